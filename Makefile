@@ -1,0 +1,115 @@
+# Berth: `make` alone prints what can be made.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO        ?= go
+VERSION   ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS   := -X main.version=$(VERSION)
+PREFIX    ?= /usr/local
+DESTDIR   ?=
+FUZZTIME  ?= 5s
+BENCH     ?= .
+BENCHTIME ?= 1s
+# The folder of the openb trace (docs/runbook.md says where to get it).
+OPENB     ?= ../shared/data/openb
+
+# Linters have a module file of their own, so that their dependencies never
+# decide the versions of ours.
+TOOL     := $(GO) tool -modfile=tools/go.mod
+COVERAGE := coverage
+# Everything but what protoc wrote.
+HAND_WRITTEN = $$(git ls-files --cached --others --exclude-standard '*.go' | grep -v '\.pb\.go$$' | grep -v '\.connect\.go$$')
+
+.PHONY: help
+help: ## print this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z_-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/berth
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/berth ./cmd/berth
+
+.PHONY: demo
+demo: build ## place 100 containers on 20 workers, run them, and check the store
+	bin/berth demo
+
+# The integration tests run after the others, alone on the machine's cores:
+# they hold real leases, and count for every package that they go through.
+.PHONY: test
+test: ## all tests, with the race detector; prints the coverage
+	@mkdir -p $(COVERAGE); status=0; \
+	packages="$$($(GO) list ./...)"; \
+	units="$$(grep -v '/integration$$' <<<"$$packages")"; \
+	$(GO) test -race -timeout 9m -covermode=atomic -coverprofile=$(COVERAGE)/all.out $$units || status=1; \
+	if grep -q '/integration$$' <<<"$$packages"; then \
+		$(GO) test -race -timeout 9m -covermode=atomic -coverpkg=./... -coverprofile=$(COVERAGE)/integration.out ./integration/ || status=1; \
+		tail -q -n +2 $(COVERAGE)/integration.out >>$(COVERAGE)/all.out || status=1; \
+	fi; \
+	grep -v -E '\.(pb|connect)\.go:' $(COVERAGE)/all.out >$(COVERAGE)/hand-written.out; \
+	$(GO) tool cover -func=$(COVERAGE)/hand-written.out | awk '/^total:/ {print "coverage of hand-written code: " $$NF}'; \
+	exit $$status
+
+.PHONY: cover
+cover: ## open the coverage of the last `make test` as a page
+	$(GO) tool cover -html=$(COVERAGE)/hand-written.out
+
+.PHONY: lint
+lint: ## gofumpt, vet, golangci-lint, and go.mod in order
+	@unformatted="$$($(TOOL) gofumpt -l $(HAND_WRITTEN))"; \
+	if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):" >&2; echo "$$unformatted" >&2; exit 1; fi
+	$(GO) vet ./...
+	$(TOOL) golangci-lint run
+	$(GO) mod tidy -diff
+	$(GO) -C tools mod tidy -diff
+
+.PHONY: fmt
+fmt: ## format the code
+	$(TOOL) gofumpt -w $(HAND_WRITTEN)
+
+.PHONY: fuzz
+fuzz: ## run each fuzz test for FUZZTIME (5s)
+	@for package in $$($(GO) list ./...); do \
+		for name in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "== $$package $$name"; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## the benchmarks on a real embedded etcd (BENCH, BENCHTIME)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -timeout 30m ./integration/
+
+.PHONY: openb
+openb: ## a real trace: 8,152 requests on 1,213 hollow workers (OPENB=folder)
+	@test -d '$(OPENB)' || { echo "no trace at $(OPENB): say OPENB=FOLDER; docs/runbook.md tells where to get it" >&2; exit 1; }
+	$(GO) test -count=1 -timeout 30m -run TestOpenb -v ./integration/ -openb '$(abspath $(OPENB))'
+
+.PHONY: chaos
+chaos: ## kill the daemon and a worker again and again under load
+	$(GO) test -count=1 -timeout 60m -run TestChaos -v ./integration/ -chaos
+
+.PHONY: generate
+generate: ## write the code of the protobuf service anew
+	$(GO) generate ./...
+
+.PHONY: install
+install: build ## install into $(DESTDIR)$(PREFIX): binary, units, man page, completion
+	install -D -m 0755 bin/berth '$(DESTDIR)$(PREFIX)/bin/berth'
+	install -d '$(DESTDIR)$(PREFIX)/lib/systemd/system'
+	for unit in berth-daemon berth-worker; do \
+		sed 's|/usr/local/bin/berth|$(PREFIX)/bin/berth|g' systemd/$$unit.service >'$(DESTDIR)$(PREFIX)/lib/systemd/system/'$$unit.service; \
+		chmod 0644 '$(DESTDIR)$(PREFIX)/lib/systemd/system/'$$unit.service; \
+	done
+	install -D -m 0644 systemd/berth.sysusers '$(DESTDIR)$(PREFIX)/lib/sysusers.d/berth.conf'
+	install -D -m 0644 systemd/berth.tmpfiles '$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/berth.conf'
+	install -D -m 0644 systemd/daemon.env '$(DESTDIR)$(PREFIX)/share/doc/berth/daemon.env'
+	install -D -m 0644 systemd/worker.env '$(DESTDIR)$(PREFIX)/share/doc/berth/worker.env'
+	install -D -m 0644 docs/berth.1 '$(DESTDIR)$(PREFIX)/share/man/man1/berth.1'
+	install -d '$(DESTDIR)$(PREFIX)/share/bash-completion/completions' '$(DESTDIR)$(PREFIX)/share/zsh/site-functions'
+	bin/berth completion bash >'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/berth'
+	bin/berth completion zsh >'$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_berth'
+
+.PHONY: clean
+clean: ## remove what the build and the tests left
+	rm -rf bin $(COVERAGE)
