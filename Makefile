@@ -20,7 +20,7 @@ OPENB     ?= ../shared/data/openb
 TOOL     := $(GO) tool -modfile=tools/go.mod
 COVERAGE := coverage
 # Everything but what protoc wrote.
-HAND_WRITTEN = $$(git ls-files --cached --others --exclude-standard '*.go' | grep -v '\.pb\.go$$' | grep -v '\.connect\.go$$')
+HAND_WRITTEN = $$(git ls-files --cached --others --exclude-standard '*.go' | grep -vxFf <(git ls-files --deleted) | grep -v '\.pb\.go$$' | grep -v '\.connect\.go$$')
 
 .PHONY: help
 help: ## print this help
