@@ -39,7 +39,7 @@ func TestUnits_VerifySeesUnknownSetting(t *testing.T) {
 }
 
 // The exposure is systemd's sum, 0 to 100, of what a unit leaves open. The
-// daemon's was 12 with systemd 252; newer versions know more settings.
+// daemon's was 14 with systemd 252; newer versions know more settings.
 func TestDaemonUnit_Exposure(t *testing.T) {
 	analyze := lookTool(t, "systemd-analyze")
 	path := copyUnits(t)[0]
