@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -87,6 +88,32 @@ func TestEnvFiles_OnlyComments(t *testing.T) {
 				continue
 			}
 			t.Errorf("%s: line %q is neither a comment nor a #BERTH_ setting", name, line)
+		}
+	}
+}
+
+// TestEnvFiles_KnownVariables finds settings that no verb reads: each variable
+// BERTH_X_Y must stand in cmd/berth, by its name or as the flag x-y.
+func TestEnvFiles_KnownVariables(t *testing.T) {
+	sources, err := filepath.Glob("../cmd/berth/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(sources) == 0 {
+		t.Skip("there is no cmd/berth to compare with")
+	}
+	var code strings.Builder
+	for _, path := range sources {
+		code.WriteString(readFile(t, path))
+	}
+	variable := regexp.MustCompile(`BERTH_[A-Z_]+=`)
+	for _, name := range append([]string{"daemon.env", "worker.env"}, units...) {
+		for _, match := range variable.FindAllString(readFile(t, name), -1) {
+			setting := strings.TrimSuffix(match, "=")
+			flag := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(setting, "BERTH_"), "_", "-"))
+			if !strings.Contains(code.String(), `"`+setting+`"`) && !strings.Contains(code.String(), `"`+flag+`"`) {
+				t.Errorf("%s names %s, but cmd/berth has neither it nor a flag --%s", name, setting, flag)
+			}
 		}
 	}
 }
