@@ -1,0 +1,81 @@
+package berth
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Device is one named accelerator of a worker, divisible in thousandths.
+type Device struct {
+	Name string `json:"name"` // unique on the worker: "gpu0", or the vendor's UUID
+	Type string `json:"type"` // what requests ask for: "h100"
+}
+
+// DeviceDemand asks for Count devices, Milli thousandths of each, of one of
+// Types in order of preference (none: any type).
+type DeviceDemand struct {
+	Types []string `json:"types,omitempty"`
+	Count int64    `json:"count"`
+	Milli int64    `json:"milli"` // thousandths of each device, 1 to 1000
+}
+
+// DeviceShare is a part of one named device that an allocation holds.
+type DeviceShare struct {
+	Name  string `json:"name"`
+	Milli int64  `json:"milli"` // thousandths
+}
+
+func (d DeviceDemand) validate() error {
+	if err := checkRange("count", d.Count, 1, MaxDevicesPerRequest); err != nil {
+		return err
+	}
+	if err := checkRange("milli", d.Milli, 1, WholeDevice); err != nil {
+		return err
+	}
+	if err := checkCount("types", len(d.Types), MaxDeviceTypes); err != nil {
+		return err
+	}
+	for _, t := range d.Types {
+		if err := CheckID("types", t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addShares merges two lists of device shares, sorted by name.
+func addShares(a, b []DeviceShare) ([]DeviceShare, error) {
+	return mergeShares(a, b, 1)
+}
+
+func subShares(a, b []DeviceShare) ([]DeviceShare, error) {
+	return mergeShares(a, b, -1)
+}
+
+func mergeShares(a, b []DeviceShare, sign int64) ([]DeviceShare, error) {
+	if len(b) == 0 {
+		return slices.Clone(a), nil
+	}
+	sum := make(map[string]int64, len(a)+len(b))
+	for _, s := range a {
+		sum[s.Name] += s.Milli
+	}
+	for _, s := range b {
+		if s.Milli < 0 || s.Milli > WholeDevice {
+			return nil, fmt.Errorf("device %s share %d: %w", s.Name, s.Milli, ErrOverflow)
+		}
+		sum[s.Name] += sign * s.Milli
+		if sum[s.Name] < 0 || sum[s.Name] > 1<<40 {
+			return nil, fmt.Errorf("device %s: %w", s.Name, ErrOverflow)
+		}
+	}
+	var out []DeviceShare
+	for name, milli := range sum {
+		if milli != 0 {
+			out = append(out, DeviceShare{Name: name, Milli: milli})
+		}
+	}
+	slices.SortFunc(out, func(x, y DeviceShare) int { return strings.Compare(x.Name, y.Name) })
+	return out, nil
+}

@@ -1,0 +1,132 @@
+package berth
+
+import "time"
+
+// Worker is the registration of a worker, put once per epoch under workers/<w>
+// and bound to its lease.
+type Worker struct {
+	Header
+	Pool       PoolID            `json:"pool"`
+	Address    string            `json:"address,omitempty"` // host:port of its log service
+	Capacity   Capacity          `json:"capacity"`
+	Labels     map[string]string `json:"labels,omitempty"`
+	Lease      string            `json:"lease"` // hexadecimal, as etcdctl prints it
+	TTLSeconds int64             `json:"ttl_seconds"`
+	KillMS     int64             `json:"kill_bound_ms"`      // after the lease's end, the last container is gone
+	Enforces   []string          `json:"enforces,omitempty"` // limits really enforced: cpu, memory
+	Hostname   string            `json:"hostname,omitempty"`
+	BootID     string            `json:"boot_id,omitempty"`
+	Agent      string            `json:"agent"` // the agent's version
+	StartedAt  time.Time         `json:"started_at"`
+}
+
+// Conditions is what changes while a worker lives, under conditions/<w>; leased,
+// read by the planner, compared by nobody.
+type Conditions struct {
+	Header
+	WarmImages []string          `json:"warm_images,omitempty"`
+	WarmKeys   []string          `json:"warm_keys,omitempty"`
+	Devices    map[string]string `json:"devices,omitempty"` // name: why it is unhealthy
+	Pressure   []string          `json:"pressure,omitempty"`
+}
+
+// Intent is what an operator wants of a worker, under intents/<w>.
+type Intent struct {
+	Header
+	Cordon  bool      `json:"cordon"`          // nothing new is placed
+	Drain   bool      `json:"drain,omitempty"` // and what runs is stopped, to run elsewhere
+	Remove  bool      `json:"remove,omitempty"`
+	Message string    `json:"message,omitempty"`
+	At      time.Time `json:"at"`
+}
+
+// Ledger is the capacity record of one worker, under ledgers/<w>. It is not
+// leased: a lease's end must not erase ownership.
+type Ledger struct {
+	Header
+	Epoch    Epoch    `json:"epoch"` // that it was opened for
+	Capacity Capacity `json:"capacity"`
+	Count    int64    `json:"count"`    // of allocations under it
+	Reserved Share    `json:"reserved"` // sum of their shares
+	Held     Share    `json:"held"`     // sum of the claims
+	Claims   []Claim  `json:"claims,omitempty"`
+}
+
+// Claim holds capacity on a ledger for a request whose victims are stopping.
+type Claim struct {
+	Request RequestID `json:"request"`
+	Attempt int64     `json:"attempt"`
+	Share   Share     `json:"share"`
+}
+
+// Group is the record of groups/<g>.
+type Group struct {
+	Header
+	Size     int64  `json:"size"`
+	MinCount int64  `json:"min_count"`
+	Digest   string `json:"digest"`
+	Attempt  int64  `json:"attempt"`
+}
+
+// Hold keeps other daemons off workers for a moment, under holds/<g>; leased.
+type Hold struct {
+	Header
+	Workers []WorkerID `json:"workers"`
+}
+
+// Daemon is the membership of a daemon, under daemons/<d>; leased.
+type Daemon struct {
+	Header
+	Address   string    `json:"address,omitempty"`
+	Program   string    `json:"program"`    // version of the binary
+	MaxSchema int64     `json:"max_schema"` // newest layout it supports
+	StartedAt time.Time `json:"started_at"`
+}
+
+// Schema is the layout version of the keyspace, under schema.
+type Schema struct {
+	Header
+	Layout int64 `json:"layout"`
+}
+
+// Strategy is how a pool chooses among the workers that fit.
+type Strategy string
+
+// The strategies. Spread is the default.
+const (
+	StrategySpread  Strategy = "spread"
+	StrategyBinpack Strategy = "binpack"
+)
+
+// UnmarshalText rejects every word that is not a strategy.
+func (s *Strategy) UnmarshalText(b []byte) error {
+	return decodeWord(s, b, "strategy", []Strategy{StrategySpread, StrategyBinpack})
+}
+
+// Pool is an operator's settings of a pool, under pools/<p>. An absent record
+// means StrategySpread.
+type Pool struct {
+	Header
+	Strategy Strategy `json:"strategy"`
+}
+
+// Tenant is a quota, under tenants/<t>.
+type Tenant struct {
+	Header
+	Quota Quantities `json:"quota"`
+}
+
+// QuotaBlock is the part of a tenant's quota that a daemon has taken, under tenants/<t>/<d>.
+type QuotaBlock struct {
+	Header
+	Block Quantities `json:"block"`
+	Used  Quantities `json:"used"`
+}
+
+// Supply is workers asked for that have not arrived, under supply/<s>.
+type Supply struct {
+	Header
+	Pool  PoolID    `json:"pool"`
+	Count int64     `json:"count"`
+	At    time.Time `json:"at"`
+}

@@ -1,0 +1,31 @@
+package berth
+
+// Bounds of what a user may hand in. docs/limits.md is the same table in prose;
+// TestLimitsDoc compares the two.
+const (
+	MaxIDLength          = 128
+	MaxRequestBytes      = 64 << 10 // the encoded request
+	MaxRequestsPerCall   = 1000
+	MaxCommandArgs       = 1024
+	MaxEnvVars           = 512
+	MaxLabels            = 64
+	MaxLabelBytes        = 256 // of a key, and of a value
+	MaxConstraints       = 32
+	MaxConstraintValues  = 64
+	MaxPathBytes         = 4096
+	MaxCustomResources   = 32
+	MaxPortsPerRequest   = 32
+	MaxDevicesPerRequest = 64
+	MaxDevicesPerWorker  = 256
+	MaxDeviceTypes       = 16
+	MaxPriority          = 1000 // and -MaxPriority the lowest
+	MaxAttempts          = 100
+
+	MaxCPUMilli    int64 = 1_000_000_000          // a million cores
+	MaxMemoryBytes int64 = 1 << 50                // 1 PiB
+	MaxDiskBytes   int64 = 1 << 60                // 1 EiB
+	MaxCustom      int64 = 1_000_000_000_000_000  // 10^15 units
+	MaxDurationMS  int64 = 365 * 24 * 3600 * 1000 // a year
+	MaxStopMS      int64 = 3600 * 1000            // an hour between SIGTERM and SIGKILL
+	WholeDevice    int64 = 1000                   // thousandths of one device
+)

@@ -1,0 +1,110 @@
+package berth
+
+// Kind is a family of keys of the keyspace.
+type Kind string
+
+// The kinds, each the first part of its keys.
+const (
+	KindSchema     Kind = "schema"
+	KindWorker     Kind = "workers"
+	KindConditions Kind = "conditions"
+	KindIntent     Kind = "intents"
+	KindLedger     Kind = "ledgers"
+	KindRequest    Kind = "requests"
+	KindState      Kind = "states"
+	KindAllocation Kind = "allocations"
+	KindGroup      Kind = "groups"
+	KindHold       Kind = "holds"
+	KindArchive    Kind = "archive"
+	KindDaemon     Kind = "daemons"
+	KindPool       Kind = "pools"
+	KindTenant     Kind = "tenants"
+	KindQuotaBlock Kind = "quota_blocks" // tenants/<t>/<d>
+	KindSupply     Kind = "supply"
+)
+
+// Key names one record. Owner is the worker of an allocation or the tenant of a
+// quota block; ID is the last part. The schema key has neither.
+type Key struct {
+	Kind  Kind
+	Owner string
+	ID    string
+}
+
+// Fact is what one key held at a revision. Record is a pointer to the kind's
+// record type (*Worker, *Allocation, *Submission, *Progress ...), or nil where
+// the key is absent. Mod is the ModRevision; of an absent key, a revision at
+// which it was absent (a delete's own, or that of the answer that said so).
+type Fact struct {
+	Key    Key
+	Record any
+	Create Revision
+	Mod    Revision
+	Size   int64 // bytes of the stored value
+}
+
+// Plan is one transaction's worth of decisions, with the revision of everything
+// it was made from. A store applies all of it or nothing (invariants 1 to 5, 8).
+type Plan struct {
+	ID      TxnID
+	Submits []Submission
+	Ledgers []LedgerWrite
+	Places  []Placement
+	Ends    []End
+	Stops   []StopWrite
+	Cancels []CancelPending
+}
+
+// LedgerWrite replaces a worker's ledger. Was is the ModRevision it was made
+// from, 0 for none. With Alive set, the worker's CreateRevision must be that epoch.
+type LedgerWrite struct {
+	Worker WorkerID
+	Was    Revision
+	Alive  Epoch
+	Ledger Ledger
+}
+
+// Placement creates an allocation. Its worker's LedgerWrite is in the same plan,
+// with Alive set. StateWas 0: never placed. Where the same plan submits the
+// request, its existence is not compared.
+type Placement struct {
+	Request    RequestID
+	Worker     WorkerID
+	StateWas   Revision
+	State      Progress
+	Allocation Allocation
+}
+
+// End deletes an allocation; its worker's LedgerWrite is in the same plan.
+// Exactly one of Archive (the request is over: its request and state go) and
+// Next (it is PENDING again) is set. With Gone set, the worker's CreateRevision
+// must not be that epoch.
+type End struct {
+	Request       RequestID
+	Worker        WorkerID
+	AllocationWas Revision
+	StateWas      Revision
+	Gone          Epoch
+	Archive       *Archive
+	Next          *Progress
+}
+
+// StopWrite puts a stop order into an allocation.
+type StopWrite struct {
+	Request       RequestID
+	Worker        WorkerID
+	AllocationWas Revision
+	Allocation    Allocation
+}
+
+// CancelPending archives a request that is not allocated. StateWas 0: never placed.
+type CancelPending struct {
+	Request  RequestID
+	StateWas Revision
+	Archive  Archive
+}
+
+// Empty says whether the plan changes nothing.
+func (p *Plan) Empty() bool {
+	return len(p.Submits)+len(p.Ledgers)+len(p.Places)+len(p.Ends)+len(p.Stops)+len(p.Cancels) == 0
+}

@@ -1,0 +1,53 @@
+package berth
+
+import "fmt"
+
+// ReasonCode says which filter rejected workers.
+type ReasonCode string
+
+// The codes. Want, Best and Total of a Reason are in the unit of the resource.
+const (
+	ReasonNoWorker   ReasonCode = "no_worker"  // the pool has none
+	ReasonPool       ReasonCode = "pool"       // of another pool
+	ReasonNotReady   ReasonCode = "not_ready"  // its ledger is not open for its epoch yet
+	ReasonCordoned   ReasonCode = "cordoned"   // by an operator
+	ReasonDraining   ReasonCode = "draining"   // by an operator
+	ReasonSuspended  ReasonCode = "suspended"  // its starts fail in a row
+	ReasonConstraint ReasonCode = "constraint" // labels
+	ReasonCPU        ReasonCode = "cpu_milli"
+	ReasonMemory     ReasonCode = "memory_bytes"
+	ReasonDisk       ReasonCode = "disk_bytes"
+	ReasonCustom     ReasonCode = "custom"
+	ReasonPorts      ReasonCode = "ports"
+	ReasonDevices    ReasonCode = "devices"
+)
+
+// Reason is why some workers cannot take a request: Workers of them were
+// rejected by the filter Code, the best of them had Best free of the Want that
+// is asked for, and Total in all.
+type Reason struct {
+	Code    ReasonCode `json:"code"`
+	Detail  string     `json:"detail,omitempty"` // name of the custom resource, label, port or device type
+	Workers int        `json:"workers"`
+	Want    int64      `json:"want,omitempty"`
+	Best    int64      `json:"best,omitempty"`
+	Total   int64      `json:"total,omitempty"` // the largest such capacity of the rejected workers
+}
+
+func (r Reason) String() string {
+	name := string(r.Code)
+	if r.Detail != "" {
+		name += " " + r.Detail
+	}
+	if r.Want == 0 {
+		return fmt.Sprintf("%d workers: %s", r.Workers, name)
+	}
+	return fmt.Sprintf("%d workers: %s: want %d, best has %d free of %d", r.Workers, name, r.Want, r.Best, r.Total)
+}
+
+// Verdict is a judgement on a request that no worker can take now.
+type Verdict struct {
+	NeverFits bool     `json:"never_fits"` // no registered worker could, were it empty and open
+	Reasons   []Reason `json:"reasons"`
+	At        Revision `json:"at"` // judged at
+}

@@ -1,0 +1,139 @@
+package berth
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+)
+
+// Request is one container that someone wants run. Durations are whole
+// milliseconds; a zero that has a default is set by Normalize.
+type Request struct {
+	ID          RequestID         `json:"id"`
+	Tenant      TenantID          `json:"tenant"`
+	Pool        PoolID            `json:"pool"`
+	Priority    int32             `json:"priority,omitempty"` // higher is placed first
+	Command     []string          `json:"command"`
+	Env         map[string]string `json:"env,omitempty"`
+	Dir         string            `json:"dir,omitempty"`   // absolute; empty: the worker's choice
+	User        string            `json:"user,omitempty"`  // name or uid[:gid]; empty: the agent's
+	Image       string            `json:"image,omitempty"` // for OCI runtimes; the process runtime refuses it
+	Resources   Demand            `json:"resources"`
+	Constraints []Constraint      `json:"constraints,omitempty"`
+	AffinityKey string            `json:"affinity_key,omitempty"` // equal keys meet warm workers; empty: the id
+	Labels      map[string]string `json:"labels,omitempty"`
+	Group       *Membership       `json:"group,omitempty"`
+	Retry       RetryPolicy       `json:"retry"`
+
+	StopTimeoutMS  int64 `json:"stop_timeout_ms"`            // between SIGTERM and SIGKILL
+	StartTimeoutMS int64 `json:"start_timeout_ms"`           // PLACED longer than this is taken back
+	RunLimitMS     int64 `json:"run_limit_ms,omitempty"`     // 0: none
+	PendingLimitMS int64 `json:"pending_limit_ms,omitempty"` // 0: none; then EXPIRED
+	KeepMS         int64 `json:"on_disconnect_keep_ms,omitempty"`
+}
+
+// Membership makes a request a member of a group.
+type Membership struct {
+	ID       GroupID `json:"id"`
+	Size     int64   `json:"size"`
+	MinCount int64   `json:"min_count"`
+}
+
+// RetryPolicy bounds the attempts that may have run. Attempts that a worker
+// refused, or that were preempted or drained, do not count.
+type RetryPolicy struct {
+	MaxAttempts int64 `json:"max_attempts"`
+	OnFailure   bool  `json:"on_failure,omitempty"` // also after an exit other than 0
+	BackoffMS   int64 `json:"backoff_ms"`           // before the second attempt; doubles, at most a minute
+}
+
+// Operator compares a worker's label in a Constraint.
+type Operator string
+
+// The operators of constraints.
+const (
+	OperatorIn        Operator = "in"
+	OperatorNotIn     Operator = "not_in"
+	OperatorExists    Operator = "exists"
+	OperatorNotExists Operator = "not_exists"
+)
+
+// UnmarshalText rejects every word that is not an operator.
+func (o *Operator) UnmarshalText(b []byte) error {
+	return decodeWord(o, b, "operator", []Operator{OperatorIn, OperatorNotIn, OperatorExists, OperatorNotExists})
+}
+
+// Constraint is a condition on a worker's label.
+type Constraint struct {
+	Label    string   `json:"label"`
+	Operator Operator `json:"operator"`
+	Values   []string `json:"values,omitempty"`
+}
+
+// Allows says whether a worker with these labels satisfies c. A label that is
+// absent is in no set.
+func (c Constraint) Allows(labels map[string]string) bool {
+	v, ok := labels[c.Label]
+	in := false
+	for _, want := range c.Values {
+		in = in || (ok && v == want)
+	}
+	switch c.Operator {
+	case OperatorIn:
+		return in
+	case OperatorNotIn:
+		return !in
+	case OperatorExists:
+		return ok
+	case OperatorNotExists:
+		return !ok
+	}
+	return false
+}
+
+// Defaults that Normalize sets.
+const (
+	DefaultMaxAttempts    int64 = 3
+	DefaultBackoffMS      int64 = 100
+	DefaultStopTimeoutMS  int64 = 10_000
+	DefaultStartTimeoutMS int64 = 10_000
+	MaxBackoffMS          int64 = 60_000
+)
+
+// Normalize returns r with its defaults filled in. The id is left as it is.
+func (r Request) Normalize() Request {
+	setDefault(&r.Tenant, DefaultTenant)
+	setDefault(&r.Pool, DefaultPool)
+	setDefault(&r.Retry.MaxAttempts, DefaultMaxAttempts)
+	setDefault(&r.Retry.BackoffMS, DefaultBackoffMS)
+	setDefault(&r.StopTimeoutMS, DefaultStopTimeoutMS)
+	setDefault(&r.StartTimeoutMS, DefaultStartTimeoutMS)
+	return r
+}
+
+func setDefault[T comparable](v *T, value T) {
+	var zero T
+	if *v == zero {
+		*v = value
+	}
+}
+
+// Key is what affinity hashes: the affinity key, or the id.
+func (r *Request) Key() string {
+	if r.AffinityKey != "" {
+		return r.AffinityKey
+	}
+	return string(r.ID)
+}
+
+// Digest is the SHA-256, in hexadecimal, of the request's JSON: two requests
+// with one id are the same when their digests are. Call it on a normalized one.
+func (r Request) Digest() (string, error) {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return "", fmt.Errorf("digest of request %s: %w", r.ID, err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}

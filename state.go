@@ -1,0 +1,123 @@
+package berth
+
+import "fmt"
+
+// State is where a request is in its life.
+type State string
+
+// A request moves down this list; from Placed, Starting and Running it may go
+// back to Pending with the next attempt.
+const (
+	StatePending   State = "PENDING"
+	StatePlaced    State = "PLACED"   // reserved on a worker, not started
+	StateStarting  State = "STARTING" // the worker has fenced the start
+	StateRunning   State = "RUNNING"
+	StateExited    State = "EXITED" // of an allocation only: reported, not yet ended
+	StateSucceeded State = "SUCCEEDED"
+	StateFailed    State = "FAILED"
+	StateCancelled State = "CANCELLED"
+	StateExpired   State = "EXPIRED" // not placed within its pending limit
+	StateLost      State = "LOST"    // its worker vanished, and no attempt is left
+)
+
+var allStates = []State{
+	StatePending, StatePlaced, StateStarting, StateRunning, StateExited,
+	StateSucceeded, StateFailed, StateCancelled, StateExpired, StateLost,
+}
+
+// Final says whether a request in s never runs again.
+func (s State) Final() bool {
+	switch s {
+	case StateSucceeded, StateFailed, StateCancelled, StateExpired, StateLost:
+		return true
+	}
+	return false
+}
+
+// Allocated says whether an allocation in s holds capacity.
+func (s State) Allocated() bool {
+	switch s {
+	case StatePlaced, StateStarting, StateRunning, StateExited:
+		return true
+	}
+	return false
+}
+
+// MayRun says whether a container of an allocation in s may be alive, were its
+// worker gone silent: everything past the fence.
+func (s State) MayRun() bool { return s == StateStarting || s == StateRunning }
+
+// UnmarshalText rejects every word that is not a state.
+func (s *State) UnmarshalText(b []byte) error { return decodeWord(s, b, "state", allStates) }
+
+// StopReason is why an allocation was ordered to stop.
+type StopReason string
+
+// The reasons of a stop order, and what follows its end.
+const (
+	StopCancel   StopReason = "cancel"    // CANCELLED
+	StopPreempt  StopReason = "preempt"   // back to PENDING, no attempt used up
+	StopDrain    StopReason = "drain"     // back to PENDING, no attempt used up
+	StopRunLimit StopReason = "run_limit" // FAILED
+)
+
+// UnmarshalText rejects every word that is not a reason.
+func (r *StopReason) UnmarshalText(b []byte) error {
+	return decodeWord(r, b, "stop reason", []StopReason{StopCancel, StopPreempt, StopDrain, StopRunLimit})
+}
+
+// ExitKind is how an attempt came to its end.
+type ExitKind string
+
+// The kinds of exit.
+const (
+	ExitExited      ExitKind = "exited"       // by itself, with a code
+	ExitSignaled    ExitKind = "signaled"     // by a signal
+	ExitStartFailed ExitKind = "start_failed" // never ran: see StartError
+	ExitRejected    ExitKind = "rejected"     // the worker refused before the fence; it never ran
+	ExitMayHaveRun  ExitKind = "may_have_run" // the agent died around the start
+)
+
+// UnmarshalText rejects every word that is not a kind.
+func (k *ExitKind) UnmarshalText(b []byte) error {
+	return decodeWord(k, b, "exit kind", []ExitKind{ExitExited, ExitSignaled, ExitStartFailed, ExitRejected, ExitMayHaveRun})
+}
+
+// EndReason is why a request has its final state, or why an attempt ended.
+type EndReason string
+
+// The reasons of an end.
+const (
+	EndExited       EndReason = "exited"        // by itself; the exit code says how
+	EndSignaled     EndReason = "signaled"      // by a signal that Berth did not send
+	EndOOM          EndReason = "out_of_memory" // above its memory limit
+	EndStartFailed  EndReason = "start_failed"
+	EndStartTimeout EndReason = "start_timeout" // the worker did not start it in time
+	EndRejected     EndReason = "rejected"
+	EndCancelled    EndReason = "cancelled"
+	EndPreempted    EndReason = "preempted"
+	EndDrained      EndReason = "drained"
+	EndRunLimit     EndReason = "run_limit"
+	EndPendingLimit EndReason = "pending_limit"
+	EndWorkerLost   EndReason = "worker_lost"
+)
+
+var allEndReasons = []EndReason{
+	EndExited, EndSignaled, EndOOM, EndStartFailed, EndStartTimeout, EndRejected,
+	EndCancelled, EndPreempted, EndDrained, EndRunLimit, EndPendingLimit, EndWorkerLost,
+}
+
+// UnmarshalText rejects every word that is not a reason.
+func (r *EndReason) UnmarshalText(b []byte) error {
+	return decodeWord(r, b, "end reason", allEndReasons)
+}
+
+func decodeWord[W ~string](to *W, b []byte, what string, words []W) error {
+	for _, w := range words {
+		if string(w) == string(b) {
+			*to = w
+			return nil
+		}
+	}
+	return fmt.Errorf("%s %q is not one of %v", what, clip(string(b)), words)
+}

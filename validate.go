@@ -1,0 +1,202 @@
+package berth
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Validate checks every bound of a normalized request; its errors are *FieldError.
+func (r Request) Validate() error {
+	checks := []func() error{
+		r.validateNames, r.validateCommand, r.validateSelectors, r.validateTimes, r.validateGroup,
+		func() error { return inField("resources.", r.Resources.validate()) },
+		r.validateSize,
+	}
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r Request) validateNames() error {
+	if err := CheckID("id", string(r.ID)); err != nil {
+		return err
+	}
+	if err := CheckID("tenant", string(r.Tenant)); err != nil {
+		return err
+	}
+	if err := CheckID("pool", string(r.Pool)); err != nil {
+		return err
+	}
+	if err := checkText("user", r.User, MaxLabelBytes); err != nil {
+		return err
+	}
+	if err := checkText("image", r.Image, MaxPathBytes); err != nil {
+		return err
+	}
+	if err := checkText("affinity_key", r.AffinityKey, MaxLabelBytes); err != nil {
+		return err
+	}
+	return checkRange("priority", int64(r.Priority), -MaxPriority, MaxPriority)
+}
+
+func (r Request) validateCommand() error {
+	if len(r.Command) == 0 || r.Command[0] == "" {
+		return &FieldError{Field: "command", Problem: "is empty", Bound: "the program and its arguments"}
+	}
+	if err := checkCount("command", len(r.Command), MaxCommandArgs); err != nil {
+		return err
+	}
+	for i, arg := range r.Command {
+		if err := checkText(fmt.Sprintf("command[%d]", i), arg, MaxRequestBytes); err != nil {
+			return err
+		}
+	}
+	if err := checkText("dir", r.Dir, MaxPathBytes); err != nil {
+		return err
+	}
+	if r.Dir != "" && !strings.HasPrefix(r.Dir, "/") {
+		return &FieldError{Field: "dir", Value: clip(r.Dir), Problem: "is not absolute", Bound: "a path that begins with /"}
+	}
+	if err := checkCount("env", len(r.Env), MaxEnvVars); err != nil {
+		return err
+	}
+	for _, name := range sortedKeys(r.Env) {
+		if name == "" || strings.ContainsRune(name, '=') {
+			return &FieldError{Field: "env", Value: clip(name), Problem: "is no variable name", Bound: "not empty, no '='"}
+		}
+		if err := checkText("env", name, MaxLabelBytes); err != nil {
+			return err
+		}
+		if err := checkText("env."+clip(name), r.Env[name], MaxRequestBytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r Request) validateSelectors() error {
+	if err := ValidateLabels("labels", r.Labels); err != nil {
+		return err
+	}
+	if err := checkCount("constraints", len(r.Constraints), MaxConstraints); err != nil {
+		return err
+	}
+	for i, c := range r.Constraints {
+		if err := c.validate(); err != nil {
+			return inField(fmt.Sprintf("constraints[%d].", i), err)
+		}
+	}
+	return nil
+}
+
+func (c Constraint) validate() error {
+	if c.Label == "" {
+		return &FieldError{Field: "label", Problem: "is empty"}
+	}
+	if err := checkText("label", c.Label, MaxLabelBytes); err != nil {
+		return err
+	}
+	if err := checkCount("values", len(c.Values), MaxConstraintValues); err != nil {
+		return err
+	}
+	for _, v := range c.Values {
+		if err := checkText("values", v, MaxLabelBytes); err != nil {
+			return err
+		}
+	}
+	set := c.Operator == OperatorIn || c.Operator == OperatorNotIn
+	switch {
+	case set && len(c.Values) == 0:
+		return &FieldError{Field: "values", Problem: "is empty", Bound: "at least one with " + string(c.Operator)}
+	case !set && len(c.Values) > 0:
+		return &FieldError{Field: "values", Problem: "is not empty", Bound: "none with " + string(c.Operator)}
+	}
+	var o Operator
+	if err := o.UnmarshalText([]byte(c.Operator)); err != nil {
+		return &FieldError{Field: "operator", Value: clip(string(c.Operator)), Problem: "is unknown", Bound: "in, not_in, exists, not_exists"}
+	}
+	return nil
+}
+
+func (r Request) validateTimes() error {
+	for _, f := range []struct {
+		name      string
+		v         int64
+		low, high int64
+	}{
+		{"retry.max_attempts", r.Retry.MaxAttempts, 1, MaxAttempts},
+		{"retry.backoff_ms", r.Retry.BackoffMS, 1, MaxBackoffMS},
+		{"stop_timeout_ms", r.StopTimeoutMS, 1, MaxStopMS},
+		{"start_timeout_ms", r.StartTimeoutMS, 100, MaxDurationMS},
+		{"run_limit_ms", r.RunLimitMS, 0, MaxDurationMS},
+		{"pending_limit_ms", r.PendingLimitMS, 0, MaxDurationMS},
+		{"on_disconnect_keep_ms", r.KeepMS, 0, MaxDurationMS},
+	} {
+		if err := checkRange(f.name, f.v, f.low, f.high); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r Request) validateGroup() error {
+	if r.Group == nil {
+		return nil
+	}
+	if err := CheckID("group.id", string(r.Group.ID)); err != nil {
+		return err
+	}
+	if err := checkRange("group.size", r.Group.Size, 1, MaxRequestsPerCall); err != nil {
+		return err
+	}
+	return checkRange("group.min_count", r.Group.MinCount, 1, r.Group.Size)
+}
+
+func (r Request) validateSize() error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode request %s: %w", r.ID, err)
+	}
+	if len(b) > MaxRequestBytes {
+		return &FieldError{Field: "request " + string(r.ID), Problem: fmt.Sprintf("is %d bytes", len(b)), Bound: fmt.Sprintf("at most %d bytes of JSON", MaxRequestBytes)}
+	}
+	return nil
+}
+
+// ValidateLabels checks the bounds of a label map.
+func ValidateLabels(field string, labels map[string]string) error {
+	if err := checkCount(field, len(labels), MaxLabels); err != nil {
+		return err
+	}
+	for _, name := range sortedKeys(labels) {
+		if name == "" {
+			return &FieldError{Field: field, Problem: "has an empty name"}
+		}
+		if err := checkText(field, name, MaxLabelBytes); err != nil {
+			return err
+		}
+		if err := checkText(field+"."+clip(name), labels[name], MaxLabelBytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkText bounds a string that ends up in JSON, argv or the environment.
+func checkText(field, v string, most int) error {
+	if err := checkBytes(field, v, most); err != nil {
+		return err
+	}
+	if strings.ContainsRune(v, 0) {
+		return &FieldError{Field: field, Problem: "has a NUL byte"}
+	}
+	if !utf8.ValidString(v) {
+		return &FieldError{Field: field, Problem: "is not UTF-8"}
+	}
+	return nil
+}
