@@ -50,6 +50,12 @@ type Ledger struct {
 	Reserved Share    `json:"reserved"` // sum of their shares
 	Held     Share    `json:"held"`     // sum of the claims
 	Claims   []Claim  `json:"claims,omitempty"`
+
+	// Of the registration it was opened for: when the worker is lost, its presence
+	// key is gone, and these say how long what ran there may still run.
+	Lease      string `json:"lease,omitempty"`
+	TTLSeconds int64  `json:"ttl_seconds,omitempty"`
+	KillMS     int64  `json:"kill_bound_ms,omitempty"`
 }
 
 // Claim holds capacity on a ledger for a request whose victims are stopping.
