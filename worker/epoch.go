@@ -1,0 +1,201 @@
+package worker
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+)
+
+// epoch is one life of the worker under one lease. All its fields belong to the
+// goroutine of loop, but for over, which checks of running starts read; other
+// goroutines send events. It ends when nothing of it runs: given up because its
+// lease is lost or near its end (over), or left because the agent is to end
+// (leaving).
+type epoch struct {
+	w      *Worker
+	log    *zap.Logger
+	reg    *registered
+	number berth.Epoch
+	alarm  *alarm
+
+	// events come from the goroutines that loop has started, and from the watch;
+	// loop calls each. Unbuffered: a sender waits until it is taken.
+	events chan func()
+
+	tasks   map[taskKey]*task
+	current map[berth.RequestID]*task // the newest attempt of each request
+	dirty   dirtySet
+
+	starting, alive    int  // starts at work, containers that run
+	fencing, reporting bool // a transaction is in flight
+	calls              int  // other calls at work
+	waiting            int  // pauses before a transaction is tried again
+	leaving, stopping  bool
+	killing            bool // the caller will not wait for stops
+	over               atomic.Bool
+	killAt             time.Duration // boottime; once over
+
+	fenceCtx, reportCtx       context.Context
+	cancelFence, cancelReport context.CancelFunc
+}
+
+type taskKey struct {
+	id      berth.RequestID
+	attempt int64
+}
+
+func newEpoch(w *Worker, reg *registered) *epoch {
+	e := &epoch{
+		w: w, reg: reg, number: reg.epoch, alarm: reg.alarm,
+		log:     w.log.With(zap.Int64("epoch", int64(reg.epoch))),
+		events:  make(chan func()),
+		tasks:   map[taskKey]*task{},
+		current: map[berth.RequestID]*task{},
+		dirty:   dirtySet{member: map[taskKey]struct{}{}},
+	}
+	// Not of Run's ctx: its end begins the orderly end, which still needs them.
+	e.fenceCtx, e.cancelFence = context.WithCancel(context.Background())
+	e.reportCtx, e.cancelReport = context.WithCancel(context.Background())
+	return e
+}
+
+// run returns when nothing of the epoch runs and nothing of it is in flight.
+func (e *epoch) run(ctx context.Context) error {
+	defer e.cancelFence()
+	defer e.cancelReport()
+	watchCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	var group errgroup.Group
+	group.Go(func() error {
+		err := e.w.opts.follow(watchCtx, e.w.opts.ID, e.deliver)
+		return ignoreCancel(watchCtx, err)
+	})
+	if !e.w.opts.hollow {
+		group.Go(func() error { e.watchPresence(watchCtx); return nil })
+	}
+	e.loop(ctx)
+	cancel()
+	return group.Wait()
+}
+
+func ignoreCancel(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (e *epoch) loop(ctx context.Context) {
+	end, lost := ctx.Done(), e.reg.lease.Lost()
+	var abort <-chan struct{}
+	e.rearm()
+	for !e.finished() {
+		select {
+		case event := <-e.events:
+			event()
+		case <-e.alarm.C:
+			e.rearm()
+		case <-lost:
+			lost = nil
+			e.giveUp("lease lost", e.soon())
+		case <-end:
+			end, abort = nil, e.w.opts.Abort
+			e.leave()
+		case <-abort:
+			abort = nil
+			e.shorten()
+		}
+		e.step()
+	}
+}
+
+// finished says whether nothing is left of the epoch.
+func (e *epoch) finished() bool {
+	if e.starting+e.alive+e.calls > 0 || e.fencing || e.reporting {
+		return false
+	}
+	return e.over.Load() || e.leaving && e.dirty.empty() && e.waiting == 0
+}
+
+// post hands an event to the loop, which lives as long as what posts is counted.
+func (e *epoch) post(event func()) { e.events <- event }
+
+// deliver is called by the watch.
+func (e *epoch) deliver(ctx context.Context, delta etcdstore.Delta) error {
+	select {
+	case e.events <- func() { e.take(delta) }:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// take lays a delta over what is known.
+func (e *epoch) take(delta etcdstore.Delta) {
+	if delta.Reset {
+		e.reset(delta)
+	}
+	for _, f := range delta.Facts {
+		e.learn(f)
+	}
+}
+
+// reset notes as gone what a reload no longer holds.
+func (e *epoch) reset(delta etcdstore.Delta) {
+	held := make(map[berth.RequestID]struct{}, len(delta.Facts))
+	for _, f := range delta.Facts {
+		held[berth.RequestID(f.Key.ID)] = struct{}{}
+	}
+	for id, t := range e.current {
+		if _, ok := held[id]; !ok {
+			t.learn(delta.Revision, nil)
+			e.mark(t)
+		}
+	}
+}
+
+// learn notes what an allocation's key holds. A new attempt means that the
+// former one's allocation is gone.
+func (e *epoch) learn(f berth.Fact) {
+	id := berth.RequestID(f.Key.ID)
+	old := e.current[id]
+	allocation, readable := f.Record.(*berth.Allocation)
+	if f.Record != nil && !readable {
+		e.log.Error("an allocation cannot be read; it is left alone", zap.String("request", string(id)))
+		return
+	}
+	switch {
+	case old != nil && f.Mod <= old.mod:
+	case allocation == nil:
+		if old != nil {
+			old.learn(f.Mod, nil)
+			e.mark(old)
+		}
+	case old != nil && old.attempt == allocation.Attempt:
+		old.learn(f.Mod, allocation)
+		e.mark(old)
+	default:
+		t := &task{id: id, attempt: allocation.Attempt, phase: phaseNone, mod: f.Mod, allocation: allocation, former: old}
+		if old != nil {
+			old.learn(f.Mod, nil)
+			e.mark(old)
+		}
+		e.tasks[t.key()], e.current[id] = t, t
+		e.mark(t)
+	}
+}
+
+func (e *epoch) mark(t *task) { e.dirty.add(t.key()) }
+
+func (e *epoch) forget(t *task) {
+	delete(e.tasks, t.key())
+	if e.current[t.id] == t {
+		delete(e.current, t.id)
+	}
+}

@@ -1,0 +1,145 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+)
+
+// Bounds of hollow workers, and when they share.
+const (
+	maxHollow = 10_000
+	// Up to ownWatches each has its watch, as in real life; beyond it one watch
+	// for all of them costs the store a fraction, and the agents see the same.
+	ownWatches       = 200
+	registerParallel = 32
+)
+
+// DefaultShape is what a hollow worker pretends to be unless told otherwise: 10
+// cores and 20 GB.
+var DefaultShape = Shape{Capacity: berth.Capacity{
+	Quantities: berth.Quantities{CPUMilli: 10_000, MemoryBytes: 20_000_000_000, DiskBytes: 100_000_000_000},
+	Ports:      berth.PortRange{First: firstPort, Last: lastPort},
+}}
+
+// HollowOptions of many workers in one process that only pretend to run
+// containers. Zero fields mean the defaults.
+type HollowOptions struct {
+	Store  *etcdstore.Store
+	Name   string  // they are called NAME-0001 ...; default "hollow"
+	Count  int     // default: one of each shape
+	Shapes []Shape // taken in turn; default: DefaultShape
+	Pool   berth.PoolID
+	TTL    time.Duration
+
+	RunFor     time.Duration // how long a container runs; 0: until it is stopped
+	StartDelay time.Duration
+	FailStarts bool // every start fails
+	Hang       bool // nothing is ever started
+
+	OnRegistered func(berth.WorkerID, berth.Epoch) // called from many goroutines
+	Version      string
+	Log          *zap.Logger
+	Now          func() time.Time
+
+	now func() time.Time
+}
+
+// Hollow is many hollow workers. Their leases, watches, fences and reports are
+// real.
+type Hollow struct {
+	workers []*Worker
+	feed    *feed // nil: each has its own watch
+}
+
+// NewHollow checks the options. It starts nothing.
+func NewHollow(opts HollowOptions) (*Hollow, error) {
+	setDefault(&opts.Name, "hollow")
+	if len(opts.Shapes) == 0 {
+		opts.Shapes = []Shape{DefaultShape}
+	}
+	setDefault(&opts.Count, len(opts.Shapes))
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	opts.now = opts.Now
+	if opts.Count < 1 || opts.Count > maxHollow {
+		return nil, &berth.FieldError{Field: "hollow", Value: fmt.Sprint(opts.Count), Problem: "is not allowed", Bound: fmt.Sprintf("1 to %d workers", maxHollow)}
+	}
+	if opts.Store == nil {
+		return nil, fmt.Errorf("hollow workers: Store is missing")
+	}
+	h := &Hollow{}
+	if opts.Count > ownWatches {
+		h.feed = newFeed(opts.Store)
+	}
+	return h, h.make(opts)
+}
+
+func (h *Hollow) make(opts HollowOptions) error {
+	runtime, gate := &hollowRuntime{opts: opts}, make(chan struct{}, registerParallel)
+	for i := range opts.Count {
+		w, err := New(h.options(opts, i, runtime, gate))
+		if err != nil {
+			return fmt.Errorf("hollow worker %d: %w", i+1, err)
+		}
+		h.workers = append(h.workers, w)
+	}
+	return nil
+}
+
+func (h *Hollow) options(opts HollowOptions, i int, runtime Runtime, gate chan struct{}) Options {
+	shape := opts.Shapes[i%len(opts.Shapes)]
+	id := berth.WorkerID(fmt.Sprintf("%s-%04d", opts.Name, i+1))
+	if shape.Name != "" && i < len(opts.Shapes) {
+		id = berth.WorkerID(shape.Name)
+	}
+	o := Options{
+		ID: id, Pool: opts.Pool, Labels: shape.Labels, Capacity: shape.Capacity,
+		Store: opts.Store, Runtime: runtime, TTL: opts.TTL, WaitForName: true,
+		Version: opts.Version, Log: opts.Log, Now: opts.Now,
+		hollow: true, hang: opts.Hang, gate: gate,
+	}
+	if opts.OnRegistered != nil {
+		o.OnRegistered = func(e berth.Epoch) { opts.OnRegistered(id, e) }
+	}
+	if h.feed != nil {
+		o.follow = h.feed.follow
+	}
+	return o
+}
+
+// IDs names the workers.
+func (h *Hollow) IDs() []berth.WorkerID {
+	ids := make([]berth.WorkerID, 0, len(h.workers))
+	for _, w := range h.workers {
+		ids = append(ids, w.opts.ID)
+	}
+	return ids
+}
+
+// Run runs all of them until ctx ends, or one fails for good.
+func (h *Hollow) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	feedCtx, stopFeed := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopFeed()
+	var feeding errgroup.Group
+	if h.feed != nil {
+		feeding.Go(func() error { return h.feed.run(feedCtx) })
+	}
+	for _, w := range h.workers {
+		group.Go(func() error { return w.Run(ctx) })
+	}
+	err := group.Wait()
+	stopFeed() // not before: the last events of ending workers come through it
+	if feedErr := feeding.Wait(); err == nil {
+		err = feedErr
+	}
+	return err
+}

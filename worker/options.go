@@ -1,0 +1,161 @@
+package worker
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+)
+
+// OnStop is what happens to the containers when the agent is told to end.
+type OnStop string
+
+// The choices. Stop is the default.
+const (
+	OnStopStop  OnStop = "stop"  // they are ended, to run elsewhere
+	OnStopDrain OnStop = "drain" // they end by themselves; nothing new is taken
+)
+
+// Defaults and bounds of Options.
+const (
+	DefaultTTL       = 10 * time.Second
+	MinTTL           = 2 * time.Second
+	MaxTTL           = 10 * time.Minute
+	DefaultStarts    = 8
+	DefaultKillBound = 2 * time.Second
+)
+
+// Options of a Worker. Zero fields mean the defaults.
+type Options struct {
+	ID       berth.WorkerID
+	Pool     berth.PoolID // default berth.DefaultPool
+	Labels   map[string]string
+	Capacity berth.Capacity
+	StateDir string // one agent works in it; no default
+	Store    *etcdstore.Store
+	Runtime  Runtime
+
+	// TTL of the lease, in whole seconds.
+	TTL time.Duration
+	// StopLead is how long before the lease's deadline containers are asked to
+	// end (default TTL/4), KillMargin how long before it they are killed (TTL/10,
+	// at least 200 ms). A keepalive is sent every TTL/3: at 3/4 of the TTL two in
+	// a row have had no answer, so a single lost one never costs a container;
+	// then 15 % of the TTL are left to end well, and 10 % for the kill to happen.
+	StopLead, KillMargin time.Duration
+	// KillBound is promised to the daemons: so long after the lease's end,
+	// nothing runs any more, even when the machine is slow to kill.
+	KillBound time.Duration
+
+	Address string // host:port of the log service, as others reach it
+	OnStop  OnStop
+	// Abort, closed by the caller, makes an orderly end shorter: a drain becomes
+	// a stop, a stop becomes a kill.
+	Abort <-chan struct{}
+	// WaitForName waits for the end of another agent's lease on this name,
+	// instead of failing with ErrNameTaken.
+	WaitForName bool
+	// OnRegistered is called after each registration.
+	OnRegistered func(berth.Epoch)
+
+	Starts  int // at once
+	Version string
+	Log     *zap.Logger
+	Now     func() time.Time
+
+	// Of hollow workers: one watch for many, no look at their own key, no start ever.
+	follow followFunc
+	hollow bool
+	hang   bool
+	gate   chan struct{} // so many register at once
+}
+
+func (o *Options) setDefaults() {
+	setDefault(&o.Pool, berth.DefaultPool)
+	setDefault(&o.TTL, DefaultTTL)
+	setDefault(&o.StopLead, o.TTL/4)
+	setDefault(&o.KillMargin, max(o.TTL/10, 200*time.Millisecond))
+	setDefault(&o.KillBound, DefaultKillBound)
+	setDefault(&o.OnStop, OnStopStop)
+	setDefault(&o.Starts, DefaultStarts)
+	setDefault(&o.Version, "unknown")
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.gate == nil {
+		o.gate = make(chan struct{}, 1)
+	}
+	if o.follow == nil && o.Store != nil {
+		o.follow = o.Store.FollowWorker
+	}
+}
+
+func setDefault[T comparable](v *T, value T) {
+	var zero T
+	if *v == zero {
+		*v = value
+	}
+}
+
+func (o *Options) validate() error {
+	if err := berth.CheckID("worker ID", string(o.ID)); err != nil {
+		return err
+	}
+	if err := berth.CheckID("pool", string(o.Pool)); err != nil {
+		return err
+	}
+	if err := berth.ValidateLabels("labels", o.Labels); err != nil {
+		return err
+	}
+	if err := o.Capacity.Validate(); err != nil {
+		return fmt.Errorf("capacity: %w", err)
+	}
+	switch {
+	case o.Store == nil:
+		return fmt.Errorf("worker %s: Store is missing", o.ID)
+	case o.Runtime == nil:
+		return fmt.Errorf("worker %s: Runtime is missing", o.ID)
+	case o.OnStop != OnStopStop && o.OnStop != OnStopDrain:
+		return &berth.FieldError{Field: "on-stop", Value: string(o.OnStop), Problem: "is unknown", Bound: "stop, drain"}
+	case o.Starts < 1:
+		return &berth.FieldError{Field: "Starts", Value: fmt.Sprint(o.Starts), Problem: "is too small", Bound: "at least 1"}
+	}
+	return o.validateTimes()
+}
+
+func (o *Options) validateTimes() error {
+	if o.TTL < MinTTL || o.TTL > MaxTTL || o.TTL%time.Second != 0 {
+		return &berth.FieldError{Field: "TTL", Value: o.TTL.String(), Problem: "is not allowed", Bound: fmt.Sprintf("whole seconds, %s to %s", MinTTL, MaxTTL)}
+	}
+	if o.KillMargin <= 0 || o.StopLead <= o.KillMargin || o.StopLead > o.TTL/2 {
+		return &berth.FieldError{
+			Field: "StopLead", Value: o.StopLead.String(), Problem: "is not allowed",
+			Bound: fmt.Sprintf("above the KillMargin (%s), at most half of the TTL (%s)", o.KillMargin, o.TTL),
+		}
+	}
+	if o.KillBound < 0 || o.KillBound > time.Minute {
+		return &berth.FieldError{Field: "KillBound", Value: o.KillBound.String(), Problem: "is not allowed", Bound: "0 to 1m"}
+	}
+	return nil
+}
+
+// registration is what workers/<w> says of this worker under a lease.
+func (o *Options) registration(lease string, ttl time.Duration) berth.Worker {
+	host, err := os.Hostname()
+	if err != nil {
+		host = ""
+	}
+	return berth.Worker{
+		Pool: o.Pool, Address: o.Address, Capacity: o.Capacity, Labels: o.Labels,
+		Lease: lease, TTLSeconds: int64(ttl / time.Second), KillMS: o.KillBound.Milliseconds(),
+		Enforces: o.Runtime.Enforces(), Hostname: host, BootID: bootID(),
+		Agent: o.Version, StartedAt: o.Now().UTC(),
+	}
+}

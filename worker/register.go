@@ -1,0 +1,266 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+)
+
+// ErrNameTaken: another agent lives under this worker's name.
+var ErrNameTaken = errors.New("the name is taken by another agent that lives")
+
+// errStateDir marks failures of the state directory: without its record an
+// agent must not register.
+var errStateDir = errors.New("state directory")
+
+// cordonMessage marks the cordon that an agent has set for its own end, and so
+// may take away.
+const cordonMessage = "set by the worker's agent while it ends"
+
+// registered is a registration whose lease is being kept alive.
+type registered struct {
+	epoch  berth.Epoch
+	lease  *etcdstore.Lease
+	alarm  *alarm
+	cancel context.CancelFunc
+	group  *errgroup.Group
+}
+
+// close stops keeping the lease alive, without revoking it.
+func (r *registered) close() error {
+	r.cancel()
+	r.alarm.close()
+	return r.group.Wait()
+}
+
+// register returns nil without an error when ctx ended first. The order is what
+// makes a new epoch the proof that nothing of an old one lives: what runs is
+// killed, the former lease is revoked, the new one is on disk, then the key.
+func (w *Worker) register(ctx context.Context, dir *stateDir) (*registered, error) {
+	select {
+	case w.opts.gate <- struct{}{}:
+		defer func() { <-w.opts.gate }()
+	case <-ctx.Done():
+		return nil, nil
+	}
+	reg, err := w.tryRegister(ctx, dir)
+	if ctx.Err() != nil && (err == nil && reg == nil || err != nil && !final(err)) {
+		return nil, nil
+	}
+	return reg, err
+}
+
+func (w *Worker) tryRegister(ctx context.Context, dir *stateDir) (*registered, error) {
+	if err := w.retry(ctx, "kill leftovers", w.killLeftovers); err != nil {
+		return nil, err
+	}
+	for {
+		if err := w.endFormer(ctx, dir); err != nil {
+			return nil, err
+		}
+		reg, err := w.grant(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		err = w.putRegistration(ctx, reg)
+		if err == nil {
+			return reg, nil
+		}
+		if closeErr := reg.close(); closeErr != nil {
+			w.log.Debug("lease ended", zap.Error(closeErr))
+		}
+		if err := w.revoke(dir, reg.lease.ID); err != nil {
+			return nil, err
+		}
+		if err := w.afterRefusal(ctx, err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (w *Worker) killLeftovers(ctx context.Context) error {
+	killed, err := w.opts.Runtime.Leftovers(ctx)
+	if len(killed) > 0 {
+		w.log.Warn("killed what a former agent left", zap.Strings("containers", killed))
+	}
+	return err
+}
+
+// endFormer revokes the lease that a former epoch of this agent has left.
+func (w *Worker) endFormer(ctx context.Context, dir *stateDir) error {
+	former, err := dir.lease()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errStateDir, err)
+	}
+	if former.Lease == "" {
+		return nil
+	}
+	if err := w.retry(ctx, "revoke the former lease", func(ctx context.Context) error {
+		return w.opts.Store.RevokeLease(ctx, former.Lease)
+	}); err != nil {
+		return err
+	}
+	if err := dir.dropLease(); err != nil {
+		return fmt.Errorf("%w: %w", errStateDir, err)
+	}
+	return nil
+}
+
+// grant takes a lease, has it on disk, and begins to keep it alive.
+func (w *Worker) grant(ctx context.Context, dir *stateDir) (*registered, error) {
+	var lease *etcdstore.Lease
+	if err := w.retry(ctx, "grant a lease", func(ctx context.Context) (err error) {
+		lease, err = w.opts.Store.KeepLease(ctx, w.opts.TTL)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	if err := dir.putLease(leaseRecord{Lease: lease.ID, Worker: string(w.opts.ID)}); err != nil {
+		return nil, fmt.Errorf("%w: %w", errStateDir, err)
+	}
+	alarm, err := newAlarm()
+	if err != nil {
+		return nil, err
+	}
+	keep, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	reg := &registered{lease: lease, alarm: alarm, cancel: cancel, group: new(errgroup.Group)}
+	reg.group.Go(func() error { return ignoreCancel(keep, lease.Run(keep)) })
+	return reg, nil
+}
+
+// putRegistration ends with the lease at the latest.
+func (w *Worker) putRegistration(ctx context.Context, reg *registered) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-reg.lease.Lost():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	rec := w.opts.registration(reg.lease.ID, reg.lease.TTL)
+	epoch, err := w.opts.Store.RegisterWorker(ctx, w.opts.ID, rec)
+	if err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	reg.epoch = epoch
+	return nil
+}
+
+// afterRefusal returns nil when the registration is to be tried again, after
+// what stood in its way may be gone.
+func (w *Worker) afterRefusal(ctx context.Context, err error) error {
+	if !errors.Is(err, etcdstore.ErrWorkerNameTaken) {
+		if final(err) {
+			return err
+		}
+		w.log.Warn("registration failed; trying again", zap.Error(err))
+		return pause(ctx, time.Second)
+	}
+	other, left := w.holder(ctx)
+	if !w.opts.WaitForName {
+		return fmt.Errorf("%w%s; stop that agent, or give this one another name: %w", ErrNameTaken, other, etcdstore.ErrWorkerNameTaken)
+	}
+	w.log.Warn("the name is taken; waiting for the end of the other's lease", zap.String("holder", other), zap.Duration("left", left))
+	return pause(ctx, max(left, retryFirst))
+}
+
+// holder says who lives under our name, and for how long its lease is good.
+func (w *Worker) holder(ctx context.Context) (who string, left time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	facts, err := w.opts.Store.Get(ctx, berth.Key{Kind: berth.KindWorker, ID: string(w.opts.ID)})
+	if err != nil || len(facts) != 1 {
+		return "", time.Second
+	}
+	rec, ok := facts[0].Record.(*berth.Worker)
+	if !ok {
+		return "", retryFirst
+	}
+	left, _, err = w.opts.Store.LeaseRemaining(ctx, rec.Lease)
+	if err != nil {
+		left = time.Second
+	}
+	return fmt.Sprintf(" on host %q since %s (epoch %d)", rec.Hostname, rec.StartedAt.Format(time.RFC3339), facts[0].Create), left
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// afterRegistration says what is to be said of this life of the worker. None of
+// it is needed to work, so a failure is only logged.
+func (w *Worker) afterRegistration(ctx context.Context, reg *registered) {
+	if w.opts.hollow {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if err := w.uncordon(ctx); err != nil {
+		w.log.Warn("the cordon of the former end was not taken away", zap.Error(err))
+	}
+	if pressure := w.pressure(); len(pressure) > 0 {
+		if err := w.opts.Store.PutConditions(ctx, w.opts.ID, reg.lease.ID, berth.Conditions{Pressure: pressure}); err != nil {
+			w.log.Warn("conditions not said", zap.Strings("pressure", pressure), zap.Error(err))
+		}
+	}
+}
+
+// cordon leaves an operator's intent as it is.
+func (w *Worker) cordon(ctx context.Context) error {
+	_, err := w.opts.Store.SetIntent(ctx, w.opts.ID, func(old *berth.Intent) *berth.Intent {
+		if old != nil && (old.Cordon || old.Drain || old.Remove) {
+			return old
+		}
+		return &berth.Intent{Cordon: true, Message: cordonMessage, At: w.opts.Now().UTC()}
+	})
+	return err
+}
+
+// uncordon takes away the cordon of the agent's own last end, and no other.
+func (w *Worker) uncordon(ctx context.Context) error {
+	facts, err := w.opts.Store.Get(ctx, berth.Key{Kind: berth.KindIntent, ID: string(w.opts.ID)})
+	if err != nil {
+		return err
+	}
+	own := func(i *berth.Intent) bool {
+		return i != nil && i.Cordon && !i.Drain && !i.Remove && i.Message == cordonMessage
+	}
+	if intent, _ := facts[0].Record.(*berth.Intent); !own(intent) {
+		return nil
+	}
+	_, err = w.opts.Store.SetIntent(ctx, w.opts.ID, func(old *berth.Intent) *berth.Intent {
+		if own(old) {
+			return nil
+		}
+		return old
+	})
+	return err
+}
+
+// fullDisk is the share of the state directory's disk below which it is full:
+// output of containers is dropped then.
+const fullDisk = 0.02
+
+func (w *Worker) pressure() []string {
+	if w.opts.StateDir == "" {
+		return nil
+	}
+	if free, err := freeShare(w.opts.StateDir); err == nil && free < fullDisk {
+		return []string{"disk"}
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package worker
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/berthd/berth"
+)
+
+// Bounds of a file of shapes.
+const (
+	maxShapes      = 100_000
+	maxShapesBytes = 64 << 20
+)
+
+// Shape is what one hollow worker pretends to be.
+type Shape struct {
+	Name     string // empty: numbered
+	Capacity berth.Capacity
+	Labels   map[string]string
+}
+
+// ShapeError is a line of a file of shapes that cannot be read.
+type ShapeError struct {
+	Line int
+	Err  error
+}
+
+func (e *ShapeError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+
+func (e *ShapeError) Unwrap() error { return e.Err }
+
+// column sets what a cell says.
+type column func(s *Shape, cell string) error
+
+// columns of Berth's own files, and of the openb node list (sn, memory_mib,
+// gpu, model). gpus must stand beside gpu_type.
+var columns = map[string]column{
+	"name":         setName,
+	"sn":           setName,
+	"cpu_milli":    func(s *Shape, c string) error { return setInt(&s.Capacity.CPUMilli, c, berth.MaxCPUMilli) },
+	"memory_bytes": func(s *Shape, c string) error { return setInt(&s.Capacity.MemoryBytes, c, berth.MaxMemoryBytes) },
+	"disk_bytes":   func(s *Shape, c string) error { return setInt(&s.Capacity.DiskBytes, c, berth.MaxDiskBytes) },
+	"memory_mib":   setMemoryMiB,
+	"gpus":         setDevices,
+	"gpu":          setDevices,
+	"gpu_type":     setDeviceType,
+	"model":        setDeviceType,
+	"labels":       setLabels,
+}
+
+// ReadShapes reads CSV with a header line. Columns: name (or sn), cpu_milli,
+// memory_bytes (or memory_mib), disk_bytes, gpus (or gpu), gpu_type (or model),
+// labels (zone=a;disk=nvme). A file of the openb node list is read as it is.
+// Its errors are *ShapeError.
+func ReadShapes(r io.Reader) ([]Shape, error) {
+	in := csv.NewReader(io.LimitReader(r, maxShapesBytes+1))
+	in.TrimLeadingSpace = true
+	header, err := in.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, &ShapeError{Line: 1, Err: errors.New("the file is empty; its first line names the columns")}
+	}
+	if err != nil {
+		return nil, shapeError(in, err)
+	}
+	set, err := readHeader(header)
+	if err != nil {
+		return nil, &ShapeError{Line: 1, Err: err}
+	}
+	var shapes []Shape
+	names := map[string]int{}
+	for {
+		cells, err := in.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, shapeError(in, err)
+		}
+		line, _ := in.FieldPos(0)
+		shape, err := readShape(set, header, cells)
+		if err == nil && shape.Name != "" && names[shape.Name] > 0 {
+			err = fmt.Errorf("name %q stands in line %d already", shape.Name, names[shape.Name])
+		}
+		if err == nil && len(shapes) == maxShapes {
+			err = fmt.Errorf("more than %d workers", maxShapes)
+		}
+		if err == nil && in.InputOffset() > maxShapesBytes {
+			err = fmt.Errorf("the file is larger than %d bytes", maxShapesBytes)
+		}
+		if err != nil {
+			return nil, &ShapeError{Line: line, Err: err}
+		}
+		names[shape.Name] = line
+		shapes = append(shapes, shape)
+	}
+	if len(shapes) == 0 {
+		return nil, &ShapeError{Line: 2, Err: errors.New("there is no worker below the header")}
+	}
+	return shapes, nil
+}
+
+func shapeError(in *csv.Reader, err error) error {
+	if parse, ok := errors.AsType[*csv.ParseError](err); ok {
+		return &ShapeError{Line: parse.Line, Err: parse.Err}
+	}
+	line, _ := in.FieldPos(0)
+	return &ShapeError{Line: line, Err: err}
+}
+
+func readHeader(header []string) ([]column, error) {
+	set := make([]column, len(header))
+	for i, name := range header {
+		name = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))
+		if columns[name] == nil {
+			return nil, fmt.Errorf("column %q is unknown; known: %s", name, strings.Join(columnNames(), ", "))
+		}
+		if slices.Contains(header[:i], name) {
+			return nil, fmt.Errorf("column %q is repeated", name)
+		}
+		header[i], set[i] = name, columns[name]
+	}
+	return set, nil
+}
+
+func columnNames() []string {
+	var names []string
+	for name := range columns {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func readShape(set []column, header, cells []string) (Shape, error) {
+	var s Shape
+	for i, cell := range cells {
+		if cell = strings.TrimSpace(cell); cell == "" {
+			continue
+		}
+		if err := set[i](&s, cell); err != nil {
+			return Shape{}, fmt.Errorf("%s: %w", header[i], err)
+		}
+	}
+	for i := range s.Capacity.Devices {
+		if s.Capacity.Devices[i].Type == "" {
+			s.Capacity.Devices[i].Type = "gpu"
+		}
+	}
+	if len(s.Capacity.Devices) > 0 && s.Capacity.Devices[0].Name == "" {
+		return Shape{}, errors.New("a gpu type without gpus")
+	}
+	if err := s.Capacity.Validate(); err != nil {
+		return Shape{}, err
+	}
+	return s, berth.ValidateLabels("labels", s.Labels)
+}
+
+func setName(s *Shape, cell string) error {
+	s.Name = cell
+	return berth.CheckID("name", cell)
+}
+
+func setInt(to *int64, cell string, most int64) error {
+	v, err := strconv.ParseInt(cell, 10, 64)
+	if err != nil || v < 0 || v > most {
+		return fmt.Errorf("%q is not a whole number of 0 to %d", cell, most)
+	}
+	*to = v
+	return nil
+}
+
+func setMemoryMiB(s *Shape, cell string) error {
+	if err := setInt(&s.Capacity.MemoryBytes, cell, berth.MaxMemoryBytes>>20); err != nil {
+		return err
+	}
+	s.Capacity.MemoryBytes <<= 20
+	return nil
+}
+
+// setDevices and setDeviceType may come in either order.
+func setDevices(s *Shape, cell string) error {
+	var n int64
+	if err := setInt(&n, cell, berth.MaxDevicesPerWorker); err != nil {
+		return err
+	}
+	kind := ""
+	if len(s.Capacity.Devices) > 0 {
+		kind = s.Capacity.Devices[0].Type
+	}
+	s.Capacity.Devices = nil
+	for i := range n {
+		s.Capacity.Devices = append(s.Capacity.Devices, berth.Device{Name: fmt.Sprintf("gpu%03d", i), Type: kind})
+	}
+	return nil
+}
+
+func setDeviceType(s *Shape, cell string) error {
+	kind := strings.ToLower(cell)
+	if err := berth.CheckID("gpu_type", kind); err != nil {
+		return err
+	}
+	if len(s.Capacity.Devices) == 0 {
+		s.Capacity.Devices = []berth.Device{{Type: kind}}
+		return nil
+	}
+	for i := range s.Capacity.Devices {
+		s.Capacity.Devices[i].Type = kind
+	}
+	return nil
+}
+
+func setLabels(s *Shape, cell string) error {
+	s.Labels = map[string]string{}
+	for part := range strings.SplitSeq(cell, ";") {
+		name, value, ok := strings.Cut(strings.TrimSpace(part), "=")
+		if !ok || name == "" {
+			return fmt.Errorf("%q is not NAME=VALUE", part)
+		}
+		if _, repeated := s.Labels[name]; repeated {
+			return fmt.Errorf("label %q is repeated", name)
+		}
+		s.Labels[name] = value
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package worker
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/berthd/berth"
+)
+
+func TestReadShapes(t *testing.T) {
+	tests := []struct {
+		name string
+		in   string
+		want []Shape
+	}{
+		{"own columns", "name,cpu_milli,memory_bytes,gpus,gpu_type,labels\na,1000,2000,2,H100,zone=x;disk=nvme\nb,1,2,,,\n", []Shape{
+			{
+				Name: "a", Labels: map[string]string{"zone": "x", "disk": "nvme"},
+				Capacity: berth.Capacity{
+					Quantities: berth.Quantities{CPUMilli: 1000, MemoryBytes: 2000},
+					Devices:    []berth.Device{{Name: "gpu000", Type: "h100"}, {Name: "gpu001", Type: "h100"}},
+				},
+			},
+			{Name: "b", Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 1, MemoryBytes: 2}}},
+		}},
+		{"openb", "sn,cpu_milli,memory_mib,gpu,model\nopenb-node-0000,64000,262144,1,P100\n", []Shape{{
+			Name: "openb-node-0000",
+			Capacity: berth.Capacity{
+				Quantities: berth.Quantities{CPUMilli: 64000, MemoryBytes: 256 << 30},
+				Devices:    []berth.Device{{Name: "gpu000", Type: "p100"}},
+			},
+		}}},
+		{"no name", "cpu_milli\n5\n", []Shape{{Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 5}}}}},
+		{"no gpu, though a model", "model,gpu,cpu_milli\nT4,0,5\n", []Shape{{Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 5}}}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := ReadShapes(strings.NewReader(tt.in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("shapes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestReadShapes_Bad(t *testing.T) {
+	tests := []struct {
+		name, in string
+		line     int
+		want     string
+	}{
+		{"empty", "", 1, "empty"},
+		{"only a header", "name\n", 2, "no worker"},
+		{"unknown column", "name,cores\na,1\n", 1, `"cores" is unknown`},
+		{"repeated column", "name,name\na,b\n", 1, "repeated"},
+		{"negative", "name,cpu_milli\na,-1\n", 2, `"-1" is not a whole number`},
+		{"fraction", "name,cpu_milli\na,1\nb,1.5\n", 3, `"1.5"`},
+		{"overflow", "name,memory_mib\na,9223372036854775807\n", 2, "memory_mib"},
+		{"too many cells", "name,cpu_milli\na,1,2\n", 2, "wrong number of fields"},
+		{"bad quote", "name,cpu_milli\na,\"1\n", 2, "quote"},
+		{"bad name", "name\nA B\n", 2, "not allowed"},
+		{"same name", "name\na\na\n", 3, "line 2 already"},
+		{"label", "name,labels\na,zone\n", 2, "NAME=VALUE"},
+		{"type without gpus", "name,gpu_type\na,t4\n", 2, "without gpus"},
+		{"too many gpus", "name,gpus\na,257\n", 2, "0 to 256"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := ReadShapes(strings.NewReader(tt.in))
+			bad, ok := errors.AsType[*ShapeError](err)
+			if !ok {
+				t.Fatalf("error %v is no *ShapeError", err)
+			}
+			if bad.Line != tt.line || !strings.Contains(bad.Error(), tt.want) {
+				t.Errorf("got %q in line %d, want %q in line %d", bad.Error(), bad.Line, tt.want, tt.line)
+			}
+		})
+	}
+}
+
+func FuzzReadShapes(f *testing.F) {
+	f.Add("name,cpu_milli\na,1\n")
+	f.Add("sn,cpu_milli,memory_mib,gpu,model\nn,1,2,3,T4\n")
+	f.Fuzz(func(t *testing.T, in string) {
+		shapes, err := ReadShapes(strings.NewReader(in))
+		if err != nil {
+			if _, ok := errors.AsType[*ShapeError](err); !ok {
+				t.Fatalf("error %v is no *ShapeError", err)
+			}
+			return
+		}
+		for _, s := range shapes {
+			if err := s.Capacity.Validate(); err != nil {
+				t.Fatalf("accepted an invalid capacity: %v", err)
+			}
+		}
+	})
+}

@@ -1,0 +1,157 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+)
+
+// fence takes the tasks over in one transaction; what comes meanwhile goes into
+// the next.
+func (e *epoch) fence(tasks []*task) {
+	items := make([]etcdstore.StartItem, 0, len(tasks))
+	for _, t := range tasks {
+		t.phase = phaseFencing
+		items = append(items, etcdstore.StartItem{Request: t.id, AllocationWas: t.mod, Allocation: t.fenced()})
+	}
+	e.fencing = true
+	go func() {
+		results, err := e.w.opts.Store.StartAllocations(e.fenceCtx, e.w.opts.ID, e.number, items)
+		e.post(func() { e.fenced(tasks, results, err) })
+	}()
+}
+
+// fenced takes the fence's answer. Those without an answer are untouched again:
+// were they fenced after all, the watch says STARTING, and that is never started.
+func (e *epoch) fenced(tasks []*task, results []etcdstore.StartResult, err error) {
+	e.fencing = false
+	answers := make(map[berth.RequestID]etcdstore.StartResult, len(results))
+	for _, r := range results {
+		answers[r.Request] = r
+	}
+	for _, t := range tasks {
+		t.phase = phaseNone
+		r, ok := answers[t.id]
+		switch {
+		case !ok:
+			continue
+		case t.allocation == nil: // taken back later than the fence
+		case r.Fenced && r.Submission != nil:
+			next := t.fenced()
+			t.learn(r.Mod, &next)
+			t.phase, t.submission = phaseFenced, r.Submission
+		case r.Fresh != nil:
+			e.learn(*r.Fresh)
+		}
+		e.mark(t)
+	}
+	switch {
+	case errors.Is(err, etcdstore.ErrEpochGone):
+		e.giveUp("registration gone", e.soon())
+	case err != nil && !e.over.Load():
+		e.log.Warn("fence failed; trying again", zap.Int("allocations", len(tasks)), zap.Error(err))
+		e.later(tasks)
+	}
+}
+
+// later marks the tasks again after a pause.
+func (e *epoch) later(tasks []*task) {
+	e.waiting++
+	time.AfterFunc(retryFirst, func() {
+		select {
+		case e.events <- func() {
+			e.waiting--
+			for _, t := range tasks {
+				e.mark(t)
+			}
+		}:
+		case <-e.reportCtx.Done(): // nothing is sent any more
+		}
+	})
+}
+
+// start lets the runtime begin; started gets its answer.
+func (e *epoch) start(t *task) {
+	t.phase = phaseStarting
+	e.starting++
+	spec := t.spec(e.w.opts.ID, e.check)
+	go func() {
+		c, err := e.w.opts.Runtime.Start(e.fenceCtx, spec)
+		now := e.w.opts.Now().UTC()
+		e.post(func() { e.started(t, c, err, now) })
+	}()
+}
+
+// check is called just before a container comes to life, from the goroutine of
+// its start. The deadline is that of the lease that fenced it.
+func (e *epoch) check() error {
+	if e.over.Load() || boottime() >= e.stopAt() {
+		return fmt.Errorf("%w (epoch %d)", ErrDeadline, e.number)
+	}
+	return nil
+}
+
+func (e *epoch) started(t *task, c Container, err error, now time.Time) {
+	e.starting--
+	if err != nil {
+		e.startFailed(t, err)
+		return
+	}
+	t.phase, t.container, t.startedAt = phaseRunning, c, now
+	e.alive++
+	go func() {
+		<-c.Done()
+		e.post(func() { e.ended(t, c.Exit()) })
+	}()
+	switch {
+	case e.over.Load():
+		c.Stop(max(e.killAt-boottime(), 0))
+	case e.stopping:
+		e.dismiss(t)
+	}
+	e.mark(t)
+}
+
+func (e *epoch) startFailed(t *task, err error) {
+	exit := berth.Exit{Kind: berth.ExitStartFailed, Message: clip(err.Error())}
+	rejection, refused := errors.AsType[*Rejection](err)
+	if refused {
+		exit.Message = clip(rejection.Problem)
+	}
+	if refused || errors.Is(err, ErrDeadline) {
+		exit.Kind = berth.ExitRejected
+	}
+	e.endUnstarted(t, exit)
+	e.log.Warn("start failed", zap.String("request", string(t.id)), zap.Int64("attempt", t.attempt), zap.Error(err))
+	e.mark(t)
+}
+
+// ended notes a container's end. After the epoch was given up it is not
+// reported: the end was our doing, and the request is to run elsewhere.
+func (e *epoch) ended(t *task, exit berth.Exit) {
+	e.alive--
+	if exit.At.IsZero() {
+		exit.At = e.w.opts.Now().UTC()
+	}
+	exit.Message = clip(exit.Message)
+	t.end(exit)
+	if e.over.Load() {
+		e.forget(t)
+		return
+	}
+	e.mark(t)
+}
+
+// clip bounds what a runtime says.
+func clip(message string) string {
+	const most = 1024
+	if len(message) > most {
+		return message[:most] + "..."
+	}
+	return message
+}

@@ -1,0 +1,163 @@
+package worker
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Files of the state directory.
+const (
+	lockFile  = "agent.lock"
+	leaseFile = "lease.json"
+)
+
+// ErrStateDirLocked: another agent works in this state directory.
+var ErrStateDirLocked = errors.New("the state directory belongs to another agent that runs")
+
+// leaseRecord is what an agent knows of its lease after a restart. It stands on
+// disk before the lease may hold a registration, and is removed after the lease
+// was revoked. No agent takes the epoch of a former one up again: a record that
+// is found means only that its lease must be revoked, once nothing runs.
+type leaseRecord struct {
+	Lease  string `json:"lease"` // hexadecimal
+	Worker string `json:"worker"`
+}
+
+// stateDir is the directory of one agent, locked while it runs. A nil one keeps
+// nothing: hollow workers have nothing to remember.
+type stateDir struct {
+	path string
+	lock *os.File
+}
+
+// openStateDir makes the directory and locks it. The lock ends with the process.
+func openStateDir(path string) (*stateDir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("make the state directory: %w", err)
+	}
+	name := filepath.Join(path, lockFile)
+	lock, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the state directory: %w", err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		defer lock.Close() //nolint:errcheck // nothing was written
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock %s: %w", name, err)
+		}
+		return nil, fmt.Errorf("%s: %w (process %s); stop it, or choose another directory", path, ErrStateDirLocked, holder(name))
+	}
+	d := &stateDir{path: path, lock: lock}
+	if err := d.notePID(); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+// holder is the process id in the lock file, for a person to read.
+func holder(name string) string {
+	b, err := os.ReadFile(name)
+	if err != nil || len(b) == 0 {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(b))
+}
+
+func (d *stateDir) notePID() error {
+	if err := d.lock.Truncate(0); err != nil {
+		return fmt.Errorf("write the lock file: %w", err)
+	}
+	if _, err := d.lock.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0); err != nil {
+		return fmt.Errorf("write the lock file: %w", err)
+	}
+	return nil
+}
+
+func (d *stateDir) close() error {
+	if d == nil {
+		return nil
+	}
+	return d.lock.Close()
+}
+
+// lease reads the record of the former lease; the zero record when there is none.
+func (d *stateDir) lease() (leaseRecord, error) {
+	if d == nil {
+		return leaseRecord{}, nil
+	}
+	b, err := os.ReadFile(filepath.Join(d.path, leaseFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return leaseRecord{}, nil
+	}
+	if err != nil {
+		return leaseRecord{}, fmt.Errorf("read the former lease: %w", err)
+	}
+	var rec leaseRecord
+	if err := json.Unmarshal(b, &rec); err != nil {
+		return leaseRecord{}, fmt.Errorf("read the former lease from %s: %w; remove the file if its registration is over",
+			filepath.Join(d.path, leaseFile), err)
+	}
+	return rec, nil
+}
+
+// putLease makes the record durable before it returns.
+func (d *stateDir) putLease(rec leaseRecord) error {
+	if d == nil {
+		return nil
+	}
+	b, err := json.Marshal(rec)
+	if err != nil {
+		return fmt.Errorf("encode the lease: %w", err)
+	}
+	path := filepath.Join(d.path, leaseFile)
+	if err := writeSynced(path+".new", append(b, '\n')); err != nil {
+		return fmt.Errorf("write the lease: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("write the lease: %w", err)
+	}
+	return d.sync()
+}
+
+// dropLease removes the record, durably.
+func (d *stateDir) dropLease() error {
+	if d == nil {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(d.path, leaseFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the former lease: %w", err)
+	}
+	return d.sync()
+}
+
+func writeSynced(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(b); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := f.Sync(); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return f.Close()
+}
+
+func (d *stateDir) sync() error {
+	dir, err := os.Open(d.path)
+	if err != nil {
+		return fmt.Errorf("sync the state directory: %w", err)
+	}
+	if err := dir.Sync(); err != nil {
+		return errors.Join(fmt.Errorf("sync the state directory: %w", err), dir.Close())
+	}
+	return dir.Close()
+}

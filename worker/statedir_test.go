@@ -1,0 +1,70 @@
+package worker
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestStateDir_Lock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	first, err := openStateDir(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = openStateDir(path)
+	if !errors.Is(err, ErrStateDirLocked) || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
+		t.Errorf("second agent: %v, want ErrStateDirLocked with the process id", err)
+	}
+	if err := first.close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := openStateDir(path)
+	if err != nil {
+		t.Fatalf("after the first has closed: %v", err)
+	}
+	if err := again.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStateDir_Lease(t *testing.T) {
+	d, err := openStateDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	want := leaseRecord{}
+	check := func() {
+		t.Helper()
+		if got, err := d.lease(); err != nil || got != want {
+			t.Errorf("lease %+v, %v; want %+v", got, err, want)
+		}
+	}
+	check()
+	want = leaseRecord{Lease: "694d7f", Worker: "w1"}
+	if err := d.putLease(want); err != nil {
+		t.Fatal(err)
+	}
+	check()
+	want = leaseRecord{}
+	for range 2 { // a second time there is nothing to remove
+		if err := d.dropLease(); err != nil {
+			t.Fatal(err)
+		}
+		check()
+	}
+	if err := os.WriteFile(filepath.Join(d.path, leaseFile), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.lease(); err == nil || !strings.Contains(err.Error(), leaseFile) {
+		t.Errorf("torn record: %v, want an error that names the file", err)
+	}
+}

@@ -1,0 +1,138 @@
+package worker
+
+import (
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// task is all that the agent knows of one allocation, and has done about it.
+type task struct {
+	id         berth.RequestID
+	attempt    int64
+	former     *task             // the attempt before it, if this epoch had it
+	mod        berth.Revision    // the newest fact seen
+	allocation *berth.Allocation // nil: it is gone
+	phase      phase
+	submission *berth.Submission // known from the fence on
+	container  Container         // running only
+	startedAt  time.Time
+	stopping   bool
+	exit       *berth.Exit // ended only
+	dismissed  bool        // stopped because the agent is to end
+	reporting  bool        // a report of it is in flight
+}
+
+func (t *task) key() taskKey { return taskKey{t.id, t.attempt} }
+
+// lives says whether a container of the attempt may be there.
+func (t *task) lives() bool {
+	return t != nil && (t.phase == phaseStarting || t.phase == phaseRunning)
+}
+
+// learn takes a fact in, unless it is older than what is known.
+func (t *task) learn(mod berth.Revision, a *berth.Allocation) {
+	if mod > t.mod {
+		t.mod, t.allocation = mod, a
+	}
+}
+
+func (t *task) situation(epoch berth.Epoch, closed bool) situation {
+	s := situation{Phase: t.phase, Stopping: t.stopping, Closed: closed}
+	if t.allocation != nil {
+		s.State = t.allocation.State
+		s.Own = t.allocation.Epoch == epoch
+		s.Ordered = t.allocation.Stop != nil
+	}
+	return s
+}
+
+func (t *task) end(exit berth.Exit) {
+	t.phase, t.container, t.exit = phaseEnded, nil, &exit
+}
+
+// fenced is the allocation's next value behind the fence.
+func (t *task) fenced() berth.Allocation {
+	next := *t.allocation
+	next.State = berth.StateStarting
+	return next
+}
+
+// report is the allocation's next value: how far its container has come by now.
+// One that ended before its start was reported has only its end reported. One
+// that was stopped because the agent is to end was drained: its own exit says
+// nothing about the request, which is to run elsewhere.
+func (t *task) report() berth.Allocation {
+	next := *t.allocation
+	next.State, next.StartedAt = berth.StateRunning, t.startedAt
+	if t.phase == phaseEnded {
+		next.State, next.Exit = berth.StateExited, t.exit
+	}
+	if t.phase == phaseEnded && t.dismissed && next.Stop == nil {
+		next.Stop = &berth.StopOrder{Reason: berth.StopDrain, Deadline: t.exit.At, Message: "the worker's agent was stopped"}
+	}
+	return next
+}
+
+// spec is what the runtime starts.
+func (t *task) spec(worker berth.WorkerID, check func() error) Spec {
+	r := &t.submission.Spec
+	return Spec{
+		Request: t.id, Attempt: t.allocation.Attempt, Worker: worker, Epoch: t.allocation.Epoch,
+		Command: r.Command, Env: t.env(worker), Dir: r.Dir, User: r.User, Image: r.Image,
+		CPUMilli: t.allocation.Share.CPUMilli, MemoryBytes: t.allocation.Share.MemoryBytes,
+		StopTimeout: t.stopTimeout(), Check: check,
+	}
+}
+
+func (t *task) stopTimeout() time.Duration {
+	return time.Duration(t.submission.Spec.StopTimeoutMS) * time.Millisecond
+}
+
+// env is the request's environment and what the placement settled, which wins.
+func (t *task) env(worker berth.WorkerID) map[string]string {
+	r, share := &t.submission.Spec, t.allocation.Share
+	env := maps.Clone(r.Env)
+	if env == nil {
+		env = map[string]string{}
+	}
+	env["BERTH_REQUEST_ID"] = string(t.id)
+	env["BERTH_ATTEMPT"] = strconv.FormatInt(t.allocation.Attempt, 10)
+	env["BERTH_WORKER"] = string(worker)
+	for i, p := range r.Resources.Ports {
+		if i < len(share.Ports) {
+			env["BERTH_PORT_"+envName(p.Name)] = strconv.Itoa(int(share.Ports[i]))
+		}
+	}
+	if len(share.Devices) > 0 {
+		env["BERTH_DEVICES"] = deviceList(share.Devices)
+	}
+	return env
+}
+
+// envName makes a port's name fit for a variable: "http-admin" is HTTP_ADMIN.
+func envName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '-' || r == '.' {
+			return '_'
+		}
+		return r
+	}, strings.ToUpper(name))
+}
+
+// deviceList is "gpu0,gpu1:500": whole ones by name, shares in thousandths.
+func deviceList(shares []berth.DeviceShare) string {
+	parts := make([]string, 0, len(shares))
+	for _, d := range shares {
+		if d.Milli == berth.WholeDevice {
+			parts = append(parts, d.Name)
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%s:%d", d.Name, d.Milli))
+	}
+	return strings.Join(parts, ",")
+}

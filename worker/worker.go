@@ -1,0 +1,133 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+)
+
+// Worker is one agent. Make it with New; Run lives its life.
+type Worker struct {
+	opts Options
+	log  *zap.Logger
+}
+
+// followFunc delivers the allocations of a worker until ctx ends.
+type followFunc func(ctx context.Context, w berth.WorkerID, deliver func(context.Context, etcdstore.Delta) error) error
+
+// New checks the options. It starts nothing.
+func New(opts Options) (*Worker, error) {
+	opts.setDefaults()
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	return &Worker{opts: opts, log: opts.Log.With(zap.String("worker", string(opts.ID)))}, nil
+}
+
+// Run registers the worker and runs what is placed on it, one epoch after the
+// other, until ctx ends; then it does what Options.OnStop says, revokes its
+// lease, and returns nil. While the store cannot be reached it goes on trying.
+// It returns ErrNameTaken, ErrStateDirLocked, or an error of the state directory.
+func (w *Worker) Run(ctx context.Context) error {
+	dir, err := w.openDir()
+	if err != nil {
+		return fmt.Errorf("worker %s: %w", w.opts.ID, err)
+	}
+	for ctx.Err() == nil {
+		if err = w.live(ctx, dir); err != nil {
+			break
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("worker %s: %w", w.opts.ID, err)
+	}
+	return errors.Join(err, dir.close())
+}
+
+// openDir returns nil for a worker that keeps nothing on disk.
+func (w *Worker) openDir() (*stateDir, error) {
+	if w.opts.StateDir == "" {
+		return nil, nil
+	}
+	return openStateDir(w.opts.StateDir)
+}
+
+// live is one epoch, from a machine without containers to one without them.
+func (w *Worker) live(ctx context.Context, dir *stateDir) error {
+	reg, err := w.register(ctx, dir)
+	if err != nil || reg == nil {
+		return err
+	}
+	w.log.Info("registered", zap.Int64("epoch", int64(reg.epoch)), zap.String("lease", reg.lease.ID), zap.Duration("ttl", reg.lease.TTL))
+	if w.opts.OnRegistered != nil {
+		w.opts.OnRegistered(reg.epoch)
+	}
+	w.afterRegistration(ctx, reg)
+	if err := newEpoch(w, reg).run(ctx); err != nil {
+		return errors.Join(err, reg.close())
+	}
+	if err := reg.close(); err != nil {
+		w.log.Debug("lease ended", zap.Error(err))
+	}
+	return w.revoke(dir, reg.lease.ID)
+}
+
+// revoke ends the last epoch's lease: nothing of it runs. Where the store cannot
+// be reached, its record stays, for the next registration or the next agent.
+func (w *Worker) revoke(dir *stateDir, lease string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	if err := w.opts.Store.RevokeLease(ctx, lease); err != nil {
+		w.log.Warn("lease not revoked; it ends by itself", zap.String("lease", lease), zap.Error(err))
+		return nil
+	}
+	if err := dir.dropLease(); err != nil {
+		return fmt.Errorf("%w: %w", errStateDir, err)
+	}
+	return nil
+}
+
+// storeTimeout bounds one call of the store; retryFirst and retryMost the pause
+// before it is tried again.
+const (
+	storeTimeout = 10 * time.Second
+	retryFirst   = 100 * time.Millisecond
+	retryMost    = 5 * time.Second
+)
+
+// retry calls fn until it succeeds, fails for good, or ctx ends; then its error
+// is ctx's.
+func (w *Worker) retry(ctx context.Context, what string, fn func(context.Context) error) error {
+	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
+		err := w.once(ctx, fn)
+		if err == nil || final(err) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		w.log.Warn("not done yet; trying again", zap.String("what", what), zap.Duration("pause", pause), zap.Error(err))
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (w *Worker) once(ctx context.Context, fn func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	return fn(ctx)
+}
+
+// final says whether trying again cannot help.
+func final(err error) bool {
+	return errors.Is(err, etcdstore.ErrWorkerNameTaken) || errors.Is(err, etcdstore.ErrNewerSchema) || errors.Is(err, errStateDir)
+}
