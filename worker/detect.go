@@ -91,7 +91,7 @@ func machineMemory() (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
@@ -157,7 +157,7 @@ func (l cgroupLimits) read() cgroupLimits {
 // climb reads the limits of a cgroup and of all above it. In a container, the
 // path may be that of the host and not exist here; then the root is ours.
 func (l *cgroupLimits) climb(root, path string, read func(dir string) (cpuMilli, memoryBytes int64)) {
-	for dir := filepath.Join(root, filepath.Join("/", path)); ; dir = filepath.Dir(dir) {
+	for dir := filepath.Join(root, filepath.Clean("/"+path)); ; dir = filepath.Dir(dir) {
 		cpu, memory := read(dir)
 		l.cpuMilli = tighter(l.cpuMilli, cpu)
 		l.memoryBytes = tighter(l.memoryBytes, memory)

@@ -79,7 +79,10 @@ func NewHollow(opts HollowOptions) (*Hollow, error) {
 	if opts.Count > ownWatches {
 		h.feed = newFeed(opts.Store)
 	}
-	return h, h.make(opts)
+	if err := h.make(opts); err != nil {
+		return nil, err
+	}
+	return h, nil
 }
 
 func (h *Hollow) make(opts HollowOptions) error {

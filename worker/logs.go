@@ -19,7 +19,7 @@ const (
 	Stderr = "stderr"
 )
 
-// ErrNoLog: nothing is kept of what was asked for: it never ran here, or its
+// ErrNoLog means that nothing is kept of what was asked for: it never ran here, or its
 // output was removed to make room.
 var ErrNoLog = errors.New("no output is kept here")
 

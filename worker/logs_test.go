@@ -52,7 +52,7 @@ func TestLogs_Open(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer r.Close() //nolint:errcheck // only read
+		defer r.Close()
 		var all strings.Builder
 		for {
 			c, err := r.Next(t.Context())

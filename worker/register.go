@@ -13,7 +13,7 @@ import (
 	"github.com/berthd/berth/etcdstore"
 )
 
-// ErrNameTaken: another agent lives under this worker's name.
+// ErrNameTaken means that another agent lives under this worker's name.
 var ErrNameTaken = errors.New("the name is taken by another agent that lives")
 
 // errStateDir marks failures of the state directory: without its record an

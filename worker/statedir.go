@@ -18,7 +18,7 @@ const (
 	leaseFile = "lease.json"
 )
 
-// ErrStateDirLocked: another agent works in this state directory.
+// ErrStateDirLocked means that another agent works in this state directory.
 var ErrStateDirLocked = errors.New("the state directory belongs to another agent that runs")
 
 // leaseRecord is what an agent knows of its lease after a restart. It stands on
@@ -48,7 +48,7 @@ func openStateDir(path string) (*stateDir, error) {
 		return nil, fmt.Errorf("lock the state directory: %w", err)
 	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		defer lock.Close() //nolint:errcheck // nothing was written
+		defer lock.Close()
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("lock %s: %w", name, err)
 		}

@@ -58,7 +58,8 @@ func (e *epoch) step() {
 // act does what decide says of one task.
 func (e *epoch) act(t *task, b *batch) {
 	next := decide(t.situation(e.number, e.leaving))
-	if e.over.Load() && next != actKill && !(next == actReport && t.phase == phaseEnded) {
+	endReport := next == actReport && t.phase == phaseEnded
+	if e.over.Load() && next != actKill && !endReport {
 		return // what still runs is being killed, nothing else is ours any more
 	}
 	switch next {
