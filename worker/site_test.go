@@ -1,0 +1,41 @@
+package worker
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+	"github.com/berthd/berth/etcdstore/embed"
+)
+
+// newSite has a store on an embedded etcd of its own.
+func newSite(t *testing.T) *site {
+	s, _ := newCutSite(t)
+	return s
+}
+
+// newCutSite also returns what cuts everybody off from the store, for good.
+func newCutSite(t *testing.T) (*site, func()) {
+	t.Helper()
+	server, err := embed.Start(t.Context(), embed.Options{Dir: t.TempDir(), ListenClient: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := sync.OnceFunc(func() { server.Close() })
+	t.Cleanup(cut)
+	s := &site{t: t}
+	if s.store, err = etcdstore.New(server.Client(), etcdstore.Options{Log: s.log()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.store.Init(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.deleteWorker = func(w berth.WorkerID) {
+		t.Helper()
+		if _, err := server.Client().Delete(t.Context(), "/berth/workers/"+string(w)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s, cut
+}
