@@ -59,14 +59,17 @@ func TestRun_Coalesces(t *testing.T) {
 	for range many {
 		a.runtime.next(t).end(exitZero)
 	}
-	writes, exited := map[berth.Revision]bool{}, map[string]bool{}
+	fences, reports, exited := map[berth.Revision]bool{}, map[berth.Revision]bool{}, map[string]bool{}
 	s.follow("w1", func(d etcdstore.Delta) bool {
 		for _, f := range d.Facts {
-			if al, ok := f.Record.(*berth.Allocation); ok && al.State != berth.StatePlaced {
-				writes[f.Mod] = true
-				if al.State == berth.StateExited {
-					exited[f.Key.ID] = true
-				}
+			al, ok := f.Record.(*berth.Allocation)
+			switch {
+			case !ok || al.State == berth.StatePlaced:
+			case al.State == berth.StateStarting:
+				fences[f.Mod] = true
+			default:
+				reports[f.Mod] = true
+				exited[f.Key.ID] = exited[f.Key.ID] || al.State == berth.StateExited
 			}
 		}
 		return len(exited) == len(many)
@@ -74,9 +77,12 @@ func TestRun_Coalesces(t *testing.T) {
 	if len(exited) != len(many) || a.runtime.startCount() != len(many) {
 		t.Fatalf("%d ended, %d started, want %d", len(exited), a.runtime.startCount(), len(many))
 	}
-	if len(writes) > 30 {
-		t.Errorf("%d transactions for 100 allocations", len(writes))
+	// Placed in one transaction, they are fenced in one, or as few as fit. How
+	// many reports there are depends on how slow the store is: see step_test.go.
+	if len(fences) > 5 {
+		t.Errorf("%d fences for 100 allocations placed at once", len(fences))
 	}
+	t.Logf("%d fences, %d reports seen", len(fences), len(reports))
 }
 
 // What was placed in an epoch that is over is never started in the next.
