@@ -1,0 +1,174 @@
+package scheduler
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/berthd/berth"
+)
+
+// maxDeviceSteps bounds the search for devices on one worker. With one demand,
+// and wherever the demands do not compete, no search is needed; with several that
+// do, it is bin packing, and a request that needs more steps is taken not to fit.
+const maxDeviceSteps = 1000
+
+// kindsOf is the types that d may be given on n, in order of preference.
+func kindsOf(n *node, d *berth.DeviceDemand) []string {
+	if len(d.Types) == 0 {
+		return n.kinds
+	}
+	return d.Types
+}
+
+// countDevices counts the devices of one type: those with room, and all.
+func countDevices(n *node, kind string, milli int64) (room, all int64) {
+	for i := range n.devices {
+		if n.devices[i].kind != kind {
+			continue
+		}
+		all++
+		if n.devices[i].free >= milli {
+			room++
+		}
+	}
+	return room, all
+}
+
+// fitsAlone says whether d fits, were it the only demand, and the rank of the
+// type that it would be given.
+func fitsAlone(n *node, d *berth.DeviceDemand) (rank int, ok bool) {
+	for i, kind := range kindsOf(n, d) {
+		if room, _ := countDevices(n, kind, d.Milli); room >= d.Count {
+			return rankOf(d, i), true
+		}
+	}
+	return 0, false
+}
+
+// rankOf is how far down the list of preferences type i is.
+func rankOf(d *berth.DeviceDemand, i int) int {
+	if len(d.Types) == 0 {
+		return 0
+	}
+	return i
+}
+
+// deviceSearch finds devices for several demands that may compete for them:
+// depth first, the preferred type first, then the device with the least room that
+// suffices, then the name. The first find is the choice.
+type deviceSearch struct {
+	demands []berth.DeviceDemand
+	kinds   []string // of the node
+	devices []device
+	picked  []pick
+	rank    int
+	deepest int64 // units placed at best
+	steps   int
+}
+
+type pick struct {
+	device int
+	milli  int64
+}
+
+// fit says whether n can serve all demands, and the sum of the ranks of types.
+func (s *deviceSearch) fit(n *node, demands []berth.DeviceDemand) (rank int, ok bool) {
+	for i := range demands {
+		if rank, ok = fitsAlone(n, &demands[i]); !ok {
+			return 0, false
+		}
+	}
+	if len(demands) == 1 {
+		return rank, true
+	}
+	return s.search(n, demands)
+}
+
+// take returns the devices of a worker that fits, sorted by name.
+func (s *deviceSearch) take(n *node, demands []berth.DeviceDemand) []berth.DeviceShare {
+	if len(demands) == 0 {
+		return nil
+	}
+	s.search(n, demands)
+	var out []berth.DeviceShare
+	for _, p := range s.picked {
+		name := s.devices[p.device].name
+		i, found := slices.BinarySearchFunc(out, name, func(d berth.DeviceShare, name string) int { return strings.Compare(d.Name, name) })
+		if !found {
+			out = slices.Insert(out, i, berth.DeviceShare{Name: name})
+		}
+		out[i].Milli += p.milli
+	}
+	return out
+}
+
+func (s *deviceSearch) search(n *node, demands []berth.DeviceDemand) (rank int, ok bool) {
+	s.demands, s.kinds = demands, n.kinds
+	s.devices = append(s.devices[:0], n.devices...)
+	s.picked, s.rank, s.deepest, s.steps = s.picked[:0], 0, 0, 0
+	ok = s.demand(0)
+	return s.rank, ok
+}
+
+// demand serves the demands from number i on.
+func (s *deviceSearch) demand(i int) bool {
+	if i == len(s.demands) {
+		return true
+	}
+	d := &s.demands[i]
+	kinds := d.Types
+	if len(kinds) == 0 {
+		kinds = s.kinds
+	}
+	for k, kind := range kinds {
+		options := s.options(kind, d.Milli)
+		s.rank += rankOf(d, k)
+		if s.unit(i, options, d.Count) {
+			return true
+		}
+		s.rank -= rankOf(d, k)
+	}
+	return false
+}
+
+// options is the devices of one type with room, the tightest first.
+func (s *deviceSearch) options(kind string, milli int64) []int {
+	var out []int
+	for i := range s.devices {
+		if s.devices[i].kind == kind && s.devices[i].free >= milli {
+			out = append(out, i)
+		}
+	}
+	slices.SortFunc(out, func(a, b int) int {
+		return cmp.Or(cmp.Compare(s.devices[a].free, s.devices[b].free), strings.Compare(s.devices[a].name, s.devices[b].name))
+	})
+	return out
+}
+
+// unit gives demand i left more devices out of options, each at most once, and
+// then serves the demands after it.
+func (s *deviceSearch) unit(i int, options []int, left int64) bool {
+	if left == 0 {
+		return s.demand(i + 1)
+	}
+	milli := s.demands[i].Milli
+	for j := 0; int64(len(options)-j) >= left; j++ {
+		d := &s.devices[options[j]]
+		if j > 0 && d.free == s.devices[options[j-1]].free {
+			continue // as good as the one that led nowhere
+		}
+		if s.steps++; s.steps > maxDeviceSteps {
+			return false
+		}
+		d.free -= milli
+		s.picked = append(s.picked, pick{options[j], milli})
+		s.deepest = max(s.deepest, int64(len(s.picked)))
+		if s.unit(i, options[j+1:], left-1) {
+			return true
+		}
+		d.free += milli
+		s.picked = s.picked[:len(s.picked)-1]
+	}
+	return false
+}

@@ -1,0 +1,234 @@
+package scheduler
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/berthd/berth"
+)
+
+// filter rejects workers for one reason.
+type filter struct {
+	code    berth.ReasonCode
+	applies func(*query) bool           // nil: to every request
+	passes  func(*query, *node) bool    // must not allocate
+	why     func(*query, *node) measure // of a worker that does not pass; nil: the code says all
+}
+
+// measure is the numbers of a berth.Reason for one worker.
+type measure struct {
+	detail            string
+	want, best, total int64
+}
+
+// stateFilters look at the worker alone, in the order in which they are told. A
+// worker that passes them is open.
+var stateFilters = []filter{
+	{code: berth.ReasonNotReady, passes: func(_ *query, n *node) bool { return n.worker.Ready }},
+	{code: berth.ReasonCordoned, passes: func(_ *query, n *node) bool { return !n.worker.Cordoned }},
+	{code: berth.ReasonDraining, passes: func(_ *query, n *node) bool { return !n.worker.Draining }},
+	{code: berth.ReasonSuspended, passes: func(_ *query, n *node) bool { return !n.worker.Suspended }},
+	{
+		code:   berth.ReasonSuspended,
+		passes: func(_ *query, n *node) bool { return !n.worker.Probing || n.worker.Starting <= 0 },
+		why:    func(*query, *node) measure { return measure{detail: "one start at a time"} },
+	},
+}
+
+// demandFilters compare the request with the worker, the cheap ones first.
+var demandFilters = []filter{
+	amountFilter(berth.ReasonCPU, cpu),
+	amountFilter(berth.ReasonMemory, memory),
+	amountFilter(berth.ReasonDisk, disk),
+	{
+		code:    berth.ReasonConstraint,
+		applies: func(q *query) bool { return len(q.request.Constraints) > 0 },
+		passes:  func(q *query, n *node) bool { return q.labelsAllow(n) },
+		why:     constraintWhy,
+	},
+	{
+		code:    berth.ReasonCustom,
+		applies: func(q *query) bool { return len(q.custom) > 0 },
+		passes:  func(q *query, n *node) bool { return lacksCustom(q, n) < 0 },
+		why:     customWhy,
+	},
+	{
+		code:    berth.ReasonPorts,
+		applies: func(q *query) bool { return len(q.request.Resources.Ports) > 0 },
+		passes:  portsFit,
+		why:     portsWhy,
+	},
+	{
+		code:    berth.ReasonDevices,
+		applies: func(q *query) bool { return len(q.request.Resources.Devices) > 0 },
+		passes: func(q *query, n *node) bool {
+			_, ok := q.devices.fit(n, q.request.Resources.Devices)
+			return ok
+		},
+		why: devicesWhy,
+	},
+}
+
+// reservation is the last filter, and too dear for every worker: what it rejects
+// is a ledger or a request that validation should have stopped.
+var reservation = filter{
+	code:   berth.ReasonNotReady,
+	passes: func(q *query, n *node) bool { _, _, err := q.reserve(n); return err == nil },
+	why:    func(*query, *node) measure { return measure{detail: "its ledger refuses the reservation"} },
+}
+
+func isOpen(n *node) bool { return rejects(stateFilters, nil, n) == nil }
+
+// rejects returns the first of filters that n does not pass, or nil.
+func rejects(filters []filter, q *query, n *node) *filter {
+	for i := range filters {
+		f := &filters[i]
+		if (f.applies == nil || f.applies(q)) && !f.passes(q, n) {
+			return f
+		}
+	}
+	return nil
+}
+
+func amountFilter(code berth.ReasonCode, r int) filter {
+	return filter{
+		code:   code,
+		passes: func(q *query, n *node) bool { return q.want[r] <= n.capacity[r]-n.used[r] },
+		why: func(q *query, n *node) measure {
+			return measure{want: q.want[r], best: max(n.capacity[r]-n.used[r], 0), total: n.capacity[r]}
+		},
+	}
+}
+
+func (q *query) labelsAllow(n *node) bool {
+	for i := range q.request.Constraints {
+		if !q.request.Constraints[i].Allows(n.worker.Labels) {
+			return false
+		}
+	}
+	return true
+}
+
+// constraintWhy names the first label, by name, so that the order of the
+// constraints does not change a verdict (see Shape).
+func constraintWhy(q *query, n *node) measure {
+	label := ""
+	for _, c := range q.request.Constraints {
+		if !c.Allows(n.worker.Labels) && (label == "" || c.Label < label) {
+			label = c.Label
+		}
+	}
+	return measure{detail: label}
+}
+
+// lacksCustom is the index in q.custom of what n has too little of, or -1.
+func lacksCustom(q *query, n *node) int {
+	for i, c := range q.custom {
+		if c.want > n.freeCustom(c.name) {
+			return i
+		}
+	}
+	return -1
+}
+
+func (n *node) freeCustom(name string) int64 {
+	l := &n.worker.Ledger
+	return l.Capacity.Custom[name] - l.Reserved.Custom[name] - l.Held.Custom[name]
+}
+
+func customWhy(q *query, n *node) measure {
+	c := q.custom[lacksCustom(q, n)]
+	return measure{detail: c.name, want: c.want, best: max(n.freeCustom(c.name), 0), total: n.worker.Ledger.Capacity.Custom[c.name]}
+}
+
+func portsFit(q *query, n *node) bool {
+	if q.takenPort(n) != 0 {
+		return false
+	}
+	return q.anyPorts <= n.freePorts-int64(len(q.numbers))
+}
+
+// takenPort is the lowest number asked for that n cannot give, or 0.
+func (q *query) takenPort(n *node) int32 {
+	for _, p := range q.numbers {
+		if _, used := slices.BinarySearch(n.ports, p); used || !n.worker.Ledger.Capacity.Ports.Holds(p) {
+			return p
+		}
+	}
+	return 0
+}
+
+func portsWhy(q *query, n *node) measure {
+	ports := n.worker.Ledger.Capacity.Ports
+	if p := q.takenPort(n); p != 0 {
+		m := measure{detail: strconv.Itoa(int(p)), want: 1}
+		if ports.Holds(p) {
+			m.total = 1
+		}
+		return m
+	}
+	return measure{want: q.anyPorts, best: max(n.freePorts-int64(len(q.numbers)), 0), total: ports.Count()}
+}
+
+// pickPorts returns the ports of a worker that fits, in the order of the request.
+func (q *query) pickPorts(n *node) []int32 {
+	demands := q.request.Resources.Ports
+	if len(demands) == 0 {
+		return nil
+	}
+	out := make([]int32, 0, len(demands))
+	next, last := n.worker.Ledger.Capacity.Ports.First, n.worker.Ledger.Capacity.Ports.Last
+	for _, d := range demands {
+		if d.Number != 0 {
+			out = append(out, d.Number)
+			continue
+		}
+		for next <= last && q.occupied(n, next) {
+			next++
+		}
+		out = append(out, next)
+		next++
+	}
+	return out
+}
+
+func (q *query) occupied(n *node, port int32) bool {
+	_, used := slices.BinarySearch(n.ports, port)
+	return used || slices.Contains(q.numbers, port)
+}
+
+// devicesWhy counts devices: how many of one type have room, of how many.
+func devicesWhy(q *query, n *node) measure {
+	demands := q.request.Resources.Devices
+	for i := range demands {
+		if _, ok := fitsAlone(n, &demands[i]); !ok {
+			return demandWhy(n, &demands[i])
+		}
+	}
+	q.devices.fit(n, demands)
+	m := measure{best: q.devices.deepest, total: int64(len(n.devices))}
+	var details []string
+	for i := range demands {
+		m.want += demands[i].Count
+		details = append(details, typesDetail(&demands[i]))
+	}
+	m.detail = strings.Join(details, " + ")
+	return m
+}
+
+func demandWhy(n *node, d *berth.DeviceDemand) measure {
+	m := measure{detail: typesDetail(d), want: d.Count}
+	for _, kind := range kindsOf(n, d) {
+		room, all := countDevices(n, kind, d.Milli)
+		m.best, m.total = max(m.best, room), max(m.total, all)
+	}
+	return m
+}
+
+func typesDetail(d *berth.DeviceDemand) string {
+	if len(d.Types) == 0 {
+		return "any"
+	}
+	return strings.Join(d.Types, ",")
+}

@@ -1,0 +1,176 @@
+package scheduler
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/berthd/berth"
+)
+
+// Candidate is a request to be placed.
+type Candidate struct {
+	Request  *berth.Request // normalized and valid
+	Priority int32          // the caller orders by it; it does not change the choice
+	Avoid    []berth.WorkerID
+}
+
+// Decision is where a candidate goes, or why it goes nowhere.
+type Decision struct {
+	Worker  berth.WorkerID
+	Share   berth.Share
+	Verdict *berth.Verdict // nil when placed; its At is for the caller to set
+}
+
+// query is a candidate with what is computed of it once.
+type query struct {
+	request  *berth.Request
+	avoid    []berth.WorkerID
+	want     vector
+	hash     uint64
+	custom   []amount
+	numbers  []int32 // of ports, sorted
+	anyPorts int64
+	filters  []filter // the demandFilters that apply
+	refused  []*node  // passed every filter but the reservation
+	devices  deviceSearch
+}
+
+type amount struct {
+	name string
+	want int64
+}
+
+// Place chooses a worker and reserves the share in the fleet, so that the next
+// candidate sees it. Put overrides that, where the store disagrees.
+func (f *Fleet) Place(c Candidate) Decision {
+	q := f.ask(c)
+	for !malformed(&c.Request.Resources) {
+		n := f.choose(q)
+		if n == nil {
+			break
+		}
+		ledger, share, err := q.reserve(n)
+		if err != nil {
+			q.refused = append(q.refused, n)
+			continue
+		}
+		f.reserve(n, ledger)
+		return Decision{Worker: n.worker.ID, Share: share}
+	}
+	v := f.explain(q)
+	return Decision{Verdict: &v}
+}
+
+// Fits says whether worker w would take the candidate now, whether or not it
+// would be the choice.
+func (f *Fleet) Fits(c Candidate, w berth.WorkerID) bool {
+	n := f.nodes[w]
+	if n == nil || n.worker.Pool != c.Request.Pool || !n.open || malformed(&c.Request.Resources) {
+		return false
+	}
+	q := f.ask(c)
+	return q.fits(n) && reservation.passes(q, n)
+}
+
+// ask prepares the fleet's query for a candidate.
+func (f *Fleet) ask(c Candidate) *query {
+	q := &f.query
+	q.request, q.avoid = c.Request, c.Avoid
+	d := &c.Request.Resources
+	q.want = vectorOf(&d.Quantities)
+	q.hash = hashString(c.Request.Key())
+	q.custom, q.numbers, q.anyPorts = q.custom[:0], q.numbers[:0], 0
+	for name, v := range d.Custom {
+		if v != 0 {
+			q.custom = append(q.custom, amount{name, v})
+		}
+	}
+	slices.SortFunc(q.custom, func(a, b amount) int { return strings.Compare(a.name, b.name) })
+	for _, p := range d.Ports {
+		if p.Number == 0 {
+			q.anyPorts++
+			continue
+		}
+		q.numbers = append(q.numbers, p.Number)
+	}
+	slices.Sort(q.numbers)
+	q.filters, q.refused = q.filters[:0], q.refused[:0]
+	for _, filter := range demandFilters {
+		if filter.applies == nil || filter.applies(q) {
+			q.filters = append(q.filters, filter)
+		}
+	}
+	return q
+}
+
+// malformed says whether a demand is one that validation refuses. None fits
+// anywhere; it is said here so that no filter needs to think of it.
+func malformed(d *berth.Demand) bool {
+	bad := d.CPUMilli < 0 || d.MemoryBytes < 0 || d.DiskBytes < 0
+	for _, v := range d.Custom {
+		bad = bad || v < 0
+	}
+	for i, p := range d.Ports {
+		same := func(o berth.PortDemand) bool { return o.Number == p.Number }
+		bad = bad || p.Number < 0 || (p.Number != 0 && slices.ContainsFunc(d.Ports[:i], same))
+	}
+	for _, v := range d.Devices {
+		bad = bad || v.Count < 1 || v.Milli < 1 || v.Milli > berth.WholeDevice
+	}
+	return bad
+}
+
+// fits says whether an open worker passes every filter but the reservation.
+func (q *query) fits(n *node) bool {
+	for i := range q.filters {
+		if !q.filters[i].passes(q, n) {
+			return false
+		}
+	}
+	return true
+}
+
+// reserve picks ports and devices on a worker that fits, and returns its ledger
+// with them.
+func (q *query) reserve(n *node) (berth.Ledger, berth.Share, error) {
+	d := &q.request.Resources
+	share := berth.Share{Quantities: d.Quantities, Ports: q.pickPorts(n), Devices: q.devices.take(n, d.Devices)}
+	ledger, err := n.worker.Ledger.Reserve(share)
+	return ledger, share, err
+}
+
+// reserve replaces the ledger of a worker, and counts a start that is probed for.
+func (f *Fleet) reserve(n *node, ledger berth.Ledger) {
+	t := f.pools[n.worker.Pool].tierOf(n)
+	t.open.sub(n)
+	n.worker.Ledger = ledger
+	if n.worker.Probing {
+		n.worker.Starting++
+		n.open = isOpen(n)
+	}
+	n.refresh()
+	t.open.add(n)
+}
+
+// choose returns the worker that takes the candidate, or nil. Workers without
+// devices come before those with, and avoided ones after all others.
+func (f *Fleet) choose(q *query) *node {
+	p := f.pools[q.request.Pool]
+	if p == nil {
+		return nil
+	}
+	binpack := f.strategies[q.request.Pool] == berth.StrategyBinpack
+	if len(q.request.Resources.Devices) > 0 {
+		best, _ := q.scan(&p.devices, binpack)
+		return best
+	}
+	best, s := q.scan(&p.plain, binpack)
+	if best != nil && !s.avoided {
+		return best
+	}
+	other, o := q.scan(&p.devices, binpack)
+	if best == nil || (other != nil && !o.avoided) {
+		return other
+	}
+	return best
+}
