@@ -1,0 +1,125 @@
+package etcdstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+)
+
+// Delta is news of the store: with Reset, everything at Revision; otherwise
+// whole revisions up to Revision, in their order.
+type Delta struct {
+	Reset    bool
+	Facts    []berth.Fact
+	Revision berth.Revision
+}
+
+// Deliver takes a delta; an error ends the following.
+type Deliver = func(context.Context, Delta) error
+
+// Follow delivers the whole keyspace once, then every change, until ctx ends.
+// After a compaction, a cancelled watch, a lost leader or a changed cluster it
+// loads again and delivers a Reset, which is exactly the store's state.
+func (s *Store) Follow(ctx context.Context, deliver Deliver) error {
+	return s.follow(ctx, s.keys.prefix, deliver)
+}
+
+// FollowWorker follows the allocations of one worker.
+func (s *Store) FollowWorker(ctx context.Context, w berth.WorkerID, deliver Deliver) error {
+	return s.follow(ctx, s.keys.folder(berth.KindAllocation, string(w)), deliver)
+}
+
+// FollowAllocations follows those of all workers: one watch for many of them.
+func (s *Store) FollowAllocations(ctx context.Context, deliver Deliver) error {
+	return s.follow(ctx, s.keys.folder(berth.KindAllocation, ""), deliver)
+}
+
+// errDeliver wraps an error of the receiver, which loading again would not cure.
+var errDeliver = errors.New("deliver")
+
+func (s *Store) follow(ctx context.Context, folder string, deliver Deliver) error {
+	pause := resendFirst
+	for ctx.Err() == nil {
+		loaded, err := s.loadAndWatch(ctx, folder, deliver)
+		if errors.Is(err, errDeliver) && ctx.Err() == nil {
+			return err
+		}
+		if loaded {
+			pause = resendFirst
+		}
+		s.opts.Log.Info("watch ended; loading again", zap.String("folder", folder), zap.Error(err))
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+			pause = min(2*pause, resendMost)
+		}
+	}
+	return ctx.Err()
+}
+
+func (s *Store) loadAndWatch(ctx context.Context, folder string, deliver Deliver) (loaded bool, err error) {
+	var facts []berth.Fact
+	rev, cluster, err := s.pages(ctx, folder, func(f berth.Fact) error {
+		facts = append(facts, f)
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	if err := deliver(ctx, Delta{Reset: true, Facts: facts, Revision: rev}); err != nil {
+		return true, fmt.Errorf("%w: %w", errDeliver, err)
+	}
+	ctx, cancel := context.WithCancel(ctx) // ends the watch's stream with us
+	defer cancel()
+	events := s.client.Watch(clientv3.WithRequireLeader(ctx), folder, clientv3.WithPrefix(),
+		clientv3.WithRev(int64(rev)+1), clientv3.WithProgressNotify())
+	for resp := range events {
+		if err := resp.Err(); err != nil {
+			return true, err
+		}
+		at, facts := s.news(resp)
+		if resp.Header.ClusterId != cluster || at < rev {
+			return true, fmt.Errorf("another cluster answers, or an older state of it: revision %d after %d", at, rev)
+		}
+		rev = at
+		if err := deliver(ctx, Delta{Facts: facts, Revision: at}); err != nil {
+			return true, fmt.Errorf("%w: %w", errDeliver, err)
+		}
+	}
+	return true, errors.New("the watch was closed")
+}
+
+// news are the facts of a response, and the revision up to which it is complete:
+// the last event's, for the header's may be of changes still to be told. Only a
+// progress notification vouches for the header's. etcd never splits a revision
+// over two responses unless asked to.
+func (s *Store) news(resp clientv3.WatchResponse) (berth.Revision, []berth.Fact) {
+	if len(resp.Events) == 0 {
+		return berth.Revision(resp.Header.Revision), nil
+	}
+	last := resp.Events[len(resp.Events)-1].Kv.ModRevision
+	return berth.Revision(last), s.eventFacts(resp.Events)
+}
+
+func (s *Store) eventFacts(events []*clientv3.Event) []berth.Fact {
+	facts := make([]berth.Fact, 0, len(events))
+	for _, e := range events {
+		k, err := s.keys.parse(string(e.Kv.Key))
+		if err != nil {
+			s.opts.Log.Warn("a key under the prefix is not ours", zap.Error(err))
+			continue
+		}
+		if e.Type == clientv3.EventTypeDelete {
+			facts = append(facts, berth.Fact{Key: k, Mod: berth.Revision(e.Kv.ModRevision)})
+			continue
+		}
+		facts = append(facts, decodeFact(k, e.Kv))
+	}
+	return facts
+}

@@ -1,0 +1,32 @@
+package etcdstore
+
+import "github.com/berthd/berth"
+
+// headerOf is the header of a record, or nil of what is none.
+func headerOf(record any) *berth.Header {
+	switch r := record.(type) {
+	case *berth.Schema:
+		return &r.Header
+	case *berth.Worker:
+		return &r.Header
+	case *berth.Conditions:
+		return &r.Header
+	case *berth.Intent:
+		return &r.Header
+	case *berth.Ledger:
+		return &r.Header
+	case *berth.Submission:
+		return &r.Header
+	case *berth.Progress:
+		return &r.Header
+	case *berth.Allocation:
+		return &r.Header
+	case *berth.Archive:
+		return &r.Header
+	case *berth.Daemon:
+		return &r.Header
+	case *berth.Pool:
+		return &r.Header
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package etcdstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/berthd/berth"
+)
+
+// RegisterWorker puts a worker's presence key under its lease, rec.Lease, and
+// returns the epoch that begins. A living key that is not ours is
+// ErrWorkerNameTaken: a put over it would keep the old epoch.
+func (s *Store) RegisterWorker(ctx context.Context, w berth.WorkerID, rec berth.Worker) (berth.Epoch, error) {
+	if err := berth.CheckID("worker", string(w)); err != nil {
+		return 0, err
+	}
+	lease, err := parseLease(rec.Lease)
+	if err != nil {
+		return 0, fmt.Errorf("register worker %s: %w", w, err)
+	}
+	t := &txn{id: s.NewTxnID()}
+	rec.Header = t.header()
+	k := berth.Key{Kind: berth.KindWorker, ID: string(w)}
+	t.compare(k, createIs, 0)
+	if err := t.putLeased(s, k, &rec, 0, lease); err != nil {
+		return 0, fmt.Errorf("register worker %s: %w", w, err)
+	}
+	for {
+		res, err := s.commit(ctx, t)
+		if err == nil {
+			return epochOf(k, res), nil
+		}
+		conflict, ok := errors.AsType[*ConflictError](err)
+		if !ok {
+			return 0, fmt.Errorf("register worker %s: %w", w, err)
+		}
+		if f := find(conflict.Facts, k); f.Record != nil {
+			return 0, fmt.Errorf("register worker %s: %w", w, ErrWorkerNameTaken)
+		}
+		t.schemaAgain()
+	}
+}
+
+func epochOf(k berth.Key, res Result) berth.Epoch {
+	return berth.Epoch(find(res.Facts, k).Create)
+}
+
+func find(facts []berth.Fact, k berth.Key) berth.Fact {
+	for _, f := range facts {
+		if f.Key == k {
+			return f
+		}
+	}
+	return berth.Fact{Key: k}
+}
+
+// schemaAgain lets the next sending compare the schema's latest revision.
+func (t *txn) schemaAgain() {
+	schema := berth.Key{Kind: berth.KindSchema}
+	kept := t.cmps[:0]
+	for _, c := range t.cmps {
+		if c.key == schema {
+			delete(t.compared, c)
+			continue
+		}
+		kept = append(kept, c)
+	}
+	t.cmps = kept
+}
+
+// PutConditions replaces what changes while a worker lives.
+func (s *Store) PutConditions(ctx context.Context, w berth.WorkerID, lease string, c berth.Conditions) error {
+	id, err := parseLease(lease)
+	if err != nil {
+		return err
+	}
+	return s.upsert(ctx, berth.Key{Kind: berth.KindConditions, ID: string(w)}, func(t *txn, k berth.Key) error {
+		c.Header = t.header()
+		return t.putLeased(s, k, &c, 1, id)
+	})
+}
+
+// RegisterDaemon puts a daemon's membership under its lease.
+func (s *Store) RegisterDaemon(ctx context.Context, d berth.DaemonID, lease string, rec berth.Daemon) error {
+	id, err := parseLease(lease)
+	if err != nil {
+		return err
+	}
+	return s.upsert(ctx, berth.Key{Kind: berth.KindDaemon, ID: string(d)}, func(t *txn, k berth.Key) error {
+		rec.Header = t.header()
+		return t.putLeased(s, k, &rec, 1, id)
+	})
+}
+
+// SetPool replaces the settings of a pool.
+func (s *Store) SetPool(ctx context.Context, p berth.PoolID, rec berth.Pool) error {
+	return s.upsert(ctx, berth.Key{Kind: berth.KindPool, ID: string(p)}, func(t *txn, k berth.Key) error {
+		rec.Header = t.header()
+		return t.put(s, k, &rec, 1)
+	})
+}
+
+// upsert writes a key that nobody compares; only the schema can be in its way.
+func (s *Store) upsert(ctx context.Context, k berth.Key, put func(*txn, berth.Key) error) error {
+	t := &txn{id: s.NewTxnID()}
+	if err := put(t, k); err != nil {
+		return err
+	}
+	for {
+		_, err := s.commit(ctx, t)
+		if _, conflict := errors.AsType[*ConflictError](err); !conflict {
+			if err != nil {
+				return fmt.Errorf("put %s: %w", s.keys.format(k), err)
+			}
+			return nil
+		}
+		t.schemaAgain()
+	}
+}

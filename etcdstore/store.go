@@ -1,0 +1,189 @@
+package etcdstore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+)
+
+// Layout is the keyspace's layout that this program writes.
+const Layout = 1
+
+// Options of a store; zero fields mean the defaults given.
+type Options struct {
+	Prefix      string               // default "/berth/"; begins and ends with a slash
+	TxnTimeout  time.Duration        // of one try; default 5 s
+	PageSize    int64                // keys per page when loading; default 500
+	MaxTxnOps   int                  // default: probed by Init
+	MaxTxnBytes int                  // default 1 MiB
+	Clock       func() time.Duration // boot time, which counts while suspended; default CLOCK_BOOTTIME
+	Log         *zap.Logger
+	Registerer  prometheus.Registerer
+}
+
+// Limits of one transaction.
+type Limits struct {
+	Ops   int // of compares, and of operations
+	Bytes int
+}
+
+// Store is a keyspace on etcd. It is safe for concurrent use after Init.
+type Store struct {
+	client *clientv3.Client
+	opts   Options
+	keys   keys
+	base   string        // of transaction ids
+	count  atomic.Uint64 // of transaction ids
+
+	mu     sync.Mutex // guards schema and limits
+	schema berth.Revision
+	limits Limits
+
+	seconds   prometheus.Histogram
+	conflicts prometheus.Counter
+	resends   prometheus.Counter
+}
+
+// New validates options. It starts nothing and asks nothing; Init does.
+func New(client *clientv3.Client, opts Options) (*Store, error) {
+	if opts.Prefix == "" {
+		opts.Prefix = "/berth/"
+	}
+	if !strings.HasPrefix(opts.Prefix, "/") || !strings.HasSuffix(opts.Prefix, "/") || len(opts.Prefix) > berth.MaxIDLength {
+		return nil, &berth.FieldError{Field: "prefix", Value: opts.Prefix, Problem: "is no folder", Bound: "begins and ends with /"}
+	}
+	if opts.TxnTimeout == 0 {
+		opts.TxnTimeout = 5 * time.Second
+	}
+	if opts.PageSize == 0 {
+		opts.PageSize = 500
+	}
+	if opts.MaxTxnBytes == 0 {
+		opts.MaxTxnBytes = 1 << 20
+	}
+	if opts.Clock == nil {
+		opts.Clock = boottime
+	}
+	if opts.Log == nil {
+		opts.Log = zap.NewNop()
+	}
+	f := promauto.With(opts.Registerer)
+	return &Store{
+		client: client, opts: opts, keys: keys{opts.Prefix}, base: strings.ToLower(rand.Text()[:13]),
+		limits:    Limits{Ops: opts.MaxTxnOps, Bytes: opts.MaxTxnBytes},
+		seconds:   f.NewHistogram(prometheus.HistogramOpts{Name: "berth_commit_seconds", Help: "Time of one transaction until its answer.", Buckets: prometheus.ExponentialBuckets(0.0002, 2, 16)}),
+		conflicts: f.NewCounter(prometheus.CounterOpts{Name: "berth_conflicts_total", Help: "Transactions whose compares failed."}),
+		resends:   f.NewCounter(prometheus.CounterOpts{Name: "berth_txn_resends_total", Help: "Transactions sent again because their outcome was unknown."}),
+	}, nil
+}
+
+// NewTxnID is an id that no other transaction has.
+func (s *Store) NewTxnID() berth.TxnID {
+	return berth.TxnID(s.base + "-" + strconv.FormatUint(s.count.Add(1), 36))
+}
+
+// Limits are those of one transaction, as configured or probed.
+func (s *Store) Limits() Limits {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.limits
+}
+
+func (s *Store) schemaRevision() berth.Revision {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.schema
+}
+
+// Init creates the schema key in an empty keyspace, refuses a newer layout, and
+// finds the limit of operations.
+func (s *Store) Init(ctx context.Context) error {
+	for {
+		done, err := s.readSchema(ctx)
+		if err != nil {
+			return err
+		}
+		if done {
+			return s.probe(ctx)
+		}
+		if err := s.createSchema(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Store) readSchema(ctx context.Context) (bool, error) {
+	facts, err := s.Get(ctx, berth.Key{Kind: berth.KindSchema})
+	if err != nil {
+		return false, fmt.Errorf("read schema: %w", err)
+	}
+	switch r := facts[0].Record.(type) {
+	case *berth.Schema:
+		if r.Layout > Layout {
+			return false, fmt.Errorf("layout %d, this program knows %d: %w", r.Layout, Layout, ErrNewerSchema)
+		}
+		s.mu.Lock()
+		s.schema = facts[0].Mod
+		s.mu.Unlock()
+		return true, nil
+	case *Undecodable:
+		return false, fmt.Errorf("read schema: %w", r.Err)
+	}
+	return false, nil
+}
+
+func (s *Store) createSchema(ctx context.Context) error {
+	t := txn{id: s.NewTxnID(), bare: true}
+	k := berth.Key{Kind: berth.KindSchema}
+	t.compare(k, modIs, 0)
+	if err := t.put(s, k, &berth.Schema{Header: t.header(), Layout: Layout}, 0); err != nil {
+		return err
+	}
+	_, err := s.commit(ctx, &t)
+	if _, lost := errors.AsType[*ConflictError](err); lost {
+		return nil // another daemon made it
+	}
+	return err
+}
+
+// Of the probe: sizes of transactions tried, largest first.
+var probeOps = []int{8192, 2048, 512, 128}
+
+// probe finds how many operations a transaction may have, with reads alone.
+func (s *Store) probe(ctx context.Context) error {
+	if s.Limits().Ops > 0 {
+		return nil
+	}
+	for _, n := range probeOps {
+		reads := make([]clientv3.Op, n)
+		for i := range reads {
+			reads[i] = clientv3.OpGet(s.keys.prefix, clientv3.WithKeysOnly(), clientv3.WithLimit(1))
+		}
+		tryCtx, cancel := context.WithTimeout(ctx, s.opts.TxnTimeout)
+		_, err := s.client.Txn(tryCtx).Then(reads...).Commit()
+		cancel()
+		if err == nil {
+			s.mu.Lock()
+			s.limits.Ops = n
+			s.mu.Unlock()
+			return nil
+		}
+		if refusal, refused := refusedBefore(err); !refused || !errors.Is(refusal, ErrTooLarge) {
+			return fmt.Errorf("probe the store's transaction limit: %w", err)
+		}
+	}
+	return errors.New("the store's transaction limit is below 128 operations; set etcd's --max-txn-ops to at least 128")
+}

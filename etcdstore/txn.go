@@ -1,0 +1,255 @@
+package etcdstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/berthd/berth"
+)
+
+// txn is one transaction being gathered: what it compares, and what it writes.
+// Sent twice, it is byte for byte the same.
+type txn struct {
+	id       berth.TxnID
+	bare     bool // does not compare the schema
+	cmps     []condition
+	compared map[condition]struct{}
+	puts     []write
+	reads    []berth.Key // read in Then, by the fence
+}
+
+type conditionKind int
+
+const (
+	modIs conditionKind = iota
+	createIs
+	createIsNot
+	exists
+)
+
+type condition struct {
+	key  berth.Key
+	kind conditionKind
+	rev  berth.Revision
+}
+
+// write puts a record, or deletes a key where record is nil.
+type write struct {
+	key    berth.Key
+	record any
+	value  string
+	lease  clientv3.LeaseID
+	fresh  bool // the key was absent before: a compare says so
+}
+
+func (t *txn) header() berth.Header {
+	return berth.Header{Version: berth.RecordVersion, Txn: t.id}
+}
+
+func (t *txn) compare(k berth.Key, kind conditionKind, rev berth.Revision) {
+	c := condition{k, kind, rev}
+	if t.compared == nil {
+		t.compared = make(map[condition]struct{})
+	}
+	if _, ok := t.compared[c]; ok {
+		return
+	}
+	t.compared[c] = struct{}{}
+	t.cmps = append(t.cmps, c)
+}
+
+// put writes a record. Where was is 0, a compare says that the key is absent.
+func (t *txn) put(s *Store, k berth.Key, record any, was berth.Revision) error {
+	return t.putLeased(s, k, record, was, 0)
+}
+
+func (t *txn) putLeased(s *Store, k berth.Key, record any, was berth.Revision, lease clientv3.LeaseID) error {
+	value, err := encode(record)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.keys.format(k), err)
+	}
+	t.puts = append(t.puts, write{key: k, record: record, value: value, lease: lease, fresh: was == 0})
+	return nil
+}
+
+func (t *txn) delete(k berth.Key) { t.puts = append(t.puts, write{key: k}) }
+
+func (s *Store) encodeCompare(c condition) clientv3.Cmp {
+	key := s.keys.format(c.key)
+	switch c.kind {
+	case createIs:
+		return clientv3.Compare(clientv3.CreateRevision(key), "=", int64(c.rev))
+	case createIsNot:
+		return clientv3.Compare(clientv3.CreateRevision(key), "!=", int64(c.rev))
+	case exists:
+		return clientv3.Compare(clientv3.CreateRevision(key), ">", 0)
+	}
+	return clientv3.Compare(clientv3.ModRevision(key), "=", int64(c.rev))
+}
+
+// request encodes the transaction: If the compares, Then the writes and reads,
+// Else a read of every compared key, so that a conflict needs no second trip.
+func (s *Store) request(t *txn) (cmps []clientv3.Cmp, then, els []clientv3.Op, compared []berth.Key) {
+	if !t.bare {
+		t.compare(berth.Key{Kind: berth.KindSchema}, modIs, s.schemaRevision())
+	}
+	seen := make(map[berth.Key]struct{}, len(t.cmps))
+	for _, c := range t.cmps {
+		cmps = append(cmps, s.encodeCompare(c))
+		if _, ok := seen[c.key]; !ok {
+			seen[c.key] = struct{}{}
+			compared = append(compared, c.key)
+			els = append(els, clientv3.OpGet(s.keys.format(c.key)))
+		}
+	}
+	for _, w := range t.puts {
+		key := s.keys.format(w.key)
+		switch {
+		case w.record == nil:
+			then = append(then, clientv3.OpDelete(key))
+		case w.lease != 0:
+			then = append(then, clientv3.OpPut(key, w.value, clientv3.WithLease(w.lease)))
+		default:
+			then = append(then, clientv3.OpPut(key, w.value))
+		}
+	}
+	for _, k := range t.reads {
+		then = append(then, clientv3.OpGet(s.keys.format(k)))
+	}
+	return cmps, then, els, compared
+}
+
+// Result is what a transaction that applied left behind. A fact's Create is 0
+// where the key was there before and its CreateRevision is not known.
+type Result struct {
+	Revision berth.Revision
+	Facts    []berth.Fact
+}
+
+// commit sends a transaction until it has an answer, or ctx ends. An unknown
+// outcome is settled by sending the very same again: at most one copy applies,
+// for it changes what it compares; and a record that carries our id in the
+// answer of a later copy shows that an earlier one did.
+func (s *Store) commit(ctx context.Context, t *txn) (Result, error) {
+	cmps, then, els, compared := s.request(t)
+	start := time.Now()
+	resp, sends, err := s.settle(ctx, cmps, then, els)
+	if err != nil {
+		return Result{}, err
+	}
+	s.seconds.Observe(time.Since(start).Seconds())
+	rev := berth.Revision(resp.Header.Revision)
+	if resp.Succeeded {
+		return Result{rev, s.written(t, resp, rev)}, nil
+	}
+	facts := s.readFacts(compared, resp.Responses, rev)
+	if sends > 1 && t.wrote(facts) {
+		return Result{rev, facts}, nil
+	}
+	s.conflicts.Inc()
+	return Result{}, s.conflict(facts, rev)
+}
+
+// conflict looks whether it was the schema that changed.
+func (s *Store) conflict(facts []berth.Fact, rev berth.Revision) error {
+	for _, f := range facts {
+		if f.Key.Kind != berth.KindSchema {
+			continue
+		}
+		r, ok := f.Record.(*berth.Schema)
+		if !ok || r.Layout > Layout {
+			return fmt.Errorf("at revision %d: %w", rev, ErrNewerSchema)
+		}
+		s.mu.Lock()
+		s.schema = f.Mod
+		s.mu.Unlock()
+	}
+	return &ConflictError{At: rev, Facts: facts}
+}
+
+// Of resends: the first follows soon, for most time-outs are a leader's change.
+const (
+	resendFirst = 20 * time.Millisecond
+	resendMost  = time.Second
+)
+
+func (s *Store) settle(ctx context.Context, cmps []clientv3.Cmp, then, els []clientv3.Op) (*clientv3.TxnResponse, int, error) {
+	pause := resendFirst
+	noSpace := false
+	for sends := 1; ; sends++ {
+		tryCtx, cancel := context.WithTimeout(ctx, s.opts.TxnTimeout)
+		resp, err := s.client.Txn(tryCtx).If(cmps...).Then(then...).Else(els...).Commit()
+		cancel()
+		if err == nil {
+			return resp, sends, nil
+		}
+		if refusal, refused := refusedBefore(err); refused && sends == 1 {
+			return nil, sends, refusal
+		}
+		noSpace = noSpace || isNoSpace(err)
+		s.resends.Inc()
+		select {
+		case <-ctx.Done():
+			err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
+			if noSpace {
+				err = errors.Join(ErrNoSpace, err)
+			}
+			return nil, sends, err
+		case <-time.After(pause):
+			pause = min(2*pause, resendMost)
+		}
+	}
+}
+
+// written are the facts of what a transaction put, deleted and read.
+func (s *Store) written(t *txn, resp *clientv3.TxnResponse, rev berth.Revision) []berth.Fact {
+	facts := make([]berth.Fact, 0, len(t.puts)+len(t.reads))
+	for _, w := range t.puts {
+		f := berth.Fact{Key: w.key, Record: w.record, Mod: rev, Size: int64(len(w.value))}
+		if w.fresh && w.record != nil {
+			f.Create = rev
+		}
+		facts = append(facts, f)
+	}
+	return append(facts, s.readFacts(t.reads, resp.Responses[len(t.puts):], rev)...)
+}
+
+func (s *Store) readFacts(ks []berth.Key, responses []*pb.ResponseOp, rev berth.Revision) []berth.Fact {
+	facts := make([]berth.Fact, 0, len(ks))
+	for i, k := range ks {
+		kvs := responses[i].GetResponseRange().GetKvs()
+		if len(kvs) == 0 {
+			facts = append(facts, berth.Fact{Key: k, Mod: rev})
+			continue
+		}
+		facts = append(facts, decodeFact(k, kvs[0]))
+	}
+	return facts
+}
+
+func decodeFact(k berth.Key, kv *mvccpb.KeyValue) berth.Fact {
+	f := berth.Fact{Key: k, Create: berth.Revision(kv.CreateRevision), Mod: berth.Revision(kv.ModRevision), Size: int64(len(kv.Value))}
+	r, err := Decode(k.Kind, kv.Value)
+	if err != nil {
+		f.Record = &Undecodable{err}
+		return f
+	}
+	f.Record = r
+	return f
+}
+
+// wrote says whether a record that the transaction puts carries its id.
+func (t *txn) wrote(facts []berth.Fact) bool {
+	for _, f := range facts {
+		if h := headerOf(f.Record); h != nil && h.Txn == t.id {
+			return true
+		}
+	}
+	return false
+}
