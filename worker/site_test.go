@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon/embed"
 	"github.com/berthd/berth/etcdstore"
-	"github.com/berthd/berth/etcdstore/embed"
 )
 
 // newSite has a store on an embedded etcd of its own.
@@ -18,7 +18,7 @@ func newSite(t *testing.T) *site {
 // newCutSite also returns what cuts everybody off from the store, for good.
 func newCutSite(t *testing.T) (*site, func()) {
 	t.Helper()
-	server, err := embed.Start(t.Context(), embed.Options{Dir: t.TempDir(), ListenClient: "127.0.0.1:0"})
+	server, err := embed.Start(t.Context(), embed.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}

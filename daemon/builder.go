@@ -1,0 +1,231 @@
+package daemon
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// builder gathers one plan from the loop's view, within the bounds of one
+// transaction, and knows what to look at again when it does not apply.
+type builder struct {
+	l       *loop
+	now     time.Time
+	plan    *berth.Plan
+	writes  map[berth.WorkerID]int // index in plan.Ledgers
+	members int
+	ops     int
+	bytes   int64
+	maxOps  int
+	keys    []berth.Key // to look at again
+	subs    []*submission
+}
+
+// Operations and bytes that members cost at most, beyond the request itself.
+// They only size a batch: a transaction that is too large is halved.
+const (
+	opsLedger, opsPlace, opsSubmit, opsEnd, opsStop, opsCancel = 3, 4, 3, 6, 2, 5
+	bytesLedger, bytesPlace, bytesEnd, bytesStop               = 2048, 1024, 1024, 1024
+	spareOps                                                   = 4
+)
+
+func newBuilder(l *loop, now time.Time) *builder {
+	return &builder{
+		l: l, now: now, plan: &berth.Plan{ID: l.store.NewTxnID()},
+		writes: make(map[berth.WorkerID]int), maxOps: l.store.Limits().Ops - spareOps,
+	}
+}
+
+// room says whether another member fits; the first always does.
+func (b *builder) room() bool {
+	if b.members == 0 {
+		return true
+	}
+	return b.members < b.l.batch && b.ops+opsEnd+opsLedger+opsSubmit <= b.maxOps &&
+		b.bytes+berth.MaxRequestBytes+bytesEnd+bytesLedger <= int64(b.l.store.Limits().Bytes)
+}
+
+func (b *builder) add(ops int, bytes int64, again berth.Key) {
+	b.members++
+	b.ops += ops
+	b.bytes += bytes
+	b.keys = append(b.keys, again)
+}
+
+func (b *builder) ledgerWrite(w berth.WorkerID) *berth.LedgerWrite {
+	if i, ok := b.writes[w]; ok {
+		return &b.plan.Ledgers[i]
+	}
+	return nil
+}
+
+// ledger is the write of a worker's ledger in this plan, begun from the view.
+func (b *builder) ledger(w berth.WorkerID) *berth.LedgerWrite {
+	if lw := b.ledgerWrite(w); lw != nil {
+		return lw
+	}
+	lw := berth.LedgerWrite{Worker: w}
+	if ledger, was := b.l.view.ledger(w); ledger != nil {
+		lw.Ledger, lw.Was = *ledger, was
+	}
+	b.writes[w] = len(b.plan.Ledgers)
+	b.plan.Ledgers = append(b.plan.Ledgers, lw)
+	b.ops += opsLedger
+	b.bytes += bytesLedger
+	b.keys = append(b.keys, workerKey(w))
+	return &b.plan.Ledgers[len(b.plan.Ledgers)-1]
+}
+
+// open opens a ledger for a new epoch; nothing of an older one is left in it.
+func (b *builder) open(w berth.WorkerID, rec *berth.Worker, epoch berth.Epoch, was berth.Revision) {
+	if b.ledgerWrite(w) != nil {
+		b.keys = append(b.keys, workerKey(w))
+		b.l.timers.set(workerKey(w), b.now) // in the next plan
+		return
+	}
+	lw := b.ledger(w)
+	lw.Was, lw.Alive = was, epoch
+	lw.Ledger = berth.Ledger{
+		Epoch: epoch, Capacity: rec.Capacity,
+		Lease: rec.Lease, TTLSeconds: rec.TTLSeconds, KillMS: rec.KillMS,
+	}
+	b.members++
+}
+
+// place commits the fleet's decision d on a request to the plan. submitted: the
+// request itself is put by the same plan.
+func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision, d scheduler.Decision, submitted bool) {
+	lw := b.ledger(d.Worker)
+	fw, _ := b.l.fleet.Worker(d.Worker)
+	header := lw.Ledger.Header
+	lw.Ledger, lw.Alive = fw.Ledger, fw.Epoch
+	lw.Ledger.Header = header
+	attempt, used := int64(1), int64(0)
+	next := berth.Progress{State: berth.StatePlaced, Worker: d.Worker, Epoch: fw.Epoch, PlanID: b.plan.ID}
+	if prog != nil {
+		attempt, used = prog.Attempt, prog.Used
+		next.Priority, next.Avoid, next.LastEnd = prog.Priority, prog.Avoid, prog.LastEnd
+	}
+	next.Attempt, next.Used = attempt, used
+	b.plan.Places = append(b.plan.Places, berth.Placement{
+		Request: w.id, Worker: d.Worker, StateWas: progMod, State: next,
+		Allocation: berth.Allocation{
+			State: berth.StatePlaced, Attempt: attempt, Epoch: fw.Epoch, PlanID: b.plan.ID,
+			Tenant: w.request.Tenant, Share: d.Share,
+			StartTimeoutMS: w.request.StartTimeoutMS, KeepMS: w.request.KeepMS, PlacedAt: b.now.UTC(),
+			Planned: berth.Basis{Revision: b.l.view.revision, Clock: b.now.UTC(), Policy: scheduler.PolicyVersion},
+		},
+	})
+	again := requestKey(w.id)
+	if submitted {
+		again = berth.Key{}
+	}
+	b.add(opsPlace, bytesPlace, again)
+}
+
+// end ends an attempt; what it held is free for the rest of this plan.
+func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
+	lw := b.ledger(e.worker)
+	released, err := lw.Ledger.Release(e.allocation.Share)
+	if err != nil {
+		// Invariant 2 is broken in the store: fsck says more. Ending it all the
+		// same would hide it, and might hand out capacity twice.
+		b.l.log.Error("cannot release an allocation from its ledger: run berth fsck",
+			zap.String("request", string(e.id)), zap.String("worker", string(e.worker)), zap.Error(err))
+		return
+	}
+	lw.Ledger = released
+	v := judge(e)
+	end := berth.End{Request: e.id, Worker: e.worker, AllocationWas: allocMod, StateWas: progMod}
+	if gone {
+		end.Gone = e.allocation.Epoch
+	}
+	if v.state == berth.StatePending {
+		end.Next = e.next(v)
+	} else {
+		end.Archive = e.archive(v)
+	}
+	b.plan.Ends = append(b.plan.Ends, end)
+	b.add(opsEnd, b.l.view.facts[requestKey(e.id)].Size+bytesEnd, allocationKey(e.worker, e.id))
+	if e.cause == causeStartTimeout {
+		b.l.startFailed(e.worker, e.id)
+	}
+	b.freed(e.worker, released)
+}
+
+// freed offers what an end gives back to the queue, within the same plan.
+func (b *builder) freed(w berth.WorkerID, ledger berth.Ledger) {
+	fw, ok := b.l.fleet.Worker(w)
+	if !ok || !fw.Ready {
+		return
+	}
+	fw.Ledger = ledger
+	b.l.fleet.Put(fw)
+	b.l.wake(w, fw.Pool)
+}
+
+func (b *builder) stop(k berth.Key, a *berth.Allocation, mod berth.Revision, order *berth.StopOrder) {
+	next := *a
+	order.Deadline = order.Deadline.UTC()
+	next.Stop = order
+	b.plan.Stops = append(b.plan.Stops, berth.StopWrite{
+		Request: berth.RequestID(k.ID), Worker: berth.WorkerID(k.Owner), AllocationWas: mod, Allocation: next,
+	})
+	b.add(opsStop, bytesStop, k)
+}
+
+// cancel archives a request that is pending.
+func (b *builder) cancel(id berth.RequestID, sub *berth.Submission, prog *berth.Progress, progMod berth.Revision, v verdict) {
+	a := berth.Archive{
+		Digest: sub.Digest, Spec: sub.Spec, State: v.state, Reason: v.reason, Message: v.message,
+		SubmittedAt: sub.SubmittedAt, EndedAt: b.now.UTC(),
+	}
+	if prog != nil {
+		a.Attempt = prog.Attempt - 1 // of the last one that there was
+	}
+	b.plan.Cancels = append(b.plan.Cancels, berth.CancelPending{Request: id, StateWas: progMod, Archive: a})
+	b.add(opsCancel, b.l.view.facts[requestKey(id)].Size+bytesEnd, requestKey(id))
+}
+
+// submit puts a request, placed by the same plan or not.
+func (b *builder) submit(s *submission) {
+	b.plan.Submits = append(b.plan.Submits, s.record)
+	b.subs = append(b.subs, s)
+	b.members++
+	b.ops += opsSubmit
+	b.bytes += s.size
+}
+
+// committed answers the submitters; again gives everything back to be planned
+// again; refused tells submitters why, and gives the rest back.
+func (b *builder) committed() {
+	b.l.metrics.placed.Add(float64(len(b.plan.Places)))
+	b.l.metrics.ended.Add(float64(len(b.plan.Ends)))
+	b.l.metrics.submitted.Add(float64(len(b.subs)))
+	for _, s := range b.subs {
+		b.l.accepted(s)
+	}
+}
+
+func (b *builder) again() {
+	b.lookAgain()
+	b.l.incoming.putBack(b.subs)
+}
+
+func (b *builder) refused(err error) {
+	b.lookAgain()
+	for _, s := range b.subs {
+		b.l.answer(s, SubmitResult{ID: s.record.Spec.ID, Err: err})
+	}
+}
+
+func (b *builder) lookAgain() {
+	for _, k := range b.keys {
+		if k != (berth.Key{}) {
+			b.l.due.add(k)
+		}
+	}
+}

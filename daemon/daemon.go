@@ -1,0 +1,147 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+)
+
+// Options of a daemon; zero fields mean the defaults given.
+type Options struct {
+	ID         berth.DaemonID // default: "daemon"
+	Address    string         // of its API, for others to see
+	Version    string
+	TTL        time.Duration // of its membership; default 10 s
+	Retention  Retention
+	Log        *zap.Logger           // default: none
+	Registerer prometheus.Registerer // default: none
+	Now        func() time.Time      // default: time.Now
+}
+
+// Retention bounds the archive: a record is purged when it is older than MaxAge,
+// or, oldest first, while the archive is larger than MaxBytes.
+type Retention struct {
+	MaxAge   time.Duration // default 24 h; at least a minute
+	MaxBytes int64         // default 512 MiB
+}
+
+// Daemon schedules requests of one store. Several may run on one store.
+type Daemon struct {
+	opts  Options
+	store *etcdstore.Store
+	loop  *loop
+	calls chan func(*loop) // written by callers, read by the loop, never closed
+	ready chan struct{}    // closed by the loop when the view is loaded
+	done  chan struct{}    // closed when Run returns
+}
+
+// New validates options. It starts nothing.
+func New(store *etcdstore.Store, opts Options) (*Daemon, error) {
+	if opts.ID == "" {
+		opts.ID = "daemon"
+	}
+	if err := berth.CheckID("daemon id", string(opts.ID)); err != nil {
+		return nil, err
+	}
+	if opts.TTL == 0 {
+		opts.TTL = 10 * time.Second
+	}
+	if opts.TTL < 2*time.Second {
+		return nil, fmt.Errorf("daemon TTL %s is too short; allowed: at least 2s", opts.TTL)
+	}
+	if opts.Retention.MaxAge == 0 {
+		opts.Retention.MaxAge = 24 * time.Hour
+	}
+	if opts.Retention.MaxAge < time.Minute {
+		return nil, fmt.Errorf("retention age %s is too short; allowed: at least 1m", opts.Retention.MaxAge)
+	}
+	if opts.Retention.MaxBytes == 0 {
+		opts.Retention.MaxBytes = 512 << 20
+	}
+	if opts.Retention.MaxBytes < 0 {
+		return nil, fmt.Errorf("retention bytes %d is negative", opts.Retention.MaxBytes)
+	}
+	if opts.Log == nil {
+		opts.Log = zap.NewNop()
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	d := &Daemon{
+		opts: opts, store: store,
+		calls: make(chan func(*loop), 256), // a burst of submissions gathers here
+		ready: make(chan struct{}),
+		done:  make(chan struct{}),
+	}
+	d.loop = newLoop(d)
+	return d, nil
+}
+
+// Ready is closed when the view is loaded and requests are answered.
+func (d *Daemon) Ready() <-chan struct{} { return d.ready }
+
+// Run follows the store and schedules until ctx ends; what is in flight then is
+// finished. Call it once. It returns after its last goroutine.
+func (d *Daemon) Run(ctx context.Context) error {
+	defer close(d.done)
+	if err := d.store.Init(ctx); err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.store.Follow(ctx, d.deliver) })
+	g.Go(func() error { return d.loop.run(ctx) })
+	g.Go(func() error { return d.keepMembership(ctx) })
+	g.Go(func() error { return d.keepSpace(ctx) })
+	err := g.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func (d *Daemon) deliver(ctx context.Context, delta etcdstore.Delta) error {
+	return d.post(ctx, func(l *loop) { l.take(delta) })
+}
+
+// post hands fn to the loop.
+func (d *Daemon) post(ctx context.Context, fn func(*loop)) error {
+	select {
+	case d.calls <- fn:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.done:
+		return ErrNotReady
+	}
+}
+
+// call runs fn on the loop, once the view is loaded, and waits for it.
+func (d *Daemon) call(ctx context.Context, fn func(*loop)) error {
+	select {
+	case <-d.ready:
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrNotReady, ctx.Err())
+	case <-d.done:
+		return ErrNotReady
+	}
+	ran := make(chan struct{})
+	if err := d.post(ctx, func(l *loop) { fn(l); close(ran) }); err != nil {
+		return err
+	}
+	select {
+	case <-ran:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.done:
+		return ErrNotReady
+	}
+}

@@ -1,0 +1,52 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// dueKeys is a first-in-first-out set of keys to look at.
+type dueKeys struct {
+	order []berth.Key
+	in    map[berth.Key]struct{}
+}
+
+func newDueKeys() dueKeys { return dueKeys{in: make(map[berth.Key]struct{})} }
+
+func (d *dueKeys) add(k berth.Key) {
+	if _, ok := d.in[k]; ok {
+		return
+	}
+	d.in[k] = struct{}{}
+	d.order = append(d.order, k)
+}
+
+func (d *dueKeys) pop() (berth.Key, bool) {
+	if len(d.order) == 0 {
+		return berth.Key{}, false
+	}
+	k := d.order[0]
+	d.order = d.order[1:]
+	delete(d.in, k)
+	return k, true
+}
+
+func (d *dueKeys) empty() bool { return len(d.order) == 0 }
+
+// sighting is when this daemon first saw a key at a revision: time-outs count
+// from here, by our own clock, and not from a time that another machine wrote.
+type sighting struct {
+	state berth.State
+	at    time.Time
+}
+
+// firstSeen notes an allocation's or request's state, and says since when it is so.
+func (l *loop) firstSeen(k berth.Key, state berth.State, now time.Time) time.Time {
+	s, ok := l.seen[k]
+	if !ok || s.state != state {
+		s = sighting{state, now}
+		l.seen[k] = s
+	}
+	return s.at
+}

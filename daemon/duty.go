@@ -1,0 +1,97 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// circumstances is all that the duty on one allocation depends on.
+type circumstances struct {
+	allocation  *berth.Allocation
+	workerEpoch berth.Epoch // of the worker now; 0: its key is gone
+	mine        bool        // this daemon owns the worker
+	firstSeen   time.Time   // this state of the allocation, by this daemon
+	graceEnds   time.Time   // of a lost epoch, without the allocation's own keep; zero: not known yet
+	cancel      *cancelOrder
+	drain       bool
+	runLimit    time.Duration
+	stopTimeout time.Duration
+	now         time.Time
+}
+
+// duty is what a daemon owes an allocation now: an end, a stop order, or
+// nothing until a moment (zero: until something about it changes).
+type duty struct {
+	end     cause
+	gone    bool // compare that the worker's epoch is over
+	stop    *berth.StopOrder
+	message string
+	at      time.Time
+}
+
+// stepInAfter is how long a daemon leaves to another what the other owns.
+const stepInAfter = 200 * time.Millisecond
+
+// decide is pure: it maps circumstances to a duty.
+func decide(c circumstances) duty {
+	d := c.owed()
+	if (d.end != "" || d.stop != nil) && !c.mine && c.cancel == nil {
+		if due := c.firstSeen.Add(stepInAfter); c.now.Before(due) {
+			return duty{at: due}
+		}
+	}
+	return d
+}
+
+func (c circumstances) owed() duty {
+	a := c.allocation
+	if a.State == berth.StateExited {
+		return duty{end: causeExited}
+	}
+	if c.workerEpoch != a.Epoch {
+		return c.gone()
+	}
+	switch {
+	case a.State == berth.StatePlaced && c.cancel != nil:
+		return duty{end: causeCancelled, message: c.cancel.message}
+	case a.State == berth.StatePlaced && c.drain:
+		return duty{end: causeDrained}
+	case a.State == berth.StatePlaced:
+		return later(c.now, c.firstSeen.Add(time.Duration(a.StartTimeoutMS)*time.Millisecond), duty{end: causeStartTimeout})
+	case c.cancel != nil && (a.Stop == nil || a.Stop.Reason != berth.StopCancel):
+		return c.order(berth.StopCancel, c.cancel.message)
+	case a.Stop != nil:
+		return duty{}
+	case c.drain:
+		return c.order(berth.StopDrain, "")
+	case c.runLimit > 0 && !a.StartedAt.IsZero():
+		return later(c.now, a.StartedAt.Add(c.runLimit), c.order(berth.StopRunLimit, "ran for its limit of "+c.runLimit.String()))
+	}
+	return duty{}
+}
+
+// gone is the duty on an allocation whose worker's epoch is over. A newer epoch
+// proves the old one dead; otherwise what may run gets its grace.
+func (c circumstances) gone() duty {
+	a := c.allocation
+	end := duty{end: causeGone, gone: true}
+	if c.workerEpoch > a.Epoch || a.State == berth.StatePlaced {
+		return end
+	}
+	if c.graceEnds.IsZero() {
+		return duty{}
+	}
+	return later(c.now, c.graceEnds.Add(time.Duration(a.KeepMS)*time.Millisecond), end)
+}
+
+func (c circumstances) order(why berth.StopReason, message string) duty {
+	return duty{stop: &berth.StopOrder{Reason: why, Deadline: c.now.Add(c.stopTimeout), Message: message}}
+}
+
+func later(now, due time.Time, d duty) duty {
+	if now.Before(due) {
+		return duty{at: due}
+	}
+	return d
+}

@@ -1,0 +1,18 @@
+package daemon
+
+import "errors"
+
+// What a caller branches on.
+var (
+	// ErrNotFound: no request, worker or archive record of that id.
+	ErrNotFound = errors.New("not found")
+	// ErrConflictingID: the id is taken by a request of other content.
+	ErrConflictingID = errors.New("the id is taken by a request with other content")
+	// ErrUnsupported: the request asks for what this version does not do.
+	ErrUnsupported = errors.New("not supported by this version")
+	// ErrNoSpace: the store is near its quota; submissions are refused until
+	// history is compacted and the archive purged.
+	ErrNoSpace = errors.New("the store is near its quota and refuses new requests")
+	// ErrNotReady: the daemon has not loaded its view, or is stopping.
+	ErrNotReady = errors.New("the daemon is not ready")
+)

@@ -1,0 +1,298 @@
+package daemon
+
+import (
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// lookWorker brings the fleet in line with what the view knows of a worker, opens
+// its ledger when it can be, and wakes what it may help.
+func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
+	rec, epoch := l.view.worker(w)
+	ledger, was := l.ledgerNow(w, b)
+	if rec == nil {
+		l.fleet.Remove(w)
+		l.lookLost(w, ledger, b.now)
+		return
+	}
+	delete(l.lost, w)
+	ready := ledger != nil && ledger.Epoch == epoch
+	if !ready && (ledger == nil || ledger.Empty()) && l.mayAct(workerKey(w), string(w), berth.StatePending, b.now) {
+		b.open(w, rec, epoch, was)
+	}
+	l.seat(w, b.now, rec, epoch, ledger, ready)
+}
+
+// ledgerNow is the worker's ledger with what the plan being built does to it.
+func (l *loop) ledgerNow(w berth.WorkerID, b *builder) (*berth.Ledger, berth.Revision) {
+	if lw := b.ledgerWrite(w); lw != nil {
+		return &lw.Ledger, lw.Was
+	}
+	return l.view.ledger(w)
+}
+
+// seat puts a worker into the fleet, and wakes the queue when it has more to
+// give than the fleet knew.
+func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch berth.Epoch, ledger *berth.Ledger, ready bool) {
+	intent := l.view.intent(w)
+	fw := scheduler.Worker{
+		ID: w, Epoch: epoch, Pool: rec.Pool, Labels: rec.Labels, Ready: ready,
+		Cordoned: intent.Cordon, Draining: intent.Drain || intent.Remove,
+	}
+	if ready {
+		fw.Ledger = *ledger
+	} else {
+		fw.Ledger = berth.Ledger{Capacity: rec.Capacity}
+	}
+	if s := l.starts[w]; s != nil {
+		fw.Suspended = s.suspended(now)
+		fw.Probing = s.probing(now)
+		if fw.Suspended {
+			l.timers.set(workerKey(w), s.until)
+		}
+	}
+	if fw.Probing {
+		fw.Starting = l.starting(w)
+	}
+	if c, _ := record[berth.Conditions](l.view, berth.Key{Kind: berth.KindConditions, ID: string(w)}); c != nil {
+		fw.Unhealthy = c.Devices
+	}
+	old, known := l.fleet.Worker(w)
+	l.fleet.Put(fw)
+	if ready && (!known || gives(&old, &fw)) {
+		l.wake(w, rec.Pool)
+	}
+}
+
+// gives says whether now may take something that was could not.
+func gives(was, now *scheduler.Worker) bool {
+	closed := func(w *scheduler.Worker) bool {
+		return !w.Ready || w.Cordoned || w.Draining || w.Suspended || w.Probing
+	}
+	if closed(was) || was.Epoch != now.Epoch || len(was.Unhealthy) > 0 {
+		return true
+	}
+	return freer(was.Ledger.Reserved, now.Ledger.Reserved) || freer(was.Ledger.Held, now.Ledger.Held)
+}
+
+// freer says whether now holds less than was, of anything.
+func freer(was, now berth.Share) bool {
+	if !was.Quantities.Within(now.Quantities) {
+		return true
+	}
+	for _, p := range was.Ports {
+		if !slices.Contains(now.Ports, p) {
+			return true
+		}
+	}
+	for _, d := range was.Devices {
+		held := slices.ContainsFunc(now.Devices, func(n berth.DeviceShare) bool { return n.Name == d.Name && n.Milli >= d.Milli })
+		if !held {
+			return true
+		}
+	}
+	return false
+}
+
+// wake opens the blocked classes that worker w could take now.
+func (l *loop) wake(w berth.WorkerID, pool berth.PoolID) {
+	l.queue.wake(pool, func(q *waiting) bool { return l.fleet.Fits(q.candidate(), w) })
+}
+
+// starting counts what a worker has been given and has not got to run yet.
+func (l *loop) starting(w berth.WorkerID) int {
+	n := 0
+	for id := range l.view.allocs[w] {
+		if a, _ := l.view.allocation(w, id); a != nil && (a.State == berth.StatePlaced || a.State == berth.StateStarting) {
+			n++
+		}
+	}
+	return n
+}
+
+// lookAllocation does the duty on an allocation.
+func (l *loop) lookAllocation(k berth.Key, b *builder) {
+	w, id := berth.WorkerID(k.Owner), berth.RequestID(k.ID)
+	a, mod := l.view.allocation(w, id)
+	sub, _ := l.view.submission(id)
+	prog, progMod := l.view.progress(id)
+	if a == nil || sub == nil || prog == nil || prog.Worker != w || prog.Attempt != a.Attempt {
+		return // half of a change that the watch has yet to complete
+	}
+	_, epoch := l.view.worker(w)
+	d := decide(circumstances{
+		allocation: a, workerEpoch: epoch, mine: l.owns(string(w)),
+		firstSeen: l.firstSeen(k, a.State, b.now), graceEnds: l.graceOf(w, a.Epoch),
+		cancel: l.cancels[id], drain: l.drains(w),
+		runLimit:    time.Duration(sub.Spec.RunLimitMS) * time.Millisecond,
+		stopTimeout: time.Duration(sub.Spec.StopTimeoutMS) * time.Millisecond,
+		now:         b.now,
+	})
+	switch {
+	case !d.at.IsZero():
+		l.timers.set(k, d.at)
+	case d.stop != nil:
+		b.stop(k, a, mod, d.stop)
+	case d.end != "":
+		b.end(ending{
+			id: id, worker: w, submission: sub, progress: prog, allocation: a,
+			cause: d.end, message: d.message, now: b.now,
+		}, mod, progMod, d.gone)
+	}
+	if a.Stop != nil {
+		l.cancelOrdered(id)
+	}
+}
+
+func (l *loop) drains(w berth.WorkerID) bool {
+	in := l.view.intent(w)
+	return in.Drain || in.Remove
+}
+
+// lookRequest queues a request that is pending, or takes it off the queue.
+func (l *loop) lookRequest(id berth.RequestID, b *builder) {
+	sub, seq := l.view.submission(id)
+	if sub == nil {
+		l.queue.remove(id)
+		delete(l.seen, requestKey(id))
+		l.cancelEnded(id)
+		return
+	}
+	prog, mod := l.view.progress(id)
+	if prog != nil && prog.State != berth.StatePending {
+		l.queue.remove(id)
+		delete(l.seen, requestKey(id))
+		if l.cancels[id] != nil {
+			l.due.add(allocationKey(prog.Worker, id))
+		}
+		return
+	}
+	if l.closing(id, sub, prog, mod, b) {
+		return
+	}
+	if prog != nil && b.now.Before(prog.NotBefore) {
+		l.queue.remove(id)
+		l.timers.set(requestKey(id), prog.NotBefore)
+		return
+	}
+	if !l.mayAct(requestKey(id), string(id), berth.StatePending, b.now) {
+		return
+	}
+	l.enqueue(id, sub, seq, prog)
+}
+
+// closing ends a pending request that was cancelled or has waited too long.
+func (l *loop) closing(id berth.RequestID, sub *berth.Submission, prog *berth.Progress, mod berth.Revision, b *builder) bool {
+	if c := l.cancels[id]; c != nil {
+		l.queue.remove(id)
+		b.cancel(id, sub, prog, mod, verdict{state: berth.StateCancelled, reason: berth.EndCancelled, message: c.message})
+		return true
+	}
+	if sub.Spec.PendingLimitMS == 0 {
+		return false
+	}
+	limit := time.Duration(sub.Spec.PendingLimitMS) * time.Millisecond
+	expires := sub.SubmittedAt.Add(limit)
+	if b.now.Before(expires) {
+		l.timers.set(requestKey(id), expires)
+		return false
+	}
+	l.queue.remove(id)
+	b.cancel(id, sub, prog, mod, verdict{state: berth.StateExpired, reason: berth.EndPendingLimit, message: "not placed within its limit of " + limit.String()})
+	return true
+}
+
+func (l *loop) enqueue(id berth.RequestID, sub *berth.Submission, seq berth.Revision, prog *berth.Progress) {
+	w := &waiting{id: id, request: &sub.Spec, priority: sub.Spec.Priority, seq: seq}
+	if prog != nil {
+		w.avoid = prog.Avoid
+		if prog.Priority != nil {
+			w.priority = *prog.Priority
+		}
+	}
+	l.queue.put(w)
+}
+
+// mayAct says whether this daemon may act on a thing that another may own: at
+// once on its own, on others' after stepInAfter.
+func (l *loop) mayAct(k berth.Key, owner string, state berth.State, now time.Time) bool {
+	if l.owns(owner) {
+		return true
+	}
+	due := l.firstSeen(k, state, now).Add(stepInAfter)
+	if !now.Before(due) {
+		return true
+	}
+	l.timers.set(k, due)
+	return false
+}
+
+// noteStart counts a worker's good and failed starts, as they are reported.
+func (l *loop) noteStart(w berth.WorkerID, id berth.RequestID, a *berth.Allocation) {
+	switch {
+	case a.State == berth.StateRunning:
+		l.startWorked(w)
+	case a.State == berth.StateExited && a.Exit != nil:
+		switch a.Exit.Kind {
+		case berth.ExitStartFailed, berth.ExitRejected:
+			l.startFailed(w, id)
+		case berth.ExitExited, berth.ExitSignaled:
+			l.startWorked(w)
+		}
+	}
+}
+
+func (l *loop) startWorked(w berth.WorkerID) {
+	if s := l.starts[w]; s != nil {
+		delete(l.starts, w)
+		l.due.add(workerKey(w))
+	}
+}
+
+func (l *loop) startFailed(w berth.WorkerID, id berth.RequestID) {
+	s := l.starts[w]
+	if s == nil {
+		s = &starts{}
+		l.starts[w] = s
+	}
+	l.due.add(workerKey(w))
+	if s.failed(id) && l.maySuspend(w) {
+		s.suspend(l.now())
+		l.log.Warn("worker suspended: its starts fail in a row",
+			zap.String("worker", string(w)), zap.Int("failures", s.failures), zap.Time("until", s.until))
+	}
+}
+
+// maySuspend keeps at least half of a pool's workers working: when all fail, it
+// is the requests that are bad.
+func (l *loop) maySuspend(w berth.WorkerID) bool {
+	rec, _ := l.view.worker(w)
+	if rec == nil {
+		return false
+	}
+	now, others := l.now(), 0
+	for o, s := range l.starts {
+		if r, _ := l.view.worker(o); o != w && r != nil && r.Pool == rec.Pool && s.suspended(now) {
+			others++
+		}
+	}
+	return others < max(1, l.poolSize(rec.Pool)/2)
+}
+
+func (l *loop) poolSize(p berth.PoolID) int {
+	n := 0
+	for k, f := range l.view.facts {
+		if k.Kind != berth.KindWorker {
+			continue
+		}
+		if r, ok := f.Record.(*berth.Worker); ok && r.Pool == p {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,212 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+	"github.com/berthd/berth/scheduler"
+)
+
+// loop owns the view and everything derived from it. Every event only marks
+// keys as due; step looks at what is due, and at the queue, and gathers one plan.
+// So an event that comes twice, or out of order, costs a look and no more.
+type loop struct {
+	d     *Daemon
+	store *etcdstore.Store
+	log   *zap.Logger
+
+	view    *view
+	fleet   *scheduler.Fleet
+	queue   *queue
+	timers  *timers
+	due     dueKeys
+	seen    map[berth.Key]sighting
+	lost    map[berth.WorkerID]*lostEpoch
+	starts  map[berth.WorkerID]*starts
+	cancels map[berth.RequestID]*cancelOrder
+	members []berth.DaemonID // sorted
+
+	incoming submissions
+	archive  *archiveIndex
+	watchers map[*watcher]struct{}
+
+	space     etcdstore.Space
+	batch     int // most members of a plan; halves when one is too large
+	inflight  bool
+	notBefore time.Time   // after an error, when to commit again
+	answers   chan answer // one commit at a time writes one
+	loaded    bool
+	commits   int64
+	conflicts int64
+	metrics   *metrics
+	fatal     error
+}
+
+// answer is what became of a plan.
+type answer struct {
+	b   *builder
+	res etcdstore.Result
+	err error
+}
+
+// fullBatch bounds the members of one plan, so that one transaction stays short
+// enough for the next one's latency.
+const fullBatch = 512
+
+func newLoop(d *Daemon) *loop {
+	return &loop{
+		d: d, store: d.store, log: d.opts.Log,
+		view: newView(), fleet: scheduler.NewFleet(), queue: newQueue(), timers: newTimers(),
+		due:  newDueKeys(),
+		seen: make(map[berth.Key]sighting), lost: make(map[berth.WorkerID]*lostEpoch),
+		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
+		incoming: newSubmissions(), archive: newArchiveIndex(), watchers: make(map[*watcher]struct{}),
+		batch: fullBatch, answers: make(chan answer, 1), metrics: newMetrics(d.opts.Registerer),
+	}
+}
+
+// finishIn bounds how long a stopping daemon waits for what is in flight.
+const finishIn = 5 * time.Second
+
+func (l *loop) run(ctx context.Context) error {
+	commitCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	wake := time.NewTimer(time.Hour)
+	defer wake.Stop()
+	for l.fatal == nil {
+		l.step(commitCtx)
+		l.arm(wake)
+		select {
+		case <-ctx.Done():
+			return l.finish(cancel)
+		case fn := <-l.d.calls:
+			fn(l)
+		case a := <-l.answers:
+			l.answered(a)
+		case <-wake.C:
+		}
+		l.drain()
+	}
+	return l.fatal
+}
+
+// drain takes the calls that wait, so that they share the next plan.
+func (l *loop) drain() {
+	for range cap(l.d.calls) {
+		select {
+		case fn := <-l.d.calls:
+			fn(l)
+		default:
+			return
+		}
+	}
+}
+
+// finish waits for the transaction in flight: its submitters get their answer.
+func (l *loop) finish(cancel context.CancelFunc) error {
+	if !l.inflight {
+		return nil
+	}
+	stop := time.AfterFunc(finishIn, cancel)
+	defer stop.Stop()
+	l.answered(<-l.answers)
+	return nil
+}
+
+func (l *loop) arm(t *time.Timer) {
+	next := l.timers.next()
+	if !l.notBefore.IsZero() && (next.IsZero() || l.notBefore.Before(next)) {
+		next = l.notBefore
+	}
+	wait := time.Hour
+	if !next.IsZero() {
+		wait = max(0, next.Sub(l.now()))
+	}
+	t.Reset(wait)
+}
+
+func (l *loop) now() time.Time { return l.d.opts.Now() }
+
+// step gathers what is due into one plan and commits it, unless one is in flight.
+func (l *loop) step(ctx context.Context) {
+	if l.inflight || !l.loaded {
+		return
+	}
+	now := l.now()
+	if now.Before(l.notBefore) {
+		return
+	}
+	l.notBefore = time.Time{}
+	l.timers.due(now, l.due.add)
+	b := newBuilder(l, now)
+	for b.room() {
+		k, ok := l.due.pop()
+		if !ok {
+			break
+		}
+		l.look(k, b)
+	}
+	if l.due.empty() {
+		l.admit(b)
+	}
+	if b.plan.Empty() {
+		return
+	}
+	l.inflight = true
+	go func() {
+		res, err := l.store.Commit(ctx, b.plan)
+		l.answers <- answer{b, res, err}
+	}()
+}
+
+// look finds what a key that is due needs now.
+func (l *loop) look(k berth.Key, b *builder) {
+	switch k.Kind {
+	case berth.KindWorker:
+		l.lookWorker(berth.WorkerID(k.ID), b)
+	case berth.KindAllocation:
+		l.lookAllocation(k, b)
+	case berth.KindRequest:
+		l.lookRequest(berth.RequestID(k.ID), b)
+	case berth.KindArchive:
+		l.purge()
+	}
+}
+
+// pause after an error that says nothing about the plan.
+const pause = time.Second
+
+func (l *loop) answered(a answer) {
+	l.inflight = false
+	conflict, isConflict := errors.AsType[*etcdstore.ConflictError](a.err)
+	switch {
+	case a.err == nil:
+		l.commits++
+		l.batch = min(fullBatch, l.batch*2)
+		l.takeFacts(a.res.Facts)
+		a.b.committed()
+	case isConflict:
+		l.conflicts++
+		l.metrics.conflicts.Inc()
+		if l.takeFacts(conflict.Facts) == 0 {
+			// Nothing new was learned: planning at once would only repeat it.
+			l.notBefore = l.now().Add(10 * time.Millisecond)
+		}
+		a.b.again()
+	case errors.Is(a.err, etcdstore.ErrTooLarge) && a.b.members > 1:
+		l.batch = max(1, a.b.members/2)
+		a.b.again()
+	case errors.Is(a.err, etcdstore.ErrNewerSchema):
+		l.fatal = a.err
+		a.b.refused(a.err)
+	default:
+		l.log.Warn("commit failed", zap.String("plan", string(a.b.plan.ID)), zap.Error(a.err))
+		l.notBefore = l.now().Add(pause)
+		a.b.refused(a.err)
+	}
+}

@@ -1,0 +1,96 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+)
+
+// lostEpoch is a worker whose presence key is gone while its ledger still holds
+// allocations.
+type lostEpoch struct {
+	epoch    berth.Epoch
+	since    time.Time // key first seen gone
+	leaseEnd time.Time // lease known to be over; zero: not yet
+	grace    time.Duration
+	asking   bool
+}
+
+// Of a worker whose ledger says nothing of its lease.
+const (
+	defaultKillBound = 5 * time.Second
+	leaseQueryPause  = time.Second
+)
+
+// lookLost starts the grace of a lost epoch: it runs from when both the key and
+// the lease are known to be gone.
+func (l *loop) lookLost(w berth.WorkerID, ledger *berth.Ledger, now time.Time) {
+	if ledger == nil || ledger.Empty() {
+		delete(l.lost, w)
+		return
+	}
+	e := l.lost[w]
+	if e == nil || e.epoch != ledger.Epoch {
+		e = &lostEpoch{epoch: ledger.Epoch, since: now, grace: graceOf(ledger)}
+		l.lost[w] = e
+		l.log.Warn("worker lost", zap.String("worker", string(w)), zap.Int64("epoch", int64(e.epoch)),
+			zap.Int64("allocations", ledger.Count), zap.Duration("grace", e.grace))
+	}
+	switch {
+	case !e.leaseEnd.IsZero() || e.asking:
+	case ledger.Lease == "":
+		e.leaseEnd = now
+		l.markAllocationsOf(w)
+	default:
+		e.asking = true
+		go l.askLease(w, e.epoch, ledger.Lease)
+	}
+}
+
+// graceOf is the kill bound and 1 % of the TTL, for clocks that differ.
+func graceOf(ledger *berth.Ledger) time.Duration {
+	kill := time.Duration(ledger.KillMS) * time.Millisecond
+	if ledger.Lease == "" {
+		kill = defaultKillBound
+	}
+	return kill + time.Duration(ledger.TTLSeconds)*time.Second/100
+}
+
+// askLease finds out how long a lease still lives, and tells the loop.
+func (l *loop) askLease(w berth.WorkerID, epoch berth.Epoch, lease string) {
+	ctx, cancel := context.WithTimeout(context.Background(), finishIn)
+	defer cancel()
+	left, gone, err := l.store.LeaseRemaining(ctx, lease)
+	// The loop may have ended: then the post fails, and nobody needs the answer.
+	_ = l.d.post(ctx, func(l *loop) { l.leaseAnswered(w, epoch, left, gone, err) })
+}
+
+func (l *loop) leaseAnswered(w berth.WorkerID, epoch berth.Epoch, left time.Duration, gone bool, err error) {
+	e := l.lost[w]
+	if e == nil || e.epoch != epoch {
+		return
+	}
+	e.asking = false
+	now := l.now()
+	switch {
+	case err != nil:
+		l.timers.set(workerKey(w), now.Add(leaseQueryPause))
+	case gone:
+		e.leaseEnd = now
+		l.markAllocationsOf(w)
+	default:
+		l.timers.set(workerKey(w), now.Add(max(left, 100*time.Millisecond)))
+	}
+}
+
+// graceOf says when what may run on a lost epoch may be moved; zero: not known.
+func (l *loop) graceOf(w berth.WorkerID, epoch berth.Epoch) time.Time {
+	e := l.lost[w]
+	if e == nil || e.epoch != epoch || e.leaseEnd.IsZero() {
+		return time.Time{}
+	}
+	return e.leaseEnd.Add(e.grace)
+}

@@ -1,0 +1,165 @@
+package daemon
+
+import (
+	"slices"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// ending is what is known of an attempt that is over.
+type ending struct {
+	id         berth.RequestID
+	worker     berth.WorkerID
+	submission *berth.Submission
+	progress   *berth.Progress
+	allocation *berth.Allocation
+	cause      cause
+	message    string
+	now        time.Time
+}
+
+// cause says which event ended an attempt.
+type cause string
+
+const (
+	causeExited       cause = "exited"        // the worker reported EXITED
+	causeGone         cause = "gone"          // its worker's epoch is over
+	causeStartTimeout cause = "start_timeout" // taken back while PLACED
+	causeCancelled    cause = "cancelled"     // taken back while PLACED
+	causeDrained      cause = "drained"       // taken back while PLACED
+)
+
+// maxAvoid bounds the workers that a request remembers to avoid.
+const maxAvoid = 8
+
+// verdict is how one attempt counts: final states archive the request; PENDING
+// tries again, free of charge or not.
+type verdict struct {
+	state   berth.State
+	reason  berth.EndReason
+	message string
+	charge  bool // uses up an attempt of the retry policy
+	backoff bool
+	avoid   bool // the worker failed to start it
+}
+
+// judge decides what follows an attempt. It is pure: same ending, same verdict.
+func judge(e ending) verdict {
+	v := e.attempt()
+	if !v.charge {
+		if v.state == berth.StatePending && e.allocation.Attempt >= berth.MaxAttempts {
+			v.state = berth.StateFailed
+		}
+		return v
+	}
+	if e.progress.Used+1 < e.submission.Spec.Retry.MaxAttempts {
+		v.state = berth.StatePending
+	}
+	return v
+}
+
+// attempt says how the attempt itself ended. Where charge is set, state is the
+// one to end in when no attempt is left.
+func (e ending) attempt() verdict {
+	a := e.allocation
+	switch e.cause {
+	case causeCancelled:
+		return verdict{state: berth.StateCancelled, reason: berth.EndCancelled, message: e.message}
+	case causeDrained:
+		return verdict{state: berth.StatePending, reason: berth.EndDrained}
+	case causeStartTimeout:
+		return verdict{state: berth.StatePending, reason: berth.EndStartTimeout, avoid: true}
+	}
+	if a.Stop != nil {
+		if v, ok := stopped(a); ok {
+			return v
+		}
+	}
+	if a.State == berth.StateExited && a.Exit != nil {
+		return e.exited()
+	}
+	if a.State == berth.StatePlaced { // its worker is gone; it never ran
+		return verdict{state: berth.StatePending, reason: berth.EndWorkerLost}
+	}
+	return verdict{state: berth.StateLost, reason: berth.EndWorkerLost, charge: true, backoff: true}
+}
+
+// stopped judges an attempt that was ordered to stop.
+func stopped(a *berth.Allocation) (verdict, bool) {
+	switch a.Stop.Reason {
+	case berth.StopCancel:
+		return verdict{state: berth.StateCancelled, reason: berth.EndCancelled, message: a.Stop.Message}, true
+	case berth.StopRunLimit:
+		return verdict{state: berth.StateFailed, reason: berth.EndRunLimit, message: a.Stop.Message}, true
+	case berth.StopDrain:
+		return verdict{state: berth.StatePending, reason: berth.EndDrained}, true
+	case berth.StopPreempt:
+		return verdict{state: berth.StatePending, reason: berth.EndPreempted}, true
+	}
+	return verdict{}, false
+}
+
+func (e ending) exited() verdict {
+	x := e.allocation.Exit
+	retry := e.submission.Spec.Retry.OnFailure
+	switch x.Kind {
+	case berth.ExitStartFailed:
+		return verdict{state: berth.StateFailed, reason: berth.EndStartFailed, message: x.Message, charge: true, backoff: true, avoid: true}
+	case berth.ExitRejected:
+		return verdict{state: berth.StatePending, reason: berth.EndRejected, message: x.Message, backoff: true, avoid: true}
+	case berth.ExitMayHaveRun:
+		return verdict{state: berth.StateLost, reason: berth.EndWorkerLost, message: x.Message, charge: true, backoff: true}
+	case berth.ExitExited:
+		if x.Code == 0 {
+			return verdict{state: berth.StateSucceeded, reason: berth.EndExited}
+		}
+		return verdict{state: berth.StateFailed, reason: berth.EndExited, message: x.Message, charge: retry, backoff: true}
+	}
+	reason := berth.EndSignaled
+	if x.OOM {
+		reason = berth.EndOOM
+	}
+	return verdict{state: berth.StateFailed, reason: reason, message: x.Message, charge: retry, backoff: true}
+}
+
+// archive is the final record of the request under verdict v.
+func (e ending) archive(v verdict) *berth.Archive {
+	return &berth.Archive{
+		Digest: e.submission.Digest, Spec: e.submission.Spec,
+		State: v.state, Reason: v.reason, Message: v.message,
+		Attempt: e.allocation.Attempt, Worker: e.worker, Exit: e.allocation.Exit,
+		SubmittedAt: e.submission.SubmittedAt, PlacedAt: e.allocation.PlacedAt,
+		StartedAt: e.allocation.StartedAt, EndedAt: e.now,
+	}
+}
+
+// next is the request's state before its next attempt.
+func (e ending) next(v verdict) *berth.Progress {
+	p := &berth.Progress{
+		State: berth.StatePending, Attempt: e.allocation.Attempt + 1, Used: e.progress.Used,
+		Priority: e.progress.Priority, Avoid: slices.Clone(e.progress.Avoid), LastEnd: v.reason,
+	}
+	if v.charge {
+		p.Used++
+	}
+	if v.backoff {
+		p.NotBefore = e.now.Add(backoff(e.submission.Spec.Retry.BackoffMS, e.allocation.Attempt))
+	}
+	if v.avoid && !slices.Contains(p.Avoid, e.worker) {
+		p.Avoid = append(p.Avoid, e.worker)
+		if len(p.Avoid) > maxAvoid {
+			p.Avoid = p.Avoid[1:]
+		}
+	}
+	return p
+}
+
+// backoff doubles with each attempt, up to berth.MaxBackoffMS.
+func backoff(baseMS, attempt int64) time.Duration {
+	ms := baseMS
+	for i := int64(1); i < attempt && ms < berth.MaxBackoffMS; i++ {
+		ms *= 2
+	}
+	return time.Duration(min(ms, berth.MaxBackoffMS)) * time.Millisecond
+}

@@ -1,0 +1,175 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// status is what the view knows of a request. Of one that ended long ago only
+// its state's being final is known; Get reads the rest from the store.
+func (l *loop) status(id berth.RequestID) (Status, bool) {
+	sub, _ := l.view.submission(id)
+	if sub == nil {
+		return l.endedStatus(id)
+	}
+	s := Status{
+		ID: id, State: berth.StatePending, Attempt: 1, Spec: sub.Spec,
+		SubmittedAt: sub.SubmittedAt, Revision: l.view.revision,
+	}
+	if p, _ := l.view.progress(id); p != nil {
+		s.Attempt, s.UsedAttempts, s.Reason, s.NotBefore = p.Attempt, p.Used, p.LastEnd, p.NotBefore
+		if p.State == berth.StatePlaced {
+			s.State, s.Worker = berth.StatePlaced, p.Worker
+		}
+	}
+	if w, a, _ := l.view.allocationOf(id); a != nil {
+		s.State, s.Worker, s.Share, s.Exit, s.Stop = a.State, w, &a.Share, a.Exit, a.Stop
+		s.PlacedAt, s.StartedAt = a.PlacedAt, a.StartedAt
+	}
+	if s.State == berth.StatePending {
+		s.Verdict = l.queue.verdict(id)
+		s.Blocked = s.Verdict != nil
+	}
+	return s, true
+}
+
+func (l *loop) endedStatus(id berth.RequestID) (Status, bool) {
+	a, _ := record[archived](l.view, archiveKey(id))
+	if a == nil {
+		return Status{}, false
+	}
+	if whole := l.archive.recent[id]; whole != nil {
+		return archiveStatus(id, whole, l.view.revision), true
+	}
+	return Status{ID: id, State: berth.StateSucceeded, EndedAt: a.endedAt, Revision: l.view.revision}, true
+}
+
+func archiveStatus(id berth.RequestID, a *berth.Archive, rev berth.Revision) Status {
+	return Status{
+		ID: id, State: a.State, Reason: a.Reason, Message: a.Message, Attempt: a.Attempt, Worker: a.Worker,
+		Exit: a.Exit, Spec: a.Spec, SubmittedAt: a.SubmittedAt, PlacedAt: a.PlacedAt,
+		StartedAt: a.StartedAt, EndedAt: a.EndedAt, Revision: rev,
+	}
+}
+
+// Get is one request, ended or not.
+func (d *Daemon) Get(ctx context.Context, id berth.RequestID) (Status, error) {
+	if err := berth.CheckID("id", string(id)); err != nil {
+		return Status{}, err
+	}
+	var s Status
+	var ok bool
+	if err := d.call(ctx, func(l *loop) { s, ok = l.status(id) }); err != nil {
+		return Status{}, fmt.Errorf("get %s: %w", id, err)
+	}
+	if !ok {
+		return Status{}, fmt.Errorf("request %s: %w", id, ErrNotFound)
+	}
+	if s.Spec.ID != "" {
+		return s, nil
+	}
+	facts, err := d.store.Get(ctx, archiveKey(id))
+	if err != nil {
+		return Status{}, fmt.Errorf("get %s: %w", id, err)
+	}
+	a, ok := facts[0].Record.(*berth.Archive)
+	if !ok {
+		return Status{}, fmt.Errorf("request %s: %w", id, ErrNotFound)
+	}
+	return archiveStatus(id, a, s.Revision), nil
+}
+
+// List is one page of the requests that match, ordered by id.
+func (d *Daemon) List(ctx context.Context, f Filter) ([]Status, error) {
+	if f.Limit == 0 {
+		f.Limit = DefaultPage
+	}
+	if f.Limit < 1 || f.Limit > MaxPage {
+		return nil, &berth.FieldError{Field: "limit", Value: fmt.Sprint(f.Limit), Problem: "is out of range", Bound: fmt.Sprintf("1 to %d", MaxPage)}
+	}
+	var ids []berth.RequestID
+	if err := d.call(ctx, func(l *loop) { ids = l.ids(f) }); err != nil {
+		return nil, err
+	}
+	slices.Sort(ids)
+	var page []Status
+	for chunk := range slices.Chunk(ids, 256) {
+		var some []Status
+		if err := d.call(ctx, func(l *loop) { some = l.statuses(chunk) }); err != nil {
+			return nil, err
+		}
+		for _, s := range some {
+			if s.Spec.ID == "" {
+				whole, err := d.Get(ctx, s.ID)
+				if err != nil {
+					continue // purged meanwhile
+				}
+				s = whole
+			}
+			if f.Matches(&s) {
+				page = append(page, s)
+			}
+			if len(page) == f.Limit {
+				return page, nil
+			}
+		}
+	}
+	return page, nil
+}
+
+// ids are the candidates of a filter, not yet in order.
+func (l *loop) ids(f Filter) []berth.RequestID {
+	var ids []berth.RequestID
+	add := func(id berth.RequestID) {
+		if id > f.After {
+			ids = append(ids, id)
+		}
+	}
+	if len(f.IDs) > 0 {
+		for _, id := range slices.Compact(slices.Sorted(slices.Values(f.IDs))) {
+			add(id)
+		}
+		return ids
+	}
+	for k, fact := range l.view.facts {
+		if fact.Record == nil {
+			continue
+		}
+		if k.Kind == berth.KindRequest || (k.Kind == berth.KindArchive && f.Ended) {
+			add(berth.RequestID(k.ID))
+		}
+	}
+	return ids
+}
+
+func (l *loop) statuses(ids []berth.RequestID) []Status {
+	out := make([]Status, 0, len(ids))
+	for _, id := range ids {
+		if s, ok := l.status(id); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// Explain says why a request waits, judged now.
+func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, error) {
+	s, err := d.Get(ctx, id)
+	if err != nil {
+		return Explanation{}, err
+	}
+	e := Explanation{Status: s}
+	if s.State != berth.StatePending {
+		return e, nil
+	}
+	err = d.call(ctx, func(l *loop) {
+		v := l.fleet.Explain(scheduler.Candidate{Request: &s.Spec, Priority: s.Spec.Priority})
+		v.At = l.view.revision
+		e.Verdict = &v
+	})
+	return e, err
+}

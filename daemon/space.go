@@ -1,0 +1,111 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+)
+
+// How the store is kept small. History of keepRevisions stays for watchers that
+// fall behind and for replay.
+const (
+	lookAtSpace    = 2 * time.Second
+	compactEvery   = time.Minute
+	keepRevisions  = 10_000
+	defragBytesSec = 50 << 20 // slower than what disks do, so that the estimate is safe
+)
+
+// keepSpace watches how full the store is, compacts its history, and, when it is
+// nearly full and much of it is free pages, defragments it.
+func (d *Daemon) keepSpace(ctx context.Context) error {
+	select {
+	case <-d.ready:
+	case <-ctx.Done():
+		return nil
+	}
+	tick := time.NewTicker(lookAtSpace)
+	defer tick.Stop()
+	compacted := d.opts.Now()
+	for {
+		if at := d.opts.Now(); d.tidy(ctx, at.Sub(compacted) >= compactEvery) {
+			compacted = at
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// tidy looks once, and says whether it compacted.
+func (d *Daemon) tidy(ctx context.Context, mayCompact bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, finishIn)
+	defer cancel()
+	space, err := d.store.Space(ctx)
+	if err != nil {
+		d.opts.Log.Debug("cannot read the store's size", zap.Error(err))
+		return false
+	}
+	mine := false
+	if d.call(ctx, func(l *loop) { l.noteSpace(space); mine = l.owns("compaction") }) != nil || !mine {
+		return false
+	}
+	full := space.RefusesSubmissions()
+	keep := berth.Revision(keepRevisions)
+	if full {
+		keep = keepRevisions / 10
+	}
+	if !full && !mayCompact || space.Revision <= keep {
+		return false
+	}
+	if err := d.store.Compact(ctx, space.Revision-keep); err != nil {
+		d.opts.Log.Debug("compaction refused", zap.Error(err))
+	}
+	if full {
+		d.defragment(ctx, space)
+	}
+	return true
+}
+
+// defragment stops a single member while it runs: only when that is well below
+// the leases' time to live, and when it frees much.
+func (d *Daemon) defragment(ctx context.Context, s etcdstore.Space) {
+	takes := time.Duration(s.InUseBytes/defragBytesSec+1) * time.Second
+	if s.InUseBytes > s.SizeBytes*7/10 || takes > d.opts.TTL/2 {
+		return
+	}
+	if err := d.store.Defragment(ctx); err != nil {
+		d.opts.Log.Warn("defragmentation failed", zap.Error(err))
+		return
+	}
+	d.opts.Log.Info("store defragmented", zap.Int64("was_bytes", s.SizeBytes), zap.Int64("in_use_bytes", s.InUseBytes))
+	if s.Alarm {
+		if err := d.store.Disarm(ctx); err != nil {
+			d.opts.Log.Warn("cannot disarm the store's space alarm", zap.Error(err))
+		}
+	}
+}
+
+// noteSpace wakes what waited for room in the store.
+func (l *loop) noteSpace(s etcdstore.Space) {
+	if s.RefusesPlacements() != l.space.RefusesPlacements() || s.RefusesSubmissions() != l.space.RefusesSubmissions() {
+		l.log.Warn("store space", zap.Stringer("space", s),
+			zap.Bool("refuses_submissions", s.RefusesSubmissions()), zap.Bool("refuses_placements", s.RefusesPlacements()))
+	}
+	l.space = s
+}
+
+// wait returns after a while, or when ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

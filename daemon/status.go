@@ -1,0 +1,117 @@
+package daemon
+
+import (
+	"slices"
+	"time"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+)
+
+// SubmitResult answers one request of a submission.
+type SubmitResult struct {
+	ID       berth.RequestID
+	Status   Status
+	Existing bool  // it was submitted before, with the same content
+	Err      error // this one was refused; the others were not
+}
+
+// Status is a request as its user sees it, at Revision of the daemon's view.
+type Status struct {
+	ID           berth.RequestID
+	State        berth.State
+	Reason       berth.EndReason // of the end; of the former attempt's while PENDING
+	Message      string
+	Attempt      int64
+	UsedAttempts int64
+	Worker       berth.WorkerID
+	Share        *berth.Share
+	Exit         *berth.Exit
+	Stop         *berth.StopOrder
+	Spec         berth.Request
+	SubmittedAt  time.Time
+	PlacedAt     time.Time
+	StartedAt    time.Time
+	EndedAt      time.Time
+	NotBefore    time.Time
+	Blocked      bool
+	Verdict      *berth.Verdict // when blocked
+	Revision     berth.Revision
+}
+
+// Filter selects requests; the zero Filter selects all that have not ended.
+type Filter struct {
+	IDs    []berth.RequestID
+	States []berth.State
+	Labels map[string]string
+	Worker berth.WorkerID
+	Pool   berth.PoolID
+	Ended  bool            // archived ones too
+	After  berth.RequestID // page token: the last id of the page before
+	Limit  int             // 0: DefaultPage
+}
+
+// DefaultPage and MaxPage bound the answer of one List.
+const (
+	DefaultPage = 1000
+	MaxPage     = 10_000
+)
+
+// Matches says whether the filter selects s, apart from paging.
+func (f Filter) Matches(s *Status) bool {
+	if len(f.IDs) > 0 && !slices.Contains(f.IDs, s.ID) {
+		return false
+	}
+	if len(f.States) > 0 && !slices.Contains(f.States, s.State) {
+		return false
+	}
+	if f.Worker != "" && f.Worker != s.Worker {
+		return false
+	}
+	if f.Pool != "" && f.Pool != s.Spec.Pool {
+		return false
+	}
+	for k, v := range f.Labels {
+		if have, ok := s.Spec.Labels[k]; !ok || have != v {
+			return false
+		}
+	}
+	return f.Ended || !s.State.Final() || len(f.IDs) > 0
+}
+
+// WorkerStatus is a worker as an operator sees it.
+type WorkerStatus struct {
+	ID             berth.WorkerID
+	Epoch          berth.Epoch
+	Pool           berth.PoolID
+	State          string // ready, opening, cordoned, draining, suspended, lost
+	Worker         berth.Worker
+	Ledger         berth.Ledger
+	Intent         berth.Intent
+	StartFailures  int
+	SuspendedUntil time.Time
+	LostSince      time.Time
+	Count          int // allocations
+}
+
+// Explanation says where a request is and, when it waits, why.
+type Explanation struct {
+	Status  Status
+	Verdict *berth.Verdict
+}
+
+// Info is the daemon's own state.
+type Info struct {
+	Daemon    berth.DaemonID
+	Version   string
+	Revision  berth.Revision
+	Requests  int // not ended
+	Pending   int
+	Blocked   int
+	Running   int
+	Archived  int
+	Workers   int
+	Space     etcdstore.Space
+	Commits   int64
+	Conflicts int64
+}

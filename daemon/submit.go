@@ -1,0 +1,240 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+	"github.com/berthd/berth/scheduler"
+)
+
+// submission is a request on its way into the store, with its first placement
+// in the same transaction where a worker fits.
+type submission struct {
+	record  berth.Submission
+	size    int64
+	results []chan<- SubmitResult // of this and of equal ones that came meanwhile; each is buffered
+}
+
+// submissions are those not yet in a plan, first come first.
+type submissions struct {
+	order []*submission
+	byID  map[berth.RequestID]*submission // also those in flight
+}
+
+func newSubmissions() submissions {
+	return submissions{byID: make(map[berth.RequestID]*submission)}
+}
+
+func (s *submissions) pop() *submission {
+	first := s.order[0]
+	s.order[0] = nil
+	s.order = s.order[1:]
+	return first
+}
+
+func (s *submissions) putBack(subs []*submission) {
+	if len(subs) > 0 {
+		s.order = append(append(make([]*submission, 0, len(subs)+len(s.order)), subs...), s.order...)
+	}
+}
+
+// Submit makes requests durable, and places at once what fits. The results are
+// in the order of the requests; each is its own success or failure. When ctx
+// ends first, the outcome is unknown: submit again with the same ids.
+func (d *Daemon) Submit(ctx context.Context, requests []berth.Request) ([]SubmitResult, error) {
+	if len(requests) == 0 {
+		return nil, nil
+	}
+	if len(requests) > berth.MaxRequestsPerCall {
+		return nil, &berth.FieldError{Field: "requests", Value: fmt.Sprint(len(requests)), Problem: "has too many entries", Bound: fmt.Sprintf("at most %d a call", berth.MaxRequestsPerCall)}
+	}
+	results := make([]SubmitResult, len(requests))
+	answers := make([]chan SubmitResult, len(requests))
+	var subs []*submission
+	for i, r := range requests {
+		s, err := d.prepare(r)
+		if err != nil {
+			results[i] = SubmitResult{ID: r.ID, Err: err}
+			continue
+		}
+		answers[i] = make(chan SubmitResult, 1)
+		s.results = append(s.results, answers[i])
+		subs = append(subs, s)
+	}
+	if len(subs) > 0 {
+		if err := d.call(ctx, func(l *loop) { l.receive(subs) }); err != nil {
+			return nil, fmt.Errorf("submit: %w", err)
+		}
+	}
+	for i, c := range answers {
+		if c == nil {
+			continue
+		}
+		select {
+		case results[i] = <-c:
+			d.fillArchived(ctx, &results[i])
+		case <-ctx.Done():
+			return nil, fmt.Errorf("submit: %w: %w", etcdstore.ErrOutcomeUnknown, ctx.Err())
+		case <-d.done:
+			return nil, fmt.Errorf("submit: %w: %w", etcdstore.ErrOutcomeUnknown, ErrNotReady)
+		}
+	}
+	return results, nil
+}
+
+// prepare checks a request and makes the record of it.
+func (d *Daemon) prepare(r berth.Request) (*submission, error) {
+	r = r.Normalize()
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	if r.Group != nil {
+		return nil, fmt.Errorf("group: %w: requests are placed one by one", ErrUnsupported)
+	}
+	digest, err := r.Digest()
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("encode request %s: %w", r.ID, err)
+	}
+	return &submission{
+		record: berth.Submission{Digest: digest, SubmittedAt: d.opts.Now().UTC(), Spec: r},
+		size:   int64(len(encoded)) + 512,
+	}, nil
+}
+
+// fillArchived fetches the record of a request that had ended before.
+func (d *Daemon) fillArchived(ctx context.Context, r *SubmitResult) {
+	if r.Err != nil || !r.Existing || !r.Status.State.Final() || r.Status.Spec.ID != "" {
+		return
+	}
+	s, err := d.Get(ctx, r.ID)
+	if err != nil {
+		r.Err = err
+		return
+	}
+	r.Status = s
+}
+
+func (l *loop) receive(subs []*submission) {
+	for _, s := range subs {
+		id := s.record.Spec.ID
+		if first := l.incoming.byID[id]; first != nil {
+			l.joinSubmission(first, s)
+			continue
+		}
+		if l.known(s) {
+			continue
+		}
+		if l.space.RefusesSubmissions() {
+			l.answer(s, SubmitResult{ID: id, Err: fmt.Errorf("%w: %s", ErrNoSpace, l.space)})
+			continue
+		}
+		l.incoming.byID[id] = s
+		l.incoming.order = append(l.incoming.order, s)
+	}
+}
+
+// joinSubmission lets an equal request that came while the first is on its way
+// share its answer.
+func (l *loop) joinSubmission(first, s *submission) {
+	if first.record.Digest != s.record.Digest {
+		l.answer(s, SubmitResult{ID: s.record.Spec.ID, Err: ErrConflictingID})
+		return
+	}
+	first.results = append(first.results, s.results...)
+}
+
+// known answers a submission whose id is in the view already.
+func (l *loop) known(s *submission) bool {
+	id := s.record.Spec.ID
+	digest := ""
+	if sub, _ := l.view.submission(id); sub != nil {
+		digest = sub.Digest
+	} else if a, _ := record[archived](l.view, archiveKey(id)); a != nil {
+		digest = a.digest
+	} else {
+		return false
+	}
+	r := SubmitResult{ID: id, Existing: true}
+	if digest == s.record.Digest {
+		r.Status, _ = l.status(id)
+	} else {
+		r.Existing, r.Err = false, ErrConflictingID
+	}
+	l.answer(s, r)
+	return true
+}
+
+// accepted answers a submission whose transaction applied.
+func (l *loop) accepted(s *submission) {
+	st, _ := l.status(s.record.Spec.ID)
+	l.answer(s, SubmitResult{ID: s.record.Spec.ID, Status: st})
+}
+
+func (l *loop) answer(s *submission, r SubmitResult) {
+	for _, c := range s.results {
+		c <- r
+	}
+	if l.incoming.byID[s.record.Spec.ID] == s {
+		delete(l.incoming.byID, s.record.Spec.ID)
+	}
+}
+
+// admit places what waits, oldest and most urgent first, then what is new.
+func (l *loop) admit(b *builder) {
+	for b.room() && !l.space.RefusesPlacements() {
+		w := l.queue.next()
+		if w == nil {
+			break
+		}
+		if _, ok := l.place(w, b, false); ok {
+			l.queue.remove(w.id)
+		}
+	}
+	for b.room() && len(l.incoming.order) > 0 {
+		s := l.incoming.pop()
+		if l.known(s) {
+			continue
+		}
+		l.admitNew(s, b)
+	}
+}
+
+// admitNew submits a request and, where a worker fits, places it in the same plan.
+func (l *loop) admitNew(s *submission, b *builder) {
+	b.submit(s)
+	if l.space.RefusesPlacements() || l.queue.len() > 0 && l.queue.shapeBlocked(&s.record.Spec) {
+		return // equal ones wait already: it joins them when the watch or the answer brings it
+	}
+	l.place(&waiting{id: s.record.Spec.ID, request: &s.record.Spec, priority: s.record.Spec.Priority}, b, true)
+}
+
+// place asks the fleet for a worker, and writes the decision into the plan or
+// the verdict onto the queue.
+func (l *loop) place(w *waiting, b *builder, submitted bool) (scheduler.Decision, bool) {
+	d := l.fleet.Place(w.candidate())
+	if d.Verdict == nil {
+		prog, mod := l.view.progress(w.id)
+		b.place(w, prog, mod, d, submitted)
+		if fw, ok := l.fleet.Worker(d.Worker); ok && fw.Probing {
+			fw.Starting++
+			l.fleet.Put(fw)
+		}
+		return d, true
+	}
+	d.Verdict.At = l.view.revision
+	if !submitted {
+		l.queue.block(w.id, d.Verdict)
+		l.touched(w.id)
+		l.log.Debug("blocked", zap.String("request", string(w.id)), zap.Bool("never_fits", d.Verdict.NeverFits))
+	}
+	return d, false
+}

@@ -1,0 +1,62 @@
+package daemon
+
+import (
+	"container/heap"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// timers remembers when a key is to be looked at again. A key has one moment,
+// the earliest asked for; looking too early is harmless.
+type timers struct {
+	heap timerHeap
+	at   map[berth.Key]time.Time
+}
+
+type timer struct {
+	at  time.Time
+	key berth.Key
+}
+
+func newTimers() *timers { return &timers{at: make(map[berth.Key]time.Time)} }
+
+func (t *timers) set(k berth.Key, at time.Time) {
+	if was, ok := t.at[k]; ok && !was.After(at) {
+		return
+	}
+	t.at[k] = at
+	heap.Push(&t.heap, timer{at, k})
+}
+
+// due takes out the keys whose moment has come.
+func (t *timers) due(now time.Time, fire func(berth.Key)) {
+	for len(t.heap) > 0 && !t.heap[0].at.After(now) {
+		e := heap.Pop(&t.heap).(timer)
+		if at, ok := t.at[e.key]; ok && at.Equal(e.at) {
+			delete(t.at, e.key)
+			fire(e.key)
+		}
+	}
+}
+
+// next is the earliest moment, or zero.
+func (t *timers) next() time.Time {
+	if len(t.heap) == 0 {
+		return time.Time{}
+	}
+	return t.heap[0].at
+}
+
+type timerHeap []timer
+
+func (h timerHeap) Len() int           { return len(h) }
+func (h timerHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
+func (h timerHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *timerHeap) Push(x any)        { *h = append(*h, x.(timer)) }
+func (h *timerHeap) Pop() any {
+	old := *h
+	e := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return e
+}

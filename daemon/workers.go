@@ -1,0 +1,150 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/berthd/berth"
+)
+
+// Workers lists the workers, living and lost, by id.
+func (d *Daemon) Workers(ctx context.Context) ([]WorkerStatus, error) {
+	var out []WorkerStatus
+	err := d.call(ctx, func(l *loop) {
+		ids := make(map[berth.WorkerID]struct{})
+		for k, f := range l.view.facts {
+			if (k.Kind == berth.KindWorker || k.Kind == berth.KindLedger) && f.Record != nil {
+				ids[berth.WorkerID(k.ID)] = struct{}{}
+			}
+		}
+		for id := range ids {
+			if s, ok := l.workerStatus(id); ok {
+				out = append(out, s)
+			}
+		}
+	})
+	slices.SortFunc(out, func(a, b WorkerStatus) int { return cmp.Compare(a.ID, b.ID) })
+	return out, err
+}
+
+// workerStatus leaves out workers that are gone and hold nothing.
+func (l *loop) workerStatus(id berth.WorkerID) (WorkerStatus, bool) {
+	rec, epoch := l.view.worker(id)
+	ledger, _ := l.view.ledger(id)
+	s := WorkerStatus{ID: id, Epoch: epoch, Intent: l.view.intent(id), Count: len(l.view.allocs[id])}
+	if ledger != nil {
+		s.Ledger = *ledger
+	}
+	if rec == nil {
+		s.State = "lost"
+		s.Epoch = s.Ledger.Epoch
+		if e := l.lost[id]; e != nil {
+			s.LostSince = e.since
+		}
+		return s, s.Count > 0
+	}
+	s.Worker, s.Pool = *rec, rec.Pool
+	if st := l.starts[id]; st != nil {
+		s.StartFailures, s.SuspendedUntil = st.failures, st.until
+	}
+	switch {
+	case ledger == nil || ledger.Epoch != epoch:
+		s.State = "opening"
+	case s.Intent.Drain || s.Intent.Remove:
+		s.State = "draining"
+	case s.Intent.Cordon:
+		s.State = "cordoned"
+	case l.starts[id] != nil && l.starts[id].suspended(l.now()):
+		s.State = "suspended"
+	default:
+		s.State = "ready"
+	}
+	return s, true
+}
+
+// SetIntent cordons, drains or frees a worker. It returns when the wish is in
+// the store: every plan made before it conflicts.
+func (d *Daemon) SetIntent(ctx context.Context, id berth.WorkerID, cordon, drain bool, message string) (WorkerStatus, error) {
+	if err := berth.CheckID("worker", string(id)); err != nil {
+		return WorkerStatus{}, err
+	}
+	if len(message) > berth.MaxLabelBytes {
+		return WorkerStatus{}, &berth.FieldError{Field: "message", Problem: "is too long", Bound: fmt.Sprintf("at most %d bytes", berth.MaxLabelBytes)}
+	}
+	known := false
+	if err := d.call(ctx, func(l *loop) { _, known = l.workerStatus(id) }); err != nil {
+		return WorkerStatus{}, err
+	}
+	if !known {
+		return WorkerStatus{}, fmt.Errorf("worker %s: %w", id, ErrNotFound)
+	}
+	fact, err := d.store.SetIntent(ctx, id, func(*berth.Intent) *berth.Intent {
+		if !cordon && !drain {
+			return nil
+		}
+		return &berth.Intent{Cordon: true, Drain: drain, Message: message, At: d.opts.Now().UTC()}
+	})
+	if err != nil {
+		return WorkerStatus{}, fmt.Errorf("set intent of worker %s: %w", id, err)
+	}
+	var s WorkerStatus
+	err = d.call(ctx, func(l *loop) { l.takeFact(fact); s, _ = l.workerStatus(id) })
+	return s, err
+}
+
+// Pools lists the pools that have workers or settings, with their strategy.
+func (d *Daemon) Pools(ctx context.Context) (map[berth.PoolID]berth.Strategy, error) {
+	out := make(map[berth.PoolID]berth.Strategy)
+	err := d.call(ctx, func(l *loop) {
+		for k, f := range l.view.facts {
+			switch r := f.Record.(type) {
+			case *berth.Worker:
+				if _, ok := out[r.Pool]; !ok {
+					out[r.Pool] = berth.StrategySpread
+				}
+			case *berth.Pool:
+				out[berth.PoolID(k.ID)] = r.Strategy
+			}
+		}
+	})
+	return out, err
+}
+
+// SetPool sets how a pool chooses among the workers that fit.
+func (d *Daemon) SetPool(ctx context.Context, id berth.PoolID, s berth.Strategy) error {
+	if err := berth.CheckID("pool", string(id)); err != nil {
+		return err
+	}
+	var known berth.Strategy
+	if err := known.UnmarshalText([]byte(s)); err != nil {
+		return &berth.FieldError{Field: "strategy", Value: string(s), Problem: "is unknown", Bound: "spread, binpack"}
+	}
+	return d.store.SetPool(ctx, id, berth.Pool{Strategy: s})
+}
+
+// Info is the daemon's own state.
+func (d *Daemon) Info(ctx context.Context) (Info, error) {
+	in := Info{Daemon: d.opts.ID, Version: d.opts.Version}
+	err := d.call(ctx, func(l *loop) {
+		in.Revision, in.Space, in.Commits, in.Conflicts = l.view.revision, l.space, l.commits, l.conflicts
+		in.Blocked, in.Archived = l.queue.blockedCount(), l.archive.count
+		for k, f := range l.view.facts {
+			switch r := f.Record.(type) {
+			case *berth.Worker:
+				in.Workers++
+			case *berth.Submission:
+				in.Requests++
+				if len(l.view.placed[berth.RequestID(k.ID)]) == 0 {
+					in.Pending++
+				}
+			case *berth.Allocation:
+				if r.State == berth.StateRunning {
+					in.Running++
+				}
+			}
+		}
+	})
+	return in, err
+}
