@@ -1,0 +1,197 @@
+package invariant
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+)
+
+// The words of enumerations.
+var (
+	wordsOfProgress = []string{"PENDING", "PLACED"}
+	// In this order an allocation moves.
+	wordsOfAllocation = []string{"PLACED", "STARTING", "RUNNING", "EXITED"}
+	wordsOfEnd        = []string{"SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "LOST"}
+	wordsOfStop       = []string{"cancel", "preempt", "drain", "run_limit"}
+	wordsOfExit       = []string{"exited", "signaled", "start_failed", "rejected", "may_have_run"}
+	wordsOfReason     = []string{
+		"exited", "signaled", "out_of_memory", "start_failed", "start_timeout", "rejected",
+		"cancelled", "preempted", "drained", "run_limit", "pending_limit", "worker_lost",
+	}
+	wordsOfStrategy = []string{"spread", "binpack"}
+	wordsOfOperator = []string{"in", "not_in", "exists", "not_exists"}
+)
+
+func (r *schemaRecord) validate(c *checker, _ string) { c.least("layout", r.Layout, 1) }
+
+func (r *worker) validate(c *checker, _ string) {
+	c.id("pool", r.Pool)
+	c.lease("lease", r.Lease)
+	c.least("ttl_seconds", r.TTLSeconds, 1)
+	c.least("kill_bound_ms", r.KillMS, 0)
+	r.Capacity.validate(c)
+}
+
+func (c *checker) lease(field, value string) {
+	n, err := strconv.ParseUint(value, 16, 63)
+	c.need(err == nil && n > 0, "field %q is %q, not a lease in hexadecimal", field, value)
+}
+
+func (r *ledger) validate(c *checker, _ string) {
+	c.least("epoch", r.Epoch, 1)
+	c.least("count", r.Count, 0)
+	r.Capacity.validate(c)
+	r.Reserved.validate(c, "reserved")
+	r.Held.validate(c, "held")
+	for _, claim := range r.Claims {
+		c.id("claims.request", claim.Request)
+		c.least("claims.attempt", claim.Attempt, 1)
+		claim.Share.validate(c, "claims.share")
+	}
+	c.least("ttl_seconds", r.TTLSeconds, 0)
+	c.least("kill_bound_ms", r.KillMS, 0)
+}
+
+func (r *submission) validate(c *checker, id string) { r.Spec.validate(c, id) }
+
+func (r *progress) validate(c *checker, _ string) {
+	c.word("state", r.State, wordsOfProgress)
+	c.least("attempt", r.Attempt, 1)
+	c.least("used_attempts", r.Used, 0)
+	if r.LastEnd != "" {
+		c.word("last_end", r.LastEnd, wordsOfReason)
+	}
+	if r.State == "PLACED" {
+		c.id("worker", r.Worker)
+		c.least("epoch", r.Epoch, 1)
+		c.need(r.PlanID != "", "field \"plan_id\" is empty")
+		return
+	}
+	c.need(r.Worker == "" && r.Epoch == 0 && r.PlanID == "", "PENDING, yet with a worker, an epoch or a plan id")
+}
+
+func (r *allocation) validate(c *checker, _ string) {
+	c.word("state", r.State, wordsOfAllocation)
+	c.least("attempt", r.Attempt, 1)
+	c.least("epoch", r.Epoch, 1)
+	c.need(r.PlanID != "", "field \"plan_id\" is empty")
+	c.id("tenant", r.Tenant)
+	r.Share.validate(c, "share")
+	for _, d := range r.Share.Devices {
+		c.need(d.Milli <= 1000, "device %s: %d thousandths", d.Name, d.Milli)
+	}
+	if r.QuotaBlock != "" {
+		c.id("quota_block", r.QuotaBlock)
+	}
+	if r.Group != "" {
+		c.id("group", r.Group)
+	}
+	c.need((r.Group == "") == (r.GroupAttempt == 0), "\"group\" and \"group_attempt\" stand only together")
+	c.least("start_timeout_ms", r.StartTimeoutMS, 1)
+	c.least("on_disconnect_keep_ms", r.KeepMS, 0)
+	if r.Stop != nil {
+		c.word("stop.reason", r.Stop.Reason, wordsOfStop)
+	}
+	c.need((r.State == "EXITED") == (r.Exit != nil), "\"exit\" stands in EXITED, and only there")
+	if r.Exit != nil {
+		c.word("exit.kind", r.Exit.Kind, wordsOfExit)
+	}
+}
+
+func (r *archive) validate(c *checker, id string) {
+	r.Spec.validate(c, id)
+	c.word("state", r.State, wordsOfEnd)
+	c.word("reason", r.Reason, wordsOfReason)
+	c.least("attempt", r.Attempt, 0)
+	if r.Worker != "" {
+		c.id("worker", r.Worker)
+	}
+	if r.Exit != nil {
+		c.word("exit.kind", r.Exit.Kind, wordsOfExit)
+	}
+	c.need(!r.EndedAt.IsZero(), "field \"ended_at\" is no time")
+}
+
+func (r *group) validate(c *checker, _ string) {
+	c.least("min_count", r.MinCount, 1)
+	c.need(r.Size >= r.MinCount, "size %d is less than min_count %d", r.Size, r.MinCount)
+	c.least("attempt", r.Attempt, 0)
+}
+
+func (r *hold) validate(c *checker, _ string) {
+	for _, w := range r.Workers {
+		c.id("workers", w)
+	}
+}
+
+func (r *pool) validate(c *checker, _ string) { c.word("strategy", r.Strategy, wordsOfStrategy) }
+
+func (r *tenant) validate(c *checker, _ string) { r.Quota.validate(c, "quota") }
+
+func (r *block) validate(c *checker, _ string) {
+	r.Block.validate(c, "block")
+	r.Used.validate(c, "used")
+}
+
+func (r *supply) validate(c *checker, _ string) {
+	c.id("pool", r.Pool)
+	c.least("count", r.Count, 0)
+}
+
+func (s *spec) validate(c *checker, id string) {
+	c.need(s.ID == id, "spec.id is %q, which is not the key's", s.ID)
+	c.id("spec.tenant", s.Tenant)
+	c.id("spec.pool", s.Pool)
+	c.need(len(s.Command) > 0, "spec.command is empty")
+	s.Resources.quantities.validate(c, "spec.resources")
+	for _, p := range s.Resources.Ports {
+		c.need(p.Number >= 0 && p.Number <= 65535, "spec.resources.ports: %d is no port", p.Number)
+	}
+	for _, d := range s.Resources.Devices {
+		c.need(d.Count >= 1 && d.Milli >= 1 && d.Milli <= 1000, "spec.resources.devices: %d of %d thousandths", d.Count, d.Milli)
+	}
+	for _, k := range s.Constraints {
+		c.word("spec.constraints.operator", k.Operator, wordsOfOperator)
+	}
+	if g := s.Group; g != nil {
+		c.id("spec.group.id", g.ID)
+		c.need(g.MinCount >= 1 && g.Size >= g.MinCount, "spec.group: min_count %d of %d", g.MinCount, g.Size)
+	}
+}
+
+func (q quantities) validate(c *checker, field string) {
+	c.least(field+".cpu_milli", q.CPUMilli, 0)
+	c.least(field+".memory_bytes", q.MemoryBytes, 0)
+	c.least(field+".disk_bytes", q.DiskBytes, 0)
+	for _, label := range slices.Sorted(maps.Keys(q.Custom)) {
+		c.id(field+".custom", label)
+		c.least(field+".custom."+label, q.Custom[label], 0)
+	}
+}
+
+func (s share) validate(c *checker, field string) {
+	s.quantities.validate(c, field)
+	for _, p := range s.Ports {
+		c.need(p >= 1 && p <= 65535, "field %q has port %d", field, p)
+	}
+	seen := map[string]bool{}
+	for _, d := range s.Devices {
+		c.id(field+".devices.name", d.Name)
+		c.least(field+".devices.milli", d.Milli, 1)
+		c.need(!seen[d.Name], "field %q has device %s twice", field, d.Name)
+		seen[d.Name] = true
+	}
+}
+
+func (k capacity) validate(c *checker) {
+	k.quantities.validate(c, "capacity")
+	r := k.Ports
+	c.need(r == portRange{} || (r.First >= 1 && r.First <= r.Last && r.Last <= 65535), "capacity.ports: %d to %d is no range", r.First, r.Last)
+	seen := map[string]bool{}
+	for _, d := range k.Devices {
+		c.id("capacity.devices.name", d.Name)
+		c.id("capacity.devices.type", d.Type)
+		c.need(!seen[d.Name], "capacity.devices has %s twice", d.Name)
+		seen[d.Name] = true
+	}
+}

@@ -1,0 +1,207 @@
+package invariant
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// The records, as docs/keyspace.md has them. A field without omitempty or
+// omitzero must be there.
+
+type header struct {
+	Version int64  `json:"version"`
+	Txn     string `json:"txn"`
+}
+
+type schemaRecord struct {
+	header
+	Layout int64 `json:"layout"`
+}
+
+type worker struct {
+	header
+	Pool       string            `json:"pool"`
+	Address    string            `json:"address,omitempty"`
+	Capacity   capacity          `json:"capacity"`
+	Labels     map[string]string `json:"labels,omitempty"`
+	Lease      string            `json:"lease"`
+	TTLSeconds int64             `json:"ttl_seconds"`
+	KillMS     int64             `json:"kill_bound_ms"`
+	Enforces   []string          `json:"enforces,omitempty"`
+	Hostname   string            `json:"hostname,omitempty"`
+	BootID     string            `json:"boot_id,omitempty"`
+	Agent      string            `json:"agent"`
+	StartedAt  time.Time         `json:"started_at"`
+}
+
+type conditions struct {
+	header
+	WarmImages []string          `json:"warm_images,omitempty"`
+	WarmKeys   []string          `json:"warm_keys,omitempty"`
+	Devices    map[string]string `json:"devices,omitempty"`
+	Pressure   []string          `json:"pressure,omitempty"`
+}
+
+type intent struct {
+	header
+	Cordon  bool      `json:"cordon"`
+	Drain   bool      `json:"drain,omitempty"`
+	Remove  bool      `json:"remove,omitempty"`
+	Message string    `json:"message,omitempty"`
+	At      time.Time `json:"at"`
+}
+
+type ledger struct {
+	header
+	Epoch      int64    `json:"epoch"`
+	Capacity   capacity `json:"capacity"`
+	Count      int64    `json:"count"`
+	Reserved   share    `json:"reserved"`
+	Held       share    `json:"held"`
+	Claims     []claim  `json:"claims,omitempty"`
+	Lease      string   `json:"lease,omitempty"`
+	TTLSeconds int64    `json:"ttl_seconds,omitempty"`
+	KillMS     int64    `json:"kill_bound_ms,omitempty"`
+}
+
+type claim struct {
+	Request string `json:"request"`
+	Attempt int64  `json:"attempt"`
+	Share   share  `json:"share"`
+}
+
+type submission struct {
+	header
+	Digest      string    `json:"digest"`
+	SubmittedAt time.Time `json:"submitted_at"`
+	Spec        spec      `json:"spec"`
+}
+
+// spec is a request, with the digest of the very bytes that it was stored as.
+type spec struct {
+	digest string
+	request
+}
+
+// UnmarshalJSON takes the digest before the bytes are gone.
+func (s *spec) UnmarshalJSON(b []byte) error {
+	s.digest = digestOf(b)
+	return json.Unmarshal(b, &s.request)
+}
+
+type progress struct {
+	header
+	State     string    `json:"state"`
+	Attempt   int64     `json:"attempt"`
+	Used      int64     `json:"used_attempts"`
+	Worker    string    `json:"worker,omitempty"`
+	Epoch     int64     `json:"epoch,omitempty"`
+	PlanID    string    `json:"plan_id,omitempty"`
+	NotBefore time.Time `json:"not_before,omitzero"`
+	Priority  *int32    `json:"priority_override,omitempty"`
+	Avoid     []string  `json:"avoid,omitempty"`
+	LastEnd   string    `json:"last_end,omitempty"`
+}
+
+type allocation struct {
+	header
+	State          string     `json:"state"`
+	Attempt        int64      `json:"attempt"`
+	Epoch          int64      `json:"epoch"`
+	PlanID         string     `json:"plan_id"`
+	Tenant         string     `json:"tenant"`
+	Share          share      `json:"share"`
+	QuotaBlock     string     `json:"quota_block,omitempty"`
+	Group          string     `json:"group,omitempty"`
+	GroupAttempt   int64      `json:"group_attempt,omitempty"`
+	StartTimeoutMS int64      `json:"start_timeout_ms"`
+	KeepMS         int64      `json:"on_disconnect_keep_ms,omitempty"`
+	PlacedAt       time.Time  `json:"placed_at"`
+	StartedAt      time.Time  `json:"started_at,omitzero"`
+	Stop           *stopOrder `json:"stop,omitempty"`
+	Exit           *exit      `json:"exit,omitempty"`
+	Planned        basis      `json:"planned"`
+}
+
+type stopOrder struct {
+	Reason   string    `json:"reason"`
+	Deadline time.Time `json:"deadline"`
+	Message  string    `json:"message,omitempty"`
+}
+
+type exit struct {
+	Kind    string    `json:"kind"`
+	Code    int64     `json:"code"`
+	Signal  string    `json:"signal,omitempty"`
+	OOM     bool      `json:"out_of_memory,omitempty"`
+	Message string    `json:"message,omitempty"`
+	At      time.Time `json:"at"`
+}
+
+type basis struct {
+	Revision int64            `json:"revision"`
+	Clock    time.Time        `json:"clock"`
+	Seed     uint64           `json:"seed"`
+	Policy   string           `json:"policy"`
+	Overlay  map[string]int64 `json:"overlay,omitempty"`
+}
+
+type archive struct {
+	header
+	Digest      string    `json:"digest"`
+	Spec        spec      `json:"spec"`
+	State       string    `json:"state"`
+	Reason      string    `json:"reason"`
+	Message     string    `json:"message,omitempty"`
+	Attempt     int64     `json:"attempt"`
+	Worker      string    `json:"worker,omitempty"`
+	Exit        *exit     `json:"exit,omitempty"`
+	SubmittedAt time.Time `json:"submitted_at"`
+	PlacedAt    time.Time `json:"placed_at,omitzero"`
+	StartedAt   time.Time `json:"started_at,omitzero"`
+	EndedAt     time.Time `json:"ended_at"`
+}
+
+type group struct {
+	header
+	Size     int64  `json:"size"`
+	MinCount int64  `json:"min_count"`
+	Digest   string `json:"digest"`
+	Attempt  int64  `json:"attempt"`
+}
+
+type hold struct {
+	header
+	Workers []string `json:"workers"`
+}
+
+type daemon struct {
+	header
+	Address   string    `json:"address,omitempty"`
+	Program   string    `json:"program"`
+	MaxSchema int64     `json:"max_schema"`
+	StartedAt time.Time `json:"started_at"`
+}
+
+type pool struct {
+	header
+	Strategy string `json:"strategy"`
+}
+
+type tenant struct {
+	header
+	Quota quantities `json:"quota"`
+}
+
+type block struct {
+	header
+	Block quantities `json:"block"`
+	Used  quantities `json:"used"`
+}
+
+type supply struct {
+	header
+	Pool  string    `json:"pool"`
+	Count int64     `json:"count"`
+	At    time.Time `json:"at"`
+}
