@@ -1,0 +1,188 @@
+package scheduler_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+var update = flag.Bool("update", false, "rewrite the decisions in testdata")
+
+// TestCases runs testdata/*.txtar: prose, a fleet (state), requests in their
+// order, and the decisions (plan). A line of state or requests is a name and
+// settings name=value; see setWorker for those of workers, setRequest for requests.
+func TestCases(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, path := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			head, want, ok := strings.Cut(string(b), "-- plan --\n")
+			_, body, found := strings.Cut(head, "-- state --\n")
+			state, requests, cut := strings.Cut(body, "-- requests --\n")
+			if !ok || !found || !cut {
+				t.Fatal("want the sections state, requests and plan, in that order")
+			}
+			got := decide(t, state, requests)
+			if *update {
+				if err := os.WriteFile(path, []byte(head+"-- plan --\n"+got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("plan (-want +got); after review, go test ./scheduler -update:\n%s", diff)
+			}
+		})
+	}
+}
+
+func decide(t *testing.T, state, requests string) string {
+	f := scheduler.NewFleet()
+	for line := range strings.Lines(state) {
+		words := strings.Fields(line)
+		if words[0] == "pool" {
+			f.SetStrategy(berth.PoolID(words[1]), berth.Strategy(words[2]))
+			continue
+		}
+		w := worker(words[0], 0, 0)
+		for _, word := range words[1:] {
+			name, value, _ := strings.Cut(word, "=")
+			setWorker(t, &w, name, value)
+		}
+		f.Put(w)
+	}
+	var out strings.Builder
+	for line := range strings.Lines(requests) {
+		words := strings.Fields(line)
+		c := ask(request(words[0], 0, 0))
+		for _, word := range words[1:] {
+			name, value, _ := strings.Cut(word, "=")
+			setRequest(t, &c, name, value)
+		}
+		tell(&out, c.Request.ID, f.Place(c))
+	}
+	return out.String()
+}
+
+func tell(out *strings.Builder, id berth.RequestID, d scheduler.Decision) {
+	if d.Verdict == nil {
+		fmt.Fprintf(out, "%s on %s", id, d.Worker)
+		if len(d.Share.Ports) > 0 {
+			fmt.Fprintf(out, " ports %v", d.Share.Ports)
+		}
+		for _, dev := range d.Share.Devices {
+			fmt.Fprintf(out, " %s:%d", dev.Name, dev.Milli)
+		}
+		fmt.Fprintln(out)
+		return
+	}
+	fmt.Fprintf(out, "%s blocked, never fits: %t\n", id, d.Verdict.NeverFits)
+	for _, r := range d.Verdict.Reasons {
+		fmt.Fprintf(out, "  %s\n", r)
+	}
+}
+
+func setWorker(t *testing.T, w *scheduler.Worker, name, value string) {
+	l := &w.Ledger
+	switch name {
+	case "pool":
+		w.Pool = berth.PoolID(value)
+	case "label":
+		k, v, _ := strings.Cut(value, ":")
+		w.Labels = map[string]string{k: v}
+	case "ports":
+		first, last, _ := strings.Cut(value, "-")
+		l.Capacity.Ports = berth.PortRange{First: int32(number(t, first)), Last: int32(number(t, last))}
+	case "devices":
+		for _, d := range strings.Split(value, ",") {
+			n, kind, _ := strings.Cut(d, ":")
+			l.Capacity.Devices = append(l.Capacity.Devices, berth.Device{Name: n, Type: kind})
+		}
+	case "shares":
+		for _, d := range strings.Split(value, ",") {
+			n, milli, _ := strings.Cut(d, ":")
+			l.Reserved.Devices = append(l.Reserved.Devices, berth.DeviceShare{Name: n, Milli: number(t, milli)})
+		}
+	case "ill":
+		w.Unhealthy = map[string]string{value: "ecc"}
+	case "unready":
+		w.Ready = false
+	case "cordoned":
+		w.Cordoned = true
+	case "draining":
+		w.Draining = true
+	case "suspended":
+		w.Suspended = true
+	case "used":
+		l.Reserved.CPUMilli, l.Count = number(t, value), 1
+	case "held":
+		l.Held.CPUMilli = number(t, value)
+	default:
+		setQuantity(t, &l.Capacity.Quantities, name, value)
+	}
+}
+
+func setRequest(t *testing.T, c *scheduler.Candidate, name, value string) {
+	d := &c.Request.Resources
+	switch name {
+	case "pool":
+		c.Request.Pool = berth.PoolID(value)
+	case "key":
+		c.Request.AffinityKey = value
+	case "avoid":
+		c.Avoid = append(c.Avoid, berth.WorkerID(value))
+	case "in":
+		k, v, _ := strings.Cut(value, ":")
+		c.Request.Constraints = append(c.Request.Constraints, berth.Constraint{Label: k, Operator: berth.OperatorIn, Values: []string{v}})
+	case "port":
+		d.Ports = append(d.Ports, berth.PortDemand{Name: fmt.Sprintf("p%d", len(d.Ports)), Number: int32(number(t, value))})
+	case "devices": // h100|a100:2x500, or any:1x1000
+		types, amount, _ := strings.Cut(value, ":")
+		count, milli, _ := strings.Cut(amount, "x")
+		dev := berth.DeviceDemand{Count: number(t, count), Milli: number(t, milli)}
+		if types != "any" {
+			dev.Types = strings.Split(types, "|")
+		}
+		d.Devices = append(d.Devices, dev)
+	default:
+		setQuantity(t, &d.Quantities, name, value)
+	}
+}
+
+func setQuantity(t *testing.T, q *berth.Quantities, name, value string) {
+	switch name {
+	case "cpu":
+		q.CPUMilli = number(t, value)
+	case "memory":
+		q.MemoryBytes = number(t, value)
+	case "disk":
+		q.DiskBytes = number(t, value)
+	case "licence":
+		q.Custom = map[string]int64{name: number(t, value)}
+	default:
+		t.Fatalf("unknown setting %s", name)
+	}
+}
+
+func number(t *testing.T, s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
