@@ -1,27 +1,46 @@
-package worker
+package mtls
 
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"go.uber.org/goleak"
 	"go.uber.org/zap"
 )
+
+const patience = 10 * time.Second
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func receive[T any](t *testing.T, from <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("no %s within %s", what, patience)
+		panic("unreachable")
+	}
+}
 
 func TestListen_Refuses(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "none")
 	tests := []struct {
 		name, address string
-		files         TLSFiles
+		files         Files
 		want          error
 	}{
-		{"everywhere", "0.0.0.0:0", TLSFiles{}, ErrNotLoopback},
-		{"every address", ":0", TLSFiles{}, ErrNotLoopback},
-		{"a name", "example.com:0", TLSFiles{}, ErrNotLoopback},
-		{"a certificate without CA", "0.0.0.0:0", TLSFiles{CertFile: missing, KeyFile: missing}, ErrNotLoopback},
-		{"missing files", "127.0.0.1:0", TLSFiles{CertFile: missing, KeyFile: missing, CAFile: missing}, nil},
+		{"everywhere", "0.0.0.0:0", Files{}, ErrNotLoopback},
+		{"every address", ":0", Files{}, ErrNotLoopback},
+		{"a name", "example.com:0", Files{}, ErrNotLoopback},
+		{"a certificate without CA", "0.0.0.0:0", Files{Cert: missing, Key: missing}, ErrIncomplete},
+		{"missing files", "127.0.0.1:0", Files{Cert: missing, Key: missing, CA: missing}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -37,7 +56,7 @@ func TestListen_Refuses(t *testing.T) {
 }
 
 func TestServe(t *testing.T) {
-	listener, err := Listen(t.Context(), "", TLSFiles{})
+	listener, err := Listen(t.Context(), "", Files{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,5 +88,29 @@ func TestServe(t *testing.T) {
 	stop()
 	if err := receive(t, ended, "end"); err != nil {
 		t.Errorf("Serve: %v", err)
+	}
+}
+
+func TestListenUnix(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	first, err := ListenUnix(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ListenUnix(t.Context(), path); !errors.Is(err, ErrSocketInUse) {
+		t.Errorf("a second one: %v", err)
+	}
+	first.(*net.UnixListener).SetUnlinkOnClose(false) // as after a kill
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second, err := ListenUnix(t.Context(), path)
+	if err != nil {
+		t.Fatalf("after a kill: %v", err)
+	}
+	defer second.Close()
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 }
