@@ -155,7 +155,7 @@ func (h ageHeap) Less(i, j int) bool {
 	return h[i].id < h[j].id
 }
 func (h ageHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *ageHeap) Push(x any)   { *h = append(*h, x.(aged)) }
+func (h *ageHeap) Push(x any)   { *h = append(*h, x.(aged)) } //nolint:errcheck // only aged is pushed
 func (h *ageHeap) Pop() any {
 	old := *h
 	o := old[len(old)-1]

@@ -2,6 +2,7 @@ package daemon_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -87,7 +88,7 @@ func await(t *testing.T, d *daemon.Daemon, id berth.RequestID) daemon.Status {
 		}
 		return nil
 	})
-	if err != stop {
+	if !errors.Is(err, stop) {
 		t.Fatalf("request %s did not end: %v; last %+v", id, err, last)
 	}
 	return last

@@ -182,7 +182,7 @@ func (h memberHeap) Swap(i, j int) {
 }
 
 func (h *memberHeap) Push(x any) {
-	w := x.(*waiting)
+	w := x.(*waiting) //nolint:errcheck // only *waiting is pushed
 	w.at = len(*h)
 	*h = append(*h, w)
 }
@@ -205,7 +205,7 @@ func (h classHeap) Swap(i, j int) {
 }
 
 func (h *classHeap) Push(x any) {
-	c := x.(*class)
+	c := x.(*class) //nolint:errcheck // only *class is pushed
 	c.at = len(*h)
 	*h = append(*h, c)
 }

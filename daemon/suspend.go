@@ -22,8 +22,6 @@ type starts struct {
 	until    time.Time // suspended until then
 }
 
-func (s *starts) good() { *s = starts{} }
-
 // failed notes a failure, and says whether the worker should be suspended. The
 // same request failing again says nothing new about the worker.
 func (s *starts) failed(id berth.RequestID) bool {

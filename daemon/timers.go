@@ -32,7 +32,7 @@ func (t *timers) set(k berth.Key, at time.Time) {
 // due takes out the keys whose moment has come.
 func (t *timers) due(now time.Time, fire func(berth.Key)) {
 	for len(t.heap) > 0 && !t.heap[0].at.After(now) {
-		e := heap.Pop(&t.heap).(timer)
+		e := heap.Pop(&t.heap).(timer) //nolint:errcheck // only timer is pushed
 		if at, ok := t.at[e.key]; ok && at.Equal(e.at) {
 			delete(t.at, e.key)
 			fire(e.key)
@@ -53,7 +53,7 @@ type timerHeap []timer
 func (h timerHeap) Len() int           { return len(h) }
 func (h timerHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
 func (h timerHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *timerHeap) Push(x any)        { *h = append(*h, x.(timer)) }
+func (h *timerHeap) Push(x any)        { *h = append(*h, x.(timer)) } //nolint:errcheck // only timer is pushed
 func (h *timerHeap) Pop() any {
 	old := *h
 	e := old[len(old)-1]

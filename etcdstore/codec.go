@@ -14,7 +14,8 @@ import (
 // its submission and in its archive record.
 const MaxValueBytes = 256 << 10
 
-// ErrNewerRecord: a newer program wrote the record; this one must not touch it.
+// ErrNewerRecord says that a newer program wrote the record; this one must not
+// touch it.
 var ErrNewerRecord = errors.New("record is of a newer version than this program knows")
 
 // Undecodable stands in a Fact for a value that cannot be read.

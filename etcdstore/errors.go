@@ -41,19 +41,19 @@ func (e *ConflictError) Error() string {
 
 // refusedBefore maps the errors that prove that nothing was proposed; all other
 // errors leave the outcome unknown.
-func refusedBefore(err error) (error, bool) {
+func refusedBefore(err error) (bool, error) {
 	if s, ok := status.FromError(err); ok {
 		switch s.Code() {
 		case codes.PermissionDenied, codes.Unauthenticated:
-			return err, true
+			return true, err
 		}
 	}
 	switch rpctypes.ErrorDesc(err) {
 	case rpctypes.ErrRequestTooLarge.Error(), rpctypes.ErrTooManyOps.Error(),
 		rpctypes.ErrorDesc(rpctypes.ErrGRPCRequestTooLarge), rpctypes.ErrorDesc(rpctypes.ErrGRPCTooManyOps):
-		return fmt.Errorf("%w: %w", ErrTooLarge, err), true
+		return true, fmt.Errorf("%w: %w", ErrTooLarge, err)
 	}
-	return nil, false
+	return false, nil
 }
 
 func isNoSpace(err error) bool {

@@ -50,7 +50,9 @@ func (s *Store) encodeIntent(was, ledger berth.Fact, edit func(*berth.Intent) *b
 	if l, ok := ledger.Record.(*berth.Ledger); ok {
 		rec := *l
 		rec.Header = t.header()
-		return t, t.put(s, ledger.Key, &rec, ledger.Mod)
+		if err := t.put(s, ledger.Key, &rec, ledger.Mod); err != nil {
+			return nil, err
+		}
 	}
 	return t, nil
 }

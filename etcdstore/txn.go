@@ -189,7 +189,7 @@ func (s *Store) settle(ctx context.Context, cmps []clientv3.Cmp, then, els []cli
 		if err == nil {
 			return resp, sends, nil
 		}
-		if refusal, refused := refusedBefore(err); refused && sends == 1 {
+		if refused, refusal := refusedBefore(err); refused && sends == 1 {
 			return nil, sends, refusal
 		}
 		noSpace = noSpace || isNoSpace(err)

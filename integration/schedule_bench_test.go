@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -43,9 +44,13 @@ func site(b *testing.B, workers int) *daemon.Daemon {
 	go func() { hended <- h.Run(hctx) }()
 	b.Cleanup(func() {
 		stop()
-		<-hended
+		if err := <-hended; err != nil && !errors.Is(err, context.Canceled) {
+			b.Error(err)
+		}
 		cancel()
-		<-ended
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+			b.Error(err)
+		}
 		if err := server.Close(); err != nil {
 			b.Error(err)
 		}

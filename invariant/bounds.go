@@ -37,19 +37,19 @@ func (c *checker) lease(field, value string) {
 	c.need(err == nil && n > 0, "field %q is %q, not a lease in hexadecimal", field, value)
 }
 
-func (r *ledger) validate(c *checker, _ string) {
-	c.least("epoch", r.Epoch, 1)
-	c.least("count", r.Count, 0)
-	r.Capacity.validate(c)
-	r.Reserved.validate(c, "reserved")
-	r.Held.validate(c, "held")
-	for _, claim := range r.Claims {
+func (l *ledger) validate(c *checker, _ string) {
+	c.least("epoch", l.Epoch, 1)
+	c.least("count", l.Count, 0)
+	l.Capacity.validate(c)
+	l.Reserved.validate(c, "reserved")
+	l.Held.validate(c, "held")
+	for _, claim := range l.Claims {
 		c.id("claims.request", claim.Request)
 		c.least("claims.attempt", claim.Attempt, 1)
 		claim.Share.validate(c, "claims.share")
 	}
-	c.least("ttl_seconds", r.TTLSeconds, 0)
-	c.least("kill_bound_ms", r.KillMS, 0)
+	c.least("ttl_seconds", l.TTLSeconds, 0)
+	c.least("kill_bound_ms", l.KillMS, 0)
 }
 
 func (r *submission) validate(c *checker, id string) { r.Spec.validate(c, id) }

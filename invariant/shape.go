@@ -85,7 +85,7 @@ func (w walker) object(t reflect.Type, path string) error {
 			return fmt.Errorf("field %q stands twice", at)
 		}
 		seen[key] = true
-		elem := t
+		var elem reflect.Type
 		if fields == nil {
 			elem = t.Elem()
 		} else if f, known := fields[key]; known {

@@ -48,9 +48,9 @@ type State struct {
 
 // entry is one key of the keyspace.
 type entry struct {
-	Pair             // without Value
-	name             // the key, parsed
-	record any       // pointer to the kind's record; nil where it cannot be read
+	Pair       // without Value
+	name       // the key, parsed
+	record any // pointer to the kind's record; nil where it cannot be read
 	bad    *formatError
 }
 

@@ -100,7 +100,11 @@ func TestListenUnix(t *testing.T) {
 	if _, err := ListenUnix(t.Context(), path); !errors.Is(err, ErrSocketInUse) {
 		t.Errorf("a second one: %v", err)
 	}
-	first.(*net.UnixListener).SetUnlinkOnClose(false) // as after a kill
+	socket, ok := first.(*net.UnixListener)
+	if !ok {
+		t.Fatalf("a listener of type %T", first)
+	}
+	socket.SetUnlinkOnClose(false) // as after a kill
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}

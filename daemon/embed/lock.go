@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// ErrLocked: another process uses the data directory.
+// ErrLocked says that another process uses the data directory.
 var ErrLocked = errors.New("the data directory is in use")
 
 // lockDir makes the directory ours. etcd's own lock would wait without a word.

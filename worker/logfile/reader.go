@@ -12,7 +12,7 @@ import (
 // chunkBytes bounds what Next returns at once.
 const chunkBytes = 32 << 10
 
-// ErrBeyondEnd: a reader was to begin behind the last byte ever written. The
+// ErrBeyondEnd says that a reader was to begin behind the last byte ever written. The
 // stream is another one than the caller thinks, or lost its end in a crash of
 // the machine.
 var ErrBeyondEnd = errors.New("offset is beyond the end of the log")
