@@ -1,0 +1,70 @@
+package wire
+
+import (
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+// FromRequest is the message of a request.
+func FromRequest(r *berth.Request) *berthv1.Request {
+	m := &berthv1.Request{
+		Id: string(r.ID), Tenant: string(r.Tenant), Pool: string(r.Pool), Priority: r.Priority,
+		Command: r.Command, Env: r.Env, Dir: r.Dir, User: r.User, Image: r.Image,
+		Resources: fromDemand(r.Resources), AffinityKey: r.AffinityKey, Labels: r.Labels,
+		Retry:         &berthv1.RetryPolicy{MaxAttempts: r.Retry.MaxAttempts, OnFailure: r.Retry.OnFailure, BackoffMs: r.Retry.BackoffMS},
+		StopTimeoutMs: r.StopTimeoutMS, StartTimeoutMs: r.StartTimeoutMS,
+		RunLimitMs: r.RunLimitMS, PendingLimitMs: r.PendingLimitMS, OnDisconnectKeepMs: r.KeepMS,
+	}
+	for _, c := range r.Constraints {
+		m.Constraints = append(m.Constraints, &berthv1.Constraint{Label: c.Label, Operator: string(c.Operator), Values: c.Values})
+	}
+	if g := r.Group; g != nil {
+		m.Group = &berthv1.Membership{Id: string(g.ID), Size: g.Size, MinCount: g.MinCount}
+	}
+	return m
+}
+
+func fromDemand(d berth.Demand) *berthv1.Demand {
+	m := &berthv1.Demand{CpuMilli: d.CPUMilli, MemoryBytes: d.MemoryBytes, DiskBytes: d.DiskBytes, Custom: d.Custom}
+	for _, p := range d.Ports {
+		m.Ports = append(m.Ports, &berthv1.PortDemand{Name: p.Name, Number: p.Number})
+	}
+	for _, v := range d.Devices {
+		m.Devices = append(m.Devices, &berthv1.DeviceDemand{Types: v.Types, Count: v.Count, Milli: v.Milli})
+	}
+	return m
+}
+
+// ToRequest is the request of a message, not yet normalized.
+func ToRequest(m *berthv1.Request) berth.Request {
+	r := berth.Request{
+		ID: berth.RequestID(m.GetId()), Tenant: berth.TenantID(m.GetTenant()), Pool: berth.PoolID(m.GetPool()), Priority: m.GetPriority(),
+		Command: m.GetCommand(), Env: m.GetEnv(), Dir: m.GetDir(), User: m.GetUser(), Image: m.GetImage(),
+		Resources: toDemand(m.GetResources()), AffinityKey: m.GetAffinityKey(), Labels: m.GetLabels(),
+		Retry: berth.RetryPolicy{
+			MaxAttempts: m.GetRetry().GetMaxAttempts(), OnFailure: m.GetRetry().GetOnFailure(), BackoffMS: m.GetRetry().GetBackoffMs(),
+		},
+		StopTimeoutMS: m.GetStopTimeoutMs(), StartTimeoutMS: m.GetStartTimeoutMs(),
+		RunLimitMS: m.GetRunLimitMs(), PendingLimitMS: m.GetPendingLimitMs(), KeepMS: m.GetOnDisconnectKeepMs(),
+	}
+	for _, c := range m.GetConstraints() {
+		r.Constraints = append(r.Constraints, berth.Constraint{Label: c.GetLabel(), Operator: berth.Operator(c.GetOperator()), Values: c.GetValues()})
+	}
+	if g := m.GetGroup(); g != nil {
+		r.Group = &berth.Membership{ID: berth.GroupID(g.GetId()), Size: g.GetSize(), MinCount: g.GetMinCount()}
+	}
+	return r
+}
+
+func toDemand(m *berthv1.Demand) berth.Demand {
+	d := berth.Demand{Quantities: berth.Quantities{
+		CPUMilli: m.GetCpuMilli(), MemoryBytes: m.GetMemoryBytes(), DiskBytes: m.GetDiskBytes(), Custom: m.GetCustom(),
+	}}
+	for _, p := range m.GetPorts() {
+		d.Ports = append(d.Ports, berth.PortDemand{Name: p.GetName(), Number: p.GetNumber()})
+	}
+	for _, v := range m.GetDevices() {
+		d.Devices = append(d.Devices, berth.DeviceDemand{Types: v.GetTypes(), Count: v.GetCount(), Milli: v.GetMilli()})
+	}
+	return d
+}

@@ -1,0 +1,82 @@
+package wire
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+// Time is the message of a moment; of the zero one, nil.
+func Time(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+// Capacity is the message of a capacity.
+func Capacity(c berth.Capacity) *berthv1.Capacity {
+	m := &berthv1.Capacity{CpuMilli: c.CPUMilli, MemoryBytes: c.MemoryBytes, DiskBytes: c.DiskBytes, Custom: c.Custom}
+	if !c.Ports.IsZero() {
+		m.Ports = &berthv1.PortRange{First: c.Ports.First, Last: c.Ports.Last}
+	}
+	for _, d := range c.Devices {
+		m.Devices = append(m.Devices, &berthv1.Device{Name: d.Name, Type: d.Type})
+	}
+	return m
+}
+
+// Share is the message of a share; of none, nil.
+func Share(s *berth.Share) *berthv1.Share {
+	if s == nil {
+		return nil
+	}
+	m := &berthv1.Share{CpuMilli: s.CPUMilli, MemoryBytes: s.MemoryBytes, DiskBytes: s.DiskBytes, Custom: s.Custom, Ports: s.Ports}
+	for _, d := range s.Devices {
+		m.Devices = append(m.Devices, &berthv1.DeviceShare{Name: d.Name, Milli: d.Milli})
+	}
+	return m
+}
+
+// Exit is the message of an exit; of none, nil.
+func Exit(e *berth.Exit) *berthv1.Exit {
+	if e == nil {
+		return nil
+	}
+	return &berthv1.Exit{Kind: string(e.Kind), Code: e.Code, Signal: e.Signal, OutOfMemory: e.OOM, Message: e.Message, At: Time(e.At)}
+}
+
+// StopOrder is the message of a stop order; of none, nil.
+func StopOrder(s *berth.StopOrder) *berthv1.StopOrder {
+	if s == nil {
+		return nil
+	}
+	return &berthv1.StopOrder{Reason: string(s.Reason), Deadline: Time(s.Deadline), Message: s.Message}
+}
+
+// Verdict is the message of a verdict; of none, nil.
+func Verdict(v *berth.Verdict) *berthv1.Verdict {
+	if v == nil {
+		return nil
+	}
+	m := &berthv1.Verdict{NeverFits: v.NeverFits, At: int64(v.At)}
+	for _, r := range v.Reasons {
+		m.Reasons = append(m.Reasons, &berthv1.Reason{
+			Code: string(r.Code), Detail: r.Detail, Workers: int64(r.Workers), Want: r.Want, Best: r.Best, Total: r.Total,
+		})
+	}
+	return m
+}
+
+// Violation is the message of a value out of its bound.
+func Violation(e *berth.FieldError) *berthv1.FieldViolation {
+	return &berthv1.FieldViolation{Field: e.Field, Value: e.Value, Problem: e.Problem, Bound: e.Bound}
+}
+
+// FieldError is the error of such a message.
+func FieldError(m *berthv1.FieldViolation) *berth.FieldError {
+	return &berth.FieldError{Field: m.GetField(), Value: m.GetValue(), Problem: m.GetProblem(), Bound: m.GetBound()}
+}

@@ -1,0 +1,98 @@
+package process
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/berthd/berth/worker"
+)
+
+// account is whom a container runs as.
+type account struct {
+	name, home string
+	credential *syscall.Credential // nil: as the agent
+}
+
+// accountOf reads a name, name:group, uid or uid:gid; empty is the agent's own.
+// An account that this machine does not have, or may not give, is refused: the
+// request may run elsewhere.
+func accountOf(text string) (account, error) {
+	if text == "" {
+		return ownAccount(), nil
+	}
+	name, group, grouped := strings.Cut(text, ":")
+	who, uid, gid, groups, err := lookUpUser(name)
+	if err != nil {
+		return account{}, &worker.Rejection{Problem: fmt.Sprintf("user %q: %v", text, err)}
+	}
+	if grouped {
+		if gid, err = lookUpGroup(group); err != nil {
+			return account{}, &worker.Rejection{Problem: fmt.Sprintf("user %q: %v", text, err)}
+		}
+		groups = nil
+	}
+	if int(uid) == os.Geteuid() && int(gid) == os.Getegid() {
+		return who, nil
+	}
+	if os.Geteuid() != 0 {
+		return account{}, &worker.Rejection{Problem: fmt.Sprintf("user %q: this agent is not root, and cannot run as another user", text)}
+	}
+	who.credential = &syscall.Credential{Uid: uid, Gid: gid, Groups: groups}
+	return who, nil
+}
+
+func ownAccount() account {
+	a := account{name: strconv.Itoa(os.Geteuid()), home: "/"}
+	if u, err := user.LookupId(a.name); err == nil {
+		a.name, a.home = u.Username, u.HomeDir
+	}
+	return a
+}
+
+func lookUpUser(name string) (account, uint32, uint32, []uint32, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		id, numeric := number(name)
+		if !numeric {
+			return account{}, 0, 0, nil, err
+		}
+		if u, err = user.LookupId(name); err != nil {
+			return account{name: name, home: "/"}, id, id, nil, nil // an id needs no entry
+		}
+	}
+	uid, _ := number(u.Uid)
+	gid, _ := number(u.Gid)
+	var groups []uint32
+	ids, err := u.GroupIds()
+	if err != nil {
+		return account{}, 0, 0, nil, fmt.Errorf("its groups: %w", err)
+	}
+	for _, text := range ids {
+		if id, ok := number(text); ok {
+			groups = append(groups, id)
+		}
+	}
+	return account{name: u.Username, home: u.HomeDir}, uid, gid, groups, nil
+}
+
+func lookUpGroup(name string) (uint32, error) {
+	if id, ok := number(name); ok {
+		return id, nil
+	}
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, err
+	}
+	id, _ := number(g.Gid)
+	return id, nil
+}
+
+// number reads an id. -1 means "unchanged" to the kernel, so it is none.
+func number(text string) (uint32, bool) {
+	n, err := strconv.ParseUint(text, 10, 32)
+	return uint32(n), err == nil && n < 1<<32-1
+}

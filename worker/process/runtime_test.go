@@ -1,0 +1,418 @@
+package process
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/worker"
+	"github.com/berthd/berth/worker/logfile"
+)
+
+// asGuard and asAgent make the test binary one of the processes under test.
+const (
+	asGuard = "PROCESS_TEST_GUARD"
+	asAgent = "PROCESS_TEST_AGENT"
+)
+
+func TestMain(m *testing.M) {
+	switch {
+	case len(os.Args) > 1 && os.Args[1] == asGuard:
+		if err := Guard(context.Background(), os.Stdin); err != nil {
+			panic(err)
+		}
+	case os.Getenv(asAgent) != "":
+		agent(os.Getenv(asAgent))
+	default:
+		os.Exit(m.Run())
+	}
+}
+
+// harness is a runtime that runs, in one mode.
+type harness struct {
+	*Runtime
+	logs *worker.Logs
+}
+
+// eachMode runs a test with cgroups, where the machine lets us, and without.
+func eachMode(t *testing.T, test func(t *testing.T, h harness)) {
+	for _, bare := range []bool{false, true} {
+		t.Run(fmt.Sprintf("cgroups=%v", !bare), func(t *testing.T) {
+			h := newHarness(t, Options{NoCgroups: bare})
+			if _, plain := h.groups.(*marks); plain && !bare {
+				t.Skipf("no cgroups on this machine: %s", h.groups.missing())
+			}
+			test(t, h)
+		})
+	}
+}
+
+func newHarness(t *testing.T, opts Options) harness {
+	t.Helper()
+	opts.StateDir = t.TempDir()
+	logs, err := worker.NewLogs(filepath.Join(opts.StateDir, "logs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Worker, opts.Logs = berth.WorkerID("test-"+strings.ToLower(filepath.Base(opts.StateDir))+strconv.Itoa(os.Getpid())), logs
+	r, err := New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		left, err := r.Leftovers(context.Background())
+		if err != nil || len(left) > 0 {
+			t.Errorf("left at the end: %v, %v", left, err)
+		}
+		removeParent(r)
+	})
+	return harness{r, logs}
+}
+
+// removeParent leaves the machine's cgroups as they were.
+func removeParent(r *Runtime) {
+	if l, ok := r.groups.(*legacy); ok {
+		for _, s := range l.subsystems {
+			if p, ok := s.(interface{ Path(string) string }); ok {
+				if path, err := l.path("")(s.Name()); err == nil {
+					_ = os.Remove(p.Path(path))
+				}
+			}
+		}
+	}
+}
+
+func (h harness) spec(id string, command ...string) worker.Spec {
+	return worker.Spec{
+		Request: berth.RequestID(id), Attempt: 1, Worker: h.opts.Worker, Epoch: 1, Command: command,
+		StopTimeout: time.Second, Check: func() error { return nil },
+	}
+}
+
+func sh(script string) []string { return []string{"/bin/sh", "-c", script} }
+
+func (h harness) start(t *testing.T, spec worker.Spec) worker.Container {
+	t.Helper()
+	c, err := h.Start(t.Context(), spec)
+	if err != nil {
+		t.Fatalf("start %v: %v", spec.Command, err)
+	}
+	t.Cleanup(func() {
+		c.Kill()
+		<-c.Done()
+	})
+	return c
+}
+
+func wait(t *testing.T, c worker.Container) berth.Exit {
+	t.Helper()
+	select {
+	case <-c.Done():
+	case <-time.After(30 * time.Second):
+		t.Fatal("the container does not end")
+	}
+	return c.Exit()
+}
+
+func (h harness) output(t *testing.T, spec worker.Spec, stream string) string {
+	t.Helper()
+	r, err := h.logs.Open(spec.Request, spec.Attempt, stream, logfile.ReaderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	for {
+		chunk, err := r.Next(t.Context())
+		out.Write(chunk.Data)
+		if errors.Is(err, io.EOF) {
+			return out.String()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestStart_Exit(t *testing.T) {
+	eachMode(t, func(t *testing.T, h harness) {
+		for name, c := range map[string]struct {
+			script string
+			want   berth.Exit
+		}{
+			"good":         {"exit 0", berth.Exit{Kind: berth.ExitExited}},
+			"code":         {"exit 7", berth.Exit{Kind: berth.ExitExited, Code: 7}},
+			"signal":       {"kill -KILL $$", berth.Exit{Kind: berth.ExitSignaled, Code: 137, Signal: "SIGKILL"}},
+			"own children": {"sleep 1000 & exit 3", berth.Exit{Kind: berth.ExitExited, Code: 3}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				got := wait(t, h.start(t, h.spec(strings.ReplaceAll(name, " ", "-"), sh(c.script)...)))
+				if got.At.IsZero() {
+					t.Error("no time of the end")
+				}
+				if got.At = (time.Time{}); got != c.want {
+					t.Errorf("%+v, want %+v", got, c.want)
+				}
+			})
+		}
+	})
+}
+
+func TestStart_Surroundings(t *testing.T) {
+	t.Setenv("SECRET_OF_THE_AGENT", "x")
+	h := newHarness(t, Options{})
+	spec := h.spec("env", sh("env; pwd; echo wrong >&2; ps -o sid= -p $$ 2>/dev/null")...)
+	spec.Env = map[string]string{"GREETING": "hello world", "PATH": "/usr/bin:/bin"}
+	spec.Dir = "/tmp"
+	if exit := wait(t, h.start(t, spec)); exit.Kind != berth.ExitExited {
+		t.Fatalf("%+v", exit)
+	}
+	out := h.output(t, spec, worker.Stdout)
+	for _, want := range []string{"GREETING=hello world\n", "PATH=/usr/bin:/bin\n", "HOME=", "\n/tmp\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("output lacks %q:\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "SECRET") {
+		t.Errorf("the agent's environment leaks:\n%s", out)
+	}
+	if got := h.output(t, spec, worker.Stderr); got != "wrong\n" {
+		t.Errorf("stderr: %q", got)
+	}
+}
+
+func TestStart_User(t *testing.T) {
+	h := newHarness(t, Options{})
+	for _, user := range []string{"no-such-user", "root:no-such-group", "4294967295"} {
+		spec := h.spec("user", "/bin/true")
+		spec.User = user
+		_, err := h.Start(t.Context(), spec)
+		if _, ok := errors.AsType[*worker.Rejection](err); !ok || !strings.Contains(err.Error(), user) {
+			t.Errorf("user %s: %v, want a rejection that names it", user, err)
+		}
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("running as another user needs root")
+	}
+	spec := h.spec("nobody", sh("id -u; id -g; id -G")...)
+	spec.User = "12345:6789"
+	wait(t, h.start(t, spec))
+	if got := h.output(t, spec, worker.Stdout); got != "12345\n6789\n6789\n" {
+		t.Errorf("ran as %q", got)
+	}
+}
+
+func TestStart_Refused(t *testing.T) {
+	h := newHarness(t, Options{})
+	plain := filepath.Join(t.TempDir(), "plain")
+	if err := os.WriteFile(plain, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	garbage := filepath.Join(t.TempDir(), "garbage")
+	if err := os.WriteFile(garbage, []byte{0, 1, 2}, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		edit func(*worker.Spec)
+		want error
+		text string
+	}{
+		"not found":      {func(s *worker.Spec) { s.Command = []string{"no-such-command"} }, os.ErrNotExist, `"no-such-command" not found`},
+		"no such file":   {func(s *worker.Spec) { s.Command = []string{"/no/such"} }, os.ErrNotExist, "/no/such not found"},
+		"not executable": {func(s *worker.Spec) { s.Command = []string{plain} }, os.ErrPermission, "not executable"},
+		"no program":     {func(s *worker.Spec) { s.Command = []string{garbage} }, unix.ENOEXEC, "exec format"},
+		"a directory":    {func(s *worker.Spec) { s.Command = []string{"/tmp"} }, os.ErrPermission, "is a directory"},
+		"no directory":   {func(s *worker.Spec) { s.Dir = "/no/dir" }, os.ErrNotExist, "directory /no/dir"},
+		"too late":       {func(s *worker.Spec) { s.Check = func() error { return worker.ErrDeadline } }, worker.ErrDeadline, "lease"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := h.spec("refused", "/bin/true")
+			c.edit(&spec)
+			_, err := h.Start(t.Context(), spec)
+			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) {
+				t.Errorf("%v, want %v with %q", err, c.want, c.text)
+			}
+		})
+	}
+}
+
+// A container that detached processes from its session, twice, leaves nothing.
+func TestStop_WholeTree(t *testing.T) {
+	eachMode(t, func(t *testing.T, h harness) {
+		spec := h.spec("tree", sh("setsid sh -c 'trap \"\" TERM; setsid sleep 1001 & sleep 1002' & trap '' TERM; echo up; while :; do sleep 1; done")...)
+		c := h.start(t, spec)
+		eventually(t, func() bool { return h.output(t, spec, worker.Stdout) == "up\n" })
+		begun := time.Now()
+		c.Stop(300 * time.Millisecond)
+		exit := wait(t, c)
+		if exit.Signal != "SIGKILL" || time.Since(begun) < 300*time.Millisecond {
+			t.Errorf("%+v after %s; all ignore SIGTERM, so SIGKILL must end it after the grace", exit, time.Since(begun))
+		}
+		if left := processes(func(pid int) bool { return marked(pid, h.mark+".") }); len(left) > 0 {
+			t.Errorf("processes left: %v", left)
+		}
+	})
+}
+
+func TestStop_Term(t *testing.T) {
+	eachMode(t, func(t *testing.T, h harness) {
+		spec := h.spec("term", sh("trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.05; done")...)
+		c := h.start(t, spec)
+		eventually(t, func() bool { return h.output(t, spec, worker.Stdout) == "up\n" })
+		c.Stop(20 * time.Second)
+		if exit := wait(t, c); exit.Code != 5 || exit.Kind != berth.ExitExited {
+			t.Errorf("%+v", exit)
+		}
+		if got := h.output(t, spec, worker.Stdout); got != "up\nbye\n" {
+			t.Errorf("output %q", got)
+		}
+	})
+}
+
+func TestLimits(t *testing.T) {
+	h := newHarness(t, Options{})
+	if !slices.Contains(h.Enforces(), limitMemory) {
+		t.Skipf("memory is not limited on this machine: %s", h.groups.missing())
+	}
+	spec := h.spec("oom", sh("head -c 200000000 /dev/zero | tail -c 199999999 | wc -c")...)
+	spec.MemoryBytes = 32 << 20
+	if exit := wait(t, h.start(t, spec)); !exit.OOM {
+		t.Errorf("200 MB within 32 MiB: %+v", exit)
+	}
+	spec = h.spec("cpu", sh("i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; cat /sys/fs/cgroup/cpu$(sed -n 's/.*:cpu://p' /proc/self/cgroup)/cpu.cfs_quota_us 2>/dev/null || true")...)
+	spec.CPUMilli = 500
+	wait(t, h.start(t, spec))
+	if got := h.output(t, spec, worker.Stdout); got != "" && got != "50000\n" {
+		t.Errorf("half a core is a quota of %s", got)
+	}
+}
+
+func TestOutput_Capped(t *testing.T) {
+	h := newHarness(t, Options{LogFiles: logfile.Options{MaxBytes: 4 << 10, MaxFiles: 2}})
+	spec := h.spec("loud", sh("seq 1 100000")...)
+	wait(t, h.start(t, spec))
+	got := h.output(t, spec, worker.Stdout)
+	if len(got) > 8<<10 || !strings.HasSuffix(got, "\n100000\n") {
+		t.Errorf("%d bytes kept, ending in %q", len(got), got[max(0, len(got)-20):])
+	}
+}
+
+// agent is an agent that is killed: it runs a tree, and says so.
+func agent(dir string) {
+	logs, err := worker.NewLogs(filepath.Join(dir, "logs"))
+	if err != nil {
+		panic(err)
+	}
+	opts := Options{Worker: berth.WorkerID(filepath.Base(dir)), StateDir: dir, Logs: logs, NoCgroups: os.Getenv("BARE") != ""}
+	if os.Getenv("GUARDED") != "" {
+		opts.Guard = []string{"/proc/self/exe", asGuard}
+	}
+	r, err := New(opts)
+	if err != nil {
+		panic(err)
+	}
+	go func() { _ = r.Run(context.Background()) }()
+	h := harness{r, logs}
+	if _, err := r.Start(context.Background(), h.spec("left", sh("setsid sleep 1003 & sleep 1004")...)); err != nil {
+		panic(err)
+	}
+	time.Sleep(300 * time.Millisecond) // the guard reads its charge
+	fmt.Println(r.mark)
+	select {}
+}
+
+// runAgent starts an agent, kills it when all runs, and returns its mark.
+func runAgent(t *testing.T, dir string, env ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
+	cmd.Env = append(append(os.Environ(), asAgent+"="+dir), env...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var mark string
+	if _, err := fmt.Fscanln(out, &mark); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(processes(func(pid int) bool { return marked(pid, mark+".") })); n < 2 {
+		t.Errorf("%d processes run, want the tree", n)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // killed
+	return mark
+}
+
+func TestLeftovers_AfterCrash(t *testing.T) {
+	for _, bare := range []string{"", "1"} {
+		t.Run("bare="+bare, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "crashed-"+strconv.Itoa(os.Getpid()))
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			mark := runAgent(t, dir, "BARE="+bare)
+			logs, err := worker.NewLogs(filepath.Join(dir, "logs"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			next, err := New(Options{Worker: berth.WorkerID(filepath.Base(dir)), StateDir: dir, Logs: logs, NoCgroups: bare != ""})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { removeParent(next) })
+			names, err := next.Leftovers(t.Context())
+			if err != nil || len(names) != 1 || !strings.HasSuffix(names[0], ".left.1") {
+				t.Errorf("leftovers %v, %v", names, err)
+			}
+			if left := processes(func(pid int) bool { return marked(pid, mark+".") }); len(left) > 0 {
+				t.Errorf("processes left: %v", left)
+			}
+		})
+	}
+}
+
+func TestGuard_KillsAfterAgent(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "guarded-"+strconv.Itoa(os.Getpid()))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	mark := runAgent(t, dir, "GUARDED=1")
+	eventually(t, func() bool {
+		return len(processes(func(pid int) bool { return marked(pid, mark+".") })) == 0
+	})
+	r := &Runtime{groups: findGrouper(Options{Worker: berth.WorkerID(filepath.Base(dir))})}
+	eventually(t, func() bool { left, err := r.groups.left(""); return err == nil && len(left) == 0 })
+	removeParent(r)
+}
+
+func eventually(t *testing.T, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it did not happen in time")
+		}
+	}
+}
