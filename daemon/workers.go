@@ -29,6 +29,22 @@ func (d *Daemon) Workers(ctx context.Context) ([]WorkerStatus, error) {
 	return out, err
 }
 
+// Worker is one worker, living or lost.
+func (d *Daemon) Worker(ctx context.Context, id berth.WorkerID) (WorkerStatus, error) {
+	if err := berth.CheckID("worker", string(id)); err != nil {
+		return WorkerStatus{}, err
+	}
+	var s WorkerStatus
+	known := false
+	if err := d.call(ctx, func(l *loop) { s, known = l.workerStatus(id) }); err != nil {
+		return WorkerStatus{}, err
+	}
+	if !known {
+		return WorkerStatus{}, fmt.Errorf("worker %s: %w", id, ErrNotFound)
+	}
+	return s, nil
+}
+
 // workerStatus leaves out workers that are gone and hold nothing.
 func (l *loop) workerStatus(id berth.WorkerID) (WorkerStatus, bool) {
 	rec, epoch := l.view.worker(id)
@@ -67,18 +83,11 @@ func (l *loop) workerStatus(id berth.WorkerID) (WorkerStatus, bool) {
 // SetIntent cordons, drains or frees a worker. It returns when the wish is in
 // the store: every plan made before it conflicts.
 func (d *Daemon) SetIntent(ctx context.Context, id berth.WorkerID, cordon, drain bool, message string) (WorkerStatus, error) {
-	if err := berth.CheckID("worker", string(id)); err != nil {
-		return WorkerStatus{}, err
-	}
 	if len(message) > berth.MaxLabelBytes {
 		return WorkerStatus{}, &berth.FieldError{Field: "message", Problem: "is too long", Bound: fmt.Sprintf("at most %d bytes", berth.MaxLabelBytes)}
 	}
-	known := false
-	if err := d.call(ctx, func(l *loop) { _, known = l.workerStatus(id) }); err != nil {
+	if _, err := d.Worker(ctx, id); err != nil {
 		return WorkerStatus{}, err
-	}
-	if !known {
-		return WorkerStatus{}, fmt.Errorf("worker %s: %w", id, ErrNotFound)
 	}
 	fact, err := d.store.SetIntent(ctx, id, func(*berth.Intent) *berth.Intent {
 		if !cordon && !drain {

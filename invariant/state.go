@@ -85,6 +85,9 @@ func NewState(opts Options) *State {
 	}
 }
 
+// Keys is how many keys the state has.
+func (s *State) Keys() int { return len(s.entries) }
+
 // Revision is the one that the state is of.
 func (s *State) Revision() int64 { return s.revision }
 

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/client/pkg/v3/transport"
@@ -40,13 +41,14 @@ const maxTxnOps = 10_000
 
 // Server is a running member. Close it.
 type Server struct {
-	etcd   *server.Etcd
-	client *clientv3.Client
-	dialed *clientv3.Client // for watches
-	inner  clientv3.Watcher // what client would have had
-	lock   *os.File
-	listen string // host:port
-	remote string // host:port; may be empty
+	etcd    *server.Etcd
+	client  *clientv3.Client
+	dialed  *clientv3.Client // for watches
+	inner   clientv3.Watcher // what client would have had
+	lock    *os.File
+	closing atomic.Bool // etcd's complaints are no news any more
+	listen  string      // host:port
+	remote  string      // host:port; may be empty
 }
 
 // Start runs a member on Dir until Close, and returns when it serves.
@@ -81,7 +83,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 }
 
 func (s *Server) start(ctx context.Context, opts Options) (err error) {
-	if s.etcd, err = server.StartEtcd(config(opts)); err != nil {
+	if s.etcd, err = server.StartEtcd(config(opts, &s.closing)); err != nil {
 		return fmt.Errorf("start etcd on %s, data in %s: %w", opts.Listen, opts.Dir, err)
 	}
 	select {
@@ -103,7 +105,7 @@ func (s *Server) start(ctx context.Context, opts Options) (err error) {
 	return err
 }
 
-func config(opts Options) *server.Config {
+func config(opts Options, closing *atomic.Bool) *server.Config {
 	cfg := server.NewConfig()
 	cfg.Name, cfg.Dir = "berth", filepath.Join(opts.Dir, "etcd")
 	client := url.URL{Scheme: "http", Host: opts.Listen}
@@ -122,7 +124,7 @@ func config(opts Options) *server.Config {
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
 	cfg.QuotaBackendBytes = opts.QuotaBytes
 	cfg.MaxTxnOps = maxTxnOps
-	cfg.ZapLoggerBuilder = server.NewZapLoggerBuilder(opts.Log.WithOptions(zap.IncreaseLevel(zap.WarnLevel)))
+	cfg.ZapLoggerBuilder = server.NewZapLoggerBuilder(quieten(opts.Log, closing))
 	return cfg
 }
 
@@ -158,6 +160,7 @@ func (s *Server) Err() <-chan error { return s.etcd.Err() }
 
 // Close stops the member and unlocks its directory.
 func (s *Server) Close() error {
+	s.closing.Store(true)
 	err := errors.Join(s.client.Close(), s.inner.Close(), s.dialed.Close())
 	if errors.Is(err, context.Canceled) {
 		err = nil // how a client ends

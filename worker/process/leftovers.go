@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -50,7 +48,7 @@ func killLeft(ctx context.Context, groups grouper, mark, prefix string) ([]strin
 
 // containerOf is the container that a process belonged to.
 func containerOf(pid int, mark string) string {
-	env, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
+	env, err := os.ReadFile(procFile(pid, "environ"))
 	if err != nil {
 		return ""
 	}

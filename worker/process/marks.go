@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -75,7 +74,7 @@ func processes(match func(pid int) bool) []int {
 
 // marked looks for a mark in a process's environment, which begins with it.
 func marked(pid int, mark string) bool {
-	env, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
+	env, err := os.ReadFile(procFile(pid, "environ"))
 	return err == nil && bytes.Contains(append([]byte{0}, env...), []byte("\x00"+markVariable+"="+mark))
 }
 
@@ -99,7 +98,7 @@ func alive(pid int) bool {
 // statOf is the state of a process and what stands behind it in its stat: state,
 // parent, group, session. The name before it may hold anything.
 func statOf(pid int) (state byte, fields [][]byte) {
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	text, err := os.ReadFile(procFile(pid, "stat"))
 	if err != nil {
 		return 0, nil
 	}
@@ -112,4 +111,9 @@ func statOf(pid int) (state byte, fields [][]byte) {
 		return 0, nil
 	}
 	return fields[0][0], fields
+}
+
+// procFile is where the kernel tells of a process.
+func procFile(pid int, name string) string {
+	return "/proc/" + strconv.Itoa(pid) + "/" + name
 }

@@ -335,9 +335,18 @@ func agent(dir string) {
 	if _, err := r.Start(context.Background(), h.spec("left", sh("setsid sleep 1003 & sleep 1004")...)); err != nil {
 		panic(err)
 	}
-	time.Sleep(300 * time.Millisecond) // the guard reads its charge
+	for opts.Guard != nil && len(processes(isGuard)) == 0 {
+		<-time.After(time.Millisecond)
+	}
 	fmt.Println(r.mark)
 	select {}
+}
+
+// isGuard says whether a process is the guard of this one.
+func isGuard(pid int) bool {
+	text, err := os.ReadFile(procFile(pid, "cmdline"))
+	_, fields := statOf(pid)
+	return err == nil && strings.Contains(string(text), asGuard) && len(fields) > 1 && string(fields[1]) == strconv.Itoa(os.Getpid())
 }
 
 // runAgent starts an agent, kills it when all runs, and returns its mark.
@@ -410,9 +419,10 @@ func TestGuard_KillsAfterAgent(t *testing.T) {
 
 func eventually(t *testing.T, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); !ok(); {
 		if time.Now().After(end) {
 			t.Fatal("it did not happen in time")
 		}
+		<-time.After(5 * time.Millisecond)
 	}
 }

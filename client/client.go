@@ -1,0 +1,306 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/api/berth/v1/berthv1connect"
+	"github.com/berthd/berth/api/mtls"
+	"github.com/berthd/berth/api/wire"
+)
+
+// Where a daemon listens unless told otherwise.
+const (
+	DefaultSocket  = "/run/berth/berth.sock"
+	DefaultAddress = "127.0.0.1:7070"
+)
+
+// Options of a Client. Zero fields mean the defaults.
+type Options struct {
+	// Address is unix:///PATH, HOST:PORT, or a path of a socket. Default:
+	// DefaultSocket if it is there, else DefaultAddress.
+	Address string
+	// TLS is needed beyond loopback.
+	TLS mtls.Files
+	// RetryFor is how long a call that could not be answered is repeated.
+	// Default 10 s; below zero: not at all.
+	RetryFor time.Duration
+}
+
+// Client is safe for concurrent use.
+type Client struct {
+	rpc      berthv1connect.BerthServiceClient
+	http     *http.Transport
+	address  string
+	retryFor time.Duration
+}
+
+// New connects when it is first used.
+func New(opts Options) (*Client, error) {
+	if opts.Address == "" {
+		opts.Address = defaultAddress()
+	}
+	if opts.RetryFor == 0 {
+		opts.RetryFor = 10 * time.Second
+	}
+	transport, url, err := reach(opts)
+	if err != nil {
+		return nil, fmt.Errorf("daemon at %s: %w", opts.Address, err)
+	}
+	return &Client{
+		rpc:  berthv1connect.NewBerthServiceClient(&http.Client{Transport: transport}, url),
+		http: transport, address: opts.Address, retryFor: opts.RetryFor,
+	}, nil
+}
+
+func defaultAddress() string {
+	if _, err := os.Stat(DefaultSocket); err == nil {
+		return "unix://" + DefaultSocket
+	}
+	return DefaultAddress
+}
+
+func reach(opts Options) (*http.Transport, string, error) {
+	path, unix := strings.CutPrefix(opts.Address, "unix://")
+	if unix || strings.HasPrefix(path, "/") {
+		t, err := mtls.Transport(mtls.Files{})
+		if err != nil {
+			return nil, "", err
+		}
+		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", path)
+		}
+		return t, "http://berth", nil
+	}
+	if _, _, err := net.SplitHostPort(opts.Address); err != nil {
+		return nil, "", &berth.FieldError{Field: "address", Value: opts.Address, Problem: "is no address", Bound: "HOST:PORT, or unix:///PATH"}
+	}
+	if opts.TLS.IsZero() && !mtls.Loopback(opts.Address) {
+		return nil, "", mtls.ErrNotLoopback
+	}
+	t, err := mtls.Transport(opts.TLS)
+	if err != nil {
+		return nil, "", err
+	}
+	if opts.TLS.IsZero() {
+		return t, "http://" + opts.Address, nil
+	}
+	return t, "https://" + opts.Address, nil
+}
+
+// Close closes idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Address is where the daemon is.
+func (c *Client) Address() string { return c.address }
+
+// Submit makes requests durable, and tells of each what became of it. A call
+// whose outcome is unknown is repeated: the daemon answers with what is there.
+func (c *Client) Submit(ctx context.Context, requests []*berthv1.Request) ([]*berthv1.SubmitResult, error) {
+	resp, err := again(ctx, c, func() (*berthv1.SubmitResponse, error) {
+		return c.rpc.Submit(ctx, &berthv1.SubmitRequest{Requests: requests})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if n := len(resp.GetResults()); n != len(requests) {
+		return nil, fmt.Errorf("daemon at %s answered %d of %d requests", c.address, n, len(requests))
+	}
+	return resp.GetResults(), nil
+}
+
+// Get is one request, ended or not.
+func (c *Client) Get(ctx context.Context, id string) (*berthv1.Status, error) {
+	resp, err := again(ctx, c, func() (*berthv1.GetResponse, error) {
+		return c.rpc.Get(ctx, &berthv1.GetRequest{Id: id})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp.GetStatus(), nil
+}
+
+// List calls fn with each request that matches, by id.
+func (c *Client) List(ctx context.Context, f *berthv1.Filter, fn func(*berthv1.Status) error) error {
+	for token := ""; ; {
+		resp, err := again(ctx, c, func() (*berthv1.ListResponse, error) {
+			return c.rpc.List(ctx, &berthv1.ListRequest{Filter: f, PageToken: token})
+		})
+		if err != nil {
+			return err
+		}
+		for _, s := range resp.GetStatuses() {
+			if err := fn(s); err != nil {
+				return err
+			}
+		}
+		if token = resp.GetNextPageToken(); token == "" {
+			return nil
+		}
+	}
+}
+
+// Watch calls fn with the requests that match as they are, then with each that
+// changes, until ctx ends or fn fails.
+func (c *Client) Watch(ctx context.Context, f *berthv1.Filter, fn func(*berthv1.Status) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := again(ctx, c, func() (*connect.ServerStreamForClient[berthv1.WatchResponse], error) {
+		return c.rpc.Watch(ctx, &berthv1.WatchRequest{Filter: f})
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = stream.Close() }() // its error is stream.Err's
+	for stream.Receive() {
+		if err := fn(stream.Msg().GetStatus()); err != nil {
+			return err
+		}
+	}
+	return c.explain(stream.Err())
+}
+
+// Cancel orders a request to end; one that has ended stays as it is.
+func (c *Client) Cancel(ctx context.Context, id, message string) (*berthv1.Status, error) {
+	resp, err := again(ctx, c, func() (*berthv1.CancelResponse, error) {
+		return c.rpc.Cancel(ctx, &berthv1.CancelRequest{Id: id, Message: message})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp.GetStatus(), nil
+}
+
+// Logs calls fn with the output of a request, chunk by chunk.
+func (c *Client) Logs(ctx context.Context, req *berthv1.LogsRequest, fn func(*berthv1.LogsResponse) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := again(ctx, c, func() (*connect.ServerStreamForClient[berthv1.LogsResponse], error) {
+		return c.rpc.Logs(ctx, req)
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = stream.Close() }() // its error is stream.Err's
+	for stream.Receive() {
+		if err := fn(stream.Msg()); err != nil {
+			return err
+		}
+	}
+	return c.explain(stream.Err())
+}
+
+// Explain judges now why a request does not run.
+func (c *Client) Explain(ctx context.Context, id string) (*berthv1.ExplainResponse, error) {
+	resp, err := again(ctx, c, func() (*berthv1.ExplainResponse, error) {
+		return c.rpc.Explain(ctx, &berthv1.ExplainRequest{Id: id})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// Workers are all workers, by id.
+func (c *Client) Workers(ctx context.Context) ([]*berthv1.Worker, error) {
+	resp, err := again(ctx, c, func() (*berthv1.WorkersResponse, error) {
+		return c.rpc.Workers(ctx, &berthv1.WorkersRequest{})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp.GetWorkers(), nil
+}
+
+// SetIntent cordons, drains or, with neither, frees a worker.
+func (c *Client) SetIntent(ctx context.Context, req *berthv1.SetIntentRequest) (*berthv1.Worker, error) {
+	resp, err := again(ctx, c, func() (*berthv1.SetIntentResponse, error) {
+		return c.rpc.SetIntent(ctx, req)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp.GetWorker(), nil
+}
+
+// Pools are all pools, by id.
+func (c *Client) Pools(ctx context.Context) ([]*berthv1.Pool, error) {
+	resp, err := again(ctx, c, func() (*berthv1.PoolsResponse, error) {
+		return c.rpc.Pools(ctx, &berthv1.PoolsRequest{})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp.GetPools(), nil
+}
+
+// SetPool sets how a pool chooses among the workers that fit.
+func (c *Client) SetPool(ctx context.Context, p *berthv1.Pool) error {
+	_, err := again(ctx, c, func() (*berthv1.SetPoolResponse, error) {
+		return c.rpc.SetPool(ctx, &berthv1.SetPoolRequest{Pool: p})
+	})
+	return err
+}
+
+// Info is the daemon's own state.
+func (c *Client) Info(ctx context.Context) (*berthv1.InfoResponse, error) {
+	resp, err := again(ctx, c, func() (*berthv1.InfoResponse, error) {
+		return c.rpc.Info(ctx, &berthv1.InfoRequest{})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// Pauses between repeated calls.
+const (
+	retryFirst = 10 * time.Millisecond
+	retryMost  = time.Second
+)
+
+// again repeats a call while the daemon cannot be reached or is not ready: each
+// call of the API may be repeated.
+func again[T any](ctx context.Context, c *Client, call func() (T, error)) (T, error) {
+	end := time.Now().Add(c.retryFor)
+	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
+		resp, err := call()
+		if err == nil || connect.CodeOf(err) != connect.CodeUnavailable || time.Now().Add(pause).After(end) {
+			return resp, c.explain(err)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return resp, c.explain(err)
+		}
+	}
+}
+
+// explain makes errors of the wire those of this package.
+func (c *Client) explain(err error) error {
+	ce, ok := errors.AsType[*connect.Error](err)
+	if !ok {
+		return err
+	}
+	for _, d := range ce.Details() {
+		if m, err := d.Value(); err == nil {
+			if v, ok := m.(*berthv1.FieldViolation); ok {
+				return wire.FieldError(v)
+			}
+		}
+	}
+	if ce.Code() == connect.CodeUnavailable && !connect.IsWireError(err) {
+		return &UnreachableError{Address: c.address, Err: err}
+	}
+	return &CallError{Code: ce.Code().String(), Message: ce.Message(), err: err}
+}

@@ -1,0 +1,6 @@
+// Package client talks to a daemon: over its unix socket, over loopback, or by
+// mutual TLS. Its messages are those of api/berth/v1.
+//
+// Submit may be repeated: the ids make it idempotent. What this package retries
+// by itself, it retries for that reason.
+package client

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+	"github.com/urfave/cli/v2"
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/client"
+	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/daemon/embed"
+)
+
+func daemonCommand() *cli.Command {
+	return verb(&cli.Command{
+		Name:  "daemon",
+		Usage: "the scheduler, on an embedded etcd or on the cluster of --etcd-endpoints",
+		Flags: flatten([]cli.Flag{
+			stringFlag("name", "", "`NAME` among the daemons of one store (default: the host's)"),
+			stringFlag("data-dir", "/var/lib/berth", "`DIR` of the embedded etcd; one daemon works in it"),
+			stringFlag("socket", client.DefaultSocket, "`PATH` of the API's unix socket; empty: none"),
+			stringFlag("listen", client.DefaultAddress, "`HOST:PORT` of the API; empty: none; beyond loopback it needs certificates"),
+			stringFlag("etcd-listen", "127.0.0.1:2379", "loopback `HOST:PORT` of the embedded etcd, for workers and etcdctl"),
+			stringFlag("etcd-listen-tls", "", "`HOST:PORT` of the embedded etcd for workers of other machines; needs certificates"),
+			stringFlag("quota", "2GiB", "`BYTES` that the embedded etcd may grow to"),
+			durationFlag("retention-age", 24*time.Hour, "how long ended requests are kept"),
+			stringFlag("retention-size", "512MiB", "`BYTES` of ended requests that are kept at most"),
+		}, tlsFlags(), etcdFlags("the embedded one"), logFlags()),
+		Action: runDaemon,
+	})
+}
+
+func runDaemon(c *cli.Context) error {
+	if c.NArg() > 0 {
+		return usage("daemon: takes no arguments, got %q", c.Args().First())
+	}
+	log, err := newLogger(c)
+	if err != nil {
+		return usage("%w", err)
+	}
+	opts, err := daemonNode(c, log)
+	if err != nil {
+		return err
+	}
+	ctx, _, stop := untilSignal(c.Context)
+	defer stop()
+	n, err := openNode(ctx, opts)
+	if err != nil {
+		return err
+	}
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		keepWatchdog(ctx, log, func(ctx context.Context) error { _, err := n.daemon.Info(ctx); return err })
+	}()
+	err = n.run(ctx, func() {
+		log.Info("ready", zap.String("daemon", string(opts.daemon.ID)), zap.String("version", version),
+			zap.String("store", n.endpoint()), zap.String("socket", opts.socket), zap.String("listen", opts.listen))
+		notify(log, systemd.SdNotifyReady)
+	})
+	notify(log, systemd.SdNotifyStopping)
+	stop()
+	<-watched
+	if closeErr := n.close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// daemonNode reads the flags.
+func daemonNode(c *cli.Context, log *zap.Logger) (nodeOptions, error) {
+	opts := nodeOptions{
+		prefix: c.String("prefix"), socket: c.String("socket"), listen: c.String("listen"), tls: tlsFiles(c), log: log,
+		daemon: daemon.Options{
+			ID: berth.DaemonID(c.String("name")), Address: c.String("listen"), Version: version, Log: log,
+			Retention: daemon.Retention{MaxAge: c.Duration("retention-age")},
+		},
+	}
+	if opts.daemon.ID == "" {
+		opts.daemon.ID = berth.DaemonID(hostName())
+	}
+	var err error
+	if opts.daemon.Retention.MaxBytes, err = parseBytes("retention-size", c.String("retention-size"), 1<<50); err != nil {
+		return opts, usage("%w", err)
+	}
+	if c.String("etcd-endpoints") != "" {
+		if opts.external, err = dial(c, log); err != nil {
+			return opts, usage("%w", err)
+		}
+		return opts, nil
+	}
+	opts.embedded = embed.Options{
+		Dir: c.String("data-dir"), Listen: c.String("etcd-listen"), ListenTLS: c.String("etcd-listen-tls"),
+		TLS: tlsFiles(c), Log: log.Named("etcd"),
+	}
+	if opts.embedded.QuotaBytes, err = parseBytes("quota", c.String("quota"), 8<<30); err != nil {
+		return opts, usage("%w", err)
+	}
+	if err := os.MkdirAll(c.String("data-dir"), 0o700); err != nil {
+		return opts, fmt.Errorf("data directory: %w", err)
+	}
+	return opts, nil
+}
+
+// hostName is this host's name as an id.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	name = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '.' || r == '_' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(name))
+	if berth.CheckID("name", name) != nil {
+		return "localhost"
+	}
+	return name
+}

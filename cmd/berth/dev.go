@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/api/mtls"
+	"github.com/berthd/berth/client"
+	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/daemon/embed"
+	"github.com/berthd/berth/worker"
+)
+
+func devCommand() *cli.Command {
+	return verb(&cli.Command{
+		Name:  "dev",
+		Usage: "daemon, store and workers in one process, to try; prints what to try",
+		Flags: []cli.Flag{
+			stringFlag("data-dir", "", "`DIR` that is kept (default: a temporary one, removed at the end)"),
+			stringFlag("listen", client.DefaultAddress, "`HOST:PORT` of the API, on loopback"),
+			stringFlag("etcd-listen", "127.0.0.1:2379", "`HOST:PORT` of etcd, on loopback"),
+			intFlag("workers", 1, "how many share this machine"),
+			boolFlag("no-cgroups", "do not limit CPU and memory"),
+			stringFlag("log-level", "warn", "`LEVEL`: debug, info, warn, error"),
+			stringFlag("log-format", "console", "`FORMAT`: json, console"),
+		},
+		Action: runDev,
+	})
+}
+
+func runDev(c *cli.Context) error {
+	if c.NArg() > 0 {
+		return usage("dev: takes no arguments, got %q", c.Args().First())
+	}
+	workers := c.Int("workers")
+	if workers < 1 || workers > maxLocalWorkers {
+		return usage("%v", &berth.FieldError{Field: "workers", Value: fmt.Sprint(workers), Problem: "is out of range", Bound: fmt.Sprintf("1 to %d", maxLocalWorkers)})
+	}
+	log, err := newLogger(c)
+	if err != nil {
+		return usage("%w", err)
+	}
+	capacity, err := worker.Detect(os.TempDir(), worker.DefaultReserve)
+	if err != nil {
+		return err
+	}
+	shared := berth.Capacity{Quantities: berth.Quantities{
+		CPUMilli: capacity.CPUMilli / int64(workers), MemoryBytes: capacity.MemoryBytes / int64(workers), DiskBytes: capacity.DiskBytes / int64(workers),
+	}, Ports: capacity.Ports}
+	ctx, again, stop := untilSignal(c.Context)
+	defer stop()
+	return runLocal(ctx, localOptions{
+		dir: c.String("data-dir"), listen: c.String("listen"), etcdListen: c.String("etcd-listen"),
+		workers: workers, name: "dev", capacity: shared, noCgroups: c.Bool("no-cgroups"), abort: again, log: log,
+	}, func(l *local) error {
+		if err := l.welcome(c); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		fmt.Fprintln(c.App.ErrWriter, "berth: stopping; what runs is ended")
+		return nil
+	})
+}
+
+func (l *local) welcome(c *cli.Context) error {
+	address := ""
+	if l.api != client.DefaultAddress {
+		address = "    export BERTH_ADDRESS=" + l.api + "\n"
+	}
+	_, err := fmt.Fprintf(c.App.Writer, `Berth %s runs: API at %s, etcd at %s, data in %s.
+In another terminal:
+
+%s    berth run -- echo hello                  run a command; see its output
+    berth submit --cpu 1 -- sleep 60         submit, and go on
+    berth list                               what is there
+    berth explain ID                         why does it not run?
+    berth workers                            who runs it
+    berth fsck --etcd-endpoints %s
+    etcdctl --endpoints %s get --prefix /berth/
+
+Ctrl-C ends it.
+`, version, l.api, l.store, l.dir, address, l.store, l.store)
+	return err
+}
+
+// maxLocalWorkers bounds the workers of one process.
+const maxLocalWorkers = 100
+
+// localOptions of a whole Berth in one process.
+type localOptions struct {
+	dir        string // empty: a temporary one
+	listen     string
+	etcdListen string
+	workers    int
+	name       string // of the workers: NAME-1, NAME-2 ...
+	capacity   berth.Capacity
+	noCgroups  bool
+	abort      <-chan struct{}
+	log        *zap.Logger
+}
+
+// local is a whole Berth that runs.
+type local struct {
+	dir, api, store string
+	node            *node
+}
+
+// runLocal runs daemon, store and workers, calls use when all are ready, and
+// ends them in the right order when it returns.
+func runLocal(ctx context.Context, opts localOptions, use func(*local) error) (err error) {
+	if opts.dir == "" {
+		if opts.dir, err = os.MkdirTemp("", "berth-"); err != nil {
+			return fmt.Errorf("make a temporary directory: %w", err)
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(opts.dir)) }()
+	}
+	l := &local{dir: opts.dir}
+	l.node, err = openNode(ctx, nodeOptions{
+		embedded: embed.Options{Dir: opts.dir, Listen: opts.etcdListen, Log: opts.log.Named("etcd")},
+		daemon:   daemon.Options{ID: "dev", Version: version, Log: opts.log},
+		listen:   opts.listen, log: opts.log,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.node.close()) }()
+	l.api, l.store = l.node.listeners[0].Addr().String(), l.node.endpoint()
+	return l.run(ctx, opts, use)
+}
+
+// run ends in the reverse order: use, the workers, the daemon.
+func (l *local) run(ctx context.Context, opts localOptions, use func(*local) error) error {
+	daemonCtx, stopDaemon := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopDaemon()
+	workersCtx, stopWorkers := context.WithCancel(ctx)
+	defer stopWorkers()
+	g := new(errgroup.Group)
+	ready := make(chan struct{})
+	failed := make(chan struct{})
+	fail := sync.OnceFunc(func() { close(failed) })
+	g.Go(func() error {
+		defer fail()
+		defer stopWorkers()
+		return l.node.run(daemonCtx, func() { close(ready) })
+	})
+	g.Go(func() error {
+		defer stopDaemon()
+		select {
+		case <-ready:
+		case <-failed:
+			return nil
+		}
+		return l.work(workersCtx, opts, failed, func() error {
+			defer stopWorkers()
+			return use(l)
+		})
+	})
+	return g.Wait()
+}
+
+// work runs the workers around use.
+func (l *local) work(ctx context.Context, opts localOptions, failed <-chan struct{}, use func() error) error {
+	logs, err := worker.NewLogs(filepath.Join(opts.dir, "logs"))
+	if err != nil {
+		return err
+	}
+	listener, err := mtls.Listen(ctx, "", mtls.Files{})
+	if err != nil {
+		return err
+	}
+	logsCtx, stopLogs := context.WithCancel(context.WithoutCancel(ctx))
+	side := new(errgroup.Group)
+	side.Go(func() error { return mtls.Serve(logsCtx, listener, logs.Service(), opts.log) })
+	side.Go(func() error { return logs.Keep(logsCtx, worker.Retention{}, opts.log) })
+	registered := make(chan struct{}, opts.workers) // one each, at first
+	g := new(errgroup.Group)
+	for i := range opts.workers {
+		a, err := l.agent(opts, i, logs, listener, registered)
+		if err != nil {
+			stopLogs()
+			return errors.Join(err, side.Wait())
+		}
+		g.Go(func() error { return a.run(ctx) })
+	}
+	g.Go(func() error {
+		if !l.allReady(ctx, opts.workers, registered) {
+			return nil
+		}
+		select {
+		case <-failed:
+			return nil
+		default:
+		}
+		return use()
+	})
+	err = g.Wait()
+	stopLogs()
+	return errors.Join(err, side.Wait())
+}
+
+func (l *local) agent(opts localOptions, i int, logs *worker.Logs, listener net.Listener, registered chan struct{}) (*agent, error) {
+	id := fmt.Sprintf("%s-%d", opts.name, i+1)
+	dir := filepath.Join(opts.dir, id)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("directory of worker %s: %w", id, err)
+	}
+	first := sync.OnceFunc(func() { registered <- struct{}{} })
+	return newAgent(agentOptions{
+		worker: worker.Options{
+			ID: berth.WorkerID(id), Capacity: opts.capacity, StateDir: dir, Store: l.node.store, Address: listener.Addr().String(),
+			Abort: opts.abort, WaitForName: true, Version: version, Log: opts.log, OnRegistered: func(berth.Epoch) { first() },
+		},
+		logs: logs, noCgroups: opts.noCgroups,
+	})
+}
+
+// allReady waits until each worker can be placed on.
+func (l *local) allReady(ctx context.Context, workers int, registered <-chan struct{}) bool {
+	for range workers {
+		select {
+		case <-registered:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	for {
+		all, err := l.node.daemon.Workers(ctx)
+		if err != nil {
+			return false
+		}
+		n := 0
+		for _, w := range all {
+			if w.State == "ready" {
+				n++
+			}
+		}
+		if n >= workers {
+			return true
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return false
+		}
+	}
+}

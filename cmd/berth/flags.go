@@ -1,0 +1,203 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/urfave/cli/v2"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/api/mtls"
+	"github.com/berthd/berth/client"
+	"github.com/berthd/berth/etcdstore"
+)
+
+// envOf is the variable of a flag: data-dir is BERTH_DATA_DIR.
+func envOf(name string) []string {
+	return []string{"BERTH_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))}
+}
+
+func stringFlag(name, value, usage string) *cli.StringFlag {
+	return &cli.StringFlag{Name: name, Value: value, Usage: usage, EnvVars: envOf(name)}
+}
+
+func boolFlag(name, usage string) *cli.BoolFlag {
+	return &cli.BoolFlag{Name: name, Usage: usage, EnvVars: envOf(name)}
+}
+
+func durationFlag(name string, value time.Duration, usage string) *cli.DurationFlag {
+	return &cli.DurationFlag{Name: name, Value: value, Usage: usage, EnvVars: envOf(name)}
+}
+
+func intFlag(name string, value int, usage string) *cli.IntFlag {
+	return &cli.IntFlag{Name: name, Value: value, Usage: usage, EnvVars: envOf(name)}
+}
+
+func listFlag(name, usage string) *cli.StringSliceFlag {
+	return &cli.StringSliceFlag{Name: name, Usage: usage, EnvVars: envOf(name)}
+}
+
+func tlsFlags() []cli.Flag {
+	return []cli.Flag{
+		stringFlag("tls-cert", "", "`FILE` of a certificate for mutual TLS"),
+		stringFlag("tls-key", "", "`FILE` of its key"),
+		stringFlag("tls-ca", "", "`FILE` of the authority that certifies the other side"),
+	}
+}
+
+func tlsFiles(c *cli.Context) mtls.Files {
+	return mtls.Files{Cert: c.String("tls-cert"), Key: c.String("tls-key"), CA: c.String("tls-ca")}
+}
+
+// clientFlags say where the daemon is.
+func clientFlags(more ...cli.Flag) []cli.Flag {
+	flags := append([]cli.Flag{
+		stringFlag("address", "", "where the daemon is: `HOST:PORT` or unix:///PATH (default: "+client.DefaultSocket+" if it is there, else "+client.DefaultAddress+")"),
+	}, tlsFlags()...)
+	return append(more, flags...)
+}
+
+func newClient(c *cli.Context) (*client.Client, error) {
+	return client.New(client.Options{Address: c.String("address"), TLS: tlsFiles(c)})
+}
+
+const (
+	defaultEndpoint = "http://127.0.0.1:2379"
+	defaultPrefix   = "/berth/"
+)
+
+// etcdFlags say where the store is. Without endpoints, which it is stands in other.
+func etcdFlags(endpoints string) []cli.Flag {
+	return []cli.Flag{
+		stringFlag("etcd-endpoints", "", "comma-separated `URLS` of etcd (default: "+endpoints+")"),
+		stringFlag("etcd-ca", "", "`FILE` of the authority of etcd's certificates"),
+		stringFlag("etcd-cert", "", "`FILE` of a client certificate for etcd"),
+		stringFlag("etcd-key", "", "`FILE` of its key"),
+		stringFlag("etcd-username", "", "`NAME` of an etcd user"),
+		stringFlag("etcd-password-file", "", "`FILE` with that user's password, closed to others"),
+		stringFlag("prefix", defaultPrefix, "`PREFIX` of all keys"),
+	}
+}
+
+// dial connects to an etcd that runs elsewhere.
+func dial(c *cli.Context, log *zap.Logger) (*clientv3.Client, error) {
+	endpoints := defaultEndpoint
+	if text := c.String("etcd-endpoints"); text != "" {
+		endpoints = text
+	}
+	return etcdstore.Dial(etcdstore.DialOptions{
+		Endpoints: strings.Split(endpoints, ","), CA: c.String("etcd-ca"), Cert: c.String("etcd-cert"), Key: c.String("etcd-key"),
+		Username: c.String("etcd-username"), PasswordFile: c.String("etcd-password-file"), Log: log,
+	})
+}
+
+func logFlags() []cli.Flag {
+	return []cli.Flag{
+		stringFlag("log-level", "info", "`LEVEL`: debug, info, warn, error"),
+		stringFlag("log-format", "json", "`FORMAT`: json, console"),
+	}
+}
+
+// newLogger writes to standard error.
+func newLogger(c *cli.Context) (*zap.Logger, error) {
+	level, err := zapcore.ParseLevel(c.String("log-level"))
+	if err != nil {
+		return nil, &berth.FieldError{Field: "log-level", Value: c.String("log-level"), Problem: "is unknown", Bound: "debug, info, warn, error"}
+	}
+	var encoder zapcore.Encoder
+	switch c.String("log-format") {
+	case "json":
+		config := zap.NewProductionEncoderConfig()
+		config.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+		encoder = zapcore.NewJSONEncoder(config)
+	case "console":
+		encoder = zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig())
+	default:
+		return nil, &berth.FieldError{Field: "log-format", Value: c.String("log-format"), Problem: "is unknown", Bound: "json, console"}
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(c.App.ErrWriter)), level)), nil
+}
+
+// parseCPU reads cores ("2", "0.5") or thousandths ("500m").
+func parseCPU(field, text string) (int64, error) {
+	bad := &berth.FieldError{Field: field, Value: text, Problem: "is no number of cores", Bound: fmt.Sprintf("0.5, 2 or 500m; at most %d cores", berth.MaxCPUMilli/1000)}
+	if text == "" {
+		return 0, nil
+	}
+	if milli, ok := strings.CutSuffix(text, "m"); ok {
+		n, err := strconv.ParseInt(milli, 10, 64)
+		if err != nil || n < 0 || n > berth.MaxCPUMilli {
+			return 0, bad
+		}
+		return n, nil
+	}
+	cores, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(cores) || cores < 0 || cores > float64(berth.MaxCPUMilli)/1000 {
+		return 0, bad
+	}
+	milli := math.Round(cores * 1000)
+	if cores > 0 && math.Abs(milli-cores*1000) > 1e-6 {
+		return 0, &berth.FieldError{Field: field, Value: text, Problem: "is finer than a thousandth of a core", Bound: "0.001 or more"}
+	}
+	return int64(milli), nil
+}
+
+// parseBytes reads 256MiB, 1GB, or bytes.
+func parseBytes(field, text string, most int64) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n > uint64(most) {
+		return 0, &berth.FieldError{Field: field, Value: text, Problem: "is no amount of bytes", Bound: "256MiB, 1GB or a number; at most " + humanize.IBytes(uint64(most))}
+	}
+	return int64(n), nil
+}
+
+// parsePairs reads KEY=VALUE each.
+func parsePairs(field string, texts []string) (map[string]string, error) {
+	if len(texts) == 0 {
+		return nil, nil
+	}
+	out := make(map[string]string, len(texts))
+	for _, text := range texts {
+		k, v, ok := strings.Cut(text, "=")
+		if !ok || k == "" {
+			return nil, &berth.FieldError{Field: field, Value: text, Problem: "is no pair", Bound: "KEY=VALUE"}
+		}
+		if _, twice := out[k]; twice {
+			return nil, &berth.FieldError{Field: field, Value: k, Problem: "is given twice", Bound: "each key once"}
+		}
+		out[k] = v
+	}
+	return out, nil
+}
+
+// parseCounts reads NAME=NUMBER each.
+func parseCounts(field string, texts []string) (map[string]int64, error) {
+	pairs, err := parsePairs(field, texts)
+	if err != nil || pairs == nil {
+		return nil, err
+	}
+	out := make(map[string]int64, len(pairs))
+	for _, k := range slices.Sorted(maps.Keys(pairs)) {
+		n, err := strconv.ParseInt(pairs[k], 10, 64)
+		if err != nil {
+			return nil, &berth.FieldError{Field: field, Value: k + "=" + pairs[k], Problem: "is no number", Bound: "NAME=NUMBER"}
+		}
+		out[k] = n
+	}
+	return out, nil
+}
+
+// flatten takes flags in groups.
+func flatten(groups ...[]cli.Flag) []cli.Flag { return slices.Concat(groups...) }

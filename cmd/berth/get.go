@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+func getCommand() *cli.Command {
+	return verb(&cli.Command{
+		Name:         "get",
+		Usage:        "one request: where it is, what it holds, how it ended",
+		ArgsUsage:    "ID",
+		Flags:        clientFlags(outputFlag()),
+		BashComplete: completeIDs,
+		Action: func(c *cli.Context) error {
+			asJSON, err := wantsJSON(c)
+			if err != nil {
+				return err
+			}
+			id, err := oneArgument(c, "ID")
+			if err != nil {
+				return err
+			}
+			cl, err := newClient(c)
+			if err != nil {
+				return err
+			}
+			defer cl.Close()
+			s, err := cl.Get(c.Context, id)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(c.App.Writer, s)
+			}
+			return printStatus(c.App.Writer, s)
+		},
+	})
+}
+
+// oneArgument is the only argument of a verb.
+func oneArgument(c *cli.Context, what string) (string, error) {
+	if c.NArg() != 1 {
+		return "", usage("%s: want one %s, got %d arguments; flags stand before it", c.Command.Name, what, c.NArg())
+	}
+	return c.Args().First(), nil
+}
+
+func printStatus(w io.Writer, s *berthv1.Status) error {
+	t := table{paint: painter(w)}
+	spec, now := s.GetSpec(), time.Now()
+	t.add("id", s.GetId())
+	t.add("state", stateOf(s))
+	for _, row := range [][2]string{
+		{"why", describe(s)},
+		{"worker", s.GetWorker()},
+		{"attempt", fmt.Sprintf("%d (%d of %d used)", s.GetAttempt(), s.GetUsedAttempts(), spec.GetRetry().GetMaxAttempts())},
+		{"command", strings.Join(spec.GetCommand(), " ")},
+		{"pool", spec.GetPool()},
+		{"tenant", spec.GetTenant()},
+		{"wants", wants(spec.GetResources())},
+		{"holds", holds(s.GetShare())},
+		{"stop", stopText(s.GetStop())},
+		{"submitted", moment(s.GetSubmittedAt(), now)},
+		{"placed", since(s.GetPlacedAt(), s.GetSubmittedAt())},
+		{"started", since(s.GetStartedAt(), s.GetSubmittedAt())},
+		{"ended", since(s.GetEndedAt(), s.GetSubmittedAt())},
+		{"not before", moment(s.GetNotBefore(), now)},
+	} {
+		if row[1] != "" {
+			t.add(row[0], row[1])
+		}
+	}
+	return t.write(w)
+}
+
+func wants(d *berthv1.Demand) string {
+	out := []string{cores(d.GetCpuMilli()) + " cores", bytesOf(d.GetMemoryBytes()) + " memory"}
+	if d.GetDiskBytes() > 0 {
+		out = append(out, bytesOf(d.GetDiskBytes())+" disk")
+	}
+	for _, p := range d.GetPorts() {
+		out = append(out, fmt.Sprintf("port %s=%d", p.GetName(), p.GetNumber()))
+	}
+	for _, v := range d.GetDevices() {
+		out = append(out, fmt.Sprintf("%d of %s, %d thousandths each", v.GetCount(), orAny(v.GetTypes()), v.GetMilli()))
+	}
+	return strings.Join(append(out, counts(d.GetCustom())...), ", ")
+}
+
+func orAny(types []string) string {
+	if len(types) == 0 {
+		return "any device"
+	}
+	return strings.Join(types, " or ")
+}
+
+func holds(s *berthv1.Share) string {
+	if s == nil {
+		return ""
+	}
+	out := []string{cores(s.GetCpuMilli()) + " cores", bytesOf(s.GetMemoryBytes()) + " memory"}
+	if s.GetDiskBytes() > 0 {
+		out = append(out, bytesOf(s.GetDiskBytes())+" disk")
+	}
+	for _, p := range s.GetPorts() {
+		out = append(out, fmt.Sprintf("port %d", p))
+	}
+	for _, d := range s.GetDevices() {
+		out = append(out, fmt.Sprintf("%s (%d thousandths)", d.GetName(), d.GetMilli()))
+	}
+	return strings.Join(append(out, counts(s.GetCustom())...), ", ")
+}
+
+func counts(m map[string]int64) []string {
+	var out []string
+	for _, k := range sortedKeys(m) {
+		out = append(out, fmt.Sprintf("%s=%d", k, m[k]))
+	}
+	return out
+}
+
+func stopText(s *berthv1.StopOrder) string {
+	if s == nil {
+		return ""
+	}
+	return strings.TrimSpace(s.GetReason() + " " + s.GetMessage())
+}
+
+func moment(t *timestamppb.Timestamp, now time.Time) string {
+	if t == nil {
+		return ""
+	}
+	at := t.AsTime()
+	if at.After(now) {
+		return at.Local().Format(time.DateTime) + " (in " + short(at.Sub(now)) + ")"
+	}
+	return at.Local().Format(time.DateTime) + " (" + short(now.Sub(at)) + " ago)"
+}
+
+// since is a moment, and how long after another it was.
+func since(t, from *timestamppb.Timestamp) string {
+	if t == nil {
+		return ""
+	}
+	d := t.AsTime().Sub(from.AsTime())
+	return t.AsTime().Local().Format("2006-01-02 15:04:05.000") + " (+" + d.Round(10*time.Microsecond).String() + ")"
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+func logsCommand() *cli.Command {
+	return verb(&cli.Command{
+		Name:      "logs",
+		Usage:     "the output of a request",
+		ArgsUsage: "ID",
+		Flags: clientFlags(
+			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "as it comes, until the request has ended", EnvVars: envOf("follow")},
+			&cli.IntFlag{Name: "tail", Aliases: []string{"n"}, Usage: "begin with the last `LINES`", EnvVars: envOf("tail")},
+			stringFlag("stream", "", "only stdout, or only stderr"),
+			intFlag("attempt", 0, "of this attempt (default: the newest)"),
+		),
+		BashComplete: completeIDs,
+		Action: func(c *cli.Context) error {
+			id, err := oneArgument(c, "ID")
+			if err != nil {
+				return err
+			}
+			cl, err := newClient(c)
+			if err != nil {
+				return err
+			}
+			defer cl.Close()
+			ctx, _, stop := untilSignal(c.Context)
+			defer stop()
+			r := &runner{c: c, cl: cl, id: id}
+			err = cl.Logs(ctx, &berthv1.LogsRequest{
+				Id: id, Attempt: int64(c.Int("attempt")), Stream: c.String("stream"), Tail: int32(c.Int("tail")), Follow: c.Bool("follow"),
+			}, r.write)
+			if ctx.Err() != nil && c.Context.Err() == nil {
+				return nil // Ctrl-C
+			}
+			if err != nil {
+				return fmt.Errorf("logs of %s: %w", id, err)
+			}
+			return nil
+		},
+	})
+}

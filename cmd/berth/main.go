@@ -1,0 +1,114 @@
+// Command berth is the whole of Berth in one binary: the daemon, the agent of a
+// worker, and the tools of those who use and operate them. Each verb has a file.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/berthd/berth/worker/process"
+)
+
+// version is set by the build.
+var version = "unknown"
+
+func main() {
+	// The guard of a worker's containers is this binary too. It is no verb: its
+	// name would be seen in help, and its flags in ps.
+	if len(os.Args) == 2 && os.Args[0] == guardName && os.Args[1] == guardArgument {
+		if err := process.Guard(context.Background(), os.Stdin); err != nil {
+			fmt.Fprintln(os.Stderr, "berth guard:", err)
+			os.Exit(exitFailed)
+		}
+		return
+	}
+	os.Exit(run(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is main without its process.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	app := newApp()
+	app.Reader, app.Writer, app.ErrWriter = in, out, errOut
+	err := app.RunContext(ctx, args)
+	tell(errOut, err)
+	return exitCode(err)
+}
+
+func newApp() *cli.App {
+	return &cli.App{
+		Name:            "berth",
+		Usage:           "place containers on workers, durably and exactly",
+		Version:         version,
+		HideVersion:     true,
+		HideHelpCommand: true,
+		Suggest:         true,
+		Commands: []*cli.Command{
+			devCommand(), demoCommand(),
+			runCommand(), submitCommand(), listCommand(), getCommand(), watchCommand(), logsCommand(), cancelCommand(), explainCommand(),
+			workersCommand(), cordonCommand(), uncordonCommand(), drainCommand(), poolsCommand(),
+			daemonCommand(), workerCommand(), fsckCommand(),
+			versionCommand(), completionCommand(),
+		},
+		EnableBashCompletion: true,
+		ExitErrHandler:       func(*cli.Context, error) {}, // run tells
+		OnUsageError:         func(_ *cli.Context, err error, _ bool) error { return usage("%v", err) },
+		Action: func(c *cli.Context) error {
+			if c.NArg() > 0 {
+				return usage("unknown verb %q; berth --help lists them", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+	}
+}
+
+// verb is a command with what all have in common.
+func verb(c *cli.Command) *cli.Command {
+	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
+		return usage("%s: %v; berth %s --help lists its flags", c.Name, err, c.Name)
+	}
+	c.HideHelpCommand = true
+	return c
+}
+
+// Exit codes of every verb but run, which exits with its command's.
+const (
+	exitGood       = 0
+	exitFailed     = 1
+	exitUsage      = 2
+	exitViolations = 3
+)
+
+// exitError ends the process with a code. A nil err has been told already.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// usage is the error of a command line that cannot be meant so.
+func usage(format string, args ...any) error {
+	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
+}
+
+func exitCode(err error) int {
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return e.code
+	}
+	if err != nil {
+		return exitFailed
+	}
+	return exitGood
+}

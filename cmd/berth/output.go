@@ -1,0 +1,224 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/dustin/go-humanize"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/berthd/berth"
+)
+
+func outputFlag() cli.Flag {
+	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: table, json", EnvVars: envOf("output")}
+}
+
+// wantsJSON says which output was asked for.
+func wantsJSON(c *cli.Context) (bool, error) {
+	switch c.String("output") {
+	case "table":
+		return false, nil
+	case "json":
+		return true, nil
+	}
+	return false, usage("%v", &berth.FieldError{Field: "output", Value: c.String("output"), Problem: "is unknown", Bound: "table, json"})
+}
+
+// jsonOf is a message with the field names of the API. protojson varies its
+// spaces on purpose; here they are always the same.
+func jsonOf(m proto.Message, indent string) ([]byte, error) {
+	raw, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("write JSON: %w", err)
+	}
+	var out bytes.Buffer
+	if indent == "" {
+		err = json.Compact(&out, raw)
+	} else {
+		err = json.Indent(&out, raw, "", indent)
+	}
+	return out.Bytes(), err
+}
+
+// printJSON writes one message.
+func printJSON(w io.Writer, m proto.Message) error {
+	b, err := jsonOf(m, "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", b)
+	return err
+}
+
+// printLine writes one message on one line, for streams.
+func printLine(w io.Writer, m proto.Message) error {
+	b, err := jsonOf(m, "")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", b)
+	return err
+}
+
+// jsonList writes an array, an element at a time.
+type jsonList struct {
+	w io.Writer
+	n int
+}
+
+func (l *jsonList) add(m proto.Message) error {
+	b, err := jsonOf(m, "")
+	if err != nil {
+		return err
+	}
+	lead := "[\n  "
+	if l.n++; l.n > 1 {
+		lead = ",\n  "
+	}
+	_, err = fmt.Fprintf(l.w, "%s%s", lead, b)
+	return err
+}
+
+func (l *jsonList) end() error {
+	text := "\n]\n"
+	if l.n == 0 {
+		text = "[]\n"
+	}
+	_, err := io.WriteString(l.w, text)
+	return err
+}
+
+// table aligns columns. Colours do not count as width.
+type table struct {
+	rows  [][]string
+	paint func(column int, text string) string // may be nil
+}
+
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+func (t *table) write(w io.Writer) error {
+	var widths []int
+	for _, row := range t.rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for r, row := range t.rows {
+		var line strings.Builder
+		for i, cell := range row {
+			pad := widths[i] - utf8.RuneCountInString(cell)
+			if t.paint != nil && r > 0 {
+				cell = t.paint(i, cell)
+			}
+			line.WriteString(cell)
+			if i < len(row)-1 {
+				line.WriteString(strings.Repeat(" ", pad+2))
+			}
+		}
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line.String(), " ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// terminal says whether w is one that takes colours.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+// Colours of words that tell how something stands.
+const (
+	green, yellow, red, blue, plain = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[34m", "\x1b[0m"
+)
+
+var colours = map[string]string{
+	"RUNNING": blue, "STARTING": blue, "PLACED": blue, "PENDING": yellow, "BLOCKED": yellow,
+	"SUCCEEDED": green, "FAILED": red, "LOST": red, "EXPIRED": red, "CANCELLED": yellow, "REFUSED": red,
+	"ready": green, "opening": blue, "cordoned": yellow, "draining": yellow, "suspended": red, "lost": red,
+}
+
+// painter colours known words on a terminal.
+func painter(w io.Writer) func(int, string) string {
+	if !terminal(w) {
+		return nil
+	}
+	return func(_ int, text string) string {
+		if c := colours[text]; c != "" {
+			return c + text + plain
+		}
+		return text
+	}
+}
+
+// age is how long ago, in the largest unit that says enough.
+func age(t *timestamppb.Timestamp, now time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return short(now.Sub(t.AsTime()))
+}
+
+func short(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Second:
+		return fmt.Sprintf("%dms", d.Milliseconds())
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
+
+// cores of thousandths: 0.1, 12.
+func cores(milli int64) string {
+	return strings.TrimRight(strings.TrimRight(fmt.Sprintf("%d.%03d", milli/1000, milli%1000), "0"), ".")
+}
+
+func bytesOf(n int64) string {
+	if n <= 0 {
+		return "0"
+	}
+	return strings.ReplaceAll(humanize.IBytes(uint64(n)), " ", "")
+}
+
+// orDash shows that there is nothing to show.
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// clip keeps a message on one line.
+func clip(s string, most int) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return string([]rune(s)[:most-1]) + "…"
+}

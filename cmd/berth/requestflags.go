@@ -1,0 +1,223 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/api/wire"
+)
+
+// requestFlags describe one request.
+func requestFlags() []cli.Flag {
+	return []cli.Flag{
+		stringFlag("id", "", "`ID` of the request; the same id and content again is the same request (default: made up)"),
+		stringFlag("cpu", "0.1", "`CORES`: 0.5, 2 or 500m"),
+		stringFlag("memory", "64MiB", "`BYTES`: 256MiB, 1GB"),
+		stringFlag("disk", "", "`BYTES`"),
+		listFlag("custom", "`NAME=NUMBER` of a resource that the operator named"),
+		listFlag("port", "`NAME` or NAME=NUMBER of a host port; in the variable BERTH_PORT_NAME"),
+		listFlag("device", "`TYPE[,TYPE]=COUNT[xMILLI]`: h100=2, a100,h100=1, t4=1x500"),
+		stringFlag("pool", "", "`POOL` of the worker"),
+		stringFlag("tenant", "", "`TENANT` it is counted against"),
+		intFlag("priority", 0, "higher is placed first"),
+		listFlag("constraint", "`LABEL=VALUE`, LABEL!=VALUE, LABEL or !LABEL of the worker"),
+		stringFlag("affinity-key", "", "equal `KEYS` meet the same workers"),
+		listFlag("env", "`KEY=VALUE`"),
+		listFlag("label", "`KEY=VALUE`, to find it again"),
+		stringFlag("dir", "", "`DIR` that it runs in"),
+		stringFlag("user", "", "`USER` it runs as: name or uid[:gid]"),
+		intFlag("attempts", 0, "how often it may run at most (default: 3)"),
+		boolFlag("retry-on-failure", "run it again after an exit other than 0, too"),
+		durationFlag("stop-timeout", 0, "between SIGTERM and SIGKILL (default: 10s)"),
+		durationFlag("start-timeout", 0, "for the worker to start it (default: 10s)"),
+		durationFlag("run-limit", 0, "stopped after so long"),
+		durationFlag("pending-limit", 0, "expired when not placed for so long"),
+		durationFlag("on-disconnect-keep", 0, "may run on for so long when its worker is cut off"),
+	}
+}
+
+// requestOf is the request of the flags and the command behind them.
+func requestOf(c *cli.Context) (*berthv1.Request, error) {
+	if c.NArg() == 0 {
+		return nil, usage("%s: no command; berth %s [FLAGS] -- COMMAND [ARGUMENTS]", c.Command.Name, c.Command.Name)
+	}
+	r := &berthv1.Request{
+		Id: c.String("id"), Command: c.Args().Slice(), Pool: c.String("pool"), Tenant: c.String("tenant"), Priority: int32(c.Int("priority")),
+		AffinityKey: c.String("affinity-key"), Dir: c.String("dir"), User: c.String("user"), Resources: &berthv1.Demand{},
+		Retry: &berthv1.RetryPolicy{MaxAttempts: int64(c.Int("attempts")), OnFailure: c.Bool("retry-on-failure")},
+	}
+	if r.Id == "" {
+		r.Id = c.Command.Name + "-" + strings.ToLower(rand.Text()[:10])
+	}
+	for _, read := range []func(*cli.Context, *berthv1.Request) error{readAmounts, readNamed, readTimes} {
+		if err := read(c, r); err != nil {
+			return nil, usage("%w", err)
+		}
+	}
+	if err := wire.ToRequest(r).Normalize().Validate(); err != nil {
+		return nil, usage("%w", err)
+	}
+	return r, nil
+}
+
+func readAmounts(c *cli.Context, r *berthv1.Request) (err error) {
+	d := r.Resources
+	if d.CpuMilli, err = parseCPU("cpu", c.String("cpu")); err != nil {
+		return err
+	}
+	if d.MemoryBytes, err = parseBytes("memory", c.String("memory"), berth.MaxMemoryBytes); err != nil {
+		return err
+	}
+	if d.DiskBytes, err = parseBytes("disk", c.String("disk"), berth.MaxDiskBytes); err != nil {
+		return err
+	}
+	d.Custom, err = parseCounts("custom", c.StringSlice("custom"))
+	return err
+}
+
+func readNamed(c *cli.Context, r *berthv1.Request) (err error) {
+	if r.Env, err = parsePairs("env", c.StringSlice("env")); err != nil {
+		return err
+	}
+	if r.Labels, err = parsePairs("label", c.StringSlice("label")); err != nil {
+		return err
+	}
+	for _, text := range c.StringSlice("port") {
+		name, number, given := strings.Cut(text, "=")
+		p := &berthv1.PortDemand{Name: name}
+		if given {
+			n, err := strconv.ParseInt(number, 10, 32)
+			if err != nil {
+				return &berth.FieldError{Field: "port", Value: text, Problem: "is no port", Bound: "NAME or NAME=NUMBER"}
+			}
+			p.Number = int32(n)
+		}
+		r.Resources.Ports = append(r.Resources.Ports, p)
+	}
+	for _, text := range c.StringSlice("constraint") {
+		r.Constraints = append(r.Constraints, constraintOf(text))
+	}
+	r.Resources.Devices, err = parseDevices(c.StringSlice("device"))
+	return err
+}
+
+func constraintOf(text string) *berthv1.Constraint {
+	if label, value, ok := strings.Cut(text, "!="); ok {
+		return &berthv1.Constraint{Label: label, Operator: string(berth.OperatorNotIn), Values: []string{value}}
+	}
+	if label, value, ok := strings.Cut(text, "="); ok {
+		return &berthv1.Constraint{Label: label, Operator: string(berth.OperatorIn), Values: []string{value}}
+	}
+	if label, ok := strings.CutPrefix(text, "!"); ok {
+		return &berthv1.Constraint{Label: label, Operator: string(berth.OperatorNotExists)}
+	}
+	return &berthv1.Constraint{Label: text, Operator: string(berth.OperatorExists)}
+}
+
+// parseDevices reads TYPES=COUNT[xMILLI] each. The flag splits at commas, so a
+// part without "=" is a type that belongs to the next.
+func parseDevices(texts []string) ([]*berthv1.DeviceDemand, error) {
+	var out []*berthv1.DeviceDemand
+	var types []string
+	for _, text := range texts {
+		name, count, ok := strings.Cut(text, "=")
+		types = append(types, name)
+		if !ok {
+			continue
+		}
+		number, milli, shared := strings.Cut(count, "x")
+		d := &berthv1.DeviceDemand{Types: slices.DeleteFunc(types, func(t string) bool { return t == "any" }), Milli: berth.WholeDevice}
+		var err error
+		if d.Count, err = strconv.ParseInt(number, 10, 64); err == nil && shared {
+			d.Milli, err = strconv.ParseInt(milli, 10, 64)
+		}
+		if err != nil {
+			return nil, &berth.FieldError{Field: "device", Value: text, Problem: "is no demand of devices", Bound: "TYPE=COUNT or TYPE=COUNTxMILLI"}
+		}
+		out, types = append(out, d), nil
+	}
+	if len(types) > 0 {
+		return nil, &berth.FieldError{Field: "device", Value: types[0], Problem: "has no count", Bound: "TYPE=COUNT"}
+	}
+	return out, nil
+}
+
+func readTimes(c *cli.Context, r *berthv1.Request) error {
+	for name, to := range map[string]*int64{
+		"stop-timeout": &r.StopTimeoutMs, "start-timeout": &r.StartTimeoutMs, "run-limit": &r.RunLimitMs,
+		"pending-limit": &r.PendingLimitMs, "on-disconnect-keep": &r.OnDisconnectKeepMs,
+	} {
+		d := c.Duration(name)
+		if d%time.Millisecond != 0 || d < 0 {
+			return &berth.FieldError{Field: name, Value: d.String(), Problem: "is not allowed", Bound: "whole milliseconds, 0 or more"}
+		}
+		*to = d.Milliseconds()
+	}
+	return nil
+}
+
+// describe is a status in a few words, for people who wait.
+func describe(s *berthv1.Status) string {
+	switch {
+	case s.GetVerdict().GetNeverFits():
+		return "no worker that is registered could ever take it: " + reasonsOf(s.GetVerdict())
+	case s.GetBlocked():
+		return "waits: " + reasonsOf(s.GetVerdict())
+	case s.GetState() == string(berth.StatePending) && s.GetReason() != "":
+		return fmt.Sprintf("waits for attempt %d: the last one ended: %s", s.GetAttempt(), s.GetReason())
+	}
+	return strings.TrimSpace(s.GetReason() + " " + s.GetMessage() + " " + exitText(s.GetExit()))
+}
+
+func reasonsOf(v *berthv1.Verdict) string {
+	var texts []string
+	for _, r := range v.GetReasons() {
+		texts = append(texts, reasonText(r))
+	}
+	return strings.Join(texts, "; ")
+}
+
+func reasonText(r *berthv1.Reason) string {
+	name := r.GetCode()
+	if r.GetDetail() != "" {
+		name += " " + r.GetDetail()
+	}
+	workers := "workers"
+	if r.GetWorkers() == 1 {
+		workers = "worker"
+	}
+	if r.GetWant() == 0 {
+		return fmt.Sprintf("%d %s: %s", r.GetWorkers(), workers, name)
+	}
+	return fmt.Sprintf("%d %s: %s: wants %s, the best has %s free of %s", r.GetWorkers(), workers, name, amount(r, r.GetWant()), amount(r, r.GetBest()), amount(r, r.GetTotal()))
+}
+
+func exitText(e *berthv1.Exit) string {
+	if e == nil {
+		return ""
+	}
+	text := ""
+	switch berth.ExitKind(e.GetKind()) {
+	case berth.ExitExited:
+		text = fmt.Sprintf("exit code %d", e.GetCode())
+	case berth.ExitSignaled:
+		text = "killed by " + e.GetSignal()
+	default:
+		text = strings.ReplaceAll(e.GetKind(), "_", " ")
+	}
+	if e.GetOutOfMemory() {
+		text += ", out of memory"
+	}
+	if e.GetMessage() != "" {
+		text += ": " + e.GetMessage()
+	}
+	return text
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+)
+
+// untilSignal returns a context that ends with the first SIGINT or SIGTERM, and
+// a channel that is closed by the second.
+func untilSignal(parent context.Context) (_ context.Context, again <-chan struct{}, stop func()) {
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 2) // a second one, while the first is taken, waits
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	second, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		select {
+		case <-signals:
+			cancel()
+		case <-done:
+			return
+		}
+		select {
+		case <-signals:
+			close(second)
+		case <-done:
+		}
+	}()
+	return ctx, second, sync.OnceFunc(func() {
+		signal.Stop(signals)
+		cancel()
+		close(done)
+	})
+}

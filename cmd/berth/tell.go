@@ -1,0 +1,46 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/berthd/berth/api/mtls"
+	"github.com/berthd/berth/client"
+	"github.com/berthd/berth/daemon/embed"
+	"github.com/berthd/berth/etcdstore"
+	"github.com/berthd/berth/worker"
+)
+
+// tell writes an error and what to do next.
+func tell(w io.Writer, err error) {
+	if e, ok := errors.AsType[*exitError](err); ok && e.err == nil {
+		return
+	}
+	if err == nil {
+		return
+	}
+	fmt.Fprintf(w, "berth: %v\n", err)
+	if next := nextStep(err); next != "" {
+		fmt.Fprintf(w, "  %s\n", next)
+	}
+}
+
+func nextStep(err error) string {
+	if _, ok := errors.AsType[*client.UnreachableError](err); ok {
+		return "start one with `berth dev`, or say where it is with --address or BERTH_ADDRESS"
+	}
+	switch {
+	case etcdstore.Unreachable(err):
+		return "is etcd up, and are --etcd-endpoints, the certificates and the firewall right? etcdctl endpoint health tells more"
+	case errors.Is(err, mtls.ErrNotLoopback):
+		return "give --tls-cert, --tls-key and --tls-ca; docs/runbook.md shows how to make them"
+	case errors.Is(err, embed.ErrLocked):
+		return "stop the other daemon, or give --data-dir another directory"
+	case errors.Is(err, worker.ErrNameTaken):
+		return "give --name another name, or --wait-for-name to wait for the end of the other's lease"
+	case errors.Is(err, worker.ErrStateDirLocked):
+		return "stop the other agent, or give --data-dir another directory"
+	}
+	return ""
+}

@@ -1,0 +1,338 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+	"github.com/urfave/cli/v2"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/api/mtls"
+	"github.com/berthd/berth/etcdstore"
+	"github.com/berthd/berth/worker"
+	"github.com/berthd/berth/worker/process"
+)
+
+// What makes this binary a guard (worker/process).
+const (
+	guardName     = "berth-guard"
+	guardArgument = "guard"
+)
+
+func workerCommand() *cli.Command {
+	return verb(&cli.Command{
+		Name:  "worker",
+		Usage: "the agent of one machine; with --hollow, many that only pretend to run",
+		Flags: flatten([]cli.Flag{
+			stringFlag("name", "", "`NAME` of the worker (default: the host's)"),
+			stringFlag("pool", string(berth.DefaultPool), "`POOL` it belongs to"),
+			listFlag("labels", "`KEY=VALUE`, comma-separated"),
+			stringFlag("data-dir", "/var/lib/berth-worker", "`DIR` of its lease's record and of its containers' output"),
+			stringFlag("cpu", "", "`CORES` it offers (default: those of the machine less what is kept back)"),
+			stringFlag("memory", "", "`BYTES` it offers (default: as for cpu)"),
+			stringFlag("disk", "", "`BYTES` it offers (default: what is free in data-dir)"),
+			listFlag("custom", "`NAME=NUMBER` of a resource that you name"),
+			listFlag("device", "`NAME=TYPE` of a device: gpu0=h100"),
+			stringFlag("ports", "", "`FIRST-LAST` of the host ports it gives out (default: 20000-32767)"),
+			stringFlag("reserve-cpu", "", "`CORES` kept back for the system (default: 5 %, at least 0.1)"),
+			stringFlag("reserve-memory", "", "`BYTES` kept back for the system (default: 10 %, at most 512MiB)"),
+			durationFlag("ttl", worker.DefaultTTL, "of its lease: whole seconds"),
+			stringFlag("on-stop", string(worker.OnStopStop), "when it is told to end: stop its containers, or drain (wait for them)"),
+			stringFlag("listen", "", "`HOST:PORT` of its log service (default: a free port of loopback); beyond loopback it needs certificates"),
+			boolFlag("wait-for-name", "wait for the end of another agent of this name"),
+			boolFlag("no-cgroups", "do not limit CPU and memory"),
+			stringFlag("hollow", "", "pretend to be `COUNT` workers, or those of a CSV FILE"),
+			durationFlag("hollow-run", 0, "how long a pretended container runs (default: until it is stopped)"),
+			durationFlag("hollow-start-delay", 0, "how long a pretended start takes"),
+			boolFlag("hollow-fail-starts", "every pretended start fails"),
+			boolFlag("hollow-hang", "never start anything"),
+		}, tlsFlags(), etcdFlags(defaultEndpoint), logFlags()),
+		Action: runWorker,
+	})
+}
+
+func runWorker(c *cli.Context) error {
+	if c.NArg() > 0 {
+		return usage("worker: takes no arguments, got %q", c.Args().First())
+	}
+	log, err := newLogger(c)
+	if err != nil {
+		return usage("%w", err)
+	}
+	client, err := dial(c, log)
+	if err != nil {
+		return usage("%w", err)
+	}
+	defer func() {
+		if err := client.Close(); err != nil {
+			log.Warn("close etcd's client", zap.Error(err))
+		}
+	}()
+	store, err := etcdstore.New(client, etcdstore.Options{Prefix: c.String("prefix"), Log: log.Named("store")})
+	if err != nil {
+		return usage("%w", err)
+	}
+	ctx, again, stop := untilSignal(c.Context)
+	defer stop()
+	if err := waitForStore(ctx, store, log); err != nil {
+		return err
+	}
+	if c.String("hollow") != "" {
+		return runHollow(ctx, c, store, log)
+	}
+	return runAgent(ctx, again, c, store, log)
+}
+
+// waitForStore tries until the store answers: an agent may start before it.
+func waitForStore(ctx context.Context, store *etcdstore.Store, log *zap.Logger) error {
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		err := store.Init(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if !etcdstore.Unreachable(err) {
+			return fmt.Errorf("open the store: %w", err)
+		}
+		log.Warn("the store does not answer; trying again", zap.Error(err))
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return fmt.Errorf("open the store: %w", err)
+		}
+	}
+}
+
+func runHollow(ctx context.Context, c *cli.Context, store *etcdstore.Store, log *zap.Logger) error {
+	opts := worker.HollowOptions{
+		Store: store, Name: c.String("name"), Pool: berth.PoolID(c.String("pool")), TTL: c.Duration("ttl"),
+		RunFor: c.Duration("hollow-run"), StartDelay: c.Duration("hollow-start-delay"),
+		FailStarts: c.Bool("hollow-fail-starts"), Hang: c.Bool("hollow-hang"), Version: version, Log: log,
+	}
+	if n, err := strconv.Atoi(c.String("hollow")); err == nil {
+		opts.Count = n
+		if n < 1 {
+			return usage("%v", &berth.FieldError{Field: "hollow", Value: c.String("hollow"), Problem: "is too small", Bound: "1 or more, or a FILE.csv"})
+		}
+	} else {
+		if opts.Shapes, err = readShapes(c.String("hollow")); err != nil {
+			return usage("%w", err)
+		}
+	}
+	registered := make(chan struct{}, 64) // never waited for while one is read
+	opts.OnRegistered = func(berth.WorkerID, berth.Epoch) {
+		select {
+		case registered <- struct{}{}:
+		case <-ctx.Done():
+		}
+	}
+	h, err := worker.NewHollow(opts)
+	if err != nil {
+		return usage("%w", err)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return h.Run(ctx) })
+	g.Go(func() error {
+		for n := 1; ; n++ {
+			select {
+			case <-registered:
+			case <-ctx.Done():
+				return nil
+			}
+			if n == len(h.IDs()) {
+				log.Info("all registered", zap.Int("workers", n))
+				notify(log, systemd.SdNotifyReady)
+			}
+		}
+	})
+	return g.Wait()
+}
+
+func readShapes(path string) ([]worker.Shape, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("hollow: no number, and no file: %w", err)
+	}
+	defer func() { _ = f.Close() }() // read only
+	shapes, err := worker.ReadShapes(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return shapes, nil
+}
+
+// runAgent runs one worker with real processes.
+func runAgent(ctx context.Context, again <-chan struct{}, c *cli.Context, store *etcdstore.Store, log *zap.Logger) error {
+	name, dir := c.String("name"), c.String("data-dir")
+	if name == "" {
+		name = hostName()
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	capacity, err := offered(c, dir)
+	if err != nil {
+		return usage("%w", err)
+	}
+	labels, err := parsePairs("labels", c.StringSlice("labels"))
+	if err != nil {
+		return usage("%w", err)
+	}
+	listener, err := mtls.Listen(ctx, c.String("listen"), tlsFiles(c))
+	if err != nil {
+		return err
+	}
+	a, err := newAgent(agentOptions{
+		worker: worker.Options{
+			ID: berth.WorkerID(name), Pool: berth.PoolID(c.String("pool")), Labels: labels, Capacity: capacity, StateDir: dir,
+			Store: store, TTL: c.Duration("ttl"), Address: listener.Addr().String(), OnStop: worker.OnStop(c.String("on-stop")),
+			Abort: again, WaitForName: c.Bool("wait-for-name"), Version: version, Log: log,
+			OnRegistered: func(e berth.Epoch) {
+				log.Info("registered", zap.String("worker", name), zap.Int64("epoch", int64(e)))
+				notify(log, systemd.SdNotifyReady)
+			},
+		},
+		noCgroups: c.Bool("no-cgroups"),
+	})
+	if err != nil {
+		return usage("%w", err)
+	}
+	g := new(errgroup.Group)
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	g.Go(func() error { return mtls.Serve(own, listener, a.logs.Service(), log) })
+	g.Go(func() error {
+		keepWatchdog(own, log, func(context.Context) error { return nil })
+		return nil
+	})
+	g.Go(func() error {
+		defer cancel() // the output can be read until the end
+		defer notify(log, systemd.SdNotifyStopping)
+		return a.run(ctx)
+	})
+	return g.Wait()
+}
+
+// offered is the machine's capacity, with what the flags say instead.
+func offered(c *cli.Context, dir string) (berth.Capacity, error) {
+	keep := worker.DefaultReserve
+	var err error
+	if text := c.String("reserve-cpu"); text != "" {
+		if keep.CPUMilli, err = parseCPU("reserve-cpu", text); err != nil {
+			return berth.Capacity{}, err
+		}
+	}
+	if text := c.String("reserve-memory"); text != "" {
+		if keep.MemoryBytes, err = parseBytes("reserve-memory", text, berth.MaxMemoryBytes); err != nil {
+			return berth.Capacity{}, err
+		}
+	}
+	out, err := worker.Detect(dir, keep)
+	if err != nil {
+		return out, err
+	}
+	if text := c.String("cpu"); text != "" {
+		if out.CPUMilli, err = parseCPU("cpu", text); err != nil {
+			return out, err
+		}
+	}
+	for _, f := range []struct {
+		name string
+		to   *int64
+		most int64
+	}{{"memory", &out.MemoryBytes, berth.MaxMemoryBytes}, {"disk", &out.DiskBytes, berth.MaxDiskBytes}} {
+		if text := c.String(f.name); text != "" {
+			if *f.to, err = parseBytes(f.name, text, f.most); err != nil {
+				return out, err
+			}
+		}
+	}
+	if out.Custom, err = parseCounts("custom", c.StringSlice("custom")); err != nil {
+		return out, err
+	}
+	if text := c.String("ports"); text != "" {
+		if out.Ports, err = parsePorts(text); err != nil {
+			return out, err
+		}
+	}
+	devices, err := parsePairs("device", c.StringSlice("device"))
+	for _, name := range sortedKeys(devices) {
+		out.Devices = append(out.Devices, berth.Device{Name: name, Type: devices[name]})
+	}
+	return out, err
+}
+
+func parsePorts(text string) (berth.PortRange, error) {
+	a, b, _ := strings.Cut(text, "-")
+	first, errA := strconv.ParseInt(a, 10, 32)
+	last, errB := strconv.ParseInt(b, 10, 32)
+	if errA != nil || errB != nil {
+		return berth.PortRange{}, &berth.FieldError{Field: "ports", Value: text, Problem: "is no range", Bound: "FIRST-LAST"}
+	}
+	return berth.PortRange{First: int32(first), Last: int32(last)}, nil
+}
+
+// agentOptions of one worker that runs processes.
+type agentOptions struct {
+	worker    worker.Options // without its Runtime
+	logs      *worker.Logs   // shared by the workers of one process; nil: its own
+	noCgroups bool
+}
+
+// agent is one worker with its processes and their output.
+type agent struct {
+	w    *worker.Worker
+	rt   *process.Runtime
+	logs *worker.Logs
+	own  bool // the logs are its own to keep in bounds
+	log  *zap.Logger
+}
+
+func newAgent(opts agentOptions) (*agent, error) {
+	a := &agent{logs: opts.logs, log: opts.worker.Log}
+	var err error
+	if a.logs == nil {
+		a.own = true
+		if a.logs, err = worker.NewLogs(filepath.Join(opts.worker.StateDir, "logs")); err != nil {
+			return nil, err
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this binary, to guard containers with: %w", err)
+	}
+	a.rt, err = process.New(process.Options{
+		Worker: opts.worker.ID, StateDir: opts.worker.StateDir, Logs: a.logs, NoCgroups: opts.noCgroups,
+		Guard: []string{self, guardName, guardArgument}, Log: opts.worker.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	opts.worker.Runtime = a.rt
+	if a.w, err = worker.New(opts.worker); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// run lives the worker's life. Its processes' runtime ends after it: their end
+// is its to bring about and to report.
+func (a *agent) run(ctx context.Context) error {
+	g := new(errgroup.Group)
+	after, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	g.Go(func() error { return a.rt.Run(after) })
+	if a.own {
+		g.Go(func() error { return a.logs.Keep(after, worker.Retention{}, a.log) })
+	}
+	g.Go(func() error {
+		defer cancel()
+		return a.w.Run(ctx)
+	})
+	return g.Wait()
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+func workersCommand() *cli.Command {
+	return verb(&cli.Command{
+		Name:      "workers",
+		Usage:     "workers, what they have and what is reserved",
+		ArgsUsage: "[WORKER...]",
+		Flags:     clientFlags(outputFlag(), boolFlag("wide", "with labels, limits enforced, addresses and versions")),
+		Action:    listWorkers,
+	})
+}
+
+func listWorkers(c *cli.Context) error {
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	cl, err := newClient(c)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	all, err := cl.Workers(c.Context)
+	if err != nil {
+		return err
+	}
+	if names := c.Args().Slice(); len(names) > 0 {
+		known := map[string]bool{}
+		for _, w := range all {
+			known[w.GetId()] = true
+		}
+		for _, n := range names {
+			if !known[n] {
+				return fmt.Errorf("worker %s: not found; berth workers lists them", n)
+			}
+		}
+		all = slices.DeleteFunc(all, func(w *berthv1.Worker) bool { return !slices.Contains(names, w.GetId()) })
+	}
+	if asJSON {
+		out := jsonList{w: c.App.Writer}
+		for _, w := range all {
+			if err := out.add(w); err != nil {
+				return err
+			}
+		}
+		return out.end()
+	}
+	return workerTable(c, all)
+}
+
+func workerTable(c *cli.Context, all []*berthv1.Worker) error {
+	wide, now := c.Bool("wide"), time.Now()
+	t := table{paint: painter(c.App.Writer)}
+	head := []string{"WORKER", "STATE", "POOL", "RUNS", "CPU", "MEMORY", "DEVICES", "AGE", "NOTE"}
+	if wide {
+		head = append(head, "LABELS", "ENFORCES", "LOGS AT", "HOST", "AGENT")
+	}
+	t.add(head...)
+	for _, w := range all {
+		row := []string{
+			w.GetId(), w.GetState(), w.GetPool(), strconv.FormatInt(w.GetCount(), 10),
+			cores(w.GetReserved().GetCpuMilli()) + "/" + cores(w.GetCapacity().GetCpuMilli()),
+			bytesOf(w.GetReserved().GetMemoryBytes()) + "/" + bytesOf(w.GetCapacity().GetMemoryBytes()),
+			devicesText(w), age(w.GetStartedAt(), now), clip(workerNote(w, now), 60),
+		}
+		if wide {
+			row = append(row, labelsText(w.GetLabels()), orDash(strings.Join(w.GetEnforces(), ",")), orDash(w.GetAddress()), orDash(w.GetHostname()), orDash(w.GetAgent()))
+		}
+		t.add(row...)
+	}
+	return t.write(c.App.Writer)
+}
+
+func devicesText(w *berthv1.Worker) string {
+	n := len(w.GetCapacity().GetDevices())
+	if n == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d/%d", len(w.GetReserved().GetDevices()), n)
+}
+
+func workerNote(w *berthv1.Worker, now time.Time) string {
+	switch w.GetState() {
+	case "suspended":
+		return fmt.Sprintf("%d starts failed in a row; again in %s", w.GetStartFailures(), short(w.GetSuspendedUntil().AsTime().Sub(now)))
+	case "lost":
+		if w.GetLostSince() != nil {
+			return "gone for " + age(w.GetLostSince(), now) + "; what may run there is waited for"
+		}
+	}
+	return w.GetMessage()
+}
+
+func labelsText(m map[string]string) string {
+	var out []string
+	for _, k := range sortedKeys(m) {
+		out = append(out, k+"="+m[k])
+	}
+	return orDash(strings.Join(out, ","))
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,82 @@
+package serve
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/api/wire"
+	"github.com/berthd/berth/daemon"
+)
+
+func (s *service) Workers(ctx context.Context, _ *berthv1.WorkersRequest) (*berthv1.WorkersResponse, error) {
+	all, err := s.d.Workers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &berthv1.WorkersResponse{Workers: make([]*berthv1.Worker, len(all))}
+	for i := range all {
+		out.Workers[i] = workerMessage(&all[i])
+	}
+	return out, nil
+}
+
+func workerMessage(w *daemon.WorkerStatus) *berthv1.Worker {
+	capacity := w.Worker.Capacity
+	if w.State == "lost" {
+		capacity = w.Ledger.Capacity // its registration is gone
+	}
+	return &berthv1.Worker{
+		Id: string(w.ID), Epoch: int64(w.Epoch), Pool: string(w.Pool), State: w.State, Address: w.Worker.Address,
+		Hostname: w.Worker.Hostname, Agent: w.Worker.Agent, Labels: w.Worker.Labels, Enforces: w.Worker.Enforces,
+		Capacity: wire.Capacity(capacity), Reserved: wire.Share(&w.Ledger.Reserved), Held: wire.Share(&w.Ledger.Held),
+		Count: int64(w.Count), Cordon: w.Intent.Cordon, Drain: w.Intent.Drain, Message: w.Intent.Message,
+		StartFailures: int64(w.StartFailures), SuspendedUntil: wire.Time(w.SuspendedUntil), LostSince: wire.Time(w.LostSince),
+		StartedAt: wire.Time(w.Worker.StartedAt), TtlSeconds: w.Worker.TTLSeconds,
+	}
+}
+
+func (s *service) SetIntent(ctx context.Context, req *berthv1.SetIntentRequest) (*berthv1.SetIntentResponse, error) {
+	m := req
+	w, err := s.d.SetIntent(ctx, berth.WorkerID(m.GetWorker()), m.GetCordon(), m.GetDrain(), m.GetMessage())
+	if err != nil {
+		return nil, err
+	}
+	return &berthv1.SetIntentResponse{Worker: workerMessage(&w)}, nil
+}
+
+func (s *service) Pools(ctx context.Context, _ *berthv1.PoolsRequest) (*berthv1.PoolsResponse, error) {
+	all, err := s.d.Pools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &berthv1.PoolsResponse{}
+	for id, strategy := range all {
+		out.Pools = append(out.Pools, &berthv1.Pool{Id: string(id), Strategy: string(strategy)})
+	}
+	slices.SortFunc(out.Pools, func(a, b *berthv1.Pool) int { return cmp.Compare(a.GetId(), b.GetId()) })
+	return out, nil
+}
+
+func (s *service) SetPool(ctx context.Context, req *berthv1.SetPoolRequest) (*berthv1.SetPoolResponse, error) {
+	p := req.GetPool()
+	if err := s.d.SetPool(ctx, berth.PoolID(p.GetId()), berth.Strategy(p.GetStrategy())); err != nil {
+		return nil, err
+	}
+	return &berthv1.SetPoolResponse{}, nil
+}
+
+func (s *service) Info(ctx context.Context, _ *berthv1.InfoRequest) (*berthv1.InfoResponse, error) {
+	in, err := s.d.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &berthv1.InfoResponse{
+		Daemon: string(in.Daemon), Version: in.Version, Revision: int64(in.Revision), Requests: int64(in.Requests),
+		Pending: int64(in.Pending), Blocked: int64(in.Blocked), Running: int64(in.Running), Archived: int64(in.Archived),
+		Workers: int64(in.Workers), Commits: in.Commits, Conflicts: in.Conflicts,
+		StoreSizeBytes: in.Space.SizeBytes, StoreInUseBytes: in.Space.InUseBytes, StoreQuotaBytes: in.Space.QuotaBytes, StoreAlarm: in.Space.Alarm,
+	}, nil
+}

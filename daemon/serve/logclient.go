@@ -1,0 +1,71 @@
+package serve
+
+import (
+	"context"
+	"net/http"
+
+	"connectrpc.com/connect"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/api/berth/v1/berthv1connect"
+	"github.com/berthd/berth/api/mtls"
+)
+
+// maxLogChunk bounds one message of a worker.
+const maxLogChunk = 1 << 20
+
+// logClients reach workers' log services: those of this machine in the clear,
+// the others by mutual TLS only.
+type logClients struct {
+	plain, secure *http.Client // secure is nil without certificates
+}
+
+func newLogClients(files mtls.Files) (*logClients, error) {
+	plain, err := mtls.Transport(mtls.Files{})
+	if err != nil {
+		return nil, err
+	}
+	c := &logClients{plain: &http.Client{Transport: plain}}
+	if files.IsZero() {
+		return c, nil
+	}
+	secure, err := mtls.Transport(files)
+	if err != nil {
+		return nil, err
+	}
+	c.secure = &http.Client{Transport: secure}
+	return c, nil
+}
+
+// logClient reads from one worker.
+type logClient struct {
+	rpc berthv1connect.WorkerServiceClient
+}
+
+// at does not talk to an address in the clear that is not of this machine.
+func (c *logClients) at(address string) (*logClient, error) {
+	h, url := c.plain, "http://"+address
+	if c.secure != nil && !mtls.Loopback(address) {
+		h, url = c.secure, "https://"+address
+	} else if !mtls.Loopback(address) {
+		return nil, mtls.ErrNotLoopback
+	}
+	return &logClient{rpc: berthv1connect.NewWorkerServiceClient(h, url, connect.WithReadMaxBytes(maxLogChunk))}, nil
+}
+
+func (c *logClient) read(ctx context.Context, m *berthv1.ReadLogRequest, send func(*berthv1.LogsResponse) error) error {
+	stream, err := c.rpc.ReadLog(ctx, m)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = stream.Close() }() // its error is stream.Err's
+	for stream.Receive() {
+		r := stream.Msg()
+		if err := send(&berthv1.LogsResponse{
+			Stream: m.GetStream(), Data: r.GetData(), Offset: r.GetOffset(), Attempt: m.GetAttempt(), Gap: r.GetGap(),
+		}); err != nil {
+			return err
+		}
+	}
+	return stream.Err()
+}

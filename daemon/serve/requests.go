@@ -1,0 +1,145 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"connectrpc.com/connect"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/api/wire"
+	"github.com/berthd/berth/daemon"
+)
+
+func (s *service) Submit(ctx context.Context, req *berthv1.SubmitRequest) (*berthv1.SubmitResponse, error) {
+	requests := make([]berth.Request, len(req.GetRequests()))
+	for i, m := range req.GetRequests() {
+		requests[i] = wire.ToRequest(m)
+	}
+	results, err := s.d.Submit(ctx, requests)
+	if err != nil {
+		return nil, err
+	}
+	out := &berthv1.SubmitResponse{Results: make([]*berthv1.SubmitResult, len(results))}
+	for i, r := range results {
+		out.Results[i] = submitResult(r)
+	}
+	return out, nil
+}
+
+func submitResult(r daemon.SubmitResult) *berthv1.SubmitResult {
+	m := &berthv1.SubmitResult{Id: string(r.ID), Existing: r.Existing}
+	if r.Err == nil {
+		m.Status = status(&r.Status)
+		return m
+	}
+	m.Refusal = &berthv1.Refusal{Code: codeOf(r.Err).String(), Message: r.Err.Error()}
+	if fe, ok := errors.AsType[*berth.FieldError](r.Err); ok {
+		m.Refusal.Field = wire.Violation(fe)
+	}
+	return m
+}
+
+func (s *service) Get(ctx context.Context, req *berthv1.GetRequest) (*berthv1.GetResponse, error) {
+	st, err := s.d.Get(ctx, berth.RequestID(req.GetId()))
+	if err != nil {
+		return nil, err
+	}
+	return &berthv1.GetResponse{Status: status(&st)}, nil
+}
+
+func (s *service) List(ctx context.Context, req *berthv1.ListRequest) (*berthv1.ListResponse, error) {
+	f, err := filter(req.GetFilter())
+	if err != nil {
+		return nil, err
+	}
+	f.Limit, f.After = int(req.GetPageSize()), berth.RequestID(req.GetPageToken())
+	if f.Limit == 0 {
+		f.Limit = daemon.DefaultPage
+	}
+	page, err := s.d.List(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	out := &berthv1.ListResponse{Statuses: make([]*berthv1.Status, len(page))}
+	for i := range page {
+		out.Statuses[i] = status(&page[i])
+	}
+	if len(page) == f.Limit {
+		out.NextPageToken = string(page[len(page)-1].ID)
+	}
+	return out, nil
+}
+
+func (s *service) Watch(ctx context.Context, req *berthv1.WatchRequest, stream *connect.ServerStream[berthv1.WatchResponse]) error {
+	f, err := filter(req.GetFilter())
+	if err != nil {
+		return err
+	}
+	// The header tells that the watch stands before anything happens.
+	if err := stream.Send(nil); err != nil {
+		return err
+	}
+	return s.d.Watch(ctx, f, func(st daemon.Status) error {
+		return stream.Send(&berthv1.WatchResponse{Status: status(&st)})
+	})
+}
+
+func (s *service) Cancel(ctx context.Context, req *berthv1.CancelRequest) (*berthv1.CancelResponse, error) {
+	st, err := s.d.Cancel(ctx, berth.RequestID(req.GetId()), req.GetMessage())
+	if err != nil {
+		return nil, err
+	}
+	return &berthv1.CancelResponse{Status: status(&st)}, nil
+}
+
+func (s *service) Explain(ctx context.Context, req *berthv1.ExplainRequest) (*berthv1.ExplainResponse, error) {
+	e, err := s.d.Explain(ctx, berth.RequestID(req.GetId()))
+	if err != nil {
+		return nil, err
+	}
+	return &berthv1.ExplainResponse{Status: status(&e.Status), Verdict: wire.Verdict(e.Verdict)}, nil
+}
+
+// maxFilterIDs bounds the ids of a filter, each of which is looked up.
+const maxFilterIDs = 10_000
+
+func filter(m *berthv1.Filter) (daemon.Filter, error) {
+	f := daemon.Filter{
+		Labels: m.GetLabels(), Worker: berth.WorkerID(m.GetWorker()), Pool: berth.PoolID(m.GetPool()), Ended: m.GetEnded(),
+	}
+	if n := len(m.GetIds()); n > maxFilterIDs {
+		return f, &berth.FieldError{Field: "filter.ids", Value: fmt.Sprint(n), Problem: "has too many entries", Bound: fmt.Sprintf("at most %d", maxFilterIDs)}
+	}
+	for _, id := range m.GetIds() {
+		if err := berth.CheckID("filter.ids", id); err != nil {
+			return f, err
+		}
+		f.IDs = append(f.IDs, berth.RequestID(id))
+	}
+	for _, word := range m.GetStates() {
+		var state berth.State
+		if err := state.UnmarshalText([]byte(strings.ToUpper(word))); err != nil {
+			return f, &berth.FieldError{Field: "filter.states", Value: word, Problem: "is unknown", Bound: "the states that docs/keyspace.md lists"}
+		}
+		f.States = append(f.States, state)
+		f.Ended = f.Ended || state.Final()
+	}
+	return f, nil
+}
+
+// status is the message of a request's status.
+func status(s *daemon.Status) *berthv1.Status {
+	m := &berthv1.Status{
+		Id: string(s.ID), State: string(s.State), Reason: string(s.Reason), Message: s.Message,
+		Attempt: s.Attempt, UsedAttempts: s.UsedAttempts, Worker: string(s.Worker), Share: wire.Share(s.Share),
+		Exit: wire.Exit(s.Exit), Stop: wire.StopOrder(s.Stop), Spec: wire.FromRequest(&s.Spec),
+		SubmittedAt: wire.Time(s.SubmittedAt), PlacedAt: wire.Time(s.PlacedAt), StartedAt: wire.Time(s.StartedAt),
+		EndedAt: wire.Time(s.EndedAt), NotBefore: wire.Time(s.NotBefore),
+		Blocked: s.Blocked, Verdict: wire.Verdict(s.Verdict), Revision: int64(s.Revision),
+	}
+	return m
+}

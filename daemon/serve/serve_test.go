@@ -1,0 +1,338 @@
+package serve_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/api/mtls"
+	"github.com/berthd/berth/client"
+	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/daemon/embed"
+	"github.com/berthd/berth/daemon/serve"
+	"github.com/berthd/berth/etcdstore"
+	"github.com/berthd/berth/worker"
+	"github.com/berthd/berth/worker/process"
+)
+
+// site is a daemon with one worker that runs processes, reached over a socket.
+func site(t *testing.T) (*client.Client, string) {
+	t.Helper()
+	dir := t.TempDir()
+	server, err := embed.Start(t.Context(), embed.Options{Dir: filepath.Join(dir, "etcd"), Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := etcdstore.New(server.Client(), etcdstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := daemon.New(store, daemon.Options{Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, func() { _ = server.Close() }, d.Run)
+	<-d.Ready()
+	handler, err := serve.New(d, serve.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(dir, "s")
+	listener, err := mtls.ListenUnix(t.Context(), socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveOn(t, listener, handler)
+	startWorker(t, store, dir)
+	c, err := client.New(client.Options{Address: socket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	for { // the daemon sees the worker, and opens its ledger
+		all, err := c.Workers(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(all) == 1 && all[0].GetState() == "ready" {
+			return c, socket
+		}
+	}
+}
+
+func startWorker(t *testing.T, store *etcdstore.Store, dir string) {
+	t.Helper()
+	logs, err := worker.NewLogs(filepath.Join(dir, "logs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := mtls.Listen(t.Context(), "", mtls.Files{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveOn(t, listener, logs.Service())
+	rt, err := process.New(process.Options{Worker: "w", StateDir: dir, Logs: logs, NoCgroups: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	registered := make(chan struct{}, 1)
+	w, err := worker.New(worker.Options{
+		ID: "w", StateDir: dir, Store: store, Runtime: rt, Address: listener.Addr().String(), TTL: 4 * time.Second,
+		Capacity:     berth.Capacity{Quantities: berth.Quantities{CPUMilli: 4000, MemoryBytes: 4 << 30}},
+		OnRegistered: func(berth.Epoch) { registered <- struct{}{} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, nil, rt.Run)
+	run(t, nil, w.Run)
+	<-registered
+}
+
+// run runs until the test's end, in the reverse order of the starts.
+func run(t *testing.T, after func(), fn func(context.Context) error) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- fn(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if after != nil {
+			after()
+		}
+	})
+}
+
+func serveOn(t *testing.T, l net.Listener, h http.Handler) {
+	t.Helper()
+	run(t, nil, func(ctx context.Context) error { return mtls.Serve(ctx, l, h, zap.NewNop()) })
+}
+
+func submit(t *testing.T, c *client.Client, r *berthv1.Request) *berthv1.SubmitResult {
+	t.Helper()
+	results, err := c.Submit(t.Context(), []*berthv1.Request{r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return results[0]
+}
+
+func logsOf(t *testing.T, c *client.Client, req *berthv1.LogsRequest) string {
+	t.Helper()
+	var out strings.Builder
+	err := c.Logs(t.Context(), req, func(r *berthv1.LogsResponse) error {
+		out.WriteString(r.GetStream()[3:] + ":" + string(r.GetData()))
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("logs of %s: %v", req.GetId(), err)
+	}
+	return out.String()
+}
+
+func TestService_Life(t *testing.T) {
+	c, _ := site(t)
+	r := &berthv1.Request{Id: "hello", Command: []string{"sh", "-c", "echo out; sleep 0.2; echo more; exit 3"}, Resources: &berthv1.Demand{CpuMilli: 100}}
+	if first := submit(t, c, r); first.GetExisting() || first.GetRefusal() != nil {
+		t.Fatalf("%v", first)
+	}
+	if got := logsOf(t, c, &berthv1.LogsRequest{Id: "hello", Follow: true}); got != "out:out\nout:more\n" {
+		t.Errorf("followed %q", got)
+	}
+	var states []string
+	done := errors.New("done")
+	err := c.Watch(t.Context(), &berthv1.Filter{Ids: []string{"hello"}}, func(s *berthv1.Status) error {
+		states = append(states, s.GetState())
+		if s.GetEndedAt() != nil {
+			return done
+		}
+		return nil
+	})
+	if !errors.Is(err, done) {
+		t.Fatalf("%v after %v", err, states)
+	}
+	s, err := c.Get(t.Context(), "hello")
+	if err != nil || s.GetState() != "FAILED" || s.GetExit().GetCode() != 3 || s.GetWorker() != "w" {
+		t.Errorf("%v %v", s, err)
+	}
+	if again := submit(t, c, r); !again.GetExisting() || again.GetStatus().GetState() != "FAILED" {
+		t.Errorf("the same again, archived: %v", again)
+	}
+	other := &berthv1.Request{Id: "hello", Command: []string{"true"}}
+	if refused := submit(t, c, other).GetRefusal(); refused.GetCode() != client.CodeAlreadyExists {
+		t.Errorf("the id with other content: %v", refused)
+	}
+	if got := logsOf(t, c, &berthv1.LogsRequest{Id: "hello", Tail: 1}); got != "out:more\n" {
+		t.Errorf("the last line is %q", got)
+	}
+	n := 0
+	if err := c.List(t.Context(), &berthv1.Filter{Ended: true}, func(*berthv1.Status) error { n++; return nil }); err != nil || n != 1 {
+		t.Errorf("listed %d, %v", n, err)
+	}
+}
+
+func TestService_Operator(t *testing.T) {
+	c, _ := site(t)
+	w, err := c.SetIntent(t.Context(), &berthv1.SetIntentRequest{Worker: "w", Cordon: true, Message: "disk swap"})
+	if err != nil || w.GetState() != "cordoned" || w.GetMessage() != "disk swap" {
+		t.Fatalf("%v %v", w, err)
+	}
+	r := &berthv1.Request{Id: "waits", Command: []string{"sleep", "1000"}, Resources: &berthv1.Demand{CpuMilli: 100}, StopTimeoutMs: 100}
+	if s := submit(t, c, r).GetStatus(); s.GetState() != "PENDING" {
+		t.Errorf("%v", s)
+	}
+	e, err := c.Explain(t.Context(), "waits")
+	if err != nil || e.GetVerdict().GetReasons()[0].GetCode() != "cordoned" {
+		t.Errorf("%v %v", e, err)
+	}
+	if _, err := c.SetIntent(t.Context(), &berthv1.SetIntentRequest{Worker: "w"}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, c, "waits", "RUNNING")
+	if _, err := c.Cancel(t.Context(), "waits", "enough"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, c, "waits", "CANCELLED")
+	if err := c.SetPool(t.Context(), &berthv1.Pool{Id: "batch", Strategy: "binpack"}); err != nil {
+		t.Fatal(err)
+	}
+	pools, err := c.Pools(t.Context())
+	if err != nil || len(pools) != 2 || pools[0].GetStrategy() != "binpack" {
+		t.Errorf("%v %v", pools, err)
+	}
+	in, err := c.Info(t.Context())
+	if err != nil || in.GetWorkers() != 1 || in.GetArchived() != 1 || in.GetVersion() != "test" {
+		t.Errorf("%v %v", in, err)
+	}
+}
+
+func until(t *testing.T, c *client.Client, id, state string) {
+	t.Helper()
+	reached := errors.New("reached")
+	err := c.Watch(t.Context(), &berthv1.Filter{Ids: []string{id}}, func(s *berthv1.Status) error {
+		if s.GetState() == state {
+			return reached
+		}
+		return nil
+	})
+	if !errors.Is(err, reached) {
+		t.Fatalf("%s did not become %s: %v", id, state, err)
+	}
+}
+
+func TestService_BadInput(t *testing.T) {
+	c, _ := site(t)
+	field := func(err error) string {
+		if fe, ok := errors.AsType[*berth.FieldError](err); ok {
+			return fe.Field
+		}
+		return ""
+	}
+	code := func(err error) string {
+		if ce, ok := errors.AsType[*client.CallError](err); ok {
+			return ce.Code
+		}
+		return ""
+	}
+	ctx := t.Context()
+	_, err := c.Get(ctx, "UPPER")
+	if field(err) != "id" {
+		t.Errorf("get: %v", err)
+	}
+	if _, err = c.Get(ctx, "missing"); code(err) != client.CodeNotFound {
+		t.Errorf("get: %v", err)
+	}
+	if _, err = c.Cancel(ctx, "missing", ""); code(err) != client.CodeNotFound {
+		t.Errorf("cancel: %v", err)
+	}
+	if _, err = c.SetIntent(ctx, &berthv1.SetIntentRequest{Worker: "missing", Cordon: true}); code(err) != client.CodeNotFound {
+		t.Errorf("cordon: %v", err)
+	}
+	if err = c.SetPool(ctx, &berthv1.Pool{Id: "p", Strategy: "best"}); field(err) != "strategy" {
+		t.Errorf("pool: %v", err)
+	}
+	if err = c.List(ctx, &berthv1.Filter{States: []string{"DOING"}}, nil); field(err) != "filter.states" {
+		t.Errorf("list: %v", err)
+	}
+	if err = c.Logs(ctx, &berthv1.LogsRequest{Id: "x", Stream: "stdin"}, nil); field(err) != "stream" {
+		t.Errorf("logs: %v", err)
+	}
+	if err = c.Logs(ctx, &berthv1.LogsRequest{Id: "missing"}, nil); code(err) != client.CodeNotFound {
+		t.Errorf("logs: %v", err)
+	}
+	many := make([]*berthv1.Request, 1001)
+	for i := range many {
+		many[i] = &berthv1.Request{}
+	}
+	if _, err = c.Submit(ctx, many); field(err) != "requests" {
+		t.Errorf("1,001 requests: %v", err)
+	}
+	refusal := submit(t, c, &berthv1.Request{Id: "r", Command: []string{"true"}, Resources: &berthv1.Demand{CpuMilli: -1}}).GetRefusal()
+	if refusal.GetField().GetField() != "resources.cpu_milli" || refusal.GetCode() != client.CodeInvalidArgument {
+		t.Errorf("%v", refusal)
+	}
+}
+
+// A page of another site must not reach the daemon through a browser.
+func TestService_OtherSites(t *testing.T) {
+	_, socket := site(t)
+	h := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	for name, tt := range map[string]struct {
+		host, origin string
+		want         int
+	}{
+		"a program":     {"127.0.0.1:7070", "", http.StatusOK},
+		"another site":  {"127.0.0.1:7070", "https://evil.example", http.StatusForbidden},
+		"rebound name":  {"evil.example:7070", "", http.StatusForbidden},
+		"localhost":     {"localhost:7070", "", http.StatusOK},
+		"loopback IPv6": {"[::1]:7070", "", http.StatusOK},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://berth/berth.v1.BerthService/Info", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = tt.host
+		req.Header.Set("Content-Type", "application/json")
+		if tt.origin != "" {
+			req.Header.Set("Origin", tt.origin)
+		}
+		resp, err := h.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != tt.want {
+			t.Errorf("%s: %d, want %d", name, resp.StatusCode, tt.want)
+		}
+		if err := resp.Body.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestClient_Unreachable(t *testing.T) {
+	c, err := client.New(client.Options{Address: "unix:///no/such/socket", RetryFor: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Info(t.Context())
+	if _, ok := errors.AsType[*client.UnreachableError](err); !ok || !strings.Contains(err.Error(), "/no/such/socket") {
+		t.Errorf("%v", err)
+	}
+	if _, err := client.New(client.Options{Address: "10.0.0.1:7070"}); !errors.Is(err, mtls.ErrNotLoopback) {
+		t.Errorf("beyond loopback in the clear: %v", err)
+	}
+}
