@@ -335,7 +335,8 @@ func agent(dir string) {
 	if _, err := r.Start(context.Background(), h.spec("left", sh("setsid sleep 1003 & sleep 1004")...)); err != nil {
 		panic(err)
 	}
-	for opts.Guard != nil && len(processes(isGuard)) == 0 {
+	tree := func(pid int) bool { return marked(pid, r.mark+".") }
+	for len(processes(tree)) < 2 || (opts.Guard != nil && len(processes(isGuard)) == 0) {
 		<-time.After(time.Millisecond)
 	}
 	fmt.Println(r.mark)
