@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/berthd/berth"
@@ -110,6 +111,16 @@ type localOptions struct {
 	log        *zap.Logger
 }
 
+// errorsOf leaves out etcd's advice for production.
+func errorsOf(log *zap.Logger) *zap.Logger {
+	return log.WithOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core {
+		if less, err := zapcore.NewIncreaseLevelCore(c, zap.ErrorLevel); err == nil {
+			return less
+		}
+		return c // it tells errors only already
+	}))
+}
+
 // local is a whole Berth that runs.
 type local struct {
 	dir, api, store string
@@ -127,7 +138,7 @@ func runLocal(ctx context.Context, opts localOptions, use func(*local) error) (e
 	}
 	l := &local{dir: opts.dir}
 	l.node, err = openNode(ctx, nodeOptions{
-		embedded: embed.Options{Dir: opts.dir, Listen: opts.etcdListen, Log: opts.log.Named("etcd")},
+		embedded: embed.Options{Dir: opts.dir, Listen: opts.etcdListen, Log: errorsOf(opts.log).Named("etcd")},
 		daemon:   daemon.Options{ID: "dev", Version: version, Log: opts.log},
 		listen:   opts.listen, log: opts.log,
 	})

@@ -174,7 +174,15 @@ func describe(s *berthv1.Status) string {
 	case s.GetState() == string(berth.StatePending) && s.GetReason() != "":
 		return fmt.Sprintf("waits for attempt %d: the last one ended: %s", s.GetAttempt(), s.GetReason())
 	}
-	return strings.TrimSpace(s.GetReason() + " " + s.GetMessage() + " " + exitText(s.GetExit()))
+	why := s.GetMessage()
+	if exit := exitText(s.GetExit()); exit != "" {
+		why = exit // the message repeats it
+	}
+	switch berth.EndReason(s.GetReason()) {
+	case "", berth.EndExited, berth.EndSignaled, berth.EndOOM, berth.EndStartFailed:
+		return why
+	}
+	return strings.TrimSuffix(strings.ReplaceAll(s.GetReason(), "_", " ")+": "+why, ": ")
 }
 
 func reasonsOf(v *berthv1.Verdict) string {

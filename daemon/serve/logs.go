@@ -66,7 +66,11 @@ func (s *service) follow(ctx context.Context, st daemon.Status, m *berthv1.LogsR
 		if st.Attempt < from || st.Worker == "" {
 			return nil // it ended without another attempt
 		}
-		if err := s.readAttempt(ctx, &st, m, send); err != nil {
+		err = s.readAttempt(ctx, &st, m, send)
+		if connect.CodeOf(err) == connect.CodeNotFound && neverRan(&st) {
+			err = nil // it has no output
+		}
+		if err != nil {
 			return err
 		}
 		if st.State.Final() || m.GetAttempt() > 0 {
@@ -74,6 +78,10 @@ func (s *service) follow(ctx context.Context, st daemon.Status, m *berthv1.LogsR
 		}
 		from = st.Attempt + 1
 	}
+}
+
+func neverRan(st *daemon.Status) bool {
+	return st.Exit != nil && (st.Exit.Kind == berth.ExitStartFailed || st.Exit.Kind == berth.ExitRejected)
 }
 
 // hasOutput says whether an attempt from on has something to read, or none will.

@@ -47,7 +47,7 @@ func (r *Runtime) runGuard(ctx context.Context) error {
 		return fmt.Errorf("tell the guard: %w", err)
 	}
 	// Its own session: what stops the agent's terminal must not stop it first.
-	cmd := &exec.Cmd{Path: r.opts.Guard[0], Args: r.opts.Guard, Env: []string{}, SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
+	cmd := &exec.Cmd{Path: r.opts.Guard[0], Args: r.opts.Guard[1:], Env: []string{}, SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return fmt.Errorf("make a pipe to the guard: %w", err)

@@ -24,8 +24,8 @@ type Options struct {
 	LogFiles logfile.Options
 	// NoCgroups leaves processes where the agent is, without limits.
 	NoCgroups bool
-	// Guard is the command that becomes the guard, whose main must call Guard;
-	// empty means none.
+	// Guard is the binary that becomes the guard, and its arguments from the
+	// zeroth on; its main must call Guard. Empty means none.
 	Guard []string
 	Log   *zap.Logger
 }

@@ -30,7 +30,7 @@ const (
 
 func TestMain(m *testing.M) {
 	switch {
-	case len(os.Args) > 1 && os.Args[1] == asGuard:
+	case os.Args[0] == asGuard:
 		if err := Guard(context.Background(), os.Stdin); err != nil {
 			panic(err)
 		}
