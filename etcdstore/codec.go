@@ -91,6 +91,9 @@ func Decode(kind berth.Kind, value []byte) (any, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s record: something follows the JSON value", kind)
 	}
+	if err := complete(r); err != nil {
+		return nil, fmt.Errorf("%s record: %w", kind, err)
+	}
 	return r, nil
 }
 

@@ -1,0 +1,63 @@
+package etcdstore
+
+import (
+	"fmt"
+
+	"github.com/berthd/berth"
+)
+
+// complete refuses a record that lacks a word which decides what is done with
+// it: encoding/json takes an absent field for an empty one.
+func complete(record any) error {
+	switch r := record.(type) {
+	case *berth.Submission:
+		return completeRequest(&r.Spec)
+	case *berth.Progress:
+		return present("state", r.State)
+	case *berth.Allocation:
+		if r.Stop != nil && r.Stop.Reason == "" {
+			return present("stop.reason", r.Stop.Reason)
+		}
+		if err := completeExit(r.Exit); err != nil {
+			return err
+		}
+		return present("state", r.State)
+	case *berth.Archive:
+		if err := present("state", r.State); err != nil {
+			return err
+		}
+		if err := present("reason", r.Reason); err != nil {
+			return err
+		}
+		if err := completeExit(r.Exit); err != nil {
+			return err
+		}
+		return completeRequest(&r.Spec)
+	case *berth.Pool:
+		return present("strategy", r.Strategy)
+	}
+	return nil
+}
+
+func completeRequest(r *berth.Request) error {
+	for _, c := range r.Constraints {
+		if err := present("spec.constraints.operator", c.Operator); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func completeExit(e *berth.Exit) error {
+	if e == nil {
+		return nil
+	}
+	return present("exit.kind", e.Kind)
+}
+
+func present[W ~string](field string, word W) error {
+	if word == "" {
+		return fmt.Errorf("field %q is missing", field)
+	}
+	return nil
+}

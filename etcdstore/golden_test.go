@@ -1,0 +1,318 @@
+package etcdstore
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/berthd/berth"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata and the examples of docs/keyspace.md")
+
+var keyspaceDoc = filepath.Join("..", "docs", "keyspace.md")
+
+func at(s int) time.Time { return time.Date(2026, 11, 25, 3, 7, s, 293_716_000, time.UTC) }
+
+func amounts(cpu, memory int64) berth.Quantities {
+	return berth.Quantities{CPUMilli: cpu, MemoryBytes: memory, DiskBytes: 1 << 30, Custom: map[string]int64{"license": 1}}
+}
+
+func share() berth.Share {
+	return berth.Share{Quantities: amounts(500, 256<<20), Ports: []int32{20000}, Devices: []berth.DeviceShare{{Name: "gpu0", Milli: 500}}}
+}
+
+func capacity() berth.Capacity {
+	return berth.Capacity{
+		Quantities: berth.Quantities{CPUMilli: 10_000, MemoryBytes: 20 << 30, DiskBytes: 100 << 30, Custom: map[string]int64{"license": 4}},
+		Ports:      berth.PortRange{First: 20000, Last: 32767}, Devices: []berth.Device{{Name: "gpu0", Type: "t4"}},
+	}
+}
+
+func exampleRequest() berth.Request {
+	return berth.Request{
+		ID: "train-7", Tenant: "vision", Pool: "default", Priority: 10, Command: []string{"/opt/train", "--epochs", "3"},
+		Env: map[string]string{"MODE": "fast"}, Dir: "/srv", User: "train:train", Image: "registry.example/train:3",
+		Resources: berth.Demand{
+			Quantities: amounts(500, 256<<20), Ports: []berth.PortDemand{{Name: "http", Number: 20000}},
+			Devices: []berth.DeviceDemand{{Types: []string{"t4"}, Count: 1, Milli: 500}},
+		},
+		Constraints: []berth.Constraint{{Label: "zone", Operator: berth.OperatorIn, Values: []string{"a"}}},
+		AffinityKey: "vision-model", Labels: map[string]string{"team": "vision"}, Group: &berth.Membership{ID: "run-3", Size: 2, MinCount: 2},
+		Retry:         berth.RetryPolicy{MaxAttempts: 3, OnFailure: true, BackoffMS: 100},
+		StopTimeoutMS: 10_000, StartTimeoutMS: 10_000, RunLimitMS: 3_600_000, PendingLimitMS: 600_000, KeepMS: 5_000,
+	}
+}
+
+// examples has a record of every kind, with every field set.
+func examples(t *testing.T) map[berth.Kind]any {
+	t.Helper()
+	h := berth.Header{Version: 1, Txn: "3f9c2d51-1a4"}
+	spec := exampleRequest()
+	digest, err := spec.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	priority := int32(50)
+	exit := &berth.Exit{Kind: berth.ExitSignaled, Code: 137, Signal: "SIGKILL", OOM: true, Message: "the kernel killed a process: out of memory", At: at(59)}
+	return map[berth.Kind]any{
+		berth.KindSchema: &berth.Schema{Header: h, Layout: 1},
+		berth.KindWorker: &berth.Worker{
+			Header: h, Pool: "default", Address: "127.0.0.1:36951", Capacity: capacity(), Labels: map[string]string{"zone": "a"},
+			Lease: "694d9a3b2f1c4e0a", TTLSeconds: 10, KillMS: 2000, Enforces: []string{"cpu", "memory"}, Hostname: "rack1-07",
+			BootID: "0a7a4b6e-5f0e-4f0e-9f5b-5a4e4a1d6f52", Agent: "v0.1.0", StartedAt: at(1),
+		},
+		berth.KindConditions: &berth.Conditions{
+			Header: h, WarmImages: []string{"registry.example/train:3"}, WarmKeys: []string{"vision-model"},
+			Devices: map[string]string{"gpu0": "XID 79"}, Pressure: []string{"memory"},
+		},
+		berth.KindIntent: &berth.Intent{Header: h, Cordon: true, Drain: true, Remove: true, Message: "disk swap", At: at(2)},
+		berth.KindLedger: &berth.Ledger{
+			Header: h, Epoch: 17, Capacity: capacity(), Count: 1, Reserved: share(), Held: berth.Share{Quantities: berth.Quantities{CPUMilli: 250}},
+			Claims: []berth.Claim{{Request: "train-8", Attempt: 1, Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 250}}}},
+			Lease:  "694d9a3b2f1c4e0a", TTLSeconds: 10, KillMS: 2000,
+		},
+		berth.KindRequest: &berth.Submission{Header: h, Digest: digest, SubmittedAt: at(3), Spec: spec},
+		berth.KindState: &berth.Progress{
+			Header: h, State: berth.StatePlaced, Attempt: 2, Used: 1, Worker: "rack1-07", Epoch: 17, PlanID: "3f9c2d51-1a4",
+			NotBefore: at(4), Priority: &priority, Avoid: []berth.WorkerID{"rack1-08"}, LastEnd: berth.EndStartFailed,
+		},
+		berth.KindAllocation: &berth.Allocation{
+			Header: h, State: berth.StateExited, Attempt: 2, Epoch: 17, PlanID: "3f9c2d51-1a4", Tenant: "vision", Share: share(),
+			QuotaBlock: "d1", Group: "run-3", GroupAttempt: 1, StartTimeoutMS: 10_000, KeepMS: 5_000, PlacedAt: at(5), StartedAt: at(6),
+			Stop: &berth.StopOrder{Reason: berth.StopRunLimit, Deadline: at(58), Message: "ran for an hour"}, Exit: exit,
+			Planned: berth.Basis{Revision: 41, Clock: at(5), Seed: 7, Policy: "spread/1", Overlay: map[string]berth.Revision{"ledgers/rack1-07": 42}},
+		},
+		berth.KindArchive: &berth.Archive{
+			Header: h, Digest: digest, Spec: spec, State: berth.StateFailed, Reason: berth.EndOOM, Message: "out of memory", Attempt: 2, Worker: "rack1-07",
+			Exit: exit, SubmittedAt: at(3), PlacedAt: at(5), StartedAt: at(6), EndedAt: at(59),
+		},
+		berth.KindGroup:      &berth.Group{Header: h, Size: 2, MinCount: 2, Digest: digest, Attempt: 1},
+		berth.KindHold:       &berth.Hold{Header: h, Workers: []berth.WorkerID{"rack1-07", "rack1-08"}},
+		berth.KindDaemon:     &berth.Daemon{Header: h, Address: "127.0.0.1:7070", Program: "v0.1.0", MaxSchema: 1, StartedAt: at(0)},
+		berth.KindPool:       &berth.Pool{Header: h, Strategy: berth.StrategyBinpack},
+		berth.KindTenant:     &berth.Tenant{Header: h, Quota: amounts(100_000, 200<<30)},
+		berth.KindQuotaBlock: &berth.QuotaBlock{Header: h, Block: amounts(10_000, 20<<30), Used: amounts(500, 256<<20)},
+		berth.KindSupply:     &berth.Supply{Header: h, Pool: "default", Count: 3, At: at(8)},
+	}
+}
+
+func golden(kind berth.Kind) string { return filepath.Join("testdata", string(kind)+".json") }
+
+// Every record is stored as its golden file says, and read back as it was.
+func TestCodec_Golden(t *testing.T) {
+	for kind, want := range examples(t) {
+		t.Run(string(kind), func(t *testing.T) {
+			value, err := encode(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if *update {
+				if err := os.WriteFile(golden(kind), []byte(value+"\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			file, err := os.ReadFile(golden(kind))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(strings.TrimSpace(string(file)), value); diff != "" {
+				t.Errorf("stored otherwise (-golden +now); a changed format needs a new version\n%s", diff)
+			}
+			got, err := Decode(kind, file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("read otherwise\n%s", diff)
+			}
+		})
+	}
+}
+
+// The examples leave no field out, so that the page and the goldens hold all
+// there are.
+func TestExamples_Complete(t *testing.T) {
+	for kind, r := range examples(t) {
+		checkSet(t, string(kind), reflect.ValueOf(r).Elem())
+	}
+}
+
+func checkSet(t *testing.T, path string, v reflect.Value) {
+	t.Helper()
+	switch v.Kind() {
+	case reflect.Pointer:
+		checkSet(t, path, v.Elem())
+	case reflect.Slice:
+		for i := range v.Len() {
+			checkSet(t, path, v.Index(i))
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			return
+		}
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			// A claim is a small share: the shares elsewhere are whole.
+			if small := strings.HasSuffix(path, "Held") || strings.HasSuffix(path, "Claims.Share"); v.Field(i).IsZero() && !f.Anonymous && !small {
+				t.Errorf("%s.%s is not set", path, f.Name)
+			}
+			if small := strings.HasSuffix(path, "Held") || strings.HasSuffix(path, "Claims.Share"); !small {
+				checkSet(t, path+"."+f.Name, v.Field(i))
+			}
+		}
+	}
+}
+
+var exampleBlock = regexp.MustCompile("(?s)<!-- example: ([a-z_]+) -->\n```json\n(.*?)```")
+
+// The page shows every record as it is stored, and has a row for every field.
+func TestKeyspaceDoc(t *testing.T) {
+	text, err := os.ReadFile(keyspaceDoc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	records := examples(t)
+	seen := map[berth.Kind]bool{}
+	next := exampleBlock.ReplaceAllStringFunc(string(text), func(block string) string {
+		m := exampleBlock.FindStringSubmatch(block)
+		kind := berth.Kind(m[1])
+		seen[kind] = true
+		value, err := encode(records[kind])
+		if err != nil || records[kind] == nil {
+			t.Errorf("example of %s: %v", kind, err)
+			return block
+		}
+		var pretty bytes.Buffer
+		if err := json.Indent(&pretty, []byte(value), "", "  "); err != nil {
+			t.Error(err)
+		}
+		return fmt.Sprintf("<!-- example: %s -->\n```json\n%s\n```", kind, pretty.String())
+	})
+	for kind := range records {
+		if !seen[kind] {
+			t.Errorf("the page has no example of %s", kind)
+		}
+	}
+	if *update {
+		if err := os.WriteFile(keyspaceDoc, []byte(next), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	} else if diff := cmp.Diff(string(text), next); diff != "" {
+		t.Errorf("the page shows other values (go test ./etcdstore -update)\n%s", diff)
+	}
+	for kind, r := range records {
+		for _, name := range fieldsOf(reflect.TypeOf(r).Elem()) {
+			if !strings.Contains(next, "`"+name+"`") && !strings.Contains(next, "."+name+"`") {
+				t.Errorf("%s: the page does not tell of field %q", kind, name)
+			}
+		}
+	}
+}
+
+// fieldsOf are the names of all JSON fields, at any depth.
+func fieldsOf(t reflect.Type) []string {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		return fieldsOf(t.Elem())
+	case reflect.Struct:
+	default:
+		return nil
+	}
+	var out []string
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+			out = append(out, name)
+		}
+		if f.Type != reflect.TypeFor[time.Time]() {
+			out = append(out, fieldsOf(f.Type)...)
+		}
+	}
+	return out
+}
+
+func TestDecode_Refuses(t *testing.T) {
+	for name, tt := range map[string]struct {
+		kind  berth.Kind
+		value string
+		want  string
+	}{
+		"unknown kind":      {"things", `{"version":1}`, `kind "things" is unknown`},
+		"no JSON":           {berth.KindPool, `spread`, "pools record"},
+		"newer version":     {berth.KindPool, `{"version":2,"txn":"t","strategy":"spread"}`, "newer version"},
+		"no version":        {berth.KindPool, `{"txn":"t","strategy":"spread"}`, "version 0"},
+		"unknown field":     {berth.KindPool, `{"version":1,"txn":"t","strategy":"spread","colour":"red"}`, `"colour"`},
+		"unknown word":      {berth.KindPool, `{"version":1,"txn":"t","strategy":"best"}`, "strategy"},
+		"trailing garbage":  {berth.KindPool, `{"version":1,"txn":"t","strategy":"spread"} x`, "after top-level value"},
+		"two values":        {berth.KindPool, `{"version":1,"txn":"t","strategy":"spread"}{}`, "pools record"},
+		"a word is missing": {berth.KindAllocation, `{"version":1,"txn":"t"}`, `"state" is missing`},
+		"another type":      {berth.KindPool, `{"version":1,"txn":"t","strategy":7}`, "pools record"},
+		"overflow":          {berth.KindLedger, `{"version":1,"txn":"t","epoch":9223372036854775808}`, "ledgers record"},
+		"oversize":          {berth.KindPool, `{"version":1,"txn":"` + strings.Repeat("t", MaxValueBytes) + `"}`, "at most 262144"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Decode(tt.kind, []byte(tt.value))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// What Decode takes is written back as a value that it reads the same.
+func FuzzDecode(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*.json"))
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no goldens: %v", err)
+	}
+	for _, name := range files {
+		value, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(strings.TrimSuffix(filepath.Base(name), ".json"), value)
+	}
+	f.Fuzz(func(t *testing.T, kind string, value []byte) {
+		first, err := Decode(berth.Kind(kind), value)
+		if err != nil {
+			return
+		}
+		again, err := encode(first)
+		if err != nil {
+			return // above the bound once it is written out
+		}
+		second, err := Decode(berth.Kind(kind), []byte(again))
+		if err != nil {
+			t.Fatalf("%s: not read back: %v", again, err)
+		}
+		if third, err := encode(second); err != nil || third != again {
+			t.Fatalf("%s became %s (%v)", again, third, err)
+		}
+	})
+}
+
+func FuzzParseKey(f *testing.F) {
+	for _, k := range []string{"schema", "workers/w", "allocations/w/r", "tenants/t", "tenants/t/d", "quota_blocks/x", "requests/", "x"} {
+		f.Add("/berth/" + k)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		k, err := keys{"/berth/"}.parse(key)
+		if err != nil {
+			return
+		}
+		if back := (keys{"/berth/"}).format(k); back != key {
+			t.Fatalf("%q is %+v, which is %q", key, k, back)
+		}
+	})
+}
