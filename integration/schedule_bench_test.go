@@ -2,81 +2,30 @@ package integration_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/api/wire"
 	"github.com/berthd/berth/daemon"
-	"github.com/berthd/berth/daemon/embed"
-	"github.com/berthd/berth/etcdstore"
-	"github.com/berthd/berth/worker"
 )
 
-// site is a daemon on an embedded etcd, with workers of 10 cores and 20 GB.
-func site(b *testing.B, workers int) *daemon.Daemon {
-	b.Helper()
-	server, err := embed.Start(b.Context(), embed.Options{Dir: b.TempDir(), Listen: "127.0.0.1:0"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	store, err := etcdstore.New(server.Client(), etcdstore.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	d, err := daemon.New(store, daemon.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 2)
-	go func() { ended <- d.Run(ctx) }()
-	<-d.Ready()
-	shape := worker.Shape{Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 10_000, MemoryBytes: 20 << 30}}}
-	h, err := worker.NewHollow(worker.HollowOptions{Store: store, Name: "w", Count: workers, Shapes: []worker.Shape{shape}, RunFor: time.Millisecond})
-	if err != nil {
-		b.Fatal(err)
-	}
-	hctx, stop := context.WithCancel(context.Background())
-	hended := make(chan error, 1)
-	go func() { hended <- h.Run(hctx) }()
-	b.Cleanup(func() {
-		stop()
-		if err := <-hended; err != nil && !errors.Is(err, context.Canceled) {
-			b.Error(err)
-		}
-		cancel()
-		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
-			b.Error(err)
-		}
-		if err := server.Close(); err != nil {
-			b.Error(err)
-		}
-	})
-	ready(b, d, workers)
-	return d
-}
+// submitter submits one request, and returns the worker that it was placed on
+// at once.
+type submitter func(ctx context.Context, r berth.Request) (berth.WorkerID, error)
 
-// ready waits until all workers can be placed on. Their ledgers are opened in
-// few transactions, so each look costs about as much as the wait.
-func ready(b *testing.B, d *daemon.Daemon, workers int) {
-	b.Helper()
-	for {
-		all, err := d.Workers(b.Context())
+func direct(d *daemon.Daemon) submitter {
+	return func(ctx context.Context, r berth.Request) (berth.WorkerID, error) {
+		res, err := d.Submit(ctx, []berth.Request{r})
 		if err != nil {
-			b.Fatal(err)
+			return "", err
 		}
-		n := 0
-		for _, w := range all {
-			if w.State == "ready" {
-				n++
-			}
-		}
-		if n == workers {
-			return
-		}
+		return res[0].Status.Worker, res[0].Err
 	}
 }
 
@@ -84,12 +33,43 @@ func ready(b *testing.B, d *daemon.Daemon, workers int) {
 // submitted by 100 concurrent calls, on 20 workers; etcd syncs every write. The
 // time is from the first call until the last request is placed, durably.
 func BenchmarkScheduleContainerRequests(b *testing.B) {
-	const requests, workers = 100, 20
-	d := site(b, workers)
-	before, err := d.Info(b.Context())
-	if err != nil {
-		b.Fatal(err)
+	b.Run("via=process", func(b *testing.B) {
+		s := newSite(b, siteOptions{workers: 20})
+		benchmarkRounds(b, s, []submitter{direct(s.daemons[0])})
+	})
+	b.Run("via=api", func(b *testing.B) {
+		s := newSite(b, siteOptions{workers: 20})
+		c := s.api(s.daemons[0])
+		benchmarkRounds(b, s, []submitter{func(ctx context.Context, r berth.Request) (berth.WorkerID, error) {
+			res, err := c.Submit(ctx, []*berthv1.Request{wire.FromRequest(&r)})
+			if err != nil {
+				return "", err
+			}
+			if f := res[0].GetRefusal(); f != nil {
+				return "", fmt.Errorf("refused: %s", f.GetMessage())
+			}
+			return berth.WorkerID(res[0].GetStatus().GetWorker()), nil
+		}})
+	})
+}
+
+// BenchmarkLockContention submits the same 100 requests to 16 daemons that share
+// one store and 3 workers, so that their reservations collide. Each must be
+// placed exactly once, and none may fail.
+func BenchmarkLockContention(b *testing.B) {
+	s := newSite(b, siteOptions{daemons: 16, workers: 3})
+	var all []submitter
+	for _, d := range s.daemons {
+		all = append(all, direct(d))
 	}
+	benchmarkRounds(b, s, all)
+}
+
+// benchmarkRounds submits 100 requests in each round, in turn to each of by.
+func benchmarkRounds(b *testing.B, s *site, by []submitter) {
+	b.Helper()
+	const requests = 100
+	before := counters(b, s)
 	var times []time.Duration
 	used := make(map[berth.WorkerID]int)
 	round := 0
@@ -98,43 +78,91 @@ func BenchmarkScheduleContainerRequests(b *testing.B) {
 		round++
 		start := time.Now()
 		var wg sync.WaitGroup
-		var mu sync.Mutex
+		var mu sync.Mutex // guards times, used
 		for i := range requests {
 			wg.Go(func() {
-				r := berth.Request{
-					ID: berth.RequestID(fmt.Sprintf("r%d-%d", round, i)), Command: []string{"true"},
-					Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: 100, MemoryBytes: 256 << 20}},
+				r := small(fmt.Sprintf("r%d-%d", round, i))
+				w, err := by[i%len(by)](b.Context(), r)
+				if err == nil && w == "" {
+					w, err = placement(b.Context(), s.daemons[i%len(s.daemons)], r.ID)
 				}
-				res, err := d.Submit(b.Context(), []berth.Request{r})
 				took := time.Since(start)
-				if err != nil || res[0].Err != nil || res[0].Status.Worker == "" {
-					b.Errorf("%s was not placed: %v %+v", r.ID, err, res)
+				if err != nil || w == "" {
+					b.Errorf("%s was not placed: %v", r.ID, err)
 					return
 				}
 				mu.Lock()
 				defer mu.Unlock()
 				times = append(times, took)
-				used[res[0].Status.Worker]++
+				used[w]++
 			})
 		}
 		wg.Wait()
 		b.StopTimer()
-		idle(b, d)
+		for _, d := range s.daemons {
+			idle(b, d)
+		}
 		b.StartTimer()
 	}
-	report(b, d, before, times, used, requests)
+	b.StopTimer()
+	report(b, before, counters(b, s), times, used, requests)
+	checkOnce(b, s, round*requests)
 }
 
-// idle waits until nothing runs, so that rounds are alike.
-func idle(b *testing.B, d *daemon.Daemon) {
+// placement waits until a request is placed, and says where.
+func placement(ctx context.Context, d *daemon.Daemon, id berth.RequestID) (berth.WorkerID, error) {
+	var w berth.WorkerID
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	err := d.Watch(ctx, daemon.Filter{IDs: []berth.RequestID{id}}, func(st daemon.Status) error {
+		if w = st.Worker; w != "" {
+			stop()
+		}
+		return nil
+	})
+	if w != "" {
+		err = nil
+	}
+	return w, err
+}
+
+// checkOnce counts how often each request was placed, in the store's archive:
+// an end names the attempt, and the first one is the only one.
+func checkOnce(b *testing.B, s *site, requests int) {
 	b.Helper()
-	for {
-		in, err := d.Info(b.Context())
-		if err != nil {
-			b.Fatal(err)
+	n := 0
+	_, err := s.store.Scan(b.Context(), berth.KindArchive, "", func(f berth.Fact) error {
+		a, ok := f.Record.(*berth.Archive)
+		if !ok || a.State != berth.StateSucceeded || a.Attempt != 1 {
+			b.Errorf("%s ended otherwise: %+v", f.Key.ID, f.Record)
 		}
-		if in.Requests == 0 {
-			return
-		}
+		n++
+		return nil
+	})
+	if err != nil || n != requests {
+		b.Errorf("%d of %d requests ended: %v", n, requests, err)
+	}
+}
+
+// BenchmarkEtcdTxn is etcd's own limit for the same writes: the transactions
+// that 100 placements need at least (one), and 100 of them one after the other.
+func BenchmarkEtcdTxn(b *testing.B) {
+	for _, txns := range []int{1, 100} {
+		b.Run(fmt.Sprintf("txns=%d", txns), func(b *testing.B) {
+			s := newSite(b, siteOptions{})
+			value := string(make([]byte, 600)) // about a request's, a state's and an allocation's in all
+			for b.Loop() {
+				for t := range txns {
+					var ops []clientv3.Op
+					for i := range 300 / txns {
+						ops = append(ops, clientv3.OpPut(fmt.Sprintf("/limit/%d-%d", t, i), value))
+					}
+					if _, err := s.etcd.Client().Txn(b.Context()).Then(ops...).Commit(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			b.ReportMetric(b.Elapsed().Seconds()*1000/float64(b.N), "ms/100")
+		})
 	}
 }
