@@ -20,7 +20,8 @@ type builder struct {
 	ops     int
 	bytes   int64
 	maxOps  int
-	keys    []berth.Key // to look at again
+	acted   map[berth.RequestID]struct{} // a plan changes a request once
+	keys    []berth.Key                  // to look at again
 	subs    []*submission
 }
 
@@ -35,7 +36,7 @@ const (
 func newBuilder(l *loop, now time.Time) *builder {
 	return &builder{
 		l: l, now: now, plan: &berth.Plan{ID: l.store.NewTxnID()},
-		writes: make(map[berth.WorkerID]int), maxOps: l.store.Limits().Ops - spareOps,
+		writes: make(map[berth.WorkerID]int), acted: make(map[berth.RequestID]struct{}), maxOps: l.store.Limits().Ops - spareOps,
 	}
 }
 
@@ -53,6 +54,18 @@ func (b *builder) add(ops int, bytes int64, again berth.Key) {
 	b.ops += ops
 	b.bytes += bytes
 	b.keys = append(b.keys, again)
+}
+
+// claim says whether the plan leaves a request alone so far; from now on it does
+// not. What is refused is looked at again: by what the plan brings when it
+// applies, or with the rest when it does not.
+func (b *builder) claim(id berth.RequestID, again berth.Key) bool {
+	if _, taken := b.acted[id]; taken {
+		b.keys = append(b.keys, again)
+		return false
+	}
+	b.acted[id] = struct{}{}
+	return true
 }
 
 func (b *builder) ledgerWrite(w berth.WorkerID) *berth.LedgerWrite {

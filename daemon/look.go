@@ -136,6 +136,7 @@ func (l *loop) lookAllocation(k berth.Key, b *builder) {
 	switch {
 	case !d.at.IsZero():
 		l.timers.set(k, d.at)
+	case (d.stop != nil || d.end != "") && !b.claim(id, k):
 	case d.stop != nil:
 		b.stop(k, a, mod, d.stop)
 	case d.end != "":
@@ -190,6 +191,9 @@ func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 func (l *loop) closing(id berth.RequestID, sub *berth.Submission, prog *berth.Progress, mod berth.Revision, b *builder) bool {
 	if c := l.cancels[id]; c != nil {
 		l.queue.remove(id)
+		if !b.claim(id, requestKey(id)) {
+			return true
+		}
 		b.cancel(id, sub, prog, mod, verdict{state: berth.StateCancelled, reason: berth.EndCancelled, message: c.message})
 		return true
 	}
@@ -203,6 +207,9 @@ func (l *loop) closing(id berth.RequestID, sub *berth.Submission, prog *berth.Pr
 		return false
 	}
 	l.queue.remove(id)
+	if !b.claim(id, requestKey(id)) {
+		return true
+	}
 	b.cancel(id, sub, prog, mod, verdict{state: berth.StateExpired, reason: berth.EndPendingLimit, message: "not placed within its limit of " + limit.String()})
 	return true
 }

@@ -198,7 +198,8 @@ func (l *loop) answered(a answer) {
 			l.notBefore = l.now().Add(10 * time.Millisecond)
 		}
 		a.b.again()
-	case errors.Is(a.err, etcdstore.ErrTooLarge) && a.b.members > 1:
+	case (errors.Is(a.err, etcdstore.ErrTooLarge) || errors.Is(a.err, etcdstore.ErrMalformed)) && a.b.members > 1:
+		// One bad member must not hold the others up: the halves find it.
 		l.batch = max(1, a.b.members/2)
 		a.b.again()
 	case errors.Is(a.err, etcdstore.ErrNewerSchema):

@@ -181,7 +181,7 @@ func (s *Store) probe(ctx context.Context) error {
 			s.mu.Unlock()
 			return nil
 		}
-		if refused, refusal := refusedBefore(err); !refused || !errors.Is(refusal, ErrTooLarge) {
+		if refused, _, refusal := refusedBefore(err); !refused || !errors.Is(refusal, ErrTooLarge) {
 			return fmt.Errorf("probe the store's transaction limit: %w", err)
 		}
 	}

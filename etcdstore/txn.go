@@ -189,7 +189,7 @@ func (s *Store) settle(ctx context.Context, cmps []clientv3.Cmp, then, els []cli
 		if err == nil {
 			return resp, sends, nil
 		}
-		if refused, refusal := refusedBefore(err); refused && sends == 1 {
+		if refused, always, refusal := refusedBefore(err); refused && (always || sends == 1) {
 			return nil, sends, refusal
 		}
 		noSpace = noSpace || isNoSpace(err)

@@ -1,0 +1,73 @@
+package daemon
+
+import (
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+)
+
+// loopWith is a loop that nothing runs, with facts in its view.
+func loopWith(t *testing.T, facts ...berth.Fact) *loop {
+	t.Helper()
+	store, err := etcdstore.New(new(clientv3.Client), etcdstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := New(store, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range facts {
+		facts[i].Create, facts[i].Mod = berth.Revision(i+1), berth.Revision(i+1)
+	}
+	d.loop.takeFacts(facts)
+	return d.loop
+}
+
+func running(id berth.RequestID) []berth.Fact {
+	share := berth.Share{Quantities: berth.Quantities{CPUMilli: 100}}
+	return []berth.Fact{
+		{Key: workerKey("w"), Record: &berth.Worker{Pool: "default"}},
+		{Key: berth.Key{Kind: berth.KindLedger, ID: "w"}, Record: &berth.Ledger{Epoch: 1, Count: 1, Reserved: share}},
+		{Key: requestKey(id), Record: &berth.Submission{Spec: berth.Request{ID: id}.Normalize()}},
+		{Key: berth.Key{Kind: berth.KindState, ID: string(id)}, Record: &berth.Progress{State: berth.StatePlaced, Attempt: 1, Worker: "w", Epoch: 1}},
+		{Key: allocationKey("w", id), Record: &berth.Allocation{State: berth.StateRunning, Attempt: 1, Epoch: 1, Share: share}},
+	}
+}
+
+// A request whose allocation is due twice in one step, first by a report and
+// then by its cancel, is ordered to stop once: etcd refuses a transaction that
+// writes a key twice, and settled as an unknown outcome it held up the daemon
+// for ever (found by TestChaos).
+func TestStep_CancelDueTwice(t *testing.T) {
+	l := loopWith(t, running("r")...)
+	l.orderCancel("r", "", make(chan struct{}))
+	b := newBuilder(l, time.Now())
+	for _, k := range []berth.Key{allocationKey("w", "r"), requestKey("r"), allocationKey("w", "r")} {
+		l.look(k, b)
+	}
+	if n := len(b.plan.Stops); n != 1 {
+		t.Errorf("%d stop orders in one plan, want 1: %+v", n, b.plan.Stops)
+	}
+}
+
+// The same for one that has exited: it ends once.
+func TestStep_EndDueTwice(t *testing.T) {
+	facts := running("r")
+	a, ok := facts[4].Record.(*berth.Allocation)
+	if !ok {
+		t.Fatal("no allocation")
+	}
+	a.State, a.Exit = berth.StateExited, &berth.Exit{Kind: berth.ExitExited}
+	l := loopWith(t, facts...)
+	b := newBuilder(l, time.Now())
+	l.look(allocationKey("w", "r"), b)
+	l.look(allocationKey("w", "r"), b)
+	if n := len(b.plan.Ends); n != 1 {
+		t.Errorf("%d ends in one plan, want 1", n)
+	}
+}
