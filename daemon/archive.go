@@ -84,13 +84,12 @@ func (l *loop) purge() {
 	if x.purging {
 		return
 	}
-	keep := l.d.opts.Retention
-	now := l.now()
+	keep, now := l.d.opts.Retention, l.now()
 	var batch []aged
 	for len(x.oldest) > 0 && len(batch) < purgeBatch {
 		o := x.oldest[0]
 		expires := o.endedAt.Add(keep.MaxAge)
-		tooLarge := x.bytes > keep.MaxBytes && now.Sub(o.endedAt) > time.Minute
+		tooLarge := x.bytes > l.archiveBound() && now.Sub(o.endedAt) > time.Minute
 		if now.Before(expires) && !tooLarge {
 			l.timers.set(berth.Key{Kind: berth.KindArchive}, l.nextPurge(expires, o.endedAt))
 			break
@@ -108,10 +107,19 @@ func (l *loop) purge() {
 	}
 }
 
+// archiveBound is how large the archive may be: what was asked for, and never
+// more than a quarter of the store.
+func (l *loop) archiveBound() int64 {
+	if q := l.space.QuotaBytes / 4; q > 0 {
+		return min(l.d.opts.Retention.MaxBytes, q)
+	}
+	return l.d.opts.Retention.MaxBytes
+}
+
 // nextPurge: where bytes press, a record may go a minute after its end, so that
 // a submitter who asks again after a time-out still finds it.
 func (l *loop) nextPurge(expires, endedAt time.Time) time.Time {
-	if l.archive.bytes > l.d.opts.Retention.MaxBytes {
+	if l.archive.bytes > l.archiveBound() {
 		return endedAt.Add(time.Minute + time.Millisecond)
 	}
 	return expires

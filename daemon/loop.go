@@ -187,6 +187,7 @@ func (l *loop) answered(a answer) {
 	switch {
 	case a.err == nil:
 		l.commits++
+		l.space.InUseBytes += a.b.bytes // until the next look: the store fills fast
 		l.batch = min(fullBatch, l.batch*2)
 		l.takeFacts(a.res.Facts)
 		a.b.committed()

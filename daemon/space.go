@@ -16,6 +16,11 @@ const (
 	lookAtSpace    = 2 * time.Second
 	compactEvery   = time.Minute
 	keepRevisions  = 10_000
+	keepPressed    = 1_000 // above pressedAt of the quota, at every look
+	keepFull       = 100   // above fullAt
+	keepRefusing   = 0     // while submissions are refused: what was deleted last may be the largest
+	pressedAt      = 40
+	fullAt         = 60
 	defragBytesSec = 50 << 20 // slower than what disks do, so that the estimate is safe
 )
 
@@ -55,28 +60,42 @@ func (d *Daemon) tidy(ctx context.Context, mayCompact bool) bool {
 	if d.call(ctx, func(l *loop) { l.noteSpace(space); mine = l.owns("compaction") }) != nil || !mine {
 		return false
 	}
-	full := space.RefusesSubmissions()
-	keep := berth.Revision(keepRevisions)
-	if full {
-		keep = keepRevisions / 10
+	keep, now := historyKept(space)
+	if (now || mayCompact) && space.Revision > keep {
+		if err := d.store.Compact(ctx, space.Revision-keep); err != nil {
+			d.opts.Log.Debug("compaction refused", zap.Error(err))
+		}
 	}
-	if !full && !mayCompact || space.Revision <= keep {
-		return false
-	}
-	if err := d.store.Compact(ctx, space.Revision-keep); err != nil {
-		d.opts.Log.Debug("compaction refused", zap.Error(err))
-	}
-	if full {
+	if space.RefusesSubmissions() {
 		d.defragment(ctx, space)
 	}
-	return true
+	return now || mayCompact
+}
+
+// historyKept is how many revisions of history stay, and whether the rest is to
+// go at once: a full store has better use for the room.
+func historyKept(s etcdstore.Space) (keep berth.Revision, now bool) {
+	switch {
+	case s.RefusesSubmissions():
+		return keepRefusing, true
+	case s.Above(fullAt):
+		return keepFull, true
+	case s.Above(pressedAt):
+		return keepPressed, true
+	}
+	return keepRevisions, false
 }
 
 // defragment stops a single member while it runs: only when that is well below
-// the leases' time to live, and when it frees much.
+// the leases' time to live, and when it frees much: or anything, once etcd
+// refuses every put.
 func (d *Daemon) defragment(ctx context.Context, s etcdstore.Space) {
 	takes := time.Duration(s.InUseBytes/defragBytesSec+1) * time.Second
-	if s.InUseBytes > s.SizeBytes*7/10 || takes > d.opts.TTL/2 {
+	worth := s.InUseBytes <= s.SizeBytes*7/10 || s.Alarm && s.InUseBytes <= s.SizeBytes*19/20
+	if !worth || takes > d.opts.TTL/2 {
+		if s.Alarm {
+			d.opts.Log.Error("the store is full and refuses every write: raise its quota, or purge it (docs/runbook.md)", zap.Stringer("space", s))
+		}
 		return
 	}
 	if err := d.store.Defragment(ctx); err != nil {
@@ -98,6 +117,7 @@ func (l *loop) noteSpace(s etcdstore.Space) {
 			zap.Bool("refuses_submissions", s.RefusesSubmissions()), zap.Bool("refuses_placements", s.RefusesPlacements()))
 	}
 	l.space = s
+	l.due.add(berth.Key{Kind: berth.KindArchive}) // its bound depends on the quota
 }
 
 // wait returns after a while, or when ctx ends.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/berthd/berth"
@@ -31,13 +33,21 @@ type Space struct {
 }
 
 // RefusesSubmissions says whether the store is too full for new requests.
-func (s Space) RefusesSubmissions() bool { return s.Alarm || s.above(SubmissionsStopAt) }
+func (s Space) RefusesSubmissions() bool { return s.Alarm || s.Above(SubmissionsStopAt) }
 
 // RefusesPlacements says whether the store is too full for placements.
-func (s Space) RefusesPlacements() bool { return s.Alarm || s.above(PlacementsStopAt) }
+func (s Space) RefusesPlacements() bool { return s.Alarm || s.Above(PlacementsStopAt) }
 
-func (s Space) above(hundredths int64) bool {
-	return s.QuotaBytes > 0 && s.SizeBytes >= s.QuotaBytes/100*hundredths
+// Above says whether so many hundredths of the quota are in use. The file may be
+// larger: its free pages are used again before it grows, and only a file that
+// grows reaches the quota. So the file counts only when little is left for it to
+// grow, for what large values need cannot always be found among free pages.
+func (s Space) Above(hundredths int64) bool {
+	if s.QuotaBytes <= 0 {
+		return false
+	}
+	of := func(bytes int64) int64 { return bytes * 100 / s.QuotaBytes }
+	return of(s.InUseBytes) >= hundredths || of(s.SizeBytes) >= (hundredths+100)/2
 }
 
 func (s Space) String() string {
@@ -74,10 +84,22 @@ func (s *Store) Space(ctx context.Context) (Space, error) {
 	return worst, nil
 }
 
-// Compact forgets the history before rev.
+// Compact forgets the history before rev, and returns when its pages are free.
 func (s *Store) Compact(ctx context.Context, rev berth.Revision) error {
-	if _, err := s.client.Compact(ctx, int64(rev)); err != nil {
+	_, err := s.client.Compact(ctx, int64(rev), clientv3.WithCompactPhysical())
+	if err != nil && !errors.Is(err, rpctypes.ErrCompacted) {
 		return fmt.Errorf("compact at %d: %w", rev, err)
+	}
+	// bbolt frees pages with the commit after the one that gave them up. In a
+	// store that refuses submissions it may never come by itself.
+	for range 2 {
+		lease, err := s.client.Grant(ctx, int64(MinTTL/time.Second))
+		if err != nil {
+			return fmt.Errorf("free the pages of what was compacted: %w", err)
+		}
+		if _, err := s.client.Revoke(ctx, lease.ID); err != nil {
+			return fmt.Errorf("free the pages of what was compacted: %w", err)
+		}
 	}
 	return nil
 }

@@ -28,7 +28,9 @@ type siteOptions struct {
 	daemons int           // default 1; all on one store
 	workers int           // hollow ones of 10 cores and 20 GB
 	runFor  time.Duration // of a container; default 1 ms
-	watch   bool          // check every revision, not the last one only
+	quota   int64         // of the store; default 2 GiB
+	now     func() time.Time
+	watch   bool // check every revision, not the last one only
 	edit    func(*worker.HollowOptions)
 }
 
@@ -40,15 +42,17 @@ type site struct {
 	store   *etcdstore.Store
 	daemons []*daemon.Daemon
 	stops   []func() // of the daemons
+	workers int
+	now     func() time.Time
 }
 
 const prefix = "/berth/"
 
 func newSite(tb testing.TB, opts siteOptions) *site {
 	tb.Helper()
-	s := &site{tb: tb}
+	s := &site{tb: tb, now: opts.now}
 	var err error
-	if s.etcd, err = embed.Start(tb.Context(), embed.Options{Dir: tb.TempDir(), Listen: "127.0.0.1:0"}); err != nil {
+	if s.etcd, err = embed.Start(tb.Context(), embed.Options{Dir: tb.TempDir(), Listen: "127.0.0.1:0", QuotaBytes: opts.quota}); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
@@ -98,7 +102,7 @@ func (s *site) startDaemon(id string) *daemon.Daemon {
 	if err != nil {
 		s.tb.Fatal(err)
 	}
-	d, err := daemon.New(store, daemon.Options{ID: berth.DaemonID(id), TTL: 2 * time.Second})
+	d, err := daemon.New(store, daemon.Options{ID: berth.DaemonID(id), TTL: 2 * time.Second, Now: s.now})
 	if err != nil {
 		s.tb.Fatal(err)
 	}
@@ -127,8 +131,9 @@ func (s *site) startHollow(opts siteOptions) {
 		s.tb.Fatal(err)
 	}
 	background(s.tb, hollow.Run)
+	s.workers += len(hollow.IDs())
 	for _, d := range s.daemons {
-		ready(s.tb, d, len(hollow.IDs()))
+		ready(s.tb, d, s.workers)
 	}
 }
 

@@ -128,3 +128,19 @@ func TestClient_ManyWatchesCancelled(t *testing.T) {
 		t.Fatal("watches do not end")
 	}
 }
+
+// etcd's client within the process panics on this one.
+func TestClient_Defragment(t *testing.T) {
+	s, err := embed.Start(t.Context(), embed.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := s.Client().Defragment(t.Context(), "embedded"); err != nil {
+		t.Error(err)
+	}
+}
