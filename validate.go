@@ -101,6 +101,10 @@ func (c Constraint) validate() error {
 	if err := checkText("label", c.Label, MaxLabelBytes); err != nil {
 		return err
 	}
+	var o Operator
+	if err := o.UnmarshalText([]byte(c.Operator)); err != nil {
+		return &FieldError{Field: "operator", Value: clip(string(c.Operator)), Problem: "is unknown", Bound: "in, not_in, exists, not_exists"}
+	}
 	if err := checkCount("values", len(c.Values), MaxConstraintValues); err != nil {
 		return err
 	}
@@ -115,10 +119,6 @@ func (c Constraint) validate() error {
 		return &FieldError{Field: "values", Problem: "is empty", Bound: "at least one with " + string(c.Operator)}
 	case !set && len(c.Values) > 0:
 		return &FieldError{Field: "values", Problem: "is not empty", Bound: "none with " + string(c.Operator)}
-	}
-	var o Operator
-	if err := o.UnmarshalText([]byte(c.Operator)); err != nil {
-		return &FieldError{Field: "operator", Value: clip(string(c.Operator)), Problem: "is unknown", Bound: "in, not_in, exists, not_exists"}
 	}
 	return nil
 }

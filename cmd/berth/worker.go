@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -67,6 +68,17 @@ func runWorker(c *cli.Context) error {
 	if err != nil {
 		return usage("%w", err)
 	}
+	hollow := c.String("hollow") != ""
+	var pretend worker.HollowOptions
+	var real worker.Options
+	if hollow { // what is wrong with the flags is told before the store is waited for
+		pretend, err = hollowOptions(c, log)
+	} else {
+		real, err = workerOptions(c, log)
+	}
+	if err != nil {
+		return usage("%w", err)
+	}
 	client, err := dial(c, log)
 	if err != nil {
 		return usage("%w", err)
@@ -85,10 +97,12 @@ func runWorker(c *cli.Context) error {
 	if err := waitForStore(ctx, store, log); err != nil {
 		return err
 	}
-	if c.String("hollow") != "" {
-		return runHollow(ctx, c, store, log)
+	if hollow {
+		pretend.Store = store
+		return runHollow(ctx, pretend)
 	}
-	return runAgent(ctx, again, c, store, log)
+	real.Store, real.Abort = store, again
+	return runAgent(ctx, c, real)
 }
 
 // waitForStore tries until the store answers: an agent may start before it.
@@ -110,22 +124,25 @@ func waitForStore(ctx context.Context, store *etcdstore.Store, log *zap.Logger) 
 	}
 }
 
-func runHollow(ctx context.Context, c *cli.Context, store *etcdstore.Store, log *zap.Logger) error {
+func hollowOptions(c *cli.Context, log *zap.Logger) (worker.HollowOptions, error) {
 	opts := worker.HollowOptions{
-		Store: store, Name: c.String("name"), Pool: berth.PoolID(c.String("pool")), TTL: c.Duration("ttl"),
+		Name: c.String("name"), Pool: berth.PoolID(c.String("pool")), TTL: c.Duration("ttl"),
 		RunFor: c.Duration("hollow-run"), StartDelay: c.Duration("hollow-start-delay"),
 		FailStarts: c.Bool("hollow-fail-starts"), Hang: c.Bool("hollow-hang"), Version: version, Log: log,
 	}
 	if n, err := strconv.Atoi(c.String("hollow")); err == nil {
 		opts.Count = n
 		if n < 1 {
-			return usage("%v", &berth.FieldError{Field: "hollow", Value: c.String("hollow"), Problem: "is too small", Bound: "1 or more, or a FILE.csv"})
+			return opts, &berth.FieldError{Field: "hollow", Value: c.String("hollow"), Problem: "is too small", Bound: "1 or more, or a FILE.csv"}
 		}
-	} else {
-		if opts.Shapes, err = readShapes(c.String("hollow")); err != nil {
-			return usage("%w", err)
-		}
+		return opts, nil
 	}
+	var err error
+	opts.Shapes, err = readShapes(c.String("hollow"))
+	return opts, err
+}
+
+func runHollow(ctx context.Context, opts worker.HollowOptions) error {
 	registered := make(chan struct{}, 64) // never waited for while one is read
 	opts.OnRegistered = func(berth.WorkerID, berth.Epoch) {
 		select {
@@ -147,8 +164,8 @@ func runHollow(ctx context.Context, c *cli.Context, store *etcdstore.Store, log 
 				return nil
 			}
 			if n == len(h.IDs()) {
-				log.Info("all registered", zap.Int("workers", n))
-				notify(log, systemd.SdNotifyReady)
+				opts.Log.Info("all registered", zap.Int("workers", n))
+				notify(opts.Log, systemd.SdNotifyReady)
 			}
 		}
 	})
@@ -168,41 +185,42 @@ func readShapes(path string) ([]worker.Shape, error) {
 	return shapes, nil
 }
 
-// runAgent runs one worker with real processes.
-func runAgent(ctx context.Context, again <-chan struct{}, c *cli.Context, store *etcdstore.Store, log *zap.Logger) error {
+// workerOptions of one worker with real processes, without its store.
+func workerOptions(c *cli.Context, log *zap.Logger) (worker.Options, error) {
 	name, dir := c.String("name"), c.String("data-dir")
 	if name == "" {
 		name = hostName()
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("data directory: %w", err)
+		return worker.Options{}, fmt.Errorf("data directory: %w", err)
 	}
 	capacity, err := offered(c, dir)
 	if err != nil {
-		return usage("%w", err)
+		return worker.Options{}, err
 	}
 	labels, err := parsePairs("labels", c.StringSlice("labels"))
-	if err != nil {
-		return usage("%w", err)
-	}
+	return worker.Options{
+		ID: berth.WorkerID(name), Pool: berth.PoolID(c.String("pool")), Labels: labels, Capacity: capacity, StateDir: dir,
+		TTL: c.Duration("ttl"), OnStop: worker.OnStop(c.String("on-stop")),
+		WaitForName: c.Bool("wait-for-name"), Version: version, Log: log,
+		OnRegistered: func(e berth.Epoch) {
+			log.Info("registered", zap.String("worker", name), zap.Int64("epoch", int64(e)))
+			notify(log, systemd.SdNotifyReady)
+		},
+	}, err
+}
+
+// runAgent runs one worker with real processes.
+func runAgent(ctx context.Context, c *cli.Context, opts worker.Options) error {
+	log := opts.Log
 	listener, err := mtls.Listen(ctx, c.String("listen"), tlsFiles(c))
 	if err != nil {
 		return err
 	}
-	a, err := newAgent(agentOptions{
-		worker: worker.Options{
-			ID: berth.WorkerID(name), Pool: berth.PoolID(c.String("pool")), Labels: labels, Capacity: capacity, StateDir: dir,
-			Store: store, TTL: c.Duration("ttl"), Address: listener.Addr().String(), OnStop: worker.OnStop(c.String("on-stop")),
-			Abort: again, WaitForName: c.Bool("wait-for-name"), Version: version, Log: log,
-			OnRegistered: func(e berth.Epoch) {
-				log.Info("registered", zap.String("worker", name), zap.Int64("epoch", int64(e)))
-				notify(log, systemd.SdNotifyReady)
-			},
-		},
-		noCgroups: c.Bool("no-cgroups"),
-	})
+	opts.Address = listener.Addr().String()
+	a, err := newAgent(agentOptions{worker: opts, noCgroups: c.Bool("no-cgroups")})
 	if err != nil {
-		return usage("%w", err)
+		return errors.Join(usage("%w", err), listener.Close())
 	}
 	g := new(errgroup.Group)
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))

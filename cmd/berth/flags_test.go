@@ -1,0 +1,62 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+func TestParseCPU(t *testing.T) {
+	for text, want := range map[string]int64{"": 0, "2": 2000, "0.5": 500, "500m": 500, "0.001": 1, "1e1": 10_000, "0.1": 100} {
+		if got, err := parseCPU("cpu", text); err != nil || got != want {
+			t.Errorf("%q: %d %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"x", "-1", "-5m", "0.0001", "NaN", "Inf", "1e30", "9223372036854775808m", "1.5m"} {
+		if got, err := parseCPU("cpu", text); err == nil {
+			t.Errorf("%q: taken as %d", text, got)
+		}
+	}
+}
+
+func TestParseBytes(t *testing.T) {
+	for text, want := range map[string]int64{"": 0, "1": 1, "1KiB": 1024, "256MiB": 256 << 20, "1GB": 1_000_000_000} {
+		if got, err := parseBytes("memory", text, 1<<40); err != nil || got != want {
+			t.Errorf("%q: %d %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"x", "-1", "2TiB", "1XB", "99999999999999999999"} {
+		if got, err := parseBytes("memory", text, 1<<40); err == nil {
+			t.Errorf("%q: taken as %d", text, got)
+		}
+	}
+}
+
+func TestParseDevices(t *testing.T) {
+	got, err := parseDevices([]string{"a100", "h100=2", "t4=1x500", "any=1"})
+	want := []*berthv1.DeviceDemand{
+		{Types: []string{"a100", "h100"}, Count: 2, Milli: 1000}, {Types: []string{"t4"}, Count: 1, Milli: 500}, {Count: 1, Milli: 1000},
+	}
+	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" || err != nil {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	for _, text := range []string{"h100", "h100=x", "h100=1xhalf"} {
+		if got, err := parseDevices([]string{text}); err == nil {
+			t.Errorf("%q: taken as %v", text, got)
+		}
+	}
+}
+
+func TestParsePairs(t *testing.T) {
+	for _, texts := range [][]string{{"a"}, {"=b"}, {"a=1", "a=2"}} {
+		if got, err := parsePairs("label", texts); err == nil {
+			t.Errorf("%q: taken as %v", texts, got)
+		}
+	}
+	if got, err := parsePairs("label", []string{"a=", "b=c=d"}); err != nil || got["b"] != "c=d" {
+		t.Errorf("%v %v", got, err)
+	}
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const goodManifest = `# two documents, and a list
+id: a
+command: [echo, "1"]
+resources:
+  cpu_milli: 100
+  memory_bytes: 1048576
+  custom: {license: 1}
+  ports: [{name: http}]
+  devices:
+    - {types: [h100, a100], count: 2, milli: 1000}
+env: {MODE: "1"}
+retry: {max_attempts: 5, on_failure: true}
+---
+- id: b
+  command: ["true"]
+- id: c
+  command:
+    - sh
+    - -c
+    - |
+      echo two
+      echo lines
+`
+
+func TestReadManifest(t *testing.T) {
+	got, err := readManifest("-", strings.NewReader(goodManifest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 3 || got[0].GetId() != "a" || got[2].GetCommand()[2] != "echo two\necho lines\n" {
+		t.Errorf("%v", got)
+	}
+	if r := got[0]; r.GetResources().GetCustom()["license"] != 1 || !r.GetRetry().GetOnFailure() || r.GetResources().GetDevices()[0].GetTypes()[1] != "a100" {
+		t.Errorf("%v", r)
+	}
+	got, err = readManifest("-", strings.NewReader(`{"id": "j", "command": ["true"], "resources": {"cpu_milli": 1}}`))
+	if err != nil || got[0].GetResources().GetCpuMilli() != 1 {
+		t.Errorf("JSON: %v %v", got, err)
+	}
+}
+
+func TestReadManifest_Bad(t *testing.T) {
+	for name, tt := range map[string]struct{ text, want string }{
+		"empty":             {"", "holds no request"},
+		"only a comment":    {"# nothing\n", "holds no request"},
+		"no YAML":           {"id: [a\n", "-:1:"},
+		"no mapping":        {"just text", "-:1:1: a request is no mapping"},
+		"unknown field":     {"id: a\ncommand: [x]\ncolour: red\n", `-:3:1: field "colour" is unknown; a request has: id, tenant`},
+		"unknown inside":    {"id: a\ncommand: [x]\nresources:\n  cpu: 1\n", `-:4:3: field "resources.cpu" is unknown; resources has: cpu_milli`},
+		"field twice":       {"id: a\nid: b\ncommand: [x]\n", "-:2:1:"},
+		"number for text":   {"id: a\ncommand: [1]\n", `-:2:11: field "command[0]" is 1; allowed: a string`},
+		"text for number":   {"id: a\ncommand: [x]\nresources: {cpu_milli: \"100\"}\n", `field "resources.cpu_milli" is "100"; allowed: a whole number`},
+		"a fraction":        {"id: a\ncommand: [x]\nresources: {cpu_milli: 0.5}\n", "allowed: a whole number"},
+		"overflow":          {"id: a\ncommand: [x]\nresources: {cpu_milli: 99999999999999999999}\n", "-:3:"},
+		"negative":          {"id: a\ncommand: [x]\nresources:\n  cpu_milli: -1\n", `resources.cpu_milli "-1" is negative; allowed: 0 to`},
+		"empty field":       {"id: a\ncommand: [x]\nenv:\n", `field "env" is empty`},
+		"list for mapping":  {"id: a\ncommand: [x]\nenv: [a]\n", `field "env" is no mapping`},
+		"mapping for list":  {"id: a\ncommand: {a: b}\n", `field "command" is no list`},
+		"id in capitals":    {"id: BIG\ncommand: [x]\n", "-:1:"},
+		"no id":             {"command: [x]\n", "id is"},
+		"no command":        {"id: a\n", "command"},
+		"the same id twice": {"id: a\ncommand: [x]\n---\nid: a\ncommand: [y]\n", `-:4:`},
+		"bad operator":      {"id: a\ncommand: [x]\nconstraints:\n  - {label: zone, operator: like, values: [a]}\n", "operator"},
+		"too deep":          {strings.Repeat("group: {", 40) + strings.Repeat("}", 40), "unknown"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := readManifest("-", strings.NewReader(tt.text))
+			if err == nil {
+				t.Fatalf("taken: %v", got)
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%v\nwant %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// All that is wrong in a file is told at once, each with its place.
+func TestReadManifest_AllAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "jobs.yaml")
+	if err := os.WriteFile(path, []byte("id: a\ncommand: [x]\nfoo: 1\n---\nid: b\ncommand: [x]\nbar: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := readManifest(path, nil)
+	for _, want := range []string{path + ":3:1: ", path + ":7:1: "} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if _, err := readManifest("/no/such/file", nil); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+}
+
+func FuzzReadManifest(f *testing.F) {
+	f.Add(goodManifest)
+	f.Add(`{"id": "j", "command": ["true"]}`)
+	f.Add("id: a\ncommand: &x [a]\nenv: *x\n")
+	f.Add("? a\n: b\n")
+	f.Add("<<: {id: a}\ncommand: [x]\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := readManifest("-", strings.NewReader(text))
+		if err == nil && len(got) == 0 {
+			t.Error("neither requests nor an error")
+		}
+	})
+}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/worker/process"
+)
+
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[0] == guardName && os.Args[1] == guardArgument {
+		if err := process.Guard(context.Background(), os.Stdin); err != nil {
+			panic(err)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// shell runs verbs as a user would.
+type shell struct {
+	t     *testing.T
+	local *local
+}
+
+// result of a verb.
+type result struct {
+	code     int
+	out, err string
+}
+
+func (s *shell) do(args ...string) result {
+	s.t.Helper()
+	return s.with("", args...)
+}
+
+func (s *shell) with(stdin string, args ...string) result {
+	s.t.Helper()
+	var out, errOut bytes.Buffer
+	code := run(s.t.Context(), append([]string{"berth"}, args...), strings.NewReader(stdin), &out, &errOut)
+	return result{code, out.String(), errOut.String()}
+}
+
+// want checks a verb's exit code, and what it says on either stream.
+func (s *shell) want(code int, says string, args ...string) result {
+	s.t.Helper()
+	r := s.do(args...)
+	if r.code != code || !strings.Contains(r.out+r.err, says) {
+		s.t.Errorf("berth %s: exit %d, want %d and %q\n%s%s", strings.Join(args, " "), r.code, code, says, r.out, r.err)
+	}
+	return r
+}
+
+// withLocal runs a whole Berth with one worker around a test.
+func withLocal(t *testing.T, test func(s *shell)) {
+	t.Helper()
+	err := runLocal(t.Context(), localOptions{
+		dir: t.TempDir(), listen: "127.0.0.1:0", etcdListen: "127.0.0.1:0", workers: 1, name: "w", noCgroups: true, log: zap.NewNop(),
+		capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 4000, MemoryBytes: 4 << 30}},
+	}, func(l *local) error {
+		t.Setenv("BERTH_ADDRESS", l.api)
+		t.Setenv("BERTH_ETCD_ENDPOINTS", l.store)
+		test(&shell{t, l})
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestVerbs(t *testing.T) {
+	withLocal(t, func(s *shell) {
+		if r := s.do("run", "--", "sh", "-c", "echo out; echo err >&2; exit 7"); r.code != 7 || r.out != "out\n" || r.err != "err\n" {
+			t.Errorf("run: %+v", r)
+		}
+		s.want(exitNotRun, `command "no-such-command" not found`, "run", "--attempts", "1", "--", "no-such-command")
+		s.want(128+9, "SIGKILL", "run", "--", "sh", "-c", "kill -9 $$")
+		s.want(0, "hello", "run", "--env", "X=hello", "--", "sh", "-c", "echo $X")
+
+		s.want(0, "a", "submit", "--id", "a", "--label", "team=x", "--wait", "--", "echo", "one")
+		s.want(0, "submitted before", "submit", "--id", "a", "--label", "team=x", "--", "echo", "one")
+		s.want(1, "other content", "submit", "--id", "a", "--", "echo", "two")
+		s.want(0, "one", "logs", "a")
+		s.want(0, "exit code 0", "get", "a")
+		s.want(0, "a is SUCCEEDED on w-1", "explain", "a")
+		s.want(0, "a   SUCCEEDED  w-1", "list", "--all", "--label", "team=x")
+
+		s.want(0, "PENDING", "submit", "--id", "big", "--cpu", "100", "--", "true")
+		s.want(0, "could not be placed on any registered worker", "explain", "big")
+		s.want(0, "big  BLOCKED", "list")
+		s.want(0, "big CANCELLED", "cancel", "--message", "too big", "big")
+		s.want(0, "cancelled: too big", "get", "big")
+
+		s.want(0, "w-1     ready", "workers")
+		s.want(0, "w-1 is cordoned", "cordon", "w-1")
+		s.want(0, "cordoned", "workers", "--wide", "w-1")
+		s.want(0, "w-1 is ready", "uncordon", "w-1")
+		s.want(0, "batch    binpack", "pools", "batch", "binpack")
+		s.want(0, "w-1 is draining, 0 containers", "drain", "w-1")
+		s.want(0, "0 violations in", "fsck")
+		s.want(0, "1 workers, 0 requests", "version", "--daemon")
+	})
+}
+
+func TestVerbs_JSON(t *testing.T) {
+	withLocal(t, func(s *shell) {
+		manifest := filepath.Join(t.TempDir(), "jobs.yaml")
+		if err := os.WriteFile(manifest, []byte(goodManifest), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{
+			{"submit", "-o", "json", "-f", manifest},
+			{"list", "-o", "json", "--all"},
+			{"get", "-o", "json", "b"},
+			{"explain", "-o", "json", "a"},
+			{"workers", "-o", "json"},
+			{"pools", "-o", "json"},
+			{"cancel", "-o", "json", "a"},
+		} {
+			r := s.want(0, "", args...)
+			if !json.Valid([]byte(r.out)) {
+				t.Errorf("berth %s: no JSON:\n%s", strings.Join(args, " "), r.out)
+			}
+		}
+		if r := s.with(`{"id":"in","command":["true"]}`, "submit", "-f", "-", "--wait"); r.code != 0 {
+			t.Errorf("from standard input: %+v", r)
+		}
+	})
+}
+
+// What cannot be meant so is exit code 2, with a hint; nothing is submitted.
+func TestVerbs_Usage(t *testing.T) {
+	s := &shell{t: t}
+	t.Setenv("BERTH_ADDRESS", "unix:///no/such/socket")
+	for _, tt := range []struct {
+		says string
+		args []string
+	}{
+		{`unknown verb "frob"`, []string{"frob"}},
+		{"berth list --help", []string{"list", "--nope"}},
+		{"no command", []string{"run"}},
+		{"no command", []string{"submit"}},
+		{`cpu "x" is no number of cores`, []string{"run", "--cpu", "x", "--", "true"}},
+		{"at most 1000000 cores", []string{"run", "--cpu", "2000000", "--", "true"}},
+		{`id "BAD"`, []string{"run", "--id", "BAD", "--", "true"}},
+		{"label", []string{"submit", "--label", "novalue", "--", "true"}},
+		{"exclude each other", []string{"submit", "-f", "x.yaml", "--", "true"}},
+		{"no such file", []string{"submit", "-f", "/no/such.yaml"}},
+		{`output "xml" is unknown`, []string{"list", "-o", "xml"}},
+		{"want one ID", []string{"get"}},
+		{"want one ID", []string{"logs", "a", "b"}},
+		{"no ID", []string{"cancel"}},
+		{"no WORKER", []string{"cordon"}},
+		{"want no argument, or POOL and STRATEGY", []string{"pools", "x"}},
+		{`shell "tcsh" is unknown`, []string{"completion", "tcsh"}},
+		{`log-level "loud" is unknown`, []string{"daemon", "--log-level", "loud"}},
+		{"quota", []string{"daemon", "--quota", "much"}},
+		{"is no endpoint", []string{"daemon", "--etcd-endpoints", "10.0.0.1"}},
+		{"is no endpoint", []string{"fsck", "--etcd-endpoints", "x"}},
+		{"hollow", []string{"worker", "--hollow", "0"}},
+		{"workers", []string{"dev", "--workers", "0"}},
+	} {
+		s.want(exitUsage, tt.says, tt.args...)
+	}
+	s.want(0, "berth "+version, "version")
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		s.want(0, "generate-bash-completion", "completion", shell)
+	}
+}
+
+func TestVerbs_Unreachable(t *testing.T) {
+	s := &shell{t: t}
+	s.want(exitFailed, "berth dev", "list", "--address", "unix:///no/such/socket")
+	s.want(exitFailed, "needs mutual TLS", "list", "--address", "10.1.2.3:7070")
+	s.want(exitFailed, "does not answer", "fsck", "--etcd-endpoints", "http://127.0.0.1:1")
+	s.want(exitFailed, "needs mutual TLS", "daemon", "--data-dir", t.TempDir(), "--socket", "", "--listen", "0.0.0.0:0")
+}
+
+// A corrupted store is exit code 3, and names the clause and the key.
+func TestFsck_Violation(t *testing.T) {
+	withLocal(t, func(s *shell) {
+		if _, err := s.local.node.client.Put(t.Context(), "/berth/pools/x", `{"version":1,"txn":"t","strategy":"best"}`); err != nil {
+			t.Fatal(err)
+		}
+		s.want(exitViolations, "0.4: pools/x: ", "fsck")
+		s.want(exitViolations, `"clause":"0.4"`, "fsck", "-o", "json")
+	})
+}
+
+func TestDemo(t *testing.T) {
+	s := &shell{t: t}
+	r := s.want(0, "100 of 100, on 20 of 20 workers", "demo", "--no-cgroups")
+	for _, want := range []string{"succeeded          100\n", "left running       0\n", "0 violations"} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("the summary lacks %q:\n%s", want, r.out)
+		}
+	}
+}
