@@ -73,6 +73,9 @@ func printExplanation(w io.Writer, e *berthv1.ExplainResponse) error {
 		if r.GetDetail() != "" {
 			name += " " + r.GetDetail()
 		}
+		if berth.ReasonCode(r.GetCode()) == berth.ReasonNoWorker {
+			name = "pool " + r.GetDetail() + " has none"
+		}
 		t.add(strconv.FormatInt(r.GetWorkers(), 10), name, amount(r, r.GetWant()), amount(r, r.GetBest()), amount(r, r.GetTotal()))
 	}
 	return t.write(w)

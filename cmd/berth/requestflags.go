@@ -202,6 +202,9 @@ func reasonText(r *berthv1.Reason) string {
 	if r.GetWorkers() == 1 {
 		workers = "worker"
 	}
+	if berth.ReasonCode(r.GetCode()) == berth.ReasonNoWorker {
+		return "pool " + r.GetDetail() + " has no worker"
+	}
 	if r.GetWant() == 0 {
 		return fmt.Sprintf("%d %s: %s", r.GetWorkers(), workers, name)
 	}

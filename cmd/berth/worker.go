@@ -203,8 +203,7 @@ func workerOptions(c *cli.Context, log *zap.Logger) (worker.Options, error) {
 		ID: berth.WorkerID(name), Pool: berth.PoolID(c.String("pool")), Labels: labels, Capacity: capacity, StateDir: dir,
 		TTL: c.Duration("ttl"), OnStop: worker.OnStop(c.String("on-stop")),
 		WaitForName: c.Bool("wait-for-name"), Version: version, Log: log,
-		OnRegistered: func(e berth.Epoch) {
-			log.Info("registered", zap.String("worker", name), zap.Int64("epoch", int64(e)))
+		OnRegistered: func(berth.Epoch) {
 			notify(log, systemd.SdNotifyReady)
 		},
 	}, err
