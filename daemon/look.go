@@ -268,8 +268,8 @@ func (l *loop) startFailed(w berth.WorkerID, id berth.RequestID) {
 		l.starts[w] = s
 	}
 	l.due.add(workerKey(w))
-	if s.failed(id) && l.maySuspend(w) {
-		s.suspend(l.now())
+	if now := l.now(); s.failed(id) && !s.suspended(now) && l.maySuspend(w) {
+		s.suspend(now)
 		l.log.Warn("worker suspended: its starts fail in a row",
 			zap.String("worker", string(w)), zap.Int("failures", s.failures), zap.Time("until", s.until))
 	}

@@ -19,6 +19,7 @@ const (
 type starts struct {
 	failures int
 	last     berth.RequestID
+	rounds   int       // of suspension
 	until    time.Time // suspended until then
 }
 
@@ -33,12 +34,19 @@ func (s *starts) failed(id berth.RequestID) bool {
 	return s.failures >= suspendAfter
 }
 
+// suspend doubles with each round. What fails while the worker is suspended was
+// given to it before, and says nothing new: a worker that hung with twenty
+// allocations must not be out for an hour.
 func (s *starts) suspend(now time.Time) {
-	d := suspendFirst
-	for i := suspendAfter; i < s.failures && d < suspendMost; i++ {
-		d *= 2
+	if s.suspended(now) {
+		return
 	}
-	s.until = now.Add(min(d, suspendMost))
+	d := suspendFirst
+	for range s.rounds {
+		d = min(2*d, suspendMost)
+	}
+	s.rounds++
+	s.until = now.Add(d)
 }
 
 func (s *starts) suspended(now time.Time) bool { return now.Before(s.until) }

@@ -34,6 +34,29 @@ func TestRun_LeaseLost(t *testing.T) {
 	}
 }
 
+// An end whose report has no answer until the epoch is over is not reported for
+// ever: the agent goes on to its next epoch (found by TestChaos: it span).
+func TestRun_LeaseLostWhileReporting(t *testing.T) {
+	s, cut := newCutSite(t)
+	opts, runtime := s.testOptions("w1"), newFakeRuntime()
+	lives := make(chan struct{}, 100)
+	runtime.leftovers = func() { lives <- struct{}{} }
+	opts.Runtime = runtime
+	a := s.run(opts)
+	receive(t, lives, "the first registration")
+	epoch := a.epoch()
+	s.open("w1", epoch)
+	s.place("w1", epoch, ids("r1", "r2"), nil)
+	ended, runs := a.runtime.next(t), a.runtime.next(t)
+	s.await("w1", "r1", berth.StateRunning)
+	s.await("w1", "r2", berth.StateRunning)
+	cut()
+	ended.end(berth.Exit{Kind: berth.ExitExited})
+	receive(t, runs.stops, "SIGTERM: the lease is nearly over")
+	runs.end(berth.Exit{Kind: berth.ExitSignaled, Code: 143, Signal: "SIGTERM"})
+	receive(t, lives, "the next registration")
+}
+
 // A lease that somebody revoked: all is killed, then a new epoch begins.
 func TestRun_LeaseRevoked(t *testing.T) {
 	s := newSite(t)

@@ -34,8 +34,8 @@ func (e *epoch) reported(tasks []*task, items []etcdstore.ReportItem, results []
 		t.reporting = false
 		r, ok := answers[t.id]
 		switch {
-		case !ok:
-			continue // later marks it
+		case !ok, err != nil && !r.Done && r.Fresh == nil:
+			continue // it has no answer: later marks it
 		case r.Done:
 			t.learn(r.Mod, &items[i].Allocation)
 		case r.Fresh != nil:

@@ -38,8 +38,8 @@ func (e *epoch) fenced(tasks []*task, results []etcdstore.StartResult, err error
 		t.phase = phaseNone
 		r, ok := answers[t.id]
 		switch {
-		case !ok:
-			continue
+		case !ok, err != nil && !r.Fenced && r.Fresh == nil:
+			continue // it has no answer: later marks it, or its epoch is over
 		case t.allocation == nil: // taken back later than the fence
 		case r.Fenced && r.Submission != nil:
 			next := t.fenced()

@@ -47,7 +47,7 @@ func (e *epoch) step() {
 	if len(b.fences) > 0 {
 		e.fence(b.fences)
 	}
-	if len(b.reports) > 0 {
+	if len(b.reports) > 0 && e.reportCtx.Err() == nil {
 		e.report(b.reports)
 	}
 	if e.over.Load() && e.starting+e.alive == 0 {
