@@ -203,7 +203,7 @@ func (l *loop) answered(a answer) {
 		// One bad member must not hold the others up: the halves find it.
 		l.batch = max(1, a.b.members/2)
 		a.b.again()
-	case errors.Is(a.err, etcdstore.ErrNewerSchema):
+	case errors.Is(a.err, etcdstore.ErrNewerSchema), errors.Is(a.err, etcdstore.ErrNoSchema):
 		l.fatal = a.err
 		a.b.refused(a.err)
 	default:

@@ -26,6 +26,8 @@ var (
 	ErrNoSpace = errors.New("store is out of space")
 	// ErrNewerSchema: a newer program has raised the keyspace's layout.
 	ErrNewerSchema = errors.New("the store's layout is newer than this program; upgrade it")
+	// ErrNoSchema: the key that every transaction compares is gone.
+	ErrNoSchema = errors.New("the schema key is gone: another hand has deleted keys of the store; run berth fsck, and restore a backup")
 	// ErrWorkerNameTaken: a living worker of that name is not ours.
 	ErrWorkerNameTaken = errors.New("a living worker has this name")
 	// ErrEpochGone: the worker's presence key is not of that epoch.

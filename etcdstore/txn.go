@@ -162,6 +162,9 @@ func (s *Store) conflict(facts []berth.Fact, rev berth.Revision) error {
 		if f.Key.Kind != berth.KindSchema {
 			continue
 		}
+		if f.Record == nil {
+			return fmt.Errorf("at revision %d: %w", rev, ErrNoSchema)
+		}
 		r, ok := f.Record.(*berth.Schema)
 		if !ok || r.Layout > Layout {
 			return fmt.Errorf("at revision %d: %w", rev, ErrNewerSchema)

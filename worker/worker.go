@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -14,8 +15,19 @@ import (
 
 // Worker is one agent. Make it with New; Run lives its life.
 type Worker struct {
-	opts Options
-	log  *zap.Logger
+	opts  Options
+	log   *zap.Logger
+	lease atomic.Pointer[etcdstore.Lease] // of the epoch that lives; nil: none
+}
+
+// KillAt is when everything that runs here must be dead unless the lease is kept
+// alive until then, by CLOCK_BOOTTIME; 0: no epoch lives. A runtime tells it to
+// a process that kills when this one cannot.
+func (w *Worker) KillAt() time.Duration {
+	if l := w.lease.Load(); l != nil {
+		return l.Deadline() - w.opts.KillMargin/2
+	}
+	return 0
 }
 
 // followFunc delivers the allocations of a worker until ctx ends.
@@ -68,6 +80,8 @@ func (w *Worker) live(ctx context.Context, dir *stateDir) error {
 	if w.opts.OnRegistered != nil {
 		w.opts.OnRegistered(reg.epoch)
 	}
+	w.lease.Store(reg.lease)
+	defer w.lease.Store(nil)
 	w.afterRegistration(ctx, reg)
 	if err := newEpoch(w, reg).run(ctx); err != nil {
 		return errors.Join(err, reg.close())

@@ -32,6 +32,9 @@ func cancelRequests(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := noFlags(c); err != nil {
+		return err
+	}
 	if c.NArg() == 0 {
 		return usage("cancel: no ID; berth list shows them")
 	}

@@ -15,9 +15,12 @@ import (
 // Each shell asks the binary itself what may come next.
 var completions = map[string]string{
 	"bash": `_berth() {
-  local words="${COMP_WORDS[*]:0:COMP_CWORD}" current="${COMP_WORDS[COMP_CWORD]}"
-  [[ "$current" == -* ]] && words="$words $current"
-  COMPREPLY=($(compgen -W "$(eval "$words" --generate-bash-completion 2>/dev/null)" -- "$current"))
+  local current="${COMP_WORDS[COMP_CWORD]}" word
+  local -a words=("${COMP_WORDS[@]:0:COMP_CWORD}")
+  # What stands behind -- is a command of the user's, and never ours to run.
+  for word in "${words[@]}"; do [[ "$word" == -- ]] && return; done
+  [[ "$current" == -* && "$current" != -- ]] && words+=("$current")
+  COMPREPLY=($(compgen -W "$("${words[@]}" --generate-bash-completion 2>/dev/null)" -- "$current"))
 }
 complete -o default -F _berth berth
 `,
@@ -25,6 +28,7 @@ complete -o default -F _berth berth
 _berth() {
   local -a found
   local current="${words[-1]}"
+  if (( ${words[(I)--]} )); then _files; return; fi
   if [[ "$current" == -* ]]; then
     found=("${(@f)$(${words[@]:0:#words[@]-1} ${current} --generate-bash-completion 2>/dev/null)}")
   else
@@ -39,7 +43,8 @@ _berth() {
 if [ "$funcstack[1]" = "_berth" ]; then _berth; else compdef _berth berth; fi
 `,
 	"fish": `function __berth_complete
-  set -l words (commandline -opc) 
+  set -l words (commandline -opc)
+  contains -- -- $words; and return
   $words --generate-bash-completion 2>/dev/null
 end
 complete -c berth -f -a '(__berth_complete)'

@@ -62,6 +62,9 @@ func eachWorker(c *cli.Context, change func(context.Context, *client.Client, str
 	if err != nil {
 		return err
 	}
+	if err := noFlags(c); err != nil {
+		return err
+	}
 	if c.NArg() == 0 {
 		return usage("%s: no WORKER; berth workers lists them", c.Command.Name)
 	}

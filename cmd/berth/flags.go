@@ -35,11 +35,25 @@ func boolFlag(name, usage string) *cli.BoolFlag {
 }
 
 func durationFlag(name string, value time.Duration, usage string) *cli.DurationFlag {
-	return &cli.DurationFlag{Name: name, Value: value, Usage: usage, EnvVars: envOf(name)}
+	usage, def := defaultOf(usage, value == 0)
+	return &cli.DurationFlag{Name: name, Value: value, Usage: usage, DefaultText: def, EnvVars: envOf(name)}
 }
 
 func intFlag(name string, value int, usage string) *cli.IntFlag {
-	return &cli.IntFlag{Name: name, Value: value, Usage: usage, EnvVars: envOf(name)}
+	usage, def := defaultOf(usage, value == 0)
+	return &cli.IntFlag{Name: name, Value: value, Usage: usage, DefaultText: def, EnvVars: envOf(name)}
+}
+
+// defaultOf takes the default that a usage tells in words out of it; a zero that
+// it does not tell means none.
+func defaultOf(usage string, zero bool) (_, text string) {
+	if before, after, ok := strings.Cut(usage, " (default: "); ok {
+		return before, strings.TrimSuffix(after, ")")
+	}
+	if zero {
+		return usage, "none"
+	}
+	return usage, ""
 }
 
 func listFlag(name, usage string) *cli.StringSliceFlag {
@@ -161,6 +175,15 @@ func parseBytes(field, text string, most int64) (int64, error) {
 		return 0, &berth.FieldError{Field: field, Value: text, Problem: "is no amount of bytes", Bound: "256MiB, 1GB or a number; at most " + humanize.IBytes(uint64(most))}
 	}
 	return int64(n), nil
+}
+
+// splitCommas is for lists whose values hold no comma.
+func splitCommas(texts []string) []string {
+	var out []string
+	for _, t := range texts {
+		out = append(out, strings.Split(t, ",")...)
+	}
+	return out
 }
 
 // parsePairs reads KEY=VALUE each.

@@ -47,10 +47,24 @@ func getCommand() *cli.Command {
 
 // oneArgument is the only argument of a verb.
 func oneArgument(c *cli.Context, what string) (string, error) {
+	if err := noFlags(c); err != nil {
+		return "", err
+	}
 	if c.NArg() != 1 {
 		return "", usage("%s: want one %s, got %d arguments; flags stand before it", c.Command.Name, what, c.NArg())
 	}
 	return c.Args().First(), nil
+}
+
+// noFlags refuses a flag behind an argument, before anything is done: it would
+// be taken for another argument.
+func noFlags(c *cli.Context) error {
+	for _, a := range c.Args().Slice() {
+		if strings.HasPrefix(a, "-") {
+			return usage("%s: flag %s stands behind an argument; flags go first", c.Command.Name, a)
+		}
+	}
+	return nil
 }
 
 func printStatus(w io.Writer, s *berthv1.Status) error {

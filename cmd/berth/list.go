@@ -21,6 +21,9 @@ func filterFlags() []cli.Flag {
 }
 
 func filterOf(c *cli.Context) (*berthv1.Filter, error) {
+	if err := noFlags(c); err != nil {
+		return nil, err
+	}
 	labels, err := parsePairs("label", c.StringSlice("label"))
 	if err != nil {
 		return nil, usage("%w", err)
@@ -28,7 +31,7 @@ func filterOf(c *cli.Context) (*berthv1.Filter, error) {
 	f := &berthv1.Filter{
 		Ids: c.Args().Slice(), Labels: labels, Worker: c.String("worker"), Pool: c.String("pool"), Ended: c.Bool("all"),
 	}
-	for _, s := range c.StringSlice("state") {
+	for _, s := range splitCommas(c.StringSlice("state")) {
 		f.States = append(f.States, strings.ToUpper(s))
 	}
 	return f, nil

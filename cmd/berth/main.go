@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/berthd/berth"
 	"github.com/berthd/berth/worker/process"
 )
 
@@ -32,6 +34,9 @@ func main() {
 
 // run is main without its process.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	if askedAfterDashes(args) {
+		return exitGood
+	}
 	app := newApp()
 	app.Reader, app.Writer, app.ErrWriter = in, out, errOut
 	err := app.RunContext(ctx, args)
@@ -39,14 +44,18 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	return exitCode(err)
 }
 
+// askedAfterDashes says whether a shell asks for completion behind "--", where
+// the flag would be taken for a part of the command, and the command be run.
+func askedAfterDashes(args []string) bool {
+	return slices.Contains(args, "--") && args[len(args)-1] == "--generate-bash-completion"
+}
+
 func newApp() *cli.App {
 	return &cli.App{
-		Name:            "berth",
-		Usage:           "place containers on workers, durably and exactly",
-		Version:         version,
-		HideVersion:     true,
-		HideHelpCommand: true,
-		Suggest:         true,
+		Name:    "berth",
+		Usage:   "place containers on workers, durably and exactly",
+		Version: version,
+		Suggest: true,
 		Commands: []*cli.Command{
 			devCommand(), demoCommand(),
 			runCommand(), submitCommand(), listCommand(), getCommand(), watchCommand(), logsCommand(), cancelCommand(), explainCommand(),
@@ -55,8 +64,10 @@ func newApp() *cli.App {
 			versionCommand(), completionCommand(),
 		},
 		EnableBashCompletion: true,
-		ExitErrHandler:       func(*cli.Context, error) {}, // run tells
-		OnUsageError:         func(_ *cli.Context, err error, _ bool) error { return usage("%v", err) },
+		// A value may hold a comma: more values are given by more flags.
+		DisableSliceFlagSeparator: true,
+		ExitErrHandler:            func(*cli.Context, error) {}, // run tells
+		OnUsageError:              func(_ *cli.Context, err error, _ bool) error { return usage("%v", err) },
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
 				return usage("unknown verb %q; berth --help lists them", c.Args().First())
@@ -106,6 +117,9 @@ func usage(format string, args ...any) error {
 func exitCode(err error) int {
 	if e, ok := errors.AsType[*exitError](err); ok {
 		return e.code
+	}
+	if _, ok := errors.AsType[*berth.FieldError](err); ok {
+		return exitUsage
 	}
 	if err != nil {
 		return exitFailed

@@ -105,7 +105,7 @@ func readNamed(c *cli.Context, r *berthv1.Request) (err error) {
 	for _, text := range c.StringSlice("constraint") {
 		r.Constraints = append(r.Constraints, constraintOf(text))
 	}
-	r.Resources.Devices, err = parseDevices(c.StringSlice("device"))
+	r.Resources.Devices, err = parseDevices(splitCommas(c.StringSlice("device")))
 	return err
 }
 
@@ -122,8 +122,8 @@ func constraintOf(text string) *berthv1.Constraint {
 	return &berthv1.Constraint{Label: text, Operator: string(berth.OperatorExists)}
 }
 
-// parseDevices reads TYPES=COUNT[xMILLI] each. The flag splits at commas, so a
-// part without "=" is a type that belongs to the next.
+// parseDevices reads TYPES=COUNT[xMILLI] each, split at commas: a part without
+// "=" is a type that belongs to the next.
 func parseDevices(texts []string) ([]*berthv1.DeviceDemand, error) {
 	var out []*berthv1.DeviceDemand
 	var types []string

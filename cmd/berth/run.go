@@ -60,7 +60,11 @@ func runRequest(c *cli.Context) error {
 	if refusal := results[0].GetRefusal(); refusal != nil {
 		return fmt.Errorf("request %s refused: %s", r.GetId(), refusal.GetMessage())
 	}
-	return (&runner{c: c, cl: cl, id: r.GetId()}).show(ctx, again)
+	run := &runner{c: c, cl: cl, id: r.GetId()}
+	if results[0].GetExisting() {
+		run.say("%s was submitted before: this is its output, and nothing runs again", r.GetId())
+	}
+	return run.show(ctx, again)
 }
 
 // show follows the output, and returns the end as an exit code.
@@ -186,8 +190,8 @@ func (r *runner) exit(s *berthv1.Status) error {
 		r.say("%s was cancelled", r.id)
 		return &exitError{code: exitInterrupted}
 	case s.GetState() == string(berth.StateFailed) && ran:
-		if exit.GetKind() == string(berth.ExitSignaled) || exit.GetOutOfMemory() {
-			r.say("%s: %s", r.id, exitText(exit))
+		if exit.GetKind() == string(berth.ExitSignaled) || exit.GetOutOfMemory() || s.GetReason() != string(berth.EndExited) {
+			r.say("%s: %s", r.id, describe(s))
 		}
 		return &exitError{code: int(exit.GetCode())}
 	}

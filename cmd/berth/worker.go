@@ -198,7 +198,7 @@ func workerOptions(c *cli.Context, log *zap.Logger) (worker.Options, error) {
 	if err != nil {
 		return worker.Options{}, err
 	}
-	labels, err := parsePairs("labels", c.StringSlice("labels"))
+	labels, err := parsePairs("labels", splitCommas(c.StringSlice("labels")))
 	return worker.Options{
 		ID: berth.WorkerID(name), Pool: berth.PoolID(c.String("pool")), Labels: labels, Capacity: capacity, StateDir: dir,
 		TTL: c.Duration("ttl"), OnStop: worker.OnStop(c.String("on-stop")),
@@ -327,6 +327,7 @@ func newAgent(opts agentOptions) (*agent, error) {
 	a.rt, err = process.New(process.Options{
 		Worker: opts.worker.ID, StateDir: opts.worker.StateDir, Logs: a.logs, NoCgroups: opts.noCgroups,
 		Guard: []string{self, guardName, guardArgument}, Log: opts.worker.Log,
+		Deadline: func() time.Duration { return a.w.KillAt() }, // asked by Run only, after a.w is there
 	})
 	if err != nil {
 		return nil, err

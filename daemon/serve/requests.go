@@ -123,7 +123,7 @@ func filter(m *berthv1.Filter) (daemon.Filter, error) {
 	for _, word := range m.GetStates() {
 		var state berth.State
 		if err := state.UnmarshalText([]byte(strings.ToUpper(word))); err != nil {
-			return f, &berth.FieldError{Field: "filter.states", Value: word, Problem: "is unknown", Bound: "the states that docs/keyspace.md lists"}
+			return f, &berth.FieldError{Field: "filter.states", Value: word, Problem: "is unknown", Bound: "PENDING, PLACED, STARTING, RUNNING, EXITED, SUCCEEDED, FAILED, CANCELLED, EXPIRED, LOST"}
 		}
 		f.States = append(f.States, state)
 		f.Ended = f.Ended || state.Final()

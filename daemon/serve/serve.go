@@ -51,6 +51,7 @@ func New(d *daemon.Daemon, opts Options) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle(berthv1connect.NewBerthServiceHandler(s,
 		connect.WithReadMaxBytes(maxMessageBytes),
+		connect.WithCodec(strictJSON{"json"}), connect.WithCodec(strictJSON{"json; charset=utf-8"}),
 		connect.WithInterceptors(boundCalls{}, tellErrors{opts.Log}),
 		connect.WithRecover(s.recovered),
 	))
@@ -64,6 +65,10 @@ func localOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Origin") != "" || (r.TLS == nil && !plainHost(r.Host)) {
 			http.Error(w, "this service is not for pages of other sites", http.StatusForbidden)
+			return
+		}
+		if r.ContentLength > maxMessageBytes { // before any of it is read
+			http.Error(w, fmt.Sprintf("the request is %d bytes; allowed: at most %d", r.ContentLength, maxMessageBytes), http.StatusRequestEntityTooLarge)
 			return
 		}
 		next.ServeHTTP(w, r)

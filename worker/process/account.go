@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-
-	"github.com/berthd/berth/worker"
 )
 
 // account is whom a container runs as.
@@ -18,8 +16,8 @@ type account struct {
 }
 
 // accountOf reads a name, name:group, uid or uid:gid; empty is the agent's own.
-// An account that this machine does not have, or may not give, is refused: the
-// request may run elsewhere.
+// An account that this machine does not have, or may not give, is a failed start:
+// the request is tried elsewhere, as often as its retry policy says.
 func accountOf(text string) (account, error) {
 	if text == "" {
 		return ownAccount(), nil
@@ -27,11 +25,11 @@ func accountOf(text string) (account, error) {
 	name, group, grouped := strings.Cut(text, ":")
 	who, uid, gid, groups, err := lookUpUser(name)
 	if err != nil {
-		return account{}, &worker.Rejection{Problem: fmt.Sprintf("user %q: %v", text, err)}
+		return account{}, fmt.Errorf("user %q: %w", text, err)
 	}
 	if grouped {
 		if gid, err = lookUpGroup(group); err != nil {
-			return account{}, &worker.Rejection{Problem: fmt.Sprintf("user %q: %v", text, err)}
+			return account{}, fmt.Errorf("user %q: %w", text, err)
 		}
 		groups = nil
 	}
@@ -39,7 +37,7 @@ func accountOf(text string) (account, error) {
 		return who, nil
 	}
 	if os.Geteuid() != 0 {
-		return account{}, &worker.Rejection{Problem: fmt.Sprintf("user %q: this agent is not root, and cannot run as another user", text)}
+		return account{}, fmt.Errorf("user %q: this agent is not root, and cannot run as another user", text)
 	}
 	who.credential = &syscall.Credential{Uid: uid, Gid: gid, Groups: groups}
 	return who, nil

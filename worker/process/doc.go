@@ -10,7 +10,8 @@
 //
 // Containers end with their agent. The kernel kills the first process of each
 // with the thread that forked it; a guard, one small process beside the agent,
-// kills the rest; and what is left all the same is killed before the agent
+// kills the rest, and all of them at the lease's deadline when the agent is
+// stopped; and what is left all the same is killed before the agent
 // registers again (Runtime.Leftovers).
 //
 // It never talks to etcd, and judges neither capacity nor leases: the check of

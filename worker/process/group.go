@@ -3,8 +3,11 @@ package process
 import (
 	"fmt"
 	"os/exec"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berthd/berth"
 )
 
 // grouper makes groups.
@@ -12,6 +15,8 @@ type grouper interface {
 	make(name, mark string, cpuMilli, memoryBytes int64) (group, error)
 	// left kills and removes the groups whose name begins so, and names them.
 	left(prefix string) ([]string, error)
+	// close removes what held the groups together; it may be made again.
+	close()
 	enforces() []string
 	missing() string // why not all is enforced; empty if it is
 }
@@ -34,16 +39,19 @@ const (
 	limitMemory = "memory"
 )
 
-// findGrouper takes the best that works here.
-func findGrouper(opts Options) grouper {
-	if opts.NoCgroups {
+// findGrouper takes the best that works here. The groups are of one state
+// directory, by its mark: another agent of the same name, of another store or
+// not, has others, and neither kills what the other runs.
+func findGrouper(worker berth.WorkerID, mark string, noCgroups bool) grouper {
+	if noCgroups {
 		return &marks{why: "cgroups are switched off"}
 	}
-	v2, err2 := newUnified(string(opts.Worker))
+	name := fmt.Sprintf("berth-%s-%s", worker, strings.ToLower(mark[:min(len(mark), 12)]))
+	v2, err2 := newUnified(name)
 	if err2 == nil {
 		return v2
 	}
-	v1, err1 := newLegacy(string(opts.Worker))
+	v1, err1 := newLegacy(name)
 	if err1 == nil {
 		return v1
 	}

@@ -11,9 +11,14 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"github.com/berthd/berth"
 )
+
+// tellDeadline is how often a guard is told of a new deadline: far more often
+// than leases are kept alive.
+const tellDeadline = 100 * time.Millisecond
 
 // guardAgain is how long after its end a guard is started anew.
 const guardAgain = time.Second
@@ -57,15 +62,35 @@ func (r *Runtime) runGuard(ctx context.Context) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
+	told := json.NewEncoder(in)
 	if _, err := in.Write(append(line, '\n')); err != nil {
 		return errors.Join(fmt.Errorf("tell the guard: %w", err), in.Close(), <-ended)
 	}
-	select {
-	case err := <-ended:
-		return fmt.Errorf("it ended by itself: %w", errors.Join(err, in.Close()))
-	case <-ctx.Done():
-		return errors.Join(in.Close(), <-ended)
+	tick := time.NewTicker(tellDeadline)
+	defer tick.Stop()
+	for last := time.Duration(0); ; {
+		select {
+		case err := <-ended:
+			return fmt.Errorf("it ended by itself: %w", errors.Join(err, in.Close()))
+		case <-ctx.Done():
+			return errors.Join(in.Close(), <-ended)
+		case <-tick.C:
+		}
+		if now := r.deadline(); now != last {
+			last = now
+			if err := told.Encode(now); err != nil {
+				return errors.Join(fmt.Errorf("tell the guard: %w", err), in.Close(), <-ended)
+			}
+		}
 	}
+}
+
+// deadline is when containers must be dead, by CLOCK_BOOTTIME; 0: no lease.
+func (r *Runtime) deadline() time.Duration {
+	if r.opts.Deadline == nil {
+		return 0
+	}
+	return r.opts.Deadline()
 }
 
 // Guard is the main of a guard: it waits for the end of the agent at the other
@@ -76,10 +101,53 @@ func Guard(ctx context.Context, in io.Reader) error {
 	if err := dec.Decode(&c); err != nil {
 		return fmt.Errorf("read the guard's charge: %w", err)
 	}
-	if _, err := io.Copy(io.Discard, in); err != nil {
-		return fmt.Errorf("wait for the agent's end: %w", err)
-	}
 	// Of that agent alone: the next one may run already.
-	_, err := killLeft(ctx, findGrouper(Options{Worker: c.Worker, NoCgroups: c.NoCgroups}), c.Mark, c.Life+".")
-	return err
+	groups := findGrouper(c.Worker, c.Mark, c.NoCgroups)
+	kill := func() error {
+		_, err := killLeft(ctx, groups, c.Mark, c.Life+".")
+		return err
+	}
+	deadlines := make(chan time.Duration) // written and closed by the reader
+	go func() {
+		defer close(deadlines)
+		for {
+			var d time.Duration
+			if dec.Decode(&d) != nil {
+				return // the agent has ended
+			}
+			deadlines <- d
+		}
+	}()
+	for deadline := time.Duration(0); ; {
+		var passed <-chan time.Time
+		if deadline > 0 {
+			passed = time.After(max(deadline-boottime(), 0))
+		}
+		select {
+		case d, ok := <-deadlines:
+			if !ok {
+				return kill()
+			}
+			deadline = d
+		case <-passed:
+			// The agent is stopped, or it would have killed them itself. Timers
+			// do not run while the machine is suspended: look at the clock.
+			if boottime() < deadline {
+				continue
+			}
+			if err := kill(); err != nil {
+				return err
+			}
+			deadline = 0 // until the agent says another one
+		}
+	}
+}
+
+// boottime counts while the machine is suspended.
+func boottime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		panic("process: no CLOCK_BOOTTIME: " + err.Error()) // every Linux since 2.6.39 has it
+	}
+	return time.Duration(t.Nano())
 }

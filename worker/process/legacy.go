@@ -3,6 +3,7 @@ package process
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,10 @@ import (
 // cpuPeriodMicros is the kernel's default; a container has its share of each.
 const cpuPeriodMicros = 100_000
 
+// leastMemoryBytes is the smallest limit that is set: below it, not even the
+// thread that forks the container could act within its cgroup.
+const leastMemoryBytes = 1 << 20
+
 // legacy makes cgroups of version 1, below the agent's own.
 type legacy struct {
 	parent     string // of all groups of this worker, below the agent's own
@@ -27,7 +32,7 @@ type legacy struct {
 	why        string
 }
 
-func newLegacy(worker string) (*legacy, error) {
+func newLegacy(name string) (*legacy, error) {
 	if mode := cgroups.Mode(); mode != cgroups.Legacy && mode != cgroups.Hybrid {
 		return nil, errors.New("not mounted")
 	}
@@ -35,7 +40,7 @@ func newLegacy(worker string) (*legacy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find controllers: %w", err)
 	}
-	l := &legacy{parent: "berth-" + worker}
+	l := &legacy{parent: name}
 	var refused []error
 	for _, s := range all {
 		switch s.Name() {
@@ -93,6 +98,16 @@ func (l *legacy) path(name string) cgroup1.Path {
 	return cgroup1.NestedPath("/" + filepath.Join(l.parent, name))
 }
 
+func (l *legacy) close() {
+	for _, s := range l.subsystems {
+		if at, ok := s.(interface{ Path(string) string }); ok {
+			if path, err := l.path("")(s.Name()); err == nil {
+				_ = os.Remove(at.Path(path)) // not while it holds groups
+			}
+		}
+	}
+}
+
 func (l *legacy) enforces() []string { return l.held }
 
 func (l *legacy) missing() string { return l.why }
@@ -102,7 +117,7 @@ func (l *legacy) make(name, _ string, cpuMilli, memoryBytes int64) (group, error
 	if err != nil {
 		return nil, err
 	}
-	return &legacyGroup{l: l, g: g}, nil
+	return &legacyGroup{l: l, g: g, path: l.path(name)}, nil
 }
 
 func limitsOf(cpuMilli, memoryBytes int64) *specs.LinuxResources {
@@ -114,7 +129,8 @@ func limitsOf(cpuMilli, memoryBytes int64) *specs.LinuxResources {
 		out.CPU = &specs.LinuxCPU{Period: &period, Quota: &quota, Shares: &shares}
 	}
 	if memoryBytes > 0 {
-		out.Memory = &specs.LinuxMemory{Limit: &memoryBytes}
+		limit := max(memoryBytes, leastMemoryBytes)
+		out.Memory = &specs.LinuxMemory{Limit: &limit}
 	}
 	return out
 }
@@ -142,10 +158,13 @@ func (l *legacy) left(prefix string) ([]string, error) {
 	}
 	for _, name := range out {
 		g, err := cgroup1.Load(l.path(name), cgroup1.WithHierarchy(l.hierarchy))
+		if err != nil && gone(err) {
+			continue
+		}
 		if err != nil {
 			return out, fmt.Errorf("open former cgroup %s: %w", name, err)
 		}
-		old := &legacyGroup{l: l, g: g}
+		old := &legacyGroup{l: l, g: g, path: l.path(name)}
 		old.end()
 		if err := old.remove(); err != nil {
 			return out, fmt.Errorf("remove former cgroup %s: %w", name, err)
@@ -155,8 +174,9 @@ func (l *legacy) left(prefix string) ([]string, error) {
 }
 
 type legacyGroup struct {
-	l *legacy
-	g cgroup1.Cgroup
+	l    *legacy
+	g    cgroup1.Cgroup
+	path cgroup1.Path
 }
 
 // fork moves its thread into the group, forks, and moves back: so the child is
@@ -166,7 +186,12 @@ func (g *legacyGroup) fork(tid int, cmd *exec.Cmd, check func() error) error {
 		return errors.Join(fmt.Errorf("enter the cgroup: %w", err), g.l.own.AddTask(cgroup1.Process{Pid: tid}))
 	}
 	err := begin(cmd, check)
-	if back := g.l.own.AddTask(cgroup1.Process{Pid: tid}); back != nil {
+	back := g.l.own.AddTask(cgroup1.Process{Pid: tid})
+	if back != nil { // the container takes all its memory already
+		unlimited := int64(-1)
+		back = errors.Join(g.g.Update(&specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &unlimited}}), g.l.own.AddTask(cgroup1.Process{Pid: tid}))
+	}
+	if back != nil {
 		// The thread would be taken for a part of the container, and the next
 		// container be forked into this one.
 		panic("process: the forking thread cannot leave a container's cgroup: " + back.Error())
@@ -188,28 +213,69 @@ func (g *legacyGroup) pids() []int {
 	return out
 }
 
-// signal reaches every process; to kill, none may fork meanwhile.
+// signal reaches every process that is there. One that the container has frozen
+// by itself would not act on it: all are thawed.
 func (g *legacyGroup) signal(s unix.Signal) {
 	if s == unix.SIGKILL {
-		if err := g.g.Freeze(); err == nil {
-			defer func() { _ = g.g.Thaw() }() // killed ones die on thawing
-		}
+		g.setFrozen(false)
 	}
 	for _, pid := range g.pids() {
 		_ = unix.Kill(pid, s) // it may have ended
 	}
 }
 
-func (g *legacyGroup) end() int {
-	return killUntilNone(g.pids, func() { g.signal(unix.SIGKILL) })
+// killHard is for what forks faster than it is killed: nothing forks while it is
+// frozen, and what was killed dies on thawing. It does not wait for the kernel,
+// since another killer (a guard) may thaw the group meanwhile.
+func (g *legacyGroup) killHard() {
+	g.setFrozen(true)
+	for _, pid := range g.pids() {
+		_ = unix.Kill(pid, unix.SIGKILL) // it may have ended
+	}
+	g.setFrozen(false)
 }
+
+// setFrozen reaches the groups that the container has made below its own, too.
+func (g *legacyGroup) setFrozen(frozen bool) {
+	state := "THAWED"
+	if frozen {
+		state = "FROZEN"
+	}
+	for _, s := range g.l.subsystems {
+		at, ok := s.(interface{ Path(string) string })
+		if !ok || s.Name() != cgroup1.Freezer {
+			continue
+		}
+		path, err := g.path(cgroup1.Freezer)
+		if err != nil {
+			continue
+		}
+		_ = filepath.WalkDir(at.Path(path), func(dir string, e fs.DirEntry, err error) error {
+			if err == nil && e.IsDir() {
+				_ = os.WriteFile(filepath.Join(dir, "freezer.state"), []byte(state), 0) // it may be gone
+			}
+			return nil
+		})
+	}
+}
+
+func (g *legacyGroup) end() int {
+	return killUntilNone(g.pids, func() { g.signal(unix.SIGKILL) }, g.killHard)
+}
+
+// hardAfter is how many rounds of killing come before the hard ones.
+const hardAfter = 20
 
 // killUntilNone kills until nothing is left, however long the kernel takes: an
 // end must not be told while something still runs.
-func killUntilNone(pids func() []int, kill func()) int {
+func killUntilNone(pids func() []int, kill, hard func()) int {
 	first := len(pids())
-	for pause := time.Millisecond; len(pids()) > 0; pause = min(2*pause, 100*time.Millisecond) {
-		kill()
+	for round, pause := 0, time.Millisecond; len(pids()) > 0; round, pause = round+1, min(2*pause, 100*time.Millisecond) {
+		if round < hardAfter {
+			kill()
+		} else {
+			hard()
+		}
 		time.Sleep(pause)
 	}
 	return first
@@ -223,10 +289,21 @@ func (g *legacyGroup) outOfMemory() bool {
 	return err == nil && stat.GetMemoryOomControl().GetOomKill() > 0
 }
 
+// remove tries again for a moment: a process that has ended leaves one hierarchy
+// after the other.
 func (g *legacyGroup) remove() error {
-	err := g.g.Delete()
-	if err != nil && strings.Contains(err.Error(), "no such file") {
-		return nil
+	var err error
+	for pause := time.Millisecond; pause < 200*time.Millisecond; pause *= 2 {
+		if err = g.g.Delete(); err == nil || gone(err) {
+			return nil
+		}
+		time.Sleep(pause)
 	}
 	return err
+}
+
+// gone says whether another killer has removed the group.
+func gone(err error) bool {
+	return errors.Is(err, cgroup1.ErrCgroupDeleted) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) ||
+		strings.Contains(err.Error(), "no such file") || strings.Contains(err.Error(), "no such device")
 }

@@ -14,6 +14,8 @@ import (
 // session and emptied its environment is not found: only cgroups hold that one.
 type marks struct{ why string }
 
+func (m *marks) close() {}
+
 func (m *marks) enforces() []string { return nil }
 
 func (m *marks) missing() string { return m.why }
@@ -48,7 +50,8 @@ func (g *markedGroup) signal(s unix.Signal) {
 }
 
 func (g *markedGroup) end() int {
-	return killUntilNone(g.pids, func() { g.signal(unix.SIGKILL) })
+	kill := func() { g.signal(unix.SIGKILL) }
+	return killUntilNone(g.pids, kill, kill)
 }
 
 func (g *markedGroup) outOfMemory() bool { return false }

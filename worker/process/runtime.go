@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -27,7 +28,11 @@ type Options struct {
 	// Guard is the binary that becomes the guard, and its arguments from the
 	// zeroth on; its main must call Guard. Empty means none.
 	Guard []string
-	Log   *zap.Logger
+	// Deadline is when containers must be dead unless the lease is kept alive,
+	// by CLOCK_BOOTTIME; 0: there is no lease. The guard kills them then, should
+	// the agent be stopped. Nil: none.
+	Deadline func() time.Duration
+	Log      *zap.Logger
 }
 
 // Runtime runs containers as processes. It implements worker.Runtime.
@@ -58,7 +63,7 @@ func New(opts Options) (*Runtime, error) {
 		return nil, fmt.Errorf("process runtime of %s: %w", opts.Worker, err)
 	}
 	r := &Runtime{opts: opts, mark: mark, life: strings.ToLower(rand.Text()[:8]), spawns: make(chan spawn)}
-	r.groups = findGrouper(opts)
+	r.groups = findGrouper(opts.Worker, mark, opts.NoCgroups)
 	if held := r.groups.enforces(); len(held) < 2 {
 		opts.Log.Warn("not all limits of containers are enforced on this machine",
 			zap.Strings("enforced", held), zap.String("why", r.groups.missing()))
@@ -92,6 +97,7 @@ func (r *Runtime) Run(ctx context.Context) error {
 	}()
 	r.forkUntil(ctx)
 	<-guarded
+	r.groups.close()
 	return nil
 }
 
@@ -101,7 +107,7 @@ func (r *Runtime) Enforces() []string { return r.groups.enforces() }
 // Start starts an attempt.
 func (r *Runtime) Start(ctx context.Context, spec worker.Spec) (worker.Container, error) {
 	if spec.Image != "" {
-		return nil, &worker.Rejection{Problem: fmt.Sprintf("image %q: this worker runs commands of its machine, not images", spec.Image)}
+		return nil, fmt.Errorf("image %q: this worker runs commands of its machine, not images", spec.Image)
 	}
 	if spec.Worker != r.opts.Worker {
 		return nil, fmt.Errorf("start for worker %s on %s", spec.Worker, r.opts.Worker)

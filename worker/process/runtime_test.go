@@ -84,22 +84,8 @@ func newHarness(t *testing.T, opts Options) harness {
 		if err != nil || len(left) > 0 {
 			t.Errorf("left at the end: %v, %v", left, err)
 		}
-		removeParent(r)
 	})
 	return harness{r, logs}
-}
-
-// removeParent leaves the machine's cgroups as they were.
-func removeParent(r *Runtime) {
-	if l, ok := r.groups.(*legacy); ok {
-		for _, s := range l.subsystems {
-			if p, ok := s.(interface{ Path(string) string }); ok {
-				if path, err := l.path("")(s.Name()); err == nil {
-					_ = os.Remove(p.Path(path))
-				}
-			}
-		}
-	}
 }
 
 func (h harness) spec(id string, command ...string) worker.Spec {
@@ -205,9 +191,8 @@ func TestStart_User(t *testing.T) {
 	for _, user := range []string{"no-such-user", "root:no-such-group", "4294967295"} {
 		spec := h.spec("user", "/bin/true")
 		spec.User = user
-		_, err := h.Start(t.Context(), spec)
-		if _, ok := errors.AsType[*worker.Rejection](err); !ok || !strings.Contains(err.Error(), user) {
-			t.Errorf("user %s: %v, want a rejection that names it", user, err)
+		if _, err := h.Start(t.Context(), spec); err == nil || !strings.Contains(err.Error(), user) {
+			t.Errorf("user %s: %v, want an error that names it", user, err)
 		}
 	}
 	if os.Geteuid() != 0 {
@@ -306,6 +291,56 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// A limit of one byte must not harm the agent, whose thread enters the cgroup to
+// fork (found by trying).
+func TestLimits_Tiny(t *testing.T) {
+	h := newHarness(t, Options{})
+	for _, bytes := range []int64{1, 4096, 1 << 20} {
+		spec := h.spec(fmt.Sprint("tiny-", bytes), "/bin/true")
+		spec.MemoryBytes = bytes
+		wait(t, h.start(t, spec))
+	}
+	if exit := wait(t, h.start(t, h.spec("after", "/bin/true"))); exit.Kind != berth.ExitExited || exit.Code != 0 {
+		t.Errorf("a container after them: %+v", exit)
+	}
+}
+
+// Two agents of one name, each with a state directory of its own, leave each
+// other's containers alone.
+func TestLeftovers_OfAnother(t *testing.T) {
+	eachMode(t, func(t *testing.T, h harness) {
+		spec := h.spec("mine", "/bin/sleep", "1005")
+		c := h.start(t, spec)
+		_, bare := h.groups.(*marks)
+		other, err := New(Options{Worker: h.opts.Worker, StateDir: t.TempDir(), Logs: h.logs, NoCgroups: bare})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(other.groups.close)
+		if killed, err := other.Leftovers(t.Context()); err != nil || len(killed) > 0 {
+			t.Errorf("killed %v, %v", killed, err)
+		}
+		select {
+		case <-c.Done():
+			t.Errorf("it killed another's: %+v", c.Exit())
+		default:
+		}
+	})
+}
+
+// A container that froze a part of itself is killed all the same.
+func TestKill_Frozen(t *testing.T) {
+	h := newHarness(t, Options{})
+	if _, ok := h.groups.(*legacy); !ok || os.Geteuid() != 0 {
+		t.Skip("needs cgroup v1 and root")
+	}
+	spec := h.spec("ice", sh("c=/sys/fs/cgroup/freezer$(grep freezer /proc/self/cgroup | cut -d: -f3); mkdir $c/ice; sleep 1006 & echo $! >$c/ice/cgroup.procs; echo FROZEN >$c/ice/freezer.state; echo up; sleep 1007")...)
+	c := h.start(t, spec)
+	eventually(t, func() bool { return h.output(t, spec, worker.Stdout) == "up\n" })
+	c.Kill()
+	wait(t, c)
+}
+
 func TestOutput_Capped(t *testing.T) {
 	h := newHarness(t, Options{LogFiles: logfile.Options{MaxBytes: 4 << 10, MaxFiles: 2}})
 	spec := h.spec("loud", sh("seq 1 100000")...)
@@ -392,7 +427,7 @@ func TestLeftovers_AfterCrash(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() { removeParent(next) })
+			t.Cleanup(next.groups.close)
 			names, err := next.Leftovers(t.Context())
 			if err != nil || len(names) != 1 || !strings.HasSuffix(names[0], ".left.1") {
 				t.Errorf("leftovers %v, %v", names, err)
@@ -413,9 +448,22 @@ func TestGuard_KillsAfterAgent(t *testing.T) {
 	eventually(t, func() bool {
 		return len(processes(func(pid int) bool { return marked(pid, mark+".") })) == 0
 	})
-	r := &Runtime{groups: findGrouper(Options{Worker: berth.WorkerID(filepath.Base(dir))})}
+	r := &Runtime{groups: findGrouper(berth.WorkerID(filepath.Base(dir)), mark, false)}
 	eventually(t, func() bool { left, err := r.groups.left(""); return err == nil && len(left) == 0 })
-	removeParent(r)
+	r.groups.close()
+}
+
+// An agent that is stopped cannot kill at its lease's deadline: its guard does.
+func TestGuard_KillsAtDeadline(t *testing.T) {
+	now := boottime()
+	h := newHarness(t, Options{
+		Guard:    []string{"/proc/self/exe", asGuard},
+		Deadline: func() time.Duration { return now + 500*time.Millisecond }, // and no later one, as when the agent is stopped
+	})
+	c := h.start(t, h.spec("deadline", sh("trap '' TERM; sleep 1008 & sleep 1009")...))
+	if exit := wait(t, c); exit.Signal != "SIGKILL" || boottime() < now+500*time.Millisecond {
+		t.Errorf("%+v", exit)
+	}
 }
 
 func eventually(t *testing.T, ok func() bool) {

@@ -24,7 +24,7 @@ type unified struct {
 	why           string
 }
 
-func newUnified(worker string) (*unified, error) {
+func newUnified(name string) (*unified, error) {
 	if cgroups.Mode() != cgroups.Unified {
 		return nil, errors.New("not mounted")
 	}
@@ -36,7 +36,7 @@ func newUnified(worker string) (*unified, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newUnifiedBelow(unifiedMount, filepath.Join(base, "berth-"+worker))
+	return newUnifiedBelow(unifiedMount, filepath.Join(base, name))
 }
 
 // delegated is the group that systemd gave to the agent, emptied: a group with
@@ -100,6 +100,10 @@ func passOn(mount, group, controller string) error {
 	return nil
 }
 
+func (u *unified) close() {
+	_ = os.Remove(filepath.Join(u.mount, u.parent)) // not while it holds groups
+}
+
 func (u *unified) enforces() []string { return u.held }
 
 func (u *unified) missing() string { return u.why }
@@ -112,7 +116,8 @@ func (u *unified) make(name, _ string, cpuMilli, memoryBytes int64) (group, erro
 		r.CPU = &cgroup2.CPU{Max: cgroup2.NewCPUMax(&quota, &period)}
 	}
 	if memoryBytes > 0 && slices.Contains(u.held, limitMemory) {
-		r.Memory = &cgroup2.Memory{Max: &memoryBytes}
+		limit := max(memoryBytes, leastMemoryBytes)
+		r.Memory = &cgroup2.Memory{Max: &limit}
 	}
 	path := filepath.Join(u.parent, name)
 	m, err := cgroup2.NewManager(u.mount, path, r)
@@ -186,7 +191,8 @@ func (g *unifiedGroup) signal(s unix.Signal) {
 }
 
 func (g *unifiedGroup) end() int {
-	return killUntilNone(g.pids, func() { g.signal(unix.SIGKILL) })
+	kill := func() { g.signal(unix.SIGKILL) }
+	return killUntilNone(g.pids, kill, kill)
 }
 
 func (g *unifiedGroup) outOfMemory() bool {
