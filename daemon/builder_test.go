@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -69,5 +70,30 @@ func TestStep_EndDueTwice(t *testing.T) {
 	l.look(allocationKey("w", "r"), b)
 	if n := len(b.plan.Ends); n != 1 {
 		t.Errorf("%d ends in one plan, want 1", n)
+	}
+}
+
+// What cannot be read, or was deleted by another hand, is left alone, and does
+// not keep the daemon from the rest (found by trying: it spun).
+func TestStep_Corrupt(t *testing.T) {
+	bad := &etcdstore.Undecodable{Err: errors.New("no JSON")}
+	for name, damage := range map[string]func(l *loop){
+		"unreadable state":      func(l *loop) { l.takeFact(berth.Fact{Key: stateKey("r"), Record: bad, Mod: 90}) },
+		"unreadable allocation": func(l *loop) { l.takeFact(berth.Fact{Key: allocationKey("w", "r"), Record: bad, Mod: 90}) },
+		"state deleted":         func(l *loop) { l.takeFact(berth.Fact{Key: stateKey("r"), Mod: 90}) },
+		"unreadable ledger":     func(l *loop) { l.takeFact(berth.Fact{Key: ledgerKey("w"), Record: bad, Mod: 90}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := loopWith(t, running("r")...)
+			damage(l)
+			b := newBuilder(l, time.Now())
+			for _, k := range []berth.Key{requestKey("r"), workerKey("w"), allocationKey("w", "r"), requestKey("r")} {
+				l.look(k, b)
+			}
+			l.admit(b)
+			if !b.plan.Empty() || l.queue.len() > 0 {
+				t.Errorf("planned all the same: %+v", b.plan)
+			}
+		})
 	}
 }

@@ -21,8 +21,15 @@ func (d *Daemon) Cancel(ctx context.Context, id berth.RequestID, message string)
 		return Status{}, err
 	}
 	done := make(chan struct{})
-	found := false
-	err := d.call(ctx, func(l *loop) { found = l.orderCancel(id, message, done) })
+	found, corrupt := false, false
+	err := d.call(ctx, func(l *loop) {
+		if corrupt = l.corrupt(id); !corrupt {
+			found = l.orderCancel(id, message, done)
+		}
+	})
+	if corrupt {
+		return Status{}, fmt.Errorf("cancel %s: %w", id, ErrCorrupt)
+	}
 	if err != nil {
 		return Status{}, fmt.Errorf("cancel %s: %w", id, err)
 	}

@@ -14,6 +14,10 @@ import (
 // its ledger when it can be, and wakes what it may help.
 func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 	rec, epoch := l.view.worker(w)
+	if l.view.unreadable(workerKey(w), ledgerKey(w)) {
+		l.fleet.Remove(w)
+		return
+	}
 	ledger, was := l.ledgerNow(w, b)
 	if rec == nil {
 		l.fleet.Remove(w)
@@ -124,6 +128,9 @@ func (l *loop) lookAllocation(k berth.Key, b *builder) {
 	if a == nil || sub == nil || prog == nil || prog.Worker != w || prog.Attempt != a.Attempt {
 		return // half of a change that the watch has yet to complete
 	}
+	if l.view.unreadable(workerKey(w), ledgerKey(w)) {
+		return
+	}
 	_, epoch := l.view.worker(w)
 	d := decide(circumstances{
 		allocation: a, workerEpoch: epoch, mine: l.owns(string(w)),
@@ -164,6 +171,10 @@ func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 		l.cancelEnded(id)
 		return
 	}
+	if l.corrupt(id) {
+		l.queue.remove(id)
+		return
+	}
 	prog, mod := l.view.progress(id)
 	if prog != nil && prog.State != berth.StatePending {
 		l.queue.remove(id)
@@ -185,6 +196,22 @@ func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 		return
 	}
 	l.enqueue(id, sub, seq, prog)
+}
+
+// corrupt says whether the store holds of a request what no transaction of ours
+// leaves: what cannot be read, or an allocation that no state knows of. Placing it
+// again could run it twice; fsck says more.
+func (l *loop) corrupt(id berth.RequestID) bool {
+	if l.view.unreadable(requestKey(id), stateKey(id), archiveKey(id)) {
+		return true
+	}
+	for w := range l.view.placed[id] {
+		if l.view.unreadable(allocationKey(w, id)) {
+			return true
+		}
+	}
+	p, _ := l.view.progress(id)
+	return len(l.view.placed[id]) > 0 && (p == nil || p.State == berth.StatePending)
 }
 
 // closing ends a pending request that was cancelled or has waited too long.

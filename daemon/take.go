@@ -44,10 +44,6 @@ func (l *loop) takeFacts(facts []berth.Fact) int {
 }
 
 func (l *loop) takeFact(f berth.Fact) bool {
-	if bad, ok := f.Record.(*etcdstore.Undecodable); ok {
-		l.log.Error("a record cannot be read; what it concerns is left alone",
-			zap.String("kind", string(f.Key.Kind)), zap.String("id", f.Key.ID), zap.Error(bad.Err))
-	}
 	if a, ok := f.Record.(*berth.Archive); ok {
 		l.archive.remember(berth.RequestID(f.Key.ID), a)
 		f.Record = &archived{digest: a.Digest, endedAt: a.EndedAt}
@@ -55,6 +51,10 @@ func (l *loop) takeFact(f berth.Fact) bool {
 	old, changed := l.view.apply(f)
 	if !changed {
 		return false
+	}
+	if bad, ok := f.Record.(*etcdstore.Undecodable); ok {
+		l.log.Error("a record cannot be read; what it concerns is left alone: run berth fsck",
+			zap.String("kind", string(f.Key.Kind)), zap.String("owner", f.Key.Owner), zap.String("id", f.Key.ID), zap.Error(bad.Err))
 	}
 	l.mark(f, old)
 	return true

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
 )
 
 // view is what the store is known to hold: the latest fact of every key, from
@@ -103,6 +104,18 @@ func record[T any](v *view, k berth.Key) (*T, berth.Revision) {
 	return r, f.Mod
 }
 
+// unreadable says whether one of the keys holds what cannot be read. Nothing is
+// planned about it: its lookups return nil as for an absent one, and a plan made
+// from that would conflict for ever.
+func (v *view) unreadable(keys ...berth.Key) bool {
+	for _, k := range keys {
+		if _, bad := v.facts[k].Record.(*etcdstore.Undecodable); bad {
+			return true
+		}
+	}
+	return false
+}
+
 func (v *view) worker(w berth.WorkerID) (*berth.Worker, berth.Epoch) {
 	k := berth.Key{Kind: berth.KindWorker, ID: string(w)}
 	r, _ := record[berth.Worker](v, k)
@@ -113,7 +126,7 @@ func (v *view) worker(w berth.WorkerID) (*berth.Worker, berth.Epoch) {
 }
 
 func (v *view) ledger(w berth.WorkerID) (*berth.Ledger, berth.Revision) {
-	return record[berth.Ledger](v, berth.Key{Kind: berth.KindLedger, ID: string(w)})
+	return record[berth.Ledger](v, ledgerKey(w))
 }
 
 func (v *view) intent(w berth.WorkerID) berth.Intent {
@@ -134,7 +147,7 @@ func (v *view) submission(id berth.RequestID) (*berth.Submission, berth.Revision
 }
 
 func (v *view) progress(id berth.RequestID) (*berth.Progress, berth.Revision) {
-	return record[berth.Progress](v, berth.Key{Kind: berth.KindState, ID: string(id)})
+	return record[berth.Progress](v, stateKey(id))
 }
 
 func (v *view) allocation(w berth.WorkerID, id berth.RequestID) (*berth.Allocation, berth.Revision) {
@@ -156,6 +169,14 @@ func requestKey(id berth.RequestID) berth.Key {
 
 func archiveKey(id berth.RequestID) berth.Key {
 	return berth.Key{Kind: berth.KindArchive, ID: string(id)}
+}
+
+func stateKey(id berth.RequestID) berth.Key {
+	return berth.Key{Kind: berth.KindState, ID: string(id)}
+}
+
+func ledgerKey(w berth.WorkerID) berth.Key {
+	return berth.Key{Kind: berth.KindLedger, ID: string(w)}
 }
 
 func allocationKey(w berth.WorkerID, id berth.RequestID) berth.Key {

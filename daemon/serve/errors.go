@@ -22,6 +22,7 @@ var codes = []struct {
 }{
 	{daemon.ErrNotFound, connect.CodeNotFound},
 	{daemon.ErrConflictingID, connect.CodeAlreadyExists},
+	{daemon.ErrCorrupt, connect.CodeDataLoss},
 	{daemon.ErrUnsupported, connect.CodeUnimplemented},
 	{daemon.ErrNoSpace, connect.CodeResourceExhausted},
 	{daemon.ErrNotReady, connect.CodeUnavailable},
