@@ -69,8 +69,10 @@ func cancelRequests(c *cli.Context) error {
 
 func cancelText(s *berthv1.Status) string {
 	switch {
-	case berth.State(s.GetState()).Final():
+	case s.GetState() == string(berth.StateCancelled):
 		return s.GetState()
+	case berth.State(s.GetState()).Final():
+		return "had ended already: " + s.GetState()
 	case s.GetStop() != nil:
 		return "is stopping on " + s.GetWorker()
 	}

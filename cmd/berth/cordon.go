@@ -102,7 +102,7 @@ func emptied(ctx context.Context, c *cli.Context, cl *client.Client, w *berthv1.
 	for said := int64(-1); w.GetCount() > 0; {
 		if w.GetCount() != said {
 			said = w.GetCount()
-			fmt.Fprintf(c.App.ErrWriter, "berth: %s: %d containers left\n", w.GetId(), said)
+			fmt.Fprintf(c.App.ErrWriter, "berth: %s: %d left to end\n", w.GetId(), said)
 		}
 		select {
 		case <-time.After(lookAgain):

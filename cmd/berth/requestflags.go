@@ -40,7 +40,7 @@ func requestFlags() []cli.Flag {
 		durationFlag("start-timeout", 0, "for the worker to start it (default: 10s)"),
 		durationFlag("run-limit", 0, "stopped after so long"),
 		durationFlag("pending-limit", 0, "expired when not placed for so long"),
-		durationFlag("on-disconnect-keep", 0, "may run on for so long when its worker is cut off"),
+		durationFlag("on-disconnect-keep", 0, "its place is kept for so much longer when its worker is cut off"),
 	}
 }
 

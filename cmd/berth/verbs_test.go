@@ -122,6 +122,7 @@ func TestVerbs_JSON(t *testing.T) {
 			{"get", "-o", "json", "b"},
 			{"explain", "-o", "json", "a"},
 			{"workers", "-o", "json"},
+			{"version", "-o", "json", "--daemon"},
 			{"pools", "-o", "json"},
 			{"cancel", "-o", "json", "a"},
 		} {
@@ -132,6 +133,22 @@ func TestVerbs_JSON(t *testing.T) {
 		}
 		if r := s.with(`{"id":"in","command":["true"]}`, "submit", "-f", "-", "--wait"); r.code != 0 {
 			t.Errorf("from standard input: %+v", r)
+		}
+	})
+}
+
+// A shell that asks for completion never runs what the user typed.
+func TestCompletion_RunsNothing(t *testing.T) {
+	withLocal(t, func(s *shell) {
+		mark := filepath.Join(t.TempDir(), "ran")
+		for _, args := range [][]string{
+			{"run", "--", "touch", mark}, {"submit", "--", "touch", mark}, {"cordon", "--", "w-1"}, {"cordon", "w-1"}, {"run", "touch", mark},
+		} {
+			s.want(0, "", append(args, "--generate-bash-completion")...)
+		}
+		s.want(0, "w-1     ready", "workers")
+		if r := s.do("list", "--all"); strings.Contains(r.out, "touch") || len(strings.Split(strings.TrimSpace(r.out), "\n")) != 1 {
+			t.Errorf("requests were submitted:\n%s", r.out)
 		}
 	})
 }
@@ -167,6 +184,9 @@ func TestVerbs_Usage(t *testing.T) {
 		{"is no endpoint", []string{"fsck", "--etcd-endpoints", "x"}},
 		{"hollow", []string{"worker", "--hollow", "0"}},
 		{"workers", []string{"dev", "--workers", "0"}},
+		{"on-stop", []string{"worker", "--hollow", "3", "--on-stop", "drain"}},
+		{"stands behind an argument", []string{"cordon", "w", "--message", "x"}},
+		{"stands behind an argument", []string{"get", "a", "-o", "json"}},
 	} {
 		s.want(exitUsage, tt.says, tt.args...)
 	}

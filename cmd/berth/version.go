@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"runtime"
 
@@ -11,8 +12,15 @@ func versionCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name:  "version",
 		Usage: "the version of this binary, and of the daemon with --daemon",
-		Flags: clientFlags(boolFlag("daemon", "ask the daemon, too")),
+		Flags: clientFlags(boolFlag("daemon", "ask the daemon, too"), outputFlag()),
 		Action: func(c *cli.Context) error {
+			asJSON, err := wantsJSON(c)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return versionJSON(c)
+			}
 			if _, err := fmt.Fprintf(c.App.Writer, "berth %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH); err != nil {
 				return err
 			}
@@ -33,4 +41,31 @@ func versionCommand() *cli.Command {
 			return err
 		},
 	})
+}
+
+// versionJSON tells of both in one object.
+func versionJSON(c *cli.Context) error {
+	out := map[string]any{"version": version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
+	if c.Bool("daemon") {
+		cl, err := newClient(c)
+		if err != nil {
+			return err
+		}
+		defer cl.Close()
+		in, err := cl.Info(c.Context)
+		if err != nil {
+			return err
+		}
+		b, err := jsonOf(in, "")
+		if err != nil {
+			return err
+		}
+		out["daemon"] = json.RawMessage(b)
+	}
+	b, err := json.MarshalIndent(out, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	_, err = fmt.Fprintf(c.App.Writer, "%s\n", b)
+	return err
 }

@@ -125,6 +125,9 @@ func waitForStore(ctx context.Context, store *etcdstore.Store, log *zap.Logger) 
 }
 
 func hollowOptions(c *cli.Context, log *zap.Logger) (worker.HollowOptions, error) {
+	if c.IsSet("on-stop") || c.IsSet("cpu") || c.IsSet("memory") {
+		return worker.HollowOptions{}, errors.New("hollow workers take no on-stop, cpu or memory; a CSV file gives them shapes")
+	}
 	opts := worker.HollowOptions{
 		Name: c.String("name"), Pool: berth.PoolID(c.String("pool")), TTL: c.Duration("ttl"),
 		RunFor: c.Duration("hollow-run"), StartDelay: c.Duration("hollow-start-delay"),

@@ -323,6 +323,37 @@ func TestService_OtherSites(t *testing.T) {
 	}
 }
 
+// The JSON of the API refuses what it does not know: a limit that is misspelt
+// must not be none.
+func TestService_StrictJSON(t *testing.T) {
+	_, socket := site(t)
+	h := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	for body, want := range map[string]int{
+		`{"requests":[{"id":"good","command":["true"],"resources":{"cpu_milli":"100"}}]}`: http.StatusOK,
+		`{"requests":[{"id":"typo","command":["true"],"resources":{"cpu_mili":100}}]}`:    http.StatusBadRequest,
+		`{"requests":[{"id":"x","command":["true"]}]} trailing`:                           http.StatusBadRequest,
+		`[]`: http.StatusBadRequest,
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://berth/berth.v1.BerthService/Submit", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := h.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != want {
+			t.Errorf("%s: %d, want %d", body, resp.StatusCode, want)
+		}
+		if err := resp.Body.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestClient_Unreachable(t *testing.T) {
 	c, err := client.New(client.Options{Address: "unix:///no/such/socket", RetryFor: -1})
 	if err != nil {
