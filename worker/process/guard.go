@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"sync"
 	"syscall"
 	"time"
 
@@ -62,13 +63,14 @@ func (r *Runtime) runGuard(ctx context.Context) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	told := json.NewEncoder(in)
 	if _, err := in.Write(append(line, '\n')); err != nil {
 		return errors.Join(fmt.Errorf("tell the guard: %w", err), in.Close(), <-ended)
 	}
+	r.listener.set(json.NewEncoder(in))
+	defer r.listener.set(nil)
 	tick := time.NewTicker(tellDeadline)
 	defer tick.Stop()
-	for last := time.Duration(0); ; {
+	for {
 		select {
 		case err := <-ended:
 			return fmt.Errorf("it ended by itself: %w", errors.Join(err, in.Close()))
@@ -76,13 +78,53 @@ func (r *Runtime) runGuard(ctx context.Context) error {
 			return errors.Join(in.Close(), <-ended)
 		case <-tick.C:
 		}
-		if now := r.deadline(); now != last {
-			last = now
-			if err := told.Encode(now); err != nil {
-				return errors.Join(fmt.Errorf("tell the guard: %w", err), in.Close(), <-ended)
-			}
+		if _, err := r.listener.tell(r.deadline()); err != nil {
+			return errors.Join(err, in.Close(), <-ended)
 		}
 	}
+}
+
+// listener is the guard that runs, and what it knows.
+type listener struct {
+	mu   sync.Mutex    // guards all below
+	to   *json.Encoder // nil: there is none now
+	last time.Duration
+}
+
+func (l *listener) set(to *json.Encoder) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.to, l.last = to, 0
+}
+
+// tell says a deadline, unless it is known. There may be nobody to tell.
+func (l *listener) tell(deadline time.Duration) (told bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.to == nil || deadline == l.last {
+		return l.to != nil, nil
+	}
+	if err := l.to.Encode(deadline); err != nil {
+		return false, fmt.Errorf("tell the guard: %w", err)
+	}
+	l.last = deadline
+	return true, nil
+}
+
+// beGuarded returns when the guard knows the deadline of the lease that lives:
+// nothing is started before, for the agent may be stopped the moment after.
+func (r *Runtime) beGuarded(ctx context.Context) error {
+	for len(r.opts.Guard) > 0 {
+		if told, err := r.listener.tell(r.deadline()); told && err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("no guard for the container: %w", ctx.Err())
+		}
+	}
+	return nil
 }
 
 // deadline is when containers must be dead, by CLOCK_BOOTTIME; 0: no lease.

@@ -26,6 +26,7 @@ const leastMemoryBytes = 1 << 20
 // legacy makes cgroups of version 1, below the agent's own.
 type legacy struct {
 	parent     string // of all groups of this worker, below the agent's own
+	base       cgroup1.Path
 	subsystems []cgroup1.Subsystem
 	own        cgroup1.Cgroup
 	held       []string
@@ -40,7 +41,10 @@ func newLegacy(name string) (*legacy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find controllers: %w", err)
 	}
-	l := &legacy{parent: name}
+	// Read once, before any fork: later the thread that forks may be the one
+	// that the kernel answers for, and stand in a container's group. Groups that
+	// were made below that one froze the agent with it (found by TestChaos).
+	l := &legacy{parent: name, base: cgroup1.NestedPath("")}
 	var refused []error
 	for _, s := range all {
 		switch s.Name() {
@@ -64,7 +68,7 @@ func newLegacy(name string) (*legacy, error) {
 	if !l.has(cgroup1.Freezer) {
 		return nil, fmt.Errorf("no controller that can hold a tree together: %s", l.why)
 	}
-	if l.own, err = cgroup1.Load(cgroup1.NestedPath(""), cgroup1.WithHierarchy(l.hierarchy)); err != nil {
+	if l.own, err = cgroup1.Load(l.base, cgroup1.WithHierarchy(l.hierarchy)); err != nil {
 		return nil, fmt.Errorf("find the agent's own: %w", err)
 	}
 	return l, nil
@@ -95,7 +99,13 @@ func (l *legacy) has(n cgroup1.Name) bool {
 func (l *legacy) hierarchy() ([]cgroup1.Subsystem, error) { return l.subsystems, nil }
 
 func (l *legacy) path(name string) cgroup1.Path {
-	return cgroup1.NestedPath("/" + filepath.Join(l.parent, name))
+	return func(s cgroup1.Name) (string, error) {
+		base, err := l.base(s)
+		if err != nil {
+			return "", err
+		}
+		return filepath.Join(base, l.parent, name), nil
+	}
 }
 
 func (l *legacy) close() {

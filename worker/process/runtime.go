@@ -41,7 +41,9 @@ type Runtime struct {
 	mark   string // of all processes of this worker
 	life   string // and of this agent, apart from the one before
 	groups grouper
-	spawns chan spawn // written by Start, read by Run's thread; unbuffered: a start waits for its fork
+	// listener is the guard, once Run has started it.
+	listener listener
+	spawns   chan spawn // written by Start, read by Run's thread; unbuffered: a start waits for its fork
 }
 
 // New prepares a Runtime; Run makes it work.
@@ -114,6 +116,9 @@ func (r *Runtime) Start(ctx context.Context, spec worker.Spec) (worker.Container
 	}
 	cmd, err := r.command(spec)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.beGuarded(ctx); err != nil {
 		return nil, err
 	}
 	c := &container{done: make(chan struct{}), name: r.nameOf(spec), log: r.opts.Log}

@@ -12,9 +12,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/containerd/cgroups/v3/cgroup1"
 	"golang.org/x/sys/unix"
 
 	"github.com/berthd/berth"
@@ -303,6 +305,35 @@ func TestLimits_Tiny(t *testing.T) {
 	if exit := wait(t, h.start(t, h.spec("after", "/bin/true"))); exit.Kind != berth.ExitExited || exit.Code != 0 {
 		t.Errorf("a container after them: %+v", exit)
 	}
+}
+
+// The groups of containers that are started side by side stand beside each other.
+func TestStart_GroupsAreSiblings(t *testing.T) {
+	h := newHarness(t, Options{})
+	l, ok := h.groups.(*legacy)
+	if !ok {
+		t.Skip("needs cgroup v1")
+	}
+	want, err := l.path("")(cgroup1.Freezer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for i := range 40 {
+		all.Go(func() {
+			spec := h.spec(fmt.Sprint("sibling-", i), "/bin/cat", "/proc/self/cgroup")
+			c, err := h.Start(t.Context(), spec)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			<-c.Done()
+			if out := h.output(t, spec, worker.Stdout); !strings.Contains(out, ":freezer:"+filepath.Join(want, h.nameOf(spec))+"\n") {
+				t.Errorf("%s runs in\n%s", spec.Request, out)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // Two agents of one name, each with a state directory of its own, leave each
