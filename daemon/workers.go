@@ -130,7 +130,14 @@ func (d *Daemon) SetPool(ctx context.Context, id berth.PoolID, s berth.Strategy)
 	if err := known.UnmarshalText([]byte(s)); err != nil {
 		return &berth.FieldError{Field: "strategy", Value: string(s), Problem: "is unknown", Bound: "spread, binpack"}
 	}
-	return d.store.SetPool(ctx, id, berth.Pool{Strategy: s})
+	if err := d.store.SetPool(ctx, id, berth.Pool{Strategy: s}); err != nil {
+		return fmt.Errorf("set pool %s: %w", id, err)
+	}
+	facts, err := d.store.Get(ctx, berth.Key{Kind: berth.KindPool, ID: string(id)})
+	if err != nil {
+		return fmt.Errorf("read pool %s back: %w", id, err)
+	}
+	return d.call(ctx, func(l *loop) { l.takeFacts(facts) }) // who sets it sees it
 }
 
 // Info is the daemon's own state.
