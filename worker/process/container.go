@@ -39,7 +39,7 @@ type container struct {
 	done chan struct{} // closed by wait
 	exit berth.Exit    // written before done is closed
 
-	mu    sync.Mutex  // guards timer, asked, killed
+	mu    sync.Mutex  // guards all below
 	timer *time.Timer // kills after the grace
 	asked bool        // SIGTERM was sent
 	gone  bool        // all ended: nothing is signalled any more
