@@ -30,6 +30,7 @@ type Options struct {
 	MaxTxnOps   int                  // default: probed by Init
 	MaxTxnBytes int                  // default 1 MiB
 	Clock       func() time.Duration // boot time, which counts while suspended; default CLOCK_BOOTTIME
+	TxnBase     string               // of transaction ids, unlike any other store's; default random
 	Log         *zap.Logger
 	Registerer  prometheus.Registerer
 }
@@ -80,9 +81,12 @@ func New(client *clientv3.Client, opts Options) (*Store, error) {
 	if opts.Log == nil {
 		opts.Log = zap.NewNop()
 	}
+	if opts.TxnBase == "" {
+		opts.TxnBase = strings.ToLower(rand.Text()[:13])
+	}
 	f := promauto.With(opts.Registerer)
 	return &Store{
-		client: client, opts: opts, keys: keys{opts.Prefix}, base: strings.ToLower(rand.Text()[:13]),
+		client: client, opts: opts, keys: keys{opts.Prefix}, base: opts.TxnBase,
 		limits:    Limits{Ops: opts.MaxTxnOps, Bytes: opts.MaxTxnBytes},
 		seconds:   f.NewHistogram(prometheus.HistogramOpts{Name: "berth_commit_seconds", Help: "Time of one transaction until its answer.", Buckets: prometheus.ExponentialBuckets(0.0002, 2, 16)}),
 		conflicts: f.NewCounter(prometheus.CounterOpts{Name: "berth_conflicts_total", Help: "Transactions whose compares failed."}),

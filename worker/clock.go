@@ -4,14 +4,35 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// boottime is the time since boot, suspension included: a lease runs on while
-// the machine sleeps, and Go's own monotonic clock does not.
-func boottime() time.Duration {
+// Clock counts since the machine's boot, while it is suspended too: a lease
+// runs on while the machine sleeps, and Go's own monotonic clock does not.
+type Clock interface {
+	Now() time.Duration
+	// NewAlarm makes an alarm that is not armed.
+	NewAlarm() (Alarm, error)
+}
+
+// Alarm fires at a moment of its Clock, at once after a suspension that passed it.
+type Alarm interface {
+	// C is written when the moment has come; one is enough, for the receiver reads
+	// the clock. It is closed by Close.
+	C() <-chan struct{}
+	// Set arms the alarm for at, in place of what it was armed for. After Close it
+	// does nothing.
+	Set(at time.Duration)
+	Close()
+}
+
+// bootClock is CLOCK_BOOTTIME.
+type bootClock struct{}
+
+func (bootClock) Now() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
 		panic(fmt.Sprintf("CLOCK_BOOTTIME: %v; without it no deadline of a lease can be kept", err))
@@ -19,41 +40,40 @@ func boottime() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// alarm fires at a moment of boottime, at once after a suspension that passed
-// it: it is a timerfd, for Go's timers stand still meanwhile.
-type alarm struct {
-	file *os.File
-	C    <-chan struct{} // written by run, closed by it at the end
-}
-
-func newAlarm() (*alarm, error) {
+// NewAlarm is a timerfd, for Go's timers stand still while the machine sleeps.
+func (bootClock) NewAlarm() (Alarm, error) {
 	fd, err := unix.TimerfdCreate(unix.CLOCK_BOOTTIME, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("make a timer: %w", err)
 	}
-	fired := make(chan struct{}, 1) // one is enough: the receiver reads the clock
-	a := &alarm{file: os.NewFile(uintptr(fd), "timerfd"), C: fired}
-	go a.run(fired)
+	a := &bootAlarm{file: os.NewFile(uintptr(fd), "timerfd"), fired: make(chan struct{}, 1)}
+	go a.run()
 	return a, nil
 }
 
-func (a *alarm) run(fired chan<- struct{}) {
-	defer close(fired)
+type bootAlarm struct {
+	file  *os.File
+	fired chan struct{} // written by run, closed by it at the end; one is enough
+	once  sync.Once
+}
+
+func (a *bootAlarm) C() <-chan struct{} { return a.fired }
+
+func (a *bootAlarm) run() {
+	defer close(a.fired)
 	var expirations [8]byte
 	for {
 		if _, err := a.file.Read(expirations[:]); err != nil {
 			return // closed
 		}
 		select {
-		case fired <- struct{}{}:
+		case a.fired <- struct{}{}:
 		default:
 		}
 	}
 }
 
-// set arms the alarm for at, in place of what it was armed for. After close it
-// does nothing.
-func (a *alarm) set(at time.Duration) {
+func (a *bootAlarm) Set(at time.Duration) {
 	conn, err := a.file.SyscallConn()
 	if err != nil {
 		return
@@ -70,12 +90,14 @@ func (a *alarm) set(at time.Duration) {
 	}
 }
 
-// close ends run and waits for it.
-func (a *alarm) close() {
-	_ = a.file.Close() // a timer has nothing to lose
-	for range a.C {
-		continue // until run has closed it
-	}
+// Close ends run and waits for it.
+func (a *bootAlarm) Close() {
+	a.once.Do(func() {
+		_ = a.file.Close() // a timer has nothing to lose
+		for range a.fired {
+			continue // until run has closed it
+		}
+	})
 }
 
 // bootID names this boot of the machine; empty where the system does not say.

@@ -6,23 +6,25 @@ import (
 )
 
 func TestAlarm(t *testing.T) {
-	a, err := newAlarm()
+	clock := bootClock{}
+	a, err := clock.NewAlarm()
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := boottime() + time.Hour
-	a.set(at)
-	at = boottime() + 20*time.Millisecond // in place of the hour
-	a.set(at)
-	<-a.C
-	if now := boottime(); now < at {
+	at := clock.Now() + time.Hour
+	a.Set(at)
+	at = clock.Now() + 20*time.Millisecond // in place of the hour
+	a.Set(at)
+	<-a.C()
+	if now := clock.Now(); now < at {
 		t.Errorf("fired %v early", at-now)
 	}
-	a.set(0) // long ago: at once
-	<-a.C
-	a.close()
-	a.set(boottime()) // after close: nothing
-	if _, open := <-a.C; open {
+	a.Set(0) // long ago: at once
+	<-a.C()
+	a.Close()
+	a.Close()          // again: nothing
+	a.Set(clock.Now()) // after close: nothing
+	if _, open := <-a.C(); open {
 		t.Error("fired after close")
 	}
 }

@@ -1,7 +1,10 @@
 package worker
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -22,7 +25,7 @@ type epoch struct {
 	log    *zap.Logger
 	reg    *registered
 	number berth.Epoch
-	alarm  *alarm
+	alarm  Alarm
 
 	// events come from the goroutines that loop has started, and from the watch;
 	// loop calls each. Unbuffered: a sender waits until it is taken.
@@ -39,7 +42,7 @@ type epoch struct {
 	leaving, stopping  bool
 	killing            bool // the caller will not wait for stops
 	over               atomic.Bool
-	killAt             time.Duration // boottime; once over
+	killAt             time.Duration // by the clock; once over
 
 	fenceCtx, reportCtx       context.Context
 	cancelFence, cancelReport context.CancelFunc
@@ -99,7 +102,7 @@ func (e *epoch) loop(ctx context.Context) {
 		select {
 		case event := <-e.events:
 			event()
-		case <-e.alarm.C:
+		case <-e.alarm.C():
 			e.rearm()
 		case <-lost:
 			lost = nil
@@ -152,12 +155,20 @@ func (e *epoch) reset(delta etcdstore.Delta) {
 	for _, f := range delta.Facts {
 		held[berth.RequestID(f.Key.ID)] = struct{}{}
 	}
-	for id, t := range e.current {
-		if _, ok := held[id]; !ok {
+	for _, t := range e.inOrder() {
+		if _, ok := held[t.id]; !ok && e.current[t.id] == t {
 			t.learn(delta.Revision, nil)
 			e.mark(t)
 		}
 	}
+}
+
+// inOrder are the tasks in one order, so that what follows from them is the same
+// whenever the same has happened.
+func (e *epoch) inOrder() []*task {
+	return slices.SortedFunc(maps.Values(e.tasks), func(a, b *task) int {
+		return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.attempt, b.attempt))
+	})
 }
 
 // learn notes what an allocation's key holds. A new attempt means that the

@@ -32,6 +32,12 @@ func (r *fakeRuntime) Leftovers(context.Context) ([]string, error) {
 	return nil, nil
 }
 
+func (r *fakeRuntime) Renew(berth.Epoch, Deadline) {}
+
+func (r *fakeRuntime) Adopt(context.Context) ([]Adopted, error) { return nil, nil }
+
+func (r *fakeRuntime) Forget(berth.RequestID, int64) {}
+
 func (r *fakeRuntime) Enforces() []string { return []string{"cpu"} }
 
 func (r *fakeRuntime) Start(_ context.Context, spec Spec) (Container, error) {
@@ -90,7 +96,7 @@ func (c *fakeContainer) Exit() berth.Exit { return c.exit }
 func (c *fakeContainer) Stop(grace time.Duration) { c.stops <- grace }
 
 func (c *fakeContainer) Kill() {
-	c.kills <- boottime()
+	c.kills <- bootClock{}.Now()
 	c.end(berth.Exit{Kind: berth.ExitSignaled, Code: 137, Signal: "SIGKILL"})
 }
 

@@ -28,6 +28,14 @@ type hollowRuntime struct {
 
 func (r *hollowRuntime) Leftovers(context.Context) ([]string, error) { return nil, nil }
 
+func (r *hollowRuntime) Adopt(context.Context) ([]Adopted, error) { return nil, nil }
+
+// Renew does nothing: hollow containers end with their agent.
+func (r *hollowRuntime) Renew(berth.Epoch, Deadline) {}
+
+// Forget does nothing: nothing is kept.
+func (r *hollowRuntime) Forget(berth.RequestID, int64) {}
+
 func (r *hollowRuntime) Enforces() []string { return nil }
 
 func (r *hollowRuntime) Start(ctx context.Context, spec Spec) (Container, error) {

@@ -19,9 +19,9 @@ func TestRun_LeaseLost(t *testing.T) {
 	c := a.runtime.next(t)
 	s.await("w1", "r1", berth.StateRunning)
 	cut()
-	deadline := boottime() + opts.TTL // of the last keepalive that can have been answered
+	deadline := bootClock{}.Now() + opts.TTL // of the last keepalive that can have been answered
 	grace := receive(t, c.stops, "SIGTERM")
-	if now := boottime(); now+grace > deadline {
+	if now := (bootClock{}).Now(); now+grace > deadline {
 		t.Errorf("asked to end %v before the deadline with a grace of %v", deadline-now, grace)
 	}
 	killed := receive(t, c.kills, "SIGKILL")

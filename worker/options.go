@@ -65,7 +65,11 @@ type Options struct {
 	Starts  int // at once
 	Version string
 	Log     *zap.Logger
-	Now     func() time.Time
+	Now     func() time.Time // the wall clock; default time.Now
+
+	Clock       Clock                   // default CLOCK_BOOTTIME
+	BootID      string                  // default the kernel's
+	OpenRecords func() (Records, error) // default: the files of StateDir; none without one
 
 	// Of hollow workers: one watch for many, no look at their own key, no start ever.
 	follow followFunc
@@ -89,12 +93,26 @@ func (o *Options) setDefaults() {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Clock == nil {
+		o.Clock = bootClock{}
+	}
+	setDefault(&o.BootID, bootID())
+	if o.OpenRecords == nil {
+		o.OpenRecords = o.openRecords
+	}
 	if o.gate == nil {
 		o.gate = make(chan struct{}, 1)
 	}
 	if o.follow == nil && o.Store != nil {
 		o.follow = o.Store.FollowWorker
 	}
+}
+
+func (o *Options) openRecords() (Records, error) {
+	if o.StateDir == "" {
+		return noRecords{}, nil
+	}
+	return openStateDir(o.StateDir)
 }
 
 func setDefault[T comparable](v *T, value T) {
@@ -155,7 +173,7 @@ func (o *Options) registration(lease string, ttl time.Duration) berth.Worker {
 	return berth.Worker{
 		Pool: o.Pool, Address: o.Address, Capacity: o.Capacity, Labels: o.Labels,
 		Lease: lease, TTLSeconds: int64(ttl / time.Second), KillMS: o.KillBound.Milliseconds(),
-		Enforces: o.Runtime.Enforces(), Hostname: host, BootID: bootID(),
+		Enforces: o.Runtime.Enforces(), Hostname: host, BootID: o.BootID,
 		Agent: o.Version, StartedAt: o.Now().UTC(),
 	}
 }

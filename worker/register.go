@@ -28,7 +28,7 @@ const cordonMessage = "set by the worker's agent while it ends"
 type registered struct {
 	epoch  berth.Epoch
 	lease  *etcdstore.Lease
-	alarm  *alarm
+	alarm  Alarm
 	cancel context.CancelFunc
 	group  *errgroup.Group
 }
@@ -36,36 +36,36 @@ type registered struct {
 // close stops keeping the lease alive, without revoking it.
 func (r *registered) close() error {
 	r.cancel()
-	r.alarm.close()
+	r.alarm.Close()
 	return r.group.Wait()
 }
 
 // register returns nil without an error when ctx ended first. The order is what
 // makes a new epoch the proof that nothing of an old one lives: what runs is
 // killed, the former lease is revoked, the new one is on disk, then the key.
-func (w *Worker) register(ctx context.Context, dir *stateDir) (*registered, error) {
+func (w *Worker) register(ctx context.Context, rec Records) (*registered, error) {
 	select {
 	case w.opts.gate <- struct{}{}:
 		defer func() { <-w.opts.gate }()
 	case <-ctx.Done():
 		return nil, nil
 	}
-	reg, err := w.tryRegister(ctx, dir)
+	reg, err := w.tryRegister(ctx, rec)
 	if ctx.Err() != nil && (err == nil && reg == nil || err != nil && !final(err)) {
 		return nil, nil
 	}
 	return reg, err
 }
 
-func (w *Worker) tryRegister(ctx context.Context, dir *stateDir) (*registered, error) {
+func (w *Worker) tryRegister(ctx context.Context, rec Records) (*registered, error) {
 	if err := w.retry(ctx, "kill leftovers", w.killLeftovers); err != nil {
 		return nil, err
 	}
 	for {
-		if err := w.endFormer(ctx, dir); err != nil {
+		if err := w.endFormer(ctx, rec); err != nil {
 			return nil, err
 		}
-		reg, err := w.grant(ctx, dir)
+		reg, err := w.grant(ctx, rec)
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +76,7 @@ func (w *Worker) tryRegister(ctx context.Context, dir *stateDir) (*registered, e
 		if closeErr := reg.close(); closeErr != nil {
 			w.log.Debug("lease ended", zap.Error(closeErr))
 		}
-		if err := w.revoke(dir, reg.lease.ID); err != nil {
+		if err := w.revoke(rec, reg.lease.ID); err != nil {
 			return nil, err
 		}
 		if err := w.afterRefusal(ctx, err); err != nil {
@@ -94,8 +94,8 @@ func (w *Worker) killLeftovers(ctx context.Context) error {
 }
 
 // endFormer revokes the lease that a former epoch of this agent has left.
-func (w *Worker) endFormer(ctx context.Context, dir *stateDir) error {
-	former, err := dir.lease()
+func (w *Worker) endFormer(ctx context.Context, rec Records) error {
+	former, err := rec.Lease()
 	if err != nil {
 		return fmt.Errorf("%w: %w", errStateDir, err)
 	}
@@ -107,14 +107,14 @@ func (w *Worker) endFormer(ctx context.Context, dir *stateDir) error {
 	}); err != nil {
 		return err
 	}
-	if err := dir.dropLease(); err != nil {
+	if err := rec.DropLease(); err != nil {
 		return fmt.Errorf("%w: %w", errStateDir, err)
 	}
 	return nil
 }
 
 // grant takes a lease, has it on disk, and begins to keep it alive.
-func (w *Worker) grant(ctx context.Context, dir *stateDir) (*registered, error) {
+func (w *Worker) grant(ctx context.Context, rec Records) (*registered, error) {
 	var lease *etcdstore.Lease
 	if err := w.retry(ctx, "grant a lease", func(ctx context.Context) (err error) {
 		lease, err = w.opts.Store.KeepLease(ctx, w.opts.TTL)
@@ -122,10 +122,10 @@ func (w *Worker) grant(ctx context.Context, dir *stateDir) (*registered, error) 
 	}); err != nil {
 		return nil, err
 	}
-	if err := dir.putLease(leaseRecord{Lease: lease.ID, Worker: string(w.opts.ID)}); err != nil {
+	if err := rec.PutLease(LeaseRecord{Lease: lease.ID, Worker: w.opts.ID, BootID: w.opts.BootID}); err != nil {
 		return nil, fmt.Errorf("%w: %w", errStateDir, err)
 	}
-	alarm, err := newAlarm()
+	alarm, err := w.opts.Clock.NewAlarm()
 	if err != nil {
 		return nil, err
 	}

@@ -10,14 +10,40 @@ import (
 
 // Runtime runs containers. Its methods may be called concurrently.
 type Runtime interface {
-	// Start returns when the container runs. It calls spec.Check at the last
-	// moment at which nothing has run yet, and fails with its error. ctx bounds
-	// the start, not the container.
+	// Start returns when the container runs. It records the start, once for ever
+	// for a request's attempt: a second one is ErrStartedBefore. It calls spec.Check
+	// at the last moment at which nothing has run yet, and fails with its error;
+	// what then runs looks at spec.Deadline itself, and ends at it by itself. ctx
+	// bounds the start, not the container.
 	Start(ctx context.Context, spec Spec) (Container, error)
+	// Renew moves the deadline of an epoch's containers; never back.
+	Renew(epoch berth.Epoch, d Deadline)
+	// Adopt finds the containers that a former agent left, running or ended, in
+	// the order of their requests. What it cannot account for has ended as
+	// ExitMayHaveRun, and nothing of it is left.
+	Adopt(ctx context.Context) ([]Adopted, error)
+	// Forget removes what is kept of an attempt that has ended and whose end is
+	// in the store, or whose allocation is gone.
+	Forget(id berth.RequestID, attempt int64)
 	// Leftovers kills what a former agent left; all is gone when it returns nil.
 	Leftovers(ctx context.Context) ([]string, error)
 	// Enforces names the limits that really hold: cpu, memory.
 	Enforces() []string
+}
+
+// Deadline is when containers end unless their lease is kept alive, by the Clock:
+// asked to end at Stop, killed at Kill.
+type Deadline struct{ Stop, Kill time.Duration }
+
+// Adopted is a container that a former agent has started.
+type Adopted struct {
+	Request     berth.RequestID
+	Attempt     int64
+	Epoch       berth.Epoch
+	StartedAt   time.Time
+	StopTimeout time.Duration
+	Keep        time.Duration
+	Container   Container
 }
 
 // Container is one started attempt.
@@ -48,6 +74,10 @@ type Spec struct {
 	CPUMilli    int64
 	MemoryBytes int64
 	StopTimeout time.Duration
+	// Deadline is of the lease that fenced the start; Keep is how much longer the
+	// request lets its container run when the lease is not kept alive.
+	Deadline Deadline
+	Keep     time.Duration
 
 	// Check says whether the start may still happen: it fails once the lease
 	// that fenced it is so near its end that a container could outlive it.
@@ -59,6 +89,10 @@ type Spec struct {
 type Rejection struct{ Problem string }
 
 func (e *Rejection) Error() string { return e.Problem }
+
+// ErrStartedBefore is returned by Runtime.Start: the attempt was started before,
+// and may have run.
+var ErrStartedBefore = errors.New("this attempt was started before")
 
 // ErrDeadline is returned by Spec.Check: the epoch that fenced the start is over.
 var ErrDeadline = errors.New("the worker's lease is too near its end to start a container")

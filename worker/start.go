@@ -79,7 +79,8 @@ func (e *epoch) later(tasks []*task) {
 func (e *epoch) start(t *task) {
 	t.phase = phaseStarting
 	e.starting++
-	spec := t.spec(e.w.opts.ID, e.check)
+	spec := t.spec(e.w.opts.ID)
+	spec.Deadline, spec.Check = e.deadline(), e.check
 	go func() {
 		c, err := e.w.opts.Runtime.Start(e.fenceCtx, spec)
 		now := e.w.opts.Now().UTC()
@@ -90,7 +91,7 @@ func (e *epoch) start(t *task) {
 // check is called just before a container comes to life, from the goroutine of
 // its start. The deadline is that of the lease that fenced it.
 func (e *epoch) check() error {
-	if e.over.Load() || boottime() >= e.stopAt() {
+	if e.over.Load() || e.now() >= e.stopAt() {
 		return fmt.Errorf("%w (epoch %d)", ErrDeadline, e.number)
 	}
 	return nil
@@ -110,7 +111,7 @@ func (e *epoch) started(t *task, c Container, err error, now time.Time) {
 	}()
 	switch {
 	case e.over.Load():
-		c.Stop(max(e.killAt-boottime(), 0))
+		c.Stop(max(e.killAt-e.now(), 0))
 	case e.stopping:
 		e.dismiss(t)
 	}
@@ -123,8 +124,11 @@ func (e *epoch) startFailed(t *task, err error) {
 	if refused {
 		exit.Message = clip(rejection.Problem)
 	}
-	if refused || errors.Is(err, ErrDeadline) {
+	switch {
+	case refused || errors.Is(err, ErrDeadline):
 		exit.Kind = berth.ExitRejected
+	case errors.Is(err, ErrStartedBefore):
+		exit.Kind = berth.ExitMayHaveRun
 	}
 	e.endUnstarted(t, exit)
 	e.log.Warn("start failed", zap.String("request", string(t.id)), zap.Int64("attempt", t.attempt), zap.Error(err))

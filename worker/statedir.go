@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berthd/berth"
 )
 
 // Files of the state directory.
@@ -21,17 +23,38 @@ const (
 // ErrStateDirLocked means that another agent works in this state directory.
 var ErrStateDirLocked = errors.New("the state directory belongs to another agent that runs")
 
-// leaseRecord is what an agent knows of its lease after a restart. It stands on
+// LeaseRecord is what an agent knows of its lease after a restart. It stands on
 // disk before the lease may hold a registration, and is removed after the lease
-// was revoked. No agent takes the epoch of a former one up again: a record that
-// is found means only that its lease must be revoked, once nothing runs.
-type leaseRecord struct {
-	Lease  string `json:"lease"` // hexadecimal
-	Worker string `json:"worker"`
+// was revoked.
+type LeaseRecord struct {
+	Lease   string         `json:"lease"` // hexadecimal
+	Worker  berth.WorkerID `json:"worker"`
+	BootID  string         `json:"boot_id,omitempty"`
+	Cluster uint64         `json:"cluster,omitempty"` // that granted it
+	// GivenUp: the epoch under the lease is never taken up again. It is durable
+	// before the first container of it is ended for that.
+	GivenUp bool `json:"given_up,omitempty"`
 }
 
-// stateDir is the directory of one agent, locked while it runs. A nil one keeps
-// nothing: hollow workers have nothing to remember.
+// Records is what an agent remembers over its restarts. It is durable when a
+// call returns, and belongs to one agent at a time.
+type Records interface {
+	// Lease is the zero record where there is none.
+	Lease() (LeaseRecord, error)
+	PutLease(LeaseRecord) error
+	DropLease() error
+	Close() error
+}
+
+// noRecords keeps nothing: hollow workers have nothing to remember.
+type noRecords struct{}
+
+func (noRecords) Lease() (LeaseRecord, error) { return LeaseRecord{}, nil }
+func (noRecords) PutLease(LeaseRecord) error  { return nil }
+func (noRecords) DropLease() error            { return nil }
+func (noRecords) Close() error                { return nil }
+
+// stateDir keeps the records in a directory, locked while the agent runs.
 type stateDir struct {
 	path string
 	lock *os.File
@@ -56,7 +79,7 @@ func openStateDir(path string) (*stateDir, error) {
 	}
 	d := &stateDir{path: path, lock: lock}
 	if err := d.notePID(); err != nil {
-		return nil, errors.Join(err, d.close())
+		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
@@ -80,38 +103,30 @@ func (d *stateDir) notePID() error {
 	return nil
 }
 
-func (d *stateDir) close() error {
-	if d == nil {
-		return nil
-	}
+// Close ends the lock.
+func (d *stateDir) Close() error {
 	return d.lock.Close()
 }
 
-// lease reads the record of the former lease; the zero record when there is none.
-func (d *stateDir) lease() (leaseRecord, error) {
-	if d == nil {
-		return leaseRecord{}, nil
-	}
+// Lease reads the record of the former lease.
+func (d *stateDir) Lease() (LeaseRecord, error) {
 	b, err := os.ReadFile(filepath.Join(d.path, leaseFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return leaseRecord{}, nil
+		return LeaseRecord{}, nil
 	}
 	if err != nil {
-		return leaseRecord{}, fmt.Errorf("read the former lease: %w", err)
+		return LeaseRecord{}, fmt.Errorf("read the former lease: %w", err)
 	}
-	var rec leaseRecord
+	var rec LeaseRecord
 	if err := json.Unmarshal(b, &rec); err != nil {
-		return leaseRecord{}, fmt.Errorf("read the former lease from %s: %w; remove the file if its registration is over",
+		return LeaseRecord{}, fmt.Errorf("read the former lease from %s: %w; remove the file if its registration is over",
 			filepath.Join(d.path, leaseFile), err)
 	}
 	return rec, nil
 }
 
-// putLease makes the record durable before it returns.
-func (d *stateDir) putLease(rec leaseRecord) error {
-	if d == nil {
-		return nil
-	}
+// PutLease replaces the record.
+func (d *stateDir) PutLease(rec LeaseRecord) error {
 	b, err := json.Marshal(rec)
 	if err != nil {
 		return fmt.Errorf("encode the lease: %w", err)
@@ -126,11 +141,8 @@ func (d *stateDir) putLease(rec leaseRecord) error {
 	return d.sync()
 }
 
-// dropLease removes the record, durably.
-func (d *stateDir) dropLease() error {
-	if d == nil {
-		return nil
-	}
+// DropLease removes the record.
+func (d *stateDir) DropLease() error {
 	if err := os.Remove(filepath.Join(d.path, leaseFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the former lease: %w", err)
 	}

@@ -19,14 +19,14 @@ func TestStateDir_Lock(t *testing.T) {
 	if !errors.Is(err, ErrStateDirLocked) || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
 		t.Errorf("second agent: %v, want ErrStateDirLocked with the process id", err)
 	}
-	if err := first.close(); err != nil {
+	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
 	again, err := openStateDir(path)
 	if err != nil {
 		t.Fatalf("after the first has closed: %v", err)
 	}
-	if err := again.close(); err != nil {
+	if err := again.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -37,26 +37,26 @@ func TestStateDir_Lease(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := d.close(); err != nil {
+		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	want := leaseRecord{}
+	want := LeaseRecord{}
 	check := func() {
 		t.Helper()
-		if got, err := d.lease(); err != nil || got != want {
+		if got, err := d.Lease(); err != nil || got != want {
 			t.Errorf("lease %+v, %v; want %+v", got, err, want)
 		}
 	}
 	check()
-	want = leaseRecord{Lease: "694d7f", Worker: "w1"}
-	if err := d.putLease(want); err != nil {
+	want = LeaseRecord{Lease: "694d7f", Worker: "w1"}
+	if err := d.PutLease(want); err != nil {
 		t.Fatal(err)
 	}
 	check()
-	want = leaseRecord{}
+	want = LeaseRecord{}
 	for range 2 { // a second time there is nothing to remove
-		if err := d.dropLease(); err != nil {
+		if err := d.DropLease(); err != nil {
 			t.Fatal(err)
 		}
 		check()
@@ -64,7 +64,7 @@ func TestStateDir_Lease(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(d.path, leaseFile), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.lease(); err == nil || !strings.Contains(err.Error(), leaseFile) {
+	if _, err := d.Lease(); err == nil || !strings.Contains(err.Error(), leaseFile) {
 		t.Errorf("torn record: %v, want an error that names the file", err)
 	}
 }

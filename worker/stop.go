@@ -31,7 +31,7 @@ func (e *epoch) leave() {
 	if e.w.opts.OnStop == OnStopStop {
 		e.dismissAll()
 	}
-	for _, t := range e.tasks {
+	for _, t := range e.inOrder() {
 		e.mark(t)
 	}
 }
@@ -45,7 +45,7 @@ func (e *epoch) shorten() {
 		return
 	}
 	e.killing = true
-	for _, t := range e.tasks {
+	for _, t := range e.inOrder() {
 		if t.phase == phaseRunning {
 			t.container.Kill()
 		}
@@ -54,7 +54,7 @@ func (e *epoch) shorten() {
 
 func (e *epoch) dismissAll() {
 	e.stopping = true
-	for _, t := range e.tasks {
+	for _, t := range e.inOrder() {
 		if t.phase == phaseRunning {
 			e.dismiss(t)
 		}
@@ -94,45 +94,53 @@ func (e *epoch) giveUp(why string, killAt time.Duration) {
 		e.killAt = min(e.killAt, killAt)
 	} else {
 		e.killAt = killAt
-		e.log.Warn("epoch given up", zap.String("why", why), zap.Int("running", e.alive), zap.Duration("grace", killAt-boottime()))
+		e.log.Warn("epoch given up", zap.String("why", why), zap.Int("running", e.alive), zap.Duration("grace", killAt-e.now()))
 		e.cancelFence()
 	}
-	for _, t := range e.tasks {
+	for _, t := range e.inOrder() {
 		if t.phase == phaseRunning {
-			t.container.Stop(max(e.killAt-boottime(), 0))
+			t.container.Stop(max(e.killAt-e.now(), 0))
 		}
 	}
-	e.alarm.set(e.killAt)
+	e.alarm.Set(e.killAt)
 }
+
+// now is by the clock that leases run by.
+func (e *epoch) now() time.Duration { return e.w.opts.Clock.Now() }
 
 // stopAt and deadline are moments of boottime that move on with each keepalive
 // that is answered: from stopAt on nothing is started and all is asked to end.
 func (e *epoch) stopAt() time.Duration { return e.reg.lease.Deadline() - e.w.opts.StopLead }
 
+// deadline is what containers live by when their agent does not.
+func (e *epoch) deadline() Deadline {
+	return Deadline{Stop: e.stopAt(), Kill: e.reg.lease.Deadline() - e.w.opts.KillMargin}
+}
+
 // soon is when containers are killed whose lease is over already: daemons move
 // their requests after the kill bound.
 func (e *epoch) soon() time.Duration {
-	return min(boottime()+e.w.opts.KillBound/2, e.reg.lease.Deadline()-e.w.opts.KillMargin)
+	return min(e.now()+e.w.opts.KillBound/2, e.reg.lease.Deadline()-e.w.opts.KillMargin)
 }
 
 // rearm looks at the clock, does what is due, and sets the alarm for the next.
 func (e *epoch) rearm() {
-	now := boottime()
+	now := e.now()
 	switch {
 	case e.over.Load() && now >= e.killAt:
 		e.killAll()
 	case e.over.Load():
-		e.alarm.set(e.killAt)
+		e.alarm.Set(e.killAt)
 	case now >= e.stopAt():
 		e.giveUp("no keepalive was answered for too long", e.reg.lease.Deadline()-e.w.opts.KillMargin)
 	default:
-		e.alarm.set(e.stopAt())
+		e.alarm.Set(e.stopAt())
 	}
 }
 
 func (e *epoch) killAll() {
 	e.cancelReport()
-	for _, t := range e.tasks {
+	for _, t := range e.inOrder() {
 		if t.phase == phaseRunning {
 			t.container.Kill()
 		}

@@ -78,14 +78,14 @@ func (t *task) report() berth.Allocation {
 	return next
 }
 
-// spec is what the runtime starts.
-func (t *task) spec(worker berth.WorkerID, check func() error) Spec {
+// spec is what the runtime starts, apart from its deadline.
+func (t *task) spec(worker berth.WorkerID) Spec {
 	r := &t.submission.Spec
 	return Spec{
 		Request: t.id, Attempt: t.allocation.Attempt, Worker: worker, Epoch: t.allocation.Epoch,
 		Command: r.Command, Env: t.env(worker), Dir: r.Dir, User: r.User, Image: r.Image,
 		CPUMilli: t.allocation.Share.CPUMilli, MemoryBytes: t.allocation.Share.MemoryBytes,
-		StopTimeout: t.stopTimeout(), Check: check,
+		StopTimeout: t.stopTimeout(), Keep: time.Duration(t.allocation.KeepMS) * time.Millisecond,
 	}
 }
 

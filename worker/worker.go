@@ -47,32 +47,24 @@ func New(opts Options) (*Worker, error) {
 // lease, and returns nil. While the store cannot be reached it goes on trying.
 // It returns ErrNameTaken, ErrStateDirLocked, or an error of the state directory.
 func (w *Worker) Run(ctx context.Context) error {
-	dir, err := w.openDir()
+	rec, err := w.opts.OpenRecords()
 	if err != nil {
 		return fmt.Errorf("worker %s: %w", w.opts.ID, err)
 	}
 	for ctx.Err() == nil {
-		if err = w.live(ctx, dir); err != nil {
+		if err = w.live(ctx, rec); err != nil {
 			break
 		}
 	}
 	if err != nil {
 		err = fmt.Errorf("worker %s: %w", w.opts.ID, err)
 	}
-	return errors.Join(err, dir.close())
-}
-
-// openDir returns nil for a worker that keeps nothing on disk.
-func (w *Worker) openDir() (*stateDir, error) {
-	if w.opts.StateDir == "" {
-		return nil, nil
-	}
-	return openStateDir(w.opts.StateDir)
+	return errors.Join(err, rec.Close())
 }
 
 // live is one epoch, from a machine without containers to one without them.
-func (w *Worker) live(ctx context.Context, dir *stateDir) error {
-	reg, err := w.register(ctx, dir)
+func (w *Worker) live(ctx context.Context, rec Records) error {
+	reg, err := w.register(ctx, rec)
 	if err != nil || reg == nil {
 		return err
 	}
@@ -89,19 +81,19 @@ func (w *Worker) live(ctx context.Context, dir *stateDir) error {
 	if err := reg.close(); err != nil {
 		w.log.Debug("lease ended", zap.Error(err))
 	}
-	return w.revoke(dir, reg.lease.ID)
+	return w.revoke(rec, reg.lease.ID)
 }
 
 // revoke ends the last epoch's lease: nothing of it runs. Where the store cannot
 // be reached, its record stays, for the next registration or the next agent.
-func (w *Worker) revoke(dir *stateDir, lease string) error {
+func (w *Worker) revoke(rec Records, lease string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
 	if err := w.opts.Store.RevokeLease(ctx, lease); err != nil {
 		w.log.Warn("lease not revoked; it ends by itself", zap.String("lease", lease), zap.Error(err))
 		return nil
 	}
-	if err := dir.dropLease(); err != nil {
+	if err := rec.DropLease(); err != nil {
 		return fmt.Errorf("%w: %w", errStateDir, err)
 	}
 	return nil

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/worker"
 )
 
 // Leftovers kills all that a former agent of this worker left, by its cgroups
@@ -15,6 +18,15 @@ import (
 func (r *Runtime) Leftovers(ctx context.Context) ([]string, error) {
 	return killLeft(ctx, r.groups, r.mark, "")
 }
+
+// Adopt finds nothing: containers end with their agent.
+func (r *Runtime) Adopt(context.Context) ([]worker.Adopted, error) { return nil, nil }
+
+// Renew does nothing: the guard asks for the deadline.
+func (r *Runtime) Renew(berth.Epoch, worker.Deadline) {}
+
+// Forget does nothing: nothing but output is kept of an attempt.
+func (r *Runtime) Forget(berth.RequestID, int64) {}
 
 // killLeft kills the containers of a worker whose name begins so.
 func killLeft(ctx context.Context, groups grouper, mark, prefix string) ([]string, error) {
