@@ -62,6 +62,7 @@ lint: ## gofumpt, vet, golangci-lint, and go.mod in order
 	$(TOOL) golangci-lint run
 	$(GO) mod tidy -diff
 	$(GO) -C tools mod tidy -diff
+	$(GO) -C tools/etcd mod tidy -diff
 
 .PHONY: fmt
 fmt: ## format the code
