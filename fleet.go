@@ -30,16 +30,6 @@ type Conditions struct {
 	Pressure   []string          `json:"pressure,omitempty"`
 }
 
-// Intent is what an operator wants of a worker, under intents/<w>.
-type Intent struct {
-	Header
-	Cordon  bool      `json:"cordon"`          // nothing new is placed
-	Drain   bool      `json:"drain,omitempty"` // and what runs is stopped, to run elsewhere
-	Remove  bool      `json:"remove,omitempty"`
-	Message string    `json:"message,omitempty"`
-	At      time.Time `json:"at"`
-}
-
 // Ledger is the capacity record of one worker, under ledgers/<w>. It is not
 // leased: a lease's end must not erase ownership.
 type Ledger struct {

@@ -19,6 +19,8 @@ const (
 	MaxDevicesPerWorker  = 256
 	MaxDeviceTypes       = 16
 	MaxPriority          = 1000 // and -MaxPriority the lowest
+	MaxDrainParallel     = 10_000
+	MaxDrainPerMinute    = 60_000
 	MaxAttempts          = 100
 
 	MaxCPUMilli    int64 = 1_000_000_000          // a million cores

@@ -53,6 +53,8 @@ type Plan struct {
 	Ends    []End
 	Stops   []StopWrite
 	Cancels []CancelPending
+	Intents []IntentWrite
+	Removes []Removal
 }
 
 // LedgerWrite replaces a worker's ledger. Was is the ModRevision it was made
@@ -104,7 +106,23 @@ type CancelPending struct {
 	Archive  Archive
 }
 
+// IntentWrite replaces an intent that is there. What it was made from, Was, is
+// compared: so a pace holds however many daemons keep it.
+type IntentWrite struct {
+	Worker WorkerID
+	Was    Revision
+	Intent Intent
+}
+
+// Removal deletes the ledger and the intent of a worker whose presence key is
+// absent and under which nothing is left. A Was of 0: there is none.
+type Removal struct {
+	Worker    WorkerID
+	LedgerWas Revision
+	IntentWas Revision
+}
+
 // Empty says whether the plan changes nothing.
 func (p *Plan) Empty() bool {
-	return len(p.Submits)+len(p.Ledgers)+len(p.Places)+len(p.Ends)+len(p.Stops)+len(p.Cancels) == 0
+	return len(p.Submits)+len(p.Ledgers)+len(p.Places)+len(p.Ends)+len(p.Stops)+len(p.Cancels)+len(p.Intents)+len(p.Removes) == 0
 }

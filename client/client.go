@@ -222,7 +222,7 @@ func (c *Client) Workers(ctx context.Context) ([]*berthv1.Worker, error) {
 	return resp.GetWorkers(), nil
 }
 
-// SetIntent cordons, drains or, with neither, frees a worker.
+// SetIntent cordons, drains, removes or, with none of these, frees a worker.
 func (c *Client) SetIntent(ctx context.Context, req *berthv1.SetIntentRequest) (*berthv1.Worker, error) {
 	resp, err := again(ctx, c, func() (*berthv1.SetIntentResponse, error) {
 		return c.rpc.SetIntent(ctx, req)

@@ -190,6 +190,18 @@ func (b *builder) stop(k berth.Key, a *berth.Allocation, mod berth.Revision, ord
 	b.add(opsStop, bytesStop, k)
 }
 
+// intent rewrites an intent that is there.
+func (b *builder) intent(w berth.WorkerID, next berth.Intent, was berth.Revision) {
+	b.plan.Intents = append(b.plan.Intents, berth.IntentWrite{Worker: w, Was: was, Intent: next})
+	b.add(opsStop, bytesStop, workerKey(w))
+}
+
+// remove forgets a worker.
+func (b *builder) remove(r berth.Removal) {
+	b.plan.Removes = append(b.plan.Removes, r)
+	b.add(opsLedger, 0, workerKey(r.Worker))
+}
+
 // cancel archives a request that is pending.
 func (b *builder) cancel(id berth.RequestID, sub *berth.Submission, prog *berth.Progress, progMod berth.Revision, v verdict) {
 	a := berth.Archive{

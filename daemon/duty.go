@@ -14,7 +14,7 @@ type circumstances struct {
 	firstSeen   time.Time   // this state of the allocation, by this daemon
 	graceEnds   time.Time   // of a lost epoch, without the allocation's own keep; zero: not known yet
 	cancel      *cancelOrder
-	drain       bool
+	intent      *berth.Intent // with the worker
 	runLimit    time.Duration
 	stopTimeout time.Duration
 	now         time.Time
@@ -55,7 +55,7 @@ func (c circumstances) owed() duty {
 	switch {
 	case a.State == berth.StatePlaced && c.cancel != nil:
 		return duty{end: causeCancelled, message: c.cancel.message}
-	case a.State == berth.StatePlaced && c.drain:
+	case a.State == berth.StatePlaced && c.intent.Empties():
 		return duty{end: causeDrained}
 	case a.State == berth.StatePlaced:
 		return later(c.now, c.firstSeen.Add(time.Duration(a.StartTimeoutMS)*time.Millisecond), duty{end: causeStartTimeout})
@@ -63,8 +63,8 @@ func (c circumstances) owed() duty {
 		return c.order(berth.StopCancel, c.cancel.message)
 	case a.Stop != nil:
 		return duty{}
-	case c.drain:
-		return c.order(berth.StopDrain, "")
+	case c.intent.Empties() && paceOf(c.intent, 0, c.now).all:
+		return c.order(berth.StopDrain, c.intent.Message)
 	case c.runLimit > 0 && !a.StartedAt.IsZero():
 		return later(c.now, a.StartedAt.Add(c.runLimit), c.order(berth.StopRunLimit, "ran for its limit of "+c.runLimit.String()))
 	}
@@ -76,7 +76,7 @@ func (c circumstances) owed() duty {
 func (c circumstances) gone() duty {
 	a := c.allocation
 	end := duty{end: causeGone, gone: true}
-	if c.workerEpoch > a.Epoch || a.State == berth.StatePlaced {
+	if c.workerEpoch > a.Epoch || a.State == berth.StatePlaced || c.intent.Dead {
 		return end
 	}
 	if c.graceEnds.IsZero() {

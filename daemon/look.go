@@ -22,6 +22,7 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 	if rec == nil {
 		l.fleet.Remove(w)
 		l.lookLost(w, ledger, b.now)
+		l.lookRemoved(w, ledger, was, b)
 		return
 	}
 	delete(l.lost, w)
@@ -30,6 +31,7 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 		b.open(w, rec, epoch, was)
 	}
 	l.seat(w, b.now, rec, epoch, ledger, ready)
+	l.lookDrain(w, b)
 }
 
 // ledgerNow is the worker's ledger with what the plan being built does to it.
@@ -46,7 +48,7 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 	intent := l.view.intent(w)
 	fw := scheduler.Worker{
 		ID: w, Epoch: epoch, Pool: rec.Pool, Labels: rec.Labels, Ready: ready,
-		Cordoned: intent.Cordon, Draining: intent.Drain || intent.Remove,
+		Cordoned: intent.Cordon, Draining: intent.Empties(),
 	}
 	if ready {
 		fw.Ledger = *ledger
@@ -132,10 +134,11 @@ func (l *loop) lookAllocation(k berth.Key, b *builder) {
 		return
 	}
 	_, epoch := l.view.worker(w)
+	in := l.view.intent(w)
 	d := decide(circumstances{
 		allocation: a, workerEpoch: epoch, mine: l.owns(string(w)),
 		firstSeen: l.firstSeen(k, a.State, b.now), graceEnds: l.graceOf(w, a.Epoch),
-		cancel: l.cancels[id], drain: l.drains(w),
+		cancel: l.cancels[id], intent: &in,
 		runLimit:    time.Duration(sub.Spec.RunLimitMS) * time.Millisecond,
 		stopTimeout: time.Duration(sub.Spec.StopTimeoutMS) * time.Millisecond,
 		now:         b.now,
@@ -155,11 +158,6 @@ func (l *loop) lookAllocation(k berth.Key, b *builder) {
 	if a.Stop != nil {
 		l.cancelOrdered(id)
 	}
-}
-
-func (l *loop) drains(w berth.WorkerID) bool {
-	in := l.view.intent(w)
-	return in.Drain || in.Remove
 }
 
 // lookRequest queues a request that is pending, or takes it off the queue.

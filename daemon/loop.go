@@ -167,7 +167,7 @@ func (l *loop) step(ctx context.Context) {
 // look finds what a key that is due needs now.
 func (l *loop) look(k berth.Key, b *builder) {
 	switch k.Kind {
-	case berth.KindWorker:
+	case berth.KindWorker, berth.KindIntent:
 		l.lookWorker(berth.WorkerID(k.ID), b)
 	case berth.KindAllocation:
 		l.lookAllocation(k, b)

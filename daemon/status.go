@@ -84,7 +84,7 @@ type WorkerStatus struct {
 	ID             berth.WorkerID
 	Epoch          berth.Epoch
 	Pool           berth.PoolID
-	State          string // ready, opening, cordoned, draining, suspended, lost
+	State          string // ready, opening, cordoned, draining, removing, suspended, lost
 	Worker         berth.Worker
 	Ledger         berth.Ledger
 	Intent         berth.Intent
@@ -92,6 +92,7 @@ type WorkerStatus struct {
 	SuspendedUntil time.Time
 	LostSince      time.Time
 	Count          int // allocations
+	Stopping       int // of them, while it is emptied
 }
 
 // Explanation says where a request is and, when it waits, why.

@@ -73,8 +73,7 @@ func (l *loop) mark(f, old berth.Fact) {
 	case berth.KindLedger, berth.KindConditions:
 		l.due.add(workerKey(berth.WorkerID(f.Key.ID)))
 	case berth.KindIntent:
-		l.due.add(workerKey(berth.WorkerID(f.Key.ID)))
-		l.markAllocationsOf(berth.WorkerID(f.Key.ID))
+		l.markIntent(f, old)
 	case berth.KindArchive:
 		l.markArchive(f)
 	case berth.KindPool:

@@ -50,6 +50,9 @@ func (l *loop) workerStatus(id berth.WorkerID) (WorkerStatus, bool) {
 	rec, epoch := l.view.worker(id)
 	ledger, _ := l.view.ledger(id)
 	s := WorkerStatus{ID: id, Epoch: epoch, Intent: l.view.intent(id), Count: len(l.view.allocs[id])}
+	if s.Intent.Empties() {
+		_, s.Stopping = l.leavingOf(id)
+	}
 	if ledger != nil {
 		s.Ledger = *ledger
 	}
@@ -68,7 +71,9 @@ func (l *loop) workerStatus(id berth.WorkerID) (WorkerStatus, bool) {
 	switch {
 	case ledger == nil || ledger.Epoch != epoch:
 		s.State = "opening"
-	case s.Intent.Drain || s.Intent.Remove:
+	case s.Intent.Remove:
+		s.State = "removing"
+	case s.Intent.Drain:
 		s.State = "draining"
 	case s.Intent.Cordon:
 		s.State = "cordoned"
@@ -78,29 +83,6 @@ func (l *loop) workerStatus(id berth.WorkerID) (WorkerStatus, bool) {
 		s.State = "ready"
 	}
 	return s, true
-}
-
-// SetIntent cordons, drains or frees a worker. It returns when the wish is in
-// the store: every plan made before it conflicts.
-func (d *Daemon) SetIntent(ctx context.Context, id berth.WorkerID, cordon, drain bool, message string) (WorkerStatus, error) {
-	if len(message) > berth.MaxLabelBytes {
-		return WorkerStatus{}, &berth.FieldError{Field: "message", Problem: "is too long", Bound: fmt.Sprintf("at most %d bytes", berth.MaxLabelBytes)}
-	}
-	if _, err := d.Worker(ctx, id); err != nil {
-		return WorkerStatus{}, err
-	}
-	fact, err := d.store.SetIntent(ctx, id, func(*berth.Intent) *berth.Intent {
-		if !cordon && !drain {
-			return nil
-		}
-		return &berth.Intent{Cordon: true, Drain: drain, Message: message, At: d.opts.Now().UTC()}
-	})
-	if err != nil {
-		return WorkerStatus{}, fmt.Errorf("set intent of worker %s: %w", id, err)
-	}
-	var s WorkerStatus
-	err = d.call(ctx, func(l *loop) { l.takeFact(fact); s, _ = l.workerStatus(id) })
-	return s, err
 }
 
 // Pools lists the pools that have workers or settings, with their strategy.

@@ -45,7 +45,7 @@ func (s *Store) checkSize(t *txn) error {
 func (s *Store) encodePlan(p *berth.Plan) (*txn, error) {
 	t := &txn{id: p.ID}
 	steps := []func(*Store, *berth.Plan) error{
-		t.submits, t.ledgers, t.places, t.ends, t.stops, t.cancels,
+		t.submits, t.ledgers, t.places, t.ends, t.stops, t.cancels, t.intents, t.removes,
 	}
 	for _, step := range steps {
 		if err := step(s, p); err != nil {

@@ -30,6 +30,8 @@ var (
 	ErrNoSchema = errors.New("the schema key is gone: another hand has deleted keys of the store; run berth fsck, and restore a backup")
 	// ErrWorkerNameTaken: a living worker of that name is not ours.
 	ErrWorkerNameTaken = errors.New("a living worker has this name")
+	// ErrWorkerRemoved: an operator is removing the worker; berth uncordon takes that back.
+	ErrWorkerRemoved = errors.New("the worker is being removed: stop and disable its agent, or berth uncordon it")
 	// ErrEpochGone: the worker's presence key is not of that epoch.
 	ErrEpochGone = errors.New("the worker's epoch is over")
 )

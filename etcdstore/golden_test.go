@@ -76,7 +76,10 @@ func examples(t *testing.T) map[berth.Kind]any {
 			Header: h, WarmImages: []string{"registry.example/train:3"}, WarmKeys: []string{"vision-model"},
 			Devices: map[string]string{"gpu0": "XID 79"}, Pressure: []string{"memory"},
 		},
-		berth.KindIntent: &berth.Intent{Header: h, Cordon: true, Drain: true, Remove: true, Message: "disk swap", At: at(2)},
+		berth.KindIntent: &berth.Intent{
+			Header: h, Cordon: true, Drain: true, Remove: true, Dead: true, Message: "disk swap", At: at(2),
+			Parallel: 2, PerMinute: 6, Deadline: at(57), BegunWith: 20, LastStopAt: at(30),
+		},
 		berth.KindLedger: &berth.Ledger{
 			Header: h, Epoch: 17, Capacity: capacity(), Count: 1, Reserved: share(), Held: berth.Share{Quantities: berth.Quantities{CPUMilli: 250}},
 			Claims: []berth.Claim{{Request: "train-8", Attempt: 1, Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 250}}}},

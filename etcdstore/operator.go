@@ -38,8 +38,9 @@ func (s *Store) encodeIntent(was, ledger berth.Fact, edit func(*berth.Intent) *b
 	old, _ := was.Record.(*berth.Intent)
 	t.compare(was.Key, modIs, modOf(was))
 	t.compare(ledger.Key, modIs, modOf(ledger))
+	l, _ := ledger.Record.(*berth.Ledger)
 	if next := edit(old); next != nil {
-		rec := *next
+		rec := begun(old, *next, l)
 		rec.Header = t.header()
 		if err := t.put(s, was.Key, &rec, modOf(was)); err != nil {
 			return nil, err
@@ -47,7 +48,7 @@ func (s *Store) encodeIntent(was, ledger berth.Fact, edit func(*berth.Intent) *b
 	} else {
 		t.delete(was.Key)
 	}
-	if l, ok := ledger.Record.(*berth.Ledger); ok {
+	if l != nil {
 		rec := *l
 		rec.Header = t.header()
 		if err := t.put(s, ledger.Key, &rec, ledger.Mod); err != nil {
@@ -55,6 +56,52 @@ func (s *Store) encodeIntent(was, ledger berth.Fact, edit func(*berth.Intent) *b
 		}
 	}
 	return t, nil
+}
+
+// begun notes how much there was when the emptying of a worker began, exactly:
+// the same transaction compares the ledger that counts it. One that is ordered
+// anew, with another pace, goes on.
+func begun(old *berth.Intent, next berth.Intent, ledger *berth.Ledger) berth.Intent {
+	switch {
+	case !next.Empties():
+	case old != nil && old.Empties():
+		next.BegunWith, next.LastStopAt = old.BegunWith, old.LastStopAt
+	case ledger != nil:
+		next.BegunWith = ledger.Count
+	}
+	return next
+}
+
+// intents are the writes that keep the pace of a drain. They change nothing that
+// a placement was planned on, and so leave the ledger alone.
+func (t *txn) intents(s *Store, p *berth.Plan) error {
+	for i := range p.Intents {
+		w := p.Intents[i]
+		k := berth.Key{Kind: berth.KindIntent, ID: string(w.Worker)}
+		t.compare(k, modIs, w.Was)
+		w.Intent.Header = t.header()
+		if err := t.put(s, k, &w.Intent, w.Was); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removes forget workers: only while no agent lives under the name, and nothing
+// has come into the ledger since it was seen empty.
+func (t *txn) removes(_ *Store, p *berth.Plan) error {
+	for _, r := range p.Removes {
+		ledger := berth.Key{Kind: berth.KindLedger, ID: string(r.Worker)}
+		intent := berth.Key{Kind: berth.KindIntent, ID: string(r.Worker)}
+		t.compare(berth.Key{Kind: berth.KindWorker, ID: string(r.Worker)}, createIs, 0)
+		t.compare(ledger, modIs, r.LedgerWas)
+		t.compare(intent, modIs, r.IntentWas)
+		t.delete(intent)
+		if r.LedgerWas != 0 {
+			t.delete(ledger)
+		}
+	}
+	return nil
 }
 
 // modOf is a key's ModRevision; 0 where it is absent.

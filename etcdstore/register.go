@@ -10,7 +10,8 @@ import (
 
 // RegisterWorker puts a worker's presence key under its lease, rec.Lease, and
 // returns the epoch that begins. A living key that is not ours is
-// ErrWorkerNameTaken: a put over it would keep the old epoch.
+// ErrWorkerNameTaken: a put over it would keep the old epoch. A worker that is
+// being removed is ErrWorkerRemoved: the same transaction compares its intent.
 func (s *Store) RegisterWorker(ctx context.Context, w berth.WorkerID, rec berth.Worker) (berth.Epoch, error) {
 	if err := berth.CheckID("worker", string(w)); err != nil {
 		return 0, err
@@ -22,7 +23,9 @@ func (s *Store) RegisterWorker(ctx context.Context, w berth.WorkerID, rec berth.
 	t := &txn{id: s.NewTxnID()}
 	rec.Header = t.header()
 	k := berth.Key{Kind: berth.KindWorker, ID: string(w)}
+	intent := berth.Key{Kind: berth.KindIntent, ID: string(w)}
 	t.compare(k, createIs, 0)
+	t.compare(intent, modIs, 0)
 	if err := t.putLeased(s, k, &rec, 0, lease); err != nil {
 		return 0, fmt.Errorf("register worker %s: %w", w, err)
 	}
@@ -38,6 +41,12 @@ func (s *Store) RegisterWorker(ctx context.Context, w berth.WorkerID, rec berth.
 		if f := find(conflict.Facts, k); f.Record != nil {
 			return 0, fmt.Errorf("register worker %s: %w", w, ErrWorkerNameTaken)
 		}
+		wish := find(conflict.Facts, intent)
+		if in, ok := wish.Record.(*berth.Intent); ok && in.Remove {
+			return 0, fmt.Errorf("register worker %s: %w", w, ErrWorkerRemoved)
+		}
+		t.forget(intent)
+		t.compare(intent, modIs, modOf(wish))
 		t.schemaAgain()
 	}
 }
@@ -56,11 +65,13 @@ func find(facts []berth.Fact, k berth.Key) berth.Fact {
 }
 
 // schemaAgain lets the next sending compare the schema's latest revision.
-func (t *txn) schemaAgain() {
-	schema := berth.Key{Kind: berth.KindSchema}
+func (t *txn) schemaAgain() { t.forget(berth.Key{Kind: berth.KindSchema}) }
+
+// forget takes the compares of a key back, so that the next sending may have others.
+func (t *txn) forget(k berth.Key) {
 	kept := t.cmps[:0]
 	for _, c := range t.cmps {
-		if c.key == schema {
+		if c.key == k {
 			delete(t.compared, c)
 			continue
 		}

@@ -130,32 +130,6 @@ func TestWorker_AllFail(t *testing.T) {
 	}
 }
 
-func TestDrain(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, siteOptions{workers: 2, runFor: time.Hour, watch: true})
-	d := s.daemons[0]
-	batch := many(10, func(r *berth.Request) { r.StopTimeoutMS = 100; r.Retry.MaxAttempts = 1 })
-	submit(t, d, batch...)
-	for _, r := range batch {
-		until(t, d, string(r.ID), in(berth.StateRunning))
-	}
-	if _, err := d.SetIntent(t.Context(), "w-0001", true, true, "test"); err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range batch {
-		until(t, d, string(r.ID), func(s daemon.Status) bool { return s.State == berth.StateRunning && s.Worker == "w-0002" })
-	}
-	if w := workerState(t, d, "w-0001"); w.State != "draining" || w.Count != 0 {
-		t.Errorf("%+v", w)
-	}
-	for _, r := range batch {
-		if st, err := d.Cancel(t.Context(), r.ID, "enough"); err != nil || st.UsedAttempts != 0 {
-			t.Errorf("a drain is no attempt of the request's: %+v, %v", st, err)
-		}
-		until(t, d, string(r.ID), in(berth.StateCancelled))
-	}
-}
-
 func TestLimitsOfTime(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, siteOptions{workers: 1, runFor: time.Hour, watch: true})

@@ -37,6 +37,16 @@ func (c *checker) lease(field, value string) {
 	c.need(err == nil && n > 0, "field %q is %q, not a lease in hexadecimal", field, value)
 }
 
+func (r *intent) validate(c *checker, _ string) {
+	c.need(r.Parallel >= 0 && r.Parallel <= 10_000, "field \"parallel\" is %d; allowed: 0 to 10000", r.Parallel)
+	c.need(r.PerMinute >= 0 && r.PerMinute <= 60_000, "field \"per_minute\" is %d; allowed: 0 to 60000", r.PerMinute)
+	c.least("begun_with", r.BegunWith, 0)
+	c.need(!r.Dead || r.Remove, "\"dead\" stands only with \"remove\"")
+	empties := r.Drain || r.Remove
+	c.need(empties || r.Parallel == 0 && r.PerMinute == 0 && r.Deadline.IsZero() && r.BegunWith == 0 && r.LastStopAt.IsZero(),
+		"a pace, a deadline or a progress stands only with \"drain\" or \"remove\"")
+}
+
 func (l *ledger) validate(c *checker, _ string) {
 	c.least("epoch", l.Epoch, 1)
 	c.least("count", l.Count, 0)

@@ -408,6 +408,19 @@ var transitions = []struct {
 		s.set("ledgers/w1", "epoch", 9)
 		s.rewrite("ledgers/w1")
 	}},
+	{"a worker that is gone is removed", "", func(s store) {
+		unplace(s)
+		s.rewrite("tenants/acme/d1")
+		s.add("states/r1", 30, 101, 0, object{"state": "PENDING", "attempt": 2, "used_attempts": 1})
+		delete(s, "workers/w1")
+		delete(s, "ledgers/w1")
+	}},
+	{"a worker that is alive is removed", "5.6", func(s store) {
+		unplace(s)
+		s.rewrite("tenants/acme/d1")
+		s.add("states/r1", 30, 101, 0, object{"state": "PENDING", "attempt": 2, "used_attempts": 1})
+		delete(s, "ledgers/w1")
+	}},
 	{"an attempt's number goes back", "8.3", func(s store) {
 		unplace(s)
 		s.rewrite("ledgers/w1", "tenants/acme/d1")

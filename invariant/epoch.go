@@ -27,6 +27,9 @@ func (s *State) checkEpoch(w string, f *finder) {
 // a ledger.
 func (s *State) stepEpoch(c change, f *finder) {
 	if c.after == nil {
+		if c.before != nil && c.before.kind == kindLedger && s.entries[kindWorker+"/"+c.before.id] != nil {
+			f.add("5.6", c.before.Key, "was deleted while its worker was alive")
+		}
 		return
 	}
 	presence := s.entries[kindWorker+"/"+c.after.worker()]

@@ -47,8 +47,15 @@ type intent struct {
 	Cordon  bool      `json:"cordon"`
 	Drain   bool      `json:"drain,omitempty"`
 	Remove  bool      `json:"remove,omitempty"`
+	Dead    bool      `json:"dead,omitempty"`
 	Message string    `json:"message,omitempty"`
 	At      time.Time `json:"at"`
+
+	Parallel   int64     `json:"parallel,omitempty"`
+	PerMinute  int64     `json:"per_minute,omitempty"`
+	Deadline   time.Time `json:"deadline,omitzero"`
+	BegunWith  int64     `json:"begun_with,omitempty"`
+	LastStopAt time.Time `json:"last_stop_at,omitzero"`
 }
 
 type ledger struct {

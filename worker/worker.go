@@ -135,5 +135,5 @@ func (w *Worker) once(ctx context.Context, fn func(context.Context) error) error
 
 // final says whether trying again cannot help.
 func final(err error) bool {
-	return errors.Is(err, etcdstore.ErrWorkerNameTaken) || errors.Is(err, etcdstore.ErrNewerSchema) || errors.Is(err, errStateDir)
+	return errors.Is(err, etcdstore.ErrWorkerNameTaken) || errors.Is(err, etcdstore.ErrWorkerRemoved) || errors.Is(err, etcdstore.ErrNewerSchema) || errors.Is(err, errStateDir)
 }

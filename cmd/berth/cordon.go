@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -26,31 +25,11 @@ func cordonCommand() *cli.Command {
 
 func uncordonCommand() *cli.Command {
 	return verb(&cli.Command{
-		Name: "uncordon", Usage: "place on workers again, after cordon or drain", ArgsUsage: "WORKER...",
+		Name: "uncordon", Usage: "place on workers again, after cordon, drain or remove", ArgsUsage: "WORKER...",
 		Flags: clientFlags(outputFlag()),
 		Action: func(c *cli.Context) error {
 			return eachWorker(c, func(ctx context.Context, cl *client.Client, w string) (*berthv1.Worker, error) {
 				return cl.SetIntent(ctx, &berthv1.SetIntentRequest{Worker: w})
-			})
-		},
-	})
-}
-
-func drainCommand() *cli.Command {
-	return verb(&cli.Command{
-		Name: "drain", Usage: "empty workers: cordon them, and stop what runs there, to run elsewhere", ArgsUsage: "WORKER...",
-		Flags: clientFlags(
-			stringFlag("message", "", "why, for who reads it later"),
-			boolFlag("no-wait", "return at once, not when they are empty"),
-			outputFlag(),
-		),
-		Action: func(c *cli.Context) error {
-			return eachWorker(c, func(ctx context.Context, cl *client.Client, name string) (*berthv1.Worker, error) {
-				w, err := cl.SetIntent(ctx, &berthv1.SetIntentRequest{Worker: name, Cordon: true, Drain: true, Message: c.String("message")})
-				if err != nil || c.Bool("no-wait") {
-					return w, err
-				}
-				return emptied(ctx, c, cl, w)
 			})
 		},
 	})
@@ -92,36 +71,4 @@ func eachWorker(c *cli.Context, change func(context.Context, *client.Client, str
 		}
 	}
 	return errors.Join(failed...)
-}
-
-// lookAgain is how often a drain looks at its worker: people wait for it.
-const lookAgain = 200 * time.Millisecond
-
-// emptied waits until nothing is left on a worker, and says how far it is.
-func emptied(ctx context.Context, c *cli.Context, cl *client.Client, w *berthv1.Worker) (*berthv1.Worker, error) {
-	for said := int64(-1); w.GetCount() > 0; {
-		if w.GetCount() != said {
-			said = w.GetCount()
-			fmt.Fprintf(c.App.ErrWriter, "berth: %s: %d left to end\n", w.GetId(), said)
-		}
-		select {
-		case <-time.After(lookAgain):
-		case <-ctx.Done():
-			return nil, fmt.Errorf("not waited for; it goes on: %w", ctx.Err())
-		}
-		all, err := cl.Workers(ctx)
-		if err != nil {
-			return nil, err
-		}
-		id, gone := w.GetId(), true
-		for _, now := range all {
-			if now.GetId() == id {
-				w, gone = now, false
-			}
-		}
-		if gone {
-			return &berthv1.Worker{Id: id, State: "lost"}, nil
-		}
-	}
-	return w, nil
 }

@@ -59,7 +59,7 @@ func newApp() *cli.App {
 		Commands: []*cli.Command{
 			devCommand(), demoCommand(),
 			runCommand(), submitCommand(), listCommand(), getCommand(), watchCommand(), logsCommand(), cancelCommand(), explainCommand(),
-			workersCommand(), cordonCommand(), uncordonCommand(), drainCommand(), poolsCommand(),
+			workersCommand(), cordonCommand(), uncordonCommand(), drainCommand(), removeCommand(), poolsCommand(),
 			daemonCommand(), workerCommand(), fsckCommand(),
 			versionCommand(), completionCommand(),
 		},

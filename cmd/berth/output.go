@@ -154,7 +154,7 @@ const (
 var colours = map[string]string{
 	"RUNNING": blue, "STARTING": blue, "PLACED": blue, "PENDING": yellow, "BLOCKED": yellow,
 	"SUCCEEDED": green, "FAILED": red, "LOST": red, "EXPIRED": red, "CANCELLED": yellow, "REFUSED": red,
-	"ready": green, "opening": blue, "cordoned": yellow, "draining": yellow, "suspended": red, "lost": red,
+	"ready": green, "opening": blue, "cordoned": yellow, "draining": yellow, "removing": yellow, "suspended": red, "lost": red,
 }
 
 // painter colours known words on a terminal.
@@ -163,7 +163,8 @@ func painter(w io.Writer) func(int, string) string {
 		return nil
 	}
 	return func(_ int, text string) string {
-		if c := colours[text]; c != "" {
+		word, _, _ := strings.Cut(text, " ") // "draining 3/20"
+		if c := colours[word]; c != "" && (word == text || word == "draining" || word == "removing") {
 			return c + text + plain
 		}
 		return text

@@ -105,6 +105,11 @@ func TestVerbs(t *testing.T) {
 		s.want(0, "w-1 is ready", "uncordon", "w-1")
 		s.want(0, "batch    binpack", "pools", "batch", "binpack")
 		s.want(0, "w-1 is draining, 0 containers", "drain", "w-1")
+		s.want(0, "w-1 is draining", "drain", "--parallel", "2", "--rate", "6/min", "--deadline", "30m", "--in-pool", "default")
+		s.want(1, "no worker is so", "drain", "--with-label", "rack=7")
+		s.want(0, "w-1 is removing, 0 containers", "remove", "--no-wait", "w-1")
+		s.want(0, "empty; stop its agent", "workers")
+		s.want(1, "not found", "remove", "nobody")
 		s.want(0, "0 violations in", "fsck")
 		s.want(0, "1 workers, 0 requests", "version", "--daemon")
 	})
@@ -176,6 +181,11 @@ func TestVerbs_Usage(t *testing.T) {
 		{"want one ID", []string{"logs", "a", "b"}},
 		{"no ID", []string{"cancel"}},
 		{"no WORKER", []string{"cordon"}},
+		{"no WORKER", []string{"remove"}},
+		{"exclude each other", []string{"drain", "--in-pool", "p", "w"}},
+		{`rate "x" is no rate`, []string{"drain", "--rate", "x", "w"}},
+		{`parallel "10001" is too large`, []string{"drain", "--parallel", "10001", "w"}},
+		{"deadline_ms", []string{"drain", "--deadline", "9000h", "w"}},
 		{"want no argument, or POOL and STRATEGY", []string{"pools", "x"}},
 		{`shell "tcsh" is unknown`, []string{"completion", "tcsh"}},
 		{`log-level "loud" is unknown`, []string{"daemon", "--log-level", "loud"}},

@@ -71,7 +71,7 @@ func workerTable(c *cli.Context, all []*berthv1.Worker) error {
 	t.add(head...)
 	for _, w := range all {
 		row := []string{
-			w.GetId(), w.GetState(), w.GetPool(), strconv.FormatInt(w.GetCount(), 10),
+			w.GetId(), workerState(w), w.GetPool(), strconv.FormatInt(w.GetCount(), 10),
 			cores(w.GetReserved().GetCpuMilli()) + "/" + cores(w.GetCapacity().GetCpuMilli()),
 			bytesOf(w.GetReserved().GetMemoryBytes()) + "/" + bytesOf(w.GetCapacity().GetMemoryBytes()),
 			devicesText(w), age(w.GetStartedAt(), now), clip(workerNote(w, now), 60),
@@ -92,6 +92,14 @@ func devicesText(w *berthv1.Worker) string {
 	return fmt.Sprintf("%d/%d", len(w.GetReserved().GetDevices()), n)
 }
 
+// workerState shows how far a worker is emptied: so many are gone, of so many.
+func workerState(w *berthv1.Worker) string {
+	if begun := max(w.GetBegunWith(), w.GetCount()); w.GetDrain() && w.GetState() != "lost" && begun > 0 {
+		return fmt.Sprintf("%s %d/%d", w.GetState(), begun-w.GetCount(), begun)
+	}
+	return w.GetState()
+}
+
 func workerNote(w *berthv1.Worker, now time.Time) string {
 	switch w.GetState() {
 	case "suspended":
@@ -99,6 +107,10 @@ func workerNote(w *berthv1.Worker, now time.Time) string {
 	case "lost":
 		if w.GetLostSince() != nil {
 			return "gone for " + age(w.GetLostSince(), now) + "; what may run there is waited for"
+		}
+	case "draining", "removing":
+		if w.GetCount() > 0 || w.GetRemove() {
+			return strings.TrimSuffix(progressOf(w, now)+"; "+w.GetMessage(), "; ")
 		}
 	}
 	return w.GetMessage()

@@ -3,7 +3,10 @@ package serve
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
@@ -35,12 +38,19 @@ func workerMessage(w *daemon.WorkerStatus) *berthv1.Worker {
 		Count: int64(w.Count), Cordon: w.Intent.Cordon, Drain: w.Intent.Drain, Message: w.Intent.Message,
 		StartFailures: int64(w.StartFailures), SuspendedUntil: wire.Time(w.SuspendedUntil), LostSince: wire.Time(w.LostSince),
 		StartedAt: wire.Time(w.Worker.StartedAt), TtlSeconds: w.Worker.TTLSeconds,
+		Remove: w.Intent.Remove, Dead: w.Intent.Dead, Parallel: w.Intent.Parallel, PerMinute: w.Intent.PerMinute,
+		Deadline: wire.Time(w.Intent.Deadline), BegunWith: w.Intent.BegunWith, Stopping: int64(w.Stopping),
 	}
 }
 
 func (s *service) SetIntent(ctx context.Context, req *berthv1.SetIntentRequest) (*berthv1.SetIntentResponse, error) {
-	m := req
-	w, err := s.d.SetIntent(ctx, berth.WorkerID(m.GetWorker()), m.GetCordon(), m.GetDrain(), m.GetMessage())
+	if ms := req.GetDeadlineMs(); ms < 0 || ms > berth.MaxDurationMS {
+		return nil, &berth.FieldError{Field: "deadline_ms", Value: strconv.FormatInt(ms, 10), Problem: "is out of range", Bound: fmt.Sprintf("0 to %d", berth.MaxDurationMS)}
+	}
+	w, err := s.d.SetIntent(ctx, berth.WorkerID(req.GetWorker()), daemon.Wish{
+		Cordon: req.GetCordon(), Drain: req.GetDrain(), Remove: req.GetRemove(), Dead: req.GetDead(), Message: req.GetMessage(),
+		Parallel: req.GetParallel(), PerMinute: req.GetPerMinute(), Deadline: time.Duration(req.GetDeadlineMs()) * time.Millisecond,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -2503,7 +2503,7 @@ type Worker struct {
 	Id             string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Epoch          int64                  `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Pool           string                 `protobuf:"bytes,3,opt,name=pool,proto3" json:"pool,omitempty"`
-	State          string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"` // ready, opening, cordoned, draining, suspended, lost
+	State          string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"` // ready, opening, cordoned, draining, removing, suspended, lost
 	Address        string                 `protobuf:"bytes,5,opt,name=address,proto3" json:"address,omitempty"`
 	Hostname       string                 `protobuf:"bytes,6,opt,name=hostname,proto3" json:"hostname,omitempty"`
 	Agent          string                 `protobuf:"bytes,7,opt,name=agent,proto3" json:"agent,omitempty"`
@@ -2521,6 +2521,13 @@ type Worker struct {
 	LostSince      *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=lost_since,json=lostSince,proto3" json:"lost_since,omitempty"`
 	StartedAt      *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
 	TtlSeconds     int64                  `protobuf:"varint,21,opt,name=ttl_seconds,json=ttlSeconds,proto3" json:"ttl_seconds,omitempty"`
+	Remove         bool                   `protobuf:"varint,22,opt,name=remove,proto3" json:"remove,omitempty"`
+	Dead           bool                   `protobuf:"varint,23,opt,name=dead,proto3" json:"dead,omitempty"`
+	Parallel       int64                  `protobuf:"varint,24,opt,name=parallel,proto3" json:"parallel,omitempty"` // of the drain, as the next two
+	PerMinute      int64                  `protobuf:"varint,25,opt,name=per_minute,json=perMinute,proto3" json:"per_minute,omitempty"`
+	Deadline       *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=deadline,proto3" json:"deadline,omitempty"`
+	BegunWith      int64                  `protobuf:"varint,27,opt,name=begun_with,json=begunWith,proto3" json:"begun_with,omitempty"` // allocations that were there when it began
+	Stopping       int64                  `protobuf:"varint,28,opt,name=stopping,proto3" json:"stopping,omitempty"`                    // allocations that are, while it is emptied
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -2702,12 +2709,67 @@ func (x *Worker) GetTtlSeconds() int64 {
 	return 0
 }
 
+func (x *Worker) GetRemove() bool {
+	if x != nil {
+		return x.Remove
+	}
+	return false
+}
+
+func (x *Worker) GetDead() bool {
+	if x != nil {
+		return x.Dead
+	}
+	return false
+}
+
+func (x *Worker) GetParallel() int64 {
+	if x != nil {
+		return x.Parallel
+	}
+	return 0
+}
+
+func (x *Worker) GetPerMinute() int64 {
+	if x != nil {
+		return x.PerMinute
+	}
+	return 0
+}
+
+func (x *Worker) GetDeadline() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Deadline
+	}
+	return nil
+}
+
+func (x *Worker) GetBegunWith() int64 {
+	if x != nil {
+		return x.BegunWith
+	}
+	return 0
+}
+
+func (x *Worker) GetStopping() int64 {
+	if x != nil {
+		return x.Stopping
+	}
+	return 0
+}
+
+// With neither cordon, drain nor remove, the worker is freed.
 type SetIntentRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
 	Cordon        bool                   `protobuf:"varint,2,opt,name=cordon,proto3" json:"cordon,omitempty"`
-	Drain         bool                   `protobuf:"varint,3,opt,name=drain,proto3" json:"drain,omitempty"`
+	Drain         bool                   `protobuf:"varint,3,opt,name=drain,proto3" json:"drain,omitempty"` // cordons too
 	Message       string                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	Remove        bool                   `protobuf:"varint,5,opt,name=remove,proto3" json:"remove,omitempty"`                           // drains too; the worker is forgotten when it is empty and its agent gone
+	Dead          bool                   `protobuf:"varint,6,opt,name=dead,proto3" json:"dead,omitempty"`                               // with remove: nothing of it runs any more, by your word; what may run there moves at once
+	Parallel      int64                  `protobuf:"varint,7,opt,name=parallel,proto3" json:"parallel,omitempty"`                       // so many stop at once, at most; 0: any number
+	PerMinute     int64                  `protobuf:"varint,8,opt,name=per_minute,json=perMinute,proto3" json:"per_minute,omitempty"`    // so many stops are begun a minute, at most; 0: any number
+	DeadlineMs    int64                  `protobuf:"varint,9,opt,name=deadline_ms,json=deadlineMs,proto3" json:"deadline_ms,omitempty"` // from now; what still runs then is stopped in any case; 0: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2768,6 +2830,41 @@ func (x *SetIntentRequest) GetMessage() string {
 		return x.Message
 	}
 	return ""
+}
+
+func (x *SetIntentRequest) GetRemove() bool {
+	if x != nil {
+		return x.Remove
+	}
+	return false
+}
+
+func (x *SetIntentRequest) GetDead() bool {
+	if x != nil {
+		return x.Dead
+	}
+	return false
+}
+
+func (x *SetIntentRequest) GetParallel() int64 {
+	if x != nil {
+		return x.Parallel
+	}
+	return 0
+}
+
+func (x *SetIntentRequest) GetPerMinute() int64 {
+	if x != nil {
+		return x.PerMinute
+	}
+	return 0
+}
+
+func (x *SetIntentRequest) GetDeadlineMs() int64 {
+	if x != nil {
+		return x.DeadlineMs
+	}
+	return 0
 }
 
 type SetIntentResponse struct {
@@ -3578,7 +3675,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\averdict\x18\x02 \x01(\v2\x11.berth.v1.VerdictR\averdict\"\x10\n" +
 	"\x0eWorkersRequest\"=\n" +
 	"\x0fWorkersResponse\x12*\n" +
-	"\aworkers\x18\x01 \x03(\v2\x10.berth.v1.WorkerR\aworkers\"\x94\x06\n" +
+	"\aworkers\x18\x01 \x03(\v2\x10.berth.v1.WorkerR\aworkers\"\xee\a\n" +
 	"\x06Worker\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x03R\x05epoch\x12\x12\n" +
@@ -3604,15 +3701,31 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\n" +
 	"started_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x12\x1f\n" +
 	"\vttl_seconds\x18\x15 \x01(\x03R\n" +
-	"ttlSeconds\x1a9\n" +
+	"ttlSeconds\x12\x16\n" +
+	"\x06remove\x18\x16 \x01(\bR\x06remove\x12\x12\n" +
+	"\x04dead\x18\x17 \x01(\bR\x04dead\x12\x1a\n" +
+	"\bparallel\x18\x18 \x01(\x03R\bparallel\x12\x1d\n" +
+	"\n" +
+	"per_minute\x18\x19 \x01(\x03R\tperMinute\x126\n" +
+	"\bdeadline\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12\x1d\n" +
+	"\n" +
+	"begun_with\x18\x1b \x01(\x03R\tbegunWith\x12\x1a\n" +
+	"\bstopping\x18\x1c \x01(\x03R\bstopping\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"r\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfa\x01\n" +
 	"\x10SetIntentRequest\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x16\n" +
 	"\x06cordon\x18\x02 \x01(\bR\x06cordon\x12\x14\n" +
 	"\x05drain\x18\x03 \x01(\bR\x05drain\x12\x18\n" +
-	"\amessage\x18\x04 \x01(\tR\amessage\"=\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\x12\x16\n" +
+	"\x06remove\x18\x05 \x01(\bR\x06remove\x12\x12\n" +
+	"\x04dead\x18\x06 \x01(\bR\x04dead\x12\x1a\n" +
+	"\bparallel\x18\a \x01(\x03R\bparallel\x12\x1d\n" +
+	"\n" +
+	"per_minute\x18\b \x01(\x03R\tperMinute\x12\x1f\n" +
+	"\vdeadline_ms\x18\t \x01(\x03R\n" +
+	"deadlineMs\"=\n" +
 	"\x11SetIntentResponse\x12(\n" +
 	"\x06worker\x18\x01 \x01(\v2\x10.berth.v1.WorkerR\x06worker\"\x0e\n" +
 	"\fPoolsRequest\"5\n" +
@@ -3792,40 +3905,41 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	56, // 46: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
 	56, // 47: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
 	56, // 48: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	37, // 49: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	42, // 50: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	42, // 51: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	18, // 52: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	22, // 53: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	25, // 54: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	27, // 55: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	29, // 56: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	31, // 57: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	33, // 58: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	35, // 59: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	38, // 60: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	40, // 61: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	43, // 62: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	45, // 63: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	47, // 64: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	19, // 65: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	23, // 66: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	26, // 67: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	28, // 68: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	30, // 69: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	32, // 70: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	34, // 71: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	36, // 72: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	39, // 73: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	41, // 74: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	44, // 75: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	46, // 76: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	48, // 77: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	65, // [65:78] is the sub-list for method output_type
-	52, // [52:65] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	56, // 49: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	37, // 50: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	42, // 51: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	42, // 52: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	18, // 53: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	22, // 54: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	25, // 55: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	27, // 56: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	29, // 57: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	31, // 58: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	33, // 59: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	35, // 60: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	38, // 61: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	40, // 62: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	43, // 63: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	45, // 64: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	47, // 65: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	19, // 66: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	23, // 67: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	26, // 68: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	28, // 69: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	30, // 70: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	32, // 71: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	34, // 72: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	36, // 73: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	39, // 74: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	41, // 75: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	44, // 76: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	46, // 77: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	48, // 78: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	66, // [66:79] is the sub-list for method output_type
+	53, // [53:66] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }

@@ -88,7 +88,7 @@ type BerthServiceClient interface {
 	// Explain judges now why a request does not run.
 	Explain(context.Context, *v1.ExplainRequest) (*v1.ExplainResponse, error)
 	Workers(context.Context, *v1.WorkersRequest) (*v1.WorkersResponse, error)
-	// SetIntent cordons, drains or frees a worker.
+	// SetIntent cordons, drains, removes or frees a worker.
 	SetIntent(context.Context, *v1.SetIntentRequest) (*v1.SetIntentResponse, error)
 	Pools(context.Context, *v1.PoolsRequest) (*v1.PoolsResponse, error)
 	SetPool(context.Context, *v1.SetPoolRequest) (*v1.SetPoolResponse, error)
@@ -320,7 +320,7 @@ type BerthServiceHandler interface {
 	// Explain judges now why a request does not run.
 	Explain(context.Context, *v1.ExplainRequest) (*v1.ExplainResponse, error)
 	Workers(context.Context, *v1.WorkersRequest) (*v1.WorkersResponse, error)
-	// SetIntent cordons, drains or frees a worker.
+	// SetIntent cordons, drains, removes or frees a worker.
 	SetIntent(context.Context, *v1.SetIntentRequest) (*v1.SetIntentResponse, error)
 	Pools(context.Context, *v1.PoolsRequest) (*v1.PoolsResponse, error)
 	SetPool(context.Context, *v1.SetPoolRequest) (*v1.SetPoolResponse, error)

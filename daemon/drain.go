@@ -1,0 +1,191 @@
+package daemon
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// pace is how the emptying of a worker may go on now.
+type pace struct {
+	late bool      // the deadline has passed: what is left is stopped
+	all  bool      // nothing bounds the stops
+	may  int       // otherwise, so many more may stop now
+	at   time.Time // when this changes by itself; zero: by an event only
+}
+
+// paceOf is pure. moving counts what is stopping already. Without a pace and a
+// deadline, all stop at once; a deadline alone lets what runs end by itself until then.
+func paceOf(in *berth.Intent, moving int, now time.Time) pace {
+	dated := !in.Deadline.IsZero()
+	switch {
+	case dated && !now.Before(in.Deadline):
+		return pace{late: true, all: true}
+	case !in.Paced() && !dated:
+		return pace{all: true}
+	case !in.Paced():
+		return pace{at: in.Deadline}
+	}
+	p := pace{may: berth.MaxDrainParallel, at: in.Deadline}
+	if in.Parallel > 0 {
+		p.may = max(0, int(in.Parallel)-moving)
+	}
+	if in.PerMinute > 0 {
+		next := nextStop(in, now)
+		if now.Before(next) {
+			p.may = 0
+			p.at = sooner(p.at, next)
+		} else {
+			p.may = min(p.may, 1)
+			p.at = sooner(p.at, now.Add(interval(in)))
+		}
+	}
+	return p
+}
+
+func interval(in *berth.Intent) time.Duration { return time.Minute / time.Duration(in.PerMinute) }
+
+// nextStop is when the rate lets another stop. Another machine's clock wrote the
+// last one's moment: it holds nothing up for longer than one interval.
+func nextStop(in *berth.Intent, now time.Time) time.Time {
+	if in.LastStopAt.After(now) {
+		return now.Add(interval(in))
+	}
+	return in.LastStopAt.Add(interval(in))
+}
+
+// sooner is the earlier of two moments, of which zero is none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// leaving is a container that a drain may stop.
+type leaving struct {
+	id         berth.RequestID
+	allocation *berth.Allocation
+	mod        berth.Revision
+	submission *berth.Submission
+}
+
+// before is a total order: what matters least, then what loses least, goes first.
+func (a leaving) before(b leaving) int {
+	return cmp.Or(
+		cmp.Compare(a.submission.Spec.Priority, b.submission.Spec.Priority),
+		b.allocation.StartedAt.Compare(a.allocation.StartedAt),
+		cmp.Compare(a.id, b.id),
+	)
+}
+
+// lookDrain lets the next containers of a worker go, as far as its pace allows.
+// What is not paced, lookAllocation stops by itself.
+func (l *loop) lookDrain(w berth.WorkerID, b *builder) {
+	in, mod := record[berth.Intent](l.view, intentKey(w))
+	if in == nil || !in.Empties() {
+		return
+	}
+	left, stopping := l.leavingOf(w)
+	p := paceOf(in, stopping, b.now)
+	if !p.at.IsZero() {
+		l.timers.set(workerKey(w), p.at)
+	}
+	switch {
+	case len(left) == 0:
+	case p.all:
+		l.markAllocationsOf(w)
+	case p.may > 0 && l.myTurn(w, mod, stopping, b.now):
+		l.letGo(w, in, mod, left[:min(p.may, len(left))], b)
+	}
+}
+
+// leavingOf are the containers of a worker that run and are not told to stop, in
+// the order in which they go, and how many are stopping.
+func (l *loop) leavingOf(w berth.WorkerID) (left []leaving, stopping int) {
+	for id := range l.view.allocs[w] {
+		a, mod := l.view.allocation(w, id)
+		sub, _ := l.view.submission(id)
+		switch {
+		case a == nil || sub == nil || !a.State.MayRun():
+		case a.Stop != nil:
+			stopping++
+		default:
+			left = append(left, leaving{id, a, mod, sub})
+		}
+	}
+	slices.SortFunc(left, leaving.before)
+	return left, stopping
+}
+
+// myTurn says whether this daemon keeps the pace of a worker now: the owner at
+// once, another when the owner has not for stepInAfter. Nobody does from a view
+// that may lack a stop which another daemon ordered: every stop under a pace also
+// rewrites the intent, so a watch that has passed the intent has told of all.
+func (l *loop) myTurn(w berth.WorkerID, mod berth.Revision, stopping int, now time.Time) bool {
+	if mod > l.view.revision {
+		l.timers.set(workerKey(w), now.Add(viewPause))
+		return false
+	}
+	if l.owns(string(w)) {
+		return true
+	}
+	turn := berth.State(strconv.FormatInt(int64(mod), 10) + "/" + strconv.Itoa(stopping))
+	due := l.firstSeen(intentKey(w), turn, now).Add(stepInAfter)
+	if now.Before(due) {
+		l.timers.set(workerKey(w), due)
+		return false
+	}
+	return true
+}
+
+// viewPause is how soon to look again at what the watch is about to tell.
+const viewPause = 5 * time.Millisecond
+
+// letGo orders stops, and rewrites the intent in the same transaction: two daemons
+// that both find room in the pace cannot both use it.
+func (l *loop) letGo(w berth.WorkerID, in *berth.Intent, mod berth.Revision, who []leaving, b *builder) {
+	ordered := false
+	for _, c := range who {
+		k := allocationKey(w, c.id)
+		if !b.claim(c.id, k) {
+			continue
+		}
+		ordered = true
+		b.stop(k, c.allocation, c.mod, drainOrder(in, &c.submission.Spec, b.now))
+	}
+	if !ordered {
+		return
+	}
+	next := *in
+	next.LastStopAt = b.now.UTC()
+	b.intent(w, next, mod)
+}
+
+func drainOrder(in *berth.Intent, r *berth.Request, now time.Time) *berth.StopOrder {
+	return &berth.StopOrder{Reason: berth.StopDrain, Deadline: now.Add(time.Duration(r.StopTimeoutMS) * time.Millisecond), Message: in.Message}
+}
+
+// markIntent looks again at what an intent concerns; a pace that went on concerns
+// the worker alone.
+func (l *loop) markIntent(f, old berth.Fact) {
+	w := berth.WorkerID(f.Key.ID)
+	l.due.add(workerKey(w))
+	is, _ := f.Record.(*berth.Intent)
+	was, _ := old.Record.(*berth.Intent)
+	if is != nil && was != nil {
+		a, b := *is, *was
+		a.Header, a.LastStopAt = b.Header, b.LastStopAt
+		if a == b {
+			return
+		}
+	}
+	l.markAllocationsOf(w)
+}
+
+func intentKey(w berth.WorkerID) berth.Key {
+	return berth.Key{Kind: berth.KindIntent, ID: string(w)}
+}
