@@ -76,11 +76,12 @@ const (
 	ExitStartFailed ExitKind = "start_failed" // never ran: see StartError
 	ExitRejected    ExitKind = "rejected"     // the worker refused before the fence; it never ran
 	ExitMayHaveRun  ExitKind = "may_have_run" // the agent died around the start
+	ExitDeadline    ExitKind = "deadline"     // ended, for its lease was not kept alive
 )
 
 // UnmarshalText rejects every word that is not a kind.
 func (k *ExitKind) UnmarshalText(b []byte) error {
-	return decodeWord(k, b, "exit kind", []ExitKind{ExitExited, ExitSignaled, ExitStartFailed, ExitRejected, ExitMayHaveRun})
+	return decodeWord(k, b, "exit kind", []ExitKind{ExitExited, ExitSignaled, ExitStartFailed, ExitRejected, ExitMayHaveRun, ExitDeadline})
 }
 
 // EndReason is why a request has its final state, or why an attempt ended.

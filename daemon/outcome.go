@@ -110,6 +110,8 @@ func (e ending) exited() verdict {
 		return verdict{state: berth.StatePending, reason: berth.EndRejected, message: x.Message, backoff: true, avoid: true}
 	case berth.ExitMayHaveRun:
 		return verdict{state: berth.StateLost, reason: berth.EndWorkerLost, message: x.Message, charge: true, backoff: true}
+	case berth.ExitDeadline:
+		return verdict{state: berth.StatePending, reason: berth.EndWorkerLost, message: x.Message, backoff: true}
 	case berth.ExitExited:
 		if x.Code == 0 {
 			return verdict{state: berth.StateSucceeded, reason: berth.EndExited}

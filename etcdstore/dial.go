@@ -13,6 +13,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/berthd/berth"
@@ -34,6 +35,10 @@ const (
 	dialTimeout = 5 * time.Second
 	// A dead connection is found within their sum, well within the shortest lease.
 	pingAfter, pingWait = 2 * time.Second, 2 * time.Second
+	// A store that comes back is found within reconnectMost: a new leader gives
+	// each lease its TTL again, which must not end before its holder is heard. (gRPC's
+	// own bound is two minutes: after an absence of ten, all workers were lost.)
+	reconnectFirst, reconnectMost = 50 * time.Millisecond, 500 * time.Millisecond
 	// maxSendBytes is etcd's own default bound of a request.
 	maxSendBytes, maxReceiveBytes = 2 << 20, 64 << 20
 	maxPasswordBytes              = 4 << 10
@@ -61,9 +66,13 @@ func Dial(opts DialOptions) (*clientv3.Client, error) {
 		Endpoints: opts.Endpoints, TLS: config, Username: opts.Username, Password: password,
 		DialTimeout: dialTimeout, MaxCallSendMsgSize: maxSendBytes, MaxCallRecvMsgSize: maxReceiveBytes,
 		Logger: opts.Log.Named("etcd"),
-		DialOptions: []grpc.DialOption{grpc.WithKeepaliveParams(keepalive.ClientParameters{
-			Time: pingAfter, Timeout: pingWait, PermitWithoutStream: false,
-		})},
+		DialOptions: []grpc.DialOption{
+			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingWait, PermitWithoutStream: false}),
+			grpc.WithConnectParams(grpc.ConnectParams{
+				Backoff:           backoff.Config{BaseDelay: reconnectFirst, Multiplier: 1.6, Jitter: 0.2, MaxDelay: reconnectMost},
+				MinConnectTimeout: dialTimeout,
+			}),
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("connect to etcd at %s: %w", strings.Join(opts.Endpoints, ","), err)

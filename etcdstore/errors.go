@@ -32,6 +32,8 @@ var (
 	ErrWorkerNameTaken = errors.New("a living worker has this name")
 	// ErrWorkerRemoved: an operator is removing the worker; berth uncordon takes that back.
 	ErrWorkerRemoved = errors.New("the worker is being removed: stop and disable its agent, or berth uncordon it")
+	// ErrLeaseGone: the lease is over, or of another cluster.
+	ErrLeaseGone = errors.New("the lease is over")
 	// ErrEpochGone: the worker's presence key is not of that epoch.
 	ErrEpochGone = errors.New("the worker's epoch is over")
 )

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -18,13 +19,19 @@ const MinTTL = 2 * time.Second
 // Lease is kept alive by Run. Its deadline counts from the sending of the last
 // answered keepalive, never from the answer's arrival, by a clock that counts
 // while the machine is suspended.
+//
+// A lease may live on after its deadline: while etcd is away no lease ends, and a
+// new leader gives each its whole TTL again. So who has passed the deadline must
+// act as if the lease were over, and may find that it is not.
 type Lease struct {
-	ID  string        // hexadecimal, as etcdctl prints it
-	TTL time.Duration // granted
+	ID      string        // hexadecimal, as etcdctl prints it
+	TTL     time.Duration // granted
+	Cluster uint64        // that granted it
 
-	store *Store
-	id    clientv3.LeaseID
-	lost  chan struct{} // closed by Run
+	store   *Store
+	id      clientv3.LeaseID
+	lost    chan struct{} // closed by Run
+	renewed chan struct{} // written by Run after each answer; one is enough: the reader asks for the deadline
 
 	mu       sync.Mutex // guards deadline
 	deadline time.Duration
@@ -42,11 +49,35 @@ func (s *Store) KeepLease(ctx context.Context, ttl time.Duration) (*Lease, error
 	if err != nil {
 		return nil, fmt.Errorf("grant a lease: %w", err)
 	}
-	granted := time.Duration(resp.TTL) * time.Second
+	return s.newLease(resp.ID, resp.ResponseHeader, resp.TTL, sent), nil
+}
+
+// ResumeLease takes up a lease that a former program has left, by a keepalive
+// that is answered. ErrLeaseGone: it is over, or of another cluster.
+func (s *Store) ResumeLease(ctx context.Context, id string, cluster uint64) (*Lease, error) {
+	lease, err := parseLease(id)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.opts.TxnTimeout)
+	defer cancel()
+	sent := s.opts.Clock()
+	resp, err := s.client.KeepAliveOnce(ctx, lease)
+	if errors.Is(err, rpctypes.ErrLeaseNotFound) || err == nil && resp.GetClusterId() != cluster {
+		return nil, fmt.Errorf("resume lease %s: %w", id, ErrLeaseGone)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("resume lease %s: %w", id, err)
+	}
+	return s.newLease(lease, resp.ResponseHeader, resp.TTL, sent), nil
+}
+
+func (s *Store) newLease(id clientv3.LeaseID, header *pb.ResponseHeader, ttl int64, sent time.Duration) *Lease {
+	granted := time.Duration(ttl) * time.Second
 	return &Lease{
-		ID: strconv.FormatInt(int64(resp.ID), 16), TTL: granted, store: s, id: resp.ID,
-		lost: make(chan struct{}), deadline: sent + granted,
-	}, nil
+		ID: strconv.FormatInt(int64(id), 16), TTL: granted, Cluster: header.GetClusterId(), store: s, id: id,
+		lost: make(chan struct{}), renewed: make(chan struct{}, 1), deadline: sent + granted,
+	}
 }
 
 // Deadline is the moment, by CLOCK_BOOTTIME, at which the lease may be over.
@@ -56,8 +87,12 @@ func (l *Lease) Deadline() time.Duration {
 	return l.deadline
 }
 
-// Lost is closed when the lease is over, or its deadline has passed.
+// Lost is closed when the store says that the lease is over, or when another
+// cluster answers in its place.
 func (l *Lease) Lost() <-chan struct{} { return l.lost }
+
+// Renewed tells that a keepalive was answered: the deadline has moved.
+func (l *Lease) Renewed() <-chan struct{} { return l.renewed }
 
 // Run sends a keepalive every third of the TTL, sooner after a failure, until
 // the lease is lost (nil, with Lost closed) or ctx ends. Call it once.
@@ -73,25 +108,36 @@ func (l *Lease) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if errors.Is(err, rpctypes.ErrLeaseNotFound) || l.store.opts.Clock() >= l.Deadline() {
+		switch {
+		case errors.Is(err, rpctypes.ErrLeaseNotFound), errors.Is(err, ErrLeaseGone):
 			close(l.lost)
 			return nil
+		case err != nil:
+			wait = l.TTL / 20
+			continue
 		}
 		wait = l.TTL / 3
-		if err != nil {
-			wait = l.TTL / 20
+		select {
+		case l.renewed <- struct{}{}:
+		default:
 		}
 	}
 }
 
 func (l *Lease) keepalive(ctx context.Context) error {
-	left := l.Deadline() - l.store.opts.Clock()
-	ctx, cancel := context.WithTimeout(ctx, max(min(left, l.TTL/3), time.Millisecond))
+	patience := l.TTL / 3
+	if left := l.Deadline() - l.store.opts.Clock(); left > 0 {
+		patience = max(min(left, patience), time.Millisecond)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	sent := l.store.opts.Clock()
 	resp, err := l.store.client.KeepAliveOnce(ctx, l.id)
 	if err != nil {
 		return err
+	}
+	if resp.GetClusterId() != l.Cluster {
+		return fmt.Errorf("cluster %x answers, %x granted it: %w", resp.GetClusterId(), l.Cluster, ErrLeaseGone)
 	}
 	l.mu.Lock()
 	l.deadline = sent + time.Duration(resp.TTL)*time.Second

@@ -13,7 +13,7 @@ var (
 	wordsOfAllocation = []string{"PLACED", "STARTING", "RUNNING", "EXITED"}
 	wordsOfEnd        = []string{"SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "LOST"}
 	wordsOfStop       = []string{"cancel", "preempt", "drain", "run_limit"}
-	wordsOfExit       = []string{"exited", "signaled", "start_failed", "rejected", "may_have_run"}
+	wordsOfExit       = []string{"exited", "signaled", "start_failed", "rejected", "may_have_run", "deadline"}
 	wordsOfReason     = []string{
 		"exited", "signaled", "out_of_memory", "start_failed", "start_timeout", "rejected",
 		"cancelled", "preempted", "drained", "run_limit", "pending_limit", "worker_lost",

@@ -24,12 +24,14 @@ type epoch struct {
 	w      *Worker
 	log    *zap.Logger
 	reg    *registered
+	rec    Records
 	number berth.Epoch
 	alarm  Alarm
 
 	// events come from the goroutines that loop has started, and from the watch;
 	// loop calls each. Unbuffered: a sender waits until it is taken.
 	events chan func()
+	closed chan struct{} // closed when loop has ended: nothing is taken any more
 
 	tasks   map[taskKey]*task
 	current map[berth.RequestID]*task // the newest attempt of each request
@@ -40,6 +42,8 @@ type epoch struct {
 	calls              int  // other calls at work
 	waiting            int  // pauses before a transaction is tried again
 	leaving, stopping  bool
+	keeping            bool // leaving, and its containers stay for the next agent
+	cut                bool // the lease was not kept alive in time; kept containers run on
 	killing            bool // the caller will not wait for stops
 	over               atomic.Bool
 	killAt             time.Duration // by the clock; once over
@@ -53,11 +57,12 @@ type taskKey struct {
 	attempt int64
 }
 
-func newEpoch(w *Worker, reg *registered) *epoch {
+func newEpoch(w *Worker, reg *registered, rec Records) *epoch {
 	e := &epoch{
-		w: w, reg: reg, number: reg.epoch, alarm: reg.alarm,
+		w: w, reg: reg, rec: rec, number: reg.epoch, alarm: reg.alarm,
 		log:     w.log.With(zap.Int64("epoch", int64(reg.epoch))),
 		events:  make(chan func()),
+		closed:  make(chan struct{}),
 		tasks:   map[taskKey]*task{},
 		current: map[berth.RequestID]*task{},
 		dirty:   dirtySet{member: map[taskKey]struct{}{}},
@@ -82,7 +87,9 @@ func (e *epoch) run(ctx context.Context) error {
 	if !e.w.opts.hollow {
 		group.Go(func() error { e.watchPresence(watchCtx); return nil })
 	}
+	e.adopt()
 	e.loop(ctx)
+	close(e.closed)
 	cancel()
 	return group.Wait()
 }
@@ -104,6 +111,8 @@ func (e *epoch) loop(ctx context.Context) {
 			event()
 		case <-e.alarm.C():
 			e.rearm()
+		case <-e.reg.lease.Renewed():
+			e.renewed()
 		case <-lost:
 			lost = nil
 			e.giveUp("lease lost", e.soon())
@@ -118,16 +127,28 @@ func (e *epoch) loop(ctx context.Context) {
 	}
 }
 
-// finished says whether nothing is left of the epoch.
+// finished says whether nothing is left of the epoch for this agent to do.
 func (e *epoch) finished() bool {
-	if e.starting+e.alive+e.calls > 0 || e.fencing || e.reporting {
+	if e.starting+e.calls > 0 || e.fencing || e.reporting {
 		return false
 	}
-	return e.over.Load() || e.leaving && e.dirty.empty() && e.waiting == 0
+	switch {
+	case e.over.Load():
+		return e.alive == 0
+	case e.keeping:
+		return !slices.ContainsFunc(e.inOrder(), func(t *task) bool { return t.phase == phaseFenced })
+	}
+	return e.leaving && e.alive == 0 && e.dirty.empty() && e.waiting == 0
 }
 
-// post hands an event to the loop, which lives as long as what posts is counted.
-func (e *epoch) post(event func()) { e.events <- event }
+// post hands an event to the loop. What is kept for the next agent may end when
+// this one's loop has ended.
+func (e *epoch) post(event func()) {
+	select {
+	case e.events <- event:
+	case <-e.closed:
+	}
+}
 
 // deliver is called by the watch.
 func (e *epoch) deliver(ctx context.Context, delta etcdstore.Delta) error {
@@ -156,7 +177,7 @@ func (e *epoch) reset(delta etcdstore.Delta) {
 		held[berth.RequestID(f.Key.ID)] = struct{}{}
 	}
 	for _, t := range e.inOrder() {
-		if _, ok := held[t.id]; !ok && e.current[t.id] == t {
+		if _, ok := held[t.id]; !ok || e.current[t.id] != t {
 			t.learn(delta.Revision, nil)
 			e.mark(t)
 		}
@@ -204,7 +225,9 @@ func (e *epoch) learn(f berth.Fact) {
 
 func (e *epoch) mark(t *task) { e.dirty.add(t.key()) }
 
+// forget: the allocation is gone, or its epoch is over.
 func (e *epoch) forget(t *task) {
+	e.w.opts.Runtime.Forget(t.id, t.attempt)
 	delete(e.tasks, t.key())
 	if e.current[t.id] == t {
 		delete(e.current, t.id)

@@ -17,8 +17,11 @@ type fakeRuntime struct {
 
 	ended chan struct{} // closed at the test's end, and ends every container
 
-	mu    sync.Mutex // guards specs
-	specs []Spec
+	mu        sync.Mutex // guards all below
+	specs     []Spec
+	adopted   []Adopted // what a former agent has left
+	renewed   Deadline  // the last
+	forgotten []taskKey
 }
 
 func newFakeRuntime() *fakeRuntime {
@@ -32,11 +35,31 @@ func (r *fakeRuntime) Leftovers(context.Context) ([]string, error) {
 	return nil, nil
 }
 
-func (r *fakeRuntime) Renew(berth.Epoch, Deadline) {}
+func (r *fakeRuntime) Renew(_ berth.Epoch, d Deadline) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.renewed = d
+}
 
-func (r *fakeRuntime) Adopt(context.Context) ([]Adopted, error) { return nil, nil }
+func (r *fakeRuntime) Adopt(context.Context) ([]Adopted, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.adopted, nil
+}
 
-func (r *fakeRuntime) Forget(berth.RequestID, int64) {}
+func (r *fakeRuntime) Forget(id berth.RequestID, attempt int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forgotten = append(r.forgotten, taskKey{id, attempt})
+}
+
+// left is what the next agent finds of a container.
+func (c *fakeContainer) left() Adopted {
+	return Adopted{
+		Request: c.spec.Request, Attempt: c.spec.Attempt, Epoch: c.spec.Epoch, StartedAt: time.Now().UTC(),
+		StopTimeout: c.spec.StopTimeout, Keep: c.spec.Keep, Container: c,
+	}
+}
 
 func (r *fakeRuntime) Enforces() []string { return []string{"cpu"} }
 
@@ -52,10 +75,7 @@ func (r *fakeRuntime) Start(_ context.Context, spec Spec) (Container, error) {
 	if err := spec.Check(); err != nil {
 		return nil, err
 	}
-	c := &fakeContainer{
-		spec: spec, done: make(chan struct{}),
-		stops: make(chan time.Duration, 100), kills: make(chan time.Duration, 100),
-	}
+	c := newFakeContainer(spec)
 	go func() {
 		select {
 		case <-r.ended:
@@ -77,6 +97,13 @@ func (r *fakeRuntime) startCount() int {
 func (r *fakeRuntime) next(t *testing.T) *fakeContainer {
 	t.Helper()
 	return receive(t, r.started, "a start")
+}
+
+func newFakeContainer(spec Spec) *fakeContainer {
+	return &fakeContainer{
+		spec: spec, done: make(chan struct{}),
+		stops: make(chan time.Duration, 100), kills: make(chan time.Duration, 100),
+	}
 }
 
 // fakeContainer ends when it is killed, or when the test says so.

@@ -18,6 +18,7 @@ type OnStop string
 const (
 	OnStopStop  OnStop = "stop"  // they are ended, to run elsewhere
 	OnStopDrain OnStop = "drain" // they end by themselves; nothing new is taken
+	OnStopKeep  OnStop = "keep"  // they run on, for the next agent; it must come before the lease ends
 )
 
 // Defaults and bounds of Options.
@@ -140,8 +141,8 @@ func (o *Options) validate() error {
 		return fmt.Errorf("worker %s: Store is missing", o.ID)
 	case o.Runtime == nil:
 		return fmt.Errorf("worker %s: Runtime is missing", o.ID)
-	case o.OnStop != OnStopStop && o.OnStop != OnStopDrain:
-		return &berth.FieldError{Field: "on-stop", Value: string(o.OnStop), Problem: "is unknown", Bound: "stop, drain"}
+	case o.OnStop != OnStopStop && o.OnStop != OnStopDrain && o.OnStop != OnStopKeep:
+		return &berth.FieldError{Field: "on-stop", Value: string(o.OnStop), Problem: "is unknown", Bound: "stop, drain, keep"}
 	case o.Starts < 1:
 		return &berth.FieldError{Field: "Starts", Value: fmt.Sprint(o.Starts), Problem: "is too small", Bound: "at least 1"}
 	}

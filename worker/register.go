@@ -26,11 +26,12 @@ const cordonMessage = "set by the worker's agent while it ends"
 
 // registered is a registration whose lease is being kept alive.
 type registered struct {
-	epoch  berth.Epoch
-	lease  *etcdstore.Lease
-	alarm  Alarm
-	cancel context.CancelFunc
-	group  *errgroup.Group
+	epoch   berth.Epoch
+	lease   *etcdstore.Lease
+	alarm   Alarm
+	adopted []Adopted // of a former agent's epoch that was taken up
+	cancel  context.CancelFunc
+	group   *errgroup.Group
 }
 
 // close stops keeping the lease alive, without revoking it.
@@ -113,7 +114,7 @@ func (w *Worker) endFormer(ctx context.Context, rec Records) error {
 	return nil
 }
 
-// grant takes a lease, has it on disk, and begins to keep it alive.
+// grant takes a lease, has it on disk, and keeps it alive.
 func (w *Worker) grant(ctx context.Context, rec Records) (*registered, error) {
 	var lease *etcdstore.Lease
 	if err := w.retry(ctx, "grant a lease", func(ctx context.Context) (err error) {
@@ -122,16 +123,25 @@ func (w *Worker) grant(ctx context.Context, rec Records) (*registered, error) {
 	}); err != nil {
 		return nil, err
 	}
-	if err := rec.PutLease(LeaseRecord{Lease: lease.ID, Worker: w.opts.ID, BootID: w.opts.BootID}); err != nil {
+	if err := rec.PutLease(w.leaseRecord(lease)); err != nil {
 		return nil, fmt.Errorf("%w: %w", errStateDir, err)
 	}
+	return w.keep(ctx, lease)
+}
+
+func (w *Worker) leaseRecord(lease *etcdstore.Lease) LeaseRecord {
+	return LeaseRecord{Lease: lease.ID, Worker: w.opts.ID, BootID: w.opts.BootID, Cluster: lease.Cluster}
+}
+
+// keep begins to keep a lease alive.
+func (w *Worker) keep(ctx context.Context, lease *etcdstore.Lease) (*registered, error) {
 	alarm, err := w.opts.Clock.NewAlarm()
 	if err != nil {
 		return nil, err
 	}
-	keep, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	keepCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	reg := &registered{lease: lease, alarm: alarm, cancel: cancel, group: new(errgroup.Group)}
-	reg.group.Go(func() error { return ignoreCancel(keep, lease.Run(keep)) })
+	reg.group.Go(func() error { return ignoreCancel(keepCtx, lease.Run(keepCtx)) })
 	return reg, nil
 }
 

@@ -14,12 +14,13 @@ type Runtime interface {
 	// for a request's attempt: a second one is ErrStartedBefore. It calls spec.Check
 	// at the last moment at which nothing has run yet, and fails with its error;
 	// what then runs looks at spec.Deadline itself, and ends at it by itself. ctx
-	// bounds the start, not the container.
+	// bounds the start, not the container. One that ended at its deadline exits as
+	// berth.ExitDeadline.
 	Start(ctx context.Context, spec Spec) (Container, error)
 	// Renew moves the deadline of an epoch's containers; never back.
 	Renew(epoch berth.Epoch, d Deadline)
 	// Adopt finds the containers that a former agent left, running or ended, in
-	// the order of their requests. What it cannot account for has ended as
+	// the order of their requests and attempts. What it cannot account for has ended as
 	// ExitMayHaveRun, and nothing of it is left.
 	Adopt(ctx context.Context) ([]Adopted, error)
 	// Forget removes what is kept of an attempt that has ended and whose end is

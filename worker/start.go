@@ -44,7 +44,7 @@ func (e *epoch) fenced(tasks []*task, results []etcdstore.StartResult, err error
 		case r.Fenced && r.Submission != nil:
 			next := t.fenced()
 			t.learn(r.Mod, &next)
-			t.phase, t.submission = phaseFenced, r.Submission
+			t.handedOut(r.Submission)
 		case r.Fresh != nil:
 			e.learn(*r.Fresh)
 		}
@@ -83,8 +83,7 @@ func (e *epoch) start(t *task) {
 	spec.Deadline, spec.Check = e.deadline(), e.check
 	go func() {
 		c, err := e.w.opts.Runtime.Start(e.fenceCtx, spec)
-		now := e.w.opts.Now().UTC()
-		e.post(func() { e.started(t, c, err, now) })
+		e.post(func() { e.started(t, c, err, spec.Deadline) })
 	}()
 }
 
@@ -97,18 +96,17 @@ func (e *epoch) check() error {
 	return nil
 }
 
-func (e *epoch) started(t *task, c Container, err error, now time.Time) {
+func (e *epoch) started(t *task, c Container, err error, given Deadline) {
 	e.starting--
 	if err != nil {
 		e.startFailed(t, err)
 		return
 	}
-	t.phase, t.container, t.startedAt = phaseRunning, c, now
-	e.alive++
-	go func() {
-		<-c.Done()
-		e.post(func() { e.ended(t, c.Exit()) })
-	}()
+	t.startedAt = e.w.opts.Now().UTC()
+	e.supervise(t, c)
+	if e.deadline() != given {
+		e.w.opts.Runtime.Renew(e.number, e.deadline()) // it was too new for the last renewal
+	}
 	switch {
 	case e.over.Load():
 		c.Stop(max(e.killAt-e.now(), 0))
@@ -116,6 +114,19 @@ func (e *epoch) started(t *task, c Container, err error, now time.Time) {
 		e.dismiss(t)
 	}
 	e.mark(t)
+}
+
+// supervise waits for a container's end.
+func (e *epoch) supervise(t *task, c Container) {
+	t.phase, t.container = phaseRunning, c
+	e.alive++
+	go func() {
+		select {
+		case <-c.Done():
+			e.post(func() { e.ended(t, c.Exit()) })
+		case <-e.closed:
+		}
+	}()
 }
 
 func (e *epoch) startFailed(t *task, err error) {

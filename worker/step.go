@@ -57,7 +57,7 @@ func (e *epoch) step() {
 
 // act does what decide says of one task.
 func (e *epoch) act(t *task, b *batch) {
-	next := decide(t.situation(e.number, e.leaving))
+	next := decide(t.situation(e.number, e.leaving && !e.keeping))
 	endReport := next == actReport && t.phase == phaseEnded
 	if e.over.Load() && next != actKill && !endReport {
 		return // what still runs is being killed, nothing else is ours any more
@@ -107,7 +107,7 @@ func (e *epoch) endUnstarted(t *task, exit berth.Exit) {
 
 func (e *epoch) wantFence(t *task, b *batch) {
 	switch {
-	case e.w.opts.hang:
+	case e.w.opts.hang, e.keeping:
 	case e.fencing || t.former.lives():
 		e.mark(t)
 	default:

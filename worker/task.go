@@ -21,9 +21,11 @@ type task struct {
 	submission *berth.Submission // known from the fence on
 	container  Container         // running only
 	startedAt  time.Time
+	stopIn     time.Duration // the request's stop_timeout; from the fence on
+	keep       time.Duration // the request's on_disconnect_keep; from the fence on
 	stopping   bool
 	exit       *berth.Exit // ended only
-	dismissed  bool        // stopped because the agent is to end
+	dismissed  string      // stopped for the agent's or the lease's sake, with the reason; it is to run elsewhere
 	reporting  bool        // a report of it is in flight
 }
 
@@ -72,8 +74,8 @@ func (t *task) report() berth.Allocation {
 	if t.phase == phaseEnded {
 		next.State, next.Exit = berth.StateExited, t.exit
 	}
-	if t.phase == phaseEnded && t.dismissed && next.Stop == nil {
-		next.Stop = &berth.StopOrder{Reason: berth.StopDrain, Deadline: t.exit.At, Message: "the worker's agent was stopped"}
+	if t.phase == phaseEnded && t.dismissed != "" && next.Stop == nil {
+		next.Stop = &berth.StopOrder{Reason: berth.StopDrain, Deadline: t.exit.At, Message: t.dismissed}
 	}
 	return next
 }
@@ -85,12 +87,15 @@ func (t *task) spec(worker berth.WorkerID) Spec {
 		Request: t.id, Attempt: t.allocation.Attempt, Worker: worker, Epoch: t.allocation.Epoch,
 		Command: r.Command, Env: t.env(worker), Dir: r.Dir, User: r.User, Image: r.Image,
 		CPUMilli: t.allocation.Share.CPUMilli, MemoryBytes: t.allocation.Share.MemoryBytes,
-		StopTimeout: t.stopTimeout(), Keep: time.Duration(t.allocation.KeepMS) * time.Millisecond,
+		StopTimeout: t.stopIn, Keep: t.keep,
 	}
 }
 
-func (t *task) stopTimeout() time.Duration {
-	return time.Duration(t.submission.Spec.StopTimeoutMS) * time.Millisecond
+// handedOut takes the work that the fence has handed out.
+func (t *task) handedOut(s *berth.Submission) {
+	t.phase, t.submission = phaseFenced, s
+	t.stopIn = time.Duration(s.Spec.StopTimeoutMS) * time.Millisecond
+	t.keep = time.Duration(t.allocation.KeepMS) * time.Millisecond
 }
 
 // env is the request's environment and what the placement settled, which wins.

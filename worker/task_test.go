@@ -53,14 +53,14 @@ func TestTask_Report(t *testing.T) {
 		},
 		{
 			"dismissed",
-			task{phase: phaseEnded, startedAt: at, exit: exit, dismissed: true, allocation: &berth.Allocation{State: berth.StateRunning}},
+			task{phase: phaseEnded, startedAt: at, exit: exit, dismissed: "the agent ends", allocation: &berth.Allocation{State: berth.StateRunning}},
 			berth.Allocation{State: berth.StateExited, StartedAt: at, Exit: exit, Stop: &berth.StopOrder{
-				Reason: berth.StopDrain, Deadline: at, Message: "the worker's agent was stopped",
+				Reason: berth.StopDrain, Deadline: at, Message: "the agent ends",
 			}},
 		},
 		{
 			"dismissed, but cancelled before",
-			task{phase: phaseEnded, startedAt: at, exit: exit, dismissed: true, allocation: &berth.Allocation{State: berth.StateRunning, Stop: cancel}},
+			task{phase: phaseEnded, startedAt: at, exit: exit, dismissed: "the agent ends", allocation: &berth.Allocation{State: berth.StateRunning, Stop: cancel}},
 			berth.Allocation{State: berth.StateExited, StartedAt: at, Exit: exit, Stop: cancel},
 		},
 	}

@@ -18,6 +18,19 @@ type Worker struct {
 	opts  Options
 	log   *zap.Logger
 	lease atomic.Pointer[etcdstore.Lease] // of the epoch that lives; nil: none
+	kept  atomic.Bool                     // KeepContainers was called
+}
+
+// KeepContainers has the agent leave its containers, and its lease, to the next
+// agent of its state directory, whatever Options.OnStop says. Call it before
+// Run's ctx ends.
+func (w *Worker) KeepContainers() { w.kept.Store(true) }
+
+func (w *Worker) onStop() OnStop {
+	if w.kept.Load() {
+		return OnStopKeep
+	}
+	return w.opts.OnStop
 }
 
 // KillAt is when everything that runs here must be dead unless the lease is kept
@@ -42,9 +55,10 @@ func New(opts Options) (*Worker, error) {
 	return &Worker{opts: opts, log: opts.Log.With(zap.String("worker", string(opts.ID)))}, nil
 }
 
-// Run registers the worker and runs what is placed on it, one epoch after the
-// other, until ctx ends; then it does what Options.OnStop says, revokes its
-// lease, and returns nil. While the store cannot be reached it goes on trying.
+// Run takes up what a former agent of this state directory has left, or registers
+// the worker, and runs what is placed on it, one epoch after the other, until ctx
+// ends; then it does what Options.OnStop says, revokes its lease (unless it keeps
+// its containers), and returns nil. While the store cannot be reached it goes on trying.
 // It returns ErrNameTaken, ErrStateDirLocked, or an error of the state directory.
 func (w *Worker) Run(ctx context.Context) error {
 	rec, err := w.opts.OpenRecords()
@@ -62,24 +76,32 @@ func (w *Worker) Run(ctx context.Context) error {
 	return errors.Join(err, rec.Close())
 }
 
-// live is one epoch, from a machine without containers to one without them.
+// live is one epoch: from a machine without containers, or a former agent's, to
+// one without them, or the next agent's.
 func (w *Worker) live(ctx context.Context, rec Records) error {
-	reg, err := w.register(ctx, rec)
+	reg, err := w.resume(ctx, rec)
+	if err == nil && reg == nil && ctx.Err() == nil {
+		reg, err = w.register(ctx, rec)
+	}
 	if err != nil || reg == nil {
 		return err
 	}
-	w.log.Info("registered", zap.Int64("epoch", int64(reg.epoch)), zap.String("lease", reg.lease.ID), zap.Duration("ttl", reg.lease.TTL))
+	w.log.Info("registered", zap.Int("taken_up", len(reg.adopted)), zap.Int64("epoch", int64(reg.epoch)), zap.String("lease", reg.lease.ID), zap.Duration("ttl", reg.lease.TTL))
 	if w.opts.OnRegistered != nil {
 		w.opts.OnRegistered(reg.epoch)
 	}
 	w.lease.Store(reg.lease)
 	defer w.lease.Store(nil)
 	w.afterRegistration(ctx, reg)
-	if err := newEpoch(w, reg).run(ctx); err != nil {
+	e := newEpoch(w, reg, rec)
+	if err := e.run(ctx); err != nil {
 		return errors.Join(err, reg.close())
 	}
 	if err := reg.close(); err != nil {
 		w.log.Debug("lease ended", zap.Error(err))
+	}
+	if e.keeping {
+		return nil
 	}
 	return w.revoke(rec, reg.lease.ID)
 }
@@ -135,5 +157,6 @@ func (w *Worker) once(ctx context.Context, fn func(context.Context) error) error
 
 // final says whether trying again cannot help.
 func final(err error) bool {
-	return errors.Is(err, etcdstore.ErrWorkerNameTaken) || errors.Is(err, etcdstore.ErrWorkerRemoved) || errors.Is(err, etcdstore.ErrNewerSchema) || errors.Is(err, errStateDir)
+	return errors.Is(err, etcdstore.ErrWorkerNameTaken) || errors.Is(err, etcdstore.ErrWorkerRemoved) ||
+		errors.Is(err, etcdstore.ErrLeaseGone) || errors.Is(err, etcdstore.ErrNewerSchema) || errors.Is(err, errStateDir)
 }

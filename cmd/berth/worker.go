@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -46,7 +47,7 @@ func workerCommand() *cli.Command {
 			stringFlag("reserve-cpu", "", "`CORES` kept back for the system (default: 5 %, at least 0.1)"),
 			stringFlag("reserve-memory", "", "`BYTES` kept back for the system (default: 10 %, at most 512MiB)"),
 			durationFlag("ttl", worker.DefaultTTL, "of its lease: whole seconds"),
-			stringFlag("on-stop", string(worker.OnStopStop), "when it is told to end: stop its containers, or drain (wait for them)"),
+			stringFlag("on-stop", string(worker.OnStopStop), "when it is told to end: stop its containers, drain (wait for them), or keep them for the next agent (as SIGHUP does)"),
 			stringFlag("listen", "", "`HOST:PORT` of its log service (default: a free port of loopback); beyond loopback it needs certificates"),
 			boolFlag("wait-for-name", "wait for the end of another agent of this name"),
 			boolFlag("no-cgroups", "do not limit CPU and memory"),
@@ -215,7 +216,7 @@ func workerOptions(c *cli.Context, log *zap.Logger) (worker.Options, error) {
 // runAgent runs one worker with real processes.
 func runAgent(ctx context.Context, c *cli.Context, opts worker.Options) error {
 	log := opts.Log
-	listener, err := mtls.Listen(ctx, c.String("listen"), tlsFiles(c))
+	listener, err := listenForLogs(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -224,6 +225,8 @@ func runAgent(ctx context.Context, c *cli.Context, opts worker.Options) error {
 	if err != nil {
 		return errors.Join(usage("%w", err), listener.Close())
 	}
+	ctx, stop := untilHangup(ctx, a.w.KeepContainers)
+	defer stop()
 	g := new(errgroup.Group)
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error { return mtls.Serve(own, listener, a.logs.Service(), log) })
@@ -237,6 +240,28 @@ func runAgent(ctx context.Context, c *cli.Context, opts worker.Options) error {
 		return a.run(ctx)
 	})
 	return g.Wait()
+}
+
+// listenForLogs opens any free port anew where it was before: an agent that takes
+// up its epoch is known to others by that address.
+func listenForLogs(ctx context.Context, c *cli.Context) (net.Listener, error) {
+	if c.String("listen") != "" {
+		return mtls.Listen(ctx, c.String("listen"), tlsFiles(c))
+	}
+	file := filepath.Join(c.String("data-dir"), "log-address")
+	if before, err := os.ReadFile(file); err == nil {
+		if l, err := mtls.Listen(ctx, strings.TrimSpace(string(before)), tlsFiles(c)); err == nil {
+			return l, nil
+		}
+	}
+	l, err := mtls.Listen(ctx, "", tlsFiles(c))
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(file, []byte(l.Addr().String()+"\n"), 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("keep the address of the log service: %w", err), l.Close())
+	}
+	return l, nil
 }
 
 // offered is the machine's capacity, with what the flags say instead.

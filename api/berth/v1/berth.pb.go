@@ -930,7 +930,7 @@ func (x *DeviceShare) GetMilli() int64 {
 
 type Exit struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"` // exited, signaled, start_failed, rejected, may_have_run
+	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"` // exited, signaled, start_failed, rejected, may_have_run, deadline
 	Code          int64                  `protobuf:"varint,2,opt,name=code,proto3" json:"code,omitempty"`
 	Signal        string                 `protobuf:"bytes,3,opt,name=signal,proto3" json:"signal,omitempty"`
 	OutOfMemory   bool                   `protobuf:"varint,4,opt,name=out_of_memory,json=outOfMemory,proto3" json:"out_of_memory,omitempty"`

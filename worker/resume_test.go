@@ -1,0 +1,158 @@
+package worker
+
+import (
+	"testing"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// keepingAgent runs an agent that leaves its containers at its end.
+func keepingAgent(t *testing.T, s *site, opts Options, places ...string) (*agent, berth.Epoch, []*fakeContainer) {
+	t.Helper()
+	opts.OnStop = OnStopKeep
+	a := s.run(opts)
+	epoch := a.epoch()
+	s.open("w1", epoch)
+	s.place("w1", epoch, ids(places...), nil)
+	var started []*fakeContainer
+	for range places {
+		started = append(started, a.runtime.next(t))
+	}
+	for _, id := range places {
+		s.await("w1", berth.RequestID(id), berth.StateRunning)
+	}
+	return a, epoch, started
+}
+
+// end has an agent end in order, and checks that it has left its lease.
+func (s *site) end(a *agent) {
+	s.t.Helper()
+	a.stop()
+	if err := receive(s.t, a.ended, "end"); err != nil {
+		s.t.Fatal(err)
+	}
+	s.worker("w1")
+}
+
+// The next agent goes on in the same epoch: with what runs, with what has ended
+// meanwhile, and without what it finds no container of.
+func TestRun_TakesUp(t *testing.T) {
+	s := newSite(t)
+	opts := s.testOptions("w1")
+	opts.TTL = 10 * time.Second
+	one, epoch, started := keepingAgent(t, s, opts, "runs", "ended", "vanished")
+	byID := map[berth.RequestID]*fakeContainer{}
+	for _, c := range started {
+		byID[c.spec.Request] = c
+	}
+	s.end(one)
+	byID["ended"].end(berth.Exit{Kind: berth.ExitExited, Code: 5})
+	s.place("w1", epoch, ids("meanwhile"), nil)
+
+	next := newFakeRuntime()
+	stray := newFakeContainer(Spec{Request: "stray", Attempt: 1, Epoch: epoch})
+	next.adopted = []Adopted{byID["ended"].left(), byID["runs"].left(), stray.left()}
+	opts.Runtime = next
+	two := s.run(opts)
+	if again := two.epoch(); again != epoch {
+		t.Fatalf("epoch %d after %d", again, epoch)
+	}
+	if got := s.await("w1", "ended", berth.StateExited); got.Exit.Code != 5 || got.Exit.Kind != berth.ExitExited {
+		t.Errorf("ended meanwhile: %+v", got.Exit)
+	}
+	if got := s.await("w1", "vanished", berth.StateExited); got.Exit.Kind != berth.ExitMayHaveRun {
+		t.Errorf("without a container: %+v", got.Exit)
+	}
+	if c := next.next(t); c.spec.Request != "meanwhile" {
+		t.Errorf("%s was started", c.spec.Request)
+	}
+	receive(t, stray.kills, "the end of a container without an allocation")
+	if len(byID["runs"].stops)+len(byID["runs"].kills) > 0 {
+		t.Error("what runs was touched")
+	}
+	byID["runs"].end(berth.Exit{Kind: berth.ExitExited, Code: 6})
+	if got := s.await("w1", "runs", berth.StateExited); got.Exit.Code != 6 {
+		t.Errorf("taken up, and ended: %+v", got.Exit)
+	}
+	next.mu.Lock()
+	defer next.mu.Unlock()
+	if next.renewed.Kill <= next.renewed.Stop || next.renewed.Stop == 0 {
+		t.Errorf("containers were told the deadline %+v", next.renewed)
+	}
+}
+
+// An epoch is not taken up after its lease, nor one that was given up, nor
+// another boot's; what is left of it is killed first.
+func TestRun_DoesNotTakeUp(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(t *testing.T, s *site, rec *LeaseRecord)
+	}{
+		{"given up", func(_ *testing.T, _ *site, rec *LeaseRecord) { rec.GivenUp = true }},
+		{"another boot", func(_ *testing.T, _ *site, rec *LeaseRecord) { rec.BootID = "before" }},
+		{"another cluster", func(_ *testing.T, _ *site, rec *LeaseRecord) { rec.Cluster++ }},
+		{"lease over", func(t *testing.T, s *site, rec *LeaseRecord) {
+			if err := s.store.RevokeLease(t.Context(), rec.Lease); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"registration deleted", func(_ *testing.T, s *site, _ *LeaseRecord) { s.deleteWorker("w1") }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t)
+			opts := s.testOptions("w1")
+			opts.TTL = 10 * time.Second
+			one, epoch, _ := keepingAgent(t, s, opts)
+			s.end(one)
+			dir, err := openStateDir(opts.StateDir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rec, err := dir.Lease()
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt.change(t, s, &rec)
+			if err := dir.PutLease(rec); err != nil {
+				t.Fatal(err)
+			}
+			if err := dir.Close(); err != nil {
+				t.Fatal(err)
+			}
+			next := newFakeRuntime()
+			killed := make(chan LeaseRecord, 10)
+			next.leftovers = func() {
+				d := &stateDir{path: opts.StateDir}
+				now, err := d.Lease()
+				if err != nil {
+					t.Error(err)
+				}
+				killed <- now
+			}
+			opts.Runtime = next
+			if again := s.run(opts).epoch(); again <= epoch {
+				t.Errorf("epoch %d after %d", again, epoch)
+			}
+			if during := receive(t, killed, "kill of what was left"); !during.GivenUp {
+				t.Errorf("while leftovers are killed the record is %+v", during)
+			}
+		})
+	}
+}
+
+// A start that the last agent has recorded may have run.
+func TestRun_StartedBefore(t *testing.T) {
+	s := newSite(t)
+	opts, runtime := s.testOptions("w1"), newFakeRuntime()
+	runtime.fail = func(Spec) error { return ErrStartedBefore }
+	opts.Runtime = runtime
+	a := s.run(opts)
+	epoch := a.epoch()
+	s.open("w1", epoch)
+	s.place("w1", epoch, ids("r1"), nil)
+	if got := s.await("w1", "r1", berth.StateExited); got.Exit.Kind != berth.ExitMayHaveRun {
+		t.Errorf("exit %+v", got.Exit)
+	}
+}
