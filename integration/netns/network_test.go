@@ -82,13 +82,16 @@ func TestHost_Kill(t *testing.T) {
 	t.Parallel()
 	n := netns.New(t)
 	a, b := n.Host("a"), n.Host("b")
-	start := func(h *netns.Host) <-chan error {
+	start := func(h *netns.Host) <-chan struct{} {
 		cmd := exec.CommandContext(context.Background(), "sleep", "60")
 		if err := h.Start(cmd); err != nil {
 			t.Fatal(err)
 		}
-		ended := make(chan error, 1)
-		go func() { ended <- cmd.Wait() }()
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = cmd.Wait() // it is killed
+		}()
 		t.Cleanup(func() { _ = cmd.Process.Kill() })
 		return ended
 	}
