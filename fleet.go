@@ -82,7 +82,16 @@ type Daemon struct {
 // Schema is the layout version of the keyspace, under schema.
 type Schema struct {
 	Header
-	Layout int64 `json:"layout"`
+	Layout   int64     `json:"layout"`
+	Restored *Restored `json:"restored,omitempty"`
+}
+
+// Restored stands in the schema of a store that was restored from a backup: what
+// the backup does not know of may still run, so a daemon places nothing until it
+// has seen this for HoldMS by its own clock; the first that has removes it.
+type Restored struct {
+	At     time.Time `json:"at"`
+	HoldMS int64     `json:"hold_ms"`
 }
 
 // Strategy is how a pool chooses among the workers that fit.

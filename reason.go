@@ -20,6 +20,7 @@ const (
 	ReasonCustom     ReasonCode = "custom"
 	ReasonPorts      ReasonCode = "ports"
 	ReasonDevices    ReasonCode = "devices"
+	ReasonRestored   ReasonCode = "restored" // no filter: nothing is placed until Detail, for the store was restored
 )
 
 // Reason is why some workers cannot take a request: Workers of them were

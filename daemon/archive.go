@@ -134,7 +134,7 @@ func (l *loop) purgeBatch(batch []aged) {
 	}
 	_, err := l.store.PurgeArchive(ctx, items)
 	// A loop that has ended needs no answer.
-	_ = l.d.post(ctx, func(l *loop) { l.purged(batch, err) })
+	_ = l.post(ctx, func() { l.purged(batch, err) })
 }
 
 func (l *loop) purged(batch []aged, err error) {

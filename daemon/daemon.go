@@ -35,12 +35,13 @@ type Retention struct {
 
 // Daemon schedules requests of one store. Several may run on one store.
 type Daemon struct {
-	opts  Options
-	store *etcdstore.Store
-	loop  *loop
-	calls chan func(*loop) // written by callers, read by the loop, never closed
-	ready chan struct{}    // closed by the loop when the view is loaded
-	done  chan struct{}    // closed when Run returns
+	opts    Options
+	store   *etcdstore.Store
+	loop    *loop // the first; Run makes another for another cluster
+	metrics *metrics
+	calls   chan func(*loop) // written by callers, read by the loop, never closed
+	ready   chan struct{}    // closed by the first loop when its view is loaded
+	done    chan struct{}    // closed when Run returns
 }
 
 // New validates options. It starts nothing.
@@ -77,9 +78,10 @@ func New(store *etcdstore.Store, opts Options) (*Daemon, error) {
 	}
 	d := &Daemon{
 		opts: opts, store: store,
-		calls: make(chan func(*loop), 256), // a burst of submissions gathers here
-		ready: make(chan struct{}),
-		done:  make(chan struct{}),
+		metrics: newMetrics(opts.Registerer),
+		calls:   make(chan func(*loop), 256), // a burst of submissions gathers here
+		ready:   make(chan struct{}),
+		done:    make(chan struct{}),
 	}
 	d.loop = newLoop(d)
 	return d, nil
@@ -89,26 +91,35 @@ func New(store *etcdstore.Store, opts Options) (*Daemon, error) {
 func (d *Daemon) Ready() <-chan struct{} { return d.ready }
 
 // Run follows the store and schedules until ctx ends; what is in flight then is
-// finished. Call it once. It returns after its last goroutine.
+// finished. When another cluster answers, all that was known is dropped, and the
+// new one is loaded. Call it once. It returns after its last goroutine.
 func (d *Daemon) Run(ctx context.Context) error {
 	defer close(d.done)
+	for l := d.loop; ; l = l.renew() {
+		err := d.runOn(ctx, l)
+		switch {
+		case errors.Is(err, etcdstore.ErrClusterChanged) && ctx.Err() == nil:
+			d.opts.Log.Warn("the store was restored or replaced; dropping what was known, and loading it anew", zap.Error(err))
+			wait(ctx, pause) // where two clusters answer by turns
+		case errors.Is(err, context.Canceled):
+			return nil
+		default:
+			return err
+		}
+	}
+}
+
+// runOn is the time on one cluster.
+func (d *Daemon) runOn(ctx context.Context, l *loop) error {
 	if err := d.store.Init(ctx); err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return d.store.Follow(ctx, d.deliver) })
-	g.Go(func() error { return d.loop.run(ctx) })
+	g.Go(func() error { return d.store.Follow(ctx, l.deliver) })
+	g.Go(func() error { return l.run(ctx) })
 	g.Go(func() error { return d.keepMembership(ctx) })
 	g.Go(func() error { return d.keepSpace(ctx) })
-	err := g.Wait()
-	if errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
-}
-
-func (d *Daemon) deliver(ctx context.Context, delta etcdstore.Delta) error {
-	return d.post(ctx, func(l *loop) { l.take(delta) })
+	return g.Wait()
 }
 
 // post hands fn to the loop.
@@ -132,12 +143,21 @@ func (d *Daemon) call(ctx context.Context, fn func(*loop)) error {
 	case <-d.done:
 		return ErrNotReady
 	}
-	ran := make(chan struct{})
-	if err := d.post(ctx, func(l *loop) { fn(l); close(ran) }); err != nil {
+	ran := make(chan bool, 1)
+	ask := func(l *loop) {
+		if l.loaded {
+			fn(l)
+		}
+		ran <- l.loaded
+	}
+	if err := d.post(ctx, ask); err != nil {
 		return err
 	}
 	select {
-	case <-ran:
+	case loaded := <-ran:
+		if !loaded {
+			return fmt.Errorf("%w: the store was restored or replaced, and is being loaded", ErrNotReady)
+		}
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -15,6 +15,9 @@ var (
 	// ErrNoSpace: the store is near its quota; submissions are refused until
 	// history is compacted and the archive purged.
 	ErrNoSpace = errors.New("the store is near its quota and refuses new requests")
+	// ErrReplaced: the store was restored from a backup, or replaced: what has
+	// happened since the backup is forgotten.
+	ErrReplaced = errors.New("the store was restored or replaced: look again, and submit again what it has forgotten")
 	// ErrNotReady: the daemon has not loaded its view, or is stopping.
 	ErrNotReady = errors.New("the daemon is not ready")
 )

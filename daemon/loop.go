@@ -35,6 +35,7 @@ type loop struct {
 	archive  *archiveIndex
 	watchers map[*watcher]struct{}
 
+	hold      hold // after a restore
 	space     etcdstore.Space
 	batch     int // most members of a plan; halves when one is too large
 	inflight  bool
@@ -66,7 +67,7 @@ func newLoop(d *Daemon) *loop {
 		seen: make(map[berth.Key]sighting), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
 		incoming: newSubmissions(), archive: newArchiveIndex(), watchers: make(map[*watcher]struct{}),
-		batch: fullBatch, answers: make(chan answer, 1), metrics: newMetrics(d.opts.Registerer),
+		batch: fullBatch, answers: make(chan answer, 1), metrics: d.metrics,
 	}
 }
 
@@ -175,6 +176,8 @@ func (l *loop) look(k berth.Key, b *builder) {
 		l.lookRequest(berth.RequestID(k.ID), b)
 	case berth.KindArchive:
 		l.purge()
+	case berth.KindSchema:
+		l.lookHold()
 	}
 }
 
@@ -203,7 +206,7 @@ func (l *loop) answered(a answer) {
 		// One bad member must not hold the others up: the halves find it.
 		l.batch = max(1, a.b.members/2)
 		a.b.again()
-	case errors.Is(a.err, etcdstore.ErrNewerSchema), errors.Is(a.err, etcdstore.ErrNoSchema):
+	case errors.Is(a.err, etcdstore.ErrNewerSchema), errors.Is(a.err, etcdstore.ErrNoSchema), errors.Is(a.err, etcdstore.ErrClusterChanged):
 		l.fatal = a.err
 		a.b.refused(a.err)
 	default:

@@ -65,7 +65,7 @@ func (l *loop) askLease(w berth.WorkerID, epoch berth.Epoch, lease string) {
 	defer cancel()
 	left, gone, err := l.store.LeaseRemaining(ctx, lease)
 	// The loop may have ended: then the post fails, and nobody needs the answer.
-	_ = l.d.post(ctx, func(l *loop) { l.leaseAnswered(w, epoch, left, gone, err) })
+	_ = l.post(ctx, func() { l.leaseAnswered(w, epoch, left, gone, err) })
 }
 
 func (l *loop) leaseAnswered(w berth.WorkerID, epoch berth.Epoch, left time.Duration, gone bool, err error) {
@@ -87,9 +87,10 @@ func (l *loop) leaseAnswered(w berth.WorkerID, epoch berth.Epoch, left time.Dura
 }
 
 // graceOf says when what may run on a lost epoch may be moved; zero: not known.
+// After a restore it is not known before the hold has passed.
 func (l *loop) graceOf(w berth.WorkerID, epoch berth.Epoch) time.Time {
 	e := l.lost[w]
-	if e == nil || e.epoch != epoch || e.leaseEnd.IsZero() {
+	if e == nil || e.epoch != epoch || e.leaseEnd.IsZero() || l.hold.active() {
 		return time.Time{}
 	}
 	return e.leaseEnd.Add(e.grace)

@@ -16,9 +16,15 @@ import (
 // keepMembership keeps daemons/<d> alive, so that daemons can share the work.
 // Nothing depends on it for correctness.
 func (d *Daemon) keepMembership(ctx context.Context) error {
-	rec := berth.Daemon{Address: d.opts.Address, Program: d.opts.Version, MaxSchema: etcdstore.Layout, StartedAt: d.opts.Now().UTC()}
+	rec := berth.Daemon{Address: d.opts.Address, Program: d.opts.Version, MaxSchema: d.store.NewestLayout(), StartedAt: d.opts.Now().UTC()}
 	for ctx.Err() == nil {
-		if err := d.member(ctx, rec); err != nil && ctx.Err() == nil {
+		err := d.member(ctx, rec)
+		if errors.Is(err, etcdstore.ErrClusterChanged) && ctx.Err() == nil {
+			// The watch may not tell: one that waits for a revision which the other
+			// cluster has not reached is silent.
+			return err
+		}
+		if err != nil && ctx.Err() == nil {
 			d.opts.Log.Warn("membership lost", zap.Error(err))
 			wait(ctx, pause)
 		}

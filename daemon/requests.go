@@ -169,6 +169,9 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 	err = d.call(ctx, func(l *loop) {
 		v := l.fleet.Explain(scheduler.Candidate{Request: &s.Spec, Priority: s.Spec.Priority})
 		v.At = l.view.revision
+		if l.hold.active() {
+			v.Reasons = append([]berth.Reason{l.hold.reason()}, v.Reasons...)
+		}
 		e.Verdict = &v
 	})
 	return e, err

@@ -36,6 +36,7 @@ func (d *Daemon) keepSpace(ctx context.Context) error {
 	defer tick.Stop()
 	compacted := d.opts.Now()
 	for {
+		d.raiseSchema(ctx)
 		if at := d.opts.Now(); d.tidy(ctx, at.Sub(compacted) >= compactEvery) {
 			compacted = at
 		}

@@ -115,4 +115,6 @@ type Info struct {
 	Space     etcdstore.Space
 	Commits   int64
 	Conflicts int64
+	Layout    int64     // of the store
+	HoldUntil time.Time // nothing is placed before, for the store was restored; zero: no
 }

@@ -194,7 +194,7 @@ func (l *loop) answer(s *submission, r SubmitResult) {
 
 // admit places what waits, oldest and most urgent first, then what is new.
 func (l *loop) admit(b *builder) {
-	for b.room() && !l.space.RefusesPlacements() {
+	for b.room() && l.mayPlace() {
 		w := l.queue.next()
 		if w == nil {
 			break
@@ -215,7 +215,7 @@ func (l *loop) admit(b *builder) {
 // admitNew submits a request and, where a worker fits, places it in the same plan.
 func (l *loop) admitNew(s *submission, b *builder) {
 	b.submit(s)
-	if l.space.RefusesPlacements() || l.queue.len() > 0 && l.queue.shapeBlocked(&s.record.Spec) {
+	if !l.mayPlace() || l.queue.len() > 0 && l.queue.shapeBlocked(&s.record.Spec) {
 		return // equal ones wait already: it joins them when the watch or the answer brings it
 	}
 	l.place(&waiting{id: s.record.Spec.ID, request: &s.record.Spec, priority: s.record.Spec.Priority}, b, true)

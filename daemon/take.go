@@ -16,7 +16,7 @@ func (l *loop) take(delta etcdstore.Delta) {
 	l.view.passed(delta.Revision)
 	if delta.Reset && !l.loaded {
 		l.loaded = true
-		close(l.d.ready)
+		l.tellReady()
 		l.log.Info("view loaded", zap.Int64("revision", int64(delta.Revision)), zap.Int("keys", len(delta.Facts)))
 	}
 }
@@ -80,6 +80,8 @@ func (l *loop) mark(f, old berth.Fact) {
 		l.markPool(f)
 	case berth.KindDaemon:
 		l.recount()
+	case berth.KindSchema:
+		l.noteSchema(f)
 	}
 }
 

@@ -16,7 +16,10 @@ type watcher struct {
 	dirty map[berth.RequestID]struct{}
 	only  map[berth.RequestID]struct{} // nil: all
 	bell  chan struct{}                // written by the loop, never closed; one is enough to wake
+	over  chan struct{}                // closed when the store's history is over
 }
+
+func (w *watcher) end() { close(w.over) }
 
 // touched tells the watchers that a request has changed.
 func (l *loop) touched(id berth.RequestID) {
@@ -51,9 +54,10 @@ func (w *watcher) take() []berth.RequestID {
 
 // Watch calls fn with the requests that match as they are now, then with each
 // that changes, until ctx ends or fn fails. Changes that follow each other
-// quickly may be told as one. An end is always told.
+// quickly may be told as one. An end is always told. ErrReplaced: what was told
+// may not be so any more.
 func (d *Daemon) Watch(ctx context.Context, f Filter, fn func(Status) error) error {
-	w := &watcher{dirty: make(map[berth.RequestID]struct{}), bell: make(chan struct{}, 1)}
+	w := &watcher{dirty: make(map[berth.RequestID]struct{}), bell: make(chan struct{}, 1), over: make(chan struct{})}
 	if len(f.IDs) > 0 {
 		w.only = make(map[berth.RequestID]struct{}, len(f.IDs))
 		for _, id := range f.IDs {
@@ -71,6 +75,8 @@ func (d *Daemon) Watch(ctx context.Context, f Filter, fn func(Status) error) err
 	for {
 		select {
 		case <-w.bell:
+		case <-w.over:
+			return ErrReplaced
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-d.done:

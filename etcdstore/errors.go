@@ -26,6 +26,9 @@ var (
 	ErrNoSpace = errors.New("store is out of space")
 	// ErrNewerSchema: a newer program has raised the keyspace's layout.
 	ErrNewerSchema = errors.New("the store's layout is newer than this program; upgrade it")
+	// ErrClusterChanged: another etcd cluster answers than the one that the store
+	// was opened on: a backup was restored. Its answer is of another history.
+	ErrClusterChanged = errors.New("another etcd cluster answers than before: the store was restored or replaced")
 	// ErrNoSchema: the key that every transaction compares is gone.
 	ErrNoSchema = errors.New("the schema key is gone: another hand has deleted keys of the store; run berth fsck, and restore a backup")
 	// ErrWorkerNameTaken: a living worker of that name is not ours.

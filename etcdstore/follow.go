@@ -24,20 +24,23 @@ type Delta struct {
 type Deliver = func(context.Context, Delta) error
 
 // Follow delivers the whole keyspace once, then every change, until ctx ends.
-// After a compaction, a cancelled watch, a lost leader or a changed cluster it
-// loads again and delivers a Reset, which is exactly the store's state.
+// After a compaction, a cancelled watch or a lost leader it loads again and
+// delivers a Reset, which is exactly the store's state. When another cluster
+// answers than the one that the store was opened on it ends, with
+// ErrClusterChanged: nothing that was known still counts.
 func (s *Store) Follow(ctx context.Context, deliver Deliver) error {
 	return s.follow(ctx, s.keys.prefix, deliver)
 }
 
-// FollowWorker follows the allocations of one worker.
+// FollowWorker follows the allocations of one worker. A changed cluster is told
+// to it by its lease, not here: it loads again.
 func (s *Store) FollowWorker(ctx context.Context, w berth.WorkerID, deliver Deliver) error {
-	return s.follow(ctx, s.keys.folder(berth.KindAllocation, string(w)), deliver)
+	return s.followOn(ctx, s.keys.folder(berth.KindAllocation, string(w)), deliver)
 }
 
 // FollowAllocations follows those of all workers: one watch for many of them.
 func (s *Store) FollowAllocations(ctx context.Context, deliver Deliver) error {
-	return s.follow(ctx, s.keys.folder(berth.KindAllocation, ""), deliver)
+	return s.followOn(ctx, s.keys.folder(berth.KindAllocation, ""), deliver)
 }
 
 // errDeliver wraps an error of the receiver, which loading again would not cure.
@@ -47,7 +50,7 @@ func (s *Store) follow(ctx context.Context, folder string, deliver Deliver) erro
 	pause := resendFirst
 	for ctx.Err() == nil {
 		loaded, err := s.loadAndWatch(ctx, folder, deliver)
-		if errors.Is(err, errDeliver) && ctx.Err() == nil {
+		if (errors.Is(err, errDeliver) || errors.Is(err, ErrClusterChanged)) && ctx.Err() == nil {
 			return err
 		}
 		if loaded {
@@ -63,12 +66,29 @@ func (s *Store) follow(ctx context.Context, folder string, deliver Deliver) erro
 	return ctx.Err()
 }
 
+// followOn goes on when the cluster changes, from whatever the new one holds.
+func (s *Store) followOn(ctx context.Context, folder string, deliver Deliver) error {
+	for {
+		err := s.follow(ctx, folder, deliver)
+		if !errors.Is(err, ErrClusterChanged) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(resendMost):
+		}
+	}
+}
+
 func (s *Store) loadAndWatch(ctx context.Context, folder string, deliver Deliver) (loaded bool, err error) {
 	var facts []berth.Fact
 	rev, cluster, err := s.pages(ctx, folder, func(f berth.Fact) error {
 		facts = append(facts, f)
 		return nil
 	})
+	if err == nil {
+		err = s.sameCluster(cluster)
+	}
 	if err != nil {
 		return false, err
 	}

@@ -66,7 +66,7 @@ func examples(t *testing.T) map[berth.Kind]any {
 	priority := int32(50)
 	exit := &berth.Exit{Kind: berth.ExitSignaled, Code: 137, Signal: "SIGKILL", OOM: true, Message: "the kernel killed a process: out of memory", At: at(59)}
 	return map[berth.Kind]any{
-		berth.KindSchema: &berth.Schema{Header: h, Layout: 1},
+		berth.KindSchema: &berth.Schema{Header: h, Layout: 1, Restored: &berth.Restored{At: at(9), HoldMS: 664_681}},
 		berth.KindWorker: &berth.Worker{
 			Header: h, Pool: "default", Address: "127.0.0.1:36951", Capacity: capacity(), Labels: map[string]string{"zone": "a"},
 			Lease: "694d9a3b2f1c4e0a", TTLSeconds: 10, KillMS: 2000, Enforces: []string{"cpu", "memory"}, Hostname: "rack1-07",

@@ -75,7 +75,7 @@ func (s *Store) ResumeLease(ctx context.Context, id string, cluster uint64) (*Le
 func (s *Store) newLease(id clientv3.LeaseID, header *pb.ResponseHeader, ttl int64, sent time.Duration) *Lease {
 	granted := time.Duration(ttl) * time.Second
 	return &Lease{
-		ID: strconv.FormatInt(int64(id), 16), TTL: granted, Cluster: header.GetClusterId(), store: s, id: id,
+		ID: formatLease(id), TTL: granted, Cluster: header.GetClusterId(), store: s, id: id,
 		lost: make(chan struct{}), renewed: make(chan struct{}, 1), deadline: sent + granted,
 	}
 }
@@ -173,11 +173,15 @@ func (s *Store) LeaseRemaining(ctx context.Context, id string) (left time.Durati
 		return 0, true, nil
 	case err != nil:
 		return 0, false, fmt.Errorf("time to live of lease %s: %w", id, err)
+	case s.sameCluster(resp.ClusterId) != nil:
+		return 0, false, fmt.Errorf("time to live of lease %s: %w", id, s.sameCluster(resp.ClusterId))
 	case resp.TTL < 0:
 		return 0, true, nil
 	}
 	return time.Duration(resp.TTL) * time.Second, false, nil
 }
+
+func formatLease(id clientv3.LeaseID) string { return strconv.FormatInt(int64(id), 16) }
 
 func parseLease(id string) (clientv3.LeaseID, error) {
 	v, err := strconv.ParseInt(id, 16, 64)

@@ -12,6 +12,18 @@ import (
 
 // Get reads keys at one revision. An absent key is a fact without a record.
 func (s *Store) Get(ctx context.Context, ks ...berth.Key) ([]berth.Fact, error) {
+	facts, cluster, err := s.get(ctx, ks...)
+	if err == nil {
+		err = s.sameCluster(cluster)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return facts, nil
+}
+
+// get reads from whichever cluster answers, and tells which.
+func (s *Store) get(ctx context.Context, ks ...berth.Key) ([]berth.Fact, uint64, error) {
 	reads := make([]clientv3.Op, len(ks))
 	for i, k := range ks {
 		reads[i] = clientv3.OpGet(s.keys.format(k))
@@ -20,9 +32,9 @@ func (s *Store) Get(ctx context.Context, ks ...berth.Key) ([]berth.Fact, error) 
 	defer cancel()
 	resp, err := s.client.Txn(ctx).Then(reads...).Commit()
 	if err != nil {
-		return nil, fmt.Errorf("read %d keys: %w", len(ks), err)
+		return nil, 0, fmt.Errorf("read %d keys: %w", len(ks), err)
 	}
-	return s.readFacts(ks, resp.Responses, berth.Revision(resp.Header.Revision)), nil
+	return s.readFacts(ks, resp.Responses, berth.Revision(resp.Header.Revision)), resp.Header.ClusterId, nil
 }
 
 // Scan calls fn with every record of a kind, of one owner where given, by pages

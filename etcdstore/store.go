@@ -19,7 +19,7 @@ import (
 	"github.com/berthd/berth"
 )
 
-// Layout is the keyspace's layout that this program writes.
+// Layout is the newest layout of the keyspace that this program knows.
 const Layout = 1
 
 // Options of a store; zero fields mean the defaults given.
@@ -29,6 +29,7 @@ type Options struct {
 	PageSize    int64                // keys per page when loading; default 500
 	MaxTxnOps   int                  // default: probed by Init
 	MaxTxnBytes int                  // default 1 MiB
+	Layout      int64                // the newest that is known; default Layout. For tests of upgrades
 	Clock       func() time.Duration // boot time, which counts while suspended; default CLOCK_BOOTTIME
 	TxnBase     string               // of transaction ids, unlike any other store's; default random
 	Log         *zap.Logger
@@ -49,9 +50,11 @@ type Store struct {
 	base   string        // of transaction ids
 	count  atomic.Uint64 // of transaction ids
 
-	mu     sync.Mutex // guards schema and limits
-	schema berth.Revision
-	limits Limits
+	mu      sync.Mutex // guards the fields below it, up to the next blank line
+	schema  berth.Revision
+	layout  int64  // in the schema
+	cluster uint64 // that answered Init; 0: not yet
+	limits  Limits
 
 	seconds   prometheus.Histogram
 	conflicts prometheus.Counter
@@ -74,6 +77,12 @@ func New(client *clientv3.Client, opts Options) (*Store, error) {
 	}
 	if opts.MaxTxnBytes == 0 {
 		opts.MaxTxnBytes = 1 << 20
+	}
+	if opts.Layout == 0 {
+		opts.Layout = Layout
+	}
+	if opts.Layout < 1 {
+		return nil, &berth.FieldError{Field: "layout", Value: strconv.FormatInt(opts.Layout, 10), Problem: "is too small", Bound: "at least 1"}
 	}
 	if opts.Clock == nil {
 		opts.Clock = boottime
@@ -106,14 +115,9 @@ func (s *Store) Limits() Limits {
 	return s.limits
 }
 
-func (s *Store) schemaRevision() berth.Revision {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.schema
-}
-
 // Init creates the schema key in an empty keyspace, refuses a newer layout, and
-// finds the limit of operations.
+// finds the limit of operations. Afterwards, answers of another cluster are
+// ErrClusterChanged, until Init is called again.
 func (s *Store) Init(ctx context.Context) error {
 	for {
 		done, err := s.readSchema(ctx)
@@ -127,40 +131,6 @@ func (s *Store) Init(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-func (s *Store) readSchema(ctx context.Context) (bool, error) {
-	facts, err := s.Get(ctx, berth.Key{Kind: berth.KindSchema})
-	if err != nil {
-		return false, fmt.Errorf("read schema: %w", err)
-	}
-	switch r := facts[0].Record.(type) {
-	case *berth.Schema:
-		if r.Layout > Layout {
-			return false, fmt.Errorf("layout %d, this program knows %d: %w", r.Layout, Layout, ErrNewerSchema)
-		}
-		s.mu.Lock()
-		s.schema = facts[0].Mod
-		s.mu.Unlock()
-		return true, nil
-	case *Undecodable:
-		return false, fmt.Errorf("read schema: %w", r.Err)
-	}
-	return false, nil
-}
-
-func (s *Store) createSchema(ctx context.Context) error {
-	t := txn{id: s.NewTxnID(), bare: true}
-	k := berth.Key{Kind: berth.KindSchema}
-	t.compare(k, modIs, 0)
-	if err := t.put(s, k, &berth.Schema{Header: t.header(), Layout: Layout}, 0); err != nil {
-		return err
-	}
-	_, err := s.commit(ctx, &t)
-	if _, lost := errors.AsType[*ConflictError](err); lost {
-		return nil // another daemon made it
-	}
-	return err
 }
 
 // Of the probe: sizes of transactions tried, largest first.

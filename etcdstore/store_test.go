@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -31,6 +32,7 @@ type rig struct {
 	etcd   *embed.Server
 	client *clientv3.Client
 	faults atomic.Pointer[faults]
+	before atomic.Pointer[func()] // the next transaction that compares something; then nil
 }
 
 // faults are what happens to the next transactions.
@@ -86,6 +88,11 @@ func (r *rig) intercept(ctx context.Context, method string, req, reply any, cc *
 	lost := status.Error(codes.Unavailable, "lost by the test")
 	if method != "/etcdserverpb.KV/Txn" {
 		return invoke(ctx, method, req, reply, cc, opts...)
+	}
+	if txn, ok := req.(*pb.TxnRequest); ok && len(txn.GetCompare()) > 0 {
+		if hook := r.before.Swap(nil); hook != nil {
+			(*hook)()
+		}
 	}
 	if f.loseRequests.Add(-1) >= 0 {
 		return lost

@@ -31,6 +31,7 @@ const (
 	createIs
 	createIsNot
 	exists
+	folderIs // no key of the kind was put after rev
 )
 
 type condition struct {
@@ -81,6 +82,9 @@ func (t *txn) putLeased(s *Store, k berth.Key, record any, was berth.Revision, l
 func (t *txn) delete(k berth.Key) { t.puts = append(t.puts, write{key: k}) }
 
 func (s *Store) encodeCompare(c condition) clientv3.Cmp {
+	if c.kind == folderIs {
+		return clientv3.Compare(clientv3.ModRevision(s.keys.folder(c.key.Kind, "")), "<", int64(c.rev)+1).WithPrefix()
+	}
 	key := s.keys.format(c.key)
 	switch c.kind {
 	case createIs:
@@ -102,7 +106,7 @@ func (s *Store) request(t *txn) (cmps []clientv3.Cmp, then, els []clientv3.Op, c
 	seen := make(map[berth.Key]struct{}, len(t.cmps))
 	for _, c := range t.cmps {
 		cmps = append(cmps, s.encodeCompare(c))
-		if _, ok := seen[c.key]; !ok {
+		if _, ok := seen[c.key]; !ok && c.kind != folderIs {
 			seen[c.key] = struct{}{}
 			compared = append(compared, c.key)
 			els = append(els, clientv3.OpGet(s.keys.format(c.key)))
@@ -144,6 +148,9 @@ func (s *Store) commit(ctx context.Context, t *txn) (Result, error) {
 		return Result{}, err
 	}
 	s.seconds.Observe(time.Since(start).Seconds())
+	if err := s.sameCluster(resp.Header.ClusterId); err != nil {
+		return Result{}, err
+	}
 	rev := berth.Revision(resp.Header.Revision)
 	if resp.Succeeded {
 		return Result{rev, s.written(t, resp, rev)}, nil
@@ -154,26 +161,6 @@ func (s *Store) commit(ctx context.Context, t *txn) (Result, error) {
 	}
 	s.conflicts.Inc()
 	return Result{}, s.conflict(facts, rev)
-}
-
-// conflict looks whether it was the schema that changed.
-func (s *Store) conflict(facts []berth.Fact, rev berth.Revision) error {
-	for _, f := range facts {
-		if f.Key.Kind != berth.KindSchema {
-			continue
-		}
-		if f.Record == nil {
-			return fmt.Errorf("at revision %d: %w", rev, ErrNoSchema)
-		}
-		r, ok := f.Record.(*berth.Schema)
-		if !ok || r.Layout > Layout {
-			return fmt.Errorf("at revision %d: %w", rev, ErrNewerSchema)
-		}
-		s.mu.Lock()
-		s.schema = f.Mod
-		s.mu.Unlock()
-	}
-	return &ConflictError{At: rev, Facts: facts}
 }
 
 // Of resends: the first follows soon, for most time-outs are a leader's change.

@@ -22,7 +22,12 @@ var (
 	wordsOfOperator = []string{"in", "not_in", "exists", "not_exists"}
 )
 
-func (r *schemaRecord) validate(c *checker, _ string) { c.least("layout", r.Layout, 1) }
+func (r *schemaRecord) validate(c *checker, _ string) {
+	c.least("layout", r.Layout, 1)
+	if r.Restored != nil {
+		c.least("restored.hold_ms", r.Restored.HoldMS, 1)
+	}
+}
 
 func (r *worker) validate(c *checker, _ string) {
 	c.id("pool", r.Pool)

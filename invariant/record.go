@@ -15,7 +15,13 @@ type header struct {
 
 type schemaRecord struct {
 	header
-	Layout int64 `json:"layout"`
+	Layout   int64     `json:"layout"`
+	Restored *restored `json:"restored,omitempty"`
+}
+
+type restored struct {
+	At     time.Time `json:"at"`
+	HoldMS int64     `json:"hold_ms"`
 }
 
 type worker struct {

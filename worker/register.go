@@ -169,6 +169,11 @@ func (w *Worker) putRegistration(ctx context.Context, reg *registered) error {
 // what stood in its way may be gone.
 func (w *Worker) afterRefusal(ctx context.Context, err error) error {
 	if !errors.Is(err, etcdstore.ErrWorkerNameTaken) {
+		if errors.Is(err, etcdstore.ErrClusterChanged) {
+			// Nothing runs here and nothing is known yet: begin anew on the restored store.
+			w.log.Warn("the store was restored or replaced; opening it anew", zap.Error(err))
+			return w.retry(ctx, "open the store", w.opts.Store.Init)
+		}
 		if final(err) {
 			return err
 		}

@@ -56,6 +56,9 @@ func printExplanation(w io.Writer, e *berthv1.ExplainResponse) error {
 		text = "could not be placed on any registered worker, were it empty"
 	case len(v.GetReasons()) > 0:
 		text = "waits: no worker can take it now"
+		if v.GetReasons()[0].GetCode() == string(berth.ReasonRestored) {
+			text = "waits: the store was restored from a backup, and nothing is placed before " + v.GetReasons()[0].GetDetail()
+		}
 	}
 	if s.GetNotBefore() != nil && len(v.GetReasons()) == 0 {
 		text = "waits for its next attempt, not before " + s.GetNotBefore().AsTime().Local().Format("15:04:05.000")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/urfave/cli/v2"
 )
@@ -38,6 +39,9 @@ func versionCommand() *cli.Command {
 			}
 			_, err = fmt.Fprintf(c.App.Writer, "daemon %s %s at %s: revision %d, %d workers, %d requests (%d pending, %d blocked, %d running), %d archived\n",
 				in.GetDaemon(), in.GetVersion(), cl.Address(), in.GetRevision(), in.GetWorkers(), in.GetRequests(), in.GetPending(), in.GetBlocked(), in.GetRunning(), in.GetArchived())
+			if until := in.GetHoldUntil(); err == nil && until != nil {
+				_, err = fmt.Fprintf(c.App.Writer, "the store was restored from a backup: nothing is placed before %s\n", until.AsTime().Local().Format(time.RFC3339))
+			}
 			return err
 		},
 	})

@@ -8,6 +8,7 @@ package embed
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
@@ -122,6 +123,7 @@ func config(opts Options, closing *atomic.Bool) *server.Config {
 	cfg.ListenPeerUrls = []url.URL{{Scheme: "http", Host: "127.0.0.1:0"}}
 	cfg.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: "127.0.0.1:2380"}}
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
+	cfg.InitialClusterToken = rand.Text() // of a new store only: no two have one cluster id
 	cfg.QuotaBackendBytes = opts.QuotaBytes
 	cfg.MaxTxnOps = maxTxnOps
 	cfg.ZapLoggerBuilder = server.NewZapLoggerBuilder(quieten(opts.Log, closing))

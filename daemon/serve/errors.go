@@ -25,6 +25,8 @@ var codes = []struct {
 	{daemon.ErrCorrupt, connect.CodeDataLoss},
 	{daemon.ErrUnsupported, connect.CodeUnimplemented},
 	{daemon.ErrNoSpace, connect.CodeResourceExhausted},
+	{daemon.ErrReplaced, connect.CodeAborted},
+	{etcdstore.ErrClusterChanged, connect.CodeUnavailable},
 	{daemon.ErrNotReady, connect.CodeUnavailable},
 	{etcdstore.ErrTooLarge, connect.CodeInvalidArgument},
 	{etcdstore.ErrOutcomeUnknown, connect.CodeUnavailable},

@@ -88,5 +88,6 @@ func (s *service) Info(ctx context.Context, _ *berthv1.InfoRequest) (*berthv1.In
 		Pending: int64(in.Pending), Blocked: int64(in.Blocked), Running: int64(in.Running), Archived: int64(in.Archived),
 		Workers: int64(in.Workers), Commits: in.Commits, Conflicts: in.Conflicts,
 		StoreSizeBytes: in.Space.SizeBytes, StoreInUseBytes: in.Space.InUseBytes, StoreQuotaBytes: in.Space.QuotaBytes, StoreAlarm: in.Space.Alarm,
+		StoreLayout: in.Layout, HoldUntil: wire.Time(in.HoldUntil),
 	}, nil
 }

@@ -82,16 +82,13 @@ func TestHost_Kill(t *testing.T) {
 	t.Parallel()
 	n := netns.New(t)
 	a, b := n.Host("a"), n.Host("b")
-	start := func(h *netns.Host) <-chan struct{} {
+	start := func(h *netns.Host) <-chan error {
 		cmd := exec.CommandContext(context.Background(), "sleep", "60")
 		if err := h.Start(cmd); err != nil {
 			t.Fatal(err)
 		}
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			_ = cmd.Wait() // it is killed
-		}()
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
 		t.Cleanup(func() { _ = cmd.Process.Kill() })
 		return ended
 	}

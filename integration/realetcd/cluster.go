@@ -187,27 +187,20 @@ func (c *Cluster) Leader(ctx context.Context, clients []*clientv3.Client) int {
 	return -1
 }
 
-// freePorts are held until all are found, so that none is found twice.
 func freePorts(tb testing.TB, n int) []int {
 	tb.Helper()
-	var held []net.Listener
 	var out []int
 	for range n {
 		l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			tb.Fatal(err)
 		}
-		held = append(held, l)
+		defer func() { _ = l.Close() }() // its port is all that was wanted
 		a, ok := l.Addr().(*net.TCPAddr)
 		if !ok {
 			tb.Fatalf("no TCP address: %v", l.Addr())
 		}
 		out = append(out, a.Port)
-	}
-	for _, l := range held {
-		if err := l.Close(); err != nil {
-			tb.Fatal(err)
-		}
 	}
 	return out
 }

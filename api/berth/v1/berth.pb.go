@@ -3176,6 +3176,8 @@ type InfoResponse struct {
 	StoreInUseBytes int64                  `protobuf:"varint,13,opt,name=store_in_use_bytes,json=storeInUseBytes,proto3" json:"store_in_use_bytes,omitempty"`
 	StoreQuotaBytes int64                  `protobuf:"varint,14,opt,name=store_quota_bytes,json=storeQuotaBytes,proto3" json:"store_quota_bytes,omitempty"`
 	StoreAlarm      bool                   `protobuf:"varint,15,opt,name=store_alarm,json=storeAlarm,proto3" json:"store_alarm,omitempty"`
+	StoreLayout     int64                  `protobuf:"varint,16,opt,name=store_layout,json=storeLayout,proto3" json:"store_layout,omitempty"`
+	HoldUntil       *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=hold_until,json=holdUntil,proto3" json:"hold_until,omitempty"` // nothing is placed before: the store was restored from a backup
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -3313,6 +3315,20 @@ func (x *InfoResponse) GetStoreAlarm() bool {
 		return x.StoreAlarm
 	}
 	return false
+}
+
+func (x *InfoResponse) GetStoreLayout() int64 {
+	if x != nil {
+		return x.StoreLayout
+	}
+	return 0
+}
+
+func (x *InfoResponse) GetHoldUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HoldUntil
+	}
+	return nil
 }
 
 type ReadLogRequest struct {
@@ -3737,7 +3753,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x0eSetPoolRequest\x12\"\n" +
 	"\x04pool\x18\x01 \x01(\v2\x0e.berth.v1.PoolR\x04pool\"\x11\n" +
 	"\x0fSetPoolResponse\"\r\n" +
-	"\vInfoRequest\"\xd8\x03\n" +
+	"\vInfoRequest\"\xb6\x04\n" +
 	"\fInfoResponse\x12\x16\n" +
 	"\x06daemon\x18\x01 \x01(\tR\x06daemon\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1a\n" +
@@ -3755,7 +3771,10 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x12store_in_use_bytes\x18\r \x01(\x03R\x0fstoreInUseBytes\x12*\n" +
 	"\x11store_quota_bytes\x18\x0e \x01(\x03R\x0fstoreQuotaBytes\x12\x1f\n" +
 	"\vstore_alarm\x18\x0f \x01(\bR\n" +
-	"storeAlarm\"\x96\x01\n" +
+	"storeAlarm\x12!\n" +
+	"\fstore_layout\x18\x10 \x01(\x03R\vstoreLayout\x129\n" +
+	"\n" +
+	"hold_until\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tholdUntil\"\x96\x01\n" +
 	"\x0eReadLogRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x03R\aattempt\x12\x16\n" +
@@ -3909,37 +3928,38 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	37, // 50: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
 	42, // 51: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
 	42, // 52: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	18, // 53: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	22, // 54: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	25, // 55: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	27, // 56: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	29, // 57: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	31, // 58: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	33, // 59: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	35, // 60: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	38, // 61: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	40, // 62: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	43, // 63: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	45, // 64: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	47, // 65: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	19, // 66: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	23, // 67: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	26, // 68: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	28, // 69: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	30, // 70: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	32, // 71: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	34, // 72: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	36, // 73: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	39, // 74: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	41, // 75: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	44, // 76: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	46, // 77: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	48, // 78: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	66, // [66:79] is the sub-list for method output_type
-	53, // [53:66] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	56, // 53: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	18, // 54: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	22, // 55: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	25, // 56: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	27, // 57: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	29, // 58: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	31, // 59: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	33, // 60: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	35, // 61: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	38, // 62: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	40, // 63: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	43, // 64: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	45, // 65: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	47, // 66: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	19, // 67: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	23, // 68: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	26, // 69: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	28, // 70: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	30, // 71: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	32, // 72: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	34, // 73: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	36, // 74: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	39, // 75: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	41, // 76: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	44, // 77: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	46, // 78: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	48, // 79: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	67, // [67:80] is the sub-list for method output_type
+	54, // [54:67] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
