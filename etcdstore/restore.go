@@ -15,7 +15,7 @@ import (
 // key, at least, so that it is beyond any revision that was served before.
 const MinBump = 1_000_000
 
-// ErrNotBumped: the store looks as if it was in service, or restored without
+// ErrNotBumped means that the store looks as if it was in service, or restored without
 // --bump-revision.
 var ErrNotBumped = errors.New("the store's revision is not far beyond its newest key: it is in service, or was restored without --bump-revision")
 

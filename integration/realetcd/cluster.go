@@ -190,12 +190,18 @@ func (c *Cluster) Leader(ctx context.Context, clients []*clientv3.Client) int {
 func freePorts(tb testing.TB, n int) []int {
 	tb.Helper()
 	var out []int
+	var held []net.Listener // all at once, or one might be given twice
+	defer func() {
+		for _, l := range held {
+			_ = l.Close() // its port is all that was wanted
+		}
+	}()
 	for range n {
 		l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			tb.Fatal(err)
 		}
-		defer func() { _ = l.Close() }() // its port is all that was wanted
+		held = append(held, l)
 		a, ok := l.Addr().(*net.TCPAddr)
 		if !ok {
 			tb.Fatalf("no TCP address: %v", l.Addr())
