@@ -47,7 +47,7 @@ func workerCommand() *cli.Command {
 			stringFlag("reserve-cpu", "", "`CORES` kept back for the system (default: 5 %, at least 0.1)"),
 			stringFlag("reserve-memory", "", "`BYTES` kept back for the system (default: 10 %, at most 512MiB)"),
 			durationFlag("ttl", worker.DefaultTTL, "of its lease: whole seconds"),
-			stringFlag("on-stop", string(worker.OnStopStop), "when it is told to end: stop its containers, drain (wait for them), or keep them for the next agent (as SIGHUP does)"),
+			stringFlag("on-stop", string(worker.OnStopStop), "when it is told to end: stop its containers, or drain (wait for them)"),
 			stringFlag("listen", "", "`HOST:PORT` of its log service (default: a free port of loopback); beyond loopback it needs certificates"),
 			boolFlag("wait-for-name", "wait for the end of another agent of this name"),
 			boolFlag("no-cgroups", "do not limit CPU and memory"),
@@ -202,6 +202,9 @@ func workerOptions(c *cli.Context, log *zap.Logger) (worker.Options, error) {
 	if err != nil {
 		return worker.Options{}, err
 	}
+	if how := c.String("on-stop"); how == string(worker.OnStopKeep) { // processes end with their agent
+		return worker.Options{}, &berth.FieldError{Field: "on-stop", Value: how, Problem: "is unknown", Bound: "stop, drain"}
+	}
 	labels, err := parsePairs("labels", splitCommas(c.StringSlice("labels")))
 	return worker.Options{
 		ID: berth.WorkerID(name), Pool: berth.PoolID(c.String("pool")), Labels: labels, Capacity: capacity, StateDir: dir,
@@ -225,8 +228,6 @@ func runAgent(ctx context.Context, c *cli.Context, opts worker.Options) error {
 	if err != nil {
 		return errors.Join(usage("%w", err), listener.Close())
 	}
-	ctx, stop := untilHangup(ctx, a.w.KeepContainers)
-	defer stop()
 	g := new(errgroup.Group)
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error { return mtls.Serve(own, listener, a.logs.Service(), log) })

@@ -19,8 +19,12 @@ func (r *Runtime) Leftovers(ctx context.Context) ([]string, error) {
 	return killLeft(ctx, r.groups, r.mark, "")
 }
 
-// Adopt finds nothing: containers end with their agent.
-func (r *Runtime) Adopt(context.Context) ([]worker.Adopted, error) { return nil, nil }
+// Adopt finds nothing: containers end with their agent. What should be left all
+// the same is killed, for its requests may run elsewhere from now on.
+func (r *Runtime) Adopt(ctx context.Context) ([]worker.Adopted, error) {
+	_, err := r.Leftovers(ctx)
+	return nil, err
+}
 
 // Renew does nothing: the guard asks for the deadline.
 func (r *Runtime) Renew(berth.Epoch, worker.Deadline) {}
