@@ -14,7 +14,7 @@ import (
 // loopWith is a loop that nothing runs, with facts in its view.
 func loopWith(t *testing.T, facts ...berth.Fact) *loop {
 	t.Helper()
-	store, err := etcdstore.New(new(clientv3.Client), etcdstore.Options{})
+	store, err := etcdstore.New(new(clientv3.Client), etcdstore.Options{MaxTxnOps: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,6 +124,9 @@ func (d *Daemon) runOn(ctx context.Context, l *loop) error {
 
 // post hands fn to the loop.
 func (d *Daemon) post(ctx context.Context, fn func(*loop)) error {
+	if ctx.Err() != nil {
+		return ctx.Err() // not by the luck of the select
+	}
 	select {
 	case d.calls <- fn:
 		return nil

@@ -33,14 +33,13 @@ type loop struct {
 
 	incoming submissions
 	archive  *archiveIndex
-	watchers map[*watcher]struct{}
+	watchers []*watcher // in the order in which they came
 
 	hold      hold // after a restore
 	space     etcdstore.Space
 	batch     int // most members of a plan; halves when one is too large
 	inflight  bool
-	notBefore time.Time   // after an error, when to commit again
-	answers   chan answer // one commit at a time writes one
+	notBefore time.Time // after an error, when to commit again
 	loaded    bool
 	commits   int64
 	conflicts int64
@@ -66,8 +65,8 @@ func newLoop(d *Daemon) *loop {
 		due:  newDueKeys(),
 		seen: make(map[berth.Key]sighting), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
-		incoming: newSubmissions(), archive: newArchiveIndex(), watchers: make(map[*watcher]struct{}),
-		batch: fullBatch, answers: make(chan answer, 1), metrics: d.metrics,
+		incoming: newSubmissions(), archive: newArchiveIndex(),
+		batch: fullBatch, metrics: d.metrics,
 	}
 }
 
@@ -87,8 +86,6 @@ func (l *loop) run(ctx context.Context) error {
 			return l.finish(cancel)
 		case fn := <-l.d.calls:
 			fn(l)
-		case a := <-l.answers:
-			l.answered(a)
 		case <-wake.C:
 		}
 		l.drain()
@@ -96,7 +93,9 @@ func (l *loop) run(ctx context.Context) error {
 	return l.fatal
 }
 
-// drain takes the calls that wait, so that they share the next plan.
+// drain takes the calls that wait, so that they share the next plan. Everything
+// that reaches the loop comes by this one channel, in its order: which of several
+// channels a select would take decides nothing.
 func (l *loop) drain() {
 	for range cap(l.d.calls) {
 		select {
@@ -110,12 +109,12 @@ func (l *loop) drain() {
 
 // finish waits for the transaction in flight: its submitters get their answer.
 func (l *loop) finish(cancel context.CancelFunc) error {
-	if !l.inflight {
-		return nil
-	}
 	stop := time.AfterFunc(finishIn, cancel)
 	defer stop.Stop()
-	l.answered(<-l.answers)
+	for l.inflight {
+		fn := <-l.d.calls
+		fn(l)
+	}
 	return nil
 }
 
@@ -161,7 +160,8 @@ func (l *loop) step(ctx context.Context) {
 	l.inflight = true
 	go func() {
 		res, err := l.store.Commit(ctx, b.plan)
-		l.answers <- answer{b, res, err}
+		// The loop takes calls until this one has come.
+		_ = l.post(context.WithoutCancel(ctx), func() { l.answered(answer{b, res, err}) })
 	}()
 }
 

@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -53,7 +55,7 @@ func (l *loop) noteSchema(f berth.Fact) {
 
 // markLost makes due what waited for the hold on workers that did not come back.
 func (l *loop) markLost() {
-	for w := range l.lost {
+	for _, w := range slices.Sorted(maps.Keys(l.lost)) {
 		l.markAllocationsOf(w)
 	}
 }
@@ -95,10 +97,10 @@ func (l *loop) mayPlace() bool { return !l.hold.active() && !l.space.RefusesPlac
 func (l *loop) renew() *loop {
 	next := newLoop(l.d)
 	next.incoming, next.cancels = l.incoming, l.cancels
-	for id := range next.cancels {
+	for _, id := range slices.Sorted(maps.Keys(next.cancels)) {
 		next.due.add(requestKey(id))
 	}
-	for w := range l.watchers {
+	for _, w := range l.watchers {
 		w.end()
 	}
 	return next

@@ -1,6 +1,9 @@
 package daemon
 
 import (
+	"maps"
+	"slices"
+
 	"go.uber.org/zap"
 
 	"github.com/berthd/berth"
@@ -111,7 +114,7 @@ func (l *loop) markWorker(f, old berth.Fact) {
 }
 
 func (l *loop) markAllocationsOf(w berth.WorkerID) {
-	for id := range l.view.allocs[w] {
+	for _, id := range slices.Sorted(maps.Keys(l.view.allocs[w])) {
 		l.due.add(allocationKey(w, id))
 	}
 }

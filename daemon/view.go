@@ -1,6 +1,10 @@
 package daemon
 
 import (
+	"cmp"
+	"maps"
+	"slices"
+
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/etcdstore"
 )
@@ -88,6 +92,7 @@ func (v *view) vanished(fresh map[berth.Key]struct{}, rev berth.Revision) []bert
 			gone = append(gone, k)
 		}
 	}
+	slices.SortFunc(gone, compareKeys)
 	return gone
 }
 
@@ -156,11 +161,17 @@ func (v *view) allocation(w berth.WorkerID, id berth.RequestID) (*berth.Allocati
 
 // allocationOf finds a request's allocation, whichever worker it is on.
 func (v *view) allocationOf(id berth.RequestID) (berth.WorkerID, *berth.Allocation, berth.Revision) {
-	for w := range v.placed[id] {
+	for _, w := range slices.Sorted(maps.Keys(v.placed[id])) {
 		a, mod := v.allocation(w, id)
 		return w, a, mod
 	}
 	return "", nil, 0
+}
+
+// compareKeys is a total order. What comes out of a map is put into it before it
+// decides what is looked at first: the same events give the same plans.
+func compareKeys(a, b berth.Key) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.ID, b.ID))
 }
 
 func requestKey(id berth.RequestID) berth.Key {

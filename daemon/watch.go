@@ -23,11 +23,15 @@ func (w *watcher) end() { close(w.over) }
 
 // touched tells the watchers that a request has changed.
 func (l *loop) touched(id berth.RequestID) {
-	for w := range l.watchers {
+	for _, w := range l.watchers {
 		if _, ok := w.only[id]; ok || w.only == nil {
 			w.mark(id)
 		}
 	}
+}
+
+func (l *loop) unwatch(w *watcher) {
+	l.watchers = slices.DeleteFunc(l.watchers, func(o *watcher) bool { return o == w })
 }
 
 func (w *watcher) mark(id berth.RequestID) {
@@ -64,10 +68,10 @@ func (d *Daemon) Watch(ctx context.Context, f Filter, fn func(Status) error) err
 			w.only[id] = struct{}{}
 		}
 	}
-	if err := d.call(ctx, func(l *loop) { l.watchers[w] = struct{}{} }); err != nil {
+	if err := d.call(ctx, func(l *loop) { l.watchers = append(l.watchers, w) }); err != nil {
 		return err
 	}
-	defer func() { _ = d.post(context.WithoutCancel(ctx), func(l *loop) { delete(l.watchers, w) }) }()
+	defer func() { _ = d.post(context.WithoutCancel(ctx), func(l *loop) { l.unwatch(w) }) }()
 	if err := d.tellCurrent(ctx, f, fn); err != nil {
 		return err
 	}
