@@ -89,6 +89,11 @@ var importRules = []rule{
 		why:    "the whole against a real etcd",
 	},
 	{
+		folder: "robustness",
+		may:    []string{"", "scheduler", "invariant", "etcdstore", "worker", "daemon", anyModule},
+		why:    "the whole protocol against a store, machines and clocks that a seed drives; `sim` is another thing: policies on traces, without a protocol",
+	},
+	{
 		folder: "cmd",
 		may:    []string{"", "scheduler", "invariant", "etcdstore", "api", "client", "worker", "daemon", "sim", anyModule},
 		why:    "main: makes the values and wires all",
