@@ -133,8 +133,11 @@ func (s *Store) Init(ctx context.Context) error {
 	}
 }
 
-// Of the probe: sizes of transactions tried, largest first.
+// Of the probe: sizes of transactions tried, largest first. A store that is busy
+// takes its time for thousands of reads.
 var probeOps = []int{8192, 2048, 512, 128}
+
+const probeTimeout = 30 * time.Second
 
 // probe finds how many operations a transaction may have, with reads alone.
 func (s *Store) probe(ctx context.Context) error {
@@ -146,7 +149,7 @@ func (s *Store) probe(ctx context.Context) error {
 		for i := range reads {
 			reads[i] = clientv3.OpGet(s.keys.prefix, clientv3.WithKeysOnly(), clientv3.WithLimit(1))
 		}
-		tryCtx, cancel := context.WithTimeout(ctx, s.opts.TxnTimeout)
+		tryCtx, cancel := context.WithTimeout(ctx, max(s.opts.TxnTimeout, probeTimeout))
 		_, err := s.client.Txn(tryCtx).Then(reads...).Commit()
 		cancel()
 		if err == nil {
