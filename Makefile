@@ -59,7 +59,7 @@ lint: ## gofumpt, vet, golangci-lint, and go.mod in order
 	@unformatted="$$($(TOOL) gofumpt -l $(HAND_WRITTEN))"; \
 	if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):" >&2; echo "$$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
-	$(TOOL) golangci-lint run
+	$(TOOL) golangci-lint run --allow-parallel-runners
 	$(GO) mod tidy -diff
 	$(GO) -C tools mod tidy -diff
 	$(GO) -C tools/etcd mod tidy -diff
