@@ -27,8 +27,9 @@ help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z_-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build bin/berth
+build: ## build bin/berth and bin/berth-shim
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/berth ./cmd/berth
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w $(LDFLAGS)' -o bin/berth-shim ./cmd/berth-shim
 
 .PHONY: demo
 demo: build ## place 100 containers on 20 workers, run them, and check the store
@@ -95,8 +96,9 @@ generate: ## write the code of the protobuf service anew
 	$(GO) generate ./...
 
 .PHONY: install
-install: build ## install into $(DESTDIR)$(PREFIX): binary, units, man page, completion
+install: build ## install into $(DESTDIR)$(PREFIX): binaries, units, man page, completion
 	install -D -m 0755 bin/berth '$(DESTDIR)$(PREFIX)/bin/berth'
+	install -D -m 0755 bin/berth-shim '$(DESTDIR)$(PREFIX)/bin/berth-shim'
 	install -d '$(DESTDIR)$(PREFIX)/lib/systemd/system'
 	for unit in berth-daemon berth-worker; do \
 		sed 's|/usr/local/bin/berth|$(PREFIX)/bin/berth|g' systemd/$$unit.service >'$(DESTDIR)$(PREFIX)/lib/systemd/system/'$$unit.service; \

@@ -53,7 +53,7 @@ func binary(t *testing.T) string {
 		if built.dir, built.err = os.MkdirTemp("", "berth-test-"); built.err != nil {
 			return
 		}
-		cmd := exec.CommandContext(context.Background(), "go", "build", "-o", built.dir, "github.com/berthd/berth/cmd/berth")
+		cmd := exec.CommandContext(context.Background(), "go", "build", "-o", built.dir, "github.com/berthd/berth/cmd/berth", "github.com/berthd/berth/cmd/berth-shim")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			built.err = fmt.Errorf("build: %w\n%s", err, out)
 		}

@@ -31,8 +31,8 @@ func reach(t *testing.T, c *client.Client, id string, ok func(*berthv1.Status) b
 	return last
 }
 
-// An agent that is stopped (SIGSTOP) cannot kill at its lease's deadline. Its
-// guard does: when the request runs again elsewhere, nothing of it runs here, not
+// An agent that is stopped (SIGSTOP) cannot kill at its lease's deadline. The
+// shims do: when the request runs again elsewhere, nothing of it runs here, not
 // even what has left its session. The second container would find the lock held,
 // and exit with 99.
 func TestAgent_Stopped(t *testing.T) {

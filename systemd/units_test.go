@@ -62,7 +62,7 @@ func TestUnits_Promises(t *testing.T) {
 			"EnvironmentFile=-/etc/berth/daemon.env", "ExecStart=" + binary + " daemon",
 		}},
 		{"berth-worker.service", []string{
-			"Type=notify", "WatchdogSec=30s", "Restart=always", "Delegate=yes", "KillMode=mixed", "OOMPolicy=continue",
+			"Type=notify", "WatchdogSec=30s", "Restart=always", "Delegate=yes", "KillMode=process", "OOMPolicy=continue", "ExecReload=/bin/kill -HUP $MAINPID",
 			"EnvironmentFile=-/etc/berth/worker.env", "ExecStart=" + binary + " worker",
 		}},
 	}

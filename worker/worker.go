@@ -15,10 +15,9 @@ import (
 
 // Worker is one agent. Make it with New; Run lives its life.
 type Worker struct {
-	opts  Options
-	log   *zap.Logger
-	lease atomic.Pointer[etcdstore.Lease] // of the epoch that lives; nil: none
-	kept  atomic.Bool                     // KeepContainers was called
+	opts Options
+	log  *zap.Logger
+	kept atomic.Bool // KeepContainers was called
 }
 
 // KeepContainers has the agent leave its containers, and its lease, to the next
@@ -31,16 +30,6 @@ func (w *Worker) onStop() OnStop {
 		return OnStopKeep
 	}
 	return w.opts.OnStop
-}
-
-// KillAt is when everything that runs here must be dead unless the lease is kept
-// alive until then, by CLOCK_BOOTTIME; 0: no epoch lives. A runtime tells it to
-// a process that kills when this one cannot.
-func (w *Worker) KillAt() time.Duration {
-	if l := w.lease.Load(); l != nil {
-		return l.Deadline() - w.opts.KillMargin/2
-	}
-	return 0
 }
 
 // followFunc delivers the allocations of a worker until ctx ends.
@@ -90,8 +79,6 @@ func (w *Worker) live(ctx context.Context, rec Records) error {
 	if w.opts.OnRegistered != nil {
 		w.opts.OnRegistered(reg.epoch)
 	}
-	w.lease.Store(reg.lease)
-	defer w.lease.Store(nil)
 	w.afterRegistration(ctx, reg)
 	e := newEpoch(w, reg, rec)
 	if err := e.run(ctx); err != nil {

@@ -37,6 +37,7 @@ func demoCommand() *cli.Command {
 		Description: "All in this process, on a temporary embedded etcd that syncs every write. The containers are real processes;\n" +
 			"the workers' capacity is pretended (10 cores and 20 GiB each).",
 		Flags: []cli.Flag{
+			shimFlag(),
 			boolFlag("no-cgroups", "do not limit CPU and memory"),
 			stringFlag("log-level", "error", "`LEVEL`: debug, info, warn, error"),
 			stringFlag("log-format", "console", "`FORMAT`: json, console"),
@@ -61,7 +62,7 @@ func runDemo(c *cli.Context) error {
 	d.say("starting a daemon on an embedded etcd, and %d workers", demoWorkers)
 	err = runLocal(ctx, localOptions{
 		listen: "127.0.0.1:0", etcdListen: "127.0.0.1:0", workers: demoWorkers, name: "worker",
-		capacity: demoCapacity, noCgroups: c.Bool("no-cgroups"), abort: again, log: log,
+		capacity: demoCapacity, noCgroups: c.Bool("no-cgroups"), shim: c.String("shim"), abort: again, log: log,
 	}, func(l *local) error { return d.play(ctx, l) })
 	if err != nil {
 		return err

@@ -32,6 +32,7 @@ func devCommand() *cli.Command {
 			stringFlag("listen", client.DefaultAddress, "`HOST:PORT` of the API, on loopback"),
 			stringFlag("etcd-listen", "127.0.0.1:2379", "`HOST:PORT` of etcd, on loopback"),
 			intFlag("workers", 1, "how many share this machine"),
+			shimFlag(),
 			boolFlag("no-cgroups", "do not limit CPU and memory"),
 			stringFlag("log-level", "warn", "`LEVEL`: debug, info, warn, error"),
 			stringFlag("log-format", "console", "`FORMAT`: json, console"),
@@ -63,7 +64,7 @@ func runDev(c *cli.Context) error {
 	defer stop()
 	return runLocal(ctx, localOptions{
 		dir: c.String("data-dir"), listen: c.String("listen"), etcdListen: c.String("etcd-listen"),
-		workers: workers, name: "dev", capacity: shared, noCgroups: c.Bool("no-cgroups"), abort: again, log: log,
+		workers: workers, name: "dev", capacity: shared, noCgroups: c.Bool("no-cgroups"), shim: c.String("shim"), abort: again, log: log,
 	}, func(l *local) error {
 		if err := l.welcome(c); err != nil {
 			return err
@@ -107,6 +108,7 @@ type localOptions struct {
 	name       string // of the workers: NAME-1, NAME-2 ...
 	capacity   berth.Capacity
 	noCgroups  bool
+	shim       string
 	abort      <-chan struct{}
 	log        *zap.Logger
 }
@@ -232,7 +234,7 @@ func (l *local) agent(opts localOptions, i int, logs *worker.Logs, listener net.
 			ID: berth.WorkerID(id), Capacity: opts.capacity, StateDir: dir, Store: l.node.store, Address: listener.Addr().String(),
 			Abort: opts.abort, WaitForName: true, Version: version, Log: opts.log, OnRegistered: func(berth.Epoch) { first() },
 		},
-		logs: logs, noCgroups: opts.noCgroups,
+		logs: logs, noCgroups: opts.noCgroups, shim: opts.shim,
 	})
 }
 

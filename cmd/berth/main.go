@@ -13,22 +13,12 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/berthd/berth"
-	"github.com/berthd/berth/worker/process"
 )
 
 // version is set by the build.
 var version = "unknown"
 
 func main() {
-	// The guard of a worker's containers is this binary too. It is no verb: its
-	// name would be seen in help, and its flags in ps.
-	if len(os.Args) == 2 && os.Args[0] == guardName && os.Args[1] == guardArgument {
-		if err := process.Guard(context.Background(), os.Stdin); err != nil {
-			fmt.Fprintln(os.Stderr, "berth guard:", err)
-			os.Exit(exitFailed)
-		}
-		return
-	}
 	os.Exit(run(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
 }
 

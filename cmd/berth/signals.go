@@ -34,3 +34,24 @@ func untilSignal(parent context.Context) (_ context.Context, again <-chan struct
 		close(done)
 	})
 }
+
+// untilHangup calls before and ends the context with the first SIGHUP.
+func untilHangup(parent context.Context, before func()) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 1) // one is enough
+	signal.Notify(signals, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-signals:
+			before()
+			cancel()
+		case <-done:
+		}
+	}()
+	return ctx, sync.OnceFunc(func() {
+		signal.Stop(signals)
+		cancel()
+		close(done)
+	})
+}

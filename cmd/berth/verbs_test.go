@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -12,17 +11,11 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/berthd/berth"
-	"github.com/berthd/berth/worker/process"
+	"github.com/berthd/berth/worker/shim/shimtest"
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[0] == guardName && os.Args[1] == guardArgument {
-		if err := process.Guard(context.Background(), os.Stdin); err != nil {
-			panic(err)
-		}
-		return
-	}
-	os.Exit(m.Run())
+	os.Exit(shimtest.Main(m.Run))
 }
 
 // shell runs verbs as a user would.
@@ -63,7 +56,7 @@ func (s *shell) want(code int, says string, args ...string) result {
 func withLocal(t *testing.T, test func(s *shell)) {
 	t.Helper()
 	err := runLocal(t.Context(), localOptions{
-		dir: t.TempDir(), listen: "127.0.0.1:0", etcdListen: "127.0.0.1:0", workers: 1, name: "w", noCgroups: true, log: zap.NewNop(),
+		dir: t.TempDir(), listen: "127.0.0.1:0", etcdListen: "127.0.0.1:0", workers: 1, name: "w", noCgroups: true, shim: shimtest.Path(), log: zap.NewNop(),
 		capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 4000, MemoryBytes: 4 << 30}},
 	}, func(l *local) error {
 		t.Setenv("BERTH_ADDRESS", l.api)

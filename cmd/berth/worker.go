@@ -23,12 +23,6 @@ import (
 	"github.com/berthd/berth/worker/process"
 )
 
-// What makes this binary a guard (worker/process).
-const (
-	guardName     = "berth-guard"
-	guardArgument = "guard"
-)
-
 func workerCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name:  "worker",
@@ -47,9 +41,10 @@ func workerCommand() *cli.Command {
 			stringFlag("reserve-cpu", "", "`CORES` kept back for the system (default: 5 %, at least 0.1)"),
 			stringFlag("reserve-memory", "", "`BYTES` kept back for the system (default: 10 %, at most 512MiB)"),
 			durationFlag("ttl", worker.DefaultTTL, "of its lease: whole seconds"),
-			stringFlag("on-stop", string(worker.OnStopStop), "when it is told to end: stop its containers, or drain (wait for them)"),
+			stringFlag("on-stop", string(worker.OnStopStop), "when it is told to end: stop its containers, drain (wait for them), or keep them for the next agent (as SIGHUP does)"),
 			stringFlag("listen", "", "`HOST:PORT` of its log service (default: a free port of loopback); beyond loopback it needs certificates"),
 			boolFlag("wait-for-name", "wait for the end of another agent of this name"),
+			shimFlag(),
 			boolFlag("no-cgroups", "do not limit CPU and memory"),
 			stringFlag("hollow", "", "pretend to be `COUNT` workers, or those of a CSV FILE"),
 			durationFlag("hollow-run", 0, "how long a pretended container runs (default: until it is stopped)"),
@@ -59,6 +54,11 @@ func workerCommand() *cli.Command {
 		}, tlsFlags(), etcdFlags(defaultEndpoint), logFlags()),
 		Action: runWorker,
 	})
+}
+
+// shimFlag says which binary supervises containers.
+func shimFlag() cli.Flag {
+	return stringFlag("shim", "", "`FILE` of berth-shim, which supervises containers (default: beside berth, else in PATH)")
 }
 
 func runWorker(c *cli.Context) error {
@@ -202,9 +202,6 @@ func workerOptions(c *cli.Context, log *zap.Logger) (worker.Options, error) {
 	if err != nil {
 		return worker.Options{}, err
 	}
-	if how := c.String("on-stop"); how == string(worker.OnStopKeep) { // processes end with their agent
-		return worker.Options{}, &berth.FieldError{Field: "on-stop", Value: how, Problem: "is unknown", Bound: "stop, drain"}
-	}
 	labels, err := parsePairs("labels", splitCommas(c.StringSlice("labels")))
 	return worker.Options{
 		ID: berth.WorkerID(name), Pool: berth.PoolID(c.String("pool")), Labels: labels, Capacity: capacity, StateDir: dir,
@@ -224,10 +221,12 @@ func runAgent(ctx context.Context, c *cli.Context, opts worker.Options) error {
 		return err
 	}
 	opts.Address = listener.Addr().String()
-	a, err := newAgent(agentOptions{worker: opts, noCgroups: c.Bool("no-cgroups")})
+	a, err := newAgent(agentOptions{worker: opts, noCgroups: c.Bool("no-cgroups"), shim: c.String("shim")})
 	if err != nil {
 		return errors.Join(usage("%w", err), listener.Close())
 	}
+	ctx, stop := untilHangup(ctx, a.w.KeepContainers)
+	defer stop()
 	g := new(errgroup.Group)
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error { return mtls.Serve(own, listener, a.logs.Service(), log) })
@@ -329,6 +328,7 @@ type agentOptions struct {
 	worker    worker.Options // without its Runtime
 	logs      *worker.Logs   // shared by the workers of one process; nil: its own
 	noCgroups bool
+	shim      string // the binary of shims, or where FindShim looks
 }
 
 // agent is one worker with its processes and their output.
@@ -349,14 +349,12 @@ func newAgent(opts agentOptions) (*agent, error) {
 			return nil, err
 		}
 	}
-	self, err := os.Executable()
+	path, err := process.FindShim(opts.shim)
 	if err != nil {
-		return nil, fmt.Errorf("find this binary, to guard containers with: %w", err)
+		return nil, err
 	}
 	a.rt, err = process.New(process.Options{
-		Worker: opts.worker.ID, StateDir: opts.worker.StateDir, Logs: a.logs, NoCgroups: opts.noCgroups,
-		Guard: []string{self, guardName, guardArgument}, Log: opts.worker.Log,
-		Deadline: func() time.Duration { return a.w.KillAt() }, // asked by Run only, after a.w is there
+		Worker: opts.worker.ID, StateDir: opts.worker.StateDir, Logs: a.logs, NoCgroups: opts.noCgroups, Shim: path, Log: opts.worker.Log,
 	})
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"github.com/berthd/berth/etcdstore"
 	"github.com/berthd/berth/worker"
 	"github.com/berthd/berth/worker/process"
+	"github.com/berthd/berth/worker/shim/shimtest"
 )
 
 // site is a daemon with one worker that runs processes, reached over a socket.
@@ -69,6 +71,8 @@ func site(t *testing.T) (*client.Client, string) {
 	}
 }
 
+func TestMain(m *testing.M) { os.Exit(shimtest.Main(m.Run)) }
+
 func startWorker(t *testing.T, store *etcdstore.Store, dir string) {
 	t.Helper()
 	logs, err := worker.NewLogs(filepath.Join(dir, "logs"))
@@ -80,7 +84,7 @@ func startWorker(t *testing.T, store *etcdstore.Store, dir string) {
 		t.Fatal(err)
 	}
 	serveOn(t, listener, logs.Service())
-	rt, err := process.New(process.Options{Worker: "w", StateDir: dir, Logs: logs, NoCgroups: true})
+	rt, err := process.New(process.Options{Worker: "w", StateDir: dir, Logs: logs, NoCgroups: true, Shim: shimtest.Path()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,13 +6,14 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"github.com/berthd/berth/worker/shim"
 )
 
 // account is whom a container runs as.
 type account struct {
 	name, home string
-	credential *syscall.Credential // nil: as the agent
+	credential *shim.Account // nil: as the agent
 }
 
 // accountOf reads a name, name:group, uid or uid:gid; empty is the agent's own.
@@ -39,7 +40,7 @@ func accountOf(text string) (account, error) {
 	if os.Geteuid() != 0 {
 		return account{}, fmt.Errorf("user %q: this agent is not root, and cannot run as another user", text)
 	}
-	who.credential = &syscall.Credential{Uid: uid, Gid: gid, Groups: groups}
+	who.credential = &shim.Account{UID: uid, GID: gid, Groups: groups}
 	return who, nil
 }
 

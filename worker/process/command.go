@@ -5,23 +5,20 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/berthd/berth/worker"
+	"github.com/berthd/berth/worker/shim"
 )
 
 // defaultPath is where commands are looked for, unless the request says.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// markVariable is in the environment of every process of a container.
-const markVariable = "BERTH_MARK"
-
 // command settles what is executed, and as whom, before anything exists.
-func (r *Runtime) command(spec worker.Spec) (*exec.Cmd, error) {
+func (r *Runtime) command(spec worker.Spec) (*shim.Charge, error) {
 	who, err := accountOf(spec.User)
 	if err != nil {
 		return nil, err
@@ -38,23 +35,22 @@ func (r *Runtime) command(spec worker.Spec) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	env[markVariable] = r.mark + "." + r.nameOf(spec)
-	return &exec.Cmd{
-		Path: path, Args: spec.Command, Dir: dir, Env: listOf(env),
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Credential: who.credential},
+	env[shim.MarkVariable] = r.markFor(attempt{spec.Request, spec.Attempt})
+	return &shim.Charge{
+		Version: shim.Version, Path: path, Args: spec.Command, Dir: dir, Env: listOf(env),
+		Account: who.credential, Keep: spec.Keep,
+		Output: shim.Output{MaxBytes: r.opts.LogFiles.MaxBytes, MaxFiles: r.opts.LogFiles.MaxFiles},
 	}, nil
 }
+
+// markFor is in the environment of all processes of an attempt.
+func (r *Runtime) markFor(a attempt) string { return r.mark + "." + a.String() }
 
 func notDirectory(err error) error {
 	if err == nil {
 		return syscall.ENOTDIR
 	}
 	return err
-}
-
-// nameOf is the name of a container; no two of a machine have the same.
-func (r *Runtime) nameOf(spec worker.Spec) string {
-	return fmt.Sprintf("%s.%s.%d", r.life, spec.Request, spec.Attempt)
 }
 
 // environment has nothing of the agent's own, which may hold secrets.

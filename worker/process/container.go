@@ -1,173 +1,296 @@
 package process
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
-	"os/exec"
 	"sync"
-	"syscall"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
 	"github.com/berthd/berth"
-	"github.com/berthd/berth/worker/logfile"
+	"github.com/berthd/berth/worker/shim"
 )
 
-// lastOutput is how long output is still read after the last process ended: a
-// process that left the tree may hold the pipe for ever.
-const lastOutput = time.Second
+// container is one attempt as its agent knows it: the other end of a shim. It
+// implements worker.Container.
+type container struct {
+	r      *Runtime
+	name   attempt
+	epoch  berth.Epoch
+	keep   time.Duration
+	dir    string
+	group  shim.Group
+	logged func() // the logs of the attempt are complete
 
-// output is one stream on its way from a pipe into files.
-type output struct {
-	files       *logfile.Writer
-	read, write *os.File
+	running chan struct{} // closed by follow when the container runs
+	since   time.Time     // when that began; written before running is closed
+	done    chan struct{} // closed by follow when nothing of it is left
+	left    chan struct{} // closed by follow when it returns
+	how     shim.Exit     // written before done is closed
+	exit    berth.Exit    // written before done is closed
+
+	mu       sync.Mutex    // guards all below
+	conn     net.Conn      // nil: not connected
+	deadline shim.Deadline // told at each connection, as are the others
+	killAt   time.Duration // of a stop order, by CLOCK_BOOTTIME; 0: none
+	killed   bool
 }
 
-// container is one attempt. It implements worker.Container.
-type container struct {
-	name    string
-	log     *zap.Logger
-	logged  func() // the logs of the attempt are complete
-	outputs []output
-	copies  sync.WaitGroup
-	group   group
-	cmd     *exec.Cmd
-
-	done chan struct{} // closed by wait
-	exit berth.Exit    // written before done is closed
-
-	mu    sync.Mutex  // guards all below
-	timer *time.Timer // kills after the grace
-	asked bool        // SIGTERM was sent
-	gone  bool        // all ended: nothing is signalled any more
+func (r *Runtime) newContainer(a attempt, epoch berth.Epoch, keep time.Duration) *container {
+	return &container{
+		r: r, name: a, epoch: epoch, keep: keep, dir: r.path(a), logged: func() {},
+		running: make(chan struct{}), done: make(chan struct{}), left: make(chan struct{}),
+	}
 }
 
 func (c *container) Done() <-chan struct{} { return c.done }
 
 func (c *container) Exit() berth.Exit { return c.exit }
 
-// Stop sends SIGTERM to all processes once, and kills after the grace.
+// Stop has the shim send SIGTERM to all processes once, and kill after the grace.
 func (c *container) Stop(grace time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gone {
-		return
+	at := shim.Boottime() + max(grace, 0)
+	if c.killAt == 0 || at < c.killAt {
+		c.killAt = at
 	}
-	if c.timer != nil {
-		c.timer.Stop()
-	}
-	c.timer = time.AfterFunc(grace, c.Kill)
-	if !c.asked {
-		c.asked = true
-		go c.group.signal(unix.SIGTERM)
-	}
+	c.tell(shim.Order{Op: shim.OpStop, Grace: grace})
 }
 
-// Kill kills the first process; wait does the rest.
+// Kill has the shim kill the whole tree.
 func (c *container) Kill() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.gone {
-		go c.group.signal(unix.SIGKILL)
+	c.killed = true
+	c.killAt = shim.Boottime()
+	c.tell(shim.Order{Op: shim.OpKill})
+}
+
+func (c *container) renew(d shim.Deadline) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if d.Kill > c.deadline.Kill {
+		c.deadline = d
+		c.tell(shim.Order{Op: shim.OpRenew, Deadline: d})
 	}
 }
 
-// wait sees the container to its end: the first process, then all that it left,
-// then the output.
-func (c *container) wait() {
-	err := c.cmd.Wait()
-	exit := exitOf(c.cmd.ProcessState, err)
-	if left := c.group.end(); left > 0 {
-		c.log.Debug("processes killed that outlived their container's first", zap.String("container", c.name), zap.Int("processes", left))
+// tellWithin bounds one order: a shim that does not take it is cut off, and
+// connected to anew.
+const tellWithin = 100 * time.Millisecond
+
+// tell is called with mu held. An order that is not taken is told again by connect.
+func (c *container) tell(o shim.Order) {
+	if c.conn == nil {
+		return
 	}
+	line, err := json.Marshal(o)
+	if err == nil {
+		err = c.conn.SetWriteDeadline(time.Now().Add(tellWithin))
+	}
+	if err == nil {
+		_, err = c.conn.Write(append(line, '\n'))
+	}
+	if err != nil {
+		_ = c.conn.Close() // its reader connects anew
+		c.conn = nil
+	}
+}
+
+// connect tells a new connection all that is wanted of the container.
+func (c *container) connect(conn net.Conn) {
 	c.mu.Lock()
-	c.gone = true
-	if c.timer != nil {
-		c.timer.Stop()
+	defer c.mu.Unlock()
+	c.conn = conn
+	if c.deadline.Kill > 0 {
+		c.tell(shim.Order{Op: shim.OpRenew, Deadline: c.deadline})
 	}
-	c.mu.Unlock()
-	if exit.OOM = c.group.outOfMemory(); exit.OOM {
-		exit.Message = "the kernel killed a process: out of memory"
+	switch {
+	case c.killed:
+		c.tell(shim.Order{Op: shim.OpKill})
+	case c.killAt > 0:
+		c.tell(shim.Order{Op: shim.OpStop, Grace: c.killAt - shim.Boottime()})
 	}
-	if note := c.finishOutput(); note != "" && exit.Message == "" {
-		exit.Message = note
+}
+
+// leave ends the connection, and with it follow once the runtime is closed.
+func (c *container) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil {
+		_ = c.conn.Close() // its reader sees it
+		c.conn = nil
 	}
-	c.release()
-	exit.At = time.Now().UTC()
-	c.exit = exit
+}
+
+// dialAgain is how long a shim that lives is left alone before it is dialled again.
+const dialAgain = 20 * time.Millisecond
+
+// follow sees the container to its end, through any number of connections; the
+// first may be nil.
+func (c *container) follow(conn net.Conn) {
+	defer close(c.left)
+	for {
+		if conn != nil {
+			c.connect(conn)
+			exit, ended := c.listen(conn)
+			c.leave()
+			_ = conn.Close() // may be closed already
+			if ended {
+				c.end(exit)
+				return
+			}
+		}
+		if c.r.isClosed() {
+			return
+		}
+		// In this order: the exit stands before the lock is given up.
+		held, _, err := shim.Held(c.dir)
+		if err == nil && !held {
+			c.end(c.account())
+			return
+		}
+		if conn, err = c.dial(); err != nil {
+			time.Sleep(dialAgain)
+		}
+	}
+}
+
+// listen reads until the connection or the container ends.
+func (c *container) listen(conn net.Conn) (shim.Exit, bool) {
+	in := json.NewDecoder(conn)
+	for {
+		var s shim.State
+		if err := in.Decode(&s); err != nil {
+			return shim.Exit{}, false
+		}
+		if !s.StartedAt.IsZero() && !closed(c.running) {
+			c.since = s.StartedAt
+			close(c.running)
+		}
+		if s.Phase == shim.PhaseEnded && s.Exit != nil {
+			return *s.Exit, true
+		}
+	}
+}
+
+// dial goes through the directory: the path of a socket is bounded, that of a
+// directory is not.
+func (c *container) dial() (net.Conn, error) {
+	dir, err := os.Open(c.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = dir.Close() }() // read only
+	path := fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), shim.SocketName)
+	return net.DialTimeout("unix", path, time.Second)
+}
+
+// account is how a container ended whose shim does not live: as it recorded, or
+// it was killed, and what it left is killed now.
+func (c *container) account() shim.Exit {
+	e, err := shim.ReadExit(c.dir)
+	if err == nil {
+		return e
+	}
+	c.bury()
+	e = shim.Exit{Unseen: true, At: time.Now().UTC(), Message: "its supervisor was killed" + shim.LastWords(c.dir)}
+	if err := shim.WriteExit(c.dir, e); err != nil {
+		c.r.opts.Log.Warn("record the exit", zap.Stringer("container", c.name), zap.Error(err))
+	}
+	return e
+}
+
+// bury kills what a shim that was killed has left.
+func (c *container) bury() {
+	ran, err := shim.ReadRunning(c.dir)
+	if err != nil || ran.Boot != c.r.boot {
+		ran = shim.Running{} // it was not recorded, or was before this boot
+	}
+	shim.Bury(c.group, ran)
+	if err := c.group.Remove(); err != nil {
+		c.r.opts.Log.Warn("remove cgroup", zap.Stringer("container", c.name), zap.Error(err))
+	}
+}
+
+// end is called once, when nothing is left.
+func (c *container) end(e shim.Exit) {
+	c.how, c.exit = e, exitOf(e)
+	c.logged()
+	c.r.mu.Lock()
+	delete(c.r.live, c.name)
+	c.r.mu.Unlock()
 	close(c.done)
 }
 
-func exitOf(state *os.ProcessState, err error) berth.Exit {
-	status, ok := state.Sys().(syscall.WaitStatus)
-	switch {
-	case state == nil || !ok:
-		return berth.Exit{Kind: berth.ExitMayHaveRun, Message: fmt.Sprintf("its end was not seen: %v", err)}
-	case status.Signaled():
-		return berth.Exit{Kind: berth.ExitSignaled, Signal: unix.SignalName(status.Signal()), Code: 128 + int64(status.Signal())}
-	}
-	return berth.Exit{Kind: berth.ExitExited, Code: int64(status.ExitStatus())}
-}
-
-// finishOutput reads what is still in the pipes, and says what was lost.
-func (c *container) finishOutput() string {
-	read := make(chan struct{})
-	go func() {
-		c.copies.Wait()
-		close(read)
-	}()
-	select {
-	case <-read:
-	case <-time.After(lastOutput):
-		for _, o := range c.outputs {
-			_ = o.read.Close() // the copy ends with it
-		}
-		<-read
-	}
-	var dropped int64
-	var why error
-	for _, o := range c.outputs {
-		if n := o.files.Dropped(); n > 0 {
-			dropped += n
-			why = errors.Join(why, o.files.Err())
-		}
-	}
-	if dropped == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%d bytes of its output could not be kept: %v", dropped, why)
-}
-
-func (c *container) closeWriteEnds() {
-	for _, o := range c.outputs {
-		_ = o.write.Close() // the child has its own
-	}
-}
-
-// release gives back what start made.
-func (c *container) release() {
-	for _, o := range c.outputs {
-		_ = o.read.Close() // may be closed already
-		if err := o.files.Close(); err != nil {
-			c.log.Warn("close log", zap.String("container", c.name), zap.Error(err))
-		}
-	}
-	if c.group != nil {
-		if err := c.group.remove(); err != nil {
-			c.log.Warn("remove cgroup", zap.String("container", c.name), zap.Error(err))
-		}
-	}
-	if c.logged != nil {
-		c.logged()
-	}
-}
-
-// abandon is the release of a container that never ran.
+// abandon is the end of a container whose shim was never forked.
 func (c *container) abandon() {
-	c.closeWriteEnds()
-	c.copies.Wait()
-	c.release()
+	c.logged()
+	if err := errors.Join(c.group.Remove(), os.RemoveAll(c.dir)); err != nil {
+		c.r.opts.Log.Warn("remove what a failed start has left", zap.Stringer("container", c.name), zap.Error(err))
+	}
+}
+
+// seize ends a container whose shim does not do it. Its reader sees the rest.
+func (c *container) seize() {
+	if held, pid, err := shim.Held(c.dir); err == nil && held && pid > 0 {
+		_ = unix.Kill(pid, unix.SIGKILL) // while the lock is held it is the shim's number
+	}
+}
+
+// endOverdue seizes the container when it should be dead by now.
+func (c *container) endOverdue() {
+	c.mu.Lock()
+	at := c.killAt
+	if d := c.deadline.Kill; d > 0 && (at == 0 || d+c.keep < at) {
+		at = d + c.keep
+	}
+	c.mu.Unlock()
+	if at == 0 || shim.Boottime() < at+overdueAfter || closed(c.done) {
+		return
+	}
+	c.r.opts.Log.Warn("a supervisor did not end its container in time; ending both", zap.Stringer("container", c.name))
+	c.seize()
+}
+
+func exitOf(e shim.Exit) berth.Exit {
+	out := berth.Exit{Kind: berth.ExitExited, Code: int64(e.Code), OOM: e.OOM, Message: e.Message, At: e.At}
+	switch {
+	case e.Failed && e.Late:
+		out.Kind = berth.ExitRejected
+	case e.Failed:
+		out.Kind = berth.ExitStartFailed
+	case e.Unseen:
+		out.Kind = berth.ExitMayHaveRun
+	case e.Deadline:
+		out.Kind = berth.ExitDeadline
+	}
+	if e.Signal != 0 {
+		out.Signal, out.Code = unix.SignalName(e.Signal), 128+int64(e.Signal)
+		if out.Kind == berth.ExitExited {
+			out.Kind = berth.ExitSignaled
+		}
+	}
+	return out
+}
+
+func (r *Runtime) isClosed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }

@@ -2,35 +2,22 @@ package process
 
 import (
 	"fmt"
-	"os/exec"
+	"os"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/worker/shim"
 )
 
-// grouper makes groups.
+// grouper makes groups, and sets their limits.
 type grouper interface {
-	make(name, mark string, cpuMilli, memoryBytes int64) (group, error)
-	// left kills and removes the groups whose name begins so, and names them.
-	left(prefix string) ([]string, error)
+	make(name string, cpuMilli, memoryBytes int64) (shim.Group, error)
+	// left lists the groups that there are.
+	left() ([]shim.Group, error)
 	// close removes what held the groups together; it may be made again.
 	close()
 	enforces() []string
 	missing() string // why not all is enforced; empty if it is
-}
-
-// group holds the processes of one container together.
-type group interface {
-	// fork starts cmd inside; check is asked at the last moment. Called on the
-	// thread tid.
-	fork(tid int, cmd *exec.Cmd, check func() error) error
-	signal(unix.Signal)
-	// end kills what is left after the first process, and returns how many.
-	end() int
-	outOfMemory() bool
-	remove() error
 }
 
 // Names of limits, as a worker's registration tells them.
@@ -44,7 +31,7 @@ const (
 // not, has others, and neither kills what the other runs.
 func findGrouper(worker berth.WorkerID, mark string, noCgroups bool) grouper {
 	if noCgroups {
-		return &marks{why: "cgroups are switched off"}
+		return &ungrouped{why: "cgroups are switched off"}
 	}
 	name := fmt.Sprintf("berth-%s-%s", worker, strings.ToLower(mark[:min(len(mark), 12)]))
 	v2, err2 := newUnified(name)
@@ -55,16 +42,34 @@ func findGrouper(worker berth.WorkerID, mark string, noCgroups bool) grouper {
 	if err1 == nil {
 		return v1
 	}
-	return &marks{why: fmt.Sprintf("cgroup v2: %v; cgroup v1: %v", err2, err1)}
+	return &ungrouped{why: fmt.Sprintf("cgroup v2: %v; cgroup v1: %v", err2, err1)}
 }
 
-// begin asks check, and starts cmd.
-func begin(cmd *exec.Cmd, check func() error) error {
-	if err := check(); err != nil {
-		return err
+// ungrouped knows the processes of a container by their shim alone, and if that
+// was killed, by their session and by the mark in their environment.
+type ungrouped struct{ why string }
+
+func (u *ungrouped) make(string, int64, int64) (shim.Group, error) { return shim.Group{}, nil }
+
+func (u *ungrouped) left() ([]shim.Group, error) { return nil, nil }
+
+func (u *ungrouped) close() {}
+
+func (u *ungrouped) enforces() []string { return nil }
+
+func (u *ungrouped) missing() string { return u.why }
+
+// below lists the directories in one.
+func below(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !os.IsNotExist(err) {
+		return nil, fmt.Errorf("list former cgroups: %w", err)
 	}
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("execute: %w", err)
+	var out []string
+	for _, e := range entries {
+		if e.IsDir() {
+			out = append(out, e.Name())
+		}
 	}
-	return nil
+	return out, nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -15,36 +16,43 @@ import (
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/worker"
 	"github.com/berthd/berth/worker/logfile"
+	"github.com/berthd/berth/worker/shim"
 )
 
 // Options of a Runtime. Zero fields mean the defaults.
 type Options struct {
 	Worker   berth.WorkerID // names its cgroups; no default
-	StateDir string         // keeps the mark of its processes; no default
+	StateDir string         // keeps the mark and the directories of its containers; no default
 	Logs     *worker.Logs   // no default
 	LogFiles logfile.Options
+	// Shim is the binary of shims; see FindShim. No default.
+	Shim string
 	// NoCgroups leaves processes where the agent is, without limits.
 	NoCgroups bool
-	// Guard is the binary that becomes the guard, and its arguments from the
-	// zeroth on; its main must call Guard. Empty means none.
-	Guard []string
-	// Deadline is when containers must be dead unless the lease is kept alive,
-	// by CLOCK_BOOTTIME; 0: there is no lease. The guard kills them then, should
-	// the agent be stopped. Nil: none.
-	Deadline func() time.Duration
-	Log      *zap.Logger
+	Log       *zap.Logger
 }
 
 // Runtime runs containers as processes. It implements worker.Runtime.
 type Runtime struct {
 	opts   Options
 	mark   string // of all processes of this worker
-	life   string // and of this agent, apart from the one before
+	boot   string // the machine's
+	dir    string // of the containers' directories
 	groups grouper
-	// listener is the guard, once Run has started it.
-	listener listener
-	spawns   chan spawn // written by Start, read by Run's thread; unbuffered: a start waits for its fork
+
+	mu        sync.Mutex // guards all below
+	live      map[attempt]*container
+	deadlines map[berth.Epoch]shim.Deadline // the latest
+	closed    bool                          // Run has ended: shims are left alone
 }
+
+// attempt names a container.
+type attempt struct {
+	request berth.RequestID
+	number  int64
+}
+
+func (a attempt) String() string { return fmt.Sprintf("%s.%d", a.request, a.number) }
 
 // New prepares a Runtime; Run makes it work.
 func New(opts Options) (*Runtime, error) {
@@ -57,6 +65,9 @@ func New(opts Options) (*Runtime, error) {
 	if err := opts.LogFiles.Validate(); err != nil {
 		return nil, err
 	}
+	if err := executable(opts.Shim); err != nil {
+		return nil, fmt.Errorf("the supervisor of containers: %w", err)
+	}
 	if opts.Log == nil {
 		opts.Log = zap.NewNop()
 	}
@@ -64,7 +75,16 @@ func New(opts Options) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("process runtime of %s: %w", opts.Worker, err)
 	}
-	r := &Runtime{opts: opts, mark: mark, life: strings.ToLower(rand.Text()[:8]), spawns: make(chan spawn)}
+	r := &Runtime{
+		opts: opts, mark: mark, dir: filepath.Join(opts.StateDir, "containers"),
+		live: map[attempt]*container{}, deadlines: map[berth.Epoch]shim.Deadline{},
+	}
+	if r.boot, err = shim.BootID(); err != nil {
+		return nil, fmt.Errorf("process runtime of %s: which boot this is: %w", opts.Worker, err)
+	}
+	if err := os.MkdirAll(r.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("process runtime of %s: %w", opts.Worker, err)
+	}
 	r.groups = findGrouper(opts.Worker, mark, opts.NoCgroups)
 	if held := r.groups.enforces(); len(held) < 2 {
 		opts.Log.Warn("not all limits of containers are enforced on this machine",
@@ -89,43 +109,96 @@ func markOf(dir string) (string, error) {
 	return mark, nil
 }
 
-// Run forks what Start asks for, until ctx ends; containers that still run are
-// killed then.
+// lookEvery is how often Run looks for containers that their shims should have
+// ended, and overdueAfter how long after that moment it ends them itself.
+const (
+	lookEvery    = 100 * time.Millisecond
+	overdueAfter = 100 * time.Millisecond
+)
+
+// Run ends, until ctx ends, what a shim that is stopped does not end. Shims that
+// live then go on, for the next agent.
 func (r *Runtime) Run(ctx context.Context) error {
-	guarded := make(chan struct{})
-	go func() {
-		defer close(guarded)
-		r.keepGuard(ctx)
-	}()
-	r.forkUntil(ctx)
-	<-guarded
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			for _, c := range r.all() {
+				c.endOverdue()
+			}
+		case <-ctx.Done():
+			r.close()
+			return nil
+		}
+	}
+}
+
+// close leaves the shims to themselves.
+func (r *Runtime) close() {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	for _, c := range r.all() {
+		c.leave()
+		<-c.left
+	}
 	r.groups.close()
-	return nil
+}
+
+func (r *Runtime) all() []*container {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]*container, 0, len(r.live))
+	for _, c := range r.live {
+		out = append(out, c)
+	}
+	return out
 }
 
 // Enforces names the limits that hold.
 func (r *Runtime) Enforces() []string { return r.groups.enforces() }
 
-// Start starts an attempt.
-func (r *Runtime) Start(ctx context.Context, spec worker.Spec) (worker.Container, error) {
-	if spec.Image != "" {
-		return nil, fmt.Errorf("image %q: this worker runs commands of its machine, not images", spec.Image)
+// Renew moves the deadline of an epoch's containers.
+func (r *Runtime) Renew(epoch berth.Epoch, d worker.Deadline) {
+	next := shim.Deadline(d)
+	r.mu.Lock()
+	if next.Kill <= r.deadlines[epoch].Kill {
+		r.mu.Unlock()
+		return
 	}
-	if spec.Worker != r.opts.Worker {
-		return nil, fmt.Errorf("start for worker %s on %s", spec.Worker, r.opts.Worker)
+	r.deadlines[epoch] = next
+	r.mu.Unlock()
+	for _, c := range r.all() {
+		if c.epoch == epoch {
+			c.renew(next)
+		}
 	}
-	cmd, err := r.command(spec)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.beGuarded(ctx); err != nil {
-		return nil, err
-	}
-	c := &container{done: make(chan struct{}), name: r.nameOf(spec), log: r.opts.Log}
-	if err := r.start(ctx, c, cmd, spec); err != nil {
-		c.abandon()
-		return nil, err
-	}
-	go c.wait()
-	return c, nil
 }
+
+// latest is the deadline of an epoch by now, at least d.
+func (r *Runtime) latest(epoch berth.Epoch, d worker.Deadline) shim.Deadline {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if known := r.deadlines[epoch]; known.Kill > d.Kill {
+		return known
+	}
+	return shim.Deadline(d)
+}
+
+// Forget removes what is kept of an attempt. One that runs stays known.
+func (r *Runtime) Forget(id berth.RequestID, number int64) {
+	a := attempt{id, number}
+	r.mu.Lock()
+	_, lives := r.live[a]
+	r.mu.Unlock()
+	if lives {
+		r.opts.Log.Error("a container that runs is not to be forgotten", zap.String("request", string(id)), zap.Int64("attempt", number))
+		return
+	}
+	if err := os.RemoveAll(r.path(a)); err != nil {
+		r.opts.Log.Warn("remove what is kept of an attempt", zap.String("request", string(id)), zap.Error(err))
+	}
+}
+
+func (r *Runtime) path(a attempt) string { return filepath.Join(r.dir, a.String()) }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,25 +21,19 @@ import (
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/worker"
 	"github.com/berthd/berth/worker/logfile"
+	"github.com/berthd/berth/worker/shim"
+	"github.com/berthd/berth/worker/shim/shimtest"
 )
 
-// asGuard and asAgent make the test binary one of the processes under test.
-const (
-	asGuard = "PROCESS_TEST_GUARD"
-	asAgent = "PROCESS_TEST_AGENT"
-)
+// asAgent makes the test binary an agent.
+const asAgent = "PROCESS_TEST_AGENT"
 
 func TestMain(m *testing.M) {
-	switch {
-	case os.Args[0] == asGuard:
-		if err := Guard(context.Background(), os.Stdin); err != nil {
-			panic(err)
-		}
-	case os.Getenv(asAgent) != "":
+	if os.Getenv(asAgent) != "" {
 		agent(os.Getenv(asAgent))
-	default:
-		os.Exit(m.Run())
+		return
 	}
+	os.Exit(shimtest.Main(m.Run))
 }
 
 // harness is a runtime that runs, in one mode.
@@ -54,7 +47,7 @@ func eachMode(t *testing.T, test func(t *testing.T, h harness)) {
 	for _, bare := range []bool{false, true} {
 		t.Run(fmt.Sprintf("cgroups=%v", !bare), func(t *testing.T) {
 			h := newHarness(t, Options{NoCgroups: bare})
-			if _, plain := h.groups.(*marks); plain && !bare {
+			if _, plain := h.groups.(*ungrouped); plain && !bare {
 				t.Skipf("no cgroups on this machine: %s", h.groups.missing())
 			}
 			test(t, h)
@@ -64,7 +57,7 @@ func eachMode(t *testing.T, test func(t *testing.T, h harness)) {
 
 func newHarness(t *testing.T, opts Options) harness {
 	t.Helper()
-	opts.StateDir = t.TempDir()
+	opts.StateDir, opts.Shim = t.TempDir(), shimtest.Path()
 	logs, err := worker.NewLogs(filepath.Join(opts.StateDir, "logs"))
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +88,11 @@ func (h harness) spec(id string, command ...string) worker.Spec {
 		Request: berth.RequestID(id), Attempt: 1, Worker: h.opts.Worker, Epoch: 1, Command: command,
 		StopTimeout: time.Second, Check: func() error { return nil },
 	}
+}
+
+// marked are the processes of a runtime's containers.
+func marked(mark string) []int {
+	return shim.Processes(func(pid int) bool { return shim.Mark(pid, mark+".") != "" })
 }
 
 func sh(script string) []string { return []string{"/bin/sh", "-c", script} }
@@ -232,7 +230,7 @@ func TestStart_Refused(t *testing.T) {
 		"too late":       {func(s *worker.Spec) { s.Check = func() error { return worker.ErrDeadline } }, worker.ErrDeadline, "lease"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			spec := h.spec("refused", "/bin/true")
+			spec := h.spec("refused-"+strings.ReplaceAll(name, " ", "-"), "/bin/true")
 			c.edit(&spec)
 			_, err := h.Start(t.Context(), spec)
 			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) {
@@ -254,7 +252,7 @@ func TestStop_WholeTree(t *testing.T) {
 		if exit.Signal != "SIGKILL" || time.Since(begun) < 300*time.Millisecond {
 			t.Errorf("%+v after %s; all ignore SIGTERM, so SIGKILL must end it after the grace", exit, time.Since(begun))
 		}
-		if left := processes(func(pid int) bool { return marked(pid, h.mark+".") }); len(left) > 0 {
+		if left := marked(h.mark); len(left) > 0 {
 			t.Errorf("processes left: %v", left)
 		}
 	})
@@ -328,7 +326,7 @@ func TestStart_GroupsAreSiblings(t *testing.T) {
 				return
 			}
 			<-c.Done()
-			if out := h.output(t, spec, worker.Stdout); !strings.Contains(out, ":freezer:"+filepath.Join(want, h.nameOf(spec))+"\n") {
+			if out := h.output(t, spec, worker.Stdout); !strings.Contains(out, ":freezer:"+filepath.Join(want, fmt.Sprintf("%s.1", spec.Request))+"\n") {
 				t.Errorf("%s runs in\n%s", spec.Request, out)
 			}
 		})
@@ -342,8 +340,8 @@ func TestLeftovers_OfAnother(t *testing.T) {
 	eachMode(t, func(t *testing.T, h harness) {
 		spec := h.spec("mine", "/bin/sleep", "1005")
 		c := h.start(t, spec)
-		_, bare := h.groups.(*marks)
-		other, err := New(Options{Worker: h.opts.Worker, StateDir: t.TempDir(), Logs: h.logs, NoCgroups: bare})
+		_, bare := h.groups.(*ungrouped)
+		other, err := New(Options{Worker: h.opts.Worker, StateDir: t.TempDir(), Logs: h.logs, NoCgroups: bare, Shim: shimtest.Path()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -379,121 +377,6 @@ func TestOutput_Capped(t *testing.T) {
 	got := h.output(t, spec, worker.Stdout)
 	if len(got) > 8<<10 || !strings.HasSuffix(got, "\n100000\n") {
 		t.Errorf("%d bytes kept, ending in %q", len(got), got[max(0, len(got)-20):])
-	}
-}
-
-// agent is an agent that is killed: it runs a tree, and says so.
-func agent(dir string) {
-	logs, err := worker.NewLogs(filepath.Join(dir, "logs"))
-	if err != nil {
-		panic(err)
-	}
-	opts := Options{Worker: berth.WorkerID(filepath.Base(dir)), StateDir: dir, Logs: logs, NoCgroups: os.Getenv("BARE") != ""}
-	if os.Getenv("GUARDED") != "" {
-		opts.Guard = []string{"/proc/self/exe", asGuard}
-	}
-	r, err := New(opts)
-	if err != nil {
-		panic(err)
-	}
-	go func() { _ = r.Run(context.Background()) }()
-	h := harness{r, logs}
-	if _, err := r.Start(context.Background(), h.spec("left", sh("setsid sleep 1003 & sleep 1004")...)); err != nil {
-		panic(err)
-	}
-	tree := func(pid int) bool { return marked(pid, r.mark+".") }
-	for len(processes(tree)) < 2 || (opts.Guard != nil && len(processes(isGuard)) == 0) {
-		<-time.After(time.Millisecond)
-	}
-	fmt.Println(r.mark)
-	select {}
-}
-
-// isGuard says whether a process is the guard of this one.
-func isGuard(pid int) bool {
-	text, err := os.ReadFile(procFile(pid, "cmdline"))
-	_, fields := statOf(pid)
-	return err == nil && strings.Contains(string(text), asGuard) && len(fields) > 1 && string(fields[1]) == strconv.Itoa(os.Getpid())
-}
-
-// runAgent starts an agent, kills it when all runs, and returns its mark.
-func runAgent(t *testing.T, dir string, env ...string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
-	cmd.Env = append(append(os.Environ(), asAgent+"="+dir), env...)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var mark string
-	if _, err := fmt.Fscanln(out, &mark); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(processes(func(pid int) bool { return marked(pid, mark+".") })); n < 2 {
-		t.Errorf("%d processes run, want the tree", n)
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait() // killed
-	return mark
-}
-
-func TestLeftovers_AfterCrash(t *testing.T) {
-	for _, bare := range []string{"", "1"} {
-		t.Run("bare="+bare, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "crashed-"+strconv.Itoa(os.Getpid()))
-			if err := os.Mkdir(dir, 0o700); err != nil {
-				t.Fatal(err)
-			}
-			mark := runAgent(t, dir, "BARE="+bare)
-			logs, err := worker.NewLogs(filepath.Join(dir, "logs"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			next, err := New(Options{Worker: berth.WorkerID(filepath.Base(dir)), StateDir: dir, Logs: logs, NoCgroups: bare != ""})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(next.groups.close)
-			names, err := next.Leftovers(t.Context())
-			if err != nil || len(names) != 1 || !strings.HasSuffix(names[0], ".left.1") {
-				t.Errorf("leftovers %v, %v", names, err)
-			}
-			if left := processes(func(pid int) bool { return marked(pid, mark+".") }); len(left) > 0 {
-				t.Errorf("processes left: %v", left)
-			}
-		})
-	}
-}
-
-func TestGuard_KillsAfterAgent(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "guarded-"+strconv.Itoa(os.Getpid()))
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	mark := runAgent(t, dir, "GUARDED=1")
-	eventually(t, func() bool {
-		return len(processes(func(pid int) bool { return marked(pid, mark+".") })) == 0
-	})
-	r := &Runtime{groups: findGrouper(berth.WorkerID(filepath.Base(dir)), mark, false)}
-	eventually(t, func() bool { left, err := r.groups.left(""); return err == nil && len(left) == 0 })
-	r.groups.close()
-}
-
-// An agent that is stopped cannot kill at its lease's deadline: its guard does.
-func TestGuard_KillsAtDeadline(t *testing.T) {
-	now := boottime()
-	h := newHarness(t, Options{
-		Guard:    []string{"/proc/self/exe", asGuard},
-		Deadline: func() time.Duration { return now + 500*time.Millisecond }, // and no later one, as when the agent is stopped
-	})
-	c := h.start(t, h.spec("deadline", sh("trap '' TERM; sleep 1008 & sleep 1009")...))
-	if exit := wait(t, c); exit.Signal != "SIGKILL" || boottime() < now+500*time.Millisecond {
-		t.Errorf("%+v", exit)
 	}
 }
 

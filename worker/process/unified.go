@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +11,8 @@ import (
 	"github.com/containerd/cgroups/v3"
 	"github.com/containerd/cgroups/v3/cgroup2"
 	"golang.org/x/sys/unix"
+
+	"github.com/berthd/berth/worker/shim"
 )
 
 const unifiedMount = "/sys/fs/cgroup"
@@ -32,19 +33,17 @@ func newUnified(name string) (*unified, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the agent's own: %w", err)
 	}
-	base, err := delegated(own)
-	if err != nil {
-		return nil, err
-	}
-	return newUnifiedBelow(unifiedMount, filepath.Join(base, name))
+	return newUnifiedBelow(unifiedMount, filepath.Join(delegated(own), name))
 }
 
-// delegated is the group that systemd gave to the agent, emptied: a group with
-// processes of its own cannot pass its controllers on.
-func delegated(own string) (string, error) {
-	base := own
-	if filepath.Base(own) == "agent" {
-		base = filepath.Dir(own)
+// delegated is the group that systemd gave to the agent, if it put the agent
+// itself into one below (DelegateSubgroup=agent); else the root. In the unit's own
+// group containers must not be: it would pass controllers on to them, and so take
+// no processes of its own, and systemd could not start the next agent there.
+func delegated(own string) string {
+	base := filepath.Dir(own)
+	if filepath.Base(own) != "agent" {
+		return "/"
 	}
 	var value [8]byte
 	n, err := unix.Getxattr(filepath.Join(unifiedMount, base), "trusted.delegate", value[:])
@@ -52,19 +51,9 @@ func delegated(own string) (string, error) {
 		n, err = unix.Getxattr(filepath.Join(unifiedMount, base), "user.delegate", value[:])
 	}
 	if err != nil || string(value[:n]) != "1" {
-		return "/", nil
+		return "/"
 	}
-	if base != own {
-		return base, nil
-	}
-	leaf, err := cgroup2.NewManager(unifiedMount, filepath.Join(base, "agent"), &cgroup2.Resources{})
-	if err != nil {
-		return "", fmt.Errorf("make the agent's cgroup: %w", err)
-	}
-	if err := leaf.AddProc(uint64(os.Getpid())); err != nil {
-		return "", fmt.Errorf("enter the agent's cgroup: %w", err)
-	}
-	return base, nil
+	return base
 }
 
 func newUnifiedBelow(mount, parent string) (*unified, error) {
@@ -108,7 +97,7 @@ func (u *unified) enforces() []string { return u.held }
 
 func (u *unified) missing() string { return u.why }
 
-func (u *unified) make(name, _ string, cpuMilli, memoryBytes int64) (group, error) {
+func (u *unified) make(name string, cpuMilli, memoryBytes int64) (shim.Group, error) {
 	r := &cgroup2.Resources{}
 	if cpuMilli > 0 && slices.Contains(u.held, limitCPU) {
 		period := uint64(cpuPeriodMicros)
@@ -119,91 +108,25 @@ func (u *unified) make(name, _ string, cpuMilli, memoryBytes int64) (group, erro
 		limit := max(memoryBytes, leastMemoryBytes)
 		r.Memory = &cgroup2.Memory{Max: &limit}
 	}
-	path := filepath.Join(u.parent, name)
-	m, err := cgroup2.NewManager(u.mount, path, r)
+	g := u.group(name)
+	if _, err := cgroup2.NewManager(u.mount, filepath.Join(u.parent, name), r); err != nil {
+		return g, errors.Join(err, g.Remove())
+	}
+	return g, nil
+}
+
+func (u *unified) group(name string) shim.Group {
+	return shim.Group{Unified: filepath.Join(u.mount, u.parent, name)}
+}
+
+func (u *unified) left() ([]shim.Group, error) {
+	names, err := below(filepath.Join(u.mount, u.parent))
 	if err != nil {
 		return nil, err
 	}
-	return &unifiedGroup{m: m, dir: filepath.Join(u.mount, path)}, nil
-}
-
-func (u *unified) left(prefix string) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(u.mount, u.parent))
-	if err != nil {
-		return nil, fmt.Errorf("list former cgroups: %w", err)
-	}
-	var out []string
-	for _, e := range entries {
-		if !e.IsDir() || !strings.HasPrefix(e.Name(), prefix) {
-			continue
-		}
-		out = append(out, e.Name())
-		path := filepath.Join(u.parent, e.Name())
-		m, err := cgroup2.Load(path, cgroup2.WithMountpoint(u.mount))
-		if err != nil {
-			return out, fmt.Errorf("open former cgroup %s: %w", path, err)
-		}
-		old := &unifiedGroup{m: m, dir: filepath.Join(u.mount, path)}
-		old.end()
-		if err := old.remove(); err != nil {
-			return out, fmt.Errorf("remove former cgroup %s: %w", path, err)
-		}
+	out := make([]shim.Group, 0, len(names))
+	for _, name := range names {
+		out = append(out, u.group(name))
 	}
 	return out, nil
-}
-
-type unifiedGroup struct {
-	m   *cgroup2.Manager
-	dir string
-}
-
-// fork has the kernel put the child into the group as it is made.
-func (g *unifiedGroup) fork(_ int, cmd *exec.Cmd, check func() error) error {
-	dir, err := os.Open(g.dir)
-	if err != nil {
-		return fmt.Errorf("open the cgroup: %w", err)
-	}
-	defer func() { _ = dir.Close() }() // read only
-	cmd.SysProcAttr.UseCgroupFD = true
-	cmd.SysProcAttr.CgroupFD = int(dir.Fd())
-	return begin(cmd, check)
-}
-
-func (g *unifiedGroup) pids() []int {
-	list, err := g.m.Procs(true)
-	if err != nil {
-		return nil
-	}
-	out := make([]int, len(list))
-	for i, p := range list {
-		out[i] = int(p)
-	}
-	return out
-}
-
-func (g *unifiedGroup) signal(s unix.Signal) {
-	if s == unix.SIGKILL && g.m.Kill() == nil { // all at once, by the kernel
-		return
-	}
-	for _, pid := range g.pids() {
-		_ = unix.Kill(pid, s) // it may have ended
-	}
-}
-
-func (g *unifiedGroup) end() int {
-	kill := func() { g.signal(unix.SIGKILL) }
-	return killUntilNone(g.pids, kill, kill)
-}
-
-func (g *unifiedGroup) outOfMemory() bool {
-	stat, err := g.m.StatFiltered(cgroup2.StatMemoryEvents)
-	return err == nil && stat.GetMemoryEvents().GetOomKill() > 0
-}
-
-func (g *unifiedGroup) remove() error {
-	err := g.m.Delete()
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	return err
 }

@@ -1,0 +1,144 @@
+package process
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/worker"
+	"github.com/berthd/berth/worker/shim"
+)
+
+// answerWithin is how long a shim may take to answer an agent that comes back.
+// One that does not is killed, with its container: nobody would know its end.
+const answerWithin = 3 * time.Second
+
+// Adopt finds the containers that a former agent left.
+func (r *Runtime) Adopt(ctx context.Context) ([]worker.Adopted, error) {
+	attempts, err := r.recorded()
+	if err != nil {
+		return nil, err
+	}
+	found := make([]*worker.Adopted, len(attempts))
+	var group errgroup.Group
+	group.SetLimit(64)
+	for i, a := range attempts {
+		group.Go(func() (err error) {
+			found[i], err = r.adopt(ctx, a)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var out []worker.Adopted
+	for _, a := range found {
+		if a != nil {
+			out = append(out, *a)
+		}
+	}
+	return out, nil
+}
+
+// recorded are the attempts that have a directory, in order.
+func (r *Runtime) recorded() ([]attempt, error) {
+	entries, err := os.ReadDir(r.dir)
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	var out []attempt
+	for _, e := range entries {
+		dot := strings.LastIndexByte(e.Name(), '.')
+		if dot < 0 {
+			continue // not ours
+		}
+		if n, err := strconv.ParseInt(e.Name()[dot+1:], 10, 64); err == nil {
+			out = append(out, attempt{berth.RequestID(e.Name()[:dot]), n})
+		}
+	}
+	slices.SortFunc(out, func(a, b attempt) int {
+		return cmp.Or(cmp.Compare(a.request, b.request), cmp.Compare(a.number, b.number))
+	})
+	return out, nil
+}
+
+// adopt returns nil for a directory of which nothing was ever forked.
+func (r *Runtime) adopt(ctx context.Context, a attempt) (*worker.Adopted, error) {
+	c, start, err := r.known(a)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	out := &worker.Adopted{
+		Request: a.request, Attempt: a.number, Epoch: berth.Epoch(start.Epoch), StartedAt: start.At,
+		StopTimeout: start.StopTimeout, Keep: start.Keep, Container: c,
+	}
+	if ran, err := shim.ReadRunning(c.dir); err == nil {
+		out.StartedAt = ran.StartedAt
+	}
+	if err := r.reconnect(ctx, c); err != nil {
+		return nil, err
+	}
+	if closed(c.running) {
+		out.StartedAt = c.since
+	}
+	return out, nil
+}
+
+// reconnect returns when the shim has answered, or the container has ended.
+func (r *Runtime) reconnect(ctx context.Context, c *container) error {
+	_, logged, err := r.opts.Logs.Begin(c.name.request, c.name.number)
+	if err != nil {
+		return err
+	}
+	c.logged = logged
+	r.mu.Lock()
+	r.live[c.name] = c
+	r.mu.Unlock()
+	go c.follow(nil)
+	patience := time.NewTimer(answerWithin)
+	defer patience.Stop()
+	select {
+	case <-c.running:
+	case <-c.done:
+	case <-patience.C:
+		r.opts.Log.Warn("a supervisor does not answer; ending it, and its container", zap.Stringer("container", c.name))
+		c.seize()
+		<-c.done
+	case <-ctx.Done():
+		return fmt.Errorf("connect to the supervisor of %s: %w", c.name, ctx.Err())
+	}
+	return nil
+}
+
+// known is a container by its directory; nil: its start was not yet recorded, so
+// no shim was forked.
+func (r *Runtime) known(a attempt) (*container, shim.Start, error) {
+	r.mu.Lock()
+	c := r.live[a]
+	r.mu.Unlock()
+	start, err := shim.ReadStart(r.path(a))
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && c == nil:
+		return nil, start, os.RemoveAll(r.path(a))
+	case err != nil && c == nil:
+		// Of a machine that lost its power: nothing of it runs.
+		r.opts.Log.Warn("the record of a start cannot be read; taken for none", zap.Stringer("container", a), zap.Error(err))
+		return nil, start, os.RemoveAll(r.path(a))
+	case c != nil:
+		return nil, start, nil // our own
+	}
+	c = r.newContainer(a, berth.Epoch(start.Epoch), start.Keep)
+	c.group = start.Group
+	return c, start, nil
+}

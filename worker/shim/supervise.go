@@ -1,0 +1,338 @@
+package shim
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// supervisor is a shim with its container. All its fields belong to the
+// goroutine of run.
+type supervisor struct {
+	charge *Charge
+	alarm  *alarm
+	output streams
+	killer killer
+
+	links  []*link
+	joined chan *link // written by accept
+	gone   chan *link // written by each link's reader
+	orders chan Order // written by each link's reader
+
+	first  int                  // the container's first process
+	main   chan unix.WaitStatus // written by reap; how the first process ended
+	childs chan struct{}        // closed by reap: no child is left
+
+	state    State
+	deadline Deadline      // with Keep
+	ordered  time.Duration // the kill of a stop order; 0: none
+	asked    bool          // SIGTERM was sent
+	overdue  bool          // and it was the deadline that said so
+	ending   chan struct{} // closed when the tree has ended; nil: not being killed
+}
+
+// lockFD is the lock that the agent has taken, agentFD its socket.
+const (
+	agentFD = 0
+	lockFD  = 3
+)
+
+// Main is a shim's life. The current directory is the container's. It returns
+// when the container has ended and that is recorded, or when nothing was started.
+func Main() error {
+	unix.CloseOnExec(lockFD) // a container that held it would seem to be a shim
+	// No os.File: that would be closed by the collector, and the lock with it.
+	if _, err := unix.Pwrite(lockFD, []byte(strconv.Itoa(os.Getpid())), 0); err != nil {
+		return fmt.Errorf("say who holds the lock: %w", err)
+	}
+	l, err := newLink(agentFD)
+	if err != nil {
+		return err
+	}
+	s := &supervisor{
+		charge: new(Charge), joined: make(chan *link), gone: make(chan *link), orders: make(chan Order),
+		main: make(chan unix.WaitStatus, 1), childs: make(chan struct{}),
+	}
+	if err := l.in.Decode(s.charge); err != nil {
+		return fmt.Errorf("read the charge: %w", err) // the agent has ended: nothing has run, nothing will
+	}
+	if err := s.start(); err != nil {
+		return s.failed(l, err)
+	}
+	s.join(l)
+	s.run()
+	s.end()
+	return nil
+}
+
+// start arms the timer, and then lets the container run.
+func (s *supervisor) start() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("become the reaper of the container: %w", err)
+	}
+	s.killer = killer{group: &s.charge.Group, others: descendants, none: func() bool { return closed(s.childs) }}
+	var err error
+	if s.alarm, err = newAlarm(); err != nil {
+		return err
+	}
+	s.renew(s.charge.Deadline)
+	if err := s.alarm.set(s.due()); err != nil {
+		return err
+	}
+	if err := reserveExit(); err != nil {
+		return fmt.Errorf("make room for the exit: %w", err)
+	}
+	in, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }() // read only
+	out, err := s.output.open(s.charge.Output, "stdout")
+	if err != nil {
+		return err
+	}
+	errs, err := s.output.open(s.charge.Output, "stderr")
+	if err != nil {
+		return err
+	}
+	if s.first, err = fork(s.charge, []uintptr{in.Fd(), out.Fd(), errs.Fd()}); err != nil {
+		return err
+	}
+	s.output.handedOver()
+	s.state = State{Phase: PhaseRunning, PID: s.first, StartedAt: time.Now().UTC()}
+	go s.reap()
+	return s.nowRuns()
+}
+
+// errRan means that a start failed when the container ran already.
+var errRan = errors.New("killed at its start")
+
+// nowRuns makes the container known to those who come later. Without that it
+// must not run, for no agent would find it.
+func (s *supervisor) nowRuns() error {
+	boot, err := BootID()
+	if err == nil {
+		err = write(runningFile, Running{PID: s.first, Since: startedAt(s.first), Boot: boot, StartedAt: s.state.StartedAt}, 0)
+	}
+	var socket *os.File
+	if err == nil {
+		socket, err = listen()
+	}
+	if err != nil {
+		s.killer.end()
+		return fmt.Errorf("%w: record the start: %w", errRan, err)
+	}
+	go accept(socket, s.joined)
+	// Now, for the container has inherited what the shim had before.
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("-999"), 0) // only root may
+	return nil
+}
+
+// reap takes in every process of the container that has lost its parent, until
+// there is none.
+func (s *supervisor) reap() {
+	defer close(s.childs)
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, unix.WALL, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return // ECHILD
+		case pid == s.first:
+			s.main <- status
+		}
+	}
+}
+
+// run returns when the first process has ended.
+func (s *supervisor) run() {
+	for {
+		select {
+		case <-s.alarm.c:
+			s.act()
+		case o := <-s.orders:
+			s.obey(o)
+			s.act()
+		case l := <-s.joined:
+			s.join(l)
+		case l := <-s.gone:
+			s.part(l)
+		case status := <-s.main:
+			s.state.Exit = s.exitOf(status)
+			return
+		}
+	}
+}
+
+func (s *supervisor) join(l *link) {
+	s.links = append(s.links, l)
+	go l.orders(s.orders, s.gone)
+	if l.tell(s.state) != nil {
+		_ = l.file.Close() // its reader says so
+	}
+}
+
+func (s *supervisor) part(l *link) {
+	s.links = slices.DeleteFunc(s.links, func(x *link) bool { return x == l })
+	_ = l.file.Close() // may be closed already
+}
+
+// renew moves the deadline on, never back. A container that was asked to end is
+// not called back.
+func (s *supervisor) renew(d Deadline) {
+	if s.asked || d.Kill == 0 {
+		return
+	}
+	if kill := d.Kill + s.charge.Keep; kill > s.deadline.Kill {
+		s.deadline = Deadline{Stop: d.Stop + s.charge.Keep, Kill: kill}
+	}
+}
+
+func (s *supervisor) obey(o Order) {
+	switch o.Op {
+	case OpRenew:
+		s.renew(o.Deadline)
+	case OpStop:
+		at := max(Boottime()+max(o.Grace, 0), 1)
+		if s.ordered == 0 || at < s.ordered {
+			s.ordered = at
+		}
+		s.ask()
+	case OpKill:
+		s.kill()
+	}
+}
+
+// act does what is due, and sets the alarm for the next.
+func (s *supervisor) act() {
+	now := Boottime()
+	if s.deadline.Stop > 0 && now >= s.deadline.Stop {
+		s.overdue = s.overdue || !s.asked
+		s.ask()
+	}
+	if s.ordered > 0 && now >= s.ordered || s.deadline.Kill > 0 && now >= s.deadline.Kill {
+		s.kill()
+		return
+	}
+	if err := s.alarm.set(s.due()); err != nil {
+		s.overdue = true // it cannot be fenced any more
+		s.kill()
+	}
+}
+
+// due is the next moment at which act has something to do; 0: none.
+func (s *supervisor) due() time.Duration {
+	next := s.ordered
+	for _, at := range []time.Duration{s.deadline.Stop, s.deadline.Kill} {
+		done := s.asked && at == s.deadline.Stop
+		if at > 0 && !done && (next == 0 || at < next) {
+			next = at
+		}
+	}
+	return next
+}
+
+func (s *supervisor) ask() {
+	if !s.asked {
+		s.asked = true
+		s.killer.signal(unix.SIGTERM)
+	}
+}
+
+// kill ends the tree, beside run: that must go on to see the first process end.
+func (s *supervisor) kill() {
+	if s.ending == nil {
+		s.asked = true
+		ending := make(chan struct{})
+		s.ending = ending
+		go func() {
+			defer close(ending)
+			s.killer.end()
+		}()
+	}
+}
+
+func (s *supervisor) exitOf(status unix.WaitStatus) *Exit {
+	e := &Exit{Version: Version, Deadline: s.overdue}
+	if status.Signaled() {
+		e.Signal = status.Signal()
+	} else {
+		e.Code = status.ExitStatus()
+	}
+	return e
+}
+
+// end ends what the first process has left, and records the exit.
+func (s *supervisor) end() {
+	s.kill()
+	<-s.ending
+	e := s.state.Exit
+	if e.OOM = s.charge.Group.OutOfMemory(); e.OOM {
+		e.Message = "the kernel killed a process: out of memory"
+	}
+	if note := s.output.finish(); note != "" && e.Message == "" {
+		e.Message = note
+	}
+	e.At = time.Now().UTC()
+	if err := s.charge.Group.Remove(); err != nil && e.Message == "" {
+		e.Message = "its cgroup remains: " + err.Error()
+	}
+	s.state.Phase = PhaseEnded
+	s.record()
+}
+
+// recordAgain is how long after a failure the exit is recorded again.
+const recordAgain = time.Second
+
+// record returns when the exit is on disk, and every agent that listens knows
+// it; or when nobody wants it any more, for its directory is gone.
+func (s *supervisor) record() {
+	err := WriteExit(".", *s.state.Exit)
+	for _, l := range s.links {
+		_ = l.tell(s.state) // it finds the record
+	}
+	again := time.NewTicker(recordAgain)
+	defer again.Stop()
+	for err != nil && !errors.Is(err, fs.ErrNotExist) {
+		select {
+		case <-again.C:
+			err = WriteExit(".", *s.state.Exit)
+		case <-s.orders: // it has ended
+		case l := <-s.joined:
+			s.join(l)
+		case l := <-s.gone:
+			s.part(l)
+		}
+	}
+}
+
+// failed tells and records that the container was not started.
+func (s *supervisor) failed(l *link, cause error) error {
+	s.output.handedOver()
+	s.output.finish()
+	ran := errors.Is(cause, errRan)
+	e := &Exit{Version: Version, Failed: !ran, Unseen: ran, Late: errors.Is(cause, errLate), Message: cause.Error(), At: time.Now().UTC()}
+	if errno := syscall.Errno(0); errors.As(cause, &errno) {
+		e.Errno = errno
+	}
+	removed := s.charge.Group.Remove()
+	err := errors.Join(WriteExit(".", *e), l.tell(State{Phase: PhaseEnded, Exit: e}), removed)
+	return errors.Join(cause, err)
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
