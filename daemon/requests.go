@@ -66,21 +66,27 @@ func (d *Daemon) Get(ctx context.Context, id berth.RequestID) (Status, error) {
 	if err := d.call(ctx, func(l *loop) { s, ok = l.status(id) }); err != nil {
 		return Status{}, fmt.Errorf("get %s: %w", id, err)
 	}
-	if !ok {
-		return Status{}, fmt.Errorf("request %s: %w", id, ErrNotFound)
-	}
-	if s.Spec.ID != "" {
+	if ok && s.Spec.ID != "" {
 		return s, nil
 	}
-	facts, err := d.store.Get(ctx, archiveKey(id))
+	return d.read(ctx, id, s.Revision)
+}
+
+// read asks the store for what the view holds no more, or not yet: the watch may
+// be behind what another daemon has acknowledged, and "not found" would then be
+// wrong.
+func (d *Daemon) read(ctx context.Context, id berth.RequestID, at berth.Revision) (Status, error) {
+	facts, err := d.store.Get(ctx, archiveKey(id), requestKey(id))
 	if err != nil {
 		return Status{}, fmt.Errorf("get %s: %w", id, err)
 	}
-	a, ok := facts[0].Record.(*berth.Archive)
-	if !ok {
-		return Status{}, fmt.Errorf("request %s: %w", id, ErrNotFound)
+	if a, ok := facts[0].Record.(*berth.Archive); ok {
+		return archiveStatus(id, a, at), nil
 	}
-	return archiveStatus(id, a, s.Revision), nil
+	if _, ok := facts[1].Record.(*berth.Submission); ok {
+		return Status{}, fmt.Errorf("request %s: %w: it was accepted, and is not in this daemon's view yet", id, ErrNotReady)
+	}
+	return Status{}, fmt.Errorf("request %s: %w", id, ErrNotFound)
 }
 
 // List is one page of the requests that match, ordered by id.
