@@ -14,6 +14,10 @@ BENCH     ?= .
 BENCHTIME ?= 1s
 # The folder of the openb trace (docs/runbook.md says where to get it).
 OPENB     ?= ../shared/data/openb
+# Of chaos: how long faults begin, what decides them (0: a new one), and where the outcome is written.
+MINUTES   ?= 20
+SEED      ?= 0
+REPORT    ?= chaos.json
 
 # Linters have a module file of their own, so that their dependencies never
 # decide the versions of ours.
@@ -88,8 +92,8 @@ openb: ## a real trace: 8,152 requests on 1,213 hollow workers (OPENB=folder)
 	$(GO) test -count=1 -timeout 30m -run TestOpenb -v ./integration/ -openb '$(abspath $(OPENB))'
 
 .PHONY: chaos
-chaos: ## kill the daemon and a worker again and again under load
-	$(GO) test -count=1 -timeout 60m -run TestChaos -v ./integration/ -chaos
+chaos: ## etcd members, daemons, agents: killed, stopped, cut off under load (MINUTES=20, SEED, REPORT=FILE)
+	$(GO) test -count=1 -timeout $$(($(MINUTES) + 15))m -run 'TestChaos$$' -v ./integration/chaos/ -minutes $(MINUTES) -seed $(SEED) -report '$(abspath $(REPORT))'
 
 .PHONY: generate
 generate: ## write the code of the protobuf service anew
