@@ -35,6 +35,11 @@ func (v *view) apply(f berth.Fact) (old berth.Fact, changed bool) {
 	if known && f.Mod <= old.Mod {
 		return old, false
 	}
+	// What the watch has passed and the view does not know was deleted since: an
+	// answer that comes late would bring it back for ever.
+	if !known && f.Record != nil && f.Mod <= v.revision {
+		return old, false
+	}
 	if f.Record == nil {
 		return old, v.remove(f, old, known)
 	}
