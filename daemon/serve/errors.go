@@ -47,6 +47,9 @@ func codeOf(err error) connect.Code {
 			return c.code
 		}
 	}
+	if etcdstore.Unreachable(err) { // of a read: nothing was changed
+		return connect.CodeUnavailable
+	}
 	return connect.CodeInternal
 }
 
