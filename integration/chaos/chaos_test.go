@@ -59,7 +59,7 @@ func TestChaos(t *testing.T) {
 	out := &outcome{Seed: seed, Faults: d.done, Seconds: time.Since(begin).Seconds()}
 	s.settle()
 	out.SettledSeconds = time.Since(mended).Seconds()
-	out.Violations = append(out.Violations, s.leaks()...)
+	out.Violations = append(out.Violations, s.leaksAtLast()...)
 	s.catchUp(follower)
 	stopCheck()
 	stopArchive()
@@ -145,6 +145,15 @@ func (s *site) unended() string {
 		}
 	}
 	return text
+}
+
+// leaksAtLast gives the daemons, whose watches may be behind, time to see the end.
+func (s *site) leaksAtLast() (out []string) {
+	for end := time.Now().Add(time.Minute); ; <-time.After(100 * time.Millisecond) {
+		if out = s.leaks(); len(out) == 0 || time.Now().After(end) {
+			return out
+		}
+	}
 }
 
 // leaks tells what is left in the store, and in any daemon's view of the workers.

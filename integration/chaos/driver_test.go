@@ -9,6 +9,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/berthd/berth/integration/netns"
@@ -245,11 +246,16 @@ func (d *driver) moveLeader(ctx context.Context) error {
 // compact leaves a tail of history, so that who follows at a member that lags
 // is rarely cut short.
 func (d *driver) compact(ctx context.Context) error {
-	rev := d.behind() - 2000
-	if rev <= 1 {
-		rev = max(1, d.behind()/2)
+	rev := d.behind()
+	if rev > 4000 {
+		rev -= 2000
+	} else {
+		rev /= 2
 	}
 	_, err := d.store.Compact(ctx, rev)
+	if errors.Is(err, rpctypes.ErrCompacted) { // a daemon was there before: while the alarm stands, it leaves no history
+		_, err = d.store.Compact(ctx, d.behind())
+	}
 	return err
 }
 

@@ -98,7 +98,11 @@ func (c *Cluster) Log(i int) string {
 		return err.Error()
 	}
 	lines := strings.Split(string(text), "\n")
-	return strings.Join(lines[max(0, len(lines)-30):], "\n")
+	lines = lines[max(0, len(lines)-30):]
+	for i, line := range lines { // etcd quotes whole transactions
+		lines[i] = line[:min(len(line), 300)]
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (c *Cluster) end() {
