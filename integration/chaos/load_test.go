@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 	"github.com/berthd/berth/client"
 )
@@ -39,8 +41,8 @@ type load struct {
 }
 
 const (
-	lanes     = 4
-	mostAt    = 25 // requests in one call
+	lanes     = 8
+	mostAt    = 100 // requests in one call
 	callBound = 4 * time.Second
 )
 
@@ -164,20 +166,24 @@ func (l *load) submit(ctx context.Context, random *rand.Rand, batch []*berthv1.R
 	return err
 }
 
+// cancelSome cancels one of thirty, at once: a call may wait for a daemon that is
+// stopped.
 func (l *load) cancelSome(ctx context.Context, random *rand.Rand, lines []accepted) error {
+	var group errgroup.Group
 	for i := range lines {
 		if random.IntN(30) != 0 {
 			continue
 		}
-		if err := l.insist(ctx, random, func(ctx context.Context, c *client.Client) error {
-			_, err := c.Cancel(ctx, lines[i].ID, "by the test")
-			return err
-		}); err != nil {
-			return err
-		}
-		lines[i].Cancel = true
+		own := rand.New(rand.NewPCG(random.Uint64(), 0))
+		group.Go(func() error {
+			lines[i].Cancel = true
+			return l.insist(ctx, own, func(ctx context.Context, c *client.Client) error {
+				_, err := c.Cancel(ctx, lines[i].ID, "by the test")
+				return err
+			})
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 // refusal is a daemon's answer for one request.
