@@ -95,6 +95,10 @@ openb: ## a real trace: 8,152 requests on 1,213 hollow workers (OPENB=folder)
 chaos: ## etcd members, daemons, agents: killed, stopped, cut off under load (MINUTES=20, SEED, REPORT=FILE)
 	$(GO) test -count=1 -timeout $$(($(MINUTES) + 15))m -run 'TestChaos$$' -v ./integration/chaos/ -minutes $(MINUTES) -seed $(SEED) -report '$(abspath $(REPORT))'
 
+.PHONY: massloss
+massloss: ## lose 100 of 200 hollow workers for 60 s, with the brake and without
+	$(GO) test -count=1 -timeout 30m -run 'TestMassLoss$$' -v ./integration/ -massloss
+
 .PHONY: generate
 generate: ## write the code of the protobuf service anew
 	$(GO) generate ./...

@@ -113,6 +113,7 @@ func (s *Strategy) UnmarshalText(b []byte) error {
 type Pool struct {
 	Header
 	Strategy Strategy `json:"strategy"`
+	BrakePolicy
 }
 
 // Tenant is a quota, under tenants/<t>.

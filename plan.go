@@ -21,6 +21,7 @@ const (
 	KindTenant     Kind = "tenants"
 	KindQuotaBlock Kind = "quota_blocks" // tenants/<t>/<d>
 	KindSupply     Kind = "supply"
+	KindBrake      Kind = "brakes"
 )
 
 // Key names one record. Owner is the worker of an allocation or the tenant of a

@@ -233,25 +233,6 @@ func (c *Client) SetIntent(ctx context.Context, req *berthv1.SetIntentRequest) (
 	return resp.GetWorker(), nil
 }
 
-// Pools are all pools, by id.
-func (c *Client) Pools(ctx context.Context) ([]*berthv1.Pool, error) {
-	resp, err := again(ctx, c, func() (*berthv1.PoolsResponse, error) {
-		return c.rpc.Pools(ctx, &berthv1.PoolsRequest{})
-	})
-	if err != nil {
-		return nil, err
-	}
-	return resp.GetPools(), nil
-}
-
-// SetPool sets how a pool chooses among the workers that fit.
-func (c *Client) SetPool(ctx context.Context, p *berthv1.Pool) error {
-	_, err := again(ctx, c, func() (*berthv1.SetPoolResponse, error) {
-		return c.rpc.SetPool(ctx, &berthv1.SetPoolRequest{Pool: p})
-	})
-	return err
-}
-
 // Info is the daemon's own state.
 func (c *Client) Info(ctx context.Context) (*berthv1.InfoResponse, error) {
 	resp, err := again(ctx, c, func() (*berthv1.InfoResponse, error) {

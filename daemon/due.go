@@ -23,16 +23,30 @@ func (d *dueKeys) add(k berth.Key) {
 }
 
 func (d *dueKeys) pop() (berth.Key, bool) {
-	if len(d.order) == 0 {
-		return berth.Key{}, false
+	for len(d.order) > 0 {
+		k := d.order[0]
+		d.order = d.order[1:]
+		if d.drop(k) {
+			return k, true
+		}
 	}
-	k := d.order[0]
-	d.order = d.order[1:]
-	delete(d.in, k)
-	return k, true
+	return berth.Key{}, false
 }
 
-func (d *dueKeys) empty() bool { return len(d.order) == 0 }
+func (d *dueKeys) has(k berth.Key) bool {
+	_, ok := d.in[k]
+	return ok
+}
+
+// drop takes back a key that was looked at before its turn, and says whether it
+// was due.
+func (d *dueKeys) drop(k berth.Key) bool {
+	_, ok := d.in[k]
+	delete(d.in, k)
+	return ok
+}
+
+func (d *dueKeys) empty() bool { return len(d.in) == 0 }
 
 // sighting is when this daemon first saw a key at a revision: time-outs count
 // from here, by our own clock, and not from a time that another machine wrote.

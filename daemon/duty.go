@@ -13,11 +13,18 @@ type circumstances struct {
 	mine        bool        // this daemon owns the worker
 	firstSeen   time.Time   // this state of the allocation, by this daemon
 	graceEnds   time.Time   // of a lost epoch, without the allocation's own keep; zero: not known yet
+	brake       brakeHold   // of a lost worker's pool
 	cancel      *cancelOrder
 	intent      *berth.Intent // with the worker
 	runLimit    time.Duration
 	stopTimeout time.Duration
 	now         time.Time
+}
+
+// brakeHold is how a pool's brake holds up a move.
+type brakeHold struct {
+	on bool      // until it is released, which makes this due again
+	at time.Time // otherwise, not before
 }
 
 // duty is what a daemon owes an allocation now: an end, a stop order, or
@@ -82,7 +89,15 @@ func (c circumstances) gone() duty {
 	if c.graceEnds.IsZero() {
 		return duty{}
 	}
-	return later(c.now, c.graceEnds.Add(time.Duration(a.KeepMS)*time.Millisecond), end)
+	due := c.graceEnds.Add(time.Duration(a.KeepMS) * time.Millisecond)
+	switch cancelled := c.cancel != nil || a.Stop != nil && a.Stop.Reason == berth.StopCancel; {
+	case cancelled: // it runs nowhere again
+	case c.brake.on:
+		return duty{}
+	case c.brake.at.After(due):
+		due = c.brake.at
+	}
+	return later(c.now, due, end)
 }
 
 func (c circumstances) order(why berth.StopReason, message string) duty {

@@ -25,7 +25,7 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 		l.lookRemoved(w, ledger, was, b)
 		return
 	}
-	delete(l.lost, w)
+	l.forgetLost(w)
 	ready := ledger != nil && ledger.Epoch == epoch
 	if !ready && (ledger == nil || ledger.Empty()) && l.mayAct(workerKey(w), string(w), berth.StatePending, b.now) {
 		b.open(w, rec, epoch, was)
@@ -137,7 +137,7 @@ func (l *loop) lookAllocation(k berth.Key, b *builder) {
 	in := l.view.intent(w)
 	d := decide(circumstances{
 		allocation: a, workerEpoch: epoch, mine: l.owns(string(w)),
-		firstSeen: l.firstSeen(k, a.State, b.now), graceEnds: l.graceOf(w, a.Epoch),
+		firstSeen: l.firstSeen(k, a.State, b.now), graceEnds: l.graceOf(w, a.Epoch), brake: l.holdOf(w, id, b.now),
 		cancel: l.cancels[id], intent: &in,
 		runLimit:    time.Duration(sub.Spec.RunLimitMS) * time.Millisecond,
 		stopTimeout: time.Duration(sub.Spec.StopTimeoutMS) * time.Millisecond,

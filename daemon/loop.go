@@ -27,6 +27,7 @@ type loop struct {
 	due     dueKeys
 	seen    map[berth.Key]sighting
 	lost    map[berth.WorkerID]*lostEpoch
+	brakes  brakes
 	starts  map[berth.WorkerID]*starts
 	cancels map[berth.RequestID]*cancelOrder
 	members []berth.DaemonID // sorted
@@ -66,7 +67,7 @@ func newLoop(d *Daemon) *loop {
 		seen: make(map[berth.Key]sighting), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
 		incoming: newSubmissions(), archive: newArchiveIndex(),
-		batch: fullBatch, metrics: d.metrics,
+		batch: fullBatch, metrics: d.metrics, brakes: newBrakes(),
 	}
 }
 
@@ -118,9 +119,15 @@ func (l *loop) finish(cancel context.CancelFunc) error {
 	return nil
 }
 
+// arm sets when the loop looks again though nothing has happened. While step would
+// do nothing, a timer that is due must not wake it: it would spin.
 func (l *loop) arm(t *time.Timer) {
+	if l.inflight || !l.loaded {
+		t.Stop() // the answer comes as a call, and so does the first view
+		return
+	}
 	next := l.timers.next()
-	if !l.notBefore.IsZero() && (next.IsZero() || l.notBefore.Before(next)) {
+	if !l.notBefore.IsZero() {
 		next = l.notBefore
 	}
 	wait := time.Hour
@@ -176,6 +183,8 @@ func (l *loop) look(k berth.Key, b *builder) {
 		l.lookRequest(berth.RequestID(k.ID), b)
 	case berth.KindArchive:
 		l.purge()
+	case berth.KindBrake:
+		l.lookBrake(berth.PoolID(k.ID), b.now)
 	case berth.KindSchema:
 		l.lookHold()
 	}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -13,7 +14,10 @@ import (
 // allocations.
 type lostEpoch struct {
 	epoch    berth.Epoch
+	pool     berth.PoolID
+	ttl      time.Duration
 	since    time.Time // key first seen gone
+	seen     bool      // by this daemon, which was there when it went
 	leaseEnd time.Time // lease known to be over; zero: not yet
 	grace    time.Duration
 	asking   bool
@@ -29,15 +33,23 @@ const (
 // the lease are known to be gone.
 func (l *loop) lookLost(w berth.WorkerID, ledger *berth.Ledger, now time.Time) {
 	if ledger == nil || ledger.Empty() {
-		delete(l.lost, w)
+		l.forgetLost(w)
+		l.departed(w, ledger)
 		return
 	}
 	e := l.lost[w]
 	if e == nil || e.epoch != ledger.Epoch {
-		e = &lostEpoch{epoch: ledger.Epoch, since: now, grace: graceOf(ledger)}
+		e = &lostEpoch{epoch: ledger.Epoch, since: now, grace: graceOf(ledger), ttl: time.Duration(ledger.TTLSeconds) * time.Second}
+		if d, ok := l.brakes.gone[w]; ok {
+			e.since, e.seen = d.at, true
+		}
 		l.lost[w] = e
 		l.log.Warn("worker lost", zap.String("worker", string(w)), zap.Int64("epoch", int64(e.epoch)),
 			zap.Int64("allocations", ledger.Count), zap.Duration("grace", e.grace))
+	}
+	if pool := l.poolOf(w); pool != "" && pool != e.pool {
+		e.pool = pool
+		l.due.add(brakeKey(e.pool))
 	}
 	switch {
 	case !e.leaseEnd.IsZero() || e.asking:
@@ -47,6 +59,34 @@ func (l *loop) lookLost(w berth.WorkerID, ledger *berth.Ledger, now time.Time) {
 	default:
 		e.asking = true
 		go l.askLease(w, e.epoch, ledger.Lease)
+	}
+}
+
+// findLost takes for lost, before anything is judged, who is so when the view is
+// loaded: a brake in the store would else seem to be about nobody.
+func (l *loop) findLost() {
+	var lost []berth.WorkerID
+	for k := range l.view.facts {
+		w := berth.WorkerID(k.ID)
+		if k.Kind != berth.KindLedger || l.view.unreadable(workerKey(w), k) {
+			continue
+		}
+		if rec, _ := l.view.worker(w); rec == nil {
+			lost = append(lost, w)
+		}
+	}
+	slices.Sort(lost)
+	for _, w := range lost {
+		ledger, _ := l.view.ledger(w)
+		l.lookLost(w, ledger, l.now())
+	}
+}
+
+// forgetLost: the worker is back, or nothing is left on it.
+func (l *loop) forgetLost(w berth.WorkerID) {
+	if e := l.lost[w]; e != nil {
+		l.due.add(brakeKey(e.pool))
+		delete(l.lost, w)
 	}
 }
 

@@ -62,12 +62,14 @@ func (l *loop) recount() {
 	slices.Sort(l.members)
 }
 
-// owns says whether a thing is in this daemon's share: rendezvous hashing over
-// the live daemons. A daemon that does not see itself yet owns nothing but alone.
+// owns says whether a thing is in this daemon's share. A daemon that does not see
+// itself yet owns nothing but alone.
 func (l *loop) owns(thing string) bool {
-	if len(l.members) <= 1 {
-		return true
-	}
+	return len(l.members) <= 1 || l.ownerOf(thing) == l.d.opts.ID
+}
+
+// ownerOf shares things out by rendezvous hashing over the live daemons.
+func (l *loop) ownerOf(thing string) berth.DaemonID {
 	var best berth.DaemonID
 	var most uint64
 	for _, m := range l.members {
@@ -79,5 +81,5 @@ func (l *loop) owns(thing string) bool {
 			best, most = m, s
 		}
 	}
-	return best == l.d.opts.ID
+	return best
 }

@@ -3,6 +3,8 @@ package daemon
 import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/berthd/berth"
 )
 
 // metrics of the loop. The store measures its own transactions.
@@ -11,6 +13,7 @@ type metrics struct {
 	placed    prometheus.Counter
 	ended     prometheus.Counter
 	submitted prometheus.Counter
+	brake     brakeMetrics
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -20,5 +23,32 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		placed:    f.NewCounter(prometheus.CounterOpts{Name: "berth_placements_total", Help: "Allocations created."}),
 		ended:     f.NewCounter(prometheus.CounterOpts{Name: "berth_ends_total", Help: "Allocations ended."}),
 		submitted: f.NewCounter(prometheus.CounterOpts{Name: "berth_submissions_total", Help: "Requests accepted."}),
+		brake:     newBrakeMetrics(f),
 	}
+}
+
+// brakeMetrics of the pools' brakes, as this daemon sees them.
+type brakeMetrics struct {
+	engaged *prometheus.GaugeVec
+	held    *prometheus.GaugeVec
+	total   *prometheus.CounterVec
+}
+
+func newBrakeMetrics(f promauto.Factory) brakeMetrics {
+	pool := []string{"pool"}
+	return brakeMetrics{
+		engaged: f.NewGaugeVec(prometheus.GaugeOpts{Name: "berth_brake_engaged", Help: "1 while the pool's brake holds up moves."}, pool),
+		held:    f.NewGaugeVec(prometheus.GaugeOpts{Name: "berth_braked_allocations", Help: "Allocations on lost workers that may run and are held by the brake."}, pool),
+		total:   f.NewCounterVec(prometheus.CounterOpts{Name: "berth_brake_total", Help: "Brakes that this daemon engaged."}, pool),
+	}
+}
+
+// show tells of a brake: what is held, as long as it is engaged.
+func (m *brakeMetrics) show(p berth.PoolID, engaged bool, held int64) {
+	on := 1.0
+	if !engaged {
+		on, held = 0, 0
+	}
+	m.engaged.WithLabelValues(string(p)).Set(on)
+	m.held.WithLabelValues(string(p)).Set(float64(held))
 }

@@ -170,7 +170,12 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 	}
 	e := Explanation{Status: s}
 	if s.State != berth.StatePending {
-		return e, nil
+		err = d.call(ctx, func(l *loop) {
+			if b, ok := l.heldUntil(id); ok {
+				e.Brake = &b
+			}
+		})
+		return e, err
 	}
 	err = d.call(ctx, func(l *loop) {
 		v := l.fleet.Explain(scheduler.Candidate{Request: &s.Spec, Priority: s.Spec.Priority})

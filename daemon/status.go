@@ -91,14 +91,16 @@ type WorkerStatus struct {
 	StartFailures  int
 	SuspendedUntil time.Time
 	LostSince      time.Time
-	Count          int // allocations
-	Stopping       int // of them, while it is emptied
+	BrakedUntil    time.Time // lost, and what may run there is held by its pool's brake; zero: no
+	Count          int       // allocations
+	Stopping       int       // of them, while it is emptied
 }
 
 // Explanation says where a request is and, when it waits, why.
 type Explanation struct {
 	Status  Status
 	Verdict *berth.Verdict
+	Brake   *BrakeStatus // its worker is lost, and the pool's brake holds it
 }
 
 // Info is the daemon's own state.

@@ -19,6 +19,7 @@ func (l *loop) take(delta etcdstore.Delta) {
 	l.view.passed(delta.Revision)
 	if delta.Reset && !l.loaded {
 		l.loaded = true
+		l.findLost()
 		l.tellReady()
 		l.log.Info("view loaded", zap.Int64("revision", int64(delta.Revision)), zap.Int("keys", len(delta.Facts)))
 	}
@@ -81,6 +82,8 @@ func (l *loop) mark(f, old berth.Fact) {
 		l.markArchive(f)
 	case berth.KindPool:
 		l.markPool(f)
+	case berth.KindBrake:
+		l.markBrake(f)
 	case berth.KindDaemon:
 		l.recount()
 	case berth.KindSchema:
@@ -92,6 +95,9 @@ func (l *loop) markAllocation(f, old berth.Fact) {
 	l.due.add(f.Key)
 	id, w := berth.RequestID(f.Key.ID), berth.WorkerID(f.Key.Owner)
 	l.touched(id)
+	if e := l.lost[w]; e != nil {
+		l.due.add(brakeKey(e.pool))
+	}
 	a, _ := f.Record.(*berth.Allocation)
 	if a == nil {
 		delete(l.seen, f.Key)
@@ -107,6 +113,7 @@ func (l *loop) markAllocation(f, old berth.Fact) {
 func (l *loop) markWorker(f, old berth.Fact) {
 	w := berth.WorkerID(f.Key.ID)
 	l.due.add(f.Key)
+	l.markPresence(f, old)
 	if f.Record == nil || f.Create != old.Create {
 		delete(l.starts, w) // another life
 		l.markAllocationsOf(w)
@@ -125,6 +132,11 @@ func (l *loop) markPool(f berth.Fact) {
 		strategy = p.Strategy
 	}
 	l.fleet.SetStrategy(berth.PoolID(f.Key.ID), strategy)
+	l.due.add(brakeKey(berth.PoolID(f.Key.ID)))
+}
+
+func poolKey(p berth.PoolID) berth.Key {
+	return berth.Key{Kind: berth.KindPool, ID: string(p)}
 }
 
 func workerKey(w berth.WorkerID) berth.Key {

@@ -60,7 +60,10 @@ func (l *loop) workerStatus(id berth.WorkerID) (WorkerStatus, bool) {
 		s.State = "lost"
 		s.Epoch = s.Ledger.Epoch
 		if e := l.lost[id]; e != nil {
-			s.LostSince = e.since
+			s.LostSince, s.Pool = e.since, e.pool
+			if b, ok := l.brakeStatus(e.pool); ok {
+				s.BrakedUntil = b.Until
+			}
 		}
 		return s, s.Count > 0
 	}
@@ -83,43 +86,6 @@ func (l *loop) workerStatus(id berth.WorkerID) (WorkerStatus, bool) {
 		s.State = "ready"
 	}
 	return s, true
-}
-
-// Pools lists the pools that have workers or settings, with their strategy.
-func (d *Daemon) Pools(ctx context.Context) (map[berth.PoolID]berth.Strategy, error) {
-	out := make(map[berth.PoolID]berth.Strategy)
-	err := d.call(ctx, func(l *loop) {
-		for k, f := range l.view.facts {
-			switch r := f.Record.(type) {
-			case *berth.Worker:
-				if _, ok := out[r.Pool]; !ok {
-					out[r.Pool] = berth.StrategySpread
-				}
-			case *berth.Pool:
-				out[berth.PoolID(k.ID)] = r.Strategy
-			}
-		}
-	})
-	return out, err
-}
-
-// SetPool sets how a pool chooses among the workers that fit.
-func (d *Daemon) SetPool(ctx context.Context, id berth.PoolID, s berth.Strategy) error {
-	if err := berth.CheckID("pool", string(id)); err != nil {
-		return err
-	}
-	var known berth.Strategy
-	if err := known.UnmarshalText([]byte(s)); err != nil {
-		return &berth.FieldError{Field: "strategy", Value: string(s), Problem: "is unknown", Bound: "spread, binpack"}
-	}
-	if err := d.store.SetPool(ctx, id, berth.Pool{Strategy: s}); err != nil {
-		return fmt.Errorf("set pool %s: %w", id, err)
-	}
-	facts, err := d.store.Get(ctx, berth.Key{Kind: berth.KindPool, ID: string(id)})
-	if err != nil {
-		return fmt.Errorf("read pool %s back: %w", id, err)
-	}
-	return d.call(ctx, func(l *loop) { l.takeFacts(facts) }) // who sets it sees it
 }
 
 // Info is the daemon's own state.

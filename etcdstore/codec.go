@@ -56,6 +56,8 @@ func recordOf(kind berth.Kind) any {
 		return new(berth.QuotaBlock)
 	case berth.KindSupply:
 		return new(berth.Supply)
+	case berth.KindBrake:
+		return new(berth.Brake)
 	}
 	return nil
 }

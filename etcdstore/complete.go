@@ -35,6 +35,8 @@ func complete(record any) error {
 		return completeRequest(&r.Spec)
 	case *berth.Pool:
 		return present("strategy", r.Strategy)
+	case *berth.Brake:
+		return present("state", r.State)
 	}
 	return nil
 }

@@ -27,6 +27,8 @@ func headerOf(record any) *berth.Header {
 		return &r.Header
 	case *berth.Pool:
 		return &r.Header
+	case *berth.Brake:
+		return &r.Header
 	}
 	return nil
 }

@@ -104,14 +104,6 @@ func (s *Store) RegisterDaemon(ctx context.Context, d berth.DaemonID, lease stri
 	})
 }
 
-// SetPool replaces the settings of a pool.
-func (s *Store) SetPool(ctx context.Context, p berth.PoolID, rec berth.Pool) error {
-	return s.upsert(ctx, berth.Key{Kind: berth.KindPool, ID: string(p)}, func(t *txn, k berth.Key) error {
-		rec.Header = t.header()
-		return t.put(s, k, &rec, 1)
-	})
-}
-
 // upsert writes a key that nobody compares; only the schema can be in its way.
 func (s *Store) upsert(ctx context.Context, k berth.Key, put func(*txn, berth.Key) error) error {
 	t := &txn{id: s.NewTxnID()}

@@ -19,6 +19,8 @@ var (
 		"cancelled", "preempted", "drained", "run_limit", "pending_limit", "worker_lost",
 	}
 	wordsOfStrategy = []string{"spread", "binpack"}
+	wordsOfBrake    = []string{"engaged", "released"}
+	wordsOfRelease  = []string{"bound", "operator", "recovered"}
 	wordsOfOperator = []string{"in", "not_in", "exists", "not_exists"}
 )
 
@@ -139,7 +141,31 @@ func (r *hold) validate(c *checker, _ string) {
 	}
 }
 
-func (r *pool) validate(c *checker, _ string) { c.word("strategy", r.Strategy, wordsOfStrategy) }
+func (r *pool) validate(c *checker, _ string) {
+	c.word("strategy", r.Strategy, wordsOfStrategy)
+	c.within("brake_percent", r.BrakePercent, 1, 100)
+	c.within("brake_workers", r.BrakeWorkers, 1, 1_000_000)
+	c.within("brake_window_ms", r.BrakeWindowMS, 1000, 3_600_000)
+	c.within("brake_bound_ms", r.BrakeBoundMS, 1000, 604_800_000)
+}
+
+// within bounds a number that may be left out.
+func (c *checker) within(field string, value, low, high int64) {
+	c.need(value == 0 || value >= low && value <= high, "field %q is %d; allowed: %d to %d", field, value, low, high)
+}
+
+func (r *brake) validate(c *checker, _ string) {
+	c.word("state", r.State, wordsOfBrake)
+	c.need((r.State == "released") == (r.Why != ""), "\"why\" stands in a released brake, and only there")
+	if r.Why != "" {
+		c.word("why", r.Why, wordsOfRelease)
+	}
+	c.least("lost", r.Lost, 0)
+	c.least("held", r.Held, 0)
+	c.need(r.Size >= r.Lost, "size %d is less than lost %d", r.Size, r.Lost)
+	c.within("bound_ms", r.BoundMS, 1000, 604_800_000)
+	c.least("bound_ms", r.BoundMS, 1000)
+}
 
 func (r *tenant) validate(c *checker, _ string) { r.Quota.validate(c, "quota") }
 

@@ -131,6 +131,9 @@ func healthy() store {
 	s.add("schema", 1, 1, 0, object{"layout": 1})
 	s.add("daemons/d1", 2, 2, 5, object{"program": "v1", "max_schema": 1, "started_at": day})
 	s.add("pools/default", 3, 3, 0, object{"strategy": "spread"})
+	s.add("brakes/default", 3, 3, 0, object{
+		"state": "engaged", "size": 3, "lost": 3, "held": 9, "since": day, "at": day, "bound_ms": 300_000,
+	})
 	for i, w := range []string{"w1", "w2"} {
 		epoch := int64(10 + i)
 		s.add("workers/"+w, epoch, epoch, 0xabc+int64(i), object{
@@ -216,6 +219,12 @@ var corruptions = []struct {
 	{"a newer version", "0.3", func(s store) { s.set("pools/default", "version", 2) }},
 	{"version 0", "0.3", func(s store) { s.set("pools/default", "version", 0) }},
 	{"an unknown strategy", "0.4", func(s store) { s.set("pools/default", "strategy", "best") }},
+	{"an unknown brake", "0.4", func(s store) { s.set("brakes/default", "state", "on") }},
+	{"an unknown release", "0.4", func(s store) { s.set("brakes/default", "state", "released", "why", "luck") }},
+	{"a release without a reason", "0.5", func(s store) { s.set("brakes/default", "state", "released") }},
+	{"a brake without a bound", "0.5", func(s store) { s.set("brakes/default", "bound_ms", 0) }},
+	{"more lost than there were", "0.5", func(s store) { s.set("brakes/default", "lost", 4) }},
+	{"a brake's share above the whole", "0.5", func(s store) { s.set("pools/default", "brake_percent", 101) }},
 	{"an unknown end", "0.4", func(s store) { s.set("archive/done", "state", "RUNNING") }},
 	{"a negative amount", "0.5", func(s store) {
 		s.set("tenants/acme", "quota.cpu_milli", -1)

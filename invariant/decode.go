@@ -25,6 +25,7 @@ var recordTypes = map[string]reflect.Type{
 	kindTenant:     reflect.TypeFor[tenant](),
 	kindBlock:      reflect.TypeFor[block](),
 	kindSupply:     reflect.TypeFor[supply](),
+	kindBrake:      reflect.TypeFor[brake](),
 }
 
 // formatError is a value that breaks a clause 0.x.

@@ -23,6 +23,7 @@ const (
 	kindTenant     = "tenants"
 	kindBlock      = "tenants/block" // tenants/<t>/<d>: not a first part
 	kindSupply     = "supply"
+	kindBrake      = "brakes"
 )
 
 // leasing says of every kind whether its keys are bound to a lease.
@@ -30,6 +31,7 @@ var leasing = map[string]bool{
 	kindSchema: false, kindWorker: true, kindConditions: true, kindIntent: false, kindLedger: false,
 	kindRequest: false, kindState: false, kindAllocation: false, kindGroup: false, kindHold: true,
 	kindArchive: false, kindDaemon: true, kindPool: false, kindTenant: false, kindBlock: false, kindSupply: false,
+	kindBrake: false,
 }
 
 // name is a key, parsed: owner is the worker of an allocation, or the tenant of a block.

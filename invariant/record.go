@@ -198,7 +198,24 @@ type daemon struct {
 
 type pool struct {
 	header
-	Strategy string `json:"strategy"`
+	Strategy      string `json:"strategy"`
+	BrakePercent  int64  `json:"brake_percent,omitempty"`
+	BrakeWorkers  int64  `json:"brake_workers,omitempty"`
+	BrakeWindowMS int64  `json:"brake_window_ms,omitempty"`
+	BrakeBoundMS  int64  `json:"brake_bound_ms,omitempty"`
+}
+
+type brake struct {
+	header
+	State   string    `json:"state"`
+	Why     string    `json:"why,omitempty"`
+	Size    int64     `json:"size"`
+	Lost    int64     `json:"lost"`
+	Held    int64     `json:"held"`
+	Since   time.Time `json:"since"`
+	At      time.Time `json:"at"`
+	BoundMS int64     `json:"bound_ms"`
+	Message string    `json:"message,omitempty"`
 }
 
 type tenant struct {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -47,8 +48,15 @@ func explainCommand() *cli.Command {
 func printExplanation(w io.Writer, e *berthv1.ExplainResponse) error {
 	s, v := e.GetStatus(), e.GetVerdict()
 	if s.GetState() != string(berth.StatePending) {
-		_, err := fmt.Fprintf(w, "%s is %s%s. %s\n", s.GetId(), s.GetState(), onWorker(s), describe(s))
-		return err
+		if _, err := fmt.Fprintf(w, "%s is %s%s. %s\n", s.GetId(), s.GetState(), onWorker(s), describe(s)); err != nil {
+			return err
+		}
+		if b := e.GetBrake(); b != nil {
+			_, err := fmt.Fprintf(w, "its worker is lost with many others, and it may still run there: it is not moved while the brake is engaged\nbrake of pool %s: %s\n",
+				b.GetPool(), brakeText(b, time.Now()))
+			return err
+		}
+		return nil
 	}
 	text := "could be placed now"
 	switch {

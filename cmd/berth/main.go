@@ -50,6 +50,7 @@ func newApp() *cli.App {
 			devCommand(), demoCommand(),
 			runCommand(), submitCommand(), listCommand(), getCommand(), watchCommand(), logsCommand(), cancelCommand(), explainCommand(),
 			workersCommand(), cordonCommand(), uncordonCommand(), drainCommand(), removeCommand(), poolsCommand(),
+			statusCommand(), brakeCommand(),
 			daemonCommand(), workerCommand(), fsckCommand(),
 			versionCommand(), completionCommand(),
 		},

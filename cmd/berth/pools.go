@@ -2,55 +2,93 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"strconv"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/client"
 )
 
 func poolsCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name:      "pools",
-		Usage:     "pools and how they choose among workers; with POOL STRATEGY, set it",
-		ArgsUsage: "[POOL spread|binpack]",
-		Flags:     clientFlags(outputFlag()),
-		Action: func(c *cli.Context) error {
-			asJSON, err := wantsJSON(c)
-			if err != nil {
-				return err
-			}
-			if n := c.NArg(); n != 0 && n != 2 {
-				return usage("pools: want no argument, or POOL and STRATEGY (spread, binpack)")
-			}
-			cl, err := newClient(c)
-			if err != nil {
-				return err
-			}
-			defer cl.Close()
-			if c.NArg() == 2 {
-				if err := cl.SetPool(c.Context, &berthv1.Pool{Id: c.Args().Get(0), Strategy: c.Args().Get(1)}); err != nil {
-					return fmt.Errorf("set pool %s: %w", c.Args().Get(0), err)
-				}
-			}
-			all, err := cl.Pools(c.Context)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				out := jsonList{w: c.App.Writer}
-				for _, p := range all {
-					if err := out.add(p); err != nil {
-						return err
-					}
-				}
-				return out.end()
-			}
-			t := table{}
-			t.add("POOL", "STRATEGY")
-			for _, p := range all {
-				t.add(p.GetId(), p.GetStrategy())
-			}
-			return t.write(c.App.Writer)
-		},
+		Usage:     "pools, how they choose among workers, and when they brake; with POOL, set it",
+		ArgsUsage: "[POOL [spread|binpack]]",
+		Flags: clientFlags(
+			intFlag("brake-percent", 0, "the brake engages when `N` percent of the pool's workers are lost at once, 1 to 100 (default: as it is)"),
+			intFlag("brake-workers", 0, "and at least `N` of them; more than the pool has: never (default: as it is)"),
+			durationFlag("brake-window", 0, "within `DURATION` of each other, 1s to 1h (default: as it is)"),
+			durationFlag("brake-bound", 0, "it releases by itself after `DURATION`, 1s to 168h (default: as it is)"),
+			outputFlag(),
+		),
+		Action: pools,
 	})
+}
+
+func pools(c *cli.Context) error {
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	next, err := poolOf(c)
+	if err != nil {
+		return err
+	}
+	cl, err := newClient(c)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	if next != nil {
+		if err := cl.SetPool(c.Context, next); err != nil {
+			return fmt.Errorf("set pool %s: %w", next.GetId(), err)
+		}
+	}
+	return listPools(c, cl, asJSON)
+}
+
+// poolOf is what a pool is to be set to; nil: nothing.
+func poolOf(c *cli.Context) (*berthv1.Pool, error) {
+	p := &berthv1.Pool{
+		Id: c.Args().Get(0), Strategy: c.Args().Get(1), BrakePercent: int64(c.Int("brake-percent")), BrakeWorkers: int64(c.Int("brake-workers")),
+		BrakeWindowMs: c.Duration("brake-window").Milliseconds(), BrakeBoundMs: c.Duration("brake-bound").Milliseconds(),
+	}
+	set := p.GetStrategy() != "" || p.GetBrakePercent() != 0 || p.GetBrakeWorkers() != 0 || p.GetBrakeWindowMs() != 0 || p.GetBrakeBoundMs() != 0
+	switch {
+	case c.NArg() > 2, set && p.GetId() == "", !set && p.GetId() != "":
+		return nil, usage("pools: want no argument, or POOL with STRATEGY (spread, binpack) or a --brake flag before it")
+	case !set:
+		return nil, nil
+	}
+	return p, nil
+}
+
+func listPools(c *cli.Context, cl *client.Client, asJSON bool) error {
+	all, err := cl.Pools(c.Context)
+	if err != nil {
+		return err
+	}
+	if !asJSON {
+		return printPools(c.App.Writer, all)
+	}
+	out := jsonList{w: c.App.Writer}
+	for _, p := range all {
+		if err := out.add(p); err != nil {
+			return err
+		}
+	}
+	return out.end()
+}
+
+func printPools(w io.Writer, all []*berthv1.Pool) error {
+	t := table{}
+	t.add("POOL", "STRATEGY", "BRAKE AT", "AND AT LEAST", "WITHIN", "HOLDS")
+	for _, p := range all {
+		t.add(p.GetId(), p.GetStrategy(), strconv.FormatInt(p.GetBrakePercent(), 10)+"%", strconv.FormatInt(p.GetBrakeWorkers(), 10)+" workers",
+			short(time.Duration(p.GetBrakeWindowMs())*time.Millisecond), short(time.Duration(p.GetBrakeBoundMs())*time.Millisecond))
+	}
+	return t.write(w)
 }

@@ -97,6 +97,12 @@ func TestVerbs(t *testing.T) {
 		s.want(0, "cordoned", "workers", "--wide", "w-1")
 		s.want(0, "w-1 is ready", "uncordon", "w-1")
 		s.want(0, "batch    binpack", "pools", "batch", "binpack")
+		s.want(0, "batch    binpack   50%       7 workers     30s     60s", "pools", "--brake-percent", "50", "--brake-workers", "7", "--brake-bound", "60s", "batch")
+		s.want(exitUsage, "brake_percent", "pools", "--brake-percent", "101", "batch")
+		s.want(exitUsage, "for_ms", "brake", "hold", "--for", "1000h", "batch")
+		s.want(0, "no brake", "brake")
+		s.want(exitFailed, "no mass loss of this pool is known", "brake", "release", "batch")
+		s.want(0, "1 ready", "status")
 		s.want(0, "w-1 is draining, 0 containers", "drain", "w-1")
 		s.want(0, "w-1 is draining", "drain", "--parallel", "2", "--rate", "6/min", "--deadline", "30m", "--in-pool", "default")
 		s.want(1, "no worker is so", "drain", "--with-label", "rack=7")
@@ -122,6 +128,8 @@ func TestVerbs_JSON(t *testing.T) {
 			{"workers", "-o", "json"},
 			{"version", "-o", "json", "--daemon"},
 			{"pools", "-o", "json"},
+			{"status", "-o", "json"},
+			{"brake", "-o", "json"},
 			{"cancel", "-o", "json", "a"},
 		} {
 			r := s.want(0, "", args...)
@@ -179,7 +187,9 @@ func TestVerbs_Usage(t *testing.T) {
 		{`rate "x" is no rate`, []string{"drain", "--rate", "x", "w"}},
 		{`parallel "10001" is too large`, []string{"drain", "--parallel", "10001", "w"}},
 		{"deadline_ms", []string{"drain", "--deadline", "9000h", "w"}},
-		{"want no argument, or POOL and STRATEGY", []string{"pools", "x"}},
+		{"want no argument, or POOL with STRATEGY", []string{"pools", "x"}},
+		{"want release or hold", []string{"brake", "stop"}},
+		{"at least 100ms", []string{"status", "--interval", "1ms"}},
 		{`shell "tcsh" is unknown`, []string{"completion", "tcsh"}},
 		{`log-level "loud" is unknown`, []string{"daemon", "--log-level", "loud"}},
 		{"quota", []string{"daemon", "--quota", "much"}},

@@ -97,6 +97,9 @@ func workerState(w *berthv1.Worker) string {
 	if begun := max(w.GetBegunWith(), w.GetCount()); w.GetDrain() && w.GetState() != "lost" && begun > 0 {
 		return fmt.Sprintf("%s %d/%d", w.GetState(), begun-w.GetCount(), begun)
 	}
+	if w.GetBrakedUntil() != nil {
+		return w.GetState() + " (braked)"
+	}
 	return w.GetState()
 }
 
@@ -105,6 +108,9 @@ func workerNote(w *berthv1.Worker, now time.Time) string {
 	case "suspended":
 		return fmt.Sprintf("%d starts failed in a row; again in %s", w.GetStartFailures(), short(w.GetSuspendedUntil().AsTime().Sub(now)))
 	case "lost":
+		if w.GetBrakedUntil() != nil {
+			return "gone for " + age(w.GetLostSince(), now) + " with many others; nothing is moved for " + short(w.GetBrakedUntil().AsTime().Sub(now)) + ": berth brake"
+		}
 		if w.GetLostSince() != nil {
 			return "gone for " + age(w.GetLostSince(), now) + "; what may run there is waited for"
 		}

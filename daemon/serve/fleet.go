@@ -1,10 +1,8 @@
 package serve
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -39,7 +37,7 @@ func workerMessage(w *daemon.WorkerStatus) *berthv1.Worker {
 		StartFailures: int64(w.StartFailures), SuspendedUntil: wire.Time(w.SuspendedUntil), LostSince: wire.Time(w.LostSince),
 		StartedAt: wire.Time(w.Worker.StartedAt), TtlSeconds: w.Worker.TTLSeconds,
 		Remove: w.Intent.Remove, Dead: w.Intent.Dead, Parallel: w.Intent.Parallel, PerMinute: w.Intent.PerMinute,
-		Deadline: wire.Time(w.Intent.Deadline), BegunWith: w.Intent.BegunWith, Stopping: int64(w.Stopping),
+		Deadline: wire.Time(w.Intent.Deadline), BegunWith: w.Intent.BegunWith, Stopping: int64(w.Stopping), BrakedUntil: wire.Time(w.BrakedUntil),
 	}
 }
 
@@ -57,37 +55,21 @@ func (s *service) SetIntent(ctx context.Context, req *berthv1.SetIntentRequest) 
 	return &berthv1.SetIntentResponse{Worker: workerMessage(&w)}, nil
 }
 
-func (s *service) Pools(ctx context.Context, _ *berthv1.PoolsRequest) (*berthv1.PoolsResponse, error) {
-	all, err := s.d.Pools(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out := &berthv1.PoolsResponse{}
-	for id, strategy := range all {
-		out.Pools = append(out.Pools, &berthv1.Pool{Id: string(id), Strategy: string(strategy)})
-	}
-	slices.SortFunc(out.Pools, func(a, b *berthv1.Pool) int { return cmp.Compare(a.GetId(), b.GetId()) })
-	return out, nil
-}
-
-func (s *service) SetPool(ctx context.Context, req *berthv1.SetPoolRequest) (*berthv1.SetPoolResponse, error) {
-	p := req.GetPool()
-	if err := s.d.SetPool(ctx, berth.PoolID(p.GetId()), berth.Strategy(p.GetStrategy())); err != nil {
-		return nil, err
-	}
-	return &berthv1.SetPoolResponse{}, nil
-}
-
 func (s *service) Info(ctx context.Context, _ *berthv1.InfoRequest) (*berthv1.InfoResponse, error) {
 	in, err := s.d.Info(ctx)
 	if err != nil {
 		return nil, err
 	}
+	return infoMessage(&in), nil
+}
+
+func infoMessage(in *daemon.Info) *berthv1.InfoResponse {
 	return &berthv1.InfoResponse{
 		Daemon: string(in.Daemon), Version: in.Version, Revision: int64(in.Revision), Requests: int64(in.Requests),
 		Pending: int64(in.Pending), Blocked: int64(in.Blocked), Running: int64(in.Running), Archived: int64(in.Archived),
 		Workers: int64(in.Workers), Commits: in.Commits, Conflicts: in.Conflicts,
 		StoreSizeBytes: in.Space.SizeBytes, StoreInUseBytes: in.Space.InUseBytes, StoreQuotaBytes: in.Space.QuotaBytes, StoreAlarm: in.Space.Alarm,
-		StoreLayout: in.Layout, HoldUntil: wire.Time(in.HoldUntil),
-	}, nil
+		StoreRefusesSubmissions: in.Space.RefusesSubmissions(),
+		StoreLayout:             in.Layout, HoldUntil: wire.Time(in.HoldUntil),
+	}
 }

@@ -216,6 +216,16 @@ func TestService_Operator(t *testing.T) {
 	if err != nil || len(pools) != 2 || pools[0].GetStrategy() != "binpack" {
 		t.Errorf("%v %v", pools, err)
 	}
+	if err := c.SetPool(t.Context(), &berthv1.Pool{Id: "batch", BrakePercent: 60}); err != nil {
+		t.Fatal(err)
+	}
+	o, err := c.Overview(t.Context())
+	if err != nil || len(o.GetPools()) != 2 || len(o.GetDaemons()) != 1 || o.GetPools()[1].GetWorkers()["ready"] != 1 {
+		t.Errorf("%v %v", o, err)
+	}
+	if p := o.GetPools()[0].GetPool(); p.GetStrategy() != "binpack" || p.GetBrakePercent() != 60 || p.GetBrakeWorkers() != 3 {
+		t.Errorf("%v, want what was set, and the defaults", p)
+	}
 	in, err := c.Info(t.Context())
 	if err != nil || in.GetWorkers() != 1 || in.GetArchived() != 1 || in.GetVersion() != "test" {
 		t.Errorf("%v %v", in, err)
@@ -266,6 +276,15 @@ func TestService_BadInput(t *testing.T) {
 	}
 	if err = c.SetPool(ctx, &berthv1.Pool{Id: "p", Strategy: "best"}); field(err) != "strategy" {
 		t.Errorf("pool: %v", err)
+	}
+	if err = c.SetPool(ctx, &berthv1.Pool{Id: "p", BrakeWindowMs: 1}); field(err) != "brake_window_ms" {
+		t.Errorf("pool: %v", err)
+	}
+	if _, err = c.SetBrake(ctx, &berthv1.SetBrakeRequest{Pool: "p", Action: "pull"}); field(err) != "action" {
+		t.Errorf("brake: %v", err)
+	}
+	if _, err = c.SetBrake(ctx, &berthv1.SetBrakeRequest{Pool: "p", Action: "hold"}); code(err) != client.CodeNotFound {
+		t.Errorf("brake: %v", err)
 	}
 	if err = c.List(ctx, &berthv1.Filter{States: []string{"DOING"}}, nil); field(err) != "filter.states" {
 		t.Errorf("list: %v", err)

@@ -2369,6 +2369,7 @@ type ExplainResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	Verdict       *Verdict               `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"` // of a request that waits
+	Brake         *Brake                 `protobuf:"bytes,3,opt,name=brake,proto3" json:"brake,omitempty"`     // of the pool of its lost worker: it is not moved while engaged
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2413,6 +2414,13 @@ func (x *ExplainResponse) GetStatus() *Status {
 func (x *ExplainResponse) GetVerdict() *Verdict {
 	if x != nil {
 		return x.Verdict
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetBrake() *Brake {
+	if x != nil {
+		return x.Brake
 	}
 	return nil
 }
@@ -2526,8 +2534,9 @@ type Worker struct {
 	Parallel       int64                  `protobuf:"varint,24,opt,name=parallel,proto3" json:"parallel,omitempty"` // of the drain, as the next two
 	PerMinute      int64                  `protobuf:"varint,25,opt,name=per_minute,json=perMinute,proto3" json:"per_minute,omitempty"`
 	Deadline       *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=deadline,proto3" json:"deadline,omitempty"`
-	BegunWith      int64                  `protobuf:"varint,27,opt,name=begun_with,json=begunWith,proto3" json:"begun_with,omitempty"` // allocations that were there when it began
-	Stopping       int64                  `protobuf:"varint,28,opt,name=stopping,proto3" json:"stopping,omitempty"`                    // allocations that are, while it is emptied
+	BegunWith      int64                  `protobuf:"varint,27,opt,name=begun_with,json=begunWith,proto3" json:"begun_with,omitempty"`      // allocations that were there when it began
+	Stopping       int64                  `protobuf:"varint,28,opt,name=stopping,proto3" json:"stopping,omitempty"`                         // allocations that are, while it is emptied
+	BrakedUntil    *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=braked_until,json=brakedUntil,proto3" json:"braked_until,omitempty"` // lost, and its pool's brake holds what may run there
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -2756,6 +2765,13 @@ func (x *Worker) GetStopping() int64 {
 		return x.Stopping
 	}
 	return 0
+}
+
+func (x *Worker) GetBrakedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BrakedUntil
+	}
+	return nil
 }
 
 // With neither cordon, drain nor remove, the worker is freed.
@@ -2994,7 +3010,11 @@ func (x *PoolsResponse) GetPools() []*Pool {
 type Pool struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Strategy      string                 `protobuf:"bytes,2,opt,name=strategy,proto3" json:"strategy,omitempty"` // spread, binpack
+	Strategy      string                 `protobuf:"bytes,2,opt,name=strategy,proto3" json:"strategy,omitempty"`                              // spread, binpack
+	BrakePercent  int64                  `protobuf:"varint,3,opt,name=brake_percent,json=brakePercent,proto3" json:"brake_percent,omitempty"` // 1 to 100
+	BrakeWorkers  int64                  `protobuf:"varint,4,opt,name=brake_workers,json=brakeWorkers,proto3" json:"brake_workers,omitempty"`
+	BrakeWindowMs int64                  `protobuf:"varint,5,opt,name=brake_window_ms,json=brakeWindowMs,proto3" json:"brake_window_ms,omitempty"`
+	BrakeBoundMs  int64                  `protobuf:"varint,6,opt,name=brake_bound_ms,json=brakeBoundMs,proto3" json:"brake_bound_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3043,16 +3063,515 @@ func (x *Pool) GetStrategy() string {
 	return ""
 }
 
-type SetPoolRequest struct {
+func (x *Pool) GetBrakePercent() int64 {
+	if x != nil {
+		return x.BrakePercent
+	}
+	return 0
+}
+
+func (x *Pool) GetBrakeWorkers() int64 {
+	if x != nil {
+		return x.BrakeWorkers
+	}
+	return 0
+}
+
+func (x *Pool) GetBrakeWindowMs() int64 {
+	if x != nil {
+		return x.BrakeWindowMs
+	}
+	return 0
+}
+
+func (x *Pool) GetBrakeBoundMs() int64 {
+	if x != nil {
+		return x.BrakeBoundMs
+	}
+	return 0
+}
+
+// Brake is the loss of many workers of a pool at once: while it is engaged, what
+// may run on them is not moved.
+type Brake struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pool          string                 `protobuf:"bytes,1,opt,name=pool,proto3" json:"pool,omitempty"`
+	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"` // engaged, released
+	Why           string                 `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`     // released: bound, operator, recovered
+	Size          int64                  `protobuf:"varint,4,opt,name=size,proto3" json:"size,omitempty"`  // of the pool before the loss
+	Lost          int64                  `protobuf:"varint,5,opt,name=lost,proto3" json:"lost,omitempty"`  // workers, when the brake was written
+	Held          int64                  `protobuf:"varint,6,opt,name=held,proto3" json:"held,omitempty"`  // containers that may run on lost workers now
+	Since         *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=since,proto3" json:"since,omitempty"`
+	Until         *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=until,proto3" json:"until,omitempty"`     // engaged: it releases by itself
+	Message       string                 `protobuf:"bytes,9,opt,name=message,proto3" json:"message,omitempty"` // of the operator
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Brake) Reset() {
+	*x = Brake{}
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Brake) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Brake) ProtoMessage() {}
+
+func (x *Brake) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Brake.ProtoReflect.Descriptor instead.
+func (*Brake) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *Brake) GetPool() string {
+	if x != nil {
+		return x.Pool
+	}
+	return ""
+}
+
+func (x *Brake) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Brake) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *Brake) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Brake) GetLost() int64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+func (x *Brake) GetHeld() int64 {
+	if x != nil {
+		return x.Held
+	}
+	return 0
+}
+
+func (x *Brake) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Brake) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *Brake) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+type SetBrakeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pool          string                 `protobuf:"bytes,1,opt,name=pool,proto3" json:"pool,omitempty"`
+	Action        string                 `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`             // release, hold
+	ForMs         int64                  `protobuf:"varint,3,opt,name=for_ms,json=forMs,proto3" json:"for_ms,omitempty"` // of a hold, from now; 0: the pool's bound
+	Message       string                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetBrakeRequest) Reset() {
+	*x = SetBrakeRequest{}
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetBrakeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetBrakeRequest) ProtoMessage() {}
+
+func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
+func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *SetBrakeRequest) GetPool() string {
+	if x != nil {
+		return x.Pool
+	}
+	return ""
+}
+
+func (x *SetBrakeRequest) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *SetBrakeRequest) GetForMs() int64 {
+	if x != nil {
+		return x.ForMs
+	}
+	return 0
+}
+
+func (x *SetBrakeRequest) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+type SetBrakeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Brake         *Brake                 `protobuf:"bytes,1,opt,name=brake,proto3" json:"brake,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetBrakeResponse) Reset() {
+	*x = SetBrakeResponse{}
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetBrakeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetBrakeResponse) ProtoMessage() {}
+
+func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
+func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *SetBrakeResponse) GetBrake() *Brake {
+	if x != nil {
+		return x.Brake
+	}
+	return nil
+}
+
+type OverviewRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OverviewRequest) Reset() {
+	*x = OverviewRequest{}
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OverviewRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OverviewRequest) ProtoMessage() {}
+
+func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
+func (*OverviewRequest) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
+}
+
+type OverviewResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Info          *InfoResponse          `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"`
+	Daemons       []*Member              `protobuf:"bytes,2,rep,name=daemons,proto3" json:"daemons,omitempty"` // ordered by id
+	Pools         []*PoolOverview        `protobuf:"bytes,3,rep,name=pools,proto3" json:"pools,omitempty"`     // ordered by id
+	Brakes        []*Brake               `protobuf:"bytes,4,rep,name=brakes,proto3" json:"brakes,omitempty"`   // ordered by pool
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OverviewResponse) Reset() {
+	*x = OverviewResponse{}
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OverviewResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OverviewResponse) ProtoMessage() {}
+
+func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
+func (*OverviewResponse) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *OverviewResponse) GetInfo() *InfoResponse {
+	if x != nil {
+		return x.Info
+	}
+	return nil
+}
+
+func (x *OverviewResponse) GetDaemons() []*Member {
+	if x != nil {
+		return x.Daemons
+	}
+	return nil
+}
+
+func (x *OverviewResponse) GetPools() []*PoolOverview {
+	if x != nil {
+		return x.Pools
+	}
+	return nil
+}
+
+func (x *OverviewResponse) GetBrakes() []*Brake {
+	if x != nil {
+		return x.Brakes
+	}
+	return nil
+}
+
+// Member is a daemon that lives.
+type Member struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Version       string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	Address       string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	OwnsWorkers   int64                  `protobuf:"varint,4,opt,name=owns_workers,json=ownsWorkers,proto3" json:"owns_workers,omitempty"` // its share of the live ones
+	MaxSchema     int64                  `protobuf:"varint,5,opt,name=max_schema,json=maxSchema,proto3" json:"max_schema,omitempty"`       // the newest layout that it knows
+	StartedAt     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Member) Reset() {
+	*x = Member{}
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Member) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Member) ProtoMessage() {}
+
+func (x *Member) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Member.ProtoReflect.Descriptor instead.
+func (*Member) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *Member) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Member) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Member) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Member) GetOwnsWorkers() int64 {
+	if x != nil {
+		return x.OwnsWorkers
+	}
+	return 0
+}
+
+func (x *Member) GetMaxSchema() int64 {
+	if x != nil {
+		return x.MaxSchema
+	}
+	return 0
+}
+
+func (x *Member) GetStartedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartedAt
+	}
+	return nil
+}
+
+type PoolOverview struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Pool          *Pool                  `protobuf:"bytes,1,opt,name=pool,proto3" json:"pool,omitempty"`
+	Workers       map[string]int64       `protobuf:"bytes,2,rep,name=workers,proto3" json:"workers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`   // by state
+	Requests      map[string]int64       `protobuf:"bytes,3,rep,name=requests,proto3" json:"requests,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // by state; those that have not ended
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PoolOverview) Reset() {
+	*x = PoolOverview{}
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PoolOverview) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PoolOverview) ProtoMessage() {}
+
+func (x *PoolOverview) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
+func (*PoolOverview) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *PoolOverview) GetPool() *Pool {
+	if x != nil {
+		return x.Pool
+	}
+	return nil
+}
+
+func (x *PoolOverview) GetWorkers() map[string]int64 {
+	if x != nil {
+		return x.Workers
+	}
+	return nil
+}
+
+func (x *PoolOverview) GetRequests() map[string]int64 {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
+type SetPoolRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pool          *Pool                  `protobuf:"bytes,1,opt,name=pool,proto3" json:"pool,omitempty"` // what is empty or zero stays as it is
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3064,7 +3583,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3077,7 +3596,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -3095,7 +3614,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3107,7 +3626,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3120,7 +3639,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
 }
 
 type InfoRequest struct {
@@ -3131,7 +3650,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3143,7 +3662,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3156,35 +3675,36 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
 }
 
 type InfoResponse struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	Daemon          string                 `protobuf:"bytes,1,opt,name=daemon,proto3" json:"daemon,omitempty"`
-	Version         string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	Revision        int64                  `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
-	Requests        int64                  `protobuf:"varint,4,opt,name=requests,proto3" json:"requests,omitempty"` // not ended
-	Pending         int64                  `protobuf:"varint,5,opt,name=pending,proto3" json:"pending,omitempty"`
-	Blocked         int64                  `protobuf:"varint,6,opt,name=blocked,proto3" json:"blocked,omitempty"`
-	Running         int64                  `protobuf:"varint,7,opt,name=running,proto3" json:"running,omitempty"`
-	Archived        int64                  `protobuf:"varint,8,opt,name=archived,proto3" json:"archived,omitempty"`
-	Workers         int64                  `protobuf:"varint,9,opt,name=workers,proto3" json:"workers,omitempty"`
-	Commits         int64                  `protobuf:"varint,10,opt,name=commits,proto3" json:"commits,omitempty"`
-	Conflicts       int64                  `protobuf:"varint,11,opt,name=conflicts,proto3" json:"conflicts,omitempty"`
-	StoreSizeBytes  int64                  `protobuf:"varint,12,opt,name=store_size_bytes,json=storeSizeBytes,proto3" json:"store_size_bytes,omitempty"`
-	StoreInUseBytes int64                  `protobuf:"varint,13,opt,name=store_in_use_bytes,json=storeInUseBytes,proto3" json:"store_in_use_bytes,omitempty"`
-	StoreQuotaBytes int64                  `protobuf:"varint,14,opt,name=store_quota_bytes,json=storeQuotaBytes,proto3" json:"store_quota_bytes,omitempty"`
-	StoreAlarm      bool                   `protobuf:"varint,15,opt,name=store_alarm,json=storeAlarm,proto3" json:"store_alarm,omitempty"`
-	StoreLayout     int64                  `protobuf:"varint,16,opt,name=store_layout,json=storeLayout,proto3" json:"store_layout,omitempty"`
-	HoldUntil       *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=hold_until,json=holdUntil,proto3" json:"hold_until,omitempty"` // nothing is placed before: the store was restored from a backup
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	state                   protoimpl.MessageState `protogen:"open.v1"`
+	Daemon                  string                 `protobuf:"bytes,1,opt,name=daemon,proto3" json:"daemon,omitempty"`
+	Version                 string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	Revision                int64                  `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	Requests                int64                  `protobuf:"varint,4,opt,name=requests,proto3" json:"requests,omitempty"` // not ended
+	Pending                 int64                  `protobuf:"varint,5,opt,name=pending,proto3" json:"pending,omitempty"`
+	Blocked                 int64                  `protobuf:"varint,6,opt,name=blocked,proto3" json:"blocked,omitempty"`
+	Running                 int64                  `protobuf:"varint,7,opt,name=running,proto3" json:"running,omitempty"`
+	Archived                int64                  `protobuf:"varint,8,opt,name=archived,proto3" json:"archived,omitempty"`
+	Workers                 int64                  `protobuf:"varint,9,opt,name=workers,proto3" json:"workers,omitempty"`
+	Commits                 int64                  `protobuf:"varint,10,opt,name=commits,proto3" json:"commits,omitempty"`
+	Conflicts               int64                  `protobuf:"varint,11,opt,name=conflicts,proto3" json:"conflicts,omitempty"`
+	StoreSizeBytes          int64                  `protobuf:"varint,12,opt,name=store_size_bytes,json=storeSizeBytes,proto3" json:"store_size_bytes,omitempty"`
+	StoreInUseBytes         int64                  `protobuf:"varint,13,opt,name=store_in_use_bytes,json=storeInUseBytes,proto3" json:"store_in_use_bytes,omitempty"`
+	StoreQuotaBytes         int64                  `protobuf:"varint,14,opt,name=store_quota_bytes,json=storeQuotaBytes,proto3" json:"store_quota_bytes,omitempty"`
+	StoreAlarm              bool                   `protobuf:"varint,15,opt,name=store_alarm,json=storeAlarm,proto3" json:"store_alarm,omitempty"`
+	StoreLayout             int64                  `protobuf:"varint,16,opt,name=store_layout,json=storeLayout,proto3" json:"store_layout,omitempty"`
+	StoreRefusesSubmissions bool                   `protobuf:"varint,18,opt,name=store_refuses_submissions,json=storeRefusesSubmissions,proto3" json:"store_refuses_submissions,omitempty"`
+	HoldUntil               *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=hold_until,json=holdUntil,proto3" json:"hold_until,omitempty"` // nothing is placed before: the store was restored from a backup
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
 }
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3196,7 +3716,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3209,7 +3729,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -3324,6 +3844,13 @@ func (x *InfoResponse) GetStoreLayout() int64 {
 	return 0
 }
 
+func (x *InfoResponse) GetStoreRefusesSubmissions() bool {
+	if x != nil {
+		return x.StoreRefusesSubmissions
+	}
+	return false
+}
+
 func (x *InfoResponse) GetHoldUntil() *timestamppb.Timestamp {
 	if x != nil {
 		return x.HoldUntil
@@ -3345,7 +3872,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3357,7 +3884,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3370,7 +3897,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -3426,7 +3953,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3438,7 +3965,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3451,7 +3978,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -3685,13 +4212,14 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\aattempt\x18\x04 \x01(\x03R\aattempt\x12\x10\n" +
 	"\x03gap\x18\x05 \x01(\x03R\x03gap\" \n" +
 	"\x0eExplainRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"h\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x8f\x01\n" +
 	"\x0fExplainResponse\x12(\n" +
 	"\x06status\x18\x01 \x01(\v2\x10.berth.v1.StatusR\x06status\x12+\n" +
-	"\averdict\x18\x02 \x01(\v2\x11.berth.v1.VerdictR\averdict\"\x10\n" +
+	"\averdict\x18\x02 \x01(\v2\x11.berth.v1.VerdictR\averdict\x12%\n" +
+	"\x05brake\x18\x03 \x01(\v2\x0f.berth.v1.BrakeR\x05brake\"\x10\n" +
 	"\x0eWorkersRequest\"=\n" +
 	"\x0fWorkersResponse\x12*\n" +
-	"\aworkers\x18\x01 \x03(\v2\x10.berth.v1.WorkerR\aworkers\"\xee\a\n" +
+	"\aworkers\x18\x01 \x03(\v2\x10.berth.v1.WorkerR\aworkers\"\xad\b\n" +
 	"\x06Worker\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x03R\x05epoch\x12\x12\n" +
@@ -3726,7 +4254,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\bdeadline\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12\x1d\n" +
 	"\n" +
 	"begun_with\x18\x1b \x01(\x03R\tbegunWith\x12\x1a\n" +
-	"\bstopping\x18\x1c \x01(\x03R\bstopping\x1a9\n" +
+	"\bstopping\x18\x1c \x01(\x03R\bstopping\x12=\n" +
+	"\fbraked_until\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\vbrakedUntil\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfa\x01\n" +
@@ -3746,14 +4275,60 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x06worker\x18\x01 \x01(\v2\x10.berth.v1.WorkerR\x06worker\"\x0e\n" +
 	"\fPoolsRequest\"5\n" +
 	"\rPoolsResponse\x12$\n" +
-	"\x05pools\x18\x01 \x03(\v2\x0e.berth.v1.PoolR\x05pools\"2\n" +
+	"\x05pools\x18\x01 \x03(\v2\x0e.berth.v1.PoolR\x05pools\"\xca\x01\n" +
 	"\x04Pool\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
-	"\bstrategy\x18\x02 \x01(\tR\bstrategy\"4\n" +
+	"\bstrategy\x18\x02 \x01(\tR\bstrategy\x12#\n" +
+	"\rbrake_percent\x18\x03 \x01(\x03R\fbrakePercent\x12#\n" +
+	"\rbrake_workers\x18\x04 \x01(\x03R\fbrakeWorkers\x12&\n" +
+	"\x0fbrake_window_ms\x18\x05 \x01(\x03R\rbrakeWindowMs\x12$\n" +
+	"\x0ebrake_bound_ms\x18\x06 \x01(\x03R\fbrakeBoundMs\"\xfd\x01\n" +
+	"\x05Brake\x12\x12\n" +
+	"\x04pool\x18\x01 \x01(\tR\x04pool\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\x12\x10\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\x12\x12\n" +
+	"\x04size\x18\x04 \x01(\x03R\x04size\x12\x12\n" +
+	"\x04lost\x18\x05 \x01(\x03R\x04lost\x12\x12\n" +
+	"\x04held\x18\x06 \x01(\x03R\x04held\x120\n" +
+	"\x05since\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x18\n" +
+	"\amessage\x18\t \x01(\tR\amessage\"n\n" +
+	"\x0fSetBrakeRequest\x12\x12\n" +
+	"\x04pool\x18\x01 \x01(\tR\x04pool\x12\x16\n" +
+	"\x06action\x18\x02 \x01(\tR\x06action\x12\x15\n" +
+	"\x06for_ms\x18\x03 \x01(\x03R\x05forMs\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\"9\n" +
+	"\x10SetBrakeResponse\x12%\n" +
+	"\x05brake\x18\x01 \x01(\v2\x0f.berth.v1.BrakeR\x05brake\"\x11\n" +
+	"\x0fOverviewRequest\"\xc1\x01\n" +
+	"\x10OverviewResponse\x12*\n" +
+	"\x04info\x18\x01 \x01(\v2\x16.berth.v1.InfoResponseR\x04info\x12*\n" +
+	"\adaemons\x18\x02 \x03(\v2\x10.berth.v1.MemberR\adaemons\x12,\n" +
+	"\x05pools\x18\x03 \x03(\v2\x16.berth.v1.PoolOverviewR\x05pools\x12'\n" +
+	"\x06brakes\x18\x04 \x03(\v2\x0f.berth.v1.BrakeR\x06brakes\"\xc9\x01\n" +
+	"\x06Member\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress\x12!\n" +
+	"\fowns_workers\x18\x04 \x01(\x03R\vownsWorkers\x12\x1d\n" +
+	"\n" +
+	"max_schema\x18\x05 \x01(\x03R\tmaxSchema\x129\n" +
+	"\n" +
+	"started_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\"\xac\x02\n" +
+	"\fPoolOverview\x12\"\n" +
+	"\x04pool\x18\x01 \x01(\v2\x0e.berth.v1.PoolR\x04pool\x12=\n" +
+	"\aworkers\x18\x02 \x03(\v2#.berth.v1.PoolOverview.WorkersEntryR\aworkers\x12@\n" +
+	"\brequests\x18\x03 \x03(\v2$.berth.v1.PoolOverview.RequestsEntryR\brequests\x1a:\n" +
+	"\fWorkersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a;\n" +
+	"\rRequestsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"4\n" +
 	"\x0eSetPoolRequest\x12\"\n" +
 	"\x04pool\x18\x01 \x01(\v2\x0e.berth.v1.PoolR\x04pool\"\x11\n" +
 	"\x0fSetPoolResponse\"\r\n" +
-	"\vInfoRequest\"\xb6\x04\n" +
+	"\vInfoRequest\"\xf2\x04\n" +
 	"\fInfoResponse\x12\x16\n" +
 	"\x06daemon\x18\x01 \x01(\tR\x06daemon\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1a\n" +
@@ -3772,7 +4347,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x11store_quota_bytes\x18\x0e \x01(\x03R\x0fstoreQuotaBytes\x12\x1f\n" +
 	"\vstore_alarm\x18\x0f \x01(\bR\n" +
 	"storeAlarm\x12!\n" +
-	"\fstore_layout\x18\x10 \x01(\x03R\vstoreLayout\x129\n" +
+	"\fstore_layout\x18\x10 \x01(\x03R\vstoreLayout\x12:\n" +
+	"\x19store_refuses_submissions\x18\x12 \x01(\bR\x17storeRefusesSubmissions\x129\n" +
 	"\n" +
 	"hold_until\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tholdUntil\"\x96\x01\n" +
 	"\x0eReadLogRequest\x12\x0e\n" +
@@ -3785,7 +4361,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x0fReadLogResponse\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x10\n" +
-	"\x03gap\x18\x03 \x01(\x03R\x03gap2\xfd\x05\n" +
+	"\x03gap\x18\x03 \x01(\x03R\x03gap2\x88\a\n" +
 	"\fBerthService\x12;\n" +
 	"\x06Submit\x12\x17.berth.v1.SubmitRequest\x1a\x18.berth.v1.SubmitResponse\x127\n" +
 	"\x03Get\x12\x14.berth.v1.GetRequest\x1a\x15.berth.v1.GetResponse\"\x03\x90\x02\x01\x12:\n" +
@@ -3797,7 +4373,9 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\aWorkers\x12\x18.berth.v1.WorkersRequest\x1a\x19.berth.v1.WorkersResponse\"\x03\x90\x02\x01\x12D\n" +
 	"\tSetIntent\x12\x1a.berth.v1.SetIntentRequest\x1a\x1b.berth.v1.SetIntentResponse\x12=\n" +
 	"\x05Pools\x12\x16.berth.v1.PoolsRequest\x1a\x17.berth.v1.PoolsResponse\"\x03\x90\x02\x01\x12>\n" +
-	"\aSetPool\x12\x18.berth.v1.SetPoolRequest\x1a\x19.berth.v1.SetPoolResponse\x12:\n" +
+	"\aSetPool\x12\x18.berth.v1.SetPoolRequest\x1a\x19.berth.v1.SetPoolResponse\x12A\n" +
+	"\bSetBrake\x12\x19.berth.v1.SetBrakeRequest\x1a\x1a.berth.v1.SetBrakeResponse\x12F\n" +
+	"\bOverview\x12\x19.berth.v1.OverviewRequest\x1a\x1a.berth.v1.OverviewResponse\"\x03\x90\x02\x01\x12:\n" +
 	"\x04Info\x12\x15.berth.v1.InfoRequest\x1a\x16.berth.v1.InfoResponse\"\x03\x90\x02\x012Q\n" +
 	"\rWorkerService\x12@\n" +
 	"\aReadLog\x12\x18.berth.v1.ReadLogRequest\x1a\x19.berth.v1.ReadLogResponse0\x01B.Z,github.com/berthd/berth/api/berth/v1;berthv1b\x06proto3"
@@ -3814,7 +4392,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -3859,48 +4437,57 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*PoolsRequest)(nil),          // 40: berth.v1.PoolsRequest
 	(*PoolsResponse)(nil),         // 41: berth.v1.PoolsResponse
 	(*Pool)(nil),                  // 42: berth.v1.Pool
-	(*SetPoolRequest)(nil),        // 43: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 44: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 45: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 46: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 47: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 48: berth.v1.ReadLogResponse
-	nil,                           // 49: berth.v1.Request.EnvEntry
-	nil,                           // 50: berth.v1.Request.LabelsEntry
-	nil,                           // 51: berth.v1.Demand.CustomEntry
-	nil,                           // 52: berth.v1.Capacity.CustomEntry
-	nil,                           // 53: berth.v1.Share.CustomEntry
-	nil,                           // 54: berth.v1.Filter.LabelsEntry
-	nil,                           // 55: berth.v1.Worker.LabelsEntry
-	(*timestamppb.Timestamp)(nil), // 56: google.protobuf.Timestamp
+	(*Brake)(nil),                 // 43: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 44: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 45: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 46: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 47: berth.v1.OverviewResponse
+	(*Member)(nil),                // 48: berth.v1.Member
+	(*PoolOverview)(nil),          // 49: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 50: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 51: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 52: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 53: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 54: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 55: berth.v1.ReadLogResponse
+	nil,                           // 56: berth.v1.Request.EnvEntry
+	nil,                           // 57: berth.v1.Request.LabelsEntry
+	nil,                           // 58: berth.v1.Demand.CustomEntry
+	nil,                           // 59: berth.v1.Capacity.CustomEntry
+	nil,                           // 60: berth.v1.Share.CustomEntry
+	nil,                           // 61: berth.v1.Filter.LabelsEntry
+	nil,                           // 62: berth.v1.Worker.LabelsEntry
+	nil,                           // 63: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 64: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 65: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	49, // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	56, // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,  // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,  // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	50, // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	57, // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	5,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	6,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
-	51, // 6: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	58, // 6: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,  // 7: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,  // 8: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
-	52, // 9: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	59, // 9: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	8,  // 10: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	9,  // 11: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	53, // 12: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	60, // 12: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	11, // 13: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	56, // 14: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	56, // 15: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	65, // 14: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	65, // 15: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
 	14, // 16: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
 	10, // 17: berth.v1.Status.share:type_name -> berth.v1.Share
 	12, // 18: berth.v1.Status.exit:type_name -> berth.v1.Exit
 	13, // 19: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
 	0,  // 20: berth.v1.Status.spec:type_name -> berth.v1.Request
-	56, // 21: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	56, // 22: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	56, // 23: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	56, // 24: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	56, // 25: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	65, // 21: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	65, // 22: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	65, // 23: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	65, // 24: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	65, // 25: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
 	15, // 26: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
 	0,  // 27: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
 	20, // 28: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
@@ -3908,7 +4495,7 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	21, // 30: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
 	17, // 31: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
 	16, // 32: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	54, // 33: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	61, // 33: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
 	24, // 34: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
 	16, // 35: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
 	24, // 36: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
@@ -3916,50 +4503,67 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	16, // 38: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
 	16, // 39: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
 	15, // 40: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	37, // 41: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	55, // 42: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	7,  // 43: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	10, // 44: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	10, // 45: berth.v1.Worker.held:type_name -> berth.v1.Share
-	56, // 46: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	56, // 47: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	56, // 48: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	56, // 49: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	37, // 50: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	42, // 51: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	42, // 52: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	56, // 53: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	18, // 54: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	22, // 55: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	25, // 56: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	27, // 57: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	29, // 58: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	31, // 59: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	33, // 60: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	35, // 61: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	38, // 62: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	40, // 63: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	43, // 64: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	45, // 65: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	47, // 66: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	19, // 67: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	23, // 68: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	26, // 69: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	28, // 70: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	30, // 71: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	32, // 72: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	34, // 73: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	36, // 74: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	39, // 75: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	41, // 76: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	44, // 77: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	46, // 78: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	48, // 79: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	67, // [67:80] is the sub-list for method output_type
-	54, // [54:67] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	43, // 41: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	37, // 42: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	62, // 43: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	7,  // 44: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	10, // 45: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	10, // 46: berth.v1.Worker.held:type_name -> berth.v1.Share
+	65, // 47: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	65, // 48: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	65, // 49: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	65, // 50: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	65, // 51: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	37, // 52: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	42, // 53: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	65, // 54: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	65, // 55: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	43, // 56: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	53, // 57: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	48, // 58: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	49, // 59: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	43, // 60: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	65, // 61: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	42, // 62: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	63, // 63: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	64, // 64: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	42, // 65: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	65, // 66: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	18, // 67: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	22, // 68: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	25, // 69: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	27, // 70: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	29, // 71: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	31, // 72: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	33, // 73: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	35, // 74: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	38, // 75: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	40, // 76: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	50, // 77: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	44, // 78: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	46, // 79: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	52, // 80: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	54, // 81: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	19, // 82: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	23, // 83: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	26, // 84: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	28, // 85: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	30, // 86: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	32, // 87: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	34, // 88: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	36, // 89: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	39, // 90: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	41, // 91: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	51, // 92: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	45, // 93: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	47, // 94: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	53, // 95: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	55, // 96: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	82, // [82:97] is the sub-list for method output_type
+	67, // [67:82] is the sub-list for method input_type
+	67, // [67:67] is the sub-list for extension type_name
+	67, // [67:67] is the sub-list for extension extendee
+	0,  // [0:67] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -3973,7 +4577,7 @@ func file_berth_v1_berth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   56,
+			NumMessages:   65,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

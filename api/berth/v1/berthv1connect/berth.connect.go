@@ -65,6 +65,10 @@ const (
 	BerthServicePoolsProcedure = "/berth.v1.BerthService/Pools"
 	// BerthServiceSetPoolProcedure is the fully-qualified name of the BerthService's SetPool RPC.
 	BerthServiceSetPoolProcedure = "/berth.v1.BerthService/SetPool"
+	// BerthServiceSetBrakeProcedure is the fully-qualified name of the BerthService's SetBrake RPC.
+	BerthServiceSetBrakeProcedure = "/berth.v1.BerthService/SetBrake"
+	// BerthServiceOverviewProcedure is the fully-qualified name of the BerthService's Overview RPC.
+	BerthServiceOverviewProcedure = "/berth.v1.BerthService/Overview"
 	// BerthServiceInfoProcedure is the fully-qualified name of the BerthService's Info RPC.
 	BerthServiceInfoProcedure = "/berth.v1.BerthService/Info"
 	// WorkerServiceReadLogProcedure is the fully-qualified name of the WorkerService's ReadLog RPC.
@@ -92,6 +96,10 @@ type BerthServiceClient interface {
 	SetIntent(context.Context, *v1.SetIntentRequest) (*v1.SetIntentResponse, error)
 	Pools(context.Context, *v1.PoolsRequest) (*v1.PoolsResponse, error)
 	SetPool(context.Context, *v1.SetPoolRequest) (*v1.SetPoolResponse, error)
+	// SetBrake is an operator's word on the loss of many workers of a pool.
+	SetBrake(context.Context, *v1.SetBrakeRequest) (*v1.SetBrakeResponse, error)
+	// Overview counts all that there is.
+	Overview(context.Context, *v1.OverviewRequest) (*v1.OverviewResponse, error)
 	Info(context.Context, *v1.InfoRequest) (*v1.InfoResponse, error)
 }
 
@@ -177,6 +185,19 @@ func NewBerthServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(berthServiceMethods.ByName("SetPool")),
 			connect.WithClientOptions(opts...),
 		),
+		setBrake: connect.NewClient[v1.SetBrakeRequest, v1.SetBrakeResponse](
+			httpClient,
+			baseURL+BerthServiceSetBrakeProcedure,
+			connect.WithSchema(berthServiceMethods.ByName("SetBrake")),
+			connect.WithClientOptions(opts...),
+		),
+		overview: connect.NewClient[v1.OverviewRequest, v1.OverviewResponse](
+			httpClient,
+			baseURL+BerthServiceOverviewProcedure,
+			connect.WithSchema(berthServiceMethods.ByName("Overview")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		info: connect.NewClient[v1.InfoRequest, v1.InfoResponse](
 			httpClient,
 			baseURL+BerthServiceInfoProcedure,
@@ -200,6 +221,8 @@ type berthServiceClient struct {
 	setIntent *connect.Client[v1.SetIntentRequest, v1.SetIntentResponse]
 	pools     *connect.Client[v1.PoolsRequest, v1.PoolsResponse]
 	setPool   *connect.Client[v1.SetPoolRequest, v1.SetPoolResponse]
+	setBrake  *connect.Client[v1.SetBrakeRequest, v1.SetBrakeResponse]
+	overview  *connect.Client[v1.OverviewRequest, v1.OverviewResponse]
 	info      *connect.Client[v1.InfoRequest, v1.InfoResponse]
 }
 
@@ -294,6 +317,24 @@ func (c *berthServiceClient) SetPool(ctx context.Context, req *v1.SetPoolRequest
 	return nil, err
 }
 
+// SetBrake calls berth.v1.BerthService.SetBrake.
+func (c *berthServiceClient) SetBrake(ctx context.Context, req *v1.SetBrakeRequest) (*v1.SetBrakeResponse, error) {
+	response, err := c.setBrake.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Overview calls berth.v1.BerthService.Overview.
+func (c *berthServiceClient) Overview(ctx context.Context, req *v1.OverviewRequest) (*v1.OverviewResponse, error) {
+	response, err := c.overview.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // Info calls berth.v1.BerthService.Info.
 func (c *berthServiceClient) Info(ctx context.Context, req *v1.InfoRequest) (*v1.InfoResponse, error) {
 	response, err := c.info.CallUnary(ctx, connect.NewRequest(req))
@@ -324,6 +365,10 @@ type BerthServiceHandler interface {
 	SetIntent(context.Context, *v1.SetIntentRequest) (*v1.SetIntentResponse, error)
 	Pools(context.Context, *v1.PoolsRequest) (*v1.PoolsResponse, error)
 	SetPool(context.Context, *v1.SetPoolRequest) (*v1.SetPoolResponse, error)
+	// SetBrake is an operator's word on the loss of many workers of a pool.
+	SetBrake(context.Context, *v1.SetBrakeRequest) (*v1.SetBrakeResponse, error)
+	// Overview counts all that there is.
+	Overview(context.Context, *v1.OverviewRequest) (*v1.OverviewResponse, error)
 	Info(context.Context, *v1.InfoRequest) (*v1.InfoResponse, error)
 }
 
@@ -405,6 +450,19 @@ func NewBerthServiceHandler(svc BerthServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(berthServiceMethods.ByName("SetPool")),
 		connect.WithHandlerOptions(opts...),
 	)
+	berthServiceSetBrakeHandler := connect.NewUnaryHandlerSimple(
+		BerthServiceSetBrakeProcedure,
+		svc.SetBrake,
+		connect.WithSchema(berthServiceMethods.ByName("SetBrake")),
+		connect.WithHandlerOptions(opts...),
+	)
+	berthServiceOverviewHandler := connect.NewUnaryHandlerSimple(
+		BerthServiceOverviewProcedure,
+		svc.Overview,
+		connect.WithSchema(berthServiceMethods.ByName("Overview")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	berthServiceInfoHandler := connect.NewUnaryHandlerSimple(
 		BerthServiceInfoProcedure,
 		svc.Info,
@@ -436,6 +494,10 @@ func NewBerthServiceHandler(svc BerthServiceHandler, opts ...connect.HandlerOpti
 			berthServicePoolsHandler.ServeHTTP(w, r)
 		case BerthServiceSetPoolProcedure:
 			berthServiceSetPoolHandler.ServeHTTP(w, r)
+		case BerthServiceSetBrakeProcedure:
+			berthServiceSetBrakeHandler.ServeHTTP(w, r)
+		case BerthServiceOverviewProcedure:
+			berthServiceOverviewHandler.ServeHTTP(w, r)
 		case BerthServiceInfoProcedure:
 			berthServiceInfoHandler.ServeHTTP(w, r)
 		default:
@@ -489,6 +551,14 @@ func (UnimplementedBerthServiceHandler) Pools(context.Context, *v1.PoolsRequest)
 
 func (UnimplementedBerthServiceHandler) SetPool(context.Context, *v1.SetPoolRequest) (*v1.SetPoolResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("berth.v1.BerthService.SetPool is not implemented"))
+}
+
+func (UnimplementedBerthServiceHandler) SetBrake(context.Context, *v1.SetBrakeRequest) (*v1.SetBrakeResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("berth.v1.BerthService.SetBrake is not implemented"))
+}
+
+func (UnimplementedBerthServiceHandler) Overview(context.Context, *v1.OverviewRequest) (*v1.OverviewResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("berth.v1.BerthService.Overview is not implemented"))
 }
 
 func (UnimplementedBerthServiceHandler) Info(context.Context, *v1.InfoRequest) (*v1.InfoResponse, error) {

@@ -1,0 +1,64 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/berthd/berth"
+)
+
+// Pools lists the pools that have workers or settings, with what they are set to.
+func (d *Daemon) Pools(ctx context.Context) (map[berth.PoolID]berth.Pool, error) {
+	var out map[berth.PoolID]berth.Pool
+	err := d.call(ctx, func(l *loop) { out = l.poolSettings() })
+	return out, err
+}
+
+func (l *loop) poolSettings() map[berth.PoolID]berth.Pool {
+	out := make(map[berth.PoolID]berth.Pool)
+	for p, n := range l.brakes.alive {
+		if n > 0 {
+			out[p] = berth.Pool{Strategy: berth.StrategySpread}
+		}
+	}
+	for k, f := range l.view.facts {
+		if r, ok := f.Record.(*berth.Pool); ok {
+			out[berth.PoolID(k.ID)] = *r
+		}
+	}
+	for p, s := range out {
+		s.BrakePolicy = s.Over(berth.DefaultBrake)
+		out[p] = s
+	}
+	return out
+}
+
+// SetPool sets how a pool chooses among the workers that fit, and when it brakes.
+// What is empty or zero stays as it is.
+func (d *Daemon) SetPool(ctx context.Context, id berth.PoolID, next berth.Pool) error {
+	if err := berth.CheckID("pool", string(id)); err != nil {
+		return err
+	}
+	var known berth.Strategy
+	if next.Strategy != "" && known.UnmarshalText([]byte(next.Strategy)) != nil {
+		return &berth.FieldError{Field: "strategy", Value: string(next.Strategy), Problem: "is unknown", Bound: "spread, binpack"}
+	}
+	if err := next.Validate(); err != nil {
+		return err
+	}
+	err := d.store.SetPool(ctx, id, func(was berth.Pool) berth.Pool {
+		if next.Strategy != "" {
+			was.Strategy = next.Strategy
+		}
+		was.BrakePolicy = next.Over(was.BrakePolicy)
+		return was
+	})
+	if err != nil {
+		return fmt.Errorf("set pool %s: %w", id, err)
+	}
+	facts, err := d.store.Get(ctx, poolKey(id))
+	if err != nil {
+		return fmt.Errorf("read pool %s back: %w", id, err)
+	}
+	return d.call(ctx, func(l *loop) { l.takeFacts(facts) }) // who sets it sees it
+}

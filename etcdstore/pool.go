@@ -1,0 +1,61 @@
+package etcdstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/berthd/berth"
+)
+
+// SetBrake replaces a pool's brake as it was seen at ModRevision was, 0 for none;
+// nil deletes it. Of daemons that judge the same loss at once, one writes: the
+// others get a *ConflictError with what it wrote.
+func (s *Store) SetBrake(ctx context.Context, p berth.PoolID, was berth.Revision, next *berth.Brake) (berth.Fact, error) {
+	k := berth.Key{Kind: berth.KindBrake, ID: string(p)}
+	t := &txn{id: s.NewTxnID()}
+	t.compare(k, modIs, was)
+	if next == nil {
+		t.delete(k)
+	} else {
+		rec := *next
+		rec.Header = t.header()
+		if err := t.put(s, k, &rec, was); err != nil {
+			return berth.Fact{}, fmt.Errorf("brake of pool %s: %w", p, err)
+		}
+	}
+	res, err := s.commit(ctx, t)
+	if err != nil {
+		return berth.Fact{}, fmt.Errorf("brake of pool %s: %w", p, err)
+	}
+	return find(res.Facts, k), nil
+}
+
+// SetPool changes the settings of a pool: edit gets those there are, or the
+// defaults, and returns the next.
+func (s *Store) SetPool(ctx context.Context, p berth.PoolID, edit func(berth.Pool) berth.Pool) error {
+	k := berth.Key{Kind: berth.KindPool, ID: string(p)}
+	facts, err := s.Get(ctx, k)
+	for err == nil {
+		was, _ := find(facts, k).Record.(*berth.Pool)
+		if was == nil {
+			was = &berth.Pool{Strategy: berth.StrategySpread}
+		}
+		t := &txn{id: s.NewTxnID()}
+		t.compare(k, modIs, modOf(find(facts, k)))
+		rec := edit(*was)
+		rec.Header = t.header()
+		if err = t.put(s, k, &rec, modOf(find(facts, k))); err != nil {
+			break
+		}
+		if _, err = s.commit(ctx, t); err == nil {
+			return nil
+		}
+		conflict, ok := errors.AsType[*ConflictError](err)
+		if !ok {
+			break
+		}
+		facts, err = conflict.Facts, nil
+	}
+	return fmt.Errorf("settings of pool %s: %w", p, err)
+}
