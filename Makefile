@@ -99,6 +99,12 @@ chaos: ## etcd members, daemons, agents: killed, stopped, cut off under load (MI
 massloss: ## lose 100 of 200 hollow workers for 60 s, with the brake and without
 	$(GO) test -count=1 -timeout 30m -run 'TestMassLoss$$' -v ./integration/ -massloss
 
+# Arguments of the command: -every, -jobs, -sieve, -seeds, -limit, -doc docs/robustness.md.
+MUTANTS ?=
+.PHONY: mutants
+mutants: ## plant known bugs, one by one: the tests must find each (PATCHES=folder of others, ONLY=name)
+	$(GO) run ./robustness/mutants $(if $(PATCHES),-patches '$(abspath $(PATCHES))') $(if $(ONLY),-only '$(ONLY)') $(MUTANTS)
+
 .PHONY: generate
 generate: ## write the code of the protobuf service anew
 	$(GO) generate ./...

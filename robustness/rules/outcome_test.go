@@ -1,0 +1,184 @@
+package rules
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/berthd/berth"
+)
+
+// An unknown outcome is settled by sending the same again: whichever of the two
+// was lost, the transaction has been applied once, and its sender knows.
+func TestUnknown_Settled(t *testing.T) {
+	for name, applied := range map[string]bool{"request lost": false, "answer lost": true} {
+		bubbleSub(t, name, func(r *rig) {
+			r.scene()
+			p := r.placement("w", "pending")
+			sent := 0
+			r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
+				if !writes(req) {
+					return apply()
+				}
+				if sent++; sent > 1 {
+					return apply()
+				}
+				if applied {
+					if _, err := apply(); err != nil {
+						r.t.Error(err)
+					}
+				}
+				return nil, errLost
+			})
+			res, err := r.Commit(r.t.Context(), p)
+			if err != nil {
+				r.t.Fatalf("commit: %v, want it settled", err)
+			}
+			a, mod := r.allocation("w", "pending")
+			if a == nil || a.Txn != p.ID || len(res.Facts) == 0 {
+				r.t.Errorf("allocation %+v at %d after it was settled", a, mod)
+			}
+			if v := r.kv("allocations/w/pending").Version; v != 1 {
+				r.t.Errorf("the allocation was written %d times", v)
+			}
+		})
+	}
+}
+
+// A transaction whose first copy comes late, after a read would have said that
+// it was not applied: what the sender is told is what is in the store at the end.
+func TestUnknown_LateCopy(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.scene()
+		p := r.placement("w", "pending")
+		var late func() (proto.Message, error)
+		r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
+			if writes(req) && late == nil {
+				late = apply
+				return nil, errLost
+			}
+			return apply()
+		})
+		_, err := r.Commit(r.t.Context(), p)
+		r.conn.between(nil)
+		if _, lateErr := late(); lateErr != nil {
+			r.t.Error(lateErr)
+		}
+		a, _ := r.allocation("w", "pending")
+		if told, is := err == nil, a != nil; told != is {
+			r.t.Errorf("the sender was told %v; the placement is in the store: %v", err, is)
+		}
+		if l, _ := r.ledger("w"); l.Count != 2 {
+			r.t.Errorf("the ledger counts %d, want 2", l.Count)
+		}
+	})
+}
+
+// A request that is applied twice by the network is one placement.
+func TestUnknown_Duplicate(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.scene()
+		p := r.placement("w", "pending")
+		r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
+			first, err := apply()
+			if writes(req) {
+				if _, err := apply(); err != nil {
+					r.t.Error(err)
+				}
+			}
+			return first, err
+		})
+		r.commit(p)
+		if l, _ := r.ledger("w"); l.Count != 2 {
+			r.t.Errorf("the ledger counts %d, want 2", l.Count)
+		}
+	})
+}
+
+// The deadline counts from the sending of the keepalive, however late the answer.
+func TestLease_DeadlineFromSending(t *testing.T) {
+	bubble(t, func(r *rig) {
+		lease, err := r.KeepLease(r.t.Context(), 9*time.Second)
+		r.ok(err)
+		if got, want := lease.Deadline(), r.clock()+9*time.Second; got != want {
+			r.t.Fatalf("deadline %s, want %s", got, want)
+		}
+		r.conn.between(func(_ proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
+			resp, err := apply()
+			<-time.After(2 * time.Second) // on its way back
+			return resp, err
+		})
+		ctx, cancel := contextOf(r)
+		ended := make(chan error, 1)
+		go func() { ended <- lease.Run(ctx) }()
+		<-lease.Renewed()
+		if got, most := lease.Deadline(), r.clock()-2*time.Second+9*time.Second; got > most {
+			r.t.Errorf("deadline %s, want at most %s: the lease is over then", got, most)
+		}
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			r.t.Errorf("the lease's end: %v", err)
+		}
+	})
+}
+
+// A heartbeat is a keepalive and no more: it writes nothing.
+func TestLease_HeartbeatWritesNothing(t *testing.T) {
+	bubble(t, func(r *rig) {
+		_, lease := r.worker("w")
+		before := r.revision()
+		ctx, cancel := contextOf(r)
+		ended := make(chan error, 1)
+		go func() { ended <- lease.Run(ctx) }()
+		for range 3 {
+			<-lease.Renewed()
+		}
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			r.t.Errorf("the lease's end: %v", err)
+		}
+		synctest.Wait()
+		if after := r.revision(); after != before {
+			r.t.Errorf("keepalives took the store from revision %d to %d", before, after)
+		}
+		if kv := r.kv("workers/w"); kv == nil || kv.Version != 1 {
+			r.t.Errorf("the presence key was put again: %+v", kv)
+		}
+	})
+}
+
+// A lease that is over is told as lost.
+func TestLease_Lost(t *testing.T) {
+	bubble(t, func(r *rig) {
+		lease, err := r.KeepLease(r.t.Context(), 3*time.Second)
+		r.ok(err)
+		r.ok(r.RevokeLease(r.t.Context(), lease.ID))
+		if err := lease.Run(r.t.Context()); err != nil {
+			r.t.Errorf("run: %v, want nil", err)
+		}
+		<-lease.Lost()
+		left, gone, err := r.LeaseRemaining(r.t.Context(), lease.ID)
+		if err != nil || !gone || left != 0 {
+			r.t.Errorf("remaining %s, gone %v, %v", left, gone, err)
+		}
+	})
+}
+
+// Two workers of one name: the key that lives stays as it is.
+func TestRegister_LivingKey(t *testing.T) {
+	bubble(t, func(r *rig) {
+		epoch, _ := r.worker("w")
+		lease, err := r.KeepLease(r.t.Context(), time.Minute)
+		r.ok(err)
+		if got, err := r.RegisterWorker(r.t.Context(), "w", r.registration(lease)); err == nil {
+			r.t.Errorf("registered in epoch %d over a living key", got)
+		}
+		if kv := r.kv("workers/w"); berth.Epoch(kv.ModRevision) != epoch {
+			r.t.Errorf("the living key was put again at %d", kv.ModRevision)
+		}
+	})
+}
