@@ -116,6 +116,25 @@ func TestBrake_HoldsUntilReleasedAndPaces(t *testing.T) {
 	}
 }
 
+// What was only placed has not run, and moves at once, braked or not.
+func TestBrake_PlacedMovesAtOnce(t *testing.T) {
+	b := newBraked(t, 5, 5)
+	for i := range 3 {
+		k := allocationKey(berth.WorkerID(fmt.Sprintf("l%d", i)), berth.RequestID(fmt.Sprintf("on-l%d", i)))
+		a, _ := record[berth.Allocation](b.view, k)
+		placed := *a
+		placed.State = berth.StatePlaced
+		b.take(berth.Fact{Key: k, Record: &placed, Create: b.rev})
+	}
+	b.store(berth.Brake{State: berth.BrakeEngaged, Size: 10, Lost: 5, Held: 5, BoundMS: 300_000})
+	if n := b.moves(0); n != 3 {
+		t.Errorf("%d moved at once, want the 3 that were only placed", n)
+	}
+	if n := b.moves(time.Minute); n != 0 {
+		t.Errorf("%d moved while the brake holds", n)
+	}
+}
+
 // The pool's size is what it was before the loss, in whichever order the loss is
 // looked at.
 func TestBrake_Size(t *testing.T) {

@@ -107,6 +107,11 @@ func printOverview(w io.Writer, o *berthv1.OverviewResponse, now time.Time) erro
 		bytesOf(in.GetStoreSizeBytes()), alarmText(in), in.GetArchived()); err != nil {
 		return err
 	}
+	if until := in.GetHoldUntil(); until != nil {
+		if _, err := fmt.Fprintf(w, "restored from a backup: nothing is placed for %s\n\n", short(until.AsTime().Sub(now))); err != nil {
+			return err
+		}
+	}
 	t := table{}
 	t.add("DAEMON", "VERSION", "AGE", "ADDRESS", "OWNS WORKERS")
 	for _, d := range o.GetDaemons() {
