@@ -162,7 +162,13 @@ func (p *proc) stop(signal syscall.Signal) int {
 // daemon starts the daemon, and returns when it answers.
 func (f *fleet) daemon() *proc {
 	f.t.Helper()
-	p := f.start("daemon", nil, binary(f.t), "daemon", "--data-dir", filepath.Join(f.dir, "data"), "--socket", f.socket(), "--listen", "", "--etcd-listen", f.etcd)
+	return f.daemonOn("data")
+}
+
+// daemonOn starts it on another data directory.
+func (f *fleet) daemonOn(data string) *proc {
+	f.t.Helper()
+	p := f.start("daemon", nil, binary(f.t), "daemon", "--data-dir", filepath.Join(f.dir, data), "--socket", f.socket(), "--listen", "", "--etcd-listen", f.etcd)
 	c := f.client()
 	defer c.Close()
 	for {

@@ -108,8 +108,13 @@ func dial(c *cli.Context, log *zap.Logger) (*clientv3.Client, error) {
 	if text := c.String("etcd-endpoints"); text != "" {
 		endpoints = text
 	}
+	return dialTo(c, log, strings.Split(endpoints, ",")...)
+}
+
+// dialTo connects to some of its members.
+func dialTo(c *cli.Context, log *zap.Logger, endpoints ...string) (*clientv3.Client, error) {
 	return etcdstore.Dial(etcdstore.DialOptions{
-		Endpoints: strings.Split(endpoints, ","), CA: c.String("etcd-ca"), Cert: c.String("etcd-cert"), Key: c.String("etcd-key"),
+		Endpoints: endpoints, CA: c.String("etcd-ca"), Cert: c.String("etcd-cert"), Key: c.String("etcd-key"),
 		Username: c.String("etcd-username"), PasswordFile: c.String("etcd-password-file"), Log: log,
 	})
 }

@@ -9,14 +9,28 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/berthd/berth"
 )
 
-// version is set by the build.
-var version = "unknown"
+// Set by the build: newestLayout, of a binary for tests of upgrades only, is the
+// newest layout of the store that it knows.
+var (
+	version      = "unknown"
+	newestLayout = ""
+)
+
+// knownLayout is 0, for the program's own, in every other binary.
+func knownLayout() int64 {
+	n, err := strconv.ParseInt(newestLayout, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
 
 func main() {
 	os.Exit(run(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
@@ -51,7 +65,7 @@ func newApp() *cli.App {
 			runCommand(), submitCommand(), listCommand(), getCommand(), watchCommand(), logsCommand(), cancelCommand(), explainCommand(),
 			workersCommand(), cordonCommand(), uncordonCommand(), drainCommand(), removeCommand(), poolsCommand(),
 			statusCommand(), brakeCommand(),
-			daemonCommand(), workerCommand(), fsckCommand(),
+			daemonCommand(), workerCommand(), fsckCommand(), backupCommand(), restoreCommand(),
 			versionCommand(), completionCommand(),
 		},
 		EnableBashCompletion: true,

@@ -73,7 +73,7 @@ func openNode(ctx context.Context, opts nodeOptions) (_ *node, err error) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if n.store, err = etcdstore.New(n.client, etcdstore.Options{Prefix: opts.prefix, Log: opts.log.Named("store"), Registerer: registry}); err != nil {
+	if n.store, err = etcdstore.New(n.client, etcdstore.Options{Prefix: opts.prefix, Layout: knownLayout(), Log: opts.log.Named("store"), Registerer: registry}); err != nil {
 		return n, err
 	}
 	opts.daemon.Registerer = registry

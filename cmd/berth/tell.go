@@ -7,6 +7,7 @@ import (
 
 	"github.com/berthd/berth/api/mtls"
 	"github.com/berthd/berth/client"
+	"github.com/berthd/berth/daemon/backup"
 	"github.com/berthd/berth/daemon/embed"
 	"github.com/berthd/berth/etcdstore"
 	"github.com/berthd/berth/worker"
@@ -37,6 +38,12 @@ func nextStep(err error) string {
 		return "give --tls-cert, --tls-key and --tls-ca; docs/runbook.md shows how to make them"
 	case errors.Is(err, embed.ErrLocked):
 		return "stop the other daemon, or give --data-dir another directory"
+	case errors.Is(err, backup.ErrExists):
+		return "give another name, or --force to write over it"
+	case errors.Is(err, backup.ErrNotEmpty):
+		return "give --data-dir another directory, or move what is there away: nothing is restored over a store"
+	case errors.Is(err, etcdstore.ErrNotBumped):
+		return "restore it with etcdutl snapshot restore --bump-revision --mark-compacted first; docs/runbook.md has the steps"
 	case errors.Is(err, worker.ErrNameTaken):
 		return "give --name another name, or --wait-for-name to wait for the end of the other's lease"
 	case errors.Is(err, worker.ErrStateDirLocked):

@@ -89,7 +89,7 @@ func runWorker(c *cli.Context) error {
 			log.Warn("close etcd's client", zap.Error(err))
 		}
 	}()
-	store, err := etcdstore.New(client, etcdstore.Options{Prefix: c.String("prefix"), Log: log.Named("store")})
+	store, err := etcdstore.New(client, etcdstore.Options{Prefix: c.String("prefix"), Layout: knownLayout(), Log: log.Named("store")})
 	if err != nil {
 		return usage("%w", err)
 	}

@@ -37,6 +37,17 @@ type Options struct {
 	Log        *zap.Logger
 }
 
+// The member, and where its data is within the data directory. A restored store
+// must have the same.
+const (
+	MemberName = "berth"
+	StoreDir   = "etcd"
+	peerHost   = "127.0.0.1:2380"
+)
+
+// PeerURL is what the member is known by to itself alone.
+func PeerURL() string { return "http://" + peerHost }
+
 // maxTxnOps is far above what a plan needs, so that batches are bounded by size.
 const maxTxnOps = 10_000
 
@@ -72,7 +83,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	if err := opts.checkListen(); err != nil {
 		return nil, err
 	}
-	lock, err := lockDir(opts.Dir)
+	lock, err := Lock(opts.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +119,7 @@ func (s *Server) start(ctx context.Context, opts Options) (err error) {
 
 func config(opts Options, closing *atomic.Bool) *server.Config {
 	cfg := server.NewConfig()
-	cfg.Name, cfg.Dir = "berth", filepath.Join(opts.Dir, "etcd")
+	cfg.Name, cfg.Dir = MemberName, filepath.Join(opts.Dir, StoreDir)
 	client := url.URL{Scheme: "http", Host: opts.Listen}
 	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
 	if opts.ListenTLS != "" {
@@ -121,7 +132,7 @@ func config(opts Options, closing *atomic.Bool) *server.Config {
 	}
 	// The only member never calls itself: any free port will do.
 	cfg.ListenPeerUrls = []url.URL{{Scheme: "http", Host: "127.0.0.1:0"}}
-	cfg.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: "127.0.0.1:2380"}}
+	cfg.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: peerHost}}
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
 	cfg.InitialClusterToken = rand.Text() // of a new store only: no two have one cluster id
 	cfg.QuotaBackendBytes = opts.QuotaBytes

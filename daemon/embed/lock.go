@@ -12,12 +12,15 @@ import (
 // ErrLocked says that another process uses the data directory.
 var ErrLocked = errors.New("the data directory is in use")
 
-// lockDir makes the directory ours. etcd's own lock would wait without a word.
-func lockDir(dir string) (*os.File, error) {
+// LockFile is within the data directory.
+const LockFile = "lock"
+
+// Lock makes the directory ours. etcd's own lock would wait without a word.
+func Lock(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
-	path := filepath.Join(dir, "lock")
+	path := filepath.Join(dir, LockFile)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock data directory: %w", err)
