@@ -56,6 +56,14 @@ type Plan struct {
 	Cancels []CancelPending
 	Intents []IntentWrite
 	Removes []Removal
+	Guards  []Guard
+}
+
+// Guard is a key that a plan does not change and yet depends on: it must be at
+// that ModRevision, 0 for absent. A plan of guards alone is empty.
+type Guard struct {
+	Key Key
+	Was Revision
 }
 
 // LedgerWrite replaces a worker's ledger. Was is the ModRevision it was made

@@ -66,6 +66,8 @@ type StopOrder struct {
 	Reason   StopReason `json:"reason"`
 	Deadline time.Time  `json:"deadline"` // SIGKILL falls then at the latest
 	Message  string     `json:"message,omitempty"`
+
+	ReplacedBy RequestID `json:"replaced_by,omitempty"` // with StopDrain: the successor that runs; it is not to run again
 }
 
 // Exit is how an attempt ended.
@@ -103,4 +105,5 @@ type Archive struct {
 	PlacedAt    time.Time `json:"placed_at,omitzero"`
 	StartedAt   time.Time `json:"started_at,omitzero"`
 	EndedAt     time.Time `json:"ended_at"`
+	ReplacedBy  RequestID `json:"replaced_by,omitempty"` // with EndReplaced
 }

@@ -31,6 +31,9 @@ type Request struct {
 	RunLimitMS     int64 `json:"run_limit_ms,omitempty"`     // 0: none
 	PendingLimitMS int64 `json:"pending_limit_ms,omitempty"` // 0: none; then EXPIRED
 	KeepMS         int64 `json:"on_disconnect_keep_ms,omitempty"`
+
+	OnDrain  OnDrain   `json:"on_drain,omitempty"` // empty: stop
+	Replaces RequestID `json:"replaces,omitempty"` // set by a daemon, in a successor
 }
 
 // Membership makes a request a member of a group.
@@ -109,6 +112,9 @@ func (r Request) Normalize() Request {
 	setDefault(&r.Retry.BackoffMS, DefaultBackoffMS)
 	setDefault(&r.StopTimeoutMS, DefaultStopTimeoutMS)
 	setDefault(&r.StartTimeoutMS, DefaultStartTimeoutMS)
+	if r.OnDrain == OnDrainStop {
+		r.OnDrain = "" // one way to say it, so that equal requests have equal digests
+	}
 	return r
 }
 

@@ -101,11 +101,12 @@ const (
 	EndRunLimit     EndReason = "run_limit"
 	EndPendingLimit EndReason = "pending_limit"
 	EndWorkerLost   EndReason = "worker_lost"
+	EndReplaced     EndReason = "replaced" // its successor runs in its place
 )
 
 var allEndReasons = []EndReason{
 	EndExited, EndSignaled, EndOOM, EndStartFailed, EndStartTimeout, EndRejected,
-	EndCancelled, EndPreempted, EndDrained, EndRunLimit, EndPendingLimit, EndWorkerLost,
+	EndCancelled, EndPreempted, EndDrained, EndRunLimit, EndPendingLimit, EndWorkerLost, EndReplaced,
 }
 
 // UnmarshalText rejects every word that is not a reason.

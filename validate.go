@@ -10,7 +10,7 @@ import (
 // Validate checks every bound of a normalized request; its errors are *FieldError.
 func (r Request) Validate() error {
 	checks := []func() error{
-		r.validateNames, r.validateCommand, r.validateSelectors, r.validateTimes, r.validateGroup,
+		r.validateNames, r.validateCommand, r.validateSelectors, r.validateTimes, r.validateGroup, r.validateDrain,
 		func() error { return inField("resources.", r.Resources.validate()) },
 		r.validateSize,
 	}

@@ -14,8 +14,10 @@ import (
 // archived is what the view keeps of an archive record: the record itself may
 // be as large as its request.
 type archived struct {
-	digest  string
-	endedAt time.Time
+	digest      string
+	submittedAt time.Time
+	endedAt     time.Time
+	replacedBy  berth.RequestID
 }
 
 // Of the archive: how many records one purge deletes, and how many of the last

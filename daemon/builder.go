@@ -190,6 +190,12 @@ func (b *builder) stop(k berth.Key, a *berth.Allocation, mod berth.Revision, ord
 	b.add(opsStop, bytesStop, k)
 }
 
+// guard makes the plan depend on keys that it does not change.
+func (b *builder) guard(guards ...berth.Guard) {
+	b.plan.Guards = append(b.plan.Guards, guards...)
+	b.ops += len(guards)
+}
+
 // intent rewrites an intent that is there.
 func (b *builder) intent(w berth.WorkerID, next berth.Intent, was berth.Revision) {
 	b.plan.Intents = append(b.plan.Intents, berth.IntentWrite{Worker: w, Was: was, Intent: next})
@@ -206,7 +212,7 @@ func (b *builder) remove(r berth.Removal) {
 func (b *builder) cancel(id berth.RequestID, sub *berth.Submission, prog *berth.Progress, progMod berth.Revision, v verdict) {
 	a := berth.Archive{
 		Digest: sub.Digest, Spec: sub.Spec, State: v.state, Reason: v.reason, Message: v.message,
-		SubmittedAt: sub.SubmittedAt, EndedAt: b.now.UTC(),
+		SubmittedAt: sub.SubmittedAt, EndedAt: b.now.UTC(), ReplacedBy: v.replacedBy,
 	}
 	if prog != nil {
 		a.Attempt = prog.Attempt - 1 // of the last one that there was

@@ -71,6 +71,7 @@ type leaving struct {
 	allocation *berth.Allocation
 	mod        berth.Revision
 	submission *berth.Submission
+	heir       heir
 }
 
 // before is a total order: what matters least, then what loses least, goes first.
@@ -82,6 +83,16 @@ func (a leaving) before(b leaving) int {
 	)
 }
 
+// emptying is the containers of a worker that is emptied.
+type emptying struct {
+	left      []leaving // that are not told to stop, nor being replaced, in the order in which they go
+	replacing int       // that have a successor on its way
+	stopping  int
+}
+
+// moving counts those that are on their way: the pace bounds them.
+func (c emptying) moving() int { return c.stopping + c.replacing }
+
 // lookDrain lets the next containers of a worker go, as far as its pace allows.
 // What is not paced, lookAllocation stops by itself.
 func (l *loop) lookDrain(w berth.WorkerID, b *builder) {
@@ -89,43 +100,48 @@ func (l *loop) lookDrain(w berth.WorkerID, b *builder) {
 	if in == nil || !in.Empties() {
 		return
 	}
-	left, stopping := l.leavingOf(w)
-	p := paceOf(in, stopping, b.now)
+	c := l.emptyingOf(w)
+	p := paceOf(in, c.moving(), b.now)
 	if !p.at.IsZero() {
 		l.timers.set(workerKey(w), p.at)
 	}
 	switch {
-	case len(left) == 0:
-	case p.all:
+	case p.all && len(c.left)+c.replacing > 0:
 		l.markAllocationsOf(w)
-	case p.may > 0 && l.myTurn(w, mod, stopping, b.now):
-		l.letGo(w, in, mod, left[:min(p.may, len(left))], b)
+	case p.may > 0 && len(c.left) > 0 && l.myTurn(w, mod, c.moving(), b.now):
+		l.letGo(w, in, mod, c.left[:min(p.may, len(c.left))], b)
 	}
 }
 
-// leavingOf are the containers of a worker that run and are not told to stop, in
-// the order in which they go, and how many are stopping.
-func (l *loop) leavingOf(w berth.WorkerID) (left []leaving, stopping int) {
+func (l *loop) emptyingOf(w berth.WorkerID) (c emptying) {
 	for id := range l.view.allocs[w] {
 		a, mod := l.view.allocation(w, id)
 		sub, _ := l.view.submission(id)
 		switch {
 		case a == nil || sub == nil || !a.State.MayRun():
 		case a.Stop != nil:
-			stopping++
+			c.stopping++
 		default:
-			left = append(left, leaving{id, a, mod, sub})
+			one := leaving{id: id, allocation: a, mod: mod, submission: sub}
+			if sub.Spec.OnDrain == berth.OnDrainReplace {
+				_, one.heir = l.heirOf(sub, a.Attempt)
+			}
+			if one.heir == heirNone || one.heir == heirEnded {
+				c.left = append(c.left, one)
+			} else {
+				c.replacing++
+			}
 		}
 	}
-	slices.SortFunc(left, leaving.before)
-	return left, stopping
+	slices.SortFunc(c.left, leaving.before)
+	return c
 }
 
 // myTurn says whether this daemon keeps the pace of a worker now: the owner at
 // once, another when the owner has not for stepInAfter. Nobody does from a view
 // that may lack a stop which another daemon ordered: every stop under a pace also
 // rewrites the intent, so a watch that has passed the intent has told of all.
-func (l *loop) myTurn(w berth.WorkerID, mod berth.Revision, stopping int, now time.Time) bool {
+func (l *loop) myTurn(w berth.WorkerID, mod berth.Revision, moving int, now time.Time) bool {
 	if mod > l.view.revision {
 		l.timers.set(workerKey(w), now.Add(viewPause))
 		return false
@@ -133,7 +149,7 @@ func (l *loop) myTurn(w berth.WorkerID, mod berth.Revision, stopping int, now ti
 	if l.owns(string(w)) {
 		return true
 	}
-	turn := berth.State(strconv.FormatInt(int64(mod), 10) + "/" + strconv.Itoa(stopping))
+	turn := berth.State(strconv.FormatInt(int64(mod), 10) + "/" + strconv.Itoa(moving))
 	due := l.firstSeen(intentKey(w), turn, now).Add(stepInAfter)
 	if now.Before(due) {
 		l.timers.set(workerKey(w), due)
@@ -145,7 +161,7 @@ func (l *loop) myTurn(w berth.WorkerID, mod berth.Revision, stopping int, now ti
 // viewPause is how soon to look again at what the watch is about to tell.
 const viewPause = 5 * time.Millisecond
 
-// letGo orders stops, and rewrites the intent in the same transaction: two daemons
+// letGo orders stops, or submits successors, and rewrites the intent in the same transaction: two daemons
 // that both find room in the pace cannot both use it.
 func (l *loop) letGo(w berth.WorkerID, in *berth.Intent, mod berth.Revision, who []leaving, b *builder) {
 	ordered := false
@@ -155,6 +171,10 @@ func (l *loop) letGo(w berth.WorkerID, in *berth.Intent, mod berth.Revision, who
 			continue
 		}
 		ordered = true
+		if c.submission.Spec.OnDrain == berth.OnDrainReplace && c.heir == heirNone {
+			l.succeed(k, c.allocation, c.mod, c.submission, b)
+			continue
+		}
 		b.stop(k, c.allocation, c.mod, drainOrder(in, &c.submission.Spec, b.now))
 	}
 	if !ordered {

@@ -16,6 +16,9 @@ type circumstances struct {
 	brake       brakeHold   // of a lost worker's pool
 	cancel      *cancelOrder
 	intent      *berth.Intent // with the worker
+	replace     bool          // the request asks for a successor that runs before it is stopped
+	successor   berth.RequestID
+	heir        heir // how the successor stands
 	runLimit    time.Duration
 	stopTimeout time.Duration
 	now         time.Time
@@ -31,11 +34,15 @@ type brakeHold struct {
 // nothing until a moment (zero: until something about it changes).
 type duty struct {
 	end     cause
+	submit  bool // its successor
 	gone    bool // compare that the worker's epoch is over
 	stop    *berth.StopOrder
 	message string
 	at      time.Time
 }
+
+// idle says whether there is nothing to do now.
+func (d duty) idle() bool { return d.end == "" && d.stop == nil && !d.submit }
 
 // stepInAfter is how long a daemon leaves to another what the other owns.
 const stepInAfter = 200 * time.Millisecond
@@ -43,7 +50,7 @@ const stepInAfter = 200 * time.Millisecond
 // decide is pure: it maps circumstances to a duty.
 func decide(c circumstances) duty {
 	d := c.owed()
-	if (d.end != "" || d.stop != nil) && !c.mine && c.cancel == nil {
+	if !d.idle() && !c.mine && c.cancel == nil {
 		if due := c.firstSeen.Add(stepInAfter); c.now.Before(due) {
 			return duty{at: due}
 		}
@@ -70,10 +77,36 @@ func (c circumstances) owed() duty {
 		return c.order(berth.StopCancel, c.cancel.message)
 	case a.Stop != nil:
 		return duty{}
-	case c.intent.Empties() && paceOf(c.intent, 0, c.now).all:
-		return c.order(berth.StopDrain, c.intent.Message)
-	case c.runLimit > 0 && !a.StartedAt.IsZero():
+	}
+	if d := c.drained(); !d.idle() {
+		return d
+	}
+	if c.runLimit > 0 && !a.StartedAt.IsZero() {
 		return later(c.now, a.StartedAt.Add(c.runLimit), c.order(berth.StopRunLimit, "ran for its limit of "+c.runLimit.String()))
+	}
+	return duty{}
+}
+
+// drained is the duty that a drain puts on a container that runs. Under a pace,
+// lookDrain does what begins; what was begun is gone on with here.
+func (c circumstances) drained() duty {
+	if !c.intent.Empties() {
+		return duty{}
+	}
+	p := paceOf(c.intent, 0, c.now)
+	m := moveStop
+	if c.replace {
+		m = moveOf(c.heir, p.late)
+	}
+	switch {
+	case m == moveHand:
+		d := c.order(berth.StopDrain, c.intent.Message)
+		d.stop.ReplacedBy = c.successor
+		return d
+	case m == moveSubmit && (p.all || !c.intent.Paced()): // it disturbs nobody: not put off to the deadline
+		return duty{submit: true}
+	case m == moveStop && p.all:
+		return c.order(berth.StopDrain, c.intent.Message)
 	}
 	return duty{}
 }

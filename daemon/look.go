@@ -135,21 +135,30 @@ func (l *loop) lookAllocation(k berth.Key, b *builder) {
 	}
 	_, epoch := l.view.worker(w)
 	in := l.view.intent(w)
-	d := decide(circumstances{
+	order, guards := l.cancelOf(id, sub, b.now)
+	c := circumstances{
 		allocation: a, workerEpoch: epoch, mine: l.owns(string(w)),
 		firstSeen: l.firstSeen(k, a.State, b.now), graceEnds: l.graceOf(w, a.Epoch), brake: l.holdOf(w, id, b.now),
-		cancel: l.cancels[id], intent: &in,
+		cancel: order, intent: &in, replace: sub.Spec.OnDrain == berth.OnDrainReplace,
 		runLimit:    time.Duration(sub.Spec.RunLimitMS) * time.Millisecond,
 		stopTimeout: time.Duration(sub.Spec.StopTimeoutMS) * time.Millisecond,
 		now:         b.now,
-	})
+	}
+	if c.replace && in.Empties() {
+		l.findHeir(&c, sub, w)
+	}
+	d := decide(c)
 	switch {
 	case !d.at.IsZero():
 		l.timers.set(k, d.at)
-	case (d.stop != nil || d.end != "") && !b.claim(id, k):
+	case d.idle() || !b.claim(id, k):
+	case d.submit:
+		l.succeed(k, a, mod, sub, b)
 	case d.stop != nil:
 		b.stop(k, a, mod, d.stop)
-	case d.end != "":
+		b.guard(l.guardsOf(d, guards)...)
+	default:
+		b.guard(guards...)
 		b.end(ending{
 			id: id, worker: w, submission: sub, progress: prog, allocation: a,
 			cause: d.end, message: d.message, now: b.now,
@@ -214,12 +223,22 @@ func (l *loop) corrupt(id berth.RequestID) bool {
 
 // closing ends a pending request that was cancelled or has waited too long.
 func (l *loop) closing(id berth.RequestID, sub *berth.Submission, prog *berth.Progress, mod berth.Revision, b *builder) bool {
-	if c := l.cancels[id]; c != nil {
+	if c, guards := l.cancelOf(id, sub, b.now); c != nil {
 		l.queue.remove(id)
 		if !b.claim(id, requestKey(id)) {
 			return true
 		}
+		b.guard(guards...)
 		b.cancel(id, sub, prog, mod, verdict{state: berth.StateCancelled, reason: berth.EndCancelled, message: c.message})
+		return true
+	}
+	if by, guards := l.replacement(id, sub); by != "" {
+		l.queue.remove(id)
+		if !b.claim(id, requestKey(id)) {
+			return true
+		}
+		b.guard(guards...)
+		b.cancel(id, sub, prog, mod, replacedBy(by))
 		return true
 	}
 	if sub.Spec.PendingLimitMS == 0 {

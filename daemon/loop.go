@@ -30,6 +30,9 @@ type loop struct {
 	brakes  brakes
 	starts  map[berth.WorkerID]*starts
 	cancels map[berth.RequestID]*cancelOrder
+
+	successors map[berth.RequestID]berth.RequestID // original: the successor that has not ended
+
 	members []berth.DaemonID // sorted
 
 	incoming submissions
@@ -66,7 +69,8 @@ func newLoop(d *Daemon) *loop {
 		due:  newDueKeys(),
 		seen: make(map[berth.Key]sighting), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
-		incoming: newSubmissions(), archive: newArchiveIndex(),
+		successors: make(map[berth.RequestID]berth.RequestID),
+		incoming:   newSubmissions(), archive: newArchiveIndex(),
 		batch: fullBatch, metrics: d.metrics, brakes: newBrakes(),
 	}
 }

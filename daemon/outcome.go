@@ -42,6 +42,13 @@ type verdict struct {
 	charge  bool // uses up an attempt of the retry policy
 	backoff bool
 	avoid   bool // the worker failed to start it
+
+	replacedBy berth.RequestID // with EndReplaced
+}
+
+// replacedBy ends a request in whose place its successor runs.
+func replacedBy(by berth.RequestID) verdict {
+	return verdict{state: berth.StateCancelled, reason: berth.EndReplaced, message: "replaced by " + string(by), replacedBy: by}
 }
 
 // judge decides what follows an attempt. It is pure: same ending, same verdict.
@@ -93,6 +100,9 @@ func stopped(a *berth.Allocation) (verdict, bool) {
 	case berth.StopRunLimit:
 		return verdict{state: berth.StateFailed, reason: berth.EndRunLimit, message: a.Stop.Message}, true
 	case berth.StopDrain:
+		if by := a.Stop.ReplacedBy; by != "" {
+			return replacedBy(by), true
+		}
 		return verdict{state: berth.StatePending, reason: berth.EndDrained}, true
 	case berth.StopPreempt:
 		return verdict{state: berth.StatePending, reason: berth.EndPreempted}, true
@@ -132,7 +142,7 @@ func (e ending) archive(v verdict) *berth.Archive {
 		State: v.state, Reason: v.reason, Message: v.message,
 		Attempt: e.allocation.Attempt, Worker: e.worker, Exit: e.allocation.Exit,
 		SubmittedAt: e.submission.SubmittedAt, PlacedAt: e.allocation.PlacedAt,
-		StartedAt: e.allocation.StartedAt, EndedAt: e.now,
+		StartedAt: e.allocation.StartedAt, EndedAt: e.now, ReplacedBy: v.replacedBy,
 	}
 }
 

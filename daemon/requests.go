@@ -30,6 +30,7 @@ func (l *loop) status(id berth.RequestID) (Status, bool) {
 		s.State, s.Worker, s.Share, s.Exit, s.Stop = a.State, w, &a.Share, a.Exit, a.Stop
 		s.PlacedAt, s.StartedAt = a.PlacedAt, a.StartedAt
 	}
+	s.ReplacedBy = l.successors[id]
 	if s.State == berth.StatePending {
 		s.Verdict = l.queue.verdict(id)
 		s.Blocked = s.Verdict != nil
@@ -52,7 +53,7 @@ func archiveStatus(id berth.RequestID, a *berth.Archive, rev berth.Revision) Sta
 	return Status{
 		ID: id, State: a.State, Reason: a.Reason, Message: a.Message, Attempt: a.Attempt, Worker: a.Worker,
 		Exit: a.Exit, Spec: a.Spec, SubmittedAt: a.SubmittedAt, PlacedAt: a.PlacedAt,
-		StartedAt: a.StartedAt, EndedAt: a.EndedAt, Revision: rev,
+		StartedAt: a.StartedAt, EndedAt: a.EndedAt, ReplacedBy: a.ReplacedBy, Revision: rev,
 	}
 }
 

@@ -35,7 +35,8 @@ type Status struct {
 	EndedAt      time.Time
 	NotBefore    time.Time
 	Blocked      bool
-	Verdict      *berth.Verdict // when blocked
+	Verdict      *berth.Verdict  // when blocked
+	ReplacedBy   berth.RequestID // runs in its place, or is about to
 	Revision     berth.Revision
 }
 

@@ -93,6 +93,9 @@ func (d *Daemon) prepare(r berth.Request) (*submission, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
+	if r.Replaces != "" {
+		return nil, &berth.FieldError{Field: "replaces", Value: string(r.Replaces), Problem: "is given", Bound: "nothing: a daemon sets it, in the successor of a request"}
+	}
 	if r.Group != nil {
 		return nil, fmt.Errorf("group: %w: requests are placed one by one", ErrUnsupported)
 	}

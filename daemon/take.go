@@ -50,7 +50,7 @@ func (l *loop) takeFacts(facts []berth.Fact) int {
 func (l *loop) takeFact(f berth.Fact) bool {
 	if a, ok := f.Record.(*berth.Archive); ok {
 		l.archive.remember(berth.RequestID(f.Key.ID), a)
-		f.Record = &archived{digest: a.Digest, endedAt: a.EndedAt}
+		f.Record = &archived{digest: a.Digest, submittedAt: a.SubmittedAt, endedAt: a.EndedAt, replacedBy: a.ReplacedBy}
 	}
 	old, changed := l.view.apply(f)
 	if !changed {
@@ -66,6 +66,10 @@ func (l *loop) takeFact(f berth.Fact) bool {
 
 // mark makes due what a changed fact may concern.
 func (l *loop) mark(f, old berth.Fact) {
+	switch f.Key.Kind {
+	case berth.KindRequest, berth.KindState, berth.KindAllocation, berth.KindArchive:
+		l.noteKin(f, old)
+	}
 	switch f.Key.Kind {
 	case berth.KindRequest, berth.KindState:
 		l.due.add(requestKey(berth.RequestID(f.Key.ID)))
@@ -123,6 +127,9 @@ func (l *loop) markWorker(f, old berth.Fact) {
 func (l *loop) markAllocationsOf(w berth.WorkerID) {
 	for _, id := range slices.Sorted(maps.Keys(l.view.allocs[w])) {
 		l.due.add(allocationKey(w, id))
+		if by := l.successors[id]; by != "" {
+			l.markKin(by)
+		}
 	}
 }
 

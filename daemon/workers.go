@@ -51,7 +51,7 @@ func (l *loop) workerStatus(id berth.WorkerID) (WorkerStatus, bool) {
 	ledger, _ := l.view.ledger(id)
 	s := WorkerStatus{ID: id, Epoch: epoch, Intent: l.view.intent(id), Count: len(l.view.allocs[id])}
 	if s.Intent.Empties() {
-		_, s.Stopping = l.leavingOf(id)
+		s.Stopping = l.emptyingOf(id).moving()
 	}
 	if ledger != nil {
 		s.Ledger = *ledger

@@ -45,7 +45,7 @@ func (s *Store) checkSize(t *txn) error {
 func (s *Store) encodePlan(p *berth.Plan) (*txn, error) {
 	t := &txn{id: p.ID}
 	steps := []func(*Store, *berth.Plan) error{
-		t.submits, t.ledgers, t.places, t.ends, t.stops, t.cancels, t.intents, t.removes,
+		t.submits, t.ledgers, t.places, t.ends, t.stops, t.cancels, t.intents, t.removes, t.guards,
 	}
 	for _, step := range steps {
 		if err := step(s, p); err != nil {
@@ -157,6 +157,14 @@ func (t *txn) stops(s *Store, p *berth.Plan) error {
 		if err := t.put(s, k, &w.Allocation, w.AllocationWas); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// guards compare what the plan depends on besides what it changes.
+func (t *txn) guards(_ *Store, p *berth.Plan) error {
+	for _, g := range p.Guards {
+		t.compare(g.Key, modIs, g.Was)
 	}
 	return nil
 }

@@ -51,6 +51,7 @@ func exampleRequest() berth.Request {
 		AffinityKey: "vision-model", Labels: map[string]string{"team": "vision"}, Group: &berth.Membership{ID: "run-3", Size: 2, MinCount: 2},
 		Retry:         berth.RetryPolicy{MaxAttempts: 3, OnFailure: true, BackoffMS: 100},
 		StopTimeoutMS: 10_000, StartTimeoutMS: 10_000, RunLimitMS: 3_600_000, PendingLimitMS: 600_000, KeepMS: 5_000,
+		OnDrain: berth.OnDrainReplace, Replaces: "train-6",
 	}
 }
 
@@ -93,12 +94,12 @@ func examples(t *testing.T) map[berth.Kind]any {
 		berth.KindAllocation: &berth.Allocation{
 			Header: h, State: berth.StateExited, Attempt: 2, Epoch: 17, PlanID: "3f9c2d51-1a4", Tenant: "vision", Share: share(),
 			QuotaBlock: "d1", Group: "run-3", GroupAttempt: 1, StartTimeoutMS: 10_000, KeepMS: 5_000, PlacedAt: at(5), StartedAt: at(6),
-			Stop: &berth.StopOrder{Reason: berth.StopRunLimit, Deadline: at(58), Message: "ran for an hour"}, Exit: exit,
+			Stop: &berth.StopOrder{Reason: berth.StopDrain, Deadline: at(58), Message: "disk swap", ReplacedBy: "train-7.r3"}, Exit: exit,
 			Planned: berth.Basis{Revision: 41, Clock: at(5), Seed: 7, Policy: "spread/1", Overlay: map[string]berth.Revision{"ledgers/rack1-07": 42}},
 		},
 		berth.KindArchive: &berth.Archive{
 			Header: h, Digest: digest, Spec: spec, State: berth.StateFailed, Reason: berth.EndOOM, Message: "out of memory", Attempt: 2, Worker: "rack1-07",
-			Exit: exit, SubmittedAt: at(3), PlacedAt: at(5), StartedAt: at(6), EndedAt: at(59),
+			Exit: exit, SubmittedAt: at(3), PlacedAt: at(5), StartedAt: at(6), EndedAt: at(59), ReplacedBy: "train-7.r3",
 		},
 		berth.KindGroup:      &berth.Group{Header: h, Size: 2, MinCount: 2, Digest: digest, Attempt: 1},
 		berth.KindHold:       &berth.Hold{Header: h, Workers: []berth.WorkerID{"rack1-07", "rack1-08"}},

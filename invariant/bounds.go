@@ -16,11 +16,12 @@ var (
 	wordsOfExit       = []string{"exited", "signaled", "start_failed", "rejected", "may_have_run", "deadline"}
 	wordsOfReason     = []string{
 		"exited", "signaled", "out_of_memory", "start_failed", "start_timeout", "rejected",
-		"cancelled", "preempted", "drained", "run_limit", "pending_limit", "worker_lost",
+		"cancelled", "preempted", "drained", "run_limit", "pending_limit", "worker_lost", "replaced",
 	}
 	wordsOfStrategy = []string{"spread", "binpack"}
 	wordsOfBrake    = []string{"engaged", "released"}
 	wordsOfRelease  = []string{"bound", "operator", "recovered"}
+	wordsOfOnDrain  = []string{"replace"}
 	wordsOfOperator = []string{"in", "not_in", "exists", "not_exists"}
 )
 
@@ -108,6 +109,10 @@ func (r *allocation) validate(c *checker, _ string) {
 	c.least("on_disconnect_keep_ms", r.KeepMS, 0)
 	if r.Stop != nil {
 		c.word("stop.reason", r.Stop.Reason, wordsOfStop)
+		if by := r.Stop.ReplacedBy; by != "" {
+			c.id("stop.replaced_by", by)
+			c.need(r.Stop.Reason == "drain", "\"stop.replaced_by\" stands only with the reason \"drain\"")
+		}
 	}
 	c.need((r.State == "EXITED") == (r.Exit != nil), "\"exit\" stands in EXITED, and only there")
 	if r.Exit != nil {
@@ -125,6 +130,10 @@ func (r *archive) validate(c *checker, id string) {
 	}
 	if r.Exit != nil {
 		c.word("exit.kind", r.Exit.Kind, wordsOfExit)
+	}
+	c.need((r.Reason == "replaced") == (r.ReplacedBy != ""), "\"replaced_by\" stands with the reason \"replaced\", and only there")
+	if r.ReplacedBy != "" {
+		c.id("replaced_by", r.ReplacedBy)
 	}
 	c.need(!r.EndedAt.IsZero(), "field \"ended_at\" is no time")
 }
@@ -193,6 +202,12 @@ func (s *spec) validate(c *checker, id string) {
 	}
 	for _, k := range s.Constraints {
 		c.word("spec.constraints.operator", k.Operator, wordsOfOperator)
+	}
+	if s.OnDrain != "" {
+		c.word("spec.on_drain", s.OnDrain, wordsOfOnDrain)
+	}
+	if s.Replaces != "" {
+		c.id("spec.replaces", s.Replaces)
 	}
 	if g := s.Group; g != nil {
 		c.id("spec.group.id", g.ID)

@@ -417,6 +417,22 @@ var transitions = []struct {
 		s.set("ledgers/w1", "epoch", 9)
 		s.rewrite("ledgers/w1")
 	}},
+	{"replaced by what does not run", "4.7", func(s store) {
+		s.set("allocations/w1/r1", "stop", object{"reason": "drain", "deadline": day, "replaced_by": "waits"})
+		s.rewrite("allocations/w1/r1")
+	}},
+	{"archived for what does not run", "4.7", func(s store) {
+		delete(s, "requests/waits")
+		s.addArchive("waits", 101, someSpec("waits"))
+		s.set("archive/waits", "state", "CANCELLED", "reason", "replaced", "replaced_by", "waits.r2", "attempt", 0)
+	}},
+	{"archived for what runs", "", func(s store) {
+		s.set("allocations/w1/r1", "state", "RUNNING")
+		s.rewrite("allocations/w1/r1")
+		delete(s, "requests/waits")
+		s.addArchive("waits", 101, someSpec("waits"))
+		s.set("archive/waits", "state", "CANCELLED", "reason", "replaced", "replaced_by", "r1", "attempt", 0)
+	}},
 	{"a worker that is gone is removed", "", func(s store) {
 		unplace(s)
 		s.rewrite("tenants/acme/d1")

@@ -137,9 +137,10 @@ type allocation struct {
 }
 
 type stopOrder struct {
-	Reason   string    `json:"reason"`
-	Deadline time.Time `json:"deadline"`
-	Message  string    `json:"message,omitempty"`
+	Reason     string    `json:"reason"`
+	Deadline   time.Time `json:"deadline"`
+	Message    string    `json:"message,omitempty"`
+	ReplacedBy string    `json:"replaced_by,omitempty"`
 }
 
 type exit struct {
@@ -173,6 +174,7 @@ type archive struct {
 	PlacedAt    time.Time `json:"placed_at,omitzero"`
 	StartedAt   time.Time `json:"started_at,omitzero"`
 	EndedAt     time.Time `json:"ended_at"`
+	ReplacedBy  string    `json:"replaced_by,omitempty"`
 }
 
 type group struct {

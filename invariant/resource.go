@@ -74,6 +74,8 @@ type request struct {
 	RunLimitMS     int64             `json:"run_limit_ms,omitempty"`
 	PendingLimitMS int64             `json:"pending_limit_ms,omitempty"`
 	KeepMS         int64             `json:"on_disconnect_keep_ms,omitempty"`
+	OnDrain        string            `json:"on_drain,omitempty"`
+	Replaces       string            `json:"replaces,omitempty"`
 }
 
 type membership struct {

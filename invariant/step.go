@@ -20,6 +20,7 @@ func (s *State) Step(revision int64, events []Event) []Violation {
 		s.stepAccepted(c, f)
 		s.stepOnce(c, f)
 	}
+	s.stepReplaced(changes, f)
 	s.stepGroups(changes, f)
 	s.stepEnds(changes, f)
 	s.stepAttempts(changes, f)

@@ -14,6 +14,7 @@ func FromRequest(r *berth.Request) *berthv1.Request {
 		Retry:         &berthv1.RetryPolicy{MaxAttempts: r.Retry.MaxAttempts, OnFailure: r.Retry.OnFailure, BackoffMs: r.Retry.BackoffMS},
 		StopTimeoutMs: r.StopTimeoutMS, StartTimeoutMs: r.StartTimeoutMS,
 		RunLimitMs: r.RunLimitMS, PendingLimitMs: r.PendingLimitMS, OnDisconnectKeepMs: r.KeepMS,
+		OnDrain: string(r.OnDrain), Replaces: string(r.Replaces),
 	}
 	for _, c := range r.Constraints {
 		m.Constraints = append(m.Constraints, &berthv1.Constraint{Label: c.Label, Operator: string(c.Operator), Values: c.Values})
@@ -46,6 +47,7 @@ func ToRequest(m *berthv1.Request) berth.Request {
 		},
 		StopTimeoutMS: m.GetStopTimeoutMs(), StartTimeoutMS: m.GetStartTimeoutMs(),
 		RunLimitMS: m.GetRunLimitMs(), PendingLimitMS: m.GetPendingLimitMs(), KeepMS: m.GetOnDisconnectKeepMs(),
+		OnDrain: berth.OnDrain(m.GetOnDrain()), Replaces: berth.RequestID(m.GetReplaces()),
 	}
 	for _, c := range m.GetConstraints() {
 		r.Constraints = append(r.Constraints, berth.Constraint{Label: c.GetLabel(), Operator: berth.Operator(c.GetOperator()), Values: c.GetValues()})

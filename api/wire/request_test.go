@@ -54,7 +54,7 @@ func TestFromRequest_Complete(t *testing.T) {
 		Constraints: []berth.Constraint{{Label: "l", Operator: berth.OperatorIn, Values: []string{"v"}}}, AffinityKey: "k",
 		Labels: map[string]string{"a": "b"}, Group: &berth.Membership{ID: "g", Size: 1, MinCount: 1},
 		Retry:         berth.RetryPolicy{MaxAttempts: 1, OnFailure: true, BackoffMS: 1},
-		StopTimeoutMS: 1, StartTimeoutMS: 1, RunLimitMS: 1, PendingLimitMS: 1, KeepMS: 1,
+		StopTimeoutMS: 1, StartTimeoutMS: 1, RunLimitMS: 1, PendingLimitMS: 1, KeepMS: 1, OnDrain: "replace", Replaces: "o",
 	}
 	checkComplete(t, FromRequest(&r).ProtoReflect())
 	if got := (&berthv1.Request{}); ToRequest(got).ID != "" {

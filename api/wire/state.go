@@ -54,7 +54,7 @@ func StopOrder(s *berth.StopOrder) *berthv1.StopOrder {
 	if s == nil {
 		return nil
 	}
-	return &berthv1.StopOrder{Reason: string(s.Reason), Deadline: Time(s.Deadline), Message: s.Message}
+	return &berthv1.StopOrder{Reason: string(s.Reason), Deadline: Time(s.Deadline), Message: s.Message, ReplacedBy: string(s.ReplacedBy)}
 }
 
 // Verdict is the message of a verdict; of none, nil.

@@ -69,6 +69,8 @@ func cancelRequests(c *cli.Context) error {
 
 func cancelText(s *berthv1.Status) string {
 	switch {
+	case s.GetReason() == string(berth.EndReplaced):
+		return "had been replaced by " + s.GetReplacedBy() + ": berth cancel " + s.GetReplacedBy()
 	case s.GetState() == string(berth.StateCancelled):
 		return s.GetState()
 	case berth.State(s.GetState()).Final():

@@ -74,6 +74,7 @@ func printStatus(w io.Writer, s *berthv1.Status) error {
 	t.add("state", stateOf(s))
 	for _, row := range [][2]string{
 		{"why", describe(s)},
+		{"replaces", spec.GetReplaces()},
 		{"worker", s.GetWorker()},
 		{"attempt", fmt.Sprintf("%d (%d of %d used)", s.GetAttempt(), s.GetUsedAttempts(), spec.GetRetry().GetMaxAttempts())},
 		{"command", strings.Join(spec.GetCommand(), " ")},

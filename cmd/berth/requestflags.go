@@ -40,6 +40,7 @@ func requestFlags() []cli.Flag {
 		durationFlag("start-timeout", 0, "for the worker to start it (default: 10s)"),
 		durationFlag("run-limit", 0, "stopped after so long"),
 		durationFlag("pending-limit", 0, "expired when not placed for so long"),
+		stringFlag("on-drain", "", "when its worker is drained: stop, or replace: another runs elsewhere first, as ID.r2 (default: stop)"),
 		durationFlag("on-disconnect-keep", 0, "its place is kept for so much longer when its worker is cut off"),
 	}
 }
@@ -51,7 +52,7 @@ func requestOf(c *cli.Context) (*berthv1.Request, error) {
 	}
 	r := &berthv1.Request{
 		Id: c.String("id"), Command: c.Args().Slice(), Pool: c.String("pool"), Tenant: c.String("tenant"), Priority: int32(c.Int("priority")),
-		AffinityKey: c.String("affinity-key"), Dir: c.String("dir"), User: c.String("user"), Resources: &berthv1.Demand{},
+		AffinityKey: c.String("affinity-key"), Dir: c.String("dir"), User: c.String("user"), OnDrain: c.String("on-drain"), Resources: &berthv1.Demand{},
 		Retry: &berthv1.RetryPolicy{MaxAttempts: int64(c.Int("attempts")), OnFailure: c.Bool("retry-on-failure")},
 	}
 	if r.Id == "" {
@@ -174,11 +175,16 @@ func describe(s *berthv1.Status) string {
 	case s.GetState() == string(berth.StatePending) && s.GetReason() != "":
 		return fmt.Sprintf("waits for attempt %d: the last one ended: %s", s.GetAttempt(), s.GetReason())
 	}
+	if !berth.State(s.GetState()).Final() && s.GetReplacedBy() != "" {
+		return "being replaced by " + s.GetReplacedBy()
+	}
 	why := s.GetMessage()
 	if exit := exitText(s.GetExit()); exit != "" {
 		why = exit // the message repeats it
 	}
 	switch berth.EndReason(s.GetReason()) {
+	case berth.EndReplaced:
+		return "replaced by " + s.GetReplacedBy()
 	case "", berth.EndExited, berth.EndSignaled, berth.EndOOM, berth.EndStartFailed:
 		return why
 	}

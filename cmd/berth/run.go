@@ -67,8 +67,24 @@ func runRequest(c *cli.Context) error {
 	return run.show(ctx, again)
 }
 
-// show follows the output, and returns the end as an exit code.
+// show follows the output, and that of the successor where a drain replaces the
+// request, and returns the end as an exit code.
 func (r *runner) show(ctx context.Context, again <-chan struct{}) error {
+	for {
+		last, err := r.follow(ctx, again)
+		if err != nil {
+			return err
+		}
+		if last.GetReason() != string(berth.EndReplaced) {
+			return r.exit(last)
+		}
+		r.say("%s goes on as %s: its worker was drained", r.id, last.GetReplacedBy())
+		r.id = last.GetReplacedBy()
+	}
+}
+
+// follow shows one request until its end.
+func (r *runner) follow(ctx context.Context, again <-chan struct{}) (*berthv1.Status, error) {
 	end, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	cancelled := make(chan struct{})
@@ -94,12 +110,9 @@ func (r *runner) show(ctx context.Context, again <-chan struct{}) error {
 	<-said
 	<-cancelled
 	if left {
-		return &exitError{exitInterrupted, fmt.Errorf("request %s may run on: berth cancel %s", r.id, r.id)}
+		return nil, &exitError{exitInterrupted, fmt.Errorf("request %s may run on: berth cancel %s", r.id, r.id)}
 	}
-	if err != nil {
-		return err
-	}
-	return r.exit(last)
+	return last, err
 }
 
 func (r *runner) say(format string, args ...any) {

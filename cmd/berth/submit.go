@@ -141,41 +141,61 @@ func resultRow(r *berthv1.SubmitResult) []string {
 	return []string{r.GetId(), stateOf(s), orDash(s.GetWorker()), note}
 }
 
-// waitForAll follows requests to their ends.
+// waitForAll follows requests to their ends; where a drain replaces one, to that
+// of its successor.
 func waitForAll(ctx context.Context, c *cli.Context, cl *client.Client, requests []*berthv1.Request) error {
-	open := map[string]bool{}
+	w := waiter{c: c, cl: cl}
 	for _, r := range requests {
-		open[r.GetId()] = true
+		w.ids = append(w.ids, r.GetId())
 	}
-	failed := 0
-	for batch := range slices.Chunk(requests, maxWatched) {
-		f := &berthv1.Filter{Ended: true}
-		for _, r := range batch {
-			f.Ids = append(f.Ids, r.GetId())
-		}
-		left := len(batch)
-		err := cl.Watch(ctx, f, func(s *berthv1.Status) error {
-			if !berth.State(s.GetState()).Final() || !open[s.GetId()] {
-				return nil
-			}
-			delete(open, s.GetId())
-			if s.GetState() != string(berth.StateSucceeded) {
-				failed++
-				fmt.Fprintf(c.App.ErrWriter, "berth: request %s %s: %s\n", s.GetId(), s.GetState(), describe(s))
-			}
-			if left--; left == 0 {
-				return errDone
-			}
-			return nil
-		})
-		if !errors.Is(err, errDone) {
-			return fmt.Errorf("wait for %d requests: %w", len(open), err)
+	for len(w.ids) > 0 {
+		batch := w.ids[:min(len(w.ids), maxWatched)]
+		w.ids = w.ids[len(batch):]
+		if err := w.wait(ctx, batch); err != nil {
+			return fmt.Errorf("wait for %d requests: %w", len(w.ids)+len(batch), err)
 		}
 	}
-	if failed > 0 {
-		return fmt.Errorf("%d of %d requests did not succeed", failed, len(requests))
+	if w.failed > 0 {
+		return fmt.Errorf("%d of %d requests did not succeed", w.failed, len(requests))
 	}
 	return nil
+}
+
+// waiter counts the ends of requests.
+type waiter struct {
+	c      *cli.Context
+	cl     *client.Client
+	ids    []string // to wait for
+	failed int
+}
+
+func (w *waiter) wait(ctx context.Context, batch []string) error {
+	open := map[string]bool{}
+	for _, id := range batch {
+		open[id] = true
+	}
+	err := w.cl.Watch(ctx, &berthv1.Filter{Ended: true, Ids: batch}, func(s *berthv1.Status) error {
+		if !berth.State(s.GetState()).Final() || !open[s.GetId()] {
+			return nil
+		}
+		delete(open, s.GetId())
+		switch {
+		case s.GetReason() == string(berth.EndReplaced):
+			fmt.Fprintf(w.c.App.ErrWriter, "berth: request %s goes on as %s\n", s.GetId(), s.GetReplacedBy())
+			w.ids = append(w.ids, s.GetReplacedBy())
+		case s.GetState() != string(berth.StateSucceeded):
+			w.failed++
+			fmt.Fprintf(w.c.App.ErrWriter, "berth: request %s %s: %s\n", s.GetId(), s.GetState(), describe(s))
+		}
+		if len(open) == 0 {
+			return errDone
+		}
+		return nil
+	})
+	if errors.Is(err, errDone) {
+		return nil
+	}
+	return err
 }
 
 const maxWatched = 10_000

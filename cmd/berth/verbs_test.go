@@ -183,6 +183,7 @@ func TestVerbs_Usage(t *testing.T) {
 		{"no ID", []string{"cancel"}},
 		{"no WORKER", []string{"cordon"}},
 		{"no WORKER", []string{"remove"}},
+		{`on_drain "dance" is unknown`, []string{"run", "--on-drain", "dance", "--", "true"}},
 		{"exclude each other", []string{"drain", "--in-pool", "p", "w"}},
 		{`rate "x" is no rate`, []string{"drain", "--rate", "x", "w"}},
 		{`parallel "10001" is too large`, []string{"drain", "--parallel", "10001", "w"}},

@@ -53,6 +53,8 @@ type Request struct {
 	RunLimitMs         int64                  `protobuf:"varint,18,opt,name=run_limit_ms,json=runLimitMs,proto3" json:"run_limit_ms,omitempty"`             // 0: none
 	PendingLimitMs     int64                  `protobuf:"varint,19,opt,name=pending_limit_ms,json=pendingLimitMs,proto3" json:"pending_limit_ms,omitempty"` // 0: none
 	OnDisconnectKeepMs int64                  `protobuf:"varint,20,opt,name=on_disconnect_keep_ms,json=onDisconnectKeepMs,proto3" json:"on_disconnect_keep_ms,omitempty"`
+	OnDrain            string                 `protobuf:"bytes,21,opt,name=on_drain,json=onDrain,proto3" json:"on_drain,omitempty"` // stop, or replace: a successor runs elsewhere before it is stopped
+	Replaces           string                 `protobuf:"bytes,22,opt,name=replaces,proto3" json:"replaces,omitempty"`              // set by a daemon, in a successor
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -225,6 +227,20 @@ func (x *Request) GetOnDisconnectKeepMs() int64 {
 		return x.OnDisconnectKeepMs
 	}
 	return 0
+}
+
+func (x *Request) GetOnDrain() string {
+	if x != nil {
+		return x.OnDrain
+	}
+	return ""
+}
+
+func (x *Request) GetReplaces() string {
+	if x != nil {
+		return x.Replaces
+	}
+	return ""
 }
 
 type Demand struct {
@@ -1017,6 +1033,7 @@ type StopOrder struct {
 	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"` // cancel, preempt, drain, run_limit
 	Deadline      *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=deadline,proto3" json:"deadline,omitempty"`
 	Message       string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	ReplacedBy    string                 `protobuf:"bytes,4,opt,name=replaced_by,json=replacedBy,proto3" json:"replaced_by,omitempty"` // with drain: it is not to run again
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1068,6 +1085,13 @@ func (x *StopOrder) GetDeadline() *timestamppb.Timestamp {
 func (x *StopOrder) GetMessage() string {
 	if x != nil {
 		return x.Message
+	}
+	return ""
+}
+
+func (x *StopOrder) GetReplacedBy() string {
+	if x != nil {
+		return x.ReplacedBy
 	}
 	return ""
 }
@@ -1239,6 +1263,7 @@ type Status struct {
 	Blocked       bool                   `protobuf:"varint,17,opt,name=blocked,proto3" json:"blocked,omitempty"`
 	Verdict       *Verdict               `protobuf:"bytes,18,opt,name=verdict,proto3" json:"verdict,omitempty"` // when blocked
 	Revision      int64                  `protobuf:"varint,19,opt,name=revision,proto3" json:"revision,omitempty"`
+	ReplacedBy    string                 `protobuf:"bytes,20,opt,name=replaced_by,json=replacedBy,proto3" json:"replaced_by,omitempty"` // the request that runs in its place, or is about to
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1404,6 +1429,13 @@ func (x *Status) GetRevision() int64 {
 		return x.Revision
 	}
 	return 0
+}
+
+func (x *Status) GetReplacedBy() string {
+	if x != nil {
+		return x.ReplacedBy
+	}
+	return ""
 }
 
 // FieldViolation is one value out of its bound; also the detail of an
@@ -4006,7 +4038,7 @@ var File_berth_v1_berth_proto protoreflect.FileDescriptor
 
 const file_berth_v1_berth_proto_rawDesc = "" +
 	"\n" +
-	"\x14berth/v1/berth.proto\x12\bberth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x06\n" +
+	"\x14berth/v1/berth.proto\x12\bberth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfb\x06\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +
@@ -4029,7 +4061,9 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\frun_limit_ms\x18\x12 \x01(\x03R\n" +
 	"runLimitMs\x12(\n" +
 	"\x10pending_limit_ms\x18\x13 \x01(\x03R\x0ependingLimitMs\x121\n" +
-	"\x15on_disconnect_keep_ms\x18\x14 \x01(\x03R\x12onDisconnectKeepMs\x1a6\n" +
+	"\x15on_disconnect_keep_ms\x18\x14 \x01(\x03R\x12onDisconnectKeepMs\x12\x19\n" +
+	"\bon_drain\x18\x15 \x01(\tR\aonDrain\x12\x1a\n" +
+	"\breplaces\x18\x16 \x01(\tR\breplaces\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a9\n" +
@@ -4108,11 +4142,13 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x06signal\x18\x03 \x01(\tR\x06signal\x12\"\n" +
 	"\rout_of_memory\x18\x04 \x01(\bR\voutOfMemory\x12\x18\n" +
 	"\amessage\x18\x05 \x01(\tR\amessage\x12*\n" +
-	"\x02at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"u\n" +
+	"\x02at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\x96\x01\n" +
 	"\tStopOrder\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x126\n" +
 	"\bdeadline\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\x8c\x01\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x12\x1f\n" +
+	"\vreplaced_by\x18\x04 \x01(\tR\n" +
+	"replacedBy\"\x8c\x01\n" +
 	"\x06Reason\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x18\n" +
@@ -4124,7 +4160,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\n" +
 	"never_fits\x18\x01 \x01(\bR\tneverFits\x12*\n" +
 	"\areasons\x18\x02 \x03(\v2\x10.berth.v1.ReasonR\areasons\x12\x0e\n" +
-	"\x02at\x18\x03 \x01(\x03R\x02at\"\xda\x05\n" +
+	"\x02at\x18\x03 \x01(\x03R\x02at\"\xfb\x05\n" +
 	"\x06Status\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x16\n" +
@@ -4147,7 +4183,9 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"not_before\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\tnotBefore\x12\x18\n" +
 	"\ablocked\x18\x11 \x01(\bR\ablocked\x12+\n" +
 	"\averdict\x18\x12 \x01(\v2\x11.berth.v1.VerdictR\averdict\x12\x1a\n" +
-	"\brevision\x18\x13 \x01(\x03R\brevision\"l\n" +
+	"\brevision\x18\x13 \x01(\x03R\brevision\x12\x1f\n" +
+	"\vreplaced_by\x18\x14 \x01(\tR\n" +
+	"replacedBy\"l\n" +
 	"\x0eFieldViolation\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x18\n" +
