@@ -35,7 +35,7 @@ const (
 
 func newBuilder(l *loop, now time.Time) *builder {
 	return &builder{
-		l: l, now: now, plan: &berth.Plan{ID: l.store.NewTxnID()},
+		l: l, now: now, plan: &berth.Plan{ID: l.nextPlanID()},
 		writes: make(map[berth.WorkerID]int), acted: make(map[berth.RequestID]struct{}), maxOps: l.store.Limits().Ops - spareOps,
 	}
 }

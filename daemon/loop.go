@@ -43,7 +43,8 @@ type loop struct {
 	space     etcdstore.Space
 	batch     int // most members of a plan; halves when one is too large
 	inflight  bool
-	notBefore time.Time // after an error, when to commit again
+	planID    berth.TxnID // of the next plan; empty: none yet
+	notBefore time.Time   // after an error, when to commit again
 	loaded    bool
 	commits   int64
 	conflicts int64
@@ -168,12 +169,21 @@ func (l *loop) step(ctx context.Context) {
 	if b.plan.Empty() {
 		return
 	}
-	l.inflight = true
+	l.inflight, l.planID = true, ""
 	go func() {
 		res, err := l.store.Commit(ctx, b.plan)
 		// The loop takes calls until this one has come.
 		_ = l.post(context.WithoutCancel(ctx), func() { l.answered(answer{b, res, err}) })
 	}()
+}
+
+// nextPlanID is of the plan that is gathered now. A look that finds nothing to
+// commit uses none up: how often the loop woke shows in no id.
+func (l *loop) nextPlanID() berth.TxnID {
+	if l.planID == "" {
+		l.planID = l.store.NewTxnID()
+	}
+	return l.planID
 }
 
 // look finds what a key that is due needs now.

@@ -104,8 +104,9 @@ func (l *loop) askLease(w berth.WorkerID, epoch berth.Epoch, lease string) {
 	ctx, cancel := context.WithTimeout(context.Background(), finishIn)
 	defer cancel()
 	left, gone, err := l.store.LeaseRemaining(ctx, lease)
-	// The loop may have ended: then the post fails, and nobody needs the answer.
-	_ = l.post(ctx, func() { l.leaseAnswered(w, epoch, left, gone, err) })
+	// Also when the time is up: a query that the loop hears nothing of would never
+	// be asked again. The loop may have ended; then nobody needs the answer.
+	_ = l.post(context.WithoutCancel(ctx), func() { l.leaseAnswered(w, epoch, left, gone, err) })
 }
 
 func (l *loop) leaseAnswered(w berth.WorkerID, epoch berth.Epoch, left time.Duration, gone bool, err error) {

@@ -76,8 +76,9 @@ func (l *loop) endHold(was berth.Revision) {
 	ctx, cancel := context.WithTimeout(context.Background(), finishIn)
 	defer cancel()
 	fact, err := l.store.EndRestore(ctx, was)
-	// A loop that has ended needs no answer.
-	_ = l.post(ctx, func() {
+	// Also when the time is up: nobody else tries again. A loop that has ended needs
+	// no answer.
+	_ = l.post(context.WithoutCancel(ctx), func() {
 		l.hold.ending = false
 		if err != nil {
 			l.log.Warn("cannot end the hold after the restore; trying again", zap.Error(err))
