@@ -144,7 +144,11 @@ func (s *Store) changeBatch(ctx context.Context, w berth.WorkerID, changes []cha
 }
 
 func (s *Store) encodeChanges(w berth.WorkerID, changes []change, also func(*txn)) (*txn, int, error) {
-	t := &txn{id: s.NewTxnID()}
+	kind := forReport
+	if changes[0].read {
+		kind = forStart
+	}
+	t := &txn{id: s.newTxnID(kind)}
 	also(t)
 	left := 0
 	for i := range changes {

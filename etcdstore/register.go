@@ -20,7 +20,7 @@ func (s *Store) RegisterWorker(ctx context.Context, w berth.WorkerID, rec berth.
 	if err != nil {
 		return 0, fmt.Errorf("register worker %s: %w", w, err)
 	}
-	t := &txn{id: s.NewTxnID()}
+	t := &txn{id: s.newTxnID(forPresence)}
 	rec.Header = t.header()
 	k := berth.Key{Kind: berth.KindWorker, ID: string(w)}
 	intent := berth.Key{Kind: berth.KindIntent, ID: string(w)}
@@ -106,7 +106,7 @@ func (s *Store) RegisterDaemon(ctx context.Context, d berth.DaemonID, lease stri
 
 // upsert writes a key that nobody compares; only the schema can be in its way.
 func (s *Store) upsert(ctx context.Context, k berth.Key, put func(*txn, berth.Key) error) error {
-	t := &txn{id: s.NewTxnID()}
+	t := &txn{id: s.newTxnID(forPresence)}
 	if err := put(t, k); err != nil {
 		return err
 	}

@@ -47,8 +47,8 @@ type Store struct {
 	client *clientv3.Client
 	opts   Options
 	keys   keys
-	base   string        // of transaction ids
-	count  atomic.Uint64 // of transaction ids
+	base   string // of transaction ids
+	counts [purposes]atomic.Uint64
 
 	mu      sync.Mutex // guards the fields below it, up to the next blank line
 	schema  berth.Revision
@@ -103,9 +103,29 @@ func New(client *clientv3.Client, opts Options) (*Store, error) {
 	}, nil
 }
 
-// NewTxnID is an id that no other transaction has.
-func (s *Store) NewTxnID() berth.TxnID {
-	return berth.TxnID(s.base + "-" + strconv.FormatUint(s.count.Add(1), 36))
+// purpose is what a transaction is for. Each has a counter of its own: what runs
+// side by side in one program then gets the same ids, in whatever order it runs.
+type purpose int
+
+const (
+	forPlan purpose = iota
+	forStart
+	forReport
+	forPresence // of a worker or a daemon, and settings
+	forIntent
+	forPurge
+	forSchema
+	purposes
+)
+
+// purposeLetters stand in an id, for a person to see what wrote a value.
+const purposeLetters = "psrmigl"
+
+// NewTxnID is an id, for a plan, that no other transaction has.
+func (s *Store) NewTxnID() berth.TxnID { return s.newTxnID(forPlan) }
+
+func (s *Store) newTxnID(p purpose) berth.TxnID {
+	return berth.TxnID(s.base + "-" + purposeLetters[p:p+1] + strconv.FormatUint(s.counts[p].Add(1), 36))
 }
 
 // Limits are those of one transaction, as configured or probed.

@@ -102,28 +102,84 @@ func ignoreCancel(ctx context.Context, err error) error {
 }
 
 func (e *epoch) loop(ctx context.Context) {
-	end, lost := ctx.Done(), e.reg.lease.Lost()
-	var abort <-chan struct{}
+	s := signals{lost: e.reg.lease.Lost(), end: ctx.Done()}
 	e.rearm()
 	for !e.finished() {
-		select {
-		case event := <-e.events:
+		switch what, event := e.wait(&s); what {
+		case sigEvent:
 			event()
-		case <-e.alarm.C():
+		case sigAlarm:
 			e.rearm()
-		case <-e.reg.lease.Renewed():
+		case sigRenewed:
 			e.renewed()
-		case <-lost:
-			lost = nil
+		case sigLost:
+			s.lost = nil
 			e.giveUp("lease lost", e.soon())
-		case <-end:
-			end, abort = nil, e.w.opts.Abort
+		case sigEnd:
+			s.end, s.abort = nil, e.w.opts.Abort
 			e.leave()
-		case <-abort:
-			abort = nil
+		case sigAbort:
+			s.abort = nil
 			e.shorten()
 		}
 		e.step()
+	}
+}
+
+// signals are the channels of loop that it stops looking at once they are closed.
+type signals struct{ lost, end, abort <-chan struct{} }
+
+// signal is what loop has waited for.
+type signal int
+
+const (
+	sigEvent signal = iota
+	sigAlarm
+	sigRenewed
+	sigLost
+	sigEnd
+	sigAbort
+)
+
+// wait takes the next signal. Of several that are there it takes them in one
+// order, the end of the lease first: a select would choose at random, and no run
+// could be repeated.
+func (e *epoch) wait(s *signals) (signal, func()) {
+	alarm, renewed := e.alarm.C(), e.reg.lease.Renewed()
+	switch {
+	case received(s.lost):
+		return sigLost, nil
+	case received(alarm):
+		return sigAlarm, nil
+	case received(renewed):
+		return sigRenewed, nil
+	case received(s.end):
+		return sigEnd, nil
+	case received(s.abort):
+		return sigAbort, nil
+	}
+	select {
+	case event := <-e.events:
+		return sigEvent, event
+	case <-alarm:
+		return sigAlarm, nil
+	case <-renewed:
+		return sigRenewed, nil
+	case <-s.lost:
+		return sigLost, nil
+	case <-s.end:
+		return sigEnd, nil
+	case <-s.abort:
+		return sigAbort, nil
+	}
+}
+
+func received(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 
