@@ -12,6 +12,7 @@ DESTDIR   ?=
 FUZZTIME  ?= 5s
 BENCH     ?= .
 BENCHTIME ?= 1s
+SEEDS     ?= 100
 # The folder of the openb trace (docs/runbook.md says where to get it).
 OPENB     ?= ../shared/data/openb
 # Of chaos: how long faults begin, what decides them (0: a new one), and where the outcome is written.
@@ -104,6 +105,10 @@ MUTANTS ?=
 .PHONY: mutants
 mutants: ## plant known bugs, one by one: the tests must find each (PATCHES=folder of others, ONLY=name)
 	$(GO) run ./robustness/mutants $(if $(PATCHES),-patches '$(abspath $(PATCHES))') $(if $(ONLY),-only '$(ONLY)') $(MUTANTS)
+
+.PHONY: sim
+sim: ## the protocol under faults, SEEDS=n (100) from SEED=s on; the first 1,000 are run twice and must be the same
+	GOGC=400 $(GO) test -count=1 -timeout 0 -run 'TestSim$$' -v ./robustness/ -sim.seeds $(SEEDS) -sim.seed $(if $(filter-out 0,$(SEED)),$(SEED),1)
 
 .PHONY: generate
 generate: ## write the code of the protobuf service anew

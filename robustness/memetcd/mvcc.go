@@ -135,3 +135,6 @@ func (s *Store) forget(rev int64) {
 	}
 	s.index = kept
 }
+
+// At is what a key holds now, or nil.
+func (s *Store) At(key string) *mvccpb.KeyValue { return s.at(key, s.revision) }

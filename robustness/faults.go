@@ -1,0 +1,196 @@
+package robustness
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// FaultKind names what goes wrong.
+type FaultKind string
+
+// The kinds of faults. The first group springs at one call of an actor, the
+// second lasts for a time, the third happens to a process or machine.
+const (
+	FaultRequestLost FaultKind = "request lost"
+	FaultRequestLate FaultKind = "request late" // it applies long after its sender gave up
+	FaultAnswerLost  FaultKind = "answer lost"  // after it was applied
+	FaultDuplicate   FaultKind = "duplicate"    // applied again later
+	FaultCrashBefore FaultKind = "crash before"
+	FaultCrashAfter  FaultKind = "crash after" // applied, and no answer
+	FaultPauseBefore FaultKind = "pause before"
+
+	FaultCut      FaultKind = "cut off"   // one actor
+	FaultAway     FaultKind = "etcd away" // for all
+	FaultNoLeader FaultKind = "no leader"
+
+	FaultWatchHeld      FaultKind = "watch held"
+	FaultWatchCompacted FaultKind = "watch compacted"
+	FaultLeaseEnded     FaultKind = "keepalives lost"
+	FaultLeader         FaultKind = "leader change"
+	FaultNoSpace        FaultKind = "no space"
+	FaultPause          FaultKind = "pause"
+	FaultCrash          FaultKind = "crash"
+	FaultStop           FaultKind = "orderly stop"
+	FaultReboot         FaultKind = "reboot"
+	FaultClock          FaultKind = "clock set"
+)
+
+// springKinds are those that spring at a call: each is to meet each kind of call.
+var springKinds = []FaultKind{
+	FaultRequestLost, FaultRequestLate, FaultAnswerLost, FaultDuplicate,
+	FaultCrashBefore, FaultCrashAfter, FaultPauseBefore,
+}
+
+// lastingKinds are those under which calls come to nothing for a time.
+var lastingKinds = []FaultKind{FaultCut, FaultAway, FaultNoLeader}
+
+var otherKinds = []FaultKind{
+	FaultWatchHeld, FaultWatchCompacted, FaultLeaseEnded, FaultLeader, FaultNoSpace,
+	FaultPause, FaultCrash, FaultStop, FaultReboot, FaultClock,
+}
+
+// Fault is one fault of a plan.
+type Fault struct {
+	Kind  FaultKind
+	At    time.Duration
+	Actor string
+	Call  string        // springs at the next call of this kind; "": at any
+	Lasts time.Duration // or: how late
+}
+
+func (f Fault) String() string {
+	return fmt.Sprintf("%s of %s at %s for %s %s", f.Kind, f.Actor, f.At.Round(time.Millisecond), f.Lasts.Round(time.Millisecond), f.Call)
+}
+
+// callsOf are the kinds of calls that daemons and agents make.
+var (
+	callsOfDaemons = []string{"submit", "place", "stop", "end", "end lost", "cancel", "open", "join", "intent", "purge", "grant", "keepalive", "read"}
+	callsOfAgents  = []string{"start", "report", "register", "grant", "keepalive", "revoke", "read"}
+)
+
+// drawFaults draws the faults of a plan, between a beginning and the end.
+func drawFaults(rng *rand.Rand, p *Plan) []Fault {
+	var faults []Fault
+	moment := func() time.Duration {
+		return 10*time.Second + time.Duration(rng.Int64N(int64(p.FaultsUntil-15*time.Second)))
+	}
+	lasts := func(most time.Duration) time.Duration {
+		return 50*time.Millisecond + time.Duration(rng.Int64N(int64(most)))
+	}
+	daemon := func() string { return p.Daemons[rng.IntN(len(p.Daemons))] }
+	agent := func() string { return p.Workers[rng.IntN(len(p.Workers))] }
+	any := func() string {
+		if rng.IntN(3) == 0 {
+			return daemon()
+		}
+		return agent()
+	}
+	for range 16 + rng.IntN(16) {
+		f := Fault{Kind: springKinds[rng.IntN(len(springKinds))], At: moment(), Lasts: lasts(25 * time.Second)}
+		if rng.IntN(2) == 0 {
+			f.Actor, f.Call = daemon(), callsOfDaemons[rng.IntN(len(callsOfDaemons))]
+		} else {
+			f.Actor, f.Call = agent(), callsOfAgents[rng.IntN(len(callsOfAgents))]
+		}
+		faults = append(faults, f)
+	}
+	for range 2 + rng.IntN(3) {
+		faults = append(faults, Fault{Kind: FaultCut, At: moment(), Actor: any(), Lasts: lasts(40 * time.Second)})
+	}
+	for range 5 + rng.IntN(8) {
+		f := Fault{Kind: otherKinds[rng.IntN(len(otherKinds))], At: moment(), Actor: any(), Lasts: lasts(40 * time.Second)}
+		if f.Kind == FaultReboot || f.Kind == FaultLeaseEnded && rng.IntN(2) == 0 {
+			f.Actor = agent()
+		}
+		faults = append(faults, f)
+	}
+	if rng.IntN(3) == 0 {
+		faults = append(faults, Fault{Kind: FaultNoLeader, At: moment(), Lasts: lasts(20 * time.Second)})
+	}
+	if rng.IntN(3) == 0 {
+		most := 2 * time.Minute
+		if rng.IntN(6) == 0 {
+			most = 10 * time.Minute
+		}
+		faults = append(faults, Fault{Kind: FaultAway, At: moment(), Lasts: lasts(most)})
+	}
+	return faults
+}
+
+// trap is a fault that waits for a call.
+type trap struct {
+	kind  FaultKind
+	call  string
+	lasts time.Duration
+}
+
+type springAt int
+
+const (
+	atLeave springAt = iota // before the request is sent
+	atReach                 // when it reaches the store
+)
+
+func (t *trap) at() springAt {
+	if t.kind == FaultCrashBefore || t.kind == FaultPauseBefore {
+		return atLeave
+	}
+	return atReach
+}
+
+// spring takes the traps that a call of an actor springs, one at most.
+func (n *network) spring(actor string, at springAt, kinds []string) []*trap {
+	list := n.armed[actor]
+	for i, t := range list {
+		if t.at() != at || t.call != "" && !slices.Contains(kinds, t.call) {
+			continue
+		}
+		n.armed[actor] = append(append([]*trap{}, list[:i]...), list[i+1:]...)
+		return []*trap{t}
+	}
+	return nil
+}
+
+// begin makes a fault happen now.
+func (w *world) begin(f Fault) {
+	if w.stopped {
+		return
+	}
+	w.tally.faults[f.Kind]++
+	w.note("fault", f.String())
+	a := w.actor(f.Actor)
+	switch f.Kind {
+	case FaultRequestLost, FaultRequestLate, FaultAnswerLost, FaultDuplicate, FaultCrashBefore, FaultCrashAfter, FaultPauseBefore:
+		w.net.armed[f.Actor] = append(w.net.armed[f.Actor], &trap{f.Kind, f.Call, f.Lasts})
+	case FaultCut:
+		w.cutOff(f.Actor, f.Lasts)
+	case FaultAway:
+		w.goAway(f.Lasts)
+	case FaultNoLeader:
+		w.loseLeader(f.Lasts)
+	case FaultWatchHeld, FaultWatchCompacted:
+		w.holdWatch(f.Actor, f.Lasts, f.Kind == FaultWatchCompacted)
+	case FaultLeader:
+		w.store.Advance(w.now())
+		w.store.NewLeader()
+	case FaultNoSpace:
+		w.fill(f.Lasts)
+	case FaultLeaseEnded:
+		w.mute(f.Actor, f.Lasts)
+	case FaultPause:
+		p := a.process
+		p.pause()
+		w.after(f.Lasts, nil, p.resume)
+	case FaultCrash:
+		a.process.crash(f.Lasts / 2)
+	case FaultStop:
+		a.stopInOrder(f.Lasts / 2)
+	case FaultReboot:
+		a.on.reboot()
+		a.restartIn(f.Lasts)
+	case FaultClock:
+		a.on.skew.Store(w.rng.Int64N(int64(20*time.Second)) - int64(10*time.Second))
+	}
+}

@@ -1,0 +1,160 @@
+package robustness
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// Plan is all that a seed has chosen before a run begins. A run of the same plan
+// is the same; with fewer faults it is another, which is how a failing one is
+// shortened.
+type Plan struct {
+	Seed        uint64
+	Daemons     []string
+	Workers     []string
+	TTL         time.Duration
+	Retention   time.Duration
+	FaultsUntil time.Duration // of simulated time
+	Jobs        []Job
+	Wishes      []Wish
+	Faults      []Fault
+}
+
+// Job is one request, and what its submitter does about it.
+type Job struct {
+	Request berth.Request
+	At      time.Duration
+	Cancel  time.Duration // after it was acknowledged; 0: never
+	Fits    bool
+}
+
+// Wish is what an operator wants of a worker for a while.
+type Wish struct {
+	At, Lasts time.Duration
+	Worker    string
+	Drain     bool
+	Parallel  int64
+	PerMinute int64
+}
+
+// Bounds of a plan.
+const (
+	minJobs     = 300
+	faultsUntil = 10 * time.Minute
+)
+
+// Draw is the plan of a seed.
+func Draw(seed uint64) *Plan {
+	rng := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // repeatable, not secret
+	p := &Plan{Seed: seed, FaultsUntil: faultsUntil, TTL: []time.Duration{5, 10, 10, 20}[rng.IntN(4)] * time.Second}
+	p.Retention = 24 * time.Hour
+	if rng.IntN(2) == 0 {
+		p.Retention = 2 * time.Minute
+	}
+	for i := range 2 + rng.IntN(2) {
+		p.Daemons = append(p.Daemons, fmt.Sprintf("d%d", i+1))
+	}
+	for i := range 5 + rng.IntN(3) {
+		p.Workers = append(p.Workers, fmt.Sprintf("w%d", i+1))
+	}
+	for i := range minJobs + rng.IntN(40) {
+		p.Jobs = append(p.Jobs, drawJob(rng, i, p))
+	}
+	for range 3 + rng.IntN(3) {
+		w := Wish{At: moment(rng, p), Lasts: between(rng, 5*time.Second, 60*time.Second), Worker: p.Workers[rng.IntN(len(p.Workers))], Drain: rng.IntN(3) > 0}
+		if w.Drain && rng.IntN(2) == 0 {
+			w.Parallel, w.PerMinute = int64(1+rng.IntN(3)), int64(rng.IntN(2)*30)
+		}
+		p.Wishes = append(p.Wishes, w)
+	}
+	p.Faults = drawFaults(rng, p)
+	return p
+}
+
+func moment(rng *rand.Rand, p *Plan) time.Duration {
+	return between(rng, 5*time.Second, p.FaultsUntil-90*time.Second)
+}
+
+func between(rng *rand.Rand, from, to time.Duration) time.Duration {
+	return from + time.Duration(rng.Int64N(int64(to-from)))
+}
+
+// drawJob draws a request; bursts of up to eight come at one moment.
+func drawJob(rng *rand.Rand, i int, p *Plan) Job {
+	j := Job{At: moment(rng, p), Fits: true}
+	if n := len(p.Jobs); n > 0 && rng.IntN(3) > 0 {
+		j.At = p.Jobs[n-1].At
+	}
+	run := between(rng, 20*time.Millisecond, 15*time.Second)
+	if rng.IntN(10) == 0 {
+		run = between(rng, 30*time.Second, 90*time.Second) // longer than TTL and grace
+	}
+	env := map[string]string{envRun: ms(run), envObeys: ms(time.Duration(rng.IntN(3000)) * time.Millisecond)}
+	switch rng.IntN(12) {
+	case 0:
+		env[envObeys] = "-1"
+	case 1:
+		env[envStart] = "fails"
+	case 2:
+		env[envStart] = "refused"
+	}
+	r := &j.Request
+	*r = berth.Request{
+		ID: berth.RequestID(fmt.Sprintf("r%03d", i)), Command: []string{"sim"}, Env: env, Priority: int32(rng.IntN(3)) * 10,
+		Retry:         berth.RetryPolicy{MaxAttempts: int64(1 + rng.IntN(4)), OnFailure: rng.IntN(2) == 0, BackoffMS: int64(50 + rng.IntN(2000))},
+		StopTimeoutMS: int64(500 + rng.IntN(5000)), StartTimeoutMS: int64(5000 + rng.IntN(5000)),
+	}
+	r.Resources.CPUMilli = int64(100 + rng.IntN(1500))
+	r.Resources.MemoryBytes = int64(64+rng.IntN(512)) << 20
+	if rng.IntN(4) == 0 {
+		env[envCode] = strconv.Itoa(1 + rng.IntN(100))
+	}
+	drawLimits(rng, &j, run)
+	return j
+}
+
+func drawLimits(rng *rand.Rand, j *Job, run time.Duration) {
+	r := &j.Request
+	if rng.IntN(8) == 0 {
+		r.RunLimitMS = max(1, (run / 2).Milliseconds())
+	}
+	if rng.IntN(6) == 0 {
+		r.KeepMS = int64(1000 + rng.IntN(30_000))
+	}
+	if rng.IntN(8) == 0 {
+		r.Resources.Ports = []berth.PortDemand{{Name: "http"}}
+	}
+	if rng.IntN(10) == 0 {
+		r.Constraints = []berth.Constraint{{Label: "zone", Operator: berth.OperatorIn, Values: []string{"a"}}}
+	}
+	if rng.IntN(25) == 0 {
+		r.Resources.CPUMilli, j.Fits = 1_000_000, false
+	}
+	if rng.IntN(15) == 0 {
+		r.PendingLimitMS = int64(2000 + rng.IntN(60_000))
+	}
+	if rng.IntN(8) == 0 {
+		j.Cancel = 1 + time.Duration(rng.Int64N(int64(20*time.Second)))
+	}
+}
+
+func ms(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+func (p *Plan) capacity(string) berth.Capacity {
+	return berth.Capacity{
+		Quantities: berth.Quantities{CPUMilli: 4000, MemoryBytes: 4 << 30, DiskBytes: 10 << 30},
+		Ports:      berth.PortRange{First: 20000, Last: 20007},
+	}
+}
+
+func (p *Plan) labels(worker string) map[string]string {
+	zone := "b"
+	if worker == p.Workers[0] || worker == p.Workers[1] {
+		zone = "a"
+	}
+	return map[string]string{"zone": zone}
+}

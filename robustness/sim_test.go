@@ -1,0 +1,179 @@
+package robustness
+
+import (
+	"flag"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var (
+	seeds = flag.Int("sim.seeds", 0, "how many seeds to run; 0: as many as the ordinary tests do")
+	first = flag.Uint64("sim.seed", 1, "the first seed")
+	twice = flag.Int("sim.twice", 1000, "how many of the seeds are run a second time: they must do the same")
+	whole = flag.Bool("sim.trace", false, "print the whole history of each seed")
+)
+
+// The ordinary tests run a few seeds, so that they end within half a minute on
+// two busy cores with the race detector.
+const (
+	fewSeeds = 2
+	fewTwice = 1
+)
+
+// TestSim runs seeds side by side, a bubble on each core.
+func TestSim(t *testing.T) {
+	many, again := *seeds, *twice
+	if many == 0 {
+		many, again = fewSeeds, fewTwice
+	}
+	r := &runner{many: many, twice: again, report: newReport()}
+	began := time.Now()
+	t.Run("seeds", func(t *testing.T) {
+		for i := range runtime.GOMAXPROCS(0) {
+			t.Run(fmt.Sprintf("core=%d", i), func(t *testing.T) {
+				t.Parallel()
+				r.run(t)
+			})
+		}
+	})
+	t.Log(r.report.figures(time.Since(began)))
+	t.Log(r.report.table())
+	if *seeds >= seedsForAll {
+		for _, hole := range r.report.holes() {
+			t.Errorf("no seed has shown it: %s", hole)
+		}
+	}
+}
+
+// seedsForAll is how many seeds meet every kind of fault at every kind of
+// transaction.
+const seedsForAll = 500
+
+// runner hands out seeds.
+type runner struct {
+	many, twice int
+
+	mu     sync.Mutex // guards what follows
+	given  int
+	failed bool
+	report *report
+}
+
+// next is the next seed; none once one has failed.
+func (r *runner) next() (seed uint64, twice, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.given == r.many || r.failed {
+		return 0, false, false
+	}
+	r.given++
+	return *first + uint64(r.given-1), r.given <= r.twice, true //nolint:gosec // below many
+}
+
+func (r *runner) run(t *testing.T) {
+	for {
+		seed, again, ok := r.next()
+		if !ok {
+			return
+		}
+		p := Draw(seed)
+		result := simulate(t, p, *whole)
+		for _, l := range result.All {
+			t.Log(l)
+		}
+		good := len(result.Violations) == 0
+		if !good {
+			t.Error(explain(t, p, result))
+		}
+		if again && good {
+			good = sameAgain(t, p, result)
+		}
+		r.mu.Lock()
+		r.report.add(result)
+		r.failed = r.failed || !good
+		r.mu.Unlock()
+	}
+}
+
+func simulate(t *testing.T, p *Plan, traced bool) (r Result) {
+	t.Helper()
+	synctest.Test(t, func(*testing.T) { r = Run(p, traced) })
+	return r
+}
+
+// sameAgain runs a plan again, and shows where the two part.
+func sameAgain(t *testing.T, p *Plan, was Result) bool {
+	t.Helper()
+	again := simulate(t, p, false)
+	if again.Hash == was.Hash {
+		return true
+	}
+	t.Errorf("seed %d: the history's hash is %x, and then %x\n%s", p.Seed, was.Hash, again.Hash, repeat(p.Seed))
+	for range 6 {
+		a, b := simulate(t, p, true), simulate(t, p, true)
+		if at, ok := parts(a.All, b.All); ok {
+			t.Logf("first:\n%s\nthen:\n%s", around(a.All, at), around(b.All, at))
+			break
+		}
+	}
+	return false
+}
+
+func parts(a, b []string) (at int, ok bool) {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return i, true
+		}
+	}
+	return min(len(a), len(b)), len(a) != len(b)
+}
+
+func around(lines []string, at int) string {
+	return strings.Join(lines[max(0, at-12):min(len(lines), at+4)], "\n")
+}
+
+// explain tells what a seed has shown, by the fewest faults that still show it,
+// and how to repeat it.
+func explain(t *testing.T, p *Plan, r Result) string {
+	t.Helper()
+	short := shorten(p, func(q *Plan) bool {
+		got := simulate(t, q, false)
+		return len(got.Violations) > 0 && got.Violations[0].Of == r.Violations[0].Of
+	})
+	last := simulate(t, short, true)
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d: %v\n%s\n", p.Seed, r.Violations, repeat(p.Seed))
+	if len(last.Violations) > 0 {
+		fmt.Fprintf(&b, "with %d of its %d faults: %v\n%s", len(short.Faults), len(p.Faults), last.Violations[0], strings.Join(last.History, "\n"))
+	}
+	return b.String()
+}
+
+func repeat(seed uint64) string { return fmt.Sprintf("repeat it: make sim SEEDS=1 SEED=%d", seed) }
+
+// shortenRuns bounds how often a failing plan is tried with less.
+const shortenRuns = 40
+
+// shorten leaves faults out, halves first, as long as the rest still fails.
+func shorten(p *Plan, fails func(*Plan) bool) *Plan {
+	runs := 0
+	for size := max(1, len(p.Faults)/2); size > 0; size /= 2 {
+		for at := 0; at < len(p.Faults) && runs < shortenRuns; {
+			q := *p
+			q.Faults = slices.Delete(slices.Clone(p.Faults), at, min(at+size, len(p.Faults)))
+			runs++
+			if fails(&q) {
+				p = &q
+				continue
+			}
+			at += size
+		}
+	}
+	return p
+}
