@@ -9,6 +9,31 @@ import (
 	"github.com/berthd/berth/robustness/memetcd"
 )
 
+// outage begins one of the faults under which calls come to nothing.
+func (w *world) outage(kind FaultKind, actor string, lasts time.Duration) {
+	switch kind {
+	case FaultCut:
+		w.cutOff(actor, lasts)
+	case FaultAway:
+		w.goAway(lasts)
+	case FaultNoLeader:
+		w.loseLeader(lasts)
+	}
+}
+
+// fallBehind connects an actor to a member that applies nothing for a time: it
+// tells watches nothing, and answers serializable reads from what it has. What
+// needs the quorum is not touched.
+func (w *world) fallBehind(actor string, lasts time.Duration) {
+	w.net.behind[actor] = w.store.Revision()
+	w.net.held[actor]++
+	w.after(lasts, nil, func() {
+		delete(w.net.behind, actor)
+		w.net.held[actor]--
+		w.changed()
+	})
+}
+
 // cutOff keeps an actor from the store for a time.
 func (w *world) cutOff(actor string, lasts time.Duration) {
 	w.net.cut[actor]++

@@ -11,7 +11,8 @@ import (
 type FaultKind string
 
 // The kinds of faults. The first group springs at one call of an actor, the
-// second lasts for a time, the third happens to a process or machine.
+// second lasts for a time, of which a call may be the beginning, the third
+// happens to a process or machine.
 const (
 	FaultRequestLost FaultKind = "request lost"
 	FaultRequestLate FaultKind = "request late" // it applies long after its sender gave up
@@ -25,6 +26,7 @@ const (
 	FaultAway     FaultKind = "etcd away" // for all
 	FaultNoLeader FaultKind = "no leader"
 
+	FaultBehind         FaultKind = "member behind" // it answers from what it has applied by now
 	FaultWatchHeld      FaultKind = "watch held"
 	FaultWatchCompacted FaultKind = "watch compacted"
 	FaultLeaseEnded     FaultKind = "keepalives lost"
@@ -47,6 +49,7 @@ var springKinds = []FaultKind{
 var lastingKinds = []FaultKind{FaultCut, FaultAway, FaultNoLeader}
 
 var otherKinds = []FaultKind{
+	FaultBehind,
 	FaultWatchHeld, FaultWatchCompacted, FaultLeaseEnded, FaultLeader, FaultNoSpace,
 	FaultPause, FaultCrash, FaultStop, FaultReboot, FaultClock,
 }
@@ -81,40 +84,47 @@ func drawFaults(rng *rand.Rand, p *Plan) []Fault {
 	}
 	daemon := func() string { return p.Daemons[rng.IntN(len(p.Daemons))] }
 	agent := func() string { return p.Workers[rng.IntN(len(p.Workers))] }
-	any := func() string {
+	anyone := func() string {
 		if rng.IntN(3) == 0 {
 			return daemon()
 		}
 		return agent()
 	}
-	for range 16 + rng.IntN(16) {
-		f := Fault{Kind: springKinds[rng.IntN(len(springKinds))], At: moment(), Lasts: lasts(25 * time.Second)}
+	at := func(kind FaultKind, most time.Duration) Fault {
+		f := Fault{Kind: kind, At: moment(), Lasts: lasts(most)}
 		if rng.IntN(2) == 0 {
 			f.Actor, f.Call = daemon(), callsOfDaemons[rng.IntN(len(callsOfDaemons))]
 		} else {
 			f.Actor, f.Call = agent(), callsOfAgents[rng.IntN(len(callsOfAgents))]
 		}
-		faults = append(faults, f)
+		return f
+	}
+	for range 16 + rng.IntN(16) {
+		faults = append(faults, at(springKinds[rng.IntN(len(springKinds))], 25*time.Second))
 	}
 	for range 2 + rng.IntN(3) {
-		faults = append(faults, Fault{Kind: FaultCut, At: moment(), Actor: any(), Lasts: lasts(40 * time.Second)})
+		f := at(FaultCut, 40*time.Second)
+		if rng.IntN(2) == 0 {
+			f.Actor, f.Call = anyone(), ""
+		}
+		faults = append(faults, f)
 	}
 	for range 5 + rng.IntN(8) {
-		f := Fault{Kind: otherKinds[rng.IntN(len(otherKinds))], At: moment(), Actor: any(), Lasts: lasts(40 * time.Second)}
+		f := Fault{Kind: otherKinds[rng.IntN(len(otherKinds))], At: moment(), Actor: anyone(), Lasts: lasts(40 * time.Second)}
 		if f.Kind == FaultReboot || f.Kind == FaultLeaseEnded && rng.IntN(2) == 0 {
 			f.Actor = agent()
 		}
 		faults = append(faults, f)
 	}
-	if rng.IntN(3) == 0 {
-		faults = append(faults, Fault{Kind: FaultNoLeader, At: moment(), Lasts: lasts(20 * time.Second)})
+	if rng.IntN(2) == 0 {
+		faults = append(faults, at(FaultNoLeader, 20*time.Second))
 	}
-	if rng.IntN(3) == 0 {
-		most := 2 * time.Minute
-		if rng.IntN(6) == 0 {
+	if rng.IntN(2) == 0 {
+		most := time.Minute
+		if rng.IntN(8) == 0 {
 			most = 10 * time.Minute
 		}
-		faults = append(faults, Fault{Kind: FaultAway, At: moment(), Lasts: lasts(most)})
+		faults = append(faults, at(FaultAway, most))
 	}
 	return faults
 }
@@ -129,13 +139,17 @@ type trap struct {
 type springAt int
 
 const (
-	atLeave springAt = iota // before the request is sent
-	atReach                 // when it reaches the store
+	atLeave  springAt = iota // before the request is sent
+	onTheWay                 // before it reaches the store
+	atReach                  // when it reaches it
 )
 
 func (t *trap) at() springAt {
-	if t.kind == FaultCrashBefore || t.kind == FaultPauseBefore {
+	switch {
+	case t.kind == FaultCrashBefore, t.kind == FaultPauseBefore:
 		return atLeave
+	case slices.Contains(lastingKinds, t.kind):
+		return onTheWay
 	}
 	return atReach
 }
@@ -164,12 +178,14 @@ func (w *world) begin(f Fault) {
 	switch f.Kind {
 	case FaultRequestLost, FaultRequestLate, FaultAnswerLost, FaultDuplicate, FaultCrashBefore, FaultCrashAfter, FaultPauseBefore:
 		w.net.armed[f.Actor] = append(w.net.armed[f.Actor], &trap{f.Kind, f.Call, f.Lasts})
-	case FaultCut:
-		w.cutOff(f.Actor, f.Lasts)
-	case FaultAway:
-		w.goAway(f.Lasts)
-	case FaultNoLeader:
-		w.loseLeader(f.Lasts)
+	case FaultCut, FaultAway, FaultNoLeader:
+		if f.Call != "" {
+			w.net.armed[f.Actor] = append(w.net.armed[f.Actor], &trap{f.Kind, f.Call, f.Lasts})
+			return
+		}
+		w.outage(f.Kind, f.Actor, f.Lasts)
+	case FaultBehind:
+		w.fallBehind(f.Actor, f.Lasts)
 	case FaultWatchHeld, FaultWatchCompacted:
 		w.holdWatch(f.Actor, f.Lasts, f.Kind == FaultWatchCompacted)
 	case FaultLeader:

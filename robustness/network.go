@@ -17,12 +17,13 @@ import (
 // network is what lies between the actors and the store.
 type network struct {
 	streams  []*stream
-	away     int            // above 0: nobody reaches the store
-	frozen   int            // above 0: it does not run, and no lease ends
-	noLeader int            // above 0: it is reached, and refuses what needs a leader
-	cut      map[string]int // these actors do not reach it
-	muted    map[string]int // their keepalives do not
-	held     map[string]int // their watches are told nothing
+	away     int              // above 0: nobody reaches the store
+	frozen   int              // above 0: it does not run, and no lease ends
+	noLeader int              // above 0: it is reached, and refuses what needs a leader
+	cut      map[string]int   // these actors do not reach it
+	muted    map[string]int   // their keepalives do not
+	held     map[string]int   // their watches are told nothing
+	behind   map[string]int64 // the revision at which their member stands
 	armed    map[string][]*trap
 }
 
@@ -92,6 +93,9 @@ func (r *rpc) leave() {
 // reach is the moment at which a request comes to the store.
 func (r *rpc) reach() {
 	w := r.p.w
+	for _, t := range w.net.spring(r.p.name, onTheWay, r.kinds) {
+		w.outage(t.kind, r.p.name, t.lasts)
+	}
 	if why := w.net.stops(r); why != "" {
 		w.tally.hit(why, r.kinds)
 		r.lost()
@@ -145,13 +149,20 @@ func (r *rpc) lost() {
 // apply has the store answer a request.
 func (w *world) apply(r *rpc) (proto.Message, error) {
 	w.store.Advance(w.now())
-	resp, err := w.store.Do(r.req)
+	resp, err := w.answer(r)
 	w.tally.calls++
 	if w.trace != nil {
 		w.note(r.p.name, describe(r, resp, err, w.store.Revision()))
 	}
 	w.changed()
 	return resp, err
+}
+
+func (w *world) answer(r *rpc) (proto.Message, error) {
+	if at := w.net.behind[r.p.name]; at > 0 && memetcd.Serializable(r.req) {
+		return w.store.Stale(r.req, at)
+	}
+	return w.store.Do(r.req)
 }
 
 // changed looks at what is new in the store, and has watches told.

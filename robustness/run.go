@@ -75,17 +75,10 @@ const settleWithin = 10 * time.Minute
 
 // Run runs a plan within a bubble of testing/synctest.
 func Run(p *Plan, traced bool) Result {
-	w := &world{
-		plan: p, rng: rand.New(rand.NewPCG(p.Seed, 2)), began: time.Now(), //nolint:gosec // repeatable, not secret
-		bell: make(chan struct{}, 1), tally: newTally(), machines: map[string]*machine{},
-		store: memetcd.New(memetcd.Config{ClusterID: 7, MemberID: 1, FirstLeaseID: 0x1000}),
-		net:   network{cut: map[string]int{}, muted: map[string]int{}, held: map[string]int{}, armed: map[string][]*trap{}},
-	}
+	w := worldOf(p)
 	if traced {
 		w.trace = &trace{}
 	}
-	w.check = newChecker(w)
-	w.client = newClient(w)
 	w.setUp()
 	w.run(func() bool { return w.now() >= p.FaultsUntil })
 	if !w.check.violated() {
@@ -102,6 +95,19 @@ func Run(p *Plan, traced bool) Result {
 		r.History = w.trace.about(r.Violations[0])
 	}
 	return r
+}
+
+// worldOf is the world of a plan before anything has happened.
+func worldOf(p *Plan) *world {
+	w := &world{
+		plan: p, rng: rand.New(rand.NewPCG(p.Seed, 2)), began: time.Now(), //nolint:gosec // repeatable, not secret
+		bell: make(chan struct{}, 1), tally: newTally(), machines: map[string]*machine{},
+		store: memetcd.New(memetcd.Config{ClusterID: 7, MemberID: 1, FirstLeaseID: 0x1000}),
+		net:   network{cut: map[string]int{}, muted: map[string]int{}, held: map[string]int{}, behind: map[string]int64{}, armed: map[string][]*trap{}},
+	}
+	w.check = newChecker(w)
+	w.client = newClient(w)
+	return w
 }
 
 func (w *world) setUp() {

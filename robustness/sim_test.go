@@ -53,7 +53,7 @@ func TestSim(t *testing.T) {
 
 // seedsForAll is how many seeds meet every kind of fault at every kind of
 // transaction.
-const seedsForAll = 500
+const seedsForAll = 1000
 
 // runner hands out seeds.
 type runner struct {
