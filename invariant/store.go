@@ -39,11 +39,12 @@ func CheckStore(ctx context.Context, client *clientv3.Client, prefix string, opt
 
 // WatchStore tells what is wrong at first, then of each revision what has begun
 // to be wrong, in order and without a gap (or it says so, Report.Unseen), until
-// ctx ends or fn fails. It goes on when the connection breaks.
+// ctx ends or fn fails. While the store is away it tries again, at the first read
+// too; only a refusal of rights ends it: that does not pass.
 func WatchStore(ctx context.Context, client *clientv3.Client, prefix string, opts Options, fn func(Report) error) error {
 	var seen int64
 	for {
-		s, err := load(ctx, client, prefix, opts)
+		s, err := loadAtLast(ctx, client, prefix, opts)
 		if err != nil {
 			return err
 		}
@@ -113,6 +114,26 @@ func (s *State) stepThrough(events []*clientv3.Event, prefix string, fn func(Rep
 		}
 	}
 	return nil
+}
+
+// loadAtLast loads as soon as the store answers.
+func loadAtLast(ctx context.Context, client *clientv3.Client, prefix string, opts Options) (*State, error) {
+	for {
+		s, err := load(ctx, client, prefix, opts)
+		switch {
+		case err == nil:
+			return s, nil
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.Is(err, rpctypes.ErrPermissionDenied), errors.Is(err, rpctypes.ErrUserEmpty):
+			return nil, err
+		}
+		select {
+		case <-time.After(watchAgain):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // load reads all pages at the revision of the first.
