@@ -36,9 +36,12 @@ type Options struct {
 	Pool     berth.PoolID // default berth.DefaultPool
 	Labels   map[string]string
 	Capacity berth.Capacity
-	StateDir string // one agent works in it; no default
-	Store    *etcdstore.Store
-	Runtime  Runtime
+	// DiskFound says that nobody has set Capacity.DiskBytes: it is what was free.
+	// That changes with every file, and is no changed setting to warn of.
+	DiskFound bool
+	StateDir  string // one agent works in it; no default
+	Store     *etcdstore.Store
+	Runtime   Runtime
 
 	// TTL of the lease, in whole seconds.
 	TTL time.Duration

@@ -77,9 +77,13 @@ func (w *Worker) former(ctx context.Context, former LeaseRecord) (*etcdstore.Lea
 	return lease, epoch, err
 }
 
-// tellChanges: a registration is put once per epoch.
+// tellChanges: a registration is put once per epoch. CPU and memory are compared
+// though they may have been found, too: only somebody's hand changes them.
 func (w *Worker) tellChanges(own *berth.Worker) {
 	now := w.opts.registration(own.Lease, 0)
+	if w.opts.DiskFound {
+		now.Capacity.DiskBytes = own.Capacity.DiskBytes
+	}
 	for _, f := range []struct {
 		name     string
 		was, now any

@@ -4,6 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/berthd/berth"
 )
 
@@ -154,5 +157,33 @@ func TestRun_StartedBefore(t *testing.T) {
 	s.place("w1", epoch, ids("r1"), nil)
 	if got := s.await("w1", "r1", berth.StateExited); got.Exit.Kind != berth.ExitMayHaveRun {
 		t.Errorf("exit %+v", got.Exit)
+	}
+}
+
+// Whose epoch is taken up is told of each setting that has changed; what is free
+// on the disk is none (in chaos, each restart warned of it).
+func TestTellChanges(t *testing.T) {
+	was := berth.Capacity{Quantities: berth.Quantities{CPUMilli: 4000, MemoryBytes: 1 << 30, DiskBytes: 7 << 30}}
+	for _, tt := range []struct {
+		name   string
+		change func(*Options)
+		want   int
+	}{
+		{"nothing", func(*Options) {}, 0},
+		{"disk, found", func(o *Options) { o.DiskFound, o.Capacity.DiskBytes = true, 6<<30 }, 0},
+		{"disk, set", func(o *Options) { o.Capacity.DiskBytes = 6 << 30 }, 1},
+		{"memory and disk, found", func(o *Options) { o.DiskFound, o.Capacity.DiskBytes, o.Capacity.MemoryBytes = true, 6<<30, 2<<30 }, 1},
+		{"labels", func(o *Options) { o.Labels = map[string]string{"rack": "2"} }, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			core, logs := observer.New(zap.WarnLevel)
+			w := &Worker{log: zap.New(core), opts: Options{Pool: "default", Capacity: was, Runtime: newFakeRuntime()}}
+			w.opts.setDefaults()
+			tt.change(&w.opts)
+			w.tellChanges(&berth.Worker{Pool: "default", Capacity: was})
+			if n := logs.Len(); n != tt.want {
+				t.Errorf("%d warnings, want %d: %v", n, tt.want, logs.All())
+			}
+		})
 	}
 }

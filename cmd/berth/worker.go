@@ -204,7 +204,7 @@ func workerOptions(c *cli.Context, log *zap.Logger) (worker.Options, error) {
 	}
 	labels, err := parsePairs("labels", splitCommas(c.StringSlice("labels")))
 	return worker.Options{
-		ID: berth.WorkerID(name), Pool: berth.PoolID(c.String("pool")), Labels: labels, Capacity: capacity, StateDir: dir,
+		ID: berth.WorkerID(name), Pool: berth.PoolID(c.String("pool")), Labels: labels, Capacity: capacity, DiskFound: c.String("disk") == "", StateDir: dir,
 		TTL: c.Duration("ttl"), OnStop: worker.OnStop(c.String("on-stop")),
 		WaitForName: c.Bool("wait-for-name"), Version: version, Log: log,
 		OnRegistered: func(berth.Epoch) {
