@@ -141,8 +141,15 @@ func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision
 
 // end ends an attempt; what it held is free for the rest of this plan.
 func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
-	lw := b.ledger(e.worker)
-	released, err := lw.Ledger.Release(e.allocation.Share)
+	var ledger berth.Ledger
+	if now, _ := b.l.ledgerNow(e.worker, b); now != nil {
+		ledger = *now
+	}
+	k := allocationKey(e.worker, e.id)
+	released, err := ledger.Release(e.allocation.Share)
+	if err != nil && b.l.behind(k, k, ledgerKey(e.worker)) {
+		return // the ledger is of before the allocation was placed, or of after its end
+	}
 	if err != nil {
 		// Invariant 2 is broken in the store: fsck says more. Ending it all the
 		// same would hide it, and might hand out capacity twice.
@@ -150,7 +157,7 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 			zap.String("request", string(e.id)), zap.String("worker", string(e.worker)), zap.Error(err))
 		return
 	}
-	lw.Ledger = released
+	b.ledger(e.worker).Ledger = released
 	v := judge(e)
 	end := berth.End{Request: e.id, Worker: e.worker, AllocationWas: allocMod, StateWas: progMod}
 	if gone {
@@ -162,7 +169,7 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 		end.Archive = e.archive(v)
 	}
 	b.plan.Ends = append(b.plan.Ends, end)
-	b.add(opsEnd, b.l.view.facts[requestKey(e.id)].Size+bytesEnd, allocationKey(e.worker, e.id))
+	b.add(opsEnd, b.l.view.facts[requestKey(e.id)].Size+bytesEnd, k)
 	if e.cause == causeStartTimeout {
 		b.l.startFailed(e.worker, e.id)
 	}

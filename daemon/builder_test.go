@@ -6,6 +6,7 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/etcdstore"
@@ -14,11 +15,16 @@ import (
 // loopWith is a loop that nothing runs, with facts in its view.
 func loopWith(t *testing.T, facts ...berth.Fact) *loop {
 	t.Helper()
+	return loopLogging(t, zap.NewNop(), facts...)
+}
+
+func loopLogging(t *testing.T, log *zap.Logger, facts ...berth.Fact) *loop {
+	t.Helper()
 	store, err := etcdstore.New(new(clientv3.Client), etcdstore.Options{MaxTxnOps: 8192})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := New(store, Options{})
+	d, err := New(store, Options{Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

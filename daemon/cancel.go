@@ -23,7 +23,7 @@ func (d *Daemon) Cancel(ctx context.Context, id berth.RequestID, message string)
 	done := make(chan struct{})
 	found, corrupt := false, false
 	err := d.call(ctx, func(l *loop) {
-		if corrupt = l.corrupt(id); !corrupt {
+		if corrupt = l.broken(id); !corrupt {
 			found = l.orderCancel(id, message, done)
 		}
 	})

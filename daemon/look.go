@@ -127,8 +127,12 @@ func (l *loop) lookAllocation(k berth.Key, b *builder) {
 	a, mod := l.view.allocation(w, id)
 	sub, _ := l.view.submission(id)
 	prog, progMod := l.view.progress(id)
-	if a == nil || sub == nil || prog == nil || prog.Worker != w || prog.Attempt != a.Attempt {
-		return // half of a change that the watch has yet to complete
+	if a == nil {
+		return
+	}
+	if sub == nil || prog == nil || prog.Worker != w || prog.Attempt != a.Attempt {
+		l.behind(k, k, requestKey(id), stateKey(id)) // else it is broken, and left alone: see corrupt
+		return
 	}
 	if l.view.unreadable(workerKey(w), ledgerKey(w)) {
 		return
@@ -209,6 +213,10 @@ func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 // leaves: what cannot be read, or an allocation that no state knows of. Placing it
 // again could run it twice; fsck says more.
 func (l *loop) corrupt(id berth.RequestID) bool {
+	return l.unreadable(id) || l.orphaned(id)
+}
+
+func (l *loop) unreadable(id berth.RequestID) bool {
 	if l.view.unreadable(requestKey(id), stateKey(id), archiveKey(id)) {
 		return true
 	}
@@ -217,6 +225,10 @@ func (l *loop) corrupt(id berth.RequestID) bool {
 			return true
 		}
 	}
+	return false
+}
+
+func (l *loop) orphaned(id berth.RequestID) bool {
 	p, _ := l.view.progress(id)
 	return len(l.view.placed[id]) > 0 && (p == nil || p.State == berth.StatePending)
 }

@@ -25,6 +25,7 @@ type loop struct {
 	queue   *queue
 	timers  *timers
 	due     dueKeys
+	halves  map[berth.Key]berth.Revision // to look at again when the watch has passed it
 	seen    map[berth.Key]sighting
 	lost    map[berth.WorkerID]*lostEpoch
 	brakes  brakes
@@ -67,7 +68,7 @@ func newLoop(d *Daemon) *loop {
 	return &loop{
 		d: d, store: d.store, log: d.opts.Log,
 		view: newView(), fleet: scheduler.NewFleet(), queue: newQueue(), timers: newTimers(),
-		due:  newDueKeys(),
+		due: newDueKeys(), halves: make(map[berth.Key]berth.Revision),
 		seen: make(map[berth.Key]sighting), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
 		successors: make(map[berth.RequestID]berth.RequestID),

@@ -158,7 +158,7 @@ func (l *loop) joinSubmission(first, s *submission) {
 // known answers a submission whose id is in the view already.
 func (l *loop) known(s *submission) bool {
 	id := s.record.Spec.ID
-	if l.corrupt(id) {
+	if l.broken(id) {
 		l.answer(s, SubmitResult{ID: id, Err: ErrCorrupt})
 		return true
 	}

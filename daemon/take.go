@@ -17,6 +17,7 @@ func (l *loop) take(delta etcdstore.Delta) {
 	}
 	l.takeFacts(delta.Facts)
 	l.view.passed(delta.Revision)
+	l.complete()
 	if delta.Reset && !l.loaded {
 		l.loaded = true
 		l.findLost()
