@@ -18,6 +18,7 @@ import (
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/worker"
+	"github.com/berthd/berth/worker/shim"
 	"github.com/berthd/berth/worker/shim/shimtest"
 )
 
@@ -342,7 +343,18 @@ func TestShim_HoldsItsLock(t *testing.T) {
 	far := boottime() + time.Hour
 	for i := range time.Duration(20_000) { // each is some garbage
 		h.Renew(1, worker.Deadline{Stop: far, Kill: far + i})
+		if i%100 == 0 {
+			<-time.After(time.Millisecond) // so that none is left out
+		}
 	}
+	eventually(t, func() bool {
+		conn, err := c.(*container).dial()
+		if err != nil {
+			return false
+		}
+		defer func() { _ = conn.Close() }() // it has answered
+		return json.NewDecoder(conn).Decode(&shim.State{}) == nil
+	})
 	shimOf(t, h, spec)
 	c.Stop(0)
 	if exit := wait(t, c); exit.Signal == "" {

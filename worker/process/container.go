@@ -252,7 +252,11 @@ func (c *container) endOverdue() {
 		at = d + c.keep
 	}
 	c.mu.Unlock()
-	if at == 0 || shim.Boottime() < at+overdueAfter || closed(c.done) {
+	late := shim.Boottime() - at
+	if at == 0 || late < stoppedAfter || closed(c.done) {
+		return
+	}
+	if held, pid, err := shim.Held(c.dir); err != nil || !held || late < busyAfter && !shim.Stopped(pid) {
 		return
 	}
 	c.r.opts.Log.Warn("a supervisor did not end its container in time; ending both", zap.Stringer("container", c.name))

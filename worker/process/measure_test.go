@@ -1,11 +1,17 @@
 package process
 
 import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/berthd/berth/worker"
 	"github.com/berthd/berth/worker/shim"
+	"github.com/berthd/berth/worker/shim/shimtest"
 )
 
 func boottime() time.Duration { return shim.Boottime() }
@@ -18,4 +24,74 @@ func shimOf(t *testing.T, h harness, spec worker.Spec) int {
 		t.Fatalf("no shim of %s: %v %d %v", spec.Request, held, pid, err)
 	}
 	return pid
+}
+
+// The figures of docs/robustness.md, for a person to read: -v shows them.
+func TestShim_Measures(t *testing.T) { eachMode(t, measure) }
+
+func measure(t *testing.T, h harness) {
+	if info, err := os.Stat(shimtest.Path()); err != nil {
+		t.Error(err)
+	} else {
+		t.Logf("binary: %.1f MB", float64(info.Size())/1e6)
+	}
+	const n = 100
+	var whole, exec []time.Duration
+	for i := range n {
+		spec := h.spec(fmt.Sprint("quick-", i), "/bin/true")
+		begun := time.Now()
+		c, err := h.Start(t.Context(), spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole = append(whole, time.Since(begun))
+		start, err := shim.ReadStart(h.path(attempt{spec.Request, 1}))
+		ran, err2 := shim.ReadRunning(h.path(attempt{spec.Request, 1}))
+		if err = errors.Join(err, err2); err != nil {
+			t.Fatal(err)
+		}
+		exec = append(exec, ran.StartedAt.Sub(start.At))
+		wait(t, c)
+	}
+	slices.Sort(whole)
+	slices.Sort(exec)
+	t.Logf("start: record to exec %s (median of %d), whole Start %s (p90 %s)", exec[n/2], n, whole[n/2], whole[n*9/10])
+	const many = 50
+	far := worker.Deadline{Stop: boottime() + time.Hour, Kill: boottime() + 2*time.Hour}
+	pids := make([]int, 0, many)
+	for i := range many {
+		spec := h.spec(fmt.Sprint("still-", i), "/bin/sleep", "1000")
+		spec.Deadline = far
+		h.start(t, spec)
+		pids = append(pids, shimOf(t, h, spec))
+	}
+	for i := range time.Duration(100) { // as many as five minutes bring
+		h.Renew(1, worker.Deadline{Stop: far.Stop + i, Kill: far.Kill + i})
+		<-time.After(time.Millisecond)
+	}
+	for _, field := range []string{"Rss", "Pss", "Private_Dirty"} {
+		var all []int
+		for _, pid := range pids {
+			all = append(all, rollup(t, pid, field))
+		}
+		slices.Sort(all)
+		t.Logf("%s: %d kB (median of %d shims)", field, all[many/2], many)
+	}
+}
+
+// rollup is one field of a process's memory, in kB.
+func rollup(t *testing.T, pid int, field string) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var kb int
+		if _, err := fmt.Sscanf(line, field+": %d kB", &kb); err == nil {
+			return kb
+		}
+	}
+	t.Fatalf("no %s in %s", field, text)
+	return 0
 }

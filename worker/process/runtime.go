@@ -110,10 +110,12 @@ func markOf(dir string) (string, error) {
 }
 
 // lookEvery is how often Run looks for containers that their shims should have
-// ended, and overdueAfter how long after that moment it ends them itself.
+// ended. It ends them itself stoppedAfter that moment where the shim is stopped,
+// and busyAfter it in any case: a shim may be at it, with a container that forks.
 const (
 	lookEvery    = 100 * time.Millisecond
-	overdueAfter = 100 * time.Millisecond
+	stoppedAfter = 50 * time.Millisecond
+	busyAfter    = time.Second
 )
 
 // Run ends, until ctx ends, what a shim that is stopped does not end. Shims that

@@ -97,6 +97,12 @@ func alive(pid int) bool {
 	return len(fields) > 0 && fields[0][0] != 'Z' && fields[0][0] != 'X'
 }
 
+// Stopped says whether a process was stopped by a signal or a tracer.
+func Stopped(pid int) bool {
+	fields := statOf(pid)
+	return len(fields) > 0 && strings.ContainsAny(string(fields[0]), "tT")
+}
+
 // statOf is what stands behind the name in a process's stat: state, parent,
 // group, session. The name may hold anything.
 func statOf(pid int) [][]byte {
