@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -113,8 +114,7 @@ func (r *Runtime) reconnect(ctx context.Context, c *container) error {
 	case <-c.done:
 	case <-patience.C:
 		r.opts.Log.Warn("a supervisor does not answer; ending it, and its container", zap.Stringer("container", c.name))
-		c.seize()
-		<-c.done
+		c.seizeUntilDone()
 	case <-ctx.Done():
 		return fmt.Errorf("connect to the supervisor of %s: %w", c.name, ctx.Err())
 	}
@@ -139,6 +139,23 @@ func (r *Runtime) known(a attempt) (*container, shim.Start, error) {
 		return nil, start, nil // our own
 	}
 	c = r.newContainer(a, berth.Epoch(start.Epoch), start.Keep)
-	c.group = start.Group
+	c.group = r.groupOf(a, start)
 	return c, start, nil
+}
+
+// groupOf is the group that a record names. What is in it is killed: so it is
+// taken only where it bears the attempt's own name.
+func (r *Runtime) groupOf(a attempt, start shim.Start) shim.Group {
+	g := start.Group
+	for _, dir := range append(slices.Clone(g.Dirs), g.Freezer, g.Memory, g.Unified) {
+		if dir != "" && filepath.Base(dir) != a.String() {
+			r.opts.Log.Error("the record of a start names a cgroup of something else; it is left alone", zap.Stringer("container", a), zap.String("cgroup", dir))
+			g = shim.Group{}
+			break
+		}
+	}
+	if !strings.HasSuffix(g.Mark, "."+a.String()) {
+		g.Mark = r.markFor(a)
+	}
+	return g
 }

@@ -339,7 +339,10 @@ func TestShim_Killed(t *testing.T) {
 func TestShim_HoldsItsLock(t *testing.T) {
 	h := newHarness(t, Options{})
 	spec := h.spec("holder", "/bin/sleep", "1000")
-	c := h.start(t, spec)
+	c, ok := h.start(t, spec).(*container)
+	if !ok {
+		t.Fatal("no container of this runtime")
+	}
 	far := boottime() + time.Hour
 	for i := range time.Duration(20_000) { // each is some garbage
 		h.Renew(1, worker.Deadline{Stop: far, Kill: far + i})
@@ -348,7 +351,7 @@ func TestShim_HoldsItsLock(t *testing.T) {
 		}
 	}
 	eventually(t, func() bool {
-		conn, err := c.(*container).dial()
+		conn, err := c.dial()
 		if err != nil {
 			return false
 		}

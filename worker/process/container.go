@@ -103,10 +103,14 @@ func (c *container) tell(o shim.Order) {
 	}
 }
 
-// connect tells a new connection all that is wanted of the container.
-func (c *container) connect(conn net.Conn) {
+// connect tells a new connection all that is wanted of the container. It is
+// false when the runtime was closed: then nobody would end the connection.
+func (c *container) connect(conn net.Conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.r.isClosed() {
+		return false
+	}
 	c.conn = conn
 	if c.deadline.Kill > 0 {
 		c.tell(shim.Order{Op: shim.OpRenew, Deadline: c.deadline})
@@ -117,6 +121,7 @@ func (c *container) connect(conn net.Conn) {
 	case c.killAt > 0:
 		c.tell(shim.Order{Op: shim.OpStop, Grace: c.killAt - shim.Boottime()})
 	}
+	return true
 }
 
 // leave ends the connection, and with it follow once the runtime is closed.
@@ -138,11 +143,7 @@ func (c *container) follow(conn net.Conn) {
 	defer close(c.left)
 	for {
 		if conn != nil {
-			c.connect(conn)
-			exit, ended := c.listen(conn)
-			c.leave()
-			_ = conn.Close() // may be closed already
-			if ended {
+			if exit, ended := c.attend(conn); ended {
 				c.end(exit)
 				return
 			}
@@ -162,12 +163,27 @@ func (c *container) follow(conn net.Conn) {
 	}
 }
 
+// attend is one connection, from its beginning to its end, or the container's.
+func (c *container) attend(conn net.Conn) (exit shim.Exit, ended bool) {
+	defer func() { _ = conn.Close() }() // may be closed already
+	if !c.connect(conn) {
+		return exit, false
+	}
+	defer c.leave()
+	return c.listen(conn)
+}
+
 // listen reads until the connection or the container ends.
 func (c *container) listen(conn net.Conn) (shim.Exit, bool) {
 	in := json.NewDecoder(conn)
 	for {
 		var s shim.State
 		if err := in.Decode(&s); err != nil {
+			return shim.Exit{}, false
+		}
+		if s.Version > shim.Version { // the agent was taken back to an older build
+			c.r.opts.Log.Error("a supervisor speaks words of a later version; ending it, and its container", zap.Stringer("container", c.name), zap.Int("version", s.Version))
+			c.seize()
 			return shim.Exit{}, false
 		}
 		if !s.StartedAt.IsZero() && !closed(c.running) {
@@ -239,8 +255,21 @@ func (c *container) abandon() {
 
 // seize ends a container whose shim does not do it. Its reader sees the rest.
 func (c *container) seize() {
-	if held, pid, err := shim.Held(c.dir); err == nil && held && pid > 0 {
-		_ = unix.Kill(pid, unix.SIGKILL) // while the lock is held it is the shim's number
+	if err := shim.KillHolder(c.dir); err != nil {
+		c.r.opts.Log.Warn("end a supervisor", zap.Stringer("container", c.name), zap.Error(err))
+	}
+}
+
+// seizeUntilDone is for a shim that may not have said yet which process it is.
+func (c *container) seizeUntilDone() {
+	again := time.NewTicker(dialAgain)
+	defer again.Stop()
+	for c.seize(); ; c.seize() {
+		select {
+		case <-c.done:
+			return
+		case <-again.C:
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,18 +96,39 @@ func New(opts Options) (*Runtime, error) {
 
 // markOf is the word by which all processes of this runtime are known, whoever
 // their parent is. It is kept, for the next life of the agent.
+//
+// Of two agents that make it at once both get one: the second learns only later
+// that the directory is the first's, whose containers bear its mark by then.
 func markOf(dir string) (string, error) {
 	path := filepath.Join(dir, "process-mark")
-	if old, err := os.ReadFile(path); err == nil {
-		if mark := strings.TrimSpace(string(old)); len(mark) >= 16 {
-			return mark, nil
-		}
+	if mark := readMark(path); mark != "" {
+		return mark, nil
 	}
 	mark := rand.Text()
-	if err := os.WriteFile(path, []byte(mark+"\n"), 0o600); err != nil {
+	own := path + "." + mark
+	if err := os.WriteFile(own, []byte(mark+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("keep the mark of its processes: %w", err)
+	}
+	err := os.Link(own, path) // whole or not at all, and never over another
+	if errors.Is(err, fs.ErrExist) {
+		if old := readMark(path); old != "" {
+			return old, os.Remove(own)
+		}
+		return mark, os.Rename(own, path) // of a machine that lost its power
+	}
+	if err = errors.Join(err, os.Remove(own)); err != nil {
 		return "", fmt.Errorf("keep the mark of its processes: %w", err)
 	}
 	return mark, nil
+}
+
+// readMark returns nothing for a file that holds no whole mark.
+func readMark(path string) string {
+	text, err := os.ReadFile(path)
+	if mark := strings.TrimSpace(string(text)); err == nil && len(mark) >= 16 {
+		return mark
+	}
+	return ""
 }
 
 // lookEvery is how often Run looks for containers that their shims should have

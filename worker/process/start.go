@@ -131,8 +131,7 @@ func (c *container) begin(ctx context.Context, conn net.Conn, charge *shim.Charg
 	case <-c.running:
 	case <-c.done:
 	case <-ctx.Done():
-		c.seize()
-		<-c.done
+		c.seizeUntilDone()
 	}
 	if closed(c.done) && (c.how.Failed || c.how.Unseen) {
 		return nil, c.startError(ctx)

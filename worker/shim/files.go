@@ -165,7 +165,8 @@ func Held(dir string) (held bool, pid int, err error) {
 		return false, 0, err
 	}
 	defer func() { _ = f.Close() }() // and with it the lock
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	// Shared: two that look at once must not take each other for a shim.
+	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
 	if err == nil {
 		return false, 0, nil
 	}
@@ -178,6 +179,32 @@ func Held(dir string) (held bool, pid int, err error) {
 		return true, 0, nil
 	}
 	return true, pid, nil
+}
+
+// KillHolder kills the shim that holds the lock in dir, and never a later process
+// of its number: the lock is looked at again when the process is held on to.
+func KillHolder(dir string) error {
+	held, pid, err := Held(dir)
+	if err != nil || !held || pid == 0 {
+		return err
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	switch {
+	case errors.Is(err, unix.ESRCH):
+		return nil
+	case errors.Is(err, unix.ENOSYS): // a kernel before 5.3
+		return unix.Kill(pid, unix.SIGKILL)
+	case err != nil:
+		return fmt.Errorf("hold on to process %d: %w", pid, err)
+	}
+	defer func() { _ = unix.Close(fd) }() // read only
+	if again, same, err := Held(dir); err != nil || !again || same != pid {
+		return err
+	}
+	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("kill process %d: %w", pid, err)
+	}
+	return nil
 }
 
 // SocketName is where a shim listens, in its directory.

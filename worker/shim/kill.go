@@ -23,11 +23,19 @@ type killer struct {
 // the mark, and what is in the session of the first process. What left all three
 // is not found: only the shim holds that one.
 func Bury(g Group, r Running) {
-	others := func() []int {
-		return append(Processes(func(pid int) bool { return Mark(pid, g.Mark) == g.Mark }), inSession(r.PID, r.Since)...)
-	}
+	others := func() []int { return left(g, r) }
 	k := killer{group: &g, others: others, none: func() bool { return len(others()) == 0 }}
 	k.end()
+}
+
+// left are the processes of a container by mark and by session. A group without a
+// mark has none: every other process of the machine has no mark either.
+func left(g Group, r Running) []int {
+	out := inSession(r.PID, r.Since)
+	if g.Mark == "" {
+		return out
+	}
+	return append(out, Processes(func(pid int) bool { return Mark(pid, g.Mark) == g.Mark })...)
 }
 
 // pids are all processes that are known of, once or more.

@@ -70,7 +70,7 @@ func descendants() []int {
 // inSession are the processes of a session whose leader still is the process
 // that was recorded: a later one of the same number is somebody else's.
 func inSession(leader int, since uint64) []int {
-	if leader == 0 || startedAt(leader) != since {
+	if leader == 0 || since == 0 || startedAt(leader) != since {
 		return nil
 	}
 	return Processes(func(pid int) bool {

@@ -31,6 +31,7 @@ type supervisor struct {
 	childs chan struct{}        // closed by reap: no child is left
 
 	state    State
+	exit     *Exit         // of the first process, once it has ended
 	deadline Deadline      // with Keep
 	ordered  time.Duration // the kill of a stop order; 0: none
 	asked    bool          // SIGTERM was sent
@@ -62,6 +63,9 @@ func Main() error {
 	}
 	if err := l.in.Decode(s.charge); err != nil {
 		return fmt.Errorf("read the charge: %w", err) // the agent has ended: nothing has run, nothing will
+	}
+	if s.charge.Version != Version {
+		return s.failed(l, fmt.Errorf("the agent speaks version %d of the supervisors' words, and this berth-shim %d: install both of one build", s.charge.Version, Version))
 	}
 	if err := s.start(); err != nil {
 		return s.failed(l, err)
@@ -166,7 +170,7 @@ func (s *supervisor) run() {
 		case l := <-s.gone:
 			s.part(l)
 		case status := <-s.main:
-			s.state.Exit = s.exitOf(status)
+			s.exit = s.exitOf(status)
 			return
 		}
 	}
@@ -273,8 +277,35 @@ func (s *supervisor) exitOf(status unix.WaitStatus) *Exit {
 // end ends what the first process has left, and records the exit.
 func (s *supervisor) end() {
 	s.kill()
+	e := s.exit
+	s.beside(func() { s.bury(e) })
+	s.record(e)
+}
+
+// beside does what may take long, while agents that come are answered: one that
+// is not would take the shim for dead.
+func (s *supervisor) beside(long func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		long()
+	}()
+	for {
+		select {
+		case <-done:
+			return
+		case <-s.orders: // its end has come already
+		case l := <-s.joined:
+			s.join(l)
+		case l := <-s.gone:
+			s.part(l)
+		}
+	}
+}
+
+// bury returns when nothing of the container is left.
+func (s *supervisor) bury(e *Exit) {
 	<-s.ending
-	e := s.state.Exit
 	if e.OOM = s.charge.Group.OutOfMemory(); e.OOM {
 		e.Message = "the kernel killed a process: out of memory"
 	}
@@ -285,8 +316,6 @@ func (s *supervisor) end() {
 	if err := s.charge.Group.Remove(); err != nil && e.Message == "" {
 		e.Message = "its cgroup remains: " + err.Error()
 	}
-	s.state.Phase = PhaseEnded
-	s.record()
 }
 
 // recordAgain is how long after a failure the exit is recorded again.
@@ -294,23 +323,17 @@ const recordAgain = time.Second
 
 // record returns when the exit is on disk, and every agent that listens knows
 // it; or when nobody wants it any more, for its directory is gone.
-func (s *supervisor) record() {
-	err := WriteExit(".", *s.state.Exit)
+func (s *supervisor) record(e *Exit) {
+	var err error
+	write := func() { err = WriteExit(".", *e) }
+	s.beside(write)
+	s.state.Phase, s.state.Exit = PhaseEnded, e
 	for _, l := range s.links {
 		_ = l.tell(s.state) // it finds the record
 	}
-	again := time.NewTicker(recordAgain)
-	defer again.Stop()
 	for err != nil && !errors.Is(err, fs.ErrNotExist) {
-		select {
-		case <-again.C:
-			err = WriteExit(".", *s.state.Exit)
-		case <-s.orders: // it has ended
-		case l := <-s.joined:
-			s.join(l)
-		case l := <-s.gone:
-			s.part(l)
-		}
+		s.beside(func() { time.Sleep(recordAgain) })
+		s.beside(write)
 	}
 }
 

@@ -3,11 +3,13 @@ package shim
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -134,5 +136,75 @@ func TestHeld(t *testing.T) {
 	}
 	if held, _, err := Held(dir); held || err != nil {
 		t.Errorf("given up: %v, %v", held, err)
+	}
+}
+
+// Two that look at once do not take each other for a shim: one was about to kill
+// the process whose number a dead one had left.
+func TestHeld_ByNobody(t *testing.T) {
+	dir := t.TempDir()
+	lock, err := NewLock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 2000 {
+				if held, _, err := Held(dir); held || err != nil {
+					t.Errorf("held by nobody: %v, %v", held, err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestKillHolder(t *testing.T) {
+	dir := t.TempDir()
+	lock, err := NewLock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := KillHolder(dir); err != nil { // it has not said which process it is
+		t.Error(err)
+	}
+	holder := exec.CommandContext(t.Context(), "sleep", "1000")
+	holder.ExtraFiles = []*os.File{lock}
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprint(lock, holder.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := KillHolder(dir); err != nil {
+		t.Error(err)
+	}
+	if err := holder.Wait(); err == nil || holder.ProcessState.ExitCode() != -1 {
+		t.Errorf("it ended with %v", err)
+	}
+	// The lock is free, and the number in it is this process now.
+	if err := os.WriteFile(filepath.Join(dir, lockFile), fmt.Append(nil, os.Getpid()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := KillHolder(dir); err != nil {
+		t.Error(err)
+	}
+}
+
+// A group without a mark, and a process that was not recorded, name no process.
+// They once named every process of the machine that has no mark, and it was killed.
+func TestLeft_Nothing(t *testing.T) {
+	for _, r := range []Running{{}, {PID: 1}, {PID: os.Getpid()}, {PID: 1 << 30}} {
+		if got := left(Group{}, r); len(got) > 0 {
+			t.Errorf("left of %+v: %v", r, got)
+		}
 	}
 }
