@@ -13,6 +13,7 @@ FUZZTIME  ?= 5s
 BENCH     ?= .
 BENCHTIME ?= 1s
 SEEDS     ?= 100
+N         ?= 50
 # The folder of the openb trace (docs/runbook.md says where to get it).
 OPENB     ?= ../shared/data/openb
 # Of chaos: how long faults begin, what decides them (0: a new one), and where the outcome is written.
@@ -86,6 +87,14 @@ fuzz: ## run each fuzz test for FUZZTIME (5s)
 .PHONY: bench
 bench: ## the benchmarks on a real embedded etcd (BENCH, BENCHTIME)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -timeout 30m ./integration/
+
+.PHONY: restarts
+restarts: ## kill a worker's agent N (50) times under load: its containers are untouched
+	$(GO) test -count=1 -timeout 60m -run 'TestAgent_(Restarted|Upgraded)' -v ./integration/ -restarts $(N)
+
+.PHONY: shim-bench
+shim-bench: ## size, memory and start of the containers' supervisors
+	$(GO) test -count=1 -run TestShim_Measures -v ./worker/process/ -measure
 
 .PHONY: openb
 openb: ## a real trace: 8,152 requests on 1,213 hollow workers (OPENB=folder)

@@ -54,9 +54,9 @@ func TestEnd_Hidden(t *testing.T) {
 	})
 }
 
-// A disk that the container has filled keeps neither its end from being recorded
-// nor its code.
-func TestExit_DiskFull(t *testing.T) {
+// tinyDisk is a state directory on a disk of a megabyte.
+func tinyDisk(t *testing.T) string {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("mounting needs root")
 	}
@@ -69,8 +69,31 @@ func TestExit_DiskFull(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return dir
+}
+
+// A container that fills the disk at once runs, and its end is known: what is
+// written once it runs has its room from before. It once was killed at its start.
+func TestStart_FillsDisk(t *testing.T) {
+	dir := tinyDisk(t)
+	h, _ := adopt(t, dir)
+	for i := range 5 {
+		spec := h.spec(fmt.Sprint("r-", i), sh("cat /dev/zero >"+dir+"/fill 2>/dev/null; exit 9")...)
+		if exit := wait(t, h.start(t, spec)); exit.Code != 9 {
+			t.Errorf("%+v", exit)
+		}
+		if err := os.Remove(filepath.Join(dir, "fill")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A disk that the container has filled keeps neither its end from being recorded
+// nor its code.
+func TestExit_DiskFull(t *testing.T) {
+	dir := tinyDisk(t)
 	a := startAgent(t, dir)
-	a.order(agentOrder{Start: "r", Script: "echo kept; cat /dev/zero >" + dir + "/fill 2>/dev/null; seq 1 10000; exit 9"})
+	a.order(agentOrder{Start: "r", Script: "echo kept; until grep -q kept " + dir + "/logs/r/1/stdout.log; do :; done; cat /dev/zero >" + dir + "/fill 2>/dev/null; seq 1 10000; exit 9"})
 	if got := a.line(); got != "r <nil>" {
 		t.Fatal(got)
 	}

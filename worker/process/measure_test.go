@@ -2,6 +2,7 @@ package process
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -26,6 +27,8 @@ func shimOf(t *testing.T, h harness, spec worker.Spec) int {
 	return pid
 }
 
+var measures = flag.Bool("measure", false, "measure shims for docs/robustness.md, as `make shim-bench` does; else only try the measuring")
+
 // The figures of docs/robustness.md, for a person to read: -v shows them.
 func TestShim_Measures(t *testing.T) { eachMode(t, measure) }
 
@@ -35,7 +38,10 @@ func measure(t *testing.T, h harness) {
 	} else {
 		t.Logf("binary: %.1f MB", float64(info.Size())/1e6)
 	}
-	const n = 100
+	n, many := 3, 3
+	if *measures {
+		n, many = 100, 50
+	}
 	var whole, exec []time.Duration
 	for i := range n {
 		spec := h.spec(fmt.Sprint("quick-", i), "/bin/true")
@@ -56,7 +62,6 @@ func measure(t *testing.T, h harness) {
 	slices.Sort(whole)
 	slices.Sort(exec)
 	t.Logf("start: record to exec %s (median of %d), whole Start %s (p90 %s)", exec[n/2], n, whole[n/2], whole[n*9/10])
-	const many = 50
 	far := worker.Deadline{Stop: boottime() + time.Hour, Kill: boottime() + 2*time.Hour}
 	pids := make([]int, 0, many)
 	for i := range many {

@@ -78,17 +78,17 @@ func WriteExit(dir string, e Exit) error {
 	return write(filepath.Join(dir, exitFile), e, unix.O_DSYNC)
 }
 
-// exitBytes is room for the longest exit.
-const exitBytes = 4096
+// recordBytes is room for the longest record.
+const recordBytes = 4096
 
-// reserveExit makes room for the exit, so that a disk that has filled up
-// meanwhile cannot keep it from being recorded.
-func reserveExit() error {
-	f, err := os.OpenFile(exitFile+".new", os.O_WRONLY|os.O_CREATE, 0o600)
+// reserve makes room for a record, so that a disk that has filled up meanwhile
+// cannot keep it from being written.
+func reserve(name string) error {
+	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
-	err = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, exitBytes)
+	err = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, recordBytes)
 	if errors.Is(err, unix.EOPNOTSUPP) {
 		err = nil // a file system that cannot: then a full disk delays the record
 	}

@@ -90,8 +90,12 @@ func (s *supervisor) start() error {
 	if err := s.alarm.set(s.due()); err != nil {
 		return err
 	}
-	if err := reserveExit(); err != nil {
-		return fmt.Errorf("make room for the exit: %w", err)
+	if err := errors.Join(reserve(runningFile), reserve(exitFile)); err != nil {
+		return fmt.Errorf("make room for its records: %w", err)
+	}
+	socket, err := listen() // before anything of it can have filled the disk
+	if err != nil {
+		return err
 	}
 	in, err := os.Open(os.DevNull)
 	if err != nil {
@@ -112,7 +116,7 @@ func (s *supervisor) start() error {
 	s.output.handedOver()
 	s.state = State{Phase: PhaseRunning, PID: s.first, StartedAt: time.Now().UTC()}
 	go s.reap()
-	return s.nowRuns()
+	return s.nowRuns(socket)
 }
 
 // errRan means that a start failed when the container ran already.
@@ -120,14 +124,10 @@ var errRan = errors.New("killed at its start")
 
 // nowRuns makes the container known to those who come later. Without that it
 // must not run, for no agent would find it.
-func (s *supervisor) nowRuns() error {
+func (s *supervisor) nowRuns(socket *os.File) error {
 	boot, err := BootID()
 	if err == nil {
 		err = write(runningFile, Running{PID: s.first, Since: startedAt(s.first), Boot: boot, StartedAt: s.state.StartedAt}, 0)
-	}
-	var socket *os.File
-	if err == nil {
-		socket, err = listen()
 	}
 	if err != nil {
 		s.killer.end()

@@ -73,7 +73,7 @@ func TestWriteExit(t *testing.T) {
 	if _, err := ReadExit(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v, want %v", err, fs.ErrNotExist)
 	}
-	if err := os.WriteFile(filepath.Join(dir, exitFile+".new"), make([]byte, 2*exitBytes), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, exitFile+".new"), make([]byte, 2*recordBytes), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	want := Exit{Version: Version, Code: 3, Message: "short", At: time.Unix(1, 0).UTC()}
