@@ -2,7 +2,9 @@ package integration_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -62,7 +64,9 @@ func newUpgrading(t *testing.T) *upgrading {
 		r.submit(stayID(i), script)
 	}
 	for i := range upgradeStays {
-		reach(t, r.c, stayID(i), func(s *berthv1.Status) bool { return s.GetState() == "RUNNING" })
+		for r.process(i) == "" { // it has not said so yet
+			<-time.After(10 * time.Millisecond)
+		}
 		r.pids[stayID(i)] = r.process(i)
 	}
 	return r
@@ -94,10 +98,13 @@ func (r *upgrading) submit(id, script string) {
 func (r *upgrading) process(i int) string {
 	r.t.Helper()
 	text, err := os.ReadFile(filepath.Join(r.dir, fmt.Sprint("pid-", i)))
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		r.t.Fatal(err)
 	}
 	pids := strings.Fields(string(text))
+	if len(pids) == 0 {
+		return ""
+	}
 	if len(pids) != 1 {
 		r.t.Fatalf("%s was started %d times", stayID(i), len(pids))
 	}

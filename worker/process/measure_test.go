@@ -61,7 +61,7 @@ func measure(t *testing.T, h harness) {
 	}
 	slices.Sort(whole)
 	slices.Sort(exec)
-	t.Logf("start: record to exec %s (median of %d), whole Start %s (p90 %s)", exec[n/2], n, whole[n/2], whole[n*9/10])
+	t.Logf("start: record to exec %s (median of %d, least %s), whole Start %s (least %s, p90 %s)", exec[n/2], n, exec[0], whole[n/2], whole[0], whole[n*9/10])
 	far := worker.Deadline{Stop: boottime() + time.Hour, Kill: boottime() + 2*time.Hour}
 	pids := make([]int, 0, many)
 	for i := range many {
