@@ -87,7 +87,10 @@ func (r *Runtime) adopt(ctx context.Context, a attempt) (*worker.Adopted, error)
 	if ran, err := shim.ReadRunning(c.dir); err == nil {
 		out.StartedAt = ran.StartedAt
 	}
-	if err := r.reconnect(ctx, c); err != nil {
+	if err := r.reconnect(c); err != nil {
+		return nil, err
+	}
+	if err := r.answered(ctx, c); err != nil {
 		return nil, err
 	}
 	if closed(c.running) {
@@ -96,8 +99,14 @@ func (r *Runtime) adopt(ctx context.Context, a attempt) (*worker.Adopted, error)
 	return out, nil
 }
 
-// reconnect returns when the shim has answered, or the container has ended.
-func (r *Runtime) reconnect(ctx context.Context, c *container) error {
+// reconnect begins to follow a container, once.
+func (r *Runtime) reconnect(c *container) error {
+	r.mu.Lock()
+	known := r.live[c.name] == c
+	r.mu.Unlock()
+	if known {
+		return nil
+	}
 	_, logged, err := r.opts.Logs.Begin(c.name.request, c.name.number)
 	if err != nil {
 		return err
@@ -107,6 +116,11 @@ func (r *Runtime) reconnect(ctx context.Context, c *container) error {
 	r.live[c.name] = c
 	r.mu.Unlock()
 	go c.follow(nil)
+	return nil
+}
+
+// answered returns when the shim has answered, or the container has ended.
+func (r *Runtime) answered(ctx context.Context, c *container) error {
 	patience := time.NewTimer(answerWithin)
 	defer patience.Stop()
 	select {
@@ -136,7 +150,7 @@ func (r *Runtime) known(a attempt) (*container, shim.Start, error) {
 		r.opts.Log.Warn("the record of a start cannot be read; taken for none", zap.Stringer("container", a), zap.Error(err))
 		return nil, start, os.RemoveAll(r.path(a))
 	case c != nil:
-		return nil, start, nil // our own
+		return c, start, nil // our own, or found by a call that failed for another one
 	}
 	c = r.newContainer(a, berth.Epoch(start.Epoch), start.Keep)
 	c.group = r.groupOf(a, start)

@@ -57,13 +57,8 @@ func (r *Runtime) clear(ctx context.Context, a attempt) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if c == nil { // our own, or none
-		r.mu.Lock()
-		c = r.live[a]
-		r.mu.Unlock()
-		if c == nil {
-			return "", nil
-		}
+	if c == nil {
+		return "", nil
 	}
 	if _, err := shim.ReadExit(c.dir); err == nil {
 		return "", os.RemoveAll(c.dir) // its shim ends, or has ended
