@@ -3,6 +3,7 @@ package integration_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -17,6 +18,8 @@ import (
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 	"github.com/berthd/berth/client"
 )
+
+var restarts = flag.Int("restarts", 4, "how often TestAgent_Upgraded ends the agent; `make restarts` says 50")
 
 // Containers of the load under which the agent is restarted, and those that live
 // through all of its restarts.
