@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
 )
 
 // keepingAgent runs an agent that leaves its containers at its end.
@@ -185,5 +187,36 @@ func TestTellChanges(t *testing.T) {
 				t.Errorf("%d warnings, want %d: %v", n, tt.want, logs.All())
 			}
 		})
+	}
+}
+
+// A container that ends after it was taken up, and before the watch has told of
+// its allocation, is not forgotten: its end is reported. It once was, and its
+// request ran a second time.
+func TestRun_EndsBeforeTheWatch(t *testing.T) {
+	s := newSite(t)
+	opts := s.testOptions("w1")
+	opts.TTL = 10 * time.Second
+	one, epoch, started := keepingAgent(t, s, opts, "r")
+	s.end(one)
+	next := newFakeRuntime()
+	next.adopted = []Adopted{started[0].left()}
+	opts.Runtime = next
+	told := make(chan struct{})
+	opts.follow = func(ctx context.Context, w berth.WorkerID, deliver func(context.Context, etcdstore.Delta) error) error {
+		<-told
+		return s.store.FollowWorker(ctx, w, deliver)
+	}
+	if again := s.run(opts).epoch(); again != epoch {
+		t.Fatalf("epoch %d after %d", again, epoch)
+	}
+	for next.deadline().Kill == 0 { // it was not taken up yet
+		<-time.After(time.Millisecond)
+	}
+	started[0].end(berth.Exit{Kind: berth.ExitExited, Code: 7})
+	<-time.After(200 * time.Millisecond) // the agent sees it
+	close(told)
+	if got := s.await("w1", "r", berth.StateExited); got.Exit.Kind != berth.ExitExited || got.Exit.Code != 7 {
+		t.Errorf("its end is %+v", got.Exit)
 	}
 }

@@ -42,6 +42,9 @@ func (e *epoch) step() {
 		if t == nil || t.reporting {
 			continue // a report in flight: its answer marks the task again
 		}
+		if t.mod == 0 {
+			continue // taken up, and the watch has not told of its allocation yet: it marks the task then
+		}
 		e.act(t, &b)
 	}
 	if len(b.fences) > 0 {
