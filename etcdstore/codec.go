@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/plainjson"
 )
 
 // MaxValueBytes bounds every value. A request of berth.MaxRequestBytes fits, in
@@ -73,6 +75,37 @@ func Decode(kind berth.Kind, value []byte) (any, error) {
 	if len(value) > MaxValueBytes {
 		return nil, fmt.Errorf("%s record is %d bytes; allowed: at most %d", kind, len(value), MaxValueBytes)
 	}
+	if plain, ok := decodePlain(kind, value); ok {
+		return plain, nil
+	}
+	return decodeAny(kind, r, value)
+}
+
+// plain reads what this program writes, of the kinds that it writes.
+var plain = func() map[berth.Kind]*plainjson.Reader {
+	readers := map[berth.Kind]*plainjson.Reader{}
+	for _, kind := range []berth.Kind{
+		berth.KindSchema, berth.KindWorker, berth.KindConditions, berth.KindIntent, berth.KindLedger, berth.KindRequest,
+		berth.KindState, berth.KindAllocation, berth.KindArchive, berth.KindDaemon, berth.KindPool, berth.KindBrake,
+	} {
+		readers[kind] = plainjson.For(reflect.TypeOf(recordOf(kind)).Elem(), false)
+	}
+	return readers
+}()
+
+// decodePlain reads nearly every value that there is. What it does not read may
+// be good all the same: decodeAny says so, or why not.
+func decodePlain(kind berth.Kind, value []byte) (any, bool) {
+	reader := plain[kind]
+	if reader == nil {
+		return nil, false
+	}
+	r, ok := reader.Read(value)
+	return r, ok && headerOf(r).Version == berth.RecordVersion && complete(r) == nil
+}
+
+// decodeAny fills r with value.
+func decodeAny(kind berth.Kind, r any, value []byte) (any, error) {
 	var h struct {
 		Version int `json:"version"`
 	}

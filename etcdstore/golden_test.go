@@ -144,6 +144,9 @@ func TestCodec_Golden(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("read otherwise\n%s", diff)
 			}
+			if _, fast := decodePlain(kind, []byte(value)); fast != (headerOf(want) != nil) {
+				t.Errorf("read in one pass: %t", fast)
+			}
 		})
 	}
 }
@@ -292,6 +295,12 @@ func FuzzDecode(f *testing.F) {
 		f.Add(strings.TrimSuffix(filepath.Base(name), ".json"), value)
 	}
 	f.Fuzz(func(t *testing.T, kind string, value []byte) {
+		if got, ok := decodePlain(berth.Kind(kind), value); ok {
+			want, err := decodeAny(berth.Kind(kind), recordOf(berth.Kind(kind)), value)
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Fatalf("%s: %s is read as %+v, by encoding/json as %+v (%v)", kind, value, got, want, err)
+			}
+		}
 		first, err := Decode(berth.Kind(kind), value)
 		if err != nil {
 			return

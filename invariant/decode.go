@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+
+	"github.com/berthd/berth/plainjson"
 )
 
 // recordTypes has the record of every kind of key.
@@ -37,8 +39,41 @@ func (e *formatError) Error() string { return e.problem }
 // last part of the record's key.
 type validator interface{ validate(c *checker, id string) }
 
+// plain reads the records of every kind that are written the plain way.
+var plain = func() map[string]*plainjson.Reader {
+	readers := map[string]*plainjson.Reader{}
+	for kind, t := range recordTypes {
+		readers[kind] = plainjson.For(t, true)
+	}
+	return readers
+}()
+
 // decode reads the record of a key, or says which clause 0.x it breaks.
 func decode(n name, value []byte) (any, *formatError) {
+	record, ok := plain[n.kind].Read(value)
+	if !ok || versionOf(record) != 1 {
+		var err *formatError
+		if record, err = decodeAny(n, value); err != nil {
+			return nil, err
+		}
+	}
+	if v, ok := record.(validator); ok {
+		c := &checker{}
+		v.validate(c, n.id)
+		if c.first != nil {
+			return nil, c.first
+		}
+	}
+	return record, nil
+}
+
+// versioned is implemented by every record, by its header.
+type versioned interface{ version() int64 }
+
+func versionOf(record any) int64 { return record.(versioned).version() } //nolint:errcheck // every record has a header
+
+// decodeAny reads what is not plain, or says what is wrong with it.
+func decodeAny(n name, value []byte) (any, *formatError) {
 	var head struct {
 		Version int64 `json:"version"`
 	}
@@ -55,13 +90,6 @@ func decode(n name, value []byte) (any, *formatError) {
 	}
 	if head.Version < 1 {
 		return nil, &formatError{"0.3", fmt.Sprintf("version %d", head.Version)}
-	}
-	if v, ok := record.(validator); ok {
-		c := &checker{}
-		v.validate(c, n.id)
-		if c.first != nil {
-			return nil, c.first
-		}
 	}
 	return record, nil
 }

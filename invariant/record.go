@@ -13,6 +13,8 @@ type header struct {
 	Txn     string `json:"txn"`
 }
 
+func (h *header) version() int64 { return h.Version }
+
 type schemaRecord struct {
 	header
 	Layout   int64     `json:"layout"`
@@ -95,6 +97,9 @@ type spec struct {
 	digest string
 	request
 }
+
+// TakeRaw is for what is plain: it takes the digest.
+func (s *spec) TakeRaw(b []byte) { s.digest = digestOf(b) }
 
 // UnmarshalJSON takes the digest before the bytes are gone.
 func (s *spec) UnmarshalJSON(b []byte) error {
