@@ -255,9 +255,10 @@ func TestDaemon_OpensEmptyLedger(t *testing.T) {
 		r.submit("r")
 		r.commit(r.placement("w", "r"))
 		r.runs("w", "r")
+		_, stop := r.daemon()
 		kill()
 		r.ok(r.RevokeLease(r.t.Context(), lease.ID))
-		_, kill = r.lives("w")
+		synctest.Wait()
 		var looking atomic.Bool
 		r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
 			resp, err := apply()
@@ -270,7 +271,7 @@ func TestDaemon_OpensEmptyLedger(t *testing.T) {
 			}
 			return resp, err
 		})
-		_, stop := r.daemon()
+		_, kill = r.lives("w") // within the grace
 		wait(r, 3)
 		if l, _ := r.ledger("w"); l.Epoch == old {
 			r.t.Error("the ledger was never opened for the new epoch")
