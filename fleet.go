@@ -77,6 +77,7 @@ type Daemon struct {
 	Program   string    `json:"program"`    // version of the binary
 	MaxSchema int64     `json:"max_schema"` // newest layout it supports
 	StartedAt time.Time `json:"started_at"`
+	TxnBase   string    `json:"txn_base,omitempty"` // its transactions' ids are this, "-" and a number
 }
 
 // Schema is the layout version of the keyspace, under schema.

@@ -114,10 +114,12 @@ func (d *Daemon) runOn(ctx context.Context, l *loop) error {
 	if err := d.store.Init(ctx); err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
+	stopping := func() bool { return ctx.Err() != nil } // the whole daemon, not this cluster's time
 	g, ctx := errgroup.WithContext(ctx)
+	over := make(chan struct{})
 	g.Go(func() error { return d.store.Follow(ctx, l.deliver) })
-	g.Go(func() error { return l.run(ctx) })
-	g.Go(func() error { return d.keepMembership(ctx) })
+	g.Go(func() error { defer close(over); return l.run(ctx, stopping) })
+	g.Go(func() error { return d.keepMembership(ctx, over) })
 	g.Go(func() error { return d.keepSpace(ctx) })
 	return g.Wait()
 }
@@ -156,15 +158,27 @@ func (d *Daemon) call(ctx context.Context, fn func(*loop)) error {
 	if err := d.post(ctx, ask); err != nil {
 		return err
 	}
+	loaded, err := answerOf(ctx, d, ran)
+	if err == nil && !loaded {
+		err = fmt.Errorf("%w: the store was restored or replaced, and is being loaded", ErrNotReady)
+	}
+	return err
+}
+
+// answerOf waits for an answer of the loop's; one that is there goes before an end.
+func answerOf[T any](ctx context.Context, d *Daemon, c <-chan T) (v T, err error) {
 	select {
-	case loaded := <-ran:
-		if !loaded {
-			return fmt.Errorf("%w: the store was restored or replaced, and is being loaded", ErrNotReady)
-		}
-		return nil
+	case v = <-c:
+		return v, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		err = ctx.Err()
 	case <-d.done:
-		return ErrNotReady
+		err = ErrNotReady
+	}
+	select {
+	case v = <-c:
+		return v, nil
+	default:
+		return v, err
 	}
 }

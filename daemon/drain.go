@@ -3,7 +3,6 @@ package daemon
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/berthd/berth"
@@ -108,7 +107,7 @@ func (l *loop) lookDrain(w berth.WorkerID, b *builder) {
 	switch {
 	case p.all && len(c.left)+c.replacing > 0:
 		l.markAllocationsOf(w)
-	case p.may > 0 && len(c.left) > 0 && l.myTurn(w, mod, c.moving(), b.now):
+	case p.may > 0 && len(c.left) > 0 && l.myTurn(w, mod, b.now):
 		l.letGo(w, in, mod, c.left[:min(p.may, len(c.left))], b)
 	}
 }
@@ -137,25 +136,15 @@ func (l *loop) emptyingOf(w berth.WorkerID) (c emptying) {
 	return c
 }
 
-// myTurn says whether this daemon keeps the pace of a worker now: the owner at
-// once, another when the owner has not for stepInAfter. Nobody does from a view
-// that may lack a stop which another daemon ordered: every stop under a pace also
-// rewrites the intent, so a watch that has passed the intent has told of all.
-func (l *loop) myTurn(w berth.WorkerID, mod berth.Revision, moving int, now time.Time) bool {
+// myTurn says whether this daemon keeps the pace of a worker now. Nobody does from
+// a view that may lack a stop which another daemon ordered: every stop under a pace
+// also rewrites the intent, so a watch that has passed the intent has told of all.
+func (l *loop) myTurn(w berth.WorkerID, mod berth.Revision, now time.Time) bool {
 	if mod > l.view.revision {
 		l.timers.set(workerKey(w), now.Add(viewPause))
 		return false
 	}
-	if l.owns(string(w)) {
-		return true
-	}
-	turn := berth.State(strconv.FormatInt(int64(mod), 10) + "/" + strconv.Itoa(moving))
-	due := l.firstSeen(intentKey(w), turn, now).Add(stepInAfter)
-	if now.Before(due) {
-		l.timers.set(workerKey(w), due)
-		return false
-	}
-	return true
+	return l.mayAct(workerKey(w), l.share.ofWorker(w))
 }
 
 // viewPause is how soon to look again at what the watch is about to tell.

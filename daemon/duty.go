@@ -10,7 +10,6 @@ import (
 type circumstances struct {
 	allocation  *berth.Allocation
 	workerEpoch berth.Epoch // of the worker now; 0: its key is gone
-	mine        bool        // this daemon owns the worker
 	firstSeen   time.Time   // this state of the allocation, by this daemon
 	graceEnds   time.Time   // of a lost epoch, without the allocation's own keep; zero: not known yet
 	brake       brakeHold   // of a lost worker's pool
@@ -44,21 +43,8 @@ type duty struct {
 // idle says whether there is nothing to do now.
 func (d duty) idle() bool { return d.end == "" && d.stop == nil && !d.submit }
 
-// stepInAfter is how long a daemon leaves to another what the other owns.
-const stepInAfter = 200 * time.Millisecond
-
 // decide is pure: it maps circumstances to a duty.
 func decide(c circumstances) duty {
-	d := c.owed()
-	if !d.idle() && !c.mine && c.cancel == nil {
-		if due := c.firstSeen.Add(stepInAfter); c.now.Before(due) {
-			return duty{at: due}
-		}
-	}
-	return d
-}
-
-func (c circumstances) owed() duty {
 	a := c.allocation
 	if a.State == berth.StateExited {
 		return duty{end: causeExited}

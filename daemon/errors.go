@@ -18,6 +18,9 @@ var (
 	// ErrReplaced: the store was restored from a backup, or replaced: what has
 	// happened since the backup is forgotten.
 	ErrReplaced = errors.New("the store was restored or replaced: look again, and submit again what it has forgotten")
+	// ErrStopping: the daemon is stopping, and has done nothing about the request;
+	// another may be asked at once.
+	ErrStopping = errors.New("this daemon is stopping and took nothing; ask again, or another daemon")
 	// ErrNotReady: the daemon has not loaded its view, or is stopping.
 	ErrNotReady = errors.New("the daemon is not ready")
 )

@@ -13,6 +13,7 @@ import (
 // lookWorker brings the fleet in line with what the view knows of a worker, opens
 // its ledger when it can be, and wakes what it may help.
 func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
+	l.settle(workerKey(w))
 	rec, epoch := l.view.worker(w)
 	if l.view.unreadable(workerKey(w), ledgerKey(w)) {
 		l.fleet.Remove(w)
@@ -27,7 +28,7 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 	}
 	l.forgetLost(w)
 	ready := ledger != nil && ledger.Epoch == epoch
-	if !ready && (ledger == nil || ledger.Empty()) && l.mayAct(workerKey(w), string(w), berth.StatePending, b.now) {
+	if !ready && (ledger == nil || ledger.Empty()) && l.mayAct(workerKey(w), l.share.ofWorker(w)) {
 		b.open(w, rec, epoch, was)
 	}
 	l.seat(w, b.now, rec, epoch, ledger, ready)
@@ -48,7 +49,7 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 	intent := l.view.intent(w)
 	fw := scheduler.Worker{
 		ID: w, Epoch: epoch, Pool: rec.Pool, Labels: rec.Labels, Ready: ready,
-		Cordoned: intent.Cordon, Draining: intent.Empties(),
+		Cordoned: intent.Cordon, Draining: intent.Empties(), Foreign: l.share.ofWorker(w) != l.d.opts.ID,
 	}
 	if ready {
 		fw.Ledger = *ledger
@@ -105,9 +106,13 @@ func freer(was, now berth.Share) bool {
 	return false
 }
 
-// wake opens the blocked classes that worker w could take now.
+// wake opens the blocked classes that worker w could take now, of all daemons.
 func (l *loop) wake(w berth.WorkerID, pool berth.PoolID) {
-	l.queue.wake(pool, func(q *waiting) bool { return l.fleet.Fits(q.candidate(), w) })
+	fits := func(q *waiting) bool { return l.fleet.Fits(q.candidate(), w) }
+	l.queue.wake(pool, fits)
+	for _, p := range l.peers.sorted {
+		l.owing(p, func() { p.queue.wake(pool, fits) })
+	}
 }
 
 // starting counts what a worker has been given and has not got to run yet.
@@ -123,6 +128,7 @@ func (l *loop) starting(w berth.WorkerID) int {
 
 // lookAllocation does the duty on an allocation.
 func (l *loop) lookAllocation(k berth.Key, b *builder) {
+	l.settle(k)
 	w, id := berth.WorkerID(k.Owner), berth.RequestID(k.ID)
 	a, mod := l.view.allocation(w, id)
 	sub, _ := l.view.submission(id)
@@ -141,7 +147,7 @@ func (l *loop) lookAllocation(k berth.Key, b *builder) {
 	in := l.view.intent(w)
 	order, guards := l.cancelOf(id, sub, b.now)
 	c := circumstances{
-		allocation: a, workerEpoch: epoch, mine: l.owns(string(w)),
+		allocation: a, workerEpoch: epoch,
 		firstSeen: l.firstSeen(k, a.State, b.now), graceEnds: l.graceOf(w, a.Epoch), brake: l.holdOf(w, id, b.now),
 		cancel: order, intent: &in, replace: sub.Spec.OnDrain == berth.OnDrainReplace,
 		runLimit:    time.Duration(sub.Spec.RunLimitMS) * time.Millisecond,
@@ -155,7 +161,9 @@ func (l *loop) lookAllocation(k berth.Key, b *builder) {
 	switch {
 	case !d.at.IsZero():
 		l.timers.set(k, d.at)
-	case d.idle() || !b.claim(id, k):
+	case d.idle():
+	case l.cancels[id] == nil && !l.mayAct(k, l.share.ofWorker(w)):
+	case !b.claim(id, k):
 	case d.submit:
 		l.succeed(k, a, mod, sub, b)
 	case d.stop != nil:
@@ -175,6 +183,7 @@ func (l *loop) lookAllocation(k berth.Key, b *builder) {
 
 // lookRequest queues a request that is pending, or takes it off the queue.
 func (l *loop) lookRequest(id berth.RequestID, b *builder) {
+	l.settle(requestKey(id))
 	sub, seq := l.view.submission(id)
 	if sub == nil {
 		l.queue.remove(id)
@@ -201,9 +210,6 @@ func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 	if prog != nil && b.now.Before(prog.NotBefore) {
 		l.queue.remove(id)
 		l.timers.set(requestKey(id), prog.NotBefore)
-		return
-	}
-	if !l.mayAct(requestKey(id), string(id), berth.StatePending, b.now) {
 		return
 	}
 	l.enqueue(id, sub, seq, prog)
@@ -263,7 +269,7 @@ func (l *loop) closing(id berth.RequestID, sub *berth.Submission, prog *berth.Pr
 		return false
 	}
 	l.queue.remove(id)
-	if !b.claim(id, requestKey(id)) {
+	if !l.mayAct(requestKey(id), l.share.ofRequest(&sub.Spec)) || !b.claim(id, requestKey(id)) {
 		return true
 	}
 	b.cancel(id, sub, prog, mod, verdict{state: berth.StateExpired, reason: berth.EndPendingLimit, message: "not placed within its limit of " + limit.String()})
@@ -278,21 +284,11 @@ func (l *loop) enqueue(id berth.RequestID, sub *berth.Submission, seq berth.Revi
 			w.priority = *prog.Priority
 		}
 	}
+	if l.leaveTo(l.share.ofRequest(w.request), w) {
+		l.queue.remove(id)
+		return
+	}
 	l.queue.put(w)
-}
-
-// mayAct says whether this daemon may act on a thing that another may own: at
-// once on its own, on others' after stepInAfter.
-func (l *loop) mayAct(k berth.Key, owner string, state berth.State, now time.Time) bool {
-	if l.owns(owner) {
-		return true
-	}
-	due := l.firstSeen(k, state, now).Add(stepInAfter)
-	if !now.Before(due) {
-		return true
-	}
-	l.timers.set(k, due)
-	return false
 }
 
 // noteStart counts a worker's good and failed starts, as they are reported.

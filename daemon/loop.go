@@ -31,10 +31,10 @@ type loop struct {
 	brakes  brakes
 	starts  map[berth.WorkerID]*starts
 	cancels map[berth.RequestID]*cancelOrder
+	share   *share
+	peers   peers
 
 	successors map[berth.RequestID]berth.RequestID // original: the successor that has not ended
-
-	members []berth.DaemonID // sorted
 
 	incoming submissions
 	archive  *archiveIndex
@@ -46,7 +46,12 @@ type loop struct {
 	inflight  bool
 	planID    berth.TxnID // of the next plan; empty: none yet
 	notBefore time.Time   // after an error, when to commit again
+	sent      time.Time   // of the transaction in flight
+	took      time.Duration
+	placing   bool // mayPlace, as the peers were last judged by
 	loaded    bool
+	stopping  bool // nothing new is taken
+	stepIns   int64
 	commits   int64
 	conflicts int64
 	metrics   *metrics
@@ -71,8 +76,8 @@ func newLoop(d *Daemon) *loop {
 		due: newDueKeys(), halves: make(map[berth.Key]berth.Revision),
 		seen: make(map[berth.Key]sighting), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
-		successors: make(map[berth.RequestID]berth.RequestID),
-		incoming:   newSubmissions(), archive: newArchiveIndex(),
+		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(),
+		incoming: newSubmissions(), archive: newArchiveIndex(),
 		batch: fullBatch, metrics: d.metrics, brakes: newBrakes(),
 	}
 }
@@ -80,7 +85,7 @@ func newLoop(d *Daemon) *loop {
 // finishIn bounds how long a stopping daemon waits for what is in flight.
 const finishIn = 5 * time.Second
 
-func (l *loop) run(ctx context.Context) error {
+func (l *loop) run(ctx context.Context, stopping func() bool) error {
 	commitCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	wake := time.NewTimer(time.Hour)
@@ -90,7 +95,7 @@ func (l *loop) run(ctx context.Context) error {
 		l.arm(wake)
 		select {
 		case <-ctx.Done():
-			return l.finish(cancel)
+			return l.finish(cancel, stopping())
 		case fn := <-l.d.calls:
 			fn(l)
 		case <-wake.C:
@@ -115,12 +120,19 @@ func (l *loop) drain() {
 }
 
 // finish waits for the transaction in flight: its submitters get their answer.
-func (l *loop) finish(cancel context.CancelFunc) error {
+// When the daemon stops, what it has not sent is refused, so that submitters go on
+// with another daemon at once.
+func (l *loop) finish(cancel context.CancelFunc, stopping bool) error {
 	stop := time.AfterFunc(finishIn, cancel)
 	defer stop.Stop()
+	l.stopping = stopping
 	for l.inflight {
 		fn := <-l.d.calls
 		fn(l)
+	}
+	l.drain()
+	if stopping {
+		l.refuseAll(ErrStopping)
 	}
 	return nil
 }
@@ -156,26 +168,40 @@ func (l *loop) step(ctx context.Context) {
 	}
 	l.notBefore = time.Time{}
 	l.timers.due(now, l.due.add)
+	l.watchPlacing(now)
 	b := newBuilder(l, now)
-	for b.room() {
+	for more := true; more && b.plan.Empty(); {
+		more = l.gather(b)
+	}
+	if b.plan.Empty() {
+		return
+	}
+	l.inflight, l.sent, l.planID = true, now, ""
+	go func() {
+		res, err := l.store.Commit(ctx, b.plan)
+		// The loop takes calls until this one has come.
+		_ = l.post(context.WithoutCancel(ctx), func() { l.answered(answer{b, res, err}) })
+	}()
+}
+
+// looksMost bounds the keys that are looked at before anything is placed: after a
+// reload, or when a silent daemon's backlog comes over, they are very many.
+const looksMost = 4096
+
+// gather looks at keys that are due, then places, and says whether keys are left
+// to look at. What ends, and frees capacity, comes before what wants it.
+func (l *loop) gather(b *builder) (more bool) {
+	for looks := 0; looks < looksMost && b.room(); looks++ {
 		k, ok := l.due.pop()
 		if !ok {
 			break
 		}
 		l.look(k, b)
 	}
-	if l.due.empty() {
+	if b.room() {
 		l.admit(b)
 	}
-	if b.plan.Empty() {
-		return
-	}
-	l.inflight, l.planID = true, ""
-	go func() {
-		res, err := l.store.Commit(ctx, b.plan)
-		// The loop takes calls until this one has come.
-		_ = l.post(context.WithoutCancel(ctx), func() { l.answered(answer{b, res, err}) })
-	}()
+	return !l.due.empty()
 }
 
 // nextPlanID is of the plan that is gathered now. A look that finds nothing to
@@ -200,6 +226,8 @@ func (l *loop) look(k berth.Key, b *builder) {
 		l.purge()
 	case berth.KindBrake:
 		l.lookBrake(berth.PoolID(k.ID), b.now)
+	case berth.KindDaemon:
+		l.lookPeer(berth.DaemonID(k.ID), b.now)
 	case berth.KindSchema:
 		l.lookHold()
 	}
@@ -210,6 +238,7 @@ const pause = time.Second
 
 func (l *loop) answered(a answer) {
 	l.inflight = false
+	l.took = l.now().Sub(l.sent)
 	conflict, isConflict := errors.AsType[*etcdstore.ConflictError](a.err)
 	switch {
 	case a.err == nil:

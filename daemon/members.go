@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"slices"
 
 	"go.uber.org/zap"
 
@@ -15,10 +13,10 @@ import (
 
 // keepMembership keeps daemons/<d> alive, so that daemons can share the work.
 // Nothing depends on it for correctness.
-func (d *Daemon) keepMembership(ctx context.Context) error {
+func (d *Daemon) keepMembership(ctx context.Context, over <-chan struct{}) error {
 	rec := berth.Daemon{Address: d.opts.Address, Program: d.opts.Version, MaxSchema: d.store.NewestLayout(), StartedAt: d.opts.Now().UTC()}
 	for ctx.Err() == nil {
-		err := d.member(ctx, rec)
+		err := d.member(ctx, rec, over)
 		if errors.Is(err, etcdstore.ErrClusterChanged) && ctx.Err() == nil {
 			// The watch may not tell: one that waits for a revision which the other
 			// cluster has not reached is silent.
@@ -32,8 +30,10 @@ func (d *Daemon) keepMembership(ctx context.Context) error {
 	return nil
 }
 
-// member registers under a new lease and keeps it until ctx ends or it is lost.
-func (d *Daemon) member(ctx context.Context, rec berth.Daemon) error {
+// member registers under a new lease and keeps it until ctx ends or it is lost. It
+// is given back when the loop is over: what it had in flight has an answer then, so
+// that those who take its share at once meet nothing of it.
+func (d *Daemon) member(ctx context.Context, rec berth.Daemon, over <-chan struct{}) error {
 	lease, err := d.store.KeepLease(ctx, d.opts.TTL)
 	if err != nil {
 		return fmt.Errorf("grant the daemon's lease: %w", err)
@@ -46,40 +46,11 @@ func (d *Daemon) member(ctx context.Context, rec berth.Daemon) error {
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishIn)
 	defer cancel()
+	select {
+	case <-over:
+	case <-end.Done():
+	}
 	// A lease that cannot be revoked ends by itself.
 	_ = d.store.RevokeLease(end, lease.ID)
 	return nil
-}
-
-// recount lists the live daemons. What the new share is shows at the next look.
-func (l *loop) recount() {
-	l.members = l.members[:0]
-	for k, f := range l.view.facts {
-		if k.Kind == berth.KindDaemon && f.Record != nil {
-			l.members = append(l.members, berth.DaemonID(k.ID))
-		}
-	}
-	slices.Sort(l.members)
-}
-
-// owns says whether a thing is in this daemon's share. A daemon that does not see
-// itself yet owns nothing but alone.
-func (l *loop) owns(thing string) bool {
-	return len(l.members) <= 1 || l.ownerOf(thing) == l.d.opts.ID
-}
-
-// ownerOf shares things out by rendezvous hashing over the live daemons.
-func (l *loop) ownerOf(thing string) berth.DaemonID {
-	var best berth.DaemonID
-	var most uint64
-	for _, m := range l.members {
-		h := fnv.New64a()
-		h.Write([]byte(thing))
-		h.Write([]byte{0})
-		h.Write([]byte(m))
-		if s := h.Sum64(); best == "" || s > most {
-			best, most = m, s
-		}
-	}
-	return best
 }

@@ -14,6 +14,7 @@ type metrics struct {
 	ended     prometheus.Counter
 	submitted prometheus.Counter
 	brake     brakeMetrics
+	stepIns   prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -24,6 +25,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		ended:     f.NewCounter(prometheus.CounterOpts{Name: "berth_ends_total", Help: "Allocations ended."}),
 		submitted: f.NewCounter(prometheus.CounterOpts{Name: "berth_submissions_total", Help: "Requests accepted."}),
 		brake:     newBrakeMetrics(f),
+		stepIns:   f.NewCounter(prometheus.CounterOpts{Name: "berth_step_ins_total", Help: "Times that this daemon took over the share of a daemon that had gone silent."}),
 	}
 }
 

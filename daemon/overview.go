@@ -54,11 +54,12 @@ func (l *loop) membersOf(workers []WorkerStatus) []Member {
 	owns := make(map[berth.DaemonID]int)
 	for i := range workers {
 		if workers[i].State != "lost" {
-			owns[l.ownerOf(string(workers[i].ID))]++
+			owns[l.share.ofWorker(workers[i].ID)]++
 		}
 	}
-	out := make([]Member, 0, len(l.members))
-	for _, id := range l.members {
+	members := l.members()
+	out := make([]Member, 0, len(members))
+	for _, id := range members {
 		if r, _ := record[berth.Daemon](l.view, berth.Key{Kind: berth.KindDaemon, ID: string(id)}); r != nil {
 			out = append(out, Member{ID: id, Daemon: *r, Owns: owns[id]})
 		}

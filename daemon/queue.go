@@ -50,6 +50,7 @@ type class struct {
 	members memberHeap
 	ids     map[berth.RequestID]*waiting
 	verdict *berth.Verdict // set: blocked
+	fitAt   berth.Revision // of another's class: judged to fit then
 	at      int            // index in queue.open; -1: not there
 }
 

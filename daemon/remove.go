@@ -18,7 +18,7 @@ func (l *loop) lookRemoved(w berth.WorkerID, ledger *berth.Ledger, was berth.Rev
 	case b.ledgerWrite(w) != nil:
 		l.timers.set(workerKey(w), b.now) // emptied by this plan: with the next one
 		return
-	case !l.mayAct(intentKey(w), string(w), berth.StatePending, b.now):
+	case !l.mayAct(workerKey(w), l.share.ofWorker(w)):
 		return
 	}
 	b.remove(berth.Removal{Worker: w, LedgerWas: was, IntentWas: mod})

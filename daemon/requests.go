@@ -32,7 +32,7 @@ func (l *loop) status(id berth.RequestID) (Status, bool) {
 	}
 	s.ReplacedBy = l.successors[id]
 	if s.State == berth.StatePending {
-		s.Verdict = l.queue.verdict(id)
+		s.Verdict = l.verdict(id)
 		s.Blocked = s.Verdict != nil
 	}
 	return s, true

@@ -58,7 +58,7 @@ func (d *Daemon) tidy(ctx context.Context, mayCompact bool) bool {
 		return false
 	}
 	mine := false
-	if d.call(ctx, func(l *loop) { l.noteSpace(space); mine = l.owns("compaction") }) != nil || !mine {
+	if d.call(ctx, func(l *loop) { l.noteSpace(space); mine = l.share.ofTask("compaction") == d.opts.ID }) != nil || !mine {
 		return false
 	}
 	keep, now := historyKept(space)

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"go.uber.org/zap"
@@ -75,14 +76,15 @@ func (d *Daemon) Submit(ctx context.Context, requests []berth.Request) ([]Submit
 		if c == nil {
 			continue
 		}
-		select {
-		case results[i] = <-c:
-			d.fillArchived(ctx, &results[i])
-		case <-ctx.Done():
-			return nil, fmt.Errorf("submit: %w: %w", etcdstore.ErrOutcomeUnknown, ctx.Err())
-		case <-d.done:
-			return nil, fmt.Errorf("submit: %w: %w", etcdstore.ErrOutcomeUnknown, ErrNotReady)
+		r, err := answerOf(ctx, d, c)
+		if err != nil {
+			return nil, fmt.Errorf("submit: %w: %w", etcdstore.ErrOutcomeUnknown, err)
 		}
+		if errors.Is(r.Err, ErrStopping) {
+			return nil, fmt.Errorf("submit %s: %w", r.ID, r.Err) // the whole call is to be repeated
+		}
+		d.fillArchived(ctx, &r)
+		results[i] = r
 	}
 	return results, nil
 }
@@ -136,12 +138,24 @@ func (l *loop) receive(subs []*submission) {
 		if l.known(s) {
 			continue
 		}
+		if l.stopping {
+			l.answer(s, SubmitResult{ID: id, Err: ErrStopping})
+			continue
+		}
 		if l.space.RefusesSubmissions() {
 			l.answer(s, SubmitResult{ID: id, Err: fmt.Errorf("%w: %s", ErrNoSpace, l.space)})
 			continue
 		}
 		l.incoming.byID[id] = s
 		l.incoming.order = append(l.incoming.order, s)
+	}
+}
+
+// refuseAll answers the submissions that are in no plan.
+func (l *loop) refuseAll(err error) {
+	for len(l.incoming.order) > 0 {
+		s := l.incoming.pop()
+		l.answer(s, SubmitResult{ID: s.record.Spec.ID, Err: err})
 	}
 }
 
@@ -220,6 +234,9 @@ func (l *loop) admitNew(s *submission, b *builder) {
 	b.submit(s)
 	if !l.mayPlace() || l.queue.len() > 0 && l.queue.shapeBlocked(&s.record.Spec) {
 		return // equal ones wait already: it joins them when the watch or the answer brings it
+	}
+	if !l.share.plans(s.record.Spec.Pool) {
+		return // who owns a worker of the pool places it; here it would only collide there
 	}
 	l.place(&waiting{id: s.record.Spec.ID, request: &s.record.Spec, priority: s.record.Spec.Priority}, b, true)
 }

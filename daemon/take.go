@@ -49,6 +49,7 @@ func (l *loop) takeFacts(facts []berth.Fact) int {
 }
 
 func (l *loop) takeFact(f berth.Fact) bool {
+	txn := etcdstore.TxnOf(f.Record)
 	if a, ok := f.Record.(*berth.Archive); ok {
 		l.archive.remember(berth.RequestID(f.Key.ID), a)
 		f.Record = &archived{digest: a.Digest, submittedAt: a.SubmittedAt, endedAt: a.EndedAt, replacedBy: a.ReplacedBy}
@@ -57,6 +58,7 @@ func (l *loop) takeFact(f berth.Fact) bool {
 	if !changed {
 		return false
 	}
+	l.noteTxn(txn)
 	if bad, ok := f.Record.(*etcdstore.Undecodable); ok {
 		l.log.Error("a record cannot be read; what it concerns is left alone: run berth fsck",
 			zap.String("kind", string(f.Key.Kind)), zap.String("owner", f.Key.Owner), zap.String("id", f.Key.ID), zap.Error(bad.Err))
@@ -90,7 +92,7 @@ func (l *loop) mark(f, old berth.Fact) {
 	case berth.KindBrake:
 		l.markBrake(f)
 	case berth.KindDaemon:
-		l.recount()
+		l.markDaemon(f)
 	case berth.KindSchema:
 		l.noteSchema(f)
 	}
@@ -122,6 +124,15 @@ func (l *loop) markWorker(f, old berth.Fact) {
 	if f.Record == nil || f.Create != old.Create {
 		delete(l.starts, w) // another life
 		l.markAllocationsOf(w)
+	}
+	moved := false
+	if r, ok := f.Record.(*berth.Worker); ok {
+		moved = l.share.put(w, r.Pool)
+	} else if f.Record == nil {
+		moved = l.share.remove(w)
+	}
+	if moved {
+		l.rehome()
 	}
 }
 

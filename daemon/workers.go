@@ -94,7 +94,7 @@ func (d *Daemon) Info(ctx context.Context) (Info, error) {
 	err := d.call(ctx, func(l *loop) {
 		in.Revision, in.Space, in.Commits, in.Conflicts = l.view.revision, l.space, l.commits, l.conflicts
 		in.Layout, in.HoldUntil = d.store.Layout(), l.hold.until
-		in.Blocked, in.Archived = l.queue.blockedCount(), l.archive.count
+		in.Blocked, in.Archived = l.blocked(), l.archive.count
 		for k, f := range l.view.facts {
 			switch r := f.Record.(type) {
 			case *berth.Worker:

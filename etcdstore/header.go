@@ -2,6 +2,14 @@ package etcdstore
 
 import "github.com/berthd/berth"
 
+// TxnOf is the transaction that wrote a record, or empty of what is none.
+func TxnOf(record any) berth.TxnID {
+	if h := headerOf(record); h != nil {
+		return h.Txn
+	}
+	return ""
+}
+
 // headerOf is the header of a record, or nil of what is none.
 func headerOf(record any) *berth.Header {
 	switch r := record.(type) {

@@ -99,7 +99,7 @@ func (s *Store) RegisterDaemon(ctx context.Context, d berth.DaemonID, lease stri
 		return err
 	}
 	return s.upsert(ctx, berth.Key{Kind: berth.KindDaemon, ID: string(d)}, func(t *txn, k berth.Key) error {
-		rec.Header = t.header()
+		rec.Header, rec.TxnBase = t.header(), s.base
 		return t.putLeased(s, k, &rec, 1, id)
 	})
 }

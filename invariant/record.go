@@ -201,6 +201,7 @@ type daemon struct {
 	Program   string    `json:"program"`
 	MaxSchema int64     `json:"max_schema"`
 	StartedAt time.Time `json:"started_at"`
+	TxnBase   string    `json:"txn_base,omitempty"`
 }
 
 type pool struct {

@@ -122,6 +122,8 @@ func setWorker(t *testing.T, w *scheduler.Worker, name, value string) {
 		w.Unhealthy = map[string]string{value: "ecc"}
 	case "unready":
 		w.Ready = false
+	case "foreign":
+		w.Foreign = true
 	case "cordoned":
 		w.Cordoned = true
 	case "draining":

@@ -9,7 +9,7 @@ import (
 
 // PolicyVersion names the rules by which this package decides. It is raised with
 // every change that may alter a decision, so that a replay knows its rules.
-const PolicyVersion = "1"
+const PolicyVersion = "2"
 
 // Worker is what the scheduler knows of a worker. Its maps and slices are shared
 // with the fleet and must not be changed after Put; a new Put replaces them.
@@ -25,6 +25,7 @@ type Worker struct {
 	Suspended bool              // its starts fail in a row
 	Probing   bool              // after a suspension: one start at a time
 	Starting  int               // placed and not running yet; counts while Probing
+	Foreign   bool              // of another daemon's share than the one that asks: comes last
 	Unhealthy map[string]string // devices not to be used, and why
 }
 

@@ -7,6 +7,7 @@ import "slices"
 type score struct {
 	avoided bool
 	rank    int      // of the device types, 0 is what was asked for first
+	foreign bool     // of another daemon's share: two that fill one ledger collide
 	over    bool     // spread: above the bound
 	first   fraction // more is better
 	second  fraction // more is better
@@ -19,6 +20,8 @@ func (a *score) beats(b *score) bool {
 		return b.avoided
 	case a.rank != b.rank:
 		return a.rank < b.rank
+	case a.foreign != b.foreign:
+		return b.foreign
 	case a.over != b.over:
 		return b.over
 	case b.first.less(a.first):
@@ -46,13 +49,14 @@ func (q *query) scan(t *tier, binpack bool) (best *node, top score) {
 		s := score{first: fraction{0, 1}, second: fraction{0, 1}}
 		if !binpack {
 			s.hash = mix(q.hash ^ n.hash)
-			if best != nil && s.hash <= top.hash && !top.avoided && top.rank == 0 && !top.over {
+			if best != nil && s.hash <= top.hash && !top.avoided && top.rank == 0 && !top.foreign && !top.over {
 				continue // not even the best rank and load would help it
 			}
 		}
 		if !q.fits(n) || slices.Contains(q.refused, n) {
 			continue
 		}
+		s.foreign = q.foreign(n)
 		s.avoided = slices.Contains(q.avoid, n.worker.ID)
 		if demands := q.request.Resources.Devices; len(demands) > 0 {
 			s.rank, _ = q.devices.fit(n, demands)
@@ -68,6 +72,10 @@ func (q *query) scan(t *tier, binpack bool) (best *node, top score) {
 	}
 	return best, top
 }
+
+// foreign says whether a worker comes after those of the asking daemon's share. A
+// candidate with an affinity key goes where that is warm, whoever asks.
+func (q *query) foreign(n *node) bool { return n.worker.Foreign && q.request.AffinityKey == "" }
 
 // pack scores by best fit: the worker that is fullest afterwards, and of those
 // the one whose other amounts are least stranded.

@@ -27,6 +27,7 @@ var codes = []struct {
 	{daemon.ErrNoSpace, connect.CodeResourceExhausted},
 	{daemon.ErrReplaced, connect.CodeAborted},
 	{etcdstore.ErrClusterChanged, connect.CodeUnavailable},
+	{daemon.ErrStopping, connect.CodeUnavailable},
 	{daemon.ErrNotReady, connect.CodeUnavailable},
 	{etcdstore.ErrTooLarge, connect.CodeInvalidArgument},
 	{etcdstore.ErrOutcomeUnknown, connect.CodeUnavailable},

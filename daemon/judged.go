@@ -1,0 +1,60 @@
+package daemon
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/berthd/berth"
+)
+
+// What follows is for the requests that wait with another daemon: this one plans
+// none of them, and judges a class of them only where somebody asks.
+
+// whyNot says why a request fits nowhere, or nil.
+type whyNot func(*waiting) *berth.Verdict
+
+// misplaced lists the requests in the queue of holder that belong to another.
+func (q *queue) misplaced(holder berth.DaemonID, s *share) []berth.RequestID {
+	var ids []berth.RequestID
+	for id, c := range q.of {
+		if s.ofRequest(c.ids[id].request) != holder {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// firstFitting is the first request that fits somewhere, or nil. Classes that come
+// before it and fit nowhere are blocked.
+func (q *queue) firstFitting(why whyNot) *waiting {
+	for w := q.next(); w != nil; w = q.next() {
+		v := why(w)
+		if v == nil {
+			return w
+		}
+		q.block(w.id, v)
+	}
+	return nil
+}
+
+// judged is why a request is blocked, or nil; its class is judged once a revision.
+func (q *queue) judged(id berth.RequestID, at berth.Revision, why whyNot) *berth.Verdict {
+	c := q.of[id]
+	if c == nil {
+		return nil
+	}
+	if c.verdict == nil && c.fitAt < at {
+		if v := why(c.members[0]); v != nil {
+			q.block(id, v)
+		} else {
+			c.fitAt = at
+		}
+	}
+	return c.verdict
+}
+
+func (q *queue) judgeAll(at berth.Revision, why whyNot) {
+	for _, shape := range slices.Sorted(maps.Keys(q.classes)) {
+		q.judged(q.classes[shape].members[0].id, at, why)
+	}
+}

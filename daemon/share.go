@@ -1,0 +1,143 @@
+package daemon
+
+import (
+	"slices"
+
+	"github.com/berthd/berth"
+)
+
+// share says which daemon owns what, by rendezvous hashing over the members that
+// are awake: when one goes, only what it owned moves, and over all the others. It
+// is a preference. Nothing but the compares of a transaction makes two daemons
+// safe, so that two which see different members only meet more often.
+//
+// A request belongs to one of those that own a worker of its pool: another could
+// only place it on what it does not own. Its affinity key decides, so that equal
+// keys meet the same daemon's workers.
+//
+// An owner is computed when it is asked for: the hash of the thing once, and one
+// multiplication for each member. Kept for each thing it would be larger than the queue.
+type share struct {
+	self     berth.DaemonID
+	awake    []rival // sorted by id
+	workers  map[berth.WorkerID]berth.PoolID
+	counts   map[berth.PoolID]map[berth.DaemonID]int // workers of each
+	planners map[berth.PoolID][]rival                // those of awake with a worker of the pool, sorted
+}
+
+// rival is a daemon that bids for things.
+type rival struct {
+	id   berth.DaemonID
+	hash uint64
+}
+
+func newShare(self berth.DaemonID) *share {
+	return &share{
+		self: self, workers: make(map[berth.WorkerID]berth.PoolID),
+		counts: make(map[berth.PoolID]map[berth.DaemonID]int), planners: make(map[berth.PoolID][]rival),
+	}
+}
+
+// setAwake replaces the members that things are shared among.
+func (s *share) setAwake(ids []berth.DaemonID) {
+	s.awake = s.awake[:0]
+	for _, id := range slices.Sorted(slices.Values(ids)) {
+		s.awake = append(s.awake, rival{id, hashOf(string(id))})
+	}
+	clear(s.counts)
+	clear(s.planners)
+	for w, p := range s.workers {
+		s.count(w, p, 1)
+	}
+}
+
+// put notes a worker that lives, and says whether it changes who owns requests.
+func (s *share) put(w berth.WorkerID, p berth.PoolID) bool {
+	was, known := s.workers[w]
+	if known && was == p {
+		return false
+	}
+	changed := s.remove(w)
+	s.workers[w] = p
+	return s.count(w, p, 1) || changed
+}
+
+// remove forgets a worker, and says whether that changes who owns requests.
+func (s *share) remove(w berth.WorkerID) bool {
+	p, known := s.workers[w]
+	if !known {
+		return false
+	}
+	delete(s.workers, w)
+	return s.count(w, p, -1)
+}
+
+// count says whether the planners of a pool are others than before.
+func (s *share) count(w berth.WorkerID, p berth.PoolID, by int) bool {
+	owner := s.ofWorker(w)
+	if s.counts[p] == nil {
+		s.counts[p] = make(map[berth.DaemonID]int, len(s.awake))
+	}
+	was := s.counts[p][owner]
+	s.counts[p][owner] = was + by
+	if (was > 0) == (was+by > 0) {
+		return false
+	}
+	var planners []rival
+	for _, r := range s.awake {
+		if s.counts[p][r.id] > 0 {
+			planners = append(planners, r)
+		}
+	}
+	s.planners[p] = planners
+	return true
+}
+
+func (s *share) ofWorker(w berth.WorkerID) berth.DaemonID { return s.highest(s.awake, string(w)) }
+
+func (s *share) ofRequest(r *berth.Request) berth.DaemonID {
+	if among := s.planners[r.Pool]; len(among) > 0 {
+		return s.highest(among, r.Key())
+	}
+	return s.highest(s.awake, r.Key())
+}
+
+// ofTask is who does what one daemon does for all.
+func (s *share) ofTask(name string) berth.DaemonID { return s.highest(s.awake, name) }
+
+// plans says whether self places requests of a pool, be they its own or new ones
+// that it was given. One without a worker of the pool leaves new ones to those that
+// have some.
+func (s *share) plans(p berth.PoolID) bool {
+	among := s.planners[p]
+	return len(among) == 0 || slices.ContainsFunc(among, func(r rival) bool { return r.id == s.self })
+}
+
+// highest is the bidder for a thing; without any, self is alone.
+func (s *share) highest(among []rival, thing string) berth.DaemonID {
+	best, most := s.self, uint64(0)
+	h := hashOf(thing)
+	for i, r := range among {
+		if bid := mix(h ^ r.hash); i == 0 || bid > most {
+			best, most = r.id, bid
+		}
+	}
+	return best
+}
+
+// hashOf is 64-bit FNV-1a.
+func hashOf(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
+}
+
+// mix is the finalizer of splitmix64: FNV alone ranks ids that differ in the last
+// digit alike for every daemon.
+func mix(h uint64) uint64 {
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	return h ^ h>>31
+}
