@@ -18,6 +18,7 @@ N         ?= 50
 OPENB     ?= ../shared/data/openb
 # Of chaos: how long faults begin, what decides them (0: a new one), and where the outcome is written.
 MINUTES   ?= 20
+KILLS     ?= 50
 SEED      ?= 0
 REPORT    ?= chaos.json
 
@@ -118,6 +119,10 @@ mutants: ## plant known bugs, one by one: the tests must find each (PATCHES=fold
 .PHONY: sim
 sim: ## the protocol under faults, SEEDS=n (100) from SEED=s on; the first 1,000 are run twice and must be the same
 	GOGC=400 $(GO) test -count=1 -timeout 0 -run 'TestSim$$' -v ./robustness/ -sim.seeds $(SEEDS) -sim.seed $(if $(filter-out 0,$(SEED)),$(SEED),1)
+
+.PHONY: takeover
+takeover: ## kill one of three daemons KILLS times (50), and measure how soon the others go on
+	$(GO) test -count=1 -timeout 60m -run TestTakeover -v ./integration/ -kills $(KILLS)
 
 .PHONY: generate
 generate: ## write the code of the protobuf service anew

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -27,8 +28,9 @@ const (
 
 // Options of a Client. Zero fields mean the defaults.
 type Options struct {
-	// Address is unix:///PATH, HOST:PORT, or a path of a socket. Default:
-	// DefaultSocket if it is there, else DefaultAddress.
+	// Address is unix:///PATH, HOST:PORT, or a path of a socket; or several of them,
+	// with commas between: daemons of one store, of which one that does not answer
+	// is left for the next. Default: DefaultSocket if it is there, else DefaultAddress.
 	Address string
 	// TLS is needed beyond loopback.
 	TLS mtls.Files
@@ -39,10 +41,16 @@ type Options struct {
 
 // Client is safe for concurrent use.
 type Client struct {
-	rpc      berthv1connect.BerthServiceClient
-	http     *http.Transport
-	address  string
+	address  string // all of them
+	daemons  []endpoint
+	current  atomic.Int64 // index in daemons, modulo their number
 	retryFor time.Duration
+}
+
+// endpoint is one daemon.
+type endpoint struct {
+	rpc  berthv1connect.BerthServiceClient
+	http *http.Transport
 }
 
 // New connects when it is first used.
@@ -53,14 +61,15 @@ func New(opts Options) (*Client, error) {
 	if opts.RetryFor == 0 {
 		opts.RetryFor = 10 * time.Second
 	}
-	transport, url, err := reach(opts)
-	if err != nil {
-		return nil, fmt.Errorf("daemon at %s: %w", opts.Address, err)
+	c := &Client{address: opts.Address, retryFor: opts.RetryFor}
+	for address := range strings.SplitSeq(opts.Address, ",") {
+		transport, url, err := reach(address, opts.TLS)
+		if err != nil {
+			return nil, fmt.Errorf("daemon at %s: %w", address, err)
+		}
+		c.daemons = append(c.daemons, endpoint{berthv1connect.NewBerthServiceClient(&http.Client{Transport: transport}, url), transport})
 	}
-	return &Client{
-		rpc:  berthv1connect.NewBerthServiceClient(&http.Client{Transport: transport}, url),
-		http: transport, address: opts.Address, retryFor: opts.RetryFor,
-	}, nil
+	return c, nil
 }
 
 func defaultAddress() string {
@@ -70,8 +79,8 @@ func defaultAddress() string {
 	return DefaultAddress
 }
 
-func reach(opts Options) (*http.Transport, string, error) {
-	path, unix := strings.CutPrefix(opts.Address, "unix://")
+func reach(address string, files mtls.Files) (*http.Transport, string, error) {
+	path, unix := strings.CutPrefix(address, "unix://")
 	if unix || strings.HasPrefix(path, "/") {
 		t, err := mtls.Transport(mtls.Files{})
 		if err != nil {
@@ -82,33 +91,55 @@ func reach(opts Options) (*http.Transport, string, error) {
 		}
 		return t, "http://berth", nil
 	}
-	if _, _, err := net.SplitHostPort(opts.Address); err != nil {
-		return nil, "", &berth.FieldError{Field: "address", Value: opts.Address, Problem: "is no address", Bound: "HOST:PORT, or unix:///PATH"}
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return nil, "", &berth.FieldError{Field: "address", Value: address, Problem: "is no address", Bound: "HOST:PORT, or unix:///PATH"}
 	}
-	if opts.TLS.IsZero() && !mtls.Loopback(opts.Address) {
+	if files.IsZero() && !mtls.Loopback(address) {
 		return nil, "", mtls.ErrNotLoopback
 	}
-	t, err := mtls.Transport(opts.TLS)
+	t, err := mtls.Transport(files)
 	if err != nil {
 		return nil, "", err
 	}
-	if opts.TLS.IsZero() {
-		return t, "http://" + opts.Address, nil
+	t.DialContext = dialTCP
+	if files.IsZero() {
+		return t, "http://" + address, nil
 	}
-	return t, "https://" + opts.Address, nil
+	return t, "https://" + address, nil
+}
+
+// connectWithin is how long a machine may take to accept a connection: one that is
+// gone does not refuse it.
+const connectWithin = 3 * time.Second
+
+func dialTCP(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: connectWithin}).DialContext(ctx, network, address)
+	if err != nil && ctx.Err() == nil {
+		return nil, errors.New(err.Error()) // not as a deadline, which would be the caller's
+	}
+	return conn, err
 }
 
 // Close closes idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() {
+	for _, d := range c.daemons {
+		d.http.CloseIdleConnections()
+	}
+}
 
-// Address is where the daemon is.
+// Address is where the daemon is, or the daemons are.
 func (c *Client) Address() string { return c.address }
+
+// rpc reaches the daemon that is asked now.
+func (c *Client) rpc() berthv1connect.BerthServiceClient {
+	return c.daemons[c.current.Load()%int64(len(c.daemons))].rpc
+}
 
 // Submit makes requests durable, and tells of each what became of it. A call
 // whose outcome is unknown is repeated: the daemon answers with what is there.
 func (c *Client) Submit(ctx context.Context, requests []*berthv1.Request) ([]*berthv1.SubmitResult, error) {
 	resp, err := again(ctx, c, func() (*berthv1.SubmitResponse, error) {
-		return c.rpc.Submit(ctx, &berthv1.SubmitRequest{Requests: requests})
+		return c.rpc().Submit(ctx, &berthv1.SubmitRequest{Requests: requests})
 	})
 	if err != nil {
 		return nil, err
@@ -122,7 +153,7 @@ func (c *Client) Submit(ctx context.Context, requests []*berthv1.Request) ([]*be
 // Get is one request, ended or not.
 func (c *Client) Get(ctx context.Context, id string) (*berthv1.Status, error) {
 	resp, err := again(ctx, c, func() (*berthv1.GetResponse, error) {
-		return c.rpc.Get(ctx, &berthv1.GetRequest{Id: id})
+		return c.rpc().Get(ctx, &berthv1.GetRequest{Id: id})
 	})
 	if err != nil {
 		return nil, err
@@ -134,7 +165,7 @@ func (c *Client) Get(ctx context.Context, id string) (*berthv1.Status, error) {
 func (c *Client) List(ctx context.Context, f *berthv1.Filter, fn func(*berthv1.Status) error) error {
 	for token := ""; ; {
 		resp, err := again(ctx, c, func() (*berthv1.ListResponse, error) {
-			return c.rpc.List(ctx, &berthv1.ListRequest{Filter: f, PageToken: token})
+			return c.rpc().List(ctx, &berthv1.ListRequest{Filter: f, PageToken: token})
 		})
 		if err != nil {
 			return err
@@ -156,7 +187,7 @@ func (c *Client) Watch(ctx context.Context, f *berthv1.Filter, fn func(*berthv1.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := again(ctx, c, func() (*connect.ServerStreamForClient[berthv1.WatchResponse], error) {
-		return c.rpc.Watch(ctx, &berthv1.WatchRequest{Filter: f})
+		return c.rpc().Watch(ctx, &berthv1.WatchRequest{Filter: f})
 	})
 	if err != nil {
 		return err
@@ -173,7 +204,7 @@ func (c *Client) Watch(ctx context.Context, f *berthv1.Filter, fn func(*berthv1.
 // Cancel orders a request to end; one that has ended stays as it is.
 func (c *Client) Cancel(ctx context.Context, id, message string) (*berthv1.Status, error) {
 	resp, err := again(ctx, c, func() (*berthv1.CancelResponse, error) {
-		return c.rpc.Cancel(ctx, &berthv1.CancelRequest{Id: id, Message: message})
+		return c.rpc().Cancel(ctx, &berthv1.CancelRequest{Id: id, Message: message})
 	})
 	if err != nil {
 		return nil, err
@@ -186,7 +217,7 @@ func (c *Client) Logs(ctx context.Context, req *berthv1.LogsRequest, fn func(*be
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := again(ctx, c, func() (*connect.ServerStreamForClient[berthv1.LogsResponse], error) {
-		return c.rpc.Logs(ctx, req)
+		return c.rpc().Logs(ctx, req)
 	})
 	if err != nil {
 		return err
@@ -203,7 +234,7 @@ func (c *Client) Logs(ctx context.Context, req *berthv1.LogsRequest, fn func(*be
 // Explain judges now why a request does not run.
 func (c *Client) Explain(ctx context.Context, id string) (*berthv1.ExplainResponse, error) {
 	resp, err := again(ctx, c, func() (*berthv1.ExplainResponse, error) {
-		return c.rpc.Explain(ctx, &berthv1.ExplainRequest{Id: id})
+		return c.rpc().Explain(ctx, &berthv1.ExplainRequest{Id: id})
 	})
 	if err != nil {
 		return nil, err
@@ -214,7 +245,7 @@ func (c *Client) Explain(ctx context.Context, id string) (*berthv1.ExplainRespon
 // Workers are all workers, by id.
 func (c *Client) Workers(ctx context.Context) ([]*berthv1.Worker, error) {
 	resp, err := again(ctx, c, func() (*berthv1.WorkersResponse, error) {
-		return c.rpc.Workers(ctx, &berthv1.WorkersRequest{})
+		return c.rpc().Workers(ctx, &berthv1.WorkersRequest{})
 	})
 	if err != nil {
 		return nil, err
@@ -225,7 +256,7 @@ func (c *Client) Workers(ctx context.Context) ([]*berthv1.Worker, error) {
 // SetIntent cordons, drains, removes or, with none of these, frees a worker.
 func (c *Client) SetIntent(ctx context.Context, req *berthv1.SetIntentRequest) (*berthv1.Worker, error) {
 	resp, err := again(ctx, c, func() (*berthv1.SetIntentResponse, error) {
-		return c.rpc.SetIntent(ctx, req)
+		return c.rpc().SetIntent(ctx, req)
 	})
 	if err != nil {
 		return nil, err
@@ -236,7 +267,7 @@ func (c *Client) SetIntent(ctx context.Context, req *berthv1.SetIntentRequest) (
 // Info is the daemon's own state.
 func (c *Client) Info(ctx context.Context) (*berthv1.InfoResponse, error) {
 	resp, err := again(ctx, c, func() (*berthv1.InfoResponse, error) {
-		return c.rpc.Info(ctx, &berthv1.InfoRequest{})
+		return c.rpc().Info(ctx, &berthv1.InfoRequest{})
 	})
 	if err != nil {
 		return nil, err
@@ -250,17 +281,28 @@ const (
 	retryMost  = time.Second
 )
 
-// again repeats a call while the daemon cannot be reached or is not ready: each
-// call of the API may be repeated.
+// again repeats a call while the daemon cannot be reached, is not ready or is
+// stopping: each call of the API may be repeated. The next daemon is asked at once,
+// and after all of them a pause is made.
 func again[T any](ctx context.Context, c *Client, call func() (T, error)) (T, error) {
 	end := time.Now().Add(c.retryFor)
-	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
+	pause := retryFirst
+	for asked := 1; ; asked++ {
+		at := c.current.Load()
 		resp, err := call()
-		if err == nil || connect.CodeOf(err) != connect.CodeUnavailable || time.Now().Add(pause).After(end) {
+		if err == nil || connect.CodeOf(err) != connect.CodeUnavailable {
+			return resp, c.explain(err)
+		}
+		c.current.CompareAndSwap(at, at+1) // unless another call has moved on
+		if asked%len(c.daemons) != 0 {
+			continue
+		}
+		if time.Now().Add(pause).After(end) {
 			return resp, c.explain(err)
 		}
 		select {
 		case <-time.After(pause):
+			pause = min(2*pause, retryMost)
 		case <-ctx.Done():
 			return resp, c.explain(err)
 		}

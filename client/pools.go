@@ -13,7 +13,7 @@ const BrakeEngaged = string(berth.BrakeEngaged)
 // Pools are all pools, by id.
 func (c *Client) Pools(ctx context.Context) ([]*berthv1.Pool, error) {
 	resp, err := again(ctx, c, func() (*berthv1.PoolsResponse, error) {
-		return c.rpc.Pools(ctx, &berthv1.PoolsRequest{})
+		return c.rpc().Pools(ctx, &berthv1.PoolsRequest{})
 	})
 	if err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func (c *Client) Pools(ctx context.Context) ([]*berthv1.Pool, error) {
 // What is empty or zero stays as it is.
 func (c *Client) SetPool(ctx context.Context, p *berthv1.Pool) error {
 	_, err := again(ctx, c, func() (*berthv1.SetPoolResponse, error) {
-		return c.rpc.SetPool(ctx, &berthv1.SetPoolRequest{Pool: p})
+		return c.rpc().SetPool(ctx, &berthv1.SetPoolRequest{Pool: p})
 	})
 	return err
 }
@@ -33,7 +33,7 @@ func (c *Client) SetPool(ctx context.Context, p *berthv1.Pool) error {
 // SetBrake is an operator's word on the loss of many workers of a pool.
 func (c *Client) SetBrake(ctx context.Context, req *berthv1.SetBrakeRequest) (*berthv1.Brake, error) {
 	resp, err := again(ctx, c, func() (*berthv1.SetBrakeResponse, error) {
-		return c.rpc.SetBrake(ctx, req)
+		return c.rpc().SetBrake(ctx, req)
 	})
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (c *Client) SetBrake(ctx context.Context, req *berthv1.SetBrakeRequest) (*b
 // Overview counts all that there is.
 func (c *Client) Overview(ctx context.Context) (*berthv1.OverviewResponse, error) {
 	resp, err := again(ctx, c, func() (*berthv1.OverviewResponse, error) {
-		return c.rpc.Overview(ctx, &berthv1.OverviewRequest{})
+		return c.rpc().Overview(ctx, &berthv1.OverviewRequest{})
 	})
 	if err != nil {
 		return nil, err

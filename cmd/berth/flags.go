@@ -75,7 +75,7 @@ func tlsFiles(c *cli.Context) mtls.Files {
 // clientFlags say where the daemon is.
 func clientFlags(more ...cli.Flag) []cli.Flag {
 	flags := append([]cli.Flag{
-		stringFlag("address", "", "where the daemon is: `HOST:PORT` or unix:///PATH (default: "+client.DefaultSocket+" if it is there, else "+client.DefaultAddress+")"),
+		stringFlag("address", "", "where the daemon is: `HOST:PORT` or unix:///PATH, or several with commas (default: "+client.DefaultSocket+" if it is there, else "+client.DefaultAddress+")"),
 	}, tlsFlags()...)
 	return append(more, flags...)
 }
