@@ -57,7 +57,7 @@ func TestChaos(t *testing.T) {
 		t.Errorf("the client: %v", err)
 	}
 	out := &outcome{Seed: seed, Faults: d.done, Seconds: time.Since(begin).Seconds()}
-	s.settle()
+	out.BrakeByTest = s.settle()
 	out.SettledSeconds = time.Since(mended).Seconds()
 	out.Violations = append(out.Violations, s.leaksAtLast()...)
 	s.catchUp(follower)
@@ -114,11 +114,17 @@ func (s *site) fsck() (end func(*outcome) []string) {
 	}
 }
 
-// settle waits until everything that was accepted has ended.
-func (s *site) settle() {
+// settle waits until everything that was accepted has ended. A brake releases when
+// the workers are back; one that is engaged after half of the time is released by
+// the operator that this test is then, and that is told.
+func (s *site) settle() (released bool) {
 	s.t.Helper()
 	var left int64
-	for end := time.Now().Add(settleWithin); time.Now().Before(end); <-time.After(100 * time.Millisecond) {
+	begin := time.Now()
+	for ; time.Since(begin) < settleWithin; <-time.After(100 * time.Millisecond) {
+		if !released && time.Since(begin) > settleWithin/2 {
+			released = s.releaseBrake()
+		}
 		ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second)
 		resp, err := s.store.Get(ctx, prefix+"requests/", clientv3.WithPrefix(), clientv3.WithCountOnly())
 		cancel()
@@ -126,10 +132,11 @@ func (s *site) settle() {
 			continue
 		}
 		if left = resp.Count; left == 0 {
-			return
+			return released
 		}
 	}
 	s.t.Errorf("%d requests do not end:\n%s", left, s.unended())
+	return released
 }
 
 // unended tells of some that do not end.
@@ -208,6 +215,7 @@ func (o *outcome) count(t *testing.T, s *site, l *load, f *follower) {
 	o.Revisions, o.RevisionsUnseen = f.revisions, f.unseen
 	o.LivesPerSecond = float64(len(ended)) / (o.Seconds + o.SettledSeconds)
 	o.overlap()
+	o.BrakesEngaged, o.BrakesReleased = s.brakes()
 	for _, r := range runs {
 		if r.end == 0 {
 			o.Killed++

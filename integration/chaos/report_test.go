@@ -28,6 +28,9 @@ type outcome struct {
 	Unanswered      int64          `json:"calls_unanswered"`
 	SlowestSubmit   float64        `json:"slowest_acknowledgement_seconds"`
 	SettledSeconds  float64        `json:"settled_seconds"` // from the last mending until nothing was left
+	BrakesEngaged   int            `json:"brakes_engaged"`  // as the daemons told
+	BrakesReleased  int            `json:"brakes_released"` // by themselves, or by the test
+	BrakeByTest     bool           `json:"brake_released_by_test"`
 	Revisions       int            `json:"revisions_checked"`
 	RevisionsUnseen int64          `json:"revisions_unseen"`
 	Fsck            []string       `json:"fsck_watch"` // the last line of each member's
@@ -95,6 +98,7 @@ func (o *outcome) table() string {
 	fmt.Fprintf(&b, "attempts that they took: %v; containers: %d started, %d of them killed\n", o.Attempts, o.Started, o.Killed)
 	fmt.Fprintf(&b, "the client: %d times told later, %d calls without an answer, slowest acknowledgement %.1f s\n", o.Later, o.Unanswered, o.SlowestSubmit)
 	fmt.Fprintf(&b, "settled %.1f s after the last fault; %d revisions checked, %d compacted unseen\n", o.SettledSeconds, o.Revisions, o.RevisionsUnseen)
+	fmt.Fprintf(&b, "brakes: %d engaged, %d released, by the test at the end: %t\n", o.BrakesEngaged, o.BrakesReleased, o.BrakeByTest)
 	for i, line := range o.Fsck {
 		fmt.Fprintf(&b, "fsck --watch at member %d: %s\n", i, line)
 	}

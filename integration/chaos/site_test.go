@@ -39,7 +39,7 @@ const members, daemons = 3, 3
 // whole is a run of the size that docs/robustness.md tells of.
 func whole(span time.Duration) options {
 	return options{
-		hosts: 10, agents: 3, ttl: 10 * time.Second, span: span, every: 5 * time.Second, scale: 1, rate: 24,
+		hosts: 10, agents: 3, ttl: 10 * time.Second, span: span, every: 4 * time.Second, scale: 1, rate: 24,
 		long: 14 * time.Second, // TTL + kill bound + 1 % of the TTL, and more
 	}
 }
@@ -47,7 +47,7 @@ func whole(span time.Duration) options {
 // short is a run for every day.
 func short() options {
 	return options{
-		hosts: 3, agents: 2, ttl: 3 * time.Second, span: 20 * time.Second, every: 500 * time.Millisecond, scale: 0.25, rate: 12,
+		hosts: 3, agents: 2, ttl: 3 * time.Second, span: 20 * time.Second, every: 500 * time.Millisecond, scale: 0.15, rate: 12,
 		long: 5500 * time.Millisecond,
 	}
 }
