@@ -31,7 +31,7 @@ type Progress struct {
 	PlanID    TxnID      `json:"plan_id,omitempty"`           // PLACED only
 	NotBefore time.Time  `json:"not_before,omitzero"`         // PENDING: the backoff's end
 	Priority  *int32     `json:"priority_override,omitempty"` // by an operator
-	Avoid     []WorkerID `json:"avoid,omitempty"`             // where it failed to start
+	Avoid     []WorkerID `json:"avoid,omitempty"`             // where it failed to start, the latest last
 	LastEnd   EndReason  `json:"last_end,omitempty"`          // why the former attempt ended
 }
 

@@ -30,7 +30,8 @@ const (
 	causeDrained      cause = "drained"       // taken back while PLACED
 )
 
-// maxAvoid bounds the workers that a request remembers to avoid.
+// maxAvoid bounds the workers that a request remembers to avoid, the last that
+// failed it last: where no other fits, they are tried in that order.
 const maxAvoid = 8
 
 // verdict is how one attempt counts: final states archive the request; PENDING
@@ -158,11 +159,9 @@ func (e ending) next(v verdict) *berth.Progress {
 	if v.backoff {
 		p.NotBefore = e.now.Add(backoff(e.submission.Spec.Retry.BackoffMS, e.allocation.Attempt))
 	}
-	if v.avoid && !slices.Contains(p.Avoid, e.worker) {
-		p.Avoid = append(p.Avoid, e.worker)
-		if len(p.Avoid) > maxAvoid {
-			p.Avoid = p.Avoid[1:]
-		}
+	if v.avoid {
+		p.Avoid = append(slices.DeleteFunc(p.Avoid, func(w berth.WorkerID) bool { return w == e.worker }), e.worker)
+		p.Avoid = p.Avoid[max(0, len(p.Avoid)-maxAvoid):]
 	}
 	return p
 }

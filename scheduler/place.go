@@ -9,9 +9,9 @@ import (
 
 // Candidate is a request to be placed.
 type Candidate struct {
-	Request  *berth.Request // normalized and valid
-	Priority int32          // the caller orders by it; it does not change the choice
-	Avoid    []berth.WorkerID
+	Request  *berth.Request   // normalized and valid
+	Priority int32            // the caller orders by it; it does not change the choice
+	Avoid    []berth.WorkerID // where it failed to start, the latest last
 }
 
 // Decision is where a candidate goes, or why it goes nowhere.
@@ -165,11 +165,11 @@ func (f *Fleet) choose(q *query) *node {
 		return best
 	}
 	best, s := q.scan(&p.plain, binpack)
-	if best != nil && !s.avoided {
+	if best != nil && s.avoided == 0 {
 		return best
 	}
 	other, o := q.scan(&p.devices, binpack)
-	if best == nil || (other != nil && !o.avoided) {
+	if best == nil || (other != nil && o.avoided < s.avoided) {
 		return other
 	}
 	return best

@@ -116,6 +116,24 @@ func TestPlace_AvoidIsSoft(t *testing.T) {
 	}
 }
 
+// Where all that fit are avoided they take turns, the one that failed longest ago
+// first: one that refuses every time must not keep a request from one that had
+// been slow once.
+func TestPlace_AvoidedInTurn(t *testing.T) {
+	gpu := worker("gpu", 100, 1)
+	gpu.Ledger.Capacity.Devices = []berth.Device{{Name: "g0", Type: "h100"}}
+	for _, s := range []berth.Strategy{berth.StrategySpread, berth.StrategyBinpack} {
+		f := fleet(worker("a", 100, 1), worker("b", 100, 1), gpu)
+		f.SetStrategy(berth.DefaultPool, s)
+		for _, avoid := range [][]berth.WorkerID{{"a", "b", "gpu"}, {"b", "gpu", "a"}, {"gpu", "a", "b"}, {"gpu", "b", "a"}} {
+			r := request(fmt.Sprintf("r-%s-%s-%s", s, avoid[0], avoid[1]), 10, 0)
+			if got := placed(t, f.Place(ask(r, avoid...))); got != avoid[0] {
+				t.Errorf("%s: avoiding %v it is placed on %s, want %s", s, avoid, got, avoid[0])
+			}
+		}
+	}
+}
+
 func TestPlace_KeepsOffDevices(t *testing.T) {
 	gpu := worker("gpu", 1000, 1000)
 	gpu.Ledger.Capacity.Devices = []berth.Device{{Name: "g0", Type: "h100"}}

@@ -5,7 +5,7 @@ import "slices"
 // score ranks a worker that fits. The order is total: where all fields are
 // equal, the lower id has come first.
 type score struct {
-	avoided bool
+	avoided int      // 0: not; where all are, the one that failed longest ago is the least
 	rank    int      // of the device types, 0 is what was asked for first
 	foreign bool     // of another daemon's share: two that fill one ledger collide
 	over    bool     // spread: above the bound
@@ -17,7 +17,7 @@ type score struct {
 func (a *score) beats(b *score) bool {
 	switch {
 	case a.avoided != b.avoided:
-		return b.avoided
+		return a.avoided < b.avoided
 	case a.rank != b.rank:
 		return a.rank < b.rank
 	case a.foreign != b.foreign:
@@ -49,7 +49,7 @@ func (q *query) scan(t *tier, binpack bool) (best *node, top score) {
 		s := score{first: fraction{0, 1}, second: fraction{0, 1}}
 		if !binpack {
 			s.hash = mix(q.hash ^ n.hash)
-			if best != nil && s.hash <= top.hash && !top.avoided && top.rank == 0 && !top.foreign && !top.over {
+			if best != nil && s.hash <= top.hash && top.avoided == 0 && top.rank == 0 && !top.foreign && !top.over {
 				continue // not even the best rank and load would help it
 			}
 		}
@@ -57,7 +57,7 @@ func (q *query) scan(t *tier, binpack bool) (best *node, top score) {
 			continue
 		}
 		s.foreign = q.foreign(n)
-		s.avoided = slices.Contains(q.avoid, n.worker.ID)
+		s.avoided = slices.Index(q.avoid, n.worker.ID) + 1
 		if demands := q.request.Resources.Devices; len(demands) > 0 {
 			s.rank, _ = q.devices.fit(n, demands)
 		}
