@@ -72,18 +72,24 @@ func (c *container) exec() {
 	c.arm()
 }
 
-// arm has the shim look again when its deadline has come.
+// arm has the shim look when its deadline comes; where that has moved on by then,
+// it looks again.
 func (c *container) arm() {
-	at := c.deadline
-	look := func(moment time.Duration, due func()) {
-		c.m.w.after(c.m.clock.left(moment+c.keep), nil, func() {
-			if c.running && c.deadline == at {
-				due()
-			}
-		})
-	}
-	look(at.Stop, func() { c.term(berth.ExitDeadline) })
-	look(at.Kill, func() { c.kill(berth.ExitDeadline, 0) })
+	c.watch(func() time.Duration { return c.deadline.Stop }, func() { c.term(berth.ExitDeadline) })
+	c.watch(func() time.Duration { return c.deadline.Kill }, func() { c.kill(berth.ExitDeadline, 0) })
+}
+
+func (c *container) watch(moment func() time.Duration, due func()) {
+	at := moment()
+	c.m.w.after(c.m.clock.left(at+c.keep), nil, func() {
+		switch {
+		case !c.running:
+		case moment() > at:
+			c.watch(moment, due)
+		default:
+			due()
+		}
+	})
 }
 
 // renew moves the deadline, never back.
@@ -92,7 +98,6 @@ func (c *container) renew(d worker.Deadline) {
 		return
 	}
 	c.deadline = d
-	c.arm()
 }
 
 // term sends SIGTERM.

@@ -141,6 +141,10 @@ func (w *world) take(e event) {
 
 // receive puts in one order what has arrived, and looks at it.
 func (w *world) receive() {
+	select {
+	case <-w.bell:
+	default:
+	}
 	w.mu.Lock()
 	list := w.inbox
 	w.inbox = nil

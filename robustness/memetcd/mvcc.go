@@ -13,14 +13,17 @@ type span struct{ key, end string }
 
 func spanOf(key, end []byte) span { return span{string(key), string(end)} }
 
-func (r span) holds(key string) bool {
+func (r span) holds(key string) bool { return holds(r, key) }
+
+// holds compares bytes without making a string of them: many watches look.
+func holds[K string | []byte](r span, key K) bool {
 	switch r.end {
 	case "":
-		return key == r.key
+		return string(key) == r.key
 	case "\x00":
-		return key >= r.key
+		return string(key) >= r.key
 	}
-	return key >= r.key && key < r.end
+	return string(key) >= r.key && string(key) < r.end
 }
 
 // within lists the indexed keys of a span.

@@ -1,6 +1,8 @@
 package memetcd
 
 import (
+	"slices"
+
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"google.golang.org/protobuf/proto"
@@ -30,8 +32,18 @@ func (s *Store) Watch(r *pb.WatchCreateRequest) (*Watch, *pb.WatchResponse) {
 	return w, resp
 }
 
-// Pending says whether Next has something to look at.
-func (s *Store) Pending(w *Watch) bool { return !w.over && w.next <= s.revision }
+// Pending says whether Next has something to tell. It passes over what the watch
+// does not want, as a server does that has sent it all before.
+func (s *Store) Pending(w *Watch) bool {
+	if w.over || w.next > s.revision {
+		return false
+	}
+	if w.next < s.compacted || slices.ContainsFunc(s.Events(w.next-1), w.wants) {
+		return true
+	}
+	w.next = s.revision + 1
+	return false
+}
 
 // Next is what happened since, of at most so many revisions (0: no bound), as
 // one response or as its fragments; nil when nothing did. A watch whose
@@ -78,7 +90,7 @@ func (s *Store) eventsFor(w *Watch, revisions int) []*mvccpb.Event {
 }
 
 func (w *Watch) wants(e *mvccpb.Event) bool {
-	if !w.span.holds(string(e.Kv.Key)) {
+	if !holds(w.span, e.Kv.Key) {
 		return false
 	}
 	for _, f := range w.request.Filters {

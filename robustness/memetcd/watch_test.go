@@ -61,6 +61,49 @@ func TestWatch_CreatedAndProgress(t *testing.T) {
 	})
 }
 
+// What a watch does not want is passed over: nothing is pending, it is told how
+// far it has come, and a compaction of it does not end the watch.
+func TestWatch_Pending(t *testing.T) {
+	s := New(Config{})
+	put := func(key string) {
+		t.Helper()
+		if _, err := s.Do(&pb.PutRequest{Key: []byte(key)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("before")
+	watches := map[string]*Watch{}
+	for name, r := range map[string]*pb.WatchCreateRequest{
+		"key": {Key: []byte("p/1")}, "prefix": {Key: []byte("p/"), RangeEnd: []byte("p0")}, "all": {Key: []byte("a"), RangeEnd: []byte{0}},
+		"deletes": {Key: []byte("p/1"), Filters: []pb.WatchCreateRequest_FilterType{pb.WatchCreateRequest_NOPUT}},
+	} {
+		watches[name], _ = s.Watch(r)
+	}
+	for _, step := range []struct {
+		put  string
+		want map[string]bool
+	}{
+		{"elsewhere", map[string]bool{"all": true}},
+		{"p/2", map[string]bool{"prefix": true, "all": true}},
+		{"p/1", map[string]bool{"key": true, "prefix": true, "all": true}},
+	} {
+		put(step.put)
+		if _, err := s.Do(&pb.CompactionRequest{Revision: s.Revision()}); err != nil {
+			t.Fatal(err)
+		}
+		for name, w := range watches {
+			pending := s.Pending(w)
+			told := s.Next(w, 0)
+			if pending != step.want[name] || (len(told) > 0) != pending || pending && (len(told[0].Events) != 1 || told[0].Canceled) {
+				t.Errorf("watch of %s after a put of %s: pending %t, then told %v", name, step.put, pending, told)
+			}
+			if p := s.Progress(w); p == nil || p.Header.Revision != s.Revision() {
+				t.Errorf("watch of %s after a put of %s: progress %v", name, step.put, p)
+			}
+		}
+	}
+}
+
 // Events that are larger than one message come in parts, which the client joins;
 // both stores cut at the same size.
 func TestWatch_Fragments(t *testing.T) {
