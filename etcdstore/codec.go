@@ -1,15 +1,15 @@
 package etcdstore
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"reflect"
+	"slices"
+	"strings"
+
+	jsonv2 "github.com/go-json-experiment/json"
 
 	"github.com/berthd/berth"
-	"github.com/berthd/berth/plainjson"
 )
 
 // MaxValueBytes bounds every value. A request of berth.MaxRequestBytes fits, in
@@ -64,8 +64,9 @@ func recordOf(kind berth.Kind) any {
 	return nil
 }
 
-// Decode reads a value strictly: unknown fields and words, a newer version, too
-// many bytes and trailing garbage are errors. It returns a pointer to the kind's
+// Decode reads a value in one pass and strictly: unknown fields and words, names
+// that stand twice or in another case, a newer version, too many bytes, bytes that
+// are not UTF-8 and trailing garbage are errors. It returns a pointer to the kind's
 // record type.
 func Decode(kind berth.Kind, value []byte) (any, error) {
 	r := recordOf(kind)
@@ -75,61 +76,52 @@ func Decode(kind berth.Kind, value []byte) (any, error) {
 	if len(value) > MaxValueBytes {
 		return nil, fmt.Errorf("%s record is %d bytes; allowed: at most %d", kind, len(value), MaxValueBytes)
 	}
-	if plain, ok := decodePlain(kind, value); ok {
-		return plain, nil
-	}
-	return decodeAny(kind, r, value)
-}
-
-// plain reads what this program writes, of the kinds that it writes.
-var plain = func() map[berth.Kind]*plainjson.Reader {
-	readers := map[berth.Kind]*plainjson.Reader{}
-	for _, kind := range []berth.Kind{
-		berth.KindSchema, berth.KindWorker, berth.KindConditions, berth.KindIntent, berth.KindLedger, berth.KindRequest,
-		berth.KindState, berth.KindAllocation, berth.KindArchive, berth.KindDaemon, berth.KindPool, berth.KindBrake,
-	} {
-		readers[kind] = plainjson.For(reflect.TypeOf(recordOf(kind)).Elem(), false)
-	}
-	return readers
-}()
-
-// decodePlain reads nearly every value that there is. What it does not read may
-// be good all the same: decodeAny says so, or why not.
-func decodePlain(kind berth.Kind, value []byte) (any, bool) {
-	reader := plain[kind]
-	if reader == nil {
-		return nil, false
-	}
-	r, ok := reader.Read(value)
-	return r, ok && headerOf(r).Version == berth.RecordVersion && complete(r) == nil
-}
-
-// decodeAny fills r with value.
-func decodeAny(kind berth.Kind, r any, value []byte) (any, error) {
-	var h struct {
-		Version int `json:"version"`
-	}
-	if err := json.Unmarshal(value, &h); err != nil {
-		return nil, fmt.Errorf("%s record: %w", kind, err)
+	unread := jsonv2.Unmarshal(value, r, jsonv2.RejectUnknownMembers(true))
+	version := headerOf(r).Version
+	if unread != nil {
+		version = versionIn(value)
 	}
 	switch {
-	case h.Version > berth.RecordVersion:
-		return nil, fmt.Errorf("%s record of version %d: %w", kind, h.Version, ErrNewerRecord)
-	case h.Version < 1:
-		return nil, fmt.Errorf("%s record has version %d; allowed: 1 to %d", kind, h.Version, berth.RecordVersion)
-	}
-	dec := json.NewDecoder(bytes.NewReader(value))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(r); err != nil {
-		return nil, fmt.Errorf("%s record: %w", kind, err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s record: something follows the JSON value", kind)
+	case version > berth.RecordVersion:
+		return nil, fmt.Errorf("%s record of version %d: %w", kind, version, ErrNewerRecord)
+	case unread != nil:
+		return nil, fmt.Errorf("%s record: %w", kind, inField(unread))
+	case version < 1:
+		return nil, fmt.Errorf("%s record has version %d; allowed: 1 to %d", kind, version, berth.RecordVersion)
 	}
 	if err := complete(r); err != nil {
 		return nil, fmt.Errorf("%s record: %w", kind, err)
 	}
 	return r, nil
+}
+
+// versionIn is the version of what cannot be read as a record, 0 without one: a
+// newer program may have written it, with fields that are unknown here.
+func versionIn(value []byte) int {
+	var h struct {
+		Version int `json:"version"`
+	}
+	if jsonv2.Unmarshal(value, &h) != nil {
+		return 0
+	}
+	return h.Version
+}
+
+// inField says of what JSON is refused which field is wrong. The library's own
+// text names types of Go, and is worded otherwise from one process to the next.
+func inField(err error) error {
+	bad, ok := errors.AsType[*jsonv2.SemanticError](err)
+	if !ok {
+		return err
+	}
+	if bad.JSONPointer == "" {
+		return errors.New("is no JSON object")
+	}
+	field := strings.Join(slices.Collect(bad.JSONPointer.Tokens()), ".")
+	if bad.Err == nil {
+		return fmt.Errorf("field %q is of another type", field)
+	}
+	return fmt.Errorf("field %q: %w", field, bad.Err)
 }
 
 // encode makes the value of a record, whose header is set already.

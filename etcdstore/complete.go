@@ -7,7 +7,7 @@ import (
 )
 
 // complete refuses a record that lacks a word which decides what is done with
-// it: encoding/json takes an absent field for an empty one.
+// it: JSON's library takes an absent field for an empty one.
 func complete(record any) error {
 	switch r := record.(type) {
 	case *berth.Submission:

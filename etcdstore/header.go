@@ -29,11 +29,21 @@ func headerOf(record any) *berth.Header {
 		return &r.Header
 	case *berth.Allocation:
 		return &r.Header
+	case *berth.Group:
+		return &r.Header
+	case *berth.Hold:
+		return &r.Header
 	case *berth.Archive:
 		return &r.Header
 	case *berth.Daemon:
 		return &r.Header
 	case *berth.Pool:
+		return &r.Header
+	case *berth.Tenant:
+		return &r.Header
+	case *berth.QuotaBlock:
+		return &r.Header
+	case *berth.Supply:
 		return &r.Header
 	case *berth.Brake:
 		return &r.Header

@@ -1,12 +1,11 @@
 package invariant
 
 import (
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
 
-	"github.com/berthd/berth/plainjson"
+	"github.com/go-json-experiment/json"
 )
 
 // recordTypes has the record of every kind of key.
@@ -39,23 +38,22 @@ func (e *formatError) Error() string { return e.problem }
 // last part of the record's key.
 type validator interface{ validate(c *checker, id string) }
 
-// plain reads the records of every kind that are written the plain way.
-var plain = func() map[string]*plainjson.Reader {
-	readers := map[string]*plainjson.Reader{}
-	for kind, t := range recordTypes {
-		readers[kind] = plainjson.For(t, true)
-	}
-	return readers
-}()
-
-// decode reads the record of a key, or says which clause 0.x it breaks.
+// decode reads the record of a key in one pass, or says which clause 0.x it
+// breaks.
 func decode(n name, value []byte) (any, *formatError) {
-	record, ok := plain[n.kind].Read(value)
-	if !ok || versionOf(record) != 1 {
-		var err *formatError
-		if record, err = decodeAny(n, value); err != nil {
-			return nil, err
-		}
+	record := reflect.New(recordTypes[n.kind]).Interface()
+	err := json.Unmarshal(value, record, strict)
+	version := record.(versioned).version() //nolint:errcheck // every record has a header
+	if err != nil {
+		version = versionIn(value)
+	}
+	switch {
+	case version > 1:
+		return nil, &formatError{"0.3", fmt.Sprintf("version %d is newer than 1", version)}
+	case err != nil:
+		return nil, &formatError{"0.2", problemOf(err)}
+	case version < 1:
+		return nil, &formatError{"0.3", fmt.Sprintf("version %d", version)}
 	}
 	if v, ok := record.(validator); ok {
 		c := &checker{}
@@ -70,28 +68,16 @@ func decode(n name, value []byte) (any, *formatError) {
 // versioned is implemented by every record, by its header.
 type versioned interface{ version() int64 }
 
-func versionOf(record any) int64 { return record.(versioned).version() } //nolint:errcheck // every record has a header
-
-// decodeAny reads what is not plain, or says what is wrong with it.
-func decodeAny(n name, value []byte) (any, *formatError) {
-	var head struct {
+// versionIn is the version of what is no record of version 1, 0 without one: in
+// a newer one the fields may be others.
+func versionIn(value []byte) int64 {
+	var h struct {
 		Version int64 `json:"version"`
 	}
-	if err := json.Unmarshal(value, &head); err == nil && head.Version > 1 {
-		return nil, &formatError{"0.3", fmt.Sprintf("version %d is newer than 1", head.Version)}
+	if json.Unmarshal(value, &h) != nil {
+		return 0
 	}
-	t := recordTypes[n.kind]
-	if err := checkShape(value, t); err != nil {
-		return nil, &formatError{"0.2", err.Error()}
-	}
-	record := reflect.New(t).Interface()
-	if err := json.Unmarshal(value, record); err != nil {
-		return nil, &formatError{"0.2", err.Error()}
-	}
-	if head.Version < 1 {
-		return nil, &formatError{"0.3", fmt.Sprintf("version %d", head.Version)}
-	}
-	return record, nil
+	return h.Version
 }
 
 // checker keeps the first broken bound of a record.

@@ -1,8 +1,9 @@
 package invariant
 
 import (
-	"encoding/json"
 	"time"
+
+	"github.com/go-json-experiment/json"
 )
 
 // The records, as docs/keyspace.md has them. A field without omitempty or
@@ -98,13 +99,10 @@ type spec struct {
 	request
 }
 
-// TakeRaw is for what is plain: it takes the digest.
-func (s *spec) TakeRaw(b []byte) { s.digest = digestOf(b) }
-
 // UnmarshalJSON takes the digest before the bytes are gone.
 func (s *spec) UnmarshalJSON(b []byte) error {
 	s.digest = digestOf(b)
-	return json.Unmarshal(b, &s.request)
+	return json.Unmarshal(b, &s.request, strict)
 }
 
 type progress struct {

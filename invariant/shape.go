@@ -1,127 +1,91 @@
 package invariant
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"math/bits"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// checkShape demands of a value what encoding/json does not: exactly the
-// documented names, in their case, each once, none missing, no null, nothing
-// after the value, and UTF-8.
-func checkShape(value []byte, t reflect.Type) error {
-	if !utf8.Valid(value) {
-		return errors.New("is not UTF-8")
+// strict reads exactly the documented names, none missing, and no null. The
+// library itself demands that a name is in its case and stands once, that all is
+// UTF-8, and that nothing follows the value.
+var strict = json.WithUnmarshalers(json.UnmarshalFromFunc(readStrictly))
+
+// readStrictly is asked before the library reads a value, of whatever type; with
+// errors.ErrUnsupported it leaves the value to the library.
+func readStrictly(dec *jsontext.Decoder, target any) error {
+	switch dec.PeekKind() {
+	case jsontext.KindNull:
+		return errors.New("is null")
+	case jsontext.KindBeginObject:
+		v := reflect.ValueOf(target).Elem()
+		if s := shapes[v.Type()]; s != nil {
+			return s.read(dec, v)
+		}
 	}
-	w := walker{dec: json.NewDecoder(bytes.NewReader(value))}
-	w.dec.UseNumber()
-	if err := w.value(t, ""); err != nil {
+	return errors.ErrUnsupported
+}
+
+// shape is the JSON object of a struct; the fields of an embedded struct are the
+// outer one's own.
+type shape struct {
+	names    []string // of the fields, in order
+	fields   map[string]field
+	required uint64 // the bits of those that must be there
+}
+
+type field struct {
+	index []int // where it is in the struct
+	bit   uint64
+}
+
+// read reads the object that comes next into a struct.
+func (s *shape) read(dec *jsontext.Decoder, into reflect.Value) error {
+	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
-	if _, err := w.dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the JSON value")
-	}
-	return nil
-}
-
-type walker struct{ dec *json.Decoder }
-
-func (w walker) value(t reflect.Type, path string) error {
-	token, err := w.dec.Token()
-	if err != nil {
-		return fmt.Errorf("is no JSON at %q: %w", path, err)
-	}
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if t == reflect.TypeFor[spec]() {
-		t = reflect.TypeFor[request]()
-	}
-	switch {
-	case token == nil:
-		return fmt.Errorf("field %q is null", path)
-	case t == reflect.TypeFor[time.Time](), t.Kind() != reflect.Struct && t.Kind() != reflect.Map && t.Kind() != reflect.Slice:
-		if _, nested := token.(json.Delim); nested {
-			return fmt.Errorf("field %q is an object or a list", path)
-		}
-		return nil
-	case t.Kind() == reflect.Slice && token == json.Delim('['):
-		for i := 0; w.dec.More(); i++ {
-			if err := w.value(t.Elem(), fmt.Sprintf("%s[%d]", path, i)); err != nil {
-				return err
-			}
-		}
-	case t.Kind() != reflect.Slice && token == json.Delim('{'):
-		if err := w.object(t, path); err != nil {
-			return err
-		}
-	default:
-		return fmt.Errorf("field %q is of another type", path)
-	}
-	_, err = w.dec.Token() // the closing bracket
-	return err
-}
-
-func (w walker) object(t reflect.Type, path string) error {
-	var fields map[string]field
-	if t.Kind() == reflect.Struct {
-		fields = shapes[t]
-	}
-	seen := map[string]bool{}
-	for w.dec.More() {
-		token, err := w.dec.Token()
+	missing := s.required
+	for dec.PeekKind() == jsontext.KindString {
+		name, err := dec.ReadToken()
 		if err != nil {
 			return err
 		}
-		key := fmt.Sprint(token)
-		at := strings.TrimPrefix(path+"."+key, ".")
-		if seen[key] {
-			return fmt.Errorf("field %q stands twice", at)
+		f, known := s.fields[name.String()]
+		if !known {
+			return &json.SemanticError{JSONPointer: dec.StackPointer(), Err: errors.New("is unknown")}
 		}
-		seen[key] = true
-		var elem reflect.Type
-		if fields == nil {
-			elem = t.Elem()
-		} else if f, known := fields[key]; known {
-			elem = f.typ
-		} else {
-			return fmt.Errorf("field %q is unknown", at)
-		}
-		if err := w.value(elem, at); err != nil {
+		missing &^= f.bit
+		if err := json.UnmarshalDecode(dec, into.FieldByIndex(f.index).Addr().Interface()); err != nil {
 			return err
 		}
 	}
-	for key, f := range fields {
-		if f.required && !seen[key] {
-			return fmt.Errorf("field %q is missing", strings.TrimPrefix(path+"."+key, "."))
-		}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	if missing != 0 {
+		name := s.names[bits.TrailingZeros64(missing)]
+		return &json.SemanticError{JSONPointer: dec.StackPointer().AppendToken(name), Err: errors.New("is missing")}
 	}
 	return nil
 }
 
-// field is one JSON field of a struct.
-type field struct {
-	typ      reflect.Type
-	required bool
-}
-
-// shapes has the JSON fields of every struct that records are made of; those of
-// an embedded struct are the outer one's own.
-var shapes = func() map[reflect.Type]map[string]field {
-	out := map[reflect.Type]map[string]field{}
+// shapes has every struct that records are made of.
+var shapes = func() map[reflect.Type]*shape {
+	out := map[reflect.Type]*shape{}
 	for _, t := range recordTypes {
 		addShape(out, t)
 	}
 	return out
 }()
 
-func addShape(out map[reflect.Type]map[string]field, t reflect.Type) {
+func addShape(out map[reflect.Type]*shape, t reflect.Type) {
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		addShape(out, t.Elem())
@@ -131,19 +95,46 @@ func addShape(out map[reflect.Type]map[string]field, t reflect.Type) {
 		return
 	}
 	if t == reflect.TypeFor[spec]() {
-		t = reflect.TypeFor[request]()
+		t = reflect.TypeFor[request]() // what its UnmarshalJSON reads
 	}
-	if _, done := out[t]; done || t == reflect.TypeFor[time.Time]() {
+	if out[t] != nil || t == reflect.TypeFor[time.Time]() {
 		return
 	}
-	fields := map[string]field{}
-	out[t] = fields
+	s := &shape{fields: map[string]field{}}
+	out[t] = s
 	for _, f := range reflect.VisibleFields(t) {
-		label, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if label == "" {
-			continue
+		if label, options, _ := strings.Cut(f.Tag.Get("json"), ","); label != "" {
+			s.add(label, f.Index, !strings.Contains(options, "omit"))
+			addShape(out, f.Type)
 		}
-		fields[label] = field{typ: f.Type, required: !strings.Contains(options, "omit")}
-		addShape(out, f.Type)
 	}
+}
+
+func (s *shape) add(name string, index []int, required bool) {
+	f := field{index: index, bit: 1 << len(s.names)}
+	if f.bit == 0 {
+		panic("a record has more fields than there are bits")
+	}
+	s.names = append(s.names, name)
+	s.fields[name] = f
+	if required {
+		s.required |= f.bit
+	}
+}
+
+// problemOf says of what is refused which field is wrong. The library's own text
+// is worded otherwise from one process to the next.
+func problemOf(err error) string {
+	bad, ok := errors.AsType[*json.SemanticError](err)
+	if !ok {
+		return err.Error()
+	}
+	if bad.JSONPointer == "" {
+		return "is no JSON object"
+	}
+	field := strings.Join(slices.Collect(bad.JSONPointer.Tokens()), ".")
+	if bad.Err == nil {
+		return fmt.Sprintf("field %q is of another type", field)
+	}
+	return fmt.Sprintf("field %q: %v", field, bad.Err)
 }
