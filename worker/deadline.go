@@ -1,9 +1,12 @@
 package worker
 
 import (
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/berthd/berth/etcdstore"
 )
 
 // now is by the clock that leases run by.
@@ -117,6 +120,21 @@ func (e *epoch) giveUp(why string, killAt time.Duration) {
 		}
 	}
 	e.alarm.Set(e.killAt)
+}
+
+// refused says whether the store takes nothing more of this epoch, whose end then
+// begins. A newer layout leaves the containers as long as the lease does: nobody
+// moves their requests before; the next registration tells Run's caller.
+func (e *epoch) refused(err error) bool {
+	switch {
+	case errors.Is(err, etcdstore.ErrEpochGone):
+		e.giveUp("registration gone", e.soon())
+	case errors.Is(err, etcdstore.ErrNewerSchema):
+		e.giveUp(err.Error(), e.deadline().Kill)
+	default:
+		return false
+	}
+	return true
 }
 
 func (e *epoch) killAll() {

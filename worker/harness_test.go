@@ -22,6 +22,8 @@ type site struct {
 	store *etcdstore.Store
 	// deleteWorker deletes a registration, as an operator's hand might.
 	deleteWorker func(berth.WorkerID)
+	// raiseLayout is what daemons of the next version do.
+	raiseLayout func()
 }
 
 // agent is a worker that runs, with a fake runtime.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
 )
 
 // Cut off from its store, an agent ends what it runs before its lease does.
@@ -141,6 +142,31 @@ func TestRun_KeyDeleted(t *testing.T) {
 	s.deleteWorker("w1")
 	if again := a.epoch(); again <= epoch {
 		t.Errorf("epoch %d after %d", again, epoch)
+	}
+}
+
+// A layout that the agent does not know refuses its next transaction: it asks its
+// containers to end, leaves them the time, and ends with that error (found by
+// TestUpgrade: it tried again for ever).
+func TestRun_NewerLayout(t *testing.T) {
+	s := newSite(t)
+	opts := s.testOptions("w1")
+	opts.TTL = time.Minute
+	a := s.run(opts)
+	epoch := a.epoch()
+	s.open("w1", epoch)
+	s.place("w1", epoch, ids("r1", "r2"), nil)
+	ended, runs := a.runtime.next(t), a.runtime.next(t)
+	s.await("w1", "r1", berth.StateRunning)
+	s.await("w1", "r2", berth.StateRunning)
+	s.raiseLayout()
+	ended.end(berth.Exit{Kind: berth.ExitExited})
+	if grace := receive(t, runs.stops, "SIGTERM"); grace < opts.TTL/4 {
+		t.Errorf("asked to end within %v, with a lease of %v", grace, opts.TTL)
+	}
+	runs.end(berth.Exit{Kind: berth.ExitSignaled, Code: 143, Signal: "SIGTERM"})
+	if err := receive(t, a.ended, "end"); !errors.Is(err, etcdstore.ErrNewerSchema) {
+		t.Errorf("Run: %v, want ErrNewerSchema", err)
 	}
 }
 

@@ -1,8 +1,6 @@
 package worker
 
 import (
-	"errors"
-
 	"go.uber.org/zap"
 
 	"github.com/berthd/berth"
@@ -43,8 +41,7 @@ func (e *epoch) reported(tasks []*task, items []etcdstore.ReportItem, results []
 		}
 		e.mark(t)
 	}
-	if errors.Is(err, etcdstore.ErrEpochGone) {
-		e.giveUp("registration gone", e.soon())
+	if e.refused(err) {
 		return
 	}
 	if err != nil && e.reportCtx.Err() == nil {

@@ -37,5 +37,18 @@ func newCutSite(t *testing.T) (*site, func()) {
 			t.Fatal(err)
 		}
 	}
+	s.raiseLayout = func() {
+		t.Helper()
+		next, err := etcdstore.New(server.Client(), etcdstore.Options{Layout: etcdstore.Layout + 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := next.Init(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if raised, err := next.RaiseSchema(t.Context()); err != nil || !raised {
+			t.Fatalf("raised %t, %v", raised, err)
+		}
+	}
 	return s, cut
 }

@@ -51,8 +51,7 @@ func (e *epoch) fenced(tasks []*task, results []etcdstore.StartResult, err error
 		e.mark(t)
 	}
 	switch {
-	case errors.Is(err, etcdstore.ErrEpochGone):
-		e.giveUp("registration gone", e.soon())
+	case e.refused(err):
 	case err != nil && !e.over.Load():
 		e.log.Warn("fence failed; trying again", zap.Int("allocations", len(tasks)), zap.Error(err))
 		e.later(tasks)
