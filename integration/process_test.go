@@ -171,24 +171,33 @@ func (f *fleet) daemonOn(data string) *proc {
 	p := f.start("daemon", nil, binary(f.t), "daemon", "--data-dir", filepath.Join(f.dir, data), "--socket", f.socket(), "--listen", "", "--etcd-listen", f.etcd)
 	c := f.client()
 	defer c.Close()
+	p.answers(c)
+	return p
+}
+
+// answers waits until a daemon does.
+func (p *proc) answers(c *client.Client) {
+	p.t.Helper()
 	for {
-		ctx, cancel := context.WithTimeout(f.t.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(p.t.Context(), time.Second)
 		_, err := c.Info(ctx)
 		cancel()
 		if err == nil {
-			return p
+			return
 		}
 		select {
 		case <-p.ended:
-			f.t.Fatalf("the daemon ended: %v\n%s", p.err, p.tail())
+			p.t.Fatalf("the daemon ended: %v\n%s", p.err, p.tail())
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
-func (f *fleet) client() *client.Client {
+func (f *fleet) client() *client.Client { return f.clientOn(f.socket()) }
+
+func (f *fleet) clientOn(socket string) *client.Client {
 	f.t.Helper()
-	c, err := client.New(client.Options{Address: f.socket(), RetryFor: -1})
+	c, err := client.New(client.Options{Address: socket, RetryFor: -1})
 	if err != nil {
 		f.t.Fatal(err)
 	}
