@@ -110,6 +110,12 @@ chaos: ## etcd members, daemons, agents: killed, stopped, cut off under load (MI
 massloss: ## lose 100 of 200 hollow workers for 60 s, with the brake and without
 	$(GO) test -count=1 -timeout 30m -run 'TestMassLoss$$' -v ./integration/ -massloss
 
+# Requests a day; the time between two looks at the store is the daemon's own.
+GROWTH ?= 800
+.PHONY: growth
+growth: ## a week of churn on one store: its size stays bounded (GROWTH=requests a day)
+	$(GO) test -count=1 -timeout 60m -run 'TestStore_Growth$$' -v ./integration/ -growth $(GROWTH)
+
 # Arguments of the command: -every, -jobs, -sieve, -seeds, -limit, -doc docs/robustness.md.
 MUTANTS ?=
 .PHONY: mutants
