@@ -17,6 +17,8 @@ type client struct {
 	jobs []*job
 	byID map[berth.RequestID]*job
 	free int // wishes that still stand
+
+	finishing bool // what never fits is cancelled
 }
 
 // job is what the client knows of a request.
@@ -136,8 +138,11 @@ func (c *client) acknowledged(j *job) {
 	j.acked = true
 	c.w.tally.acked++
 	c.w.check.acknowledged(j)
-	if j.Cancel > 0 {
+	switch {
+	case j.Cancel > 0:
 		c.w.after(j.Cancel, nil, func() { c.cancel(j) })
+	case c.finishing && !j.Fits:
+		c.w.after(c.w.soon(), nil, func() { c.cancel(j) })
 	}
 }
 
@@ -173,9 +178,10 @@ func (c *client) intend(wish Wish, want daemon.Wish, done func()) {
 	}, again)
 }
 
-// finish cancels what can never end by itself; one after the other, so that a
-// daemon hears of them in one order.
+// finish cancels what can never end by itself, and from now on what is accepted
+// late; one after the other, so that a daemon hears of them in one order.
 func (c *client) finish() {
+	c.finishing = true
 	for _, j := range c.jobs {
 		if !j.Fits && j.acked && !j.cancelling {
 			j.cancelling = true

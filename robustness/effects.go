@@ -21,13 +21,23 @@ func (w *world) outage(kind FaultKind, actor string, lasts time.Duration) {
 	}
 }
 
+// over ends what lasts. Only then does the time begin within which everything has
+// to come to its end: an outage that began last may be the longest.
+func (w *world) over(lasts time.Duration, end func()) {
+	w.lasting++
+	w.after(lasts, nil, func() {
+		w.lasting--
+		end()
+	})
+}
+
 // fallBehind connects an actor to a member that applies nothing for a time: it
 // tells watches nothing, and answers serializable reads from what it has. What
 // needs the quorum is not touched.
 func (w *world) fallBehind(actor string, lasts time.Duration) {
 	w.net.behind[actor] = w.store.Revision()
 	w.net.held[actor]++
-	w.after(lasts, nil, func() {
+	w.over(lasts, func() {
 		delete(w.net.behind, actor)
 		w.net.held[actor]--
 		w.changed()
@@ -38,7 +48,7 @@ func (w *world) fallBehind(actor string, lasts time.Duration) {
 func (w *world) cutOff(actor string, lasts time.Duration) {
 	w.net.cut[actor]++
 	w.breakStreams(func(s *stream) bool { return s.p.name == actor }, pingOut, errUnavailable)
-	w.after(lasts, nil, func() { w.net.cut[actor]-- })
+	w.over(lasts, func() { w.net.cut[actor]-- })
 }
 
 // goAway takes the store away from all: its members have ended, and then no
@@ -48,7 +58,7 @@ func (w *world) goAway(lasts time.Duration) {
 	w.net.away++
 	w.net.frozen += down
 	w.breakStreams(func(*stream) bool { return true }, pingOut, errUnavailable)
-	w.after(lasts, nil, func() {
+	w.over(lasts, func() {
 		w.net.away--
 		w.net.frozen -= down
 		if down > 0 {
@@ -61,7 +71,7 @@ func (w *world) loseLeader(lasts time.Duration) {
 	w.net.noLeader++
 	w.net.frozen++
 	w.breakStreams(func(s *stream) bool { return s.leader }, 3*time.Second, rpctypes.ErrGRPCNoLeader)
-	w.after(lasts, nil, func() {
+	w.over(lasts, func() {
 		w.net.noLeader--
 		w.net.frozen--
 		w.newLeader()
@@ -75,14 +85,14 @@ func (w *world) newLeader() {
 
 func (w *world) mute(actor string, lasts time.Duration) {
 	w.net.muted[actor]++
-	w.after(lasts, nil, func() { w.net.muted[actor]-- })
+	w.over(lasts, func() { w.net.muted[actor]-- })
 }
 
 // holdWatch tells an actor's watches nothing for a time, after which what they
 // wait for may be compacted.
 func (w *world) holdWatch(actor string, lasts time.Duration, compact bool) {
 	w.net.held[actor]++
-	w.after(lasts, nil, func() {
+	w.over(lasts, func() {
 		if compact && w.store.Compacted() < w.store.Revision() {
 			_, _ = w.store.Do(&pb.CompactionRequest{Revision: w.store.Revision()}) // cannot fail: it is the latest
 		}
@@ -94,7 +104,7 @@ func (w *world) holdWatch(actor string, lasts time.Duration, compact bool) {
 // fill raises the space alarm for a time.
 func (w *world) fill(lasts time.Duration) {
 	w.alarm(pb.AlarmRequest_ACTIVATE)
-	w.after(lasts, nil, func() { w.alarm(pb.AlarmRequest_DEACTIVATE) })
+	w.over(lasts, func() { w.alarm(pb.AlarmRequest_DEACTIVATE) })
 }
 
 func (w *world) alarm(action pb.AlarmRequest_AlarmAction) {

@@ -129,6 +129,7 @@ func (w *world) setUp() {
 func (w *world) quiet() {
 	w.stopped = true
 	clear(w.net.armed)
+	w.run(func() bool { return w.lasting == 0 })
 	began := w.now()
 	asked := false
 	next := began

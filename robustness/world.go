@@ -35,6 +35,7 @@ type world struct {
 	tally    Tally
 	trace    *trace // nil: not asked for
 	stopped  bool   // faults, and what has not begun by now
+	lasting  int    // outages that have begun and not ended
 
 	bell  chan struct{} // written by arrive; one is enough to wake
 	mu    sync.Mutex    // guards inbox
