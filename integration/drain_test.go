@@ -92,12 +92,18 @@ func TestDrain_Paced(t *testing.T) {
 		until(t, s.daemons[0], string(r.ID), in(berth.StateRunning))
 	}
 	begun := workerState(t, s.daemons[1], "w-0001").Count
+	if begun < 10 {
+		t.Fatalf("%d of 60 were placed on one of three equal workers, by one daemon of three", begun)
+	}
 	seen := s.followStops("w-0001")
 	if _, err := s.daemons[1].SetIntent(t.Context(), "w-0001", daemon.Wish{Drain: true, Parallel: 2, PerMinute: 3000}); err != nil {
 		t.Fatal(err)
 	}
-	for {
+	for end := time.Now().Add(time.Minute); ; {
 		w := workerState(t, s.daemons[2], "w-0001")
+		if time.Now().After(end) {
+			t.Fatalf("the drain does not go on: %+v", w)
+		}
 		if w.State == "draining" && int(w.Intent.BegunWith) != begun {
 			t.Fatalf("begun with %d, want %d", w.Intent.BegunWith, begun)
 		}

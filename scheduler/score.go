@@ -7,7 +7,7 @@ import "slices"
 type score struct {
 	avoided int      // 0: not; where all are, the one that failed longest ago is the least
 	rank    int      // of the device types, 0 is what was asked for first
-	foreign bool     // of another daemon's share: two that fill one ledger collide
+	yields  bool     // to the daemon's own that are not too full: see foreign, and bound.loose
 	over    bool     // spread: above the bound
 	first   fraction // more is better
 	second  fraction // more is better
@@ -20,8 +20,8 @@ func (a *score) beats(b *score) bool {
 		return a.avoided < b.avoided
 	case a.rank != b.rank:
 		return a.rank < b.rank
-	case a.foreign != b.foreign:
-		return b.foreign
+	case a.yields != b.yields:
+		return b.yields
 	case a.over != b.over:
 		return b.over
 	case b.first.less(a.first):
@@ -49,14 +49,14 @@ func (q *query) scan(t *tier, binpack bool) (best *node, top score) {
 		s := score{first: fraction{0, 1}, second: fraction{0, 1}}
 		if !binpack {
 			s.hash = mix(q.hash ^ n.hash)
-			if best != nil && s.hash <= top.hash && top.avoided == 0 && top.rank == 0 && !top.foreign && !top.over {
+			if best != nil && s.hash <= top.hash && top.avoided == 0 && top.rank == 0 && !top.yields && !top.over {
 				continue // not even the best rank and load would help it
 			}
 		}
 		if !q.fits(n) || slices.Contains(q.refused, n) {
 			continue
 		}
-		s.foreign = q.foreign(n)
+		s.yields = q.foreign(n)
 		s.avoided = slices.Index(q.avoid, n.worker.ID) + 1
 		if demands := q.request.Resources.Devices; len(demands) > 0 {
 			s.rank, _ = q.devices.fit(n, demands)

@@ -19,6 +19,7 @@ const (
 type bound struct {
 	counted  bool // the candidate has no amounts: load is the number of allocations
 	ceilings [amounts]ceiling
+	loose    [amounts]ceiling // a quarter of the average higher: above it, a daemon's own worker is no better than another's
 	n        int
 }
 
@@ -59,20 +60,32 @@ func (b *bound) add(used, capacity wide, slack uint64) {
 		return
 	}
 	b.ceilings[b.n] = ceiling{num: used.times(slack), den: capacity.times(4)}
+	b.loose[b.n] = ceiling{num: used.times(slack + 1), den: capacity.times(4)}
 	b.n++
 }
 
-// spread scores n: under the bound by its hash, above it by the least load.
+// under says whether a load is under the highest of some ceilings: the pool's
+// dominant share.
+func (b *bound) under(ceilings *[amounts]ceiling, load fraction) bool {
+	for i := range b.n {
+		if ceilings[i].above(load) {
+			return true
+		}
+	}
+	return false
+}
+
+// spread scores n: under the bound by its hash, above it by the least load. Well
+// above it, a daemon's own worker yields like another's: what is submitted to one
+// daemon only would all go to its share of the workers, with the others empty.
 func (b *bound) spread(n *node, s *score) {
 	load := n.load
 	if b.counted {
 		load = fraction{n.count, 1}
 	}
-	// Under the highest of the ceilings: the pool's dominant share.
-	for i := range b.n {
-		if b.ceilings[i].above(load) {
-			return
-		}
+	if b.under(&b.ceilings, load) {
+		return
 	}
 	s.over, s.first = true, load.inverse()
+	s.yields = s.yields || !b.under(&b.loose, load)
 }
