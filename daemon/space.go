@@ -35,7 +35,7 @@ func (d *Daemon) keepSpace(ctx context.Context) error {
 	tick := time.NewTicker(lookAtSpace)
 	defer tick.Stop()
 	compacted := d.opts.Now()
-	for {
+	for ctx.Err() == nil { // asked first: of a tick and the end, both there, a select takes either
 		d.raiseSchema(ctx)
 		if at := d.opts.Now(); d.tidy(ctx, at.Sub(compacted) >= compactEvery) {
 			compacted = at
@@ -43,9 +43,9 @@ func (d *Daemon) keepSpace(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil
 		}
 	}
+	return nil
 }
 
 // tidy looks once, and says whether it compacted.

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,22 +25,19 @@ const (
 	fewTwice = 1
 )
 
-// TestSim runs seeds side by side, a bubble on each core.
+// TestSim runs seeds one after the other on one processor. On several, goroutines
+// of one actor that wake at the same instant reach its loop in an order that no
+// seed decides: seeds 8 and 10 had two histories then. For more cores, run more
+// processes, each with seeds of its own.
 func TestSim(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	many, again := *seeds, *twice
 	if many == 0 {
 		many, again = fewSeeds, fewTwice
 	}
 	r := &runner{many: many, twice: again, report: newReport()}
 	began := time.Now()
-	t.Run("seeds", func(t *testing.T) {
-		for i := range runtime.GOMAXPROCS(0) {
-			t.Run(fmt.Sprintf("core=%d", i), func(t *testing.T) {
-				t.Parallel()
-				r.run(t)
-			})
-		}
-	})
+	r.run(t)
 	t.Log(r.report.figures(time.Since(began)))
 	t.Log(r.report.table())
 	if *seeds >= seedsForAll {
@@ -55,50 +51,43 @@ func TestSim(t *testing.T) {
 // transaction.
 const seedsForAll = 1000
 
-// runner hands out seeds.
+// tellEvery is how often a long run says how far it has come.
+const tellEvery = 10 * time.Second
+
+// runner runs seeds until one fails.
 type runner struct {
 	many, twice int
-
-	mu     sync.Mutex // guards what follows
-	given  int
-	failed bool
-	report *report
-}
-
-// next is the next seed; none once one has failed.
-func (r *runner) next() (seed uint64, twice, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.given == r.many || r.failed {
-		return 0, false, false
-	}
-	r.given++
-	return *first + uint64(r.given-1), r.given <= r.twice, true //nolint:gosec // below many
+	report      *report
 }
 
 func (r *runner) run(t *testing.T) {
-	for {
-		seed, again, ok := r.next()
-		if !ok {
+	began := time.Now()
+	told := began
+	for i := range r.many {
+		if !r.seed(t, *first+uint64(i), i < r.twice) { //nolint:gosec // below many
 			return
 		}
-		p := Draw(seed)
-		result := simulate(t, p, *whole)
-		for _, l := range result.All {
-			t.Log(l)
+		if now := time.Now(); now.Sub(told) >= tellEvery {
+			told = now
+			left := now.Sub(began) / time.Duration(i+1) * time.Duration(r.many-i-1)
+			t.Logf("%d of %d seeds, no violation; %s left", i+1, r.many, left.Round(time.Second))
 		}
-		good := len(result.Violations) == 0
-		if !good {
-			t.Error(explain(t, p, result))
-		}
-		if again && good {
-			good = sameAgain(t, p, result)
-		}
-		r.mu.Lock()
-		r.report.add(result)
-		r.failed = r.failed || !good
-		r.mu.Unlock()
 	}
+}
+
+// seed runs one, and says whether all was well.
+func (r *runner) seed(t *testing.T, seed uint64, again bool) bool {
+	p := Draw(seed)
+	result := simulate(t, p, *whole)
+	for _, l := range result.All {
+		t.Log(l)
+	}
+	r.report.add(result)
+	if len(result.Violations) > 0 {
+		t.Error(explain(t, p, result))
+		return false
+	}
+	return !again || sameAgain(t, p, result)
 }
 
 func simulate(t *testing.T, p *Plan, traced bool) (r Result) {
