@@ -64,11 +64,14 @@ func (r *upgradeRig) serving(program, name string) (*proc, *client.Client) {
 	return p, c
 }
 
-func (r *upgradeRig) agent(program, name string) *proc {
+func (r *upgradeRig) agent(program, name, memory string) *proc {
 	r.t.Helper()
 	return r.start(name, nil, program, "worker", "--name", name, "--data-dir", filepath.Join(r.dir, name), "--etcd-endpoints", r.endpoint(),
-		"--cpu", "4", "--memory", "4GiB", "--ttl", "3s")
+		"--cpu", "4", "--memory", memory, "--ttl", "3s")
 }
+
+// tinyAgents is how many agents there are that no request fits on: of so many, each daemon owns some.
+const tinyAgents = 4
 
 // submit submits one request whose container traces its start, and its end when
 // it is asked to end; one that meets another of its request says so.
@@ -78,7 +81,7 @@ func (r *upgradeRig) submit(c *client.Client, id string) {
 	script := fmt.Sprintf(`exec 9>%[1]s.lock; flock -n 9 || { echo OVERLAP >>%[1]s; exit 99; }
 trap 'echo "end $BERTH_ATTEMPT" >>%[1]s; exit 0' TERM; echo "start $BERTH_ATTEMPT" >>%[1]s; while :; do sleep 0.1; done`, trace)
 	_, err := c.Submit(r.t.Context(), []*berthv1.Request{{
-		Id: id, Command: []string{"sh", "-c", script}, Resources: &berthv1.Demand{CpuMilli: 10},
+		Id: id, Command: []string{"sh", "-c", script}, Resources: &berthv1.Demand{CpuMilli: 10, MemoryBytes: 32 << 20},
 		Retry: &berthv1.RetryPolicy{MaxAttempts: 5}, StopTimeoutMs: 30_000,
 	}})
 	if err != nil {
@@ -197,8 +200,11 @@ func TestUpgrade(t *testing.T) {
 	older, newer := binary(t), newerBinary(t)
 	r := newUpgradeRig(t)
 	oldDaemon, viaOld := r.serving(older, "old")
-	agent := r.agent(older, "w-old")
-	r.waitReady(viaOld, 1)
+	agent := r.agent(older, "w-old", "4GiB")
+	for i := range tinyAgents { // a daemon that owns no worker of a pool places nothing there
+		r.agent(older, fmt.Sprint("w-tiny-", i), "1MiB")
+	}
+	r.waitReady(viaOld, 1+tinyAgents)
 	_, viaNew := r.serving(newer, "new")
 	_, put := r.layout()
 
@@ -240,7 +246,7 @@ func TestUpgrade(t *testing.T) {
 	for _, id := range ids {
 		r.wantTrace(id, "start 1, end 1")
 	}
-	r.agent(newer, "w-new")
+	r.agent(newer, "w-new", "4GiB")
 	cancelled := func(s *berthv1.Status) bool { return s.GetState() == "CANCELLED" }
 	reach(t, viaNew, ids[0], cancelled)
 	for _, id := range ids[1:] {
