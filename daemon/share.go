@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
 )
 
 // share says which daemon owns what, by rendezvous hashing over the members that
@@ -42,7 +43,7 @@ func newShare(self berth.DaemonID) *share {
 func (s *share) setAwake(ids []berth.DaemonID) {
 	s.awake = s.awake[:0]
 	for _, id := range slices.Sorted(slices.Values(ids)) {
-		s.awake = append(s.awake, rival{id, hashOf(string(id))})
+		s.awake = append(s.awake, rival{id, scheduler.Hash(string(id))})
 	}
 	clear(s.counts)
 	clear(s.planners)
@@ -116,28 +117,11 @@ func (s *share) plans(p berth.PoolID) bool {
 // highest is the bidder for a thing; without any, self is alone.
 func (s *share) highest(among []rival, thing string) berth.DaemonID {
 	best, most := s.self, uint64(0)
-	h := hashOf(thing)
+	h := scheduler.Hash(thing)
 	for i, r := range among {
-		if bid := mix(h ^ r.hash); i == 0 || bid > most {
+		if bid := scheduler.Mix(h ^ r.hash); i == 0 || bid > most {
 			best, most = r.id, bid
 		}
 	}
 	return best
-}
-
-// hashOf is 64-bit FNV-1a.
-func hashOf(s string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 1099511628211
-	}
-	return h
-}
-
-// mix is the finalizer of splitmix64: FNV alone ranks ids that differ in the last
-// digit alike for every daemon.
-func mix(h uint64) uint64 {
-	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
-	h = (h ^ h>>27) * 0x94d049bb133111eb
-	return h ^ h>>31
 }

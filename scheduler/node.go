@@ -45,7 +45,7 @@ type device struct {
 }
 
 func newNode(w Worker) *node {
-	n := &node{worker: w, hash: hashString(string(w.ID))}
+	n := &node{worker: w, hash: Hash(string(w.ID))}
 	n.open = isOpen(n)
 	n.capacity = vectorOf(&w.Ledger.Capacity.Quantities)
 	for _, d := range w.Ledger.Capacity.Devices {
@@ -185,21 +185,4 @@ func (t *totals) sub(n *node) {
 		t.capacity[r] = t.capacity[r].minus(uint64(max(n.capacity[r], 0)))
 	}
 	t.count, t.workers = t.count.minus(n.count), t.workers.minus(1)
-}
-
-// hashString is 64-bit FNV-1a.
-func hashString(s string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 1099511628211
-	}
-	return h
-}
-
-// mix is the finalizer of splitmix64: FNV alone would rank workers whose names
-// differ in the last digit alike for every key.
-func mix(h uint64) uint64 {
-	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
-	h = (h ^ h>>27) * 0x94d049bb133111eb
-	return h ^ h>>31
 }

@@ -78,7 +78,7 @@ func (f *Fleet) ask(c Candidate) *query {
 	q.request, q.avoid = c.Request, c.Avoid
 	d := &c.Request.Resources
 	q.want = vectorOf(&d.Quantities)
-	q.hash = hashString(c.Request.Key())
+	q.hash = Hash(c.Request.Key())
 	q.custom, q.numbers, q.anyPorts = q.custom[:0], q.numbers[:0], 0
 	for name, v := range d.Custom {
 		if v != 0 {

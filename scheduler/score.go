@@ -48,7 +48,7 @@ func (q *query) scan(t *tier, binpack bool) (best *node, top score) {
 		}
 		s := score{first: fraction{0, 1}, second: fraction{0, 1}}
 		if !binpack {
-			s.hash = mix(q.hash ^ n.hash)
+			s.hash = Mix(q.hash ^ n.hash)
 			if best != nil && s.hash <= top.hash && top.avoided == 0 && top.rank == 0 && !top.yields && !top.over {
 				continue // not even the best rank and load would help it
 			}
