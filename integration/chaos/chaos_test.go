@@ -211,7 +211,7 @@ func (o *outcome) count(t *testing.T, s *site, l *load, f *follower) {
 	ended := f.ended()
 	o.Accepted, o.Started = len(record), len(runs)
 	o.Ended, o.Attempts = map[string]int{}, map[string]int{}
-	o.Later, o.Unanswered, o.SlowestSubmit = l.refused.Load(), l.failed.Load(), l.slowest.Seconds()
+	o.Later, o.Unanswered, o.SlowestSubmit, o.SlowestTries = l.refused.Load(), l.failed.Load(), l.slowest.Seconds(), l.tries
 	o.Revisions, o.RevisionsUnseen = f.revisions, f.unseen
 	o.LivesPerSecond = float64(len(ended)) / (o.Seconds + o.SettledSeconds)
 	o.overlap()

@@ -38,6 +38,15 @@ type load struct {
 	failed  atomic.Int64 // calls without an answer
 	mu      sync.Mutex
 	slowest time.Duration // from the first try to the acknowledgement
+	tries   []try         // of the slowest
+}
+
+// try is one call that came to nothing.
+type try struct {
+	At     float64 `json:"at_seconds"` // since the first
+	Took   float64 `json:"took_seconds"`
+	Daemon int     `json:"daemon"`
+	Error  string  `json:"error"`
 }
 
 const (
@@ -148,7 +157,7 @@ func keep(file *os.File, lines []accepted) error {
 
 func (l *load) submit(ctx context.Context, random *rand.Rand, batch []*berthv1.Request) error {
 	begin := time.Now()
-	err := l.insist(ctx, random, func(ctx context.Context, c *client.Client) error {
+	tries, err := l.insist(ctx, random, func(ctx context.Context, c *client.Client) error {
 		results, err := c.Submit(ctx, batch)
 		if err != nil {
 			return err
@@ -162,7 +171,9 @@ func (l *load) submit(ctx context.Context, random *rand.Rand, batch []*berthv1.R
 	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.slowest = max(l.slowest, time.Since(begin))
+	if took := time.Since(begin); took > l.slowest {
+		l.slowest, l.tries = took, tries
+	}
 	return err
 }
 
@@ -177,10 +188,11 @@ func (l *load) cancelSome(ctx context.Context, random *rand.Rand, lines []accept
 		own := rand.New(rand.NewPCG(random.Uint64(), 0))
 		group.Go(func() error {
 			lines[i].Cancel = true
-			return l.insist(ctx, own, func(ctx context.Context, c *client.Client) error {
+			_, err := l.insist(ctx, own, func(ctx context.Context, c *client.Client) error {
 				_, err := c.Cancel(ctx, lines[i].ID, "by the test")
 				return err
 			})
+			return err
 		})
 	}
 	return group.Wait()
@@ -192,27 +204,30 @@ type refusal struct{ code, text string }
 func (e *refusal) Error() string { return e.code + ": " + e.text }
 
 // insist makes the very same call again, of any daemon, until it is answered. An
-// answer that does not say "later" must not be.
-func (l *load) insist(ctx context.Context, random *rand.Rand, call func(context.Context, *client.Client) error) error {
-	for {
+// answer that does not say "later" must not be. It returns what came to nothing.
+func (l *load) insist(ctx context.Context, random *rand.Rand, call func(context.Context, *client.Client) error) ([]try, error) {
+	var tries []try
+	for first := time.Now(); ; {
+		begin, of := time.Now(), random.IntN(len(l.clients))
 		bounded, cancel := context.WithTimeout(ctx, callBound)
-		err := call(bounded, l.clients[random.IntN(len(l.clients))])
+		err := call(bounded, l.clients[of])
 		cancel()
 		if err == nil {
-			return nil
+			return tries, nil
 		}
+		tries = append(tries, try{begin.Sub(first).Seconds(), time.Since(begin).Seconds(), of, err.Error()})
 		switch code := codeOf(err); code {
 		case client.CodeResourceExhausted, client.CodeUnavailable:
 			l.refused.Add(1)
 		case client.CodeInvalidArgument, client.CodeAlreadyExists, client.CodeNotFound, client.CodeUnimplemented, client.CodeFailedPrecondition, "internal", "data_loss":
-			return fmt.Errorf("an answer that must not be: %s: %w", code, err)
+			return tries, fmt.Errorf("an answer that must not be: %s: %w", code, err)
 		default:
 			l.failed.Add(1)
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
-			return ctx.Err()
+			return tries, ctx.Err()
 		}
 	}
 }

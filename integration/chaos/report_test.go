@@ -27,6 +27,7 @@ type outcome struct {
 	Later           int64          `json:"answers_later"`
 	Unanswered      int64          `json:"calls_unanswered"`
 	SlowestSubmit   float64        `json:"slowest_acknowledgement_seconds"`
+	SlowestTries    []try          `json:"slowest_acknowledgement_tries"`
 	SettledSeconds  float64        `json:"settled_seconds"` // from the last mending until nothing was left
 	BrakesEngaged   int            `json:"brakes_engaged"`  // as the daemons told
 	BrakesReleased  int            `json:"brakes_released"` // by themselves, or by the test
