@@ -77,7 +77,7 @@ func (w *Worker) tryRegister(ctx context.Context, rec Records) (*registered, err
 		if closeErr := reg.close(); closeErr != nil {
 			w.log.Debug("lease ended", zap.Error(closeErr))
 		}
-		if err := w.revoke(rec, reg.lease.ID); err != nil {
+		if err := w.revoke(rec, reg.lease); err != nil {
 			return nil, err
 		}
 		if err := w.afterRefusal(ctx, err); err != nil {

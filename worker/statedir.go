@@ -32,7 +32,7 @@ type LeaseRecord struct {
 	BootID  string         `json:"boot_id,omitempty"`
 	Cluster uint64         `json:"cluster,omitempty"` // that granted it
 	// GivenUp: the epoch under the lease is never taken up again. It is durable
-	// before the first container of it is ended for that.
+	// before the first container of it is ended for that, and before the lease is revoked.
 	GivenUp bool `json:"given_up,omitempty"`
 }
 

@@ -90,16 +90,20 @@ func (w *Worker) live(ctx context.Context, rec Records) error {
 	if e.keeping {
 		return nil
 	}
-	return w.revoke(rec, reg.lease.ID)
+	return w.revoke(rec, reg.lease)
 }
 
 // revoke ends the last epoch's lease: nothing of it runs. Where the store cannot
-// be reached, its record stays, for the next registration or the next agent.
-func (w *Worker) revoke(rec Records, lease string) error {
+// be reached, its record stays, for the next registration or the next agent. That
+// must not take the epoch up again: a revocation without an answer may come late.
+func (w *Worker) revoke(rec Records, lease *etcdstore.Lease) error {
+	if err := giveUp(rec, w.leaseRecord(lease)); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	if err := w.opts.Store.RevokeLease(ctx, lease); err != nil {
-		w.log.Warn("lease not revoked; it ends by itself", zap.String("lease", lease), zap.Error(err))
+	if err := w.opts.Store.RevokeLease(ctx, lease.ID); err != nil {
+		w.log.Warn("lease not revoked; it ends by itself", zap.String("lease", lease.ID), zap.Error(err))
 		return nil
 	}
 	if err := rec.DropLease(); err != nil {

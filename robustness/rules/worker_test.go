@@ -389,6 +389,37 @@ func TestWorker_RevokesLast(t *testing.T) {
 	})
 }
 
+// A revocation without an answer may still come when the next agent has begun: what
+// that one registers must not go with it.
+func TestWorker_RevokedLate(t *testing.T) {
+	bubble(t, func(r *rig) {
+		m := r.machine("w")
+		stop := m.agent(60 * time.Second)
+		was := r.epochOf("w")
+		var late func() (proto.Message, error)
+		r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
+			if _, ok := req.(*pb.LeaseRevokeRequest); ok {
+				late = apply
+				return nil, errLost
+			}
+			return apply()
+		})
+		stop()
+		r.conn.between(nil)
+		stop = m.agent(60 * time.Second)
+		defer func() { stop() }()
+		wait(r, 1)
+		if late == nil {
+			r.t.Fatal("an agent that has ended revoked nothing")
+		}
+		_, _ = late() // its lease may be gone by now
+		wait(r, 1)
+		if r.kv("workers/w") == nil || r.epochOf("w") == was {
+			r.t.Errorf("the next agent has the epoch of which a revocation was under way (%d)", was)
+		}
+	})
+}
+
 // A worker's presence key is put once an epoch, however long it lives.
 func TestWorker_PresencePutOnce(t *testing.T) {
 	bubble(t, func(r *rig) {
