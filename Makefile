@@ -13,6 +13,7 @@ FUZZTIME  ?= 5s
 BENCH     ?= .
 BENCHTIME ?= 1s
 SEEDS     ?= 100
+PROCESSES ?= $(shell nproc)
 N         ?= 50
 # The folder of the openb trace (docs/runbook.md says where to get it).
 OPENB     ?= ../shared/data/openb
@@ -123,8 +124,8 @@ mutants: ## plant known bugs, one by one: the tests must find each (PATCHES=fold
 	$(GO) run ./robustness/mutants $(if $(PATCHES),-patches '$(abspath $(PATCHES))') $(if $(ONLY),-only '$(ONLY)') $(MUTANTS)
 
 .PHONY: sim
-sim: ## the protocol under faults, SEEDS=n (100) from SEED=s on; the first 1,000 are run twice and must be the same
-	GOGC=400 $(GO) test -count=1 -timeout 0 -run 'TestSim$$' -v ./robustness/ -sim.seeds $(SEEDS) -sim.seed $(if $(filter-out 0,$(SEED)),$(SEED),1)
+sim: ## the protocol under faults, SEEDS=n (100) from SEED=s on, by PROCESSES=n (cores); the first 1,000 are run twice and must be the same
+	GOGC=400 $(GO) test -count=1 -timeout 0 -run 'TestSim$$' -v ./robustness/ -sim.processes $(PROCESSES) -sim.seeds $(SEEDS) -sim.seed $(if $(filter-out 0,$(SEED)),$(SEED),1)
 
 .PHONY: takeover
 takeover: ## kill one of three daemons KILLS times (50), and measure how soon the others go on

@@ -113,7 +113,7 @@ func (a *actor) exited(p *process, err error) {
 	a.w.note(a.name, fmt.Sprintf("has ended: %v", err))
 	a.done = true
 	if err != nil && !errors.Is(err, context.Canceled) && !etcdstore.Unreachable(err) {
-		a.w.tally.ends[err.Error()]++
+		a.w.tally.Ends[err.Error()]++
 	}
 	for _, c := range p.asks {
 		c.broken()

@@ -76,7 +76,7 @@ func (c *checker) revisions() {
 		}
 		events = events[n:]
 		c.last = rev
-		c.w.tally.revisions++
+		c.w.tally.Revisions++
 		for _, v := range c.state.Step(rev, step) {
 			c.fail("store", v.String(), strings.Split(v.Key, "/")...)
 		}
@@ -148,7 +148,7 @@ func (c *checker) followAllocation(key, worker string, id berth.RequestID, value
 
 // began: a container runs from now on.
 func (c *checker) began(r *container) {
-	c.w.tally.starts++
+	c.w.tally.Starts++
 	c.w.note(r.m.name, fmt.Sprintf("machine: attempt %d of %s runs", r.key.n, r.key.id))
 	id := string(r.key.id)
 	if other := c.running[r.key.id]; other != nil {

@@ -136,7 +136,7 @@ func (c *client) submit(batch []*job) {
 
 func (c *client) acknowledged(j *job) {
 	j.acked = true
-	c.w.tally.acked++
+	c.w.tally.Acked++
 	c.w.check.acknowledged(j)
 	switch {
 	case j.Cancel > 0:
@@ -158,7 +158,7 @@ func (c *client) cancel(j *job) {
 		gone := errors.Is(err, daemon.ErrNotFound) && c.w.check.ended[j.Request.ID] > 0 // it has ended, and was purged
 		if err == nil || gone {
 			j.cancelAcked = true
-			c.w.tally.cancelled++
+			c.w.tally.Cancelled++
 			return
 		}
 		c.w.after(between(c.w.rng, 300*time.Millisecond, 2*time.Second), nil, again)

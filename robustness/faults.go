@@ -39,6 +39,9 @@ const (
 	FaultClock          FaultKind = "clock set"
 )
 
+// metKinds are those that meet calls.
+var metKinds = slices.Concat(springKinds, lastingKinds)
+
 // springKinds are those that spring at a call: each is to meet each kind of call.
 var springKinds = []FaultKind{
 	FaultRequestLost, FaultRequestLate, FaultAnswerLost, FaultDuplicate,
@@ -129,6 +132,51 @@ func drawFaults(rng *rand.Rand, p *Plan) []Fault {
 	return faults
 }
 
+// pairs is how many kinds of faults at kinds of calls there are.
+var pairs = len(metKinds) * len(callKinds)
+
+// drawPair draws the faults by which a seed makes sure that one kind of fault
+// meets one kind of call: as many seeds as there are pairs have them all.
+// Whoever makes such calls waits for one with that fault, early; where such a
+// call needs an occasion, the occasion comes later.
+func drawPair(rng *rand.Rand, p *Plan) []Fault {
+	at := int(p.Seed % uint64(pairs)) //nolint:gosec // below pairs
+	kind, call := metKinds[at/len(callKinds)], callKinds[at%len(callKinds)]
+	var faults []Fault
+	arm := func(actor string) {
+		faults = append(faults, Fault{
+			Kind: kind, Actor: actor, Call: call,
+			At:    time.Duration(rng.Int64N(int64(time.Second))), // no actor has begun for long
+			Lasts: between(rng, 50*time.Millisecond, 20*time.Second),
+		})
+	}
+	occasion := func(kind FaultKind, actor string, lasts time.Duration) {
+		faults = append(faults, Fault{Kind: kind, Actor: actor, At: between(rng, time.Minute, 5*time.Minute), Lasts: lasts})
+	}
+	agent := p.Workers[rng.IntN(len(p.Workers))]
+	if slices.Contains(callsOfAgents, call) {
+		arm(agent)
+	}
+	if slices.Contains(callsOfDaemons, call) {
+		for _, d := range p.Daemons { // any of them may be the one
+			arm(d)
+		}
+	}
+	switch call {
+	case "register", "revoke", "grant":
+		occasion(FaultStop, agent, 2*time.Second)
+	case "join":
+		occasion(FaultStop, p.Daemons[0], 2*time.Second)
+	case "end lost":
+		for range 3 {
+			occasion(FaultReboot, p.Workers[rng.IntN(len(p.Workers))], 3*p.TTL)
+		}
+	case "purge":
+		p.Retention = 2 * time.Minute
+	}
+	return faults
+}
+
 // trap is a fault that waits for a call.
 type trap struct {
 	kind  FaultKind
@@ -172,7 +220,7 @@ func (w *world) begin(f Fault) {
 	if w.stopped {
 		return
 	}
-	w.tally.faults[f.Kind]++
+	w.tally.Faults[f.Kind]++
 	w.note("fault", f.String())
 	a := w.actor(f.Actor)
 	switch f.Kind {

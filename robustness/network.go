@@ -150,7 +150,7 @@ func (r *rpc) lost() {
 func (w *world) apply(r *rpc) (proto.Message, error) {
 	w.store.Advance(w.now())
 	resp, err := w.answer(r)
-	w.tally.calls++
+	w.tally.Calls++
 	if w.trace != nil {
 		w.note(r.p.name, describe(r, resp, err, w.store.Revision()))
 	}

@@ -71,7 +71,7 @@ func Draw(seed uint64) *Plan {
 		}
 		p.Wishes = append(p.Wishes, w)
 	}
-	p.Faults = drawFaults(rng, p)
+	p.Faults = append(drawFaults(rng, p), drawPair(rng, p)...)
 	return p
 }
 

@@ -8,49 +8,55 @@ import (
 	"time"
 )
 
-// report sums up what seeds have shown.
+// report sums up what seeds have shown. Processes that share seeds hand it over
+// as JSON.
 type report struct {
-	seeds     int
-	simulated time.Duration
-	fewest    int64 // faults that a seed had
-	tally     Tally
+	Seeds     int
+	Repeated  int // seeds that were run a second time
+	Simulated time.Duration
+	Fewest    int64 // faults that a seed had
+	Tally     Tally
 }
 
-func newReport() *report { return &report{tally: newTally()} }
+func newReport() *report { return &report{Tally: newTally()} }
 
-func (r *report) add(s Result) {
-	r.seeds++
-	r.simulated += s.Simulated
+// seed adds what one has shown.
+func (r *report) seed(s Result) {
 	var faults int64
-	for _, n := range s.Tally.faults {
+	for _, n := range s.Tally.Faults {
 		faults += n
 	}
-	if r.fewest == 0 || faults < r.fewest {
-		r.fewest = faults
+	r.add(&report{Seeds: 1, Simulated: s.Simulated, Fewest: faults, Tally: s.Tally})
+}
+
+// add adds what another has summed up.
+func (r *report) add(o *report) {
+	if r.Seeds == 0 || o.Seeds > 0 && o.Fewest < r.Fewest {
+		r.Fewest = o.Fewest
 	}
-	r.tally.add(s.Tally)
+	r.Seeds += o.Seeds
+	r.Repeated += o.Repeated
+	r.Simulated += o.Simulated
+	r.Tally.add(o.Tally)
 }
 
 // figures tells how much was done, and how fast.
 func (r *report) figures(took time.Duration) string {
-	t, per := r.tally, took.Seconds()
+	t, per := r.Tally, took.Seconds()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d seeds in %s (%.2f a second): %.1f simulated hours, %d steps (%.0f a second)\n",
-		r.seeds, took.Round(time.Second), float64(r.seeds)/per, r.simulated.Hours(), t.steps, float64(t.steps)/per)
+	fmt.Fprintf(&b, "%d seeds in %s (%.2f a second), %d of them twice: %.1f simulated hours, %d steps (%.0f a second)\n",
+		r.Seeds, took.Round(time.Second), float64(r.Seeds+r.Repeated)/per, r.Repeated, r.Simulated.Hours(), t.Steps, float64(t.Steps)/per)
 	fmt.Fprintf(&b, "%d calls of the store, %d revisions, %d containers run, %d requests acknowledged, %d cancels; at least %d faults a seed\n",
-		t.calls, t.revisions, t.starts, t.acked, t.cancelled, r.fewest)
+		t.Calls, t.Revisions, t.Starts, t.Acked, t.Cancelled, r.Fewest)
 	b.WriteString("faults:")
-	for _, k := range slices.Sorted(maps.Keys(t.faults)) {
-		fmt.Fprintf(&b, " %s %d,", k, t.faults[k])
+	for _, k := range slices.Sorted(maps.Keys(t.Faults)) {
+		fmt.Fprintf(&b, " %s %d,", k, t.Faults[k])
 	}
-	for _, why := range slices.Sorted(maps.Keys(t.ends)) {
-		fmt.Fprintf(&b, "\nended by itself %d times: %s", t.ends[why], why)
+	for _, why := range slices.Sorted(maps.Keys(t.Ends)) {
+		fmt.Fprintf(&b, "\nended by itself %d times: %s", t.Ends[why], why)
 	}
 	return strings.TrimSuffix(b.String(), ",")
 }
-
-// met are the kinds of faults that meet a call.
-var met = slices.Concat(springKinds, lastingKinds)
 
 // table tells how often each kind of fault met each kind of call.
 func (r *report) table() string {
@@ -60,10 +66,10 @@ func (r *report) table() string {
 		fmt.Fprintf(&b, " %s |", c)
 	}
 	b.WriteString("\n|---|" + strings.Repeat("--:|", len(callKinds)) + "\n")
-	for _, k := range met {
+	for _, k := range metKinds {
 		fmt.Fprintf(&b, "| %s |", k)
 		for _, c := range callKinds {
-			fmt.Fprintf(&b, " %d |", r.tally.hits[k][c])
+			fmt.Fprintf(&b, " %d |", r.Tally.Hits[k][c])
 		}
 		b.WriteString("\n")
 	}
@@ -73,15 +79,15 @@ func (r *report) table() string {
 // holes are the kinds of faults that were not met, by a kind of call or at all.
 func (r *report) holes() []string {
 	var out []string
-	for _, k := range met {
+	for _, k := range metKinds {
 		for _, c := range callKinds {
-			if r.tally.hits[k][c] == 0 {
+			if r.Tally.Hits[k][c] == 0 {
 				out = append(out, fmt.Sprintf("%s at %s", k, c))
 			}
 		}
 	}
-	for _, k := range slices.Concat(met, otherKinds) {
-		if r.tally.faults[k] == 0 {
+	for _, k := range slices.Concat(metKinds, otherKinds) {
+		if r.Tally.Faults[k] == 0 {
 			out = append(out, string(k))
 		}
 	}

@@ -26,47 +26,47 @@ type Result struct {
 
 // Tally counts what a run did.
 type Tally struct {
-	steps, calls, revisions  int64
-	starts, acked, cancelled int64
-	faults                   map[FaultKind]int64
-	hits                     map[FaultKind]map[string]int64
-	ends                     map[string]int64 // why actors ended by themselves
+	Steps, Calls, Revisions  int64
+	Starts, Acked, Cancelled int64
+	Faults                   map[FaultKind]int64
+	Hits                     map[FaultKind]map[string]int64 // by kind of call
+	Ends                     map[string]int64               // why actors ended by themselves
 }
 
 func newTally() Tally {
-	return Tally{faults: map[FaultKind]int64{}, hits: map[FaultKind]map[string]int64{}, ends: map[string]int64{}}
+	return Tally{Faults: map[FaultKind]int64{}, Hits: map[FaultKind]map[string]int64{}, Ends: map[string]int64{}}
 }
 
 func (t *Tally) hit(kind FaultKind, calls []string) {
-	if t.hits[kind] == nil {
-		t.hits[kind] = map[string]int64{}
+	if t.Hits[kind] == nil {
+		t.Hits[kind] = map[string]int64{}
 	}
 	for _, c := range calls {
-		t.hits[kind][c]++
+		t.Hits[kind][c]++
 	}
 }
 
 // add sums up.
 func (t *Tally) add(o Tally) {
-	t.steps += o.steps
-	t.calls += o.calls
-	t.revisions += o.revisions
-	t.starts += o.starts
-	t.acked += o.acked
-	t.cancelled += o.cancelled
-	for k, n := range o.faults {
-		t.faults[k] += n
+	t.Steps += o.Steps
+	t.Calls += o.Calls
+	t.Revisions += o.Revisions
+	t.Starts += o.Starts
+	t.Acked += o.Acked
+	t.Cancelled += o.Cancelled
+	for k, n := range o.Faults {
+		t.Faults[k] += n
 	}
-	for k, row := range o.hits {
-		if t.hits[k] == nil {
-			t.hits[k] = map[string]int64{}
+	for k, row := range o.Hits {
+		if t.Hits[k] == nil {
+			t.Hits[k] = map[string]int64{}
 		}
 		for c, n := range row {
-			t.hits[k][c] += n
+			t.Hits[k][c] += n
 		}
 	}
-	for k, n := range o.ends {
-		t.ends[k] += n
+	for k, n := range o.Ends {
+		t.Ends[k] += n
 	}
 }
 
@@ -86,7 +86,7 @@ func Run(p *Plan, traced bool) Result {
 	}
 	simulated := w.now()
 	w.tearDown()
-	w.tally.steps = w.steps
+	w.tally.Steps = w.steps
 	r := Result{Seed: p.Seed, Hash: w.check.hash.Sum64(), Violations: w.check.found, Simulated: simulated, Tally: w.tally}
 	if traced {
 		r.All = w.trace.all()

@@ -12,10 +12,12 @@ import (
 )
 
 var (
-	seeds = flag.Int("sim.seeds", 0, "how many seeds to run; 0: as many as the ordinary tests do")
-	first = flag.Uint64("sim.seed", 1, "the first seed")
-	twice = flag.Int("sim.twice", 1000, "how many of the seeds are run a second time: they must do the same")
-	whole = flag.Bool("sim.trace", false, "print the whole history of each seed")
+	seeds     = flag.Int("sim.seeds", 0, "how many seeds to run; 0: as many as the ordinary tests do")
+	first     = flag.Uint64("sim.seed", 1, "the first seed")
+	twice     = flag.Int("sim.twice", 1000, "how many of the seeds are run a second time: they must do the same")
+	whole     = flag.Bool("sim.trace", false, "print the whole history of each seed")
+	processes = flag.Int("sim.processes", 1, "how many processes share the seeds")
+	handOver  = flag.String("sim.report", "", "the file to write the figures to, as JSON")
 )
 
 // The ordinary tests run a few seeds, so that they end within half a minute on
@@ -25,53 +27,73 @@ const (
 	fewTwice = 1
 )
 
+// seedsForAll is how many seeds meet every kind of fault at every kind of
+// transaction.
+const seedsForAll = 1000
+
 // TestSim runs seeds one after the other on one processor. On several, goroutines
 // of one actor that wake at the same instant reach its loop in an order that no
-// seed decides: seeds 8 and 10 had two histories then. For more cores, run more
-// processes, each with seeds of its own.
+// seed decides: seeds 8 and 10 had two histories then. For more cores, more
+// processes run, each with seeds of its own.
 func TestSim(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	many, again := *seeds, *twice
-	if many == 0 {
-		many, again = fewSeeds, fewTwice
+	r := &runner{part: part{*first, *seeds, *twice}, report: newReport(), began: time.Now()}
+	if r.seeds == 0 {
+		r.seeds, r.twice = fewSeeds, fewTwice
 	}
-	r := &runner{many: many, twice: again, report: newReport()}
-	began := time.Now()
-	r.run(t)
-	t.Log(r.report.figures(time.Since(began)))
+	if *processes > 1 {
+		r.share(t, *processes)
+	} else {
+		r.run(t)
+	}
+	if *handOver != "" {
+		if err := r.report.write(*handOver); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Log(r.report.figures(time.Since(r.began)))
 	t.Log(r.report.table())
-	if *seeds >= seedsForAll {
+	if r.report.Seeds >= seedsForAll {
 		for _, hole := range r.report.holes() {
 			t.Errorf("no seed has shown it: %s", hole)
 		}
 	}
 }
 
-// seedsForAll is how many seeds meet every kind of fault at every kind of
-// transaction.
-const seedsForAll = 1000
+// part is some of the seeds.
+type part struct {
+	first uint64
+	seeds int
+	twice int // of them, from the first on
+}
+
+// runner runs seeds until one fails.
+type runner struct {
+	part
+	report      *report
+	began, told time.Time
+}
+
+func (r *runner) run(t *testing.T) {
+	for i := range r.seeds {
+		if !r.seed(t, r.first+uint64(i), i < r.twice) { //nolint:gosec // below seeds
+			return
+		}
+		r.tell(t)
+	}
+}
 
 // tellEvery is how often a long run says how far it has come.
 const tellEvery = 10 * time.Second
 
-// runner runs seeds until one fails.
-type runner struct {
-	many, twice int
-	report      *report
-}
-
-func (r *runner) run(t *testing.T) {
-	began := time.Now()
-	told := began
-	for i := range r.many {
-		if !r.seed(t, *first+uint64(i), i < r.twice) { //nolint:gosec // below many
-			return
-		}
-		if now := time.Now(); now.Sub(told) >= tellEvery {
-			told = now
-			left := now.Sub(began) / time.Duration(i+1) * time.Duration(r.many-i-1)
-			t.Logf("%d of %d seeds, no violation; %s left", i+1, r.many, left.Round(time.Second))
-		}
+func (r *runner) tell(t *testing.T) {
+	now := time.Now()
+	if done := r.report.Seeds; now.Sub(r.told) >= tellEvery && now.Sub(r.began) >= tellEvery && done > 0 {
+		r.told = now
+		again := min(r.twice, r.seeds) - r.report.Repeated
+		left := now.Sub(r.began) / time.Duration(done+r.report.Repeated) * time.Duration(r.seeds-done+again)
+		t.Logf("%d of %d seeds, no violation; %s left", done, r.seeds, left.Round(time.Second))
 	}
 }
 
@@ -82,10 +104,13 @@ func (r *runner) seed(t *testing.T, seed uint64, again bool) bool {
 	for _, l := range result.All {
 		t.Log(l)
 	}
-	r.report.add(result)
+	r.report.seed(result)
 	if len(result.Violations) > 0 {
 		t.Error(explain(t, p, result))
 		return false
+	}
+	if again {
+		r.report.Repeated++
 	}
 	return !again || sameAgain(t, p, result)
 }
