@@ -125,7 +125,7 @@ mutants: ## plant known bugs, one by one: the tests must find each (PATCHES=fold
 
 .PHONY: sim
 sim: ## the protocol under faults, SEEDS=n (100) from SEED=s on, by PROCESSES=n (cores); the first 1,000 are run twice and must be the same
-	GOGC=400 $(GO) test -count=1 -timeout 0 -run 'TestSim$$' -v ./robustness/ -sim.processes $(PROCESSES) -sim.seeds $(SEEDS) -sim.seed $(if $(filter-out 0,$(SEED)),$(SEED),1)
+	GOGC=1600 $(GO) test -count=1 -timeout 0 -run 'TestSim$$' -v ./robustness/ -sim.processes $(PROCESSES) -sim.seeds $(SEEDS) -sim.seed $(if $(filter-out 0,$(SEED)),$(SEED),1)
 
 .PHONY: takeover
 takeover: ## kill one of three daemons KILLS times (50), and measure how soon the others go on
