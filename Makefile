@@ -107,6 +107,10 @@ openb: ## a real trace: 8,152 requests on 1,213 hollow workers (OPENB=folder)
 chaos: ## etcd members, daemons, agents: killed, stopped, cut off under load (MINUTES=20, SEED, REPORT=FILE)
 	$(GO) test -count=1 -timeout $$(($(MINUTES) + 15))m -run 'TestChaos$$' -v ./integration/chaos/ -minutes $(MINUTES) -seed $(SEED) -report '$(abspath $(REPORT))'
 
+.PHONY: away
+away: ## take a real etcd away for MINUTES (20) from 200 hollow workers and a real one
+	$(GO) test -count=1 -timeout $$(($(MINUTES) + 15))m -run 'TestEtcdAway$$' -v ./integration/ -away $(MINUTES)m
+
 .PHONY: massloss
 massloss: ## lose 100 of 200 hollow workers for 60 s, with the brake and without
 	$(GO) test -count=1 -timeout 30m -run 'TestMassLoss$$' -v ./integration/ -massloss
