@@ -112,8 +112,9 @@ func (w *world) run(until func() bool) bool {
 				continue
 			case <-timer.C:
 			}
+			synctest.Wait() // for all that wakes at this very moment
 			if w.pending() {
-				continue // what arrived at this moment comes first
+				continue // what arrived comes first
 			}
 		}
 		heap.Pop(&w.events)
