@@ -1,9 +1,6 @@
 package berth
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // BrakePolicy says when the loss of many workers of a pool at once holds up the
 // moving of what may still run on them. Zero fields mean the defaults. A number of
@@ -129,8 +126,5 @@ func (b *Brake) Check() error {
 	if err := checkRange("for_ms", b.BoundMS, MinBrakeMS, MaxBrakeBoundMS); err != nil {
 		return err
 	}
-	if n := len(b.Message); n > MaxLabelBytes {
-		return &FieldError{Field: "message", Problem: "is too long", Bound: fmt.Sprintf("at most %d bytes", MaxLabelBytes)}
-	}
-	return nil
+	return CheckMessage("message", b.Message)
 }

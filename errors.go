@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 )
 
 // FieldError is one value of a user's input that is out of its bound.
@@ -30,13 +32,25 @@ func (e *FieldError) Error() string {
 // produce it; a corrupt record can.
 var ErrOverflow = errors.New("resource arithmetic overflows")
 
-func clip(s string) string {
-	const most = 64
+// clip bounds what an error quotes.
+func clip(s string) string { return Clip(s, 64) }
+
+// Clip bounds text to so many bytes, and "..." where it was longer. It never cuts a
+// character in two, and what is no UTF-8 becomes question marks: text that is not
+// can stand in no message of the API.
+func Clip(s string, most int) string {
 	if len(s) > most {
-		return s[:most] + "..."
+		for most > 0 && !utf8.RuneStart(s[most]) {
+			most--
+		}
+		s = s[:most] + "..."
 	}
-	return s
+	return strings.ToValidUTF8(s, "?")
 }
+
+// CheckMessage checks the free text that a person or a program gives with a word:
+// why a request is cancelled, a worker cordoned, a brake released.
+func CheckMessage(field, message string) error { return checkText(field, message, MaxMessageBytes) }
 
 // inField puts a prefix before the field of a FieldError.
 func inField(prefix string, err error) error {

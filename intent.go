@@ -31,7 +31,7 @@ func (i Intent) Paced() bool { return i.Parallel > 0 || i.PerMinute > 0 }
 // Validate checks the bounds of what an operator hands in; until is the deadline
 // as a duration, 0 for none.
 func (i Intent) Validate(until time.Duration) error {
-	if err := checkText("message", i.Message, MaxLabelBytes); err != nil {
+	if err := CheckMessage("message", i.Message); err != nil {
 		return err
 	}
 	if err := checkRange("parallel", i.Parallel, 0, MaxDrainParallel); err != nil {

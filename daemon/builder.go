@@ -22,6 +22,8 @@ type builder struct {
 	maxOps  int
 	acted   map[berth.RequestID]struct{} // a plan changes a request once
 	keys    []berth.Key                  // to look at again
+	own     []berth.Key                  // of them, those whose members these are
+	batch   int                          // most members
 	subs    []*submission
 }
 
@@ -37,6 +39,7 @@ func newBuilder(l *loop, now time.Time) *builder {
 	return &builder{
 		l: l, now: now, plan: &berth.Plan{ID: l.nextPlanID()},
 		writes: make(map[berth.WorkerID]int), acted: make(map[berth.RequestID]struct{}), maxOps: l.store.Limits().Ops - spareOps,
+		batch: l.batch,
 	}
 }
 
@@ -45,7 +48,7 @@ func (b *builder) room() bool {
 	if b.members == 0 {
 		return true
 	}
-	return b.members < b.l.batch && b.ops+opsEnd+opsLedger+opsSubmit <= b.maxOps &&
+	return b.members < b.batch && b.ops+opsEnd+opsLedger+opsSubmit <= b.maxOps &&
 		b.bytes+berth.MaxRequestBytes+bytesEnd+bytesLedger <= int64(b.l.store.Limits().Bytes)
 }
 
@@ -54,7 +57,14 @@ func (b *builder) add(ops int, bytes int64, again berth.Key) {
 	b.ops += ops
 	b.bytes += bytes
 	b.keys = append(b.keys, again)
+	if again != (berth.Key{}) {
+		b.own = append(b.own, again)
+	}
 }
+
+// divisible says whether the members can be sent in two plans. What one look or one
+// submission brings cannot.
+func (b *builder) divisible() bool { return b.members > 1 && b.batch > 1 }
 
 // claim says whether the plan leaves a request alone so far; from now on it does
 // not. What is refused is looked at again: by what the plan brings when it
@@ -106,6 +116,7 @@ func (b *builder) open(w berth.WorkerID, rec *berth.Worker, epoch berth.Epoch, w
 		Lease: rec.Lease, TTLSeconds: rec.TTLSeconds, KillMS: rec.KillMS,
 	}
 	b.members++
+	b.own = append(b.own, workerKey(w))
 }
 
 // place commits the fleet's decision d on a request to the plan. submitted: the
@@ -243,6 +254,9 @@ func (b *builder) committed() {
 	b.l.metrics.placed.Add(float64(len(b.plan.Places)))
 	b.l.metrics.ended.Add(float64(len(b.plan.Ends)))
 	b.l.metrics.submitted.Add(float64(len(b.subs)))
+	for _, k := range b.own {
+		b.l.forgetAside(k)
+	}
 	for _, s := range b.subs {
 		b.l.accepted(s)
 	}

@@ -20,6 +20,9 @@ func (d *Daemon) Cancel(ctx context.Context, id berth.RequestID, message string)
 	if err := berth.CheckID("id", string(id)); err != nil {
 		return Status{}, err
 	}
+	if err := berth.CheckMessage("message", message); err != nil {
+		return Status{}, err
+	}
 	done := make(chan struct{})
 	found, corrupt := false, false
 	err := d.call(ctx, func(l *loop) {
@@ -55,9 +58,13 @@ func (l *loop) orderCancel(id berth.RequestID, message string, done chan struct{
 		l.cancels[id] = c
 	}
 	c.done = append(c.done, done)
-	l.due.add(requestKey(id))
+	keys := []berth.Key{requestKey(id)}
 	if w, a, _ := l.view.allocationOf(id); a != nil {
-		l.due.add(allocationKey(w, id))
+		keys = append(keys, allocationKey(w, id))
+	}
+	for _, k := range keys {
+		l.aside.hurry(k, l.now())
+		l.due.add(k)
 	}
 	return true
 }

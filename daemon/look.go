@@ -20,19 +20,24 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 		return
 	}
 	ledger, was := l.ledgerNow(w, b)
+	held := l.held(workerKey(w), b.now)
 	if rec == nil {
 		l.fleet.Remove(w)
 		l.lookLost(w, ledger, b.now)
-		l.lookRemoved(w, ledger, was, b)
+		if !held {
+			l.lookRemoved(w, ledger, was, b)
+		}
 		return
 	}
 	l.forgetLost(w)
 	ready := ledger != nil && ledger.Epoch == epoch
-	if !ready && (ledger == nil || ledger.Empty()) && l.mayAct(workerKey(w), l.share.ofWorker(w)) {
+	if !held && !ready && (ledger == nil || ledger.Empty()) && l.mayAct(workerKey(w), l.share.ofWorker(w)) {
 		b.open(w, rec, epoch, was)
 	}
 	l.seat(w, b.now, rec, epoch, ledger, ready)
-	l.lookDrain(w, b)
+	if !held {
+		l.lookDrain(w, b)
+	}
 }
 
 // ledgerNow is the worker's ledger with what the plan being built does to it.

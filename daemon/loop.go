@@ -29,6 +29,7 @@ type loop struct {
 	seen    map[berth.Key]sighting
 	lost    map[berth.WorkerID]*lostEpoch
 	brakes  brakes
+	aside   aside
 	starts  map[berth.WorkerID]*starts
 	cancels map[berth.RequestID]*cancelOrder
 	share   *share
@@ -78,7 +79,7 @@ func newLoop(d *Daemon) *loop {
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
 		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(),
 		incoming: newSubmissions(), archive: newArchiveIndex(),
-		batch: fullBatch, metrics: d.metrics, brakes: newBrakes(),
+		batch: fullBatch, metrics: d.metrics, brakes: newBrakes(), aside: newAside(),
 	}
 }
 
@@ -170,8 +171,11 @@ func (l *loop) step(ctx context.Context) {
 	l.timers.due(now, l.due.add)
 	l.watchPlacing(now)
 	b := newBuilder(l, now)
+	if l.aside.turn = !l.aside.turn; l.aside.turn {
+		l.tryAside(b)
+	}
 	for more := true; more && b.plan.Empty(); {
-		more = l.gather(b)
+		more = l.gather(b) || l.tryAside(b)
 	}
 	if b.plan.Empty() {
 		return
@@ -215,6 +219,9 @@ func (l *loop) nextPlanID() berth.TxnID {
 
 // look finds what a key that is due needs now.
 func (l *loop) look(k berth.Key, b *builder) {
+	if (k.Kind == berth.KindAllocation || k.Kind == berth.KindRequest) && l.held(k, b.now) {
+		return
+	}
 	switch k.Kind {
 	case berth.KindWorker, berth.KindIntent:
 		l.lookWorker(berth.WorkerID(k.ID), b)
@@ -231,6 +238,11 @@ func (l *loop) look(k berth.Key, b *builder) {
 	case berth.KindSchema:
 		l.lookHold()
 	}
+}
+
+// refusedAlways says whether the same plan would be refused whenever it is sent.
+func refusedAlways(err error) bool {
+	return errors.Is(err, etcdstore.ErrTooLarge) || errors.Is(err, etcdstore.ErrMalformed)
 }
 
 // pause after an error that says nothing about the plan.
@@ -255,10 +267,12 @@ func (l *loop) answered(a answer) {
 			l.notBefore = l.now().Add(10 * time.Millisecond)
 		}
 		a.b.again()
-	case (errors.Is(a.err, etcdstore.ErrTooLarge) || errors.Is(a.err, etcdstore.ErrMalformed)) && a.b.members > 1:
+	case refusedAlways(a.err) && a.b.divisible():
 		// One bad member must not hold the others up: the halves find it.
 		l.batch = max(1, a.b.members/2)
 		a.b.again()
+	case refusedAlways(a.err):
+		l.setAside(a.b, a.err)
 	case errors.Is(a.err, etcdstore.ErrNewerSchema), errors.Is(a.err, etcdstore.ErrNoSchema), errors.Is(a.err, etcdstore.ErrClusterChanged):
 		l.fatal = a.err
 		a.b.refused(a.err)

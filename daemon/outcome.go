@@ -136,15 +136,28 @@ func (e ending) exited() verdict {
 	return verdict{state: berth.StateFailed, reason: reason, message: x.Message, charge: retry, backoff: true}
 }
 
-// archive is the final record of the request under verdict v.
+// archive is the final record of the request under verdict v. It always fits, beside
+// the largest request: what stands in the allocation was written by a worker, or by
+// a daemon that bounded no message.
 func (e ending) archive(v verdict) *berth.Archive {
 	return &berth.Archive{
 		Digest: e.submission.Digest, Spec: e.submission.Spec,
-		State: v.state, Reason: v.reason, Message: v.message,
-		Attempt: e.allocation.Attempt, Worker: e.worker, Exit: e.allocation.Exit,
+		State: v.state, Reason: v.reason, Message: berth.Clip(v.message, berth.MaxMessageBytes),
+		Attempt: e.allocation.Attempt, Worker: e.worker, Exit: clipped(e.allocation.Exit),
 		SubmittedAt: e.submission.SubmittedAt, PlacedAt: e.allocation.PlacedAt,
 		StartedAt: e.allocation.StartedAt, EndedAt: e.now, ReplacedBy: v.replacedBy,
 	}
+}
+
+// clipped is an exit whose words are bounded.
+func clipped(x *berth.Exit) *berth.Exit {
+	if x == nil {
+		return nil
+	}
+	out := *x
+	out.Message = berth.Clip(x.Message, berth.MaxMessageBytes)
+	out.Signal = berth.Clip(x.Signal, berth.MaxLabelBytes)
+	return &out
 }
 
 // next is the request's state before its next attempt.

@@ -17,9 +17,10 @@ import (
 // submission is a request on its way into the store, with its first placement
 // in the same transaction where a worker fits.
 type submission struct {
-	record  berth.Submission
-	size    int64
-	results []chan<- SubmitResult // of this and of equal ones that came meanwhile; each is buffered
+	record   berth.Submission
+	size     int64
+	unplaced bool                  // with its placement it was refused: it is put alone
+	results  []chan<- SubmitResult // of this and of equal ones that came meanwhile; each is buffered
 }
 
 // submissions are those not yet in a plan, first come first.
@@ -251,7 +252,7 @@ func (l *loop) admit(b *builder) {
 // admitNew submits a request and, where a worker fits, places it in the same plan.
 func (l *loop) admitNew(s *submission, b *builder) {
 	b.submit(s)
-	if !l.mayPlace() || l.queue.len() > 0 && l.queue.shapeBlocked(&s.record.Spec) {
+	if s.unplaced || !l.mayPlace() || l.queue.len() > 0 && l.queue.shapeBlocked(&s.record.Spec) {
 		return // equal ones wait already: it joins them when the watch or the answer brings it
 	}
 	if !l.share.plans(s.record.Spec.Pool) {

@@ -128,7 +128,7 @@ func inField(err error) error {
 func encode(record any) (string, error) {
 	b, err := json.Marshal(record)
 	if err != nil {
-		return "", fmt.Errorf("encode record: %w", err)
+		return "", fmt.Errorf("encode record: %w: %w", ErrMalformed, err)
 	}
 	if len(b) > MaxValueBytes {
 		return "", fmt.Errorf("record is %d bytes; allowed: at most %d: %w", len(b), MaxValueBytes, ErrTooLarge)

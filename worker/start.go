@@ -161,11 +161,5 @@ func (e *epoch) ended(t *task, exit berth.Exit) {
 	e.mark(t)
 }
 
-// clip bounds what a runtime says.
-func clip(message string) string {
-	const most = 1024
-	if len(message) > most {
-		return message[:most] + "..."
-	}
-	return message
-}
+// clip bounds what a runtime says, which may be any bytes.
+func clip(message string) string { return berth.Clip(message, berth.MaxMessageBytes) }

@@ -71,6 +71,11 @@ func (t *task) fenced() berth.Allocation {
 func (t *task) report() berth.Allocation {
 	next := *t.allocation
 	next.State, next.StartedAt = berth.StateRunning, t.startedAt
+	if next.Stop != nil { // a daemon of before its message was bounded: the record must have room for the exit
+		stop := *next.Stop
+		stop.Message = clip(stop.Message)
+		next.Stop = &stop
+	}
 	if t.phase == phaseEnded {
 		next.State, next.Exit = berth.StateExited, t.exit
 	}

@@ -47,6 +47,9 @@ func sayBrake(c *cli.Context, req *berthv1.SetBrakeRequest) error {
 	if req.Pool, err = oneArgument(c, "POOL"); err != nil {
 		return err
 	}
+	if err := readMessage(c); err != nil {
+		return err
+	}
 	req.Message = c.String("message")
 	cl, err := newClient(c)
 	if err != nil {

@@ -38,6 +38,9 @@ func cancelRequests(c *cli.Context) error {
 	if c.NArg() == 0 {
 		return usage("cancel: no ID; berth list shows them")
 	}
+	if err := readMessage(c); err != nil {
+		return err
+	}
 	cl, err := newClient(c)
 	if err != nil {
 		return err

@@ -47,6 +47,9 @@ func eachWorker(c *cli.Context, change func(context.Context, *client.Client, str
 	if c.NArg() == 0 {
 		return usage("%s: no WORKER; berth workers lists them", c.Command.Name)
 	}
+	if err := readMessage(c); err != nil {
+		return err
+	}
 	cl, err := newClient(c)
 	if err != nil {
 		return err

@@ -146,6 +146,9 @@ func newLogger(c *cli.Context) (*zap.Logger, error) {
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(c.App.ErrWriter)), level)), nil
 }
 
+// readMessage refuses a message that the daemon would.
+func readMessage(c *cli.Context) error { return berth.CheckMessage("message", c.String("message")) }
+
 // parseCPU reads cores ("2", "0.5") or thousandths ("500m").
 func parseCPU(field, text string) (int64, error) {
 	bad := &berth.FieldError{Field: field, Value: text, Problem: "is no number of cores", Bound: fmt.Sprintf("0.5, 2 or 500m; at most %d cores", berth.MaxCPUMilli/1000)}

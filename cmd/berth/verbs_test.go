@@ -200,6 +200,9 @@ func TestVerbs_Usage(t *testing.T) {
 		{"workers", []string{"dev", "--workers", "0"}},
 		{"on-stop", []string{"worker", "--hollow", "3", "--on-stop", "drain"}},
 		{"stands behind an argument", []string{"cordon", "w", "--message", "x"}},
+		{"message", []string{"cancel", "--message", strings.Repeat("x", 1025), "r"}},
+		{"message", []string{"cordon", "--message", "\xff", "w"}},
+		{"message", []string{"brake", "release", "--message", strings.Repeat("x", 1025), "default"}},
 		{"stands behind an argument", []string{"get", "a", "-o", "json"}},
 	} {
 		s.want(exitUsage, tt.says, tt.args...)
