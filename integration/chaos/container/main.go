@@ -76,7 +76,12 @@ func last(d time.Duration, mode string, lock *os.File) error {
 		cmd := exec.CommandContext(context.Background(), "sleep", fmt.Sprintf("%.3f", d.Seconds()))
 		cmd.ExtraFiles = []*os.File{lock}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-		return cmd.Run()
+		err := cmd.Run()
+		if state := cmd.ProcessState; state != nil && !state.Exited() {
+			// The signal that ends all of the container has come to the child first.
+			return errors.Join(err, unix.Kill(os.Getpid(), syscall.SIGKILL))
+		}
+		return err
 	}
 	time.Sleep(d)
 	return nil
