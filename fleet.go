@@ -16,8 +16,11 @@ type Worker struct {
 	Enforces   []string          `json:"enforces,omitempty"` // limits really enforced: cpu, memory
 	Hostname   string            `json:"hostname,omitempty"`
 	BootID     string            `json:"boot_id,omitempty"`
-	Agent      string            `json:"agent"` // the agent's version
-	StartedAt  time.Time         `json:"started_at"`
+	// StateID names the agent's state directory for good. A newer epoch of the same
+	// proves that nothing of an older one runs; one of another machine does not.
+	StateID   string    `json:"state_id,omitempty"`
+	Agent     string    `json:"agent"` // the agent's version
+	StartedAt time.Time `json:"started_at"`
 }
 
 // Conditions is what changes while a worker lives, under conditions/<w>; leased,
@@ -46,6 +49,7 @@ type Ledger struct {
 	Lease      string `json:"lease,omitempty"`
 	TTLSeconds int64  `json:"ttl_seconds,omitempty"`
 	KillMS     int64  `json:"kill_bound_ms,omitempty"`
+	StateID    string `json:"state_id,omitempty"`
 }
 
 // Claim holds capacity on a ledger for a request whose victims are stopping.

@@ -50,7 +50,7 @@ func (b *braked) worker(w berth.WorkerID) {
 	share := berth.Share{Quantities: berth.Quantities{CPUMilli: 100}}
 	b.take(berth.Fact{Key: workerKey(w), Record: &berth.Worker{Pool: "default"}})
 	epoch := berth.Epoch(b.rev)
-	b.take(berth.Fact{Key: ledgerKey(w), Record: &berth.Ledger{Epoch: epoch, Count: 1, Reserved: share, KillMS: 1000}})
+	b.take(berth.Fact{Key: ledgerKey(w), Record: &berth.Ledger{StateID: string(w), Epoch: epoch, Count: 1, Reserved: share, KillMS: 1000}})
 	b.take(berth.Fact{Key: requestKey(id), Record: &berth.Submission{Spec: berth.Request{ID: id}.Normalize()}})
 	b.take(berth.Fact{Key: stateKey(id), Record: &berth.Progress{State: berth.StatePlaced, Attempt: 1, Worker: w, Epoch: epoch}})
 	b.take(berth.Fact{Key: allocationKey(w, id), Record: &berth.Allocation{State: berth.StateRunning, Attempt: 1, Epoch: epoch, Share: share}})
@@ -225,7 +225,7 @@ func TestBrake_Return(t *testing.T) {
 		t.Fatalf("%d moved", n)
 	}
 	for i := range 3 {
-		b.take(berth.Fact{Key: workerKey(berth.WorkerID(fmt.Sprintf("l%d", i))), Record: &berth.Worker{Pool: "default"}})
+		b.take(berth.Fact{Key: workerKey(berth.WorkerID(fmt.Sprintf("l%d", i))), Record: &berth.Worker{Pool: "default", StateID: fmt.Sprintf("l%d", i)}})
 	}
 	if n := b.moves(time.Second); n != 3 {
 		t.Errorf("%d ended, want those of the 3 that came back", n)

@@ -113,7 +113,7 @@ func (b *builder) open(w berth.WorkerID, rec *berth.Worker, epoch berth.Epoch, w
 	lw.Was, lw.Alive = was, epoch
 	lw.Ledger = berth.Ledger{
 		Epoch: epoch, Capacity: rec.Capacity,
-		Lease: rec.Lease, TTLSeconds: rec.TTLSeconds, KillMS: rec.KillMS,
+		Lease: rec.Lease, TTLSeconds: rec.TTLSeconds, KillMS: rec.KillMS, StateID: rec.StateID,
 	}
 	b.members++
 	b.own = append(b.own, workerKey(w))

@@ -10,6 +10,7 @@ import (
 type circumstances struct {
 	allocation  *berth.Allocation
 	workerEpoch berth.Epoch // of the worker now; 0: its key is gone
+	proved      bool        // the worker's newer epoch is of the same agent, which has ended all of the older one
 	firstSeen   time.Time   // this state of the allocation, by this daemon
 	graceEnds   time.Time   // of a lost epoch, without the allocation's own keep; zero: not known yet
 	brake       brakeHold   // of a lost worker's pool
@@ -97,12 +98,12 @@ func (c circumstances) drained() duty {
 	return duty{}
 }
 
-// gone is the duty on an allocation whose worker's epoch is over. A newer epoch
-// proves the old one dead; otherwise what may run gets its grace.
+// gone is the duty on an allocation whose worker's epoch is over. A newer epoch of
+// the same agent proves the old one dead; otherwise what may run gets its grace.
 func (c circumstances) gone() duty {
 	a := c.allocation
 	end := duty{end: causeGone, gone: true}
-	if c.workerEpoch > a.Epoch || a.State == berth.StatePlaced || c.intent.Dead {
+	if c.proved || a.State == berth.StatePlaced || c.intent.Dead {
 		return end
 	}
 	if c.graceEnds.IsZero() {

@@ -29,7 +29,11 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 		}
 		return
 	}
-	l.forgetLost(w)
+	if usurped(ledger, rec, epoch) {
+		l.lookLost(w, ledger, b.now)
+	} else {
+		l.forgetLost(w)
+	}
 	ready := ledger != nil && ledger.Epoch == epoch
 	if !held && !ready && (ledger == nil || ledger.Empty()) && l.mayAct(workerKey(w), l.share.ofWorker(w)) {
 		b.open(w, rec, epoch, was)
@@ -38,6 +42,18 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 	if !held {
 		l.lookDrain(w, b)
 	}
+}
+
+// usurped says whether a worker's name was taken over by another machine's agent
+// while its ledger still holds what an older epoch may run: that one's end is not
+// proved by the new registration.
+func usurped(ledger *berth.Ledger, rec *berth.Worker, epoch berth.Epoch) bool {
+	return ledger != nil && !ledger.Empty() && ledger.Epoch != epoch && !sameAgent(ledger, rec)
+}
+
+// sameAgent says whether a registration is of the agent that a ledger was opened for.
+func sameAgent(ledger *berth.Ledger, rec *berth.Worker) bool {
+	return ledger != nil && rec != nil && ledger.StateID != "" && ledger.StateID == rec.StateID
 }
 
 // ledgerNow is the worker's ledger with what the plan being built does to it.
@@ -148,11 +164,12 @@ func (l *loop) lookAllocation(k berth.Key, b *builder) {
 	if l.view.unreadable(workerKey(w), ledgerKey(w)) {
 		return
 	}
-	_, epoch := l.view.worker(w)
+	rec, epoch := l.view.worker(w)
+	ledger, _ := l.view.ledger(w)
 	in := l.view.intent(w)
 	order, guards := l.cancelOf(id, sub, b.now)
 	c := circumstances{
-		allocation: a, workerEpoch: epoch,
+		allocation: a, workerEpoch: epoch, proved: epoch > a.Epoch && sameAgent(ledger, rec),
 		firstSeen: l.firstSeen(k, a.State, b.now), graceEnds: l.graceOf(w, a.Epoch), brake: l.holdOf(w, id, b.now),
 		cancel: order, intent: &in, replace: sub.Spec.OnDrain == berth.OnDrainReplace,
 		runLimit:    time.Duration(sub.Spec.RunLimitMS) * time.Millisecond,

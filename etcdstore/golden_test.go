@@ -71,7 +71,7 @@ func examples(t *testing.T) map[berth.Kind]any {
 		berth.KindWorker: &berth.Worker{
 			Header: h, Pool: "default", Address: "127.0.0.1:36951", Capacity: capacity(), Labels: map[string]string{"zone": "a"},
 			Lease: "694d9a3b2f1c4e0a", TTLSeconds: 10, KillMS: 2000, Enforces: []string{"cpu", "memory"}, Hostname: "rack1-07",
-			BootID: "0a7a4b6e-5f0e-4f0e-9f5b-5a4e4a1d6f52", Agent: "v0.1.0", StartedAt: at(1),
+			BootID: "0a7a4b6e-5f0e-4f0e-9f5b-5a4e4a1d6f52", StateID: "b7d1c2e05a9f4c38", Agent: "v0.1.0", StartedAt: at(1),
 		},
 		berth.KindConditions: &berth.Conditions{
 			Header: h, WarmImages: []string{"registry.example/train:3"}, WarmKeys: []string{"vision-model"},
@@ -84,7 +84,7 @@ func examples(t *testing.T) map[berth.Kind]any {
 		berth.KindLedger: &berth.Ledger{
 			Header: h, Epoch: 17, Capacity: capacity(), Count: 1, Reserved: share(), Held: berth.Share{Quantities: berth.Quantities{CPUMilli: 250}},
 			Claims: []berth.Claim{{Request: "train-8", Attempt: 1, Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 250}}}},
-			Lease:  "694d9a3b2f1c4e0a", TTLSeconds: 10, KillMS: 2000,
+			Lease:  "694d9a3b2f1c4e0a", TTLSeconds: 10, KillMS: 2000, StateID: "b7d1c2e05a9f4c38",
 		},
 		berth.KindRequest: &berth.Submission{Header: h, Digest: digest, SubmittedAt: at(3), Spec: spec},
 		berth.KindState: &berth.Progress{

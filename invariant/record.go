@@ -39,6 +39,7 @@ type worker struct {
 	Enforces   []string          `json:"enforces,omitempty"`
 	Hostname   string            `json:"hostname,omitempty"`
 	BootID     string            `json:"boot_id,omitempty"`
+	StateID    string            `json:"state_id,omitempty"`
 	Agent      string            `json:"agent"`
 	StartedAt  time.Time         `json:"started_at"`
 }
@@ -78,6 +79,7 @@ type ledger struct {
 	Lease      string   `json:"lease,omitempty"`
 	TTLSeconds int64    `json:"ttl_seconds,omitempty"`
 	KillMS     int64    `json:"kill_bound_ms,omitempty"`
+	StateID    string   `json:"state_id,omitempty"`
 }
 
 type claim struct {

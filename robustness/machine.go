@@ -162,6 +162,8 @@ func (a *alarm) Close() {
 // returns; the process may end just before it, or just after.
 type records struct{ p *process }
 
+func (r records) Identity() (string, error) { return r.p.on.name, nil }
+
 func (r records) Lease() (worker.LeaseRecord, error) {
 	return ask(r.p, "disk", "read", func(reply func(worker.LeaseRecord)) { reply(r.p.on.disk) })
 }

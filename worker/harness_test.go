@@ -253,7 +253,7 @@ func (s *site) crashed(w berth.WorkerID, dir string) (berth.Epoch, string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := errors.Join(state.PutLease(LeaseRecord{Lease: lease.ID, Worker: w}), state.Close()); err != nil {
+	if err := errors.Join(state.PutLease(LeaseRecord{Lease: lease.ID, Worker: w, BootID: bootID()}), state.Close()); err != nil {
 		s.t.Fatal(err)
 	}
 	return epoch, lease.ID

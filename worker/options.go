@@ -114,7 +114,7 @@ func (o *Options) setDefaults() {
 
 func (o *Options) openRecords() (Records, error) {
 	if o.StateDir == "" {
-		return noRecords{}, nil
+		return noRecords{newIdentity()}, nil
 	}
 	return openStateDir(o.StateDir)
 }
@@ -169,7 +169,7 @@ func (o *Options) validateTimes() error {
 }
 
 // registration is what workers/<w> says of this worker under a lease.
-func (o *Options) registration(lease string, ttl time.Duration) berth.Worker {
+func (o *Options) registration(stateID, lease string, ttl time.Duration) berth.Worker {
 	host, err := os.Hostname()
 	if err != nil {
 		host = ""
@@ -177,7 +177,7 @@ func (o *Options) registration(lease string, ttl time.Duration) berth.Worker {
 	return berth.Worker{
 		Pool: o.Pool, Address: o.Address, Capacity: o.Capacity, Labels: o.Labels,
 		Lease: lease, TTLSeconds: int64(ttl / time.Second), KillMS: o.KillBound.Milliseconds(),
-		Enforces: o.Runtime.Enforces(), Hostname: host, BootID: o.BootID,
+		Enforces: o.Runtime.Enforces(), Hostname: host, BootID: o.BootID, StateID: stateID,
 		Agent: o.Version, StartedAt: o.Now().UTC(),
 	}
 }

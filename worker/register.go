@@ -130,7 +130,7 @@ func (w *Worker) grant(ctx context.Context, rec Records) (*registered, error) {
 }
 
 func (w *Worker) leaseRecord(lease *etcdstore.Lease) LeaseRecord {
-	return LeaseRecord{Lease: lease.ID, Worker: w.opts.ID, BootID: w.opts.BootID, Cluster: lease.Cluster}
+	return LeaseRecord{Lease: lease.ID, Worker: w.opts.ID, BootID: w.opts.BootID, StateID: w.stateID, Cluster: lease.Cluster}
 }
 
 // keep begins to keep a lease alive.
@@ -156,7 +156,7 @@ func (w *Worker) putRegistration(ctx context.Context, reg *registered) error {
 		case <-ctx.Done():
 		}
 	}()
-	rec := w.opts.registration(reg.lease.ID, reg.lease.TTL)
+	rec := w.opts.registration(w.stateID, reg.lease.ID, reg.lease.TTL)
 	epoch, err := w.opts.Store.RegisterWorker(ctx, w.opts.ID, rec)
 	if err != nil {
 		return fmt.Errorf("register: %w", err)
@@ -180,31 +180,31 @@ func (w *Worker) afterRefusal(ctx context.Context, err error) error {
 		w.log.Warn("registration failed; trying again", zap.Error(err))
 		return pause(ctx, time.Second)
 	}
-	other, left := w.holder(ctx)
-	if !w.opts.WaitForName {
+	other, lease, left := w.holder(ctx)
+	if !w.opts.WaitForName && (w.disowned == "" || lease != w.disowned) {
 		return fmt.Errorf("%w%s; stop that agent, or give this one another name: %w", ErrNameTaken, other, etcdstore.ErrWorkerNameTaken)
 	}
 	w.log.Warn("the name is taken; waiting for the end of the other's lease", zap.String("holder", other), zap.Duration("left", left))
 	return pause(ctx, max(left, retryFirst))
 }
 
-// holder says who lives under our name, and for how long its lease is good.
-func (w *Worker) holder(ctx context.Context) (who string, left time.Duration) {
+// holder says who lives under our name, by which lease, and for how long it is good.
+func (w *Worker) holder(ctx context.Context) (who, lease string, left time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	facts, err := w.opts.Store.Get(ctx, berth.Key{Kind: berth.KindWorker, ID: string(w.opts.ID)})
 	if err != nil || len(facts) != 1 {
-		return "", time.Second
+		return "", w.disowned, time.Second
 	}
 	rec, ok := facts[0].Record.(*berth.Worker)
 	if !ok {
-		return "", retryFirst
+		return "", w.disowned, retryFirst
 	}
 	left, _, err = w.opts.Store.LeaseRemaining(ctx, rec.Lease)
 	if err != nil {
 		left = time.Second
 	}
-	return fmt.Sprintf(" on host %q since %s (epoch %d)", rec.Hostname, rec.StartedAt.Format(time.RFC3339), facts[0].Create), left
+	return fmt.Sprintf(" on host %q since %s (epoch %d)", rec.Hostname, rec.StartedAt.Format(time.RFC3339), facts[0].Create), rec.Lease, left
 }
 
 func pause(ctx context.Context, d time.Duration) error {

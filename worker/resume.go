@@ -20,10 +20,12 @@ func (w *Worker) resume(ctx context.Context, rec Records) (*registered, error) {
 		return nil, fmt.Errorf("%w: %w", errStateDir, err)
 	}
 	switch {
-	case former.Lease == "" || former.GivenUp:
+	case former.Lease == "":
 		return nil, nil
-	case former.Worker != w.opts.ID || former.BootID != w.opts.BootID:
-		return nil, giveUp(rec, former) // another worker's, or of before the machine's boot
+	case !w.ours(former):
+		return nil, w.disown(rec, former)
+	case former.GivenUp:
+		return nil, nil
 	}
 	lease, epoch, err := w.former(ctx, former)
 	if errors.Is(err, etcdstore.ErrLeaseGone) {
@@ -54,6 +56,28 @@ func (w *Worker) resume(ctx context.Context, rec Records) (*registered, error) {
 	return reg, nil
 }
 
+// ours says whether a record is of this worker, since this boot, in this very
+// directory: only then is its lease certainly no other's by now.
+func (w *Worker) ours(former LeaseRecord) bool {
+	return former.Worker == w.opts.ID && former.BootID == w.opts.BootID && (former.StateID == "" || former.StateID == w.stateID)
+}
+
+// disown forgets a lease of another worker, of before the machine's boot, or of the
+// directory that this one was copied from. Nobody here may revoke it: it may be the
+// lease of an agent that lives, on the machine that this one is an image of. It
+// ends by itself, and the name is waited for until then.
+func (w *Worker) disown(rec Records, former LeaseRecord) error {
+	w.log.Info("the lease on record is not this agent's; it ends by itself", zap.String("lease", former.Lease),
+		zap.String("of", string(former.Worker)), zap.Bool("this_boot", former.BootID == w.opts.BootID))
+	if former.Worker == w.opts.ID {
+		w.disowned = former.Lease
+	}
+	if err := rec.DropLease(); err != nil {
+		return fmt.Errorf("%w: %w", errStateDir, err)
+	}
+	return nil
+}
+
 // former is the lease and the epoch of a record, once the store has answered.
 func (w *Worker) former(ctx context.Context, former LeaseRecord) (*etcdstore.Lease, berth.Epoch, error) {
 	var lease *etcdstore.Lease
@@ -80,7 +104,7 @@ func (w *Worker) former(ctx context.Context, former LeaseRecord) (*etcdstore.Lea
 // tellChanges: a registration is put once per epoch. CPU and memory are compared
 // though they may have been found, too: only somebody's hand changes them.
 func (w *Worker) tellChanges(own *berth.Worker) {
-	now := w.opts.registration(own.Lease, 0)
+	now := w.opts.registration(w.stateID, own.Lease, 0)
 	if w.opts.DiskFound {
 		now.Capacity.DiskBytes = own.Capacity.DiskBytes
 	}

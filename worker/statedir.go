@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,8 +18,9 @@ import (
 
 // Files of the state directory.
 const (
-	lockFile  = "agent.lock"
-	leaseFile = "lease.json"
+	lockFile     = "agent.lock"
+	leaseFile    = "lease.json"
+	identityFile = "identity.json"
 )
 
 // ErrStateDirLocked means that another agent works in this state directory.
@@ -30,6 +33,7 @@ type LeaseRecord struct {
 	Lease   string         `json:"lease"` // hexadecimal
 	Worker  berth.WorkerID `json:"worker"`
 	BootID  string         `json:"boot_id,omitempty"`
+	StateID string         `json:"state_id,omitempty"`
 	Cluster uint64         `json:"cluster,omitempty"` // that granted it
 	// GivenUp: the epoch under the lease is never taken up again. It is durable
 	// before the first container of it is ended for that, and before the lease is revoked.
@@ -39,6 +43,8 @@ type LeaseRecord struct {
 // Records is what an agent remembers over its restarts. It is durable when a
 // call returns, and belongs to one agent at a time.
 type Records interface {
+	// Identity names these records for good: no copy of them has the same.
+	Identity() (string, error)
 	// Lease is the zero record where there is none.
 	Lease() (LeaseRecord, error)
 	PutLease(LeaseRecord) error
@@ -46,9 +52,11 @@ type Records interface {
 	Close() error
 }
 
-// noRecords keeps nothing: hollow workers have nothing to remember.
-type noRecords struct{}
+// noRecords keeps nothing: hollow workers have nothing to remember. What ran in
+// another process's epoch is not theirs.
+type noRecords struct{ id string }
 
+func (r noRecords) Identity() (string, error) { return r.id, nil }
 func (noRecords) Lease() (LeaseRecord, error) { return LeaseRecord{}, nil }
 func (noRecords) PutLease(LeaseRecord) error  { return nil }
 func (noRecords) DropLease() error            { return nil }
@@ -108,6 +116,41 @@ func (d *stateDir) Close() error {
 	return d.lock.Close()
 }
 
+// identity is what names a state directory: drawn when the directory is first used,
+// and bound to its inode, so that a copy draws its own.
+type identity struct {
+	ID    string `json:"id"`
+	Inode uint64 `json:"inode"`
+}
+
+// Identity reads the directory's name, or draws it.
+func (d *stateDir) Identity() (string, error) {
+	var at unix.Stat_t
+	if err := unix.Stat(d.path, &at); err != nil {
+		return "", fmt.Errorf("look at %s: %w", d.path, err)
+	}
+	path := filepath.Join(d.path, identityFile)
+	b, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read the directory's identity: %w", err)
+	}
+	var is identity
+	if err == nil && json.Unmarshal(b, &is) == nil && is.ID != "" && is.Inode == at.Ino {
+		return is.ID, nil
+	}
+	is = identity{ID: newIdentity(), Inode: at.Ino} // one that cannot be read is drawn anew: that costs others a grace, and no more
+	if b, err = json.Marshal(is); err != nil {
+		return "", fmt.Errorf("encode the directory's identity: %w", err)
+	}
+	return is.ID, d.put(identityFile, b)
+}
+
+func newIdentity() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return hex.EncodeToString(b[:])
+}
+
 // Lease reads the record of the former lease.
 func (d *stateDir) Lease() (LeaseRecord, error) {
 	b, err := os.ReadFile(filepath.Join(d.path, leaseFile))
@@ -131,12 +174,17 @@ func (d *stateDir) PutLease(rec LeaseRecord) error {
 	if err != nil {
 		return fmt.Errorf("encode the lease: %w", err)
 	}
-	path := filepath.Join(d.path, leaseFile)
+	return d.put(leaseFile, b)
+}
+
+// put replaces a file.
+func (d *stateDir) put(name string, b []byte) error {
+	path := filepath.Join(d.path, name)
 	if err := writeSynced(path+".new", append(b, '\n')); err != nil {
-		return fmt.Errorf("write the lease: %w", err)
+		return fmt.Errorf("write %s: %w", path, err)
 	}
 	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("write the lease: %w", err)
+		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return d.sync()
 }

@@ -18,6 +18,9 @@ type Worker struct {
 	opts Options
 	log  *zap.Logger
 	kept atomic.Bool // KeepContainers was called
+
+	stateID  string // of its records; written by Run before it begins
+	disowned string // a lease that holds the name, of this agent before the machine's boot
 }
 
 // KeepContainers has the agent leave its containers, and its lease, to the next
@@ -53,6 +56,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	rec, err := w.opts.OpenRecords()
 	if err != nil {
 		return fmt.Errorf("worker %s: %w", w.opts.ID, err)
+	}
+	if w.stateID, err = rec.Identity(); err != nil {
+		return errors.Join(fmt.Errorf("worker %s: %w: %w", w.opts.ID, errStateDir, err), rec.Close())
 	}
 	for ctx.Err() == nil {
 		if err = w.live(ctx, rec); err != nil {

@@ -197,6 +197,32 @@ func TestDaemon_GraceOfKeep(t *testing.T) {
 	})
 }
 
+// A newer epoch proves the old one dead where the same agent has registered it: what
+// another machine's does says nothing of what is cut off.
+func TestDaemon_NameTakenOver(t *testing.T) {
+	for by, proves := range map[string]bool{"rig": true, "another": false, "": false} {
+		bubbleSub(t, by, func(r *rig) {
+			d, stop := r.daemon()
+			lease, kill := r.lives("w")
+			r.run(d, "r", func(s *berth.Request) { s.KeepMS = 20_000 })
+			r.runs("w", "r")
+			kill()
+			r.ok(r.RevokeLease(r.t.Context(), lease.ID))
+			next, err := r.KeepLease(r.t.Context(), 60*time.Second)
+			r.ok(err)
+			rec := r.registration(next)
+			rec.StateID = by
+			_, err = r.RegisterWorker(r.t.Context(), "w", rec)
+			r.ok(err)
+			synctest.Wait()
+			if after := r.movedAfter("w", "r", time.Minute); proves && after > time.Second || !proves && after < grace+20*time.Second {
+				r.t.Errorf("moved after %s; proved dead: %t", after, proves)
+			}
+			stop()
+		})
+	}
+}
+
 // A container that is told to stop keeps its share until its end is reported.
 func TestDaemon_StopBeforeRelease(t *testing.T) {
 	bubble(t, func(r *rig) {

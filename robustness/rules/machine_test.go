@@ -26,10 +26,12 @@ type machine struct {
 	holds   chan struct{}         // closed to let starts go on; nil: they do
 	before  bool                  // every start was made before
 	record  worker.LeaseRecord
+
+	stateID string
 }
 
 func (r *rig) machine(id berth.WorkerID) *machine {
-	return &machine{r: r, id: id, running: map[string]*container{}}
+	return &machine{r: r, id: id, stateID: string(id), running: map[string]*container{}}
 }
 
 func (m *machine) note(format string, args ...any) {
@@ -160,6 +162,8 @@ func (c *container) end(code int64) {
 
 // records of a machine: what is put is durable.
 type records struct{ m *machine }
+
+func (r records) Identity() (string, error) { return r.m.stateID, nil }
 
 func (r records) Lease() (worker.LeaseRecord, error) {
 	r.m.mu.Lock()

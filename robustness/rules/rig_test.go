@@ -257,7 +257,7 @@ func (r *rig) register(w berth.WorkerID) (berth.Epoch, *etcdstore.Lease) {
 
 func (r *rig) registration(lease *etcdstore.Lease) berth.Worker {
 	return berth.Worker{
-		Pool: "default", Capacity: capacity, Lease: lease.ID, TTLSeconds: 60, KillMS: 2000, Agent: "test", StartedAt: time.Now().UTC(),
+		Pool: "default", Capacity: capacity, Lease: lease.ID, TTLSeconds: 60, KillMS: 2000, Agent: "test", StateID: "rig", StartedAt: time.Now().UTC(),
 	}
 }
 

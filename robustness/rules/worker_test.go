@@ -208,12 +208,44 @@ func TestWorker_GivenUpForGood(t *testing.T) {
 				}
 			}
 			stop := m.agent(10 * time.Second)
-			wait(r, 1)
+			wait(r, 65) // another boot's lease is not revoked: it ends by itself
 			if now := r.epochOf("w"); now == epoch {
 				r.t.Error("an epoch that is over for this machine was taken up again")
 			}
 			if m.noted("leftovers") < 0 {
 				r.t.Error("nothing was killed before the new epoch")
+			}
+			stop()
+		})
+	}
+}
+
+// A lease on record that may be another agent's is not revoked: the directory may be
+// a copy of that of an agent that lives.
+func TestWorker_RevokesNoOthersLease(t *testing.T) {
+	for name, edit := range map[string]func(*worker.LeaseRecord, *machine){
+		"another name":      func(_ *worker.LeaseRecord, m *machine) { m.id = "v" },
+		"another boot":      func(l *worker.LeaseRecord, _ *machine) { l.BootID = "of the image" },
+		"another directory": func(l *worker.LeaseRecord, _ *machine) { l.StateID = "the original" },
+	} {
+		bubbleSub(t, name, func(r *rig) {
+			epoch, lease := r.register("w")
+			ctx, cancel := contextOf(r)
+			ended := make(chan struct{})
+			go func() { _ = lease.Run(ctx); close(ended) }()
+			m := r.machine("w")
+			m.record = worker.LeaseRecord{Lease: lease.ID, Worker: "w", BootID: "boot", StateID: m.stateID, Cluster: lease.Cluster}
+			edit(&m.record, m)
+			stop := m.agent(10 * time.Second)
+			wait(r, 100)
+			if now := r.epochOf("w"); now != epoch {
+				r.t.Errorf("epoch %d after %d, of an agent that lives", now, epoch)
+			}
+			cancel() // it dies
+			<-ended
+			wait(r, 61)
+			if kv := r.kv("workers/" + string(m.id)); kv == nil || berth.Epoch(kv.CreateRevision) == epoch {
+				r.t.Error("not registered after the end of that lease")
 			}
 			stop()
 		})
