@@ -37,6 +37,10 @@ type Options struct {
 	// RetryFor is how long a call that could not be answered is repeated.
 	// Default 10 s; below zero: not at all.
 	RetryFor time.Duration
+	// TryFor is how long one daemon of several may take to answer a call before the
+	// next is asked: one that hangs accepts connections, and answers nothing. It bounds
+	// no call to an only daemon; the caller's own deadline bounds all. Default 5 s.
+	TryFor time.Duration
 }
 
 // Client is safe for concurrent use.
@@ -45,12 +49,17 @@ type Client struct {
 	daemons  []endpoint
 	current  atomic.Int64 // index in daemons, modulo their number
 	retryFor time.Duration
+	tryFor   time.Duration
 }
+
+// service is the API of a daemon.
+type service = berthv1connect.BerthServiceClient
 
 // endpoint is one daemon.
 type endpoint struct {
-	rpc  berthv1connect.BerthServiceClient
-	http *http.Transport
+	address string
+	rpc     service
+	http    *http.Transport
 }
 
 // New connects when it is first used.
@@ -61,13 +70,19 @@ func New(opts Options) (*Client, error) {
 	if opts.RetryFor == 0 {
 		opts.RetryFor = 10 * time.Second
 	}
-	c := &Client{address: opts.Address, retryFor: opts.RetryFor}
+	if opts.TryFor == 0 {
+		opts.TryFor = 5 * time.Second
+	}
+	if opts.TryFor < 0 {
+		return nil, &berth.FieldError{Field: "try for", Value: opts.TryFor.String(), Problem: "is negative", Bound: "above 0; 0: 5s"}
+	}
+	c := &Client{address: opts.Address, retryFor: opts.RetryFor, tryFor: opts.TryFor}
 	for address := range strings.SplitSeq(opts.Address, ",") {
 		transport, url, err := reach(address, opts.TLS)
 		if err != nil {
 			return nil, fmt.Errorf("daemon at %s: %w", address, err)
 		}
-		c.daemons = append(c.daemons, endpoint{berthv1connect.NewBerthServiceClient(&http.Client{Transport: transport}, url), transport})
+		c.daemons = append(c.daemons, endpoint{address, berthv1connect.NewBerthServiceClient(&http.Client{Transport: transport}, url), transport})
 	}
 	return c, nil
 }
@@ -130,16 +145,11 @@ func (c *Client) Close() {
 // Address is where the daemon is, or the daemons are.
 func (c *Client) Address() string { return c.address }
 
-// rpc reaches the daemon that is asked now.
-func (c *Client) rpc() berthv1connect.BerthServiceClient {
-	return c.daemons[c.current.Load()%int64(len(c.daemons))].rpc
-}
-
 // Submit makes requests durable, and tells of each what became of it. A call
 // whose outcome is unknown is repeated: the daemon answers with what is there.
 func (c *Client) Submit(ctx context.Context, requests []*berthv1.Request) ([]*berthv1.SubmitResult, error) {
-	resp, err := again(ctx, c, func() (*berthv1.SubmitResponse, error) {
-		return c.rpc().Submit(ctx, &berthv1.SubmitRequest{Requests: requests})
+	resp, err := again(ctx, c, func(ctx context.Context, rpc service) (*berthv1.SubmitResponse, error) {
+		return rpc.Submit(ctx, &berthv1.SubmitRequest{Requests: requests})
 	})
 	if err != nil {
 		return nil, err
@@ -152,8 +162,8 @@ func (c *Client) Submit(ctx context.Context, requests []*berthv1.Request) ([]*be
 
 // Get is one request, ended or not.
 func (c *Client) Get(ctx context.Context, id string) (*berthv1.Status, error) {
-	resp, err := again(ctx, c, func() (*berthv1.GetResponse, error) {
-		return c.rpc().Get(ctx, &berthv1.GetRequest{Id: id})
+	resp, err := again(ctx, c, func(ctx context.Context, rpc service) (*berthv1.GetResponse, error) {
+		return rpc.Get(ctx, &berthv1.GetRequest{Id: id})
 	})
 	if err != nil {
 		return nil, err
@@ -164,8 +174,8 @@ func (c *Client) Get(ctx context.Context, id string) (*berthv1.Status, error) {
 // List calls fn with each request that matches, by id.
 func (c *Client) List(ctx context.Context, f *berthv1.Filter, fn func(*berthv1.Status) error) error {
 	for token := ""; ; {
-		resp, err := again(ctx, c, func() (*berthv1.ListResponse, error) {
-			return c.rpc().List(ctx, &berthv1.ListRequest{Filter: f, PageToken: token})
+		resp, err := again(ctx, c, func(ctx context.Context, rpc service) (*berthv1.ListResponse, error) {
+			return rpc.List(ctx, &berthv1.ListRequest{Filter: f, PageToken: token})
 		})
 		if err != nil {
 			return err
@@ -186,8 +196,8 @@ func (c *Client) List(ctx context.Context, f *berthv1.Filter, fn func(*berthv1.S
 func (c *Client) Watch(ctx context.Context, f *berthv1.Filter, fn func(*berthv1.Status) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := again(ctx, c, func() (*connect.ServerStreamForClient[berthv1.WatchResponse], error) {
-		return c.rpc().Watch(ctx, &berthv1.WatchRequest{Filter: f})
+	stream, err := open(ctx, c, func(ctx context.Context, rpc service) (*connect.ServerStreamForClient[berthv1.WatchResponse], error) {
+		return rpc.Watch(ctx, &berthv1.WatchRequest{Filter: f})
 	})
 	if err != nil {
 		return err
@@ -203,8 +213,8 @@ func (c *Client) Watch(ctx context.Context, f *berthv1.Filter, fn func(*berthv1.
 
 // Cancel orders a request to end; one that has ended stays as it is.
 func (c *Client) Cancel(ctx context.Context, id, message string) (*berthv1.Status, error) {
-	resp, err := again(ctx, c, func() (*berthv1.CancelResponse, error) {
-		return c.rpc().Cancel(ctx, &berthv1.CancelRequest{Id: id, Message: message})
+	resp, err := again(ctx, c, func(ctx context.Context, rpc service) (*berthv1.CancelResponse, error) {
+		return rpc.Cancel(ctx, &berthv1.CancelRequest{Id: id, Message: message})
 	})
 	if err != nil {
 		return nil, err
@@ -216,8 +226,8 @@ func (c *Client) Cancel(ctx context.Context, id, message string) (*berthv1.Statu
 func (c *Client) Logs(ctx context.Context, req *berthv1.LogsRequest, fn func(*berthv1.LogsResponse) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := again(ctx, c, func() (*connect.ServerStreamForClient[berthv1.LogsResponse], error) {
-		return c.rpc().Logs(ctx, req)
+	stream, err := open(ctx, c, func(ctx context.Context, rpc service) (*connect.ServerStreamForClient[berthv1.LogsResponse], error) {
+		return rpc.Logs(ctx, req)
 	})
 	if err != nil {
 		return err
@@ -233,8 +243,8 @@ func (c *Client) Logs(ctx context.Context, req *berthv1.LogsRequest, fn func(*be
 
 // Explain judges now why a request does not run.
 func (c *Client) Explain(ctx context.Context, id string) (*berthv1.ExplainResponse, error) {
-	resp, err := again(ctx, c, func() (*berthv1.ExplainResponse, error) {
-		return c.rpc().Explain(ctx, &berthv1.ExplainRequest{Id: id})
+	resp, err := again(ctx, c, func(ctx context.Context, rpc service) (*berthv1.ExplainResponse, error) {
+		return rpc.Explain(ctx, &berthv1.ExplainRequest{Id: id})
 	})
 	if err != nil {
 		return nil, err
@@ -244,8 +254,8 @@ func (c *Client) Explain(ctx context.Context, id string) (*berthv1.ExplainRespon
 
 // Workers are all workers, by id.
 func (c *Client) Workers(ctx context.Context) ([]*berthv1.Worker, error) {
-	resp, err := again(ctx, c, func() (*berthv1.WorkersResponse, error) {
-		return c.rpc().Workers(ctx, &berthv1.WorkersRequest{})
+	resp, err := again(ctx, c, func(ctx context.Context, rpc service) (*berthv1.WorkersResponse, error) {
+		return rpc.Workers(ctx, &berthv1.WorkersRequest{})
 	})
 	if err != nil {
 		return nil, err
@@ -255,8 +265,8 @@ func (c *Client) Workers(ctx context.Context) ([]*berthv1.Worker, error) {
 
 // SetIntent cordons, drains, removes or, with none of these, frees a worker.
 func (c *Client) SetIntent(ctx context.Context, req *berthv1.SetIntentRequest) (*berthv1.Worker, error) {
-	resp, err := again(ctx, c, func() (*berthv1.SetIntentResponse, error) {
-		return c.rpc().SetIntent(ctx, req)
+	resp, err := again(ctx, c, func(ctx context.Context, rpc service) (*berthv1.SetIntentResponse, error) {
+		return rpc.SetIntent(ctx, req)
 	})
 	if err != nil {
 		return nil, err
@@ -266,47 +276,13 @@ func (c *Client) SetIntent(ctx context.Context, req *berthv1.SetIntentRequest) (
 
 // Info is the daemon's own state.
 func (c *Client) Info(ctx context.Context) (*berthv1.InfoResponse, error) {
-	resp, err := again(ctx, c, func() (*berthv1.InfoResponse, error) {
-		return c.rpc().Info(ctx, &berthv1.InfoRequest{})
+	resp, err := again(ctx, c, func(ctx context.Context, rpc service) (*berthv1.InfoResponse, error) {
+		return rpc.Info(ctx, &berthv1.InfoRequest{})
 	})
 	if err != nil {
 		return nil, err
 	}
 	return resp, nil
-}
-
-// Pauses between repeated calls.
-const (
-	retryFirst = 10 * time.Millisecond
-	retryMost  = time.Second
-)
-
-// again repeats a call while the daemon cannot be reached, is not ready or is
-// stopping: each call of the API may be repeated. The next daemon is asked at once,
-// and after all of them a pause is made.
-func again[T any](ctx context.Context, c *Client, call func() (T, error)) (T, error) {
-	end := time.Now().Add(c.retryFor)
-	pause := retryFirst
-	for asked := 1; ; asked++ {
-		at := c.current.Load()
-		resp, err := call()
-		if err == nil || connect.CodeOf(err) != connect.CodeUnavailable {
-			return resp, c.explain(err)
-		}
-		c.current.CompareAndSwap(at, at+1) // unless another call has moved on
-		if asked%len(c.daemons) != 0 {
-			continue
-		}
-		if time.Now().Add(pause).After(end) {
-			return resp, c.explain(err)
-		}
-		select {
-		case <-time.After(pause):
-			pause = min(2*pause, retryMost)
-		case <-ctx.Done():
-			return resp, c.explain(err)
-		}
-	}
 }
 
 // explain makes errors of the wire those of this package.

@@ -3,9 +3,11 @@ package client_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 	"go.uber.org/zap"
@@ -16,17 +18,40 @@ import (
 	"github.com/berthd/berth/client"
 )
 
-// pretender is a daemon that answers Info, or refuses it.
+// pretender is a daemon that answers Info, Watch and Logs, or refuses them, or hangs.
 type pretender struct {
 	berthv1connect.UnimplementedBerthServiceHandler
 	name  string
 	err   error
+	hangs bool
 	asked int
 }
 
-func (p *pretender) Info(context.Context, *berthv1.InfoRequest) (*berthv1.InfoResponse, error) {
+func (p *pretender) answer(ctx context.Context) error {
 	p.asked++
-	return &berthv1.InfoResponse{Daemon: p.name}, p.err
+	if p.hangs {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return p.err
+}
+
+func (p *pretender) Info(ctx context.Context, _ *berthv1.InfoRequest) (*berthv1.InfoResponse, error) {
+	return &berthv1.InfoResponse{Daemon: p.name}, p.answer(ctx)
+}
+
+func (p *pretender) Watch(ctx context.Context, _ *berthv1.WatchRequest, out *connect.ServerStream[berthv1.WatchResponse]) error {
+	if err := p.answer(ctx); err != nil {
+		return err
+	}
+	return out.Send(&berthv1.WatchResponse{Status: &berthv1.Status{Id: p.name}})
+}
+
+func (p *pretender) Logs(ctx context.Context, _ *berthv1.LogsRequest, out *connect.ServerStream[berthv1.LogsResponse]) error {
+	if err := p.answer(ctx); err != nil {
+		return err
+	}
+	return out.Send(&berthv1.LogsResponse{Data: []byte(p.name)})
 }
 
 func (p *pretender) serve(t *testing.T) (address string) {
@@ -94,5 +119,99 @@ func TestClient_AllGone(t *testing.T) {
 	_, err = c.Info(t.Context())
 	if _, ok := errors.AsType[*client.UnreachableError](err); !ok {
 		t.Errorf("got %v, want an UnreachableError", err)
+	}
+}
+
+// stopped is the address of a daemon that is stopped: its kernel accepts, and nobody
+// answers.
+func stopped(t *testing.T) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() }) // nothing was accepted
+	return l.Addr().String()
+}
+
+// A daemon that does not answer in time is left for the next, and not asked again.
+func TestClient_HungDaemon(t *testing.T) {
+	hung, up := &pretender{name: "hung", hangs: true}, &pretender{name: "up"}
+	c, err := client.New(client.Options{Address: stopped(t) + "," + hung.serve(t) + "," + up.serve(t), TryFor: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for range 3 {
+		in, err := c.Info(t.Context())
+		if err != nil || in.GetDaemon() != "up" {
+			t.Fatalf("answered by %q, %v", in.GetDaemon(), err)
+		}
+	}
+	if hung.asked != 1 {
+		t.Errorf("asked a daemon that hangs %d times", hung.asked)
+	}
+}
+
+// The caller's own deadline ends a call before the next daemon is asked; the next
+// call goes to that one.
+func TestClient_HungDaemonAndDeadline(t *testing.T) {
+	up := &pretender{name: "up"}
+	c, err := client.New(client.Options{Address: stopped(t) + "," + up.serve(t), TryFor: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := c.Info(ctx); !errors.Is(err, context.DeadlineExceeded) || up.asked > 0 {
+		t.Fatalf("got %v; the next daemon was asked %d times", err, up.asked)
+	}
+	if in, err := c.Info(t.Context()); err != nil || in.GetDaemon() != "up" {
+		t.Errorf("answered by %q, %v", in.GetDaemon(), err)
+	}
+}
+
+// When all hang, the caller hears that none answers.
+func TestClient_AllHang(t *testing.T) {
+	c, err := client.New(client.Options{Address: stopped(t) + "," + stopped(t), RetryFor: -1, TryFor: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, err = c.Info(t.Context())
+	if _, ok := errors.AsType[*client.UnreachableError](err); !ok {
+		t.Errorf("got %v, want an UnreachableError", err)
+	}
+}
+
+// A stream is begun at a daemon that is there, and answers.
+func TestClient_StreamFailover(t *testing.T) {
+	gone := "unix://" + filepath.Join(t.TempDir(), "nobody")
+	for name, first := range map[string]string{"gone": gone, "stopped": stopped(t), "hung": (&pretender{hangs: true}).serve(t)} {
+		t.Run(name, func(t *testing.T) {
+			up := &pretender{name: "up"}
+			address := first + "," + up.serve(t)
+			begin := func(follow func(*client.Client) error) {
+				c, err := client.New(client.Options{Address: address, TryFor: time.Second})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				if err := follow(c); err != nil {
+					t.Error(err)
+				}
+			}
+			told := 0
+			begin(func(c *client.Client) error {
+				return c.Watch(t.Context(), nil, func(*berthv1.Status) error { told++; return nil })
+			})
+			begin(func(c *client.Client) error {
+				return c.Logs(t.Context(), &berthv1.LogsRequest{}, func(*berthv1.LogsResponse) error { told++; return nil })
+			})
+			if told != 2 || up.asked != 2 {
+				t.Errorf("told %d times by the daemon that is up, which was asked %d times; want 2, 2", told, up.asked)
+			}
+		})
 	}
 }

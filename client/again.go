@@ -1,0 +1,119 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"connectrpc.com/connect"
+)
+
+// Pauses between repeated calls.
+const (
+	retryFirst = 10 * time.Millisecond
+	retryMost  = time.Second
+)
+
+// retry is the patience of one call: how long it is repeated, and the pause after
+// each round of all daemons.
+type retry struct {
+	c     *Client
+	end   time.Time
+	pause time.Duration
+	asked int
+}
+
+func (c *Client) retry() *retry {
+	return &retry{c: c, end: time.Now().Add(c.retryFor), pause: retryFirst}
+}
+
+// more says whether to ask again: the next daemon at once, and after all of them
+// when a pause has been made.
+func (r *retry) more(ctx context.Context) bool {
+	r.asked++
+	if r.asked%len(r.c.daemons) != 0 {
+		return true
+	}
+	if time.Now().Add(r.pause).After(r.end) {
+		return false
+	}
+	select {
+	case <-time.After(r.pause):
+		r.pause = min(2*r.pause, retryMost)
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// again repeats a call while the daemon that is asked cannot be reached, does not
+// answer in time, is not ready or is stopping: each call of the API may be repeated.
+func again[T any](ctx context.Context, c *Client, call func(context.Context, service) (T, error)) (T, error) {
+	for r := c.retry(); ; {
+		resp, err := try(ctx, c, call)
+		if err == nil || connect.CodeOf(err) != connect.CodeUnavailable || !r.more(ctx) {
+			return resp, c.explain(err)
+		}
+	}
+}
+
+// try asks the daemon that is asked now, and leaves it for the next where it gives
+// no answer. What one of several does not answer in time is Unavailable, unless it
+// was the caller's own time that ended.
+func try[T any](ctx context.Context, c *Client, call func(context.Context, service) (T, error)) (T, error) {
+	at := c.current.Load()
+	d := c.daemons[at%int64(len(c.daemons))]
+	tryCtx := ctx
+	if len(c.daemons) > 1 {
+		var cancel context.CancelFunc
+		tryCtx, cancel = context.WithTimeout(ctx, c.tryFor)
+		defer cancel()
+	}
+	resp, err := call(tryCtx, d.rpc)
+	switch connect.CodeOf(err) {
+	case connect.CodeUnavailable:
+		c.leave(at)
+	case connect.CodeDeadlineExceeded:
+		c.leave(at)
+		if len(c.daemons) > 1 && ctx.Err() == nil {
+			err = connect.NewError(connect.CodeUnavailable, fmt.Errorf("no answer from %s within %s: %w", d.address, c.tryFor, err))
+		}
+	}
+	return resp, err
+}
+
+// leave has the next daemon asked from now on, unless another call has moved on.
+func (c *Client) leave(at int64) { c.current.CompareAndSwap(at, at+1) }
+
+// open begins a stream, and returns when the daemon has sent its header, which it
+// does at once: only that shows that there is one. A stream outlives the time of the
+// try; it ends with ctx.
+func open[T any](ctx context.Context, c *Client, call func(context.Context, service) (*connect.ServerStreamForClient[T], error)) (*connect.ServerStreamForClient[T], error) {
+	return again(ctx, c, func(tryCtx context.Context, rpc service) (*connect.ServerStreamForClient[T], error) {
+		streamCtx, cancel := context.WithCancel(ctx)
+		stop := context.AfterFunc(tryCtx, cancel)
+		stream, err := call(streamCtx, rpc)
+		if err == nil && len(stream.ResponseHeader()) == 0 && !stream.Receive() {
+			err = stream.Err() // there is no answer
+		}
+		if stop() && err == nil {
+			return stream, nil
+		}
+		cancel()
+		if stream != nil {
+			_ = stream.Close() // nothing of it was read
+		}
+		if tryCtx.Err() != nil {
+			err = connect.NewError(codeOf(tryCtx), tryCtx.Err())
+		}
+		return nil, err
+	})
+}
+
+// codeOf is why a context ended.
+func codeOf(ctx context.Context) connect.Code {
+	if ctx.Err() == context.Canceled {
+		return connect.CodeCanceled
+	}
+	return connect.CodeDeadlineExceeded
+}
