@@ -16,6 +16,7 @@ type metrics struct {
 	brake     brakeMetrics
 	stepIns   prometheus.Counter
 	aside     prometheus.Gauge
+	unreached prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -28,6 +29,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		brake:     newBrakeMetrics(f),
 		aside:     f.NewGauge(prometheus.GaugeOpts{Name: "berth_set_aside", Help: "Requests, allocations and workers of which the store refuses what is to be done, as too large or malformed; the log names them."}),
 		stepIns:   f.NewCounter(prometheus.CounterOpts{Name: "berth_step_ins_total", Help: "Times that this daemon took over the share of a daemon that had gone silent."}),
+		unreached: f.NewGauge(prometheus.GaugeOpts{Name: "berth_store_members_unreached", Help: "Members of etcd that did not answer when this daemon last asked how full they are."}),
 	}
 }
 

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -113,6 +114,10 @@ func (d *Daemon) defragment(ctx context.Context, s etcdstore.Space) {
 
 // noteSpace wakes what waited for room in the store.
 func (l *loop) noteSpace(s etcdstore.Space) {
+	if !slices.Equal(s.Unreached, l.space.Unreached) {
+		l.log.Warn("members of the store that do not answer have changed", zap.Strings("unreached", s.Unreached))
+	}
+	l.metrics.unreached.Set(float64(len(s.Unreached)))
 	if s.RefusesPlacements() != l.space.RefusesPlacements() || s.RefusesSubmissions() != l.space.RefusesSubmissions() {
 		l.log.Warn("store space", zap.Stringer("space", s),
 			zap.Bool("refuses_submissions", s.RefusesSubmissions()), zap.Bool("refuses_placements", s.RefusesPlacements()))

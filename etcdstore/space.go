@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 
 	"github.com/berthd/berth"
 )
@@ -30,6 +32,7 @@ type Space struct {
 	QuotaBytes int64
 	Alarm      bool // raised: every put is refused
 	Revision   berth.Revision
+	Unreached  []string // members that did not tell how full they are, in their order
 }
 
 // RefusesSubmissions says whether the store is too full for new requests.
@@ -58,28 +61,73 @@ func (s Space) String() string {
 	return text
 }
 
-// Space asks every member, and answers with the fullest.
-func (s *Store) Space(ctx context.Context) (Space, error) {
-	var worst Space
+// askWithin is how long a member may take to say how full it is. One that is gone
+// must leave time to tidy the others.
+const askWithin = 2 * time.Second
+
+// memberStatus is what a member says of itself.
+type memberStatus struct {
+	endpoint string
+	says     *clientv3.StatusResponse
+	err      error
+}
+
+// askMembers asks all members at once.
+func (s *Store) askMembers(ctx context.Context) []memberStatus {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	var all []memberStatus
 	for _, endpoint := range s.members() {
-		st, err := s.client.Status(ctx, endpoint)
-		if err != nil {
-			return Space{}, fmt.Errorf("status of %s: %w", endpoint, err)
-		}
-		one := Space{SizeBytes: st.DbSize, InUseBytes: st.DbSizeInUse, QuotaBytes: st.DbSizeQuota, Revision: berth.Revision(st.Header.Revision)}
-		if one.QuotaBytes <= 0 {
-			one.QuotaBytes = defaultQuota
-		}
-		if one.SizeBytes > worst.SizeBytes {
-			worst = one
-		}
+		all = append(all, memberStatus{endpoint: endpoint})
+	}
+	var wg sync.WaitGroup
+	for i := range all {
+		m := &all[i]
+		wg.Go(func() { m.says, m.err = s.client.Status(ctx, m.endpoint) })
+	}
+	wg.Wait()
+	return all
+}
+
+// Space asks every member, and answers with the fullest of those that are there:
+// the others are Unreached. It fails when none is.
+func (s *Store) Space(ctx context.Context) (Space, error) {
+	space, err := fullest(s.askMembers(ctx))
+	if err != nil {
+		return Space{}, err
 	}
 	alarms, err := s.client.AlarmList(ctx)
 	if err != nil {
 		return Space{}, fmt.Errorf("list alarms: %w", err)
 	}
 	for _, a := range alarms.Alarms {
-		worst.Alarm = worst.Alarm || a.Alarm == pb.AlarmType_NOSPACE
+		space.Alarm = space.Alarm || a.Alarm == pb.AlarmType_NOSPACE
+	}
+	return space, nil
+}
+
+// fullest is the space of the fullest member, at the newest revision of any: one that
+// is cut off from the others stays at its own.
+func fullest(all []memberStatus) (Space, error) {
+	var worst Space
+	var errs []error
+	for _, m := range all {
+		if m.err != nil {
+			worst.Unreached = append(worst.Unreached, m.endpoint)
+			errs = append(errs, fmt.Errorf("status of %s: %w", m.endpoint, m.err))
+			continue
+		}
+		worst.Revision = max(worst.Revision, berth.Revision(m.says.Header.Revision))
+		if worst.QuotaBytes > 0 && m.says.DbSize <= worst.SizeBytes {
+			continue
+		}
+		worst.SizeBytes, worst.InUseBytes, worst.QuotaBytes = m.says.DbSize, m.says.DbSizeInUse, m.says.DbSizeQuota
+		if worst.QuotaBytes <= 0 {
+			worst.QuotaBytes = defaultQuota
+		}
+	}
+	if len(errs) == len(all) {
+		return Space{}, errors.Join(errs...)
 	}
 	return worst, nil
 }
@@ -104,15 +152,27 @@ func (s *Store) Compact(ctx context.Context, rev berth.Revision) error {
 	return nil
 }
 
-// Defragment gives free pages back, one member after the other; each stops
-// serving while it runs.
+// Defragment gives free pages back, one member after the other; each stops serving
+// while it runs. Members that are not there are left out; one that fails does not
+// keep the next from its turn.
 func (s *Store) Defragment(ctx context.Context) error {
-	for _, endpoint := range s.members() {
-		if _, err := s.client.Defragment(ctx, endpoint); err != nil {
-			return fmt.Errorf("defragment %s: %w", endpoint, err)
+	var errs []error
+	left := 0
+	all := s.askMembers(ctx)
+	for _, m := range all {
+		if m.err != nil {
+			left++
+			s.opts.Log.Warn("a member of the store does not answer, and is not defragmented", zap.String("endpoint", m.endpoint), zap.Error(m.err))
+			continue
+		}
+		if _, err := s.client.Defragment(ctx, m.endpoint); err != nil {
+			errs = append(errs, fmt.Errorf("defragment %s: %w", m.endpoint, err))
 		}
 	}
-	return nil
+	if left == len(all) {
+		return errors.New("defragment: no member of the store answers")
+	}
+	return errors.Join(errs...)
 }
 
 // Disarm ends a space alarm, once there is room again.

@@ -89,6 +89,9 @@ func unhealthy(o *berthv1.OverviewResponse) error {
 	case in.GetStoreRefusesSubmissions():
 		found = append(found, errors.New("the store is near its quota and refuses submissions: raise it, or shorten the retention"))
 	}
+	for _, endpoint := range in.GetStoreUnreached() {
+		found = append(found, fmt.Errorf("etcd at %s does not answer", endpoint))
+	}
 	for _, b := range o.GetBrakes() {
 		if b.GetState() == client.BrakeEngaged {
 			found = append(found, fmt.Errorf("pool %s has lost %d of %d workers: berth brake", b.GetPool(), b.GetLost(), b.GetSize()))
@@ -106,6 +109,11 @@ func printOverview(w io.Writer, o *berthv1.OverviewResponse, now time.Time) erro
 		in.GetRevision(), in.GetStoreLayout(), bytesOf(in.GetStoreInUseBytes()), bytesOf(in.GetStoreQuotaBytes()),
 		bytesOf(in.GetStoreSizeBytes()), alarmText(in), in.GetArchived()); err != nil {
 		return err
+	}
+	if down := in.GetStoreUnreached(); len(down) > 0 {
+		if _, err := fmt.Fprintf(w, "etcd does not answer at %s\n\n", strings.Join(down, ", ")); err != nil {
+			return err
+		}
 	}
 	if until := in.GetHoldUntil(); until != nil {
 		if _, err := fmt.Fprintf(w, "restored from a backup: nothing is placed for %s\n\n", short(until.AsTime().Sub(now))); err != nil {

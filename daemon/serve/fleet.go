@@ -69,7 +69,7 @@ func infoMessage(in *daemon.Info) *berthv1.InfoResponse {
 		Pending: int64(in.Pending), Blocked: int64(in.Blocked), Running: int64(in.Running), Archived: int64(in.Archived),
 		Workers: int64(in.Workers), Commits: in.Commits, Conflicts: in.Conflicts,
 		StoreSizeBytes: in.Space.SizeBytes, StoreInUseBytes: in.Space.InUseBytes, StoreQuotaBytes: in.Space.QuotaBytes, StoreAlarm: in.Space.Alarm,
-		StoreRefusesSubmissions: in.Space.RefusesSubmissions(),
-		StoreLayout:             in.Layout, HoldUntil: wire.Time(in.HoldUntil),
+		StoreRefusesSubmissions: in.Space.RefusesSubmissions(), StoreUnreached: in.Space.Unreached,
+		StoreLayout: in.Layout, HoldUntil: wire.Time(in.HoldUntil),
 	}
 }

@@ -3729,7 +3729,8 @@ type InfoResponse struct {
 	StoreAlarm              bool                   `protobuf:"varint,15,opt,name=store_alarm,json=storeAlarm,proto3" json:"store_alarm,omitempty"`
 	StoreLayout             int64                  `protobuf:"varint,16,opt,name=store_layout,json=storeLayout,proto3" json:"store_layout,omitempty"`
 	StoreRefusesSubmissions bool                   `protobuf:"varint,18,opt,name=store_refuses_submissions,json=storeRefusesSubmissions,proto3" json:"store_refuses_submissions,omitempty"`
-	HoldUntil               *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=hold_until,json=holdUntil,proto3" json:"hold_until,omitempty"` // nothing is placed before: the store was restored from a backup
+	StoreUnreached          []string               `protobuf:"bytes,19,rep,name=store_unreached,json=storeUnreached,proto3" json:"store_unreached,omitempty"` // members of etcd that do not answer
+	HoldUntil               *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=hold_until,json=holdUntil,proto3" json:"hold_until,omitempty"`                // nothing is placed before: the store was restored from a backup
 	unknownFields           protoimpl.UnknownFields
 	sizeCache               protoimpl.SizeCache
 }
@@ -3881,6 +3882,13 @@ func (x *InfoResponse) GetStoreRefusesSubmissions() bool {
 		return x.StoreRefusesSubmissions
 	}
 	return false
+}
+
+func (x *InfoResponse) GetStoreUnreached() []string {
+	if x != nil {
+		return x.StoreUnreached
+	}
+	return nil
 }
 
 func (x *InfoResponse) GetHoldUntil() *timestamppb.Timestamp {
@@ -4366,7 +4374,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x0eSetPoolRequest\x12\"\n" +
 	"\x04pool\x18\x01 \x01(\v2\x0e.berth.v1.PoolR\x04pool\"\x11\n" +
 	"\x0fSetPoolResponse\"\r\n" +
-	"\vInfoRequest\"\xf2\x04\n" +
+	"\vInfoRequest\"\x9b\x05\n" +
 	"\fInfoResponse\x12\x16\n" +
 	"\x06daemon\x18\x01 \x01(\tR\x06daemon\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1a\n" +
@@ -4386,7 +4394,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\vstore_alarm\x18\x0f \x01(\bR\n" +
 	"storeAlarm\x12!\n" +
 	"\fstore_layout\x18\x10 \x01(\x03R\vstoreLayout\x12:\n" +
-	"\x19store_refuses_submissions\x18\x12 \x01(\bR\x17storeRefusesSubmissions\x129\n" +
+	"\x19store_refuses_submissions\x18\x12 \x01(\bR\x17storeRefusesSubmissions\x12'\n" +
+	"\x0fstore_unreached\x18\x13 \x03(\tR\x0estoreUnreached\x129\n" +
 	"\n" +
 	"hold_until\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tholdUntil\"\x96\x01\n" +
 	"\x0eReadLogRequest\x12\x0e\n" +
