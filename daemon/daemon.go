@@ -42,6 +42,7 @@ type Daemon struct {
 	calls   chan func(*loop) // written by callers, read by the loop, never closed
 	ready   chan struct{}    // closed by the first loop when its view is loaded
 	done    chan struct{}    // closed when Run returns
+	own     chan ownKey      // written by the loop; one: the latest is what counts
 }
 
 // New validates options. It starts nothing.
@@ -82,6 +83,7 @@ func New(store *etcdstore.Store, opts Options) (*Daemon, error) {
 		calls:   make(chan func(*loop), 256), // a burst of submissions gathers here
 		ready:   make(chan struct{}),
 		done:    make(chan struct{}),
+		own:     make(chan ownKey, 1),
 	}
 	d.loop = newLoop(d)
 	return d, nil

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
 )
 
 // peer is another daemon as this one sees it: what it owes, and when it last
@@ -71,6 +72,7 @@ func (l *loop) markDaemon(f berth.Fact) {
 	switch {
 	case id == l.d.opts.ID:
 		ps.self = f.Record != nil
+		l.tellOwn(ownKey{etcdstore.TxnOf(f.Record), f.Mod})
 		l.reshare()
 		return
 	case f.Record == nil && p == nil:

@@ -17,6 +17,9 @@ func (l *loop) take(delta etcdstore.Delta) {
 	}
 	l.takeFacts(delta.Facts)
 	l.view.passed(delta.Revision)
+	if delta.Reset && !l.peers.self {
+		l.tellOwn(ownKey{mod: delta.Revision}) // the view may never have held it
+	}
 	l.complete()
 	if delta.Reset && !l.loaded {
 		l.loaded = true

@@ -52,13 +52,18 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("conflict at revision %d", e.At)
 }
 
-// refusedBefore maps the errors that prove that nothing was proposed; all other
+// refusedBefore maps the errors that prove that nothing was applied; all other
 // errors leave the outcome unknown. always: the very same transaction is refused
 // whenever it is sent, so an earlier copy was not applied either.
 func refusedBefore(err error) (refused, always bool, _ error) {
 	switch codeOf(err) {
 	case codes.PermissionDenied, codes.Unauthenticated:
 		return true, false, err
+	case codes.NotFound:
+		if rpctypes.ErrorDesc(err) == rpctypes.ErrorDesc(rpctypes.ErrGRPCLeaseNotFound) {
+			// No lease comes back: what an earlier copy put under it went with it.
+			return true, true, fmt.Errorf("%w: %w", ErrLeaseGone, err)
+		}
 	case codes.InvalidArgument:
 		switch rpctypes.ErrorDesc(err) {
 		case rpctypes.ErrorDesc(rpctypes.ErrGRPCRequestTooLarge), rpctypes.ErrorDesc(rpctypes.ErrGRPCTooManyOps):

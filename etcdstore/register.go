@@ -86,17 +86,20 @@ func (s *Store) PutConditions(ctx context.Context, w berth.WorkerID, lease strin
 	if err != nil {
 		return err
 	}
-	return s.upsert(ctx, berth.Key{Kind: berth.KindConditions, ID: string(w)}, func(t *txn, k berth.Key) error {
+	_, err = s.upsert(ctx, berth.Key{Kind: berth.KindConditions, ID: string(w)}, func(t *txn, k berth.Key) error {
 		c.Header = t.header()
 		return t.putLeased(s, k, &c, 1, id)
 	})
+	return err
 }
 
-// RegisterDaemon puts a daemon's membership under its lease.
-func (s *Store) RegisterDaemon(ctx context.Context, d berth.DaemonID, lease string, rec berth.Daemon) error {
+// RegisterDaemon puts a daemon's membership under its lease, and returns it: what
+// its key holds later with another transaction's id is of somebody else, whose lease
+// may take it away. ErrLeaseGone: begin anew with another lease.
+func (s *Store) RegisterDaemon(ctx context.Context, d berth.DaemonID, lease string, rec berth.Daemon) (berth.Fact, error) {
 	id, err := parseLease(lease)
 	if err != nil {
-		return err
+		return berth.Fact{}, err
 	}
 	return s.upsert(ctx, berth.Key{Kind: berth.KindDaemon, ID: string(d)}, func(t *txn, k berth.Key) error {
 		rec.Header, rec.TxnBase = t.header(), s.base
@@ -105,18 +108,18 @@ func (s *Store) RegisterDaemon(ctx context.Context, d berth.DaemonID, lease stri
 }
 
 // upsert writes a key that nobody compares; only the schema can be in its way.
-func (s *Store) upsert(ctx context.Context, k berth.Key, put func(*txn, berth.Key) error) error {
+func (s *Store) upsert(ctx context.Context, k berth.Key, put func(*txn, berth.Key) error) (berth.Fact, error) {
 	t := &txn{id: s.newTxnID(forPresence)}
 	if err := put(t, k); err != nil {
-		return err
+		return berth.Fact{}, err
 	}
 	for {
-		_, err := s.commit(ctx, t)
+		res, err := s.commit(ctx, t)
 		if _, conflict := errors.AsType[*ConflictError](err); !conflict {
 			if err != nil {
-				return fmt.Errorf("put %s: %w", s.keys.format(k), err)
+				return berth.Fact{}, fmt.Errorf("put %s: %w", s.keys.format(k), err)
 			}
-			return nil
+			return find(res.Facts, k), nil
 		}
 		t.schemaAgain()
 	}

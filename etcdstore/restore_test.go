@@ -117,7 +117,7 @@ func TestRaiseSchema(t *testing.T) {
 	}
 	register := func(name string, newest int64) {
 		t.Helper()
-		if err := r.RegisterDaemon(ctx, berth.DaemonID(name), lease.ID, berth.Daemon{Program: "test", MaxSchema: newest, StartedAt: time.Now().UTC()}); err != nil {
+		if _, err := r.RegisterDaemon(ctx, berth.DaemonID(name), lease.ID, berth.Daemon{Program: "test", MaxSchema: newest, StartedAt: time.Now().UTC()}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -149,7 +149,7 @@ func TestRaiseSchema(t *testing.T) {
 	if _, err := r.Commit(ctx, r.submission("by-the-old")); !errors.Is(err, etcdstore.ErrNewerSchema) {
 		t.Errorf("commit: %v, want ErrNewerSchema", err)
 	}
-	if err := r.RegisterDaemon(ctx, "late", lease.ID, berth.Daemon{Program: "test", MaxSchema: 1}); !errors.Is(err, etcdstore.ErrNewerSchema) {
+	if _, err := r.RegisterDaemon(ctx, "late", lease.ID, berth.Daemon{Program: "test", MaxSchema: 1}); !errors.Is(err, etcdstore.ErrNewerSchema) {
 		t.Errorf("register: %v, want ErrNewerSchema", err)
 	}
 	if err := r.open(1).Init(ctx); !errors.Is(err, etcdstore.ErrNewerSchema) {
@@ -172,7 +172,7 @@ func TestRaiseSchema_RegisteredMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.before.Store(new(func() {
-		if err := r.RegisterDaemon(ctx, "old", lease.ID, berth.Daemon{Program: "test", MaxSchema: 1}); err != nil {
+		if _, err := r.RegisterDaemon(ctx, "old", lease.ID, berth.Daemon{Program: "test", MaxSchema: 1}); err != nil {
 			t.Error(err)
 		}
 	}))

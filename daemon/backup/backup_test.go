@@ -42,7 +42,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r.epoch = register(t, r.store, r.lease)
-	if err := r.store.RegisterDaemon(t.Context(), "d", r.lease.ID, berth.Daemon{Program: "test", MaxSchema: 1, StartedAt: time.Now().UTC()}); err != nil {
+	if _, err := r.store.RegisterDaemon(t.Context(), "d", r.lease.ID, berth.Daemon{Program: "test", MaxSchema: 1, StartedAt: time.Now().UTC()}); err != nil {
 		t.Fatal(err)
 	}
 	submit(t, r.store, "known", 7000)

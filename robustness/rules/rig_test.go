@@ -336,3 +336,12 @@ func (r *rig) archive(id string) berth.Archive {
 		SubmittedAt: s.SubmittedAt, EndedAt: time.Now().UTC(),
 	}
 }
+
+// side is another program on the same store, with a connection of its own.
+func (r *rig) side() *rig {
+	r.t.Helper()
+	other := &rig{t: r.t, conn: &conn{Direct: r.conn.Direct}, began: r.began}
+	other.client = memetcd.NewClient(r.t.Context(), other.conn)
+	other.Store = other.store(etcdstore.Options{})
+	return other
+}
