@@ -7,7 +7,7 @@ import "time"
 type Worker struct {
 	Header
 	Pool       PoolID            `json:"pool"`
-	Address    string            `json:"address,omitempty"` // host:port of its log service
+	Address    string            `json:"address,omitempty"` // host:port of its log service; https:// before it: TLS on loopback
 	Capacity   Capacity          `json:"capacity"`
 	Labels     map[string]string `json:"labels,omitempty"`
 	Lease      string            `json:"lease"` // hexadecimal, as etcdctl prints it

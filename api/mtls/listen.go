@@ -43,6 +43,19 @@ func Listen(ctx context.Context, address string, files Files) (net.Listener, err
 	return listener, nil
 }
 
+// Scheme stands before the address of who has TLS on loopback.
+const Scheme = "https://"
+
+// Advertised is the address of a listener made with files, as others dial it. Beyond
+// loopback TLS goes without saying.
+func Advertised(l net.Listener, files Files) string {
+	address := l.Addr().String()
+	if !files.IsZero() && Loopback(address) {
+		return Scheme + address
+	}
+	return address
+}
+
 // Loopback does not look names up: a name's address may change.
 func Loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)

@@ -101,7 +101,7 @@ func (r *runner) follow(ctx context.Context, again <-chan struct{}) (*berthv1.St
 	var last *berthv1.Status
 	if err == nil || end.Err() == nil {
 		if err != nil {
-			r.say("the output is incomplete: %v", err)
+			r.warnOutput(err)
 		}
 		last, err = r.final(end)
 	}
@@ -119,6 +119,13 @@ func (r *runner) say(format string, args ...any) {
 	if !r.c.Bool("quiet") {
 		fmt.Fprintf(r.c.App.ErrWriter, "berth: "+format+"\n", args...)
 	}
+}
+
+// warnOutput says that output is missing, also to who wants to hear nothing else. The
+// exit code stays the container's: it ran, whoever could not read what it wrote.
+func (r *runner) warnOutput(err error) {
+	fmt.Fprintf(r.c.App.ErrWriter, "berth: warning: the output of %s could not be read to its end: %v\n"+
+		"  what is shown is incomplete, and the exit code is the container's; berth logs %s tries again\n", r.id, err, r.id)
 }
 
 func (r *runner) write(m *berthv1.LogsResponse) error {

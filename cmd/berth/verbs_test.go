@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.uber.org/zap"
@@ -14,7 +17,13 @@ import (
 	"github.com/berthd/berth/worker/shim/shimtest"
 )
 
+// asVerb is set for a test binary that is to be berth.
+const asVerb = "BERTH_TEST_AS_VERB"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asVerb) != "" {
+		main()
+	}
 	os.Exit(shimtest.Main(m.Run))
 }
 
@@ -50,6 +59,24 @@ func (s *shell) want(code int, says string, args ...string) result {
 		s.t.Errorf("berth %s: exit %d, want %d and %q\n%s%s", strings.Join(args, " "), r.code, code, says, r.out, r.err)
 	}
 	return r
+}
+
+// background runs a verb in a process of its own until the test's end: two in one
+// process race for the flags that cli shares.
+func (s *shell) background(args ...string) {
+	s.t.Helper()
+	var errOut bytes.Buffer
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env, cmd.Stderr = append(os.Environ(), asVerb+"=1"), &errOut
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		err := errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Wait())
+		if err != nil {
+			s.t.Errorf("berth %s: %v\n%s", strings.Join(args, " "), err, &errOut)
+		}
+	})
 }
 
 // withLocal runs a whole Berth with one worker around a test.

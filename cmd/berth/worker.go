@@ -220,7 +220,7 @@ func runAgent(ctx context.Context, c *cli.Context, opts worker.Options) error {
 	if err != nil {
 		return err
 	}
-	opts.Address = listener.Addr().String()
+	opts.Address = mtls.Advertised(listener, tlsFiles(c))
 	a, err := newAgent(agentOptions{worker: opts, noCgroups: c.Bool("no-cgroups"), shim: c.String("shim")})
 	if err != nil {
 		return errors.Join(usage("%w", err), listener.Close())

@@ -2,7 +2,9 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"strings"
 
 	"connectrpc.com/connect"
 
@@ -14,8 +16,12 @@ import (
 // maxLogChunk bounds one message of a worker.
 const maxLogChunk = 1 << 20
 
-// logClients reach workers' log services: those of this machine in the clear,
-// the others by mutual TLS only.
+// errNeedsTLS means that a worker serves its output by TLS, and that the daemon has
+// no certificates for it.
+var errNeedsTLS = errors.New("the worker serves its output by TLS: give the daemon --tls-cert, --tls-key and --tls-ca")
+
+// logClients reach workers' log services: those of this machine as they say, the
+// others by mutual TLS only.
 type logClients struct {
 	plain, secure *http.Client // secure is nil without certificates
 }
@@ -44,10 +50,16 @@ type logClient struct {
 
 // at does not talk to an address in the clear that is not of this machine.
 func (c *logClients) at(address string) (*logClient, error) {
-	h, url := c.plain, "http://"+address
-	if c.secure != nil && !mtls.Loopback(address) {
-		h, url = c.secure, "https://"+address
-	} else if !mtls.Loopback(address) {
+	host, says := strings.CutPrefix(address, mtls.Scheme)
+	local := mtls.Loopback(host)
+	h, url := c.plain, "http://"+host
+	switch {
+	case local && !says:
+	case c.secure != nil:
+		h, url = c.secure, mtls.Scheme+host
+	case local:
+		return nil, connect.NewError(connect.CodeFailedPrecondition, errNeedsTLS)
+	default:
 		return nil, mtls.ErrNotLoopback
 	}
 	return &logClient{rpc: berthv1connect.NewWorkerServiceClient(h, url, connect.WithReadMaxBytes(maxLogChunk))}, nil

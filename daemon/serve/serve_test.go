@@ -29,6 +29,12 @@ import (
 // site is a daemon with one worker that runs processes, reached over a socket.
 func site(t *testing.T) (*client.Client, string) {
 	t.Helper()
+	return siteWith(t, mtls.Files{}, mtls.Files{})
+}
+
+// siteWith gives the daemon and the worker certificates.
+func siteWith(t *testing.T, ofDaemon, ofWorker mtls.Files) (*client.Client, string) {
+	t.Helper()
 	dir := t.TempDir()
 	server, err := embed.Start(t.Context(), embed.Options{Dir: filepath.Join(dir, "etcd"), Listen: "127.0.0.1:0"})
 	if err != nil {
@@ -44,7 +50,7 @@ func site(t *testing.T) (*client.Client, string) {
 	}
 	run(t, func() { _ = server.Close() }, d.Run)
 	<-d.Ready()
-	handler, err := serve.New(d, serve.Options{})
+	handler, err := serve.New(d, serve.Options{Workers: ofDaemon})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +60,7 @@ func site(t *testing.T) (*client.Client, string) {
 		t.Fatal(err)
 	}
 	serveOn(t, listener, handler)
-	startWorker(t, store, dir)
+	startWorker(t, store, dir, ofWorker)
 	c, err := client.New(client.Options{Address: socket})
 	if err != nil {
 		t.Fatal(err)
@@ -73,13 +79,13 @@ func site(t *testing.T) (*client.Client, string) {
 
 func TestMain(m *testing.M) { os.Exit(shimtest.Main(m.Run)) }
 
-func startWorker(t *testing.T, store *etcdstore.Store, dir string) {
+func startWorker(t *testing.T, store *etcdstore.Store, dir string, files mtls.Files) {
 	t.Helper()
 	logs, err := worker.NewLogs(filepath.Join(dir, "logs"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := mtls.Listen(t.Context(), "", mtls.Files{})
+	listener, err := mtls.Listen(t.Context(), "", files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +96,7 @@ func startWorker(t *testing.T, store *etcdstore.Store, dir string) {
 	}
 	registered := make(chan struct{}, 1)
 	w, err := worker.New(worker.Options{
-		ID: "w", StateDir: dir, Store: store, Runtime: rt, Address: listener.Addr().String(), TTL: 4 * time.Second,
+		ID: "w", StateDir: dir, Store: store, Runtime: rt, Address: mtls.Advertised(listener, files), TTL: 4 * time.Second,
 		Capacity:     berth.Capacity{Quantities: berth.Quantities{CPUMilli: 4000, MemoryBytes: 4 << 30}},
 		OnRegistered: func(berth.Epoch) { registered <- struct{}{} },
 	})
