@@ -84,36 +84,3 @@ func try[T any](ctx context.Context, c *Client, call func(context.Context, servi
 
 // leave has the next daemon asked from now on, unless another call has moved on.
 func (c *Client) leave(at int64) { c.current.CompareAndSwap(at, at+1) }
-
-// open begins a stream, and returns when the daemon has sent its header, which it
-// does at once: only that shows that there is one. A stream outlives the time of the
-// try; it ends with ctx.
-func open[T any](ctx context.Context, c *Client, call func(context.Context, service) (*connect.ServerStreamForClient[T], error)) (*connect.ServerStreamForClient[T], error) {
-	return again(ctx, c, func(tryCtx context.Context, rpc service) (*connect.ServerStreamForClient[T], error) {
-		streamCtx, cancel := context.WithCancel(ctx)
-		stop := context.AfterFunc(tryCtx, cancel)
-		stream, err := call(streamCtx, rpc)
-		if err == nil && len(stream.ResponseHeader()) == 0 && !stream.Receive() {
-			err = stream.Err() // there is no answer
-		}
-		if stop() && err == nil {
-			return stream, nil
-		}
-		cancel()
-		if stream != nil {
-			_ = stream.Close() // nothing of it was read
-		}
-		if tryCtx.Err() != nil {
-			err = connect.NewError(codeOf(tryCtx), tryCtx.Err())
-		}
-		return nil, err
-	})
-}
-
-// codeOf is why a context ended.
-func codeOf(ctx context.Context) connect.Code {
-	if ctx.Err() == context.Canceled {
-		return connect.CodeCanceled
-	}
-	return connect.CodeDeadlineExceeded
-}

@@ -191,26 +191,6 @@ func (c *Client) List(ctx context.Context, f *berthv1.Filter, fn func(*berthv1.S
 	}
 }
 
-// Watch calls fn with the requests that match as they are, then with each that
-// changes, until ctx ends or fn fails.
-func (c *Client) Watch(ctx context.Context, f *berthv1.Filter, fn func(*berthv1.Status) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := open(ctx, c, func(ctx context.Context, rpc service) (*connect.ServerStreamForClient[berthv1.WatchResponse], error) {
-		return rpc.Watch(ctx, &berthv1.WatchRequest{Filter: f})
-	})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = stream.Close() }() // its error is stream.Err's
-	for stream.Receive() {
-		if err := fn(stream.Msg().GetStatus()); err != nil {
-			return err
-		}
-	}
-	return c.explain(stream.Err())
-}
-
 // Cancel orders a request to end; one that has ended stays as it is.
 func (c *Client) Cancel(ctx context.Context, id, message string) (*berthv1.Status, error) {
 	resp, err := again(ctx, c, func(ctx context.Context, rpc service) (*berthv1.CancelResponse, error) {
@@ -220,25 +200,6 @@ func (c *Client) Cancel(ctx context.Context, id, message string) (*berthv1.Statu
 		return nil, err
 	}
 	return resp.GetStatus(), nil
-}
-
-// Logs calls fn with the output of a request, chunk by chunk.
-func (c *Client) Logs(ctx context.Context, req *berthv1.LogsRequest, fn func(*berthv1.LogsResponse) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := open(ctx, c, func(ctx context.Context, rpc service) (*connect.ServerStreamForClient[berthv1.LogsResponse], error) {
-		return rpc.Logs(ctx, req)
-	})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = stream.Close() }() // its error is stream.Err's
-	for stream.Receive() {
-		if err := fn(stream.Msg()); err != nil {
-			return err
-		}
-	}
-	return c.explain(stream.Err())
 }
 
 // Explain judges now why a request does not run.

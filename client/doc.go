@@ -1,8 +1,8 @@
 // Package client talks to a daemon: over its unix socket, over loopback, or by
 // mutual TLS. Its messages are those of api/berth/v1.
 //
-// Submit may be repeated: the ids make it idempotent. What this package retries
-// by itself, it retries for that reason: so do the other calls, each of which sets
-// what is to be, or only asks. With several addresses, a daemon that gives no answer
-// is left for the next (Options.TryFor).
+// Each call may be repeated: the ids make a submission idempotent, and the others
+// say what is to be, or only ask. So this package repeats by itself what had no
+// answer; with several addresses it leaves a daemon that gives none for the next
+// (Options.TryFor), and goes on there with what it watches.
 package client

@@ -56,13 +56,18 @@ func (p *pretender) Logs(ctx context.Context, _ *berthv1.LogsRequest, out *conne
 
 func (p *pretender) serve(t *testing.T) (address string) {
 	t.Helper()
+	return serve(t, p)
+}
+
+func serve(t *testing.T, h berthv1connect.BerthServiceHandler) (address string) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")
 	listener, err := mtls.ListenUnix(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle(berthv1connect.NewBerthServiceHandler(p))
+	mux.Handle(berthv1connect.NewBerthServiceHandler(h))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- mtls.Serve(ctx, listener, mux, zap.NewNop()) }()

@@ -18,7 +18,7 @@ func (l *loop) status(id berth.RequestID) (Status, bool) {
 	}
 	s := Status{
 		ID: id, State: berth.StatePending, Attempt: 1, Spec: sub.Spec,
-		SubmittedAt: sub.SubmittedAt, Revision: l.view.revision,
+		SubmittedAt: sub.SubmittedAt, Revision: l.view.revision, Changed: l.changed(id),
 	}
 	if p, _ := l.view.progress(id); p != nil {
 		s.Attempt, s.UsedAttempts, s.Reason, s.NotBefore = p.Attempt, p.Used, p.LastEnd, p.NotBefore
@@ -44,16 +44,27 @@ func (l *loop) endedStatus(id berth.RequestID) (Status, bool) {
 		return Status{}, false
 	}
 	if whole := l.archive.recent[id]; whole != nil {
-		return archiveStatus(id, whole, l.view.revision), true
+		return archiveStatus(id, whole, l.view.revision, l.changed(id)), true
 	}
 	return Status{ID: id, State: berth.StateSucceeded, EndedAt: a.endedAt, Revision: l.view.revision}, true
 }
 
-func archiveStatus(id berth.RequestID, a *berth.Archive, rev berth.Revision) Status {
+// changed is the revision of the last change of a request's records.
+func (l *loop) changed(id berth.RequestID) berth.Revision {
+	_, _, last := l.view.allocationOf(id)
+	for _, k := range []berth.Key{requestKey(id), stateKey(id), archiveKey(id)} {
+		if f := l.view.facts[k]; f.Record != nil {
+			last = max(last, f.Mod)
+		}
+	}
+	return last
+}
+
+func archiveStatus(id berth.RequestID, a *berth.Archive, rev, changed berth.Revision) Status {
 	return Status{
 		ID: id, State: a.State, Reason: a.Reason, Message: a.Message, Attempt: a.Attempt, Worker: a.Worker,
 		Exit: a.Exit, Spec: a.Spec, SubmittedAt: a.SubmittedAt, PlacedAt: a.PlacedAt,
-		StartedAt: a.StartedAt, EndedAt: a.EndedAt, ReplacedBy: a.ReplacedBy, Revision: rev,
+		StartedAt: a.StartedAt, EndedAt: a.EndedAt, ReplacedBy: a.ReplacedBy, Revision: rev, Changed: changed,
 	}
 }
 
@@ -82,7 +93,7 @@ func (d *Daemon) read(ctx context.Context, id berth.RequestID, at berth.Revision
 		return Status{}, fmt.Errorf("get %s: %w", id, err)
 	}
 	if a, ok := facts[0].Record.(*berth.Archive); ok {
-		return archiveStatus(id, a, at), nil
+		return archiveStatus(id, a, at, facts[0].Mod), nil
 	}
 	if _, ok := facts[1].Record.(*berth.Submission); ok {
 		return Status{}, fmt.Errorf("request %s: %w: it was accepted, and is not in this daemon's view yet", id, ErrNotReady)

@@ -38,6 +38,7 @@ type Status struct {
 	Verdict      *berth.Verdict  // when blocked
 	ReplacedBy   berth.RequestID // runs in its place, or is about to
 	Revision     berth.Revision
+	Changed      berth.Revision // of the last change of its records
 }
 
 // Filter selects requests; the zero Filter selects all that have not ended.

@@ -140,7 +140,7 @@ func (d *Daemon) fillArchived(ctx context.Context, results []SubmitResult) {
 			if err != nil {
 				r.Err = fmt.Errorf("get %s: %w", r.ID, err)
 			} else if a, ok := facts[i].Record.(*berth.Archive); ok {
-				r.Status = archiveStatus(r.ID, a, r.Status.Revision)
+				r.Status = archiveStatus(r.ID, a, r.Status.Revision, facts[i].Mod)
 			} else {
 				r.Err = fmt.Errorf("request %s: %w", r.ID, ErrNotFound)
 			}

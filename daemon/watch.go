@@ -56,11 +56,32 @@ func (w *watcher) take() []berth.RequestID {
 	return ids
 }
 
+// Position is how far a watch has come: every change up to Revision was told, and,
+// while After is not empty, of the requests as they were those up to that id.
+type Position struct {
+	Store    uint64 // the cluster that Revision is of; 0: nowhere yet
+	Revision berth.Revision
+	After    berth.RequestID
+}
+
 // Watch calls fn with the requests that match as they are now, then with each
 // that changes, until ctx ends or fn fails. Changes that follow each other
 // quickly may be told as one. An end is always told. ErrReplaced: what was told
 // may not be so any more.
 func (d *Daemon) Watch(ctx context.Context, f Filter, fn func(Status) error) error {
+	return d.WatchFrom(ctx, f, Position{}, func(s *Status, _ Position) error {
+		if s == nil {
+			return nil
+		}
+		return fn(*s)
+	})
+}
+
+// WatchFrom is Watch that goes on where another, of this daemon or another of the
+// store, has broken: what changed since is told, ended or not. fn is told how far the
+// watch has come; without a status when it stands, and when the requests as they are
+// have all been told.
+func (d *Daemon) WatchFrom(ctx context.Context, f Filter, from Position, fn func(*Status, Position) error) error {
 	w := &watcher{dirty: make(map[berth.RequestID]struct{}), bell: make(chan struct{}, 1), over: make(chan struct{})}
 	if len(f.IDs) > 0 {
 		w.only = make(map[berth.RequestID]struct{}, len(f.IDs))
@@ -68,14 +89,49 @@ func (d *Daemon) Watch(ctx context.Context, f Filter, fn func(Status) error) err
 			w.only[id] = struct{}{}
 		}
 	}
-	if err := d.call(ctx, func(l *loop) { l.watchers = append(l.watchers, w) }); err != nil {
+	var at Position
+	if err := d.call(ctx, func(l *loop) {
+		l.watchers = append(l.watchers, w)
+		at = Position{Store: d.store.Cluster(), Revision: max(l.view.revision, from.Revision)}
+	}); err != nil {
 		return err
 	}
 	defer func() { _ = d.post(context.WithoutCancel(ctx), func(l *loop) { l.unwatch(w) }) }()
-	if err := d.tellCurrent(ctx, f, fn); err != nil {
+	if from.Store != 0 && from.Store != at.Store {
+		return ErrReplaced
+	}
+	if err := fn(nil, from); err != nil {
 		return err
 	}
-	f.Ended = true
+	if err := d.catchUp(ctx, f, from, at, fn); err != nil {
+		return err
+	}
+	return d.tellChanges(ctx, w, f, at, fn)
+}
+
+// catchUp tells what is to be told before the changes: all that matches as it is, or,
+// from where a watch broke, what has changed since, and what it had not come to.
+func (d *Daemon) catchUp(ctx context.Context, f Filter, from, at Position, fn func(*Status, Position) error) error {
+	if from.Revision > 0 {
+		var ids []berth.RequestID
+		if err := d.call(ctx, func(l *loop) { ids = l.changedSince(f, from) }); err != nil {
+			return err
+		}
+		if err := d.tellEach(ctx, ids, f, from, fn); err != nil {
+			return err
+		}
+	}
+	if from.Revision == 0 || from.After != "" {
+		f.After = from.After
+		if err := d.tellCurrent(ctx, f, at, fn); err != nil {
+			return err
+		}
+	}
+	return fn(nil, at)
+}
+
+// tellChanges tells each change after at, until ctx ends.
+func (d *Daemon) tellChanges(ctx context.Context, w *watcher, f Filter, at Position, fn func(*Status, Position) error) error {
 	for {
 		select {
 		case <-w.bell:
@@ -86,23 +142,27 @@ func (d *Daemon) Watch(ctx context.Context, f Filter, fn func(Status) error) err
 		case <-d.done:
 			return ErrNotReady
 		}
-		for _, id := range w.take() {
-			if err := d.tell(ctx, id, f, fn); err != nil {
-				return err
-			}
+		passed := at.Revision // asked for first: what the view has passed is marked
+		if err := d.call(ctx, func(l *loop) { passed = max(passed, l.view.revision) }); err != nil {
+			return err
 		}
+		if err := d.tellEach(ctx, w.take(), f, at, fn); err != nil {
+			return err
+		}
+		at.Revision = passed
 	}
 }
 
-func (d *Daemon) tellCurrent(ctx context.Context, f Filter, fn func(Status) error) error {
+func (d *Daemon) tellCurrent(ctx context.Context, f Filter, at Position, fn func(*Status, Position) error) error {
 	f.Limit = MaxPage
 	for {
 		page, err := d.List(ctx, f)
 		if err != nil {
 			return err
 		}
-		for _, s := range page {
-			if err := fn(s); err != nil {
+		for i := range page {
+			at.After = page[i].ID
+			if err := fn(&page[i], at); err != nil {
 				return err
 			}
 		}
@@ -111,6 +171,28 @@ func (d *Daemon) tellCurrent(ctx context.Context, f Filter, fn func(Status) erro
 		}
 		f.After = page[len(page)-1].ID
 	}
+}
+
+// changedSince are the requests that changed after from, of those that a watch had
+// come to there; in order.
+func (l *loop) changedSince(f Filter, from Position) []berth.RequestID {
+	f.Ended, f.After = true, ""
+	ids := slices.DeleteFunc(l.ids(f), func(id berth.RequestID) bool {
+		return l.changed(id) <= from.Revision || (from.After != "" && id > from.After)
+	})
+	slices.Sort(ids)
+	return ids
+}
+
+// tellEach tells those that match, ended ones too.
+func (d *Daemon) tellEach(ctx context.Context, ids []berth.RequestID, f Filter, at Position, fn func(*Status, Position) error) error {
+	f.Ended = true
+	for _, id := range ids {
+		if err := d.tell(ctx, id, f, func(s Status) error { return fn(&s, at) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *Daemon) tell(ctx context.Context, id berth.RequestID, f Filter, fn func(Status) error) error {

@@ -25,6 +25,13 @@ func (s *Store) Layout() int64 {
 	return s.layout
 }
 
+// Cluster is the id of the etcd cluster that Init met.
+func (s *Store) Cluster() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cluster
+}
+
 // NewestLayout is the newest that this program knows.
 func (s *Store) NewestLayout() int64 { return s.opts.Layout }
 

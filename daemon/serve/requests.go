@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"connectrpc.com/connect"
@@ -79,13 +80,33 @@ func (s *service) Watch(ctx context.Context, req *berthv1.WatchRequest, stream *
 	if err != nil {
 		return err
 	}
-	// The header tells that the watch stands before anything happens.
-	if err := stream.Send(nil); err != nil {
+	from, err := position(req.GetFrom())
+	if err != nil {
 		return err
 	}
-	return s.d.Watch(ctx, f, func(st daemon.Status) error {
-		return stream.Send(&berthv1.WatchResponse{Status: status(&st)})
+	return s.d.WatchFrom(ctx, f, from, func(st *daemon.Status, at daemon.Position) error {
+		if st == nil && at == (daemon.Position{}) {
+			return stream.Send(nil) // the header tells that the watch stands before anything happens
+		}
+		m := &berthv1.WatchResponse{Position: &berthv1.WatchPosition{
+			Store: strconv.FormatUint(at.Store, 16), Revision: int64(at.Revision), After: string(at.After),
+		}}
+		if st != nil {
+			m.Status = status(st)
+		}
+		return stream.Send(m)
 	})
+}
+
+func position(m *berthv1.WatchPosition) (daemon.Position, error) {
+	if m == nil {
+		return daemon.Position{}, nil
+	}
+	store, err := strconv.ParseUint(m.GetStore(), 16, 64)
+	if err != nil || store == 0 || m.GetRevision() <= 0 {
+		return daemon.Position{}, &berth.FieldError{Field: "from", Value: fmt.Sprintf("%q, %d", m.GetStore(), m.GetRevision()), Problem: "is no position", Bound: "one that a watch has told"}
+	}
+	return daemon.Position{Store: store, Revision: berth.Revision(m.GetRevision()), After: berth.RequestID(m.GetAfter())}, nil
 }
 
 func (s *service) Cancel(ctx context.Context, req *berthv1.CancelRequest) (*berthv1.CancelResponse, error) {
@@ -140,6 +161,7 @@ func status(s *daemon.Status) *berthv1.Status {
 		SubmittedAt: wire.Time(s.SubmittedAt), PlacedAt: wire.Time(s.PlacedAt), StartedAt: wire.Time(s.StartedAt),
 		EndedAt: wire.Time(s.EndedAt), NotBefore: wire.Time(s.NotBefore),
 		Blocked: s.Blocked, Verdict: wire.Verdict(s.Verdict), Revision: int64(s.Revision), ReplacedBy: string(s.ReplacedBy),
+		ChangedRevision: int64(s.Changed),
 	}
 	return m
 }

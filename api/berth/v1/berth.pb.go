@@ -1243,29 +1243,30 @@ func (x *Verdict) GetAt() int64 {
 
 // Status is a request as the daemon sees it at revision.
 type Status struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
-	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"` // of the end; while PENDING, of the former attempt's
-	Message       string                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
-	Attempt       int64                  `protobuf:"varint,5,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	UsedAttempts  int64                  `protobuf:"varint,6,opt,name=used_attempts,json=usedAttempts,proto3" json:"used_attempts,omitempty"`
-	Worker        string                 `protobuf:"bytes,7,opt,name=worker,proto3" json:"worker,omitempty"`
-	Share         *Share                 `protobuf:"bytes,8,opt,name=share,proto3" json:"share,omitempty"`
-	Exit          *Exit                  `protobuf:"bytes,9,opt,name=exit,proto3" json:"exit,omitempty"`
-	Stop          *StopOrder             `protobuf:"bytes,10,opt,name=stop,proto3" json:"stop,omitempty"`
-	Spec          *Request               `protobuf:"bytes,11,opt,name=spec,proto3" json:"spec,omitempty"`
-	SubmittedAt   *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=submitted_at,json=submittedAt,proto3" json:"submitted_at,omitempty"`
-	PlacedAt      *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=placed_at,json=placedAt,proto3" json:"placed_at,omitempty"`
-	StartedAt     *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
-	EndedAt       *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
-	NotBefore     *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=not_before,json=notBefore,proto3" json:"not_before,omitempty"`
-	Blocked       bool                   `protobuf:"varint,17,opt,name=blocked,proto3" json:"blocked,omitempty"`
-	Verdict       *Verdict               `protobuf:"bytes,18,opt,name=verdict,proto3" json:"verdict,omitempty"` // when blocked
-	Revision      int64                  `protobuf:"varint,19,opt,name=revision,proto3" json:"revision,omitempty"`
-	ReplacedBy    string                 `protobuf:"bytes,20,opt,name=replaced_by,json=replacedBy,proto3" json:"replaced_by,omitempty"` // the request that runs in its place, or is about to
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Id              string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	State           string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	Reason          string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"` // of the end; while PENDING, of the former attempt's
+	Message         string                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	Attempt         int64                  `protobuf:"varint,5,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	UsedAttempts    int64                  `protobuf:"varint,6,opt,name=used_attempts,json=usedAttempts,proto3" json:"used_attempts,omitempty"`
+	Worker          string                 `protobuf:"bytes,7,opt,name=worker,proto3" json:"worker,omitempty"`
+	Share           *Share                 `protobuf:"bytes,8,opt,name=share,proto3" json:"share,omitempty"`
+	Exit            *Exit                  `protobuf:"bytes,9,opt,name=exit,proto3" json:"exit,omitempty"`
+	Stop            *StopOrder             `protobuf:"bytes,10,opt,name=stop,proto3" json:"stop,omitempty"`
+	Spec            *Request               `protobuf:"bytes,11,opt,name=spec,proto3" json:"spec,omitempty"`
+	SubmittedAt     *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=submitted_at,json=submittedAt,proto3" json:"submitted_at,omitempty"`
+	PlacedAt        *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=placed_at,json=placedAt,proto3" json:"placed_at,omitempty"`
+	StartedAt       *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	EndedAt         *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
+	NotBefore       *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=not_before,json=notBefore,proto3" json:"not_before,omitempty"`
+	Blocked         bool                   `protobuf:"varint,17,opt,name=blocked,proto3" json:"blocked,omitempty"`
+	Verdict         *Verdict               `protobuf:"bytes,18,opt,name=verdict,proto3" json:"verdict,omitempty"` // when blocked
+	Revision        int64                  `protobuf:"varint,19,opt,name=revision,proto3" json:"revision,omitempty"`
+	ReplacedBy      string                 `protobuf:"bytes,20,opt,name=replaced_by,json=replacedBy,proto3" json:"replaced_by,omitempty"`                 // the request that runs in its place, or is about to
+	ChangedRevision int64                  `protobuf:"varint,21,opt,name=changed_revision,json=changedRevision,proto3" json:"changed_revision,omitempty"` // of the last change of its records
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Status) Reset() {
@@ -1436,6 +1437,13 @@ func (x *Status) GetReplacedBy() string {
 		return x.ReplacedBy
 	}
 	return ""
+}
+
+func (x *Status) GetChangedRevision() int64 {
+	if x != nil {
+		return x.ChangedRevision
+	}
+	return 0
 }
 
 // FieldViolation is one value out of its bound; also the detail of an
@@ -2012,6 +2020,7 @@ func (x *ListResponse) GetNextPageToken() string {
 type WatchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Filter        *Filter                `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	From          *WatchPosition         `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"` // of a watch that broke: go on after it, at any daemon of the store
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2053,16 +2062,86 @@ func (x *WatchRequest) GetFilter() *Filter {
 	return nil
 }
 
+func (x *WatchRequest) GetFrom() *WatchPosition {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+// WatchPosition is how far a watch has come. Only a status whose changed_revision is
+// above its revision may be told twice by a watch that goes on from it.
+type WatchPosition struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Store         string                 `protobuf:"bytes,1,opt,name=store,proto3" json:"store,omitempty"`        // the etcd cluster that the revision is of
+	Revision      int64                  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"` // every change up to it was told
+	After         string                 `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`        // while requests are still told as they are: those up to this id were
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchPosition) Reset() {
+	*x = WatchPosition{}
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchPosition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchPosition) ProtoMessage() {}
+
+func (x *WatchPosition) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchPosition.ProtoReflect.Descriptor instead.
+func (*WatchPosition) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *WatchPosition) GetStore() string {
+	if x != nil {
+		return x.Store
+	}
+	return ""
+}
+
+func (x *WatchPosition) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *WatchPosition) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
 type WatchResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"` // absent: only the position has moved
+	Position      *WatchPosition         `protobuf:"bytes,2,opt,name=position,proto3" json:"position,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2074,7 +2153,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2087,12 +2166,19 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *WatchResponse) GetStatus() *Status {
 	if x != nil {
 		return x.Status
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetPosition() *WatchPosition {
+	if x != nil {
+		return x.Position
 	}
 	return nil
 }
@@ -2107,7 +2193,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2119,7 +2205,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2132,7 +2218,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CancelRequest) GetId() string {
@@ -2158,7 +2244,7 @@ type CancelResponse struct {
 
 func (x *CancelResponse) Reset() {
 	*x = CancelResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2170,7 +2256,7 @@ func (x *CancelResponse) String() string {
 func (*CancelResponse) ProtoMessage() {}
 
 func (x *CancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2183,7 +2269,7 @@ func (x *CancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelResponse.ProtoReflect.Descriptor instead.
 func (*CancelResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *CancelResponse) GetStatus() *Status {
@@ -2207,7 +2293,7 @@ type LogsRequest struct {
 
 func (x *LogsRequest) Reset() {
 	*x = LogsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2219,7 +2305,7 @@ func (x *LogsRequest) String() string {
 func (*LogsRequest) ProtoMessage() {}
 
 func (x *LogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2232,7 +2318,7 @@ func (x *LogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsRequest.ProtoReflect.Descriptor instead.
 func (*LogsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *LogsRequest) GetId() string {
@@ -2290,7 +2376,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2302,7 +2388,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2315,7 +2401,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *LogsResponse) GetStream() string {
@@ -2362,7 +2448,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2374,7 +2460,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2387,7 +2473,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ExplainRequest) GetId() string {
@@ -2408,7 +2494,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2420,7 +2506,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2433,7 +2519,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ExplainResponse) GetStatus() *Status {
@@ -2465,7 +2551,7 @@ type WorkersRequest struct {
 
 func (x *WorkersRequest) Reset() {
 	*x = WorkersRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2477,7 +2563,7 @@ func (x *WorkersRequest) String() string {
 func (*WorkersRequest) ProtoMessage() {}
 
 func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2490,7 +2576,7 @@ func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersRequest.ProtoReflect.Descriptor instead.
 func (*WorkersRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
 }
 
 type WorkersResponse struct {
@@ -2502,7 +2588,7 @@ type WorkersResponse struct {
 
 func (x *WorkersResponse) Reset() {
 	*x = WorkersResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2514,7 +2600,7 @@ func (x *WorkersResponse) String() string {
 func (*WorkersResponse) ProtoMessage() {}
 
 func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2527,7 +2613,7 @@ func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersResponse.ProtoReflect.Descriptor instead.
 func (*WorkersResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WorkersResponse) GetWorkers() []*Worker {
@@ -2575,7 +2661,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2587,7 +2673,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2600,7 +2686,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Worker) GetId() string {
@@ -2824,7 +2910,7 @@ type SetIntentRequest struct {
 
 func (x *SetIntentRequest) Reset() {
 	*x = SetIntentRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2836,7 +2922,7 @@ func (x *SetIntentRequest) String() string {
 func (*SetIntentRequest) ProtoMessage() {}
 
 func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2849,7 +2935,7 @@ func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentRequest.ProtoReflect.Descriptor instead.
 func (*SetIntentRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SetIntentRequest) GetWorker() string {
@@ -2924,7 +3010,7 @@ type SetIntentResponse struct {
 
 func (x *SetIntentResponse) Reset() {
 	*x = SetIntentResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2936,7 +3022,7 @@ func (x *SetIntentResponse) String() string {
 func (*SetIntentResponse) ProtoMessage() {}
 
 func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2949,7 +3035,7 @@ func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentResponse.ProtoReflect.Descriptor instead.
 func (*SetIntentResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SetIntentResponse) GetWorker() *Worker {
@@ -2967,7 +3053,7 @@ type PoolsRequest struct {
 
 func (x *PoolsRequest) Reset() {
 	*x = PoolsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2979,7 +3065,7 @@ func (x *PoolsRequest) String() string {
 func (*PoolsRequest) ProtoMessage() {}
 
 func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2992,7 +3078,7 @@ func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsRequest.ProtoReflect.Descriptor instead.
 func (*PoolsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
 }
 
 type PoolsResponse struct {
@@ -3004,7 +3090,7 @@ type PoolsResponse struct {
 
 func (x *PoolsResponse) Reset() {
 	*x = PoolsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3016,7 +3102,7 @@ func (x *PoolsResponse) String() string {
 func (*PoolsResponse) ProtoMessage() {}
 
 func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3029,7 +3115,7 @@ func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsResponse.ProtoReflect.Descriptor instead.
 func (*PoolsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PoolsResponse) GetPools() []*Pool {
@@ -3053,7 +3139,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3065,7 +3151,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3078,7 +3164,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Pool) GetId() string {
@@ -3142,7 +3228,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3154,7 +3240,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3167,7 +3253,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Brake) GetPool() string {
@@ -3245,7 +3331,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3257,7 +3343,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3270,7 +3356,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -3310,7 +3396,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3322,7 +3408,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3335,7 +3421,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -3353,7 +3439,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3365,7 +3451,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3378,7 +3464,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
 }
 
 type OverviewResponse struct {
@@ -3393,7 +3479,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3405,7 +3491,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3418,7 +3504,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -3464,7 +3550,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3476,7 +3562,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3489,7 +3575,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Member) GetId() string {
@@ -3545,7 +3631,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3557,7 +3643,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3570,7 +3656,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -3603,7 +3689,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3615,7 +3701,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3628,7 +3714,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -3646,7 +3732,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3658,7 +3744,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3671,7 +3757,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
 }
 
 type InfoRequest struct {
@@ -3682,7 +3768,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3694,7 +3780,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3707,7 +3793,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
 }
 
 type InfoResponse struct {
@@ -3737,7 +3823,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3749,7 +3835,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3762,7 +3848,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -3912,7 +3998,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3924,7 +4010,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3937,7 +4023,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -3993,7 +4079,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4005,7 +4091,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4018,7 +4104,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -4168,7 +4254,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\n" +
 	"never_fits\x18\x01 \x01(\bR\tneverFits\x12*\n" +
 	"\areasons\x18\x02 \x03(\v2\x10.berth.v1.ReasonR\areasons\x12\x0e\n" +
-	"\x02at\x18\x03 \x01(\x03R\x02at\"\xfb\x05\n" +
+	"\x02at\x18\x03 \x01(\x03R\x02at\"\xa6\x06\n" +
 	"\x06Status\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x16\n" +
@@ -4193,7 +4279,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\averdict\x18\x12 \x01(\v2\x11.berth.v1.VerdictR\averdict\x12\x1a\n" +
 	"\brevision\x18\x13 \x01(\x03R\brevision\x12\x1f\n" +
 	"\vreplaced_by\x18\x14 \x01(\tR\n" +
-	"replacedBy\"l\n" +
+	"replacedBy\x12)\n" +
+	"\x10changed_revision\x18\x15 \x01(\x03R\x0fchangedRevision\"l\n" +
 	"\x0eFieldViolation\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x18\n" +
@@ -4234,11 +4321,17 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"d\n" +
 	"\fListResponse\x12,\n" +
 	"\bstatuses\x18\x01 \x03(\v2\x10.berth.v1.StatusR\bstatuses\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"8\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"e\n" +
 	"\fWatchRequest\x12(\n" +
-	"\x06filter\x18\x01 \x01(\v2\x10.berth.v1.FilterR\x06filter\"9\n" +
+	"\x06filter\x18\x01 \x01(\v2\x10.berth.v1.FilterR\x06filter\x12+\n" +
+	"\x04from\x18\x02 \x01(\v2\x17.berth.v1.WatchPositionR\x04from\"W\n" +
+	"\rWatchPosition\x12\x14\n" +
+	"\x05store\x18\x01 \x01(\tR\x05store\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x03R\brevision\x12\x14\n" +
+	"\x05after\x18\x03 \x01(\tR\x05after\"n\n" +
 	"\rWatchResponse\x12(\n" +
-	"\x06status\x18\x01 \x01(\v2\x10.berth.v1.StatusR\x06status\"9\n" +
+	"\x06status\x18\x01 \x01(\v2\x10.berth.v1.StatusR\x06status\x123\n" +
+	"\bposition\x18\x02 \x01(\v2\x17.berth.v1.WatchPositionR\bposition\"9\n" +
 	"\rCancelRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\":\n" +
@@ -4439,7 +4532,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -4469,72 +4562,73 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*ListRequest)(nil),           // 25: berth.v1.ListRequest
 	(*ListResponse)(nil),          // 26: berth.v1.ListResponse
 	(*WatchRequest)(nil),          // 27: berth.v1.WatchRequest
-	(*WatchResponse)(nil),         // 28: berth.v1.WatchResponse
-	(*CancelRequest)(nil),         // 29: berth.v1.CancelRequest
-	(*CancelResponse)(nil),        // 30: berth.v1.CancelResponse
-	(*LogsRequest)(nil),           // 31: berth.v1.LogsRequest
-	(*LogsResponse)(nil),          // 32: berth.v1.LogsResponse
-	(*ExplainRequest)(nil),        // 33: berth.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 34: berth.v1.ExplainResponse
-	(*WorkersRequest)(nil),        // 35: berth.v1.WorkersRequest
-	(*WorkersResponse)(nil),       // 36: berth.v1.WorkersResponse
-	(*Worker)(nil),                // 37: berth.v1.Worker
-	(*SetIntentRequest)(nil),      // 38: berth.v1.SetIntentRequest
-	(*SetIntentResponse)(nil),     // 39: berth.v1.SetIntentResponse
-	(*PoolsRequest)(nil),          // 40: berth.v1.PoolsRequest
-	(*PoolsResponse)(nil),         // 41: berth.v1.PoolsResponse
-	(*Pool)(nil),                  // 42: berth.v1.Pool
-	(*Brake)(nil),                 // 43: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 44: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 45: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 46: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 47: berth.v1.OverviewResponse
-	(*Member)(nil),                // 48: berth.v1.Member
-	(*PoolOverview)(nil),          // 49: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 50: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 51: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 52: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 53: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 54: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 55: berth.v1.ReadLogResponse
-	nil,                           // 56: berth.v1.Request.EnvEntry
-	nil,                           // 57: berth.v1.Request.LabelsEntry
-	nil,                           // 58: berth.v1.Demand.CustomEntry
-	nil,                           // 59: berth.v1.Capacity.CustomEntry
-	nil,                           // 60: berth.v1.Share.CustomEntry
-	nil,                           // 61: berth.v1.Filter.LabelsEntry
-	nil,                           // 62: berth.v1.Worker.LabelsEntry
-	nil,                           // 63: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 64: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 65: google.protobuf.Timestamp
+	(*WatchPosition)(nil),         // 28: berth.v1.WatchPosition
+	(*WatchResponse)(nil),         // 29: berth.v1.WatchResponse
+	(*CancelRequest)(nil),         // 30: berth.v1.CancelRequest
+	(*CancelResponse)(nil),        // 31: berth.v1.CancelResponse
+	(*LogsRequest)(nil),           // 32: berth.v1.LogsRequest
+	(*LogsResponse)(nil),          // 33: berth.v1.LogsResponse
+	(*ExplainRequest)(nil),        // 34: berth.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 35: berth.v1.ExplainResponse
+	(*WorkersRequest)(nil),        // 36: berth.v1.WorkersRequest
+	(*WorkersResponse)(nil),       // 37: berth.v1.WorkersResponse
+	(*Worker)(nil),                // 38: berth.v1.Worker
+	(*SetIntentRequest)(nil),      // 39: berth.v1.SetIntentRequest
+	(*SetIntentResponse)(nil),     // 40: berth.v1.SetIntentResponse
+	(*PoolsRequest)(nil),          // 41: berth.v1.PoolsRequest
+	(*PoolsResponse)(nil),         // 42: berth.v1.PoolsResponse
+	(*Pool)(nil),                  // 43: berth.v1.Pool
+	(*Brake)(nil),                 // 44: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 45: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 46: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 47: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 48: berth.v1.OverviewResponse
+	(*Member)(nil),                // 49: berth.v1.Member
+	(*PoolOverview)(nil),          // 50: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 51: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 52: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 53: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 54: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 55: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 56: berth.v1.ReadLogResponse
+	nil,                           // 57: berth.v1.Request.EnvEntry
+	nil,                           // 58: berth.v1.Request.LabelsEntry
+	nil,                           // 59: berth.v1.Demand.CustomEntry
+	nil,                           // 60: berth.v1.Capacity.CustomEntry
+	nil,                           // 61: berth.v1.Share.CustomEntry
+	nil,                           // 62: berth.v1.Filter.LabelsEntry
+	nil,                           // 63: berth.v1.Worker.LabelsEntry
+	nil,                           // 64: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 65: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 66: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	56, // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	57, // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,  // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,  // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	57, // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	58, // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	5,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	6,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
-	58, // 6: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	59, // 6: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,  // 7: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,  // 8: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
-	59, // 9: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	60, // 9: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	8,  // 10: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	9,  // 11: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	60, // 12: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	61, // 12: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	11, // 13: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	65, // 14: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	65, // 15: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	66, // 14: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	66, // 15: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
 	14, // 16: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
 	10, // 17: berth.v1.Status.share:type_name -> berth.v1.Share
 	12, // 18: berth.v1.Status.exit:type_name -> berth.v1.Exit
 	13, // 19: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
 	0,  // 20: berth.v1.Status.spec:type_name -> berth.v1.Request
-	65, // 21: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	65, // 22: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	65, // 23: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	65, // 24: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	65, // 25: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	66, // 21: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	66, // 22: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	66, // 23: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	66, // 24: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	66, // 25: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
 	15, // 26: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
 	0,  // 27: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
 	20, // 28: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
@@ -4542,75 +4636,77 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	21, // 30: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
 	17, // 31: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
 	16, // 32: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	61, // 33: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	62, // 33: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
 	24, // 34: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
 	16, // 35: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
 	24, // 36: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
-	16, // 37: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
-	16, // 38: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
-	16, // 39: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
-	15, // 40: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	43, // 41: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
-	37, // 42: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	62, // 43: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	7,  // 44: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	10, // 45: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	10, // 46: berth.v1.Worker.held:type_name -> berth.v1.Share
-	65, // 47: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	65, // 48: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	65, // 49: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	65, // 50: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	65, // 51: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
-	37, // 52: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	42, // 53: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	65, // 54: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	65, // 55: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	43, // 56: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	53, // 57: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	48, // 58: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	49, // 59: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	43, // 60: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	65, // 61: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	42, // 62: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	63, // 63: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	64, // 64: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	42, // 65: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	65, // 66: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	18, // 67: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	22, // 68: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	25, // 69: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	27, // 70: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	29, // 71: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	31, // 72: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	33, // 73: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	35, // 74: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	38, // 75: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	40, // 76: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	50, // 77: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	44, // 78: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	46, // 79: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	52, // 80: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	54, // 81: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	19, // 82: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	23, // 83: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	26, // 84: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	28, // 85: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	30, // 86: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	32, // 87: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	34, // 88: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	36, // 89: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	39, // 90: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	41, // 91: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	51, // 92: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	45, // 93: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	47, // 94: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	53, // 95: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	55, // 96: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	82, // [82:97] is the sub-list for method output_type
-	67, // [67:82] is the sub-list for method input_type
-	67, // [67:67] is the sub-list for extension type_name
-	67, // [67:67] is the sub-list for extension extendee
-	0,  // [0:67] is the sub-list for field type_name
+	28, // 37: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
+	16, // 38: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
+	28, // 39: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
+	16, // 40: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
+	16, // 41: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
+	15, // 42: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
+	44, // 43: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	38, // 44: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	63, // 45: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	7,  // 46: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	10, // 47: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	10, // 48: berth.v1.Worker.held:type_name -> berth.v1.Share
+	66, // 49: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	66, // 50: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	66, // 51: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	66, // 52: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	66, // 53: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	38, // 54: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	43, // 55: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	66, // 56: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	66, // 57: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	44, // 58: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	54, // 59: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	49, // 60: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	50, // 61: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	44, // 62: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	66, // 63: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	43, // 64: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	64, // 65: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	65, // 66: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	43, // 67: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	66, // 68: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	18, // 69: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	22, // 70: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	25, // 71: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	27, // 72: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	30, // 73: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	32, // 74: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	34, // 75: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	36, // 76: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	39, // 77: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	41, // 78: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	51, // 79: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	45, // 80: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	47, // 81: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	53, // 82: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	55, // 83: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	19, // 84: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	23, // 85: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	26, // 86: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	29, // 87: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	31, // 88: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	33, // 89: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	35, // 90: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	37, // 91: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	40, // 92: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	42, // 93: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	52, // 94: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	46, // 95: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	48, // 96: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	54, // 97: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	56, // 98: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	84, // [84:99] is the sub-list for method output_type
+	69, // [69:84] is the sub-list for method input_type
+	69, // [69:69] is the sub-list for extension type_name
+	69, // [69:69] is the sub-list for extension extendee
+	0,  // [0:69] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -4624,7 +4720,7 @@ func file_berth_v1_berth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   65,
+			NumMessages:   66,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

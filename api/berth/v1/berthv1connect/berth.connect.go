@@ -84,7 +84,8 @@ type BerthServiceClient interface {
 	Get(context.Context, *v1.GetRequest) (*v1.GetResponse, error)
 	// List is one page, ordered by id.
 	List(context.Context, *v1.ListRequest) (*v1.ListResponse, error)
-	// Watch tells the requests that match as they are now, then each change.
+	// Watch tells the requests that match as they are now, then each change. A watch
+	// that broke may go on at another daemon, from its last position.
 	Watch(context.Context, *v1.WatchRequest) (*connect.ServerStreamForClient[v1.WatchResponse], error)
 	Cancel(context.Context, *v1.CancelRequest) (*v1.CancelResponse, error)
 	// Logs is the output of a request, read from its worker.
@@ -353,7 +354,8 @@ type BerthServiceHandler interface {
 	Get(context.Context, *v1.GetRequest) (*v1.GetResponse, error)
 	// List is one page, ordered by id.
 	List(context.Context, *v1.ListRequest) (*v1.ListResponse, error)
-	// Watch tells the requests that match as they are now, then each change.
+	// Watch tells the requests that match as they are now, then each change. A watch
+	// that broke may go on at another daemon, from its last position.
 	Watch(context.Context, *v1.WatchRequest, *connect.ServerStream[v1.WatchResponse]) error
 	Cancel(context.Context, *v1.CancelRequest) (*v1.CancelResponse, error)
 	// Logs is the output of a request, read from its worker.

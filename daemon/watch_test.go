@@ -1,0 +1,82 @@
+package daemon_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/worker"
+)
+
+// watchUntil is what a watch from a position tells until enough holds, and how far
+// it has come.
+func watchUntil(t *testing.T, d *daemon.Daemon, from daemon.Position, enough func(*daemon.Status, daemon.Position) bool) (ids []berth.RequestID, at daemon.Position) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	done := errors.New("enough")
+	err := d.WatchFrom(ctx, daemon.Filter{}, from, func(s *daemon.Status, now daemon.Position) error {
+		if at = now; s != nil {
+			ids = append(ids, s.ID)
+		}
+		if enough(s, now) {
+			return done
+		}
+		return nil
+	})
+	if !errors.Is(err, done) {
+		t.Fatalf("watch: %v", err)
+	}
+	return ids, at
+}
+
+// stands: the requests as they are, or what a watch had missed, have been told.
+func stands(from daemon.Position) func(*daemon.Status, daemon.Position) bool {
+	return func(s *daemon.Status, at daemon.Position) bool { return s == nil && at.After == "" && at != from }
+}
+
+// What was submitted and has ended while no watch stood is told to one that goes on,
+// and what it was told before is not.
+func TestWatchFrom(t *testing.T) {
+	d, store := start(t)
+	hollow(t, store, worker.HollowOptions{Count: 1, RunFor: time.Millisecond})
+	run := func(ids ...string) {
+		for _, id := range ids {
+			res, err := d.Submit(t.Context(), []berth.Request{request(id)})
+			if err != nil || res[0].Err != nil {
+				t.Fatalf("submit %s: %v %+v", id, err, res)
+			}
+			for ended := await(t, d, berth.RequestID(id)); ; { // until the watch has told the daemon, too
+				in, err := d.Info(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if in.Revision >= ended.Changed {
+					break
+				}
+			}
+		}
+	}
+	run("before")
+	told, at := watchUntil(t, d, daemon.Position{}, stands(daemon.Position{}))
+	if len(told) > 0 {
+		t.Errorf("told %v, which has ended", told)
+	}
+	run("b", "a")
+	if told, _ = watchUntil(t, d, at, stands(at)); !slices.Equal(told, []berth.RequestID{"a", "b"}) {
+		t.Errorf("told %v, want what has ended meanwhile", told)
+	}
+	// Before it had come to b: what is as it is there ended long ago, and of a the end is told.
+	at.After = "a"
+	if told, _ = watchUntil(t, d, at, stands(at)); !slices.Equal(told, []berth.RequestID{"a"}) {
+		t.Errorf("told %v, want the end of what was told before", told)
+	}
+	at.Store++
+	if err := d.WatchFrom(t.Context(), daemon.Filter{}, at, nil); !errors.Is(err, daemon.ErrReplaced) {
+		t.Errorf("from a position of another store: %v", err)
+	}
+}
