@@ -5,8 +5,10 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 )
@@ -20,12 +22,12 @@ func (c *Client) Watch(ctx context.Context, f *berthv1.Filter, fn func(*berthv1.
 	begin := func(ctx context.Context, rpc service) (*connect.ServerStreamForClient[berthv1.WatchResponse], error) {
 		return rpc.Watch(ctx, &berthv1.WatchRequest{Filter: f, From: w.at})
 	}
-	take := func(m *berthv1.WatchResponse) error {
-		w.moved(m.GetPosition())
+	take := func(m *berthv1.WatchResponse) (fresh bool, err error) {
+		fresh = w.moved(m.GetPosition())
 		if s := m.GetStatus(); s != nil && w.news(s) {
-			return fn(s)
+			return true, fn(s)
 		}
-		return nil
+		return fresh, nil
 	}
 	return stream[berthv1.WatchResponse]{begin, take, w.broke, []connect.Code{connect.CodeCanceled, connect.CodeUnavailable, connect.CodeDeadlineExceeded}}.run(ctx, c)
 }
@@ -39,14 +41,16 @@ type watch struct {
 
 func (w *watch) broke() { w.again = maps.Clone(w.told) }
 
-func (w *watch) moved(at *berthv1.WatchPosition) {
-	if at == nil {
-		return
+// moved says whether a position is news.
+func (w *watch) moved(at *berthv1.WatchPosition) bool {
+	if at == nil || proto.Equal(at, w.at) {
+		return false
 	}
 	if at.GetRevision() > w.at.GetRevision() {
 		maps.DeleteFunc(w.told, func(_ string, changed int64) bool { return changed <= at.GetRevision() })
 	}
 	w.at = at
+	return true
 }
 
 // news says whether a status was not told before the stream broke. A daemon that is
@@ -77,11 +81,11 @@ func (c *Client) Logs(ctx context.Context, req *berthv1.LogsRequest, fn func(*be
 	begin := func(ctx context.Context, rpc service) (*connect.ServerStreamForClient[berthv1.LogsResponse], error) {
 		return rpc.Logs(ctx, l.req)
 	}
-	take := func(m *berthv1.LogsResponse) error {
+	take := func(m *berthv1.LogsResponse) (fresh bool, err error) {
 		if l.rest(m) {
-			return fn(m)
+			return true, fn(m)
 		}
-		return nil
+		return false, nil
 	}
 	// Unavailable is the worker's output, and so it is everywhere.
 	return stream[berthv1.LogsResponse]{begin, take, l.broke, []connect.Code{connect.CodeCanceled}}.run(ctx, c)
@@ -162,13 +166,17 @@ func codeOf(ctx context.Context) connect.Code {
 // stream is a call that tells more than one thing.
 type stream[T any] struct {
 	begin func(context.Context, service) (*connect.ServerStreamForClient[T], error)
-	take  func(*T) error
+	take  func(*T) (fresh bool, err error)
 	broke func()         // told before another is begun in the place of one that broke
 	ends  []connect.Code // by which a daemon says that another may go on
 }
 
-// run begins the stream anew where it breaks. One that brought something renews the
-// patience with those that do not.
+// stoodFor is how long a stream stands that was worth its beginning though it brought
+// nothing.
+const stoodFor = time.Minute
+
+// run begins the stream anew where it breaks. One that brought something new, or
+// stood for long, renews the patience with those that do not.
 func (s stream[T]) run(ctx context.Context, c *Client) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -177,8 +185,8 @@ func (s stream[T]) run(ctx context.Context, c *Client) error {
 		if err != nil {
 			return err
 		}
-		at := c.current.Load()
-		heard, err := s.read(one)
+		at, began := c.current.Load(), time.Now()
+		fresh, err := s.read(one)
 		if fe, ok := errors.AsType[*takeError](err); ok {
 			return fe.err
 		}
@@ -186,7 +194,7 @@ func (s stream[T]) run(ctx context.Context, c *Client) error {
 			return c.explain(err)
 		}
 		c.leave(at)
-		if heard {
+		if fresh || time.Since(began) > stoodFor {
 			r = c.retry()
 		}
 		if !r.more(ctx) {
@@ -200,13 +208,13 @@ type takeError struct{ err error }
 
 func (e *takeError) Error() string { return e.err.Error() }
 
-func (s stream[T]) read(one *connect.ServerStreamForClient[T]) (heard bool, err error) {
+func (s stream[T]) read(one *connect.ServerStreamForClient[T]) (fresh bool, err error) {
 	defer func() { _ = one.Close() }() // its error is Err's
 	for one.Receive() {
-		heard = true
-		if err := s.take(one.Msg()); err != nil {
-			return heard, &takeError{err}
+		news, err := s.take(one.Msg())
+		if fresh = fresh || news; err != nil {
+			return fresh, &takeError{err}
 		}
 	}
-	return heard, one.Err()
+	return fresh, one.Err()
 }

@@ -112,6 +112,17 @@ func TestClient_WatchEnds(t *testing.T) {
 	}
 }
 
+// Daemons that begin a watch and bring nothing new are not asked for ever.
+func TestClient_WatchGivesUp(t *testing.T) {
+	away := connect.NewError(connect.CodeUnavailable, errors.New("the store is away"))
+	first := &teller{end: away, watched: []*berthv1.WatchResponse{told("a", "PENDING", 12, 10)}}
+	second := &teller{end: away, watched: []*berthv1.WatchResponse{told("", "", 0, 10), told("a", "PENDING", 12, 10)}}
+	err := clientOf(t, first, second).Watch(t.Context(), nil, func(*berthv1.Status) error { return nil })
+	if ce, ok := errors.AsType[*client.CallError](err); !ok || ce.Code != client.CodeUnavailable {
+		t.Errorf("got %v, want the daemons' word", err)
+	}
+}
+
 // Output that breaks off goes on where it was.
 func TestClient_LogsGoOn(t *testing.T) {
 	out := func(stream string, attempt, offset int64, data string) *berthv1.LogsResponse {

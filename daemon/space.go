@@ -22,7 +22,8 @@ const (
 	keepRefusing   = 0     // while submissions are refused: what was deleted last may be the largest
 	pressedAt      = 40
 	fullAt         = 60
-	defragBytesSec = 50 << 20 // slower than what disks do, so that the estimate is safe
+	defragmentIn   = 30 * time.Second // all members, one after the other
+	defragBytesSec = 50 << 20         // slower than what disks do, so that the estimate is safe
 )
 
 // keepSpace watches how full the store is, compacts its history, and, when it is
@@ -50,8 +51,8 @@ func (d *Daemon) keepSpace(ctx context.Context) error {
 }
 
 // tidy looks once, and says whether it compacted.
-func (d *Daemon) tidy(ctx context.Context, mayCompact bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, finishIn)
+func (d *Daemon) tidy(run context.Context, mayCompact bool) bool {
+	ctx, cancel := context.WithTimeout(run, finishIn)
 	defer cancel()
 	space, err := d.store.Space(ctx)
 	if err != nil {
@@ -69,7 +70,7 @@ func (d *Daemon) tidy(ctx context.Context, mayCompact bool) bool {
 		}
 	}
 	if space.RefusesSubmissions() {
-		d.defragment(ctx, space)
+		d.defragment(run, space)
 	}
 	return now || mayCompact
 }
@@ -100,6 +101,8 @@ func (d *Daemon) defragment(ctx context.Context, s etcdstore.Space) {
 		}
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, defragmentIn)
+	defer cancel()
 	if err := d.store.Defragment(ctx); err != nil {
 		d.opts.Log.Warn("defragmentation failed", zap.Error(err))
 		return
