@@ -175,7 +175,7 @@ func (c *checker) over(r *container) {
 	if c.running[r.key.id] == r {
 		delete(c.running, r.key.id)
 	}
-	if late := r.m.clock.Now() - (r.deadline.Kill + r.keep); late > 100*time.Millisecond {
+	if late := r.m.clock.Now() - r.life.Deadline().Kill; late > 100*time.Millisecond {
 		c.fail("machine", fmt.Sprintf("attempt %d of %s ran %s beyond its deadline on %s", r.key.n, r.key.id, late, r.m.name), string(r.key.id), r.m.name)
 	}
 }

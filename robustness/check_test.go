@@ -46,8 +46,9 @@ func TestChecker_SeesWhatRuns(t *testing.T) {
 		}},
 		{name: "beyond its deadline", want: "beyond its deadline", do: func(c *checker, w1, _ *machine) {
 			fenced(c, "w1")
-			r := newContainer(w1, spec)
-			r.deadline.Kill = w1.clock.Now() - time.Second
+			late := spec
+			late.Deadline.Kill = w1.clock.Now() - time.Second
+			r := newContainer(w1, late)
 			c.began(r)
 			c.over(r)
 		}},

@@ -7,28 +7,28 @@ import (
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/worker"
+	"github.com/berthd/berth/worker/shim"
 )
 
 // container is one attempt that was begun on a machine, and its shim.
 type container struct {
-	m        *machine
-	key      attempt
-	epoch    berth.Epoch
-	deadline worker.Deadline
-	stopIn   time.Duration // of the request
-	keep     time.Duration
-	begun    time.Time // by the wall clock
+	m      *machine
+	key    attempt
+	epoch  berth.Epoch
+	life   shim.Lifetime
+	given  worker.Deadline // of the lease that fenced the start
+	stopIn time.Duration   // of the request
+	keep   time.Duration
+	begun  time.Time     // by the wall clock
+	armed  time.Duration // by the machine's clock, when the shim looks next; 0: not
 
-	runFor   time.Duration
-	code     int64
-	obeysIn  time.Duration // SIGTERM; below 0: never
-	running  bool
-	ended    bool
-	signaled bool // SIGTERM was sent
-	why      berth.ExitKind
-	killAt   time.Duration // true time, of the nearest kill; 0: none
-	exit     berth.Exit
-	handles  []*handle
+	runFor  time.Duration
+	code    int64
+	obeysIn time.Duration // SIGTERM; below 0: never
+	running bool
+	ended   bool
+	exit    berth.Exit
+	handles []*handle
 }
 
 // Variables of a request that tell its container what to do.
@@ -49,9 +49,10 @@ func number(env map[string]string, name string) int64 {
 
 func newContainer(m *machine, s worker.Spec) *container {
 	return &container{
-		m: m, key: attempt{s.Request, s.Attempt}, epoch: s.Epoch, deadline: s.Deadline, stopIn: s.StopTimeout, keep: s.Keep,
+		m: m, key: attempt{s.Request, s.Attempt}, epoch: s.Epoch, stopIn: s.StopTimeout, keep: s.Keep,
+		life: shim.NewLifetime(shim.Deadline(s.Deadline), s.Keep), given: s.Deadline,
 		runFor: time.Duration(number(s.Env, envRun)) * time.Millisecond, code: number(s.Env, envCode),
-		obeysIn: time.Duration(number(s.Env, envObeys)) * time.Millisecond, why: berth.ExitSignaled,
+		obeysIn: time.Duration(number(s.Env, envObeys)) * time.Millisecond,
 	}
 }
 
@@ -61,7 +62,7 @@ func (c *container) exec() {
 	if c.ended {
 		return // the next agent has found its start and no container
 	}
-	if c.m.clock.Now() >= c.deadline.Kill {
+	if c.m.clock.Now() >= c.given.Kill {
 		c.ended = true
 		c.exit = berth.Exit{Kind: berth.ExitDeadline, Message: "too late to start", At: c.m.wall().UTC()}
 		return
@@ -69,57 +70,51 @@ func (c *container) exec() {
 	c.running, c.begun = true, c.m.wall().UTC()
 	c.m.w.check.began(c)
 	c.m.w.after(c.runFor, nil, func() { c.finish(berth.Exit{Kind: berth.ExitExited, Code: c.code}) })
-	c.arm()
+	c.act()
 }
 
-// arm has the shim look when its deadline comes; where that has moved on by then,
-// it looks again.
-func (c *container) arm() {
-	c.watch(func() time.Duration { return c.deadline.Stop }, func() { c.term(berth.ExitDeadline) })
-	c.watch(func() time.Duration { return c.deadline.Kill }, func() { c.kill(berth.ExitDeadline, 0) })
-}
-
-func (c *container) watch(moment func() time.Duration, due func()) {
-	at := moment()
-	c.m.w.after(c.m.clock.left(at+c.keep), nil, func() {
-		switch {
-		case !c.running:
-		case moment() > at:
-			c.watch(moment, due)
-		default:
-			due()
-		}
-	})
-}
-
-// renew moves the deadline, never back.
-func (c *container) renew(d worker.Deadline) {
-	if !c.running || d.Kill <= c.deadline.Kill {
+// act is the shim's: it does what is due, and looks again at the next moment at
+// which something is; where that has moved on by then, it finds nothing to do.
+func (c *container) act() {
+	if !c.running {
 		return
 	}
-	c.deadline = d
-}
-
-// term sends SIGTERM.
-func (c *container) term(why berth.ExitKind) {
-	if !c.running || c.signaled {
+	now := c.m.clock.Now()
+	ask, kill := c.life.Act(now)
+	if ask && c.obeysIn >= 0 {
+		c.m.w.after(c.obeysIn, nil, func() { c.finish(c.killedBy(15, "SIGTERM")) })
+	}
+	if kill {
+		dies := time.Duration(c.m.w.rng.Int64N(int64(50 * time.Millisecond)))
+		c.m.w.after(dies, nil, func() { c.finish(c.killedBy(9, "SIGKILL")) })
 		return
 	}
-	c.signaled, c.why = true, why
-	if c.obeysIn >= 0 {
-		c.m.w.after(c.obeysIn, nil, func() { c.finish(berth.Exit{Kind: c.why, Code: 128 + 15, Signal: "SIGTERM"}) })
+	if due := c.life.Due(); due > 0 && (c.armed == 0 || due < c.armed) {
+		c.armed = due
+		c.m.w.after(c.m.clock.left(due), nil, func() {
+			if c.armed == due {
+				c.armed = 0
+			}
+			c.act()
+		})
 	}
 }
 
-// kill sends SIGKILL after grace; a nearer one wins.
-func (c *container) kill(why berth.ExitKind, grace time.Duration) {
-	at := c.m.w.now() + grace
-	if !c.running || c.killAt != 0 && c.killAt <= at {
-		return
+// killedBy is the exit by a signal.
+func (c *container) killedBy(number int64, name string) berth.Exit {
+	kind := berth.ExitSignaled
+	if c.life.Overdue() {
+		kind = berth.ExitDeadline
 	}
-	c.killAt, c.why = at, why
-	dies := time.Duration(c.m.w.rng.Int64N(int64(50 * time.Millisecond)))
-	c.m.w.after(grace+dies, nil, func() { c.finish(berth.Exit{Kind: c.why, Code: 128 + 9, Signal: "SIGKILL"}) })
+	return berth.Exit{Kind: kind, Code: 128 + number, Signal: name}
+}
+
+// told has the shim take an order.
+func (c *container) told(order func(now time.Duration)) {
+	if c.running {
+		order(c.m.clock.Now())
+		c.act()
+	}
 }
 
 // finish is the container's own end; who holds it hears of it.
@@ -179,13 +174,12 @@ func (h *handle) Exit() berth.Exit      { return h.exit }
 
 func (h *handle) Stop(grace time.Duration) {
 	tell(h.p, "stop", h.name(), func() {
-		h.c.term(berth.ExitSignaled)
-		h.c.kill(h.c.why, grace)
+		h.c.told(func(now time.Duration) { h.c.life.Stop(now, grace) })
 	})
 }
 
 func (h *handle) Kill() {
-	tell(h.p, "kill", h.name(), func() { h.c.kill(berth.ExitSignaled, 0) })
+	tell(h.p, "kill", h.name(), func() { h.c.told(h.c.life.Kill) })
 }
 
 func (h *handle) name() string { return fmt.Sprintf("%s/%d", h.c.key.id, h.c.key.n) }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/worker"
+	"github.com/berthd/berth/worker/shim"
 )
 
 // simRuntime is a worker.Runtime on a simulated machine, held by one process.
@@ -73,7 +75,7 @@ func (r simRuntime) Renew(epoch berth.Epoch, d worker.Deadline) {
 	tell(r.p, "renew", fmt.Sprint(epoch, d.Kill), func() {
 		for _, k := range r.p.on.attempts() {
 			if c := r.p.on.containers[k]; c.epoch == epoch {
-				c.renew(d)
+				c.told(func(time.Duration) { c.life.Renew(shim.Deadline(d)) })
 			}
 		}
 	})

@@ -103,7 +103,7 @@ func (e *epoch) started(t *task, c Container, err error, given Deadline) {
 	}
 	t.startedAt = e.w.opts.Now().UTC()
 	e.supervise(t, c)
-	if e.deadline() != given {
+	if !e.over.Load() && e.deadline() != given {
 		e.w.opts.Runtime.Renew(e.number, e.deadline()) // it was too new for the last renewal
 	}
 	switch {

@@ -30,13 +30,10 @@ type supervisor struct {
 	main   chan unix.WaitStatus // written by reap; how the first process ended
 	childs chan struct{}        // closed by reap: no child is left
 
-	state    State
-	exit     *Exit         // of the first process, once it has ended
-	deadline Deadline      // with Keep
-	ordered  time.Duration // the kill of a stop order; 0: none
-	asked    bool          // SIGTERM was sent
-	overdue  bool          // and it was the deadline that said so
-	ending   chan struct{} // closed when the tree has ended; nil: not being killed
+	state  State
+	exit   *Exit // of the first process, once it has ended
+	life   Lifetime
+	ending chan struct{} // closed when the tree has ended; nil: not being killed
 }
 
 // lockFD is the lock that the agent has taken, agentFD its socket.
@@ -86,8 +83,8 @@ func (s *supervisor) start() error {
 	if s.alarm, err = newAlarm(); err != nil {
 		return err
 	}
-	s.renew(s.charge.Deadline)
-	if err := s.alarm.set(s.due()); err != nil {
+	s.life = NewLifetime(s.charge.Deadline, s.charge.Keep)
+	if err := s.alarm.set(s.life.Due()); err != nil {
 		return err
 	}
 	if err := errors.Join(reserve(runningFile), reserve(exitFile)); err != nil {
@@ -189,72 +186,38 @@ func (s *supervisor) part(l *link) {
 	_ = l.file.Close() // may be closed already
 }
 
-// renew moves the deadline on, never back. A container that was asked to end is
-// not called back.
-func (s *supervisor) renew(d Deadline) {
-	if s.asked || d.Kill == 0 {
-		return
-	}
-	if kill := d.Kill + s.charge.Keep; kill > s.deadline.Kill {
-		s.deadline = Deadline{Stop: d.Stop + s.charge.Keep, Kill: kill}
-	}
-}
-
 func (s *supervisor) obey(o Order) {
 	switch o.Op {
 	case OpRenew:
-		s.renew(o.Deadline)
+		s.life.Renew(o.Deadline)
 	case OpStop:
-		at := max(Boottime()+max(o.Grace, 0), 1)
-		if s.ordered == 0 || at < s.ordered {
-			s.ordered = at
-		}
-		s.ask()
+		s.life.Stop(Boottime(), o.Grace)
 	case OpKill:
-		s.kill()
+		s.life.Kill(Boottime())
 	}
 }
 
 // act does what is due, and sets the alarm for the next.
 func (s *supervisor) act() {
-	now := Boottime()
-	if s.deadline.Stop > 0 && now >= s.deadline.Stop {
-		s.overdue = s.overdue || !s.asked
-		s.ask()
+	ask, kill := s.life.Act(Boottime())
+	if ask {
+		s.killer.signal(unix.SIGTERM)
 	}
-	if s.ordered > 0 && now >= s.ordered || s.deadline.Kill > 0 && now >= s.deadline.Kill {
+	if kill {
 		s.kill()
+	}
+	if s.ending != nil {
 		return
 	}
-	if err := s.alarm.set(s.due()); err != nil {
-		s.overdue = true // it cannot be fenced any more
+	if err := s.alarm.set(s.life.Due()); err != nil {
+		s.life.overdue = true // it cannot be fenced any more
 		s.kill()
-	}
-}
-
-// due is the next moment at which act has something to do; 0: none.
-func (s *supervisor) due() time.Duration {
-	next := s.ordered
-	for _, at := range []time.Duration{s.deadline.Stop, s.deadline.Kill} {
-		done := s.asked && at == s.deadline.Stop
-		if at > 0 && !done && (next == 0 || at < next) {
-			next = at
-		}
-	}
-	return next
-}
-
-func (s *supervisor) ask() {
-	if !s.asked {
-		s.asked = true
-		s.killer.signal(unix.SIGTERM)
 	}
 }
 
 // kill ends the tree, beside run: that must go on to see the first process end.
 func (s *supervisor) kill() {
 	if s.ending == nil {
-		s.asked = true
 		ending := make(chan struct{})
 		s.ending = ending
 		go func() {
@@ -265,7 +228,7 @@ func (s *supervisor) kill() {
 }
 
 func (s *supervisor) exitOf(status unix.WaitStatus) *Exit {
-	e := &Exit{Version: Version, Deadline: s.overdue}
+	e := &Exit{Version: Version, Deadline: s.life.Overdue()}
 	if status.Signaled() {
 		e.Signal = status.Signal()
 	} else {

@@ -85,31 +85,6 @@ func TestWriteExit(t *testing.T) {
 	}
 }
 
-// The deadline only moves on, and not when the container was asked to end.
-func TestRenew(t *testing.T) {
-	s := &supervisor{charge: &Charge{Keep: 100}}
-	for _, c := range []struct {
-		d    Deadline
-		want Deadline
-	}{
-		{Deadline{}, Deadline{}},
-		{Deadline{Stop: 7, Kill: 9}, Deadline{Stop: 107, Kill: 109}},
-		{Deadline{Stop: 6, Kill: 8}, Deadline{Stop: 107, Kill: 109}},
-		{Deadline{Stop: 17, Kill: 19}, Deadline{Stop: 117, Kill: 119}},
-	} {
-		if s.renew(c.d); s.deadline != c.want {
-			t.Errorf("after %+v: %+v, want %+v", c.d, s.deadline, c.want)
-		}
-	}
-	if s.ordered = 50; s.due() != 50 {
-		t.Errorf("due at %d, want the order's 50", s.due())
-	}
-	s.asked, s.ordered = true, 0
-	if s.renew(Deadline{Stop: 27, Kill: 29}); s.deadline.Kill != 119 || s.due() != 119 {
-		t.Errorf("asked to end, and renewed: %+v, due at %d", s.deadline, s.due())
-	}
-}
-
 func TestHeld(t *testing.T) {
 	dir := t.TempDir()
 	if held, _, err := Held(dir); held || err != nil {
