@@ -74,10 +74,15 @@ func (r *Runtime) recorded() ([]attempt, error) {
 	return out, nil
 }
 
-// adopt returns nil for a directory of which nothing was ever forked.
+// adopt returns nil for a directory without a record of its start: nothing of it
+// is left then, and its allocation's end is that it may have run.
 func (r *Runtime) adopt(ctx context.Context, a attempt) (*worker.Adopted, error) {
 	c, start, err := r.known(a)
-	if err != nil || c == nil {
+	if errors.Is(err, errNoStart) {
+		if !errors.Is(err, fs.ErrNotExist) {
+			r.opts.Log.Error("the record of a start cannot be read; what runs of it is killed", zap.Stringer("container", a), zap.Error(err))
+		}
+		_, err = r.clear(ctx, a)
 		return nil, err
 	}
 	out := &worker.Adopted{
@@ -135,24 +140,28 @@ func (r *Runtime) answered(ctx context.Context, c *container) error {
 	return nil
 }
 
-// known is a container by its directory; nil: its start was not yet recorded, so
-// no shim was forked.
+// errNoStart is for a directory whose record of the start is missing or damaged.
+// No shim was forked, or the machine has lost its power; or another hand, or the
+// disk, has spoiled it while its container runs: only the lock tells.
+var errNoStart = errors.New("no record of the start")
+
+// known is a container by its directory. With errNoStart it is no more than what
+// its name tells: enough to end it, and not to keep it, for whose epoch it is, and
+// what it may be left by, is lost.
 func (r *Runtime) known(a attempt) (*container, shim.Start, error) {
 	r.mu.Lock()
 	c := r.live[a]
 	r.mu.Unlock()
 	start, err := shim.ReadStart(r.path(a))
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && c == nil:
-		return nil, start, os.RemoveAll(r.path(a))
-	case err != nil && c == nil:
-		// Of a machine that lost its power: nothing of it runs.
-		r.opts.Log.Warn("the record of a start cannot be read; taken for none", zap.Stringer("container", a), zap.Error(err))
-		return nil, start, os.RemoveAll(r.path(a))
-	case c != nil:
+	if c != nil {
 		return c, start, nil // our own, or found by a call that failed for another one
 	}
 	c = r.newContainer(a, berth.Epoch(start.Epoch), start.Keep)
+	if err != nil {
+		c.group = r.groups.group(a.String())
+		c.group.Mark = r.markFor(a)
+		return c, start, fmt.Errorf("%w: %w", errNoStart, err)
+	}
 	c.group = r.groupOf(a, start)
 	return c, start, nil
 }

@@ -414,6 +414,56 @@ func TestAdopt_ShimKilled(t *testing.T) {
 	}
 }
 
+// A record of a start that was spoiled while its container runs: whoever comes
+// next ends all of it before its directory goes. It once was taken for nothing, and
+// its request was told to have ended while it ran.
+func TestStartRecord_Spoiled(t *testing.T) {
+	spoil := map[string]func(string) error{
+		"truncated": func(p string) error { return os.Truncate(p, 0) },
+		"gone":      os.Remove,
+	}
+	look := map[string]func(*testing.T, *Runtime){
+		"adopted": func(t *testing.T, r *Runtime) {
+			if found, err := r.Adopt(t.Context()); err != nil || len(found) > 0 {
+				t.Errorf("found %+v, %v", found, err)
+			}
+		},
+		"left over": func(t *testing.T, r *Runtime) {
+			if names, err := r.Leftovers(t.Context()); err != nil || len(names) != 1 || names[0] != "r.1" {
+				t.Errorf("leftovers %v, %v", names, err)
+			}
+		},
+	}
+	for how, spoil := range spoil {
+		for next, look := range look {
+			for _, bare := range []string{"", "1"} {
+				t.Run(fmt.Sprintf("%s, %s, bare=%s", how, next, bare), func(t *testing.T) {
+					t.Setenv("BARE", bare)
+					dir := stateDir(t)
+					a := startAgent(t, dir)
+					a.order(agentOrder{Start: "r", Script: "(setsid sleep 1003 &); sleep 1004"})
+					if got := a.line(); got != "r <nil>" {
+						t.Fatal(got)
+					}
+					r, _ := mustRuntime(dir)
+					eventually(t, func() bool { return len(marked(r.mark)) >= 2 })
+					a.kill()
+					if err := spoil(filepath.Join(r.path(attempt{"r", 1}), "start.json")); err != nil {
+						t.Fatal(err)
+					}
+					look(t, r)
+					if left := marked(r.mark); len(left) > 0 {
+						t.Errorf("processes left: %v", left)
+					}
+					if all, err := r.recorded(); err != nil || len(all) > 0 {
+						t.Errorf("records left: %v, %v", all, err)
+					}
+				})
+			}
+		}
+	}
+}
+
 // What an agent left is stopped by the next one as if it were its own.
 func TestAdopt_Stop(t *testing.T) {
 	for _, bare := range []string{"", "1"} {

@@ -54,11 +54,8 @@ func compact(names []string) []string {
 // of it lived.
 func (r *Runtime) clear(ctx context.Context, a attempt) (string, error) {
 	c, _, err := r.known(a)
-	if err != nil {
+	if err != nil && !errors.Is(err, errNoStart) {
 		return "", err
-	}
-	if c == nil {
-		return "", nil
 	}
 	if _, err := shim.ReadExit(c.dir); err == nil {
 		return "", os.RemoveAll(c.dir) // its shim ends, or has ended
