@@ -1,6 +1,7 @@
 package robustness
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -28,6 +29,7 @@ type container struct {
 	running bool
 	ended   bool
 	exit    berth.Exit
+	why     string // it was dismissed
 	handles []*handle
 }
 
@@ -142,6 +144,7 @@ type handle struct {
 	done chan struct{} // closed by the controller
 	shut bool
 	exit berth.Exit // written before done is closed
+	why  string     // with it
 }
 
 func (c *container) handle(p *process) *handle {
@@ -156,7 +159,7 @@ func (c *container) handle(p *process) *handle {
 
 func (h *handle) finish() {
 	if !h.shut {
-		h.shut, h.exit = true, h.c.exit
+		h.shut, h.exit, h.why = true, h.c.exit, h.c.why
 		close(h.done)
 	}
 }
@@ -169,12 +172,15 @@ func (h *handle) abandon() {
 	}
 }
 
-func (h *handle) Done() <-chan struct{} { return h.done }
-func (h *handle) Exit() berth.Exit      { return h.exit }
+func (h *handle) Done() <-chan struct{}      { return h.done }
+func (h *handle) Exit() (berth.Exit, string) { return h.exit, h.why }
 
-func (h *handle) Stop(grace time.Duration) {
+func (h *handle) Stop(grace time.Duration, dismissed string) {
 	tell(h.p, "stop", h.name(), func() {
-		h.c.told(func(now time.Duration) { h.c.life.Stop(now, grace) })
+		h.c.told(func(now time.Duration) {
+			h.c.why = cmp.Or(h.c.why, dismissed)
+			h.c.life.Stop(now, grace)
+		})
 	})
 }
 

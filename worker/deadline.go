@@ -86,11 +86,13 @@ func (e *epoch) disconnect(now time.Duration) {
 		due := stop
 		switch {
 		case now >= kill:
+			t.dismissed, t.stopping = dismissedCutOff, true
+			t.container.Stop(0, t.dismissed)
 			t.container.Kill()
 			continue
 		case now >= stop:
-			t.dismissed, t.stopping = "the worker was cut off from the store", true
-			t.container.Stop(kill - now)
+			t.dismissed, t.stopping = dismissedCutOff, true
+			t.container.Stop(kill-now, t.dismissed)
 			due = kill
 		}
 		if next == 0 || due < next {
@@ -116,7 +118,7 @@ func (e *epoch) giveUp(why string, killAt time.Duration) {
 	}
 	for _, t := range e.inOrder() {
 		if t.phase == phaseRunning {
-			t.container.Stop(max(e.killAt-e.now(), 0))
+			t.container.Stop(max(e.killAt-e.now(), 0), dismissedGivenUp)
 		}
 	}
 	e.alarm.Set(e.killAt)

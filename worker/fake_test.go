@@ -113,14 +113,28 @@ type fakeContainer struct {
 	stops chan time.Duration
 	kills chan time.Duration // boottime
 	once  sync.Once
-	exit  berth.Exit
+	exit  berth.Exit // written before done is closed
+
+	mu        sync.Mutex // guards all below
+	dismissed string
 }
 
 func (c *fakeContainer) Done() <-chan struct{} { return c.done }
 
-func (c *fakeContainer) Exit() berth.Exit { return c.exit }
+func (c *fakeContainer) Exit() (berth.Exit, string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.exit, c.dismissed
+}
 
-func (c *fakeContainer) Stop(grace time.Duration) { c.stops <- grace }
+func (c *fakeContainer) Stop(grace time.Duration, dismissed string) {
+	c.mu.Lock()
+	if c.dismissed == "" {
+		c.dismissed = dismissed
+	}
+	c.mu.Unlock()
+	c.stops <- grace
+}
 
 func (c *fakeContainer) Kill() {
 	c.kills <- bootClock{}.Now()

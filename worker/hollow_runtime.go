@@ -88,9 +88,9 @@ type hollowContainer struct {
 
 func (c *hollowContainer) Done() <-chan struct{} { return c.done }
 
-func (c *hollowContainer) Exit() berth.Exit { return c.exit }
+func (c *hollowContainer) Exit() (berth.Exit, string) { return c.exit, "" }
 
-func (c *hollowContainer) Stop(time.Duration) {
+func (c *hollowContainer) Stop(time.Duration, string) {
 	c.end(berth.Exit{Kind: berth.ExitSignaled, Code: 128 + 15, Signal: "SIGTERM"})
 }
 

@@ -87,6 +87,39 @@ func TestRun_TakesUp(t *testing.T) {
 	}
 }
 
+// What an agent has stopped for its own end, or for the lease's, is to run
+// elsewhere, though it is killed before it has reported that. It once was reported
+// by the next agent as the request's own failure.
+func TestRun_DismissedByAFormerAgent(t *testing.T) {
+	s := newSite(t)
+	opts := s.testOptions("w1")
+	opts.TTL = 10 * time.Second
+	one, epoch, started := keepingAgent(t, s, opts, "before", "after", "own")
+	s.end(one)
+	byID := map[berth.RequestID]*fakeContainer{}
+	for _, c := range started {
+		byID[c.spec.Request] = c
+	}
+	asked := berth.Exit{Kind: berth.ExitSignaled, Code: 143, Signal: "SIGTERM"}
+	byID["before"].Stop(0, "its agent ended")
+	byID["before"].end(asked)
+	byID["after"].Stop(time.Minute, "its agent ended")
+	next := newFakeRuntime()
+	next.adopted = []Adopted{byID["after"].left(), byID["before"].left(), byID["own"].left()}
+	opts.Runtime = next
+	if again := s.run(opts).epoch(); again != epoch {
+		t.Fatalf("epoch %d after %d", again, epoch)
+	}
+	byID["after"].end(asked)
+	byID["own"].end(asked)
+	for id, dismissed := range map[berth.RequestID]bool{"before": true, "after": true, "own": false} {
+		got := s.await("w1", id, berth.StateExited)
+		if is := got.Stop != nil && got.Stop.Reason == berth.StopDrain && got.Stop.Message == "its agent ended"; is != dismissed {
+			t.Errorf("%s: reported with stop %+v, exit %+v", id, got.Stop, got.Exit)
+		}
+	}
+}
+
 // An epoch is not taken up after its lease, nor one that was given up, nor
 // another boot's; what is left of it is killed first.
 func TestRun_DoesNotTakeUp(t *testing.T) {

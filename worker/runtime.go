@@ -51,11 +51,14 @@ type Adopted struct {
 type Container interface {
 	// Done is closed by the runtime when nothing of the container is left.
 	Done() <-chan struct{}
-	// Exit is how it ended; only after Done.
-	Exit() berth.Exit
+	// Exit is how it ended, and what Stop was first told of why it is dismissed, by
+	// this agent or a former one; only after Done.
+	Exit() (exit berth.Exit, dismissed string)
 	// Stop asks it to end, and kills it after grace. It returns at once, and may
-	// be called again with a shorter grace.
-	Stop(grace time.Duration)
+	// be called again with a shorter grace. dismissed is why, where that is the
+	// worker's matter and not the request's, which is to run elsewhere; else empty.
+	// It is kept with the container: the agent may be killed before the end.
+	Stop(grace time.Duration, dismissed string)
 	// Kill ends it now. It returns at once.
 	Kill()
 }

@@ -108,7 +108,7 @@ func (e *epoch) started(t *task, c Container, err error, given Deadline) {
 	}
 	switch {
 	case e.over.Load():
-		c.Stop(max(e.killAt-e.now(), 0))
+		c.Stop(max(e.killAt-e.now(), 0), dismissedGivenUp)
 	case e.stopping:
 		e.dismiss(t)
 	}
@@ -122,7 +122,8 @@ func (e *epoch) supervise(t *task, c Container) {
 	go func() {
 		select {
 		case <-c.Done():
-			e.post(func() { e.ended(t, c.Exit()) })
+			exit, dismissed := c.Exit()
+			e.post(func() { e.ended(t, exit, dismissed) })
 		case <-e.closed:
 		}
 	}()
@@ -147,13 +148,13 @@ func (e *epoch) startFailed(t *task, err error) {
 
 // ended notes a container's end. After the epoch was given up it is not
 // reported: the end was our doing, and the request is to run elsewhere.
-func (e *epoch) ended(t *task, exit berth.Exit) {
+func (e *epoch) ended(t *task, exit berth.Exit, dismissed string) {
 	e.alive--
 	if exit.At.IsZero() {
 		exit.At = e.w.opts.Now().UTC()
 	}
 	exit.Message = clip(exit.Message)
-	t.end(exit)
+	t.end(exit, dismissed)
 	if e.over.Load() {
 		e.forget(t)
 		return

@@ -105,7 +105,7 @@ func (e *epoch) refusal(t *task) string {
 
 func (e *epoch) endUnstarted(t *task, exit berth.Exit) {
 	exit.At = e.w.opts.Now().UTC()
-	t.end(exit)
+	t.end(exit, "")
 }
 
 func (e *epoch) wantFence(t *task, b *batch) {

@@ -12,7 +12,7 @@ func (e *epoch) obey(t *task) {
 	t.stopping = true
 	grace := min(t.allocation.Stop.Deadline.Sub(e.w.opts.Now()), t.stopIn)
 	e.log.Info("stopping", zap.String("request", string(t.id)), zap.String("reason", string(t.allocation.Stop.Reason)), zap.Duration("grace", max(grace, 0)))
-	t.container.Stop(max(grace, 0))
+	t.container.Stop(max(grace, 0), "")
 }
 
 // leave begins the orderly end: nothing more is taken.
@@ -66,14 +66,22 @@ func (e *epoch) dismissAll() {
 	}
 }
 
+// Why a container is dismissed: stopped for the worker's sake, to run elsewhere.
+const (
+	dismissedStopped = "the worker's agent was stopped"
+	dismissedCutOff  = "the worker was cut off from the store"
+	dismissedGivenUp = "the worker's lease was lost"
+)
+
 // dismiss stops a container because the agent is to end.
 func (e *epoch) dismiss(t *task) {
-	t.dismissed, t.stopping = "the worker's agent was stopped", true
+	t.dismissed, t.stopping = dismissedStopped, true
 	if e.killing {
+		t.container.Stop(0, t.dismissed)
 		t.container.Kill()
 		return
 	}
-	t.container.Stop(t.stopIn)
+	t.container.Stop(t.stopIn, t.dismissed)
 }
 
 // cordon keeps the daemons from placing more here while containers end.

@@ -53,8 +53,12 @@ func (t *task) situation(epoch berth.Epoch, closed bool) situation {
 	return s
 }
 
-func (t *task) end(exit berth.Exit) {
+// end notes how it ended. What a former agent has dismissed is dismissed.
+func (t *task) end(exit berth.Exit, dismissed string) {
 	t.phase, t.container, t.exit = phaseEnded, nil, &exit
+	if t.dismissed == "" {
+		t.dismissed = dismissed
+	}
 }
 
 // fenced is the allocation's next value behind the fence.

@@ -146,9 +146,11 @@ type container struct {
 }
 
 func (c *container) Done() <-chan struct{} { return c.done }
-func (c *container) Exit() berth.Exit      { return c.exit }
-func (c *container) Stop(time.Duration)    { c.m.note("stop %s", c.name) }
-func (c *container) Kill()                 { c.m.note("kill %s", c.name) }
+
+// Exit, Stop and Kill implement worker.Container.
+func (c *container) Exit() (berth.Exit, string) { return c.exit, "" }
+func (c *container) Stop(time.Duration, string) { c.m.note("stop %s", c.name) }
+func (c *container) Kill()                      { c.m.note("kill %s", c.name) }
 
 // end is the container's end, with a code.
 func (c *container) end(code int64) {

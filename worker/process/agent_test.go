@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ import (
 // orders from its standard input, and answers each with a line.
 type agentOrder struct {
 	Start    string // the request
+	Dismiss  string // why Start is stopped, within a minute; nothing is started then
 	Script   string
 	Deadline worker.Deadline
 	Keep     time.Duration
@@ -40,16 +42,26 @@ func agent(dir string) {
 	}
 	fmt.Println("ready")
 	in := json.NewDecoder(os.Stdin)
+	var running sync.Map // containers, by their request
 	for {
 		var o agentOrder
 		if err := in.Decode(&o); err != nil {
 			return
 		}
+		if o.Dismiss != "" {
+			v, _ := running.Load(o.Start)
+			if c, ok := v.(worker.Container); ok {
+				c.Stop(time.Minute, o.Dismiss)
+			}
+			fmt.Println("dismissed")
+			continue
+		}
 		go func() {
-			_, err := r.Start(context.Background(), worker.Spec{
+			c, err := r.Start(context.Background(), worker.Spec{
 				Request: berth.RequestID(o.Start), Attempt: 1, Worker: r.opts.Worker, Epoch: 1, Command: sh(o.Script),
 				Deadline: o.Deadline, Keep: o.Keep, Check: func() error { return nil },
 			})
+			running.Store(o.Start, c)
 			fmt.Println(o.Start, err)
 		}()
 	}
@@ -359,7 +371,7 @@ func TestShim_HoldsItsLock(t *testing.T) {
 		return json.NewDecoder(conn).Decode(&shim.State{}) == nil
 	})
 	shimOf(t, h, spec)
-	c.Stop(0)
+	c.Stop(0, "")
 	if exit := wait(t, c); exit.Signal == "" {
 		t.Errorf("%+v", exit)
 	}
@@ -479,12 +491,55 @@ func TestAdopt_Stop(t *testing.T) {
 			h, found := adopt(t, dir)
 			spec := worker.Spec{Request: "r", Attempt: 1}
 			eventually(t, func() bool { return h.output2(spec) == "up\n" })
-			found[0].Container.Stop(20 * time.Second)
+			found[0].Container.Stop(20*time.Second, "")
 			if exit := wait(t, found[0].Container); exit.Code != 5 || exit.Kind != berth.ExitExited {
 				t.Errorf("%+v", exit)
 			}
 			if got := h.output(t, spec, worker.Stdout); got != "up\nbye\n" {
 				t.Errorf("output %q", got)
+			}
+		})
+	}
+}
+
+// What an agent has dismissed is known as that by the next one, which finds it
+// running or ended: its end is no failure of its own.
+func TestAdopt_Dismissed(t *testing.T) {
+	for name, last := range map[string]bool{"ends before": true, "ends after": false} {
+		t.Run(name, func(t *testing.T) {
+			dir := stateDir(t)
+			a := startAgent(t, dir)
+			gone := filepath.Join(dir, "go")
+			a.order(agentOrder{Start: "r", Script: "trap 'while [ ! -e " + gone + " ]; do sleep 0.02; done; exit 9' TERM; echo up; while :; do sleep 0.02; done"})
+			if got := a.line(); got != "r <nil>" {
+				t.Fatal(got)
+			}
+			r, logs := mustRuntime(dir)
+			eventually(t, func() bool { return harness{r, logs}.output2(worker.Spec{Request: "r", Attempt: 1}) == "up\n" })
+			a.order(agentOrder{Start: "r", Dismiss: "the agent ends"})
+			if got := a.line(); got != "dismissed" {
+				t.Fatal(got)
+			}
+			letGo := func() {
+				if err := os.WriteFile(gone, nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			a.kill()
+			if last {
+				letGo()
+				eventually(t, func() bool { _, err := shim.ReadExit(r.path(attempt{"r", 1})); return err == nil })
+			}
+			_, found := adopt(t, dir)
+			if len(found) != 1 {
+				t.Fatalf("found %+v", found)
+			}
+			if !last {
+				letGo()
+			}
+			wait(t, found[0].Container)
+			if exit, why := found[0].Container.Exit(); exit.Code != 9 || why != "the agent ends" {
+				t.Errorf("%+v, dismissed since %q", exit, why)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,11 +35,12 @@ type container struct {
 	how     shim.Exit     // written before done is closed
 	exit    berth.Exit    // written before done is closed
 
-	mu       sync.Mutex    // guards all below
-	conn     net.Conn      // nil: not connected
-	deadline shim.Deadline // told at each connection, as are the others
-	killAt   time.Duration // of a stop order, by CLOCK_BOOTTIME; 0: none
-	killed   bool
+	mu        sync.Mutex    // guards all below
+	conn      net.Conn      // nil: not connected
+	deadline  shim.Deadline // told at each connection, as are the others
+	killAt    time.Duration // of a stop order, by CLOCK_BOOTTIME; 0: none
+	killed    bool
+	dismissed string // with a stop order: why, if it is for the worker's sake
 }
 
 func (r *Runtime) newContainer(a attempt, epoch berth.Epoch, keep time.Duration) *container {
@@ -50,17 +52,18 @@ func (r *Runtime) newContainer(a attempt, epoch berth.Epoch, keep time.Duration)
 
 func (c *container) Done() <-chan struct{} { return c.done }
 
-func (c *container) Exit() berth.Exit { return c.exit }
+func (c *container) Exit() (berth.Exit, string) { return c.exit, c.how.Dismissed }
 
 // Stop has the shim send SIGTERM to all processes once, and kill after the grace.
-func (c *container) Stop(grace time.Duration) {
+func (c *container) Stop(grace time.Duration, dismissed string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.dismissed = cmp.Or(c.dismissed, dismissed)
 	at := shim.Boottime() + max(grace, 0)
 	if c.killAt == 0 || at < c.killAt {
 		c.killAt = at
 	}
-	c.tell(shim.Order{Op: shim.OpStop, Grace: grace})
+	c.tell(shim.Order{Op: shim.OpStop, Grace: grace, Dismissed: dismissed})
 }
 
 // Kill has the shim kill the whole tree.
@@ -115,11 +118,11 @@ func (c *container) connect(conn net.Conn) bool {
 	if c.deadline.Kill > 0 {
 		c.tell(shim.Order{Op: shim.OpRenew, Deadline: c.deadline})
 	}
-	switch {
-	case c.killed:
+	if c.killAt > 0 && (!c.killed || c.dismissed != "") {
+		c.tell(shim.Order{Op: shim.OpStop, Grace: c.killAt - shim.Boottime(), Dismissed: c.dismissed})
+	}
+	if c.killed {
 		c.tell(shim.Order{Op: shim.OpKill})
-	case c.killAt > 0:
-		c.tell(shim.Order{Op: shim.OpStop, Grace: c.killAt - shim.Boottime()})
 	}
 	return true
 }
@@ -216,7 +219,10 @@ func (c *container) account() shim.Exit {
 		return e
 	}
 	c.bury()
-	e = shim.Exit{Unseen: true, At: time.Now().UTC(), Message: "its supervisor was killed" + shim.LastWords(c.dir)}
+	c.mu.Lock()
+	dismissed := c.dismissed
+	c.mu.Unlock()
+	e = shim.Exit{Unseen: true, Dismissed: dismissed, At: time.Now().UTC(), Message: "its supervisor was killed" + shim.LastWords(c.dir)}
 	if err := shim.WriteExit(c.dir, e); err != nil {
 		c.r.opts.Log.Warn("record the exit", zap.Stringer("container", c.name), zap.Error(err))
 	}

@@ -21,7 +21,7 @@ func TestStop_GraceBeyondTheLease(t *testing.T) {
 		now := boottime()
 		const lease = 3 * time.Second
 		h.Renew(1, worker.Deadline{Stop: now + lease - 1, Kill: now + lease})
-		c.Stop(time.Minute)
+		c.Stop(time.Minute, "")
 		h.Renew(1, worker.Deadline{Stop: now + time.Hour, Kill: now + time.Hour + 1})
 		eventually(t, func() bool { return boottime() > now+lease+500*time.Millisecond })
 		if err := os.WriteFile(filepath.Join(h.opts.StateDir, "go"), nil, 0o600); err != nil {

@@ -117,7 +117,8 @@ func wait(t *testing.T, c worker.Container) berth.Exit {
 	case <-time.After(30 * time.Second):
 		t.Fatal("the container does not end")
 	}
-	return c.Exit()
+	exit, _ := c.Exit()
+	return exit
 }
 
 func (h harness) output(t *testing.T, spec worker.Spec, stream string) string {
@@ -247,7 +248,7 @@ func TestStop_WholeTree(t *testing.T) {
 		c := h.start(t, spec)
 		eventually(t, func() bool { return h.output(t, spec, worker.Stdout) == "up\n" })
 		begun := time.Now()
-		c.Stop(300 * time.Millisecond)
+		c.Stop(300*time.Millisecond, "")
 		exit := wait(t, c)
 		if exit.Signal != "SIGKILL" || time.Since(begun) < 300*time.Millisecond {
 			t.Errorf("%+v after %s; all ignore SIGTERM, so SIGKILL must end it after the grace", exit, time.Since(begun))
@@ -263,7 +264,7 @@ func TestStop_Term(t *testing.T) {
 		spec := h.spec("term", sh("trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.05; done")...)
 		c := h.start(t, spec)
 		eventually(t, func() bool { return h.output(t, spec, worker.Stdout) == "up\n" })
-		c.Stop(20 * time.Second)
+		c.Stop(20*time.Second, "")
 		if exit := wait(t, c); exit.Code != 5 || exit.Kind != berth.ExitExited {
 			t.Errorf("%+v", exit)
 		}
@@ -351,7 +352,8 @@ func TestLeftovers_OfAnother(t *testing.T) {
 		}
 		select {
 		case <-c.Done():
-			t.Errorf("it killed another's: %+v", c.Exit())
+			exit, _ := c.Exit()
+			t.Errorf("it killed another's: %+v", exit)
 		default:
 		}
 	})

@@ -120,7 +120,7 @@ func TestAdopt_FirstShim(t *testing.T) {
 	if got, want := receive(t, s.orders), fmt.Sprintf(`{"op":"renew","deadline":{"stop_ns":%d,"kill_ns":%d}}`, far, far+1); got != want {
 		t.Errorf("renewed by %s, want %s", got, want)
 	}
-	found[0].Container.Stop(time.Second)
+	found[0].Container.Stop(time.Second, "")
 	if got := receive(t, s.orders); got != `{"op":"stop","grace_ns":1000000000}` {
 		t.Errorf("stopped by %s", got)
 	}

@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,8 +34,12 @@ type supervisor struct {
 	state  State
 	exit   *Exit // of the first process, once it has ended
 	life   Lifetime
+	why    string        // it was dismissed; empty: it was not
 	ending chan struct{} // closed when the tree has ended; nil: not being killed
 }
+
+// maxDismissed bounds what a record keeps of a reason; see recordBytes.
+const maxDismissed = 256
 
 // lockFD is the lock that the agent has taken, agentFD its socket.
 const (
@@ -192,6 +197,7 @@ func (s *supervisor) obey(o Order) {
 		s.life.Renew(o.Deadline)
 	case OpStop:
 		s.life.Stop(Boottime(), o.Grace)
+		s.why = cmp.Or(s.why, o.Dismissed[:min(len(o.Dismissed), maxDismissed)])
 	case OpKill:
 		s.life.Kill(Boottime())
 	}
@@ -241,6 +247,7 @@ func (s *supervisor) exitOf(status unix.WaitStatus) *Exit {
 func (s *supervisor) end() {
 	s.kill()
 	e := s.exit
+	e.Dismissed = s.why
 	s.beside(func() { s.bury(e) })
 	s.record(e)
 }

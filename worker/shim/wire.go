@@ -53,7 +53,7 @@ type Deadline struct {
 // Orders of an agent.
 const (
 	OpRenew = "renew" // Deadline
-	OpStop  = "stop"  // SIGTERM, once; SIGKILL after Grace
+	OpStop  = "stop"  // SIGTERM, once; SIGKILL after Grace; Dismissed
 	OpKill  = "kill"
 )
 
@@ -62,6 +62,10 @@ type Order struct {
 	Op       string        `json:"op"`
 	Deadline Deadline      `json:"deadline,omitzero"`
 	Grace    time.Duration `json:"grace_ns,omitzero"`
+	// Dismissed is why, where the worker's agent wants it and not the request's
+	// stop order. The first one told stands in the exit, for the agent may be killed
+	// before. Shims of before it was added keep nothing of it.
+	Dismissed string `json:"dismissed,omitempty"`
 }
 
 // Phase is how far a container has come.
@@ -90,9 +94,11 @@ type Exit struct {
 	Signal  syscall.Signal `json:"signal,omitempty"` // by which it was killed; then Code is 0
 	OOM     bool           `json:"out_of_memory,omitempty"`
 	// Deadline: the shim ended it, since its lease was not kept alive.
-	Deadline bool      `json:"deadline,omitempty"`
-	Message  string    `json:"message,omitempty"`
-	At       time.Time `json:"at"`
+	Deadline bool `json:"deadline,omitempty"`
+	// Dismissed: an agent had it stopped for the worker's sake, and why.
+	Dismissed string    `json:"dismissed,omitempty"`
+	Message   string    `json:"message,omitempty"`
+	At        time.Time `json:"at"`
 	// Failed: it never ran. Errno is the kernel's reason, if it was the kernel;
 	// Late: its deadline was too near.
 	Failed bool          `json:"failed,omitempty"`

@@ -46,6 +46,7 @@ func TestWire_Version1(t *testing.T) {
 	for line, want := range map[string]Order{
 		`{"op":"renew","deadline":{"stop_ns":7,"kill_ns":9}}`: {Op: OpRenew, Deadline: Deadline{Stop: 7, Kill: 9}},
 		`{"op":"stop","grace_ns":5}`:                          {Op: OpStop, Grace: 5},
+		`{"op":"stop","grace_ns":5,"dismissed":"it ends"}`:    {Op: OpStop, Grace: 5, Dismissed: "it ends"},
 		`{"op":"kill","why":"of a later version"}`:            {Op: OpKill},
 	} {
 		var o Order
@@ -57,6 +58,11 @@ func TestWire_Version1(t *testing.T) {
 	decode(t, `{"version":1,"phase":"ended","pid":12,"started_at":"2026-01-02T03:04:05Z","exit":{"version":1,"code":0,"signal":9,"deadline":true,"at":"2026-01-02T03:04:06Z"}}`, &s)
 	if s.Phase != PhaseEnded || s.PID != 12 || s.Exit.Signal != 9 || !s.Exit.Deadline || s.Exit.At.Sub(s.StartedAt) != time.Second {
 		t.Errorf("%+v", s)
+	}
+	var e Exit
+	decode(t, `{"version":1,"code":0,"signal":15,"dismissed":"it ends","at":"2026-01-02T03:04:06Z"}`, &e)
+	if e.Signal != 15 || e.Dismissed != "it ends" {
+		t.Errorf("%+v", e)
 	}
 }
 
