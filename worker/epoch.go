@@ -48,6 +48,9 @@ type epoch struct {
 	over               atomic.Bool
 	killAt             time.Duration // by the clock; once over
 
+	uncordoned     chan struct{} // closed when the cordon's taking away has ended; nil: none is at work
+	cancelUncordon context.CancelFunc
+
 	fenceCtx, reportCtx       context.Context
 	cancelFence, cancelReport context.CancelFunc
 }
@@ -66,6 +69,8 @@ func newEpoch(w *Worker, reg *registered, rec Records) *epoch {
 		tasks:   map[taskKey]*task{},
 		current: map[berth.RequestID]*task{},
 		dirty:   dirtySet{member: map[taskKey]struct{}{}},
+
+		cancelUncordon: func() {},
 	}
 	// Not of Run's ctx: its end begins the orderly end, which still needs them.
 	e.fenceCtx, e.cancelFence = context.WithCancel(context.Background())
@@ -85,7 +90,10 @@ func (e *epoch) run(ctx context.Context) error {
 		return ignoreCancel(watchCtx, err)
 	})
 	if !e.w.opts.hollow {
-		group.Go(func() error { e.watchPresence(watchCtx); return nil })
+		// Beside the loop: an answer that does not come must not keep renewals from
+		// the containers that were taken up.
+		group.Go(func() error { e.watchOwnKeys(watchCtx); return nil })
+		group.Go(func() error { e.w.tellPressure(watchCtx, e.reg.lease.ID); return nil })
 	}
 	e.adopt()
 	e.loop(ctx)

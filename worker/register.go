@@ -20,10 +20,6 @@ var ErrNameTaken = errors.New("the name is taken by another agent that lives")
 // agent must not register.
 var errStateDir = errors.New("state directory")
 
-// cordonMessage marks the cordon that an agent has set for its own end, and so
-// may take away.
-const cordonMessage = "set by the worker's agent while it ends"
-
 // registered is a registration whose lease is being kept alive.
 type registered struct {
 	epoch   berth.Epoch
@@ -216,54 +212,18 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// afterRegistration says what is to be said of this life of the worker. None of
-// it is needed to work, so a failure is only logged.
-func (w *Worker) afterRegistration(ctx context.Context, reg *registered) {
-	if w.opts.hollow {
+// tellPressure says what lacks on this machine. It is not needed to work, so a
+// failure is only logged.
+func (w *Worker) tellPressure(ctx context.Context, lease string) {
+	pressure := w.pressure()
+	if len(pressure) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if err := w.uncordon(ctx); err != nil {
-		w.log.Warn("the cordon of the former end was not taken away", zap.Error(err))
+	if err := w.opts.Store.PutConditions(ctx, w.opts.ID, lease, berth.Conditions{Pressure: pressure}); err != nil {
+		w.log.Warn("conditions not said", zap.Strings("pressure", pressure), zap.Error(err))
 	}
-	if pressure := w.pressure(); len(pressure) > 0 {
-		if err := w.opts.Store.PutConditions(ctx, w.opts.ID, reg.lease.ID, berth.Conditions{Pressure: pressure}); err != nil {
-			w.log.Warn("conditions not said", zap.Strings("pressure", pressure), zap.Error(err))
-		}
-	}
-}
-
-// cordon leaves an operator's intent as it is.
-func (w *Worker) cordon(ctx context.Context) error {
-	_, err := w.opts.Store.SetIntent(ctx, w.opts.ID, func(old *berth.Intent) *berth.Intent {
-		if old != nil && (old.Cordon || old.Drain || old.Remove) {
-			return old
-		}
-		return &berth.Intent{Cordon: true, Message: cordonMessage, At: w.opts.Now().UTC()}
-	})
-	return err
-}
-
-// uncordon takes away the cordon of the agent's own last end, and no other.
-func (w *Worker) uncordon(ctx context.Context) error {
-	facts, err := w.opts.Store.Get(ctx, berth.Key{Kind: berth.KindIntent, ID: string(w.opts.ID)})
-	if err != nil {
-		return err
-	}
-	own := func(i *berth.Intent) bool {
-		return i != nil && i.Cordon && !i.Drain && !i.Remove && i.Message == cordonMessage
-	}
-	if intent, _ := facts[0].Record.(*berth.Intent); !own(intent) {
-		return nil
-	}
-	_, err = w.opts.Store.SetIntent(ctx, w.opts.ID, func(old *berth.Intent) *berth.Intent {
-		if own(old) {
-			return nil
-		}
-		return old
-	})
-	return err
 }
 
 // fullDisk is the share of the state directory's disk below which it is full:

@@ -1,10 +1,6 @@
 package worker
 
-import (
-	"context"
-
-	"go.uber.org/zap"
-)
+import "go.uber.org/zap"
 
 // obey stops a container as its allocation orders: killed at the order's
 // deadline, and never later than the request's own stop_timeout says.
@@ -21,6 +17,7 @@ func (e *epoch) leave() {
 		return
 	}
 	e.leaving = true
+	e.cancelUncordon()
 	how := e.w.onStop()
 	e.log.Info("ending", zap.String("on_stop", string(how)), zap.Int("running", e.alive))
 	if how == OnStopKeep {
@@ -82,20 +79,4 @@ func (e *epoch) dismiss(t *task) {
 		return
 	}
 	t.container.Stop(t.stopIn, t.dismissed)
-}
-
-// cordon keeps the daemons from placing more here while containers end.
-func (e *epoch) cordon() {
-	e.calls++
-	go func() {
-		ctx, cancel := context.WithTimeout(e.fenceCtx, storeTimeout)
-		defer cancel()
-		err := e.w.cordon(ctx)
-		e.post(func() {
-			e.calls--
-			if err != nil {
-				e.log.Warn("not cordoned: what is placed here meanwhile is refused", zap.Error(err))
-			}
-		})
-	}()
 }

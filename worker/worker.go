@@ -85,7 +85,6 @@ func (w *Worker) live(ctx context.Context, rec Records) error {
 	if w.opts.OnRegistered != nil {
 		w.opts.OnRegistered(reg.epoch)
 	}
-	w.afterRegistration(ctx, reg)
 	e := newEpoch(w, reg, rec)
 	if err := e.run(ctx); err != nil {
 		return errors.Join(err, reg.close())
