@@ -39,6 +39,10 @@ func (s *Store) RegisterWorker(ctx context.Context, w berth.WorkerID, rec berth.
 			return 0, fmt.Errorf("register worker %s: %w", w, err)
 		}
 		if f := find(conflict.Facts, k); f.Record != nil {
+			// An earlier copy, with other compares, may have come late: nobody else has the lease.
+			if own, ok := f.Record.(*berth.Worker); ok && own.Lease == rec.Lease {
+				return berth.Epoch(f.Create), nil
+			}
 			return 0, fmt.Errorf("register worker %s: %w", w, ErrWorkerNameTaken)
 		}
 		wish := find(conflict.Facts, intent)

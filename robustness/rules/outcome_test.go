@@ -3,6 +3,7 @@ package rules
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,6 +165,47 @@ func TestLease_Lost(t *testing.T) {
 		left, gone, err := r.LeaseRemaining(r.t.Context(), lease.ID)
 		if err != nil || !gone || left != 0 {
 			r.t.Errorf("remaining %s, gone %v, %v", left, gone, err)
+		}
+	})
+}
+
+// A registration is sent again with other compares when an operator's wish for the
+// worker has changed, and its first copy may come late: then the key that lives is
+// the sender's own, and not another agent's.
+func TestRegister_FirstCopyLate(t *testing.T) {
+	bubble(t, func(r *rig) {
+		lease, err := r.KeepLease(r.t.Context(), time.Minute)
+		r.ok(err)
+		rec := r.registration(lease)
+		wish := func(i *berth.Intent) {
+			_, err := r.SetIntent(r.t.Context(), "w", func(*berth.Intent) *berth.Intent { return i })
+			r.ok(err)
+		}
+		var late func() (proto.Message, error)
+		sent := 0
+		r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
+			if !strings.Contains(firstWrites(req), "/workers/") {
+				return apply()
+			}
+			switch sent++; sent {
+			case 1: // held up
+				late = apply
+				wish(&berth.Intent{Cordon: true, At: time.Now().UTC()})
+				return nil, errLost
+			case 3: // what the second copy has met is gone again
+				wish(nil)
+				if _, err := late(); err != nil {
+					r.t.Error(err)
+				}
+			}
+			return apply()
+		})
+		epoch, err := r.RegisterWorker(r.t.Context(), "w", rec)
+		if err != nil || sent != 3 {
+			r.t.Fatalf("registered by %d copies: %v", sent, err)
+		}
+		if now := r.epochOf("w"); now != epoch || r.kv("workers/w").Version != 1 {
+			r.t.Errorf("epoch %d, told %d", now, epoch)
 		}
 	})
 }
