@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -161,7 +162,11 @@ func (d *stateDir) Lease() (LeaseRecord, error) {
 		return LeaseRecord{}, fmt.Errorf("read the former lease: %w", err)
 	}
 	var rec LeaseRecord
-	if err := json.Unmarshal(b, &rec); err != nil {
+	err = json.Unmarshal(b, &rec)
+	if err == nil && rec.Lease != "" {
+		_, err = strconv.ParseInt(rec.Lease, 16, 64)
+	}
+	if err != nil {
 		return LeaseRecord{}, fmt.Errorf("read the former lease from %s: %w; remove the file if its registration is over",
 			filepath.Join(d.path, leaseFile), err)
 	}

@@ -61,10 +61,13 @@ func TestStateDir_Lease(t *testing.T) {
 		}
 		check()
 	}
-	if err := os.WriteFile(filepath.Join(d.path, leaseFile), []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.Lease(); err == nil || !strings.Contains(err.Error(), leaseFile) {
-		t.Errorf("torn record: %v, want an error that names the file", err)
+	// The last one once was asked of the store for ever.
+	for _, damaged := range []string{"{", `{"lease":7}`, `{"lease":"no lease","worker":"w1"}`} {
+		if err := os.WriteFile(filepath.Join(d.path, leaseFile), []byte(damaged), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Lease(); err == nil || !strings.Contains(err.Error(), leaseFile) {
+			t.Errorf("%s: %v, want an error that names the file", damaged, err)
+		}
 	}
 }
