@@ -27,7 +27,7 @@ type otherShim struct {
 	holder *exec.Cmd
 	says   string        // the first line on each connection
 	orders chan string   // written by serve: what it was told
-	joined chan net.Conn // written by serve
+	joined chan net.Conn // written by serve: the first ones
 	socket *net.UnixListener
 }
 
@@ -88,7 +88,10 @@ func (s *otherShim) serve() {
 			return
 		}
 		_, _ = fmt.Fprintln(conn, s.says) // the agent may be gone
-		s.joined <- conn
+		select {
+		case s.joined <- conn:
+		default: // nobody takes it: an agent may come again many times while the holder dies
+		}
 		go func() {
 			for in := bufio.NewScanner(conn); in.Scan(); {
 				s.orders <- in.Text()
