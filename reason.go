@@ -7,11 +7,12 @@ type ReasonCode string
 
 // The codes. Want, Best and Total of a Reason are in the unit of the resource.
 const (
-	ReasonNoWorker   ReasonCode = "no_worker"  // the pool has none
-	ReasonPool       ReasonCode = "pool"       // of another pool
-	ReasonNotReady   ReasonCode = "not_ready"  // its ledger is not open for its epoch yet
-	ReasonCordoned   ReasonCode = "cordoned"   // by an operator
-	ReasonDraining   ReasonCode = "draining"   // by an operator
+	ReasonNoWorker   ReasonCode = "no_worker" // the pool has none
+	ReasonPool       ReasonCode = "pool"      // of another pool
+	ReasonNotReady   ReasonCode = "not_ready" // its ledger is not open for its epoch yet
+	ReasonRemoving   ReasonCode = "removing"  // by an operator, whose message is Detail, as of the next two
+	ReasonDraining   ReasonCode = "draining"
+	ReasonCordoned   ReasonCode = "cordoned"
 	ReasonSuspended  ReasonCode = "suspended"  // its starts fail in a row
 	ReasonConstraint ReasonCode = "constraint" // labels
 	ReasonCPU        ReasonCode = "cpu_milli"
@@ -30,6 +31,7 @@ type Reason struct {
 	Code    ReasonCode `json:"code"`
 	Detail  string     `json:"detail,omitempty"` // name of the custom resource, label, port or device type
 	Workers int        `json:"workers"`
+	Some    []WorkerID `json:"some,omitempty"` // the first few of them, by id
 	Want    int64      `json:"want,omitempty"`
 	Best    int64      `json:"best,omitempty"`
 	Total   int64      `json:"total,omitempty"` // the largest such capacity of the rejected workers

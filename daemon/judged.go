@@ -37,20 +37,35 @@ func (q *queue) firstFitting(why whyNot) *waiting {
 	return nil
 }
 
-// judged is why a request is blocked, or nil; its class is judged once a revision.
-func (q *queue) judged(id berth.RequestID, at berth.Revision, why whyNot) *berth.Verdict {
+// judged blocks the class of a request that fits nowhere; it is judged once a revision.
+func (q *queue) judged(id berth.RequestID, at berth.Revision, why whyNot) {
 	c := q.of[id]
-	if c == nil {
+	if c == nil || c.verdict != nil || c.fitAt >= at {
+		return
+	}
+	if v := why(c.members[0]); v != nil {
+		q.block(id, v)
+	} else {
+		c.fitAt = at
+	}
+}
+
+// current is why a request is blocked, or nil, as of the revision at: what blocked its
+// class when that was judged may be gone since, and other things stand in the way. One
+// that would fit is about to be woken, and not blocked.
+func (q *queue) current(id berth.RequestID, at berth.Revision, why whyNot) *berth.Verdict {
+	c := q.of[id]
+	if c == nil || c.verdict == nil {
 		return nil
 	}
-	if c.verdict == nil && c.fitAt < at {
-		if v := why(c.members[0]); v != nil {
-			q.block(id, v)
-		} else {
-			c.fitAt = at
-		}
+	if c.verdict.At >= at {
+		return c.verdict
 	}
-	return c.verdict
+	v := why(c.members[0])
+	if v != nil {
+		c.verdict = v
+	}
+	return v
 }
 
 func (q *queue) judgeAll(at berth.Revision, why whyNot) {

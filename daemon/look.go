@@ -70,7 +70,7 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 	intent := l.view.intent(w)
 	fw := scheduler.Worker{
 		ID: w, Epoch: epoch, Pool: rec.Pool, Labels: rec.Labels, Ready: ready,
-		Cordoned: intent.Cordon, Draining: intent.Empties(), Foreign: l.share.ofWorker(w) != l.d.opts.ID,
+		Cordoned: intent.Cordon, Draining: intent.Drain, Removing: intent.Remove, Why: intent.Message, Foreign: l.share.ofWorker(w) != l.d.opts.ID,
 	}
 	if ready {
 		fw.Ledger = *ledger
@@ -100,7 +100,7 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 // gives says whether now may take something that was could not.
 func gives(was, now *scheduler.Worker) bool {
 	closed := func(w *scheduler.Worker) bool {
-		return !w.Ready || w.Cordoned || w.Draining || w.Suspended || w.Probing
+		return !w.Ready || w.Cordoned || w.Draining || w.Removing || w.Suspended || w.Probing
 	}
 	if closed(was) || was.Epoch != now.Epoch || len(was.Unhealthy) > 0 {
 		return true

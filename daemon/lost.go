@@ -127,6 +127,23 @@ func (l *loop) leaseAnswered(w berth.WorkerID, epoch berth.Epoch, left time.Dura
 	}
 }
 
+// lossOf is the loss of the worker that a request may still run on, or nil.
+func (l *loop) lossOf(id berth.RequestID) *Loss {
+	w, a, _ := l.view.allocationOf(id)
+	e := l.lost[w]
+	if a == nil || e == nil || e.epoch != a.Epoch || !a.State.MayRun() {
+		return nil
+	}
+	loss := &Loss{Since: e.since}
+	if grace := l.graceOf(w, a.Epoch); !grace.IsZero() {
+		loss.Until = grace.Add(time.Duration(a.KeepMS) * time.Millisecond)
+	}
+	if b, ok := l.brakeStatus(e.pool); ok && b.Until.After(loss.Until) {
+		loss.Until, loss.Braked = b.Until, true
+	}
+	return loss
+}
+
 // graceOf says when what may run on a lost epoch may be moved; zero: not known.
 // After a restore it is not known before the hold has passed.
 func (l *loop) graceOf(w berth.WorkerID, epoch berth.Epoch) time.Time {

@@ -306,13 +306,18 @@ func (l *loop) whyNot(w *waiting) *berth.Verdict {
 }
 
 // verdict is why a request is blocked, whoever owns it, or nil. The owner judges
-// when it plans; of others' requests, this daemon when it is asked.
+// when it plans; of others' requests, this daemon when it is asked. Either is told
+// as of now.
 func (l *loop) verdict(id berth.RequestID) *berth.Verdict {
+	if l.hold.active() {
+		return &berth.Verdict{Reasons: []berth.Reason{l.hold.reason()}, At: l.view.revision}
+	}
 	p := l.peers.holder[requestKey(id)]
 	if p == nil || !l.mayPlace() {
-		return l.queue.verdict(id)
+		return l.queue.current(id, l.view.revision, l.whyNot)
 	}
-	return p.queue.judged(id, l.view.revision, l.whyNot)
+	p.queue.judged(id, l.view.revision, l.whyNot)
+	return p.queue.current(id, l.view.revision, l.whyNot)
 }
 
 // blocked counts the requests that fit nowhere now, of all daemons.

@@ -78,10 +78,14 @@ func (s *stage) otherCommits() {
 }
 
 // submitted tells of n requests that wait and belong to the other daemon.
-func (s *stage) submitted(n int, cpu int64) (ids []berth.RequestID) {
+func (s *stage) submitted(n int, cpu int64) []berth.RequestID {
+	return s.submittedTo("other", n, cpu)
+}
+
+func (s *stage) submittedTo(owner berth.DaemonID, n int, cpu int64) (ids []berth.RequestID) {
 	for i := 0; len(ids) < n; i++ {
 		r := berth.Request{ID: berth.RequestID(fmt.Sprintf("r%d", i)), Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: cpu}}}.Normalize()
-		if s.share.ofRequest(&r) == "other" {
+		if s.share.ofRequest(&r) == owner {
 			s.tell(requestKey(r.ID), &berth.Submission{Spec: r})
 			ids = append(ids, r.ID)
 		}

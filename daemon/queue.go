@@ -147,14 +147,6 @@ func (q *queue) wake(pool berth.PoolID, fits func(*waiting) bool) {
 	}
 }
 
-// verdict is why a request is blocked, or nil.
-func (q *queue) verdict(id berth.RequestID) *berth.Verdict {
-	if c := q.of[id]; c != nil {
-		return c.verdict
-	}
-	return nil
-}
-
 // shapeBlocked says whether equal requests are known to fit nowhere now.
 func (q *queue) shapeBlocked(r *berth.Request) bool {
 	c := q.classes[scheduler.Shape(r)]

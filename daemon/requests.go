@@ -31,6 +31,7 @@ func (l *loop) status(id berth.RequestID) (Status, bool) {
 		s.PlacedAt, s.StartedAt = a.PlacedAt, a.StartedAt
 	}
 	s.ReplacedBy = l.successors[id]
+	s.Lost = l.lossOf(id)
 	if s.State == berth.StatePending {
 		s.Verdict = l.verdict(id)
 		s.Blocked = s.Verdict != nil

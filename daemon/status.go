@@ -37,20 +37,37 @@ type Status struct {
 	Blocked      bool
 	Verdict      *berth.Verdict  // when blocked
 	ReplacedBy   berth.RequestID // runs in its place, or is about to
+	Lost         *Loss           // its worker is, and it may still run there
 	Revision     berth.Revision
 	Changed      berth.Revision // of the last change of its records
 }
 
+// Loss is of a worker that is gone: what may still run there is waited for.
+type Loss struct {
+	Since  time.Time
+	Until  time.Time // it is placed elsewhere; zero: not known yet, for the worker's lease is not over
+	Braked bool      // Until is the brake's
+}
+
 // Filter selects requests; the zero Filter selects all that have not ended.
 type Filter struct {
-	IDs    []berth.RequestID
-	States []berth.State
-	Labels map[string]string
-	Worker berth.WorkerID
-	Pool   berth.PoolID
-	Ended  bool            // archived ones too
-	After  berth.RequestID // page token: the last id of the page before
-	Limit  int             // 0: DefaultPage
+	IDs      []berth.RequestID
+	States   []berth.State
+	Blocked  bool // those that no worker can take, beside those in States
+	Replaced bool // those that a successor took the place of, beside those in States
+	Labels   map[string]string
+	Worker   berth.WorkerID
+	Pool     berth.PoolID
+	Ended    bool            // archived ones too
+	After    berth.RequestID // page token: the last id of the page before
+	Limit    int             // 0: DefaultPage
+}
+
+func (f *Filter) takesState(s *Status) bool {
+	if len(f.States) == 0 && !f.Blocked && !f.Replaced {
+		return true
+	}
+	return slices.Contains(f.States, s.State) || f.Blocked && s.Blocked || f.Replaced && s.Reason == berth.EndReplaced
 }
 
 // DefaultPage and MaxPage bound the answer of one List.
@@ -64,7 +81,7 @@ func (f Filter) Matches(s *Status) bool {
 	if len(f.IDs) > 0 && !slices.Contains(f.IDs, s.ID) {
 		return false
 	}
-	if len(f.States) > 0 && !slices.Contains(f.States, s.State) {
+	if !f.takesState(s) {
 		return false
 	}
 	if f.Worker != "" && f.Worker != s.Worker {

@@ -93,8 +93,15 @@ func tell(out *strings.Builder, id berth.RequestID, d scheduler.Decision) {
 	}
 	fmt.Fprintf(out, "%s blocked, never fits: %t\n", id, d.Verdict.NeverFits)
 	for _, r := range d.Verdict.Reasons {
-		fmt.Fprintf(out, "  %s\n", r)
+		fmt.Fprintf(out, "  %s%s\n", r, someOf(r.Some))
 	}
+}
+
+func someOf(names []berth.WorkerID) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" %v", names)
 }
 
 func setWorker(t *testing.T, w *scheduler.Worker, name, value string) {
@@ -127,7 +134,11 @@ func setWorker(t *testing.T, w *scheduler.Worker, name, value string) {
 	case "cordoned":
 		w.Cordoned = true
 	case "draining":
-		w.Draining = true
+		w.Cordoned, w.Draining = true, true
+	case "removing":
+		w.Cordoned, w.Draining, w.Removing = true, true, true
+	case "why":
+		w.Why = value
 	case "suspended":
 		w.Suspended = true
 	case "used":

@@ -65,7 +65,9 @@ func reasonOf(f *filter, q *query, n *node) berth.Reason {
 	if f.why != nil {
 		m = f.why(q, n)
 	}
-	return berth.Reason{Code: f.code, Detail: m.detail, Workers: 1, Want: m.want, Best: m.best, Total: m.total}
+	return berth.Reason{
+		Code: f.code, Detail: m.detail, Workers: 1, Some: []berth.WorkerID{n.worker.ID}, Want: m.want, Best: m.best, Total: m.total,
+	}
 }
 
 // addReason joins what was said of several workers: the best of each number.
@@ -74,9 +76,23 @@ func addReason(reasons []berth.Reason, r berth.Reason) []berth.Reason {
 		have := &reasons[i]
 		if have.Code == r.Code && have.Detail == r.Detail {
 			have.Workers++
+			have.Some = addName(have.Some, r.Some[0])
 			have.Best, have.Total = max(have.Best, r.Best), max(have.Total, r.Total)
 			return reasons
 		}
 	}
 	return append(reasons, r)
+}
+
+// someNames is how many workers a reason names.
+const someNames = 3
+
+// addName keeps the first few names, in order.
+func addName(names []berth.WorkerID, name berth.WorkerID) []berth.WorkerID {
+	at, _ := slices.BinarySearch(names, name)
+	if at == someNames {
+		return names
+	}
+	names = slices.Insert(names, at, name)
+	return names[:min(len(names), someNames)]
 }

@@ -26,8 +26,9 @@ type measure struct {
 // worker that passes them is open.
 var stateFilters = []filter{
 	{code: berth.ReasonNotReady, passes: func(_ *query, n *node) bool { return n.worker.Ready }},
-	{code: berth.ReasonCordoned, passes: func(_ *query, n *node) bool { return !n.worker.Cordoned }},
-	{code: berth.ReasonDraining, passes: func(_ *query, n *node) bool { return !n.worker.Draining }},
+	{code: berth.ReasonRemoving, passes: func(_ *query, n *node) bool { return !n.worker.Removing }, why: operatorWhy},
+	{code: berth.ReasonDraining, passes: func(_ *query, n *node) bool { return !n.worker.Draining }, why: operatorWhy},
+	{code: berth.ReasonCordoned, passes: func(_ *query, n *node) bool { return !n.worker.Cordoned }, why: operatorWhy},
 	{code: berth.ReasonSuspended, passes: func(_ *query, n *node) bool { return !n.worker.Suspended }},
 	{
 		code:   berth.ReasonSuspended,
@@ -35,6 +36,8 @@ var stateFilters = []filter{
 		why:    func(*query, *node) measure { return measure{detail: "one start at a time"} },
 	},
 }
+
+func operatorWhy(_ *query, n *node) measure { return measure{detail: n.worker.Why} }
 
 // demandFilters compare the request with the worker, the cheap ones first.
 var demandFilters = []filter{

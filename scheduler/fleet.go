@@ -22,6 +22,8 @@ type Worker struct {
 	Ready     bool              // the ledger is open for the epoch
 	Cordoned  bool              // by an operator
 	Draining  bool              // by an operator
+	Removing  bool              // by an operator
+	Why       string            // the operator's message
 	Suspended bool              // its starts fail in a row
 	Probing   bool              // after a suspension: one start at a time
 	Starting  int               // placed and not running yet; counts while Probing

@@ -64,9 +64,13 @@ func Verdict(v *berth.Verdict) *berthv1.Verdict {
 	}
 	m := &berthv1.Verdict{NeverFits: v.NeverFits, At: int64(v.At)}
 	for _, r := range v.Reasons {
-		m.Reasons = append(m.Reasons, &berthv1.Reason{
+		reason := &berthv1.Reason{
 			Code: string(r.Code), Detail: r.Detail, Workers: int64(r.Workers), Want: r.Want, Best: r.Best, Total: r.Total,
-		})
+		}
+		for _, w := range r.Some {
+			reason.Some = append(reason.Some, string(w))
+		}
+		m.Reasons = append(m.Reasons, reason)
 	}
 	return m
 }

@@ -110,14 +110,15 @@ func printBrakes(w io.Writer, all []*berthv1.Brake, now time.Time) error {
 }
 
 func brakeText(b *berthv1.Brake, now time.Time) string {
-	return fmt.Sprintf("%s, %d of %d workers lost, %d containers that may run; %s", b.GetState(), b.GetLost(), b.GetSize(), b.GetHeld(), brakeNext(b, now))
+	return fmt.Sprintf("%s, %d of %s lost, %s that may run; %s", b.GetState(), b.GetLost(), plural(b.GetSize(), "worker"), plural(b.GetHeld(), "container"), brakeNext(b, now))
 }
 
 // brakeNext tells what happens by itself, and what an operator can do.
 func brakeNext(b *berthv1.Brake, now time.Time) string {
 	text := fmt.Sprintf("released (%s): what is left is moved at a pace", b.GetWhy())
 	if b.GetState() == client.BrakeEngaged {
-		text = fmt.Sprintf("releases in %s; are they dead: berth brake release %s; else hold", short(b.GetUntil().AsTime().Sub(now)), b.GetPool())
+		text = fmt.Sprintf("held until %s; if they are dead: berth brake release %s; to hold longer: berth brake hold --for 1h %s",
+			clock(b.GetUntil(), now), b.GetPool(), b.GetPool())
 	}
 	if b.GetMessage() != "" {
 		text += " (" + clip(b.GetMessage(), 60) + ")"

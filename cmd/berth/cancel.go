@@ -50,9 +50,12 @@ func cancelRequests(c *cli.Context) error {
 	defer stop()
 	var failed []error
 	for _, id := range c.Args().Slice() {
-		s, err := cl.Cancel(ctx, id, c.String("message"))
+		s, err := cancelLiving(ctx, c, cl, id)
 		if err == nil && c.Bool("wait") {
 			s, err = ended(ctx, cl, s)
+		}
+		if err != nil && byCtrlC(ctx, c) {
+			return &exitError{exitInterrupted, errors.Join(errors.Join(failed...), fmt.Errorf("cancel %s: not waited for", id))}
 		}
 		if err != nil {
 			failed = append(failed, fmt.Errorf("cancel %s: %w", id, err))
@@ -61,7 +64,7 @@ func cancelRequests(c *cli.Context) error {
 		if asJSON {
 			err = printLine(c.App.Writer, s)
 		} else {
-			_, err = fmt.Fprintf(c.App.Writer, "%s %s\n", id, cancelText(s))
+			_, err = fmt.Fprintf(c.App.Writer, "%s %s\n", s.GetId(), cancelText(s))
 		}
 		if err != nil {
 			return err
@@ -70,10 +73,21 @@ func cancelRequests(c *cli.Context) error {
 	return errors.Join(failed...)
 }
 
+// cancelLiving cancels a request or, where it was replaced, the successor that goes on
+// in its place: who cancels web wants web to end, whatever it is called by now.
+func cancelLiving(ctx context.Context, c *cli.Context, cl *client.Client, id string) (*berthv1.Status, error) {
+	for {
+		s, err := cl.Cancel(ctx, id, c.String("message"))
+		if err != nil || s.GetReason() != string(berth.EndReplaced) {
+			return s, err
+		}
+		fmt.Fprintf(c.App.ErrWriter, "berth: %s goes on as %s\n", id, s.GetReplacedBy())
+		id = s.GetReplacedBy()
+	}
+}
+
 func cancelText(s *berthv1.Status) string {
 	switch {
-	case s.GetReason() == string(berth.EndReplaced):
-		return "had been replaced by " + s.GetReplacedBy() + ": berth cancel " + s.GetReplacedBy()
 	case s.GetState() == string(berth.StateCancelled):
 		return s.GetState()
 	case berth.State(s.GetState()).Final():

@@ -67,7 +67,7 @@ func eachWorker(c *cli.Context, change func(context.Context, *client.Client, str
 		if asJSON {
 			err = printLine(c.App.Writer, w)
 		} else {
-			_, err = fmt.Fprintf(c.App.Writer, "%s is %s, %d containers\n", w.GetId(), w.GetState(), w.GetCount())
+			_, err = fmt.Fprintln(c.App.Writer, standing(w))
 		}
 		if err != nil {
 			return err

@@ -109,9 +109,9 @@ func parseRate(text string) (int64, error) {
 	}
 	number, per, _ := strings.Cut(text, "/")
 	n, err := strconv.ParseInt(number, 10, 64)
-	minutes := map[string]int64{"": 1, "m": 1, "min": 1, "s": 60}[per]
+	minutes := map[string]int64{"m": 1, "min": 1, "s": 60}[per]
 	if err != nil || minutes == 0 || n < 1 || n > berth.MaxDrainPerMinute/minutes {
-		return 0, &berth.FieldError{Field: "rate", Value: text, Problem: "is no rate", Bound: fmt.Sprintf("1/min to %d/min, or N/s", berth.MaxDrainPerMinute)}
+		return 0, &berth.FieldError{Field: "rate", Value: text, Problem: "is no rate", Bound: fmt.Sprintf("N/min or N/s, up to %d/min", berth.MaxDrainPerMinute)}
 	}
 	return n * minutes, nil
 }
@@ -141,9 +141,21 @@ func chosenWorkers(ctx context.Context, c *cli.Context, cl *client.Client) ([]st
 		}
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("%s: no worker is so; berth workers --wide shows their pools and labels", c.Command.Name)
+		return nil, fmt.Errorf("%s: no worker%s; berth workers --wide shows their pools and labels", c.Command.Name, selection(pool, labels))
 	}
 	return names, nil
+}
+
+// selection tells which workers were wanted.
+func selection(pool string, labels map[string]string) string {
+	text := ""
+	if pool != "" {
+		text = " in pool " + pool
+	}
+	if len(labels) > 0 {
+		text += " with " + labelsText(labels)
+	}
+	return text
 }
 
 func hasLabels(w *berthv1.Worker, want map[string]string) bool {
@@ -192,11 +204,24 @@ func (e *emptying) print(w *berthv1.Worker) {
 	if e.asJSON {
 		err = printLine(e.c.App.Writer, w)
 	} else {
-		_, err = fmt.Fprintf(e.c.App.Writer, "%s is %s, %d containers\n", w.GetId(), w.GetState(), w.GetCount())
+		_, err = fmt.Fprintln(e.c.App.Writer, standing(w))
 	}
 	if err != nil {
 		e.failed = append(e.failed, err)
 	}
+}
+
+// standing is how a worker stands, with what is on it, where that is known.
+func standing(w *berthv1.Worker) string {
+	text := w.GetId() + " is " + w.GetState()
+	switch {
+	case w.GetEpoch() == 0: // gone
+	case w.GetCount() == 0:
+		text += ", empty"
+	default:
+		text += ", " + plural(w.GetCount(), "container")
+	}
+	return text
 }
 
 // lookAgain is how often a drain looks at its workers: people wait for it.
@@ -207,7 +232,7 @@ func (e *emptying) wait(ctx context.Context, names []string) {
 	for {
 		all, err := e.cl.Workers(ctx)
 		if err != nil {
-			e.failed = append(e.failed, fmt.Errorf("%s: not waited for; it goes on: %w", e.c.Command.Name, err))
+			e.stopWaiting(ctx, err)
 			return
 		}
 		now := make(map[string]*berthv1.Worker, len(all))
@@ -221,10 +246,19 @@ func (e *emptying) wait(ctx context.Context, names []string) {
 		select {
 		case <-time.After(lookAgain):
 		case <-ctx.Done():
-			e.failed = append(e.failed, fmt.Errorf("%s: not waited for; it goes on: %w", e.c.Command.Name, ctx.Err()))
+			e.stopWaiting(ctx, ctx.Err())
 			return
 		}
 	}
+}
+
+func (e *emptying) stopWaiting(ctx context.Context, err error) {
+	if byCtrlC(ctx, e.c) {
+		err = &exitError{exitInterrupted, fmt.Errorf("%s: not waited for; it goes on, and berth uncordon ends it", e.c.Command.Name)}
+	} else {
+		err = fmt.Errorf("%s: not waited for; it goes on: %w", e.c.Command.Name, err)
+	}
+	e.failed = append(e.failed, err)
 }
 
 // done says whether a worker needs no more waiting; nil: it is not listed any more.

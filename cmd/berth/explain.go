@@ -10,6 +10,7 @@ import (
 
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/client"
 )
 
 func explainCommand() *cli.Command {
@@ -48,7 +49,11 @@ func explainCommand() *cli.Command {
 func printExplanation(w io.Writer, e *berthv1.ExplainResponse) error {
 	s, v := e.GetStatus(), e.GetVerdict()
 	if s.GetState() != string(berth.StatePending) {
-		if _, err := fmt.Fprintf(w, "%s is %s%s. %s\n", s.GetId(), s.GetState(), onWorker(s), describe(s)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s is %s%s%s\n", s.GetId(), stateOf(s), onWorker(s), after(": ", describe(s))); err != nil {
+			return err
+		}
+		if s.GetLost() != nil && e.GetBrake().GetState() != client.BrakeEngaged {
+			_, err := fmt.Fprintf(w, "it may still run on %s, and is placed elsewhere once it cannot: after the worker's lease, a grace%s\n", s.GetWorker(), keepText(s))
 			return err
 		}
 		if b := e.GetBrake(); b != nil {
@@ -64,8 +69,8 @@ func printExplanation(w io.Writer, e *berthv1.ExplainResponse) error {
 		text = "could not be placed on any registered worker, were it empty"
 	case len(v.GetReasons()) > 0:
 		text = "waits: no worker can take it now"
-		if v.GetReasons()[0].GetCode() == string(berth.ReasonRestored) {
-			text = "waits: the store was restored from a backup, and nothing is placed before " + v.GetReasons()[0].GetDetail()
+		if first := v.GetReasons()[0]; first.GetCode() == string(berth.ReasonRestored) {
+			text = "waits: " + reasonText(first)
 		}
 	}
 	if s.GetNotBefore() != nil && len(v.GetReasons()) == 0 {
@@ -74,22 +79,33 @@ func printExplanation(w io.Writer, e *berthv1.ExplainResponse) error {
 	if _, err := fmt.Fprintf(w, "%s %s (judged at revision %d)\n", s.GetId(), text, v.GetAt()); err != nil {
 		return err
 	}
-	if len(v.GetReasons()) == 0 {
+	t := table{}
+	t.add("WORKERS", "REJECTED BY", "WANTS", "MOST FREE", "LARGEST", "SUCH AS")
+	for _, r := range v.GetReasons() {
+		if r.GetCode() == string(berth.ReasonRestored) {
+			continue // no filter
+		}
+		t.add(strconv.FormatInt(r.GetWorkers(), 10), reasonName(r), amount(r, r.GetWant()), amount(r, r.GetBest()), amount(r, r.GetTotal()), orDash(someText(r)))
+	}
+	if len(t.rows) == 1 {
 		return nil
 	}
-	t := table{}
-	t.add("WORKERS", "REJECTED BY", "WANTS", "MOST FREE", "LARGEST")
-	for _, r := range v.GetReasons() {
-		name := r.GetCode()
-		if r.GetDetail() != "" {
-			name += " " + r.GetDetail()
-		}
-		if berth.ReasonCode(r.GetCode()) == berth.ReasonNoWorker {
-			name = "pool " + r.GetDetail() + " has none"
-		}
-		t.add(strconv.FormatInt(r.GetWorkers(), 10), name, amount(r, r.GetWant()), amount(r, r.GetBest()), amount(r, r.GetTotal()))
-	}
 	return t.write(w)
+}
+
+// after is what follows, where there is anything.
+func after(mark, text string) string {
+	if text == "" {
+		return ""
+	}
+	return mark + text
+}
+
+func keepText(s *berthv1.Status) string {
+	if ms := s.GetSpec().GetOnDisconnectKeepMs(); ms > 0 {
+		return ", and its on_disconnect_keep_ms of " + (time.Duration(ms) * time.Millisecond).String()
+	}
+	return ""
 }
 
 func onWorker(s *berthv1.Status) string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -66,7 +67,7 @@ func fsck(c *cli.Context) error {
 	first, cancel := context.WithTimeout(ctx, fsckTimeout)
 	defer cancel()
 	if _, err := client.Get(first, c.String("prefix")); err != nil {
-		return fmt.Errorf("etcd at %v does not answer: %w", client.Endpoints(), err)
+		return fmt.Errorf("etcd at %s does not answer: %w", strings.Join(client.Endpoints(), ","), err)
 	}
 	if c.Bool("watch") {
 		err = invariant.WatchStore(ctx, client, c.String("prefix"), opts, take)
@@ -120,7 +121,7 @@ func (s *fsckSummary) tell(c *cli.Context, asJSON bool) error {
 		if s.Unseen > 0 {
 			revisions += fmt.Sprintf(" (%d were compacted unseen)", s.Unseen)
 		}
-		if _, err := fmt.Fprintf(c.App.Writer, "%d violations in %d keys %s\n", s.Violations, s.Keys, revisions); err != nil {
+		if _, err := fmt.Fprintf(c.App.Writer, "%s in %s %s\n", plural(s.Violations, "violation"), plural(s.Keys, "key"), revisions); err != nil {
 			return err
 		}
 	}

@@ -76,7 +76,7 @@ func printStatus(w io.Writer, s *berthv1.Status) error {
 		{"why", describe(s)},
 		{"replaces", spec.GetReplaces()},
 		{"worker", s.GetWorker()},
-		{"attempt", fmt.Sprintf("%d (%d of %d used)", s.GetAttempt(), s.GetUsedAttempts(), spec.GetRetry().GetMaxAttempts())},
+		{"attempt", attemptText(s)},
 		{"command", strings.Join(spec.GetCommand(), " ")},
 		{"pool", spec.GetPool()},
 		{"tenant", spec.GetTenant()},
@@ -96,8 +96,24 @@ func printStatus(w io.Writer, s *berthv1.Status) error {
 	return t.write(w)
 }
 
+// attemptText is empty of what ended before any.
+func attemptText(s *berthv1.Status) string {
+	if s.GetAttempt() == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d (%d of %d used)", s.GetAttempt(), s.GetUsedAttempts(), s.GetSpec().GetRetry().GetMaxAttempts())
+}
+
+// coresText is so many cores, in words.
+func coresText(milli int64) string {
+	if milli == 1000 {
+		return "1 core"
+	}
+	return cores(milli) + " cores"
+}
+
 func wants(d *berthv1.Demand) string {
-	out := []string{cores(d.GetCpuMilli()) + " cores", bytesOf(d.GetMemoryBytes()) + " memory"}
+	out := []string{coresText(d.GetCpuMilli()), bytesOf(d.GetMemoryBytes()) + " memory"}
 	if d.GetDiskBytes() > 0 {
 		out = append(out, bytesOf(d.GetDiskBytes())+" disk")
 	}
@@ -121,7 +137,7 @@ func holds(s *berthv1.Share) string {
 	if s == nil {
 		return ""
 	}
-	out := []string{cores(s.GetCpuMilli()) + " cores", bytesOf(s.GetMemoryBytes()) + " memory"}
+	out := []string{coresText(s.GetCpuMilli()), bytesOf(s.GetMemoryBytes()) + " memory"}
 	if s.GetDiskBytes() > 0 {
 		out = append(out, bytesOf(s.GetDiskBytes())+" disk")
 	}

@@ -1,19 +1,25 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/client"
 )
 
 func filterFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "ended ones too", EnvVars: envOf("all")},
-		listFlag("state", "only in these `STATES`"),
+		listFlag("state", "only in these `STATES`, as they are shown: blocked, running ...; pending holds blocked"),
 		listFlag("label", "only with `KEY=VALUE`"),
 		stringFlag("worker", "", "only on this `WORKER`"),
 		stringFlag("pool", "", "only of this `POOL`"),
@@ -35,6 +41,43 @@ func filterOf(c *cli.Context) (*berthv1.Filter, error) {
 		f.States = append(f.States, strings.ToUpper(s))
 	}
 	return f, nil
+}
+
+// selected checks that what a filter names is there: a name that is misspelt selects
+// nothing, and must not look like nothing to show.
+func selected(ctx context.Context, cl *client.Client, f *berthv1.Filter, seen map[string]bool) error {
+	var missing []error
+	for _, id := range f.GetIds() {
+		if seen[id] {
+			continue
+		}
+		if _, err := cl.Get(ctx, id); err != nil {
+			missing = append(missing, err)
+		}
+	}
+	if f.GetWorker() != "" && len(seen) == 0 && len(missing) == 0 {
+		all, err := cl.Workers(ctx)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(all, func(w *berthv1.Worker) bool { return w.GetId() == f.GetWorker() }) {
+			missing = append(missing, fmt.Errorf("worker %s: not found; berth workers lists them", f.GetWorker()))
+		}
+	}
+	return errors.Join(missing...)
+}
+
+// filterError names the flag of what the daemon refused of a filter.
+func filterError(err error) error {
+	if fe, ok := errors.AsType[*berth.FieldError](err); ok {
+		names := map[string]string{"filter.states": "--state", "filter.ids": "ID"}
+		if name := names[fe.Field]; name != "" {
+			named := *fe
+			named.Field = name
+			return &named
+		}
+	}
+	return err
 }
 
 func listCommand() *cli.Command {
@@ -68,24 +111,26 @@ func list(c *cli.Context) error {
 		return err
 	}
 	defer cl.Close()
+	seen := map[string]bool{}
 	if asJSON {
 		out := jsonList{w: c.App.Writer}
-		if err := cl.List(c.Context, f, func(s *berthv1.Status) error { return out.add(s) }); err != nil {
-			return err
+		if err := cl.List(c.Context, f, func(s *berthv1.Status) error { seen[s.GetId()] = true; return out.add(s) }); err != nil {
+			return filterError(err)
 		}
-		return out.end()
+		return errors.Join(out.end(), selected(c.Context, cl, f, seen))
 	}
 	t := table{paint: painter(c.App.Writer)}
 	t.add("ID", "STATE", "WORKER", "ATTEMPT", "CPU", "MEMORY", "AGE", "NOTE")
 	now := time.Now()
 	err = cl.List(c.Context, f, func(s *berthv1.Status) error {
+		seen[s.GetId()] = true
 		d := s.GetSpec().GetResources()
 		t.add(s.GetId(), stateOf(s), orDash(s.GetWorker()), strconv.FormatInt(s.GetAttempt(), 10),
 			cores(d.GetCpuMilli()), bytesOf(d.GetMemoryBytes()), age(s.GetSubmittedAt(), now), clip(describe(s), 80))
 		return nil
 	})
 	if err != nil {
-		return err
+		return filterError(err)
 	}
-	return t.write(c.App.Writer)
+	return errors.Join(t.write(c.App.Writer), selected(c.Context, cl, f, seen))
 }

@@ -153,7 +153,7 @@ const (
 
 var colours = map[string]string{
 	"RUNNING": blue, "STARTING": blue, "PLACED": blue, "PENDING": yellow, "BLOCKED": yellow,
-	"SUCCEEDED": green, "FAILED": red, "LOST": red, "EXPIRED": red, "CANCELLED": yellow, "REFUSED": red,
+	"SUCCEEDED": green, "FAILED": red, "LOST": red, "EXPIRED": red, "CANCELLED": yellow, "REPLACED": green, "REFUSED": red,
 	"ready": green, "opening": blue, "cordoned": yellow, "draining": yellow, "removing": yellow, "suspended": red, "lost": red, "lost (braked)": red, "engaged": red, "released": yellow,
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/rand"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -163,78 +162,4 @@ func readTimes(c *cli.Context, r *berthv1.Request) error {
 		*to = d.Milliseconds()
 	}
 	return nil
-}
-
-// describe is a status in a few words, for people who wait.
-func describe(s *berthv1.Status) string {
-	switch {
-	case s.GetVerdict().GetNeverFits():
-		return "no worker that is registered could ever take it: " + reasonsOf(s.GetVerdict())
-	case s.GetBlocked():
-		return "waits: " + reasonsOf(s.GetVerdict())
-	case s.GetState() == string(berth.StatePending) && s.GetReason() != "":
-		return fmt.Sprintf("waits for attempt %d: the last one ended: %s", s.GetAttempt(), s.GetReason())
-	}
-	if !berth.State(s.GetState()).Final() && s.GetReplacedBy() != "" {
-		return "being replaced by " + s.GetReplacedBy()
-	}
-	why := s.GetMessage()
-	if exit := exitText(s.GetExit()); exit != "" {
-		why = exit // the message repeats it
-	}
-	switch berth.EndReason(s.GetReason()) {
-	case berth.EndReplaced:
-		return "replaced by " + s.GetReplacedBy()
-	case "", berth.EndExited, berth.EndSignaled, berth.EndOOM, berth.EndStartFailed:
-		return why
-	}
-	return strings.TrimSuffix(strings.ReplaceAll(s.GetReason(), "_", " ")+": "+why, ": ")
-}
-
-func reasonsOf(v *berthv1.Verdict) string {
-	var texts []string
-	for _, r := range v.GetReasons() {
-		texts = append(texts, reasonText(r))
-	}
-	return strings.Join(texts, "; ")
-}
-
-func reasonText(r *berthv1.Reason) string {
-	name := r.GetCode()
-	if r.GetDetail() != "" {
-		name += " " + r.GetDetail()
-	}
-	workers := "workers"
-	if r.GetWorkers() == 1 {
-		workers = "worker"
-	}
-	if berth.ReasonCode(r.GetCode()) == berth.ReasonNoWorker {
-		return "pool " + r.GetDetail() + " has no worker"
-	}
-	if r.GetWant() == 0 {
-		return fmt.Sprintf("%d %s: %s", r.GetWorkers(), workers, name)
-	}
-	return fmt.Sprintf("%d %s: %s: wants %s, the best has %s free of %s", r.GetWorkers(), workers, name, amount(r, r.GetWant()), amount(r, r.GetBest()), amount(r, r.GetTotal()))
-}
-
-func exitText(e *berthv1.Exit) string {
-	if e == nil {
-		return ""
-	}
-	text := ""
-	switch berth.ExitKind(e.GetKind()) {
-	case berth.ExitExited:
-		text = fmt.Sprintf("exit code %d", e.GetCode())
-	case berth.ExitSignaled:
-		text = "killed by " + e.GetSignal()
-	default:
-		text = strings.ReplaceAll(e.GetKind(), "_", " ")
-	}
-	if e.GetOutOfMemory() {
-		text += ", out of memory"
-	}
-	if e.GetMessage() != "" {
-		text += ": " + e.GetMessage()
-	}
-	return text
 }

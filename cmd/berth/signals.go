@@ -6,6 +6,8 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+
+	"github.com/urfave/cli/v2"
 )
 
 // untilSignal returns a context that ends with the first SIGINT or SIGTERM, and
@@ -33,6 +35,11 @@ func untilSignal(parent context.Context) (_ context.Context, again <-chan struct
 		cancel()
 		close(done)
 	})
+}
+
+// byCtrlC says whether a context of untilSignal was ended by a signal.
+func byCtrlC(ctx context.Context, c *cli.Context) bool {
+	return ctx.Err() != nil && c.Context.Err() == nil
 }
 
 // untilHangup calls before and ends the context with the first SIGHUP.

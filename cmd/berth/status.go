@@ -139,10 +139,22 @@ func printOverview(w io.Writer, o *berthv1.OverviewResponse, now time.Time) erro
 	if err := p.write(w); err != nil {
 		return err
 	}
+	if n := in.GetPending(); n > 0 {
+		if _, err := fmt.Fprintf(w, "\n%s waiting, %d of them BLOCKED%s\n", plural(n, "request"), in.GetBlocked(), blockedHint(in)); err != nil {
+			return err
+		}
+	}
 	if _, err := fmt.Fprintln(w); err != nil {
 		return err
 	}
 	return printBrakes(w, o.GetBrakes(), now)
+}
+
+func blockedHint(in *berthv1.InfoResponse) string {
+	if in.GetBlocked() == 0 {
+		return ""
+	}
+	return ": berth list --state blocked"
 }
 
 func alarmText(in *berthv1.InfoResponse) string {

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
+	"sync"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -59,7 +62,7 @@ func submit(c *cli.Context) error {
 	}
 	switch {
 	case err != nil:
-		return fmt.Errorf("%d of %d requests were submitted; submit again, what is there stays as it is: %w", len(results)-refused, len(requests), err)
+		return fmt.Errorf("%d of %s submitted; submit again, what is there stays as it is: %w", len(results)-refused, plural(len(requests), "request"), err)
 	case refused > 0:
 		return &exitError{code: exitFailed}
 	case c.Bool("wait"):
@@ -152,13 +155,25 @@ func waitForAll(ctx context.Context, c *cli.Context, cl *client.Client, requests
 		batch := w.ids[:min(len(w.ids), maxWatched)]
 		w.ids = w.ids[len(batch):]
 		if err := w.wait(ctx, batch); err != nil {
-			return fmt.Errorf("wait for %d requests: %w", len(w.ids)+len(batch), err)
+			return w.broken(ctx, len(batch), err)
 		}
 	}
-	if w.failed > 0 {
-		return fmt.Errorf("%d of %d requests did not succeed", w.failed, len(requests))
+	switch {
+	case w.failed > 0 && len(requests) == 1:
+		return errors.New("the request did not succeed")
+	case w.failed > 0:
+		return fmt.Errorf("%d of %s did not succeed", w.failed, plural(len(requests), "request"))
 	}
 	return nil
+}
+
+// broken is the error of a wait that did not come to its end.
+func (w *waiter) broken(ctx context.Context, batch int, err error) error {
+	left := len(w.ids) + max(len(w.open), min(batch, 1))
+	if byCtrlC(ctx, w.c) {
+		return &exitError{exitInterrupted, fmt.Errorf("not waited for %s: what was submitted goes on; berth list shows it, berth cancel ID ends it", plural(left, "request"))}
+	}
+	return fmt.Errorf("wait for %s: %w", plural(left, "request"), err)
 }
 
 // waiter counts the ends of requests.
@@ -167,18 +182,31 @@ type waiter struct {
 	cl     *client.Client
 	ids    []string // to wait for
 	failed int
+
+	mu   sync.Mutex          // guards open
+	open map[string]struct{} // of the batch that is watched
 }
 
 func (w *waiter) wait(ctx context.Context, batch []string) error {
-	open := map[string]bool{}
+	w.open = make(map[string]struct{}, len(batch))
 	for _, id := range batch {
-		open[id] = true
+		w.open[id] = struct{}{}
 	}
+	talk, hush := context.WithCancel(ctx)
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		w.sayWhy(talk)
+	}()
+	defer func() {
+		hush()
+		<-said
+	}()
 	err := w.cl.Watch(ctx, &berthv1.Filter{Ended: true, Ids: batch}, func(s *berthv1.Status) error {
-		if !berth.State(s.GetState()).Final() || !open[s.GetId()] {
+		left, ended := w.ended(s)
+		if !ended {
 			return nil
 		}
-		delete(open, s.GetId())
 		switch {
 		case s.GetReason() == string(berth.EndReplaced):
 			fmt.Fprintf(w.c.App.ErrWriter, "berth: request %s goes on as %s\n", s.GetId(), s.GetReplacedBy())
@@ -187,7 +215,7 @@ func (w *waiter) wait(ctx context.Context, batch []string) error {
 			w.failed++
 			fmt.Fprintf(w.c.App.ErrWriter, "berth: request %s %s: %s\n", s.GetId(), s.GetState(), describe(s))
 		}
-		if len(open) == 0 {
+		if left == 0 {
 			return errDone
 		}
 		return nil
@@ -198,15 +226,89 @@ func (w *waiter) wait(ctx context.Context, batch []string) error {
 	return err
 }
 
+// ended takes a request that has ended out of those that are open.
+func (w *waiter) ended(s *berthv1.Status) (left int, ended bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, ended = w.open[s.GetId()]; !ended || !berth.State(s.GetState()).Final() {
+		return len(w.open), false
+	}
+	delete(w.open, s.GetId())
+	return len(w.open), true
+}
+
+func (w *waiter) isOpen(id string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ok := w.open[id]
+	return ok
+}
+
+// sayMost bounds the requests of whose waiting is told: of more, berth list tells.
+const (
+	sayMost      = 1000
+	sayPauseMost = 10 * time.Second
+)
+
+// sayWhy tells why requests wait or are waited for, where they do for long, and when
+// that changes; equal reasons in one line.
+func (w *waiter) sayWhy(ctx context.Context) {
+	told := map[string]string{}
+	for pause := sayWaiting; ; pause = min(2*pause, sayPauseMost) {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+		whys, err := w.whys(ctx)
+		if err != nil {
+			continue // the watch tells, if it lasts
+		}
+		for _, line := range newReasons(told, whys) {
+			fmt.Fprintf(w.c.App.ErrWriter, "berth: %s\n", line)
+		}
+	}
+}
+
+// whys is why each open request waits.
+func (w *waiter) whys(ctx context.Context) (map[string]string, error) {
+	w.mu.Lock()
+	ids := sortedKeys(w.open)
+	w.mu.Unlock()
+	out := map[string]string{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	f := &berthv1.Filter{Ids: ids[:min(len(ids), sayMost)]}
+	return out, w.cl.List(ctx, f, func(s *berthv1.Status) error {
+		if why := describe(s); (s.GetBlocked() || s.GetLost() != nil) && w.isOpen(s.GetId()) {
+			out[s.GetId()] = why
+		}
+		return nil
+	})
+}
+
+// newReasons are the lines for what told does not have yet, and notes them there.
+func newReasons(told, now map[string]string) []string {
+	same := map[string][]string{}
+	for _, id := range sortedKeys(now) {
+		if why := now[id]; told[id] != why {
+			told[id] = why
+			same[why] = append(same[why], id)
+		}
+	}
+	var lines []string
+	for _, why := range sortedKeys(same) {
+		who := same[why][0]
+		if more := len(same[why]) - 1; more > 0 {
+			who += " and " + strconv.Itoa(more) + " more"
+		}
+		lines = append(lines, who+": "+why)
+	}
+	return lines
+}
+
 const maxWatched = 10_000
 
 // errDone ends a watch that has seen enough.
 var errDone = errors.New("done")
-
-// stateOf shows a request that waits for lack of a worker as BLOCKED.
-func stateOf(s *berthv1.Status) string {
-	if s.GetBlocked() {
-		return "BLOCKED"
-	}
-	return s.GetState()
-}

@@ -37,8 +37,8 @@ func versionCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(c.App.Writer, "daemon %s %s at %s: revision %d, %d workers, %d requests (%d pending, %d blocked, %d running), %d archived\n",
-				in.GetDaemon(), in.GetVersion(), cl.Address(), in.GetRevision(), in.GetWorkers(), in.GetRequests(), in.GetPending(), in.GetBlocked(), in.GetRunning(), in.GetArchived())
+			_, err = fmt.Fprintf(c.App.Writer, "daemon %s %s at %s: revision %d, %s, %s (%d pending, %d blocked, %d running), %d archived\n",
+				in.GetDaemon(), in.GetVersion(), cl.Address(), in.GetRevision(), plural(in.GetWorkers(), "worker"), plural(in.GetRequests(), "request"), in.GetPending(), in.GetBlocked(), in.GetRunning(), in.GetArchived())
 			if until := in.GetHoldUntil(); err == nil && until != nil {
 				_, err = fmt.Fprintf(c.App.Writer, "the store was restored from a backup: nothing is placed before %s\n", until.AsTime().Local().Format(time.RFC3339))
 			}

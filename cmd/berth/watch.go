@@ -16,7 +16,7 @@ func watchCommand() *cli.Command {
 		Name:         "watch",
 		Usage:        "requests as they are, then each change, until Ctrl-C",
 		ArgsUsage:    "[ID...]",
-		Flags:        clientFlags(append(filterFlags(), outputFlag())...),
+		Flags:        clientFlags(append(filterFlags(), boolFlag("wait", "also for what is not there yet"), outputFlag())...),
 		BashComplete: completeIDs,
 		Action:       watch,
 	})
@@ -39,6 +39,11 @@ func watch(c *cli.Context) error {
 	defer cl.Close()
 	ctx, _, stop := untilSignal(c.Context)
 	defer stop()
+	if !c.Bool("wait") {
+		if err := selected(ctx, cl, f, nil); err != nil {
+			return err
+		}
+	}
 	paint := painter(c.App.Writer)
 	err = cl.Watch(ctx, f, func(s *berthv1.Status) error {
 		if asJSON {
@@ -56,5 +61,5 @@ func watch(c *cli.Context) error {
 	if ctx.Err() != nil && c.Context.Err() == nil || errors.Is(err, context.Canceled) {
 		return nil // Ctrl-C
 	}
-	return err
+	return filterError(err)
 }

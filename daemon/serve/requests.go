@@ -128,6 +128,12 @@ func (s *service) Explain(ctx context.Context, req *berthv1.ExplainRequest) (*be
 // maxFilterIDs bounds the ids of a filter, each of which is looked up.
 const maxFilterIDs = 10_000
 
+// What a filter may name beside the states: people are shown these as such.
+const (
+	stateBlocked  = "BLOCKED"
+	stateReplaced = "REPLACED"
+)
+
 func filter(m *berthv1.Filter) (daemon.Filter, error) {
 	f := daemon.Filter{
 		Labels: m.GetLabels(), Worker: berth.WorkerID(m.GetWorker()), Pool: berth.PoolID(m.GetPool()), Ended: m.GetEnded(),
@@ -142,9 +148,17 @@ func filter(m *berthv1.Filter) (daemon.Filter, error) {
 		f.IDs = append(f.IDs, berth.RequestID(id))
 	}
 	for _, word := range m.GetStates() {
+		switch strings.ToUpper(word) {
+		case stateBlocked:
+			f.Blocked = true
+			continue
+		case stateReplaced:
+			f.Replaced, f.Ended = true, true
+			continue
+		}
 		var state berth.State
 		if err := state.UnmarshalText([]byte(strings.ToUpper(word))); err != nil {
-			return f, &berth.FieldError{Field: "filter.states", Value: word, Problem: "is unknown", Bound: "PENDING, PLACED, STARTING, RUNNING, EXITED, SUCCEEDED, FAILED, CANCELLED, EXPIRED, LOST"}
+			return f, &berth.FieldError{Field: "filter.states", Value: word, Problem: "is unknown", Bound: "PENDING, BLOCKED, PLACED, STARTING, RUNNING, EXITED, SUCCEEDED, FAILED, CANCELLED, REPLACED, EXPIRED, LOST"}
 		}
 		f.States = append(f.States, state)
 		f.Ended = f.Ended || state.Final()
@@ -162,6 +176,9 @@ func status(s *daemon.Status) *berthv1.Status {
 		EndedAt: wire.Time(s.EndedAt), NotBefore: wire.Time(s.NotBefore),
 		Blocked: s.Blocked, Verdict: wire.Verdict(s.Verdict), Revision: int64(s.Revision), ReplacedBy: string(s.ReplacedBy),
 		ChangedRevision: int64(s.Changed),
+	}
+	if s.Lost != nil {
+		m.Lost = &berthv1.Loss{Since: wire.Time(s.Lost.Since), Until: wire.Time(s.Lost.Until), Braked: s.Lost.Braked}
 	}
 	return m
 }

@@ -1105,6 +1105,7 @@ type Reason struct {
 	Want          int64                  `protobuf:"varint,4,opt,name=want,proto3" json:"want,omitempty"`
 	Best          int64                  `protobuf:"varint,5,opt,name=best,proto3" json:"best,omitempty"`
 	Total         int64                  `protobuf:"varint,6,opt,name=total,proto3" json:"total,omitempty"`
+	Some          []string               `protobuf:"bytes,7,rep,name=some,proto3" json:"some,omitempty"` // a few of the workers, by id
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1179,6 +1180,13 @@ func (x *Reason) GetTotal() int64 {
 		return x.Total
 	}
 	return 0
+}
+
+func (x *Reason) GetSome() []string {
+	if x != nil {
+		return x.Some
+	}
+	return nil
 }
 
 type Verdict struct {
@@ -1265,6 +1273,7 @@ type Status struct {
 	Revision        int64                  `protobuf:"varint,19,opt,name=revision,proto3" json:"revision,omitempty"`
 	ReplacedBy      string                 `protobuf:"bytes,20,opt,name=replaced_by,json=replacedBy,proto3" json:"replaced_by,omitempty"`                 // the request that runs in its place, or is about to
 	ChangedRevision int64                  `protobuf:"varint,21,opt,name=changed_revision,json=changedRevision,proto3" json:"changed_revision,omitempty"` // of the last change of its records
+	Lost            *Loss                  `protobuf:"bytes,22,opt,name=lost,proto3" json:"lost,omitempty"`                                               // its worker is, and it may still run there
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1446,6 +1455,74 @@ func (x *Status) GetChangedRevision() int64 {
 	return 0
 }
 
+func (x *Status) GetLost() *Loss {
+	if x != nil {
+		return x.Lost
+	}
+	return nil
+}
+
+// Loss is of a worker that is gone: what may still run there is waited for.
+type Loss struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Since         *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
+	Until         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=until,proto3" json:"until,omitempty"`    // then it is placed elsewhere; absent: not known yet, for the worker's lease is not over
+	Braked        bool                   `protobuf:"varint,3,opt,name=braked,proto3" json:"braked,omitempty"` // until is the brake's, which many losses at once engaged
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Loss) Reset() {
+	*x = Loss{}
+	mi := &file_berth_v1_berth_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Loss) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Loss) ProtoMessage() {}
+
+func (x *Loss) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Loss.ProtoReflect.Descriptor instead.
+func (*Loss) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Loss) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Loss) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *Loss) GetBraked() bool {
+	if x != nil {
+		return x.Braked
+	}
+	return false
+}
+
 // FieldViolation is one value out of its bound; also the detail of an
 // invalid_argument error.
 type FieldViolation struct {
@@ -1460,7 +1537,7 @@ type FieldViolation struct {
 
 func (x *FieldViolation) Reset() {
 	*x = FieldViolation{}
-	mi := &file_berth_v1_berth_proto_msgTypes[17]
+	mi := &file_berth_v1_berth_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1472,7 +1549,7 @@ func (x *FieldViolation) String() string {
 func (*FieldViolation) ProtoMessage() {}
 
 func (x *FieldViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[17]
+	mi := &file_berth_v1_berth_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1485,7 +1562,7 @@ func (x *FieldViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldViolation.ProtoReflect.Descriptor instead.
 func (*FieldViolation) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{17}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FieldViolation) GetField() string {
@@ -1525,7 +1602,7 @@ type SubmitRequest struct {
 
 func (x *SubmitRequest) Reset() {
 	*x = SubmitRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[18]
+	mi := &file_berth_v1_berth_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1537,7 +1614,7 @@ func (x *SubmitRequest) String() string {
 func (*SubmitRequest) ProtoMessage() {}
 
 func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[18]
+	mi := &file_berth_v1_berth_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1550,7 +1627,7 @@ func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitRequest.ProtoReflect.Descriptor instead.
 func (*SubmitRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{18}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SubmitRequest) GetRequests() []*Request {
@@ -1569,7 +1646,7 @@ type SubmitResponse struct {
 
 func (x *SubmitResponse) Reset() {
 	*x = SubmitResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[19]
+	mi := &file_berth_v1_berth_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1581,7 +1658,7 @@ func (x *SubmitResponse) String() string {
 func (*SubmitResponse) ProtoMessage() {}
 
 func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[19]
+	mi := &file_berth_v1_berth_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1594,7 +1671,7 @@ func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResponse.ProtoReflect.Descriptor instead.
 func (*SubmitResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{19}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SubmitResponse) GetResults() []*SubmitResult {
@@ -1616,7 +1693,7 @@ type SubmitResult struct {
 
 func (x *SubmitResult) Reset() {
 	*x = SubmitResult{}
-	mi := &file_berth_v1_berth_proto_msgTypes[20]
+	mi := &file_berth_v1_berth_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1628,7 +1705,7 @@ func (x *SubmitResult) String() string {
 func (*SubmitResult) ProtoMessage() {}
 
 func (x *SubmitResult) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[20]
+	mi := &file_berth_v1_berth_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1641,7 +1718,7 @@ func (x *SubmitResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResult.ProtoReflect.Descriptor instead.
 func (*SubmitResult) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{20}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SubmitResult) GetId() string {
@@ -1683,7 +1760,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	mi := &file_berth_v1_berth_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1695,7 +1772,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	mi := &file_berth_v1_berth_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1708,7 +1785,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{21}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Refusal) GetCode() string {
@@ -1741,7 +1818,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[22]
+	mi := &file_berth_v1_berth_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1753,7 +1830,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[22]
+	mi := &file_berth_v1_berth_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1766,7 +1843,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{22}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetRequest) GetId() string {
@@ -1785,7 +1862,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[23]
+	mi := &file_berth_v1_berth_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1797,7 +1874,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[23]
+	mi := &file_berth_v1_berth_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1810,7 +1887,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{23}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetResponse) GetStatus() *Status {
@@ -1824,7 +1901,7 @@ func (x *GetResponse) GetStatus() *Status {
 type Filter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
-	States        []string               `protobuf:"bytes,2,rep,name=states,proto3" json:"states,omitempty"`
+	States        []string               `protobuf:"bytes,2,rep,name=states,proto3" json:"states,omitempty"` // also BLOCKED (PENDING that no worker can take now) and REPLACED (CANCELLED, for a successor)
 	Labels        map[string]string      `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Worker        string                 `protobuf:"bytes,4,opt,name=worker,proto3" json:"worker,omitempty"`
 	Pool          string                 `protobuf:"bytes,5,opt,name=pool,proto3" json:"pool,omitempty"`
@@ -1835,7 +1912,7 @@ type Filter struct {
 
 func (x *Filter) Reset() {
 	*x = Filter{}
-	mi := &file_berth_v1_berth_proto_msgTypes[24]
+	mi := &file_berth_v1_berth_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1847,7 +1924,7 @@ func (x *Filter) String() string {
 func (*Filter) ProtoMessage() {}
 
 func (x *Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[24]
+	mi := &file_berth_v1_berth_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1860,7 +1937,7 @@ func (x *Filter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Filter.ProtoReflect.Descriptor instead.
 func (*Filter) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{24}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Filter) GetIds() []string {
@@ -1916,7 +1993,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[25]
+	mi := &file_berth_v1_berth_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1928,7 +2005,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[25]
+	mi := &file_berth_v1_berth_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1941,7 +2018,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{25}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListRequest) GetFilter() *Filter {
@@ -1975,7 +2052,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	mi := &file_berth_v1_berth_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1987,7 +2064,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	mi := &file_berth_v1_berth_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2000,7 +2077,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{26}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListResponse) GetStatuses() []*Status {
@@ -2027,7 +2104,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[27]
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2039,7 +2116,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[27]
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2052,7 +2129,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{27}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WatchRequest) GetFilter() *Filter {
@@ -2082,7 +2159,7 @@ type WatchPosition struct {
 
 func (x *WatchPosition) Reset() {
 	*x = WatchPosition{}
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2094,7 +2171,7 @@ func (x *WatchPosition) String() string {
 func (*WatchPosition) ProtoMessage() {}
 
 func (x *WatchPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2107,7 +2184,7 @@ func (x *WatchPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPosition.ProtoReflect.Descriptor instead.
 func (*WatchPosition) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *WatchPosition) GetStore() string {
@@ -2141,7 +2218,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2153,7 +2230,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2166,7 +2243,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *WatchResponse) GetStatus() *Status {
@@ -2193,7 +2270,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2205,7 +2282,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2218,7 +2295,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *CancelRequest) GetId() string {
@@ -2244,7 +2321,7 @@ type CancelResponse struct {
 
 func (x *CancelResponse) Reset() {
 	*x = CancelResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2256,7 +2333,7 @@ func (x *CancelResponse) String() string {
 func (*CancelResponse) ProtoMessage() {}
 
 func (x *CancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2269,7 +2346,7 @@ func (x *CancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelResponse.ProtoReflect.Descriptor instead.
 func (*CancelResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CancelResponse) GetStatus() *Status {
@@ -2293,7 +2370,7 @@ type LogsRequest struct {
 
 func (x *LogsRequest) Reset() {
 	*x = LogsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2305,7 +2382,7 @@ func (x *LogsRequest) String() string {
 func (*LogsRequest) ProtoMessage() {}
 
 func (x *LogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2318,7 +2395,7 @@ func (x *LogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsRequest.ProtoReflect.Descriptor instead.
 func (*LogsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *LogsRequest) GetId() string {
@@ -2376,7 +2453,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2388,7 +2465,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2401,7 +2478,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *LogsResponse) GetStream() string {
@@ -2448,7 +2525,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2460,7 +2537,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2473,7 +2550,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ExplainRequest) GetId() string {
@@ -2494,7 +2571,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2506,7 +2583,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2519,7 +2596,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ExplainResponse) GetStatus() *Status {
@@ -2551,7 +2628,7 @@ type WorkersRequest struct {
 
 func (x *WorkersRequest) Reset() {
 	*x = WorkersRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2563,7 +2640,7 @@ func (x *WorkersRequest) String() string {
 func (*WorkersRequest) ProtoMessage() {}
 
 func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2576,7 +2653,7 @@ func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersRequest.ProtoReflect.Descriptor instead.
 func (*WorkersRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
 }
 
 type WorkersResponse struct {
@@ -2588,7 +2665,7 @@ type WorkersResponse struct {
 
 func (x *WorkersResponse) Reset() {
 	*x = WorkersResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2600,7 +2677,7 @@ func (x *WorkersResponse) String() string {
 func (*WorkersResponse) ProtoMessage() {}
 
 func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2613,7 +2690,7 @@ func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersResponse.ProtoReflect.Descriptor instead.
 func (*WorkersResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *WorkersResponse) GetWorkers() []*Worker {
@@ -2661,7 +2738,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2673,7 +2750,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2686,7 +2763,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Worker) GetId() string {
@@ -2910,7 +2987,7 @@ type SetIntentRequest struct {
 
 func (x *SetIntentRequest) Reset() {
 	*x = SetIntentRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2922,7 +2999,7 @@ func (x *SetIntentRequest) String() string {
 func (*SetIntentRequest) ProtoMessage() {}
 
 func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2935,7 +3012,7 @@ func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentRequest.ProtoReflect.Descriptor instead.
 func (*SetIntentRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SetIntentRequest) GetWorker() string {
@@ -3010,7 +3087,7 @@ type SetIntentResponse struct {
 
 func (x *SetIntentResponse) Reset() {
 	*x = SetIntentResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3022,7 +3099,7 @@ func (x *SetIntentResponse) String() string {
 func (*SetIntentResponse) ProtoMessage() {}
 
 func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3035,7 +3112,7 @@ func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentResponse.ProtoReflect.Descriptor instead.
 func (*SetIntentResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SetIntentResponse) GetWorker() *Worker {
@@ -3053,7 +3130,7 @@ type PoolsRequest struct {
 
 func (x *PoolsRequest) Reset() {
 	*x = PoolsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3065,7 +3142,7 @@ func (x *PoolsRequest) String() string {
 func (*PoolsRequest) ProtoMessage() {}
 
 func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3078,7 +3155,7 @@ func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsRequest.ProtoReflect.Descriptor instead.
 func (*PoolsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
 }
 
 type PoolsResponse struct {
@@ -3090,7 +3167,7 @@ type PoolsResponse struct {
 
 func (x *PoolsResponse) Reset() {
 	*x = PoolsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3102,7 +3179,7 @@ func (x *PoolsResponse) String() string {
 func (*PoolsResponse) ProtoMessage() {}
 
 func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3115,7 +3192,7 @@ func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsResponse.ProtoReflect.Descriptor instead.
 func (*PoolsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *PoolsResponse) GetPools() []*Pool {
@@ -3139,7 +3216,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3151,7 +3228,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3164,7 +3241,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Pool) GetId() string {
@@ -3228,7 +3305,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3240,7 +3317,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3253,7 +3330,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Brake) GetPool() string {
@@ -3331,7 +3408,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3343,7 +3420,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3356,7 +3433,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -3396,7 +3473,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3408,7 +3485,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3421,7 +3498,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -3439,7 +3516,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3451,7 +3528,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3464,7 +3541,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
 }
 
 type OverviewResponse struct {
@@ -3479,7 +3556,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3491,7 +3568,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3504,7 +3581,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -3550,7 +3627,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3562,7 +3639,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3575,7 +3652,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Member) GetId() string {
@@ -3631,7 +3708,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3643,7 +3720,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3656,7 +3733,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -3689,7 +3766,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3701,7 +3778,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3714,7 +3791,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -3732,7 +3809,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3744,7 +3821,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3757,7 +3834,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
 }
 
 type InfoRequest struct {
@@ -3768,7 +3845,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3780,7 +3857,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3793,7 +3870,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
 }
 
 type InfoResponse struct {
@@ -3823,7 +3900,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3835,7 +3912,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3848,7 +3925,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -3998,7 +4075,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4010,7 +4087,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4023,7 +4100,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -4079,7 +4156,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4091,7 +4168,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4104,7 +4181,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -4242,19 +4319,20 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\bdeadline\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12\x1f\n" +
 	"\vreplaced_by\x18\x04 \x01(\tR\n" +
-	"replacedBy\"\x8c\x01\n" +
+	"replacedBy\"\xa0\x01\n" +
 	"\x06Reason\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x18\n" +
 	"\aworkers\x18\x03 \x01(\x03R\aworkers\x12\x12\n" +
 	"\x04want\x18\x04 \x01(\x03R\x04want\x12\x12\n" +
 	"\x04best\x18\x05 \x01(\x03R\x04best\x12\x14\n" +
-	"\x05total\x18\x06 \x01(\x03R\x05total\"d\n" +
+	"\x05total\x18\x06 \x01(\x03R\x05total\x12\x12\n" +
+	"\x04some\x18\a \x03(\tR\x04some\"d\n" +
 	"\aVerdict\x12\x1d\n" +
 	"\n" +
 	"never_fits\x18\x01 \x01(\bR\tneverFits\x12*\n" +
 	"\areasons\x18\x02 \x03(\v2\x10.berth.v1.ReasonR\areasons\x12\x0e\n" +
-	"\x02at\x18\x03 \x01(\x03R\x02at\"\xa6\x06\n" +
+	"\x02at\x18\x03 \x01(\x03R\x02at\"\xca\x06\n" +
 	"\x06Status\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x16\n" +
@@ -4280,7 +4358,12 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\brevision\x18\x13 \x01(\x03R\brevision\x12\x1f\n" +
 	"\vreplaced_by\x18\x14 \x01(\tR\n" +
 	"replacedBy\x12)\n" +
-	"\x10changed_revision\x18\x15 \x01(\x03R\x0fchangedRevision\"l\n" +
+	"\x10changed_revision\x18\x15 \x01(\x03R\x0fchangedRevision\x12\"\n" +
+	"\x04lost\x18\x16 \x01(\v2\x0e.berth.v1.LossR\x04lost\"\x82\x01\n" +
+	"\x04Loss\x120\n" +
+	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x16\n" +
+	"\x06braked\x18\x03 \x01(\bR\x06braked\"l\n" +
 	"\x0eFieldViolation\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x18\n" +
@@ -4532,7 +4615,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -4551,162 +4634,166 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*Reason)(nil),                // 14: berth.v1.Reason
 	(*Verdict)(nil),               // 15: berth.v1.Verdict
 	(*Status)(nil),                // 16: berth.v1.Status
-	(*FieldViolation)(nil),        // 17: berth.v1.FieldViolation
-	(*SubmitRequest)(nil),         // 18: berth.v1.SubmitRequest
-	(*SubmitResponse)(nil),        // 19: berth.v1.SubmitResponse
-	(*SubmitResult)(nil),          // 20: berth.v1.SubmitResult
-	(*Refusal)(nil),               // 21: berth.v1.Refusal
-	(*GetRequest)(nil),            // 22: berth.v1.GetRequest
-	(*GetResponse)(nil),           // 23: berth.v1.GetResponse
-	(*Filter)(nil),                // 24: berth.v1.Filter
-	(*ListRequest)(nil),           // 25: berth.v1.ListRequest
-	(*ListResponse)(nil),          // 26: berth.v1.ListResponse
-	(*WatchRequest)(nil),          // 27: berth.v1.WatchRequest
-	(*WatchPosition)(nil),         // 28: berth.v1.WatchPosition
-	(*WatchResponse)(nil),         // 29: berth.v1.WatchResponse
-	(*CancelRequest)(nil),         // 30: berth.v1.CancelRequest
-	(*CancelResponse)(nil),        // 31: berth.v1.CancelResponse
-	(*LogsRequest)(nil),           // 32: berth.v1.LogsRequest
-	(*LogsResponse)(nil),          // 33: berth.v1.LogsResponse
-	(*ExplainRequest)(nil),        // 34: berth.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 35: berth.v1.ExplainResponse
-	(*WorkersRequest)(nil),        // 36: berth.v1.WorkersRequest
-	(*WorkersResponse)(nil),       // 37: berth.v1.WorkersResponse
-	(*Worker)(nil),                // 38: berth.v1.Worker
-	(*SetIntentRequest)(nil),      // 39: berth.v1.SetIntentRequest
-	(*SetIntentResponse)(nil),     // 40: berth.v1.SetIntentResponse
-	(*PoolsRequest)(nil),          // 41: berth.v1.PoolsRequest
-	(*PoolsResponse)(nil),         // 42: berth.v1.PoolsResponse
-	(*Pool)(nil),                  // 43: berth.v1.Pool
-	(*Brake)(nil),                 // 44: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 45: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 46: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 47: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 48: berth.v1.OverviewResponse
-	(*Member)(nil),                // 49: berth.v1.Member
-	(*PoolOverview)(nil),          // 50: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 51: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 52: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 53: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 54: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 55: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 56: berth.v1.ReadLogResponse
-	nil,                           // 57: berth.v1.Request.EnvEntry
-	nil,                           // 58: berth.v1.Request.LabelsEntry
-	nil,                           // 59: berth.v1.Demand.CustomEntry
-	nil,                           // 60: berth.v1.Capacity.CustomEntry
-	nil,                           // 61: berth.v1.Share.CustomEntry
-	nil,                           // 62: berth.v1.Filter.LabelsEntry
-	nil,                           // 63: berth.v1.Worker.LabelsEntry
-	nil,                           // 64: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 65: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 66: google.protobuf.Timestamp
+	(*Loss)(nil),                  // 17: berth.v1.Loss
+	(*FieldViolation)(nil),        // 18: berth.v1.FieldViolation
+	(*SubmitRequest)(nil),         // 19: berth.v1.SubmitRequest
+	(*SubmitResponse)(nil),        // 20: berth.v1.SubmitResponse
+	(*SubmitResult)(nil),          // 21: berth.v1.SubmitResult
+	(*Refusal)(nil),               // 22: berth.v1.Refusal
+	(*GetRequest)(nil),            // 23: berth.v1.GetRequest
+	(*GetResponse)(nil),           // 24: berth.v1.GetResponse
+	(*Filter)(nil),                // 25: berth.v1.Filter
+	(*ListRequest)(nil),           // 26: berth.v1.ListRequest
+	(*ListResponse)(nil),          // 27: berth.v1.ListResponse
+	(*WatchRequest)(nil),          // 28: berth.v1.WatchRequest
+	(*WatchPosition)(nil),         // 29: berth.v1.WatchPosition
+	(*WatchResponse)(nil),         // 30: berth.v1.WatchResponse
+	(*CancelRequest)(nil),         // 31: berth.v1.CancelRequest
+	(*CancelResponse)(nil),        // 32: berth.v1.CancelResponse
+	(*LogsRequest)(nil),           // 33: berth.v1.LogsRequest
+	(*LogsResponse)(nil),          // 34: berth.v1.LogsResponse
+	(*ExplainRequest)(nil),        // 35: berth.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 36: berth.v1.ExplainResponse
+	(*WorkersRequest)(nil),        // 37: berth.v1.WorkersRequest
+	(*WorkersResponse)(nil),       // 38: berth.v1.WorkersResponse
+	(*Worker)(nil),                // 39: berth.v1.Worker
+	(*SetIntentRequest)(nil),      // 40: berth.v1.SetIntentRequest
+	(*SetIntentResponse)(nil),     // 41: berth.v1.SetIntentResponse
+	(*PoolsRequest)(nil),          // 42: berth.v1.PoolsRequest
+	(*PoolsResponse)(nil),         // 43: berth.v1.PoolsResponse
+	(*Pool)(nil),                  // 44: berth.v1.Pool
+	(*Brake)(nil),                 // 45: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 46: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 47: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 48: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 49: berth.v1.OverviewResponse
+	(*Member)(nil),                // 50: berth.v1.Member
+	(*PoolOverview)(nil),          // 51: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 52: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 53: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 54: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 55: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 56: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 57: berth.v1.ReadLogResponse
+	nil,                           // 58: berth.v1.Request.EnvEntry
+	nil,                           // 59: berth.v1.Request.LabelsEntry
+	nil,                           // 60: berth.v1.Demand.CustomEntry
+	nil,                           // 61: berth.v1.Capacity.CustomEntry
+	nil,                           // 62: berth.v1.Share.CustomEntry
+	nil,                           // 63: berth.v1.Filter.LabelsEntry
+	nil,                           // 64: berth.v1.Worker.LabelsEntry
+	nil,                           // 65: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 66: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 67: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	57, // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	58, // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,  // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,  // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	58, // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	59, // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	5,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	6,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
-	59, // 6: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	60, // 6: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,  // 7: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,  // 8: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
-	60, // 9: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	61, // 9: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	8,  // 10: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	9,  // 11: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	61, // 12: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	62, // 12: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	11, // 13: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	66, // 14: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	66, // 15: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	67, // 14: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	67, // 15: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
 	14, // 16: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
 	10, // 17: berth.v1.Status.share:type_name -> berth.v1.Share
 	12, // 18: berth.v1.Status.exit:type_name -> berth.v1.Exit
 	13, // 19: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
 	0,  // 20: berth.v1.Status.spec:type_name -> berth.v1.Request
-	66, // 21: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	66, // 22: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	66, // 23: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	66, // 24: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	66, // 25: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	67, // 21: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	67, // 22: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	67, // 23: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	67, // 24: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	67, // 25: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
 	15, // 26: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
-	0,  // 27: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
-	20, // 28: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
-	16, // 29: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
-	21, // 30: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
-	17, // 31: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
-	16, // 32: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	62, // 33: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
-	24, // 34: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
-	16, // 35: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
-	24, // 36: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
-	28, // 37: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
-	16, // 38: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
-	28, // 39: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
-	16, // 40: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
-	16, // 41: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
-	15, // 42: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	44, // 43: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
-	38, // 44: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	63, // 45: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	7,  // 46: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	10, // 47: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	10, // 48: berth.v1.Worker.held:type_name -> berth.v1.Share
-	66, // 49: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	66, // 50: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	66, // 51: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	66, // 52: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	66, // 53: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
-	38, // 54: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	43, // 55: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	66, // 56: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	66, // 57: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	44, // 58: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	54, // 59: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	49, // 60: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	50, // 61: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	44, // 62: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	66, // 63: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	43, // 64: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	64, // 65: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	65, // 66: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	43, // 67: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	66, // 68: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	18, // 69: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	22, // 70: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	25, // 71: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	27, // 72: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	30, // 73: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	32, // 74: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	34, // 75: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	36, // 76: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	39, // 77: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	41, // 78: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	51, // 79: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	45, // 80: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	47, // 81: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	53, // 82: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	55, // 83: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	19, // 84: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	23, // 85: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	26, // 86: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	29, // 87: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	31, // 88: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	33, // 89: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	35, // 90: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	37, // 91: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	40, // 92: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	42, // 93: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	52, // 94: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	46, // 95: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	48, // 96: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	54, // 97: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	56, // 98: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	84, // [84:99] is the sub-list for method output_type
-	69, // [69:84] is the sub-list for method input_type
-	69, // [69:69] is the sub-list for extension type_name
-	69, // [69:69] is the sub-list for extension extendee
-	0,  // [0:69] is the sub-list for field type_name
+	17, // 27: berth.v1.Status.lost:type_name -> berth.v1.Loss
+	67, // 28: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	67, // 29: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	0,  // 30: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
+	21, // 31: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
+	16, // 32: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
+	22, // 33: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
+	18, // 34: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
+	16, // 35: berth.v1.GetResponse.status:type_name -> berth.v1.Status
+	63, // 36: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	25, // 37: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
+	16, // 38: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
+	25, // 39: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
+	29, // 40: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
+	16, // 41: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
+	29, // 42: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
+	16, // 43: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
+	16, // 44: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
+	15, // 45: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
+	45, // 46: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	39, // 47: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	64, // 48: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	7,  // 49: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	10, // 50: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	10, // 51: berth.v1.Worker.held:type_name -> berth.v1.Share
+	67, // 52: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	67, // 53: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	67, // 54: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	67, // 55: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	67, // 56: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	39, // 57: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	44, // 58: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	67, // 59: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	67, // 60: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	45, // 61: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	55, // 62: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	50, // 63: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	51, // 64: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	45, // 65: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	67, // 66: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	44, // 67: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	65, // 68: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	66, // 69: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	44, // 70: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	67, // 71: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	19, // 72: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	23, // 73: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	26, // 74: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	28, // 75: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	31, // 76: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	33, // 77: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	35, // 78: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	37, // 79: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	40, // 80: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	42, // 81: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	52, // 82: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	46, // 83: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	48, // 84: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	54, // 85: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	56, // 86: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	20, // 87: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	24, // 88: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	27, // 89: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	30, // 90: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	32, // 91: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	34, // 92: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	36, // 93: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	38, // 94: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	41, // 95: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	43, // 96: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	53, // 97: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	47, // 98: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	49, // 99: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	55, // 100: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	57, // 101: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	87, // [87:102] is the sub-list for method output_type
+	72, // [72:87] is the sub-list for method input_type
+	72, // [72:72] is the sub-list for extension type_name
+	72, // [72:72] is the sub-list for extension extendee
+	0,  // [0:72] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -4720,7 +4807,7 @@ func file_berth_v1_berth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   66,
+			NumMessages:   67,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

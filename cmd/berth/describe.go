@@ -1,0 +1,157 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+// stateOf shows a request that waits for lack of a worker as BLOCKED, and one whose
+// successor goes on as REPLACED: its end is no loss.
+func stateOf(s *berthv1.Status) string {
+	switch {
+	case s.GetBlocked():
+		return "BLOCKED"
+	case s.GetReason() == string(berth.EndReplaced):
+		return "REPLACED"
+	}
+	return s.GetState()
+}
+
+// describe is a status in a few words, for people who wait.
+func describe(s *berthv1.Status) string {
+	switch {
+	case s.GetVerdict().GetNeverFits():
+		return "no worker that is registered could ever take it: " + reasonsOf(s.GetVerdict())
+	case s.GetBlocked():
+		return "waits: " + reasonsOf(s.GetVerdict())
+	case s.GetState() == string(berth.StatePending) && s.GetReason() != "":
+		return fmt.Sprintf("waits for attempt %d: the last one ended: %s", s.GetAttempt(), inWords(s.GetReason()))
+	case s.GetLost() != nil:
+		return lostText(s.GetLost(), time.Now())
+	}
+	if !berth.State(s.GetState()).Final() && s.GetReplacedBy() != "" {
+		return "being replaced by " + s.GetReplacedBy()
+	}
+	why := s.GetMessage()
+	if exit := exitText(s.GetExit()); exit != "" {
+		why = exit // the message repeats it
+	}
+	switch berth.EndReason(s.GetReason()) {
+	case berth.EndReplaced:
+		return "by " + s.GetReplacedBy()
+	case "", berth.EndExited, berth.EndSignaled, berth.EndOOM, berth.EndStartFailed:
+		return why
+	}
+	return strings.TrimSuffix(inWords(s.GetReason())+": "+why, ": ")
+}
+
+// inWords is a code as people write it: worker_lost is "worker lost".
+func inWords(code string) string { return strings.ReplaceAll(code, "_", " ") }
+
+// lostText says until when a request is waited for whose worker is gone.
+func lostText(l *berthv1.Loss, now time.Time) string {
+	switch {
+	case l.GetUntil() == nil:
+		return "worker lost; waited for until its lease is over, and the grace after it"
+	case l.GetBraked():
+		return "worker lost, with many others; held until " + clock(l.GetUntil(), now) + ": berth brake"
+	}
+	return "worker lost; waited for until " + clock(l.GetUntil(), now)
+}
+
+// clock is a moment to come, with the day where that is another.
+func clock(t *timestamppb.Timestamp, now time.Time) string {
+	at, format := t.AsTime().Local(), time.TimeOnly
+	if at.Format(time.DateOnly) != now.Local().Format(time.DateOnly) {
+		format = time.DateTime
+	}
+	return at.Format(format) + " (in " + short(at.Sub(now)) + ")"
+}
+
+func reasonsOf(v *berthv1.Verdict) string {
+	var texts []string
+	for _, r := range v.GetReasons() {
+		texts = append(texts, reasonText(r))
+	}
+	return strings.Join(texts, "; ")
+}
+
+func reasonText(r *berthv1.Reason) string {
+	workers := plural(r.GetWorkers(), "worker")
+	switch berth.ReasonCode(r.GetCode()) {
+	case berth.ReasonNoWorker:
+		return "pool " + r.GetDetail() + " has no worker"
+	case berth.ReasonRestored:
+		return "the store was restored from a backup, and nothing is placed before " + restoredUntil(r)
+	case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:
+		return workers + ": " + reasonName(r) + " (" + someText(r) + ")"
+	}
+	if r.GetWant() == 0 {
+		return workers + ": " + reasonName(r)
+	}
+	return fmt.Sprintf("%s: %s: wants %s, the best has %s free of %s", workers, reasonName(r), amount(r, r.GetWant()), amount(r, r.GetBest()), amount(r, r.GetTotal()))
+}
+
+// reasonName is what rejects, and of what; of an operator's order, what he said.
+func reasonName(r *berthv1.Reason) string {
+	switch berth.ReasonCode(r.GetCode()) {
+	case berth.ReasonNoWorker:
+		return "pool " + r.GetDetail() + " has none"
+	case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:
+		return strings.TrimSuffix(r.GetCode()+": "+clip(r.GetDetail(), 60), ": ")
+	}
+	return strings.TrimSuffix(r.GetCode()+" "+r.GetDetail(), " ")
+}
+
+// someText names a few of a reason's workers.
+func someText(r *berthv1.Reason) string {
+	text := strings.Join(r.GetSome(), ", ")
+	if n := int64(len(r.GetSome())); n > 0 && n < r.GetWorkers() {
+		text += " …"
+	}
+	return text
+}
+
+func restoredUntil(r *berthv1.Reason) string {
+	at, err := time.Parse(time.RFC3339, r.GetDetail())
+	if err != nil {
+		return r.GetDetail()
+	}
+	return clock(timestamppb.New(at), time.Now())
+}
+
+func exitText(e *berthv1.Exit) string {
+	if e == nil {
+		return ""
+	}
+	text := ""
+	switch berth.ExitKind(e.GetKind()) {
+	case berth.ExitExited:
+		text = fmt.Sprintf("exit code %d", e.GetCode())
+	case berth.ExitSignaled:
+		text = "killed by " + e.GetSignal()
+	default:
+		text = inWords(e.GetKind())
+	}
+	if e.GetOutOfMemory() {
+		text += ", out of memory"
+	}
+	if e.GetMessage() != "" {
+		text += ": " + e.GetMessage()
+	}
+	return text
+}
+
+// plural is so many of a thing: 1 worker, 2 workers.
+func plural[N int | int64](n N, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
