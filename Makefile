@@ -153,9 +153,11 @@ install: build ## install into $(DESTDIR)$(PREFIX): binaries, units, man page, c
 	install -D -m 0644 systemd/daemon.env '$(DESTDIR)$(PREFIX)/share/doc/berth/daemon.env'
 	install -D -m 0644 systemd/worker.env '$(DESTDIR)$(PREFIX)/share/doc/berth/worker.env'
 	install -D -m 0644 docs/berth.1 '$(DESTDIR)$(PREFIX)/share/man/man1/berth.1'
-	install -d '$(DESTDIR)$(PREFIX)/share/bash-completion/completions' '$(DESTDIR)$(PREFIX)/share/zsh/site-functions'
+	install -d '$(DESTDIR)$(PREFIX)/share/bash-completion/completions' '$(DESTDIR)$(PREFIX)/share/zsh/site-functions' \
+		'$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d'
 	bin/berth completion bash >'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/berth'
 	bin/berth completion zsh >'$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_berth'
+	bin/berth completion fish >'$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/berth.fish'
 
 .PHONY: clean
 clean: ## remove what the build and the tests left

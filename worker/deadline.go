@@ -110,7 +110,7 @@ func (e *epoch) giveUp(why string, killAt time.Duration) {
 		e.killAt = min(e.killAt, killAt)
 	} else {
 		e.killAt = killAt
-		e.log.Warn("epoch given up", zap.String("why", why), zap.Int("running", e.alive), zap.Duration("grace", killAt-e.now()))
+		e.log.Warn("epoch given up", zap.String("why", why), zap.Int("running", e.alive), zap.Duration("grace", max(0, killAt-e.now())))
 		e.cancelFence()
 		if err := giveUp(e.rec, e.w.leaseRecord(e.reg.lease)); err != nil {
 			e.log.Error("not on disk that the epoch is over: do not start an agent here before this one has ended its containers", zap.Error(err))

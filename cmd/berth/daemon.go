@@ -89,7 +89,13 @@ func daemonNode(c *cli.Context, log *zap.Logger) (nodeOptions, error) {
 	if opts.daemon.Retention.MaxBytes, err = parseBytes("retention-size", c.String("retention-size"), 1<<50); err != nil {
 		return opts, usage("%w", err)
 	}
-	if c.String("etcd-endpoints") != "" {
+	own := []string{"data-dir", "etcd-listen", "etcd-listen-tls", "quota"} // of an embedded etcd
+	if c.String("etcd-endpoints") != "" && !overruled(c, "etcd-endpoints", own...) {
+		for _, flag := range own {
+			if given(c, flag) {
+				return opts, usage("daemon: --%s is of an embedded etcd, and --etcd-endpoints of another: give one of them", flag)
+			}
+		}
 		if opts.external, err = dial(c, log); err != nil {
 			return opts, usage("%w", err)
 		}

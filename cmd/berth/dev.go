@@ -76,23 +76,30 @@ func runDev(c *cli.Context) error {
 }
 
 func (l *local) welcome(c *cli.Context) error {
-	address := ""
-	if l.api != client.DefaultAddress {
-		address = "    export BERTH_ADDRESS=" + l.api + "\n"
+	t := table{}
+	for _, try := range [][2]string{
+		{"run -- echo hello", "run a command; see its output"},
+		{"submit --cpu 1 -- sleep 60", "submit, and go on"},
+		{"list", "what is there"},
+		{"explain ID", "why does it not run?"},
+		{"workers", "who runs it"},
+		{"fsck --etcd-endpoints " + l.store, "is the store consistent?"},
+	} {
+		t.add("    "+calledAs(c)+" "+try[0], try[1])
 	}
-	_, err := fmt.Fprintf(c.App.Writer, `Berth %s runs: API at %s, etcd at %s, data in %s.
-In another terminal:
-
-%s    berth run -- echo hello                  run a command; see its output
-    berth submit --cpu 1 -- sleep 60         submit, and go on
-    berth list                               what is there
-    berth explain ID                         why does it not run?
-    berth workers                            who runs it
-    berth fsck --etcd-endpoints %s
-    etcdctl --endpoints %s get --prefix /berth/
-
-Ctrl-C ends it.
-`, version, l.api, l.store, l.dir, address, l.store, l.store)
+	t.add("    etcdctl --endpoints "+l.store+" get --prefix /berth/", "what is really in it?")
+	if _, err := fmt.Fprintf(c.App.Writer, "Berth %s runs: API at %s, etcd at %s, data in %s.\nIn another terminal:\n\n", version, l.api, l.store, l.dir); err != nil {
+		return err
+	}
+	if l.api != client.DefaultAddress {
+		if _, err := fmt.Fprintf(c.App.Writer, "    export BERTH_ADDRESS=%s\n", l.api); err != nil {
+			return err
+		}
+	}
+	if err := t.write(c.App.Writer); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(c.App.Writer, "\nCtrl-C ends it.")
 	return err
 }
 
@@ -113,7 +120,7 @@ type localOptions struct {
 	log        *zap.Logger
 }
 
-// errorsOf leaves out etcd's advice for production.
+// errorsOf leaves out etcd's advice for production, and what it says of every try.
 func errorsOf(log *zap.Logger) *zap.Logger {
 	return log.WithOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core {
 		if less, err := zapcore.NewIncreaseLevelCore(c, zap.ErrorLevel); err == nil {

@@ -26,6 +26,14 @@ func envOf(name string) []string {
 	return []string{"BERTH_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))}
 }
 
+// setBy names a flag by what has set it.
+func setBy(c *cli.Context, flag string) string {
+	if fromEnvironment(flag) && !given(c, flag) {
+		return "the variable " + envOf(flag)[0]
+	}
+	return "--" + flag
+}
+
 func stringFlag(name, value, usage string) *cli.StringFlag {
 	return &cli.StringFlag{Name: name, Value: value, Usage: usage, EnvVars: envOf(name)}
 }
@@ -81,7 +89,11 @@ func clientFlags(more ...cli.Flag) []cli.Flag {
 }
 
 func newClient(c *cli.Context) (*client.Client, error) {
-	return client.New(client.Options{Address: c.String("address"), TLS: tlsFiles(c)})
+	cl, err := client.New(client.Options{Address: c.String("address"), TLS: tlsFiles(c)})
+	if err == nil {
+		diagnoseDaemons(c, cl.Address(), tlsFiles(c))
+	}
+	return cl, err
 }
 
 const (
@@ -113,9 +125,11 @@ func dial(c *cli.Context, log *zap.Logger) (*clientv3.Client, error) {
 
 // dialTo connects to some of its members.
 func dialTo(c *cli.Context, log *zap.Logger, endpoints ...string) (*clientv3.Client, error) {
+	diagnoseStore(c, endpoints)
 	return etcdstore.Dial(etcdstore.DialOptions{
 		Endpoints: endpoints, CA: c.String("etcd-ca"), Cert: c.String("etcd-cert"), Key: c.String("etcd-key"),
-		Username: c.String("etcd-username"), PasswordFile: c.String("etcd-password-file"), Log: log,
+		Username: c.String("etcd-username"), PasswordFile: c.String("etcd-password-file"),
+		Log: errorsOf(log), // of each try again it has a warning
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -42,10 +43,59 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		return exitGood
 	}
 	app := newApp()
+	app.Metadata = map[string]any{argsKey: args}
 	app.Reader, app.Writer, app.ErrWriter = in, out, errOut
 	err := app.RunContext(ctx, args)
-	tell(errOut, err)
+	tell(errOut, err, diagnosis(ctx, app, err))
 	return exitCode(err)
+}
+
+// argsKey is where verbs find the whole command line.
+const argsKey = "args"
+
+func commandLine(c *cli.Context) []string {
+	args, ok := c.App.Metadata[argsKey].([]string)
+	if !ok || len(args) == 0 {
+		return []string{"berth"}
+	}
+	return args
+}
+
+// calledAs is how this program was called, for people to do it again.
+func calledAs(c *cli.Context) string {
+	if name := commandLine(c)[0]; strings.Contains(name, "/") {
+		return name
+	}
+	return "berth"
+}
+
+// given says whether a flag stands on the command line; one that is set otherwise is
+// from its variable.
+func given(c *cli.Context, flag string) bool {
+	for _, arg := range commandLine(c)[1:] {
+		if arg == "--" {
+			return false
+		}
+		if name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "="); strings.HasPrefix(arg, "-") && name == flag {
+			return true
+		}
+	}
+	return false
+}
+
+// overruled says whether one of two flags that contradict each other, from a variable,
+// is to be left aside for the other, on the command line. A warning tells.
+func overruled(c *cli.Context, flag string, by ...string) bool {
+	if c.String(flag) == "" || given(c, flag) {
+		return false
+	}
+	for _, other := range by {
+		if given(c, other) {
+			fmt.Fprintf(c.App.ErrWriter, "berth: warning: --%s is given: the variable %s, which contradicts it, is not used\n", other, envOf(flag)[0])
+			return true
+		}
+	}
+	return false
 }
 
 // askedAfterDashes says whether a shell asks for completion behind "--", where
@@ -85,10 +135,26 @@ func newApp() *cli.App {
 // verb is a command with what all have in common.
 func verb(c *cli.Command) *cli.Command {
 	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
-		return usage("%s: %v; berth %s --help lists its flags", c.Name, err, c.Name)
+		return usage("%s: %v%s; berth %s --help lists its flags", c.Name, err, formOf(c.Flags, err), c.Name)
 	}
 	c.HideHelpCommand = true
 	return c
+}
+
+// formOf is the form of the flag whose value cannot be read, which the parser does not tell.
+func formOf(flags []cli.Flag, err error) string {
+	text := err.Error() + ":"
+	for _, f := range flags {
+		if _, ok := f.(*cli.DurationFlag); !ok {
+			continue
+		}
+		for _, name := range f.Names() {
+			if strings.Contains(text, "flag -"+name+":") || strings.Contains(text, "flag "+name+":") {
+				return "; a duration is 500ms, 30s, 10m, 2h or 1h30m"
+			}
+		}
+	}
+	return ""
 }
 
 // Exit codes of every verb but run, which exits with its command's.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +36,27 @@ type nodeOptions struct {
 	log      *zap.Logger
 }
 
+// listenError is of what the flag says to listen on, if it is of that.
+type listenError struct {
+	flag string
+	err  error
+}
+
+func (e *listenError) Error() string { return e.err.Error() }
+
+func (e *listenError) Unwrap() error { return e.err }
+
+// hint is what to do about it.
+func (e *listenError) hint() string {
+	switch {
+	case errors.Is(e.err, syscall.EADDRINUSE) || errors.Is(e.err, mtls.ErrSocketInUse):
+		return "another program, or another berth, listens there: stop it, or give --" + e.flag + " another address"
+	case e.flag == "socket" && (errors.Is(e.err, fs.ErrNotExist) || errors.Is(e.err, fs.ErrPermission)):
+		return "its directory must be there, and open to you: give --socket another path, or --socket '' for none"
+	}
+	return ""
+}
+
 // node is a daemon with its store and its API. Open it, run it, close it.
 type node struct {
 	opts      nodeOptions
@@ -57,17 +80,17 @@ func openNode(ctx context.Context, opts nodeOptions) (_ *node, err error) {
 	// The API's addresses first: opening a store may take long.
 	if opts.socket != "" {
 		if err := n.listen(mtls.ListenUnix(ctx, opts.socket)); err != nil {
-			return n, err
+			return n, &listenError{"socket", err}
 		}
 	}
 	if opts.listen != "" {
 		if err := n.listen(mtls.Listen(ctx, opts.listen, opts.tls)); err != nil {
-			return n, err
+			return n, &listenError{"listen", err}
 		}
 	}
 	if n.client == nil {
 		if n.etcd, err = embed.Start(ctx, opts.embedded); err != nil {
-			return n, fmt.Errorf("embedded etcd: %w", err)
+			return n, &listenError{"etcd-listen", fmt.Errorf("embedded etcd: %w", err)}
 		}
 		n.client = n.etcd.Client()
 	}

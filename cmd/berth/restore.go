@@ -56,6 +56,16 @@ func restore(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if overruled(c, "etcd-endpoints", "data-dir") {
+		if err := c.Set("etcd-endpoints", ""); err != nil {
+			return err
+		}
+	}
+	if overruled(c, "data-dir", "etcd-endpoints") {
+		if err := c.Set("data-dir", ""); err != nil {
+			return err
+		}
+	}
 	opts, err := restoreOptions(c)
 	if err != nil {
 		return err
@@ -72,7 +82,7 @@ func restore(c *cli.Context) error {
 		out.Revision, out.Keys, out.Dropped, out.Leases, out.HoldMS = int64(r.Revision), r.Keys, r.Dropped, r.Leases, r.Hold.Milliseconds()
 		return err
 	}
-	if c.String("etcd-endpoints") != "" {
+	if onCluster(c) {
 		err = prepareCluster(ctx, c, prepare)
 	} else {
 		out.Backup, err = restoreFile(ctx, c, prepare)
@@ -86,7 +96,7 @@ func restore(c *cli.Context) error {
 func restoreOptions(c *cli.Context) (etcdstore.RestoreOptions, error) {
 	opts := etcdstore.RestoreOptions{
 		LongestTTL: c.Duration("longest-ttl"), LongestKill: longestKill, LongestKeep: c.Duration("longest-keep"),
-		AllLeases: c.String("etcd-endpoints") == "",
+		AllLeases: !onCluster(c),
 	}
 	longestKeep := time.Duration(berth.MaxDurationMS) * time.Millisecond
 	switch {
@@ -100,13 +110,16 @@ func restoreOptions(c *cli.Context) (etcdstore.RestoreOptions, error) {
 	return opts, nil
 }
 
+// onCluster says whether a cluster is to be prepared that etcdutl has restored.
+func onCluster(c *cli.Context) bool { return c.String("etcd-endpoints") != "" }
+
 // prepareCluster is for a cluster that was restored by etcdutl.
 func prepareCluster(ctx context.Context, c *cli.Context, prepare func(context.Context, *clientv3.Client) error) error {
 	if err := noFlags(c); err != nil {
 		return err
 	}
 	if c.NArg() > 0 || c.String("data-dir") != "" {
-		return usage("restore: --etcd-endpoints is of a cluster that etcdutl has restored: it goes with neither FILE nor --data-dir")
+		return usage("restore: %s is of a cluster that etcdutl has restored: it goes with neither FILE nor %s", setBy(c, "etcd-endpoints"), setBy(c, "data-dir"))
 	}
 	client, err := dial(c, zap.NewNop())
 	if err != nil {

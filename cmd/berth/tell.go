@@ -13,8 +13,9 @@ import (
 	"github.com/berthd/berth/worker"
 )
 
-// tell writes an error and what to do next.
-func tell(w io.Writer, err error) {
+// tell writes an error and what to do next: what was found out about it goes before
+// what is usual.
+func tell(w io.Writer, err error, found string) {
 	if e, ok := errors.AsType[*exitError](err); ok && e.err == nil {
 		return
 	}
@@ -22,14 +23,20 @@ func tell(w io.Writer, err error) {
 		return
 	}
 	fmt.Fprintf(w, "berth: %v\n", err)
-	if next := nextStep(err); next != "" {
-		fmt.Fprintf(w, "  %s\n", next)
+	if found == "" {
+		found = nextStep(err)
+	}
+	if found != "" {
+		fmt.Fprintf(w, "  %s\n", found)
 	}
 }
 
 func nextStep(err error) string {
 	if _, ok := errors.AsType[*client.UnreachableError](err); ok {
 		return "start one with `berth dev`, or say where it is with --address or BERTH_ADDRESS"
+	}
+	if e, ok := errors.AsType[*listenError](err); ok && e.hint() != "" {
+		return e.hint()
 	}
 	switch {
 	case etcdstore.Unreachable(err):

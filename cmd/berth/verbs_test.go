@@ -130,14 +130,14 @@ func TestVerbs(t *testing.T) {
 		s.want(0, "no brake", "brake")
 		s.want(exitFailed, "no mass loss of this pool is known", "brake", "release", "batch")
 		s.want(0, "1 ready", "status")
-		s.want(0, "w-1 is draining, 0 containers", "drain", "w-1")
+		s.want(0, "w-1 is draining, empty", "drain", "w-1")
 		s.want(0, "w-1 is draining", "drain", "--parallel", "2", "--rate", "6/min", "--deadline", "30m", "--in-pool", "default")
-		s.want(1, "no worker is so", "drain", "--with-label", "rack=7")
-		s.want(0, "w-1 is removing, 0 containers", "remove", "--no-wait", "w-1")
+		s.want(1, "no worker with rack=7", "drain", "--with-label", "rack=7")
+		s.want(0, "w-1 is removing, empty", "remove", "--no-wait", "w-1")
 		s.want(0, "empty; stop its agent", "workers")
 		s.want(1, "not found", "remove", "nobody")
 		s.want(0, "0 violations in", "fsck")
-		s.want(0, "1 workers, 0 requests", "version", "--daemon")
+		s.want(0, "1 worker, 0 requests", "version", "--daemon")
 	})
 }
 
@@ -212,6 +212,8 @@ func TestVerbs_Usage(t *testing.T) {
 		{"no WORKER", []string{"remove"}},
 		{`on_drain "dance" is unknown`, []string{"run", "--on-drain", "dance", "--", "true"}},
 		{"exclude each other", []string{"drain", "--in-pool", "p", "w"}},
+		{"N/min or N/s", []string{"drain", "--rate", "5", "w"}},
+		{"a duration is 500ms, 30s", []string{"drain", "--deadline", "5", "w"}},
 		{`rate "x" is no rate`, []string{"drain", "--rate", "x", "w"}},
 		{`parallel "10001" is too large`, []string{"drain", "--parallel", "10001", "w"}},
 		{"deadline_ms", []string{"drain", "--deadline", "9000h", "w"}},

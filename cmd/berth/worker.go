@@ -95,7 +95,7 @@ func runWorker(c *cli.Context) error {
 	}
 	ctx, again, stop := untilSignal(c.Context)
 	defer stop()
-	if err := waitForStore(ctx, store, log); err != nil {
+	if err := waitForStore(ctx, c.App, store, log); err != nil {
 		return err
 	}
 	if hollow {
@@ -107,7 +107,7 @@ func runWorker(c *cli.Context) error {
 }
 
 // waitForStore tries until the store answers: an agent may start before it.
-func waitForStore(ctx context.Context, store *etcdstore.Store, log *zap.Logger) error {
+func waitForStore(ctx context.Context, app *cli.App, store *etcdstore.Store, log *zap.Logger) error {
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		err := store.Init(ctx)
 		if err == nil || ctx.Err() != nil {
@@ -116,7 +116,7 @@ func waitForStore(ctx context.Context, store *etcdstore.Store, log *zap.Logger) 
 		if !etcdstore.Unreachable(err) {
 			return fmt.Errorf("open the store: %w", err)
 		}
-		log.Warn("the store does not answer; trying again", zap.Error(err))
+		log.Warn("the store does not answer; trying again", zap.Error(err), zap.String("hint", diagnosis(ctx, app, err)))
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -218,7 +218,7 @@ func runAgent(ctx context.Context, c *cli.Context, opts worker.Options) error {
 	log := opts.Log
 	listener, err := listenForLogs(ctx, c)
 	if err != nil {
-		return err
+		return &listenError{"listen", err}
 	}
 	opts.Address = mtls.Advertised(listener, tlsFiles(c))
 	a, err := newAgent(agentOptions{worker: opts, noCgroups: c.Bool("no-cgroups"), shim: c.String("shim")})
