@@ -76,11 +76,13 @@ type LedgerWrite struct {
 }
 
 // Placement creates an allocation. Its worker's LedgerWrite is in the same plan,
-// with Alive set. StateWas 0: never placed. Where the same plan submits the
-// request, its existence is not compared.
+// with Alive set. StateWas 0: never placed. RequestWas is the request's
+// ModRevision: an id may be another request's after its archive record was purged.
+// Where the same plan submits the request, it is not compared.
 type Placement struct {
 	Request    RequestID
 	Worker     WorkerID
+	RequestWas Revision
 	StateWas   Revision
 	State      Progress
 	Allocation Allocation
@@ -89,10 +91,11 @@ type Placement struct {
 // End deletes an allocation; its worker's LedgerWrite is in the same plan.
 // Exactly one of Archive (the request is over: its request and state go) and
 // Next (it is PENDING again) is set. With Gone set, the worker's CreateRevision
-// must not be that epoch.
+// must not be that epoch. RequestWas is as of a Placement.
 type End struct {
 	Request       RequestID
 	Worker        WorkerID
+	RequestWas    Revision
 	AllocationWas Revision
 	StateWas      Revision
 	Gone          Epoch
@@ -109,10 +112,12 @@ type StopWrite struct {
 }
 
 // CancelPending archives a request that is not allocated. StateWas 0: never placed.
+// RequestWas is as of a Placement.
 type CancelPending struct {
-	Request  RequestID
-	StateWas Revision
-	Archive  Archive
+	Request    RequestID
+	RequestWas Revision
+	StateWas   Revision
+	Archive    Archive
 }
 
 // IntentWrite replaces an intent that is there. What it was made from, Was, is

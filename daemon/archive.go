@@ -91,7 +91,7 @@ func (l *loop) purge() {
 	for len(x.oldest) > 0 && len(batch) < purgeBatch {
 		o := x.oldest[0]
 		expires := o.endedAt.Add(keep.MaxAge)
-		tooLarge := x.bytes > l.archiveBound() && now.Sub(o.endedAt) > time.Minute
+		tooLarge := x.bytes > l.archiveBound() && now.Sub(o.endedAt) > l.keptAtLeast()
 		if now.Before(expires) && !tooLarge {
 			l.timers.set(berth.Key{Kind: berth.KindArchive}, l.nextPurge(expires, o.endedAt))
 			break
@@ -118,11 +118,25 @@ func (l *loop) archiveBound() int64 {
 	return l.d.opts.Retention.MaxBytes
 }
 
-// nextPurge: where bytes press, a record may go a minute after its end, so that
-// a submitter who asks again after a time-out still finds it.
+// keptAtLeast is how long a record stays where bytes press. A submitter who asks
+// again after a time-out finds it, and a copy of the submission that was held up on
+// its way is refused by it: once it is purged, such a copy submits the request anew.
+// In a store that is nearly full that is the lesser evil.
+func (l *loop) keptAtLeast() time.Duration {
+	if l.space.Above(fullAt) {
+		return keptWhenFull
+	}
+	return keptPressed
+}
+
+const (
+	keptPressed  = 10 * time.Minute
+	keptWhenFull = time.Minute
+)
+
 func (l *loop) nextPurge(expires, endedAt time.Time) time.Time {
 	if l.archive.bytes > l.archiveBound() {
-		return endedAt.Add(time.Minute + time.Millisecond)
+		return sooner(expires, endedAt.Add(l.keptAtLeast()+time.Millisecond))
 	}
 	return expires
 }

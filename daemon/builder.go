@@ -135,7 +135,7 @@ func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision
 	}
 	next.Attempt, next.Used = attempt, used
 	b.plan.Places = append(b.plan.Places, berth.Placement{
-		Request: w.id, Worker: d.Worker, StateWas: progMod, State: next,
+		Request: w.id, Worker: d.Worker, RequestWas: b.requestWas(w.id), StateWas: progMod, State: next,
 		Allocation: berth.Allocation{
 			State: berth.StatePlaced, Attempt: attempt, Epoch: fw.Epoch, PlanID: b.plan.ID,
 			Tenant: w.request.Tenant, Share: d.Share,
@@ -170,7 +170,7 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 	}
 	b.ledger(e.worker).Ledger = released
 	v := judge(e)
-	end := berth.End{Request: e.id, Worker: e.worker, AllocationWas: allocMod, StateWas: progMod}
+	end := berth.End{Request: e.id, Worker: e.worker, RequestWas: b.requestWas(e.id), AllocationWas: allocMod, StateWas: progMod}
 	if gone {
 		end.Gone = e.allocation.Epoch
 	}
@@ -235,8 +235,13 @@ func (b *builder) cancel(id berth.RequestID, sub *berth.Submission, prog *berth.
 	if prog != nil {
 		a.Attempt = prog.Attempt - 1 // of the last one that there was
 	}
-	b.plan.Cancels = append(b.plan.Cancels, berth.CancelPending{Request: id, StateWas: progMod, Archive: a})
+	b.plan.Cancels = append(b.plan.Cancels, berth.CancelPending{Request: id, RequestWas: b.requestWas(id), StateWas: progMod, Archive: a})
 	b.add(opsCancel, b.l.view.facts[requestKey(id)].Size+bytesEnd, requestKey(id))
+}
+
+// requestWas is the revision of a request as the plan knows it.
+func (b *builder) requestWas(id berth.RequestID) berth.Revision {
+	return b.l.view.facts[requestKey(id)].Mod
 }
 
 // submit puts a request, placed by the same plan or not.

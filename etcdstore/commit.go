@@ -97,7 +97,7 @@ func (t *txn) places(s *Store, p *berth.Plan) error {
 		state := berth.Key{Kind: berth.KindState, ID: id}
 		t.compare(state, modIs, pl.StateWas)
 		if !submitted[pl.Request] {
-			t.compare(berth.Key{Kind: berth.KindRequest, ID: id}, exists, 0)
+			t.compare(berth.Key{Kind: berth.KindRequest, ID: id}, modIs, pl.RequestWas)
 		}
 		pl.State.Header, pl.Allocation.Header = t.header(), t.header()
 		alloc := berth.Key{Kind: berth.KindAllocation, Owner: string(pl.Worker), ID: id}
@@ -120,7 +120,7 @@ func (t *txn) ends(s *Store, p *berth.Plan) error {
 		request := berth.Key{Kind: berth.KindRequest, ID: id}
 		t.compare(alloc, modIs, e.AllocationWas)
 		t.compare(state, modIs, e.StateWas)
-		t.compare(request, exists, 0)
+		t.compare(request, modIs, e.RequestWas)
 		if e.Gone != 0 {
 			t.compare(berth.Key{Kind: berth.KindWorker, ID: string(e.Worker)}, createIsNot, berth.Revision(e.Gone))
 		}
@@ -174,7 +174,7 @@ func (t *txn) cancels(s *Store, p *berth.Plan) error {
 		c := p.Cancels[i]
 		id := string(c.Request)
 		t.compare(berth.Key{Kind: berth.KindState, ID: id}, modIs, c.StateWas)
-		t.compare(berth.Key{Kind: berth.KindRequest, ID: id}, exists, 0)
+		t.compare(berth.Key{Kind: berth.KindRequest, ID: id}, modIs, c.RequestWas)
 		if err := t.archive(s, id, c.Archive); err != nil {
 			return err
 		}

@@ -158,6 +158,19 @@ func (r *rig) worker(name string) (berth.Epoch, berth.Revision) {
 	return epoch, res.Revision
 }
 
+// requestWas is the ModRevision of a request that is there, else 0.
+func (r *rig) requestWas(id string) berth.Revision {
+	r.t.Helper()
+	facts, err := r.Get(r.t.Context(), berth.Key{Kind: berth.KindRequest, ID: id})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if facts[0].Record == nil {
+		return 0
+	}
+	return facts[0].Mod
+}
+
 // placement of a request that is there, on a worker.
 func (r *rig) placement(id, worker string, epoch berth.Epoch, ledgerWas, stateWas berth.Revision) *berth.Plan {
 	p := &berth.Plan{ID: r.NewTxnID()}
@@ -166,7 +179,7 @@ func (r *rig) placement(id, worker string, epoch berth.Epoch, ledgerWas, stateWa
 		Epoch: epoch, Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 1000}}, Count: 1, Reserved: share,
 	}}}
 	p.Places = []berth.Placement{{
-		Request: berth.RequestID(id), Worker: berth.WorkerID(worker), StateWas: stateWas,
+		Request: berth.RequestID(id), Worker: berth.WorkerID(worker), RequestWas: r.requestWas(id), StateWas: stateWas,
 		State:      berth.Progress{State: berth.StatePlaced, Attempt: 1, Worker: berth.WorkerID(worker), Epoch: epoch, PlanID: p.ID},
 		Allocation: berth.Allocation{State: berth.StatePlaced, Attempt: 1, Epoch: epoch, PlanID: p.ID, Tenant: "default", Share: share, PlacedAt: time.Now().UTC()},
 	}}
@@ -241,7 +254,7 @@ func TestCommit_Conflict(t *testing.T) {
 		}, berth.Key{Kind: berth.KindState, ID: "r"}},
 		"it was cancelled": {func(r *rig, _ *berth.Plan) {
 			s := spec("r")
-			r.commit(&berth.Plan{ID: r.NewTxnID(), Cancels: []berth.CancelPending{{Request: "r", Archive: berth.Archive{
+			r.commit(&berth.Plan{ID: r.NewTxnID(), Cancels: []berth.CancelPending{{Request: "r", RequestWas: r.requestWas("r"), Archive: berth.Archive{
 				Digest: "x", Spec: s, State: berth.StateCancelled, Reason: berth.EndCancelled, SubmittedAt: time.Now().UTC(), EndedAt: time.Now().UTC(),
 			}}}})
 		}, berth.Key{Kind: berth.KindRequest, ID: "r"}},
@@ -431,7 +444,7 @@ func (r *rig) cancelPending(ids ...string) {
 	r.t.Helper()
 	p := &berth.Plan{ID: r.NewTxnID()}
 	for _, id := range ids {
-		p.Cancels = append(p.Cancels, berth.CancelPending{Request: berth.RequestID(id), Archive: berth.Archive{
+		p.Cancels = append(p.Cancels, berth.CancelPending{Request: berth.RequestID(id), RequestWas: r.requestWas(id), Archive: berth.Archive{
 			Digest: "x", Spec: spec(id), State: berth.StateCancelled, Reason: berth.EndCancelled, SubmittedAt: time.Now().UTC(), EndedAt: time.Now().UTC(),
 		}})
 	}

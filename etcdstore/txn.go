@@ -30,7 +30,6 @@ const (
 	modIs conditionKind = iota
 	createIs
 	createIsNot
-	exists
 	folderIs // no key of the kind was put after rev
 )
 
@@ -91,8 +90,6 @@ func (s *Store) encodeCompare(c condition) clientv3.Cmp {
 		return clientv3.Compare(clientv3.CreateRevision(key), "=", int64(c.rev))
 	case createIsNot:
 		return clientv3.Compare(clientv3.CreateRevision(key), "!=", int64(c.rev))
-	case exists:
-		return clientv3.Compare(clientv3.CreateRevision(key), ">", 0)
 	}
 	return clientv3.Compare(clientv3.ModRevision(key), "=", int64(c.rev))
 }

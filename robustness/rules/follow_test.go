@@ -97,7 +97,7 @@ func TestFollow_Gap(t *testing.T) {
 				w.Events, w.Canceled, w.CompactRevision = nil, true, r.newest()
 			}
 		})
-		r.commit(&berth.Plan{ID: r.NewTxnID(), Cancels: []berth.CancelPending{{Request: "pending", Archive: r.archive("pending")}}})
+		r.commit(&berth.Plan{ID: r.NewTxnID(), Cancels: []berth.CancelPending{{Request: "pending", RequestWas: r.mod("requests/pending"), Archive: r.archive("pending")}}})
 		r.submit("new")
 		synctest.Wait()
 		r.conn.hear(nil)

@@ -296,7 +296,7 @@ func (r *rig) placement(w, id string) *berth.Plan {
 	r.ok(err)
 	p.Ledgers = []berth.LedgerWrite{{Worker: berth.WorkerID(w), Was: was, Alive: ledger.Epoch, Ledger: next}}
 	p.Places = []berth.Placement{{
-		Request: berth.RequestID(id), Worker: berth.WorkerID(w), StateWas: r.mod("states/" + id),
+		Request: berth.RequestID(id), Worker: berth.WorkerID(w), RequestWas: r.mod("requests/" + id), StateWas: r.mod("states/" + id),
 		State: berth.Progress{State: berth.StatePlaced, Attempt: 1, Worker: berth.WorkerID(w), Epoch: ledger.Epoch, PlanID: p.ID},
 		Allocation: berth.Allocation{
 			State: berth.StatePlaced, Attempt: 1, Epoch: ledger.Epoch, PlanID: p.ID, Tenant: "default", Share: share,
@@ -316,7 +316,7 @@ func (r *rig) ending(w, id string, final bool) *berth.Plan {
 	r.ok(err)
 	p.Ledgers = []berth.LedgerWrite{{Worker: berth.WorkerID(w), Was: was, Ledger: next}}
 	e := berth.End{
-		Request: berth.RequestID(id), Worker: berth.WorkerID(w),
+		Request: berth.RequestID(id), Worker: berth.WorkerID(w), RequestWas: r.mod("requests/" + id),
 		AllocationWas: r.mod("allocations/" + w + "/" + id), StateWas: r.mod("states/" + id),
 	}
 	if final {

@@ -48,7 +48,7 @@ var (
 		return p
 	})
 	cancels = plan(func(r *rig) *berth.Plan {
-		return &berth.Plan{ID: r.NewTxnID(), Cancels: []berth.CancelPending{{Request: "pending", Archive: r.archive("pending")}}}
+		return &berth.Plan{ID: r.NewTxnID(), Cancels: []berth.CancelPending{{Request: "pending", RequestWas: r.mod("requests/pending"), Archive: r.archive("pending")}}}
 	})
 	stops = plan(func(r *rig) *berth.Plan {
 		a, mod := r.allocation("w", "placed")
@@ -116,7 +116,7 @@ func submitted(r *rig) { r.submit("new") }
 
 func archived(r *rig) {
 	r.submit("new")
-	r.commit(&berth.Plan{ID: r.NewTxnID(), Cancels: []berth.CancelPending{{Request: "new", Archive: r.archive("new")}}})
+	r.commit(&berth.Plan{ID: r.NewTxnID(), Cancels: []berth.CancelPending{{Request: "new", RequestWas: r.mod("requests/new"), Archive: r.archive("new")}}})
 }
 
 // back puts the presence key back, in the epoch that was taken for gone: as if
@@ -138,6 +138,7 @@ var clauses = []clause{
 		r.put("states/pending", `{"version":1,"txn":"x-1","state":"PENDING","attempt":2,"used_attempts":1}`)
 	}},
 	{"place", "request exists", places, gone("requests/pending")},
+	{"place", "request of another life", places, anew("requests/pending")},
 	{"start", "allocation", starts, touched("allocations/w/placed")},
 	{"start", "allocation exists", starts, gone("allocations/w/placed")},
 	{"start", "own epoch", starts, anew("workers/w")},
@@ -150,14 +151,17 @@ var clauses = []clause{
 	{"end", "ledger", ends, touched("ledgers/w")},
 	{"end", "state", ends, touched("states/placed")},
 	{"end", "request exists", ends, gone("requests/placed")},
+	{"end", "request of another life", ends, anew("requests/placed")},
 	{"end", "allocation, tried again", backs, touched("allocations/w/placed")},
 	{"end", "ledger, tried again", backs, touched("ledgers/w")},
 	{"end", "state, tried again", backs, touched("states/placed")},
 	{"end", "request exists, tried again", backs, gone("requests/placed")},
+	{"end", "request of another life, tried again", backs, anew("requests/placed")},
 	{"end of what was lost", "allocation", losts, touched("allocations/w/placed")},
 	{"end of what was lost", "ledger", losts, touched("ledgers/w")},
 	{"cancel", "state", cancels, putState},
 	{"cancel", "request exists", cancels, gone("requests/pending")},
+	{"cancel", "request of another life", cancels, anew("requests/pending")},
 	{"pace", "intent", paces, drained},
 	{"remove", "worker absent", removes, func(r *rig) { r.register("w") }},
 	{"remove", "ledger", removes, touched("ledgers/w")},
