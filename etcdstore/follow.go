@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
@@ -48,14 +49,16 @@ var errDeliver = errors.New("deliver")
 
 func (s *Store) follow(ctx context.Context, folder string, deliver Deliver) error {
 	pause := resendFirst
+	compacted := false // the last load's revision, before its last page
 	for ctx.Err() == nil {
-		loaded, err := s.loadAndWatch(ctx, folder, deliver)
+		loaded, err := s.loadAndWatch(ctx, folder, compacted, deliver)
 		if (errors.Is(err, errDeliver) || errors.Is(err, ErrClusterChanged)) && ctx.Err() == nil {
 			return err
 		}
 		if loaded {
 			pause = resendFirst
 		}
+		compacted = !loaded && (compacted || errors.Is(err, rpctypes.ErrCompacted))
 		s.opts.Log.Info("watch ended; loading again", zap.String("folder", folder), zap.Error(err))
 		select {
 		case <-ctx.Done():
@@ -80,40 +83,64 @@ func (s *Store) followOn(ctx context.Context, folder string, deliver Deliver) er
 	}
 }
 
-func (s *Store) loadAndWatch(ctx context.Context, folder string, deliver Deliver) (loaded bool, err error) {
-	var facts []berth.Fact
-	rev, cluster, err := s.pages(ctx, folder, func(f berth.Fact) error {
-		facts = append(facts, f)
-		return nil
-	})
+func (s *Store) loadAndWatch(ctx context.Context, folder string, beside bool, deliver Deliver) (loaded bool, err error) {
+	ctx, cancel := context.WithCancel(ctx) // ends the watch's stream with us
+	defer cancel()
+	l, err := s.load(ctx, folder, beside)
 	if err == nil {
-		err = s.sameCluster(cluster)
+		err = s.sameCluster(l.cluster)
 	}
 	if err != nil {
 		return false, err
 	}
-	if err := deliver(ctx, Delta{Reset: true, Facts: facts, Revision: rev}); err != nil {
+	rev := l.rev
+	if err := deliver(ctx, Delta{Reset: true, Facts: l.facts, Revision: rev}); err != nil {
 		return true, fmt.Errorf("%w: %w", errDeliver, err)
 	}
-	ctx, cancel := context.WithCancel(ctx) // ends the watch's stream with us
-	defer cancel()
-	events := s.client.Watch(clientv3.WithRequireLeader(ctx), folder, clientv3.WithPrefix(),
-		clientv3.WithRev(int64(rev)+1), clientv3.WithProgressNotify())
+	events := l.events
+	if events == nil {
+		events = s.client.Watch(clientv3.WithRequireLeader(ctx), folder, clientv3.WithPrefix(),
+			clientv3.WithRev(int64(rev)+1), clientv3.WithProgressNotify())
+	}
 	for resp := range events {
 		if err := resp.Err(); err != nil {
 			return true, err
 		}
 		at, facts := s.news(resp)
-		if resp.Header.ClusterId != cluster || at < rev {
-			return true, fmt.Errorf("another cluster answers, or an older state of it: revision %d after %d", at, rev)
+		if resp.Header.ClusterId != l.cluster || at < rev {
+			return true, fmt.Errorf("%w: revision %d after %d", errAnotherCluster, at, rev)
 		}
 		rev = at
 		if err := deliver(ctx, Delta{Facts: facts, Revision: at}); err != nil {
 			return true, fmt.Errorf("%w: %w", errDeliver, err)
 		}
 	}
-	return true, errors.New("the watch was closed")
+	return true, errWatchClosed
 }
+
+// load is everything under a folder at one revision.
+type load struct {
+	facts   []berth.Fact
+	rev     berth.Revision
+	cluster uint64             // that answered
+	events  clientv3.WatchChan // of all that came later; nil: to be opened
+}
+
+func (s *Store) load(ctx context.Context, folder string, beside bool) (l load, err error) {
+	if beside {
+		return s.loadBeside(ctx, folder)
+	}
+	l.rev, l.cluster, err = s.pages(ctx, folder, func(f berth.Fact) error {
+		l.facts = append(l.facts, f)
+		return nil
+	})
+	return l, err
+}
+
+var (
+	errWatchClosed    = errors.New("the watch was closed")
+	errAnotherCluster = errors.New("another cluster answers, or an older state of it")
+)
 
 // news are the facts of a response, and the revision up to which it is complete:
 // the last event's, for the header's may be of changes still to be told. Only a
@@ -130,9 +157,8 @@ func (s *Store) news(resp clientv3.WatchResponse) (berth.Revision, []berth.Fact)
 func (s *Store) eventFacts(events []*clientv3.Event) []berth.Fact {
 	facts := make([]berth.Fact, 0, len(events))
 	for _, e := range events {
-		k, err := s.keys.parse(string(e.Kv.Key))
-		if err != nil {
-			s.opts.Log.Warn("a key under the prefix is not ours", zap.Error(err))
+		k, ok := s.parse(e.Kv.Key)
+		if !ok {
 			continue
 		}
 		if e.Type == clientv3.EventTypeDelete {

@@ -57,9 +57,8 @@ func (s *Store) pages(ctx context.Context, folder string, fn func(berth.Fact) er
 			rev, cluster = resp.Header.Revision, resp.Header.ClusterId
 		}
 		for _, kv := range resp.Kvs {
-			k, err := s.keys.parse(string(kv.Key))
-			if err != nil {
-				s.opts.Log.Warn("a key under the prefix is not ours", zap.Error(err))
+			k, ok := s.parse(kv.Key)
+			if !ok {
 				continue
 			}
 			if err := fn(decodeFact(k, kv)); err != nil {
@@ -71,6 +70,15 @@ func (s *Store) pages(ctx context.Context, folder string, fn func(berth.Fact) er
 		}
 		from = string(resp.Kvs[len(resp.Kvs)-1].Key) + "\x00"
 	}
+}
+
+// parse names the record of a key.
+func (s *Store) parse(key []byte) (berth.Key, bool) {
+	k, err := s.keys.parse(string(key))
+	if err != nil {
+		s.opts.Log.Warn("a key under the prefix is not ours", zap.Error(err))
+	}
+	return k, err == nil
 }
 
 func (s *Store) page(ctx context.Context, from, end string, rev int64) (*clientv3.GetResponse, error) {

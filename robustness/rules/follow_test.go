@@ -3,6 +3,7 @@ package rules
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/etcdstore"
+	"github.com/berthd/berth/robustness/memetcd"
 )
 
 func contextOf(r *rig) (context.Context, context.CancelFunc) {
@@ -190,4 +192,78 @@ func wait(r *rig, seconds int) {
 	case <-r.t.Context().Done():
 	}
 	synctest.Wait()
+}
+
+// A load goes on beside compactions that leave no history, as daemons make them in a
+// store that is nearly full: it is of one revision all the same, though its pages
+// are not.
+func TestFollow_BesideCompaction(t *testing.T) {
+	for name, beside := range map[string]func(r *rig, c *clientv3.Client, page int){
+		"nothing of ours changes": func(r *rig, c *clientv3.Client, page int) {
+			_, err := c.Put(r.t.Context(), "/other", "x")
+			r.ok(err)
+		},
+		"what was read, and what is to be read": func(r *rig, c *clientv3.Client, page int) {
+			for key, value := range map[string]string{
+				fmt.Sprintf("/berth/archive/new-%d", page): "", // put behind the page, then deleted
+				fmt.Sprintf("/berth/pools/a-%d", page):     `{"version":1,"txn":"x-1","strategy":"spread"}`,
+				fmt.Sprintf("/berth/brakes/b-%d", page):    "x", // cannot be read, and is there
+			} {
+				_, err := c.Put(r.t.Context(), key, value)
+				r.ok(err)
+			}
+			for _, key := range []string{fmt.Sprintf("archive/new-%d", page-1), fmt.Sprintf("requests/r%02d", page), fmt.Sprintf("requests/r%02d", 59-page)} {
+				_, err := c.Delete(r.t.Context(), "/berth/"+key)
+				r.ok(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				for i := range 60 {
+					r.submit(fmt.Sprintf("r%02d", i))
+				}
+				c := memetcd.NewClient(r.t.Context(), r.conn.Direct) // another program's
+				pages := 0
+				r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
+					resp, err := apply()
+					if g, ok := req.(*pb.RangeRequest); ok && g.Limit == 5 {
+						pages++
+						at, err := c.Get(r.t.Context(), "/none")
+						r.ok(err)
+						_, err = c.Compact(r.t.Context(), at.Header.Revision)
+						r.ok(err)
+						beside(r, c, pages)
+						<-time.After(300 * time.Millisecond)
+					}
+					return resp, err
+				})
+				f := r.follow(r.store(etcdstore.Options{PageSize: 5}))
+				wait(r, 60)
+				if len(f.deltas) == 0 {
+					r.t.Fatal("in a minute it was never loaded")
+				}
+				r.conn.between(nil)
+				first := f.deltas[0]
+				resp, err := r.client.Get(r.t.Context(), "/berth/", clientv3.WithPrefix(), clientv3.WithRev(int64(first.Revision)))
+				r.ok(err)
+				want, got := map[int64]int{}, map[int64]int{} // keys of each ModRevision
+				for _, kv := range resp.Kvs {
+					want[kv.ModRevision]++
+				}
+				for _, fact := range first.Facts {
+					got[int64(fact.Mod)]++
+				}
+				if !first.Reset || !maps.Equal(want, got) {
+					r.t.Errorf("loaded %d keys, and the store had %d others at revision %d", len(first.Facts), len(resp.Kvs), first.Revision)
+				}
+				r.submit("after")
+				wait(r, 1)
+				f.stop()
+				if d := f.differs(r); len(d) > 0 {
+					r.t.Errorf("after the load: %q", d)
+				}
+			})
+		})
+	}
 }
