@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"time"
@@ -42,6 +43,7 @@ type archiveIndex struct {
 type aged struct {
 	id      berth.RequestID
 	mod     berth.Revision
+	since   time.Time // its age counts from here: see clocks.go
 	endedAt time.Time
 	size    int64
 }
@@ -73,7 +75,7 @@ func (l *loop) markArchive(f berth.Fact) {
 		delete(l.archive.recent, id)
 		return
 	}
-	heap.Push(&l.archive.oldest, aged{id, f.Mod, a.endedAt, f.Size})
+	heap.Push(&l.archive.oldest, aged{id: id, mod: f.Mod, since: l.since(a.endedAt, l.now(), f.Mod), endedAt: a.endedAt, size: f.Size})
 	l.archive.bytes += f.Size
 	l.archive.count++
 	l.due.add(berth.Key{Kind: berth.KindArchive})
@@ -90,10 +92,10 @@ func (l *loop) purge() {
 	var batch []aged
 	for len(x.oldest) > 0 && len(batch) < purgeBatch {
 		o := x.oldest[0]
-		expires := o.endedAt.Add(keep.MaxAge)
-		tooLarge := x.bytes > l.archiveBound() && now.Sub(o.endedAt) > l.keptAtLeast()
+		expires := o.since.Add(keep.MaxAge)
+		tooLarge := x.bytes > l.archiveBound() && now.Sub(o.since) > l.keptAtLeast()
 		if now.Before(expires) && !tooLarge {
-			l.timers.set(berth.Key{Kind: berth.KindArchive}, l.nextPurge(expires, o.endedAt))
+			l.timers.set(berth.Key{Kind: berth.KindArchive}, l.nextPurge(expires, o.since))
 			break
 		}
 		heap.Pop(&x.oldest)
@@ -134,9 +136,9 @@ const (
 	keptWhenFull = time.Minute
 )
 
-func (l *loop) nextPurge(expires, endedAt time.Time) time.Time {
+func (l *loop) nextPurge(expires, since time.Time) time.Time {
 	if l.archive.bytes > l.archiveBound() {
-		return sooner(expires, endedAt.Add(l.keptAtLeast()+time.Millisecond))
+		return sooner(expires, since.Add(l.keptAtLeast()+time.Millisecond))
 	}
 	return expires
 }
@@ -173,10 +175,7 @@ type ageHeap []aged
 
 func (h ageHeap) Len() int { return len(h) }
 func (h ageHeap) Less(i, j int) bool {
-	if !h[i].endedAt.Equal(h[j].endedAt) {
-		return h[i].endedAt.Before(h[j].endedAt)
-	}
-	return h[i].id < h[j].id
+	return cmp.Or(h[i].since.Compare(h[j].since), h[i].endedAt.Compare(h[j].endedAt), cmp.Compare(h[i].id, h[j].id)) < 0
 }
 func (h ageHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 func (h *ageHeap) Push(x any)   { *h = append(*h, x.(aged)) } //nolint:errcheck // only aged is pushed

@@ -51,16 +51,17 @@ func (d *dueKeys) empty() bool { return len(d.in) == 0 }
 // sighting is when this daemon first saw a key at a revision: time-outs count
 // from here, by our own clock, and not from a time that another machine wrote.
 type sighting struct {
-	state berth.State
-	at    time.Time
+	state   berth.State
+	at      time.Time
+	changed bool // the state before it was seen too
 }
 
 // firstSeen notes an allocation's or request's state, and says since when it is so.
-func (l *loop) firstSeen(k berth.Key, state berth.State, now time.Time) time.Time {
+func (l *loop) firstSeen(k berth.Key, state berth.State, now time.Time) sighting {
 	s, ok := l.seen[k]
 	if !ok || s.state != state {
-		s = sighting{state, now}
+		s = sighting{state: state, at: now, changed: ok}
 		l.seen[k] = s
 	}
-	return s.at
+	return s
 }

@@ -12,6 +12,7 @@ type circumstances struct {
 	workerEpoch berth.Epoch // of the worker now; 0: its key is gone
 	proved      bool        // the worker's newer epoch is of the same agent, which has ended all of the older one
 	firstSeen   time.Time   // this state of the allocation, by this daemon
+	sawStart    bool        // and the one before it
 	graceEnds   time.Time   // of a lost epoch, without the allocation's own keep; zero: not known yet
 	brake       brakeHold   // of a lost worker's pool
 	cancel      *cancelOrder
@@ -69,7 +70,7 @@ func decide(c circumstances) duty {
 		return d
 	}
 	if c.runLimit > 0 && !a.StartedAt.IsZero() {
-		return later(c.now, a.StartedAt.Add(c.runLimit), c.order(berth.StopRunLimit, "ran for its limit of "+c.runLimit.String()))
+		return later(c.now, c.runsSince().Add(c.runLimit), c.order(berth.StopRunLimit, "ran for its limit of "+c.runLimit.String()))
 	}
 	return duty{}
 }

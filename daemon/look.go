@@ -168,9 +168,10 @@ func (l *loop) lookAllocation(k berth.Key, b *builder) {
 	ledger, _ := l.view.ledger(w)
 	in := l.view.intent(w)
 	order, guards := l.cancelOf(id, sub, b.now)
+	seen := l.firstSeen(k, a.State, b.now)
 	c := circumstances{
 		allocation: a, workerEpoch: epoch, proved: epoch > a.Epoch && sameAgent(ledger, rec),
-		firstSeen: l.firstSeen(k, a.State, b.now), graceEnds: l.graceOf(w, a.Epoch), brake: l.holdOf(w, id, b.now),
+		firstSeen: seen.at, sawStart: seen.changed, graceEnds: l.graceOf(w, a.Epoch), brake: l.holdOf(w, id, b.now),
 		cancel: order, intent: &in, replace: sub.Spec.OnDrain == berth.OnDrainReplace,
 		runLimit:    time.Duration(sub.Spec.RunLimitMS) * time.Millisecond,
 		stopTimeout: time.Duration(sub.Spec.StopTimeoutMS) * time.Millisecond,
@@ -209,7 +210,8 @@ func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 	sub, seq := l.view.submission(id)
 	if sub == nil {
 		l.queue.remove(id)
-		delete(l.seen, requestKey(id))
+		delete(l.seen, stateKey(id))
+		delete(l.waits, id)
 		l.cancelEnded(id)
 		return
 	}
@@ -217,10 +219,13 @@ func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 		l.queue.remove(id)
 		return
 	}
+	if sub.Spec.PendingLimitMS > 0 {
+		l.waitsSince(id, sub, b.now)
+	}
 	prog, mod := l.view.progress(id)
 	if prog != nil && prog.State != berth.StatePending {
 		l.queue.remove(id)
-		delete(l.seen, requestKey(id))
+		delete(l.seen, stateKey(id))
 		if l.cancels[id] != nil {
 			l.due.add(allocationKey(prog.Worker, id))
 		}
@@ -229,10 +234,12 @@ func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 	if l.closing(id, sub, prog, mod, b) {
 		return
 	}
-	if prog != nil && b.now.Before(prog.NotBefore) {
-		l.queue.remove(id)
-		l.timers.set(requestKey(id), prog.NotBefore)
-		return
+	if prog != nil && !prog.NotBefore.IsZero() {
+		if ends := l.backoffEnds(id, prog, b.now); b.now.Before(ends) {
+			l.queue.remove(id)
+			l.timers.set(requestKey(id), ends)
+			return
+		}
 	}
 	l.enqueue(id, sub, seq, prog)
 }
@@ -285,7 +292,7 @@ func (l *loop) closing(id berth.RequestID, sub *berth.Submission, prog *berth.Pr
 		return false
 	}
 	limit := time.Duration(sub.Spec.PendingLimitMS) * time.Millisecond
-	expires := sub.SubmittedAt.Add(limit)
+	expires := l.waitsSince(id, sub, b.now).Add(limit)
 	if b.now.Before(expires) {
 		l.timers.set(requestKey(id), expires)
 		return false

@@ -27,6 +27,7 @@ type loop struct {
 	due     dueKeys
 	halves  map[berth.Key]berth.Revision // to look at again when the watch has passed it
 	seen    map[berth.Key]sighting
+	waits   map[berth.RequestID]time.Time // with a pending limit: first seen
 	lost    map[berth.WorkerID]*lostEpoch
 	brakes  brakes
 	aside   aside
@@ -51,7 +52,9 @@ type loop struct {
 	took      time.Duration
 	placing   bool // mayPlace, as the peers were last judged by
 	loaded    bool
-	stopping  bool // nothing new is taken
+	loadedAt  berth.Revision // of the first view
+	alone     bool           // then no other daemon lived
+	stopping  bool           // nothing new is taken
 	stepIns   int64
 	commits   int64
 	conflicts int64
@@ -75,7 +78,7 @@ func newLoop(d *Daemon) *loop {
 		d: d, store: d.store, log: d.opts.Log,
 		view: newView(), fleet: scheduler.NewFleet(), queue: newQueue(), timers: newTimers(),
 		due: newDueKeys(), halves: make(map[berth.Key]berth.Revision),
-		seen: make(map[berth.Key]sighting), lost: make(map[berth.WorkerID]*lostEpoch),
+		seen: make(map[berth.Key]sighting), waits: make(map[berth.RequestID]time.Time), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
 		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(),
 		incoming: newSubmissions(), archive: newArchiveIndex(),

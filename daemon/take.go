@@ -13,6 +13,9 @@ import (
 // take lays a delta of the watch over the view.
 func (l *loop) take(delta etcdstore.Delta) {
 	if delta.Reset {
+		if !l.loaded {
+			l.startedBeside(delta)
+		}
 		l.reset(delta)
 	}
 	l.takeFacts(delta.Facts)

@@ -1,0 +1,70 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+)
+
+// Moments that stand in records were read off other machines' clocks, which may be
+// hours wrong. What counts from one (a run limit, a pending limit, the retention)
+// counts from when this daemon saw it happen, by its own clock, where it did.
+//
+// What was there when the daemon started it has not seen happen. Beside other
+// daemons, whose clocks may differ from this one's, an age counts from that start: so
+// nothing ends early, and what it delays, the others do in time. Alone, the records
+// are taken to be by its own clock, as those of its former life are.
+
+// startedBeside notes what the view held when it was loaded first.
+func (l *loop) startedBeside(delta etcdstore.Delta) {
+	l.loadedAt, l.alone = delta.Revision, true
+	for _, f := range delta.Facts {
+		if f.Key.Kind == berth.KindDaemon && f.Key.ID != string(l.d.opts.ID) {
+			l.alone = false
+		}
+	}
+}
+
+// since is from when something counts that a record of revision mod says happened
+// at stamp, and that this daemon first saw at seen.
+func (l *loop) since(stamp, seen time.Time, mod berth.Revision) time.Time {
+	if mod <= l.loadedAt && l.alone && stamp.Before(seen) {
+		return stamp
+	}
+	return seen
+}
+
+// waitsSince is from when a request's pending limit counts.
+func (l *loop) waitsSince(id berth.RequestID, sub *berth.Submission, now time.Time) time.Time {
+	seen, ok := l.waits[id]
+	if !ok {
+		seen = now
+		l.waits[id] = now
+	}
+	return l.since(sub.SubmittedAt, seen, l.view.facts[requestKey(id)].Mod)
+}
+
+// backoffEnds is when a request may be placed again: no later than the longest
+// backoff allows.
+func (l *loop) backoffEnds(id berth.RequestID, p *berth.Progress, now time.Time) time.Time {
+	most := l.firstSeen(stateKey(id), p.State, now).at.Add(time.Duration(berth.MaxBackoffMS) * time.Millisecond)
+	if p.NotBefore.After(most) {
+		return most
+	}
+	return p.NotBefore
+}
+
+// runsSince is from when a run limit counts. A worker's word on it is taken between
+// the placement and what this daemon has seen, and only where it has not seen the
+// start.
+func (c circumstances) runsSince() time.Time {
+	a, since := c.allocation, c.allocation.StartedAt
+	if since.Before(a.PlacedAt) {
+		since = a.PlacedAt
+	}
+	if c.sawStart || since.After(c.firstSeen) {
+		return c.firstSeen
+	}
+	return since
+}
