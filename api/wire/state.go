@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -8,6 +9,10 @@ import (
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 )
+
+// Text is text that a message can hold: a string of protobuf is UTF-8, and one that
+// is not loses the whole message that it stands in.
+func Text(s string) string { return strings.ToValidUTF8(s, "?") }
 
 // Time is the message of a moment; of the zero one, nil.
 func Time(t time.Time) *timestamppb.Timestamp {
@@ -46,7 +51,7 @@ func Exit(e *berth.Exit) *berthv1.Exit {
 	if e == nil {
 		return nil
 	}
-	return &berthv1.Exit{Kind: string(e.Kind), Code: e.Code, Signal: e.Signal, OutOfMemory: e.OOM, Message: e.Message, At: Time(e.At)}
+	return &berthv1.Exit{Kind: string(e.Kind), Code: e.Code, Signal: Text(e.Signal), OutOfMemory: e.OOM, Message: Text(e.Message), At: Time(e.At)}
 }
 
 // StopOrder is the message of a stop order; of none, nil.
@@ -54,7 +59,7 @@ func StopOrder(s *berth.StopOrder) *berthv1.StopOrder {
 	if s == nil {
 		return nil
 	}
-	return &berthv1.StopOrder{Reason: string(s.Reason), Deadline: Time(s.Deadline), Message: s.Message, ReplacedBy: string(s.ReplacedBy)}
+	return &berthv1.StopOrder{Reason: string(s.Reason), Deadline: Time(s.Deadline), Message: Text(s.Message), ReplacedBy: string(s.ReplacedBy)}
 }
 
 // Verdict is the message of a verdict; of none, nil.
@@ -65,7 +70,7 @@ func Verdict(v *berth.Verdict) *berthv1.Verdict {
 	m := &berthv1.Verdict{NeverFits: v.NeverFits, At: int64(v.At)}
 	for _, r := range v.Reasons {
 		reason := &berthv1.Reason{
-			Code: string(r.Code), Detail: r.Detail, Workers: int64(r.Workers), Want: r.Want, Best: r.Best, Total: r.Total,
+			Code: string(r.Code), Detail: Text(r.Detail), Workers: int64(r.Workers), Want: r.Want, Best: r.Best, Total: r.Total,
 		}
 		for _, w := range r.Some {
 			reason.Some = append(reason.Some, string(w))
@@ -77,7 +82,7 @@ func Verdict(v *berth.Verdict) *berthv1.Verdict {
 
 // Violation is the message of a value out of its bound.
 func Violation(e *berth.FieldError) *berthv1.FieldViolation {
-	return &berthv1.FieldViolation{Field: e.Field, Value: e.Value, Problem: e.Problem, Bound: e.Bound}
+	return &berthv1.FieldViolation{Field: Text(e.Field), Value: Text(e.Value), Problem: Text(e.Problem), Bound: Text(e.Bound)}
 }
 
 // FieldError is the error of such a message.

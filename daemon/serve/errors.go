@@ -59,7 +59,11 @@ func failure(err error) error {
 	if _, ok := errors.AsType[*connect.Error](err); ok || err == nil {
 		return err
 	}
-	out := connect.NewError(codeOf(err), err)
+	code, said := codeOf(err), err
+	if text := err.Error(); text != wire.Text(text) {
+		said = errors.New(wire.Text(text)) // gRPC has the text in a message of its own
+	}
+	out := connect.NewError(code, said)
 	if fe, ok := errors.AsType[*berth.FieldError](err); ok {
 		if detail, detailErr := connect.NewErrorDetail(wire.Violation(fe)); detailErr == nil {
 			out.AddDetail(detail)

@@ -32,12 +32,12 @@ func (s *service) Submit(ctx context.Context, req *berthv1.SubmitRequest) (*bert
 }
 
 func submitResult(r daemon.SubmitResult) *berthv1.SubmitResult {
-	m := &berthv1.SubmitResult{Id: string(r.ID), Existing: r.Existing}
+	m := &berthv1.SubmitResult{Id: wire.Text(string(r.ID)), Existing: r.Existing}
 	if r.Err == nil {
 		m.Status = status(&r.Status)
 		return m
 	}
-	m.Refusal = &berthv1.Refusal{Code: codeOf(r.Err).String(), Message: r.Err.Error()}
+	m.Refusal = &berthv1.Refusal{Code: codeOf(r.Err).String(), Message: wire.Text(r.Err.Error())}
 	if fe, ok := errors.AsType[*berth.FieldError](r.Err); ok {
 		m.Refusal.Field = wire.Violation(fe)
 	}
@@ -169,7 +169,7 @@ func filter(m *berthv1.Filter) (daemon.Filter, error) {
 // status is the message of a request's status.
 func status(s *daemon.Status) *berthv1.Status {
 	m := &berthv1.Status{
-		Id: string(s.ID), State: string(s.State), Reason: string(s.Reason), Message: s.Message,
+		Id: string(s.ID), State: string(s.State), Reason: string(s.Reason), Message: wire.Text(s.Message),
 		Attempt: s.Attempt, UsedAttempts: s.UsedAttempts, Worker: string(s.Worker), Share: wire.Share(s.Share),
 		Exit: wire.Exit(s.Exit), Stop: wire.StopOrder(s.Stop), Spec: wire.FromRequest(&s.Spec),
 		SubmittedAt: wire.Time(s.SubmittedAt), PlacedAt: wire.Time(s.PlacedAt), StartedAt: wire.Time(s.StartedAt),

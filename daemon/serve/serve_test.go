@@ -308,6 +308,16 @@ func TestService_BadInput(t *testing.T) {
 	if _, err = c.Submit(ctx, many); field(err) != "requests" {
 		t.Errorf("1,001 requests: %v", err)
 	}
+	// A quotation of a bad id is cut between two characters, never within one: the
+	// answer of the whole call could not be sent.
+	long := "a" + strings.Repeat("é", 70)
+	results, err := c.Submit(ctx, []*berthv1.Request{{Id: "good", Command: []string{"true"}}, {Id: long, Command: []string{"true"}}})
+	if err != nil || results[0].GetRefusal() != nil || results[1].GetRefusal().GetField().GetField() != "id" {
+		t.Errorf("a good request and one with a long id: %v, %v", results, err)
+	}
+	if _, err = c.Get(ctx, long); field(err) != "id" {
+		t.Errorf("get of a long id: %v", err)
+	}
 	refusal := submit(t, c, &berthv1.Request{Id: "r", Command: []string{"true"}, Resources: &berthv1.Demand{CpuMilli: -1}}).GetRefusal()
 	if refusal.GetField().GetField() != "resources.cpu_milli" || refusal.GetCode() != client.CodeInvalidArgument {
 		t.Errorf("%v", refusal)
