@@ -30,7 +30,11 @@ func brakeCommand() *cli.Command {
 				Name: "hold", Usage: "move nothing for so long from now", ArgsUsage: "POOL",
 				Flags: clientFlags(durationFlag("for", 0, "`DURATION` from now, 1s to 168h (default: the pool's bound)"), message, outputFlag()),
 				Action: func(c *cli.Context) error {
-					return sayBrake(c, &berthv1.SetBrakeRequest{Action: "hold", ForMs: c.Duration("for").Milliseconds()})
+					ms, err := millisFlag(c, "for")
+					if err != nil {
+						return err
+					}
+					return sayBrake(c, &berthv1.SetBrakeRequest{Action: "hold", ForMs: ms})
 				},
 			}),
 		},

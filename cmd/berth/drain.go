@@ -88,8 +88,8 @@ func readPace(c *cli.Context, wish *berthv1.SetIntentRequest) error {
 		return err
 	}
 	d := c.Duration("deadline")
-	if d < 0 || d%time.Millisecond != 0 {
-		return &berth.FieldError{Field: "deadline", Value: d.String(), Problem: "is not allowed", Bound: "whole milliseconds, 0 or more"}
+	if _, err := millisFlag(c, "deadline"); err != nil {
+		return err
 	}
 	var err error
 	wish.Message, wish.Parallel, wish.DeadlineMs = c.String("message"), int64(c.Int("parallel")), d.Milliseconds()

@@ -163,6 +163,26 @@ func newLogger(c *cli.Context) (*zap.Logger, error) {
 // readMessage refuses a message that the daemon would.
 func readMessage(c *cli.Context) error { return berth.CheckMessage("message", c.String("message")) }
 
+// int32Flag is a number that the API holds in 32 bits: it is judged before it is
+// made so narrow, or 4294967301 would be 5.
+func int32Flag(c *cli.Context, name string, low, high int32) (int32, error) {
+	n := c.Int(name)
+	if n < int(low) || n > int(high) {
+		return 0, &berth.FieldError{Field: name, Value: strconv.Itoa(n), Problem: "is out of range", Bound: fmt.Sprintf("%d to %d", low, high)}
+	}
+	return int32(n), nil
+}
+
+// millisFlag is a duration as the API holds it. One that is finer would be cut, to
+// none at last, which means the default.
+func millisFlag(c *cli.Context, name string) (int64, error) {
+	d := c.Duration(name)
+	if d%time.Millisecond != 0 || d < 0 {
+		return 0, &berth.FieldError{Field: name, Value: d.String(), Problem: "is not allowed", Bound: "whole milliseconds, 0 or more"}
+	}
+	return d.Milliseconds(), nil
+}
+
 // parseCPU reads cores ("2", "0.5") or thousandths ("500m").
 func parseCPU(field, text string) (int64, error) {
 	bad := &berth.FieldError{Field: field, Value: text, Problem: "is no number of cores", Bound: fmt.Sprintf("0.5, 2 or 500m; at most %d cores", berth.MaxCPUMilli/1000)}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/urfave/cli/v2"
 
@@ -25,6 +26,10 @@ func logsCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			tail, err := int32Flag(c, "tail", 0, math.MaxInt32)
+			if err != nil {
+				return err
+			}
 			cl, err := newClient(c)
 			if err != nil {
 				return err
@@ -34,7 +39,7 @@ func logsCommand() *cli.Command {
 			defer stop()
 			r := &runner{c: c, cl: cl, id: id}
 			err = cl.Logs(ctx, &berthv1.LogsRequest{
-				Id: id, Attempt: int64(c.Int("attempt")), Stream: c.String("stream"), Tail: int32(c.Int("tail")), Follow: c.Bool("follow"),
+				Id: id, Attempt: int64(c.Int("attempt")), Stream: c.String("stream"), Tail: tail, Follow: c.Bool("follow"),
 			}, r.write)
 			if ctx.Err() != nil && c.Context.Err() == nil {
 				return nil // Ctrl-C

@@ -52,9 +52,17 @@ func pools(c *cli.Context) error {
 
 // poolOf is what a pool is to be set to; nil: nothing.
 func poolOf(c *cli.Context) (*berthv1.Pool, error) {
+	window, err := millisFlag(c, "brake-window")
+	if err != nil {
+		return nil, err
+	}
+	bound, err := millisFlag(c, "brake-bound")
+	if err != nil {
+		return nil, err
+	}
 	p := &berthv1.Pool{
 		Id: c.Args().Get(0), Strategy: c.Args().Get(1), BrakePercent: int64(c.Int("brake-percent")), BrakeWorkers: int64(c.Int("brake-workers")),
-		BrakeWindowMs: c.Duration("brake-window").Milliseconds(), BrakeBoundMs: c.Duration("brake-bound").Milliseconds(),
+		BrakeWindowMs: window, BrakeBoundMs: bound,
 	}
 	set := p.GetStrategy() != "" || p.GetBrakePercent() != 0 || p.GetBrakeWorkers() != 0 || p.GetBrakeWindowMs() != 0 || p.GetBrakeBoundMs() != 0
 	switch {

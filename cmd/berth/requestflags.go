@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -49,8 +48,12 @@ func requestOf(c *cli.Context) (*berthv1.Request, error) {
 	if c.NArg() == 0 {
 		return nil, usage("%s: no command; berth %s [FLAGS] -- COMMAND [ARGUMENTS]", c.Command.Name, c.Command.Name)
 	}
+	priority, err := int32Flag(c, "priority", -berth.MaxPriority, berth.MaxPriority)
+	if err != nil {
+		return nil, err
+	}
 	r := &berthv1.Request{
-		Id: c.String("id"), Command: c.Args().Slice(), Pool: c.String("pool"), Tenant: c.String("tenant"), Priority: int32(c.Int("priority")),
+		Id: c.String("id"), Command: c.Args().Slice(), Pool: c.String("pool"), Tenant: c.String("tenant"), Priority: priority,
 		AffinityKey: c.String("affinity-key"), Dir: c.String("dir"), User: c.String("user"), OnDrain: c.String("on-drain"), Resources: &berthv1.Demand{},
 		Retry: &berthv1.RetryPolicy{MaxAttempts: int64(c.Int("attempts")), OnFailure: c.Bool("retry-on-failure")},
 	}
@@ -155,11 +158,10 @@ func readTimes(c *cli.Context, r *berthv1.Request) error {
 		"stop-timeout": &r.StopTimeoutMs, "start-timeout": &r.StartTimeoutMs, "run-limit": &r.RunLimitMs,
 		"pending-limit": &r.PendingLimitMs, "on-disconnect-keep": &r.OnDisconnectKeepMs,
 	} {
-		d := c.Duration(name)
-		if d%time.Millisecond != 0 || d < 0 {
-			return &berth.FieldError{Field: name, Value: d.String(), Problem: "is not allowed", Bound: "whole milliseconds, 0 or more"}
+		var err error
+		if *to, err = millisFlag(c, name); err != nil {
+			return err
 		}
-		*to = d.Milliseconds()
 	}
 	return nil
 }
