@@ -19,7 +19,8 @@ const (
 	MaxDevicesPerRequest = 64
 	MaxDevicesPerWorker  = 256
 	MaxDeviceTypes       = 16
-	MaxPriority          = 1000 // and -MaxPriority the lowest
+	MaxPortsPerWorker    = 16_384 // reserved all, the ledger fits into a record
+	MaxPriority          = 1000   // and -MaxPriority the lowest
 	MaxDrainParallel     = 10_000
 	MaxDrainPerMinute    = 60_000
 	MaxAttempts          = 100

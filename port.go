@@ -3,6 +3,7 @@ package berth
 import (
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // PortDemand asks for one host port: Number itself, or, when it is 0, any free
@@ -40,7 +41,16 @@ func (r PortRange) validate() error {
 	if err := checkRange("first", int64(r.First), 1, 65535); err != nil {
 		return err
 	}
-	return checkRange("last", int64(r.Last), int64(r.First), 65535)
+	if err := checkRange("last", int64(r.Last), int64(r.First), 65535); err != nil {
+		return err
+	}
+	if n := r.Count(); n > MaxPortsPerWorker {
+		return &FieldError{
+			Field: "last", Value: strconv.Itoa(int(r.Last)), Problem: fmt.Sprintf("makes a range of %d ports", n),
+			Bound: fmt.Sprintf("%d to %d: at most %d ports", r.First, min(65535, int(r.First)+MaxPortsPerWorker-1), MaxPortsPerWorker),
+		}
+	}
+	return nil
 }
 
 func (p PortDemand) validate() error {

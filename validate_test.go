@@ -168,8 +168,9 @@ func TestCapacityValidate(t *testing.T) {
 		c     berth.Capacity
 	}{
 		{"zero", "", berth.Capacity{}},
-		{"all", "", berth.Capacity{Ports: berth.PortRange{First: 1, Last: 65535}, Devices: []berth.Device{{Name: "a", Type: "t"}, {Name: "b", Type: "t"}}}},
+		{"all", "", berth.Capacity{Ports: berth.PortRange{First: 1, Last: berth.MaxPortsPerWorker}, Devices: []berth.Device{{Name: "a", Type: "t"}, {Name: "b", Type: "t"}}}},
 		{"cpu", "cpu_milli", berth.Capacity{Quantities: berth.Quantities{CPUMilli: -1}}},
+		{"too many ports", "ports.last", berth.Capacity{Ports: berth.PortRange{First: 1024, Last: 65535}}},
 		{"first port", "ports.first", berth.Capacity{Ports: berth.PortRange{Last: 5}}},
 		{"ports reversed", "ports.last", berth.Capacity{Ports: berth.PortRange{First: 5, Last: 4}}},
 		{"many devices", "devices", berth.Capacity{Devices: make([]berth.Device, 257)}},
