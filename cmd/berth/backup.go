@@ -39,7 +39,7 @@ func saveBackup(c *cli.Context) error {
 	}
 	ctx, _, stop := untilSignal(c.Context)
 	defer stop()
-	client, err := newest(ctx, c)
+	client, err := current(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -65,32 +65,29 @@ func oneFile(c *cli.Context) (string, error) {
 	return c.Args().First(), nil
 }
 
-// newest is a client of the member that is the furthest: a snapshot is of one
-// member, and one that lags would save an old state.
-func newest(ctx context.Context, c *cli.Context) (*clientv3.Client, error) {
+// current is a client of a member that answers for the store: a snapshot is of one
+// member, and one that is cut off would save an old state.
+func current(ctx context.Context, c *cli.Context) (*clientv3.Client, error) {
 	all, err := dial(c, zap.NewNop())
 	if err != nil {
 		return nil, usage("%w", err)
 	}
 	defer func() { _ = all.Close() }() // read only
-	best, most := "", int64(-1)
 	var failed []error
 	for _, endpoint := range all.Endpoints() {
-		ask, cancel := context.WithTimeout(ctx, fsckTimeout)
-		status, err := all.Status(ask, endpoint)
-		cancel()
+		one, err := dialTo(c, zap.NewNop(), endpoint)
 		if err != nil {
-			failed = append(failed, fmt.Errorf("etcd at %s does not answer: %w", endpoint, err))
-			continue
+			return nil, usage("%w", err)
 		}
-		if status.Header.Revision > most {
-			best, most = endpoint, status.Header.Revision
+		ask, cancel := context.WithTimeout(ctx, fsckTimeout)
+		_, err = one.Get(ask, "none", clientv3.WithCountOnly()) // of the majority's state: the member has got it then
+		cancel()
+		if err == nil {
+			return one, nil
 		}
+		failed = append(failed, fmt.Errorf("etcd at %s does not answer: %w", endpoint, err), one.Close())
 	}
-	if best == "" {
-		return nil, errors.Join(failed...)
-	}
-	return dialTo(c, zap.NewNop(), best)
+	return nil, errors.Join(failed...)
 }
 
 // printBackup tells what a snapshot file holds, and what was done with it.

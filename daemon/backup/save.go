@@ -11,12 +11,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// ErrExists means that the file is there, and was not to be overwritten.
-var ErrExists = errors.New("the file exists")
+// What a caller branches on.
+var (
+	// ErrExists: the file is there, and was not to be overwritten.
+	ErrExists = errors.New("the file exists")
+	// ErrBehind: the member that gave the snapshot had not got everything that the
+	// store had acknowledged before.
+	ErrBehind = errors.New("the snapshot is older than the store: its member is behind; ask another")
+)
 
 // SaveOptions of a backup.
 type SaveOptions struct {
@@ -25,7 +32,8 @@ type SaveOptions struct {
 }
 
 // Save writes a snapshot of the member that client talks to: the store at one
-// revision. The file is checked before it gets its name.
+// revision, with everything that was acknowledged before the call. The file is
+// checked before it gets its name.
 func Save(ctx context.Context, client *clientv3.Client, file string, opts SaveOptions) (Info, error) {
 	if _, err := os.Lstat(file); err == nil && !opts.Overwrite {
 		return Info{}, fmt.Errorf("%s: %w", file, ErrExists)
@@ -47,6 +55,10 @@ func save(ctx context.Context, client *clientv3.Client, part string, progress fu
 	if err := ignoreAbsent(os.Remove(part)); err != nil {
 		return Info{}, err
 	}
+	atLeast, err := acknowledged(ctx, client)
+	if err != nil {
+		return Info{}, err
+	}
 	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return Info{}, err
@@ -62,8 +74,26 @@ func save(ctx context.Context, client *clientv3.Client, part string, progress fu
 	if err == nil && info.SHA256 != sum {
 		err = fmt.Errorf("%w: what was written is not what was read back", ErrDamaged)
 	}
+	if err == nil && info.Revision < atLeast {
+		err = fmt.Errorf("%w: revision %d after %d", ErrBehind, info.Revision, atLeast)
+	}
 	return info, err
 }
+
+// acknowledged is a revision that the store has reached by a majority's word. A
+// snapshot is a member's own: one that is cut off or slow would give an old state,
+// and nothing in the file would tell.
+func acknowledged(ctx context.Context, client *clientv3.Client) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	resp, err := client.Get(ctx, "none", clientv3.WithCountOnly())
+	if err != nil {
+		return 0, fmt.Errorf("ask etcd how far the store is: %w", err)
+	}
+	return resp.Header.Revision, nil
+}
+
+const askTimeout = 10 * time.Second
 
 // fetch returns the SHA-256 of what it wrote.
 func fetch(ctx context.Context, client *clientv3.Client, w io.Writer, progress func(int64)) (string, error) {
