@@ -255,6 +255,6 @@ func (w *world) begin(f Fault) {
 		a.on.reboot()
 		a.restartIn(f.Lasts)
 	case FaultClock:
-		a.on.skew.Store(w.rng.Int64N(int64(20*time.Second)) - int64(10*time.Second))
+		a.on.skew.Store(w.rng.Int64N(21) - 10)
 	}
 }

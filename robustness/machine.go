@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/worker"
@@ -18,7 +19,7 @@ type machine struct {
 	name    string
 	boots   int
 	clock   *clock
-	skew    atomic.Int64 // of the wall clock
+	skew    atomic.Int64 // of the wall clock, in seconds
 	disk    worker.LeaseRecord
 	refuses bool // what asks for something that not all machines have
 
@@ -38,7 +39,7 @@ const maxRate = 0.004
 
 func newMachine(w *world, name string) *machine {
 	m := &machine{w: w, name: name, refuses: name[len(name)-1]%2 == 0, started: map[attempt]bool{}, containers: map[attempt]*container{}}
-	m.skew.Store(w.rng.Int64N(int64(4*time.Second)) - int64(2*time.Second))
+	m.skew.Store(w.rng.Int64N(5) - 2)
 	m.boot()
 	return m
 }
@@ -51,8 +52,30 @@ func (m *machine) boot() {
 
 func (m *machine) bootID() string { return fmt.Sprintf("%s-boot%d", m.name, m.boots) }
 
-// wall is the machine's wall clock.
-func (m *machine) wall() time.Time { return time.Now().Add(time.Duration(m.skew.Load())) }
+// wall is the machine's wall clock. Setting it moves what is told of a time, and
+// nothing that is measured between two of one process: a Time of time.Now has a
+// monotonic reading, by which they are compared. In a bubble it has none, so it is
+// made here.
+func (m *machine) wall() time.Time {
+	now := time.Now()
+	return timeWith(now.Add(time.Duration(m.skew.Load())*time.Second), now.Sub(m.w.began)+1)
+}
+
+// timeWith is a Time that tells wall and measures by mono, which no function of
+// package time makes: a flag, 33 bits of seconds since 1885, 30 of nanoseconds; then
+// the monotonic reading.
+func timeWith(wall time.Time, mono time.Duration) time.Time {
+	const since1885 = 2682288000 // until 1970
+	t := wall.Local()
+	*(*struct {
+		wall uint64
+		ext  int64
+	})(unsafe.Pointer(&t)) = struct {
+		wall uint64
+		ext  int64
+	}{1<<63 | uint64(wall.Unix()+since1885)<<30 | uint64(wall.Nanosecond()), int64(mono)} //nolint:gosec // years after 1970
+	return t
+}
 
 // reboot ends all that runs, and its exits are known to nobody.
 func (m *machine) reboot() {
