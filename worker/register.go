@@ -170,7 +170,7 @@ func (w *Worker) afterRefusal(ctx context.Context, err error) error {
 			w.log.Warn("the store was restored or replaced; opening it anew", zap.Error(err))
 			return w.retry(ctx, "open the store", w.opts.Store.Init)
 		}
-		if final(err) {
+		if final(err) && !errors.Is(err, etcdstore.ErrLeaseGone) { // under another lease it may be taken
 			return err
 		}
 		w.log.Warn("registration failed; trying again", zap.Error(err))

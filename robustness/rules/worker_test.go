@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"context"
 	"encoding/json"
 	"sync/atomic"
 	"testing"
@@ -449,6 +450,30 @@ func TestWorker_RevokedLate(t *testing.T) {
 		if r.kv("workers/w") == nil || r.epochOf("w") == was {
 			r.t.Errorf("the next agent has the epoch of which a revocation was under way (%d)", was)
 		}
+	})
+}
+
+// A registration whose lease is over when it comes to the store is made again under
+// another: the agent goes on.
+func TestWorker_RegistersAnew(t *testing.T) {
+	bubble(t, func(r *rig) {
+		m := r.machine("w")
+		var over atomic.Bool
+		r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
+			if txn, ok := req.(*pb.TxnRequest); ok && writes(req) && over.CompareAndSwap(false, true) {
+				lease := txn.Success[0].GetRequestPut().Lease
+				if _, err := r.conn.Direct.Call(context.Background(), &pb.LeaseRevokeRequest{ID: lease}); err != nil {
+					r.t.Error(err)
+				}
+			}
+			return apply()
+		})
+		stop := m.agent(10 * time.Second)
+		wait(r, 15)
+		if !over.Load() || r.kv("workers/w") == nil {
+			r.t.Error("not registered after the end of its first lease")
+		}
+		stop()
 	})
 }
 
