@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,11 +25,11 @@ type pretender struct {
 	name  string
 	err   error
 	hangs bool
-	asked int
+	asked atomic.Int64
 }
 
 func (p *pretender) answer(ctx context.Context) error {
-	p.asked++
+	p.asked.Add(1)
 	if p.hangs {
 		<-ctx.Done()
 		return ctx.Err()
@@ -95,8 +96,8 @@ func TestClient_Failover(t *testing.T) {
 			t.Fatalf("answered by %s, %v", in.GetDaemon(), err)
 		}
 	}
-	if stopping.asked != 1 {
-		t.Errorf("asked a daemon that refuses %d times; once it is left, the next is to be asked", stopping.asked)
+	if stopping.asked.Load() != 1 {
+		t.Errorf("asked a daemon that refuses %d times; once it is left, the next is to be asked", stopping.asked.Load())
 	}
 }
 
@@ -109,8 +110,8 @@ func TestClient_RefusalIsFinal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, err := c.Info(t.Context()); err == nil || other.asked > 0 {
-		t.Errorf("got %v; the other was asked %d times", err, other.asked)
+	if _, err := c.Info(t.Context()); err == nil || other.asked.Load() > 0 {
+		t.Errorf("got %v; the other was asked %d times", err, other.asked.Load())
 	}
 }
 
@@ -153,8 +154,8 @@ func TestClient_HungDaemon(t *testing.T) {
 			t.Fatalf("answered by %q, %v", in.GetDaemon(), err)
 		}
 	}
-	if hung.asked != 1 {
-		t.Errorf("asked a daemon that hangs %d times", hung.asked)
+	if hung.asked.Load() != 1 {
+		t.Errorf("asked a daemon that hangs %d times", hung.asked.Load())
 	}
 }
 
@@ -169,8 +170,8 @@ func TestClient_HungDaemonAndDeadline(t *testing.T) {
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := c.Info(ctx); !errors.Is(err, context.DeadlineExceeded) || up.asked > 0 {
-		t.Fatalf("got %v; the next daemon was asked %d times", err, up.asked)
+	if _, err := c.Info(ctx); !errors.Is(err, context.DeadlineExceeded) || up.asked.Load() > 0 {
+		t.Fatalf("got %v; the next daemon was asked %d times", err, up.asked.Load())
 	}
 	if in, err := c.Info(t.Context()); err != nil || in.GetDaemon() != "up" {
 		t.Errorf("answered by %q, %v", in.GetDaemon(), err)
@@ -214,8 +215,8 @@ func TestClient_StreamFailover(t *testing.T) {
 			begin(func(c *client.Client) error {
 				return c.Logs(t.Context(), &berthv1.LogsRequest{}, func(*berthv1.LogsResponse) error { told++; return nil })
 			})
-			if told != 2 || up.asked != 2 {
-				t.Errorf("told %d times by the daemon that is up, which was asked %d times; want 2, 2", told, up.asked)
+			if told != 2 || up.asked.Load() != 2 {
+				t.Errorf("told %d times by the daemon that is up, which was asked %d times; want 2, 2", told, up.asked.Load())
 			}
 		})
 	}
