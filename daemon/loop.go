@@ -178,7 +178,7 @@ func (l *loop) step(ctx context.Context) {
 		l.tryAside(b)
 	}
 	for more := true; more && b.plan.Empty(); {
-		more = l.gather(b) || l.tryAside(b)
+		more = l.gather(b) || b.plan.Empty() && l.tryAside(b)
 	}
 	if b.plan.Empty() {
 		return

@@ -3,6 +3,7 @@ package rules
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,13 +125,15 @@ func TestWorker_RenewsThoughNothingElseIsAnswered(t *testing.T) {
 	const ttl = 10 * time.Second
 	bubble(t, func(r *rig) {
 		m := r.machine("w")
-		registered := false
+		var registered atomic.Bool
 		r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
-			if _, txn := req.(*pb.TxnRequest); txn && registered {
+			if _, txn := req.(*pb.TxnRequest); txn && registered.Load() {
 				<-time.After(5 * time.Second)
 				return nil, errLost
 			}
-			registered = registered || strings.Contains(firstWrites(req), "/workers/")
+			if strings.Contains(firstWrites(req), "/workers/") {
+				registered.Store(true)
+			}
 			return apply()
 		})
 		stop := m.agent(ttl)
