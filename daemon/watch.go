@@ -173,13 +173,17 @@ func (d *Daemon) tellCurrent(ctx context.Context, f Filter, at Position, fn func
 	}
 }
 
-// changedSince are the requests that changed after from, of those that a watch had
-// come to there; in order.
+// changedSince are the requests that changed after from, in order, but for those that
+// are told as they are anyway: beyond what a watch had come to there, and not ended
+// (or asked for though they have).
 func (l *loop) changedSince(f Filter, from Position) []berth.RequestID {
-	f.Ended, f.After = true, ""
-	ids := slices.DeleteFunc(l.ids(f), func(id berth.RequestID) bool {
-		return l.changed(id) <= from.Revision || (from.After != "" && id > from.After)
-	})
+	listed := func(id berth.RequestID) bool {
+		sub, _ := l.view.submission(id)
+		return from.After != "" && id > from.After && (sub != nil || f.Ended)
+	}
+	all := f
+	all.Ended, all.After = true, ""
+	ids := slices.DeleteFunc(l.ids(all), func(id berth.RequestID) bool { return l.changed(id) <= from.Revision || listed(id) })
 	slices.Sort(ids)
 	return ids
 }
