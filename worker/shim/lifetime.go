@@ -74,6 +74,9 @@ func (l *Lifetime) look(now time.Duration) {
 
 // Due is the next moment at which Act has something to say; 0: none.
 func (l *Lifetime) Due() time.Duration {
+	if l.killed {
+		return 0
+	}
 	next := l.ordered
 	moments := []time.Duration{l.deadline.Kill, l.deadline.Stop}
 	if l.stop {

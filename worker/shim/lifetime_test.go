@@ -130,6 +130,16 @@ func TestLifetime(t *testing.T) {
 }
 
 // Without a lease nothing is due.
+// Once it is to be killed, nothing is due any more: who goes by it would look at once,
+// again and again, until it is dead.
+func TestLifetime_Killed(t *testing.T) {
+	l := NewLifetime(Deadline{Stop: 20, Kill: 30}, 0)
+	l.Stop(5, 10)
+	if l.Act(15); l.Due() != 0 {
+		t.Errorf("due at %d after its kill", l.Due())
+	}
+}
+
 func TestLifetime_NoDeadline(t *testing.T) {
 	l := NewLifetime(Deadline{}, 100)
 	if ask, kill := l.Act(time.Hour); ask || kill || l.Due() != 0 {
