@@ -84,8 +84,14 @@ var importRules = []rule{
 		why:    "unit files and their test",
 	},
 	{
+		folder: "bench",
+		may:    []string{"", "invariant", "etcdstore", "api", "client", "worker", "daemon", anyModule},
+		never:  []string{"go.etcd.io/etcd/server"},
+		why:    "measures the whole, as a user's program would run it, beside its store's own limit; it decides nothing, so it has no scheduler",
+	},
+	{
 		folder: "integration",
-		may:    []string{"", "scheduler", "invariant", "etcdstore", "api", "client", "worker", "daemon", anyModule},
+		may:    []string{"", "scheduler", "invariant", "etcdstore", "api", "client", "worker", "daemon", "bench", anyModule},
 		why:    "the whole against a real etcd",
 	},
 	{
@@ -95,7 +101,7 @@ var importRules = []rule{
 	},
 	{
 		folder: "cmd",
-		may:    []string{"", "scheduler", "invariant", "etcdstore", "api", "client", "worker", "daemon", "sim", anyModule},
+		may:    []string{"", "scheduler", "invariant", "etcdstore", "api", "client", "worker", "daemon", "bench", "sim", anyModule},
 		why:    "main: makes the values and wires all",
 	},
 }
