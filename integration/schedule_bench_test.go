@@ -12,6 +12,7 @@ import (
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 	"github.com/berthd/berth/api/wire"
+	"github.com/berthd/berth/bench"
 	"github.com/berthd/berth/daemon"
 )
 
@@ -84,7 +85,7 @@ func benchmarkRounds(b *testing.B, s *site, by []submitter) {
 				r := small(fmt.Sprintf("r%d-%d", round, i))
 				w, err := by[i%len(by)](b.Context(), r)
 				if err == nil && w == "" {
-					w, err = placement(b.Context(), s.daemons[i%len(s.daemons)], r.ID)
+					w, err = bench.Placed(b.Context(), s.daemons[i%len(s.daemons)], r.ID)
 				}
 				took := time.Since(start)
 				if err != nil || w == "" {
@@ -107,23 +108,6 @@ func benchmarkRounds(b *testing.B, s *site, by []submitter) {
 	b.StopTimer()
 	report(b, before, counters(b, s), times, used, requests)
 	checkOnce(b, s, round*requests)
-}
-
-// placement waits until a request is placed, and says where.
-func placement(ctx context.Context, d *daemon.Daemon, id berth.RequestID) (berth.WorkerID, error) {
-	var w berth.WorkerID
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	err := d.Watch(ctx, daemon.Filter{IDs: []berth.RequestID{id}}, func(st daemon.Status) error {
-		if w = st.Worker; w != "" {
-			stop()
-		}
-		return nil
-	})
-	if w != "" {
-		err = nil
-	}
-	return w, err
 }
 
 // checkOnce counts how often each request was placed, in the store's archive:

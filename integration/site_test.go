@@ -14,6 +14,7 @@ import (
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/api/mtls"
+	"github.com/berthd/berth/bench"
 	"github.com/berthd/berth/client"
 	"github.com/berthd/berth/daemon"
 	"github.com/berthd/berth/daemon/embed"
@@ -137,24 +138,10 @@ func (s *site) startHollow(opts siteOptions) {
 	}
 }
 
-// ready waits until all workers can be placed on. Their ledgers are opened in
-// few transactions, so each look costs about as much as the wait.
 func ready(tb testing.TB, d *daemon.Daemon, workers int) {
 	tb.Helper()
-	for {
-		all, err := d.Workers(tb.Context())
-		if err != nil {
-			tb.Fatal(err)
-		}
-		n := 0
-		for _, w := range all {
-			if w.State == "ready" {
-				n++
-			}
-		}
-		if n == workers {
-			return
-		}
+	if err := bench.Ready(tb.Context(), d, workers); err != nil {
+		tb.Fatal(err)
 	}
 }
 
@@ -211,17 +198,10 @@ func serveSocket(tb testing.TB, handler http.Handler) *client.Client {
 	return c
 }
 
-// idle waits until nothing is left of the requests.
 func idle(tb testing.TB, d *daemon.Daemon) {
 	tb.Helper()
-	for {
-		in, err := d.Info(tb.Context())
-		if err != nil {
-			tb.Fatal(err)
-		}
-		if in.Requests == 0 {
-			return
-		}
+	if err := bench.Idle(tb.Context(), d); err != nil {
+		tb.Fatal(err)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/urfave/cli/v2"
 	"go.uber.org/zap"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/api/mtls"
+	"github.com/berthd/berth/bench"
 	"github.com/berthd/berth/client"
 	"github.com/berthd/berth/daemon"
 	"github.com/berthd/berth/daemon/embed"
@@ -254,24 +254,5 @@ func (l *local) allReady(ctx context.Context, workers int, registered <-chan str
 			return false
 		}
 	}
-	for {
-		all, err := l.node.daemon.Workers(ctx)
-		if err != nil {
-			return false
-		}
-		n := 0
-		for _, w := range all {
-			if w.State == "ready" {
-				n++
-			}
-		}
-		if n >= workers {
-			return true
-		}
-		select {
-		case <-time.After(time.Millisecond):
-		case <-ctx.Done():
-			return false
-		}
-	}
+	return bench.Ready(ctx, l.node.daemon, workers) == nil
 }
