@@ -115,7 +115,7 @@ func newApp() *cli.App {
 			runCommand(), submitCommand(), listCommand(), getCommand(), watchCommand(), logsCommand(), cancelCommand(), explainCommand(),
 			workersCommand(), cordonCommand(), uncordonCommand(), drainCommand(), removeCommand(), poolsCommand(),
 			statusCommand(), brakeCommand(),
-			daemonCommand(), workerCommand(), fsckCommand(), backupCommand(), restoreCommand(),
+			daemonCommand(), workerCommand(), fsckCommand(), backupCommand(), restoreCommand(), benchCommand(),
 			versionCommand(), completionCommand(),
 		},
 		EnableBashCompletion: true,

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/berthd/berth/bench"
+)
+
+// smallBench is enough to see that a verb measures.
+func smallBench(t *testing.T, verb string, more ...string) []string {
+	args := []string{"bench", verb, "--workers", "4", "--requests", "40", "--rounds", "1", "--floor-batch", "8", "--floor-in-flight", "2", "--store-dir", t.TempDir()}
+	return append(args, more...)
+}
+
+func TestBench(t *testing.T) {
+	s := &shell{t: t}
+	for _, tt := range []struct {
+		verb string
+		more []string
+		want []string
+	}{
+		{"place", []string{"--shapes", "3", "--concurrency", "4"}, []string{"ratio to the floor", "submit -> placed", "batches of 8, 2 in flight"}},
+		{"life", []string{"--shape", "0.1:64MiB", "--run-for", "2ms"}, []string{"lives/s", "archived", "submit -> archived"}},
+		{"seed", []string{"--bursts", "2", "--warmup", "0"}, []string{"socket", "bursts, until all are placed", "bursts, over the socket"}},
+		{"floor", []string{"--warmup", "0"}, []string{"share of the bare loop", "keys each"}},
+	} {
+		t.Run(tt.verb, func(t *testing.T) {
+			args := smallBench(t, tt.verb, tt.more...)
+			r := s.want(0, "fsyncs each", args...)
+			for _, want := range tt.want {
+				if !strings.Contains(r.out, want) {
+					t.Errorf("the table lacks %q:\n%s", want, r.out)
+				}
+			}
+			if !strings.Contains(r.err, "round 1 of 1") {
+				t.Errorf("no progress: %s", r.err)
+			}
+			noFilesIn(t, args[len(args)-len(tt.more)-1])
+		})
+	}
+}
+
+func TestBench_JSON(t *testing.T) {
+	s := &shell{t: t}
+	profile := filepath.Join(t.TempDir(), "cpu")
+	r := s.want(0, "", smallBench(t, "place", "-o", "json", "--rate", "1000", "--cpu-profile", profile)...)
+	var got bench.Report
+	if err := json.Unmarshal([]byte(r.out), &got); err != nil || got.Bench != "place" || got.Ratio == nil || got.FloorPerS == nil {
+		t.Errorf("%v: %s", err, r.out)
+	}
+	if info, err := os.Stat(profile); err != nil || info.Size() == 0 {
+		t.Errorf("profile: %v", err)
+	}
+}
+
+// Ctrl-C: what there is is printed, and nothing is left.
+func TestBench_Interrupted(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	var out bytes.Buffer
+	errOut := &cancelling{cancel: cancel, at: "round 1 of"}
+	code := run(ctx, []string{
+		"berth", "bench", "place", "--workers", "4", "--requests", "40", "--rounds", "50", "--store-dir", dir,
+		"--floor-batch", "8", "--floor-in-flight", "2",
+	}, strings.NewReader(""), &out, errOut)
+	if code != exitFailed || !strings.Contains(out.String(), "placements/s") || !strings.Contains(errOut.String(), "of 50 rounds are complete") {
+		t.Errorf("exit %d\n%s%s", code, out.String(), errOut.String())
+	}
+	noFilesIn(t, dir)
+}
+
+// cancelling cancels when something is said.
+type cancelling struct {
+	bytes.Buffer
+	cancel func()
+	at     string
+}
+
+func (c *cancelling) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), c.at) {
+		c.cancel()
+	}
+	return c.Buffer.Write(b)
+}
+
+func noFilesIn(t *testing.T, dir string) {
+	t.Helper()
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left in %s: %v %v", dir, left, err)
+	}
+}
+
+func TestBench_Usage(t *testing.T) {
+	s := &shell{t: t}
+	for _, tt := range []struct {
+		says string
+		args []string
+	}{
+		{"want place, life, seed or floor", []string{}},
+		{`"fast" is unknown`, []string{"fast"}},
+		{"berth bench place --help", []string{"place", "--nope"}},
+		{"takes no arguments", []string{"seed", "x"}},
+		{`workers "0" is not allowed; allowed: at least 1`, []string{"place", "--workers", "0"}},
+		{`workers "10001" is not allowed; allowed: 1 to 10000`, []string{"floor", "--workers", "10001"}},
+		{"1 to 1000000", []string{"place", "--requests", "-1"}},
+		{"1 to 100", []string{"life", "--rounds", "101"}},
+		{"concurrency", []string{"life", "--concurrency", "-1"}},
+		{"run-for", []string{"life", "--run-for", "0s"}},
+		{"run-for", []string{"life", "--run-for", "2m"}},
+		{"bursts", []string{"seed", "--bursts", "0"}},
+		{`bursts "11" is not allowed; allowed: 1 to 10`, []string{"seed", "--requests", "100000", "--bursts", "11"}},
+		{"warmup", []string{"place", "--warmup", "2000000"}},
+		{"rate", []string{"place", "--rate", "-1"}},
+		{"fill", []string{"place", "--fill", "96"}},
+		{"per-call", []string{"place", "--per-call", "1001"}},
+		{"daemons", []string{"place", "--daemons", "65"}},
+		{"allocations", []string{"place", "--allocations", "-1"}},
+		{`via "post" is unknown; allowed: process, socket`, []string{"place", "--via", "post"}},
+		{`strategy "best" is unknown`, []string{"place", "--strategy", "best"}},
+		{`shape "x" is no shape`, []string{"place", "--shape", "x"}},
+		{"shape", []string{"place", "--shape", "0:0"}},
+		{"stands beside shape", []string{"place", "--shape", "1:1GiB", "--shapes", "3"}},
+		{"shapes", []string{"place", "--shapes", "1001"}},
+		{`floor-batch "8,x" is no list of numbers`, []string{"floor", "--floor-batch", "8,x"}},
+		{"1 to 1024", []string{"floor", "--floor-in-flight", "1,5000"}},
+		{`store-dir "/no/such" is no directory`, []string{"seed", "--store-dir", "/no/such"}},
+		{"is no endpoint", []string{"seed", "--etcd-endpoints", "x"}},
+		{`output "xml" is unknown`, []string{"place", "-o", "xml"}},
+		{`log-level "loud" is unknown`, []string{"place", "--log-level", "loud"}},
+	} {
+		s.want(exitUsage, tt.says, append([]string{"bench"}, tt.args...)...)
+	}
+	s.want(0, "the scheduler", "bench", "--help")
+	s.want(0, "--allocations", "bench", "place", "--help")
+}
+
+func TestProgressText(t *testing.T) {
+	for _, tt := range []struct {
+		state bench.State
+		want  string
+	}{
+		{bench.State{}, ""},
+		{bench.State{What: "round 1 of 3: floor", Of: 20_000}, "round 1 of 3: floor: 0 of 20,000"},
+		{bench.State{What: "x", Done: 9000, Of: 20_000, Since: 3e9}, "x: 9,000 of 20,000, 3,000/s"},
+	} {
+		if diff := cmp.Diff(tt.want, progressText(tt.state)); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// A report with what is not known prints all the same.
+func TestPrintBench_Unknown(t *testing.T) {
+	for _, name := range []string{"place", "life", "floor", "seed"} {
+		var out bytes.Buffer
+		r := &bench.Report{Bench: name, Stages: &bench.Stages{}, Figures: bench.Figures{WorkersUsed: 1}}
+		if name == "seed" {
+			r.Socket = &bench.Figures{}
+		}
+		if err := printBenchTable(&out, r); err != nil || !strings.Contains(out.String(), "-") {
+			t.Errorf("%s: %v\n%s", name, err, out.String())
+		}
+	}
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/berthd/berth/bench"
+)
+
+// printBenchTable is a report for people: what was measured, beside the floor, and
+// how the times are spread.
+func printBenchTable(w io.Writer, r *bench.Report) error {
+	what := "requests a round"
+	if r.Bench == "seed" {
+		what = "requests a burst"
+	}
+	fmt.Fprintf(w, "bench %s: %s workers, %s %s; rounds: %d, of which these are medians; CPUs: %d\n\n",
+		r.Bench, comma(r.Workers), comma(r.Requests), what, r.Rounds, r.CPUs)
+	t := &table{}
+	benchHead(t, r)
+	benchRates(t, r)
+	benchCosts(t, r)
+	if err := t.write(w); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	if r.Stages != nil {
+		if err := printStages(w, r.Stages); err != nil {
+			return err
+		}
+	}
+	if err := printHistogram(w, histogramTitle(r), r.Histogram); err != nil {
+		return err
+	}
+	if r.Socket != nil {
+		fmt.Fprintln(w)
+		return printHistogram(w, "bursts, over the socket", r.Socket.Histogram)
+	}
+	return nil
+}
+
+func histogramTitle(r *bench.Report) string {
+	switch r.Bench {
+	case "seed":
+		return "bursts, until all are placed"
+	case "life":
+		return "submit -> archived"
+	case "floor":
+		return "transactions"
+	}
+	return "submit -> placed"
+}
+
+// sides of a report: the scheduler's, in one way or two, and the floor's.
+func benchHead(t *table, r *bench.Report) {
+	switch {
+	case r.Bench == "floor":
+		t.add("", "floor", "bare loop")
+	case r.Socket != nil:
+		t.add("", "process", "socket", "floor")
+	default:
+		t.add("", "scheduler", "floor")
+	}
+}
+
+func benchRates(t *table, r *bench.Report) {
+	unit := "placements/s"
+	if r.Bench == "life" {
+		unit = "lives/s"
+	}
+	if r.Bench == "floor" {
+		t.add(unit, rate(r.PlacementsPerS), rate(r.BarePerS))
+		t.add("share of the bare loop", ratio(r.FloorOfBare))
+	} else {
+		t.add(row(unit, r, func(f *bench.Figures) string { return rate(f.PlacementsPerS) }, rate(r.FloorPerS))...)
+		t.add(row("ratio to the floor", r, func(f *bench.Figures) string {
+			if f.Ratio == nil {
+				return "-"
+			}
+			return fmt.Sprintf("%s (%s to %s)", ratio(f.Ratio), ratio(f.RatioMin), ratio(f.RatioMax))
+		}, "")...)
+	}
+	t.add(row("p50", r, func(f *bench.Figures) string { return ms(f.P50MS) }, "")...)
+	t.add(row("p99", r, func(f *bench.Figures) string { return ms(f.P99MS) }, "")...)
+	t.add(row("p999", r, func(f *bench.Figures) string { return ms(f.P999MS) }, "")...)
+	t.add(row("conflicts, retries", r, func(f *bench.Figures) string { return fmt.Sprintf("%d, %d", f.Conflicts, f.Retries) }, "")...)
+	if r.WorkersUsed > 0 {
+		t.add(row("placed on", r, func(f *bench.Figures) string {
+			return fmt.Sprintf("%s workers, %d to %d each", comma(f.WorkersUsed), f.LeastPerWorker, f.MostPerWorker)
+		}, "")...)
+	}
+}
+
+func benchCosts(t *table, r *bench.Report) {
+	floor := r.Floor
+	if floor == nil {
+		floor = &bench.Floored{}
+	}
+	add := func(name string, of func(*bench.Figures) string, floor string) { t.add(row(name, r, of, floor)...) }
+	add("CPU s/1000", func(f *bench.Figures) string { return number(f.CPUSPer1000) }, number(floor.CPUSPer1000))
+	add("allocs, bytes each", func(f *bench.Figures) string {
+		return number(f.AllocsPerPlacement) + ", " + size(f.BytesPerPlacement)
+	}, "")
+	add("keys each", func(f *bench.Figures) string { return number(f.KeysPerPlacement) }, number(floor.KeysPerPlacement))
+	add("key, value bytes each", func(f *bench.Figures) string {
+		return number(f.KeyBytesPer) + ", " + number(f.ValueBytesPer)
+	}, number(floor.KeyBytesPer)+", "+number(floor.ValueBytesPer))
+	add("compares each", func(f *bench.Figures) string { return number(f.ComparesPer) }, number(floor.ComparesPer))
+	add("placements/transaction", func(f *bench.Figures) string { return number(f.PlacementsPerTxn) }, number(floor.PlacementsPerTxn))
+	add("fsyncs each", func(f *bench.Figures) string { return number(f.FsyncsPerPlacement) }, number(floor.FsyncsPerPlacement))
+	add("fsyncs", func(f *bench.Figures) string { return number(f.Fsyncs) }, number(floor.Fsyncs))
+	add("resident memory", func(f *bench.Figures) string { return size(f.RSSBytes) }, "")
+	add("database", func(f *bench.Figures) string { return size(f.DBBytes) }, size(floor.DBBytes))
+	if r.Floor != nil {
+		add("floor's best", func(*bench.Figures) string { return "" }, fmt.Sprintf("batches of %d, %d in flight", floor.Batch, floor.Concurrency))
+	}
+}
+
+// row is one figure of each side. The floor's own report has one side.
+func row(name string, r *bench.Report, of func(*bench.Figures) string, floor string) []string {
+	cells := []string{name, of(&r.Figures)}
+	if r.Bench == "floor" {
+		if name == "floor's best" {
+			cells[1] = floor
+		}
+		return cells
+	}
+	if r.Socket != nil {
+		cells = append(cells, of(r.Socket))
+	}
+	return append(cells, floor)
+}
+
+func printStages(w io.Writer, s *bench.Stages) error {
+	t := &table{}
+	t.add("from the submission to", "p50", "p99", "p999")
+	for _, stage := range []struct {
+		name string
+		q    bench.Quantiles
+	}{{"placed", s.Placed}, {"started", s.Started}, {"exited", s.Exited}, {"archived", s.Archived}} {
+		t.add(stage.name, ms(stage.q.P50MS), ms(stage.q.P99MS), ms(stage.q.P999MS))
+	}
+	if err := t.write(w); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}
+
+const barWidth = 40
+
+// printHistogram draws a bar for each range of times.
+func printHistogram(w io.Writer, title string, bars []bench.Bar) error {
+	var most int64
+	for _, b := range bars {
+		most = max(most, b.Count)
+	}
+	if most == 0 {
+		return nil
+	}
+	t := &table{}
+	t.add("up to", "count", title)
+	for _, b := range bars {
+		n := int((b.Count*barWidth + most - 1) / most)
+		t.add(ms(&b.UpToMS), comma(int(b.Count)), strings.Repeat("#", n))
+	}
+	return t.write(w)
+}
+
+func comma(n int) string { return humanize.Comma(int64(n)) }
+
+func rate(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return comma(int(*v + 0.5))
+}
+
+func ratio(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", *v)
+}
+
+func ms(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.3g ms", *v)
+}
+
+func number(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	if *v >= 1000 {
+		return comma(int(*v + 0.5))
+	}
+	return fmt.Sprintf("%.3g", *v)
+}
+
+func size(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return bytesOf(int64(*v))
+}
+
+// progressText is how far a measurement is, on one line.
+func progressText(s bench.State) string {
+	if s.What == "" {
+		return ""
+	}
+	text := fmt.Sprintf("%s: %s of %s", s.What, comma(s.Done), comma(s.Of))
+	if s.Done > 0 && s.Since > time.Second {
+		text += fmt.Sprintf(", %s/s", comma(int(float64(s.Done)/s.Since.Seconds())))
+	}
+	return text
+}
