@@ -62,7 +62,7 @@ func releaseSome(ctx context.Context, store *etcdstore.Store, ids []berth.Reques
 			return err
 		}
 		p.Ends = append(p.Ends, berth.End{
-			Request: id, Worker: w, AllocationWas: facts[4*i+2].Mod, StateWas: facts[4*i+1].Mod,
+			Request: id, RequestWas: facts[4*i].Mod, Worker: w, AllocationWas: facts[4*i+2].Mod, StateWas: facts[4*i+1].Mod,
 			Archive: &berth.Archive{
 				Digest: sub.Digest, Spec: sub.Spec, State: berth.StateCancelled, Reason: berth.EndCancelled, Attempt: a.Attempt, Worker: w,
 				SubmittedAt: sub.SubmittedAt, PlacedAt: a.PlacedAt, EndedAt: now,

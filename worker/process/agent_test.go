@@ -265,7 +265,7 @@ func TestDeadline_AgentGone(t *testing.T) {
 				if got := a.line(); got != "r <nil>" {
 					t.Fatal(got)
 				}
-				eventually(t, func() bool { _, err := os.Stat(trace); return err == nil })
+				eventually(t, func() bool { at, err := os.Stat(trace); return err == nil && at.Size() > 0 })
 				away(a)
 				mark, err := markOf(dir)
 				if err != nil {

@@ -26,7 +26,7 @@ func TestDeadline_Suspended(t *testing.T) {
 	if got := a.line(); got != "r <nil>" {
 		t.Fatal(got)
 	}
-	eventually(t, func() bool { _, err := os.Stat(trace); return err == nil })
+	eventually(t, func() bool { at, err := os.Stat(trace); return err == nil && at.Size() > 0 })
 	a.kill()
 	r, logs := mustRuntime(dir)
 	killShim(t, harness{r, logs}, worker.Spec{Request: "r", Attempt: 1}, unix.SIGSTOP)
