@@ -207,7 +207,7 @@ func register(t *testing.T, s *site, id berth.WorkerID) (lease string, _ error) 
 	}
 	_, err = s.store.RegisterWorker(t.Context(), id, berth.Worker{
 		Pool: "default", Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 1000, MemoryBytes: 1 << 30}},
-		Lease: l.ID, TTLSeconds: 60, KillMS: 600_000, Agent: "test", StartedAt: time.Now().UTC(),
+		Lease: l.ID, TTLSeconds: 60, KillMS: 600_000, Agent: "test", StateID: "test", StartedAt: time.Now().UTC(),
 	})
 	return l.ID, err
 }

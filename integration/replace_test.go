@@ -209,10 +209,10 @@ func TestReplace_Processes(t *testing.T) {
 	f.berth("drain", "--no-wait", web.GetWorker())
 	d.kill()
 	f.daemon()
-	if out := f.berth("drain", web.GetWorker()); !strings.Contains(out, "is draining, 0 containers") {
+	if out := f.berth("drain", web.GetWorker()); !strings.Contains(out, "is draining, empty") {
 		t.Errorf("drain says %q", out)
 	}
-	if out := f.berth("get", "web"); !strings.Contains(out, "replaced by web.r2") {
+	if out := f.berth("get", "web"); !strings.Contains(out, "REPLACED") || !strings.Contains(out, "by web.r2") {
 		t.Errorf("get says\n%s", out)
 	}
 	next := f.untilState(c, "web.r2", func(s *berthv1.Status) bool { return s.GetState() == "RUNNING" })
