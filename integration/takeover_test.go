@@ -48,6 +48,7 @@ func TestTakeover(t *testing.T) {
 		first, all = append(first, times[0]), append(all, times[len(times)-1])
 		r.startDaemon(victim)
 	}
+	t.Logf("of each kill, in order: %v", first)
 	slices.Sort(first)
 	slices.Sort(all)
 	t.Logf("%d kills: placements on the dead daemon's workers go on after p50 %v, p99 %v; on all of them p50 %v, p99 %v",
@@ -132,7 +133,7 @@ func (r *takeover) base(i int) string {
 func (r *takeover) load() (end func()) {
 	stop := background(r.t, func(ctx context.Context) error {
 		for n, i := 0, 0; ctx.Err() == nil; i++ {
-			c := r.api(i % takeoverDaemons)
+			c := r.clientOn(r.socketOf(i % takeoverDaemons)) // one that is dead is left at once: the backlog must not run out
 			n += r.topUp(ctx, c, n)
 			c.Close()
 		}
