@@ -115,7 +115,7 @@ func newApp() *cli.App {
 			runCommand(), submitCommand(), listCommand(), getCommand(), watchCommand(), logsCommand(), cancelCommand(), explainCommand(),
 			workersCommand(), cordonCommand(), uncordonCommand(), drainCommand(), removeCommand(), poolsCommand(),
 			statusCommand(), brakeCommand(),
-			daemonCommand(), workerCommand(), fsckCommand(), backupCommand(), restoreCommand(), benchCommand(),
+			daemonCommand(), workerCommand(), fsckCommand(), backupCommand(), restoreCommand(), benchCommand(), debugCommand(),
 			versionCommand(), completionCommand(),
 		},
 		EnableBashCompletion: true,

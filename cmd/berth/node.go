@@ -20,6 +20,7 @@ import (
 	"github.com/berthd/berth/api/mtls"
 	"github.com/berthd/berth/daemon"
 	"github.com/berthd/berth/daemon/embed"
+	"github.com/berthd/berth/daemon/profile"
 	"github.com/berthd/berth/daemon/serve"
 	"github.com/berthd/berth/etcdstore"
 )
@@ -65,6 +66,7 @@ type node struct {
 	store     *etcdstore.Store
 	daemon    *daemon.Daemon
 	handler   http.Handler
+	admin     http.Handler // of the unix socket: what handler answers, and profiles
 	listeners []net.Listener
 }
 
@@ -111,7 +113,20 @@ func openNode(ctx context.Context, opts nodeOptions) (_ *node, err error) {
 	mux.Handle("/", api)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second}))
 	n.handler = mux
+	admin := http.NewServeMux()
+	admin.Handle("/", mux)
+	admin.Handle(profile.Path, profile.Handler())
+	n.admin = admin
 	return n, nil
+}
+
+// handlerOf is what a listener answers with: the file of the unix socket says who may
+// take profiles; of who connects by TCP nobody knows that.
+func (n *node) handlerOf(l net.Listener) http.Handler {
+	if l.Addr().Network() == "unix" {
+		return n.admin
+	}
+	return n.handler
 }
 
 func (n *node) listen(l net.Listener, err error) error {
@@ -133,7 +148,7 @@ func (n *node) run(ctx context.Context, ready func()) error {
 			return nil
 		}
 		for _, l := range n.listeners {
-			g.Go(func() error { return mtls.Serve(ctx, l, n.handler, n.opts.log) })
+			g.Go(func() error { return mtls.Serve(ctx, l, n.handlerOf(l), n.opts.log) })
 		}
 		ready()
 		return nil
