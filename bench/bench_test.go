@@ -121,6 +121,61 @@ func TestFloor(t *testing.T) {
 	}
 }
 
+// Two daemons, by turns with one: both are told, and the share of each round.
+func TestPlace_Against(t *testing.T) {
+	r, err := Place(t.Context(), PlaceOptions{Options: tiny(t), Callers: 8, Warmup: -1, Daemons: 2, Against: AgainstOneDaemon})
+	if err != nil {
+		t.Fatal(err)
+	}
+	show(t, r)
+	if r.Against == nil || len(r.Against.Each) != 2 || r.OfAgainst == nil || *r.OfAgainstMin > *r.OfAgainst || *r.OfAgainst > *r.OfAgainstMax {
+		t.Fatalf("against %+v, share %v", r.Against, r.OfAgainst)
+	}
+	if r.Against.WorkersUsed != 5 || r.Against.FloorPerS == nil || len(r.Violations) > 0 {
+		t.Errorf("%+v", r.Against)
+	}
+}
+
+// The store is maintained as often as asked for, and not on the other side.
+func TestPlace_Maintain(t *testing.T) {
+	for what, times := range map[Maintain]int{MaintainCompact: 10, MaintainDefragment: 1} {
+		o := tiny(t)
+		o.Rounds = 1
+		r, err := Place(t.Context(), PlaceOptions{Options: o, Callers: 4, Warmup: -1, Maintain: what, Against: AgainstNoMaintenance})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sane(t, r, 1)
+		if r.Maintained < 1 || r.Maintained > times || r.MaintainedMostMS == nil || r.Against.Maintained != 0 {
+			t.Errorf("%s: %d times, %v; the other %d", what, r.Maintained, r.MaintainedMostMS, r.Against.Maintained)
+		}
+	}
+}
+
+func TestDecide(t *testing.T) {
+	for _, fill := range []int{0, 95} {
+		o := tiny(t)
+		o.Requests = 1000
+		r, err := Decide(t.Context(), DecideOptions{Options: o, Fill: fill})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Rounds != 2 || r.PlacementsPerS == nil || r.P50MS == nil || r.AllocsPerPlacement == nil || r.Floor != nil {
+			t.Errorf("%+v", r)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r, err := Decide(ctx, DecideOptions{Options: tiny(t)}); err != nil || !r.Interrupted || r.Rounds != 0 {
+		t.Errorf("%v %+v", err, r)
+	}
+	full := tiny(t)
+	full.Shapes = []berth.Demand{{Quantities: berth.Quantities{CPUMilli: 2 * decideMilli}}}
+	if _, err := Decide(t.Context(), DecideOptions{Options: full}); err == nil {
+		t.Error("what fits nowhere was decided")
+	}
+}
+
 // A point of the floor that is out of time has written its first batch.
 func TestFloor_Within(t *testing.T) {
 	o := tiny(t)
@@ -184,6 +239,10 @@ func TestOptions_Refuse(t *testing.T) {
 		{"via", func(o *PlaceOptions) { o.Via = "pigeon" }},
 		{"allocations", func(o *PlaceOptions) { o.Allocations = -1 }},
 		{"fill", func(o *PlaceOptions) { o.Fill = 100 }},
+		{"maintain", func(o *PlaceOptions) { o.Maintain = "paint" }},
+		{"against", func(o *PlaceOptions) { o.Against = "wind" }},
+		{"against", func(o *PlaceOptions) { o.Against = AgainstOneDaemon }},
+		{"against", func(o *PlaceOptions) { o.Against = AgainstNoMaintenance }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.field, func(t *testing.T) {

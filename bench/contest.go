@@ -113,21 +113,25 @@ func (r *round) line(sides []side) string {
 	return text + fmt.Sprintf("floor %.0f/s (batches of %d, %d in flight)", r.floor.PerS(), r.point.Batch, r.point.Concurrency)
 }
 
-// round measures sides and floor; which comes first changes with each, so that a
-// machine that gets slower favours neither.
+// round measures sides and floor; which comes first changes with each, among the
+// sides, too, so that a machine that gets slower favours none.
 func (c *contest) round(ctx context.Context, i int, script *outcome, grid []GridPoint) (*round, *outcome, error) {
-	r := &round{}
+	r := &round{sides: make([]*outcome, len(c.sides))}
 	var last *outcome
 	sides := func() error {
-		for _, s := range c.sides {
+		for k := range c.sides {
+			if i%2 == 1 {
+				k = len(c.sides) - 1 - k
+			}
+			s := c.sides[k]
 			o, err := c.side(ctx, s, c.opts.Requests, fmt.Sprintf("round %d of %d: %s", i+1, c.opts.Rounds, s.name))
-			if o != nil && last == nil {
+			if k == 0 {
 				last = o
 			}
-			if err != nil {
+			if err != nil || o.Cut {
 				return err
 			}
-			r.sides = append(r.sides, o)
+			r.sides[k] = o
 		}
 		return nil
 	}
@@ -154,7 +158,7 @@ func (c *contest) round(ctx context.Context, i int, script *outcome, grid []Grid
 		if ctx.Err() != nil {
 			return nil, last, ctx.Err()
 		}
-		if n == 0 && len(r.sides) > 0 {
+		if n == 0 && r.sides[0] != nil {
 			script = r.sides[0]
 		}
 	}

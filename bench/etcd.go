@@ -97,16 +97,20 @@ func (e *etcd) endpoints() []string {
 	return e.client.Endpoints()
 }
 
+// members are what its client names each by.
+func (e *etcd) members() []string {
+	if e.server != nil {
+		return []string{"embedded"}
+	}
+	return e.endpoints()
+}
+
 // dbBytes is the size of the largest member's database, 0 where it is not told.
 func (e *etcd) dbBytes(ctx context.Context) int64 {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), metricsTimeout)
 	defer cancel()
-	endpoints := []string{"embedded"}
-	if e.server == nil {
-		endpoints = e.endpoints()
-	}
 	var most int64
-	for _, endpoint := range endpoints {
+	for _, endpoint := range e.members() {
 		if s, err := e.client.Status(ctx, endpoint); err == nil {
 			most = max(most, s.DbSize)
 		}

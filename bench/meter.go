@@ -28,8 +28,9 @@ type Measure struct {
 	AllocBytes uint64
 	RSSBytes   int64
 	DBBytes    int64
-	Fsyncs     *int64 // of etcd's log; nil: not known
-	Cut        bool   // it was ended before its end
+	Fsyncs     *int64          // of etcd's log; nil: not known
+	Maintained []time.Duration // of the store: how long each time took
+	Cut        bool            // it was ended before its end
 
 	rate float64 // instead of placements by time; 0: that
 }
@@ -58,12 +59,23 @@ type reading struct {
 // read looks at all counters. The clock is read last at the beginning of a phase,
 // first at its end: what reading costs is in neither.
 func (e *etcd) read(ctx context.Context, end bool) reading {
+	if end {
+		r := readProcess(true)
+		r.counts, r.store = e.sums.read(), e.metrics(ctx)
+		return r
+	}
+	counts, store := e.sums.read(), e.metrics(ctx)
+	r := readProcess(false)
+	r.counts, r.store = counts, store
+	return r
+}
+
+// readProcess is what read sees without a store.
+func readProcess(end bool) reading {
 	var r reading
 	if end {
 		r.at, r.cpu = time.Now(), processCPU()
 	}
-	r.counts = e.sums.read()
-	r.store = e.metrics(ctx)
 	var ms runtime.MemStats
 	runtime.ReadMemStats(&ms)
 	r.mallocs, r.allocBytes = ms.Mallocs, ms.TotalAlloc

@@ -14,6 +14,7 @@ import (
 // Options that all measurements share. Zero fields mean the defaults; each
 // measurement has its own for some.
 type Options struct {
+	Version  string                              // of this program, to be told; default: none
 	StoreDir string                              // of temporary directories; default: the system's
 	Dial     func() (*clientv3.Client, error)    // connects to an external store; nil: embedded
 	Workers  int                                 // default 1000; of a seed 20, of a life 100

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/berthd/berth"
 )
 
@@ -12,14 +14,16 @@ import (
 // placed, and on disk. No agent is at work. Zero fields mean the defaults.
 type PlaceOptions struct {
 	Options
-	Callers     int     // that each wait for their answer; default 1024
-	PerCall     int     // requests of a call; default 1
-	Rate        float64 // requests a second, whatever the answers do; default: none, as fast as callers get answers
-	Daemons     int     // on one store; default 1
-	Via         Via     // default process
-	Allocations int     // that are there already; default 0
-	Fill        int     // percent of the workers' capacity that is used at the end; default 50
-	Warmup      int     // requests before the clock runs; default 500, below zero none
+	Callers     int      // that each wait for their answer; default 1024
+	PerCall     int      // requests of a call; default 1
+	Rate        float64  // requests a second, whatever the answers do; default: none, as fast as callers get answers
+	Daemons     int      // on one store; default 1
+	Via         Via      // default process
+	Allocations int      // that are there already; default 0
+	Fill        int      // percent of the workers' capacity that is used at the end; default 50
+	Warmup      int      // requests before the clock runs; default 500, below zero none
+	Maintain    Maintain // what is done to the store meanwhile; default nothing
+	Against     Against  // what it is measured against, by turns; default nothing
 }
 
 func (o *PlaceOptions) defaults() {
@@ -30,6 +34,8 @@ func (o *PlaceOptions) defaults() {
 	setDefault(&o.Via, ViaProcess)
 	setDefault(&o.Fill, 50)
 	setDefault(&o.Warmup, 500)
+	setDefault(&o.Maintain, MaintainNothing)
+	setDefault(&o.Against, AgainstNothing)
 	o.Warmup = max(o.Warmup, 0)
 }
 
@@ -45,7 +51,7 @@ func (o PlaceOptions) Validate() error {
 	return errors.Join(within(
 		bound{"concurrency", o.Callers, 1, maxCallers}, bound{"per-call", o.PerCall, 1, maxPerCall}, bound{"daemons", o.Daemons, 1, maxDaemons},
 		bound{"allocations", o.Allocations, 0, maxAllocated}, bound{"fill", o.Fill, 1, maxFill}, bound{"warmup", o.Warmup, 0, maxRequests},
-	), o.Via.check())
+	), o.Via.check(), o.Maintain.check(), o.checkAgainst())
 }
 
 // Place measures placements, and the floor of the same.
@@ -64,7 +70,7 @@ type placing struct{ opts *PlaceOptions }
 
 func (p *placing) contest() *contest {
 	c := &contest{
-		opts: &p.opts.Options, sides: []side{{"scheduler", p.schedule}}, store: p.store, top: 2, tries: pointTries,
+		opts: &p.opts.Options, sides: p.sides(), store: p.store, top: 2, tries: pointTries,
 	}
 	if p.opts.Allocations > 0 {
 		c.top = 1 // each takes as long to fill as the scheduler's
@@ -129,7 +135,7 @@ func (p *placing) schedule(ctx context.Context, n int, done func(int)) (_ *outco
 	}
 	d := p.drive(s, p.opts.requests('b', n))
 	d.done = done
-	if err := o.measure(ctx, e, d, &p.opts.Options); err != nil {
+	if err := o.maintained(ctx, e, d, p.opts); err != nil {
 		return nil, err
 	}
 	o.units = d.units(f)
@@ -155,6 +161,24 @@ func (p *placing) warm(ctx context.Context, s *site) error {
 	d := p.drive(s, p.opts.requests('u', p.opts.Warmup))
 	d.rate = 0
 	return d.run(ctx)
+}
+
+// maintained is measure, while the store is maintained.
+func (o *outcome) maintained(ctx context.Context, e *etcd, d *drive, opts *PlaceOptions) error {
+	if opts.Maintain == MaintainNothing {
+		return o.measure(ctx, e, d, &opts.Options)
+	}
+	m := newMaintenance(e, opts.Maintain, len(d.load.drawn))
+	tell := d.done
+	d.done = func(n int) { tell(n); m.done(n) }
+	own, stop := context.WithCancel(ctx)
+	var g errgroup.Group
+	g.Go(func() error { return m.run(own) })
+	err := o.measure(ctx, e, d, &opts.Options)
+	stop()
+	err = errors.Join(err, g.Wait())
+	o.Maintained = m.times
+	return err
 }
 
 // measure runs a load between two readings.

@@ -3,6 +3,7 @@ package bench
 import (
 	"runtime"
 	"slices"
+	"time"
 
 	"github.com/berthd/berth"
 )
@@ -10,20 +11,27 @@ import (
 // Report is what berth bench tells, as a table and as JSON. docs/performance.md
 // says what each field means. What is not known is null.
 type Report struct {
-	Bench       string `json:"bench"` // place, life, seed, floor
-	Interrupted bool   `json:"interrupted"`
-	Rounds      int    `json:"rounds"` // complete ones
-	Workers     int    `json:"workers"`
-	Requests    int    `json:"requests"` // of a round; of a seed, of a burst
-	CPUs        int    `json:"cpus"`
-	Setup       Setup  `json:"setup"`
+	Bench       string    `json:"bench"`   // place, life, seed, floor, decide
+	Version     string    `json:"version"` // of this program
+	At          time.Time `json:"at"`      // its end
+	Machine     Machine   `json:"machine"`
+	Interrupted bool      `json:"interrupted"`
+	Rounds      int       `json:"rounds"` // complete ones
+	Workers     int       `json:"workers"`
+	Requests    int       `json:"requests"` // of a round; of a seed, of a burst
+	CPUs        int       `json:"cpus"`
+	Setup       Setup     `json:"setup"`
 	Figures
-	Socket      *Figures    `json:"socket,omitempty"` // of a seed: by client calls over a unix socket
-	Stages      *Stages     `json:"stages,omitempty"` // of lives
-	BarePerS    *float64    `json:"bare_per_s,omitempty"`
-	FloorOfBare *float64    `json:"floor_of_bare,omitempty"`
-	Grid        []GridPoint `json:"grid"`
-	Violations  []string    `json:"violations"`
+	Socket       *Figures    `json:"socket,omitempty"`  // of a seed: by client calls over a unix socket
+	Against      *Figures    `json:"against,omitempty"` // of placements: of what they were measured against
+	OfAgainst    *float64    `json:"of_against,omitempty"`
+	OfAgainstMin *float64    `json:"of_against_min,omitempty"`
+	OfAgainstMax *float64    `json:"of_against_max,omitempty"`
+	Stages       *Stages     `json:"stages,omitempty"` // of lives
+	BarePerS     *float64    `json:"bare_per_s,omitempty"`
+	FloorOfBare  *float64    `json:"floor_of_bare,omitempty"`
+	Grid         []GridPoint `json:"grid"`
+	Violations   []string    `json:"violations"`
 }
 
 // Setup is what was asked for: a figure means nothing without it.
@@ -38,6 +46,8 @@ type Setup struct {
 	Via         Via            `json:"via,omitempty"`
 	Allocations int            `json:"allocations,omitempty"`
 	Fill        int            `json:"fill,omitempty"`
+	Maintain    Maintain       `json:"maintain,omitempty"`
+	Against     Against        `json:"against,omitempty"`
 	RunForMS    float64        `json:"run_for_ms,omitempty"`
 	Bursts      int            `json:"bursts,omitempty"`
 	Lives       bool           `json:"lives,omitempty"`
@@ -50,13 +60,19 @@ func (o *Options) setup() Setup {
 func (o *PlaceOptions) setup() Setup {
 	s := o.Options.setup()
 	s.Concurrency, s.PerCall, s.RatePerS, s.Daemons, s.Via = o.Callers, o.PerCall, o.Rate, o.Daemons, o.Via
-	s.Allocations, s.Fill = o.Allocations, o.Fill
+	s.Allocations, s.Fill, s.Maintain, s.Against = o.Allocations, o.Fill, o.Maintain, o.Against
 	return s
 }
 
 func (o *LifeOptions) setup() Setup {
 	s := o.Options.setup()
 	s.Concurrency, s.Daemons, s.Via, s.RunForMS = o.Callers, o.Daemons, o.Via, o.RunFor.Seconds()*1000
+	return s
+}
+
+func (o *DecideOptions) setup() Setup {
+	s := o.Options.setup()
+	s.Fill = o.Fill
 	return s
 }
 
@@ -86,6 +102,9 @@ type Figures struct {
 	RatioMax       *float64 `json:"ratio_max"`
 
 	CPUSPer1000         *float64 `json:"cpu_s_per_1000"`
+	OwnCPUSPer1000      *float64 `json:"own_cpu_s_per_1000"`
+	OwnCPUSPer1000Min   *float64 `json:"own_cpu_s_per_1000_min"`
+	OwnCPUSPer1000Max   *float64 `json:"own_cpu_s_per_1000_max"`
 	StoreCPUSPer1000    *float64 `json:"store_cpu_s_per_1000"`
 	AllocsPerPlacement  *float64 `json:"allocs_per_placement"`
 	BytesPerPlacement   *float64 `json:"bytes_per_placement"`
@@ -98,6 +117,8 @@ type Figures struct {
 	ValueBytesPer       *float64 `json:"value_bytes_per_placement"`
 	ComparesPer         *float64 `json:"compares_per_placement"`
 	PlacementsPerTxn    *float64 `json:"placements_per_txn"`
+	Maintained          int      `json:"maintained"`         // times, of all rounds
+	MaintainedMostMS    *float64 `json:"maintained_most_ms"` // of all rounds
 	WorkersUsed         int      `json:"workers_used"`
 	LeastPerWorker      int      `json:"least_per_worker"`
 	MostPerWorker       int      `json:"most_per_worker"`
@@ -135,7 +156,7 @@ type Each struct {
 
 func newReport(name string, opts *Options, setup Setup, res *results) *Report {
 	r := &Report{
-		Bench: name, Interrupted: res.cut, Rounds: len(res.rounds), Workers: opts.Workers, Requests: opts.Requests,
+		Bench: name, Version: opts.Version, At: time.Now().UTC(), Machine: opts.machine(), Interrupted: res.cut, Rounds: len(res.rounds), Workers: opts.Workers, Requests: opts.Requests,
 		CPUs: runtime.GOMAXPROCS(0), Setup: setup, Grid: notNil(res.grid), Violations: []string{},
 	}
 	r.Figures = figuresOf(res, 0)
@@ -144,8 +165,12 @@ func newReport(name string, opts *Options, setup Setup, res *results) *Report {
 	}
 	last := res.rounds[len(res.rounds)-1]
 	r.Stages = last.sides[0].stages
-	if len(last.sides) > 1 {
+	switch {
+	case len(last.sides) == 1:
+	case name == "seed":
 		r.Socket = ptr(figuresOf(res, 1))
+	default:
+		r.setAgainst(res)
 	}
 	for _, round := range res.rounds {
 		for _, o := range round.sides {
@@ -174,6 +199,7 @@ func figuresOf(res *results, side int) Figures {
 		f.Each[i].versus(m.PerS(), at)
 	}
 	f.setRatios()
+	f.setOwn(own, floors)
 	f.Floor, f.floorTimes = floored(floors)
 	if n := len(res.rounds); n > 0 {
 		f.Floor.Point = res.rounds[n-1].point
@@ -204,6 +230,20 @@ func (f *Figures) setRatios() {
 	}
 }
 
+// setOwn tells what of the CPU's time is not the store's and the client's of it,
+// which are all that the floor of the same round needs.
+func (f *Figures) setOwn(all, floors []*Measure) {
+	var own []float64
+	for i := range floors {
+		if with, without := cpuPer1000(all[i]), cpuPer1000(floors[i]); with != nil && without != nil {
+			own = append(own, *with-*without)
+		}
+	}
+	if f.OwnCPUSPer1000 = median(own); f.OwnCPUSPer1000 != nil {
+		f.OwnCPUSPer1000Min, f.OwnCPUSPer1000Max = ptr(slices.Min(own)), ptr(slices.Max(own))
+	}
+}
+
 func (f *Figures) setSpread(perWorker map[int]int) {
 	f.WorkersUsed = len(perWorker)
 	for _, n := range perWorker {
@@ -221,6 +261,10 @@ func figures(all []*Measure) Figures {
 		f.latency.Add(m.Latency)
 		f.Conflicts += m.Conflicts
 		f.Retries += m.Retries
+		f.Maintained += len(m.Maintained)
+		for _, took := range m.Maintained {
+			f.MaintainedMostMS = ptr(max(took.Seconds()*1000, value(f.MaintainedMostMS)))
+		}
 		f.Each = append(f.Each, Each{PlacementsPerS: m.PerS(), P50MS: m.Latency.MS(50), P99MS: m.Latency.MS(99)})
 	}
 	if f.latency.Count() > 0 {
@@ -263,6 +307,14 @@ func floored(all []*Measure) (*Floored, *Latency) {
 		KeysPerPlacement: of(keysPer), KeyBytesPer: of(keyBytesPer), ValueBytesPer: of(valueBytesPer),
 		ComparesPer: of(comparesPer), PlacementsPerTxn: of(perTxn),
 	}, times
+}
+
+// value is 0 where nothing is known.
+func value(v *float64) float64 {
+	if v == nil {
+		return 0
+	}
+	return *v
 }
 
 func per(m *Measure, v float64) *float64 {
@@ -334,7 +386,7 @@ func median(values []float64) *float64 {
 // report of the floor by itself.
 func (f *flooring) report() *Report {
 	r := &Report{
-		Bench: "floor", Interrupted: f.cut, Rounds: min(len(f.floors), len(f.bare)), Workers: f.opts.Workers, Requests: f.opts.Requests,
+		Bench: "floor", Version: f.opts.Version, At: time.Now().UTC(), Machine: f.opts.machine(), Interrupted: f.cut, Rounds: min(len(f.floors), len(f.bare)), Workers: f.opts.Workers, Requests: f.opts.Requests,
 		CPUs: runtime.GOMAXPROCS(0), Setup: f.setup, Grid: notNil(f.grid), Violations: []string{},
 	}
 	own := pointers(f.floors)

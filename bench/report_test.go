@@ -46,7 +46,7 @@ func fieldsOf(of reflect.Type, under string, names map[string]bool) {
 		case f.Anonymous:
 			fieldsOf(f.Type, under, names)
 		case name == "" || !f.IsExported():
-		case name == "socket":
+		case name == "socket" || name == "against" && of == reflect.TypeFor[Report]():
 			names[name] = true
 		default:
 			names[under+name] = true

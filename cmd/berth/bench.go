@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,22 +23,29 @@ func benchCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name:      "bench",
 		Usage:     "measure this machine: placements beside what its store could do with no scheduler",
-		ArgsUsage: "place|life|seed|floor",
+		ArgsUsage: "place|life|seed|floor|decide",
 		Description: "Each round measures the scheduler and the floor (the same writes, put into etcd by themselves) on fresh stores of the\n" +
 			"same size; every write is synced. The stores are embedded, in temporary directories, or prefixes of an etcd that runs\n" +
 			"elsewhere; nothing of them is left. docs/performance.md says what each field means.",
-		Subcommands: []*cli.Command{benchPlaceCommand(), benchLifeCommand(), benchSeedCommand(), benchFloorCommand()},
+		Subcommands: []*cli.Command{benchPlaceCommand(), benchLifeCommand(), benchSeedCommand(), benchFloorCommand(), benchDecideCommand()},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
-				return usage("bench: %q is unknown; allowed: place, life, seed, floor", c.Args().First())
+				return usage("bench: %q is unknown; allowed: place, life, seed, floor, decide", c.Args().First())
 			}
-			return usage("bench: want place, life, seed or floor; berth bench --help tells more")
+			return usage("bench: want place, life, seed, floor or decide; berth bench --help tells more")
 		},
 	})
 }
 
-// benchVerb is a command below bench.
+// benchVerb is a command below bench that needs a store, or several.
 func benchVerb(c *cli.Command) *cli.Command {
+	c.Flags = append(c.Flags, stringFlag("store-dir", "", "`DIR` for the temporary directories of stores (default: the system's)"))
+	c.Flags = append(c.Flags, storeFlags()...)
+	return bareBenchVerb(c)
+}
+
+// bareBenchVerb is one that needs none.
+func bareBenchVerb(c *cli.Command) *cli.Command {
 	name := "bench " + c.Name
 	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
 		return usage("%s: %v; berth %s --help lists its flags", name, err, name)
@@ -49,10 +57,8 @@ func benchVerb(c *cli.Command) *cli.Command {
 		stringFlag("strategy", string(berth.StrategySpread), "`STRATEGY` of the pool: spread, binpack"),
 		intFlag("rounds", 3, "of scheduler and floor, by turns"),
 		intFlag("seed", 1, "of what is random"),
-		stringFlag("store-dir", "", "`DIR` for the temporary directories of stores (default: the system's)"),
 		stringFlag("cpu-profile", "", "`FILE` for a profile of the last round's scheduler"),
 		outputFlag(),
-	}, storeFlags(), []cli.Flag{
 		stringFlag("log-level", "error", "`LEVEL`: debug, info, warn, error"),
 		stringFlag("log-format", "console", "`FORMAT`: json, console"),
 	})
@@ -101,7 +107,10 @@ func placeFlags() []cli.Flag {
 func benchPlaceCommand() *cli.Command {
 	return benchVerb(&cli.Command{
 		Name: "place", Usage: "placements: from the call to the answer that a request is placed and on disk",
-		Flags:  flatten(placeFlags(), floorFlags("24,64,256,512", "1,2,4,8")),
+		Flags: flatten(placeFlags(), []cli.Flag{
+			stringFlag("maintain", string(bench.MaintainNothing), "`WHAT` is done to the store meanwhile: none, compact (ten times), defragment (halfway, and a compaction before it)"),
+			stringFlag("against", string(bench.AgainstNothing), "`WHAT` it is measured against, by turns: none, one-daemon (instead of --daemons), no-maintenance"),
+		}, floorFlags("24,64,256,512", "1,2,4,8")),
 		Action: func(c *cli.Context) error { return runBench(c, placeOptions, bench.Place) },
 	})
 }
@@ -142,6 +151,18 @@ func benchFloorCommand() *cli.Command {
 	})
 }
 
+func benchDecideCommand() *cli.Command {
+	return bareBenchVerb(&cli.Command{
+		Name: "decide", Usage: "the scheduler's decisions alone, on one core: no store, no daemon",
+		Flags: []cli.Flag{
+			intFlag("workers", 10_000, "that are decided on"),
+			intFlag("requests", 100_000, "decisions of a round, which ends after 10 s in any case; every one is applied before the next"),
+			intFlag("fill", 0, "percent of the workers' capacity that is in use"),
+		},
+		Action: func(c *cli.Context) error { return runBench(c, decideOptions, bench.Decide) },
+	})
+}
+
 // runBench reads the options, measures, and prints.
 func runBench[O any](c *cli.Context, read func(*cli.Context, bench.Options) (O, error), measure func(context.Context, O) (*bench.Report, error)) error {
 	name := "bench " + c.Command.Name
@@ -164,7 +185,9 @@ func runBench[O any](c *cli.Context, read func(*cli.Context, bench.Options) (O, 
 	}
 	ctx, _, stop := untilSignal(c.Context)
 	defer stop()
-	warnOfMemory(c, live)
+	if hasFlag(c, "store-dir") {
+		warnOfMemory(c, live)
+	}
 	live.start()
 	r, err := measure(ctx, opts)
 	live.end()
@@ -180,6 +203,10 @@ func runBench[O any](c *cli.Context, read func(*cli.Context, bench.Options) (O, 
 		return benchError(name, err)
 	}
 	return benchVerdict(r, shared.Rounds)
+}
+
+func hasFlag(c *cli.Context, name string) bool {
+	return slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return f.Names()[0] == name })
 }
 
 func benchError(name string, err error) error {
@@ -218,10 +245,10 @@ func printBench(c *cli.Context, r *bench.Report, asJSON bool) error {
 // benchOptions are those that all of them share.
 func benchOptions(c *cli.Context) (bench.Options, error) {
 	o := bench.Options{
-		StoreDir: c.String("store-dir"), Workers: c.Int("workers"), Requests: c.Int("requests"), Rounds: c.Int("rounds"),
+		Version: version, StoreDir: c.String("store-dir"), Workers: c.Int("workers"), Requests: c.Int("requests"), Rounds: c.Int("rounds"),
 		Strategy: berth.Strategy(c.String("strategy")), Seed: uint64(c.Int("seed")),
 	}
-	if err := notZero(c, "workers", "requests", "rounds", "concurrency", "per-call", "daemons", "fill", "bursts"); err != nil {
+	if err := notZero(c, "workers", "requests", "rounds", "concurrency", "per-call", "daemons", "bursts"); err != nil {
 		return o, err
 	}
 	var err error
@@ -231,11 +258,13 @@ func benchOptions(c *cli.Context) (bench.Options, error) {
 	if o.Shapes, err = parseShapes(c); err != nil {
 		return o, err
 	}
-	if o.Batches, err = parseNumbers(c, "floor-batch"); err != nil {
-		return o, err
-	}
-	if o.InFlight, err = parseNumbers(c, "floor-in-flight"); err != nil {
-		return o, err
+	if hasFlag(c, "floor-batch") {
+		if o.Batches, err = parseNumbers(c, "floor-batch"); err != nil {
+			return o, err
+		}
+		if o.InFlight, err = parseNumbers(c, "floor-in-flight"); err != nil {
+			return o, err
+		}
 	}
 	if c.String("etcd-endpoints") != "" {
 		log := o.Log

@@ -31,6 +31,7 @@ func TestBench(t *testing.T) {
 		{"life", []string{"--shape", "0.1:64MiB", "--run-for", "2ms"}, []string{"lives/s", "archived", "submit -> archived"}},
 		{"seed", []string{"--bursts", "2", "--warmup", "0"}, []string{"socket", "bursts, until all are placed", "bursts, over the socket"}},
 		{"floor", []string{"--warmup", "0"}, []string{"share of the bare loop", "keys each"}},
+		{"place", []string{"--daemons", "2", "--against", "one-daemon", "--maintain", "defragment", "--concurrency", "1"}, []string{"share of one daemon", "submit -> placed, one daemon", "times, "}},
 	} {
 		t.Run(tt.verb, func(t *testing.T) {
 			args := smallBench(t, tt.verb, tt.more...)
@@ -59,6 +60,11 @@ func TestBench_JSON(t *testing.T) {
 	if info, err := os.Stat(profile); err != nil || info.Size() == 0 {
 		t.Errorf("profile: %v", err)
 	}
+}
+
+func TestBench_Decide(t *testing.T) {
+	s := &shell{t: t}
+	s.want(0, "decisions/s", "bench", "decide", "--workers", "4", "--requests", "40", "--rounds", "2", "--shapes", "5", "--fill", "50")
 }
 
 // Ctrl-C: what there is is printed, and nothing is left.
@@ -105,7 +111,7 @@ func TestBench_Usage(t *testing.T) {
 		says string
 		args []string
 	}{
-		{"want place, life, seed or floor", []string{}},
+		{"want place, life, seed, floor or decide", []string{}},
 		{`"fast" is unknown`, []string{"fast"}},
 		{"berth bench place --help", []string{"place", "--nope"}},
 		{"takes no arguments", []string{"seed", "x"}},
@@ -118,6 +124,11 @@ func TestBench_Usage(t *testing.T) {
 		{"run-for", []string{"life", "--run-for", "2m"}},
 		{"bursts", []string{"seed", "--bursts", "0"}},
 		{`bursts "11" is not allowed; allowed: 1 to 10`, []string{"seed", "--requests", "100000", "--bursts", "11"}},
+		{"0 to 95", []string{"decide", "--fill", "96"}},
+		{"store-dir", []string{"decide", "--store-dir", "/tmp"}},
+		{"fill", []string{"place", "--fill", "0"}},
+		{"compares a daemon with itself", []string{"place", "--against", "one-daemon"}},
+		{"none, compact, defragment", []string{"place", "--maintain", "wash"}},
 		{"warmup", []string{"place", "--warmup", "2000000"}},
 		{"rate", []string{"place", "--rate", "-1"}},
 		{"fill", []string{"place", "--fill", "96"}},

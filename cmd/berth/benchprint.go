@@ -36,12 +36,38 @@ func printBenchTable(w io.Writer, r *bench.Report) error {
 	if err := printHistogram(w, histogramTitle(r), r.Histogram); err != nil {
 		return err
 	}
-	if r.Socket != nil {
+	if other := second(r); other != nil {
 		fmt.Fprintln(w)
-		return printHistogram(w, "bursts, over the socket", r.Socket.Histogram)
+		title := "bursts, over the socket"
+		if r.Socket == nil {
+			title = histogramTitle(r) + ", " + secondName(r)
+		}
+		return printHistogram(w, title, other.Histogram)
 	}
 	return nil
 }
+
+// second are the figures beside the scheduler's, of the same or of another way; nil:
+// there are none.
+func second(r *bench.Report) *bench.Figures {
+	if r.Socket != nil {
+		return r.Socket
+	}
+	return r.Against
+}
+
+func secondName(r *bench.Report) string {
+	switch {
+	case r.Socket != nil:
+		return "socket"
+	case r.Setup.Against == bench.AgainstOneDaemon:
+		return "one daemon"
+	}
+	return "no maintenance"
+}
+
+// alone says whether there is nothing beside it.
+func alone(r *bench.Report) bool { return r.Bench == "floor" || r.Bench == "decide" }
 
 func histogramTitle(r *bench.Report) string {
 	switch r.Bench {
@@ -51,6 +77,8 @@ func histogramTitle(r *bench.Report) string {
 		return "submit -> archived"
 	case "floor":
 		return "transactions"
+	case "decide":
+		return "decisions (one in 16)"
 	}
 	return "submit -> placed"
 }
@@ -60,8 +88,12 @@ func benchHead(t *table, r *bench.Report) {
 	switch {
 	case r.Bench == "floor":
 		t.add("", "floor", "bare loop")
+	case r.Bench == "decide":
+		t.add("", "scheduler")
 	case r.Socket != nil:
 		t.add("", "process", "socket", "floor")
+	case r.Against != nil:
+		t.add("", "scheduler", secondName(r), "floor")
 	default:
 		t.add("", "scheduler", "floor")
 	}
@@ -72,7 +104,9 @@ func benchRates(t *table, r *bench.Report) {
 	if r.Bench == "life" {
 		unit = "lives/s"
 	}
-	if r.Bench == "floor" {
+	if r.Bench == "decide" {
+		t.add("decisions/s", rate(r.PlacementsPerS))
+	} else if r.Bench == "floor" {
 		t.add(unit, rate(r.PlacementsPerS), rate(r.BarePerS))
 		t.add("share of the bare loop", ratio(r.FloorOfBare))
 	} else {
@@ -83,10 +117,24 @@ func benchRates(t *table, r *bench.Report) {
 			}
 			return fmt.Sprintf("%s (%s to %s)", ratio(f.Ratio), ratio(f.RatioMin), ratio(f.RatioMax))
 		}, "")...)
+		if r.OfAgainst != nil {
+			t.add("share of "+secondName(r), fmt.Sprintf("%s (%s to %s)", ratio(r.OfAgainst), ratio(r.OfAgainstMin), ratio(r.OfAgainstMax)))
+		}
 	}
 	t.add(row("p50", r, func(f *bench.Figures) string { return ms(f.P50MS) }, "")...)
 	t.add(row("p99", r, func(f *bench.Figures) string { return ms(f.P99MS) }, "")...)
 	t.add(row("p999", r, func(f *bench.Figures) string { return ms(f.P999MS) }, "")...)
+	if r.Bench == "decide" {
+		return
+	}
+	if r.Maintained > 0 {
+		t.add(row("maintained", r, func(f *bench.Figures) string {
+			if f.Maintained == 0 {
+				return "-"
+			}
+			return fmt.Sprintf("%d times, %s at most", f.Maintained, ms(f.MaintainedMostMS))
+		}, "")...)
+	}
 	t.add(row("conflicts, retries", r, func(f *bench.Figures) string { return fmt.Sprintf("%d, %d", f.Conflicts, f.Retries) }, "")...)
 	if r.WorkersUsed > 0 {
 		t.add(row("placed on", r, func(f *bench.Figures) string {
@@ -102,9 +150,15 @@ func benchCosts(t *table, r *bench.Report) {
 	}
 	add := func(name string, of func(*bench.Figures) string, floor string) { t.add(row(name, r, of, floor)...) }
 	add("CPU s/1000", func(f *bench.Figures) string { return number(f.CPUSPer1000) }, number(floor.CPUSPer1000))
+	if r.OwnCPUSPer1000 != nil {
+		add("CPU s/1000 less the floor's", func(f *bench.Figures) string { return number(f.OwnCPUSPer1000) }, "")
+	}
 	add("allocs, bytes each", func(f *bench.Figures) string {
 		return number(f.AllocsPerPlacement) + ", " + size(f.BytesPerPlacement)
 	}, "")
+	if r.Bench == "decide" {
+		return
+	}
 	add("keys each", func(f *bench.Figures) string { return number(f.KeysPerPlacement) }, number(floor.KeysPerPlacement))
 	add("key, value bytes each", func(f *bench.Figures) string {
 		return number(f.KeyBytesPer) + ", " + number(f.ValueBytesPer)
@@ -123,14 +177,14 @@ func benchCosts(t *table, r *bench.Report) {
 // row is one figure of each side. The floor's own report has one side.
 func row(name string, r *bench.Report, of func(*bench.Figures) string, floor string) []string {
 	cells := []string{name, of(&r.Figures)}
-	if r.Bench == "floor" {
+	if alone(r) {
 		if name == "floor's best" {
 			cells[1] = floor
 		}
 		return cells
 	}
-	if r.Socket != nil {
-		cells = append(cells, of(r.Socket))
+	if other := second(r); other != nil {
+		cells = append(cells, of(other))
 	}
 	return append(cells, floor)
 }
