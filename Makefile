@@ -121,6 +121,19 @@ GROWTH ?= 800
 growth: ## a week of churn on one store: its size stays bounded (GROWTH=requests a day)
 	$(GO) test -count=1 -timeout 60m -run 'TestStore_Growth$$' -v ./integration/ -growth $(GROWTH)
 
+# Of curves: where stores are (a disk), and how long each of the four may take in one call.
+STORE_DIR ?= /var/tmp
+WITHIN    ?= 1h
+.PHONY: curves
+curves: build ## measure the curves of docs/performance.md, on a quiet machine; again: what is missing (WITHIN=1h, STORE_DIR)
+	@trap 'exit 130' INT; status=0; mkdir -p docs/performance; for curve in load workers decisions allocations; do \
+		bin/berth bench curve --within $(WITHIN) --store-dir '$(STORE_DIR)' --out docs/performance/$$curve.jsonl $$curve || status=1; \
+	done; exit $$status
+
+.PHONY: plots
+plots: ## draw the curves that docs/performance holds (PNG=1: as PNG, too)
+	$(GO) run ./bench/plot $(if $(PNG),-png) -out docs/performance docs/performance/*.jsonl
+
 # Arguments of the command: -every, -jobs, -sieve, -seeds, -limit, -doc docs/robustness.md.
 MUTANTS ?=
 .PHONY: mutants

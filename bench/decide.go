@@ -33,8 +33,23 @@ const (
 	decideWithin = 10 * time.Second // of a round
 	decideTakes  = 2                // percent of the capacity, after which what was taken is given back, off the clock
 	decideEvery  = 16               // of so many, the time of one is taken
-	decideMilli  = 32_000           // of each worker; and twice as many MiB
 )
+
+// decideCapacity is each worker's.
+var decideCapacity = berth.Quantities{CPUMilli: 32_000, MemoryBytes: 64 << 30}
+
+// beyond says whether a sum is more than so many percent of the capacity of n workers,
+// by the resource that is scarcer.
+func beyond(sum berth.Quantities, n, percent int) bool {
+	share := int64(n) * int64(percent)
+	return sum.CPUMilli*100 > decideCapacity.CPUMilli*share || sum.MemoryBytes/100 > decideCapacity.MemoryBytes/10_000*share
+}
+
+func plus(a, b berth.Quantities) berth.Quantities {
+	a.CPUMilli += b.CPUMilli
+	a.MemoryBytes += b.MemoryBytes
+	return a
+}
 
 // Decide measures the scheduler by itself. Shapes are drawn at random, and every
 // decision is applied before the next.
@@ -88,7 +103,7 @@ func newDeciding(o *DecideOptions) *deciding {
 	d := &deciding{opts: o, fleet: scheduler.NewFleet(), full: make(map[berth.WorkerID]scheduler.Worker, o.Workers)}
 	d.fleet.SetStrategy(berth.DefaultPool, o.Strategy)
 	random := rand.New(rand.NewPCG(o.Seed, 'w'))
-	capacity := berth.Capacity{Quantities: berth.Quantities{CPUMilli: decideMilli, MemoryBytes: 2 * decideMilli << 20}}
+	capacity := berth.Capacity{Quantities: decideCapacity}
 	for i := range o.Workers {
 		w := scheduler.Worker{ID: workerID(i), Epoch: berth.Epoch(i + 1), Pool: berth.DefaultPool, Ready: true}
 		w.Ledger = d.filled(berth.Ledger{Epoch: w.Epoch, Capacity: capacity}, random)
@@ -104,14 +119,14 @@ func newDeciding(o *DecideOptions) *deciding {
 
 // filled takes what fills the ledger, as far as asked for.
 func (d *deciding) filled(l berth.Ledger, random *rand.Rand) berth.Ledger {
-	for most := int64(decideMilli * d.opts.Fill / 100); ; {
+	for {
 		s := d.opts.Shapes[random.IntN(len(d.opts.Shapes))]
-		if l.Reserved.CPUMilli+s.CPUMilli > most {
+		if beyond(plus(l.Reserved.Quantities, s.Quantities), 1, d.opts.Fill) {
 			return l
 		}
 		more, err := l.Reserve(berth.Share{Quantities: s.Quantities})
 		if err != nil {
-			return l // memory is short
+			return l // something else is short
 		}
 		l = more
 	}
@@ -139,9 +154,10 @@ func (d *deciding) round(ctx context.Context, done func(int)) (*Measure, error) 
 // there is nothing to do, and gives all back.
 func (d *deciding) take(m *Measure) (int, error) {
 	used := make(map[berth.WorkerID]bool)
-	placed, decided := int64(0), 0
+	var placed berth.Quantities
+	decided := 0
 	from := readProcess(false)
-	for most := int64(d.opts.Workers) * decideMilli * decideTakes / 100; placed < most && m.Placements+decided < d.opts.Requests; {
+	for !beyond(placed, d.opts.Workers, decideTakes) && m.Placements+decided < d.opts.Requests {
 		r := &d.requests[d.next%len(d.requests)]
 		d.next++
 		timed, began := decided%decideEvery == 0, time.Time{}
@@ -157,10 +173,10 @@ func (d *deciding) take(m *Measure) (int, error) {
 			break
 		}
 		used[to.Worker] = true
-		placed += r.Resources.CPUMilli
+		placed = plus(placed, r.Resources.Quantities)
 	}
 	m.add(from, readProcess(true))
-	if placed == 0 {
+	if len(used) == 0 {
 		return 0, fmt.Errorf("nothing fits: %d workers are %d %% full", d.opts.Workers, d.opts.Fill)
 	}
 	m.Placements += decided

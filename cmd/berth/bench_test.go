@@ -62,6 +62,22 @@ func TestBench_JSON(t *testing.T) {
 	}
 }
 
+// Each point is a line; what is there is not measured again, and what is ended early
+// says so.
+func TestBench_Curve(t *testing.T) {
+	s := &shell{t: t}
+	out := filepath.Join(t.TempDir(), "c")
+	args := []string{"bench", "curve", "--out", out, "--at", "20", "--requests", "20", "--rounds", "1", "decisions"}
+	s.want(0, "point 12 of 12", args...)
+	if r := s.want(0, "", args...); strings.Contains(r.err, "point") {
+		t.Errorf("measured again: %s", r.err)
+	}
+	if all, err := bench.ReadCurve(out); err != nil || len(all) != 12 {
+		t.Errorf("%d lines, %v", len(all), err)
+	}
+	s.want(exitFailed, "points that are missing: 12", "bench", "curve", "--within", "1ns", "--at", "20", "decisions")
+}
+
 func TestBench_Decide(t *testing.T) {
 	s := &shell{t: t}
 	s.want(0, "decisions/s", "bench", "decide", "--workers", "4", "--requests", "40", "--rounds", "2", "--shapes", "5", "--fill", "50")
@@ -111,7 +127,11 @@ func TestBench_Usage(t *testing.T) {
 		says string
 		args []string
 	}{
-		{"want place, life, seed, floor or decide", []string{}},
+		{"want place, life, seed, floor, decide or curve", []string{}},
+		{"want one CURVE", []string{"curve"}},
+		{"load, workers, allocations, decisions", []string{"curve", "bow"}},
+		{"1 to 10000", []string{"curve", "--at", "0", "workers"}},
+		{"is no list of numbers", []string{"curve", "--at", "few", "workers"}},
 		{`"fast" is unknown`, []string{"fast"}},
 		{"berth bench place --help", []string{"place", "--nope"}},
 		{"takes no arguments", []string{"seed", "x"}},
