@@ -123,7 +123,7 @@ func (b *builder) open(w berth.WorkerID, rec *berth.Worker, epoch berth.Epoch, w
 // request itself is put by the same plan.
 func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision, d scheduler.Decision, submitted bool) {
 	lw := b.ledger(d.Worker)
-	fw, _ := b.l.fleet.Worker(d.Worker)
+	fw := b.l.fleet.Worker(d.Worker)
 	header := lw.Ledger.Header
 	lw.Ledger, lw.Alive = fw.Ledger, fw.Epoch
 	lw.Ledger.Header = header
@@ -189,10 +189,11 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 
 // freed offers what an end gives back to the queue, within the same plan.
 func (b *builder) freed(w berth.WorkerID, ledger berth.Ledger) {
-	fw, ok := b.l.fleet.Worker(w)
-	if !ok || !fw.Ready {
+	now := b.l.fleet.Worker(w)
+	if now == nil || !now.Ready {
 		return
 	}
+	fw := *now
 	fw.Ledger = ledger
 	b.l.fleet.Put(fw)
 	b.l.wake(w, fw.Pool)

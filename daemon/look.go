@@ -90,9 +90,10 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 	if c, _ := record[berth.Conditions](l.view, berth.Key{Kind: berth.KindConditions, ID: string(w)}); c != nil {
 		fw.Unhealthy = c.Devices
 	}
-	old, known := l.fleet.Worker(w)
+	old := l.fleet.Worker(w)
+	more := ready && (old == nil || gives(old, &fw))
 	l.fleet.Put(fw)
-	if ready && (!known || gives(&old, &fw)) {
+	if more {
 		l.wake(w, rec.Pool)
 	}
 }

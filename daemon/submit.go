@@ -268,10 +268,6 @@ func (l *loop) place(w *waiting, b *builder, submitted bool) (scheduler.Decision
 	if d.Verdict == nil {
 		prog, mod := l.view.progress(w.id)
 		b.place(w, prog, mod, d, submitted)
-		if fw, ok := l.fleet.Worker(d.Worker); ok && fw.Probing {
-			fw.Starting++
-			l.fleet.Put(fw)
-		}
 		return d, true
 	}
 	d.Verdict.At = l.view.revision

@@ -19,14 +19,12 @@ func (f *Fleet) explain(q *query) berth.Verdict {
 	broken := malformed(&q.request.Resources)
 	v := berth.Verdict{NeverFits: true}
 	fits := false
-	for _, t := range []*tier{&p.plain, &p.devices} {
-		for _, n := range t.nodes {
-			why := q.rejectedBy(n, broken)
-			fits = fits || why == nil
-			v.NeverFits = v.NeverFits && (broken || !q.couldTake(n))
-			if why != nil {
-				v.Reasons = addReason(v.Reasons, reasonOf(why, q, n))
-			}
+	for _, n := range p.nodes { // in any order: what is told of them does not depend on it
+		why := q.rejectedBy(n, broken)
+		fits = fits || why == nil
+		v.NeverFits = v.NeverFits && (broken || !q.couldTake(n))
+		if why != nil {
+			v.Reasons = addReason(v.Reasons, reasonOf(why, q, n))
 		}
 	}
 	if fits {

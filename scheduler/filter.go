@@ -97,9 +97,9 @@ func rejects(filters []filter, q *query, n *node) *filter {
 func amountFilter(code berth.ReasonCode, r int) filter {
 	return filter{
 		code:   code,
-		passes: func(q *query, n *node) bool { return q.want[r] <= n.capacity[r]-n.used[r] },
+		passes: func(q *query, n *node) bool { return q.want[r] <= n.own.free[r] },
 		why: func(q *query, n *node) measure {
-			return measure{want: q.want[r], best: max(n.capacity[r]-n.used[r], 0), total: n.capacity[r]}
+			return measure{want: q.want[r], best: max(n.own.free[r], 0), total: n.capacity[r]}
 		},
 	}
 }

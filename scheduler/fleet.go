@@ -1,15 +1,14 @@
 package scheduler
 
 import (
-	"slices"
-	"strings"
+	"maps"
 
 	"github.com/berthd/berth"
 )
 
 // PolicyVersion names the rules by which this package decides. It is raised with
 // every change that may alter a decision, so that a replay knows its rules.
-const PolicyVersion = "3"
+const PolicyVersion = "4"
 
 // Worker is what the scheduler knows of a worker. Its maps and slices are shared
 // with the fleet and must not be changed after Put; a new Put replaces them.
@@ -39,20 +38,6 @@ type Fleet struct {
 	query      query // of the call in progress: its slices are used again
 }
 
-// pool holds the workers of one pool: those without devices apart from those
-// with, so that requests that need none keep off the latter while they can, and
-// are spread over the former alone.
-type pool struct {
-	plain   tier
-	devices tier
-}
-
-// tier is workers sorted by id, with the sums over those open for placements.
-type tier struct {
-	nodes []*node
-	open  totals
-}
-
 // NewFleet returns a fleet without workers.
 func NewFleet() *Fleet {
 	return &Fleet{
@@ -64,22 +49,44 @@ func NewFleet() *Fleet {
 
 // SetStrategy says how pool chooses among the workers that fit. Without it, and
 // with any other word than binpack, it spreads.
-func (f *Fleet) SetStrategy(pool berth.PoolID, s berth.Strategy) { f.strategies[pool] = s }
+func (f *Fleet) SetStrategy(pool berth.PoolID, s berth.Strategy) {
+	f.strategies[pool] = s
+	if p := f.pools[pool]; p != nil {
+		p.setStrategy(s == berth.StrategyBinpack)
+	}
+}
 
 // Put adds a worker, or replaces it.
 func (f *Fleet) Put(w Worker) {
-	f.Remove(w.ID)
-	n := newNode(w)
-	f.nodes[w.ID] = n
-	p := f.pools[w.Pool]
-	if p == nil {
-		p = &pool{}
-		f.pools[w.Pool] = p
+	n := f.nodes[w.ID]
+	if n != nil && n.worker.Pool != w.Pool {
+		f.Remove(w.ID)
+		n = nil
 	}
-	t := p.tierOf(n)
-	i, _ := t.find(w.ID)
-	t.nodes = slices.Insert(t.nodes, i, n)
-	t.open.add(n)
+	if n == nil {
+		n = newNode(w)
+		f.nodes[w.ID] = n
+		f.pool(w.Pool).enter(n)
+		return
+	}
+	p := f.pools[w.Pool]
+	p.changing(n)
+	same := maps.Equal(n.worker.Labels, w.Labels) && maps.Equal(n.worker.Ledger.Capacity.Custom, w.Ledger.Capacity.Custom)
+	n.set(w)
+	if !same {
+		n.own.selections = p.selections.of(n)
+	}
+	p.changed(n)
+}
+
+// pool is the pool of that name; made with its first worker.
+func (f *Fleet) pool(id berth.PoolID) *pool {
+	p := f.pools[id]
+	if p == nil {
+		p = newPool(f.strategies[id] == berth.StrategyBinpack)
+		f.pools[id] = p
+	}
+	return p
 }
 
 // Remove forgets a worker.
@@ -90,32 +97,17 @@ func (f *Fleet) Remove(id berth.WorkerID) {
 	}
 	delete(f.nodes, id)
 	p := f.pools[n.worker.Pool]
-	t := p.tierOf(n)
-	i, _ := t.find(id)
-	t.nodes = slices.Delete(t.nodes, i, i+1)
-	t.open.sub(n)
-	if len(p.plain.nodes)+len(p.devices.nodes) == 0 {
+	p.leave(n)
+	if len(p.nodes) == 0 {
 		delete(f.pools, n.worker.Pool)
 	}
 }
 
-// Worker returns a worker as it is now, with what Place has reserved on it.
-func (f *Fleet) Worker(id berth.WorkerID) (Worker, bool) {
+// Worker returns a worker as it is now, with what Place has reserved on it, or
+// nil. It is to be read only, and only until the fleet changes.
+func (f *Fleet) Worker(id berth.WorkerID) *Worker {
 	if n := f.nodes[id]; n != nil {
-		return n.worker, true
+		return &n.worker
 	}
-	return Worker{}, false
-}
-
-func (p *pool) tierOf(n *node) *tier {
-	if len(n.worker.Ledger.Capacity.Devices) > 0 {
-		return &p.devices
-	}
-	return &p.plain
-}
-
-func (t *tier) find(id berth.WorkerID) (int, bool) {
-	return slices.BinarySearchFunc(t.nodes, id, func(n *node, id berth.WorkerID) int {
-		return strings.Compare(string(n.worker.ID), string(id))
-	})
+	return nil
 }

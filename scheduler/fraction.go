@@ -14,14 +14,6 @@ func (a fraction) less(b fraction) bool {
 	return ahi < bhi || (ahi == bhi && alo < blo)
 }
 
-// inverse turns the least into the greatest.
-func (a fraction) inverse() fraction {
-	if a.num == 0 {
-		return fraction{1, 0}
-	}
-	return fraction{a.den, a.num}
-}
-
 // wide is a sum over a pool: disks alone may exceed 64 bits.
 type wide struct{ hi, lo uint64 }
 

@@ -1,7 +1,7 @@
 package scheduler
 
-// Hash is 64-bit FNV-1a of a name, to be mixed with another's for rendezvous
-// hashing: of requests over workers here, of both over daemons.
+// Hash is 64-bit FNV-1a of a name. Mixed it is a place on the ring of workers;
+// mixed with another's it is for rendezvous hashing, of both over daemons.
 func Hash(s string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(s) {
@@ -10,8 +10,8 @@ func Hash(s string) uint64 {
 	return h
 }
 
-// Mix is the finalizer of splitmix64: FNV alone would rank those whose names
-// differ in the last digit alike for every key.
+// Mix is the finalizer of splitmix64: FNV alone would set those whose names
+// differ in the last digit side by side.
 func Mix(h uint64) uint64 {
 	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
 	h = (h ^ h>>27) * 0x94d049bb133111eb

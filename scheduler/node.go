@@ -24,14 +24,18 @@ func vectorOf(q *berth.Quantities) vector {
 
 // node is a worker with everything that can be computed before a request comes.
 type node struct {
+	links            // while it is open
+	own      summary // kept with what it is made of, so that the tree never sees an old one
+	position uint64  // on the ring
+	group    *group  // where it stands while it is open
+	at       int     // index in the pool's nodes
+
 	worker    Worker
-	hash      uint64
 	open      bool // no filter of its own state rejects it
 	capacity  vector
-	used      vector // reserved and held
-	count     uint64 // allocations
-	load      fraction
-	ports     []int32 // used ones within the range, sorted
+	used      vector   // reserved and held
+	least     fraction // the share of the amount that it has most left of
+	ports     []int32  // used ones within the range, sorted
 	freePorts int64
 	devices   []device // as in the capacity
 	kinds     []string // the types of its devices, sorted
@@ -45,18 +49,26 @@ type device struct {
 }
 
 func newNode(w Worker) *node {
-	n := &node{worker: w, hash: Hash(string(w.ID))}
+	n := &node{position: Mix(Hash(string(w.ID)))}
+	n.priority = Mix(n.position)
+	n.set(w)
+	return n
+}
+
+// set replaces what is known of the worker.
+func (n *node) set(w Worker) {
+	n.worker = w
+	n.empty = nil
 	n.open = isOpen(n)
 	n.capacity = vectorOf(&w.Ledger.Capacity.Quantities)
-	for _, d := range w.Ledger.Capacity.Devices {
-		if !slices.Contains(n.kinds, d.Type) {
-			n.kinds = append(n.kinds, d.Type)
+	n.kinds = n.kinds[:0]
+	for i := range w.Ledger.Capacity.Devices {
+		if kind := w.Ledger.Capacity.Devices[i].Type; !slices.Contains(n.kinds, kind) {
+			n.kinds = append(n.kinds, kind)
 		}
 	}
 	slices.Sort(n.kinds)
-	n.devices = make([]device, 0, len(w.Ledger.Capacity.Devices))
 	n.refresh()
-	return n
 }
 
 // emptied is n without anything on it, healthy and open.
@@ -77,10 +89,10 @@ func (n *node) refresh() {
 	for r := range n.used {
 		n.used[r] = sumOrFull(reserved[r], held[r], n.capacity[r])
 	}
-	n.count = uint64(max(l.Count, 0))
-	n.load = n.highest(vector{})
+	n.least = n.lowest()
 	n.refreshPorts()
 	n.refreshDevices()
+	n.summarize()
 }
 
 // sumOrFull is a + b; of a corrupt ledger, which Reserve refuses, all there is.
@@ -91,31 +103,31 @@ func sumOrFull(a, b, capacity int64) int64 {
 	return a + b
 }
 
-// highest is the dominant share of n with want more on it.
-func (n *node) highest(want vector) fraction {
+// highest is the dominant share of n.
+func (n *node) highest() fraction {
 	most := fraction{0, 1}
 	for r := range amounts {
-		if f, ok := n.share(r, want[r]); ok && most.less(f) {
+		if f, ok := n.share(r); ok && most.less(f) {
 			most = f
 		}
 	}
 	return most
 }
 
-// lowest is the share of the amount that n has most left of, with want more on it.
-func (n *node) lowest(want vector) fraction {
+// lowest is the share of the amount that n has most left of.
+func (n *node) lowest() fraction {
 	least := fraction{1, 0}
 	for r := range amounts {
-		if f, ok := n.share(r, want[r]); ok && f.less(least) {
+		if f, ok := n.share(r); ok && f.less(least) {
 			least = f
 		}
 	}
 	return least
 }
 
-// share is how much of amount r is used, with want more; false where there is none of it.
-func (n *node) share(r int, want int64) (fraction, bool) {
-	used, of := uint64(n.used[r])+uint64(max(want, 0)), n.capacity[r]
+// share is how much of amount r is used; false where there is none of it.
+func (n *node) share(r int) (fraction, bool) {
+	used, of := uint64(n.used[r]), n.capacity[r]
 	switch {
 	case of > 0:
 		return fraction{used, uint64(of)}, true
@@ -142,6 +154,9 @@ func (n *node) refreshPorts() {
 func (n *node) refreshDevices() {
 	l := &n.worker.Ledger
 	n.devices = n.devices[:0]
+	if len(l.Capacity.Devices) == 0 {
+		return
+	}
 	for _, d := range l.Capacity.Devices {
 		free := berth.WholeDevice
 		if _, ill := n.worker.Unhealthy[d.Name]; ill {
@@ -157,32 +172,4 @@ func (n *node) refreshDevices() {
 			}
 		}
 	}
-}
-
-// totals sums what workers have and use.
-type totals struct {
-	used, capacity [amounts]wide
-	count, workers wide
-}
-
-func (t *totals) add(n *node) {
-	if !n.open {
-		return
-	}
-	for r := range amounts {
-		t.used[r] = t.used[r].plus(uint64(n.used[r]))
-		t.capacity[r] = t.capacity[r].plus(uint64(max(n.capacity[r], 0)))
-	}
-	t.count, t.workers = t.count.plus(n.count), t.workers.plus(1)
-}
-
-func (t *totals) sub(n *node) {
-	if !n.open {
-		return
-	}
-	for r := range amounts {
-		t.used[r] = t.used[r].minus(uint64(n.used[r]))
-		t.capacity[r] = t.capacity[r].minus(uint64(max(n.capacity[r], 0)))
-	}
-	t.count, t.workers = t.count.minus(n.count), t.workers.minus(1)
 }

@@ -33,6 +33,7 @@ type query struct {
 	filters  []filter // the demandFilters that apply
 	refused  []*node  // passed every filter but the reservation
 	devices  deviceSearch
+	search
 }
 
 type amount struct {
@@ -141,15 +142,15 @@ func (q *query) reserve(n *node) (berth.Ledger, berth.Share, error) {
 
 // reserve replaces the ledger of a worker, and counts a start that is probed for.
 func (f *Fleet) reserve(n *node, ledger berth.Ledger) {
-	t := f.pools[n.worker.Pool].tierOf(n)
-	t.open.sub(n)
+	p := f.pools[n.worker.Pool]
+	p.changing(n)
 	n.worker.Ledger = ledger
 	if n.worker.Probing {
 		n.worker.Starting++
 		n.open = isOpen(n)
 	}
 	n.refresh()
-	t.open.add(n)
+	p.changed(n)
 }
 
 // choose returns the worker that takes the candidate, or nil. Workers without
@@ -159,16 +160,15 @@ func (f *Fleet) choose(q *query) *node {
 	if p == nil {
 		return nil
 	}
-	binpack := f.strategies[q.request.Pool] == berth.StrategyBinpack
 	if len(q.request.Resources.Devices) > 0 {
-		best, _ := q.scan(&p.devices, binpack)
+		best, _ := q.find(p, &p.devices)
 		return best
 	}
-	best, s := q.scan(&p.plain, binpack)
+	best, s := q.find(p, &p.plain)
 	if best != nil && s.avoided == 0 {
 		return best
 	}
-	other, o := q.scan(&p.devices, binpack)
+	other, o := q.find(p, &p.devices)
 	if best == nil || (other != nil && o.avoided < s.avoided) {
 		return other
 	}

@@ -163,12 +163,12 @@ func TestPlace_Probing(t *testing.T) {
 func TestPlace_Reserves(t *testing.T) {
 	f := fleet(worker("a", 100, 100))
 	placed(t, f.Place(ask(request("r", 40, 10))))
-	w, ok := f.Worker("a")
-	if !ok || w.Ledger.Count != 1 || w.Ledger.Reserved.CPUMilli != 40 || w.Ledger.Reserved.MemoryBytes != 10 {
+	w := f.Worker("a")
+	if w == nil || w.Ledger.Count != 1 || w.Ledger.Reserved.CPUMilli != 40 || w.Ledger.Reserved.MemoryBytes != 10 {
 		t.Errorf("ledger after Place: %+v", w.Ledger)
 	}
 	f.Remove("a")
-	if _, ok := f.Worker("a"); ok {
+	if f.Worker("a") != nil {
 		t.Error("a removed worker is still there")
 	}
 	if d := f.Place(ask(request("r", 1, 1))); d.Verdict == nil || d.Verdict.Reasons[0].Code != berth.ReasonNoWorker || d.Verdict.NeverFits {
@@ -249,7 +249,7 @@ func TestFits(t *testing.T) {
 			t.Errorf("%s fits: %t, want %t", id, got, want)
 		}
 	}
-	if w, _ := f.Worker("a"); w.Ledger.Count != 0 {
+	if w := f.Worker("a"); w.Ledger.Count != 0 {
 		t.Error("Fits has reserved")
 	}
 	if v := f.Explain(ask(r)); len(v.Reasons) != 0 || v.NeverFits {

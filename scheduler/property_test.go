@@ -158,7 +158,7 @@ func TestProperty_PlacedIffSomeWorkerFits(t *testing.T) {
 			some := false
 			var before []scheduler.Worker
 			for _, w := range workers {
-				now, _ := f.Worker(w.ID)
+				now := *f.Worker(w.ID)
 				before = append(before, now)
 				fits := bruteFits(r, now)
 				some = some || fits
@@ -186,7 +186,7 @@ func checkLedger(t *rapid.T, f *scheduler.Fleet, d scheduler.Decision, before []
 	if err != nil {
 		t.Fatalf("reserve what was decided: %v", err)
 	}
-	now, _ := f.Worker(d.Worker)
+	now := f.Worker(d.Worker)
 	if diff := cmp.Diff(want, now.Ledger); diff != "" {
 		t.Fatalf("ledger (-want +got):\n%s", diff)
 	}
@@ -257,8 +257,7 @@ func TestProperty_OrderOfPut(t *testing.T) {
 		for i := range 10 {
 			r := genRequest(t, fmt.Sprintf("r%d", i))
 			if len(workers) > 0 { // a Put of what is there already changes nothing either
-				w, _ := b.Worker(rapid.SampledFrom(workers).Draw(t, "again").ID)
-				b.Put(w)
+				b.Put(*b.Worker(rapid.SampledFrom(workers).Draw(t, "again").ID))
 			}
 			c := ask(r, "w0")
 			if diff := cmp.Diff(a.Place(c), b.Place(c)); diff != "" {

@@ -1,0 +1,247 @@
+package scheduler
+
+import (
+	"cmp"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"github.com/berthd/berth"
+)
+
+// MaxSelections lets tests go beyond it.
+const MaxSelections = maxSelections
+
+// Check says what is wrong with a fleet's indexes, by making them anew from its workers.
+func (f *Fleet) Check() error {
+	for id, n := range f.nodes {
+		p := f.pools[n.worker.Pool]
+		if p == nil || n.at >= len(p.nodes) || p.nodes[n.at] != n || id != n.worker.ID {
+			return fmt.Errorf("%s is not where its pool has it", id)
+		}
+	}
+	for id, p := range f.pools {
+		if err := p.check(); err != nil {
+			return fmt.Errorf("pool %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+func (p *pool) check() error {
+	if len(p.nodes) == 0 || p.selections.kept[0].key != "" || len(p.selections.kept) > maxSelections {
+		return fmt.Errorf("%d workers, %d selections", len(p.nodes), len(p.selections.kept))
+	}
+	for i, s := range p.selections.kept[1:] {
+		if p.selections.numbers[s.key] != i+1 {
+			return fmt.Errorf("selection %d is number %d", i+1, p.selections.numbers[s.key])
+		}
+	}
+	standing := 0
+	for _, t := range []*tier{&p.plain, &p.devices} {
+		sums := make([]totals, len(p.selections.kept))
+		for _, g := range t.groups {
+			n, err := p.checkTree(g, t, sums)
+			if err != nil {
+				return err
+			}
+			standing += n
+		}
+		if !slices.Equal(sums, t.sums) {
+			return fmt.Errorf("sums %v, by force %v", t.sums, sums)
+		}
+	}
+	for _, n := range p.nodes {
+		if n.open {
+			standing--
+		}
+	}
+	if standing != 0 {
+		return fmt.Errorf("%d more stand in trees than are open", standing)
+	}
+	return nil
+}
+
+func (p *pool) checkTree(g *group, t *tier, sums []totals) (int, error) {
+	var inOrder []*node
+	var visit func(n *node) (summary, error)
+	visit = func(n *node) (summary, error) {
+		fresh := newNode(n.worker)
+		fresh.own.selections = p.selections.of(fresh)
+		if n.own != fresh.own || n.group != g || !n.open || p.tierOf(n) != t || g.foreign != n.worker.Foreign || !slices.Equal(g.kinds, n.kinds) {
+			return summary{}, fmt.Errorf("%s: %+v, by force %+v", n.worker.ID, n.own, fresh.own)
+		}
+		all, size := fresh.own, uint64(1)
+		for i, c := range []*node{n.left, n.right} {
+			if c != nil {
+				if c.up != n || c.priority > n.priority {
+					return summary{}, fmt.Errorf("%s stands wrongly under %s", c.worker.ID, n.worker.ID)
+				}
+				sum, err := visit(c)
+				if err != nil {
+					return summary{}, err
+				}
+				all.join(&sum)
+				size += c.size
+			}
+			if i == 0 {
+				inOrder = append(inOrder, n)
+			}
+		}
+		if !sameSummary(all, n.all) || size != n.size {
+			return summary{}, fmt.Errorf("subtree of %s: %+v, by force %+v", n.worker.ID, n.all, all)
+		}
+		for i := range sums {
+			if n.own.selections>>i&1 == 1 {
+				sums[i].add(n)
+			}
+		}
+		return all, nil
+	}
+	if _, err := visit(g.root); err != nil {
+		return 0, err
+	}
+	for i := 1; i < len(inOrder); i++ {
+		if !g.before(inOrder[i-1], inOrder[i]) {
+			return 0, fmt.Errorf("%s stands before %s", inOrder[i-1].worker.ID, inOrder[i].worker.ID)
+		}
+	}
+	if g.root.up != nil {
+		return 0, fmt.Errorf("%s is the root and not", g.root.worker.ID)
+	}
+	return len(inOrder), nil
+}
+
+// sameSummary: of equal loads any may be the least.
+func sameSummary(a, b summary) bool {
+	same := !a.load.less(b.load) && !b.load.less(a.load)
+	a.load, b.load = fraction{}, fraction{}
+	return same && a == b
+}
+
+// ByForce is the worker that Place has to choose, found by judging all; "" is none.
+func (f *Fleet) ByForce(c Candidate) berth.WorkerID {
+	p := f.pools[c.Request.Pool]
+	if p == nil || malformed(&c.Request.Resources) {
+		return ""
+	}
+	q := f.ask(c)
+	q.binpack = p.binpack
+	found := q.force(p, &p.devices)
+	if len(c.Request.Resources.Devices) == 0 {
+		found = append(q.force(p, &p.plain), found...)
+	}
+	best := -1
+	for i := range found {
+		if best < 0 || found[i].avoided < found[best].avoided {
+			best = i
+		}
+	}
+	if best < 0 {
+		return ""
+	}
+	return found[best].id
+}
+
+type forced struct {
+	score
+	id   berth.WorkerID
+	node *node
+	away uint64
+}
+
+// force is the best of one tier, if any fits.
+func (q *query) force(p *pool, t *tier) []forced {
+	s := selection{constraints: q.request.Constraints}
+	for _, c := range q.custom {
+		s.custom = append(s.custom, c.name)
+	}
+	var sums totals
+	rings := map[string][]*node{}
+	least := 1 << 30
+	for _, n := range p.nodes {
+		if !n.open || p.tierOf(n) != t {
+			continue
+		}
+		if s.takes(n) {
+			sums.add(n)
+		}
+		if rank, ok := q.rankIn(&group{kinds: n.kinds}); ok {
+			least = min(least, rank)
+			name := ringName(n)
+			rings[name] = append(rings[name], n)
+		}
+	}
+	q.bound = q.boundOf(&sums)
+	home, from := q.forceHome(rings, s, least)
+	if home != nil {
+		return []forced{{score: score{rank: least}, id: home.worker.ID}}
+	}
+	var fits []forced
+	for name, ring := range rings {
+		for _, n := range ring {
+			_, _, err := q.reserve(n)
+			if judged, ok := q.judge(n); ok && err == nil {
+				fits = append(fits, forced{judged, n.worker.ID, n, n.position - from[name]})
+			}
+		}
+	}
+	slices.SortFunc(fits, func(a, b forced) int {
+		if c := a.compare(&b.score); c != 0 {
+			return c
+		}
+		if q.binpack {
+			return order(fuller(a.node, b.node))
+		}
+		return cmp.Or(cmp.Compare(a.away, b.away), cmp.Compare(a.id, b.id))
+	})
+	return fits[:min(len(fits), 1)]
+}
+
+func ringName(n *node) string { return fmt.Sprint(n.kinds, n.worker.Foreign) }
+
+// forceHome is where the search of each ring begins, or the home of an affinity key where that is the choice.
+func (q *query) forceHome(rings map[string][]*node, s selection, least int) (*node, map[string]uint64) {
+	from := map[string]uint64{}
+	if q.binpack {
+		return nil, from
+	}
+	var places []uint64
+	var stops []*node
+	for i := range uint64(probes) {
+		at := Mix(q.hash + i*ringStep)
+		var first *node
+		for name, ring := range rings {
+			slices.SortFunc(ring, func(a, b *node) int { return order(ringOrder(a, b)) })
+			nth, _ := bits.Mul64(Mix(q.hash), uint64(len(ring)))
+			from[name] = ring[nth].position
+			for _, n := range ring {
+				rank, _ := q.rankIn(&group{kinds: n.kinds})
+				if rank == least && s.takes(n) && (first == nil || n.position-at < first.position-at) {
+					first = n
+				}
+			}
+		}
+		places, stops = append(places, at), append(stops, first)
+	}
+	if q.request.AffinityKey == "" || stops[0] == nil {
+		return nil, from
+	}
+	byDistance := make([]int, probes)
+	for i := range byDistance {
+		byDistance[i] = i
+	}
+	slices.SortStableFunc(byDistance, func(i, j int) int {
+		return cmp.Compare(stops[i].position-places[i], stops[j].position-places[j])
+	})
+	for name := range rings {
+		from[name] = places[byDistance[0]]
+	}
+	for _, i := range byDistance {
+		_, _, err := q.reserve(stops[i])
+		if got, ok := q.judge(stops[i]); ok && err == nil && got == (score{rank: least}) {
+			return stops[i], from
+		}
+	}
+	return nil, from
+}

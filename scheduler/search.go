@@ -1,0 +1,152 @@
+package scheduler
+
+import "slices"
+
+// search is the state of one search through a tier: for the best score, and the
+// first of those.
+type search struct {
+	selection uint64 // the bit of the query's selection
+	binpack   bool
+	bound     bound // spread
+	scope     []sector
+	at        *sector // the one being searched
+	past      *node   // the last of its workers that was looked at
+	best      *node
+	away      uint64 // spread: how far the best stands from where the search began
+	top       score
+}
+
+// sector is a group that may serve a request.
+type sector struct {
+	*group
+	rank int    // of the types that it has, at best
+	from uint64 // spread: where on the ring the search begins
+}
+
+// find returns the best of a tier's workers that fit, or nil.
+func (q *query) find(p *pool, t *tier) (*node, score) {
+	number := p.selectionOf(q)
+	q.search = search{scope: q.scope[:0], selection: 1 << number, binpack: p.binpack}
+	for _, g := range t.groups {
+		if rank, ok := q.rankIn(g); ok {
+			q.scope = append(q.scope, sector{group: g, rank: rank})
+		}
+	}
+	if !q.binpack {
+		q.bound = q.boundOf(&t.sums[number])
+		if n := q.begin(); n != nil {
+			return n, score{}
+		}
+	}
+	for i := range q.scope {
+		q.at, q.past = &q.scope[i], nil
+		if q.binpack {
+			q.walk(q.at.root)
+		} else {
+			q.walkFrom(q.at.root)
+			q.walkUntil(q.at.root)
+		}
+	}
+	return q.best, q.top
+}
+
+// rankIn is the best rank that a worker of g can have; false: none fits, for
+// there is a demand for which its devices are of no wanted type.
+func (q *query) rankIn(g *group) (rank int, ok bool) {
+	for i := range q.request.Resources.Devices {
+		d := &q.request.Resources.Devices[i]
+		if len(d.Types) == 0 {
+			continue
+		}
+		k := slices.IndexFunc(d.Types, func(kind string) bool { return slices.Contains(g.kinds, kind) })
+		if k < 0 {
+			return 0, false
+		}
+		rank += k
+	}
+	return rank, true
+}
+
+// walk looks at a subtree in its order.
+func (q *query) walk(n *node) {
+	if n != nil && q.may(&n.all) {
+		q.walk(n.left)
+		q.look(n)
+		q.walk(n.right)
+	}
+}
+
+// walkFrom looks at the workers of a subtree from q.at.from on.
+func (q *query) walkFrom(n *node) {
+	switch {
+	case n == nil || !q.may(&n.all):
+	case n.position < q.at.from:
+		q.walkFrom(n.right)
+	default:
+		q.walkFrom(n.left)
+		q.look(n)
+		q.walk(n.right)
+	}
+}
+
+// walkUntil looks at the workers of a subtree that stand before q.at.from.
+func (q *query) walkUntil(n *node) {
+	switch {
+	case n == nil || !q.may(&n.all):
+	case n.position >= q.at.from:
+		q.walkUntil(n.left)
+	default:
+		q.walk(n.left)
+		q.look(n)
+		q.walkUntil(n.right)
+	}
+}
+
+func (q *query) look(n *node) {
+	q.past = n
+	if !q.may(&n.own) {
+		return
+	}
+	s, ok := q.judge(n)
+	if !ok {
+		return
+	}
+	if q.best != nil {
+		if c := s.compare(&q.top); c > 0 || c == 0 && !q.earlier(n) {
+			return
+		}
+	}
+	q.best, q.top = n, s
+	q.away = n.position - q.at.from
+}
+
+// may says whether workers with this summary may fit and be better than the best so far.
+func (q *query) may(s *summary) bool {
+	if !q.allows(s) {
+		return false
+	}
+	if q.best == nil {
+		return true
+	}
+	hope := score{rank: q.at.rank}
+	q.weigh(s, q.at.foreign, &hope)
+	switch c := hope.compare(&q.top); {
+	case c != 0:
+		return c < 0
+	case q.best.group == q.at.group:
+		return false // it came first
+	}
+	return q.past == nil || q.earlier(q.past)
+}
+
+// earlier says whether n, of the group being searched, is meant before the best
+// so far if its score is equal.
+func (q *query) earlier(n *node) bool {
+	if q.binpack {
+		return fuller(n, q.best)
+	}
+	if away := n.position - q.at.from; away != q.away {
+		return away < q.away
+	}
+	return n.worker.ID < q.best.worker.ID
+}
