@@ -57,25 +57,31 @@ func mergeShares(a, b []DeviceShare, sign int64) ([]DeviceShare, error) {
 	if len(b) == 0 {
 		return slices.Clone(a), nil
 	}
-	sum := make(map[string]int64, len(a)+len(b))
-	for _, s := range a {
-		sum[s.Name] += s.Milli
-	}
+	out := make([]DeviceShare, 0, len(a)+len(b))
+	out = append(out, a...)
 	for _, s := range b {
 		if s.Milli < 0 || s.Milli > WholeDevice {
 			return nil, fmt.Errorf("device %s share %d: %w", s.Name, s.Milli, ErrOverflow)
 		}
-		sum[s.Name] += sign * s.Milli
-		if sum[s.Name] < 0 || sum[s.Name] > 1<<40 {
+		out = append(out, DeviceShare{Name: s.Name, Milli: sign * s.Milli})
+	}
+	slices.SortFunc(out, func(x, y DeviceShare) int { return strings.Compare(x.Name, y.Name) })
+	sums := out[:0]
+	for _, s := range out {
+		if n := len(sums); n > 0 && sums[n-1].Name == s.Name {
+			sums[n-1].Milli += s.Milli
+			continue
+		}
+		sums = append(sums, s)
+	}
+	for _, s := range b {
+		i, _ := slices.BinarySearchFunc(sums, s.Name, func(d DeviceShare, name string) int { return strings.Compare(d.Name, name) })
+		if sums[i].Milli < 0 || sums[i].Milli > 1<<40 {
 			return nil, fmt.Errorf("device %s: %w", s.Name, ErrOverflow)
 		}
 	}
-	var out []DeviceShare
-	for name, milli := range sum {
-		if milli != 0 {
-			out = append(out, DeviceShare{Name: name, Milli: milli})
-		}
+	if sums = slices.DeleteFunc(sums, func(s DeviceShare) bool { return s.Milli == 0 }); len(sums) == 0 {
+		return nil, nil
 	}
-	slices.SortFunc(out, func(x, y DeviceShare) int { return strings.Compare(x.Name, y.Name) })
-	return out, nil
+	return sums, nil
 }

@@ -15,9 +15,11 @@ func (l Ledger) Reserve(s Share) (Ledger, error) {
 	if err != nil {
 		return Ledger{}, err
 	}
-	total, err := reserved.Plus(l.Held)
-	if err != nil {
-		return Ledger{}, err
+	total := reserved
+	if !l.Held.IsZero() {
+		if total, err = reserved.Plus(l.Held); err != nil {
+			return Ledger{}, err
+		}
 	}
 	if over := l.Capacity.Exceeds(total); over != "" {
 		return Ledger{}, fmt.Errorf("%s: %w", over, ErrOverCapacity)

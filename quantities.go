@@ -30,22 +30,18 @@ func (q Quantities) Minus(o Quantities) (Quantities, error) {
 }
 
 func (q Quantities) combine(o Quantities, op func(a, b int64) (int64, bool)) (Quantities, error) {
-	var out Quantities
-	for _, d := range []struct {
-		to   *int64
-		a, b int64
-		name string
-	}{
-		{&out.CPUMilli, q.CPUMilli, o.CPUMilli, "cpu_milli"},
-		{&out.MemoryBytes, q.MemoryBytes, o.MemoryBytes, "memory_bytes"},
-		{&out.DiskBytes, q.DiskBytes, o.DiskBytes, "disk_bytes"},
-	} {
-		v, ok := op(d.a, d.b)
-		if !ok {
-			return Quantities{}, fmt.Errorf("%s of %d and %d: %w", d.name, d.a, d.b, ErrOverflow)
-		}
-		*d.to = v
+	cpu, cpuFits := op(q.CPUMilli, o.CPUMilli)
+	memory, memoryFits := op(q.MemoryBytes, o.MemoryBytes)
+	disk, diskFits := op(q.DiskBytes, o.DiskBytes)
+	switch {
+	case !cpuFits:
+		return Quantities{}, overflow("cpu_milli", q.CPUMilli, o.CPUMilli)
+	case !memoryFits:
+		return Quantities{}, overflow("memory_bytes", q.MemoryBytes, o.MemoryBytes)
+	case !diskFits:
+		return Quantities{}, overflow("disk_bytes", q.DiskBytes, o.DiskBytes)
 	}
+	out := Quantities{CPUMilli: cpu, MemoryBytes: memory, DiskBytes: disk}
 	if len(q.Custom) == 0 && len(o.Custom) == 0 {
 		return out, nil
 	}
@@ -56,7 +52,7 @@ func (q Quantities) combine(o Quantities, op func(a, b int64) (int64, bool)) (Qu
 	for _, name := range slices.Sorted(maps.Keys(o.Custom)) {
 		v, ok := op(out.Custom[name], o.Custom[name])
 		if !ok {
-			return Quantities{}, fmt.Errorf("custom %q of %d and %d: %w", name, out.Custom[name], o.Custom[name], ErrOverflow)
+			return Quantities{}, overflow("custom."+name, out.Custom[name], o.Custom[name])
 		}
 		out.Custom[name] = v
 	}
@@ -65,6 +61,10 @@ func (q Quantities) combine(o Quantities, op func(a, b int64) (int64, bool)) (Qu
 		out.Custom = nil
 	}
 	return out, nil
+}
+
+func overflow(name string, a, b int64) error {
+	return fmt.Errorf("%s of %d and %d: %w", name, a, b, ErrOverflow)
 }
 
 // Within says whether no amount of q is above that of most.

@@ -7,5 +7,8 @@ import (
 )
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	if len(m) == 0 {
+		return nil // most have none: that costs no iterator
+	}
 	return slices.Sorted(maps.Keys(m))
 }
