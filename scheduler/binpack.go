@@ -1,6 +1,10 @@
 package scheduler
 
-import "cmp"
+import (
+	"cmp"
+	"math"
+	"math/bits"
+)
 
 // Binpack takes the fullest worker that fits: few are in use, and a large request
 // still finds an empty one. Fullest is as it is now, not as it would be with the
@@ -16,6 +20,8 @@ import "cmp"
 // the smaller one, then the lower id.
 func fuller(a, b *node) bool {
 	switch {
+	case a.fullness != b.fullness:
+		return a.fullness > b.fullness
 	case b.own.load.less(a.own.load):
 		return true
 	case a.own.load.less(b.own.load):
@@ -31,4 +37,14 @@ func fuller(a, b *node) bool {
 		}
 	}
 	return a.worker.ID < b.worker.ID
+}
+
+// roughly is f in parts of 2^63, rounded down: what differs in it differs in the
+// same way exactly, and most loads do.
+func (f fraction) roughly() uint64 {
+	if f.num >= f.den {
+		return math.MaxUint64
+	}
+	q, _ := bits.Div64(f.num>>1, f.num<<63, f.den)
+	return q
 }

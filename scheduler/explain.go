@@ -68,14 +68,15 @@ func reasonOf(f *filter, q *query, n *node) berth.Reason {
 	}
 }
 
-// addReason joins what was said of several workers: the best of each number.
+// addReason joins what was said of several workers, whatever their order: the
+// largest of each number.
 func addReason(reasons []berth.Reason, r berth.Reason) []berth.Reason {
 	for i := range reasons {
 		have := &reasons[i]
 		if have.Code == r.Code && have.Detail == r.Detail {
 			have.Workers++
 			have.Some = addName(have.Some, r.Some[0])
-			have.Best, have.Total = max(have.Best, r.Best), max(have.Total, r.Total)
+			have.Want, have.Best, have.Total = max(have.Want, r.Want), max(have.Best, r.Best), max(have.Total, r.Total)
 			return reasons
 		}
 	}

@@ -20,6 +20,9 @@ func TestProperty_Exact(t *testing.T) {
 		if a.less(b) != less {
 			t.Fatalf("%v less than %v: %t", a, b, !less)
 		}
+		if x, y := a.roughly(), b.roughly(); x < y && !a.less(b) || x > y && !b.less(a) {
+			t.Fatalf("%v is roughly %d, and %v %d", a, x, b, y)
+		}
 		w := wide{rapid.Uint64Max(1<<40).Draw(t, "hi"), rapid.Uint64().Draw(t, "lo")}
 		if got := w.plus(a.num).minus(a.num); got != w {
 			t.Fatalf("%v plus and minus %d: %v", w, a.num, got)

@@ -27,6 +27,7 @@ type node struct {
 	links            // while it is open
 	own      summary // kept with what it is made of, so that the tree never sees an old one
 	position uint64  // on the ring
+	fullness uint64  // its load, roughly: binpack
 	group    *group  // where it stands while it is open
 	at       int     // index in the pool's nodes
 
@@ -93,6 +94,7 @@ func (n *node) refresh() {
 	n.refreshPorts()
 	n.refreshDevices()
 	n.summarize()
+	n.fullness = n.own.load.roughly()
 }
 
 // sumOrFull is a + b; of a corrupt ledger, which Reserve refuses, all there is.
