@@ -46,12 +46,15 @@ func BenchmarkPlaceOther(b *testing.B) {
 }
 
 func benchmarkPlace(b *testing.B, l *load, fill int64) {
+	blocked := 0
 	for l.cpu*100 < fill*l.capacity {
-		if !l.place() {
+		if l.place() {
+			blocked = 0
+		} else if blocked++; blocked > 1000 {
 			b.Fatalf("full at %d %%", l.cpu*100/l.capacity)
 		}
 	}
-	blocked := 0
+	blocked = 0
 	b.ReportAllocs()
 	began := cpuTime(b)
 	for b.Loop() {
