@@ -39,7 +39,7 @@ func newBuilder(l *loop, now time.Time) *builder {
 	return &builder{
 		l: l, now: now, plan: &berth.Plan{ID: l.nextPlanID()},
 		writes: make(map[berth.WorkerID]int), acted: make(map[berth.RequestID]struct{}), maxOps: l.store.Limits().Ops - spareOps,
-		batch: l.batch,
+		batch: l.fullBatch(),
 	}
 }
 
@@ -68,10 +68,15 @@ func (b *builder) divisible() bool { return b.members > 1 && b.batch > 1 }
 
 // claim says whether the plan leaves a request alone so far; from now on it does
 // not. What is refused is looked at again: by what the plan brings when it
-// applies, or with the rest when it does not.
+// applies, or with the rest when it does not; or when another plan that changes the
+// request has its answer.
 func (b *builder) claim(id berth.RequestID, again berth.Key) bool {
 	if _, taken := b.acted[id]; taken {
 		b.keys = append(b.keys, again)
+		return false
+	}
+	if f := b.l.flights.requests[id]; f != nil {
+		f.again = append(f.again, again)
 		return false
 	}
 	b.acted[id] = struct{}{}
@@ -120,13 +125,23 @@ func (b *builder) open(w berth.WorkerID, rec *berth.Worker, epoch berth.Epoch, w
 }
 
 // place commits the fleet's decision d on a request to the plan. submitted: the
-// request itself is put by the same plan.
-func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision, d scheduler.Decision, submitted bool) {
-	lw := b.ledger(d.Worker)
+// request itself is put by the same plan. The ledger is reckoned from the view and
+// from what else is in the plan, never from the fleet's: that may hold reservations
+// that were given up, or lack another daemon's, until its worker was looked at.
+// False: the worker has no room, and is looked at again.
+func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision, d scheduler.Decision, submitted bool) bool {
 	fw := b.l.fleet.Worker(d.Worker)
-	header := lw.Ledger.Header
-	lw.Ledger, lw.Alive = fw.Ledger, fw.Epoch
-	lw.Ledger.Header = header
+	var ledger berth.Ledger
+	if now, _ := b.l.ledgerNow(d.Worker, b); now != nil && now.Epoch == fw.Epoch {
+		ledger = *now
+	}
+	ledger, err := ledger.Reserve(d.Share)
+	if err != nil {
+		b.l.due.add(workerKey(d.Worker))
+		return false
+	}
+	lw := b.ledger(d.Worker)
+	lw.Ledger, lw.Alive = ledger, fw.Epoch
 	attempt, used := int64(1), int64(0)
 	next := berth.Progress{State: berth.StatePlaced, Worker: d.Worker, Epoch: fw.Epoch, PlanID: b.plan.ID}
 	if prog != nil {
@@ -148,6 +163,7 @@ func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision
 		again = berth.Key{}
 	}
 	b.add(opsPlace, bytesPlace, again)
+	return true
 }
 
 // end ends an attempt; what it held is free for the rest of this plan.

@@ -8,8 +8,9 @@ import (
 
 // dueKeys is a first-in-first-out set of keys to look at.
 type dueKeys struct {
-	order []berth.Key
-	in    map[berth.Key]struct{}
+	order       []berth.Key
+	in          map[berth.Key]struct{}
+	allocations int // of them
 }
 
 func newDueKeys() dueKeys { return dueKeys{in: make(map[berth.Key]struct{})} }
@@ -19,6 +20,9 @@ func (d *dueKeys) add(k berth.Key) {
 		return
 	}
 	d.in[k] = struct{}{}
+	if k.Kind == berth.KindAllocation {
+		d.allocations++
+	}
 	d.order = append(d.order, k)
 }
 
@@ -43,6 +47,9 @@ func (d *dueKeys) has(k berth.Key) bool {
 func (d *dueKeys) drop(k berth.Key) bool {
 	_, ok := d.in[k]
 	delete(d.in, k)
+	if ok && k.Kind == berth.KindAllocation {
+		d.allocations--
+	}
 	return ok
 }
 

@@ -45,12 +45,12 @@ type loop struct {
 	hold      hold // after a restore
 	space     etcdstore.Space
 	batch     int // most members of a plan; halves when one is too large
-	inflight  bool
-	planID    berth.TxnID // of the next plan; empty: none yet
-	notBefore time.Time   // after an error, when to commit again
-	sent      time.Time   // of the transaction in flight
-	took      time.Duration
-	placing   bool // mayPlace, as the peers were last judged by
+	batches   batches
+	flights   flights
+	planID    berth.TxnID   // of the next plan; empty: none yet
+	notBefore time.Time     // after an error, when to commit again
+	took      time.Duration // of the last transaction that was answered
+	placing   bool          // mayPlace, as the peers were last judged by
 	loaded    bool
 	loadedAt  berth.Revision // of the first view
 	alone     bool           // then no other daemon lived
@@ -64,14 +64,10 @@ type loop struct {
 
 // answer is what became of a plan.
 type answer struct {
-	b   *builder
+	f   *flight
 	res etcdstore.Result
 	err error
 }
-
-// fullBatch bounds the members of one plan, so that one transaction stays short
-// enough for the next one's latency.
-const fullBatch = 512
 
 func newLoop(d *Daemon) *loop {
 	return &loop{
@@ -81,7 +77,7 @@ func newLoop(d *Daemon) *loop {
 		seen: make(map[berth.Key]sighting), waits: make(map[berth.RequestID]time.Time), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
 		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(),
-		incoming: newSubmissions(), archive: newArchiveIndex(),
+		incoming: newSubmissions(), archive: newArchiveIndex(), flights: newFlights(),
 		batch: fullBatch, metrics: d.metrics, brakes: newBrakes(), aside: newAside(),
 	}
 }
@@ -123,14 +119,14 @@ func (l *loop) drain() {
 	}
 }
 
-// finish waits for the transaction in flight: its submitters get their answer.
+// finish waits for the transactions in flight: their submitters get their answers.
 // When the daemon stops, what it has not sent is refused, so that submitters go on
 // with another daemon at once.
 func (l *loop) finish(cancel context.CancelFunc, stopping bool) error {
 	stop := time.AfterFunc(finishIn, cancel)
 	defer stop.Stop()
 	l.stopping = stopping
-	for l.inflight {
+	for l.flights.count > 0 {
 		fn := <-l.d.calls
 		fn(l)
 	}
@@ -144,8 +140,8 @@ func (l *loop) finish(cancel context.CancelFunc, stopping bool) error {
 // arm sets when the loop looks again though nothing has happened. While step would
 // do nothing, a timer that is due must not wake it: it would spin.
 func (l *loop) arm(t *time.Timer) {
-	if l.inflight || !l.loaded {
-		t.Stop() // the answer comes as a call, and so does the first view
+	if l.flights.count > 0 || !l.loaded {
+		t.Stop() // an answer comes as a call, and so does the first view
 		return
 	}
 	next := l.timers.next()
@@ -161,15 +157,38 @@ func (l *loop) arm(t *time.Timer) {
 
 func (l *loop) now() time.Time { return l.d.opts.Now() }
 
-// step gathers what is due into one plan and commits it, unless one is in flight.
+// step gathers what is due into plans and sends them, while that is worth it.
 func (l *loop) step(ctx context.Context) {
-	if l.inflight || !l.loaded {
-		return
+	for l.mayGather() && l.launch(ctx) {
 	}
+}
+
+// mayGather says whether to make a plan now. An idle daemon commits whatever there
+// is at once; while plans are in flight, another is sent when it would not be a
+// small one: what comes meanwhile shares the next transaction.
+func (l *loop) mayGather() bool {
+	switch {
+	case !l.loaded || l.now().Before(l.notBefore):
+		return false
+	case l.flights.count == 0:
+		return true
+	}
+	return l.flights.count < flightsMost && l.work() >= min(smallBatch, l.fullBatch())
+}
+
+// fullBatch is how many members a plan gets where there are more.
+func (l *loop) fullBatch() int {
+	return min(l.batch, l.batches.full(), max(1, l.store.Limits().Ops/(opsSubmit+opsPlace+opsLedger)))
+}
+
+// work is about how many members a plan would get.
+func (l *loop) work() int {
+	return len(l.incoming.order) + l.queue.openCount() + l.due.allocations
+}
+
+// launch gathers one plan and sends it; false: there was nothing to do.
+func (l *loop) launch(ctx context.Context) bool {
 	now := l.now()
-	if now.Before(l.notBefore) {
-		return
-	}
 	l.notBefore = time.Time{}
 	l.timers.due(now, l.due.add)
 	l.watchPlacing(now)
@@ -181,14 +200,16 @@ func (l *loop) step(ctx context.Context) {
 		more = l.gather(b) || b.plan.Empty() && l.tryAside(b)
 	}
 	if b.plan.Empty() {
-		return
+		return false
 	}
-	l.inflight, l.sent, l.planID = true, now, ""
+	l.planID = ""
+	f := l.flights.take(b, now)
 	go func() {
 		res, err := l.store.Commit(ctx, b.plan)
 		// The loop takes calls until this one has come.
-		_ = l.post(context.WithoutCancel(ctx), func() { l.answered(answer{b, res, err}) })
+		_ = l.post(context.WithoutCancel(ctx), func() { l.answered(answer{f, res, err}) })
 	}()
+	return true
 }
 
 // looksMost bounds the keys that are looked at before anything is placed: after a
@@ -222,6 +243,9 @@ func (l *loop) nextPlanID() berth.TxnID {
 
 // look finds what a key that is due needs now.
 func (l *loop) look(k berth.Key, b *builder) {
+	if l.flights.defers(k) {
+		return
+	}
 	if (k.Kind == berth.KindAllocation || k.Kind == berth.KindRequest) && l.held(k, b.now) {
 		return
 	}
@@ -252,16 +276,18 @@ func refusedAlways(err error) bool {
 const pause = time.Second
 
 func (l *loop) answered(a answer) {
-	l.inflight = false
-	l.took = l.now().Sub(l.sent)
+	b := a.f.b
+	l.flights.land(a.f)
+	l.took = l.now().Sub(a.f.sent)
 	conflict, isConflict := errors.AsType[*etcdstore.ConflictError](a.err)
 	switch {
 	case a.err == nil:
 		l.commits++
-		l.space.InUseBytes += a.b.bytes // until the next look: the store fills fast
+		l.space.InUseBytes += b.bytes // until the next look: the store fills fast
 		l.batch = min(fullBatch, l.batch*2)
+		l.batches.saw(b.members, l.took)
 		l.takeFacts(a.res.Facts)
-		a.b.committed()
+		b.committed()
 	case isConflict:
 		l.conflicts++
 		l.metrics.conflicts.Inc()
@@ -269,19 +295,23 @@ func (l *loop) answered(a answer) {
 			// Nothing new was learned: planning at once would only repeat it.
 			l.notBefore = l.now().Add(10 * time.Millisecond)
 		}
-		a.b.again()
-	case refusedAlways(a.err) && a.b.divisible():
+		b.again()
+	case refusedAlways(a.err) && b.divisible():
 		// One bad member must not hold the others up: the halves find it.
-		l.batch = max(1, a.b.members/2)
-		a.b.again()
+		l.batch = max(1, b.members/2)
+		b.again()
 	case refusedAlways(a.err):
-		l.setAside(a.b, a.err)
+		l.setAside(b, a.err)
 	case errors.Is(a.err, etcdstore.ErrNewerSchema), errors.Is(a.err, etcdstore.ErrNoSchema), errors.Is(a.err, etcdstore.ErrClusterChanged):
 		l.fatal = a.err
-		a.b.refused(a.err)
+		b.refused(a.err)
 	default:
-		l.log.Warn("commit failed", zap.String("plan", string(a.b.plan.ID)), zap.Error(a.err))
+		l.log.Warn("commit failed", zap.String("plan", string(b.plan.ID)), zap.Error(a.err))
 		l.notBefore = l.now().Add(pause)
-		a.b.refused(a.err)
+		b.refused(a.err)
 	}
+	for _, k := range a.f.again {
+		l.due.add(k)
+	}
+	l.incoming.putBack(a.f.parked)
 }

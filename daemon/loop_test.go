@@ -18,7 +18,7 @@ func TestArm_SleepsWhileNothingCanBeDone(t *testing.T) {
 		want time.Duration // 0: not within the minute
 	}{
 		{name: "idle", set: func(*loop) {}, want: time.Nanosecond},
-		{name: "in flight", set: func(l *loop) { l.inflight = true }},
+		{name: "in flight", set: func(l *loop) { l.flights.count = 1 }},
 		{name: "not loaded", set: func(l *loop) { l.loaded = false }},
 		{name: "paused", set: func(l *loop) { l.notBefore = l.now().Add(time.Second) }, want: time.Second},
 	}

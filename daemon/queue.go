@@ -17,6 +17,7 @@ type queue struct {
 	open    classHeap // classes that are not blocked, by their first
 	blocked map[berth.PoolID]map[*class]struct{}
 	count   int
+	stuck   int // of count, those in blocked classes
 }
 
 // waiting is one request in the queue.
@@ -75,6 +76,9 @@ func (q *queue) put(w *waiting) {
 	q.of[w.id] = c
 	heap.Push(&c.members, w)
 	q.count++
+	if c.verdict != nil {
+		q.stuck++
+	}
 	q.reorder(c)
 }
 
@@ -89,6 +93,9 @@ func (q *queue) remove(id berth.RequestID) {
 	delete(c.ids, id)
 	delete(q.of, id)
 	q.count--
+	if c.verdict != nil {
+		q.stuck--
+	}
 	if len(c.ids) == 0 {
 		q.drop(c)
 		return
@@ -128,6 +135,9 @@ func (q *queue) block(id berth.RequestID, v *berth.Verdict) {
 	if c == nil {
 		return
 	}
+	if c.verdict == nil {
+		q.stuck += len(c.ids)
+	}
 	c.verdict = v
 	if c.at >= 0 {
 		heap.Remove(&q.open, c.at)
@@ -142,6 +152,7 @@ func (q *queue) wake(pool berth.PoolID, fits func(*waiting) bool) {
 			continue
 		}
 		c.verdict = nil
+		q.stuck -= len(c.ids)
 		unlink(q.blocked, pool, c)
 		q.reorder(c)
 	}
@@ -155,15 +166,10 @@ func (q *queue) shapeBlocked(r *berth.Request) bool {
 
 func (q *queue) len() int { return q.count }
 
-func (q *queue) blockedCount() int {
-	n := 0
-	for _, classes := range q.blocked {
-		for c := range classes {
-			n += len(c.ids)
-		}
-	}
-	return n
-}
+// openCount is how many requests wait in classes that are not blocked.
+func (q *queue) openCount() int { return q.count - q.stuck }
+
+func (q *queue) blockedCount() int { return q.stuck }
 
 type memberHeap []*waiting
 

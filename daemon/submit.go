@@ -231,16 +231,14 @@ func (l *loop) answer(s *submission, r SubmitResult) {
 
 // admit places what waits, oldest and most urgent first, then what is new.
 func (l *loop) admit(b *builder) {
-	for b.room() && l.mayPlace() {
+	for b.room() && l.mayPlace() && !l.flights.crowded() {
 		w := l.queue.next()
 		if w == nil {
 			break
 		}
-		if _, ok := l.place(w, b, false); ok {
-			l.queue.remove(w.id)
-		}
+		l.admitWaiting(w, b)
 	}
-	for b.room() && len(l.incoming.order) > 0 {
+	for b.room() && len(l.incoming.order) > 0 && !l.flights.crowded() {
 		s := l.incoming.pop()
 		if l.known(s) {
 			continue
@@ -249,32 +247,49 @@ func (l *loop) admit(b *builder) {
 	}
 }
 
-// admitNew submits a request and, where a worker fits, places it in the same plan.
-func (l *loop) admitNew(s *submission, b *builder) {
-	b.submit(s)
-	if s.unplaced || !l.mayPlace() || l.queue.len() > 0 && l.queue.shapeBlocked(&s.record.Spec) {
-		return // equal ones wait already: it joins them when the watch or the answer brings it
-	}
-	if !l.share.plans(s.record.Spec.Pool) {
-		return // who owns a worker of the pool places it; here it would only collide there
-	}
-	l.place(&waiting{id: s.record.Spec.ID, request: &s.record.Spec, priority: s.record.Spec.Priority}, b, true)
-}
-
-// place asks the fleet for a worker, and writes the decision into the plan or
-// the verdict onto the queue.
-func (l *loop) place(w *waiting, b *builder, submitted bool) (scheduler.Decision, bool) {
+// admitWaiting places a request of the queue, or sets the verdict on it.
+func (l *loop) admitWaiting(w *waiting, b *builder) {
 	d := l.fleet.Place(w.candidate())
-	if d.Verdict == nil {
-		prog, mod := l.view.progress(w.id)
-		b.place(w, prog, mod, d, submitted)
-		return d, true
-	}
-	d.Verdict.At = l.view.revision
-	if !submitted {
+	if d.Verdict != nil {
+		d.Verdict.At = l.view.revision
 		l.queue.block(w.id, d.Verdict)
 		l.touched(w.id)
 		l.log.Debug("blocked", zap.String("request", string(w.id)), zap.Bool("never_fits", d.Verdict.NeverFits))
+		return
 	}
-	return d, false
+	l.queue.remove(w.id)
+	if f := l.flights.workers[d.Worker]; f != nil {
+		l.flights.parkKey(f, requestKey(w.id))
+		return
+	}
+	prog, mod := l.view.progress(w.id)
+	if !b.place(w, prog, mod, d, false) {
+		l.due.add(requestKey(w.id))
+	}
+}
+
+// admitNew submits a request and, where a worker fits, places it in the same plan.
+func (l *loop) admitNew(s *submission, b *builder) {
+	w := &waiting{id: s.record.Spec.ID, request: &s.record.Spec, priority: s.record.Spec.Priority}
+	var d scheduler.Decision
+	if l.placesNew(s) {
+		d = l.fleet.Place(w.candidate())
+	}
+	if f := l.flights.workers[d.Worker]; f != nil {
+		l.flights.park(f, s)
+		return
+	}
+	b.submit(s)
+	if d.Worker != "" {
+		b.place(w, nil, 0, d, true) // otherwise it joins the queue when the answer brings it
+	}
+}
+
+// placesNew says whether this daemon asks the fleet for a worker for a new request.
+// Where equal ones wait, it joins them when the answer brings it; of a pool without
+// a worker of this daemon's share, who owns one places it: here it would only
+// collide there.
+func (l *loop) placesNew(s *submission) bool {
+	r := &s.record.Spec
+	return !s.unplaced && l.mayPlace() && !(l.queue.len() > 0 && l.queue.shapeBlocked(r)) && l.share.plans(r.Pool)
 }

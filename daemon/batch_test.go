@@ -1,0 +1,42 @@
+package daemon
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// A full batch is amortise times the fixed part of a transaction, whatever noise is
+// on the times and however the sizes come; within the bounds.
+func TestBatches_LearnTheFixedPart(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		fixed := time.Duration(rapid.Int64Range(int64(50*time.Microsecond), int64(50*time.Millisecond)).Draw(t, "fixed"))
+		member := time.Duration(rapid.Int64Range(int64(5*time.Microsecond), int64(time.Millisecond)).Draw(t, "member"))
+		var s batches
+		for range 300 {
+			n := rapid.IntRange(1, fullBatch).Draw(t, "members")
+			took := fixed + time.Duration(n)*member
+			noise := time.Duration(rapid.Int64Range(-1, 1).Draw(t, "noise")) * took / 200
+			s.saw(n, took+noise)
+		}
+		want := min(max(amortise*float64(fixed)/float64(member), smallBatch), fullBatch)
+		if got := float64(s.full()); (got < 0.5*want || got > 2*want) && fixed > 10*member {
+			t.Errorf("full batch of %.0f, want about %.0f (fixed %s, member %s)", got, want, fixed, member)
+		}
+		if got := s.full(); got < smallBatch || got > fullBatch {
+			t.Errorf("full batch of %d; allowed: %d to %d", got, smallBatch, fullBatch)
+		}
+	})
+}
+
+// What all had one size shows nothing of what a member takes.
+func TestBatches_OneSizeOnly(t *testing.T) {
+	var s batches
+	for range 100 {
+		s.saw(1, time.Millisecond)
+	}
+	if got := s.full(); got != fullBatch {
+		t.Errorf("full batch of %d, want %d", got, fullBatch)
+	}
+}

@@ -1,0 +1,122 @@
+package daemon
+
+import (
+	"testing"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// roomy is a loop with a worker that is open, and an equal number of requests' worth
+// of room on each of its amounts.
+func roomy(t *testing.T) *loop {
+	t.Helper()
+	capacity := berth.Capacity{Quantities: berth.Quantities{CPUMilli: 400, MemoryBytes: 1 << 30}}
+	l := loopWith(t,
+		berth.Fact{Key: workerKey("w"), Record: &berth.Worker{Pool: "default", Capacity: capacity}},
+		berth.Fact{Key: ledgerKey("w"), Record: &berth.Ledger{Epoch: 1, Capacity: capacity}},
+	)
+	l.loaded = true
+	l.look(workerKey("w"), newBuilder(l, time.Now()))
+	return l
+}
+
+func submissionOf(t *testing.T, l *loop, id berth.RequestID) *submission {
+	t.Helper()
+	s, err := l.d.prepare(berth.Request{
+		ID: id, Command: []string{"true"}, Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: 100}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A ledger is reckoned from the view, not from the fleet: another daemon's
+// reservation, of which the watch has told and at which nobody has looked yet, was
+// written over, and what was given up would have been reserved for nobody.
+func TestPlace_LedgerOfTheView(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		theirs  int64 // reserved by another daemon
+		wantCPU int64 // in the plan's ledger; 0: placed nowhere
+	}{
+		{name: "room for both", theirs: 200, wantCPU: 300},
+		{name: "no room left", theirs: 400},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := roomy(t)
+			ledger, _ := l.view.ledger("w")
+			next := *ledger
+			next.Count, next.Reserved.CPUMilli = 1, tt.theirs
+			l.takeFact(berth.Fact{Key: ledgerKey("w"), Record: &next, Mod: 9})
+			b := newBuilder(l, time.Now())
+			l.admitNew(submissionOf(t, l, "r"), b)
+			if len(b.plan.Submits) != 1 {
+				t.Fatalf("plan %+v: want the request in it", b.plan)
+			}
+			if tt.wantCPU == 0 {
+				if len(b.plan.Places)+len(b.plan.Ledgers) > 0 {
+					t.Errorf("plan %+v: placed where no room is", b.plan)
+				}
+				return
+			}
+			if len(b.plan.Ledgers) != 1 || b.plan.Ledgers[0].Ledger.Reserved.CPUMilli != tt.wantCPU || b.plan.Ledgers[0].Was != 9 {
+				t.Errorf("ledgers %+v; want %d thousandths reserved, on revision 9", b.plan.Ledgers, tt.wantCPU)
+			}
+		})
+	}
+}
+
+// What a plan in flight changes is looked at when it has its answer, and the
+// requests that wait for its worker are decided anew then.
+func TestFlights_PutOff(t *testing.T) {
+	l := roomy(t)
+	first := newBuilder(l, time.Now())
+	l.admitNew(submissionOf(t, l, "r1"), first)
+	f := l.flights.take(first, time.Now())
+
+	second := newBuilder(l, time.Now())
+	parked := submissionOf(t, l, "r2")
+	l.admitNew(parked, second)
+	for _, k := range []berth.Key{workerKey("w"), requestKey("r1"), allocationKey("w", "r1"), allocationKey("w", "other")} {
+		l.look(k, second)
+	}
+	if !second.plan.Empty() {
+		t.Errorf("plan %+v beside one in flight on the same ledger", second.plan)
+	}
+	if second.claim("r1", requestKey("r1")) {
+		t.Error("a second plan may change a request that is in flight")
+	}
+	if len(f.again) != 5 || len(f.parked) != 1 || f.parked[0] != parked {
+		t.Errorf("put off: %v, %v; want the four keys and the claim's, and the second request", f.again, f.parked)
+	}
+	l.flights.land(f)
+	if l.flights.count+l.flights.parked+len(l.flights.workers)+len(l.flights.requests) != 0 {
+		t.Errorf("after its answer: %+v", l.flights)
+	}
+	if l.flights.defers(workerKey("w")) {
+		t.Error("a worker is left alone though nothing is in flight")
+	}
+}
+
+// Those that wait for what is in flight are bounded: each is decided anew with every
+// answer.
+func TestFlights_Crowded(t *testing.T) {
+	l := roomy(t)
+	first := newBuilder(l, time.Now())
+	l.admitNew(submissionOf(t, l, "r1"), first)
+	f := l.flights.take(first, time.Now())
+	for range fullBatch {
+		l.flights.parkKey(f, requestKey("r"))
+	}
+	l.incoming.order = append(l.incoming.order, submissionOf(t, l, "r2"))
+	l.admit(newBuilder(l, time.Now()))
+	if len(f.parked) != 0 || len(l.incoming.order) != 1 {
+		t.Errorf("%d parked, %d left; want none and one", len(f.parked), len(l.incoming.order))
+	}
+	l.flights.land(f)
+	if l.flights.crowded() {
+		t.Error("crowded by what has its answer")
+	}
+}

@@ -1,0 +1,117 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/berthd/berth"
+)
+
+// flying watches a store's transactions that change capacity, each of which takes
+// some time: how many are in flight at once, and whether two share a ledger.
+type flying struct {
+	mu      sync.Mutex // guards the fields below it
+	ledgers map[string]bool
+	now     int
+	most    int
+	shared  []string
+}
+
+// slowly makes every transaction take d until it is applied, and as long until its
+// answer.
+func (r *rig) slowly(d time.Duration) *flying {
+	f := &flying{ledgers: make(map[string]bool)}
+	r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
+		txn, ok := req.(*pb.TxnRequest)
+		if !ok || !writes(req) {
+			return apply()
+		}
+		mine := f.begin(txn)
+		time.Sleep(d)
+		resp, err := apply()
+		time.Sleep(d)
+		f.end(mine)
+		return resp, err
+	})
+	return f
+}
+
+func (f *flying) begin(txn *pb.TxnRequest) (mine []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, op := range txn.Success {
+		key := string(op.GetRequestPut().GetKey())
+		if !strings.HasPrefix(key, "/berth/ledgers/") {
+			continue
+		}
+		if f.ledgers[key] {
+			f.shared = append(f.shared, key)
+		}
+		f.ledgers[key] = true
+		mine = append(mine, key)
+	}
+	f.now++
+	f.most = max(f.most, f.now)
+	return mine
+}
+
+func (f *flying) end(mine []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now--
+	for _, key := range mine {
+		delete(f.ledgers, key)
+	}
+}
+
+// Plans are gathered while others are in flight, no two of which share a ledger: so
+// none conflicts. What the fleet chose for a worker that is in flight waits for it,
+// and goes nowhere else: equal requests come out even.
+func TestFlights_OneForEachLedger(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		for i := range 20 {
+			r.worker(berth.WorkerID(fmt.Sprintf("w%02d", i)))
+		}
+		synctest.Wait()
+		f := r.slowly(time.Millisecond)
+		var calls sync.WaitGroup
+		for i := range 100 {
+			calls.Go(func() {
+				res, err := d.Submit(r.t.Context(), []berth.Request{r.submission(fmt.Sprintf("r%03d", i)).Spec})
+				if err != nil || res[0].Err != nil || res[0].Status.State != berth.StatePlaced {
+					r.t.Errorf("submit: %v, %+v", err, res)
+				}
+			})
+		}
+		calls.Wait()
+		r.conn.between(nil)
+		f.mu.Lock()
+		if len(f.shared) > 0 {
+			r.t.Errorf("two transactions in flight on %v", f.shared)
+		}
+		if f.most < 2 {
+			r.t.Errorf("at most %d in flight, want 2 at least", f.most)
+		}
+		f.mu.Unlock()
+		for i := range 20 {
+			w := berth.WorkerID(fmt.Sprintf("w%02d", i))
+			if l, _ := r.ledger(w); l.Count != 5 {
+				r.t.Errorf("%d on %s, want 5", l.Count, w)
+			}
+		}
+		info, err := d.Info(r.t.Context())
+		r.ok(err)
+		if info.Conflicts > 0 {
+			r.t.Errorf("%d conflicts", info.Conflicts)
+		}
+		stop()
+	})
+}
