@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -103,17 +102,13 @@ func (d *Daemon) prepare(r berth.Request) (*submission, error) {
 	if r.Group != nil {
 		return nil, fmt.Errorf("group: %w: requests are placed one by one", ErrUnsupported)
 	}
-	digest, err := r.Digest()
+	digest, size, err := r.Fingerprint()
 	if err != nil {
 		return nil, err
 	}
-	encoded, err := json.Marshal(r)
-	if err != nil {
-		return nil, fmt.Errorf("encode request %s: %w", r.ID, err)
-	}
 	return &submission{
 		record: berth.Submission{Digest: digest, SubmittedAt: d.opts.Now().UTC(), Spec: r},
-		size:   int64(len(encoded)) + 512,
+		size:   size + 512,
 	}, nil
 }
 

@@ -148,7 +148,7 @@ func (s *Store) encodeChanges(w berth.WorkerID, changes []change, also func(*txn
 	if changes[0].read {
 		kind = forStart
 	}
-	t := &txn{id: s.newTxnID(kind)}
+	t := s.newTxn(s.newTxnID(kind))
 	also(t)
 	left := 0
 	for i := range changes {

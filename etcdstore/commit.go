@@ -43,7 +43,7 @@ func (s *Store) checkSize(t *txn) error {
 }
 
 func (s *Store) encodePlan(p *berth.Plan) (*txn, error) {
-	t := &txn{id: p.ID}
+	t := s.newTxn(p.ID)
 	steps := []func(*Store, *berth.Plan) error{
 		t.submits, t.ledgers, t.places, t.ends, t.stops, t.cancels, t.intents, t.removes, t.guards,
 	}

@@ -34,7 +34,7 @@ func (s *Store) SetIntent(ctx context.Context, w berth.WorkerID, edit func(*bert
 }
 
 func (s *Store) encodeIntent(was, ledger berth.Fact, edit func(*berth.Intent) *berth.Intent) (*txn, error) {
-	t := &txn{id: s.newTxnID(forIntent)}
+	t := s.newTxn(s.newTxnID(forIntent))
 	old, _ := was.Record.(*berth.Intent)
 	t.compare(was.Key, modIs, modOf(was))
 	t.compare(ledger.Key, modIs, modOf(ledger))
@@ -122,7 +122,7 @@ type PurgeItem struct {
 // transaction, and says how many. Those that changed stay.
 func (s *Store) PurgeArchive(ctx context.Context, items []PurgeItem) (int, error) {
 	for len(items) > 0 {
-		t := &txn{id: s.newTxnID(forPurge)}
+		t := s.newTxn(s.newTxnID(forPurge))
 		for _, it := range items {
 			k := berth.Key{Kind: berth.KindArchive, ID: string(it.ID)}
 			t.compare(k, modIs, it.Mod)

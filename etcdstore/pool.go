@@ -13,7 +13,7 @@ import (
 // others get a *ConflictError with what it wrote.
 func (s *Store) SetBrake(ctx context.Context, p berth.PoolID, was berth.Revision, next *berth.Brake) (berth.Fact, error) {
 	k := berth.Key{Kind: berth.KindBrake, ID: string(p)}
-	t := &txn{id: s.NewTxnID()}
+	t := s.newTxn(s.NewTxnID())
 	t.compare(k, modIs, was)
 	if next == nil {
 		t.delete(k)
@@ -41,7 +41,7 @@ func (s *Store) SetPool(ctx context.Context, p berth.PoolID, edit func(berth.Poo
 		if was == nil {
 			was = &berth.Pool{Strategy: berth.StrategySpread}
 		}
-		t := &txn{id: s.NewTxnID()}
+		t := s.newTxn(s.NewTxnID())
 		t.compare(k, modIs, modOf(find(facts, k)))
 		rec := edit(*was)
 		rec.Header = t.header()

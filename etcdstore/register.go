@@ -20,7 +20,7 @@ func (s *Store) RegisterWorker(ctx context.Context, w berth.WorkerID, rec berth.
 	if err != nil {
 		return 0, fmt.Errorf("register worker %s: %w", w, err)
 	}
-	t := &txn{id: s.newTxnID(forPresence)}
+	t := s.newTxn(s.newTxnID(forPresence))
 	rec.Header = t.header()
 	k := berth.Key{Kind: berth.KindWorker, ID: string(w)}
 	intent := berth.Key{Kind: berth.KindIntent, ID: string(w)}
@@ -73,15 +73,14 @@ func (t *txn) schemaAgain() { t.forget(berth.Key{Kind: berth.KindSchema}) }
 
 // forget takes the compares of a key back, so that the next sending may have others.
 func (t *txn) forget(k berth.Key) {
-	kept := t.cmps[:0]
-	for _, c := range t.cmps {
-		if c.key == k {
-			delete(t.compared, c)
-			continue
+	was := t.cmps
+	t.cmps = make([]condition, 0, len(was))
+	clear(t.byName)
+	for _, c := range was {
+		if c.key != k {
+			t.compare(c.key, c.kind, c.rev)
 		}
-		kept = append(kept, c)
 	}
-	t.cmps = kept
 }
 
 // PutConditions replaces what changes while a worker lives.
@@ -113,7 +112,7 @@ func (s *Store) RegisterDaemon(ctx context.Context, d berth.DaemonID, lease stri
 
 // upsert writes a key that nobody compares; only the schema can be in its way.
 func (s *Store) upsert(ctx context.Context, k berth.Key, put func(*txn, berth.Key) error) (berth.Fact, error) {
-	t := &txn{id: s.newTxnID(forPresence)}
+	t := s.newTxn(s.newTxnID(forPresence))
 	if err := put(t, k); err != nil {
 		return berth.Fact{}, err
 	}

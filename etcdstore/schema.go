@@ -94,7 +94,8 @@ func (s *Store) createSchema(ctx context.Context) error {
 
 // putSchema replaces the schema that was put at was; more adds compares.
 func (s *Store) putSchema(ctx context.Context, was berth.Revision, rec berth.Schema, more func(*txn)) (berth.Fact, error) {
-	t := &txn{id: s.newTxnID(forSchema), bare: true}
+	t := s.newTxn(s.newTxnID(forSchema))
+	t.bare = true
 	t.compare(schemaKey, modIs, was)
 	if more != nil {
 		more(t)

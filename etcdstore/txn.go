@@ -16,12 +16,17 @@ import (
 // txn is one transaction being gathered: what it compares, and what it writes.
 // Sent twice, it is byte for byte the same.
 type txn struct {
-	id       berth.TxnID
-	bare     bool // does not compare the schema
-	cmps     []condition
-	compared map[condition]struct{}
-	puts     []write
-	reads    []berth.Key // read in Then, by the fence
+	id     berth.TxnID
+	keys   keys
+	bare   bool // does not compare the schema
+	cmps   []condition
+	byName map[string]int // the last of cmps on a name, counted from 1
+	puts   []write
+	reads  []berth.Key // read in Then, by the fence
+}
+
+func (s *Store) newTxn(id berth.TxnID) *txn {
+	return &txn{id: id, keys: s.keys, byName: make(map[string]int)}
 }
 
 type conditionKind int
@@ -35,13 +40,16 @@ const (
 
 type condition struct {
 	key  berth.Key
+	name string // as etcd has it
 	kind conditionKind
 	rev  berth.Revision
+	last int // of the transaction's conditions, the one before it on this name, counted from 1
 }
 
 // write puts a record, or deletes a key where record is nil.
 type write struct {
 	key    berth.Key
+	name   string // as etcd has it
 	record any
 	value  string
 	lease  clientv3.LeaseID
@@ -53,15 +61,18 @@ func (t *txn) header() berth.Header {
 }
 
 func (t *txn) compare(k berth.Key, kind conditionKind, rev berth.Revision) {
-	c := condition{k, kind, rev}
-	if t.compared == nil {
-		t.compared = make(map[condition]struct{})
+	name := t.keys.format(k)
+	if kind == folderIs {
+		name = t.keys.folder(k.Kind, "")
 	}
-	if _, ok := t.compared[c]; ok {
-		return
+	last := t.byName[name]
+	for i := last; i > 0; i = t.cmps[i-1].last {
+		if c := &t.cmps[i-1]; c.kind == kind && c.rev == rev {
+			return
+		}
 	}
-	t.compared[c] = struct{}{}
-	t.cmps = append(t.cmps, c)
+	t.cmps = append(t.cmps, condition{k, name, kind, rev, last})
+	t.byName[name] = len(t.cmps)
 }
 
 // put writes a record. Where was is 0, a compare says that the key is absent.
@@ -74,24 +85,24 @@ func (t *txn) putLeased(s *Store, k berth.Key, record any, was berth.Revision, l
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.keys.format(k), err)
 	}
-	t.puts = append(t.puts, write{key: k, record: record, value: value, lease: lease, fresh: was == 0})
+	t.puts = append(t.puts, write{key: k, name: s.keys.format(k), record: record, value: value, lease: lease, fresh: was == 0})
 	return nil
 }
 
-func (t *txn) delete(k berth.Key) { t.puts = append(t.puts, write{key: k}) }
+func (t *txn) delete(k berth.Key) {
+	t.puts = append(t.puts, write{key: k, name: t.keys.format(k)})
+}
 
-func (s *Store) encodeCompare(c condition) clientv3.Cmp {
-	if c.kind == folderIs {
-		return clientv3.Compare(clientv3.ModRevision(s.keys.folder(c.key.Kind, "")), "<", int64(c.rev)+1).WithPrefix()
-	}
-	key := s.keys.format(c.key)
+func (c *condition) encode() clientv3.Cmp {
 	switch c.kind {
+	case folderIs:
+		return clientv3.Compare(clientv3.ModRevision(c.name), "<", int64(c.rev)+1).WithPrefix()
 	case createIs:
-		return clientv3.Compare(clientv3.CreateRevision(key), "=", int64(c.rev))
+		return clientv3.Compare(clientv3.CreateRevision(c.name), "=", int64(c.rev))
 	case createIsNot:
-		return clientv3.Compare(clientv3.CreateRevision(key), "!=", int64(c.rev))
+		return clientv3.Compare(clientv3.CreateRevision(c.name), "!=", int64(c.rev))
 	}
-	return clientv3.Compare(clientv3.ModRevision(key), "=", int64(c.rev))
+	return clientv3.Compare(clientv3.ModRevision(c.name), "=", int64(c.rev))
 }
 
 // request encodes the transaction: If the compares, Then the writes and reads,
@@ -100,24 +111,26 @@ func (s *Store) request(t *txn) (cmps []clientv3.Cmp, then, els []clientv3.Op, c
 	if !t.bare {
 		t.compare(berth.Key{Kind: berth.KindSchema}, modIs, s.schemaRevision())
 	}
-	seen := make(map[berth.Key]struct{}, len(t.cmps))
-	for _, c := range t.cmps {
-		cmps = append(cmps, s.encodeCompare(c))
-		if _, ok := seen[c.key]; !ok && c.kind != folderIs {
-			seen[c.key] = struct{}{}
+	cmps = make([]clientv3.Cmp, 0, len(t.cmps))
+	els = make([]clientv3.Op, 0, len(t.byName))
+	compared = make([]berth.Key, 0, len(t.byName))
+	for i := range t.cmps {
+		c := &t.cmps[i]
+		cmps = append(cmps, c.encode())
+		if c.last == 0 && c.kind != folderIs {
 			compared = append(compared, c.key)
-			els = append(els, clientv3.OpGet(s.keys.format(c.key)))
+			els = append(els, clientv3.OpGet(c.name))
 		}
 	}
-	for _, w := range t.puts {
-		key := s.keys.format(w.key)
-		switch {
+	then = make([]clientv3.Op, 0, len(t.puts)+len(t.reads))
+	for i := range t.puts {
+		switch w := &t.puts[i]; {
 		case w.record == nil:
-			then = append(then, clientv3.OpDelete(key))
+			then = append(then, clientv3.OpDelete(w.name))
 		case w.lease != 0:
-			then = append(then, clientv3.OpPut(key, w.value, clientv3.WithLease(w.lease)))
+			then = append(then, clientv3.OpPut(w.name, w.value, clientv3.WithLease(w.lease)))
 		default:
-			then = append(then, clientv3.OpPut(key, w.value))
+			then = append(then, clientv3.OpPut(w.name, w.value))
 		}
 	}
 	for _, k := range t.reads {
@@ -139,6 +152,7 @@ type Result struct {
 // answer of a later copy shows that an earlier one did.
 func (s *Store) commit(ctx context.Context, t *txn) (Result, error) {
 	cmps, then, els, compared := s.request(t)
+	s.own.remember(t)
 	start := time.Now()
 	resp, sends, err := s.settle(ctx, cmps, then, els)
 	if err != nil {
@@ -221,14 +235,15 @@ func (s *Store) readFacts(ks []berth.Key, responses []*pb.ResponseOp, rev berth.
 }
 
 func decodeFact(k berth.Key, kv *mvccpb.KeyValue) berth.Fact {
-	f := berth.Fact{Key: k, Create: berth.Revision(kv.CreateRevision), Mod: berth.Revision(kv.ModRevision), Size: int64(len(kv.Value))}
 	r, err := Decode(k.Kind, kv.Value)
 	if err != nil {
-		f.Record = &Undecodable{err}
-		return f
+		return factOf(k, kv, &Undecodable{err})
 	}
-	f.Record = r
-	return f
+	return factOf(k, kv, r)
+}
+
+func factOf(k berth.Key, kv *mvccpb.KeyValue, record any) berth.Fact {
+	return berth.Fact{Key: k, Record: record, Create: berth.Revision(kv.CreateRevision), Mod: berth.Revision(kv.ModRevision), Size: int64(len(kv.Value))}
 }
 
 // wrote says whether a record that the transaction puts carries its id.
