@@ -82,6 +82,7 @@ type Daemon struct {
 	MaxSchema int64     `json:"max_schema"` // newest layout it supports
 	StartedAt time.Time `json:"started_at"`
 	TxnBase   string    `json:"txn_base,omitempty"` // its transactions' ids are this, "-" and a number
+	Since     Revision  `json:"since,omitempty"`    // of its first registration, in all later ones
 }
 
 // Schema is the layout version of the keyspace, under schema.

@@ -21,6 +21,8 @@ var (
 	// ErrStopping: the daemon is stopping, and has done nothing about the request;
 	// another may be asked at once.
 	ErrStopping = errors.New("this daemon is stopping and took nothing; ask again, or another daemon")
+	// ErrNameTaken: another daemon that lives had this one's name before it.
+	ErrNameTaken = errors.New("another daemon has this name, and lives: give this one another")
 	// ErrNotReady: the daemon has not loaded its view, or is stopping.
 	ErrNotReady = errors.New("the daemon is not ready")
 )

@@ -9,7 +9,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/berthd/berth"
-	"github.com/berthd/berth/etcdstore"
 )
 
 // peer is another daemon as this one sees it: what it owes, and when it last
@@ -72,7 +71,7 @@ func (l *loop) markDaemon(f berth.Fact) {
 	switch {
 	case id == l.d.opts.ID:
 		ps.self = f.Record != nil
-		l.tellOwn(ownKey{etcdstore.TxnOf(f.Record), f.Mod})
+		l.tellOwn(ownKeyOf(f))
 		l.reshare()
 		return
 	case f.Record == nil && p == nil:

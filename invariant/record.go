@@ -202,6 +202,7 @@ type daemon struct {
 	MaxSchema int64     `json:"max_schema"`
 	StartedAt time.Time `json:"started_at"`
 	TxnBase   string    `json:"txn_base,omitempty"`
+	Since     int64     `json:"since,omitempty"`
 }
 
 type pool struct {

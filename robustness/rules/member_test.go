@@ -133,6 +133,48 @@ func TestMember_LateRegistration(t *testing.T) {
 	})
 }
 
+// Of two daemons of one name the second ends, and says why; the first goes on as if
+// nothing had been. They overwrote each other for ever.
+func TestMember_TwoOfOneName(t *testing.T) {
+	bubble(t, func(r *rig) {
+		_, stop := r.daemon()
+		wait(r, 1)
+		second, err := daemon.New(r.side().Store, daemon.Options{ID: "d"})
+		r.ok(err)
+		began := time.Now()
+		if err := second.Run(r.t.Context()); !errors.Is(err, daemon.ErrNameTaken) {
+			r.t.Errorf("the second ended with %v, want that the name is taken", err)
+		}
+		if took := time.Since(began); took > 20*time.Second {
+			r.t.Errorf("it ended after %s", took)
+		}
+		for range 30 {
+			wait(r, 1)
+			r.wantMember("after the second has ended")
+		}
+		stop()
+	})
+}
+
+// A life that ended without a word is followed by the next, whose name is free.
+func TestMember_NextLife(t *testing.T) {
+	bubble(t, func(r *rig) {
+		ctx, kill := context.WithCancel(r.t.Context())
+		former := r.side()
+		lease, err := former.KeepLease(ctx, 10*time.Second)
+		r.ok(err)
+		_, err = former.RegisterDaemon(ctx, "d", lease.ID, berth.Daemon{Program: "former", MaxSchema: 1, StartedAt: time.Now().UTC()})
+		r.ok(err)
+		kill()
+		_, stop := r.daemon()
+		for range 30 {
+			wait(r, 1)
+			r.wantMember("in its second life")
+		}
+		stop()
+	})
+}
+
 func TestMember_KeyDeleted(t *testing.T) {
 	bubble(t, func(r *rig) {
 		_, stop := r.daemon()
