@@ -15,10 +15,14 @@ import (
 // archived is what the view keeps of an archive record: the record itself may
 // be as large as its request.
 type archived struct {
+	id          berth.RequestID
+	mod         berth.Revision
+	size        int64
 	digest      string
 	submittedAt time.Time
 	endedAt     time.Time
 	replacedBy  berth.RequestID
+	marked      bool // told of by the load in progress
 }
 
 // Of the archive: how many records one purge deletes, and how many of the last
@@ -101,7 +105,7 @@ func (l *loop) purge() {
 		heap.Pop(&x.oldest)
 		x.bytes -= o.size
 		x.count--
-		if f := l.view.facts[archiveKey(o.id)]; f.Record != nil && f.Mod == o.mod {
+		if a := l.view.archived(o.id); a != nil && a.mod == o.mod {
 			batch = append(batch, o)
 		}
 	}

@@ -86,7 +86,7 @@ func (s *aside) pop() (berth.Key, bool) {
 
 // held says whether a key is set aside now.
 func (l *loop) held(k berth.Key, now time.Time) bool {
-	if !l.aside.holds(k, l.view.facts[k].Mod, now) {
+	if !l.aside.holds(k, l.view.mod(k), now) {
 		return false
 	}
 	if e := l.aside.of[k]; now.Before(e.until) {
@@ -120,7 +120,7 @@ func (l *loop) setAside(b *builder, err error) {
 	own := make(map[berth.Key]struct{}, len(b.own))
 	for _, k := range b.own {
 		own[k] = struct{}{}
-		e := l.aside.put(k, l.view.facts[k].Mod, l.now())
+		e := l.aside.put(k, l.view.mod(k), l.now())
 		l.timers.set(k, e.until)
 		l.log.Error("the store refuses what is to be done about this, whenever it is sent: set aside; run berth fsck",
 			zap.String("kind", string(k.Kind)), zap.String("owner", k.Owner), zap.String("id", k.ID),

@@ -84,9 +84,9 @@ func (l *loop) markBrake(f berth.Fact) {
 // poolOf is the pool of a lost worker: its registration is gone, but what it holds
 // was placed there for the pool.
 func (l *loop) poolOf(w berth.WorkerID) berth.PoolID {
-	for id := range l.view.allocs[w] {
-		if sub, _ := l.view.submission(id); sub != nil {
-			return sub.Spec.Pool
+	for _, x := range l.view.on[w] {
+		if p, ok := l.view.poolOf(x); ok {
+			return p
 		}
 	}
 	return ""
@@ -130,8 +130,8 @@ func (l *loop) brakeCaseOf(p berth.PoolID, now time.Time) brakeCase {
 }
 
 func (l *loop) mayRunOn(w berth.WorkerID, epoch berth.Epoch) (n int64) {
-	for id := range l.view.allocs[w] {
-		if a, _ := l.view.allocation(w, id); a != nil && a.Epoch == epoch && a.State.MayRun() {
+	for _, x := range l.view.on[w] {
+		if state, of := l.view.runState(w, x); of == epoch && state.MayRun() {
 			n++
 		}
 	}

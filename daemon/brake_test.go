@@ -77,7 +77,7 @@ func (b *braked) moves(after time.Duration) int {
 		b.look(k, plan)
 	}
 	for _, e := range plan.plan.Ends {
-		delete(b.view.allocs, e.Worker) // it is gone
+		delete(b.view.on, e.Worker) // it is gone
 	}
 	return len(plan.plan.Ends)
 }

@@ -196,7 +196,7 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 		end.Archive = e.archive(v)
 	}
 	b.plan.Ends = append(b.plan.Ends, end)
-	b.add(opsEnd, b.l.view.facts[requestKey(e.id)].Size+bytesEnd, k)
+	b.add(opsEnd, b.l.view.requestSize(e.id)+bytesEnd, k)
 	if e.cause == causeStartTimeout {
 		b.l.startFailed(e.worker, e.id)
 	}
@@ -253,12 +253,12 @@ func (b *builder) cancel(id berth.RequestID, sub *berth.Submission, prog *berth.
 		a.Attempt = prog.Attempt - 1 // of the last one that there was
 	}
 	b.plan.Cancels = append(b.plan.Cancels, berth.CancelPending{Request: id, RequestWas: b.requestWas(id), StateWas: progMod, Archive: a})
-	b.add(opsCancel, b.l.view.facts[requestKey(id)].Size+bytesEnd, requestKey(id))
+	b.add(opsCancel, b.l.view.requestSize(id)+bytesEnd, requestKey(id))
 }
 
 // requestWas is the revision of a request as the plan knows it.
 func (b *builder) requestWas(id berth.RequestID) berth.Revision {
-	return b.l.view.facts[requestKey(id)].Mod
+	return b.l.view.mod(requestKey(id))
 }
 
 // submit puts a request, placed by the same plan or not.

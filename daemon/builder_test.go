@@ -13,12 +13,12 @@ import (
 )
 
 // loopWith is a loop that nothing runs, with facts in its view.
-func loopWith(t *testing.T, facts ...berth.Fact) *loop {
+func loopWith(t testing.TB, facts ...berth.Fact) *loop {
 	t.Helper()
 	return loopLogging(t, zap.NewNop(), facts...)
 }
 
-func loopLogging(t *testing.T, log *zap.Logger, facts ...berth.Fact) *loop {
+func loopLogging(t testing.TB, log *zap.Logger, facts ...berth.Fact) *loop {
 	t.Helper()
 	store, err := etcdstore.New(new(clientv3.Client), etcdstore.Options{MaxTxnOps: 8192})
 	if err != nil {

@@ -42,7 +42,7 @@ func (l *loop) waitsSince(id berth.RequestID, sub *berth.Submission, now time.Ti
 		seen = now
 		l.waits[id] = now
 	}
-	return l.since(sub.SubmittedAt, seen, l.view.facts[requestKey(id)].Mod)
+	return l.since(sub.SubmittedAt, seen, l.view.mod(requestKey(id)))
 }
 
 // backoffEnds is when a request may be placed again: no later than the longest

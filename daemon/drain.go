@@ -113,7 +113,8 @@ func (l *loop) lookDrain(w berth.WorkerID, b *builder) {
 }
 
 func (l *loop) emptyingOf(w berth.WorkerID) (c emptying) {
-	for id := range l.view.allocs[w] {
+	for _, x := range l.view.on[w] {
+		id := x.id
 		a, mod := l.view.allocation(w, id)
 		sub, _ := l.view.submission(id)
 		switch {

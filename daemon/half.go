@@ -39,7 +39,7 @@ func (l *loop) broken(id berth.RequestID) bool {
 		return l.unreadable(id)
 	}
 	of := []berth.Key{stateKey(id)}
-	for w := range l.view.placed[id] {
+	for w := range l.view.holders(id) {
 		of = append(of, allocationKey(w, id))
 	}
 	return l.unreadable(id) || l.view.newest(of...) <= l.view.revision
@@ -48,7 +48,7 @@ func (l *loop) broken(id berth.RequestID) bool {
 // newest is the revision of the newest fact among keys.
 func (v *view) newest(keys ...berth.Key) (rev berth.Revision) {
 	for _, k := range keys {
-		rev = max(rev, v.facts[k].Mod)
+		rev = max(rev, v.mod(k))
 	}
 	return rev
 }

@@ -67,7 +67,7 @@ func TestEnd_LedgerNewer(t *testing.T) {
 func TestEnd_LedgerOlder(t *testing.T) {
 	l, facts, logs := exitedLoop(t)
 	key := allocationKey("w", "r")
-	l.view.facts[ledgerKey("w")] = berth.Fact{Key: ledgerKey("w"), Record: &berth.Ledger{Epoch: 1}, Create: 2, Mod: 2}
+	l.view.whole[berth.KindLedger][ledgerKey("w")] = berth.Fact{Key: ledgerKey("w"), Record: &berth.Ledger{Epoch: 1}, Create: 2, Mod: 2}
 	exited := facts[4]
 	exited.Mod = 22
 	l.takeFact(exited)

@@ -65,7 +65,7 @@ func (d *Daemon) SetIntent(ctx context.Context, id berth.WorkerID, wish Wish) (W
 // and holds nothing, may still be removed.
 func (l *loop) knowsWorker(id berth.WorkerID) bool {
 	for _, k := range []berth.Key{workerKey(id), ledgerKey(id), intentKey(id)} {
-		if l.view.facts[k].Record != nil {
+		if l.view.has(k) {
 			return true
 		}
 	}

@@ -140,8 +140,8 @@ func (l *loop) wake(w berth.WorkerID, pool berth.PoolID) {
 // starting counts what a worker has been given and has not got to run yet.
 func (l *loop) starting(w berth.WorkerID) int {
 	n := 0
-	for id := range l.view.allocs[w] {
-		if a, _ := l.view.allocation(w, id); a != nil && (a.State == berth.StatePlaced || a.State == berth.StateStarting) {
+	for _, x := range l.view.on[w] {
+		if state, _ := l.view.runState(w, x); state == berth.StatePlaced || state == berth.StateStarting {
 			n++
 		}
 	}
@@ -256,7 +256,7 @@ func (l *loop) unreadable(id berth.RequestID) bool {
 	if l.view.unreadable(requestKey(id), stateKey(id), archiveKey(id)) {
 		return true
 	}
-	for w := range l.view.placed[id] {
+	for w := range l.view.holders(id) {
 		if l.view.unreadable(allocationKey(w, id)) {
 			return true
 		}
@@ -266,7 +266,7 @@ func (l *loop) unreadable(id berth.RequestID) bool {
 
 func (l *loop) orphaned(id berth.RequestID) bool {
 	p, _ := l.view.progress(id)
-	return len(l.view.placed[id]) > 0 && (p == nil || p.State == berth.StatePending)
+	return l.view.allocated(id) && (p == nil || p.State == berth.StatePending)
 }
 
 // closing ends a pending request that was cancelled or has waited too long.
@@ -370,18 +370,5 @@ func (l *loop) maySuspend(w berth.WorkerID) bool {
 			others++
 		}
 	}
-	return others < max(1, l.poolSize(rec.Pool)/2)
-}
-
-func (l *loop) poolSize(p berth.PoolID) int {
-	n := 0
-	for k, f := range l.view.facts {
-		if k.Kind != berth.KindWorker {
-			continue
-		}
-		if r, ok := f.Record.(*berth.Worker); ok && r.Pool == p {
-			n++
-		}
-	}
-	return n
+	return others < max(1, l.brakes.alive[rec.Pool]/2)
 }

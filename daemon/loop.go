@@ -25,8 +25,9 @@ type loop struct {
 	queue   *queue
 	timers  *timers
 	due     dueKeys
-	halves  map[berth.Key]berth.Revision // to look at again when the watch has passed it
-	seen    map[berth.Key]sighting
+	halves  map[berth.Key]berth.Revision  // to look at again when the watch has passed it
+	seen    map[berth.Key]sighting        // of states, and of what is not packed
+	began   time.Time                     // what a life's seenAt counts from
 	waits   map[berth.RequestID]time.Time // with a pending limit: first seen
 	lost    map[berth.WorkerID]*lostEpoch
 	brakes  brakes
@@ -149,6 +150,9 @@ func (l *loop) arm(t *time.Timer) {
 		next = l.notBefore
 	}
 	wait := time.Hour
+	if l.due.sweeping() && l.notBefore.IsZero() {
+		next = l.now()
+	}
 	if !next.IsZero() {
 		wait = max(0, next.Sub(l.now()))
 	}
@@ -196,8 +200,11 @@ func (l *loop) launch(ctx context.Context) bool {
 	if l.aside.turn = !l.aside.turn; l.aside.turn {
 		l.tryAside(b)
 	}
-	for more := true; more && b.plan.Empty(); {
+	for more := true; more && b.plan.Empty() && !l.due.sweeping(); {
 		more = l.gather(b) || b.plan.Empty() && l.tryAside(b)
+	}
+	if b.plan.Empty() && l.due.sweeping() { // a part, so that calls are heard meanwhile
+		l.gather(b)
 	}
 	if b.plan.Empty() {
 		return false

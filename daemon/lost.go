@@ -66,9 +66,9 @@ func (l *loop) lookLost(w berth.WorkerID, ledger *berth.Ledger, now time.Time) {
 // loaded: a brake in the store would else seem to be about nobody.
 func (l *loop) findLost() {
 	var lost []berth.WorkerID
-	for k := range l.view.facts {
+	for k := range l.view.whole[berth.KindLedger] {
 		w := berth.WorkerID(k.ID)
-		if k.Kind != berth.KindLedger || l.view.unreadable(workerKey(w), k) {
+		if l.view.unreadable(workerKey(w), k) {
 			continue
 		}
 		if rec, _ := l.view.worker(w); rec == nil {

@@ -82,16 +82,12 @@ func (l *loop) poolStatuses(workers []WorkerStatus) []PoolStatus {
 	for i := range workers {
 		of(workers[i].Pool).Workers[workers[i].State]++
 	}
-	for k, f := range l.view.facts {
-		sub, ok := f.Record.(*berth.Submission)
-		if !ok {
-			continue
+	for p, byState := range l.view.counts {
+		for code, n := range byState {
+			if n > 0 {
+				of(p).Requests[states[code]] = n
+			}
 		}
-		state := berth.StatePending
-		if _, a, _ := l.view.allocationOf(berth.RequestID(k.ID)); a != nil {
-			state = a.State
-		}
-		of(sub.Spec.Pool).Requests[state]++
 	}
 	out := make([]PoolStatus, 0, len(pools))
 	for _, s := range pools {

@@ -42,7 +42,7 @@ func newStage(t *testing.T, cpu int64) *stage {
 // tell gives a record at a new revision.
 func (s *stage) tell(k berth.Key, record any) {
 	s.rev++
-	f := berth.Fact{Key: k, Record: record, Mod: s.rev, Create: s.view.facts[k].Create}
+	f := berth.Fact{Key: k, Record: record, Mod: s.rev, Create: s.view.fact(k).Create}
 	if f.Create == 0 {
 		f.Create = s.rev
 	}

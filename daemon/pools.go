@@ -21,7 +21,7 @@ func (l *loop) poolSettings() map[berth.PoolID]berth.Pool {
 			out[p] = berth.Pool{Strategy: berth.StrategySpread}
 		}
 	}
-	for k, f := range l.view.facts {
+	for k, f := range l.view.whole[berth.KindPool] {
 		if r, ok := f.Record.(*berth.Pool); ok {
 			out[berth.PoolID(k.ID)] = *r
 		}

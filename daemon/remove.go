@@ -13,7 +13,7 @@ func (l *loop) lookRemoved(w berth.WorkerID, ledger *berth.Ledger, was berth.Rev
 	switch {
 	case in == nil || !in.Remove || l.view.unreadable(intentKey(w)):
 		return
-	case ledger != nil && !ledger.Empty(), len(l.view.allocs[w]) > 0:
+	case ledger != nil && !ledger.Empty(), len(l.view.on[w]) > 0:
 		return
 	case b.ledgerWrite(w) != nil:
 		l.timers.set(workerKey(w), b.now) // emptied by this plan: with the next one

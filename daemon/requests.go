@@ -40,7 +40,7 @@ func (l *loop) status(id berth.RequestID) (Status, bool) {
 }
 
 func (l *loop) endedStatus(id berth.RequestID) (Status, bool) {
-	a, _ := record[archived](l.view, archiveKey(id))
+	a := l.view.archived(id)
 	if a == nil {
 		return Status{}, false
 	}
@@ -51,12 +51,14 @@ func (l *loop) endedStatus(id berth.RequestID) (Status, bool) {
 }
 
 // changed is the revision of the last change of a request's records.
-func (l *loop) changed(id berth.RequestID) berth.Revision {
-	_, _, last := l.view.allocationOf(id)
-	for _, k := range []berth.Key{requestKey(id), stateKey(id), archiveKey(id)} {
-		if f := l.view.facts[k]; f.Record != nil {
-			last = max(last, f.Mod)
-		}
+func (l *loop) changed(id berth.RequestID) (last berth.Revision) {
+	keys := []berth.Key{requestKey(id), stateKey(id), archiveKey(id)}
+	for w := range l.view.holders(id) {
+		keys = append(keys, allocationKey(w, id))
+	}
+	for _, k := range keys {
+		mod, _ := l.view.stored(k)
+		last = max(last, mod)
 	}
 	return last
 }
@@ -110,17 +112,14 @@ func (d *Daemon) List(ctx context.Context, f Filter) ([]Status, error) {
 	if f.Limit < 1 || f.Limit > MaxPage {
 		return nil, &berth.FieldError{Field: "limit", Value: fmt.Sprint(f.Limit), Problem: "is out of range", Bound: fmt.Sprintf("1 to %d", MaxPage)}
 	}
-	var ids []berth.RequestID
-	if err := d.call(ctx, func(l *loop) { ids = l.ids(f) }); err != nil {
-		return nil, err
-	}
-	slices.Sort(ids)
 	var page []Status
-	for chunk := range slices.Chunk(ids, 256) {
+	for {
+		var ids []berth.RequestID
 		var some []Status
-		if err := d.call(ctx, func(l *loop) { some = l.statuses(chunk) }); err != nil {
-			return nil, err
+		if err := d.call(ctx, func(l *loop) { ids = l.ids(f, listedAtOnce); some = l.statuses(ids) }); err != nil || len(ids) == 0 {
+			return page, err
 		}
+		f.After = ids[len(ids)-1]
 		for _, s := range some {
 			if s.Spec.ID == "" {
 				whole, err := d.Get(ctx, s.ID)
@@ -137,32 +136,29 @@ func (d *Daemon) List(ctx context.Context, f Filter) ([]Status, error) {
 			}
 		}
 	}
-	return page, nil
 }
 
-// ids are the candidates of a filter, not yet in order.
-func (l *loop) ids(f Filter) []berth.RequestID {
-	var ids []berth.RequestID
-	add := func(id berth.RequestID) {
-		if id > f.After {
-			ids = append(ids, id)
+// listedAtOnce is how many requests one call of the loop looks at for a list: others
+// wait behind it.
+const listedAtOnce = 256
+
+// ids are the next n candidates of a filter, in order.
+func (l *loop) ids(f Filter, n int) (ids []berth.RequestID) {
+	switch {
+	case len(f.IDs) > 0:
+		ids = slices.Compact(slices.Sorted(slices.Values(f.IDs)))
+	case f.Worker != "" && !f.Ended:
+		for _, x := range l.view.on[f.Worker] {
+			ids = append(ids, x.id)
 		}
+	default:
+		return l.view.ids(f.After, f.Ended, n)
 	}
-	if len(f.IDs) > 0 {
-		for _, id := range slices.Compact(slices.Sorted(slices.Values(f.IDs))) {
-			add(id)
-		}
-		return ids
+	first, _ := slices.BinarySearch(ids, f.After)
+	if f.After != "" && first < len(ids) && ids[first] == f.After {
+		first++
 	}
-	for k, fact := range l.view.facts {
-		if fact.Record == nil {
-			continue
-		}
-		if k.Kind == berth.KindRequest || (k.Kind == berth.KindArchive && f.Ended) {
-			add(berth.RequestID(k.ID))
-		}
-	}
-	return ids
+	return ids[first:min(first+n, len(ids))]
 }
 
 func (l *loop) statuses(ids []berth.RequestID) []Status {

@@ -56,8 +56,8 @@ func TestRenew(t *testing.T) {
 	l := loopWith(t, running("r")...)
 	l.orderCancel("r", "", make(chan struct{}))
 	next := l.renew()
-	if len(next.view.facts) != 0 || next.loaded || next.cancels["r"] == nil {
-		t.Errorf("it begins with %d facts, loaded %t, %d cancels", len(next.view.facts), next.loaded, len(next.cancels))
+	if len(next.view.whole)+len(next.view.lives) != 0 || next.loaded || next.cancels["r"] == nil {
+		t.Errorf("it begins with %d facts, loaded %t, %d cancels", len(next.view.whole)+len(next.view.lives), next.loaded, len(next.cancels))
 	}
 	ran := false
 	if err := l.post(t.Context(), func() { ran = true }); err != nil {

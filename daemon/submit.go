@@ -194,7 +194,7 @@ func (l *loop) known(s *submission) bool {
 	digest := ""
 	if sub, _ := l.view.submission(id); sub != nil {
 		digest = sub.Digest
-	} else if a, _ := record[archived](l.view, archiveKey(id)); a != nil {
+	} else if a := l.view.archived(id); a != nil {
 		digest = a.digest
 	} else {
 		return false

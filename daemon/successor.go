@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -103,7 +101,7 @@ func (l *loop) heirOf(o *berth.Submission, attempt int64) (berth.RequestID, heir
 	switch {
 	case l.corrupt(id):
 		return id, heirEnded
-	case s == nil && l.view.facts[archiveKey(id)].Record != nil:
+	case s == nil && l.view.has(archiveKey(id)):
 		return id, heirEnded
 	case s == nil:
 		return id, heirNone
@@ -196,7 +194,7 @@ func standing(a *berth.Allocation, successor berth.RequestID) origin {
 }
 
 func (l *loop) endedOrigin(s *berth.Submission) origin {
-	a, _ := record[archived](l.view, archiveKey(s.Spec.Replaces))
+	a := l.view.archived(s.Spec.Replaces)
 	switch {
 	case a == nil || !a.submittedAt.Before(s.SubmittedAt):
 		return originUnknown
@@ -260,7 +258,7 @@ func (l *loop) succeed(k berth.Key, a *berth.Allocation, mod berth.Revision, o *
 	}
 	b.plan.Submits = append(b.plan.Submits, berth.Submission{Digest: digest, SubmittedAt: at, Spec: spec})
 	b.guard(berth.Guard{Key: k, Was: mod})
-	b.add(opsSubmit, l.view.facts[requestKey(o.Spec.ID)].Size+bytesPlace, k)
+	b.add(opsSubmit, l.view.requestSize(o.Spec.ID)+bytesPlace, k)
 }
 
 // noteKin keeps who succeeds whom, and looks again at those whom a change of a
@@ -283,14 +281,14 @@ func (l *loop) noteKin(f, old berth.Fact) {
 	if by := l.successors[id]; by != "" {
 		l.markKin(by)
 	}
-	if s, _ := l.view.submission(id); s != nil && s.Spec.Replaces != "" {
-		l.markKin(s.Spec.Replaces)
+	if of := l.view.replaces(id); of != "" {
+		l.markKin(of)
 	}
 }
 
 func (l *loop) markKin(id berth.RequestID) {
 	l.due.add(requestKey(id))
-	for _, w := range slices.Sorted(maps.Keys(l.view.placed[id])) {
+	for w := range l.view.holders(id) {
 		l.due.add(allocationKey(w, id))
 	}
 }

@@ -121,7 +121,7 @@ func (p *pair) successor(state berth.State) {
 	if state == "" {
 		return
 	}
-	epoch := berth.Epoch(p.l.view.facts[workerKey("v")].Create)
+	epoch := berth.Epoch(p.l.view.fact(workerKey("v")).Create)
 	p.put(stateKey("web.r2"), &berth.Progress{State: berth.StatePlaced, Attempt: 1, Worker: "v", Epoch: epoch})
 	p.put(allocationKey("v", "web.r2"), &berth.Allocation{State: state, Attempt: 1, Epoch: epoch, StartTimeoutMS: 10_000, Share: tenth})
 }
@@ -143,7 +143,7 @@ func TestReplace_Submits(t *testing.T) {
 			if s.ID != "web.r2" || s.Replaces != "web" || s.OnDrain != berth.OnDrainReplace || s.PendingLimitMS != 0 || s.Validate() != nil {
 				t.Errorf("%+v %v", s, s.Validate())
 			}
-			mod := p.l.view.facts[allocationKey("w", "web")].Mod
+			mod := p.l.view.mod(allocationKey("w", "web"))
 			if diff := cmp.Diff([]berth.Guard{{Key: allocationKey("w", "web"), Was: mod}}, b.plan.Guards); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}

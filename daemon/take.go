@@ -1,9 +1,6 @@
 package daemon
 
 import (
-	"maps"
-	"slices"
-
 	"go.uber.org/zap"
 
 	"github.com/berthd/berth"
@@ -16,30 +13,29 @@ func (l *loop) take(delta etcdstore.Delta) {
 		if !l.loaded {
 			l.startedBeside(delta)
 		}
-		l.reset(delta)
+		l.view.loadBegins()
 	}
 	l.takeFacts(delta.Facts)
+	if delta.More {
+		return
+	}
+	ends := l.view.loading
+	if ends {
+		for _, k := range l.view.loadEnds(delta.Revision) {
+			l.takeFact(berth.Fact{Key: k, Mod: delta.Revision})
+		}
+	}
 	l.view.passed(delta.Revision)
-	if delta.Reset && !l.peers.self {
+	if ends && !l.peers.self {
 		l.tellOwn(ownKey{mod: delta.Revision}) // the view may never have held it
 	}
 	l.complete()
-	if delta.Reset && !l.loaded {
+	if ends && !l.loaded {
 		l.loaded = true
+		l.due.rest = l.view.sweep()
 		l.findLost()
 		l.tellReady()
-		l.log.Info("view loaded", zap.Int64("revision", int64(delta.Revision)), zap.Int("keys", len(delta.Facts)))
-	}
-}
-
-// reset marks what a reload no longer holds as deleted.
-func (l *loop) reset(delta etcdstore.Delta) {
-	fresh := make(map[berth.Key]struct{}, len(delta.Facts))
-	for _, f := range delta.Facts {
-		fresh[f.Key] = struct{}{}
-	}
-	for _, k := range l.view.vanished(fresh, delta.Revision) {
-		l.takeFact(berth.Fact{Key: k, Mod: delta.Revision})
+		l.log.Info("view loaded", zap.Int64("revision", int64(delta.Revision)), zap.Int("requests", len(l.view.lives)), zap.Int("archived", len(l.view.archive)))
 	}
 }
 
@@ -81,7 +77,7 @@ func (l *loop) mark(f, old berth.Fact) {
 	}
 	switch f.Key.Kind {
 	case berth.KindRequest, berth.KindState:
-		l.due.add(requestKey(berth.RequestID(f.Key.ID)))
+		l.dueSoon(requestKey(berth.RequestID(f.Key.ID)))
 		l.touched(berth.RequestID(f.Key.ID))
 	case berth.KindAllocation:
 		l.markAllocation(f, old)
@@ -104,8 +100,16 @@ func (l *loop) mark(f, old berth.Fact) {
 	}
 }
 
+// dueSoon makes due what concerns one request. What the first load brings is looked
+// at behind it, in one sweep.
+func (l *loop) dueSoon(k berth.Key) {
+	if l.loaded || !l.view.loading {
+		l.due.add(k)
+	}
+}
+
 func (l *loop) markAllocation(f, old berth.Fact) {
-	l.due.add(f.Key)
+	l.dueSoon(f.Key)
 	id, w := berth.RequestID(f.Key.ID), berth.WorkerID(f.Key.Owner)
 	l.touched(id)
 	if e := l.lost[w]; e != nil {
@@ -143,9 +147,9 @@ func (l *loop) markWorker(f, old berth.Fact) {
 }
 
 func (l *loop) markAllocationsOf(w berth.WorkerID) {
-	for _, id := range slices.Sorted(maps.Keys(l.view.allocs[w])) {
-		l.due.add(allocationKey(w, id))
-		if by := l.successors[id]; by != "" {
+	for _, x := range l.view.on[w] {
+		l.due.add(allocationKey(w, x.id))
+		if by := l.successors[x.id]; by != "" {
 			l.markKin(by)
 		}
 	}

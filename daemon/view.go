@@ -1,9 +1,10 @@
 package daemon
 
 import (
-	"cmp"
-	"maps"
 	"slices"
+	"strings"
+
+	"k8s.io/utils/third_party/forked/golang/btree" // the one that etcd's own index is made of
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/etcdstore"
@@ -11,61 +12,84 @@ import (
 
 // view is what the store is known to hold: the latest fact of every key, from
 // the watch or from a transaction's answer, whichever is newer by ModRevision.
-// A deleted key stays as a tombstone until the watch has passed its revision,
-// so that a late event cannot bring it back.
+// A deleted key leaves a tombstone until the watch has passed its revision, so
+// that a late event cannot bring it back.
+//
+// The records of requests are kept packed (see life), those of the archive as what
+// is needed of them, all others whole, by kind.
 type view struct {
 	revision   berth.Revision // the watch has delivered everything up to here
-	facts      map[berth.Key]berth.Fact
-	tombstones []berth.Key
-	allocs     map[berth.WorkerID]map[berth.RequestID]struct{} // by worker
-	placed     map[berth.RequestID]map[berth.WorkerID]struct{} // by request; one at most, by invariant 3
+	tombstones map[berth.Key]berth.Revision
+	whole      map[berth.Kind]map[berth.Key]berth.Fact
+	loading    bool                   // see load.go
+	marked     map[berth.Key]struct{} // of whole, by the load in progress
+
+	lives  map[berth.RequestID]*life
+	order  *btree.BTree[*life] // the same, by id
+	specs  specs
+	on     map[berth.WorkerID][]*life           // with an allocation on the worker, by id
+	others map[berth.RequestID][]berth.WorkerID // with allocations that are kept whole
+	counts counts
+
+	archive map[berth.RequestID]*archived
+	ended   *btree.BTree[*archived] // the same, by id
 }
+
+// degree of the trees: at 32, a million entries are four levels deep.
+const degree = 32
 
 func newView() *view {
 	return &view{
-		facts:  make(map[berth.Key]berth.Fact),
-		allocs: make(map[berth.WorkerID]map[berth.RequestID]struct{}),
-		placed: make(map[berth.RequestID]map[berth.WorkerID]struct{}),
+		tombstones: make(map[berth.Key]berth.Revision),
+		whole:      make(map[berth.Kind]map[berth.Key]berth.Fact),
+		lives:      make(map[berth.RequestID]*life),
+		order:      btree.New(degree, func(a, b *life) bool { return a.id < b.id }),
+		specs:      newSpecs(),
+		on:         make(map[berth.WorkerID][]*life),
+		others:     make(map[berth.RequestID][]berth.WorkerID),
+		counts:     make(counts),
+		archive:    make(map[berth.RequestID]*archived),
+		ended:      btree.New(degree, func(a, b *archived) bool { return a.id < b.id }),
 	}
 }
 
 // apply takes a fact unless the view knows a newer one, and returns the former.
 func (v *view) apply(f berth.Fact) (old berth.Fact, changed bool) {
-	old, known := v.facts[f.Key]
-	if known && f.Mod <= old.Mod {
-		return old, false
+	old, changed = v.lay(f)
+	if v.loading {
+		v.mark(f.Key)
+	}
+	return old, changed
+}
+
+func (v *view) lay(f berth.Fact) (old berth.Fact, changed bool) {
+	mod, known := v.stored(f.Key)
+	if known && f.Mod <= mod || f.Mod <= v.tombstones[f.Key] {
+		return berth.Fact{}, false
 	}
 	// What the watch has passed and the view does not know was deleted since: an
 	// answer that comes late would bring it back for ever.
 	if !known && f.Record != nil && f.Mod <= v.revision {
-		return old, false
+		return berth.Fact{}, false
+	}
+	if known {
+		old = v.fact(f.Key)
 	}
 	if f.Record == nil {
-		return old, v.remove(f, old, known)
+		if f.Mod > v.revision {
+			v.tombstones[f.Key] = f.Mod
+		}
+		if known {
+			v.change(f.Key, nil)
+		}
+		return old, known
 	}
 	if f.Create == 0 && known {
 		f.Create = old.Create
 	}
-	v.facts[f.Key] = f
-	if f.Key.Kind == berth.KindAllocation {
-		link(v.allocs, berth.WorkerID(f.Key.Owner), berth.RequestID(f.Key.ID))
-		link(v.placed, berth.RequestID(f.Key.ID), berth.WorkerID(f.Key.Owner))
-	}
+	delete(v.tombstones, f.Key)
+	v.change(f.Key, &f)
 	return old, true
-}
-
-func (v *view) remove(f, old berth.Fact, known bool) bool {
-	if f.Mod > v.revision {
-		v.facts[f.Key] = f
-		v.tombstones = append(v.tombstones, f.Key)
-	} else {
-		delete(v.facts, f.Key)
-	}
-	if f.Key.Kind == berth.KindAllocation {
-		unlink(v.allocs, berth.WorkerID(f.Key.Owner), berth.RequestID(f.Key.ID))
-		unlink(v.placed, berth.RequestID(f.Key.ID), berth.WorkerID(f.Key.Owner))
-	}
-	return known && old.Record != nil
 }
 
 // passed notes that the watch has delivered everything up to rev.
@@ -74,39 +98,115 @@ func (v *view) passed(rev berth.Revision) {
 		return
 	}
 	v.revision = rev
-	kept := v.tombstones[:0]
-	for _, k := range v.tombstones {
-		f, ok := v.facts[k]
-		switch {
-		case !ok || f.Record != nil:
-		case f.Mod <= rev:
-			delete(v.facts, k)
-		default:
-			kept = append(kept, k)
+	for k, mod := range v.tombstones {
+		if mod <= rev {
+			delete(v.tombstones, k)
 		}
 	}
-	v.tombstones = kept
 }
 
-// vanished lists the keys known before a reload at rev that the reload, whose
-// keys are in fresh, does not hold: they were deleted meanwhile.
-func (v *view) vanished(fresh map[berth.Key]struct{}, rev berth.Revision) []berth.Key {
-	var gone []berth.Key
-	for k, f := range v.facts {
-		if _, ok := fresh[k]; !ok && f.Record != nil && f.Mod <= rev {
-			gone = append(gone, k)
+// change replaces what is kept of a key; nil: with nothing.
+func (v *view) change(k berth.Key, f *berth.Fact) {
+	switch k.Kind {
+	case berth.KindRequest, berth.KindState, berth.KindAllocation:
+		v.changeLife(k, f)
+		return
+	case berth.KindArchive:
+		if v.changeArchive(k, f) {
+			return
 		}
 	}
-	slices.SortFunc(gone, compareKeys)
-	return gone
+	v.changeWhole(k, f)
+}
+
+func (v *view) changeWhole(k berth.Key, f *berth.Fact) {
+	if f == nil {
+		delete(v.whole[k.Kind], k)
+		return
+	}
+	if v.whole[k.Kind] == nil {
+		v.whole[k.Kind] = make(map[berth.Key]berth.Fact)
+	}
+	v.whole[k.Kind][k] = *f
+}
+
+// stored is the ModRevision of the record of a key, and whether there is one.
+func (v *view) stored(k berth.Key) (berth.Revision, bool) {
+	if mod, ok := v.packed(k); ok {
+		return mod, true
+	}
+	f, ok := v.whole[k.Kind][k]
+	return f.Mod, ok
+}
+
+// packed is stored of what is not kept whole.
+func (v *view) packed(k berth.Key) (berth.Revision, bool) {
+	if k.Kind == berth.KindArchive {
+		if a := v.archive[berth.RequestID(k.ID)]; a != nil {
+			return a.mod, true
+		}
+		return 0, false
+	}
+	if x := v.lifeAt(k); x != nil {
+		switch {
+		case k.Kind == berth.KindRequest && x.spec != nil:
+			return x.requestMod, true
+		case k.Kind == berth.KindState && x.stateIs != 0:
+			return x.stateMod, true
+		case k.Kind == berth.KindAllocation && x.isOn(berth.WorkerID(k.Owner)):
+			return x.mod, true
+		}
+	}
+	return 0, false
+}
+
+// lifeAt is the life that a key is of, or nil.
+func (v *view) lifeAt(k berth.Key) *life {
+	switch k.Kind {
+	case berth.KindRequest, berth.KindState, berth.KindAllocation:
+		return v.lives[berth.RequestID(k.ID)]
+	}
+	return nil
+}
+
+// mod is the revision of the newest that is known of a key, its deletion too.
+func (v *view) mod(k berth.Key) berth.Revision {
+	mod, _ := v.stored(k)
+	return max(mod, v.tombstones[k])
+}
+
+func (v *view) has(k berth.Key) bool {
+	_, ok := v.stored(k)
+	return ok
+}
+
+// fact is what a key holds; without a record where it is absent. Of a state and an
+// allocation, Create is not known.
+func (v *view) fact(k berth.Key) berth.Fact {
+	mod, ok := v.packed(k)
+	if !ok {
+		return v.whole[k.Kind][k]
+	}
+	f := berth.Fact{Key: k, Mod: mod}
+	if k.Kind == berth.KindArchive {
+		a := v.archive[berth.RequestID(k.ID)]
+		f.Record, f.Size = a, a.size
+		return f
+	}
+	switch x := v.lifeAt(k); k.Kind {
+	case berth.KindRequest:
+		f.Record, f.Create, f.Size = x.submission(), x.requestCreate, int64(x.requestSize)
+	case berth.KindState:
+		f.Record = x.progress()
+	case berth.KindAllocation:
+		f.Record = x.allocation()
+	}
+	return f
 }
 
 // record is the record of a key, or nil.
 func record[T any](v *view, k berth.Key) (*T, berth.Revision) {
-	f, ok := v.facts[k]
-	if !ok || f.Record == nil {
-		return nil, 0
-	}
+	f := v.fact(k)
 	r, ok := f.Record.(*T)
 	if !ok {
 		return nil, 0
@@ -119,7 +219,7 @@ func record[T any](v *view, k berth.Key) (*T, berth.Revision) {
 // from that would conflict for ever.
 func (v *view) unreadable(keys ...berth.Key) bool {
 	for _, k := range keys {
-		if _, bad := v.facts[k].Record.(*etcdstore.Undecodable); bad {
+		if _, bad := v.whole[k.Kind][k].Record.(*etcdstore.Undecodable); bad {
 			return true
 		}
 	}
@@ -127,12 +227,12 @@ func (v *view) unreadable(keys ...berth.Key) bool {
 }
 
 func (v *view) worker(w berth.WorkerID) (*berth.Worker, berth.Epoch) {
-	k := berth.Key{Kind: berth.KindWorker, ID: string(w)}
-	r, _ := record[berth.Worker](v, k)
-	if r == nil {
+	f := v.whole[berth.KindWorker][workerKey(w)]
+	r, ok := f.Record.(*berth.Worker)
+	if !ok {
 		return nil, 0
 	}
-	return r, berth.Epoch(v.facts[k].Create)
+	return r, berth.Epoch(f.Create)
 }
 
 func (v *view) ledger(w berth.WorkerID) (*berth.Ledger, berth.Revision) {
@@ -147,68 +247,52 @@ func (v *view) intent(w berth.WorkerID) berth.Intent {
 	return *r
 }
 
-func (v *view) submission(id berth.RequestID) (*berth.Submission, berth.Revision) {
-	k := requestKey(id)
-	r, _ := record[berth.Submission](v, k)
-	if r == nil {
-		return nil, 0
+// archived is what is kept of a request's final record, or nil.
+func (v *view) archived(id berth.RequestID) *archived { return v.archive[id] }
+
+// changeArchive says whether the archive has taken the change.
+func (v *view) changeArchive(k berth.Key, f *berth.Fact) bool {
+	id := berth.RequestID(k.ID)
+	if was := v.archive[id]; was != nil {
+		delete(v.archive, id)
+		v.ended.Delete(was)
+	} else if f == nil {
+		return false
 	}
-	return r, v.facts[k].Create
-}
-
-func (v *view) progress(id berth.RequestID) (*berth.Progress, berth.Revision) {
-	return record[berth.Progress](v, stateKey(id))
-}
-
-func (v *view) allocation(w berth.WorkerID, id berth.RequestID) (*berth.Allocation, berth.Revision) {
-	return record[berth.Allocation](v, allocationKey(w, id))
-}
-
-// allocationOf finds a request's allocation, whichever worker it is on.
-func (v *view) allocationOf(id berth.RequestID) (berth.WorkerID, *berth.Allocation, berth.Revision) {
-	for _, w := range slices.Sorted(maps.Keys(v.placed[id])) {
-		a, mod := v.allocation(w, id)
-		return w, a, mod
+	if f == nil {
+		return true
 	}
-	return "", nil, 0
-}
-
-// compareKeys is a total order. What comes out of a map is put into it before it
-// decides what is looked at first: the same events give the same plans.
-func compareKeys(a, b berth.Key) int {
-	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.ID, b.ID))
-}
-
-func requestKey(id berth.RequestID) berth.Key {
-	return berth.Key{Kind: berth.KindRequest, ID: string(id)}
-}
-
-func archiveKey(id berth.RequestID) berth.Key {
-	return berth.Key{Kind: berth.KindArchive, ID: string(id)}
-}
-
-func stateKey(id berth.RequestID) berth.Key {
-	return berth.Key{Kind: berth.KindState, ID: string(id)}
-}
-
-func ledgerKey(w berth.WorkerID) berth.Key {
-	return berth.Key{Kind: berth.KindLedger, ID: string(w)}
-}
-
-func allocationKey(w berth.WorkerID, id berth.RequestID) berth.Key {
-	return berth.Key{Kind: berth.KindAllocation, Owner: string(w), ID: string(id)}
-}
-
-func link[A, B comparable](m map[A]map[B]struct{}, a A, b B) {
-	if m[a] == nil {
-		m[a] = make(map[B]struct{}, 1)
+	a, ok := f.Record.(*archived)
+	if !ok {
+		return false
 	}
-	m[a][b] = struct{}{}
+	v.changeWhole(k, nil) // it could not be read
+	a.id, a.mod, a.size = berth.RequestID(strings.Clone(k.ID)), f.Mod, f.Size
+	v.archive[a.id] = a
+	v.ended.ReplaceOrInsert(a)
+	return true
 }
 
-func unlink[A, B comparable](m map[A]map[B]struct{}, a A, b B) {
-	delete(m[a], b)
-	if len(m[a]) == 0 {
-		delete(m, a)
+// ids are up to n ids above after, in order, of requests that have not ended, and,
+// if so asked, of ended ones.
+func (v *view) ids(after berth.RequestID, ended bool, n int) []berth.RequestID {
+	out := make([]berth.RequestID, 0, min(n, v.order.Len()+v.ended.Len()))
+	v.order.AscendGreaterOrEqual(&life{id: after}, func(x *life) bool {
+		if x.id > after && v.has(requestKey(x.id)) {
+			out = append(out, x.id)
+		}
+		return len(out) < n
+	})
+	if !ended {
+		return out
 	}
+	found := 0
+	v.ended.AscendGreaterOrEqual(&archived{id: after}, func(a *archived) bool {
+		if a.id > after {
+			out, found = append(out, a.id), found+1
+		}
+		return found < n
+	})
+	slices.Sort(out)
+	return out[:min(n, len(out))]
 }

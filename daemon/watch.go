@@ -113,11 +113,7 @@ func (d *Daemon) WatchFrom(ctx context.Context, f Filter, from Position, fn func
 // from where a watch broke, what has changed since, and what it had not come to.
 func (d *Daemon) catchUp(ctx context.Context, f Filter, from, at Position, fn func(*Status, Position) error) error {
 	if from.Revision > 0 {
-		var ids []berth.RequestID
-		if err := d.call(ctx, func(l *loop) { ids = l.changedSince(f, from) }); err != nil {
-			return err
-		}
-		if err := d.tellEach(ctx, ids, f, from, fn); err != nil {
+		if err := d.tellMissed(ctx, f, from, fn); err != nil {
 			return err
 		}
 	}
@@ -173,19 +169,43 @@ func (d *Daemon) tellCurrent(ctx context.Context, f Filter, at Position, fn func
 	}
 }
 
-// changedSince are the requests that changed after from, in order, but for those that
+// tellMissed tells what changed after from, in order.
+func (d *Daemon) tellMissed(ctx context.Context, f Filter, from Position, fn func(*Status, Position) error) error {
+	all := f
+	all.Ended, all.After, all.Worker = true, "", "" // one that has left the worker has changed, too
+	for {
+		var some, changed []berth.RequestID
+		if err := d.call(ctx, func(l *loop) {
+			some = l.ids(all, comparedAtOnce)
+			changed = l.changedSince(some, f, from)
+		}); err != nil || len(some) == 0 {
+			return err
+		}
+		all.After = some[len(some)-1]
+		if err := d.tellEach(ctx, changed, f, from, fn); err != nil {
+			return err
+		}
+	}
+}
+
+// comparedAtOnce is how many requests one call of the loop compares with where a
+// watch has come to.
+const comparedAtOnce = 2048
+
+// changedSince are those of ids that changed after from, but for those that
 // are told as they are anyway: beyond what a watch had come to there, and not ended
 // (or asked for though they have).
-func (l *loop) changedSince(f Filter, from Position) []berth.RequestID {
+func (l *loop) changedSince(ids []berth.RequestID, f Filter, from Position) []berth.RequestID {
 	listed := func(id berth.RequestID) bool {
-		sub, _ := l.view.submission(id)
-		return from.After != "" && id > from.After && (sub != nil || f.Ended)
+		return from.After != "" && id > from.After && (l.view.submitted(id) || f.Ended)
 	}
-	all := f
-	all.Ended, all.After = true, ""
-	ids := slices.DeleteFunc(l.ids(all), func(id berth.RequestID) bool { return l.changed(id) <= from.Revision || listed(id) })
-	slices.Sort(ids)
-	return ids
+	changed := make([]berth.RequestID, 0, len(ids))
+	for _, id := range ids {
+		if l.changed(id) > from.Revision && !listed(id) {
+			changed = append(changed, id)
+		}
+	}
+	return changed
 }
 
 // tellEach tells those that match, ended ones too.

@@ -14,8 +14,8 @@ func (d *Daemon) Workers(ctx context.Context) ([]WorkerStatus, error) {
 	var out []WorkerStatus
 	err := d.call(ctx, func(l *loop) {
 		ids := make(map[berth.WorkerID]struct{})
-		for k, f := range l.view.facts {
-			if (k.Kind == berth.KindWorker || k.Kind == berth.KindLedger) && f.Record != nil {
+		for _, kind := range []berth.Kind{berth.KindWorker, berth.KindLedger} {
+			for k := range l.view.whole[kind] {
 				ids[berth.WorkerID(k.ID)] = struct{}{}
 			}
 		}
@@ -49,7 +49,7 @@ func (d *Daemon) Worker(ctx context.Context, id berth.WorkerID) (WorkerStatus, e
 func (l *loop) workerStatus(id berth.WorkerID) (WorkerStatus, bool) {
 	rec, epoch := l.view.worker(id)
 	ledger, _ := l.view.ledger(id)
-	s := WorkerStatus{ID: id, Epoch: epoch, Intent: l.view.intent(id), Count: len(l.view.allocs[id])}
+	s := WorkerStatus{ID: id, Epoch: epoch, Intent: l.view.intent(id), Count: len(l.view.on[id])}
 	if s.Intent.Empties() {
 		s.Stopping = l.emptyingOf(id).moving()
 	}
@@ -95,21 +95,8 @@ func (d *Daemon) Info(ctx context.Context) (Info, error) {
 		in.Revision, in.Space, in.Commits, in.Conflicts = l.view.revision, l.space, l.commits, l.conflicts
 		in.Layout, in.HoldUntil = d.store.Layout(), l.hold.until
 		in.Blocked, in.Archived = l.blocked(), l.archive.count
-		for k, f := range l.view.facts {
-			switch r := f.Record.(type) {
-			case *berth.Worker:
-				in.Workers++
-			case *berth.Submission:
-				in.Requests++
-				if len(l.view.placed[berth.RequestID(k.ID)]) == 0 {
-					in.Pending++
-				}
-			case *berth.Allocation:
-				if r.State == berth.StateRunning {
-					in.Running++
-				}
-			}
-		}
+		in.Requests, in.Pending = l.view.counts.total(""), l.view.counts.total(berth.StatePending)
+		in.Running, in.Workers = l.view.counts.total(berth.StateRunning), len(l.share.workers)
 	})
 	return in, err
 }

@@ -14,9 +14,11 @@ import (
 )
 
 // Delta is news of the store: with Reset, everything at Revision; otherwise
-// whole revisions up to Revision, in their order.
+// whole revisions up to Revision, in their order. With More, it is a part of
+// everything at Revision, and others follow: the first has Reset, the last no More.
 type Delta struct {
 	Reset    bool
+	More     bool
 	Facts    []berth.Fact
 	Revision berth.Revision
 }
