@@ -31,9 +31,10 @@ type assembly struct {
 // while any watch of the same stream is behind.
 const progressEvery = 200 * time.Millisecond
 
-// loadBeside loads without history. The watch that it returns goes on behind what
+// runBeside loads without history. The watch that it opens goes on behind what
 // was loaded; it ends with ctx.
-func (s *Store) loadBeside(ctx context.Context, folder string) (load, error) {
+func (l *load) runBeside(ctx context.Context, folder string) error {
+	s := l.store
 	ctx = clientv3.WithRequireLeader(ctx)
 	events := s.client.Watch(ctx, folder, clientv3.WithPrefix(), clientv3.WithProgressNotify(), clientv3.WithCreatedNotify())
 	a := &assembly{facts: make(map[berth.Key]berth.Fact)}
@@ -45,9 +46,10 @@ func (s *Store) loadBeside(ctx context.Context, folder string) (load, error) {
 		err = s.catchUp(ctx, events, cluster, a)
 	}
 	if err != nil {
-		return load{}, fmt.Errorf("read %s beside a compaction: %w", folder, err)
+		return fmt.Errorf("read %s beside a compaction: %w", folder, err)
 	}
-	return load{facts: a.state(), rev: a.told, cluster: cluster, events: events}, nil
+	l.facts, l.rev, l.cluster, l.events = a.state(), a.told, cluster, events
+	return nil
 }
 
 // opened waits until the watch stands.
@@ -82,10 +84,8 @@ func (s *Store) pagesNow(ctx context.Context, folder string, events clientv3.Wat
 			return errAnotherCluster
 		}
 		a.read = max(a.read, berth.Revision(resp.Header.Revision))
-		for _, kv := range resp.Kvs {
-			if k, ok := s.parse(kv.Key); ok {
-				a.put(decodeFact(k, kv))
-			}
+		for _, f := range s.facts(resp.Kvs) {
+			a.put(f)
 		}
 		if err := s.hear(events, cluster, a); err != nil {
 			return err

@@ -88,18 +88,19 @@ func (s *Store) followOn(ctx context.Context, folder string, deliver Deliver) er
 func (s *Store) loadAndWatch(ctx context.Context, folder string, beside bool, deliver Deliver) (loaded bool, err error) {
 	ctx, cancel := context.WithCancel(ctx) // ends the watch's stream with us
 	defer cancel()
-	l, err := s.load(ctx, folder, beside)
+	l := &load{store: s, deliver: deliver}
+	if beside {
+		err = l.runBeside(ctx, folder)
+	} else {
+		err = l.run(ctx, folder)
+	}
 	if err == nil {
-		err = s.sameCluster(l.cluster)
+		err = l.tell(ctx, false)
 	}
 	if err != nil {
 		return false, err
 	}
-	rev := l.rev
-	if err := deliver(ctx, Delta{Reset: true, Facts: l.facts, Revision: rev}); err != nil {
-		return true, fmt.Errorf("%w: %w", errDeliver, err)
-	}
-	events := l.events
+	rev, events := l.rev, l.events
 	if events == nil {
 		events = s.client.Watch(clientv3.WithRequireLeader(ctx), folder, clientv3.WithPrefix(),
 			clientv3.WithRev(int64(rev)+1), clientv3.WithProgressNotify())
@@ -118,25 +119,6 @@ func (s *Store) loadAndWatch(ctx context.Context, folder string, beside bool, de
 		}
 	}
 	return true, errWatchClosed
-}
-
-// load is everything under a folder at one revision.
-type load struct {
-	facts   []berth.Fact
-	rev     berth.Revision
-	cluster uint64             // that answered
-	events  clientv3.WatchChan // of all that came later; nil: to be opened
-}
-
-func (s *Store) load(ctx context.Context, folder string, beside bool) (l load, err error) {
-	if beside {
-		return s.loadBeside(ctx, folder)
-	}
-	l.rev, l.cluster, err = s.pages(ctx, folder, func(f berth.Fact) error {
-		l.facts = append(l.facts, f)
-		return nil
-	})
-	return l, err
 }
 
 var (

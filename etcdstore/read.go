@@ -3,9 +3,13 @@ package etcdstore
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/berthd/berth"
 )
@@ -40,35 +44,84 @@ func (s *Store) get(ctx context.Context, ks ...berth.Key) ([]berth.Fact, uint64,
 // Scan calls fn with every record of a kind, of one owner where given, by pages
 // at one revision, which it returns.
 func (s *Store) Scan(ctx context.Context, kind berth.Kind, owner string, fn func(berth.Fact) error) (berth.Revision, error) {
-	rev, _, err := s.pages(ctx, s.keys.folder(kind, owner), fn)
+	rev, _, err := s.scan(ctx, s.keys.folder(kind, owner), fn)
 	return rev, err
 }
 
-// pages reads all keys under a folder at one revision, the first page's.
-func (s *Store) pages(ctx context.Context, folder string, fn func(berth.Fact) error) (berth.Revision, uint64, error) {
-	from, end := folder, clientv3.GetPrefixRangeEnd(folder)
-	rev, cluster := int64(0), uint64(0)
-	for {
-		resp, err := s.page(ctx, from, end, rev)
+// scan calls fn with every record under a folder, at one revision.
+func (s *Store) scan(ctx context.Context, folder string, fn func(berth.Fact) error) (rev berth.Revision, cluster uint64, err error) {
+	err = s.pages(ctx, stretch{folder, clientv3.GetPrefixRangeEnd(folder)}, &rev, &cluster, func(kvs []*mvccpb.KeyValue) error {
+		for _, f := range s.facts(kvs) {
+			if err := fn(f); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return rev, cluster, err
+}
+
+// pages reads all keys of a stretch at one revision: rev, or, where that is 0, the
+// first page's, which it then tells. What follows the first page comes as a stream:
+// for each page, etcd counts all keys behind it too, a million times a million for a
+// million keys. An etcd before 3.7 has none.
+func (s *Store) pages(ctx context.Context, all stretch, rev *berth.Revision, cluster *uint64, fn func([]*mvccpb.KeyValue) error) error {
+	for from := all.from; ; {
+		resp, err := s.page(ctx, from, all.end, int64(*rev))
 		if err != nil {
-			return 0, 0, fmt.Errorf("read %s: %w", folder, err)
+			return fmt.Errorf("read %s: %w", all.from, err)
 		}
-		if rev == 0 {
-			rev, cluster = resp.Header.Revision, resp.Header.ClusterId
+		if *rev == 0 {
+			*rev, *cluster = berth.Revision(resp.Header.Revision), resp.Header.ClusterId
 		}
-		for _, kv := range resp.Kvs {
-			k, ok := s.parse(kv.Key)
-			if !ok {
-				continue
-			}
-			if err := fn(decodeFact(k, kv)); err != nil {
-				return 0, 0, err
-			}
-		}
-		if !resp.More {
-			return berth.Revision(rev), cluster, nil
+		if err := fn(resp.Kvs); err != nil || !resp.More {
+			return err
 		}
 		from = string(resp.Kvs[len(resp.Kvs)-1].Key) + "\x00"
+		if s.noStream.Load() {
+			continue
+		}
+		err = s.stream(ctx, stretch{from, all.end}, *rev, fn)
+		if status.Code(err) != codes.Unimplemented {
+			return err
+		}
+		s.noStream.Store(true)
+	}
+}
+
+// stream reads all keys of a stretch at a revision, in the sizes that etcd finds right.
+func (s *Store) stream(ctx context.Context, all stretch, rev berth.Revision, fn func([]*mvccpb.KeyValue) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	parts, err := s.client.GetStream(ctx, all.from, clientv3.WithRange(all.end), clientv3.WithRev(int64(rev)))
+	if err != nil {
+		return err
+	}
+	defer func() { // else who reads from etcd is never done
+		cancel()
+		for range parts { //nolint:revive // until it is closed
+		}
+	}()
+	late := time.NewTimer(s.opts.TxnTimeout)
+	defer late.Stop()
+	for {
+		select {
+		case p, open := <-parts:
+			if !open {
+				return nil
+			}
+			if err := p.Err(); err != nil {
+				return fmt.Errorf("read %s: %w", all.from, err)
+			}
+			if err := fn(p.RangeResponse.Kvs); err != nil {
+				return err
+			}
+			late.Reset(s.opts.TxnTimeout)
+		case <-late.C:
+			return fmt.Errorf("read %s: %w", all.from, context.DeadlineExceeded)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 

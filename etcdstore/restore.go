@@ -63,7 +63,7 @@ func (s *Store) PrepareRestored(ctx context.Context, opts RestoreOptions) (Resto
 		return Restoring{}, fmt.Errorf("%s: no store of Berth is under this prefix: %w", s.keys.prefix, ErrNoSchema)
 	}
 	b := bounds{ttl: opts.LongestTTL, kill: opts.LongestKill, keep: opts.LongestKeep, leases: make(map[string]struct{})}
-	now, cluster, err := s.pages(ctx, s.keys.prefix, func(f berth.Fact) error { b.learn(f); return nil })
+	now, cluster, err := s.scan(ctx, s.keys.prefix, func(f berth.Fact) error { b.learn(f); return nil })
 	if err == nil {
 		err = s.sameCluster(cluster)
 	}

@@ -51,6 +51,8 @@ type Store struct {
 	counts [purposes]atomic.Uint64
 	own    ownValues
 
+	noStream atomic.Bool // etcd has no stream of ranges
+
 	mu      sync.Mutex // guards the fields below it, up to the next blank line
 	schema  berth.Revision
 	layout  int64  // in the schema

@@ -393,7 +393,9 @@ func (v *view) deliver(_ context.Context, d etcdstore.Delta) error {
 			v.facts[f.Key] = f.Mod
 		}
 	}
-	v.rev = d.Revision
+	if !d.More {
+		v.rev = d.Revision
+	}
 	return nil
 }
 

@@ -153,6 +153,7 @@ func (s *Server) connect() error {
 		return fmt.Errorf("dial the embedded etcd: %w", err)
 	}
 	s.dialed, s.client = dialed, v3client.New(s.etcd.Server)
+	s.client.KV = newKV(s.etcd.Server, s.client)
 	s.inner = s.client.Watcher
 	s.client.Watcher = dialed.Watcher
 	s.client.Maintenance = maintenance{s.client.Maintenance, dialed.Maintenance, s.listen}
