@@ -31,17 +31,3 @@ func ledgerKey(w berth.WorkerID) berth.Key {
 func allocationKey(w berth.WorkerID, id berth.RequestID) berth.Key {
 	return berth.Key{Kind: berth.KindAllocation, Owner: string(w), ID: string(id)}
 }
-
-func link[A, B comparable](m map[A]map[B]struct{}, a A, b B) {
-	if m[a] == nil {
-		m[a] = make(map[B]struct{}, 1)
-	}
-	m[a][b] = struct{}{}
-}
-
-func unlink[A, B comparable](m map[A]map[B]struct{}, a A, b B) {
-	delete(m[a], b)
-	if len(m[a]) == 0 {
-		delete(m, a)
-	}
-}

@@ -100,13 +100,15 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 
 // gives says whether now may take something that was could not.
 func gives(was, now *scheduler.Worker) bool {
-	closed := func(w *scheduler.Worker) bool {
-		return !w.Ready || w.Cordoned || w.Draining || w.Removing || w.Suspended || w.Probing
-	}
-	if closed(was) || was.Epoch != now.Epoch || len(was.Unhealthy) > 0 {
+	if closed(was) || was.Probing || was.Epoch != now.Epoch || len(was.Unhealthy) > 0 {
 		return true
 	}
 	return freer(was.Ledger.Reserved, now.Ledger.Reserved) || freer(was.Ledger.Held, now.Ledger.Held)
+}
+
+// closed says whether a worker takes nothing, whatever it is.
+func closed(w *scheduler.Worker) bool {
+	return !w.Ready || w.Cordoned || w.Draining || w.Removing || w.Suspended || w.Probing && w.Starting > 0
 }
 
 // freer says whether now holds less than was, of anything.
@@ -128,13 +130,28 @@ func freer(was, now berth.Share) bool {
 	return false
 }
 
-// wake opens the blocked classes that worker w could take now, of all daemons.
+// wake lets worker w wake what it could take now, of what all daemons have blocked.
 func (l *loop) wake(w berth.WorkerID, pool berth.PoolID) {
-	fits := func(q *waiting) bool { return l.fleet.Fits(q.candidate(), w) }
-	l.queue.wake(pool, fits)
+	l.queue.wake(pool, w)
 	for _, p := range l.peers.sorted {
-		l.owing(p, func() { p.queue.wake(pool, fits) })
+		l.owing(p, func() { p.queue.wake(pool, w) })
 	}
+}
+
+func (l *loop) fits(r *waiting, by berth.WorkerID) bool { return l.fleet.Fits(r.candidate(), by) }
+
+func (l *loop) room(of berth.WorkerID) (need, map[string]string, bool) {
+	w, known := l.fleet.Worker(of)
+	if !known || closed(&w) {
+		return need{}, nil, false
+	}
+	g := &w.Ledger
+	return need{
+		g.Capacity.CPUMilli - g.Reserved.CPUMilli - g.Held.CPUMilli,
+		g.Capacity.MemoryBytes - g.Reserved.MemoryBytes - g.Held.MemoryBytes,
+		g.Capacity.DiskBytes - g.Reserved.DiskBytes - g.Held.DiskBytes,
+		int64(len(g.Capacity.Devices)),
+	}, w.Labels, true
 }
 
 // starting counts what a worker has been given and has not got to run yet.

@@ -71,9 +71,9 @@ type answer struct {
 }
 
 func newLoop(d *Daemon) *loop {
-	return &loop{
+	l := &loop{
 		d: d, store: d.store, log: d.opts.Log,
-		view: newView(), fleet: scheduler.NewFleet(), queue: newQueue(), timers: newTimers(),
+		view: newView(), fleet: scheduler.NewFleet(), timers: newTimers(),
 		due: newDueKeys(), halves: make(map[berth.Key]berth.Revision),
 		seen: make(map[berth.Key]sighting), waits: make(map[berth.RequestID]time.Time), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
@@ -81,6 +81,8 @@ func newLoop(d *Daemon) *loop {
 		incoming: newSubmissions(), archive: newArchiveIndex(), flights: newFlights(),
 		batch: fullBatch, metrics: d.metrics, brakes: newBrakes(), aside: newAside(),
 	}
+	l.queue = newQueue(l)
+	return l
 }
 
 // finishIn bounds how long a stopping daemon waits for what is in flight.

@@ -82,7 +82,7 @@ func (l *loop) markDaemon(f berth.Fact) {
 		l.reshare()
 		return
 	case p == nil:
-		p = &peer{id: id, queue: newQueue(), tasks: make(map[berth.Key]struct{}), committed: l.now()}
+		p = &peer{id: id, queue: newQueue(l), tasks: make(map[berth.Key]struct{}), committed: l.now()}
 		ps.byID[id] = p
 		ps.sort()
 		l.reshare()

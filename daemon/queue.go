@@ -3,6 +3,8 @@ package daemon
 import (
 	"cmp"
 	"container/heap"
+	"maps"
+	"slices"
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
@@ -11,13 +13,28 @@ import (
 // queue holds the requests that wait for a worker, in classes of equal shape:
 // what no worker can take for the first of a class, none can for the others. A
 // blocked class costs nothing until an event wakes it, however many wait in it.
+//
+// A worker that has more to give wakes the class that comes first of those that it
+// could take. What that leaves, the next one may have: the worker wakes another when
+// the first of the class that it woke is placed, or gone, or was blocked again. So
+// what is judged is what is placed, and once more, not all that would have fitted.
 type queue struct {
+	workers workers
 	classes map[string]*class
 	of      map[berth.RequestID]*class
 	open    classHeap // classes that are not blocked, by their first
-	blocked map[berth.PoolID]map[*class]struct{}
+	blocked map[berth.PoolID]blockedClasses
+	woke    map[berth.WorkerID]*class // the class that each woke last, until that is settled
 	count   int
-	stuck   int // of count, those in blocked classes
+	idle    int // of count, in blocked classes
+}
+
+// workers is what the queue asks about them.
+type workers interface {
+	// fits says whether a worker would take a request now.
+	fits(w *waiting, by berth.WorkerID) bool
+	// room is what a worker has left, and its labels; not ok: it takes nothing now.
+	room(of berth.WorkerID) (left need, labels map[string]string, ok bool)
 }
 
 // waiting is one request in the queue.
@@ -53,13 +70,18 @@ type class struct {
 	verdict *berth.Verdict // set: blocked
 	fitAt   berth.Revision // of another's class: judged to fit then
 	at      int            // index in queue.open; -1: not there
+	wokenBy []berth.WorkerID
+	group   string // of the blocked ones that it is in
+	node    node
 }
 
-func newQueue() *queue {
+func newQueue(of workers) *queue {
 	return &queue{
+		workers: of,
 		classes: make(map[string]*class),
 		of:      make(map[berth.RequestID]*class),
-		blocked: make(map[berth.PoolID]map[*class]struct{}),
+		blocked: make(map[berth.PoolID]blockedClasses),
+		woke:    make(map[berth.WorkerID]*class),
 	}
 }
 
@@ -72,14 +94,55 @@ func (q *queue) put(w *waiting) {
 		c = &class{shape: shape, pool: w.request.Pool, ids: make(map[berth.RequestID]*waiting), at: -1}
 		q.classes[shape] = c
 	}
-	c.ids[w.id] = w
-	q.of[w.id] = c
-	heap.Push(&c.members, w)
+	q.change(c, func() {
+		c.ids[w.id] = w
+		q.of[w.id] = c
+		heap.Push(&c.members, w)
+	})
 	q.count++
-	if c.verdict != nil {
-		q.stuck++
+	if c.verdict != nil && w.at == 0 { // it may come before what was woken
+		for _, by := range slices.Sorted(maps.Keys(q.woke)) {
+			if q.woke[by].pool == c.pool {
+				q.wake(c.pool, by)
+			}
+		}
 	}
-	q.reorder(c)
+}
+
+// change lets members come and go, and puts the class where it belongs then.
+func (q *queue) change(c *class, members func()) {
+	blocked := c.verdict != nil
+	if blocked {
+		q.unblock(c)
+	}
+	members()
+	switch {
+	case len(c.ids) == 0:
+		q.drop(c)
+	case blocked:
+		q.shelve(c)
+	case c.at < 0:
+		heap.Push(&q.open, c)
+	default:
+		heap.Fix(&q.open, c.at)
+	}
+}
+
+// shelve puts a class among the blocked ones, and unblock takes it out.
+func (q *queue) shelve(c *class) {
+	if q.blocked[c.pool] == nil {
+		q.blocked[c.pool] = make(blockedClasses)
+	}
+	q.blocked[c.pool].add(c)
+	q.idle += len(c.ids)
+}
+
+func (q *queue) unblock(c *class) {
+	q.blocked[c.pool].remove(c)
+	if len(q.blocked[c.pool]) == 0 {
+		delete(q.blocked, c.pool)
+	}
+	q.idle -= len(c.ids)
 }
 
 // remove takes a request out, wherever it waits.
@@ -89,37 +152,22 @@ func (q *queue) remove(id berth.RequestID) {
 		return
 	}
 	w := c.ids[id]
-	heap.Remove(&c.members, w.at)
-	delete(c.ids, id)
-	delete(q.of, id)
+	first := w.at == 0
+	q.change(c, func() {
+		if c.at >= 0 && len(c.ids) == 1 {
+			heap.Remove(&q.open, c.at)
+		}
+		heap.Remove(&c.members, w.at)
+		delete(c.ids, id)
+		delete(q.of, id)
+	})
 	q.count--
-	if c.verdict != nil {
-		q.stuck--
+	if first {
+		q.wakeNext(c, w)
 	}
-	if len(c.ids) == 0 {
-		q.drop(c)
-		return
-	}
-	q.reorder(c)
 }
 
-func (q *queue) drop(c *class) {
-	if c.at >= 0 {
-		heap.Remove(&q.open, c.at)
-	}
-	unlink(q.blocked, c.pool, c)
-	delete(q.classes, c.shape)
-}
-
-func (q *queue) reorder(c *class) {
-	switch {
-	case c.verdict != nil:
-	case c.at < 0:
-		heap.Push(&q.open, c)
-	default:
-		heap.Fix(&q.open, c.at)
-	}
-}
+func (q *queue) drop(c *class) { delete(q.classes, c.shape) }
 
 // next is the first request of the classes that are not blocked, or nil.
 func (q *queue) next() *waiting {
@@ -136,25 +184,49 @@ func (q *queue) block(id berth.RequestID, v *berth.Verdict) {
 		return
 	}
 	if c.verdict == nil {
-		q.stuck += len(c.ids)
+		if c.at >= 0 {
+			heap.Remove(&q.open, c.at)
+		}
+		c.verdict = v
+		q.shelve(c)
 	}
 	c.verdict = v
-	if c.at >= 0 {
-		heap.Remove(&q.open, c.at)
-	}
-	link(q.blocked, c.pool, c)
+	q.wakeNext(c, c.members[0])
 }
 
-// wake opens the blocked classes of a pool for which fits is true.
-func (q *queue) wake(pool berth.PoolID, fits func(*waiting) bool) {
-	for c := range q.blocked[pool] {
-		if !fits(c.members[0]) {
-			continue
-		}
-		c.verdict = nil
-		q.stuck -= len(c.ids)
-		unlink(q.blocked, pool, c)
-		q.reorder(c)
+// wake opens the class that comes first of the blocked ones of a pool that a worker
+// could take now.
+func (q *queue) wake(pool berth.PoolID, w berth.WorkerID) { q.wakeBehind(pool, w, nil) }
+
+func (q *queue) wakeBehind(pool berth.PoolID, w berth.WorkerID, after *waiting) {
+	if was := q.woke[w]; was != nil {
+		was.wokenBy = slices.DeleteFunc(was.wokenBy, func(o berth.WorkerID) bool { return o == w })
+		delete(q.woke, w)
+	}
+	blocked := q.blocked[pool]
+	if len(blocked) == 0 {
+		return
+	}
+	free, labels, ok := q.workers.room(w)
+	if !ok {
+		return
+	}
+	c := blocked.first(&search{free, labels, after, func(first *waiting) bool { return q.workers.fits(first, w) }})
+	if c == nil {
+		return
+	}
+	q.unblock(c)
+	c.verdict = nil
+	heap.Push(&q.open, c)
+	c.wokenBy = append(c.wokenBy, w)
+	q.woke[w] = c
+}
+
+// wakeNext lets those that woke a class wake one behind it: its first is gone, or it
+// is blocked again. What comes before it did not fit then, and fits less now.
+func (q *queue) wakeNext(c *class, first *waiting) {
+	for _, w := range slices.Clone(c.wokenBy) {
+		q.wakeBehind(c.pool, w, first)
 	}
 }
 
@@ -167,9 +239,9 @@ func (q *queue) shapeBlocked(r *berth.Request) bool {
 func (q *queue) len() int { return q.count }
 
 // openCount is how many requests wait in classes that are not blocked.
-func (q *queue) openCount() int { return q.count - q.stuck }
+func (q *queue) openCount() int { return q.count - q.idle }
 
-func (q *queue) blockedCount() int { return q.stuck }
+func (q *queue) blockedCount() int { return q.idle }
 
 type memberHeap []*waiting
 
