@@ -141,8 +141,8 @@ func (l *loop) wake(w berth.WorkerID, pool berth.PoolID) {
 func (l *loop) fits(r *waiting, by berth.WorkerID) bool { return l.fleet.Fits(r.candidate(), by) }
 
 func (l *loop) room(of berth.WorkerID) (need, map[string]string, bool) {
-	w, known := l.fleet.Worker(of)
-	if !known || closed(&w) {
+	w := l.fleet.Worker(of)
+	if w == nil || closed(w) {
 		return need{}, nil, false
 	}
 	g := &w.Ledger

@@ -127,7 +127,7 @@ func TestBench_Usage(t *testing.T) {
 		says string
 		args []string
 	}{
-		{"want place, life, seed, floor, decide or curve", []string{}},
+		{"want place, life, seed, floor, decide, start or curve", []string{}},
 		{"want one CURVE", []string{"curve"}},
 		{"load, workers, allocations, decisions", []string{"curve", "bow"}},
 		{"1 to 10000", []string{"curve", "--at", "0", "workers"}},

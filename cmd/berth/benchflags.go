@@ -87,6 +87,9 @@ func parseShapes(c *cli.Context) ([]berth.Demand, error) {
 // parseNumbers reads a list of them. Their bounds are the measurement's to check.
 func parseNumbers(c *cli.Context, name string) ([]int, error) {
 	var out []int
+	if c.String(name) == "" {
+		return nil, nil // the measurement has no floor
+	}
 	for text := range strings.SplitSeq(c.String(name), ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(text))
 		if err != nil {
