@@ -83,7 +83,7 @@ func (l *living) live(ctx context.Context, n int, done func(int)) (_ *outcome, e
 	if err != nil {
 		return nil, err
 	}
-	s, err := openSite(ctx, e, l.opts.Daemons, l.opts.Via == ViaSocket)
+	s, err := openSite(ctx, e, siteOptions{daemons: l.opts.Daemons, sockets: l.opts.Via == ViaSocket})
 	if err != nil {
 		return nil, err
 	}

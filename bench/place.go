@@ -113,7 +113,7 @@ func (p *placing) schedule(ctx context.Context, n int, done func(int)) (_ *outco
 			return nil, err
 		}
 	}
-	s, err := openSite(ctx, e, p.opts.Daemons, p.opts.Via == ViaSocket)
+	s, err := openSite(ctx, e, siteOptions{daemons: p.opts.Daemons, sockets: p.opts.Via == ViaSocket})
 	if err != nil {
 		return nil, err
 	}

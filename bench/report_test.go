@@ -25,6 +25,7 @@ func TestReport_Documented(t *testing.T) {
 	}
 	want := map[string]bool{}
 	fieldsOf(reflect.TypeFor[Report](), "", want)
+	fieldsOf(reflect.TypeFor[RunReport](), "", want)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("docs/performance.md (-report +table):\n%s", diff)
 	}

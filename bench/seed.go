@@ -83,7 +83,7 @@ func (s *seeding) via(via Via) func(context.Context, int, func(int)) (*outcome, 
 			return nil, errors.Join(err, closeIf(e))
 		}
 		defer func() { err = errors.Join(err, e.close()) }()
-		site, err := openSite(ctx, e, 1, via == ViaSocket)
+		site, err := openSite(ctx, e, siteOptions{daemons: 1, sockets: via == ViaSocket})
 		if err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -45,20 +46,31 @@ type site struct {
 	daemons []*daemon.Daemon
 	clients []*client.Client // of their sockets, where asked for
 	dir     string           // of the sockets
+	around  func(http.Handler) http.Handler
 	cancel  context.CancelFunc
 	group   *errgroup.Group
+
+	cancelBeside context.CancelFunc // of the workers
+	besides      errgroup.Group
 }
 
-// openSite starts n daemons, and with sockets serves each. Close it.
-func openSite(ctx context.Context, e *etcd, n int, sockets bool) (_ *site, err error) {
+// siteOptions of a site.
+type siteOptions struct {
+	daemons int
+	sockets bool                            // each daemon serves one, and there is a client of it
+	around  func(http.Handler) http.Handler // of what they serve; nil: nothing
+}
+
+// openSite starts the daemons. Close it.
+func openSite(ctx context.Context, e *etcd, opts siteOptions) (_ *site, err error) {
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	s := &site{etcd: e, cancel: cancel, group: new(errgroup.Group)}
+	s := &site{etcd: e, around: opts.around, cancel: cancel, group: new(errgroup.Group), cancelBeside: func() {}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	for i := range n {
+	for i := range opts.daemons {
 		store, err := e.store(ctx)
 		if err != nil {
 			return nil, err
@@ -69,7 +81,7 @@ func openSite(ctx context.Context, e *etcd, n int, sockets bool) (_ *site, err e
 		}
 		s.daemons = append(s.daemons, d)
 		s.group.Go(func() error { return d.Run(own) })
-		if sockets {
+		if opts.sockets {
 			if err := s.serve(own, d); err != nil {
 				return nil, err
 			}
@@ -95,6 +107,9 @@ func (s *site) serve(ctx context.Context, d *daemon.Daemon) (err error) {
 	if err != nil {
 		return err
 	}
+	if s.around != nil {
+		handler = s.around(handler)
+	}
 	path := filepath.Join(s.dir, fmt.Sprintf("s%d", len(s.clients)))
 	listener, err := mtls.ListenUnix(ctx, path)
 	if err != nil {
@@ -118,11 +133,21 @@ func (s *site) hollow(ctx context.Context, store *etcdstore.Store, n int, capaci
 	if err != nil {
 		return err
 	}
-	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	before := s.cancel
-	s.group.Go(func() error { defer before(); return h.Run(own) }) // daemons outlive workers: these revoke their leases
-	s.cancel = cancel
+	s.beside(ctx, h.Run)
 	return s.ready(ctx, n)
+}
+
+// beside runs workers, until the site is closed or endBeside is called. Daemons
+// outlive them: they report what ends, and revoke their leases.
+func (s *site) beside(ctx context.Context, run func(context.Context) error) {
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancelBeside = cancel
+	s.besides.Go(func() error { return run(own) })
+}
+
+func (s *site) endBeside() error {
+	s.cancelBeside()
+	return s.besides.Wait()
 }
 
 func (s *site) ready(ctx context.Context, workers int) error {
@@ -138,8 +163,9 @@ func (s *site) close() error {
 	for _, c := range s.clients {
 		c.Close()
 	}
+	err := s.endBeside()
 	s.cancel()
-	err := s.group.Wait()
+	err = errors.Join(err, s.group.Wait())
 	if s.dir != "" {
 		err = errors.Join(err, os.RemoveAll(s.dir))
 	}

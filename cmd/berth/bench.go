@@ -23,16 +23,16 @@ func benchCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name:      "bench",
 		Usage:     "measure this machine: placements beside what its store could do with no scheduler",
-		ArgsUsage: "place|life|seed|floor|decide|start|curve",
+		ArgsUsage: "place|life|seed|floor|decide|start|run|curve",
 		Description: "Each round measures the scheduler and the floor (the same writes, put into etcd by themselves) on fresh stores of the\n" +
 			"same size; every write is synced. The stores are embedded, in temporary directories, or prefixes of an etcd that runs\n" +
 			"elsewhere; nothing of them is left. docs/performance.md says what each field means.",
-		Subcommands: []*cli.Command{benchPlaceCommand(), benchLifeCommand(), benchSeedCommand(), benchFloorCommand(), benchDecideCommand(), benchStartCommand(), benchCurveCommand()},
+		Subcommands: []*cli.Command{benchPlaceCommand(), benchLifeCommand(), benchSeedCommand(), benchFloorCommand(), benchDecideCommand(), benchStartCommand(), benchRunCommand(), benchCurveCommand()},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
-				return usage("bench: %q is unknown; allowed: place, life, seed, floor, decide, start, curve", c.Args().First())
+				return usage("bench: %q is unknown; allowed: place, life, seed, floor, decide, start, run, curve", c.Args().First())
 			}
-			return usage("bench: want place, life, seed, floor, decide, start or curve; berth bench --help tells more")
+			return usage("bench: want place, life, seed, floor, decide, start, run or curve; berth bench --help tells more")
 		},
 	})
 }
@@ -51,18 +51,28 @@ func bareBenchVerb(c *cli.Command) *cli.Command {
 		return usage("%s: %v; berth %s --help lists its flags", name, err, name)
 	}
 	c.HideHelpCommand = true
-	c.Flags = flatten(c.Flags, []cli.Flag{
+	return c
+}
+
+// contestFlags are those of scheduler and floor by turns.
+func contestFlags() []cli.Flag {
+	return flatten([]cli.Flag{
 		listFlag("shape", "`CPU:MEMORY` that a request asks for, as 0.1:256MiB; several are mixed at random (default: 0.1:256MiB)"),
 		intFlag("shapes", 0, "mix so many unlike shapes"),
 		stringFlag("strategy", string(berth.StrategySpread), "`STRATEGY` of the pool: spread, binpack"),
 		intFlag("rounds", 3, "of scheduler and floor, by turns"),
 		intFlag("seed", 1, "of what is random"),
-		stringFlag("cpu-profile", "", "`FILE` for a profile of the last round's scheduler"),
+	}, keptFlags())
+}
+
+// keptFlags say what is kept and told of a measurement.
+func keptFlags() []cli.Flag {
+	return []cli.Flag{
+		stringFlag("cpu-profile", "", "`FILE` for a profile of the last round's scheduler (of a run: of all)"),
 		outputFlag(),
 		stringFlag("log-level", "error", "`LEVEL`: debug, info, warn, error"),
 		stringFlag("log-format", "console", "`FORMAT`: json, console"),
-	})
-	return c
+	}
 }
 
 // storeFlags are those of an external store. The prefix is made anew for each
@@ -110,7 +120,7 @@ func benchPlaceCommand() *cli.Command {
 		Flags: flatten(placeFlags(), []cli.Flag{
 			stringFlag("maintain", string(bench.MaintainNothing), "`WHAT` is done to the store meanwhile: none, compact (ten times), defragment (halfway, and a compaction before it)"),
 			stringFlag("against", string(bench.AgainstNothing), "`WHAT` it is measured against, by turns: none, one-daemon (instead of --daemons), no-maintenance"),
-		}, floorFlags("24,64,256,512", "1,2,4,8")),
+		}, floorFlags("24,64,256,512", "1,2,4,8"), contestFlags()),
 		Action: func(c *cli.Context) error { return runBench(c, placeOptions, bench.Place) },
 	})
 }
@@ -123,7 +133,7 @@ func benchLifeCommand() *cli.Command {
 			intFlag("requests", 5000, "of a round"),
 			intFlag("concurrency", 512, "lives that go on at once"),
 			durationFlag("run-for", time.Millisecond, "how long a container runs"),
-		}, loadFlags(), floorFlags("24,64,256,512", "1,2,4,8")),
+		}, loadFlags(), floorFlags("24,64,256,512", "1,2,4,8"), contestFlags()),
 		Action: func(c *cli.Context) error { return runBench(c, lifeOptions, bench.Life) },
 	})
 }
@@ -136,7 +146,7 @@ func benchSeedCommand() *cli.Command {
 			intFlag("requests", 100, "of a burst, each by a call of its own"),
 			intFlag("bursts", 20, "of a round, each on an empty fleet"),
 			intFlag("warmup", 3, "bursts before the clock runs"),
-		}, floorFlags("10,25,50,100", "1,2,4")),
+		}, floorFlags("10,25,50,100", "1,2,4"), contestFlags()),
 		Action: func(c *cli.Context) error { return runBench(c, seedOptions, bench.Seed) },
 	})
 }
@@ -146,7 +156,7 @@ func benchFloorCommand() *cli.Command {
 		Name: "floor", Usage: "the writes of placements with no scheduler, beside a bare loop of etcd transactions",
 		Flags: flatten(placeFlags(), []cli.Flag{
 			boolFlag("lives", "the writes of whole lives instead"),
-		}, floorFlags("1,24,64,256,512", "1,2,4,8,16")),
+		}, floorFlags("1,24,64,256,512", "1,2,4,8,16"), contestFlags()),
 		Action: func(c *cli.Context) error { return runBench(c, floorOptions, bench.Floor) },
 	})
 }
@@ -251,10 +261,10 @@ func benchOptions(c *cli.Context) (bench.Options, error) {
 	if err := notZero(c, "workers", "requests", "rounds", "concurrency", "per-call", "daemons", "bursts"); err != nil {
 		return o, err
 	}
-	var err error
-	if o.Log, err = newLogger(c); err != nil {
+	if err := benchStore(c, &o); err != nil {
 		return o, err
 	}
+	var err error
 	if o.Shapes, err = parseShapes(c); err != nil {
 		return o, err
 	}
@@ -266,25 +276,33 @@ func benchOptions(c *cli.Context) (bench.Options, error) {
 			return o, err
 		}
 	}
+	return o, nil
+}
+
+// benchStore reads which store it is, and what is kept of the measurement.
+func benchStore(c *cli.Context, o *bench.Options) (err error) {
+	if o.Log, err = newLogger(c); err != nil {
+		return err
+	}
 	if c.String("etcd-endpoints") != "" {
 		log := o.Log
 		o.Dial = func() (*clientv3.Client, error) { return dial(c, log) }
 		client, err := o.Dial()
 		if err != nil {
-			return o, err
+			return err
 		}
 		if err := client.Close(); err != nil {
-			return o, err
+			return err
 		}
 	} else if o.StoreDir != "" {
 		if info, err := os.Stat(o.StoreDir); err != nil || !info.IsDir() {
-			return o, &berth.FieldError{Field: "store-dir", Value: o.StoreDir, Problem: "is no directory", Bound: "one that is there"}
+			return &berth.FieldError{Field: "store-dir", Value: o.StoreDir, Problem: "is no directory", Bound: "one that is there"}
 		}
 	}
 	if path := c.String("cpu-profile"); path != "" {
 		o.Profile = func() (func() error, error) { return startProfile(path) }
 	}
-	return o, nil
+	return nil
 }
 
 // notZero refuses zeros: in Options they mean the default, but nobody who writes one

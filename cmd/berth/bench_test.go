@@ -49,6 +49,25 @@ func TestBench(t *testing.T) {
 	}
 }
 
+// Where the time goes until a process runs.
+func TestBench_Run(t *testing.T) {
+	s := &shell{t: t}
+	dir := t.TempDir()
+	args := []string{"bench", "run", "--requests", "3", "--run-for", "100ms", "--no-cgroups", "--store-dir", dir}
+	r := s.want(0, "shim: forks, executes", args...)
+	for _, want := range []string{"three transactions", "both: the limit", "submit -> RUNNING", "limits: none"} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("the table lacks %q:\n%s", want, r.out)
+		}
+	}
+	noFilesIn(t, dir)
+	r = s.want(0, "", append(args, "-o", "json", "--agent", "process")...)
+	var got bench.RunReport
+	if err := json.Unmarshal([]byte(r.out), &got); err != nil || got.Bench != "run" || got.Ratio == nil {
+		t.Errorf("%v: %s", err, r.out)
+	}
+}
+
 func TestBench_JSON(t *testing.T) {
 	s := &shell{t: t}
 	profile := filepath.Join(t.TempDir(), "cpu")
@@ -127,7 +146,7 @@ func TestBench_Usage(t *testing.T) {
 		says string
 		args []string
 	}{
-		{"want place, life, seed, floor, decide, start or curve", []string{}},
+		{"want place, life, seed, floor, decide, start, run or curve", []string{}},
 		{"want one CURVE", []string{"curve"}},
 		{"load, workers, allocations, decisions", []string{"curve", "bow"}},
 		{"1 to 10000", []string{"curve", "--at", "0", "workers"}},
@@ -142,6 +161,11 @@ func TestBench_Usage(t *testing.T) {
 		{"concurrency", []string{"life", "--concurrency", "-1"}},
 		{"run-for", []string{"life", "--run-for", "0s"}},
 		{"run-for", []string{"life", "--run-for", "2m"}},
+		{"run-for", []string{"run", "--run-for", "0s"}},
+		{`agent "post" is unknown; allowed: process, socket`, []string{"run", "--agent", "post"}},
+		{`requests "0" is not allowed`, []string{"run", "--requests", "0"}},
+		{"takes no arguments", []string{"run", "x"}},
+		{"the supervisor of containers", []string{"run", "--shim", "/no/such"}},
 		{"bursts", []string{"seed", "--bursts", "0"}},
 		{`bursts "11" is not allowed; allowed: 1 to 10`, []string{"seed", "--requests", "100000", "--bursts", "11"}},
 		{"0 to 95", []string{"decide", "--fill", "96"}},

@@ -13,10 +13,10 @@ import (
 func benchStartCommand() *cli.Command {
 	return benchVerb(&cli.Command{
 		Name: "start", Usage: "a restart on a store that is full: until the first placement, and until everything is known",
-		Flags: []cli.Flag{
+		Flags: flatten([]cli.Flag{
 			intFlag("workers", 1000, "in the store"),
 			intFlag("allocations", 100_000, "in the store"),
-		},
+		}, contestFlags()),
 		Action: benchStart,
 	})
 }

@@ -17,6 +17,12 @@ import (
 	"github.com/berthd/berth/worker/shim"
 )
 
+// Steps are the moments of a start, by CLOCK_BOOTTIME.
+type Steps struct {
+	Recorded time.Duration // the record stands, with all that the shim needs
+	shim.Steps
+}
+
 // container is one attempt as its agent knows it: the other end of a shim. It
 // implements worker.Container.
 type container struct {
@@ -30,6 +36,7 @@ type container struct {
 
 	running chan struct{} // closed by follow when the container runs
 	since   time.Time     // when that began; written before running is closed
+	steps   Steps         // of its start; written before running is closed, if this agent has started it
 	done    chan struct{} // closed by follow when nothing of it is left
 	left    chan struct{} // closed by follow when it returns
 	how     shim.Exit     // written before done is closed
@@ -49,6 +56,10 @@ func (r *Runtime) newContainer(a attempt, epoch berth.Epoch, keep time.Duration)
 		running: make(chan struct{}), done: make(chan struct{}), left: make(chan struct{}),
 	}
 }
+
+// Steps are the moments of its start, by CLOCK_BOOTTIME; zero where it was another
+// agent's. They tell where a start's time goes (berth bench run).
+func (c *container) Steps() Steps { return c.steps }
 
 func (c *container) Done() <-chan struct{} { return c.done }
 
@@ -191,6 +202,9 @@ func (c *container) listen(conn net.Conn) (shim.Exit, bool) {
 		}
 		if !s.StartedAt.IsZero() && !closed(c.running) {
 			c.since = s.StartedAt
+			if s.Steps != nil {
+				c.steps.Steps = *s.Steps
+			}
 			close(c.running)
 		}
 		if s.Phase == shim.PhaseEnded && s.Exit != nil {

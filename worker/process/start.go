@@ -43,6 +43,7 @@ func (r *Runtime) Start(ctx context.Context, spec worker.Spec) (worker.Container
 		c.abandon()
 		return nil, err
 	}
+	c.steps.Recorded = shim.Boottime()
 	conn, err := r.launch(c, lock, spec.Check)
 	if err = errors.Join(err, lock.Close()); err != nil {
 		c.abandon()

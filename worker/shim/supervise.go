@@ -31,6 +31,7 @@ type supervisor struct {
 	main   chan unix.WaitStatus // written by reap; how the first process ended
 	childs chan struct{}        // closed by reap: no child is left
 
+	steps  Steps // of the start
 	state  State
 	exit   *Exit // of the first process, once it has ended
 	life   Lifetime
@@ -50,6 +51,7 @@ const (
 // Main is a shim's life. The current directory is the container's. It returns
 // when the container has ended and that is recorded, or when nothing was started.
 func Main() error {
+	begun := Boottime()
 	unix.CloseOnExec(lockFD) // a container that held it would seem to be a shim
 	// No os.File: that would be closed by the collector, and the lock with it.
 	if _, err := unix.Pwrite(lockFD, []byte(strconv.Itoa(os.Getpid())), 0); err != nil {
@@ -66,13 +68,16 @@ func Main() error {
 	if err := l.in.Decode(s.charge); err != nil {
 		return fmt.Errorf("read the charge: %w", err) // the agent has ended: nothing has run, nothing will
 	}
+	s.steps = Steps{Begun: begun, Charged: Boottime()}
 	if s.charge.Version != Version {
 		return s.failed(l, fmt.Errorf("the agent speaks version %d of the supervisors' words, and this berth-shim %d: install both of one build", s.charge.Version, Version))
 	}
 	if err := s.start(); err != nil {
 		return s.failed(l, err)
 	}
+	s.state.Steps = &s.steps
 	s.join(l)
+	s.state.Steps = nil // of no use to those who come later
 	s.run()
 	s.end()
 	return nil
@@ -112,9 +117,11 @@ func (s *supervisor) start() error {
 	if err != nil {
 		return err
 	}
+	s.steps.Ready = Boottime()
 	if s.first, err = fork(s.charge, []uintptr{in.Fd(), out.Fd(), errs.Fd()}); err != nil {
 		return err
 	}
+	s.steps.Executed = Boottime()
 	s.output.handedOver()
 	s.state = State{Phase: PhaseRunning, PID: s.first, StartedAt: time.Now().UTC()}
 	go s.reap()

@@ -85,6 +85,16 @@ type State struct {
 	PID       int       `json:"pid,omitempty"`       // the container's first process
 	StartedAt time.Time `json:"started_at,omitzero"` // running and ended
 	Exit      *Exit     `json:"exit,omitempty"`      // ended only
+	Steps     *Steps    `json:"steps,omitempty"`     // on the connection that brought the charge
+}
+
+// Steps are the moments of a start, by CLOCK_BOOTTIME: they tell where its time
+// goes, and nothing is decided by them.
+type Steps struct {
+	Begun    time.Duration `json:"begun_ns"`    // the shim's own code runs
+	Charged  time.Duration `json:"charged_ns"`  // it knows what to run
+	Ready    time.Duration `json:"ready_ns"`    // all is there that the container needs
+	Executed time.Duration `json:"executed_ns"` // the container is another program
 }
 
 // Exit is how a container ended.
