@@ -19,9 +19,9 @@ type account struct {
 // accountOf reads a name, name:group, uid or uid:gid; empty is the agent's own.
 // An account that this machine does not have, or may not give, is a failed start:
 // the request is tried elsewhere, as often as its retry policy says.
-func accountOf(text string) (account, error) {
+func (r *Runtime) accountOf(text string) (account, error) {
 	if text == "" {
-		return ownAccount(), nil
+		return r.own, nil
 	}
 	name, group, grouped := strings.Cut(text, ":")
 	who, uid, gid, groups, err := lookUpUser(name)

@@ -141,7 +141,7 @@ func (r *Runtime) answered(ctx context.Context, c *container) error {
 }
 
 // errNoStart is for a directory whose record of the start is missing or damaged.
-// No shim was forked, or the machine has lost its power; or another hand, or the
+// No shim was told of it, or the machine has lost its power; or another hand, or the
 // disk, has spoiled it while its container runs: only the lock tells.
 var errNoStart = errors.New("no record of the start")
 

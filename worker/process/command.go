@@ -19,7 +19,7 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 // command settles what is executed, and as whom, before anything exists.
 func (r *Runtime) command(spec worker.Spec) (*shim.Charge, error) {
-	who, err := accountOf(spec.User)
+	who, err := r.accountOf(spec.User)
 	if err != nil {
 		return nil, err
 	}

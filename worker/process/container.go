@@ -265,7 +265,7 @@ func (c *container) end(e shim.Exit) {
 	close(c.done)
 }
 
-// abandon is the end of a container whose shim was never forked.
+// abandon is the end of a container that no shim was told of.
 func (c *container) abandon() {
 	c.logged()
 	if err := errors.Join(c.group.Remove(), os.RemoveAll(c.dir)); err != nil {

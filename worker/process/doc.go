@@ -13,7 +13,7 @@
 // containers/REQUEST.ATTEMPT. Making it is the start's exclusive record. Whoever
 // finds one knows how the attempt stands: its lock is held (a shim lives), or it
 // has an exit (it has ended), or neither: its shim was killed, or none was ever
-// forked. Then all that is left of it is killed, and it may have run. So it is, too,
+// told of it. Then all that is left of it is killed, and it may have run. So it is, too,
 // where the record of the start is missing or damaged, though its lock be held.
 //
 // It never talks to etcd, and judges neither capacity nor leases: deadlines come

@@ -12,6 +12,8 @@ import (
 // grouper makes groups, and sets their limits.
 type grouper interface {
 	make(name string, cpuMilli, memoryBytes int64) (shim.Group, error)
+	// weigh is called when the container runs.
+	weigh(g shim.Group, cpuMilli int64) error
 	// group names what make would have made, there or not.
 	group(name string) shim.Group
 	// left lists the groups that there are.
@@ -52,6 +54,8 @@ func findGrouper(worker berth.WorkerID, mark string, noCgroups bool) grouper {
 type ungrouped struct{ why string }
 
 func (u *ungrouped) make(string, int64, int64) (shim.Group, error) { return shim.Group{}, nil }
+
+func (u *ungrouped) weigh(shim.Group, int64) error { return nil }
 
 func (u *ungrouped) group(string) shim.Group { return shim.Group{} }
 

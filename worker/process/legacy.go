@@ -1,14 +1,19 @@
 package process
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 
 	"github.com/containerd/cgroups/v3"
 	"github.com/containerd/cgroups/v3/cgroup1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/berthd/berth/worker/shim"
 )
@@ -19,6 +24,9 @@ const cpuPeriodMicros = 100_000
 // leastMemoryBytes is the smallest limit that is set: below it, not even the
 // thread that forks the container could act within its cgroup.
 const leastMemoryBytes = 1 << 20
+
+// entered is the order in which a starting thread enters its groups.
+var entered = []cgroup1.Name{cgroup1.Memory, cgroup1.Freezer, cgroup1.Cpu}
 
 // legacy makes cgroups of version 1, below the agent's own.
 type legacy struct {
@@ -60,6 +68,11 @@ func newLegacy(name string) (*legacy, error) {
 			}
 		}
 	}
+	// A thread that starts a container waits for the CPU as the container does once it
+	// is in that group: it enters it last.
+	slices.SortFunc(l.subsystems, func(a, b cgroup1.Subsystem) int {
+		return cmp.Compare(slices.Index(entered, a.Name()), slices.Index(entered, b.Name()))
+	})
 	if len(refused) > 0 {
 		l.why = errors.Join(refused...).Error()
 	}
@@ -144,6 +157,21 @@ func (l *legacy) group(name string) shim.Group {
 	return g
 }
 
+// weigh sets the weight by which a container has the CPU where there is not enough
+// for all. It is set when the container runs: a start should not wait like a
+// container of a tenth of a core.
+func (l *legacy) weigh(g shim.Group, cpuMilli int64) error {
+	if cpuMilli <= 0 || !l.has(cgroup1.Cpu) {
+		return nil
+	}
+	file := filepath.Join(l.dirs[cgroup1.Cpu], filepath.Base(g.Freezer), "cpu.shares")
+	err := os.WriteFile(file, strconv.AppendInt(nil, max(cpuMilli*1024/1000, 2), 10), 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
+		return nil // it has ended already
+	}
+	return err
+}
+
 func (l *legacy) left() ([]shim.Group, error) {
 	names, err := below(l.dirs[cgroup1.Freezer])
 	if err != nil {
@@ -161,8 +189,7 @@ func limitsOf(cpuMilli, memoryBytes int64) *specs.LinuxResources {
 	if cpuMilli > 0 {
 		period := uint64(cpuPeriodMicros)
 		quota := max(cpuMilli*cpuPeriodMicros/1000, 1000) // the least that the kernel takes
-		shares := uint64(max(cpuMilli*1024/1000, 2))
-		out.CPU = &specs.LinuxCPU{Period: &period, Quota: &quota, Shares: &shares}
+		out.CPU = &specs.LinuxCPU{Period: &period, Quota: &quota}
 	}
 	if memoryBytes > 0 {
 		limit := max(memoryBytes, leastMemoryBytes)

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -42,26 +41,44 @@ func measure(t *testing.T, h harness) {
 	if *measures {
 		n, many = 100, 50
 	}
-	var whole, exec []time.Duration
+	measureStarts(t, h, "idle ones ready", n)
+	measureStarts(t, newHarness(t, Options{NoCgroups: h.opts.NoCgroups, IdleShims: -1}), "none ready", n)
+	measureMemory(t, h, many)
+}
+
+// measureStarts times starts, one after the other.
+func measureStarts(t *testing.T, h harness, what string, n int) {
+	t.Helper()
+	var whole, exec, prepared []time.Duration
 	for i := range n {
 		spec := h.spec(fmt.Sprint("quick-", i), "/bin/true")
-		begun := time.Now()
+		if h.opts.IdleShims > 0 { // as it is when starts are rare
+			ready(t, h)
+		}
+		begun := shim.Boottime()
 		c, err := h.Start(t.Context(), spec)
 		if err != nil {
 			t.Fatal(err)
 		}
-		whole = append(whole, time.Since(begun))
-		start, err := shim.ReadStart(h.path(attempt{spec.Request, 1}))
-		ran, err2 := shim.ReadRunning(h.path(attempt{spec.Request, 1}))
-		if err = errors.Join(err, err2); err != nil {
-			t.Fatal(err)
+		whole = append(whole, shim.Boottime()-begun)
+		one, ok := c.(*container)
+		if !ok {
+			t.Fatalf("a %T", c)
 		}
-		exec = append(exec, ran.StartedAt.Sub(start.At))
+		prepared = append(prepared, one.steps.Recorded-begun)
+		exec = append(exec, one.steps.Executed-one.steps.Recorded)
 		wait(t, c)
 	}
-	slices.Sort(whole)
-	slices.Sort(exec)
-	t.Logf("start: record to exec %s (median of %d, least %s), whole Start %s (least %s, p90 %s)", exec[n/2], n, exec[0], whole[n/2], whole[0], whole[n*9/10])
+	for _, all := range [][]time.Duration{whole, exec, prepared} {
+		slices.Sort(all)
+	}
+	t.Logf("start, %s: until its record stands %s, from there to its exec %s (median of %d, least %s), whole Start %s (least %s, p90 %s)",
+		what, prepared[n/2], exec[n/2], n, exec[0], whole[n/2], whole[0], whole[n*9/10])
+}
+
+// measureMemory looks at shims of containers that run for long, and at idle ones.
+func measureMemory(t *testing.T, h harness, many int) {
+	t.Helper()
 	far := worker.Deadline{Stop: boottime() + time.Hour, Kill: boottime() + 2*time.Hour}
 	pids := make([]int, 0, many)
 	for i := range many {
@@ -74,7 +91,9 @@ func measure(t *testing.T, h harness) {
 		h.Renew(1, worker.Deadline{Stop: far.Stop + i, Kill: far.Kill + i})
 		<-time.After(time.Millisecond)
 	}
+	idle := ready(t, h).cmd.Process.Pid
 	for _, field := range []string{"Rss", "Pss", "Private_Dirty"} {
+		t.Logf("%s: %d kB (an idle shim)", field, rollup(t, idle, field))
 		var all []int
 		for _, pid := range pids {
 			all = append(all, rollup(t, pid, field))

@@ -28,6 +28,8 @@ type Options struct {
 	LogFiles logfile.Options
 	// Shim is the binary of shims; see FindShim. No default.
 	Shim string
+	// IdleShims are kept ready, by Run; default DefaultIdleShims, below zero none.
+	IdleShims int
 	// NoCgroups leaves processes where the agent is, without limits.
 	NoCgroups bool
 	Log       *zap.Logger
@@ -40,11 +42,15 @@ type Runtime struct {
 	boot   string // the machine's
 	dir    string // of the containers' directories
 	groups grouper
+	own    account // whom containers run as unless their request says
+
+	wanted chan struct{} // written by starts; one is enough to say that an idle shim was taken
 
 	mu        sync.Mutex // guards all below
 	live      map[attempt]*container
 	deadlines map[berth.Epoch]shim.Deadline // the latest
 	closed    bool                          // Run has ended: shims are left alone
+	idle      []*idleShim                   // those that are ready
 }
 
 // attempt names a container.
@@ -69,6 +75,9 @@ func New(opts Options) (*Runtime, error) {
 	if err := executable(opts.Shim); err != nil {
 		return nil, fmt.Errorf("the supervisor of containers: %w", err)
 	}
+	if opts.IdleShims == 0 {
+		opts.IdleShims = DefaultIdleShims
+	}
 	if opts.Log == nil {
 		opts.Log = zap.NewNop()
 	}
@@ -77,8 +86,9 @@ func New(opts Options) (*Runtime, error) {
 		return nil, fmt.Errorf("process runtime of %s: %w", opts.Worker, err)
 	}
 	r := &Runtime{
-		opts: opts, mark: mark, dir: filepath.Join(opts.StateDir, "containers"),
+		opts: opts, own: ownAccount(), mark: mark, dir: filepath.Join(opts.StateDir, "containers"),
 		live: map[attempt]*container{}, deadlines: map[berth.Epoch]shim.Deadline{},
+		wanted: make(chan struct{}, 1),
 	}
 	if r.boot, err = shim.BootID(); err != nil {
 		return nil, fmt.Errorf("process runtime of %s: which boot this is: %w", opts.Worker, err)
@@ -140,9 +150,12 @@ const (
 	busyAfter    = time.Second
 )
 
-// Run ends, until ctx ends, what a shim that is stopped does not end. Shims that
-// live then go on, for the next agent.
+// Run keeps shims ready until ctx ends, and ends what a shim that is stopped does
+// not end. Shims with a container then go on, for the next agent.
 func (r *Runtime) Run(ctx context.Context) error {
+	var beside sync.WaitGroup
+	beside.Go(func() { r.keepIdle(ctx) })
+	defer beside.Wait()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {

@@ -8,16 +8,16 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/berthd/berth/worker"
 	"github.com/berthd/berth/worker/shim"
 )
 
-// Start starts an attempt. What fails before its shim is forked leaves nothing
+// Start starts an attempt. What fails before a shim is told of it leaves nothing
 // behind; what fails later is recorded.
 func (r *Runtime) Start(ctx context.Context, spec worker.Spec) (worker.Container, error) {
 	if spec.Image != "" {
@@ -44,7 +44,7 @@ func (r *Runtime) Start(ctx context.Context, spec worker.Spec) (worker.Container
 		return nil, err
 	}
 	c.steps.Recorded = shim.Boottime()
-	conn, err := r.launch(c, lock, spec.Check)
+	conn, rest, err := r.launch(c, lock, charge, spec)
 	if err = errors.Join(err, lock.Close()); err != nil {
 		c.abandon()
 		return nil, err
@@ -52,7 +52,14 @@ func (r *Runtime) Start(ctx context.Context, spec worker.Spec) (worker.Container
 	r.mu.Lock()
 	r.live[a] = c
 	r.mu.Unlock()
-	return c.begin(ctx, conn, charge, spec)
+	defer r.wantIdle() // not before it runs
+	if err := c.begin(ctx, conn, rest, spec); err != nil {
+		return nil, err
+	}
+	if err := r.groups.weigh(c.group, spec.CPUMilli); err != nil {
+		r.opts.Log.Warn("set the weight of a container", zap.Stringer("container", a), zap.Error(err))
+	}
+	return c, nil
 }
 
 // prepare makes all that the container needs but its shim. The lock it returns
@@ -72,7 +79,7 @@ func (r *Runtime) prepare(c *container, charge *shim.Charge, spec worker.Spec) (
 	}
 	group.Mark = r.markFor(c.name)
 	c.group, charge.Group = group, group
-	// Before the shim is forked: whoever finds no record knows that there was none.
+	// Before a shim is told of it: whoever finds no record knows that there was none.
 	if err := shim.WriteStart(c.dir, shim.Start{
 		Request: string(spec.Request), Attempt: spec.Attempt, Epoch: int64(spec.Epoch), Boot: r.boot, At: time.Now().UTC(),
 		Group: group, Keep: spec.Keep, StopTimeout: spec.StopTimeout,
@@ -86,46 +93,50 @@ func (r *Runtime) prepare(c *container, charge *shim.Charge, spec worker.Spec) (
 	return lock, nil
 }
 
-// launch forks the shim. It has been told nothing yet.
-func (r *Runtime) launch(c *container, lock *os.File, check func() error) (net.Conn, error) {
-	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+// launch has a shim run it: one that is ready, or a new one. rest is what of its
+// charge is still to be sent.
+func (r *Runtime) launch(c *container, lock *os.File, charge *shim.Charge, spec worker.Spec) (conn net.Conn, rest []byte, err error) {
+	charge.Deadline = r.latest(spec.Epoch, spec.Deadline)
+	text, err := json.Marshal(charge)
 	if err != nil {
-		return nil, fmt.Errorf("make a socket: %w", err)
+		return nil, nil, fmt.Errorf("encode the charge: %w", err)
 	}
-	ours, theirs := os.NewFile(uintptr(pair[0]), "shim"), os.NewFile(uintptr(pair[1]), "agent")
-	defer func() { _ = errors.Join(ours.Close(), theirs.Close()) }() // each has its copy
-	conn, err := net.FileConn(ours)
+	dir, err := os.Open(c.dir)
 	if err != nil {
-		return nil, fmt.Errorf("make a socket: %w", err)
+		return nil, nil, fmt.Errorf("open the container's directory: %w", err)
 	}
+	defer func() { _ = dir.Close() }() // read only
 	errs, err := shim.OpenErrors(c.dir)
 	if err != nil {
-		return nil, errors.Join(err, conn.Close())
+		return nil, nil, err
 	}
 	defer func() { _ = errs.Close() }() // nothing was written
-	cmd := &exec.Cmd{
-		Path: r.opts.Shim, Args: []string{shimName}, Dir: c.dir,
-		Env:   []string{"GOMAXPROCS=1"}, // one thread at work is enough, and smaller
-		Stdin: theirs, Stderr: errs, ExtraFiles: []*os.File{lock},
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	for {
+		s, fresh, err := r.takeShim()
+		if err != nil {
+			return nil, nil, err
+		}
+		if err = errors.Join(shim.NoteHolder(lock, s.cmd.Process.Pid), spec.Check()); err != nil {
+			s.end()
+			return nil, nil, err
+		}
+		if rest, err = s.charge(append(text, '\n'), dir, lock, errs); err == nil {
+			return s.conn, rest, nil
+		}
+		s.end()
+		if fresh {
+			return nil, nil, err
+		}
 	}
-	if err := check(); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("start the supervisor: %w", err), conn.Close())
-	}
-	go func() { _ = cmd.Wait() }() // how it ended is told by its records
-	return conn, nil
 }
 
-// begin tells the shim its charge, and waits until the container runs.
-func (c *container) begin(ctx context.Context, conn net.Conn, charge *shim.Charge, spec worker.Spec) (worker.Container, error) {
-	charge.Deadline = c.r.latest(spec.Epoch, spec.Deadline)
-	c.renew(charge.Deadline)
+// begin waits until the container runs.
+func (c *container) begin(ctx context.Context, conn net.Conn, rest []byte, spec worker.Spec) error {
+	c.renew(c.r.latest(spec.Epoch, spec.Deadline))
 	go func() {
-		// What is refused shows as the shim's end.
-		_ = json.NewEncoder(conn).Encode(charge)
+		if len(rest) > 0 {
+			_, _ = conn.Write(rest) // what is refused shows as the shim's end
+		}
 		c.follow(conn)
 	}()
 	select {
@@ -135,9 +146,9 @@ func (c *container) begin(ctx context.Context, conn net.Conn, charge *shim.Charg
 		c.seizeUntilDone()
 	}
 	if closed(c.done) && (c.how.Failed || c.how.Unseen) {
-		return nil, c.startError(ctx)
+		return c.startError(ctx)
 	}
-	return c, nil
+	return nil
 }
 
 // startError is why a container never ran, or did not run long enough to be told.

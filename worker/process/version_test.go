@@ -188,14 +188,14 @@ func TestShim_OfAnotherVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := h.launch(c, lock, spec.Check)
+	conn, rest, err := h.launch(c, lock, charge, spec)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := lock.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.begin(t.Context(), conn, charge, spec); err == nil || !strings.Contains(err.Error(), "install both") {
+	if err := c.begin(t.Context(), conn, rest, spec); err == nil || !strings.Contains(err.Error(), "install both") {
 		t.Errorf("%v, want what to do", err)
 	}
 	if got := h.output2(spec); got != "" {

@@ -1,5 +1,9 @@
 // Package shim supervises one container, and outlives the agent that started it.
 //
+// A shim may be forked before there is anything to run (Idle): then it waits, with all
+// made that is the same for any container, and is given the container's directory and
+// lock with its charge.
+//
 // It owns the process berth-shim (Main), the files of a container's directory,
 // and the words that agent and shim speak. A shim arms its kill timer before
 // anything runs, looks at the deadline itself just before it forks, and ends the

@@ -17,7 +17,7 @@ import (
 // Files of a container's directory. The directory itself is the exclusive record
 // of the start: whoever makes it may start the attempt, once.
 const (
-	startFile   = "start.json"   // by the agent, before the shim is forked
+	startFile   = "start.json"   // by the agent, before a shim is told anything
 	lockFile    = "lock"         // held by the shim as long as it lives; holds its pid
 	socketFile  = "sock"         // where the shim listens
 	runningFile = "running.json" // by the shim, when the container runs
@@ -139,9 +139,9 @@ func write(path string, v any, sync int) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// NewLock makes the lock of a container's directory and holds it. The shim
-// inherits the file, and with it the lock: from before it is forked until it has
-// ended the lock is held, and an agent that finds it free knows that no shim
+// NewLock makes the lock of a container's directory and holds it. The shim is
+// given the file, and with it the lock: from before it is told anything until it
+// has ended the lock is held, and an agent that finds it free knows that no shim
 // lives, and none will.
 func NewLock(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -152,6 +152,18 @@ func NewLock(dir string) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// NoteHolder says in a lock which process is to hold it: whoever has to end a shim
+// can before it has said so itself.
+func NoteHolder(lock *os.File, pid int) error { return noteHolder(int(lock.Fd()), pid) }
+
+func noteHolder(lock, pid int) error {
+	// As long as any: it may be written over one of another length.
+	if _, err := unix.Pwrite(lock, fmt.Appendf(nil, "%-20d", pid), 0); err != nil {
+		return fmt.Errorf("say who holds the lock: %w", err)
+	}
+	return nil
 }
 
 // Held says whether a shim lives in dir, and its process; 0 as long as it has

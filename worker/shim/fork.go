@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strconv"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,30 +14,9 @@ import (
 // errLate means that the deadline is too near to start anything.
 var errLate = errors.New("the lease is too near its end to start a container")
 
-// fork starts the container's first process from a thread that lives as long as
-// the shim: the kernel kills that process with the thread that forked it, so a
-// shim that is killed takes it along.
-func fork(c *Charge, files []uintptr) (int, error) {
-	type forked struct {
-		pid int
-		err error
-	}
-	done := make(chan forked)
-	go func() {
-		// The main goroutine holds the first thread, which stands for the whole
-		// process in its cgroups; this is another.
-		runtime.LockOSThread()
-		pid, err := forkInside(c, files)
-		done <- forked{pid, err}
-		if err == nil {
-			select {} // else the thread ends here, wherever it stands
-		}
-	}()
-	f := <-done
-	return f.pid, f.err
-}
-
-func forkInside(c *Charge, files []uintptr) (pid int, err error) {
+// fork starts the container's first process. It is called by the thread that is to
+// be its parent.
+func fork(c *Charge, files []uintptr) (pid int, err error) {
 	attr := &syscall.ProcAttr{
 		Dir: c.Dir, Env: c.Env, Files: files,
 		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
@@ -60,12 +38,12 @@ func forkInside(c *Charge, files []uintptr) (pid int, err error) {
 		return 0, fmt.Errorf("enter the cgroup: %w", err)
 	}
 	if Late(c.Deadline) {
-		return 0, errors.Join(errLate, enter(c.Group.Home))
+		return 0, errors.Join(errLate, leave(&c.Group))
 	}
 	if pid, err = syscall.ForkExec(c.Path, c.Args, attr); err != nil {
-		return 0, errors.Join(fmt.Errorf("execute %s: %w", c.Path, err), enter(c.Group.Home))
+		return 0, errors.Join(fmt.Errorf("execute %s: %w", c.Path, err), leave(&c.Group))
 	}
-	if err := enter(c.Group.Home); err != nil {
+	if err := leave(&c.Group); err != nil {
 		// The thread would be taken for a part of the container, and be frozen
 		// with it. It ends, and the child with it.
 		return 0, errors.Join(fmt.Errorf("leave the cgroup: %w", err), unix.Kill(pid, unix.SIGKILL), reap(pid))
@@ -85,11 +63,19 @@ func reap(pid int) error {
 // Late says whether nothing may be started any more under a deadline.
 func Late(d Deadline) bool { return d.Stop > 0 && Boottime() >= d.Stop }
 
-// enter moves this thread.
+// leave goes back, out of the last entered first: in that one, a thread may wait for
+// the CPU as its container does.
+func leave(g *Group) error {
+	home := slices.Clone(g.Home)
+	slices.Reverse(home)
+	return enter(home)
+}
+
+// enter moves this thread: 0 is the one that writes. By its number it would be moved
+// under a lock for which the kernel waits until each CPU has come to rest.
 func enter(dirs []string) error {
-	tid := []byte(strconv.Itoa(unix.Gettid()))
 	for _, dir := range dirs {
-		if err := os.WriteFile(filepath.Join(dir, "tasks"), tid, 0); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "tasks"), []byte("0"), 0); err != nil {
 			return err
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"slices"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -15,12 +15,16 @@ import (
 )
 
 // supervisor is a shim with its container. All its fields belong to the
-// goroutine of run.
+// goroutine of begin, and then to that of run.
 type supervisor struct {
 	charge *Charge
 	alarm  *alarm
+	input  *os.File // the container's
+	boot   string   // the machine's
 	output streams
 	killer killer
+
+	charged *link // that brought the charge; nil: there was none
 
 	links  []*link
 	joined chan *link // written by accept
@@ -42,57 +46,86 @@ type supervisor struct {
 // maxDismissed bounds what a record keeps of a reason; see recordBytes.
 const maxDismissed = 256
 
-// lockFD is the lock that the agent has taken, agentFD its socket.
-const (
-	agentFD = 0
-	lockFD  = 3
-)
-
-// Main is a shim's life. The current directory is the container's. It returns
-// when the container has ended and that is recorded, or when nothing was started.
-func Main() error {
-	begun := Boottime()
-	unix.CloseOnExec(lockFD) // a container that held it would seem to be a shim
-	// No os.File: that would be closed by the collector, and the lock with it.
-	if _, err := unix.Pwrite(lockFD, []byte(strconv.Itoa(os.Getpid())), 0); err != nil {
-		return fmt.Errorf("say who holds the lock: %w", err)
-	}
-	l, err := newLink(agentFD)
-	if err != nil {
-		return err
-	}
+// Main is a shim's life, idle at first or not. It returns when the container has
+// ended and that is recorded, or when nothing was started.
+func Main(idle bool) error {
 	s := &supervisor{
 		charge: new(Charge), joined: make(chan *link), gone: make(chan *link), orders: make(chan Order),
-		main: make(chan unix.WaitStatus, 1), childs: make(chan struct{}),
+		main: make(chan unix.WaitStatus, 1), childs: make(chan struct{}), steps: Steps{Begun: Boottime()},
 	}
-	if err := l.in.Decode(s.charge); err != nil {
-		return fmt.Errorf("read the charge: %w", err) // the agent has ended: nothing has run, nothing will
+	begun := make(chan error) // the start's one answer
+	go func() {
+		// All until the container runs is done by one thread, which nothing must wake
+		// meanwhile. It is not the first, which the main goroutine holds: that stands for
+		// the whole process in its cgroups. It lives as long as the shim, for the kernel
+		// kills the container's first process with the thread that forked it: so a shim
+		// that is killed takes it along.
+		runtime.LockOSThread()
+		err := s.begin(idle)
+		begun <- err
+		if err == nil {
+			select {} // else the thread ends here, wherever it stands
+		}
+	}()
+	switch err := <-begun; {
+	case errors.Is(err, errNotNeeded):
+		return nil
+	case err != nil:
+		return s.failed(err)
 	}
-	s.steps = Steps{Begun: begun, Charged: Boottime()}
-	if s.charge.Version != Version {
-		return s.failed(l, fmt.Errorf("the agent speaks version %d of the supervisors' words, and this berth-shim %d: install both of one build", s.charge.Version, Version))
-	}
-	if err := s.start(); err != nil {
-		return s.failed(l, err)
-	}
-	s.state.Steps = &s.steps
-	s.join(l)
-	s.state.Steps = nil // of no use to those who come later
 	s.run()
 	s.end()
 	return nil
 }
 
-// start arms the timer, and then lets the container run.
-func (s *supervisor) start() error {
+// begin makes what any container needs, waits for the charge, and starts it.
+func (s *supervisor) begin(idle bool) error {
+	failed := s.prepare(idle)
+	l, err := receive(s.charge, idle)
+	if err != nil {
+		return err
+	}
+	s.steps.Charged = Boottime()
+	s.charged = l
+	if s.charge.Version != Version {
+		return fmt.Errorf("the agent speaks version %d of the supervisors' words, and this berth-shim %d: install both of one build", s.charge.Version, Version)
+	}
+	if failed != nil {
+		return failed
+	}
+	if err := s.start(); err != nil {
+		return err
+	}
+	s.state.Steps = &s.steps
+	s.join(l)
+	s.state.Steps = nil // of no use to those who come later
+	return nil
+}
+
+// prepare makes what is the same for all containers. Its failure is told to whoever
+// sends a charge.
+func (s *supervisor) prepare(idle bool) (err error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become the reaper of the container: %w", err)
 	}
-	s.killer = killer{group: &s.charge.Group, others: descendants, none: func() bool { return closed(s.childs) }}
-	var err error
 	if s.alarm, err = newAlarm(); err != nil {
 		return err
 	}
+	if s.input, err = os.Open(os.DevNull); err != nil {
+		return err
+	}
+	if s.boot, err = BootID(); err != nil {
+		return fmt.Errorf("find which boot this is: %w", err)
+	}
+	if idle {
+		return rehearse()
+	}
+	return nil
+}
+
+// start arms the timer, and then lets the container run.
+func (s *supervisor) start() error {
+	s.killer = killer{group: &s.charge.Group, others: descendants, none: func() bool { return closed(s.childs) }}
 	s.life = NewLifetime(s.charge.Deadline, s.charge.Keep)
 	if err := s.alarm.set(s.life.Due()); err != nil {
 		return err
@@ -104,11 +137,7 @@ func (s *supervisor) start() error {
 	if err != nil {
 		return err
 	}
-	in, err := os.Open(os.DevNull)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = in.Close() }() // read only
+	defer func() { _ = s.input.Close() }() // read only
 	out, err := s.output.open(s.charge.Output, "stdout")
 	if err != nil {
 		return err
@@ -118,7 +147,7 @@ func (s *supervisor) start() error {
 		return err
 	}
 	s.steps.Ready = Boottime()
-	if s.first, err = fork(s.charge, []uintptr{in.Fd(), out.Fd(), errs.Fd()}); err != nil {
+	if s.first, err = fork(s.charge, []uintptr{s.input.Fd(), out.Fd(), errs.Fd()}); err != nil {
 		return err
 	}
 	s.steps.Executed = Boottime()
@@ -134,10 +163,7 @@ var errRan = errors.New("killed at its start")
 // nowRuns makes the container known to those who come later. Without that it
 // must not run, for no agent would find it.
 func (s *supervisor) nowRuns(socket *os.File) error {
-	boot, err := BootID()
-	if err == nil {
-		err = write(runningFile, Running{PID: s.first, Since: startedAt(s.first), Boot: boot, StartedAt: s.state.StartedAt}, 0)
-	}
+	err := write(runningFile, Running{PID: s.first, Since: startedAt(s.first), Boot: s.boot, StartedAt: s.state.StartedAt}, 0)
 	if err != nil {
 		s.killer.end()
 		return fmt.Errorf("%w: record the start: %w", errRan, err)
@@ -314,8 +340,12 @@ func (s *supervisor) record(e *Exit) {
 	}
 }
 
-// failed tells and records that the container was not started.
-func (s *supervisor) failed(l *link, cause error) error {
+// failed tells and records that the container was not started. Without a charge
+// there is nobody to tell, and nothing to record.
+func (s *supervisor) failed(cause error) error {
+	if s.charged == nil {
+		return cause
+	}
 	s.output.handedOver()
 	s.output.finish()
 	ran := errors.Is(cause, errRan)
@@ -324,7 +354,7 @@ func (s *supervisor) failed(l *link, cause error) error {
 		e.Errno = errno
 	}
 	removed := s.charge.Group.Remove()
-	err := errors.Join(WriteExit(".", *e), l.tell(State{Phase: PhaseEnded, Exit: e}), removed)
+	err := errors.Join(WriteExit(".", *e), s.charged.tell(State{Phase: PhaseEnded, Exit: e}), removed)
 	return errors.Join(cause, err)
 }
 
