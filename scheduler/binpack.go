@@ -39,12 +39,12 @@ func fuller(a, b *node) bool {
 	return a.worker.ID < b.worker.ID
 }
 
-// roughly is f in parts of 2^63, rounded down: what differs in it differs in the
+// roughly is a in parts of 2^63, rounded down: what differs in it differs in the
 // same way exactly, and most loads do.
-func (f fraction) roughly() uint64 {
-	if f.num >= f.den {
+func (a fraction) roughly() uint64 {
+	if a.num >= a.den {
 		return math.MaxUint64
 	}
-	q, _ := bits.Div64(f.num>>1, f.num<<63, f.den)
+	q, _ := bits.Div64(a.num>>1, a.num<<63, a.den)
 	return q
 }
