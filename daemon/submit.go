@@ -286,5 +286,5 @@ func (l *loop) admitNew(s *submission, b *builder) {
 // collide there.
 func (l *loop) placesNew(s *submission) bool {
 	r := &s.record.Spec
-	return !s.unplaced && l.mayPlace() && !(l.queue.len() > 0 && l.queue.shapeBlocked(r)) && l.share.plans(r.Pool)
+	return !s.unplaced && l.mayPlace() && (l.queue.len() == 0 || !l.queue.shapeBlocked(r)) && l.share.plans(r.Pool)
 }

@@ -220,7 +220,7 @@ func compareCounts(t *rapid.T, v *view, m *model) {
 
 // sameRecord compares but for who wrote them.
 func sameRecord(a, b any) bool {
-	return gocmp.Equal(bare(a), bare(b), gocmp.Comparer(func(a, b error) bool { return errors.Is(a, b) }))
+	return gocmp.Equal(bare(a), bare(b), gocmp.Comparer(errors.Is))
 }
 
 func bare(record any) any {

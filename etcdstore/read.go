@@ -99,7 +99,7 @@ func (s *Store) stream(ctx context.Context, all stretch, rev berth.Revision, fn 
 	}
 	defer func() { // else who reads from etcd is never done
 		cancel()
-		for range parts { //nolint:revive // until it is closed
+		for range parts {
 		}
 	}()
 	late := time.NewTimer(s.opts.TxnTimeout)

@@ -27,7 +27,8 @@ type checker struct {
 	fenced  map[fence]berth.Epoch
 	current map[string]int64 // allocation key: its attempt
 	running map[berth.RequestID]*container
-	ended   map[berth.RequestID]int // archive records put
+	ended   map[berth.RequestID]int  // archive records put
+	purged  map[berth.RequestID]bool // the last of them is gone: its retention is over
 	found   []Violation
 }
 
@@ -54,7 +55,7 @@ func newChecker(w *world) *checker {
 	return &checker{
 		w: w, state: invariant.NewState(opts), last: 1, hash: fnv.New64a(), keys: map[string]bool{},
 		fenced: map[fence]berth.Epoch{}, current: map[string]int64{},
-		running: map[berth.RequestID]*container{}, ended: map[berth.RequestID]int{},
+		running: map[berth.RequestID]*container{}, ended: map[berth.RequestID]int{}, purged: map[berth.RequestID]bool{},
 	}
 }
 
@@ -111,7 +112,15 @@ func (c *checker) follow(key string, value []byte, deleted bool) {
 	switch {
 	case parts[0] == "allocations" && len(parts) == 3:
 		c.followAllocation(key, parts[1], berth.RequestID(parts[2]), value, deleted)
-	case parts[0] == "archive" && len(parts) == 2 && !deleted:
+	case parts[0] == "requests" && len(parts) == 2 && !deleted:
+		// Once its record is purged, a submission that comes again is a new request.
+		if id := berth.RequestID(parts[1]); c.purged[id] {
+			delete(c.purged, id)
+			delete(c.ended, id)
+		}
+	case parts[0] == "archive" && len(parts) == 2 && deleted:
+		c.purged[berth.RequestID(parts[1])] = true
+	case parts[0] == "archive" && len(parts) == 2:
 		id := berth.RequestID(parts[1])
 		c.ended[id]++
 		if c.ended[id] > 1 {

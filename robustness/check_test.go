@@ -66,6 +66,17 @@ func TestChecker_SeesWhatRuns(t *testing.T) {
 			c.follow("archive/r", nil, false)
 			c.follow("archive/r", nil, false)
 		}},
+		{name: "ended twice though purged", want: "has ended 2 times", do: func(c *checker, _, _ *machine) {
+			c.follow("archive/r", nil, false)
+			c.follow("archive/r", nil, true)
+			c.follow("archive/r", nil, false)
+		}},
+		{name: "ended, purged, and submitted anew", do: func(c *checker, _, _ *machine) {
+			c.follow("archive/r", nil, false)
+			c.follow("archive/r", nil, true)
+			c.follow("requests/r", nil, false)
+			c.follow("archive/r", nil, false)
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

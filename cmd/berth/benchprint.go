@@ -104,12 +104,13 @@ func benchRates(t *table, r *bench.Report) {
 	if r.Bench == "life" {
 		unit = "lives/s"
 	}
-	if r.Bench == "decide" {
+	switch r.Bench {
+	case "decide":
 		t.add("decisions/s", rate(r.PlacementsPerS))
-	} else if r.Bench == "floor" {
+	case "floor":
 		t.add(unit, rate(r.PlacementsPerS), rate(r.BarePerS))
 		t.add("share of the bare loop", ratio(r.FloorOfBare))
-	} else {
+	default:
 		t.add(row(unit, r, func(f *bench.Figures) string { return rate(f.PlacementsPerS) }, rate(r.FloorPerS))...)
 		t.add(row("ratio to the floor", r, func(f *bench.Figures) string {
 			if f.Ratio == nil {

@@ -68,6 +68,6 @@ func givenUp(t *testing.T, c *clientv3.Client) {
 	}
 	<-parts
 	cancel()
-	for range parts { //nolint:revive // it ends
+	for range parts {
 	}
 }

@@ -34,9 +34,9 @@ func (r *rig) slowly(d time.Duration) *flying {
 			return apply()
 		}
 		mine := f.begin(txn)
-		time.Sleep(d)
+		<-time.After(d)
 		resp, err := apply()
-		time.Sleep(d)
+		<-time.After(d)
 		f.end(mine)
 		return resp, err
 	})
