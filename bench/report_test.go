@@ -26,6 +26,7 @@ func TestReport_Documented(t *testing.T) {
 	want := map[string]bool{}
 	fieldsOf(reflect.TypeFor[Report](), "", want)
 	fieldsOf(reflect.TypeFor[RunReport](), "", want)
+	fieldsOf(reflect.TypeFor[StartReport](), "", want)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("docs/performance.md (-report +table):\n%s", diff)
 	}

@@ -103,7 +103,7 @@ func examples(t *testing.T) map[berth.Kind]any {
 		},
 		berth.KindGroup:      &berth.Group{Header: h, Size: 2, MinCount: 2, Digest: digest, Attempt: 1},
 		berth.KindHold:       &berth.Hold{Header: h, Workers: []berth.WorkerID{"rack1-07", "rack1-08"}},
-		berth.KindDaemon:     &berth.Daemon{Header: h, Address: "127.0.0.1:7070", Program: "v0.1.0", MaxSchema: 1, StartedAt: at(0), TxnBase: "3f9c2d51"},
+		berth.KindDaemon:     &berth.Daemon{Header: h, Address: "127.0.0.1:7070", Program: "v0.1.0", MaxSchema: 1, StartedAt: at(0), TxnBase: "3f9c2d51", Since: 4711},
 		berth.KindPool:       &berth.Pool{Header: h, Strategy: berth.StrategyBinpack, BrakePolicy: berth.DefaultBrake},
 		berth.KindTenant:     &berth.Tenant{Header: h, Quota: amounts(100_000, 200<<30)},
 		berth.KindQuotaBlock: &berth.QuotaBlock{Header: h, Block: amounts(10_000, 20<<30), Used: amounts(500, 256<<20)},

@@ -164,11 +164,11 @@ func benchFloorCommand() *cli.Command {
 func benchDecideCommand() *cli.Command {
 	return bareBenchVerb(&cli.Command{
 		Name: "decide", Usage: "the scheduler's decisions alone, on one core: no store, no daemon",
-		Flags: []cli.Flag{
+		Flags: flatten([]cli.Flag{
 			intFlag("workers", 10_000, "that are decided on"),
 			intFlag("requests", 100_000, "decisions of a round, which ends after 10 s in any case; every one is applied before the next"),
 			intFlag("fill", 0, "percent of the workers' capacity that is in use"),
-		},
+		}, contestFlags()),
 		Action: func(c *cli.Context) error { return runBench(c, decideOptions, bench.Decide) },
 	})
 }

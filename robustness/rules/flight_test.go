@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -76,11 +75,10 @@ func (f *flying) end(mine []string) {
 // and goes nowhere else: equal requests come out even.
 func TestFlights_OneForEachLedger(t *testing.T) {
 	bubble(t, func(r *rig) {
-		d, stop := r.daemon()
 		for i := range 20 {
 			r.worker(berth.WorkerID(fmt.Sprintf("w%02d", i)))
 		}
-		synctest.Wait()
+		d, stop := r.daemon()
 		f := r.slowly(time.Millisecond)
 		var calls sync.WaitGroup
 		for i := range 100 {
