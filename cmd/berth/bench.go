@@ -195,6 +195,7 @@ func runBench[O any](c *cli.Context, read func(*cli.Context, bench.Options) (O, 
 	}
 	ctx, _, stop := untilSignal(c.Context)
 	defer stop()
+	leaveRoomForGarbage(ctx)
 	if hasFlag(c, "store-dir") {
 		warnOfMemory(c, live)
 	}

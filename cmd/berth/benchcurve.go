@@ -56,6 +56,7 @@ func runCurve(c *cli.Context) error {
 	opts.Progress, opts.Say = live.progress, live.say
 	ctx, _, stop := untilSignal(c.Context)
 	defer stop()
+	leaveRoomForGarbage(ctx)
 	if within := c.Duration("within"); within > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, within)

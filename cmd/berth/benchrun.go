@@ -59,6 +59,7 @@ func runBenchRun(c *cli.Context) error {
 	opts.Progress, opts.Say = live.progress, live.say
 	ctx, _, stop := untilSignal(c.Context)
 	defer stop()
+	leaveRoomForGarbage(ctx)
 	warnOfMemory(c, live)
 	live.start()
 	r, err := bench.Run(ctx, opts)

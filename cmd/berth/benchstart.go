@@ -42,6 +42,7 @@ func benchStart(c *cli.Context) error {
 	}
 	ctx, _, stop := untilSignal(c.Context)
 	defer stop()
+	leaveRoomForGarbage(ctx)
 	warnOfMemory(c, live)
 	live.start()
 	r, err := bench.Start(ctx, opts)

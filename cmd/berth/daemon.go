@@ -50,6 +50,7 @@ func runDaemon(c *cli.Context) error {
 	}
 	ctx, _, stop := untilSignal(c.Context)
 	defer stop()
+	leaveRoomForGarbage(ctx)
 	n, err := openNode(ctx, opts)
 	if err != nil {
 		return err

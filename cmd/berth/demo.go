@@ -56,6 +56,7 @@ func runDemo(c *cli.Context) error {
 	}
 	ctx, again, stop := untilSignal(c.Context)
 	defer stop()
+	leaveRoomForGarbage(ctx)
 	ctx, cancel := context.WithTimeout(ctx, demoWithin)
 	defer cancel()
 	d := &demo{out: c.App.Writer, progress: c.App.ErrWriter, log: log}

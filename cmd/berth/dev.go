@@ -62,6 +62,7 @@ func runDev(c *cli.Context) error {
 	}, Ports: capacity.Ports}
 	ctx, again, stop := untilSignal(c.Context)
 	defer stop()
+	leaveRoomForGarbage(ctx)
 	return runLocal(ctx, localOptions{
 		dir: c.String("data-dir"), listen: c.String("listen"), etcdListen: c.String("etcd-listen"),
 		workers: workers, name: "dev", capacity: shared, noCgroups: c.Bool("no-cgroups"), shim: c.String("shim"), abort: again, log: log,
