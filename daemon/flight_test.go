@@ -72,10 +72,25 @@ func TestPlace_LedgerOfTheView(t *testing.T) {
 // requests that wait for its worker are decided anew then.
 func TestFlights_PutOff(t *testing.T) {
 	l := roomy(t)
+	exited := running("other")[2:] // on the same worker: its end would write the ledger, too
+	a, ok := exited[2].Record.(*berth.Allocation)
+	if !ok {
+		t.Fatal("no allocation")
+	}
+	a.State, a.Exit = berth.StateExited, &berth.Exit{Kind: berth.ExitExited}
+	ledger, _ := l.view.ledger("w")
+	next := *ledger
+	next.Count, next.Reserved = 1, a.Share
+	exited = append(exited, berth.Fact{Key: ledgerKey("w"), Record: &next})
+	for i := range exited {
+		exited[i].Create, exited[i].Mod = 9, 9
+	}
+	l.takeFacts(exited)
+	l.look(workerKey("w"), newBuilder(l, time.Now()))
+
 	first := newBuilder(l, time.Now())
 	l.admitNew(submissionOf(t, l, "r1"), first)
 	f := l.flights.take(first, time.Now())
-
 	second := newBuilder(l, time.Now())
 	parked := submissionOf(t, l, "r2")
 	l.admitNew(parked, second)
@@ -95,8 +110,10 @@ func TestFlights_PutOff(t *testing.T) {
 	if l.flights.count+l.flights.parked+len(l.flights.workers)+len(l.flights.requests) != 0 {
 		t.Errorf("after its answer: %+v", l.flights)
 	}
-	if l.flights.defers(workerKey("w")) {
-		t.Error("a worker is left alone though nothing is in flight")
+	third := newBuilder(l, time.Now())
+	l.look(allocationKey("w", "other"), third)
+	if len(third.plan.Ends) != 1 {
+		t.Errorf("plan %+v after the answer, want the end in it", third.plan)
 	}
 }
 
