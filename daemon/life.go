@@ -174,18 +174,18 @@ func (x *life) packAllocation(f *berth.Fact, a *berth.Allocation) bool {
 	return true
 }
 
-// planOf takes apart what etcdstore makes ids of: base, "-" and a number. No id is
-// base "" and number 0.
+// planOf takes apart what etcdstore makes ids of: a base, "-", a letter, and a number
+// in digits and letters. No id is base "" and number 0.
 func planOf(id berth.TxnID) (base string, no uint64, ok bool) {
 	if id == "" {
 		return "", 0, true
 	}
-	i := strings.LastIndexByte(string(id), '-')
-	if i < 1 {
+	i := strings.LastIndexByte(string(id), '-') + 2
+	if i < 3 || i >= len(id) {
 		return "", 0, false
 	}
-	no, err := strconv.ParseUint(string(id[i+1:]), 10, 64)
-	return string(id[:i]), no, err == nil && strconv.FormatUint(no, 10) == string(id[i+1:])
+	no, err := strconv.ParseUint(string(id[i:]), 36, 64)
+	return string(id[:i]), no, err == nil && strconv.FormatUint(no, 36) == string(id[i:])
 }
 
 // allocation makes the record, or nil.
@@ -202,7 +202,7 @@ func (x *life) allocation() *berth.Allocation {
 		Planned: berth.Basis{Revision: x.planned, Clock: x.clock.time(), Seed: t.seed, Policy: t.policy},
 	}
 	if base := x.planBase.Value(); base != "" {
-		a.PlanID = berth.TxnID(base + "-" + strconv.FormatUint(x.planNo, 10))
+		a.PlanID = berth.TxnID(base + strconv.FormatUint(x.planNo, 36))
 	}
 	return a
 }

@@ -263,7 +263,7 @@ func drawFact(t *rapid.T) berth.Fact {
 
 func drawRecord(t *rapid.T, k berth.Key) any {
 	at := rapid.SampledFrom([]time.Time{{}, time.Unix(1e9, 5).UTC(), time.Unix(1e9, 0).In(time.FixedZone("x", 3600))}).Draw(t, "at")
-	id := rapid.SampledFrom([]berth.TxnID{"", "base-7", "base-07", "odd"}).Draw(t, "plan")
+	id := rapid.SampledFrom([]berth.TxnID{"", "base-p7z", "base-p07", "base-p", "odd"}).Draw(t, "plan")
 	switch k.Kind {
 	case berth.KindRequest:
 		r := berth.Request{ID: berth.RequestID(k.ID), Pool: rapid.SampledFrom([]berth.PoolID{"", "p"}).Draw(t, "pool")}

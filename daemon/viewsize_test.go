@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ func (c throng) facts(tb testing.TB, i int) []berth.Fact {
 	tb.Helper()
 	id := fmt.Sprintf("job-%09d", i)
 	w := berth.WorkerID(fmt.Sprintf("worker-%05d", i%c.workers))
-	txn := berth.TxnID(fmt.Sprintf("0123456789abcdef-%d", i/32+1))
+	txn := berth.TxnID("0123456789abcdef-p" + strconv.FormatInt(int64(i/32+1), 36))
 	at := time.Unix(1_790_000_000, int64(i)*1000).UTC()
 	spec := berth.Request{
 		ID: berth.RequestID(id), Command: []string{"/usr/bin/serve", "--port", "8080"},
@@ -107,4 +108,21 @@ func benchLoop(tb testing.TB, workers int) *loop {
 	}
 	l.loaded = true
 	return l
+}
+
+// An allocation that a daemon has placed is packed: its plan's id is one of the store's.
+// (Ids of another form were; in a store of a million, none was packed.)
+func TestView_PacksWhatIsPlaced(t *testing.T) {
+	l := loopWith(t)
+	for range 50 { // past the ids of one digit
+		id := l.store.NewTxnID()
+		if base, no, ok := planOf(id); !ok || berth.TxnID(base+strconv.FormatUint(no, 36)) != id {
+			t.Fatalf("plan %s is taken apart into %q, %d: %t", id, base, no, ok)
+		}
+	}
+	a := &berth.Allocation{State: berth.StatePlaced, Attempt: 1, Epoch: 1, PlanID: l.store.NewTxnID(), PlacedAt: time.Unix(1e9, 0).UTC()}
+	l.takeFacts([]berth.Fact{{Key: allocationKey("w", "r"), Record: a, Create: 1, Mod: 1}})
+	if x := l.view.lives["r"]; x == nil || x.whole > 0 || x.runs == 0 {
+		t.Errorf("kept as %+v, want packed", x)
+	}
 }
