@@ -155,8 +155,9 @@ func (l *loop) purgeBatch(batch []aged) {
 		items[i] = etcdstore.PurgeItem{ID: o.id, Mod: o.mod}
 	}
 	_, err := l.store.PurgeArchive(ctx, items)
-	// A loop that has ended needs no answer.
-	_ = l.post(ctx, func() { l.purged(batch, err) })
+	// Also when the time is up: nothing else would ever be purged. A loop that has ended
+	// needs no answer.
+	_ = l.post(context.WithoutCancel(ctx), func() { l.purged(batch, err) })
 }
 
 func (l *loop) purged(batch []aged, err error) {

@@ -102,6 +102,9 @@ func (l *loop) tryAside(b *builder) bool {
 	if !ok {
 		return false
 	}
+	if l.flights.defers(k) {
+		return true // its turn comes again with that answer
+	}
 	batch := b.batch
 	b.batch, l.aside.trying = 1, k
 	l.look(k, b)

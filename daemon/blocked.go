@@ -15,7 +15,7 @@ type need [4]int64
 func needOf(d *berth.Demand) (n need) {
 	n = need{d.CPUMilli, d.MemoryBytes, d.DiskBytes}
 	for _, dev := range d.Devices {
-		n[3] += dev.Count
+		n[3] = max(n[3], dev.Count) // two demands may share a device
 	}
 	return n
 }

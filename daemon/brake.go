@@ -202,8 +202,9 @@ func (l *loop) writeBrake(p berth.PoolID, was berth.Revision, next *berth.Brake)
 	ctx, cancel := context.WithTimeout(context.Background(), finishIn)
 	defer cancel()
 	fact, err := l.store.SetBrake(ctx, p, was, next)
-	// A loop that has ended needs no answer.
-	_ = l.post(ctx, func() { l.brakeWritten(p, next, fact, err) })
+	// Also when the time is up: no brake of the pool would ever be written, or released,
+	// again. A loop that has ended needs no answer.
+	_ = l.post(context.WithoutCancel(ctx), func() { l.brakeWritten(p, next, fact, err) })
 }
 
 func (l *loop) brakeWritten(p berth.PoolID, next *berth.Brake, fact berth.Fact, err error) {

@@ -113,6 +113,9 @@ func eachWorker(p *berth.Plan, do func(berth.WorkerID)) {
 func eachRequest(p *berth.Plan, do func(berth.RequestID)) {
 	for i := range p.Submits {
 		do(p.Submits[i].Spec.ID)
+		if of := p.Submits[i].Spec.Replaces; of != "" {
+			do(of) // its successor is submitted once
+		}
 	}
 	for i := range p.Places {
 		do(p.Places[i].Request)

@@ -1,10 +1,17 @@
 package daemon
 
 import (
+	"context"
+	"errors"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
 )
 
 // roomy is a loop with a worker that is open, and an equal number of requests' worth
@@ -136,4 +143,135 @@ func TestFlights_Crowded(t *testing.T) {
 	if l.flights.crowded() {
 		t.Error("crowded by what has its answer")
 	}
+}
+
+// A key that was set aside is tried in a plan of its own, also when its turn comes while
+// another plan changes what it belongs to: it was forgotten then, and spoiled the plans of others.
+func TestAside_TurnWhileInFlight(t *testing.T) {
+	l := roomy(t)
+	first := newBuilder(l, time.Now())
+	l.admitNew(submissionOf(t, l, "r1"), first)
+	f := l.flights.take(first, time.Now())
+	k := allocationKey("w", "poison")
+	l.aside.put(k, l.view.mod(k), time.Now())
+	after := time.Now().Add(2 * asideFirst)
+	l.held(k, after) // its pause is over
+	l.tryAside(newBuilder(l, after))
+	if l.aside.of[k] == nil {
+		t.Error("forgotten, though it was not tried")
+	}
+	if len(f.again) != 1 || f.again[0] != k {
+		t.Errorf("put off: %v, want the key", f.again)
+	}
+}
+
+// A loop that ends for an answer waits for those of the other plans in flight: what was
+// submitted in them, or waits for them, has an answer or goes on in the next loop. They
+// were lost, and every repeat of the same id with them.
+func TestRun_FatalBesideAFlight(t *testing.T) {
+	l := roomy(t)
+	submit := func(id berth.RequestID) chan SubmitResult {
+		s, c := submissionOf(t, l, id), make(chan SubmitResult, 1)
+		s.results = append(s.results, c)
+		l.receive([]*submission{s})
+		return c
+	}
+	answer1 := submit("r1")
+	first := newBuilder(l, time.Now())
+	l.admit(first)
+	f1 := l.flights.take(first, time.Now())
+	submit("r2")
+	l.admit(newBuilder(l, time.Now()))
+	if len(f1.parked) != 1 {
+		t.Fatal("the second does not wait for the first one's answer")
+	}
+	f2 := l.flights.take(newBuilder(l, time.Now()), time.Now())
+	l.answered(answer{f2, etcdstore.Result{}, etcdstore.ErrClusterChanged})
+	late := make(chan error, 1)
+	go func() {
+		late <- l.post(context.Background(), func() { l.answered(answer{f1, etcdstore.Result{}, etcdstore.ErrOutcomeUnknown}) })
+	}()
+	if err := l.run(t.Context(), func() bool { return false }); !errors.Is(err, etcdstore.ErrClusterChanged) {
+		t.Fatalf("ended with %v", err)
+	}
+	if err := <-late; err != nil {
+		t.Fatal(err)
+	}
+	if r := <-answer1; !errors.Is(r.Err, etcdstore.ErrOutcomeUnknown) {
+		t.Errorf("the first is answered with %+v", r)
+	}
+	next := l.renew()
+	if len(next.incoming.order) != 1 || next.incoming.order[0].record.Spec.ID != "r2" || len(next.incoming.byID) != 1 {
+		t.Errorf("goes on with %d of %d submissions, want the second", len(next.incoming.order), len(next.incoming.byID))
+	}
+}
+
+// What is parked behind a plan comes after that plan's own, when it is made again.
+func TestAnswered_OrderOfConflict(t *testing.T) {
+	l := roomy(t)
+	l.receive([]*submission{submissionOf(t, l, "r1")})
+	first := newBuilder(l, time.Now())
+	l.admit(first)
+	f := l.flights.take(first, time.Now())
+	l.receive([]*submission{submissionOf(t, l, "r2")})
+	l.admit(newBuilder(l, time.Now()))
+	l.answered(answer{f, etcdstore.Result{}, &etcdstore.ConflictError{}})
+	var order []berth.RequestID
+	for _, s := range l.incoming.order {
+		order = append(order, s.record.Spec.ID)
+	}
+	if !slices.Equal(order, []berth.RequestID{"r1", "r2"}) {
+		t.Errorf("in the order %v", order)
+	}
+}
+
+// silent is an etcd that answers no transaction within its time.
+type silent struct{ clientv3.KV }
+
+func (silent) Txn(ctx context.Context) clientv3.Txn { return silentTxn{ctx: ctx} }
+
+type silentTxn struct {
+	clientv3.Txn
+
+	ctx context.Context //nolint:containedctx // of the call
+}
+
+func (t silentTxn) If(...clientv3.Cmp) clientv3.Txn  { return t }
+func (t silentTxn) Then(...clientv3.Op) clientv3.Txn { return t }
+func (t silentTxn) Else(...clientv3.Op) clientv3.Txn { return t }
+
+func (t silentTxn) Commit() (*clientv3.TxnResponse, error) {
+	<-t.ctx.Done()
+	return nil, t.ctx.Err()
+}
+
+func (s silent) Get(ctx context.Context, _ string, _ ...clientv3.OpOption) (*clientv3.GetResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// What has no answer within its time is told to the loop all the same: the archive was
+// never purged again, and no brake of the pool written or released.
+func TestPost_AlsoWhenTheTimeIsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := roomy(t)
+		client := clientv3.NewCtxClient(t.Context())
+		client.KV = silent{}
+		store, err := etcdstore.New(client, etcdstore.Options{MaxTxnOps: 8192})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.store = store
+		l.archive.purging = true
+		go l.purgeBatch([]aged{{id: "r", mod: 1}})
+		l.brakes.of("default").writing = true
+		go l.writeBrake("default", 0, &berth.Brake{})
+		for range 2 {
+			fn := <-l.d.calls
+			fn(l)
+		}
+		if l.archive.purging || l.brakes.of("default").writing {
+			t.Errorf("purging: %t, writing a brake: %t; want neither", l.archive.purging, l.brakes.of("default").writing)
+		}
+	})
 }

@@ -105,7 +105,17 @@ func (l *loop) run(ctx context.Context, stopping func() bool) error {
 		}
 		l.drain()
 	}
+	cancel()
+	l.land()
 	return l.fatal
+}
+
+// land waits for the answers of all that is in flight.
+func (l *loop) land() {
+	for l.flights.count > 0 {
+		fn := <-l.d.calls
+		fn(l)
+	}
 }
 
 // drain takes the calls that wait, so that they share the next plan. Everything
@@ -129,10 +139,7 @@ func (l *loop) finish(cancel context.CancelFunc, stopping bool) error {
 	stop := time.AfterFunc(finishIn, cancel)
 	defer stop.Stop()
 	l.stopping = stopping
-	for l.flights.count > 0 {
-		fn := <-l.d.calls
-		fn(l)
-	}
+	l.land()
 	l.drain()
 	if stopping {
 		l.refuseAll(ErrStopping)
@@ -287,6 +294,7 @@ const pause = time.Second
 func (l *loop) answered(a answer) {
 	b := a.f.b
 	l.flights.land(a.f)
+	l.incoming.putBack(a.f.parked) // behind those of the plan, where that is made again
 	l.took = l.now().Sub(a.f.sent)
 	conflict, isConflict := errors.AsType[*etcdstore.ConflictError](a.err)
 	switch {
@@ -322,5 +330,4 @@ func (l *loop) answered(a answer) {
 	for _, k := range a.f.again {
 		l.due.add(k)
 	}
-	l.incoming.putBack(a.f.parked)
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -185,4 +186,32 @@ func BenchmarkQueue_Wake(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(r.judged)/float64(b.N), "judged/slot")
+}
+
+// Two demands of a request may share a device: a worker with one that is freed wakes it.
+func TestQueue_DemandsOfOneDevice(t *testing.T) {
+	capacity := berth.Capacity{
+		Quantities: berth.Quantities{CPUMilli: 400, MemoryBytes: 1 << 30},
+		Devices:    []berth.Device{{Name: "gpu0", Type: "a"}},
+	}
+	full := berth.Share{Devices: []berth.DeviceShare{{Name: "gpu0", Milli: berth.WholeDevice}}}
+	l := loopWith(t,
+		berth.Fact{Key: workerKey("w"), Record: &berth.Worker{Pool: "default", Capacity: capacity}},
+		berth.Fact{Key: ledgerKey("w"), Record: &berth.Ledger{Epoch: 1, Capacity: capacity, Reserved: full, Count: 1}},
+	)
+	l.loaded = true
+	l.look(workerKey("w"), newBuilder(l, time.Now()))
+	r := berth.Request{ID: "r", Command: []string{"true"}, Resources: berth.Demand{
+		Devices: []berth.DeviceDemand{{Count: 1, Milli: 300}, {Count: 1, Milli: 300}},
+	}}.Normalize()
+	l.queue.put(&waiting{id: "r", request: &r})
+	l.admit(newBuilder(l, time.Now()))
+	if l.queue.blockedCount() != 1 {
+		t.Fatal("not blocked by a full device")
+	}
+	l.takeFact(berth.Fact{Key: ledgerKey("w"), Record: &berth.Ledger{Epoch: 1, Capacity: capacity}, Mod: 9})
+	l.look(workerKey("w"), newBuilder(l, time.Now()))
+	if l.queue.blockedCount() != 0 {
+		t.Error("it fits, and is still blocked")
+	}
 }

@@ -294,5 +294,6 @@ func (v *view) ids(after berth.RequestID, ended bool, n int) []berth.RequestID {
 		return found < n
 	})
 	slices.Sort(out)
+	out = slices.Compact(out) // an end that a load has not come to yet: in both
 	return out[:min(n, len(out))]
 }
