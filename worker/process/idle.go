@@ -1,9 +1,11 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -67,6 +69,44 @@ func (s *idleShim) end() {
 	<-s.ended
 }
 
+// helloWithin bounds how long a shim takes to be ready.
+const helloWithin = 10 * time.Second
+
+// readyShim makes one that has said that it is ready. One that does not say so in time
+// is ended.
+func (r *Runtime) readyShim(ctx context.Context) (*idleShim, error) {
+	s, err := r.forkShim()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.greet(ctx); err != nil {
+		s.end()
+		return nil, err
+	}
+	return s, nil
+}
+
+// greet waits until it is ready, and is of a build that can be.
+func (s *idleShim) greet(ctx context.Context) error {
+	hello := make([]byte, len(shim.Hello))
+	err := s.conn.SetReadDeadline(time.Now().Add(helloWithin))
+	stop := context.AfterFunc(ctx, func() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) }) // it reads no more
+	defer stop()
+	if err == nil {
+		_, err = io.ReadFull(s.conn, hello)
+	}
+	if err == nil && string(hello) != shim.Hello {
+		err = fmt.Errorf("it says %q", hello)
+	}
+	if err == nil && stop() {
+		err = s.conn.SetReadDeadline(time.Time{})
+	}
+	if err = cmp.Or(ctx.Err(), err); err != nil {
+		return fmt.Errorf("a supervisor does not get ready (is %s of this agent's build?): %w", s.cmd.Path, err)
+	}
+	return nil
+}
+
 // charge tells it what to run, and gives it the container's lock. rest is what of it
 // the socket has not taken yet. After an error it was told nothing.
 func (s *idleShim) charge(text []byte, dir, lock, errs *os.File) (rest []byte, err error) {
@@ -78,11 +118,11 @@ func (s *idleShim) charge(text []byte, dir, lock, errs *os.File) (rest []byte, e
 }
 
 // takeShim takes one that is ready, or makes one.
-func (r *Runtime) takeShim() (s *idleShim, fresh bool, err error) {
+func (r *Runtime) takeShim(ctx context.Context) (s *idleShim, fresh bool, err error) {
 	for {
 		s := r.popIdle()
 		if s == nil {
-			s, err = r.forkShim()
+			s, err = r.readyShim(ctx)
 			return s, true, err
 		}
 		if !closed(s.ended) {
@@ -129,16 +169,16 @@ func (r *Runtime) keepIdle(ctx context.Context) {
 			r.endIdle()
 			return
 		}
-		if err := r.fillIdle(); err != nil {
+		if err := r.fillIdle(ctx); err != nil && ctx.Err() == nil {
 			r.opts.Log.Warn("no supervisor can be kept ready; trying again", zap.Error(err))
 			again.Reset(idleAgain)
 		}
 	}
 }
 
-func (r *Runtime) fillIdle() error {
+func (r *Runtime) fillIdle(ctx context.Context) error {
 	for r.countIdle() < r.opts.IdleShims {
-		s, err := r.forkShim()
+		s, err := r.readyShim(ctx)
 		if err != nil {
 			return err
 		}

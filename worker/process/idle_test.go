@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -89,6 +90,36 @@ func TestIdle_Stopped(t *testing.T) {
 		t.Errorf("%v, want that its time was over", err)
 	}
 	receive(t, s.ended)
+}
+
+// The same where nobody calls the start off: it may have run, and is said to. It hung for
+// as long as the lease lived, and could not be cancelled.
+func TestIdle_StoppedForGood(t *testing.T) {
+	h := newHarness(t, Options{IdleShims: 1})
+	h.startWithin = 100 * time.Millisecond
+	s := ready(t, h)
+	if err := s.cmd.Process.Signal(unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Start(t.Context(), h.spec("r", "/bin/sleep", "1000")); !errors.Is(err, worker.ErrStartedBefore) {
+		t.Errorf("%v, want that it may have run", err)
+	}
+	receive(t, s.ended)
+}
+
+// A berth-shim of before idle shims takes the word for a question, answers and ends. It
+// was taken for one that was killed while it ran something: every request was lost.
+func TestIdle_OlderShim(t *testing.T) {
+	h := newHarness(t, Options{IdleShims: -1})
+	h.opts.Shim = "/bin/true"
+	spec := h.spec("r", "/bin/sleep", "1000")
+	_, err := h.Start(t.Context(), spec)
+	if err == nil || errors.Is(err, worker.ErrStartedBefore) || !strings.Contains(err.Error(), "of this agent's build?") {
+		t.Errorf("%v, want to be told of the build", err)
+	}
+	if _, err := os.Stat(h.path(attempt{spec.Request, 1})); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("its directory is left: %v", err)
+	}
 }
 
 // What is larger than a socket's buffer is charged whole.

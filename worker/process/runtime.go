@@ -44,6 +44,8 @@ type Runtime struct {
 	groups grouper
 	own    account // whom containers run as unless their request says
 
+	startWithin time.Duration // from the charge until it runs
+
 	wanted chan struct{} // written by starts; one is enough to say that an idle shim was taken
 
 	mu        sync.Mutex // guards all below
@@ -88,7 +90,7 @@ func New(opts Options) (*Runtime, error) {
 	r := &Runtime{
 		opts: opts, own: ownAccount(), mark: mark, dir: filepath.Join(opts.StateDir, "containers"),
 		live: map[attempt]*container{}, deadlines: map[berth.Epoch]shim.Deadline{},
-		wanted: make(chan struct{}, 1),
+		wanted: make(chan struct{}, 1), startWithin: startWithin,
 	}
 	if r.boot, err = shim.BootID(); err != nil {
 		return nil, fmt.Errorf("process runtime of %s: which boot this is: %w", opts.Worker, err)

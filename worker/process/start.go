@@ -44,7 +44,7 @@ func (r *Runtime) Start(ctx context.Context, spec worker.Spec) (worker.Container
 		return nil, err
 	}
 	c.steps.Recorded = shim.Boottime()
-	conn, rest, err := r.launch(c, lock, charge, spec)
+	conn, rest, err := r.launch(ctx, c, lock, charge, spec)
 	if err = errors.Join(err, lock.Close()); err != nil {
 		c.abandon()
 		return nil, err
@@ -95,7 +95,7 @@ func (r *Runtime) prepare(c *container, charge *shim.Charge, spec worker.Spec) (
 
 // launch has a shim run it: one that is ready, or a new one. rest is what of its
 // charge is still to be sent.
-func (r *Runtime) launch(c *container, lock *os.File, charge *shim.Charge, spec worker.Spec) (conn net.Conn, rest []byte, err error) {
+func (r *Runtime) launch(ctx context.Context, c *container, lock *os.File, charge *shim.Charge, spec worker.Spec) (conn net.Conn, rest []byte, err error) {
 	charge.Deadline = r.latest(spec.Epoch, spec.Deadline)
 	text, err := json.Marshal(charge)
 	if err != nil {
@@ -112,7 +112,7 @@ func (r *Runtime) launch(c *container, lock *os.File, charge *shim.Charge, spec 
 	}
 	defer func() { _ = errs.Close() }() // nothing was written
 	for {
-		s, fresh, err := r.takeShim()
+		s, fresh, err := r.takeShim(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -130,8 +130,14 @@ func (r *Runtime) launch(c *container, lock *os.File, charge *shim.Charge, spec 
 	}
 }
 
+// startWithin bounds how long a shim that has its charge takes: one that was stopped
+// says nothing for as long as its lease lives, and could not be cancelled either.
+const startWithin = 10 * time.Second
+
 // begin waits until the container runs.
 func (c *container) begin(ctx context.Context, conn net.Conn, rest []byte, spec worker.Spec) error {
+	late := time.NewTimer(c.r.startWithin)
+	defer late.Stop()
 	c.renew(c.r.latest(spec.Epoch, spec.Deadline))
 	go func() {
 		if len(rest) > 0 {
@@ -144,6 +150,8 @@ func (c *container) begin(ctx context.Context, conn net.Conn, rest []byte, spec 
 	case <-c.done:
 	case <-ctx.Done():
 		c.seizeUntilDone()
+	case <-late.C:
+		c.seizeUntilDone() // it may have run
 	}
 	if closed(c.done) && (c.how.Failed || c.how.Unseen) {
 		return c.startError(ctx)

@@ -188,7 +188,7 @@ func TestShim_OfAnotherVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, rest, err := h.launch(c, lock, charge, spec)
+	conn, rest, err := h.launch(t.Context(), c, lock, charge, spec)
 	if err != nil {
 		t.Fatal(err)
 	}

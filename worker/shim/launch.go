@@ -16,6 +16,11 @@ import (
 // no container's lock, and nothing of any container.
 const Idle = "idle"
 
+// Hello is what an idle shim says once it is ready. Who does not say it is told
+// nothing: a binary of before idle shims takes the argument for a question, and ends.
+// It is blank, for the shim's words are JSON.
+const Hello = "\n"
+
 // agentFD is the agent's socket; lockFD the lock, in a shim that was forked for one
 // container, in whose directory it is then, as agents of before idle shims did.
 const (

@@ -81,6 +81,11 @@ func Main(idle bool) error {
 // begin makes what any container needs, waits for the charge, and starts it.
 func (s *supervisor) begin(idle bool) error {
 	failed := s.prepare(idle)
+	if idle {
+		if _, err := unix.Write(agentFD, []byte(Hello)); err != nil {
+			return errNotNeeded // the agent has ended
+		}
+	}
 	l, err := receive(s.charge, idle)
 	if err != nil {
 		return err
