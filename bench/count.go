@@ -41,7 +41,8 @@ type sums struct {
 	txns, puts, deletes, compares, keyBytes, valueBytes, conflicts, retries atomic.Int64
 
 	tapped atomic.Bool
-	mu     sync.Mutex // guards tap
+	flight sync.RWMutex // held for reading by each transaction under way while tapped
+	mu     sync.Mutex   // guards tap
 	tap    []sent
 }
 
@@ -64,7 +65,11 @@ func (s *sums) read() Counts {
 // startTap keeps the transactions that follow, until stopTap.
 func (s *sums) startTap() { s.tapped.Store(true) }
 
+// stopTap waits for those under way: what a transaction has written is seen by a watch
+// before whoever sent it has the answer.
 func (s *sums) stopTap() []sent {
+	s.flight.Lock()
+	defer s.flight.Unlock()
 	s.tapped.Store(false)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,6 +105,10 @@ func (t *countedTxn) Else(ops ...clientv3.Op) clientv3.Txn {
 }
 
 func (t *countedTxn) Commit() (*clientv3.TxnResponse, error) {
+	if t.sums.tapped.Load() {
+		t.sums.flight.RLock()
+		defer t.sums.flight.RUnlock()
+	}
 	resp, err := t.inner.Commit()
 	switch {
 	case err != nil:
