@@ -79,7 +79,7 @@ func Decide(ctx context.Context, opts DecideOptions) (*Report, error) {
 		opts.Say("round %d of %d: %.0f decisions/s", i+1, opts.Rounds, m.PerS())
 	}
 	r := &Report{
-		Bench: "decide", Version: opts.Version, At: time.Now().UTC(), Machine: opts.machine(), Interrupted: ctx.Err() != nil, Rounds: len(all),
+		Bench: "decide", Circumstances: opts.circumstances(), Interrupted: ctx.Err() != nil, Rounds: len(all),
 		Workers: opts.Workers, Requests: opts.Requests, CPUs: 1, Setup: opts.setup(), Grid: []GridPoint{}, Violations: []string{},
 	}
 	if r.Interrupted && all[len(all)-1].Cut {

@@ -6,9 +6,21 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// Circumstances of a measurement: figures of unlike ones are not to be compared.
+type Circumstances struct {
+	Version string    `json:"version"` // of this program
+	At      time.Time `json:"at"`      // its end
+	Machine Machine   `json:"machine"`
+}
+
+func (o *Options) circumstances() Circumstances {
+	return Circumstances{Version: o.Version, At: time.Now().UTC(), Machine: o.machine()}
+}
 
 // Machine is what was measured on.
 type Machine struct {

@@ -3,7 +3,6 @@ package bench
 import (
 	"runtime"
 	"slices"
-	"time"
 
 	"github.com/berthd/berth"
 )
@@ -11,16 +10,14 @@ import (
 // Report is what berth bench tells, as a table and as JSON. docs/performance.md
 // says what each field means. What is not known is null.
 type Report struct {
-	Bench       string    `json:"bench"`   // place, life, seed, floor, decide
-	Version     string    `json:"version"` // of this program
-	At          time.Time `json:"at"`      // its end
-	Machine     Machine   `json:"machine"`
-	Interrupted bool      `json:"interrupted"`
-	Rounds      int       `json:"rounds"` // complete ones
-	Workers     int       `json:"workers"`
-	Requests    int       `json:"requests"` // of a round; of a seed, of a burst
-	CPUs        int       `json:"cpus"`
-	Setup       Setup     `json:"setup"`
+	Bench string `json:"bench"` // place, life, seed, floor, decide
+	Circumstances
+	Interrupted bool  `json:"interrupted"`
+	Rounds      int   `json:"rounds"` // complete ones
+	Workers     int   `json:"workers"`
+	Requests    int   `json:"requests"` // of a round; of a seed, of a burst
+	CPUs        int   `json:"cpus"`
+	Setup       Setup `json:"setup"`
 	Figures
 	Socket       *Figures    `json:"socket,omitempty"`  // of a seed: by client calls over a unix socket
 	Against      *Figures    `json:"against,omitempty"` // of placements: of what they were measured against
@@ -156,7 +153,7 @@ type Each struct {
 
 func newReport(name string, opts *Options, setup Setup, res *results) *Report {
 	r := &Report{
-		Bench: name, Version: opts.Version, At: time.Now().UTC(), Machine: opts.machine(), Interrupted: res.cut, Rounds: len(res.rounds), Workers: opts.Workers, Requests: opts.Requests,
+		Bench: name, Circumstances: opts.circumstances(), Interrupted: res.cut, Rounds: len(res.rounds), Workers: opts.Workers, Requests: opts.Requests,
 		CPUs: runtime.GOMAXPROCS(0), Setup: setup, Grid: notNil(res.grid), Violations: []string{},
 	}
 	r.Figures = figuresOf(res, 0)
@@ -386,7 +383,7 @@ func median(values []float64) *float64 {
 // report of the floor by itself.
 func (f *flooring) report() *Report {
 	r := &Report{
-		Bench: "floor", Version: f.opts.Version, At: time.Now().UTC(), Machine: f.opts.machine(), Interrupted: f.cut, Rounds: min(len(f.floors), len(f.bare)), Workers: f.opts.Workers, Requests: f.opts.Requests,
+		Bench: "floor", Circumstances: f.opts.circumstances(), Interrupted: f.cut, Rounds: min(len(f.floors), len(f.bare)), Workers: f.opts.Workers, Requests: f.opts.Requests,
 		CPUs: runtime.GOMAXPROCS(0), Setup: f.setup, Grid: notNil(f.grid), Violations: []string{},
 	}
 	own := pointers(f.floors)

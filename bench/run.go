@@ -57,7 +57,8 @@ func (o RunOptions) Validate() error {
 // RunReport is what berth bench run tells. docs/performance.md says what each
 // field means. What is not known is null.
 type RunReport struct {
-	Bench       string   `json:"bench"` // run
+	Bench string `json:"bench"` // run
+	Circumstances
 	Interrupted bool     `json:"interrupted"`
 	Requests    int      `json:"requests"`
 	Incomplete  int      `json:"incomplete"`
@@ -299,7 +300,7 @@ func (r *running) one(ctx context.Context, id berth.RequestID) (trace, error) {
 
 func (r *running) report(cut bool) *RunReport {
 	out := &RunReport{
-		Bench: "run", Interrupted: cut, Requests: r.parts.count, Incomplete: r.lost, CPUs: runtime.GOMAXPROCS(0),
+		Bench: "run", Circumstances: r.opts.circumstances(), Interrupted: cut, Requests: r.parts.count, Incomplete: r.lost, CPUs: runtime.GOMAXPROCS(0),
 		Setup:     RunSetup{External: r.opts.Dial != nil, Agent: r.opts.Agent, RunForMS: r.opts.RunFor.Seconds() * 1000, Enforces: notNil(r.enforce)},
 		Quantiles: quantilesOf(r.parts.whole), Parts: r.parts.parts(), Histogram: notNil(r.parts.whole.Bars()), Violations: notNil(r.broken),
 		Limit: RunLimit{quantilesOf(r.limit.all), quantilesOf(r.limit.writes), quantilesOf(r.limit.fork)},

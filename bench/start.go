@@ -44,6 +44,8 @@ func (o StartOptions) Validate() error {
 // StartReport is what restarts took, from when the store was opened again: each the
 // median of the rounds.
 type StartReport struct {
+	Bench string `json:"bench"` // start
+	Circumstances
 	Workers         int     `json:"workers"`
 	Allocations     int     `json:"allocations"`
 	Rounds          int     `json:"rounds"`
@@ -82,7 +84,9 @@ func Start(ctx context.Context, opts StartOptions) (_ *StartReport, err error) {
 		}
 		rounds = append(rounds, r)
 	}
-	return medianStart(rounds), nil
+	r := medianStart(rounds)
+	r.Bench, r.Circumstances = "start", opts.circumstances()
+	return r, nil
 }
 
 // startOnce restarts the store, and a daemon on it.

@@ -157,15 +157,22 @@ func costs(name, title string, x axis, points []bench.CurvePoint, at func(*bench
 	}}
 }
 
-// decisions are those of many shapes, from empty to full: few shapes are as fast or faster.
+// decisions are those of few shapes and of many, by how full the workers are.
 func decisions(points []bench.CurvePoint) []figure {
-	f := figure{name: "decisions", title: "Decisions on one core, 50 shapes at random, each applied", x: axis{"workers", true}, y: axis{"decisions/s", true}}
+	return []figure{
+		decisionsOf("decisions-one-shape", "Decisions on one core, one shape, each applied", 1, points),
+		decisionsOf("decisions", "Decisions on one core, 50 shapes at random, each applied", 50, points),
+	}
+}
+
+func decisionsOf(name, title string, shapes int, points []bench.CurvePoint) figure {
+	f := figure{name: name, title: title, x: axis{"workers", true}, y: axis{"decisions/s", true}}
 	for _, strategy := range []berth.Strategy{berth.StrategySpread, berth.StrategyBinpack} {
-		for _, fill := range []int{0, 95} {
+		for _, fill := range []int{0, 50, 95} {
 			var marks []mark
 			for i := range points {
 				r := points[i].Report
-				if s := &r.Setup; s.Strategy == strategy && s.Fill == fill && s.Shapes == 50 {
+				if s := &r.Setup; s.Strategy == strategy && s.Fill == fill && s.Shapes == shapes {
 					least, most := spread(r.Each, func(e *bench.Each) *float64 { return &e.PlacementsPerS })
 					marks = append(marks, mark{float64(r.Workers), value(r.PlacementsPerS), least, most})
 				}
@@ -177,7 +184,7 @@ func decisions(points []bench.CurvePoint) []figure {
 			f.lines = append(f.lines, line{name: name, marks: sorted(marks)})
 		}
 	}
-	return []figure{f}
+	return f
 }
 
 // spread is the least and the most of what the rounds showed.

@@ -24,7 +24,9 @@ func of(v float64) *float64 { return &v }
 // made is a point with made-up figures around y.
 func made(c bench.Curve, workers int, y float64) bench.CurvePoint {
 	r := &bench.Report{
-		Version: "v0-test", At: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), Machine: bench.Machine{CPU: "Some CPU @ 2.10GHz", FileSystem: "ext4"},
+		Circumstances: bench.Circumstances{
+			Version: "v0-test", At: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), Machine: bench.Machine{CPU: "Some CPU @ 2.10GHz", FileSystem: "ext4"},
+		},
 		CPUs: 2, Rounds: 3, Workers: workers, Setup: bench.Setup{Strategy: berth.StrategySpread, Shapes: 1},
 	}
 	r.PlacementsPerS, r.P50MS, r.P99MS, r.P999MS = of(y), of(2+y/1000), of(6+y/400), of(20+y/100)
@@ -53,11 +55,13 @@ func madeAll() []bench.CurvePoint {
 	}
 	for _, n := range []int{20, 1000, 10_000} {
 		for i, s := range []berth.Strategy{berth.StrategySpread, berth.StrategyBinpack} {
-			for k, fill := range []int{0, 95} {
-				p := made(bench.CurveDecisions, n, 900_000/float64(1+i+2*k)/math.Sqrt(math.Log10(float64(n))))
-				p.Report.CPUs, p.Report.Machine.FileSystem = 1, ""
-				p.Report.Setup = bench.Setup{Strategy: s, Shapes: 50, Fill: fill}
-				all = append(all, p)
+			for k, fill := range []int{0, 50, 95} {
+				for _, shapes := range []int{1, 50} {
+					p := made(bench.CurveDecisions, n, 900_000/float64(1+i+k)/math.Sqrt(math.Log10(float64(n))))
+					p.Report.CPUs, p.Report.Machine.FileSystem = 1, ""
+					p.Report.Setup = bench.Setup{Strategy: s, Shapes: shapes, Fill: fill}
+					all = append(all, p)
+				}
 			}
 		}
 	}
@@ -106,11 +110,12 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, says := range map[string][]string{
-		"load-throughput":  {"placements/s", "8,000", "offered load, requests/s (sustained without a rate: 9,000/s)", "asked for"},
-		"load-latency":     {"milliseconds", "p50", "p99", "p999"},
-		"cost-workers":     {"workers", "3,000", "microseconds of CPU", "the floor: etcd"},
-		"cost-allocations": {"allocations in the store", "1,000,000"},
-		"decisions":        {"decisions/s", "spread, empty", "binpack, 95 % full"},
+		"load-throughput":     {"placements/s", "8,000", "offered load, requests/s (sustained without a rate: 9,000/s)", "asked for"},
+		"load-latency":        {"milliseconds", "p50", "p99", "p999"},
+		"cost-workers":        {"workers", "3,000", "microseconds of CPU", "the floor: etcd"},
+		"cost-allocations":    {"allocations in the store", "1,000,000"},
+		"decisions":           {"decisions/s", "50 shapes", "spread, empty", "binpack, 95 % full"},
+		"decisions-one-shape": {"decisions/s", "one shape", "spread, 50 % full", "binpack, 95 % full"},
 	} {
 		b, err := os.ReadFile(filepath.Join(dir, name+".svg"))
 		if err != nil {

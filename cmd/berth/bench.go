@@ -56,19 +56,24 @@ func bareBenchVerb(c *cli.Command) *cli.Command {
 
 // contestFlags are those of scheduler and floor by turns.
 func contestFlags() []cli.Flag {
-	return flatten([]cli.Flag{
+	return flatten(drawnFlags("of scheduler and floor, by turns"), keptFlags())
+}
+
+// drawnFlags say what requests are drawn, and how often it is measured.
+func drawnFlags(rounds string) []cli.Flag {
+	return []cli.Flag{
 		listFlag("shape", "`CPU:MEMORY` that a request asks for, as 0.1:256MiB; several are mixed at random (default: 0.1:256MiB)"),
 		intFlag("shapes", 0, "mix so many unlike shapes"),
 		stringFlag("strategy", string(berth.StrategySpread), "`STRATEGY` of the pool: spread, binpack"),
-		intFlag("rounds", 3, "of scheduler and floor, by turns"),
+		intFlag("rounds", 3, rounds),
 		intFlag("seed", 1, "of what is random"),
-	}, keptFlags())
+	}
 }
 
 // keptFlags say what is kept and told of a measurement.
 func keptFlags() []cli.Flag {
 	return []cli.Flag{
-		stringFlag("cpu-profile", "", "`FILE` for a profile of the last round's scheduler (of a run: of all)"),
+		stringFlag("cpu-profile", "", "`FILE` for a CPU profile of the last round of what is measured, without the floor"),
 		outputFlag(),
 		stringFlag("log-level", "error", "`LEVEL`: debug, info, warn, error"),
 		stringFlag("log-format", "console", "`FORMAT`: json, console"),
@@ -76,13 +81,19 @@ func keptFlags() []cli.Flag {
 }
 
 // storeFlags are those of an external store. The prefix is made anew for each
-// round: a measurement never writes where somebody's daemons read.
+// round: a measurement never writes where somebody's daemons read. None is read from
+// the environment: what is set there for the fleet's own store would be loaded, and
+// defragmented, by whoever wanted to know how fast his machine is.
 func storeFlags() []cli.Flag {
 	var out []cli.Flag
 	for _, f := range etcdFlags("none; the stores are embedded") {
-		if f.Names()[0] != "prefix" {
-			out = append(out, f)
+		if f.Names()[0] == "prefix" {
+			continue
 		}
+		if f, ok := f.(*cli.StringFlag); ok {
+			f.EnvVars = nil
+		}
+		out = append(out, f)
 	}
 	return out
 }
@@ -168,7 +179,7 @@ func benchDecideCommand() *cli.Command {
 			intFlag("workers", 10_000, "that are decided on"),
 			intFlag("requests", 100_000, "decisions of a round, which ends after 10 s in any case; every one is applied before the next"),
 			intFlag("fill", 0, "percent of the workers' capacity that is in use"),
-		}, contestFlags()),
+		}, drawnFlags("measured, each on a fleet filled anew"), keptFlags()),
 		Action: func(c *cli.Context) error { return runBench(c, decideOptions, bench.Decide) },
 	})
 }
@@ -185,7 +196,7 @@ func runBench[O any](c *cli.Context, read func(*cli.Context, bench.Options) (O, 
 	}
 	shared, err := benchOptions(c)
 	if err != nil {
-		return usage("%s: %w", name, err)
+		return benchError(name, err)
 	}
 	live := newLiveLine(c.App.ErrWriter, &bench.Progress{})
 	shared.Progress, shared.Say = live.progress, live.say
@@ -288,11 +299,7 @@ func benchStore(c *cli.Context, o *bench.Options) (err error) {
 	if c.String("etcd-endpoints") != "" {
 		log := o.Log
 		o.Dial = func() (*clientv3.Client, error) { return dial(c, log) }
-		client, err := o.Dial()
-		if err != nil {
-			return err
-		}
-		if err := client.Close(); err != nil {
+		if err := answers(c, o.Dial); err != nil {
 			return err
 		}
 	} else if o.StoreDir != "" {
@@ -302,6 +309,24 @@ func benchStore(c *cli.Context, o *bench.Options) (err error) {
 	}
 	if path := c.String("cpu-profile"); path != "" {
 		o.Profile = func() (func() error, error) { return startProfile(path) }
+	}
+	return nil
+}
+
+// storeAnswersIn is how long an external store may take to say anything at all: a
+// measurement's own calls wait for longer than anybody would watch.
+const storeAnswersIn = 5 * time.Second
+
+func answers(c *cli.Context, dial func() (*clientv3.Client, error)) (err error) {
+	client, err := dial()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	ctx, cancel := context.WithTimeout(c.Context, storeAnswersIn)
+	defer cancel()
+	if _, err := client.Get(ctx, "/berth-bench/", clientv3.WithCountOnly()); err != nil {
+		return fmt.Errorf("etcd at %s does not answer: %w", c.String("etcd-endpoints"), err)
 	}
 	return nil
 }

@@ -102,6 +102,18 @@ func TestBench_Decide(t *testing.T) {
 	s.want(0, "decisions/s", "bench", "decide", "--workers", "4", "--requests", "40", "--rounds", "2", "--shapes", "5", "--fill", "50")
 }
 
+// A restart is of an embedded store, whatever the environment says of the fleet's own.
+func TestBench_Start(t *testing.T) {
+	t.Setenv("BERTH_ETCD_ENDPOINTS", "http://127.0.0.1:1")
+	s := &shell{t: t}
+	s.want(0, "everything is known", "bench", "start", "--workers", "4", "--allocations", "40", "--rounds", "1", "--store-dir", t.TempDir())
+}
+
+func TestBench_Unreachable(t *testing.T) {
+	s := &shell{t: t}
+	s.want(exitFailed, "etcd at http://127.0.0.1:1 does not answer", "bench", "seed", "--etcd-endpoints", "http://127.0.0.1:1")
+}
+
 // Ctrl-C: what there is is printed, and nothing is left.
 func TestBench_Interrupted(t *testing.T) {
 	dir := t.TempDir()

@@ -30,10 +30,15 @@ func lifeOptions(c *cli.Context, shared bench.Options) (bench.LifeOptions, error
 	o := bench.LifeOptions{
 		Options: shared, Callers: c.Int("concurrency"), RunFor: c.Duration("run-for"), Daemons: c.Int("daemons"), Via: bench.Via(c.String("via")),
 	}
-	if o.RunFor == 0 {
-		return o, &berth.FieldError{Field: "run-for", Value: "0s", Problem: "is not allowed", Bound: "1ms to 1m0s"}
+	return o, errors.Join(noInstant(c), o.Validate())
+}
+
+// noInstant refuses containers that do not run at all: in Options, zero means the default.
+func noInstant(c *cli.Context) error {
+	if c.Duration("run-for") == 0 {
+		return &berth.FieldError{Field: "run-for", Value: "0s", Problem: "is not allowed", Bound: "1ms to 1m0s"}
 	}
-	return o, o.Validate()
+	return nil
 }
 
 func seedOptions(c *cli.Context, shared bench.Options) (bench.SeedOptions, error) {

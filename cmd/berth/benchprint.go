@@ -246,6 +246,9 @@ func ms(v *float64) string {
 	if v == nil {
 		return "-"
 	}
+	if *v < 0.1 {
+		return fmt.Sprintf("%.3g µs", *v*1000)
+	}
 	return fmt.Sprintf("%.3g ms", *v)
 }
 

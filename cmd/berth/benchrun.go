@@ -39,9 +39,9 @@ func runBenchRun(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	shared := bench.Options{StoreDir: c.String("store-dir"), Requests: c.Int("requests")}
+	shared := bench.Options{Version: version, StoreDir: c.String("store-dir"), Requests: c.Int("requests")}
 	if err = errors.Join(notZero(c, "requests"), benchStore(c, &shared)); err != nil {
-		return usage("%s: %w", name, err)
+		return benchError(name, err)
 	}
 	opts := bench.RunOptions{
 		Options: shared, RunFor: c.Duration("run-for"), Agent: bench.Via(c.String("agent")), NoCgroups: c.Bool("no-cgroups"),
@@ -49,10 +49,7 @@ func runBenchRun(c *cli.Context) error {
 	if opts.Shim, err = process.FindShim(c.String("shim")); err != nil {
 		return usage("%s: %w", name, err)
 	}
-	if c.Duration("run-for") == 0 {
-		opts.RunFor = -1 // in options, zero is the default
-	}
-	if err := opts.Validate(); err != nil {
+	if err := errors.Join(noInstant(c), opts.Validate()); err != nil {
 		return usage("%s: %w", name, err)
 	}
 	live := newLiveLine(c.App.ErrWriter, &bench.Progress{})

@@ -3,8 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 
-	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"github.com/berthd/berth/bench"
@@ -16,7 +16,7 @@ func benchStartCommand() *cli.Command {
 		Flags: flatten([]cli.Flag{
 			intFlag("workers", 1000, "in the store"),
 			intFlag("allocations", 100_000, "in the store"),
-		}, contestFlags()),
+		}, drawnFlags("of a restart each"), keptFlags()),
 		Action: benchStart,
 	})
 }
@@ -32,7 +32,7 @@ func benchStart(c *cli.Context) error {
 	}
 	shared, err := benchOptions(c)
 	if err != nil {
-		return usage("%s: %w", name, err)
+		return benchError(name, err)
 	}
 	live := newLiveLine(c.App.ErrWriter, &bench.Progress{})
 	shared.Progress, shared.Say = live.progress, live.say
@@ -58,11 +58,23 @@ func benchStart(c *cli.Context) error {
 		_, err = fmt.Fprintf(c.App.Writer, "%s\n", b)
 		return err
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%d allocations on %d workers, median of %d restarts\n"+
-		"etcd serves       %6.1f s\nfirst placement   %6.1f s\neverything known  %6.1f s   CPU %.1f s\n"+
-		"daemon's heap     %s (%.0f bytes an allocation), etcd's %s, resident %s, database %s\n",
-		r.Allocations, r.Workers, r.Rounds, r.StoreS, r.FirstPlacementS, r.KnownS, r.CPUS,
-		humanize.IBytes(uint64(max(0, r.HeapBytes))), r.BytesPerAlloc, humanize.IBytes(uint64(r.StoreHeapBytes)),
-		humanize.IBytes(uint64(r.RSSBytes)), humanize.IBytes(uint64(r.DBBytes)))
-	return err
+	return printBenchStart(c.App.Writer, r)
+}
+
+func printBenchStart(w io.Writer, r *bench.StartReport) error {
+	fmt.Fprintf(w, "bench start: %s workers, %s allocations; restarts: %d, of which this is the median\n\n", comma(r.Workers), comma(r.Allocations), r.Rounds)
+	seconds := func(v float64) string { return fmt.Sprintf("%.3g s", v) }
+	amount := func(v int64) string { return bytesOf(max(0, v)) }
+	t := &table{}
+	t.add("from the start until", "")
+	t.add("etcd serves", seconds(r.StoreS))
+	t.add("a new request is placed", seconds(r.FirstPlacementS))
+	t.add("everything is known", seconds(r.KnownS))
+	t.add("", "")
+	t.add("CPU", seconds(r.CPUS))
+	t.add("daemon's heap", fmt.Sprintf("%s, %s bytes an allocation", amount(r.HeapBytes), comma(int(r.BytesPerAlloc))))
+	t.add("etcd's heap", amount(r.StoreHeapBytes))
+	t.add("resident memory", amount(r.RSSBytes))
+	t.add("database", amount(r.DBBytes))
+	return t.write(w)
 }
