@@ -10,6 +10,7 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore/hotjson"
 )
 
 // MaxValueBytes bounds every value. A request of berth.MaxRequestBytes fits, in
@@ -76,7 +77,11 @@ func Decode(kind berth.Kind, value []byte) (any, error) {
 	if len(value) > MaxValueBytes {
 		return nil, fmt.Errorf("%s record is %d bytes; allowed: at most %d", kind, len(value), MaxValueBytes)
 	}
-	unread := jsonv2.Unmarshal(value, r, jsonv2.RejectUnknownMembers(true))
+	var unread error
+	if !hotjson.Read(value, r) {
+		r = recordOf(kind)
+		unread = jsonv2.Unmarshal(value, r, jsonv2.RejectUnknownMembers(true))
+	}
 	version := headerOf(r).Version
 	if unread != nil {
 		version = versionIn(value)
@@ -126,9 +131,12 @@ func inField(err error) error {
 
 // encode makes the value of a record, whose header is set already.
 func encode(record any) (string, error) {
-	b, err := json.Marshal(record)
-	if err != nil {
-		return "", fmt.Errorf("encode record: %w: %w", ErrMalformed, err)
+	b, ok := hotjson.Append(make([]byte, 0, 512), record)
+	if !ok {
+		var err error
+		if b, err = json.Marshal(record); err != nil {
+			return "", fmt.Errorf("encode record: %w: %w", ErrMalformed, err)
+		}
 	}
 	if len(b) > MaxValueBytes {
 		return "", fmt.Errorf("record is %d bytes; allowed: at most %d: %w", len(b), MaxValueBytes, ErrTooLarge)
