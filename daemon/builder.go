@@ -155,7 +155,7 @@ func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision
 			State: berth.StatePlaced, Attempt: attempt, Epoch: fw.Epoch, PlanID: b.plan.ID,
 			Tenant: w.request.Tenant, Share: d.Share,
 			StartTimeoutMS: w.request.StartTimeoutMS, KeepMS: w.request.KeepMS, PlacedAt: b.now.UTC(),
-			Planned: berth.Basis{Revision: b.l.view.revision, Clock: b.now.UTC(), Policy: scheduler.PolicyVersion},
+			Planned: berth.Basis{Revision: b.l.asOf(), Clock: b.now.UTC(), Policy: scheduler.PolicyVersion},
 		},
 	})
 	again := requestKey(w.id)

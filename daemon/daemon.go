@@ -40,9 +40,11 @@ type Daemon struct {
 	loop    *loop // the first; Run makes another for another cluster
 	metrics *metrics
 	calls   chan func(*loop) // written by callers, read by the loop, never closed
-	ready   chan struct{}    // closed by the first loop when its view is loaded
-	done    chan struct{}    // closed when Run returns
 	own     chan ownKey      // written by the loop; one: the latest is what counts
+
+	accepting chan struct{} // closed by the first loop when its workers are known
+	ready     chan struct{} // closed by the first loop when everything is
+	done      chan struct{} // closed when Run returns
 }
 
 // New validates options. It starts nothing.
@@ -81,15 +83,19 @@ func New(store *etcdstore.Store, opts Options) (*Daemon, error) {
 		opts: opts, store: store,
 		metrics: newMetrics(opts.Registerer),
 		calls:   make(chan func(*loop), 256), // a burst of submissions gathers here
-		ready:   make(chan struct{}),
-		done:    make(chan struct{}),
 		own:     make(chan ownKey, 1),
+
+		accepting: make(chan struct{}), ready: make(chan struct{}), done: make(chan struct{}),
 	}
 	d.loop = newLoop(d)
 	return d, nil
 }
 
-// Ready is closed when the view is loaded and requests are answered.
+// Accepting is closed when workers are known, and what is submitted is accepted and
+// placed. What else is asked is answered when everything is known: see Ready.
+func (d *Daemon) Accepting() <-chan struct{} { return d.accepting }
+
+// Ready is closed when everything is known, and whatever is asked is answered.
 func (d *Daemon) Ready() <-chan struct{} { return d.ready }
 
 // Run follows the store and schedules until ctx ends; what is in flight then is
@@ -141,10 +147,19 @@ func (d *Daemon) post(ctx context.Context, fn func(*loop)) error {
 	}
 }
 
-// call runs fn on the loop, once the view is loaded, and waits for it.
+// call runs fn on the loop, once everything is known, and waits for it.
 func (d *Daemon) call(ctx context.Context, fn func(*loop)) error {
+	return d.callOnce(ctx, d.ready, func(l *loop) bool { return l.loaded }, fn)
+}
+
+// callEarly is call once workers are known.
+func (d *Daemon) callEarly(ctx context.Context, fn func(*loop)) error {
+	return d.callOnce(ctx, d.accepting, func(l *loop) bool { return l.open }, fn)
+}
+
+func (d *Daemon) callOnce(ctx context.Context, when <-chan struct{}, knows func(*loop) bool, fn func(*loop)) error {
 	select {
-	case <-d.ready:
+	case <-when:
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", ErrNotReady, ctx.Err())
 	case <-d.done:
@@ -152,16 +167,17 @@ func (d *Daemon) call(ctx context.Context, fn func(*loop)) error {
 	}
 	ran := make(chan bool, 1)
 	ask := func(l *loop) {
-		if l.loaded {
+		known := knows(l)
+		if known {
 			fn(l)
 		}
-		ran <- l.loaded
+		ran <- known
 	}
 	if err := d.post(ctx, ask); err != nil {
 		return err
 	}
-	loaded, err := answerOf(ctx, d, ran)
-	if err == nil && !loaded {
+	known, err := answerOf(ctx, d, ran)
+	if err == nil && !known {
 		err = fmt.Errorf("%w: the store was restored or replaced, and is being loaded", ErrNotReady)
 	}
 	return err

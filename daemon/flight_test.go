@@ -23,7 +23,7 @@ func roomy(t *testing.T) *loop {
 		berth.Fact{Key: workerKey("w"), Record: &berth.Worker{Pool: "default", Capacity: capacity}},
 		berth.Fact{Key: ledgerKey("w"), Record: &berth.Ledger{Epoch: 1, Capacity: capacity}},
 	)
-	l.loaded = true
+	l.allKnown()
 	l.look(workerKey("w"), newBuilder(l, time.Now()))
 	return l
 }

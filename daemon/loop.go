@@ -40,19 +40,22 @@ type loop struct {
 	successors map[berth.RequestID]berth.RequestID // original: the successor that has not ended
 
 	incoming submissions
+	early    early // until everything is known
 	archive  *archiveIndex
-	watchers []*watcher // in the order in which they came
+	watchers []*watcher    // in the order in which they came
+	parts    chan struct{} // of a load: one for each part on its way; two, so that one is read while one is taken
 
 	hold      hold // after a restore
 	space     etcdstore.Space
 	batch     int // most members of a plan; halves when one is too large
 	batches   batches
 	flights   flights
-	planID    berth.TxnID   // of the next plan; empty: none yet
-	notBefore time.Time     // after an error, when to commit again
-	took      time.Duration // of the last transaction that was answered
-	placing   bool          // mayPlace, as the peers were last judged by
-	loaded    bool
+	planID    berth.TxnID    // of the next plan; empty: none yet
+	notBefore time.Time      // after an error, when to commit again
+	took      time.Duration  // of the last transaction that was answered
+	placing   bool           // mayPlace, as the peers were last judged by
+	open      bool           // workers are known: new requests are placed
+	loaded    bool           // everything is known
 	loadedAt  berth.Revision // of the first view
 	alone     bool           // then no other daemon lived
 	stopping  bool           // nothing new is taken
@@ -78,7 +81,8 @@ func newLoop(d *Daemon) *loop {
 		seen: make(map[berth.Key]sighting), waits: make(map[berth.RequestID]time.Time), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
 		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(),
-		incoming: newSubmissions(), archive: newArchiveIndex(), flights: newFlights(),
+		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(),
+		parts: make(chan struct{}, 2),
 		batch: fullBatch, metrics: d.metrics, brakes: newBrakes(), aside: newAside(),
 	}
 	l.queue = newQueue(l)
@@ -150,8 +154,8 @@ func (l *loop) finish(cancel context.CancelFunc, stopping bool) error {
 // arm sets when the loop looks again though nothing has happened. While step would
 // do nothing, a timer that is due must not wake it: it would spin.
 func (l *loop) arm(t *time.Timer) {
-	if l.flights.count > 0 || !l.loaded {
-		t.Stop() // an answer comes as a call, and so does the first view
+	if l.flights.count > 0 || !l.open {
+		t.Stop() // an answer comes as a call, and so do the workers
 		return
 	}
 	next := l.timers.next()
@@ -181,7 +185,7 @@ func (l *loop) step(ctx context.Context) {
 // small one: what comes meanwhile shares the next transaction.
 func (l *loop) mayGather() bool {
 	switch {
-	case !l.loaded || l.now().Before(l.notBefore):
+	case !l.open || l.now().Before(l.notBefore):
 		return false
 	case l.flights.count == 0:
 		return true
@@ -206,14 +210,10 @@ func (l *loop) launch(ctx context.Context) bool {
 	l.timers.due(now, l.due.add)
 	l.watchPlacing(now)
 	b := newBuilder(l, now)
-	if l.aside.turn = !l.aside.turn; l.aside.turn {
-		l.tryAside(b)
-	}
-	for more := true; more && b.plan.Empty() && !l.due.sweeping(); {
-		more = l.gather(b) || b.plan.Empty() && l.tryAside(b)
-	}
-	if b.plan.Empty() && l.due.sweeping() { // a part, so that calls are heard meanwhile
-		l.gather(b)
+	if l.loaded {
+		l.gatherAll(b)
+	} else {
+		l.gatherEarly(b)
 	}
 	if b.plan.Empty() {
 		return false
@@ -226,6 +226,19 @@ func (l *loop) launch(ctx context.Context) bool {
 		_ = l.post(context.WithoutCancel(ctx), func() { l.answered(answer{f, res, err}) })
 	}()
 	return true
+}
+
+// gatherAll looks until there is something to commit, or nothing left to look at.
+func (l *loop) gatherAll(b *builder) {
+	if l.aside.turn = !l.aside.turn; l.aside.turn {
+		l.tryAside(b)
+	}
+	for more := true; more && b.plan.Empty() && !l.due.sweeping(); {
+		more = l.gather(b) || b.plan.Empty() && l.tryAside(b)
+	}
+	if b.plan.Empty() && l.due.sweeping() { // a part, so that calls are heard meanwhile
+		l.gather(b)
+	}
 }
 
 // looksMost bounds the keys that are looked at before anything is placed: after a

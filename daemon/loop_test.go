@@ -19,14 +19,14 @@ func TestArm_SleepsWhileNothingCanBeDone(t *testing.T) {
 	}{
 		{name: "idle", set: func(*loop) {}, want: time.Nanosecond},
 		{name: "in flight", set: func(l *loop) { l.flights.count = 1 }},
-		{name: "not loaded", set: func(l *loop) { l.loaded = false }},
+		{name: "workers are not known", set: func(l *loop) { l.open = false }},
 		{name: "paused", set: func(l *loop) { l.notBefore = l.now().Add(time.Second) }, want: time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := loopWith(t)
-				l.loaded = true
+				l.allKnown()
 				l.d.opts.Now = time.Now
 				l.timers.set(berth.Key{Kind: berth.KindRequest, ID: "r"}, l.now().Add(-time.Second))
 				tt.set(l)

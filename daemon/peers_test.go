@@ -25,7 +25,7 @@ func newStage(t *testing.T, cpu int64) *stage {
 	t.Helper()
 	s := &stage{loop: loopWith(t), t: t, clock: time.Unix(1000, 0), rev: 100}
 	s.d.opts.Now = func() time.Time { return s.clock }
-	s.loaded = true
+	s.allKnown()
 	s.tell(daemonKey("daemon"), &berth.Daemon{TxnBase: "self"})
 	s.tell(daemonKey("other"), &berth.Daemon{TxnBase: "other"})
 	for i := range 10 {

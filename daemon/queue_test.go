@@ -199,7 +199,7 @@ func TestQueue_DemandsOfOneDevice(t *testing.T) {
 		berth.Fact{Key: workerKey("w"), Record: &berth.Worker{Pool: "default", Capacity: capacity}},
 		berth.Fact{Key: ledgerKey("w"), Record: &berth.Ledger{Epoch: 1, Capacity: capacity, Reserved: full, Count: 1}},
 	)
-	l.loaded = true
+	l.allKnown()
 	l.look(workerKey("w"), newBuilder(l, time.Now()))
 	r := berth.Request{ID: "r", Command: []string{"true"}, Resources: berth.Demand{
 		Devices: []berth.DeviceDemand{{Count: 1, Milli: 300}, {Count: 1, Milli: 300}},

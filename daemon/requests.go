@@ -18,7 +18,7 @@ func (l *loop) status(id berth.RequestID) (Status, bool) {
 	}
 	s := Status{
 		ID: id, State: berth.StatePending, Attempt: 1, Spec: sub.Spec,
-		SubmittedAt: sub.SubmittedAt, Revision: l.view.revision, Changed: l.changed(id),
+		SubmittedAt: sub.SubmittedAt, Revision: l.asOf(), Changed: l.changed(id),
 	}
 	if p, _ := l.view.progress(id); p != nil {
 		s.Attempt, s.UsedAttempts, s.Reason, s.NotBefore = p.Attempt, p.Used, p.LastEnd, p.NotBefore

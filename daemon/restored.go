@@ -97,7 +97,7 @@ func (l *loop) mayPlace() bool { return !l.hold.active() && !l.space.RefusesPlac
 // there, but for watches: the history that they tell of is over.
 func (l *loop) renew() *loop {
 	next := newLoop(l.d)
-	next.incoming, next.cancels = l.incoming, l.cancels
+	next.incoming, next.cancels, next.early.known = l.incoming, l.cancels, l.early.known
 	for _, id := range slices.Sorted(maps.Keys(next.cancels)) {
 		next.due.add(requestKey(id))
 	}
@@ -116,18 +116,18 @@ func (l *loop) post(ctx context.Context, fn func()) error {
 	})
 }
 
-// deliver takes the news of the cluster that this loop is on.
+// deliver takes the news of the cluster that this loop is on. Of a load's parts, which
+// are large, few are on their way at once: what else is asked comes between them.
 func (l *loop) deliver(ctx context.Context, delta etcdstore.Delta) error {
-	return l.post(ctx, func() { l.take(delta) })
-}
-
-// tellReady: the daemon answers from now on.
-func (l *loop) tellReady() {
-	select {
-	case <-l.d.ready: // an earlier loop did
-	default:
-		close(l.d.ready)
+	if !delta.More {
+		return l.post(ctx, func() { l.take(delta) })
 	}
+	select {
+	case l.parts <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return l.post(ctx, func() { <-l.parts; l.take(delta) })
 }
 
 // raiseSchema raises the store's layout once every daemon knows the next.

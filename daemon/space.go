@@ -30,7 +30,7 @@ const (
 // nearly full and much of it is free pages, defragments it.
 func (d *Daemon) keepSpace(ctx context.Context) error {
 	select {
-	case <-d.ready:
+	case <-d.accepting:
 	case <-ctx.Done():
 		return nil
 	}
@@ -60,7 +60,11 @@ func (d *Daemon) tidy(run context.Context, mayCompact bool) bool {
 		return false
 	}
 	mine := false
-	if d.call(ctx, func(l *loop) { l.noteSpace(space); mine = l.share.ofTask("compaction") == d.opts.ID }) != nil || !mine {
+	noted := d.callEarly(ctx, func(l *loop) {
+		l.noteSpace(space)
+		mine = l.loaded && l.share.ofTask("compaction") == d.opts.ID // our own load reads history
+	})
+	if noted != nil || !mine {
 		return false
 	}
 	keep, now := historyKept(space)

@@ -69,7 +69,7 @@ func (d *Daemon) Submit(ctx context.Context, requests []berth.Request) ([]Submit
 		subs = append(subs, s)
 	}
 	if len(subs) > 0 {
-		if err := d.call(ctx, func(l *loop) { l.receive(subs) }); err != nil {
+		if err := d.callEarly(ctx, func(l *loop) { l.receive(subs) }); err != nil {
 			return nil, fmt.Errorf("submit: %w", err)
 		}
 	}
@@ -172,6 +172,10 @@ func (l *loop) refuseAll(err error) {
 		s := l.incoming.pop()
 		l.answer(s, SubmitResult{ID: s.record.Spec.ID, Err: err})
 	}
+	for _, s := range l.early.known {
+		l.answer(s, SubmitResult{ID: s.record.Spec.ID, Err: err})
+	}
+	l.early.known = nil
 }
 
 // joinSubmission lets an equal request that came while the first is on its way
@@ -187,6 +191,9 @@ func (l *loop) joinSubmission(first, s *submission) {
 // known answers a submission whose id is in the view already.
 func (l *loop) known(s *submission) bool {
 	id := s.record.Spec.ID
+	if l.knownEarly(s) {
+		return true
+	}
 	if l.broken(id) {
 		l.answer(s, SubmitResult{ID: id, Err: ErrCorrupt})
 		return true

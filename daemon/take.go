@@ -17,6 +17,7 @@ func (l *loop) take(delta etcdstore.Delta) {
 	}
 	l.takeFacts(delta.Facts)
 	if delta.More {
+		l.seated()
 		return
 	}
 	ends := l.view.loading
@@ -31,10 +32,11 @@ func (l *loop) take(delta etcdstore.Delta) {
 	}
 	l.complete()
 	if ends && !l.loaded {
-		l.loaded = true
 		l.due.rest = l.view.sweep()
 		l.findLost()
-		l.tellReady()
+		l.allKnown()
+		tell(l.d.accepting)
+		tell(l.d.ready)
 		l.log.Info("view loaded", zap.Int64("revision", int64(delta.Revision)), zap.Int("requests", len(l.view.lives)), zap.Int("archived", len(l.view.archive)))
 	}
 }

@@ -106,7 +106,7 @@ func benchLoop(tb testing.TB, workers int) *loop {
 			{Key: ledgerKey(w), Record: &berth.Ledger{Epoch: 1, Capacity: capacity, Count: 1}, Create: 1, Mod: 1},
 		})
 	}
-	l.loaded = true
+	l.allKnown()
 	return l
 }
 

@@ -15,7 +15,9 @@ import (
 
 // Delta is news of the store: with Reset, everything at Revision; otherwise
 // whole revisions up to Revision, in their order. With More, it is a part of
-// everything at Revision, and others follow: the first has Reset, the last no More.
+// everything at Revision, and others follow: the first has Reset, and all that there is
+// one of for each worker; requests, states, allocations and the archive come behind; the
+// last has no More.
 type Delta struct {
 	Reset    bool
 	More     bool

@@ -3,6 +3,9 @@ package etcdstore
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"slices"
+	"sync"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -92,12 +95,25 @@ func (s *Store) stretches() (few, many []stretch) {
 	return append(few, stretch{from, clientv3.GetPrefixRangeEnd(s.keys.prefix)}), many
 }
 
+// decodedAtOnce is how many records are worth a goroutine.
+const decodedAtOnce = 256
+
+// facts decodes records, on all processors where they are many: that is most of a load.
 func (s *Store) facts(kvs []*mvccpb.KeyValue) []berth.Fact {
-	facts := make([]berth.Fact, 0, len(kvs))
-	for _, kv := range kvs {
-		if k, ok := s.parse(kv.Key); ok {
-			facts = append(facts, decodeFact(k, kv))
+	facts := make([]berth.Fact, len(kvs))
+	decode := func(from, to int) {
+		for i := from; i < to; i++ {
+			if k, ok := s.parse(kvs[i].Key); ok {
+				facts[i] = decodeFact(k, kvs[i])
+			}
 		}
 	}
-	return facts
+	each := max(decodedAtOnce, len(kvs)/runtime.GOMAXPROCS(0)+1)
+	var others sync.WaitGroup
+	for from := each; from < len(kvs); from += each {
+		others.Go(func() { decode(from, min(from+each, len(kvs))) })
+	}
+	decode(0, min(each, len(kvs)))
+	others.Wait()
+	return slices.DeleteFunc(facts, func(f berth.Fact) bool { return f.Key == berth.Key{} }) // no keys of ours
 }

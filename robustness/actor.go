@@ -36,6 +36,9 @@ func (w *world) actor(name string) *actor {
 	return nil
 }
 
+// pageSize makes a daemon's load take many pages: time in which something happens.
+const pageSize = 10
+
 // start begins the next life, unless one lives.
 func (a *actor) start() {
 	if p := a.process; p != nil && !p.dead && !a.done {
@@ -48,7 +51,7 @@ func (a *actor) start() {
 	a.process = p
 	a.w.note(a.name, fmt.Sprintf("begins life %d", a.lives))
 	store, err := etcdstore.New(memetcd.NewClient(p.ctx, conn{p}), etcdstore.Options{
-		TxnBase: fmt.Sprintf("%sx%d", a.name, a.lives), MaxTxnOps: 128, Clock: a.on.clock.Now, Log: a.w.log(a.name),
+		TxnBase: fmt.Sprintf("%sx%d", a.name, a.lives), MaxTxnOps: 128, PageSize: pageSize, Clock: a.on.clock.Now, Log: a.w.log(a.name),
 	})
 	if err != nil {
 		a.w.check.fail("sim", "make the store of "+a.name+": "+err.Error())

@@ -120,18 +120,37 @@ func (c *client) submit(batch []*job) {
 		return
 	}
 	again := func() { c.submit(left) }
-	call(c, "submit", string(left[0].Request.ID), func(ctx context.Context, d *daemon.Daemon) ([]daemon.SubmitResult, error) {
-		return d.Submit(ctx, requests)
-	}, func(results []daemon.SubmitResult, err error) {
-		for i, r := range results {
+	call(c, "submit", string(left[0].Request.ID), func(ctx context.Context, d *daemon.Daemon) (submitted, error) {
+		results, err := d.Submit(ctx, requests)
+		return submitted{results, stillLoading(d)}, err
+	}, func(s submitted, err error) {
+		for i, r := range s.results {
 			if r.Err == nil && err == nil {
 				c.acknowledged(left[i])
+				if s.early && r.Status.Worker != "" {
+					c.w.tally.Early++
+				}
 			} else if errors.Is(r.Err, daemon.ErrConflictingID) || errors.Is(r.Err, daemon.ErrCorrupt) {
 				c.w.check.fail("client", fmt.Sprintf("request %s: its repeated submission is refused: %v", r.ID, r.Err))
 			}
 		}
 		c.w.after(between(c.w.rng, 300*time.Millisecond, 2*time.Second), nil, again)
 	}, again)
+}
+
+// submitted is a daemon's answer, and whether it came before that knew everything.
+type submitted struct {
+	results []daemon.SubmitResult
+	early   bool
+}
+
+func stillLoading(d *daemon.Daemon) bool {
+	select {
+	case <-d.Ready():
+		return false
+	default:
+		return true
+	}
 }
 
 func (c *client) acknowledged(j *job) {

@@ -37,6 +37,7 @@ const (
 	FaultStop           FaultKind = "orderly stop"
 	FaultReboot         FaultKind = "reboot"
 	FaultClock          FaultKind = "clock set"
+	FaultDaemons        FaultKind = "all daemons killed"
 )
 
 // metKinds are those that meet calls.
@@ -251,6 +252,10 @@ func (w *world) begin(f Fault) {
 		a.process.crash(f.Lasts / 2)
 	case FaultStop:
 		a.stopInOrder(f.Lasts / 2)
+	case FaultDaemons:
+		for _, d := range w.plan.Daemons {
+			w.actor(d).process.crash(f.Lasts)
+		}
 	case FaultReboot:
 		a.on.reboot()
 		a.restartIn(f.Lasts)

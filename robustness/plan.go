@@ -72,6 +72,7 @@ func Draw(seed uint64) *Plan {
 		p.Wishes = append(p.Wishes, w)
 	}
 	p.Faults = append(drawFaults(rng, p), drawPair(rng, p)...)
+	drawReturn(rng, p)
 	return p
 }
 
@@ -115,6 +116,18 @@ func drawJob(rng *rand.Rand, i int, p *Plan) Job {
 	}
 	drawLimits(rng, &j, run)
 	return j
+}
+
+// drawReturn has all daemons killed at once, and requests come when they return: so
+// some are placed while a daemon that nobody stands in for is still loading.
+func drawReturn(rng *rand.Rand, p *Plan) {
+	f := Fault{Kind: FaultDaemons, At: between(rng, 2*time.Minute, p.FaultsUntil-2*time.Minute), Lasts: between(rng, 500*time.Millisecond, 25*time.Second)}
+	p.Faults = append(p.Faults, f)
+	for range 8 {
+		j := drawJob(rng, len(p.Jobs), p)
+		j.At = f.At + f.Lasts + between(rng, time.Millisecond, 40*time.Millisecond)
+		p.Jobs = append(p.Jobs, j)
+	}
 }
 
 func drawLimits(rng *rand.Rand, j *Job, run time.Duration) {

@@ -28,6 +28,7 @@ type Result struct {
 type Tally struct {
 	Steps, Calls, Revisions  int64
 	Starts, Acked, Cancelled int64
+	Early                    int64 // acknowledged as placed, by a daemon that was still loading
 	Faults                   map[FaultKind]int64
 	Hits                     map[FaultKind]map[string]int64 // by kind of call
 	Ends                     map[string]int64               // why actors ended by themselves
@@ -54,6 +55,7 @@ func (t *Tally) add(o Tally) {
 	t.Starts += o.Starts
 	t.Acked += o.Acked
 	t.Cancelled += o.Cancelled
+	t.Early += o.Early
 	for k, n := range o.Faults {
 		t.Faults[k] += n
 	}

@@ -136,14 +136,14 @@ func (n *node) listen(l net.Listener, err error) error {
 	return err
 }
 
-// run serves until ctx ends, and finishes what is in flight; ready is called
-// when requests are answered.
+// run serves until ctx ends, and finishes what is in flight; ready is called when
+// requests are accepted: what else is asked waits until everything is known.
 func (n *node) run(ctx context.Context, ready func()) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.daemon.Run(ctx) })
 	g.Go(func() error {
 		select {
-		case <-n.daemon.Ready():
+		case <-n.daemon.Accepting():
 		case <-ctx.Done():
 			return nil
 		}

@@ -19,12 +19,19 @@ import (
 // daemonOn runs one on a store that is given, and watches no invariants.
 func (r *rig) daemonOn(s *etcdstore.Store, opts daemon.Options) (d *daemon.Daemon, stop func()) {
 	r.t.Helper()
+	d, stop = r.begun(s, opts)
+	<-d.Ready()
+	return d, stop
+}
+
+// begun is daemonOn that does not wait until everything is known.
+func (r *rig) begun(s *etcdstore.Store, opts daemon.Options) (d *daemon.Daemon, stop func()) {
+	r.t.Helper()
 	d, err := daemon.New(s, opts)
 	r.ok(err)
 	ctx, cancel := contextOf(r)
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
-	<-d.Ready()
 	return d, func() {
 		synctest.Wait()
 		cancel()
