@@ -30,6 +30,7 @@ type rule struct {
 var importRules = []rule{
 	{
 		folder: "",
+		may:    []string{"github.com/Masterminds/semver"}, // ranges of versions in constraints: pure, without dependencies
 		never:  []string{"context", "net", "os", "sync", "log"},
 		why:    "the words of every layer: data and checked arithmetic, which the simulator and the tests share",
 	},

@@ -51,50 +51,6 @@ type RetryPolicy struct {
 	BackoffMS   int64 `json:"backoff_ms"`           // before the second attempt; doubles, at most a minute
 }
 
-// Operator compares a worker's label in a Constraint.
-type Operator string
-
-// The operators of constraints.
-const (
-	OperatorIn        Operator = "in"
-	OperatorNotIn     Operator = "not_in"
-	OperatorExists    Operator = "exists"
-	OperatorNotExists Operator = "not_exists"
-)
-
-// UnmarshalText rejects every word that is not an operator.
-func (o *Operator) UnmarshalText(b []byte) error {
-	return decodeWord(o, b, "operator", []Operator{OperatorIn, OperatorNotIn, OperatorExists, OperatorNotExists})
-}
-
-// Constraint is a condition on a worker's label.
-type Constraint struct {
-	Label    string   `json:"label"`
-	Operator Operator `json:"operator"`
-	Values   []string `json:"values,omitempty"`
-}
-
-// Allows says whether a worker with these labels satisfies c. A label that is
-// absent is in no set.
-func (c Constraint) Allows(labels map[string]string) bool {
-	v, ok := labels[c.Label]
-	in := false
-	for _, want := range c.Values {
-		in = in || (ok && v == want)
-	}
-	switch c.Operator {
-	case OperatorIn:
-		return in
-	case OperatorNotIn:
-		return !in
-	case OperatorExists:
-		return ok
-	case OperatorNotExists:
-		return !ok
-	}
-	return false
-}
-
 // Defaults that Normalize sets.
 const (
 	DefaultMaxAttempts    int64 = 3
@@ -112,6 +68,7 @@ func (r Request) Normalize() Request {
 	setDefault(&r.Retry.BackoffMS, DefaultBackoffMS)
 	setDefault(&r.StopTimeoutMS, DefaultStopTimeoutMS)
 	setDefault(&r.StartTimeoutMS, DefaultStartTimeoutMS)
+	r.Constraints = normalizeConstraints(r.Constraints)
 	if r.OnDrain == OnDrainStop {
 		r.OnDrain = "" // one way to say it, so that equal requests have equal digests
 	}

@@ -64,32 +64,16 @@ func TestDigest(t *testing.T) {
 	}
 }
 
-func TestConstraintAllows(t *testing.T) {
-	labels := map[string]string{"zone": "a", "empty": ""}
-	tests := []struct {
-		name       string
-		constraint berth.Constraint
-		want       bool
-	}{
-		{"in", berth.Constraint{Label: "zone", Operator: berth.OperatorIn, Values: []string{"b", "a"}}, true},
-		{"in other", berth.Constraint{Label: "zone", Operator: berth.OperatorIn, Values: []string{"b"}}, false},
-		{"in, absent", berth.Constraint{Label: "rack", Operator: berth.OperatorIn, Values: []string{""}}, false},
-		{"in, empty value", berth.Constraint{Label: "empty", Operator: berth.OperatorIn, Values: []string{""}}, true},
-		{"not in", berth.Constraint{Label: "zone", Operator: berth.OperatorNotIn, Values: []string{"b"}}, true},
-		{"not in, but is", berth.Constraint{Label: "zone", Operator: berth.OperatorNotIn, Values: []string{"a"}}, false},
-		{"not in, absent", berth.Constraint{Label: "rack", Operator: berth.OperatorNotIn, Values: []string{"a"}}, true},
-		{"exists", berth.Constraint{Label: "empty", Operator: berth.OperatorExists}, true},
-		{"exists, absent", berth.Constraint{Label: "rack", Operator: berth.OperatorExists}, false},
-		{"not exists", berth.Constraint{Label: "rack", Operator: berth.OperatorNotExists}, true},
-		{"not exists, but does", berth.Constraint{Label: "zone", Operator: berth.OperatorNotExists}, false},
-		{"unknown operator", berth.Constraint{Label: "zone", Operator: "like"}, false},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := tt.constraint.Allows(labels); got != tt.want {
-				t.Errorf("allows %t, want %t", got, tt.want)
-			}
-		})
+// The digest of a request that uses nothing new never changes: an upgrade would
+// refuse its repeated submission.
+func TestDigest_Stable(t *testing.T) {
+	r := validRequest()
+	r.Labels, r.Constraints = map[string]string{"app": "web"}, []berth.Constraint{in("b", "a")}
+	r.Resources.Devices = []berth.DeviceDemand{{Types: []string{"h100"}, Count: 1, Milli: 500}}
+	r.Group = &berth.Membership{ID: "g", Size: 2, MinCount: 1}
+	const want = "34c0ee5e772581bf1b0c45b39ab98487a02dfe635a611c4beee76165c49b85c5"
+	if got, err := r.Digest(); err != nil || got != want {
+		t.Errorf("digest %s, %v; want %s", got, err, want)
 	}
 }
 

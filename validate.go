@@ -83,44 +83,7 @@ func (r Request) validateSelectors() error {
 	if err := ValidateLabels("labels", r.Labels); err != nil {
 		return err
 	}
-	if err := checkCount("constraints", len(r.Constraints), MaxConstraints); err != nil {
-		return err
-	}
-	for i, c := range r.Constraints {
-		if err := c.validate(); err != nil {
-			return inField(fmt.Sprintf("constraints[%d].", i), err)
-		}
-	}
-	return nil
-}
-
-func (c Constraint) validate() error {
-	if c.Label == "" {
-		return &FieldError{Field: "label", Problem: "is empty"}
-	}
-	if err := checkText("label", c.Label, MaxLabelBytes); err != nil {
-		return err
-	}
-	var o Operator
-	if err := o.UnmarshalText([]byte(c.Operator)); err != nil {
-		return &FieldError{Field: "operator", Value: clip(string(c.Operator)), Problem: "is unknown", Bound: "in, not_in, exists, not_exists"}
-	}
-	if err := checkCount("values", len(c.Values), MaxConstraintValues); err != nil {
-		return err
-	}
-	for _, v := range c.Values {
-		if err := checkText("values", v, MaxLabelBytes); err != nil {
-			return err
-		}
-	}
-	set := c.Operator == OperatorIn || c.Operator == OperatorNotIn
-	switch {
-	case set && len(c.Values) == 0:
-		return &FieldError{Field: "values", Problem: "is empty", Bound: "at least one with " + string(c.Operator)}
-	case !set && len(c.Values) > 0:
-		return &FieldError{Field: "values", Problem: "is not empty", Bound: "none with " + string(c.Operator)}
-	}
-	return nil
+	return validateConstraints("constraints", r.Constraints)
 }
 
 func (r Request) validateTimes() error {

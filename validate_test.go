@@ -74,6 +74,10 @@ var invalidRequests = []struct {
 		r.Constraints = []berth.Constraint{{Label: "l", Operator: berth.OperatorExists, Values: []string{"a"}}}
 	}},
 	{"unknown operator", "constraints[0].operator", func(r *berth.Request) { r.Constraints = []berth.Constraint{{Label: "l", Operator: "like"}} }},
+	{"two numbers", "constraints[0].values", func(r *berth.Request) { r.Constraints = []berth.Constraint{is("l", berth.OperatorLess, "1", "2")} }},
+	{"no number", "constraints[0].values", func(r *berth.Request) { r.Constraints = []berth.Constraint{is("l", berth.OperatorAtLeast, "0x10")} }},
+	{"infinite", "constraints[0].values", func(r *berth.Request) { r.Constraints = []berth.Constraint{is("l", berth.OperatorAtLeast, "Inf")} }},
+	{"no range", "constraints[0].values", func(r *berth.Request) { r.Constraints = []berth.Constraint{is("l", berth.OperatorVersion, "new")} }},
 	{"no attempts", "retry.max_attempts", func(r *berth.Request) { r.Retry.MaxAttempts = 0 }},
 	{"many attempts", "retry.max_attempts", func(r *berth.Request) { r.Retry.MaxAttempts = 101 }},
 	{"negative backoff", "retry.backoff_ms", func(r *berth.Request) { r.Retry.BackoffMS = -1 }},

@@ -44,7 +44,7 @@ func (n need) least(o need) need {
 type blockedClasses map[string]*blockedGroup
 
 type blockedGroup struct {
-	constraints []berth.Constraint
+	constraints berth.Selector
 	root        *class
 }
 
@@ -65,7 +65,7 @@ func (s blockedClasses) add(c *class) {
 	name := groupName(r.Constraints)
 	g := s[name]
 	if g == nil {
-		g = &blockedGroup{constraints: r.Constraints}
+		g = &blockedGroup{constraints: berth.Selector{}.Add(r.Constraints)}
 		s[name] = g
 	}
 	c.group = name
@@ -94,7 +94,7 @@ type search struct {
 // first is the class that comes first of those that fit, or nil.
 func (s blockedClasses) first(of *search) (best *class) {
 	for _, g := range s {
-		if !allowed(g.constraints, of.labels) {
+		if !g.constraints.Allows(of.labels) {
 			continue
 		}
 		if c := g.root.first(of); c != nil && (best == nil || c.members[0].before(best.members[0])) {
@@ -102,15 +102,6 @@ func (s blockedClasses) first(of *search) (best *class) {
 		}
 	}
 	return best
-}
-
-func allowed(constraints []berth.Constraint, labels map[string]string) bool {
-	for _, c := range constraints {
-		if !c.Allows(labels) {
-			return false
-		}
-	}
-	return true
 }
 
 // node is a class's place in a treap: in order of the classes' firsts, a heap by

@@ -31,7 +31,7 @@ func (r *rooms) fits(w *waiting, by berth.WorkerID) bool {
 }
 
 func (r *rooms) has(w *waiting, by berth.WorkerID) bool {
-	return needOf(&w.request.Resources).within(needOf(&berth.Demand{Quantities: r.left[by]})) && allowed(w.request.Constraints, r.labels[by])
+	return needOf(&w.request.Resources).within(needOf(&berth.Demand{Quantities: r.left[by]})) && berth.Selector{}.Add(w.request.Constraints).Allows(r.labels[by])
 }
 
 // take is the first worker that has room, or none.

@@ -22,7 +22,7 @@ var (
 	wordsOfBrake    = []string{"engaged", "released"}
 	wordsOfRelease  = []string{"bound", "operator", "recovered"}
 	wordsOfOnDrain  = []string{"replace"}
-	wordsOfOperator = []string{"in", "not_in", "exists", "not_exists"}
+	wordsOfOperator = []string{"in", "not_in", "exists", "not_exists", "lt", "le", "gt", "ge", "version"}
 )
 
 func (r *schemaRecord) validate(c *checker, _ string) {

@@ -111,7 +111,10 @@ func setWorker(t *testing.T, w *scheduler.Worker, name, value string) {
 		w.Pool = berth.PoolID(value)
 	case "label":
 		k, v, _ := strings.Cut(value, ":")
-		w.Labels = map[string]string{k: v}
+		if w.Labels == nil {
+			w.Labels = map[string]string{}
+		}
+		w.Labels[k] = v
 	case "ports":
 		first, last, _ := strings.Cut(value, "-")
 		l.Capacity.Ports = berth.PortRange{First: int32(number(t, first)), Last: int32(number(t, last))}
@@ -159,9 +162,13 @@ func setRequest(t *testing.T, c *scheduler.Candidate, name, value string) {
 		c.Request.AffinityKey = value
 	case "avoid":
 		c.Avoid = append(c.Avoid, berth.WorkerID(value))
-	case "in":
-		k, v, _ := strings.Cut(value, ":")
-		c.Request.Constraints = append(c.Request.Constraints, berth.Constraint{Label: k, Operator: berth.OperatorIn, Values: []string{v}})
+	case "in", "not_in", "exists", "not_exists", "lt", "le", "gt", "ge", "version": // version=driver:>=535,<560
+		k, v, some := strings.Cut(value, ":")
+		constraint := berth.Constraint{Label: k, Operator: berth.Operator(name)}
+		if some {
+			constraint.Values = strings.Split(v, "|")
+		}
+		c.Request.Constraints = append(c.Request.Constraints, constraint)
 	case "port":
 		d.Ports = append(d.Ports, berth.PortDemand{Name: fmt.Sprintf("p%d", len(d.Ports)), Number: int32(number(t, value))})
 	case "devices": // h100|a100:2x500, or any:1x1000

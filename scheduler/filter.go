@@ -47,7 +47,7 @@ var demandFilters = []filter{
 	{
 		code:    berth.ReasonConstraint,
 		applies: func(q *query) bool { return len(q.request.Constraints) > 0 },
-		passes:  func(q *query, n *node) bool { return q.labelsAllow(n) },
+		passes:  func(q *query, n *node) bool { return q.constraints.Allows(n.worker.Labels) },
 		why:     constraintWhy,
 	},
 	{
@@ -104,25 +104,19 @@ func amountFilter(code berth.ReasonCode, r int) filter {
 	}
 }
 
-func (q *query) labelsAllow(n *node) bool {
-	for i := range q.request.Constraints {
-		if !q.request.Constraints[i].Allows(n.worker.Labels) {
-			return false
-		}
-	}
-	return true
-}
-
-// constraintWhy names the first label, by name, so that the order of the
+// constraintWhy names the first in words that is not met, so that the order of the
 // constraints does not change a verdict (see Shape).
 func constraintWhy(q *query, n *node) measure {
-	label := ""
-	for _, c := range q.request.Constraints {
-		if !c.Allows(n.worker.Labels) && (label == "" || c.Label < label) {
-			label = c.Label
+	first := ""
+	for i := range q.constraints {
+		if q.constraints[i].Allows(n.worker.Labels) {
+			continue
+		}
+		if text := q.constraints[i].String(); first == "" || text < first {
+			first = text
 		}
 	}
-	return measure{detail: label}
+	return measure{detail: first}
 }
 
 // lacksCustom is the index in q.custom of what n has too little of, or -1.

@@ -23,16 +23,17 @@ type Decision struct {
 
 // query is a candidate with what is computed of it once.
 type query struct {
-	request  *berth.Request
-	avoid    []berth.WorkerID
-	want     vector
-	hash     uint64
-	custom   []amount
-	numbers  []int32 // of ports, sorted
-	anyPorts int64
-	filters  []filter // the demandFilters that apply
-	refused  []*node  // passed every filter but the reservation
-	devices  deviceSearch
+	request     *berth.Request
+	avoid       []berth.WorkerID
+	want        vector
+	hash        uint64
+	constraints berth.Selector // the request's
+	custom      []amount
+	numbers     []int32 // of ports, sorted
+	anyPorts    int64
+	filters     []filter // the demandFilters that apply
+	refused     []*node  // passed every filter but the reservation
+	devices     deviceSearch
 	search
 }
 
@@ -80,6 +81,7 @@ func (f *Fleet) ask(c Candidate) *query {
 	d := &c.Request.Resources
 	q.want = vectorOf(&d.Quantities)
 	q.hash = Hash(c.Request.Key())
+	q.constraints = q.constraints[:0].Add(c.Request.Constraints)
 	q.custom, q.numbers, q.anyPorts = q.custom[:0], q.numbers[:0], 0
 	for name, v := range d.Custom {
 		if v != 0 {

@@ -31,7 +31,7 @@ func genWorker(t *rapid.T, id string) scheduler.Worker {
 	if len(c.Devices) > 0 && rapid.IntRange(0, 4).Draw(t, "ill") == 0 {
 		w.Unhealthy = map[string]string{"g0": "ecc"}
 	}
-	w.Labels = map[string]string{"zone": rapid.SampledFrom([]string{"a", "b"}).Draw(t, "zone")}
+	w.Labels = map[string]string{"zone": rapid.SampledFrom([]string{"a", "b"}).Draw(t, "zone"), "nics": rapid.SampledFrom([]string{"1", "2", "x"}).Draw(t, "nics")}
 	w.Ready = rapid.IntRange(0, 9).Draw(t, "ready") > 0
 	w.Cordoned = rapid.IntRange(0, 9).Draw(t, "cordoned") == 0
 	if c.CPUMilli > 0 && rapid.IntRange(0, 4).Draw(t, "held") == 0 {
@@ -66,7 +66,11 @@ func genRequest(t *rapid.T, id string) *berth.Request {
 		})
 	}
 	if rapid.IntRange(0, 3).Draw(t, "constrained") == 0 {
-		r.Constraints = []berth.Constraint{{Label: "zone", Operator: berth.OperatorIn, Values: []string{"a"}}}
+		r.Constraints = []berth.Constraint{rapid.SampledFrom([]berth.Constraint{
+			{Label: "zone", Operator: berth.OperatorIn, Values: []string{"a"}},
+			{Label: "nics", Operator: berth.OperatorLess, Values: []string{"2"}},
+			{Label: "nics", Operator: berth.OperatorVersion, Values: []string{"^2"}},
+		}).Draw(t, "constraint")}
 	}
 	if rapid.IntRange(0, 2).Draw(t, "keyed") == 0 {
 		r.AffinityKey = rapid.SampledFrom([]string{"x", "y"}).Draw(t, "key")

@@ -18,7 +18,7 @@ const maxSelections = 64
 // search finds its workers among many others. Number 0 is all workers.
 type selection struct {
 	key         string
-	constraints []berth.Constraint
+	constraints berth.Selector
 	custom      []string
 	used        uint64 // when last, to drop the one that was not for longest
 }
@@ -35,10 +35,8 @@ func newSelections() selections {
 }
 
 func (s *selection) takes(n *node) bool {
-	for i := range s.constraints {
-		if !s.constraints[i].Allows(n.worker.Labels) {
-			return false
-		}
+	if !s.constraints.Allows(n.worker.Labels) {
+		return false
 	}
 	for _, name := range s.custom {
 		if n.worker.Ledger.Capacity.Custom[name] <= 0 {
@@ -90,10 +88,9 @@ func (s *selections) keep(q *query) int {
 		}
 		delete(s.numbers, s.kept[i].key)
 	}
-	n := selection{key: string(s.key)}
-	for _, c := range q.request.Constraints {
-		c.Values = slices.Clone(c.Values)
-		n.constraints = append(n.constraints, c)
+	n := selection{key: string(s.key), constraints: slices.Clone(q.constraints)}
+	for i := range n.constraints {
+		n.constraints[i].Values = slices.Clone(n.constraints[i].Values)
 	}
 	for _, c := range q.custom {
 		n.custom = append(n.custom, c.name)
@@ -132,8 +129,8 @@ func (p *pool) fill(i int) {
 // appendSelection appends what tells selections apart. Two that differ in the
 // order of their constraints only may be kept twice.
 func appendSelection(b []byte, q *query) []byte {
-	for i := range q.request.Constraints {
-		c := &q.request.Constraints[i]
+	for i := range q.constraints {
+		c := &q.constraints[i]
 		b = appendWord(appendWord(b, c.Label), string(c.Operator))
 		b = strconv.AppendInt(b, int64(len(c.Values)), 10)
 		for _, v := range c.Values {

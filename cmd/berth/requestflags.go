@@ -26,7 +26,7 @@ func requestFlags() []cli.Flag {
 		stringFlag("pool", "", "`POOL` of the worker"),
 		stringFlag("tenant", "", "`TENANT` it is counted against"),
 		intFlag("priority", 0, "higher is placed first"),
-		listFlag("constraint", "`LABEL=VALUE`, LABEL!=VALUE, LABEL or !LABEL of the worker"),
+		listFlag("constraint", "of the worker: `LABEL=VALUE`, LABEL!=VALUE, LABEL, !LABEL, LABEL>=NUMBER (also <, <=, >), 'LABEL in (A,B)', 'LABEL not in (A,B)' or 'LABEL version RANGE'"),
 		stringFlag("affinity-key", "", "equal `KEYS` meet the same workers"),
 		listFlag("env", "`KEY=VALUE`"),
 		listFlag("label", "`KEY=VALUE`, to find it again"),
@@ -110,19 +110,6 @@ func readNamed(c *cli.Context, r *berthv1.Request) (err error) {
 	}
 	r.Resources.Devices, err = parseDevices(splitCommas(c.StringSlice("device")))
 	return err
-}
-
-func constraintOf(text string) *berthv1.Constraint {
-	if label, value, ok := strings.Cut(text, "!="); ok {
-		return &berthv1.Constraint{Label: label, Operator: string(berth.OperatorNotIn), Values: []string{value}}
-	}
-	if label, value, ok := strings.Cut(text, "="); ok {
-		return &berthv1.Constraint{Label: label, Operator: string(berth.OperatorIn), Values: []string{value}}
-	}
-	if label, ok := strings.CutPrefix(text, "!"); ok {
-		return &berthv1.Constraint{Label: label, Operator: string(berth.OperatorNotExists)}
-	}
-	return &berthv1.Constraint{Label: text, Operator: string(berth.OperatorExists)}
 }
 
 // parseDevices reads TYPES=COUNT[xMILLI] each, split at commas: a part without

@@ -23,7 +23,7 @@ func submitCommand() *cli.Command {
 		Usage:     "submit a request from flags, or requests from a file",
 		ArgsUsage: "[-- COMMAND [ARGUMENTS]]",
 		Description: "With -f, documents of YAML or JSON are read, each a request or a list of them, with the fields of the API\n" +
-			"(docs/keyspace.md). All are checked before the first is sent. Submitting the same again is harmless.",
+			"(docs/requests.md). All are checked before the first is sent. Submitting the same again is harmless.",
 		Flags: clientFlags(flatten([]cli.Flag{
 			&cli.StringSliceFlag{Name: "file", Aliases: []string{"f"}, Usage: "`FILE` of requests; - is standard input", EnvVars: envOf("file")},
 			boolFlag("wait", "wait until all have ended; exit 1 unless all succeeded"),

@@ -439,11 +439,12 @@ func (x *DeviceDemand) GetMilli() int64 {
 	return 0
 }
 
+// Constraint is a condition on a label of the worker.
 type Constraint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Label         string                 `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
-	Operator      string                 `protobuf:"bytes,2,opt,name=operator,proto3" json:"operator,omitempty"` // in, not_in, exists, not_exists
-	Values        []string               `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty"`
+	Operator      string                 `protobuf:"bytes,2,opt,name=operator,proto3" json:"operator,omitempty"` // in (=), not_in (!=), exists, not_exists, lt (<), le (<=), gt (>), ge (>=), version; also as Kubernetes and Nomad write them
+	Values        []string               `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty"`     // several with in and not_in, none with exists and not_exists; else one: a decimal number, or a range of versions
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+// Every field of a request has a row in docs/requests.md, and every example there
+// is taken.
+func TestRequestsDoc(t *testing.T) {
+	b, err := os.ReadFile("../../docs/requests.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := string(b)
+	var check func(d protoreflect.MessageDescriptor, path string)
+	check = func(d protoreflect.MessageDescriptor, path string) {
+		for i := range d.Fields().Len() {
+			f := d.Fields().Get(i)
+			name := path + string(f.Name())
+			if !strings.Contains(doc, "\n| `"+name+"` |") && name != "resources" && name != "constraints" {
+				t.Errorf("docs/requests.md has no row of `%s`", name)
+			}
+			if f.Kind() == protoreflect.MessageKind && !f.IsMap() {
+				if f.IsList() {
+					name += "[]"
+				}
+				check(f.Message(), name+".")
+			}
+		}
+	}
+	check((&berthv1.Request{}).ProtoReflect().Descriptor(), "")
+	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(doc, -1)
+	if len(examples) < 3 {
+		t.Fatalf("%d examples", len(examples))
+	}
+	for _, m := range examples {
+		if _, err := readManifest("-", strings.NewReader(m[1])); err != nil {
+			t.Errorf("%v in\n%s", err, m[1])
+		}
+	}
+}
