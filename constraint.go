@@ -209,9 +209,7 @@ func normalizeConstraints(constraints []Constraint) []Constraint {
 	}
 	out := slices.Clone(constraints)
 	for i := range out {
-		if word := spellings[out[i].Operator]; word != "" {
-			out[i].Operator = word
-		}
+		out[i].Operator = wordOf(spellings, out[i].Operator)
 	}
 	return out
 }

@@ -10,7 +10,8 @@ type Worker struct {
 	Address    string            `json:"address,omitempty"` // host:port of its log service; https:// before it: TLS on loopback
 	Capacity   Capacity          `json:"capacity"`
 	Labels     map[string]string `json:"labels,omitempty"`
-	Lease      string            `json:"lease"` // hexadecimal, as etcdctl prints it
+	Taints     []Taint           `json:"taints,omitempty"` // sorted
+	Lease      string            `json:"lease"`            // hexadecimal, as etcdctl prints it
 	TTLSeconds int64             `json:"ttl_seconds"`
 	KillMS     int64             `json:"kill_bound_ms"`      // after the lease's end, the last container is gone
 	Enforces   []string          `json:"enforces,omitempty"` // limits really enforced: cpu, memory

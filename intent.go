@@ -11,6 +11,7 @@ type Intent struct {
 	Dead    bool      `json:"dead,omitempty"`   // with Remove: nothing of it runs any more, by the operator's word
 	Message string    `json:"message,omitempty"`
 	At      time.Time `json:"at"`
+	Taints  []Taint   `json:"taints,omitempty"` // beside those that the worker registers with; they stay when it is freed
 
 	// Of a worker that is emptied. Without a pace and a deadline all stop at once;
 	// with a deadline alone, nothing is stopped before it.
@@ -24,6 +25,14 @@ type Intent struct {
 
 // Empties says whether the worker is to be emptied.
 func (i Intent) Empties() bool { return i.Drain || i.Remove }
+
+// Standing is what stays of an intent when the worker is freed; nil: nothing.
+func (i *Intent) Standing() *Intent {
+	if i == nil || len(i.Taints) == 0 {
+		return nil
+	}
+	return &Intent{At: i.At, Taints: i.Taints}
+}
 
 // Paced says whether stops are bounded in number or rate.
 func (i Intent) Paced() bool { return i.Parallel > 0 || i.PerMinute > 0 }

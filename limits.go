@@ -12,6 +12,8 @@ const (
 	MaxLabelBytes        = 256 // of a key, and of a value
 	MaxConstraints       = 32
 	MaxConstraintValues  = 64
+	MaxTaints            = 32 // of a worker's registration, and of an operator
+	MaxTolerations       = 32
 	MaxMessageBytes      = 1024 // of the text with a cancel, an intent or a brake's word, and of what a worker reports
 	MaxPathBytes         = 4096
 	MaxCustomResources   = 32

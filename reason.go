@@ -15,6 +15,7 @@ const (
 	ReasonCordoned   ReasonCode = "cordoned"
 	ReasonSuspended  ReasonCode = "suspended"  // its starts fail in a row
 	ReasonConstraint ReasonCode = "constraint" // labels
+	ReasonTaint      ReasonCode = "taint"      // that the request does not tolerate
 	ReasonCPU        ReasonCode = "cpu_milli"
 	ReasonMemory     ReasonCode = "memory_bytes"
 	ReasonDisk       ReasonCode = "disk_bytes"
@@ -29,7 +30,7 @@ const (
 // is asked for, and Total in all.
 type Reason struct {
 	Code    ReasonCode `json:"code"`
-	Detail  string     `json:"detail,omitempty"` // name of the custom resource, label, port or device type
+	Detail  string     `json:"detail,omitempty"` // name of the custom resource, constraint, taint, port or device type
 	Workers int        `json:"workers"`
 	Some    []WorkerID `json:"some,omitempty"` // the first few of them, by id
 	Want    int64      `json:"want,omitempty"`

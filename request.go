@@ -21,6 +21,7 @@ type Request struct {
 	Image       string            `json:"image,omitempty"` // for OCI runtimes; the process runtime refuses it
 	Resources   Demand            `json:"resources"`
 	Constraints []Constraint      `json:"constraints,omitempty"`
+	Tolerations []Toleration      `json:"tolerations,omitempty"`
 	AffinityKey string            `json:"affinity_key,omitempty"` // equal keys meet warm workers; empty: the id
 	Labels      map[string]string `json:"labels,omitempty"`
 	Group       *Membership       `json:"group,omitempty"`
@@ -68,7 +69,7 @@ func (r Request) Normalize() Request {
 	setDefault(&r.Retry.BackoffMS, DefaultBackoffMS)
 	setDefault(&r.StopTimeoutMS, DefaultStopTimeoutMS)
 	setDefault(&r.StartTimeoutMS, DefaultStartTimeoutMS)
-	r.Constraints = normalizeConstraints(r.Constraints)
+	r.Constraints, r.Tolerations = normalizeConstraints(r.Constraints), normalizeTolerations(r.Tolerations)
 	if r.OnDrain == OnDrainStop {
 		r.OnDrain = "" // one way to say it, so that equal requests have equal digests
 	}

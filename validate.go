@@ -83,7 +83,10 @@ func (r Request) validateSelectors() error {
 	if err := ValidateLabels("labels", r.Labels); err != nil {
 		return err
 	}
-	return validateConstraints("constraints", r.Constraints)
+	if err := validateConstraints("constraints", r.Constraints); err != nil {
+		return err
+	}
+	return validateTolerations(r.Tolerations)
 }
 
 func (r Request) validateTimes() error {

@@ -78,6 +78,15 @@ var invalidRequests = []struct {
 	{"no number", "constraints[0].values", func(r *berth.Request) { r.Constraints = []berth.Constraint{is("l", berth.OperatorAtLeast, "0x10")} }},
 	{"infinite", "constraints[0].values", func(r *berth.Request) { r.Constraints = []berth.Constraint{is("l", berth.OperatorAtLeast, "Inf")} }},
 	{"no range", "constraints[0].values", func(r *berth.Request) { r.Constraints = []berth.Constraint{is("l", berth.OperatorVersion, "new")} }},
+	{"many tolerations", "tolerations", func(r *berth.Request) { r.Tolerations = make([]berth.Toleration, 33) }},
+	{"toleration without key", "tolerations[0].key", func(r *berth.Request) { r.Tolerations = []berth.Toleration{{Operator: berth.TolerateEqual}} }},
+	{"toleration operator", "tolerations[0].operator", func(r *berth.Request) { r.Tolerations = []berth.Toleration{{Key: "k", Operator: "in"}} }},
+	{"toleration effect", "tolerations[0].effect", func(r *berth.Request) {
+		r.Tolerations = []berth.Toleration{{Key: "k", Operator: berth.TolerateExists, Effect: "never"}}
+	}},
+	{"value with exists", "tolerations[1].value", func(r *berth.Request) {
+		r.Tolerations = []berth.Toleration{{Operator: berth.TolerateExists}, {Key: "k", Operator: berth.TolerateExists, Value: "v"}}
+	}},
 	{"no attempts", "retry.max_attempts", func(r *berth.Request) { r.Retry.MaxAttempts = 0 }},
 	{"many attempts", "retry.max_attempts", func(r *berth.Request) { r.Retry.MaxAttempts = 101 }},
 	{"negative backoff", "retry.backoff_ms", func(r *berth.Request) { r.Retry.BackoffMS = -1 }},

@@ -224,6 +224,17 @@ func (c *Client) Workers(ctx context.Context) ([]*berthv1.Worker, error) {
 	return resp.GetWorkers(), nil
 }
 
+// SetTaints lays taints over those of an operator, or takes some back.
+func (c *Client) SetTaints(ctx context.Context, req *berthv1.SetTaintsRequest) (*berthv1.Worker, error) {
+	resp, err := again(ctx, c, func(ctx context.Context, rpc service) (*berthv1.SetTaintsResponse, error) {
+		return rpc.SetTaints(ctx, req)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp.GetWorker(), nil
+}
+
 // SetIntent cordons, drains, removes or, with none of these, frees a worker.
 func (c *Client) SetIntent(ctx context.Context, req *berthv1.SetIntentRequest) (*berthv1.Worker, error) {
 	resp, err := again(ctx, c, func(ctx context.Context, rpc service) (*berthv1.SetIntentResponse, error) {

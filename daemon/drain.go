@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 	"time"
 
@@ -189,7 +190,7 @@ func (l *loop) markIntent(f, old berth.Fact) {
 	if is != nil && was != nil {
 		a, b := *is, *was
 		a.Header, a.LastStopAt = b.Header, b.LastStopAt
-		if a == b {
+		if reflect.DeepEqual(a, b) {
 			return
 		}
 	}

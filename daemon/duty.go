@@ -17,6 +17,7 @@ type circumstances struct {
 	brake       brakeHold   // of a lost worker's pool
 	cancel      *cancelOrder
 	intent      *berth.Intent // with the worker
+	evicted     string        // by a taint, in words; empty: by none
 	replace     bool          // the request asks for a successor that runs before it is stopped
 	successor   berth.RequestID
 	heir        heir // how the successor stands
@@ -57,7 +58,7 @@ func decide(c circumstances) duty {
 	switch {
 	case a.State == berth.StatePlaced && c.cancel != nil:
 		return duty{end: causeCancelled, message: c.cancel.message}
-	case a.State == berth.StatePlaced && c.intent.Empties():
+	case a.State == berth.StatePlaced && (c.intent.Empties() || c.evicted != ""):
 		return duty{end: causeDrained}
 	case a.State == berth.StatePlaced:
 		return later(c.now, c.firstSeen.Add(time.Duration(a.StartTimeoutMS)*time.Millisecond), duty{end: causeStartTimeout})
@@ -65,6 +66,9 @@ func decide(c circumstances) duty {
 		return c.order(berth.StopCancel, c.cancel.message)
 	case a.Stop != nil:
 		return duty{}
+	}
+	if c.evicted != "" {
+		return c.order(berth.StopDrain, "its worker's taint "+c.evicted)
 	}
 	if d := c.drained(); !d.idle() {
 		return d

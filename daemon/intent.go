@@ -45,6 +45,50 @@ func (d *Daemon) SetIntent(ctx context.Context, id berth.WorkerID, wish Wish) (W
 	if err != nil {
 		return WorkerStatus{}, err
 	}
+	return d.editIntent(ctx, id, func(old *berth.Intent) *berth.Intent {
+		if next == nil {
+			return old.Standing()
+		}
+		in := *next
+		if old != nil {
+			in.Taints = old.Taints
+		}
+		return &in
+	})
+}
+
+// SetTaints lays an operator's taints over those of a worker, or takes some back.
+// It returns as SetIntent does.
+func (d *Daemon) SetTaints(ctx context.Context, id berth.WorkerID, edit func([]berth.Taint) []berth.Taint) (WorkerStatus, error) {
+	if err := berth.CheckID("worker", string(id)); err != nil {
+		return WorkerStatus{}, err
+	}
+	var invalid error
+	s, err := d.editIntent(ctx, id, func(old *berth.Intent) *berth.Intent {
+		in := berth.Intent{}
+		if old != nil {
+			in = *old
+		}
+		taints := edit(in.Taints)
+		if invalid = berth.ValidateTaints("taints", taints); invalid != nil {
+			return old
+		}
+		if in.Taints = taints; !in.Cordon && len(taints) == 0 {
+			return nil
+		}
+		if !in.Cordon {
+			in.At = d.opts.Now().UTC()
+		}
+		return &in
+	})
+	if invalid != nil {
+		return WorkerStatus{}, invalid
+	}
+	return s, err
+}
+
+// editIntent changes the intent with a worker that is known.
+func (d *Daemon) editIntent(ctx context.Context, id berth.WorkerID, edit func(*berth.Intent) *berth.Intent) (WorkerStatus, error) {
 	known := false
 	if err := d.call(ctx, func(l *loop) { known = l.knowsWorker(id) }); err != nil {
 		return WorkerStatus{}, err
@@ -52,13 +96,28 @@ func (d *Daemon) SetIntent(ctx context.Context, id berth.WorkerID, wish Wish) (W
 	if !known {
 		return WorkerStatus{}, fmt.Errorf("worker %s: %w", id, ErrNotFound)
 	}
-	fact, err := d.store.SetIntent(ctx, id, func(*berth.Intent) *berth.Intent { return next })
+	fact, err := d.store.SetIntent(ctx, id, edit)
 	if err != nil {
 		return WorkerStatus{}, fmt.Errorf("set intent of worker %s: %w", id, err)
 	}
 	var s WorkerStatus
 	err = d.call(ctx, func(l *loop) { l.takeFact(fact); s, _ = l.workerStatus(id) })
 	return s, err
+}
+
+// evicted is the taint, in words, that stops a running request on its worker.
+func evicted(rec *berth.Worker, in *berth.Intent, sub *berth.Submission) string {
+	if len(in.Taints) == 0 && (rec == nil || len(rec.Taints) == 0) {
+		return ""
+	}
+	t, ok := berth.Evicts(in.Taints, sub.Spec.Tolerations)
+	if !ok && rec != nil {
+		t, ok = berth.Evicts(rec.Taints, sub.Spec.Tolerations)
+	}
+	if !ok {
+		return ""
+	}
+	return t.String()
 }
 
 // knowsWorker says whether anything is known of a worker: one that is long gone,

@@ -69,7 +69,7 @@ func (l *loop) ledgerNow(w berth.WorkerID, b *builder) (*berth.Ledger, berth.Rev
 func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch berth.Epoch, ledger *berth.Ledger, ready bool) {
 	intent := l.view.intent(w)
 	fw := scheduler.Worker{
-		ID: w, Epoch: epoch, Pool: rec.Pool, Labels: rec.Labels, Ready: ready,
+		ID: w, Epoch: epoch, Pool: rec.Pool, Labels: rec.Labels, Taints: rec.Taints, Ordered: intent.Taints, Ready: ready,
 		Cordoned: intent.Cordon, Draining: intent.Drain, Removing: intent.Remove, Why: intent.Message, Foreign: l.share.ofWorker(w) != l.d.opts.ID,
 	}
 	if ready {
@@ -101,6 +101,9 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 // gives says whether now may take something that was could not.
 func gives(was, now *scheduler.Worker) bool {
 	if closed(was) || was.Probing || was.Epoch != now.Epoch || len(was.Unhealthy) > 0 {
+		return true
+	}
+	if !slices.Equal(was.Ordered, now.Ordered) {
 		return true
 	}
 	return freer(was.Ledger.Reserved, now.Ledger.Reserved) || freer(was.Ledger.Held, now.Ledger.Held)
@@ -195,6 +198,7 @@ func (l *loop) lookAllocation(k berth.Key, b *builder) {
 		stopTimeout: time.Duration(sub.Spec.StopTimeoutMS) * time.Millisecond,
 		now:         b.now,
 	}
+	c.evicted = evicted(rec, &in, sub)
 	if c.replace && in.Empties() {
 		l.findHeir(&c, sub, w)
 	}

@@ -97,7 +97,7 @@ func alike(a, b *berth.Request) bool {
 		sameQuantities(&a.Resources.Quantities, &b.Resources.Quantities) &&
 		slices.Equal(a.Resources.Ports, b.Resources.Ports) &&
 		slices.EqualFunc(a.Resources.Devices, b.Resources.Devices, sameDevices) &&
-		slices.EqualFunc(a.Constraints, b.Constraints, sameConstraint) &&
+		slices.EqualFunc(a.Constraints, b.Constraints, sameConstraint) && slices.Equal(a.Tolerations, b.Tolerations) &&
 		(a.Group == b.Group || a.Group != nil && b.Group != nil && *a.Group == *b.Group) &&
 		a.Retry == b.Retry && a.StopTimeoutMS == b.StopTimeoutMS && a.StartTimeoutMS == b.StartTimeoutMS &&
 		a.RunLimitMS == b.RunLimitMS && a.PendingLimitMS == b.PendingLimitMS && a.KeepMS == b.KeepMS &&

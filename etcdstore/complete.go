@@ -12,6 +12,10 @@ func complete(record any) error {
 	switch r := record.(type) {
 	case *berth.Submission:
 		return completeRequest(&r.Spec)
+	case *berth.Worker:
+		return completeTaints(r.Taints)
+	case *berth.Intent:
+		return completeTaints(r.Taints)
 	case *berth.Progress:
 		return present("state", r.State)
 	case *berth.Allocation:
@@ -44,6 +48,20 @@ func complete(record any) error {
 func completeRequest(r *berth.Request) error {
 	for _, c := range r.Constraints {
 		if err := present("spec.constraints.operator", c.Operator); err != nil {
+			return err
+		}
+	}
+	for _, t := range r.Tolerations {
+		if err := present("spec.tolerations.operator", t.Operator); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func completeTaints(taints []berth.Taint) error {
+	for _, t := range taints {
+		if err := present("taints.effect", t.Effect); err != nil {
 			return err
 		}
 	}

@@ -48,6 +48,7 @@ func exampleRequest() berth.Request {
 			Devices: []berth.DeviceDemand{{Types: []string{"t4"}, Count: 1, Milli: 500}},
 		},
 		Constraints: []berth.Constraint{{Label: "zone", Operator: berth.OperatorIn, Values: []string{"a"}}},
+		Tolerations: []berth.Toleration{{Key: "gpu", Operator: berth.TolerateEqual, Value: "yes", Effect: berth.EffectNoPlace}},
 		AffinityKey: "vision-model", Labels: map[string]string{"team": "vision"}, Group: &berth.Membership{ID: "run-3", Size: 2, MinCount: 2},
 		Retry:         berth.RetryPolicy{MaxAttempts: 3, OnFailure: true, BackoffMS: 100},
 		StopTimeoutMS: 10_000, StartTimeoutMS: 10_000, RunLimitMS: 3_600_000, PendingLimitMS: 600_000, KeepMS: 5_000,
@@ -70,7 +71,8 @@ func examples(t *testing.T) map[berth.Kind]any {
 		berth.KindSchema: &berth.Schema{Header: h, Layout: 1, Restored: &berth.Restored{At: at(9), HoldMS: 664_681}},
 		berth.KindWorker: &berth.Worker{
 			Header: h, Pool: "default", Address: "127.0.0.1:36951", Capacity: capacity(), Labels: map[string]string{"zone": "a"},
-			Lease: "694d9a3b2f1c4e0a", TTLSeconds: 10, KillMS: 2000, Enforces: []string{"cpu", "memory"}, Hostname: "rack1-07",
+			Taints: []berth.Taint{{Key: "gpu", Value: "yes", Effect: berth.EffectNoPlace}},
+			Lease:  "694d9a3b2f1c4e0a", TTLSeconds: 10, KillMS: 2000, Enforces: []string{"cpu", "memory"}, Hostname: "rack1-07",
 			BootID: "0a7a4b6e-5f0e-4f0e-9f5b-5a4e4a1d6f52", StateID: "b7d1c2e05a9f4c38", Agent: "v0.1.0", StartedAt: at(1),
 		},
 		berth.KindConditions: &berth.Conditions{
@@ -79,6 +81,7 @@ func examples(t *testing.T) map[berth.Kind]any {
 		},
 		berth.KindIntent: &berth.Intent{
 			Header: h, Cordon: true, Drain: true, Remove: true, Dead: true, Message: "disk swap", At: at(2),
+			Taints:   []berth.Taint{{Key: "flaky", Effect: berth.EffectPreferNoPlace}},
 			Parallel: 2, PerMinute: 6, Deadline: at(57), BegunWith: 20, LastStopAt: at(30),
 		},
 		berth.KindLedger: &berth.Ledger{

@@ -23,6 +23,8 @@ var (
 	wordsOfRelease  = []string{"bound", "operator", "recovered"}
 	wordsOfOnDrain  = []string{"replace"}
 	wordsOfOperator = []string{"in", "not_in", "exists", "not_exists", "lt", "le", "gt", "ge", "version"}
+	wordsOfEffect   = []string{"no_place", "prefer_no_place", "no_run"}
+	wordsOfTolerate = []string{"equal", "exists"}
 )
 
 func (r *schemaRecord) validate(c *checker, _ string) {
@@ -38,6 +40,15 @@ func (r *worker) validate(c *checker, _ string) {
 	c.least("ttl_seconds", r.TTLSeconds, 1)
 	c.least("kill_bound_ms", r.KillMS, 0)
 	r.Capacity.validate(c)
+	c.taints(r.Taints)
+}
+
+func (c *checker) taints(taints []taint) {
+	for i, t := range taints {
+		c.word("taints.effect", t.Effect, wordsOfEffect)
+		c.need(t.Key != "", "taints: a key is empty")
+		c.need(i == 0 || taints[i-1].Key < t.Key || taints[i-1].Key == t.Key && taints[i-1].Effect < t.Effect, "taints: %s is repeated or out of order", t.Key)
+	}
 }
 
 func (c *checker) lease(field, value string) {
@@ -50,6 +61,7 @@ func (r *intent) validate(c *checker, _ string) {
 	c.need(r.PerMinute >= 0 && r.PerMinute <= 60_000, "field \"per_minute\" is %d; allowed: 0 to 60000", r.PerMinute)
 	c.least("begun_with", r.BegunWith, 0)
 	c.need(!r.Dead || r.Remove, "\"dead\" stands only with \"remove\"")
+	c.taints(r.Taints)
 	empties := r.Drain || r.Remove
 	c.need(empties || r.Parallel == 0 && r.PerMinute == 0 && r.Deadline.IsZero() && r.BegunWith == 0 && r.LastStopAt.IsZero(),
 		"a pace, a deadline or a progress stands only with \"drain\" or \"remove\"")
@@ -202,6 +214,12 @@ func (s *spec) validate(c *checker, id string) {
 	}
 	for _, k := range s.Constraints {
 		c.word("spec.constraints.operator", k.Operator, wordsOfOperator)
+	}
+	for _, t := range s.Tolerations {
+		c.word("spec.tolerations.operator", t.Operator, wordsOfTolerate)
+		if t.Effect != "" {
+			c.word("spec.tolerations.effect", t.Effect, wordsOfEffect)
+		}
 	}
 	if s.OnDrain != "" {
 		c.word("spec.on_drain", s.OnDrain, wordsOfOnDrain)

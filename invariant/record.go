@@ -33,6 +33,7 @@ type worker struct {
 	Address    string            `json:"address,omitempty"`
 	Capacity   capacity          `json:"capacity"`
 	Labels     map[string]string `json:"labels,omitempty"`
+	Taints     []taint           `json:"taints,omitempty"`
 	Lease      string            `json:"lease"`
 	TTLSeconds int64             `json:"ttl_seconds"`
 	KillMS     int64             `json:"kill_bound_ms"`
@@ -60,6 +61,7 @@ type intent struct {
 	Dead    bool      `json:"dead,omitempty"`
 	Message string    `json:"message,omitempty"`
 	At      time.Time `json:"at"`
+	Taints  []taint   `json:"taints,omitempty"`
 
 	Parallel   int64     `json:"parallel,omitempty"`
 	PerMinute  int64     `json:"per_minute,omitempty"`

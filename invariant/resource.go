@@ -65,6 +65,7 @@ type request struct {
 	Image          string            `json:"image,omitempty"`
 	Resources      demand            `json:"resources"`
 	Constraints    []constraint      `json:"constraints,omitempty"`
+	Tolerations    []toleration      `json:"tolerations,omitempty"`
 	AffinityKey    string            `json:"affinity_key,omitempty"`
 	Labels         map[string]string `json:"labels,omitempty"`
 	Group          *membership       `json:"group,omitempty"`
@@ -88,6 +89,19 @@ type retry struct {
 	MaxAttempts int64 `json:"max_attempts"`
 	OnFailure   bool  `json:"on_failure,omitempty"`
 	BackoffMS   int64 `json:"backoff_ms"`
+}
+
+type taint struct {
+	Key    string `json:"key"`
+	Value  string `json:"value,omitempty"`
+	Effect string `json:"effect"`
+}
+
+type toleration struct {
+	Key      string `json:"key,omitempty"`
+	Operator string `json:"operator"`
+	Value    string `json:"value,omitempty"`
+	Effect   string `json:"effect,omitempty"`
 }
 
 type constraint struct {

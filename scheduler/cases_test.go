@@ -115,6 +115,16 @@ func setWorker(t *testing.T, w *scheduler.Worker, name, value string) {
 			w.Labels = map[string]string{}
 		}
 		w.Labels[k] = v
+	case "taint", "ordered": // gpu=yes:no_place
+		taint, err := berth.ParseTaint(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "taint" {
+			w.Taints = append(w.Taints, taint)
+		} else {
+			w.Ordered = append(w.Ordered, taint)
+		}
 	case "ports":
 		first, last, _ := strings.Cut(value, "-")
 		l.Capacity.Ports = berth.PortRange{First: int32(number(t, first)), Last: int32(number(t, last))}
@@ -169,6 +179,14 @@ func setRequest(t *testing.T, c *scheduler.Candidate, name, value string) {
 			constraint.Values = strings.Split(v, "|")
 		}
 		c.Request.Constraints = append(c.Request.Constraints, constraint)
+	case "tolerates": // gpu=yes:no_place, or gpu:no_place, or gpu, or *
+		key, effect, _ := strings.Cut(value, ":")
+		key, want, equal := strings.Cut(key, "=")
+		toleration := berth.Toleration{Key: strings.TrimSuffix(key, "*"), Operator: berth.TolerateExists, Value: want, Effect: berth.Effect(effect)}
+		if equal {
+			toleration.Operator = berth.TolerateEqual
+		}
+		c.Request.Tolerations = append(c.Request.Tolerations, toleration)
 	case "port":
 		d.Ports = append(d.Ports, berth.PortDemand{Name: fmt.Sprintf("p%d", len(d.Ports)), Number: int32(number(t, value))})
 	case "devices": // h100|a100:2x500, or any:1x1000

@@ -152,7 +152,7 @@ type forced struct {
 
 // force is the best of one tier, if any fits.
 func (q *query) force(p *pool, t *tier) []forced {
-	s := selection{constraints: q.constraints}
+	s := selection{constraints: q.constraints, tolerations: q.request.Tolerations}
 	for _, c := range q.custom {
 		s.custom = append(s.custom, c.name)
 	}

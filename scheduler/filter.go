@@ -51,6 +51,11 @@ var demandFilters = []filter{
 		why:     constraintWhy,
 	},
 	{
+		code:   berth.ReasonTaint,
+		passes: func(q *query, n *node) bool { return len(n.repels) == 0 || tolerates(q.request.Tolerations, n) },
+		why:    taintWhy,
+	},
+	{
 		code:    berth.ReasonCustom,
 		applies: func(q *query) bool { return len(q.custom) > 0 },
 		passes:  func(q *query, n *node) bool { return lacksCustom(q, n) < 0 },

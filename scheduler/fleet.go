@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/berthd/berth"
 )
@@ -17,6 +18,8 @@ type Worker struct {
 	Epoch     berth.Epoch
 	Pool      berth.PoolID
 	Labels    map[string]string
+	Taints    []berth.Taint // that it registered with
+	Ordered   []berth.Taint // by an operator, who may take them back
 	Ledger    berth.Ledger
 	Ready     bool              // the ledger is open for the epoch
 	Cordoned  bool              // by an operator
@@ -71,7 +74,8 @@ func (f *Fleet) Put(w Worker) {
 	}
 	p := f.pools[w.Pool]
 	p.changing(n)
-	same := maps.Equal(n.worker.Labels, w.Labels) && maps.Equal(n.worker.Ledger.Capacity.Custom, w.Ledger.Capacity.Custom)
+	same := maps.Equal(n.worker.Labels, w.Labels) && maps.Equal(n.worker.Ledger.Capacity.Custom, w.Ledger.Capacity.Custom) &&
+		slices.Equal(n.worker.Taints, w.Taints) && slices.Equal(n.worker.Ordered, w.Ordered)
 	n.set(w)
 	if !same {
 		n.own.selections = p.selections.of(n)

@@ -38,9 +38,11 @@ type node struct {
 	least     fraction // the share of the amount that it has most left of
 	ports     []int32  // used ones within the range, sorted
 	freePorts int64
-	devices   []device // as in the capacity
-	kinds     []string // the types of its devices, sorted
-	empty     *node    // the same worker were it empty and open; made when asked for
+	repels    []berth.Taint // that keep off what does not tolerate them
+	disliked  []berth.Taint // that do so where something else fits
+	devices   []device      // as in the capacity
+	kinds     []string      // the types of its devices, sorted
+	empty     *node         // the same worker were it empty and open; made when asked for
 }
 
 // device is one device of a worker, with the thousandths free of it.
@@ -69,6 +71,7 @@ func (n *node) set(w Worker) {
 		}
 	}
 	slices.Sort(n.kinds)
+	n.setTaints()
 	n.refresh()
 }
 
@@ -76,7 +79,7 @@ func (n *node) set(w Worker) {
 func (n *node) emptied() *node {
 	if n.empty == nil {
 		n.empty = newNode(Worker{
-			ID: n.worker.ID, Epoch: n.worker.Epoch, Pool: n.worker.Pool, Labels: n.worker.Labels, Ready: true,
+			ID: n.worker.ID, Epoch: n.worker.Epoch, Pool: n.worker.Pool, Labels: n.worker.Labels, Taints: n.worker.Taints, Ready: true,
 			Ledger: berth.Ledger{Capacity: n.worker.Ledger.Capacity},
 		})
 	}

@@ -14,6 +14,15 @@ import (
 
 var deviceTypes = []string{"a100", "h100"}
 
+var someTaints = []berth.Taint{
+	{Key: "gpu", Value: "yes", Effect: berth.EffectNoPlace}, {Key: "old", Effect: berth.EffectPreferNoPlace}, {Key: "ill", Effect: berth.EffectNoRun},
+}
+
+var someTolerations = []berth.Toleration{
+	{Key: "gpu", Operator: berth.TolerateEqual, Value: "yes"}, {Key: "gpu", Operator: berth.TolerateEqual, Value: "no"},
+	{Key: "ill", Operator: berth.TolerateExists, Effect: berth.EffectNoRun}, {Operator: berth.TolerateExists}, {Key: "old", Operator: berth.TolerateExists},
+}
+
 // genWorker draws a small worker: small numbers make ties and full workers likely.
 func genWorker(t *rapid.T, id string) scheduler.Worker {
 	w := worker(id, rapid.Int64Range(0, 6).Draw(t, "cpu"), rapid.Int64Range(0, 6).Draw(t, "memory"))
@@ -32,6 +41,13 @@ func genWorker(t *rapid.T, id string) scheduler.Worker {
 		w.Unhealthy = map[string]string{"g0": "ecc"}
 	}
 	w.Labels = map[string]string{"zone": rapid.SampledFrom([]string{"a", "b"}).Draw(t, "zone"), "nics": rapid.SampledFrom([]string{"1", "2", "x"}).Draw(t, "nics")}
+	for _, taint := range rapid.SliceOfNDistinct(rapid.SampledFrom(someTaints), 0, 2, rapid.ID).Draw(t, "taints") {
+		if rapid.Bool().Draw(t, "ordered") {
+			w.Ordered = append(w.Ordered, taint)
+		} else {
+			w.Taints = append(w.Taints, taint)
+		}
+	}
 	w.Ready = rapid.IntRange(0, 9).Draw(t, "ready") > 0
 	w.Cordoned = rapid.IntRange(0, 9).Draw(t, "cordoned") == 0
 	if c.CPUMilli > 0 && rapid.IntRange(0, 4).Draw(t, "held") == 0 {
@@ -72,6 +88,9 @@ func genRequest(t *rapid.T, id string) *berth.Request {
 			{Label: "nics", Operator: berth.OperatorVersion, Values: []string{"^2"}},
 		}).Draw(t, "constraint")}
 	}
+	if rapid.Bool().Draw(t, "tolerant") {
+		r.Tolerations = rapid.SliceOfN(rapid.SampledFrom(someTolerations), 0, 2).Draw(t, "tolerations")
+	}
 	if rapid.IntRange(0, 2).Draw(t, "keyed") == 0 {
 		r.AffinityKey = rapid.SampledFrom([]string{"x", "y"}).Draw(t, "key")
 	}
@@ -86,6 +105,16 @@ func bruteFits(r *berth.Request, w scheduler.Worker) bool {
 	}
 	for _, c := range r.Constraints {
 		if !c.Allows(w.Labels) {
+			return false
+		}
+	}
+	for _, taint := range slices.Concat(w.Taints, w.Ordered) {
+		passes := taint.Effect == berth.EffectPreferNoPlace
+		for _, o := range r.Tolerations {
+			value := o.Operator == berth.TolerateExists || o.Value == taint.Value
+			passes = passes || (o.Key == "" || o.Key == taint.Key) && value && (o.Effect == "" || o.Effect == taint.Effect)
+		}
+		if !passes {
 			return false
 		}
 	}
@@ -241,7 +270,7 @@ func checkVerdict(t *rapid.T, v *berth.Verdict, r *berth.Request, workers []sche
 	}
 	for _, w := range workers {
 		empty := worker(string(w.ID), 0, 0)
-		empty.Labels, empty.Ledger.Capacity = w.Labels, w.Ledger.Capacity
+		empty.Labels, empty.Taints, empty.Ledger.Capacity = w.Labels, w.Taints, w.Ledger.Capacity
 		could = could || bruteFits(r, empty)
 	}
 	if v.NeverFits == could {

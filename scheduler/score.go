@@ -10,6 +10,7 @@ import (
 type score struct {
 	avoided int      // 0: not; where all are, the one that failed longest ago is the least
 	rank    int      // of the device types, 0 is what was asked for first
+	dislike int64    // what speaks against it
 	yields  bool     // to the daemon's own that are not too full: see foreign, and bound.loose
 	over    bool     // spread: above the bound
 	load    fraction // spread, above the bound: less is better
@@ -22,6 +23,8 @@ func (a *score) compare(b *score) int {
 		return cmp.Compare(a.avoided, b.avoided)
 	case a.rank != b.rank:
 		return cmp.Compare(a.rank, b.rank)
+	case a.dislike != b.dislike:
+		return cmp.Compare(a.dislike, b.dislike)
 	case a.yields != b.yields:
 		return order(b.yields)
 	case a.over != b.over:
@@ -52,6 +55,7 @@ func (q *query) judge(n *node) (s score, ok bool) {
 	if demands := q.request.Resources.Devices; len(demands) > 0 {
 		s.rank, _ = q.devices.fit(n, demands)
 	}
+	s.dislike = q.dislike(n)
 	s.avoided = slices.Index(q.avoid, n.worker.ID) + 1
 	q.weigh(&n.own, n.worker.Foreign, &s)
 	return s, true

@@ -12,13 +12,15 @@ import (
 // What is asked for beyond that is made anew each time, from all its workers.
 const maxSelections = 64
 
-// selection is the workers of a pool that a request's constraints leave, and that
-// have of each custom resource which it wants. Of each the pool keeps the sums and
+// selection is the workers of a pool that a request's constraints leave, whose
+// taints it tolerates, and that have of each custom resource which it wants. Of each the pool keeps the sums and
 // which workers it takes in: for the load to be compared with, and so that a
-// search finds its workers among many others. Number 0 is all workers.
+// search finds its workers among many others. Number 0 is all workers
+// without taints.
 type selection struct {
 	key         string
 	constraints berth.Selector
+	tolerations []berth.Toleration
 	custom      []string
 	used        uint64 // when last, to drop the one that was not for longest
 }
@@ -35,7 +37,7 @@ func newSelections() selections {
 }
 
 func (s *selection) takes(n *node) bool {
-	if !s.constraints.Allows(n.worker.Labels) {
+	if !tolerates(s.tolerations, n) || !s.constraints.Allows(n.worker.Labels) {
 		return false
 	}
 	for _, name := range s.custom {
@@ -60,7 +62,7 @@ func (s *selections) of(n *node) uint64 {
 // selectionOf is the number of a query's selection.
 func (p *pool) selectionOf(q *query) int {
 	s := &p.selections
-	if len(q.request.Constraints)+len(q.custom) == 0 {
+	if len(q.request.Constraints)+len(q.request.Tolerations)+len(q.custom) == 0 {
 		return 0
 	}
 	s.clock++
@@ -88,7 +90,7 @@ func (s *selections) keep(q *query) int {
 		}
 		delete(s.numbers, s.kept[i].key)
 	}
-	n := selection{key: string(s.key), constraints: slices.Clone(q.constraints)}
+	n := selection{key: string(s.key), constraints: slices.Clone(q.constraints), tolerations: slices.Clone(q.request.Tolerations)}
 	for i := range n.constraints {
 		n.constraints[i].Values = slices.Clone(n.constraints[i].Values)
 	}
@@ -136,6 +138,10 @@ func appendSelection(b []byte, q *query) []byte {
 		for _, v := range c.Values {
 			b = appendWord(b, v)
 		}
+	}
+	b = append(b, '+')
+	for _, t := range q.request.Tolerations {
+		b = appendWord(appendWord(appendWord(appendWord(b, t.Key), string(t.Operator)), t.Value), string(t.Effect))
 	}
 	b = append(b, '+')
 	for i := range q.custom {

@@ -7,7 +7,8 @@ import (
 	"github.com/berthd/berth"
 )
 
-// Shape is what a verdict on r depends on: its pool, demand and constraints. Equal
+// Shape is what a verdict on r depends on: its pool, demand, constraints and
+// tolerations. Equal
 // shapes get equal verdicts, so a blocked request speaks for all of its shape.
 func Shape(r *berth.Request) string {
 	d := &r.Resources
@@ -25,7 +26,7 @@ func Shape(r *berth.Request) string {
 			b = strconv.AppendQuote(b, t)
 		}
 	}
-	return string(appendConstraints(b, r.Constraints))
+	return string(appendTolerations(appendConstraints(b, r.Constraints), r.Tolerations))
 }
 
 func appendCustom(b []byte, custom map[string]int64) []byte {
@@ -69,6 +70,23 @@ func appendConstraints(b []byte, constraints []berth.Constraint) []byte {
 		}
 		words = append(words, string(w))
 	}
+	return appendSet(b, words)
+}
+
+func appendTolerations(b []byte, tolerations []berth.Toleration) []byte {
+	if len(tolerations) == 0 {
+		return b
+	}
+	words := make([]string, 0, len(tolerations))
+	for _, t := range tolerations {
+		w := strconv.AppendQuote([]byte(" t"), t.Key)
+		w = strconv.AppendQuote(append(w, t.Operator...), t.Value)
+		words = append(words, string(append(w, t.Effect...)))
+	}
+	return appendSet(b, words)
+}
+
+func appendSet(b []byte, words []string) []byte {
 	slices.Sort(words)
 	for _, w := range slices.Compact(words) {
 		b = append(b, w...)

@@ -68,7 +68,11 @@ func (w *Worker) cordon(ctx context.Context) error {
 		if old != nil && (old.Cordon || old.Drain || old.Remove) {
 			return old
 		}
-		return &berth.Intent{Cordon: true, Message: cordonMessage, At: w.opts.Now().UTC()}
+		in := berth.Intent{Cordon: true, Message: cordonMessage, At: w.opts.Now().UTC()}
+		if old != nil {
+			in.Taints = old.Taints
+		}
+		return &in
 	})
 	return err
 }
@@ -77,7 +81,7 @@ func (w *Worker) cordon(ctx context.Context) error {
 func (w *Worker) uncordon(ctx context.Context) error {
 	_, err := w.opts.Store.SetIntent(ctx, w.opts.ID, func(old *berth.Intent) *berth.Intent {
 		if ownCordon(old) {
-			return nil
+			return old.Standing()
 		}
 		return old
 	})

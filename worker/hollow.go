@@ -104,7 +104,7 @@ func (h *Hollow) options(opts HollowOptions, i int, runtime Runtime, gate chan s
 		id = berth.WorkerID(shape.Name)
 	}
 	o := Options{
-		ID: id, Pool: opts.Pool, Labels: shape.Labels, Capacity: shape.Capacity,
+		ID: id, Pool: opts.Pool, Labels: shape.Labels, Taints: shape.Taints, Capacity: shape.Capacity,
 		Store: opts.Store, Runtime: runtime, TTL: opts.TTL, WaitForName: true,
 		Version: opts.Version, Log: opts.Log, Now: opts.Now,
 		hollow: true, hang: opts.Hang, gate: gate,

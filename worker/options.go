@@ -35,6 +35,7 @@ type Options struct {
 	ID       berth.WorkerID
 	Pool     berth.PoolID // default berth.DefaultPool
 	Labels   map[string]string
+	Taints   []berth.Taint // sorted
 	Capacity berth.Capacity
 	// DiskFound says that nobody has set Capacity.DiskBytes: it is what was free.
 	// That changes with every file, and is no changed setting to warn of.
@@ -136,6 +137,9 @@ func (o *Options) validate() error {
 	if err := berth.ValidateLabels("labels", o.Labels); err != nil {
 		return err
 	}
+	if err := berth.ValidateTaints("taints", o.Taints); err != nil {
+		return err
+	}
 	if err := o.Capacity.Validate(); err != nil {
 		return fmt.Errorf("capacity: %w", err)
 	}
@@ -175,7 +179,7 @@ func (o *Options) registration(stateID, lease string, ttl time.Duration) berth.W
 		host = ""
 	}
 	return berth.Worker{
-		Pool: o.Pool, Address: o.Address, Capacity: o.Capacity, Labels: o.Labels,
+		Pool: o.Pool, Address: o.Address, Capacity: o.Capacity, Labels: o.Labels, Taints: o.Taints,
 		Lease: lease, TTLSeconds: int64(ttl / time.Second), KillMS: o.KillBound.Milliseconds(),
 		Enforces: o.Runtime.Enforces(), Hostname: host, BootID: o.BootID, StateID: stateID,
 		Agent: o.Version, StartedAt: o.Now().UTC(),

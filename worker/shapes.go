@@ -23,6 +23,7 @@ type Shape struct {
 	Name     string // empty: numbered
 	Capacity berth.Capacity
 	Labels   map[string]string
+	Taints   []berth.Taint
 }
 
 // ShapeError is a line of a file of shapes that cannot be read.
@@ -52,11 +53,12 @@ var columns = map[string]column{
 	"gpu_type":     setDeviceType,
 	"model":        setDeviceType,
 	"labels":       setLabels,
+	"taints":       setTaints,
 }
 
 // ReadShapes reads CSV with a header line. Columns: name (or sn), cpu_milli,
 // memory_bytes (or memory_mib), disk_bytes, gpus (or gpu), gpu_type (or model),
-// labels (zone=a;disk=nvme). A file of the openb node list is read as it is.
+// labels (zone=a;disk=nvme), taints (gpu=yes:no_place;spot:prefer_no_place). A file of the openb node list is read as it is.
 // Its errors are *ShapeError.
 func ReadShapes(r io.Reader) ([]Shape, error) {
 	in := csv.NewReader(io.LimitReader(r, maxShapesBytes+1))
@@ -158,6 +160,9 @@ func readShape(set []column, header, cells []string) (Shape, error) {
 	if err := s.Capacity.Validate(); err != nil {
 		return Shape{}, err
 	}
+	if err := berth.ValidateTaints("taints", s.Taints); err != nil {
+		return s, err
+	}
 	return s, berth.ValidateLabels("labels", s.Labels)
 }
 
@@ -227,5 +232,17 @@ func setLabels(s *Shape, cell string) error {
 		}
 		s.Labels[name] = value
 	}
+	return nil
+}
+
+func setTaints(s *Shape, cell string) error {
+	for part := range strings.SplitSeq(cell, ";") {
+		t, err := berth.ParseTaint(strings.TrimSpace(part))
+		if err != nil {
+			return err
+		}
+		s.Taints = append(s.Taints, t)
+	}
+	slices.SortFunc(s.Taints, berth.Taint.Compare)
 	return nil
 }

@@ -19,6 +19,9 @@ func FromRequest(r *berth.Request) *berthv1.Request {
 	for _, c := range r.Constraints {
 		m.Constraints = append(m.Constraints, &berthv1.Constraint{Label: c.Label, Operator: string(c.Operator), Values: c.Values})
 	}
+	for _, t := range r.Tolerations {
+		m.Tolerations = append(m.Tolerations, &berthv1.Toleration{Key: t.Key, Operator: string(t.Operator), Value: t.Value, Effect: string(t.Effect)})
+	}
 	if g := r.Group; g != nil {
 		m.Group = &berthv1.Membership{Id: string(g.ID), Size: g.Size, MinCount: g.MinCount}
 	}
@@ -51,6 +54,11 @@ func ToRequest(m *berthv1.Request) berth.Request {
 	}
 	for _, c := range m.GetConstraints() {
 		r.Constraints = append(r.Constraints, berth.Constraint{Label: c.GetLabel(), Operator: berth.Operator(c.GetOperator()), Values: c.GetValues()})
+	}
+	for _, t := range m.GetTolerations() {
+		r.Tolerations = append(r.Tolerations, berth.Toleration{
+			Key: t.GetKey(), Operator: berth.TolerationOperator(t.GetOperator()), Value: t.GetValue(), Effect: berth.Effect(t.GetEffect()),
+		})
 	}
 	if g := m.GetGroup(); g != nil {
 		r.Group = &berth.Membership{ID: berth.GroupID(g.GetId()), Size: g.GetSize(), MinCount: g.GetMinCount()}

@@ -36,6 +36,8 @@ func empty(v any) bool {
 		return len(v) == 0
 	case []berth.DeviceDemand:
 		return len(v) == 0
+	case []berth.Toleration:
+		return len(v) == 0
 	case []berth.Constraint:
 		return len(v) == 0
 	}
@@ -52,7 +54,8 @@ func TestFromRequest_Complete(t *testing.T) {
 			Ports:      []berth.PortDemand{{Name: "a", Number: 1}}, Devices: []berth.DeviceDemand{{Types: []string{"a"}, Count: 1, Milli: 1}},
 		},
 		Constraints: []berth.Constraint{{Label: "l", Operator: berth.OperatorIn, Values: []string{"v"}}}, AffinityKey: "k",
-		Labels: map[string]string{"a": "b"}, Group: &berth.Membership{ID: "g", Size: 1, MinCount: 1},
+		Tolerations: []berth.Toleration{{Key: "k", Operator: "equal", Value: "v", Effect: "no_place"}},
+		Labels:      map[string]string{"a": "b"}, Group: &berth.Membership{ID: "g", Size: 1, MinCount: 1},
 		Retry:         berth.RetryPolicy{MaxAttempts: 1, OnFailure: true, BackoffMS: 1},
 		StopTimeoutMS: 1, StartTimeoutMS: 1, RunLimitMS: 1, PendingLimitMS: 1, KeepMS: 1, OnDrain: "replace", Replaces: "o",
 	}

@@ -34,6 +34,19 @@ func Capacity(c berth.Capacity) *berthv1.Capacity {
 	return m
 }
 
+// Taints is the message of taints.
+func Taints(taints []berth.Taint) (out []*berthv1.Taint) {
+	for _, t := range taints {
+		out = append(out, &berthv1.Taint{Key: t.Key, Value: t.Value, Effect: string(t.Effect)})
+	}
+	return out
+}
+
+// ToTaint is the taint of a message, its effect in whatever spelling.
+func ToTaint(m *berthv1.Taint) berth.Taint {
+	return berth.Taint{Key: m.GetKey(), Value: m.GetValue(), Effect: berth.Effect(m.GetEffect())}.Normalize()
+}
+
 // Share is the message of a share; of none, nil.
 func Share(s *berth.Share) *berthv1.Share {
 	if s == nil {

@@ -113,7 +113,7 @@ func newApp() *cli.App {
 		Commands: []*cli.Command{
 			devCommand(), demoCommand(),
 			runCommand(), submitCommand(), listCommand(), getCommand(), watchCommand(), logsCommand(), cancelCommand(), explainCommand(),
-			workersCommand(), cordonCommand(), uncordonCommand(), drainCommand(), removeCommand(), poolsCommand(),
+			workersCommand(), cordonCommand(), uncordonCommand(), taintCommand(), untaintCommand(), drainCommand(), removeCommand(), poolsCommand(),
 			statusCommand(), brakeCommand(),
 			daemonCommand(), workerCommand(), fsckCommand(), backupCommand(), restoreCommand(), benchCommand(), debugCommand(),
 			versionCommand(), completionCommand(),

@@ -27,6 +27,7 @@ func requestFlags() []cli.Flag {
 		stringFlag("tenant", "", "`TENANT` it is counted against"),
 		intFlag("priority", 0, "higher is placed first"),
 		listFlag("constraint", "of the worker: `LABEL=VALUE`, LABEL!=VALUE, LABEL, !LABEL, LABEL>=NUMBER (also <, <=, >), 'LABEL in (A,B)', 'LABEL not in (A,B)' or 'LABEL version RANGE'"),
+		listFlag("toleration", "of workers' taints: `KEY=VALUE`, KEY for every value, * for all; with :EFFECT, of that effect only"),
 		stringFlag("affinity-key", "", "equal `KEYS` meet the same workers"),
 		listFlag("env", "`KEY=VALUE`"),
 		listFlag("label", "`KEY=VALUE`, to find it again"),
@@ -107,6 +108,9 @@ func readNamed(c *cli.Context, r *berthv1.Request) (err error) {
 	}
 	for _, text := range c.StringSlice("constraint") {
 		r.Constraints = append(r.Constraints, constraintOf(text))
+	}
+	for _, text := range c.StringSlice("toleration") {
+		r.Tolerations = append(r.Tolerations, tolerationOf(text))
 	}
 	r.Resources.Devices, err = parseDevices(splitCommas(c.StringSlice("device")))
 	return err

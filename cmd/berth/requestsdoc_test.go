@@ -24,7 +24,7 @@ func TestRequestsDoc(t *testing.T) {
 		for i := range d.Fields().Len() {
 			f := d.Fields().Get(i)
 			name := path + string(f.Name())
-			if !strings.Contains(doc, "\n| `"+name+"` |") && name != "resources" && name != "constraints" {
+			if !strings.Contains(doc, "\n| `"+name+"` |") && name != "resources" && name != "constraints" && name != "tolerations" {
 				t.Errorf("docs/requests.md has no row of `%s`", name)
 			}
 			if f.Kind() == protoreflect.MessageKind && !f.IsMap() {

@@ -31,6 +31,7 @@ func workerCommand() *cli.Command {
 			stringFlag("name", "", "`NAME` of the worker (default: the host's)"),
 			stringFlag("pool", string(berth.DefaultPool), "`POOL` it belongs to"),
 			listFlag("labels", "`KEY=VALUE`, comma-separated"),
+			listFlag("taint", "`KEY=VALUE:EFFECT` or KEY:EFFECT that keeps off what does not tolerate it: no_place, prefer_no_place or no_run"),
 			stringFlag("data-dir", "/var/lib/berth-worker", "`DIR` of its lease's record and of its containers' output"),
 			stringFlag("cpu", "", "`CORES` it offers (default: those of the machine less what is kept back)"),
 			stringFlag("memory", "", "`BYTES` it offers (default: as for cpu)"),
@@ -202,9 +203,13 @@ func workerOptions(c *cli.Context, log *zap.Logger) (worker.Options, error) {
 	if err != nil {
 		return worker.Options{}, err
 	}
+	taints, err := parseTaints(splitCommas(c.StringSlice("taint")))
+	if err != nil {
+		return worker.Options{}, err
+	}
 	labels, err := parsePairs("labels", splitCommas(c.StringSlice("labels")))
 	return worker.Options{
-		ID: berth.WorkerID(name), Pool: berth.PoolID(c.String("pool")), Labels: labels, Capacity: capacity, DiskFound: c.String("disk") == "", StateDir: dir,
+		ID: berth.WorkerID(name), Pool: berth.PoolID(c.String("pool")), Labels: labels, Taints: taints, Capacity: capacity, DiskFound: c.String("disk") == "", StateDir: dir,
 		TTL: c.Duration("ttl"), OnStop: worker.OnStop(c.String("on-stop")),
 		WaitForName: c.Bool("wait-for-name"), Version: version, Log: log,
 		OnRegistered: func(berth.Epoch) {

@@ -38,7 +38,26 @@ func workerMessage(w *daemon.WorkerStatus) *berthv1.Worker {
 		StartedAt: wire.Time(w.Worker.StartedAt), TtlSeconds: w.Worker.TTLSeconds,
 		Remove: w.Intent.Remove, Dead: w.Intent.Dead, Parallel: w.Intent.Parallel, PerMinute: w.Intent.PerMinute,
 		Deadline: wire.Time(w.Intent.Deadline), BegunWith: w.Intent.BegunWith, Stopping: int64(w.Stopping), BrakedUntil: wire.Time(w.BrakedUntil),
+		Taints: wire.Taints(w.Worker.Taints), OperatorTaints: wire.Taints(w.Intent.Taints),
 	}
+}
+
+func (s *service) SetTaints(ctx context.Context, req *berthv1.SetTaintsRequest) (*berthv1.SetTaintsResponse, error) {
+	var add []berth.Taint
+	for _, t := range req.GetAdd() {
+		add = append(add, wire.ToTaint(t))
+	}
+	w, err := s.d.SetTaints(ctx, berth.WorkerID(req.GetWorker()), func(taints []berth.Taint) []berth.Taint {
+		for _, t := range req.GetRemove() {
+			gone := wire.ToTaint(t)
+			taints = berth.DropTaints(taints, gone.Key, gone.Effect)
+		}
+		return berth.SetTaints(taints, add)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &berthv1.SetTaintsResponse{Worker: workerMessage(&w)}, nil
 }
 
 func (s *service) SetIntent(ctx context.Context, req *berthv1.SetIntentRequest) (*berthv1.SetIntentResponse, error) {

@@ -193,6 +193,53 @@ func TestService_Life(t *testing.T) {
 	}
 }
 
+// A taint outlasts a cordon, keeps new requests off, and of the effect no_run stops
+// what does not tolerate it.
+func TestService_Taints(t *testing.T) {
+	c, _ := site(t)
+	taint := func(req *berthv1.SetTaintsRequest) *berthv1.Worker {
+		t.Helper()
+		req.Worker = "w"
+		w, err := c.SetTaints(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	taint(&berthv1.SetTaintsRequest{Add: []*berthv1.Taint{{Key: "rack", Effect: "NoSchedule"}}})
+	for _, cordon := range []bool{true, false} {
+		w, err := c.SetIntent(t.Context(), &berthv1.SetIntentRequest{Worker: "w", Cordon: cordon})
+		if err != nil || len(w.GetOperatorTaints()) != 1 || w.GetOperatorTaints()[0].GetEffect() != "no_place" {
+			t.Fatalf("cordon %t: %v %v", cordon, w, err)
+		}
+	}
+	small := &berthv1.Demand{CpuMilli: 100}
+	submit(t, c, &berthv1.Request{Id: "waits", Command: []string{"sleep", "1000"}, Resources: small, StopTimeoutMs: 100})
+	submit(t, c, &berthv1.Request{
+		Id: "tolerates", Command: []string{"sleep", "1000"}, Resources: small, StopTimeoutMs: 100, Tolerations: []*berthv1.Toleration{{Key: "rack", Operator: "Exists"}},
+	})
+	until(t, c, "tolerates", "RUNNING")
+	if e, err := c.Explain(t.Context(), "waits"); err != nil || e.GetVerdict().GetReasons()[0].GetDetail() != "rack:no_place" {
+		t.Errorf("%v %v", e, err)
+	}
+	if w := taint(&berthv1.SetTaintsRequest{Remove: []*berthv1.Taint{{Key: "rack"}}}); len(w.GetOperatorTaints()) > 0 {
+		t.Errorf("taken back: %v", w)
+	}
+	until(t, c, "waits", "RUNNING")
+	taint(&berthv1.SetTaintsRequest{Add: []*berthv1.Taint{{Key: "rack", Effect: "no_run"}}})
+	until(t, c, "waits", "PENDING")
+	until(t, c, "tolerates", "RUNNING")
+	if _, err := c.SetTaints(t.Context(), &berthv1.SetTaintsRequest{Worker: "w", Add: []*berthv1.Taint{{Key: "x", Effect: "never"}}}); err == nil || !strings.Contains(err.Error(), "taints[1].effect") {
+		t.Errorf("unknown effect: %v", err)
+	}
+	for _, id := range []string{"waits", "tolerates"} {
+		if _, err := c.Cancel(t.Context(), id, ""); err != nil {
+			t.Error(err)
+		}
+		until(t, c, id, "CANCELLED")
+	}
+}
+
 func TestService_Operator(t *testing.T) {
 	c, _ := site(t)
 	w, err := c.SetIntent(t.Context(), &berthv1.SetIntentRequest{Worker: "w", Cordon: true, Message: "disk swap"})

@@ -55,6 +55,7 @@ type Request struct {
 	OnDisconnectKeepMs int64                  `protobuf:"varint,20,opt,name=on_disconnect_keep_ms,json=onDisconnectKeepMs,proto3" json:"on_disconnect_keep_ms,omitempty"`
 	OnDrain            string                 `protobuf:"bytes,21,opt,name=on_drain,json=onDrain,proto3" json:"on_drain,omitempty"` // stop, or replace: a successor runs elsewhere before it is stopped
 	Replaces           string                 `protobuf:"bytes,22,opt,name=replaces,proto3" json:"replaces,omitempty"`              // set by a daemon, in a successor
+	Tolerations        []*Toleration          `protobuf:"bytes,23,rep,name=tolerations,proto3" json:"tolerations,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -241,6 +242,13 @@ func (x *Request) GetReplaces() string {
 		return x.Replaces
 	}
 	return ""
+}
+
+func (x *Request) GetTolerations() []*Toleration {
+	if x != nil {
+		return x.Tolerations
+	}
+	return nil
 }
 
 type Demand struct {
@@ -500,6 +508,136 @@ func (x *Constraint) GetValues() []string {
 	return nil
 }
 
+// Taint keeps requests off a worker that do not tolerate it.
+type Taint struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	Effect        string                 `protobuf:"bytes,3,opt,name=effect,proto3" json:"effect,omitempty"` // no_place, prefer_no_place, no_run
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Taint) Reset() {
+	*x = Taint{}
+	mi := &file_berth_v1_berth_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Taint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Taint) ProtoMessage() {}
+
+func (x *Taint) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Taint.ProtoReflect.Descriptor instead.
+func (*Taint) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Taint) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Taint) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Taint) GetEffect() string {
+	if x != nil {
+		return x.Effect
+	}
+	return ""
+}
+
+// Toleration lets a request onto workers with taints of a key.
+type Toleration struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`           // empty with exists: every key
+	Operator      string                 `protobuf:"bytes,2,opt,name=operator,proto3" json:"operator,omitempty"` // equal (the default), exists
+	Value         string                 `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`       // with equal
+	Effect        string                 `protobuf:"bytes,4,opt,name=effect,proto3" json:"effect,omitempty"`     // empty: every effect
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Toleration) Reset() {
+	*x = Toleration{}
+	mi := &file_berth_v1_berth_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Toleration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Toleration) ProtoMessage() {}
+
+func (x *Toleration) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Toleration.ProtoReflect.Descriptor instead.
+func (*Toleration) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Toleration) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Toleration) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *Toleration) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Toleration) GetEffect() string {
+	if x != nil {
+		return x.Effect
+	}
+	return ""
+}
+
 type Membership struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -511,7 +649,7 @@ type Membership struct {
 
 func (x *Membership) Reset() {
 	*x = Membership{}
-	mi := &file_berth_v1_berth_proto_msgTypes[5]
+	mi := &file_berth_v1_berth_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -523,7 +661,7 @@ func (x *Membership) String() string {
 func (*Membership) ProtoMessage() {}
 
 func (x *Membership) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[5]
+	mi := &file_berth_v1_berth_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -536,7 +674,7 @@ func (x *Membership) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Membership.ProtoReflect.Descriptor instead.
 func (*Membership) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{5}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Membership) GetId() string {
@@ -571,7 +709,7 @@ type RetryPolicy struct {
 
 func (x *RetryPolicy) Reset() {
 	*x = RetryPolicy{}
-	mi := &file_berth_v1_berth_proto_msgTypes[6]
+	mi := &file_berth_v1_berth_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -583,7 +721,7 @@ func (x *RetryPolicy) String() string {
 func (*RetryPolicy) ProtoMessage() {}
 
 func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[6]
+	mi := &file_berth_v1_berth_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -596,7 +734,7 @@ func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryPolicy.ProtoReflect.Descriptor instead.
 func (*RetryPolicy) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{6}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RetryPolicy) GetMaxAttempts() int64 {
@@ -634,7 +772,7 @@ type Capacity struct {
 
 func (x *Capacity) Reset() {
 	*x = Capacity{}
-	mi := &file_berth_v1_berth_proto_msgTypes[7]
+	mi := &file_berth_v1_berth_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -646,7 +784,7 @@ func (x *Capacity) String() string {
 func (*Capacity) ProtoMessage() {}
 
 func (x *Capacity) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[7]
+	mi := &file_berth_v1_berth_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -659,7 +797,7 @@ func (x *Capacity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Capacity.ProtoReflect.Descriptor instead.
 func (*Capacity) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{7}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Capacity) GetCpuMilli() int64 {
@@ -714,7 +852,7 @@ type PortRange struct {
 
 func (x *PortRange) Reset() {
 	*x = PortRange{}
-	mi := &file_berth_v1_berth_proto_msgTypes[8]
+	mi := &file_berth_v1_berth_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +864,7 @@ func (x *PortRange) String() string {
 func (*PortRange) ProtoMessage() {}
 
 func (x *PortRange) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[8]
+	mi := &file_berth_v1_berth_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +877,7 @@ func (x *PortRange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PortRange.ProtoReflect.Descriptor instead.
 func (*PortRange) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{8}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PortRange) GetFirst() int32 {
@@ -766,7 +904,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_berth_v1_berth_proto_msgTypes[9]
+	mi := &file_berth_v1_berth_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -778,7 +916,7 @@ func (x *Device) String() string {
 func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[9]
+	mi := &file_berth_v1_berth_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -791,7 +929,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{9}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Device) GetName() string {
@@ -823,7 +961,7 @@ type Share struct {
 
 func (x *Share) Reset() {
 	*x = Share{}
-	mi := &file_berth_v1_berth_proto_msgTypes[10]
+	mi := &file_berth_v1_berth_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -835,7 +973,7 @@ func (x *Share) String() string {
 func (*Share) ProtoMessage() {}
 
 func (x *Share) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[10]
+	mi := &file_berth_v1_berth_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -848,7 +986,7 @@ func (x *Share) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Share.ProtoReflect.Descriptor instead.
 func (*Share) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{10}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Share) GetCpuMilli() int64 {
@@ -903,7 +1041,7 @@ type DeviceShare struct {
 
 func (x *DeviceShare) Reset() {
 	*x = DeviceShare{}
-	mi := &file_berth_v1_berth_proto_msgTypes[11]
+	mi := &file_berth_v1_berth_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -915,7 +1053,7 @@ func (x *DeviceShare) String() string {
 func (*DeviceShare) ProtoMessage() {}
 
 func (x *DeviceShare) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[11]
+	mi := &file_berth_v1_berth_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -928,7 +1066,7 @@ func (x *DeviceShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceShare.ProtoReflect.Descriptor instead.
 func (*DeviceShare) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{11}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DeviceShare) GetName() string {
@@ -959,7 +1097,7 @@ type Exit struct {
 
 func (x *Exit) Reset() {
 	*x = Exit{}
-	mi := &file_berth_v1_berth_proto_msgTypes[12]
+	mi := &file_berth_v1_berth_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1109,7 @@ func (x *Exit) String() string {
 func (*Exit) ProtoMessage() {}
 
 func (x *Exit) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[12]
+	mi := &file_berth_v1_berth_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1122,7 @@ func (x *Exit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exit.ProtoReflect.Descriptor instead.
 func (*Exit) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{12}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Exit) GetKind() string {
@@ -1041,7 +1179,7 @@ type StopOrder struct {
 
 func (x *StopOrder) Reset() {
 	*x = StopOrder{}
-	mi := &file_berth_v1_berth_proto_msgTypes[13]
+	mi := &file_berth_v1_berth_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1053,7 +1191,7 @@ func (x *StopOrder) String() string {
 func (*StopOrder) ProtoMessage() {}
 
 func (x *StopOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[13]
+	mi := &file_berth_v1_berth_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1066,7 +1204,7 @@ func (x *StopOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopOrder.ProtoReflect.Descriptor instead.
 func (*StopOrder) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{13}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StopOrder) GetReason() string {
@@ -1113,7 +1251,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_berth_v1_berth_proto_msgTypes[14]
+	mi := &file_berth_v1_berth_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1125,7 +1263,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[14]
+	mi := &file_berth_v1_berth_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1138,7 +1276,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{14}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Reason) GetCode() string {
@@ -1201,7 +1339,7 @@ type Verdict struct {
 
 func (x *Verdict) Reset() {
 	*x = Verdict{}
-	mi := &file_berth_v1_berth_proto_msgTypes[15]
+	mi := &file_berth_v1_berth_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1213,7 +1351,7 @@ func (x *Verdict) String() string {
 func (*Verdict) ProtoMessage() {}
 
 func (x *Verdict) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[15]
+	mi := &file_berth_v1_berth_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1226,7 +1364,7 @@ func (x *Verdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
 func (*Verdict) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{15}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Verdict) GetNeverFits() bool {
@@ -1281,7 +1419,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_berth_v1_berth_proto_msgTypes[16]
+	mi := &file_berth_v1_berth_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1293,7 +1431,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[16]
+	mi := &file_berth_v1_berth_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1306,7 +1444,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{16}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Status) GetId() string {
@@ -1475,7 +1613,7 @@ type Loss struct {
 
 func (x *Loss) Reset() {
 	*x = Loss{}
-	mi := &file_berth_v1_berth_proto_msgTypes[17]
+	mi := &file_berth_v1_berth_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1487,7 +1625,7 @@ func (x *Loss) String() string {
 func (*Loss) ProtoMessage() {}
 
 func (x *Loss) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[17]
+	mi := &file_berth_v1_berth_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1500,7 +1638,7 @@ func (x *Loss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loss.ProtoReflect.Descriptor instead.
 func (*Loss) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{17}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Loss) GetSince() *timestamppb.Timestamp {
@@ -1538,7 +1676,7 @@ type FieldViolation struct {
 
 func (x *FieldViolation) Reset() {
 	*x = FieldViolation{}
-	mi := &file_berth_v1_berth_proto_msgTypes[18]
+	mi := &file_berth_v1_berth_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1550,7 +1688,7 @@ func (x *FieldViolation) String() string {
 func (*FieldViolation) ProtoMessage() {}
 
 func (x *FieldViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[18]
+	mi := &file_berth_v1_berth_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1563,7 +1701,7 @@ func (x *FieldViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldViolation.ProtoReflect.Descriptor instead.
 func (*FieldViolation) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{18}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *FieldViolation) GetField() string {
@@ -1603,7 +1741,7 @@ type SubmitRequest struct {
 
 func (x *SubmitRequest) Reset() {
 	*x = SubmitRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[19]
+	mi := &file_berth_v1_berth_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +1753,7 @@ func (x *SubmitRequest) String() string {
 func (*SubmitRequest) ProtoMessage() {}
 
 func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[19]
+	mi := &file_berth_v1_berth_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +1766,7 @@ func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitRequest.ProtoReflect.Descriptor instead.
 func (*SubmitRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{19}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SubmitRequest) GetRequests() []*Request {
@@ -1647,7 +1785,7 @@ type SubmitResponse struct {
 
 func (x *SubmitResponse) Reset() {
 	*x = SubmitResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[20]
+	mi := &file_berth_v1_berth_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1659,7 +1797,7 @@ func (x *SubmitResponse) String() string {
 func (*SubmitResponse) ProtoMessage() {}
 
 func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[20]
+	mi := &file_berth_v1_berth_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1672,7 +1810,7 @@ func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResponse.ProtoReflect.Descriptor instead.
 func (*SubmitResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{20}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SubmitResponse) GetResults() []*SubmitResult {
@@ -1694,7 +1832,7 @@ type SubmitResult struct {
 
 func (x *SubmitResult) Reset() {
 	*x = SubmitResult{}
-	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	mi := &file_berth_v1_berth_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1706,7 +1844,7 @@ func (x *SubmitResult) String() string {
 func (*SubmitResult) ProtoMessage() {}
 
 func (x *SubmitResult) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	mi := &file_berth_v1_berth_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1719,7 +1857,7 @@ func (x *SubmitResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResult.ProtoReflect.Descriptor instead.
 func (*SubmitResult) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{21}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SubmitResult) GetId() string {
@@ -1761,7 +1899,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_berth_v1_berth_proto_msgTypes[22]
+	mi := &file_berth_v1_berth_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1773,7 +1911,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[22]
+	mi := &file_berth_v1_berth_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1786,7 +1924,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{22}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Refusal) GetCode() string {
@@ -1819,7 +1957,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[23]
+	mi := &file_berth_v1_berth_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1831,7 +1969,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[23]
+	mi := &file_berth_v1_berth_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1844,7 +1982,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{23}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetRequest) GetId() string {
@@ -1863,7 +2001,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[24]
+	mi := &file_berth_v1_berth_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1875,7 +2013,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[24]
+	mi := &file_berth_v1_berth_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1888,7 +2026,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{24}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetResponse) GetStatus() *Status {
@@ -1913,7 +2051,7 @@ type Filter struct {
 
 func (x *Filter) Reset() {
 	*x = Filter{}
-	mi := &file_berth_v1_berth_proto_msgTypes[25]
+	mi := &file_berth_v1_berth_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1925,7 +2063,7 @@ func (x *Filter) String() string {
 func (*Filter) ProtoMessage() {}
 
 func (x *Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[25]
+	mi := &file_berth_v1_berth_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1938,7 +2076,7 @@ func (x *Filter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Filter.ProtoReflect.Descriptor instead.
 func (*Filter) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{25}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Filter) GetIds() []string {
@@ -1994,7 +2132,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2006,7 +2144,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2019,7 +2157,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{26}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListRequest) GetFilter() *Filter {
@@ -2053,7 +2191,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[27]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2065,7 +2203,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[27]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2078,7 +2216,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{27}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListResponse) GetStatuses() []*Status {
@@ -2105,7 +2243,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2117,7 +2255,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2130,7 +2268,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *WatchRequest) GetFilter() *Filter {
@@ -2160,7 +2298,7 @@ type WatchPosition struct {
 
 func (x *WatchPosition) Reset() {
 	*x = WatchPosition{}
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2172,7 +2310,7 @@ func (x *WatchPosition) String() string {
 func (*WatchPosition) ProtoMessage() {}
 
 func (x *WatchPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2185,7 +2323,7 @@ func (x *WatchPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPosition.ProtoReflect.Descriptor instead.
 func (*WatchPosition) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WatchPosition) GetStore() string {
@@ -2219,7 +2357,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2231,7 +2369,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2244,7 +2382,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WatchResponse) GetStatus() *Status {
@@ -2271,7 +2409,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2283,7 +2421,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2296,7 +2434,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CancelRequest) GetId() string {
@@ -2322,7 +2460,7 @@ type CancelResponse struct {
 
 func (x *CancelResponse) Reset() {
 	*x = CancelResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2334,7 +2472,7 @@ func (x *CancelResponse) String() string {
 func (*CancelResponse) ProtoMessage() {}
 
 func (x *CancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2347,7 +2485,7 @@ func (x *CancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelResponse.ProtoReflect.Descriptor instead.
 func (*CancelResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CancelResponse) GetStatus() *Status {
@@ -2371,7 +2509,7 @@ type LogsRequest struct {
 
 func (x *LogsRequest) Reset() {
 	*x = LogsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2383,7 +2521,7 @@ func (x *LogsRequest) String() string {
 func (*LogsRequest) ProtoMessage() {}
 
 func (x *LogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2396,7 +2534,7 @@ func (x *LogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsRequest.ProtoReflect.Descriptor instead.
 func (*LogsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *LogsRequest) GetId() string {
@@ -2454,7 +2592,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2466,7 +2604,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2479,7 +2617,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *LogsResponse) GetStream() string {
@@ -2526,7 +2664,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2538,7 +2676,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2551,7 +2689,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ExplainRequest) GetId() string {
@@ -2572,7 +2710,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2584,7 +2722,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2597,7 +2735,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ExplainResponse) GetStatus() *Status {
@@ -2629,7 +2767,7 @@ type WorkersRequest struct {
 
 func (x *WorkersRequest) Reset() {
 	*x = WorkersRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2641,7 +2779,7 @@ func (x *WorkersRequest) String() string {
 func (*WorkersRequest) ProtoMessage() {}
 
 func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2654,7 +2792,7 @@ func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersRequest.ProtoReflect.Descriptor instead.
 func (*WorkersRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
 }
 
 type WorkersResponse struct {
@@ -2666,7 +2804,7 @@ type WorkersResponse struct {
 
 func (x *WorkersResponse) Reset() {
 	*x = WorkersResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2678,7 +2816,7 @@ func (x *WorkersResponse) String() string {
 func (*WorkersResponse) ProtoMessage() {}
 
 func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2691,7 +2829,7 @@ func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersResponse.ProtoReflect.Descriptor instead.
 func (*WorkersResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *WorkersResponse) GetWorkers() []*Worker {
@@ -2730,16 +2868,18 @@ type Worker struct {
 	Parallel       int64                  `protobuf:"varint,24,opt,name=parallel,proto3" json:"parallel,omitempty"` // of the drain, as the next two
 	PerMinute      int64                  `protobuf:"varint,25,opt,name=per_minute,json=perMinute,proto3" json:"per_minute,omitempty"`
 	Deadline       *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=deadline,proto3" json:"deadline,omitempty"`
-	BegunWith      int64                  `protobuf:"varint,27,opt,name=begun_with,json=begunWith,proto3" json:"begun_with,omitempty"`      // allocations that were there when it began
-	Stopping       int64                  `protobuf:"varint,28,opt,name=stopping,proto3" json:"stopping,omitempty"`                         // allocations that are, while it is emptied
-	BrakedUntil    *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=braked_until,json=brakedUntil,proto3" json:"braked_until,omitempty"` // lost, and its pool's brake holds what may run there
+	BegunWith      int64                  `protobuf:"varint,27,opt,name=begun_with,json=begunWith,proto3" json:"begun_with,omitempty"`               // allocations that were there when it began
+	Stopping       int64                  `protobuf:"varint,28,opt,name=stopping,proto3" json:"stopping,omitempty"`                                  // allocations that are, while it is emptied
+	BrakedUntil    *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=braked_until,json=brakedUntil,proto3" json:"braked_until,omitempty"`          // lost, and its pool's brake holds what may run there
+	Taints         []*Taint               `protobuf:"bytes,30,rep,name=taints,proto3" json:"taints,omitempty"`                                       // that it registered with
+	OperatorTaints []*Taint               `protobuf:"bytes,31,rep,name=operator_taints,json=operatorTaints,proto3" json:"operator_taints,omitempty"` // by SetTaints
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2751,7 +2891,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2764,7 +2904,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Worker) GetId() string {
@@ -2970,7 +3110,125 @@ func (x *Worker) GetBrakedUntil() *timestamppb.Timestamp {
 	return nil
 }
 
-// With neither cordon, drain nor remove, the worker is freed.
+func (x *Worker) GetTaints() []*Taint {
+	if x != nil {
+		return x.Taints
+	}
+	return nil
+}
+
+func (x *Worker) GetOperatorTaints() []*Taint {
+	if x != nil {
+		return x.OperatorTaints
+	}
+	return nil
+}
+
+type SetTaintsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	Add           []*Taint               `protobuf:"bytes,2,rep,name=add,proto3" json:"add,omitempty"`       // in place of one of the same key and effect
+	Remove        []*Taint               `protobuf:"bytes,3,rep,name=remove,proto3" json:"remove,omitempty"` // of the key, and of the effect unless it is empty; of all values
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetTaintsRequest) Reset() {
+	*x = SetTaintsRequest{}
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetTaintsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetTaintsRequest) ProtoMessage() {}
+
+func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetTaintsRequest.ProtoReflect.Descriptor instead.
+func (*SetTaintsRequest) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *SetTaintsRequest) GetWorker() string {
+	if x != nil {
+		return x.Worker
+	}
+	return ""
+}
+
+func (x *SetTaintsRequest) GetAdd() []*Taint {
+	if x != nil {
+		return x.Add
+	}
+	return nil
+}
+
+func (x *SetTaintsRequest) GetRemove() []*Taint {
+	if x != nil {
+		return x.Remove
+	}
+	return nil
+}
+
+type SetTaintsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Worker        *Worker                `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetTaintsResponse) Reset() {
+	*x = SetTaintsResponse{}
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetTaintsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetTaintsResponse) ProtoMessage() {}
+
+func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetTaintsResponse.ProtoReflect.Descriptor instead.
+func (*SetTaintsResponse) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *SetTaintsResponse) GetWorker() *Worker {
+	if x != nil {
+		return x.Worker
+	}
+	return nil
+}
+
+// With neither cordon, drain nor remove, the worker is freed. Its taints stay.
 type SetIntentRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
@@ -2988,7 +3246,7 @@ type SetIntentRequest struct {
 
 func (x *SetIntentRequest) Reset() {
 	*x = SetIntentRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3000,7 +3258,7 @@ func (x *SetIntentRequest) String() string {
 func (*SetIntentRequest) ProtoMessage() {}
 
 func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3013,7 +3271,7 @@ func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentRequest.ProtoReflect.Descriptor instead.
 func (*SetIntentRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SetIntentRequest) GetWorker() string {
@@ -3088,7 +3346,7 @@ type SetIntentResponse struct {
 
 func (x *SetIntentResponse) Reset() {
 	*x = SetIntentResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3100,7 +3358,7 @@ func (x *SetIntentResponse) String() string {
 func (*SetIntentResponse) ProtoMessage() {}
 
 func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3113,7 +3371,7 @@ func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentResponse.ProtoReflect.Descriptor instead.
 func (*SetIntentResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SetIntentResponse) GetWorker() *Worker {
@@ -3131,7 +3389,7 @@ type PoolsRequest struct {
 
 func (x *PoolsRequest) Reset() {
 	*x = PoolsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3143,7 +3401,7 @@ func (x *PoolsRequest) String() string {
 func (*PoolsRequest) ProtoMessage() {}
 
 func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3156,7 +3414,7 @@ func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsRequest.ProtoReflect.Descriptor instead.
 func (*PoolsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
 }
 
 type PoolsResponse struct {
@@ -3168,7 +3426,7 @@ type PoolsResponse struct {
 
 func (x *PoolsResponse) Reset() {
 	*x = PoolsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3180,7 +3438,7 @@ func (x *PoolsResponse) String() string {
 func (*PoolsResponse) ProtoMessage() {}
 
 func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3193,7 +3451,7 @@ func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsResponse.ProtoReflect.Descriptor instead.
 func (*PoolsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *PoolsResponse) GetPools() []*Pool {
@@ -3217,7 +3475,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3229,7 +3487,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3242,7 +3500,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Pool) GetId() string {
@@ -3306,7 +3564,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3318,7 +3576,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3331,7 +3589,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Brake) GetPool() string {
@@ -3409,7 +3667,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3421,7 +3679,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3434,7 +3692,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -3474,7 +3732,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3486,7 +3744,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3499,7 +3757,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -3517,7 +3775,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3529,7 +3787,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3542,7 +3800,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
 }
 
 type OverviewResponse struct {
@@ -3557,7 +3815,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3569,7 +3827,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3582,7 +3840,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -3628,7 +3886,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3640,7 +3898,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3653,7 +3911,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Member) GetId() string {
@@ -3709,7 +3967,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3721,7 +3979,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3734,7 +3992,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -3767,7 +4025,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3779,7 +4037,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3792,7 +4050,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -3810,7 +4068,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3822,7 +4080,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3835,7 +4093,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
 }
 
 type InfoRequest struct {
@@ -3846,7 +4104,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3858,7 +4116,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3871,7 +4129,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
 }
 
 type InfoResponse struct {
@@ -3901,7 +4159,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3913,7 +4171,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3926,7 +4184,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -4076,7 +4334,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4088,7 +4346,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4101,7 +4359,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -4157,7 +4415,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4169,7 +4427,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4182,7 +4440,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -4210,7 +4468,7 @@ var File_berth_v1_berth_proto protoreflect.FileDescriptor
 
 const file_berth_v1_berth_proto_rawDesc = "" +
 	"\n" +
-	"\x14berth/v1/berth.proto\x12\bberth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfb\x06\n" +
+	"\x14berth/v1/berth.proto\x12\bberth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\a\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +
@@ -4235,7 +4493,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x10pending_limit_ms\x18\x13 \x01(\x03R\x0ependingLimitMs\x121\n" +
 	"\x15on_disconnect_keep_ms\x18\x14 \x01(\x03R\x12onDisconnectKeepMs\x12\x19\n" +
 	"\bon_drain\x18\x15 \x01(\tR\aonDrain\x12\x1a\n" +
-	"\breplaces\x18\x16 \x01(\tR\breplaces\x1a6\n" +
+	"\breplaces\x18\x16 \x01(\tR\breplaces\x126\n" +
+	"\vtolerations\x18\x17 \x03(\v2\x14.berth.v1.TolerationR\vtolerations\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a9\n" +
@@ -4265,7 +4524,17 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"Constraint\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\tR\x05label\x12\x1a\n" +
 	"\boperator\x18\x02 \x01(\tR\boperator\x12\x16\n" +
-	"\x06values\x18\x03 \x03(\tR\x06values\"M\n" +
+	"\x06values\x18\x03 \x03(\tR\x06values\"G\n" +
+	"\x05Taint\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
+	"\x06effect\x18\x03 \x01(\tR\x06effect\"h\n" +
+	"\n" +
+	"Toleration\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1a\n" +
+	"\boperator\x18\x02 \x01(\tR\boperator\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\x12\x16\n" +
+	"\x06effect\x18\x04 \x01(\tR\x06effect\"M\n" +
 	"\n" +
 	"Membership\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -4442,7 +4711,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x05brake\x18\x03 \x01(\v2\x0f.berth.v1.BrakeR\x05brake\"\x10\n" +
 	"\x0eWorkersRequest\"=\n" +
 	"\x0fWorkersResponse\x12*\n" +
-	"\aworkers\x18\x01 \x03(\v2\x10.berth.v1.WorkerR\aworkers\"\xad\b\n" +
+	"\aworkers\x18\x01 \x03(\v2\x10.berth.v1.WorkerR\aworkers\"\x90\t\n" +
 	"\x06Worker\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x03R\x05epoch\x12\x12\n" +
@@ -4478,10 +4747,18 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\n" +
 	"begun_with\x18\x1b \x01(\x03R\tbegunWith\x12\x1a\n" +
 	"\bstopping\x18\x1c \x01(\x03R\bstopping\x12=\n" +
-	"\fbraked_until\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\vbrakedUntil\x1a9\n" +
+	"\fbraked_until\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\vbrakedUntil\x12'\n" +
+	"\x06taints\x18\x1e \x03(\v2\x0f.berth.v1.TaintR\x06taints\x128\n" +
+	"\x0foperator_taints\x18\x1f \x03(\v2\x0f.berth.v1.TaintR\x0eoperatorTaints\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfa\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"v\n" +
+	"\x10SetTaintsRequest\x12\x16\n" +
+	"\x06worker\x18\x01 \x01(\tR\x06worker\x12!\n" +
+	"\x03add\x18\x02 \x03(\v2\x0f.berth.v1.TaintR\x03add\x12'\n" +
+	"\x06remove\x18\x03 \x03(\v2\x0f.berth.v1.TaintR\x06remove\"=\n" +
+	"\x11SetTaintsResponse\x12(\n" +
+	"\x06worker\x18\x01 \x01(\v2\x10.berth.v1.WorkerR\x06worker\"\xfa\x01\n" +
 	"\x10SetIntentRequest\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x16\n" +
 	"\x06cordon\x18\x02 \x01(\bR\x06cordon\x12\x14\n" +
@@ -4585,7 +4862,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x0fReadLogResponse\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x10\n" +
-	"\x03gap\x18\x03 \x01(\x03R\x03gap2\x88\a\n" +
+	"\x03gap\x18\x03 \x01(\x03R\x03gap2\xce\a\n" +
 	"\fBerthService\x12;\n" +
 	"\x06Submit\x12\x17.berth.v1.SubmitRequest\x1a\x18.berth.v1.SubmitResponse\x127\n" +
 	"\x03Get\x12\x14.berth.v1.GetRequest\x1a\x15.berth.v1.GetResponse\"\x03\x90\x02\x01\x12:\n" +
@@ -4595,7 +4872,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x04Logs\x12\x15.berth.v1.LogsRequest\x1a\x16.berth.v1.LogsResponse0\x01\x12C\n" +
 	"\aExplain\x12\x18.berth.v1.ExplainRequest\x1a\x19.berth.v1.ExplainResponse\"\x03\x90\x02\x01\x12C\n" +
 	"\aWorkers\x12\x18.berth.v1.WorkersRequest\x1a\x19.berth.v1.WorkersResponse\"\x03\x90\x02\x01\x12D\n" +
-	"\tSetIntent\x12\x1a.berth.v1.SetIntentRequest\x1a\x1b.berth.v1.SetIntentResponse\x12=\n" +
+	"\tSetIntent\x12\x1a.berth.v1.SetIntentRequest\x1a\x1b.berth.v1.SetIntentResponse\x12D\n" +
+	"\tSetTaints\x12\x1a.berth.v1.SetTaintsRequest\x1a\x1b.berth.v1.SetTaintsResponse\x12=\n" +
 	"\x05Pools\x12\x16.berth.v1.PoolsRequest\x1a\x17.berth.v1.PoolsResponse\"\x03\x90\x02\x01\x12>\n" +
 	"\aSetPool\x12\x18.berth.v1.SetPoolRequest\x1a\x19.berth.v1.SetPoolResponse\x12A\n" +
 	"\bSetBrake\x12\x19.berth.v1.SetBrakeRequest\x1a\x1a.berth.v1.SetBrakeResponse\x12F\n" +
@@ -4616,185 +4894,197 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
 	(*PortDemand)(nil),            // 2: berth.v1.PortDemand
 	(*DeviceDemand)(nil),          // 3: berth.v1.DeviceDemand
 	(*Constraint)(nil),            // 4: berth.v1.Constraint
-	(*Membership)(nil),            // 5: berth.v1.Membership
-	(*RetryPolicy)(nil),           // 6: berth.v1.RetryPolicy
-	(*Capacity)(nil),              // 7: berth.v1.Capacity
-	(*PortRange)(nil),             // 8: berth.v1.PortRange
-	(*Device)(nil),                // 9: berth.v1.Device
-	(*Share)(nil),                 // 10: berth.v1.Share
-	(*DeviceShare)(nil),           // 11: berth.v1.DeviceShare
-	(*Exit)(nil),                  // 12: berth.v1.Exit
-	(*StopOrder)(nil),             // 13: berth.v1.StopOrder
-	(*Reason)(nil),                // 14: berth.v1.Reason
-	(*Verdict)(nil),               // 15: berth.v1.Verdict
-	(*Status)(nil),                // 16: berth.v1.Status
-	(*Loss)(nil),                  // 17: berth.v1.Loss
-	(*FieldViolation)(nil),        // 18: berth.v1.FieldViolation
-	(*SubmitRequest)(nil),         // 19: berth.v1.SubmitRequest
-	(*SubmitResponse)(nil),        // 20: berth.v1.SubmitResponse
-	(*SubmitResult)(nil),          // 21: berth.v1.SubmitResult
-	(*Refusal)(nil),               // 22: berth.v1.Refusal
-	(*GetRequest)(nil),            // 23: berth.v1.GetRequest
-	(*GetResponse)(nil),           // 24: berth.v1.GetResponse
-	(*Filter)(nil),                // 25: berth.v1.Filter
-	(*ListRequest)(nil),           // 26: berth.v1.ListRequest
-	(*ListResponse)(nil),          // 27: berth.v1.ListResponse
-	(*WatchRequest)(nil),          // 28: berth.v1.WatchRequest
-	(*WatchPosition)(nil),         // 29: berth.v1.WatchPosition
-	(*WatchResponse)(nil),         // 30: berth.v1.WatchResponse
-	(*CancelRequest)(nil),         // 31: berth.v1.CancelRequest
-	(*CancelResponse)(nil),        // 32: berth.v1.CancelResponse
-	(*LogsRequest)(nil),           // 33: berth.v1.LogsRequest
-	(*LogsResponse)(nil),          // 34: berth.v1.LogsResponse
-	(*ExplainRequest)(nil),        // 35: berth.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 36: berth.v1.ExplainResponse
-	(*WorkersRequest)(nil),        // 37: berth.v1.WorkersRequest
-	(*WorkersResponse)(nil),       // 38: berth.v1.WorkersResponse
-	(*Worker)(nil),                // 39: berth.v1.Worker
-	(*SetIntentRequest)(nil),      // 40: berth.v1.SetIntentRequest
-	(*SetIntentResponse)(nil),     // 41: berth.v1.SetIntentResponse
-	(*PoolsRequest)(nil),          // 42: berth.v1.PoolsRequest
-	(*PoolsResponse)(nil),         // 43: berth.v1.PoolsResponse
-	(*Pool)(nil),                  // 44: berth.v1.Pool
-	(*Brake)(nil),                 // 45: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 46: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 47: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 48: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 49: berth.v1.OverviewResponse
-	(*Member)(nil),                // 50: berth.v1.Member
-	(*PoolOverview)(nil),          // 51: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 52: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 53: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 54: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 55: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 56: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 57: berth.v1.ReadLogResponse
-	nil,                           // 58: berth.v1.Request.EnvEntry
-	nil,                           // 59: berth.v1.Request.LabelsEntry
-	nil,                           // 60: berth.v1.Demand.CustomEntry
-	nil,                           // 61: berth.v1.Capacity.CustomEntry
-	nil,                           // 62: berth.v1.Share.CustomEntry
-	nil,                           // 63: berth.v1.Filter.LabelsEntry
-	nil,                           // 64: berth.v1.Worker.LabelsEntry
-	nil,                           // 65: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 66: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 67: google.protobuf.Timestamp
+	(*Taint)(nil),                 // 5: berth.v1.Taint
+	(*Toleration)(nil),            // 6: berth.v1.Toleration
+	(*Membership)(nil),            // 7: berth.v1.Membership
+	(*RetryPolicy)(nil),           // 8: berth.v1.RetryPolicy
+	(*Capacity)(nil),              // 9: berth.v1.Capacity
+	(*PortRange)(nil),             // 10: berth.v1.PortRange
+	(*Device)(nil),                // 11: berth.v1.Device
+	(*Share)(nil),                 // 12: berth.v1.Share
+	(*DeviceShare)(nil),           // 13: berth.v1.DeviceShare
+	(*Exit)(nil),                  // 14: berth.v1.Exit
+	(*StopOrder)(nil),             // 15: berth.v1.StopOrder
+	(*Reason)(nil),                // 16: berth.v1.Reason
+	(*Verdict)(nil),               // 17: berth.v1.Verdict
+	(*Status)(nil),                // 18: berth.v1.Status
+	(*Loss)(nil),                  // 19: berth.v1.Loss
+	(*FieldViolation)(nil),        // 20: berth.v1.FieldViolation
+	(*SubmitRequest)(nil),         // 21: berth.v1.SubmitRequest
+	(*SubmitResponse)(nil),        // 22: berth.v1.SubmitResponse
+	(*SubmitResult)(nil),          // 23: berth.v1.SubmitResult
+	(*Refusal)(nil),               // 24: berth.v1.Refusal
+	(*GetRequest)(nil),            // 25: berth.v1.GetRequest
+	(*GetResponse)(nil),           // 26: berth.v1.GetResponse
+	(*Filter)(nil),                // 27: berth.v1.Filter
+	(*ListRequest)(nil),           // 28: berth.v1.ListRequest
+	(*ListResponse)(nil),          // 29: berth.v1.ListResponse
+	(*WatchRequest)(nil),          // 30: berth.v1.WatchRequest
+	(*WatchPosition)(nil),         // 31: berth.v1.WatchPosition
+	(*WatchResponse)(nil),         // 32: berth.v1.WatchResponse
+	(*CancelRequest)(nil),         // 33: berth.v1.CancelRequest
+	(*CancelResponse)(nil),        // 34: berth.v1.CancelResponse
+	(*LogsRequest)(nil),           // 35: berth.v1.LogsRequest
+	(*LogsResponse)(nil),          // 36: berth.v1.LogsResponse
+	(*ExplainRequest)(nil),        // 37: berth.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 38: berth.v1.ExplainResponse
+	(*WorkersRequest)(nil),        // 39: berth.v1.WorkersRequest
+	(*WorkersResponse)(nil),       // 40: berth.v1.WorkersResponse
+	(*Worker)(nil),                // 41: berth.v1.Worker
+	(*SetTaintsRequest)(nil),      // 42: berth.v1.SetTaintsRequest
+	(*SetTaintsResponse)(nil),     // 43: berth.v1.SetTaintsResponse
+	(*SetIntentRequest)(nil),      // 44: berth.v1.SetIntentRequest
+	(*SetIntentResponse)(nil),     // 45: berth.v1.SetIntentResponse
+	(*PoolsRequest)(nil),          // 46: berth.v1.PoolsRequest
+	(*PoolsResponse)(nil),         // 47: berth.v1.PoolsResponse
+	(*Pool)(nil),                  // 48: berth.v1.Pool
+	(*Brake)(nil),                 // 49: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 50: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 51: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 52: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 53: berth.v1.OverviewResponse
+	(*Member)(nil),                // 54: berth.v1.Member
+	(*PoolOverview)(nil),          // 55: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 56: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 57: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 58: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 59: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 60: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 61: berth.v1.ReadLogResponse
+	nil,                           // 62: berth.v1.Request.EnvEntry
+	nil,                           // 63: berth.v1.Request.LabelsEntry
+	nil,                           // 64: berth.v1.Demand.CustomEntry
+	nil,                           // 65: berth.v1.Capacity.CustomEntry
+	nil,                           // 66: berth.v1.Share.CustomEntry
+	nil,                           // 67: berth.v1.Filter.LabelsEntry
+	nil,                           // 68: berth.v1.Worker.LabelsEntry
+	nil,                           // 69: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 70: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 71: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	58, // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	62, // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,  // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,  // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	59, // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
-	5,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
-	6,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
-	60, // 6: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
-	2,  // 7: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
-	3,  // 8: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
-	61, // 9: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
-	8,  // 10: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
-	9,  // 11: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	62, // 12: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
-	11, // 13: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	67, // 14: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	67, // 15: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
-	14, // 16: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
-	10, // 17: berth.v1.Status.share:type_name -> berth.v1.Share
-	12, // 18: berth.v1.Status.exit:type_name -> berth.v1.Exit
-	13, // 19: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
-	0,  // 20: berth.v1.Status.spec:type_name -> berth.v1.Request
-	67, // 21: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	67, // 22: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	67, // 23: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	67, // 24: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	67, // 25: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
-	15, // 26: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
-	17, // 27: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	67, // 28: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	67, // 29: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
-	0,  // 30: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
-	21, // 31: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
-	16, // 32: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
-	22, // 33: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
-	18, // 34: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
-	16, // 35: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	63, // 36: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
-	25, // 37: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
-	16, // 38: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
-	25, // 39: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
-	29, // 40: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
-	16, // 41: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
-	29, // 42: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
-	16, // 43: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
-	16, // 44: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
-	15, // 45: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	45, // 46: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
-	39, // 47: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	64, // 48: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	7,  // 49: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	10, // 50: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	10, // 51: berth.v1.Worker.held:type_name -> berth.v1.Share
-	67, // 52: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	67, // 53: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	67, // 54: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	67, // 55: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	67, // 56: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
-	39, // 57: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	44, // 58: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	67, // 59: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	67, // 60: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	45, // 61: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	55, // 62: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	50, // 63: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	51, // 64: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	45, // 65: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	67, // 66: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	44, // 67: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	65, // 68: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	66, // 69: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	44, // 70: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	67, // 71: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	19, // 72: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	23, // 73: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	26, // 74: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	28, // 75: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	31, // 76: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	33, // 77: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	35, // 78: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	37, // 79: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	40, // 80: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	42, // 81: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	52, // 82: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	46, // 83: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	48, // 84: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	54, // 85: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	56, // 86: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	20, // 87: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	24, // 88: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	27, // 89: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	30, // 90: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	32, // 91: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	34, // 92: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	36, // 93: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	38, // 94: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	41, // 95: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	43, // 96: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	53, // 97: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	47, // 98: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	49, // 99: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	55, // 100: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	57, // 101: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	87, // [87:102] is the sub-list for method output_type
-	72, // [72:87] is the sub-list for method input_type
-	72, // [72:72] is the sub-list for extension type_name
-	72, // [72:72] is the sub-list for extension extendee
-	0,  // [0:72] is the sub-list for field type_name
+	63, // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	7,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
+	8,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
+	6,  // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
+	64, // 7: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	2,  // 8: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
+	3,  // 9: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
+	65, // 10: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	10, // 11: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
+	11, // 12: berth.v1.Capacity.devices:type_name -> berth.v1.Device
+	66, // 13: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	13, // 14: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
+	71, // 15: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	71, // 16: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	16, // 17: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
+	12, // 18: berth.v1.Status.share:type_name -> berth.v1.Share
+	14, // 19: berth.v1.Status.exit:type_name -> berth.v1.Exit
+	15, // 20: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
+	0,  // 21: berth.v1.Status.spec:type_name -> berth.v1.Request
+	71, // 22: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	71, // 23: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	71, // 24: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	71, // 25: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	71, // 26: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	17, // 27: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
+	19, // 28: berth.v1.Status.lost:type_name -> berth.v1.Loss
+	71, // 29: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	71, // 30: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	0,  // 31: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
+	23, // 32: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
+	18, // 33: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
+	24, // 34: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
+	20, // 35: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
+	18, // 36: berth.v1.GetResponse.status:type_name -> berth.v1.Status
+	67, // 37: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	27, // 38: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
+	18, // 39: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
+	27, // 40: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
+	31, // 41: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
+	18, // 42: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
+	31, // 43: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
+	18, // 44: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
+	18, // 45: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
+	17, // 46: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
+	49, // 47: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	41, // 48: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	68, // 49: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	9,  // 50: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	12, // 51: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	12, // 52: berth.v1.Worker.held:type_name -> berth.v1.Share
+	71, // 53: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	71, // 54: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	71, // 55: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	71, // 56: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	71, // 57: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	5,  // 58: berth.v1.Worker.taints:type_name -> berth.v1.Taint
+	5,  // 59: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
+	5,  // 60: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
+	5,  // 61: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
+	41, // 62: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
+	41, // 63: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	48, // 64: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	71, // 65: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	71, // 66: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	49, // 67: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	59, // 68: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	54, // 69: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	55, // 70: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	49, // 71: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	71, // 72: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	48, // 73: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	69, // 74: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	70, // 75: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	48, // 76: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	71, // 77: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	21, // 78: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	25, // 79: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	28, // 80: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	30, // 81: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	33, // 82: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	35, // 83: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	37, // 84: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	39, // 85: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	44, // 86: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	42, // 87: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	46, // 88: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	56, // 89: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	50, // 90: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	52, // 91: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	58, // 92: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	60, // 93: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	22, // 94: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	26, // 95: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	29, // 96: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	32, // 97: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	34, // 98: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	36, // 99: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	38, // 100: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	40, // 101: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	45, // 102: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	43, // 103: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	47, // 104: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	57, // 105: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	51, // 106: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	53, // 107: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	59, // 108: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	61, // 109: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	94, // [94:110] is the sub-list for method output_type
+	78, // [78:94] is the sub-list for method input_type
+	78, // [78:78] is the sub-list for extension type_name
+	78, // [78:78] is the sub-list for extension extendee
+	0,  // [0:78] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -4808,7 +5098,7 @@ func file_berth_v1_berth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   67,
+			NumMessages:   71,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -61,6 +61,8 @@ const (
 	BerthServiceWorkersProcedure = "/berth.v1.BerthService/Workers"
 	// BerthServiceSetIntentProcedure is the fully-qualified name of the BerthService's SetIntent RPC.
 	BerthServiceSetIntentProcedure = "/berth.v1.BerthService/SetIntent"
+	// BerthServiceSetTaintsProcedure is the fully-qualified name of the BerthService's SetTaints RPC.
+	BerthServiceSetTaintsProcedure = "/berth.v1.BerthService/SetTaints"
 	// BerthServicePoolsProcedure is the fully-qualified name of the BerthService's Pools RPC.
 	BerthServicePoolsProcedure = "/berth.v1.BerthService/Pools"
 	// BerthServiceSetPoolProcedure is the fully-qualified name of the BerthService's SetPool RPC.
@@ -95,6 +97,8 @@ type BerthServiceClient interface {
 	Workers(context.Context, *v1.WorkersRequest) (*v1.WorkersResponse, error)
 	// SetIntent cordons, drains, removes or frees a worker.
 	SetIntent(context.Context, *v1.SetIntentRequest) (*v1.SetIntentResponse, error)
+	// SetTaints lays taints over those of an operator, or takes some back.
+	SetTaints(context.Context, *v1.SetTaintsRequest) (*v1.SetTaintsResponse, error)
 	Pools(context.Context, *v1.PoolsRequest) (*v1.PoolsResponse, error)
 	SetPool(context.Context, *v1.SetPoolRequest) (*v1.SetPoolResponse, error)
 	// SetBrake is an operator's word on the loss of many workers of a pool.
@@ -173,6 +177,12 @@ func NewBerthServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(berthServiceMethods.ByName("SetIntent")),
 			connect.WithClientOptions(opts...),
 		),
+		setTaints: connect.NewClient[v1.SetTaintsRequest, v1.SetTaintsResponse](
+			httpClient,
+			baseURL+BerthServiceSetTaintsProcedure,
+			connect.WithSchema(berthServiceMethods.ByName("SetTaints")),
+			connect.WithClientOptions(opts...),
+		),
 		pools: connect.NewClient[v1.PoolsRequest, v1.PoolsResponse](
 			httpClient,
 			baseURL+BerthServicePoolsProcedure,
@@ -220,6 +230,7 @@ type berthServiceClient struct {
 	explain   *connect.Client[v1.ExplainRequest, v1.ExplainResponse]
 	workers   *connect.Client[v1.WorkersRequest, v1.WorkersResponse]
 	setIntent *connect.Client[v1.SetIntentRequest, v1.SetIntentResponse]
+	setTaints *connect.Client[v1.SetTaintsRequest, v1.SetTaintsResponse]
 	pools     *connect.Client[v1.PoolsRequest, v1.PoolsResponse]
 	setPool   *connect.Client[v1.SetPoolRequest, v1.SetPoolResponse]
 	setBrake  *connect.Client[v1.SetBrakeRequest, v1.SetBrakeResponse]
@@ -300,6 +311,15 @@ func (c *berthServiceClient) SetIntent(ctx context.Context, req *v1.SetIntentReq
 	return nil, err
 }
 
+// SetTaints calls berth.v1.BerthService.SetTaints.
+func (c *berthServiceClient) SetTaints(ctx context.Context, req *v1.SetTaintsRequest) (*v1.SetTaintsResponse, error) {
+	response, err := c.setTaints.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // Pools calls berth.v1.BerthService.Pools.
 func (c *berthServiceClient) Pools(ctx context.Context, req *v1.PoolsRequest) (*v1.PoolsResponse, error) {
 	response, err := c.pools.CallUnary(ctx, connect.NewRequest(req))
@@ -365,6 +385,8 @@ type BerthServiceHandler interface {
 	Workers(context.Context, *v1.WorkersRequest) (*v1.WorkersResponse, error)
 	// SetIntent cordons, drains, removes or frees a worker.
 	SetIntent(context.Context, *v1.SetIntentRequest) (*v1.SetIntentResponse, error)
+	// SetTaints lays taints over those of an operator, or takes some back.
+	SetTaints(context.Context, *v1.SetTaintsRequest) (*v1.SetTaintsResponse, error)
 	Pools(context.Context, *v1.PoolsRequest) (*v1.PoolsResponse, error)
 	SetPool(context.Context, *v1.SetPoolRequest) (*v1.SetPoolResponse, error)
 	// SetBrake is an operator's word on the loss of many workers of a pool.
@@ -439,6 +461,12 @@ func NewBerthServiceHandler(svc BerthServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(berthServiceMethods.ByName("SetIntent")),
 		connect.WithHandlerOptions(opts...),
 	)
+	berthServiceSetTaintsHandler := connect.NewUnaryHandlerSimple(
+		BerthServiceSetTaintsProcedure,
+		svc.SetTaints,
+		connect.WithSchema(berthServiceMethods.ByName("SetTaints")),
+		connect.WithHandlerOptions(opts...),
+	)
 	berthServicePoolsHandler := connect.NewUnaryHandlerSimple(
 		BerthServicePoolsProcedure,
 		svc.Pools,
@@ -492,6 +520,8 @@ func NewBerthServiceHandler(svc BerthServiceHandler, opts ...connect.HandlerOpti
 			berthServiceWorkersHandler.ServeHTTP(w, r)
 		case BerthServiceSetIntentProcedure:
 			berthServiceSetIntentHandler.ServeHTTP(w, r)
+		case BerthServiceSetTaintsProcedure:
+			berthServiceSetTaintsHandler.ServeHTTP(w, r)
 		case BerthServicePoolsProcedure:
 			berthServicePoolsHandler.ServeHTTP(w, r)
 		case BerthServiceSetPoolProcedure:
@@ -545,6 +575,10 @@ func (UnimplementedBerthServiceHandler) Workers(context.Context, *v1.WorkersRequ
 
 func (UnimplementedBerthServiceHandler) SetIntent(context.Context, *v1.SetIntentRequest) (*v1.SetIntentResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("berth.v1.BerthService.SetIntent is not implemented"))
+}
+
+func (UnimplementedBerthServiceHandler) SetTaints(context.Context, *v1.SetTaintsRequest) (*v1.SetTaintsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("berth.v1.BerthService.SetTaints is not implemented"))
 }
 
 func (UnimplementedBerthServiceHandler) Pools(context.Context, *v1.PoolsRequest) (*v1.PoolsResponse, error) {

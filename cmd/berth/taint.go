@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/api/wire"
+	"github.com/berthd/berth/client"
+)
+
+func taintCommand() *cli.Command {
+	return verb(&cli.Command{
+		Name: "taint", Usage: "keep requests off a worker that do not tolerate it", ArgsUsage: "WORKER KEY[=VALUE]:EFFECT...",
+		Description: "Effects: no_place (nothing new), prefer_no_place (only where nothing else fits), no_run (nothing new, and what runs\n" +
+			"is stopped, to run elsewhere). A taint replaces the one of its key and effect. It stays when the worker registers anew, until\n" +
+			"berth untaint takes it back; taints that a worker registers with (berth worker --taint) are its own.",
+		Flags: clientFlags(outputFlag()),
+		Action: func(c *cli.Context) error {
+			return changeTaints(c, func(req *berthv1.SetTaintsRequest, text string) error {
+				t, err := berth.ParseTaint(text)
+				req.Add = append(req.Add, wire.Taints([]berth.Taint{t})...)
+				return err
+			})
+		},
+	})
+}
+
+func untaintCommand() *cli.Command {
+	return verb(&cli.Command{
+		Name: "untaint", Usage: "take taints of an operator back", ArgsUsage: "WORKER KEY[:EFFECT]...",
+		Flags: clientFlags(outputFlag()),
+		Action: func(c *cli.Context) error {
+			return changeTaints(c, func(req *berthv1.SetTaintsRequest, text string) error {
+				key, effect, _ := strings.Cut(text, ":")
+				key, _, _ = strings.Cut(key, "=")
+				req.Remove = append(req.Remove, &berthv1.Taint{Key: key, Effect: effect})
+				return nil
+			})
+		},
+	})
+}
+
+// changeTaints reads a worker and taints.
+func changeTaints(c *cli.Context, read func(*berthv1.SetTaintsRequest, string) error) error {
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	if err := noFlags(c); err != nil {
+		return err
+	}
+	if c.NArg() < 2 {
+		return usage("%s: takes %s", c.Command.Name, c.Command.ArgsUsage)
+	}
+	req := &berthv1.SetTaintsRequest{Worker: c.Args().First()}
+	for _, text := range c.Args().Tail() {
+		if err := read(req, text); err != nil {
+			return usage("%w", err)
+		}
+	}
+	return withClient(c, func(ctx context.Context, cl *client.Client) error {
+		w, err := cl.SetTaints(ctx, req)
+		switch {
+		case err != nil:
+			return fmt.Errorf("%s %s: %w", c.Command.Name, req.GetWorker(), err)
+		case asJSON:
+			return printLine(c.App.Writer, w)
+		}
+		_, err = fmt.Fprintf(c.App.Writer, "%s: taints %s\n", w.GetId(), taintsText(w))
+		return err
+	})
+}
+
+func withClient(c *cli.Context, do func(context.Context, *client.Client) error) error {
+	cl, err := newClient(c)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	ctx, _, stop := untilSignal(c.Context)
+	defer stop()
+	return do(ctx, cl)
+}
+
+// taintsText is the taints of a worker: its own, then an operator's.
+func taintsText(w *berthv1.Worker) string {
+	var out []string
+	for _, taints := range [2][]*berthv1.Taint{w.GetTaints(), w.GetOperatorTaints()} {
+		for _, t := range taints {
+			out = append(out, wire.ToTaint(t).String())
+		}
+	}
+	return orDash(strings.Join(out, ","))
+}
+
+// parseTaints reads the taints of a worker's own.
+func parseTaints(texts []string) ([]berth.Taint, error) {
+	var out []berth.Taint
+	for _, text := range texts {
+		t, err := berth.ParseTaint(text)
+		if err != nil {
+			return nil, err
+		}
+		out = berth.SetTaints(out, []berth.Taint{t})
+	}
+	return out, nil
+}
+
+// tolerationOf reads KEY[=VALUE][:EFFECT], or * for all taints.
+func tolerationOf(text string) *berthv1.Toleration {
+	t := &berthv1.Toleration{Operator: string(berth.TolerateExists)}
+	if i := strings.LastIndexByte(text, ':'); i >= 0 {
+		text, t.Effect = text[:i], text[i+1:]
+	}
+	key, value, given := strings.Cut(text, "=")
+	if given {
+		t.Operator, t.Value = string(berth.TolerateEqual), value
+	}
+	if t.Key = key; key == "*" {
+		t.Key = ""
+	}
+	return t
+}

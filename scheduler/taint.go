@@ -1,0 +1,55 @@
+package scheduler
+
+import "github.com/berthd/berth"
+
+// setTaints parts a worker's taints by what they do.
+func (n *node) setTaints() {
+	n.repels, n.disliked = n.repels[:0], n.disliked[:0]
+	for _, taints := range [2][]berth.Taint{n.worker.Taints, n.worker.Ordered} {
+		for _, t := range taints {
+			if t.Effect == berth.EffectPreferNoPlace {
+				n.disliked = append(n.disliked, t)
+			} else {
+				n.repels = append(n.repels, t)
+			}
+		}
+	}
+}
+
+// tolerates says whether a request with these tolerations may be placed on n.
+func tolerates(tolerations []berth.Toleration, n *node) bool {
+	for _, t := range n.repels {
+		if !berth.Tolerated(tolerations, t) {
+			return false
+		}
+	}
+	return true
+}
+
+// taintWhy names the first in words that is not tolerated, as constraintWhy does.
+func taintWhy(q *query, n *node) measure {
+	first := ""
+	for _, t := range n.repels {
+		if berth.Tolerated(q.request.Tolerations, t) {
+			continue
+		}
+		if text := t.String(); first == "" || text < first {
+			first = text
+		}
+	}
+	return measure{detail: first}
+}
+
+// tainted is what a worker's taints of the effect prefer_no_place weigh: each as
+// much as the heaviest preference.
+const tainted = 100
+
+// dislike is how much speaks against a worker that fits.
+func (q *query) dislike(n *node) (sum int64) {
+	for _, t := range n.disliked {
+		if !berth.Tolerated(q.request.Tolerations, t) {
+			sum += tainted
+		}
+	}
+	return sum
+}
