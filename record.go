@@ -17,6 +17,7 @@ type Submission struct {
 	Header
 	Digest      string    `json:"digest"`
 	SubmittedAt time.Time `json:"submitted_at"`
+	Planner     DaemonID  `json:"planner,omitempty"` // that the daemon which was asked left it to, unplaced
 	Spec        Request   `json:"spec"`
 }
 

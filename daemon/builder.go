@@ -23,6 +23,7 @@ type builder struct {
 	acted   map[berth.RequestID]struct{} // a plan changes a request once
 	keys    []berth.Key                  // to look at again
 	own     []berth.Key                  // of them, those whose members these are
+	after   []berth.Key                  // to look at again when it has its answer, whatever that is
 	batch   int                          // most members
 	subs    []*submission
 }
@@ -280,7 +281,11 @@ func (b *builder) committed() {
 		b.l.forgetAside(k)
 	}
 	for _, s := range b.subs {
-		b.l.accepted(s)
+		if s.record.Planner != "" {
+			b.l.awaitPlanner(s)
+		} else {
+			b.l.accepted(s)
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ type whyNot func(*waiting) *berth.Verdict
 func (q *queue) misplaced(holder berth.DaemonID, s *share) []berth.RequestID {
 	var ids []berth.RequestID
 	for id, c := range q.of {
-		if s.ofRequest(c.ids[id].request) != holder {
+		if w := c.ids[id]; s.ofRequest(w.request, w.planner) != holder {
 			ids = append(ids, id)
 		}
 	}

@@ -28,6 +28,7 @@ type life struct {
 	spec          *spec
 	digest        [32]byte
 	submitted     moment
+	planner       unique.Handle[berth.DaemonID]
 	requestCreate berth.Revision
 	requestMod    berth.Revision
 
@@ -104,7 +105,7 @@ func (x *life) packRequest(f *berth.Fact, s *berth.Submission, all *specs) bool 
 	if !ok || s.Spec.ID != x.id || f.Size > math.MaxUint32 {
 		return false
 	}
-	x.digest, x.digested, x.submitted = digest, s.Digest != "", submitted
+	x.digest, x.digested, x.submitted, x.planner = digest, s.Digest != "", submitted, unique.Make(s.Planner)
 	x.requestCreate, x.requestMod, x.requestSize = f.Create, f.Mod, uint32(max(0, f.Size))
 	x.spec = all.take(&s.Spec)
 	return true
@@ -115,7 +116,7 @@ func (x *life) submission() *berth.Submission {
 	if x.spec == nil {
 		return nil
 	}
-	s := &berth.Submission{SubmittedAt: x.submitted.time(), Spec: x.spec.request}
+	s := &berth.Submission{SubmittedAt: x.submitted.time(), Planner: x.planner.Value(), Spec: x.spec.request}
 	s.Spec.ID = x.id
 	if x.digested {
 		s.Digest = hex.EncodeToString(x.digest[:])

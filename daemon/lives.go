@@ -135,6 +135,12 @@ func (v *view) submitted(id berth.RequestID) bool {
 	return ok
 }
 
+// waits says whether the request is there, and was never placed.
+func (v *view) waits(id berth.RequestID) bool {
+	x := v.lives[id]
+	return x != nil && x.spec != nil && x.stateIs == 0
+}
+
 // replaces is the request that this one is the successor of, or none.
 func (v *view) replaces(id berth.RequestID) berth.RequestID {
 	if x := v.lives[id]; x == nil {

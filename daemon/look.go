@@ -320,7 +320,7 @@ func (l *loop) closing(id berth.RequestID, sub *berth.Submission, prog *berth.Pr
 		return false
 	}
 	l.queue.remove(id)
-	if !l.mayAct(requestKey(id), l.share.ofRequest(&sub.Spec)) || !b.claim(id, requestKey(id)) {
+	if !l.mayAct(requestKey(id), l.share.ofRequest(&sub.Spec, sub.Planner)) || !b.claim(id, requestKey(id)) {
 		return true
 	}
 	b.cancel(id, sub, prog, mod, verdict{state: berth.StateExpired, reason: berth.EndPendingLimit, message: "not placed within its limit of " + limit.String()})
@@ -328,14 +328,14 @@ func (l *loop) closing(id berth.RequestID, sub *berth.Submission, prog *berth.Pr
 }
 
 func (l *loop) enqueue(id berth.RequestID, sub *berth.Submission, seq berth.Revision, prog *berth.Progress) {
-	w := &waiting{id: id, request: &sub.Spec, priority: sub.Spec.Priority, seq: seq}
+	w := &waiting{id: id, request: &sub.Spec, priority: sub.Spec.Priority, seq: seq, planner: sub.Planner}
 	if prog != nil {
 		w.avoid = prog.Avoid
 		if prog.Priority != nil {
 			w.priority = *prog.Priority
 		}
 	}
-	if l.leaveTo(l.share.ofRequest(w.request), w) {
+	if l.leaveTo(l.share.ofRequest(w.request, w.planner), w) {
 		l.queue.remove(id)
 		return
 	}

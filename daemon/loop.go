@@ -50,9 +50,10 @@ type loop struct {
 	batch     int // most members of a plan; halves when one is too large
 	batches   batches
 	flights   flights
-	planID    berth.TxnID    // of the next plan; empty: none yet
-	notBefore time.Time      // after an error, when to commit again
-	took      time.Duration  // of the last transaction that was answered
+	planID    berth.TxnID   // of the next plan; empty: none yet
+	notBefore time.Time     // after an error, when to commit again
+	took      time.Duration // of the last transaction that was answered
+	lag       lag
 	placing   bool           // mayPlace, as the peers were last judged by
 	open      bool           // workers are known: new requests are placed
 	loaded    bool           // everything is known
@@ -146,6 +147,7 @@ func (l *loop) finish(cancel context.CancelFunc, stopping bool) error {
 	l.land()
 	l.drain()
 	if stopping {
+		l.tellAllLeft()
 		l.refuseAll(ErrStopping)
 	}
 	return nil
@@ -220,6 +222,7 @@ func (l *loop) launch(ctx context.Context) bool {
 	}
 	l.planID = ""
 	f := l.flights.take(b, now)
+	f.again = append(f.again, b.after...)
 	go func() {
 		res, err := l.store.Commit(ctx, b.plan)
 		// The loop takes calls until this one has come.
@@ -272,6 +275,9 @@ func (l *loop) nextPlanID() berth.TxnID {
 
 // look finds what a key that is due needs now.
 func (l *loop) look(k berth.Key, b *builder) {
+	if k.Kind == berth.KindRequest {
+		l.tellLeft(berth.RequestID(k.ID), b.now)
+	}
 	if l.flights.defers(k) {
 		return
 	}
@@ -316,6 +322,7 @@ func (l *loop) answered(a answer) {
 		l.space.InUseBytes += b.bytes // until the next look: the store fills fast
 		l.batch = min(fullBatch, l.batch*2)
 		l.batches.saw(b.members, l.took)
+		l.lag.answered(a.res.Revision, l.view.revision, l.now())
 		l.takeFacts(a.res.Facts)
 		b.committed()
 	case isConflict:

@@ -20,6 +20,7 @@ type peer struct {
 	tasks     map[berth.Key]struct{}
 	since     time.Time // it owes something without pause
 	committed time.Time // last seen to
+	judged    time.Time // half of its time has passed, and it could have acted: see lookPeer
 	silent    bool      // it is taken to be gone until it commits
 }
 
@@ -58,9 +59,10 @@ const stepInAfter = 200 * time.Millisecond
 const patienceMost = 2 * time.Second
 
 // patience is stepInAfter, or more while the store is slow: what takes this daemon
-// long takes the others as long.
+// long takes the others as long. And more while its watch lags: what the others have
+// committed is not known yet.
 func (l *loop) patience() time.Duration {
-	return max(stepInAfter, min(2*l.took, patienceMost))
+	return max(stepInAfter, min(2*max(l.took, l.lag.now(l.now())), patienceMost))
 }
 
 // markDaemon follows who is a member.
@@ -244,24 +246,33 @@ func (l *loop) owing(p *peer, add func()) {
 // What it owes is judged when half of that time has passed, and again at its end:
 // capacity that frees up wakes what was judged to fit nowhere, and gives it its
 // time. So an idle daemon with nothing but blocked requests wakes nobody.
+//
+// However late the first look comes, the second is half of that time after it: a
+// daemon that stood still itself has not seen what the others did meanwhile, and hears
+// of it before it takes them for gone.
 func (l *loop) lookPeer(id berth.DaemonID, now time.Time) {
 	p := l.peers.byID[id]
 	if p == nil || p.silent || !p.owes() {
 		return
 	}
 	from, patience := p.idleSince(), l.patience()
-	switch idle := now.Sub(from); {
-	case idle < patience/2:
-		l.timers.set(daemonKey(id), from.Add(patience/2))
+	next := from.Add(patience / 2)
+	if p.judged.After(from) {
+		next = p.judged.Add(patience / 2)
+	}
+	switch {
+	case now.Before(next):
+		l.timers.set(daemonKey(id), next)
 	case !l.couldAct(p):
-	case idle < patience:
-		l.timers.set(daemonKey(id), from.Add(patience))
+	case !p.judged.After(from):
+		p.judged = now
+		l.timers.set(daemonKey(id), now.Add(patience/2))
 	default:
 		p.silent = true
 		l.stepIns++
 		l.metrics.stepIns.Inc()
 		l.log.Warn("a daemon has committed nothing for too long; stepping in", zap.String("daemon", string(id)),
-			zap.Duration("idle", idle), zap.Int("requests", p.queue.len()), zap.Int("tasks", len(p.tasks)))
+			zap.Duration("idle", now.Sub(from)), zap.Int("requests", p.queue.len()), zap.Int("tasks", len(p.tasks)))
 		l.reshare()
 	}
 }

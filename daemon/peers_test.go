@@ -85,7 +85,7 @@ func (s *stage) submitted(n int, cpu int64) []berth.RequestID {
 func (s *stage) submittedTo(owner berth.DaemonID, n int, cpu int64) (ids []berth.RequestID) {
 	for i := 0; len(ids) < n; i++ {
 		r := berth.Request{ID: berth.RequestID(fmt.Sprintf("r%d", i)), Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: cpu}}}.Normalize()
-		if s.share.ofRequest(&r) == owner {
+		if s.share.ofRequest(&r, "") == owner {
 			s.tell(requestKey(r.ID), &berth.Submission{Spec: r})
 			ids = append(ids, r.ID)
 		}

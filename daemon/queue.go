@@ -42,13 +42,16 @@ type waiting struct {
 	id       berth.RequestID
 	request  *berth.Request
 	avoid    []berth.WorkerID
+	planner  berth.DaemonID // that it was left to, or none
 	priority int32
 	seq      berth.Revision // of its submission: first come, first placed
 	at       int            // index in its class's heap
 }
 
+// candidate is for the scheduler. What was left to a daemon is for its own workers:
+// who left it has chosen one of them.
 func (w *waiting) candidate() scheduler.Candidate {
-	return scheduler.Candidate{Request: w.request, Priority: w.priority, Avoid: w.avoid}
+	return scheduler.Candidate{Request: w.request, Priority: w.priority, Avoid: w.avoid, Own: w.planner != ""}
 }
 
 // before is a total order: priority, age, id.

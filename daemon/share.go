@@ -13,8 +13,9 @@ import (
 // safe, so that two which see different members only meet more often.
 //
 // A request belongs to one of those that own a worker of its pool: another could
-// only place it on what it does not own. Its affinity key decides, so that equal
-// keys meet the same daemon's workers.
+// only place it on what it does not own. That is the daemon that it was left to by
+// the one that was asked (see admitNew); otherwise its affinity key decides, so that
+// equal keys meet the same daemon's workers.
 //
 // An owner is computed when it is asked for: the hash of the thing once, and one
 // multiplication for each member. Kept for each thing it would be larger than the queue.
@@ -96,23 +97,20 @@ func (s *share) count(w berth.WorkerID, p berth.PoolID, by int) bool {
 
 func (s *share) ofWorker(w berth.WorkerID) berth.DaemonID { return s.highest(s.awake, string(w)) }
 
-func (s *share) ofRequest(r *berth.Request) berth.DaemonID {
-	if among := s.planners[r.Pool]; len(among) > 0 {
-		return s.highest(among, r.Key())
+// ofRequest is who plans a request; leftTo is the daemon that it was left to, or none.
+func (s *share) ofRequest(r *berth.Request, leftTo berth.DaemonID) berth.DaemonID {
+	among := s.planners[r.Pool]
+	switch {
+	case len(among) == 0:
+		return s.highest(s.awake, r.Key())
+	case leftTo != "" && slices.ContainsFunc(among, func(r rival) bool { return r.id == leftTo }):
+		return leftTo
 	}
-	return s.highest(s.awake, r.Key())
+	return s.highest(among, r.Key())
 }
 
 // ofTask is who does what one daemon does for all.
 func (s *share) ofTask(name string) berth.DaemonID { return s.highest(s.awake, name) }
-
-// plans says whether self places requests of a pool, be they its own or new ones
-// that it was given. One without a worker of the pool leaves new ones to those that
-// have some.
-func (s *share) plans(p berth.PoolID) bool {
-	among := s.planners[p]
-	return len(among) == 0 || slices.ContainsFunc(among, func(r rival) bool { return r.id == s.self })
-}
 
 // highest is the bidder for a thing; without any, self is alone.
 func (s *share) highest(among []rival, thing string) berth.DaemonID {

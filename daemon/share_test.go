@@ -94,12 +94,17 @@ func TestShare_Planners(t *testing.T) {
 					}
 				}
 				for i := range 20 {
-					if owner := s.ofRequest(request(i)); len(have) > 0 && !have[owner] {
+					if owner := s.ofRequest(request(i), ""); len(have) > 0 && !have[owner] {
 						t.Fatalf("%s plans for a pool of which it owns no worker", owner)
 					}
 				}
-				if s.plans("a") != (len(have) == 0 || have["d0"]) {
-					t.Fatalf("plans %t, owners of workers %v", s.plans("a"), have)
+				left := rapid.SampledFrom(membersOf(8)).Draw(t, "left to")
+				want := s.ofRequest(request(0), "")
+				if have[left] {
+					want = left
+				}
+				if owner := s.ofRequest(request(0), left); owner != want {
+					t.Fatalf("what was left to %s is planned by %s, want %s; owners of workers: %v", left, owner, want, have)
 				}
 			},
 		})
@@ -110,10 +115,10 @@ func TestShare_Planners(t *testing.T) {
 func TestShare_AffinityKey(t *testing.T) {
 	s := newShare("d0")
 	s.setAwake(membersOf(5))
-	first := s.ofRequest(&berth.Request{ID: "r0", AffinityKey: "model"})
+	first := s.ofRequest(&berth.Request{ID: "r0", AffinityKey: "model"}, "")
 	for i := range 20 {
 		r := &berth.Request{ID: berth.RequestID(fmt.Sprintf("r%d", i)), AffinityKey: "model"}
-		if owner := s.ofRequest(r); owner != first {
+		if owner := s.ofRequest(r, ""); owner != first {
 			t.Errorf("%s is owned by %s, r0 by %s", r.ID, owner, first)
 		}
 	}
@@ -124,7 +129,7 @@ func TestShare_NoAllocations(t *testing.T) {
 	s := newShare("d0")
 	s.setAwake(membersOf(16))
 	r := &berth.Request{ID: "some-request-of-usual-length", Pool: "default"}
-	if n := testing.AllocsPerRun(100, func() { s.ofRequest(r) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { s.ofRequest(r, "d15") }); n > 0 {
 		t.Errorf("%v allocations for one owner", n)
 	}
 }
@@ -134,6 +139,6 @@ func BenchmarkShare(b *testing.B) {
 	s.setAwake(membersOf(16))
 	r := &berth.Request{ID: "some-request-of-usual-length", Pool: "default"}
 	for b.Loop() {
-		s.ofRequest(r)
+		s.ofRequest(r, "")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -19,17 +20,19 @@ type submission struct {
 	record   berth.Submission
 	size     int64
 	unplaced bool                  // with its placement it was refused: it is put alone
+	until    time.Time             // left to another daemon: when it is answered though it is not placed
 	results  []chan<- SubmitResult // of this and of equal ones that came meanwhile; each is buffered
 }
 
 // submissions are those not yet in a plan, first come first.
 type submissions struct {
 	order []*submission
-	byID  map[berth.RequestID]*submission // also those in flight
+	byID  map[berth.RequestID]*submission // also those in flight, and those that were left
+	left  map[berth.RequestID]*submission // durable, and to be placed by other daemons
 }
 
 func newSubmissions() submissions {
-	return submissions{byID: make(map[berth.RequestID]*submission)}
+	return submissions{byID: make(map[berth.RequestID]*submission), left: make(map[berth.RequestID]*submission)}
 }
 
 func (s *submissions) pop() *submission {
@@ -270,28 +273,31 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 	}
 }
 
-// admitNew submits a request and, where a worker fits, places it in the same plan.
+// admitNew submits a request and, where a worker of this daemon's share would take it
+// best, places it in the same plan.
 func (l *loop) admitNew(s *submission, b *builder) {
 	w := &waiting{id: s.record.Spec.ID, request: &s.record.Spec, priority: s.record.Spec.Priority}
 	var d scheduler.Decision
 	if l.placesNew(s) {
 		d = l.fleet.Place(w.candidate())
 	}
-	if f := l.flights.workers[d.Worker]; f != nil {
+	s.record.Planner = ""
+	switch f := l.flights.workers[d.Worker]; {
+	case d.Worker == "": // it joins the queue when the answer brings it
+		b.submit(s)
+	case l.share.ofWorker(d.Worker) != l.d.opts.ID:
+		l.leave(s, d.Worker, b)
+	case f != nil:
 		l.flights.park(f, s)
-		return
-	}
-	b.submit(s)
-	if d.Worker != "" {
-		b.place(w, nil, 0, d, true) // otherwise it joins the queue when the answer brings it
+	default:
+		b.submit(s)
+		b.place(w, nil, 0, d, true)
 	}
 }
 
 // placesNew says whether this daemon asks the fleet for a worker for a new request.
-// Where equal ones wait, it joins them when the answer brings it; of a pool without
-// a worker of this daemon's share, who owns one places it: here it would only
-// collide there.
+// Where equal ones wait, it joins them when the answer brings it.
 func (l *loop) placesNew(s *submission) bool {
 	r := &s.record.Spec
-	return !s.unplaced && l.mayPlace() && (l.queue.len() == 0 || !l.queue.shapeBlocked(r)) && l.share.plans(r.Pool)
+	return !s.unplaced && l.mayPlace() && (l.queue.len() == 0 || !l.queue.shapeBlocked(r))
 }

@@ -39,6 +39,7 @@ func (l *loop) take(delta etcdstore.Delta) {
 		tell(l.d.ready)
 		l.log.Info("view loaded", zap.Int64("revision", int64(delta.Revision)), zap.Int("requests", len(l.view.lives)), zap.Int("archived", len(l.view.archive)))
 	}
+	l.lag.passed(delta.Revision, l.now())
 }
 
 // takeFacts returns how many facts were news.

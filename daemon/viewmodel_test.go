@@ -269,7 +269,7 @@ func drawRecord(t *rapid.T, k berth.Key) any {
 		r := berth.Request{ID: berth.RequestID(k.ID), Pool: rapid.SampledFrom([]berth.PoolID{"", "p"}).Draw(t, "pool")}
 		r.Command = rapid.SampledFrom([][]string{nil, {}, {"x"}}).Draw(t, "command")
 		digest := rapid.SampledFrom([]string{"", "odd", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"}).Draw(t, "digest")
-		return &berth.Submission{Digest: digest, SubmittedAt: at, Spec: r}
+		return &berth.Submission{Digest: digest, SubmittedAt: at, Planner: rapid.SampledFrom([]berth.DaemonID{"", "d1"}).Draw(t, "planner"), Spec: r}
 	case berth.KindState:
 		p := &berth.Progress{
 			State:   rapid.SampledFrom([]berth.State{berth.StatePending, berth.StatePlaced, berth.StateLost}).Draw(t, "state"),

@@ -89,7 +89,7 @@ func examples(t *testing.T) map[berth.Kind]any {
 			Claims: []berth.Claim{{Request: "train-8", Attempt: 1, Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 250}}}},
 			Lease:  "694d9a3b2f1c4e0a", TTLSeconds: 10, KillMS: 2000, StateID: "b7d1c2e05a9f4c38",
 		},
-		berth.KindRequest: &berth.Submission{Header: h, Digest: digest, SubmittedAt: at(3), Spec: spec},
+		berth.KindRequest: &berth.Submission{Header: h, Digest: digest, SubmittedAt: at(3), Planner: "d2", Spec: spec},
 		berth.KindState: &berth.Progress{
 			Header: h, State: berth.StatePlaced, Attempt: 2, Used: 1, Worker: "rack1-07", Epoch: 17, PlanID: "3f9c2d51-1a4",
 			NotBefore: at(4), Priority: &priority, Avoid: []berth.WorkerID{"rack1-08"}, LastEnd: berth.EndStartFailed,

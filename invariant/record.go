@@ -94,6 +94,7 @@ type submission struct {
 	header
 	Digest      string    `json:"digest"`
 	SubmittedAt time.Time `json:"submitted_at"`
+	Planner     string    `json:"planner,omitempty"`
 	Spec        spec      `json:"spec"`
 }
 

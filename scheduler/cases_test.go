@@ -170,6 +170,8 @@ func setRequest(t *testing.T, c *scheduler.Candidate, name, value string) {
 		c.Request.Pool = berth.PoolID(value)
 	case "key":
 		c.Request.AffinityKey = value
+	case "own":
+		c.Own = true
 	case "avoid":
 		c.Avoid = append(c.Avoid, berth.WorkerID(value))
 	case "in", "not_in", "exists", "not_exists", "lt", "le", "gt", "ge", "version": // version=driver:>=535,<560

@@ -42,8 +42,10 @@ func (x *indexed) place(t *rapid.T) {
 	for range max(rapid.IntRange(-4, 2).Draw(t, "avoids"), 0) {
 		avoid = append(avoid, berth.WorkerID(x.id(t)))
 	}
-	want := x.fleet.ByForce(ask(r, avoid...))
-	d := x.fleet.Place(ask(r, avoid...))
+	c := ask(r, avoid...)
+	c.Own = rapid.Bool().Draw(t, "own")
+	want := x.fleet.ByForce(c)
+	d := x.fleet.Place(c)
 	if d.Worker != want {
 		t.Fatalf("%+v on %q, by force on %q", r, d.Worker, want)
 	}

@@ -12,6 +12,7 @@ type Candidate struct {
 	Request  *berth.Request   // normalized and valid
 	Priority int32            // the caller orders by it; it does not change the choice
 	Avoid    []berth.WorkerID // where it failed to start, the latest last
+	Own      bool             // for workers that are not foreign, however full: another only where none of them fits
 }
 
 // Decision is where a candidate goes, or why it goes nowhere.
@@ -25,6 +26,7 @@ type Decision struct {
 type query struct {
 	request     *berth.Request
 	avoid       []berth.WorkerID
+	own         bool
 	want        vector
 	hash        uint64
 	constraints berth.Selector // the request's
@@ -77,7 +79,7 @@ func (f *Fleet) Fits(c Candidate, w berth.WorkerID) bool {
 // ask prepares the fleet's query for a candidate.
 func (f *Fleet) ask(c Candidate) *query {
 	q := &f.query
-	q.request, q.avoid = c.Request, c.Avoid
+	q.request, q.avoid, q.own = c.Request, c.Avoid, c.Own
 	d := &c.Request.Resources
 	q.want = vectorOf(&d.Quantities)
 	q.hash = Hash(c.Request.Key())

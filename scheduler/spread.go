@@ -32,6 +32,7 @@ const ringStep = 0x9e3779b97f4a7c15
 // bound is what a worker's load must be under, for the candidate of a query.
 type bound struct {
 	counted  bool // the candidate has no amounts: load is the number of allocations
+	own      bool // see Candidate
 	ceilings [amounts]ceiling
 	loose    [amounts]ceiling // a quarter of the average higher: above it, a daemon's own worker is no better than another's
 	n        int
@@ -44,7 +45,7 @@ func (q *query) boundOf(sums *totals) bound {
 	if q.request.AffinityKey != "" {
 		slack = slackWithKey
 	}
-	b := bound{counted: q.want == vector{}}
+	b := bound{counted: q.want == vector{}, own: q.own}
 	if b.counted {
 		b.add(sums.count.plus(1), sums.workers, slack)
 		return b
@@ -87,7 +88,7 @@ func (b *bound) spread(own *summary, s *score) {
 		return
 	}
 	s.over, s.load = true, load
-	s.yields = s.yields || !b.under(&b.loose, load)
+	s.yields = s.yields || !b.own && !b.under(&b.loose, load)
 }
 
 // ringOrder is the order of workers on the ring.
