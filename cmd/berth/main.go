@@ -115,7 +115,7 @@ func newApp() *cli.App {
 			runCommand(), submitCommand(), listCommand(), getCommand(), watchCommand(), logsCommand(), cancelCommand(), explainCommand(),
 			workersCommand(), cordonCommand(), uncordonCommand(), taintCommand(), untaintCommand(), drainCommand(), removeCommand(), poolsCommand(),
 			statusCommand(), brakeCommand(),
-			daemonCommand(), workerCommand(), fsckCommand(), backupCommand(), restoreCommand(), benchCommand(), debugCommand(),
+			daemonCommand(), workerCommand(), fsckCommand(), backupCommand(), restoreCommand(), benchCommand(), simulateCommand(), debugCommand(),
 			versionCommand(), completionCommand(),
 		},
 		EnableBashCompletion: true,

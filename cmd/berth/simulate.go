@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/sim"
+)
+
+func simulateCommand() *cli.Command {
+	return verb(&cli.Command{
+		Name:  "simulate",
+		Usage: "run a placement policy on a trace, without a daemon or a store",
+		Description: "The packing experiment on a list of machines and one of requests, as openb has them: for each seed the requests arrive\n" +
+			"in random order, then more of them drawn at random, until 130 % of the GPUs are asked for; none leaves, and one that does not\n" +
+			"fit is lost. Told is how much of the GPU capacity is allocated when 100 % and when 130 % has been asked for. Policies: berth is the\n" +
+			"scheduler of this program, which learns the usual requests as they come; fgd (which knows them beforehand), bestfit, spread\n" +
+			"and random are what it is compared with. docs/scheduling.md tells more.",
+		Flags: []cli.Flag{
+			stringFlag("openb-nodes", "", "`FILE` of machines: CSV with sn, cpu_milli, memory_mib, gpu, model"),
+			stringFlag("openb-pods", "", "`FILE` of requests: CSV with name, cpu_milli, memory_mib, num_gpu, gpu_milli, and gpu_spec (A|B) if any"),
+			stringFlag("policy", string(sim.PolicyBerth), "`NAME`: berth, fgd, bestfit, spread, random"),
+			stringFlag("seeds", "42", "`NUMBERS`, one run each: 42-51, or 1,5,7-9"),
+			outputFlag(),
+		},
+		Action: simulate,
+	})
+}
+
+func simulate(c *cli.Context) error {
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	if c.NArg() > 0 {
+		return usage("simulate: takes no arguments, got %q", c.Args().First())
+	}
+	var policy sim.PolicyName
+	if err := policy.UnmarshalText([]byte(c.String("policy"))); err != nil {
+		return usage("simulate: %w", err)
+	}
+	seeds, err := parseSeeds(c.String("seeds"))
+	if err != nil {
+		return usage("simulate: %w", err)
+	}
+	for _, flag := range []string{"openb-nodes", "openb-pods"} {
+		if c.String(flag) == "" {
+			return usage("simulate: say --openb-nodes FILE and --openb-pods FILE; --%s is missing", flag)
+		}
+	}
+	ctx, _, stop := untilSignal(c.Context)
+	defer stop()
+	p, err := readPacking(c.String("openb-nodes"), c.String("openb-pods"))
+	if err != nil {
+		return err
+	}
+	r := &packingReport{Policy: policy, Machines: p.Machines(), GPUs: p.GPUs(), Pods: p.Pods(), Shapes: p.Shapes()}
+	if err := r.run(ctx, p, seeds, c.App.ErrWriter); err != nil {
+		return fmt.Errorf("simulate: %w", err)
+	}
+	return r.print(c.App.Writer, asJSON)
+}
+
+func readPacking(nodes, pods string) (*sim.Packing, error) {
+	machines, err := readFile(nodes, sim.ReadOpenbNodes)
+	if err != nil {
+		return nil, err
+	}
+	requests, err := readFile(pods, sim.ReadOpenbPods)
+	if err != nil {
+		return nil, err
+	}
+	p, err := sim.NewPacking(machines, requests)
+	if err != nil {
+		return nil, fmt.Errorf("%s, %s: %w", nodes, pods, err)
+	}
+	return p, nil
+}
+
+// readFile reads a file; its errors name it.
+func readFile[T any](path string, read func(io.Reader) (T, error)) (T, error) {
+	var zero T
+	f, err := os.Open(path)
+	if err != nil {
+		return zero, err
+	}
+	defer func() { _ = f.Close() }() // read only
+	v, err := read(f)
+	if err != nil {
+		return zero, fmt.Errorf("%s: %w", path, err)
+	}
+	return v, nil
+}
+
+// maxSeeds bounds the runs of one call.
+const maxSeeds = 10_000
+
+// parseSeeds reads 42-51 or 1,5,7-9.
+func parseSeeds(text string) ([]uint64, error) {
+	wrong := &berth.FieldError{Field: "seeds", Value: text, Problem: "is no list of seeds", Bound: fmt.Sprintf("42-51, or 1,5,7-9; at most %d", maxSeeds)}
+	var out []uint64
+	for part := range strings.SplitSeq(text, ",") {
+		first, last, ranged := strings.Cut(strings.TrimSpace(part), "-")
+		from, err := strconv.ParseUint(first, 10, 63)
+		to := from
+		if ranged && err == nil {
+			to, err = strconv.ParseUint(last, 10, 63)
+		}
+		if err != nil || to < from || to-from >= maxSeeds || len(out)+int(to-from) >= maxSeeds {
+			return nil, wrong
+		}
+		for s := from; s <= to; s++ {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+// packingReport is what -o json writes.
+type packingReport struct {
+	Policy   sim.PolicyName       `json:"policy"`
+	Machines int                  `json:"machines"`
+	GPUs     int64                `json:"gpus"`
+	Pods     int                  `json:"pods"`
+	Shapes   int                  `json:"shapes"`
+	Seeds    []*sim.PackingResult `json:"seeds"`
+	Mean     sim.PackingMeans     `json:"mean"`
+}
+
+func (r *packingReport) run(ctx context.Context, p *sim.Packing, seeds []uint64, say io.Writer) error {
+	live := isTerminal(say)
+	for i, seed := range seeds {
+		progress := func(arrived, of int) {
+			if live {
+				fmt.Fprintf(say, "\rseed %d (%d of %d): %d %%  ", seed, i+1, len(seeds), arrived*100/of)
+			}
+		}
+		one, err := p.Run(ctx, r.Policy, seed, progress)
+		if live {
+			fmt.Fprint(say, "\r\x1b[K")
+		}
+		if errors.Is(err, context.Canceled) {
+			return &exitError{code: exitInterrupted, err: errors.New("ended by a signal")}
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(say, "seed %d: %.2f %% allocated at 130 %%, %.0f decisions/s\n", seed, one.Allocated130, one.PerS)
+		r.Seeds = append(r.Seeds, one)
+	}
+	r.Mean = sim.MeansOf(r.Seeds)
+	return nil
+}
+
+func (r *packingReport) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		b, err := json.MarshalIndent(r, "", "  ")
+		if err != nil {
+			return fmt.Errorf("write JSON: %w", err)
+		}
+		_, err = fmt.Fprintf(w, "%s\n", b)
+		return err
+	}
+	fmt.Fprintf(w, "policy %s: %s machines, %s GPUs; %s requests of %s shapes\n\n",
+		r.Policy, comma(r.Machines), comma(int(r.GPUs)), comma(r.Pods), comma(r.Shapes))
+	t := &table{}
+	t.add("SEED", "ALLOCATED AT 100 %", "AT 130 %", "IDLE", "ARRIVED", "LOST", "DECISIONS/S")
+	for _, s := range r.Seeds {
+		t.add(strconv.FormatUint(s.Seed, 10), fmt.Sprintf("%.2f %%", s.Allocated100), fmt.Sprintf("%.2f %%", s.Allocated130),
+			fmt.Sprintf("%.2f %%", 100-s.Allocated130), comma(s.Decisions), comma(s.Lost), comma(int(s.PerS)))
+	}
+	m := r.Mean
+	t.add("mean", fmt.Sprintf("%.2f %%", m.Allocated100), fmt.Sprintf("%.2f %%", m.Allocated130), fmt.Sprintf("%.2f %%", 100-m.Allocated130), "", "", comma(int(m.PerS)))
+	return t.write(w)
+}

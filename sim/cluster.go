@@ -1,0 +1,162 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/berthd/berth"
+)
+
+// shape is what equal pods have in common.
+type shape struct {
+	cpu, memory int64
+	gpus, milli int64
+	models      []string
+	allows      []bool // by the model's number; nil: any
+}
+
+// gpuMilli is what it asks for in all.
+func (s *shape) gpuMilli() int64 { return s.gpus * s.milli }
+
+// machine is one of a cluster, with what is free of it.
+type machine struct {
+	cpu, memory int64
+	model       int
+	free        []int64 // thousandths of each GPU
+	version     int     // changes with it
+}
+
+func (m *machine) gpuMilli() (sum int64) {
+	for _, free := range m.free {
+		sum += free
+	}
+	return sum
+}
+
+// fits says whether m has room for s.
+func (m *machine) fits(s *shape) bool {
+	if s.cpu > m.cpu || s.memory > m.memory {
+		return false
+	}
+	if s.gpus == 0 {
+		return true
+	}
+	if s.allows != nil && !s.allows[m.model] {
+		return false
+	}
+	room := int64(0)
+	for _, free := range m.free {
+		if free >= s.milli {
+			room++
+		}
+	}
+	return room >= s.gpus
+}
+
+// place is a machine and the GPUs on it that a policy has chosen.
+type place struct {
+	machine int
+	gpus    []int
+}
+
+// cluster is the machines, in the order of their names.
+type cluster struct {
+	names    []string
+	machines []machine
+	capacity int64 // thousandths of GPUs
+	changes  int
+}
+
+func newCluster(machines []Machine, models map[string]int) *cluster {
+	sorted := slices.SortedFunc(slices.Values(machines), func(a, b Machine) int { return cmp.Compare(a.Name, b.Name) })
+	c := &cluster{}
+	for _, m := range sorted {
+		free := make([]int64, m.GPUs)
+		for i := range free {
+			free[i] = berth.WholeDevice
+		}
+		c.names = append(c.names, m.Name)
+		c.machines = append(c.machines, machine{cpu: m.CPUMilli, memory: m.MemoryMiB, model: models[m.Model], free: free})
+		c.capacity += m.GPUs * berth.WholeDevice
+	}
+	return c
+}
+
+func (c *cluster) clone() *cluster {
+	n := *c
+	n.machines = slices.Clone(c.machines)
+	for i := range n.machines {
+		n.machines[i].free = slices.Clone(n.machines[i].free)
+	}
+	return &n
+}
+
+// take reserves s where a policy has placed it, or says why that cannot be.
+func (c *cluster) take(s *shape, at place) error {
+	m := &c.machines[at.machine]
+	if !m.fits(s) {
+		return fmt.Errorf("%s has no room for what was placed there", c.names[at.machine])
+	}
+	if int64(len(at.gpus)) != s.gpus {
+		return fmt.Errorf("%s: %d GPUs chosen, %d asked for", c.names[at.machine], len(at.gpus), s.gpus)
+	}
+	for i, g := range at.gpus {
+		if slices.Contains(at.gpus[:i], g) || m.free[g] < s.milli {
+			return fmt.Errorf("%s: GPU %d has not %d thousandths free", c.names[at.machine], g, s.milli)
+		}
+	}
+	for _, g := range at.gpus {
+		m.free[g] -= s.milli
+	}
+	m.cpu -= s.cpu
+	m.memory -= s.memory
+	c.changes++
+	m.version = c.changes
+	return nil
+}
+
+// shapesOf finds the distinct shapes of pods, in the order in which they come first,
+// and the number of each pod's.
+func shapesOf(pods []Pod, models map[string]int) (shapes []shape, of []int) {
+	numbers := make(map[string]int)
+	for i := range pods {
+		p := &pods[i]
+		key := fmt.Sprint(p.CPUMilli, p.MemoryMiB, p.GPUs, p.GPUMilli, strings.Join(p.Models, "|"))
+		n, ok := numbers[key]
+		if !ok {
+			n = len(shapes)
+			numbers[key] = n
+			s := shape{cpu: p.CPUMilli, memory: p.MemoryMiB, gpus: p.GPUs, milli: p.GPUMilli, models: p.Models}
+			if len(p.Models) > 0 {
+				s.allows = make([]bool, len(models))
+				for _, m := range p.Models {
+					s.allows[models[m]] = true
+				}
+			}
+			shapes = append(shapes, s)
+		}
+		of = append(of, n)
+	}
+	return shapes, of
+}
+
+// modelsOf numbers all models; no model, of a machine without GPUs, is 0.
+func modelsOf(machines []Machine, pods []Pod) map[string]int {
+	models := map[string]int{"": 0}
+	add := func(m string) {
+		if _, ok := models[m]; !ok {
+			models[m] = len(models)
+		}
+	}
+	for i := range machines {
+		add(machines[i].Model)
+	}
+	for i := range pods {
+		for _, m := range pods[i].Models {
+			add(m)
+		}
+	}
+	return models
+}

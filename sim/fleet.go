@@ -1,0 +1,74 @@
+package sim
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// fleetPolicy is Berth's scheduler, which knows the machines as workers and nothing of
+// the trace.
+type fleetPolicy struct {
+	fleet    *scheduler.Fleet
+	machines map[berth.WorkerID]int
+	requests []berth.Request // by shape
+	asked    int
+	gpus     []int
+}
+
+func newFleetPolicy(p *Packing, c *cluster) (*fleetPolicy, error) {
+	f := &fleetPolicy{fleet: scheduler.NewFleet(), machines: make(map[berth.WorkerID]int)}
+	kinds := make(map[int]string)
+	for name, n := range p.models {
+		kinds[n] = name
+	}
+	for i := range c.machines {
+		m := &c.machines[i]
+		w := scheduler.Worker{ID: berth.WorkerID(c.names[i]), Epoch: 1, Pool: berth.DefaultPool, Ready: true}
+		w.Ledger = berth.Ledger{Epoch: 1, Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: m.cpu, MemoryBytes: m.memory << 20}}}
+		for g := range m.free {
+			w.Ledger.Capacity.Devices = append(w.Ledger.Capacity.Devices, berth.Device{Name: gpuName(g), Type: kinds[m.model]})
+		}
+		if err := w.Ledger.Capacity.Validate(); err != nil {
+			return nil, fmt.Errorf("machine %s: %w", c.names[i], err)
+		}
+		f.fleet.Put(w)
+		f.machines[w.ID] = i
+	}
+	for i := range p.shapes {
+		f.requests = append(f.requests, requestOf(&p.shapes[i]))
+	}
+	return f, nil
+}
+
+func gpuName(g int) string { return fmt.Sprintf("gpu%03d", g) }
+
+func requestOf(s *shape) berth.Request {
+	r := berth.Request{Command: []string{"pod"}}
+	r.Resources.Quantities = berth.Quantities{CPUMilli: s.cpu, MemoryBytes: s.memory << 20}
+	if s.gpus > 0 {
+		r.Resources.Devices = []berth.DeviceDemand{{Types: s.models, Count: s.gpus, Milli: s.milli}}
+	}
+	return r.Normalize()
+}
+
+func (f *fleetPolicy) place(number int) (place, bool) {
+	r := &f.requests[number]
+	f.asked++
+	r.ID = berth.RequestID("r" + strconv.Itoa(f.asked))
+	d := f.fleet.Place(scheduler.Candidate{Request: r})
+	if d.Verdict != nil {
+		return place{}, false
+	}
+	f.gpus = f.gpus[:0]
+	for _, s := range d.Share.Devices {
+		n, err := strconv.Atoi(s.Name[len("gpu"):])
+		if err != nil {
+			panic("sim: the scheduler has placed on a device that it was not given: " + s.Name)
+		}
+		f.gpus = append(f.gpus, n)
+	}
+	return place{f.machines[d.Worker], f.gpus}, true
+}

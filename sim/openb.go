@@ -1,0 +1,127 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/berthd/berth"
+)
+
+// Bounds of files.
+const (
+	maxMachines = 100_000
+	maxPods     = 1_000_000
+)
+
+// Machine is one of the cluster. Its GPUs are all of one model.
+type Machine struct {
+	Name      string
+	CPUMilli  int64
+	MemoryMiB int64
+	GPUs      int64
+	Model     string // empty only without GPUs
+}
+
+// Pod is one request of a trace: CPU and memory, and either no GPU, a part of one
+// (GPUs is 1), or some whole ones on one machine.
+type Pod struct {
+	Name      string
+	CPUMilli  int64
+	MemoryMiB int64
+	GPUs      int64
+	GPUMilli  int64    // of each; 0 without GPUs
+	Models    []string // that will do; none: any
+}
+
+// ReadOpenbNodes reads a list of machines as openb has it: sn, cpu_milli,
+// memory_mib, gpu, model. Other columns are passed over.
+func ReadOpenbNodes(r io.Reader) ([]Machine, error) {
+	t, err := newTable(r, maxMachines, "sn", "cpu_milli", "memory_mib", "gpu", "model")
+	if err != nil {
+		return nil, err
+	}
+	var out []Machine
+	names := make(map[string]int)
+	for {
+		more, err := t.next()
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			break
+		}
+		m, err := t.machine("sn", "gpu", "model")
+		if err != nil {
+			return nil, err
+		}
+		if line := names[m.Name]; line > 0 {
+			return nil, t.wrong("sn", "is repeated", fmt.Sprintf("a name of its own; line %d has this one", line))
+		}
+		names[m.Name] = t.line
+		out = append(out, m)
+	}
+	if len(out) == 0 {
+		return nil, &LineError{2, errors.New("there is no machine below the header")}
+	}
+	return out, nil
+}
+
+func (t *table) machine(name, gpus, model string) (m Machine, err error) {
+	if m.Name, err = t.word(name); err != nil {
+		return m, err
+	}
+	err = t.numbers([]string{"cpu_milli", "memory_mib", gpus},
+		[]int64{berth.MaxCPUMilli, berth.MaxMemoryBytes >> 20, berth.MaxDevicesPerWorker}, []*int64{&m.CPUMilli, &m.MemoryMiB, &m.GPUs})
+	if err != nil || m.GPUs == 0 {
+		return m, err
+	}
+	m.Model, err = t.word(model)
+	return m, err
+}
+
+// ReadOpenbPods reads a list of requests as openb has it: name, cpu_milli,
+// memory_mib, num_gpu, gpu_milli, and gpu_spec where there is one. Other columns are
+// passed over: the experiment has neither times nor classes.
+func ReadOpenbPods(r io.Reader) ([]Pod, error) {
+	t, err := newTable(r, maxPods, "name", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli")
+	if err != nil {
+		return nil, err
+	}
+	var out []Pod
+	for {
+		more, err := t.next()
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			break
+		}
+		p, err := t.pod()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	if len(out) == 0 {
+		return nil, &LineError{2, errors.New("there is no request below the header")}
+	}
+	return out, nil
+}
+
+func (t *table) pod() (p Pod, err error) {
+	p.Name = t.text("name")
+	err = t.numbers([]string{"cpu_milli", "memory_mib", "num_gpu"},
+		[]int64{berth.MaxCPUMilli, berth.MaxMemoryBytes >> 20, berth.MaxDevicesPerRequest}, []*int64{&p.CPUMilli, &p.MemoryMiB, &p.GPUs})
+	if err != nil || p.GPUs == 0 {
+		return p, err
+	}
+	if p.GPUMilli, err = t.number("gpu_milli", 1, berth.WholeDevice); err != nil {
+		return p, err
+	}
+	if p.GPUs > 1 && p.GPUMilli != berth.WholeDevice {
+		return p, t.wrong("gpu_milli", "is not allowed with several GPUs", fmt.Sprint(berth.WholeDevice))
+	}
+	p.Models, err = t.words("gpu_spec", berth.MaxDeviceTypes)
+	return p, err
+}

@@ -1,0 +1,159 @@
+package sim
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/berthd/berth"
+)
+
+// maxFileBytes bounds a file that is read.
+const maxFileBytes = 256 << 20
+
+// LineError is a line of a file that cannot be used, and why.
+type LineError struct {
+	Line int
+	Err  error // a *berth.FieldError where it is about one field
+}
+
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+
+// Unwrap is the reason.
+func (e *LineError) Unwrap() error { return e.Err }
+
+// table reads CSV whose first line names the columns.
+type table struct {
+	in      *csv.Reader
+	columns map[string]int
+	cells   []string
+	line    int
+	rows    int
+	most    int // rows
+}
+
+// newTable reads the header. Columns that are not needed are passed over.
+func newTable(r io.Reader, most int, needed ...string) (*table, error) {
+	in := csv.NewReader(io.LimitReader(r, maxFileBytes+1))
+	in.ReuseRecord, in.TrimLeadingSpace = true, true
+	header, err := in.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, &LineError{1, errors.New("the file is empty; its first line names the columns")}
+	}
+	if err != nil {
+		return nil, lineError(in, err)
+	}
+	t := &table{in: in, columns: make(map[string]int), most: most}
+	for i, name := range header {
+		name = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))
+		if _, twice := t.columns[name]; twice {
+			return nil, &LineError{1, fmt.Errorf("column %q is repeated", name)}
+		}
+		t.columns[name] = i
+	}
+	for _, name := range needed {
+		if _, ok := t.columns[name]; !ok {
+			return nil, &LineError{1, &berth.FieldError{Field: name, Problem: "is no column of this file", Bound: strings.Join(needed, ", ")}}
+		}
+	}
+	return t, nil
+}
+
+func lineError(in *csv.Reader, err error) error {
+	if parse, ok := errors.AsType[*csv.ParseError](err); ok {
+		return &LineError{parse.Line, parse.Err}
+	}
+	return fmt.Errorf("read: %w", err)
+}
+
+// next reads a row; false at the end.
+func (t *table) next() (bool, error) {
+	cells, err := t.in.Read()
+	if errors.Is(err, io.EOF) {
+		if t.in.InputOffset() > maxFileBytes {
+			return false, fmt.Errorf("the file is larger than %d bytes", maxFileBytes)
+		}
+		return false, nil
+	}
+	if err != nil {
+		return false, lineError(t.in, err)
+	}
+	t.cells = cells
+	t.line, _ = t.in.FieldPos(0)
+	if t.rows++; t.rows > t.most {
+		return false, &LineError{t.line, fmt.Errorf("more than %d rows", t.most)}
+	}
+	return true, nil
+}
+
+// wrong is an error about a field of the row.
+func (t *table) wrong(field, problem, bound string) error {
+	return &LineError{t.line, &berth.FieldError{Field: field, Value: t.text(field), Problem: problem, Bound: bound}}
+}
+
+// text is a field; empty where the file has no such column.
+func (t *table) text(field string) string {
+	i, ok := t.columns[field]
+	if !ok {
+		return ""
+	}
+	return strings.TrimSpace(t.cells[i])
+}
+
+// number is a whole number within bounds; an empty field is least.
+func (t *table) number(field string, least, most int64) (int64, error) {
+	text := t.text(field)
+	if text == "" {
+		return least, nil
+	}
+	v, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || v < least || v > most {
+		return 0, t.wrong(field, "is not allowed", fmt.Sprintf("a whole number of %d to %d", least, most))
+	}
+	return v, nil
+}
+
+// numbers reads several, each from 0 on.
+func (t *table) numbers(fields []string, most []int64, to []*int64) error {
+	for i, field := range fields {
+		v, err := t.number(field, 0, most[i])
+		if err != nil {
+			return err
+		}
+		*to[i] = v
+	}
+	return nil
+}
+
+// word is an id, as names and models are; capital letters are taken for small ones.
+func (t *table) word(field string) (string, error) {
+	text := strings.ToLower(t.text(field))
+	if err := berth.CheckID(field, text); err != nil {
+		return "", &LineError{t.line, err}
+	}
+	return text, nil
+}
+
+// words is a list of ids, parted by |; empty is none. One that is repeated counts once.
+func (t *table) words(field string, most int) ([]string, error) {
+	var out []string
+	if t.text(field) == "" {
+		return nil, nil
+	}
+	for word := range strings.SplitSeq(strings.ToLower(t.text(field)), "|") {
+		if err := berth.CheckID(field, word); err != nil {
+			return nil, &LineError{t.line, err}
+		}
+		if !slices.Contains(out, word) {
+			out = append(out, word)
+		}
+	}
+	if len(out) > most {
+		return nil, t.wrong(field, "names too many", fmt.Sprintf("at most %d", most))
+	}
+	return out, nil
+}
