@@ -49,6 +49,14 @@ func (r Reason) String() string {
 	return fmt.Sprintf("%d workers: %s: want %d, best has %d free of %d", r.Workers, name, r.Want, r.Best, r.Total)
 }
 
+// Miss is a worker that does not take a request now, and all that stands in its way
+// there, in the order of the filters; of each reason, Workers is 1.
+type Miss struct {
+	Worker  WorkerID `json:"worker"`
+	Could   bool     `json:"could"` // it would, were the worker empty and open
+	Reasons []Reason `json:"reasons"`
+}
+
 // Verdict is a judgement on a request that no worker can take now.
 type Verdict struct {
 	NeverFits bool     `json:"never_fits"` // no registered worker could, were it empty and open

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/berthd/berth"
-	"github.com/berthd/berth/scheduler"
 )
 
 // status is what the view knows of a request. Of one that ended long ago only
@@ -169,30 +168,4 @@ func (l *loop) statuses(ids []berth.RequestID) []Status {
 		}
 	}
 	return out
-}
-
-// Explain says why a request waits, judged now.
-func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, error) {
-	s, err := d.Get(ctx, id)
-	if err != nil {
-		return Explanation{}, err
-	}
-	e := Explanation{Status: s}
-	if s.State != berth.StatePending {
-		err = d.call(ctx, func(l *loop) {
-			if b, ok := l.heldUntil(id); ok {
-				e.Brake = &b
-			}
-		})
-		return e, err
-	}
-	err = d.call(ctx, func(l *loop) {
-		v := l.fleet.Explain(scheduler.Candidate{Request: &s.Spec, Priority: s.Spec.Priority})
-		v.At = l.view.revision
-		if l.hold.active() {
-			v.Reasons = append([]berth.Reason{l.hold.reason()}, v.Reasons...)
-		}
-		e.Verdict = &v
-	})
-	return e, err
 }

@@ -119,6 +119,8 @@ type WorkerStatus struct {
 type Explanation struct {
 	Status  Status
 	Verdict *berth.Verdict
+	Nearest *berth.Miss  // of one that waits: the worker that lacks the least
+	Since   time.Time    // of one that waits: it was submitted, or its backoff ended
 	Brake   *BrakeStatus // its worker is lost, and the pool's brake holds it
 }
 

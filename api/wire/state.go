@@ -80,17 +80,29 @@ func Verdict(v *berth.Verdict) *berthv1.Verdict {
 	if v == nil {
 		return nil
 	}
-	m := &berthv1.Verdict{NeverFits: v.NeverFits, At: int64(v.At)}
-	for _, r := range v.Reasons {
-		reason := &berthv1.Reason{
+	return &berthv1.Verdict{NeverFits: v.NeverFits, Reasons: reasons(v.Reasons), At: int64(v.At)}
+}
+
+// Miss is the message of a worker that a request does not fit; of none, nil.
+func Miss(m *berth.Miss) *berthv1.Miss {
+	if m == nil {
+		return nil
+	}
+	return &berthv1.Miss{Worker: string(m.Worker), Could: m.Could, Reasons: reasons(m.Reasons)}
+}
+
+func reasons(all []berth.Reason) []*berthv1.Reason {
+	var out []*berthv1.Reason
+	for _, r := range all {
+		m := &berthv1.Reason{
 			Code: string(r.Code), Detail: Text(r.Detail), Workers: int64(r.Workers), Want: r.Want, Best: r.Best, Total: r.Total,
 		}
 		for _, w := range r.Some {
-			reason.Some = append(reason.Some, string(w))
+			m.Some = append(m.Some, string(w))
 		}
-		m.Reasons = append(m.Reasons, reason)
+		out = append(out, m)
 	}
-	return m
+	return out
 }
 
 // Violation is the message of a value out of its bound.

@@ -16,7 +16,7 @@ import (
 func explainCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name:         "explain",
-		Usage:        "why a request does not run: each filter that rejects, with numbers",
+		Usage:        "why a request does not run: the reason in words, each filter that rejects, and what would help",
 		ArgsUsage:    "ID",
 		Flags:        clientFlags(outputFlag()),
 		BashComplete: completeIDs,
@@ -47,7 +47,7 @@ func explainCommand() *cli.Command {
 }
 
 func printExplanation(w io.Writer, e *berthv1.ExplainResponse) error {
-	s, v := e.GetStatus(), e.GetVerdict()
+	s := e.GetStatus()
 	if s.GetState() != string(berth.StatePending) {
 		if _, err := fmt.Fprintf(w, "%s is %s%s%s\n", s.GetId(), stateOf(s), onWorker(s), after(": ", describe(s))); err != nil {
 			return err
@@ -63,22 +63,31 @@ func printExplanation(w io.Writer, e *berthv1.ExplainResponse) error {
 		}
 		return nil
 	}
-	text := "could be placed now"
-	switch {
-	case v.GetNeverFits():
-		text = "could not be placed on any registered worker, were it empty"
-	case len(v.GetReasons()) > 0:
-		text = "waits: no worker can take it now"
-		if first := v.GetReasons()[0]; first.GetCode() == string(berth.ReasonRestored) {
-			text = "waits: " + reasonText(first)
-		}
-	}
-	if s.GetNotBefore() != nil && len(v.GetReasons()) == 0 {
-		text = "waits for its next attempt, not before " + s.GetNotBefore().AsTime().Local().Format("15:04:05.000")
-	}
-	if _, err := fmt.Fprintf(w, "%s %s (judged at revision %d)\n", s.GetId(), text, v.GetAt()); err != nil {
+	return printWaiting(w, e)
+}
+
+// printWaiting tells why a request waits: the one reason that counts most in words,
+// then every filter that rejects, and what would help.
+func printWaiting(w io.Writer, e *berthv1.ExplainResponse) error {
+	v := e.GetVerdict()
+	if _, err := fmt.Fprintf(w, "%s %s\n", e.GetStatus().GetId(), waitsFor(e)); err != nil {
 		return err
 	}
+	judged := fmt.Sprintf("judged at revision %d", v.GetAt())
+	if e.GetSince() != nil {
+		judged = "waits since " + when(e.GetSince(), time.Now()) + "; " + judged
+	}
+	if _, err := fmt.Fprintln(w, judged); err != nil {
+		return err
+	}
+	if err := printReasons(w, v); err != nil || e.GetNearest() == nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "nearest: %s\nwhat would help: %s\n", missText(e.GetNearest()), helpText(e.GetNearest()))
+	return err
+}
+
+func printReasons(w io.Writer, v *berthv1.Verdict) error {
 	t := table{}
 	t.add("WORKERS", "REJECTED BY", "WANTS", "MOST FREE", "LARGEST", "SUCH AS")
 	for _, r := range v.GetReasons() {

@@ -114,7 +114,7 @@ func TestVerbs(t *testing.T) {
 		s.want(0, "a   SUCCEEDED  w-1", "list", "--all", "--label", "team=x")
 
 		s.want(0, "PENDING", "submit", "--id", "big", "--cpu", "100", "--", "true")
-		s.want(0, "could not be placed on any registered worker", "explain", "big")
+		s.want(0, "no registered worker could ever take it", "explain", "big")
 		s.want(0, "big  BLOCKED", "list")
 		s.want(0, "big CANCELLED", "cancel", "--message", "too big", "big")
 		s.want(0, "cancelled: too big", "get", "big")

@@ -122,7 +122,10 @@ func (s *service) Explain(ctx context.Context, req *berthv1.ExplainRequest) (*be
 	if err != nil {
 		return nil, err
 	}
-	return &berthv1.ExplainResponse{Status: status(&e.Status), Verdict: wire.Verdict(e.Verdict), Brake: brakeMessage(e.Brake)}, nil
+	return &berthv1.ExplainResponse{
+		Status: status(&e.Status), Verdict: wire.Verdict(e.Verdict), Nearest: wire.Miss(e.Nearest), Since: wire.Time(e.Since),
+		Brake: brakeMessage(e.Brake),
+	}, nil
 }
 
 // maxFilterIDs bounds the ids of a filter, each of which is looked up.

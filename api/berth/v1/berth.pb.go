@@ -1328,6 +1328,67 @@ func (x *Reason) GetSome() []string {
 	return nil
 }
 
+// Miss is a worker that does not take a request now, with all that stands in the way there.
+type Miss struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	Could         bool                   `protobuf:"varint,2,opt,name=could,proto3" json:"could,omitempty"` // it would, were the worker empty and open
+	Reasons       []*Reason              `protobuf:"bytes,3,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Miss) Reset() {
+	*x = Miss{}
+	mi := &file_berth_v1_berth_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Miss) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Miss) ProtoMessage() {}
+
+func (x *Miss) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Miss.ProtoReflect.Descriptor instead.
+func (*Miss) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Miss) GetWorker() string {
+	if x != nil {
+		return x.Worker
+	}
+	return ""
+}
+
+func (x *Miss) GetCould() bool {
+	if x != nil {
+		return x.Could
+	}
+	return false
+}
+
+func (x *Miss) GetReasons() []*Reason {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
 type Verdict struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	NeverFits     bool                   `protobuf:"varint,1,opt,name=never_fits,json=neverFits,proto3" json:"never_fits,omitempty"` // no registered worker could, were it empty
@@ -1339,7 +1400,7 @@ type Verdict struct {
 
 func (x *Verdict) Reset() {
 	*x = Verdict{}
-	mi := &file_berth_v1_berth_proto_msgTypes[17]
+	mi := &file_berth_v1_berth_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1351,7 +1412,7 @@ func (x *Verdict) String() string {
 func (*Verdict) ProtoMessage() {}
 
 func (x *Verdict) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[17]
+	mi := &file_berth_v1_berth_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1364,7 +1425,7 @@ func (x *Verdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
 func (*Verdict) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{17}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Verdict) GetNeverFits() bool {
@@ -1419,7 +1480,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_berth_v1_berth_proto_msgTypes[18]
+	mi := &file_berth_v1_berth_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1431,7 +1492,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[18]
+	mi := &file_berth_v1_berth_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1444,7 +1505,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{18}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Status) GetId() string {
@@ -1613,7 +1674,7 @@ type Loss struct {
 
 func (x *Loss) Reset() {
 	*x = Loss{}
-	mi := &file_berth_v1_berth_proto_msgTypes[19]
+	mi := &file_berth_v1_berth_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1625,7 +1686,7 @@ func (x *Loss) String() string {
 func (*Loss) ProtoMessage() {}
 
 func (x *Loss) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[19]
+	mi := &file_berth_v1_berth_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1638,7 +1699,7 @@ func (x *Loss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loss.ProtoReflect.Descriptor instead.
 func (*Loss) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{19}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Loss) GetSince() *timestamppb.Timestamp {
@@ -1676,7 +1737,7 @@ type FieldViolation struct {
 
 func (x *FieldViolation) Reset() {
 	*x = FieldViolation{}
-	mi := &file_berth_v1_berth_proto_msgTypes[20]
+	mi := &file_berth_v1_berth_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1688,7 +1749,7 @@ func (x *FieldViolation) String() string {
 func (*FieldViolation) ProtoMessage() {}
 
 func (x *FieldViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[20]
+	mi := &file_berth_v1_berth_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1701,7 +1762,7 @@ func (x *FieldViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldViolation.ProtoReflect.Descriptor instead.
 func (*FieldViolation) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{20}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *FieldViolation) GetField() string {
@@ -1741,7 +1802,7 @@ type SubmitRequest struct {
 
 func (x *SubmitRequest) Reset() {
 	*x = SubmitRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	mi := &file_berth_v1_berth_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1753,7 +1814,7 @@ func (x *SubmitRequest) String() string {
 func (*SubmitRequest) ProtoMessage() {}
 
 func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	mi := &file_berth_v1_berth_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1766,7 +1827,7 @@ func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitRequest.ProtoReflect.Descriptor instead.
 func (*SubmitRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{21}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SubmitRequest) GetRequests() []*Request {
@@ -1785,7 +1846,7 @@ type SubmitResponse struct {
 
 func (x *SubmitResponse) Reset() {
 	*x = SubmitResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[22]
+	mi := &file_berth_v1_berth_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1797,7 +1858,7 @@ func (x *SubmitResponse) String() string {
 func (*SubmitResponse) ProtoMessage() {}
 
 func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[22]
+	mi := &file_berth_v1_berth_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1810,7 +1871,7 @@ func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResponse.ProtoReflect.Descriptor instead.
 func (*SubmitResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{22}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SubmitResponse) GetResults() []*SubmitResult {
@@ -1832,7 +1893,7 @@ type SubmitResult struct {
 
 func (x *SubmitResult) Reset() {
 	*x = SubmitResult{}
-	mi := &file_berth_v1_berth_proto_msgTypes[23]
+	mi := &file_berth_v1_berth_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1844,7 +1905,7 @@ func (x *SubmitResult) String() string {
 func (*SubmitResult) ProtoMessage() {}
 
 func (x *SubmitResult) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[23]
+	mi := &file_berth_v1_berth_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1857,7 +1918,7 @@ func (x *SubmitResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResult.ProtoReflect.Descriptor instead.
 func (*SubmitResult) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{23}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SubmitResult) GetId() string {
@@ -1899,7 +1960,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_berth_v1_berth_proto_msgTypes[24]
+	mi := &file_berth_v1_berth_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1911,7 +1972,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[24]
+	mi := &file_berth_v1_berth_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1924,7 +1985,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{24}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Refusal) GetCode() string {
@@ -1957,7 +2018,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[25]
+	mi := &file_berth_v1_berth_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1969,7 +2030,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[25]
+	mi := &file_berth_v1_berth_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1982,7 +2043,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{25}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetRequest) GetId() string {
@@ -2001,7 +2062,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	mi := &file_berth_v1_berth_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2013,7 +2074,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	mi := &file_berth_v1_berth_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2026,7 +2087,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{26}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetResponse) GetStatus() *Status {
@@ -2051,7 +2112,7 @@ type Filter struct {
 
 func (x *Filter) Reset() {
 	*x = Filter{}
-	mi := &file_berth_v1_berth_proto_msgTypes[27]
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2063,7 +2124,7 @@ func (x *Filter) String() string {
 func (*Filter) ProtoMessage() {}
 
 func (x *Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[27]
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2076,7 +2137,7 @@ func (x *Filter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Filter.ProtoReflect.Descriptor instead.
 func (*Filter) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{27}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Filter) GetIds() []string {
@@ -2132,7 +2193,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2144,7 +2205,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2157,7 +2218,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListRequest) GetFilter() *Filter {
@@ -2191,7 +2252,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2203,7 +2264,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2216,7 +2277,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListResponse) GetStatuses() []*Status {
@@ -2243,7 +2304,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2255,7 +2316,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2268,7 +2329,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WatchRequest) GetFilter() *Filter {
@@ -2298,7 +2359,7 @@ type WatchPosition struct {
 
 func (x *WatchPosition) Reset() {
 	*x = WatchPosition{}
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2310,7 +2371,7 @@ func (x *WatchPosition) String() string {
 func (*WatchPosition) ProtoMessage() {}
 
 func (x *WatchPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2323,7 +2384,7 @@ func (x *WatchPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPosition.ProtoReflect.Descriptor instead.
 func (*WatchPosition) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WatchPosition) GetStore() string {
@@ -2357,7 +2418,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2369,7 +2430,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2382,7 +2443,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WatchResponse) GetStatus() *Status {
@@ -2409,7 +2470,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2421,7 +2482,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2434,7 +2495,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CancelRequest) GetId() string {
@@ -2460,7 +2521,7 @@ type CancelResponse struct {
 
 func (x *CancelResponse) Reset() {
 	*x = CancelResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2472,7 +2533,7 @@ func (x *CancelResponse) String() string {
 func (*CancelResponse) ProtoMessage() {}
 
 func (x *CancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2485,7 +2546,7 @@ func (x *CancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelResponse.ProtoReflect.Descriptor instead.
 func (*CancelResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CancelResponse) GetStatus() *Status {
@@ -2509,7 +2570,7 @@ type LogsRequest struct {
 
 func (x *LogsRequest) Reset() {
 	*x = LogsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2521,7 +2582,7 @@ func (x *LogsRequest) String() string {
 func (*LogsRequest) ProtoMessage() {}
 
 func (x *LogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2534,7 +2595,7 @@ func (x *LogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsRequest.ProtoReflect.Descriptor instead.
 func (*LogsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *LogsRequest) GetId() string {
@@ -2592,7 +2653,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2604,7 +2665,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2617,7 +2678,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *LogsResponse) GetStream() string {
@@ -2664,7 +2725,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2676,7 +2737,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2689,7 +2750,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ExplainRequest) GetId() string {
@@ -2704,13 +2765,15 @@ type ExplainResponse struct {
 	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	Verdict       *Verdict               `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"` // of a request that waits
 	Brake         *Brake                 `protobuf:"bytes,3,opt,name=brake,proto3" json:"brake,omitempty"`     // of the pool of its lost worker: it is not moved while engaged
+	Nearest       *Miss                  `protobuf:"bytes,4,opt,name=nearest,proto3" json:"nearest,omitempty"` // of a request that waits: the worker that lacks the least
+	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`     // of a request that waits: it was submitted, or its backoff ended
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2722,7 +2785,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2735,7 +2798,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ExplainResponse) GetStatus() *Status {
@@ -2759,6 +2822,20 @@ func (x *ExplainResponse) GetBrake() *Brake {
 	return nil
 }
 
+func (x *ExplainResponse) GetNearest() *Miss {
+	if x != nil {
+		return x.Nearest
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
 type WorkersRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2767,7 +2844,7 @@ type WorkersRequest struct {
 
 func (x *WorkersRequest) Reset() {
 	*x = WorkersRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2779,7 +2856,7 @@ func (x *WorkersRequest) String() string {
 func (*WorkersRequest) ProtoMessage() {}
 
 func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2792,7 +2869,7 @@ func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersRequest.ProtoReflect.Descriptor instead.
 func (*WorkersRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
 }
 
 type WorkersResponse struct {
@@ -2804,7 +2881,7 @@ type WorkersResponse struct {
 
 func (x *WorkersResponse) Reset() {
 	*x = WorkersResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2816,7 +2893,7 @@ func (x *WorkersResponse) String() string {
 func (*WorkersResponse) ProtoMessage() {}
 
 func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2829,7 +2906,7 @@ func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersResponse.ProtoReflect.Descriptor instead.
 func (*WorkersResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *WorkersResponse) GetWorkers() []*Worker {
@@ -2879,7 +2956,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2891,7 +2968,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2904,7 +2981,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Worker) GetId() string {
@@ -3135,7 +3212,7 @@ type SetTaintsRequest struct {
 
 func (x *SetTaintsRequest) Reset() {
 	*x = SetTaintsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3147,7 +3224,7 @@ func (x *SetTaintsRequest) String() string {
 func (*SetTaintsRequest) ProtoMessage() {}
 
 func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3160,7 +3237,7 @@ func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsRequest.ProtoReflect.Descriptor instead.
 func (*SetTaintsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SetTaintsRequest) GetWorker() string {
@@ -3193,7 +3270,7 @@ type SetTaintsResponse struct {
 
 func (x *SetTaintsResponse) Reset() {
 	*x = SetTaintsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3205,7 +3282,7 @@ func (x *SetTaintsResponse) String() string {
 func (*SetTaintsResponse) ProtoMessage() {}
 
 func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3218,7 +3295,7 @@ func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsResponse.ProtoReflect.Descriptor instead.
 func (*SetTaintsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SetTaintsResponse) GetWorker() *Worker {
@@ -3246,7 +3323,7 @@ type SetIntentRequest struct {
 
 func (x *SetIntentRequest) Reset() {
 	*x = SetIntentRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3258,7 +3335,7 @@ func (x *SetIntentRequest) String() string {
 func (*SetIntentRequest) ProtoMessage() {}
 
 func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3271,7 +3348,7 @@ func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentRequest.ProtoReflect.Descriptor instead.
 func (*SetIntentRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SetIntentRequest) GetWorker() string {
@@ -3346,7 +3423,7 @@ type SetIntentResponse struct {
 
 func (x *SetIntentResponse) Reset() {
 	*x = SetIntentResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3358,7 +3435,7 @@ func (x *SetIntentResponse) String() string {
 func (*SetIntentResponse) ProtoMessage() {}
 
 func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3371,7 +3448,7 @@ func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentResponse.ProtoReflect.Descriptor instead.
 func (*SetIntentResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SetIntentResponse) GetWorker() *Worker {
@@ -3389,7 +3466,7 @@ type PoolsRequest struct {
 
 func (x *PoolsRequest) Reset() {
 	*x = PoolsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3401,7 +3478,7 @@ func (x *PoolsRequest) String() string {
 func (*PoolsRequest) ProtoMessage() {}
 
 func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3414,7 +3491,7 @@ func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsRequest.ProtoReflect.Descriptor instead.
 func (*PoolsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
 }
 
 type PoolsResponse struct {
@@ -3426,7 +3503,7 @@ type PoolsResponse struct {
 
 func (x *PoolsResponse) Reset() {
 	*x = PoolsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3438,7 +3515,7 @@ func (x *PoolsResponse) String() string {
 func (*PoolsResponse) ProtoMessage() {}
 
 func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3451,7 +3528,7 @@ func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsResponse.ProtoReflect.Descriptor instead.
 func (*PoolsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *PoolsResponse) GetPools() []*Pool {
@@ -3475,7 +3552,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3487,7 +3564,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3500,7 +3577,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Pool) GetId() string {
@@ -3564,7 +3641,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3576,7 +3653,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3589,7 +3666,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Brake) GetPool() string {
@@ -3667,7 +3744,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3679,7 +3756,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3692,7 +3769,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -3732,7 +3809,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3744,7 +3821,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3757,7 +3834,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -3775,7 +3852,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3787,7 +3864,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3800,7 +3877,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
 }
 
 type OverviewResponse struct {
@@ -3815,7 +3892,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3827,7 +3904,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3840,7 +3917,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -3886,7 +3963,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3898,7 +3975,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3911,7 +3988,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Member) GetId() string {
@@ -3967,7 +4044,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3979,7 +4056,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3992,7 +4069,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -4025,7 +4102,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4037,7 +4114,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4050,7 +4127,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -4068,7 +4145,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4080,7 +4157,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4093,7 +4170,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
 }
 
 type InfoRequest struct {
@@ -4104,7 +4181,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4116,7 +4193,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4129,7 +4206,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
 }
 
 type InfoResponse struct {
@@ -4159,7 +4236,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4171,7 +4248,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4184,7 +4261,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -4334,7 +4411,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4346,7 +4423,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4359,7 +4436,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -4415,7 +4492,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4427,7 +4504,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4440,7 +4517,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -4597,7 +4674,11 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x04want\x18\x04 \x01(\x03R\x04want\x12\x12\n" +
 	"\x04best\x18\x05 \x01(\x03R\x04best\x12\x14\n" +
 	"\x05total\x18\x06 \x01(\x03R\x05total\x12\x12\n" +
-	"\x04some\x18\a \x03(\tR\x04some\"d\n" +
+	"\x04some\x18\a \x03(\tR\x04some\"`\n" +
+	"\x04Miss\x12\x16\n" +
+	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x14\n" +
+	"\x05could\x18\x02 \x01(\bR\x05could\x12*\n" +
+	"\areasons\x18\x03 \x03(\v2\x10.berth.v1.ReasonR\areasons\"d\n" +
 	"\aVerdict\x12\x1d\n" +
 	"\n" +
 	"never_fits\x18\x01 \x01(\bR\tneverFits\x12*\n" +
@@ -4704,11 +4785,13 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\aattempt\x18\x04 \x01(\x03R\aattempt\x12\x10\n" +
 	"\x03gap\x18\x05 \x01(\x03R\x03gap\" \n" +
 	"\x0eExplainRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\x8f\x01\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\xeb\x01\n" +
 	"\x0fExplainResponse\x12(\n" +
 	"\x06status\x18\x01 \x01(\v2\x10.berth.v1.StatusR\x06status\x12+\n" +
 	"\averdict\x18\x02 \x01(\v2\x11.berth.v1.VerdictR\averdict\x12%\n" +
-	"\x05brake\x18\x03 \x01(\v2\x0f.berth.v1.BrakeR\x05brake\"\x10\n" +
+	"\x05brake\x18\x03 \x01(\v2\x0f.berth.v1.BrakeR\x05brake\x12(\n" +
+	"\anearest\x18\x04 \x01(\v2\x0e.berth.v1.MissR\anearest\x120\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x10\n" +
 	"\x0eWorkersRequest\"=\n" +
 	"\x0fWorkersResponse\x12*\n" +
 	"\aworkers\x18\x01 \x03(\v2\x10.berth.v1.WorkerR\aworkers\"\x90\t\n" +
@@ -4894,7 +4977,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 72)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -4913,178 +4996,182 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*Exit)(nil),                  // 14: berth.v1.Exit
 	(*StopOrder)(nil),             // 15: berth.v1.StopOrder
 	(*Reason)(nil),                // 16: berth.v1.Reason
-	(*Verdict)(nil),               // 17: berth.v1.Verdict
-	(*Status)(nil),                // 18: berth.v1.Status
-	(*Loss)(nil),                  // 19: berth.v1.Loss
-	(*FieldViolation)(nil),        // 20: berth.v1.FieldViolation
-	(*SubmitRequest)(nil),         // 21: berth.v1.SubmitRequest
-	(*SubmitResponse)(nil),        // 22: berth.v1.SubmitResponse
-	(*SubmitResult)(nil),          // 23: berth.v1.SubmitResult
-	(*Refusal)(nil),               // 24: berth.v1.Refusal
-	(*GetRequest)(nil),            // 25: berth.v1.GetRequest
-	(*GetResponse)(nil),           // 26: berth.v1.GetResponse
-	(*Filter)(nil),                // 27: berth.v1.Filter
-	(*ListRequest)(nil),           // 28: berth.v1.ListRequest
-	(*ListResponse)(nil),          // 29: berth.v1.ListResponse
-	(*WatchRequest)(nil),          // 30: berth.v1.WatchRequest
-	(*WatchPosition)(nil),         // 31: berth.v1.WatchPosition
-	(*WatchResponse)(nil),         // 32: berth.v1.WatchResponse
-	(*CancelRequest)(nil),         // 33: berth.v1.CancelRequest
-	(*CancelResponse)(nil),        // 34: berth.v1.CancelResponse
-	(*LogsRequest)(nil),           // 35: berth.v1.LogsRequest
-	(*LogsResponse)(nil),          // 36: berth.v1.LogsResponse
-	(*ExplainRequest)(nil),        // 37: berth.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 38: berth.v1.ExplainResponse
-	(*WorkersRequest)(nil),        // 39: berth.v1.WorkersRequest
-	(*WorkersResponse)(nil),       // 40: berth.v1.WorkersResponse
-	(*Worker)(nil),                // 41: berth.v1.Worker
-	(*SetTaintsRequest)(nil),      // 42: berth.v1.SetTaintsRequest
-	(*SetTaintsResponse)(nil),     // 43: berth.v1.SetTaintsResponse
-	(*SetIntentRequest)(nil),      // 44: berth.v1.SetIntentRequest
-	(*SetIntentResponse)(nil),     // 45: berth.v1.SetIntentResponse
-	(*PoolsRequest)(nil),          // 46: berth.v1.PoolsRequest
-	(*PoolsResponse)(nil),         // 47: berth.v1.PoolsResponse
-	(*Pool)(nil),                  // 48: berth.v1.Pool
-	(*Brake)(nil),                 // 49: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 50: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 51: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 52: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 53: berth.v1.OverviewResponse
-	(*Member)(nil),                // 54: berth.v1.Member
-	(*PoolOverview)(nil),          // 55: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 56: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 57: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 58: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 59: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 60: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 61: berth.v1.ReadLogResponse
-	nil,                           // 62: berth.v1.Request.EnvEntry
-	nil,                           // 63: berth.v1.Request.LabelsEntry
-	nil,                           // 64: berth.v1.Demand.CustomEntry
-	nil,                           // 65: berth.v1.Capacity.CustomEntry
-	nil,                           // 66: berth.v1.Share.CustomEntry
-	nil,                           // 67: berth.v1.Filter.LabelsEntry
-	nil,                           // 68: berth.v1.Worker.LabelsEntry
-	nil,                           // 69: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 70: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 71: google.protobuf.Timestamp
+	(*Miss)(nil),                  // 17: berth.v1.Miss
+	(*Verdict)(nil),               // 18: berth.v1.Verdict
+	(*Status)(nil),                // 19: berth.v1.Status
+	(*Loss)(nil),                  // 20: berth.v1.Loss
+	(*FieldViolation)(nil),        // 21: berth.v1.FieldViolation
+	(*SubmitRequest)(nil),         // 22: berth.v1.SubmitRequest
+	(*SubmitResponse)(nil),        // 23: berth.v1.SubmitResponse
+	(*SubmitResult)(nil),          // 24: berth.v1.SubmitResult
+	(*Refusal)(nil),               // 25: berth.v1.Refusal
+	(*GetRequest)(nil),            // 26: berth.v1.GetRequest
+	(*GetResponse)(nil),           // 27: berth.v1.GetResponse
+	(*Filter)(nil),                // 28: berth.v1.Filter
+	(*ListRequest)(nil),           // 29: berth.v1.ListRequest
+	(*ListResponse)(nil),          // 30: berth.v1.ListResponse
+	(*WatchRequest)(nil),          // 31: berth.v1.WatchRequest
+	(*WatchPosition)(nil),         // 32: berth.v1.WatchPosition
+	(*WatchResponse)(nil),         // 33: berth.v1.WatchResponse
+	(*CancelRequest)(nil),         // 34: berth.v1.CancelRequest
+	(*CancelResponse)(nil),        // 35: berth.v1.CancelResponse
+	(*LogsRequest)(nil),           // 36: berth.v1.LogsRequest
+	(*LogsResponse)(nil),          // 37: berth.v1.LogsResponse
+	(*ExplainRequest)(nil),        // 38: berth.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 39: berth.v1.ExplainResponse
+	(*WorkersRequest)(nil),        // 40: berth.v1.WorkersRequest
+	(*WorkersResponse)(nil),       // 41: berth.v1.WorkersResponse
+	(*Worker)(nil),                // 42: berth.v1.Worker
+	(*SetTaintsRequest)(nil),      // 43: berth.v1.SetTaintsRequest
+	(*SetTaintsResponse)(nil),     // 44: berth.v1.SetTaintsResponse
+	(*SetIntentRequest)(nil),      // 45: berth.v1.SetIntentRequest
+	(*SetIntentResponse)(nil),     // 46: berth.v1.SetIntentResponse
+	(*PoolsRequest)(nil),          // 47: berth.v1.PoolsRequest
+	(*PoolsResponse)(nil),         // 48: berth.v1.PoolsResponse
+	(*Pool)(nil),                  // 49: berth.v1.Pool
+	(*Brake)(nil),                 // 50: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 51: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 52: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 53: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 54: berth.v1.OverviewResponse
+	(*Member)(nil),                // 55: berth.v1.Member
+	(*PoolOverview)(nil),          // 56: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 57: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 58: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 59: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 60: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 61: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 62: berth.v1.ReadLogResponse
+	nil,                           // 63: berth.v1.Request.EnvEntry
+	nil,                           // 64: berth.v1.Request.LabelsEntry
+	nil,                           // 65: berth.v1.Demand.CustomEntry
+	nil,                           // 66: berth.v1.Capacity.CustomEntry
+	nil,                           // 67: berth.v1.Share.CustomEntry
+	nil,                           // 68: berth.v1.Filter.LabelsEntry
+	nil,                           // 69: berth.v1.Worker.LabelsEntry
+	nil,                           // 70: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 71: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 72: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	62, // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	63, // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,  // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,  // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	63, // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	64, // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	7,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	8,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
 	6,  // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
-	64, // 7: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	65, // 7: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,  // 8: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,  // 9: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
-	65, // 10: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	66, // 10: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	10, // 11: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	11, // 12: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	66, // 13: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	67, // 13: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	13, // 14: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	71, // 15: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	71, // 16: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
-	16, // 17: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
-	12, // 18: berth.v1.Status.share:type_name -> berth.v1.Share
-	14, // 19: berth.v1.Status.exit:type_name -> berth.v1.Exit
-	15, // 20: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
-	0,  // 21: berth.v1.Status.spec:type_name -> berth.v1.Request
-	71, // 22: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	71, // 23: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	71, // 24: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	71, // 25: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	71, // 26: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
-	17, // 27: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
-	19, // 28: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	71, // 29: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	71, // 30: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
-	0,  // 31: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
-	23, // 32: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
-	18, // 33: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
-	24, // 34: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
-	20, // 35: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
-	18, // 36: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	67, // 37: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
-	27, // 38: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
-	18, // 39: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
-	27, // 40: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
-	31, // 41: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
-	18, // 42: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
-	31, // 43: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
-	18, // 44: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
-	18, // 45: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
-	17, // 46: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	49, // 47: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
-	41, // 48: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	68, // 49: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	9,  // 50: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	12, // 51: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	12, // 52: berth.v1.Worker.held:type_name -> berth.v1.Share
-	71, // 53: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	71, // 54: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	71, // 55: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	71, // 56: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	71, // 57: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
-	5,  // 58: berth.v1.Worker.taints:type_name -> berth.v1.Taint
-	5,  // 59: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
-	5,  // 60: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
-	5,  // 61: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
-	41, // 62: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
-	41, // 63: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	48, // 64: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	71, // 65: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	71, // 66: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	49, // 67: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	59, // 68: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	54, // 69: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	55, // 70: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	49, // 71: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	71, // 72: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	48, // 73: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	69, // 74: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	70, // 75: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	48, // 76: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	71, // 77: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	21, // 78: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	25, // 79: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	28, // 80: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	30, // 81: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	33, // 82: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	35, // 83: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	37, // 84: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	39, // 85: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	44, // 86: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	42, // 87: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	46, // 88: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	56, // 89: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	50, // 90: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	52, // 91: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	58, // 92: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	60, // 93: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	22, // 94: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	26, // 95: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	29, // 96: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	32, // 97: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	34, // 98: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	36, // 99: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	38, // 100: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	40, // 101: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	45, // 102: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	43, // 103: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	47, // 104: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	57, // 105: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	51, // 106: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	53, // 107: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	59, // 108: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	61, // 109: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	94, // [94:110] is the sub-list for method output_type
-	78, // [78:94] is the sub-list for method input_type
-	78, // [78:78] is the sub-list for extension type_name
-	78, // [78:78] is the sub-list for extension extendee
-	0,  // [0:78] is the sub-list for field type_name
+	72, // 15: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	72, // 16: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	16, // 17: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
+	16, // 18: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
+	12, // 19: berth.v1.Status.share:type_name -> berth.v1.Share
+	14, // 20: berth.v1.Status.exit:type_name -> berth.v1.Exit
+	15, // 21: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
+	0,  // 22: berth.v1.Status.spec:type_name -> berth.v1.Request
+	72, // 23: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	72, // 24: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	72, // 25: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	72, // 26: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	72, // 27: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	18, // 28: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
+	20, // 29: berth.v1.Status.lost:type_name -> berth.v1.Loss
+	72, // 30: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	72, // 31: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	0,  // 32: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
+	24, // 33: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
+	19, // 34: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
+	25, // 35: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
+	21, // 36: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
+	19, // 37: berth.v1.GetResponse.status:type_name -> berth.v1.Status
+	68, // 38: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	28, // 39: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
+	19, // 40: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
+	28, // 41: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
+	32, // 42: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
+	19, // 43: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
+	32, // 44: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
+	19, // 45: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
+	19, // 46: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
+	18, // 47: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
+	50, // 48: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	17, // 49: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
+	72, // 50: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	42, // 51: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	69, // 52: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	9,  // 53: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	12, // 54: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	12, // 55: berth.v1.Worker.held:type_name -> berth.v1.Share
+	72, // 56: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	72, // 57: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	72, // 58: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	72, // 59: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	72, // 60: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	5,  // 61: berth.v1.Worker.taints:type_name -> berth.v1.Taint
+	5,  // 62: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
+	5,  // 63: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
+	5,  // 64: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
+	42, // 65: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
+	42, // 66: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	49, // 67: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	72, // 68: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	72, // 69: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	50, // 70: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	60, // 71: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	55, // 72: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	56, // 73: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	50, // 74: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	72, // 75: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	49, // 76: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	70, // 77: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	71, // 78: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	49, // 79: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	72, // 80: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	22, // 81: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	26, // 82: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	29, // 83: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	31, // 84: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	34, // 85: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	36, // 86: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	38, // 87: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	40, // 88: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	45, // 89: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	43, // 90: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	47, // 91: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	57, // 92: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	51, // 93: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	53, // 94: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	59, // 95: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	61, // 96: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	23, // 97: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	27, // 98: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	30, // 99: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	33, // 100: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	35, // 101: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	37, // 102: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	39, // 103: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	41, // 104: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	46, // 105: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	44, // 106: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	48, // 107: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	58, // 108: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	52, // 109: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	54, // 110: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	60, // 111: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	62, // 112: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	97, // [97:113] is the sub-list for method output_type
+	81, // [81:97] is the sub-list for method input_type
+	81, // [81:81] is the sub-list for extension type_name
+	81, // [81:81] is the sub-list for extension extendee
+	0,  // [0:81] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -5098,7 +5185,7 @@ func file_berth_v1_berth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   71,
+			NumMessages:   72,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+// What is told first is what keeps a request from the nearest worker, not what most
+// workers have against it.
+func TestPrintExplanation_Waiting(t *testing.T) {
+	constraint := &berthv1.Reason{Code: "constraint", Detail: "zone", Workers: 90, Some: []string{"a1", "a2", "a3"}}
+	cpu := &berthv1.Reason{Code: "cpu_milli", Workers: 10, Some: []string{"b1"}, Want: 4000, Best: 2500, Total: 8000}
+	large := &berthv1.Reason{Code: "cpu_milli", Workers: 10, Some: []string{"b1"}, Want: 16000, Best: 2500, Total: 8000}
+	near := func(could bool, r ...*berthv1.Reason) *berthv1.Miss {
+		return &berthv1.Miss{Worker: "b1", Could: could, Reasons: r}
+	}
+	for _, tt := range []struct {
+		name string
+		e    *berthv1.ExplainResponse
+		want []string
+	}{
+		{
+			"short of cpu",
+			&berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{constraint, cpu}, At: 7}, Nearest: near(true, cpu)},
+			[]string{
+				"r waits for CPU: it wants 4 cores, and b1, the nearest, has 2.5 free of 8 cores",
+				"judged at revision 7",
+				"nearest: b1: cpu_milli wants 4, has 2.5 free of 8",
+				"what would help: 1.5 more CPU free on b1",
+			},
+		},
+		{
+			"never",
+			&berthv1.ExplainResponse{Verdict: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{cpu}}, Nearest: near(false, large)},
+			[]string{"no registered worker could ever take it: it wants 16 of CPU, and b1, the nearest, has 8 in all", "berth plan --add"},
+		},
+		{
+			"cordoned",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu}},
+				Nearest: near(true, &berthv1.Reason{Code: "cordoned", Detail: "kernel", Workers: 1, Some: []string{"b1"}}),
+			},
+			[]string{"it would fit on b1, which is cordoned: kernel", "what would help: berth uncordon b1"},
+		},
+		{"no worker", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "no_worker", Detail: "p"}}}}, []string{"r waits: pool p has no worker"}},
+		{"labels", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{constraint}}, Nearest: near(true, constraint)}, []string{"b1 does not, by its label zone"}},
+		{"free", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{}, Since: timestamppb.New(time.Now().Add(-90 * time.Second))}, []string{"r could be placed now", "(90s); judged at"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.e.Status = &berthv1.Status{Id: "r", State: "PENDING"}
+			var out strings.Builder
+			if err := printExplanation(&out, tt.e); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("want %q in:\n%s", want, out.String())
+				}
+			}
+		})
+	}
+}

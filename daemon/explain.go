@@ -1,0 +1,45 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// Explain says why a request waits, judged now.
+func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, error) {
+	s, err := d.Get(ctx, id)
+	if err != nil {
+		return Explanation{}, err
+	}
+	e := Explanation{Status: s}
+	if s.State != berth.StatePending {
+		err = d.call(ctx, func(l *loop) {
+			if b, ok := l.heldUntil(id); ok {
+				e.Brake = &b
+			}
+		})
+		return e, err
+	}
+	e.Since = waitsSince(&s)
+	err = d.call(ctx, func(l *loop) {
+		g := l.fleet.Diagnose(scheduler.Candidate{Request: &s.Spec, Priority: s.Spec.Priority})
+		g.Verdict.At = l.view.revision
+		if l.hold.active() {
+			g.Verdict.Reasons = append([]berth.Reason{l.hold.reason()}, g.Verdict.Reasons...)
+		}
+		e.Verdict, e.Nearest = &g.Verdict, g.Nearest
+	})
+	return e, err
+}
+
+// waitsSince is from when a request could have been placed, as far as its records
+// tell: when a former attempt ended is not kept, only until when it was put off.
+func waitsSince(s *Status) time.Time {
+	if s.NotBefore.After(s.SubmittedAt) {
+		return s.NotBefore
+	}
+	return s.SubmittedAt
+}

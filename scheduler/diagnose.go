@@ -1,0 +1,105 @@
+package scheduler
+
+import (
+	"cmp"
+
+	"github.com/berthd/berth"
+)
+
+// Diagnosis is what stands in the way of a candidate, for a person to read: it looks
+// at all workers of the pool, at each with every filter.
+type Diagnosis struct {
+	Verdict berth.Verdict
+	Nearest *berth.Miss // the worker that lacks the least of it; nil: it fits, or there is none
+}
+
+// Diagnose explains, and finds the worker that comes nearest to taking the candidate:
+// of those that could take it, were they empty and open, before the others, the one
+// with the fewest reasons against it, then the one with the smallest want.
+func (f *Fleet) Diagnose(c Candidate) Diagnosis {
+	q := f.ask(c)
+	d := Diagnosis{Verdict: f.explain(q)}
+	p := f.pools[c.Request.Pool]
+	if len(d.Verdict.Reasons) == 0 || p == nil || malformed(&c.Request.Resources) {
+		return d
+	}
+	var nearest *node
+	var least lack
+	for _, n := range p.nodes {
+		if l := q.lackOf(n); nearest == nil || l.less(&least) {
+			nearest, least = n, l
+		}
+	}
+	d.Nearest = &berth.Miss{Worker: nearest.worker.ID, Could: least.could}
+	q.eachRejection(nearest, func(f *filter) {
+		d.Nearest.Reasons = append(d.Nearest.Reasons, reasonOf(f, q, nearest))
+	})
+	return d
+}
+
+// lack is how far a worker is from taking a candidate.
+type lack struct {
+	could   bool // were it empty and open
+	reasons int
+	most    fraction // the largest part of what is wanted that is not there
+	id      berth.WorkerID
+}
+
+func (l *lack) less(o *lack) bool {
+	switch {
+	case l.could != o.could:
+		return l.could
+	case l.reasons != o.reasons:
+		return l.reasons < o.reasons
+	case l.most.less(o.most):
+		return true
+	case o.most.less(l.most):
+		return false
+	}
+	return cmp.Less(l.id, o.id)
+}
+
+func (q *query) lackOf(n *node) lack {
+	l := lack{could: q.couldTake(n), most: fraction{0, 1}, id: n.worker.ID}
+	q.eachRejection(n, func(f *filter) {
+		l.reasons++
+		if part := q.missing(f, n); l.most.less(part) {
+			l.most = part
+		}
+	})
+	return l
+}
+
+// missing is the part of what a filter wants that n does not have. A state ends by
+// itself or by a word, and no label does.
+func (q *query) missing(f *filter, n *node) fraction {
+	for i := range stateFilters {
+		if stateFilters[i].code == f.code {
+			return fraction{0, 1}
+		}
+	}
+	if f.why == nil {
+		return fraction{1, 1}
+	}
+	m := f.why(q, n)
+	if m.want <= 0 {
+		return fraction{1, 1}
+	}
+	return fraction{uint64(max(m.want-m.best, 0)), uint64(m.want)}
+}
+
+// eachRejection tells all filters that n does not pass, in their order.
+func (q *query) eachRejection(n *node, tell func(*filter)) {
+	any := false
+	for _, list := range [][]filter{stateFilters, q.filters} {
+		for i := range list {
+			if f := &list[i]; !f.passes(q, n) {
+				any = true
+				tell(f)
+			}
+		}
+	}
+	if !any && !reservation.passes(q, n) {
+		tell(&reservation)
+	}
+}

@@ -1,0 +1,108 @@
+package scheduler_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+func TestDiagnose_Nearest(t *testing.T) {
+	t.Parallel()
+	used := func(id string, cpu, memory, usedCPU, usedMemory int64) scheduler.Worker {
+		w := worker(id, cpu, memory)
+		w.Ledger.Reserved.CPUMilli, w.Ledger.Reserved.MemoryBytes, w.Ledger.Count = usedCPU, usedMemory, 1
+		return w
+	}
+	cordoned := worker("w9", 8000, 8<<30)
+	cordoned.Cordoned, cordoned.Why = true, "disk"
+	tests := []struct {
+		name    string
+		workers []scheduler.Worker
+		want    berth.Miss
+	}{
+		{
+			"the smallest want of one amount",
+			[]scheduler.Worker{used("w1", 8000, 8<<30, 7000, 0), used("w2", 8000, 8<<30, 6500, 0)},
+			berth.Miss{Worker: "w2", Could: true, Reasons: []berth.Reason{
+				{Code: berth.ReasonCPU, Workers: 1, Some: []berth.WorkerID{"w2"}, Want: 2000, Best: 1500, Total: 8000},
+			}},
+		},
+		{
+			"one reason before two",
+			[]scheduler.Worker{used("w1", 8000, 8<<30, 6001, 8<<30), used("w2", 8000, 8<<30, 8000, 0)},
+			berth.Miss{Worker: "w2", Could: true, Reasons: []berth.Reason{
+				{Code: berth.ReasonCPU, Workers: 1, Some: []berth.WorkerID{"w2"}, Want: 2000, Best: 0, Total: 8000},
+			}},
+		},
+		{
+			"one that could before one that is too small, however little is missing",
+			[]scheduler.Worker{worker("w1", 1999, 8<<30), used("w2", 8000, 8<<30, 8000, 0)},
+			berth.Miss{Worker: "w2", Could: true, Reasons: []berth.Reason{
+				{Code: berth.ReasonCPU, Workers: 1, Some: []berth.WorkerID{"w2"}, Want: 2000, Best: 0, Total: 8000},
+			}},
+		},
+		{
+			"a word of the operator before any want",
+			[]scheduler.Worker{used("w1", 8000, 8<<30, 6001, 0), cordoned},
+			berth.Miss{Worker: "w9", Could: true, Reasons: []berth.Reason{
+				{Code: berth.ReasonCordoned, Detail: "disk", Workers: 1, Some: []berth.WorkerID{"w9"}},
+			}},
+		},
+		{
+			"all that stands in the way",
+			[]scheduler.Worker{worker("w1", 1000, 0)},
+			berth.Miss{Worker: "w1", Reasons: []berth.Reason{
+				{Code: berth.ReasonCPU, Workers: 1, Some: []berth.WorkerID{"w1"}, Want: 2000, Best: 1000, Total: 1000},
+				{Code: berth.ReasonMemory, Workers: 1, Some: []berth.WorkerID{"w1"}, Want: 1 << 30},
+			}},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := fleet(tt.workers...).Diagnose(ask(request("r", 2000, 1<<30)))
+			if diff := cmp.Diff(&tt.want, d.Nearest); diff != "" {
+				t.Errorf("nearest (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Whatever the fleet: the verdict is Explain's; there is a nearest worker exactly
+// where workers reject; and none has fewer reasons of those that could as well.
+func TestDiagnose_Property(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		workers := genWorkers(t)
+		c := ask(genRequest(t, "r"))
+		f := fleet(workers...)
+		d := f.Diagnose(c)
+		if diff := cmp.Diff(f.Explain(c), d.Verdict); diff != "" {
+			t.Fatalf("verdict (-explain +diagnose):\n%s", diff)
+		}
+		if (d.Nearest != nil) != (len(d.Verdict.Reasons) > 0 && len(workers) > 0) {
+			t.Fatalf("nearest %v of %d workers, by %v", d.Nearest, len(workers), d.Verdict.Reasons)
+		}
+		if d.Nearest == nil {
+			return
+		}
+		for _, w := range workers {
+			alone := fleet(w).Diagnose(c).Nearest
+			if alone == nil {
+				t.Fatalf("%s takes it alone, and none together", w.ID)
+			}
+			if w.ID == d.Nearest.Worker {
+				if diff := cmp.Diff(alone, d.Nearest); diff != "" {
+					t.Fatalf("nearest alone, and among others:\n%s", diff)
+				}
+			}
+			if alone.Could && !d.Nearest.Could || alone.Could == d.Nearest.Could && len(alone.Reasons) < len(d.Nearest.Reasons) {
+				t.Fatalf("%s is nearer: %v, not %v", w.ID, alone, d.Nearest)
+			}
+		}
+	})
+}
