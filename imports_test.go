@@ -41,6 +41,12 @@ var importRules = []rule{
 		why:    "state in, plan out, the same answer every time: no clock, no goroutine, no store, no log, no hidden randomness",
 	},
 	{
+		folder: "snapshot",
+		may:    []string{"", "scheduler"},
+		never:  []string{"context", "sync", "os", "net", "log"},
+		why:    "a store at one revision as the scheduler sees it, wherever the records come from: the daemon, the simulator and the tools ask it alike",
+	},
+	{
 		folder: "invariant",
 		may:    []string{"", "go.etcd.io/etcd/api", "go.etcd.io/etcd/client", "github.com/go-json-experiment/json"},
 		why:    "knows docs/keyspace.md only: with the store's or the scheduler's code it would repeat their errors",
@@ -71,12 +77,12 @@ var importRules = []rule{
 	},
 	{
 		folder: "daemon",
-		may:    []string{"", "scheduler", "etcdstore", "api", anyModule},
+		may:    []string{"", "scheduler", "snapshot", "etcdstore", "api", anyModule},
 		why:    "wires scheduler and store; only the daemon may carry an etcd server within itself",
 	},
 	{
 		folder: "sim",
-		may:    []string{"", "scheduler", "invariant", anyModule},
+		may:    []string{"", "scheduler", "snapshot", "invariant", anyModule},
 		never:  []string{"go.etcd.io"},
 		why:    "the scheduler as it is, on traces, without a store",
 	},
@@ -92,17 +98,17 @@ var importRules = []rule{
 	},
 	{
 		folder: "integration",
-		may:    []string{"", "scheduler", "invariant", "etcdstore", "api", "client", "worker", "daemon", "bench", anyModule},
+		may:    []string{"", "scheduler", "invariant", "etcdstore", "api", "client", "worker", "daemon", "bench", "snapshot", anyModule},
 		why:    "the whole against a real etcd",
 	},
 	{
 		folder: "robustness",
-		may:    []string{"", "scheduler", "invariant", "etcdstore", "worker", "daemon", anyModule},
+		may:    []string{"", "scheduler", "snapshot", "invariant", "etcdstore", "worker", "daemon", anyModule},
 		why:    "the whole protocol against a store, machines and clocks that a seed drives; `sim` is another thing: policies on traces, without a protocol",
 	},
 	{
 		folder: "cmd",
-		may:    []string{"", "scheduler", "invariant", "etcdstore", "api", "client", "worker", "daemon", "bench", "sim", anyModule},
+		may:    []string{"", "scheduler", "invariant", "etcdstore", "api", "client", "worker", "daemon", "bench", "sim", "snapshot", anyModule},
 		why:    "main: makes the values and wires all",
 	},
 }

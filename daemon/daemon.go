@@ -40,6 +40,7 @@ type Daemon struct {
 	loop    *loop // the first; Run makes another for another cluster
 	metrics *metrics
 	calls   chan func(*loop) // written by callers, read by the loop, never closed
+	readers chan struct{}    // a place for each of those who read the whole store
 	own     chan ownKey      // written by the loop; one: the latest is what counts
 
 	accepting chan struct{} // closed by the first loop when its workers are known
@@ -83,6 +84,7 @@ func New(store *etcdstore.Store, opts Options) (*Daemon, error) {
 		opts: opts, store: store,
 		metrics: newMetrics(opts.Registerer),
 		calls:   make(chan func(*loop), 256), // a burst of submissions gathers here
+		readers: make(chan struct{}, readersMost),
 		own:     make(chan ownKey, 1),
 
 		accepting: make(chan struct{}), ready: make(chan struct{}), done: make(chan struct{}),

@@ -80,7 +80,7 @@ func (l *loop) seatEarly(w berth.WorkerID, now time.Time) {
 		return
 	}
 	ledger, _ := l.view.ledger(w)
-	l.seat(w, now, rec, epoch, ledger, ledger != nil && ledger.Epoch == epoch)
+	l.seat(w, now, rec, epoch, ledger)
 }
 
 // knownEarly puts off a submission of an id that the store knows, or may know: what

@@ -23,6 +23,8 @@ var (
 	ErrStopping = errors.New("this daemon is stopping and took nothing; ask again, or another daemon")
 	// ErrNameTaken: another daemon that lives had this one's name before it.
 	ErrNameTaken = errors.New("another daemon has this name, and lives: give this one another")
+	// ErrBusy: so many ask for the same dear thing that one more would hurt the others.
+	ErrBusy = errors.New("busy; ask again later, or another daemon")
 	// ErrNotReady: the daemon has not loaded its view, or is stopping.
 	ErrNotReady = errors.New("the daemon is not ready")
 )

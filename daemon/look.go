@@ -38,7 +38,7 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 	if !held && !ready && (ledger == nil || ledger.Empty()) && l.mayAct(workerKey(w), l.share.ofWorker(w)) {
 		b.open(w, rec, epoch, was)
 	}
-	l.seat(w, b.now, rec, epoch, ledger, ready)
+	l.seat(w, b.now, rec, epoch, ledger)
 	if !held {
 		l.lookDrain(w, b)
 	}
@@ -66,17 +66,10 @@ func (l *loop) ledgerNow(w berth.WorkerID, b *builder) (*berth.Ledger, berth.Rev
 
 // seat puts a worker into the fleet, and wakes the queue when it has more to
 // give than the fleet knew.
-func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch berth.Epoch, ledger *berth.Ledger, ready bool) {
-	intent := l.view.intent(w)
-	fw := scheduler.Worker{
-		ID: w, Epoch: epoch, Pool: rec.Pool, Labels: rec.Labels, Taints: rec.Taints, Ordered: intent.Taints, Ready: ready,
-		Cordoned: intent.Cordon, Draining: intent.Drain, Removing: intent.Remove, Why: intent.Message, Foreign: l.share.ofWorker(w) != l.d.opts.ID,
-	}
-	if ready {
-		fw.Ledger = *ledger
-	} else {
-		fw.Ledger = berth.Ledger{Capacity: rec.Capacity}
-	}
+func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch berth.Epoch, ledger *berth.Ledger) {
+	conditions, _ := record[berth.Conditions](l.view, berth.Key{Kind: berth.KindConditions, ID: string(w)})
+	fw := scheduler.Seat(w, &scheduler.Records{Worker: rec, Epoch: epoch, Ledger: ledger, Intent: l.view.intent(w), Conditions: conditions})
+	fw.Foreign = l.share.ofWorker(w) != l.d.opts.ID
 	if s := l.starts[w]; s != nil {
 		fw.Suspended = s.suspended(now)
 		fw.Probing = s.probing(now)
@@ -87,11 +80,8 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 	if fw.Probing {
 		fw.Starting = l.starting(w)
 	}
-	if c, _ := record[berth.Conditions](l.view, berth.Key{Kind: berth.KindConditions, ID: string(w)}); c != nil {
-		fw.Unhealthy = c.Devices
-	}
 	old := l.fleet.Worker(w)
-	more := ready && (old == nil || gives(old, &fw))
+	more := fw.Ready && (old == nil || gives(old, &fw))
 	l.fleet.Put(fw)
 	if more {
 		l.wake(w, rec.Pool)

@@ -112,10 +112,10 @@ func newApp() *cli.App {
 		Suggest: true,
 		Commands: []*cli.Command{
 			devCommand(), demoCommand(),
-			runCommand(), submitCommand(), listCommand(), getCommand(), watchCommand(), logsCommand(), cancelCommand(), explainCommand(),
+			runCommand(), submitCommand(), listCommand(), getCommand(), watchCommand(), logsCommand(), cancelCommand(), explainCommand(), planCommand(),
 			workersCommand(), cordonCommand(), uncordonCommand(), taintCommand(), untaintCommand(), drainCommand(), removeCommand(), poolsCommand(),
 			statusCommand(), brakeCommand(),
-			daemonCommand(), workerCommand(), fsckCommand(), backupCommand(), restoreCommand(), benchCommand(), simulateCommand(), debugCommand(),
+			daemonCommand(), workerCommand(), fsckCommand(), snapshotCommand(), backupCommand(), restoreCommand(), benchCommand(), simulateCommand(), debugCommand(),
 			versionCommand(), completionCommand(),
 		},
 		EnableBashCompletion: true,
@@ -163,6 +163,7 @@ const (
 	exitFailed     = 1
 	exitUsage      = 2
 	exitViolations = 3
+	exitNotPlaced  = 3 // of plan: a request would have to wait
 )
 
 // exitError ends the process with a code. A nil err has been told already.

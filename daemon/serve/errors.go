@@ -25,6 +25,7 @@ var codes = []struct {
 	{daemon.ErrCorrupt, connect.CodeDataLoss},
 	{daemon.ErrUnsupported, connect.CodeUnimplemented},
 	{daemon.ErrNoSpace, connect.CodeResourceExhausted},
+	{daemon.ErrBusy, connect.CodeResourceExhausted},
 	{daemon.ErrReplaced, connect.CodeAborted},
 	{etcdstore.ErrClusterChanged, connect.CodeUnavailable},
 	{daemon.ErrStopping, connect.CodeUnavailable},
@@ -42,6 +43,9 @@ func codeOf(err error) connect.Code {
 	}
 	if _, ok := errors.AsType[*berth.FieldError](err); ok {
 		return connect.CodeInvalidArgument
+	}
+	if _, ok := errors.AsType[*etcdstore.PastError](err); ok {
+		return connect.CodeOutOfRange
 	}
 	for _, c := range codes {
 		if errors.Is(err, c.err) {

@@ -2836,6 +2836,94 @@ func (x *ExplainResponse) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
+type SnapshotRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Revision      int64                  `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"` // 0: the newest
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotRequest) Reset() {
+	*x = SnapshotRequest{}
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotRequest) ProtoMessage() {}
+
+func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotRequest.ProtoReflect.Descriptor instead.
+func (*SnapshotRequest) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *SnapshotRequest) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+type SnapshotResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lines         []byte                 `protobuf:"bytes,1,opt,name=lines,proto3" json:"lines,omitempty"` // whole lines of JSON
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotResponse) Reset() {
+	*x = SnapshotResponse{}
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotResponse) ProtoMessage() {}
+
+func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotResponse.ProtoReflect.Descriptor instead.
+func (*SnapshotResponse) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *SnapshotResponse) GetLines() []byte {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
 type WorkersRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2844,7 +2932,7 @@ type WorkersRequest struct {
 
 func (x *WorkersRequest) Reset() {
 	*x = WorkersRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2856,7 +2944,7 @@ func (x *WorkersRequest) String() string {
 func (*WorkersRequest) ProtoMessage() {}
 
 func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2869,7 +2957,7 @@ func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersRequest.ProtoReflect.Descriptor instead.
 func (*WorkersRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
 }
 
 type WorkersResponse struct {
@@ -2881,7 +2969,7 @@ type WorkersResponse struct {
 
 func (x *WorkersResponse) Reset() {
 	*x = WorkersResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2893,7 +2981,7 @@ func (x *WorkersResponse) String() string {
 func (*WorkersResponse) ProtoMessage() {}
 
 func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2906,7 +2994,7 @@ func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersResponse.ProtoReflect.Descriptor instead.
 func (*WorkersResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *WorkersResponse) GetWorkers() []*Worker {
@@ -2956,7 +3044,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2968,7 +3056,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2981,7 +3069,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Worker) GetId() string {
@@ -3212,7 +3300,7 @@ type SetTaintsRequest struct {
 
 func (x *SetTaintsRequest) Reset() {
 	*x = SetTaintsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3224,7 +3312,7 @@ func (x *SetTaintsRequest) String() string {
 func (*SetTaintsRequest) ProtoMessage() {}
 
 func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3237,7 +3325,7 @@ func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsRequest.ProtoReflect.Descriptor instead.
 func (*SetTaintsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SetTaintsRequest) GetWorker() string {
@@ -3270,7 +3358,7 @@ type SetTaintsResponse struct {
 
 func (x *SetTaintsResponse) Reset() {
 	*x = SetTaintsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3282,7 +3370,7 @@ func (x *SetTaintsResponse) String() string {
 func (*SetTaintsResponse) ProtoMessage() {}
 
 func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3295,7 +3383,7 @@ func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsResponse.ProtoReflect.Descriptor instead.
 func (*SetTaintsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SetTaintsResponse) GetWorker() *Worker {
@@ -3323,7 +3411,7 @@ type SetIntentRequest struct {
 
 func (x *SetIntentRequest) Reset() {
 	*x = SetIntentRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3335,7 +3423,7 @@ func (x *SetIntentRequest) String() string {
 func (*SetIntentRequest) ProtoMessage() {}
 
 func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3348,7 +3436,7 @@ func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentRequest.ProtoReflect.Descriptor instead.
 func (*SetIntentRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SetIntentRequest) GetWorker() string {
@@ -3423,7 +3511,7 @@ type SetIntentResponse struct {
 
 func (x *SetIntentResponse) Reset() {
 	*x = SetIntentResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3435,7 +3523,7 @@ func (x *SetIntentResponse) String() string {
 func (*SetIntentResponse) ProtoMessage() {}
 
 func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3448,7 +3536,7 @@ func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentResponse.ProtoReflect.Descriptor instead.
 func (*SetIntentResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SetIntentResponse) GetWorker() *Worker {
@@ -3466,7 +3554,7 @@ type PoolsRequest struct {
 
 func (x *PoolsRequest) Reset() {
 	*x = PoolsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3478,7 +3566,7 @@ func (x *PoolsRequest) String() string {
 func (*PoolsRequest) ProtoMessage() {}
 
 func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3491,7 +3579,7 @@ func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsRequest.ProtoReflect.Descriptor instead.
 func (*PoolsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
 }
 
 type PoolsResponse struct {
@@ -3503,7 +3591,7 @@ type PoolsResponse struct {
 
 func (x *PoolsResponse) Reset() {
 	*x = PoolsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3515,7 +3603,7 @@ func (x *PoolsResponse) String() string {
 func (*PoolsResponse) ProtoMessage() {}
 
 func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3528,7 +3616,7 @@ func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsResponse.ProtoReflect.Descriptor instead.
 func (*PoolsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *PoolsResponse) GetPools() []*Pool {
@@ -3552,7 +3640,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3564,7 +3652,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3577,7 +3665,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Pool) GetId() string {
@@ -3641,7 +3729,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3653,7 +3741,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3666,7 +3754,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Brake) GetPool() string {
@@ -3744,7 +3832,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3756,7 +3844,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3769,7 +3857,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -3809,7 +3897,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3821,7 +3909,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3834,7 +3922,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -3852,7 +3940,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3864,7 +3952,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3877,7 +3965,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
 }
 
 type OverviewResponse struct {
@@ -3892,7 +3980,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3904,7 +3992,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3917,7 +4005,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -3963,7 +4051,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3975,7 +4063,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3988,7 +4076,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Member) GetId() string {
@@ -4044,7 +4132,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4056,7 +4144,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4069,7 +4157,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -4102,7 +4190,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4114,7 +4202,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4127,7 +4215,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -4145,7 +4233,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4157,7 +4245,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4170,7 +4258,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
 }
 
 type InfoRequest struct {
@@ -4181,7 +4269,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4193,7 +4281,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4206,7 +4294,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
 }
 
 type InfoResponse struct {
@@ -4236,7 +4324,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4248,7 +4336,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4261,7 +4349,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -4411,7 +4499,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4423,7 +4511,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4436,7 +4524,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -4492,7 +4580,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4504,7 +4592,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4517,7 +4605,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -4791,7 +4879,11 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\averdict\x18\x02 \x01(\v2\x11.berth.v1.VerdictR\averdict\x12%\n" +
 	"\x05brake\x18\x03 \x01(\v2\x0f.berth.v1.BrakeR\x05brake\x12(\n" +
 	"\anearest\x18\x04 \x01(\v2\x0e.berth.v1.MissR\anearest\x120\n" +
-	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x10\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"-\n" +
+	"\x0fSnapshotRequest\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\"(\n" +
+	"\x10SnapshotResponse\x12\x14\n" +
+	"\x05lines\x18\x01 \x01(\fR\x05lines\"\x10\n" +
 	"\x0eWorkersRequest\"=\n" +
 	"\x0fWorkersResponse\x12*\n" +
 	"\aworkers\x18\x01 \x03(\v2\x10.berth.v1.WorkerR\aworkers\"\x90\t\n" +
@@ -4945,7 +5037,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x0fReadLogResponse\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x10\n" +
-	"\x03gap\x18\x03 \x01(\x03R\x03gap2\xce\a\n" +
+	"\x03gap\x18\x03 \x01(\x03R\x03gap2\x93\b\n" +
 	"\fBerthService\x12;\n" +
 	"\x06Submit\x12\x17.berth.v1.SubmitRequest\x1a\x18.berth.v1.SubmitResponse\x127\n" +
 	"\x03Get\x12\x14.berth.v1.GetRequest\x1a\x15.berth.v1.GetResponse\"\x03\x90\x02\x01\x12:\n" +
@@ -4954,6 +5046,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x06Cancel\x12\x17.berth.v1.CancelRequest\x1a\x18.berth.v1.CancelResponse\x127\n" +
 	"\x04Logs\x12\x15.berth.v1.LogsRequest\x1a\x16.berth.v1.LogsResponse0\x01\x12C\n" +
 	"\aExplain\x12\x18.berth.v1.ExplainRequest\x1a\x19.berth.v1.ExplainResponse\"\x03\x90\x02\x01\x12C\n" +
+	"\bSnapshot\x12\x19.berth.v1.SnapshotRequest\x1a\x1a.berth.v1.SnapshotResponse0\x01\x12C\n" +
 	"\aWorkers\x12\x18.berth.v1.WorkersRequest\x1a\x19.berth.v1.WorkersResponse\"\x03\x90\x02\x01\x12D\n" +
 	"\tSetIntent\x12\x1a.berth.v1.SetIntentRequest\x1a\x1b.berth.v1.SetIntentResponse\x12D\n" +
 	"\tSetTaints\x12\x1a.berth.v1.SetTaintsRequest\x1a\x1b.berth.v1.SetTaintsResponse\x12=\n" +
@@ -4977,7 +5070,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 72)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 74)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -5019,80 +5112,82 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*LogsResponse)(nil),          // 37: berth.v1.LogsResponse
 	(*ExplainRequest)(nil),        // 38: berth.v1.ExplainRequest
 	(*ExplainResponse)(nil),       // 39: berth.v1.ExplainResponse
-	(*WorkersRequest)(nil),        // 40: berth.v1.WorkersRequest
-	(*WorkersResponse)(nil),       // 41: berth.v1.WorkersResponse
-	(*Worker)(nil),                // 42: berth.v1.Worker
-	(*SetTaintsRequest)(nil),      // 43: berth.v1.SetTaintsRequest
-	(*SetTaintsResponse)(nil),     // 44: berth.v1.SetTaintsResponse
-	(*SetIntentRequest)(nil),      // 45: berth.v1.SetIntentRequest
-	(*SetIntentResponse)(nil),     // 46: berth.v1.SetIntentResponse
-	(*PoolsRequest)(nil),          // 47: berth.v1.PoolsRequest
-	(*PoolsResponse)(nil),         // 48: berth.v1.PoolsResponse
-	(*Pool)(nil),                  // 49: berth.v1.Pool
-	(*Brake)(nil),                 // 50: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 51: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 52: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 53: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 54: berth.v1.OverviewResponse
-	(*Member)(nil),                // 55: berth.v1.Member
-	(*PoolOverview)(nil),          // 56: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 57: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 58: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 59: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 60: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 61: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 62: berth.v1.ReadLogResponse
-	nil,                           // 63: berth.v1.Request.EnvEntry
-	nil,                           // 64: berth.v1.Request.LabelsEntry
-	nil,                           // 65: berth.v1.Demand.CustomEntry
-	nil,                           // 66: berth.v1.Capacity.CustomEntry
-	nil,                           // 67: berth.v1.Share.CustomEntry
-	nil,                           // 68: berth.v1.Filter.LabelsEntry
-	nil,                           // 69: berth.v1.Worker.LabelsEntry
-	nil,                           // 70: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 71: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 72: google.protobuf.Timestamp
+	(*SnapshotRequest)(nil),       // 40: berth.v1.SnapshotRequest
+	(*SnapshotResponse)(nil),      // 41: berth.v1.SnapshotResponse
+	(*WorkersRequest)(nil),        // 42: berth.v1.WorkersRequest
+	(*WorkersResponse)(nil),       // 43: berth.v1.WorkersResponse
+	(*Worker)(nil),                // 44: berth.v1.Worker
+	(*SetTaintsRequest)(nil),      // 45: berth.v1.SetTaintsRequest
+	(*SetTaintsResponse)(nil),     // 46: berth.v1.SetTaintsResponse
+	(*SetIntentRequest)(nil),      // 47: berth.v1.SetIntentRequest
+	(*SetIntentResponse)(nil),     // 48: berth.v1.SetIntentResponse
+	(*PoolsRequest)(nil),          // 49: berth.v1.PoolsRequest
+	(*PoolsResponse)(nil),         // 50: berth.v1.PoolsResponse
+	(*Pool)(nil),                  // 51: berth.v1.Pool
+	(*Brake)(nil),                 // 52: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 53: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 54: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 55: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 56: berth.v1.OverviewResponse
+	(*Member)(nil),                // 57: berth.v1.Member
+	(*PoolOverview)(nil),          // 58: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 59: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 60: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 61: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 62: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 63: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 64: berth.v1.ReadLogResponse
+	nil,                           // 65: berth.v1.Request.EnvEntry
+	nil,                           // 66: berth.v1.Request.LabelsEntry
+	nil,                           // 67: berth.v1.Demand.CustomEntry
+	nil,                           // 68: berth.v1.Capacity.CustomEntry
+	nil,                           // 69: berth.v1.Share.CustomEntry
+	nil,                           // 70: berth.v1.Filter.LabelsEntry
+	nil,                           // 71: berth.v1.Worker.LabelsEntry
+	nil,                           // 72: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 73: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 74: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	63, // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	65, // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,  // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,  // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	64, // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	66, // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	7,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	8,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
 	6,  // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
-	65, // 7: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	67, // 7: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,  // 8: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,  // 9: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
-	66, // 10: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	68, // 10: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	10, // 11: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	11, // 12: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	67, // 13: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	69, // 13: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	13, // 14: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	72, // 15: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	72, // 16: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	74, // 15: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	74, // 16: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
 	16, // 17: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
 	16, // 18: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
 	12, // 19: berth.v1.Status.share:type_name -> berth.v1.Share
 	14, // 20: berth.v1.Status.exit:type_name -> berth.v1.Exit
 	15, // 21: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
 	0,  // 22: berth.v1.Status.spec:type_name -> berth.v1.Request
-	72, // 23: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	72, // 24: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	72, // 25: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	72, // 26: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	72, // 27: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	74, // 23: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	74, // 24: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	74, // 25: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	74, // 26: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	74, // 27: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
 	18, // 28: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
 	20, // 29: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	72, // 30: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	72, // 31: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	74, // 30: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	74, // 31: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
 	0,  // 32: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
 	24, // 33: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
 	19, // 34: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
 	25, // 35: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
 	21, // 36: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
 	19, // 37: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	68, // 38: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	70, // 38: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
 	28, // 39: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
 	19, // 40: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
 	28, // 41: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
@@ -5102,39 +5197,39 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	19, // 45: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
 	19, // 46: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
 	18, // 47: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	50, // 48: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	52, // 48: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
 	17, // 49: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	72, // 50: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
-	42, // 51: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	69, // 52: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	74, // 50: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	44, // 51: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	71, // 52: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
 	9,  // 53: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
 	12, // 54: berth.v1.Worker.reserved:type_name -> berth.v1.Share
 	12, // 55: berth.v1.Worker.held:type_name -> berth.v1.Share
-	72, // 56: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	72, // 57: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	72, // 58: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	72, // 59: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	72, // 60: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	74, // 56: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	74, // 57: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	74, // 58: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	74, // 59: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	74, // 60: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
 	5,  // 61: berth.v1.Worker.taints:type_name -> berth.v1.Taint
 	5,  // 62: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
 	5,  // 63: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
 	5,  // 64: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
-	42, // 65: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
-	42, // 66: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	49, // 67: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	72, // 68: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	72, // 69: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	50, // 70: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	60, // 71: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	55, // 72: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	56, // 73: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	50, // 74: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	72, // 75: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	49, // 76: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	70, // 77: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	71, // 78: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	49, // 79: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	72, // 80: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	44, // 65: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
+	44, // 66: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	51, // 67: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	74, // 68: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	74, // 69: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	52, // 70: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	62, // 71: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	57, // 72: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	58, // 73: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	52, // 74: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	74, // 75: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	51, // 76: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	72, // 77: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	73, // 78: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	51, // 79: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	74, // 80: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
 	22, // 81: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
 	26, // 82: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
 	29, // 83: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
@@ -5142,33 +5237,35 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	34, // 85: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
 	36, // 86: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
 	38, // 87: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	40, // 88: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	45, // 89: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	43, // 90: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	47, // 91: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	57, // 92: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	51, // 93: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	53, // 94: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	59, // 95: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	61, // 96: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	23, // 97: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	27, // 98: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	30, // 99: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	33, // 100: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	35, // 101: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	37, // 102: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	39, // 103: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	41, // 104: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	46, // 105: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	44, // 106: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	48, // 107: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	58, // 108: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	52, // 109: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	54, // 110: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	60, // 111: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	62, // 112: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	97, // [97:113] is the sub-list for method output_type
-	81, // [81:97] is the sub-list for method input_type
+	40, // 88: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	42, // 89: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	47, // 90: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	45, // 91: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	49, // 92: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	59, // 93: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	53, // 94: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	55, // 95: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	61, // 96: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	63, // 97: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	23, // 98: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	27, // 99: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	30, // 100: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	33, // 101: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	35, // 102: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	37, // 103: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	39, // 104: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	41, // 105: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	43, // 106: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	48, // 107: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	46, // 108: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	50, // 109: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	60, // 110: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	54, // 111: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	56, // 112: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	62, // 113: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	64, // 114: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	98, // [98:115] is the sub-list for method output_type
+	81, // [81:98] is the sub-list for method input_type
 	81, // [81:81] is the sub-list for extension type_name
 	81, // [81:81] is the sub-list for extension extendee
 	0,  // [0:81] is the sub-list for field type_name
@@ -5185,7 +5282,7 @@ func file_berth_v1_berth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   72,
+			NumMessages:   74,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -57,6 +57,8 @@ const (
 	BerthServiceLogsProcedure = "/berth.v1.BerthService/Logs"
 	// BerthServiceExplainProcedure is the fully-qualified name of the BerthService's Explain RPC.
 	BerthServiceExplainProcedure = "/berth.v1.BerthService/Explain"
+	// BerthServiceSnapshotProcedure is the fully-qualified name of the BerthService's Snapshot RPC.
+	BerthServiceSnapshotProcedure = "/berth.v1.BerthService/Snapshot"
 	// BerthServiceWorkersProcedure is the fully-qualified name of the BerthService's Workers RPC.
 	BerthServiceWorkersProcedure = "/berth.v1.BerthService/Workers"
 	// BerthServiceSetIntentProcedure is the fully-qualified name of the BerthService's SetIntent RPC.
@@ -94,6 +96,9 @@ type BerthServiceClient interface {
 	Logs(context.Context, *v1.LogsRequest) (*connect.ServerStreamForClient[v1.LogsResponse], error)
 	// Explain judges now why a request does not run.
 	Explain(context.Context, *v1.ExplainRequest) (*v1.ExplainResponse, error)
+	// Snapshot is what a scheduler needs to know of the store, at one revision, as the
+	// lines of docs/snapshot.md: without commands, environments and addresses.
+	Snapshot(context.Context, *v1.SnapshotRequest) (*connect.ServerStreamForClient[v1.SnapshotResponse], error)
 	Workers(context.Context, *v1.WorkersRequest) (*v1.WorkersResponse, error)
 	// SetIntent cordons, drains, removes or frees a worker.
 	SetIntent(context.Context, *v1.SetIntentRequest) (*v1.SetIntentResponse, error)
@@ -164,6 +169,12 @@ func NewBerthServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		snapshot: connect.NewClient[v1.SnapshotRequest, v1.SnapshotResponse](
+			httpClient,
+			baseURL+BerthServiceSnapshotProcedure,
+			connect.WithSchema(berthServiceMethods.ByName("Snapshot")),
+			connect.WithClientOptions(opts...),
+		),
 		workers: connect.NewClient[v1.WorkersRequest, v1.WorkersResponse](
 			httpClient,
 			baseURL+BerthServiceWorkersProcedure,
@@ -228,6 +239,7 @@ type berthServiceClient struct {
 	cancel    *connect.Client[v1.CancelRequest, v1.CancelResponse]
 	logs      *connect.Client[v1.LogsRequest, v1.LogsResponse]
 	explain   *connect.Client[v1.ExplainRequest, v1.ExplainResponse]
+	snapshot  *connect.Client[v1.SnapshotRequest, v1.SnapshotResponse]
 	workers   *connect.Client[v1.WorkersRequest, v1.WorkersResponse]
 	setIntent *connect.Client[v1.SetIntentRequest, v1.SetIntentResponse]
 	setTaints *connect.Client[v1.SetTaintsRequest, v1.SetTaintsResponse]
@@ -291,6 +303,11 @@ func (c *berthServiceClient) Explain(ctx context.Context, req *v1.ExplainRequest
 		return response.Msg, err
 	}
 	return nil, err
+}
+
+// Snapshot calls berth.v1.BerthService.Snapshot.
+func (c *berthServiceClient) Snapshot(ctx context.Context, req *v1.SnapshotRequest) (*connect.ServerStreamForClient[v1.SnapshotResponse], error) {
+	return c.snapshot.CallServerStream(ctx, connect.NewRequest(req))
 }
 
 // Workers calls berth.v1.BerthService.Workers.
@@ -382,6 +399,9 @@ type BerthServiceHandler interface {
 	Logs(context.Context, *v1.LogsRequest, *connect.ServerStream[v1.LogsResponse]) error
 	// Explain judges now why a request does not run.
 	Explain(context.Context, *v1.ExplainRequest) (*v1.ExplainResponse, error)
+	// Snapshot is what a scheduler needs to know of the store, at one revision, as the
+	// lines of docs/snapshot.md: without commands, environments and addresses.
+	Snapshot(context.Context, *v1.SnapshotRequest, *connect.ServerStream[v1.SnapshotResponse]) error
 	Workers(context.Context, *v1.WorkersRequest) (*v1.WorkersResponse, error)
 	// SetIntent cordons, drains, removes or frees a worker.
 	SetIntent(context.Context, *v1.SetIntentRequest) (*v1.SetIntentResponse, error)
@@ -446,6 +466,12 @@ func NewBerthServiceHandler(svc BerthServiceHandler, opts ...connect.HandlerOpti
 		svc.Explain,
 		connect.WithSchema(berthServiceMethods.ByName("Explain")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	berthServiceSnapshotHandler := connect.NewServerStreamHandlerSimple(
+		BerthServiceSnapshotProcedure,
+		svc.Snapshot,
+		connect.WithSchema(berthServiceMethods.ByName("Snapshot")),
 		connect.WithHandlerOptions(opts...),
 	)
 	berthServiceWorkersHandler := connect.NewUnaryHandlerSimple(
@@ -516,6 +542,8 @@ func NewBerthServiceHandler(svc BerthServiceHandler, opts ...connect.HandlerOpti
 			berthServiceLogsHandler.ServeHTTP(w, r)
 		case BerthServiceExplainProcedure:
 			berthServiceExplainHandler.ServeHTTP(w, r)
+		case BerthServiceSnapshotProcedure:
+			berthServiceSnapshotHandler.ServeHTTP(w, r)
 		case BerthServiceWorkersProcedure:
 			berthServiceWorkersHandler.ServeHTTP(w, r)
 		case BerthServiceSetIntentProcedure:
@@ -567,6 +595,10 @@ func (UnimplementedBerthServiceHandler) Logs(context.Context, *v1.LogsRequest, *
 
 func (UnimplementedBerthServiceHandler) Explain(context.Context, *v1.ExplainRequest) (*v1.ExplainResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("berth.v1.BerthService.Explain is not implemented"))
+}
+
+func (UnimplementedBerthServiceHandler) Snapshot(context.Context, *v1.SnapshotRequest, *connect.ServerStream[v1.SnapshotResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("berth.v1.BerthService.Snapshot is not implemented"))
 }
 
 func (UnimplementedBerthServiceHandler) Workers(context.Context, *v1.WorkersRequest) (*v1.WorkersResponse, error) {

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/api/wire"
+	"github.com/berthd/berth/scheduler"
+	"github.com/berthd/berth/snapshot"
+)
+
+func planCommand() *cli.Command {
+	return verb(&cli.Command{
+		Name:  "plan",
+		Usage: "what would happen: to new requests, with other workers, after a drain; changes nothing",
+		Description: "Tells of what waits, of what would have to move, and of the requests of -f, where each would go, or why it would\n" +
+			"wait, in the order in which they would be placed. Exit 3 when one would wait.\n\n" +
+			"A SHAPE is a worker, whose like is added, or amounts: cpu=8,memory=32GiB,disk=1TB,pool=batch,label.zone=a,\n" +
+			"device.h100=8,custom.licence=2,ports=20000-20999. Many of it: 3xSHAPE.",
+		Flags: clientFlags(
+			&cli.StringSliceFlag{Name: "file", Aliases: []string{"f"}, Usage: "`FILE` of requests, as for submit; - is standard input", EnvVars: envOf("file")},
+			stringFlag("snapshot", "", "`FILE` that berth snapshot wrote; - is standard input (default: the store as it is now)"),
+			listFlag("cordon", "if `WORKERS` were cordoned"),
+			listFlag("uncordon", "if `WORKERS` were not cordoned, drained or removed any more"),
+			listFlag("drain", "if `WORKERS` were drained"),
+			listFlag("remove", "if `WORKERS` were gone"),
+			listFlag("add", "if workers of a `SHAPE` came, empty: 3xSHAPE"),
+			outputFlag(),
+		),
+		Action: plan,
+	})
+}
+
+func plan(c *cli.Context) error {
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	if c.NArg() > 0 {
+		return usage("plan: takes no argument; requests come from -f FILE")
+	}
+	change, err := changeOf(c)
+	if err != nil {
+		return err
+	}
+	moving := slices.Concat(change.Drain, change.Remove)
+	s, err := snapshotFrom(c, c.String("snapshot"), func(w berth.WorkerID) bool { return slices.Contains(moving, w) })
+	if err != nil {
+		return err
+	}
+	if s.Policy != scheduler.PolicyVersion {
+		fmt.Fprintf(c.App.ErrWriter, "berth: warning: the snapshot is of a program that places by policy %s; this one plans by policy %s\n", s.Policy, scheduler.PolicyVersion)
+	}
+	outcomes, err := s.Forecast(change)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = printForecast(c.App.Writer, s, outcomes)
+	} else {
+		err = tellForecast(c.App.Writer, s, outcomes)
+	}
+	if err == nil && waiting(outcomes) > 0 {
+		err = &exitError{code: exitNotPlaced}
+	}
+	return err
+}
+
+func changeOf(c *cli.Context) (*snapshot.Change, error) {
+	change := &snapshot.Change{}
+	for flag, to := range map[string]*[]berth.WorkerID{
+		"cordon": &change.Cordon, "uncordon": &change.Uncordon, "drain": &change.Drain, "remove": &change.Remove,
+	} {
+		for _, id := range splitCommas(c.StringSlice(flag)) {
+			*to = append(*to, berth.WorkerID(id))
+		}
+	}
+	for _, text := range c.StringSlice("add") {
+		a, err := additionOf(text)
+		if err != nil {
+			return nil, err
+		}
+		change.Add = append(change.Add, a)
+	}
+	for _, name := range c.StringSlice("file") {
+		requests, err := readManifest(name, c.App.Reader)
+		if err != nil {
+			return nil, &exitError{code: exitUsage, err: err}
+		}
+		for _, r := range requests {
+			change.Requests = append(change.Requests, wire.ToRequest(r))
+		}
+	}
+	if slices.Contains(c.StringSlice("file"), "-") && c.String("snapshot") == "-" {
+		return nil, usage("plan: standard input cannot be both the requests and the snapshot")
+	}
+	return change, nil
+}
+
+var manyOf = regexp.MustCompile(`^([0-9]{1,6})x(.+)$`)
+
+// additionOf reads [COUNTx]SHAPE.
+func additionOf(text string) (snapshot.Addition, error) {
+	a := snapshot.Addition{Count: 1, Pool: berth.DefaultPool}
+	shape := text
+	if m := manyOf.FindStringSubmatch(text); m != nil {
+		a.Count, _ = strconv.Atoi(m[1]) //nolint:errcheck // up to six digits
+		shape = m[2]
+	}
+	if !strings.Contains(shape, "=") {
+		a.Like = berth.WorkerID(shape)
+		return a, nil
+	}
+	for _, part := range strings.Split(shape, ",") {
+		name, value, ok := strings.Cut(part, "=")
+		if !ok {
+			return a, &berth.FieldError{Field: "add", Value: text, Problem: "is no shape", Bound: "a worker, or cpu=8,memory=32GiB,pool=batch,label.zone=a,device.h100=8"}
+		}
+		if err := shapePart(&a, name, value); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
+
+func shapePart(a *snapshot.Addition, name, value string) (err error) {
+	group, key, _ := strings.Cut(name, ".")
+	switch group {
+	case "cpu":
+		a.Capacity.CPUMilli, err = parseCPU("add.cpu", value)
+	case "memory":
+		a.Capacity.MemoryBytes, err = parseBytes("add.memory", value, berth.MaxMemoryBytes)
+	case "disk":
+		a.Capacity.DiskBytes, err = parseBytes("add.disk", value, berth.MaxDiskBytes)
+	case "pool":
+		a.Pool = berth.PoolID(value)
+	case "ports":
+		a.Capacity.Ports, err = parsePorts(value)
+	case "label":
+		setIn(&a.Labels, key, value)
+	case "custom", "device":
+		n, convErr := strconv.ParseInt(value, 10, 64)
+		if convErr != nil || n < 0 || group == "device" && n > berth.MaxDevicesPerWorker {
+			return &berth.FieldError{Field: "add." + name, Value: value, Problem: "is no number in range", Bound: "a count"}
+		}
+		if group == "custom" {
+			setIn(&a.Capacity.Custom, key, n)
+			break
+		}
+		for range n {
+			a.Capacity.Devices = append(a.Capacity.Devices, berth.Device{Name: fmt.Sprintf("%s-%03d", key, len(a.Capacity.Devices)), Type: key})
+		}
+		slices.SortFunc(a.Capacity.Devices, func(x, y berth.Device) int { return strings.Compare(x.Name, y.Name) })
+	default:
+		err = &berth.FieldError{Field: "add", Value: name, Problem: "is unknown", Bound: "cpu, memory, disk, pool, ports, label.NAME, device.TYPE, custom.NAME"}
+	}
+	return err
+}
+
+func setIn[V any](m *map[string]V, key string, value V) {
+	if *m == nil {
+		*m = make(map[string]V)
+	}
+	(*m)[key] = value
+}
+
+func waiting(outcomes []snapshot.Outcome) (n int) {
+	for i := range outcomes {
+		if outcomes[i].Verdict != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// forecast is what plan writes as JSON.
+type forecast struct {
+	Revision berth.Revision     `json:"revision"`
+	Policy   string             `json:"policy"`
+	Placed   int                `json:"placed"`
+	Waiting  int                `json:"waiting"`
+	Outcomes []snapshot.Outcome `json:"outcomes"`
+}
+
+func printForecast(w io.Writer, s *snapshot.Snapshot, outcomes []snapshot.Outcome) error {
+	n := waiting(outcomes)
+	b, err := json.MarshalIndent(forecast{s.Revision, scheduler.PolicyVersion, len(outcomes) - n, n, outcomes}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	_, err = fmt.Fprintf(w, "%s\n", b)
+	return err
+}
+
+func tellForecast(w io.Writer, s *snapshot.Snapshot, outcomes []snapshot.Outcome) error {
+	n := waiting(outcomes)
+	_, err := fmt.Fprintf(w, "%s would be placed, and %d would wait, as of revision %d; nothing was changed\n", plural(len(outcomes)-n, "request"), n, s.Revision)
+	if err != nil || len(outcomes) == 0 {
+		return err
+	}
+	t := table{}
+	t.add("REQUEST", "NOW", "WOULD BE ON", "OR WHY NOT")
+	for i := range outcomes {
+		o := &outcomes[i]
+		now := o.Kind
+		if o.From != "" {
+			now = "on " + string(o.From)
+		}
+		t.add(string(o.Request), now, orDash(string(o.Worker)), orDash(whyNot(o)))
+	}
+	return errors.Join(err, t.write(w))
+}
+
+// whyNot is why a request would wait, in words, or "".
+func whyNot(o *snapshot.Outcome) string {
+	if o.Verdict == nil {
+		return ""
+	}
+	return waitsFor(&berthv1.ExplainResponse{Status: &berthv1.Status{}, Verdict: wire.Verdict(o.Verdict), Nearest: wire.Miss(o.Nearest)})
+}

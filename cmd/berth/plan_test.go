@@ -1,0 +1,81 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/snapshot"
+)
+
+func TestPlan(t *testing.T) {
+	withLocal(t, func(s *shell) {
+		dir := t.TempDir()
+		jobs := filepath.Join(dir, "jobs.yaml")
+		if err := os.WriteFile(jobs, []byte("{id: new-job, command: [\"true\"], resources: {cpu_milli: 3000}}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.want(0, "0 requests would be placed, and 0 would wait", "plan")
+		s.want(0, "new-job  new  w-1", "plan", "-f", jobs)
+		s.want(0, "big", "submit", "--id", "big", "--cpu", "64", "--env", "TOKEN=secret", "--", "true")
+		r := s.want(exitNotPlaced, "1 request would be placed, and 1 would wait", "plan", "-f", jobs)
+		if r.err != "" {
+			t.Errorf("berth plan says %q", r.err)
+		}
+		s.want(exitNotPlaced, "it wants 64 of CPU, and w-1, the nearest, has 4 in all", "plan")
+		s.want(0, "big      waiting  new-1", "plan", "--add", "2xcpu=64,memory=1GiB,label.zone=a")
+		s.want(exitNotPlaced, "new-job  new      -            waits: it would fit on w-1, which is cordoned", "plan", "-f", jobs, "--cordon", "w-1")
+		s.want(exitUsage, "nobody", "plan", "--drain", "nobody")
+		s.want(exitUsage, `add "colour" is unknown`, "plan", "--add", "cpu=1,colour=red")
+
+		file := filepath.Join(dir, "snapshot")
+		taken := s.do("snapshot")
+		if taken.code != 0 {
+			t.Fatalf("%+v", taken)
+		}
+		if err := os.WriteFile(file, []byte(taken.out), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.want(0, "w-1 is cordoned", "cordon", "w-1") // the file knows nothing of it
+		s.want(exitNotPlaced, "new-job  new      w-1", "plan", "-f", jobs, "--snapshot", file)
+		if r := s.with(taken.out, "plan", "-f", jobs, "--snapshot", "-", "-o", "json"); r.code != exitNotPlaced {
+			t.Errorf("%+v", r)
+		} else {
+			var got forecast
+			if err := json.Unmarshal([]byte(r.out), &got); err != nil || got.Placed != 1 || got.Waiting != 1 || got.Outcomes[1].Worker != "w-1" {
+				t.Errorf("%v: %s", err, r.out)
+			}
+		}
+		s.want(exitFailed, "is not whole", "plan", "--snapshot", "/dev/null")
+		s.want(exitFailed, "is yet to come", "snapshot", "--at-revision", "1000000")
+		s.want(0, "big  BLOCKED", "list") // nothing was changed
+	})
+}
+
+func TestAdditionOf(t *testing.T) {
+	for text, want := range map[string]snapshot.Addition{
+		"w1":   {Count: 1, Like: "w1", Pool: "default"},
+		"3xw1": {Count: 3, Like: "w1", Pool: "default"},
+		"2xcpu=8,memory=1GiB,pool=batch,label.zone=a,device.h100=2,custom.lic=4": {
+			Count: 2, Pool: "batch", Labels: map[string]string{"zone": "a"},
+			Capacity: berth.Capacity{
+				Quantities: berth.Quantities{CPUMilli: 8000, MemoryBytes: 1 << 30, Custom: map[string]int64{"lic": 4}},
+				Devices:    []berth.Device{{Name: "h100-000", Type: "h100"}, {Name: "h100-001", Type: "h100"}},
+			},
+		},
+	} {
+		got, err := additionOf(text)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", text, err, diff)
+		}
+	}
+	for _, text := range []string{"cpu=8,w1", "cpu=x", "device.h100=-1", "gpu=1"} {
+		if _, err := additionOf(text); err == nil {
+			t.Errorf("%s: no error", text)
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+	"github.com/berthd/berth/snapshot"
+)
+
+// Reading all of a store is work for it: so many read at once, each for so long.
+const (
+	readersMost = 2
+	readWithin  = 5 * time.Minute
+)
+
+// reading takes one of the places of those who read the whole store.
+func (d *Daemon) reading(ctx context.Context, what string) (context.Context, func(), error) {
+	select {
+	case d.readers <- struct{}{}:
+	default:
+		return nil, nil, fmt.Errorf("%s: %w: at most %d read the whole store at once", what, ErrBusy, readersMost)
+	}
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	return ctx, func() { cancel(); <-d.readers }, nil
+}
+
+// Snapshot writes what a scheduler needs to know of the store, at one revision (0:
+// the newest). It reads the store, and leaves the loop alone.
+func (d *Daemon) Snapshot(ctx context.Context, rev berth.Revision, w io.Writer) error {
+	ctx, done, err := d.reading(ctx, "snapshot")
+	if err != nil {
+		return err
+	}
+	defer done()
+	if rev == 0 {
+		if err := d.call(ctx, func(l *loop) { rev = l.view.revision }); err != nil {
+			return fmt.Errorf("snapshot: %w", err)
+		}
+	}
+	out, err := snapshot.NewWriter(w, snapshot.Header{Revision: rev, TakenAt: d.opts.Now().UTC(), Policy: scheduler.PolicyVersion})
+	if err != nil {
+		return err
+	}
+	if _, err := d.store.ScanAt(ctx, rev, snapshot.Kinds, out.Put); err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	return out.Close()
+}

@@ -1,0 +1,94 @@
+package snapshot_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/snapshot"
+)
+
+func TestForecast(t *testing.T) {
+	t.Parallel()
+	ids := func(w ...berth.WorkerID) []berth.WorkerID { return w }
+	urgent := request("urgent", 3000)
+	urgent.Priority = 5
+	tests := []struct {
+		name   string
+		change snapshot.Change
+		want   []string
+	}{
+		{"nothing", snapshot.Change{}, []string{"b waiting: waits"}},
+		{"a cordon is lifted", snapshot.Change{Uncordon: ids("w3")}, []string{"b waiting: w3"}},
+		{"a worker is cordoned", snapshot.Change{Cordon: ids("w1"), Requests: []berth.Request{request("c", 500)}}, []string{"b waiting: waits", "c new: w2"}},
+		{
+			"what is on a drained worker moves, in the order of what waits",
+			snapshot.Change{Drain: ids("w1"), Uncordon: ids("w3")},
+			[]string{"a moved from w1: w3", "b waiting: waits"},
+		},
+		{"one that is removed, too", snapshot.Change{Remove: ids("w1")}, []string{"a moved from w1: waits", "b waiting: waits"}},
+		{"more of a shape", snapshot.Change{Add: []snapshot.Addition{{Count: 1, Like: "w3"}}}, []string{"b waiting: new-1"}},
+		{
+			"amounts",
+			snapshot.Change{Add: []snapshot.Addition{{Count: 2, Pool: berth.DefaultPool, Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 2000, MemoryBytes: 1 << 30}}}}},
+			[]string{"b waiting: waits"},
+		},
+		{
+			"an urgent one goes before what waits",
+			snapshot.Change{Uncordon: ids("w3"), Requests: []berth.Request{urgent}},
+			[]string{"urgent new: w3", "b waiting: waits"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := &store{}
+			s.worker("w1", 4000, berth.Intent{})
+			s.worker("w2", 1000, berth.Intent{})
+			s.worker("w3", 4000, berth.Intent{Cordon: true})
+			s.submit("a", 3000, "w1")
+			s.submit("b", 3000, "")
+			outcomes, err := s.taken().Forecast(&tt.change)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, o := range outcomes {
+				text := fmt.Sprintf("%s %s", o.Request, o.Kind)
+				if o.From != "" {
+					text += " from " + string(o.From)
+				}
+				if o.Verdict != nil {
+					o.Worker = "waits"
+				}
+				got = append(got, text+": "+string(o.Worker))
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestForecast_Refuses(t *testing.T) {
+	t.Parallel()
+	s := &store{}
+	s.worker("w1", 4000, berth.Intent{})
+	s.submit("a", 1000, "w1")
+	for name, c := range map[string]snapshot.Change{
+		"no such worker":      {Drain: []berth.WorkerID{"w9"}},
+		"no such shape":       {Add: []snapshot.Addition{{Count: 1, Like: "w9"}}},
+		"too many":            {Add: []snapshot.Addition{{Count: snapshot.MaxChanges + 1, Like: "w1"}}},
+		"none":                {Add: []snapshot.Addition{{Count: 0, Like: "w1"}}},
+		"an id that is there": {Requests: []berth.Request{request("a", 1)}},
+		"a bad request":       {Requests: []berth.Request{request("x", -1)}},
+	} {
+		if _, err := s.taken().Forecast(&c); err == nil {
+			t.Errorf("%s: no error", name)
+		} else {
+			t.Log(err)
+		}
+	}
+}

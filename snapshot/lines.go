@@ -1,0 +1,169 @@
+package snapshot
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/berthd/berth"
+)
+
+// Format is the version of the file that Writer writes. Read refuses a newer one.
+const Format = 1
+
+// Bounds of a file: of one line, which holds one record without what strip takes
+// out, and of all.
+const (
+	MaxLineBytes = 1 << 20
+	MaxLines     = 20_000_000
+)
+
+// head is the first line.
+type head struct {
+	Format int `json:"berth_snapshot"`
+	Header
+}
+
+// line is one record; the last line has End alone.
+type line struct {
+	Kind   berth.Kind      `json:"kind,omitempty"`
+	Owner  string          `json:"owner,omitempty"` // of an allocation, its worker
+	ID     string          `json:"id,omitempty"`
+	Create berth.Revision  `json:"create_revision,omitempty"`
+	Mod    berth.Revision  `json:"mod_revision,omitempty"`
+	Record json.RawMessage `json:"record,omitempty"`
+	End    *int64          `json:"end,omitempty"` // so many records stand before it
+}
+
+// Writer writes a snapshot as lines of JSON.
+type Writer struct {
+	w io.Writer
+	n int64
+}
+
+// NewWriter writes the first line.
+func NewWriter(w io.Writer, h Header) (*Writer, error) {
+	return &Writer{w: w}, writeLine(w, head{Format, h})
+}
+
+// Put writes one record, without what is nobody's business who plans. A key of
+// another kind, or without a record that can be read, is left out.
+func (w *Writer) Put(f berth.Fact) error {
+	record := strip(f.Record)
+	if record == nil {
+		return nil
+	}
+	b, err := json.Marshal(record)
+	if err != nil {
+		return fmt.Errorf("write %s %s: %w", f.Key.Kind, f.Key.ID, err)
+	}
+	w.n++
+	return writeLine(w.w, line{Kind: f.Key.Kind, Owner: f.Key.Owner, ID: f.Key.ID, Create: f.Create, Mod: f.Mod, Record: b})
+}
+
+// Close writes the last line: a file without it is not whole.
+func (w *Writer) Close() error { return writeLine(w.w, line{End: &w.n}) }
+
+func writeLine(w io.Writer, v any) error {
+	b, err := json.Marshal(v)
+	if err == nil {
+		_, err = w.Write(append(b, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("write snapshot: %w", err)
+	}
+	return nil
+}
+
+// ErrCut says that a file ends before its last line.
+var ErrCut = errors.New("the snapshot is not whole: its last line is missing")
+
+// Read reads a snapshot. Of what is placed, only that on workers which keeps says
+// yes to is kept; nil: all.
+func Read(in io.Reader, keeps func(berth.WorkerID) bool) (*Snapshot, error) {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(make([]byte, 0, 64<<10), MaxLineBytes)
+	var h head
+	if !lines.Scan() {
+		return nil, errors.Join(ErrCut, lines.Err())
+	}
+	if err := json.Unmarshal(lines.Bytes(), &h); err != nil || h.Format < 1 {
+		return nil, errors.New("line 1: is no snapshot: want the field berth_snapshot")
+	}
+	if h.Format > Format {
+		return nil, fmt.Errorf("line 1: berth_snapshot is %d; allowed: at most %d: a newer program wrote it", h.Format, Format)
+	}
+	s := New(h.Header)
+	s.Keeps = keeps
+	for n := int64(0); lines.Scan(); n++ {
+		end, err := s.readLine(lines.Bytes())
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("line %d: %w", n+2, err)
+		case end != nil && *end != n:
+			return nil, fmt.Errorf("line %d: %d records stand before it, and it says %d", n+2, n, *end)
+		case end != nil:
+			return s, nil
+		case n == MaxLines:
+			return nil, fmt.Errorf("has too many lines; allowed: at most %d", MaxLines)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("read snapshot (a line is at most %d bytes): %w", MaxLineBytes, err)
+	}
+	return nil, ErrCut
+}
+
+// readLine puts what a line tells; of the last one, it returns the count.
+func (s *Snapshot) readLine(b []byte) (end *int64, err error) {
+	var l line
+	if err := strictly(b, &l); err != nil {
+		return nil, err
+	}
+	if l.End != nil {
+		return l.End, nil
+	}
+	record := recordOf(l.Kind)
+	if record == nil {
+		return nil, fmt.Errorf("kind %q is unknown", l.Kind)
+	}
+	if err := berth.CheckID("id", l.ID); err != nil {
+		return nil, err
+	}
+	if err := strictly(l.Record, record); err != nil {
+		return nil, fmt.Errorf("%s %s: %w", l.Kind, l.ID, err)
+	}
+	s.Put(berth.Fact{Key: berth.Key{Kind: l.Kind, Owner: l.Owner, ID: l.ID}, Record: record, Create: l.Create, Mod: l.Mod})
+	return nil, nil
+}
+
+func strictly(b []byte, to any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	return d.Decode(to)
+}
+
+func recordOf(kind berth.Kind) any {
+	switch kind {
+	case berth.KindPool:
+		return new(berth.Pool)
+	case berth.KindWorker:
+		return new(berth.Worker)
+	case berth.KindLedger:
+		return new(berth.Ledger)
+	case berth.KindIntent:
+		return new(berth.Intent)
+	case berth.KindConditions:
+		return new(berth.Conditions)
+	case berth.KindState:
+		return new(berth.Progress)
+	case berth.KindRequest:
+		return new(berth.Submission)
+	case berth.KindAllocation:
+		return new(berth.Allocation)
+	}
+	return nil
+}

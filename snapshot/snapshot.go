@@ -1,0 +1,168 @@
+package snapshot
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// Kinds are those of the records that a snapshot is made of, in the order in which
+// they are to be Put: a state before its request.
+var Kinds = []berth.Kind{
+	berth.KindPool, berth.KindWorker, berth.KindLedger, berth.KindIntent, berth.KindConditions,
+	berth.KindState, berth.KindRequest, berth.KindAllocation,
+}
+
+// FleetKinds are those of Kinds that a fleet is made of.
+var FleetKinds = Kinds[:5]
+
+// Snapshot is a store at one revision.
+type Snapshot struct {
+	Header
+	// Keeps says of a worker whether what is placed there is kept; nil: all is. What
+	// waits always is, and what is on a worker that is being emptied.
+	Keeps func(berth.WorkerID) bool
+
+	pools    map[berth.PoolID]*berth.Pool
+	workers  map[berth.WorkerID]*scheduler.Records
+	states   map[berth.RequestID]*berth.Progress
+	requests map[berth.RequestID]*Request
+}
+
+// Header says what a snapshot is of.
+type Header struct {
+	Revision berth.Revision `json:"revision"`
+	TakenAt  time.Time      `json:"taken_at,omitzero"`
+	Policy   string         `json:"policy,omitempty"` // scheduler.PolicyVersion of who took it
+}
+
+// Request is one that has not ended.
+type Request struct {
+	Spec        berth.Request
+	SubmittedAt time.Time
+	Seq         berth.Revision // of its submission: first come, first placed
+	State       *berth.Progress
+	Allocation  *berth.Allocation // where it is placed, and the worker's record of it is kept
+}
+
+// New is an empty snapshot.
+func New(h Header) *Snapshot {
+	return &Snapshot{
+		Header: h, pools: make(map[berth.PoolID]*berth.Pool), workers: make(map[berth.WorkerID]*scheduler.Records),
+		states: make(map[berth.RequestID]*berth.Progress), requests: make(map[berth.RequestID]*Request),
+	}
+}
+
+// Put adds what one key held. Facts of other kinds, and those without a record that
+// can be read, are left out, as a daemon leaves them alone.
+func (s *Snapshot) Put(f berth.Fact) {
+	id := berth.RequestID(f.Key.ID)
+	switch r := f.Record.(type) {
+	case *berth.Pool:
+		s.pools[berth.PoolID(f.Key.ID)] = r
+	case *berth.Worker:
+		w := s.of(f.Key.ID)
+		w.Worker, w.Epoch = r, berth.Epoch(f.Create)
+	case *berth.Ledger:
+		s.of(f.Key.ID).Ledger = r
+	case *berth.Intent:
+		s.of(f.Key.ID).Intent = *r
+	case *berth.Conditions:
+		s.of(f.Key.ID).Conditions = r
+	case *berth.Progress:
+		s.states[id] = r
+	case *berth.Submission:
+		if p := s.states[id]; p == nil || p.State == berth.StatePending || s.keeps(p.Worker) {
+			s.requests[id] = &Request{Spec: r.Spec, SubmittedAt: r.SubmittedAt, Seq: f.Create, State: p}
+		}
+	case *berth.Allocation:
+		if q := s.requests[id]; q != nil && q.Worker() == berth.WorkerID(f.Key.Owner) {
+			q.Allocation = r
+		}
+	}
+}
+
+func (s *Snapshot) keeps(id berth.WorkerID) bool {
+	if s.Keeps == nil || s.Keeps(id) {
+		return true
+	}
+	w := s.workers[id]
+	return w != nil && w.Intent.Empties()
+}
+
+func (s *Snapshot) of(id string) *scheduler.Records {
+	w := s.workers[berth.WorkerID(id)]
+	if w == nil {
+		w = &scheduler.Records{}
+		s.workers[berth.WorkerID(id)] = w
+	}
+	return w
+}
+
+// Worker is where the request is placed, or "".
+func (q *Request) Worker() berth.WorkerID {
+	if q.State == nil || q.State.State == berth.StatePending {
+		return ""
+	}
+	return q.State.Worker
+}
+
+// Candidate is the request as the scheduler is asked for it.
+func (q *Request) Candidate() scheduler.Candidate {
+	c := scheduler.Candidate{Request: &q.Spec, Priority: q.Spec.Priority}
+	if q.State != nil {
+		c.Avoid = q.State.Avoid
+		if q.State.Priority != nil {
+			c.Priority = *q.State.Priority
+		}
+	}
+	return c
+}
+
+// before is the order in which requests are placed: priority, age, id.
+func (q *Request) before(o *Request) int {
+	return cmp.Or(cmp.Compare(o.Candidate().Priority, q.Candidate().Priority), cmp.Compare(q.Seq, o.Seq), cmp.Compare(q.Spec.ID, o.Spec.ID))
+}
+
+// Requests are those that are kept, in the order in which they would be placed.
+func (s *Snapshot) Requests() []*Request {
+	out := make([]*Request, 0, len(s.requests))
+	for _, q := range s.requests {
+		out = append(out, q)
+	}
+	slices.SortFunc(out, (*Request).before)
+	return out
+}
+
+// Request is one of them, or nil.
+func (s *Snapshot) Request(id berth.RequestID) *Request { return s.requests[id] }
+
+// Records are what is known of a worker, or nil.
+func (s *Snapshot) Records(id berth.WorkerID) *scheduler.Records { return s.workers[id] }
+
+// Workers are the live workers as the scheduler sees them, by id.
+func (s *Snapshot) Workers() []scheduler.Worker {
+	var out []scheduler.Worker
+	for id, r := range s.workers {
+		if r.Worker != nil {
+			out = append(out, scheduler.Seat(id, r))
+		}
+	}
+	slices.SortFunc(out, func(a, b scheduler.Worker) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
+
+// Fleet is a new fleet of all live workers, with their pools' strategies.
+func (s *Snapshot) Fleet() *scheduler.Fleet {
+	f := scheduler.NewFleet()
+	for id, p := range s.pools {
+		f.SetStrategy(id, p.Strategy)
+	}
+	for _, w := range s.Workers() {
+		f.Put(w)
+	}
+	return f
+}

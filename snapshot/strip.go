@@ -1,0 +1,37 @@
+package snapshot
+
+import "github.com/berthd/berth"
+
+// strip is a record without what a plan does not need and a file should not spread:
+// of a request its command, its environment and all that tells what it is, but for
+// its labels; of a worker where it is and which lease it lives by. Nil: the record is
+// of no kind that a snapshot holds.
+func strip(record any) any {
+	switch r := record.(type) {
+	case *berth.Submission:
+		out := *r
+		out.Digest = "" // of the command, too: it could be guessed
+		out.Spec.Command, out.Spec.Env, out.Spec.Dir, out.Spec.User, out.Spec.Image = []string{}, nil, "", "", ""
+		return &out
+	case *berth.Worker:
+		out := *r
+		out.Address, out.Lease, out.Hostname, out.BootID, out.StateID = "", "", "", "", ""
+		return &out
+	case *berth.Ledger:
+		out := *r
+		out.Lease, out.StateID = "", ""
+		return &out
+	case *berth.Allocation:
+		out := *r
+		out.Exit = nil
+		if r.Stop != nil {
+			stop := *r.Stop
+			stop.Message = ""
+			out.Stop = &stop
+		}
+		return &out
+	case *berth.Pool, *berth.Intent, *berth.Conditions, *berth.Progress:
+		return r
+	}
+	return nil
+}
