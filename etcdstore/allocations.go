@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/berthd/berth"
 )
@@ -45,24 +46,44 @@ type ReportResult struct {
 // operations that a stock etcd allows (128).
 const maxReports = 40
 
-// StartAllocations is the fence: in the transaction that hands out the work, the
-// worker's presence key must be of epoch. ErrEpochGone: it is not. One whose
-// allocation has changed is left out, and does not hinder the others.
-func (s *Store) StartAllocations(ctx context.Context, w berth.WorkerID, epoch berth.Epoch, items []StartItem) ([]StartResult, error) {
-	own := berth.Key{Kind: berth.KindWorker, ID: string(w)}
-	changes := make([]change, len(items))
-	for i, it := range items {
-		changes[i] = change{request: it.Request, was: it.AllocationWas, value: it.Allocation, read: true}
+// ChangeAllocations writes in one transaction what a worker has to say of its
+// allocations: which it starts, and how far others have come. Starts are behind the
+// fence: in the transaction that hands out their work, the worker's presence key must
+// be of epoch. ErrEpochGone: it is not, and the reports alone were written. A report
+// never creates an allocation. One whose allocation has changed is left out, and does
+// not hinder the others.
+func (s *Store) ChangeAllocations(ctx context.Context, w berth.WorkerID, epoch berth.Epoch, starts []StartItem, reports []ReportItem) ([]StartResult, []ReportResult, error) {
+	changes := make([]change, 0, len(starts)+len(reports))
+	for _, it := range starts {
+		changes = append(changes, change{request: it.Request, was: it.AllocationWas, value: it.Allocation, start: true})
 	}
-	err := s.change(ctx, w, changes, func(t *txn) { t.compare(own, createIs, berth.Revision(epoch)) })
+	for _, it := range reports {
+		changes = append(changes, change{request: it.Request, was: it.AllocationWas, value: it.Allocation})
+	}
+	err := s.change(ctx, w, epoch, changes)
 	if err == nil {
-		err = s.fetchWork(ctx, changes)
+		err = s.fetchWork(ctx, changes[:len(starts)])
 	}
-	results := make([]StartResult, 0, len(items))
-	for _, c := range changes {
-		results = append(results, StartResult{Request: c.request, Fenced: c.done && c.work != nil, Submission: c.work, Mod: c.mod, Fresh: c.fresh})
+	started, reported := make([]StartResult, 0, len(starts)), make([]ReportResult, 0, len(reports))
+	for _, c := range changes[:len(starts)] {
+		started = append(started, StartResult{Request: c.request, Fenced: c.done && c.work != nil, Submission: c.work, Mod: c.mod, Fresh: c.fresh})
 	}
-	return results, err
+	for _, c := range changes[len(starts):] {
+		reported = append(reported, ReportResult{Request: c.request, Done: c.done, Mod: c.mod, Fresh: c.fresh})
+	}
+	return started, reported, err
+}
+
+// StartAllocations is the fence by itself.
+func (s *Store) StartAllocations(ctx context.Context, w berth.WorkerID, epoch berth.Epoch, items []StartItem) ([]StartResult, error) {
+	started, _, err := s.ChangeAllocations(ctx, w, epoch, items, nil)
+	return started, err
+}
+
+// Report is a report by itself.
+func (s *Store) Report(ctx context.Context, w berth.WorkerID, items []ReportItem) ([]ReportResult, error) {
+	_, reported, err := s.ChangeAllocations(ctx, w, 0, nil, items)
+	return reported, err
 }
 
 // fetchWork reads the requests of fences that an earlier, unanswered copy of the
@@ -82,49 +103,39 @@ func (s *Store) fetchWork(ctx context.Context, changes []change) error {
 	return nil
 }
 
-// Report writes what a worker knows of its allocations. It never creates one.
-func (s *Store) Report(ctx context.Context, w berth.WorkerID, items []ReportItem) ([]ReportResult, error) {
-	changes := make([]change, len(items))
-	for i, it := range items {
-		changes[i] = change{request: it.Request, was: it.AllocationWas, value: it.Allocation}
-	}
-	err := s.change(ctx, w, changes, func(*txn) {})
-	results := make([]ReportResult, 0, len(items))
-	for _, c := range changes {
-		results = append(results, ReportResult{Request: c.request, Done: c.done, Mod: c.mod, Fresh: c.fresh})
-	}
-	return results, err
-}
-
 // change is one allocation's replacement, and what became of it.
 type change struct {
 	request berth.RequestID
 	was     berth.Revision
 	value   berth.Allocation
-	read    bool // the request, for the fence
+	start   bool // the fence, which also reads the request
 
 	done  bool
+	gone  bool // a start of an epoch that is over
 	mod   berth.Revision
 	work  *berth.Submission
 	fresh *berth.Fact
 }
 
-func (s *Store) change(ctx context.Context, w berth.WorkerID, changes []change, also func(*txn)) error {
-	for len(changes) > 0 {
-		n := min(len(changes), maxReports)
-		if err := s.changeBatch(ctx, w, changes[:n], also); err != nil {
+func (c *change) settled() bool { return c.done || c.gone || c.fresh != nil }
+
+func (s *Store) change(ctx context.Context, w berth.WorkerID, epoch berth.Epoch, changes []change) error {
+	for some := range slices.Chunk(changes, maxReports) {
+		if err := s.changeBatch(ctx, w, epoch, some); err != nil {
 			return fmt.Errorf("allocations of worker %s: %w", w, err)
 		}
-		changes = changes[n:]
+	}
+	if slices.ContainsFunc(changes, func(c change) bool { return c.gone }) {
+		return fmt.Errorf("allocations of worker %s: %w", w, ErrEpochGone)
 	}
 	return nil
 }
 
 // changeBatch sends one transaction; members whose own compare failed are
 // dropped, and the rest sent again.
-func (s *Store) changeBatch(ctx context.Context, w berth.WorkerID, changes []change, also func(*txn)) error {
+func (s *Store) changeBatch(ctx context.Context, w berth.WorkerID, epoch berth.Epoch, changes []change) error {
 	for {
-		t, left, err := s.encodeChanges(w, changes, also)
+		t, left, err := s.encodeChanges(w, epoch, changes)
 		if err != nil || left == 0 {
 			return err
 		}
@@ -137,26 +148,26 @@ func (s *Store) changeBatch(ctx context.Context, w berth.WorkerID, changes []cha
 		if !ok {
 			return err
 		}
-		if err := dropChanged(w, changes, conflict, t); err != nil {
-			return err
-		}
+		dropChanged(w, changes, conflict, t)
 	}
 }
 
-func (s *Store) encodeChanges(w berth.WorkerID, changes []change, also func(*txn)) (*txn, int, error) {
+func (s *Store) encodeChanges(w berth.WorkerID, epoch berth.Epoch, changes []change) (*txn, int, error) {
 	kind := forReport
-	if changes[0].read {
+	if changes[0].start {
 		kind = forStart
 	}
 	t := s.newTxn(s.newTxnID(kind))
-	also(t)
 	left := 0
 	for i := range changes {
 		c := &changes[i]
-		if c.done || c.fresh != nil {
+		if c.settled() {
 			continue
 		}
 		left++
+		if c.start {
+			t.compare(berth.Key{Kind: berth.KindWorker, ID: string(w)}, createIs, berth.Revision(epoch))
+		}
 		k := allocationKey(w, c.request)
 		t.compare(k, modIs, c.was)
 		c.value.Header = t.header()
@@ -164,7 +175,7 @@ func (s *Store) encodeChanges(w berth.WorkerID, changes []change, also func(*txn
 		if err := t.put(s, k, &value, c.was); err != nil {
 			return nil, 0, err
 		}
-		if c.read {
+		if c.start {
 			t.reads = append(t.reads, berth.Key{Kind: berth.KindRequest, ID: string(c.request)})
 		}
 	}
@@ -178,7 +189,7 @@ func settleChanges(w berth.WorkerID, changes []change, res Result, id berth.TxnI
 	}
 	for i := range changes {
 		c := &changes[i]
-		if c.fresh != nil {
+		if c.settled() {
 			continue
 		}
 		f := facts[allocationKey(w, c.request)]
@@ -191,25 +202,24 @@ func settleChanges(w berth.WorkerID, changes []change, res Result, id berth.TxnI
 	}
 }
 
-// dropChanged marks the members whose allocation is not what they were made from.
-func dropChanged(w berth.WorkerID, changes []change, conflict *ConflictError, t *txn) error {
+// dropChanged marks the members whose allocation is not what they were made from, and
+// the starts of an epoch that is over.
+func dropChanged(w berth.WorkerID, changes []change, conflict *ConflictError, t *txn) {
 	facts := make(map[berth.Key]berth.Fact, len(conflict.Facts))
 	for _, f := range conflict.Facts {
 		facts[f.Key] = f
 	}
-	for _, c := range t.cmps {
-		if c.kind == createIs && facts[c.key].Create != c.rev {
-			return ErrEpochGone
-		}
-	}
+	over := slices.ContainsFunc(t.cmps, func(c condition) bool { return c.kind == createIs && facts[c.key].Create != c.rev })
 	for i := range changes {
 		c := &changes[i]
 		f, ok := facts[allocationKey(w, c.request)]
-		if ok && !c.done && c.fresh == nil && f.Mod != c.was {
+		if ok && !c.settled() && f.Mod != c.was {
 			c.fresh = &f
 		}
+		if over && c.start {
+			c.gone = true
+		}
 	}
-	return nil
 }
 
 func allocationKey(w berth.WorkerID, id berth.RequestID) berth.Key {

@@ -109,9 +109,10 @@ func kindOfAllocation(value string) string {
 	id, _, _ := strings.Cut(rest, `"`)
 	_, serial, _ := strings.Cut(id, "-")
 	switch {
-	case strings.HasPrefix(serial, "s"):
-		return "start"
-	case strings.HasPrefix(serial, "r"):
+	case strings.HasPrefix(serial, "s"), strings.HasPrefix(serial, "r"): // a worker's, of which one may have both
+		if strings.Contains(value, `"state":"STARTING"`) {
+			return "start"
+		}
 		return "report"
 	case strings.Contains(value, `"stop":`):
 		return "stop"

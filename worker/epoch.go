@@ -37,16 +37,16 @@ type epoch struct {
 	current map[berth.RequestID]*task // the newest attempt of each request
 	dirty   dirtySet
 
-	starting, alive    int  // starts at work, containers that run
-	fencing, reporting bool // a transaction is in flight
-	calls              int  // other calls at work
-	waiting            int  // pauses before a transaction is tried again
-	leaving, stopping  bool
-	keeping            bool // leaving, and its containers stay for the next agent
-	cut                bool // the lease was not kept alive in time; kept containers run on
-	killing            bool // the caller will not wait for stops
-	over               atomic.Bool
-	killAt             time.Duration // by the clock; once over
+	starting, alive   int  // starts at work, containers that run
+	sending           bool // a transaction is in flight
+	calls             int  // other calls at work
+	waiting           int  // pauses before a transaction is tried again
+	leaving, stopping bool
+	keeping           bool // leaving, and its containers stay for the next agent
+	cut               bool // the lease was not kept alive in time; kept containers run on
+	killing           bool // the caller will not wait for stops
+	over              atomic.Bool
+	killAt            time.Duration // by the clock; once over
 
 	uncordoned     chan struct{} // closed when the cordon's taking away has ended; nil: none is at work
 	cancelUncordon context.CancelFunc
@@ -116,6 +116,7 @@ func (e *epoch) loop(ctx context.Context) {
 		switch what, event := e.wait(&s); what {
 		case sigEvent:
 			event()
+			e.drain()
 		case sigAlarm:
 			e.rearm()
 		case sigRenewed:
@@ -131,6 +132,21 @@ func (e *epoch) loop(ctx context.Context) {
 			e.shorten()
 		}
 		e.step()
+	}
+}
+
+// drainMost bounds the events that are taken together: the lease's end waits for them.
+const drainMost = 64
+
+// drain takes the events that wait, so that they share the next transaction.
+func (e *epoch) drain() {
+	for range drainMost {
+		select {
+		case event := <-e.events:
+			event()
+		default:
+			return
+		}
 	}
 }
 
@@ -193,7 +209,7 @@ func received(c <-chan struct{}) bool {
 
 // finished says whether nothing is left of the epoch for this agent to do.
 func (e *epoch) finished() bool {
-	if e.starting+e.calls > 0 || e.fencing || e.reporting {
+	if e.starting+e.calls > 0 || e.sending {
 		return false
 	}
 	switch {

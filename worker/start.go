@@ -11,35 +11,14 @@ import (
 	"github.com/berthd/berth/etcdstore"
 )
 
-// fence takes the tasks over in one transaction; what comes meanwhile goes into
-// the next.
-func (e *epoch) fence(tasks []*task) {
-	items := make([]etcdstore.StartItem, 0, len(tasks))
-	for _, t := range tasks {
-		t.phase = phaseFencing
-		items = append(items, etcdstore.StartItem{Request: t.id, AllocationWas: t.mod, Allocation: t.fenced()})
-	}
-	e.fencing = true
-	go func() {
-		results, err := e.w.opts.Store.StartAllocations(e.fenceCtx, e.w.opts.ID, e.number, items)
-		e.post(func() { e.fenced(tasks, results, err) })
-	}()
-}
-
 // fenced takes the fence's answer. Those without an answer are untouched again:
 // were they fenced after all, the watch says STARTING, and that is never started.
 func (e *epoch) fenced(tasks []*task, results []etcdstore.StartResult, err error) {
-	e.fencing = false
-	answers := make(map[berth.RequestID]etcdstore.StartResult, len(results))
-	for _, r := range results {
-		answers[r.Request] = r
-	}
-	for _, t := range tasks {
+	for i, t := range tasks {
 		t.phase = phaseNone
-		r, ok := answers[t.id]
-		switch {
-		case !ok, err != nil && !r.Fenced && r.Fresh == nil:
-			continue // it has no answer: later marks it, or its epoch is over
+		switch r := results[i]; {
+		case err != nil && !r.Fenced && r.Fresh == nil:
+			continue // it has no answer: sent again later, or its epoch is over
 		case t.allocation == nil: // taken back later than the fence
 		case r.Fenced && r.Submission != nil:
 			next := t.fenced()
@@ -49,12 +28,6 @@ func (e *epoch) fenced(tasks []*task, results []etcdstore.StartResult, err error
 			e.learn(*r.Fresh)
 		}
 		e.mark(t)
-	}
-	switch {
-	case e.refused(err):
-	case err != nil && !e.over.Load():
-		e.log.Warn("fence failed; trying again", zap.Int("allocations", len(tasks)), zap.Error(err))
-		e.later(tasks)
 	}
 }
 

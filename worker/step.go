@@ -30,7 +30,7 @@ func (d *dirtySet) take() []taskKey {
 	return order
 }
 
-// batch is what one step sends to the store.
+// batch is what one step sends to the store, in one transaction.
 type batch struct{ fences, reports []*task }
 
 // step does what the changed situations ask for. What must wait, for a
@@ -47,11 +47,8 @@ func (e *epoch) step() {
 		}
 		e.act(t, &b)
 	}
-	if len(b.fences) > 0 {
-		e.fence(b.fences)
-	}
-	if len(b.reports) > 0 && e.reportCtx.Err() == nil {
-		e.report(b.reports)
+	if len(b.fences)+len(b.reports) > 0 && e.reportCtx.Err() == nil {
+		e.send(b)
 	}
 	if e.over.Load() && e.starting+e.alive == 0 {
 		e.cancelReport()
@@ -111,7 +108,7 @@ func (e *epoch) endUnstarted(t *task, exit berth.Exit) {
 func (e *epoch) wantFence(t *task, b *batch) {
 	switch {
 	case e.w.opts.hang, e.keeping:
-	case e.fencing || t.former.lives():
+	case e.sending || t.former.lives():
 		e.mark(t)
 	default:
 		t.former = nil
@@ -120,7 +117,7 @@ func (e *epoch) wantFence(t *task, b *batch) {
 }
 
 func (e *epoch) wantReport(t *task, b *batch) {
-	if e.reporting {
+	if e.sending {
 		e.mark(t)
 		return
 	}

@@ -30,11 +30,11 @@ func TestAct_Gathers(t *testing.T) {
 		}
 		return b
 	}
-	e.fencing, e.reporting = true, true
+	e.sending = true
 	if b := gather(); len(b.fences)+len(b.reports) > 0 || len(e.dirty.order) != 10 {
 		t.Fatalf("in flight: sends %d and %d, keeps %d of 10", len(b.fences), len(b.reports), len(e.dirty.order))
 	}
-	e.fencing, e.reporting = false, false
+	e.sending = false
 	b := gather()
 	if len(b.fences) != 5 || len(b.reports) != 5 || !e.dirty.empty() {
 		t.Errorf("answered: sends %d and %d, want 5 each, keeps %d", len(b.fences), len(b.reports), len(e.dirty.order))
