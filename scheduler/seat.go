@@ -16,7 +16,7 @@ type Records struct {
 func Seat(id berth.WorkerID, r *Records) Worker {
 	w := Worker{
 		ID: id, Epoch: r.Epoch, Pool: r.Worker.Pool, Labels: r.Worker.Labels, Taints: r.Worker.Taints, Ordered: r.Intent.Taints,
-		Ready: r.Ledger != nil && r.Ledger.Epoch == r.Epoch,
+		Ready:    r.Ledger != nil && r.Ledger.Epoch == r.Epoch,
 		Cordoned: r.Intent.Cordon, Draining: r.Intent.Drain, Removing: r.Intent.Remove, Why: r.Intent.Message,
 	}
 	if w.Ready {

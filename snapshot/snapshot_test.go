@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func (s *store) worker(id string, cpu int64, intent berth.Intent) {
 	capacity := berth.Capacity{Quantities: berth.Quantities{CPUMilli: cpu, MemoryBytes: 8 << 30}}
 	s.put(berth.KindWorker, "", id, &berth.Worker{Pool: berth.DefaultPool, Capacity: capacity, Address: "10.1.2.3:99", Lease: "aa", Hostname: "host", BootID: "boot", StateID: "dir"})
 	s.put(berth.KindLedger, "", id, &berth.Ledger{Epoch: berth.Epoch(s.rev), Capacity: capacity, Lease: "aa", StateID: "dir"})
-	if intent != (berth.Intent{}) {
+	if !reflect.DeepEqual(intent, berth.Intent{}) {
 		s.put(berth.KindIntent, "", id, &intent)
 	}
 }
