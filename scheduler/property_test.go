@@ -19,8 +19,11 @@ var someTaints = []berth.Taint{
 }
 
 var someTolerations = []berth.Toleration{
-	{Key: "gpu", Operator: berth.TolerateEqual, Value: "yes"}, {Key: "gpu", Operator: berth.TolerateEqual, Value: "no"},
-	{Key: "ill", Operator: berth.TolerateExists, Effect: berth.EffectNoRun}, {Operator: berth.TolerateExists}, {Key: "old", Operator: berth.TolerateExists},
+	{Key: "gpu", Operator: berth.TolerateEqual, Value: "yes"},
+	{Key: "gpu", Operator: berth.TolerateEqual, Value: "no"},
+	{Key: "ill", Operator: berth.TolerateExists, Effect: berth.EffectNoRun},
+	{Operator: berth.TolerateExists},
+	{Key: "old", Operator: berth.TolerateExists},
 }
 
 // genWorker draws a small worker: small numbers make ties and full workers likely.
