@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -151,38 +152,47 @@ func (d *Daemon) post(ctx context.Context, fn func(*loop)) error {
 
 // call runs fn on the loop, once everything is known, and waits for it.
 func (d *Daemon) call(ctx context.Context, fn func(*loop)) error {
-	return d.callOnce(ctx, d.ready, func(l *loop) bool { return l.loaded }, fn)
+	return d.callOnce(ctx, needsAll, fn)
 }
 
 // callEarly is call once workers are known.
 func (d *Daemon) callEarly(ctx context.Context, fn func(*loop)) error {
-	return d.callOnce(ctx, d.accepting, func(l *loop) bool { return l.open }, fn)
+	return d.callOnce(ctx, needsWorkers, fn)
 }
 
-func (d *Daemon) callOnce(ctx context.Context, when <-chan struct{}, knows func(*loop) bool, fn func(*loop)) error {
-	select {
-	case <-when:
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrNotReady, ctx.Err())
-	case <-d.done:
-		return ErrNotReady
-	}
+// callOnce has the loop wait, not the caller: so calls are answered in the order in
+// which they came, and not in the order in which those who wait happen to wake.
+func (d *Daemon) callOnce(ctx context.Context, need knowledge, fn func(*loop)) error {
+	var taken atomic.Bool // by the loop, or by the caller, who has gone
 	ran := make(chan bool, 1)
 	ask := func(l *loop) {
-		known := knows(l)
+		if !taken.CompareAndSwap(false, true) {
+			return
+		}
+		known := l.knows(need)
 		if known {
 			fn(l)
 		}
 		ran <- known
 	}
-	if err := d.post(ctx, ask); err != nil {
-		return err
+	if err := d.post(ctx, func(l *loop) { l.whenKnown(need, ask) }); err != nil {
+		return notReady(err)
 	}
 	known, err := answerOf(ctx, d, ran)
-	if err == nil && !known {
-		err = fmt.Errorf("%w: the store was restored or replaced, and is being loaded", ErrNotReady)
+	switch {
+	case err != nil && taken.CompareAndSwap(false, true):
+		return notReady(err) // it never runs
+	case err == nil && !known:
+		return fmt.Errorf("%w: the store was restored or replaced, and is being loaded", ErrNotReady)
 	}
 	return err
+}
+
+func notReady(err error) error {
+	if errors.Is(err, ErrNotReady) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNotReady, err)
 }
 
 // answerOf waits for an answer of the loop's; one that is there goes before an end.

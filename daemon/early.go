@@ -32,6 +32,40 @@ type early struct {
 
 func newEarly() early { return early{due: newDueKeys()} }
 
+// knowledge is what a call needs the loop to know.
+type knowledge int
+
+const (
+	needsWorkers knowledge = iota // them and their ledgers
+	needsAll
+)
+
+func (l *loop) knows(what knowledge) bool { return l.loaded || what == needsWorkers && l.open }
+
+// whenKnown runs ask, at the latest when the first load has told what it needs. Later
+// loads, of another cluster, are not waited for: ask says so.
+func (l *loop) whenKnown(what knowledge, ask func(*loop)) {
+	told := l.d.ready
+	if what == needsWorkers {
+		told = l.d.accepting
+	}
+	select {
+	case <-told:
+		ask(l)
+	default:
+		l.waiting[what] = append(l.waiting[what], ask)
+	}
+}
+
+// answerWaiting runs what has waited for that, in its order.
+func (l *loop) answerWaiting(what knowledge) {
+	asks := l.waiting[what]
+	l.waiting[what] = nil
+	for _, ask := range asks {
+		ask(l)
+	}
+}
+
 // seated: the workers are known, and new requests are placed.
 func (l *loop) seated() {
 	if !l.open {
@@ -39,6 +73,7 @@ func (l *loop) seated() {
 		l.log.Info("workers are known; new requests are placed while the rest is loaded", zap.Int("workers", len(l.share.workers)))
 	}
 	tell(l.d.accepting)
+	l.answerWaiting(needsWorkers)
 }
 
 // allKnown: from here on everything is decided.

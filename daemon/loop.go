@@ -54,12 +54,13 @@ type loop struct {
 	notBefore time.Time     // after an error, when to commit again
 	took      time.Duration // of the last transaction that was answered
 	lag       lag
-	placing   bool           // mayPlace, as the peers were last judged by
-	open      bool           // workers are known: new requests are placed
-	loaded    bool           // everything is known
-	loadedAt  berth.Revision // of the first view
-	alone     bool           // then no other daemon lived
-	stopping  bool           // nothing new is taken
+	placing   bool             // mayPlace, as the peers were last judged by
+	open      bool             // workers are known: new requests are placed
+	loaded    bool             // everything is known
+	loadedAt  berth.Revision   // of the first view
+	alone     bool             // then no other daemon lived
+	waiting   [2][]func(*loop) // calls that need to know more, by what they need
+	stopping  bool             // nothing new is taken
 	stepIns   int64
 	commits   int64
 	conflicts int64

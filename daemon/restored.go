@@ -97,7 +97,7 @@ func (l *loop) mayPlace() bool { return !l.hold.active() && !l.space.RefusesPlac
 // there, but for watches: the history that they tell of is over.
 func (l *loop) renew() *loop {
 	next := newLoop(l.d)
-	next.incoming, next.cancels, next.early.known = l.incoming, l.cancels, l.early.known
+	next.incoming, next.cancels, next.early.known, next.waiting = l.incoming, l.cancels, l.early.known, l.waiting
 	next.incoming.putBack(next.incoming.takeLeft()) // whether they are there now is not known
 	for _, id := range slices.Sorted(maps.Keys(next.cancels)) {
 		next.due.add(requestKey(id))

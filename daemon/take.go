@@ -37,6 +37,8 @@ func (l *loop) take(delta etcdstore.Delta) {
 		l.allKnown()
 		tell(l.d.accepting)
 		tell(l.d.ready)
+		l.answerWaiting(needsWorkers)
+		l.answerWaiting(needsAll)
 		l.log.Info("view loaded", zap.Int64("revision", int64(delta.Revision)), zap.Int("requests", len(l.view.lives)), zap.Int("archived", len(l.view.archive)))
 	}
 	l.lag.passed(delta.Revision, l.now())

@@ -81,7 +81,7 @@ func examples(t *testing.T) map[berth.Kind]any {
 		},
 		berth.KindIntent: &berth.Intent{
 			Header: h, Cordon: true, Drain: true, Remove: true, Dead: true, Message: "disk swap", At: at(2),
-			Taints:   []berth.Taint{{Key: "flaky", Effect: berth.EffectPreferNoPlace}},
+			Taints:   []berth.Taint{{Key: "flaky", Value: "fan", Effect: berth.EffectPreferNoPlace}},
 			Parallel: 2, PerMinute: 6, Deadline: at(57), BegunWith: 20, LastStopAt: at(30),
 		},
 		berth.KindLedger: &berth.Ledger{

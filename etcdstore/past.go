@@ -81,7 +81,7 @@ func (s *Store) GetAt(ctx context.Context, rev berth.Revision, ks ...berth.Key) 
 func (s *Store) past(ctx context.Context, rev berth.Revision, err error) error {
 	switch {
 	case errors.Is(err, rpctypes.ErrCompacted):
-		oldest, _ := s.Oldest(ctx) //nolint:errcheck // 0 says that it is not known
+		oldest, _ := s.Oldest(ctx) // 0 says that it is not known
 		return &PastError{Revision: rev, Oldest: oldest}
 	case errors.Is(err, rpctypes.ErrFutureRev):
 		resp, getErr := s.client.Get(ctx, s.keys.folder(berth.KindSchema, ""))

@@ -43,7 +43,7 @@ func (m *machine) fits(s *shape) bool {
 	if s.gpus == 0 {
 		return true
 	}
-	if s.allows != nil && !s.allows[m.model] {
+	if len(s.allows) > 0 && !s.allows[m.model] {
 		return false
 	}
 	room := int64(0)

@@ -148,7 +148,7 @@ func (f *fgd) count(m *machine) float64 {
 	for i := range f.usual {
 		u := &f.usual[i]
 		useless := all
-		if u.gpus > 0 && u.cpu <= m.cpu && (u.allows == nil || u.allows[m.model]) {
+		if u.gpus > 0 && u.cpu <= m.cpu && (len(u.allows) == 0 || u.allows[m.model]) {
 			room, usable := int64(0), int64(0)
 			for _, free := range m.free {
 				if free >= u.milli {

@@ -114,7 +114,7 @@ func additionOf(text string) (snapshot.Addition, error) {
 	a := snapshot.Addition{Count: 1, Pool: berth.DefaultPool}
 	shape := text
 	if m := manyOf.FindStringSubmatch(text); m != nil {
-		a.Count, _ = strconv.Atoi(m[1]) //nolint:errcheck // up to six digits
+		a.Count, _ = strconv.Atoi(m[1]) // up to six digits
 		shape = m[2]
 	}
 	if !strings.Contains(shape, "=") {

@@ -28,9 +28,9 @@ func TestSimulate(t *testing.T) {
 		Policy string
 		Seeds  []struct {
 			Seed                  uint64
-			Allocated_percent_100 float64 //nolint:revive // as it is written
-			Allocated_percent_130 float64 //nolint:revive // as it is written
-			Decisions_per_s       float64 //nolint:revive // as it is written
+			Allocated_percent_100 float64
+			Allocated_percent_130 float64
+			Decisions_per_s       float64
 		}
 		Mean map[string]float64
 	}

@@ -21,12 +21,14 @@ func records() map[berth.Kind]any {
 
 // words are one of each type that takes only those of a list.
 var words = map[reflect.Type]string{
-	reflect.TypeFor[berth.State]():      string(berth.StateRunning),
-	reflect.TypeFor[berth.EndReason]():  string(berth.EndOOM),
-	reflect.TypeFor[berth.StopReason](): string(berth.StopDrain),
-	reflect.TypeFor[berth.ExitKind]():   string(berth.ExitSignaled),
-	reflect.TypeFor[berth.Operator]():   string(berth.OperatorNotIn),
-	reflect.TypeFor[berth.OnDrain]():    string(berth.OnDrainReplace),
+	reflect.TypeFor[berth.State]():              string(berth.StateRunning),
+	reflect.TypeFor[berth.EndReason]():          string(berth.EndOOM),
+	reflect.TypeFor[berth.StopReason]():         string(berth.StopDrain),
+	reflect.TypeFor[berth.ExitKind]():           string(berth.ExitSignaled),
+	reflect.TypeFor[berth.Operator]():           string(berth.OperatorNotIn),
+	reflect.TypeFor[berth.TolerationOperator](): string(berth.TolerateExists),
+	reflect.TypeFor[berth.Effect]():             string(berth.EffectNoRun),
+	reflect.TypeFor[berth.OnDrain]():            string(berth.OnDrainReplace),
 }
 
 // source gives values for fields.

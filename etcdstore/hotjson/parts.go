@@ -17,6 +17,7 @@ func request(c *coder, r *berth.Request) {
 		demand(c, &r.Resources)
 	}
 	maybeList(c, "constraints", &r.Constraints, constraint)
+	maybeList(c, "tolerations", &r.Tolerations, toleration)
 	maybeText(c, "affinity_key", &r.AffinityKey)
 	maybeMap(c, "labels", &r.Labels, textItem)
 	maybe(c, "group", &r.Group, membership)
@@ -61,6 +62,15 @@ func constraint(c *coder, r *berth.Constraint) {
 	text(c, "label", &r.Label)
 	word(c, "operator", &r.Operator)
 	maybeList(c, "values", &r.Values, textItem)
+	c.end()
+}
+
+func toleration(c *coder, r *berth.Toleration) {
+	c.begin()
+	maybeText(c, "key", &r.Key)
+	word(c, "operator", &r.Operator)
+	maybeText(c, "value", &r.Value)
+	maybeWord(c, "effect", &r.Effect)
 	c.end()
 }
 

@@ -89,7 +89,7 @@ func readNumber[T integer](c *coder) T {
 		c.at++
 	}
 	digits := c.at - begin
-	ok := digits == 1 && !(minus && n == 0) || digits > 1 && digits < 19 && c.text[begin] != '0'
+	ok := digits == 1 && (!minus || n != 0) || digits > 1 && digits < 19 && c.text[begin] != '0'
 	v := T(n)
 	if minus {
 		v = -v

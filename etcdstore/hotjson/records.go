@@ -33,6 +33,7 @@ func submission(c *coder, r *berth.Submission, content []byte) {
 	header(c, &r.Header)
 	text(c, "digest", &r.Digest)
 	moment(c, "submitted_at", &r.SubmittedAt)
+	maybeText(c, "planner", &r.Planner)
 	if c.must("spec") {
 		if content != nil {
 			c.text = append(c.text, content...)
