@@ -1,6 +1,7 @@
 package berth
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -90,7 +91,7 @@ func (s Selector) Allows(labels map[string]string) bool {
 // Matcher is a constraint that was read once, to be asked often.
 type Matcher struct {
 	Constraint
-	number   float64
+	number   decimal
 	versions *semver.Constraints
 }
 
@@ -129,27 +130,47 @@ func (m *Matcher) Allows(labels map[string]string) bool {
 	if !ok || !isNumber || len(m.Values) != 1 {
 		return false
 	}
+	order := n.compare(m.number)
 	switch m.Operator {
 	case OperatorLess:
-		return n < m.number
+		return order < 0
 	case OperatorAtMost:
-		return n <= m.number
+		return order <= 0
 	case OperatorMore:
-		return n > m.number
+		return order > 0
 	case OperatorAtLeast:
-		return n >= m.number
+		return order >= 0
 	}
 	return false
 }
 
+// decimal is a number of a label. Whole ones are compared as such: a float64 takes
+// those above 2^53, as sizes in bytes may be, for their neighbours.
+type decimal struct {
+	near  float64
+	exact int64
+	whole bool
+}
+
+func (d decimal) compare(o decimal) int {
+	if d.whole && o.whole {
+		return cmp.Compare(d.exact, o.exact)
+	}
+	return cmp.Compare(d.near, o.near)
+}
+
 // parseNumber reads a decimal number, and none of the other ways in which Go
 // writes one (hexadecimal, "inf", "1_000"): other programs would read those otherwise.
-func parseNumber(s string) (float64, bool) {
+func parseNumber(s string) (d decimal, ok bool) {
 	if strings.Trim(s, "0123456789+-.eE") != "" {
-		return 0, false
+		return decimal{}, false
 	}
-	v, err := strconv.ParseFloat(s, 64)
-	return v, err == nil
+	var err error
+	if d.exact, err = strconv.ParseInt(s, 10, 64); err == nil {
+		return decimal{near: float64(d.exact), exact: d.exact, whole: true}, true
+	}
+	d.near, err = strconv.ParseFloat(s, 64)
+	return decimal{near: d.near}, err == nil
 }
 
 // most characters of a constraint in words: it may be very long.
