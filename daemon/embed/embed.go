@@ -51,6 +51,14 @@ func PeerURL() string { return "http://" + peerHost }
 // maxTxnOps is far above what a plan needs, so that batches are bounded by size.
 const maxTxnOps = 10_000
 
+// Of the raft log. A start reads what was written since the last snapshot, a plan of
+// hundreds of placements in each entry: etcd's usual 10,000 entries are more than a
+// gigabyte. And it keeps 5,000 in memory for followers that lag: there are none.
+const (
+	snapshotEvery = 1000
+	entriesKept   = 100
+)
+
 // Server is a running member. Close it.
 type Server struct {
 	etcd    *server.Etcd
@@ -137,6 +145,7 @@ func config(opts Options, closing *atomic.Bool) *server.Config {
 	cfg.InitialClusterToken = rand.Text() // of a new store only: no two have one cluster id
 	cfg.QuotaBackendBytes = opts.QuotaBytes
 	cfg.MaxTxnOps = maxTxnOps
+	cfg.SnapshotCount, cfg.SnapshotCatchUpEntries = snapshotEvery, entriesKept
 	cfg.ZapLoggerBuilder = server.NewZapLoggerBuilder(quieten(opts.Log, closing))
 	return cfg
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -142,5 +143,39 @@ func TestClient_Defragment(t *testing.T) {
 	})
 	if _, err := s.Client().Defragment(t.Context(), "embedded"); err != nil {
 		t.Error(err)
+	}
+}
+
+// A start reads the log since its last snapshot: there is one every so often, and what
+// was written before and after it is there.
+func TestStart_AfterSnapshots(t *testing.T) {
+	const puts, writers = 2500, 50
+	dir := t.TempDir()
+	s, err := embed.Start(t.Context(), embed.Options{Dir: dir, Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for w := range writers {
+		all.Go(func() {
+			for i := range puts / writers {
+				if _, err := s.Client().Put(t.Context(), fmt.Sprintf("k%d-%d", w, i), "v"); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	saved, err := filepath.Glob(filepath.Join(dir, embed.StoreDir, "member", "snap", "*.snap"))
+	if err != nil || len(saved) < 2 {
+		t.Errorf("%d snapshots after %d entries, %v", len(saved), puts, err)
+	}
+	again := start(t, embed.Options{Dir: dir})
+	resp, err := again.Client().Get(t.Context(), "k", clientv3.WithPrefix(), clientv3.WithCountOnly())
+	if err != nil || resp.Count != puts {
+		t.Errorf("%d keys after the restart, want %d; %v", resp.Count, puts, err)
 	}
 }
