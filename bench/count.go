@@ -5,7 +5,10 @@ import (
 	"sync"
 	"sync/atomic"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/berthd/berth/etcdstore"
 )
 
 // Counts of what was sent to a store.
@@ -33,7 +36,8 @@ func (c Counts) plus(o Counts) Counts { return c.minus(Counts{}.minus(o)) }
 // KV stood, so that nothing of what is measured needs to know of it.
 type counter struct {
 	clientv3.KV
-	sums *sums
+	inner etcdstore.Sender
+	sums  *sums
 }
 
 // sums are shared by the clients of one store.
@@ -41,19 +45,15 @@ type sums struct {
 	txns, puts, deletes, compares, keyBytes, valueBytes, conflicts, retries atomic.Int64
 
 	tapped atomic.Bool
-	flight sync.RWMutex // held for reading by each transaction under way while tapped
-	mu     sync.Mutex   // guards tap
-	tap    []sent
-}
-
-// sent is a transaction that applied.
-type sent struct {
-	cmps      []clientv3.Cmp
-	then, els []clientv3.Op
+	flight sync.RWMutex     // held for reading by each transaction under way while tapped
+	mu     sync.Mutex       // guards tap
+	tap    []*pb.TxnRequest // that applied
 }
 
 // count has client's transactions counted. Call it before client is used.
-func count(client *clientv3.Client, s *sums) { client.KV = counter{client.KV, s} }
+func count(client *clientv3.Client, s *sums) {
+	client.KV = counter{client.KV, etcdstore.SenderOf(client), s}
+}
 
 func (s *sums) read() Counts {
 	return Counts{
@@ -67,7 +67,7 @@ func (s *sums) startTap() { s.tapped.Store(true) }
 
 // stopTap waits for those under way: what a transaction has written is seen by a watch
 // before whoever sent it has the answer.
-func (s *sums) stopTap() []sent {
+func (s *sums) stopTap() []*pb.TxnRequest {
 	s.flight.Lock()
 	defer s.flight.Unlock()
 	s.tapped.Store(false)
@@ -78,63 +78,36 @@ func (s *sums) stopTap() []sent {
 	return all
 }
 
-// Txn begins a transaction that is counted.
-func (c counter) Txn(ctx context.Context) clientv3.Txn {
-	return &countedTxn{inner: c.KV.Txn(ctx), sums: c.sums}
-}
-
-type countedTxn struct {
-	inner clientv3.Txn
-	sums  *sums
-	sent  sent
-}
-
-func (t *countedTxn) If(cs ...clientv3.Cmp) clientv3.Txn {
-	t.inner, t.sent.cmps = t.inner.If(cs...), cs
-	return t
-}
-
-func (t *countedTxn) Then(ops ...clientv3.Op) clientv3.Txn {
-	t.inner, t.sent.then = t.inner.Then(ops...), ops
-	return t
-}
-
-func (t *countedTxn) Else(ops ...clientv3.Op) clientv3.Txn {
-	t.inner, t.sent.els = t.inner.Else(ops...), ops
-	return t
-}
-
-func (t *countedTxn) Commit() (*clientv3.TxnResponse, error) {
-	if t.sums.tapped.Load() {
-		t.sums.flight.RLock()
-		defer t.sums.flight.RUnlock()
+// SendTxn sends a transaction, and counts it.
+func (c counter) SendTxn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error) {
+	if c.sums.tapped.Load() {
+		c.sums.flight.RLock()
+		defer c.sums.flight.RUnlock()
 	}
-	resp, err := t.inner.Commit()
+	resp, err := c.inner.SendTxn(ctx, r)
 	switch {
 	case err != nil:
-		t.sums.retries.Add(1)
+		c.sums.retries.Add(1)
 	case !resp.Succeeded:
-		t.sums.conflicts.Add(1)
+		c.sums.conflicts.Add(1)
 	default:
-		t.sums.add(t.sent)
+		c.sums.add(r)
 	}
 	return resp, err
 }
 
-func (s *sums) add(t sent) {
+func (s *sums) add(r *pb.TxnRequest) {
 	var puts, deletes, keys, values int64
-	for i := range t.then {
-		op := &t.then[i]
-		switch {
-		case op.IsPut():
+	for _, op := range r.Success {
+		switch o := op.Request.(type) {
+		case *pb.RequestOp_RequestPut:
 			puts++
-			values += int64(len(op.ValueBytes()))
-		case op.IsDelete():
+			keys += int64(len(o.RequestPut.Key))
+			values += int64(len(o.RequestPut.Value))
+		case *pb.RequestOp_RequestDeleteRange:
 			deletes++
-		default:
-			continue
+			keys += int64(len(o.RequestDeleteRange.Key))
 		}
-		keys += int64(len(op.KeyBytes()))
 	}
 	if puts+deletes == 0 {
 		return // it only reads
@@ -144,10 +117,10 @@ func (s *sums) add(t sent) {
 	s.deletes.Add(deletes)
 	s.keyBytes.Add(keys)
 	s.valueBytes.Add(values)
-	s.compares.Add(int64(len(t.cmps)))
+	s.compares.Add(int64(len(r.Compare)))
 	if s.tapped.Load() {
 		s.mu.Lock()
-		s.tap = append(s.tap, t)
+		s.tap = append(s.tap, r)
 		s.mu.Unlock()
 	}
 }

@@ -28,6 +28,7 @@ type etcd struct {
 	prefix  string
 	sums    sums
 	client  *clientv3.Client   // counted
+	sender  etcdstore.Sender   // of client
 	dialled []*clientv3.Client // of an external store: one for each store
 	leases  []clientv3.LeaseID // to revoke in an external store
 }
@@ -45,8 +46,11 @@ func openEtcd(ctx context.Context, opts *Options) (*etcd, error) {
 	var err error
 	if opts.Dial != nil {
 		e.prefix = externalRoot + strings.ToLower(rand.Text()[:10]) + "/"
-		e.client, err = e.dial()
-		return e, err
+		if e.client, err = e.dial(); err != nil {
+			return e, err
+		}
+		e.sender = etcdstore.SenderOf(e.client)
+		return e, nil
 	}
 	if e.dir, err = os.MkdirTemp(opts.StoreDir, "berth-bench-"); err != nil {
 		return nil, fmt.Errorf("make a temporary directory: %w", err)
@@ -57,6 +61,7 @@ func openEtcd(ctx context.Context, opts *Options) (*etcd, error) {
 	}
 	e.client = e.server.Client()
 	count(e.client, &e.sums)
+	e.sender = etcdstore.SenderOf(e.client)
 	return e, nil
 }
 

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/berthd/berth"
@@ -63,9 +63,9 @@ func (f *floor) spent(m *Measure) bool { return f.within > 0 && m.Wall >= f.with
 
 func (f *floor) chunk(ctx context.Context, units []unit, at Point, m *Measure) error {
 	mk := &maker{fleet: f.fleet, templates: f.templates, bare: f.bare}
-	var all [][]ready
+	var all [][]*ready
 	for _, lane := range lanes(units, at.Concurrency) {
-		var txns []ready
+		var txns []*ready
 		for len(lane) > 0 {
 			n := min(len(lane), at.Batch)
 			txns = append(txns, mk.batch(lane[:n])...)
@@ -96,14 +96,14 @@ func (f *floor) chunk(ctx context.Context, units []unit, at Point, m *Measure) e
 }
 
 // lane sends its transactions in order; a batch that has begun is ended.
-func (f *floor) lane(ctx context.Context, txns []ready, l *Latency) (int, error) {
+func (f *floor) lane(ctx context.Context, txns []*ready, l *Latency) (int, error) {
 	if f.bare {
 		return f.bareLane(ctx, txns, l)
 	}
 	written := 0
 	var revs []int64 // of the batch's steps
 	for i := range txns {
-		t := &txns[i]
+		t := txns[i]
 		if t.first {
 			if i > 0 && ctx.Err() != nil {
 				break
@@ -136,10 +136,10 @@ func (f *floor) lane(ctx context.Context, txns []ready, l *Latency) (int, error)
 }
 
 // bareLane is the loop that the floor is compared with.
-func (f *floor) bareLane(ctx context.Context, txns []ready, l *Latency) (int, error) {
+func (f *floor) bareLane(ctx context.Context, txns []*ready, l *Latency) (int, error) {
 	written := 0
 	for i := range txns {
-		t := &txns[i]
+		t := txns[i]
 		if i > 0 && t.first && ctx.Err() != nil {
 			break
 		}
@@ -156,10 +156,10 @@ func (f *floor) bareLane(ctx context.Context, txns []ready, l *Latency) (int, er
 	return written, nil
 }
 
-func (f *floor) send(ctx context.Context, t *ready) (*clientv3.TxnResponse, error) {
+func (f *floor) send(ctx context.Context, t *ready) (*pb.TxnResponse, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), floorTxnTimeout)
 	defer cancel()
-	resp, err := f.etcd.client.Txn(ctx).If(t.cmps...).Then(t.then...).Else(t.els...).Commit()
+	resp, err := f.etcd.sender.SendTxn(ctx, &t.TxnRequest)
 	if err != nil {
 		return nil, fmt.Errorf("write %d placements: %w", t.members, err)
 	}

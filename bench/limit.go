@@ -8,14 +8,18 @@ import (
 	"strings"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/berthd/berth/etcdstore"
 )
 
 // limit is what a start costs with no Berth in the way: its three transactions,
 // bare, one after the other, and one fork and exec.
 type limit struct {
-	clients [transactions]*clientv3.Client // that sent each
-	prefix  string                         // of the keys; nobody watches it
+	senders [transactions]etcdstore.Sender // of each
+	client  *clientv3.Client
+	prefix  string // of the keys; nobody watches it
 	program string
 
 	writes, fork, all *Latency
@@ -26,8 +30,9 @@ func newLimit(daemon, agent *clientv3.Client, prefix string) (*limit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find what is forked: %w", err)
 	}
+	send, report := etcdstore.SenderOf(daemon), etcdstore.SenderOf(agent)
 	return &limit{
-		clients: [transactions]*clientv3.Client{daemon, agent, agent}, prefix: prefix, program: program,
+		senders: [transactions]etcdstore.Sender{send, report, report}, client: daemon, prefix: prefix, program: program,
 		writes: NewLatency(), fork: NewLatency(), all: NewLatency(),
 	}, nil
 }
@@ -36,9 +41,9 @@ func newLimit(daemon, agent *clientv3.Client, prefix string) (*limit, error) {
 func (l *limit) measure(ctx context.Context, writes [transactions]bareWrite) error {
 	var written time.Duration
 	for i, w := range writes {
-		cmps, puts := l.bare(w)
+		txn := l.bare(w)
 		began := time.Now()
-		resp, err := l.clients[i].Txn(ctx).If(cmps...).Then(puts...).Commit()
+		resp, err := l.senders[i].SendTxn(ctx, txn)
 		if err != nil {
 			return fmt.Errorf("write a bare transaction: %w", err)
 		}
@@ -63,23 +68,24 @@ func (l *limit) measure(ctx context.Context, writes [transactions]bareWrite) err
 }
 
 // bare is a transaction of that weight.
-func (l *limit) bare(w bareWrite) (cmps []clientv3.Cmp, puts []clientv3.Op) {
+func (l *limit) bare(w bareWrite) *pb.TxnRequest {
+	txn := new(pb.TxnRequest)
 	for i := range w.compares {
-		cmps = append(cmps, clientv3.Compare(clientv3.CreateRevision(fmt.Sprintf("%snone-%d", l.prefix, i)), "=", 0))
+		txn.Compare = append(txn.Compare, createIs(fmt.Sprintf("%snone-%d", l.prefix, i), 0))
 	}
 	for i := range w.keys {
 		key := fmt.Sprintf("%s%d", l.prefix, i)
 		key += strings.Repeat("k", max(0, w.keys[i]-len(key)))
-		puts = append(puts, clientv3.OpPut(key, strings.Repeat("v", w.values[i])))
+		txn.Success = append(txn.Success, put(key, strings.Repeat("v", w.values[i])))
 	}
-	return cmps, puts
+	return txn
 }
 
 // sweep deletes what was put.
 func (l *limit) sweep(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), floorTxnTimeout)
 	defer cancel()
-	if _, err := l.clients[0].Delete(ctx, l.prefix, clientv3.WithPrefix()); err != nil {
+	if _, err := l.client.Delete(ctx, l.prefix, clientv3.WithPrefix()); err != nil {
 		return fmt.Errorf("delete bare transactions: %w", err)
 	}
 	return nil

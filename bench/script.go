@@ -4,7 +4,6 @@ import (
 	"hash/fnv"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/berthd/berth"
 )
@@ -37,15 +36,14 @@ func lanes(units []unit, n int) [][]unit {
 
 // ready is a transaction that is made but for the revisions in its compares.
 type ready struct {
-	cmps      []clientv3.Cmp
-	then, els []clientv3.Op
-	patches   []patch
-	rewrites  []int // workers whose ledgers it puts
-	members   int
-	bytes     int
-	first     bool // of a batch's steps
-	last      bool
-	step      int
+	pb.TxnRequest
+	patches  []patch
+	rewrites []int // workers whose ledgers it puts
+	members  int
+	bytes    int
+	first    bool // of a batch's steps
+	last     bool
+	step     int
 }
 
 // patch is a compare whose revision is known when the transaction is sent.
@@ -63,9 +61,9 @@ type maker struct {
 }
 
 // batch makes all steps of some units, which share the number of steps.
-func (m *maker) batch(units []unit) []ready {
+func (m *maker) batch(units []unit) []*ready {
 	steps := len(m.templates[units[0].form].steps)
-	out := make([]ready, steps)
+	out := make([]*ready, steps)
 	for s := range out {
 		out[s] = m.step(units, s)
 		out[s].first, out[s].last = s == 0, s == steps-1
@@ -73,8 +71,8 @@ func (m *maker) batch(units []unit) []ready {
 	return out
 }
 
-func (m *maker) step(units []unit, s int) ready {
-	b := &stepBuilder{maker: m, done: map[int]bool{}, ready: ready{members: len(units), step: s}}
+func (m *maker) step(units []unit, s int) *ready {
+	b := &stepBuilder{maker: m, done: map[int]bool{}, ready: &ready{members: len(units), step: s}}
 	for i, u := range units {
 		st := &m.templates[u.form].steps[s]
 		fresh := !b.done[u.worker]
@@ -87,21 +85,21 @@ func (m *maker) step(units []unit, s int) ready {
 type stepBuilder struct {
 	*maker
 	done map[int]bool
-	ready
+	*ready
 }
 
 func (b *stepBuilder) add(st *step, u unit, in func(scope) bool) {
 	w := &b.fleet.workers[u.worker]
 	for i := range st.cmps {
 		if c := &st.cmps[i]; in(c.form.scope) {
-			b.compare(c, u, w)
+			b.addCompare(c, u, w)
 		}
 	}
 	for _, op := range st.then {
 		if !in(op.form.scope) {
 			continue
 		}
-		b.then = append(b.then, op.op(b.fleet.etcd.prefix, u.id, string(w.id)))
+		b.Success = append(b.Success, op.op(b.fleet.etcd.prefix, u.id, string(w.id)))
 		b.bytes += len(op.value)
 		if op.form.scope == ofWorker && op.verb == putOf {
 			b.rewrites = append(b.rewrites, u.worker)
@@ -109,20 +107,20 @@ func (b *stepBuilder) add(st *step, u unit, in func(scope) bool) {
 	}
 	for _, op := range st.els {
 		if in(op.form.scope) {
-			b.els = append(b.els, op.op(b.fleet.etcd.prefix, u.id, string(w.id)))
+			b.Failure = append(b.Failure, op.op(b.fleet.etcd.prefix, u.id, string(w.id)))
 		}
 	}
 }
 
-func (b *stepBuilder) compare(c *compare, u unit, w *fleetWorker) {
+func (b *stepBuilder) addCompare(c *compare, u unit, w *fleetWorker) {
 	key := c.form.key(b.fleet.etcd.prefix, u.id, string(w.id))
 	switch c.expect {
 	case isAbsent:
-		b.cmps = append(b.cmps, clientv3.Compare(clientv3.ModRevision(key), "=", 0))
+		b.Compare = append(b.Compare, modIs(key, 0))
 	case isThere:
-		b.cmps = append(b.cmps, clientv3.Compare(clientv3.CreateRevision(key), ">", 0))
+		b.Compare = append(b.Compare, above(createIs(key, 0)))
 	case isBorn:
-		b.cmps = append(b.cmps, clientv3.Compare(clientv3.CreateRevision(key), "=", int64(w.epoch)))
+		b.Compare = append(b.Compare, createIs(key, int64(w.epoch)))
 	case isUnchanged:
 		b.unchanged(c, key, u)
 	}
@@ -131,31 +129,31 @@ func (b *stepBuilder) compare(c *compare, u unit, w *fleetWorker) {
 func (b *stepBuilder) unchanged(c *compare, key string, u unit) {
 	switch {
 	case c.form.scope == ofTxn:
-		b.cmps = append(b.cmps, clientv3.Compare(clientv3.ModRevision(key), "=", int64(b.fleet.schema)))
+		b.Compare = append(b.Compare, modIs(key, int64(b.fleet.schema)))
 		return
 	case b.bare:
-		b.cmps = append(b.cmps, clientv3.Compare(clientv3.ModRevision(key), ">", 0))
+		b.Compare = append(b.Compare, above(modIs(key, 0)))
 		return
 	}
-	cmp := clientv3.Compare(clientv3.ModRevision(key), "=", 0)
-	b.cmps = append(b.cmps, cmp)
+	cmp := modIs(key, 0)
+	b.Compare = append(b.Compare, cmp)
 	p := patch{worker: u.worker}
 	if c.form.scope == ofRequest {
 		p.worker, p.from = -1, c.from
 	}
-	p.to, _ = cmp.GetCompare().TargetUnion.(*pb.Compare_ModRevision)
+	p.to, _ = cmp.TargetUnion.(*pb.Compare_ModRevision)
 	b.patches = append(b.patches, p)
 }
 
-func (o operation) op(prefix, id, worker string) clientv3.Op {
+func (o operation) op(prefix, id, worker string) *pb.RequestOp {
 	key := o.form.key(prefix, id, worker)
 	switch o.verb {
 	case deleteOf:
-		return clientv3.OpDelete(key)
+		return remove(key)
 	case getOf:
-		return clientv3.OpGet(key)
+		return get(key)
 	}
-	return clientv3.OpPut(key, o.value)
+	return put(key, o.value)
 }
 
 // fits says whether the largest transaction of batches of n placements, each on a

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/berthd/berth"
 )
@@ -103,10 +102,10 @@ type operation struct {
 var errNotSeen = errors.New("the sample's transactions were not seen")
 
 // learn finds the transactions of request id, placed on worker, under prefix.
-func learn(all []sent, prefix, id, worker string) (template, error) {
+func learn(all []*pb.TxnRequest, prefix, id, worker string) (template, error) {
 	var t template
 	for _, s := range all {
-		if !s.names(id) {
+		if !names(s, id) {
 			continue
 		}
 		f := former{prefix: prefix, id: id, worker: worker}
@@ -123,9 +122,9 @@ func learn(all []sent, prefix, id, worker string) (template, error) {
 }
 
 // names says whether the transaction writes a key of the request.
-func (s sent) names(id string) bool {
-	for i := range s.then {
-		if !s.then[i].IsGet() && strings.HasSuffix(string(s.then[i].KeyBytes()), "/"+id) {
+func names(r *pb.TxnRequest, id string) bool {
+	for _, op := range r.Success {
+		if o, ok := operationOf(op); ok && o.verb != getOf && strings.HasSuffix(o.key, "/"+id) {
 			return true
 		}
 	}
@@ -166,20 +165,20 @@ func (s step) puts(f keyForm) bool {
 // former makes forms of a sample's keys.
 type former struct{ prefix, id, worker string }
 
-func (f former) step(s sent) (step, error) {
+func (f former) step(r *pb.TxnRequest) (step, error) {
 	var out step
-	for i := range s.cmps {
-		c, err := f.compare(s.cmps[i].GetCompare())
+	for _, sent := range r.Compare {
+		c, err := f.compare(sent)
 		if err != nil {
 			return step{}, err
 		}
 		out.cmps = append(out.cmps, c)
 	}
 	var err error
-	if out.then, err = f.operations(s.then); err != nil {
+	if out.then, err = f.operations(r.Success); err != nil {
 		return step{}, err
 	}
-	out.els, err = f.operations(s.els)
+	out.els, err = f.operations(r.Failure)
 	return out, err
 }
 
@@ -227,21 +226,37 @@ func (f former) compare(c *pb.Compare) (compare, error) {
 	return out, nil
 }
 
-func (f former) operations(ops []clientv3.Op) ([]operation, error) {
+func (f former) operations(ops []*pb.RequestOp) ([]operation, error) {
 	var out []operation
-	for i := range ops {
-		form, err := f.form(string(ops[i].KeyBytes()))
+	for _, op := range ops {
+		o, ok := operationOf(op)
+		if !ok {
+			return nil, fmt.Errorf("operation %T is of a kind that the floor does not know", op.Request)
+		}
+		form, err := f.form(o.key)
 		if err != nil {
 			return nil, err
 		}
-		o := operation{form: form, value: string(ops[i].ValueBytes())}
-		switch {
-		case ops[i].IsDelete():
-			o.verb = deleteOf
-		case ops[i].IsGet():
-			o.verb = getOf
-		}
-		out = append(out, o)
+		out = append(out, operation{form: form, verb: o.verb, value: o.value})
 	}
 	return out, nil
+}
+
+// operationSent is one of a transaction that was sent.
+type operationSent struct {
+	key   string
+	verb  verbOf
+	value string
+}
+
+func operationOf(op *pb.RequestOp) (operationSent, bool) {
+	switch o := op.Request.(type) {
+	case *pb.RequestOp_RequestPut:
+		return operationSent{string(o.RequestPut.Key), putOf, string(o.RequestPut.Value)}, true
+	case *pb.RequestOp_RequestDeleteRange:
+		return operationSent{string(o.RequestDeleteRange.Key), deleteOf, ""}, true
+	case *pb.RequestOp_RequestRange:
+		return operationSent{string(o.RequestRange.Key), getOf, ""}, true
+	}
+	return operationSent{}, false
 }

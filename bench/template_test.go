@@ -6,38 +6,33 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	clientv3 "go.etcd.io/etcd/client/v3"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/berthd/berth"
 )
 
 // placing of r1 on w1, beside one of another request, as etcdstore sends it.
-func placed() sent {
-	mod, create := clientv3.ModRevision, clientv3.CreateRevision
-	return sent{
-		cmps: []clientv3.Cmp{
-			clientv3.Compare(mod("/p/requests/r1"), "=", 0), clientv3.Compare(mod("/p/ledgers/w1"), "=", 7),
-			clientv3.Compare(create("/p/workers/w1"), "=", 5), clientv3.Compare(mod("/p/schema"), "=", 2),
-		},
-		then: []clientv3.Op{
-			clientv3.OpPut("/p/requests/r1", "request"), clientv3.OpPut("/p/ledgers/w1", "ledger"), clientv3.OpPut("/p/allocations/w1/r1", "allocation"),
-		},
-		els: []clientv3.Op{clientv3.OpGet("/p/requests/r1"), clientv3.OpGet("/p/ledgers/w1"), clientv3.OpGet("/p/schema")},
+func placed() *pb.TxnRequest {
+	return &pb.TxnRequest{
+		Compare: []*pb.Compare{modIs("/p/requests/r1", 0), modIs("/p/ledgers/w1", 7), createIs("/p/workers/w1", 5), modIs("/p/schema", 2)},
+		Success: []*pb.RequestOp{put("/p/requests/r1", "request"), put("/p/ledgers/w1", "ledger"), put("/p/allocations/w1/r1", "allocation")},
+		Failure: []*pb.RequestOp{get("/p/requests/r1"), get("/p/ledgers/w1"), get("/p/schema")},
 	}
 }
 
-func ended() sent {
-	return sent{
-		cmps: []clientv3.Cmp{
-			clientv3.Compare(clientv3.ModRevision("/p/allocations/w1/r1"), "=", 9), clientv3.Compare(clientv3.CreateRevision("/p/requests/r1"), ">", 0),
-		},
-		then: []clientv3.Op{clientv3.OpDelete("/p/allocations/w1/r1")},
+func ended() *pb.TxnRequest {
+	return &pb.TxnRequest{
+		Compare: []*pb.Compare{modIs("/p/allocations/w1/r1", 9), above(createIs("/p/requests/r1", 0))},
+		Success: []*pb.RequestOp{remove("/p/allocations/w1/r1")},
 	}
+}
+
+func puts(key string) *pb.TxnRequest {
+	return &pb.TxnRequest{Success: []*pb.RequestOp{put(key, "x")}}
 }
 
 func TestLearn(t *testing.T) {
-	other := sent{then: []clientv3.Op{clientv3.OpPut("/p/requests/r2", "x")}}
-	got, err := learn([]sent{placed(), other, ended()}, "/p/", "r1", "w1")
+	got, err := learn([]*pb.TxnRequest{placed(), puts("/p/requests/r2"), ended()}, "/p/", "r1", "w1")
 	if err != nil || len(got.steps) != 2 {
 		t.Fatalf("%d steps: %v", len(got.steps), err)
 	}
@@ -51,10 +46,10 @@ func TestLearn(t *testing.T) {
 		"/q/requests/a", "/q/ledgers/w9", "/q/allocations/w9/a", "/q/requests/b", "/q/allocations/w9/b",
 		"/q/requests/c", "/q/ledgers/w8", "/q/allocations/w8/c",
 	}
-	if diff := cmp.Diff(want, keysOf(txns[0].then)); diff != "" {
+	if diff := cmp.Diff(want, keysOf(txns[0].Success)); diff != "" {
 		t.Errorf("puts (-want +got):\n%s", diff)
 	}
-	if n := len(txns[0].cmps); n != 3+2+2+1 {
+	if n := len(txns[0].Compare); n != 3+2+2+1 {
 		t.Errorf("%d compares, want one of each request, two of each worker, one of the schema", n)
 	}
 	if p := txns[0].patches; len(p) != 2 || p[0].worker != 1 || p[1].worker != 0 {
@@ -68,16 +63,17 @@ func TestLearn(t *testing.T) {
 	}
 }
 
-func keysOf(ops []clientv3.Op) (keys []string) {
-	for i := range ops {
-		keys = append(keys, string(ops[i].KeyBytes()))
+func keysOf(ops []*pb.RequestOp) (keys []string) {
+	for _, op := range ops {
+		o, _ := operationOf(op)
+		keys = append(keys, o.key)
 	}
 	return keys
 }
 
 // Nothing of a bare loop depends on what was written before.
 func TestMaker_Bare(t *testing.T) {
-	got, err := learn([]sent{placed(), ended()}, "/p/", "r1", "w1")
+	got, err := learn([]*pb.TxnRequest{placed(), ended()}, "/p/", "r1", "w1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,19 +87,19 @@ func TestMaker_Bare(t *testing.T) {
 
 func TestLearn_Refuses(t *testing.T) {
 	strange := placed()
-	strange.then = append(strange.then, clientv3.OpPut("/p/states/r2", "x"))
+	strange.Success = append(strange.Success, put("/p/states/r2", "x"))
 	value := placed()
-	value.cmps = append(value.cmps, clientv3.Compare(clientv3.Value("/p/requests/r1"), "=", "x"))
+	value.Compare = append(value.Compare, &pb.Compare{Target: pb.Compare_VALUE, Key: []byte("/p/requests/r1")})
 	tests := []struct {
 		name string
-		all  []sent
+		all  []*pb.TxnRequest
 		want string
 	}{
 		{"not seen", nil, errNotSeen.Error()},
-		{"another request's key", []sent{strange}, "belongs neither"},
-		{"another prefix", []sent{{then: []clientv3.Op{clientv3.OpPut("/o/requests/r1", "")}}}, "is not under"},
-		{"unknown compare", []sent{value}, "does not know"},
-		{"compares what nobody put", []sent{ended()}, "no step before"},
+		{"another request's key", []*pb.TxnRequest{strange}, "belongs neither"},
+		{"another prefix", []*pb.TxnRequest{puts("/o/requests/r1")}, "is not under"},
+		{"unknown compare", []*pb.TxnRequest{value}, "does not know"},
+		{"compares what nobody put", []*pb.TxnRequest{ended()}, "no step before"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,7 +115,7 @@ func TestLearn_Refuses(t *testing.T) {
 }
 
 func TestFits(t *testing.T) {
-	got, err := learn([]sent{placed()}, "/p/", "r1", "w1")
+	got, err := learn([]*pb.TxnRequest{placed()}, "/p/", "r1", "w1")
 	if err != nil {
 		t.Fatal(err)
 	}

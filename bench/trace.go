@@ -7,8 +7,10 @@ import (
 	"sync"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/berthd/berth/etcdstore"
 	"github.com/berthd/berth/worker"
 	"github.com/berthd/berth/worker/process"
 	"github.com/berthd/berth/worker/shim"
@@ -117,60 +119,36 @@ func (t *tracer) around(next http.Handler) http.Handler {
 
 // follow traces what goes through a client. Call it before the client is used.
 func (t *tracer) follow(c *clientv3.Client) {
-	c.KV, c.Watcher = tracedKV{c.KV, t}, tracedWatcher{c.Watcher, t}
+	c.KV, c.Watcher = tracedKV{c.KV, etcdstore.SenderOf(c), t}, tracedWatcher{c.Watcher, t}
 }
 
 type tracedKV struct {
 	clientv3.KV
-	t *tracer
-}
-
-func (k tracedKV) Txn(ctx context.Context) clientv3.Txn {
-	return &tracedTxn{inner: k.KV.Txn(ctx), t: k.t}
-}
-
-type tracedTxn struct {
-	inner clientv3.Txn
+	inner etcdstore.Sender
 	t     *tracer
-	cmps  int
-	then  []clientv3.Op
 }
 
-func (x *tracedTxn) If(cs ...clientv3.Cmp) clientv3.Txn {
-	x.inner, x.cmps = x.inner.If(cs...), len(cs)
-	return x
-}
-
-func (x *tracedTxn) Then(ops ...clientv3.Op) clientv3.Txn {
-	x.inner, x.then = x.inner.Then(ops...), ops
-	return x
-}
-
-func (x *tracedTxn) Else(ops ...clientv3.Op) clientv3.Txn {
-	x.inner = x.inner.Else(ops...)
-	return x
-}
-
-func (x *tracedTxn) Commit() (*clientv3.TxnResponse, error) {
-	id, n := x.t.sending(x)
-	resp, err := x.inner.Commit()
+// SendTxn sends a transaction, and notes when.
+func (k tracedKV) SendTxn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error) {
+	id, n := k.t.sending(r)
+	resp, err := k.inner.SendTxn(ctx, r)
 	if n >= 0 {
-		x.t.answered(id, n, err == nil && resp.Succeeded)
+		k.t.answered(id, n, err == nil && resp.Succeeded)
 	}
 	return resp, err
 }
 
 // sending says which transaction of the traced request it is; -1: none.
-func (t *tracer) sending(x *tracedTxn) (id string, n int) {
+func (t *tracer) sending(r *pb.TxnRequest) (id string, n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.id == "" || t.sent == transactions || !t.puts(x.then) {
+	if t.id == "" || t.sent == transactions || !t.puts(r) {
 		return "", -1
 	}
-	w := bareWrite{compares: x.cmps}
-	for i := range x.then {
-		if op := &x.then[i]; op.IsPut() {
-			w.keys, w.values = append(w.keys, len(op.KeyBytes())), append(w.values, len(op.ValueBytes()))
+	w := bareWrite{compares: len(r.Compare)}
+	for _, op := range r.Success {
+		if p := op.GetRequestPut(); p != nil {
+			w.keys, w.values = append(w.keys, len(p.Key)), append(w.values, len(p.Value))
 		}
 	}
 	n = t.sent
@@ -181,9 +159,9 @@ func (t *tracer) sending(x *tracedTxn) (id string, n int) {
 }
 
 // puts says whether the traced allocation is put.
-func (t *tracer) puts(ops []clientv3.Op) bool {
-	for i := range ops {
-		if ops[i].IsPut() && t.own(ops[i].KeyBytes()) {
+func (t *tracer) puts(r *pb.TxnRequest) bool {
+	for _, op := range r.Success {
+		if p := op.GetRequestPut(); p != nil && t.own(p.Key) {
 			return true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/berthd/berth"
@@ -228,21 +229,9 @@ func TestAnswered_OrderOfConflict(t *testing.T) {
 // silent is an etcd that answers no transaction within its time.
 type silent struct{ clientv3.KV }
 
-func (silent) Txn(ctx context.Context) clientv3.Txn { return silentTxn{ctx: ctx} }
-
-type silentTxn struct {
-	clientv3.Txn
-
-	ctx context.Context //nolint:containedctx // of the call
-}
-
-func (t silentTxn) If(...clientv3.Cmp) clientv3.Txn  { return t }
-func (t silentTxn) Then(...clientv3.Op) clientv3.Txn { return t }
-func (t silentTxn) Else(...clientv3.Op) clientv3.Txn { return t }
-
-func (t silentTxn) Commit() (*clientv3.TxnResponse, error) {
-	<-t.ctx.Done()
-	return nil, t.ctx.Err()
+func (silent) SendTxn(ctx context.Context, _ *pb.TxnRequest) (*pb.TxnResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 func (s silent) Get(ctx context.Context, _ string, _ ...clientv3.OpOption) (*clientv3.GetResponse, error) {

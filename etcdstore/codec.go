@@ -129,17 +129,19 @@ func inField(err error) error {
 	return fmt.Errorf("field %q: %w", field, bad.Err)
 }
 
-// encode makes the value of a record, whose header is set already.
-func encode(record any) (string, error) {
-	b, ok := hotjson.Append(make([]byte, 0, 512), record)
+// appendRecord writes the value of a record, whose header is set already, behind b.
+func appendRecord(b []byte, record any) ([]byte, error) {
+	from := len(b)
+	b, ok := hotjson.Append(b, record)
 	if !ok {
-		var err error
-		if b, err = json.Marshal(record); err != nil {
-			return "", fmt.Errorf("encode record: %w: %w", ErrMalformed, err)
+		value, err := json.Marshal(record)
+		if err != nil {
+			return nil, fmt.Errorf("encode record: %w: %w", ErrMalformed, err)
 		}
+		b = append(b, value...)
 	}
-	if len(b) > MaxValueBytes {
-		return "", fmt.Errorf("record is %d bytes; allowed: at most %d: %w", len(b), MaxValueBytes, ErrTooLarge)
+	if n := len(b) - from; n > MaxValueBytes {
+		return nil, fmt.Errorf("record is %d bytes; allowed: at most %d: %w", n, MaxValueBytes, ErrTooLarge)
 	}
-	return string(b), nil
+	return b, nil
 }

@@ -44,6 +44,8 @@ func (s *Store) checkSize(t *txn) error {
 
 func (s *Store) encodePlan(p *berth.Plan) (*txn, error) {
 	t := s.newTxn(p.ID)
+	t.expect(1+2*len(p.Submits)+2*len(p.Ledgers)+2*len(p.Places)+4*len(p.Ends)+len(p.Stops)+2*len(p.Cancels)+len(p.Guards),
+		len(p.Submits)+len(p.Ledgers)+2*len(p.Places)+4*len(p.Ends)+len(p.Stops)+3*len(p.Cancels)+len(p.Intents))
 	steps := []func(*Store, *berth.Plan) error{
 		t.submits, t.ledgers, t.places, t.ends, t.stops, t.cancels, t.intents, t.removes, t.guards,
 	}

@@ -151,7 +151,7 @@ func (s *Store) eventFacts(events []*clientv3.Event) []berth.Fact {
 			facts = append(facts, berth.Fact{Key: k, Mod: berth.Revision(e.Kv.ModRevision)})
 			continue
 		}
-		if r := s.own.take(e.Kv); r != nil {
+		if r := s.own.take(k, e.Kv.Value); r != nil {
 			facts = append(facts, factOf(k, e.Kv, r))
 			continue
 		}

@@ -253,6 +253,11 @@ func fieldsOf(t reflect.Type) []string {
 	return out
 }
 
+func encode(record any) (string, error) {
+	b, err := appendRecord(nil, record)
+	return string(b), err
+}
+
 func TestDecode_Refuses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		kind  berth.Kind

@@ -11,16 +11,22 @@ import (
 type keys struct{ prefix string }
 
 // format is the key of k.
-func (s keys) format(k berth.Key) string {
+func (s keys) format(k berth.Key) string { return string(s.append(nil, k)) }
+
+// append writes the key of k behind b.
+func (s keys) append(b []byte, k berth.Key) []byte {
+	kind := k.Kind
+	if kind == berth.KindQuotaBlock {
+		kind = berth.KindTenant
+	}
+	b = append(append(b, s.prefix...), kind...)
 	switch k.Kind {
 	case berth.KindSchema:
-		return s.prefix + string(k.Kind)
-	case berth.KindAllocation:
-		return s.prefix + string(k.Kind) + "/" + k.Owner + "/" + k.ID
-	case berth.KindQuotaBlock:
-		return s.prefix + string(berth.KindTenant) + "/" + k.Owner + "/" + k.ID
+		return b
+	case berth.KindAllocation, berth.KindQuotaBlock:
+		b = append(append(b, '/'), k.Owner...)
 	}
-	return s.prefix + string(k.Kind) + "/" + k.ID
+	return append(append(b, '/'), k.ID...)
 }
 
 // folder is the prefix of all keys of a kind, of one owner where given.

@@ -1,23 +1,24 @@
 package etcdstore
 
 import (
+	"bytes"
 	"sync"
 
-	"go.etcd.io/etcd/api/v3/mvccpb"
+	"github.com/berthd/berth"
 )
 
 // ownValues remembers the last values that this store has sent, with the records
 // that they were made of: when the watch brings them back they need not be read.
 // Whether they were written does not matter: equal bytes are an equal record.
 type ownValues struct {
-	mu     sync.Mutex // guards the fields below it
-	byName map[string]ownValue
-	names  []string // a ring
-	at     int
+	mu    sync.Mutex // guards the fields below it
+	byKey map[berth.Key]ownValue
+	keys  []berth.Key // a ring
+	at    int
 }
 
 type ownValue struct {
-	value  string
+	value  []byte
 	record any
 }
 
@@ -28,7 +29,7 @@ const (
 )
 
 func newOwnValues() ownValues {
-	return ownValues{byName: make(map[string]ownValue), names: make([]string, ownMost)}
+	return ownValues{byKey: make(map[berth.Key]ownValue), keys: make([]berth.Key, ownMost)}
 }
 
 func (o *ownValues) remember(t *txn) {
@@ -39,21 +40,21 @@ func (o *ownValues) remember(t *txn) {
 		if w.record == nil || len(w.value) > ownMostBytes {
 			continue
 		}
-		delete(o.byName, o.names[o.at])
-		o.names[o.at] = w.name
-		o.at = (o.at + 1) % len(o.names)
-		o.byName[w.name] = ownValue{w.value, w.record}
+		delete(o.byKey, o.keys[o.at])
+		o.keys[o.at] = w.key
+		o.at = (o.at + 1) % len(o.keys)
+		o.byKey[w.key] = ownValue{w.value, w.record}
 	}
 }
 
-// take is the record of a value, once, or nil.
-func (o *ownValues) take(kv *mvccpb.KeyValue) any {
+// take is the record of a key's value, once, or nil.
+func (o *ownValues) take(k berth.Key, value []byte) any {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	own, ok := o.byName[string(kv.Key)]
-	if !ok || own.value != string(kv.Value) {
+	own, ok := o.byKey[k]
+	if !ok || !bytes.Equal(own.value, value) {
 		return nil
 	}
-	delete(o.byName, string(kv.Key))
+	delete(o.byKey, k)
 	return own.record
 }

@@ -1,12 +1,11 @@
 package etcdstore
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"strings"
 	"testing"
-
-	"go.etcd.io/etcd/api/v3/mvccpb"
 
 	"github.com/berthd/berth"
 )
@@ -25,32 +24,30 @@ func TestOwnValues(t *testing.T) {
 		o.remember(tx)
 		return tx.puts[0]
 	}
-	kv := func(w write) *mvccpb.KeyValue { return &mvccpb.KeyValue{Key: []byte(w.name), Value: []byte(w.value)} }
+	take := func(w write) any { return o.take(w.key, bytes.Clone(w.value)) }
 
 	a := send("a", "exited")
-	other := kv(a)
-	other.Value = []byte(strings.Replace(a.value, "exited", "failed", 1))
-	if r := o.take(other); r != nil {
+	if r := o.take(a.key, bytes.Replace(a.value, []byte("exited"), []byte("failed"), 1)); r != nil {
 		t.Errorf("another value's record is %+v, want none", r)
 	}
-	if r := o.take(kv(a)); r != a.record {
+	if r := take(a); r != a.record {
 		t.Errorf("its own record is %+v, want %+v", r, a.record)
 	}
-	if r := o.take(kv(a)); r != nil {
+	if r := take(a); r != nil {
 		t.Errorf("a second time %+v, want none", r)
 	}
-	decoded, err := Decode(berth.KindState, []byte(a.value))
+	decoded, err := Decode(berth.KindState, a.value)
 	if err != nil || !reflect.DeepEqual(decoded, a.record) {
 		t.Errorf("read it is %+v (%v), sent it was %+v", decoded, err, a.record)
 	}
-	if o.take(kv(send("large", strings.Repeat("x", ownMostBytes)))) != nil {
+	if take(send("large", strings.Repeat("x", ownMostBytes))) != nil {
 		t.Error("a large value is remembered")
 	}
 	first := send("first", "exited")
 	for i := range ownMost {
 		send(fmt.Sprint(i), "exited")
 	}
-	if o.take(kv(first)) != nil || len(o.byName) > ownMost {
-		t.Errorf("%d are remembered, at most %d should be, and the first not", len(o.byName), ownMost)
+	if take(first) != nil || len(o.byKey) > ownMost {
+		t.Errorf("%d are remembered, at most %d should be, and the first not", len(o.byKey), ownMost)
 	}
 }

@@ -75,7 +75,7 @@ func (t *txn) schemaAgain() { t.forget(berth.Key{Kind: berth.KindSchema}) }
 func (t *txn) forget(k berth.Key) {
 	was := t.cmps
 	t.cmps = make([]condition, 0, len(was))
-	clear(t.byName)
+	clear(t.byKey)
 	for _, c := range was {
 		if c.key != k {
 			t.compare(c.key, c.kind, c.rev)

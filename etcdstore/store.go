@@ -45,6 +45,7 @@ type Limits struct {
 // Store is a keyspace on etcd. It is safe for concurrent use after Init.
 type Store struct {
 	client *clientv3.Client
+	sender Sender // of the client
 	opts   Options
 	keys   keys
 	base   string // of transaction ids
@@ -98,7 +99,7 @@ func New(client *clientv3.Client, opts Options) (*Store, error) {
 	}
 	f := promauto.With(opts.Registerer)
 	return &Store{
-		client: client, opts: opts, keys: keys{opts.Prefix}, base: opts.TxnBase, own: newOwnValues(),
+		client: client, sender: SenderOf(client), opts: opts, keys: keys{opts.Prefix}, base: opts.TxnBase, own: newOwnValues(),
 		limits:    Limits{Ops: opts.MaxTxnOps, Bytes: opts.MaxTxnBytes},
 		seconds:   f.NewHistogram(prometheus.HistogramOpts{Name: "berth_commit_seconds", Help: "Time of one transaction until its answer.", Buckets: prometheus.ExponentialBuckets(0.0002, 2, 16)}),
 		conflicts: f.NewCounter(prometheus.CounterOpts{Name: "berth_conflicts_total", Help: "Transactions whose compares failed."}),

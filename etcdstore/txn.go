@@ -20,13 +20,25 @@ type txn struct {
 	keys   keys
 	bare   bool // does not compare the schema
 	cmps   []condition
-	byName map[string]int // the last of cmps on a name, counted from 1
+	byKey  map[berth.Key]int // the last of cmps on a key, counted from 1
 	puts   []write
 	reads  []berth.Key // read in Then, by the fence
+	values []byte      // of puts, one after the other
 }
 
 func (s *Store) newTxn(id berth.TxnID) *txn {
-	return &txn{id: id, keys: s.keys, byName: make(map[string]int)}
+	return &txn{id: id, keys: s.keys, byKey: make(map[berth.Key]int)}
+}
+
+// valueBytes is what a record mostly takes.
+const valueBytes = 384
+
+// expect makes room for so many compares and writes.
+func (t *txn) expect(compares, puts int) {
+	t.cmps = make([]condition, 0, compares)
+	t.byKey = make(map[berth.Key]int, compares)
+	t.puts = make([]write, 0, puts)
+	t.values = make([]byte, 0, puts*valueBytes)
 }
 
 type conditionKind int
@@ -39,19 +51,17 @@ const (
 )
 
 type condition struct {
-	key  berth.Key
-	name string // as etcd has it
+	key  berth.Key // of folderIs: its kind
 	kind conditionKind
 	rev  berth.Revision
-	last int // of the transaction's conditions, the one before it on this name, counted from 1
+	last int // of the transaction's conditions, the one before it on this key, counted from 1
 }
 
 // write puts a record, or deletes a key where record is nil.
 type write struct {
 	key    berth.Key
-	name   string // as etcd has it
 	record any
-	value  string
+	value  []byte
 	lease  clientv3.LeaseID
 	fresh  bool // the key was absent before: a compare says so
 }
@@ -61,18 +71,14 @@ func (t *txn) header() berth.Header {
 }
 
 func (t *txn) compare(k berth.Key, kind conditionKind, rev berth.Revision) {
-	name := t.keys.format(k)
-	if kind == folderIs {
-		name = t.keys.folder(k.Kind, "")
-	}
-	last := t.byName[name]
+	last := t.byKey[k]
 	for i := last; i > 0; i = t.cmps[i-1].last {
 		if c := &t.cmps[i-1]; c.kind == kind && c.rev == rev {
 			return
 		}
 	}
-	t.cmps = append(t.cmps, condition{k, name, kind, rev, last})
-	t.byName[name] = len(t.cmps)
+	t.cmps = append(t.cmps, condition{k, kind, rev, last})
+	t.byKey[k] = len(t.cmps)
 }
 
 // put writes a record. Where was is 0, a compare says that the key is absent.
@@ -81,63 +87,17 @@ func (t *txn) put(s *Store, k berth.Key, record any, was berth.Revision) error {
 }
 
 func (t *txn) putLeased(s *Store, k berth.Key, record any, was berth.Revision, lease clientv3.LeaseID) error {
-	value, err := encode(record)
+	from := len(t.values)
+	values, err := appendRecord(t.values, record)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.keys.format(k), err)
 	}
-	t.puts = append(t.puts, write{key: k, name: s.keys.format(k), record: record, value: value, lease: lease, fresh: was == 0})
+	t.values = values
+	t.puts = append(t.puts, write{key: k, record: record, value: values[from:len(values):len(values)], lease: lease, fresh: was == 0})
 	return nil
 }
 
-func (t *txn) delete(k berth.Key) {
-	t.puts = append(t.puts, write{key: k, name: t.keys.format(k)})
-}
-
-func (c *condition) encode() clientv3.Cmp {
-	switch c.kind {
-	case folderIs:
-		return clientv3.Compare(clientv3.ModRevision(c.name), "<", int64(c.rev)+1).WithPrefix()
-	case createIs:
-		return clientv3.Compare(clientv3.CreateRevision(c.name), "=", int64(c.rev))
-	case createIsNot:
-		return clientv3.Compare(clientv3.CreateRevision(c.name), "!=", int64(c.rev))
-	}
-	return clientv3.Compare(clientv3.ModRevision(c.name), "=", int64(c.rev))
-}
-
-// request encodes the transaction: If the compares, Then the writes and reads,
-// Else a read of every compared key, so that a conflict needs no second trip.
-func (s *Store) request(t *txn) (cmps []clientv3.Cmp, then, els []clientv3.Op, compared []berth.Key) {
-	if !t.bare {
-		t.compare(berth.Key{Kind: berth.KindSchema}, modIs, s.schemaRevision())
-	}
-	cmps = make([]clientv3.Cmp, 0, len(t.cmps))
-	els = make([]clientv3.Op, 0, len(t.byName))
-	compared = make([]berth.Key, 0, len(t.byName))
-	for i := range t.cmps {
-		c := &t.cmps[i]
-		cmps = append(cmps, c.encode())
-		if c.last == 0 && c.kind != folderIs {
-			compared = append(compared, c.key)
-			els = append(els, clientv3.OpGet(c.name))
-		}
-	}
-	then = make([]clientv3.Op, 0, len(t.puts)+len(t.reads))
-	for i := range t.puts {
-		switch w := &t.puts[i]; {
-		case w.record == nil:
-			then = append(then, clientv3.OpDelete(w.name))
-		case w.lease != 0:
-			then = append(then, clientv3.OpPut(w.name, w.value, clientv3.WithLease(w.lease)))
-		default:
-			then = append(then, clientv3.OpPut(w.name, w.value))
-		}
-	}
-	for _, k := range t.reads {
-		then = append(then, clientv3.OpGet(s.keys.format(k)))
-	}
-	return cmps, then, els, compared
-}
+func (t *txn) delete(k berth.Key) { t.puts = append(t.puts, write{key: k}) }
 
 // Result is what a transaction that applied left behind. A fact's Create is 0
 // where the key was there before and its CreateRevision is not known.
@@ -151,10 +111,10 @@ type Result struct {
 // for it changes what it compares; and a record that carries our id in the
 // answer of a later copy shows that an earlier one did.
 func (s *Store) commit(ctx context.Context, t *txn) (Result, error) {
-	cmps, then, els, compared := s.request(t)
+	req, compared := s.request(t)
 	s.own.remember(t)
 	start := time.Now()
-	resp, sends, err := s.settle(ctx, cmps, then, els)
+	resp, sends, err := s.settle(ctx, req)
 	if err != nil {
 		return Result{}, err
 	}
@@ -180,12 +140,12 @@ const (
 	resendMost  = time.Second
 )
 
-func (s *Store) settle(ctx context.Context, cmps []clientv3.Cmp, then, els []clientv3.Op) (*clientv3.TxnResponse, int, error) {
+func (s *Store) settle(ctx context.Context, req *pb.TxnRequest) (*pb.TxnResponse, int, error) {
 	pause := resendFirst
 	noSpace := false
 	for sends := 1; ; sends++ {
 		tryCtx, cancel := context.WithTimeout(ctx, s.opts.TxnTimeout)
-		resp, err := s.client.Txn(tryCtx).If(cmps...).Then(then...).Else(els...).Commit()
+		resp, err := s.sender.SendTxn(tryCtx, req)
 		cancel()
 		if err == nil {
 			return resp, sends, nil
@@ -209,9 +169,10 @@ func (s *Store) settle(ctx context.Context, cmps []clientv3.Cmp, then, els []cli
 }
 
 // written are the facts of what a transaction put, deleted and read.
-func (s *Store) written(t *txn, resp *clientv3.TxnResponse, rev berth.Revision) []berth.Fact {
+func (s *Store) written(t *txn, resp *pb.TxnResponse, rev berth.Revision) []berth.Fact {
 	facts := make([]berth.Fact, 0, len(t.puts)+len(t.reads))
-	for _, w := range t.puts {
+	for i := range t.puts {
+		w := &t.puts[i]
 		f := berth.Fact{Key: w.key, Record: w.record, Mod: rev, Size: int64(len(w.value))}
 		if w.fresh && w.record != nil {
 			f.Create = rev

@@ -10,13 +10,23 @@ import (
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3rpc"
 	"go.etcd.io/etcd/server/v3/proxy/grpcproxy/adapter"
 	"google.golang.org/grpc"
+
+	"github.com/berthd/berth/etcdstore"
 )
 
-// newKV is etcd's adapter within the process, with the one call that 3.7.3's lacks.
+// kv is etcd's adapter within the process. It is a sender of transactions, too.
+type kv struct {
+	clientv3.KV
+	etcdstore.Sender
+}
+
 func newKV(s *etcdserver.EtcdServer, c *clientv3.Client) clientv3.KV {
 	server := v3rpc.NewQuotaKVServer(s)
-	return clientv3.NewKVFromKVClient(kvClient{adapter.KvServerToKvClient(server), server}, c)
+	client := kvClient{adapter.KvServerToKvClient(server), server}
+	return kv{clientv3.NewKVFromKVClient(client, c), etcdstore.NewSender(client)}
 }
+
+// kvClient is etcd's, with the one call that 3.7.3's lacks.
 
 type kvClient struct {
 	pb.KVClient

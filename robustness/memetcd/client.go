@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/berthd/berth/etcdstore"
 )
 
 // Conn carries one client's requests to a store, and its answers back.
@@ -35,7 +37,7 @@ type Stream interface {
 func NewClient(ctx context.Context, conn Conn) *clientv3.Client {
 	c := clientv3.NewCtxClient(ctx)
 	r := remote{conn}
-	c.KV = clientv3.NewKVFromKVClient(kvClient{r}, nil)
+	c.KV = kv{clientv3.NewKVFromKVClient(kvClient{r}, nil), etcdstore.NewSender(kvClient{r})}
 	c.Lease = clientv3.NewLeaseFromLeaseClient(leaseClient{r}, c, time.Minute)
 	c.Watcher = &watcher{conn: conn}
 	c.Maintenance = clientv3.NewMaintenanceFromMaintenanceClient(maintenanceClient{r}, c)
@@ -57,6 +59,12 @@ func call[T proto.Message](ctx context.Context, r remote, req proto.Message) (T,
 		return none, status.Errorf(codes.Internal, "memetcd: %T is answered by %T", req, resp)
 	}
 	return typed, nil
+}
+
+// kv is etcd's, and sends transactions that are made already.
+type kv struct {
+	clientv3.KV
+	etcdstore.Sender
 }
 
 type kvClient struct{ remote }

@@ -1,0 +1,53 @@
+package etcdstore
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/berthd/berth"
+)
+
+// BenchmarkRequest makes the transaction of 100 submissions with their placements, one
+// on each worker: all that is done for it beside the store's own work.
+func BenchmarkRequest(b *testing.B) {
+	s, err := New(new(clientv3.Client), Options{MaxTxnOps: 8192})
+	if err != nil {
+		b.Fatal(err)
+	}
+	const n = 100
+	plan := &berth.Plan{ID: s.NewTxnID()}
+	now := time.Date(2026, 11, 25, 3, 7, 9, 293_716_111, time.UTC)
+	held := berth.Share{Quantities: berth.Quantities{CPUMilli: 500, MemoryBytes: 256 << 20}}
+	for i := range n {
+		id, w := berth.RequestID(fmt.Sprintf("b%08d", i)), berth.WorkerID(fmt.Sprintf("worker-%04d", i))
+		spec := berth.Request{ID: id, Command: []string{"/bin/true"}, Resources: berth.Demand{Quantities: held.Quantities}}.Normalize()
+		digest, err := spec.Digest()
+		if err != nil {
+			b.Fatal(err)
+		}
+		plan.Submits = append(plan.Submits, berth.Submission{Digest: digest, SubmittedAt: now, Spec: spec})
+		plan.Ledgers = append(plan.Ledgers, berth.LedgerWrite{Worker: w, Was: 7, Alive: 5, Ledger: berth.Ledger{
+			Epoch: 5, Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 32_000, MemoryBytes: 64 << 30}}, Count: 1, Reserved: held, Lease: "694d9a3b2f1c4e0a", TTLSeconds: 10, KillMS: 2000,
+		}})
+		plan.Places = append(plan.Places, berth.Placement{
+			Request: id, Worker: w, State: berth.Progress{State: berth.StatePlaced, Attempt: 1, Worker: w, Epoch: 5, PlanID: plan.ID},
+			Allocation: berth.Allocation{
+				State: berth.StatePlaced, Attempt: 1, Epoch: 5, PlanID: plan.ID, Tenant: spec.Tenant, Share: held, StartTimeoutMS: spec.StartTimeoutMS,
+				PlacedAt: now, Planned: berth.Basis{Revision: 9, Clock: now, Policy: "spread/1"},
+			},
+		})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		t, err := s.encodePlan(plan)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.request(t)
+		s.own.remember(t)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/placement")
+}
