@@ -48,7 +48,7 @@ type Fact struct {
 // it was made from. A store applies all of it or nothing (invariants 1 to 5, 8).
 type Plan struct {
 	ID      TxnID
-	Submits []Submission
+	Submits []Submit
 	Ledgers []LedgerWrite
 	Places  []Placement
 	Ends    []End
@@ -57,6 +57,13 @@ type Plan struct {
 	Intents []IntentWrite
 	Removes []Removal
 	Guards  []Guard
+}
+
+// Submit puts a request. Content is its spec as JSON, as a store writes it, where that
+// is made already; or nil.
+type Submit struct {
+	Submission
+	Content []byte
 }
 
 // Guard is a key that a plan does not change and yet depends on: it must be at

@@ -94,16 +94,15 @@ func (r *Request) Key() string {
 // Digest is the SHA-256, in hexadecimal, of the request's JSON: two requests
 // with one id are the same when their digests are. Call it on a normalized one.
 func (r Request) Digest() (string, error) {
-	digest, _, err := r.Fingerprint()
-	return digest, err
-}
-
-// Fingerprint is the digest of a request, and how many bytes its content is as JSON.
-func (r Request) Fingerprint() (digest string, size int64, err error) {
 	b, err := json.Marshal(r)
 	if err != nil {
-		return "", 0, fmt.Errorf("digest of request %s: %w", r.ID, err)
+		return "", fmt.Errorf("digest of request %s: %w", r.ID, err)
 	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:]), int64(len(b)), nil
+	return DigestOf(b), nil
+}
+
+// DigestOf is the digest of a request by its JSON.
+func DigestOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
 }

@@ -9,15 +9,35 @@ import (
 
 // Validate checks every bound of a normalized request; its errors are *FieldError.
 func (r Request) Validate() error {
-	checks := []func() error{
-		r.validateNames, r.validateCommand, r.validateSelectors, r.validateTimes, r.validateGroup, r.validateDrain,
-		func() error { return inField("resources.", r.Resources.validate()) },
-		r.validateSize,
+	if err := r.ValidateFields(); err != nil {
+		return err
 	}
-	for _, check := range checks {
-		if err := check(); err != nil {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode request %s: %w", r.ID, err)
+	}
+	return CheckContent(r.ID, b)
+}
+
+var requestChecks = []func(Request) error{
+	Request.validateNames, Request.validateCommand, Request.validateSelectors, Request.validateTimes, Request.validateGroup, Request.validateDrain,
+	func(r Request) error { return inField("resources.", r.Resources.validate()) },
+}
+
+// ValidateFields is Validate of all but the size of the whole, for who has its JSON.
+func (r Request) ValidateFields() error {
+	for _, check := range requestChecks {
+		if err := check(r); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// CheckContent bounds a request by its JSON.
+func CheckContent(id RequestID, content []byte) error {
+	if n := len(content); n > MaxRequestBytes {
+		return &FieldError{Field: "request " + string(id), Problem: fmt.Sprintf("is %d bytes", n), Bound: fmt.Sprintf("at most %d bytes of JSON", MaxRequestBytes)}
 	}
 	return nil
 }
@@ -121,17 +141,6 @@ func (r Request) validateGroup() error {
 		return err
 	}
 	return checkRange("group.min_count", r.Group.MinCount, 1, r.Group.Size)
-}
-
-func (r Request) validateSize() error {
-	b, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("encode request %s: %w", r.ID, err)
-	}
-	if len(b) > MaxRequestBytes {
-		return &FieldError{Field: "request " + string(r.ID), Problem: fmt.Sprintf("is %d bytes", len(b)), Bound: fmt.Sprintf("at most %d bytes of JSON", MaxRequestBytes)}
-	}
-	return nil
 }
 
 // ValidateLabels checks the bounds of a label map.

@@ -190,7 +190,7 @@ func (w *fleetWorker) place(p *berth.Plan, was berth.Revision, requests []berth.
 		if w.ledger, err = w.ledger.Reserve(share); err != nil {
 			return fmt.Errorf("place %s on %s: %w", r.ID, w.id, err)
 		}
-		p.Submits = append(p.Submits, berth.Submission{Digest: digest, SubmittedAt: now, Spec: r})
+		p.Submits = append(p.Submits, berth.Submit{Submission: berth.Submission{Digest: digest, SubmittedAt: now, Spec: r}})
 		p.Places = append(p.Places, berth.Placement{
 			Request: r.ID, Worker: w.id,
 			State: berth.Progress{State: berth.StatePlaced, Attempt: 1, Worker: w.id, Epoch: w.epoch, PlanID: p.ID},

@@ -32,7 +32,7 @@ type builder struct {
 // They only size a batch: a transaction that is too large is halved.
 const (
 	opsLedger, opsPlace, opsSubmit, opsEnd, opsStop, opsCancel = 3, 4, 3, 6, 2, 5
-	bytesLedger, bytesPlace, bytesEnd, bytesStop               = 2048, 1024, 1024, 1024
+	bytesLedger, bytesPlace, bytesEnd, bytesStop, bytesSubmit  = 2048, 1024, 1024, 1024, 512
 	spareOps                                                   = 4
 )
 
@@ -264,11 +264,11 @@ func (b *builder) requestWas(id berth.RequestID) berth.Revision {
 
 // submit puts a request, placed by the same plan or not.
 func (b *builder) submit(s *submission) {
-	b.plan.Submits = append(b.plan.Submits, s.record)
+	b.plan.Submits = append(b.plan.Submits, berth.Submit{Submission: s.record, Content: s.content})
 	b.subs = append(b.subs, s)
 	b.members++
 	b.ops += opsSubmit
-	b.bytes += s.size
+	b.bytes += int64(len(s.content)) + bytesSubmit
 }
 
 // committed answers the submitters; again gives everything back to be planned

@@ -18,7 +18,7 @@ import (
 // in the same transaction where a worker fits.
 type submission struct {
 	record   berth.Submission
-	size     int64
+	content  []byte                // of the record's spec
 	unplaced bool                  // with its placement it was refused: it is put alone
 	until    time.Time             // left to another daemon: when it is answered though it is not placed
 	results  []chan<- SubmitResult // of this and of equal ones that came meanwhile; each is buffered
@@ -96,7 +96,11 @@ func (d *Daemon) Submit(ctx context.Context, requests []berth.Request) ([]Submit
 // prepare checks a request and makes the record of it.
 func (d *Daemon) prepare(r berth.Request) (*submission, error) {
 	r = r.Normalize()
-	if err := r.Validate(); err != nil {
+	if err := r.ValidateFields(); err != nil {
+		return nil, err
+	}
+	content := etcdstore.ContentOf(&r) // once: for its size, its digest and its record
+	if err := berth.CheckContent(r.ID, content); err != nil {
 		return nil, err
 	}
 	if r.Replaces != "" {
@@ -105,13 +109,9 @@ func (d *Daemon) prepare(r berth.Request) (*submission, error) {
 	if r.Group != nil {
 		return nil, fmt.Errorf("group: %w: requests are placed one by one", ErrUnsupported)
 	}
-	digest, size, err := r.Fingerprint()
-	if err != nil {
-		return nil, err
-	}
 	return &submission{
-		record: berth.Submission{Digest: digest, SubmittedAt: d.opts.Now().UTC(), Spec: r},
-		size:   size + 512,
+		record:  berth.Submission{Digest: berth.DigestOf(content), SubmittedAt: d.opts.Now().UTC(), Spec: r},
+		content: content,
 	}, nil
 }
 

@@ -256,7 +256,7 @@ func (l *loop) succeed(k berth.Key, a *berth.Allocation, mod berth.Revision, o *
 	if !o.SubmittedAt.Before(at) {
 		at = o.SubmittedAt.Add(1) // another machine's clock is ahead: it is newer all the same
 	}
-	b.plan.Submits = append(b.plan.Submits, berth.Submission{Digest: digest, SubmittedAt: at, Spec: spec})
+	b.plan.Submits = append(b.plan.Submits, berth.Submit{Submission: berth.Submission{Digest: digest, SubmittedAt: at, Spec: spec}})
 	b.guard(berth.Guard{Key: k, Was: mod})
 	b.add(opsSubmit, l.view.requestSize(o.Spec.ID)+bytesPlace, k)
 }

@@ -129,19 +129,37 @@ func inField(err error) error {
 	return fmt.Errorf("field %q: %w", field, bad.Err)
 }
 
+// ContentOf is a request as it stands in its record, as JSON: what its digest is of.
+func ContentOf(r *berth.Request) []byte { return hotjson.AppendRequest(make([]byte, 0, valueBytes), r) }
+
 // appendRecord writes the value of a record, whose header is set already, behind b.
 func appendRecord(b []byte, record any) ([]byte, error) {
-	from := len(b)
-	b, ok := hotjson.Append(b, record)
+	out, ok := hotjson.Append(b, record)
 	if !ok {
 		value, err := json.Marshal(record)
 		if err != nil {
 			return nil, fmt.Errorf("encode record: %w: %w", ErrMalformed, err)
 		}
-		b = append(b, value...)
+		out = append(out, value...)
 	}
-	if n := len(b) - from; n > MaxValueBytes {
-		return nil, fmt.Errorf("record is %d bytes; allowed: at most %d: %w", n, MaxValueBytes, ErrTooLarge)
+	return out, checkValue(len(out) - len(b))
+}
+
+// appendSubmission is appendRecord of one whose content is made already.
+func appendSubmission(b []byte, record *berth.Submission, content []byte) ([]byte, error) {
+	if content == nil {
+		return appendRecord(b, record)
 	}
-	return b, nil
+	out, ok := hotjson.AppendSubmission(b, record, content)
+	if !ok {
+		return appendRecord(b, record)
+	}
+	return out, checkValue(len(out) - len(b))
+}
+
+func checkValue(n int) error {
+	if n > MaxValueBytes {
+		return fmt.Errorf("record is %d bytes; allowed: at most %d: %w", n, MaxValueBytes, ErrTooLarge)
+	}
+	return nil
 }

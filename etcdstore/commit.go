@@ -44,8 +44,8 @@ func (s *Store) checkSize(t *txn) error {
 
 func (s *Store) encodePlan(p *berth.Plan) (*txn, error) {
 	t := s.newTxn(p.ID)
-	t.expect(1+2*len(p.Submits)+2*len(p.Ledgers)+2*len(p.Places)+4*len(p.Ends)+len(p.Stops)+2*len(p.Cancels)+len(p.Guards),
-		len(p.Submits)+len(p.Ledgers)+2*len(p.Places)+4*len(p.Ends)+len(p.Stops)+3*len(p.Cancels)+len(p.Intents))
+	more := len(p.Submits) + len(p.Ledgers) + len(p.Stops) + len(p.Intents) + len(p.Removes) + len(p.Guards)
+	t.expect(1+2*more+2*len(p.Places)+4*len(p.Ends)+2*len(p.Cancels), more+2*len(p.Places)+4*len(p.Ends)+3*len(p.Cancels))
 	steps := []func(*Store, *berth.Plan) error{
 		t.submits, t.ledgers, t.places, t.ends, t.stops, t.cancels, t.intents, t.removes, t.guards,
 	}
@@ -59,15 +59,17 @@ func (s *Store) encodePlan(p *berth.Plan) (*txn, error) {
 
 func (t *txn) submits(s *Store, p *berth.Plan) error {
 	for i := range p.Submits {
-		rec := p.Submits[i]
+		rec := p.Submits[i].Submission
 		rec.Header = t.header()
 		id := string(rec.Spec.ID)
 		k := berth.Key{Kind: berth.KindRequest, ID: id}
 		t.compare(k, modIs, 0)
 		t.compare(berth.Key{Kind: berth.KindArchive, ID: id}, modIs, 0)
-		if err := t.put(s, k, &rec, 0); err != nil {
-			return err
+		values, err := appendSubmission(t.values, &rec, p.Submits[i].Content)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.keys.format(k), err)
 		}
+		t.write(write{key: k, record: &rec, fresh: true}, values)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func BenchmarkRequest(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		plan.Submits = append(plan.Submits, berth.Submission{Digest: digest, SubmittedAt: now, Spec: spec})
+		plan.Submits = append(plan.Submits, berth.Submit{Submission: berth.Submission{Digest: digest, SubmittedAt: now, Spec: spec}, Content: ContentOf(&spec)})
 		plan.Ledgers = append(plan.Ledgers, berth.LedgerWrite{Worker: w, Was: 7, Alive: 5, Ledger: berth.Ledger{
 			Epoch: 5, Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 32_000, MemoryBytes: 64 << 30}}, Count: 1, Reserved: held, Lease: "694d9a3b2f1c4e0a", TTLSeconds: 10, KillMS: 2000,
 		}})

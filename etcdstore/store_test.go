@@ -123,7 +123,7 @@ func (r *rig) submission(ids ...string) *berth.Plan {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		p.Submits = append(p.Submits, berth.Submission{Digest: digest, SubmittedAt: time.Now().UTC(), Spec: s})
+		p.Submits = append(p.Submits, berth.Submit{Submission: berth.Submission{Digest: digest, SubmittedAt: time.Now().UTC(), Spec: s}})
 	}
 	return p
 }

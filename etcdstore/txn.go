@@ -87,14 +87,19 @@ func (t *txn) put(s *Store, k berth.Key, record any, was berth.Revision) error {
 }
 
 func (t *txn) putLeased(s *Store, k berth.Key, record any, was berth.Revision, lease clientv3.LeaseID) error {
-	from := len(t.values)
 	values, err := appendRecord(t.values, record)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.keys.format(k), err)
 	}
-	t.values = values
-	t.puts = append(t.puts, write{key: k, record: record, value: values[from:len(values):len(values)], lease: lease, fresh: was == 0})
+	t.write(write{key: k, record: record, lease: lease, fresh: was == 0}, values)
 	return nil
+}
+
+// write takes a write whose value stands last in values.
+func (t *txn) write(w write, values []byte) {
+	w.value = values[len(t.values):len(values):len(values)]
+	t.values = values
+	t.puts = append(t.puts, w)
 }
 
 func (t *txn) delete(k berth.Key) { t.puts = append(t.puts, write{key: k}) }

@@ -160,7 +160,7 @@ func (s *site) place(w berth.WorkerID, epoch berth.Epoch, ids []berth.RequestID,
 		if next, err = next.Reserve(share); err != nil {
 			s.t.Fatal(err)
 		}
-		plan.Submits = append(plan.Submits, berth.Submission{Digest: digest, SubmittedAt: time.Now().UTC(), Spec: r})
+		plan.Submits = append(plan.Submits, berth.Submit{Submission: berth.Submission{Digest: digest, SubmittedAt: time.Now().UTC(), Spec: r}})
 		plan.Places = append(plan.Places, berth.Placement{
 			Request: id, Worker: w, Allocation: a,
 			State: berth.Progress{State: berth.StatePlaced, Attempt: a.Attempt, Worker: w, Epoch: epoch},

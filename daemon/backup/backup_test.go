@@ -90,7 +90,7 @@ func submit(t *testing.T, store *etcdstore.Store, id string, keepMS int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := &berth.Plan{ID: store.NewTxnID(), Submits: []berth.Submission{{Digest: digest, SubmittedAt: time.Now().UTC(), Spec: spec}}}
+	plan := &berth.Plan{ID: store.NewTxnID(), Submits: []berth.Submit{{Submission: berth.Submission{Digest: digest, SubmittedAt: time.Now().UTC(), Spec: spec}}}}
 	if _, err := store.Commit(t.Context(), plan); err != nil {
 		t.Fatal(err)
 	}

@@ -235,7 +235,7 @@ func (r *rig) submission(id string) berth.Submission {
 
 func (r *rig) submit(id string) {
 	r.t.Helper()
-	r.commit(&berth.Plan{ID: r.NewTxnID(), Submits: []berth.Submission{r.submission(id)}})
+	r.commit(&berth.Plan{ID: r.NewTxnID(), Submits: []berth.Submit{{Submission: r.submission(id)}}})
 }
 
 // worker registers one under a lease that nobody keeps alive, and opens its ledger.

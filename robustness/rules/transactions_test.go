@@ -35,7 +35,7 @@ func anew(key string) func(*rig)    { return func(r *rig) { r.again(key) } }
 
 var (
 	submits = plan(func(r *rig) *berth.Plan {
-		return &berth.Plan{ID: r.NewTxnID(), Submits: []berth.Submission{r.submission("new")}}
+		return &berth.Plan{ID: r.NewTxnID(), Submits: []berth.Submit{{Submission: r.submission("new")}}}
 	})
 	places = plan(func(r *rig) *berth.Plan { return r.placement("w", "pending") })
 	ends   = plan(func(r *rig) *berth.Plan { return r.ending("w", "placed", true) })
