@@ -6,21 +6,39 @@ import "github.com/berthd/berth"
 // many there are does not wait until they are counted.
 type counts map[berth.PoolID]*[len(states)]int
 
-// count adds a request, or takes it off.
-func (v *view) count(x *life, by int) {
+// tally is where a request is counted; state 0: nowhere.
+type tally struct {
+	pool  berth.PoolID
+	state stateCode
+}
+
+func (v *view) tallyOf(x *life) tally {
 	pool, ok := v.poolOf(x)
 	if !ok {
-		return // of its request nothing can be read, or it is not there
+		return tally{} // of its request nothing can be read, or it is not there
 	}
-	of := v.counts[pool]
+	return tally{pool, v.standing(x)}
+}
+
+// recount counts a request where it is now, and no more where it was.
+func (v *view) recount(was, is tally) {
+	if was == is {
+		return
+	}
+	if of := v.counts[was.pool]; was.state != 0 {
+		if of[was.state]--; *of == ([len(states)]int{}) {
+			delete(v.counts, was.pool)
+		}
+	}
+	if is.state == 0 {
+		return
+	}
+	of := v.counts[is.pool]
 	if of == nil {
 		of = new([len(states)]int)
-		v.counts[pool] = of
+		v.counts[is.pool] = of
 	}
-	of[v.standing(x)] += by
-	if *of == ([len(states)]int{}) {
-		delete(v.counts, pool)
-	}
+	of[is.state]++
 }
 
 // standing is the state of a request's allocation, or PENDING.

@@ -99,8 +99,11 @@ func (x *life) packRequest(f *berth.Fact, s *berth.Submission, all *specs) bool 
 	submitted, ok := momentOf(s.SubmittedAt)
 	var digest [32]byte
 	if s.Digest != "" {
-		n, err := hex.Decode(digest[:], []byte(s.Digest[:min(len(s.Digest), 64)]))
-		ok = ok && err == nil && n == len(digest) && hex.EncodeToString(digest[:]) == s.Digest
+		var text [2 * len(digest)]byte
+		copy(text[:], s.Digest)
+		_, err := hex.Decode(digest[:], text[:])
+		hex.Encode(text[:], digest[:])
+		ok = ok && err == nil && string(text[:]) == s.Digest
 	}
 	if !ok || s.Spec.ID != x.id || f.Size > math.MaxUint32 {
 		return false

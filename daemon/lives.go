@@ -18,7 +18,7 @@ func (v *view) changeLife(k berth.Key, f *berth.Fact) {
 		v.lives[x.id] = x
 		v.order.ReplaceOrInsert(x)
 	}
-	v.count(x, -1)
+	was := v.tallyOf(x)
 	v.lift(x, k)
 	switch {
 	case f != nil:
@@ -26,7 +26,7 @@ func (v *view) changeLife(k berth.Key, f *berth.Fact) {
 	case k.Kind == berth.KindAllocation && x.runs == 0:
 		x.seenIs, x.seenNext = 0, false
 	}
-	v.count(x, 1)
+	v.recount(was, v.tallyOf(x))
 	if x.empty() {
 		delete(v.lives, x.id)
 		v.order.Delete(x)
@@ -35,7 +35,7 @@ func (v *view) changeLife(k berth.Key, f *berth.Fact) {
 
 // lift takes out what is kept of a key.
 func (v *view) lift(x *life, k berth.Key) {
-	if k.Kind == berth.KindAllocation {
+	if k.Kind == berth.KindAllocation && (x.whole > 0 || x.isOn(berth.WorkerID(k.Owner))) {
 		v.unlink(x, berth.WorkerID(k.Owner))
 	}
 	if _, ok := v.whole[k.Kind][k]; ok {

@@ -161,6 +161,12 @@ func (l *loop) starting(w berth.WorkerID) int {
 // lookAllocation does the duty on an allocation.
 func (l *loop) lookAllocation(k berth.Key, b *builder) {
 	l.settle(k)
+	if !l.rests(k, b.now) {
+		l.doDuty(k, b)
+	}
+}
+
+func (l *loop) doDuty(k berth.Key, b *builder) {
 	w, id := berth.WorkerID(k.Owner), berth.RequestID(k.ID)
 	a, mod := l.view.allocation(w, id)
 	sub, _ := l.view.submission(id)
@@ -219,6 +225,10 @@ func (l *loop) lookAllocation(k berth.Key, b *builder) {
 // lookRequest queues a request that is pending, or takes it off the queue.
 func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 	l.settle(requestKey(id))
+	if x := l.view.lives[id]; x != nil && x.placedWhole() && x.spec.request.PendingLimitMS == 0 && !l.view.unreadable(archiveKey(id)) {
+		l.placedMeanwhile(id, x.stateWorker.Value())
+		return
+	}
 	sub, seq := l.view.submission(id)
 	if sub == nil {
 		l.queue.remove(id)
@@ -236,11 +246,7 @@ func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 	}
 	prog, mod := l.view.progress(id)
 	if prog != nil && prog.State != berth.StatePending {
-		l.queue.remove(id)
-		delete(l.seen, stateKey(id))
-		if l.cancels[id] != nil {
-			l.due.add(allocationKey(prog.Worker, id))
-		}
+		l.placedMeanwhile(id, prog.Worker)
 		return
 	}
 	if l.closing(id, sub, prog, mod, b) {

@@ -45,6 +45,7 @@ type peers struct {
 	sorted []*peer
 	holder map[berth.Key]*peer // who owes a task, or has a request in its queue
 	self   bool                // this daemon is a member
+	noted  berth.TxnID         // whose records come now: it is of who has committed already
 }
 
 func newPeers() peers {
@@ -122,9 +123,10 @@ func (l *loop) members() []berth.DaemonID {
 
 // noteTxn learns from a record which daemon has committed.
 func (l *loop) noteTxn(id berth.TxnID) {
-	if len(l.peers.byBase) == 0 {
+	if len(l.peers.byBase) == 0 || id == l.peers.noted {
 		return
 	}
+	l.peers.noted = id
 	if i := strings.LastIndexByte(string(id), '-'); i > 0 {
 		if p := l.peers.byBase[string(id)[:i]]; p != nil {
 			l.sawCommit(p)

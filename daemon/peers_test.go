@@ -16,6 +16,7 @@ type stage struct {
 	clock   time.Time
 	rev     berth.Revision
 	commits int
+	told    []berth.Fact
 }
 
 const bigWorker = 1_000_000 // thousandths of a core
@@ -46,6 +47,7 @@ func (s *stage) tell(k berth.Key, record any) {
 	if f.Create == 0 {
 		f.Create = s.rev
 	}
+	s.told = append(s.told, f)
 	s.takeFact(f)
 }
 

@@ -26,22 +26,23 @@ func termsOf(a *berth.Allocation) terms {
 	}
 }
 
-// equal says whether o is the same. Shares that name a port or a device seldom are.
-func (t *terms) equal(o *terms) bool {
-	return t.tenant == o.tenant && t.quotaBlock == o.quotaBlock && t.group == o.group && t.groupAttempt == o.groupAttempt &&
-		t.startTimeoutMS == o.startTimeoutMS && t.keepMS == o.keepMS && t.seed == o.seed && t.policy == o.policy &&
-		sameQuantities(&t.share.Quantities, &o.share.Quantities) &&
-		slices.Equal(t.share.Ports, o.share.Ports) && slices.Equal(t.share.Devices, o.share.Devices)
+// are says whether they are an allocation's. Of shares that name a port or a device
+// they seldom are.
+func (t *terms) are(a *berth.Allocation) bool {
+	return t.tenant == a.Tenant && t.quotaBlock == a.QuotaBlock && t.group == a.Group && t.groupAttempt == a.GroupAttempt &&
+		t.startTimeoutMS == a.StartTimeoutMS && t.keepMS == a.KeepMS && t.seed == a.Planned.Seed && t.policy == a.Planned.Policy &&
+		sameQuantities(&t.share.Quantities, &a.Share.Quantities) &&
+		slices.Equal(t.share.Ports, a.Share.Ports) && slices.Equal(t.share.Devices, a.Share.Devices)
 }
 
 // terms finds those of an allocation among what is known, or makes them.
 func (x *life) termsOf(a *berth.Allocation) *terms {
-	t := termsOf(a)
-	for _, known := range []*terms{x.terms, x.specTerms()} {
-		if known != nil && known.equal(&t) {
+	for _, known := range [...]*terms{x.terms, x.specTerms()} {
+		if known != nil && known.are(a) {
 			return known
 		}
 	}
+	t := termsOf(a)
 	if x.spec != nil {
 		x.spec.terms = &t
 	}

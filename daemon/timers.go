@@ -26,13 +26,15 @@ func (t *timers) set(k berth.Key, at time.Time) {
 		return
 	}
 	t.at[k] = at
-	heap.Push(&t.heap, timer{at, k})
+	t.heap = append(t.heap, timer{at, k}) // heap.Push would allocate the timer
+	heap.Fix(&t.heap, len(t.heap)-1)
 }
 
 // due takes out the keys whose moment has come.
 func (t *timers) due(now time.Time, fire func(berth.Key)) {
 	for len(t.heap) > 0 && !t.heap[0].at.After(now) {
-		e := heap.Pop(&t.heap).(timer) //nolint:errcheck // only timer is pushed
+		e := t.heap[0]
+		heap.Pop(&t.heap)
 		if at, ok := t.at[e.key]; ok && at.Equal(e.at) {
 			delete(t.at, e.key)
 			fire(e.key)
@@ -58,10 +60,7 @@ func (h timerHeap) Less(i, j int) bool {
 	return compareKeys(h[i].key, h[j].key) < 0
 }
 func (h timerHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *timerHeap) Push(x any)   { *h = append(*h, x.(timer)) } //nolint:errcheck // only timer is pushed
-func (h *timerHeap) Pop() any {
-	old := *h
-	e := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return e
-}
+
+// Push and Pop are heap's: nothing is pushed by it, and what it pops is at the end.
+func (h *timerHeap) Push(any) {}
+func (h *timerHeap) Pop() any { *h = (*h)[:len(*h)-1]; return nil }
