@@ -63,7 +63,7 @@ const (
 type Server struct {
 	etcd    *server.Etcd
 	client  *clientv3.Client
-	dialed  *clientv3.Client // for watches
+	dialed  *clientv3.Client // over loopback
 	inner   clientv3.Watcher // what client would have had
 	lock    *os.File
 	closing atomic.Bool // etcd's complaints are no news any more
@@ -150,10 +150,8 @@ func config(opts Options, closing *atomic.Bool) *server.Config {
 	return cfg
 }
 
-// connect makes a client whose calls do not leave the process. Only its watches
-// go over loopback: a hundred of them, cancelled at once, block each other and
-// etcd's adapter within the process for ever (client and server each wait in
-// Send for the other to receive).
+// connect makes a client whose calls do not leave the process, but for what etcd's
+// adapters within it cannot do: see maintenance.
 func (s *Server) connect() error {
 	dialed, err := clientv3.New(clientv3.Config{
 		Endpoints: []string{s.listen}, DialTimeout: 10 * time.Second, Logger: zap.NewNop(),
@@ -164,7 +162,7 @@ func (s *Server) connect() error {
 	s.dialed, s.client = dialed, v3client.New(s.etcd.Server)
 	s.client.KV = newKV(s.etcd.Server, s.client)
 	s.inner = s.client.Watcher
-	s.client.Watcher = dialed.Watcher
+	s.client.Watcher = newWatcher(s.etcd.Server, s.client)
 	s.client.Maintenance = maintenance{s.client.Maintenance, dialed.Maintenance, s.listen}
 	return nil
 }
@@ -181,7 +179,7 @@ func (m maintenance) Defragment(ctx context.Context, _ string) (*clientv3.Defrag
 	return m.dialed.Defragment(ctx, m.listen)
 }
 
-// Client talks to the member without leaving the process, but for watches.
+// Client talks to the member without leaving the process.
 func (s *Server) Client() *clientv3.Client { return s.client }
 
 // Endpoint is where etcdctl and other processes reach the member.
