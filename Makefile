@@ -103,6 +103,11 @@ openb: ## a real trace: 8,152 requests on 1,213 hollow workers (OPENB=folder)
 	@test -d '$(OPENB)' || { echo "no trace at $(OPENB): say OPENB=FOLDER; docs/runbook.md tells where to get it" >&2; exit 1; }
 	$(GO) test -count=1 -timeout 30m -run TestOpenb -v ./integration/ -openb '$(abspath $(OPENB))'
 
+.PHONY: openb-quality
+openb-quality: ## how well it packs: openb's five traces, all policies side by side with FGD as published (OPENB=folder)
+	@test -d '$(OPENB)' || { echo "no trace at $(OPENB): say OPENB=FOLDER; docs/runbook.md tells where to get it" >&2; exit 1; }
+	$(GO) run ./sim/quality -openb '$(abspath $(OPENB))'
+
 .PHONY: chaos
 chaos: ## etcd members, daemons, agents: killed, stopped, cut off under load (MINUTES=20, SEED, REPORT=FILE)
 	$(GO) test -count=1 -timeout $$(($(MINUTES) + 15))m -run 'TestChaos$$' -v ./integration/chaos/ -minutes $(MINUTES) -seed $(SEED) -report '$(abspath $(REPORT))'

@@ -46,12 +46,13 @@ type waiting struct {
 	priority int32
 	seq      berth.Revision // of its submission: first come, first placed
 	at       int            // index in its class's heap
+	asked    bool           // Place was asked for it
 }
 
 // candidate is for the scheduler. What was left to a daemon is for its own workers:
 // who left it has chosen one of them.
 func (w *waiting) candidate() scheduler.Candidate {
-	return scheduler.Candidate{Request: w.request, Priority: w.priority, Avoid: w.avoid, Own: w.planner != ""}
+	return scheduler.Candidate{Request: w.request, Priority: w.priority, Avoid: w.avoid, Own: w.planner != "", Again: w.asked}
 }
 
 // before is a total order: priority, age, id.

@@ -255,6 +255,7 @@ func (l *loop) admit(b *builder) {
 // admitWaiting places a request of the queue, or sets the verdict on it.
 func (l *loop) admitWaiting(w *waiting, b *builder) {
 	d := l.fleet.Place(w.candidate())
+	w.asked = true
 	if d.Verdict != nil {
 		d.Verdict.At = l.view.revision
 		l.queue.block(w.id, d.Verdict)

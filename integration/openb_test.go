@@ -64,7 +64,6 @@ func TestOpenb(t *testing.T) {
 	t.Logf("%d requests accepted in %s (%.0f/s), %d placed within %s (%.0f/s), %d left; %d conflicts",
 		len(requests), accepted.Round(time.Millisecond), float64(len(requests))/accepted.Seconds(),
 		placed, took.Round(time.Millisecond), float64(placed)/took.Seconds(), in.GetPending(), in.GetConflicts())
-	t.Log("devices are placed one by one, whole or in thousandths of one; their fragmentation is not scored yet")
 	fleet.check(t, c, requests)
 	fsck := f.start("fsck", nil, binary(t), "fsck", "--etcd-endpoints", f.endpoint())
 	if code := fsck.stop(syscall.Signal(0)); code != 0 {

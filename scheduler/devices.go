@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -55,9 +54,11 @@ func rankOf(d *berth.DeviceDemand, i int) int {
 }
 
 // deviceSearch finds devices for several demands that may compete for them:
-// depth first, the preferred type first, then the device with the least room that
-// suffices, then the name. The first find is the choice.
+// depth first, the preferred type first, then the device whose room loses least of its
+// worth, then the one with the least room that suffices, then the name. The first find
+// is the choice.
 type deviceSearch struct {
+	prices  *prices
 	demands []berth.DeviceDemand
 	kinds   []string // of the node
 	devices []device
@@ -65,6 +66,7 @@ type deviceSearch struct {
 	rank    int
 	deepest int64 // units placed at best
 	steps   int
+	listed  []int // options of the demands being served, one after the other's
 }
 
 type pick struct {
@@ -106,7 +108,7 @@ func (s *deviceSearch) take(n *node, demands []berth.DeviceDemand) []berth.Devic
 func (s *deviceSearch) search(n *node, demands []berth.DeviceDemand) (rank int, ok bool) {
 	s.demands, s.kinds = demands, n.kinds
 	s.devices = append(s.devices[:0], n.devices...)
-	s.picked, s.rank, s.deepest, s.steps = s.picked[:0], 0, 0, 0
+	s.picked, s.rank, s.deepest, s.steps, s.listed = s.picked[:0], 0, 0, 0, s.listed[:0]
 	ok = s.demand(0)
 	return s.rank, ok
 }
@@ -128,22 +130,41 @@ func (s *deviceSearch) demand(i int) bool {
 			return true
 		}
 		s.rank -= rankOf(d, k)
+		s.listed = s.listed[:len(s.listed)-len(options)]
 	}
 	return false
 }
 
-// options is the devices of one type with room, the tightest first.
+// loses is how much less a device's room is worth with milli of it gone.
+func (s *deviceSearch) loses(free, milli int64) int64 {
+	return s.prices.order[free] - s.prices.order[free-milli]
+}
+
+// options is the devices of one type with room, the best first.
 func (s *deviceSearch) options(kind string, milli int64) []int {
-	var out []int
+	from := len(s.listed)
 	for i := range s.devices {
-		if s.devices[i].kind == kind && s.devices[i].free >= milli {
-			out = append(out, i)
+		if s.devices[i].kind != kind || s.devices[i].free < milli {
+			continue
+		}
+		s.listed = append(s.listed, i)
+		for j := len(s.listed) - 1; j > from && s.better(s.listed[j], s.listed[j-1], milli); j-- {
+			s.listed[j], s.listed[j-1] = s.listed[j-1], s.listed[j]
 		}
 	}
-	slices.SortFunc(out, func(a, b int) int {
-		return cmp.Or(cmp.Compare(s.devices[a].free, s.devices[b].free), strings.Compare(s.devices[a].name, s.devices[b].name))
-	})
-	return out
+	return s.listed[from:]
+}
+
+// better says whether device a is to be taken before b for milli.
+func (s *deviceSearch) better(a, b int, milli int64) bool {
+	x, y := &s.devices[a], &s.devices[b]
+	if lx, ly := s.loses(x.free, milli), s.loses(y.free, milli); lx != ly {
+		return lx < ly
+	}
+	if x.free != y.free {
+		return x.free < y.free
+	}
+	return x.name < y.name
 }
 
 // unit gives demand i left more devices out of options, each at most once, and

@@ -18,7 +18,7 @@ type Diagnosis struct {
 // with the fewest reasons against it, then the one with the smallest want.
 func (f *Fleet) Diagnose(c Candidate) Diagnosis {
 	q := f.ask(c)
-	d := Diagnosis{Verdict: f.explain(q)}
+	d := Diagnosis{Verdict: q.explain()}
 	p := f.pools[c.Request.Pool]
 	if len(d.Verdict.Reasons) == 0 || p == nil || malformed(&c.Request.Resources) {
 		return d
@@ -32,7 +32,7 @@ func (f *Fleet) Diagnose(c Candidate) Diagnosis {
 	}
 	d.Nearest = &berth.Miss{Worker: nearest.worker.ID, Could: least.could}
 	q.eachRejection(nearest, func(f *filter) {
-		d.Nearest.Reasons = append(d.Nearest.Reasons, reasonOf(f, q, nearest))
+		d.Nearest.Reasons = append(d.Nearest.Reasons, f.reason(f.measure(q, nearest), nearest))
 	})
 	return d
 }

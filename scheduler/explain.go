@@ -9,10 +9,10 @@ import (
 
 // Explain says why no worker takes the candidate now: for each worker of its pool
 // the first filter that rejects it. The verdict on one that fits has no reasons.
-func (f *Fleet) Explain(c Candidate) berth.Verdict { return f.explain(f.ask(c)) }
+func (f *Fleet) Explain(c Candidate) berth.Verdict { return f.ask(c).explain() }
 
-func (f *Fleet) explain(q *query) berth.Verdict {
-	p := f.pools[q.request.Pool]
+func (q *query) explain() berth.Verdict {
+	p := q.pool
 	if p == nil {
 		return berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonNoWorker, Detail: string(q.request.Pool)}}}
 	}
@@ -24,7 +24,7 @@ func (f *Fleet) explain(q *query) berth.Verdict {
 		fits = fits || why == nil
 		v.NeverFits = v.NeverFits && (broken || !q.couldTake(n))
 		if why != nil {
-			v.Reasons = addReason(v.Reasons, reasonOf(why, q, n))
+			v.Reasons = q.addReason(v.Reasons, why, n)
 		}
 	}
 	if fits {
@@ -38,8 +38,10 @@ func (f *Fleet) explain(q *query) berth.Verdict {
 
 // rejectedBy returns the first filter that n does not pass, or nil.
 func (q *query) rejectedBy(n *node, broken bool) *filter {
-	if f := rejects(stateFilters, q, n); f != nil {
-		return f
+	if !n.open {
+		if f := rejects(stateFilters, q, n); f != nil {
+			return f
+		}
 	}
 	if broken {
 		return &reservation
@@ -58,29 +60,34 @@ func (q *query) couldTake(n *node) bool {
 	return q.fits(n.emptied())
 }
 
-func reasonOf(f *filter, q *query, n *node) berth.Reason {
-	var m measure
-	if f.why != nil {
-		m = f.why(q, n)
-	}
-	return berth.Reason{
-		Code: f.code, Detail: m.detail, Workers: 1, Some: []berth.WorkerID{n.worker.ID}, Want: m.want, Best: m.best, Total: m.total,
-	}
-}
-
-// addReason joins what was said of several workers, whatever their order: the
-// largest of each number.
-func addReason(reasons []berth.Reason, r berth.Reason) []berth.Reason {
+// addReason joins what f says of n to what was said of other workers, whatever their
+// order: the largest of each number.
+func (q *query) addReason(reasons []berth.Reason, f *filter, n *node) []berth.Reason {
+	m := f.measure(q, n)
 	for i := range reasons {
 		have := &reasons[i]
-		if have.Code == r.Code && have.Detail == r.Detail {
+		if have.Code == f.code && have.Detail == m.detail {
 			have.Workers++
-			have.Some = addName(have.Some, r.Some[0])
-			have.Want, have.Best, have.Total = max(have.Want, r.Want), max(have.Best, r.Best), max(have.Total, r.Total)
+			have.Some = addName(have.Some, n.worker.ID)
+			have.Want, have.Best, have.Total = max(have.Want, m.want), max(have.Best, m.best), max(have.Total, m.total)
 			return reasons
 		}
 	}
-	return append(reasons, r)
+	return append(reasons, f.reason(m, n))
+}
+
+func (f *filter) measure(q *query, n *node) measure {
+	if f.why == nil {
+		return measure{}
+	}
+	return f.why(q, n)
+}
+
+// reason is what f says of n alone.
+func (f *filter) reason(m measure, n *node) berth.Reason {
+	return berth.Reason{
+		Code: f.code, Detail: m.detail, Workers: 1, Some: []berth.WorkerID{n.worker.ID}, Want: m.want, Best: m.best, Total: m.total,
+	}
 }
 
 // someNames is how many workers a reason names.
@@ -88,10 +95,10 @@ const someNames = 3
 
 // addName keeps the first few names, in order.
 func addName(names []berth.WorkerID, name berth.WorkerID) []berth.WorkerID {
-	at, _ := slices.BinarySearch(names, name)
-	if at == someNames {
+	if len(names) == someNames && name > names[someNames-1] {
 		return names
 	}
+	at, _ := slices.BinarySearch(names, name)
 	names = slices.Insert(names, at, name)
 	return names[:min(len(names), someNames)]
 }

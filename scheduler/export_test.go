@@ -126,8 +126,15 @@ func (f *Fleet) ByForce(c Candidate) berth.WorkerID {
 		return ""
 	}
 	q := f.ask(c)
+	q.learn(c)
 	q.binpack = p.binpack
-	found := q.force(p, &p.devices)
+	var found []forced
+	if q.deals() {
+		found = q.forceDeal(p)
+		q.binpack = p.binpack
+	} else {
+		found = q.force(p, &p.devices)
+	}
 	if len(c.Request.Resources.Devices) == 0 {
 		found = append(q.force(p, &p.plain), found...)
 	}
@@ -244,4 +251,40 @@ func (q *query) forceHome(rings map[string][]*node, s selection, least int) (*no
 		}
 	}
 	return nil, from
+}
+
+// forceDeal is the best of the workers with devices where they are dealt, if any fits:
+// each is judged, and its worth reckoned, anew.
+func (q *query) forceDeal(p *pool) []forced {
+	q.search = search{selection: 1 << p.selectionOf(q), binpack: true}
+	var fits []forced
+	for _, n := range p.nodes {
+		if !n.open || len(n.devices) == 0 {
+			continue
+		}
+		ledger, _, err := q.reserve(n)
+		judged, ok := q.judge(n)
+		if !ok || err != nil {
+			continue
+		}
+		for i := range n.devices {
+			judged.free += n.devices[i].free
+		}
+		after := newNode(Worker{Ledger: ledger, Unhealthy: n.worker.Unhealthy})
+		p.dealer.number(after)
+		var was, is room
+		was.of(n)
+		is.of(after)
+		if judged.free > 0 {
+			judged.loss = lossOf(p.dealer.prices.worth(&was), p.dealer.prices.worth(&is))
+		}
+		fits = append(fits, forced{score: judged, id: n.worker.ID, node: n})
+	}
+	slices.SortFunc(fits, func(a, b forced) int {
+		if c := a.compare(&b.score); c != 0 {
+			return c
+		}
+		return order(ringOrder(a.node, b.node))
+	})
+	return fits[:min(len(fits), 1)]
 }

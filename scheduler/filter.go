@@ -203,6 +203,9 @@ func (q *query) occupied(n *node, port int32) bool {
 // devicesWhy counts devices: how many of one type have room, of how many.
 func devicesWhy(q *query, n *node) measure {
 	demands := q.request.Resources.Devices
+	if len(demands) == 1 {
+		return demandWhy(n, &demands[0])
+	}
 	for i := range demands {
 		if _, ok := fitsAlone(n, &demands[i]); !ok {
 			return demandWhy(n, &demands[i])

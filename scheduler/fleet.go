@@ -9,7 +9,7 @@ import (
 
 // PolicyVersion names the rules by which this package decides. It is raised with
 // every change that may alter a decision, so that a replay knows its rules.
-const PolicyVersion = "4"
+const PolicyVersion = "5"
 
 // Worker is what the scheduler knows of a worker. Its maps and slices are shared
 // with the fleet and must not be changed after Put; a new Put replaces them.
@@ -38,7 +38,8 @@ type Fleet struct {
 	nodes      map[berth.WorkerID]*node
 	pools      map[berth.PoolID]*pool
 	strategies map[berth.PoolID]berth.Strategy
-	query      query // of the call in progress: its slices are used again
+	plain      prices // of a pool without workers: all room is alike
+	query      query  // of the call in progress: its slices are used again
 }
 
 // NewFleet returns a fleet without workers.
@@ -76,7 +77,10 @@ func (f *Fleet) Put(w Worker) {
 	p.changing(n)
 	same := maps.Equal(n.worker.Labels, w.Labels) && maps.Equal(n.worker.Ledger.Capacity.Custom, w.Ledger.Capacity.Custom) &&
 		slices.Equal(n.worker.Taints, w.Taints) && slices.Equal(n.worker.Ordered, w.Ordered)
+	p.dealer.add(n, -1)
 	n.set(w)
+	p.dealer.number(n)
+	p.dealer.add(n, 1)
 	if !same {
 		n.own.selections = p.selections.of(n)
 	}

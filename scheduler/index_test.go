@@ -45,6 +45,7 @@ func (x *indexed) place(t *rapid.T) {
 	c := ask(r, avoid...)
 	c.Own = rapid.Bool().Draw(t, "own")
 	want := x.fleet.ByForce(c)
+	c.Again = true // ByForce has learned it
 	d := x.fleet.Place(c)
 	if d.Worker != want {
 		t.Fatalf("%+v on %q, by force on %q", r, d.Worker, want)

@@ -41,8 +41,14 @@ type node struct {
 	repels    []berth.Taint // that keep off what does not tolerate them
 	disliked  []berth.Taint // that do so where something else fits
 	devices   []device      // as in the capacity
+	types     []int         // the numbers of their types in the pool
 	kinds     []string      // the types of its devices, sorted
 	empty     *node         // the same worker were it empty and open; made when asked for
+
+	version      uint64 // changes with what is free of it, unlike any other's of its pool
+	worth        float64
+	worthVersion uint64
+	worthPrices  *prices
 }
 
 // device is one device of a worker, with the thousandths free of it.

@@ -13,6 +13,7 @@ type Candidate struct {
 	Priority int32            // the caller orders by it; it does not change the choice
 	Avoid    []berth.WorkerID // where it failed to start, the latest last
 	Own      bool             // for workers that are not foreign, however full: another only where none of them fits
+	Again    bool             // Place was asked for it before: it counts once for what is usual
 }
 
 // Decision is where a candidate goes, or why it goes nowhere.
@@ -25,6 +26,7 @@ type Decision struct {
 // query is a candidate with what is computed of it once.
 type query struct {
 	request     *berth.Request
+	pool        *pool // nil: it has no worker
 	avoid       []berth.WorkerID
 	own         bool
 	want        vector
@@ -48,8 +50,9 @@ type amount struct {
 // candidate sees it. Put overrides that, where the store disagrees.
 func (f *Fleet) Place(c Candidate) Decision {
 	q := f.ask(c)
+	q.learn(c)
 	for !malformed(&c.Request.Resources) {
-		n := f.choose(q)
+		n := q.choose()
 		if n == nil {
 			break
 		}
@@ -61,8 +64,18 @@ func (f *Fleet) Place(c Candidate) Decision {
 		f.reserve(n, ledger)
 		return Decision{Worker: n.worker.ID, Share: share}
 	}
-	v := f.explain(q)
+	v := q.explain()
 	return Decision{Verdict: &v}
+}
+
+// learn adds a candidate to what its pool is asked for.
+func (q *query) learn(c Candidate) {
+	d := &c.Request.Resources
+	if len(d.Devices) == 0 || c.Again || q.pool == nil || malformed(d) {
+		return
+	}
+	q.pool.dealer.ask(d)
+	q.devices.prices = q.pool.dealer.prices
 }
 
 // Fits says whether worker w would take the candidate now, whether or not it
@@ -80,6 +93,10 @@ func (f *Fleet) Fits(c Candidate, w berth.WorkerID) bool {
 func (f *Fleet) ask(c Candidate) *query {
 	q := &f.query
 	q.request, q.avoid, q.own = c.Request, c.Avoid, c.Own
+	q.pool, q.devices.prices = f.pools[c.Request.Pool], &f.plain
+	if q.pool != nil {
+		q.devices.prices = q.pool.dealer.prices
+	}
 	d := &c.Request.Resources
 	q.want = vectorOf(&d.Quantities)
 	q.hash = Hash(c.Request.Key())
@@ -159,22 +176,30 @@ func (f *Fleet) reserve(n *node, ledger berth.Ledger) {
 
 // choose returns the worker that takes the candidate, or nil. Workers without
 // devices come before those with, and avoided ones after all others.
-func (f *Fleet) choose(q *query) *node {
-	p := f.pools[q.request.Pool]
+func (q *query) choose() *node {
+	p := q.pool
 	if p == nil {
 		return nil
 	}
 	if len(q.request.Resources.Devices) > 0 {
-		best, _ := q.find(p, &p.devices)
+		best, _ := q.withDevices(p)
 		return best
 	}
 	best, s := q.find(p, &p.plain)
 	if best != nil && s.avoided == 0 {
 		return best
 	}
-	other, o := q.find(p, &p.devices)
+	other, o := q.withDevices(p)
 	if best == nil || (other != nil && o.avoided < s.avoided) {
 		return other
 	}
 	return best
+}
+
+// withDevices is the best worker that has devices.
+func (q *query) withDevices(p *pool) (*node, score) {
+	if q.deals() {
+		return q.deal(p)
+	}
+	return q.find(p, &p.devices)
 }

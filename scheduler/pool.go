@@ -14,6 +14,7 @@ type pool struct {
 	devices    tier
 	binpack    bool
 	selections selections
+	dealer     dealer
 }
 
 // tier is the workers that are open for placements, by what a search tells apart
@@ -32,7 +33,7 @@ type group struct {
 }
 
 func newPool(binpack bool) *pool {
-	p := &pool{binpack: binpack, selections: newSelections()}
+	p := &pool{binpack: binpack, selections: newSelections(), dealer: newDealer()}
 	p.plain.sums, p.devices.sums = make([]totals, 1), make([]totals, 1)
 	return p
 }
@@ -42,6 +43,8 @@ func (p *pool) enter(n *node) {
 	n.at = len(p.nodes)
 	p.nodes = append(p.nodes, n)
 	n.own.selections = p.selections.of(n)
+	p.dealer.number(n)
+	p.dealer.add(n, 1)
 	p.changed(n)
 }
 
@@ -49,6 +52,7 @@ func (p *pool) enter(n *node) {
 func (p *pool) leave(n *node) {
 	p.changing(n)
 	n.open = false
+	p.dealer.add(n, -1)
 	p.changed(n)
 	last := p.nodes[len(p.nodes)-1]
 	p.nodes[n.at], last.at = last, n.at
@@ -64,6 +68,7 @@ func (p *pool) changing(n *node) {
 }
 
 func (p *pool) changed(n *node) {
+	p.dealer.touch(n)
 	var g *group
 	if n.open {
 		t := p.tierOf(n)

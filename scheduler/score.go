@@ -14,6 +14,8 @@ type score struct {
 	yields  bool     // to the daemon's own that are not too full: see foreign, and bound.loose
 	over    bool     // spread: above the bound
 	load    fraction // spread, above the bound: less is better
+	loss    int64    // of worth, where devices are dealt: see prices
+	free    int64    // then: thousandths of its devices
 }
 
 // compare is negative when a is better.
@@ -29,6 +31,10 @@ func (a *score) compare(b *score) int {
 		return order(b.yields)
 	case a.over != b.over:
 		return order(b.over)
+	case a.loss != b.loss:
+		return cmp.Compare(a.loss, b.loss)
+	case a.free != b.free:
+		return cmp.Compare(a.free, b.free)
 	case !a.over:
 		return 0
 	case a.load.less(b.load):

@@ -50,13 +50,15 @@ func (n *node) summarize() {
 // allows says whether a worker with this summary may fit; most of those that do
 // not are told by it. It is told of what a subtree has, too.
 func (q *query) allows(s *summary) bool {
+	return q.selection&s.selections != 0 && q.hasRoom(s)
+}
+
+// hasRoom is allows without the selection.
+func (q *query) hasRoom(s *summary) bool {
 	for r := range amounts {
 		if q.want[r] > s.free[r] {
 			return false
 		}
-	}
-	if q.selection&s.selections == 0 {
-		return false
 	}
 	for i := range q.request.Resources.Devices {
 		d := &q.request.Resources.Devices[i]

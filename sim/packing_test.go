@@ -94,7 +94,7 @@ func TestPacking_Cancelled(t *testing.T) {
 	}
 }
 
-func readOpenb(t *testing.T, trace string) *sim.Packing {
+func readOpenb(t testing.TB, trace string) *sim.Packing {
 	t.Helper()
 	if _, err := os.Stat(openb()); err != nil {
 		t.Skipf("skipped: the openb trace is absent (%v); docs/runbook.md says where to get it", err)
@@ -140,4 +140,19 @@ func TestPacking_Published(t *testing.T) {
 			}
 		})
 	}
+}
+
+// BenchmarkPacking decides on a whole run of openb's default trace, its ends without a
+// place included.
+func BenchmarkPacking(b *testing.B) {
+	p := readOpenb(b, "default")
+	n := 0
+	for b.Loop() {
+		r, err := p.Run(b.Context(), sim.PolicyBerth, 42, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		n += r.Decisions
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "decisions/s")
 }

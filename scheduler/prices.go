@@ -1,0 +1,224 @@
+package scheduler
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/berthd/berth"
+)
+
+const (
+	maxParts   = 64 // sizes that are priced, those that are asked for most
+	maxCounted = 64 // shapes that are counted on a worker
+	// countWeight is how much the second thought weighs: what single shapes could still
+	// use, beside what the mix as a whole could.
+	countWeight = 0.25
+	// lossUnit is the parts of a thousandth of a device that losses are told apart by.
+	lossUnit = 16
+)
+
+// prices is what a mix makes room worth, in thousandths of a device. Without a mix
+// any room is worth itself.
+type prices struct {
+	since   int64 // requests had been asked for
+	of      []UsualShape
+	has     map[string]int64
+	devices int64 // of the pool, when it was made
+	room    [berth.WholeDevice + 1]float64
+	order   [berth.WholeDevice + 1]int64 // room, rounded, for devices to be compared by
+	cpu     [berth.WholeDevice + 1]float64
+	memory  [berth.WholeDevice + 1]float64 // MiB: what fills a room so needs, on average
+	scarce  []float64                      // by the number of a type: how much is asked of it, beside others
+	counted []countedSize                  // from the smallest size on
+}
+
+// countedSize is the usual shapes of one size, to be counted on workers.
+type countedSize struct {
+	milli  int64
+	fits   [berth.WholeDevice + 1]int32 // how many a room holds
+	shapes []counted
+}
+
+type counted struct {
+	count     float64
+	weight    float64 // thousandths of a device, times how often it is asked for
+	perCPU    float64 // 1 / what one needs; if nothing, enough for any
+	perMemory float64
+	any       bool
+	types     []bool // by number
+}
+
+// noPrices is before anything is known.
+func noPrices() *prices {
+	v := &prices{}
+	for r := range v.room {
+		v.room[r], v.order[r] = float64(r), int64(r)*lossUnit
+	}
+	return v
+}
+
+// newPrices makes prices of a mix; types numbers the types, and has is how many devices there are of each.
+func newPrices(m *mix, types map[string]int, has []int64) *prices {
+	v := noPrices()
+	v.since, v.of, v.has = m.asked, m.state(), make(map[string]int64, len(types))
+	for name, t := range types {
+		v.has[name] = has[t]
+		v.devices += has[t]
+	}
+	usual := m.sorted()
+	v.priceRooms(usual)
+	v.scarcity(usual, types, has)
+	v.count(usual, types)
+	return v
+}
+
+// sizeOf is what is asked of one size of parts.
+type sizeOf struct {
+	demand, cpu, memory float64
+}
+
+// priceRooms prices the rooms of a device, and finds what is needed to fill them so.
+func (v *prices) priceRooms(usual []*usual) {
+	sizes := make(map[int64]*sizeOf)
+	for _, u := range usual {
+		s := sizes[u.milli]
+		if s == nil {
+			s = &sizeOf{}
+			sizes[u.milli] = s
+		}
+		s.demand += float64(u.weight * u.count)
+		s.cpu += float64(u.cpu)
+		s.memory += float64(u.memory)
+	}
+	var parts []part
+	for milli, s := range sizes {
+		if milli < berth.WholeDevice {
+			parts = append(parts, part{milli, s.demand})
+		}
+	}
+	slices.SortFunc(parts, func(a, b part) int {
+		if a.demand != b.demand {
+			return order(a.demand > b.demand)
+		}
+		return order(a.milli < b.milli)
+	})
+	parts = parts[:min(len(parts), maxParts)]
+	slices.SortFunc(parts, func(a, b part) int { return order(a.milli < b.milli) })
+	costs := priceParts(parts)
+	// A whole device is worth one whole request; the parts may cut it up as well as that.
+	if s := sizes[berth.WholeDevice]; s != nil {
+		parts, costs = append(parts, part{berth.WholeDevice, s.demand}), append(costs, 1)
+	}
+	if len(parts) > 0 {
+		v.fillRooms(parts, costs, sizes)
+	}
+}
+
+// fillRooms finds the best filling of each room, and of equal ones that which needs
+// the least CPU.
+func (v *prices) fillRooms(parts []part, costs []float64, sizes map[int64]*sizeOf) {
+	for i := range v.room {
+		v.room[i], v.cpu[i], v.memory[i] = 0, 0, 0
+	}
+	for room := int64(1); room <= berth.WholeDevice; room++ {
+		best, cpu, memory := v.room[room-1], v.cpu[room-1], v.memory[room-1]
+		for i := range parts {
+			rest := room - parts[i].milli
+			if rest < 0 {
+				continue
+			}
+			s := sizes[parts[i].milli]
+			w, c := float64(costs[i]*1000)+v.room[rest], s.cpu/s.demand+v.cpu[rest]
+			if w > best+1e-6 || w > best-1e-6 && c < cpu {
+				best, cpu, memory = max(best, w), c, s.memory/s.demand+v.memory[rest]
+			}
+		}
+		v.room[room], v.cpu[room], v.memory[room] = best, cpu, memory
+	}
+	for i := range v.room {
+		v.order[i] = int64(math.Round(v.room[i] * lossUnit))
+	}
+}
+
+// scarcity is how dense the demand for devices of each type is: each request spreads
+// what it asks for evenly over the devices that will do. Of all devices it is 1 on
+// average.
+func (v *prices) scarcity(usual []*usual, types map[string]int, has []int64) {
+	v.scarce = make([]float64, len(has))
+	all := 0.0
+	for _, u := range usual {
+		wants := float64(u.weight * u.count * u.milli)
+		devices := int64(0)
+		for t, n := range has {
+			if u.takes(t, types) {
+				devices += n
+			}
+		}
+		if devices == 0 {
+			continue
+		}
+		all += wants
+		for t := range has {
+			if u.takes(t, types) {
+				v.scarce[t] += wants / float64(devices)
+			}
+		}
+	}
+	for t := range v.scarce {
+		if v.scarce[t] *= float64(v.devices) / max(all, 1); v.scarce[t] == 0 {
+			v.scarce[t] = tiny // nobody asks for it: anything else is dearer
+		}
+	}
+}
+
+func (u *usual) takes(t int, types map[string]int) bool {
+	return len(u.types) == 0 || slices.ContainsFunc(u.types, func(name string) bool {
+		n, ok := types[name]
+		return ok && n == t
+	})
+}
+
+// count prepares the usual shapes to be counted.
+func (v *prices) count(usual []*usual, types map[string]int) {
+	all := 0.0
+	usual = usual[:min(len(usual), maxCounted)]
+	for _, u := range usual {
+		all += float64(u.weight)
+	}
+	for _, u := range usual {
+		c := counted{count: float64(u.count), any: len(u.types) == 0, weight: float64(u.weight) / all * float64(u.count*u.milli)}
+		c.perCPU, c.perMemory = perUnit(u.weight, u.cpu), perUnit(u.weight, u.memory)
+		for _, name := range u.types {
+			if t, ok := types[name]; ok {
+				for len(c.types) <= t {
+					c.types = append(c.types, false)
+				}
+				c.types[t] = true
+			}
+		}
+		s := v.sizeAt(u.milli)
+		s.shapes = append(s.shapes, c)
+	}
+}
+
+// perUnit is how many there are of what needs sum/weight, for each unit of that.
+func perUnit(weight, sum int64) float64 {
+	if sum == 0 {
+		return math.MaxFloat32
+	}
+	return float64(weight) / float64(sum)
+}
+
+// sizeAt is the entry of a size; made when it is the first.
+func (v *prices) sizeAt(milli int64) *countedSize {
+	i, found := slices.BinarySearchFunc(v.counted, milli, func(s countedSize, milli int64) int { return cmp.Compare(s.milli, milli) })
+	if !found {
+		s := countedSize{milli: milli}
+		for room := range s.fits {
+			s.fits[room] = int32(int64(room) / milli)
+		}
+		v.counted = slices.Insert(v.counted, i, s)
+	}
+	return &v.counted[i]
+}

@@ -1,0 +1,218 @@
+package scheduler
+
+import (
+	"math"
+
+	"github.com/berthd/berth"
+)
+
+// Where devices are, a request without an affinity key goes where the worth of what
+// stays free shrinks least (see prices). Of workers that lose the same it takes the one
+// with the least room on its devices, so that whole machines stay whole; then the first
+// on the ring.
+//
+// What a worker loses depends on the request's shape and on the worker alone, so each
+// shape keeps the losses in a row, and after a placement one worker's is made anew.
+
+// Bounds of the rows of a pool.
+const (
+	maxRows  = 256
+	maxCells = 1 << 20 // in all rows
+)
+
+// rowKey is what losses depend on, of a request.
+type rowKey struct {
+	want         vector
+	count, milli int64
+	types        string
+}
+
+// row is the losses of one shape on each worker of a pool, by the worker's index.
+type row struct {
+	prices *prices
+	cells  []cell
+	used   uint64 // when last
+}
+
+// cell is what one worker loses.
+type cell struct {
+	version uint64 // of the worker, when it was judged
+	loss    int64
+	free    int64 // of its devices, beforehand
+	rank    int32
+	fits    bool // cpu, memory and devices; another filter may reject it
+}
+
+// dealer deals the workers with devices of a pool to requests.
+type dealer struct {
+	mix     mix
+	prices  *prices
+	types   map[string]int // numbers of types of devices
+	has     []int64        // devices of each, of all workers
+	devices int64          // of all types
+	rows    map[rowKey]*row
+	clock   uint64 // of the uses of rows, and of workers' changes
+	room    room
+}
+
+func newDealer() dealer {
+	return dealer{mix: newMix(), prices: noPrices(), types: make(map[string]int), rows: make(map[rowKey]*row)}
+}
+
+// number gives the types of n's devices their numbers.
+func (d *dealer) number(n *node) {
+	n.types = n.types[:0]
+	for i := range n.devices {
+		t, ok := d.types[n.devices[i].kind]
+		if !ok {
+			t = len(d.types)
+			d.types[n.devices[i].kind] = t
+			d.has = append(d.has, 0)
+		}
+		n.types = append(n.types, t)
+	}
+}
+
+// add counts the devices of a worker, or takes them out of the count.
+func (d *dealer) add(n *node, sign int64) {
+	for _, t := range n.types {
+		d.has[t] += sign
+		d.devices += sign
+	}
+}
+
+// touch says that n has changed.
+func (d *dealer) touch(n *node) {
+	d.clock++
+	n.version = d.clock
+}
+
+// ask remembers a request, and prices anew when enough has been asked for, or the
+// workers are others than before.
+func (d *dealer) ask(demand *berth.Demand) {
+	d.mix.ask(demand)
+	grown := d.devices - d.prices.devices
+	if d.mix.due(d.prices.since) || d.prices.since > 0 && max(grown, -grown)*8 > d.prices.devices {
+		d.prices = newPrices(&d.mix, d.types, d.has)
+	}
+}
+
+// row is the row of a query; nil: its shape has none.
+func (d *dealer) row(q *query, workers int) *row {
+	key := rowKey{want: q.want}
+	switch demands := q.request.Resources.Devices; len(demands) {
+	case 0:
+	case 1:
+		key.count, key.milli, key.types = demands[0].Count, demands[0].Milli, joinTypes(demands[0].Types)
+	default:
+		return nil
+	}
+	r := d.rows[key]
+	if r == nil {
+		if len(d.rows) >= max(min(maxRows, maxCells/max(workers, 1)), 1) {
+			d.dropRow()
+		}
+		r = &row{}
+		d.rows[key] = r
+	}
+	d.clock++
+	r.used = d.clock
+	if r.prices != d.prices {
+		r.prices = d.prices
+		clear(r.cells)
+	}
+	for len(r.cells) < workers {
+		r.cells = append(r.cells, cell{})
+	}
+	return r
+}
+
+func (d *dealer) dropRow() {
+	var oldest rowKey
+	least := uint64(math.MaxUint64)
+	for k, r := range d.rows {
+		if r.used < least { // no two are used at once
+			oldest, least = k, r.used
+		}
+	}
+	delete(d.rows, oldest)
+}
+
+// judgeLoss is what n would lose to a query, from nothing that is kept.
+func (q *query) judgeLoss(p *pool, n *node) cell {
+	d := &p.dealer
+	c := cell{version: n.version, fits: q.hasRoom(&n.own)}
+	for i := range n.devices {
+		c.free += n.devices[i].free
+	}
+	demands := q.request.Resources.Devices
+	if c.fits && len(demands) > 0 {
+		rank, ok := q.devices.search(n, demands)
+		c.rank, c.fits = int32(rank), ok
+	}
+	if !c.fits || c.free == 0 {
+		return c
+	}
+	d.room.of(n)
+	before := n.worthBy(d.prices, &d.room)
+	d.room.cpu -= float64(q.want[cpu])
+	d.room.memory -= float64(q.want[memory] >> 20)
+	if len(demands) > 0 {
+		for _, pick := range q.devices.picked {
+			d.room.free[pick.device] -= pick.milli
+		}
+	}
+	c.loss = lossOf(before, d.prices.worth(&d.room))
+	return c
+}
+
+// worthBy is the worth of n's room, which is reckoned once for each change of it.
+func (n *node) worthBy(v *prices, r *room) float64 {
+	if n.worthVersion != n.version || n.worthPrices != v {
+		n.worth, n.worthVersion, n.worthPrices = v.worth(r), n.version, v
+	}
+	return n.worth
+}
+
+// deal returns the worker with devices that loses least, or nil.
+func (q *query) deal(p *pool) (*node, score) {
+	q.search = search{selection: 1 << p.selectionOf(q), binpack: true}
+	row := p.dealer.row(q, len(p.nodes))
+	for i, n := range p.nodes {
+		if !n.open || len(n.devices) == 0 || q.selection&n.own.selections == 0 {
+			continue
+		}
+		var c cell
+		if row == nil {
+			c = q.judgeLoss(p, n)
+		} else {
+			if row.cells[i].version != n.version {
+				row.cells[i] = q.judgeLoss(p, n)
+			}
+			c = row.cells[i]
+		}
+		if !c.fits {
+			continue
+		}
+		if q.best != nil {
+			// What speaks against a worker but its rank and loss is not known yet.
+			hope := score{rank: int(c.rank), loss: c.loss, free: c.free}
+			if k := hope.compare(&q.top); k > 0 || k == 0 && !ringOrder(n, q.best) {
+				continue
+			}
+		}
+		s, ok := q.judge(n)
+		if !ok {
+			continue
+		}
+		s.loss, s.free = c.loss, c.free
+		if q.best == nil || s.compare(&q.top) < 0 || s.compare(&q.top) == 0 && ringOrder(n, q.best) {
+			q.best, q.top = n, s
+		}
+	}
+	return q.best, q.top
+}
+
+// deals says whether a query for workers with devices goes by what they lose. One with an
+// affinity key goes where that leads, and its devices alone are chosen so.
+func (q *query) deals() bool { return q.request.AffinityKey == "" }
