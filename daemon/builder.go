@@ -281,7 +281,7 @@ func (b *builder) committed() {
 		b.l.forgetAside(k)
 	}
 	for _, s := range b.subs {
-		if s.record.Planner != "" {
+		if s.record.Planner != "" && b.l.loaded { // before that, nobody looks at it
 			b.l.awaitPlanner(s)
 		} else {
 			b.l.accepted(s)

@@ -194,3 +194,18 @@ func TestLeave_NothingReserved(t *testing.T) {
 		}
 	}
 }
+
+// While the rest of the store is being loaded nobody looks at requests: the submitter
+// is answered when its own is durable.
+func TestLeave_Early(t *testing.T) {
+	s := newStage(t, bigWorker)
+	s.usedOf("daemon", bigWorker/2)
+	c := s.submit("r", 100)
+	b := s.gathered()
+	s.loaded = false
+	s.tell(requestKey("r"), &b.plan.Submits[0])
+	b.committed()
+	if r, ok := answered(c); !ok || r.Err != nil || r.Status.ID != "r" {
+		t.Errorf("answered %t with %+v", ok, r)
+	}
+}
