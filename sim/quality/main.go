@@ -36,8 +36,9 @@ var traces = []trace{
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "quality:", err)
 		os.Exit(1)
 	}
@@ -76,7 +77,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return print(out, results)
+	return printTable(out, results)
 }
 
 func read(dir, name string) (*sim.Packing, error) {
@@ -101,8 +102,8 @@ func read(dir, name string) (*sim.Packing, error) {
 	return sim.NewPacking(machines, pods)
 }
 
-// print tells allocation at 100 % / 130 %, and then what is idle at 130 %.
-func print(out io.Writer, results [][][]*sim.PackingResult) error {
+// printTable tells allocation at 100 % / 130 %, and then what is idle at 130 %.
+func printTable(out io.Writer, results [][][]*sim.PackingResult) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "allocated at 100 / 130 %%\t")
 	for _, policy := range sim.Policies {
