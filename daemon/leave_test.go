@@ -44,7 +44,7 @@ func (s *stage) usedOf(d berth.DaemonID, cpu int64) {
 // applied has a plan that was gathered answered, as the store would.
 func (s *stage) applied(b *builder) {
 	for i := range b.plan.Submits {
-		s.tell(requestKey(b.plan.Submits[i].Spec.ID), &b.plan.Submits[i])
+		s.tell(requestKey(b.plan.Submits[i].Spec.ID), &b.plan.Submits[i].Submission)
 	}
 	for _, p := range b.plan.Places {
 		s.tell(stateKey(p.Request), &p.State)
@@ -203,7 +203,7 @@ func TestLeave_Early(t *testing.T) {
 	c := s.submit("r", 100)
 	b := s.gathered()
 	s.loaded = false
-	s.tell(requestKey("r"), &b.plan.Submits[0])
+	s.tell(requestKey("r"), &b.plan.Submits[0].Submission)
 	b.committed()
 	if r, ok := answered(c); !ok || r.Err != nil || r.Status.ID != "r" {
 		t.Errorf("answered %t with %+v", ok, r)
