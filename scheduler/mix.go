@@ -93,17 +93,14 @@ func (k usualKey) compare(o usualKey) int {
 		cmp.Compare(k.cpu, o.cpu), cmp.Compare(k.memory, o.memory))
 }
 
-// forget drops the shape that was asked for least.
+// forget drops the quarter of the shapes that was asked for least: one at a time would
+// be dear where no two requests are alike.
 func (m *mix) forget() {
-	var least usualKey
-	found := (*usual)(nil)
-	for k, u := range m.shapes {
-		if found == nil || u.weight < found.weight || u.weight == found.weight && k.compare(least) < 0 {
-			least, found = k, u
-		}
+	keys := m.keys()
+	for _, k := range keys[len(keys)-len(keys)/4:] {
+		m.weight -= m.shapes[k].weight
+		delete(m.shapes, k)
 	}
-	m.weight -= found.weight
-	delete(m.shapes, least)
 }
 
 func (m *mix) halve() {

@@ -26,7 +26,7 @@ func TestMix_Bounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMix()
 		some := rapid.SliceOfN(rapid.Custom(genDemand), 1, 50).Draw(t, "demands")
-		for i := range rapid.IntRange(1, 3*mixWindow).Draw(t, "requests") {
+		for i := range rapid.IntRange(1, mixWindow+100).Draw(t, "requests") {
 			d := *some[i%len(some)]
 			d.Devices = []berth.DeviceDemand{d.Devices[0]}
 			if i%3 == 0 {
