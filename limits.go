@@ -14,6 +14,10 @@ const (
 	MaxConstraintValues  = 64
 	MaxTaints            = 32 // of a worker's registration, and of an operator
 	MaxTolerations       = 32
+	MaxAffinities        = 16 // in affinity, and in anti_affinity
+	MaxSpreads           = 8
+	MaxWeight            = 100
+	MaxSkew              = 10_000
 	MaxMessageBytes      = 1024 // of the text with a cancel, an intent or a brake's word, and of what a worker reports
 	MaxPathBytes         = 4096
 	MaxCustomResources   = 32

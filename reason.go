@@ -7,22 +7,25 @@ type ReasonCode string
 
 // The codes. Want, Best and Total of a Reason are in the unit of the resource.
 const (
-	ReasonNoWorker   ReasonCode = "no_worker" // the pool has none
-	ReasonPool       ReasonCode = "pool"      // of another pool
-	ReasonNotReady   ReasonCode = "not_ready" // its ledger is not open for its epoch yet
-	ReasonRemoving   ReasonCode = "removing"  // by an operator, whose message is Detail, as of the next two
-	ReasonDraining   ReasonCode = "draining"
-	ReasonCordoned   ReasonCode = "cordoned"
-	ReasonSuspended  ReasonCode = "suspended"  // its starts fail in a row
-	ReasonConstraint ReasonCode = "constraint" // labels
-	ReasonTaint      ReasonCode = "taint"      // that the request does not tolerate
-	ReasonCPU        ReasonCode = "cpu_milli"
-	ReasonMemory     ReasonCode = "memory_bytes"
-	ReasonDisk       ReasonCode = "disk_bytes"
-	ReasonCustom     ReasonCode = "custom"
-	ReasonPorts      ReasonCode = "ports"
-	ReasonDevices    ReasonCode = "devices"
-	ReasonRestored   ReasonCode = "restored" // no filter: nothing is placed until Detail, for the store was restored
+	ReasonNoWorker     ReasonCode = "no_worker" // the pool has none
+	ReasonPool         ReasonCode = "pool"      // of another pool
+	ReasonNotReady     ReasonCode = "not_ready" // its ledger is not open for its epoch yet
+	ReasonRemoving     ReasonCode = "removing"  // by an operator, whose message is Detail, as of the next two
+	ReasonDraining     ReasonCode = "draining"
+	ReasonCordoned     ReasonCode = "cordoned"
+	ReasonSuspended    ReasonCode = "suspended"     // its starts fail in a row
+	ReasonConstraint   ReasonCode = "constraint"    // labels
+	ReasonTaint        ReasonCode = "taint"         // that the request does not tolerate
+	ReasonAffinity     ReasonCode = "affinity"      // other requests are not there; Detail is which, as of the next two
+	ReasonAntiAffinity ReasonCode = "anti_affinity" // they are
+	ReasonSpread       ReasonCode = "spread"        // too many of them are, compared with elsewhere
+	ReasonCPU          ReasonCode = "cpu_milli"
+	ReasonMemory       ReasonCode = "memory_bytes"
+	ReasonDisk         ReasonCode = "disk_bytes"
+	ReasonCustom       ReasonCode = "custom"
+	ReasonPorts        ReasonCode = "ports"
+	ReasonDevices      ReasonCode = "devices"
+	ReasonRestored     ReasonCode = "restored" // no filter: nothing is placed until Detail, for the store was restored
 )
 
 // Reason is why some workers cannot take a request: Workers of them were

@@ -10,22 +10,25 @@ import (
 // Request is one container that someone wants run. Durations are whole
 // milliseconds; a zero that has a default is set by Normalize.
 type Request struct {
-	ID          RequestID         `json:"id"`
-	Tenant      TenantID          `json:"tenant"`
-	Pool        PoolID            `json:"pool"`
-	Priority    int32             `json:"priority,omitempty"` // higher is placed first
-	Command     []string          `json:"command"`
-	Env         map[string]string `json:"env,omitempty"`
-	Dir         string            `json:"dir,omitempty"`   // absolute; empty: the worker's choice
-	User        string            `json:"user,omitempty"`  // name or uid[:gid]; empty: the agent's
-	Image       string            `json:"image,omitempty"` // for OCI runtimes; the process runtime refuses it
-	Resources   Demand            `json:"resources"`
-	Constraints []Constraint      `json:"constraints,omitempty"`
-	Tolerations []Toleration      `json:"tolerations,omitempty"`
-	AffinityKey string            `json:"affinity_key,omitempty"` // equal keys meet warm workers; empty: the id
-	Labels      map[string]string `json:"labels,omitempty"`
-	Group       *Membership       `json:"group,omitempty"`
-	Retry       RetryPolicy       `json:"retry"`
+	ID           RequestID         `json:"id"`
+	Tenant       TenantID          `json:"tenant"`
+	Pool         PoolID            `json:"pool"`
+	Priority     int32             `json:"priority,omitempty"` // higher is placed first
+	Command      []string          `json:"command"`
+	Env          map[string]string `json:"env,omitempty"`
+	Dir          string            `json:"dir,omitempty"`   // absolute; empty: the worker's choice
+	User         string            `json:"user,omitempty"`  // name or uid[:gid]; empty: the agent's
+	Image        string            `json:"image,omitempty"` // for OCI runtimes; the process runtime refuses it
+	Resources    Demand            `json:"resources"`
+	Constraints  []Constraint      `json:"constraints,omitempty"`
+	Tolerations  []Toleration      `json:"tolerations,omitempty"`
+	Affinity     []Affinity        `json:"affinity,omitempty"`
+	AntiAffinity []Affinity        `json:"anti_affinity,omitempty"`
+	Spread       []Spread          `json:"spread,omitempty"`
+	AffinityKey  string            `json:"affinity_key,omitempty"` // equal keys meet warm workers; empty: the id
+	Labels       map[string]string `json:"labels,omitempty"`
+	Group        *Membership       `json:"group,omitempty"`
+	Retry        RetryPolicy       `json:"retry"`
 
 	StopTimeoutMS  int64 `json:"stop_timeout_ms"`            // between SIGTERM and SIGKILL
 	StartTimeoutMS int64 `json:"start_timeout_ms"`           // PLACED longer than this is taken back
@@ -70,6 +73,7 @@ func (r Request) Normalize() Request {
 	setDefault(&r.StopTimeoutMS, DefaultStopTimeoutMS)
 	setDefault(&r.StartTimeoutMS, DefaultStartTimeoutMS)
 	r.Constraints, r.Tolerations = normalizeConstraints(r.Constraints), normalizeTolerations(r.Tolerations)
+	r.Affinity, r.AntiAffinity, r.Spread = normalizeAffinity(r.Affinity), normalizeAffinity(r.AntiAffinity), normalizeSpread(r.Spread)
 	if r.OnDrain == OnDrainStop {
 		r.OnDrain = "" // one way to say it, so that equal requests have equal digests
 	}

@@ -20,7 +20,7 @@ func (r Request) Validate() error {
 }
 
 var requestChecks = []func(Request) error{
-	Request.validateNames, Request.validateCommand, Request.validateSelectors, Request.validateTimes, Request.validateGroup, Request.validateDrain,
+	Request.validateNames, Request.validateCommand, Request.validateSelectors, Request.validateRelations, Request.validateTimes, Request.validateGroup, Request.validateDrain,
 	func(r Request) error { return inField("resources.", r.Resources.validate()) },
 }
 

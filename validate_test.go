@@ -87,6 +87,26 @@ var invalidRequests = []struct {
 	{"value with exists", "tolerations[1].value", func(r *berth.Request) {
 		r.Tolerations = []berth.Toleration{{Operator: berth.TolerateExists}, {Key: "k", Operator: berth.TolerateExists, Value: "v"}}
 	}},
+	{"many affinities", "affinity", func(r *berth.Request) { r.Affinity = make([]berth.Affinity, 17) }},
+	{"affinity to nothing", "anti_affinity[0].requests", func(r *berth.Request) { r.AntiAffinity = make([]berth.Affinity, 1) }},
+	{"affinity to both", "affinity[0].workers", func(r *berth.Request) {
+		r.Affinity = []berth.Affinity{{Requests: &berth.RequestLabel{Label: "l"}, Topology: "host", Workers: []berth.Constraint{in("a")}}}
+	}},
+	{"required affinity to workers", "affinity[0].weight", func(r *berth.Request) { r.Affinity = []berth.Affinity{{Workers: []berth.Constraint{in("a")}}} }},
+	{"topology of workers", "affinity[0].topology", func(r *berth.Request) {
+		r.Affinity = []berth.Affinity{{Workers: []berth.Constraint{in("a")}, Topology: "rack", Weight: 1}}
+	}},
+	{"heavy", "anti_affinity[0].weight", func(r *berth.Request) {
+		r.AntiAffinity = []berth.Affinity{{Requests: &berth.RequestLabel{Label: "l"}, Topology: "host", Weight: 101}}
+	}},
+	{"no topology", "anti_affinity[0].topology", func(r *berth.Request) {
+		r.AntiAffinity = []berth.Affinity{{Requests: &berth.RequestLabel{Label: "l"}}}
+	}},
+	{"many spreads", "spread", func(r *berth.Request) { r.Spread = make([]berth.Spread, 9) }},
+	{"spread of no label", "spread[0].requests.label", func(r *berth.Request) { r.Spread = []berth.Spread{{Topology: "host", MaxSkew: 1}} }},
+	{"no skew", "spread[0].max_skew", func(r *berth.Request) {
+		r.Spread = []berth.Spread{{Requests: berth.RequestLabel{Label: "l"}, Topology: "host"}}
+	}},
 	{"no attempts", "retry.max_attempts", func(r *berth.Request) { r.Retry.MaxAttempts = 0 }},
 	{"many attempts", "retry.max_attempts", func(r *berth.Request) { r.Retry.MaxAttempts = 101 }},
 	{"negative backoff", "retry.backoff_ms", func(r *berth.Request) { r.Retry.BackoffMS = -1 }},

@@ -26,6 +26,7 @@ type builder struct {
 	after   []berth.Key                  // to look at again when it has its answer, whatever that is
 	batch   int                          // most members
 	subs    []*submission
+	placed  []placing // with labels
 }
 
 // Operations and bytes that members cost at most, beyond the request itself.
@@ -164,6 +165,7 @@ func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision
 		again = berth.Key{}
 	}
 	b.add(opsPlace, bytesPlace, again)
+	b.countPlaced(w.request, d.Worker)
 	return true
 }
 

@@ -19,6 +19,7 @@ func (v *view) changeLife(k berth.Key, f *berth.Fact) {
 		v.order.ReplaceOrInsert(x)
 	}
 	was := v.tallyOf(x)
+	from := v.placeOf(x)
 	v.lift(x, k)
 	switch {
 	case f != nil:
@@ -27,6 +28,9 @@ func (v *view) changeLife(k berth.Key, f *berth.Fact) {
 		x.seenIs, x.seenNext = 0, false
 	}
 	v.recount(was, v.tallyOf(x))
+	if is := v.placeOf(x); v.labelled != nil && (from.worker != "" || is.worker != "") {
+		v.labelled(from, is)
+	}
 	if x.empty() {
 		delete(v.lives, x.id)
 		v.order.Delete(x)

@@ -16,13 +16,13 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 	l.settle(workerKey(w))
 	rec, epoch := l.view.worker(w)
 	if l.view.unreadable(workerKey(w), ledgerKey(w)) {
-		l.fleet.Remove(w)
+		l.unseat(w)
 		return
 	}
 	ledger, was := l.ledgerNow(w, b)
 	held := l.held(workerKey(w), b.now)
 	if rec == nil {
-		l.fleet.Remove(w)
+		l.unseat(w)
 		l.lookLost(w, ledger, b.now)
 		if !held {
 			l.lookRemoved(w, ledger, was, b)
@@ -82,7 +82,11 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 	}
 	old := l.fleet.Worker(w)
 	more := fw.Ready && (old == nil || gives(old, &fw))
+	elsewhere := old != nil && moved(old, &fw)
 	l.fleet.Put(fw)
+	if elsewhere {
+		l.wakeTerms(rec.Pool)
+	}
 	if more {
 		l.wake(w, rec.Pool)
 	}

@@ -88,6 +88,7 @@ func newLoop(d *Daemon) *loop {
 		batch: fullBatch, metrics: d.metrics, brakes: newBrakes(), aside: newAside(),
 	}
 	l.queue = newQueue(l)
+	l.view.labelled = l.labelled
 	return l
 }
 
@@ -316,6 +317,9 @@ func (l *loop) answered(a answer) {
 	l.flights.land(a.f)
 	l.incoming.putBack(a.f.parked) // behind those of the plan, where that is made again
 	l.took = l.now().Sub(a.f.sent)
+	if a.err != nil {
+		b.uncount(false)
+	}
 	conflict, isConflict := errors.AsType[*etcdstore.ConflictError](a.err)
 	switch {
 	case a.err == nil:
@@ -325,6 +329,7 @@ func (l *loop) answered(a answer) {
 		l.batches.saw(b.members, l.took)
 		l.lag.answered(a.res.Revision, l.view.revision, l.now())
 		l.takeFacts(a.res.Facts)
+		b.uncount(true)
 		b.committed()
 	case isConflict:
 		l.conflicts++

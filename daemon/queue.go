@@ -24,7 +24,8 @@ type queue struct {
 	of      map[berth.RequestID]*class
 	open    classHeap // classes that are not blocked, by their first
 	blocked map[berth.PoolID]blockedClasses
-	woke    map[berth.WorkerID]*class // the class that each woke last, until that is settled
+	awaited map[awaits]map[*class]struct{} // the blocked ones that wait for other requests, by for which
+	woke    map[berth.WorkerID]*class      // the class that each woke last, until that is settled
 	count   int
 	idle    int // of count, in blocked classes
 }
@@ -85,6 +86,7 @@ func newQueue(of workers) *queue {
 		classes: make(map[string]*class),
 		of:      make(map[berth.RequestID]*class),
 		blocked: make(map[berth.PoolID]blockedClasses),
+		awaited: make(map[awaits]map[*class]struct{}),
 		woke:    make(map[berth.WorkerID]*class),
 	}
 }
@@ -138,11 +140,13 @@ func (q *queue) shelve(c *class) {
 		q.blocked[c.pool] = make(blockedClasses)
 	}
 	q.blocked[c.pool].add(c)
+	q.await(c)
 	q.idle += len(c.ids)
 }
 
 func (q *queue) unblock(c *class) {
 	q.blocked[c.pool].remove(c)
+	q.forget(c)
 	if len(q.blocked[c.pool]) == 0 {
 		delete(q.blocked, c.pool)
 	}
@@ -219,11 +223,15 @@ func (q *queue) wakeBehind(pool berth.PoolID, w berth.WorkerID, after *waiting) 
 	if c == nil {
 		return
 	}
+	q.reopen(c)
+	c.wokenBy = append(c.wokenBy, w)
+	q.woke[w] = c
+}
+
+func (q *queue) reopen(c *class) {
 	q.unblock(c)
 	c.verdict = nil
 	heap.Push(&q.open, c)
-	c.wokenBy = append(c.wokenBy, w)
-	q.woke[w] = c
 }
 
 // wakeNext lets those that woke a class wake one behind it: its first is gone, or it

@@ -102,11 +102,23 @@ func (s *share) ofRequest(r *berth.Request, leftTo berth.DaemonID) berth.DaemonI
 	among := s.planners[r.Pool]
 	switch {
 	case len(among) == 0:
-		return s.highest(s.awake, r.Key())
+		return s.highest(s.awake, keyOf(r))
 	case leftTo != "" && slices.ContainsFunc(among, func(r rival) bool { return r.id == leftTo }):
 		return leftTo
 	}
-	return s.highest(among, r.Key())
+	return s.highest(among, keyOf(r))
+}
+
+// keyOf is what decides whose a request is: its affinity key; of one that must be
+// near to some requests or apart from them, those: who plans them all sees of each
+// where the others go.
+func keyOf(r *berth.Request) string {
+	if r.Related() {
+		if a := awaitsOf(r); len(a) > 1 {
+			return a[1].label.String()
+		}
+	}
+	return r.Key()
 }
 
 // ofTask is who does what one daemon does for all.

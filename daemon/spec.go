@@ -98,6 +98,8 @@ func alike(a, b *berth.Request) bool {
 		slices.Equal(a.Resources.Ports, b.Resources.Ports) &&
 		slices.EqualFunc(a.Resources.Devices, b.Resources.Devices, sameDevices) &&
 		slices.EqualFunc(a.Constraints, b.Constraints, sameConstraint) && slices.Equal(a.Tolerations, b.Tolerations) &&
+		slices.EqualFunc(a.Affinity, b.Affinity, sameAffinity) && slices.EqualFunc(a.AntiAffinity, b.AntiAffinity, sameAffinity) &&
+		slices.Equal(a.Spread, b.Spread) &&
 		(a.Group == b.Group || a.Group != nil && b.Group != nil && *a.Group == *b.Group) &&
 		a.Retry == b.Retry && a.StopTimeoutMS == b.StopTimeoutMS && a.StartTimeoutMS == b.StartTimeoutMS &&
 		a.RunLimitMS == b.RunLimitMS && a.PendingLimitMS == b.PendingLimitMS && a.KeepMS == b.KeepMS &&
@@ -110,6 +112,11 @@ func sameQuantities(a, b *berth.Quantities) bool {
 
 func sameDevices(a, b berth.DeviceDemand) bool {
 	return a.Count == b.Count && a.Milli == b.Milli && slices.Equal(a.Types, b.Types)
+}
+
+func sameAffinity(a, b berth.Affinity) bool {
+	return (a.Requests == b.Requests || a.Requests != nil && b.Requests != nil && *a.Requests == *b.Requests) &&
+		a.Topology == b.Topology && a.Weight == b.Weight && slices.EqualFunc(a.Workers, b.Workers, sameConstraint)
 }
 
 func sameConstraint(a, b berth.Constraint) bool {

@@ -264,6 +264,9 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 		return
 	}
 	l.queue.remove(w.id)
+	if l.unsure(w, d.Worker) {
+		return // it is looked at again when the watch has told
+	}
 	if f := l.flights.workers[d.Worker]; f != nil {
 		l.flights.parkKey(f, requestKey(w.id))
 		return
@@ -286,10 +289,12 @@ func (l *loop) admitNew(s *submission, b *builder) {
 	switch f := l.flights.workers[d.Worker]; {
 	case d.Worker == "": // it joins the queue when the answer brings it
 		b.submit(s)
-	case l.share.ofWorker(d.Worker) != l.d.opts.ID:
+	case l.share.ofWorker(d.Worker) != l.d.opts.ID && !w.request.Related(): // of those that are related one daemon plans all
 		l.leave(s, d.Worker, b)
 	case f != nil:
 		l.flights.park(f, s)
+	case l.unsure(w, d.Worker):
+		b.submit(s)
 	default:
 		b.submit(s)
 		b.place(w, nil, 0, d, true)
@@ -300,5 +305,8 @@ func (l *loop) admitNew(s *submission, b *builder) {
 // Where equal ones wait, it joins them when the answer brings it.
 func (l *loop) placesNew(s *submission) bool {
 	r := &s.record.Spec
+	if r.Related() && l.share.ofRequest(r, "") != l.d.opts.ID {
+		return false // who plans all that are related so sees where the others go
+	}
 	return !s.unplaced && l.mayPlace() && (l.queue.len() == 0 || !l.queue.shapeBlocked(r))
 }

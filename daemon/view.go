@@ -31,6 +31,8 @@ type view struct {
 	others map[berth.RequestID][]berth.WorkerID // with allocations that are kept whole
 	counts counts
 
+	labelled func(was, is placing) // told of requests with labels that come to a worker, or leave it; nil: nobody
+
 	archive map[berth.RequestID]*archived
 	ended   *btree.BTree[*archived] // the same, by id
 }

@@ -46,13 +46,27 @@ func complete(record any) error {
 }
 
 func completeRequest(r *berth.Request) error {
-	for _, c := range r.Constraints {
-		if err := present("spec.constraints.operator", c.Operator); err != nil {
-			return err
+	if err := completeConstraints(r.Constraints); err != nil {
+		return err
+	}
+	for _, list := range [2][]berth.Affinity{r.Affinity, r.AntiAffinity} {
+		for _, a := range list {
+			if err := completeConstraints(a.Workers); err != nil {
+				return err
+			}
 		}
 	}
 	for _, t := range r.Tolerations {
 		if err := present("spec.tolerations.operator", t.Operator); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func completeConstraints(constraints []berth.Constraint) error {
+	for _, c := range constraints {
+		if err := present("spec.constraints.operator", c.Operator); err != nil {
 			return err
 		}
 	}

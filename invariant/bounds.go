@@ -215,6 +215,17 @@ func (s *spec) validate(c *checker, id string) {
 	for _, k := range s.Constraints {
 		c.word("spec.constraints.operator", k.Operator, wordsOfOperator)
 	}
+	for _, a := range slices.Concat(s.Affinity, s.AntiAffinity) {
+		c.need((a.Requests == nil) == (len(a.Workers) > 0), "spec: an affinity is to requests or to workers")
+		c.need((a.Requests == nil) == (a.Topology == ""), "spec: a topology stands with requests, and only there")
+		c.need(a.Weight >= 0 && a.Weight <= 100, "spec: a weight is %d", a.Weight)
+		for _, k := range a.Workers {
+			c.word("spec.affinity.workers.operator", k.Operator, wordsOfOperator)
+		}
+	}
+	for _, p := range s.Spread {
+		c.need(p.MaxSkew >= 1 && p.Weight >= 0 && p.Weight <= 100 && p.Topology != "", "spec.spread: max_skew %d, weight %d over %q", p.MaxSkew, p.Weight, p.Topology)
+	}
 	for _, t := range s.Tolerations {
 		c.word("spec.tolerations.operator", t.Operator, wordsOfTolerate)
 		if t.Effect != "" {

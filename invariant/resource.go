@@ -66,6 +66,9 @@ type request struct {
 	Resources      demand            `json:"resources"`
 	Constraints    []constraint      `json:"constraints,omitempty"`
 	Tolerations    []toleration      `json:"tolerations,omitempty"`
+	Affinity       []affinity        `json:"affinity,omitempty"`
+	AntiAffinity   []affinity        `json:"anti_affinity,omitempty"`
+	Spread         []spread          `json:"spread,omitempty"`
 	AffinityKey    string            `json:"affinity_key,omitempty"`
 	Labels         map[string]string `json:"labels,omitempty"`
 	Group          *membership       `json:"group,omitempty"`
@@ -95,6 +98,25 @@ type taint struct {
 	Key    string `json:"key"`
 	Value  string `json:"value,omitempty"`
 	Effect string `json:"effect"`
+}
+
+type requestLabel struct {
+	Label string `json:"label"`
+	Value string `json:"value"`
+}
+
+type affinity struct {
+	Requests *requestLabel `json:"requests,omitempty"`
+	Topology string        `json:"topology,omitempty"`
+	Workers  []constraint  `json:"workers,omitempty"`
+	Weight   int64         `json:"weight,omitempty"`
+}
+
+type spread struct {
+	Requests requestLabel `json:"requests"`
+	Topology string       `json:"topology"`
+	MaxSkew  int64        `json:"max_skew"`
+	Weight   int64        `json:"weight,omitempty"`
 }
 
 type toleration struct {

@@ -62,6 +62,11 @@ func decide(t *testing.T, state, requests string) string {
 		w := worker(words[0], 0, 0)
 		for _, word := range words[1:] {
 			name, value, _ := strings.Cut(word, "=")
+			if name == "holds" { // app:web
+				label, of, _ := strings.Cut(value, ":")
+				f.Count(w.ID, map[string]string{label: of}, 1)
+				continue
+			}
 			setWorker(t, &w, name, value)
 		}
 		f.Put(w)
@@ -74,7 +79,10 @@ func decide(t *testing.T, state, requests string) string {
 			name, value, _ := strings.Cut(word, "=")
 			setRequest(t, &c, name, value)
 		}
-		tell(&out, c.Request.ID, f.Place(c))
+		*c.Request = c.Request.Normalize()
+		d := f.Place(c)
+		f.Count(d.Worker, c.Request.Labels, 1)
+		tell(&out, c.Request.ID, d)
 	}
 	return out.String()
 }
@@ -189,6 +197,14 @@ func setRequest(t *testing.T, c *scheduler.Candidate, name, value string) {
 			toleration.Operator = berth.TolerateEqual
 		}
 		c.Request.Tolerations = append(c.Request.Tolerations, toleration)
+	case "label":
+		k, v, _ := strings.Cut(value, ":")
+		if c.Request.Labels == nil {
+			c.Request.Labels = map[string]string{}
+		}
+		c.Request.Labels[k] = v
+	case "near", "apart", "even", "likes", "shuns":
+		setRelation(t, c.Request, name, value)
 	case "port":
 		d.Ports = append(d.Ports, berth.PortDemand{Name: fmt.Sprintf("p%d", len(d.Ports)), Number: int32(number(t, value))})
 	case "devices": // h100|a100:2x500, or any:1x1000

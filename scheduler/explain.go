@@ -57,7 +57,13 @@ func (q *query) rejectedBy(n *node, broken bool) *filter {
 
 // couldTake says whether n would take the candidate, were it empty, healthy and open.
 func (q *query) couldTake(n *node) bool {
-	return q.fits(n.emptied())
+	empty := n.emptied()
+	for i := range q.filters {
+		if f := &q.filters[i]; !f.passing && !f.passes(q, empty) {
+			return false
+		}
+	}
+	return true
 }
 
 // addReason joins what f says of n to what was said of other workers, whatever their

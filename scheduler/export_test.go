@@ -3,6 +3,7 @@ package scheduler
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/bits"
 	"slices"
 
@@ -18,6 +19,13 @@ func (f *Fleet) Check() error {
 		p := f.pools[n.worker.Pool]
 		if p == nil || n.at >= len(p.nodes) || p.nodes[n.at] != n || id != n.worker.ID {
 			return fmt.Errorf("%s is not where its pool has it", id)
+		}
+	}
+	for pool, rs := range f.relations {
+		for key, r := range rs.kept {
+			if fresh := f.countAll(pool, key); r.total != fresh.total || !maps.Equal(r.counts, fresh.counts) || !slices.Contains(rs.of[key.label], key) {
+				return fmt.Errorf("requests %v in pool %s: %v, by force %v", key, pool, r.counts, fresh.counts)
+			}
 		}
 	}
 	for id, p := range f.pools {

@@ -11,6 +11,7 @@ import (
 // filter rejects workers for one reason.
 type filter struct {
 	code    berth.ReasonCode
+	passing bool                        // what it rejects may fit later, with no worker changed
 	applies func(*query) bool           // nil: to every request
 	passes  func(*query, *node) bool    // must not allocate
 	why     func(*query, *node) measure // of a worker that does not pass; nil: the code says all
@@ -55,6 +56,9 @@ var demandFilters = []filter{
 		passes: func(q *query, n *node) bool { return len(n.repels) == 0 || tolerates(q.request.Tolerations, n) },
 		why:    taintWhy,
 	},
+	relationFilter(berth.ReasonAffinity),
+	relationFilter(berth.ReasonAntiAffinity),
+	relationFilter(berth.ReasonSpread),
 	{
 		code:    berth.ReasonCustom,
 		applies: func(q *query) bool { return len(q.custom) > 0 },

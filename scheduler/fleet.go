@@ -39,7 +39,9 @@ type Fleet struct {
 	pools      map[berth.PoolID]*pool
 	strategies map[berth.PoolID]berth.Strategy
 	plain      prices // of a pool without workers: all room is alike
-	query      query  // of the call in progress: its slices are used again
+	holdings   map[berth.WorkerID]*holding
+	relations  map[berth.PoolID]*relations
+	query      query // of the call in progress: its slices are used again
 }
 
 // NewFleet returns a fleet without workers.
@@ -48,6 +50,8 @@ func NewFleet() *Fleet {
 		nodes:      make(map[berth.WorkerID]*node),
 		pools:      make(map[berth.PoolID]*pool),
 		strategies: make(map[berth.PoolID]berth.Strategy),
+		holdings:   make(map[berth.WorkerID]*holding),
+		relations:  make(map[berth.PoolID]*relations),
 	}
 }
 
@@ -62,6 +66,7 @@ func (f *Fleet) SetStrategy(pool berth.PoolID, s berth.Strategy) {
 
 // Put adds a worker, or replaces it.
 func (f *Fleet) Put(w Worker) {
+	f.settle(&w)
 	n := f.nodes[w.ID]
 	if n != nil && n.worker.Pool != w.Pool {
 		f.Remove(w.ID)
@@ -82,6 +87,7 @@ func (f *Fleet) Put(w Worker) {
 	p.dealer.number(n)
 	p.dealer.add(n, 1)
 	if !same {
+		p.members++
 		n.own.selections = p.selections.of(n)
 	}
 	p.changed(n)
@@ -104,6 +110,9 @@ func (f *Fleet) Remove(id berth.WorkerID) {
 		return
 	}
 	delete(f.nodes, id)
+	if h := f.holdings[id]; h != nil && len(h.counts) == 0 {
+		delete(f.holdings, id)
+	}
 	p := f.pools[n.worker.Pool]
 	p.leave(n)
 	if len(p.nodes) == 0 {

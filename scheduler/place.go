@@ -32,6 +32,7 @@ type query struct {
 	want        vector
 	hash        uint64
 	constraints berth.Selector // the request's
+	terms       []term         // the request's affinity, anti_affinity and spread
 	custom      []amount
 	numbers     []int32 // of ports, sorted
 	anyPorts    int64
@@ -116,6 +117,7 @@ func (f *Fleet) ask(c Candidate) *query {
 		q.numbers = append(q.numbers, p.Number)
 	}
 	slices.Sort(q.numbers)
+	f.askTerms(q)
 	q.filters, q.refused = q.filters[:0], q.refused[:0]
 	for _, filter := range demandFilters {
 		if filter.applies == nil || filter.applies(q) {

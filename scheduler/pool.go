@@ -15,6 +15,7 @@ type pool struct {
 	binpack    bool
 	selections selections
 	dealer     dealer
+	members    uint64 // changes with who is open, or has other labels or taints
 }
 
 // tier is the workers that are open for placements, by what a search tells apart
@@ -87,6 +88,7 @@ func (p *pool) changed(n *node) {
 			was.tier.groups = slices.DeleteFunc(was.tier.groups, func(o *group) bool { return o == was })
 		}
 	}
+	p.members++
 	if n.group = g; g != nil {
 		g.insert(n)
 	}

@@ -22,7 +22,9 @@ type selection struct {
 	constraints berth.Selector
 	tolerations []berth.Toleration
 	custom      []string
-	used        uint64 // when last, to drop the one that was not for longest
+	domains     map[string]map[string]int64 // by topology: see pool.domains
+	domainsOf   uint64                      // the pool's members then
+	used        uint64                      // when last, to drop the one that was not for longest
 }
 
 type selections struct {

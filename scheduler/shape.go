@@ -7,8 +7,8 @@ import (
 	"github.com/berthd/berth"
 )
 
-// Shape is what a verdict on r depends on: its pool, demand, constraints and
-// tolerations. Equal
+// Shape is what a verdict on r depends on: its pool, demand, constraints,
+// tolerations, and what is required of where other requests are. Equal
 // shapes get equal verdicts, so a blocked request speaks for all of its shape.
 func Shape(r *berth.Request) string {
 	d := &r.Resources
@@ -26,7 +26,8 @@ func Shape(r *berth.Request) string {
 			b = strconv.AppendQuote(b, t)
 		}
 	}
-	return string(appendTolerations(appendConstraints(b, r.Constraints), r.Tolerations))
+	b = appendTolerations(appendConstraints(b, r.Constraints), r.Tolerations)
+	return string(appendTerms(b, r))
 }
 
 func appendCustom(b []byte, custom map[string]int64) []byte {

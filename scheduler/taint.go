@@ -51,5 +51,5 @@ func (q *query) dislike(n *node) (sum int64) {
 			sum += tainted
 		}
 	}
-	return sum
+	return sum + q.dislikeTerms(n)
 }

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -62,13 +63,7 @@ func (s *Snapshot) Forecast(c *Change) ([]Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := scheduler.NewFleet()
-	for id, p := range s.pools {
-		f.SetStrategy(id, p.Strategy)
-	}
-	for _, id := range slices.Sorted(maps.Keys(workers)) {
-		f.Put(workers[id])
-	}
+	f := s.fleet(slices.SortedFunc(maps.Values(workers), func(a, b scheduler.Worker) int { return cmp.Compare(a.ID, b.ID) }))
 	asked, err := s.asked(c, emptied)
 	if err != nil {
 		return nil, err
@@ -81,7 +76,7 @@ func (s *Snapshot) Forecast(c *Change) ([]Outcome, error) {
 		if !known {
 			o = a.place(f)
 		}
-		if o.Verdict != nil {
+		if o.Verdict != nil && !a.Spec.Related() { // where others are may help what waits for them
 			full[shape] = o
 		}
 		o.Request, o.Kind, o.From = a.Spec.ID, a.kind, a.from
@@ -125,8 +120,12 @@ type asked struct {
 }
 
 func (a *asked) place(f *scheduler.Fleet) Outcome {
+	if a.from != "" {
+		f.Count(a.from, a.Spec.Labels, -1)
+	}
 	d := f.Place(a.Candidate())
 	if d.Verdict == nil {
+		f.Count(d.Worker, a.Spec.Labels, 1)
 		return Outcome{Worker: d.Worker, Share: &d.Share}
 	}
 	return Outcome{Verdict: d.Verdict, Nearest: f.Diagnose(a.Candidate()).Nearest}
@@ -201,7 +200,7 @@ func (s *Snapshot) shapeOf(a *Addition) (scheduler.Worker, error) {
 	if r == nil || r.Worker == nil {
 		return w, &berth.FieldError{Field: "add", Value: string(a.Like), Problem: "is no worker that lives", Bound: "one of berth workers, or amounts: cpu=8,memory=32GiB"}
 	}
-	w.Pool, w.Labels, w.Ledger.Capacity = r.Worker.Pool, r.Worker.Labels, r.Worker.Capacity
+	w.Pool, w.Labels, w.Taints, w.Ledger.Capacity = r.Worker.Pool, r.Worker.Labels, r.Worker.Taints, r.Worker.Capacity
 	return w, nil
 }
 

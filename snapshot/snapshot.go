@@ -30,6 +30,7 @@ type Snapshot struct {
 	workers  map[berth.WorkerID]*scheduler.Records
 	states   map[berth.RequestID]*berth.Progress
 	requests map[berth.RequestID]*Request
+	labels   map[berth.WorkerID][]map[string]string // of what is placed there and has any, kept or not
 }
 
 // Header says what a snapshot is of.
@@ -53,6 +54,7 @@ func New(h Header) *Snapshot {
 	return &Snapshot{
 		Header: h, pools: make(map[berth.PoolID]*berth.Pool), workers: make(map[berth.WorkerID]*scheduler.Records),
 		states: make(map[berth.RequestID]*berth.Progress), requests: make(map[berth.RequestID]*Request),
+		labels: make(map[berth.WorkerID][]map[string]string),
 	}
 }
 
@@ -75,6 +77,9 @@ func (s *Snapshot) Put(f berth.Fact) {
 	case *berth.Progress:
 		s.states[id] = r
 	case *berth.Submission:
+		if p := s.states[id]; p != nil && p.State != berth.StatePending && len(r.Spec.Labels) > 0 {
+			s.labels[p.Worker] = append(s.labels[p.Worker], r.Spec.Labels)
+		}
 		if p := s.states[id]; p == nil || p.State == berth.StatePending || s.keeps(p.Worker) {
 			s.requests[id] = &Request{Spec: r.Spec, SubmittedAt: r.SubmittedAt, Seq: f.Create, State: p}
 		}
@@ -156,13 +161,21 @@ func (s *Snapshot) Workers() []scheduler.Worker {
 }
 
 // Fleet is a new fleet of all live workers, with their pools' strategies.
-func (s *Snapshot) Fleet() *scheduler.Fleet {
+func (s *Snapshot) Fleet() *scheduler.Fleet { return s.fleet(s.Workers()) }
+
+// fleet is a new one of these workers, with what is placed on them by labels.
+func (s *Snapshot) fleet(workers []scheduler.Worker) *scheduler.Fleet {
 	f := scheduler.NewFleet()
 	for id, p := range s.pools {
 		f.SetStrategy(id, p.Strategy)
 	}
-	for _, w := range s.Workers() {
+	for _, w := range workers {
 		f.Put(w)
+	}
+	for w, all := range s.labels {
+		for _, labels := range all {
+			f.Count(w, labels, 1)
+		}
 	}
 	return f
 }

@@ -16,11 +16,15 @@ func FromRequest(r *berth.Request) *berthv1.Request {
 		RunLimitMs: r.RunLimitMS, PendingLimitMs: r.PendingLimitMS, OnDisconnectKeepMs: r.KeepMS,
 		OnDrain: string(r.OnDrain), Replaces: string(r.Replaces),
 	}
-	for _, c := range r.Constraints {
-		m.Constraints = append(m.Constraints, &berthv1.Constraint{Label: c.Label, Operator: string(c.Operator), Values: c.Values})
-	}
+	m.Constraints = fromConstraints(r.Constraints)
 	for _, t := range r.Tolerations {
 		m.Tolerations = append(m.Tolerations, &berthv1.Toleration{Key: t.Key, Operator: string(t.Operator), Value: t.Value, Effect: string(t.Effect)})
+	}
+	m.Affinity, m.AntiAffinity = fromAffinity(r.Affinity), fromAffinity(r.AntiAffinity)
+	for _, s := range r.Spread {
+		m.Spread = append(m.Spread, &berthv1.Spread{
+			Requests: &berthv1.RequestLabel{Label: s.Requests.Label, Value: s.Requests.Value}, Topology: s.Topology, MaxSkew: s.MaxSkew, Weight: s.Weight,
+		})
 	}
 	if g := r.Group; g != nil {
 		m.Group = &berthv1.Membership{Id: string(g.ID), Size: g.Size, MinCount: g.MinCount}
@@ -52,13 +56,15 @@ func ToRequest(m *berthv1.Request) berth.Request {
 		RunLimitMS: m.GetRunLimitMs(), PendingLimitMS: m.GetPendingLimitMs(), KeepMS: m.GetOnDisconnectKeepMs(),
 		OnDrain: berth.OnDrain(m.GetOnDrain()), Replaces: berth.RequestID(m.GetReplaces()),
 	}
-	for _, c := range m.GetConstraints() {
-		r.Constraints = append(r.Constraints, berth.Constraint{Label: c.GetLabel(), Operator: berth.Operator(c.GetOperator()), Values: c.GetValues()})
-	}
+	r.Constraints = toConstraints(m.GetConstraints())
 	for _, t := range m.GetTolerations() {
 		r.Tolerations = append(r.Tolerations, berth.Toleration{
 			Key: t.GetKey(), Operator: berth.TolerationOperator(t.GetOperator()), Value: t.GetValue(), Effect: berth.Effect(t.GetEffect()),
 		})
+	}
+	r.Affinity, r.AntiAffinity = toAffinity(m.GetAffinity()), toAffinity(m.GetAntiAffinity())
+	for _, s := range m.GetSpread() {
+		r.Spread = append(r.Spread, berth.Spread{Requests: toLabel(s.GetRequests()), Topology: s.GetTopology(), MaxSkew: s.GetMaxSkew(), Weight: s.GetWeight()})
 	}
 	if g := m.GetGroup(); g != nil {
 		r.Group = &berth.Membership{ID: berth.GroupID(g.GetId()), Size: g.GetSize(), MinCount: g.GetMinCount()}
@@ -77,4 +83,45 @@ func toDemand(m *berthv1.Demand) berth.Demand {
 		d.Devices = append(d.Devices, berth.DeviceDemand{Types: v.GetTypes(), Count: v.GetCount(), Milli: v.GetMilli()})
 	}
 	return d
+}
+
+func fromConstraints(constraints []berth.Constraint) (out []*berthv1.Constraint) {
+	for _, c := range constraints {
+		out = append(out, &berthv1.Constraint{Label: c.Label, Operator: string(c.Operator), Values: c.Values})
+	}
+	return out
+}
+
+func toConstraints(constraints []*berthv1.Constraint) (out []berth.Constraint) {
+	for _, c := range constraints {
+		out = append(out, berth.Constraint{Label: c.GetLabel(), Operator: berth.Operator(c.GetOperator()), Values: c.GetValues()})
+	}
+	return out
+}
+
+func fromAffinity(list []berth.Affinity) (out []*berthv1.Affinity) {
+	for _, a := range list {
+		m := &berthv1.Affinity{Topology: a.Topology, Workers: fromConstraints(a.Workers), Weight: a.Weight}
+		if a.Requests != nil {
+			m.Requests = &berthv1.RequestLabel{Label: a.Requests.Label, Value: a.Requests.Value}
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+func toAffinity(list []*berthv1.Affinity) (out []berth.Affinity) {
+	for _, m := range list {
+		a := berth.Affinity{Topology: m.GetTopology(), Workers: toConstraints(m.GetWorkers()), Weight: m.GetWeight()}
+		if m.GetRequests() != nil {
+			l := toLabel(m.GetRequests())
+			a.Requests = &l
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+func toLabel(m *berthv1.RequestLabel) berth.RequestLabel {
+	return berth.RequestLabel{Label: m.GetLabel(), Value: m.GetValue()}
 }

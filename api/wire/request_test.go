@@ -36,6 +36,10 @@ func empty(v any) bool {
 		return len(v) == 0
 	case []berth.DeviceDemand:
 		return len(v) == 0
+	case []berth.Affinity:
+		return len(v) == 0
+	case []berth.Spread:
+		return len(v) == 0
 	case []berth.Toleration:
 		return len(v) == 0
 	case []berth.Constraint:
@@ -54,6 +58,13 @@ func TestFromRequest_Complete(t *testing.T) {
 			Ports:      []berth.PortDemand{{Name: "a", Number: 1}}, Devices: []berth.DeviceDemand{{Types: []string{"a"}, Count: 1, Milli: 1}},
 		},
 		Constraints: []berth.Constraint{{Label: "l", Operator: berth.OperatorIn, Values: []string{"v"}}}, AffinityKey: "k",
+		Affinity: []berth.Affinity{{
+			Requests: &berth.RequestLabel{Label: "l", Value: "v"}, Topology: "t", Workers: []berth.Constraint{{Label: "l", Operator: "in", Values: []string{"v"}}}, Weight: 1,
+		}},
+		AntiAffinity: []berth.Affinity{{
+			Requests: &berth.RequestLabel{Label: "l", Value: "v"}, Topology: "t", Workers: []berth.Constraint{{Label: "l", Operator: "in", Values: []string{"v"}}}, Weight: 1,
+		}},
+		Spread:      []berth.Spread{{Requests: berth.RequestLabel{Label: "l", Value: "v"}, Topology: "t", MaxSkew: 1, Weight: 1}},
 		Tolerations: []berth.Toleration{{Key: "k", Operator: "equal", Value: "v", Effect: "no_place"}},
 		Labels:      map[string]string{"a": "b"}, Group: &berth.Membership{ID: "g", Size: 1, MinCount: 1},
 		Retry:         berth.RetryPolicy{MaxAttempts: 1, OnFailure: true, BackoffMS: 1},

@@ -28,6 +28,9 @@ func requestFlags() []cli.Flag {
 		intFlag("priority", 0, "higher is placed first"),
 		listFlag("constraint", "of the worker: `LABEL=VALUE`, LABEL!=VALUE, LABEL, !LABEL, LABEL>=NUMBER (also <, <=, >), 'LABEL in (A,B)', 'LABEL not in (A,B)' or 'LABEL version RANGE'"),
 		listFlag("toleration", "of workers' taints: `KEY=VALUE`, KEY for every value, * for all; with :EFFECT, of that effect only"),
+		listFlag("affinity", "where requests with a label are: `LABEL=VALUE[@TOPOLOGY][:WEIGHT]`; the topology is host or a label of workers; without a weight it is required"),
+		listFlag("anti-affinity", "where they are not: `LABEL=VALUE[@TOPOLOGY][:WEIGHT]`"),
+		listFlag("spread", "evenly over a topology: `LABEL=VALUE@TOPOLOGY[/SKEW][:WEIGHT]`"),
 		stringFlag("affinity-key", "", "equal `KEYS` meet the same workers"),
 		listFlag("env", "`KEY=VALUE`"),
 		listFlag("label", "`KEY=VALUE`, to find it again"),
@@ -108,6 +111,9 @@ func readNamed(c *cli.Context, r *berthv1.Request) (err error) {
 	}
 	for _, text := range c.StringSlice("constraint") {
 		r.Constraints = append(r.Constraints, constraintOf(text))
+	}
+	if err := readRelations(c, r); err != nil {
+		return err
 	}
 	for _, text := range c.StringSlice("toleration") {
 		r.Tolerations = append(r.Tolerations, tolerationOf(text))

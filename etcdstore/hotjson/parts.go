@@ -18,6 +18,9 @@ func request(c *coder, r *berth.Request) {
 	}
 	maybeList(c, "constraints", &r.Constraints, constraint)
 	maybeList(c, "tolerations", &r.Tolerations, toleration)
+	maybeList(c, "affinity", &r.Affinity, affinity)
+	maybeList(c, "anti_affinity", &r.AntiAffinity, affinity)
+	maybeList(c, "spread", &r.Spread, spread)
 	maybeText(c, "affinity_key", &r.AffinityKey)
 	maybeMap(c, "labels", &r.Labels, textItem)
 	maybe(c, "group", &r.Group, membership)
@@ -71,6 +74,33 @@ func toleration(c *coder, r *berth.Toleration) {
 	word(c, "operator", &r.Operator)
 	maybeText(c, "value", &r.Value)
 	maybeWord(c, "effect", &r.Effect)
+	c.end()
+}
+
+func requestLabel(c *coder, r *berth.RequestLabel) {
+	c.begin()
+	text(c, "label", &r.Label)
+	text(c, "value", &r.Value)
+	c.end()
+}
+
+func affinity(c *coder, r *berth.Affinity) {
+	c.begin()
+	maybe(c, "requests", &r.Requests, requestLabel)
+	maybeText(c, "topology", &r.Topology)
+	maybeList(c, "workers", &r.Workers, constraint)
+	maybeNumber(c, "weight", &r.Weight)
+	c.end()
+}
+
+func spread(c *coder, r *berth.Spread) {
+	c.begin()
+	if c.must("requests") {
+		requestLabel(c, &r.Requests)
+	}
+	text(c, "topology", &r.Topology)
+	number(c, "max_skew", &r.MaxSkew)
+	maybeNumber(c, "weight", &r.Weight)
 	c.end()
 }
 

@@ -56,6 +56,9 @@ type Request struct {
 	OnDrain            string                 `protobuf:"bytes,21,opt,name=on_drain,json=onDrain,proto3" json:"on_drain,omitempty"` // stop, or replace: a successor runs elsewhere before it is stopped
 	Replaces           string                 `protobuf:"bytes,22,opt,name=replaces,proto3" json:"replaces,omitempty"`              // set by a daemon, in a successor
 	Tolerations        []*Toleration          `protobuf:"bytes,23,rep,name=tolerations,proto3" json:"tolerations,omitempty"`
+	Affinity           []*Affinity            `protobuf:"bytes,24,rep,name=affinity,proto3" json:"affinity,omitempty"`                             // near to requests, or on workers with labels
+	AntiAffinity       []*Affinity            `protobuf:"bytes,25,rep,name=anti_affinity,json=antiAffinity,proto3" json:"anti_affinity,omitempty"` // apart from them
+	Spread             []*Spread              `protobuf:"bytes,26,rep,name=spread,proto3" json:"spread,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -247,6 +250,27 @@ func (x *Request) GetReplaces() string {
 func (x *Request) GetTolerations() []*Toleration {
 	if x != nil {
 		return x.Tolerations
+	}
+	return nil
+}
+
+func (x *Request) GetAffinity() []*Affinity {
+	if x != nil {
+		return x.Affinity
+	}
+	return nil
+}
+
+func (x *Request) GetAntiAffinity() []*Affinity {
+	if x != nil {
+		return x.AntiAffinity
+	}
+	return nil
+}
+
+func (x *Request) GetSpread() []*Spread {
+	if x != nil {
+		return x.Spread
 	}
 	return nil
 }
@@ -638,6 +662,198 @@ func (x *Toleration) GetEffect() string {
 	return ""
 }
 
+// RequestLabel selects the requests of the pool that have this label and are placed.
+type RequestLabel struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Label         string                 `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RequestLabel) Reset() {
+	*x = RequestLabel{}
+	mi := &file_berth_v1_berth_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequestLabel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequestLabel) ProtoMessage() {}
+
+func (x *RequestLabel) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequestLabel.ProtoReflect.Descriptor instead.
+func (*RequestLabel) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RequestLabel) GetLabel() string {
+	if x != nil {
+		return x.Label
+	}
+	return ""
+}
+
+func (x *RequestLabel) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+// Affinity is where a request is to be, or in anti_affinity not to be. It binds the
+// request that has it, when that is placed.
+type Affinity struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Requests      *RequestLabel          `protobuf:"bytes,1,opt,name=requests,proto3" json:"requests,omitempty"` // in a domain where such are
+	Topology      string                 `protobuf:"bytes,2,opt,name=topology,proto3" json:"topology,omitempty"` // with requests: "host" (the default), or a label of workers
+	Workers       []*Constraint          `protobuf:"bytes,3,rep,name=workers,proto3" json:"workers,omitempty"`   // or on workers that satisfy all of these; preferred only
+	Weight        int64                  `protobuf:"varint,4,opt,name=weight,proto3" json:"weight,omitempty"`    // 1 to 100: preferred; 0: required
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Affinity) Reset() {
+	*x = Affinity{}
+	mi := &file_berth_v1_berth_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Affinity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Affinity) ProtoMessage() {}
+
+func (x *Affinity) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Affinity.ProtoReflect.Descriptor instead.
+func (*Affinity) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Affinity) GetRequests() *RequestLabel {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
+func (x *Affinity) GetTopology() string {
+	if x != nil {
+		return x.Topology
+	}
+	return ""
+}
+
+func (x *Affinity) GetWorkers() []*Constraint {
+	if x != nil {
+		return x.Workers
+	}
+	return nil
+}
+
+func (x *Affinity) GetWeight() int64 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+// Spread keeps the numbers of requests in the domains of a topology close to each other.
+type Spread struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Requests      *RequestLabel          `protobuf:"bytes,1,opt,name=requests,proto3" json:"requests,omitempty"`
+	Topology      string                 `protobuf:"bytes,2,opt,name=topology,proto3" json:"topology,omitempty"`               // "host" (the default), or a label of workers
+	MaxSkew       int64                  `protobuf:"varint,3,opt,name=max_skew,json=maxSkew,proto3" json:"max_skew,omitempty"` // so many more than in the domain with the fewest, at most; 1
+	Weight        int64                  `protobuf:"varint,4,opt,name=weight,proto3" json:"weight,omitempty"`                  // 1 to 100: preferred; 0: required
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Spread) Reset() {
+	*x = Spread{}
+	mi := &file_berth_v1_berth_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Spread) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Spread) ProtoMessage() {}
+
+func (x *Spread) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Spread.ProtoReflect.Descriptor instead.
+func (*Spread) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Spread) GetRequests() *RequestLabel {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
+func (x *Spread) GetTopology() string {
+	if x != nil {
+		return x.Topology
+	}
+	return ""
+}
+
+func (x *Spread) GetMaxSkew() int64 {
+	if x != nil {
+		return x.MaxSkew
+	}
+	return 0
+}
+
+func (x *Spread) GetWeight() int64 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
 type Membership struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -649,7 +865,7 @@ type Membership struct {
 
 func (x *Membership) Reset() {
 	*x = Membership{}
-	mi := &file_berth_v1_berth_proto_msgTypes[7]
+	mi := &file_berth_v1_berth_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -661,7 +877,7 @@ func (x *Membership) String() string {
 func (*Membership) ProtoMessage() {}
 
 func (x *Membership) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[7]
+	mi := &file_berth_v1_berth_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -674,7 +890,7 @@ func (x *Membership) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Membership.ProtoReflect.Descriptor instead.
 func (*Membership) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{7}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Membership) GetId() string {
@@ -709,7 +925,7 @@ type RetryPolicy struct {
 
 func (x *RetryPolicy) Reset() {
 	*x = RetryPolicy{}
-	mi := &file_berth_v1_berth_proto_msgTypes[8]
+	mi := &file_berth_v1_berth_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -721,7 +937,7 @@ func (x *RetryPolicy) String() string {
 func (*RetryPolicy) ProtoMessage() {}
 
 func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[8]
+	mi := &file_berth_v1_berth_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -734,7 +950,7 @@ func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryPolicy.ProtoReflect.Descriptor instead.
 func (*RetryPolicy) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{8}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RetryPolicy) GetMaxAttempts() int64 {
@@ -772,7 +988,7 @@ type Capacity struct {
 
 func (x *Capacity) Reset() {
 	*x = Capacity{}
-	mi := &file_berth_v1_berth_proto_msgTypes[9]
+	mi := &file_berth_v1_berth_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -784,7 +1000,7 @@ func (x *Capacity) String() string {
 func (*Capacity) ProtoMessage() {}
 
 func (x *Capacity) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[9]
+	mi := &file_berth_v1_berth_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -797,7 +1013,7 @@ func (x *Capacity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Capacity.ProtoReflect.Descriptor instead.
 func (*Capacity) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{9}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Capacity) GetCpuMilli() int64 {
@@ -852,7 +1068,7 @@ type PortRange struct {
 
 func (x *PortRange) Reset() {
 	*x = PortRange{}
-	mi := &file_berth_v1_berth_proto_msgTypes[10]
+	mi := &file_berth_v1_berth_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -864,7 +1080,7 @@ func (x *PortRange) String() string {
 func (*PortRange) ProtoMessage() {}
 
 func (x *PortRange) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[10]
+	mi := &file_berth_v1_berth_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -877,7 +1093,7 @@ func (x *PortRange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PortRange.ProtoReflect.Descriptor instead.
 func (*PortRange) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{10}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PortRange) GetFirst() int32 {
@@ -904,7 +1120,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_berth_v1_berth_proto_msgTypes[11]
+	mi := &file_berth_v1_berth_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -916,7 +1132,7 @@ func (x *Device) String() string {
 func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[11]
+	mi := &file_berth_v1_berth_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -929,7 +1145,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{11}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Device) GetName() string {
@@ -961,7 +1177,7 @@ type Share struct {
 
 func (x *Share) Reset() {
 	*x = Share{}
-	mi := &file_berth_v1_berth_proto_msgTypes[12]
+	mi := &file_berth_v1_berth_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -973,7 +1189,7 @@ func (x *Share) String() string {
 func (*Share) ProtoMessage() {}
 
 func (x *Share) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[12]
+	mi := &file_berth_v1_berth_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -986,7 +1202,7 @@ func (x *Share) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Share.ProtoReflect.Descriptor instead.
 func (*Share) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{12}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Share) GetCpuMilli() int64 {
@@ -1041,7 +1257,7 @@ type DeviceShare struct {
 
 func (x *DeviceShare) Reset() {
 	*x = DeviceShare{}
-	mi := &file_berth_v1_berth_proto_msgTypes[13]
+	mi := &file_berth_v1_berth_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1053,7 +1269,7 @@ func (x *DeviceShare) String() string {
 func (*DeviceShare) ProtoMessage() {}
 
 func (x *DeviceShare) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[13]
+	mi := &file_berth_v1_berth_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1066,7 +1282,7 @@ func (x *DeviceShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceShare.ProtoReflect.Descriptor instead.
 func (*DeviceShare) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{13}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DeviceShare) GetName() string {
@@ -1097,7 +1313,7 @@ type Exit struct {
 
 func (x *Exit) Reset() {
 	*x = Exit{}
-	mi := &file_berth_v1_berth_proto_msgTypes[14]
+	mi := &file_berth_v1_berth_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1109,7 +1325,7 @@ func (x *Exit) String() string {
 func (*Exit) ProtoMessage() {}
 
 func (x *Exit) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[14]
+	mi := &file_berth_v1_berth_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1122,7 +1338,7 @@ func (x *Exit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exit.ProtoReflect.Descriptor instead.
 func (*Exit) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{14}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Exit) GetKind() string {
@@ -1179,7 +1395,7 @@ type StopOrder struct {
 
 func (x *StopOrder) Reset() {
 	*x = StopOrder{}
-	mi := &file_berth_v1_berth_proto_msgTypes[15]
+	mi := &file_berth_v1_berth_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1191,7 +1407,7 @@ func (x *StopOrder) String() string {
 func (*StopOrder) ProtoMessage() {}
 
 func (x *StopOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[15]
+	mi := &file_berth_v1_berth_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1204,7 +1420,7 @@ func (x *StopOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopOrder.ProtoReflect.Descriptor instead.
 func (*StopOrder) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{15}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StopOrder) GetReason() string {
@@ -1251,7 +1467,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_berth_v1_berth_proto_msgTypes[16]
+	mi := &file_berth_v1_berth_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1263,7 +1479,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[16]
+	mi := &file_berth_v1_berth_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1276,7 +1492,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{16}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Reason) GetCode() string {
@@ -1340,7 +1556,7 @@ type Miss struct {
 
 func (x *Miss) Reset() {
 	*x = Miss{}
-	mi := &file_berth_v1_berth_proto_msgTypes[17]
+	mi := &file_berth_v1_berth_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1352,7 +1568,7 @@ func (x *Miss) String() string {
 func (*Miss) ProtoMessage() {}
 
 func (x *Miss) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[17]
+	mi := &file_berth_v1_berth_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1365,7 +1581,7 @@ func (x *Miss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Miss.ProtoReflect.Descriptor instead.
 func (*Miss) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{17}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Miss) GetWorker() string {
@@ -1400,7 +1616,7 @@ type Verdict struct {
 
 func (x *Verdict) Reset() {
 	*x = Verdict{}
-	mi := &file_berth_v1_berth_proto_msgTypes[18]
+	mi := &file_berth_v1_berth_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1412,7 +1628,7 @@ func (x *Verdict) String() string {
 func (*Verdict) ProtoMessage() {}
 
 func (x *Verdict) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[18]
+	mi := &file_berth_v1_berth_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1425,7 +1641,7 @@ func (x *Verdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
 func (*Verdict) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{18}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Verdict) GetNeverFits() bool {
@@ -1480,7 +1696,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_berth_v1_berth_proto_msgTypes[19]
+	mi := &file_berth_v1_berth_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1492,7 +1708,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[19]
+	mi := &file_berth_v1_berth_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1505,7 +1721,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{19}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Status) GetId() string {
@@ -1674,7 +1890,7 @@ type Loss struct {
 
 func (x *Loss) Reset() {
 	*x = Loss{}
-	mi := &file_berth_v1_berth_proto_msgTypes[20]
+	mi := &file_berth_v1_berth_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1686,7 +1902,7 @@ func (x *Loss) String() string {
 func (*Loss) ProtoMessage() {}
 
 func (x *Loss) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[20]
+	mi := &file_berth_v1_berth_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1699,7 +1915,7 @@ func (x *Loss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loss.ProtoReflect.Descriptor instead.
 func (*Loss) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{20}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Loss) GetSince() *timestamppb.Timestamp {
@@ -1737,7 +1953,7 @@ type FieldViolation struct {
 
 func (x *FieldViolation) Reset() {
 	*x = FieldViolation{}
-	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	mi := &file_berth_v1_berth_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1749,7 +1965,7 @@ func (x *FieldViolation) String() string {
 func (*FieldViolation) ProtoMessage() {}
 
 func (x *FieldViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	mi := &file_berth_v1_berth_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1762,7 +1978,7 @@ func (x *FieldViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldViolation.ProtoReflect.Descriptor instead.
 func (*FieldViolation) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{21}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *FieldViolation) GetField() string {
@@ -1802,7 +2018,7 @@ type SubmitRequest struct {
 
 func (x *SubmitRequest) Reset() {
 	*x = SubmitRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[22]
+	mi := &file_berth_v1_berth_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1814,7 +2030,7 @@ func (x *SubmitRequest) String() string {
 func (*SubmitRequest) ProtoMessage() {}
 
 func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[22]
+	mi := &file_berth_v1_berth_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1827,7 +2043,7 @@ func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitRequest.ProtoReflect.Descriptor instead.
 func (*SubmitRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{22}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SubmitRequest) GetRequests() []*Request {
@@ -1846,7 +2062,7 @@ type SubmitResponse struct {
 
 func (x *SubmitResponse) Reset() {
 	*x = SubmitResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[23]
+	mi := &file_berth_v1_berth_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1858,7 +2074,7 @@ func (x *SubmitResponse) String() string {
 func (*SubmitResponse) ProtoMessage() {}
 
 func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[23]
+	mi := &file_berth_v1_berth_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1871,7 +2087,7 @@ func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResponse.ProtoReflect.Descriptor instead.
 func (*SubmitResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{23}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SubmitResponse) GetResults() []*SubmitResult {
@@ -1893,7 +2109,7 @@ type SubmitResult struct {
 
 func (x *SubmitResult) Reset() {
 	*x = SubmitResult{}
-	mi := &file_berth_v1_berth_proto_msgTypes[24]
+	mi := &file_berth_v1_berth_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1905,7 +2121,7 @@ func (x *SubmitResult) String() string {
 func (*SubmitResult) ProtoMessage() {}
 
 func (x *SubmitResult) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[24]
+	mi := &file_berth_v1_berth_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1918,7 +2134,7 @@ func (x *SubmitResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResult.ProtoReflect.Descriptor instead.
 func (*SubmitResult) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{24}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SubmitResult) GetId() string {
@@ -1960,7 +2176,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_berth_v1_berth_proto_msgTypes[25]
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1972,7 +2188,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[25]
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1985,7 +2201,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{25}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Refusal) GetCode() string {
@@ -2018,7 +2234,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2030,7 +2246,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2043,7 +2259,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{26}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetRequest) GetId() string {
@@ -2062,7 +2278,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[27]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2074,7 +2290,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[27]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2087,7 +2303,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{27}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetResponse) GetStatus() *Status {
@@ -2112,7 +2328,7 @@ type Filter struct {
 
 func (x *Filter) Reset() {
 	*x = Filter{}
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2124,7 +2340,7 @@ func (x *Filter) String() string {
 func (*Filter) ProtoMessage() {}
 
 func (x *Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2137,7 +2353,7 @@ func (x *Filter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Filter.ProtoReflect.Descriptor instead.
 func (*Filter) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Filter) GetIds() []string {
@@ -2193,7 +2409,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2205,7 +2421,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2218,7 +2434,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListRequest) GetFilter() *Filter {
@@ -2252,7 +2468,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2264,7 +2480,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2277,7 +2493,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListResponse) GetStatuses() []*Status {
@@ -2304,7 +2520,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2316,7 +2532,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2329,7 +2545,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *WatchRequest) GetFilter() *Filter {
@@ -2359,7 +2575,7 @@ type WatchPosition struct {
 
 func (x *WatchPosition) Reset() {
 	*x = WatchPosition{}
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2371,7 +2587,7 @@ func (x *WatchPosition) String() string {
 func (*WatchPosition) ProtoMessage() {}
 
 func (x *WatchPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2384,7 +2600,7 @@ func (x *WatchPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPosition.ProtoReflect.Descriptor instead.
 func (*WatchPosition) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *WatchPosition) GetStore() string {
@@ -2418,7 +2634,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2430,7 +2646,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2443,7 +2659,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *WatchResponse) GetStatus() *Status {
@@ -2470,7 +2686,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2482,7 +2698,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2495,7 +2711,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CancelRequest) GetId() string {
@@ -2521,7 +2737,7 @@ type CancelResponse struct {
 
 func (x *CancelResponse) Reset() {
 	*x = CancelResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2533,7 +2749,7 @@ func (x *CancelResponse) String() string {
 func (*CancelResponse) ProtoMessage() {}
 
 func (x *CancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2546,7 +2762,7 @@ func (x *CancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelResponse.ProtoReflect.Descriptor instead.
 func (*CancelResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CancelResponse) GetStatus() *Status {
@@ -2570,7 +2786,7 @@ type LogsRequest struct {
 
 func (x *LogsRequest) Reset() {
 	*x = LogsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2582,7 +2798,7 @@ func (x *LogsRequest) String() string {
 func (*LogsRequest) ProtoMessage() {}
 
 func (x *LogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2595,7 +2811,7 @@ func (x *LogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsRequest.ProtoReflect.Descriptor instead.
 func (*LogsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *LogsRequest) GetId() string {
@@ -2653,7 +2869,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2665,7 +2881,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2678,7 +2894,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *LogsResponse) GetStream() string {
@@ -2725,7 +2941,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2737,7 +2953,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2750,7 +2966,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ExplainRequest) GetId() string {
@@ -2773,7 +2989,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2785,7 +3001,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2798,7 +3014,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ExplainResponse) GetStatus() *Status {
@@ -2845,7 +3061,7 @@ type SnapshotRequest struct {
 
 func (x *SnapshotRequest) Reset() {
 	*x = SnapshotRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2857,7 +3073,7 @@ func (x *SnapshotRequest) String() string {
 func (*SnapshotRequest) ProtoMessage() {}
 
 func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2870,7 +3086,7 @@ func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotRequest.ProtoReflect.Descriptor instead.
 func (*SnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SnapshotRequest) GetRevision() int64 {
@@ -2889,7 +3105,7 @@ type SnapshotResponse struct {
 
 func (x *SnapshotResponse) Reset() {
 	*x = SnapshotResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2901,7 +3117,7 @@ func (x *SnapshotResponse) String() string {
 func (*SnapshotResponse) ProtoMessage() {}
 
 func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2914,7 +3130,7 @@ func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotResponse.ProtoReflect.Descriptor instead.
 func (*SnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SnapshotResponse) GetLines() []byte {
@@ -2932,7 +3148,7 @@ type WorkersRequest struct {
 
 func (x *WorkersRequest) Reset() {
 	*x = WorkersRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2944,7 +3160,7 @@ func (x *WorkersRequest) String() string {
 func (*WorkersRequest) ProtoMessage() {}
 
 func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2957,7 +3173,7 @@ func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersRequest.ProtoReflect.Descriptor instead.
 func (*WorkersRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
 }
 
 type WorkersResponse struct {
@@ -2969,7 +3185,7 @@ type WorkersResponse struct {
 
 func (x *WorkersResponse) Reset() {
 	*x = WorkersResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2981,7 +3197,7 @@ func (x *WorkersResponse) String() string {
 func (*WorkersResponse) ProtoMessage() {}
 
 func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2994,7 +3210,7 @@ func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersResponse.ProtoReflect.Descriptor instead.
 func (*WorkersResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *WorkersResponse) GetWorkers() []*Worker {
@@ -3044,7 +3260,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3056,7 +3272,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3069,7 +3285,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Worker) GetId() string {
@@ -3300,7 +3516,7 @@ type SetTaintsRequest struct {
 
 func (x *SetTaintsRequest) Reset() {
 	*x = SetTaintsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3312,7 +3528,7 @@ func (x *SetTaintsRequest) String() string {
 func (*SetTaintsRequest) ProtoMessage() {}
 
 func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3325,7 +3541,7 @@ func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsRequest.ProtoReflect.Descriptor instead.
 func (*SetTaintsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SetTaintsRequest) GetWorker() string {
@@ -3358,7 +3574,7 @@ type SetTaintsResponse struct {
 
 func (x *SetTaintsResponse) Reset() {
 	*x = SetTaintsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3370,7 +3586,7 @@ func (x *SetTaintsResponse) String() string {
 func (*SetTaintsResponse) ProtoMessage() {}
 
 func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3383,7 +3599,7 @@ func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsResponse.ProtoReflect.Descriptor instead.
 func (*SetTaintsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SetTaintsResponse) GetWorker() *Worker {
@@ -3411,7 +3627,7 @@ type SetIntentRequest struct {
 
 func (x *SetIntentRequest) Reset() {
 	*x = SetIntentRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3423,7 +3639,7 @@ func (x *SetIntentRequest) String() string {
 func (*SetIntentRequest) ProtoMessage() {}
 
 func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3436,7 +3652,7 @@ func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentRequest.ProtoReflect.Descriptor instead.
 func (*SetIntentRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SetIntentRequest) GetWorker() string {
@@ -3511,7 +3727,7 @@ type SetIntentResponse struct {
 
 func (x *SetIntentResponse) Reset() {
 	*x = SetIntentResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3523,7 +3739,7 @@ func (x *SetIntentResponse) String() string {
 func (*SetIntentResponse) ProtoMessage() {}
 
 func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3536,7 +3752,7 @@ func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentResponse.ProtoReflect.Descriptor instead.
 func (*SetIntentResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SetIntentResponse) GetWorker() *Worker {
@@ -3554,7 +3770,7 @@ type PoolsRequest struct {
 
 func (x *PoolsRequest) Reset() {
 	*x = PoolsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3566,7 +3782,7 @@ func (x *PoolsRequest) String() string {
 func (*PoolsRequest) ProtoMessage() {}
 
 func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3579,7 +3795,7 @@ func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsRequest.ProtoReflect.Descriptor instead.
 func (*PoolsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
 }
 
 type PoolsResponse struct {
@@ -3591,7 +3807,7 @@ type PoolsResponse struct {
 
 func (x *PoolsResponse) Reset() {
 	*x = PoolsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3603,7 +3819,7 @@ func (x *PoolsResponse) String() string {
 func (*PoolsResponse) ProtoMessage() {}
 
 func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3616,7 +3832,7 @@ func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsResponse.ProtoReflect.Descriptor instead.
 func (*PoolsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *PoolsResponse) GetPools() []*Pool {
@@ -3640,7 +3856,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3652,7 +3868,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3665,7 +3881,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Pool) GetId() string {
@@ -3729,7 +3945,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3741,7 +3957,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3754,7 +3970,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Brake) GetPool() string {
@@ -3832,7 +4048,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3844,7 +4060,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3857,7 +4073,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -3897,7 +4113,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3909,7 +4125,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3922,7 +4138,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -3940,7 +4156,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3952,7 +4168,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3965,7 +4181,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
 }
 
 type OverviewResponse struct {
@@ -3980,7 +4196,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3992,7 +4208,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4005,7 +4221,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -4051,7 +4267,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4063,7 +4279,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4076,7 +4292,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Member) GetId() string {
@@ -4132,7 +4348,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4144,7 +4360,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4157,7 +4373,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -4190,7 +4406,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4202,7 +4418,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4215,7 +4431,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -4233,7 +4449,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4245,7 +4461,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4258,7 +4474,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
 }
 
 type InfoRequest struct {
@@ -4269,7 +4485,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4281,7 +4497,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4294,7 +4510,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
 }
 
 type InfoResponse struct {
@@ -4324,7 +4540,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4336,7 +4552,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4349,7 +4565,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -4499,7 +4715,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4511,7 +4727,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4524,7 +4740,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -4580,7 +4796,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4592,7 +4808,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4605,7 +4821,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -4633,7 +4849,7 @@ var File_berth_v1_berth_proto protoreflect.FileDescriptor
 
 const file_berth_v1_berth_proto_rawDesc = "" +
 	"\n" +
-	"\x14berth/v1/berth.proto\x12\bberth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\a\n" +
+	"\x14berth/v1/berth.proto\x12\bberth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc6\b\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +
@@ -4659,7 +4875,10 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x15on_disconnect_keep_ms\x18\x14 \x01(\x03R\x12onDisconnectKeepMs\x12\x19\n" +
 	"\bon_drain\x18\x15 \x01(\tR\aonDrain\x12\x1a\n" +
 	"\breplaces\x18\x16 \x01(\tR\breplaces\x126\n" +
-	"\vtolerations\x18\x17 \x03(\v2\x14.berth.v1.TolerationR\vtolerations\x1a6\n" +
+	"\vtolerations\x18\x17 \x03(\v2\x14.berth.v1.TolerationR\vtolerations\x12.\n" +
+	"\baffinity\x18\x18 \x03(\v2\x12.berth.v1.AffinityR\baffinity\x127\n" +
+	"\ranti_affinity\x18\x19 \x03(\v2\x12.berth.v1.AffinityR\fantiAffinity\x12(\n" +
+	"\x06spread\x18\x1a \x03(\v2\x10.berth.v1.SpreadR\x06spread\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a9\n" +
@@ -4699,7 +4918,20 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1a\n" +
 	"\boperator\x18\x02 \x01(\tR\boperator\x12\x14\n" +
 	"\x05value\x18\x03 \x01(\tR\x05value\x12\x16\n" +
-	"\x06effect\x18\x04 \x01(\tR\x06effect\"M\n" +
+	"\x06effect\x18\x04 \x01(\tR\x06effect\":\n" +
+	"\fRequestLabel\x12\x14\n" +
+	"\x05label\x18\x01 \x01(\tR\x05label\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\xa2\x01\n" +
+	"\bAffinity\x122\n" +
+	"\brequests\x18\x01 \x01(\v2\x16.berth.v1.RequestLabelR\brequests\x12\x1a\n" +
+	"\btopology\x18\x02 \x01(\tR\btopology\x12.\n" +
+	"\aworkers\x18\x03 \x03(\v2\x14.berth.v1.ConstraintR\aworkers\x12\x16\n" +
+	"\x06weight\x18\x04 \x01(\x03R\x06weight\"\x8b\x01\n" +
+	"\x06Spread\x122\n" +
+	"\brequests\x18\x01 \x01(\v2\x16.berth.v1.RequestLabelR\brequests\x12\x1a\n" +
+	"\btopology\x18\x02 \x01(\tR\btopology\x12\x19\n" +
+	"\bmax_skew\x18\x03 \x01(\x03R\amaxSkew\x12\x16\n" +
+	"\x06weight\x18\x04 \x01(\x03R\x06weight\"M\n" +
 	"\n" +
 	"Membership\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -5070,7 +5302,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 74)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 77)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -5079,196 +5311,205 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*Constraint)(nil),            // 4: berth.v1.Constraint
 	(*Taint)(nil),                 // 5: berth.v1.Taint
 	(*Toleration)(nil),            // 6: berth.v1.Toleration
-	(*Membership)(nil),            // 7: berth.v1.Membership
-	(*RetryPolicy)(nil),           // 8: berth.v1.RetryPolicy
-	(*Capacity)(nil),              // 9: berth.v1.Capacity
-	(*PortRange)(nil),             // 10: berth.v1.PortRange
-	(*Device)(nil),                // 11: berth.v1.Device
-	(*Share)(nil),                 // 12: berth.v1.Share
-	(*DeviceShare)(nil),           // 13: berth.v1.DeviceShare
-	(*Exit)(nil),                  // 14: berth.v1.Exit
-	(*StopOrder)(nil),             // 15: berth.v1.StopOrder
-	(*Reason)(nil),                // 16: berth.v1.Reason
-	(*Miss)(nil),                  // 17: berth.v1.Miss
-	(*Verdict)(nil),               // 18: berth.v1.Verdict
-	(*Status)(nil),                // 19: berth.v1.Status
-	(*Loss)(nil),                  // 20: berth.v1.Loss
-	(*FieldViolation)(nil),        // 21: berth.v1.FieldViolation
-	(*SubmitRequest)(nil),         // 22: berth.v1.SubmitRequest
-	(*SubmitResponse)(nil),        // 23: berth.v1.SubmitResponse
-	(*SubmitResult)(nil),          // 24: berth.v1.SubmitResult
-	(*Refusal)(nil),               // 25: berth.v1.Refusal
-	(*GetRequest)(nil),            // 26: berth.v1.GetRequest
-	(*GetResponse)(nil),           // 27: berth.v1.GetResponse
-	(*Filter)(nil),                // 28: berth.v1.Filter
-	(*ListRequest)(nil),           // 29: berth.v1.ListRequest
-	(*ListResponse)(nil),          // 30: berth.v1.ListResponse
-	(*WatchRequest)(nil),          // 31: berth.v1.WatchRequest
-	(*WatchPosition)(nil),         // 32: berth.v1.WatchPosition
-	(*WatchResponse)(nil),         // 33: berth.v1.WatchResponse
-	(*CancelRequest)(nil),         // 34: berth.v1.CancelRequest
-	(*CancelResponse)(nil),        // 35: berth.v1.CancelResponse
-	(*LogsRequest)(nil),           // 36: berth.v1.LogsRequest
-	(*LogsResponse)(nil),          // 37: berth.v1.LogsResponse
-	(*ExplainRequest)(nil),        // 38: berth.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 39: berth.v1.ExplainResponse
-	(*SnapshotRequest)(nil),       // 40: berth.v1.SnapshotRequest
-	(*SnapshotResponse)(nil),      // 41: berth.v1.SnapshotResponse
-	(*WorkersRequest)(nil),        // 42: berth.v1.WorkersRequest
-	(*WorkersResponse)(nil),       // 43: berth.v1.WorkersResponse
-	(*Worker)(nil),                // 44: berth.v1.Worker
-	(*SetTaintsRequest)(nil),      // 45: berth.v1.SetTaintsRequest
-	(*SetTaintsResponse)(nil),     // 46: berth.v1.SetTaintsResponse
-	(*SetIntentRequest)(nil),      // 47: berth.v1.SetIntentRequest
-	(*SetIntentResponse)(nil),     // 48: berth.v1.SetIntentResponse
-	(*PoolsRequest)(nil),          // 49: berth.v1.PoolsRequest
-	(*PoolsResponse)(nil),         // 50: berth.v1.PoolsResponse
-	(*Pool)(nil),                  // 51: berth.v1.Pool
-	(*Brake)(nil),                 // 52: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 53: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 54: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 55: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 56: berth.v1.OverviewResponse
-	(*Member)(nil),                // 57: berth.v1.Member
-	(*PoolOverview)(nil),          // 58: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 59: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 60: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 61: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 62: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 63: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 64: berth.v1.ReadLogResponse
-	nil,                           // 65: berth.v1.Request.EnvEntry
-	nil,                           // 66: berth.v1.Request.LabelsEntry
-	nil,                           // 67: berth.v1.Demand.CustomEntry
-	nil,                           // 68: berth.v1.Capacity.CustomEntry
-	nil,                           // 69: berth.v1.Share.CustomEntry
-	nil,                           // 70: berth.v1.Filter.LabelsEntry
-	nil,                           // 71: berth.v1.Worker.LabelsEntry
-	nil,                           // 72: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 73: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 74: google.protobuf.Timestamp
+	(*RequestLabel)(nil),          // 7: berth.v1.RequestLabel
+	(*Affinity)(nil),              // 8: berth.v1.Affinity
+	(*Spread)(nil),                // 9: berth.v1.Spread
+	(*Membership)(nil),            // 10: berth.v1.Membership
+	(*RetryPolicy)(nil),           // 11: berth.v1.RetryPolicy
+	(*Capacity)(nil),              // 12: berth.v1.Capacity
+	(*PortRange)(nil),             // 13: berth.v1.PortRange
+	(*Device)(nil),                // 14: berth.v1.Device
+	(*Share)(nil),                 // 15: berth.v1.Share
+	(*DeviceShare)(nil),           // 16: berth.v1.DeviceShare
+	(*Exit)(nil),                  // 17: berth.v1.Exit
+	(*StopOrder)(nil),             // 18: berth.v1.StopOrder
+	(*Reason)(nil),                // 19: berth.v1.Reason
+	(*Miss)(nil),                  // 20: berth.v1.Miss
+	(*Verdict)(nil),               // 21: berth.v1.Verdict
+	(*Status)(nil),                // 22: berth.v1.Status
+	(*Loss)(nil),                  // 23: berth.v1.Loss
+	(*FieldViolation)(nil),        // 24: berth.v1.FieldViolation
+	(*SubmitRequest)(nil),         // 25: berth.v1.SubmitRequest
+	(*SubmitResponse)(nil),        // 26: berth.v1.SubmitResponse
+	(*SubmitResult)(nil),          // 27: berth.v1.SubmitResult
+	(*Refusal)(nil),               // 28: berth.v1.Refusal
+	(*GetRequest)(nil),            // 29: berth.v1.GetRequest
+	(*GetResponse)(nil),           // 30: berth.v1.GetResponse
+	(*Filter)(nil),                // 31: berth.v1.Filter
+	(*ListRequest)(nil),           // 32: berth.v1.ListRequest
+	(*ListResponse)(nil),          // 33: berth.v1.ListResponse
+	(*WatchRequest)(nil),          // 34: berth.v1.WatchRequest
+	(*WatchPosition)(nil),         // 35: berth.v1.WatchPosition
+	(*WatchResponse)(nil),         // 36: berth.v1.WatchResponse
+	(*CancelRequest)(nil),         // 37: berth.v1.CancelRequest
+	(*CancelResponse)(nil),        // 38: berth.v1.CancelResponse
+	(*LogsRequest)(nil),           // 39: berth.v1.LogsRequest
+	(*LogsResponse)(nil),          // 40: berth.v1.LogsResponse
+	(*ExplainRequest)(nil),        // 41: berth.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 42: berth.v1.ExplainResponse
+	(*SnapshotRequest)(nil),       // 43: berth.v1.SnapshotRequest
+	(*SnapshotResponse)(nil),      // 44: berth.v1.SnapshotResponse
+	(*WorkersRequest)(nil),        // 45: berth.v1.WorkersRequest
+	(*WorkersResponse)(nil),       // 46: berth.v1.WorkersResponse
+	(*Worker)(nil),                // 47: berth.v1.Worker
+	(*SetTaintsRequest)(nil),      // 48: berth.v1.SetTaintsRequest
+	(*SetTaintsResponse)(nil),     // 49: berth.v1.SetTaintsResponse
+	(*SetIntentRequest)(nil),      // 50: berth.v1.SetIntentRequest
+	(*SetIntentResponse)(nil),     // 51: berth.v1.SetIntentResponse
+	(*PoolsRequest)(nil),          // 52: berth.v1.PoolsRequest
+	(*PoolsResponse)(nil),         // 53: berth.v1.PoolsResponse
+	(*Pool)(nil),                  // 54: berth.v1.Pool
+	(*Brake)(nil),                 // 55: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 56: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 57: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 58: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 59: berth.v1.OverviewResponse
+	(*Member)(nil),                // 60: berth.v1.Member
+	(*PoolOverview)(nil),          // 61: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 62: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 63: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 64: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 65: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 66: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 67: berth.v1.ReadLogResponse
+	nil,                           // 68: berth.v1.Request.EnvEntry
+	nil,                           // 69: berth.v1.Request.LabelsEntry
+	nil,                           // 70: berth.v1.Demand.CustomEntry
+	nil,                           // 71: berth.v1.Capacity.CustomEntry
+	nil,                           // 72: berth.v1.Share.CustomEntry
+	nil,                           // 73: berth.v1.Filter.LabelsEntry
+	nil,                           // 74: berth.v1.Worker.LabelsEntry
+	nil,                           // 75: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 76: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 77: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	65, // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
-	1,  // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
-	4,  // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	66, // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
-	7,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
-	8,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
-	6,  // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
-	67, // 7: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
-	2,  // 8: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
-	3,  // 9: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
-	68, // 10: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
-	10, // 11: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
-	11, // 12: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	69, // 13: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
-	13, // 14: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	74, // 15: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	74, // 16: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
-	16, // 17: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
-	16, // 18: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
-	12, // 19: berth.v1.Status.share:type_name -> berth.v1.Share
-	14, // 20: berth.v1.Status.exit:type_name -> berth.v1.Exit
-	15, // 21: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
-	0,  // 22: berth.v1.Status.spec:type_name -> berth.v1.Request
-	74, // 23: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	74, // 24: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	74, // 25: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	74, // 26: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	74, // 27: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
-	18, // 28: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
-	20, // 29: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	74, // 30: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	74, // 31: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
-	0,  // 32: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
-	24, // 33: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
-	19, // 34: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
-	25, // 35: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
-	21, // 36: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
-	19, // 37: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	70, // 38: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
-	28, // 39: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
-	19, // 40: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
-	28, // 41: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
-	32, // 42: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
-	19, // 43: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
-	32, // 44: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
-	19, // 45: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
-	19, // 46: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
-	18, // 47: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	52, // 48: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
-	17, // 49: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	74, // 50: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
-	44, // 51: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	71, // 52: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	9,  // 53: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	12, // 54: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	12, // 55: berth.v1.Worker.held:type_name -> berth.v1.Share
-	74, // 56: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	74, // 57: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	74, // 58: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	74, // 59: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	74, // 60: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
-	5,  // 61: berth.v1.Worker.taints:type_name -> berth.v1.Taint
-	5,  // 62: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
-	5,  // 63: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
-	5,  // 64: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
-	44, // 65: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
-	44, // 66: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	51, // 67: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	74, // 68: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	74, // 69: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	52, // 70: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	62, // 71: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	57, // 72: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	58, // 73: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	52, // 74: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	74, // 75: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	51, // 76: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	72, // 77: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	73, // 78: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	51, // 79: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	74, // 80: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	22, // 81: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	26, // 82: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	29, // 83: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	31, // 84: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	34, // 85: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	36, // 86: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	38, // 87: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	40, // 88: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
-	42, // 89: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	47, // 90: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	45, // 91: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	49, // 92: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	59, // 93: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	53, // 94: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	55, // 95: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	61, // 96: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	63, // 97: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	23, // 98: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	27, // 99: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	30, // 100: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	33, // 101: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	35, // 102: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	37, // 103: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	39, // 104: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	41, // 105: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
-	43, // 106: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	48, // 107: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	46, // 108: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	50, // 109: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	60, // 110: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	54, // 111: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	56, // 112: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	62, // 113: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	64, // 114: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	98, // [98:115] is the sub-list for method output_type
-	81, // [81:98] is the sub-list for method input_type
-	81, // [81:81] is the sub-list for extension type_name
-	81, // [81:81] is the sub-list for extension extendee
-	0,  // [0:81] is the sub-list for field type_name
+	68,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	1,   // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
+	4,   // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
+	69,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	10,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
+	11,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
+	6,   // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
+	8,   // 7: berth.v1.Request.affinity:type_name -> berth.v1.Affinity
+	8,   // 8: berth.v1.Request.anti_affinity:type_name -> berth.v1.Affinity
+	9,   // 9: berth.v1.Request.spread:type_name -> berth.v1.Spread
+	70,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	2,   // 11: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
+	3,   // 12: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
+	7,   // 13: berth.v1.Affinity.requests:type_name -> berth.v1.RequestLabel
+	4,   // 14: berth.v1.Affinity.workers:type_name -> berth.v1.Constraint
+	7,   // 15: berth.v1.Spread.requests:type_name -> berth.v1.RequestLabel
+	71,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	13,  // 17: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
+	14,  // 18: berth.v1.Capacity.devices:type_name -> berth.v1.Device
+	72,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	16,  // 20: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
+	77,  // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	77,  // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	19,  // 23: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
+	19,  // 24: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
+	15,  // 25: berth.v1.Status.share:type_name -> berth.v1.Share
+	17,  // 26: berth.v1.Status.exit:type_name -> berth.v1.Exit
+	18,  // 27: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
+	0,   // 28: berth.v1.Status.spec:type_name -> berth.v1.Request
+	77,  // 29: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	77,  // 30: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	77,  // 31: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	77,  // 32: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	77,  // 33: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	21,  // 34: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
+	23,  // 35: berth.v1.Status.lost:type_name -> berth.v1.Loss
+	77,  // 36: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	77,  // 37: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	0,   // 38: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
+	27,  // 39: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
+	22,  // 40: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
+	28,  // 41: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
+	24,  // 42: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
+	22,  // 43: berth.v1.GetResponse.status:type_name -> berth.v1.Status
+	73,  // 44: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	31,  // 45: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
+	22,  // 46: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
+	31,  // 47: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
+	35,  // 48: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
+	22,  // 49: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
+	35,  // 50: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
+	22,  // 51: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
+	22,  // 52: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
+	21,  // 53: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
+	55,  // 54: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	20,  // 55: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
+	77,  // 56: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	47,  // 57: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	74,  // 58: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	12,  // 59: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	15,  // 60: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	15,  // 61: berth.v1.Worker.held:type_name -> berth.v1.Share
+	77,  // 62: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	77,  // 63: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	77,  // 64: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	77,  // 65: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	77,  // 66: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	5,   // 67: berth.v1.Worker.taints:type_name -> berth.v1.Taint
+	5,   // 68: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
+	5,   // 69: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
+	5,   // 70: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
+	47,  // 71: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
+	47,  // 72: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	54,  // 73: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	77,  // 74: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	77,  // 75: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	55,  // 76: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	65,  // 77: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	60,  // 78: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	61,  // 79: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	55,  // 80: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	77,  // 81: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	54,  // 82: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	75,  // 83: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	76,  // 84: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	54,  // 85: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	77,  // 86: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	25,  // 87: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	29,  // 88: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	32,  // 89: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	34,  // 90: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	37,  // 91: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	39,  // 92: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	41,  // 93: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	43,  // 94: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	45,  // 95: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	50,  // 96: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	48,  // 97: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	52,  // 98: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	62,  // 99: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	56,  // 100: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	58,  // 101: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	64,  // 102: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	66,  // 103: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	26,  // 104: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	30,  // 105: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	33,  // 106: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	36,  // 107: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	38,  // 108: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	40,  // 109: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	42,  // 110: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	44,  // 111: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	46,  // 112: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	51,  // 113: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	49,  // 114: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	53,  // 115: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	63,  // 116: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	57,  // 117: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	59,  // 118: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	65,  // 119: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	67,  // 120: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	104, // [104:121] is the sub-list for method output_type
+	87,  // [87:104] is the sub-list for method input_type
+	87,  // [87:87] is the sub-list for extension type_name
+	87,  // [87:87] is the sub-list for extension extendee
+	0,   // [0:87] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -5282,7 +5523,7 @@ func file_berth_v1_berth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   74,
+			NumMessages:   77,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

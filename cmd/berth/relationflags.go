@@ -1,0 +1,70 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+func readRelations(c *cli.Context, r *berthv1.Request) error {
+	for name, to := range map[string]*[]*berthv1.Affinity{"affinity": &r.Affinity, "anti-affinity": &r.AntiAffinity} {
+		for _, text := range c.StringSlice(name) {
+			s, err := relationOf(name, text)
+			if err != nil {
+				return err
+			}
+			if s.GetMaxSkew() != 0 {
+				return relationError(name, text)
+			}
+			*to = append(*to, &berthv1.Affinity{Requests: s.GetRequests(), Topology: s.GetTopology(), Weight: s.GetWeight()})
+		}
+	}
+	for _, text := range c.StringSlice("spread") {
+		s, err := relationOf("spread", text)
+		if err != nil {
+			return err
+		}
+		r.Spread = append(r.Spread, s)
+	}
+	return nil
+}
+
+// relationOf reads LABEL=VALUE[@TOPOLOGY][/SKEW][:WEIGHT], each mark the last of its
+// kind: a value may hold others.
+func relationOf(field, text string) (*berthv1.Spread, error) {
+	s := &berthv1.Spread{Requests: &berthv1.RequestLabel{}}
+	rest, weight, err := cutNumber(text, ':')
+	if err != nil {
+		return nil, relationError(field, text)
+	}
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		if s.Topology, s.MaxSkew, err = cutNumber(rest[at+1:], '/'); err != nil {
+			return nil, relationError(field, text)
+		}
+		rest = rest[:at]
+	}
+	label, value, ok := strings.Cut(rest, "=")
+	if !ok || label == "" {
+		return nil, relationError(field, text)
+	}
+	s.Weight, s.Requests.Label, s.Requests.Value = weight, label, value
+	return s, nil
+}
+
+func relationError(field, text string) error {
+	return &berth.FieldError{Field: field, Value: text, Problem: "cannot be read", Bound: "LABEL=VALUE[@TOPOLOGY][:WEIGHT]; with spread also /SKEW behind the topology"}
+}
+
+// cutNumber cuts off a number behind the last mark; 0 without one.
+func cutNumber(text string, mark byte) (before string, n int64, err error) {
+	i := strings.LastIndexByte(text, mark)
+	if i < 0 {
+		return text, 0, nil
+	}
+	n, err = strconv.ParseInt(text[i+1:], 10, 64)
+	return text[:i], n, err
+}

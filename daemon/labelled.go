@@ -1,0 +1,190 @@
+package daemon
+
+import (
+	"maps"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// The fleet counts where requests with labels are: those of the view, and those that
+// plans place which are being made or are in flight. The view tells of the first as
+// they come and go; what is counted for a plan is taken off when that has its answer.
+
+// placing is a labelled request that a plan places, and is counted for that.
+type placing struct {
+	worker berth.WorkerID
+	pool   berth.PoolID
+	labels map[string]string
+}
+
+// placeOf is where a request with labels is; "": it is nowhere, or has none.
+func (v *view) placeOf(x *life) (p placing) {
+	switch {
+	case x.spec != nil:
+		p.labels, p.pool = x.spec.request.Labels, x.spec.request.Pool
+	case x.whole > 0:
+		if s, _ := v.submission(x.id); s != nil {
+			p.labels, p.pool = s.Spec.Labels, s.Spec.Pool
+		}
+	}
+	switch {
+	case len(p.labels) == 0:
+		return placing{}
+	case x.runs != 0:
+		p.worker = x.worker.Value()
+	case len(v.others[x.id]) > 0:
+		p.worker = v.others[x.id][0]
+	}
+	return p
+}
+
+// labelled tells the loop where a request with labels has come from and gone to. A
+// request is never rewritten: it is the same place when the worker is.
+func (l *loop) labelled(was, is placing) {
+	if was.worker == is.worker {
+		return
+	}
+	if was.worker != "" {
+		l.fleet.Count(was.worker, was.labels, -1)
+		l.wakeRelated(was, -1)
+	}
+	if is.worker != "" {
+		l.fleet.Count(is.worker, is.labels, 1)
+		l.wakeRelated(is, 1)
+	}
+}
+
+// countPlaced notes what a plan places.
+func (b *builder) countPlaced(r *berth.Request, w berth.WorkerID) {
+	if len(r.Labels) == 0 {
+		return
+	}
+	b.l.fleet.Count(w, r.Labels, 1)
+	b.placed = append(b.placed, placing{w, r.Pool, r.Labels})
+}
+
+// uncount takes off what a plan placed that has its answer: if it applied, the view
+// has it now; if not, it helps who waited for that to be gone.
+func (b *builder) uncount(applied bool) {
+	for _, p := range b.placed {
+		b.l.fleet.Count(p.worker, p.labels, -1)
+		if !applied {
+			b.l.wakeRelated(p, -1)
+		}
+	}
+}
+
+// wakeRelated opens the classes that wait for requests with these labels to come, 1,
+// or to go, -1: on which worker they fit then, only a judgement tells.
+func (l *loop) wakeRelated(p placing, by int) {
+	l.queue.wakeRelated(p.pool, p.labels, by)
+	for _, peer := range l.peers.sorted {
+		l.owing(peer, func() { peer.queue.wakeRelated(p.pool, p.labels, by) })
+	}
+}
+
+// wakeTerms opens all classes of a pool that wait for other requests: a worker is
+// gone, or closed, or is somewhere else, so that a domain may be no more.
+func (l *loop) wakeTerms(pool berth.PoolID) {
+	l.queue.wakeTerms(pool)
+	for _, peer := range l.peers.sorted {
+		l.owing(peer, func() { peer.queue.wakeTerms(pool) })
+	}
+}
+
+// moved says whether a domain may be another since a worker was so.
+func moved(was, now *scheduler.Worker) bool {
+	return closed(now) && !closed(was) || !maps.Equal(was.Labels, now.Labels)
+}
+
+// unseat takes a worker that is gone out of the fleet.
+func (l *loop) unseat(w berth.WorkerID) {
+	was := l.fleet.Worker(w)
+	if was == nil {
+		return
+	}
+	pool := was.Pool
+	l.fleet.Remove(w)
+	l.wakeTerms(pool)
+}
+
+// unsure says whether it is not known yet who is on a worker, for a request to which
+// that matters: another daemon's transaction has changed the ledger, and the watch has
+// not told yet of what else it did. When it has, the ledger's revision is compared by the
+// placement: so of requests that must not be on one worker, no two ever are, however
+// many daemons place them.
+func (l *loop) unsure(w *waiting, on berth.WorkerID) bool {
+	if !w.request.Related() || !l.behind(requestKey(w.id), ledgerKey(on)) {
+		return false
+	}
+	l.due.add(workerKey(on)) // what the fleet has reserved there is given up
+	return true
+}
+
+// awaits is what a blocked class waits for, beside room on a worker: requests with a
+// label to come or to go, in a pool; without a label, anything of the kind.
+type awaits struct {
+	pool  berth.PoolID
+	label berth.RequestLabel
+	by    int
+}
+
+func awaitsOf(r *berth.Request) (out []awaits) {
+	if !r.Related() {
+		return nil
+	}
+	out = append(out, awaits{pool: r.Pool})
+	for _, a := range r.Affinity {
+		if a.Weight == 0 && a.Requests != nil {
+			out = append(out, awaits{r.Pool, *a.Requests, 1})
+		}
+	}
+	for _, a := range r.AntiAffinity {
+		if a.Weight == 0 && a.Requests != nil {
+			out = append(out, awaits{r.Pool, *a.Requests, -1})
+		}
+	}
+	for _, s := range r.Spread {
+		if s.Weight == 0 {
+			out = append(out, awaits{r.Pool, s.Requests, 1}, awaits{r.Pool, s.Requests, -1})
+		}
+	}
+	return out
+}
+
+// await notes what a class waits for that is shelved, and forget takes that back.
+func (q *queue) await(c *class) {
+	for _, a := range awaitsOf(c.members[0].request) {
+		if q.awaited[a] == nil {
+			q.awaited[a] = make(map[*class]struct{})
+		}
+		q.awaited[a][c] = struct{}{}
+	}
+}
+
+func (q *queue) forget(c *class) {
+	for _, a := range awaitsOf(c.members[0].request) {
+		if delete(q.awaited[a], c); len(q.awaited[a]) == 0 {
+			delete(q.awaited, a)
+		}
+	}
+}
+
+func (q *queue) wakeRelated(pool berth.PoolID, labels map[string]string, by int) {
+	if len(q.awaited) == 0 {
+		return
+	}
+	for label, value := range labels {
+		q.openAll(awaits{pool, berth.RequestLabel{Label: label, Value: value}, by})
+	}
+}
+
+func (q *queue) wakeTerms(pool berth.PoolID) { q.openAll(awaits{pool: pool}) }
+
+// openAll opens classes; the order in which it does decides nothing.
+func (q *queue) openAll(a awaits) {
+	for c := range q.awaited[a] {
+		q.reopen(c)
+	}
+}

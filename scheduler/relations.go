@@ -1,0 +1,167 @@
+package scheduler
+
+import (
+	"maps"
+
+	"github.com/berthd/berth"
+)
+
+// What requests are near to each other is told by counts: of each worker, how many
+// requests with a label of a value are on it; and of each label that somebody asks
+// about, how many in each domain of a topology. Requests without labels leave none.
+// A change costs what its labels are, not what there is.
+
+// maxRelations bounds how many a pool keeps. What is asked for beyond that is
+// counted anew, from all workers with labelled requests.
+const maxRelations = 1024
+
+// relationKey is requests with a label, as they are in the domains of a topology.
+type relationKey struct {
+	topology string
+	label    berth.RequestLabel
+}
+
+type relation struct {
+	counts map[string]int64 // by domain; none is 0
+	total  int64            // in all domains
+	used   uint64
+}
+
+func (r *relation) add(domain string, by int64) {
+	r.total += by
+	if r.counts[domain] += by; r.counts[domain] == 0 {
+		delete(r.counts, domain)
+	}
+}
+
+// relations are those of one pool.
+type relations struct {
+	kept  map[relationKey]*relation
+	of    map[berth.RequestLabel][]relationKey // those of kept with this label
+	clock uint64
+}
+
+// holding is the labelled requests on one worker. It outlasts the worker's
+// registration: what may still run on one that is lost is where it was.
+type holding struct {
+	id     berth.WorkerID
+	pool   berth.PoolID
+	labels map[string]string
+	counts map[berth.RequestLabel]int64
+}
+
+// domainOf is the domain of a topology that a worker is in; not ok: it is in none.
+func domainOf(topology string, id berth.WorkerID, labels map[string]string) (string, bool) {
+	if topology == berth.TopologyHost {
+		return string(id), true
+	}
+	d, ok := labels[topology]
+	return d, ok
+}
+
+// Count notes that a request with these labels has come to a worker, 1, or has
+// left it, -1. Place does not: what it proposes may not come to pass.
+func (f *Fleet) Count(w berth.WorkerID, labels map[string]string, by int64) {
+	if len(labels) == 0 {
+		return
+	}
+	h := f.holdings[w]
+	if h == nil {
+		h = &holding{id: w, counts: make(map[berth.RequestLabel]int64)}
+		if n := f.nodes[w]; n != nil {
+			h.pool, h.labels = n.worker.Pool, n.worker.Labels
+		}
+		f.holdings[w] = h
+	}
+	for label, value := range labels {
+		l := berth.RequestLabel{Label: label, Value: value}
+		if h.counts[l] += by; h.counts[l] == 0 {
+			delete(h.counts, l)
+		}
+		f.relate(h, l, by)
+	}
+	if len(h.counts) == 0 && f.nodes[w] == nil {
+		delete(f.holdings, w)
+	}
+}
+
+// relate brings the relations of a label in line.
+func (f *Fleet) relate(h *holding, l berth.RequestLabel, by int64) {
+	rs := f.relations[h.pool]
+	if rs == nil {
+		return
+	}
+	for _, key := range rs.of[l] {
+		if d, ok := domainOf(key.topology, h.id, h.labels); ok {
+			rs.kept[key].add(d, by)
+		}
+	}
+}
+
+// settle notes where a worker is: its requests are counted there from now on.
+func (f *Fleet) settle(w *Worker) {
+	h := f.holdings[w.ID]
+	if h == nil || h.pool == w.Pool && maps.Equal(h.labels, w.Labels) {
+		return
+	}
+	for l, n := range h.counts {
+		f.relate(h, l, -n)
+	}
+	h.pool, h.labels = w.Pool, w.Labels
+	for l, n := range h.counts {
+		f.relate(h, l, n)
+	}
+}
+
+// relationOf is how the requests with a label are in a pool's domains.
+func (f *Fleet) relationOf(pool berth.PoolID, key relationKey) *relation {
+	rs := f.relations[pool]
+	if rs == nil {
+		rs = &relations{kept: make(map[relationKey]*relation), of: make(map[berth.RequestLabel][]relationKey)}
+		f.relations[pool] = rs
+	}
+	rs.clock++
+	r := rs.kept[key]
+	if r == nil {
+		if len(rs.kept) >= maxRelations {
+			rs.dropOldest()
+		}
+		r = f.countAll(pool, key)
+		rs.kept[key] = r
+		rs.of[key.label] = append(rs.of[key.label], key)
+	}
+	r.used = rs.clock
+	return r
+}
+
+func (f *Fleet) countAll(pool berth.PoolID, key relationKey) *relation {
+	r := &relation{counts: make(map[string]int64)}
+	for _, h := range f.holdings {
+		if n := h.counts[key.label]; n != 0 && h.pool == pool {
+			if d, ok := domainOf(key.topology, h.id, h.labels); ok {
+				r.add(d, n)
+			}
+		}
+	}
+	return r
+}
+
+func (rs *relations) dropOldest() {
+	var oldest relationKey
+	used := rs.clock + 1
+	for key, r := range rs.kept {
+		if r.used < used {
+			oldest, used = key, r.used
+		}
+	}
+	delete(rs.kept, oldest)
+	left := rs.of[oldest.label][:0]
+	for _, key := range rs.of[oldest.label] {
+		if key != oldest {
+			left = append(left, key)
+		}
+	}
+	if rs.of[oldest.label] = left; len(left) == 0 {
+		delete(rs.of, oldest.label)
+	}
+}
