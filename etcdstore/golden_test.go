@@ -52,10 +52,13 @@ func exampleRequest() berth.Request {
 			{Requests: &berth.RequestLabel{Label: "app", Value: "cache"}, Topology: "rack"},
 			{Workers: []berth.Constraint{{Label: "disk", Operator: berth.OperatorIn, Values: []string{"ssd"}}}, Weight: 30},
 		},
-		AntiAffinity: []berth.Affinity{{Requests: &berth.RequestLabel{Label: "team", Value: "vision"}, Topology: "host", Weight: 50}},
-		Spread:       []berth.Spread{{Requests: berth.RequestLabel{Label: "team", Value: "vision"}, Topology: "zone", MaxSkew: 1, Weight: 10}},
-		Tolerations:  []berth.Toleration{{Key: "gpu", Operator: berth.TolerateEqual, Value: "yes", Effect: berth.EffectNoPlace}},
-		AffinityKey:  "vision-model", Labels: map[string]string{"team": "vision"}, Group: &berth.Membership{ID: "run-3", Size: 2, MinCount: 2},
+		AntiAffinity: []berth.Affinity{
+			{Requests: &berth.RequestLabel{Label: "team", Value: "vision"}, Topology: "host", Weight: 50},
+			{Workers: []berth.Constraint{{Label: "disk", Operator: berth.OperatorIn, Values: []string{"hdd"}}}},
+		},
+		Spread:      []berth.Spread{{Requests: berth.RequestLabel{Label: "team", Value: "vision"}, Topology: "zone", MaxSkew: 1, Weight: 10}},
+		Tolerations: []berth.Toleration{{Key: "gpu", Operator: berth.TolerateEqual, Value: "yes", Effect: berth.EffectNoPlace}},
+		AffinityKey: "vision-model", Labels: map[string]string{"team": "vision"}, Group: &berth.Membership{ID: "run-3", Size: 2, MinCount: 2},
 		Retry:         berth.RetryPolicy{MaxAttempts: 3, OnFailure: true, BackoffMS: 100},
 		StopTimeoutMS: 10_000, StartTimeoutMS: 10_000, RunLimitMS: 3_600_000, PendingLimitMS: 600_000, KeepMS: 5_000,
 		OnDrain: berth.OnDrainReplace, Replaces: "train-6",
@@ -165,30 +168,51 @@ func TestExamples_Complete(t *testing.T) {
 	}
 }
 
-func checkSet(t *testing.T, path string, v reflect.Value) {
+// checkSet looks at all values that stand at one path: of a list, one member may say
+// what another leaves out.
+func checkSet(t *testing.T, path string, all ...reflect.Value) {
 	t.Helper()
-	switch v.Kind() {
+	switch all[0].Kind() {
 	case reflect.Pointer:
-		checkSet(t, path, v.Elem())
+		checkSet(t, path, under(all, func(v reflect.Value) []reflect.Value { return []reflect.Value{v.Elem()} })...)
 	case reflect.Slice:
-		for i := range v.Len() {
-			checkSet(t, path, v.Index(i))
+		if members := under(all, func(v reflect.Value) (each []reflect.Value) {
+			for i := range v.Len() {
+				each = append(each, v.Index(i))
+			}
+			return each
+		}); len(members) > 0 {
+			checkSet(t, path, members...)
 		}
 	case reflect.Struct:
-		if v.Type() == reflect.TypeFor[time.Time]() {
+		if all[0].Type() == reflect.TypeFor[time.Time]() {
 			return
 		}
-		for i := range v.NumField() {
-			f := v.Type().Field(i)
-			// A claim is a small share: the shares elsewhere are whole.
-			if small := strings.HasSuffix(path, "Held") || strings.HasSuffix(path, "Claims.Share"); v.Field(i).IsZero() && !f.Anonymous && !small {
+		if strings.HasSuffix(path, "Held") || strings.HasSuffix(path, "Claims.Share") {
+			return // a claim is a small share: the shares elsewhere are whole
+		}
+		for i := range all[0].NumField() {
+			f := all[0].Type().Field(i)
+			set := under(all, func(v reflect.Value) []reflect.Value {
+				if v.Field(i).IsZero() && !f.Anonymous {
+					return nil
+				}
+				return []reflect.Value{v.Field(i)}
+			})
+			if len(set) == 0 {
 				t.Errorf("%s.%s is not set", path, f.Name)
+				continue
 			}
-			if small := strings.HasSuffix(path, "Held") || strings.HasSuffix(path, "Claims.Share"); !small {
-				checkSet(t, path+"."+f.Name, v.Field(i))
-			}
+			checkSet(t, path+"."+f.Name, set...)
 		}
 	}
+}
+
+func under(all []reflect.Value, of func(reflect.Value) []reflect.Value) (out []reflect.Value) {
+	for _, v := range all {
+		out = append(out, of(v)...)
+	}
+	return out
 }
 
 var exampleBlock = regexp.MustCompile("(?s)<!-- example: ([a-z_]+) -->\n```json\n(.*?)```")
