@@ -70,8 +70,8 @@ func (r *upgradeRig) agent(program, name, memory string) *proc {
 		"--cpu", "4", "--memory", memory, "--ttl", "3s")
 }
 
-// tinyAgents is how many agents there are that no request fits on: of so many, each daemon owns some.
-const tinyAgents = 4
+// oldAgents is how many agents of the older program there are: of so many, each daemon owns some.
+const oldAgents = 4
 
 // submit submits one request whose container traces its start, and its end when
 // it is asked to end; one that meets another of its request says so.
@@ -200,16 +200,16 @@ func TestUpgrade(t *testing.T) {
 	older, newer := binary(t), newerBinary(t)
 	r := newUpgradeRig(t)
 	oldDaemon, viaOld := r.serving(older, "old")
-	agent := r.agent(older, "w-old", "4GiB")
-	for i := range tinyAgents { // a daemon that owns no worker of a pool places nothing there
-		r.agent(older, fmt.Sprint("w-tiny-", i), "1MiB")
+	agents := map[string]*proc{} // of which each daemon owns some, by their names: the owner of a worker places there
+	for i := range oldAgents {
+		name := fmt.Sprint("w-old-", i)
+		agents[name] = r.agent(older, name, "1GiB")
 	}
-	r.waitReady(viaOld, 1+tinyAgents)
+	r.waitReady(viaOld, oldAgents)
 	_, viaNew := r.serving(newer, "new")
 	_, put := r.layout()
 
-	// Both place. The daemons share requests out by id, so a few of them are
-	// enough; whoever is asked, the other one may be who places.
+	// Both place: a few requests are enough for all workers to have some, whoever is asked.
 	var ids []string
 	for i := 0; i < 2 || r.planners() < 2; i++ {
 		if i == 50 {
@@ -239,17 +239,34 @@ func TestUpgrade(t *testing.T) {
 	for _, id := range ids {
 		r.wantTrace(id, "start 1")
 	}
-	if _, err := viaNew.Cancel(t.Context(), ids[0], ""); err != nil {
-		t.Fatal(err)
+	first := map[string]string{} // of each agent: a request that runs there
+	var rest []string
+	for _, id := range ids {
+		s, err := viaNew.Get(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first[s.GetWorker()] != "" {
+			rest = append(rest, id)
+			continue
+		}
+		first[s.GetWorker()] = id
+		if _, err := viaNew.Cancel(t.Context(), id, ""); err != nil {
+			t.Fatal(err)
+		}
 	}
-	agent.refused()
+	for w := range first {
+		agents[w].refused()
+	}
 	for _, id := range ids {
 		r.wantTrace(id, "start 1, end 1")
 	}
 	r.agent(newer, "w-new", "4GiB")
 	cancelled := func(s *berthv1.Status) bool { return s.GetState() == "CANCELLED" }
-	reach(t, viaNew, ids[0], cancelled)
-	for _, id := range ids[1:] {
+	for _, id := range first {
+		reach(t, viaNew, id, cancelled)
+	}
+	for _, id := range rest {
 		r.awaitTrace(id, "start 1, end 1, start 2")
 		if _, err := viaNew.Cancel(t.Context(), id, ""); err != nil {
 			t.Fatal(err)
