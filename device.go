@@ -10,14 +10,19 @@ import (
 type Device struct {
 	Name string `json:"name"` // unique on the worker: "gpu0", or the vendor's UUID
 	Type string `json:"type"` // what requests ask for: "h100"
+
+	MemoryBytes int64  `json:"memory_bytes,omitempty"` // of its own; 0: not known
+	NUMANode    *int64 `json:"numa_node,omitempty"`    // that it is attached to; nil: not known
 }
 
 // DeviceDemand asks for Count devices, Milli thousandths of each, of one of
-// Types in order of preference (none: any type).
+// Types in order of preference (none: any type), with MemoryBytes at least.
 type DeviceDemand struct {
 	Types []string `json:"types,omitempty"`
 	Count int64    `json:"count"`
 	Milli int64    `json:"milli"` // thousandths of each device, 1 to 1000
+
+	MemoryBytes int64 `json:"memory_bytes,omitempty"` // that each device has as a whole, at least
 }
 
 // DeviceShare is a part of one named device that an allocation holds.
@@ -31,6 +36,9 @@ func (d DeviceDemand) validate() error {
 		return err
 	}
 	if err := checkRange("milli", d.Milli, 1, WholeDevice); err != nil {
+		return err
+	}
+	if err := checkRange("memory_bytes", d.MemoryBytes, 0, MaxMemoryBytes); err != nil {
 		return err
 	}
 	if err := checkCount("types", len(d.Types), MaxDeviceTypes); err != nil {

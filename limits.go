@@ -24,6 +24,7 @@ const (
 	MaxPortsPerRequest   = 32
 	MaxDevicesPerRequest = 64
 	MaxDevicesPerWorker  = 256
+	MaxNUMANode          = 1023
 	MaxDeviceTypes       = 16
 	MaxPortsPerWorker    = 16_384 // reserved all, the ledger fits into a record
 	MaxPriority          = 1000   // and -MaxPriority the lowest

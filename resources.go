@@ -110,6 +110,14 @@ func (c Capacity) Validate() error {
 		if err := CheckID(prefix+"type", d.Type); err != nil {
 			return err
 		}
+		if err := checkRange(prefix+"memory_bytes", d.MemoryBytes, 0, MaxMemoryBytes); err != nil {
+			return err
+		}
+		if d.NUMANode != nil {
+			if err := checkRange(prefix+"numa_node", *d.NUMANode, 0, MaxNUMANode); err != nil {
+				return err
+			}
+		}
 		if i > 0 && c.Devices[i-1].Name >= d.Name {
 			return &FieldError{Field: prefix + "name", Value: d.Name, Problem: "is repeated or out of order", Bound: "unique names, sorted"}
 		}

@@ -111,7 +111,7 @@ func sameQuantities(a, b *berth.Quantities) bool {
 }
 
 func sameDevices(a, b berth.DeviceDemand) bool {
-	return a.Count == b.Count && a.Milli == b.Milli && slices.Equal(a.Types, b.Types)
+	return a.Count == b.Count && a.Milli == b.Milli && a.MemoryBytes == b.MemoryBytes && slices.Equal(a.Types, b.Types)
 }
 
 func sameAffinity(a, b berth.Affinity) bool {

@@ -35,7 +35,7 @@ func share() berth.Share {
 func capacity() berth.Capacity {
 	return berth.Capacity{
 		Quantities: berth.Quantities{CPUMilli: 10_000, MemoryBytes: 20 << 30, DiskBytes: 100 << 30, Custom: map[string]int64{"license": 4}},
-		Ports:      berth.PortRange{First: 20000, Last: 32767}, Devices: []berth.Device{{Name: "gpu0", Type: "t4"}},
+		Ports:      berth.PortRange{First: 20000, Last: 32767}, Devices: []berth.Device{{Name: "gpu0", Type: "t4", MemoryBytes: 15 << 30, NUMANode: new(int64)}},
 	}
 }
 
@@ -45,7 +45,7 @@ func exampleRequest() berth.Request {
 		Env: map[string]string{"MODE": "fast"}, Dir: "/srv", User: "train:train", Image: "registry.example/train:3",
 		Resources: berth.Demand{
 			Quantities: amounts(500, 256<<20), Ports: []berth.PortDemand{{Name: "http", Number: 20000}},
-			Devices: []berth.DeviceDemand{{Types: []string{"t4"}, Count: 1, Milli: 500}},
+			Devices: []berth.DeviceDemand{{Types: []string{"t4"}, Count: 1, Milli: 500, MemoryBytes: 15 << 30}},
 		},
 		Constraints: []berth.Constraint{{Label: "zone", Operator: berth.OperatorIn, Values: []string{"a"}}},
 		Affinity: []berth.Affinity{

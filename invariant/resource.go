@@ -21,8 +21,10 @@ type portRange struct {
 }
 
 type device struct {
-	Name string `json:"name"`
-	Type string `json:"type"`
+	Name        string `json:"name"`
+	Type        string `json:"type"`
+	MemoryBytes int64  `json:"memory_bytes,omitempty"`
+	NUMANode    *int64 `json:"numa_node,omitempty"`
 }
 
 type share struct {
@@ -48,9 +50,10 @@ type portDemand struct {
 }
 
 type deviceDemand struct {
-	Types []string `json:"types,omitempty"`
-	Count int64    `json:"count"`
-	Milli int64    `json:"milli"`
+	Types       []string `json:"types,omitempty"`
+	Count       int64    `json:"count"`
+	Milli       int64    `json:"milli"`
+	MemoryBytes int64    `json:"memory_bytes,omitempty"`
 }
 
 type request struct {

@@ -139,7 +139,12 @@ func setWorker(t *testing.T, w *scheduler.Worker, name, value string) {
 	case "devices":
 		for _, d := range strings.Split(value, ",") {
 			n, kind, _ := strings.Cut(d, ":")
-			l.Capacity.Devices = append(l.Capacity.Devices, berth.Device{Name: n, Type: kind})
+			kind, memory, sized := strings.Cut(kind, "/") // gpu0:h100/80
+			device := berth.Device{Name: n, Type: kind}
+			if sized {
+				device.MemoryBytes = number(t, memory)
+			}
+			l.Capacity.Devices = append(l.Capacity.Devices, device)
 		}
 	case "shares":
 		for _, d := range strings.Split(value, ",") {
@@ -210,7 +215,11 @@ func setRequest(t *testing.T, c *scheduler.Candidate, name, value string) {
 	case "devices": // h100|a100:2x500, or any:1x1000
 		types, amount, _ := strings.Cut(value, ":")
 		count, milli, _ := strings.Cut(amount, "x")
+		milli, memory, sized := strings.Cut(milli, "/") // any:1x500/40
 		dev := berth.DeviceDemand{Count: number(t, count), Milli: number(t, milli)}
+		if sized {
+			dev.MemoryBytes = number(t, memory)
+		}
 		if types != "any" {
 			dev.Types = strings.Split(types, "|")
 		}

@@ -20,14 +20,19 @@ func kindsOf(n *node, d *berth.DeviceDemand) []string {
 	return d.Types
 }
 
-// countDevices counts the devices of one type: those with room, and all.
-func countDevices(n *node, kind string, milli int64) (room, all int64) {
+// serves says whether one device has room for a unit of d, and the memory.
+func (v *device) serves(d *berth.DeviceDemand) bool {
+	return v.free >= d.Milli && v.memory >= d.MemoryBytes
+}
+
+// countDevices counts the devices of one type: those that serve d, and all.
+func countDevices(n *node, kind string, d *berth.DeviceDemand) (room, all int64) {
 	for i := range n.devices {
 		if n.devices[i].kind != kind {
 			continue
 		}
 		all++
-		if n.devices[i].free >= milli {
+		if n.devices[i].serves(d) {
 			room++
 		}
 	}
@@ -38,7 +43,7 @@ func countDevices(n *node, kind string, milli int64) (room, all int64) {
 // type that it would be given.
 func fitsAlone(n *node, d *berth.DeviceDemand) (rank int, ok bool) {
 	for i, kind := range kindsOf(n, d) {
-		if room, _ := countDevices(n, kind, d.Milli); room >= d.Count {
+		if room, _ := countDevices(n, kind, d); room >= d.Count {
 			return rankOf(d, i), true
 		}
 	}
@@ -55,7 +60,7 @@ func rankOf(d *berth.DeviceDemand, i int) int {
 
 // deviceSearch finds devices for several demands that may compete for them:
 // depth first, the preferred type first, then the device whose room loses least of its
-// worth, then the one with the least room that suffices, then the name. The first find
+// worth, then the one with the least room that suffices, then the least memory, then the name. The first find
 // is the choice.
 type deviceSearch struct {
 	prices  *prices
@@ -124,7 +129,7 @@ func (s *deviceSearch) demand(i int) bool {
 		kinds = s.kinds
 	}
 	for k, kind := range kinds {
-		options := s.options(kind, d.Milli)
+		options := s.options(kind, d)
 		s.rank += rankOf(d, k)
 		if s.unit(i, options, d.Count) {
 			return true
@@ -140,15 +145,15 @@ func (s *deviceSearch) loses(free, milli int64) int64 {
 	return s.prices.order[free] - s.prices.order[free-milli]
 }
 
-// options is the devices of one type with room, the best first.
-func (s *deviceSearch) options(kind string, milli int64) []int {
+// options is the devices of one type that serve d, the best first.
+func (s *deviceSearch) options(kind string, d *berth.DeviceDemand) []int {
 	from := len(s.listed)
 	for i := range s.devices {
-		if s.devices[i].kind != kind || s.devices[i].free < milli {
+		if s.devices[i].kind != kind || !s.devices[i].serves(d) {
 			continue
 		}
 		s.listed = append(s.listed, i)
-		for j := len(s.listed) - 1; j > from && s.better(s.listed[j], s.listed[j-1], milli); j-- {
+		for j := len(s.listed) - 1; j > from && s.better(s.listed[j], s.listed[j-1], d.Milli); j-- {
 			s.listed[j], s.listed[j-1] = s.listed[j-1], s.listed[j]
 		}
 	}
@@ -164,6 +169,9 @@ func (s *deviceSearch) better(a, b int, milli int64) bool {
 	if x.free != y.free {
 		return x.free < y.free
 	}
+	if x.memory != y.memory { // what has more is kept for who needs it
+		return x.memory < y.memory
+	}
 	return x.name < y.name
 }
 
@@ -176,7 +184,7 @@ func (s *deviceSearch) unit(i int, options []int, left int64) bool {
 	milli := s.demands[i].Milli
 	for j := 0; int64(len(options)-j) >= left; j++ {
 		d := &s.devices[options[j]]
-		if j > 0 && d.free == s.devices[options[j-1]].free {
+		if j > 0 && d.free == s.devices[options[j-1]].free && d.memory == s.devices[options[j-1]].memory {
 			continue // as good as the one that led nowhere
 		}
 		if s.steps++; s.steps > maxDeviceSteps {

@@ -229,15 +229,19 @@ func devicesWhy(q *query, n *node) measure {
 func demandWhy(n *node, d *berth.DeviceDemand) measure {
 	m := measure{detail: typesDetail(d), want: d.Count}
 	for _, kind := range kindsOf(n, d) {
-		room, all := countDevices(n, kind, d.Milli)
+		room, all := countDevices(n, kind, d)
 		m.best, m.total = max(m.best, room), max(m.total, all)
 	}
 	return m
 }
 
 func typesDetail(d *berth.DeviceDemand) string {
-	if len(d.Types) == 0 {
-		return "any"
+	types := strings.Join(d.Types, ",")
+	if types == "" {
+		types = "any"
 	}
-	return strings.Join(d.Types, ",")
+	if d.MemoryBytes > 0 {
+		types += " of " + strconv.FormatInt(d.MemoryBytes, 10) + " bytes"
+	}
+	return types
 }

@@ -54,6 +54,7 @@ type node struct {
 // device is one device of a worker, with the thousandths free of it.
 type device struct {
 	name, kind string
+	memory     int64
 	free       int64 // 0 while it is unhealthy
 }
 
@@ -173,7 +174,7 @@ func (n *node) refreshDevices() {
 		if _, ill := n.worker.Unhealthy[d.Name]; ill {
 			free = 0
 		}
-		n.devices = append(n.devices, device{name: d.Name, kind: d.Type, free: free})
+		n.devices = append(n.devices, device{name: d.Name, kind: d.Type, memory: d.MemoryBytes, free: free})
 	}
 	for _, shares := range [][]berth.DeviceShare{l.Reserved.Devices, l.Held.Devices} {
 		for _, s := range shares {

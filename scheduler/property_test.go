@@ -38,7 +38,9 @@ func genWorker(t *rapid.T, id string) scheduler.Worker {
 		c.Custom = map[string]int64{"licence": n}
 	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "devices") {
-		c.Devices = append(c.Devices, berth.Device{Name: fmt.Sprintf("g%d", i), Type: rapid.SampledFrom(deviceTypes).Draw(t, "type")})
+		c.Devices = append(c.Devices, berth.Device{
+			Name: fmt.Sprintf("g%d", i), Type: rapid.SampledFrom(deviceTypes).Draw(t, "type"), MemoryBytes: rapid.Int64Range(0, 2).Draw(t, "device memory"),
+		})
 	}
 	if len(c.Devices) > 0 && rapid.IntRange(0, 4).Draw(t, "ill") == 0 {
 		w.Unhealthy = map[string]string{"g0": "ecc"}
@@ -81,7 +83,7 @@ func genRequest(t *rapid.T, id string) *berth.Request {
 		d.Devices = append(d.Devices, berth.DeviceDemand{
 			Types: rapid.SliceOfNDistinct(rapid.SampledFrom(deviceTypes), 0, 2, rapid.ID).Draw(t, "types"),
 			Count: rapid.Int64Range(1, 2).Draw(t, "count"),
-			Milli: rapid.SampledFrom([]int64{200, 500, 700, 1000}).Draw(t, "milli"),
+			Milli: rapid.SampledFrom([]int64{200, 500, 700, 1000}).Draw(t, "milli"), MemoryBytes: max(rapid.Int64Range(-3, 2).Draw(t, "of memory"), 0),
 		})
 	}
 	if rapid.IntRange(0, 3).Draw(t, "constrained") == 0 {
@@ -167,7 +169,7 @@ func bruteDevices(w scheduler.Worker, demands []berth.DeviceDemand, try func([]b
 		for i, dev := range devices {
 			_, ill := w.Unhealthy[dev.Name]
 			wanted := len(d.Types) == 0 || slices.Contains(d.Types, dev.Type)
-			if set>>i&1 == 1 && !ill && wanted {
+			if set>>i&1 == 1 && !ill && wanted && dev.MemoryBytes >= d.MemoryBytes {
 				picked = append(picked, berth.DeviceShare{Name: dev.Name, Milli: d.Milli})
 				kinds[dev.Type] = true
 			}

@@ -24,6 +24,7 @@ const (
 type rowKey struct {
 	want         vector
 	count, milli int64
+	memory       int64 // of each device
 	types        string
 }
 
@@ -104,6 +105,7 @@ func (d *dealer) row(q *query, workers int) *row {
 	case 0:
 	case 1:
 		key.count, key.milli, key.types = demands[0].Count, demands[0].Milli, joinTypes(demands[0].Types)
+		key.memory = demands[0].MemoryBytes
 	default:
 		return nil
 	}

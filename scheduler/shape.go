@@ -22,6 +22,9 @@ func Shape(r *berth.Request) string {
 		b = append(b, " d"...)
 		b = strconv.AppendInt(b, dev.Count, 10)
 		b = strconv.AppendInt(append(b, 'x'), dev.Milli, 10)
+		if dev.MemoryBytes > 0 {
+			b = strconv.AppendInt(append(b, 'm'), dev.MemoryBytes, 10)
+		}
 		for _, t := range dev.Types {
 			b = strconv.AppendQuote(b, t)
 		}

@@ -38,7 +38,7 @@ func fromDemand(d berth.Demand) *berthv1.Demand {
 		m.Ports = append(m.Ports, &berthv1.PortDemand{Name: p.Name, Number: p.Number})
 	}
 	for _, v := range d.Devices {
-		m.Devices = append(m.Devices, &berthv1.DeviceDemand{Types: v.Types, Count: v.Count, Milli: v.Milli})
+		m.Devices = append(m.Devices, &berthv1.DeviceDemand{Types: v.Types, Count: v.Count, Milli: v.Milli, MemoryBytes: v.MemoryBytes})
 	}
 	return m
 }
@@ -80,7 +80,7 @@ func toDemand(m *berthv1.Demand) berth.Demand {
 		d.Ports = append(d.Ports, berth.PortDemand{Name: p.GetName(), Number: p.GetNumber()})
 	}
 	for _, v := range m.GetDevices() {
-		d.Devices = append(d.Devices, berth.DeviceDemand{Types: v.GetTypes(), Count: v.GetCount(), Milli: v.GetMilli()})
+		d.Devices = append(d.Devices, berth.DeviceDemand{Types: v.GetTypes(), Count: v.GetCount(), Milli: v.GetMilli(), MemoryBytes: v.GetMemoryBytes()})
 	}
 	return d
 }

@@ -22,7 +22,7 @@ func requestFlags() []cli.Flag {
 		stringFlag("disk", "", "`BYTES`"),
 		listFlag("custom", "`NAME=NUMBER` of a resource that the operator named"),
 		listFlag("port", "`NAME` or NAME=NUMBER of a host port; in the variable BERTH_PORT_NAME"),
-		listFlag("device", "`TYPE[,TYPE]=COUNT[xMILLI]`: h100=2, a100,h100=1, t4=1x500"),
+		listFlag("device", "`TYPE[,TYPE]=COUNT[xMILLI][@BYTES]`: h100=2, a100,h100=1, t4=1x500, any=1@40GiB of memory each"),
 		stringFlag("pool", "", "`POOL` of the worker"),
 		stringFlag("tenant", "", "`TENANT` it is counted against"),
 		intFlag("priority", 0, "higher is placed first"),
@@ -133,6 +133,7 @@ func parseDevices(texts []string) ([]*berthv1.DeviceDemand, error) {
 		if !ok {
 			continue
 		}
+		count, memory, sized := strings.Cut(count, "@")
 		number, milli, shared := strings.Cut(count, "x")
 		d := &berthv1.DeviceDemand{Types: slices.DeleteFunc(types, func(t string) bool { return t == "any" }), Milli: berth.WholeDevice}
 		var err error
@@ -140,7 +141,12 @@ func parseDevices(texts []string) ([]*berthv1.DeviceDemand, error) {
 			d.Milli, err = strconv.ParseInt(milli, 10, 64)
 		}
 		if err != nil {
-			return nil, &berth.FieldError{Field: "device", Value: text, Problem: "is no demand of devices", Bound: "TYPE=COUNT or TYPE=COUNTxMILLI"}
+			return nil, &berth.FieldError{Field: "device", Value: text, Problem: "is no demand of devices", Bound: "TYPE=COUNT, TYPE=COUNTxMILLI, and @BYTES behind either"}
+		}
+		if sized {
+			if d.MemoryBytes, err = parseBytes("device", memory, berth.MaxMemoryBytes); err != nil {
+				return nil, err
+			}
 		}
 		out, types = append(out, d), nil
 	}

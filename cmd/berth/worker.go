@@ -37,7 +37,8 @@ func workerCommand() *cli.Command {
 			stringFlag("memory", "", "`BYTES` it offers (default: as for cpu)"),
 			stringFlag("disk", "", "`BYTES` it offers (default: what is free in data-dir)"),
 			listFlag("custom", "`NAME=NUMBER` of a resource that you name"),
-			listFlag("device", "`NAME=TYPE` of a device: gpu0=h100"),
+			inventoryFlag(),
+			listFlag("device", "`NAME=TYPE` of a device: gpu0=h100; instead of --devices"),
 			stringFlag("ports", "", "`FIRST-LAST` of the host ports it gives out (default: 20000-32767)"),
 			stringFlag("reserve-cpu", "", "`CORES` kept back for the system (default: 5 %, at least 0.1)"),
 			stringFlag("reserve-memory", "", "`BYTES` kept back for the system (default: 10 %, at most 512MiB)"),
@@ -310,6 +311,10 @@ func offered(c *cli.Context, dir string) (berth.Capacity, error) {
 		if out.Ports, err = parsePorts(text); err != nil {
 			return out, err
 		}
+	}
+	if !c.IsSet("device") {
+		out.Devices, err = inventory(c)
+		return out, err
 	}
 	devices, err := parsePairs("device", c.StringSlice("device"))
 	for _, name := range sortedKeys(devices) {

@@ -57,6 +57,7 @@ func deviceDemand(c *coder, r *berth.DeviceDemand) {
 	maybeList(c, "types", &r.Types, textItem)
 	number(c, "count", &r.Count)
 	number(c, "milli", &r.Milli)
+	maybeNumber(c, "memory_bytes", &r.MemoryBytes)
 	c.end()
 }
 
@@ -141,6 +142,8 @@ func device(c *coder, r *berth.Device) {
 	c.begin()
 	text(c, "name", &r.Name)
 	text(c, "type", &r.Type)
+	maybeNumber(c, "memory_bytes", &r.MemoryBytes)
+	maybe(c, "numa_node", &r.NUMANode, numberItem)
 	c.end()
 }
 

@@ -415,7 +415,8 @@ type DeviceDemand struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Types         []string               `protobuf:"bytes,1,rep,name=types,proto3" json:"types,omitempty"` // in order of preference; none: any
 	Count         int64                  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
-	Milli         int64                  `protobuf:"varint,3,opt,name=milli,proto3" json:"milli,omitempty"` // thousandths of each
+	Milli         int64                  `protobuf:"varint,3,opt,name=milli,proto3" json:"milli,omitempty"`                                // thousandths of each
+	MemoryBytes   int64                  `protobuf:"varint,4,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"` // that each has as a whole, at least
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -467,6 +468,13 @@ func (x *DeviceDemand) GetCount() int64 {
 func (x *DeviceDemand) GetMilli() int64 {
 	if x != nil {
 		return x.Milli
+	}
+	return 0
+}
+
+func (x *DeviceDemand) GetMemoryBytes() int64 {
+	if x != nil {
+		return x.MemoryBytes
 	}
 	return 0
 }
@@ -1114,6 +1122,8 @@ type Device struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Type          string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	MemoryBytes   int64                  `protobuf:"varint,3,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"` // 0: not known
+	NumaNode      *int64                 `protobuf:"varint,4,opt,name=numa_node,json=numaNode,proto3,oneof" json:"numa_node,omitempty"`    // that it is attached to; absent: not known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1160,6 +1170,20 @@ func (x *Device) GetType() string {
 		return x.Type
 	}
 	return ""
+}
+
+func (x *Device) GetMemoryBytes() int64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *Device) GetNumaNode() int64 {
+	if x != nil && x.NumaNode != nil {
+		return *x.NumaNode
+	}
+	return 0
 }
 
 // Share is what an allocation holds.
@@ -4899,11 +4923,12 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\n" +
 	"PortDemand\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06number\x18\x02 \x01(\x05R\x06number\"P\n" +
+	"\x06number\x18\x02 \x01(\x05R\x06number\"s\n" +
 	"\fDeviceDemand\x12\x14\n" +
 	"\x05types\x18\x01 \x03(\tR\x05types\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x03R\x05count\x12\x14\n" +
-	"\x05milli\x18\x03 \x01(\x03R\x05milli\"V\n" +
+	"\x05milli\x18\x03 \x01(\x03R\x05milli\x12!\n" +
+	"\fmemory_bytes\x18\x04 \x01(\x03R\vmemoryBytes\"V\n" +
 	"\n" +
 	"Constraint\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\tR\x05label\x12\x1a\n" +
@@ -4956,10 +4981,14 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"5\n" +
 	"\tPortRange\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x05R\x05first\x12\x12\n" +
-	"\x04last\x18\x02 \x01(\x05R\x04last\"0\n" +
+	"\x04last\x18\x02 \x01(\x05R\x04last\"\x83\x01\n" +
 	"\x06Device\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
-	"\x04type\x18\x02 \x01(\tR\x04type\"\x9d\x02\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\x12!\n" +
+	"\fmemory_bytes\x18\x03 \x01(\x03R\vmemoryBytes\x12 \n" +
+	"\tnuma_node\x18\x04 \x01(\x03H\x00R\bnumaNode\x88\x01\x01B\f\n" +
+	"\n" +
+	"_numa_node\"\x9d\x02\n" +
 	"\x05Share\x12\x1b\n" +
 	"\tcpu_milli\x18\x01 \x01(\x03R\bcpuMilli\x12!\n" +
 	"\fmemory_bytes\x18\x02 \x01(\x03R\vmemoryBytes\x12\x1d\n" +
@@ -5517,6 +5546,7 @@ func file_berth_v1_berth_proto_init() {
 	if File_berth_v1_berth_proto != nil {
 		return
 	}
+	file_berth_v1_berth_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

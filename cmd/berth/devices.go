@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/urfave/cli/v2"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/api/wire"
+	"github.com/berthd/berth/worker"
+)
+
+func inventoryFlag() cli.Flag {
+	return stringFlag("devices", "auto", "auto: what nvidia-smi finds, where it is installed; none; or a YAML or JSON `FILE`: a list of name, type, memory_bytes and numa_node")
+}
+
+func devicesCommand() *cli.Command {
+	return verb(&cli.Command{
+		Name: "devices", Usage: "the devices that a worker on this machine would offer", ArgsUsage: " ",
+		Description: "Nothing is registered. With -o json it prints what a FILE of --devices may hold, a line each.",
+		Flags:       []cli.Flag{inventoryFlag(), outputFlag()},
+		Action: func(c *cli.Context) error {
+			asJSON, err := wantsJSON(c)
+			if err != nil {
+				return err
+			}
+			if c.NArg() > 0 {
+				return usage("devices: takes no arguments, got %q", c.Args().First())
+			}
+			devices, err := inventory(c)
+			if err != nil {
+				return err
+			}
+			return printDevices(c, devices, asJSON)
+		},
+	})
+}
+
+func printDevices(c *cli.Context, devices []berth.Device, asJSON bool) error {
+	t := table{paint: painter(c.App.Writer)}
+	t.add("DEVICE", "TYPE", "MEMORY", "NUMA NODE")
+	messages := wire.Capacity(berth.Capacity{Devices: devices}).GetDevices()
+	if asJSON {
+		out := jsonList{w: c.App.Writer}
+		for _, d := range messages {
+			if err := out.add(d); err != nil {
+				return err
+			}
+		}
+		return out.end()
+	}
+	for _, d := range messages {
+		t.add(d.GetName(), d.GetType(), memoryOf(d), nodeOf(d))
+	}
+	return t.write(c.App.Writer)
+}
+
+func memoryOf(d *berthv1.Device) string {
+	if d.GetMemoryBytes() == 0 {
+		return "-"
+	}
+	return bytesOf(d.GetMemoryBytes())
+}
+
+func nodeOf(d *berthv1.Device) string {
+	if d.NumaNode == nil {
+		return "-"
+	}
+	return strconv.FormatInt(d.GetNumaNode(), 10)
+}
+
+// inventory is the devices that the flag says, sorted. Those that are left out are
+// told on the standard error.
+func inventory(c *cli.Context) (devices []berth.Device, err error) {
+	switch from := c.String("devices"); from {
+	case "none":
+		return nil, nil
+	case "auto":
+		var skipped []string
+		if devices, skipped, err = worker.Devices(context.WithoutCancel(c.Context)); err != nil {
+			return nil, fmt.Errorf("%w; --devices none offers none", err)
+		}
+		if len(skipped) > 0 {
+			fmt.Fprintf(c.App.ErrWriter, "berth: not offered: %s\n", strings.Join(skipped, ", "))
+		}
+	default:
+		text, err := os.ReadFile(from)
+		if err != nil {
+			return nil, fmt.Errorf("devices: neither auto nor none, and no file: %w", err)
+		}
+		if devices, err = readDevices(text); err != nil {
+			return nil, fmt.Errorf("devices: %s: %w", from, err)
+		}
+	}
+	return devices, nil
+}
+
+// deviceLine is a device in a file: with the fields of the API.
+type deviceLine struct {
+	Name        string `yaml:"name"`
+	Type        string `yaml:"type"`
+	MemoryBytes int64  `yaml:"memory_bytes"`
+	NUMANode    *int64 `yaml:"numa_node"`
+}
+
+func readDevices(text []byte) ([]berth.Device, error) {
+	var lines []deviceLine
+	if err := yaml.UnmarshalWithOptions(text, &lines, yaml.Strict()); err != nil {
+		return nil, err
+	}
+	var out []berth.Device
+	for _, l := range lines {
+		out = append(out, berth.Device(l))
+	}
+	slices.SortFunc(out, func(a, b berth.Device) int { return strings.Compare(a.Name, b.Name) })
+	return out, berth.Capacity{Devices: out}.Validate()
+}

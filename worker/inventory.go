@@ -1,0 +1,123 @@
+package worker
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// What nvidia-smi is asked for. It comes with the driver, so it is there wherever a
+// container could use the devices. (NVML itself needs cgo, and its library at the
+// start.)
+const (
+	smiProgram = "nvidia-smi"
+	smiQuery   = "index,name,memory.total,pci.bus_id,mig.mode.current"
+	smiTimeout = 30 * time.Second // a driver that is not loaded yet takes seconds
+)
+
+// Devices are the NVIDIA devices of this machine, by nvidia-smi: none where that is
+// not installed. Each is named by its index, gpu0, as CUDA counts them with
+// CUDA_DEVICE_ORDER=PCI_BUS_ID. One that is divided (MIG) cannot be given out as a
+// whole and is left out, as skipped says.
+func Devices(ctx context.Context) (devices []berth.Device, skipped []string, err error) {
+	program, err := exec.LookPath(smiProgram)
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("find %s: %w", smiProgram, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, smiTimeout)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, program, "--query-gpu="+smiQuery, "--format=csv,noheader,nounits").Output()
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w%s", smiProgram, err, said(err, out))
+	}
+	return readSMI(string(out), os.DirFS("/sys"))
+}
+
+// said is what a program that failed has written.
+func said(err error, out []byte) string {
+	text := string(out)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		text += string(exit.Stderr)
+	}
+	if text = strings.TrimSpace(text); text == "" {
+		return ""
+	}
+	return ": " + strings.ToValidUTF8(text[:min(len(text), 200)], "")
+}
+
+// readSMI reads the answer to smiQuery; sys is /sys.
+func readSMI(text string, sys fs.FS) (devices []berth.Device, skipped []string, err error) {
+	in := csv.NewReader(strings.NewReader(text))
+	in.TrimLeadingSpace = true
+	in.FieldsPerRecord = len(strings.Split(smiQuery, ","))
+	rows, err := in.ReadAll()
+	if err != nil {
+		return nil, nil, fmt.Errorf("read what %s says: %w", smiProgram, err)
+	}
+	for _, row := range rows {
+		index, err := strconv.ParseUint(row[0], 10, 16)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: index %q is no number", smiProgram, row[0])
+		}
+		name := fmt.Sprintf("gpu%d", index)
+		if row[4] == "Enabled" {
+			skipped = append(skipped, name+" is divided (MIG)")
+			continue
+		}
+		mib, _ := strconv.ParseInt(row[2], 10, 32) // "[N/A]" where memory is the machine's: not known
+		devices = append(devices, berth.Device{Name: name, Type: deviceType(row[1]), MemoryBytes: mib << 20, NUMANode: numaNode(sys, row[3])})
+	}
+	slices.SortFunc(devices, func(a, b berth.Device) int { return strings.Compare(a.Name, b.Name) })
+	return devices, skipped, nil
+}
+
+// families stand before a model's number and belong to its name.
+var families = []string{"rtx", "gtx"}
+
+// deviceType is the model of a product, as people ask for it: "h100" of "NVIDIA H100
+// 80GB HBM3", "a100" of "NVIDIA A100-SXM4-80GB", "rtx-4090" of "NVIDIA GeForce RTX
+// 4090". How much memory it has, and how it is plugged in, is no part of it.
+func deviceType(product string) string {
+	words := strings.FieldsFunc(strings.ToLower(product), func(r rune) bool { return r == ' ' || r == '-' || r == '_' })
+	for i, w := range words {
+		if !strings.ContainsAny(w, "0123456789") || berth.CheckID("type", w) != nil {
+			continue
+		}
+		if i > 0 && slices.Contains(families, words[i-1]) {
+			return words[i-1] + "-" + w
+		}
+		return w
+	}
+	return "gpu"
+}
+
+// numaNode is the node that a PCI device is attached to; nil: it is not known.
+func numaNode(sys fs.FS, bus string) *int64 {
+	domain, rest, ok := strings.Cut(strings.ToLower(bus), ":")
+	if !ok || len(domain) < 4 {
+		return nil
+	}
+	text, err := fs.ReadFile(sys, filepath.Join("bus/pci/devices", domain[len(domain)-4:]+":"+rest, "numa_node"))
+	if err != nil {
+		return nil
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil || n < 0 { // -1: the machine has no nodes
+		return nil
+	}
+	return &n
+}
