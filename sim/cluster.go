@@ -20,6 +20,9 @@ type shape struct {
 // gpuMilli is what it asks for in all.
 func (s *shape) gpuMilli() int64 { return s.gpus * s.milli }
 
+// takes says whether a model will do.
+func (s *shape) takes(model int) bool { return len(s.allows) == 0 || s.allows[model] }
+
 // machine is one of a cluster, with what is free of it.
 type machine struct {
 	cpu, memory int64
@@ -43,7 +46,7 @@ func (m *machine) fits(s *shape) bool {
 	if s.gpus == 0 {
 		return true
 	}
-	if len(s.allows) > 0 && !s.allows[m.model] {
+	if !s.takes(m.model) {
 		return false
 	}
 	room := int64(0)
@@ -115,6 +118,18 @@ func (c *cluster) take(s *shape, at place) error {
 	c.changes++
 	m.version = c.changes
 	return nil
+}
+
+// give takes back what take reserved.
+func (c *cluster) give(s *shape, at place) {
+	m := &c.machines[at.machine]
+	for _, g := range at.gpus {
+		m.free[g] += s.milli
+	}
+	m.cpu += s.cpu
+	m.memory += s.memory
+	c.changes++
+	m.version = c.changes
 }
 
 // shapesOf finds the distinct shapes of pods, in the order in which they come first,

@@ -24,6 +24,7 @@ type usual struct {
 // in GPUs, in whole percents; of equal machines it takes the first name, of equal GPUs
 // the first number.
 type fgd struct {
+	stateless
 	shapes  []shape
 	cluster *cluster
 	usual   []usual
@@ -40,12 +41,12 @@ type fgdScore struct {
 	gpu     int // for a part of one
 }
 
-func newFGD(p *Packing, c *cluster) *fgd {
+func newFGD(p *workload, c *cluster) *fgd {
 	return &fgd{shapes: p.shapes, cluster: c, usual: p.usual(fgdPopular), rows: make([][]fgdScore, len(p.shapes)), memo: make(map[string]float64)}
 }
 
 // usual is the shapes that are asked for most, until they make up a part of all.
-func (p *Packing) usual(part float64) []usual {
+func (p *workload) usual(part float64) []usual {
 	counts := make([]int, len(p.shapes))
 	for _, s := range p.of {
 		counts[s]++
@@ -148,7 +149,7 @@ func (f *fgd) count(m *machine) float64 {
 	for i := range f.usual {
 		u := &f.usual[i]
 		useless := all
-		if u.gpus > 0 && u.cpu <= m.cpu && (len(u.allows) == 0 || u.allows[m.model]) {
+		if u.gpus > 0 && u.cpu <= m.cpu && u.takes(m.model) {
 			room, usable := int64(0), int64(0)
 			for _, free := range m.free {
 				if free >= u.milli {

@@ -2,7 +2,9 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
@@ -13,13 +15,14 @@ import (
 type fleetPolicy struct {
 	fleet    *scheduler.Fleet
 	machines map[berth.WorkerID]int
+	names    []string        // of the machines
 	requests []berth.Request // by shape
 	asked    int
 	gpus     []int
 }
 
-func newFleetPolicy(p *Packing, c *cluster) (*fleetPolicy, error) {
-	f := &fleetPolicy{fleet: scheduler.NewFleet(), machines: make(map[berth.WorkerID]int)}
+func newFleetPolicy(p *workload, c *cluster) (*fleetPolicy, error) {
+	f := &fleetPolicy{fleet: scheduler.NewFleet(), names: c.names, machines: make(map[berth.WorkerID]int)}
 	kinds := make(map[int]string)
 	for name, n := range p.models {
 		kinds[n] = name
@@ -71,4 +74,20 @@ func (f *fleetPolicy) place(number int) (place, bool) {
 		f.gpus = append(f.gpus, n)
 	}
 	return place{f.machines[d.Worker], f.gpus}, true
+}
+
+func (f *fleetPolicy) end(number int, at place) {
+	d := &f.requests[number].Resources
+	share := berth.Share{Quantities: d.Quantities}
+	for _, g := range at.gpus {
+		share.Devices = append(share.Devices, berth.DeviceShare{Name: gpuName(g), Milli: d.Devices[0].Milli})
+	}
+	slices.SortFunc(share.Devices, func(a, b berth.DeviceShare) int { return strings.Compare(a.Name, b.Name) })
+	w := *f.fleet.Worker(berth.WorkerID(f.names[at.machine]))
+	ledger, err := w.Ledger.Release(share)
+	if err != nil {
+		panic("sim: what was placed cannot be released: " + err.Error())
+	}
+	w.Ledger = ledger
+	f.fleet.Put(w)
 }

@@ -41,6 +41,10 @@ func ReadOpenbNodes(r io.Reader) ([]Machine, error) {
 	if err != nil {
 		return nil, err
 	}
+	return t.machines("sn", "gpu", "model")
+}
+
+func (t *table) machines(name, gpus, model string) ([]Machine, error) {
 	var out []Machine
 	names := make(map[string]int)
 	for {
@@ -51,12 +55,12 @@ func ReadOpenbNodes(r io.Reader) ([]Machine, error) {
 		if !more {
 			break
 		}
-		m, err := t.machine("sn", "gpu", "model")
+		m, err := t.machine(name, gpus, model)
 		if err != nil {
 			return nil, err
 		}
 		if line := names[m.Name]; line > 0 {
-			return nil, t.wrong("sn", "is repeated", fmt.Sprintf("a name of its own; line %d has this one", line))
+			return nil, t.wrong(name, "is repeated", fmt.Sprintf("a name of its own; line %d has this one", line))
 		}
 		names[m.Name] = t.line
 		out = append(out, m)
@@ -97,7 +101,7 @@ func ReadOpenbPods(r io.Reader) ([]Pod, error) {
 		if !more {
 			break
 		}
-		p, err := t.pod()
+		p, err := t.pod("num_gpu", "gpu_spec")
 		if err != nil {
 			return nil, err
 		}
@@ -109,9 +113,9 @@ func ReadOpenbPods(r io.Reader) ([]Pod, error) {
 	return out, nil
 }
 
-func (t *table) pod() (p Pod, err error) {
+func (t *table) pod(gpus, models string) (p Pod, err error) {
 	p.Name = t.text("name")
-	err = t.numbers([]string{"cpu_milli", "memory_mib", "num_gpu"},
+	err = t.numbers([]string{"cpu_milli", "memory_mib", gpus},
 		[]int64{berth.MaxCPUMilli, berth.MaxMemoryBytes >> 20, berth.MaxDevicesPerRequest}, []*int64{&p.CPUMilli, &p.MemoryMiB, &p.GPUs})
 	if err != nil || p.GPUs == 0 {
 		return p, err
@@ -122,6 +126,6 @@ func (t *table) pod() (p Pod, err error) {
 	if p.GPUs > 1 && p.GPUMilli != berth.WholeDevice {
 		return p, t.wrong("gpu_milli", "is not allowed with several GPUs", fmt.Sprint(berth.WholeDevice))
 	}
-	p.Models, err = t.words("gpu_spec", berth.MaxDeviceTypes)
+	p.Models, err = t.words(models, berth.MaxDeviceTypes)
 	return p, err
 }

@@ -23,11 +23,21 @@ const maxArrivals = 10_000_000
 // USENIX ATC 2023): the pods of a trace arrive in random order, and then more of
 // them, until 130 % of the cluster's GPUs are asked for. None leaves; one that does
 // not fit is lost.
-type Packing struct {
+type Packing struct{ workload }
+
+// workload is a cluster and what is asked of it.
+type workload struct {
 	models  map[string]int
 	cluster *cluster // as it is before the first arrives
 	shapes  []shape
 	of      []int // the shape of each pod, in the order of the file
+}
+
+func newWorkload(machines []Machine, pods []Pod) workload {
+	models := modelsOf(machines, pods)
+	w := workload{models: models, cluster: newCluster(machines, models)}
+	w.shapes, w.of = shapesOf(pods, models)
+	return w
 }
 
 // PackingResult is one run of it.
@@ -42,9 +52,7 @@ type PackingResult struct {
 
 // NewPacking checks that the experiment has an end.
 func NewPacking(machines []Machine, pods []Pod) (*Packing, error) {
-	models := modelsOf(machines, pods)
-	p := &Packing{models: models, cluster: newCluster(machines, models)}
-	p.shapes, p.of = shapesOf(pods, models)
+	p := &Packing{newWorkload(machines, pods)}
 	asked := int64(0)
 	for _, s := range p.of {
 		asked += p.shapes[s].gpuMilli()
@@ -98,7 +106,7 @@ func (p *Packing) arrivals(seed uint64) []int {
 func (p *Packing) Run(ctx context.Context, policy PolicyName, seed uint64, done func(arrived, of int)) (*PackingResult, error) {
 	order := p.arrivals(seed)
 	c := p.cluster.clone()
-	choose, err := newPolicy(policy, p, c, seed)
+	choose, err := newPolicy(policy, &p.workload, c, seed)
 	if err != nil {
 		return nil, err
 	}

@@ -43,13 +43,21 @@ func policyWords() string {
 	return strings.Join(words, ", ")
 }
 
-// policy chooses where the next request of a shape goes; false: it fits nowhere. The
-// caller reserves it there before it asks again.
+// policy chooses where requests go. The caller reserves what was placed, and gives
+// back what has ended, before it asks again.
 type policy interface {
+	// place is for the next request of a shape; false: it fits nowhere.
 	place(shape int) (at place, ok bool)
+	// end says that one which was placed has ended.
+	end(shape int, at place)
 }
 
-func newPolicy(name PolicyName, p *Packing, c *cluster, seed uint64) (policy, error) {
+// stateless is a policy that knows nothing but the cluster.
+type stateless struct{}
+
+func (stateless) end(int, place) {}
+
+func newPolicy(name PolicyName, p *workload, c *cluster, seed uint64) (policy, error) {
 	switch name {
 	case PolicyBerth:
 		return newFleetPolicy(p, c)
@@ -80,6 +88,7 @@ func tightest(m *machine, s *shape, to []int) []int {
 
 // randomPolicy takes any machine with room, each as likely as the others.
 type randomPolicy struct {
+	stateless
 	shapes  []shape
 	cluster *cluster
 	random  *rand.Rand
@@ -107,6 +116,7 @@ func (r *randomPolicy) place(number int) (place, bool) {
 // the largest machine's, the less the better, in whole percents; of equals the first
 // name. Spread is the opposite.
 type fitness struct {
+	stateless
 	shapes   []shape
 	cluster  *cluster
 	cpu, gpu float64 // of the largest machine
@@ -114,7 +124,7 @@ type fitness struct {
 	gpus     []int
 }
 
-func newFitness(p *Packing, c *cluster, spread bool) *fitness {
+func newFitness(p *workload, c *cluster, spread bool) *fitness {
 	f := &fitness{shapes: p.shapes, cluster: c, spread: spread, cpu: 1, gpu: 1}
 	for i := range c.machines {
 		f.cpu = max(f.cpu, float64(c.machines[i].cpu))

@@ -20,14 +20,18 @@ func simulateCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name:  "simulate",
 		Usage: "run a placement policy on a trace, without a daemon or a store",
-		Description: "The packing experiment on a list of machines and one of requests, as openb has them: for each seed the requests arrive\n" +
+		Description: "With --openb-nodes and --openb-pods: the packing experiment on a list of machines and one of requests, as openb has them: for each seed the requests arrive\n" +
 			"in random order, then more of them drawn at random, until 130 % of the GPUs are asked for; none leaves, and one that does not\n" +
 			"fit is lost. Told is how much of the GPU capacity is allocated when 100 % and when 130 % has been asked for. Policies: berth is the\n" +
 			"scheduler of this program, which learns the usual requests as they come; fgd (which knows them beforehand), bestfit, spread\n" +
-			"and random are what it is compared with. docs/scheduling.md tells more.",
+			"and random are what it is compared with.\n\n" +
+			"With --nodes and --trace: jobs that arrive, wait, run and end, as their files say. Told is what was allocated, what was idle and why,\n" +
+			"how long jobs waited, and how evenly tenants were served. docs/scheduling.md has the columns of all files.",
 		Flags: []cli.Flag{
 			stringFlag("openb-nodes", "", "`FILE` of machines: CSV with sn, cpu_milli, memory_mib, gpu, model"),
 			stringFlag("openb-pods", "", "`FILE` of requests: CSV with name, cpu_milli, memory_mib, num_gpu, gpu_milli, and gpu_spec (A|B) if any"),
+			stringFlag("nodes", "", "`FILE` of machines for --trace: CSV with name, cpu_milli, memory_mib, gpus, gpu_type"),
+			stringFlag("trace", "", "`FILE` of jobs: CSV with arrival_ms, run_ms, cpu_milli, memory_mib, gpus, gpu_milli, and more"),
 			stringFlag("policy", string(sim.PolicyBerth), "`NAME`: berth, fgd, bestfit, spread, random"),
 			stringFlag("seeds", "42", "`NUMBERS`, one run each: 42-51, or 1,5,7-9"),
 			outputFlag(),
@@ -52,13 +56,15 @@ func simulate(c *cli.Context) error {
 	if err != nil {
 		return usage("simulate: %w", err)
 	}
-	for _, flag := range []string{"openb-nodes", "openb-pods"} {
-		if c.String(flag) == "" {
-			return usage("simulate: say --openb-nodes FILE and --openb-pods FILE; --%s is missing", flag)
-		}
+	files, err := simulated(c)
+	if err != nil {
+		return err
 	}
 	ctx, _, stop := untilSignal(c.Context)
 	defer stop()
+	if files[0] == "nodes" {
+		return simulateTrace(ctx, c, policy, seeds, asJSON)
+	}
 	p, err := readPacking(c.String("openb-nodes"), c.String("openb-pods"))
 	if err != nil {
 		return err
@@ -68,6 +74,24 @@ func simulate(c *cli.Context) error {
 		return fmt.Errorf("simulate: %w", err)
 	}
 	return r.print(c.App.Writer, asJSON)
+}
+
+// simulated is the two flags that say what is simulated.
+func simulated(c *cli.Context) ([2]string, error) {
+	pairs := [][2]string{{"openb-nodes", "openb-pods"}, {"nodes", "trace"}}
+	given := pairs[0]
+	if c.String("nodes") != "" || c.String("trace") != "" {
+		given = pairs[1]
+		if c.String(pairs[0][0]) != "" || c.String(pairs[0][1]) != "" {
+			return given, usage("simulate: --nodes and --trace, or --openb-nodes and --openb-pods: not both")
+		}
+	}
+	for _, flag := range given {
+		if c.String(flag) == "" {
+			return given, usage("simulate: say --%s FILE and --%s FILE; --%s is missing", given[0], given[1], flag)
+		}
+	}
+	return given, nil
 }
 
 func readPacking(nodes, pods string) (*sim.Packing, error) {
@@ -137,20 +161,8 @@ type packingReport struct {
 }
 
 func (r *packingReport) run(ctx context.Context, p *sim.Packing, seeds []uint64, say io.Writer) error {
-	live := isTerminal(say)
-	for i, seed := range seeds {
-		progress := func(arrived, of int) {
-			if live {
-				fmt.Fprintf(say, "\rseed %d (%d of %d): %d %%  ", seed, i+1, len(seeds), arrived*100/of)
-			}
-		}
-		one, err := p.Run(ctx, r.Policy, seed, progress)
-		if live {
-			fmt.Fprint(say, "\r\x1b[K")
-		}
-		if errors.Is(err, context.Canceled) {
-			return &exitError{code: exitInterrupted, err: errors.New("ended by a signal")}
-		}
+	for _, seed := range seeds {
+		one, err := followed(say, seed, func(done func(int, int)) (*sim.PackingResult, error) { return p.Run(ctx, r.Policy, seed, done) })
 		if err != nil {
 			return err
 		}
@@ -161,14 +173,26 @@ func (r *packingReport) run(ctx context.Context, p *sim.Packing, seeds []uint64,
 	return nil
 }
 
+// followed is a run whose progress is told on a terminal.
+func followed[T any](say io.Writer, seed uint64, run func(done func(arrived, of int)) (*T, error)) (*T, error) {
+	live := isTerminal(say)
+	r, err := run(func(arrived, of int) {
+		if live {
+			fmt.Fprintf(say, "\rseed %d: %d %%  ", seed, arrived*100/of)
+		}
+	})
+	if live {
+		fmt.Fprint(say, "\r\x1b[K")
+	}
+	if errors.Is(err, context.Canceled) {
+		return nil, &exitError{code: exitInterrupted, err: errors.New("ended by a signal")}
+	}
+	return r, err
+}
+
 func (r *packingReport) print(w io.Writer, asJSON bool) error {
 	if asJSON {
-		b, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return fmt.Errorf("write JSON: %w", err)
-		}
-		_, err = fmt.Fprintf(w, "%s\n", b)
-		return err
+		return printPlain(w, r)
 	}
 	fmt.Fprintf(w, "policy %s: %s machines, %s GPUs; %s requests of %s shapes\n\n",
 		r.Policy, comma(r.Machines), comma(int(r.GPUs)), comma(r.Pods), comma(r.Shapes))
@@ -181,4 +205,14 @@ func (r *packingReport) print(w io.Writer, asJSON bool) error {
 	m := r.Mean
 	t.add("mean", fmt.Sprintf("%.2f %%", m.Allocated100), fmt.Sprintf("%.2f %%", m.Allocated130), fmt.Sprintf("%.2f %%", 100-m.Allocated130), "", "", comma(int(m.PerS)))
 	return t.write(w)
+}
+
+// printPlain writes what is no message of the API.
+func printPlain(w io.Writer, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	_, err = fmt.Fprintf(w, "%s\n", b)
+	return err
 }

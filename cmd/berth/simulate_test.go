@@ -47,6 +47,29 @@ func TestSimulate(t *testing.T) {
 	s.want(exitUsage, pods+": line 1: sn is no column", "simulate", "--openb-nodes", pods, "--openb-pods", pods)
 }
 
+func TestSimulate_Trace(t *testing.T) {
+	dir := t.TempDir()
+	nodes, trace := filepath.Join(dir, "nodes.csv"), filepath.Join(dir, "trace.csv")
+	for path, text := range map[string]string{
+		nodes: "name,cpu_milli,memory_mib,gpus,gpu_type\na,8000,1000,1,T4\n",
+		trace: "arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli,tenant\n0,1000,1,1,1,1000,x\n1,1000,1,1,1,1000,y\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := shell{t: t}
+	s.want(exitGood, "fairness", "simulate", "--nodes", nodes, "--trace", trace)
+	r := s.want(exitGood, "", "simulate", "--nodes", nodes, "--trace", trace, "--policy", "spread", "-o", "json")
+	var got []map[string]any
+	if err := json.Unmarshal([]byte(r.out), &got); err != nil || len(got) != 1 || got[0]["placed"] != 2. {
+		t.Errorf("%v: %s", err, r.out)
+	}
+	s.want(exitUsage, "--trace is missing", "simulate", "--nodes", nodes)
+	s.want(exitUsage, "not both", "simulate", "--nodes", nodes, "--openb-pods", trace)
+	s.want(exitUsage, nodes+": line 1: arrival_ms", "simulate", "--nodes", nodes, "--trace", nodes)
+}
+
 func TestParseSeeds(t *testing.T) {
 	for text, want := range map[string][]uint64{"42": {42}, "42-44": {42, 43, 44}, "1, 5,7-8": {1, 5, 7, 8}} {
 		got, err := parseSeeds(text)

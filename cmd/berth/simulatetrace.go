@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/berthd/berth/sim"
+)
+
+// simulateTrace runs the jobs of a trace once for each seed: the seed is of what a
+// policy draws, not of the trace.
+func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, seeds []uint64, asJSON bool) error {
+	machines, err := readFile(c.String("nodes"), sim.ReadNodes)
+	if err != nil {
+		return err
+	}
+	jobs, err := readFile(c.String("trace"), sim.ReadTrace)
+	if err != nil {
+		return err
+	}
+	t := sim.NewTrace(machines, jobs)
+	var results []*sim.TraceResult
+	for _, seed := range seeds {
+		r, err := followed(c.App.ErrWriter, seed, func(done func(int, int)) (*sim.TraceResult, error) { return t.Run(ctx, policy, seed, done) })
+		if err != nil {
+			return fmt.Errorf("simulate: %w", err)
+		}
+		results = append(results, r)
+	}
+	if asJSON {
+		return printPlain(c.App.Writer, results)
+	}
+	for _, r := range results {
+		if err := printTrace(c.App.Writer, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printTrace(w io.Writer, r *sim.TraceResult) error {
+	fmt.Fprintf(w, "policy %s, seed %d: %s machines, %s GPUs; %s jobs: %s placed, %s out of patience, %s never\n",
+		r.Policy, r.Seed, comma(r.Machines), comma(int(r.GPUs)), comma(r.Jobs), comma(r.Placed), comma(r.Left), comma(r.Never))
+	fmt.Fprintf(w, "GPU time, until the last arrival: %.1f %% allocated; idle: %.1f %% fragmented, %.1f %% starved of CPU or memory, %.1f %% without demand\n\n",
+		r.Allocated, r.Fragmented, r.Starved, r.NoDemand)
+	t := &table{}
+	t.add("WAITED", "JOBS", "PLACED", "MEAN", "P50", "P95", "MAX", "GOT OF WHAT IT ASKED FOR")
+	add := func(kind string, x *sim.Waits, got string) {
+		t.add(kind+" "+x.Name, comma(x.Jobs), comma(x.Placed), waited(int64(x.MeanMS)), waited(x.P50MS), waited(x.P95MS), waited(x.MaxMS), got)
+	}
+	for i := range r.Classes {
+		add("class", &r.Classes[i], "")
+	}
+	for i := range r.Priorities {
+		add("priority", &r.Priorities[i], "")
+	}
+	for i := range r.Tenants {
+		x := &r.Tenants[i]
+		add("tenant", &x.Waits, fmt.Sprintf("%.1f of %.1f %s hours", x.GotHours, x.AskedHours, x.Unit))
+	}
+	if err := t.write(w); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\nfairness between tenants (Jain's index, 1 is even): %.3f\n", r.Fairness)
+	return nil
+}
+
+func waited(ms int64) string { return (time.Duration(ms) * time.Millisecond).String() }

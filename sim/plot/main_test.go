@@ -1,0 +1,35 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/berthd/berth/sim"
+)
+
+func TestRun(t *testing.T) {
+	dir := t.TempDir()
+	b, err := json.Marshal([]sim.TraceResult{{Policy: sim.PolicyBerth, Seed: 3, Series: []sim.Look{{AtMS: 0, Allocated: 10}, {AtMS: 3_600_000, Allocated: 90, Waiting: 4}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "runs.json")
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := run([]string{"-out", dir, file}, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"berth-3-gpus.svg", "berth-3-waiting.svg"} {
+		if text, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !bytes.Contains(text, []byte("<svg")) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := run([]string{file + "2"}, &out); err == nil {
+		t.Error("no error without the file")
+	}
+}

@@ -1,0 +1,151 @@
+package sim_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/sim"
+)
+
+const jobsHeader = "arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli,tenant,priority,patience_ms\n"
+
+func readJobs(t *testing.T, rows string) []sim.Job {
+	t.Helper()
+	jobs, err := sim.ReadTrace(strings.NewReader(jobsHeader + rows))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return jobs
+}
+
+// TestTrace_Queue: one GPU; the second waits for the first, the third goes before it by
+// its priority, the fourth leaves, the fifth fits nowhere ever.
+func TestTrace_Queue(t *testing.T) {
+	jobs := readJobs(t, "0,1000,1000,1,1,1000,a,,\n10,1000,1000,1,1,1000,a,,\n20,1000,1000,1,1,1000,b,5,\n30,1000,1000,1,1,1000,b,,500\n40,1000,1000,1,2,1000,c,,\n")
+	trace := sim.NewTrace([]sim.Machine{{Name: "m", CPUMilli: 4000, MemoryMiB: 10, GPUs: 1, Model: "x"}}, jobs)
+	for _, policy := range sim.Policies {
+		t.Run(string(policy), func(t *testing.T) {
+			r, err := trace.Run(t.Context(), policy, 1, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Placed != 3 || r.Left != 1 || r.Never != 1 {
+				t.Errorf("placed %d, left %d, never %d", r.Placed, r.Left, r.Never)
+			}
+			want := []sim.Waits{
+				{Name: "0", Jobs: 4, Placed: 2, MeanMS: (0 + 1990 + 500 + 2960) / 4., P50MS: 1990, P95MS: 2960, MaxMS: 2960},
+				{Name: "5", Jobs: 1, Placed: 1, MeanMS: 980, P50MS: 980, P95MS: 980, MaxMS: 980},
+			}
+			if diff := cmp.Diff(want, r.Priorities); diff != "" {
+				t.Errorf("waits (-want +got):\n%s", diff)
+			}
+			if r.Allocated != 100 || r.Fairness >= 1 || r.Fairness < 0.3 {
+				t.Errorf("allocated %v, fairness %v", r.Allocated, r.Fairness)
+			}
+		})
+	}
+}
+
+// TestTrace_Causes: a machine without CPU is starved, one with a part of a GPU left is
+// fragmented, for what waits.
+func TestTrace_Causes(t *testing.T) {
+	machines := []sim.Machine{{Name: "a", CPUMilli: 1000, MemoryMiB: 10, GPUs: 2, Model: "x"}}
+	starved := sim.NewTrace(machines, readJobs(t, "0,9000,1000,1,1,1000,,,\n0,9000,1000,1,1,1000,,,\n1000,9000,0,0,0,0,,,\n"))
+	r, err := starved.Run(t.Context(), sim.PolicyBerth, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Allocated != 50 || r.Starved < 40 || r.Fragmented != 0 {
+		t.Errorf("%+v", r)
+	}
+	split := sim.NewTrace(machines[:1], readJobs(t, "0,9000,100,1,1,600,,,\n0,9000,100,1,1,600,,,\n0,9000,100,1,1,600,,,\n1000,9000,0,0,0,0,,,\n"))
+	if r, err = split.Run(t.Context(), sim.PolicyBerth, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	if r.Allocated != 60 || r.Starved != 0 || r.Fragmented < 20 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestTrace_Properties: whatever the trace, every job is accounted for, the same seed
+// gives the same run, and nothing waits for ever that an empty cluster would take.
+func TestTrace_Properties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var machines []sim.Machine
+		for i := range rapid.IntRange(1, 4).Draw(t, "machines") {
+			machines = append(machines, sim.Machine{Name: fmt.Sprint("m", i), CPUMilli: 4000, MemoryMiB: 100, GPUs: int64(i), Model: "x"})
+		}
+		at, possible := int64(0), 0
+		var jobs []sim.Job
+		for range rapid.IntRange(1, 30).Draw(t, "jobs") {
+			at += rapid.Int64Range(0, 500).Draw(t, "after")
+			j := sim.Job{ArrivalMS: at, RunMS: rapid.Int64Range(1, 2000).Draw(t, "run"), Priority: rapid.Int64Range(0, 2).Draw(t, "priority"), Tenant: "t"}
+			j.CPUMilli, j.GPUs = rapid.Int64Range(0, 5000).Draw(t, "cpu"), rapid.Int64Range(0, 4).Draw(t, "gpus")
+			if j.GPUs > 0 {
+				j.GPUMilli = 1000
+			}
+			if j.GPUs == 1 {
+				j.GPUMilli = rapid.Int64Range(1, 1000).Draw(t, "milli")
+			}
+			if j.CPUMilli <= 4000 && j.GPUs < int64(len(machines)) {
+				possible++
+			}
+			jobs = append(jobs, j)
+		}
+		trace := sim.NewTrace(machines, jobs)
+		policy := rapid.SampledFrom(sim.Policies).Draw(t, "policy")
+		r, err := trace.Run(t.Context(), policy, 7, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Placed != possible || r.Placed+r.Left+r.Never != len(jobs) {
+			t.Fatalf("placed %d of %d that an empty cluster takes; left %d, never %d, jobs %d", r.Placed, possible, r.Left, r.Never, len(jobs))
+		}
+		if r.Allocated < 0 || r.Allocated > 100+1e-9 || r.Fairness < 0 || r.Fairness > 1+1e-9 {
+			t.Fatalf("%+v", r)
+		}
+		again, err := trace.Run(t.Context(), policy, 7, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(r, again); diff != "" {
+			t.Fatalf("again (-first +second):\n%s", diff)
+		}
+	})
+}
+
+func TestReadTrace_Refused(t *testing.T) {
+	for name, rows := range map[string]string{
+		"run_ms": "0,0,1,1,0,0,,,\n", "arrival_ms": "-1,1,1,1,0,0,,,\n", "tenant": "0,1,1,1,0,0,A B,,\n", "priority": "0,1,1,1,0,0,,1001,\n",
+		"patience_ms": "0,1,1,1,0,0,,,x\n", "gpu_milli": "0,1,1,1,1,0,,,\n",
+	} {
+		_, err := sim.ReadTrace(strings.NewReader(jobsHeader + rows))
+		field, ok := errors.AsType[*berth.FieldError](err)
+		line, lined := errors.AsType[*sim.LineError](err)
+		if !ok || field.Field != name || !lined || line.Line != 2 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// FuzzReadTrace: whatever a file holds, it is read within the bounds, or refused.
+func FuzzReadTrace(f *testing.F) {
+	f.Add(jobsHeader+"0,1000,1000,1,1,1000,a,3,500\n", "name,cpu_milli,memory_mib,gpus,gpu_type\nm,1,1,1,x\n")
+	f.Fuzz(func(t *testing.T, trace, nodes string) {
+		jobs, err := sim.ReadTrace(strings.NewReader(trace))
+		checkRead(t, jobs, err)
+		for i, j := range jobs {
+			if j.RunMS < 1 || j.ArrivalMS < 0 || i > 0 && j.ArrivalMS < jobs[i-1].ArrivalMS || j.Tenant == "" {
+				t.Errorf("read %+v", j)
+			}
+		}
+		machines, err := sim.ReadNodes(strings.NewReader(nodes))
+		checkRead(t, machines, err)
+	})
+}

@@ -1,0 +1,172 @@
+package sim
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+)
+
+// TraceResult is a run of a trace.
+type TraceResult struct {
+	Policy     PolicyName `json:"policy"`
+	Seed       uint64     `json:"seed"`
+	Machines   int        `json:"machines"`
+	GPUs       int64      `json:"gpus"`
+	Jobs       int        `json:"jobs"`
+	Placed     int        `json:"placed"`
+	Left       int        `json:"left"`              // out of patience
+	Never      int        `json:"never"`             // waited to the end, and fit nowhere
+	SpanMS     int64      `json:"span_ms"`           // from the first arrival to the last
+	Allocated  float64    `json:"allocated_percent"` // of GPU time within it
+	Fragmented float64    `json:"fragmented_percent"`
+	Starved    float64    `json:"starved_percent"`
+	NoDemand   float64    `json:"no_demand_percent"`
+	Classes    []Waits    `json:"classes"`
+	Priorities []Waits    `json:"priorities"`
+	Tenants    []Tenant   `json:"tenants"`
+	Fairness   float64    `json:"fairness"` // Jain's index over what tenants got of what they asked for; 1: all the same part
+	Series     []Look     `json:"series"`
+}
+
+// Waits is how long jobs of a kind waited until they were placed, or left.
+type Waits struct {
+	Name   string  `json:"name"`
+	Jobs   int     `json:"jobs"`
+	Placed int     `json:"placed"`
+	MeanMS float64 `json:"mean_ms"`
+	P50MS  int64   `json:"p50_ms"`
+	P95MS  int64   `json:"p95_ms"`
+	MaxMS  int64   `json:"max_ms"`
+}
+
+// Tenant is what one asked for and got: GPU hours, or core hours where it asked for
+// no GPU.
+type Tenant struct {
+	Waits
+	AskedHours float64 `json:"asked_hours"`
+	GotHours   float64 `json:"got_hours"`
+	Unit       string  `json:"unit"` // gpu or core
+}
+
+// classOf is what kind of request a shape is.
+func classOf(s *shape) string {
+	switch {
+	case s.gpus == 0:
+		return "cpu"
+	case s.milli < wholeGPU:
+		return "share"
+	case s.gpus == 1:
+		return "gpu"
+	}
+	return "gpus"
+}
+
+func (r *replay) result(seed uint64) *TraceResult {
+	out := &TraceResult{
+		Policy: r.name, Seed: seed, Machines: r.Machines(), GPUs: r.GPUs(), Jobs: len(r.jobs), Series: r.watch.looks,
+		SpanMS: r.jobs[len(r.jobs)-1].ArrivalMS - r.jobs[0].ArrivalMS,
+	}
+	for j := range r.fates {
+		switch f := &r.fates[j]; {
+		case f.placed:
+			out.Placed++
+		case f.left:
+			out.Left++
+		default:
+			out.Never++
+			f.waited = r.now - r.jobs[j].ArrivalMS
+		}
+	}
+	if span := r.watch.last - r.jobs[0].ArrivalMS; span > 0 {
+		out.Allocated = r.watch.gpuTime / r.watch.capacity / float64(span) * 100
+	}
+	var fragmented, starved, none float64
+	for _, l := range out.Series {
+		fragmented, starved, none = fragmented+l.Fragmented, starved+l.Starved, none+l.NoDemand
+	}
+	if sum := fragmented + starved + none; sum > 0 { // as parts of what was idle
+		idle := 100 - out.Allocated
+		out.Fragmented, out.Starved, out.NoDemand = fragmented/sum*idle, starved/sum*idle, none/sum*idle
+	}
+	out.Classes = r.waits(func(j int) string { return classOf(&r.shapes[r.of[j]]) })
+	out.Priorities = r.waits(func(j int) string { return priorityName(r.jobs[j].Priority) })
+	out.Tenants = r.tenants()
+	out.Fairness = fairness(out.Tenants)
+	return out
+}
+
+// waits groups the jobs by a name.
+func (r *replay) waits(name func(job int) string) []Waits {
+	of := make(map[string][]int)
+	for j := range r.jobs {
+		n := name(j)
+		of[n] = append(of[n], j)
+	}
+	var out []Waits
+	for _, n := range slices.Sorted(maps.Keys(of)) {
+		w := Waits{Name: n, Jobs: len(of[n])}
+		var all []int64
+		for _, j := range of[n] {
+			if r.fates[j].placed {
+				w.Placed++
+			}
+			all = append(all, r.fates[j].waited)
+			w.MeanMS += float64(r.fates[j].waited) / float64(w.Jobs)
+		}
+		slices.Sort(all)
+		w.P50MS, w.P95MS, w.MaxMS = all[len(all)/2], all[len(all)*95/100], all[len(all)-1]
+		out = append(out, w)
+	}
+	return out
+}
+
+func (r *replay) tenants() []Tenant {
+	waits := r.waits(func(j int) string { return r.jobs[j].Tenant })
+	gpus := make(map[string]bool)
+	for j := range r.jobs {
+		if r.shapes[r.of[j]].gpus > 0 {
+			gpus[r.jobs[j].Tenant] = true
+		}
+	}
+	asked, got := make(map[string]float64), make(map[string]float64)
+	for j := range r.jobs {
+		t, s := r.jobs[j].Tenant, &r.shapes[r.of[j]]
+		amount := s.cpu
+		if gpus[t] {
+			amount = s.gpuMilli()
+		}
+		hours := float64(amount) / 1000 * float64(r.jobs[j].RunMS) / 3_600_000
+		asked[t] += hours
+		if r.fates[j].placed {
+			got[t] += hours * float64(r.jobs[j].RunMS) / float64(r.jobs[j].RunMS+r.fates[j].waited)
+		}
+	}
+	out := make([]Tenant, 0, len(waits))
+	for _, w := range waits {
+		t := Tenant{Waits: w, AskedHours: asked[w.Name], GotHours: got[w.Name], Unit: "core"}
+		if gpus[w.Name] {
+			t.Unit = "gpu"
+		}
+		out = append(out, t)
+	}
+	slices.SortFunc(out, func(a, b Tenant) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+// fairness is Jain's index (Jain, Chiu and Hawe, 1984) of got / asked.
+func fairness(tenants []Tenant) float64 {
+	sum, squares, n := 0.0, 0.0, 0.0
+	for _, t := range tenants {
+		if t.AskedHours > 0 {
+			x := t.GotHours / t.AskedHours
+			sum, squares, n = sum+x, squares+x*x, n+1
+		}
+	}
+	if squares == 0 {
+		return 1
+	}
+	return sum * sum / (n * squares)
+}
+
+func priorityName(p int64) string { return strconv.FormatInt(p, 10) }

@@ -1,0 +1,81 @@
+package sim
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"slices"
+
+	"github.com/berthd/berth"
+)
+
+// Job is a request of a trace with times.
+type Job struct {
+	Pod
+	ArrivalMS  int64
+	RunMS      int64
+	PatienceMS int64 // waited so long, it leaves; 0: it never does
+	Priority   int64
+	Tenant     string
+}
+
+// maxTraceMS bounds times: ten years.
+const maxTraceMS = 10 * berth.MaxDurationMS
+
+// ReadNodes reads machines: name, cpu_milli, memory_mib, gpus, gpu_type. Other columns
+// are passed over.
+func ReadNodes(r io.Reader) ([]Machine, error) {
+	t, err := newTable(r, maxMachines, "name", "cpu_milli", "memory_mib", "gpus", "gpu_type")
+	if err != nil {
+		return nil, err
+	}
+	return t.machines("name", "gpus", "gpu_type")
+}
+
+// ReadTrace reads jobs: arrival_ms, run_ms, cpu_milli, memory_mib, gpus, gpu_milli, and
+// gpu_types, tenant, priority, patience_ms and name where there are such columns. They
+// come back in the order in which they arrive.
+func ReadTrace(r io.Reader) ([]Job, error) {
+	t, err := newTable(r, maxPods, "arrival_ms", "run_ms", "cpu_milli", "memory_mib", "gpus", "gpu_milli")
+	if err != nil {
+		return nil, err
+	}
+	var out []Job
+	for {
+		more, err := t.next()
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			break
+		}
+		j, err := t.job()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, j)
+	}
+	if len(out) == 0 {
+		return nil, &LineError{2, errors.New("there is no job below the header")}
+	}
+	slices.SortStableFunc(out, func(a, b Job) int { return cmp.Compare(a.ArrivalMS, b.ArrivalMS) })
+	return out, nil
+}
+
+func (t *table) job() (j Job, err error) {
+	if j.Pod, err = t.pod("gpus", "gpu_types"); err != nil {
+		return j, err
+	}
+	err = t.numbers([]string{"arrival_ms", "patience_ms", "priority"}, []int64{maxTraceMS, maxTraceMS, berth.MaxPriority},
+		[]*int64{&j.ArrivalMS, &j.PatienceMS, &j.Priority})
+	if err != nil {
+		return j, err
+	}
+	if j.RunMS, err = t.number("run_ms", 1, maxTraceMS); err != nil {
+		return j, err
+	}
+	if j.Tenant = string(berth.DefaultTenant); t.text("tenant") != "" {
+		j.Tenant, err = t.word("tenant")
+	}
+	return j, err
+}
