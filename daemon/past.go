@@ -173,9 +173,11 @@ func (d *Daemon) explainAt(ctx context.Context, id berth.RequestID, past Past) (
 		e.Status.Attempt, e.Status.UsedAttempts, e.Status.Reason, e.Status.NotBefore = p.Attempt, p.Used, p.LastEnd, p.NotBefore
 	}
 	if p != nil && p.State == berth.StatePlaced {
-		return e, d.explainPlaced(ctx, &e, p)
+		err = d.explainPlaced(ctx, &e, p)
+	} else {
+		err = d.explainWaiting(ctx, &e)
 	}
-	return e, d.explainWaiting(ctx, &e)
+	return e, err
 }
 
 func (d *Daemon) explainPlaced(ctx context.Context, e *Explanation, p *berth.Progress) error {

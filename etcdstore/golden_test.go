@@ -123,7 +123,7 @@ func examples(t *testing.T) map[berth.Kind]any {
 		berth.KindPlan: &berth.PlanBasis{
 			Header: h, Daemon: "d1", Clock: at(5), Revision: 41, Policy: "4", Partial: true, Awake: []berth.DaemonID{"d1", "d2"},
 			Ledgers: []berth.Revision{43}, Overlay: map[string]berth.Revision{"intents/rack1-08": 42},
-			Seats: []berth.PlannedSeat{{Worker: "rack1-09", Unknown: true, Opened: true, Foreign: new(bool), Suspended: true, Probing: true, Starting: 1}},
+			Seats:  []berth.PlannedSeat{{Worker: "rack1-09", Unknown: true, Opened: true, Foreign: new(bool), Suspended: true, Probing: true, Starting: 1}},
 			Shares: []berth.Share{share(), share()}, Steps: []berth.PlannedStep{{Worker: "rack1-07", Share: 1, Free: true}},
 		},
 		berth.KindBrake: &berth.Brake{

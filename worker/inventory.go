@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -111,7 +111,7 @@ func numaNode(sys fs.FS, bus string) *int64 {
 	if !ok || len(domain) < 4 {
 		return nil
 	}
-	text, err := fs.ReadFile(sys, filepath.Join("bus/pci/devices", domain[len(domain)-4:]+":"+rest, "numa_node"))
+	text, err := fs.ReadFile(sys, path.Join("bus/pci/devices", domain[len(domain)-4:]+":"+rest, "numa_node"))
 	if err != nil {
 		return nil
 	}
