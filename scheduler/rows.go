@@ -44,6 +44,14 @@ type cell struct {
 	fits    bool // cpu, memory and devices; another filter may reject it
 }
 
+// seat is what a search needs of a worker before it looks at the worker itself: beside
+// each other, for ten thousand of them lie all over the memory.
+type seat struct {
+	version  uint64
+	position uint64
+	deals    bool // open, with devices
+}
+
 // dealer deals the workers with devices of a pool to requests.
 type dealer struct {
 	mix     mix
@@ -54,6 +62,7 @@ type dealer struct {
 	rows    map[rowKey]*row
 	clock   uint64 // of the uses of rows, and of workers' changes
 	room    room
+	seats   []seat // by the worker's index
 }
 
 func newDealer() dealer {
@@ -86,6 +95,10 @@ func (d *dealer) add(n *node, sign int64) {
 func (d *dealer) touch(n *node) {
 	d.clock++
 	n.version = d.clock
+	for n.at >= len(d.seats) {
+		d.seats = append(d.seats, seat{})
+	}
+	d.seats[n.at] = seat{n.version, n.position, n.open && len(n.devices) > 0}
 }
 
 // ask remembers a request, and prices anew when enough has been asked for, or the
@@ -179,17 +192,18 @@ func (n *node) worthBy(v *prices, r *room) float64 {
 // deal returns the worker with devices that loses least, or nil.
 func (q *query) deal(p *pool) (*node, score) {
 	q.search = search{selection: 1 << p.selectionOf(q), binpack: true}
-	row := p.dealer.row(q, len(p.nodes))
-	for i, n := range p.nodes {
-		if !n.open || len(n.devices) == 0 || q.selection&n.own.selections == 0 {
+	row, all := p.dealer.row(q, len(p.nodes)), q.selection == 1
+	for i := range p.nodes {
+		at := &p.dealer.seats[i]
+		if !at.deals || !all && q.selection&p.nodes[i].own.selections == 0 {
 			continue
 		}
 		var c cell
 		if row == nil {
-			c = q.judgeLoss(p, n)
+			c = q.judgeLoss(p, p.nodes[i])
 		} else {
-			if row.cells[i].version != n.version {
-				row.cells[i] = q.judgeLoss(p, n)
+			if row.cells[i].version != at.version {
+				row.cells[i] = q.judgeLoss(p, p.nodes[i])
 			}
 			c = row.cells[i]
 		}
@@ -199,10 +213,11 @@ func (q *query) deal(p *pool) (*node, score) {
 		if q.best != nil {
 			// What speaks against a worker but its rank and loss is not known yet.
 			hope := score{rank: int(c.rank), loss: c.loss, free: c.free}
-			if k := hope.compare(&q.top); k > 0 || k == 0 && !ringOrder(n, q.best) {
+			if k := hope.compare(&q.top); k > 0 || k == 0 && at.position > q.best.position {
 				continue
 			}
 		}
+		n := p.nodes[i]
 		s, ok := q.judge(n)
 		if !ok {
 			continue
