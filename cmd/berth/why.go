@@ -121,6 +121,14 @@ func helpText(m *berthv1.Miss) string {
 			needs = append(needs, "the end of the suspension of "+m.GetWorker()+", and a start that works there")
 		case code == berth.ReasonNotReady:
 			needs = append(needs, m.GetWorker()+" getting ready")
+		case code == berth.ReasonTaint:
+			needs = append(needs, fmt.Sprintf("a toleration of %s, or %s without that taint (berth untaint)", r.GetDetail(), m.GetWorker()))
+		case code == berth.ReasonAffinity:
+			needs = append(needs, "such requests near "+m.GetWorker())
+		case code == berth.ReasonAntiAffinity:
+			needs = append(needs, "the end of such requests near "+m.GetWorker())
+		case code == berth.ReasonSpread:
+			needs = append(needs, "more such requests elsewhere, or fewer near "+m.GetWorker())
 		case r.GetWant() > r.GetBest():
 			needs = append(needs, fmt.Sprintf("%s more %s free on %s", amount(r, r.GetWant()-r.GetBest()), resourceName(r), m.GetWorker()))
 		default:

@@ -47,6 +47,22 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			},
 			[]string{"it would fit on b1, which is cordoned: kernel", "what would help: berth uncordon b1"},
 		},
+		{
+			"tainted",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu}},
+				Nearest: near(true, &berthv1.Reason{Code: "taint", Detail: "flaky=fan:no_place", Workers: 1, Some: []string{"b1"}}),
+			},
+			[]string{"what would help: a toleration of flaky=fan:no_place, or b1 without that taint (berth untaint)"},
+		},
+		{
+			"kept away",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu}},
+				Nearest: near(true, &berthv1.Reason{Code: "anti_affinity", Detail: "app=web", Workers: 1, Some: []string{"b1"}}),
+			},
+			[]string{"what would help: the end of such requests near b1"},
+		},
 		{"no worker", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "no_worker", Detail: "p"}}}}, []string{"r waits: pool p has no worker"}},
 		{"labels", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{constraint}}, Nearest: near(true, constraint)}, []string{"b1 does not, by its label zone"}},
 		{"free", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{}, Since: timestamppb.New(time.Now().Add(-90 * time.Second))}, []string{"r could be placed now", "(90s); judged at"}},
