@@ -22,11 +22,10 @@ const (
 	KindQuotaBlock Kind = "quota_blocks" // tenants/<t>/<d>
 	KindSupply     Kind = "supply"
 	KindBrake      Kind = "brakes"
-	KindPlan       Kind = "plan" // the key itself, as of the schema
 )
 
 // Key names one record. Owner is the worker of an allocation or the tenant of a
-// quota block; ID is the last part. The keys schema and plan have neither.
+// quota block; ID is the last part. The schema key has neither.
 type Key struct {
 	Kind  Kind
 	Owner string
@@ -52,7 +51,6 @@ type Plan struct {
 	Submits []Submit
 	Ledgers []LedgerWrite
 	Places  []Placement
-	Basis   *PlanBasis // of Places
 	Ends    []End
 	Stops   []StopWrite
 	Cancels []CancelPending

@@ -24,9 +24,7 @@ type builder struct {
 	keys    []berth.Key                  // to look at again
 	own     []berth.Key                  // of them, those whose members these are
 	after   []berth.Key                  // to look at again when it has its answer, whatever that is
-	freedOn map[berth.WorkerID][]berth.Share
-	basis   *planBasis // of what is being placed; nil: nothing yet
-	batch   int        // most members
+	batch   int                          // most members
 	subs    []*submission
 	placed  []placing // with labels
 }
@@ -43,7 +41,7 @@ func newBuilder(l *loop, now time.Time) *builder {
 	return &builder{
 		l: l, now: now, plan: &berth.Plan{ID: l.nextPlanID()},
 		writes: make(map[berth.WorkerID]int), acted: make(map[berth.RequestID]struct{}), maxOps: l.store.Limits().Ops - spareOps,
-		freedOn: make(map[berth.WorkerID][]berth.Share), batch: l.fullBatch(),
+		batch: l.fullBatch(),
 	}
 }
 
@@ -128,21 +126,6 @@ func (b *builder) open(w berth.WorkerID, rec *berth.Worker, epoch berth.Epoch, w
 	b.own = append(b.own, workerKey(w))
 }
 
-// decide asks the fleet for a worker, and notes on what.
-func (b *builder) decide(w *waiting) scheduler.Decision {
-	if b.basis == nil {
-		b.basis = b.l.planBasis(b)
-	}
-	d := b.l.fleet.Place(w.candidate())
-	if d.Verdict == nil {
-		r := reservation{share: d.Share}
-		w.step = b.basis.step(d.Worker, &r)
-		b.basis.bound()
-		b.l.noteReserved(d.Worker, r)
-	}
-	return d
-}
-
 // place commits the fleet's decision d on a request to the plan. submitted: the
 // request itself is put by the same plan. The ledger is reckoned from the view and
 // from what else is in the plan, never from the fleet's: that may hold reservations
@@ -174,10 +157,9 @@ func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision
 			State: berth.StatePlaced, Attempt: attempt, Epoch: fw.Epoch, PlanID: b.plan.ID,
 			Tenant: w.request.Tenant, Share: d.Share,
 			StartTimeoutMS: w.request.StartTimeoutMS, KeepMS: w.request.KeepMS, PlacedAt: b.now.UTC(),
-			Planned: berth.Basis{Revision: b.l.asOf(), Step: w.step, Clock: b.now.UTC(), Policy: scheduler.PolicyVersion},
+			Planned: berth.Basis{Revision: b.l.asOf(), Clock: b.now.UTC(), Policy: scheduler.PolicyVersion},
 		},
 	})
-	b.plan.Basis = b.basis.record
 	again := requestKey(w.id)
 	if submitted {
 		again = berth.Key{}
@@ -217,7 +199,6 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 		end.Archive = e.archive(v)
 	}
 	b.plan.Ends = append(b.plan.Ends, end)
-	b.freedOn[e.worker] = append(b.freedOn[e.worker], e.allocation.Share)
 	b.add(opsEnd, b.l.view.requestSize(e.id)+bytesEnd, k)
 	if e.cause == causeStartTimeout {
 		b.l.startFailed(e.worker, e.id)
@@ -234,7 +215,6 @@ func (b *builder) freed(w berth.WorkerID, ledger berth.Ledger) {
 	fw := *now
 	fw.Ledger = ledger
 	b.l.fleet.Put(fw)
-	b.l.noteFreed(w, b)
 	b.l.wake(w, fw.Pool)
 }
 

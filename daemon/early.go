@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"time"
+
 	"go.uber.org/zap"
 
 	"github.com/berthd/berth"
@@ -99,22 +101,21 @@ func (l *loop) gatherEarly(b *builder) {
 	for k, ok := l.due.pop(); ok; k, ok = l.due.pop() {
 		l.early.due.add(k)
 		if (k.Kind == berth.KindWorker || k.Kind == berth.KindIntent) && !l.flights.defers(k) {
-			l.seatEarly(berth.WorkerID(k.ID), b)
+			l.seatEarly(berth.WorkerID(k.ID), b.now)
 		}
 	}
 	l.admit(b)
 }
 
 // seatEarly is what lookWorker does for the fleet, and no more.
-func (l *loop) seatEarly(w berth.WorkerID, b *builder) {
+func (l *loop) seatEarly(w berth.WorkerID, now time.Time) {
 	rec, epoch := l.view.worker(w)
 	if rec == nil || l.view.unreadable(workerKey(w), ledgerKey(w)) {
-		l.takeOut(w)
+		l.fleet.Remove(w)
 		return
 	}
 	ledger, _ := l.view.ledger(w)
-	l.seat(w, b.now, rec, epoch, ledger)
-	l.noteSeat(w, b)
+	l.seat(w, now, rec, epoch, ledger)
 }
 
 // knownEarly puts off a submission of an id that the store knows, or may know: what

@@ -16,13 +16,13 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 	l.settle(workerKey(w))
 	rec, epoch := l.view.worker(w)
 	if l.view.unreadable(workerKey(w), ledgerKey(w)) {
-		l.takeOut(w)
+		l.unseat(w)
 		return
 	}
 	ledger, was := l.ledgerNow(w, b)
 	held := l.held(workerKey(w), b.now)
 	if rec == nil {
-		l.takeOut(w)
+		l.unseat(w)
 		l.lookLost(w, ledger, b.now)
 		if !held {
 			l.lookRemoved(w, ledger, was, b)
@@ -39,7 +39,6 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 		b.open(w, rec, epoch, was)
 	}
 	l.seat(w, b.now, rec, epoch, ledger)
-	l.noteSeat(w, b)
 	if !held {
 		l.lookDrain(w, b)
 	}
@@ -91,11 +90,6 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 	if more {
 		l.wake(w, rec.Pool)
 	}
-}
-
-func (l *loop) takeOut(w berth.WorkerID) {
-	l.unseat(w)
-	l.noteUnseated(w)
 }
 
 // gives says whether now may take something that was could not.

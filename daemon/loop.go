@@ -36,8 +36,6 @@ type loop struct {
 	cancels map[berth.RequestID]*cancelOrder
 	share   *share
 	peers   peers
-	bases   bases
-	past    pastClock
 
 	successors map[berth.RequestID]berth.RequestID // original: the successor that has not ended
 
@@ -52,10 +50,9 @@ type loop struct {
 	batch     int // most members of a plan; halves when one is too large
 	batches   batches
 	flights   flights
-	planID    berth.TxnID    // of the next plan; empty: none yet
-	notBefore time.Time      // after an error, when to commit again
-	took      time.Duration  // of the last transaction that was answered
-	answering berth.Revision // of the transaction whose facts are being taken in; 0: none
+	planID    berth.TxnID   // of the next plan; empty: none yet
+	notBefore time.Time     // after an error, when to commit again
+	took      time.Duration // of the last transaction that was answered
 	lag       lag
 	placing   bool             // mayPlace, as the peers were last judged by
 	open      bool             // workers are known: new requests are placed
@@ -85,7 +82,7 @@ func newLoop(d *Daemon) *loop {
 		due: newDueKeys(), halves: make(map[berth.Key]berth.Revision),
 		seen: make(map[berth.Key]sighting), waits: make(map[berth.RequestID]time.Time), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
-		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(), bases: newBases(),
+		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(),
 		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(),
 		parts: make(chan struct{}, 2),
 		batch: fullBatch, metrics: d.metrics, brakes: newBrakes(), aside: newAside(),
@@ -331,9 +328,7 @@ func (l *loop) answered(a answer) {
 		l.batch = min(fullBatch, l.batch*2)
 		l.batches.saw(b.members, l.took)
 		l.lag.answered(a.res.Revision, l.view.revision, l.now())
-		l.answering = a.res.Revision
 		l.takeFacts(a.res.Facts)
-		l.answering = 0
 		b.uncount(true)
 		b.committed()
 	case isConflict:

@@ -46,7 +46,6 @@ type waiting struct {
 	planner  berth.DaemonID // that it was left to, or none
 	priority int32
 	seq      berth.Revision // of its submission: first come, first placed
-	step     int64          // of the plan's basis, once it is decided
 	at       int            // index in its class's heap
 	asked    bool           // Place was asked for it
 }

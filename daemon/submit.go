@@ -236,9 +236,6 @@ func (l *loop) answer(s *submission, r SubmitResult) {
 
 // admit places what waits, oldest and most urgent first, then what is new.
 func (l *loop) admit(b *builder) {
-	if len(b.plan.Places) == 0 {
-		b.basis = nil // what was decided led nowhere, and the fleet may have changed since
-	}
 	for b.room() && l.mayPlace() && !l.flights.crowded() {
 		w := l.queue.next()
 		if w == nil {
@@ -257,7 +254,7 @@ func (l *loop) admit(b *builder) {
 
 // admitWaiting places a request of the queue, or sets the verdict on it.
 func (l *loop) admitWaiting(w *waiting, b *builder) {
-	d := b.decide(w)
+	d := l.fleet.Place(w.candidate())
 	w.asked = true
 	if d.Verdict != nil {
 		d.Verdict.At = l.view.revision
@@ -286,7 +283,7 @@ func (l *loop) admitNew(s *submission, b *builder) {
 	w := &waiting{id: s.record.Spec.ID, request: &s.record.Spec, priority: s.record.Spec.Priority}
 	var d scheduler.Decision
 	if l.placesNew(s) {
-		d = b.decide(w)
+		d = l.fleet.Place(w.candidate())
 	}
 	s.record.Planner = ""
 	switch f := l.flights.workers[d.Worker]; {

@@ -144,7 +144,7 @@ func (s *Store) eventFacts(events []*clientv3.Event) []berth.Fact {
 	facts := make([]berth.Fact, 0, len(events))
 	for _, e := range events {
 		k, ok := s.parse(e.Kv.Key)
-		if !ok || k.Kind == berth.KindPlan { // the basis of plans is for who looks back
+		if !ok {
 			continue
 		}
 		if e.Type == clientv3.EventTypeDelete {

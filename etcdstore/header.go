@@ -45,8 +45,6 @@ func headerOf(record any) *berth.Header {
 		return &r.Header
 	case *berth.Supply:
 		return &r.Header
-	case *berth.PlanBasis:
-		return &r.Header
 	case *berth.Brake:
 		return &r.Header
 	}

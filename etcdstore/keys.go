@@ -21,7 +21,7 @@ func (s keys) append(b []byte, k berth.Key) []byte {
 	}
 	b = append(append(b, s.prefix...), kind...)
 	switch k.Kind {
-	case berth.KindSchema, berth.KindPlan:
+	case berth.KindSchema:
 		return b
 	case berth.KindAllocation, berth.KindQuotaBlock:
 		b = append(append(b, '/'), k.Owner...)
@@ -32,7 +32,7 @@ func (s keys) append(b []byte, k berth.Key) []byte {
 // folder is the prefix of all keys of a kind, of one owner where given.
 func (s keys) folder(kind berth.Kind, owner string) string {
 	switch {
-	case kind == berth.KindSchema, kind == berth.KindPlan:
+	case kind == berth.KindSchema:
 		return s.prefix + string(kind)
 	case kind == berth.KindQuotaBlock:
 		return s.prefix + string(berth.KindTenant) + "/" + owner + "/"
@@ -52,7 +52,7 @@ func (s keys) parse(key string) (berth.Key, error) {
 	kind := berth.Kind(parts[0])
 	k := berth.Key{Kind: kind}
 	switch {
-	case (kind == berth.KindSchema || kind == berth.KindPlan) && len(parts) == 1:
+	case kind == berth.KindSchema && len(parts) == 1:
 		return k, nil
 	case kind == berth.KindAllocation && len(parts) == 3:
 		k.Owner, k.ID = parts[1], parts[2]

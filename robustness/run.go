@@ -27,7 +27,6 @@ type Result struct {
 // Tally counts what a run did.
 type Tally struct {
 	Steps, Calls, Revisions  int64
-	Replays                  int64 // placements that were decided again, with the same answer
 	Starts, Acked, Cancelled int64
 	Early                    int64 // acknowledged as placed, by a daemon that was still loading
 	Faults                   map[FaultKind]int64
@@ -53,7 +52,6 @@ func (t *Tally) add(o Tally) {
 	t.Steps += o.Steps
 	t.Calls += o.Calls
 	t.Revisions += o.Revisions
-	t.Replays += o.Replays
 	t.Starts += o.Starts
 	t.Acked += o.Acked
 	t.Cancelled += o.Cancelled

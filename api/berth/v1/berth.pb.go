@@ -2959,8 +2959,6 @@ func (x *LogsResponse) GetGap() int64 {
 type ExplainRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	AtRevision    int64                  `protobuf:"varint,2,opt,name=at_revision,json=atRevision,proto3" json:"at_revision,omitempty"` // as the store was then; 0: now
-	AtTime        *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at_time,json=atTime,proto3" json:"at_time,omitempty"`              // or at that time
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3002,30 +3000,13 @@ func (x *ExplainRequest) GetId() string {
 	return ""
 }
 
-func (x *ExplainRequest) GetAtRevision() int64 {
-	if x != nil {
-		return x.AtRevision
-	}
-	return 0
-}
-
-func (x *ExplainRequest) GetAtTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.AtTime
-	}
-	return nil
-}
-
 type ExplainResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
-	Verdict       *Verdict               `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`                // of a request that waits
-	Brake         *Brake                 `protobuf:"bytes,3,opt,name=brake,proto3" json:"brake,omitempty"`                    // of the pool of its lost worker: it is not moved while engaged
-	Nearest       *Miss                  `protobuf:"bytes,4,opt,name=nearest,proto3" json:"nearest,omitempty"`                // of a request that waits: the worker that lacks the least
-	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`                    // of a request that waits: it was submitted, or its backoff ended
-	Standings     []*Standing            `protobuf:"bytes,6,rep,name=standings,proto3" json:"standings,omitempty"`            // of a request that is placed: the worker that was chosen, and the runner-up
-	NotTold       string                 `protobuf:"bytes,7,opt,name=not_told,json=notTold,proto3" json:"not_told,omitempty"` // why there are no standings of a request that is placed
-	Past          *Past                  `protobuf:"bytes,8,opt,name=past,proto3" json:"past,omitempty"`                      // of a question about the past
+	Verdict       *Verdict               `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"` // of a request that waits
+	Brake         *Brake                 `protobuf:"bytes,3,opt,name=brake,proto3" json:"brake,omitempty"`     // of the pool of its lost worker: it is not moved while engaged
+	Nearest       *Miss                  `protobuf:"bytes,4,opt,name=nearest,proto3" json:"nearest,omitempty"` // of a request that waits: the worker that lacks the least
+	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`     // of a request that waits: it was submitted, or its backoff ended
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3095,446 +3076,6 @@ func (x *ExplainResponse) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *ExplainResponse) GetStandings() []*Standing {
-	if x != nil {
-		return x.Standings
-	}
-	return nil
-}
-
-func (x *ExplainResponse) GetNotTold() string {
-	if x != nil {
-		return x.NotTold
-	}
-	return ""
-}
-
-func (x *ExplainResponse) GetPast() *Past {
-	if x != nil {
-		return x.Past
-	}
-	return nil
-}
-
-// Past is what a question about the past was answered from.
-type Past struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Revision       int64                  `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
-	Time           *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`                                            // of the revision, as far as it is known
-	OldestRevision int64                  `protobuf:"varint,3,opt,name=oldest_revision,json=oldestRevision,proto3" json:"oldest_revision,omitempty"` // that could be asked about
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
-}
-
-func (x *Past) Reset() {
-	*x = Past{}
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Past) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Past) ProtoMessage() {}
-
-func (x *Past) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Past.ProtoReflect.Descriptor instead.
-func (*Past) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
-}
-
-func (x *Past) GetRevision() int64 {
-	if x != nil {
-		return x.Revision
-	}
-	return 0
-}
-
-func (x *Past) GetTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.Time
-	}
-	return nil
-}
-
-func (x *Past) GetOldestRevision() int64 {
-	if x != nil {
-		return x.OldestRevision
-	}
-	return 0
-}
-
-// Standing is how a worker stood when one was chosen.
-type Standing struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
-	Terms         []*Term                `protobuf:"bytes,2,rep,name=terms,proto3" json:"terms,omitempty"` // in the order in which they decide
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Standing) Reset() {
-	*x = Standing{}
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Standing) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Standing) ProtoMessage() {}
-
-func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Standing.ProtoReflect.Descriptor instead.
-func (*Standing) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
-}
-
-func (x *Standing) GetWorker() string {
-	if x != nil {
-		return x.Worker
-	}
-	return ""
-}
-
-func (x *Standing) GetTerms() []*Term {
-	if x != nil {
-		return x.Terms
-	}
-	return nil
-}
-
-type Term struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
-	Decides       bool                   `protobuf:"varint,3,opt,name=decides,proto3" json:"decides,omitempty"` // a difference in it does
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Term) Reset() {
-	*x = Term{}
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Term) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Term) ProtoMessage() {}
-
-func (x *Term) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Term.ProtoReflect.Descriptor instead.
-func (*Term) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
-}
-
-func (x *Term) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *Term) GetValue() string {
-	if x != nil {
-		return x.Value
-	}
-	return ""
-}
-
-func (x *Term) GetDecides() bool {
-	if x != nil {
-		return x.Decides
-	}
-	return false
-}
-
-type ReplayRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Attempt       int64                  `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"` // 0: the last one that was placed
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ReplayRequest) Reset() {
-	*x = ReplayRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ReplayRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ReplayRequest) ProtoMessage() {}
-
-func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
-func (*ReplayRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
-}
-
-func (x *ReplayRequest) GetId() string {
-	if x != nil {
-		return x.Id
-	}
-	return ""
-}
-
-func (x *ReplayRequest) GetAttempt() int64 {
-	if x != nil {
-		return x.Attempt
-	}
-	return 0
-}
-
-type ReplayResponse struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	Id              string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Attempt         int64                  `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	Outcome         string                 `protobuf:"bytes,3,opt,name=outcome,proto3" json:"outcome,omitempty"`                                         // same, differs, cannot
-	Why             string                 `protobuf:"bytes,4,opt,name=why,proto3" json:"why,omitempty"`                                                 // of cannot
-	Revision        int64                  `protobuf:"varint,5,opt,name=revision,proto3" json:"revision,omitempty"`                                      // of the placement
-	Daemon          string                 `protobuf:"bytes,6,opt,name=daemon,proto3" json:"daemon,omitempty"`                                           // that planned it
-	Policy          string                 `protobuf:"bytes,7,opt,name=policy,proto3" json:"policy,omitempty"`                                           // the version of its rules
-	PlannedRevision int64                  `protobuf:"varint,8,opt,name=planned_revision,json=plannedRevision,proto3" json:"planned_revision,omitempty"` // that it was planned on
-	Clock           *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=clock,proto3" json:"clock,omitempty"`                                             // of the daemon
-	Placed          *Choice                `protobuf:"bytes,10,opt,name=placed,proto3" json:"placed,omitempty"`
-	Again           *Choice                `protobuf:"bytes,11,opt,name=again,proto3" json:"again,omitempty"`
-	Standings       []*Standing            `protobuf:"bytes,12,rep,name=standings,proto3" json:"standings,omitempty"` // of deciding again: the choice, and the runner-up
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
-}
-
-func (x *ReplayResponse) Reset() {
-	*x = ReplayResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ReplayResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ReplayResponse) ProtoMessage() {}
-
-func (x *ReplayResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ReplayResponse.ProtoReflect.Descriptor instead.
-func (*ReplayResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
-}
-
-func (x *ReplayResponse) GetId() string {
-	if x != nil {
-		return x.Id
-	}
-	return ""
-}
-
-func (x *ReplayResponse) GetAttempt() int64 {
-	if x != nil {
-		return x.Attempt
-	}
-	return 0
-}
-
-func (x *ReplayResponse) GetOutcome() string {
-	if x != nil {
-		return x.Outcome
-	}
-	return ""
-}
-
-func (x *ReplayResponse) GetWhy() string {
-	if x != nil {
-		return x.Why
-	}
-	return ""
-}
-
-func (x *ReplayResponse) GetRevision() int64 {
-	if x != nil {
-		return x.Revision
-	}
-	return 0
-}
-
-func (x *ReplayResponse) GetDaemon() string {
-	if x != nil {
-		return x.Daemon
-	}
-	return ""
-}
-
-func (x *ReplayResponse) GetPolicy() string {
-	if x != nil {
-		return x.Policy
-	}
-	return ""
-}
-
-func (x *ReplayResponse) GetPlannedRevision() int64 {
-	if x != nil {
-		return x.PlannedRevision
-	}
-	return 0
-}
-
-func (x *ReplayResponse) GetClock() *timestamppb.Timestamp {
-	if x != nil {
-		return x.Clock
-	}
-	return nil
-}
-
-func (x *ReplayResponse) GetPlaced() *Choice {
-	if x != nil {
-		return x.Placed
-	}
-	return nil
-}
-
-func (x *ReplayResponse) GetAgain() *Choice {
-	if x != nil {
-		return x.Again
-	}
-	return nil
-}
-
-func (x *ReplayResponse) GetStandings() []*Standing {
-	if x != nil {
-		return x.Standings
-	}
-	return nil
-}
-
-// Choice is where a request goes, or why nowhere.
-type Choice struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
-	Share         *Share                 `protobuf:"bytes,2,opt,name=share,proto3" json:"share,omitempty"`
-	Verdict       *Verdict               `protobuf:"bytes,3,opt,name=verdict,proto3" json:"verdict,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Choice) Reset() {
-	*x = Choice{}
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Choice) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Choice) ProtoMessage() {}
-
-func (x *Choice) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Choice.ProtoReflect.Descriptor instead.
-func (*Choice) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
-}
-
-func (x *Choice) GetWorker() string {
-	if x != nil {
-		return x.Worker
-	}
-	return ""
-}
-
-func (x *Choice) GetShare() *Share {
-	if x != nil {
-		return x.Share
-	}
-	return nil
-}
-
-func (x *Choice) GetVerdict() *Verdict {
-	if x != nil {
-		return x.Verdict
-	}
-	return nil
-}
-
 type SnapshotRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Revision      int64                  `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"` // 0: the newest
@@ -3544,7 +3085,7 @@ type SnapshotRequest struct {
 
 func (x *SnapshotRequest) Reset() {
 	*x = SnapshotRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3556,7 +3097,7 @@ func (x *SnapshotRequest) String() string {
 func (*SnapshotRequest) ProtoMessage() {}
 
 func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3569,7 +3110,7 @@ func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotRequest.ProtoReflect.Descriptor instead.
 func (*SnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SnapshotRequest) GetRevision() int64 {
@@ -3588,7 +3129,7 @@ type SnapshotResponse struct {
 
 func (x *SnapshotResponse) Reset() {
 	*x = SnapshotResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3600,7 +3141,7 @@ func (x *SnapshotResponse) String() string {
 func (*SnapshotResponse) ProtoMessage() {}
 
 func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3613,7 +3154,7 @@ func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotResponse.ProtoReflect.Descriptor instead.
 func (*SnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SnapshotResponse) GetLines() []byte {
@@ -3631,7 +3172,7 @@ type WorkersRequest struct {
 
 func (x *WorkersRequest) Reset() {
 	*x = WorkersRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3643,7 +3184,7 @@ func (x *WorkersRequest) String() string {
 func (*WorkersRequest) ProtoMessage() {}
 
 func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3656,7 +3197,7 @@ func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersRequest.ProtoReflect.Descriptor instead.
 func (*WorkersRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
 }
 
 type WorkersResponse struct {
@@ -3668,7 +3209,7 @@ type WorkersResponse struct {
 
 func (x *WorkersResponse) Reset() {
 	*x = WorkersResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3680,7 +3221,7 @@ func (x *WorkersResponse) String() string {
 func (*WorkersResponse) ProtoMessage() {}
 
 func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3693,7 +3234,7 @@ func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersResponse.ProtoReflect.Descriptor instead.
 func (*WorkersResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *WorkersResponse) GetWorkers() []*Worker {
@@ -3743,7 +3284,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3755,7 +3296,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3768,7 +3309,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Worker) GetId() string {
@@ -3999,7 +3540,7 @@ type SetTaintsRequest struct {
 
 func (x *SetTaintsRequest) Reset() {
 	*x = SetTaintsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4011,7 +3552,7 @@ func (x *SetTaintsRequest) String() string {
 func (*SetTaintsRequest) ProtoMessage() {}
 
 func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4024,7 +3565,7 @@ func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsRequest.ProtoReflect.Descriptor instead.
 func (*SetTaintsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SetTaintsRequest) GetWorker() string {
@@ -4057,7 +3598,7 @@ type SetTaintsResponse struct {
 
 func (x *SetTaintsResponse) Reset() {
 	*x = SetTaintsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4069,7 +3610,7 @@ func (x *SetTaintsResponse) String() string {
 func (*SetTaintsResponse) ProtoMessage() {}
 
 func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4082,7 +3623,7 @@ func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsResponse.ProtoReflect.Descriptor instead.
 func (*SetTaintsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SetTaintsResponse) GetWorker() *Worker {
@@ -4110,7 +3651,7 @@ type SetIntentRequest struct {
 
 func (x *SetIntentRequest) Reset() {
 	*x = SetIntentRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4122,7 +3663,7 @@ func (x *SetIntentRequest) String() string {
 func (*SetIntentRequest) ProtoMessage() {}
 
 func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4135,7 +3676,7 @@ func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentRequest.ProtoReflect.Descriptor instead.
 func (*SetIntentRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SetIntentRequest) GetWorker() string {
@@ -4210,7 +3751,7 @@ type SetIntentResponse struct {
 
 func (x *SetIntentResponse) Reset() {
 	*x = SetIntentResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4222,7 +3763,7 @@ func (x *SetIntentResponse) String() string {
 func (*SetIntentResponse) ProtoMessage() {}
 
 func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4235,7 +3776,7 @@ func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentResponse.ProtoReflect.Descriptor instead.
 func (*SetIntentResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SetIntentResponse) GetWorker() *Worker {
@@ -4253,7 +3794,7 @@ type PoolsRequest struct {
 
 func (x *PoolsRequest) Reset() {
 	*x = PoolsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4265,7 +3806,7 @@ func (x *PoolsRequest) String() string {
 func (*PoolsRequest) ProtoMessage() {}
 
 func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4278,7 +3819,7 @@ func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsRequest.ProtoReflect.Descriptor instead.
 func (*PoolsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
 }
 
 type PoolsResponse struct {
@@ -4290,7 +3831,7 @@ type PoolsResponse struct {
 
 func (x *PoolsResponse) Reset() {
 	*x = PoolsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4302,7 +3843,7 @@ func (x *PoolsResponse) String() string {
 func (*PoolsResponse) ProtoMessage() {}
 
 func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4315,7 +3856,7 @@ func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsResponse.ProtoReflect.Descriptor instead.
 func (*PoolsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *PoolsResponse) GetPools() []*Pool {
@@ -4339,7 +3880,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4351,7 +3892,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4364,7 +3905,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Pool) GetId() string {
@@ -4428,7 +3969,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4440,7 +3981,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4453,7 +3994,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Brake) GetPool() string {
@@ -4531,7 +4072,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4543,7 +4084,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4556,7 +4097,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -4596,7 +4137,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4608,7 +4149,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4621,7 +4162,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -4639,7 +4180,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4651,7 +4192,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4664,7 +4205,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
 }
 
 type OverviewResponse struct {
@@ -4679,7 +4220,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4691,7 +4232,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4704,7 +4245,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -4750,7 +4291,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4762,7 +4303,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4775,7 +4316,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Member) GetId() string {
@@ -4831,7 +4372,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4843,7 +4384,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4856,7 +4397,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -4889,7 +4430,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4901,7 +4442,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4914,7 +4455,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -4932,7 +4473,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4944,7 +4485,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4957,7 +4498,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
 }
 
 type InfoRequest struct {
@@ -4968,7 +4509,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4980,7 +4521,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4993,7 +4534,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
 }
 
 type InfoResponse struct {
@@ -5023,7 +4564,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5035,7 +4576,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5048,7 +4589,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -5198,7 +4739,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5210,7 +4751,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5223,7 +4764,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -5279,7 +4820,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5291,7 +4832,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5304,7 +4845,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -5591,53 +5132,15 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x04data\x18\x02 \x01(\fR\x04data\x12\x16\n" +
 	"\x06offset\x18\x03 \x01(\x03R\x06offset\x12\x18\n" +
 	"\aattempt\x18\x04 \x01(\x03R\aattempt\x12\x10\n" +
-	"\x03gap\x18\x05 \x01(\x03R\x03gap\"v\n" +
+	"\x03gap\x18\x05 \x01(\x03R\x03gap\" \n" +
 	"\x0eExplainRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
-	"\vat_revision\x18\x02 \x01(\x03R\n" +
-	"atRevision\x123\n" +
-	"\aat_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06atTime\"\xdc\x02\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\xeb\x01\n" +
 	"\x0fExplainResponse\x12(\n" +
 	"\x06status\x18\x01 \x01(\v2\x10.berth.v1.StatusR\x06status\x12+\n" +
 	"\averdict\x18\x02 \x01(\v2\x11.berth.v1.VerdictR\averdict\x12%\n" +
 	"\x05brake\x18\x03 \x01(\v2\x0f.berth.v1.BrakeR\x05brake\x12(\n" +
 	"\anearest\x18\x04 \x01(\v2\x0e.berth.v1.MissR\anearest\x120\n" +
-	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
-	"\tstandings\x18\x06 \x03(\v2\x12.berth.v1.StandingR\tstandings\x12\x19\n" +
-	"\bnot_told\x18\a \x01(\tR\anotTold\x12\"\n" +
-	"\x04past\x18\b \x01(\v2\x0e.berth.v1.PastR\x04past\"{\n" +
-	"\x04Past\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x03R\brevision\x12.\n" +
-	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12'\n" +
-	"\x0foldest_revision\x18\x03 \x01(\x03R\x0eoldestRevision\"H\n" +
-	"\bStanding\x12\x16\n" +
-	"\x06worker\x18\x01 \x01(\tR\x06worker\x12$\n" +
-	"\x05terms\x18\x02 \x03(\v2\x0e.berth.v1.TermR\x05terms\"J\n" +
-	"\x04Term\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value\x12\x18\n" +
-	"\adecides\x18\x03 \x01(\bR\adecides\"9\n" +
-	"\rReplayRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
-	"\aattempt\x18\x02 \x01(\x03R\aattempt\"\x93\x03\n" +
-	"\x0eReplayResponse\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
-	"\aattempt\x18\x02 \x01(\x03R\aattempt\x12\x18\n" +
-	"\aoutcome\x18\x03 \x01(\tR\aoutcome\x12\x10\n" +
-	"\x03why\x18\x04 \x01(\tR\x03why\x12\x1a\n" +
-	"\brevision\x18\x05 \x01(\x03R\brevision\x12\x16\n" +
-	"\x06daemon\x18\x06 \x01(\tR\x06daemon\x12\x16\n" +
-	"\x06policy\x18\a \x01(\tR\x06policy\x12)\n" +
-	"\x10planned_revision\x18\b \x01(\x03R\x0fplannedRevision\x120\n" +
-	"\x05clock\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x05clock\x12(\n" +
-	"\x06placed\x18\n" +
-	" \x01(\v2\x10.berth.v1.ChoiceR\x06placed\x12&\n" +
-	"\x05again\x18\v \x01(\v2\x10.berth.v1.ChoiceR\x05again\x120\n" +
-	"\tstandings\x18\f \x03(\v2\x12.berth.v1.StandingR\tstandings\"t\n" +
-	"\x06Choice\x12\x16\n" +
-	"\x06worker\x18\x01 \x01(\tR\x06worker\x12%\n" +
-	"\x05share\x18\x02 \x01(\v2\x0f.berth.v1.ShareR\x05share\x12+\n" +
-	"\averdict\x18\x03 \x01(\v2\x11.berth.v1.VerdictR\averdict\"-\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"-\n" +
 	"\x0fSnapshotRequest\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\"(\n" +
 	"\x10SnapshotResponse\x12\x14\n" +
@@ -5795,7 +5298,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x0fReadLogResponse\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x10\n" +
-	"\x03gap\x18\x03 \x01(\x03R\x03gap2\xd5\b\n" +
+	"\x03gap\x18\x03 \x01(\x03R\x03gap2\x93\b\n" +
 	"\fBerthService\x12;\n" +
 	"\x06Submit\x12\x17.berth.v1.SubmitRequest\x1a\x18.berth.v1.SubmitResponse\x127\n" +
 	"\x03Get\x12\x14.berth.v1.GetRequest\x1a\x15.berth.v1.GetResponse\"\x03\x90\x02\x01\x12:\n" +
@@ -5804,8 +5307,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x06Cancel\x12\x17.berth.v1.CancelRequest\x1a\x18.berth.v1.CancelResponse\x127\n" +
 	"\x04Logs\x12\x15.berth.v1.LogsRequest\x1a\x16.berth.v1.LogsResponse0\x01\x12C\n" +
 	"\aExplain\x12\x18.berth.v1.ExplainRequest\x1a\x19.berth.v1.ExplainResponse\"\x03\x90\x02\x01\x12C\n" +
-	"\bSnapshot\x12\x19.berth.v1.SnapshotRequest\x1a\x1a.berth.v1.SnapshotResponse0\x01\x12@\n" +
-	"\x06Replay\x12\x17.berth.v1.ReplayRequest\x1a\x18.berth.v1.ReplayResponse\"\x03\x90\x02\x01\x12C\n" +
+	"\bSnapshot\x12\x19.berth.v1.SnapshotRequest\x1a\x1a.berth.v1.SnapshotResponse0\x01\x12C\n" +
 	"\aWorkers\x12\x18.berth.v1.WorkersRequest\x1a\x19.berth.v1.WorkersResponse\"\x03\x90\x02\x01\x12D\n" +
 	"\tSetIntent\x12\x1a.berth.v1.SetIntentRequest\x1a\x1b.berth.v1.SetIntentResponse\x12D\n" +
 	"\tSetTaints\x12\x1a.berth.v1.SetTaintsRequest\x1a\x1b.berth.v1.SetTaintsResponse\x12=\n" +
@@ -5829,7 +5331,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 83)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 77)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -5874,94 +5376,88 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*LogsResponse)(nil),          // 40: berth.v1.LogsResponse
 	(*ExplainRequest)(nil),        // 41: berth.v1.ExplainRequest
 	(*ExplainResponse)(nil),       // 42: berth.v1.ExplainResponse
-	(*Past)(nil),                  // 43: berth.v1.Past
-	(*Standing)(nil),              // 44: berth.v1.Standing
-	(*Term)(nil),                  // 45: berth.v1.Term
-	(*ReplayRequest)(nil),         // 46: berth.v1.ReplayRequest
-	(*ReplayResponse)(nil),        // 47: berth.v1.ReplayResponse
-	(*Choice)(nil),                // 48: berth.v1.Choice
-	(*SnapshotRequest)(nil),       // 49: berth.v1.SnapshotRequest
-	(*SnapshotResponse)(nil),      // 50: berth.v1.SnapshotResponse
-	(*WorkersRequest)(nil),        // 51: berth.v1.WorkersRequest
-	(*WorkersResponse)(nil),       // 52: berth.v1.WorkersResponse
-	(*Worker)(nil),                // 53: berth.v1.Worker
-	(*SetTaintsRequest)(nil),      // 54: berth.v1.SetTaintsRequest
-	(*SetTaintsResponse)(nil),     // 55: berth.v1.SetTaintsResponse
-	(*SetIntentRequest)(nil),      // 56: berth.v1.SetIntentRequest
-	(*SetIntentResponse)(nil),     // 57: berth.v1.SetIntentResponse
-	(*PoolsRequest)(nil),          // 58: berth.v1.PoolsRequest
-	(*PoolsResponse)(nil),         // 59: berth.v1.PoolsResponse
-	(*Pool)(nil),                  // 60: berth.v1.Pool
-	(*Brake)(nil),                 // 61: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 62: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 63: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 64: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 65: berth.v1.OverviewResponse
-	(*Member)(nil),                // 66: berth.v1.Member
-	(*PoolOverview)(nil),          // 67: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 68: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 69: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 70: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 71: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 72: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 73: berth.v1.ReadLogResponse
-	nil,                           // 74: berth.v1.Request.EnvEntry
-	nil,                           // 75: berth.v1.Request.LabelsEntry
-	nil,                           // 76: berth.v1.Demand.CustomEntry
-	nil,                           // 77: berth.v1.Capacity.CustomEntry
-	nil,                           // 78: berth.v1.Share.CustomEntry
-	nil,                           // 79: berth.v1.Filter.LabelsEntry
-	nil,                           // 80: berth.v1.Worker.LabelsEntry
-	nil,                           // 81: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 82: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 83: google.protobuf.Timestamp
+	(*SnapshotRequest)(nil),       // 43: berth.v1.SnapshotRequest
+	(*SnapshotResponse)(nil),      // 44: berth.v1.SnapshotResponse
+	(*WorkersRequest)(nil),        // 45: berth.v1.WorkersRequest
+	(*WorkersResponse)(nil),       // 46: berth.v1.WorkersResponse
+	(*Worker)(nil),                // 47: berth.v1.Worker
+	(*SetTaintsRequest)(nil),      // 48: berth.v1.SetTaintsRequest
+	(*SetTaintsResponse)(nil),     // 49: berth.v1.SetTaintsResponse
+	(*SetIntentRequest)(nil),      // 50: berth.v1.SetIntentRequest
+	(*SetIntentResponse)(nil),     // 51: berth.v1.SetIntentResponse
+	(*PoolsRequest)(nil),          // 52: berth.v1.PoolsRequest
+	(*PoolsResponse)(nil),         // 53: berth.v1.PoolsResponse
+	(*Pool)(nil),                  // 54: berth.v1.Pool
+	(*Brake)(nil),                 // 55: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 56: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 57: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 58: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 59: berth.v1.OverviewResponse
+	(*Member)(nil),                // 60: berth.v1.Member
+	(*PoolOverview)(nil),          // 61: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 62: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 63: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 64: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 65: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 66: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 67: berth.v1.ReadLogResponse
+	nil,                           // 68: berth.v1.Request.EnvEntry
+	nil,                           // 69: berth.v1.Request.LabelsEntry
+	nil,                           // 70: berth.v1.Demand.CustomEntry
+	nil,                           // 71: berth.v1.Capacity.CustomEntry
+	nil,                           // 72: berth.v1.Share.CustomEntry
+	nil,                           // 73: berth.v1.Filter.LabelsEntry
+	nil,                           // 74: berth.v1.Worker.LabelsEntry
+	nil,                           // 75: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 76: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 77: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	74,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	68,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,   // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,   // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	75,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	69,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	10,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	11,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
 	6,   // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
 	8,   // 7: berth.v1.Request.affinity:type_name -> berth.v1.Affinity
 	8,   // 8: berth.v1.Request.anti_affinity:type_name -> berth.v1.Affinity
 	9,   // 9: berth.v1.Request.spread:type_name -> berth.v1.Spread
-	76,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	70,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,   // 11: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,   // 12: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
 	7,   // 13: berth.v1.Affinity.requests:type_name -> berth.v1.RequestLabel
 	4,   // 14: berth.v1.Affinity.workers:type_name -> berth.v1.Constraint
 	7,   // 15: berth.v1.Spread.requests:type_name -> berth.v1.RequestLabel
-	77,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	71,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	13,  // 17: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	14,  // 18: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	78,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	72,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	16,  // 20: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	83,  // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	83,  // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	77,  // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	77,  // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
 	19,  // 23: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
 	19,  // 24: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
 	15,  // 25: berth.v1.Status.share:type_name -> berth.v1.Share
 	17,  // 26: berth.v1.Status.exit:type_name -> berth.v1.Exit
 	18,  // 27: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
 	0,   // 28: berth.v1.Status.spec:type_name -> berth.v1.Request
-	83,  // 29: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	83,  // 30: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	83,  // 31: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	83,  // 32: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	83,  // 33: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	77,  // 29: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	77,  // 30: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	77,  // 31: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	77,  // 32: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	77,  // 33: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
 	21,  // 34: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
 	23,  // 35: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	83,  // 36: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	83,  // 37: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	77,  // 36: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	77,  // 37: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
 	0,   // 38: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
 	27,  // 39: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
 	22,  // 40: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
 	28,  // 41: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
 	24,  // 42: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
 	22,  // 43: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	79,  // 44: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	73,  // 44: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
 	31,  // 45: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
 	22,  // 46: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
 	31,  // 47: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
@@ -5969,93 +5465,80 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	22,  // 49: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
 	35,  // 50: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
 	22,  // 51: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
-	83,  // 52: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
-	22,  // 53: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
-	21,  // 54: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	61,  // 55: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
-	20,  // 56: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	83,  // 57: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
-	44,  // 58: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
-	43,  // 59: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
-	83,  // 60: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
-	45,  // 61: berth.v1.Standing.terms:type_name -> berth.v1.Term
-	83,  // 62: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
-	48,  // 63: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
-	48,  // 64: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
-	44,  // 65: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
-	15,  // 66: berth.v1.Choice.share:type_name -> berth.v1.Share
-	21,  // 67: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
-	53,  // 68: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	80,  // 69: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	12,  // 70: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	15,  // 71: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	15,  // 72: berth.v1.Worker.held:type_name -> berth.v1.Share
-	83,  // 73: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	83,  // 74: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	83,  // 75: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	83,  // 76: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	83,  // 77: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
-	5,   // 78: berth.v1.Worker.taints:type_name -> berth.v1.Taint
-	5,   // 79: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
-	5,   // 80: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
-	5,   // 81: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
-	53,  // 82: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
-	53,  // 83: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	60,  // 84: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	83,  // 85: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	83,  // 86: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	61,  // 87: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	71,  // 88: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	66,  // 89: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	67,  // 90: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	61,  // 91: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	83,  // 92: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	60,  // 93: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	81,  // 94: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	82,  // 95: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	60,  // 96: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	83,  // 97: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	25,  // 98: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	29,  // 99: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	32,  // 100: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	34,  // 101: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	37,  // 102: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	39,  // 103: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	41,  // 104: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	49,  // 105: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
-	46,  // 106: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
-	51,  // 107: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	56,  // 108: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	54,  // 109: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	58,  // 110: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	68,  // 111: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	62,  // 112: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	64,  // 113: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	70,  // 114: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	72,  // 115: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	26,  // 116: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	30,  // 117: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	33,  // 118: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	36,  // 119: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	38,  // 120: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	40,  // 121: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	42,  // 122: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	50,  // 123: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
-	47,  // 124: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
-	52,  // 125: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	57,  // 126: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	55,  // 127: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	59,  // 128: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	69,  // 129: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	63,  // 130: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	65,  // 131: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	71,  // 132: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	73,  // 133: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	116, // [116:134] is the sub-list for method output_type
-	98,  // [98:116] is the sub-list for method input_type
-	98,  // [98:98] is the sub-list for extension type_name
-	98,  // [98:98] is the sub-list for extension extendee
-	0,   // [0:98] is the sub-list for field type_name
+	22,  // 52: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
+	21,  // 53: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
+	55,  // 54: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	20,  // 55: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
+	77,  // 56: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	47,  // 57: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	74,  // 58: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	12,  // 59: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	15,  // 60: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	15,  // 61: berth.v1.Worker.held:type_name -> berth.v1.Share
+	77,  // 62: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	77,  // 63: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	77,  // 64: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	77,  // 65: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	77,  // 66: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	5,   // 67: berth.v1.Worker.taints:type_name -> berth.v1.Taint
+	5,   // 68: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
+	5,   // 69: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
+	5,   // 70: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
+	47,  // 71: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
+	47,  // 72: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	54,  // 73: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	77,  // 74: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	77,  // 75: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	55,  // 76: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	65,  // 77: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	60,  // 78: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	61,  // 79: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	55,  // 80: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	77,  // 81: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	54,  // 82: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	75,  // 83: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	76,  // 84: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	54,  // 85: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	77,  // 86: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	25,  // 87: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	29,  // 88: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	32,  // 89: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	34,  // 90: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	37,  // 91: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	39,  // 92: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	41,  // 93: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	43,  // 94: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	45,  // 95: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	50,  // 96: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	48,  // 97: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	52,  // 98: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	62,  // 99: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	56,  // 100: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	58,  // 101: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	64,  // 102: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	66,  // 103: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	26,  // 104: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	30,  // 105: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	33,  // 106: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	36,  // 107: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	38,  // 108: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	40,  // 109: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	42,  // 110: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	44,  // 111: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	46,  // 112: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	51,  // 113: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	49,  // 114: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	53,  // 115: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	63,  // 116: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	57,  // 117: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	59,  // 118: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	65,  // 119: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	67,  // 120: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	104, // [104:121] is the sub-list for method output_type
+	87,  // [87:104] is the sub-list for method input_type
+	87,  // [87:87] is the sub-list for extension type_name
+	87,  // [87:87] is the sub-list for extension extendee
+	0,   // [0:87] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -6070,7 +5553,7 @@ func file_berth_v1_berth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   83,
+			NumMessages:   77,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
