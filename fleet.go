@@ -60,21 +60,6 @@ type Claim struct {
 	Share   Share     `json:"share"`
 }
 
-// Group is the record of groups/<g>.
-type Group struct {
-	Header
-	Size     int64  `json:"size"`
-	MinCount int64  `json:"min_count"`
-	Digest   string `json:"digest"`
-	Attempt  int64  `json:"attempt"`
-}
-
-// Hold keeps other daemons off workers for a moment, under holds/<g>; leased.
-type Hold struct {
-	Header
-	Workers []WorkerID `json:"workers"`
-}
-
 // Daemon is the membership of a daemon, under daemons/<d>; leased.
 type Daemon struct {
 	Header

@@ -6,6 +6,7 @@ const (
 	MaxIDLength          = 128
 	MaxRequestBytes      = 64 << 10 // the encoded request
 	MaxRequestsPerCall   = 1000
+	MaxGroupSize         = 1000
 	MaxCommandArgs       = 1024
 	MaxEnvVars           = 512
 	MaxLabels            = 64

@@ -56,6 +56,7 @@ type Plan struct {
 	Cancels []CancelPending
 	Intents []IntentWrite
 	Removes []Removal
+	Groups  []GroupWrite
 	Guards  []Guard
 }
 
@@ -64,6 +65,15 @@ type Plan struct {
 type Submit struct {
 	Submission
 	Content []byte
+}
+
+// GroupWrite replaces the record of a group, or deletes it where Group is nil. With
+// EndHold, the group's hold goes, too.
+type GroupWrite struct {
+	ID      GroupID
+	Was     Revision
+	Group   *Group
+	EndHold bool
 }
 
 // Guard is a key that a plan does not change and yet depends on: it must be at
@@ -145,5 +155,5 @@ type Removal struct {
 
 // Empty says whether the plan changes nothing.
 func (p *Plan) Empty() bool {
-	return len(p.Submits)+len(p.Ledgers)+len(p.Places)+len(p.Ends)+len(p.Stops)+len(p.Cancels)+len(p.Intents)+len(p.Removes) == 0
+	return len(p.Submits)+len(p.Ledgers)+len(p.Places)+len(p.Ends)+len(p.Stops)+len(p.Cancels)+len(p.Intents)+len(p.Removes)+len(p.Groups) == 0
 }

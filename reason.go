@@ -25,6 +25,8 @@ const (
 	ReasonCustom       ReasonCode = "custom"
 	ReasonPorts        ReasonCode = "ports"
 	ReasonDevices      ReasonCode = "devices"
+	ReasonGroup        ReasonCode = "group"    // no filter: of the Want members that its group must place, Best fit, of Total that wait
+	ReasonHeld         ReasonCode = "held"     // for a moment, for a group
 	ReasonRestored     ReasonCode = "restored" // no filter: nothing is placed until Detail, for the store was restored
 )
 

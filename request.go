@@ -45,6 +45,7 @@ type Membership struct {
 	ID       GroupID `json:"id"`
 	Size     int64   `json:"size"`
 	MinCount int64   `json:"min_count"`
+	Topology string  `json:"topology,omitempty"` // the workers' label of which all get one value
 }
 
 // RetryPolicy bounds the attempts that may have run. Attempts that a worker
@@ -74,6 +75,9 @@ func (r Request) Normalize() Request {
 	setDefault(&r.StartTimeoutMS, DefaultStartTimeoutMS)
 	r.Constraints, r.Tolerations = normalizeConstraints(r.Constraints), normalizeTolerations(r.Tolerations)
 	r.Affinity, r.AntiAffinity, r.Spread = normalizeAffinity(r.Affinity), normalizeAffinity(r.AntiAffinity), normalizeSpread(r.Spread)
+	if r.Group != nil {
+		r.Group = r.Group.normalize(r.ID)
+	}
 	if r.OnDrain == OnDrainStop {
 		r.OnDrain = "" // one way to say it, so that equal requests have equal digests
 	}

@@ -59,11 +59,12 @@ const (
 	StopPreempt  StopReason = "preempt"   // back to PENDING, no attempt used up
 	StopDrain    StopReason = "drain"     // back to PENDING, no attempt used up
 	StopRunLimit StopReason = "run_limit" // FAILED
+	StopGroup    StopReason = "group"     // back to PENDING, no attempt used up; CANCELLED where its group ends
 )
 
 // UnmarshalText rejects every word that is not a reason.
 func (r *StopReason) UnmarshalText(b []byte) error {
-	return decodeWord(r, b, "stop reason", []StopReason{StopCancel, StopPreempt, StopDrain, StopRunLimit})
+	return decodeWord(r, b, "stop reason", []StopReason{StopCancel, StopPreempt, StopDrain, StopRunLimit, StopGroup})
 }
 
 // ExitKind is how an attempt came to its end.
@@ -101,12 +102,15 @@ const (
 	EndRunLimit     EndReason = "run_limit"
 	EndPendingLimit EndReason = "pending_limit"
 	EndWorkerLost   EndReason = "worker_lost"
-	EndReplaced     EndReason = "replaced" // its successor runs in its place
+	EndReplaced     EndReason = "replaced"   // its successor runs in its place
+	EndGroup        EndReason = "group"      // its group is placed anew, or has ended
+	EndIncomplete   EndReason = "incomplete" // its group was never submitted whole
 )
 
 var allEndReasons = []EndReason{
 	EndExited, EndSignaled, EndOOM, EndStartFailed, EndStartTimeout, EndRejected,
 	EndCancelled, EndPreempted, EndDrained, EndRunLimit, EndPendingLimit, EndWorkerLost, EndReplaced,
+	EndGroup, EndIncomplete,
 }
 
 // UnmarshalText rejects every word that is not a reason.

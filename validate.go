@@ -130,19 +130,6 @@ func (r Request) validateTimes() error {
 	return nil
 }
 
-func (r Request) validateGroup() error {
-	if r.Group == nil {
-		return nil
-	}
-	if err := CheckID("group.id", string(r.Group.ID)); err != nil {
-		return err
-	}
-	if err := checkRange("group.size", r.Group.Size, 1, MaxRequestsPerCall); err != nil {
-		return err
-	}
-	return checkRange("group.min_count", r.Group.MinCount, 1, r.Group.Size)
-}
-
 // ValidateLabels checks the bounds of a label map.
 func ValidateLabels(field string, labels map[string]string) error {
 	if err := checkCount(field, len(labels), MaxLabels); err != nil {

@@ -26,7 +26,9 @@ type builder struct {
 	after   []berth.Key                  // to look at again when it has its answer, whatever that is
 	batch   int                          // most members
 	subs    []*submission
-	placed  []placing // with labels
+	placed  []placing             // with labels
+	groups  map[berth.GroupID]int // index in plan.Groups
+	placing berth.GroupID         // the group that the plan places
 }
 
 // Operations and bytes that members cost at most, beyond the request itself.
@@ -132,6 +134,11 @@ func (b *builder) open(w berth.WorkerID, rec *berth.Worker, epoch berth.Epoch, w
 // that were given up, or lack another daemon's, until its worker was looked at.
 // False: the worker has no room, and is looked at again.
 func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision, d scheduler.Decision, submitted bool) bool {
+	group, groupAttempt, joins := b.joins(w.request.Group)
+	if !joins {
+		b.l.due.add(workerKey(d.Worker))
+		return false
+	}
 	fw := b.l.fleet.Worker(d.Worker)
 	var ledger berth.Ledger
 	if now, _ := b.l.ledgerNow(d.Worker, b); now != nil && now.Epoch == fw.Epoch {
@@ -155,7 +162,7 @@ func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision
 		Request: w.id, Worker: d.Worker, RequestWas: b.requestWas(w.id), StateWas: progMod, State: next,
 		Allocation: berth.Allocation{
 			State: berth.StatePlaced, Attempt: attempt, Epoch: fw.Epoch, PlanID: b.plan.ID,
-			Tenant: w.request.Tenant, Share: d.Share,
+			Tenant: w.request.Tenant, Share: d.Share, Group: group, GroupAttempt: groupAttempt,
 			StartTimeoutMS: w.request.StartTimeoutMS, KeepMS: w.request.KeepMS, PlacedAt: b.now.UTC(),
 			Planned: berth.Basis{Revision: b.l.asOf(), Clock: b.now.UTC(), Policy: scheduler.PolicyVersion},
 		},
@@ -188,6 +195,9 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 		return
 	}
 	b.ledger(e.worker).Ledger = released
+	if of := e.allocation.Group; of != "" {
+		e.group, _ = b.groupNow(of)
+	}
 	v := judge(e)
 	end := berth.End{Request: e.id, Worker: e.worker, RequestWas: b.requestWas(e.id), AllocationWas: allocMod, StateWas: progMod}
 	if gone {
@@ -199,6 +209,9 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 		end.Archive = e.archive(v)
 	}
 	b.plan.Ends = append(b.plan.Ends, end)
+	if of := e.allocation.Group; of != "" {
+		b.shareFate(of, e.id, e.allocation.GroupAttempt, v)
+	}
 	b.add(opsEnd, b.l.view.requestSize(e.id)+bytesEnd, k)
 	if e.cause == causeStartTimeout {
 		b.l.startFailed(e.worker, e.id)
@@ -257,6 +270,9 @@ func (b *builder) cancel(id berth.RequestID, sub *berth.Submission, prog *berth.
 	}
 	b.plan.Cancels = append(b.plan.Cancels, berth.CancelPending{Request: id, RequestWas: b.requestWas(id), StateWas: progMod, Archive: a})
 	b.add(opsCancel, b.l.view.requestSize(id)+bytesEnd, requestKey(id))
+	if sub.Spec.Group != nil {
+		b.shareFate(sub.Spec.Group.ID, id, 0, v)
+	}
 }
 
 // requestWas is the revision of a request as the plan knows it.
@@ -292,6 +308,9 @@ func (b *builder) committed() {
 }
 
 func (b *builder) again() {
+	if b.placing != "" {
+		b.l.groupConflicted(b.placing)
+	}
 	b.lookAgain()
 	b.l.incoming.putBack(b.subs)
 }

@@ -21,6 +21,8 @@ type circumstances struct {
 	replace     bool          // the request asks for a successor that runs before it is stopped
 	successor   berth.RequestID
 	heir        heir // how the successor stands
+	fate        fate // by its group
+	fateWhy     string
 	runLimit    time.Duration
 	stopTimeout time.Duration
 	now         time.Time
@@ -58,6 +60,8 @@ func decide(c circumstances) duty {
 	switch {
 	case a.State == berth.StatePlaced && c.cancel != nil:
 		return duty{end: causeCancelled, message: c.cancel.message}
+	case a.State == berth.StatePlaced && c.fate != fateNone:
+		return duty{end: causeGroup}
 	case a.State == berth.StatePlaced && (c.intent.Empties() || c.evicted != ""):
 		return duty{end: causeDrained}
 	case a.State == berth.StatePlaced:
@@ -66,6 +70,8 @@ func decide(c circumstances) duty {
 		return c.order(berth.StopCancel, c.cancel.message)
 	case a.Stop != nil:
 		return duty{}
+	case c.fate != fateNone:
+		return c.order(berth.StopGroup, c.fateWhy)
 	}
 	if c.evicted != "" {
 		return c.order(berth.StopDrain, "its worker's taint "+c.evicted)
@@ -115,7 +121,7 @@ func (c circumstances) gone() duty {
 		return duty{}
 	}
 	due := c.graceEnds.Add(time.Duration(a.KeepMS) * time.Millisecond)
-	switch cancelled := c.cancel != nil || a.Stop != nil && a.Stop.Reason == berth.StopCancel; {
+	switch cancelled := c.cancel != nil || c.fate == fateOver || a.Stop != nil && a.Stop.Reason == berth.StopCancel; {
 	case cancelled: // it runs nowhere again
 	case c.brake.on:
 		return duty{}

@@ -25,6 +25,11 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 	}
 	e.Since = waitsSince(&s)
 	err = d.call(ctx, func(l *loop) {
+		if m := s.Spec.Group; m != nil {
+			if e.Verdict = l.whyNotGroup(m.ID); e.Verdict != nil {
+				return
+			}
+		}
 		g := l.fleet.Diagnose(scheduler.Candidate{Request: &s.Spec, Priority: s.Spec.Priority})
 		g.Verdict.At = l.view.revision
 		if l.hold.active() {

@@ -27,12 +27,13 @@ type flight struct {
 type flights struct {
 	workers  map[berth.WorkerID]*flight
 	requests map[berth.RequestID]*flight
+	groups   map[berth.GroupID]*flight
 	count    int
 	parked   int // submissions and requests, of all flights
 }
 
 func newFlights() flights {
-	return flights{workers: make(map[berth.WorkerID]*flight), requests: make(map[berth.RequestID]*flight)}
+	return flights{workers: make(map[berth.WorkerID]*flight), requests: make(map[berth.RequestID]*flight), groups: make(map[berth.GroupID]*flight)}
 }
 
 // take notes that a plan is sent.
@@ -41,6 +42,7 @@ func (fs *flights) take(b *builder, sent time.Time) *flight {
 	fs.count++
 	eachWorker(b.plan, func(w berth.WorkerID) { fs.workers[w] = f })
 	eachRequest(b.plan, func(id berth.RequestID) { fs.requests[id] = f })
+	eachGroup(b.plan, func(id berth.GroupID) { fs.groups[id] = f })
 	return f
 }
 
@@ -50,6 +52,7 @@ func (fs *flights) land(f *flight) {
 	fs.parked -= len(f.parked) + f.parkedKeys
 	eachWorker(f.b.plan, func(w berth.WorkerID) { delete(fs.workers, w) })
 	eachRequest(f.b.plan, func(id berth.RequestID) { delete(fs.requests, id) })
+	eachGroup(f.b.plan, func(id berth.GroupID) { delete(fs.groups, id) })
 }
 
 // of is the flight that changes what a key belongs to, or nil: its worker or its

@@ -80,6 +80,7 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 	if fw.Probing {
 		fw.Starting = l.starting(w)
 	}
+	fw.Held = len(l.holds.of) > 0 && l.holds.closes(w, "")
 	old := l.fleet.Worker(w)
 	more := fw.Ready && (old == nil || gives(old, &fw))
 	elsewhere := old != nil && moved(old, &fw)
@@ -105,7 +106,7 @@ func gives(was, now *scheduler.Worker) bool {
 
 // closed says whether a worker takes nothing, whatever it is.
 func closed(w *scheduler.Worker) bool {
-	return !w.Ready || w.Cordoned || w.Draining || w.Removing || w.Suspended || w.Probing && w.Starting > 0
+	return !w.Ready || w.Held || w.Cordoned || w.Draining || w.Removing || w.Suspended || w.Probing && w.Starting > 0
 }
 
 // freer says whether now holds less than was, of anything.
@@ -130,8 +131,12 @@ func freer(was, now berth.Share) bool {
 // wake lets worker w wake what it could take now, of what all daemons have blocked.
 func (l *loop) wake(w berth.WorkerID, pool berth.PoolID) {
 	l.queue.wake(pool, w)
+	l.gangs.wake(pool)
 	for _, p := range l.peers.sorted {
-		l.owing(p, func() { p.queue.wake(pool, w) })
+		l.owing(p, func() {
+			p.queue.wake(pool, w)
+			p.gangs.wake(pool)
+		})
 	}
 }
 
@@ -185,6 +190,9 @@ func (l *loop) doDuty(k berth.Key, b *builder) {
 	if l.view.unreadable(workerKey(w), ledgerKey(w)) {
 		return
 	}
+	if a.Group != "" && l.flights.defersGroup(a.Group, k) {
+		return
+	}
 	rec, epoch := l.view.worker(w)
 	ledger, _ := l.view.ledger(w)
 	in := l.view.intent(w)
@@ -199,6 +207,9 @@ func (l *loop) doDuty(k berth.Key, b *builder) {
 		now:         b.now,
 	}
 	c.evicted = evicted(rec, &in, sub)
+	if a.Group != "" {
+		c.fate, c.fateWhy = b.fateOf(a)
+	}
 	if c.replace && in.Empties() {
 		l.findHeir(&c, sub, w)
 	}
@@ -253,8 +264,17 @@ func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 		l.placedMeanwhile(id, prog.Worker)
 		return
 	}
+	if sub.Spec.Group != nil && l.flights.defersGroup(sub.Spec.Group.ID, requestKey(id)) {
+		l.queue.remove(id)
+		return
+	}
 	if l.closing(id, sub, prog, mod, b) {
 		return
+	}
+	if sub.Spec.Group != nil {
+		if sub = l.lookMember(id, sub, prog, mod, b); sub == nil {
+			return
+		}
 	}
 	if prog != nil && !prog.NotBefore.IsZero() {
 		if ends := l.backoffEnds(id, prog, b.now); b.now.Before(ends) {
@@ -328,6 +348,15 @@ func (l *loop) closing(id berth.RequestID, sub *berth.Submission, prog *berth.Pr
 }
 
 func (l *loop) enqueue(id berth.RequestID, sub *berth.Submission, seq berth.Revision, prog *berth.Progress) {
+	w := waitingOf(id, sub, seq, prog)
+	if l.leaveTo(l.share.ofRequest(w.request, w.planner), w) {
+		l.queue.remove(id)
+		return
+	}
+	l.queue.put(w)
+}
+
+func waitingOf(id berth.RequestID, sub *berth.Submission, seq berth.Revision, prog *berth.Progress) *waiting {
 	w := &waiting{id: id, request: &sub.Spec, priority: sub.Spec.Priority, seq: seq, planner: sub.Planner}
 	if prog != nil {
 		w.avoid = prog.Avoid
@@ -335,11 +364,7 @@ func (l *loop) enqueue(id berth.RequestID, sub *berth.Submission, seq berth.Revi
 			w.priority = *prog.Priority
 		}
 	}
-	if l.leaveTo(l.share.ofRequest(w.request, w.planner), w) {
-		l.queue.remove(id)
-		return
-	}
-	l.queue.put(w)
+	return w
 }
 
 // noteStart counts a worker's good and failed starts, as they are reported.

@@ -37,6 +37,11 @@ type loop struct {
 	share   *share
 	peers   peers
 
+	groups       map[berth.GroupID]*groupInfo
+	groupCancels map[berth.GroupID]*cancelOrder
+	gangs        *gangs
+	holds        groupHolds
+
 	successors map[berth.RequestID]berth.RequestID // original: the successor that has not ended
 
 	incoming submissions
@@ -82,6 +87,8 @@ func newLoop(d *Daemon) *loop {
 		due: newDueKeys(), halves: make(map[berth.Key]berth.Revision),
 		seen: make(map[berth.Key]sighting), waits: make(map[berth.RequestID]time.Time), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
+		groups: make(map[berth.GroupID]*groupInfo), groupCancels: make(map[berth.GroupID]*cancelOrder),
+		gangs: newGangs(), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)},
 		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(),
 		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(),
 		parts: make(chan struct{}, 2),
@@ -194,7 +201,7 @@ func (l *loop) mayGather() bool {
 	case l.flights.count == 0:
 		return true
 	}
-	return l.flights.count < flightsMost && l.work() >= min(smallBatch, l.fullBatch())
+	return !l.gangs.holdOff && l.flights.count < flightsMost && l.work() >= min(smallBatch, l.fullBatch())
 }
 
 // fullBatch is how many members a plan gets where there are more.
@@ -210,7 +217,7 @@ func (l *loop) work() int {
 // launch gathers one plan and sends it; false: there was nothing to do.
 func (l *loop) launch(ctx context.Context) bool {
 	now := l.now()
-	l.notBefore = time.Time{}
+	l.notBefore, l.gangs.holdOff = time.Time{}, false
 	l.timers.due(now, l.due.add)
 	l.watchPlacing(now)
 	b := newBuilder(l, now)
@@ -250,9 +257,12 @@ func (l *loop) gatherAll(b *builder) {
 // reload, or when a silent daemon's backlog comes over, they are very many.
 const looksMost = 4096
 
-// gather looks at keys that are due, then places, and says whether keys are left
-// to look at. What ends, and frees capacity, comes before what wants it.
+// gather looks at keys that are due, then places, and says whether anything is left
+// to be done. A group comes first, in a plan of its own. What ends, and frees capacity, comes before what wants it.
 func (l *loop) gather(b *builder) (more bool) {
+	if len(l.gangs.order) > 0 && b.plan.Empty() && l.admitGroup(b) {
+		return false
+	}
 	for looks := 0; looks < looksMost && b.room(); looks++ {
 		k, ok := l.due.pop()
 		if !ok {
@@ -263,7 +273,7 @@ func (l *loop) gather(b *builder) (more bool) {
 	if b.room() {
 		l.admit(b)
 	}
-	return !l.due.empty()
+	return !l.due.empty() || l.mayPlace() && l.gangs.next(b.now) != nil
 }
 
 // nextPlanID is of the plan that is gathered now. A look that finds nothing to
@@ -283,7 +293,7 @@ func (l *loop) look(k berth.Key, b *builder) {
 	if l.flights.defers(k) {
 		return
 	}
-	if (k.Kind == berth.KindAllocation || k.Kind == berth.KindRequest) && l.held(k, b.now) {
+	if (k.Kind == berth.KindAllocation || k.Kind == berth.KindRequest || k.Kind == berth.KindGroup) && l.held(k, b.now) {
 		return
 	}
 	switch k.Kind {
@@ -299,6 +309,10 @@ func (l *loop) look(k berth.Key, b *builder) {
 		l.lookBrake(berth.PoolID(k.ID), b.now)
 	case berth.KindDaemon:
 		l.lookPeer(berth.DaemonID(k.ID), b.now)
+	case berth.KindGroup:
+		l.lookGroup(berth.GroupID(k.ID), b)
+	case berth.KindHold:
+		l.lookHolds(b.now)
 	case berth.KindSchema:
 		l.lookHold()
 	}

@@ -16,6 +16,7 @@ type ending struct {
 	allocation *berth.Allocation
 	cause      cause
 	message    string
+	group      *berth.Group // of a member
 	now        time.Time
 }
 
@@ -28,6 +29,7 @@ const (
 	causeStartTimeout cause = "start_timeout" // taken back while PLACED
 	causeCancelled    cause = "cancelled"     // taken back while PLACED
 	causeDrained      cause = "drained"       // taken back while PLACED
+	causeGroup        cause = "group"         // taken back while PLACED: its group is placed anew, or ends
 )
 
 // maxAvoid bounds the workers that a request remembers to avoid, the last that
@@ -54,6 +56,15 @@ func replacedBy(by berth.RequestID) verdict {
 
 // judge decides what follows an attempt. It is pure: same ending, same verdict.
 func judge(e ending) verdict {
+	v := e.alone()
+	if v.state == berth.StatePending && e.group != nil && e.group.State == berth.GroupEnding {
+		return overWith(e.group)
+	}
+	return v
+}
+
+// alone is what would follow for a request without a group.
+func (e ending) alone() verdict {
 	v := e.attempt()
 	if !v.charge {
 		if v.state == berth.StatePending && e.allocation.Attempt >= berth.MaxAttempts {
@@ -76,6 +87,8 @@ func (e ending) attempt() verdict {
 		return verdict{state: berth.StateCancelled, reason: berth.EndCancelled, message: e.message}
 	case causeDrained:
 		return verdict{state: berth.StatePending, reason: berth.EndDrained}
+	case causeGroup:
+		return verdict{state: berth.StatePending, reason: berth.EndGroup}
 	case causeStartTimeout:
 		return verdict{state: berth.StatePending, reason: berth.EndStartTimeout, avoid: true}
 	}
@@ -105,6 +118,8 @@ func stopped(a *berth.Allocation) (verdict, bool) {
 			return replacedBy(by), true
 		}
 		return verdict{state: berth.StatePending, reason: berth.EndDrained}, true
+	case berth.StopGroup:
+		return verdict{state: berth.StatePending, reason: berth.EndGroup}, true
 	case berth.StopPreempt:
 		return verdict{state: berth.StatePending, reason: berth.EndPreempted}, true
 	}

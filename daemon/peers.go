@@ -17,6 +17,7 @@ type peer struct {
 	id        berth.DaemonID
 	base      string // of its transactions' ids
 	queue     *queue // its requests that wait
+	gangs     *gangs // and its groups
 	tasks     map[berth.Key]struct{}
 	since     time.Time // it owes something without pause
 	committed time.Time // last seen to
@@ -26,7 +27,7 @@ type peer struct {
 
 // owes says whether a peer may have something to do. Requests that were judged to
 // fit nowhere do not count.
-func (p *peer) owes() bool { return len(p.tasks) > 0 || p.queue.next() != nil }
+func (p *peer) owes() bool { return len(p.tasks) > 0 || p.queue.next() != nil || p.gangs.anyOpen() }
 
 // idleSince is from when a peer has owed something and committed nothing.
 func (p *peer) idleSince() time.Time {
@@ -85,7 +86,7 @@ func (l *loop) markDaemon(f berth.Fact) {
 		l.reshare()
 		return
 	case p == nil:
-		p = &peer{id: id, queue: newQueue(l), tasks: make(map[berth.Key]struct{}), committed: l.now()}
+		p = &peer{id: id, queue: newQueue(l), gangs: newGangs(), tasks: make(map[berth.Key]struct{}), committed: l.now()}
 		ps.byID[id] = p
 		ps.sort()
 		l.reshare()
@@ -174,6 +175,7 @@ func (l *loop) rehome() {
 	for _, id := range moved {
 		l.due.add(requestKey(id))
 	}
+	l.rehomeGroups()
 }
 
 // disown looks at all that a daemon which is no member any more had to do.
@@ -182,6 +184,10 @@ func (l *loop) disown(p *peer) {
 	for _, id := range slices.Sorted(maps.Keys(p.queue.of)) {
 		l.due.add(requestKey(id))
 		delete(l.peers.holder, requestKey(id))
+	}
+	for _, g := range p.gangs.order {
+		l.due.add(groupKey(g.id))
+		delete(l.peers.holder, groupKey(g.id))
 	}
 	for k := range p.tasks {
 		delete(l.peers.holder, k)
@@ -229,8 +235,11 @@ func (l *loop) settle(k berth.Key) {
 	}
 	delete(l.peers.holder, k)
 	delete(p.tasks, k)
-	if k.Kind == berth.KindRequest {
+	switch k.Kind {
+	case berth.KindRequest:
 		p.queue.remove(berth.RequestID(k.ID))
+	case berth.KindGroup:
+		p.gangs.remove(berth.GroupID(k.ID))
 	}
 }
 
@@ -288,7 +297,7 @@ func (l *loop) couldAct(p *peer) bool {
 	if !l.mayPlace() {
 		return false
 	}
-	return p.queue.firstFitting(l.whyNot) != nil
+	return p.queue.firstFitting(l.whyNot) != nil || l.couldPlaceGroup(p)
 }
 
 // watchPlacing gives the peers their time anew when placing is possible again:
@@ -323,6 +332,11 @@ func (l *loop) whyNot(w *waiting) *berth.Verdict {
 func (l *loop) verdict(id berth.RequestID) *berth.Verdict {
 	if l.hold.active() {
 		return &berth.Verdict{Reasons: []berth.Reason{l.hold.reason()}, At: l.view.revision}
+	}
+	if g := l.view.groupOf(id); g != "" {
+		if v := l.groupVerdict(g); v != nil {
+			return v
+		}
 	}
 	p := l.peers.holder[requestKey(id)]
 	if p == nil || !l.mayPlace() {

@@ -150,6 +150,8 @@ func (l *loop) ids(f Filter, n int) (ids []berth.RequestID) {
 		for _, x := range l.view.on[f.Worker] {
 			ids = append(ids, x.id)
 		}
+	case f.Group != "" && !f.Ended:
+		ids = slices.Clone(l.inGroup(f.Group))
 	default:
 		return l.view.ids(f.After, f.Ended, n)
 	}

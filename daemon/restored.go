@@ -99,6 +99,10 @@ func (l *loop) renew() *loop {
 	next := newLoop(l.d)
 	next.incoming, next.cancels, next.early.known, next.waiting = l.incoming, l.cancels, l.early.known, l.waiting
 	next.incoming.putBack(next.incoming.takeLeft()) // whether they are there now is not known
+	next.groupCancels = l.groupCancels
+	for _, id := range slices.Sorted(maps.Keys(next.groupCancels)) {
+		next.due.add(groupKey(id))
+	}
 	for _, id := range slices.Sorted(maps.Keys(next.cancels)) {
 		next.due.add(requestKey(id))
 	}

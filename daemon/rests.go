@@ -30,7 +30,7 @@ func (l *loop) rests(k berth.Key, now time.Time) bool {
 	w, id := berth.WorkerID(k.Owner), berth.RequestID(k.ID)
 	x := l.view.lives[id]
 	if x == nil || !x.placedWhole() || !x.isOn(w) || x.stateWorker != x.worker || x.stateAttempt != x.attempt ||
-		x.stop != nil || x.spec.request.Replaces != "" || l.cancels[id] != nil {
+		x.stop != nil || x.spec.request.Replaces != "" || x.spec.request.Group != nil || l.cancels[id] != nil {
 		return false
 	}
 	if _, epoch := l.view.worker(w); epoch != x.epoch || l.view.has(intentKey(w)) || l.view.unreadable(ledgerKey(w)) {

@@ -58,6 +58,7 @@ type Filter struct {
 	Labels   map[string]string
 	Worker   berth.WorkerID
 	Pool     berth.PoolID
+	Group    berth.GroupID
 	Ended    bool            // archived ones too
 	After    berth.RequestID // page token: the last id of the page before
 	Limit    int             // 0: DefaultPage
@@ -88,6 +89,9 @@ func (f Filter) Matches(s *Status) bool {
 		return false
 	}
 	if f.Pool != "" && f.Pool != s.Spec.Pool {
+		return false
+	}
+	if f.Group != "" && (s.Spec.Group == nil || f.Group != s.Spec.Group.ID) {
 		return false
 	}
 	for k, v := range f.Labels {

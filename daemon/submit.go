@@ -62,6 +62,12 @@ func (d *Daemon) Submit(ctx context.Context, requests []berth.Request) ([]Submit
 	answers := make([]chan SubmitResult, len(requests))
 	var subs []*submission
 	for i, r := range requests {
+		if r.Group != nil {
+			if results[i] = d.submitGroup(ctx, r); repeatable(results[i].Err) {
+				return nil, results[i].Err
+			}
+			continue
+		}
 		s, err := d.prepare(r)
 		if err != nil {
 			results[i] = SubmitResult{ID: r.ID, Err: err}
@@ -105,9 +111,6 @@ func (d *Daemon) prepare(r berth.Request) (*submission, error) {
 	}
 	if r.Replaces != "" {
 		return nil, &berth.FieldError{Field: "replaces", Value: string(r.Replaces), Problem: "is given", Bound: "nothing: a daemon sets it, in the successor of a request"}
-	}
-	if r.Group != nil {
-		return nil, fmt.Errorf("group: %w: requests are placed one by one", ErrUnsupported)
 	}
 	return &submission{
 		record:  berth.Submission{Digest: berth.DigestOf(content), SubmittedAt: d.opts.Now().UTC(), Spec: r},

@@ -269,6 +269,10 @@ func (l *loop) noteKin(f, old berth.Fact) {
 		is, _ := f.Record.(*berth.Submission)
 		was, _ := old.Record.(*berth.Submission)
 		switch {
+		case is != nil && is.Spec.Group != nil:
+			l.noteMember(is.Spec.Group.ID, id, true)
+		case is == nil && was != nil && was.Spec.Group != nil:
+			l.noteMember(was.Spec.Group.ID, id, false)
 		case is != nil && is.Spec.Replaces != "":
 			l.successors[is.Spec.Replaces] = id
 		case is == nil && was != nil && was.Spec.Replaces != "":

@@ -100,6 +100,10 @@ func (l *loop) mark(f, old berth.Fact) {
 		l.markBrake(f)
 	case berth.KindDaemon:
 		l.markDaemon(f)
+	case berth.KindGroup:
+		l.markGroup(f, old)
+	case berth.KindHold:
+		l.markHold(f)
 	case berth.KindSchema:
 		l.noteSchema(f)
 	}

@@ -37,6 +37,8 @@ func complete(record any) error {
 			return err
 		}
 		return completeRequest(&r.Spec)
+	case *berth.Group:
+		return present("state", r.State)
 	case *berth.Pool:
 		return present("strategy", r.Strategy)
 	case *berth.Brake:

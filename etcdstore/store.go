@@ -119,11 +119,13 @@ const (
 	forIntent
 	forPurge
 	forSchema
+	forGroup // its submission
+	forHold
 	purposes
 )
 
 // purposeLetters stand in an id, for a person to see what wrote a value.
-const purposeLetters = "psrmigl"
+const purposeLetters = "psrmigluh"
 
 // NewTxnID is an id, for a plan, that no other transaction has.
 func (s *Store) NewTxnID() berth.TxnID { return s.newTxnID(forPlan) }

@@ -12,12 +12,14 @@ var (
 	// In this order an allocation moves.
 	wordsOfAllocation = []string{"PLACED", "STARTING", "RUNNING", "EXITED"}
 	wordsOfEnd        = []string{"SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "LOST"}
-	wordsOfStop       = []string{"cancel", "preempt", "drain", "run_limit"}
+	wordsOfStop       = []string{"cancel", "preempt", "drain", "run_limit", "group"}
 	wordsOfExit       = []string{"exited", "signaled", "start_failed", "rejected", "may_have_run", "deadline"}
 	wordsOfReason     = []string{
 		"exited", "signaled", "out_of_memory", "start_failed", "start_timeout", "rejected",
 		"cancelled", "preempted", "drained", "run_limit", "pending_limit", "worker_lost", "replaced",
+		"group", "incomplete",
 	}
+	wordsOfGroup    = []string{"PENDING", "PLACED", "ENDING"}
 	wordsOfStrategy = []string{"spread", "binpack"}
 	wordsOfBrake    = []string{"engaged", "released"}
 	wordsOfRelease  = []string{"bound", "operator", "recovered"}
@@ -153,7 +155,14 @@ func (r *archive) validate(c *checker, id string) {
 func (r *group) validate(c *checker, _ string) {
 	c.least("min_count", r.MinCount, 1)
 	c.need(r.Size >= r.MinCount, "size %d is less than min_count %d", r.Size, r.MinCount)
-	c.least("attempt", r.Attempt, 0)
+	c.least("attempt", r.Attempt, 1)
+	c.word("state", r.State, wordsOfGroup)
+	c.least("failed", r.Failed, 0)
+	c.need(r.Size >= r.Failed, "failed %d of %d", r.Failed, r.Size)
+	c.need((r.State == "ENDING") == (r.Reason != ""), "\"reason\" stands in ENDING, and only there")
+	if r.Reason != "" {
+		c.word("reason", r.Reason, wordsOfReason)
+	}
 }
 
 func (r *hold) validate(c *checker, _ string) {

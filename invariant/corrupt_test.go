@@ -153,11 +153,14 @@ func healthy() store {
 		"block": object{"cpu_milli": 1000, "memory_bytes": 2000, "disk_bytes": 20, "custom": object{"license": 1}},
 		"used":  object{"cpu_milli": 500, "memory_bytes": 1000, "disk_bytes": 10, "custom": object{"license": 1}},
 	})
-	s.add("groups/g", 23, 40, 0, object{"size": 2, "min_count": 2, "digest": "x", "attempt": 1})
-	for _, id := range []string{"g1", "g2"} {
+	s.add("groups/g", 23, 40, 0, object{"size": 3, "min_count": 2, "digest": "x", "attempt": 1, "state": "PLACED", "since": day})
+	for _, id := range []string{"g1", "g2", "g3"} {
 		spec := someSpec(id)
-		spec["group"] = object{"id": "g", "size": 2, "min_count": 2}
+		spec["group"] = object{"id": "g", "size": 3, "min_count": 2}
 		s.addRequest(id, 23, spec)
+		if id == "g3" {
+			break // it waits
+		}
 		s.addPlaced("w2", id, 11, 40, object{"cpu_milli": 100})
 		s.set("allocations/w2/"+id, "group", "g", "group_attempt", 1)
 	}
@@ -319,7 +322,11 @@ var corruptions = []struct {
 
 	{"half a group", "6.1", func(s store) { s["allocations/w2/g2"].create = 41; s["allocations/w2/g2"].mod = 41 }},
 	{"no group", "6.2", func(s store) { delete(s, "groups/g") }},
-	{"an attempt to come", "6.3", func(s store) { s.set("groups/g", "attempt", 0) }},
+	{"an attempt to come", "6.3", func(s store) {
+		s.set("allocations/w2/g1", "group_attempt", 2)
+		s.set("allocations/w2/g2", "group_attempt", 2)
+	}},
+	{"too many failed", "6.7", func(s store) { s.set("groups/g", "failed", 2) }},
 	{"another group than the request's", "6.4", func(s store) {
 		s.set("allocations/w1/r1", "group", "g", "group_attempt", 1)
 		s["allocations/w1/r1"].create = 40
@@ -457,6 +464,43 @@ var transitions = []struct {
 		s.set("tenants/acme/d1", "used.cpu_milli", 400)
 		s.rewrite("allocations/w1/r1", "ledgers/w1", "tenants/acme/d1")
 	}},
+	{"a member of an attempt that is over", "6.5", func(s store) {
+		s.placeThird(1)
+		s.set("groups/g", "state", "PENDING", "attempt", 2)
+		s.rewrite("groups/g")
+	}},
+	{"half a group's next attempt", "6.1", func(s store) {
+		for _, id := range []string{"g1", "g2"} {
+			delete(s, "allocations/w2/"+id)
+			s.add("states/"+id, 40, 101, 0, object{"state": "PENDING", "attempt": 2, "used_attempts": 0})
+		}
+		s.placeThird(2)
+		s.set("ledgers/w2", "count", 1, "reserved", object{"cpu_milli": 100})
+		s.set("groups/g", "attempt", 2)
+		s.rewrite("groups/g")
+	}},
+	{"an attempt beside what is left of the one before", "6.6", func(s store) {
+		s.placeThird(2)
+		s.set("groups/g", "attempt", 2, "min_count", 1)
+		s.rewrite("groups/g")
+	}},
+	{"a member that has failed", "", func(s store) {
+		s.endMember()
+		s.set("groups/g", "failed", 1)
+		s.rewrite("groups/g")
+	}},
+	{"a member that runs again alone", "6.9", func(s store) {
+		delete(s, "allocations/w2/g1")
+		s.add("states/g1", 40, 101, 0, object{"state": "PENDING", "attempt": 2, "used_attempts": 0})
+		s.set("ledgers/w2", "count", 1, "reserved", object{"cpu_milli": 100})
+		s.rewrite("ledgers/w2")
+	}},
+	{"a failure that is not counted", "6.8", func(s store) { s.endMember() }},
+	{"a failure that is counted twice", "6.8", func(s store) {
+		s.endMember()
+		s.set("groups/g", "state", "ENDING", "reason", "group", "failed", 2)
+		s.rewrite("groups/g")
+	}},
 	{"an archive of nothing", "8.6", func(s store) { s.addArchive("never", 101, someSpec("never")) }},
 	{"an archive of an attempt before the last", "8.8", func(s store) {
 		unplace(s)
@@ -465,6 +509,26 @@ var transitions = []struct {
 		s.addArchive("r1", 101, someSpec("r1"))
 		s.set("archive/r1", "attempt", 0)
 	}},
+}
+
+// placeThird places the member that waits, in an attempt of its group.
+func (s store) placeThird(attempt int) {
+	s.addPlaced("w2", "g3", 11, 101, object{"cpu_milli": 100})
+	s.set("allocations/w2/g3", "group", "g", "group_attempt", attempt)
+	s.set("ledgers/w2", "count", 3, "reserved", object{"cpu_milli": 300})
+	s.rewrite("ledgers/w2")
+}
+
+// endMember ends the first member, other than well.
+func (s store) endMember() {
+	spec, _ := s["requests/g1"].value["spec"].(object)
+	for _, k := range []string{"requests/g1", "states/g1", "allocations/w2/g1"} {
+		delete(s, k)
+	}
+	s.addArchive("g1", 101, spec)
+	s.set("archive/g1", "state", "FAILED")
+	s.set("ledgers/w2", "count", 1, "reserved", object{"cpu_milli": 100})
+	s.rewrite("ledgers/w2")
 }
 
 // rewrite notes that revision 101 wrote the keys.

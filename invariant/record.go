@@ -187,10 +187,16 @@ type archive struct {
 
 type group struct {
 	header
-	Size     int64  `json:"size"`
-	MinCount int64  `json:"min_count"`
-	Digest   string `json:"digest"`
-	Attempt  int64  `json:"attempt"`
+	Size     int64     `json:"size"`
+	MinCount int64     `json:"min_count"`
+	Digest   string    `json:"digest"`
+	Attempt  int64     `json:"attempt"`
+	State    string    `json:"state"`
+	Since    time.Time `json:"since"`
+	Domain   string    `json:"domain,omitempty"`
+	Failed   int64     `json:"failed,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	Message  string    `json:"message,omitempty"`
 }
 
 type hold struct {

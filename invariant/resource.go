@@ -89,6 +89,7 @@ type membership struct {
 	ID       string `json:"id"`
 	Size     int64  `json:"size"`
 	MinCount int64  `json:"min_count"`
+	Topology string `json:"topology,omitempty"`
 }
 
 type retry struct {

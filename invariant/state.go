@@ -180,6 +180,9 @@ func (s *State) learn() {
 			s.attempts[e.id] = max(s.attempts[e.id], r.Attempt-1)
 		case *group:
 			s.beginning[e.id] = r.Attempt
+			if r.State == "PENDING" {
+				s.beginning[e.id]--
+			}
 		}
 	}
 }

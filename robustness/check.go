@@ -192,9 +192,25 @@ func (c *checker) over(r *container) {
 // acknowledged: what the client was told must be in the store.
 func (c *checker) acknowledged(j *job) {
 	id := string(j.Request.ID)
+	if j.Request.Group != nil {
+		if !c.keys["groups/"+id] && !c.hasEnded(j) {
+			c.fail("client", fmt.Sprintf("group %s was acknowledged, and is not in the store", id), id)
+		}
+		return
+	}
 	if !c.keys["requests/"+id] && !c.keys["archive/"+id] && c.ended[j.Request.ID] == 0 {
 		c.fail("client", fmt.Sprintf("request %s was acknowledged, and is not in the store", id), id)
 	}
+}
+
+// hasEnded says whether all that a job is about has ended.
+func (c *checker) hasEnded(j *job) bool {
+	for _, id := range j.requests() {
+		if c.ended[id] == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // settled says whether everything has come to its end; why names what has not.
@@ -206,13 +222,13 @@ func (c *checker) settled() (why string, about []string) {
 			return "request " + id + " was never acknowledged", []string{id}
 		case j.cancelling && !j.cancelAcked:
 			return "the cancelling of " + id + " was never acknowledged", []string{id}
-		case c.ended[j.Request.ID] == 0:
+		case !c.hasEnded(j):
 			return "request " + id + " has not ended", []string{id}
 		}
 	}
 	for key := range c.keys {
 		parts := strings.Split(key, "/")
-		if parts[0] == "requests" || parts[0] == "states" || parts[0] == "allocations" {
+		if parts[0] == "requests" || parts[0] == "states" || parts[0] == "allocations" || parts[0] == "groups" {
 			return key + " is left", parts[1:]
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/etcdstore"
 )
 
 // client submits and cancels as a user's program does: it records what was
@@ -130,7 +131,7 @@ func (c *client) submit(batch []*job) {
 				if s.early && r.Status.Worker != "" {
 					c.w.tally.Early++
 				}
-			} else if errors.Is(r.Err, daemon.ErrConflictingID) || errors.Is(r.Err, daemon.ErrCorrupt) {
+			} else if errors.Is(r.Err, daemon.ErrConflictingID) || errors.Is(r.Err, etcdstore.ErrGroupTaken) || errors.Is(r.Err, daemon.ErrCorrupt) {
 				c.w.check.fail("client", fmt.Sprintf("request %s: its repeated submission is refused: %v", r.ID, r.Err))
 			}
 		}
@@ -153,6 +154,18 @@ func stillLoading(d *daemon.Daemon) bool {
 	}
 }
 
+// requests are the ids of those that a job is about.
+func (j *job) requests() (ids []berth.RequestID) {
+	r := j.Request.Normalize()
+	if !r.IsGroup() {
+		return []berth.RequestID{r.ID}
+	}
+	for _, m := range r.Members() {
+		ids = append(ids, m.ID)
+	}
+	return ids
+}
+
 func (c *client) acknowledged(j *job) {
 	j.acked = true
 	c.w.tally.Acked++
@@ -171,10 +184,19 @@ func (c *client) cancel(j *job) {
 	}
 	j.cancelling = true
 	again := func() { c.cancel(j) }
-	call(c, "cancel", string(j.Request.ID), func(ctx context.Context, d *daemon.Daemon) (daemon.Status, error) {
-		return d.Cancel(ctx, j.Request.ID, "by its user")
-	}, func(_ daemon.Status, err error) {
-		gone := errors.Is(err, daemon.ErrNotFound) && c.w.check.ended[j.Request.ID] > 0 // it has ended, and was purged
+	id := j.Request.ID
+	if j.One {
+		id = j.requests()[0]
+	}
+	call(c, "cancel", string(id), func(ctx context.Context, d *daemon.Daemon) (none struct{}, err error) {
+		if j.Request.Group != nil && !j.One {
+			_, err = d.CancelGroup(ctx, berth.GroupID(id), "by its user")
+			return none, err
+		}
+		_, err = d.Cancel(ctx, id, "by its user")
+		return none, err
+	}, func(_ struct{}, err error) {
+		gone := errors.Is(err, daemon.ErrNotFound) && c.w.check.hasEnded(j) // it has ended, and was purged
 		if err == nil || gone {
 			j.cancelAcked = true
 			c.w.tally.Cancelled++

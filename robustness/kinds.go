@@ -14,7 +14,7 @@ import (
 
 // The kinds of transactions and calls that faults are counted by.
 var callKinds = []string{
-	"submit", "place", "start", "report", "stop", "end", "end lost", "cancel",
+	"submit", "place", "group", "start", "report", "stop", "end", "end lost", "cancel",
 	"open", "register", "join", "intent", "purge", "grant", "keepalive", "revoke", "read",
 }
 
@@ -86,6 +86,8 @@ func kindOfPut(folder, value string) string {
 		return "submit"
 	case "archive":
 		return "archive"
+	case "groups":
+		return "group"
 	case "ledgers":
 		return "ledger"
 	case "workers":

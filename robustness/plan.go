@@ -29,6 +29,7 @@ type Job struct {
 	Request berth.Request
 	At      time.Duration
 	Cancel  time.Duration // after it was acknowledged; 0: never
+	One     bool          // of a group, a member alone is cancelled
 	Fits    bool
 }
 
@@ -44,6 +45,7 @@ type Wish struct {
 // Bounds of a plan.
 const (
 	minJobs     = 300
+	minGroups   = 12
 	faultsUntil = 10 * time.Minute
 )
 
@@ -63,6 +65,9 @@ func Draw(seed uint64) *Plan {
 	}
 	for i := range minJobs + rng.IntN(40) {
 		p.Jobs = append(p.Jobs, drawJob(rng, i, p))
+	}
+	for i := range minGroups + rng.IntN(8) {
+		p.Jobs = append(p.Jobs, drawGroup(rng, i, p))
 	}
 	for range 3 + rng.IntN(3) {
 		w := Wish{At: moment(rng, p), Lasts: between(rng, 5*time.Second, 60*time.Second), Worker: p.Workers[rng.IntN(len(p.Workers))], Drain: rng.IntN(3) > 0}
@@ -128,6 +133,29 @@ func drawReturn(rng *rand.Rand, p *Plan) {
 		j.At = f.At + f.Lasts + between(rng, time.Millisecond, 40*time.Millisecond)
 		p.Jobs = append(p.Jobs, j)
 	}
+}
+
+// drawGroup draws a group, whose members are as other requests are, but smaller: what
+// waits for many places at once has to find them.
+func drawGroup(rng *rand.Rand, i int, p *Plan) Job {
+	j := drawJob(rng, i, p)
+	j.At = moment(rng, p)
+	r := &j.Request
+	r.ID = berth.RequestID(fmt.Sprintf("g%03d", i))
+	r.Resources.Ports = nil
+	size := int64(2 + rng.IntN(5))
+	r.Group = &berth.Membership{Size: size, MinCount: 1 + rng.Int64N(size)}
+	if j.Fits {
+		r.Resources.CPUMilli = min(r.Resources.CPUMilli, 700)
+	}
+	if rng.IntN(3) == 0 {
+		r.Group.Topology = "zone"
+	}
+	if r.Env[envStart] == "refused" { // by every worker, and of each member in turn: the last of its attempts is far away
+		delete(r.Env, envStart)
+	}
+	j.One = rng.IntN(2) == 0 && j.Cancel > 0 && j.Fits
+	return j
 }
 
 func drawLimits(rng *rand.Rand, j *Job, run time.Duration) {

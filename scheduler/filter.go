@@ -30,6 +30,7 @@ var stateFilters = []filter{
 	{code: berth.ReasonRemoving, passes: func(_ *query, n *node) bool { return !n.worker.Removing }, why: operatorWhy},
 	{code: berth.ReasonDraining, passes: func(_ *query, n *node) bool { return !n.worker.Draining }, why: operatorWhy},
 	{code: berth.ReasonCordoned, passes: func(_ *query, n *node) bool { return !n.worker.Cordoned }, why: operatorWhy},
+	{code: berth.ReasonHeld, passes: func(_ *query, n *node) bool { return !n.worker.Held }},
 	{code: berth.ReasonSuspended, passes: func(_ *query, n *node) bool { return !n.worker.Suspended }},
 	{
 		code:   berth.ReasonSuspended,

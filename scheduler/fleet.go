@@ -29,6 +29,7 @@ type Worker struct {
 	Suspended bool              // its starts fail in a row
 	Probing   bool              // after a suspension: one start at a time
 	Starting  int               // placed and not running yet; counts while Probing
+	Held      bool              // for a moment, for a group
 	Foreign   bool              // of another daemon's share than the one that asks: comes after its own that are not too full
 	Unhealthy map[string]string // devices not to be used, and why
 }

@@ -15,7 +15,7 @@ import (
 func cancelCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name:      "cancel",
-		Usage:     "end requests: SIGTERM, and SIGKILL after their stop timeout",
+		Usage:     "end requests and groups: SIGTERM, and SIGKILL after their stop timeout",
 		ArgsUsage: "ID...",
 		Flags: clientFlags(
 			stringFlag("message", "", "why, for who reads it later"),
@@ -51,6 +51,12 @@ func cancelRequests(c *cli.Context) error {
 	var failed []error
 	for _, id := range c.Args().Slice() {
 		s, err := cancelLiving(ctx, c, cl, id)
+		if err != nil {
+			err = orGroup(err, func() error { return cancelGroup(ctx, c, cl, id, asJSON) })
+			if err == nil {
+				continue
+			}
+		}
 		if err == nil && c.Bool("wait") {
 			s, err = ended(ctx, cl, s)
 		}
@@ -71,6 +77,27 @@ func cancelRequests(c *cli.Context) error {
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// cancelGroup cancels all of a group.
+func cancelGroup(ctx context.Context, c *cli.Context, cl *client.Client, id string, asJSON bool) error {
+	g, err := cl.CancelGroup(ctx, id, c.String("message"))
+	if err != nil {
+		return err
+	}
+	for _, m := range g.GetMembers() {
+		if !c.Bool("wait") {
+			break
+		}
+		if _, err := ended(ctx, cl, &berthv1.Status{Id: m}); err != nil {
+			return err
+		}
+	}
+	if asJSON {
+		return printLine(c.App.Writer, g)
+	}
+	_, err = fmt.Fprintf(c.App.Writer, "%s is ending: %s\n", g.GetId(), membersText(g))
+	return err
 }
 
 // cancelLiving cancels a request or, where it was replaced, the successor that goes on

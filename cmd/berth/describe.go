@@ -87,6 +87,8 @@ func reasonText(r *berthv1.Reason) string {
 	switch berth.ReasonCode(r.GetCode()) {
 	case berth.ReasonNoWorker:
 		return "pool " + r.GetDetail() + " has no worker"
+	case berth.ReasonGroup:
+		return groupReason(r)
 	case berth.ReasonRestored:
 		return "the store was restored from a backup, and nothing is placed before " + restoredUntil(r)
 	case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:

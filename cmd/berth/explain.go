@@ -36,7 +36,7 @@ func explainCommand() *cli.Command {
 			defer cl.Close()
 			e, err := cl.Explain(c.Context, id)
 			if err != nil {
-				return err
+				return orGroup(err, func() error { return tellGroup(c.Context, c, cl, id, asJSON) })
 			}
 			if asJSON {
 				return printJSON(c.App.Writer, e)
@@ -87,11 +87,12 @@ func printWaiting(w io.Writer, e *berthv1.ExplainResponse) error {
 	return err
 }
 
+// printReasons tells of each filter that rejects workers.
 func printReasons(w io.Writer, v *berthv1.Verdict) error {
 	t := table{}
 	t.add("WORKERS", "REJECTED BY", "WANTS", "MOST FREE", "LARGEST", "SUCH AS")
 	for _, r := range v.GetReasons() {
-		if r.GetCode() == string(berth.ReasonRestored) {
+		if r.GetCode() == string(berth.ReasonRestored) || r.GetCode() == string(berth.ReasonGroup) {
 			continue // no filter
 		}
 		t.add(strconv.FormatInt(r.GetWorkers(), 10), reasonName(r), amount(r, r.GetWant()), amount(r, r.GetBest()), amount(r, r.GetTotal()), orDash(someText(r)))

@@ -15,7 +15,7 @@ import (
 func getCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name:         "get",
-		Usage:        "one request: where it is, what it holds, how it ended",
+		Usage:        "one request or group: where it is, what it holds, how it ended",
 		ArgsUsage:    "ID",
 		Flags:        clientFlags(outputFlag()),
 		BashComplete: completeIDs,
@@ -35,7 +35,7 @@ func getCommand() *cli.Command {
 			defer cl.Close()
 			s, err := cl.Get(c.Context, id)
 			if err != nil {
-				return err
+				return orGroup(err, func() error { return tellGroup(c.Context, c, cl, id, asJSON) })
 			}
 			if asJSON {
 				return printJSON(c.App.Writer, s)
@@ -74,6 +74,7 @@ func printStatus(w io.Writer, s *berthv1.Status) error {
 	t.add("state", stateOf(s))
 	for _, row := range [][2]string{
 		{"why", describe(s)},
+		{"group", spec.GetGroup().GetId()},
 		{"replaces", spec.GetReplaces()},
 		{"worker", s.GetWorker()},
 		{"attempt", attemptText(s)},

@@ -23,6 +23,7 @@ func filterFlags() []cli.Flag {
 		listFlag("label", "only with `KEY=VALUE`"),
 		stringFlag("worker", "", "only on this `WORKER`"),
 		stringFlag("pool", "", "only of this `POOL`"),
+		stringFlag("group", "", "only members of this `GROUP`"),
 	}
 }
 
@@ -35,7 +36,7 @@ func filterOf(c *cli.Context) (*berthv1.Filter, error) {
 		return nil, usage("%w", err)
 	}
 	f := &berthv1.Filter{
-		Ids: c.Args().Slice(), Labels: labels, Worker: c.String("worker"), Pool: c.String("pool"), Ended: c.Bool("all"),
+		Ids: c.Args().Slice(), Labels: labels, Worker: c.String("worker"), Pool: c.String("pool"), Group: c.String("group"), Ended: c.Bool("all"),
 	}
 	for _, s := range splitCommas(c.StringSlice("state")) {
 		f.States = append(f.States, strings.ToUpper(s))

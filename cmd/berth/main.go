@@ -112,7 +112,7 @@ func newApp() *cli.App {
 		Suggest: true,
 		Commands: []*cli.Command{
 			devCommand(), demoCommand(),
-			runCommand(), submitCommand(), listCommand(), getCommand(), watchCommand(), logsCommand(), cancelCommand(), explainCommand(), planCommand(),
+			runCommand(), submitCommand(), listCommand(), getCommand(), watchCommand(), logsCommand(), cancelCommand(), explainCommand(), planCommand(), groupsCommand(),
 			workersCommand(), devicesCommand(), cordonCommand(), uncordonCommand(), taintCommand(), untaintCommand(), drainCommand(), removeCommand(), poolsCommand(),
 			statusCommand(), brakeCommand(),
 			daemonCommand(), workerCommand(), fsckCommand(), snapshotCommand(), backupCommand(), restoreCommand(), benchCommand(), simulateCommand(), debugCommand(),

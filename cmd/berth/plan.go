@@ -98,6 +98,9 @@ func changeOf(c *cli.Context) (*snapshot.Change, error) {
 			return nil, &exitError{code: exitUsage, err: err}
 		}
 		for _, r := range requests {
+			if r.GetGroup() != nil {
+				return nil, usage("plan: request %s is a group; only single requests can be planned", r.GetId())
+			}
 			change.Requests = append(change.Requests, wire.ToRequest(r))
 		}
 	}

@@ -28,7 +28,7 @@ func submitCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "file", Aliases: []string{"f"}, Usage: "`FILE` of requests; - is standard input", EnvVars: envOf("file")},
 			boolFlag("wait", "wait until all have ended; exit 1 unless all succeeded"),
 			outputFlag(),
-		}, requestFlags())...),
+		}, requestFlags(), groupFlags())...),
 		Action: submit,
 	})
 }
@@ -75,12 +75,15 @@ func requestsOf(c *cli.Context) ([]*berthv1.Request, error) {
 	files := c.StringSlice("file")
 	if len(files) == 0 {
 		r, err := requestOf(c)
+		if err == nil {
+			err = readGroup(c, r)
+		}
 		return []*berthv1.Request{r}, err
 	}
 	if c.NArg() > 0 {
 		return nil, usage("submit: a command and -f exclude each other")
 	}
-	for _, f := range requestFlags() {
+	for _, f := range flatten(requestFlags(), groupFlags()) {
 		if name := f.Names()[0]; c.IsSet(name) && !fromEnvironment(name) {
 			return nil, usage("submit: --%s and -f exclude each other", name)
 		}
@@ -137,6 +140,13 @@ func resultRow(r *berthv1.SubmitResult) []string {
 		return []string{r.GetId(), "REFUSED", "-", clip(r.GetRefusal().GetMessage(), 80)}
 	}
 	s := r.GetStatus()
+	if g := s.GetSpec().GetGroup(); g.GetId() == r.GetId() && g != nil {
+		note := fmt.Sprintf("group of %d; berth get %s", g.GetSize(), g.GetId())
+		if r.GetExisting() {
+			note = "submitted before; " + note
+		}
+		return []string{r.GetId(), stateOf(s), "-", note}
+	}
 	note := clip(describe(s), 80)
 	if r.GetExisting() {
 		note = clip("submitted before "+note, 80)
@@ -149,7 +159,7 @@ func resultRow(r *berthv1.SubmitResult) []string {
 func waitForAll(ctx context.Context, c *cli.Context, cl *client.Client, requests []*berthv1.Request) error {
 	w := waiter{c: c, cl: cl}
 	for _, r := range requests {
-		w.ids = append(w.ids, r.GetId())
+		w.ids = append(w.ids, idsOf(r)...)
 	}
 	for len(w.ids) > 0 {
 		batch := w.ids[:min(len(w.ids), maxWatched)]

@@ -22,7 +22,7 @@ func waitsFor(e *berthv1.ExplainResponse) string {
 		}
 		return "could be placed now"
 	}
-	if first := v.GetReasons()[0]; miss == nil || first.GetCode() == string(berth.ReasonRestored) {
+	if first := v.GetReasons()[0]; miss == nil || first.GetCode() == string(berth.ReasonRestored) || first.GetCode() == string(berth.ReasonGroup) {
 		return "waits: " + reasonText(first)
 	}
 	r := miss.GetReasons()[0]

@@ -22,6 +22,8 @@ var codes = []struct {
 }{
 	{daemon.ErrNotFound, connect.CodeNotFound},
 	{daemon.ErrConflictingID, connect.CodeAlreadyExists},
+	{etcdstore.ErrGroupTaken, connect.CodeAlreadyExists},
+	{etcdstore.ErrGroupIncomplete, connect.CodeAlreadyExists},
 	{daemon.ErrCorrupt, connect.CodeDataLoss},
 	{daemon.ErrUnsupported, connect.CodeUnimplemented},
 	{daemon.ErrNoSpace, connect.CodeResourceExhausted},

@@ -110,6 +110,7 @@ func membership(c *coder, r *berth.Membership) {
 	text(c, "id", &r.ID)
 	number(c, "size", &r.Size)
 	number(c, "min_count", &r.MinCount)
+	maybeText(c, "topology", &r.Topology)
 	c.end()
 }
 

@@ -862,11 +862,14 @@ func (x *Spread) GetWeight() int64 {
 	return 0
 }
 
+// Membership makes a request stand for a group: size members, all as it is but for
+// the id, of which min_count at least get their places together, or none.
 type Membership struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Size          int64                  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
-	MinCount      int64                  `protobuf:"varint,3,opt,name=min_count,json=minCount,proto3" json:"min_count,omitempty"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`                              // the request's; nothing else is allowed
+	Size          int64                  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`                         // required
+	MinCount      int64                  `protobuf:"varint,3,opt,name=min_count,json=minCount,proto3" json:"min_count,omitempty"` // size
+	Topology      string                 `protobuf:"bytes,4,opt,name=topology,proto3" json:"topology,omitempty"`                  // a label of workers, of which all of the group's have one value; none: any workers
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -920,6 +923,13 @@ func (x *Membership) GetMinCount() int64 {
 		return x.MinCount
 	}
 	return 0
+}
+
+func (x *Membership) GetTopology() string {
+	if x != nil {
+		return x.Topology
+	}
+	return ""
 }
 
 type RetryPolicy struct {
@@ -2346,6 +2356,7 @@ type Filter struct {
 	Worker        string                 `protobuf:"bytes,4,opt,name=worker,proto3" json:"worker,omitempty"`
 	Pool          string                 `protobuf:"bytes,5,opt,name=pool,proto3" json:"pool,omitempty"`
 	Ended         bool                   `protobuf:"varint,6,opt,name=ended,proto3" json:"ended,omitempty"` // ended ones too
+	Group         string                 `protobuf:"bytes,7,opt,name=group,proto3" json:"group,omitempty"`  // members of that group
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2420,6 +2431,13 @@ func (x *Filter) GetEnded() bool {
 		return x.Ended
 	}
 	return false
+}
+
+func (x *Filter) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
 }
 
 type ListRequest struct {
@@ -2796,6 +2814,363 @@ func (x *CancelResponse) GetStatus() *Status {
 	return nil
 }
 
+type GroupsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // only this one, with why it waits; empty: all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupsRequest) Reset() {
+	*x = GroupsRequest{}
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupsRequest) ProtoMessage() {}
+
+func (x *GroupsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupsRequest.ProtoReflect.Descriptor instead.
+func (*GroupsRequest) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *GroupsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type GroupsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Groups        []*Group               `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"` // ordered by id
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupsResponse) Reset() {
+	*x = GroupsResponse{}
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupsResponse) ProtoMessage() {}
+
+func (x *GroupsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupsResponse.ProtoReflect.Descriptor instead.
+func (*GroupsResponse) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *GroupsResponse) GetGroups() []*Group {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+// Group is a group that has not ended.
+type Group struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"` // PENDING, PLACED, ENDING
+	Size          int64                  `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
+	MinCount      int64                  `protobuf:"varint,4,opt,name=min_count,json=minCount,proto3" json:"min_count,omitempty"`
+	Attempt       int64                  `protobuf:"varint,5,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Since         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=since,proto3" json:"since,omitempty"` // in this state
+	Topology      string                 `protobuf:"bytes,7,opt,name=topology,proto3" json:"topology,omitempty"`
+	Domain        string                 `protobuf:"bytes,8,opt,name=domain,proto3" json:"domain,omitempty"`        // PLACED: the topology label's value
+	Succeeded     int64                  `protobuf:"varint,9,opt,name=succeeded,proto3" json:"succeeded,omitempty"` // members, as the next
+	Failed        int64                  `protobuf:"varint,10,opt,name=failed,proto3" json:"failed,omitempty"`
+	States        map[string]int64       `protobuf:"bytes,11,rep,name=states,proto3" json:"states,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // members that have not ended, by state
+	Members       []string               `protobuf:"bytes,12,rep,name=members,proto3" json:"members,omitempty"`                                                                          // their ids
+	Reason        string                 `protobuf:"bytes,13,opt,name=reason,proto3" json:"reason,omitempty"`                                                                            // ENDING: group, cancelled
+	Message       string                 `protobuf:"bytes,14,opt,name=message,proto3" json:"message,omitempty"`
+	Verdict       *Verdict               `protobuf:"bytes,15,opt,name=verdict,proto3" json:"verdict,omitempty"` // of one that was asked for and waits: why; absent: it is about to be placed
+	Revision      int64                  `protobuf:"varint,16,opt,name=revision,proto3" json:"revision,omitempty"`
+	Spec          *Request               `protobuf:"bytes,17,opt,name=spec,proto3" json:"spec,omitempty"` // of all members; absent when none is left
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Group) Reset() {
+	*x = Group{}
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Group) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Group) ProtoMessage() {}
+
+func (x *Group) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Group.ProtoReflect.Descriptor instead.
+func (*Group) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *Group) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Group) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Group) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Group) GetMinCount() int64 {
+	if x != nil {
+		return x.MinCount
+	}
+	return 0
+}
+
+func (x *Group) GetAttempt() int64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *Group) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Group) GetTopology() string {
+	if x != nil {
+		return x.Topology
+	}
+	return ""
+}
+
+func (x *Group) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *Group) GetSucceeded() int64 {
+	if x != nil {
+		return x.Succeeded
+	}
+	return 0
+}
+
+func (x *Group) GetFailed() int64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *Group) GetStates() map[string]int64 {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+func (x *Group) GetMembers() []string {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *Group) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Group) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Group) GetVerdict() *Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return nil
+}
+
+func (x *Group) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *Group) GetSpec() *Request {
+	if x != nil {
+		return x.Spec
+	}
+	return nil
+}
+
+type CancelGroupRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Message       string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelGroupRequest) Reset() {
+	*x = CancelGroupRequest{}
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelGroupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelGroupRequest) ProtoMessage() {}
+
+func (x *CancelGroupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelGroupRequest.ProtoReflect.Descriptor instead.
+func (*CancelGroupRequest) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *CancelGroupRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *CancelGroupRequest) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+type CancelGroupResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Group         *Group                 `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelGroupResponse) Reset() {
+	*x = CancelGroupResponse{}
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelGroupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelGroupResponse) ProtoMessage() {}
+
+func (x *CancelGroupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelGroupResponse.ProtoReflect.Descriptor instead.
+func (*CancelGroupResponse) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *CancelGroupResponse) GetGroup() *Group {
+	if x != nil {
+		return x.Group
+	}
+	return nil
+}
+
 type LogsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2810,7 +3185,7 @@ type LogsRequest struct {
 
 func (x *LogsRequest) Reset() {
 	*x = LogsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2822,7 +3197,7 @@ func (x *LogsRequest) String() string {
 func (*LogsRequest) ProtoMessage() {}
 
 func (x *LogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2835,7 +3210,7 @@ func (x *LogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsRequest.ProtoReflect.Descriptor instead.
 func (*LogsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *LogsRequest) GetId() string {
@@ -2893,7 +3268,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2905,7 +3280,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2918,7 +3293,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *LogsResponse) GetStream() string {
@@ -2965,7 +3340,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2977,7 +3352,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2990,7 +3365,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ExplainRequest) GetId() string {
@@ -3013,7 +3388,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3025,7 +3400,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3038,7 +3413,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ExplainResponse) GetStatus() *Status {
@@ -3085,7 +3460,7 @@ type SnapshotRequest struct {
 
 func (x *SnapshotRequest) Reset() {
 	*x = SnapshotRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3097,7 +3472,7 @@ func (x *SnapshotRequest) String() string {
 func (*SnapshotRequest) ProtoMessage() {}
 
 func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3110,7 +3485,7 @@ func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotRequest.ProtoReflect.Descriptor instead.
 func (*SnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SnapshotRequest) GetRevision() int64 {
@@ -3129,7 +3504,7 @@ type SnapshotResponse struct {
 
 func (x *SnapshotResponse) Reset() {
 	*x = SnapshotResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3141,7 +3516,7 @@ func (x *SnapshotResponse) String() string {
 func (*SnapshotResponse) ProtoMessage() {}
 
 func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3154,7 +3529,7 @@ func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotResponse.ProtoReflect.Descriptor instead.
 func (*SnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SnapshotResponse) GetLines() []byte {
@@ -3172,7 +3547,7 @@ type WorkersRequest struct {
 
 func (x *WorkersRequest) Reset() {
 	*x = WorkersRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3184,7 +3559,7 @@ func (x *WorkersRequest) String() string {
 func (*WorkersRequest) ProtoMessage() {}
 
 func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3197,7 +3572,7 @@ func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersRequest.ProtoReflect.Descriptor instead.
 func (*WorkersRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
 }
 
 type WorkersResponse struct {
@@ -3209,7 +3584,7 @@ type WorkersResponse struct {
 
 func (x *WorkersResponse) Reset() {
 	*x = WorkersResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3221,7 +3596,7 @@ func (x *WorkersResponse) String() string {
 func (*WorkersResponse) ProtoMessage() {}
 
 func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3234,7 +3609,7 @@ func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersResponse.ProtoReflect.Descriptor instead.
 func (*WorkersResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *WorkersResponse) GetWorkers() []*Worker {
@@ -3284,7 +3659,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3296,7 +3671,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3309,7 +3684,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Worker) GetId() string {
@@ -3540,7 +3915,7 @@ type SetTaintsRequest struct {
 
 func (x *SetTaintsRequest) Reset() {
 	*x = SetTaintsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3552,7 +3927,7 @@ func (x *SetTaintsRequest) String() string {
 func (*SetTaintsRequest) ProtoMessage() {}
 
 func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3565,7 +3940,7 @@ func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsRequest.ProtoReflect.Descriptor instead.
 func (*SetTaintsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SetTaintsRequest) GetWorker() string {
@@ -3598,7 +3973,7 @@ type SetTaintsResponse struct {
 
 func (x *SetTaintsResponse) Reset() {
 	*x = SetTaintsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3610,7 +3985,7 @@ func (x *SetTaintsResponse) String() string {
 func (*SetTaintsResponse) ProtoMessage() {}
 
 func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3623,7 +3998,7 @@ func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsResponse.ProtoReflect.Descriptor instead.
 func (*SetTaintsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *SetTaintsResponse) GetWorker() *Worker {
@@ -3651,7 +4026,7 @@ type SetIntentRequest struct {
 
 func (x *SetIntentRequest) Reset() {
 	*x = SetIntentRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3663,7 +4038,7 @@ func (x *SetIntentRequest) String() string {
 func (*SetIntentRequest) ProtoMessage() {}
 
 func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3676,7 +4051,7 @@ func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentRequest.ProtoReflect.Descriptor instead.
 func (*SetIntentRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *SetIntentRequest) GetWorker() string {
@@ -3751,7 +4126,7 @@ type SetIntentResponse struct {
 
 func (x *SetIntentResponse) Reset() {
 	*x = SetIntentResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3763,7 +4138,7 @@ func (x *SetIntentResponse) String() string {
 func (*SetIntentResponse) ProtoMessage() {}
 
 func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3776,7 +4151,7 @@ func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentResponse.ProtoReflect.Descriptor instead.
 func (*SetIntentResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SetIntentResponse) GetWorker() *Worker {
@@ -3794,7 +4169,7 @@ type PoolsRequest struct {
 
 func (x *PoolsRequest) Reset() {
 	*x = PoolsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3806,7 +4181,7 @@ func (x *PoolsRequest) String() string {
 func (*PoolsRequest) ProtoMessage() {}
 
 func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3819,7 +4194,7 @@ func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsRequest.ProtoReflect.Descriptor instead.
 func (*PoolsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
 }
 
 type PoolsResponse struct {
@@ -3831,7 +4206,7 @@ type PoolsResponse struct {
 
 func (x *PoolsResponse) Reset() {
 	*x = PoolsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3843,7 +4218,7 @@ func (x *PoolsResponse) String() string {
 func (*PoolsResponse) ProtoMessage() {}
 
 func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3856,7 +4231,7 @@ func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsResponse.ProtoReflect.Descriptor instead.
 func (*PoolsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *PoolsResponse) GetPools() []*Pool {
@@ -3880,7 +4255,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3892,7 +4267,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3905,7 +4280,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Pool) GetId() string {
@@ -3969,7 +4344,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3981,7 +4356,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3994,7 +4369,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Brake) GetPool() string {
@@ -4072,7 +4447,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4084,7 +4459,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4097,7 +4472,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -4137,7 +4512,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4149,7 +4524,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4162,7 +4537,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -4180,7 +4555,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4192,7 +4567,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4205,7 +4580,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
 }
 
 type OverviewResponse struct {
@@ -4220,7 +4595,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4232,7 +4607,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4245,7 +4620,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -4291,7 +4666,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4303,7 +4678,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4316,7 +4691,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Member) GetId() string {
@@ -4372,7 +4747,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4384,7 +4759,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4397,7 +4772,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -4430,7 +4805,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4442,7 +4817,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4455,7 +4830,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -4473,7 +4848,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4485,7 +4860,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4498,7 +4873,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
 }
 
 type InfoRequest struct {
@@ -4509,7 +4884,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4521,7 +4896,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4534,7 +4909,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
 }
 
 type InfoResponse struct {
@@ -4564,7 +4939,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4576,7 +4951,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4589,7 +4964,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -4739,7 +5114,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4751,7 +5126,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4764,7 +5139,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -4820,7 +5195,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4832,7 +5207,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4845,7 +5220,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -4956,12 +5331,13 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\brequests\x18\x01 \x01(\v2\x16.berth.v1.RequestLabelR\brequests\x12\x1a\n" +
 	"\btopology\x18\x02 \x01(\tR\btopology\x12\x19\n" +
 	"\bmax_skew\x18\x03 \x01(\x03R\amaxSkew\x12\x16\n" +
-	"\x06weight\x18\x04 \x01(\x03R\x06weight\"M\n" +
+	"\x06weight\x18\x04 \x01(\x03R\x06weight\"i\n" +
 	"\n" +
 	"Membership\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x1b\n" +
-	"\tmin_count\x18\x03 \x01(\x03R\bminCount\"n\n" +
+	"\tmin_count\x18\x03 \x01(\x03R\bminCount\x12\x1a\n" +
+	"\btopology\x18\x04 \x01(\tR\btopology\"n\n" +
 	"\vRetryPolicy\x12!\n" +
 	"\fmax_attempts\x18\x01 \x01(\x03R\vmaxAttempts\x12\x1d\n" +
 	"\n" +
@@ -5086,14 +5462,15 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"GetRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"7\n" +
 	"\vGetResponse\x12(\n" +
-	"\x06status\x18\x01 \x01(\v2\x10.berth.v1.StatusR\x06status\"\xe5\x01\n" +
+	"\x06status\x18\x01 \x01(\v2\x10.berth.v1.StatusR\x06status\"\xfb\x01\n" +
 	"\x06Filter\x12\x10\n" +
 	"\x03ids\x18\x01 \x03(\tR\x03ids\x12\x16\n" +
 	"\x06states\x18\x02 \x03(\tR\x06states\x124\n" +
 	"\x06labels\x18\x03 \x03(\v2\x1c.berth.v1.Filter.LabelsEntryR\x06labels\x12\x16\n" +
 	"\x06worker\x18\x04 \x01(\tR\x06worker\x12\x12\n" +
 	"\x04pool\x18\x05 \x01(\tR\x04pool\x12\x14\n" +
-	"\x05ended\x18\x06 \x01(\bR\x05ended\x1a9\n" +
+	"\x05ended\x18\x06 \x01(\bR\x05ended\x12\x14\n" +
+	"\x05group\x18\a \x01(\tR\x05group\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"s\n" +
@@ -5119,7 +5496,38 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\":\n" +
 	"\x0eCancelResponse\x12(\n" +
-	"\x06status\x18\x01 \x01(\v2\x10.berth.v1.StatusR\x06status\"\x93\x01\n" +
+	"\x06status\x18\x01 \x01(\v2\x10.berth.v1.StatusR\x06status\"\x1f\n" +
+	"\rGroupsRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"9\n" +
+	"\x0eGroupsResponse\x12'\n" +
+	"\x06groups\x18\x01 \x03(\v2\x0f.berth.v1.GroupR\x06groups\"\xc0\x04\n" +
+	"\x05Group\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\x03R\x04size\x12\x1b\n" +
+	"\tmin_count\x18\x04 \x01(\x03R\bminCount\x12\x18\n" +
+	"\aattempt\x18\x05 \x01(\x03R\aattempt\x120\n" +
+	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1a\n" +
+	"\btopology\x18\a \x01(\tR\btopology\x12\x16\n" +
+	"\x06domain\x18\b \x01(\tR\x06domain\x12\x1c\n" +
+	"\tsucceeded\x18\t \x01(\x03R\tsucceeded\x12\x16\n" +
+	"\x06failed\x18\n" +
+	" \x01(\x03R\x06failed\x123\n" +
+	"\x06states\x18\v \x03(\v2\x1b.berth.v1.Group.StatesEntryR\x06states\x12\x18\n" +
+	"\amembers\x18\f \x03(\tR\amembers\x12\x16\n" +
+	"\x06reason\x18\r \x01(\tR\x06reason\x12\x18\n" +
+	"\amessage\x18\x0e \x01(\tR\amessage\x12+\n" +
+	"\averdict\x18\x0f \x01(\v2\x11.berth.v1.VerdictR\averdict\x12\x1a\n" +
+	"\brevision\x18\x10 \x01(\x03R\brevision\x12%\n" +
+	"\x04spec\x18\x11 \x01(\v2\x11.berth.v1.RequestR\x04spec\x1a9\n" +
+	"\vStatesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\">\n" +
+	"\x12CancelGroupRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\"<\n" +
+	"\x13CancelGroupResponse\x12%\n" +
+	"\x05group\x18\x01 \x01(\v2\x0f.berth.v1.GroupR\x05group\"\x93\x01\n" +
 	"\vLogsRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x03R\aattempt\x12\x16\n" +
@@ -5298,13 +5706,15 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x0fReadLogResponse\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x10\n" +
-	"\x03gap\x18\x03 \x01(\x03R\x03gap2\x93\b\n" +
+	"\x03gap\x18\x03 \x01(\x03R\x03gap2\xa1\t\n" +
 	"\fBerthService\x12;\n" +
 	"\x06Submit\x12\x17.berth.v1.SubmitRequest\x1a\x18.berth.v1.SubmitResponse\x127\n" +
 	"\x03Get\x12\x14.berth.v1.GetRequest\x1a\x15.berth.v1.GetResponse\"\x03\x90\x02\x01\x12:\n" +
 	"\x04List\x12\x15.berth.v1.ListRequest\x1a\x16.berth.v1.ListResponse\"\x03\x90\x02\x01\x12:\n" +
 	"\x05Watch\x12\x16.berth.v1.WatchRequest\x1a\x17.berth.v1.WatchResponse0\x01\x12;\n" +
-	"\x06Cancel\x12\x17.berth.v1.CancelRequest\x1a\x18.berth.v1.CancelResponse\x127\n" +
+	"\x06Cancel\x12\x17.berth.v1.CancelRequest\x1a\x18.berth.v1.CancelResponse\x12@\n" +
+	"\x06Groups\x12\x17.berth.v1.GroupsRequest\x1a\x18.berth.v1.GroupsResponse\"\x03\x90\x02\x01\x12J\n" +
+	"\vCancelGroup\x12\x1c.berth.v1.CancelGroupRequest\x1a\x1d.berth.v1.CancelGroupResponse\x127\n" +
 	"\x04Logs\x12\x15.berth.v1.LogsRequest\x1a\x16.berth.v1.LogsResponse0\x01\x12C\n" +
 	"\aExplain\x12\x18.berth.v1.ExplainRequest\x1a\x19.berth.v1.ExplainResponse\"\x03\x90\x02\x01\x12C\n" +
 	"\bSnapshot\x12\x19.berth.v1.SnapshotRequest\x1a\x1a.berth.v1.SnapshotResponse0\x01\x12C\n" +
@@ -5331,7 +5741,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 77)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 83)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -5372,92 +5782,98 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*WatchResponse)(nil),         // 36: berth.v1.WatchResponse
 	(*CancelRequest)(nil),         // 37: berth.v1.CancelRequest
 	(*CancelResponse)(nil),        // 38: berth.v1.CancelResponse
-	(*LogsRequest)(nil),           // 39: berth.v1.LogsRequest
-	(*LogsResponse)(nil),          // 40: berth.v1.LogsResponse
-	(*ExplainRequest)(nil),        // 41: berth.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 42: berth.v1.ExplainResponse
-	(*SnapshotRequest)(nil),       // 43: berth.v1.SnapshotRequest
-	(*SnapshotResponse)(nil),      // 44: berth.v1.SnapshotResponse
-	(*WorkersRequest)(nil),        // 45: berth.v1.WorkersRequest
-	(*WorkersResponse)(nil),       // 46: berth.v1.WorkersResponse
-	(*Worker)(nil),                // 47: berth.v1.Worker
-	(*SetTaintsRequest)(nil),      // 48: berth.v1.SetTaintsRequest
-	(*SetTaintsResponse)(nil),     // 49: berth.v1.SetTaintsResponse
-	(*SetIntentRequest)(nil),      // 50: berth.v1.SetIntentRequest
-	(*SetIntentResponse)(nil),     // 51: berth.v1.SetIntentResponse
-	(*PoolsRequest)(nil),          // 52: berth.v1.PoolsRequest
-	(*PoolsResponse)(nil),         // 53: berth.v1.PoolsResponse
-	(*Pool)(nil),                  // 54: berth.v1.Pool
-	(*Brake)(nil),                 // 55: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 56: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 57: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 58: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 59: berth.v1.OverviewResponse
-	(*Member)(nil),                // 60: berth.v1.Member
-	(*PoolOverview)(nil),          // 61: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 62: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 63: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 64: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 65: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 66: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 67: berth.v1.ReadLogResponse
-	nil,                           // 68: berth.v1.Request.EnvEntry
-	nil,                           // 69: berth.v1.Request.LabelsEntry
-	nil,                           // 70: berth.v1.Demand.CustomEntry
-	nil,                           // 71: berth.v1.Capacity.CustomEntry
-	nil,                           // 72: berth.v1.Share.CustomEntry
-	nil,                           // 73: berth.v1.Filter.LabelsEntry
-	nil,                           // 74: berth.v1.Worker.LabelsEntry
-	nil,                           // 75: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 76: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 77: google.protobuf.Timestamp
+	(*GroupsRequest)(nil),         // 39: berth.v1.GroupsRequest
+	(*GroupsResponse)(nil),        // 40: berth.v1.GroupsResponse
+	(*Group)(nil),                 // 41: berth.v1.Group
+	(*CancelGroupRequest)(nil),    // 42: berth.v1.CancelGroupRequest
+	(*CancelGroupResponse)(nil),   // 43: berth.v1.CancelGroupResponse
+	(*LogsRequest)(nil),           // 44: berth.v1.LogsRequest
+	(*LogsResponse)(nil),          // 45: berth.v1.LogsResponse
+	(*ExplainRequest)(nil),        // 46: berth.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 47: berth.v1.ExplainResponse
+	(*SnapshotRequest)(nil),       // 48: berth.v1.SnapshotRequest
+	(*SnapshotResponse)(nil),      // 49: berth.v1.SnapshotResponse
+	(*WorkersRequest)(nil),        // 50: berth.v1.WorkersRequest
+	(*WorkersResponse)(nil),       // 51: berth.v1.WorkersResponse
+	(*Worker)(nil),                // 52: berth.v1.Worker
+	(*SetTaintsRequest)(nil),      // 53: berth.v1.SetTaintsRequest
+	(*SetTaintsResponse)(nil),     // 54: berth.v1.SetTaintsResponse
+	(*SetIntentRequest)(nil),      // 55: berth.v1.SetIntentRequest
+	(*SetIntentResponse)(nil),     // 56: berth.v1.SetIntentResponse
+	(*PoolsRequest)(nil),          // 57: berth.v1.PoolsRequest
+	(*PoolsResponse)(nil),         // 58: berth.v1.PoolsResponse
+	(*Pool)(nil),                  // 59: berth.v1.Pool
+	(*Brake)(nil),                 // 60: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 61: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 62: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 63: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 64: berth.v1.OverviewResponse
+	(*Member)(nil),                // 65: berth.v1.Member
+	(*PoolOverview)(nil),          // 66: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 67: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 68: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 69: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 70: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 71: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 72: berth.v1.ReadLogResponse
+	nil,                           // 73: berth.v1.Request.EnvEntry
+	nil,                           // 74: berth.v1.Request.LabelsEntry
+	nil,                           // 75: berth.v1.Demand.CustomEntry
+	nil,                           // 76: berth.v1.Capacity.CustomEntry
+	nil,                           // 77: berth.v1.Share.CustomEntry
+	nil,                           // 78: berth.v1.Filter.LabelsEntry
+	nil,                           // 79: berth.v1.Group.StatesEntry
+	nil,                           // 80: berth.v1.Worker.LabelsEntry
+	nil,                           // 81: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 82: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 83: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	68,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	73,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,   // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,   // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	69,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	74,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	10,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	11,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
 	6,   // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
 	8,   // 7: berth.v1.Request.affinity:type_name -> berth.v1.Affinity
 	8,   // 8: berth.v1.Request.anti_affinity:type_name -> berth.v1.Affinity
 	9,   // 9: berth.v1.Request.spread:type_name -> berth.v1.Spread
-	70,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	75,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,   // 11: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,   // 12: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
 	7,   // 13: berth.v1.Affinity.requests:type_name -> berth.v1.RequestLabel
 	4,   // 14: berth.v1.Affinity.workers:type_name -> berth.v1.Constraint
 	7,   // 15: berth.v1.Spread.requests:type_name -> berth.v1.RequestLabel
-	71,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	76,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	13,  // 17: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	14,  // 18: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	72,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	77,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	16,  // 20: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	77,  // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	77,  // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	83,  // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	83,  // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
 	19,  // 23: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
 	19,  // 24: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
 	15,  // 25: berth.v1.Status.share:type_name -> berth.v1.Share
 	17,  // 26: berth.v1.Status.exit:type_name -> berth.v1.Exit
 	18,  // 27: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
 	0,   // 28: berth.v1.Status.spec:type_name -> berth.v1.Request
-	77,  // 29: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	77,  // 30: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	77,  // 31: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	77,  // 32: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	77,  // 33: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	83,  // 29: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	83,  // 30: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	83,  // 31: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	83,  // 32: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	83,  // 33: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
 	21,  // 34: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
 	23,  // 35: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	77,  // 36: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	77,  // 37: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	83,  // 36: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	83,  // 37: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
 	0,   // 38: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
 	27,  // 39: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
 	22,  // 40: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
 	28,  // 41: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
 	24,  // 42: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
 	22,  // 43: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	73,  // 44: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	78,  // 44: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
 	31,  // 45: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
 	22,  // 46: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
 	31,  // 47: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
@@ -5465,80 +5881,90 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	22,  // 49: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
 	35,  // 50: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
 	22,  // 51: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
-	22,  // 52: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
-	21,  // 53: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	55,  // 54: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
-	20,  // 55: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	77,  // 56: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
-	47,  // 57: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	74,  // 58: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	12,  // 59: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	15,  // 60: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	15,  // 61: berth.v1.Worker.held:type_name -> berth.v1.Share
-	77,  // 62: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	77,  // 63: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	77,  // 64: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	77,  // 65: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	77,  // 66: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
-	5,   // 67: berth.v1.Worker.taints:type_name -> berth.v1.Taint
-	5,   // 68: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
-	5,   // 69: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
-	5,   // 70: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
-	47,  // 71: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
-	47,  // 72: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	54,  // 73: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	77,  // 74: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	77,  // 75: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	55,  // 76: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	65,  // 77: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	60,  // 78: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	61,  // 79: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	55,  // 80: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	77,  // 81: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	54,  // 82: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	75,  // 83: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	76,  // 84: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	54,  // 85: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	77,  // 86: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	25,  // 87: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	29,  // 88: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	32,  // 89: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	34,  // 90: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	37,  // 91: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	39,  // 92: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	41,  // 93: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	43,  // 94: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
-	45,  // 95: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	50,  // 96: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	48,  // 97: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	52,  // 98: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	62,  // 99: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	56,  // 100: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	58,  // 101: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	64,  // 102: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	66,  // 103: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	26,  // 104: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	30,  // 105: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	33,  // 106: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	36,  // 107: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	38,  // 108: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	40,  // 109: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	42,  // 110: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	44,  // 111: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
-	46,  // 112: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	51,  // 113: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	49,  // 114: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	53,  // 115: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	63,  // 116: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	57,  // 117: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	59,  // 118: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	65,  // 119: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	67,  // 120: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	104, // [104:121] is the sub-list for method output_type
-	87,  // [87:104] is the sub-list for method input_type
-	87,  // [87:87] is the sub-list for extension type_name
-	87,  // [87:87] is the sub-list for extension extendee
-	0,   // [0:87] is the sub-list for field type_name
+	41,  // 52: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
+	83,  // 53: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
+	79,  // 54: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
+	21,  // 55: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
+	0,   // 56: berth.v1.Group.spec:type_name -> berth.v1.Request
+	41,  // 57: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
+	22,  // 58: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
+	21,  // 59: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
+	60,  // 60: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	20,  // 61: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
+	83,  // 62: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	52,  // 63: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	80,  // 64: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	12,  // 65: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	15,  // 66: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	15,  // 67: berth.v1.Worker.held:type_name -> berth.v1.Share
+	83,  // 68: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	83,  // 69: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	83,  // 70: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	83,  // 71: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	83,  // 72: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	5,   // 73: berth.v1.Worker.taints:type_name -> berth.v1.Taint
+	5,   // 74: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
+	5,   // 75: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
+	5,   // 76: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
+	52,  // 77: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
+	52,  // 78: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	59,  // 79: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	83,  // 80: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	83,  // 81: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	60,  // 82: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	70,  // 83: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	65,  // 84: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	66,  // 85: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	60,  // 86: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	83,  // 87: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	59,  // 88: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	81,  // 89: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	82,  // 90: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	59,  // 91: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	83,  // 92: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	25,  // 93: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	29,  // 94: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	32,  // 95: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	34,  // 96: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	37,  // 97: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	39,  // 98: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
+	42,  // 99: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
+	44,  // 100: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	46,  // 101: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	48,  // 102: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	50,  // 103: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	55,  // 104: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	53,  // 105: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	57,  // 106: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	67,  // 107: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	61,  // 108: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	63,  // 109: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	69,  // 110: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	71,  // 111: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	26,  // 112: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	30,  // 113: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	33,  // 114: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	36,  // 115: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	38,  // 116: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	40,  // 117: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
+	43,  // 118: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
+	45,  // 119: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	47,  // 120: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	49,  // 121: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	51,  // 122: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	56,  // 123: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	54,  // 124: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	58,  // 125: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	68,  // 126: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	62,  // 127: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	64,  // 128: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	70,  // 129: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	72,  // 130: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	112, // [112:131] is the sub-list for method output_type
+	93,  // [93:112] is the sub-list for method input_type
+	93,  // [93:93] is the sub-list for extension type_name
+	93,  // [93:93] is the sub-list for extension extendee
+	0,   // [0:93] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -5553,7 +5979,7 @@ func file_berth_v1_berth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   77,
+			NumMessages:   83,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

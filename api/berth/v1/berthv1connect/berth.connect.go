@@ -53,6 +53,11 @@ const (
 	BerthServiceWatchProcedure = "/berth.v1.BerthService/Watch"
 	// BerthServiceCancelProcedure is the fully-qualified name of the BerthService's Cancel RPC.
 	BerthServiceCancelProcedure = "/berth.v1.BerthService/Cancel"
+	// BerthServiceGroupsProcedure is the fully-qualified name of the BerthService's Groups RPC.
+	BerthServiceGroupsProcedure = "/berth.v1.BerthService/Groups"
+	// BerthServiceCancelGroupProcedure is the fully-qualified name of the BerthService's CancelGroup
+	// RPC.
+	BerthServiceCancelGroupProcedure = "/berth.v1.BerthService/CancelGroup"
 	// BerthServiceLogsProcedure is the fully-qualified name of the BerthService's Logs RPC.
 	BerthServiceLogsProcedure = "/berth.v1.BerthService/Logs"
 	// BerthServiceExplainProcedure is the fully-qualified name of the BerthService's Explain RPC.
@@ -92,6 +97,10 @@ type BerthServiceClient interface {
 	// that broke may go on at another daemon, from its last position.
 	Watch(context.Context, *v1.WatchRequest) (*connect.ServerStreamForClient[v1.WatchResponse], error)
 	Cancel(context.Context, *v1.CancelRequest) (*v1.CancelResponse, error)
+	// Groups lists the groups that have not ended, or tells of one whether it fits now.
+	Groups(context.Context, *v1.GroupsRequest) (*v1.GroupsResponse, error)
+	// CancelGroup ends all of a group.
+	CancelGroup(context.Context, *v1.CancelGroupRequest) (*v1.CancelGroupResponse, error)
 	// Logs is the output of a request, read from its worker.
 	Logs(context.Context, *v1.LogsRequest) (*connect.ServerStreamForClient[v1.LogsResponse], error)
 	// Explain judges now why a request does not run.
@@ -154,6 +163,19 @@ func NewBerthServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			httpClient,
 			baseURL+BerthServiceCancelProcedure,
 			connect.WithSchema(berthServiceMethods.ByName("Cancel")),
+			connect.WithClientOptions(opts...),
+		),
+		groups: connect.NewClient[v1.GroupsRequest, v1.GroupsResponse](
+			httpClient,
+			baseURL+BerthServiceGroupsProcedure,
+			connect.WithSchema(berthServiceMethods.ByName("Groups")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		cancelGroup: connect.NewClient[v1.CancelGroupRequest, v1.CancelGroupResponse](
+			httpClient,
+			baseURL+BerthServiceCancelGroupProcedure,
+			connect.WithSchema(berthServiceMethods.ByName("CancelGroup")),
 			connect.WithClientOptions(opts...),
 		),
 		logs: connect.NewClient[v1.LogsRequest, v1.LogsResponse](
@@ -232,22 +254,24 @@ func NewBerthServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 
 // berthServiceClient implements BerthServiceClient.
 type berthServiceClient struct {
-	submit    *connect.Client[v1.SubmitRequest, v1.SubmitResponse]
-	get       *connect.Client[v1.GetRequest, v1.GetResponse]
-	list      *connect.Client[v1.ListRequest, v1.ListResponse]
-	watch     *connect.Client[v1.WatchRequest, v1.WatchResponse]
-	cancel    *connect.Client[v1.CancelRequest, v1.CancelResponse]
-	logs      *connect.Client[v1.LogsRequest, v1.LogsResponse]
-	explain   *connect.Client[v1.ExplainRequest, v1.ExplainResponse]
-	snapshot  *connect.Client[v1.SnapshotRequest, v1.SnapshotResponse]
-	workers   *connect.Client[v1.WorkersRequest, v1.WorkersResponse]
-	setIntent *connect.Client[v1.SetIntentRequest, v1.SetIntentResponse]
-	setTaints *connect.Client[v1.SetTaintsRequest, v1.SetTaintsResponse]
-	pools     *connect.Client[v1.PoolsRequest, v1.PoolsResponse]
-	setPool   *connect.Client[v1.SetPoolRequest, v1.SetPoolResponse]
-	setBrake  *connect.Client[v1.SetBrakeRequest, v1.SetBrakeResponse]
-	overview  *connect.Client[v1.OverviewRequest, v1.OverviewResponse]
-	info      *connect.Client[v1.InfoRequest, v1.InfoResponse]
+	submit      *connect.Client[v1.SubmitRequest, v1.SubmitResponse]
+	get         *connect.Client[v1.GetRequest, v1.GetResponse]
+	list        *connect.Client[v1.ListRequest, v1.ListResponse]
+	watch       *connect.Client[v1.WatchRequest, v1.WatchResponse]
+	cancel      *connect.Client[v1.CancelRequest, v1.CancelResponse]
+	groups      *connect.Client[v1.GroupsRequest, v1.GroupsResponse]
+	cancelGroup *connect.Client[v1.CancelGroupRequest, v1.CancelGroupResponse]
+	logs        *connect.Client[v1.LogsRequest, v1.LogsResponse]
+	explain     *connect.Client[v1.ExplainRequest, v1.ExplainResponse]
+	snapshot    *connect.Client[v1.SnapshotRequest, v1.SnapshotResponse]
+	workers     *connect.Client[v1.WorkersRequest, v1.WorkersResponse]
+	setIntent   *connect.Client[v1.SetIntentRequest, v1.SetIntentResponse]
+	setTaints   *connect.Client[v1.SetTaintsRequest, v1.SetTaintsResponse]
+	pools       *connect.Client[v1.PoolsRequest, v1.PoolsResponse]
+	setPool     *connect.Client[v1.SetPoolRequest, v1.SetPoolResponse]
+	setBrake    *connect.Client[v1.SetBrakeRequest, v1.SetBrakeResponse]
+	overview    *connect.Client[v1.OverviewRequest, v1.OverviewResponse]
+	info        *connect.Client[v1.InfoRequest, v1.InfoResponse]
 }
 
 // Submit calls berth.v1.BerthService.Submit.
@@ -285,6 +309,24 @@ func (c *berthServiceClient) Watch(ctx context.Context, req *v1.WatchRequest) (*
 // Cancel calls berth.v1.BerthService.Cancel.
 func (c *berthServiceClient) Cancel(ctx context.Context, req *v1.CancelRequest) (*v1.CancelResponse, error) {
 	response, err := c.cancel.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Groups calls berth.v1.BerthService.Groups.
+func (c *berthServiceClient) Groups(ctx context.Context, req *v1.GroupsRequest) (*v1.GroupsResponse, error) {
+	response, err := c.groups.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// CancelGroup calls berth.v1.BerthService.CancelGroup.
+func (c *berthServiceClient) CancelGroup(ctx context.Context, req *v1.CancelGroupRequest) (*v1.CancelGroupResponse, error) {
+	response, err := c.cancelGroup.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -395,6 +437,10 @@ type BerthServiceHandler interface {
 	// that broke may go on at another daemon, from its last position.
 	Watch(context.Context, *v1.WatchRequest, *connect.ServerStream[v1.WatchResponse]) error
 	Cancel(context.Context, *v1.CancelRequest) (*v1.CancelResponse, error)
+	// Groups lists the groups that have not ended, or tells of one whether it fits now.
+	Groups(context.Context, *v1.GroupsRequest) (*v1.GroupsResponse, error)
+	// CancelGroup ends all of a group.
+	CancelGroup(context.Context, *v1.CancelGroupRequest) (*v1.CancelGroupResponse, error)
 	// Logs is the output of a request, read from its worker.
 	Logs(context.Context, *v1.LogsRequest, *connect.ServerStream[v1.LogsResponse]) error
 	// Explain judges now why a request does not run.
@@ -453,6 +499,19 @@ func NewBerthServiceHandler(svc BerthServiceHandler, opts ...connect.HandlerOpti
 		BerthServiceCancelProcedure,
 		svc.Cancel,
 		connect.WithSchema(berthServiceMethods.ByName("Cancel")),
+		connect.WithHandlerOptions(opts...),
+	)
+	berthServiceGroupsHandler := connect.NewUnaryHandlerSimple(
+		BerthServiceGroupsProcedure,
+		svc.Groups,
+		connect.WithSchema(berthServiceMethods.ByName("Groups")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	berthServiceCancelGroupHandler := connect.NewUnaryHandlerSimple(
+		BerthServiceCancelGroupProcedure,
+		svc.CancelGroup,
+		connect.WithSchema(berthServiceMethods.ByName("CancelGroup")),
 		connect.WithHandlerOptions(opts...),
 	)
 	berthServiceLogsHandler := connect.NewServerStreamHandlerSimple(
@@ -538,6 +597,10 @@ func NewBerthServiceHandler(svc BerthServiceHandler, opts ...connect.HandlerOpti
 			berthServiceWatchHandler.ServeHTTP(w, r)
 		case BerthServiceCancelProcedure:
 			berthServiceCancelHandler.ServeHTTP(w, r)
+		case BerthServiceGroupsProcedure:
+			berthServiceGroupsHandler.ServeHTTP(w, r)
+		case BerthServiceCancelGroupProcedure:
+			berthServiceCancelGroupHandler.ServeHTTP(w, r)
 		case BerthServiceLogsProcedure:
 			berthServiceLogsHandler.ServeHTTP(w, r)
 		case BerthServiceExplainProcedure:
@@ -587,6 +650,14 @@ func (UnimplementedBerthServiceHandler) Watch(context.Context, *v1.WatchRequest,
 
 func (UnimplementedBerthServiceHandler) Cancel(context.Context, *v1.CancelRequest) (*v1.CancelResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("berth.v1.BerthService.Cancel is not implemented"))
+}
+
+func (UnimplementedBerthServiceHandler) Groups(context.Context, *v1.GroupsRequest) (*v1.GroupsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("berth.v1.BerthService.Groups is not implemented"))
+}
+
+func (UnimplementedBerthServiceHandler) CancelGroup(context.Context, *v1.CancelGroupRequest) (*v1.CancelGroupResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("berth.v1.BerthService.CancelGroup is not implemented"))
 }
 
 func (UnimplementedBerthServiceHandler) Logs(context.Context, *v1.LogsRequest, *connect.ServerStream[v1.LogsResponse]) error {

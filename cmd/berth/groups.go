@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/api/wire"
+	"github.com/berthd/berth/client"
+)
+
+func groupsCommand() *cli.Command {
+	return verb(&cli.Command{
+		Name:  "groups",
+		Usage: "groups that have not ended; get, explain and cancel take their names, too",
+		Flags: clientFlags(outputFlag()),
+		Action: func(c *cli.Context) error {
+			asJSON, err := wantsJSON(c)
+			if err != nil {
+				return err
+			}
+			if c.NArg() > 0 {
+				return usage("groups: no argument is taken; berth get GROUP tells of one")
+			}
+			cl, err := newClient(c)
+			if err != nil {
+				return err
+			}
+			defer cl.Close()
+			all, err := cl.Groups(c.Context)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				out := jsonList{w: c.App.Writer}
+				for _, g := range all {
+					if err := out.add(g); err != nil {
+						return err
+					}
+				}
+				return out.end()
+			}
+			t := table{paint: painter(c.App.Writer)}
+			t.add("GROUP", "STATE", "SIZE", "AT LEAST", "ATTEMPT", "SINCE", "MEMBERS")
+			now := time.Now()
+			for _, g := range all {
+				t.add(g.GetId(), g.GetState(), strconv.FormatInt(g.GetSize(), 10), strconv.FormatInt(g.GetMinCount(), 10),
+					strconv.FormatInt(g.GetAttempt(), 10), age(g.GetSince(), now), membersText(g))
+			}
+			return t.write(c.App.Writer)
+		},
+	})
+}
+
+// groupFlags make a group of a request.
+func groupFlags() []cli.Flag {
+	return []cli.Flag{
+		intFlag("group-size", 0, "a group of so many, as ID.0, ID.1 ...: all get their places together, or none"),
+		intFlag("group-min", 0, "so many are enough for it (default: all)"),
+		stringFlag("group-topology", "", "`LABEL` of which all its workers must have one value, as rack"),
+	}
+}
+
+func readGroup(c *cli.Context, r *berthv1.Request) error {
+	if !c.IsSet("group-size") {
+		if c.IsSet("group-min") || c.IsSet("group-topology") {
+			return usage("%s: --group-min and --group-topology go with --group-size", c.Command.Name)
+		}
+		return nil
+	}
+	r.Group = &berthv1.Membership{Size: int64(c.Int("group-size")), MinCount: int64(c.Int("group-min")), Topology: c.String("group-topology")}
+	if err := wire.ToRequest(r).Normalize().Validate(); err != nil {
+		return usage("%w", err)
+	}
+	return nil
+}
+
+// idsOf are the requests that there are once r is submitted: of a group, its members.
+func idsOf(r *berthv1.Request) (ids []string) {
+	n := wire.ToRequest(r).Normalize()
+	if !n.IsGroup() {
+		return []string{r.GetId()}
+	}
+	for _, m := range n.Members() {
+		ids = append(ids, string(m.ID))
+	}
+	return ids
+}
+
+// membersText counts a group's members by how they are.
+func membersText(g *berthv1.Group) string {
+	var out []string
+	for _, state := range sortedKeys(g.GetStates()) {
+		out = append(out, fmt.Sprintf("%d %s", g.GetStates()[state], state))
+	}
+	if n := g.GetSucceeded(); n > 0 {
+		out = append(out, fmt.Sprintf("%d SUCCEEDED", n))
+	}
+	if n := g.GetFailed(); n > 0 {
+		out = append(out, fmt.Sprintf("%d ended otherwise", n))
+	}
+	return strings.Join(out, ", ")
+}
+
+// orGroup does what a verb does with the group of a name, where no request has it.
+func orGroup(err error, group func() error) error {
+	if ce, ok := errors.AsType[*client.CallError](err); !ok || ce.Code != client.CodeNotFound {
+		return err
+	}
+	if groupErr := group(); groupErr != nil {
+		if ce, ok := errors.AsType[*client.CallError](groupErr); ok && ce.Code == client.CodeNotFound {
+			return err
+		}
+		return groupErr
+	}
+	return nil
+}
+
+// tellGroup prints a group, for get and explain.
+func tellGroup(ctx context.Context, c *cli.Context, cl *client.Client, id string, asJSON bool) error {
+	g, err := cl.Group(ctx, id)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(c.App.Writer, g)
+	}
+	return printGroup(c.App.Writer, g)
+}
+
+func printGroup(w io.Writer, g *berthv1.Group) error {
+	t := table{paint: painter(w)}
+	t.add("group", g.GetId())
+	t.add("state", g.GetState())
+	where := "any workers"
+	if g.GetTopology() != "" {
+		where = "one " + g.GetTopology()
+	}
+	if g.GetDomain() != "" {
+		where += ": " + g.GetDomain()
+	}
+	spec := g.GetSpec()
+	for _, row := range [][2]string{
+		{"why", groupWhy(g)},
+		{"size", fmt.Sprintf("%d, at least %d together", g.GetSize(), g.GetMinCount())},
+		{"members", membersText(g)},
+		{"where", where},
+		{"attempt", strconv.FormatInt(g.GetAttempt(), 10)},
+		{"since", moment(g.GetSince(), time.Now())},
+		{"command", strings.Join(spec.GetCommand(), " ")},
+		{"pool", spec.GetPool()},
+		{"each wants", wants(spec.GetResources())},
+	} {
+		if row[1] != "" {
+			t.add(row[0], row[1])
+		}
+	}
+	if err := t.write(w); err != nil || len(g.GetVerdict().GetReasons()) == 0 {
+		return err
+	}
+	return printReasons(w, g.GetVerdict())
+}
+
+// groupWhy says what a group waits for, or why it ends.
+func groupWhy(g *berthv1.Group) string {
+	switch berth.GroupState(g.GetState()) {
+	case berth.GroupEnding:
+		return strings.TrimSuffix(inWords(g.GetReason())+": "+g.GetMessage(), ": ")
+	case berth.GroupPending:
+		if v := g.GetVerdict(); len(v.GetReasons()) > 0 {
+			return "waits: " + reasonText(v.GetReasons()[0])
+		}
+		return "is about to be placed, or waits until the attempt before has ended"
+	}
+	return ""
+}
+
+// groupReason says how many of a group's members fit.
+func groupReason(r *berthv1.Reason) string {
+	where := ""
+	if r.GetDetail() != "" {
+		where = " in one " + r.GetDetail()
+	}
+	return fmt.Sprintf("%d of its %d members fit%s, of at least %d", r.GetBest(), r.GetTotal(), where, r.GetWant())
+}

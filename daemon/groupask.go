@@ -1,0 +1,225 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+)
+
+// GroupStatus is a group as its user sees it.
+type GroupStatus struct {
+	ID        berth.GroupID
+	Record    berth.Group
+	Members   []berth.RequestID // that have not ended
+	States    map[berth.State]int
+	Succeeded int64
+	Spec      berth.Request  // what was submitted for all members; empty when none is left
+	Verdict   *berth.Verdict // while it waits: why it does not fit
+	Revision  berth.Revision
+}
+
+// submitGroup makes a group durable, whole or not at all.
+func (d *Daemon) submitGroup(ctx context.Context, r berth.Request) SubmitResult {
+	result := SubmitResult{ID: r.ID}
+	r = r.Normalize()
+	if result.Err = d.checkGroup(&r); result.Err != nil {
+		return result
+	}
+	at := d.opts.Now().UTC()
+	var members []berth.Submission
+	for _, m := range r.Members() {
+		members = append(members, berth.Submission{Digest: berth.DigestOf(etcdstore.ContentOf(&m)), SubmittedAt: at, Spec: m})
+	}
+	rec := berth.Group{
+		Size: r.Group.Size, MinCount: r.Group.MinCount, Digest: berth.DigestOf(etcdstore.ContentOf(&r)), Attempt: 1, State: berth.GroupPending, Since: at,
+	}
+	if result.Err = d.mayAccept(ctx); result.Err != nil {
+		return result
+	}
+	facts, existing, err := d.store.SubmitGroup(ctx, r.Group.ID, rec, members)
+	if err != nil {
+		result.Err = err
+		return result
+	}
+	if err := d.call(ctx, func(l *loop) { l.takeFacts(facts) }); err != nil && !errors.Is(err, ErrNotReady) {
+		result.Err = fmt.Errorf("submit group %s: %w: %w", r.ID, etcdstore.ErrOutcomeUnknown, err)
+	}
+	result.Existing = existing
+	result.Status = Status{ID: r.ID, State: berth.StatePending, Attempt: 1, Spec: r, SubmittedAt: at}
+	return result
+}
+
+// repeatable says whether the whole call is to be made again: nothing is known to be wrong
+// with what it asks for.
+func repeatable(err error) bool {
+	return errors.Is(err, ErrStopping) || errors.Is(err, ErrNotReady) || errors.Is(err, etcdstore.ErrOutcomeUnknown) || etcdstore.Unreachable(err)
+}
+
+// mayAccept says why nothing new is taken now, or nil.
+func (d *Daemon) mayAccept(ctx context.Context) (refusal error) {
+	err := d.call(ctx, func(l *loop) {
+		switch {
+		case l.stopping:
+			refusal = ErrStopping
+		case l.space.RefusesSubmissions():
+			refusal = fmt.Errorf("%w: %s", ErrNoSpace, l.space)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return refusal
+}
+
+func (d *Daemon) checkGroup(r *berth.Request) error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	if r.Replaces != "" {
+		return &berth.FieldError{Field: "replaces", Value: string(r.Replaces), Problem: "is given", Bound: "nothing: a daemon sets it, in the successor of a request"}
+	}
+	if !r.IsGroup() {
+		return &berth.FieldError{Field: "group.id", Value: string(r.Group.ID), Problem: "is not the request's id", Bound: "nothing, or the id: the request stands for the whole group, and the daemon makes the members of it"}
+	}
+	if most, because := d.store.GroupMost(); r.Group.Size > most {
+		return &berth.FieldError{
+			Field: "group.size", Value: fmt.Sprint(r.Group.Size), Problem: "is more than this store can place in one transaction",
+			Bound: fmt.Sprintf("at most %d: %s", most, because),
+		}
+	}
+	return nil
+}
+
+// Group is one group that has not ended.
+func (d *Daemon) Group(ctx context.Context, id berth.GroupID) (GroupStatus, error) {
+	if err := berth.CheckID("group", string(id)); err != nil {
+		return GroupStatus{}, err
+	}
+	var s GroupStatus
+	known := false
+	if err := d.call(ctx, func(l *loop) { s, known = l.groupStatus(id, true) }); err != nil {
+		return GroupStatus{}, fmt.Errorf("get group %s: %w", id, err)
+	}
+	if !known {
+		return GroupStatus{}, fmt.Errorf("group %s: %w", id, ErrNotFound)
+	}
+	return s, nil
+}
+
+// Groups are those that have not ended, by id, without their verdicts.
+func (d *Daemon) Groups(ctx context.Context) (out []GroupStatus, err error) {
+	err = d.call(ctx, func(l *loop) {
+		for _, k := range slices.SortedFunc(maps.Keys(l.view.whole[berth.KindGroup]), compareKeys) {
+			if s, ok := l.groupStatus(berth.GroupID(k.ID), false); ok {
+				out = append(out, s)
+			}
+		}
+	})
+	return out, err
+}
+
+func (l *loop) groupStatus(id berth.GroupID, judged bool) (GroupStatus, bool) {
+	g, _ := l.view.group(id)
+	if g == nil {
+		return GroupStatus{}, false
+	}
+	s := GroupStatus{
+		ID: id, Record: *g, Members: slices.Clone(l.inGroup(id)), States: make(map[berth.State]int),
+		Succeeded: l.succeeded(id, g), Revision: l.view.revision,
+	}
+	for i, m := range s.Members {
+		if st, ok := l.status(m); ok {
+			s.States[st.State]++
+			if i == 0 {
+				s.Spec = st.Spec
+				s.Spec.ID = berth.RequestID(id)
+			}
+		}
+	}
+	if judged && g.State == berth.GroupPending {
+		s.Verdict = l.whyNotGroup(id)
+	}
+	return s, true
+}
+
+// groupVerdict is why the group of a pending member waits, as it was judged last.
+func (l *loop) groupVerdict(id berth.GroupID) *berth.Verdict {
+	g := l.gangs.of[id]
+	if p := l.peers.holder[groupKey(id)]; p != nil {
+		g = p.gangs.of[id]
+	}
+	if g == nil || g.open() {
+		return nil
+	}
+	return g.verdict
+}
+
+// CancelGroup ends all of a group. It returns when that is durable: its members end
+// thereafter, whatever becomes of this daemon.
+func (d *Daemon) CancelGroup(ctx context.Context, id berth.GroupID, message string) (GroupStatus, error) {
+	if err := berth.CheckID("group", string(id)); err != nil {
+		return GroupStatus{}, err
+	}
+	if err := berth.CheckMessage("message", message); err != nil {
+		return GroupStatus{}, err
+	}
+	done := make(chan struct{})
+	var before GroupStatus
+	found := false
+	if err := d.call(ctx, func(l *loop) { before, found = l.orderGroupCancel(id, message, done) }); err != nil {
+		return GroupStatus{}, fmt.Errorf("cancel group %s: %w", id, err)
+	}
+	if !found {
+		return GroupStatus{}, fmt.Errorf("group %s: %w", id, ErrNotFound)
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return GroupStatus{}, fmt.Errorf("cancel group %s: not confirmed yet: %w", id, ctx.Err())
+	case <-d.done:
+		return GroupStatus{}, fmt.Errorf("cancel group %s: %w", id, ErrNotReady)
+	}
+	s, err := d.Group(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		before.Record.State = berth.GroupEnding // and it has ended
+		return before, nil
+	}
+	return s, err
+}
+
+func (l *loop) orderGroupCancel(id berth.GroupID, message string, done chan struct{}) (GroupStatus, bool) {
+	s, ok := l.groupStatus(id, false)
+	if !ok {
+		return s, false
+	}
+	if s.Record.State == berth.GroupEnding {
+		close(done)
+		return s, true
+	}
+	c := l.groupCancels[id]
+	if c == nil {
+		c = &cancelOrder{message: message}
+		l.groupCancels[id] = c
+	}
+	c.done = append(c.done, done)
+	l.aside.hurry(groupKey(id), l.now())
+	l.due.add(groupKey(id))
+	return s, true
+}
+
+// settleGroupCancel: it is in the store, or the group is gone.
+func (l *loop) settleGroupCancel(id berth.GroupID) {
+	c := l.groupCancels[id]
+	if c == nil {
+		return
+	}
+	delete(l.groupCancels, id)
+	for _, done := range c.done {
+		close(done)
+	}
+}

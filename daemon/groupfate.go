@@ -1,0 +1,105 @@
+package daemon
+
+import (
+	"fmt"
+
+	"github.com/berthd/berth"
+)
+
+// fate is what a group's record says of an allocation of one of its members.
+type fate string
+
+const (
+	fateNone fate = ""
+	fateAnew fate = "anew" // stopped, for the group is placed again whole
+	fateOver fate = "over" // stopped for good
+)
+
+// fateOf is what becomes of a member's allocation, and why.
+func (b *builder) fateOf(a *berth.Allocation) (fate, string) {
+	g, _ := b.groupNow(a.Group)
+	switch {
+	case g == nil:
+		return fateNone, ""
+	case g.State == berth.GroupEnding:
+		return fateOver, g.Message
+	case a.GroupAttempt < g.Attempt:
+		return fateAnew, "its group is placed anew"
+	}
+	return fateNone, ""
+}
+
+// overWith is how a member ends because its group does.
+func overWith(g *berth.Group) verdict {
+	return verdict{state: berth.StateCancelled, reason: g.Reason, message: g.Message}
+}
+
+// shareFate does to a group what the end of one of its members means for it; attempt
+// is the group's that the member was placed in, 0: it was not. The end is in the plan already.
+func (b *builder) shareFate(group berth.GroupID, id berth.RequestID, attempt int64, v verdict) {
+	g, _ := b.groupNow(group)
+	if g == nil || g.State == berth.GroupEnding || v.state == berth.StateSucceeded {
+		return
+	}
+	if v.state == berth.StatePending {
+		if g.State == berth.GroupPlaced && g.Attempt == attempt {
+			b.anew(group)
+		}
+		return
+	}
+	next := b.group(group)
+	next.Failed++
+	switch {
+	case next.Size-next.Failed < next.MinCount:
+		b.endGroup(group, berth.EndGroup, fmt.Sprintf("%s ended %s: %s", id, v.state, v.reason))
+	case next.State == berth.GroupPlaced && b.standing(group) < b.needed(group, next):
+		b.anew(group)
+	}
+}
+
+// anew begins a group's next attempt.
+func (b *builder) anew(id berth.GroupID) {
+	g := b.group(id)
+	g.State, g.Since, g.Domain = berth.GroupPending, b.now.UTC(), ""
+	g.Attempt++
+}
+
+// endGroup lets all that is left of a group end.
+func (b *builder) endGroup(id berth.GroupID, why berth.EndReason, message string) {
+	g := b.group(id)
+	g.State, g.Since, g.Domain = berth.GroupEnding, b.now.UTC(), ""
+	g.Reason, g.Message = why, berth.Clip(message, berth.MaxMessageBytes)
+}
+
+// standing counts the members that keep their places in a group's present attempt.
+func (b *builder) standing(id berth.GroupID) (n int64) {
+	g, _ := b.l.view.group(id)
+	for _, m := range b.l.inGroup(id) {
+		if _, a, _ := b.l.view.allocationOf(m); a != nil && a.GroupAttempt == g.Attempt && b.endOf(m) == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// needed is how many must: min_count, less those that have succeeded.
+func (b *builder) needed(id berth.GroupID, g *berth.Group) int64 {
+	was, _ := b.l.view.group(id)
+	succeeded := b.l.succeeded(id, was)
+	for _, m := range b.l.inGroup(id) {
+		if e := b.endOf(m); e != nil && e.Archive != nil && e.Archive.State == berth.StateSucceeded {
+			succeeded++
+		}
+	}
+	return g.MinCount - succeeded
+}
+
+// endOf is the end of a request in the plan being built, or nil.
+func (b *builder) endOf(id berth.RequestID) *berth.End {
+	for i := range b.plan.Ends {
+		if b.plan.Ends[i].Request == id {
+			return &b.plan.Ends[i]
+		}
+	}
+	return nil
+}

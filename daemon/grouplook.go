@@ -1,0 +1,178 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// lookGroup finds what a group needs now: to be placed, to be ended, or forgotten.
+func (l *loop) lookGroup(id berth.GroupID, b *builder) {
+	k := groupKey(id)
+	l.settle(k)
+	g, mod := l.view.group(id)
+	members := l.inGroup(id)
+	switch {
+	case l.view.unreadable(k):
+		l.gangs.remove(id)
+	case l.flights.defersGroup(id, k):
+	case g == nil:
+		l.gangs.remove(id)
+		l.settleGroupCancel(id)
+		l.lookOrphans(id, b)
+	case l.behind(k, k): // its members are known when the watch has passed it
+		l.gangs.remove(id)
+	case len(members) == 0:
+		l.gangs.remove(id)
+		if l.mayAct(k, l.share.ofTask(string(id))) {
+			b.forget(id, mod)
+		}
+	case l.groupCancels[id] != nil && g.State != berth.GroupEnding:
+		l.gangs.remove(id)
+		b.endGroup(id, berth.EndCancelled, l.groupCancels[id].message)
+		b.add(0, bytesStop, k)
+	case g.State == berth.GroupPending:
+		l.lookWaiting(id, g, b.now)
+	default:
+		l.gangs.remove(id)
+	}
+}
+
+// forget deletes the record of a group without members.
+func (b *builder) forget(id berth.GroupID, was berth.Revision) {
+	if _, written := b.groups[id]; written {
+		b.keys = append(b.keys, groupKey(id))
+		return
+	}
+	b.group(id)
+	b.plan.Groups[b.groups[id]].Group = nil
+	b.add(0, 0, groupKey(id))
+}
+
+// lookOrphans archives the members of a group that was not submitted whole in time. A
+// submission's last transaction compares that they are there; this one, that the group is not.
+func (l *loop) lookOrphans(id berth.GroupID, b *builder) {
+	info := l.groups[id]
+	if info == nil {
+		return
+	}
+	if len(info.members) == 0 {
+		delete(l.groups, id)
+		return
+	}
+	k := groupKey(id)
+	if ends := info.seen.Add(orphanAfter); b.now.Before(ends) {
+		l.timers.set(k, ends)
+		return
+	}
+	for _, m := range info.members {
+		sub, _ := l.view.submission(m)
+		prog, mod := l.view.progress(m)
+		switch {
+		case sub == nil || prog != nil || l.corrupt(m):
+		case !l.mayAct(k, l.share.ofTask(string(id))):
+		case !b.room():
+			l.timers.set(k, b.now)
+			return
+		case b.claim(m, k):
+			b.guard(berth.Guard{Key: k})
+			b.cancel(m, sub, nil, mod, verdict{
+				state: berth.StateFailed, reason: berth.EndIncomplete, message: "its group was not submitted whole within " + orphanAfter.String(),
+			})
+		}
+	}
+}
+
+// lookWaiting lets a group wait for its place, once all of its members do.
+func (l *loop) lookWaiting(id berth.GroupID, g *berth.Group, now time.Time) {
+	members, at, ok := l.readyMembers(id, now)
+	if !at.IsZero() {
+		l.timers.set(groupKey(id), at)
+	}
+	if !ok || l.groups[id].holding {
+		l.gangs.remove(id)
+		return
+	}
+	first := members[0]
+	one := &gang{
+		id: id, pool: first.request.Pool, priority: first.priority, seq: l.view.whole[berth.KindGroup][groupKey(id)].Create,
+		size: int64(len(members)), since: g.Since, request: first.request,
+	}
+	owner := l.share.ofGroup(one.pool, id)
+	p := l.peers.byID[owner]
+	if p == nil {
+		l.gangs.put(one)
+		return
+	}
+	l.gangs.remove(id)
+	l.owing(p, func() {
+		l.peers.holder[groupKey(id)] = p
+		p.gangs.put(one)
+	})
+}
+
+// readyMembers are the members of a group, in order, when all of them may be placed;
+// otherwise at is when some backoff ends, if that is what is waited for.
+func (l *loop) readyMembers(id berth.GroupID, now time.Time) (members []*waiting, at time.Time, ok bool) {
+	for _, m := range l.inGroup(id) {
+		sub, seq := l.view.submission(m)
+		prog, _ := l.view.progress(m)
+		if sub == nil || l.corrupt(m) || l.view.allocated(m) || l.flights.requests[m] != nil || prog != nil && prog.State != berth.StatePending {
+			return nil, time.Time{}, false
+		}
+		if prog != nil && !prog.NotBefore.IsZero() {
+			if ends := l.backoffEnds(m, prog, now); now.Before(ends) && ends.After(at) {
+				at = ends
+			}
+		}
+		members = append(members, waitingOf(m, sub, seq, prog))
+	}
+	return members, at, at.IsZero() && len(members) > 0
+}
+
+// lookMember does what the group of a pending request says; left: nothing, or that it
+// is to be placed by itself, and as what.
+func (l *loop) lookMember(id berth.RequestID, sub *berth.Submission, prog *berth.Progress, mod berth.Revision, b *builder) (left *berth.Submission) {
+	g, _ := b.groupNow(sub.Spec.Group.ID)
+	switch {
+	case g == nil || g.State == berth.GroupPending:
+		l.queue.remove(id)
+		l.due.add(groupKey(sub.Spec.Group.ID))
+	case g.State == berth.GroupEnding:
+		l.queue.remove(id)
+		if l.mayAct(requestKey(id), l.share.ofRequest(&sub.Spec, sub.Planner)) && b.claim(id, requestKey(id)) {
+			b.cancel(id, sub, prog, mod, overWith(g))
+		}
+	default:
+		return joining(sub, g)
+	}
+	return nil
+}
+
+// joining is a later member's request: it goes where the others are.
+func joining(sub *berth.Submission, g *berth.Group) *berth.Submission {
+	if g.Domain == "" {
+		return sub
+	}
+	s := *sub
+	s.Spec.Constraints = append(s.Spec.Constraints[:len(s.Spec.Constraints):len(s.Spec.Constraints)],
+		berth.Constraint{Label: sub.Spec.Group.Topology, Operator: berth.OperatorIn, Values: []string{g.Domain}})
+	return &s
+}
+
+// joins says whether a plan may place a request as a member of its group, if it has
+// one, as that is: in its present attempt. The plan depends on that, for a place that
+// comes after the attempt is over must not apply.
+func (b *builder) joins(m *berth.Membership) (id berth.GroupID, attempt int64, ok bool) {
+	if m == nil {
+		return "", 0, true
+	}
+	g, was := b.groupNow(m.ID)
+	if g == nil || g.State != berth.GroupPlaced {
+		return m.ID, 0, false
+	}
+	if _, written := b.groups[m.ID]; !written {
+		b.guard(berth.Guard{Key: groupKey(m.ID), Was: was})
+	}
+	return m.ID, g.Attempt, true
+}

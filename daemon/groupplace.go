@@ -1,0 +1,266 @@
+package daemon
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// gang is a group that waits for its place.
+type gang struct {
+	id       berth.GroupID
+	pool     berth.PoolID
+	priority int32
+	seq      berth.Revision // of its record: first come, first placed
+	size     int64          // members that wait
+	since    time.Time
+	request  *berth.Request // the first member's
+	verdict  *berth.Verdict // set: it did not fit when it was tried last
+	woken    bool           // a worker has had more to give since
+	tryAt    time.Time      // not before
+}
+
+// before is a total order: priority, age, id.
+func (g *gang) before(o *gang) int {
+	return cmp.Or(cmp.Compare(o.priority, g.priority), cmp.Compare(g.seq, o.seq), cmp.Compare(g.id, o.id))
+}
+
+// gangs are the groups that wait, in order. One that did not fit is tried again when a
+// worker has more to give, and not sooner than its size allows: see tryPause.
+type gangs struct {
+	order []*gang
+	of    map[berth.GroupID]*gang
+
+	// holdOff: one has found its place, of which a part is in flight. Nothing is sent
+	// before that has its answer: something always is, and it would wait for ever.
+	holdOff bool
+}
+
+func newGangs() *gangs { return &gangs{of: make(map[berth.GroupID]*gang)} }
+
+// tryPause is how long, for each of its members, a group that did not fit is left
+// alone: so what trying costs is a small part of the time.
+const tryPause = 250 * time.Microsecond
+
+// put adds a group; one that waits already keeps what is known of it.
+func (s *gangs) put(g *gang) {
+	if was := s.of[g.id]; was != nil {
+		if was.before(g) == 0 && was.size == g.size && was.since.Equal(g.since) {
+			return
+		}
+		s.remove(g.id)
+	}
+	s.of[g.id] = g
+	i, _ := slices.BinarySearchFunc(s.order, g, (*gang).before)
+	s.order = slices.Insert(s.order, i, g)
+}
+
+func (s *gangs) remove(id berth.GroupID) {
+	g := s.of[id]
+	if g == nil {
+		return
+	}
+	delete(s.of, id)
+	s.order = slices.DeleteFunc(s.order, func(o *gang) bool { return o == g })
+}
+
+// next is the first that is to be tried, or nil.
+func (s *gangs) next(now time.Time) *gang {
+	for _, g := range s.order {
+		if g.open() && !now.Before(g.tryAt) {
+			return g
+		}
+	}
+	return nil
+}
+
+// open says whether a group may fit.
+func (g *gang) open() bool { return g.verdict == nil || g.woken }
+
+// anyOpen says whether one may fit.
+func (s *gangs) anyOpen() bool { return slices.ContainsFunc(s.order, (*gang).open) }
+
+// block notes that a group did not fit.
+func (s *gangs) block(g *gang, v *berth.Verdict, now time.Time) {
+	g.verdict, g.woken = v, false
+	g.tryAt = now.Add(time.Duration(g.size) * tryPause)
+}
+
+// wake lets the groups of a pool be tried again.
+func (s *gangs) wake(pool berth.PoolID) {
+	for _, g := range s.order {
+		g.woken = g.woken || g.pool == pool
+	}
+}
+
+// ofGroup is who plans a group.
+func (s *share) ofGroup(p berth.PoolID, g berth.GroupID) berth.DaemonID {
+	if among := s.planners[p]; len(among) > 0 {
+		return s.highest(among, string(g))
+	}
+	return s.highest(s.awake, string(g))
+}
+
+// couldPlaceGroup says whether a group of a peer's fits; those that do not are blocked
+// until capacity wakes them.
+func (l *loop) couldPlaceGroup(p *peer) bool {
+	for _, g := range p.gangs.order {
+		if !g.open() {
+			continue
+		}
+		v := l.whyNotGroup(g.id)
+		if v == nil {
+			return true
+		}
+		p.gangs.block(g, v, l.now())
+	}
+	return false
+}
+
+// whyNotGroup is why a group that waits fits nowhere now, or nil.
+func (l *loop) whyNotGroup(id berth.GroupID) *berth.Verdict {
+	rec, _ := l.view.group(id)
+	members, _, ok := l.readyMembers(id, l.now())
+	if rec == nil || !ok {
+		return nil
+	}
+	d := l.choosePlaces(id, rec, members)
+	l.fleet.Undo(d)
+	if d.Verdict != nil {
+		d.Verdict.At = l.view.revision
+	}
+	return d.Verdict
+}
+
+// rehomeGroups looks at all groups that wait, with whomever.
+func (l *loop) rehomeGroups() {
+	ids := slices.Collect(maps.Keys(l.gangs.of))
+	for _, p := range l.peers.sorted {
+		ids = slices.AppendSeq(ids, maps.Keys(p.gangs.of))
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		l.due.add(groupKey(id))
+	}
+}
+
+// admitGroup places the first group that fits, in a plan of its own, and says whether
+// nothing else is to be planned now.
+func (l *loop) admitGroup(b *builder) bool {
+	if !l.mayPlace() {
+		return false
+	}
+	for g := l.gangs.next(b.now); g != nil; g = l.gangs.next(b.now) {
+		if l.placeGang(g, b) || l.gangs.holdOff {
+			return true
+		}
+	}
+	return false
+}
+
+// placeGang places a group, or sets the verdict on it.
+func (l *loop) placeGang(g *gang, b *builder) bool {
+	rec, _ := l.view.group(g.id)
+	members, _, ok := l.readyMembers(g.id, b.now)
+	if rec == nil || rec.State != berth.GroupPending || !ok || l.flights.groups[g.id] != nil {
+		l.gangs.remove(g.id)
+		l.due.add(groupKey(g.id))
+		return false
+	}
+	defer l.holds.admit(l, g.id)()
+	d := l.choosePlaces(g.id, rec, members)
+	if d.Verdict != nil {
+		d.Verdict.At = l.view.revision
+		l.gangs.block(g, d.Verdict, b.now)
+		l.timers.set(groupKey(g.id), g.tryAt) // it may be woken before
+		for _, m := range members {
+			l.touched(m.id)
+		}
+		return false
+	}
+	for i, one := range d.Placed {
+		if l.unsure(members[i], one.Worker) { // they are looked at again when the watch has told
+			l.fleet.Undo(d)
+			l.gangs.remove(g.id)
+			return false
+		}
+	}
+	if slices.ContainsFunc(d.Placed, func(one scheduler.Decision) bool { return l.flights.workers[one.Worker] != nil }) {
+		l.fleet.Undo(d)
+		l.gangs.holdOff = true
+		return false
+	}
+	if stale := l.staleOf(d, b); len(stale) > 0 {
+		l.fleet.Undo(d)
+		for _, w := range stale {
+			l.due.add(workerKey(w))
+		}
+		l.gangs.remove(g.id)
+		l.due.add(groupKey(g.id)) // behind them
+		return false
+	}
+	l.gangs.remove(g.id)
+	b.placeGroup(g.id, d, members)
+	return true
+}
+
+// choosePlaces asks the fleet where a group goes: where it had gone, if a conflict was
+// in its way, or anywhere.
+func (l *loop) choosePlaces(id berth.GroupID, rec *berth.Group, members []*waiting) scheduler.GangDecision {
+	ask := scheduler.Gang{
+		Need: int(max(rec.MinCount-l.succeeded(id, rec), 1)), Topology: members[0].request.Group.Topology,
+		Members: make([]scheduler.Candidate, len(members)),
+	}
+	for i, m := range members {
+		ask.Members[i] = m.candidate()
+	}
+	if chosen := l.groups[id].chosen; l.holds.of[id] != nil && len(chosen) >= ask.Need && len(chosen) <= len(members) {
+		if d, ok := l.fleet.PlaceGangOn(ask, chosen); ok {
+			return d
+		}
+	}
+	return l.fleet.PlaceGang(ask)
+}
+
+// staleOf are the workers of a decision that have no room in the view: the fleet may
+// hold what was given up, or lack another daemon's reservations.
+func (l *loop) staleOf(d scheduler.GangDecision, b *builder) (stale []berth.WorkerID) {
+	ledgers := make(map[berth.WorkerID]berth.Ledger, len(d.Placed))
+	for _, one := range d.Placed {
+		now, known := ledgers[one.Worker]
+		if !known {
+			if ledger, _ := l.ledgerNow(one.Worker, b); ledger != nil && ledger.Epoch == l.fleet.Worker(one.Worker).Epoch {
+				now = *ledger
+			}
+		}
+		next, err := now.Reserve(one.Share)
+		if err != nil {
+			stale = append(stale, one.Worker)
+			continue
+		}
+		ledgers[one.Worker] = next
+	}
+	return stale
+}
+
+// placeGroup commits the fleet's decision on a group to the plan, which has nothing
+// else in it: the first members of an attempt get their places in one transaction.
+func (b *builder) placeGroup(id berth.GroupID, d scheduler.GangDecision, members []*waiting) {
+	g := b.group(id)
+	g.State, g.Since, g.Domain = berth.GroupPlaced, b.now.UTC(), d.Domain
+	b.plan.Groups[b.groups[id]].EndHold = b.l.holds.of[id] != nil
+	chosen := make([]berth.WorkerID, 0, len(d.Placed))
+	for i, one := range d.Placed {
+		m := members[i]
+		prog, mod := b.l.view.progress(m.id)
+		b.place(m, prog, mod, one, false)
+		chosen = append(chosen, one.Worker)
+	}
+	b.l.groups[id].chosen = chosen
+	b.placing, b.batch = id, 1 // it is not halved
+	b.own = append(b.own, groupKey(id))
+}

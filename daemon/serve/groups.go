@@ -1,0 +1,56 @@
+package serve
+
+import (
+	"context"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/api/wire"
+	"github.com/berthd/berth/daemon"
+)
+
+func (s *service) Groups(ctx context.Context, req *berthv1.GroupsRequest) (*berthv1.GroupsResponse, error) {
+	if id := req.GetId(); id != "" {
+		g, err := s.d.Group(ctx, berth.GroupID(id))
+		if err != nil {
+			return nil, err
+		}
+		return &berthv1.GroupsResponse{Groups: []*berthv1.Group{groupMessage(&g)}}, nil
+	}
+	all, err := s.d.Groups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &berthv1.GroupsResponse{Groups: make([]*berthv1.Group, len(all))}
+	for i := range all {
+		out.Groups[i] = groupMessage(&all[i])
+	}
+	return out, nil
+}
+
+func (s *service) CancelGroup(ctx context.Context, req *berthv1.CancelGroupRequest) (*berthv1.CancelGroupResponse, error) {
+	g, err := s.d.CancelGroup(ctx, berth.GroupID(req.GetId()), req.GetMessage())
+	if err != nil {
+		return nil, err
+	}
+	return &berthv1.CancelGroupResponse{Group: groupMessage(&g)}, nil
+}
+
+func groupMessage(g *daemon.GroupStatus) *berthv1.Group {
+	r := &g.Record
+	m := &berthv1.Group{
+		Id: string(g.ID), State: string(r.State), Size: r.Size, MinCount: r.MinCount, Attempt: r.Attempt, Since: wire.Time(r.Since),
+		Domain: r.Domain, Succeeded: g.Succeeded, Failed: r.Failed, Reason: string(r.Reason), Message: wire.Text(r.Message),
+		Verdict: wire.Verdict(g.Verdict), Revision: int64(g.Revision), States: make(map[string]int64),
+	}
+	for state, n := range g.States {
+		m.States[string(state)] = int64(n)
+	}
+	for _, id := range g.Members {
+		m.Members = append(m.Members, string(id))
+	}
+	if g.Spec.Group != nil {
+		m.Spec, m.Topology = wire.FromRequest(&g.Spec), g.Spec.Group.Topology
+	}
+	return m
+}

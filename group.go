@@ -1,0 +1,94 @@
+package berth
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// GroupState is where a group is in its life.
+type GroupState string
+
+// A group goes from Pending to Placed, back to Pending with the next attempt when one
+// of its members is to run again, and from either to Ending.
+const (
+	GroupPending GroupState = "PENDING" // none of this attempt's members has a place
+	GroupPlaced  GroupState = "PLACED"  // the first of them have
+	GroupEnding  GroupState = "ENDING"  // what is left of it is ended
+)
+
+// UnmarshalText rejects every word that is not a state.
+func (s *GroupState) UnmarshalText(b []byte) error {
+	return decodeWord(s, b, "group state", []GroupState{GroupPending, GroupPlaced, GroupEnding})
+}
+
+// Group is the record of groups/<g>.
+type Group struct {
+	Header
+	Size     int64      `json:"size"`
+	MinCount int64      `json:"min_count"`
+	Digest   string     `json:"digest"`
+	Attempt  int64      `json:"attempt"` // that is placed, or is to be
+	State    GroupState `json:"state"`
+	Since    time.Time  `json:"since"`            // in this state
+	Domain   string     `json:"domain,omitempty"` // PLACED, with a topology: the label's value
+	Failed   int64      `json:"failed,omitempty"` // members that ended other than SUCCEEDED
+	Reason   EndReason  `json:"reason,omitempty"` // ENDING only
+	Message  string     `json:"message,omitempty"`
+}
+
+// Hold keeps other daemons off workers for a moment, under holds/<g>; leased.
+type Hold struct {
+	Header
+	Workers []WorkerID `json:"workers"`
+}
+
+// groupRoom is what the id of a group keeps free for its members' ".017".
+const groupRoom = 8
+
+// normalize returns a copy with its defaults filled in.
+func (m Membership) normalize(request RequestID) *Membership {
+	if m.ID == "" {
+		m.ID = GroupID(request)
+	}
+	setDefault(&m.MinCount, m.Size)
+	return &m
+}
+
+// IsGroup says whether a normalized request stands for a group: it is what each of
+// the members is, but for the id.
+func (r *Request) IsGroup() bool { return r.Group != nil && r.ID == RequestID(r.Group.ID) }
+
+// Members are the requests of a group: train.00, train.01 of train.
+func (r *Request) Members() []Request {
+	width := len(strconv.FormatInt(r.Group.Size-1, 10))
+	out := make([]Request, r.Group.Size)
+	for i := range out {
+		out[i] = *r
+		out[i].ID = RequestID(fmt.Sprintf("%s.%0*d", r.ID, width, i))
+	}
+	return out
+}
+
+func (r Request) validateGroup() error {
+	m := r.Group
+	if m == nil {
+		return nil
+	}
+	if err := CheckID("group.id", string(m.ID)); err != nil {
+		return err
+	}
+	if len(m.ID) > MaxIDLength-groupRoom {
+		return &FieldError{Field: "group.id", Value: clip(string(m.ID)), Problem: "is too long", Bound: fmt.Sprintf("at most %d characters", MaxIDLength-groupRoom)}
+	}
+	if err := checkRange("group.size", m.Size, 1, MaxGroupSize); err != nil {
+		return err
+	}
+	if err := checkRange("group.min_count", m.MinCount, 1, m.Size); err != nil {
+		return err
+	}
+	if r.OnDrain == OnDrainReplace {
+		return &FieldError{Field: "on_drain", Value: string(r.OnDrain), Problem: "does not go with group", Bound: "stop: a member that moves takes its group along"}
+	}
+	return checkText("group.topology", m.Topology, MaxLabelBytes)
+}

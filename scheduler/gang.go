@@ -1,0 +1,280 @@
+package scheduler
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/berthd/berth"
+)
+
+// Gang is requests that are placed together: equal but for their ids and what each
+// avoids.
+type Gang struct {
+	Members  []Candidate // at least one
+	Need     int         // fewer are not placed at all
+	Topology string      // the label of which all their workers have one value; empty: any workers
+}
+
+// GangDecision is where the first members of a gang go, or why none does.
+type GangDecision struct {
+	Placed  []Decision // of the first members, in their order
+	Domain  string     // the label's value
+	Fit     int        // so many fit
+	Verdict *berth.Verdict
+
+	were []Worker // those reserved on, as they were before
+}
+
+// PlaceGang chooses workers for as many members as fit, and for Need at least, and
+// reserves their shares in the fleet: Place for one after the other, each of which sees
+// the ones before it. It finds places wherever there are some, but for members with
+// several demands for devices, or with shares of several devices each: how those are
+// combined on a worker is found one member at a time.
+//
+// With a topology, domains are tried in order of their room: the smallest that could
+// have all members first, so that the large ones stay whole for those that need them;
+// then, where none has all, the largest.
+func (f *Fleet) PlaceGang(g Gang) GangDecision {
+	if g.Topology == "" {
+		return f.placeWithin(g, g.Members, "")
+	}
+	var best GangDecision
+	for _, d := range f.domains(g) {
+		got := f.placeWithin(g, within(g.Members, g.Topology, d.value), d.value)
+		if got.Fit == len(g.Members) {
+			return got
+		}
+		if got.Fit > best.Fit || best.Verdict == nil && got.Verdict != nil && best.Fit == 0 {
+			best = got
+		}
+		f.Undo(got)
+		if d.room <= best.Fit {
+			break // and the ones behind it have no more
+		}
+	}
+	if best.Fit >= max(g.Need, 1) {
+		return f.placeWithin(g, within(g.Members, g.Topology, best.Domain), best.Domain)
+	}
+	if best.Verdict == nil { // no worker has the label
+		v := f.Explain(labelled(g.Members[0], berth.Constraint{Label: g.Topology, Operator: berth.OperatorExists}))
+		best.Verdict = &v
+		f.tellGang(g, &best)
+	}
+	return best
+}
+
+// Undo takes back what a decision has reserved; nothing else has changed the fleet since.
+func (f *Fleet) Undo(d GangDecision) {
+	for _, w := range slices.Backward(d.were) {
+		f.Put(w)
+	}
+}
+
+// PlaceOn is Place where the worker is given; false: it does not take the candidate.
+func (f *Fleet) PlaceOn(c Candidate, w berth.WorkerID) (Decision, bool) {
+	n := f.nodes[w]
+	if n == nil || n.worker.Pool != c.Request.Pool || !n.open || malformed(&c.Request.Resources) {
+		return Decision{}, false
+	}
+	q := f.ask(c)
+	if !q.fits(n) {
+		return Decision{}, false
+	}
+	ledger, share, err := q.reserve(n)
+	if err != nil {
+		return Decision{}, false
+	}
+	f.reserve(n, ledger)
+	return Decision{Worker: w, Share: share}, true
+}
+
+// placeWithin places members, all or as many as fit; where those are too few, none.
+// Each is counted for the relations of the next; who counts what is placed does so
+// for the plan, thereafter.
+func (f *Fleet) placeWithin(g Gang, members []Candidate, domain string) GangDecision {
+	d := GangDecision{Domain: domain}
+	defer f.uncount(members, &d)()
+	for i := range members {
+		one := f.placeNoted(members[i], &d)
+		if one.Verdict == nil {
+			d.Placed = append(d.Placed, one)
+			f.Count(one.Worker, members[i].Request.Labels, 1)
+			continue
+		}
+		if d.Fit = i; i >= max(g.Need, 1) {
+			return d
+		}
+		d.Verdict = one.Verdict
+		f.tellGang(g, &d)
+		f.Undo(d)
+		f.uncount(members, &d)()
+		d.Placed, d.were = nil, nil
+		return d
+	}
+	d.Fit = len(members)
+	return d
+}
+
+// uncount takes off what was counted while members were placed.
+func (f *Fleet) uncount(members []Candidate, d *GangDecision) func() {
+	return func() {
+		for i, was := range d.were {
+			f.Count(was.ID, members[i].Request.Labels, -1)
+		}
+	}
+}
+
+// placeNoted is Place that notes how the worker was before.
+func (f *Fleet) placeNoted(c Candidate, d *GangDecision) Decision {
+	q := f.ask(c)
+	for !malformed(&c.Request.Resources) {
+		n := q.choose()
+		if n == nil {
+			break
+		}
+		ledger, share, err := q.reserve(n)
+		if err != nil {
+			q.refused = append(q.refused, n)
+			continue
+		}
+		d.were = append(d.were, n.worker)
+		f.reserve(n, ledger)
+		return Decision{Worker: n.worker.ID, Share: share}
+	}
+	v := q.explain()
+	return Decision{Verdict: &v}
+}
+
+// tellGang puts in front of why a member has no place how many have one.
+func (f *Fleet) tellGang(g Gang, d *GangDecision) {
+	v := d.Verdict
+	v.Reasons = slices.Insert(v.Reasons, 0, berth.Reason{
+		Code: berth.ReasonGroup, Detail: g.Topology, Want: int64(g.Need), Best: int64(d.Fit), Total: int64(len(g.Members)),
+	})
+	most := 0
+	for _, room := range f.roomOf(g, true) {
+		most = max(most, room)
+	}
+	v.NeverFits = most < max(g.Need, 1)
+}
+
+// domain is a value of the topology's label, with how many members could go there at most.
+type domain struct {
+	value string
+	room  int
+}
+
+// domains are those that could have enough, in the order in which they are tried.
+func (f *Fleet) domains(g Gang) []domain {
+	var all []domain
+	for value, room := range f.roomOf(g, false) {
+		all = append(all, domain{value, room})
+	}
+	size := len(g.Members)
+	slices.SortFunc(all, func(a, b domain) int {
+		holdsA, holdsB := a.room >= size, b.room >= size
+		switch {
+		case holdsA != holdsB:
+			return order(holdsA)
+		case holdsA:
+			return cmp.Or(cmp.Compare(a.room, b.room), cmp.Compare(a.value, b.value))
+		}
+		return cmp.Or(cmp.Compare(b.room, a.room), cmp.Compare(a.value, b.value))
+	})
+	return all
+}
+
+// roomOf bounds how many members each domain could have; of a gang without a topology,
+// all workers are one. With empty, were all workers empty, healthy and open.
+func (f *Fleet) roomOf(g Gang, empty bool) map[string]int {
+	out := make(map[string]int)
+	p := f.pools[g.Members[0].Request.Pool]
+	if p == nil || malformed(&g.Members[0].Request.Resources) {
+		return out
+	}
+	q := f.ask(g.Members[0])
+	for _, n := range p.nodes {
+		value, ok := n.worker.Labels[g.Topology]
+		if g.Topology != "" && !ok {
+			continue
+		}
+		if empty {
+			n = n.emptied()
+		}
+		if g.Members[0].Request.Related() { // where they may be depends on where the others are
+			out[value] += len(g.Members)
+		} else if n.open && q.fits(n) {
+			out[value] += q.room(n, len(g.Members))
+		} else if _, known := out[value]; !known {
+			out[value] = 0
+		}
+	}
+	return out
+}
+
+// room bounds how often a worker could take the candidate, by what is counted.
+func (q *query) room(n *node, most int) int {
+	if n.worker.Probing {
+		most = min(most, 1)
+	}
+	for r := range amounts {
+		most = within64(most, n.own.free[r], q.want[r])
+	}
+	for _, c := range q.custom {
+		most = within64(most, n.freeCustom(c.name), c.want)
+	}
+	if len(q.numbers) > 0 {
+		most = min(most, 1)
+	}
+	return within64(most, n.freePorts, q.anyPorts)
+}
+
+// within64 is how often want is in free, at most so often.
+func within64(most int, free, want int64) int {
+	if want <= 0 {
+		return most
+	}
+	return int(min(int64(most), max(free, 0)/want))
+}
+
+// within are the candidates, on workers only where a label has that value.
+func within(members []Candidate, label, value string) []Candidate {
+	out := make([]Candidate, len(members))
+	for i, c := range members {
+		out[i] = labelled(c, berth.Constraint{Label: label, Operator: berth.OperatorIn, Values: []string{value}})
+	}
+	return out
+}
+
+func labelled(c Candidate, by berth.Constraint) Candidate {
+	r := *c.Request
+	r.Constraints = append(slices.Clone(r.Constraints), by)
+	c.Request = &r
+	return c
+}
+
+// PlaceGangOn is PlaceGang where the workers of the first members are given; false:
+// they do not take all of them, and nothing is reserved.
+func (f *Fleet) PlaceGangOn(g Gang, workers []berth.WorkerID) (GangDecision, bool) {
+	d := GangDecision{Fit: len(workers)}
+	defer f.uncount(g.Members, &d)()
+	for i, w := range workers {
+		n := f.nodes[w]
+		if n == nil || g.Topology != "" && (n.worker.Labels[g.Topology] == "" || i > 0 && n.worker.Labels[g.Topology] != d.Domain) {
+			f.Undo(d)
+			return GangDecision{}, false
+		}
+		was := n.worker
+		one, ok := f.PlaceOn(g.Members[i], w)
+		if !ok {
+			f.Undo(d)
+			return GangDecision{}, false
+		}
+		if g.Topology != "" {
+			d.Domain = n.worker.Labels[g.Topology]
+		}
+		d.Placed, d.were = append(d.Placed, one), append(d.were, was)
+		f.Count(w, g.Members[i].Request.Labels, 1)
+	}
+	return d, true
+}

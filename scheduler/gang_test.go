@@ -1,0 +1,184 @@
+package scheduler_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// genMember draws a request of which any number is placed as well one by one: see PlaceGang.
+func genMember(t *rapid.T) *berth.Request {
+	r := genRequest(t, "g")
+	d := &r.Resources
+	if d.CPUMilli+d.MemoryBytes == 0 {
+		d.CPUMilli = 1
+	}
+	d.Devices = d.Devices[:min(len(d.Devices), 1)]
+	for i := range d.Devices {
+		if d.Devices[i].Count > 1 {
+			d.Devices[i].Milli = berth.WholeDevice
+		}
+	}
+	return r
+}
+
+func gangOf(r *berth.Request, size, need int, topology string) scheduler.Gang {
+	g := scheduler.Gang{Need: need, Topology: topology}
+	for i := range size {
+		one := *r
+		one.ID = berth.RequestID(fmt.Sprintf("g.%d", i))
+		g.Members = append(g.Members, ask(&one))
+	}
+	return g
+}
+
+// bruteRoom is how many of r a worker takes at most, by trying every way.
+func bruteRoom(r *berth.Request, w scheduler.Worker, most int) (best int) {
+	if most == 0 || !bruteFits(r, w) {
+		return 0
+	}
+	ports, _ := brutePorts(r, w)
+	bruteDevices(w, r.Resources.Devices, func(devices []berth.DeviceShare) bool {
+		next, err := w.Ledger.Reserve(berth.Share{Quantities: r.Resources.Quantities, Ports: ports, Devices: devices})
+		if err != nil {
+			return false
+		}
+		with := w
+		with.Ledger = next
+		best = max(best, 1+bruteRoom(r, with, most-1))
+		return best == most
+	})
+	return best
+}
+
+// bruteGang is how many members have places at most, in one domain.
+func bruteGang(r *berth.Request, workers []scheduler.Worker, size int, topology string) (best int) {
+	rooms := map[string]int{}
+	for _, w := range workers {
+		value := w.Labels[topology]
+		if _, ok := w.Labels[topology]; !ok && topology != "" {
+			continue
+		}
+		rooms[value] += bruteRoom(r, w, size)
+	}
+	for _, room := range rooms {
+		best = max(best, room)
+	}
+	return min(best, size)
+}
+
+func genGang(t *rapid.T) (*berth.Request, scheduler.Gang) {
+	r := genMember(t)
+	size := rapid.IntRange(1, 5).Draw(t, "size")
+	need := rapid.IntRange(1, size).Draw(t, "need")
+	return r, gangOf(r, size, need, rapid.SampledFrom([]string{"", "zone"}).Draw(t, "topology"))
+}
+
+func TestProperty_GangPlacedIffPlacesExist(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		workers := genWorkers(t)
+		f := fleet(workers...)
+		f.SetStrategy(berth.DefaultPool, rapid.SampledFrom([]berth.Strategy{berth.StrategySpread, berth.StrategyBinpack}).Draw(t, "strategy"))
+		for range 3 {
+			r, g := genGang(t)
+			before := snapshot(f, workers)
+			want := bruteGang(r, before, len(g.Members), g.Topology)
+			d := f.PlaceGang(g)
+			if d.Fit != want || (d.Verdict == nil) != (want >= g.Need) {
+				t.Fatalf("%d fit of %d, need %d; by force %d: %+v", d.Fit, len(g.Members), g.Need, want, d)
+			}
+			if d.Verdict != nil {
+				if diff := cmp.Diff(before, snapshot(f, workers)); diff != "" || len(d.Placed) > 0 {
+					t.Fatalf("what was not placed left its mark:\n%s", diff)
+				}
+				first := d.Verdict.Reasons[0]
+				if first.Code != berth.ReasonGroup || first.Best != int64(want) || first.Want != int64(g.Need) {
+					t.Fatalf("verdict %+v", d.Verdict)
+				}
+				continue
+			}
+			checkGang(t, r, g, d, before, snapshot(f, workers))
+		}
+		if err := f.Check(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// checkGang: each ledger holds what was placed on it and no more, in one domain.
+func checkGang(t *rapid.T, r *berth.Request, g scheduler.Gang, d scheduler.GangDecision, before, after []scheduler.Worker) {
+	if len(d.Placed) != d.Fit {
+		t.Fatalf("%d placed, %d fit", len(d.Placed), d.Fit)
+	}
+	for i, w := range before {
+		for _, one := range d.Placed {
+			if one.Worker != w.ID {
+				continue
+			}
+			next, err := w.Ledger.Reserve(one.Share)
+			if err != nil {
+				t.Fatalf("%s: %v", w.ID, err)
+			}
+			w.Ledger = next
+			if g.Topology != "" && w.Labels[g.Topology] != d.Domain {
+				t.Fatalf("%s of %s is not in %s", w.ID, w.Labels[g.Topology], d.Domain)
+			}
+			if one.Share.CPUMilli != r.Resources.CPUMilli || len(one.Share.Ports) != len(r.Resources.Ports) {
+				t.Fatalf("share %+v", one.Share)
+			}
+		}
+		if diff := cmp.Diff(w.Ledger, after[i].Ledger); diff != "" {
+			t.Fatalf("ledger of %s:\n%s", w.ID, diff)
+		}
+	}
+}
+
+func snapshot(f *scheduler.Fleet, workers []scheduler.Worker) []scheduler.Worker {
+	out := make([]scheduler.Worker, len(workers))
+	for i, w := range workers {
+		out[i] = *f.Worker(w.ID)
+	}
+	return out
+}
+
+// The same workers in another order give the same places.
+func TestProperty_GangWhateverTheOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		workers := genWorkers(t)
+		_, g := genGang(t)
+		first := fleet(workers...).PlaceGang(g)
+		again := fleet(rapid.Permutation(workers).Draw(t, "order")...).PlaceGang(g)
+		same := cmp.Equal(first.Placed, again.Placed) && first.Domain == again.Domain && cmp.Equal(first.Verdict, again.Verdict)
+		if !same {
+			t.Fatalf("%+v\n%+v", first, again)
+		}
+	})
+}
+
+// What was taken back leaves the fleet as it was; where a worker is given, the gang
+// goes there.
+func TestProperty_GangUndone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		workers := genWorkers(t)
+		f := fleet(workers...)
+		_, g := genGang(t)
+		before := snapshot(f, workers)
+		d := f.PlaceGang(g)
+		f.Undo(d)
+		if diff := cmp.Diff(before, snapshot(f, workers)); diff != "" {
+			t.Fatalf("after undo:\n%s", diff)
+		}
+		for i, one := range d.Placed {
+			again, ok := f.PlaceOn(g.Members[i], one.Worker)
+			if !ok || !slices.Equal(again.Share.Ports, one.Share.Ports) {
+				t.Fatalf("member %d on %s: %v %+v", i, one.Worker, ok, again)
+			}
+		}
+	})
+}
