@@ -72,18 +72,23 @@ func (m *maintenance) done(n int) {
 	}
 }
 
-// run does what is due until ctx ends.
-func (m *maintenance) run(ctx context.Context) error {
+// run does what is due until the load is over, and what became due before that is done, too.
+func (m *maintenance) run(ctx context.Context, over <-chan struct{}) error {
 	for {
 		select {
 		case <-m.due:
+		case <-over:
+			if len(m.due) == 0 {
+				return nil
+			}
+			continue
 		case <-ctx.Done():
 			return nil
 		}
 		began := time.Now()
 		if err := m.turn(ctx); err != nil {
 			if ctx.Err() != nil {
-				return nil // the load was over before
+				return nil // interrupted
 			}
 			return err
 		}

@@ -171,11 +171,11 @@ func (o *outcome) maintained(ctx context.Context, e *etcd, d *drive, opts *Place
 	m := newMaintenance(e, opts.Maintain, len(d.load.drawn))
 	tell := d.done
 	d.done = func(n int) { tell(n); m.done(n) }
-	own, stop := context.WithCancel(ctx)
+	over := make(chan struct{})
 	var g errgroup.Group
-	g.Go(func() error { return m.run(own) })
+	g.Go(func() error { return m.run(ctx, over) })
 	err := o.measure(ctx, e, d, &opts.Options)
-	stop()
+	close(over)
 	err = errors.Join(err, g.Wait())
 	o.Maintained = m.times
 	return err
