@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,24 +33,36 @@ func describe(s *berthv1.Status) string {
 	case s.GetBlocked():
 		return "waits: " + reasonsOf(s.GetVerdict())
 	case s.GetState() == string(berth.StatePending) && s.GetReason() != "":
-		return fmt.Sprintf("waits for attempt %d: the last one ended: %s", s.GetAttempt(), inWords(s.GetReason()))
+		return fmt.Sprintf("waits for attempt %d: the last one ended: %s", s.GetAttempt(), endText(s.GetReason(), false))
 	case s.GetLost() != nil:
 		return lostText(s.GetLost(), time.Now())
 	}
 	if !berth.State(s.GetState()).Final() && s.GetReplacedBy() != "" {
 		return "being replaced by " + s.GetReplacedBy()
 	}
-	why := s.GetMessage()
-	if exit := exitText(s.GetExit()); exit != "" {
-		why = exit // the message repeats it
+	exit, message := exitText(s.GetExit()), s.GetMessage()
+	if exit != "" && message == s.GetExit().GetMessage() {
+		message = "" // the exit's text has it
 	}
 	switch berth.EndReason(s.GetReason()) {
 	case berth.EndReplaced:
 		return "by " + s.GetReplacedBy()
 	case "", berth.EndExited, berth.EndSignaled, berth.EndOOM, berth.EndStartFailed:
-		return why
+		return cmp.Or(exit, message)
 	}
-	return strings.TrimSuffix(inWords(s.GetReason())+": "+why, ": ")
+	parts := []string{endText(s.GetReason(), berth.State(s.GetState()).Final()), message, exit}
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), ": ")
+}
+
+// endText says why an attempt or a request has ended.
+func endText(reason string, final bool) string {
+	switch {
+	case reason != string(berth.EndGroup):
+		return inWords(reason)
+	case final:
+		return "too few of its group are left"
+	}
+	return "its group is placed anew"
 }
 
 // inWords is a code as people write it: worker_lost is "worker lost".

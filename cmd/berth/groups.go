@@ -173,7 +173,7 @@ func printGroup(w io.Writer, g *berthv1.Group) error {
 func groupWhy(g *berthv1.Group) string {
 	switch berth.GroupState(g.GetState()) {
 	case berth.GroupEnding:
-		return strings.TrimSuffix(inWords(g.GetReason())+": "+g.GetMessage(), ": ")
+		return strings.TrimSuffix(endText(g.GetReason(), true)+": "+g.GetMessage(), ": ")
 	case berth.GroupPending:
 		if v := g.GetVerdict(); len(v.GetReasons()) > 0 {
 			return "waits: " + reasonText(v.GetReasons()[0])
