@@ -146,3 +146,29 @@ func TestGroup_DrainMovesAll(t *testing.T) {
 		t.Errorf("%+v", s.Record)
 	}
 }
+
+// A group's retry policy counts its attempts, not those of each of its members.
+func TestGroup_RetriesOfTheWhole(t *testing.T) {
+	d, store := start(t)
+	hollow(t, store, worker.HollowOptions{Count: 12, FailStarts: true})
+	g := groupOf("g", 3, 0)
+	g.Retry = berth.RetryPolicy{MaxAttempts: 3, BackoffMS: 10}
+	submitGroup(t, d, g)
+	awaitGroup(t, d, "g", gone)
+	failed := 0
+	for _, id := range []berth.RequestID{"g.0", "g.1", "g.2"} {
+		s := await(t, d, id)
+		switch {
+		case s.State == berth.StateFailed && s.Reason == berth.EndStartFailed:
+			failed++
+		case s.State != berth.StateCancelled || s.Reason != berth.EndGroup:
+			t.Errorf("%s ended %s %s %s", id, s.State, s.Reason, s.Message)
+		}
+		if s.Attempt != 3 {
+			t.Errorf("%s ended in attempt %d", id, s.Attempt)
+		}
+	}
+	if failed == 0 {
+		t.Error("no member has failed")
+	}
+}

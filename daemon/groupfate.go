@@ -44,6 +44,9 @@ func (b *builder) shareFate(group berth.GroupID, id berth.RequestID, attempt int
 	if v.state == berth.StatePending {
 		if g.State == berth.GroupPlaced && g.Attempt == attempt {
 			b.anew(group)
+			if v.charge {
+				b.group(group).Used++
+			}
 		}
 		return
 	}

@@ -66,17 +66,31 @@ func judge(e ending) verdict {
 // alone is what would follow for a request without a group.
 func (e ending) alone() verdict {
 	v := e.attempt()
+	if v.charge && e.late() {
+		v.charge, v.state = false, berth.StatePending // another member's end was counted for this attempt
+	}
 	if !v.charge {
 		if v.state == berth.StatePending && e.allocation.Attempt >= berth.MaxAttempts {
 			v.state = berth.StateFailed
 		}
 		return v
 	}
-	if e.progress.Used+1 < e.submission.Spec.Retry.MaxAttempts {
+	if e.used()+1 < e.submission.Spec.Retry.MaxAttempts {
 		v.state = berth.StatePending
 	}
 	return v
 }
+
+// used are the attempts that the retry policy has counted: a member's are its group's.
+func (e ending) used() int64 {
+	if e.group != nil {
+		return e.group.Used
+	}
+	return e.progress.Used
+}
+
+// late says whether the group's attempt was over before this member's.
+func (e ending) late() bool { return e.group != nil && e.allocation.GroupAttempt < e.group.Attempt }
 
 // attempt says how the attempt itself ended. Where charge is set, state is the
 // one to end in when no attempt is left.
@@ -178,7 +192,7 @@ func clipped(x *berth.Exit) *berth.Exit {
 // next is the request's state before its next attempt.
 func (e ending) next(v verdict) *berth.Progress {
 	p := &berth.Progress{
-		State: berth.StatePending, Attempt: e.allocation.Attempt + 1, Used: e.progress.Used,
+		State: berth.StatePending, Attempt: e.allocation.Attempt + 1, Used: e.used(),
 		Priority: e.progress.Priority, Avoid: slices.Clone(e.progress.Avoid), LastEnd: v.reason,
 	}
 	if v.charge {

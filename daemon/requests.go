@@ -25,6 +25,11 @@ func (l *loop) status(id berth.RequestID) (Status, bool) {
 			s.State, s.Worker = berth.StatePlaced, p.Worker
 		}
 	}
+	if m := sub.Spec.Group; m != nil {
+		if g, _ := l.view.group(m.ID); g != nil {
+			s.UsedAttempts = g.Used
+		}
+	}
 	if w, a, _ := l.view.allocationOf(id); a != nil {
 		s.State, s.Worker, s.Share, s.Exit, s.Stop = a.State, w, &a.Share, a.Exit, a.Stop
 		s.PlacedAt, s.StartedAt = a.PlacedAt, a.StartedAt

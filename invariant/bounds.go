@@ -157,6 +157,8 @@ func (r *group) validate(c *checker, _ string) {
 	c.need(r.Size >= r.MinCount, "size %d is less than min_count %d", r.Size, r.MinCount)
 	c.least("attempt", r.Attempt, 1)
 	c.word("state", r.State, wordsOfGroup)
+	c.least("used_attempts", r.Used, 0)
+	c.need(r.Used < r.Attempt, "used_attempts %d of attempt %d", r.Used, r.Attempt)
 	c.least("failed", r.Failed, 0)
 	c.need(r.Size >= r.Failed, "failed %d of %d", r.Failed, r.Size)
 	c.need((r.State == "ENDING") == (r.Reason != ""), "\"reason\" stands in ENDING, and only there")

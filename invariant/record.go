@@ -193,6 +193,7 @@ type group struct {
 	Attempt  int64     `json:"attempt"`
 	State    string    `json:"state"`
 	Since    time.Time `json:"since"`
+	Used     int64     `json:"used_attempts,omitempty"`
 	Domain   string    `json:"domain,omitempty"`
 	Failed   int64     `json:"failed,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
