@@ -130,10 +130,10 @@ func unmet(met bool) int64 {
 	return 1
 }
 
-func relationFilter(code berth.ReasonCode) filter {
+func relationFilter(code berth.ReasonCode, words string) filter {
 	rejects := func(t *term, n *node) bool { return t.weight == 0 && t.code == code && t.excess(n) > 0 }
 	return filter{
-		code:    code,
+		code: code, rejects: words,
 		passing: true,
 		applies: func(q *query) bool {
 			return slices.ContainsFunc(q.terms, func(t term) bool { return t.weight == 0 && t.code == code })

@@ -11,6 +11,7 @@ import (
 // filter rejects workers for one reason.
 type filter struct {
 	code    berth.ReasonCode
+	rejects string                      // whom, in words: for the table in docs/scheduling.md
 	passing bool                        // what it rejects may fit later, with no worker changed
 	applies func(*query) bool           // nil: to every request
 	passes  func(*query, *node) bool    // must not allocate
@@ -26,14 +27,32 @@ type measure struct {
 // stateFilters look at the worker alone, in the order in which they are told. A
 // worker that passes them is open.
 var stateFilters = []filter{
-	{code: berth.ReasonNotReady, passes: func(_ *query, n *node) bool { return n.worker.Ready }},
-	{code: berth.ReasonRemoving, passes: func(_ *query, n *node) bool { return !n.worker.Removing }, why: operatorWhy},
-	{code: berth.ReasonDraining, passes: func(_ *query, n *node) bool { return !n.worker.Draining }, why: operatorWhy},
-	{code: berth.ReasonCordoned, passes: func(_ *query, n *node) bool { return !n.worker.Cordoned }, why: operatorWhy},
-	{code: berth.ReasonHeld, passes: func(_ *query, n *node) bool { return !n.worker.Held }},
-	{code: berth.ReasonSuspended, passes: func(_ *query, n *node) bool { return !n.worker.Suspended }},
 	{
-		code:   berth.ReasonSuspended,
+		code: berth.ReasonNotReady, rejects: "one whose ledger is not open for this life of it yet",
+		passes: func(_ *query, n *node) bool { return n.worker.Ready },
+	},
+	{
+		code: berth.ReasonRemoving, rejects: "one that an operator removes",
+		passes: func(_ *query, n *node) bool { return !n.worker.Removing }, why: operatorWhy,
+	},
+	{
+		code: berth.ReasonDraining, rejects: "one that an operator drains",
+		passes: func(_ *query, n *node) bool { return !n.worker.Draining }, why: operatorWhy,
+	},
+	{
+		code: berth.ReasonCordoned, rejects: "one that an operator has cordoned",
+		passes: func(_ *query, n *node) bool { return !n.worker.Cordoned }, why: operatorWhy,
+	},
+	{
+		code: berth.ReasonHeld, rejects: "one that is held for a moment, for a group",
+		passes: func(_ *query, n *node) bool { return !n.worker.Held },
+	},
+	{
+		code: berth.ReasonSuspended, rejects: "one whose starts fail in a row, for a while",
+		passes: func(_ *query, n *node) bool { return !n.worker.Suspended },
+	},
+	{
+		code: berth.ReasonSuspended, rejects: "after that while, one on which something else starts: one start at a time, until one works",
 		passes: func(_ *query, n *node) bool { return !n.worker.Probing || n.worker.Starting <= 0 },
 		why:    func(*query, *node) measure { return measure{detail: "one start at a time"} },
 	},
@@ -43,37 +62,37 @@ func operatorWhy(_ *query, n *node) measure { return measure{detail: n.worker.Wh
 
 // demandFilters compare the request with the worker, the cheap ones first.
 var demandFilters = []filter{
-	amountFilter(berth.ReasonCPU, cpu),
-	amountFilter(berth.ReasonMemory, memory),
-	amountFilter(berth.ReasonDisk, disk),
+	amountFilter(berth.ReasonCPU, cpu, "one with less CPU free than is asked for"),
+	amountFilter(berth.ReasonMemory, memory, "the same, of memory"),
+	amountFilter(berth.ReasonDisk, disk, "the same, of disk"),
 	{
-		code:    berth.ReasonConstraint,
+		code: berth.ReasonConstraint, rejects: "one whose labels do not meet all `constraints`",
 		applies: func(q *query) bool { return len(q.request.Constraints) > 0 },
 		passes:  func(q *query, n *node) bool { return q.constraints.Allows(n.worker.Labels) },
 		why:     constraintWhy,
 	},
 	{
-		code:   berth.ReasonTaint,
+		code: berth.ReasonTaint, rejects: "one with a taint, its own or an operator's, of `no_place` or `no_run` that is not tolerated",
 		passes: func(q *query, n *node) bool { return len(n.repels) == 0 || tolerates(q.request.Tolerations, n) },
 		why:    taintWhy,
 	},
-	relationFilter(berth.ReasonAffinity),
-	relationFilter(berth.ReasonAntiAffinity),
-	relationFilter(berth.ReasonSpread),
+	relationFilter(berth.ReasonAffinity, "one where the requests of a required `affinity` are not"),
+	relationFilter(berth.ReasonAntiAffinity, "one where those of a required `anti_affinity` are"),
+	relationFilter(berth.ReasonSpread, "one in no domain of a required `spread`, or in one that would have more than `max_skew` above the fewest"),
 	{
-		code:    berth.ReasonCustom,
+		code: berth.ReasonCustom, rejects: "one with less free of a custom resource than is asked for",
 		applies: func(q *query) bool { return len(q.custom) > 0 },
 		passes:  func(q *query, n *node) bool { return lacksCustom(q, n) < 0 },
 		why:     customWhy,
 	},
 	{
-		code:    berth.ReasonPorts,
+		code: berth.ReasonPorts, rejects: "one on which a port that is asked for by number is taken or out of its range, or too few others are free",
 		applies: func(q *query) bool { return len(q.request.Resources.Ports) > 0 },
 		passes:  portsFit,
 		why:     portsWhy,
 	},
 	{
-		code:    berth.ReasonDevices,
+		code: berth.ReasonDevices, rejects: "one without enough healthy devices of one wanted type, each with the room and the memory",
 		applies: func(q *query) bool { return len(q.request.Resources.Devices) > 0 },
 		passes: func(q *query, n *node) bool {
 			_, ok := q.devices.fit(n, q.request.Resources.Devices)
@@ -86,7 +105,7 @@ var demandFilters = []filter{
 // reservation is the last filter, and too dear for every worker: what it rejects
 // is a ledger or a request that validation should have stopped.
 var reservation = filter{
-	code:   berth.ReasonNotReady,
+	code: berth.ReasonNotReady, rejects: "one whose ledger refuses the reservation, which is a mistake in one of the two",
 	passes: func(q *query, n *node) bool { _, _, err := q.reserve(n); return err == nil },
 	why:    func(*query, *node) measure { return measure{detail: "its ledger refuses the reservation"} },
 }
@@ -104,9 +123,9 @@ func rejects(filters []filter, q *query, n *node) *filter {
 	return nil
 }
 
-func amountFilter(code berth.ReasonCode, r int) filter {
+func amountFilter(code berth.ReasonCode, r int, rejects string) filter {
 	return filter{
-		code:   code,
+		code: code, rejects: rejects,
 		passes: func(q *query, n *node) bool { return q.want[r] <= n.own.free[r] },
 		why: func(q *query, n *node) measure {
 			return measure{want: q.want[r], best: max(n.own.free[r], 0), total: n.capacity[r]}
