@@ -27,8 +27,9 @@ func (v *device) serves(d *berth.DeviceDemand) bool {
 
 // countDevices counts the devices of one type: those that serve d, and all.
 func countDevices(n *node, kind string, d *berth.DeviceDemand) (room, all int64) {
+	of := slices.Index(n.kinds, kind)
 	for i := range n.devices {
-		if n.devices[i].kind != kind {
+		if n.devices[i].kind != of {
 			continue
 		}
 		all++
@@ -66,7 +67,8 @@ type deviceSearch struct {
 	prices  *prices
 	demands []berth.DeviceDemand
 	kinds   []string // of the node
-	devices []device
+	devices []device // of the node; of several demands a copy, to reserve in
+	copied  []device
 	picked  []pick
 	rank    int
 	deepest int64 // units placed at best
@@ -100,7 +102,7 @@ func (s *deviceSearch) take(n *node, demands []berth.DeviceDemand) []berth.Devic
 	s.search(n, demands)
 	var out []berth.DeviceShare
 	for _, p := range s.picked {
-		name := s.devices[p.device].name
+		name := n.worker.Ledger.Capacity.Devices[p.device].Name
 		i, found := slices.BinarySearchFunc(out, name, func(d berth.DeviceShare, name string) int { return strings.Compare(d.Name, name) })
 		if !found {
 			out = slices.Insert(out, i, berth.DeviceShare{Name: name})
@@ -112,10 +114,31 @@ func (s *deviceSearch) take(n *node, demands []berth.DeviceDemand) []berth.Devic
 
 func (s *deviceSearch) search(n *node, demands []berth.DeviceDemand) (rank int, ok bool) {
 	s.demands, s.kinds = demands, n.kinds
-	s.devices = append(s.devices[:0], n.devices...)
 	s.picked, s.rank, s.deepest, s.steps, s.listed = s.picked[:0], 0, 0, 0, s.listed[:0]
+	if len(demands) == 1 {
+		s.devices = n.devices
+		return s.only(n, &demands[0])
+	}
+	s.copied = append(s.copied[:0], n.devices...)
+	s.devices = s.copied
 	ok = s.demand(0)
 	return s.rank, ok
+}
+
+// only serves the only demand.
+func (s *deviceSearch) only(n *node, d *berth.DeviceDemand) (rank int, ok bool) {
+	for k, kind := range kindsOf(n, d) {
+		options := s.options(kind, d)
+		if int64(len(options)) < d.Count {
+			s.listed = s.listed[:0]
+			continue
+		}
+		for _, at := range options[:d.Count] {
+			s.picked = append(s.picked, pick{at, d.Milli})
+		}
+		return rankOf(d, k), true
+	}
+	return 0, false
 }
 
 // demand serves the demands from number i on.
@@ -147,9 +170,12 @@ func (s *deviceSearch) loses(free, milli int64) int64 {
 
 // options is the devices of one type that serve d, the best first.
 func (s *deviceSearch) options(kind string, d *berth.DeviceDemand) []int {
-	from := len(s.listed)
+	from, of := len(s.listed), slices.Index(s.kinds, kind)
+	if of < 0 {
+		return nil
+	}
 	for i := range s.devices {
-		if s.devices[i].kind != kind || !s.devices[i].serves(d) {
+		if s.devices[i].kind != of || !s.devices[i].serves(d) {
 			continue
 		}
 		s.listed = append(s.listed, i)
@@ -172,7 +198,7 @@ func (s *deviceSearch) better(a, b int, milli int64) bool {
 	if x.memory != y.memory { // what has more is kept for who needs it
 		return x.memory < y.memory
 	}
-	return x.name < y.name
+	return a < b // by name
 }
 
 // unit gives demand i left more devices out of options, each at most once, and

@@ -67,7 +67,7 @@ func (p *pool) check() error {
 	if standing != 0 {
 		return fmt.Errorf("%d more stand in trees than are open", standing)
 	}
-	return nil
+	return p.checkDeal()
 }
 
 func (p *pool) checkTree(g *group, t *tier, sums []totals) (int, error) {
@@ -284,7 +284,9 @@ func (q *query) forceDeal(p *pool) []forced {
 		was.of(n)
 		is.of(after)
 		if judged.free > 0 {
-			judged.loss = lossOf(p.dealer.prices.worth(&was), p.dealer.prices.worth(&is))
+			v := p.dealer.prices
+			was.parts, is.parts = v.partsOf(&was, nil), v.partsOf(&is, nil)
+			judged.loss = lossOf(v.worth(&was), v.worth(&is))
 		}
 		fits = append(fits, forced{score: judged, id: n.worker.ID, node: n})
 	}

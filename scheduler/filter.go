@@ -228,31 +228,41 @@ func (q *query) occupied(n *node, port int32) bool {
 func devicesWhy(q *query, n *node) measure {
 	demands := q.request.Resources.Devices
 	if len(demands) == 1 {
-		return demandWhy(n, &demands[0])
+		return q.demandWhy(n, 0)
 	}
 	for i := range demands {
 		if _, ok := fitsAlone(n, &demands[i]); !ok {
-			return demandWhy(n, &demands[i])
+			return q.demandWhy(n, i)
 		}
 	}
 	q.devices.fit(n, demands)
 	m := measure{best: q.devices.deepest, total: int64(len(n.devices))}
-	var details []string
 	for i := range demands {
 		m.want += demands[i].Count
-		details = append(details, typesDetail(&demands[i]))
 	}
-	m.detail = strings.Join(details, " + ")
+	q.demandDetail(0)
+	m.detail = strings.Join(q.details, " + ")
 	return m
 }
 
-func demandWhy(n *node, d *berth.DeviceDemand) measure {
-	m := measure{detail: typesDetail(d), want: d.Count}
+func (q *query) demandWhy(n *node, i int) measure {
+	d := &q.request.Resources.Devices[i]
+	m := measure{detail: q.demandDetail(i), want: d.Count}
 	for _, kind := range kindsOf(n, d) {
 		room, all := countDevices(n, kind, d)
 		m.best, m.total = max(m.best, room), max(m.total, all)
 	}
 	return m
+}
+
+// demandDetail is demand i in words, which are made for the first worker that lacks it.
+func (q *query) demandDetail(i int) string {
+	if len(q.details) == 0 {
+		for j := range q.request.Resources.Devices {
+			q.details = append(q.details, typesDetail(&q.request.Resources.Devices[j]))
+		}
+	}
+	return q.details[i]
 }
 
 func typesDetail(d *berth.DeviceDemand) string {

@@ -128,6 +128,7 @@ func TestPrices_Rooms(t *testing.T) {
 		}
 		before.cpu, before.memory = float64(rapid.IntRange(0, 100_000).Draw(t, "cpu")), float64(rapid.IntRange(0, 100_000).Draw(t, "memory"))
 		after.cpu, after.memory = math.Floor(before.cpu*rapid.Float64Range(0, 1).Draw(t, "part")), before.memory
+		before.parts, after.parts = v.partsOf(&before, nil), v.partsOf(&after, nil)
 		if len(before.free) > 0 && v.countShapes(&after) > v.countShapes(&before)+1e-6 {
 			t.Fatalf("%+v counts %v, %+v %v", before, v.countShapes(&before), after, v.countShapes(&after))
 		}

@@ -40,7 +40,8 @@ type node struct {
 	freePorts int64
 	repels    []berth.Taint // that keep off what does not tolerate them
 	disliked  []berth.Taint // that do so where something else fits
-	devices   []device      // as in the capacity
+	devices   []device      // as in the capacity: in the order of their names
+	idle      int64         // thousandths free of all of them
 	types     []int         // the numbers of their types in the pool
 	kinds     []string      // the types of its devices, sorted
 	empty     *node         // the same worker were it empty and open; made when asked for
@@ -49,13 +50,14 @@ type node struct {
 	worth        float64
 	worthVersion uint64
 	worthPrices  *prices
+	parts        []int32 // see prices.partsOf
 }
 
 // device is one device of a worker, with the thousandths free of it.
 type device struct {
-	name, kind string
-	memory     int64
-	free       int64 // 0 while it is unhealthy
+	free   int64 // 0 while it is unhealthy
+	memory int64
+	kind   int // index in the node's kinds
 }
 
 func newNode(w Worker) *node {
@@ -165,7 +167,7 @@ func (n *node) refreshPorts() {
 
 func (n *node) refreshDevices() {
 	l := &n.worker.Ledger
-	n.devices = n.devices[:0]
+	n.devices, n.idle = n.devices[:0], 0
 	if len(l.Capacity.Devices) == 0 {
 		return
 	}
@@ -174,14 +176,17 @@ func (n *node) refreshDevices() {
 		if _, ill := n.worker.Unhealthy[d.Name]; ill {
 			free = 0
 		}
-		n.devices = append(n.devices, device{name: d.Name, kind: d.Type, memory: d.MemoryBytes, free: free})
+		n.devices = append(n.devices, device{kind: slices.Index(n.kinds, d.Type), memory: d.MemoryBytes, free: free})
 	}
 	for _, shares := range [][]berth.DeviceShare{l.Reserved.Devices, l.Held.Devices} {
 		for _, s := range shares {
-			i := slices.IndexFunc(n.devices, func(d device) bool { return d.name == s.Name })
+			i := slices.IndexFunc(l.Capacity.Devices, func(d berth.Device) bool { return d.Name == s.Name })
 			if i >= 0 {
 				n.devices[i].free = max(n.devices[i].free-s.Milli, 0)
 			}
 		}
+	}
+	for i := range n.devices {
+		n.idle += n.devices[i].free
 	}
 }

@@ -37,6 +37,7 @@ type query struct {
 	numbers     []int32 // of ports, sorted
 	anyPorts    int64
 	filters     []filter // the demandFilters that apply
+	details     []string // of the demands for devices: see demandDetail
 	refused     []*node  // passed every filter but the reservation
 	devices     deviceSearch
 	search
@@ -118,7 +119,7 @@ func (f *Fleet) ask(c Candidate) *query {
 	}
 	slices.Sort(q.numbers)
 	f.askTerms(q)
-	q.filters, q.refused = q.filters[:0], q.refused[:0]
+	q.filters, q.refused, q.details = q.filters[:0], q.refused[:0], q.details[:0]
 	for _, filter := range demandFilters {
 		if filter.applies == nil || filter.applies(q) {
 			q.filters = append(q.filters, filter)

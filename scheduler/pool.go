@@ -59,8 +59,7 @@ func (p *pool) leave(n *node) {
 	p.nodes[n.at], last.at = last, n.at
 	p.nodes[len(p.nodes)-1] = nil
 	p.nodes = p.nodes[:len(p.nodes)-1]
-	p.dealer.seats[n.at] = p.dealer.seats[len(p.nodes)]
-	p.dealer.seats = p.dealer.seats[:len(p.nodes)]
+	p.dealer.moved(last)
 }
 
 // changing is told before a worker changes, and changed thereafter.

@@ -30,23 +30,29 @@ type prices struct {
 	cpu     [berth.WholeDevice + 1]float64
 	memory  [berth.WholeDevice + 1]float64 // MiB: what fills a room so needs, on average
 	scarce  []float64                      // by the number of a type: how much is asked of it, beside others
-	counted []countedSize                  // from the smallest size on
+	counted []counted                      // shapes, from the smallest parts on
+	ofType  [][]counted                    // those that take a type, by its number
+	ofAny   []counted                      // those that take any
+	columns []column                       // of parts
+	parts   []int32                        // by a device's room and the column: how many it holds
 }
 
-// countedSize is the usual shapes of one size, to be counted on workers.
-type countedSize struct {
-	milli  int64
-	fits   [berth.WholeDevice + 1]int32 // how many a room holds
-	shapes []counted
-}
-
+// counted is a usual shape, to be counted on workers.
 type counted struct {
+	milli     int64
+	column    int // of its parts
 	count     float64
 	weight    float64 // thousandths of a device, times how often it is asked for
 	perCPU    float64 // 1 / what one needs; if nothing, enough for any
 	perMemory float64
 	any       bool
 	types     []bool // by number
+}
+
+// column is parts of one size.
+type column struct {
+	milli int64
+	once  bool // on a device, for shapes of several: no two are on one
 }
 
 // noPrices is before anything is known.
@@ -187,7 +193,7 @@ func (v *prices) count(usual []*usual, types map[string]int) {
 		all += float64(u.weight)
 	}
 	for _, u := range usual {
-		c := counted{count: float64(u.count), any: len(u.types) == 0, weight: float64(u.weight) / all * float64(u.count*u.milli)}
+		c := counted{milli: u.milli, count: float64(u.count), any: len(u.types) == 0, weight: float64(u.weight) / all * float64(u.count*u.milli)}
 		c.perCPU, c.perMemory = perUnit(u.weight, u.cpu), perUnit(u.weight, u.memory)
 		for _, name := range u.types {
 			if t, ok := types[name]; ok {
@@ -197,9 +203,51 @@ func (v *prices) count(usual []*usual, types map[string]int) {
 				c.types[t] = true
 			}
 		}
-		s := v.sizeAt(u.milli)
-		s.shapes = append(s.shapes, c)
+		c.column = v.columnOf(column{u.milli, u.count > 1})
+		v.counted = append(v.counted, c)
 	}
+	slices.SortStableFunc(v.counted, func(a, b counted) int { return cmp.Compare(a.milli, b.milli) })
+	v.ofType = make([][]counted, len(types))
+	for i := range v.counted {
+		c := &v.counted[i]
+		for t := range v.ofType {
+			if c.takes(t) {
+				v.ofType[t] = append(v.ofType[t], *c)
+			}
+		}
+		if c.any {
+			v.ofAny = append(v.ofAny, *c)
+		}
+	}
+	v.fillParts()
+}
+
+// columnOf is the number of a column; made when it is the first.
+func (v *prices) columnOf(c column) int {
+	i := slices.Index(v.columns, c)
+	if i < 0 {
+		i = len(v.columns)
+		v.columns = append(v.columns, c)
+	}
+	return i
+}
+
+func (v *prices) fillParts() {
+	v.parts = make([]int32, 0, len(v.room)*len(v.columns))
+	for room := range berth.WholeDevice + 1 {
+		for _, c := range v.columns {
+			n := room / c.milli
+			if c.once {
+				n = min(n, 1)
+			}
+			v.parts = append(v.parts, int32(n))
+		}
+	}
+}
+
+// partsIn is how many of each column a device with that room holds.
+func (v *prices) partsIn(room int64) []int32 {
+	return v.parts[int(room)*len(v.columns):][:len(v.columns)]
 }
 
 // perUnit is how many there are of what needs sum/weight, for each unit of that.
@@ -208,17 +256,4 @@ func perUnit(weight, sum int64) float64 {
 		return math.MaxFloat32
 	}
 	return float64(weight) / float64(sum)
-}
-
-// sizeAt is the entry of a size; made when it is the first.
-func (v *prices) sizeAt(milli int64) *countedSize {
-	i, found := slices.BinarySearchFunc(v.counted, milli, func(s countedSize, milli int64) int { return cmp.Compare(s.milli, milli) })
-	if !found {
-		s := countedSize{milli: milli}
-		for room := range s.fits {
-			s.fits[room] = int32(int64(room) / milli)
-		}
-		v.counted = slices.Insert(v.counted, i, s)
-	}
-	return &v.counted[i]
 }

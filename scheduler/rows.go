@@ -12,7 +12,8 @@ import (
 // on the ring.
 //
 // What a worker loses depends on the request's shape and on the worker alone, so each
-// shape keeps the losses in a row, and after a placement one worker's is made anew.
+// shape keeps the losses in a row, in a tree (see deal); and after a placement one
+// worker's is made anew, when the shape is asked for next.
 
 // Bounds of the rows of a pool.
 const (
@@ -28,26 +29,9 @@ type rowKey struct {
 	types        string
 }
 
-// row is the losses of one shape on each worker of a pool, by the worker's index.
-type row struct {
-	prices *prices
-	cells  []cell
-	used   uint64 // when last
-}
-
-// cell is what one worker loses.
-type cell struct {
-	version uint64 // of the worker, when it was judged
-	loss    int64
-	free    int64 // of its devices, beforehand
-	rank    int32
-	fits    bool // cpu, memory and devices; another filter may reject it
-}
-
 // seat is what a search needs of a worker before it looks at the worker itself: beside
 // each other, for ten thousand of them lie all over the memory.
 type seat struct {
-	version  uint64
 	position uint64
 	deals    bool // open, with devices
 }
@@ -62,7 +46,9 @@ type dealer struct {
 	rows    map[rowKey]*row
 	clock   uint64 // of the uses of rows, and of workers' changes
 	room    room
-	seats   []seat // by the worker's index
+	seats   []seat   // by the worker's index
+	takes   []uint64 // by place in a row's tree: the selections that take in who deals there
+	changes changes
 }
 
 func newDealer() dealer {
@@ -73,10 +59,11 @@ func newDealer() dealer {
 func (d *dealer) number(n *node) {
 	n.types = n.types[:0]
 	for i := range n.devices {
-		t, ok := d.types[n.devices[i].kind]
+		kind := n.kinds[n.devices[i].kind]
+		t, ok := d.types[kind]
 		if !ok {
 			t = len(d.types)
-			d.types[n.devices[i].kind] = t
+			d.types[kind] = t
 			d.has = append(d.has, 0)
 		}
 		n.types = append(n.types, t)
@@ -98,7 +85,29 @@ func (d *dealer) touch(n *node) {
 	for n.at >= len(d.seats) {
 		d.seats = append(d.seats, seat{})
 	}
-	d.seats[n.at] = seat{n.version, n.position, n.open && len(n.devices) > 0}
+	d.sit(n.at, seat{n.position, n.open && len(n.devices) > 0}, n.own.selections)
+}
+
+// sit puts what a search needs to the worker with that index.
+func (d *dealer) sit(at int, s seat, selections uint64) {
+	if s.deals || d.seats[at].deals {
+		d.changes.add(at, 2*len(d.seats))
+	}
+	d.seats[at] = s
+	if !s.deals {
+		selections = 0
+	}
+	d.take(at, selections)
+}
+
+// moved says that the last worker has got the index of one that leaves.
+func (d *dealer) moved(last *node) {
+	end := len(d.seats) - 1
+	if last.at < end {
+		d.sit(last.at, d.seats[end], last.own.selections)
+	}
+	d.sit(end, seat{}, 0)
+	d.seats = d.seats[:end]
 }
 
 // ask remembers a request, and prices anew when enough has been asked for, or the
@@ -132,13 +141,6 @@ func (d *dealer) row(q *query, workers int) *row {
 	}
 	d.clock++
 	r.used = d.clock
-	if r.prices != d.prices {
-		r.prices = d.prices
-		clear(r.cells)
-	}
-	for len(r.cells) < workers {
-		r.cells = append(r.cells, cell{})
-	}
 	return r
 }
 
@@ -153,81 +155,42 @@ func (d *dealer) dropRow() {
 	delete(d.rows, oldest)
 }
 
-// judgeLoss is what n would lose to a query, from nothing that is kept.
+// judgeLoss is what n would lose to a query.
 func (q *query) judgeLoss(p *pool, n *node) cell {
 	d := &p.dealer
-	c := cell{version: n.version, fits: q.hasRoom(&n.own)}
-	for i := range n.devices {
-		c.free += n.devices[i].free
-	}
+	c := cell{yields: n.worker.Foreign, free: int32(n.idle), fits: q.hasRoom(&n.own)}
 	demands := q.request.Resources.Devices
 	if c.fits && len(demands) > 0 {
 		rank, ok := q.devices.search(n, demands)
-		c.rank, c.fits = int32(rank), ok
+		c.rank, c.fits = int16(rank), ok
 	}
 	if !c.fits || c.free == 0 {
 		return c
 	}
-	d.room.of(n)
 	before := n.worthBy(d.prices, &d.room)
 	d.room.cpu -= float64(q.want[cpu])
 	d.room.memory -= float64(q.want[memory] >> 20)
 	if len(demands) > 0 {
 		for _, pick := range q.devices.picked {
-			d.room.free[pick.device] -= pick.milli
+			d.prices.cut(&d.room, pick)
 		}
 	}
 	c.loss = lossOf(before, d.prices.worth(&d.room))
 	return c
 }
 
-// worthBy is the worth of n's room, which is reckoned once for each change of it.
+// worthBy is the worth of n's room, which is reckoned once for each change of it. r is
+// that room then.
 func (n *node) worthBy(v *prices, r *room) float64 {
+	r.of(n)
 	if n.worthVersion != n.version || n.worthPrices != v {
+		n.parts = v.partsOf(r, n.parts)
+		r.parts = append(r.parts[:0], n.parts...)
 		n.worth, n.worthVersion, n.worthPrices = v.worth(r), n.version, v
+		return n.worth
 	}
+	r.parts = append(r.parts[:0], n.parts...)
 	return n.worth
-}
-
-// deal returns the worker with devices that loses least, or nil.
-func (q *query) deal(p *pool) (*node, score) {
-	q.search = search{selection: 1 << p.selectionOf(q), binpack: true}
-	row, all := p.dealer.row(q, len(p.nodes)), q.selection == 1
-	for i := range p.nodes {
-		at := &p.dealer.seats[i]
-		if !at.deals || !all && q.selection&p.nodes[i].own.selections == 0 {
-			continue
-		}
-		var c cell
-		if row == nil {
-			c = q.judgeLoss(p, p.nodes[i])
-		} else {
-			if row.cells[i].version != at.version {
-				row.cells[i] = q.judgeLoss(p, p.nodes[i])
-			}
-			c = row.cells[i]
-		}
-		if !c.fits {
-			continue
-		}
-		if q.best != nil {
-			// What speaks against a worker but its rank and loss is not known yet.
-			hope := score{rank: int(c.rank), loss: c.loss, free: c.free}
-			if k := hope.compare(&q.top); k > 0 || k == 0 && at.position > q.best.position {
-				continue
-			}
-		}
-		n := p.nodes[i]
-		s, ok := q.judge(n)
-		if !ok {
-			continue
-		}
-		s.loss, s.free = c.loss, c.free
-		if q.best == nil || s.compare(&q.top) < 0 || s.compare(&q.top) == 0 && ringOrder(n, q.best) {
-			q.best, q.top = n, s
-		}
-	}
-	return q.best, q.top
 }
 
 // deals says whether a query for workers with devices goes by what they lose. One with an

@@ -128,6 +128,7 @@ func (p *pool) fill(i int) {
 			g.root.sumAll()
 		}
 	}
+	p.reselect()
 }
 
 // appendSelection appends what tells selections apart. Two that differ in the

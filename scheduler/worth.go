@@ -10,9 +10,10 @@ type room struct {
 	cpu, memory float64 // thousandths of a core, MiB
 	free        []int64 // thousandths of each device
 	types       []int   // the number of each device's type
+	parts       []int32 // of each column of the prices: how many the devices hold
 }
 
-// of takes what is free of n.
+// of takes what is free of n, but for the parts.
 func (r *room) of(n *node) {
 	r.cpu, r.memory = float64(max(n.own.free[cpu], 0)), float64(max(n.own.free[memory], 0)>>20)
 	r.free, r.types = r.free[:0], n.types
@@ -49,34 +50,74 @@ func (v *prices) worth(r *room) float64 {
 	return float64(sum*part) + float64(countWeight*v.countShapes(r))
 }
 
+// partsOf counts the parts that the devices of a room hold, into to.
+func (v *prices) partsOf(r *room, to []int32) []int32 {
+	to = append(to[:0], make([]int32, len(v.columns))...)
+	for _, free := range r.free {
+		if free == 0 {
+			continue
+		}
+		for i, n := range v.partsIn(free) {
+			to[i] += n
+		}
+	}
+	return to
+}
+
+// cut takes a share off a device.
+func (v *prices) cut(r *room, p pick) {
+	free := r.free[p.device]
+	r.free[p.device] = free - p.milli
+	before, after := v.partsIn(free), v.partsIn(free-p.milli)
+	parts := r.parts[:len(before)]
+	for i := range parts {
+		parts[i] += after[i] - before[i]
+	}
+}
+
 // countShapes is the thousandths of devices that a usual shape could use if no other
 // came, on average.
 func (v *prices) countShapes(r *room) float64 {
-	sum, most, one := 0.0, slices.Max(r.free), r.oneType()
-	for i := range v.counted {
-		s := &v.counted[i]
-		if s.milli > most {
+	shapes, one := v.counted, r.oneType()
+	switch {
+	case one >= len(v.ofType): // a type that came after the prices
+		shapes = v.ofAny
+	case one >= 0:
+		shapes = v.ofType[one]
+	}
+	sum, most := 0.0, slices.Max(r.free)
+	for i := range shapes {
+		c := &shapes[i]
+		if c.milli > most {
 			break
 		}
-		n := s.countAll(r)
-		for j := range s.shapes {
-			c := &s.shapes[j]
-			times := float64(n)
-			if one < 0 || c.count > 1 {
-				times = s.countSome(r, c)
-			} else if !c.takes(one) {
-				continue
-			}
-			if x := float64(r.cpu * c.perCPU); x < times {
-				times = x
-			}
-			if x := float64(r.memory * c.perMemory); x < times {
-				times = x
-			}
-			sum += float64(c.weight * times)
+		times := float64(r.parts[c.column])
+		if one < 0 {
+			times = v.partsFor(r, c)
 		}
+		if c.count > 1 {
+			times = math.Floor(times / c.count)
+		}
+		if x := float64(r.cpu * c.perCPU); x < times {
+			times = x
+		}
+		if x := float64(r.memory * c.perMemory); x < times {
+			times = x
+		}
+		sum += float64(c.weight * times)
 	}
 	return sum
+}
+
+// partsFor counts the parts that a shape could use on the devices of its types.
+func (v *prices) partsFor(r *room, c *counted) float64 {
+	n := int32(0)
+	for i, free := range r.free {
+		if c.takes(r.types[i]) {
+			n += v.partsIn(free)[c.column]
+		}
+	}
+	return float64(n)
 }
 
 func (c *counted) takes(t int) bool { return c.any || t < len(c.types) && c.types[t] }
@@ -89,31 +130,6 @@ func (r *room) oneType() int {
 		}
 	}
 	return r.types[0]
-}
-
-// countAll counts parts of a size, on devices of any type.
-func (s *countedSize) countAll(r *room) (n int64) {
-	for _, free := range r.free {
-		n += int64(s.fits[free])
-	}
-	return n
-}
-
-// countSome counts a shape on the devices of its types; of several parts no two are
-// on one device.
-func (s *countedSize) countSome(r *room, c *counted) float64 {
-	n := int64(0)
-	for i, free := range r.free {
-		fits := int64(s.fits[free])
-		if !c.takes(r.types[i]) || fits == 0 {
-			continue
-		}
-		if c.count > 1 {
-			fits = 1
-		}
-		n += fits
-	}
-	return math.Floor(float64(n) / c.count)
 }
 
 // losses are in parts of thousandths, whole ones: what differs by less is equal.

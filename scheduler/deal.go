@@ -1,0 +1,248 @@
+package scheduler
+
+// A row keeps its cells in a tournament: a tree over the indices of the pool's workers,
+// in which each place knows who below it loses least. A search descends to the best,
+// judges it with every filter, and then looks only where somebody could be better yet.
+// What has changed is judged when the row is used next, and its place brought up to
+// date; so a placement costs O(log n), and the judging of who has changed since the
+// shape was asked for last.
+//
+// The root is place 1; under place k are 2k and 2k+1; the leaves stand in the second
+// half, in the order of the indices.
+
+// row is the losses of one shape on each worker of a pool, by the worker's index.
+type row struct {
+	prices *prices
+	cells  []cell
+	wins   []int32 // by place: the index of who loses least there, or nobody
+	stale  []bool  // by place: somebody there is to be judged
+	seen   uint64  // of the changes
+	used   uint64  // when last
+}
+
+const nobody = -1
+
+// cell is what one worker loses.
+type cell struct {
+	loss   int64
+	free   int32 // of its devices, beforehand
+	rank   int16
+	yields bool
+	fits   bool // cpu, memory and devices; another filter may reject it
+}
+
+// hope is the best that the score of the worker can be: what else speaks against it is
+// not known yet.
+func (c *cell) hope() score {
+	return score{rank: int(c.rank), yields: c.yields, loss: c.loss, free: int64(c.free)}
+}
+
+// changes is the indices of workers that have changed, in their order, as far back as
+// it reaches.
+type changes struct {
+	kept    []int32
+	dropped uint64 // so many stood before them
+}
+
+// add keeps as many as most, and half as many at least.
+func (c *changes) add(at, most int) {
+	if len(c.kept) >= max(most, 16) {
+		half := len(c.kept) / 2
+		c.kept = append(c.kept[:0], c.kept[half:]...)
+		c.dropped += uint64(half)
+	}
+	c.kept = append(c.kept, int32(at))
+}
+
+// leaves is how many a tree over the dealer's workers has.
+func (d *dealer) leaves() int { return len(d.takes) / 2 }
+
+// take notes the selections of who has an index.
+func (d *dealer) take(at int, selections uint64) {
+	for at >= d.leaves() {
+		d.widen()
+	}
+	k := d.leaves() + at
+	for d.takes[k] = selections; k > 1; k /= 2 {
+		sum := d.takes[k] | d.takes[k^1]
+		if d.takes[k/2] == sum {
+			return
+		}
+		d.takes[k/2] = sum
+	}
+}
+
+// widen doubles the leaves.
+func (d *dealer) widen() {
+	old := d.takes[d.leaves():]
+	d.takes = make([]uint64, max(4*len(old), 2))
+	copy(d.takes[d.leaves():], old)
+	d.takeAll()
+}
+
+func (d *dealer) takeAll() {
+	for k := d.leaves() - 1; k > 0; k-- {
+		d.takes[k] = d.takes[2*k] | d.takes[2*k+1]
+	}
+}
+
+// reselect is take for all workers.
+func (p *pool) reselect() {
+	d := &p.dealer
+	for i, n := range p.nodes {
+		if d.seats[i].deals {
+			d.takes[d.leaves()+i] = n.own.selections
+		}
+	}
+	d.takeAll()
+}
+
+// settle judges who is to be judged in a row: who has changed, and with new prices all
+// who fit, for what does not fit has no price.
+func (q *query) settle(p *pool, r *row) {
+	d := &p.dealer
+	switch {
+	case len(r.wins) != len(d.takes):
+		*r = row{
+			prices: d.prices, used: r.used,
+			cells: make([]cell, d.leaves()), wins: make([]int32, len(d.takes)), stale: make([]bool, len(d.takes)),
+		}
+		fallthrough
+	case r.seen < d.changes.dropped:
+		for at := range d.leaves() {
+			r.change(at)
+		}
+	default:
+		for _, at := range d.changes.kept[r.seen-d.changes.dropped:] {
+			r.change(int(at))
+		}
+	}
+	if r.prices != d.prices {
+		r.prices = d.prices
+		for at, w := range r.wins[d.leaves():] {
+			if w != nobody {
+				r.change(at)
+			}
+		}
+	}
+	r.seen = d.changes.dropped + uint64(len(d.changes.kept))
+	q.settleAt(p, r, 1)
+}
+
+// change notes that who has an index is to be judged.
+func (r *row) change(at int) {
+	for k := len(r.wins)/2 + at; k > 0 && !r.stale[k]; k /= 2 {
+		r.stale[k] = true
+	}
+}
+
+func (q *query) settleAt(p *pool, r *row, k int) {
+	if !r.stale[k] {
+		return
+	}
+	r.stale[k] = false
+	if at := k - p.dealer.leaves(); at >= 0 {
+		r.wins[k] = nobody
+		if at < len(p.nodes) && p.dealer.seats[at].deals {
+			if r.cells[at] = q.judgeLoss(p, p.nodes[at]); r.cells[at].fits {
+				r.wins[k] = int32(at)
+			}
+		}
+		return
+	}
+	q.settleAt(p, r, 2*k)
+	q.settleAt(p, r, 2*k+1)
+	r.wins[k] = r.better(p, r.wins[2*k], r.wins[2*k+1])
+}
+
+// better is who of two loses less.
+func (r *row) better(p *pool, a, b int32) int32 {
+	switch {
+	case a == nobody:
+		return b
+	case b == nobody:
+		return a
+	}
+	x, y := &r.cells[a], &r.cells[b]
+	switch {
+	case x.rank != y.rank:
+		return pick32(x.rank < y.rank, a, b)
+	case x.yields != y.yields:
+		return pick32(y.yields, a, b)
+	case x.loss != y.loss:
+		return pick32(x.loss < y.loss, a, b)
+	case x.free != y.free:
+		return pick32(x.free < y.free, a, b)
+	case p.dealer.seats[a].position != p.dealer.seats[b].position:
+		return pick32(p.dealer.seats[a].position < p.dealer.seats[b].position, a, b)
+	}
+	return pick32(p.nodes[a].worker.ID < p.nodes[b].worker.ID, a, b)
+}
+
+func pick32(first bool, a, b int32) int32 {
+	if first {
+		return a
+	}
+	return b
+}
+
+// deal returns the worker with devices that loses least, or nil.
+func (q *query) deal(p *pool) (*node, score) {
+	q.search = search{selection: 1 << p.selectionOf(q), binpack: true}
+	if r := p.dealer.row(q, len(p.nodes)); r != nil {
+		q.settle(p, r)
+		q.dealAt(p, r, 1)
+		return q.best, q.top
+	}
+	for i, n := range p.nodes {
+		if p.dealer.seats[i].deals && q.selection&n.own.selections != 0 {
+			if c := q.judgeLoss(p, n); c.fits {
+				q.dealTo(n, &c)
+			}
+		}
+	}
+	return q.best, q.top
+}
+
+// dealAt looks for a better worker than the best so far, the best at a place first.
+func (q *query) dealAt(p *pool, r *row, k int) {
+	w := r.wins[k]
+	if w == nobody || q.selection&p.dealer.takes[k] == 0 || !q.couldBe(p.nodes[w], &r.cells[w]) {
+		return
+	}
+	if k >= p.dealer.leaves() {
+		q.dealTo(p.nodes[w], &r.cells[w])
+		return
+	}
+	first, second := 2*k, 2*k+1
+	if r.wins[first] != w {
+		first, second = second, first
+	}
+	q.dealAt(p, r, first)
+	q.dealAt(p, r, second)
+}
+
+// couldBe says whether n could be better than the best so far.
+func (q *query) couldBe(n *node, c *cell) bool {
+	if q.best == nil {
+		return true
+	}
+	hope := c.hope()
+	k := hope.compare(&q.top)
+	return k < 0 || k == 0 && ringOrder(n, q.best)
+}
+
+// dealTo takes n for the best, if it fits and is.
+func (q *query) dealTo(n *node, c *cell) {
+	if !q.couldBe(n, c) {
+		return
+	}
+	s, ok := q.judge(n)
+	if !ok {
+		return
+	}
+	s.loss, s.free = c.loss, int64(c.free)
+	if q.best == nil || s.compare(&q.top) < 0 || s.compare(&q.top) == 0 && ringOrder(n, q.best) {
+		q.best, q.top = n, s
+	}
+}
