@@ -139,10 +139,10 @@ func setWorker(t *testing.T, w *scheduler.Worker, name, value string) {
 	case "devices":
 		for _, d := range strings.Split(value, ",") {
 			n, kind, _ := strings.Cut(d, ":")
-			kind, memory, sized := strings.Cut(kind, "/") // gpu0:h100/80
+			kind, memory, sized := strings.Cut(kind, "/") // gpu0:h100/80, of GiB
 			device := berth.Device{Name: n, Type: kind}
 			if sized {
-				device.MemoryBytes = number(t, memory)
+				device.MemoryBytes = number(t, memory) << 30
 			}
 			l.Capacity.Devices = append(l.Capacity.Devices, device)
 		}
@@ -218,7 +218,7 @@ func setRequest(t *testing.T, c *scheduler.Candidate, name, value string) {
 		milli, memory, sized := strings.Cut(milli, "/") // any:1x500/40
 		dev := berth.DeviceDemand{Count: number(t, count), Milli: number(t, milli)}
 		if sized {
-			dev.MemoryBytes = number(t, memory)
+			dev.MemoryBytes = number(t, memory) << 30
 		}
 		if types != "any" {
 			dev.Types = strings.Split(types, "|")

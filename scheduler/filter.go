@@ -271,7 +271,19 @@ func typesDetail(d *berth.DeviceDemand) string {
 		types = "any"
 	}
 	if d.MemoryBytes > 0 {
-		types += " of " + strconv.FormatInt(d.MemoryBytes, 10) + " bytes"
+		types += " of " + bytesText(d.MemoryBytes)
 	}
 	return types
+}
+
+// bytesText is an amount in the largest unit of which it is a whole number.
+func bytesText(n int64) string {
+	unit := "B"
+	for _, larger := range []string{"KiB", "MiB", "GiB", "TiB", "PiB"} {
+		if n%1024 != 0 {
+			break
+		}
+		n, unit = n/1024, larger
+	}
+	return strconv.FormatInt(n, 10) + unit
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -44,22 +46,31 @@ func devicesCommand() *cli.Command {
 }
 
 func printDevices(c *cli.Context, devices []berth.Device, asJSON bool) error {
+	if asJSON {
+		return printDeviceLines(c.App.Writer, devices)
+	}
 	t := table{paint: painter(c.App.Writer)}
 	t.add("DEVICE", "TYPE", "MEMORY", "NUMA NODE")
-	messages := wire.Capacity(berth.Capacity{Devices: devices}).GetDevices()
-	if asJSON {
-		out := jsonList{w: c.App.Writer}
-		for _, d := range messages {
-			if err := out.add(d); err != nil {
-				return err
-			}
-		}
-		return out.end()
-	}
-	for _, d := range messages {
+	for _, d := range wire.Capacity(berth.Capacity{Devices: devices}).GetDevices() {
 		t.add(d.GetName(), d.GetType(), memoryOf(d), nodeOf(d))
 	}
 	return t.write(c.App.Writer)
+}
+
+// printDeviceLines writes what readDevices reads. Its numbers are numbers: it is no
+// message of the API, where those of 64 bits are strings.
+func printDeviceLines(w io.Writer, devices []berth.Device) error {
+	out := jsonList{w: w}
+	for _, d := range devices {
+		b, err := json.Marshal(deviceLine(d))
+		if err != nil {
+			return fmt.Errorf("write JSON: %w", err)
+		}
+		if err := out.addBytes(b); err != nil {
+			return err
+		}
+	}
+	return out.end()
 }
 
 func memoryOf(d *berthv1.Device) string {
@@ -104,10 +115,10 @@ func inventory(c *cli.Context) (devices []berth.Device, err error) {
 
 // deviceLine is a device in a file: with the fields of the API.
 type deviceLine struct {
-	Name        string `yaml:"name"`
-	Type        string `yaml:"type"`
-	MemoryBytes int64  `yaml:"memory_bytes"`
-	NUMANode    *int64 `yaml:"numa_node"`
+	Name        string `json:"name" yaml:"name"`
+	Type        string `json:"type" yaml:"type"`
+	MemoryBytes int64  `json:"memory_bytes,omitempty" yaml:"memory_bytes"`
+	NUMANode    *int64 `json:"numa_node,omitempty" yaml:"numa_node"`
 }
 
 func readDevices(text []byte) ([]berth.Device, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,6 +22,22 @@ func TestReadDevices(t *testing.T) {
 	got, err = readDevices([]byte(`[{"name": "gpu1", "type": "h100", "memory_bytes": 85899345920, "numa_node": 0}]`))
 	if diff := cmp.Diff(want[1:], got); diff != "" || err != nil {
 		t.Errorf("JSON: %v\n%s", err, diff)
+	}
+	var out bytes.Buffer
+	if err := printDeviceLines(&out, want); err != nil {
+		t.Fatal(err)
+	}
+	lines := `[
+  {"name":"gpu0","type":"t4"},
+  {"name":"gpu1","type":"h100","memory_bytes":85899345920,"numa_node":0}
+]
+`
+	if diff := cmp.Diff(lines, out.String()); diff != "" {
+		t.Errorf("written (-want +got):\n%s", diff)
+	}
+	got, err = readDevices(out.Bytes())
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("what is written, read: %v\n%s", err, diff)
 	}
 	for name, text := range map[string]string{
 		"unknown field": "- {name: a, type: t, colour: red}", "no type": "- name: a", "twice": "[{name: a, type: t}, {name: a, type: t}]",

@@ -82,11 +82,15 @@ func (l *jsonList) add(m proto.Message) error {
 	if err != nil {
 		return err
 	}
+	return l.addBytes(b)
+}
+
+func (l *jsonList) addBytes(b []byte) error {
 	lead := "[\n  "
 	if l.n++; l.n > 1 {
 		lead = ",\n  "
 	}
-	_, err = fmt.Fprintf(l.w, "%s%s", lead, b)
+	_, err := fmt.Fprintf(l.w, "%s%s", lead, b)
 	return err
 }
 
