@@ -204,7 +204,7 @@ func (f *Fleet) roomOf(g Gang, empty bool) map[string]int {
 		if g.Members[0].Request.Related() { // where they may be depends on where the others are
 			out[value] += len(g.Members)
 		} else if n.open && q.fits(n) {
-			out[value] += q.room(n, len(g.Members))
+			out[value] += q.room(n)
 		} else if _, known := out[value]; !known {
 			out[value] = 0
 		}
@@ -212,8 +212,12 @@ func (f *Fleet) roomOf(g Gang, empty bool) map[string]int {
 	return out
 }
 
+// maxRoom bounds room, for a candidate that asks for nothing.
+const maxRoom = 1 << 20
+
 // room bounds how often a worker could take the candidate, by what is counted.
-func (q *query) room(n *node, most int) int {
+func (q *query) room(n *node) int {
+	most := maxRoom
 	if n.worker.Probing {
 		most = min(most, 1)
 	}
@@ -226,7 +230,26 @@ func (q *query) room(n *node, most int) int {
 	if len(q.numbers) > 0 {
 		most = min(most, 1)
 	}
+	demands := q.request.Resources.Devices
+	for i := range demands {
+		most = min(most, deviceRoom(n, &demands[i]))
+	}
 	return within64(most, n.freePorts, q.anyPorts)
+}
+
+// deviceRoom bounds how often the devices of a worker serve a demand.
+func deviceRoom(n *node, d *berth.DeviceDemand) int {
+	times := int64(0)
+	for _, kind := range kindsOf(n, d) {
+		of, parts := slices.Index(n.kinds, kind), int64(0)
+		for i := range n.devices {
+			if v := &n.devices[i]; v.kind == of && v.serves(d) {
+				parts += v.free / d.Milli
+			}
+		}
+		times += parts / d.Count
+	}
+	return int(times)
 }
 
 // within64 is how often want is in free, at most so often.

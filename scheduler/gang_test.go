@@ -101,6 +101,9 @@ func TestProperty_GangPlacedIffPlacesExist(t *testing.T) {
 				if first.Code != berth.ReasonGroup || first.Best != int64(want) || first.Want != int64(g.Need) {
 					t.Fatalf("verdict %+v", d.Verdict)
 				}
+				if ever := bruteGang(r, emptied(workers), len(g.Members), g.Topology); d.Verdict.NeverFits != (ever < g.Need) {
+					t.Fatalf("never fits: %t, but %d of %d would, were all empty", d.Verdict.NeverFits, ever, g.Need)
+				}
 				continue
 			}
 			checkGang(t, r, g, d, before, snapshot(f, workers))
@@ -109,6 +112,17 @@ func TestProperty_GangPlacedIffPlacesExist(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// emptied is the workers without anything on them, healthy and open.
+func emptied(workers []scheduler.Worker) []scheduler.Worker {
+	var out []scheduler.Worker
+	for _, w := range workers {
+		empty := worker(string(w.ID), 0, 0)
+		empty.Pool, empty.Labels, empty.Taints, empty.Ledger.Capacity = w.Pool, w.Labels, w.Taints, w.Ledger.Capacity
+		out = append(out, empty)
+	}
+	return out
 }
 
 // checkGang: each ledger holds what was placed on it and no more, in one domain.
