@@ -17,99 +17,79 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the decisions in testdata")
 
-// TestCases runs testdata/*.txtar: prose, a fleet (state), requests in their
-// order, and the decisions (plan). A line of state or requests is a name and
-// settings name=value; see setWorker for those of workers, setRequest for requests.
-func TestCases(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
+// A case is a file testdata/TOPIC/NAME.txtar: a title, prose, a fleet (state), what
+// happens in its order (requests), and the decisions (plan). A line of state or
+// requests is a name and settings name=value; see setWorker for those of workers,
+// setRequest for requests, and run.step for what else may happen.
+type caseFile struct {
+	path, topic, title, prose string
+	state, requests, plan     string
+}
+
+// caseFiles is all cases, in the order of their paths.
+func caseFiles(t *testing.T) (out []caseFile) {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/*/*.txtar")
+	if err != nil || len(paths) == 0 {
 		t.Fatalf("no cases: %v", err)
 	}
-	for _, path := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
-			b, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			head, want, ok := strings.Cut(string(b), "-- plan --\n")
-			_, body, found := strings.Cut(head, "-- state --\n")
-			state, requests, cut := strings.Cut(body, "-- requests --\n")
-			if !ok || !found || !cut {
-				t.Fatal("want the sections state, requests and plan, in that order")
-			}
-			got := decide(t, state, requests)
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := caseFile{path: path, topic: filepath.Base(filepath.Dir(path))}
+		head, rest, found := strings.Cut(string(b), "-- state --\n")
+		state, rest, cut := strings.Cut(rest, "-- requests --\n")
+		requests, plan, ok := strings.Cut(rest, "-- plan --\n")
+		if !ok || !found || !cut {
+			t.Fatalf("%s: want the sections state, requests and plan, in that order", path)
+		}
+		title, prose, titled := strings.Cut(head, "\n\n")
+		if !titled || strings.Contains(title, "\n") || strings.TrimSpace(prose) == "" {
+			t.Fatalf("%s: want a title, an empty line and prose", path)
+		}
+		c.title, c.prose, c.state, c.requests, c.plan = title, strings.TrimSpace(prose), state, requests, plan
+		out = append(out, c)
+	}
+	return out
+}
+
+func (c *caseFile) text(plan string) string {
+	return fmt.Sprintf("%s\n\n%s\n-- state --\n%s-- requests --\n%s-- plan --\n%s", c.title, c.prose, c.state, c.requests, plan)
+}
+
+func TestCases(t *testing.T) {
+	for _, c := range caseFiles(t) {
+		t.Run(c.topic+"/"+strings.TrimSuffix(filepath.Base(c.path), ".txtar"), func(t *testing.T) {
+			got := c.decide(t)
 			if *update {
-				if err := os.WriteFile(path, []byte(head+"-- plan --\n"+got), 0o644); err != nil {
+				if err := os.WriteFile(c.path, []byte(c.text(got)), 0o644); err != nil {
 					t.Fatal(err)
 				}
 				return
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := cmp.Diff(c.plan, got); diff != "" {
 				t.Errorf("plan (-want +got); after review, go test ./scheduler -update:\n%s", diff)
 			}
 		})
 	}
 }
 
-func decide(t *testing.T, state, requests string) string {
-	f := scheduler.NewFleet()
-	for line := range strings.Lines(state) {
+func (c *caseFile) decide(t *testing.T) string {
+	r := &run{t: t, fleet: scheduler.NewFleet(), placed: make(map[berth.RequestID]placedAt)}
+	for line := range strings.Lines(c.state) {
 		words := strings.Fields(line)
 		if words[0] == "pool" {
-			f.SetStrategy(berth.PoolID(words[1]), berth.Strategy(words[2]))
+			r.fleet.SetStrategy(berth.PoolID(words[1]), berth.Strategy(words[2]))
 			continue
 		}
-		w := worker(words[0], 0, 0)
-		for _, word := range words[1:] {
-			name, value, _ := strings.Cut(word, "=")
-			if name == "holds" { // app:web
-				label, of, _ := strings.Cut(value, ":")
-				f.Count(w.ID, map[string]string{label: of}, 1)
-				continue
-			}
-			setWorker(t, &w, name, value)
-		}
-		f.Put(w)
+		r.put(worker(words[0], 0, 0), words[1:])
 	}
-	var out strings.Builder
-	for line := range strings.Lines(requests) {
-		words := strings.Fields(line)
-		c := ask(request(words[0], 0, 0))
-		for _, word := range words[1:] {
-			name, value, _ := strings.Cut(word, "=")
-			setRequest(t, &c, name, value)
-		}
-		*c.Request = c.Request.Normalize()
-		d := f.Place(c)
-		f.Count(d.Worker, c.Request.Labels, 1)
-		tell(&out, c.Request.ID, d)
+	for line := range strings.Lines(c.requests) {
+		r.step(strings.Fields(line))
 	}
-	return out.String()
-}
-
-func tell(out *strings.Builder, id berth.RequestID, d scheduler.Decision) {
-	if d.Verdict == nil {
-		fmt.Fprintf(out, "%s on %s", id, d.Worker)
-		if len(d.Share.Ports) > 0 {
-			fmt.Fprintf(out, " ports %v", d.Share.Ports)
-		}
-		for _, dev := range d.Share.Devices {
-			fmt.Fprintf(out, " %s:%d", dev.Name, dev.Milli)
-		}
-		fmt.Fprintln(out)
-		return
-	}
-	fmt.Fprintf(out, "%s blocked, never fits: %t\n", id, d.Verdict.NeverFits)
-	for _, r := range d.Verdict.Reasons {
-		fmt.Fprintf(out, "  %s%s\n", r, someOf(r.Some))
-	}
-}
-
-func someOf(names []berth.WorkerID) string {
-	if len(names) == 0 {
-		return ""
-	}
-	return fmt.Sprintf(" %v", names)
+	return r.out.String()
 }
 
 func setWorker(t *testing.T, w *scheduler.Worker, name, value string) {
@@ -167,6 +147,10 @@ func setWorker(t *testing.T, w *scheduler.Worker, name, value string) {
 		w.Why = value
 	case "suspended":
 		w.Suspended = true
+	case "probing":
+		w.Probing = true
+	case "hold": // for a group
+		w.Held = true
 	case "used":
 		l.Reserved.CPUMilli, l.Count = number(t, value), 1
 	case "held":
@@ -237,8 +221,9 @@ func setQuantity(t *testing.T, q *berth.Quantities, name, value string) {
 		q.MemoryBytes = number(t, value)
 	case "disk":
 		q.DiskBytes = number(t, value)
-	case "licence":
-		q.Custom = map[string]int64{name: number(t, value)}
+	case "custom": // licence:2
+		custom, amount, _ := strings.Cut(value, ":")
+		q.Custom = map[string]int64{custom: number(t, amount)}
 	default:
 		t.Fatalf("unknown setting %s", name)
 	}
