@@ -164,7 +164,7 @@ func relationFilter(code berth.ReasonCode, words string) filter {
 func (t *term) String() string {
 	text := t.key.label.String() + " on the " + t.key.topology
 	if t.code == berth.ReasonSpread {
-		text = fmt.Sprintf("%s over %s: %d above the fewest, %d", t.key.label, t.key.topology, t.skew, t.fewest)
+		text = fmt.Sprintf("%s over %s: max_skew %d, and the fewest is %d", t.key.label, t.key.topology, t.skew, t.fewest)
 	}
 	return text
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 )
 
@@ -102,7 +103,11 @@ func attemptText(s *berthv1.Status) string {
 	if s.GetAttempt() == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d (%d of %d used)", s.GetAttempt(), s.GetUsedAttempts(), s.GetSpec().GetRetry().GetMaxAttempts())
+	most := s.GetSpec().GetRetry().GetMaxAttempts()
+	if berth.State(s.GetState()).Final() { // how many were used is not kept
+		return fmt.Sprintf("%d (max_attempts %d)", s.GetAttempt(), most)
+	}
+	return fmt.Sprintf("%d (%d of %d used)", s.GetAttempt(), s.GetUsedAttempts(), most)
 }
 
 // coresText is so many cores, in words.

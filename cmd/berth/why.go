@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,8 +37,22 @@ func waitsFor(e *berthv1.ExplainResponse) string {
 		return fmt.Sprintf("waits: it would fit on %s, which is suspended, for its starts fail in a row", miss.GetWorker())
 	case berth.ReasonNotReady:
 		return fmt.Sprintf("waits: it would fit on %s, which is not ready yet", miss.GetWorker())
+	case berth.ReasonHeld:
+		return fmt.Sprintf("waits: it would fit on %s, which is held for a moment, for a group", miss.GetWorker())
 	case berth.ReasonConstraint:
 		return "waits for a worker that meets its constraints: " + lackText(r, miss.GetWorker())
+	case berth.ReasonTaint:
+		return fmt.Sprintf("waits: %s, the nearest, has the taint %s, which it does not tolerate", miss.GetWorker(), r.GetDetail())
+	case berth.ReasonAffinity:
+		return fmt.Sprintf("waits for %s of %s, the nearest, or another like it: it must be near such requests", r.GetDetail(), miss.GetWorker())
+	case berth.ReasonAntiAffinity:
+		return fmt.Sprintf("waits for the end of %s of %s, the nearest: it must be apart from such requests", r.GetDetail(), miss.GetWorker())
+	case berth.ReasonPorts:
+		if r.GetDetail() != "" {
+			return fmt.Sprintf("waits: port %s is %s %s, the nearest", r.GetDetail(), takenOr(r), miss.GetWorker())
+		}
+	case berth.ReasonSpread:
+		return fmt.Sprintf("waits: on %s, the nearest, it would break its spread of %s", miss.GetWorker(), r.GetDetail())
 	}
 	return "waits for " + resourceName(r) + ": " + lackText(r, miss.GetWorker())
 }
@@ -59,11 +74,19 @@ func lackText(r *berthv1.Reason, worker string) string {
 	case r.GetCode() == string(berth.ReasonConstraint):
 		return fmt.Sprintf("%s does not, by its label %s", worker, r.GetDetail())
 	case r.GetCode() == string(berth.ReasonPorts) && r.GetDetail() != "":
-		return fmt.Sprintf("port %s is taken on %s, or none of its ports", r.GetDetail(), worker)
+		return fmt.Sprintf("port %s is %s %s", r.GetDetail(), takenOr(r), worker)
 	case r.GetWant() == 0:
 		return worker + ": " + reasonName(r)
 	}
 	return fmt.Sprintf("it wants %s, and %s, the nearest, has %s free of %s", amountOf(r, r.GetWant()), worker, amount(r, r.GetBest()), amountOf(r, r.GetTotal()))
+}
+
+// takenOr says why a port that is asked for by number is not free.
+func takenOr(r *berthv1.Reason) string {
+	if r.GetTotal() == 0 {
+		return "none of those that are given out on"
+	}
+	return "taken on"
 }
 
 // resourceName is what a request waits for, as people call it.
@@ -114,28 +137,42 @@ func helpText(m *berthv1.Miss) string {
 	}
 	var needs []string
 	for _, r := range m.GetReasons() {
-		switch code := berth.ReasonCode(r.GetCode()); {
-		case code == berth.ReasonCordoned || code == berth.ReasonDraining || code == berth.ReasonRemoving:
-			needs = append(needs, "berth uncordon "+m.GetWorker())
-		case code == berth.ReasonSuspended:
-			needs = append(needs, "the end of the suspension of "+m.GetWorker()+", and a start that works there")
-		case code == berth.ReasonNotReady:
-			needs = append(needs, m.GetWorker()+" getting ready")
-		case code == berth.ReasonTaint:
-			needs = append(needs, fmt.Sprintf("a toleration of %s, or %s without that taint (berth untaint)", r.GetDetail(), m.GetWorker()))
-		case code == berth.ReasonAffinity:
-			needs = append(needs, "such requests near "+m.GetWorker())
-		case code == berth.ReasonAntiAffinity:
-			needs = append(needs, "the end of such requests near "+m.GetWorker())
-		case code == berth.ReasonSpread:
-			needs = append(needs, "more such requests elsewhere, or fewer near "+m.GetWorker())
-		case r.GetWant() > r.GetBest():
-			needs = append(needs, fmt.Sprintf("%s more %s free on %s", amount(r, r.GetWant()-r.GetBest()), resourceName(r), m.GetWorker()))
-		default:
-			needs = append(needs, "room on "+m.GetWorker()+" for its "+resourceName(r))
+		need := needText(r, m.GetWorker())
+		if !slices.Contains(needs, need) {
+			needs = append(needs, need)
 		}
 	}
 	return strings.Join(needs, ", and ")
+}
+
+// needText is what would undo one reason against a worker.
+func needText(r *berthv1.Reason, worker string) string {
+	switch berth.ReasonCode(r.GetCode()) {
+	case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:
+		return "berth uncordon " + worker
+	case berth.ReasonHeld:
+		return "a moment of patience: a group is placed, or gives up"
+	case berth.ReasonSuspended:
+		return "the end of the suspension of " + worker + ", and a start that works there"
+	case berth.ReasonNotReady:
+		return worker + " getting ready"
+	case berth.ReasonTaint:
+		return fmt.Sprintf("a toleration of %s, or %s without that taint (berth untaint)", r.GetDetail(), worker)
+	case berth.ReasonAffinity:
+		return "such requests near " + worker
+	case berth.ReasonAntiAffinity:
+		return "the end of such requests near " + worker
+	case berth.ReasonSpread:
+		return "more such requests elsewhere, or fewer near " + worker
+	case berth.ReasonPorts:
+		if r.GetDetail() != "" {
+			return "the end of what has port " + r.GetDetail() + " on " + worker + ", or another port"
+		}
+	}
+	if r.GetWant() > r.GetBest() {
+		return fmt.Sprintf("%s more %s free on %s", amount(r, r.GetWant()-r.GetBest()), resourceName(r), worker)
+	}
+	return "room on " + worker + " for its " + resourceName(r)
 }
 
 // when is a moment that has passed, with the day where that is another.

@@ -53,15 +53,34 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu}},
 				Nearest: near(true, &berthv1.Reason{Code: "taint", Detail: "flaky=fan:no_place", Workers: 1, Some: []string{"b1"}}),
 			},
-			[]string{"what would help: a toleration of flaky=fan:no_place, or b1 without that taint (berth untaint)"},
+			[]string{
+				"r waits: b1, the nearest, has the taint flaky=fan:no_place, which it does not tolerate\n",
+				"what would help: a toleration of flaky=fan:no_place, or b1 without that taint (berth untaint)",
+			},
 		},
 		{
 			"kept away",
 			&berthv1.ExplainResponse{
 				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu}},
-				Nearest: near(true, &berthv1.Reason{Code: "anti_affinity", Detail: "app=web", Workers: 1, Some: []string{"b1"}}),
+				Nearest: near(true, &berthv1.Reason{Code: "anti_affinity", Detail: "app=web on the rack", Workers: 1, Some: []string{"b1"}}),
 			},
-			[]string{"what would help: the end of such requests near b1"},
+			[]string{"r waits for the end of app=web on the rack of b1, the nearest", "what would help: the end of such requests near b1"},
+		},
+		{
+			"a port is taken",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu}},
+				Nearest: near(true, &berthv1.Reason{Code: "ports", Detail: "80", Workers: 1, Want: 1, Total: 1}),
+			},
+			[]string{"r waits: port 80 is taken on b1, the nearest\n", "what would help: the end of what has port 80 on b1, or another port\n"},
+		},
+		{
+			"drained, which is cordoned, too",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu}},
+				Nearest: near(true, &berthv1.Reason{Code: "draining", Workers: 1}, &berthv1.Reason{Code: "cordoned", Workers: 1}),
+			},
+			[]string{"it would fit on b1, which is draining\n", "what would help: berth uncordon b1\n"},
 		},
 		{"no worker", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "no_worker", Detail: "p"}}}}, []string{"r waits: pool p has no worker"}},
 		{"labels", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{constraint}}, Nearest: near(true, constraint)}, []string{"b1 does not, by its label zone"}},
