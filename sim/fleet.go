@@ -83,7 +83,12 @@ func (f *fleetPolicy) end(number int, at place) {
 		share.Devices = append(share.Devices, berth.DeviceShare{Name: gpuName(g), Milli: d.Devices[0].Milli})
 	}
 	slices.SortFunc(share.Devices, func(a, b berth.DeviceShare) int { return strings.Compare(a.Name, b.Name) })
-	w := *f.fleet.Worker(berth.WorkerID(f.names[at.machine]))
+	f.give(at.machine, share)
+}
+
+// give releases a share of a machine.
+func (f *fleetPolicy) give(machine int, share berth.Share) {
+	w := *f.fleet.Worker(berth.WorkerID(f.names[machine]))
 	ledger, err := w.Ledger.Release(share)
 	if err != nil {
 		panic("sim: what was placed cannot be released: " + err.Error())
@@ -91,3 +96,16 @@ func (f *fleetPolicy) end(number int, at place) {
 	w.Ledger = ledger
 	f.fleet.Put(w)
 }
+
+func (f *fleetPolicy) hold(h *held) error {
+	w := *f.fleet.Worker(berth.WorkerID(h.Machine))
+	ledger, err := w.Ledger.Reserve(h.share())
+	if err != nil {
+		return fmt.Errorf("what runs on %s: %w", h.Machine, err)
+	}
+	w.Ledger = ledger
+	f.fleet.Put(w)
+	return nil
+}
+
+func (f *fleetPolicy) release(h *held) { f.give(h.machine, h.share()) }

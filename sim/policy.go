@@ -50,12 +50,19 @@ type policy interface {
 	place(shape int) (at place, ok bool)
 	// end says that one which was placed has ended.
 	end(shape int, at place)
+	// hold says what runs already, and release that it has ended.
+	hold(h *held) error
+	release(h *held)
 }
 
 // stateless is a policy that knows nothing but the cluster.
 type stateless struct{}
 
 func (stateless) end(int, place) {}
+
+func (stateless) hold(*held) error { return nil }
+
+func (stateless) release(*held) {}
 
 func newPolicy(name PolicyName, p *workload, c *cluster, seed uint64) (policy, error) {
 	switch name {

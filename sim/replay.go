@@ -13,7 +13,8 @@ import (
 // file's order; a job that fits nowhere keeps none behind it from its place.
 type Trace struct {
 	workload
-	jobs []Job
+	jobs    []Job
+	running []held // when it begins
 }
 
 // NewTrace is jobs, in the order in which they arrive, on machines.
@@ -22,7 +23,7 @@ func NewTrace(machines []Machine, jobs []Job) *Trace {
 	for i := range jobs {
 		pods[i] = jobs[i].Pod
 	}
-	return &Trace{newWorkload(machines, pods), jobs}
+	return &Trace{workload: newWorkload(machines, pods), jobs: jobs}
 }
 
 // Machines is how many there are.
@@ -85,6 +86,9 @@ func (t *Trace) Run(ctx context.Context, name PolicyName, seed uint64, done func
 		return nil, err
 	}
 	r := &replay{Trace: t, cluster: c, policy: p, name: name, fates: make([]fate, len(t.jobs))}
+	if err := r.begin(); err != nil {
+		return nil, err
+	}
 	r.watch = newWatch(t, c)
 	for steps := 0; r.step(); steps++ {
 		if err := r.advance(); err != nil {
@@ -125,6 +129,11 @@ func (r *replay) advance() error {
 	freed := false
 	for len(r.ends) > 0 && r.ends[0].at == r.now {
 		e := heap.Pop(&r.ends).(ending) //nolint:errcheck // nothing else is in it
+		if e.job < 0 {
+			r.endRunning(e.job)
+			freed = true
+			continue
+		}
 		f := &r.fates[e.job]
 		switch {
 		case !e.waits:
@@ -182,7 +191,9 @@ func (r *replay) place(fresh []int, freed bool) error {
 			return fmt.Errorf("policy %s, job %d: %w", r.name, j+1, err)
 		}
 		r.fates[j] = fate{placed: true, waited: r.now - r.jobs[j].ArrivalMS, at: at}
-		heap.Push(&r.ends, ending{at: r.now + r.jobs[j].RunMS, job: j})
+		if r.jobs[j].RunMS > 0 {
+			heap.Push(&r.ends, ending{at: r.now + r.jobs[j].RunMS, job: j})
+		}
 	}
 	r.waiting = kept
 	return nil

@@ -13,6 +13,7 @@ type TraceResult struct {
 	Seed       uint64     `json:"seed"`
 	Machines   int        `json:"machines"`
 	GPUs       int64      `json:"gpus"`
+	Running    int        `json:"running"` // when it begins
 	Jobs       int        `json:"jobs"`
 	Placed     int        `json:"placed"`
 	Left       int        `json:"left"`              // out of patience
@@ -64,7 +65,7 @@ func classOf(s *shape) string {
 
 func (r *replay) result(seed uint64) *TraceResult {
 	out := &TraceResult{
-		Policy: r.name, Seed: seed, Machines: r.Machines(), GPUs: r.GPUs(), Jobs: len(r.jobs), Series: r.watch.looks,
+		Policy: r.name, Seed: seed, Machines: r.Machines(), GPUs: r.GPUs(), Running: len(r.running), Jobs: len(r.jobs), Series: r.watch.looks,
 		SpanMS: r.jobs[len(r.jobs)-1].ArrivalMS - r.jobs[0].ArrivalMS,
 	}
 	for j := range r.fates {
@@ -131,6 +132,9 @@ func (r *replay) tenants() []Tenant {
 	}
 	asked, got := make(map[string]float64), make(map[string]float64)
 	for j := range r.jobs {
+		if r.jobs[j].RunMS == 0 {
+			continue // no end, no hours
+		}
 		t, s := r.jobs[j].Tenant, &r.shapes[r.of[j]]
 		amount := s.cpu
 		if gpus[t] {

@@ -13,7 +13,7 @@ import (
 type Job struct {
 	Pod
 	ArrivalMS  int64
-	RunMS      int64
+	RunMS      int64 // 0: to the end
 	PatienceMS int64 // waited so long, it leaves; 0: it never does
 	Priority   int64
 	Tenant     string

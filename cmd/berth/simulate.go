@@ -26,12 +26,16 @@ func simulateCommand() *cli.Command {
 			"scheduler of this program, which learns the usual requests as they come; fgd (which knows them beforehand), bestfit, spread\n" +
 			"and random are what it is compared with.\n\n" +
 			"With --nodes and --trace: jobs that arrive, wait, run and end, as their files say. Told is what was allocated, what was idle and why,\n" +
-			"how long jobs waited, and how evenly tenants were served. docs/scheduling.md has the columns of all files.",
+			"how long jobs waited, and how evenly tenants were served. docs/scheduling.md has the columns of all files.\n\n" +
+			"With --snapshot and --trace: the same, on the workers of a pool as berth snapshot found them, with what runs there; what waits there comes first.",
 		Flags: []cli.Flag{
 			stringFlag("openb-nodes", "", "`FILE` of machines: CSV with sn, cpu_milli, memory_mib, gpu, model"),
 			stringFlag("openb-pods", "", "`FILE` of requests: CSV with name, cpu_milli, memory_mib, num_gpu, gpu_milli, and gpu_spec (A|B) if any"),
 			stringFlag("nodes", "", "`FILE` of machines for --trace: CSV with name, cpu_milli, memory_mib, gpus, gpu_type"),
 			stringFlag("trace", "", "`FILE` of jobs: CSV with arrival_ms, run_ms, cpu_milli, memory_mib, gpus, gpu_milli, and more"),
+			stringFlag("snapshot", "", "`FILE` that berth snapshot wrote, instead of --nodes; - is standard input"),
+			stringFlag("pool", string(berth.DefaultPool), "`POOL` of the snapshot"),
+			durationFlag("run-for", 0, "how long what the snapshot has runs yet, where it has no run limit (default: to the end)"),
 			stringFlag("policy", string(sim.PolicyBerth), "`NAME`: berth, fgd, bestfit, spread, random"),
 			stringFlag("seeds", "42", "`NUMBERS`, one run each: 42-51, or 1,5,7-9"),
 			outputFlag(),
@@ -62,7 +66,7 @@ func simulate(c *cli.Context) error {
 	}
 	ctx, _, stop := untilSignal(c.Context)
 	defer stop()
-	if files[0] == "nodes" {
+	if files[1] == "trace" {
 		return simulateTrace(ctx, c, policy, seeds, asJSON)
 	}
 	p, err := readPacking(c.String("openb-nodes"), c.String("openb-pods"))
@@ -78,18 +82,26 @@ func simulate(c *cli.Context) error {
 
 // simulated is the two flags that say what is simulated.
 func simulated(c *cli.Context) ([2]string, error) {
-	pairs := [][2]string{{"openb-nodes", "openb-pods"}, {"nodes", "trace"}}
-	given := pairs[0]
-	if c.String("nodes") != "" || c.String("trace") != "" {
-		given = pairs[1]
-		if c.String(pairs[0][0]) != "" || c.String(pairs[0][1]) != "" {
-			return given, usage("simulate: --nodes and --trace, or --openb-nodes and --openb-pods: not both")
-		}
+	given := [2]string{"openb-nodes", "openb-pods"}
+	packing := c.String(given[0]) != "" || c.String(given[1]) != ""
+	switch snapshot, nodes := c.String("snapshot") != "", c.String("nodes") != ""; {
+	case snapshot && nodes:
+		return given, usage("simulate: --snapshot or --nodes: not both")
+	case snapshot:
+		given = [2]string{"snapshot", "trace"}
+	case nodes || c.String("trace") != "":
+		given = [2]string{"nodes", "trace"}
+	}
+	if given[1] == "trace" && packing {
+		return given, usage("simulate: --%s and --trace, or --openb-nodes and --openb-pods: not both", given[0])
 	}
 	for _, flag := range given {
 		if c.String(flag) == "" {
 			return given, usage("simulate: say --%s FILE and --%s FILE; --%s is missing", given[0], given[1], flag)
 		}
+	}
+	if c.Duration("run-for") < 0 {
+		return given, usage("%v", &berth.FieldError{Field: "run-for", Value: c.Duration("run-for").String(), Problem: "is out of range", Bound: "0 or more"})
 	}
 	return given, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -8,6 +9,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+	"github.com/berthd/berth/snapshot"
 )
 
 func TestSimulate(t *testing.T) {
@@ -66,8 +71,48 @@ func TestSimulate_Trace(t *testing.T) {
 		t.Errorf("%v: %s", err, r.out)
 	}
 	s.want(exitUsage, "--trace is missing", "simulate", "--nodes", nodes)
+	s.want(exitUsage, "--trace is missing", "simulate", "--snapshot", nodes)
+	s.want(exitUsage, "not both", "simulate", "--nodes", nodes, "--snapshot", nodes, "--trace", trace)
+	s.want(exitFailed, "is no snapshot", "simulate", "--snapshot", nodes, "--trace", trace)
 	s.want(exitUsage, "not both", "simulate", "--nodes", nodes, "--openb-pods", trace)
 	s.want(exitUsage, nodes+": line 1: arrival_ms", "simulate", "--nodes", nodes, "--trace", nodes)
+}
+
+// A snapshot of a live store is what a trace begins with.
+func TestSimulate_Snapshot(t *testing.T) {
+	dir := t.TempDir()
+	live, trace := filepath.Join(dir, "live"), filepath.Join(dir, "trace.csv")
+	var lines bytes.Buffer
+	w, err := snapshot.NewWriter(&lines, snapshot.Header{Revision: 3, Policy: scheduler.PolicyVersion})
+	if err != nil {
+		t.Fatal(err)
+	}
+	share := berth.Share{Quantities: berth.Quantities{CPUMilli: 3000}}
+	waits := berth.Request{ID: "waits", Command: []string{"x"}}.Normalize()
+	waits.Resources.CPUMilli = 2000
+	for i, record := range []any{
+		&berth.Worker{Pool: "default", Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 4000}}},
+		&berth.Ledger{Epoch: 1, Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 4000}}, Reserved: share},
+		&berth.Submission{Spec: waits},
+	} {
+		key := berth.Key{Kind: []berth.Kind{berth.KindWorker, berth.KindLedger, berth.KindRequest}[i], ID: []string{"w", "w", "waits"}[i]}
+		if err := w.Put(berth.Fact{Key: key, Record: record, Create: berth.Revision(i + 1), Mod: berth.Revision(i + 1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for path, text := range map[string]string{
+		live: lines.String(), trace: "arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli\n0,1000,1000,0,0,0\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := shell{t: t}
+	s.want(exitGood, "1 machines, 0 GPUs with 1 running; 2 jobs: 1 placed, 0 out of patience, 1 never", "simulate", "--snapshot", live, "--trace", trace)
+	s.want(exitFailed, "pool other of the snapshot has no worker", "simulate", "--snapshot", live, "--trace", trace, "--pool", "other")
 }
 
 func TestParseSeeds(t *testing.T) {

@@ -8,21 +8,17 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/berthd/berth"
 	"github.com/berthd/berth/sim"
 )
 
 // simulateTrace runs the jobs of a trace once for each seed: the seed is of what a
 // policy draws, not of the trace.
 func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, seeds []uint64, asJSON bool) error {
-	machines, err := readFile(c.String("nodes"), sim.ReadNodes)
+	t, err := readTrace(c)
 	if err != nil {
 		return err
 	}
-	jobs, err := readFile(c.String("trace"), sim.ReadTrace)
-	if err != nil {
-		return err
-	}
-	t := sim.NewTrace(machines, jobs)
 	var results []*sim.TraceResult
 	for _, seed := range seeds {
 		r, err := followed(c.App.ErrWriter, seed, func(done func(int, int)) (*sim.TraceResult, error) { return t.Run(ctx, policy, seed, done) })
@@ -42,9 +38,42 @@ func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, s
 	return nil
 }
 
+func readTrace(c *cli.Context) (*sim.Trace, error) {
+	jobs, err := readFile(c.String("trace"), sim.ReadTrace)
+	if err != nil {
+		return nil, err
+	}
+	if c.String("snapshot") == "" {
+		machines, err := readFile(c.String("nodes"), sim.ReadNodes)
+		if err != nil {
+			return nil, err
+		}
+		return sim.NewTrace(machines, jobs), nil
+	}
+	s, err := snapshotFrom(c, c.String("snapshot"), nil)
+	if err != nil {
+		return nil, err
+	}
+	live, err := sim.NewLive(s, berth.PoolID(c.String("pool")), c.Duration("run-for").Milliseconds())
+	if err != nil {
+		return nil, err
+	}
+	if live.Closed > 0 {
+		fmt.Fprintf(c.App.ErrWriter, "berth: %s that take nothing now are left out, with what they run\n", plural(live.Closed, "worker"))
+	}
+	if live.LeftOut > 0 {
+		fmt.Fprintf(c.App.ErrWriter, "berth: %s that wait are left out, for they ask for more than a trace can say (docs/scheduling.md)\n", plural(live.LeftOut, "request"))
+	}
+	return live.Trace(jobs)
+}
+
 func printTrace(w io.Writer, r *sim.TraceResult) error {
-	fmt.Fprintf(w, "policy %s, seed %d: %s machines, %s GPUs; %s jobs: %s placed, %s out of patience, %s never\n",
-		r.Policy, r.Seed, comma(r.Machines), comma(int(r.GPUs)), comma(r.Jobs), comma(r.Placed), comma(r.Left), comma(r.Never))
+	runs := ""
+	if r.Running > 0 {
+		runs = fmt.Sprintf(" with %s running", comma(r.Running))
+	}
+	fmt.Fprintf(w, "policy %s, seed %d: %s machines, %s GPUs%s; %s jobs: %s placed, %s out of patience, %s never\n",
+		r.Policy, r.Seed, comma(r.Machines), comma(int(r.GPUs)), runs, comma(r.Jobs), comma(r.Placed), comma(r.Left), comma(r.Never))
 	fmt.Fprintf(w, "GPU time, until the last arrival: %.1f %% allocated; idle: %.1f %% fragmented, %.1f %% starved of CPU or memory, %.1f %% without demand\n\n",
 		r.Allocated, r.Fragmented, r.Starved, r.NoDemand)
 	t := &table{}

@@ -1,0 +1,183 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+	"github.com/berthd/berth/snapshot"
+)
+
+// Live is one pool of a store, as a trace may begin with it.
+type Live struct {
+	Machines []Machine // workers that take requests now
+	Running  []Running // on them
+	Waiting  []Job     // in the order in which they would be placed
+	Closed   int       // workers that take nothing now: they are left out, with what they run
+	LeftOut  int       // requests that wait and ask for more than a trace can say
+}
+
+// NewLive reads a pool of a snapshot. What has no run limit runs for runMS yet; 0: to
+// the end.
+//
+// A machine of a trace is less than a worker, and a job less than a request: disks,
+// ports, custom resources, labels and taints are not simulated, nor are groups. A request
+// that needs any of that is counted in LeftOut.
+func NewLive(s *snapshot.Snapshot, pool berth.PoolID, runMS int64) (*Live, error) {
+	l := &Live{}
+	open := make(map[berth.WorkerID]*scheduler.Worker)
+	for _, w := range s.Workers() {
+		switch {
+		case w.Pool != pool:
+			continue
+		case !w.Ready || w.Cordoned || w.Draining || w.Removing:
+			l.Closed++
+			continue
+		}
+		m, err := machineOf(&w)
+		if err != nil {
+			return nil, err
+		}
+		l.Machines = append(l.Machines, m)
+		open[w.ID] = &w
+	}
+	if len(l.Machines) == 0 {
+		return nil, fmt.Errorf("pool %s of the snapshot has no worker that takes requests", pool)
+	}
+	known := make(map[berth.WorkerID]berth.Share)
+	for _, q := range s.Requests() {
+		switch w := open[q.Worker()]; {
+		case q.Worker() == "" && q.Spec.Pool == pool:
+			l.wait(q, runMS)
+		case w != nil && q.Allocation != nil:
+			l.Running = append(l.Running, runningOf(w, &q.Allocation.Share, restOf(s, q, runMS)))
+			sum, err := known[w.ID].Plus(q.Allocation.Share)
+			if err != nil {
+				return nil, fmt.Errorf("what runs on %s: %w", w.ID, err)
+			}
+			known[w.ID] = sum
+		}
+	}
+	for _, m := range l.Machines {
+		id := berth.WorkerID(m.Name)
+		if r, some := remainder(open[id], known[id]); some {
+			l.Running = append(l.Running, r)
+		}
+	}
+	return l, nil
+}
+
+func machineOf(w *scheduler.Worker) (Machine, error) {
+	c := &w.Ledger.Capacity
+	m := Machine{Name: string(w.ID), CPUMilli: c.CPUMilli, MemoryMiB: c.MemoryBytes >> 20, GPUs: int64(len(c.Devices))}
+	for _, d := range c.Devices {
+		if m.Model != "" && m.Model != d.Type {
+			return m, fmt.Errorf("worker %s has devices of several types, %s and %s: the machines of a simulation have one", w.ID, m.Model, d.Type)
+		}
+		m.Model = d.Type
+	}
+	return m, nil
+}
+
+// runningOf is a share of a worker. Memory is whole MiB, rounded down as the machine's
+// is, so that what fits together still does.
+func runningOf(w *scheduler.Worker, s *berth.Share, runMS int64) Running {
+	r := Running{Machine: string(w.ID), CPUMilli: s.CPUMilli, MemoryMiB: s.MemoryBytes >> 20, RunMS: runMS}
+	if len(s.Devices) > 0 {
+		r.GPUMilli = make([]int64, len(w.Ledger.Capacity.Devices))
+	}
+	for _, d := range s.Devices {
+		if i := deviceIndex(w, d.Name); i >= 0 {
+			r.GPUMilli[i] += d.Milli
+		}
+	}
+	return r
+}
+
+func deviceIndex(w *scheduler.Worker, name string) int {
+	return slices.IndexFunc(w.Ledger.Capacity.Devices, func(d berth.Device) bool { return d.Name == name })
+}
+
+// restOf is how long what is placed runs yet.
+func restOf(s *snapshot.Snapshot, q *snapshot.Request, runMS int64) int64 {
+	limit := q.Spec.RunLimitMS
+	if limit == 0 {
+		return runMS
+	}
+	if at := q.Allocation.StartedAt; !at.IsZero() && s.TakenAt.After(at) {
+		limit -= s.TakenAt.Sub(at).Milliseconds()
+	}
+	return max(limit, 1)
+}
+
+// remainder is what of a worker is taken and is no request's share: what is held for
+// claims, devices that are ill, and what memory was rounded off.
+func remainder(w *scheduler.Worker, known berth.Share) (Running, bool) {
+	l := &w.Ledger
+	r := Running{
+		Machine:  string(w.ID),
+		CPUMilli: l.Reserved.CPUMilli + l.Held.CPUMilli - known.CPUMilli, MemoryMiB: (l.Reserved.MemoryBytes + l.Held.MemoryBytes - known.MemoryBytes) >> 20,
+		GPUMilli: make([]int64, len(l.Capacity.Devices)),
+	}
+	some := r.CPUMilli > 0 || r.MemoryMiB > 0
+	for _, shares := range [][]berth.DeviceShare{l.Reserved.Devices, l.Held.Devices} {
+		for _, d := range shares {
+			if i := deviceIndex(w, d.Name); i >= 0 {
+				r.GPUMilli[i] += d.Milli
+			}
+		}
+	}
+	for i, d := range l.Capacity.Devices {
+		if _, ill := w.Unhealthy[d.Name]; ill {
+			r.GPUMilli[i] = berth.WholeDevice
+		}
+	}
+	for _, d := range known.Devices {
+		if i := deviceIndex(w, d.Name); i >= 0 {
+			r.GPUMilli[i] = max(r.GPUMilli[i]-d.Milli, 0)
+		}
+	}
+	for _, milli := range r.GPUMilli {
+		some = some || milli > 0
+	}
+	r.CPUMilli, r.MemoryMiB = max(r.CPUMilli, 0), max(r.MemoryMiB, 0)
+	return r, some
+}
+
+// wait adds a request that waits, as a job that arrives when the trace begins.
+func (l *Live) wait(q *snapshot.Request, runMS int64) {
+	r := &q.Spec
+	d := &r.Resources
+	needs := len(d.Ports)+len(d.Custom)+len(d.Devices[min(len(d.Devices), 1):])+len(r.Constraints)+len(r.Affinity)+len(r.AntiAffinity)+len(r.Spread) > 0 ||
+		d.DiskBytes > 0 || r.Group != nil
+	j := Job{RunMS: runMS, PatienceMS: r.PendingLimitMS, Priority: int64(q.Candidate().Priority), Tenant: string(r.Tenant)}
+	j.Pod = Pod{Name: string(r.ID), CPUMilli: d.CPUMilli, MemoryMiB: (d.MemoryBytes + 1<<20 - 1) >> 20}
+	if len(d.Devices) > 0 {
+		v := &d.Devices[0]
+		j.GPUs, j.GPUMilli, j.Models = v.Count, v.Milli, v.Types
+		needs = needs || v.MemoryBytes > 0 || v.Count > 1 && v.Milli < berth.WholeDevice
+	}
+	if r.RunLimitMS > 0 {
+		j.RunMS = r.RunLimitMS
+	}
+	if needs {
+		l.LeftOut++
+		return
+	}
+	l.Waiting = append(l.Waiting, j)
+}
+
+// Trace is what waits, and then the jobs of a trace, on the machines as they are: the
+// snapshot is of the moment when the first job arrives.
+func (l *Live) Trace(jobs []Job) (*Trace, error) {
+	all := slices.Clone(l.Waiting)
+	for i := range all {
+		all[i].ArrivalMS = jobs[0].ArrivalMS
+	}
+	t := NewTrace(l.Machines, append(all, jobs...))
+	if err := t.StartWith(l.Running); err != nil {
+		return nil, err
+	}
+	return t, nil
+}

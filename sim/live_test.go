@@ -1,0 +1,157 @@
+package sim_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/sim"
+	"github.com/berthd/berth/snapshot"
+)
+
+var takenAt = time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC)
+
+// live makes a snapshot, a record after the other.
+type live struct {
+	*snapshot.Snapshot
+	rev berth.Revision
+}
+
+func (l *live) put(kind berth.Kind, owner, id string, record any) {
+	l.rev++
+	l.Put(berth.Fact{Key: berth.Key{Kind: kind, Owner: owner, ID: id}, Record: record, Create: l.rev, Mod: l.rev})
+}
+
+func (l *live) worker(id string, reserved berth.Share, change func(*berth.Capacity, *berth.Intent, *berth.Conditions)) {
+	c := berth.Capacity{
+		Quantities: berth.Quantities{CPUMilli: 8000, MemoryBytes: 8<<30 + 12345},
+		Devices:    []berth.Device{{Name: "g0", Type: "t4"}, {Name: "g1", Type: "t4"}},
+	}
+	var intent berth.Intent
+	var conditions berth.Conditions
+	if change != nil {
+		change(&c, &intent, &conditions)
+	}
+	l.put(berth.KindWorker, "", id, &berth.Worker{Pool: berth.DefaultPool, Capacity: c})
+	l.put(berth.KindLedger, "", id, &berth.Ledger{Epoch: berth.Epoch(l.rev), Capacity: c, Reserved: reserved})
+	l.put(berth.KindIntent, "", id, &intent)
+	l.put(berth.KindConditions, "", id, &conditions)
+}
+
+func (l *live) submit(id, on string, share berth.Share, change func(*berth.Request)) {
+	r := berth.Request{ID: berth.RequestID(id), Command: []string{"x"}}.Normalize()
+	r.Resources.Quantities = share.Quantities
+	for _, d := range share.Devices {
+		r.Resources.Devices = append(r.Resources.Devices, berth.DeviceDemand{Count: 1, Milli: d.Milli})
+	}
+	if change != nil {
+		change(&r)
+	}
+	if on != "" {
+		l.put(berth.KindState, "", id, &berth.Progress{State: berth.StatePlaced, Worker: berth.WorkerID(on)})
+	}
+	l.put(berth.KindRequest, "", id, &berth.Submission{Spec: r})
+	if on != "" {
+		l.put(berth.KindAllocation, on, id, &berth.Allocation{State: berth.StateRunning, Share: share, StartedAt: takenAt.Add(-time.Minute)})
+	}
+}
+
+func gpu(name string, milli int64) berth.Share {
+	return berth.Share{
+		Quantities: berth.Quantities{CPUMilli: 1000, MemoryBytes: 1<<30 + 1}, Devices: []berth.DeviceShare{{Name: name, Milli: milli}},
+	}
+}
+
+func pool() *live {
+	l := &live{Snapshot: snapshot.New(snapshot.Header{TakenAt: takenAt})}
+	l.worker("w1", gpu("g0", 1000), nil)
+	l.worker("w2", gpu("g1", 300), func(_ *berth.Capacity, _ *berth.Intent, c *berth.Conditions) {
+		c.Devices = map[string]string{"g0": "ecc"}
+	})
+	l.worker("away", berth.Share{}, func(_ *berth.Capacity, i *berth.Intent, _ *berth.Conditions) { i.Cordon = true })
+	l.submit("ends", "w1", gpu("g0", 1000), func(r *berth.Request) { r.RunLimitMS = 90_000 })
+	l.submit("stays", "w2", gpu("g1", 300), nil)
+	l.submit("waits", "", gpu("", 1000), func(r *berth.Request) { r.Priority, r.PendingLimitMS, r.RunLimitMS = 7, 5000, 1000 })
+	l.submit("zoned", "", gpu("", 1000), func(r *berth.Request) {
+		r.Constraints = []berth.Constraint{{Label: "zone", Operator: berth.OperatorIn, Values: []string{"a"}}}
+	})
+	return l
+}
+
+func TestNewLive(t *testing.T) {
+	got, err := sim.NewLive(pool().Snapshot, berth.DefaultPool, 60_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &sim.Live{
+		Machines: []sim.Machine{{Name: "w1", CPUMilli: 8000, MemoryMiB: 8192, GPUs: 2, Model: "t4"}, {Name: "w2", CPUMilli: 8000, MemoryMiB: 8192, GPUs: 2, Model: "t4"}},
+		Running: []sim.Running{
+			{Machine: "w1", CPUMilli: 1000, MemoryMiB: 1024, GPUMilli: []int64{1000, 0}, RunMS: 30_000},
+			{Machine: "w2", CPUMilli: 1000, MemoryMiB: 1024, GPUMilli: []int64{0, 300}, RunMS: 60_000},
+			{Machine: "w2", GPUMilli: []int64{1000, 0}}, // what is ill, to the end
+		},
+		Waiting: []sim.Job{{
+			Pod:   sim.Pod{Name: "waits", CPUMilli: 1000, MemoryMiB: 1025, GPUs: 1, GPUMilli: 1000},
+			RunMS: 1000, PatienceMS: 5000, Priority: 7, Tenant: "default",
+		}},
+		Closed: 1, LeftOut: 1,
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for name, s := range map[string]func() *live{
+		"no such pool": func() *live { return &live{Snapshot: snapshot.New(snapshot.Header{})} },
+		"two types": func() *live {
+			l := pool()
+			l.worker("mixed", berth.Share{}, func(c *berth.Capacity, _ *berth.Intent, _ *berth.Conditions) { c.Devices[1].Type = "p4" })
+			return l
+		},
+	} {
+		if _, err := sim.NewLive(s().Snapshot, berth.DefaultPool, 0); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// TestLive_Trace: what waits takes the free device of w1; the first job waits until
+// what runs there has ended, whatever the policy; the whole one of w2 is ill.
+func TestLive_Trace(t *testing.T) {
+	l, err := sim.NewLive(pool().Snapshot, berth.DefaultPool, 60_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Waiting[0].RunMS = 0 // to the end
+	jobs := readJobs(t, "500,1000,1000,1,1,1000,a,,\n40000,1000,1000,1,1,900,a,,\n")
+	trace, err := l.Trace(jobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, policy := range sim.Policies {
+		t.Run(string(policy), func(t *testing.T) {
+			r, err := trace.Run(t.Context(), policy, 1, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Running != 3 || r.Placed != 3 || r.Classes[0].MaxMS != 30_000 {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
+func TestStartWith_Refuses(t *testing.T) {
+	trace := sim.NewTrace([]sim.Machine{{Name: "m", CPUMilli: 1000, MemoryMiB: 10, GPUs: 1, Model: "x"}}, readJobs(t, "0,1,1,1,0,0,,,\n"))
+	for want, running := range map[string]sim.Running{
+		"none of the machines":       {Machine: "other"},
+		"more runs on m than it has": {Machine: "m", GPUMilli: []int64{1001}},
+		"more runs on m":             {Machine: "m", CPUMilli: 1001},
+	} {
+		if err := trace.StartWith([]sim.Running{running}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", running, err, want)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package sim
+
+import (
+	"cmp"
+	"container/heap"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/berthd/berth"
+)
+
+// Running is what runs on a machine when a trace begins.
+type Running struct {
+	Machine   string
+	CPUMilli  int64
+	MemoryMiB int64
+	GPUMilli  []int64 // of each of the machine's GPUs; fewer: none of the others
+	RunMS     int64   // so long it runs yet; 0: to the end
+}
+
+// held is a Running on a machine of a cluster.
+type held struct {
+	*Running
+	machine int
+}
+
+// StartWith says what runs when the trace begins.
+func (t *Trace) StartWith(running []Running) error {
+	t.running = nil
+	full := t.cluster.clone()
+	for i := range running {
+		r := &running[i]
+		at, found := slices.BinarySearchFunc(t.cluster.names, r.Machine, cmp.Compare)
+		if !found {
+			return fmt.Errorf("something runs on %s, which is none of the machines", r.Machine)
+		}
+		h := held{r, at}
+		if err := full.hold(&h); err != nil {
+			return err
+		}
+		t.running = append(t.running, h)
+	}
+	return nil
+}
+
+// hold reserves what runs already.
+func (c *cluster) hold(h *held) error {
+	m := &c.machines[h.machine]
+	over := h.CPUMilli > m.cpu || h.MemoryMiB > m.memory || len(h.GPUMilli) > len(m.free)
+	for g := 0; g < len(h.GPUMilli) && !over; g++ {
+		over = h.GPUMilli[g] > m.free[g]
+	}
+	if over {
+		return fmt.Errorf("more runs on %s than it has", c.names[h.machine])
+	}
+	c.change(h, -1)
+	return nil
+}
+
+// change adds what h holds to what is free, or takes it off.
+func (c *cluster) change(h *held, sign int64) {
+	m := &c.machines[h.machine]
+	m.cpu += sign * h.CPUMilli
+	m.memory += sign * h.MemoryMiB
+	for g, milli := range h.GPUMilli {
+		m.free[g] += sign * milli
+	}
+	c.changes++
+	m.version = c.changes
+}
+
+// share is what h holds, as the scheduler has it.
+func (h *held) share() berth.Share {
+	s := berth.Share{Quantities: berth.Quantities{CPUMilli: h.CPUMilli, MemoryBytes: h.MemoryMiB << 20}}
+	for g, milli := range h.GPUMilli {
+		if milli > 0 {
+			s.Devices = append(s.Devices, berth.DeviceShare{Name: gpuName(g), Milli: milli})
+		}
+	}
+	slices.SortFunc(s.Devices, func(a, b berth.DeviceShare) int { return strings.Compare(a.Name, b.Name) })
+	return s
+}
+
+// begin lets what runs already run, and notes when it ends: as endings of negative jobs.
+func (r *replay) begin() error {
+	for i := range r.running {
+		h := &r.running[i]
+		if err := r.cluster.hold(h); err != nil {
+			return err
+		}
+		if err := r.policy.hold(h); err != nil {
+			return err
+		}
+		if h.RunMS > 0 {
+			heap.Push(&r.ends, ending{at: r.jobs[0].ArrivalMS + h.RunMS, job: -1 - i})
+		}
+	}
+	return nil
+}
+
+// endRunning ends what ran from the beginning.
+func (r *replay) endRunning(job int) {
+	h := &r.running[-1-job]
+	r.cluster.change(h, 1)
+	r.policy.release(h)
+}
