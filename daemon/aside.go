@@ -111,11 +111,22 @@ func (l *loop) tryAside(b *builder) bool {
 	l.aside.trying = berth.Key{}
 	if b.plan.Empty() {
 		b.batch = batch
-		if k.Kind != berth.KindRequest || l.queue.of[berth.RequestID(k.ID)] == nil { // else it is tried when it is placed
+		if !l.inQueue(k) { // else it is tried when it is placed
 			l.forgetAside(k)
 		}
 	}
 	return true
+}
+
+// inQueue says whether a request or a group waits for its place.
+func (l *loop) inQueue(k berth.Key) bool {
+	switch k.Kind {
+	case berth.KindRequest:
+		return l.queue.of[berth.RequestID(k.ID)] != nil
+	case berth.KindGroup:
+		return l.gangs.of[berth.GroupID(k.ID)] != nil
+	}
+	return false
 }
 
 // setAside leaves out what the store refuses whatever it is sent with.

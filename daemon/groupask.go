@@ -51,7 +51,18 @@ func (d *Daemon) submitGroup(ctx context.Context, r berth.Request) SubmitResult 
 	}
 	result.Existing = existing
 	result.Status = Status{ID: r.ID, State: berth.StatePending, Attempt: 1, Spec: r, SubmittedAt: at}
+	if existing {
+		d.tellExisting(ctx, &result, members[0].Spec.ID)
+	}
 	return result
+}
+
+// tellExisting tells of a group that was submitted before how it is: as its first member is.
+func (d *Daemon) tellExisting(ctx context.Context, result *SubmitResult, first berth.RequestID) {
+	if s, err := d.Get(ctx, first); err == nil {
+		s.ID, s.Spec = result.ID, result.Status.Spec
+		result.Status = s
+	}
 }
 
 // repeatable says whether the whole call is to be made again: nothing is known to be wrong

@@ -127,11 +127,11 @@ func (l *loop) putHold(id berth.GroupID, workers []berth.WorkerID) {
 		if info := l.groups[id]; info != nil {
 			info.holding = false
 		}
+		l.due.add(groupKey(id)) // with a hold or without one
 		if err != nil {
 			l.log.Warn("cannot put a group's hold", zap.String("group", string(id)), zap.Error(err))
 			return
 		}
 		l.takeFact(f)
-		l.due.add(groupKey(id))
 	})
 }

@@ -49,6 +49,16 @@ func (b *builder) forget(id berth.GroupID, was berth.Revision) {
 	b.add(0, 0, groupKey(id))
 }
 
+// isOrphan says whether a request is a member of a group that is not there. It ends as
+// incomplete whatever ends it: by that, a repeat of its group's submission is told so.
+func (l *loop) isOrphan(sub *berth.Submission) bool {
+	if sub.Spec.Group == nil {
+		return false
+	}
+	g, _ := l.view.group(sub.Spec.Group.ID)
+	return g == nil
+}
+
 // lookOrphans archives the members of a group that was not submitted whole in time. A
 // submission's last transaction compares that they are there; this one, that the group is not.
 func (l *loop) lookOrphans(id berth.GroupID, b *builder) {
@@ -98,7 +108,7 @@ func (l *loop) lookWaiting(id berth.GroupID, g *berth.Group, now time.Time) {
 		id: id, pool: first.request.Pool, priority: first.priority, seq: l.view.whole[berth.KindGroup][groupKey(id)].Create,
 		size: int64(len(members)), since: g.Since, request: first.request,
 	}
-	owner := l.share.ofGroup(one.pool, id)
+	owner := l.share.ofGroup(first.request)
 	p := l.peers.byID[owner]
 	if p == nil {
 		l.gangs.put(one)

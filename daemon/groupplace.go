@@ -35,6 +35,9 @@ type gangs struct {
 	order []*gang
 	of    map[berth.GroupID]*gang
 
+	// turn: they come before what else is to be planned, and after it by turns.
+	turn bool
+
 	// holdOff: one has found its place, of which a part is in flight. Nothing is sent
 	// before that has its answer: something always is, and it would wait for ever.
 	holdOff bool
@@ -97,12 +100,25 @@ func (s *gangs) wake(pool berth.PoolID) {
 	}
 }
 
-// ofGroup is who plans a group.
-func (s *share) ofGroup(p berth.PoolID, g berth.GroupID) berth.DaemonID {
-	if among := s.planners[p]; len(among) > 0 {
-		return s.highest(among, string(g))
+// wakeRelated lets the groups of a pool be tried again whose places depend on where
+// other requests are.
+func (s *gangs) wakeRelated(pool berth.PoolID) {
+	for _, g := range s.order {
+		g.woken = g.woken || g.pool == pool && g.request.Related()
 	}
-	return s.highest(s.awake, string(g))
+}
+
+// ofGroup is who plans a group, of which r is a member: where its places depend on
+// those of other requests, who plans those.
+func (s *share) ofGroup(r *berth.Request) berth.DaemonID {
+	key := string(r.Group.ID)
+	if r.Related() {
+		key = keyOf(r)
+	}
+	if among := s.planners[r.Pool]; len(among) > 0 {
+		return s.highest(among, key)
+	}
+	return s.highest(s.awake, key)
 }
 
 // couldPlaceGroup says whether a group of a peer's fits; those that do not are blocked

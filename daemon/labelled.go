@@ -79,8 +79,12 @@ func (b *builder) uncount(applied bool) {
 // or to go, -1: on which worker they fit then, only a judgement tells.
 func (l *loop) wakeRelated(p placing, by int) {
 	l.queue.wakeRelated(p.pool, p.labels, by)
+	l.gangs.wakeRelated(p.pool)
 	for _, peer := range l.peers.sorted {
-		l.owing(peer, func() { peer.queue.wakeRelated(p.pool, p.labels, by) })
+		l.owing(peer, func() {
+			peer.queue.wakeRelated(p.pool, p.labels, by)
+			peer.gangs.wakeRelated(p.pool)
+		})
 	}
 }
 
@@ -88,8 +92,12 @@ func (l *loop) wakeRelated(p placing, by int) {
 // gone, or closed, or is somewhere else, so that a domain may be no more.
 func (l *loop) wakeTerms(pool berth.PoolID) {
 	l.queue.wakeTerms(pool)
+	l.gangs.wakeRelated(pool)
 	for _, peer := range l.peers.sorted {
-		l.owing(peer, func() { peer.queue.wakeTerms(pool) })
+		l.owing(peer, func() {
+			peer.queue.wakeTerms(pool)
+			peer.gangs.wakeRelated(pool)
+		})
 	}
 }
 

@@ -312,13 +312,19 @@ func (l *loop) orphaned(id berth.RequestID) bool {
 
 // closing ends a pending request that was cancelled or has waited too long.
 func (l *loop) closing(id berth.RequestID, sub *berth.Submission, prog *berth.Progress, mod berth.Revision, b *builder) bool {
+	orphan := l.isOrphan(sub)
 	if c, guards := l.cancelOf(id, sub, b.now); c != nil {
 		l.queue.remove(id)
 		if !b.claim(id, requestKey(id)) {
 			return true
 		}
 		b.guard(guards...)
-		b.cancel(id, sub, prog, mod, verdict{state: berth.StateCancelled, reason: berth.EndCancelled, message: c.message})
+		v := verdict{state: berth.StateCancelled, reason: berth.EndCancelled, message: c.message}
+		if orphan {
+			b.guard(berth.Guard{Key: groupKey(sub.Spec.Group.ID)})
+			v.reason = berth.EndIncomplete
+		}
+		b.cancel(id, sub, prog, mod, v)
 		return true
 	}
 	if by, guards := l.replacement(id, sub); by != "" {
@@ -330,7 +336,7 @@ func (l *loop) closing(id berth.RequestID, sub *berth.Submission, prog *berth.Pr
 		b.cancel(id, sub, prog, mod, replacedBy(by))
 		return true
 	}
-	if sub.Spec.PendingLimitMS == 0 {
+	if sub.Spec.PendingLimitMS == 0 || orphan { // see lookOrphans
 		return false
 	}
 	limit := time.Duration(sub.Spec.PendingLimitMS) * time.Millisecond

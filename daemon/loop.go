@@ -258,9 +258,11 @@ func (l *loop) gatherAll(b *builder) {
 const looksMost = 4096
 
 // gather looks at keys that are due, then places, and says whether anything is left
-// to be done. A group comes first, in a plan of its own. What ends, and frees capacity, comes before what wants it.
+// to be done. A group gets a plan of its own, every other one at most. What ends, and
+// frees capacity, comes before what wants it.
 func (l *loop) gather(b *builder) (more bool) {
-	if len(l.gangs.order) > 0 && b.plan.Empty() && l.admitGroup(b) {
+	if l.gangs.turn && b.plan.Empty() && l.admitGroup(b) {
+		l.gangs.turn = b.plan.Empty() // it waits for what is in flight
 		return false
 	}
 	for looks := 0; looks < looksMost && b.room(); looks++ {
@@ -273,6 +275,7 @@ func (l *loop) gather(b *builder) (more bool) {
 	if b.room() {
 		l.admit(b)
 	}
+	l.gangs.turn = true
 	return !l.due.empty() || l.mayPlace() && l.gangs.next(b.now) != nil
 }
 

@@ -106,6 +106,9 @@ func (g *groupSubmission) encode(part []berth.Submission, last bool) (*txn, erro
 	s := g.store
 	t := s.newTxn(s.newTxnID(forGroup))
 	t.compare(g.key, modIs, 0)
+	for _, k := range g.namesakes() {
+		t.compare(k, modIs, 0)
+	}
 	for i := range part {
 		rec := part[i]
 		rec.Header = t.header()
@@ -132,6 +135,12 @@ func (g *groupSubmission) encode(part []berth.Submission, last bool) (*txn, erro
 		t.reads = append(t.reads, g.key) // all of it is there; the compare shows whether the group is
 	}
 	return t, s.checkSize(t)
+}
+
+// namesakes are where a request of the group's name would be: there is none beside it,
+// for whoever asks by a name means one thing.
+func (g *groupSubmission) namesakes() []berth.Key {
+	return []berth.Key{{Kind: berth.KindRequest, ID: g.key.ID}, {Kind: berth.KindArchive, ID: g.key.ID}}
 }
 
 func memberKey(m *berth.Submission) berth.Key {
@@ -169,11 +178,21 @@ func (g *groupSubmission) saw(facts []berth.Fact) {
 // judge says what a conflict means: the group is there already, its ids are taken, or
 // an earlier call has put some of the members.
 func (g *groupSubmission) judge(facts []berth.Fact, part []berth.Submission) (existing bool, err error) {
+	for _, f := range facts {
+		if bad, ok := f.Record.(*Undecodable); ok {
+			return false, fmt.Errorf("%s/%s cannot be read: %w: run berth fsck", f.Key.Kind, f.Key.ID, bad.Err)
+		}
+	}
 	if rec, ok := find(facts, g.key).Record.(*berth.Group); ok {
 		if rec.Digest != g.record.Digest {
 			return false, ErrGroupTaken
 		}
 		return true, nil
+	}
+	for _, k := range g.namesakes() {
+		if find(facts, k).Record != nil {
+			return false, ErrGroupTaken
+		}
 	}
 	for k, mod := range g.there {
 		if f := find(facts, k); f.Mod != 0 && f.Mod != mod {

@@ -49,15 +49,11 @@ func number(env map[string]string, name string) int64 {
 	return n
 }
 
-func runFor(env map[string]string) time.Duration {
-	return time.Duration(number(env, envRun)) * time.Millisecond
-}
-
 func newContainer(m *machine, s worker.Spec) *container {
 	return &container{
 		m: m, key: attempt{s.Request, s.Attempt}, epoch: s.Epoch, stopIn: s.StopTimeout, keep: s.Keep,
 		life: shim.NewLifetime(shim.Deadline(s.Deadline), s.Keep), given: s.Deadline,
-		runFor: runFor(s.Env), code: number(s.Env, envCode),
+		runFor: time.Duration(number(s.Env, envRun)) * time.Millisecond, code: number(s.Env, envCode),
 		obeysIn: time.Duration(number(s.Env, envObeys)) * time.Millisecond,
 	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"go.uber.org/zap/zapcore"
 
-	"github.com/berthd/berth"
 	"github.com/berthd/berth/robustness/memetcd"
 )
 
@@ -73,19 +72,8 @@ func (t *Tally) add(o Tally) {
 	}
 }
 
-// settleWithin bounds how long, after the last fault, everything may take to end: ten
-// minutes, or what the retries of a group allow. It is placed anew for each member that
-// is to run again, once the longest backoff is over, and runs to that member's end.
-func (p *Plan) settleWithin() time.Duration {
-	most := 10 * time.Minute
-	for _, j := range p.Jobs {
-		if g := j.Request.Group; g != nil {
-			once := runFor(j.Request.Env) + time.Duration(berth.MaxBackoffMS)*time.Millisecond
-			most = max(most, time.Duration(g.Size*j.Request.Retry.MaxAttempts)*once)
-		}
-	}
-	return most
-}
+// settleWithin bounds how long, after the last fault, everything may take to end.
+const settleWithin = 10 * time.Minute
 
 // Run runs a plan within a bubble of testing/synctest.
 func Run(p *Plan, traced bool) Result {
@@ -144,7 +132,7 @@ func (w *world) quiet() {
 	w.stopped = true
 	clear(w.net.armed)
 	w.run(func() bool { return w.lasting == 0 })
-	began, within := w.now(), w.plan.settleWithin()
+	began := w.now()
 	asked := false
 	next := began
 	settled := w.run(func() bool {
@@ -157,10 +145,10 @@ func (w *world) quiet() {
 			w.client.finish()
 		}
 		why, _ := w.check.settled()
-		return why == "" || w.now() > began+within
+		return why == "" || w.now() > began+settleWithin
 	})
 	if why, about := w.check.settled(); settled && why != "" {
-		w.check.fail("progress", fmt.Sprintf("%s after the last fault: %s", within, why), about...)
+		w.check.fail("progress", fmt.Sprintf("%s after the last fault: %s", settleWithin, why), about...)
 	}
 	for _, v := range w.check.state.Standing() {
 		w.check.fail("store", v.String())

@@ -102,6 +102,7 @@ func (f *Fleet) placeWithin(g Gang, members []Candidate, domain string) GangDeci
 			continue
 		}
 		if d.Fit = i; i >= max(g.Need, 1) {
+			f.countStarts(&d)
 			return d
 		}
 		d.Verdict = one.Verdict
@@ -112,7 +113,26 @@ func (f *Fleet) placeWithin(g Gang, members []Candidate, domain string) GangDeci
 		return d
 	}
 	d.Fit = len(members)
+	f.countStarts(&d)
 	return d
+}
+
+// countStarts closes the workers that take one start at a time. The members of a gang
+// are one: they start all or none, so a worker on probation may be needed by several.
+func (f *Fleet) countStarts(d *GangDecision) {
+	for _, one := range d.Placed {
+		if n := f.nodes[one.Worker]; n.worker.Probing {
+			f.setStarting(n, n.worker.Starting+1)
+		}
+	}
+}
+
+func (f *Fleet) setStarting(n *node, starting int) {
+	p := f.pools[n.worker.Pool]
+	p.changing(n)
+	n.worker.Starting = starting
+	n.open = isOpen(n)
+	p.changed(n)
 }
 
 // uncount takes off what was counted while members were placed.
@@ -139,6 +159,7 @@ func (f *Fleet) placeNoted(c Candidate, d *GangDecision) Decision {
 		}
 		d.were = append(d.were, n.worker)
 		f.reserve(n, ledger)
+		f.setStarting(n, d.were[len(d.were)-1].Starting)
 		return Decision{Worker: n.worker.ID, Share: share}
 	}
 	v := q.explain()
@@ -218,9 +239,6 @@ const maxRoom = 1 << 20
 // room bounds how often a worker could take the candidate, by what is counted.
 func (q *query) room(n *node) int {
 	most := maxRoom
-	if n.worker.Probing {
-		most = min(most, 1)
-	}
 	for r := range amounts {
 		most = within64(most, n.own.free[r], q.want[r])
 	}
@@ -297,7 +315,9 @@ func (f *Fleet) PlaceGangOn(g Gang, workers []berth.WorkerID) (GangDecision, boo
 			d.Domain = n.worker.Labels[g.Topology]
 		}
 		d.Placed, d.were = append(d.Placed, one), append(d.were, was)
+		f.setStarting(n, was.Starting)
 		f.Count(w, g.Members[i].Request.Labels, 1)
 	}
+	f.countStarts(&d)
 	return d, true
 }
