@@ -216,6 +216,12 @@ func TestRestore(t *testing.T) {
 	all := slices.Concat(running, queued)
 	r.await("RUNNING", all...)
 	for _, id := range all {
+		for range 1000 { // it runs before it has written that
+			if r.starts(id) > before[id] {
+				break
+			}
+			<-time.After(10 * time.Millisecond)
+		}
 		if n := r.starts(id); n != before[id]+1 {
 			t.Errorf("%s started %d times before the restore and %d times with it", id, before[id], n)
 		}

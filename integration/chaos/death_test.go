@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -39,6 +40,12 @@ func TestWorkerDeath(t *testing.T) {
 		}
 		first := reach(t, c, id, 1)
 		host := slices.IndexFunc(s.agents, func(k *keeper) bool { return k.name == first.GetWorker() })
+		for range 1000 { // it runs before it has written that
+			if _, err := os.Stat(filepath.Join(s.dir, "trace")); err == nil {
+				break
+			}
+			<-time.After(10 * time.Millisecond)
+		}
 		killed := time.Now()
 		mend, err := d.killHost(t.Context(), host)
 		if err != nil {
