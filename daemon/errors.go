@@ -10,8 +10,6 @@ var (
 	ErrConflictingID = errors.New("the id is taken by a request with other content")
 	// ErrCorrupt: another hand has written in the store what this concerns.
 	ErrCorrupt = errors.New("the store's records of this request are corrupt: run berth fsck")
-	// ErrUnsupported: the request asks for what this version does not do.
-	ErrUnsupported = errors.New("not supported by this version")
 	// ErrNoSpace: the store is near its quota; submissions are refused until
 	// history is compacted and the archive purged.
 	ErrNoSpace = errors.New("the store is near its quota and refuses new requests")

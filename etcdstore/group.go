@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/berthd/berth"
 )
@@ -152,18 +153,8 @@ func sortedByID(there map[berth.Key]berth.Revision) []berth.Key {
 	for k := range there {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, func(a, b berth.Key) int { return compareText(a.ID, b.ID) })
+	slices.SortFunc(keys, func(a, b berth.Key) int { return strings.Compare(a.ID, b.ID) })
 	return keys
-}
-
-func compareText(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 func (g *groupSubmission) saw(facts []berth.Fact) {

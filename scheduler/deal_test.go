@@ -15,9 +15,8 @@ import (
 // asked for seldom, so that more changes in between than are remembered; and often
 // enough in all that prices are made anew.
 type dealt struct {
-	fleet  *scheduler.Fleet
+	running
 	shapes []*berth.Request
-	live   []placement
 	next   int
 }
 
@@ -52,38 +51,12 @@ func (x *dealt) place(t *rapid.T) {
 		r.Tolerations = someTolerations[:1]
 	}
 	c := ask(&r)
-	want := x.fleet.ByForce(c)
-	c.Again = true // ByForce has learned it
-	d := x.fleet.Place(c)
-	if d.Worker != want {
-		t.Fatalf("%+v on %q, by force on %q", r, d.Worker, want)
-	}
-	if d.Verdict == nil {
-		x.live = append(x.live, placement{d.Worker, d.Share})
-	}
-}
-
-func (x *dealt) end(t *rapid.T) {
-	if len(x.live) == 0 {
-		t.Skip("nothing runs")
-	}
-	i := rapid.IntRange(0, len(x.live)-1).Draw(t, "which")
-	p := x.live[i]
-	x.live = append(x.live[:i], x.live[i+1:]...)
-	now := x.fleet.Worker(p.worker)
-	if now == nil {
-		return
-	}
-	w := *now
-	if ledger, err := w.Ledger.Release(p.share); err == nil { // it may be another worker by now
-		w.Ledger = ledger
-		x.fleet.Put(w)
-	}
+	x.placeAsByForce(t, c)
 }
 
 func TestProperty_Deal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		x := &dealt{fleet: scheduler.NewFleet()}
+		x := &dealt{running: running{fleet: scheduler.NewFleet()}}
 		for range rapid.IntRange(1, 6).Draw(t, "shapes") {
 			r := request("r", rapid.Int64Range(0, 3).Draw(t, "cpu"), rapid.Int64Range(0, 3).Draw(t, "memory")<<20)
 			for range rapid.SampledFrom([]int{0, 1, 1, 1, 1, 2}).Draw(t, "demands") {

@@ -13,9 +13,8 @@ import (
 // indexed is a fleet whose indexes are compared with what its workers say, after
 // each action, and whose choices are those of a search through all workers.
 type indexed struct {
-	fleet *scheduler.Fleet
-	next  int
-	live  []placement
+	running
+	next int
 }
 
 func (x *indexed) id(t *rapid.T) string {
@@ -44,38 +43,12 @@ func (x *indexed) place(t *rapid.T) {
 	}
 	c := ask(r, avoid...)
 	c.Own = rapid.Bool().Draw(t, "own")
-	want := x.fleet.ByForce(c)
-	c.Again = true // ByForce has learned it
-	d := x.fleet.Place(c)
-	if d.Worker != want {
-		t.Fatalf("%+v on %q, by force on %q", r, d.Worker, want)
-	}
-	if d.Verdict == nil {
-		x.live = append(x.live, placement{d.Worker, d.Share})
-	}
-}
-
-func (x *indexed) end(t *rapid.T) {
-	if len(x.live) == 0 {
-		t.Skip("nothing runs")
-	}
-	i := rapid.IntRange(0, len(x.live)-1).Draw(t, "which")
-	p := x.live[i]
-	x.live = append(x.live[:i], x.live[i+1:]...)
-	now := x.fleet.Worker(p.worker)
-	if now == nil {
-		return
-	}
-	w := *now
-	if ledger, err := w.Ledger.Release(p.share); err == nil { // it may be another worker by now
-		w.Ledger = ledger
-		x.fleet.Put(w)
-	}
+	x.placeAsByForce(t, c)
 }
 
 func TestProperty_Index(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		x := &indexed{fleet: scheduler.NewFleet()}
+		x := &indexed{running: running{fleet: scheduler.NewFleet()}}
 		for range rapid.IntRange(0, 25).Draw(t, "workers") {
 			x.put(t)
 		}

@@ -25,7 +25,6 @@ var codes = []struct {
 	{etcdstore.ErrGroupTaken, connect.CodeAlreadyExists},
 	{etcdstore.ErrGroupIncomplete, connect.CodeAlreadyExists},
 	{daemon.ErrCorrupt, connect.CodeDataLoss},
-	{daemon.ErrUnsupported, connect.CodeUnimplemented},
 	{daemon.ErrNoSpace, connect.CodeResourceExhausted},
 	{daemon.ErrBusy, connect.CodeResourceExhausted},
 	{daemon.ErrReplaced, connect.CodeAborted},
