@@ -1,7 +1,9 @@
 package bench
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -45,9 +47,15 @@ type sums struct {
 	txns, puts, deletes, compares, keyBytes, valueBytes, conflicts, retries atomic.Int64
 
 	tapped atomic.Bool
-	flight sync.RWMutex     // held for reading by each transaction under way while tapped
-	mu     sync.Mutex       // guards tap
-	tap    []*pb.TxnRequest // that applied
+	flight sync.RWMutex // held for reading by each transaction under way while tapped
+	mu     sync.Mutex   // guards tap
+	tap    []applied
+}
+
+// applied is a transaction that was tapped, and the revision that it made.
+type applied struct {
+	revision int64
+	txn      *pb.TxnRequest
 }
 
 // count has client's transactions counted. Call it before client is used.
@@ -65,15 +73,20 @@ func (s *sums) read() Counts {
 // startTap keeps the transactions that follow, until stopTap.
 func (s *sums) startTap() { s.tapped.Store(true) }
 
-// stopTap waits for those under way: what a transaction has written is seen by a watch
-// before whoever sent it has the answer.
+// stopTap returns what was tapped, in the order in which it applied. It waits for those
+// under way: what a transaction has written is seen by a watch before whoever sent it
+// has the answer, which may so come after that to the next transaction.
 func (s *sums) stopTap() []*pb.TxnRequest {
 	s.flight.Lock()
 	defer s.flight.Unlock()
 	s.tapped.Store(false)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := s.tap
+	slices.SortFunc(s.tap, func(a, b applied) int { return cmp.Compare(a.revision, b.revision) })
+	var all []*pb.TxnRequest
+	for _, a := range s.tap {
+		all = append(all, a.txn)
+	}
 	s.tap = nil
 	return all
 }
@@ -91,12 +104,12 @@ func (c counter) SendTxn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse
 	case !resp.Succeeded:
 		c.sums.conflicts.Add(1)
 	default:
-		c.sums.add(r)
+		c.sums.add(r, resp.Header.GetRevision())
 	}
 	return resp, err
 }
 
-func (s *sums) add(r *pb.TxnRequest) {
+func (s *sums) add(r *pb.TxnRequest, revision int64) {
 	var puts, deletes, keys, values int64
 	for _, op := range r.Success {
 		switch o := op.Request.(type) {
@@ -120,7 +133,7 @@ func (s *sums) add(r *pb.TxnRequest) {
 	s.compares.Add(int64(len(r.Compare)))
 	if s.tapped.Load() {
 		s.mu.Lock()
-		s.tap = append(s.tap, r)
+		s.tap = append(s.tap, applied{revision, r})
 		s.mu.Unlock()
 	}
 }

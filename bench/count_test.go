@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -35,5 +36,34 @@ func TestStopTap_AnswerUnderWay(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// turns is an etcd that answers each transaction with the revision of its turn.
+type turns []int64
+
+func (a *turns) SendTxn(context.Context, *pb.TxnRequest) (*pb.TxnResponse, error) {
+	revision := (*a)[0]
+	*a = (*a)[1:]
+	return &pb.TxnResponse{Succeeded: true, Header: &pb.ResponseHeader{Revision: revision}}, nil
+}
+
+// A worker acts on what a watch tells: its transaction may be answered before the one
+// that it follows. Learned in that order, it would compare what nobody has put yet.
+func TestStopTap_InOrderOfRevisions(t *testing.T) {
+	s := &sums{}
+	c := counter{inner: &turns{12, 11, 14}, sums: s}
+	s.startTap()
+	for _, key := range []string{"second", "first", "third"} {
+		if _, err := c.SendTxn(t.Context(), puts(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, r := range s.stopTap() {
+		got = append(got, string(r.Success[0].GetRequestPut().Key))
+	}
+	if want := []string{"first", "second", "third"}; !slices.Equal(got, want) {
+		t.Errorf("tapped %v, not %v", got, want)
 	}
 }
