@@ -47,7 +47,7 @@ type loop struct {
 	incoming submissions
 	early    early // until everything is known
 	archive  *archiveIndex
-	watchers []*watcher    // in the order in which they came
+	watchers watchers
 	parts    chan struct{} // of a load: one for each part on its way; two, so that one is read while one is taken
 
 	hold      hold // after a restore
@@ -90,7 +90,7 @@ func newLoop(d *Daemon) *loop {
 		groups: make(map[berth.GroupID]*groupInfo), groupCancels: make(map[berth.GroupID]*cancelOrder),
 		gangs: newGangs(), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)},
 		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(),
-		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(),
+		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(), watchers: newWatchers(),
 		parts: make(chan struct{}, 2),
 		batch: fullBatch, metrics: d.metrics, brakes: newBrakes(), aside: newAside(),
 	}

@@ -106,9 +106,7 @@ func (l *loop) renew() *loop {
 	for _, id := range slices.Sorted(maps.Keys(next.cancels)) {
 		next.due.add(requestKey(id))
 	}
-	for _, w := range l.watchers {
-		w.end()
-	}
+	l.watchers.end()
 	return next
 }
 

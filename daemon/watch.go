@@ -4,57 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 
 	"github.com/berthd/berth"
 )
-
-// watcher gathers the ids that changed since its reader last looked, so that a
-// slow reader costs no more memory than there are requests.
-type watcher struct {
-	mu    sync.Mutex
-	dirty map[berth.RequestID]struct{}
-	only  map[berth.RequestID]struct{} // nil: all
-	bell  chan struct{}                // written by the loop, never closed; one is enough to wake
-	over  chan struct{}                // closed when the store's history is over
-}
-
-func (w *watcher) end() { close(w.over) }
-
-// touched tells the watchers that a request has changed.
-func (l *loop) touched(id berth.RequestID) {
-	for _, w := range l.watchers {
-		if _, ok := w.only[id]; ok || w.only == nil {
-			w.mark(id)
-		}
-	}
-}
-
-func (l *loop) unwatch(w *watcher) {
-	l.watchers = slices.DeleteFunc(l.watchers, func(o *watcher) bool { return o == w })
-}
-
-func (w *watcher) mark(id berth.RequestID) {
-	w.mu.Lock()
-	w.dirty[id] = struct{}{}
-	w.mu.Unlock()
-	select {
-	case w.bell <- struct{}{}:
-	default:
-	}
-}
-
-func (w *watcher) take() []berth.RequestID {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	ids := make([]berth.RequestID, 0, len(w.dirty))
-	for id := range w.dirty {
-		ids = append(ids, id)
-	}
-	clear(w.dirty)
-	slices.Sort(ids)
-	return ids
-}
 
 // Position is how far a watch has come: every change up to Revision was told, and,
 // while After is not empty, of the requests as they were those up to that id.
@@ -82,21 +34,18 @@ func (d *Daemon) Watch(ctx context.Context, f Filter, fn func(Status) error) err
 // watch has come; without a status when it stands, and when the requests as they are
 // have all been told.
 func (d *Daemon) WatchFrom(ctx context.Context, f Filter, from Position, fn func(*Status, Position) error) error {
-	w := &watcher{dirty: make(map[berth.RequestID]struct{}), bell: make(chan struct{}, 1), over: make(chan struct{})}
-	if len(f.IDs) > 0 {
-		w.only = make(map[berth.RequestID]struct{}, len(f.IDs))
-		for _, id := range f.IDs {
-			w.only[id] = struct{}{}
-		}
+	w := &watcher{
+		dirty: make(map[berth.RequestID]struct{}), bell: make(chan struct{}, 1), over: make(chan struct{}),
+		only: slices.Compact(slices.Sorted(slices.Values(f.IDs))),
 	}
 	var at Position
 	if err := d.call(ctx, func(l *loop) {
-		l.watchers = append(l.watchers, w)
+		l.watchers.add(w)
 		at = Position{Store: d.store.Cluster(), Revision: max(l.view.revision, from.Revision)}
 	}); err != nil {
 		return err
 	}
-	defer func() { _ = d.post(context.WithoutCancel(ctx), func(l *loop) { l.unwatch(w) }) }()
+	defer func() { _ = d.post(context.WithoutCancel(ctx), func(l *loop) { l.watchers.remove(w) }) }()
 	if from.Store != 0 && from.Store != at.Store {
 		return ErrReplaced
 	}
