@@ -86,10 +86,11 @@ func (s *aside) pop() (berth.Key, bool) {
 
 // held says whether a key is set aside now.
 func (l *loop) held(k berth.Key, now time.Time) bool {
-	if !l.aside.holds(k, l.view.mod(k), now) {
+	e := l.aside.of[k]
+	if e == nil || !l.aside.holds(k, l.view.mod(k), now) {
 		return false
 	}
-	if e := l.aside.of[k]; now.Before(e.until) {
+	if now.Before(e.until) {
 		l.timers.set(k, e.until)
 	}
 	return true

@@ -48,25 +48,37 @@ func (s keys) parse(key string) (berth.Key, error) {
 	if !ok {
 		return berth.Key{}, fmt.Errorf("key %q is not under %q", key, s.prefix)
 	}
-	parts := strings.Split(rest, "/")
-	kind := berth.Kind(parts[0])
-	k := berth.Key{Kind: kind}
+	name, rest, _ := strings.Cut(rest, "/")
+	kind, known := folders[name]
+	k := berth.Key{Kind: kind, ID: rest}
+	owner, id, owned := strings.Cut(rest, "/")
 	switch {
-	case kind == berth.KindSchema && len(parts) == 1:
+	case kind == berth.KindSchema && len(key) == len(s.prefix)+len(name):
 		return k, nil
-	case kind == berth.KindAllocation && len(parts) == 3:
-		k.Owner, k.ID = parts[1], parts[2]
-	case kind == berth.KindTenant && len(parts) == 3:
-		k.Kind, k.Owner, k.ID = berth.KindQuotaBlock, parts[1], parts[2]
-	case kind != berth.KindAllocation && recordOf(kind) != nil && len(parts) == 2 && kind != berth.KindQuotaBlock:
-		k.ID = parts[1]
-	default:
+	case owned && kind == berth.KindTenant:
+		k.Kind, k.Owner, k.ID = berth.KindQuotaBlock, owner, id
+	case owned && kind == berth.KindAllocation:
+		k.Owner, k.ID = owner, id
+	case !known || owned || kind == berth.KindSchema || kind == berth.KindAllocation:
 		return berth.Key{}, fmt.Errorf("key %q is of no known kind", key)
 	}
-	for _, part := range parts[1:] {
-		if err := berth.CheckID("key", part); err != nil {
+	if owned {
+		if err := berth.CheckID("key", k.Owner); err != nil {
 			return berth.Key{}, err
 		}
 	}
+	if err := berth.CheckID("key", k.ID); err != nil {
+		return berth.Key{}, err
+	}
 	return k, nil
+}
+
+// folders are the kinds by the first part of their keys.
+var folders = map[string]berth.Kind{
+	string(berth.KindSchema): berth.KindSchema, string(berth.KindWorker): berth.KindWorker, string(berth.KindConditions): berth.KindConditions,
+	string(berth.KindIntent): berth.KindIntent, string(berth.KindLedger): berth.KindLedger, string(berth.KindRequest): berth.KindRequest,
+	string(berth.KindState): berth.KindState, string(berth.KindAllocation): berth.KindAllocation, string(berth.KindGroup): berth.KindGroup,
+	string(berth.KindHold): berth.KindHold, string(berth.KindArchive): berth.KindArchive, string(berth.KindDaemon): berth.KindDaemon,
+	string(berth.KindPool): berth.KindPool, string(berth.KindTenant): berth.KindTenant, string(berth.KindSupply): berth.KindSupply,
+	string(berth.KindBrake): berth.KindBrake,
 }
