@@ -57,9 +57,9 @@ func (s *brakes) of(p berth.PoolID) *poolBrake {
 }
 
 // markPresence keeps count of who lives, and notes who goes.
-func (l *loop) markPresence(f, old berth.Fact) {
+func (l *loop) markPresence(f berth.Fact, old former) {
 	w := berth.WorkerID(f.Key.ID)
-	if was, ok := old.Record.(*berth.Worker); ok {
+	if was, ok := old.record.(*berth.Worker); ok {
 		l.brakes.alive[was.Pool]--
 		l.due.add(brakeKey(was.Pool))
 		l.brakes.gone[w] = departure{at: l.now(), pool: was.Pool, ttl: time.Duration(was.TTLSeconds) * time.Second}

@@ -182,11 +182,11 @@ func drainOrder(in *berth.Intent, r *berth.Request, now time.Time) *berth.StopOr
 
 // markIntent looks again at what an intent concerns; a pace that went on concerns
 // the worker alone.
-func (l *loop) markIntent(f, old berth.Fact) {
+func (l *loop) markIntent(f berth.Fact, old former) {
 	w := berth.WorkerID(f.Key.ID)
 	l.due.add(workerKey(w))
 	is, _ := f.Record.(*berth.Intent)
-	was, _ := old.Record.(*berth.Intent)
+	was, _ := old.record.(*berth.Intent)
 	if is != nil && was != nil {
 		a, b := *is, *was
 		a.Header, a.LastStopAt = b.Header, b.LastStopAt

@@ -77,11 +77,11 @@ func (l *loop) inGroup(g berth.GroupID) []berth.RequestID {
 
 // markGroup looks at a group whose record has changed, and at its members where that
 // concerns them.
-func (l *loop) markGroup(f, old berth.Fact) {
+func (l *loop) markGroup(f berth.Fact, old former) {
 	id := berth.GroupID(f.Key.ID)
 	l.due.add(f.Key)
 	is, _ := f.Record.(*berth.Group)
-	was, _ := old.Record.(*berth.Group)
+	was, _ := old.record.(*berth.Group)
 	if is != nil && is.State == berth.GroupEnding || is == nil {
 		l.settleGroupCancel(id)
 	}

@@ -9,10 +9,8 @@ import (
 	"github.com/berthd/berth"
 )
 
-// changeLife replaces what is kept of a request's key; nil: with nothing.
-func (v *view) changeLife(k berth.Key, f *berth.Fact) {
-	id := berth.RequestID(k.ID)
-	x := v.lives[id]
+// changeLife replaces what is kept of a key of a life; nil: with nothing.
+func (v *view) changeLife(x *life, k berth.Key, f *berth.Fact) {
 	if x == nil {
 		x = &life{id: berth.RequestID(strings.Clone(k.ID))}
 		v.lives[x.id] = x
@@ -42,10 +40,12 @@ func (v *view) lift(x *life, k berth.Key) {
 	if k.Kind == berth.KindAllocation && (x.whole > 0 || x.isOn(berth.WorkerID(k.Owner))) {
 		v.unlink(x, berth.WorkerID(k.Owner))
 	}
-	if _, ok := v.whole[k.Kind][k]; ok {
-		v.changeWhole(k, nil)
-		x.whole--
-		return
+	if x.whole > 0 {
+		if _, ok := v.whole[k.Kind][k]; ok {
+			v.changeWhole(k, nil)
+			x.whole--
+			return
+		}
 	}
 	switch {
 	case k.Kind == berth.KindRequest:
@@ -107,7 +107,7 @@ func (v *view) unlink(x *life, w berth.WorkerID) {
 	if v.on[w] = there; len(there) == 0 {
 		delete(v.on, w)
 	}
-	if o := v.others[x.id]; slices.Contains(o, w) {
+	if o := v.others[x.id]; x.whole > 0 && slices.Contains(o, w) {
 		o = slices.DeleteFunc(o, func(other berth.WorkerID) bool { return other == w })
 		if v.others[x.id] = o; len(o) == 0 {
 			delete(v.others, x.id)

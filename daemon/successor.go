@@ -263,22 +263,22 @@ func (l *loop) succeed(k berth.Key, a *berth.Allocation, mod berth.Revision, o *
 
 // noteKin keeps who succeeds whom, and looks again at those whom a change of a
 // request concerns.
-func (l *loop) noteKin(f, old berth.Fact) {
+func (l *loop) noteKin(f berth.Fact, old former) {
 	id := berth.RequestID(f.Key.ID)
 	if f.Key.Kind == berth.KindRequest {
 		is, _ := f.Record.(*berth.Submission)
-		was, _ := old.Record.(*berth.Submission)
+		was := old.spec
 		switch {
 		case is != nil && is.Spec.Group != nil:
 			l.noteMember(is.Spec.Group.ID, id, true)
-		case is == nil && was != nil && was.Spec.Group != nil:
-			l.noteMember(was.Spec.Group.ID, id, false)
+		case is == nil && was != nil && was.Group != nil:
+			l.noteMember(was.Group.ID, id, false)
 		case is != nil && is.Spec.Replaces != "":
 			l.successors[is.Spec.Replaces] = id
-		case is == nil && was != nil && was.Spec.Replaces != "":
-			l.markKin(was.Spec.Replaces)
-			if l.successors[was.Spec.Replaces] == id {
-				delete(l.successors, was.Spec.Replaces)
+		case is == nil && was != nil && was.Replaces != "":
+			l.markKin(was.Replaces)
+			if l.successors[was.Replaces] == id {
+				delete(l.successors, was.Replaces)
 			}
 		}
 	}

@@ -61,7 +61,7 @@ func (l *loop) takeFact(f berth.Fact) bool {
 		l.archive.remember(berth.RequestID(f.Key.ID), a)
 		f.Record = &archived{digest: a.Digest, submittedAt: a.SubmittedAt, endedAt: a.EndedAt, replacedBy: a.ReplacedBy}
 	}
-	old, changed := l.view.apply(f)
+	old, changed := l.view.apply(&f)
 	if !changed {
 		return false
 	}
@@ -75,7 +75,7 @@ func (l *loop) takeFact(f berth.Fact) bool {
 }
 
 // mark makes due what a changed fact may concern.
-func (l *loop) mark(f, old berth.Fact) {
+func (l *loop) mark(f berth.Fact, old former) {
 	switch f.Key.Kind {
 	case berth.KindRequest, berth.KindState, berth.KindAllocation, berth.KindArchive:
 		l.noteKin(f, old)
@@ -117,7 +117,7 @@ func (l *loop) dueSoon(k berth.Key) {
 	}
 }
 
-func (l *loop) markAllocation(f, old berth.Fact) {
+func (l *loop) markAllocation(f berth.Fact, old former) {
 	l.dueSoon(f.Key)
 	id, w := berth.RequestID(f.Key.ID), berth.WorkerID(f.Key.Owner)
 	l.touched(id)
@@ -130,17 +130,16 @@ func (l *loop) markAllocation(f, old berth.Fact) {
 		l.due.add(requestKey(id))
 		return
 	}
-	was, _ := old.Record.(*berth.Allocation)
-	if was == nil || was.State != a.State {
+	if old.state != a.State {
 		l.noteStart(w, id, a)
 	}
 }
 
-func (l *loop) markWorker(f, old berth.Fact) {
+func (l *loop) markWorker(f berth.Fact, old former) {
 	w := berth.WorkerID(f.Key.ID)
 	l.due.add(f.Key)
 	l.markPresence(f, old)
-	if f.Record == nil || f.Create != old.Create {
+	if f.Record == nil || f.Create != old.create {
 		delete(l.starts, w) // another life
 		l.markAllocationsOf(w)
 	}

@@ -21,6 +21,7 @@ type view struct {
 	revision   berth.Revision // the watch has delivered everything up to here
 	tombstones map[berth.Key]berth.Revision
 	whole      map[berth.Kind]map[berth.Key]berth.Fact
+	unread     int                    // of whole, what cannot be read
 	loading    bool                   // see load.go
 	marked     map[berth.Key]struct{} // of whole, by the load in progress
 
@@ -55,8 +56,17 @@ func newView() *view {
 	}
 }
 
+// former is what a fact has replaced: its record where that was kept whole; of what
+// is kept packed, no more than anybody asks for.
+type former struct {
+	create berth.Revision
+	record any
+	spec   *berth.Request // of a request; packed, without its id
+	state  berth.State    // of an allocation
+}
+
 // apply takes a fact unless the view knows a newer one, and returns the former.
-func (v *view) apply(f berth.Fact) (old berth.Fact, changed bool) {
+func (v *view) apply(f *berth.Fact) (old former, changed bool) {
 	old, changed = v.lay(f)
 	if v.loading {
 		v.mark(f.Key)
@@ -64,34 +74,61 @@ func (v *view) apply(f berth.Fact) (old berth.Fact, changed bool) {
 	return old, changed
 }
 
-func (v *view) lay(f berth.Fact) (old berth.Fact, changed bool) {
-	mod, known := v.stored(f.Key)
-	if known && f.Mod <= mod || f.Mod <= v.tombstones[f.Key] {
-		return berth.Fact{}, false
+func (v *view) lay(f *berth.Fact) (old former, changed bool) {
+	x := v.lifeAt(f.Key)
+	mod, known := v.storedIn(x, f.Key)
+	if known && f.Mod <= mod || !known && f.Mod <= v.tombstones[f.Key] {
+		return former{}, false
 	}
 	// What the watch has passed and the view does not know was deleted since: an
 	// answer that comes late would bring it back for ever.
 	if !known && f.Record != nil && f.Mod <= v.revision {
-		return berth.Fact{}, false
+		return former{}, false
 	}
 	if known {
-		old = v.fact(f.Key)
+		old = v.formerIn(x, f.Key)
 	}
 	if f.Record == nil {
 		if f.Mod > v.revision {
 			v.tombstones[f.Key] = f.Mod
 		}
 		if known {
-			v.change(f.Key, nil)
+			v.change(x, f.Key, nil)
 		}
 		return old, known
 	}
-	if f.Create == 0 && known {
-		f.Create = old.Create
+	if f.Create == 0 && old.create != 0 {
+		whole := *f
+		whole.Create = old.create
+		f = &whole
 	}
-	delete(v.tombstones, f.Key)
-	v.change(f.Key, &f)
+	if !known {
+		delete(v.tombstones, f.Key) // what is known has none
+	}
+	v.change(x, f.Key, f)
 	return old, true
+}
+
+// formerIn is what is kept of a key, in its life or whole.
+func (v *view) formerIn(x *life, k berth.Key) former {
+	if _, packed := v.packedIn(x, k); packed && x != nil {
+		switch k.Kind {
+		case berth.KindRequest:
+			return former{create: x.requestCreate, spec: &x.spec.request}
+		case berth.KindAllocation:
+			return former{state: x.runs.state()}
+		}
+		return former{}
+	}
+	f := v.fact(k)
+	old := former{create: f.Create, record: f.Record}
+	switch r := f.Record.(type) {
+	case *berth.Submission:
+		old.spec = &r.Spec
+	case *berth.Allocation:
+		old.state = r.State
+	}
+	return old
 }
 
 // passed notes that the watch has delivered everything up to rev.
@@ -107,11 +144,11 @@ func (v *view) passed(rev berth.Revision) {
 	}
 }
 
-// change replaces what is kept of a key; nil: with nothing.
-func (v *view) change(k berth.Key, f *berth.Fact) {
+// change replaces what is kept of a key, which is of life x; nil: with nothing.
+func (v *view) change(x *life, k berth.Key, f *berth.Fact) {
 	switch k.Kind {
 	case berth.KindRequest, berth.KindState, berth.KindAllocation:
-		v.changeLife(k, f)
+		v.changeLife(x, k, f)
 		return
 	case berth.KindArchive:
 		if v.changeArchive(k, f) {
@@ -122,34 +159,54 @@ func (v *view) change(k berth.Key, f *berth.Fact) {
 }
 
 func (v *view) changeWhole(k berth.Key, f *berth.Fact) {
+	of := v.whole[k.Kind]
+	if isUnread(of[k].Record) {
+		v.unread--
+	}
 	if f == nil {
-		delete(v.whole[k.Kind], k)
+		delete(of, k)
 		return
 	}
-	if v.whole[k.Kind] == nil {
-		v.whole[k.Kind] = make(map[berth.Key]berth.Fact)
+	if of == nil {
+		of = make(map[berth.Key]berth.Fact)
+		v.whole[k.Kind] = of
 	}
-	v.whole[k.Kind][k] = *f
+	of[k] = *f
+	if isUnread(f.Record) {
+		v.unread++
+	}
+}
+
+func isUnread(record any) bool {
+	_, ok := record.(*etcdstore.Undecodable)
+	return ok
 }
 
 // stored is the ModRevision of the record of a key, and whether there is one.
-func (v *view) stored(k berth.Key) (berth.Revision, bool) {
-	if mod, ok := v.packed(k); ok {
+func (v *view) stored(k berth.Key) (berth.Revision, bool) { return v.storedIn(v.lifeAt(k), k) }
+
+func (v *view) storedIn(x *life, k berth.Key) (berth.Revision, bool) {
+	if mod, ok := v.packedIn(x, k); ok {
 		return mod, true
+	}
+	if x == nil && ofLife(k) || x != nil && x.whole == 0 {
+		return 0, false
 	}
 	f, ok := v.whole[k.Kind][k]
 	return f.Mod, ok
 }
 
 // packed is stored of what is not kept whole.
-func (v *view) packed(k berth.Key) (berth.Revision, bool) {
+func (v *view) packed(k berth.Key) (berth.Revision, bool) { return v.packedIn(v.lifeAt(k), k) }
+
+func (v *view) packedIn(x *life, k berth.Key) (berth.Revision, bool) {
 	if k.Kind == berth.KindArchive {
 		if a := v.archive[berth.RequestID(k.ID)]; a != nil {
 			return a.mod, true
 		}
 		return 0, false
 	}
-	if x := v.lifeAt(k); x != nil {
+	if x != nil {
 		switch {
 		case k.Kind == berth.KindRequest && x.spec != nil:
 			return x.requestMod, true
@@ -164,17 +221,23 @@ func (v *view) packed(k berth.Key) (berth.Revision, bool) {
 
 // lifeAt is the life that a key is of, or nil.
 func (v *view) lifeAt(k berth.Key) *life {
-	switch k.Kind {
-	case berth.KindRequest, berth.KindState, berth.KindAllocation:
+	if ofLife(k) {
 		return v.lives[berth.RequestID(k.ID)]
 	}
 	return nil
 }
 
+// ofLife says whether what is known of a key stands in a life, or beside one.
+func ofLife(k berth.Key) bool {
+	return k.Kind == berth.KindRequest || k.Kind == berth.KindState || k.Kind == berth.KindAllocation
+}
+
 // mod is the revision of the newest that is known of a key, its deletion too.
 func (v *view) mod(k berth.Key) berth.Revision {
-	mod, _ := v.stored(k)
-	return max(mod, v.tombstones[k])
+	if mod, ok := v.stored(k); ok {
+		return mod
+	}
+	return v.tombstones[k]
 }
 
 func (v *view) has(k berth.Key) bool {
@@ -220,8 +283,11 @@ func record[T any](v *view, k berth.Key) (*T, berth.Revision) {
 // planned about it: its lookups return nil as for an absent one, and a plan made
 // from that would conflict for ever.
 func (v *view) unreadable(keys ...berth.Key) bool {
+	if v.unread == 0 {
+		return false
+	}
 	for _, k := range keys {
-		if _, bad := v.whole[k.Kind][k].Record.(*etcdstore.Undecodable); bad {
+		if isUnread(v.whole[k.Kind][k].Record) {
 			return true
 		}
 	}
