@@ -7,38 +7,86 @@ import (
 )
 
 // dueKeys is a first-in-first-out set of keys to look at. Behind them comes what a
-// load brought, while that lasts.
+// load brought, while that lasts. A life says itself that its request or its allocation
+// is in the set: they come and go by the thousand, and a map would cost more than most
+// looks.
 type dueKeys struct {
-	order       []berth.Key
-	in          map[berth.Key]struct{}
-	allocations int                      // of them
-	most        int                      // keys in the set since it was empty
+	view        *view // nil: the map says it of all
+	order       []dueKey
+	in          map[berth.Key]struct{}   // of order, what no life speaks of
+	allocations int                      // in order
+	most        int                      // keys in order since it was empty
 	rest        func() (berth.Key, bool) // nil: none
 }
+
+// dueKey is a place in the order. One of which nothing says any more that it is due is
+// passed over.
+type dueKey struct {
+	key berth.Key
+	of  *life // that says it; nil: the map
+}
+
+// What a life says to be due: its request, and its allocation where that is now.
+const (
+	dueRequest uint8 = 1 << iota
+	dueAllocation
+)
 
 // shrinkAbove is how large the set may have been and keep its memory.
 const shrinkAbove = 1 << 16
 
-func newDueKeys() dueKeys { return dueKeys{in: make(map[berth.Key]struct{})} }
+func newDueKeys(of *view) dueKeys { return dueKeys{view: of, in: make(map[berth.Key]struct{})} }
 
 func (d *dueKeys) add(k berth.Key) {
-	if _, ok := d.in[k]; ok {
-		return
+	var x *life
+	if d.view != nil {
+		x = d.view.lifeAt(k)
 	}
-	d.in[k] = struct{}{}
+	d.addOf(x, k)
+}
+
+// addOf is add of a key whose life is at hand.
+func (d *dueKeys) addOf(x *life, k berth.Key) {
+	if bit := x.dueBit(k); bit == 0 {
+		if _, ok := d.in[k]; ok {
+			return
+		}
+		x = nil
+		d.in[k] = struct{}{}
+	} else if x.due&bit != 0 {
+		return
+	} else {
+		x.due |= bit
+	}
 	if k.Kind == berth.KindAllocation {
 		d.allocations++
 	}
-	d.order = append(d.order, k)
-	d.most = max(d.most, len(d.in))
+	d.order = append(d.order, dueKey{k, x})
+	d.most = max(d.most, len(d.order))
+}
+
+// dueBit is what a life says of a key; 0: nothing.
+func (x *life) dueBit(k berth.Key) uint8 {
+	switch {
+	case x == nil:
+	case k.Kind == berth.KindRequest:
+		return dueRequest
+	case k.Kind == berth.KindAllocation && x.isOn(berth.WorkerID(k.Owner)):
+		return dueAllocation
+	}
+	return 0
 }
 
 func (d *dueKeys) pop() (berth.Key, bool) {
 	for len(d.order) > 0 {
-		k := d.order[0]
+		first := d.order[0]
+		d.order[0].of = nil
 		d.order = d.order[1:]
-		if d.drop(k) {
-			return k, true
+		if first.key.Kind == berth.KindAllocation {
+			d.allocations--
+		}
+		if first.of == nil && d.drop(first.key) || first.of != nil && first.of.takeDue(first.key) {
+			return first.key, true
 		}
 	}
 	if d.most > shrinkAbove {
@@ -54,26 +102,31 @@ func (d *dueKeys) pop() (berth.Key, bool) {
 	return k, ok
 }
 
-// sweeping says whether only what a load brought is left to look at.
-func (d *dueKeys) sweeping() bool { return d.rest != nil && len(d.in) == 0 }
+// takeDue says whether a key is due, which from now on it is not.
+func (x *life) takeDue(k berth.Key) bool {
+	bit := x.dueBit(k)
+	was := x.due & bit
+	x.due &^= bit
+	return was != 0
+}
 
+// sweeping says whether only what a load brought is left to look at.
+func (d *dueKeys) sweeping() bool { return d.rest != nil && len(d.order) == 0 }
+
+// has and drop are of keys that no life speaks of: drop takes back one that was looked
+// at before its turn, and says whether it was due.
 func (d *dueKeys) has(k berth.Key) bool {
 	_, ok := d.in[k]
 	return ok
 }
 
-// drop takes back a key that was looked at before its turn, and says whether it
-// was due.
 func (d *dueKeys) drop(k berth.Key) bool {
 	_, ok := d.in[k]
 	delete(d.in, k)
-	if ok && k.Kind == berth.KindAllocation {
-		d.allocations--
-	}
 	return ok
 }
 
-func (d *dueKeys) empty() bool { return len(d.in) == 0 && d.rest == nil }
+func (d *dueKeys) empty() bool { return len(d.order) == 0 && d.rest == nil }
 
 // sighting is when this daemon first saw a key at a revision: time-outs count
 // from here, by our own clock, and not from a time that another machine wrote.

@@ -30,7 +30,7 @@ type early struct {
 	known []*submission // of ids that the store knows already
 }
 
-func newEarly() early { return early{due: newDueKeys()} }
+func newEarly() early { return early{due: newDueKeys(nil)} }
 
 // knowledge is what a call needs the loop to know.
 type knowledge int

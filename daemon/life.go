@@ -46,6 +46,8 @@ type life struct {
 	runs     stateCode
 	seenIs   stateCode // the allocation's, when it was looked at last
 	seenNext bool      // and the one before it was looked at too
+	timed    bool      // it has its startTimer
+	due      uint8     // what of it is among the dueKeys
 	attempt  int32
 	seenAt   time.Duration // since loop.began
 	mod      berth.Revision
@@ -174,7 +176,7 @@ func (x *life) packAllocation(f *berth.Fact, a *berth.Allocation) bool {
 	x.terms = x.termsOf(a)
 	x.runs, x.mod, x.worker, x.epoch, x.attempt = code, f.Mod, unique.Make(berth.WorkerID(strings.Clone(f.Key.Owner))), a.Epoch, int32(a.Attempt)
 	x.planBase, x.planNo, x.planned, x.clock = unique.Make(base), no, a.Planned.Revision, clock
-	x.placed, x.started, x.stop, x.exit = placed, started, a.Stop, a.Exit
+	x.placed, x.started, x.stop, x.exit, x.timed = placed, started, a.Stop, a.Exit, false
 	return true
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/berthd/berth"
 )
 
-// changeLife replaces what is kept of a key of a life; nil: with nothing.
-func (v *view) changeLife(x *life, k berth.Key, f *berth.Fact) {
+// changeLife is change of a life, which is made where there is none.
+func (v *view) changeLife(x *life, k berth.Key, f *berth.Fact) *life {
 	if x == nil {
 		x = &life{id: berth.RequestID(strings.Clone(k.ID))}
 		v.lives[x.id] = x
@@ -18,12 +18,14 @@ func (v *view) changeLife(x *life, k berth.Key, f *berth.Fact) {
 	}
 	was := v.tallyOf(x)
 	from := v.placeOf(x)
+	on := k.Kind == berth.KindAllocation && x.isOn(berth.WorkerID(k.Owner))
 	v.lift(x, k)
-	switch {
-	case f != nil:
+	if f != nil {
 		v.keep(x, f)
-	case k.Kind == berth.KindAllocation && x.runs == 0:
+	}
+	if on && !x.isOn(berth.WorkerID(k.Owner)) { // what was noted is of no other that comes
 		x.seenIs, x.seenNext = 0, false
+		x.due &^= dueAllocation // the map says it from now on
 	}
 	v.recount(was, v.tallyOf(x))
 	if is := v.placeOf(x); v.labelled != nil && (from.worker != "" || is.worker != "") {
@@ -32,7 +34,9 @@ func (v *view) changeLife(x *life, k berth.Key, f *berth.Fact) {
 	if x.empty() {
 		delete(v.lives, x.id)
 		v.order.Delete(x)
+		return nil
 	}
+	return x
 }
 
 // lift takes out what is kept of a key.

@@ -84,8 +84,8 @@ func newLoop(d *Daemon) *loop {
 	l := &loop{
 		d: d, store: d.store, log: d.opts.Log,
 		view: newView(), fleet: scheduler.NewFleet(), timers: newTimers(),
-		due: newDueKeys(), halves: make(map[berth.Key]berth.Revision),
-		seen: make(map[berth.Key]sighting), waits: make(map[berth.RequestID]time.Time), lost: make(map[berth.WorkerID]*lostEpoch),
+		halves: make(map[berth.Key]berth.Revision),
+		seen:   make(map[berth.Key]sighting), waits: make(map[berth.RequestID]time.Time), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
 		groups: make(map[berth.GroupID]*groupInfo), groupCancels: make(map[berth.GroupID]*cancelOrder),
 		gangs: newGangs(), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)},
@@ -94,6 +94,7 @@ func newLoop(d *Daemon) *loop {
 		parts: make(chan struct{}, 2),
 		batch: fullBatch, metrics: d.metrics, brakes: newBrakes(), aside: newAside(),
 	}
+	l.due = newDueKeys(l.view)
 	l.queue = newQueue(l)
 	l.view.labelled = l.labelled
 	return l

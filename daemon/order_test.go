@@ -16,7 +16,8 @@ func TestStep_SameEventsSamePlan(t *testing.T) {
 	plan := func() *berth.Plan {
 		l := loopWith(t, crowd(60)...)
 		b := newBuilder(l, time.Unix(1000, 0))
-		l.due = newDueKeys()
+		for _, ok := l.due.pop(); ok; _, ok = l.due.pop() {
+		}
 		l.takeFact(berth.Fact{Key: workerKey("w"), Mod: 1000}) // all that it held may move
 		for b.room() {
 			k, ok := l.due.pop()

@@ -42,7 +42,7 @@ func (l *loop) rests(k berth.Key, now time.Time) bool {
 		if !now.Before(ends) {
 			return false
 		}
-		l.timers.set(k, ends)
+		l.timers.starts.set(x, ends)
 		return true
 	case berth.StateStarting, berth.StateRunning:
 		if x.spec.request.RunLimitMS > 0 {

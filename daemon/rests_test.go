@@ -26,7 +26,7 @@ func TestRests(t *testing.T) {
 		if !b.plan.Empty() || len(b.keys) > 0 || len(whole.halves) > 0 {
 			rt.Fatalf("the whole look plans %+v, looks again at %v, waits for %v", b.plan, b.keys, whole.halves)
 		}
-		if a, b := whole.timers.at[k], short.timers.at[k]; !a.Equal(b) {
+		if a, b := whole.timers.at[k], short.timers.starts.next(); !a.Equal(b) {
 			rt.Fatalf("the whole look sets %v, the short one %v", a, b)
 		}
 		x, y := whole.view.lives["r"], short.view.lives["r"]

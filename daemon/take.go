@@ -82,7 +82,7 @@ func (l *loop) mark(f berth.Fact, old former) {
 	}
 	switch f.Key.Kind {
 	case berth.KindRequest, berth.KindState:
-		l.dueSoon(requestKey(berth.RequestID(f.Key.ID)))
+		l.dueSoon(old.life, requestKey(berth.RequestID(f.Key.ID)))
 		l.touched(berth.RequestID(f.Key.ID))
 	case berth.KindAllocation:
 		l.markAllocation(f, old)
@@ -109,16 +109,16 @@ func (l *loop) mark(f berth.Fact, old former) {
 	}
 }
 
-// dueSoon makes due what concerns one request. What the first load brings is looked
+// dueSoon makes due what concerns the request of a life. What the first load brings is looked
 // at behind it, in one sweep.
-func (l *loop) dueSoon(k berth.Key) {
+func (l *loop) dueSoon(x *life, k berth.Key) {
 	if l.loaded || !l.view.loading {
-		l.due.add(k)
+		l.due.addOf(x, k)
 	}
 }
 
 func (l *loop) markAllocation(f berth.Fact, old former) {
-	l.dueSoon(f.Key)
+	l.dueSoon(old.life, f.Key)
 	id, w := berth.RequestID(f.Key.ID), berth.WorkerID(f.Key.Owner)
 	l.touched(id)
 	if e := l.lost[w]; e != nil {

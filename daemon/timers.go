@@ -10,8 +10,9 @@ import (
 // timers remembers when a key is to be looked at again. A key has one moment,
 // the earliest asked for; looking too early is harmless.
 type timers struct {
-	heap timerHeap
-	at   map[berth.Key]time.Time
+	heap   timerHeap
+	at     map[berth.Key]time.Time
+	starts startTimers
 }
 
 type timer struct {
@@ -40,12 +41,14 @@ func (t *timers) due(now time.Time, fire func(berth.Key)) {
 			fire(e.key)
 		}
 	}
+	t.starts.due(now, fire)
 }
 
 // next is the earliest moment, or zero.
 func (t *timers) next() time.Time {
-	if len(t.heap) == 0 {
-		return time.Time{}
+	starts := t.starts.next()
+	if len(t.heap) == 0 || !starts.IsZero() && starts.Before(t.heap[0].at) {
+		return starts
 	}
 	return t.heap[0].at
 }

@@ -59,6 +59,7 @@ func newView() *view {
 // former is what a fact has replaced: its record where that was kept whole; of what
 // is kept packed, no more than anybody asks for.
 type former struct {
+	life   *life // that the key is of now, or nil
 	create berth.Revision
 	record any
 	spec   *berth.Request // of a request; packed, without its id
@@ -93,7 +94,7 @@ func (v *view) lay(f *berth.Fact) (old former, changed bool) {
 			v.tombstones[f.Key] = f.Mod
 		}
 		if known {
-			v.change(x, f.Key, nil)
+			old.life = v.change(x, f.Key, nil)
 		}
 		return old, known
 	}
@@ -105,7 +106,7 @@ func (v *view) lay(f *berth.Fact) (old former, changed bool) {
 	if !known {
 		delete(v.tombstones, f.Key) // what is known has none
 	}
-	v.change(x, f.Key, f)
+	old.life = v.change(x, f.Key, f)
 	return old, true
 }
 
@@ -144,18 +145,16 @@ func (v *view) passed(rev berth.Revision) {
 	}
 }
 
-// change replaces what is kept of a key, which is of life x; nil: with nothing.
-func (v *view) change(x *life, k berth.Key, f *berth.Fact) {
-	switch k.Kind {
-	case berth.KindRequest, berth.KindState, berth.KindAllocation:
-		v.changeLife(x, k, f)
-		return
-	case berth.KindArchive:
-		if v.changeArchive(k, f) {
-			return
-		}
+// change replaces what is kept of a key, which is of life x; nil: with nothing. It
+// returns the life that the key is of then, or nil.
+func (v *view) change(x *life, k berth.Key, f *berth.Fact) *life {
+	if ofLife(k) {
+		return v.changeLife(x, k, f)
 	}
-	v.changeWhole(k, f)
+	if k.Kind != berth.KindArchive || !v.changeArchive(k, f) {
+		v.changeWhole(k, f)
+	}
+	return nil
 }
 
 func (v *view) changeWhole(k berth.Key, f *berth.Fact) {

@@ -222,7 +222,7 @@ func compareCounts(t *rapid.T, v *view, m *model) {
 func (old former) is(was berth.Fact) bool {
 	switch r := was.Record.(type) {
 	case nil:
-		return old == former{}
+		return old.record == nil && old.spec == nil && old.state == ""
 	case *berth.Submission:
 		spec := *old.spec
 		spec.ID = r.Spec.ID
