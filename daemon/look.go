@@ -306,6 +306,10 @@ func (l *loop) unreadable(id berth.RequestID) bool {
 }
 
 func (l *loop) orphaned(id berth.RequestID) bool {
+	x := l.view.lives[id]
+	if x == nil || x.whole == 0 {
+		return x != nil && x.runs != 0 && x.stateIs <= pendingCode
+	}
 	p, _ := l.view.progress(id)
 	return l.view.allocated(id) && (p == nil || p.State == berth.StatePending)
 }

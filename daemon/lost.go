@@ -129,6 +129,9 @@ func (l *loop) leaseAnswered(w berth.WorkerID, epoch berth.Epoch, left time.Dura
 
 // lossOf is the loss of the worker that a request may still run on, or nil.
 func (l *loop) lossOf(id berth.RequestID) *Loss {
+	if len(l.lost) == 0 {
+		return nil
+	}
 	w, a, _ := l.view.allocationOf(id)
 	e := l.lost[w]
 	if a == nil || e == nil || e.epoch != a.Epoch || !a.State.MayRun() {

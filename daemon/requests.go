@@ -10,31 +10,23 @@ import (
 
 // status is what the view knows of a request. Of one that ended long ago only
 // its state's being final is known; Get reads the rest from the store.
-func (l *loop) status(id berth.RequestID) (Status, bool) {
-	sub, _ := l.view.submission(id)
-	if sub == nil {
+func (l *loop) status(id berth.RequestID) (s Status, ok bool) {
+	x := l.view.lives[id]
+	switch {
+	case x == nil:
+		return l.endedStatus(id)
+	case x.whole == 0 && x.spec != nil:
+		x.fill(&s)
+	case !l.view.fillStatus(id, &s):
 		return l.endedStatus(id)
 	}
-	s := Status{
-		ID: id, State: berth.StatePending, Attempt: 1, Spec: sub.Spec,
-		SubmittedAt: sub.SubmittedAt, Revision: l.asOf(), Changed: l.changed(id),
-	}
-	if p, _ := l.view.progress(id); p != nil {
-		s.Attempt, s.UsedAttempts, s.Reason, s.NotBefore = p.Attempt, p.Used, p.LastEnd, p.NotBefore
-		if p.State == berth.StatePlaced {
-			s.State, s.Worker = berth.StatePlaced, p.Worker
-		}
-	}
-	if m := sub.Spec.Group; m != nil {
+	if m := s.Spec.Group; m != nil {
 		if g, _ := l.view.group(m.ID); g != nil {
 			s.UsedAttempts = g.Used
 		}
 	}
-	if w, a, _ := l.view.allocationOf(id); a != nil {
-		s.State, s.Worker, s.Share, s.Exit, s.Stop = a.State, w, &a.Share, a.Exit, a.Stop
-		s.PlacedAt, s.StartedAt = a.PlacedAt, a.StartedAt
-	}
 	s.ReplacedBy = l.successors[id]
+	s.Revision, s.Changed = l.asOf(), l.view.changed(id)
 	s.Lost = l.lossOf(id)
 	if s.State == berth.StatePending {
 		s.Verdict = l.verdict(id)
@@ -49,22 +41,9 @@ func (l *loop) endedStatus(id berth.RequestID) (Status, bool) {
 		return Status{}, false
 	}
 	if whole := l.archive.recent[id]; whole != nil {
-		return archiveStatus(id, whole, l.view.revision, l.changed(id)), true
+		return archiveStatus(id, whole, l.view.revision, l.view.changed(id)), true
 	}
 	return Status{ID: id, State: berth.StateSucceeded, EndedAt: a.endedAt, Revision: l.view.revision}, true
-}
-
-// changed is the revision of the last change of a request's records.
-func (l *loop) changed(id berth.RequestID) (last berth.Revision) {
-	keys := []berth.Key{requestKey(id), stateKey(id), archiveKey(id)}
-	for w := range l.view.holders(id) {
-		keys = append(keys, allocationKey(w, id))
-	}
-	for _, k := range keys {
-		mod, _ := l.view.stored(k)
-		last = max(last, mod)
-	}
-	return last
 }
 
 func archiveStatus(id berth.RequestID, a *berth.Archive, rev, changed berth.Revision) Status {

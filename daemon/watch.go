@@ -150,7 +150,7 @@ func (l *loop) changedSince(ids []berth.RequestID, f Filter, from Position) []be
 	}
 	changed := make([]berth.RequestID, 0, len(ids))
 	for _, id := range ids {
-		if l.changed(id) > from.Revision && !listed(id) {
+		if l.view.changed(id) > from.Revision && !listed(id) {
 			changed = append(changed, id)
 		}
 	}
