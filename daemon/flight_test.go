@@ -171,10 +171,10 @@ func TestAside_TurnWhileInFlight(t *testing.T) {
 // were lost, and every repeat of the same id with them.
 func TestRun_FatalBesideAFlight(t *testing.T) {
 	l := roomy(t)
-	submit := func(id berth.RequestID) chan SubmitResult {
-		s, c := submissionOf(t, l, id), make(chan SubmitResult, 1)
-		s.results = append(s.results, c)
-		l.receive([]*submission{s})
+	submit := func(id berth.RequestID) *submitCall {
+		c := newSubmitCall(1)
+		c.add(submissionOf(t, l, id), 0)
+		l.receive(c.subs)
 		return c
 	}
 	answer1 := submit("r1")
@@ -198,7 +198,7 @@ func TestRun_FatalBesideAFlight(t *testing.T) {
 	if err := <-late; err != nil {
 		t.Fatal(err)
 	}
-	if r := <-answer1; !errors.Is(r.Err, etcdstore.ErrOutcomeUnknown) {
+	if r, ok := answered(answer1); !ok || !errors.Is(r.Err, etcdstore.ErrOutcomeUnknown) {
 		t.Errorf("the first is answered with %+v", r)
 	}
 	next := l.renew()

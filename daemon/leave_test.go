@@ -9,7 +9,7 @@ import (
 )
 
 // submit hands in a request, and returns where its answer comes.
-func (s *stage) submit(id berth.RequestID, cpu int64) chan SubmitResult {
+func (s *stage) submit(id berth.RequestID, cpu int64) *submitCall {
 	s.t.Helper()
 	sub, err := s.d.prepare(berth.Request{
 		ID: id, Command: []string{"true"}, Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: cpu}},
@@ -17,9 +17,9 @@ func (s *stage) submit(id berth.RequestID, cpu int64) chan SubmitResult {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	c := make(chan SubmitResult, 1)
-	sub.results = append(sub.results, c)
-	s.receive([]*submission{sub})
+	c := newSubmitCall(1)
+	c.add(sub, 0)
+	s.receive(c.subs)
 	return c
 }
 
@@ -63,17 +63,10 @@ func (s *stage) gathered() *builder {
 	return b
 }
 
-func answered(c chan SubmitResult) (SubmitResult, bool) {
-	select {
-	case r := <-c:
-		return r, true
-	default:
-		return SubmitResult{}, false
-	}
-}
+func answered(c *submitCall) (SubmitResult, bool) { return c.results[0], c.left == 0 }
 
 // leftOne has left one request to the other daemon, whose workers are empty while this one's are not.
-func leftOne(t *testing.T) (*stage, chan SubmitResult) {
+func leftOne(t *testing.T) (*stage, *submitCall) {
 	t.Helper()
 	s := newStage(t, bigWorker)
 	s.usedOf("daemon", bigWorker/2)

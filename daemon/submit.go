@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,10 +17,10 @@ import (
 // in the same transaction where a worker fits.
 type submission struct {
 	record   berth.Submission
-	content  []byte                // of the record's spec
-	unplaced bool                  // with its placement it was refused: it is put alone
-	until    time.Time             // left to another daemon: when it is answered though it is not placed
-	results  []chan<- SubmitResult // of this and of equal ones that came meanwhile; each is buffered
+	content  []byte    // of the record's spec
+	unplaced bool      // with its placement it was refused: it is put alone
+	until    time.Time // left to another daemon: when it is answered though it is not placed
+	replies  []reply   // of this and of equal ones that came meanwhile
 }
 
 // submissions are those not yet in a plan, first come first.
@@ -58,45 +57,28 @@ func (d *Daemon) Submit(ctx context.Context, requests []berth.Request) ([]Submit
 	if len(requests) > berth.MaxRequestsPerCall {
 		return nil, &berth.FieldError{Field: "requests", Value: fmt.Sprint(len(requests)), Problem: "has too many entries", Bound: fmt.Sprintf("at most %d a call", berth.MaxRequestsPerCall)}
 	}
-	results := make([]SubmitResult, len(requests))
-	answers := make([]chan SubmitResult, len(requests))
-	var subs []*submission
+	c := newSubmitCall(len(requests))
 	for i, r := range requests {
 		if r.Group != nil {
-			if results[i] = d.submitGroup(ctx, r); repeatable(results[i].Err) {
-				return nil, results[i].Err
+			if c.results[i] = d.submitGroup(ctx, r); repeatable(c.results[i].Err) {
+				return nil, c.results[i].Err
 			}
 			continue
 		}
 		s, err := d.prepare(r)
 		if err != nil {
-			results[i] = SubmitResult{ID: r.ID, Err: err}
+			c.results[i] = SubmitResult{ID: r.ID, Err: err}
 			continue
 		}
-		answers[i] = make(chan SubmitResult, 1)
-		s.results = append(s.results, answers[i])
-		subs = append(subs, s)
+		c.add(s, i)
 	}
-	if len(subs) > 0 {
-		if err := d.callEarly(ctx, func(l *loop) { l.receive(subs) }); err != nil {
-			return nil, fmt.Errorf("submit: %w", err)
+	if len(c.subs) > 0 {
+		if err := d.submit(ctx, c); err != nil {
+			return nil, err
 		}
 	}
-	for i, c := range answers {
-		if c == nil {
-			continue
-		}
-		r, err := answerOf(ctx, d, c)
-		if err != nil {
-			return nil, fmt.Errorf("submit: %w: %w", etcdstore.ErrOutcomeUnknown, err)
-		}
-		if errors.Is(r.Err, ErrStopping) {
-			return nil, fmt.Errorf("submit %s: %w", r.ID, r.Err) // the whole call is to be repeated
-		}
-		results[i] = r
-	}
-	d.fillArchived(ctx, results)
-	return results, nil
+	d.fillArchived(ctx, c.results)
+	return c.results, nil
 }
 
 // prepare checks a request and makes the record of it.
@@ -191,7 +173,7 @@ func (l *loop) joinSubmission(first, s *submission) {
 		l.answer(s, SubmitResult{ID: s.record.Spec.ID, Err: ErrConflictingID})
 		return
 	}
-	first.results = append(first.results, s.results...)
+	first.replies = append(first.replies, s.replies...)
 }
 
 // known answers a submission whose id is in the view already.
@@ -199,6 +181,9 @@ func (l *loop) known(s *submission) bool {
 	id := s.record.Spec.ID
 	if l.knownEarly(s) {
 		return true
+	}
+	if l.view.lives[id] == nil && l.view.archived(id) == nil && !l.view.unreadable(archiveKey(id)) {
+		return false
 	}
 	if l.broken(id) {
 		l.answer(s, SubmitResult{ID: id, Err: ErrCorrupt})
@@ -229,8 +214,8 @@ func (l *loop) accepted(s *submission) {
 }
 
 func (l *loop) answer(s *submission, r SubmitResult) {
-	for _, c := range s.results {
-		c <- r
+	for _, to := range s.replies {
+		to.answer(&r)
 	}
 	if l.incoming.byID[s.record.Spec.ID] == s {
 		delete(l.incoming.byID, s.record.Spec.ID)
