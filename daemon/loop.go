@@ -55,6 +55,7 @@ type loop struct {
 	batch     int // most members of a plan; halves when one is too large
 	batches   batches
 	flights   flights
+	answers   answers
 	planID    berth.TxnID   // of the next plan; empty: none yet
 	notBefore time.Time     // after an error, when to commit again
 	took      time.Duration // of the last transaction that was answered
@@ -90,7 +91,7 @@ func newLoop(d *Daemon) *loop {
 		groups: make(map[berth.GroupID]*groupInfo), groupCancels: make(map[berth.GroupID]*cancelOrder),
 		gangs: newGangs(), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)},
 		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(),
-		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(), watchers: newWatchers(),
+		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(), answers: make(answers), watchers: newWatchers(),
 		parts: make(chan struct{}, 2),
 		batch: fullBatch, metrics: d.metrics, brakes: newBrakes(), aside: newAside(),
 	}
@@ -347,6 +348,9 @@ func (l *loop) answered(a answer) {
 		l.batches.saw(b.members, l.took)
 		l.lag.answered(a.res.Revision, l.view.revision, l.now())
 		l.takeFacts(a.res.Facts)
+		if a.res.Whole && a.res.Revision > l.view.revision {
+			l.answers[a.res.Revision] = struct{}{}
+		}
 		b.uncount(true)
 		b.committed()
 	case isConflict:

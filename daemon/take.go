@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"maps"
+
 	"go.uber.org/zap"
 
 	"github.com/berthd/berth"
@@ -15,7 +17,7 @@ func (l *loop) take(delta etcdstore.Delta) {
 		}
 		l.view.loadBegins()
 	}
-	l.takeFacts(delta.Facts)
+	l.takeNews(delta.Facts)
 	if delta.More {
 		l.seated()
 		return
@@ -41,7 +43,37 @@ func (l *loop) take(delta etcdstore.Delta) {
 		l.answerWaiting(needsAll)
 		l.log.Info("view loaded", zap.Int64("revision", int64(delta.Revision)), zap.Int("requests", len(l.view.lives)), zap.Int("archived", len(l.view.archive)))
 	}
+	l.answers.passed(delta.Revision)
 	l.lag.passed(delta.Revision, l.now())
+}
+
+// takeNews takes what the watch tells, but for what an answer has told already: all that
+// a transaction of ours changed. Of a load, everything is told, for it marks what it tells of.
+func (l *loop) takeNews(facts []berth.Fact) {
+	for len(facts) > 0 {
+		rev, n := facts[0].Mod, 1
+		for n < len(facts) && facts[n].Mod == rev {
+			n++
+		}
+		if l.view.loading || !l.answers.told(rev) {
+			l.takeFacts(facts[:n])
+		}
+		facts = facts[n:]
+	}
+}
+
+// answers are the revisions of which an answer has told all, and which the watch has
+// not passed. A fact that is told twice changes nothing; but to see that of each of a
+// daemon's own takes as long as to take another's.
+type answers map[berth.Revision]struct{}
+
+func (a answers) told(rev berth.Revision) bool {
+	_, ok := a[rev]
+	return ok
+}
+
+func (a answers) passed(rev berth.Revision) {
+	maps.DeleteFunc(a, func(of berth.Revision, _ struct{}) bool { return of <= rev })
 }
 
 // takeFacts returns how many facts were news.

@@ -109,6 +109,7 @@ func (t *txn) delete(k berth.Key) { t.puts = append(t.puts, write{key: k}) }
 type Result struct {
 	Revision berth.Revision
 	Facts    []berth.Fact
+	Whole    bool // Facts are all that Revision changed, as it changed it
 }
 
 // commit sends a transaction until it has an answer, or ctx ends. An unknown
@@ -129,11 +130,11 @@ func (s *Store) commit(ctx context.Context, t *txn) (Result, error) {
 	}
 	rev := berth.Revision(resp.Header.Revision)
 	if resp.Succeeded {
-		return Result{rev, s.written(t, resp, rev)}, nil
+		return Result{rev, s.written(t, resp, rev), true}, nil
 	}
 	facts := s.readFacts(compared, resp.Responses, rev)
 	if sends > 1 && t.wrote(facts) {
-		return Result{rev, facts}, nil
+		return Result{Revision: rev, Facts: facts}, nil
 	}
 	s.conflicts.Inc()
 	return Result{}, s.conflict(facts, rev)

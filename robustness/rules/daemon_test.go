@@ -347,10 +347,18 @@ func putsLedger(req proto.Message) bool {
 }
 
 // What a transaction's answer has said to be gone is not brought back by an
-// event that comes late.
+// event that comes late: neither of a revision that an answer has told whole, nor of
+// one whose answer was lost.
 func TestDaemon_LateEvent(t *testing.T) {
+	t.Run("told", func(t *testing.T) { lateEvent(t, func(*rig) {}) })
+	t.Run("lost", func(t *testing.T) { lateEvent(t, (*rig).loseAnswer) })
+}
+
+func lateEvent(t *testing.T, before func(*rig)) {
+	t.Helper()
 	bubble(t, func(r *rig) {
 		d, stop := r.daemon()
+		before(r)
 		gate := make(chan struct{})
 		r.conn.hear(func(w *pb.WatchResponse) {
 			if len(w.Events) > 0 {
@@ -382,19 +390,24 @@ func TestDaemon_LateEvent(t *testing.T) {
 func TestDaemon_SubmitUnknown(t *testing.T) {
 	bubble(t, func(r *rig) {
 		d, stop := r.daemon()
-		var lost atomic.Bool
-		r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
-			resp, err := apply()
-			if writes(req) && lost.CompareAndSwap(false, true) {
-				return nil, errLost
-			}
-			return resp, err
-		})
+		r.loseAnswer()
 		r.run(d, "r", nil)
 		if kv := r.kv("requests/r"); kv == nil || kv.Version != 1 {
 			r.t.Errorf("request %+v, want it put once", kv)
 		}
 		stop()
+	})
+}
+
+// loseAnswer loses the answer of the next transaction that writes.
+func (r *rig) loseAnswer() {
+	var lost atomic.Bool
+	r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
+		resp, err := apply()
+		if writes(req) && lost.CompareAndSwap(false, true) {
+			return nil, errLost
+		}
+		return resp, err
 	})
 }
 
