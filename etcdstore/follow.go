@@ -142,20 +142,30 @@ func (s *Store) news(resp clientv3.WatchResponse) (berth.Revision, []berth.Fact)
 
 func (s *Store) eventFacts(events []*clientv3.Event) []berth.Fact {
 	facts := make([]berth.Fact, 0, len(events))
+	rev := int64(0)
+	var own ownWrites // of that revision
 	for _, e := range events {
+		if e.Kv.ModRevision != rev {
+			rev, own = e.Kv.ModRevision, nil
+		}
+		if own == nil && e.Type != clientv3.EventTypeDelete {
+			own = ownWrites{}
+			if t := s.own.take(e.Kv.Value); t != nil {
+				own = t.puts
+			}
+		}
+		if w := own.next(e); w != nil {
+			facts = append(facts, factOf(w.key, e.Kv, w.record))
+			continue
+		}
 		k, ok := s.parse(e.Kv.Key)
-		if !ok {
-			continue
+		switch {
+		case !ok:
+		case e.Type == clientv3.EventTypeDelete:
+			facts = append(facts, berth.Fact{Key: k, Mod: berth.Revision(rev)})
+		default:
+			facts = append(facts, decodeFact(k, e.Kv))
 		}
-		if e.Type == clientv3.EventTypeDelete {
-			facts = append(facts, berth.Fact{Key: k, Mod: berth.Revision(e.Kv.ModRevision)})
-			continue
-		}
-		if r := s.own.take(k, e.Kv.Value); r != nil {
-			facts = append(facts, factOf(k, e.Kv, r))
-			continue
-		}
-		facts = append(facts, decodeFact(k, e.Kv))
 	}
 	return facts
 }

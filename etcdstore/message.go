@@ -32,10 +32,11 @@ func (s *Store) request(t *txn) (req *pb.TxnRequest, compared []berth.Key) {
 		}
 	}
 	for i := range t.puts {
-		if w := &t.puts[i]; w.record == nil {
-			req.Success = append(req.Success, m.delete(m.name(w.key)))
+		w := &t.puts[i]
+		if w.name = m.name(w.key); w.record == nil {
+			req.Success = append(req.Success, m.delete(w.name))
 		} else {
-			req.Success = append(req.Success, m.put(m.name(w.key), w))
+			req.Success = append(req.Success, m.put(w))
 		}
 	}
 	for _, k := range t.reads {
@@ -126,9 +127,9 @@ func (m *message) compare(c *condition) *pb.Compare {
 	return &p.Compare
 }
 
-func (m *message) put(name []byte, w *write) *pb.RequestOp {
+func (m *message) put(w *write) *pb.RequestOp {
 	p := next(&m.puts)
-	p.put.Key, p.put.Value, p.put.Lease = name, w.value, int64(w.lease)
+	p.put.Key, p.put.Value, p.put.Lease = w.name, w.value, int64(w.lease)
 	p.of.RequestPut = &p.put
 	p.Request = &p.of
 	return &p.RequestOp

@@ -50,7 +50,7 @@ type Store struct {
 	keys   keys
 	base   string // of transaction ids
 	counts [purposes]atomic.Uint64
-	own    ownValues
+	own    ownTxns
 
 	noStream atomic.Bool // etcd has no stream of ranges
 
@@ -99,7 +99,7 @@ func New(client *clientv3.Client, opts Options) (*Store, error) {
 	}
 	f := promauto.With(opts.Registerer)
 	return &Store{
-		client: client, sender: SenderOf(client), opts: opts, keys: keys{opts.Prefix}, base: opts.TxnBase, own: newOwnValues(),
+		client: client, sender: SenderOf(client), opts: opts, keys: keys{opts.Prefix}, base: opts.TxnBase, own: newOwnTxns(),
 		limits:    Limits{Ops: opts.MaxTxnOps, Bytes: opts.MaxTxnBytes},
 		seconds:   f.NewHistogram(prometheus.HistogramOpts{Name: "berth_commit_seconds", Help: "Time of one transaction until its answer.", Buckets: prometheus.ExponentialBuckets(0.0002, 2, 16)}),
 		conflicts: f.NewCounter(prometheus.CounterOpts{Name: "berth_conflicts_total", Help: "Transactions whose compares failed."}),

@@ -62,6 +62,7 @@ type write struct {
 	key    berth.Key
 	record any
 	value  []byte
+	name   []byte // the key as etcd has it, once the transaction is a message
 	lease  clientv3.LeaseID
 	fresh  bool // the key was absent before: a compare says so
 }
