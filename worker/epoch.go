@@ -32,6 +32,10 @@ type epoch struct {
 	// loop calls each. Unbuffered: a sender waits until it is taken.
 	events chan func()
 	closed chan struct{} // closed when loop has ended: nothing is taken any more
+	// sends are the transactions, one at a time: for one goroutine, for each would grow
+	// its stack anew. Written by loop, closed when that has ended; one is enough, for the
+	// next follows the answer.
+	sends chan func()
 
 	tasks   map[taskKey]*task
 	current map[berth.RequestID]*task // the newest attempt of each request
@@ -66,6 +70,7 @@ func newEpoch(w *Worker, reg *registered, rec Records) *epoch {
 		log:     w.log.With(zap.Int64("epoch", int64(reg.epoch))),
 		events:  make(chan func()),
 		closed:  make(chan struct{}),
+		sends:   make(chan func(), 1),
 		tasks:   map[taskKey]*task{},
 		current: map[berth.RequestID]*task{},
 		dirty:   dirtySet{member: map[taskKey]struct{}{}},
@@ -89,6 +94,12 @@ func (e *epoch) run(ctx context.Context) error {
 		err := e.w.opts.follow(watchCtx, e.w.opts.ID, e.deliver)
 		return ignoreCancel(watchCtx, err)
 	})
+	group.Go(func() error {
+		for send := range e.sends {
+			send()
+		}
+		return nil
+	})
 	if !e.w.opts.hollow {
 		// Beside the loop: an answer that does not come must not keep renewals from
 		// the containers that were taken up.
@@ -98,6 +109,7 @@ func (e *epoch) run(ctx context.Context) error {
 	e.adopt()
 	e.loop(ctx)
 	close(e.closed)
+	close(e.sends)
 	cancel()
 	return group.Wait()
 }

@@ -19,7 +19,7 @@ func (e *epoch) send(b batch) {
 		ctx = e.fenceCtx
 	}
 	e.sending = true
-	go func() {
+	e.sends <- func() {
 		started, reported, err := e.w.opts.Store.ChangeAllocations(ctx, e.w.opts.ID, e.number, starts, reports)
 		e.post(func() {
 			e.sending = false
@@ -27,7 +27,7 @@ func (e *epoch) send(b batch) {
 			e.reported(b.reports, reports, reported, err)
 			e.sent(b, err)
 		})
-	}()
+	}
 }
 
 // sent tries again what has no answer.
