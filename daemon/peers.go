@@ -15,9 +15,10 @@ import (
 // committed anything.
 type peer struct {
 	id        berth.DaemonID
-	base      string // of its transactions' ids
-	queue     *queue // its requests that wait
-	gangs     *gangs // and its groups
+	base      string  // of its transactions' ids
+	queue     *queue  // its requests that wait
+	fresh     []*life // those that were left to it just now: see keepFresh
+	gangs     *gangs  // its groups
 	tasks     map[berth.Key]struct{}
 	since     time.Time // it owes something without pause
 	committed time.Time // last seen to
@@ -27,7 +28,9 @@ type peer struct {
 
 // owes says whether a peer may have something to do. Requests that were judged to
 // fit nowhere do not count.
-func (p *peer) owes() bool { return len(p.tasks) > 0 || p.queue.next() != nil || p.gangs.anyOpen() }
+func (p *peer) owes() bool {
+	return len(p.tasks) > 0 || p.queue.next() != nil || p.anyFresh() || p.gangs.anyOpen()
+}
 
 // idleSince is from when a peer has owed something and committed nothing.
 func (p *peer) idleSince() time.Time {
@@ -167,6 +170,7 @@ func (l *loop) reshare() {
 
 // rehome looks at the requests that wait with another daemon than their owner.
 func (l *loop) rehome() {
+	l.queueAllFresh()
 	moved := l.queue.misplaced(l.d.opts.ID, l.share)
 	for _, p := range l.peers.sorted {
 		moved = append(moved, p.queue.misplaced(p.id, l.share)...)
@@ -181,6 +185,7 @@ func (l *loop) rehome() {
 // disown looks at all that a daemon which is no member any more had to do.
 func (l *loop) disown(p *peer) {
 	l.markTasks(p)
+	l.queueFresh(p)
 	for _, id := range slices.Sorted(maps.Keys(p.queue.of)) {
 		l.due.add(requestKey(id))
 		delete(l.peers.holder, requestKey(id))
@@ -266,6 +271,7 @@ func (l *loop) lookPeer(id berth.DaemonID, now time.Time) {
 	if p == nil || p.silent || !p.owes() {
 		return
 	}
+	l.queueFresh(p)
 	from, patience := p.idleSince(), l.patience()
 	next := from.Add(patience / 2)
 	if p.judged.After(from) {
@@ -338,6 +344,7 @@ func (l *loop) verdict(id berth.RequestID) *berth.Verdict {
 			return v
 		}
 	}
+	l.queueAllFresh()
 	p := l.peers.holder[requestKey(id)]
 	if p == nil || !l.mayPlace() {
 		return l.queue.current(id, l.view.revision, l.whyNot)
@@ -348,6 +355,7 @@ func (l *loop) verdict(id berth.RequestID) *berth.Verdict {
 
 // blocked counts the requests that fit nowhere now, of all daemons.
 func (l *loop) blocked() int {
+	l.queueAllFresh()
 	n := l.queue.blockedCount()
 	for _, p := range l.peers.sorted {
 		if l.mayPlace() {

@@ -103,7 +103,7 @@ func (s *share) ofRequest(r *berth.Request, leftTo berth.DaemonID) berth.DaemonI
 	switch {
 	case len(among) == 0:
 		return s.highest(s.awake, keyOf(r))
-	case leftTo != "" && slices.ContainsFunc(among, func(r rival) bool { return r.id == leftTo }):
+	case leftTo != "" && s.plans(r.Pool, leftTo):
 		return leftTo
 	}
 	return s.highest(among, keyOf(r))
@@ -119,6 +119,11 @@ func keyOf(r *berth.Request) string {
 		}
 	}
 	return r.Key()
+}
+
+// plans says whether a daemon owns a worker of a pool.
+func (s *share) plans(p berth.PoolID, d berth.DaemonID) bool {
+	return slices.ContainsFunc(s.planners[p], func(r rival) bool { return r.id == d })
 }
 
 // ofTask is who does what one daemon does for all.

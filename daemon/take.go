@@ -114,7 +114,9 @@ func (l *loop) mark(f berth.Fact, old former) {
 	}
 	switch f.Key.Kind {
 	case berth.KindRequest, berth.KindState:
-		l.dueSoon(old.life, requestKey(berth.RequestID(f.Key.ID)))
+		if f.Key.Kind == berth.KindState || !l.keepFresh(old.life) {
+			l.dueSoon(old.life, requestKey(berth.RequestID(f.Key.ID)))
+		}
 		l.touched(berth.RequestID(f.Key.ID))
 	case berth.KindAllocation:
 		l.markAllocation(f, old)
