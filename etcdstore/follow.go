@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/berthd/berth"
 )
@@ -88,7 +90,7 @@ func (s *Store) followOn(ctx context.Context, folder string, deliver Deliver) er
 }
 
 func (s *Store) loadAndWatch(ctx context.Context, folder string, beside bool, deliver Deliver) (loaded bool, err error) {
-	ctx, cancel := context.WithCancel(ctx) // ends the watch's stream with us
+	ctx, cancel := context.WithCancel(s.ownStream(ctx)) // ends the watch's stream with us
 	defer cancel()
 	l := &load{store: s, deliver: deliver}
 	if beside {
@@ -121,6 +123,14 @@ func (s *Store) loadAndWatch(ctx context.Context, folder string, beside bool, de
 		}
 	}
 	return true, errWatchClosed
+}
+
+// ownStream has etcd's client open a stream for the watches of ctx alone. All watches
+// of a stream share the room for 128 responses that wait in the server. One for which
+// there is none is behind from then on, and is served again within 100 ms only: with a
+// hundred workers in a process, or a few daemons, each burst would put off most of them.
+func (s *Store) ownStream(ctx context.Context) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, "berth-follow", s.base+"-"+strconv.FormatUint(s.follows.Add(1), 36))
 }
 
 var (

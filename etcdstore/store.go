@@ -52,7 +52,8 @@ type Store struct {
 	counts [purposes]atomic.Uint64
 	own    ownTxns
 
-	noStream atomic.Bool // etcd has no stream of ranges
+	noStream atomic.Bool   // etcd has no stream of ranges
+	follows  atomic.Uint64 // how often a watch's stream was opened
 
 	mu      sync.Mutex // guards the fields below it, up to the next blank line
 	schema  berth.Revision
