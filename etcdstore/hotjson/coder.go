@@ -16,6 +16,7 @@ type coder struct {
 	lost    bool
 	inside  bool // the object has a member before
 	known   *texts
+	specs   *specs
 }
 
 // begin and end stand around an object's members.

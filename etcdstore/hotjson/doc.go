@@ -40,10 +40,11 @@ func AppendRequest(b []byte, r *berth.Request) []byte {
 }
 
 // Read reads a value into a new record; false: the record is not of a kind that is
-// known here, or says something in another way, and may be spoiled.
+// known here, or says something in another way, and may be spoiled. Lists and maps of a
+// request may be another's, too: whoever changes one makes a copy.
 func Read(value []byte, record any) bool {
 	c, _ := readers.Get().(*coder)
-	*c = coder{text: value, reading: true, known: c.known}
+	*c = coder{text: value, reading: true, known: c.known, specs: c.specs}
 	ok := c.coded(record) && c.at == len(value)
 	c.text = nil
 	readers.Put(c)

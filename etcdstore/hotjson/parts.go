@@ -5,6 +5,11 @@ import "github.com/berthd/berth"
 func request(c *coder, r *berth.Request) {
 	c.begin()
 	text(c, "id", &r.ID)
+	requestBehindID(c, r)
+	c.end()
+}
+
+func requestBehindID(c *coder, r *berth.Request) {
 	text(c, "tenant", &r.Tenant)
 	text(c, "pool", &r.Pool)
 	maybeNumber(c, "priority", &r.Priority)
@@ -34,7 +39,6 @@ func request(c *coder, r *berth.Request) {
 	maybeNumber(c, "on_disconnect_keep_ms", &r.KeepMS)
 	maybeWord(c, "on_drain", &r.OnDrain)
 	maybeText(c, "replaces", &r.Replaces)
-	c.end()
 }
 
 func demand(c *coder, r *berth.Demand) {

@@ -35,9 +35,12 @@ func submission(c *coder, r *berth.Submission, content []byte) {
 	moment(c, "submitted_at", &r.SubmittedAt)
 	maybeText(c, "planner", &r.Planner)
 	if c.must("spec") {
-		if content != nil {
+		switch {
+		case content != nil:
 			c.text = append(c.text, content...)
-		} else {
+		case c.reading:
+			readSpec(c, &r.Spec)
+		default:
 			request(c, &r.Spec)
 		}
 	}
