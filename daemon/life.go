@@ -94,6 +94,14 @@ func (c stateCode) state() berth.State { return states[c] }
 // empty says whether nothing is known of the request.
 func (x *life) empty() bool { return x.spec == nil && x.stateIs == 0 && x.runs == 0 && x.whole == 0 }
 
+// handleOf is unique.Make, which is asked only for what is another than was.
+func handleOf[T comparable](was unique.Handle[T], v T) unique.Handle[T] {
+	if was != (unique.Handle[T]{}) && was.Value() == v {
+		return was
+	}
+	return unique.Make(v)
+}
+
 func small(n int64) bool { return n >= 0 && n <= math.MaxInt32 }
 
 // packRequest says whether the record fits in here, and keeps it when it does.
@@ -138,7 +146,7 @@ func (x *life) packState(f *berth.Fact, p *berth.Progress) bool {
 	x.stateIs, x.stateMod = code, f.Mod
 	x.stateAttempt, x.stateUsed = int32(p.Attempt), int32(p.Used)
 	if x.stateEpoch = p.Epoch; p.Epoch != 0 {
-		x.stateWorker = unique.Make(p.Worker)
+		x.stateWorker = handleOf(x.worker, p.Worker)
 	}
 	x.waits = nil
 	if !p.NotBefore.IsZero() || p.Priority != nil || p.Avoid != nil || p.LastEnd != "" {
@@ -174,8 +182,8 @@ func (x *life) packAllocation(f *berth.Fact, a *berth.Allocation) bool {
 		return false
 	}
 	x.terms = x.termsOf(a)
-	x.runs, x.mod, x.worker, x.epoch, x.attempt = code, f.Mod, unique.Make(berth.WorkerID(strings.Clone(f.Key.Owner))), a.Epoch, int32(a.Attempt)
-	x.planBase, x.planNo, x.planned, x.clock = unique.Make(base), no, a.Planned.Revision, clock
+	x.runs, x.mod, x.worker, x.epoch, x.attempt = code, f.Mod, handleOf(x.worker, berth.WorkerID(f.Key.Owner)), a.Epoch, int32(a.Attempt)
+	x.planBase, x.planNo, x.planned, x.clock = handleOf(x.planBase, base), no, a.Planned.Revision, clock
 	x.placed, x.started, x.stop, x.exit, x.timed = placed, started, a.Stop, a.Exit, false
 	return true
 }

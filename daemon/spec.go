@@ -22,20 +22,28 @@ type spec struct {
 type specs struct {
 	seed maphash.Seed
 	of   map[uint64]*spec
+	last *spec // the one taken last, while it is in use: the next one's is most likely equal
 }
 
 func newSpecs() specs { return specs{seed: maphash.MakeSeed(), of: make(map[uint64]*spec)} }
 
 // take finds or makes the spec of a request, for one more use.
 func (s *specs) take(r *berth.Request) *spec {
+	if s.last == nil || !alike(&s.last.request, r) {
+		s.last = s.find(r)
+	}
+	s.last.uses++
+	return s.last
+}
+
+func (s *specs) find(r *berth.Request) *spec {
 	h := s.hash(r)
 	for p := s.of[h]; p != nil; p = p.next {
 		if alike(&p.request, r) {
-			p.uses++
 			return p
 		}
 	}
-	p := &spec{request: *r, uses: 1, hash: h, next: s.of[h]}
+	p := &spec{request: *r, hash: h, next: s.of[h]}
 	p.request.ID = ""
 	s.of[h] = p
 	return p
@@ -45,6 +53,9 @@ func (s *specs) take(r *berth.Request) *spec {
 func (s *specs) drop(p *spec) {
 	if p.uses--; p.uses > 0 {
 		return
+	}
+	if s.last == p {
+		s.last = nil
 	}
 	first := s.of[p.hash]
 	switch {
