@@ -59,6 +59,11 @@ const (
 	entriesKept   = 100
 )
 
+// slowApply is how long an entry takes that etcd complains of. It writes the whole of it
+// out for that, hundreds of placements, which takes as long again: with its usual 100 ms,
+// a store that is slow for a moment becomes slower.
+const slowApply = time.Second
+
 // Server is a running member. Close it.
 type Server struct {
 	etcd    *server.Etcd
@@ -146,6 +151,7 @@ func config(opts Options, closing *atomic.Bool) *server.Config {
 	cfg.QuotaBackendBytes = opts.QuotaBytes
 	cfg.MaxTxnOps = maxTxnOps
 	cfg.SnapshotCount, cfg.SnapshotCatchUpEntries = snapshotEvery, entriesKept
+	cfg.WarningApplyDuration = slowApply
 	cfg.ZapLoggerBuilder = server.NewZapLoggerBuilder(quieten(opts.Log, closing))
 	return cfg
 }
