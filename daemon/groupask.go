@@ -167,7 +167,7 @@ func (l *loop) groupVerdict(id berth.GroupID) *berth.Verdict {
 	if g == nil || g.open() {
 		return nil
 	}
-	return g.verdict
+	return g.class.verdict
 }
 
 // CancelGroup ends all of a group. It returns when that is durable: its members end

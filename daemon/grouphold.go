@@ -56,6 +56,7 @@ func (l *loop) markHold(f berth.Fact) {
 	h := &groupHold{since: f.Create, workers: r.Workers, until: l.now().Add(holdFor)}
 	l.holds.of[id] = h
 	l.timers.set(f.Key, h.until)
+	l.due.add(groupKey(id))
 	for _, w := range h.workers {
 		l.due.add(workerKey(w))
 	}
@@ -63,6 +64,7 @@ func (l *loop) markHold(f berth.Fact) {
 
 func (l *loop) dropHold(id berth.GroupID, h *groupHold) {
 	delete(l.holds.of, id)
+	l.due.add(groupKey(id))
 	for _, w := range h.workers {
 		l.due.add(workerKey(w))
 	}

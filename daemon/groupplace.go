@@ -17,11 +17,9 @@ type gang struct {
 	priority int32
 	seq      berth.Revision // of its record: first come, first placed
 	size     int64          // members that wait
-	since    time.Time
 	request  *berth.Request // the first member's
-	verdict  *berth.Verdict // set: it did not fit when it was tried last
-	woken    bool           // a worker has had more to give since
-	tryAt    time.Time      // not before
+	like     string         // equal for those of which a verdict is the same: see gangLike
+	class    *gangClass     // those, while it waits
 }
 
 // before is a total order: priority, age, id.
@@ -29,11 +27,15 @@ func (g *gang) before(o *gang) int {
 	return cmp.Or(cmp.Compare(o.priority, g.priority), cmp.Compare(g.seq, o.seq), cmp.Compare(g.id, o.id))
 }
 
-// gangs are the groups that wait, in order. One that did not fit is tried again when a
-// worker has more to give, and not sooner than its size allows: see tryPause.
+// gangs are the groups that wait, in classes of equal ones: where one does not fit, none
+// of them does. A class that did not fit is tried again when workers have so much more to
+// give that one might, and not sooner than its size allows: see tryPause.
 type gangs struct {
-	order []*gang
-	of    map[berth.GroupID]*gang
+	of      map[berth.GroupID]*gang
+	classes map[string]*gangClass
+
+	// spent are the members that were tried in vain since the loop has heard calls.
+	spent int64
 
 	// turn: they come before what else is to be planned, and after it by turns.
 	turn bool
@@ -43,23 +45,29 @@ type gangs struct {
 	holdOff bool
 }
 
-func newGangs() *gangs { return &gangs{of: make(map[berth.GroupID]*gang)} }
+func newGangs() *gangs {
+	return &gangs{of: make(map[berth.GroupID]*gang), classes: make(map[string]*gangClass)}
+}
 
 // tryPause is how long, for each of its members, a group that did not fit is left
 // alone: so what trying costs is a small part of the time.
 const tryPause = 250 * time.Microsecond
 
-// put adds a group; one that waits already keeps what is known of it.
+// put adds a group; one that waits already keeps its place.
 func (s *gangs) put(g *gang) {
 	if was := s.of[g.id]; was != nil {
-		if was.before(g) == 0 && was.size == g.size && was.since.Equal(g.since) {
+		if was.before(g) == 0 && was.like == g.like {
 			return
 		}
 		s.remove(g.id)
 	}
 	s.of[g.id] = g
-	i, _ := slices.BinarySearchFunc(s.order, g, (*gang).before)
-	s.order = slices.Insert(s.order, i, g)
+	g.class = s.classes[g.like]
+	if g.class == nil {
+		g.class = &gangClass{}
+		s.classes[g.like] = g.class
+	}
+	g.class.add(g)
 }
 
 func (s *gangs) remove(id berth.GroupID) {
@@ -68,43 +76,57 @@ func (s *gangs) remove(id berth.GroupID) {
 		return
 	}
 	delete(s.of, id)
-	s.order = slices.DeleteFunc(s.order, func(o *gang) bool { return o == g })
+	if g.class.remove(g); len(g.class.members) == 0 {
+		delete(s.classes, g.like)
+	}
 }
 
 // next is the first that is to be tried, or nil.
 func (s *gangs) next(now time.Time) *gang {
-	for _, g := range s.order {
-		if g.open() && !now.Before(g.tryAt) {
-			return g
+	return s.first(func(c *gangClass) bool { return c.open() && !now.Before(c.tryAt) })
+}
+
+// first is the first of the classes that may be.
+func (s *gangs) first(may func(*gangClass) bool) (first *gang) {
+	for _, c := range s.classes {
+		if g := c.members[0]; may(c) && (first == nil || g.before(first) < 0) {
+			first = g
 		}
 	}
-	return nil
+	return first
 }
+
+// more says whether one is to be tried before calls are heard.
+func (s *gangs) more(now time.Time) bool { return s.spent < spendMost && s.next(now) != nil }
 
 // open says whether a group may fit.
-func (g *gang) open() bool { return g.verdict == nil || g.woken }
+func (g *gang) open() bool { return g.class.open() }
 
 // anyOpen says whether one may fit.
-func (s *gangs) anyOpen() bool { return slices.ContainsFunc(s.order, (*gang).open) }
+func (s *gangs) anyOpen() bool { return s.first((*gangClass).open) != nil }
 
-// block notes that a group did not fit.
+// block notes that a group did not fit, and none of those that are equal.
 func (s *gangs) block(g *gang, v *berth.Verdict, now time.Time) {
-	g.verdict, g.woken = v, false
-	g.tryAt = now.Add(time.Duration(g.size) * tryPause)
+	s.spent += g.size
+	g.class.block(v, now.Add(time.Duration(g.size)*tryPause))
 }
 
-// wake lets the groups of a pool be tried again.
-func (s *gangs) wake(pool berth.PoolID) {
-	for _, g := range s.order {
-		g.woken = g.woken || g.pool == pool
+// wake notes that a worker of a pool has more to give: room for so many members.
+func (s *gangs) wake(pool berth.PoolID, w berth.WorkerID, room func(*berth.Request, berth.WorkerID) int) {
+	for _, c := range s.classes {
+		if first := c.members[0]; first.pool == pool && !c.open() {
+			c.gains(w, room(first.request, w))
+		}
 	}
 }
 
 // wakeRelated lets the groups of a pool be tried again whose places depend on where
 // other requests are.
 func (s *gangs) wakeRelated(pool berth.PoolID) {
-	for _, g := range s.order {
-		g.woken = g.woken || g.pool == pool && g.request.Related()
+	for _, c := range s.classes {
+		if first := c.members[0]; first.pool == pool && first.request.Related() {
+			c.wake()
+		}
 	}
 }
 
@@ -124,10 +146,7 @@ func (s *share) ofGroup(r *berth.Request) berth.DaemonID {
 // couldPlaceGroup says whether a group of a peer's fits; those that do not are blocked
 // until capacity wakes them.
 func (l *loop) couldPlaceGroup(p *peer) bool {
-	for _, g := range p.gangs.order {
-		if !g.open() {
-			continue
-		}
+	for g := p.gangs.first((*gangClass).open); g != nil; g = p.gangs.first((*gangClass).open) {
 		v := l.whyNotGroup(g.id)
 		if v == nil {
 			return true
@@ -171,6 +190,10 @@ func (l *loop) admitGroup(b *builder) bool {
 		return false
 	}
 	for g := l.gangs.next(b.now); g != nil; g = l.gangs.next(b.now) {
+		if l.gangs.spent >= spendMost {
+			l.timers.set(triesKey, b.now)
+			return false
+		}
 		if l.placeGang(g, b) || l.gangs.holdOff {
 			return true
 		}
@@ -192,7 +215,7 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 	if d.Verdict != nil {
 		d.Verdict.At = l.view.revision
 		l.gangs.block(g, d.Verdict, b.now)
-		l.timers.set(groupKey(g.id), g.tryAt) // it may be woken before
+		l.timers.set(triesKey, g.class.tryAt) // it may be woken before
 		for _, m := range members {
 			l.touched(m.id)
 		}

@@ -131,11 +131,11 @@ func freer(was, now berth.Share) bool {
 // wake lets worker w wake what it could take now, of what all daemons have blocked.
 func (l *loop) wake(w berth.WorkerID, pool berth.PoolID) {
 	l.queue.wake(pool, w)
-	l.gangs.wake(pool)
+	l.gangs.wake(pool, w, l.roomFor)
 	for _, p := range l.peers.sorted {
 		l.owing(p, func() {
 			p.queue.wake(pool, w)
-			p.gangs.wake(pool)
+			p.gangs.wake(pool, w, l.roomFor)
 		})
 	}
 }

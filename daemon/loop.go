@@ -219,7 +219,7 @@ func (l *loop) work() int {
 // launch gathers one plan and sends it; false: there was nothing to do.
 func (l *loop) launch(ctx context.Context) bool {
 	now := l.now()
-	l.notBefore, l.gangs.holdOff = time.Time{}, false
+	l.notBefore, l.gangs.holdOff, l.gangs.spent = time.Time{}, false, 0
 	l.timers.due(now, l.due.add)
 	l.watchPlacing(now)
 	b := newBuilder(l, now)
@@ -278,7 +278,7 @@ func (l *loop) gather(b *builder) (more bool) {
 		l.admit(b)
 	}
 	l.gangs.turn = true
-	return !l.due.empty() || l.mayPlace() && l.gangs.next(b.now) != nil
+	return !l.due.empty() || l.mayPlace() && l.gangs.more(b.now)
 }
 
 // nextPlanID is of the plan that is gathered now. A look that finds nothing to
@@ -315,6 +315,10 @@ func (l *loop) look(k berth.Key, b *builder) {
 	case berth.KindDaemon:
 		l.lookPeer(berth.DaemonID(k.ID), b.now)
 	case berth.KindGroup:
+		if k == triesKey {
+			l.timeTries(b.now)
+			return
+		}
 		l.lookGroup(berth.GroupID(k.ID), b)
 	case berth.KindHold:
 		l.lookHolds(b.now)

@@ -190,9 +190,9 @@ func (l *loop) disown(p *peer) {
 		l.due.add(requestKey(id))
 		delete(l.peers.holder, requestKey(id))
 	}
-	for _, g := range p.gangs.order {
-		l.due.add(groupKey(g.id))
-		delete(l.peers.holder, groupKey(g.id))
+	for _, id := range slices.Sorted(maps.Keys(p.gangs.of)) {
+		l.due.add(groupKey(id))
+		delete(l.peers.holder, groupKey(id))
 	}
 	for k := range p.tasks {
 		delete(l.peers.holder, k)

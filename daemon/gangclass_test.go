@@ -1,0 +1,98 @@
+package daemon
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+)
+
+func gangAsking(id string, seq berth.Revision, like string) *gang {
+	r := berth.Request{ID: berth.RequestID(id + ".0")}.Normalize()
+	return &gang{id: berth.GroupID(id), pool: r.Pool, seq: seq, size: 4, request: &r, like: like}
+}
+
+// Where one does not fit, equal ones are not tried; and none before workers have given
+// room for as many members as were lacking.
+func TestGangs_EqualOnesWaitTogether(t *testing.T) {
+	s, now, room := newGangs(), time.Unix(1000, 0), 0
+	for i, id := range []string{"a", "b", "c"} {
+		s.put(gangAsking(id, berth.Revision(i), "x"))
+	}
+	s.put(gangAsking("d", 9, "y"))
+	want := func(id berth.GroupID, now time.Time) {
+		t.Helper()
+		if g := s.next(now); g == nil && id != "" || g != nil && g.id != id {
+			t.Errorf("next is %+v, want %q", g, id)
+		}
+	}
+	want("a", now)
+	s.block(s.of["a"], &berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonGroup, Want: 4, Best: 1, Total: 4}}}, now)
+	want("d", now)
+	s.block(s.of["d"], &berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonGroup, Want: 4, Best: 0, Total: 4}}}, now)
+	want("", now.Add(time.Hour))
+	wake := func(w berth.WorkerID, n int) {
+		room = n
+		s.wake(berth.DefaultPool, w, func(*berth.Request, berth.WorkerID) int { return room })
+	}
+	wake("w", 2)
+	wake("w", 2)
+	want("", now.Add(time.Hour)) // three are lacking
+	wake("v", 1)
+	want("", now) // just tried
+	want("a", now.Add(time.Second))
+	s.remove("a")
+	want("b", now.Add(time.Second))
+	wake("w", 3)
+	s.remove("b")
+	s.remove("c")
+	want("d", now.Add(time.Second))
+}
+
+// group tells of a group whose members wait.
+func (s *stage) group(id string, size, cpu int64) {
+	r := berth.Request{
+		ID: berth.RequestID(id), Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: cpu}}, Group: &berth.Membership{Size: size},
+	}.Normalize()
+	for _, m := range r.Members() {
+		s.tell(requestKey(m.ID), &berth.Submission{Spec: m})
+	}
+	s.tell(groupKey(r.Group.ID), &berth.Group{Size: size, MinCount: size, Attempt: 1, State: berth.GroupPending})
+	s.take(etcdstore.Delta{Revision: s.rev})
+}
+
+// Of groups that are equal one is tried; of others so many that calls are heard between.
+func TestGangs_Tries(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		classes  int64
+		min, max int64 // members tried in one round
+	}{
+		{"equal", 1, 12, 12},
+		{"all different", 900, spendMost, spendMost + 12},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStage(t, 1000)
+			s.tell(daemonKey("other"), nil)
+			for i := range int64(300) {
+				s.group(fmt.Sprintf("g%d", i), 12, 1000-i%tt.classes)
+			}
+			s.gangs.spent = 0
+			if p := s.step(); !p.Empty() {
+				t.Fatalf("placed %d members", len(p.Places))
+			}
+			if n := s.gangs.spent; n < tt.min || n > tt.max {
+				t.Errorf("tried %d members in one round, want %d to %d", n, tt.min, tt.max)
+			}
+			for rounds := 0; s.gangs.anyOpen() && rounds < 10; rounds++ {
+				s.gangs.spent = 0
+				s.step()
+			}
+			if s.gangs.anyOpen() {
+				t.Error("some were not tried after ten rounds")
+			}
+		})
+	}
+}

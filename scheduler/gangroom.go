@@ -1,0 +1,27 @@
+package scheduler
+
+import "github.com/berthd/berth"
+
+// RoomFor bounds how many equal members of a gang a worker could take now. When workers
+// have more to give, as many more members fit as they could take, and no more: who waits
+// for a place need not be tried before. Of members whose places depend on each other, or
+// whose devices are combined, that is not so: their bound is out of reach.
+func (f *Fleet) RoomFor(c Candidate, w berth.WorkerID) int {
+	n := f.nodes[w]
+	switch {
+	case n == nil || n.worker.Pool != c.Request.Pool || !n.open || malformed(&c.Request.Resources):
+		return 0
+	case c.Request.Related() || combined(c.Request.Resources.Devices):
+		return maxRoom
+	}
+	q := f.ask(c)
+	if !q.fits(n) {
+		return 0
+	}
+	return q.room(n)
+}
+
+// combined says whether how devices are combined decides how often a worker takes demands.
+func combined(demands []berth.DeviceDemand) bool {
+	return len(demands) > 1 || len(demands) == 1 && demands[0].Count > 1 && demands[0].Milli < berth.WholeDevice
+}
