@@ -17,6 +17,7 @@ type dueKeys struct {
 	allocations int                      // in order
 	most        int                      // keys in order since it was empty
 	rest        func() (berth.Key, bool) // nil: none
+	swept       bool                     // the last one that was taken came from rest
 }
 
 // dueKey is a place in the order. One of which nothing says any more that it is due is
@@ -78,6 +79,7 @@ func (x *life) dueBit(k berth.Key) uint8 {
 }
 
 func (d *dueKeys) pop() (berth.Key, bool) {
+	d.swept = false
 	for len(d.order) > 0 {
 		first := d.order[0]
 		d.order[0].of = nil
@@ -96,7 +98,7 @@ func (d *dueKeys) pop() (berth.Key, bool) {
 		return berth.Key{}, false
 	}
 	k, ok := d.rest()
-	if !ok {
+	if d.swept = ok; !ok {
 		d.rest = nil
 	}
 	return k, ok

@@ -148,7 +148,9 @@ func (l *loop) lookMember(id berth.RequestID, sub *berth.Submission, prog *berth
 	switch {
 	case g == nil || g.State == berth.GroupPending:
 		l.queue.remove(id)
-		l.due.add(groupKey(sub.Spec.Group.ID))
+		if !l.due.swept { // else nothing of it has changed since the load made its group due
+			l.due.add(groupKey(sub.Spec.Group.ID))
+		}
 	case g.State == berth.GroupEnding:
 		l.queue.remove(id)
 		if l.mayAct(requestKey(id), l.share.ofRequest(&sub.Spec, sub.Planner)) && b.claim(id, requestKey(id)) {
