@@ -38,7 +38,7 @@ func (d *Daemon) submitGroup(ctx context.Context, r berth.Request) SubmitResult 
 	rec := berth.Group{
 		Size: r.Group.Size, MinCount: r.Group.MinCount, Digest: berth.DigestOf(etcdstore.ContentOf(&r)), Attempt: 1, State: berth.GroupPending, Since: at,
 	}
-	if result.Err = d.mayAccept(ctx); result.Err != nil {
+	if result.Err = d.mayAccept(ctx, bytesOf(&r)); result.Err != nil {
 		return result
 	}
 	facts, existing, err := d.store.SubmitGroup(ctx, r.Group.ID, rec, members)
@@ -71,14 +71,22 @@ func repeatable(err error) bool {
 	return errors.Is(err, ErrStopping) || errors.Is(err, ErrNotReady) || errors.Is(err, etcdstore.ErrOutcomeUnknown) || etcdstore.Unreachable(err)
 }
 
-// mayAccept says why nothing new is taken now, or nil.
-func (d *Daemon) mayAccept(ctx context.Context) (refusal error) {
+// bytesOf is about what the requests of a group take in the store.
+func bytesOf(r *berth.Request) int64 {
+	return r.Group.Size * int64(len(etcdstore.ContentOf(r))+bytesSubmit)
+}
+
+// mayAccept says why nothing new is taken now, or nil. What is taken counts at once, until
+// the next look at the store: others are asked for before it is there.
+func (d *Daemon) mayAccept(ctx context.Context, bytes int64) (refusal error) {
 	err := d.call(ctx, func(l *loop) {
 		switch {
 		case l.stopping:
 			refusal = ErrStopping
 		case l.space.RefusesSubmissions():
 			refusal = fmt.Errorf("%w: %s", ErrNoSpace, l.space)
+		default:
+			l.space.InUseBytes += bytes
 		}
 	})
 	if err != nil {
