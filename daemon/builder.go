@@ -28,7 +28,8 @@ type builder struct {
 	subs    []*submission
 	placed  []placing             // with labels
 	groups  map[berth.GroupID]int // index in plan.Groups
-	placing berth.GroupID         // the group that the plan places
+	ended   map[berth.GroupID]*groupEnds
+	placing berth.GroupID // the group that the plan places
 }
 
 // Operations and bytes that members cost at most, beyond the request itself.
@@ -210,6 +211,7 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 	}
 	b.plan.Ends = append(b.plan.Ends, end)
 	if of := e.allocation.Group; of != "" {
+		b.noteEnd(of, e.allocation.GroupAttempt, v)
 		b.shareFate(of, e.id, e.allocation.GroupAttempt, v)
 	}
 	b.add(opsEnd, b.l.view.requestSize(e.id)+bytesEnd, k)

@@ -74,35 +74,54 @@ func (b *builder) endGroup(id berth.GroupID, why berth.EndReason, message string
 	g.Reason, g.Message = why, berth.Clip(message, berth.MaxMessageBytes)
 }
 
-// standing counts the members that keep their places in a group's present attempt.
-func (b *builder) standing(id berth.GroupID) (n int64) {
-	g, _ := b.l.view.group(id)
-	for _, m := range b.l.inGroup(id) {
-		if _, a, _ := b.l.view.allocationOf(m); a != nil && a.GroupAttempt == g.Attempt && b.endOf(m) == nil {
-			n++
+// groupEnds is what the plan being built ends of a group.
+type groupEnds struct {
+	left      int64 // places in the attempt that the view knows
+	succeeded int64
+	standing  int64 // of the view; -1: not counted yet
+}
+
+func (b *builder) endsOf(id berth.GroupID) *groupEnds {
+	e := b.ended[id]
+	if e == nil {
+		if b.ended == nil {
+			b.ended = make(map[berth.GroupID]*groupEnds)
+		}
+		e = &groupEnds{standing: -1}
+		b.ended[id] = e
+	}
+	return e
+}
+
+// noteEnd counts the end of a member that was placed in an attempt of its group.
+func (b *builder) noteEnd(id berth.GroupID, attempt int64, v verdict) {
+	e := b.endsOf(id)
+	if g, _ := b.l.view.group(id); g != nil && g.Attempt == attempt {
+		e.left++
+	}
+	if v.state == berth.StateSucceeded {
+		e.succeeded++
+	}
+}
+
+// standing counts the members that keep their places in a group's present attempt. They
+// are counted once for a plan: many of them end in one.
+func (b *builder) standing(id berth.GroupID) int64 {
+	e := b.endsOf(id)
+	if e.standing < 0 {
+		e.standing = 0
+		g, _ := b.l.view.group(id)
+		for _, m := range b.l.inGroup(id) {
+			if _, a, _ := b.l.view.allocationOf(m); a != nil && a.GroupAttempt == g.Attempt {
+				e.standing++
+			}
 		}
 	}
-	return n
+	return e.standing - e.left
 }
 
 // needed is how many must: min_count, less those that have succeeded.
 func (b *builder) needed(id berth.GroupID, g *berth.Group) int64 {
 	was, _ := b.l.view.group(id)
-	succeeded := b.l.succeeded(id, was)
-	for _, m := range b.l.inGroup(id) {
-		if e := b.endOf(m); e != nil && e.Archive != nil && e.Archive.State == berth.StateSucceeded {
-			succeeded++
-		}
-	}
-	return g.MinCount - succeeded
-}
-
-// endOf is the end of a request in the plan being built, or nil.
-func (b *builder) endOf(id berth.RequestID) *berth.End {
-	for i := range b.plan.Ends {
-		if b.plan.Ends[i].Request == id {
-			return &b.plan.Ends[i]
-		}
-	}
-	return nil
+	return g.MinCount - b.l.succeeded(id, was) - b.endsOf(id).succeeded
 }
