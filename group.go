@@ -30,11 +30,12 @@ type Group struct {
 	Digest   string     `json:"digest"`
 	Attempt  int64      `json:"attempt"` // that is placed, or is to be
 	State    GroupState `json:"state"`
-	Since    time.Time  `json:"since"`                   // in this state
-	Used     int64      `json:"used_attempts,omitempty"` // that the retry policy has counted, of the group as a whole
-	Domain   string     `json:"domain,omitempty"`        // PLACED, with a topology: the label's value
-	Failed   int64      `json:"failed,omitempty"`        // members that ended other than SUCCEEDED
-	Reason   EndReason  `json:"reason,omitempty"`        // ENDING only
+	Since    time.Time  `json:"since"`                      // in this state
+	Used     int64      `json:"used_attempts,omitempty"`    // that the retry policy has counted, of the group as a whole
+	Excused  int64      `json:"excused_attempts,omitempty"` // that a drain or a preemption ended: they count nowhere
+	Domain   string     `json:"domain,omitempty"`           // PLACED, with a topology: the label's value
+	Failed   int64      `json:"failed,omitempty"`           // members that ended other than SUCCEEDED
+	Reason   EndReason  `json:"reason,omitempty"`           // ENDING only
 	Message  string     `json:"message,omitempty"`
 }
 

@@ -44,8 +44,11 @@ func (b *builder) shareFate(group berth.GroupID, id berth.RequestID, attempt int
 	if v.state == berth.StatePending {
 		if g.State == berth.GroupPlaced && g.Attempt == attempt {
 			b.anew(group)
-			if v.charge {
+			switch {
+			case v.charge:
 				b.group(group).Used++
+			case v.excused():
+				b.group(group).Excused++
 			}
 		}
 		return

@@ -54,6 +54,16 @@ func replacedBy(by berth.RequestID) verdict {
 	return verdict{state: berth.StateCancelled, reason: berth.EndReplaced, message: "replaced by " + string(by), replacedBy: by}
 }
 
+// excused says whether an operator, or a request of higher priority, has ended the attempt:
+// it is nobody's fault, and counts nowhere.
+func (v verdict) excused() bool {
+	return v.reason == berth.EndDrained || v.reason == berth.EndPreempted
+}
+
+// drainsSettle is how long a group of which a member was drained is not placed anew: more
+// workers that it is on, or would go to, may be drained with the first.
+const drainsSettle = time.Second
+
 // judge decides what follows an attempt. It is pure: same ending, same verdict.
 func judge(e ending) verdict {
 	v := e.alone()
@@ -70,7 +80,7 @@ func (e ending) alone() verdict {
 		v.charge, v.state = false, berth.StatePending // another member's end was counted for this attempt
 	}
 	if !v.charge {
-		if v.state == berth.StatePending && e.allocation.Attempt >= berth.MaxAttempts {
+		if v.state == berth.StatePending && !v.excused() && e.counted() >= berth.MaxAttempts {
 			v.state = berth.StateFailed
 		}
 		return v
@@ -87,6 +97,15 @@ func (e ending) used() int64 {
 		return e.group.Used
 	}
 	return e.progress.Used
+}
+
+// counted are the attempts of which berth.MaxAttempts bounds the number: a member's are
+// its group's, but for those that are nobody's fault.
+func (e ending) counted() int64 {
+	if e.group != nil {
+		return e.allocation.GroupAttempt - e.group.Excused
+	}
+	return e.allocation.Attempt
 }
 
 // late says whether the group's attempt was over before this member's.
@@ -200,6 +219,9 @@ func (e ending) next(v verdict) *berth.Progress {
 	}
 	if v.backoff {
 		p.NotBefore = e.now.Add(backoff(e.submission.Spec.Retry.BackoffMS, e.allocation.Attempt))
+	}
+	if v.reason == berth.EndDrained && e.group != nil {
+		p.NotBefore = e.now.Add(drainsSettle)
 	}
 	if v.avoid {
 		p.Avoid = append(slices.DeleteFunc(p.Avoid, func(w berth.WorkerID) bool { return w == e.worker }), e.worker)

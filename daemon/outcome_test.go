@@ -35,3 +35,36 @@ func TestNext_AvoidsInOrder(t *testing.T) {
 		})
 	}
 }
+
+// What drains a group counts nowhere, however often it does; what else puts it back is
+// bounded.
+func TestJudge_DrainsAreExcused(t *testing.T) {
+	stop := func(why berth.StopReason) *berth.Allocation {
+		return &berth.Allocation{State: berth.StateRunning, Attempt: 150, GroupAttempt: 150, Stop: &berth.StopOrder{Reason: why}}
+	}
+	rejected := &berth.Allocation{State: berth.StateExited, Attempt: 150, GroupAttempt: 150, Exit: &berth.Exit{Kind: berth.ExitRejected}}
+	tests := []struct {
+		name    string
+		of      *berth.Allocation
+		excused int64 // of the group's attempts before
+		want    berth.State
+	}{
+		{"drained, like all before", stop(berth.StopDrain), 149, berth.StatePending},
+		{"drained, unlike those before", stop(berth.StopDrain), 0, berth.StatePending},
+		{"preempted, like all before", stop(berth.StopPreempt), 149, berth.StatePending},
+		{"stopped with its group, after drains", stop(berth.StopGroup), 149, berth.StatePending},
+		{"rejected after drains", rejected, 51, berth.StatePending},
+		{"rejected too often", rejected, 50, berth.StateFailed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := ending{
+				allocation: tt.of, cause: causeExited, progress: &berth.Progress{}, submission: &berth.Submission{},
+				group: &berth.Group{State: berth.GroupPlaced, Attempt: 150, Excused: tt.excused},
+			}
+			if v := judge(e); v.state != tt.want {
+				t.Errorf("%s %s, want %s", v.state, v.reason, tt.want)
+			}
+		})
+	}
+}

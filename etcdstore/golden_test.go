@@ -114,7 +114,7 @@ func examples(t *testing.T) map[berth.Kind]any {
 			Exit: exit, SubmittedAt: at(3), PlacedAt: at(5), StartedAt: at(6), EndedAt: at(59), ReplacedBy: "train-7.r3",
 		},
 		berth.KindGroup: &berth.Group{
-			Header: h, Size: 2, MinCount: 2, Digest: digest, Attempt: 2, State: berth.GroupEnding, Since: at(59), Used: 1, Domain: "rack1", Failed: 1,
+			Header: h, Size: 2, MinCount: 2, Digest: digest, Attempt: 3, State: berth.GroupEnding, Since: at(59), Used: 1, Excused: 1, Domain: "rack1", Failed: 1,
 			Reason: berth.EndGroup, Message: "run-3.1 ended FAILED: exited",
 		},
 		berth.KindHold:       &berth.Hold{Header: h, Workers: []berth.WorkerID{"rack1-07", "rack1-08"}},

@@ -194,6 +194,7 @@ type group struct {
 	State    string    `json:"state"`
 	Since    time.Time `json:"since"`
 	Used     int64     `json:"used_attempts,omitempty"`
+	Excused  int64     `json:"excused_attempts,omitempty"`
 	Domain   string    `json:"domain,omitempty"`
 	Failed   int64     `json:"failed,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
