@@ -75,6 +75,8 @@ func (l *loop) lookHolds(now time.Time) {
 	for _, id := range slices.Sorted(maps.Keys(l.holds.of)) {
 		if h := l.holds.of[id]; !now.Before(h.until) {
 			l.dropHold(id, h)
+		} else { // an earlier hold of the group has set this timer
+			l.timers.set(berth.Key{Kind: berth.KindHold, ID: string(id)}, h.until)
 		}
 	}
 }
