@@ -54,7 +54,7 @@ func (b *builder) room() bool {
 		return true
 	}
 	return b.members < b.batch && b.ops+opsEnd+opsLedger+opsSubmit <= b.maxOps &&
-		b.bytes+berth.MaxRequestBytes+bytesEnd+bytesLedger <= int64(b.l.store.Limits().Bytes)
+		b.bytes+berth.MaxRequestBytes+bytesEnd+bytesLedger <= int64(b.l.store.Limits().Bytes)*2/3 // values: keys come with them
 }
 
 func (b *builder) add(ops int, bytes int64, again berth.Key) {

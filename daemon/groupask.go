@@ -27,7 +27,7 @@ type GroupStatus struct {
 func (d *Daemon) submitGroup(ctx context.Context, r berth.Request) SubmitResult {
 	result := SubmitResult{ID: r.ID}
 	r = r.Normalize()
-	if result.Err = d.checkGroup(&r); result.Err != nil {
+	if result.Err = d.checkGroup(ctx, &r); result.Err != nil {
 		return result
 	}
 	at := d.opts.Now().UTC()
@@ -95,7 +95,7 @@ func (d *Daemon) mayAccept(ctx context.Context, bytes int64) (refusal error) {
 	return refusal
 }
 
-func (d *Daemon) checkGroup(r *berth.Request) error {
+func (d *Daemon) checkGroup(ctx context.Context, r *berth.Request) error {
 	if err := r.Validate(); err != nil {
 		return err
 	}
@@ -105,7 +105,11 @@ func (d *Daemon) checkGroup(r *berth.Request) error {
 	if !r.IsGroup() {
 		return &berth.FieldError{Field: "group.id", Value: string(r.Group.ID), Problem: "is not the request's id", Bound: "nothing, or the id: the request stands for the whole group, and the daemon makes the members of it"}
 	}
-	if most, because := d.store.GroupMost(); r.Group.Size > most {
+	each, err := d.memberBytes(ctx, r)
+	if err != nil {
+		return err
+	}
+	if most, because := d.store.GroupMost(each); r.Group.Size > most {
 		return &berth.FieldError{
 			Field: "group.size", Value: fmt.Sprint(r.Group.Size), Problem: "is more than this store can place in one transaction",
 			Bound: fmt.Sprintf("at most %d: %s", most, because),

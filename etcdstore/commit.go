@@ -29,14 +29,10 @@ func (s *Store) Commit(ctx context.Context, plan *berth.Plan) (Result, error) {
 // checkSize refuses what etcd's limits would, before it is sent.
 func (s *Store) checkSize(t *txn) error {
 	limits := s.Limits()
-	size := 0
-	for _, w := range t.puts {
-		size += len(w.value)
-	}
 	if ops := max(len(t.cmps)+1, len(t.puts)); ops > limits.Ops {
 		return fmt.Errorf("%d operations of %d: %w", ops, limits.Ops, ErrTooLarge)
 	}
-	if size > limits.Bytes {
+	if size := t.size(); size > limits.Bytes {
 		return fmt.Errorf("%d bytes of %d: %w", size, limits.Bytes, ErrTooLarge)
 	}
 	return nil

@@ -20,23 +20,36 @@ var (
 )
 
 // Of a member of a group in the transaction that places it: operations, for its worker,
-// ledger, state, request and quota; and bytes, for ledger, allocation and state.
+// ledger, state, request and quota. And of the group itself, the schema, and what is spare.
 const (
 	memberOps   = 5
-	memberBytes = 3 << 10
 	recordBytes = 512 // of a submission, beside its content
-	groupOps    = 8   // of the group itself, the schema, and what is spare
+	groupOps    = 8
+	groupBytes  = 8 << 10
 )
 
-// GroupMost is how many members a group may have on this store, and the limit that
-// says so: all are placed in one transaction.
-func (s *Store) GroupMost() (most int64, because string) {
+// GroupMost is how many members a group may have on this store where each takes so many
+// bytes of the transaction that places them all, and the limit that says so.
+func (s *Store) GroupMost(each int) (most int64, because string) {
 	l := s.Limits()
-	ops, bytes := (l.Ops-groupOps)/memberOps, l.Bytes/memberBytes
+	ops, bytes := (l.Ops-groupOps)/memberOps, max(l.Bytes-groupBytes, 0)/max(each, 1)
 	if ops <= bytes {
 		return int64(ops), fmt.Sprintf("etcd allows %d operations a transaction: --max-txn-ops", l.Ops)
 	}
-	return int64(bytes), fmt.Sprintf("a transaction has at most %d bytes", l.Bytes)
+	return int64(bytes), fmt.Sprintf("a transaction has at most %d bytes, and each member takes up to %d of them, with the ledger of its worker", l.Bytes, each)
+}
+
+// PlaceBytes is what a placement takes of a transaction, with the write of its worker's
+// ledger, of so many bytes.
+func (s *Store) PlaceBytes(p berth.Placement, ledger int64) (int, error) {
+	var none berth.Ledger
+	t, err := s.encodePlan(&berth.Plan{
+		ID: p.State.PlanID, Ledgers: []berth.LedgerWrite{{Worker: p.Worker, Was: 1, Alive: 1, Ledger: none}}, Places: []berth.Placement{p},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("size of a placement of %s: %w", p.Request, err)
+	}
+	return t.size() - len(t.puts[0].value) + int(ledger), nil
 }
 
 // SubmitGroup puts the members of a group, in as many transactions as their bytes need,

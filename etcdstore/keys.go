@@ -29,6 +29,11 @@ func (s keys) append(b []byte, k berth.Key) []byte {
 	return append(append(b, '/'), k.ID...)
 }
 
+// length is at least that of the key of k.
+func (s keys) length(k berth.Key) int {
+	return len(s.prefix) + len(k.Kind) + len("/") + len(k.Owner) + len("/") + len(k.ID)
+}
+
 // folder is the prefix of all keys of a kind, of one owner where given.
 func (s keys) folder(kind berth.Kind, owner string) string {
 	switch {

@@ -150,3 +150,23 @@ func (m *message) delete(name []byte) *pb.RequestOp {
 	p.Request = &p.of
 	return &p.RequestOp
 }
+
+// Bytes that a message of etcd's has beside keys and values, at most.
+const (
+	compareBytes   = 28 // a revision, and how it is compared
+	operationBytes = 32 // lengths, and a lease
+)
+
+// size bounds the bytes of the request. A key is compared, and read where that fails.
+func (t *txn) size() (n int) {
+	for i := range t.cmps {
+		n += 2*t.keys.length(t.cmps[i].key) + compareBytes + operationBytes
+	}
+	for i := range t.puts {
+		n += t.keys.length(t.puts[i].key) + len(t.puts[i].value) + operationBytes
+	}
+	for _, k := range t.reads {
+		n += t.keys.length(k) + operationBytes
+	}
+	return n
+}

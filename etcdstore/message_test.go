@@ -8,7 +8,9 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
+	"pgregory.net/rapid"
 
 	"github.com/berthd/berth"
 )
@@ -22,6 +24,31 @@ type kept struct {
 func (k *kept) Txn(_ context.Context, r *pb.TxnRequest, _ ...grpc.CallOption) (*pb.TxnResponse, error) {
 	k.txn = r
 	return &pb.TxnResponse{}, nil
+}
+
+// A transaction is reckoned to be a little larger than it is.
+func TestSize_Bounds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := &Store{keys: keys{"/berth/"}, schema: 1 << 40}
+		tx := s.newTxn("t")
+		name := rapid.StringMatching(`[a-z]{1,60}`)
+		for range rapid.IntRange(0, 20).Draw(t, "members") {
+			k := berth.Key{Kind: berth.KindAllocation, Owner: name.Draw(t, "owner"), ID: name.Draw(t, "id")}
+			tx.compare(k, modIs, berth.Revision(rapid.Int64Range(0, 1<<62).Draw(t, "mod")))
+			tx.compare(berth.Key{Kind: berth.KindWorker, ID: k.Owner}, createIs, 1<<60)
+			if err := tx.putLeased(s, k, &berth.Progress{State: berth.StatePending, PlanID: berth.TxnID(name.Draw(t, "plan"))}, 0, 1<<62); err != nil {
+				t.Fatal(err)
+			}
+			tx.delete(berth.Key{Kind: berth.KindRequest, ID: k.ID})
+			tx.reads = append(tx.reads, berth.Key{Kind: berth.KindGroup, ID: k.ID})
+		}
+		n := tx.size()
+		req, _ := s.request(tx) // compares the schema, too
+		is := proto.Size(req)
+		if schema := 80; n+schema < is || n > 2*is {
+			t.Fatalf("reckoned %d bytes of %d", n, is)
+		}
+	})
 }
 
 // A transaction is the message that etcd's client would make.

@@ -28,7 +28,7 @@ type Options struct {
 	TxnTimeout  time.Duration        // of one try; default 5 s
 	PageSize    int64                // keys per page when loading; default 500
 	MaxTxnOps   int                  // default: probed by Init
-	MaxTxnBytes int                  // default 1 MiB
+	MaxTxnBytes int                  // of one as it is sent; default: what etcd takes by its own default, 1.5 MiB, less some
 	Layout      int64                // the newest that is known; default Layout. For tests of upgrades
 	Clock       func() time.Duration // boot time, which counts while suspended; default CLOCK_BOOTTIME
 	TxnBase     string               // of transaction ids, unlike any other store's; default random
@@ -39,7 +39,7 @@ type Options struct {
 // Limits of one transaction.
 type Limits struct {
 	Ops   int // of compares, and of operations
-	Bytes int
+	Bytes int // as it is sent
 }
 
 // Store is a keyspace on etcd. It is safe for concurrent use after Init.
@@ -81,7 +81,7 @@ func New(client *clientv3.Client, opts Options) (*Store, error) {
 		opts.PageSize = 500
 	}
 	if opts.MaxTxnBytes == 0 {
-		opts.MaxTxnBytes = 1 << 20
+		opts.MaxTxnBytes = 3<<19 - 32<<10
 	}
 	if opts.Layout == 0 {
 		opts.Layout = Layout
