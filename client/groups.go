@@ -6,26 +6,33 @@ import (
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 )
 
-// Groups lists the groups that have not ended.
-func (c *Client) Groups(ctx context.Context) ([]*berthv1.Group, error) { return c.groups(ctx, "") }
+// Groups lists the groups that have not ended, by id.
+func (c *Client) Groups(ctx context.Context) (all []*berthv1.Group, err error) {
+	for token := ""; ; {
+		resp, err := c.groups(ctx, &berthv1.GroupsRequest{PageToken: token})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, resp.GetGroups()...)
+		if token = resp.GetNextPageToken(); token == "" {
+			return all, nil
+		}
+	}
+}
 
 // Group is one of them, with why it waits.
 func (c *Client) Group(ctx context.Context, id string) (*berthv1.Group, error) {
-	all, err := c.groups(ctx, id)
+	resp, err := c.groups(ctx, &berthv1.GroupsRequest{Id: id})
 	if err != nil {
 		return nil, err
 	}
-	return all[0], nil
+	return resp.GetGroups()[0], nil
 }
 
-func (c *Client) groups(ctx context.Context, id string) ([]*berthv1.Group, error) {
-	resp, err := again(ctx, c, func(ctx context.Context, rpc service) (*berthv1.GroupsResponse, error) {
-		return rpc.Groups(ctx, &berthv1.GroupsRequest{Id: id})
+func (c *Client) groups(ctx context.Context, req *berthv1.GroupsRequest) (*berthv1.GroupsResponse, error) {
+	return again(ctx, c, func(ctx context.Context, rpc service) (*berthv1.GroupsResponse, error) {
+		return rpc.Groups(ctx, req)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return resp.GetGroups(), nil
 }
 
 // CancelGroup orders all of a group to end.

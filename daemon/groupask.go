@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/berthd/berth"
@@ -134,16 +133,53 @@ func (d *Daemon) Group(ctx context.Context, id berth.GroupID) (GroupStatus, erro
 	return s, nil
 }
 
-// Groups are those that have not ended, by id, without their verdicts.
-func (d *Daemon) Groups(ctx context.Context) (out []GroupStatus, err error) {
-	err = d.call(ctx, func(l *loop) {
-		for _, k := range slices.SortedFunc(maps.Keys(l.view.whole[berth.KindGroup]), compareKeys) {
-			if s, ok := l.groupStatus(berth.GroupID(k.ID), false); ok {
-				out = append(out, s)
-			}
+// Groups is one page of those that have not ended, by id, without their verdicts: at most
+// limit (0: DefaultPage) that come behind after. next is where the page behind it begins,
+// or empty.
+func (d *Daemon) Groups(ctx context.Context, after berth.GroupID, limit int) (page []GroupStatus, next berth.GroupID, err error) {
+	if limit == 0 {
+		limit = DefaultPage
+	}
+	if limit < 1 || limit > MaxPage {
+		return nil, "", &berth.FieldError{Field: "limit", Value: fmt.Sprint(limit), Problem: "is out of range", Bound: fmt.Sprintf("1 to %d", MaxPage)}
+	}
+	var ids []berth.GroupID
+	if err := d.call(ctx, func(l *loop) { ids, next = l.groupIDs(after, limit) }); err != nil {
+		return nil, "", err
+	}
+	for len(ids) > 0 {
+		if err := d.call(ctx, func(l *loop) { ids, page = l.someGroups(ids, page) }); err != nil {
+			return nil, "", err
 		}
-	})
-	return out, err
+	}
+	return page, next, nil
+}
+
+// groupIDs are the first that come behind after; next is the last of them, where there
+// are more.
+func (l *loop) groupIDs(after berth.GroupID, limit int) (ids []berth.GroupID, next berth.GroupID) {
+	for k := range l.view.whole[berth.KindGroup] {
+		if id := berth.GroupID(k.ID); id > after {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	if len(ids) > limit {
+		ids = ids[:limit]
+		next = ids[limit-1]
+	}
+	return ids, next
+}
+
+// someGroups adds to a page what may be looked at in one call: others wait behind it.
+func (l *loop) someGroups(ids []berth.GroupID, page []GroupStatus) ([]berth.GroupID, []GroupStatus) {
+	for looked := 0; len(ids) > 0 && looked < listedAtOnce; ids = ids[1:] {
+		if s, ok := l.groupStatus(ids[0], false); ok {
+			page = append(page, s)
+		}
+		looked += 1 + len(l.inGroup(ids[0]))
+	}
+	return ids, page
 }
 
 func (l *loop) groupStatus(id berth.GroupID, judged bool) (GroupStatus, bool) {

@@ -17,13 +17,13 @@ func (s *service) Groups(ctx context.Context, req *berthv1.GroupsRequest) (*bert
 		}
 		return &berthv1.GroupsResponse{Groups: []*berthv1.Group{groupMessage(&g)}}, nil
 	}
-	all, err := s.d.Groups(ctx)
+	page, next, err := s.d.Groups(ctx, berth.GroupID(req.GetPageToken()), int(req.GetPageSize()))
 	if err != nil {
 		return nil, err
 	}
-	out := &berthv1.GroupsResponse{Groups: make([]*berthv1.Group, len(all))}
-	for i := range all {
-		out.Groups[i] = groupMessage(&all[i])
+	out := &berthv1.GroupsResponse{Groups: make([]*berthv1.Group, len(page)), NextPageToken: string(next)}
+	for i := range page {
+		out.Groups[i] = groupMessage(&page[i])
 	}
 	return out, nil
 }
