@@ -165,7 +165,7 @@ func (s *site) leaksAtLast() (out []string) {
 
 // leaks tells what is left in the store, and in any daemon's view of the workers.
 func (s *site) leaks() (out []string) {
-	for _, kind := range []string{"requests/", "states/", "allocations/"} {
+	for _, kind := range []string{"requests/", "states/", "allocations/", "groups/"} {
 		resp, err := s.store.Get(s.t.Context(), prefix+kind, clientv3.WithPrefix(), clientv3.WithCountOnly())
 		if err != nil || resp.Count > 0 {
 			out = append(out, fmt.Sprintf("%d of %s left: %v", resp.Count, kind, err))
@@ -204,12 +204,13 @@ func (s *site) catchUp(f *follower) {
 func (o *outcome) count(t *testing.T, s *site, l *load, f *follower) {
 	t.Helper()
 	record, errRecord := l.record()
+	groups, errGroups := l.groupRecord()
 	runs, errTrace := readTrace(filepath.Join(s.dir, "trace"))
-	if err := errors.Join(errRecord, errTrace); err != nil {
+	if err := errors.Join(errRecord, errGroups, errTrace); err != nil {
 		t.Fatal(err)
 	}
 	ended := f.ended()
-	o.Accepted, o.Started = len(record), len(runs)
+	o.Accepted, o.Groups, o.Started = len(record), len(groups), len(runs)
 	o.Ended, o.Attempts = map[string]int{}, map[string]int{}
 	o.Later, o.Unanswered, o.SlowestSubmit, o.SlowestTries = l.refused.Load(), l.failed.Load(), l.slowest.Seconds(), l.tries
 	o.Revisions, o.RevisionsUnseen = f.revisions, f.unseen
@@ -233,5 +234,8 @@ func (o *outcome) count(t *testing.T, s *site, l *load, f *follower) {
 			o.Cancelled++
 		}
 	}
-	o.Violations = slices.Concat(o.Violations, f.problems, overlaps(runs), disagreements(record, ended, runs))
+	alone, members := partGroups(ended)
+	o.Violations = slices.Concat(
+		o.Violations, f.problems, overlaps(runs), disagreements(record, alone, runs), groupDisagreements(groups, members, runs),
+	)
 }

@@ -70,10 +70,11 @@ func (l *load) recordPath(lane int) string {
 // run submits until enough ends; what was begun is acknowledged then.
 func (l *load) run(ctx context.Context, enough <-chan struct{}) error {
 	var group sync.WaitGroup
-	errs := make([]error, lanes)
+	errs := make([]error, lanes+1)
 	for lane := range lanes {
 		group.Go(func() { errs[lane] = l.lane(ctx, enough, lane) })
 	}
+	group.Go(func() { errs[lanes] = l.groupLane(ctx, enough) })
 	group.Wait()
 	return errors.Join(errs...)
 }

@@ -18,6 +18,7 @@ type outcome struct {
 	MeanAtOnce      float64        `json:"mean_faults_at_once"`
 	MostAtOnce      int            `json:"most_faults_at_once"`
 	Accepted        int            `json:"accepted"`
+	Groups          int            `json:"groups_accepted"`
 	Cancelled       int            `json:"cancel_acknowledged"`
 	Ended           map[string]int `json:"ended"`    // by state
 	Attempts        map[string]int `json:"attempts"` // requests by attempts they took
@@ -95,7 +96,7 @@ func (o *outcome) table() string {
 	}
 	w.Flush()
 	fmt.Fprintf(&b, "%d faults, %.1f at once, %d at most\n", len(o.Faults), o.MeanAtOnce, o.MostAtOnce)
-	fmt.Fprintf(&b, "%d requests accepted in %.0f s, %.1f whole lives a second; ended: %v; %d cancels acknowledged\n", o.Accepted, o.Seconds, o.LivesPerSecond, o.Ended, o.Cancelled)
+	fmt.Fprintf(&b, "%d requests and %d groups accepted in %.0f s, %.1f whole lives a second; ended: %v; %d cancels acknowledged\n", o.Accepted, o.Groups, o.Seconds, o.LivesPerSecond, o.Ended, o.Cancelled)
 	fmt.Fprintf(&b, "attempts that they took: %v; containers: %d started, %d of them killed\n", o.Attempts, o.Started, o.Killed)
 	fmt.Fprintf(&b, "the client: %d times told later, %d calls without an answer, slowest acknowledgement %.1f s\n", o.Later, o.Unanswered, o.SlowestSubmit)
 	fmt.Fprintf(&b, "settled %.1f s after the last fault; %d revisions checked, %d compacted unseen\n", o.SettledSeconds, o.Revisions, o.RevisionsUnseen)

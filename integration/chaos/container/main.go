@@ -3,6 +3,8 @@
 // found at that instant, and appends its start and its end to a trace.
 //
 //	container TRACE LOCKS MILLISECONDS CODE MODE
+//
+// With the mode "first", only the first member of a group exits with the code.
 package main
 
 import (
@@ -14,6 +16,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -46,6 +49,9 @@ func run(args []string) (int, error) {
 	code, err := strconv.Atoi(args[3])
 	if err != nil {
 		return 0, fmt.Errorf("code: %w", err)
+	}
+	if args[4] == "first" && !strings.HasSuffix(os.Getenv("BERTH_REQUEST_ID"), ".0") {
+		code = 0
 	}
 	lock, err := os.OpenFile(filepath.Join(args[1], os.Getenv("BERTH_REQUEST_ID")), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
