@@ -115,13 +115,18 @@ func (x *life) takeDue(k berth.Key) bool {
 // sweeping says whether only what a load brought is left to look at.
 func (d *dueKeys) sweeping() bool { return d.rest != nil && len(d.order) == 0 }
 
-// has and drop are of keys that no life speaks of: drop takes back one that was looked
-// at before its turn, and says whether it was due.
 func (d *dueKeys) has(k berth.Key) bool {
+	if d.view != nil {
+		if x := d.view.lifeAt(k); x != nil && x.due&x.dueBit(k) != 0 {
+			return true
+		}
+	}
 	_, ok := d.in[k]
 	return ok
 }
 
+// drop takes back a key of which no life speaks, that was looked at before its turn, and
+// says whether it was due.
 func (d *dueKeys) drop(k berth.Key) bool {
 	_, ok := d.in[k]
 	delete(d.in, k)

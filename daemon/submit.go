@@ -242,6 +242,12 @@ func (l *loop) admit(b *builder) {
 
 // admitWaiting places a request of the queue, or sets the verdict on it.
 func (l *loop) admitWaiting(w *waiting, b *builder) {
+	if l.due.has(requestKey(w.id)) {
+		// It has changed since it came here: another daemon has placed it, or it has ended.
+		// The view tells so already, and a plan would compare that, and apply.
+		l.queue.remove(w.id)
+		return
+	}
 	d := l.fleet.Place(w.candidate())
 	w.asked = true
 	if d.Verdict != nil {
