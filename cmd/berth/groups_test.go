@@ -26,6 +26,7 @@ func TestGroups(t *testing.T) {
 		s.want(0, "group of 3", "submit", "-f", jobs)
 		s.want(0, "waits: 2 of its 3 members fit, of at least 3", "explain", "wide")
 		s.want(0, "wide.1 waits: 2 of its 3 members fit, of at least 3", "explain", "wide.1")
+		s.shows("state      RUNNING", "get", "train.2")
 		s.want(0, "is ending: ", "cancel", "--message", "make room", "--wait", "train")
 		s.want(0, "cancelled: make room: killed by SIGTERM", "get", "train.2")
 		s.want(0, "wide   PLACED", "groups")
@@ -36,15 +37,23 @@ func TestGroups(t *testing.T) {
 		} else if last := got[len(got)-1]; last.ID != "wide" || last.State != "PLACED" {
 			t.Errorf("%+v", r)
 		}
+		s.shows("state      RUNNING", "get", "wide.1")
 		s.want(0, "wide.0 CANCELLED", "cancel", "--wait", "wide.0")
-		for range 500 {
-			if strings.Contains(s.do("get", "wide.1").out, "ended  ") {
-				break
-			}
-			<-time.After(10 * time.Millisecond)
-		}
+		s.shows("ended  ", "get", "wide.1")
 		s.want(0, "too few of its group are left: wide.0 ended CANCELLED: cancelled: killed by SIGTERM", "get", "wide.1")
 	})
+}
+
+// shows waits until a command tells so.
+func (s *shell) shows(want string, args ...string) {
+	s.t.Helper()
+	for range 500 {
+		if strings.Contains(s.do(args...).out, want) {
+			return
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	s.want(0, want, args...)
 }
 
 func TestGroups_Usage(t *testing.T) {
