@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,6 +24,11 @@ const (
 	leaseFile    = "lease.json"
 	identityFile = "identity.json"
 )
+
+// lockPatience is how long an agent waits for a state directory that is locked. The
+// child that an agent forks holds the lock, too, until it executes its program: an
+// agent killed in between leaves it locked for a moment, longer on a busy machine.
+const lockPatience = 2 * time.Second
 
 // ErrStateDirLocked means that another agent works in this state directory.
 var ErrStateDirLocked = errors.New("the state directory belongs to another agent that runs")
@@ -79,7 +85,7 @@ func openStateDir(path string) (*stateDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the state directory: %w", err)
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := flockWithin(lock, lockPatience); err != nil {
 		defer lock.Close()
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("lock %s: %w", name, err)
@@ -91,6 +97,17 @@ func openStateDir(path string) (*stateDir, error) {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
+}
+
+// flockWithin locks a file, and gives up with EWOULDBLOCK. It asks again and again:
+// a flock that waits cannot be called off.
+func flockWithin(f *os.File, patience time.Duration) error {
+	for deadline := time.Now().Add(patience); ; time.Sleep(lockPatience / 100) {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // holder is the process id in the lock file, for a person to read.

@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -25,6 +26,32 @@ func TestStateDir_Lock(t *testing.T) {
 	again, err := openStateDir(path)
 	if err != nil {
 		t.Fatalf("after the first has closed: %v", err)
+	}
+	if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An agent that is killed between fork and exec of a child leaves the lock with the
+// child, which ends it when it executes.
+func TestStateDir_LockOfForked(t *testing.T) {
+	path := t.TempDir()
+	first, err := openStateDir(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := exec.Command("sleep", "0.3")
+	child.ExtraFiles = []*os.File{first.lock}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = child.Wait() })
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := openStateDir(path)
+	if err != nil {
+		t.Fatalf("while a child of the first still held the lock: %v", err)
 	}
 	if err := again.Close(); err != nil {
 		t.Fatal(err)
