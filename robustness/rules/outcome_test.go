@@ -8,9 +8,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
 )
 
 // An unknown outcome is settled by sending the same again: whichever of the two
@@ -97,6 +99,80 @@ func TestUnknown_Duplicate(t *testing.T) {
 		if l, _ := r.ledger("w"); l.Count != 2 {
 			r.t.Errorf("the ledger counts %d, want 2", l.Count)
 		}
+	})
+}
+
+// Of a transaction whose answer was lost each member is told what its key holds: one
+// that another has changed since is not what was written, and what it holds is told.
+func TestUnknown_MemberChangedSince(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		var items []etcdstore.ReportItem
+		for _, id := range []string{"a", "b"} {
+			r.submit(id)
+			r.commit(r.placement("w", id))
+			a, mod := r.allocation("w", id)
+			a.State = berth.StateRunning
+			items = append(items, etcdstore.ReportItem{Request: berth.RequestID(id), AllocationWas: mod, Allocation: *a})
+		}
+		other, lost := r.side(), false
+		r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
+			resp, err := apply()
+			if !puts(req, "allocations/w/b") || lost {
+				return resp, err
+			}
+			lost = true
+			b, mod := other.allocation("w", "b")
+			b.Stop = &berth.StopOrder{Reason: berth.StopCancel, Deadline: time.Now().UTC()}
+			other.commit(&berth.Plan{ID: other.NewTxnID(), Stops: []berth.StopWrite{{Request: "b", Worker: "w", AllocationWas: mod, Allocation: *b}}})
+			return nil, errLost
+		})
+		res, err := r.Report(r.t.Context(), "w", items)
+		r.ok(err)
+		if !res[0].Done {
+			r.t.Errorf("report of a: %+v, want it done", res[0])
+		}
+		if res[1].Done || res[1].Fresh == nil {
+			r.t.Fatalf("report of b: %+v, want to be told what has come since", res[1])
+		}
+		if b, ok := res[1].Fresh.Record.(*berth.Allocation); !ok || b.Stop == nil || b.State != berth.StateRunning {
+			r.t.Errorf("b is told to be %+v, want it RUNNING with a stop order", res[1].Fresh.Record)
+		}
+	})
+}
+
+// An answer that tells how the store is at a later revision than that of its own
+// transaction does not stand for what the watch tells of that one.
+func TestDaemon_AnswerOfALaterRevision(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		_, kill := r.lives("w")
+		wait(r, 1)
+		gate := make(chan struct{})
+		r.conn.hear(func(w *pb.WatchResponse) {
+			if len(w.Events) > 0 {
+				<-gate
+			}
+		})
+		other := r.side()
+		lost := false
+		r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
+			resp, err := apply()
+			if puts(req, "requests/mine") && !lost {
+				lost = true
+				other.submit("other")
+				return nil, errLost
+			}
+			return resp, err
+		})
+		r.run(d, "mine", nil) // its first answer is lost; the second is of the revision of the other's
+		close(gate)
+		wait(r, 1)
+		if a, _ := r.allocation("w", "other"); a == nil {
+			r.t.Error("a request that fits was not placed: the daemon has not heard of it")
+		}
+		kill()
+		stop()
 	})
 }
 
