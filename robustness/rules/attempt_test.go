@@ -1,0 +1,69 @@
+package rules
+
+import (
+	"testing"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// Each placement of a request is an attempt of its own, also after one that was taken
+// back before it ran: what is known by its number, on a worker and its disk, is never
+// taken for another's.
+func TestDaemon_TakenBackIsAnAttempt(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		_, kill := r.lives("w")
+		r.run(d, "r", func(s *berth.Request) { s.StartTimeoutMS = 10_000 })
+		for attempt := int64(1); attempt <= 3; attempt++ {
+			a, _ := r.allocation("w", "r")
+			if a == nil || a.Attempt != attempt {
+				r.t.Fatalf("allocation %+v, want attempt %d", a, attempt)
+			}
+			wait(r, 11) // it is not started
+		}
+		kill()
+		stop()
+	})
+}
+
+// What a worker refuses does not use up the attempts that the retry policy allows.
+func TestDaemon_RefusalsAreFree(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		_, kill := r.lives("w")
+		r.run(d, "r", func(s *berth.Request) {
+			s.Retry = berth.RetryPolicy{MaxAttempts: 2, OnFailure: true, BackoffMS: 1000}
+		})
+		for range 3 {
+			r.reported("w", "r", berth.StateExited, &berth.Exit{Kind: berth.ExitRejected, Message: "no", At: time.Now().UTC()})
+			r.placedWithin("w", "r", 65)
+		}
+		for failed, want := range []berth.State{berth.StatePending, berth.StateFailed} {
+			r.runs("w", "r")
+			r.reported("w", "r", berth.StateExited, &berth.Exit{Kind: berth.ExitExited, Code: 1, At: time.Now().UTC()})
+			s, err := d.Get(r.t.Context(), "r")
+			r.ok(err)
+			if s.State != want {
+				r.t.Fatalf("after 3 refusals and %d of 2 failures it is %s, want %s", failed+1, s.State, want)
+			}
+			if want == berth.StatePending {
+				r.placedWithin("w", "r", 65)
+			}
+		}
+		kill()
+		stop()
+	})
+}
+
+// placedWithin waits until a request has an allocation on w.
+func (r *rig) placedWithin(w, id string, seconds int) {
+	r.t.Helper()
+	for range seconds {
+		if a, _ := r.allocation(w, id); a != nil {
+			return
+		}
+		wait(r, 1)
+	}
+	r.t.Fatalf("%s is not placed after %d s", id, seconds)
+}
