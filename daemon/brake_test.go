@@ -192,6 +192,23 @@ func TestBrake_JudgedOncePerBatch(t *testing.T) {
 	}
 }
 
+// What may run on a lost worker is not moved by a judgement of before others were lost
+// with it, though its own moment is looked at first.
+func TestBrake_JudgedBeforeAMove(t *testing.T) {
+	b := newBraked(t, 10, 1)
+	b.moves(0)
+	b.at = b.at.Add(6 * time.Second) // its grace is over
+	for i := range 8 {
+		b.take(berth.Fact{Key: workerKey(berth.WorkerID(fmt.Sprintf("w%d", i)))})
+	}
+	b.brakes.of("default").writing = true // nothing writes here
+	plan := newBuilder(b.loop, b.at)
+	b.look(allocationKey("l0", "on-l0"), plan)
+	if n := len(plan.plan.Ends); n != 0 {
+		t.Errorf("%d moved, while 9 of 11 workers are lost", n)
+	}
+}
+
 // What a released brake was about is not braked again, not even by a daemon that
 // starts then; workers that are lost later are.
 func TestBrake_LaterLoss(t *testing.T) {

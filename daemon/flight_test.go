@@ -76,6 +76,24 @@ func TestPlace_LedgerOfTheView(t *testing.T) {
 	}
 }
 
+// The epoch that a placement compares is the one that its allocation is for, though
+// the view knows of a later one already at which nobody has looked.
+func TestPlace_EpochOfTheAllocation(t *testing.T) {
+	l := roomy(t)
+	rec, _ := l.view.worker("w")
+	l.takeFact(berth.Fact{Key: workerKey("w"), Record: rec, Create: 9, Mod: 9})
+	b := newBuilder(l, time.Now())
+	l.admitNew(submissionOf(t, l, "r"), b)
+	for _, p := range b.plan.Places {
+		if alive := b.ledgerWrite(p.Worker).Alive; alive != p.Allocation.Epoch || p.State.Epoch != alive {
+			t.Errorf("compared is epoch %d; the allocation is for %d, and the state says %d", alive, p.Allocation.Epoch, p.State.Epoch)
+		}
+	}
+	if len(b.plan.Places) == 0 {
+		t.Fatal("nothing is placed: the fleet knows of the later epoch")
+	}
+}
+
 // What a plan in flight changes is looked at when it has its answer, and the
 // requests that wait for its worker are decided anew then.
 func TestFlights_PutOff(t *testing.T) {

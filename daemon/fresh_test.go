@@ -48,6 +48,15 @@ func TestFresh_Late(t *testing.T) {
 	s.wantStepIns(1)
 }
 
+// It is placed by another at once when its planner is gone.
+func TestFresh_PlannerGone(t *testing.T) {
+	s := leftToOther(t)
+	s.tell(daemonKey("other"), nil)
+	if p := s.step(); len(p.Places) != 1 || p.Places[0].Request != "r" {
+		t.Errorf("planned %+v; want the request placed", p.Places)
+	}
+}
+
 // Who asks why a request waits is told, however fresh it is.
 func TestFresh_Asked(t *testing.T) {
 	s := newStage(t, 50)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -231,6 +232,10 @@ func TestReplace_CancelsSuccessor(t *testing.T) {
 			}
 			if waits != tt.waits || ends != tt.ends || stops != tt.stops {
 				t.Errorf("waits %v ends %v stops %v: %+v", waits, ends, stops, b.plan)
+			}
+			mod := p.l.view.mod(allocationKey("w", "web"))
+			if a, _ := p.l.view.allocation("w", "web"); a != nil && !slices.Contains(b.plan.Guards, berth.Guard{Key: allocationKey("w", "web"), Was: mod}) {
+				t.Errorf("guards %+v: want the original as it was seen, for it may have been handed over since", b.plan.Guards)
 			}
 		})
 	}
