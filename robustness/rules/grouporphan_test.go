@@ -2,6 +2,7 @@ package rules
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -61,6 +62,33 @@ func TestGroup_IDOfAMemberTaken(t *testing.T) {
 		if r.kv("groups/g") != nil {
 			t.Errorf("there is a group, and %s is none of its members", taken)
 		}
+		stop()
+	})
+}
+
+// Members that have succeeded count: a group of which they and those that still run are
+// min_count goes on when another one fails.
+func TestGroup_SucceededMembersCount(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		_, kill := r.lives("w")
+		g := r.group("g", 4, 2)
+		g.Retry.MaxAttempts = 1
+		r.submitGroup(d, g)
+		for _, id := range []string{"g.0", "g.1", "g.2", "g.3"} {
+			r.runs("w", id)
+		}
+		for i, code := range []int64{0, 0, 1} {
+			r.reported("w", fmt.Sprintf("g.%d", i), berth.StateExited, &berth.Exit{Kind: berth.ExitExited, Code: code, At: time.Now().UTC()})
+			wait(r, 1)
+		}
+		if a, _ := r.allocation("w", "g.3"); a == nil || a.Stop != nil {
+			t.Errorf("the last member is %+v, want it to run: two have succeeded", a)
+		}
+		if s, err := d.Group(r.t.Context(), "g"); err != nil || s.Record.Attempt != 1 || s.Record.State != berth.GroupPlaced {
+			t.Errorf("the group is %+v, %v, want its first attempt to go on", s.Record, err)
+		}
+		kill()
 		stop()
 	})
 }
