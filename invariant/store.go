@@ -23,9 +23,11 @@ type Report struct {
 }
 
 const (
-	pageKeys    = 1000
-	pageTimeout = 30 * time.Second
-	watchAgain  = 200 * time.Millisecond
+	pageKeys     = 1000 // of the first page, and of any at least
+	pageKeysMost = 32_768
+	pageBytes    = 8 << 20 // about
+	pageTimeout  = 30 * time.Second
+	watchAgain   = 200 * time.Millisecond
 )
 
 // CheckStore checks what lies under the prefix, all at one revision.
@@ -149,8 +151,9 @@ func load(ctx context.Context, client *clientv3.Client, prefix string, opts Opti
 func loadOnce(ctx context.Context, client *clientv3.Client, prefix string, opts Options) (*State, error) {
 	var pairs []Pair
 	var rev int64
+	keys := int64(pageKeys)
 	for from, more := prefix, true; more; {
-		resp, err := page(ctx, client, from, clientv3.GetPrefixRangeEnd(prefix), rev)
+		resp, err := page(ctx, client, from, clientv3.GetPrefixRangeEnd(prefix), rev, keys)
 		if err != nil {
 			return nil, fmt.Errorf("read the store below %s: %w", prefix, err)
 		}
@@ -161,17 +164,28 @@ func loadOnce(ctx context.Context, client *clientv3.Client, prefix string, opts 
 			pairs = append(pairs, pairOf(kv, prefix))
 			from = string(kv.Key) + "\x00"
 		}
-		more = resp.More
+		more, keys = resp.More, nextPage(resp.Kvs)
 	}
 	s := NewState(opts)
 	s.Load(rev, pairs)
 	return s, nil
 }
 
-func page(ctx context.Context, client *clientv3.Client, from, end string, rev int64) (*clientv3.GetResponse, error) {
+// nextPage is how many keys to ask for behind a page. For each page etcd counts all
+// keys behind it, too, so pages of a fixed number would cost the square of the store:
+// they are as large as their bytes allow.
+func nextPage(kvs []*mvccpb.KeyValue) int64 {
+	size := int64(1)
+	for _, kv := range kvs {
+		size += int64(len(kv.Key) + len(kv.Value))
+	}
+	return min(max(int64(len(kvs))*pageBytes/size, pageKeys), pageKeysMost)
+}
+
+func page(ctx context.Context, client *clientv3.Client, from, end string, rev, keys int64) (*clientv3.GetResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
-	opts := []clientv3.OpOption{clientv3.WithRange(end), clientv3.WithLimit(pageKeys), clientv3.WithSort(clientv3.SortByKey, clientv3.SortAscend)}
+	opts := []clientv3.OpOption{clientv3.WithRange(end), clientv3.WithLimit(keys), clientv3.WithSort(clientv3.SortByKey, clientv3.SortAscend)}
 	if rev > 0 {
 		opts = append(opts, clientv3.WithRev(rev))
 	}
