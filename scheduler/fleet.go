@@ -42,7 +42,8 @@ type Fleet struct {
 	plain      prices // of a pool without workers: all room is alike
 	holdings   map[berth.WorkerID]*holding
 	relations  map[berth.PoolID]*relations
-	query      query // of the call in progress: its slices are used again
+	levels     map[berth.WorkerID][]level // by priority
+	query      query                      // of the call in progress: its slices are used again
 }
 
 // NewFleet returns a fleet without workers.
@@ -53,6 +54,7 @@ func NewFleet() *Fleet {
 		strategies: make(map[berth.PoolID]berth.Strategy),
 		holdings:   make(map[berth.WorkerID]*holding),
 		relations:  make(map[berth.PoolID]*relations),
+		levels:     make(map[berth.WorkerID][]level),
 	}
 }
 

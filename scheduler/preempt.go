@@ -1,0 +1,113 @@
+package scheduler
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/berthd/berth"
+)
+
+// Preemption is how room is made for a candidate that fits nowhere.
+type Preemption struct {
+	Worker  berth.WorkerID
+	Share   berth.Share       // that the candidate gets there once they have ended
+	Victims []berth.RequestID // on the worker, sorted: those that leave anyway, and are needed, too
+	Cost    int               // allocations that end for it: the other members of groups, too
+}
+
+// maxTried bounds the workers that are looked at closely: the most promising by what
+// the levels say.
+const maxTried = 64
+
+// Preempt chooses a worker, and what is to end on it so that it takes a candidate:
+// what leaves anyway, and allocations of lower priority than the candidate's. The
+// fewest end; of equally many those of the lowest priority, then the youngest; none
+// that is not needed, and of a group all or none. on tells who is on a worker, and is
+// asked about few. Nothing is reserved.
+func (f *Fleet) Preempt(c Candidate, on func(berth.WorkerID) []Occupant) (Preemption, bool) {
+	p := f.pools[c.Request.Pool]
+	if p == nil || malformed(&c.Request.Resources) {
+		return Preemption{}, false
+	}
+	q := f.ask(c)
+	var most []estimate
+	for _, n := range p.nodes {
+		if e, ok := f.estimateOf(q, n, c.Priority); ok && q.mayClear(n) {
+			most = append(most, e)
+		}
+	}
+	slices.SortFunc(most, estimate.compare)
+	var best *clearing
+	for _, e := range most[:min(len(most), maxTried)] {
+		t := f.newTrial(q, e.node, c.Priority, on(e.node.worker.ID))
+		if !t.run() {
+			continue
+		}
+		one := &clearing{trial: t, avoided: slices.Contains(c.Avoid, e.node.worker.ID)}
+		for _, i := range t.chosen {
+			one.cost += t.units[i].cost
+		}
+		if best == nil || one.compare(best) < 0 {
+			best = one
+		}
+	}
+	if best == nil {
+		return Preemption{}, false
+	}
+	d := Preemption{Worker: best.n.worker.ID, Cost: best.cost}
+	for _, i := range best.victims() {
+		d.Victims = append(d.Victims, best.occupants[i].Request)
+	}
+	d.Share = best.share
+	return d, len(d.Victims) > 0
+}
+
+// CanPreemptOn says whether room can be made for a candidate on worker w.
+func (f *Fleet) CanPreemptOn(c Candidate, w berth.WorkerID, on func(berth.WorkerID) []Occupant) bool {
+	n := f.nodes[w]
+	if n == nil || n.worker.Pool != c.Request.Pool || malformed(&c.Request.Resources) {
+		return false
+	}
+	q := f.ask(c)
+	if _, ok := f.estimateOf(q, n, c.Priority); !ok || !q.mayClear(n) {
+		return false
+	}
+	return f.newTrial(q, n, c.Priority, on(w)).run()
+}
+
+// mayClear says whether nothing keeps a request off a worker that no end of another
+// would change.
+func (q *query) mayClear(n *node) bool {
+	return n.open && q.constraints.Allows(n.worker.Labels) && (len(n.repels) == 0 || tolerates(q.request.Tolerations, n)) && q.couldTake(n)
+}
+
+// clearing is a trial that has found victims.
+type clearing struct {
+	*trial
+	avoided bool
+	cost    int
+}
+
+// compare is a total order: the worker that did not fail the candidate, the fewest
+// ends, what matters least, the worker's id.
+func (a *clearing) compare(b *clearing) int {
+	if a.avoided != b.avoided {
+		return order(b.avoided)
+	}
+	if c := cmp.Compare(a.cost, b.cost); c != 0 {
+		return c
+	}
+	x, y := a.ranked(), b.ranked()
+	c := slices.CompareFunc(x, y, func(u, v *unit) int { return u.rank(v) })
+	return cmp.Or(c, cmp.Compare(a.n.worker.ID, b.n.worker.ID))
+}
+
+// ranked are the chosen units, what matters most first.
+func (a *clearing) ranked() (of []*unit) {
+	sorted := slices.Clone(a.chosen)
+	slices.Sort(sorted)
+	for _, i := range slices.Backward(sorted) {
+		of = append(of, &a.units[i])
+	}
+	return of
+}
