@@ -53,13 +53,6 @@ type Ledger struct {
 	StateID    string `json:"state_id,omitempty"`
 }
 
-// Claim holds capacity on a ledger for a request whose victims are stopping.
-type Claim struct {
-	Request RequestID `json:"request"`
-	Attempt int64     `json:"attempt"`
-	Share   Share     `json:"share"`
-}
-
 // Daemon is the membership of a daemon, under daemons/<d>; leased.
 type Daemon struct {
 	Header

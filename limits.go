@@ -28,7 +28,7 @@ const (
 	MaxNUMANode          = 1023
 	MaxDeviceTypes       = 16
 	MaxPortsPerWorker    = 16_384 // reserved all, the ledger fits into a record
-	MaxPriority          = 1000   // and -MaxPriority the lowest
+	MaxPriority          = 1000   // the lowest is 0
 	MaxDrainParallel     = 10_000
 	MaxDrainPerMinute    = 60_000
 	MaxAttempts          = 100

@@ -54,6 +54,7 @@ type Plan struct {
 	Ends    []End
 	Stops   []StopWrite
 	Cancels []CancelPending
+	Claims  []ClaimWrite
 	Intents []IntentWrite
 	Removes []Removal
 	Groups  []GroupWrite
@@ -137,6 +138,16 @@ type CancelPending struct {
 	Archive    Archive
 }
 
+// ClaimWrite puts the state of a pending request that gets a claim, or loses it; the
+// claim itself is in the LedgerWrite of the same plan. StateWas 0: never placed.
+// RequestWas is as of a Placement.
+type ClaimWrite struct {
+	Request    RequestID
+	RequestWas Revision
+	StateWas   Revision
+	State      Progress
+}
+
 // IntentWrite replaces an intent that is there. What it was made from, Was, is
 // compared: so a pace holds however many daemons keep it.
 type IntentWrite struct {
@@ -155,5 +166,5 @@ type Removal struct {
 
 // Empty says whether the plan changes nothing.
 func (p *Plan) Empty() bool {
-	return len(p.Submits)+len(p.Ledgers)+len(p.Places)+len(p.Ends)+len(p.Stops)+len(p.Cancels)+len(p.Intents)+len(p.Removes)+len(p.Groups) == 0
+	return len(p.Submits)+len(p.Ledgers)+len(p.Places)+len(p.Ends)+len(p.Stops)+len(p.Cancels)+len(p.Intents)+len(p.Removes)+len(p.Groups)+len(p.Claims) == 0
 }

@@ -34,6 +34,7 @@ type Progress struct {
 	Priority  *int32     `json:"priority_override,omitempty"` // by an operator
 	Avoid     []WorkerID `json:"avoid,omitempty"`             // where it failed to start, the latest last
 	LastEnd   EndReason  `json:"last_end,omitempty"`          // why the former attempt ended
+	ClaimOn   WorkerID   `json:"claim_on,omitempty"`          // PENDING: whose ledger has a claim for it
 }
 
 // Allocation is the record of allocations/<w>/<id>: one attempt of one request

@@ -13,7 +13,8 @@ type Request struct {
 	ID           RequestID         `json:"id"`
 	Tenant       TenantID          `json:"tenant"`
 	Pool         PoolID            `json:"pool"`
-	Priority     int32             `json:"priority,omitempty"` // higher is placed first
+	Priority     int32             `json:"priority,omitempty"`   // higher is placed first
+	Preemption   Preemption        `json:"preemption,omitempty"` // empty: never
 	Command      []string          `json:"command"`
 	Env          map[string]string `json:"env,omitempty"`
 	Dir          string            `json:"dir,omitempty"`   // absolute; empty: the worker's choice
@@ -77,6 +78,9 @@ func (r Request) Normalize() Request {
 	r.Affinity, r.AntiAffinity, r.Spread = normalizeAffinity(r.Affinity), normalizeAffinity(r.AntiAffinity), normalizeSpread(r.Spread)
 	if r.Group != nil {
 		r.Group = r.Group.normalize(r.ID)
+	}
+	if r.Preemption == PreemptionNever {
+		r.Preemption = "" // as with on_drain
 	}
 	if r.OnDrain == OnDrainStop {
 		r.OnDrain = "" // one way to say it, so that equal requests have equal digests

@@ -20,7 +20,7 @@ func (r Request) Validate() error {
 }
 
 var requestChecks = []func(Request) error{
-	Request.validateNames, Request.validateCommand, Request.validateSelectors, Request.validateRelations, Request.validateTimes, Request.validateGroup, Request.validateDrain,
+	Request.validateNames, Request.validateCommand, Request.validateSelectors, Request.validateRelations, Request.validateTimes, Request.validateGroup, Request.validateDrain, Request.validatePreemption,
 	func(r Request) error { return inField("resources.", r.Resources.validate()) },
 }
 
@@ -61,7 +61,7 @@ func (r Request) validateNames() error {
 	if err := checkText("affinity_key", r.AffinityKey, MaxLabelBytes); err != nil {
 		return err
 	}
-	return checkRange("priority", int64(r.Priority), -MaxPriority, MaxPriority)
+	return checkRange("priority", int64(r.Priority), 0, MaxPriority)
 }
 
 func (r Request) validateCommand() error {

@@ -172,7 +172,7 @@ func TestValidate_AtTheBounds(t *testing.T) {
 	r := validRequest()
 	r.ID, r.Tenant, r.Pool = berth.RequestID(strings.Repeat("a", 128)), "0", "a.b_c-d"
 	r.User, r.AffinityKey = strings.Repeat("u", 256), strings.Repeat("k", 256)
-	r.Priority, r.Image, r.Dir = -1000, strings.Repeat("i", 4096), "/"+strings.Repeat("d", 4095)
+	r.Priority, r.Image, r.Dir = 1000, strings.Repeat("i", 4096), "/"+strings.Repeat("d", 4095)
 	r.Command, r.Env, r.Labels = make([]string, 1024), names(512), names(64)
 	r.Command[0] = "x"
 	r.Constraints = make([]berth.Constraint, 32)

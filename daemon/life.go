@@ -70,6 +70,7 @@ type waits struct {
 	priority  *int32
 	avoid     []berth.WorkerID
 	lastEnd   berth.EndReason
+	claimOn   berth.WorkerID
 }
 
 // stateCode is a berth.State in a byte; 0 is none.
@@ -149,8 +150,8 @@ func (x *life) packState(f *berth.Fact, p *berth.Progress) bool {
 		x.stateWorker = handleOf(x.worker, p.Worker)
 	}
 	x.waits = nil
-	if !p.NotBefore.IsZero() || p.Priority != nil || p.Avoid != nil || p.LastEnd != "" {
-		x.waits = &waits{notBefore: p.NotBefore, priority: p.Priority, avoid: p.Avoid, lastEnd: p.LastEnd}
+	if !p.NotBefore.IsZero() || p.Priority != nil || p.Avoid != nil || p.LastEnd != "" || p.ClaimOn != "" {
+		x.waits = &waits{notBefore: p.NotBefore, priority: p.Priority, avoid: p.Avoid, lastEnd: p.LastEnd, claimOn: p.ClaimOn}
 	}
 	return true
 }
@@ -165,7 +166,7 @@ func (x *life) progress() *berth.Progress {
 		p.Worker = x.stateWorker.Value()
 	}
 	if w := x.waits; w != nil {
-		p.NotBefore, p.Priority, p.Avoid, p.LastEnd = w.notBefore, w.priority, w.avoid, w.lastEnd
+		p.NotBefore, p.Priority, p.Avoid, p.LastEnd, p.ClaimOn = w.notBefore, w.priority, w.avoid, w.lastEnd, w.claimOn
 	}
 	return p
 }

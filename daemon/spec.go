@@ -114,7 +114,7 @@ func alike(a, b *berth.Request) bool {
 		(a.Group == b.Group || a.Group != nil && b.Group != nil && *a.Group == *b.Group) &&
 		a.Retry == b.Retry && a.StopTimeoutMS == b.StopTimeoutMS && a.StartTimeoutMS == b.StartTimeoutMS &&
 		a.RunLimitMS == b.RunLimitMS && a.PendingLimitMS == b.PendingLimitMS && a.KeepMS == b.KeepMS &&
-		a.OnDrain == b.OnDrain && a.Replaces == b.Replaces
+		a.OnDrain == b.OnDrain && a.Preemption == b.Preemption && a.Replaces == b.Replaces
 }
 
 func sameQuantities(a, b *berth.Quantities) bool {

@@ -40,10 +40,10 @@ func (s *Store) checkSize(t *txn) error {
 
 func (s *Store) encodePlan(p *berth.Plan) (*txn, error) {
 	t := s.newTxn(p.ID)
-	more := len(p.Submits) + len(p.Ledgers) + len(p.Stops) + len(p.Intents) + len(p.Removes) + len(p.Guards)
+	more := len(p.Submits) + len(p.Ledgers) + len(p.Stops) + len(p.Intents) + len(p.Removes) + len(p.Guards) + len(p.Claims)
 	t.expect(1+2*more+2*len(p.Places)+4*len(p.Ends)+2*len(p.Cancels), more+2*len(p.Places)+4*len(p.Ends)+3*len(p.Cancels))
 	steps := []func(*Store, *berth.Plan) error{
-		t.submits, t.ledgers, t.places, t.ends, t.stops, t.cancels, t.intents, t.removes, t.groups, t.guards,
+		t.submits, t.ledgers, t.places, t.ends, t.stops, t.cancels, t.claims, t.intents, t.removes, t.groups, t.guards,
 	}
 	for _, step := range steps {
 		if err := step(s, p); err != nil {
@@ -165,6 +165,21 @@ func (t *txn) stops(s *Store, p *berth.Plan) error {
 func (t *txn) guards(_ *Store, p *berth.Plan) error {
 	for _, g := range p.Guards {
 		t.compare(g.Key, modIs, g.Was)
+	}
+	return nil
+}
+
+// claims are the states of those who get a claim, or lose it.
+func (t *txn) claims(s *Store, p *berth.Plan) error {
+	for i := range p.Claims {
+		w := p.Claims[i]
+		state := berth.Key{Kind: berth.KindState, ID: string(w.Request)}
+		t.compare(state, modIs, w.StateWas)
+		t.compare(berth.Key{Kind: berth.KindRequest, ID: string(w.Request)}, modIs, w.RequestWas)
+		w.State.Header = t.header()
+		if err := t.put(s, state, &w.State, w.StateWas); err != nil {
+			return err
+		}
 	}
 	return nil
 }

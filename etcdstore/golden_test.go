@@ -41,7 +41,7 @@ func capacity() berth.Capacity {
 
 func exampleRequest() berth.Request {
 	return berth.Request{
-		ID: "train-7", Tenant: "vision", Pool: "default", Priority: 10, Command: []string{"/opt/train", "--epochs", "3"},
+		ID: "train-7", Tenant: "vision", Pool: "default", Priority: 10, Preemption: berth.PreemptionLower, Command: []string{"/opt/train", "--epochs", "3"},
 		Env: map[string]string{"MODE": "fast"}, Dir: "/srv", User: "train:train", Image: "registry.example/train:3",
 		Resources: berth.Demand{
 			Quantities: amounts(500, 256<<20), Ports: []berth.PortDemand{{Name: "http", Number: 20000}},
@@ -95,13 +95,13 @@ func examples(t *testing.T) map[berth.Kind]any {
 		},
 		berth.KindLedger: &berth.Ledger{
 			Header: h, Epoch: 17, Capacity: capacity(), Count: 1, Reserved: share(), Held: berth.Share{Quantities: berth.Quantities{CPUMilli: 250}},
-			Claims: []berth.Claim{{Request: "train-8", Attempt: 1, Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 250}}}},
+			Claims: []berth.Claim{{Request: "train-8", Attempt: 1, Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 250}}, Wants: berth.Share{Quantities: berth.Quantities{CPUMilli: 750}}, Victims: []berth.RequestID{"train-7"}}},
 			Lease:  "694d9a3b2f1c4e0a", TTLSeconds: 10, KillMS: 2000, StateID: "b7d1c2e05a9f4c38",
 		},
 		berth.KindRequest: &berth.Submission{Header: h, Digest: digest, SubmittedAt: at(3), Planner: "d2", Spec: spec},
 		berth.KindState: &berth.Progress{
 			Header: h, State: berth.StatePlaced, Attempt: 2, Used: 1, Worker: "rack1-07", Epoch: 17, PlanID: "3f9c2d51-1a4",
-			NotBefore: at(4), Priority: &priority, Avoid: []berth.WorkerID{"rack1-08"}, LastEnd: berth.EndStartFailed,
+			NotBefore: at(4), Priority: &priority, Avoid: []berth.WorkerID{"rack1-08"}, LastEnd: berth.EndStartFailed, ClaimOn: "rack1-09",
 		},
 		berth.KindAllocation: &berth.Allocation{
 			Header: h, State: berth.StateExited, Attempt: 2, Epoch: 17, PlanID: "3f9c2d51-1a4", Tenant: "vision", Share: share(),
@@ -191,7 +191,7 @@ func checkSet(t *testing.T, path string, all ...reflect.Value) {
 		if all[0].Type() == reflect.TypeFor[time.Time]() {
 			return
 		}
-		if strings.HasSuffix(path, "Held") || strings.HasSuffix(path, "Claims.Share") {
+		if strings.HasSuffix(path, "Held") || strings.HasSuffix(path, "Claims.Share") || strings.HasSuffix(path, "Claims.Wants") {
 			return // a claim is a small share: the shares elsewhere are whole
 		}
 		for i := range all[0].NumField() {

@@ -24,6 +24,7 @@ var (
 	wordsOfBrake    = []string{"engaged", "released"}
 	wordsOfRelease  = []string{"bound", "operator", "recovered"}
 	wordsOfOnDrain  = []string{"replace"}
+	wordsOfPreempt  = []string{"lower"}
 	wordsOfOperator = []string{"in", "not_in", "exists", "not_exists", "lt", "le", "gt", "ge", "version"}
 	wordsOfEffect   = []string{"no_place", "prefer_no_place", "no_run"}
 	wordsOfTolerate = []string{"equal", "exists"}
@@ -79,6 +80,10 @@ func (l *ledger) validate(c *checker, _ string) {
 		c.id("claims.request", claim.Request)
 		c.least("claims.attempt", claim.Attempt, 1)
 		claim.Share.validate(c, "claims.share")
+		claim.Wants.validate(c, "claims.wants")
+		for _, v := range claim.Victims {
+			c.id("claims.victims", v)
+		}
 	}
 	c.least("ttl_seconds", l.TTLSeconds, 0)
 	c.least("kill_bound_ms", l.KillMS, 0)
@@ -92,6 +97,10 @@ func (r *progress) validate(c *checker, _ string) {
 	c.least("used_attempts", r.Used, 0)
 	if r.LastEnd != "" {
 		c.word("last_end", r.LastEnd, wordsOfReason)
+	}
+	c.need(r.State == "PENDING" || r.ClaimOn == "", "PLACED, yet with a claim")
+	if r.ClaimOn != "" {
+		c.id("claim_on", r.ClaimOn)
 	}
 	if r.State == "PLACED" {
 		c.id("worker", r.Worker)
@@ -243,6 +252,9 @@ func (s *spec) validate(c *checker, id string) {
 		if t.Effect != "" {
 			c.word("spec.tolerations.effect", t.Effect, wordsOfEffect)
 		}
+	}
+	if s.Preemption != "" {
+		c.word("spec.preemption", s.Preemption, wordsOfPreempt)
 	}
 	if s.OnDrain != "" {
 		c.word("spec.on_drain", s.OnDrain, wordsOfOnDrain)

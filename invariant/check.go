@@ -40,6 +40,7 @@ func (s *State) touch(before, after *entry) {
 		switch e.kind {
 		case kindWorker, kindLedger:
 			s.mark(subject{aboutWorker, e.id})
+			s.mark(s.claimants(e)...)
 		case kindRequest, kindState, kindArchive:
 			s.touchRequest(e)
 		case kindAllocation:
@@ -90,7 +91,7 @@ func sameHolding(before, after *entry) bool {
 	a, okA := before.record.(*allocation)
 	b, okB := after.record.(*allocation)
 	return okA && okB && a.Epoch == b.Epoch && a.Tenant == b.Tenant && a.QuotaBlock == b.QuotaBlock &&
-		a.Group == b.Group && a.GroupAttempt == b.GroupAttempt && reflect.DeepEqual(a.Share, b.Share)
+		a.Group == b.Group && a.GroupAttempt == b.GroupAttempt && (a.Stop == nil) == (b.Stop == nil) && reflect.DeepEqual(a.Share, b.Share)
 }
 
 // Check checks everything anew and returns all that is wrong, in one order.
@@ -151,9 +152,11 @@ func (s *State) checkSubject(sub subject, f *finder) {
 	case aboutWorker:
 		s.checkCapacity(sub.id, f)
 		s.checkLedger(sub.id, f)
+		s.checkClaims(sub.id, f)
 		s.checkEpoch(sub.id, f)
 	case aboutRequest:
 		s.checkRequest(sub.id, f)
+		s.checkClaimant(sub.id, f)
 		s.checkAccepted(sub.id, f)
 		s.checkAgreement(sub.id, f)
 	case aboutGroup:

@@ -272,6 +272,22 @@ var corruptions = []struct {
 		s.set("ledgers/w1", "reserved.devices", []any{object{"name": "gpu0", "milli": 500}, object{"name": "gpu1", "milli": 1}})
 	}},
 	{"a wrong count", "2.7", func(s store) { s.set("ledgers/w1", "count", 2) }},
+	{"a claim beyond what it wants", "2.11", func(s store) {
+		s.claim(object{"cpu_milli": 100})
+		s.set("ledgers/w1", "claims", []any{object{"request": "waits", "attempt": 1, "share": object{"cpu_milli": 100}, "wants": object{"cpu_milli": 50}}})
+	}},
+	{"a claim that waits for nobody", "2.11", func(s store) {
+		s.set("ledgers/w1", "claims", []any{object{"request": "waits", "attempt": 1, "share": object{}, "wants": object{"cpu_milli": 50}}})
+	}},
+	{"a victim that is gone", "2.12", func(s store) { s.waitFor("waits", "gone") }},
+	{"a victim that nobody has told", "2.12", func(s store) { s.waitFor("waits", "r1") }},
+	{"a victim of two claims", "2.12", func(s store) {
+		s.set("allocations/w1/r1", "stop", object{"reason": "preempt", "deadline": "2026-11-25T03:07:02Z"})
+		s.waitFor("waits", "r1", "r1")
+	}},
+	{"a claim that is not there", "2.13", func(s store) {
+		s.add("states/waits", 50, 50, 0, object{"state": "PENDING", "attempt": 1, "used_attempts": 0, "claim_on": "w1"})
+	}},
 	{"held without a claim", "2.8", func(s store) { s.set("ledgers/w1", "held", object{"cpu_milli": 100}) }},
 	{"no ledger", "2.9", func(s store) { delete(s, "ledgers/w1") }},
 	{"a ledger of another epoch", "2.10", func(s store) { s.set("ledgers/w1", "epoch", 9) }},
@@ -356,7 +372,12 @@ func (s store) both(resource string, _, most any) {
 
 // claim holds a share of w1.
 func (s store) claim(share object) {
-	s.set("ledgers/w1", "held", share, "claims", []any{object{"request": "waits", "attempt": 1, "share": share}})
+	s.set("ledgers/w1", "held", share, "claims", []any{object{"request": "waits", "attempt": 1, "share": share, "wants": share}})
+}
+
+// waitFor has w1 claimed by a request that waits for these.
+func (s store) waitFor(by string, victims ...any) {
+	s.set("ledgers/w1", "claims", []any{object{"request": by, "attempt": 1, "share": object{}, "wants": object{"cpu_milli": 50}, "victims": victims}})
 }
 
 // TestCheck_Corrupted breaks a healthy store by hand, one clause at a time: the
@@ -423,6 +444,23 @@ var transitions = []struct {
 		delete(s, "workers/w1")
 		s.set("ledgers/w1", "epoch", 9)
 		s.rewrite("ledgers/w1")
+	}},
+	{"makes room for nobody", "2.14", func(s store) {
+		s.set("allocations/w1/r1", "stop", object{"reason": "preempt", "deadline": day})
+		s.rewrite("allocations/w1/r1")
+	}},
+	{"makes room for what matters as much", "2.14", func(s store) {
+		s.set("allocations/w1/r1", "stop", object{"reason": "preempt", "deadline": day})
+		s.waitFor("waits", "r1")
+		s.rewrite("allocations/w1/r1", "ledgers/w1")
+	}},
+	{"makes room for what matters more", "", func(s store) {
+		s.set("allocations/w1/r1", "stop", object{"reason": "preempt", "deadline": day})
+		s.waitFor("urgent", "r1")
+		s.rewrite("allocations/w1/r1", "ledgers/w1")
+		spec := someSpec("urgent")
+		spec["priority"] = 9
+		s.addRequest("urgent", 101, spec)
 	}},
 	{"replaced by what does not run", "4.7", func(s store) {
 		s.set("allocations/w1/r1", "stop", object{"reason": "drain", "deadline": day, "replaced_by": "waits"})

@@ -85,9 +85,11 @@ type ledger struct {
 }
 
 type claim struct {
-	Request string `json:"request"`
-	Attempt int64  `json:"attempt"`
-	Share   share  `json:"share"`
+	Request string   `json:"request"`
+	Attempt int64    `json:"attempt"`
+	Share   share    `json:"share"`
+	Wants   share    `json:"wants"`
+	Victims []string `json:"victims,omitempty"`
 }
 
 type submission struct {
@@ -122,6 +124,7 @@ type progress struct {
 	Priority  *int32    `json:"priority_override,omitempty"`
 	Avoid     []string  `json:"avoid,omitempty"`
 	LastEnd   string    `json:"last_end,omitempty"`
+	ClaimOn   string    `json:"claim_on,omitempty"`
 }
 
 type allocation struct {

@@ -61,6 +61,7 @@ type request struct {
 	Tenant         string            `json:"tenant"`
 	Pool           string            `json:"pool"`
 	Priority       int64             `json:"priority,omitempty"`
+	Preemption     string            `json:"preemption,omitempty"`
 	Command        []string          `json:"command"`
 	Env            map[string]string `json:"env,omitempty"`
 	Dir            string            `json:"dir,omitempty"`

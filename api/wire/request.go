@@ -14,7 +14,7 @@ func FromRequest(r *berth.Request) *berthv1.Request {
 		Retry:         &berthv1.RetryPolicy{MaxAttempts: r.Retry.MaxAttempts, OnFailure: r.Retry.OnFailure, BackoffMs: r.Retry.BackoffMS},
 		StopTimeoutMs: r.StopTimeoutMS, StartTimeoutMs: r.StartTimeoutMS,
 		RunLimitMs: r.RunLimitMS, PendingLimitMs: r.PendingLimitMS, OnDisconnectKeepMs: r.KeepMS,
-		OnDrain: string(r.OnDrain), Replaces: string(r.Replaces),
+		OnDrain: string(r.OnDrain), Preemption: string(r.Preemption), Replaces: string(r.Replaces),
 	}
 	m.Constraints = fromConstraints(r.Constraints)
 	for _, t := range r.Tolerations {
@@ -54,7 +54,7 @@ func ToRequest(m *berthv1.Request) berth.Request {
 		},
 		StopTimeoutMS: m.GetStopTimeoutMs(), StartTimeoutMS: m.GetStartTimeoutMs(),
 		RunLimitMS: m.GetRunLimitMs(), PendingLimitMS: m.GetPendingLimitMs(), KeepMS: m.GetOnDisconnectKeepMs(),
-		OnDrain: berth.OnDrain(m.GetOnDrain()), Replaces: berth.RequestID(m.GetReplaces()),
+		OnDrain: berth.OnDrain(m.GetOnDrain()), Preemption: berth.Preemption(m.GetPreemption()), Replaces: berth.RequestID(m.GetReplaces()),
 	}
 	r.Constraints = toConstraints(m.GetConstraints())
 	for _, t := range m.GetTolerations() {

@@ -68,7 +68,7 @@ func TestFromRequest_Complete(t *testing.T) {
 		Tolerations: []berth.Toleration{{Key: "k", Operator: "equal", Value: "v", Effect: "no_place"}},
 		Labels:      map[string]string{"a": "b"}, Group: &berth.Membership{ID: "g", Size: 1, MinCount: 1, Topology: "rack"},
 		Retry:         berth.RetryPolicy{MaxAttempts: 1, OnFailure: true, BackoffMS: 1},
-		StopTimeoutMS: 1, StartTimeoutMS: 1, RunLimitMS: 1, PendingLimitMS: 1, KeepMS: 1, OnDrain: "replace", Replaces: "o",
+		StopTimeoutMS: 1, StartTimeoutMS: 1, RunLimitMS: 1, PendingLimitMS: 1, KeepMS: 1, OnDrain: "replace", Preemption: "lower", Replaces: "o",
 	}
 	checkComplete(t, FromRequest(&r).ProtoReflect())
 	if got := (&berthv1.Request{}); ToRequest(got).ID != "" {

@@ -25,7 +25,8 @@ func requestFlags() []cli.Flag {
 		listFlag("device", "`TYPE[,TYPE]=COUNT[xMILLI][@BYTES]`: h100=2, a100,h100=1, t4=1x500, any=1@40GiB of memory each"),
 		stringFlag("pool", "", "`POOL` of the worker"),
 		stringFlag("tenant", "", "`TENANT` it is counted against"),
-		intFlag("priority", 0, "higher is placed first"),
+		intFlag("priority", 0, "0 to 1000: higher is placed first"),
+		stringFlag("preemption", "", "where it fits nowhere: never, it waits, or lower: requests of lower priority are stopped for it (default: never)"),
 		listFlag("constraint", "of the worker: `LABEL=VALUE`, LABEL!=VALUE, LABEL, !LABEL, LABEL>=NUMBER (also <, <=, >), 'LABEL in (A,B)', 'LABEL not in (A,B)' or 'LABEL version RANGE'"),
 		listFlag("toleration", "of workers' taints: `KEY=VALUE`, KEY for every value, * for all; with :EFFECT, of that effect only"),
 		listFlag("affinity", "where requests with a label are: `LABEL=VALUE[@TOPOLOGY][:WEIGHT]`; the topology is host or a label of workers; without a weight it is required"),
@@ -52,13 +53,13 @@ func requestOf(c *cli.Context) (*berthv1.Request, error) {
 	if c.NArg() == 0 {
 		return nil, usage("%s: no command; berth %s [FLAGS] -- COMMAND [ARGUMENTS]", c.Command.Name, c.Command.Name)
 	}
-	priority, err := int32Flag(c, "priority", -berth.MaxPriority, berth.MaxPriority)
+	priority, err := int32Flag(c, "priority", 0, berth.MaxPriority)
 	if err != nil {
 		return nil, err
 	}
 	r := &berthv1.Request{
 		Id: c.String("id"), Command: c.Args().Slice(), Pool: c.String("pool"), Tenant: c.String("tenant"), Priority: priority,
-		AffinityKey: c.String("affinity-key"), Dir: c.String("dir"), User: c.String("user"), OnDrain: c.String("on-drain"), Resources: &berthv1.Demand{},
+		AffinityKey: c.String("affinity-key"), Dir: c.String("dir"), User: c.String("user"), OnDrain: c.String("on-drain"), Preemption: c.String("preemption"), Resources: &berthv1.Demand{},
 		Retry: &berthv1.RetryPolicy{MaxAttempts: int64(c.Int("attempts")), OnFailure: c.Bool("retry-on-failure")},
 	}
 	if r.Id == "" {

@@ -29,6 +29,7 @@ var words = map[reflect.Type]string{
 	reflect.TypeFor[berth.TolerationOperator](): string(berth.TolerateExists),
 	reflect.TypeFor[berth.Effect]():             string(berth.EffectNoRun),
 	reflect.TypeFor[berth.OnDrain]():            string(berth.OnDrainReplace),
+	reflect.TypeFor[berth.Preemption]():         string(berth.PreemptionLower),
 }
 
 // source gives values for fields.

@@ -13,6 +13,7 @@ func requestBehindID(c *coder, r *berth.Request) {
 	text(c, "tenant", &r.Tenant)
 	text(c, "pool", &r.Pool)
 	maybeNumber(c, "priority", &r.Priority)
+	maybeWord(c, "preemption", &r.Preemption)
 	list(c, "command", &r.Command, textItem)
 	maybeMap(c, "env", &r.Env, textItem)
 	maybeText(c, "dir", &r.Dir)

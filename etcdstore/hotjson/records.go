@@ -60,6 +60,7 @@ func progress(c *coder, r *berth.Progress) {
 	maybe(c, "priority_override", &r.Priority, numberItem)
 	maybeList(c, "avoid", &r.Avoid, textItem)
 	maybeWord(c, "last_end", &r.LastEnd)
+	maybeText(c, "claim_on", &r.ClaimOn)
 	c.end()
 }
 
@@ -140,6 +141,8 @@ func claim(c *coder, r *berth.Claim) {
 	text(c, "request", &r.Request)
 	number(c, "attempt", &r.Attempt)
 	share(c, "share", &r.Share)
+	share(c, "wants", &r.Wants)
+	maybeList(c, "victims", &r.Victims, textItem)
 	c.end()
 }
 

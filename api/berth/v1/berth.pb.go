@@ -36,7 +36,7 @@ type Request struct {
 	Id                 string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`              // required; the key of idempotence
 	Tenant             string                 `protobuf:"bytes,2,opt,name=tenant,proto3" json:"tenant,omitempty"`      // "default"
 	Pool               string                 `protobuf:"bytes,3,opt,name=pool,proto3" json:"pool,omitempty"`          // "default"
-	Priority           int32                  `protobuf:"varint,4,opt,name=priority,proto3" json:"priority,omitempty"` // higher is placed first
+	Priority           int32                  `protobuf:"varint,4,opt,name=priority,proto3" json:"priority,omitempty"` // 0 to 1000; higher is placed first
 	Command            []string               `protobuf:"bytes,5,rep,name=command,proto3" json:"command,omitempty"`    // required
 	Env                map[string]string      `protobuf:"bytes,6,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Dir                string                 `protobuf:"bytes,7,opt,name=dir,proto3" json:"dir,omitempty"`     // absolute
@@ -59,6 +59,7 @@ type Request struct {
 	Affinity           []*Affinity            `protobuf:"bytes,24,rep,name=affinity,proto3" json:"affinity,omitempty"`                             // near to requests, or on workers with labels
 	AntiAffinity       []*Affinity            `protobuf:"bytes,25,rep,name=anti_affinity,json=antiAffinity,proto3" json:"anti_affinity,omitempty"` // apart from them
 	Spread             []*Spread              `protobuf:"bytes,26,rep,name=spread,proto3" json:"spread,omitempty"`
+	Preemption         string                 `protobuf:"bytes,27,opt,name=preemption,proto3" json:"preemption,omitempty"` // never, or lower: requests of lower priority make room for it
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -273,6 +274,13 @@ func (x *Request) GetSpread() []*Spread {
 		return x.Spread
 	}
 	return nil
+}
+
+func (x *Request) GetPreemption() string {
+	if x != nil {
+		return x.Preemption
+	}
+	return ""
 }
 
 type Demand struct {
@@ -5272,7 +5280,7 @@ var File_berth_v1_berth_proto protoreflect.FileDescriptor
 
 const file_berth_v1_berth_proto_rawDesc = "" +
 	"\n" +
-	"\x14berth/v1/berth.proto\x12\bberth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc6\b\n" +
+	"\x14berth/v1/berth.proto\x12\bberth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\b\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +
@@ -5301,7 +5309,10 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\vtolerations\x18\x17 \x03(\v2\x14.berth.v1.TolerationR\vtolerations\x12.\n" +
 	"\baffinity\x18\x18 \x03(\v2\x12.berth.v1.AffinityR\baffinity\x127\n" +
 	"\ranti_affinity\x18\x19 \x03(\v2\x12.berth.v1.AffinityR\fantiAffinity\x12(\n" +
-	"\x06spread\x18\x1a \x03(\v2\x10.berth.v1.SpreadR\x06spread\x1a6\n" +
+	"\x06spread\x18\x1a \x03(\v2\x10.berth.v1.SpreadR\x06spread\x12\x1e\n" +
+	"\n" +
+	"preemption\x18\x1b \x01(\tR\n" +
+	"preemption\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a9\n" +
