@@ -27,6 +27,7 @@ const (
 	ReasonDevices      ReasonCode = "devices"
 	ReasonGroup        ReasonCode = "group"    // no filter: of the Want members that its group must place, Best fit, of Total that wait
 	ReasonHeld         ReasonCode = "held"     // for a moment, for a group
+	ReasonClaim        ReasonCode = "claim"    // no filter: Want others are to end on worker Detail, to make room for it
 	ReasonRestored     ReasonCode = "restored" // no filter: nothing is placed until Detail, for the store was restored
 )
 

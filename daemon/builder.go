@@ -196,6 +196,7 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 		return
 	}
 	b.ledger(e.worker).Ledger = released
+	claim := b.victimEnded(e.worker, e.id)
 	if of := e.allocation.Group; of != "" {
 		e.group, _ = b.groupNow(of)
 	}
@@ -218,7 +219,11 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 	if e.cause == causeStartTimeout {
 		b.l.startFailed(e.worker, e.id)
 	}
-	b.freed(e.worker, released)
+	if claim != nil {
+		b.reseat(e.worker)
+		b.meetClaim(e.worker, claim)
+	}
+	b.freed(e.worker, b.ledgerWrite(e.worker).Ledger)
 }
 
 // freed offers what an end gives back to the queue, within the same plan.

@@ -32,6 +32,9 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 		}
 		g := l.fleet.Diagnose(scheduler.Candidate{Request: &s.Spec, Priority: s.Spec.Priority})
 		g.Verdict.At = l.view.revision
+		if r, ok := l.claimReason(id); ok {
+			g.Verdict = berth.Verdict{Reasons: append([]berth.Reason{r}, g.Verdict.Reasons...), At: g.Verdict.At}
+		}
 		if l.hold.active() {
 			g.Verdict.Reasons = append([]berth.Reason{l.hold.reason()}, g.Verdict.Reasons...)
 		}

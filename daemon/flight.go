@@ -132,4 +132,7 @@ func eachRequest(p *berth.Plan, do func(berth.RequestID)) {
 	for i := range p.Cancels {
 		do(p.Cancels[i].Request)
 	}
+	for i := range p.Claims {
+		do(p.Claims[i].Request)
+	}
 }

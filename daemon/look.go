@@ -25,6 +25,7 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 		l.unseat(w)
 		l.lookLost(w, ledger, b.now)
 		if !held {
+			l.lookClaims(w, ledger, b)
 			l.lookRemoved(w, ledger, was, b)
 		}
 		return
@@ -40,6 +41,7 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 	}
 	l.seat(w, b.now, rec, epoch, ledger)
 	if !held {
+		l.lookClaims(w, ledger, b)
 		l.lookDrain(w, b)
 	}
 }
@@ -90,6 +92,9 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 	}
 	if more {
 		l.wake(w, rec.Pool)
+	}
+	if fw.Ready && l.anyPreempts() {
+		l.wakePreemptors(w, rec.Pool)
 	}
 }
 
@@ -367,7 +372,7 @@ func (l *loop) enqueue(id berth.RequestID, sub *berth.Submission, seq berth.Revi
 }
 
 func waitingOf(id berth.RequestID, sub *berth.Submission, seq berth.Revision, prog *berth.Progress) *waiting {
-	w := &waiting{id: id, request: &sub.Spec, priority: sub.Spec.Priority, seq: seq, planner: sub.Planner}
+	w := &waiting{id: id, request: &sub.Spec, priority: sub.Spec.Priority, seq: seq, planner: sub.Planner, preempts: mayPreempt(&sub.Spec, prog)}
 	if prog != nil {
 		w.avoid = prog.Avoid
 		if prog.Priority != nil {

@@ -97,7 +97,7 @@ func newLoop(d *Daemon) *loop {
 	}
 	l.due = newDueKeys(l.view)
 	l.queue = newQueue(l)
-	l.view.labelled = l.labelled
+	l.view.labelled, l.view.occupied = l.labelled, l.occupied
 	return l
 }
 

@@ -15,6 +15,7 @@ type metrics struct {
 	submitted prometheus.Counter
 	brake     brakeMetrics
 	stepIns   prometheus.Counter
+	preempted prometheus.Counter
 	aside     prometheus.Gauge
 	unreached prometheus.Gauge
 }
@@ -27,6 +28,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		ended:     f.NewCounter(prometheus.CounterOpts{Name: "berth_ends_total", Help: "Allocations ended."}),
 		submitted: f.NewCounter(prometheus.CounterOpts{Name: "berth_submissions_total", Help: "Requests accepted."}),
 		brake:     newBrakeMetrics(f),
+		preempted: f.NewCounter(prometheus.CounterOpts{Name: "berth_preempted_total", Help: "Allocations told to stop, or taken back, to make room for a request of higher priority."}),
 		aside:     f.NewGauge(prometheus.GaugeOpts{Name: "berth_set_aside", Help: "Requests, allocations and workers of which the store refuses what is to be done, as too large or malformed; the log names them."}),
 		stepIns:   f.NewCounter(prometheus.CounterOpts{Name: "berth_step_ins_total", Help: "Times that this daemon took over the share of a daemon that had gone silent."}),
 		unreached: f.NewGauge(prometheus.GaugeOpts{Name: "berth_store_members_unreached", Help: "Members of etcd that did not answer when this daemon last asked how full they are."}),

@@ -29,6 +29,7 @@ const (
 	causeStartTimeout cause = "start_timeout" // taken back while PLACED
 	causeCancelled    cause = "cancelled"     // taken back while PLACED
 	causeDrained      cause = "drained"       // taken back while PLACED
+	causePreempted    cause = "preempted"     // taken back while PLACED
 	causeGroup        cause = "group"         // taken back while PLACED: its group is placed anew, or ends
 )
 
@@ -120,6 +121,8 @@ func (e ending) attempt() verdict {
 		return verdict{state: berth.StateCancelled, reason: berth.EndCancelled, message: e.message}
 	case causeDrained:
 		return verdict{state: berth.StatePending, reason: berth.EndDrained}
+	case causePreempted:
+		return verdict{state: berth.StatePending, reason: berth.EndPreempted}
 	case causeGroup:
 		return verdict{state: berth.StatePending, reason: berth.EndGroup}
 	case causeStartTimeout:

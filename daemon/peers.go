@@ -303,7 +303,7 @@ func (l *loop) couldAct(p *peer) bool {
 	if !l.mayPlace() {
 		return false
 	}
-	return p.queue.firstFitting(l.whyNot) != nil || l.couldPlaceGroup(p)
+	return p.queue.firstFitting(l.whyNotEver) != nil || l.couldPlaceGroup(p)
 }
 
 // watchPlacing gives the peers their time anew when placing is possible again:
@@ -338,6 +338,9 @@ func (l *loop) whyNot(w *waiting) *berth.Verdict {
 func (l *loop) verdict(id berth.RequestID) *berth.Verdict {
 	if l.hold.active() {
 		return &berth.Verdict{Reasons: []berth.Reason{l.hold.reason()}, At: l.view.revision}
+	}
+	if r, ok := l.claimReason(id); ok {
+		return &berth.Verdict{Reasons: []berth.Reason{r}, At: l.view.revision}
 	}
 	if g := l.view.groupOf(id); g != "" {
 		if v := l.groupVerdict(g); v != nil {

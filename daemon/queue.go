@@ -19,15 +19,16 @@ import (
 // the first of the class that it woke is placed, or gone, or was blocked again. So
 // what is judged is what is placed, and once more, not all that would have fitted.
 type queue struct {
-	workers workers
-	classes map[string]*class
-	of      map[berth.RequestID]*class
-	open    classHeap // classes that are not blocked, by their first
-	blocked map[berth.PoolID]blockedClasses
-	awaited map[awaits]map[*class]struct{} // the blocked ones that wait for other requests, by for which
-	woke    map[berth.WorkerID]*class      // the class that each woke last, until that is settled
-	count   int
-	idle    int // of count, in blocked classes
+	workers    workers
+	classes    map[string]*class
+	of         map[berth.RequestID]*class
+	open       classHeap // classes that are not blocked, by their first
+	blocked    map[berth.PoolID]blockedClasses
+	awaited    map[awaits]map[*class]struct{} // the blocked ones that wait for other requests, by for which
+	woke       map[berth.WorkerID]*class      // the class that each woke last, until that is settled
+	preemptors map[berth.PoolID]classSet      // the blocked ones that others may have to make room for
+	count      int
+	idle       int // of count, in blocked classes
 }
 
 // workers is what the queue asks about them.
@@ -48,12 +49,35 @@ type waiting struct {
 	seq      berth.Revision // of its submission: first come, first placed
 	at       int            // index in its class's heap
 	asked    bool           // Place was asked for it
+	preempts bool           // others may have to make room for it
 }
 
 // candidate is for the scheduler. What was left to a daemon is for its own workers:
 // who left it has chosen one of them.
 func (w *waiting) candidate() scheduler.Candidate {
 	return scheduler.Candidate{Request: w.request, Priority: w.priority, Avoid: w.avoid, Own: w.planner != "", Again: w.asked}
+}
+
+// shape is what a verdict on w depends on. Where others may have to make room, the
+// first of a class is the one for whom most may.
+func (w *waiting) shape() string {
+	if w.preempts {
+		return scheduler.Shape(w.request) + " preempts"
+	}
+	return scheduler.Shape(w.request)
+}
+
+// classSet is classes, in no order.
+type classSet map[*class]struct{}
+
+// sorted are its classes by their first.
+func (s classSet) sorted() []*class {
+	return slices.SortedFunc(maps.Keys(s), func(a, b *class) int {
+		if a.members[0].before(b.members[0]) {
+			return -1
+		}
+		return 1
+	})
 }
 
 // before is a total order: priority, age, id.
@@ -82,18 +106,19 @@ type class struct {
 
 func newQueue(of workers) *queue {
 	return &queue{
-		workers: of,
-		classes: make(map[string]*class),
-		of:      make(map[berth.RequestID]*class),
-		blocked: make(map[berth.PoolID]blockedClasses),
-		awaited: make(map[awaits]map[*class]struct{}),
-		woke:    make(map[berth.WorkerID]*class),
+		workers:    of,
+		classes:    make(map[string]*class),
+		of:         make(map[berth.RequestID]*class),
+		blocked:    make(map[berth.PoolID]blockedClasses),
+		awaited:    make(map[awaits]map[*class]struct{}),
+		preemptors: make(map[berth.PoolID]classSet),
+		woke:       make(map[berth.WorkerID]*class),
 	}
 }
 
 // put adds a request, or replaces it.
 func (q *queue) put(w *waiting) {
-	shape := scheduler.Shape(w.request)
+	shape := w.shape()
 	q.remove(w.id)
 	c := q.classes[shape]
 	if c == nil {
@@ -141,12 +166,21 @@ func (q *queue) shelve(c *class) {
 	}
 	q.blocked[c.pool].add(c)
 	q.await(c)
+	if c.members[0].preempts {
+		if q.preemptors[c.pool] == nil {
+			q.preemptors[c.pool] = make(classSet)
+		}
+		q.preemptors[c.pool][c] = struct{}{}
+	}
 	q.idle += len(c.ids)
 }
 
 func (q *queue) unblock(c *class) {
 	q.blocked[c.pool].remove(c)
 	q.forget(c)
+	if delete(q.preemptors[c.pool], c); len(q.preemptors[c.pool]) == 0 {
+		delete(q.preemptors, c.pool)
+	}
 	if len(q.blocked[c.pool]) == 0 {
 		delete(q.blocked, c.pool)
 	}

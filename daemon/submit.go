@@ -250,6 +250,9 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 	}
 	d := l.fleet.Place(w.candidate())
 	w.asked = true
+	if d.Verdict != nil && !d.Verdict.NeverFits && w.preempts && l.preempt(w, b) {
+		return
+	}
 	if d.Verdict != nil {
 		d.Verdict.At = l.view.revision
 		l.queue.block(w.id, d.Verdict)

@@ -112,6 +112,9 @@ func (l *loop) mark(f berth.Fact, old former) {
 	case berth.KindRequest, berth.KindState, berth.KindAllocation, berth.KindArchive:
 		l.noteKin(f, old)
 	}
+	if f.Key.Kind == berth.KindState {
+		l.markClaim(f, old)
+	}
 	switch f.Key.Kind {
 	case berth.KindRequest, berth.KindState:
 		if f.Key.Kind == berth.KindState || !l.keepFresh(old.life) {

@@ -32,7 +32,8 @@ type view struct {
 	others map[berth.RequestID][]berth.WorkerID // with allocations that are kept whole
 	counts counts
 
-	labelled func(was, is placing) // told of requests with labels that come to a worker, or leave it; nil: nobody
+	occupied func(was, is occupancy) // told of who comes to a worker, or leaves it; nil: nobody
+	labelled func(was, is placing)   // told of requests with labels that come to a worker, or leave it; nil: nobody
 
 	archive map[berth.RequestID]*archived
 	ended   *btree.BTree[*archived] // the same, by id
@@ -59,11 +60,12 @@ func newView() *view {
 // former is what a fact has replaced: its record where that was kept whole; of what
 // is kept packed, no more than anybody asks for.
 type former struct {
-	life   *life // that the key is of now, or nil
-	create berth.Revision
-	record any
-	spec   *berth.Request // of a request; packed, without its id
-	state  berth.State    // of an allocation
+	life    *life // that the key is of now, or nil
+	create  berth.Revision
+	record  any
+	spec    *berth.Request // of a request; packed, without its id
+	state   berth.State    // of an allocation
+	claimOn berth.WorkerID // of a state
 }
 
 // apply takes a fact unless the view knows a newer one, and returns the former.
@@ -118,6 +120,10 @@ func (v *view) formerIn(x *life, k berth.Key) former {
 			return former{create: x.requestCreate, spec: &x.spec.request}
 		case berth.KindAllocation:
 			return former{state: x.runs.state()}
+		case berth.KindState:
+			if x.waits != nil {
+				return former{claimOn: x.waits.claimOn}
+			}
 		}
 		return former{}
 	}
@@ -128,6 +134,8 @@ func (v *view) formerIn(x *life, k berth.Key) former {
 		old.spec = &r.Spec
 	case *berth.Allocation:
 		old.state = r.State
+	case *berth.Progress:
+		old.claimOn = r.ClaimOn
 	}
 	return old
 }

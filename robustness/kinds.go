@@ -14,7 +14,7 @@ import (
 
 // The kinds of transactions and calls that faults are counted by.
 var callKinds = []string{
-	"submit", "place", "group", "start", "report", "stop", "end", "end lost", "cancel",
+	"submit", "place", "group", "claim", "start", "report", "stop", "end", "end lost", "cancel",
 	"open", "register", "join", "intent", "purge", "grant", "keepalive", "revoke", "read",
 }
 
@@ -62,6 +62,9 @@ func kindsOfTxn(r *pb.TxnRequest) []string {
 		delete(set, "state")
 		delete(set, "ledger")
 	}
+	if set["claim"] {
+		delete(set, "ledger")
+	}
 	if set["archive"] {
 		set["cancel"] = true
 	}
@@ -97,6 +100,9 @@ func kindOfPut(folder, value string) string {
 	case "intents":
 		return "intent"
 	case "states":
+		if strings.Contains(value, `"claim_on":`) {
+			return "claim"
+		}
 		return "state"
 	case "allocations":
 		return kindOfAllocation(value)

@@ -31,6 +31,9 @@ func describe(s *berthv1.Status) string {
 	case s.GetVerdict().GetNeverFits():
 		return "no worker that is registered could ever take it: " + reasonsOf(s.GetVerdict())
 	case s.GetBlocked():
+		if r := s.GetVerdict().GetReasons(); len(r) > 0 && r[0].GetCode() == string(berth.ReasonClaim) {
+			return claimText(r[0])
+		}
 		return "waits: " + reasonsOf(s.GetVerdict())
 	case s.GetState() == string(berth.StatePending) && s.GetReason() != "":
 		return fmt.Sprintf("waits for attempt %d: the last one ended: %s", s.GetAttempt(), endText(s.GetReason(), false))
@@ -103,6 +106,8 @@ func reasonText(r *berthv1.Reason) string {
 		return "pool " + r.GetDetail() + " has no worker"
 	case berth.ReasonGroup:
 		return groupReason(r)
+	case berth.ReasonClaim:
+		return claimText(r)
 	case berth.ReasonRestored:
 		return "the store was restored from a backup, and nothing is placed before " + restoredUntil(r)
 	case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:

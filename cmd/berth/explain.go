@@ -92,7 +92,8 @@ func printReasons(w io.Writer, v *berthv1.Verdict) error {
 	t := table{}
 	t.add("WORKERS", "REJECTED BY", "WANTS", "MOST FREE", "LARGEST", "SUCH AS")
 	for _, r := range v.GetReasons() {
-		if r.GetCode() == string(berth.ReasonRestored) || r.GetCode() == string(berth.ReasonGroup) {
+		switch berth.ReasonCode(r.GetCode()) {
+		case berth.ReasonRestored, berth.ReasonGroup, berth.ReasonClaim:
 			continue // no filter
 		}
 		t.add(strconv.FormatInt(r.GetWorkers(), 10), reasonName(r), amount(r, r.GetWant()), amount(r, r.GetBest()), amount(r, r.GetTotal()), orDash(someText(r)))

@@ -23,6 +23,9 @@ func waitsFor(e *berthv1.ExplainResponse) string {
 		}
 		return "could be placed now"
 	}
+	if first := v.GetReasons()[0]; first.GetCode() == string(berth.ReasonClaim) {
+		return claimText(first)
+	}
 	if first := v.GetReasons()[0]; miss == nil || first.GetCode() == string(berth.ReasonRestored) || first.GetCode() == string(berth.ReasonGroup) {
 		return "waits: " + reasonText(first)
 	}
@@ -55,6 +58,14 @@ func waitsFor(e *berthv1.ExplainResponse) string {
 		return fmt.Sprintf("waits: on %s, the nearest, it would break its spread of %s", miss.GetWorker(), r.GetDetail())
 	}
 	return "waits for " + resourceName(r) + ": " + lackText(r, miss.GetWorker())
+}
+
+// claimText says for whom a request waits that others make room for.
+func claimText(r *berthv1.Reason) string {
+	if r.GetWant() == 0 {
+		return "is about to be placed on " + r.GetDetail() + ", where others have made room for it"
+	}
+	return fmt.Sprintf("waits for %s of lower priority to end on %s", plural(r.GetWant(), "request"), r.GetDetail())
 }
 
 // neverText says of a request that no worker could take, were it empty, what there is

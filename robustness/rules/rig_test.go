@@ -246,6 +246,13 @@ func (r *rig) worker(w berth.WorkerID) (berth.Epoch, *etcdstore.Lease) {
 	return epoch, lease
 }
 
+// joins is worker beside a daemon, which opens the ledger.
+func (r *rig) joins(w berth.WorkerID) {
+	r.t.Helper()
+	r.register(w)
+	r.passes(time.Second)
+}
+
 func (r *rig) register(w berth.WorkerID) (berth.Epoch, *etcdstore.Lease) {
 	r.t.Helper()
 	lease, err := r.KeepLease(r.t.Context(), 60*time.Second)

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -177,6 +178,9 @@ var clauses = []clause{
 	{"register", "name free", registers("other"), func(r *rig) { r.register("other") }},
 }
 
+// allClauses are the rows of the whole table.
+func allClauses() []clause { return slices.Concat(clauses, claimClauses) }
+
 // scene has a worker with one request placed on it, and one that is pending.
 func (r *rig) scene() {
 	r.t.Helper()
@@ -200,7 +204,7 @@ func (r *rig) put(key, value string) {
 // written then.
 func TestCompares(t *testing.T) {
 	t.Parallel()
-	for _, c := range clauses {
+	for _, c := range allClauses() {
 		t.Run(c.transaction+"/"+c.name, func(t *testing.T) {
 			bubble(t, func(r *rig) {
 				r.scene()
@@ -227,7 +231,7 @@ func TestCompares(t *testing.T) {
 func TestCompares_Unspoiled(t *testing.T) {
 	t.Parallel()
 	done := map[string]bool{}
-	for _, c := range clauses {
+	for _, c := range allClauses() {
 		if done[c.transaction] {
 			continue
 		}
@@ -247,7 +251,7 @@ func TestCompares_Unspoiled(t *testing.T) {
 func TestCompares_Schema(t *testing.T) {
 	t.Parallel()
 	done := map[string]bool{}
-	for _, c := range clauses {
+	for _, c := range allClauses() {
 		if done[c.transaction] {
 			continue
 		}

@@ -1,0 +1,153 @@
+package daemon
+
+import (
+	"slices"
+
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+)
+
+// A claim is worked off by whoever ends its victims, and given up by the owner of its
+// worker. What it is worth is in the records: it counts while its request is PENDING,
+// in the attempt that it names, and names its worker. A request that was cancelled,
+// placed elsewhere or ended leaves a claim behind that counts no more; one whose worker
+// takes nothing any more is taken back, so that its request can have another.
+
+// claimStands says whether a claim of a ledger counts.
+func (l *loop) claimStands(on berth.WorkerID, c *berth.Claim) bool {
+	sub, _ := l.view.submission(c.Request)
+	prog, _ := l.view.progress(c.Request)
+	return sub != nil && prog != nil && prog.State == berth.StatePending && prog.Attempt == c.Attempt && prog.ClaimOn == on && !l.corrupt(c.Request)
+}
+
+// markClaim looks again at the worker on which a request has, or had, a claim.
+func (l *loop) markClaim(f berth.Fact, old former) {
+	if old.claimOn != "" {
+		l.due.add(workerKey(old.claimOn))
+	}
+	if is, ok := f.Record.(*berth.Progress); ok && is.ClaimOn != "" {
+		l.due.add(workerKey(is.ClaimOn))
+	}
+}
+
+// lookClaims gives up the claims of a worker that count no more, or will not be met
+// there, and places those whose victims have ended.
+func (l *loop) lookClaims(w berth.WorkerID, ledger *berth.Ledger, b *builder) {
+	if ledger == nil || len(ledger.Claims) == 0 {
+		return
+	}
+	for _, c := range slices.Clone(ledger.Claims) {
+		stands, takes := l.claimStands(w, &c), l.keepsClaims(w)
+		switch {
+		case stands && takes && len(c.Victims) > 0:
+		case l.behind(workerKey(w), ledgerKey(w), stateKey(c.Request), requestKey(c.Request)):
+		case l.flights.requests[c.Request] != nil:
+			f := l.flights.requests[c.Request]
+			f.again = append(f.again, workerKey(w))
+		case !l.mayAct(workerKey(w), l.share.ofWorker(w)):
+			return
+		case !b.room():
+			b.keys = append(b.keys, workerKey(w))
+			l.timers.set(workerKey(w), b.now) // in the next plan
+			return
+		case stands && takes && (l.fleet.Worker(w).Held || !l.mayPlace()):
+			l.timers.set(workerKey(w), b.now.Add(pause))
+		case stands && takes && b.meetClaim(w, &c):
+		default:
+			b.releaseClaim(w, &c, stands)
+		}
+	}
+}
+
+// keepsClaims says whether a worker is one on which what was claimed is to be placed.
+func (l *loop) keepsClaims(w berth.WorkerID) bool {
+	fw := l.fleet.Worker(w)
+	return fw != nil && fw.Ready && !fw.Cordoned && !fw.Draining && !fw.Removing && !fw.Suspended
+}
+
+// releaseClaim gives a claim up. Where it counts, its request can have another then;
+// where not, the plan depends on that.
+func (b *builder) releaseClaim(w berth.WorkerID, c *berth.Claim, stands bool) {
+	if !b.claim(c.Request, workerKey(w)) {
+		return
+	}
+	now, _ := b.l.ledgerNow(w, b)
+	ledger, err := now.WithoutClaim(c.Request)
+	if err != nil {
+		b.l.log.Error("cannot take a claim off its ledger: run berth fsck",
+			zap.String("request", string(c.Request)), zap.String("worker", string(w)), zap.Error(err))
+		return
+	}
+	b.ledger(w).Ledger = ledger
+	if prog, mod := b.l.view.progress(c.Request); stands {
+		next := *prog
+		next.ClaimOn = ""
+		b.putClaim(c.Request, mod, next)
+	} else {
+		was, _ := b.l.view.stored(stateKey(c.Request))
+		b.guard(berth.Guard{Key: stateKey(c.Request), Was: was})
+		b.add(0, 0, workerKey(w))
+	}
+	b.freed(w, ledger)
+}
+
+// victimEnded takes what an end gives back into the claim that waits for it, and says
+// which that is; nil: none.
+func (b *builder) victimEnded(w berth.WorkerID, id berth.RequestID) *berth.Claim {
+	lw := b.ledger(w)
+	ledger, c, err := lw.Ledger.VictimEnded(id)
+	if err != nil {
+		b.l.log.Error("cannot take an end into its claim: run berth fsck",
+			zap.String("request", string(id)), zap.String("worker", string(w)), zap.Error(err))
+		return nil
+	}
+	lw.Ledger = ledger
+	return c
+}
+
+// meetClaim places a request whose victims have ended, by the plan that ends the last
+// of them or after it; false: it cannot be placed there now.
+func (b *builder) meetClaim(on berth.WorkerID, c *berth.Claim) bool {
+	l := b.l
+	sub, seq := l.view.submission(c.Request)
+	prog, mod := l.view.progress(c.Request)
+	if len(c.Victims) > 0 || !l.claimStands(on, c) || !l.keepsClaims(on) || l.fleet.Worker(on).Held || !l.mayPlace() ||
+		l.cancels[c.Request] != nil || l.flights.requests[c.Request] != nil {
+		return false
+	}
+	w := waitingOf(c.Request, sub, seq, prog)
+	now, _ := l.ledgerNow(on, b)
+	bare, err := now.WithoutClaim(c.Request)
+	if err != nil {
+		return false
+	}
+	was := *l.fleet.Worker(on)
+	open := was
+	open.Ledger = bare
+	l.fleet.Put(open)
+	d, ok := l.fleet.PlaceOn(w.candidate(), on)
+	if !ok || l.unsure(w, on) || !b.claim(c.Request, requestKey(c.Request)) {
+		was.Ledger = *now
+		l.fleet.Put(was)
+		return false
+	}
+	l.queue.remove(c.Request)
+	b.ledger(on).Ledger = bare
+	return b.place(w, prog, mod, d, false)
+}
+
+// claimReason is what a request waits for that has a claim.
+func (l *loop) claimReason(id berth.RequestID) (berth.Reason, bool) {
+	prog, _ := l.view.progress(id)
+	if prog == nil || prog.ClaimOn == "" {
+		return berth.Reason{}, false
+	}
+	r := berth.Reason{Code: berth.ReasonClaim, Detail: string(prog.ClaimOn), Workers: 1, Some: []berth.WorkerID{prog.ClaimOn}}
+	if ledger, _ := l.view.ledger(prog.ClaimOn); ledger != nil {
+		if c := ledger.ClaimOf(id); c != nil {
+			r.Want = int64(len(c.Victims))
+		}
+	}
+	return r, true
+}

@@ -1,0 +1,248 @@
+package daemon
+
+import (
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// A request that fits nowhere may have others make room. One transaction orders them
+// to stop, and writes a claim into the ledger of their worker and the worker's name
+// into the request's state: so it has one claim, whoever plans it. Who has not started
+// ends in that transaction; where that is all, the request is placed by it, too.
+//
+// From then on the ledger alone says what is waited for, and whoever ends a victim
+// takes its share into the claim (see claims.go).
+
+// mayPreempt says whether a pending request may have others make room now. One that
+// had to make room itself does not, until it has run again: so one preemption never
+// leads to another.
+func mayPreempt(r *berth.Request, prog *berth.Progress) bool {
+	return r.Preemption == berth.PreemptionLower && (prog == nil || prog.ClaimOn == "" && prog.LastEnd != berth.EndPreempted)
+}
+
+// preempt makes room for a request that fits nowhere, or puts that off to when what is
+// in flight has its answer; false: there is none to be made.
+func (l *loop) preempt(w *waiting, b *builder) bool {
+	if l.braked(w.request.Pool, b.now) {
+		return false
+	}
+	p, ok := l.fleet.Preempt(w.candidate(), l.occupants(b))
+	if !ok || opsPreempt+opsEnd*min(len(p.Victims), scheduler.MaxVictims) > b.maxOps {
+		return false
+	}
+	l.queue.remove(w.id)
+	if f := l.flights.workers[p.Worker]; f != nil {
+		l.flights.parkKey(f, requestKey(w.id))
+		return true
+	}
+	if l.unsure(w, p.Worker) {
+		return true // it is looked at again when the watch has told
+	}
+	b.preempt(w, p)
+	return true
+}
+
+// braked says whether many of a pool's workers are lost: what still runs is left alone.
+func (l *loop) braked(pool berth.PoolID, now time.Time) bool {
+	if l.due.has(brakeKey(pool)) {
+		l.lookBrake(pool, now)
+	}
+	b := l.brakes.pools[pool]
+	return b != nil && b.step.holds()
+}
+
+// clearance is what a preemption does to each of those that are on the worker.
+type clearance struct {
+	ends   []*life // have not started
+	orders []*life
+	claim  berth.Claim // on those who are waited for; without victims: nobody is
+}
+
+// preempt commits the fleet's decision to the plan.
+func (b *builder) preempt(w *waiting, p scheduler.Preemption) {
+	prog, progMod := b.l.view.progress(w.id)
+	c, ok := b.clear(w, prog, p)
+	if !ok {
+		b.l.due.add(workerKey(p.Worker))
+		b.l.due.add(requestKey(w.id)) // behind it
+		return
+	}
+	if b.members > 0 && b.ops+opsPreempt+opsEnd*len(c.ends)+opsStop*len(c.orders) > b.maxOps || !b.claim(w.id, requestKey(w.id)) {
+		b.after = append(b.after, requestKey(w.id)) // by itself
+		return
+	}
+	for _, x := range c.ends {
+		b.evict(p.Worker, x)
+	}
+	for _, x := range c.orders {
+		b.orderAway(p.Worker, x, w.id)
+	}
+	b.l.log.Info("requests make room", zap.String("request", string(w.id)), zap.Int32("priority", w.priority),
+		zap.String("worker", string(p.Worker)), zap.Int("stopped", len(c.orders)), zap.Int("taken_back", len(c.ends)), zap.Int("cost", p.Cost))
+	b.l.metrics.preempted.Add(float64(len(c.ends) + len(c.orders)))
+	if len(c.claim.Victims) == 0 {
+		b.place(w, prog, progMod, scheduler.Decision{Worker: p.Worker, Share: p.Share}, false)
+	} else {
+		b.writeClaim(prog, progMod, p.Worker, c.claim)
+	}
+	b.reseat(p.Worker)
+}
+
+// Of what a claim costs, with its ledger.
+const opsClaim, opsPreempt = 3, opsLedger + opsClaim + opsPlace
+
+// clear finds what is to be done to whom, and what the ledger is then; not ok: the
+// view's is another than the fleet's.
+func (b *builder) clear(w *waiting, prog *berth.Progress, p scheduler.Preemption) (c clearance, ok bool) {
+	now, _ := b.l.ledgerNow(p.Worker, b)
+	fw := b.l.fleet.Worker(p.Worker)
+	if now == nil || fw == nil || now.Epoch != fw.Epoch {
+		return c, false
+	}
+	c.claim = berth.Claim{Request: w.id, Attempt: 1, Wants: p.Share}
+	if prog != nil {
+		c.claim.Attempt = prog.Attempt
+	}
+	ledger := *now
+	var err error
+	for _, id := range p.Victims {
+		x := b.l.view.lives[id]
+		switch {
+		case x.runs.state() == berth.StatePlaced && !x.leaving():
+			c.ends = append(c.ends, x)
+			if ledger, err = ledger.Release(x.terms.share); err != nil {
+				return c, false
+			}
+			continue
+		case !x.leaving():
+			c.orders = append(c.orders, x)
+		}
+		c.claim.Victims = append(c.claim.Victims, id)
+	}
+	if len(c.claim.Victims) == 0 {
+		_, err = ledger.Reserve(p.Share)
+	} else {
+		_, err = ledger.WithClaim(c.claim)
+	}
+	return c, err == nil
+}
+
+// evict ends a victim that has not started.
+func (b *builder) evict(w berth.WorkerID, x *life) {
+	k := allocationKey(w, x.id)
+	if !b.claim(x.id, k) {
+		return
+	}
+	sub, _ := b.l.view.submission(x.id)
+	prog, progMod := b.l.view.progress(x.id)
+	a, mod := b.l.view.allocation(w, x.id)
+	b.end(ending{id: x.id, worker: w, submission: sub, progress: prog, allocation: a, cause: causePreempted, now: b.now}, mod, progMod, false)
+}
+
+// orderAway tells a victim that runs to stop. A group that one is of is placed anew: its
+// other members stop for that.
+func (b *builder) orderAway(w berth.WorkerID, x *life, by berth.RequestID) {
+	k := allocationKey(w, x.id)
+	if !b.claim(x.id, k) {
+		return
+	}
+	a, mod := b.l.view.allocation(w, x.id)
+	if a.Group != "" {
+		if g, _ := b.groupNow(a.Group); g != nil && g.State == berth.GroupPlaced && g.Attempt == a.GroupAttempt {
+			b.anew(a.Group)
+			b.group(a.Group).Excused++
+		}
+	}
+	grace := time.Duration(x.spec.request.StopTimeoutMS) * time.Millisecond
+	b.stop(k, a, mod, &berth.StopOrder{Reason: berth.StopPreempt, Deadline: b.now.Add(grace), Message: "makes room for " + string(by)})
+}
+
+// writeClaim puts a claim into a ledger, and its worker into the state of whom it is for.
+func (b *builder) writeClaim(prog *berth.Progress, progMod berth.Revision, on berth.WorkerID, c berth.Claim) {
+	lw := b.ledger(on)
+	ledger, err := lw.Ledger.WithClaim(c)
+	if err != nil {
+		panic("invariant 2: a claim that fitted does not: " + err.Error()) // clear has tried the same
+	}
+	lw.Ledger, lw.Alive = ledger, b.l.fleet.Worker(on).Epoch
+	next := berth.Progress{State: berth.StatePending, Attempt: 1}
+	if prog != nil {
+		next = *prog
+	}
+	next.ClaimOn = on
+	b.putClaim(c.Request, progMod, next)
+}
+
+// putClaim puts the state of a request that gets a claim, or loses it.
+func (b *builder) putClaim(id berth.RequestID, was berth.Revision, next berth.Progress) {
+	next.Header = berth.Header{}
+	b.plan.Claims = append(b.plan.Claims, berth.ClaimWrite{Request: id, RequestWas: b.requestWas(id), StateWas: was, State: next})
+	b.add(opsClaim, bytesStop, requestKey(id))
+}
+
+// reseat shows the fleet what the plan makes of a worker's ledger.
+func (b *builder) reseat(w berth.WorkerID) {
+	fw, lw := b.l.fleet.Worker(w), b.ledgerWrite(w)
+	if fw == nil || lw == nil || fw.Epoch != lw.Ledger.Epoch {
+		return
+	}
+	next := *fw
+	next.Ledger = lw.Ledger
+	b.l.fleet.Put(next)
+}
+
+// wakePreemptors opens the blocked classes that could have room made on a worker now.
+// Who is woken finds victims, so it is not woken again and again.
+func (l *loop) wakePreemptors(w berth.WorkerID, pool berth.PoolID) {
+	if b := l.brakes.pools[pool]; b != nil && b.step.holds() {
+		return // all are woken when it lets go
+	}
+	can := func(first *waiting) bool { return l.fleet.CanPreemptOn(first.candidate(), w, l.occupants(nil)) }
+	l.eachQueue(func(q *queue) { q.wakePreemptors(pool, can) })
+}
+
+// wakeAllPreemptors opens all of a pool: its brake has let go.
+func (l *loop) wakeAllPreemptors(pool berth.PoolID) {
+	l.eachQueue(func(q *queue) { q.wakePreemptors(pool, func(*waiting) bool { return true }) })
+}
+
+// anyPreempts says whether any such class is blocked, of whichever daemon.
+func (l *loop) anyPreempts() bool {
+	return len(l.queue.preemptors) > 0 || slices.ContainsFunc(l.peers.sorted, func(p *peer) bool { return len(p.queue.preemptors) > 0 })
+}
+
+// eachQueue changes the queues, of all daemons, in which such classes are blocked.
+func (l *loop) eachQueue(do func(*queue)) {
+	if len(l.queue.preemptors) > 0 {
+		do(l.queue)
+	}
+	for _, p := range l.peers.sorted {
+		if len(p.queue.preemptors) > 0 {
+			l.owing(p, func() { do(p.queue) })
+		}
+	}
+}
+
+func (q *queue) wakePreemptors(pool berth.PoolID, can func(first *waiting) bool) {
+	for _, c := range q.preemptors[pool].sorted() {
+		if can(c.members[0]) {
+			q.reopen(c)
+		}
+	}
+}
+
+// whyNotEver is whyNot, unless room can be made.
+func (l *loop) whyNotEver(w *waiting) *berth.Verdict {
+	v := l.whyNot(w)
+	if v != nil && w.preempts && !l.braked(w.request.Pool, l.now()) {
+		if _, ok := l.fleet.Preempt(w.candidate(), l.occupants(nil)); ok {
+			return nil
+		}
+	}
+	return v
+}
