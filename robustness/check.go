@@ -118,6 +118,13 @@ func (c *checker) follow(key string, value []byte, deleted bool) {
 			delete(c.purged, id)
 			delete(c.ended, id)
 		}
+	case parts[0] == "states" && !deleted:
+		switch text := string(value); {
+		case strings.Contains(text, `"claim_on":`):
+			c.w.tally.Claims++
+		case strings.Contains(text, `"state":"PENDING"`) && strings.Contains(text, `"last_end":"preempted"`):
+			c.w.tally.Preempted++
+		}
 	case parts[0] == "archive" && len(parts) == 2 && deleted:
 		c.purged[berth.RequestID(parts[1])] = true
 	case parts[0] == "archive" && len(parts) == 2:

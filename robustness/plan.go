@@ -78,6 +78,9 @@ func Draw(seed uint64) *Plan {
 	}
 	p.Faults = append(drawFaults(rng, p), drawPair(rng, p)...)
 	drawReturn(rng, p)
+	for range 2 {
+		drawCrowd(rng, p)
+	}
 	return p
 }
 
@@ -132,6 +135,42 @@ func drawReturn(rng *rand.Rand, p *Plan) {
 		j := drawJob(rng, len(p.Jobs), p)
 		j.At = f.At + f.Lasts + between(rng, time.Millisecond, 40*time.Millisecond)
 		p.Jobs = append(p.Jobs, j)
+	}
+}
+
+// drawCrowd fills the workers with what matters little and takes long, some of it in a
+// group, and has what matters more come behind it, for which the others make room.
+func drawCrowd(rng *rand.Rand, p *Plan) {
+	at := moment(rng, p)
+	more := func(j Job, after time.Duration) {
+		j.At, j.Cancel = at+after, 0
+		p.Jobs = append(p.Jobs, j)
+	}
+	for range 4 * len(p.Workers) {
+		j := drawJob(rng, len(p.Jobs), p)
+		r := &j.Request
+		r.Priority, r.Resources.CPUMilli, r.RunLimitMS = int32(rng.IntN(2)), int64(700+rng.IntN(600)), 0
+		r.Env[envRun] = ms(between(rng, 15*time.Second, 60*time.Second))
+		j.Fits = true
+		if rng.IntN(8) == 0 {
+			r.ID, r.Group = "c"+r.ID, &berth.Membership{Size: 2, MinCount: int64(1 + rng.IntN(2))}
+			r.Resources.Ports = nil
+			if r.Env[envStart] == "refused" { // see drawGroup
+				delete(r.Env, envStart)
+			}
+		}
+		more(j, 0)
+	}
+	for range 2 + rng.IntN(5) {
+		j := drawJob(rng, len(p.Jobs), p)
+		r := &j.Request
+		r.Priority, r.Preemption = int32(50+rng.IntN(3)*10), berth.PreemptionLower
+		if j.Fits {
+			r.Resources.CPUMilli = int64(500 + rng.IntN(3000))
+		}
+		cancel := j.Cancel
+		more(j, between(rng, time.Second, 12*time.Second))
+		p.Jobs[len(p.Jobs)-1].Cancel = cancel
 	}
 }
 

@@ -28,6 +28,7 @@ type Result struct {
 type Tally struct {
 	Steps, Calls, Revisions  int64
 	Starts, Acked, Cancelled int64
+	Claims, Preempted        int64 // requests that others were to make room for, and attempts that ended for that
 	Early                    int64 // acknowledged as placed, by a daemon that was still loading
 	Faults                   map[FaultKind]int64
 	Hits                     map[FaultKind]map[string]int64 // by kind of call
@@ -56,6 +57,8 @@ func (t *Tally) add(o Tally) {
 	t.Acked += o.Acked
 	t.Cancelled += o.Cancelled
 	t.Early += o.Early
+	t.Claims += o.Claims
+	t.Preempted += o.Preempted
 	for k, n := range o.Faults {
 		t.Faults[k] += n
 	}
