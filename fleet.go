@@ -101,19 +101,6 @@ type Pool struct {
 	BrakePolicy
 }
 
-// Tenant is a quota, under tenants/<t>.
-type Tenant struct {
-	Header
-	Quota Quantities `json:"quota"`
-}
-
-// QuotaBlock is the part of a tenant's quota that a daemon has taken, under tenants/<t>/<d>.
-type QuotaBlock struct {
-	Header
-	Block Quantities `json:"block"`
-	Used  Quantities `json:"used"`
-}
-
 // Supply is workers asked for that have not arrived, under supply/<s>.
 type Supply struct {
 	Header

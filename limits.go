@@ -32,6 +32,8 @@ const (
 	MaxDrainParallel     = 10_000
 	MaxDrainPerMinute    = 60_000
 	MaxAttempts          = 100
+	MaxQuotaLimits       = 64 // dimensions of one quota
+	MaxQuotaPools        = 64 // with a quota of one tenant
 
 	MaxCPUMilli    int64 = 1_000_000_000          // a million cores
 	MaxMemoryBytes int64 = 1 << 50                // 1 PiB

@@ -58,7 +58,14 @@ type Plan struct {
 	Intents []IntentWrite
 	Removes []Removal
 	Groups  []GroupWrite
+	Tenants []TenantWrite
+	Blocks  []BlockWrite
 	Guards  []Guard
+
+	// Schema is the ModRevision of the schema that the plan was made under; 0: whichever
+	// the store knows. A quota is set together with it: so a plan that was made before,
+	// and counts nothing against it, does not apply.
+	Schema Revision
 }
 
 // Submit puts a request. Content is its spec as JSON, as a store writes it, where that
@@ -75,6 +82,22 @@ type GroupWrite struct {
 	Was     Revision
 	Group   *Group
 	EndHold bool
+}
+
+// TenantWrite replaces the record of a tenant, or deletes it where Tenant is nil.
+type TenantWrite struct {
+	ID     TenantID
+	Was    Revision
+	Tenant *Tenant
+}
+
+// BlockWrite replaces what a daemon has taken of a tenant's quotas, or deletes it where
+// Block is nil. Was 0: it had taken nothing.
+type BlockWrite struct {
+	Tenant TenantID
+	Daemon DaemonID
+	Was    Revision
+	Block  *QuotaBlock
 }
 
 // Guard is a key that a plan does not change and yet depends on: it must be at
@@ -166,5 +189,5 @@ type Removal struct {
 
 // Empty says whether the plan changes nothing.
 func (p *Plan) Empty() bool {
-	return len(p.Submits)+len(p.Ledgers)+len(p.Places)+len(p.Ends)+len(p.Stops)+len(p.Cancels)+len(p.Intents)+len(p.Removes)+len(p.Groups)+len(p.Claims) == 0
+	return len(p.Submits)+len(p.Ledgers)+len(p.Places)+len(p.Ends)+len(p.Stops)+len(p.Cancels)+len(p.Intents)+len(p.Removes)+len(p.Groups)+len(p.Tenants)+len(p.Blocks)+len(p.Claims) == 0
 }

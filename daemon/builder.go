@@ -29,7 +29,8 @@ type builder struct {
 	placed  []placing             // with labels
 	groups  map[berth.GroupID]int // index in plan.Groups
 	ended   map[berth.GroupID]*groupEnds
-	placing berth.GroupID // the group that the plan places
+	blocks  map[blockRef]int // index in plan.Blocks
+	placing berth.GroupID    // the group that the plan places
 }
 
 // Operations and bytes that members cost at most, beyond the request itself.
@@ -42,7 +43,7 @@ const (
 
 func newBuilder(l *loop, now time.Time) *builder {
 	return &builder{
-		l: l, now: now, plan: &berth.Plan{ID: l.nextPlanID()},
+		l: l, now: now, plan: &berth.Plan{ID: l.nextPlanID(), Schema: l.quotas.schemaAt},
 		writes: make(map[berth.WorkerID]int), acted: make(map[berth.RequestID]struct{}), maxOps: l.store.Limits().Ops - spareOps,
 		batch: l.fullBatch(),
 	}
@@ -150,6 +151,11 @@ func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision
 		b.l.due.add(workerKey(d.Worker))
 		return false
 	}
+	block, ok := b.charge(w.request, d.Worker, &d.Share)
+	if !ok {
+		b.l.due.add(workerKey(d.Worker))
+		return false
+	}
 	lw := b.ledger(d.Worker)
 	lw.Ledger, lw.Alive = ledger, fw.Epoch
 	attempt, used := int64(1), int64(0)
@@ -163,7 +169,7 @@ func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision
 		Request: w.id, Worker: d.Worker, RequestWas: b.requestWas(w.id), StateWas: progMod, State: next,
 		Allocation: berth.Allocation{
 			State: berth.StatePlaced, Attempt: attempt, Epoch: fw.Epoch, PlanID: b.plan.ID,
-			Tenant: w.request.Tenant, Share: d.Share, Group: group, GroupAttempt: groupAttempt,
+			Tenant: w.request.Tenant, Share: d.Share, QuotaBlock: block, Group: group, GroupAttempt: groupAttempt,
 			StartTimeoutMS: w.request.StartTimeoutMS, KeepMS: w.request.KeepMS, PlacedAt: b.now.UTC(),
 			Planned: berth.Basis{Revision: b.l.asOf(), Clock: b.now.UTC(), Policy: scheduler.PolicyVersion},
 		},
@@ -185,13 +191,18 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 	}
 	k := allocationKey(e.worker, e.id)
 	released, err := ledger.Release(e.allocation.Share)
+	if of := e.allocation.QuotaBlock; of != "" && err == nil {
+		if err = b.giveBack(&e, &ledger.Capacity); err != nil && b.l.behind(k, k, blockKey(blockRef{e.allocation.Tenant, of})) {
+			return
+		}
+	}
 	if err != nil && b.l.behind(k, k, ledgerKey(e.worker)) {
 		return // the ledger is of before the allocation was placed, or of after its end
 	}
 	if err != nil {
 		// Invariant 2 is broken in the store: fsck says more. Ending it all the
 		// same would hide it, and might hand out capacity twice.
-		b.l.log.Error("cannot release an allocation from its ledger: run berth fsck",
+		b.l.log.Error("cannot release an allocation from its ledger, or from its tenant's block: run berth fsck",
 			zap.String("request", string(e.id)), zap.String("worker", string(e.worker)), zap.Error(err))
 		return
 	}

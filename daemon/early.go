@@ -79,6 +79,9 @@ func (l *loop) seated() {
 // allKnown: from here on everything is decided.
 func (l *loop) allKnown() {
 	l.open, l.loaded = true, true
+	if len(l.quotas.of) > 0 {
+		l.countAll(func(a account) bool { return l.quotas.of[a] != nil })
+	}
 	for k, ok := l.early.due.pop(); ok; k, ok = l.early.due.pop() {
 		l.due.add(k)
 	}

@@ -30,8 +30,20 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 				return
 			}
 		}
+		by := l.d.opts.ID
+		if p := l.peers.holder[requestKey(id)]; p != nil {
+			by = p.id
+		}
 		g := l.fleet.Diagnose(scheduler.Candidate{Request: &s.Spec, Priority: s.Spec.Priority})
 		g.Verdict.At = l.view.revision
+		w := &waiting{id: id, request: &s.Spec}
+		if c := l.queue.of[id]; c != nil {
+			w = c.ids[id]
+		}
+		if v := l.overQuota(w, by); v != nil {
+			g.Verdict.Reasons = append(v.Reasons, g.Verdict.Reasons...)
+			g.Verdict.NeverFits = g.Verdict.NeverFits || v.NeverFits
+		}
 		if r, ok := l.claimReason(id); ok {
 			g.Verdict = berth.Verdict{Reasons: append([]berth.Reason{r}, g.Verdict.Reasons...), At: g.Verdict.At}
 		}

@@ -28,12 +28,17 @@ type flights struct {
 	workers  map[berth.WorkerID]*flight
 	requests map[berth.RequestID]*flight
 	groups   map[berth.GroupID]*flight
+	blocks   map[blockRef]*flight
+	tenants  map[berth.TenantID]*flight
 	count    int
 	parked   int // submissions and requests, of all flights
 }
 
 func newFlights() flights {
-	return flights{workers: make(map[berth.WorkerID]*flight), requests: make(map[berth.RequestID]*flight), groups: make(map[berth.GroupID]*flight)}
+	return flights{
+		workers: make(map[berth.WorkerID]*flight), requests: make(map[berth.RequestID]*flight), groups: make(map[berth.GroupID]*flight),
+		blocks: make(map[blockRef]*flight), tenants: make(map[berth.TenantID]*flight),
+	}
 }
 
 // take notes that a plan is sent.
@@ -43,6 +48,8 @@ func (fs *flights) take(b *builder, sent time.Time) *flight {
 	eachWorker(b.plan, func(w berth.WorkerID) { fs.workers[w] = f })
 	eachRequest(b.plan, func(id berth.RequestID) { fs.requests[id] = f })
 	eachGroup(b.plan, func(id berth.GroupID) { fs.groups[id] = f })
+	eachBlock(b.plan, func(r blockRef) { fs.blocks[r] = f })
+	eachTenant(b.plan, func(t berth.TenantID) { fs.tenants[t] = f })
 	return f
 }
 
@@ -53,6 +60,8 @@ func (fs *flights) land(f *flight) {
 	eachWorker(f.b.plan, func(w berth.WorkerID) { delete(fs.workers, w) })
 	eachRequest(f.b.plan, func(id berth.RequestID) { delete(fs.requests, id) })
 	eachGroup(f.b.plan, func(id berth.GroupID) { delete(fs.groups, id) })
+	eachBlock(f.b.plan, func(r blockRef) { delete(fs.blocks, r) })
+	eachTenant(f.b.plan, func(t berth.TenantID) { delete(fs.tenants, t) })
 }
 
 // of is the flight that changes what a key belongs to, or nil: its worker or its

@@ -24,6 +24,9 @@ type gangClass struct {
 	room    map[berth.WorkerID]int // of those that had more to give since
 	gained  int                    // their sum
 	tryAt   time.Time              // not before
+
+	over  int64         // so many of its members were more than its tenant's quota had room for; 0: that was not it
+	extra berth.Amounts // as of a request that waits
 }
 
 // spendMost bounds the members that are tried in vain before calls are heard.
@@ -58,7 +61,7 @@ func (c *gangClass) remove(g *gang) {
 func (c *gangClass) open() bool { return c.verdict == nil || c.gained >= c.lacks }
 
 func (c *gangClass) block(v *berth.Verdict, until time.Time) {
-	c.verdict, c.lacks, c.room, c.gained, c.tryAt = v, lackOf(v), nil, 0, until
+	c.verdict, c.lacks, c.room, c.gained, c.tryAt, c.over, c.extra = v, lackOf(v), nil, 0, until, 0, nil
 }
 
 // wake lets the class be tried again.
@@ -77,6 +80,24 @@ func (c *gangClass) gains(w berth.WorkerID, room int) {
 	c.room[w] = room
 }
 
+// firsts are the first groups of all classes, in order.
+func (s *gangs) firsts() (out []*gang) {
+	for _, c := range s.classes {
+		out = append(out, c.members[0])
+	}
+	slices.SortFunc(out, (*gang).before)
+	return out
+}
+
+// wakeAll lets all groups of a pool be tried again.
+func (s *gangs) wakeAll(pool berth.PoolID) {
+	for _, c := range s.classes {
+		if c.members[0].pool == pool {
+			c.wake()
+		}
+	}
+}
+
 // lackOf is how many more members must find room before what a verdict is of can fit: at
 // least one.
 func lackOf(v *berth.Verdict) int {
@@ -88,12 +109,14 @@ func lackOf(v *berth.Verdict) int {
 	return 1
 }
 
-// gangLike is equal for groups of which a verdict is the same. Where places depend on
+// gangLike is equal for groups of which a verdict is the same: of one tenant, for it may
+// have a quota. Where places depend on
 // where other requests are, the members' own labels count; and who has a hold may go
 // where the others may not.
 func (l *loop) gangLike(g *gang, need int64) string {
 	r := g.request
-	b := strconv.AppendQuote([]byte(scheduler.Shape(r)), r.Group.Topology)
+	b := strconv.AppendQuote([]byte(scheduler.Shape(r)), string(r.Tenant))
+	b = strconv.AppendQuote(append(b, ' '), r.Group.Topology)
 	b = strconv.AppendInt(append(b, ' '), g.size, 10)
 	b = strconv.AppendInt(append(b, ' '), need, 10)
 	if r.Related() {

@@ -163,6 +163,9 @@ func (l *loop) whyNotGroup(id berth.GroupID) *berth.Verdict {
 	if rec == nil || !ok {
 		return nil
 	}
+	if v := l.groupOverQuota(id, rec, members); v != nil {
+		return v
+	}
 	d := l.choosePlaces(id, rec, members)
 	l.fleet.Undo(d)
 	if d.Verdict != nil {
@@ -210,11 +213,18 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 		l.due.add(groupKey(g.id))
 		return false
 	}
+	counted, ok := l.allowGroup(g, rec, members, b)
+	if !ok {
+		return false
+	}
 	defer l.holds.admit(l, g.id)()
-	d := l.choosePlaces(g.id, rec, members)
+	d := l.choosePlaces(g.id, rec, counted)
 	if d.Verdict != nil {
 		d.Verdict.At = l.view.revision
 		l.gangs.block(g, d.Verdict, b.now)
+		if l.limited(g.request) != nil {
+			g.class.lacks = 1 // its quota may let it have other devices the next time
+		}
 		l.timers.set(triesKey, g.class.tryAt) // it may be woken before
 		for _, m := range members {
 			l.touched(m.id)
@@ -242,16 +252,25 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 		l.due.add(groupKey(g.id)) // behind them
 		return false
 	}
+	if l.groupExceeds(g, d, b) {
+		l.fleet.Undo(d)
+		return false
+	}
 	l.gangs.remove(g.id)
 	b.placeGroup(g.id, d, members)
 	return true
+}
+
+// needs is how many of a group's members must be placed together.
+func (l *loop) needs(id berth.GroupID, rec *berth.Group) int64 {
+	return max(rec.MinCount-l.succeeded(id, rec), 1)
 }
 
 // choosePlaces asks the fleet where a group goes: where it had gone, if a conflict was
 // in its way, or anywhere.
 func (l *loop) choosePlaces(id berth.GroupID, rec *berth.Group, members []*waiting) scheduler.GangDecision {
 	ask := scheduler.Gang{
-		Need: int(max(rec.MinCount-l.succeeded(id, rec), 1)), Topology: members[0].request.Group.Topology,
+		Need: int(l.needs(id, rec)), Topology: members[0].request.Group.Topology,
 		Members: make([]scheduler.Candidate, len(members)),
 	}
 	for i, m := range members {

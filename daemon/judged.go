@@ -10,7 +10,7 @@ import (
 // What follows is for the requests that wait with another daemon: this one plans
 // none of them, and judges a class of them only where somebody asks.
 
-// whyNot says why a request fits nowhere, or nil.
+// whyNot says why a request waits, or nil.
 type whyNot func(*waiting) *berth.Verdict
 
 // misplaced lists the requests in the queue of holder that belong to another.

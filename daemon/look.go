@@ -147,6 +147,14 @@ func (l *loop) wake(w berth.WorkerID, pool berth.PoolID) {
 
 func (l *loop) fits(r *waiting, by berth.WorkerID) bool { return l.fleet.Fits(r.candidate(), by) }
 
+// shape is the scheduler's, and the tenant where that is counted.
+func (l *loop) shape(r *berth.Request) string {
+	if l.limited(r) != nil {
+		return scheduler.Shape(r) + " of " + string(r.Tenant)
+	}
+	return scheduler.Shape(r)
+}
+
 func (l *loop) room(of berth.WorkerID) (need, map[string]string, bool) {
 	w := l.fleet.Worker(of)
 	if w == nil || closed(w) {
@@ -219,11 +227,17 @@ func (l *loop) doDuty(k berth.Key, b *builder) {
 		l.findHeir(&c, sub, w)
 	}
 	d := decide(c)
+	owner := l.share.ofWorker(w)
+	if d.end != "" && a.QuotaBlock != "" {
+		if owner = l.keeper(a, w); l.flights.defersBlock(blockRef{a.Tenant, a.QuotaBlock}, k) {
+			return
+		}
+	}
 	switch {
 	case !d.at.IsZero():
 		l.timers.set(k, d.at)
 	case d.idle():
-	case l.cancels[id] == nil && !l.mayAct(k, l.share.ofWorker(w)):
+	case l.cancels[id] == nil && !l.mayAct(k, owner):
 	case !b.claim(id, k):
 	case d.submit:
 		l.succeed(k, a, mod, sub, b)

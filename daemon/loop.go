@@ -41,6 +41,7 @@ type loop struct {
 	groupCancels map[berth.GroupID]*cancelOrder
 	gangs        *gangs
 	holds        groupHolds
+	quotas       quotas
 
 	successors map[berth.RequestID]berth.RequestID // original: the successor that has not ended
 
@@ -89,7 +90,7 @@ func newLoop(d *Daemon) *loop {
 		seen:   make(map[berth.Key]sighting), waits: make(map[berth.RequestID]time.Time), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
 		groups: make(map[berth.GroupID]*groupInfo), groupCancels: make(map[berth.GroupID]*cancelOrder),
-		gangs: newGangs(), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)},
+		gangs: newGangs(), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(),
 		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(),
 		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(), answers: make(answers), watchers: newWatchers(),
 		parts: make(chan struct{}, 2),
@@ -263,6 +264,9 @@ const looksMost = 4096
 // to be done. A group gets a plan of its own, every other one at most. What ends, and
 // frees capacity, comes before what wants it.
 func (l *loop) gather(b *builder) (more bool) {
+	if len(l.quotas.todo) > 0 && b.plan.Empty() && l.admitQuota(b) {
+		return false
+	}
 	if l.gangs.turn && b.plan.Empty() && l.admitGroup(b) {
 		l.gangs.turn = b.plan.Empty() // it waits for what is in flight
 		return false
@@ -278,7 +282,7 @@ func (l *loop) gather(b *builder) (more bool) {
 		l.admit(b)
 	}
 	l.gangs.turn = true
-	return !l.due.empty() || l.mayPlace() && l.gangs.more(b.now)
+	return !l.due.empty() || len(l.quotas.todo) > 0 || l.mayPlace() && l.gangs.more(b.now)
 }
 
 // nextPlanID is of the plan that is gathered now. A look that finds nothing to
@@ -322,6 +326,8 @@ func (l *loop) look(k berth.Key, b *builder) {
 		l.lookGroup(berth.GroupID(k.ID), b)
 	case berth.KindHold:
 		l.lookHolds(b.now)
+	case berth.KindTenant:
+		l.lookTenant(berth.TenantID(k.ID), b)
 	case berth.KindSchema:
 		l.lookHold()
 	}
@@ -338,6 +344,7 @@ const pause = time.Second
 func (l *loop) answered(a answer) {
 	b := a.f.b
 	l.flights.land(a.f)
+	l.releaseParked(b.plan)
 	l.incoming.putBack(a.f.parked) // behind those of the plan, where that is made again
 	l.took = l.now().Sub(a.f.sent)
 	if a.err != nil {

@@ -78,6 +78,7 @@ func (l *loop) markDaemon(f berth.Fact) {
 	switch {
 	case id == l.d.opts.ID:
 		ps.self = f.Record != nil
+		l.markQuotas()
 		l.tellOwn(ownKeyOf(f))
 		l.reshare()
 		return
@@ -87,12 +88,14 @@ func (l *loop) markDaemon(f berth.Fact) {
 		ps.drop(p)
 		l.disown(p)
 		l.reshare()
+		l.markQuotas()
 		return
 	case p == nil:
 		p = &peer{id: id, queue: newQueue(l), gangs: newGangs(), tasks: make(map[berth.Key]struct{}), committed: l.now()}
 		ps.byID[id] = p
 		ps.sort()
 		l.reshare()
+		l.markQuotas()
 	}
 	delete(ps.byBase, p.base)
 	if r, ok := f.Record.(*berth.Daemon); ok && r.TxnBase != "" {
@@ -303,7 +306,7 @@ func (l *loop) couldAct(p *peer) bool {
 	if !l.mayPlace() {
 		return false
 	}
-	return p.queue.firstFitting(l.whyNotEver) != nil || l.couldPlaceGroup(p)
+	return p.queue.firstFitting(l.whyNotEver(p.id)) != nil || l.couldPlaceGroup(p)
 }
 
 // watchPlacing gives the peers their time anew when placing is possible again:
@@ -314,6 +317,7 @@ func (l *loop) watchPlacing(now time.Time) {
 	if was || !l.placing {
 		return
 	}
+	l.markQuotas()
 	for _, p := range l.peers.sorted {
 		if p.owes() {
 			p.since = now
@@ -322,14 +326,20 @@ func (l *loop) watchPlacing(now time.Time) {
 	}
 }
 
-// whyNot is why a request fits nowhere now, or nil.
-func (l *loop) whyNot(w *waiting) *berth.Verdict {
-	v := l.fleet.Explain(w.candidate())
-	if len(v.Reasons) == 0 {
-		return nil
+// whyNot tells why a request that a daemon plans waits now: for its tenant's quota, or
+// because it fits nowhere.
+func (l *loop) whyNot(by berth.DaemonID) whyNot {
+	return func(w *waiting) *berth.Verdict {
+		if v := l.overQuota(w, by); v != nil {
+			return v
+		}
+		v := l.fleet.Explain(w.candidate())
+		if len(v.Reasons) == 0 {
+			return nil
+		}
+		v.At = l.view.revision
+		return &v
 	}
-	v.At = l.view.revision
-	return &v
 }
 
 // verdict is why a request is blocked, whoever owns it, or nil. The owner judges
@@ -350,10 +360,10 @@ func (l *loop) verdict(id berth.RequestID) *berth.Verdict {
 	l.queueAllFresh()
 	p := l.peers.holder[requestKey(id)]
 	if p == nil || !l.mayPlace() {
-		return l.queue.current(id, l.view.revision, l.whyNot)
+		return l.queue.current(id, l.view.revision, l.whyNot(l.d.opts.ID))
 	}
-	p.queue.judged(id, l.view.revision, l.whyNot)
-	return p.queue.current(id, l.view.revision, l.whyNot)
+	p.queue.judged(id, l.view.revision, l.whyNot(p.id))
+	return p.queue.current(id, l.view.revision, l.whyNot(p.id))
 }
 
 // blocked counts the requests that fit nowhere now, of all daemons.
@@ -362,7 +372,7 @@ func (l *loop) blocked() int {
 	n := l.queue.blockedCount()
 	for _, p := range l.peers.sorted {
 		if l.mayPlace() {
-			p.queue.judgeAll(l.view.revision, l.whyNot)
+			p.queue.judgeAll(l.view.revision, l.whyNot(p.id))
 		}
 		n += p.queue.blockedCount()
 	}

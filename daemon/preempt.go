@@ -237,12 +237,15 @@ func (q *queue) wakePreemptors(pool berth.PoolID, can func(first *waiting) bool)
 }
 
 // whyNotEver is whyNot, unless room can be made.
-func (l *loop) whyNotEver(w *waiting) *berth.Verdict {
-	v := l.whyNot(w)
-	if v != nil && w.preempts && !l.braked(w.request.Pool, l.now()) {
-		if _, ok := l.fleet.Preempt(w.candidate(), l.occupants(nil)); ok {
-			return nil
+func (l *loop) whyNotEver(by berth.DaemonID) whyNot {
+	why := l.whyNot(by)
+	return func(w *waiting) *berth.Verdict {
+		v := why(w)
+		if v != nil && !isQuota(v) && w.preempts && !l.braked(w.request.Pool, l.now()) {
+			if _, ok := l.fleet.Preempt(w.candidate(), l.occupants(nil)); ok {
+				return nil
+			}
 		}
+		return v
 	}
-	return v
 }

@@ -27,8 +27,10 @@ type queue struct {
 	awaited    map[awaits]map[*class]struct{} // the blocked ones that wait for other requests, by for which
 	woke       map[berth.WorkerID]*class      // the class that each woke last, until that is settled
 	preemptors map[berth.PoolID]classSet      // the blocked ones that others may have to make room for
+	over       map[account]classSet           // the blocked ones whose tenant's quota has no room
+	parked     map[berth.TenantID]classSet    // those whose tenant's block is in flight
 	count      int
-	idle       int // of count, in blocked classes
+	idle       int // of count, in blocked and parked classes
 }
 
 // workers is what the queue asks about them.
@@ -37,6 +39,8 @@ type workers interface {
 	fits(w *waiting, by berth.WorkerID) bool
 	// room is what a worker has left, and its labels; not ok: it takes nothing now.
 	room(of berth.WorkerID) (left need, labels map[string]string, ok bool)
+	// shape is equal for requests on which a verdict is the same.
+	shape(r *berth.Request) string
 }
 
 // waiting is one request in the queue.
@@ -50,6 +54,7 @@ type waiting struct {
 	at       int            // index in its class's heap
 	asked    bool           // Place was asked for it
 	preempts bool           // others may have to make room for it
+	extra    berth.Amounts  // what it would have got of its tenant's quota, which had no room for it
 }
 
 // candidate is for the scheduler. What was left to a daemon is for its own workers:
@@ -58,13 +63,14 @@ func (w *waiting) candidate() scheduler.Candidate {
 	return scheduler.Candidate{Request: w.request, Priority: w.priority, Avoid: w.avoid, Own: w.planner != "", Again: w.asked}
 }
 
-// shape is what a verdict on w depends on. Where others may have to make room, the
-// first of a class is the one for whom most may.
-func (w *waiting) shape() string {
-	if w.preempts {
-		return scheduler.Shape(w.request) + " preempts"
+// shape is what a verdict on a request depends on. Where others may have to make room,
+// the first of a class is the one for whom most may.
+func (q *queue) shape(r *berth.Request, preempts bool) string {
+	shape := q.workers.shape(r)
+	if preempts {
+		shape += " preempts"
 	}
-	return scheduler.Shape(w.request)
+	return shape
 }
 
 // classSet is classes, in no order.
@@ -100,7 +106,9 @@ type class struct {
 	fitAt   berth.Revision // of another's class: judged to fit then
 	at      int            // index in queue.open; -1: not there
 	wokenBy []berth.WorkerID
-	group   string // of the blocked ones that it is in
+	group   string   // of the blocked ones that it is in
+	over    *account // blocked for its quota: it is in queue.over
+	parked  bool     // in queue.parked
 	node    node
 }
 
@@ -113,12 +121,14 @@ func newQueue(of workers) *queue {
 		awaited:    make(map[awaits]map[*class]struct{}),
 		preemptors: make(map[berth.PoolID]classSet),
 		woke:       make(map[berth.WorkerID]*class),
+		over:       make(map[account]classSet),
+		parked:     make(map[berth.TenantID]classSet),
 	}
 }
 
 // put adds a request, or replaces it.
 func (q *queue) put(w *waiting) {
-	shape := w.shape()
+	shape := q.shape(w.request, w.preempts)
 	q.remove(w.id)
 	c := q.classes[shape]
 	if c == nil {
@@ -146,12 +156,17 @@ func (q *queue) change(c *class, members func()) {
 	if blocked {
 		q.unblock(c)
 	}
+	before := len(c.ids)
 	members()
+	if c.parked {
+		q.idle += len(c.ids) - before
+	}
 	switch {
 	case len(c.ids) == 0:
 		q.drop(c)
 	case blocked:
 		q.shelve(c)
+	case c.parked:
 	case c.at < 0:
 		heap.Push(&q.open, c)
 	default:
@@ -161,6 +176,11 @@ func (q *queue) change(c *class, members func()) {
 
 // shelve puts a class among the blocked ones, and unblock takes it out.
 func (q *queue) shelve(c *class) {
+	q.idle += len(c.ids)
+	if isQuota(c.verdict) {
+		q.shelveOver(c)
+		return
+	}
 	if q.blocked[c.pool] == nil {
 		q.blocked[c.pool] = make(blockedClasses)
 	}
@@ -172,10 +192,14 @@ func (q *queue) shelve(c *class) {
 		}
 		q.preemptors[c.pool][c] = struct{}{}
 	}
-	q.idle += len(c.ids)
 }
 
 func (q *queue) unblock(c *class) {
+	q.idle -= len(c.ids)
+	if c.over != nil {
+		q.unshelveOver(c)
+		return
+	}
 	q.blocked[c.pool].remove(c)
 	q.forget(c)
 	if delete(q.preemptors[c.pool], c); len(q.preemptors[c.pool]) == 0 {
@@ -184,7 +208,6 @@ func (q *queue) unblock(c *class) {
 	if len(q.blocked[c.pool]) == 0 {
 		delete(q.blocked, c.pool)
 	}
-	q.idle -= len(c.ids)
 }
 
 // remove takes a request out, wherever it waits.
@@ -209,7 +232,10 @@ func (q *queue) remove(id berth.RequestID) {
 	}
 }
 
-func (q *queue) drop(c *class) { delete(q.classes, c.shape) }
+func (q *queue) drop(c *class) {
+	delete(q.classes, c.shape)
+	q.unpark(c)
+}
 
 // next is the first request of the classes that are not blocked, or nil.
 func (q *queue) next() *waiting {
@@ -225,14 +251,15 @@ func (q *queue) block(id berth.RequestID, v *berth.Verdict) {
 	if c == nil {
 		return
 	}
-	if c.verdict == nil {
-		if c.at >= 0 {
-			heap.Remove(&q.open, c.at)
-		}
-		c.verdict = v
-		q.shelve(c)
+	if c.verdict != nil {
+		q.unblock(c)
 	}
+	if c.at >= 0 {
+		heap.Remove(&q.open, c.at)
+	}
+	q.unpark(c)
 	c.verdict = v
+	q.shelve(c)
 	q.wakeNext(c, c.members[0])
 }
 
@@ -278,7 +305,7 @@ func (q *queue) wakeNext(c *class, first *waiting) {
 
 // shapeBlocked says whether equal requests are known to fit nowhere now.
 func (q *queue) shapeBlocked(r *berth.Request) bool {
-	c := q.classes[scheduler.Shape(r)]
+	c := q.classes[q.shape(r, mayPreempt(r, nil))]
 	return c != nil && c.verdict != nil
 }
 

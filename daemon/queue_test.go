@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
 )
 
 // rooms are workers that have room left, and labels.
@@ -24,6 +25,8 @@ func (r *rooms) room(of berth.WorkerID) (need, map[string]string, bool) {
 	q, ok := r.left[of]
 	return needOf(&berth.Demand{Quantities: q}), r.labels[of], ok
 }
+
+func (r *rooms) shape(of *berth.Request) string { return scheduler.Shape(of) }
 
 func (r *rooms) fits(w *waiting, by berth.WorkerID) bool {
 	r.judged++

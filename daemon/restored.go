@@ -31,6 +31,7 @@ var schemaKey = berth.Key{Kind: berth.KindSchema}
 // noteSchema begins a hold, or ends it: another daemon may have seen it for long
 // enough already.
 func (l *loop) noteSchema(f berth.Fact) {
+	l.quotas.schemaAt = f.Mod
 	s, ok := f.Record.(*berth.Schema)
 	if !ok {
 		return // commits tell
@@ -91,7 +92,9 @@ func (l *loop) endHold(was berth.Revision) {
 }
 
 // mayPlace says whether anything may be placed now.
-func (l *loop) mayPlace() bool { return !l.hold.active() && !l.space.RefusesPlacements() }
+func (l *loop) mayPlace() bool {
+	return !l.hold.active() && !l.space.RefusesPlacements() && l.upToSchema()
+}
 
 // renew is a loop that knows nothing of the store. What users wait for goes on
 // there, but for watches: the history that they tell of is over.

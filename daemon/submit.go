@@ -248,7 +248,11 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 		l.queue.remove(w.id)
 		return
 	}
-	d := l.fleet.Place(w.candidate())
+	c := w.candidate()
+	if st := l.limited(w.request); st != nil && !l.allowWaiting(w, st, &c, b) {
+		return
+	}
+	d := l.fleet.Place(c)
 	w.asked = true
 	if d.Verdict != nil && !d.Verdict.NeverFits && w.preempts && l.preempt(w, b) {
 		return
@@ -258,6 +262,9 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 		l.queue.block(w.id, d.Verdict)
 		l.touched(w.id)
 		l.log.Debug("blocked", zap.String("request", string(w.id)), zap.Bool("never_fits", d.Verdict.NeverFits))
+		return
+	}
+	if l.exceeds(w, d, b) {
 		return
 	}
 	l.queue.remove(w.id)
@@ -280,7 +287,15 @@ func (l *loop) admitNew(s *submission, b *builder) {
 	w := &waiting{id: s.record.Spec.ID, request: &s.record.Spec, priority: s.record.Spec.Priority}
 	var d scheduler.Decision
 	if l.placesNew(s) {
-		d = l.fleet.Place(w.candidate())
+		c := w.candidate()
+		allowed, inFlight := l.allowNew(w, &c, b)
+		if inFlight != nil {
+			l.flights.park(inFlight, s)
+			return
+		}
+		if allowed {
+			d = l.fleet.Place(c)
+		}
 	}
 	s.record.Planner = ""
 	switch f := l.flights.workers[d.Worker]; {

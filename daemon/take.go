@@ -141,6 +141,10 @@ func (l *loop) mark(f berth.Fact, old former) {
 		l.markGroup(f, old)
 	case berth.KindHold:
 		l.markHold(f)
+	case berth.KindTenant:
+		l.markTenant(f)
+	case berth.KindQuotaBlock:
+		l.markBlock(f)
 	case berth.KindSchema:
 		l.noteSchema(f)
 	}
@@ -162,6 +166,7 @@ func (l *loop) markAllocation(f berth.Fact, old former) {
 		l.due.add(brakeKey(e.pool))
 	}
 	a, _ := f.Record.(*berth.Allocation)
+	l.noteUncounted(f.Key, a)
 	if a == nil {
 		delete(l.seen, f.Key)
 		l.due.add(requestKey(id))

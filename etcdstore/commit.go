@@ -40,10 +40,11 @@ func (s *Store) checkSize(t *txn) error {
 
 func (s *Store) encodePlan(p *berth.Plan) (*txn, error) {
 	t := s.newTxn(p.ID)
+	t.schema = p.Schema
 	more := len(p.Submits) + len(p.Ledgers) + len(p.Stops) + len(p.Intents) + len(p.Removes) + len(p.Guards) + len(p.Claims)
 	t.expect(1+2*more+2*len(p.Places)+4*len(p.Ends)+2*len(p.Cancels), more+2*len(p.Places)+4*len(p.Ends)+3*len(p.Cancels))
 	steps := []func(*Store, *berth.Plan) error{
-		t.submits, t.ledgers, t.places, t.ends, t.stops, t.cancels, t.claims, t.intents, t.removes, t.groups, t.guards,
+		t.submits, t.ledgers, t.places, t.ends, t.stops, t.cancels, t.claims, t.intents, t.removes, t.groups, t.tenants, t.blocks, t.guards,
 	}
 	for _, step := range steps {
 		if err := step(s, p); err != nil {

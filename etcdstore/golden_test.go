@@ -39,6 +39,23 @@ func capacity() berth.Capacity {
 	}
 }
 
+func exampleTenant(h berth.Header) *berth.Tenant {
+	return &berth.Tenant{Header: h, Pools: map[berth.PoolID]berth.Quota{"default": {
+		Limits: berth.Amounts{"cpu_milli": 100_000, "custom.license": 4, "devices.t4": 4000},
+		Taken:  berth.Amounts{"cpu_milli": 10_000, "custom.license": 1, "devices.t4": 1000},
+		Blocks: 1, Short: []berth.DaemonID{"d2"},
+	}}}
+}
+
+func exampleQuotaBlock(h berth.Header) *berth.QuotaBlock {
+	return &berth.QuotaBlock{Header: h, Pools: map[berth.PoolID]berth.Block{"default": {
+		Block: berth.Amounts{"cpu_milli": 10_000, "custom.license": 1, "devices.t4": 1000},
+		Used: berth.Amounts{
+			"cpu_milli": 500, "memory_bytes": 256 << 20, "disk_bytes": 1 << 30, "custom.license": 1, "devices.t4": 500,
+		},
+	}}}
+}
+
 func exampleRequest() berth.Request {
 	return berth.Request{
 		ID: "train-7", Tenant: "vision", Pool: "default", Priority: 10, Preemption: berth.PreemptionLower, Command: []string{"/opt/train", "--epochs", "3"},
@@ -120,8 +137,8 @@ func examples(t *testing.T) map[berth.Kind]any {
 		berth.KindHold:       &berth.Hold{Header: h, Workers: []berth.WorkerID{"rack1-07", "rack1-08"}},
 		berth.KindDaemon:     &berth.Daemon{Header: h, Address: "127.0.0.1:7070", Program: "v0.1.0", MaxSchema: 1, StartedAt: at(0), TxnBase: "3f9c2d51", Since: 4711},
 		berth.KindPool:       &berth.Pool{Header: h, Strategy: berth.StrategyBinpack, BrakePolicy: berth.DefaultBrake},
-		berth.KindTenant:     &berth.Tenant{Header: h, Quota: amounts(100_000, 200<<30)},
-		berth.KindQuotaBlock: &berth.QuotaBlock{Header: h, Block: amounts(10_000, 20<<30), Used: amounts(500, 256<<20)},
+		berth.KindTenant:     exampleTenant(h),
+		berth.KindQuotaBlock: exampleQuotaBlock(h),
 		berth.KindSupply:     &berth.Supply{Header: h, Pool: "default", Count: 3, At: at(8)},
 		berth.KindBrake: &berth.Brake{
 			Header: h, State: berth.BrakeReleased, Why: berth.ReleaseOperator, Size: 200, Lost: 100, Held: 1000,

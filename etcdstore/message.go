@@ -1,6 +1,8 @@
 package etcdstore
 
 import (
+	"cmp"
+
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -13,7 +15,7 @@ import (
 // three times, and of four pieces of memory.
 func (s *Store) request(t *txn) (req *pb.TxnRequest, compared []berth.Key) {
 	if !t.bare {
-		t.compare(berth.Key{Kind: berth.KindSchema}, modIs, s.schemaRevision())
+		t.compare(berth.Key{Kind: berth.KindSchema}, modIs, cmp.Or(t.schema, s.schemaRevision()))
 	}
 	m := newMessage(t)
 	req = &pb.TxnRequest{

@@ -122,11 +122,12 @@ const (
 	forSchema
 	forGroup // its submission
 	forHold
+	forQuota
 	purposes
 )
 
 // purposeLetters stand in an id, for a person to see what wrote a value.
-const purposeLetters = "psrmigluh"
+const purposeLetters = "psrmigluhq"
 
 // NewTxnID is an id, for a plan, that no other transaction has.
 func (s *Store) NewTxnID() berth.TxnID { return s.newTxnID(forPlan) }

@@ -18,7 +18,8 @@ import (
 type txn struct {
 	id     berth.TxnID
 	keys   keys
-	bare   bool // does not compare the schema
+	bare   bool           // does not compare the schema
+	schema berth.Revision // that is compared; 0: the latest that the store knows
 	cmps   []condition
 	byKey  map[berth.Key]int // the last of cmps on a key, counted from 1
 	puts   []write

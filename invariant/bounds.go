@@ -209,11 +209,32 @@ func (r *brake) validate(c *checker, _ string) {
 	c.least("bound_ms", r.BoundMS, 1000)
 }
 
-func (r *tenant) validate(c *checker, _ string) { r.Quota.validate(c, "quota") }
+func (r *tenant) validate(c *checker, _ string) {
+	for p, q := range r.Pools {
+		c.id("pools", p)
+		c.amounts("limits", q.Limits)
+		c.amounts("taken", q.Taken)
+		c.least("blocks", q.Blocks, 0)
+		for _, d := range q.Short {
+			c.id("short", d)
+		}
+	}
+}
 
 func (r *block) validate(c *checker, _ string) {
-	r.Block.validate(c, "block")
-	r.Used.validate(c, "used")
+	for p, b := range r.Pools {
+		c.id("pools", p)
+		c.amounts("block", b.Block)
+		c.amounts("used", b.Used)
+	}
+}
+
+func (c *checker) amounts(field string, amounts map[string]int64) {
+	for word, v := range amounts {
+		d, ok := dimensionOf(word)
+		c.need(ok && (d.name == "" || validID(d.name)), "field %q has %q, which is no dimension", field, word)
+		c.least(field+"."+word, v, 0)
+	}
 }
 
 func (r *supply) validate(c *checker, _ string) {

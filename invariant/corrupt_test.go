@@ -95,6 +95,18 @@ func someSpec(id string) object {
 	}
 }
 
+// countedSpec is of r1, alone in a pool in which its tenant is limited.
+func countedSpec() object {
+	spec := someSpec("r1")
+	spec["pool"] = "batch"
+	return spec
+}
+
+// usedByR1 is what it counts for.
+func usedByR1() object {
+	return object{"cpu_milli": 500, "memory_bytes": 1000, "disk_bytes": 10, "custom.license": 1, "devices.t4": 500}
+}
+
 func digestOfSpec(spec object) string {
 	b, err := json.Marshal(spec)
 	if err != nil {
@@ -143,16 +155,18 @@ func healthy() store {
 	}
 	s.add("ledgers/w1", 15, 30, 0, object{"epoch": 10, "capacity": someCapacity(), "count": 1, "reserved": someShare(), "held": object{}})
 	s.add("ledgers/w2", 16, 40, 0, object{"epoch": 11, "capacity": someCapacity(), "count": 2, "reserved": object{"cpu_milli": 200}, "held": object{}})
-	s.addRequest("r1", 20, someSpec("r1"))
+	s.addRequest("r1", 20, countedSpec())
 	s.addPlaced("w1", "r1", 10, 30, someShare())
 	s.set("allocations/w1/r1", "quota_block", "d1")
 	s.addRequest("waits", 21, someSpec("waits"))
 	s.addArchive("done", 22, someSpec("done"))
-	s.add("tenants/acme", 4, 4, 0, object{"quota": object{"cpu_milli": 2000, "memory_bytes": 9000, "disk_bytes": 90, "custom": object{"license": 2}}})
-	s.add("tenants/acme/d1", 5, 30, 0, object{
-		"block": object{"cpu_milli": 1000, "memory_bytes": 2000, "disk_bytes": 20, "custom": object{"license": 1}},
-		"used":  object{"cpu_milli": 500, "memory_bytes": 1000, "disk_bytes": 10, "custom": object{"license": 1}},
-	})
+	s.add("tenants/acme", 4, 25, 0, object{"pools": object{"batch": object{
+		"limits": object{"cpu_milli": 2000, "devices.t4": 1000, "custom.license": 2}, "blocks": 1, "short": []any{"d2"},
+		"taken": object{"cpu_milli": 1000, "devices.t4": 1000, "custom.license": 1},
+	}}})
+	s.add("tenants/acme/d1", 5, 30, 0, object{"pools": object{"batch": object{
+		"block": object{"cpu_milli": 1000, "devices.t4": 1000, "custom.license": 1}, "used": usedByR1(),
+	}}})
 	s.add("groups/g", 23, 40, 0, object{"size": 3, "min_count": 2, "digest": "x", "attempt": 1, "state": "PLACED", "since": day})
 	for _, id := range []string{"g1", "g2", "g3"} {
 		spec := someSpec(id)
@@ -196,7 +210,7 @@ func unplace(s store) {
 	delete(s, "allocations/w1/r1")
 	delete(s, "states/r1")
 	s.set("ledgers/w1", "reserved", object{}, "count", 0)
-	s.set("tenants/acme/d1", "used", object{})
+	s.set("tenants/acme/d1", "pools.batch.used", object{})
 }
 
 // corruptions break one clause each. More are named only where one cannot be
@@ -230,7 +244,7 @@ var corruptions = []struct {
 	{"a brake's share above the whole", "0.5", func(s store) { s.set("pools/default", "brake_percent", 101) }},
 	{"an unknown end", "0.4", func(s store) { s.set("archive/done", "state", "RUNNING") }},
 	{"a negative amount", "0.5", func(s store) {
-		s.set("tenants/acme", "quota.cpu_milli", -1)
+		s.set("tenants/acme", "pools.batch.limits", object{"cpu_milli": -1})
 		delete(s, "tenants/acme/d1")
 		s.set("allocations/w1/r1", "quota_block", nil)
 	}},
@@ -253,6 +267,7 @@ var corruptions = []struct {
 	{"a device that is not there", "1.6", func(s store) {
 		s.set("allocations/w1/r1", "share.devices", []any{object{"name": "gpu9", "milli": 500}})
 		s.set("ledgers/w1", "reserved.devices", []any{object{"name": "gpu9", "milli": 500}})
+		s.amount("tenants/acme/d1", "used", "devices.t4", 0)
 	}},
 	{"a device given out twice", "1.7", func(s store) {
 		s.claim(object{"devices": []any{object{"name": "gpu0", "milli": 600}}})
@@ -261,6 +276,8 @@ var corruptions = []struct {
 	{"another capacity than registered", "1.9", func(s store) { s.set("ledgers/w1", "capacity.cpu_milli", 2000) }},
 	{"another device type than registered", "1.9", func(s store) {
 		s.set("ledgers/w1", "capacity.devices", []any{object{"name": "gpu0", "type": "h100"}, object{"name": "gpu1", "type": "t4"}})
+		s.amount("tenants/acme/d1", "used", "devices.t4", 0)
+		s.amount("tenants/acme/d1", "used", "devices.h100", 500)
 	}},
 
 	{"cores leak", "2.1", func(s store) { s.set("ledgers/w1", "reserved.cpu_milli", 600) }},
@@ -300,7 +317,7 @@ var corruptions = []struct {
 	{"placed nowhere", "3.2", func(s store) {
 		delete(s, "allocations/w1/r1")
 		s.set("ledgers/w1", "reserved", object{}, "count", 0)
-		s.set("tenants/acme/d1", "used", object{})
+		s.set("tenants/acme/d1", "pools.batch.used", object{})
 	}},
 	{"another attempt than the state's", "3.3", func(s store) { s.set("states/r1", "attempt", 2) }},
 	{"another plan than the state's", "3.3", func(s store) { s.set("states/r1", "plan_id", "q") }},
@@ -313,7 +330,7 @@ var corruptions = []struct {
 	{"an allocation of what ended", "3.7", func(s store) {
 		delete(s, "requests/r1")
 		delete(s, "states/r1")
-		s.addArchive("r1", 50, someSpec("r1"))
+		s.addArchive("r1", 50, countedSpec())
 	}},
 
 	{"a state without a request", "4.1", func(s store) {
@@ -349,18 +366,59 @@ var corruptions = []struct {
 		s["allocations/w1/r1"].mod = 40
 	}},
 
-	{"blocks beyond the quota", "7.1", func(s store) { s.set("tenants/acme", "quota.cpu_milli", 999) }},
-	{"use beyond the block", "7.2", func(s store) { s.set("tenants/acme/d1", "block.cpu_milli", 499) }},
-	{"use that nobody has", "7.3", func(s store) { s.set("tenants/acme/d1", "used.cpu_milli", 600) }},
+	{"a limit of nothing that there is", "0.5", func(s store) {
+		s.set("tenants/acme", "pools.batch.limits", object{"cores": 1})
+		delete(s, "tenants/acme/d1")
+		s.set("allocations/w1/r1", "quota_block", nil)
+	}},
+	{"more taken than the blocks", "7.1", func(s store) { s.amount("tenants/acme", "taken", "cpu_milli", 1001) }},
+	{"a block that nobody knows of", "7.1", func(s store) { s.set("tenants/acme", "pools.batch.blocks", 2) }},
+	{"use beyond the block", "7.2", func(s store) {
+		s.amount("tenants/acme/d1", "block", "cpu_milli", 499)
+		s.amount("tenants/acme", "taken", "cpu_milli", 499)
+	}},
+	{"use of devices beyond the block", "7.2", func(s store) {
+		s.amount("tenants/acme/d1", "block", "devices.t4", 499)
+		s.amount("tenants/acme", "taken", "devices.t4", 499)
+	}},
+	{"use that nobody has", "7.3", func(s store) { s.amount("tenants/acme/d1", "used", "cpu_milli", 600) }},
+	{"devices that nobody has", "7.3", func(s store) { s.amount("tenants/acme/d1", "used", "devices.t4", 600) }},
+	{"use of another pool", "7.3", func(s store) {
+		s.set("tenants/acme/d1", "pools.default", object{"used": object{"cpu_milli": 1}})
+		s.set("tenants/acme", "pools.default", object{"blocks": 1})
+	}},
+	{"a block of a pool that the tenant does not have", "7.4", func(s store) {
+		s.set("tenants/acme/d1", "pools.default", object{"block": object{"cpu_milli": 0}})
+	}},
 	{"a block without a tenant", "7.4", func(s store) { delete(s, "tenants/acme") }},
-	{"no block", "7.5", func(s store) { delete(s, "tenants/acme/d1") }},
+	{"no block", "7.5", func(s store) {
+		delete(s, "tenants/acme/d1")
+		s.set("tenants/acme", "pools.batch.blocks", nil, "pools.batch.taken", nil)
+	}},
 	{"another tenant than the request's", "7.6", func(s store) {
 		s.set("allocations/w1/r1", "tenant", "other", "quota_block", nil)
-		s.set("tenants/acme/d1", "used", object{})
+		s.set("tenants/acme/d1", "pools.batch.used", object{})
 	}},
 
 	{"an archive written again", "8.1", func(s store) { s["archive/done"].mod = 60 }},
 	{"a request that came back", "8.2", func(s store) { s.addRequest("done", 50, someSpec("done")) }},
+}
+
+// addCounted places a request of the pool batch on w2, at revision 101.
+func (s store) addCounted(id string, cpu int64) {
+	spec := someSpec(id)
+	spec["pool"] = "batch"
+	s.addRequest(id, 101, spec)
+	s.addPlaced("w2", id, 11, 101, object{"cpu_milli": cpu})
+	s.set("allocations/w2/"+id, "quota_block", "d1")
+	s.set("ledgers/w2", "reserved", object{"cpu_milli": 200 + cpu}, "count", 3)
+	s.rewrite("ledgers/w2", "tenants/acme/d1")
+}
+
+// amount sets one of a tenant's in the pool batch; its name may have a dot.
+func (s store) amount(key, of, dimension string, v int64) {
+	at := s[key].value["pools"].(object)["batch"].(object)[of].(object) //nolint:errcheck // else it panics
+	at[dimension] = v
 }
 
 // both makes the capacity of w1, registered and in the ledger, smaller than what
@@ -410,7 +468,7 @@ var transitions = []struct {
 		unplace(s)
 		s.rewrite("ledgers/w1", "tenants/acme/d1")
 		delete(s, "requests/r1")
-		s.addArchive("r1", 101, someSpec("r1"))
+		s.addArchive("r1", 101, countedSpec())
 	}},
 	{"back to pending", "", func(s store) {
 		unplace(s)
@@ -499,8 +557,36 @@ var transitions = []struct {
 	{"another share under the same allocation", "8.4", func(s store) {
 		s.set("allocations/w1/r1", "share.cpu_milli", 400)
 		s.set("ledgers/w1", "reserved.cpu_milli", 400)
-		s.set("tenants/acme/d1", "used.cpu_milli", 400)
+		s.amount("tenants/acme/d1", "used", "cpu_milli", 400)
 		s.rewrite("allocations/w1/r1", "ledgers/w1", "tenants/acme/d1")
+	}},
+	{"placed within the limits", "", func(s store) {
+		s.addCounted("b1", 500)
+		s.amount("tenants/acme/d1", "used", "cpu_milli", 1000)
+	}},
+	{"placed beyond the limits", "7.7", func(s store) {
+		s.addCounted("b1", 500)
+		s.amount("tenants/acme/d1", "used", "cpu_milli", 1000)
+		s.amount("tenants/acme", "limits", "cpu_milli", 999)
+		s.rewrite("tenants/acme")
+	}},
+	{"limits below what is used", "", func(s store) {
+		s.amount("tenants/acme", "limits", "cpu_milli", 100)
+		s.rewrite("tenants/acme")
+	}},
+	{"placed and not counted", "7.9", func(s store) {
+		s.addCounted("b1", 500)
+		s.set("allocations/w2/b1", "quota_block", nil)
+	}},
+	{"a block beyond the limits", "7.8", func(s store) {
+		s.amount("tenants/acme/d1", "block", "cpu_milli", 2001)
+		s.amount("tenants/acme", "taken", "cpu_milli", 2001)
+		s.rewrite("tenants/acme", "tenants/acme/d1")
+	}},
+	{"a block as large as the limits", "", func(s store) {
+		s.amount("tenants/acme/d1", "block", "cpu_milli", 2000)
+		s.amount("tenants/acme", "taken", "cpu_milli", 2000)
+		s.rewrite("tenants/acme", "tenants/acme/d1")
 	}},
 	{"a member of an attempt that is over", "6.5", func(s store) {
 		s.placeThird(1)
@@ -544,7 +630,7 @@ var transitions = []struct {
 		unplace(s)
 		s.rewrite("ledgers/w1", "tenants/acme/d1")
 		delete(s, "requests/r1")
-		s.addArchive("r1", 101, someSpec("r1"))
+		s.addArchive("r1", 101, countedSpec())
 		s.set("archive/r1", "attempt", 0)
 	}},
 }

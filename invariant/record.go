@@ -243,13 +243,24 @@ type brake struct {
 
 type tenant struct {
 	header
-	Quota quantities `json:"quota"`
+	Pools map[string]quota `json:"pools"`
+}
+
+type quota struct {
+	Limits map[string]int64 `json:"limits,omitempty"` // by dimension, as all amounts here
+	Taken  map[string]int64 `json:"taken,omitempty"`
+	Blocks int64            `json:"blocks,omitempty"`
+	Short  []string         `json:"short,omitempty"`
 }
 
 type block struct {
 	header
-	Block quantities `json:"block"`
-	Used  quantities `json:"used"`
+	Pools map[string]blockOf `json:"pools"`
+}
+
+type blockOf struct {
+	Block map[string]int64 `json:"block,omitempty"`
+	Used  map[string]int64 `json:"used,omitempty"`
 }
 
 type supply struct {

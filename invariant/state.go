@@ -36,7 +36,7 @@ type State struct {
 	allocationsOf   index // request -> allocation keys
 	allocationsOn   index // worker -> allocation keys
 	allocationsIn   index // group -> allocation keys
-	allocationsFrom index // tenant -> keys of allocations that are counted in a block
+	allocationsFrom index // tenant -> allocation keys
 	membersOf       index // group -> request keys
 	blocksOf        index // tenant -> block keys
 
@@ -155,7 +155,7 @@ func (s *State) indexesOf(e *entry) []place {
 		if ok && a.Group != "" {
 			list = append(list, place{s.allocationsIn, a.Group})
 		}
-		if ok && a.QuotaBlock != "" {
+		if ok {
 			list = append(list, place{s.allocationsFrom, a.Tenant})
 		}
 		return list

@@ -17,6 +17,11 @@ func (s sum) plus(v int64) sum {
 	return sum{s.high + carry, low}
 }
 
+func (s sum) plusSum(o sum) sum {
+	low, carry := bits.Add64(s.low, o.low, 0)
+	return sum{s.high + o.high + carry, low}
+}
+
 func (s sum) above(o sum) bool { return s.high > o.high || s.high == o.high && s.low > o.low }
 
 func (s sum) String() string {

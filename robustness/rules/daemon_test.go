@@ -21,11 +21,15 @@ import (
 // revision, and stop says what they found.
 func (r *rig) daemon() (d *daemon.Daemon, stop func()) {
 	r.t.Helper()
-	d, err := daemon.New(r.store(etcdstore.Options{}), daemon.Options{ID: "d"})
-	r.ok(err)
+	checked := r.checked()
+	d, end := r.daemonOn(r.store(etcdstore.Options{}), daemon.Options{ID: "d"})
+	return d, func() { end(); checked() }
+}
+
+// checked has the invariants looked at, at every revision, until it is told to end.
+func (r *rig) checked() (end func()) {
 	ctx, cancel := contextOf(r)
-	ended, checked := make(chan error, 1), make(chan struct{})
-	go func() { ended <- d.Run(ctx) }()
+	checked := make(chan struct{})
 	go func() {
 		defer close(checked)
 		_ = invariant.WatchStore(ctx, memetcd.NewClient(ctx, r.conn.Direct), "/berth/", invariant.Options{}, func(rep invariant.Report) error {
@@ -35,13 +39,9 @@ func (r *rig) daemon() (d *daemon.Daemon, stop func()) {
 			return nil
 		})
 	}()
-	<-d.Ready()
-	return d, func() {
+	return func() {
 		synctest.Wait()
 		cancel()
-		if err := <-ended; err != nil {
-			r.t.Errorf("daemon: %v", err)
-		}
 		<-checked
 	}
 }

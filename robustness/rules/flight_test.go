@@ -14,7 +14,7 @@ import (
 )
 
 // flying watches a store's transactions that change capacity, each of which takes
-// some time: how many are in flight at once, and whether two share a ledger.
+// some time: how many are in flight at once, and whether two share a ledger or a block.
 type flying struct {
 	mu      sync.Mutex // guards the fields below it
 	ledgers map[string]bool
@@ -47,7 +47,7 @@ func (f *flying) begin(txn *pb.TxnRequest) (mine []string) {
 	defer f.mu.Unlock()
 	for _, op := range txn.Success {
 		key := string(op.GetRequestPut().GetKey())
-		if !strings.HasPrefix(key, "/berth/ledgers/") {
+		if !strings.HasPrefix(key, "/berth/ledgers/") && !strings.HasPrefix(key, "/berth/tenants/") {
 			continue
 		}
 		if f.ledgers[key] {

@@ -71,6 +71,51 @@ var (
 	})
 )
 
+// counted makes a plan of what is counted in a block that there is.
+func counted(make func(r *rig) *berth.Plan) planned {
+	return func(r *rig) func() error {
+		r.put("tenants/default", `{"version":1,"txn":"x-1","pools":{"default":{"limits":{"cpu_milli":900},"taken":{"cpu_milli":500},"blocks":1}}}`)
+		r.put("tenants/default/d", `{"version":1,"txn":"x-1","pools":{"default":{"block":{"cpu_milli":500},"used":{"cpu_milli":100}}}}`)
+		return plan(make)(r)
+	}
+}
+
+// blockWrite uses so much of the block.
+func (r *rig) blockWrite(block, used int64) berth.BlockWrite {
+	return berth.BlockWrite{Tenant: "default", Daemon: "d", Was: r.mod("tenants/default/d"), Block: &berth.QuotaBlock{
+		Pools: map[berth.PoolID]berth.Block{"default": {Block: berth.Amounts{"cpu_milli": block}, Used: berth.Amounts{"cpu_milli": used}}},
+	}}
+}
+
+func (r *rig) taking(block int64) *berth.Plan {
+	return &berth.Plan{
+		ID: r.NewTxnID(), Blocks: []berth.BlockWrite{r.blockWrite(block, 100)},
+		Tenants: []berth.TenantWrite{{ID: "default", Was: r.mod("tenants/default"), Tenant: &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{
+			"default": {Limits: berth.Amounts{"cpu_milli": 900}, Taken: berth.Amounts{"cpu_milli": block}, Blocks: 1},
+		}}}},
+	}
+}
+
+var (
+	placesCounted = counted(func(r *rig) *berth.Plan {
+		p := r.placement("w", "pending")
+		p.Places[0].Allocation.QuotaBlock = "d"
+		p.Blocks = []berth.BlockWrite{r.blockWrite(500, 200)}
+		return p
+	})
+	endsCounted = counted(func(r *rig) *berth.Plan {
+		p := r.ending("w", "placed", true)
+		p.Blocks = []berth.BlockWrite{r.blockWrite(500, 0)}
+		return p
+	})
+	takes     = counted(func(r *rig) *berth.Plan { return r.taking(900) })
+	takesBack = counted(func(r *rig) *berth.Plan {
+		p := r.taking(100)
+		p.Guards = []berth.Guard{{Key: berth.Key{Kind: berth.KindDaemon, ID: "d"}}}
+		return p
+	})
+)
+
 func starts(r *rig) func() error {
 	a, mod := r.allocation("w", "placed")
 	a.State = berth.StateStarting
@@ -140,6 +185,8 @@ var clauses = []clause{
 	}},
 	{"place", "request exists", places, gone("requests/pending")},
 	{"place", "request of another life", places, anew("requests/pending")},
+	{"place", "quota block", placesCounted, touched("tenants/default/d")},
+	{"place", "quota block exists", placesCounted, gone("tenants/default/d")},
 	{"start", "allocation", starts, touched("allocations/w/placed")},
 	{"start", "allocation exists", starts, gone("allocations/w/placed")},
 	{"start", "own epoch", starts, anew("workers/w")},
@@ -158,6 +205,7 @@ var clauses = []clause{
 	{"end", "state, tried again", backs, touched("states/placed")},
 	{"end", "request exists, tried again", backs, gone("requests/placed")},
 	{"end", "request of another life, tried again", backs, anew("requests/placed")},
+	{"end", "quota block", endsCounted, touched("tenants/default/d")},
 	{"end of what was lost", "allocation", losts, touched("allocations/w/placed")},
 	{"end of what was lost", "ledger", losts, touched("ledgers/w")},
 	{"cancel", "state", cancels, putState},
@@ -174,6 +222,11 @@ var clauses = []clause{
 		r.ok(err)
 		w := r.opened("fresh", berth.Epoch(r.kv("workers/fresh").CreateRevision), l)
 		r.commit(&berth.Plan{ID: r.NewTxnID(), Ledgers: []berth.LedgerWrite{w}})
+	}},
+	{"take", "tenant", takes, touched("tenants/default")},
+	{"take", "quota block", takes, touched("tenants/default/d")},
+	{"take back", "daemon is none", takesBack, func(r *rig) {
+		r.put("daemons/d", `{"version":1,"txn":"x-1","program":"x","max_schema":1,"started_at":"2026-01-01T00:00:00Z"}`)
 	}},
 	{"register", "name free", registers("other"), func(r *rig) { r.register("other") }},
 }

@@ -1,0 +1,329 @@
+package daemon
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// A tenant's quota of a pool is shared by all daemons without a common counter that
+// each placement would have to rewrite: a daemon takes a block of it, tenants/<t>/<d>,
+// by a transaction that compares tenants/<t>, which knows the sum of all blocks. Then
+// its placements compare and rewrite its own block alone, and so do their ends, which
+// the same daemon makes: nobody else's transactions meet them.
+//
+// Whoever has no quota costs one look into an empty map.
+
+// account is what is counted together: a tenant's use of a pool.
+type account struct {
+	tenant berth.TenantID
+	pool   berth.PoolID
+}
+
+func (a account) compare(o account) int {
+	return cmp.Or(cmp.Compare(a.tenant, o.tenant), cmp.Compare(a.pool, o.pool))
+}
+
+// blockRef names a block.
+type blockRef struct {
+	tenant berth.TenantID
+	daemon berth.DaemonID
+}
+
+func tenantKey(t berth.TenantID) berth.Key { return berth.Key{Kind: berth.KindTenant, ID: string(t)} }
+
+func blockKey(r blockRef) berth.Key {
+	return berth.Key{Kind: berth.KindQuotaBlock, Owner: string(r.tenant), ID: string(r.daemon)}
+}
+
+// quotas are the accounts with limits, and what a daemon keeps of them beside the view.
+type quotas struct {
+	of        map[account]*quotaState
+	unknown   map[berth.TenantID]struct{}                    // whose record cannot be read: nothing of theirs is placed
+	holders   map[berth.TenantID]map[berth.DaemonID]struct{} // daemons with a block
+	todo      map[berth.TenantID]struct{}                    // whose blocks are to be changed, by a plan of their own
+	uncounted map[berth.Key]uncounted
+	schemaAt  berth.Revision // of the schema: no limit is newer than this
+}
+
+// quotaState is of one account.
+type quotaState struct {
+	limits     berth.Amounts
+	dimensions []berth.Dimension // that are limited, sorted
+	sum        berth.Amounts     // of allocations that no block counts: they were placed before there were limits
+	ahead      int64             // how many times what is needed is taken
+	usedAt     time.Time         // something was placed, or taken
+	takenAt    time.Time
+	granted    berth.Amounts // what was taken for whoever waits here: it is no part of what others may have
+	yields     time.Time     // until then nothing is taken: others wait
+}
+
+func newQuotas() quotas {
+	return quotas{
+		of: make(map[account]*quotaState), unknown: make(map[berth.TenantID]struct{}),
+		holders: make(map[berth.TenantID]map[berth.DaemonID]struct{}), todo: make(map[berth.TenantID]struct{}),
+		uncounted: make(map[berth.Key]uncounted),
+	}
+}
+
+// limited is the account of a request, or nil where that has no limits.
+func (l *loop) limited(r *berth.Request) *quotaState {
+	if len(l.quotas.of)+len(l.quotas.unknown) == 0 {
+		return nil
+	}
+	if _, unknown := l.quotas.unknown[r.Tenant]; unknown {
+		return &quotaState{}
+	}
+	return l.quotas.of[account{r.Tenant, r.Pool}]
+}
+
+// upToSchema says whether the view knows all that was there when the schema was put last:
+// every limit of a quota, and all that was placed before that was set.
+func (l *loop) upToSchema() bool { return l.quotas.schemaAt <= l.asOf() }
+
+func accountOf(r *berth.Request) account { return account{r.Tenant, r.Pool} }
+
+// tenant is a tenant's record, or an empty one.
+func (v *view) tenant(t berth.TenantID) (*berth.Tenant, berth.Revision) {
+	if r, mod := record[berth.Tenant](v, tenantKey(t)); r != nil {
+		return r, mod
+	}
+	return &berth.Tenant{}, 0
+}
+
+// block is what a daemon has taken, or an empty record.
+func (v *view) block(r blockRef) (*berth.QuotaBlock, berth.Revision) {
+	if b, mod := record[berth.QuotaBlock](v, blockKey(r)); b != nil {
+		return b, mod
+	}
+	return &berth.QuotaBlock{}, 0
+}
+
+// blockNow is a block with what the plan being built does to it.
+func (b *builder) blockNow(r blockRef) *berth.QuotaBlock {
+	if i, ok := b.blocks[r]; ok {
+		return b.plan.Blocks[i].Block
+	}
+	now, _ := b.l.view.block(r)
+	return now
+}
+
+// opsBlock are the operations of a block, and bytesBlock what it takes at most.
+const opsBlock, bytesBlock = 2, 2048
+
+// block is the record that this plan writes of a block, begun from the view.
+func (b *builder) block(r blockRef) *berth.QuotaBlock {
+	if i, ok := b.blocks[r]; ok {
+		return b.plan.Blocks[i].Block
+	}
+	now, was := b.l.view.block(r)
+	next := &berth.QuotaBlock{Pools: maps.Clone(now.Pools)}
+	if next.Pools == nil {
+		next.Pools = make(map[berth.PoolID]berth.Block)
+	}
+	if b.blocks == nil {
+		b.blocks = make(map[blockRef]int)
+	}
+	b.blocks[r] = len(b.plan.Blocks)
+	b.plan.Blocks = append(b.plan.Blocks, berth.BlockWrite{Tenant: r.tenant, Daemon: r.daemon, Was: was, Block: next})
+	b.ops += opsBlock
+	b.bytes += bytesBlock
+	b.keys = append(b.keys, tenantKey(r.tenant))
+	return next
+}
+
+// charge counts a share against this daemon's block, where the account has limits. False:
+// the block has no room for it.
+func (b *builder) charge(r *berth.Request, on berth.WorkerID, s *berth.Share) (berth.DaemonID, bool) {
+	st := b.l.limited(r)
+	if st == nil {
+		return "", true
+	}
+	a := b.l.balance(accountOf(r), st, b)
+	amounts := berth.AmountsOf(s, &b.l.fleet.Worker(on).Ledger.Capacity)
+	if st.limits == nil || a.stale() || !a.fits(amounts) {
+		return "", false
+	}
+	ref := blockRef{r.Tenant, b.l.d.opts.ID}
+	used, err := a.block.Used.Plus(amounts)
+	if err != nil {
+		return "", false
+	}
+	of := b.block(ref)
+	of.Pools[r.Pool] = berth.Block{Block: a.block.Block, Used: used}
+	st.usedAt = b.now
+	st.spend(amounts)
+	return ref.daemon, true
+}
+
+// giveBack takes what an allocation held off the block that it is counted in.
+func (b *builder) giveBack(e *ending, of *berth.Capacity) error {
+	a := e.allocation
+	ref := blockRef{a.Tenant, a.QuotaBlock}
+	pool := e.submission.Spec.Pool
+	now := b.blockNow(ref).Pools[pool]
+	used, err := now.Used.Minus(berth.AmountsOf(&a.Share, of))
+	if err != nil {
+		return err
+	}
+	b.block(ref).Pools[pool] = berth.Block{Block: now.Block, Used: used}
+	return nil
+}
+
+// keeper is who ends an allocation: the daemon in whose block it is counted, that nobody
+// else rewrites it; of one without a block, the owner of its worker.
+func (l *loop) keeper(a *berth.Allocation, w berth.WorkerID) berth.DaemonID {
+	if a.QuotaBlock == "" {
+		return l.share.ofWorker(w)
+	}
+	return l.keeperOf(blockRef{a.Tenant, a.QuotaBlock})
+}
+
+// keeperOf is who changes a block: its daemon, or another when that is gone or silent.
+func (l *loop) keeperOf(r blockRef) berth.DaemonID {
+	if slices.ContainsFunc(l.share.awake, func(o rival) bool { return o.id == r.daemon }) {
+		return r.daemon
+	}
+	k := blockKey(r)
+	return l.share.ofTask(k.Owner + "/" + k.ID)
+}
+
+// balance is how an account stands with this daemon, with what the plan being built does.
+type balance struct {
+	state *quotaState
+	quota berth.Quota
+	block berth.Block
+	among int64 // others wait for it, and so many daemons share it; 0: nobody else waits
+	grant bool  // what was granted still is
+}
+
+func (l *loop) balance(of account, st *quotaState, b *builder) balance {
+	t, _ := l.view.tenant(of.tenant)
+	ref := blockRef{of.tenant, l.d.opts.ID}
+	s := balance{state: st, quota: t.Pools[of.pool]}
+	if b != nil {
+		s.block = b.blockNow(ref).Pools[of.pool]
+	} else {
+		own, _ := l.view.block(ref)
+		s.block = own.Pools[of.pool]
+	}
+	s.grant = l.now().Before(st.takenAt.Add(grantFor))
+	if slices.ContainsFunc(s.quota.Short, func(d berth.DaemonID) bool { return l.peers.byID[d] != nil }) {
+		s.among = int64(max(len(l.share.planners[of.pool]), 1))
+	}
+	return s
+}
+
+// room is how much of a limited dimension this daemon may place now. While others wait,
+// what is beyond its even part of the quota is theirs.
+func (s *balance) room(d berth.Dimension) int64 {
+	have, named := s.block.Block[d]
+	if !named || s.quota.Taken[d] > s.state.limits[d] {
+		return 0
+	}
+	rest := have - s.block.Used[d]
+	if s.among > 0 {
+		even := min(have, s.state.limits[d]/s.among) - s.block.Used[d]
+		if s.grant {
+			even = max(even, s.state.granted[d])
+		}
+		rest = min(rest, even)
+	}
+	return max(rest, 0)
+}
+
+// spend takes off what was granted what is placed.
+func (st *quotaState) spend(a berth.Amounts) {
+	if len(st.granted) == 0 {
+		return
+	}
+	left := make(berth.Amounts, len(st.granted))
+	for d, v := range st.granted {
+		if rest := v - a[d]; rest > 0 {
+			left[d] = rest
+		}
+	}
+	st.granted = left
+}
+
+// stale says whether the block names what is not limited any more: that is to be given up
+// before anything is placed, for it would not be kept to.
+func (s *balance) stale() bool {
+	for d := range s.block.Block {
+		if _, limited := s.state.limits[d]; !limited {
+			return true
+		}
+	}
+	return false
+}
+
+// over says whether more is taken than is allowed: the limits were set lower.
+func (s *balance) over() bool {
+	for d, most := range s.state.limits {
+		if s.quota.Taken[d] > most {
+			return true
+		}
+	}
+	return false
+}
+
+// fits says whether all of it may be placed now.
+func (s *balance) fits(a berth.Amounts) bool {
+	for d, v := range a {
+		if _, limited := s.state.limits[d]; limited && v > s.room(d) {
+			return false
+		}
+	}
+	return true
+}
+
+// free is how much of a dimension no daemon has taken. What is used though no block
+// names the dimension is taken as well: it was placed before there was such a limit.
+func (l *loop) free(of account, st *quotaState, d berth.Dimension) int64 {
+	t, _ := l.view.tenant(of.tenant)
+	n := st.limits[d] - t.Pools[of.pool].Taken[d] - st.sum[d]
+	for daemon := range l.quotas.holders[of.tenant] {
+		held, _ := l.view.block(blockRef{of.tenant, daemon})
+		if b := held.Pools[of.pool]; b.Used[d] > 0 {
+			if _, named := b.Block[d]; !named {
+				n -= b.Used[d]
+			}
+		}
+	}
+	return n
+}
+
+// defersBlock says whether an end is left alone for now: a plan that rewrites the block
+// that it is counted in is in flight, and it is due again when that has its answer.
+func (fs *flights) defersBlock(r blockRef, k berth.Key) bool {
+	f := fs.blocks[r]
+	if f == nil {
+		return false
+	}
+	f.again = append(f.again, k)
+	return true
+}
+
+func eachBlock(p *berth.Plan, do func(blockRef)) {
+	for i := range p.Blocks {
+		do(blockRef{p.Blocks[i].Tenant, p.Blocks[i].Daemon})
+	}
+}
+
+func eachTenant(p *berth.Plan, do func(berth.TenantID)) {
+	for i := range p.Tenants {
+		do(p.Tenants[i].ID)
+	}
+}
+
+// releaseParked opens what waited for the blocks of a plan that has its answer.
+func (l *loop) releaseParked(p *berth.Plan) {
+	eachBlock(p, func(r blockRef) {
+		if r.daemon == l.d.opts.ID {
+			l.queue.release(r.tenant)
+		}
+	})
+}

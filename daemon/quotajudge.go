@@ -1,0 +1,236 @@
+package daemon
+
+import (
+	"slices"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// allowance is what an account's balance says of a request.
+type allowance struct {
+	request *berth.Request // with those types of devices that it may have
+	need    berth.Amounts  // to be taken, for it is not there; nil: nothing
+	verdict *berth.Verdict // nil: it is allowed
+}
+
+// allows judges so many equal requests of an account, against what this daemon has taken
+// of its quota; what is short is told with what could be taken.
+func (l *loop) allows(r *berth.Request, n int64, s *balance) allowance {
+	of := accountOf(r)
+	a := allowance{request: r, need: make(berth.Amounts)}
+	if s.state.limits == nil {
+		a.verdict = &berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonQuota, Detail: "its record cannot be read"}}}
+		return a
+	}
+	if s.stale() {
+		a.verdict = &berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonQuota, Detail: "it is being set anew"}}}
+		return a
+	}
+	short := false
+	lacks := func(d berth.Dimension, want int64) {
+		if want == 0 {
+			return
+		}
+		a.need[d] += want
+		if room := s.room(d); a.need[d] > room {
+			short = true
+			a.tell(d, a.need[d], room+max(l.free(of, s.state, d), 0), s.state.limits[d])
+		}
+	}
+	for _, d := range s.state.dimensions {
+		lacks(d, n*demandOf(r, d))
+	}
+	for i := range r.Resources.Devices {
+		if d := l.chooseType(&a, i, n, s); d != "" {
+			lacks(d, n*r.Resources.Devices[i].Count*r.Resources.Devices[i].Milli)
+		}
+	}
+	if !short {
+		a.need, a.verdict = nil, nil
+	}
+	return a
+}
+
+// allowsOne judges one that waits; also by what it would have got when it was tried last.
+func (l *loop) allowsOne(w *waiting, s *balance) allowance {
+	a := l.allows(w.request, 1, s)
+	if a.verdict == nil && !s.fits(w.extra) {
+		a.over(l, w.extra, s)
+	}
+	return a
+}
+
+// over judges amounts.
+func (a *allowance) over(l *loop, need berth.Amounts, s *balance) {
+	a.need = need
+	for _, d := range s.state.dimensions {
+		if v := need[d]; v > s.room(d) {
+			a.tell(d, v, s.room(d)+max(l.free(accountOf(a.request), s.state, d), 0), s.state.limits[d])
+		}
+	}
+}
+
+// tell adds a reason to the verdict.
+func (a *allowance) tell(d berth.Dimension, want, best, total int64) {
+	if a.verdict == nil {
+		a.verdict = &berth.Verdict{}
+	}
+	a.verdict.Reasons = append(a.verdict.Reasons, berth.Reason{
+		Code: berth.ReasonQuota, Detail: string(d), Want: want, Best: min(best, total), Total: total,
+	})
+	a.verdict.NeverFits = a.verdict.NeverFits || want > total
+}
+
+// demandOf is how much of a dimension a request asks for; of devices, see chooseType.
+func demandOf(r *berth.Request, d berth.Dimension) int64 {
+	switch d {
+	case berth.DimensionCPU:
+		return r.Resources.CPUMilli
+	case berth.DimensionMemory:
+		return r.Resources.MemoryBytes
+	case berth.DimensionDisk:
+		return r.Resources.DiskBytes
+	}
+	if name, ok := d.CustomName(); ok {
+		return r.Resources.Custom[name]
+	}
+	return 0
+}
+
+// chooseType is the limited type of which a demand for devices needs more, or none: the
+// first in the order of preference that the account may have. Those that it may not have are
+// left out of the request. A demand that names no type is judged by what it gets.
+func (l *loop) chooseType(a *allowance, i int, n int64, s *balance) berth.Dimension {
+	d := &a.request.Resources.Devices[i]
+	want := n * d.Count * d.Milli
+	of := accountOf(a.request)
+	var allowed []string
+	var best berth.Dimension
+	for _, kind := range d.Types {
+		dim := berth.DeviceDimension(kind)
+		_, limited := s.state.limits[dim]
+		switch room := s.room(dim); {
+		case !limited || want+a.need[dim] <= room:
+			allowed = append(allowed, kind)
+		case len(allowed) == 0 && best == "" && want+a.need[dim] <= room+l.free(of, s.state, dim):
+			best = dim // it can be taken, and is preferred
+		}
+	}
+	switch {
+	case best != "":
+		return best
+	case len(d.Types) == 0:
+		return ""
+	case len(allowed) == 0:
+		return s.everOf(d.Types, want)
+	case len(allowed) < len(d.Types):
+		next := *a.request
+		next.Resources.Devices = slices.Clone(next.Resources.Devices)
+		next.Resources.Devices[i].Types = allowed
+		a.request = &next
+	}
+	if dim := berth.DeviceDimension(allowed[0]); len(allowed) == 1 {
+		if _, limited := s.state.limits[dim]; limited {
+			return dim // counted, so that the next demand of the request sees it
+		}
+	}
+	return ""
+}
+
+// everOf is the first of some types of which the whole quota is enough, or the first.
+func (s *balance) everOf(types []string, want int64) berth.Dimension {
+	for _, kind := range types {
+		if dim := berth.DeviceDimension(kind); s.state.limits[dim] >= want {
+			return dim
+		}
+	}
+	return berth.DeviceDimension(types[0])
+}
+
+// overQuota is why a request, were it planned by that daemon, has to wait for its
+// tenant's quota, or nil.
+func (l *loop) overQuota(w *waiting, by berth.DaemonID) *berth.Verdict {
+	r := w.request
+	st := l.limited(r)
+	if st == nil {
+		return nil
+	}
+	s := l.balance(accountOf(r), st, nil)
+	if by != l.d.opts.ID {
+		own, _ := l.view.block(blockRef{r.Tenant, by})
+		s.block, s.among = own.Pools[r.Pool], 0
+	}
+	a := l.allowsOne(w, &s)
+	if a.verdict == nil || !slices.ContainsFunc(a.verdict.Reasons, lacking) {
+		return nil // what it lacks is there to be taken
+	}
+	a.verdict.At = l.view.revision
+	return a.verdict
+}
+
+// isQuota says whether a verdict is of a quota.
+func isQuota(v *berth.Verdict) bool {
+	return v != nil && len(v.Reasons) > 0 && v.Reasons[0].Code == berth.ReasonQuota
+}
+
+// allowWaiting says whether a request of the queue may be placed now by its account, and
+// leaves out of the candidate what it may not have. Otherwise it waits: for the answer of
+// what changes the account's block, or for room.
+func (l *loop) allowWaiting(w *waiting, st *quotaState, c *scheduler.Candidate, b *builder) bool {
+	if l.flights.blocks[blockRef{w.request.Tenant, l.d.opts.ID}] != nil {
+		l.queue.park(l.queue.of[w.id], w.request.Tenant)
+		return false
+	}
+	s := l.balance(accountOf(w.request), st, b)
+	a := l.allowsOne(w, &s)
+	if a.verdict != nil {
+		l.blockForQuota(w, a.verdict)
+		return false
+	}
+	c.Request = a.request
+	return true
+}
+
+func (l *loop) blockForQuota(w *waiting, v *berth.Verdict) {
+	v.At = l.view.revision
+	l.queue.block(w.id, v)
+	l.touched(w.id)
+	l.due.add(tenantKey(w.request.Tenant))
+}
+
+// allowNew is allowWaiting for a request that is being submitted, unplaced where it is not
+// allowed.
+func (l *loop) allowNew(w *waiting, c *scheduler.Candidate, b *builder) (allowed bool, inFlight *flight) {
+	st := l.limited(w.request)
+	if st == nil {
+		return true, nil
+	}
+	if f := l.flights.blocks[blockRef{w.request.Tenant, l.d.opts.ID}]; f != nil {
+		return false, f
+	}
+	s := l.balance(accountOf(w.request), st, b)
+	a := l.allows(w.request, 1, &s)
+	c.Request = a.request
+	return a.verdict == nil, nil
+}
+
+// exceeds says whether what a request would get is more than its account has room for: of one
+// that names no types of devices, that is known only then. It waits in that case.
+func (l *loop) exceeds(w *waiting, d scheduler.Decision, b *builder) bool {
+	st := l.limited(w.request)
+	if st == nil || len(d.Share.Devices) == 0 {
+		return false
+	}
+	amounts := berth.AmountsOf(&d.Share, &l.fleet.Worker(d.Worker).Ledger.Capacity)
+	s := l.balance(accountOf(w.request), st, b)
+	if s.fits(amounts) {
+		return false
+	}
+	a := allowance{request: w.request}
+	a.over(l, amounts, &s)
+	w.extra = amounts
+	l.due.add(workerKey(d.Worker)) // what the fleet has reserved there is given up
+	l.blockForQuota(w, a.verdict)
+	return true
+}

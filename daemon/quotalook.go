@@ -1,0 +1,97 @@
+package daemon
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/berthd/berth"
+)
+
+// lookTenant wakes what a tenant's quota has room for, and finds whether its blocks are
+// to be changed.
+func (l *loop) lookTenant(t berth.TenantID, b *builder) {
+	k := tenantKey(t)
+	if f := l.flights.blocks[blockRef{t, l.d.opts.ID}]; f != nil {
+		f.again = append(f.again, k)
+		return
+	}
+	if l.held(k, b.now) {
+		return
+	}
+	for _, of := range l.accountsOf(t) {
+		l.wakeOver(of, b)
+	}
+	if l.loaded && l.changesOf(t, b) != nil {
+		l.quotas.todo[t] = struct{}{}
+	}
+}
+
+// accountsOf are the accounts of a tenant that have limits, or of which somebody has a block.
+func (l *loop) accountsOf(t berth.TenantID) (out []account) {
+	rec, _ := l.view.tenant(t)
+	own, _ := l.view.block(blockRef{t, l.d.opts.ID})
+	pools := slices.Collect(maps.Keys(rec.Pools))
+	pools = slices.AppendSeq(pools, maps.Keys(own.Pools))
+	slices.Sort(pools)
+	for _, p := range slices.Compact(pools) {
+		out = append(out, account{t, p})
+	}
+	return out
+}
+
+// wakeOver opens the first class, and the groups, that the quota has room for now. The
+// next class is woken when that one is placed, for then the block has changed.
+func (l *loop) wakeOver(of account, b *builder) {
+	st := l.quotas.of[of]
+	fits := func(judge func(*balance) allowance) bool {
+		if st == nil {
+			return true
+		}
+		s := l.balance(of, st, b)
+		return judge(&s).verdict == nil
+	}
+	c := l.queue.firstOver(of, func(w *waiting) bool {
+		return fits(func(s *balance) allowance { return l.allowsOne(w, s) })
+	})
+	if c != nil {
+		l.queue.reopen(c)
+	}
+	for _, g := range l.gangs.firsts() {
+		if !g.open() && g.class.over > 0 && accountOf(g.request) == of && fits(func(s *balance) allowance { return l.allowsGang(g, s) }) {
+			g.class.wake()
+		}
+	}
+	for _, p := range l.peers.sorted { // they are judged again where somebody asks
+		if len(p.queue.over[of]) > 0 {
+			l.owing(p, func() { p.queue.openOver(of) })
+		}
+	}
+}
+
+// openOver opens all classes of an account; in which order decides nothing.
+func (q *queue) openOver(of account) {
+	for c := range q.over[of] {
+		q.reopen(c)
+	}
+}
+
+// admitQuota changes the blocks of the first tenant of which they are to be changed, in a
+// plan of its own: others compare the tenant's record, too. It says whether there was one.
+func (l *loop) admitQuota(b *builder) bool {
+	for _, t := range slices.Sorted(maps.Keys(l.quotas.todo)) {
+		delete(l.quotas.todo, t)
+		if f := l.flights.tenants[t]; f != nil {
+			f.again = append(f.again, tenantKey(t))
+			continue
+		}
+		if f := l.flights.blocks[blockRef{t, l.d.opts.ID}]; f != nil {
+			f.again = append(f.again, tenantKey(t))
+			continue
+		}
+		if c := l.changesOf(t, b); c != nil {
+			c.commit(b)
+			return true
+		}
+	}
+	return false
+}

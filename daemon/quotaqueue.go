@@ -1,0 +1,94 @@
+package daemon
+
+import (
+	"container/heap"
+
+	"github.com/berthd/berth"
+)
+
+// Classes of a tenant with a quota are of that tenant alone. One whose quota has no room
+// is blocked apart from the others: no worker can help it, and it is opened when there is
+// room for its first.
+
+// shelveOver puts a class among those whose quota has no room, and unshelveOver takes it out.
+func (q *queue) shelveOver(c *class) {
+	of := accountOf(c.members[0].request)
+	if q.over[of] == nil {
+		q.over[of] = make(classSet)
+	}
+	q.over[of][c] = struct{}{}
+	c.over = &of
+}
+
+func (q *queue) unshelveOver(c *class) {
+	if delete(q.over[*c.over], c); len(q.over[*c.over]) == 0 {
+		delete(q.over, *c.over)
+	}
+	c.over = nil
+}
+
+// firstOver is the class that comes first of those of an account that its quota has no
+// room for, and that is accepted; nil: none is.
+func (q *queue) firstOver(of account, accept func(*waiting) bool) (first *class) {
+	for c := range q.over[of] {
+		if (first == nil || c.members[0].before(first.members[0])) && accept(c.members[0]) {
+			first = c
+		}
+	}
+	return first
+}
+
+// park leaves a class alone until its tenant's block has its answer.
+func (q *queue) park(c *class, t berth.TenantID) {
+	heap.Remove(&q.open, c.at)
+	if q.parked[t] == nil {
+		q.parked[t] = make(classSet)
+	}
+	q.parked[t][c] = struct{}{}
+	c.parked = true
+	q.idle += len(c.ids)
+}
+
+func (q *queue) unpark(c *class) {
+	if !c.parked {
+		return
+	}
+	c.parked = false
+	q.idle -= len(c.ids)
+	for t, all := range q.parked {
+		if _, in := all[c]; !in {
+			continue
+		}
+		if delete(all, c); len(all) == 0 {
+			delete(q.parked, t)
+		}
+	}
+}
+
+// release opens what was parked for a tenant; in which order decides nothing.
+func (q *queue) release(t berth.TenantID) {
+	for c := range q.parked[t] {
+		q.unpark(c)
+		heap.Push(&q.open, c)
+	}
+}
+
+// ofAccount counts what waits of an account.
+func (q *queue) ofAccount(of account) (n int) {
+	for _, c := range q.classes {
+		if accountOf(c.members[0].request) == of {
+			n += len(c.ids)
+		}
+	}
+	return n
+}
+
+// idsOf are the requests of an account that wait here.
+func (q *queue) idsOf(of account) (ids []berth.RequestID) {
+	for id, c := range q.of {
+		if accountOf(c.ids[id].request) == of {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}

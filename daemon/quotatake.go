@@ -1,0 +1,207 @@
+package daemon
+
+import (
+	"slices"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// Of blocks: how long what nobody uses is kept; how long who has given to others takes
+// nothing; within what time a take after another asks for more at once; and how long what was
+// taken for one that waits is kept for it, whoever else waits.
+const (
+	blockIdle    = 10 * time.Second
+	yieldFor     = 50 * time.Millisecond
+	takesInARow  = time.Second
+	grantFor     = time.Second
+	aheadMost    = 1 << 20
+	aheadGrowsBy = 4
+)
+
+// rebalance takes what is needed of an account, or gives back what is not.
+func (c *blockChanges) rebalance(of account, b *builder) {
+	l, self := c.l, c.l.d.opts.ID
+	held, there := c.held(self, of.pool)
+	st := l.quotas.of[of]
+	if st == nil { // it is limited no more
+		if there && (len(held.Block) > 0 || held.Used.IsZero()) {
+			c.hold(self, of.pool, nil)
+		}
+		return
+	}
+	s := l.balance(of, st, b)
+	need := l.needOf(of, &s)
+	switch {
+	case s.stale():
+		c.keep(of, &s, limitedOf(held.Block, st.limits))
+	case s.over() && there:
+		c.keep(of, &s, used(held, st.limits))
+	case need != nil && c.take(of, &s, need, b):
+		need = nil
+	case s.among > 0 && there:
+		c.yield(of, &s, need, b)
+	case need == nil && there:
+		c.rest(of, &s, b)
+	}
+	c.line(of, need != nil && everFits(need, st.limits))
+}
+
+// needOf is what the first of an account lacks that waits for its quota, and that could be
+// taken; where none could, what the first lacks; or nil.
+func (l *loop) needOf(of account, s *balance) berth.Amounts {
+	free := func(a allowance) bool { return l.allFree(of, a.need, s) }
+	for _, helps := range []func(allowance) bool{free, func(allowance) bool { return true }} {
+		if need := l.firstNeed(of, s, func(a allowance) bool {
+			return len(a.need) > 0 && everFits(a.need, s.state.limits) && helps(a)
+		}); need != nil {
+			return need
+		}
+	}
+	return nil
+}
+
+func (l *loop) firstNeed(of account, s *balance, helps func(allowance) bool) berth.Amounts {
+	first := l.queue.firstOver(of, func(w *waiting) bool { return helps(l.allowsOne(w, s)) })
+	for _, g := range l.gangs.firsts() {
+		if g.class.over > 0 && accountOf(g.request) == of && (first == nil || g.priority >= first.members[0].priority) {
+			if a := l.allowsGang(g, s); helps(a) {
+				return a.need
+			}
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return l.allowsOne(first.members[0], s).need
+}
+
+// limitedOf is what is taken of what is limited.
+func limitedOf(block, limits berth.Amounts) berth.Amounts {
+	out := make(berth.Amounts, len(block))
+	for d, v := range block {
+		if _, limited := limits[d]; limited {
+			out[d] = v
+		}
+	}
+	return out
+}
+
+// everFits says whether a quota that nobody uses has room.
+func everFits(need, limits berth.Amounts) bool {
+	for d, v := range need {
+		if most, limited := limits[d]; limited && v > most {
+			return false
+		}
+	}
+	return true
+}
+
+// take takes what is needed, and more where it was needed again and again: up to an even
+// part of what is free, so that takes become rare, and others find something.
+func (c *blockChanges) take(of account, s *balance, need berth.Amounts, b *builder) bool {
+	l, st := c.l, s.state
+	if b.now.Before(st.yields) {
+		l.timers.set(tenantKey(c.id), st.yields)
+		return false
+	}
+	if !l.mayPlace() {
+		return false
+	}
+	ahead := int64(1)
+	if s.among == 0 && b.now.Sub(st.takenAt) < takesInARow {
+		ahead = min(max(st.ahead, 1)*aheadGrowsBy, aheadMost)
+	}
+	parts := int64(1)
+	if len(l.peers.byID) > 0 {
+		parts = int64(len(l.share.planners[of.pool])) + 1
+	}
+	next := make(berth.Amounts, len(st.limits))
+	for _, d := range st.dimensions {
+		has, named := s.block.Block[d]
+		inUse := s.block.Used[d]
+		if !named {
+			has = inUse
+		}
+		next[d] = has
+		want := need[d]
+		if want == 0 {
+			continue
+		}
+		free := max(l.free(of, st, d)+s.quota.Taken[d]-c.tenant.Pools[of.pool].Taken[d], 0)
+		least := max(has, inUse+want)
+		if least-has > free {
+			return false
+		}
+		many := st.limits[d]
+		if ahead <= many/want {
+			many = want * ahead
+		}
+		next[d] = max(least, min(inUse+many, has+free/parts))
+	}
+	if next.Equal(s.block.Block) {
+		return false
+	}
+	c.hold(l.d.opts.ID, of.pool, next)
+	c.after = append(c.after, func(now time.Time) { st.ahead, st.takenAt, st.usedAt, st.granted = ahead, now, now, need })
+	return true
+}
+
+// yield gives back what others wait for: all that is not used; or, where that is of use
+// here, what is beyond an even part.
+func (c *blockChanges) yield(of account, s *balance, need berth.Amounts, b *builder) {
+	keep := used(s.block, s.state.limits)
+	until := s.state.usedAt.Add(takesInARow)
+	if need == nil && b.now.Before(until) {
+		c.l.timers.set(tenantKey(c.id), until)
+	}
+	if need == nil && b.now.Before(until) || need != nil && s.fits(need) {
+		keep = make(berth.Amounts, len(s.state.limits))
+		for d := range s.state.limits {
+			keep[d] = s.block.Used[d] + s.room(d)
+		}
+	}
+	if c.keep(of, s, keep) {
+		st := s.state
+		c.after = append(c.after, func(now time.Time) { st.yields = now.Add(yieldFor) })
+	}
+}
+
+// rest gives back what was not used for long.
+func (c *blockChanges) rest(of account, s *balance, b *builder) {
+	keep := used(s.block, s.state.limits)
+	if keep.Equal(s.block.Block) {
+		return
+	}
+	if ends := s.state.usedAt.Add(blockIdle); b.now.Before(ends) {
+		c.l.timers.set(tenantKey(c.id), ends)
+		return
+	}
+	c.keep(of, s, keep)
+}
+
+// keep keeps so much of this daemon's block, and says whether that changes it.
+func (c *blockChanges) keep(of account, s *balance, keep berth.Amounts) bool {
+	if keep.Equal(s.block.Block) {
+		return false
+	}
+	c.hold(c.l.d.opts.ID, of.pool, keep)
+	st := s.state
+	c.after = append(c.after, func(time.Time) { st.ahead = 1 })
+	return true
+}
+
+// line lets the others know that this daemon waits for more than is left, or no more.
+func (c *blockChanges) line(of account, waits bool) {
+	l, self := c.l, c.l.d.opts.ID
+	q := c.tenant.Pools[of.pool]
+	waits = waits && len(l.peers.byID) > 0
+	if slices.Contains(q.Short, self) == waits {
+		return
+	}
+	q.Short = slices.DeleteFunc(slices.Clone(q.Short), func(d berth.DaemonID) bool { return d == self || l.peers.byID[d] == nil })
+	if waits {
+		q.Short = append(q.Short, self)
+	}
+	c.set(of.pool, q)
+}

@@ -1,0 +1,117 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/berthd/berth"
+)
+
+// QuotaStatus is how a tenant stands in a pool in which it is limited, or was.
+type QuotaStatus struct {
+	Tenant  berth.TenantID
+	Pool    berth.PoolID
+	Limits  berth.Amounts // what is not named is not limited
+	Used    berth.Amounts // by all of its allocations
+	Taken   berth.Amounts // by daemons, of what is limited
+	Waiting int           // requests that are not placed, for whatever reason
+}
+
+// Quotas are those of all tenants, by tenant and pool.
+func (d *Daemon) Quotas(ctx context.Context) (out []QuotaStatus, err error) {
+	err = d.call(ctx, func(l *loop) {
+		for _, k := range slices.SortedFunc(maps.Keys(l.view.whole[berth.KindTenant]), compareKeys) {
+			t := berth.TenantID(k.ID)
+			rec, _ := l.view.tenant(t)
+			for _, p := range slices.Sorted(maps.Keys(rec.Pools)) {
+				out = append(out, l.quotaStatus(account{t, p}, rec.Pools[p]))
+			}
+		}
+	})
+	return out, err
+}
+
+func (l *loop) quotaStatus(of account, q berth.Quota) QuotaStatus {
+	s := QuotaStatus{Tenant: of.tenant, Pool: of.pool, Limits: q.Limits, Taken: q.Taken}
+	if st := l.quotas.of[of]; st != nil {
+		s.Used = st.sum
+	}
+	for d := range l.quotas.holders[of.tenant] {
+		b, _ := l.view.block(blockRef{of.tenant, d})
+		if sum, err := s.Used.Plus(b.Pools[of.pool].Used); err == nil {
+			s.Used = sum
+		}
+	}
+	for _, q := range l.queues() {
+		s.Waiting += q.ofAccount(of)
+	}
+	for _, gs := range append([]*gangs{l.gangs}, l.peersGangs()...) {
+		for _, g := range gs.of {
+			if accountOf(g.request) == of {
+				s.Waiting += int(g.size)
+			}
+		}
+	}
+	return s
+}
+
+func (l *loop) peersGangs() (out []*gangs) {
+	for _, p := range l.peers.sorted {
+		out = append(out, p.gangs)
+	}
+	return out
+}
+
+// QuotaChange is what is to become of a tenant's limits in a pool.
+type QuotaChange struct {
+	Tenant berth.TenantID
+	Pool   berth.PoolID
+	Set    berth.Amounts
+	Unset  []berth.Dimension // not limited any more
+	All    bool              // nothing is limited any more, but what Set says
+}
+
+// SetQuota changes what a tenant may use of a pool. What runs goes on, also where that is
+// more than is allowed now.
+func (d *Daemon) SetQuota(ctx context.Context, c QuotaChange) (QuotaStatus, error) {
+	if err := berth.CheckID("tenant", string(c.Tenant)); err != nil {
+		return QuotaStatus{}, err
+	}
+	if err := berth.CheckID("pool", string(c.Pool)); err != nil {
+		return QuotaStatus{}, err
+	}
+	if err := berth.CheckLimits(c.Set); err != nil {
+		return QuotaStatus{}, err
+	}
+	var missing error
+	facts, err := d.store.SetQuota(ctx, c.Tenant, c.Pool, func(was berth.Amounts) berth.Amounts {
+		missing = nil
+		if len(was) == 0 && len(c.Set) == 0 {
+			missing = fmt.Errorf("quota of tenant %s in pool %s: %w", c.Tenant, c.Pool, ErrNotFound)
+		}
+		next := make(berth.Amounts, len(was)+len(c.Set))
+		if !c.All {
+			maps.Copy(next, was)
+		}
+		for _, dim := range c.Unset {
+			delete(next, dim)
+		}
+		maps.Copy(next, c.Set)
+		return next
+	})
+	if err != nil {
+		return QuotaStatus{}, err
+	}
+	if missing != nil {
+		return QuotaStatus{}, missing
+	}
+	var s QuotaStatus
+	err = d.call(ctx, func(l *loop) { // who sets it sees it
+		l.takeFacts(facts)
+		rec, _ := l.view.tenant(c.Tenant)
+		s = l.quotaStatus(account{c.Tenant, c.Pool}, rec.Pools[c.Pool])
+	})
+	return s, err
+}

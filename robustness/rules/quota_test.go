@@ -1,0 +1,563 @@
+package rules
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/etcdstore"
+)
+
+// limit sets what tenant t may use of the pool in cores; below 0: it is not limited.
+func (r *rig) limit(d *daemon.Daemon, t berth.TenantID, cpuMilli int64) {
+	r.t.Helper()
+	c := daemon.QuotaChange{Tenant: t, Pool: "default", All: true}
+	if cpuMilli >= 0 {
+		c.Set = berth.Amounts{berth.DimensionCPU: cpuMilli}
+	}
+	_, err := d.SetQuota(r.t.Context(), c)
+	r.ok(err)
+	synctest.Wait()
+}
+
+func of(t berth.TenantID) func(*berth.Request) {
+	return func(s *berth.Request) { s.Tenant, s.StartTimeoutMS = t, 3_600_000 }
+}
+
+// quota is how a tenant stands.
+func (r *rig) quota(d *daemon.Daemon, t berth.TenantID) daemon.QuotaStatus {
+	r.t.Helper()
+	all, err := d.Quotas(r.t.Context())
+	r.ok(err)
+	for _, q := range all {
+		if q.Tenant == t {
+			return q
+		}
+	}
+	return daemon.QuotaStatus{}
+}
+
+func (r *rig) located(ids ...string) (n int) {
+	r.t.Helper()
+	for _, id := range ids {
+		for _, w := range []string{"w", "v"} {
+			if r.kv("allocations/"+w+"/"+id) != nil {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func (r *rig) state(d *daemon.Daemon, id string) daemon.Status {
+	r.t.Helper()
+	s, err := d.Get(r.t.Context(), berth.RequestID(id))
+	r.ok(err)
+	return s
+}
+
+func (r *rig) passes(t time.Duration) {
+	<-time.After(t)
+	synctest.Wait()
+}
+
+// What is beyond a quota waits with that reason, and is placed when the quota has room.
+func TestQuota_WaitsAndIsWoken(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		d, stop := r.daemon()
+		r.limit(d, "a", 250)
+		for i := range 4 {
+			r.run(d, fmt.Sprint("r", i), of("a"))
+		}
+		r.run(d, "other", of("b"))
+		if n := r.located("r0", "r1", "r2", "r3"); n != 2 {
+			t.Errorf("%d are placed, of 2 that the quota has room for", n)
+		}
+		if r.located("other") != 1 {
+			t.Error("another tenant's request waits")
+		}
+		s := r.state(d, "r3")
+		if s.Verdict == nil || s.Verdict.Reasons[0].Code != berth.ReasonQuota {
+			t.Fatalf("r3 waits for %+v", s.Verdict)
+		}
+		if why := s.Verdict.Reasons[0]; why.Detail != "cpu_milli" || why.Want != 100 || why.Best != 50 || why.Total != 250 || s.Verdict.NeverFits {
+			t.Errorf("r3 waits for %+v", why)
+		}
+		if q := r.quota(d, "a"); q.Used["cpu_milli"] != 200 || q.Waiting != 2 {
+			t.Errorf("the quota is %+v", q)
+		}
+		r.runs("w", "r0")
+		r.reported("w", "r0", berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: time.Now().UTC()})
+		if n := r.located("r1", "r2", "r3"); n != 2 {
+			t.Errorf("%d are placed after an end", n)
+		}
+		r.limit(d, "a", 300)
+		if n := r.located("r1", "r2", "r3"); n != 3 {
+			t.Errorf("%d are placed under a larger quota", n)
+		}
+		stop()
+	})
+}
+
+// What was placed before there was a quota counts against it, and so does what is there when it
+// is set lower; nothing of it is stopped.
+func TestQuota_SetBelowWhatRuns(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		d, stop := r.daemon()
+		for i := range 3 {
+			r.run(d, fmt.Sprint("r", i), of("a"))
+		}
+		r.limit(d, "a", 300)
+		r.run(d, "r3", of("a"))
+		if r.located("r3") != 0 {
+			t.Error("placed beyond a quota that is used by what was placed before it")
+		}
+		r.limit(d, "a", 400)
+		if r.located("r3") != 1 {
+			t.Error("not placed though there is room")
+		}
+		r.limit(d, "a", 200)
+		r.run(d, "r4", of("a"))
+		for _, id := range []string{"r0", "r1"} {
+			r.runs("w", id)
+			r.reported("w", id, berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: time.Now().UTC()})
+		}
+		if r.located("r4") != 0 {
+			t.Error("placed while the quota is full")
+		}
+		r.runs("w", "r2")
+		r.reported("w", "r2", berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: time.Now().UTC()})
+		if r.located("r4") != 1 {
+			t.Error("not placed when there was room again")
+		}
+		stop()
+	})
+}
+
+// When all has ended nothing of a block is left, and what is not limited any more leaves no record.
+func TestQuota_ExactInTheEnd(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		d, stop := r.daemon()
+		r.limit(d, "a", 500)
+		for i := range 8 {
+			r.run(d, fmt.Sprint("r", i), of("a"))
+		}
+		for i := range 8 {
+			id := fmt.Sprint("r", i)
+			r.runs("w", id)
+			r.reported("w", id, berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: time.Now().UTC()})
+		}
+		r.passes(30 * time.Second)
+		if kv := r.kv("tenants/a/d"); kv != nil {
+			t.Errorf("a block is left: %s", kv.Value)
+		}
+		if q := r.quota(d, "a"); len(q.Taken) != 0 || len(q.Used) != 0 {
+			t.Errorf("something is left of it: %+v", q)
+		}
+		r.run(d, "last", of("a"))
+		r.limit(d, "a", -1)
+		if r.kv("tenants/a") == nil || r.kv("tenants/a/d") == nil {
+			t.Error("what is counted is forgotten before it has ended")
+		}
+		r.runs("w", "last")
+		r.reported("w", "last", berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: time.Now().UTC()})
+		r.passes(time.Second)
+		if r.kv("tenants/a") != nil || r.kv("tenants/a/d") != nil {
+			t.Error("a record is left of a tenant that is not limited any more")
+		}
+		stop()
+	})
+}
+
+// A request that asks for more than the whole quota never fits, until that is raised.
+func TestQuota_NeverFits(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		d, stop := r.daemon()
+		r.limit(d, "a", 50)
+		r.run(d, "r", of("a"))
+		if s := r.state(d, "r"); s.Verdict == nil || !s.Verdict.NeverFits {
+			t.Errorf("it is %+v", s.Verdict)
+		}
+		r.limit(d, "a", -1)
+		if r.located("r") != 1 {
+			t.Error("not placed though it is not limited any more")
+		}
+		stop()
+	})
+}
+
+// A plan that was made before a quota was set counts nothing against it, and does not apply.
+func TestQuota_PlanOfBefore(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		checked := r.checked()
+		d, stop := r.daemonOn(r.store(etcdstore.Options{}), daemon.Options{ID: "d"})
+		other := r.side()
+		var late atomic.Int64 // how often it was sent
+		r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
+			if puts(req, "allocations/w/r") && late.Add(1) == 1 {
+				_, err := other.SetQuota(r.t.Context(), "a", "default", func(berth.Amounts) berth.Amounts {
+					return berth.Amounts{berth.DimensionCPU: 0}
+				})
+				r.ok(err)
+			}
+			return apply()
+		})
+		r.run(d, "r", of("a"))
+		r.passes(time.Second)
+		if late.Load() != 1 || r.located("r") != 0 {
+			t.Errorf("a plan of before the quota: sent %d times, placed %d", late.Load(), r.located("r"))
+		}
+		stop()
+		checked()
+	})
+}
+
+// A plan compares the schema that it was made under: also where the program has seen a newer
+// one since, by which a quota was set.
+func TestQuota_PlanUnderAnOlderSchema(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.scene()
+		p := r.placement("w", "pending")
+		p.Schema = r.mod("schema")
+		_, err := r.SetQuota(r.t.Context(), "default", "default", func(berth.Amounts) berth.Amounts {
+			return berth.Amounts{berth.DimensionCPU: 0}
+		})
+		r.ok(err)
+		r.conflicts(p)
+	})
+}
+
+// What a daemon has taken and not used is no room any more when the quota is set lower.
+func TestQuota_SetBelowABlock(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		d, stop := r.daemon()
+		r.limit(d, "a", 900)
+		for i := range 2 { // the second within a second: more is taken than it needs
+			r.run(d, fmt.Sprint("r", i), of("a"))
+		}
+		if q := r.quota(d, "a"); q.Taken["cpu_milli"] <= q.Used["cpu_milli"] {
+			t.Fatalf("nothing is taken ahead: %+v", q)
+		}
+		r.limit(d, "a", 250)
+		r.run(d, "r2", of("a"))
+		if r.located("r2") != 0 {
+			t.Error("placed beyond the quota")
+		}
+		r.passes(20 * time.Second)
+		if q := r.quota(d, "a"); q.Taken["cpu_milli"] != 200 {
+			t.Errorf("more is kept than is used: %+v", q)
+		}
+		stop()
+	})
+}
+
+// A daemon that lives keeps its block, also where another took it for gone.
+func TestQuota_TakesBackFromTheGoneAlone(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		d, stop := r.daemonOn(r.store(etcdstore.Options{}), daemon.Options{ID: "d"})
+		r.limit(d, "a", 900)
+		for i := range 2 {
+			r.run(d, fmt.Sprint("r", i), of("a"))
+		}
+		was := r.kv("tenants/a/d")
+		stop()
+		var back atomic.Bool
+		r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
+			if puts(req, "tenants/a/d") && !back.Swap(true) {
+				_, err := r.conn.Direct.Call(r.t.Context(), &pb.PutRequest{
+					Key: []byte("/berth/daemons/d"), Value: []byte(`{"version":1,"txn":"x-1","program":"x","max_schema":1,"started_at":"2026-01-01T00:00:00Z"}`),
+				})
+				r.ok(err)
+			}
+			return apply()
+		})
+		_, stop = r.daemonOn(r.store(etcdstore.Options{}), daemon.Options{ID: "e"})
+		r.passes(30 * time.Second)
+		if now := r.kv("tenants/a/d"); !back.Load() || now.ModRevision != was.ModRevision {
+			t.Errorf("tried: %t; its block was %s, and is %s", back.Load(), was.Value, now.Value)
+		}
+		stop()
+	})
+}
+
+// Plans in flight side by side share no block: what else is the tenant's waits for the answer.
+func TestQuota_OneInFlight(t *testing.T) {
+	bubble(t, func(r *rig) {
+		for i := range 20 {
+			r.worker(berth.WorkerID(fmt.Sprintf("w%02d", i)))
+		}
+		d, stop := r.daemon()
+		r.limit(d, "a", 20_000)
+		f := r.slowly(time.Millisecond)
+		var calls sync.WaitGroup
+		for i := range 150 {
+			calls.Go(func() {
+				s := r.submission(fmt.Sprintf("r%03d", i)).Spec
+				s.Tenant = "a"
+				res, err := d.Submit(r.t.Context(), []berth.Request{s})
+				if err != nil || res[0].Err != nil {
+					r.t.Errorf("submit: %v, %+v", err, res)
+				}
+			})
+		}
+		calls.Wait()
+		r.passes(time.Second)
+		r.conn.between(nil)
+		f.mu.Lock()
+		if len(f.shared) > 0 {
+			r.t.Errorf("two transactions in flight on %v", f.shared)
+		}
+		f.mu.Unlock()
+		info, err := d.Info(r.t.Context())
+		r.ok(err)
+		if info.Conflicts > 0 {
+			r.t.Errorf("%d conflicts", info.Conflicts)
+		}
+		if q := r.quota(d, "a"); q.Used["cpu_milli"] != 15_000 {
+			t.Errorf("not all are placed: %+v", q)
+		}
+		stop()
+	})
+}
+
+// A daemon that has heard of a quota only by a conflict, and whose watch has not told of it yet,
+// places nothing.
+func TestQuota_AheadOfTheView(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		checked := r.checked()
+		d, stop := r.daemonOn(r.store(etcdstore.Options{}), daemon.Options{ID: "d"})
+		held := make(chan struct{})
+		r.conn.hear(func(*pb.WatchResponse) { <-held })
+		_, err := r.side().SetQuota(r.t.Context(), "a", "default", func(berth.Amounts) berth.Amounts {
+			return berth.Amounts{berth.DimensionCPU: 0}
+		})
+		r.ok(err)
+		r.run(d, "r", of("a"))
+		r.run(d, "s", of("a"))
+		if r.located("r", "s") > 0 {
+			t.Error("placed beyond a quota that it could have known of")
+		}
+		r.conn.hear(nil)
+		close(held)
+		r.passes(time.Second)
+		if r.located("r", "s") > 0 {
+			t.Error("placed beyond a quota")
+		}
+		stop()
+		checked()
+	})
+}
+
+// Devices are counted by type, in thousandths: of the types that a request names, it gets one
+// that its quota has room for.
+func TestQuota_Devices(t *testing.T) {
+	bubble(t, func(r *rig) {
+		lease, err := r.KeepLease(r.t.Context(), 60*time.Second)
+		r.ok(err)
+		reg := r.registration(lease)
+		reg.Capacity.Devices = []berth.Device{{Name: "g0", Type: "t4"}, {Name: "g1", Type: "t4"}, {Name: "g2", Type: "h100"}, {Name: "g3", Type: "h100"}}
+		_, err = r.RegisterWorker(r.t.Context(), "w", reg)
+		r.ok(err)
+		d, stop := r.daemon()
+		_, err = d.SetQuota(r.t.Context(), daemon.QuotaChange{Tenant: "a", Pool: "default", Set: berth.Amounts{"devices.t4": 1500, "devices.h100": 0}})
+		r.ok(err)
+		synctest.Wait()
+		asks := func(milli int64, types ...string) func(*berth.Request) {
+			return func(s *berth.Request) {
+				of("a")(s)
+				s.Resources.Devices = []berth.DeviceDemand{{Types: types, Count: 1, Milli: milli}}
+			}
+		}
+		r.run(d, "first", asks(1000, "h100", "t4"))
+		if a, _ := r.allocation("w", "first"); a == nil || a.Share.Devices[0].Name > "g1" {
+			t.Errorf("the first got %+v", a)
+		}
+		r.run(d, "second", asks(1000, "h100", "t4"))
+		if s := r.state(d, "second"); s.Verdict == nil || s.Verdict.NeverFits || s.Verdict.Reasons[0].Detail != "devices.t4" || s.Verdict.Reasons[0].Best != 500 {
+			t.Errorf("the second waits for %+v", s.Verdict)
+		}
+		r.run(d, "half", asks(500, "t4"))
+		if r.located("half") != 1 {
+			t.Error("half a device waits, though there is so much left")
+		}
+		r.run(d, "never", asks(1000, "h100"))
+		if s := r.state(d, "never"); s.Verdict == nil || !s.Verdict.NeverFits {
+			t.Errorf("what its quota has none of waits for %+v", s.Verdict)
+		}
+		r.run(d, "any", asks(1000))
+		if s := r.state(d, "any"); s.State != berth.StatePending || s.Verdict == nil || s.Verdict.Reasons[0].Code != berth.ReasonQuota {
+			t.Errorf("one of any type is %s: %+v", s.State, s.Verdict)
+		}
+		r.runs("w", "first")
+		r.reported("w", "first", berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: time.Now().UTC()})
+		if r.located("second", "any") != 1 {
+			t.Error("nothing is placed when a device is free again")
+		}
+		stop()
+	})
+}
+
+// Several daemons share a quota, and none keeps what the others wait for.
+func TestQuota_Shared(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		r.worker("v")
+		checked := r.checked()
+		var ds []*daemon.Daemon
+		var stops []func()
+		for _, id := range []berth.DaemonID{"d1", "d2", "d3"} {
+			d, stop := r.daemonOn(r.store(etcdstore.Options{}), daemon.Options{ID: id})
+			ds, stops = append(ds, d), append(stops, stop)
+		}
+		r.limit(ds[0], "a", 600)
+		var ids []string
+		for i := range 12 {
+			ids = append(ids, fmt.Sprint("r", i))
+			r.run(ds[i%3], ids[i], of("a"))
+		}
+		r.passes(2 * time.Second)
+		if n := r.located(ids...); n != 6 {
+			t.Errorf("%d are placed, of 6 that the quota has room for", n)
+		}
+		for range 6 { // each end lets another in
+			for _, id := range ids {
+				w := "w"
+				if r.kv("allocations/v/"+id) != nil {
+					w = "v"
+				}
+				if a, _ := r.allocation(w, id); a != nil && a.State == berth.StatePlaced {
+					r.runs(w, id)
+					r.reported(w, id, berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: time.Now().UTC()})
+					break
+				}
+			}
+			r.passes(3 * time.Second)
+		}
+		if n := r.located(ids...); n != 6 {
+			t.Errorf("%d are placed after six ends", n)
+		}
+		for _, stop := range stops {
+			stop()
+		}
+		checked()
+	})
+}
+
+// What a daemon has taken ahead, and another's request needs, is given back at once.
+func TestQuota_GivenBack(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		r.worker("v")
+		checked := r.checked()
+		var ds []*daemon.Daemon
+		var stops []func()
+		for _, id := range []berth.DaemonID{"d1", "d2", "d3"} {
+			d, stop := r.daemonOn(r.store(etcdstore.Options{}), daemon.Options{ID: id})
+			ds, stops = append(ds, d), append(stops, stop)
+		}
+		r.limit(ds[0], "a", 900)
+		for i := range 12 { // each daemon gets some, one soon after the other
+			r.run(ds[0], fmt.Sprint("r", i), func(s *berth.Request) {
+				of("a")(s)
+				s.Resources.CPUMilli = 5
+			})
+		}
+		free := 900 - r.quota(ds[0], "a").Taken["cpu_milli"]
+		if free >= 830 {
+			t.Fatalf("nothing is taken ahead: %d is free", free)
+		}
+		r.run(ds[0], "large", func(s *berth.Request) {
+			of("a")(s)
+			s.Resources.CPUMilli = 830
+		})
+		r.passes(4 * time.Second)
+		if r.located("large") != 1 {
+			t.Errorf("it waits for what nobody uses: %+v", r.quota(ds[0], "a"))
+		}
+		for _, stop := range stops {
+			stop()
+		}
+		checked()
+	})
+}
+
+// What a daemon had taken that died is taken back when it is no member any more.
+func TestQuota_OfADeadDaemon(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		checked := r.checked()
+		d, stop := r.daemonOn(r.store(etcdstore.Options{}), daemon.Options{ID: "d"})
+		r.limit(d, "a", 300)
+		for i := range 3 {
+			r.run(d, fmt.Sprint("r", i), of("a"))
+		}
+		stop()
+		e, stop := r.daemonOn(r.store(etcdstore.Options{}), daemon.Options{ID: "e"})
+		r.runs("w", "r0")
+		r.reported("w", "r0", berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: time.Now().UTC()})
+		r.run(e, "r3", of("a"))
+		r.passes(30 * time.Second)
+		if r.located("r3") != 1 {
+			t.Errorf("not placed: the dead daemon keeps %s", r.kv("tenants/a/d").Value)
+		}
+		for i := 1; i < 4; i++ {
+			id := fmt.Sprint("r", i)
+			r.runs("w", id)
+			r.reported("w", id, berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: time.Now().UTC()})
+		}
+		r.passes(time.Minute)
+		if r.kv("tenants/a/d") != nil || r.kv("tenants/a/e") != nil {
+			t.Error("a block is left")
+		}
+		stop()
+		checked()
+	})
+}
+
+// A group is placed whole within its tenant's quota, or waits.
+func TestQuota_OfAGroup(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		d, stop := r.daemon()
+		r.limit(d, "a", 250)
+		g := r.group("g", 4, 3)
+		g.Tenant = "a"
+		r.submitGroup(d, g)
+		r.passes(time.Second)
+		if n := r.located("g.0", "g.1", "g.2", "g.3"); n != 0 {
+			t.Errorf("%d members are placed", n)
+		}
+		s, err := d.Group(r.t.Context(), "g")
+		r.ok(err)
+		if s.Verdict == nil || s.Verdict.Reasons[0].Code != berth.ReasonQuota {
+			t.Errorf("it waits for %+v", s.Verdict)
+		}
+		r.limit(d, "a", 300)
+		r.passes(time.Second)
+		if n := r.located("g.0", "g.1", "g.2", "g.3"); n != 3 {
+			t.Errorf("%d members are placed, of 3 that the quota has room for", n)
+		}
+		r.limit(d, "a", 400)
+		r.passes(time.Second)
+		if n := r.located("g.0", "g.1", "g.2", "g.3"); n != 4 {
+			t.Errorf("%d members are placed under a larger quota", n)
+		}
+		stop()
+	})
+}

@@ -1,0 +1,250 @@
+package rules
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"pgregory.net/rapid"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/etcdstore"
+	"github.com/berthd/berth/robustness/memetcd"
+)
+
+// deed is one thing that happens to tenants with quotas.
+type deed struct {
+	kind   string
+	tenant berth.TenantID
+	by     int // daemon that is asked
+	amount int64
+	soon   bool // the next comes at once
+}
+
+func drawDeed(t *rapid.T) deed {
+	return deed{
+		kind:   rapid.SampledFrom([]string{"submit", "submit", "submit", "submit", "end", "end", "limit", "group", "restart"}).Draw(t, "kind"),
+		tenant: rapid.SampledFrom([]berth.TenantID{"a", "b"}).Draw(t, "tenant"),
+		by:     rapid.IntRange(0, 2).Draw(t, "by"),
+		amount: rapid.Int64Range(1, 25).Draw(t, "amount"),
+		soon:   rapid.Bool().Draw(t, "soon"),
+	}
+}
+
+// modelled is the store that three daemons share, and what they were told to do.
+type modelled struct {
+	*rig
+	ds     []*daemon.Daemon
+	stops  []func()
+	begun  int
+	needs  map[string]int64 // by request or group: cores of each
+	sizes  map[string]int64 // of groups
+	owner  map[string]berth.TenantID
+	limits map[berth.TenantID]berth.Amounts
+}
+
+// Whatever comes, ends and is limited, by whichever of three daemons: when all is quiet,
+// nothing waits for its quota that this has room for, and nobody has more than that. The
+// invariants hold at every revision.
+func TestQuota_Model(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		deeds := rapid.SliceOfN(rapid.Custom(drawDeed), 3, 14).Draw(rt, "deeds")
+		wrong := ""
+		synctest.Test(t, func(t *testing.T) { wrong = model(t, deeds) })
+		if wrong != "" {
+			rt.Fatal(wrong)
+		}
+	})
+}
+
+// model does all of it, and says what is wrong then.
+func model(t *testing.T, deeds []deed) (wrong string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	m := &modelled{
+		rig:   &rig{t: t, began: time.Now(), conn: &conn{Direct: memetcd.NewDirect(memetcd.New(memetcd.Config{ClusterID: 7}))}},
+		needs: map[string]int64{}, sizes: map[string]int64{}, owner: map[string]berth.TenantID{}, limits: map[berth.TenantID]berth.Amounts{},
+	}
+	expired := make(chan struct{})
+	go func() { m.conn.Run(ctx); close(expired) }()
+	defer func() { cancel(); <-expired; synctest.Wait() }()
+	m.client = memetcd.NewClient(ctx, m.conn)
+	m.Store = m.store(etcdstore.Options{})
+	var kills []func()
+	for _, w := range []berth.WorkerID{"w", "v"} {
+		_, kill := m.rig.lives(w)
+		kills = append(kills, kill)
+	}
+	checked := m.checked()
+	m.ds, m.stops = make([]*daemon.Daemon, 3), make([]func(), 3)
+	for i := range m.ds {
+		m.begin(i)
+	}
+	for i, d := range deeds {
+		m.do(i, d)
+		if d.soon && i < len(deeds)-1 {
+			continue
+		}
+		m.passes(4 * time.Second)
+		if wrong = m.wrong(); wrong != "" {
+			wrong = fmt.Sprintf("after %v: %s", deeds[:i+1], wrong)
+			break
+		}
+	}
+	for _, stop := range append(m.stops, kills...) {
+		stop()
+	}
+	checked()
+	return wrong
+}
+
+func (m *modelled) begin(i int) {
+	m.begun++
+	store := m.store(etcdstore.Options{TxnBase: fmt.Sprintf("d%dx%d", i, m.begun)})
+	m.ds[i], m.stops[i] = m.daemonOn(store, daemon.Options{ID: berth.DaemonID(fmt.Sprint("d", i))})
+}
+
+func (m *modelled) do(i int, d deed) {
+	switch d.kind {
+	case "submit", "group":
+		id := fmt.Sprintf("r%02d", i)
+		m.needs[id], m.owner[id] = d.amount, d.tenant
+		m.run(m.ds[d.by], id, func(s *berth.Request) {
+			s.Tenant, s.StartTimeoutMS, s.Resources.CPUMilli = d.tenant, 30_000_000, d.amount
+			if d.kind == "group" {
+				m.sizes[id] = 2 + d.amount/10
+				s.Group = &berth.Membership{Size: m.sizes[id], MinCount: 2}
+				*s = s.Normalize()
+			}
+		})
+	case "limit":
+		most := berth.Amounts{}
+		if d.amount%4 > 0 {
+			most[berth.DimensionCPU] = 4 * d.amount
+		}
+		if d.amount%3 == 0 {
+			most[berth.DimensionMemory] = d.amount / 4 * memoryOfEach
+		}
+		if _, limited := m.limits[d.tenant]; len(most) == 0 && !limited {
+			return
+		}
+		_, err := m.ds[d.by].SetQuota(m.t.Context(), daemon.QuotaChange{Tenant: d.tenant, Pool: "default", All: true, Set: most})
+		m.ok(err)
+		if m.limits[d.tenant] = most; len(most) == 0 {
+			delete(m.limits, d.tenant)
+		}
+	case "end":
+		for _, key := range m.allocations() {
+			parts := strings.Split(key, "/")
+			if m.owner[strings.Split(parts[2], ".")[0]] == d.tenant {
+				m.runs(parts[1], parts[2])
+				m.reported(parts[1], parts[2], berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: time.Now().UTC()})
+				return
+			}
+		}
+	case "restart":
+		m.stops[d.by]()
+		m.begin(d.by)
+	}
+}
+
+// allocations are the keys of all.
+func (m *modelled) allocations() (keys []string) {
+	resp, err := m.client.Get(m.t.Context(), "/berth/allocations/", clientv3.WithPrefix())
+	m.ok(err)
+	for _, kv := range resp.Kvs {
+		keys = append(keys, strings.TrimPrefix(string(kv.Key), "/berth/"))
+	}
+	return keys
+}
+
+// wrong compares what is placed with what the quotas have room for.
+func (m *modelled) wrong() string {
+	used, placed := map[berth.TenantID]berth.Amounts{}, map[string]int64{}
+	for _, key := range m.allocations() {
+		id := strings.Split(strings.Split(key, "/")[2], ".")[0]
+		sum, err := used[m.owner[id]].Plus(m.of(id, 1))
+		m.ok(err)
+		used[m.owner[id]] = sum
+		placed[id]++
+	}
+	for _, id := range slices.Sorted(maps.Keys(m.needs)) {
+		t := m.owner[id]
+		together, waits := int64(1), int64(0)
+		if m.sizes[id] == 0 {
+			waits = m.there("requests/" + id)
+		}
+		for i := range m.sizes[id] {
+			waits += m.there(fmt.Sprintf("requests/%s.%d", id, i))
+		}
+		if placed[id] >= waits {
+			continue
+		}
+		if m.sizes[id] > 0 && placed[id] == 0 {
+			together = m.atLeast(id)
+		}
+		with, err := used[t].Plus(m.of(id, together))
+		m.ok(err)
+		if m.within(t, with) {
+			return fmt.Sprintf("%s of tenant %s waits, %d of %d are placed, though %v of %v is used and %v would be: %s", id, t, placed[id], waits, used[t], m.limits[t], with, m.dump())
+		}
+	}
+	return ""
+}
+
+// memoryOfEach is what every request asks for.
+const memoryOfEach = 1 << 20
+
+// of is what so many of a request count for.
+func (m *modelled) of(id string, n int64) berth.Amounts {
+	return berth.Amounts{berth.DimensionCPU: n * m.needs[id], berth.DimensionMemory: n * memoryOfEach}
+}
+
+func (m *modelled) within(t berth.TenantID, a berth.Amounts) bool {
+	for d, most := range m.limits[t] {
+		if a[d] > most {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *modelled) there(key string) int64 {
+	if m.kv(key) == nil {
+		return 0
+	}
+	return 1
+}
+
+// atLeast is how many members of a group have to be placed together.
+func (m *modelled) atLeast(id string) int64 {
+	var g struct {
+		Size     int64 `json:"size"`
+		MinCount int64 `json:"min_count"`
+		Failed   int64 `json:"failed"`
+	}
+	m.ok(json.Unmarshal(m.kv("groups/"+id).Value, &g))
+	left := int64(0)
+	for i := range m.sizes[id] {
+		left += m.there(fmt.Sprintf("requests/%s.%d", id, i))
+	}
+	return max(g.MinCount-(g.Size-left-g.Failed), 1)
+}
+
+func (m *modelled) dump() string {
+	resp, err := m.client.Get(m.t.Context(), "/berth/tenants/", clientv3.WithPrefix())
+	m.ok(err)
+	var out []string
+	for _, kv := range resp.Kvs {
+		out = append(out, string(kv.Key)+" "+string(kv.Value))
+	}
+	return strings.Join(out, "\n")
+}
