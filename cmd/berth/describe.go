@@ -28,7 +28,7 @@ func stateOf(s *berthv1.Status) string {
 // describe is a status in a few words, for people who wait.
 func describe(s *berthv1.Status) string {
 	switch {
-	case s.GetVerdict().GetNeverFits():
+	case s.GetVerdict().GetNeverFits() && !isQuota(s.GetVerdict()):
 		return "no worker that is registered could ever take it: " + reasonsOf(s.GetVerdict())
 	case s.GetBlocked():
 		if r := s.GetVerdict().GetReasons(); len(r) > 0 && r[0].GetCode() == string(berth.ReasonClaim) {
@@ -108,6 +108,8 @@ func reasonText(r *berthv1.Reason) string {
 		return groupReason(r)
 	case berth.ReasonClaim:
 		return claimText(r)
+	case berth.ReasonQuota:
+		return "its tenant's quota: " + quotaReason(r)
 	case berth.ReasonRestored:
 		return "the store was restored from a backup, and nothing is placed before " + restoredUntil(r)
 	case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:

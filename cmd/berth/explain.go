@@ -80,8 +80,16 @@ func printWaiting(w io.Writer, e *berthv1.ExplainResponse) error {
 	if _, err := fmt.Fprintln(w, judged); err != nil {
 		return err
 	}
-	if err := printReasons(w, v); err != nil || e.GetNearest() == nil {
+	if err := printReasons(w, v); err != nil {
 		return err
+	}
+	if isQuota(v) {
+		if _, err := fmt.Fprintf(w, "what would help: %s\n", quotaHelp(e)); err != nil {
+			return err
+		}
+	}
+	if e.GetNearest() == nil {
+		return nil
 	}
 	_, err := fmt.Fprintf(w, "nearest: %s\nwhat would help: %s\n", missText(e.GetNearest()), helpText(e.GetNearest()))
 	return err
@@ -93,7 +101,7 @@ func printReasons(w io.Writer, v *berthv1.Verdict) error {
 	t.add("WORKERS", "REJECTED BY", "WANTS", "MOST FREE", "LARGEST", "SUCH AS")
 	for _, r := range v.GetReasons() {
 		switch berth.ReasonCode(r.GetCode()) {
-		case berth.ReasonRestored, berth.ReasonGroup, berth.ReasonClaim:
+		case berth.ReasonRestored, berth.ReasonGroup, berth.ReasonClaim, berth.ReasonQuota:
 			continue // no filter
 		}
 		t.add(strconv.FormatInt(r.GetWorkers(), 10), reasonName(r), amount(r, r.GetWant()), amount(r, r.GetBest()), amount(r, r.GetTotal()), orDash(someText(r)))

@@ -113,7 +113,7 @@ func newApp() *cli.App {
 		Commands: []*cli.Command{
 			devCommand(), demoCommand(),
 			runCommand(), submitCommand(), listCommand(), getCommand(), watchCommand(), logsCommand(), cancelCommand(), explainCommand(), planCommand(), groupsCommand(),
-			workersCommand(), devicesCommand(), cordonCommand(), uncordonCommand(), taintCommand(), untaintCommand(), drainCommand(), removeCommand(), poolsCommand(),
+			workersCommand(), devicesCommand(), cordonCommand(), uncordonCommand(), taintCommand(), untaintCommand(), drainCommand(), removeCommand(), poolsCommand(), tenantsCommand(),
 			statusCommand(), brakeCommand(),
 			daemonCommand(), workerCommand(), fsckCommand(), snapshotCommand(), backupCommand(), restoreCommand(), benchCommand(), simulateCommand(), debugCommand(),
 			versionCommand(), completionCommand(),

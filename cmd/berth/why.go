@@ -23,10 +23,16 @@ func waitsFor(e *berthv1.ExplainResponse) string {
 		}
 		return "could be placed now"
 	}
-	if first := v.GetReasons()[0]; first.GetCode() == string(berth.ReasonClaim) {
+	first := v.GetReasons()[0]
+	switch berth.ReasonCode(first.GetCode()) {
+	case berth.ReasonClaim:
 		return claimText(first)
+	case berth.ReasonQuota:
+		return quotaWaits(e)
+	case berth.ReasonRestored, berth.ReasonGroup:
+		return "waits: " + reasonText(first)
 	}
-	if first := v.GetReasons()[0]; miss == nil || first.GetCode() == string(berth.ReasonRestored) || first.GetCode() == string(berth.ReasonGroup) {
+	if miss == nil {
 		return "waits: " + reasonText(first)
 	}
 	r := miss.GetReasons()[0]

@@ -4357,6 +4357,292 @@ func (x *Pool) GetBrakeBoundMs() int64 {
 	return 0
 }
 
+type QuotasRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuotasRequest) Reset() {
+	*x = QuotasRequest{}
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuotasRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuotasRequest) ProtoMessage() {}
+
+func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuotasRequest.ProtoReflect.Descriptor instead.
+func (*QuotasRequest) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
+}
+
+type QuotasResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Quotas        []*Quota               `protobuf:"bytes,1,rep,name=quotas,proto3" json:"quotas,omitempty"` // ordered by tenant and pool
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuotasResponse) Reset() {
+	*x = QuotasResponse{}
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuotasResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuotasResponse) ProtoMessage() {}
+
+func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuotasResponse.ProtoReflect.Descriptor instead.
+func (*QuotasResponse) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *QuotasResponse) GetQuotas() []*Quota {
+	if x != nil {
+		return x.Quotas
+	}
+	return nil
+}
+
+// Quota is what a tenant may use of a pool, by dimension: cpu_milli, memory_bytes,
+// disk_bytes, custom.NAME, and devices.TYPE in thousandths of a device.
+type Quota struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Pool          string                 `protobuf:"bytes,2,opt,name=pool,proto3" json:"pool,omitempty"`
+	Limits        map[string]int64       `protobuf:"bytes,3,rep,name=limits,proto3" json:"limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // what is not named is not limited
+	Used          map[string]int64       `protobuf:"bytes,4,rep,name=used,proto3" json:"used,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`     // by all of the tenant's requests that have a place in the pool
+	Taken         map[string]int64       `protobuf:"bytes,5,rep,name=taken,proto3" json:"taken,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`   // of the limits, by daemons, for what is used and what comes next
+	Waiting       int64                  `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"`                                                                         // requests that have no place, for whatever reason
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Quota) Reset() {
+	*x = Quota{}
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Quota) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Quota) ProtoMessage() {}
+
+func (x *Quota) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Quota.ProtoReflect.Descriptor instead.
+func (*Quota) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *Quota) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *Quota) GetPool() string {
+	if x != nil {
+		return x.Pool
+	}
+	return ""
+}
+
+func (x *Quota) GetLimits() map[string]int64 {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *Quota) GetUsed() map[string]int64 {
+	if x != nil {
+		return x.Used
+	}
+	return nil
+}
+
+func (x *Quota) GetTaken() map[string]int64 {
+	if x != nil {
+		return x.Taken
+	}
+	return nil
+}
+
+func (x *Quota) GetWaiting() int64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+type SetQuotaRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Pool          string                 `protobuf:"bytes,2,opt,name=pool,proto3" json:"pool,omitempty"`                                                                          // "default"
+	Set           map[string]int64       `protobuf:"bytes,3,rep,name=set,proto3" json:"set,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // other limits stay as they are
+	Unset         []string               `protobuf:"bytes,4,rep,name=unset,proto3" json:"unset,omitempty"`                                                                        // dimensions that are not limited any more
+	All           bool                   `protobuf:"varint,5,opt,name=all,proto3" json:"all,omitempty"`                                                                           // nothing is limited any more, but what set says
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetQuotaRequest) Reset() {
+	*x = SetQuotaRequest{}
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetQuotaRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetQuotaRequest) ProtoMessage() {}
+
+func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetQuotaRequest.ProtoReflect.Descriptor instead.
+func (*SetQuotaRequest) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *SetQuotaRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *SetQuotaRequest) GetPool() string {
+	if x != nil {
+		return x.Pool
+	}
+	return ""
+}
+
+func (x *SetQuotaRequest) GetSet() map[string]int64 {
+	if x != nil {
+		return x.Set
+	}
+	return nil
+}
+
+func (x *SetQuotaRequest) GetUnset() []string {
+	if x != nil {
+		return x.Unset
+	}
+	return nil
+}
+
+func (x *SetQuotaRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+type SetQuotaResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Quota         *Quota                 `protobuf:"bytes,1,opt,name=quota,proto3" json:"quota,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetQuotaResponse) Reset() {
+	*x = SetQuotaResponse{}
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetQuotaResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetQuotaResponse) ProtoMessage() {}
+
+func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetQuotaResponse.ProtoReflect.Descriptor instead.
+func (*SetQuotaResponse) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *SetQuotaResponse) GetQuota() *Quota {
+	if x != nil {
+		return x.Quota
+	}
+	return nil
+}
+
 // Brake is the loss of many workers of a pool at once: while it is engaged, what
 // may run on them is not moved.
 type Brake struct {
@@ -4376,7 +4662,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4388,7 +4674,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4401,7 +4687,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Brake) GetPool() string {
@@ -4479,7 +4765,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4491,7 +4777,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4504,7 +4790,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -4544,7 +4830,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4556,7 +4842,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4569,7 +4855,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -4587,7 +4873,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4599,7 +4885,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4612,7 +4898,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
 }
 
 type OverviewResponse struct {
@@ -4627,7 +4913,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4639,7 +4925,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4652,7 +4938,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -4698,7 +4984,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4710,7 +4996,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4723,7 +5009,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *Member) GetId() string {
@@ -4779,7 +5065,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4791,7 +5077,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4804,7 +5090,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -4837,7 +5123,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4849,7 +5135,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4862,7 +5148,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -4880,7 +5166,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4892,7 +5178,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4905,7 +5191,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
 }
 
 type InfoRequest struct {
@@ -4916,7 +5202,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4928,7 +5214,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4941,7 +5227,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
 }
 
 type InfoResponse struct {
@@ -4971,7 +5257,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4983,7 +5269,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4996,7 +5282,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -5146,7 +5432,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5158,7 +5444,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5171,7 +5457,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -5227,7 +5513,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5239,7 +5525,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5252,7 +5538,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -5665,7 +5951,38 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\rbrake_percent\x18\x03 \x01(\x03R\fbrakePercent\x12#\n" +
 	"\rbrake_workers\x18\x04 \x01(\x03R\fbrakeWorkers\x12&\n" +
 	"\x0fbrake_window_ms\x18\x05 \x01(\x03R\rbrakeWindowMs\x12$\n" +
-	"\x0ebrake_bound_ms\x18\x06 \x01(\x03R\fbrakeBoundMs\"\xfd\x01\n" +
+	"\x0ebrake_bound_ms\x18\x06 \x01(\x03R\fbrakeBoundMs\"\x0f\n" +
+	"\rQuotasRequest\"9\n" +
+	"\x0eQuotasResponse\x12'\n" +
+	"\x06quotas\x18\x01 \x03(\v2\x0f.berth.v1.QuotaR\x06quotas\"\x91\x03\n" +
+	"\x05Quota\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
+	"\x04pool\x18\x02 \x01(\tR\x04pool\x123\n" +
+	"\x06limits\x18\x03 \x03(\v2\x1b.berth.v1.Quota.LimitsEntryR\x06limits\x12-\n" +
+	"\x04used\x18\x04 \x03(\v2\x19.berth.v1.Quota.UsedEntryR\x04used\x120\n" +
+	"\x05taken\x18\x05 \x03(\v2\x1a.berth.v1.Quota.TakenEntryR\x05taken\x12\x18\n" +
+	"\awaiting\x18\x06 \x01(\x03R\awaiting\x1a9\n" +
+	"\vLimitsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a7\n" +
+	"\tUsedEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a8\n" +
+	"\n" +
+	"TakenEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xd3\x01\n" +
+	"\x0fSetQuotaRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
+	"\x04pool\x18\x02 \x01(\tR\x04pool\x124\n" +
+	"\x03set\x18\x03 \x03(\v2\".berth.v1.SetQuotaRequest.SetEntryR\x03set\x12\x14\n" +
+	"\x05unset\x18\x04 \x03(\tR\x05unset\x12\x10\n" +
+	"\x03all\x18\x05 \x01(\bR\x03all\x1a6\n" +
+	"\bSetEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"9\n" +
+	"\x10SetQuotaResponse\x12%\n" +
+	"\x05quota\x18\x01 \x01(\v2\x0f.berth.v1.QuotaR\x05quota\"\xfd\x01\n" +
 	"\x05Brake\x12\x12\n" +
 	"\x04pool\x18\x01 \x01(\tR\x04pool\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x10\n" +
@@ -5745,7 +6062,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x0fReadLogResponse\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x10\n" +
-	"\x03gap\x18\x03 \x01(\x03R\x03gap2\xa1\t\n" +
+	"\x03gap\x18\x03 \x01(\x03R\x03gap2\xa6\n" +
+	"\n" +
 	"\fBerthService\x12;\n" +
 	"\x06Submit\x12\x17.berth.v1.SubmitRequest\x1a\x18.berth.v1.SubmitResponse\x127\n" +
 	"\x03Get\x12\x14.berth.v1.GetRequest\x1a\x15.berth.v1.GetResponse\"\x03\x90\x02\x01\x12:\n" +
@@ -5761,7 +6079,9 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\tSetIntent\x12\x1a.berth.v1.SetIntentRequest\x1a\x1b.berth.v1.SetIntentResponse\x12D\n" +
 	"\tSetTaints\x12\x1a.berth.v1.SetTaintsRequest\x1a\x1b.berth.v1.SetTaintsResponse\x12=\n" +
 	"\x05Pools\x12\x16.berth.v1.PoolsRequest\x1a\x17.berth.v1.PoolsResponse\"\x03\x90\x02\x01\x12>\n" +
-	"\aSetPool\x12\x18.berth.v1.SetPoolRequest\x1a\x19.berth.v1.SetPoolResponse\x12A\n" +
+	"\aSetPool\x12\x18.berth.v1.SetPoolRequest\x1a\x19.berth.v1.SetPoolResponse\x12@\n" +
+	"\x06Quotas\x12\x17.berth.v1.QuotasRequest\x1a\x18.berth.v1.QuotasResponse\"\x03\x90\x02\x01\x12A\n" +
+	"\bSetQuota\x12\x19.berth.v1.SetQuotaRequest\x1a\x1a.berth.v1.SetQuotaResponse\x12A\n" +
 	"\bSetBrake\x12\x19.berth.v1.SetBrakeRequest\x1a\x1a.berth.v1.SetBrakeResponse\x12F\n" +
 	"\bOverview\x12\x19.berth.v1.OverviewRequest\x1a\x1a.berth.v1.OverviewResponse\"\x03\x90\x02\x01\x12:\n" +
 	"\x04Info\x12\x15.berth.v1.InfoRequest\x1a\x16.berth.v1.InfoResponse\"\x03\x90\x02\x012Q\n" +
@@ -5780,7 +6100,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 83)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 92)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -5842,77 +6162,86 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*PoolsRequest)(nil),          // 57: berth.v1.PoolsRequest
 	(*PoolsResponse)(nil),         // 58: berth.v1.PoolsResponse
 	(*Pool)(nil),                  // 59: berth.v1.Pool
-	(*Brake)(nil),                 // 60: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 61: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 62: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 63: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 64: berth.v1.OverviewResponse
-	(*Member)(nil),                // 65: berth.v1.Member
-	(*PoolOverview)(nil),          // 66: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 67: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 68: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 69: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 70: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 71: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 72: berth.v1.ReadLogResponse
-	nil,                           // 73: berth.v1.Request.EnvEntry
-	nil,                           // 74: berth.v1.Request.LabelsEntry
-	nil,                           // 75: berth.v1.Demand.CustomEntry
-	nil,                           // 76: berth.v1.Capacity.CustomEntry
-	nil,                           // 77: berth.v1.Share.CustomEntry
-	nil,                           // 78: berth.v1.Filter.LabelsEntry
-	nil,                           // 79: berth.v1.Group.StatesEntry
-	nil,                           // 80: berth.v1.Worker.LabelsEntry
-	nil,                           // 81: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 82: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 83: google.protobuf.Timestamp
+	(*QuotasRequest)(nil),         // 60: berth.v1.QuotasRequest
+	(*QuotasResponse)(nil),        // 61: berth.v1.QuotasResponse
+	(*Quota)(nil),                 // 62: berth.v1.Quota
+	(*SetQuotaRequest)(nil),       // 63: berth.v1.SetQuotaRequest
+	(*SetQuotaResponse)(nil),      // 64: berth.v1.SetQuotaResponse
+	(*Brake)(nil),                 // 65: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 66: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 67: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 68: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 69: berth.v1.OverviewResponse
+	(*Member)(nil),                // 70: berth.v1.Member
+	(*PoolOverview)(nil),          // 71: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 72: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 73: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 74: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 75: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 76: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 77: berth.v1.ReadLogResponse
+	nil,                           // 78: berth.v1.Request.EnvEntry
+	nil,                           // 79: berth.v1.Request.LabelsEntry
+	nil,                           // 80: berth.v1.Demand.CustomEntry
+	nil,                           // 81: berth.v1.Capacity.CustomEntry
+	nil,                           // 82: berth.v1.Share.CustomEntry
+	nil,                           // 83: berth.v1.Filter.LabelsEntry
+	nil,                           // 84: berth.v1.Group.StatesEntry
+	nil,                           // 85: berth.v1.Worker.LabelsEntry
+	nil,                           // 86: berth.v1.Quota.LimitsEntry
+	nil,                           // 87: berth.v1.Quota.UsedEntry
+	nil,                           // 88: berth.v1.Quota.TakenEntry
+	nil,                           // 89: berth.v1.SetQuotaRequest.SetEntry
+	nil,                           // 90: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 91: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 92: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	73,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	78,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,   // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,   // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	74,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	79,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	10,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	11,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
 	6,   // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
 	8,   // 7: berth.v1.Request.affinity:type_name -> berth.v1.Affinity
 	8,   // 8: berth.v1.Request.anti_affinity:type_name -> berth.v1.Affinity
 	9,   // 9: berth.v1.Request.spread:type_name -> berth.v1.Spread
-	75,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	80,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,   // 11: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,   // 12: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
 	7,   // 13: berth.v1.Affinity.requests:type_name -> berth.v1.RequestLabel
 	4,   // 14: berth.v1.Affinity.workers:type_name -> berth.v1.Constraint
 	7,   // 15: berth.v1.Spread.requests:type_name -> berth.v1.RequestLabel
-	76,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	81,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	13,  // 17: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	14,  // 18: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	77,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	82,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	16,  // 20: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	83,  // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	83,  // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	92,  // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	92,  // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
 	19,  // 23: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
 	19,  // 24: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
 	15,  // 25: berth.v1.Status.share:type_name -> berth.v1.Share
 	17,  // 26: berth.v1.Status.exit:type_name -> berth.v1.Exit
 	18,  // 27: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
 	0,   // 28: berth.v1.Status.spec:type_name -> berth.v1.Request
-	83,  // 29: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	83,  // 30: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	83,  // 31: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	83,  // 32: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	83,  // 33: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	92,  // 29: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	92,  // 30: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	92,  // 31: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	92,  // 32: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	92,  // 33: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
 	21,  // 34: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
 	23,  // 35: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	83,  // 36: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	83,  // 37: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	92,  // 36: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	92,  // 37: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
 	0,   // 38: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
 	27,  // 39: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
 	22,  // 40: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
 	28,  // 41: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
 	24,  // 42: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
 	22,  // 43: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	78,  // 44: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	83,  // 44: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
 	31,  // 45: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
 	22,  // 46: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
 	31,  // 47: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
@@ -5921,26 +6250,26 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	35,  // 50: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
 	22,  // 51: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
 	41,  // 52: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
-	83,  // 53: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
-	79,  // 54: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
+	92,  // 53: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
+	84,  // 54: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
 	21,  // 55: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
 	0,   // 56: berth.v1.Group.spec:type_name -> berth.v1.Request
 	41,  // 57: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
 	22,  // 58: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
 	21,  // 59: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	60,  // 60: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	65,  // 60: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
 	20,  // 61: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	83,  // 62: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	92,  // 62: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
 	52,  // 63: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	80,  // 64: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	85,  // 64: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
 	12,  // 65: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
 	15,  // 66: berth.v1.Worker.reserved:type_name -> berth.v1.Share
 	15,  // 67: berth.v1.Worker.held:type_name -> berth.v1.Share
-	83,  // 68: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	83,  // 69: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	83,  // 70: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	83,  // 71: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	83,  // 72: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	92,  // 68: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	92,  // 69: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	92,  // 70: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	92,  // 71: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	92,  // 72: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
 	5,   // 73: berth.v1.Worker.taints:type_name -> berth.v1.Taint
 	5,   // 74: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
 	5,   // 75: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
@@ -5948,62 +6277,72 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	52,  // 77: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
 	52,  // 78: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
 	59,  // 79: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	83,  // 80: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	83,  // 81: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	60,  // 82: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	70,  // 83: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	65,  // 84: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	66,  // 85: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	60,  // 86: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	83,  // 87: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	59,  // 88: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	81,  // 89: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	82,  // 90: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	59,  // 91: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	83,  // 92: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	25,  // 93: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	29,  // 94: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	32,  // 95: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	34,  // 96: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	37,  // 97: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	39,  // 98: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
-	42,  // 99: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
-	44,  // 100: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	46,  // 101: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	48,  // 102: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
-	50,  // 103: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	55,  // 104: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	53,  // 105: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	57,  // 106: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	67,  // 107: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	61,  // 108: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	63,  // 109: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	69,  // 110: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	71,  // 111: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	26,  // 112: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	30,  // 113: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	33,  // 114: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	36,  // 115: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	38,  // 116: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	40,  // 117: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
-	43,  // 118: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
-	45,  // 119: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	47,  // 120: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	49,  // 121: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
-	51,  // 122: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	56,  // 123: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	54,  // 124: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	58,  // 125: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	68,  // 126: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	62,  // 127: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	64,  // 128: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	70,  // 129: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	72,  // 130: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	112, // [112:131] is the sub-list for method output_type
-	93,  // [93:112] is the sub-list for method input_type
-	93,  // [93:93] is the sub-list for extension type_name
-	93,  // [93:93] is the sub-list for extension extendee
-	0,   // [0:93] is the sub-list for field type_name
+	62,  // 80: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
+	86,  // 81: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
+	87,  // 82: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
+	88,  // 83: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
+	89,  // 84: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
+	62,  // 85: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
+	92,  // 86: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	92,  // 87: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	65,  // 88: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	75,  // 89: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	70,  // 90: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	71,  // 91: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	65,  // 92: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	92,  // 93: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	59,  // 94: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	90,  // 95: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	91,  // 96: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	59,  // 97: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	92,  // 98: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	25,  // 99: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	29,  // 100: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	32,  // 101: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	34,  // 102: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	37,  // 103: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	39,  // 104: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
+	42,  // 105: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
+	44,  // 106: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	46,  // 107: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	48,  // 108: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	50,  // 109: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	55,  // 110: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	53,  // 111: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	57,  // 112: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	72,  // 113: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	60,  // 114: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
+	63,  // 115: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
+	66,  // 116: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	68,  // 117: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	74,  // 118: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	76,  // 119: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	26,  // 120: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	30,  // 121: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	33,  // 122: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	36,  // 123: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	38,  // 124: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	40,  // 125: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
+	43,  // 126: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
+	45,  // 127: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	47,  // 128: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	49,  // 129: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	51,  // 130: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	56,  // 131: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	54,  // 132: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	58,  // 133: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	73,  // 134: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	61,  // 135: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
+	64,  // 136: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
+	67,  // 137: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	69,  // 138: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	75,  // 139: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	77,  // 140: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	120, // [120:141] is the sub-list for method output_type
+	99,  // [99:120] is the sub-list for method input_type
+	99,  // [99:99] is the sub-list for extension type_name
+	99,  // [99:99] is the sub-list for extension extendee
+	0,   // [0:99] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -6018,7 +6357,7 @@ func file_berth_v1_berth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   83,
+			NumMessages:   92,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

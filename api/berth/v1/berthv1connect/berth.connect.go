@@ -74,6 +74,10 @@ const (
 	BerthServicePoolsProcedure = "/berth.v1.BerthService/Pools"
 	// BerthServiceSetPoolProcedure is the fully-qualified name of the BerthService's SetPool RPC.
 	BerthServiceSetPoolProcedure = "/berth.v1.BerthService/SetPool"
+	// BerthServiceQuotasProcedure is the fully-qualified name of the BerthService's Quotas RPC.
+	BerthServiceQuotasProcedure = "/berth.v1.BerthService/Quotas"
+	// BerthServiceSetQuotaProcedure is the fully-qualified name of the BerthService's SetQuota RPC.
+	BerthServiceSetQuotaProcedure = "/berth.v1.BerthService/SetQuota"
 	// BerthServiceSetBrakeProcedure is the fully-qualified name of the BerthService's SetBrake RPC.
 	BerthServiceSetBrakeProcedure = "/berth.v1.BerthService/SetBrake"
 	// BerthServiceOverviewProcedure is the fully-qualified name of the BerthService's Overview RPC.
@@ -115,6 +119,10 @@ type BerthServiceClient interface {
 	SetTaints(context.Context, *v1.SetTaintsRequest) (*v1.SetTaintsResponse, error)
 	Pools(context.Context, *v1.PoolsRequest) (*v1.PoolsResponse, error)
 	SetPool(context.Context, *v1.SetPoolRequest) (*v1.SetPoolResponse, error)
+	// Quotas lists what tenants may use of pools, and what they do.
+	Quotas(context.Context, *v1.QuotasRequest) (*v1.QuotasResponse, error)
+	// SetQuota changes what a tenant may use of a pool. What runs goes on.
+	SetQuota(context.Context, *v1.SetQuotaRequest) (*v1.SetQuotaResponse, error)
 	// SetBrake is an operator's word on the loss of many workers of a pool.
 	SetBrake(context.Context, *v1.SetBrakeRequest) (*v1.SetBrakeResponse, error)
 	// Overview counts all that there is.
@@ -229,6 +237,19 @@ func NewBerthServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(berthServiceMethods.ByName("SetPool")),
 			connect.WithClientOptions(opts...),
 		),
+		quotas: connect.NewClient[v1.QuotasRequest, v1.QuotasResponse](
+			httpClient,
+			baseURL+BerthServiceQuotasProcedure,
+			connect.WithSchema(berthServiceMethods.ByName("Quotas")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		setQuota: connect.NewClient[v1.SetQuotaRequest, v1.SetQuotaResponse](
+			httpClient,
+			baseURL+BerthServiceSetQuotaProcedure,
+			connect.WithSchema(berthServiceMethods.ByName("SetQuota")),
+			connect.WithClientOptions(opts...),
+		),
 		setBrake: connect.NewClient[v1.SetBrakeRequest, v1.SetBrakeResponse](
 			httpClient,
 			baseURL+BerthServiceSetBrakeProcedure,
@@ -269,6 +290,8 @@ type berthServiceClient struct {
 	setTaints   *connect.Client[v1.SetTaintsRequest, v1.SetTaintsResponse]
 	pools       *connect.Client[v1.PoolsRequest, v1.PoolsResponse]
 	setPool     *connect.Client[v1.SetPoolRequest, v1.SetPoolResponse]
+	quotas      *connect.Client[v1.QuotasRequest, v1.QuotasResponse]
+	setQuota    *connect.Client[v1.SetQuotaRequest, v1.SetQuotaResponse]
 	setBrake    *connect.Client[v1.SetBrakeRequest, v1.SetBrakeResponse]
 	overview    *connect.Client[v1.OverviewRequest, v1.OverviewResponse]
 	info        *connect.Client[v1.InfoRequest, v1.InfoResponse]
@@ -397,6 +420,24 @@ func (c *berthServiceClient) SetPool(ctx context.Context, req *v1.SetPoolRequest
 	return nil, err
 }
 
+// Quotas calls berth.v1.BerthService.Quotas.
+func (c *berthServiceClient) Quotas(ctx context.Context, req *v1.QuotasRequest) (*v1.QuotasResponse, error) {
+	response, err := c.quotas.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SetQuota calls berth.v1.BerthService.SetQuota.
+func (c *berthServiceClient) SetQuota(ctx context.Context, req *v1.SetQuotaRequest) (*v1.SetQuotaResponse, error) {
+	response, err := c.setQuota.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // SetBrake calls berth.v1.BerthService.SetBrake.
 func (c *berthServiceClient) SetBrake(ctx context.Context, req *v1.SetBrakeRequest) (*v1.SetBrakeResponse, error) {
 	response, err := c.setBrake.CallUnary(ctx, connect.NewRequest(req))
@@ -455,6 +496,10 @@ type BerthServiceHandler interface {
 	SetTaints(context.Context, *v1.SetTaintsRequest) (*v1.SetTaintsResponse, error)
 	Pools(context.Context, *v1.PoolsRequest) (*v1.PoolsResponse, error)
 	SetPool(context.Context, *v1.SetPoolRequest) (*v1.SetPoolResponse, error)
+	// Quotas lists what tenants may use of pools, and what they do.
+	Quotas(context.Context, *v1.QuotasRequest) (*v1.QuotasResponse, error)
+	// SetQuota changes what a tenant may use of a pool. What runs goes on.
+	SetQuota(context.Context, *v1.SetQuotaRequest) (*v1.SetQuotaResponse, error)
 	// SetBrake is an operator's word on the loss of many workers of a pool.
 	SetBrake(context.Context, *v1.SetBrakeRequest) (*v1.SetBrakeResponse, error)
 	// Overview counts all that there is.
@@ -565,6 +610,19 @@ func NewBerthServiceHandler(svc BerthServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(berthServiceMethods.ByName("SetPool")),
 		connect.WithHandlerOptions(opts...),
 	)
+	berthServiceQuotasHandler := connect.NewUnaryHandlerSimple(
+		BerthServiceQuotasProcedure,
+		svc.Quotas,
+		connect.WithSchema(berthServiceMethods.ByName("Quotas")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	berthServiceSetQuotaHandler := connect.NewUnaryHandlerSimple(
+		BerthServiceSetQuotaProcedure,
+		svc.SetQuota,
+		connect.WithSchema(berthServiceMethods.ByName("SetQuota")),
+		connect.WithHandlerOptions(opts...),
+	)
 	berthServiceSetBrakeHandler := connect.NewUnaryHandlerSimple(
 		BerthServiceSetBrakeProcedure,
 		svc.SetBrake,
@@ -617,6 +675,10 @@ func NewBerthServiceHandler(svc BerthServiceHandler, opts ...connect.HandlerOpti
 			berthServicePoolsHandler.ServeHTTP(w, r)
 		case BerthServiceSetPoolProcedure:
 			berthServiceSetPoolHandler.ServeHTTP(w, r)
+		case BerthServiceQuotasProcedure:
+			berthServiceQuotasHandler.ServeHTTP(w, r)
+		case BerthServiceSetQuotaProcedure:
+			berthServiceSetQuotaHandler.ServeHTTP(w, r)
 		case BerthServiceSetBrakeProcedure:
 			berthServiceSetBrakeHandler.ServeHTTP(w, r)
 		case BerthServiceOverviewProcedure:
@@ -690,6 +752,14 @@ func (UnimplementedBerthServiceHandler) Pools(context.Context, *v1.PoolsRequest)
 
 func (UnimplementedBerthServiceHandler) SetPool(context.Context, *v1.SetPoolRequest) (*v1.SetPoolResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("berth.v1.BerthService.SetPool is not implemented"))
+}
+
+func (UnimplementedBerthServiceHandler) Quotas(context.Context, *v1.QuotasRequest) (*v1.QuotasResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("berth.v1.BerthService.Quotas is not implemented"))
+}
+
+func (UnimplementedBerthServiceHandler) SetQuota(context.Context, *v1.SetQuotaRequest) (*v1.SetQuotaResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("berth.v1.BerthService.SetQuota is not implemented"))
 }
 
 func (UnimplementedBerthServiceHandler) SetBrake(context.Context, *v1.SetBrakeRequest) (*v1.SetBrakeResponse, error) {

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/client"
+)
+
+func tenantsCommand() *cli.Command {
+	pool := stringFlag("pool", string(berth.DefaultPool), "`POOL` that is limited")
+	return verb(&cli.Command{
+		Name: "tenants", Usage: "what tenants may use of pools, and what they use; set it, or take that back", ArgsUsage: "[set|unset TENANT]",
+		Description: "A request counts against its tenant's quota of its pool from its placement until its end. What is beyond the quota waits, and\n" +
+			"berth explain tells so. What has no quota, or is not named in it, is not limited.",
+		Flags: clientFlags(outputFlag()),
+		Subcommands: []*cli.Command{
+			verb(&cli.Command{
+				Name: "set", Usage: "limit what a tenant may use of a pool; what runs goes on", ArgsUsage: "TENANT",
+				Flags: clientFlags(
+					pool,
+					stringFlag("cpu", "", "`CORES`: 0.5, 2 or 500m; none: not limited any more, as with all that follow (default: as it is)"),
+					stringFlag("memory", "", "`BYTES`: 256MiB, 1GB"),
+					stringFlag("disk", "", "`BYTES`"),
+					listFlag("custom", "`NAME=NUMBER` of a resource that the operator named"),
+					listFlag("devices", "`TYPE=NUMBER` of devices, also parts of them: h100=8, t4=0.5"),
+					outputFlag(),
+				),
+				Action: setQuota,
+			}),
+			verb(&cli.Command{
+				Name: "unset", Usage: "let a tenant use all of a pool", ArgsUsage: "TENANT",
+				Flags: clientFlags(pool, outputFlag()),
+				Action: func(c *cli.Context) error {
+					return sendQuota(c, &berthv1.SetQuotaRequest{All: true})
+				},
+			}),
+		},
+		Action: listQuotas,
+	})
+}
+
+func setQuota(c *cli.Context) error {
+	req := &berthv1.SetQuotaRequest{Set: map[string]int64{}}
+	if err := readLimits(c, req); err != nil {
+		return usage("%w", err)
+	}
+	if len(req.GetSet())+len(req.GetUnset()) == 0 {
+		return usage("tenants set: no limit is given: --cpu, --memory, --disk, --custom or --devices")
+	}
+	return sendQuota(c, req)
+}
+
+// noLimit stands for a limit that is taken back.
+const noLimit = "none"
+
+func readLimits(c *cli.Context, req *berthv1.SetQuotaRequest) error {
+	take := func(d berth.Dimension, text string, parse func(string) (int64, error)) error {
+		if text == noLimit {
+			req.Unset = append(req.Unset, string(d))
+			return nil
+		}
+		n, err := parse(text)
+		req.Set[string(d)] = n
+		return err
+	}
+	for _, f := range []struct {
+		flag  string
+		of    berth.Dimension
+		parse func(string) (int64, error)
+	}{
+		{"cpu", berth.DimensionCPU, func(text string) (int64, error) { return parseCPU("cpu", text) }},
+		{"memory", berth.DimensionMemory, func(text string) (int64, error) { return parseBytes("memory", text, berth.MaxMemoryBytes) }},
+		{"disk", berth.DimensionDisk, func(text string) (int64, error) { return parseBytes("disk", text, berth.MaxDiskBytes) }},
+	} {
+		if text := c.String(f.flag); text != "" {
+			if err := take(f.of, text, f.parse); err != nil {
+				return err
+			}
+		}
+	}
+	for _, f := range []struct {
+		flag  string
+		of    func(string) berth.Dimension
+		parse func(string) (int64, error)
+	}{
+		{"custom", berth.CustomDimension, func(text string) (int64, error) { return strconv.ParseInt(text, 10, 64) }},
+		{"devices", berth.DeviceDimension, thousandths},
+	} {
+		for _, text := range c.StringSlice(f.flag) {
+			name, value, ok := strings.Cut(text, "=")
+			if err := take(f.of(name), value, f.parse); err != nil || !ok || name == "" {
+				return &berth.FieldError{Field: f.flag, Value: text, Problem: "is no limit", Bound: "NAME=NUMBER, or NAME=none"}
+			}
+		}
+	}
+	return nil
+}
+
+// thousandths of devices.
+func thousandths(text string) (int64, error) {
+	n, err := strconv.ParseFloat(text, 64)
+	milli := math.Round(n * float64(berth.WholeDevice))
+	if err == nil && !(milli >= 0 && milli <= float64(berth.MaxCustom) && math.Abs(milli-n*float64(berth.WholeDevice)) < 1e-6) {
+		err = strconv.ErrRange
+	}
+	return int64(milli), err
+}
+
+func sendQuota(c *cli.Context, req *berthv1.SetQuotaRequest) error {
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	if req.Tenant, err = oneArgument(c, "TENANT"); err != nil {
+		return err
+	}
+	req.Pool = c.String("pool")
+	return withClient(c, func(ctx context.Context, cl *client.Client) error {
+		q, err := cl.SetQuota(ctx, req)
+		switch {
+		case err != nil:
+			return fmt.Errorf("tenants %s %s: %w", c.Command.Name, req.GetTenant(), err)
+		case asJSON:
+			return printJSON(c.App.Writer, q)
+		}
+		return printQuotas(c.App.Writer, []*berthv1.Quota{q})
+	})
+}
+
+func listQuotas(c *cli.Context) error {
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	if c.NArg() > 0 {
+		return usage("tenants: %q is no word; want set or unset, and TENANT", c.Args().First())
+	}
+	return withClient(c, func(ctx context.Context, cl *client.Client) error {
+		all, err := cl.Quotas(ctx)
+		if err != nil {
+			return err
+		}
+		if !asJSON {
+			return printQuotas(c.App.Writer, all)
+		}
+		out := jsonList{w: c.App.Writer}
+		for _, q := range all {
+			if err := out.add(q); err != nil {
+				return err
+			}
+		}
+		return out.end()
+	})
+}
+
+// printQuotas tells a line for each limit.
+func printQuotas(w io.Writer, all []*berthv1.Quota) error {
+	t := table{}
+	t.add("TENANT", "POOL", "OF", "LIMIT", "USED", "WAITING")
+	for _, q := range all {
+		limits := sortedKeys(q.GetLimits())
+		if len(limits) == 0 {
+			t.add(q.GetTenant(), q.GetPool(), "-", "none", "-", strconv.FormatInt(q.GetWaiting(), 10))
+		}
+		for _, d := range limits {
+			of := berth.Dimension(d)
+			t.add(q.GetTenant(), q.GetPool(), dimensionName(of), dimensionAmount(of, q.GetLimits()[d]), dimensionAmount(of, q.GetUsed()[d]), strconv.FormatInt(q.GetWaiting(), 10))
+		}
+	}
+	return t.write(w)
+}
+
+// dimensionName is what a quota is of, as people call it.
+func dimensionName(d berth.Dimension) string {
+	switch d {
+	case berth.DimensionCPU:
+		return "CPU"
+	case berth.DimensionMemory:
+		return "memory"
+	case berth.DimensionDisk:
+		return "disk"
+	}
+	if kind, ok := d.DeviceType(); ok {
+		return kind
+	}
+	if name, ok := d.CustomName(); ok {
+		return name
+	}
+	return string(d)
+}
+
+func dimensionAmount(d berth.Dimension, n int64) string {
+	switch d {
+	case berth.DimensionCPU:
+		return cores(n)
+	case berth.DimensionMemory, berth.DimensionDisk:
+		return bytesOf(n)
+	}
+	if _, ok := d.DeviceType(); ok {
+		return cores(n) // thousandths as well
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// isQuota says whether it is its tenant's quota that a request waits for.
+func isQuota(v *berthv1.Verdict) bool {
+	return len(v.GetReasons()) > 0 && v.GetReasons()[0].GetCode() == string(berth.ReasonQuota)
+}
+
+func quotaReason(r *berthv1.Reason) string {
+	d := berth.Dimension(r.GetDetail())
+	if r.GetWant() == 0 {
+		return r.GetDetail()
+	}
+	return fmt.Sprintf("it wants %s of %s, and %s is left of %s", dimensionAmount(d, r.GetWant()), dimensionName(d), dimensionAmount(d, r.GetBest()), dimensionAmount(d, r.GetTotal()))
+}
+
+// quotaWaits says which quota a request waits for.
+func quotaWaits(e *berthv1.ExplainResponse) string {
+	spec, r := e.GetStatus().GetSpec(), e.GetVerdict().GetReasons()[0]
+	who := fmt.Sprintf("the quota of tenant %s in pool %s", spec.GetTenant(), spec.GetPool())
+	if r.GetWant() > r.GetTotal() && r.GetWant() > 0 {
+		return "waits, and could never be placed, for it asks for more than " + who + ": " + quotaReason(r)
+	}
+	return "waits for " + who + ": " + quotaReason(r)
+}
+
+// quotaHelp is what would let the quota have room.
+func quotaHelp(e *berthv1.ExplainResponse) string {
+	spec, r := e.GetStatus().GetSpec(), e.GetVerdict().GetReasons()[0]
+	d := berth.Dimension(r.GetDetail())
+	if r.GetWant() == 0 {
+		return "berth fsck tells what is wrong with the record"
+	}
+	larger := fmt.Sprintf("a larger quota: berth tenants set --pool %s %s %s", spec.GetPool(), limitFlag(d, r.GetTotal()+r.GetWant()-r.GetBest()), spec.GetTenant())
+	if r.GetWant() > r.GetTotal() {
+		return larger
+	}
+	return fmt.Sprintf("the end of what uses %s %s of tenant %s in pool %s, or %s", dimensionAmount(d, r.GetWant()-r.GetBest()), dimensionName(d), spec.GetTenant(), spec.GetPool(), larger)
+}
+
+// limitFlag is the flag that sets a limit.
+func limitFlag(d berth.Dimension, n int64) string {
+	switch d {
+	case berth.DimensionCPU:
+		return "--cpu " + cores(n)
+	case berth.DimensionMemory:
+		return "--memory " + strconv.FormatInt(n, 10)
+	case berth.DimensionDisk:
+		return "--disk " + strconv.FormatInt(n, 10)
+	}
+	if kind, ok := d.DeviceType(); ok {
+		return "--devices " + kind + "=" + cores(n)
+	}
+	return "--custom " + dimensionName(d) + "=" + strconv.FormatInt(n, 10)
+}

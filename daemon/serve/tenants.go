@@ -1,0 +1,56 @@
+package serve
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/daemon"
+)
+
+func (s *service) Quotas(ctx context.Context, _ *berthv1.QuotasRequest) (*berthv1.QuotasResponse, error) {
+	all, err := s.d.Quotas(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &berthv1.QuotasResponse{}
+	for i := range all {
+		out.Quotas = append(out.Quotas, quotaMessage(&all[i]))
+	}
+	return out, nil
+}
+
+func (s *service) SetQuota(ctx context.Context, req *berthv1.SetQuotaRequest) (*berthv1.SetQuotaResponse, error) {
+	c := daemon.QuotaChange{
+		Tenant: berth.TenantID(req.GetTenant()), Pool: cmp.Or(berth.PoolID(req.GetPool()), berth.DefaultPool),
+		Set: make(berth.Amounts), All: req.GetAll(),
+	}
+	for d, v := range req.GetSet() {
+		c.Set[berth.Dimension(d)] = v
+	}
+	for _, d := range req.GetUnset() {
+		c.Unset = append(c.Unset, berth.Dimension(d))
+	}
+	q, err := s.d.SetQuota(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return &berthv1.SetQuotaResponse{Quota: quotaMessage(&q)}, nil
+}
+
+func quotaMessage(q *daemon.QuotaStatus) *berthv1.Quota {
+	return &berthv1.Quota{
+		Tenant: string(q.Tenant), Pool: string(q.Pool), Waiting: int64(q.Waiting),
+		Limits: words(q.Limits), Used: words(q.Used), Taken: words(q.Taken),
+	}
+}
+
+// words are amounts by their dimension's word.
+func words(a berth.Amounts) map[string]int64 {
+	out := make(map[string]int64, len(a))
+	for d, v := range a {
+		out[string(d)] = v
+	}
+	return out
+}
