@@ -245,6 +245,9 @@ func (c *checker) settled() (why string, about []string) {
 	if c.w.client.free > 0 {
 		return "an operator's wish was never acknowledged", nil
 	}
+	if why, about := c.quotas(); why != "" {
+		return why, about
+	}
 	return c.ledgers()
 }
 

@@ -17,7 +17,10 @@ type client struct {
 	w    *world
 	jobs []*job
 	byID map[berth.RequestID]*job
-	free int // wishes that still stand
+	free int // wishes that still stand, and quotas that are being set for the last time
+
+	limited map[berth.TenantID]bool // its quotas have all been set
+	freed   []berth.TenantID        // for the last time
 
 	finishing bool // what never fits is cancelled
 }
@@ -49,7 +52,7 @@ func (c *clientCall) broken() {
 }
 
 func newClient(w *world) *client {
-	c := &client{w: w, byID: map[berth.RequestID]*job{}}
+	c := &client{w: w, byID: map[berth.RequestID]*job{}, limited: map[berth.TenantID]bool{}}
 	for _, j := range w.plan.Jobs {
 		one := &job{Job: j}
 		c.jobs = append(c.jobs, one)
@@ -60,6 +63,7 @@ func newClient(w *world) *client {
 
 // begin puts all that the client will do.
 func (c *client) begin() {
+	c.limits()
 	for i := 0; i < len(c.jobs); {
 		batch := []*job{c.jobs[i]}
 		for i++; i < len(c.jobs) && c.jobs[i].At == batch[0].At && len(batch) < 8; i++ {
@@ -223,6 +227,9 @@ func (c *client) intend(wish Wish, want daemon.Wish, done func()) {
 // late; one after the other, so that a daemon hears of them in one order.
 func (c *client) finish() {
 	c.finishing = true
+	for _, t := range tenants {
+		c.freeTenant(t)
+	}
 	for _, j := range c.jobs {
 		if !j.Fits && j.acked && !j.cancelling {
 			j.cancelling = true

@@ -73,7 +73,7 @@ func (f Fault) String() string {
 
 // callsOf are the kinds of calls that daemons and agents make.
 var (
-	callsOfDaemons = []string{"submit", "place", "stop", "end", "end lost", "cancel", "open", "join", "intent", "purge", "grant", "keepalive", "read"}
+	callsOfDaemons = []string{"submit", "place", "stop", "end", "end lost", "cancel", "open", "join", "intent", "quota", "take", "purge", "grant", "keepalive", "read"}
 	callsOfAgents  = []string{"start", "report", "register", "grant", "keepalive", "revoke", "read"}
 )
 

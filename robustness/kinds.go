@@ -15,7 +15,7 @@ import (
 // The kinds of transactions and calls that faults are counted by.
 var callKinds = []string{
 	"submit", "place", "group", "claim", "start", "report", "stop", "end", "end lost", "cancel",
-	"open", "register", "join", "intent", "purge", "grant", "keepalive", "revoke", "read",
+	"open", "register", "join", "intent", "quota", "take", "purge", "grant", "keepalive", "revoke", "read",
 }
 
 func requiresLeader(ctx context.Context) bool {
@@ -48,7 +48,7 @@ func kindsOfTxn(r *pb.TxnRequest) []string {
 	set := map[string]bool{}
 	for _, op := range r.Success {
 		if put := op.GetRequestPut(); put != nil {
-			set[kindOfPut(folderOf(put.Key), string(put.Value))] = true
+			set[kindOfPut(folderOf(put.Key), put)] = true
 		}
 		if del := op.GetRequestDeleteRange(); del != nil {
 			set[kindOfDelete(folderOf(del.Key), r)] = true
@@ -64,6 +64,10 @@ func kindsOfTxn(r *pb.TxnRequest) []string {
 	}
 	if set["claim"] {
 		delete(set, "ledger")
+	}
+	if set["schema"] && len(set) > 1 {
+		set["quota"] = true
+		delete(set, "take")
 	}
 	if set["archive"] {
 		set["cancel"] = true
@@ -83,7 +87,7 @@ func kindsOfTxn(r *pb.TxnRequest) []string {
 	return kinds
 }
 
-func kindOfPut(folder, value string) string {
+func kindOfPut(folder string, put *pb.PutRequest) string {
 	switch folder {
 	case "requests":
 		return "submit"
@@ -100,12 +104,16 @@ func kindOfPut(folder, value string) string {
 	case "intents":
 		return "intent"
 	case "states":
-		if strings.Contains(value, `"claim_on":`) {
+		if strings.Contains(string(put.Value), `"claim_on":`) {
 			return "claim"
 		}
 		return "state"
 	case "allocations":
-		return kindOfAllocation(value)
+		return kindOfAllocation(string(put.Value))
+	case "tenants":
+		if strings.Count(strings.TrimPrefix(string(put.Key), prefix), "/") == 1 {
+			return "take"
+		}
 	}
 	return folder
 }
@@ -138,6 +146,8 @@ func kindOfDelete(folder string, r *pb.TxnRequest) string {
 			return "end lost"
 		}
 		return "end"
+	case "tenants":
+		return "take"
 	case "archive":
 		return "purge"
 	case "intents":

@@ -21,6 +21,7 @@ type Plan struct {
 	FaultsUntil time.Duration // of simulated time
 	Jobs        []Job
 	Wishes      []Wish
+	Limits      []Limit // by moment
 	Faults      []Fault
 }
 
@@ -81,6 +82,7 @@ func Draw(seed uint64) *Plan {
 	for range 2 {
 		drawCrowd(rng, p)
 	}
+	drawQuotas(p)
 	return p
 }
 
