@@ -16,6 +16,7 @@ const (
 	AgainstNothing       Against = "none"
 	AgainstOneDaemon     Against = "one-daemon"     // instead of Daemons
 	AgainstNoMaintenance Against = "no-maintenance" // instead of Maintain
+	AgainstNoQuota       Against = "no-quota"       // instead of Quota
 )
 
 func (o *PlaceOptions) checkAgainst() error {
@@ -32,8 +33,12 @@ func (o *PlaceOptions) checkAgainst() error {
 		if o.Maintain == MaintainNothing {
 			return bad("compares what is the same", "with maintain")
 		}
+	case AgainstNoQuota:
+		if !o.Quota {
+			return bad("compares what is the same", "with quota")
+		}
 	default:
-		return bad("is unknown", fmt.Sprintf("%s, %s, %s", AgainstNothing, AgainstOneDaemon, AgainstNoMaintenance))
+		return bad("is unknown", fmt.Sprintf("%s, %s, %s, %s", AgainstNothing, AgainstOneDaemon, AgainstNoMaintenance, AgainstNoQuota))
 	}
 	return nil
 }
@@ -45,6 +50,8 @@ func (o PlaceOptions) other() *PlaceOptions {
 		o.Daemons = 1
 	case AgainstNoMaintenance:
 		o.Maintain = MaintainNothing
+	case AgainstNoQuota:
+		o.Quota = false
 	}
 	return &o
 }

@@ -22,6 +22,7 @@ type PlaceOptions struct {
 	Allocations int      // that are there already; default 0
 	Fill        int      // percent of the workers' capacity that is used at the end; default 50
 	Warmup      int      // requests before the clock runs; default 500, below zero none
+	Quota       bool     // the requests' tenant has a quota, which is larger than what they use
 	Maintain    Maintain // what is done to the store meanwhile; default nothing
 	Against     Against  // what it is measured against, by turns; default nothing
 }
@@ -129,6 +130,14 @@ func (p *placing) schedule(ctx context.Context, n int, done func(int)) (_ *outco
 	o := &outcome{}
 	if o.templates, err = s.learnAll(ctx, p.opts.Shapes, nil); err != nil {
 		return nil, err
+	}
+	if p.opts.Quota { // the floor's writes are those without
+		set := func(berth.Amounts) berth.Amounts {
+			return berth.Amounts{berth.DimensionCPU: berth.MaxCPUMilli, berth.DimensionMemory: berth.MaxMemoryBytes}
+		}
+		if _, err := f.store.SetQuota(ctx, berth.DefaultTenant, berth.DefaultPool, set); err != nil {
+			return nil, err
+		}
 	}
 	if err := p.warm(ctx, s); err != nil {
 		return nil, err

@@ -43,6 +43,7 @@ type Setup struct {
 	Via         Via            `json:"via,omitempty"`
 	Allocations int            `json:"allocations,omitempty"`
 	Fill        int            `json:"fill,omitempty"`
+	Quota       bool           `json:"quota,omitempty"`
 	Maintain    Maintain       `json:"maintain,omitempty"`
 	Against     Against        `json:"against,omitempty"`
 	RunForMS    float64        `json:"run_for_ms,omitempty"`
@@ -57,7 +58,7 @@ func (o *Options) setup() Setup {
 func (o *PlaceOptions) setup() Setup {
 	s := o.Options.setup()
 	s.Concurrency, s.PerCall, s.RatePerS, s.Daemons, s.Via = o.Callers, o.PerCall, o.Rate, o.Daemons, o.Via
-	s.Allocations, s.Fill, s.Maintain, s.Against = o.Allocations, o.Fill, o.Maintain, o.Against
+	s.Allocations, s.Fill, s.Quota, s.Maintain, s.Against = o.Allocations, o.Fill, o.Quota, o.Maintain, o.Against
 	return s
 }
 

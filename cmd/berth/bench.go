@@ -129,8 +129,9 @@ func benchPlaceCommand() *cli.Command {
 	return benchVerb(&cli.Command{
 		Name: "place", Usage: "placements: from the call to the answer that a request is placed and on disk",
 		Flags: flatten(placeFlags(), []cli.Flag{
+			boolFlag("tenant-quota", "the requests' tenant has a quota, which is larger than what they use"),
 			stringFlag("maintain", string(bench.MaintainNothing), "`WHAT` is done to the store meanwhile: none, compact (ten times), defragment (halfway, and a compaction before it)"),
-			stringFlag("against", string(bench.AgainstNothing), "`WHAT` it is measured against, by turns: none, one-daemon (instead of --daemons), no-maintenance"),
+			stringFlag("against", string(bench.AgainstNothing), "`WHAT` it is measured against, by turns: none, one-daemon (instead of --daemons), no-maintenance, no-quota"),
 		}, floorFlags("24,64,256,512", "1,2,4,8"), contestFlags()),
 		Action: func(c *cli.Context) error { return runBench(c, placeOptions, bench.Place) },
 	})

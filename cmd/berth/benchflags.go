@@ -16,7 +16,7 @@ func placeOptions(c *cli.Context, shared bench.Options) (bench.PlaceOptions, err
 	o := bench.PlaceOptions{
 		Options: shared, Callers: c.Int("concurrency"), PerCall: c.Int("per-call"), Rate: c.Float64("rate"), Daemons: c.Int("daemons"),
 		Via: bench.Via(c.String("via")), Allocations: c.Int("allocations"), Fill: c.Int("fill"), Warmup: warmup(c),
-		Maintain: bench.Maintain(c.String("maintain")), Against: bench.Against(c.String("against")),
+		Quota: c.Bool("tenant-quota"), Maintain: bench.Maintain(c.String("maintain")), Against: bench.Against(c.String("against")),
 	}
 	return o, errors.Join(notZero(c, "fill"), o.Validate())
 }

@@ -62,6 +62,8 @@ func secondName(r *bench.Report) string {
 		return "socket"
 	case r.Setup.Against == bench.AgainstOneDaemon:
 		return "one daemon"
+	case r.Setup.Against == bench.AgainstNoQuota:
+		return "no quota"
 	}
 	return "no maintenance"
 }
