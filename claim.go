@@ -15,6 +15,15 @@ type Claim struct {
 	Share   Share       `json:"share"`   // held so far
 	Wants   Share       `json:"wants"`   // in the end
 	Victims []RequestID `json:"victims,omitempty"`
+	Counted *Counted    `json:"counted,omitempty"` // in its tenant's quota; nil: nowhere
+}
+
+// Counted names the block of a tenant's quota of a pool in which what a claim wants
+// counts as used, until its request is placed, which takes that over, or it is given up.
+type Counted struct {
+	Tenant TenantID `json:"tenant"`
+	Pool   PoolID   `json:"pool"`
+	Block  DaemonID `json:"block"` // the daemon whose block it is
 }
 
 // Free is the part of a share that neither allocations nor claims have.

@@ -151,7 +151,7 @@ func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision
 		b.l.due.add(workerKey(d.Worker))
 		return false
 	}
-	block, ok := b.charge(w.request, d.Worker, &d.Share)
+	block, ok := b.charge(w, d.Worker, &d.Share)
 	if !ok {
 		b.l.due.add(workerKey(d.Worker))
 		return false
@@ -183,6 +183,24 @@ func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision
 	return true
 }
 
+// placeWaiting is place for a request of the queue: it may have a claim, on that worker or
+// another, which the plan takes off then.
+func (b *builder) placeWaiting(w *waiting, d scheduler.Decision) bool {
+	prog, mod := b.l.view.progress(w.id)
+	if w.claimOn == "" {
+		return b.place(w, prog, mod, d, false)
+	}
+	amounts := berth.AmountsOf(&d.Share, &b.l.fleet.Worker(d.Worker).Ledger.Capacity)
+	if a := b.l.allotmentOf(w, b); b.l.covers(a, w.request, amounts) {
+		w.counted = a.block.daemon
+	}
+	if !b.place(w, prog, mod, d, false) {
+		return false
+	}
+	b.leaveClaim(w)
+	return true
+}
+
 // end ends an attempt; what it held is free for the rest of this plan.
 func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 	var ledger berth.Ledger
@@ -192,7 +210,8 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 	k := allocationKey(e.worker, e.id)
 	released, err := ledger.Release(e.allocation.Share)
 	if of := e.allocation.QuotaBlock; of != "" && err == nil {
-		if err = b.giveBack(&e, &ledger.Capacity); err != nil && b.l.behind(k, k, blockKey(blockRef{e.allocation.Tenant, of})) {
+		err = b.giveBack(blockRef{e.allocation.Tenant, of}, e.submission.Spec.Pool, berth.AmountsOf(&e.allocation.Share, &ledger.Capacity))
+		if err != nil && b.l.behind(k, k, blockKey(blockRef{e.allocation.Tenant, of})) {
 			return
 		}
 	}

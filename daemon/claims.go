@@ -41,7 +41,7 @@ func (l *loop) lookClaims(w berth.WorkerID, ledger *berth.Ledger, b *builder) {
 		stands, takes := l.claimStands(w, &c), l.keepsClaims(w)
 		switch {
 		case stands && takes && len(c.Victims) > 0:
-		case l.behind(workerKey(w), ledgerKey(w), stateKey(c.Request), requestKey(c.Request)):
+		case l.behind(workerKey(w), ledgerKey(w), stateKey(c.Request), requestKey(c.Request)), l.defersClaim(&c, workerKey(w)):
 		case l.flights.requests[c.Request] != nil:
 			f := l.flights.requests[c.Request]
 			f.again = append(f.again, workerKey(w))
@@ -69,9 +69,6 @@ func (l *loop) keepsClaims(w berth.WorkerID) bool {
 // releaseClaim gives a claim up. Where it counts, its request can have another then;
 // where not, the plan depends on that.
 func (b *builder) releaseClaim(w berth.WorkerID, c *berth.Claim, stands bool) {
-	if !b.claim(c.Request, workerKey(w)) {
-		return
-	}
 	now, _ := b.l.ledgerNow(w, b)
 	ledger, err := now.WithoutClaim(c.Request)
 	if err != nil {
@@ -79,8 +76,12 @@ func (b *builder) releaseClaim(w berth.WorkerID, c *berth.Claim, stands bool) {
 			zap.String("request", string(c.Request)), zap.String("worker", string(w)), zap.Error(err))
 		return
 	}
+	if !b.claim(c.Request, workerKey(w)) || !b.discountClaim(c, &now.Capacity, workerKey(w)) {
+		return
+	}
 	b.ledger(w).Ledger = ledger
 	if prog, mod := b.l.view.progress(c.Request); stands {
+		b.l.queue.remove(c.Request) // a plan changes it once; it is put there again by the answer
 		next := *prog
 		next.ClaimOn = ""
 		b.putClaim(c.Request, mod, next)
@@ -118,23 +119,27 @@ func (b *builder) meetClaim(on berth.WorkerID, c *berth.Claim) bool {
 	}
 	w := waitingOf(c.Request, sub, seq, prog)
 	now, _ := l.ledgerNow(on, b)
-	bare, err := now.WithoutClaim(c.Request)
-	if err != nil {
+	before := *now
+	bare, err := before.WithoutClaim(c.Request)
+	was := *l.fleet.Worker(on)
+	if err != nil || was.Epoch != bare.Epoch {
 		return false
 	}
-	was := *l.fleet.Worker(on)
 	open := was
 	open.Ledger = bare
 	l.fleet.Put(open)
 	d, ok := l.fleet.PlaceOn(w.candidate(), on)
-	if !ok || l.unsure(w, on) || !b.claim(c.Request, requestKey(c.Request)) {
-		was.Ledger = *now
+	if !ok || !b.payClaim(w, on, c, &d.Share) || l.unsure(w, on) || !b.claim(c.Request, requestKey(c.Request)) {
+		was.Ledger = before
 		l.fleet.Put(was)
 		return false
 	}
 	l.queue.remove(c.Request)
 	b.ledger(on).Ledger = bare
-	return b.place(w, prog, mod, d, false)
+	if !b.place(w, prog, mod, d, false) {
+		panic("a claim that could be met is not: " + string(c.Request)) // all that place asks for has just been asked
+	}
+	return true
 }
 
 // claimReason is what a request waits for that has a claim.

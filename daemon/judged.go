@@ -8,7 +8,8 @@ import (
 )
 
 // What follows is for the requests that wait with another daemon: this one plans
-// none of them, and judges a class of them only where somebody asks.
+// none of them, and judges a class of them only where somebody asks. One for which others may
+// make room now is not blocked: else nobody would step in for it.
 
 // whyNot says why a request waits, or nil.
 type whyNot func(*waiting) *berth.Verdict

@@ -388,7 +388,7 @@ func (l *loop) enqueue(id berth.RequestID, sub *berth.Submission, seq berth.Revi
 func waitingOf(id berth.RequestID, sub *berth.Submission, seq berth.Revision, prog *berth.Progress) *waiting {
 	w := &waiting{id: id, request: &sub.Spec, priority: sub.Spec.Priority, seq: seq, planner: sub.Planner, preempts: mayPreempt(&sub.Spec, prog)}
 	if prog != nil {
-		w.avoid = prog.Avoid
+		w.avoid, w.claimOn = prog.Avoid, prog.ClaimOn
 		if prog.Priority != nil {
 			w.priority = *prog.Priority
 		}

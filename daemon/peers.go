@@ -362,7 +362,7 @@ func (l *loop) verdict(id berth.RequestID) *berth.Verdict {
 	if p == nil || !l.mayPlace() {
 		return l.queue.current(id, l.view.revision, l.whyNot(l.d.opts.ID))
 	}
-	p.queue.judged(id, l.view.revision, l.whyNot(p.id))
+	p.queue.judged(id, l.view.revision, l.whyNotEver(p.id))
 	return p.queue.current(id, l.view.revision, l.whyNot(p.id))
 }
 
@@ -372,7 +372,7 @@ func (l *loop) blocked() int {
 	n := l.queue.blockedCount()
 	for _, p := range l.peers.sorted {
 		if l.mayPlace() {
-			p.queue.judgeAll(l.view.revision, l.whyNot(p.id))
+			p.queue.judgeAll(l.view.revision, l.whyNotEver(p.id))
 		}
 		n += p.queue.blockedCount()
 	}

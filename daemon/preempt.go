@@ -27,24 +27,51 @@ func mayPreempt(r *berth.Request, prog *berth.Progress) bool {
 
 // preempt makes room for a request that fits nowhere, or puts that off to when what is
 // in flight has its answer; false: there is none to be made.
-func (l *loop) preempt(w *waiting, b *builder) bool {
+//
+// What its tenant's quota has no room for was told so before; of devices that the
+// request names no types of, the quota is asked here.
+func (l *loop) preempt(w *waiting, as scheduler.Candidate, b *builder) bool {
 	if l.braked(w.request.Pool, b.now) {
 		return false
 	}
-	p, ok := l.fleet.Preempt(w.candidate(), l.occupants(b))
-	if !ok || opsPreempt+opsEnd*min(len(p.Victims), scheduler.MaxVictims) > b.maxOps {
+	p, ok := l.fleet.Preempt(as, l.occupants(b))
+	if !ok {
+		return false
+	}
+	if l.exceeds(w, scheduler.Decision{Worker: p.Worker, Share: p.Share}, b) {
+		return true
+	}
+	c, ok := b.clear(w, p)
+	if ok && b.opsOf(&c) > b.maxOps {
 		return false
 	}
 	l.queue.remove(w.id)
-	if f := l.flights.workers[p.Worker]; f != nil {
+	switch f := l.inTheWay(p.Worker, &c); {
+	case f != nil:
 		l.flights.parkKey(f, requestKey(w.id))
-		return true
+	case !ok:
+		l.due.add(workerKey(p.Worker))
+		l.due.add(requestKey(w.id)) // behind it
+	case l.unsure(w, p.Worker): // it is looked at again when the watch has told
+	case b.members > 0 && b.ops+b.opsOf(&c) > b.maxOps || !b.claim(w.id, requestKey(w.id)):
+		b.after = append(b.after, requestKey(w.id)) // by itself
+	default:
+		b.preempt(w, p, &c)
 	}
-	if l.unsure(w, p.Worker) {
-		return true // it is looked at again when the watch has told
-	}
-	b.preempt(w, p)
 	return true
+}
+
+// inTheWay is a plan in flight that changes what a preemption does, or nil.
+func (l *loop) inTheWay(on berth.WorkerID, c *clearance) *flight {
+	if f := l.flights.workers[on]; f != nil {
+		return f
+	}
+	for _, ref := range c.blocks {
+		if f := l.flights.blocks[ref]; f != nil {
+			return f
+		}
+	}
+	return nil
 }
 
 // braked says whether many of a pool's workers are lost: what still runs is left alone.
@@ -61,19 +88,23 @@ type clearance struct {
 	ends   []*life // have not started
 	orders []*life
 	claim  berth.Claim // on those who are waited for; without victims: nobody is
+	blocks []blockRef  // in which those that end are counted
+}
+
+// opsOf is what a preemption adds to the plan, at most.
+func (b *builder) opsOf(c *clearance) int {
+	blocks := len(c.blocks)
+	if len(b.l.quotas.of) > 0 {
+		blocks++ // the claimant's
+	}
+	return opsPreempt + opsEnd*len(c.ends) + opsStop*len(c.orders) + opsBlock*blocks
 }
 
 // preempt commits the fleet's decision to the plan.
-func (b *builder) preempt(w *waiting, p scheduler.Preemption) {
+func (b *builder) preempt(w *waiting, p scheduler.Preemption, c *clearance) {
 	prog, progMod := b.l.view.progress(w.id)
-	c, ok := b.clear(w, prog, p)
-	if !ok {
-		b.l.due.add(workerKey(p.Worker))
-		b.l.due.add(requestKey(w.id)) // behind it
-		return
-	}
-	if b.members > 0 && b.ops+opsPreempt+opsEnd*len(c.ends)+opsStop*len(c.orders) > b.maxOps || !b.claim(w.id, requestKey(w.id)) {
-		b.after = append(b.after, requestKey(w.id)) // by itself
+	if len(c.claim.Victims) > 0 && !b.countClaim(w, p.Worker, &c.claim) {
+		b.l.timers.set(requestKey(w.id), b.now.Add(pause)) // its quota is of another moment: see exceeds
 		return
 	}
 	for _, x := range c.ends {
@@ -97,8 +128,10 @@ func (b *builder) preempt(w *waiting, p scheduler.Preemption) {
 const opsClaim, opsPreempt = 3, opsLedger + opsClaim + opsPlace
 
 // clear finds what is to be done to whom, and what the ledger is then; not ok: the
-// view's is another than the fleet's.
-func (b *builder) clear(w *waiting, prog *berth.Progress, p scheduler.Preemption) (c clearance, ok bool) {
+// view's is another than the fleet's. Who has not started ends at once, unless another
+// daemon's block counts it: nobody else rewrites that. It is told to stop, too.
+func (b *builder) clear(w *waiting, p scheduler.Preemption) (c clearance, ok bool) {
+	prog, _ := b.l.view.progress(w.id)
 	now, _ := b.l.ledgerNow(p.Worker, b)
 	fw := b.l.fleet.Worker(p.Worker)
 	if now == nil || fw == nil || now.Epoch != fw.Epoch {
@@ -113,7 +146,7 @@ func (b *builder) clear(w *waiting, prog *berth.Progress, p scheduler.Preemption
 	for _, id := range p.Victims {
 		x := b.l.view.lives[id]
 		switch {
-		case x.runs.state() == berth.StatePlaced && !x.leaving():
+		case x.runs.state() == berth.StatePlaced && !x.leaving() && b.l.mayEvict(p.Worker, x, &c):
 			c.ends = append(c.ends, x)
 			if ledger, err = ledger.Release(x.terms.share); err != nil {
 				return c, false
@@ -130,6 +163,22 @@ func (b *builder) clear(w *waiting, prog *berth.Progress, p scheduler.Preemption
 		_, err = ledger.WithClaim(c.claim)
 	}
 	return c, err == nil
+}
+
+// mayEvict says whether this daemon may end a victim, and notes the block that it rewrites then.
+func (l *loop) mayEvict(w berth.WorkerID, x *life, c *clearance) bool {
+	a, _ := l.view.allocation(w, x.id)
+	if a.QuotaBlock == "" {
+		return true
+	}
+	ref := blockRef{a.Tenant, a.QuotaBlock}
+	if l.keeperOf(ref) != l.d.opts.ID {
+		return false
+	}
+	if !slices.Contains(c.blocks, ref) {
+		c.blocks = append(c.blocks, ref)
+	}
+	return true
 }
 
 // evict ends a victim that has not started.

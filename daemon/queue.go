@@ -54,6 +54,8 @@ type waiting struct {
 	at       int            // index in its class's heap
 	asked    bool           // Place was asked for it
 	preempts bool           // others may have to make room for it
+	claimOn  berth.WorkerID // where it has a claim, or none
+	counted  berth.DaemonID // in whose block of its tenant's quota its claim has counted what it is placed with
 	extra    berth.Amounts  // what it would have got of its tenant's quota, which had no room for it
 }
 
@@ -64,11 +66,15 @@ func (w *waiting) candidate() scheduler.Candidate {
 }
 
 // shape is what a verdict on a request depends on. Where others may have to make room,
-// the first of a class is the one for whom most may.
-func (q *queue) shape(r *berth.Request, preempts bool) string {
-	shape := q.workers.shape(r)
-	if preempts {
+// the first of a class is the one for whom most may; one that has a claim already has what
+// it needs of its tenant's quota.
+func (q *queue) shape(w *waiting) string {
+	shape := q.workers.shape(w.request)
+	switch {
+	case w.preempts:
 		shape += " preempts"
+	case w.claimOn != "":
+		shape += " has a claim"
 	}
 	return shape
 }
@@ -128,12 +134,16 @@ func newQueue(of workers) *queue {
 
 // put adds a request, or replaces it.
 func (q *queue) put(w *waiting) {
-	shape := q.shape(w.request, w.preempts)
+	shape := q.shape(w)
 	q.remove(w.id)
 	c := q.classes[shape]
 	if c == nil {
 		c = &class{shape: shape, pool: w.request.Pool, ids: make(map[berth.RequestID]*waiting), at: -1}
 		q.classes[shape] = c
+	}
+	most := w.priority // of those that are here
+	if len(c.members) > 0 {
+		most = c.members[0].priority
 	}
 	q.change(c, func() {
 		c.ids[w.id] = w
@@ -141,6 +151,10 @@ func (q *queue) put(w *waiting) {
 		heap.Push(&c.members, w)
 	})
 	q.count++
+	if c.verdict != nil && c.over == nil && w.preempts && w.priority > most {
+		q.reopen(c) // more of the others matter less than it does
+		return
+	}
 	if c.verdict != nil && w.at == 0 { // it may come before what was woken
 		for _, by := range slices.Sorted(maps.Keys(q.woke)) {
 			if q.woke[by].pool == c.pool {
@@ -305,7 +319,7 @@ func (q *queue) wakeNext(c *class, first *waiting) {
 
 // shapeBlocked says whether equal requests are known to fit nowhere now.
 func (q *queue) shapeBlocked(r *berth.Request) bool {
-	c := q.classes[q.shape(r, mayPreempt(r, nil))]
+	c := q.classes[q.shape(&waiting{request: r, preempts: mayPreempt(r, nil)})]
 	return c != nil && c.verdict != nil
 }
 

@@ -135,16 +135,17 @@ func (b *builder) block(r blockRef) *berth.QuotaBlock {
 	return next
 }
 
-// charge counts a share against this daemon's block, where the account has limits. False:
-// the block has no room for it.
-func (b *builder) charge(r *berth.Request, on berth.WorkerID, s *berth.Share) (berth.DaemonID, bool) {
+// charge counts a share against this daemon's block, where the account has limits, unless a
+// claim has counted it in another already; it says in which. False: the block has no room for it.
+func (b *builder) charge(w *waiting, on berth.WorkerID, s *berth.Share) (berth.DaemonID, bool) {
+	r := w.request
 	st := b.l.limited(r)
-	if st == nil {
-		return "", true
+	if w.counted != "" || st == nil {
+		return w.counted, true
 	}
 	a := b.l.balance(accountOf(r), st, b)
 	amounts := berth.AmountsOf(s, &b.l.fleet.Worker(on).Ledger.Capacity)
-	if st.limits == nil || a.stale() || !a.fits(amounts) {
+	if !a.allows(amounts) {
 		return "", false
 	}
 	ref := blockRef{r.Tenant, b.l.d.opts.ID}
@@ -159,13 +160,10 @@ func (b *builder) charge(r *berth.Request, on berth.WorkerID, s *berth.Share) (b
 	return ref.daemon, true
 }
 
-// giveBack takes what an allocation held off the block that it is counted in.
-func (b *builder) giveBack(e *ending, of *berth.Capacity) error {
-	a := e.allocation
-	ref := blockRef{a.Tenant, a.QuotaBlock}
-	pool := e.submission.Spec.Pool
+// giveBack takes amounts off the block that they are counted in.
+func (b *builder) giveBack(ref blockRef, pool berth.PoolID, amounts berth.Amounts) error {
 	now := b.blockNow(ref).Pools[pool]
-	used, err := now.Used.Minus(berth.AmountsOf(&a.Share, of))
+	used, err := now.Used.Minus(amounts)
 	if err != nil {
 		return err
 	}
@@ -278,6 +276,11 @@ func (s *balance) fits(a berth.Amounts) bool {
 		}
 	}
 	return true
+}
+
+// allows says whether all of it may be placed now, and the quota is known.
+func (s *balance) allows(a berth.Amounts) bool {
+	return s.state.limits != nil && !s.stale() && s.fits(a)
 }
 
 // free is how much of a dimension no daemon has taken. What is used though no block

@@ -53,7 +53,11 @@ func (l *loop) allows(r *berth.Request, n int64, s *balance) allowance {
 }
 
 // allowsOne judges one that waits; also by what it would have got when it was tried last.
+// What its claim has counted for it is there for it.
 func (l *loop) allowsOne(w *waiting, s *balance) allowance {
+	if of := l.allotmentOf(w, nil); of != nil && l.covers(of, w.request, of.amounts) && (len(w.extra) == 0 || w.extra.Equal(of.amounts)) {
+		return allowance{request: w.request}
+	}
 	a := l.allows(w.request, 1, s)
 	if a.verdict == nil && !s.fits(w.extra) {
 		a.over(l, w.extra, s)
@@ -61,12 +65,14 @@ func (l *loop) allowsOne(w *waiting, s *balance) allowance {
 	return a
 }
 
-// over judges amounts.
+// over judges amounts that a request would have got now. It may get other devices another
+// time: so it is no NeverFits.
 func (a *allowance) over(l *loop, need berth.Amounts, s *balance) {
 	a.need = need
 	for _, d := range s.state.dimensions {
 		if v := need[d]; v > s.room(d) {
 			a.tell(d, v, s.room(d)+max(l.free(accountOf(a.request), s.state, d), 0), s.state.limits[d])
+			a.verdict.NeverFits = false
 		}
 	}
 }
@@ -224,7 +230,7 @@ func (l *loop) exceeds(w *waiting, d scheduler.Decision, b *builder) bool {
 	}
 	amounts := berth.AmountsOf(&d.Share, &l.fleet.Worker(d.Worker).Ledger.Capacity)
 	s := l.balance(accountOf(w.request), st, b)
-	if s.fits(amounts) {
+	if s.fits(amounts) || l.covers(l.allotmentOf(w, b), w.request, amounts) {
 		return false
 	}
 	a := allowance{request: w.request}

@@ -254,7 +254,7 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 	}
 	d := l.fleet.Place(c)
 	w.asked = true
-	if d.Verdict != nil && !d.Verdict.NeverFits && w.preempts && l.preempt(w, b) {
+	if d.Verdict != nil && !d.Verdict.NeverFits && w.preempts && l.preempt(w, c, b) {
 		return
 	}
 	if d.Verdict != nil {
@@ -271,12 +271,14 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 	if l.unsure(w, d.Worker) {
 		return // it is looked at again when the watch has told
 	}
-	if f := l.flights.workers[d.Worker]; f != nil {
-		l.flights.parkKey(f, requestKey(w.id))
-		return
+	f := l.flights.workers[d.Worker]
+	if f == nil && w.claimOn != "" {
+		f = l.flights.workers[w.claimOn]
 	}
-	prog, mod := l.view.progress(w.id)
-	if !b.place(w, prog, mod, d, false) {
+	switch {
+	case f != nil:
+		l.flights.parkKey(f, requestKey(w.id))
+	case !b.placeWaiting(w, d):
 		l.due.add(requestKey(w.id))
 	}
 }

@@ -84,6 +84,11 @@ func (l *ledger) validate(c *checker, _ string) {
 		for _, v := range claim.Victims {
 			c.id("claims.victims", v)
 		}
+		if of := claim.Counted; of != nil {
+			c.id("claims.counted.tenant", of.Tenant)
+			c.id("claims.counted.pool", of.Pool)
+			c.id("claims.counted.block", of.Block)
+		}
 	}
 	c.least("ttl_seconds", l.TTLSeconds, 0)
 	c.least("kill_bound_ms", l.KillMS, 0)

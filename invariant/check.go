@@ -41,6 +41,7 @@ func (s *State) touch(before, after *entry) {
 		case kindWorker, kindLedger:
 			s.mark(subject{aboutWorker, e.id})
 			s.mark(s.claimants(e)...)
+			s.mark(s.countedFor(e)...)
 		case kindRequest, kindState, kindArchive:
 			s.touchRequest(e)
 		case kindAllocation:

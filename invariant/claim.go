@@ -69,6 +69,20 @@ func (s *State) claimants(e *entry) (list []subject) {
 	return list
 }
 
+// countedFor are the tenants in whose quotas an entry's claims are counted.
+func (s *State) countedFor(e *entry) (list []subject) {
+	l, ok := e.record.(*ledger)
+	if !ok {
+		return nil
+	}
+	for _, c := range l.Claims {
+		if c.Counted != nil {
+			list = append(list, subject{aboutTenant, c.Counted.Tenant})
+		}
+	}
+	return list
+}
+
 // stepPreempted is clause 2.14: room is made for what matters more.
 func (s *State) stepPreempted(changes []change, f *finder) {
 	for _, c := range changes {

@@ -395,6 +395,12 @@ var corruptions = []struct {
 		delete(s, "tenants/acme/d1")
 		s.set("tenants/acme", "pools.batch.blocks", nil, "pools.batch.taken", nil)
 	}},
+	{"a claim that is counted and not used", "7.3", func(s store) { s.countedClaim("d1", 0) }},
+	{"a claim's use that is no claim's", "7.3", func(s store) {
+		s.countedClaim("d1", 50)
+		s.set("ledgers/w1", "claims", nil, "held", object{})
+	}},
+	{"a claim counted in no block that is there", "7.5", func(s store) { s.countedClaim("d2", 0) }},
 	{"another tenant than the request's", "7.6", func(s store) {
 		s.set("allocations/w1/r1", "tenant", "other", "quota_block", nil)
 		s.set("tenants/acme/d1", "pools.batch.used", object{})
@@ -431,6 +437,30 @@ func (s store) both(resource string, _, most any) {
 // claim holds a share of w1.
 func (s store) claim(share object) {
 	s.set("ledgers/w1", "held", share, "claims", []any{object{"request": "waits", "attempt": 1, "share": share, "wants": share}})
+}
+
+// countedClaim has a claim of w1 counted in a block of the pool batch, which uses so much for it.
+func (s store) countedClaim(block string, used int64) {
+	s.claim(object{"cpu_milli": 50})
+	s.set("ledgers/w1", "claims", []any{object{
+		"request": "waits", "attempt": 1, "share": object{"cpu_milli": 50}, "wants": object{"cpu_milli": 50},
+		"counted": object{"tenant": "acme", "pool": "batch", "block": block},
+	}})
+	s.amount("tenants/acme/d1", "used", "cpu_milli", 500+used)
+}
+
+// claimed is a claim of a request of the pool batch, at revision 101.
+func (s store) claimed(counted bool) {
+	spec := someSpec("b1")
+	spec["pool"] = "batch"
+	s.addRequest("b1", 101, spec)
+	s.countedClaim("d1", 50)
+	c := s["ledgers/w1"].value["claims"].([]any)[0].(object) //nolint:errcheck // else it panics
+	if c["request"] = "b1"; !counted {
+		delete(c, "counted")
+		s.amount("tenants/acme/d1", "used", "cpu_milli", 500)
+	}
+	s.rewrite("ledgers/w1", "tenants/acme/d1")
 }
 
 // waitFor has w1 claimed by a request that waits for these.
@@ -578,6 +608,13 @@ var transitions = []struct {
 		s.addCounted("b1", 500)
 		s.set("allocations/w2/b1", "quota_block", nil)
 	}},
+	{"claimed within the limits", "", func(s store) { s.claimed(true) }},
+	{"claimed beyond the limits", "7.7", func(s store) {
+		s.claimed(true)
+		s.amount("tenants/acme", "limits", "cpu_milli", 549)
+		s.rewrite("tenants/acme")
+	}},
+	{"claimed and not counted", "7.9", func(s store) { s.claimed(false) }},
 	{"a block beyond the limits", "7.8", func(s store) {
 		s.amount("tenants/acme/d1", "block", "cpu_milli", 2001)
 		s.amount("tenants/acme", "taken", "cpu_milli", 2001)

@@ -45,22 +45,39 @@ func (s *State) counted(e *entry, a *allocation) (pool string, t tally, ok bool)
 	if r == nil {
 		return "", nil, false
 	}
-	t = quantitiesOf(a.Share.quantities)
-	if len(a.Share.Devices) == 0 {
-		return r.Spec.Pool, t, true
-	}
 	_, l, _ := at[ledger](s, kindLedger+"/"+e.owner)
-	if l == nil {
+	if l == nil && len(a.Share.Devices) > 0 {
 		return "", nil, false
 	}
-	for _, d := range a.Share.Devices {
+	return r.Spec.Pool, countedOf(a.Share, l), true
+}
+
+// countedOf is what a share of a ledger counts for; nil: it has no devices.
+func countedOf(held share, l *ledger) tally {
+	t := quantitiesOf(held.quantities)
+	for _, d := range held.Devices {
 		for _, have := range l.Capacity.Devices {
 			if have.Name == d.Name {
 				t.add(familyDevice, have.Type, d.Milli)
 			}
 		}
 	}
-	return r.Spec.Pool, t, true
+	return t
+}
+
+// eachCounted are the claims that are counted in a tenant's quotas.
+func (s *State) eachCounted(t string, do func(e *entry, l *ledger, c *claim)) {
+	for _, e := range s.claimsFrom[t] {
+		l, ok := e.record.(*ledger)
+		if !ok {
+			continue
+		}
+		for i := range l.Claims {
+			if c := &l.Claims[i]; c.Counted != nil && c.Counted.Tenant == t {
+				do(e, l, c)
+			}
+		}
+	}
 }
 
 // tallies are some by name.
@@ -100,6 +117,16 @@ func (s *State) checkQuota(t string, f *finder) {
 		}
 		used[of].add(pool, held)
 	}
+	s.eachCounted(t, func(e *entry, l *ledger, c *claim) {
+		of := key + "/" + c.Counted.Block
+		if s.entries[of] == nil {
+			f.add("7.5", e.Key, "the claim of %s is counted in %s, which is not there", c.Request, of)
+		}
+		if used[of] == nil {
+			used[of] = tallies{}
+		}
+		used[of].add(c.Counted.Pool, countedOf(c.Wants, l))
+	})
 	taken, blocks, complete := tallies{}, map[string]int64{}, !unreadable
 	for k, entry := range s.blocksOf[t] {
 		b, ok := entry.record.(*block)
@@ -147,14 +174,14 @@ func checkBlock(key string, b *block, want tallies, f *finder) {
 	for _, pool := range slices.Compact(slices.Sorted(slices.Values(slices.AppendSeq(pools, maps.Keys(want))))) {
 		used := amountsOf(b.Pools[pool].Used)
 		for _, d := range used.differences(want[pool]) {
-			f.add("7.3", key, "used %s of pool %s is %s, the allocations are %s", d, pool, used[d], want[pool][d])
+			f.add("7.3", key, "used %s of pool %s is %s, the allocations and claims are %s", d, pool, used[d], want[pool][d])
 		}
 	}
 }
 
-// stepQuotas is invariant 7 at the revision that creates an allocation, or takes more.
+// stepQuotas is invariant 7 at the revision that creates an allocation or a claim, or takes more.
 func (s *State) stepQuotas(changes []change, f *finder) {
-	created := map[[2]string]tally{} // tenant and pool: what was created holds
+	created := createdTallies{}
 	for _, c := range changes {
 		if c.after == nil {
 			continue
@@ -164,6 +191,8 @@ func (s *State) stepQuotas(changes []change, f *finder) {
 			if c.before == nil {
 				s.stepCounted(c.after, r, created, f)
 			}
+		case *ledger:
+			s.stepClaimed(c, r, created, f)
 		case *block:
 			s.stepTaken(c, r, f)
 		}
@@ -174,7 +203,7 @@ func (s *State) stepQuotas(changes []change, f *finder) {
 }
 
 // stepCounted is clause 7.9: whatever is placed under limits is counted.
-func (s *State) stepCounted(e *entry, a *allocation, created map[[2]string]tally, f *finder) {
+func (s *State) stepCounted(e *entry, a *allocation, created createdTallies, f *finder) {
 	limits := s.limitsOf(a.Tenant)
 	if len(limits) == 0 {
 		return
@@ -186,9 +215,41 @@ func (s *State) stepCounted(e *entry, a *allocation, created map[[2]string]tally
 	if a.QuotaBlock == "" {
 		f.add("7.9", e.Key, "is counted in no block, though tenant %s is limited in pool %s", a.Tenant, pool)
 	}
-	of := tallies{"": created[[2]string{a.Tenant, pool}]}
-	of.add("", held)
-	created[[2]string{a.Tenant, pool}] = of[""]
+	created.add([2]string{a.Tenant, pool}, held)
+}
+
+// stepClaimed is clause 7.9 for claims: what is set aside under limits is counted.
+func (s *State) stepClaimed(c change, l *ledger, created createdTallies, f *finder) {
+	had := map[string]int64{}
+	if c.before != nil {
+		if was, ok := c.before.record.(*ledger); ok {
+			for _, old := range was.Claims {
+				had[old.Request] = old.Attempt
+			}
+		}
+	}
+	for _, is := range l.Claims {
+		_, r, _ := at[submission](s, kindRequest+"/"+is.Request)
+		if r == nil || had[is.Request] == is.Attempt || len(s.limitsOf(r.Spec.Tenant)[r.Spec.Pool].Limits) == 0 {
+			continue
+		}
+		if is.Counted == nil {
+			f.add("7.9", c.after.Key, "the claim of %s is counted in no block, though tenant %s is limited in pool %s", is.Request, r.Spec.Tenant, r.Spec.Pool)
+		}
+		created.add([2]string{r.Spec.Tenant, r.Spec.Pool}, countedOf(is.Wants, l))
+	}
+}
+
+// createdTallies are what was created holds, by tenant and pool.
+type createdTallies map[[2]string]tally
+
+func (t createdTallies) add(of [2]string, held tally) {
+	if t[of] == nil {
+		t[of] = tally{}
+	}
+	for d, v := range held {
+		t[of][d] = t[of][d].plusSum(v)
+	}
 }
 
 func (s *State) limitsOf(t string) map[string]quota {
@@ -198,7 +259,7 @@ func (s *State) limitsOf(t string) map[string]quota {
 	return nil
 }
 
-// stepLimits is clause 7.7: with what was created now, all that a tenant has in a pool is
+// stepLimits is clause 7.7: with what was created now, all that a tenant has in a pool, with what is counted for claims, is
 // within its limits. Limits that were set lower than what was there only keep more away.
 func (s *State) stepLimits(t, pool string, created tally, f *finder) {
 	limits := s.limitsOf(t)[pool].Limits
@@ -210,6 +271,11 @@ func (s *State) stepLimits(t, pool string, created tally, f *finder) {
 			}
 		}
 	}
+	s.eachCounted(t, func(_ *entry, l *ledger, c *claim) {
+		if c.Counted.Pool == pool {
+			all.add("", countedOf(c.Wants, l))
+		}
+	})
 	most := amountsOf(limits)
 	for _, d := range all[""].within(limits).excess(most) {
 		if created[d] != (sum{}) {

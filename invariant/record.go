@@ -90,6 +90,13 @@ type claim struct {
 	Share   share    `json:"share"`
 	Wants   share    `json:"wants"`
 	Victims []string `json:"victims,omitempty"`
+	Counted *counted `json:"counted,omitempty"`
+}
+
+type counted struct {
+	Tenant string `json:"tenant"`
+	Pool   string `json:"pool"`
+	Block  string `json:"block"`
 }
 
 type submission struct {

@@ -37,6 +37,7 @@ type State struct {
 	allocationsOn   index // worker -> allocation keys
 	allocationsIn   index // group -> allocation keys
 	allocationsFrom index // tenant -> allocation keys
+	claimsFrom      index // tenant -> keys of ledgers with claims that are counted
 	membersOf       index // group -> request keys
 	blocksOf        index // tenant -> block keys
 
@@ -78,7 +79,7 @@ func NewState(opts Options) *State {
 	}
 	return &State{
 		opts: opts, entries: map[string]*entry{}, badKeys: map[string]string{},
-		allocationsOf: index{}, allocationsOn: index{}, allocationsIn: index{}, allocationsFrom: index{},
+		allocationsOf: index{}, allocationsOn: index{}, allocationsIn: index{}, allocationsFrom: index{}, claimsFrom: index{},
 		membersOf: index{}, blocksOf: index{},
 		dirty: map[subject]bool{}, broken: map[subject][]Violation{},
 		attempts: map[string]int64{}, beginning: map[string]int64{},
@@ -165,6 +166,12 @@ func (s *State) indexesOf(e *entry) []place {
 		}
 	case kindBlock:
 		return []place{{s.blocksOf, e.owner}}
+	case kindLedger:
+		var list []place
+		for _, sub := range s.countedFor(e) {
+			list = append(list, place{s.claimsFrom, sub.id})
+		}
+		return list
 	}
 	return nil
 }

@@ -26,10 +26,10 @@ type caseFile struct {
 	state, requests, plan     string
 }
 
-// caseFiles is all cases, in the order of their paths.
-func caseFiles(t *testing.T) (out []caseFile) {
+// caseFiles is all cases under a folder, in the order of their paths.
+func caseFiles(t *testing.T, folder string) (out []caseFile) {
 	t.Helper()
-	paths, err := filepath.Glob("testdata/*/*.txtar")
+	paths, err := filepath.Glob(folder + "/*/*.txtar")
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no cases: %v", err)
 	}
@@ -60,7 +60,7 @@ func (c *caseFile) text(plan string) string {
 }
 
 func TestCases(t *testing.T) {
-	for _, c := range caseFiles(t) {
+	for _, c := range caseFiles(t, "testdata") {
 		t.Run(c.topic+"/"+strings.TrimSuffix(filepath.Base(c.path), ".txtar"), func(t *testing.T) {
 			got := c.decide(t)
 			if *update {

@@ -143,6 +143,15 @@ func claim(c *coder, r *berth.Claim) {
 	share(c, "share", &r.Share)
 	share(c, "wants", &r.Wants)
 	maybeList(c, "victims", &r.Victims, textItem)
+	maybe(c, "counted", &r.Counted, counted)
+	c.end()
+}
+
+func counted(c *coder, r *berth.Counted) {
+	c.begin()
+	text(c, "tenant", &r.Tenant)
+	text(c, "pool", &r.Pool)
+	text(c, "block", &r.Block)
 	c.end()
 }
 
