@@ -30,6 +30,7 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 				return
 			}
 		}
+		l.queueAllFresh()
 		by := l.d.opts.ID
 		if p := l.peers.holder[requestKey(id)]; p != nil {
 			by = p.id

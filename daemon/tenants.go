@@ -34,6 +34,7 @@ func (d *Daemon) Quotas(ctx context.Context) (out []QuotaStatus, err error) {
 }
 
 func (l *loop) quotaStatus(of account, q berth.Quota) QuotaStatus {
+	l.queueAllFresh()
 	s := QuotaStatus{Tenant: of.tenant, Pool: of.pool, Limits: q.Limits, Taken: q.Taken}
 	if st := l.quotas.of[of]; st != nil {
 		s.Used = st.sum
