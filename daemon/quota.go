@@ -191,11 +191,12 @@ func (l *loop) keeperOf(r blockRef) berth.DaemonID {
 
 // balance is how an account stands with this daemon, with what the plan being built does.
 type balance struct {
-	state *quotaState
-	quota berth.Quota
-	block berth.Block
-	among int64 // others wait for it, and so many daemons share it; 0: nobody else waits
-	grant bool  // what was granted still is
+	state  *quotaState
+	quota  berth.Quota
+	block  berth.Block
+	beyond []berth.Dimension // of which more is used and taken than is allowed: the limits were set lower
+	among  int64             // others wait for it, and so many daemons share it; 0: nobody else waits
+	grant  bool              // what was granted still is
 }
 
 func (l *loop) balance(of account, st *quotaState, b *builder) balance {
@@ -208,6 +209,11 @@ func (l *loop) balance(of account, st *quotaState, b *builder) balance {
 		own, _ := l.view.block(ref)
 		s.block = own.Pools[of.pool]
 	}
+	for _, d := range st.dimensions {
+		if l.free(of, st, d) < 0 {
+			s.beyond = append(s.beyond, d)
+		}
+	}
 	s.grant = l.now().Before(st.takenAt.Add(grantFor))
 	if slices.ContainsFunc(s.quota.Short, func(d berth.DaemonID) bool { return l.peers.byID[d] != nil }) {
 		s.among = int64(max(len(l.share.planners[of.pool]), 1))
@@ -219,7 +225,7 @@ func (l *loop) balance(of account, st *quotaState, b *builder) balance {
 // what is beyond its even part of the quota is theirs.
 func (s *balance) room(d berth.Dimension) int64 {
 	have, named := s.block.Block[d]
-	if !named || s.quota.Taken[d] > s.state.limits[d] {
+	if !named || slices.Contains(s.beyond, d) {
 		return 0
 	}
 	rest := have - s.block.Used[d]
@@ -258,15 +264,8 @@ func (s *balance) stale() bool {
 	return false
 }
 
-// over says whether more is taken than is allowed: the limits were set lower.
-func (s *balance) over() bool {
-	for d, most := range s.state.limits {
-		if s.quota.Taken[d] > most {
-			return true
-		}
-	}
-	return false
-}
+// over says whether more is used and taken than is allowed.
+func (s *balance) over() bool { return len(s.beyond) > 0 }
 
 // fits says whether all of it may be placed now.
 func (s *balance) fits(a berth.Amounts) bool {

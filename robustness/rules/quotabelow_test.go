@@ -1,0 +1,70 @@
+package rules
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// What was placed before there were limits is used beside all blocks: a limit that is set
+// between what is taken and all of that leaves no room in a block that is not used up.
+func TestQuota_SetBetweenBlocksAndAll(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		d, stop := r.daemon()
+		for i := range 3 {
+			r.run(d, fmt.Sprint("before", i), of("a"))
+		}
+		r.limit(d, "a", 900)
+		for i := range 2 { // the second within a second: more is taken than it needs
+			r.run(d, fmt.Sprint("r", i), of("a"))
+		}
+		q := r.quota(d, "a")
+		if q.Taken["cpu_milli"] <= 200 || q.Used["cpu_milli"] != 500 {
+			t.Fatalf("nothing is taken ahead: %+v", q)
+		}
+		r.limit(d, "a", max(q.Taken["cpu_milli"], 500))
+		r.run(d, "r2", of("a"))
+		if r.located("r2") != 0 {
+			t.Error("placed beyond the quota")
+		}
+		stop()
+	})
+}
+
+// A quota that is set below what is used, of which a part is counted in no block: what ends
+// in a block lets nothing else in before all of it is within the quota.
+func TestQuota_BelowWhatNoBlockCounts(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		checked := r.checked()
+		d, stop := r.daemon()
+		r.limit(d, "a", 500)
+		r.run(d, "counted", of("a"))
+		r.limit(d, "a", -1)
+		for _, id := range []string{"r0", "r1", "r2"} {
+			r.run(d, id, of("a"))
+		}
+		r.limit(d, "a", 250)
+		r.run(d, "next", of("a"))
+		r.passes(15 * time.Second)
+		r.runs("w", "counted")
+		r.reported("w", "counted", berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: time.Now().UTC()})
+		r.passes(10 * time.Second)
+		if r.located("next") > 0 {
+			t.Error("placed while three of 250 are used")
+		}
+		for _, id := range []string{"r0", "r1"} {
+			r.runs("w", id)
+			r.reported("w", id, berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: time.Now().UTC()})
+		}
+		r.passes(10 * time.Second)
+		if r.located("next") != 1 {
+			t.Errorf("waits, though one of 250 is used: %+v", r.quota(d, "a"))
+		}
+		stop()
+		checked()
+	})
+}
