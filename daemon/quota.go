@@ -284,18 +284,22 @@ func (s *balance) allows(a berth.Amounts) bool {
 
 // free is how much of a dimension no daemon has taken. What is used though no block
 // names the dimension is taken as well: it was placed before there was such a limit.
+//
+// Placements do not compare the tenant's record. So where an answer has brought a block of
+// after a take, and the watch not yet the record, the blocks say what is taken.
 func (l *loop) free(of account, st *quotaState, d berth.Dimension) int64 {
 	t, _ := l.view.tenant(of.tenant)
-	n := st.limits[d] - t.Pools[of.pool].Taken[d] - st.sum[d]
+	var taken, beside int64
 	for daemon := range l.quotas.holders[of.tenant] {
 		held, _ := l.view.block(blockRef{of.tenant, daemon})
-		if b := held.Pools[of.pool]; b.Used[d] > 0 {
-			if _, named := b.Block[d]; !named {
-				n -= b.Used[d]
-			}
+		b := held.Pools[of.pool]
+		if v, named := b.Block[d]; named {
+			taken += v
+		} else {
+			beside += b.Used[d]
 		}
 	}
-	return n
+	return st.limits[d] - max(taken, t.Pools[of.pool].Taken[d]) - beside - st.sum[d]
 }
 
 // defersBlock says whether an end is left alone for now: a plan that rewrites the block
