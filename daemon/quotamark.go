@@ -168,6 +168,19 @@ func (l *loop) countIn(of account, k berth.Key, a *berth.Allocation) {
 	l.quotas.uncounted[k], st.sum = uncounted{of, amounts}, sum
 }
 
+// noteUncountedOf follows the allocations of a request that was not known when they were: a
+// load tells of it behind them.
+func (l *loop) noteUncountedOf(id berth.RequestID) {
+	if len(l.quotas.of) == 0 || !l.loaded {
+		return
+	}
+	for w := range l.view.holders(id) {
+		if a, _ := l.view.allocation(w, id); a != nil {
+			l.noteUncounted(allocationKey(w, id), a)
+		}
+	}
+}
+
 // noteUncounted follows an allocation that no block counts, or that is gone.
 func (l *loop) noteUncounted(k berth.Key, a *berth.Allocation) {
 	switch {

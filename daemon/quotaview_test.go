@@ -21,6 +21,24 @@ func requestOf(t berth.TenantID, id berth.RequestID, milli int64) berth.Request 
 	return berth.Request{ID: id, Tenant: t, Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: milli}}}.Normalize()
 }
 
+// A load tells of allocations before it tells of requests, by which their pool is known: what
+// no block counts is counted all the same.
+func TestQuota_RequestToldBehindItsAllocation(t *testing.T) {
+	s := newStage(t, bigWorker)
+	s.tellQuota("a", berth.Quota{Limits: cpu(1000)})
+	k := allocationKey("w0", "r")
+	s.tell(k, &berth.Allocation{State: berth.StateRunning, Attempt: 1, Tenant: "a", Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 300}}})
+	s.tell(stateKey("r"), &berth.Progress{State: berth.StatePlaced, Attempt: 1, Worker: "w0"})
+	s.tell(requestKey("r"), &berth.Submission{Spec: requestOf("a", "r", 300)})
+	if sum := s.quotas.of[account{"a", "default"}].sum; !sum.Equal(cpu(300)) {
+		t.Errorf("%v are counted beside all blocks, want 300", sum)
+	}
+	s.tell(k, nil)
+	if sum := s.quotas.of[account{"a", "default"}].sum; !sum.IsZero() {
+		t.Errorf("%v are counted beside all blocks when it has ended", sum)
+	}
+}
+
 // An answer has brought another daemon's block of after a take, and the watch not yet the
 // tenant's record: what is taken is not less for that, and leaves no room in the own block.
 func TestQuota_BlockNewerThanTheRecord(t *testing.T) {

@@ -112,8 +112,11 @@ func (l *loop) mark(f berth.Fact, old former) {
 	case berth.KindRequest, berth.KindState, berth.KindAllocation, berth.KindArchive:
 		l.noteKin(f, old)
 	}
-	if f.Key.Kind == berth.KindState {
+	switch f.Key.Kind {
+	case berth.KindState:
 		l.markClaim(f, old)
+	case berth.KindRequest:
+		l.noteUncountedOf(berth.RequestID(f.Key.ID))
 	}
 	switch f.Key.Kind {
 	case berth.KindRequest, berth.KindState:
