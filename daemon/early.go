@@ -17,6 +17,8 @@ import (
 //     its archive absent, the ledger, the worker's epoch), and capacity is what the
 //     ledger says. What the view does not hold yet decides nothing: an id that the
 //     store knows is refused by the transaction, and answered when all is known.
+//   - What is counted in a quota waits: what its tenant has that no block counts is known with
+//     the allocations.
 //   - Nothing is released, opened, ended, stopped, judged, taken over or purged, and
 //     nothing is told: each would take for absent what was only not read yet.
 //   - So what is placed early has the room that the last daemon left, after what

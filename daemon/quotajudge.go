@@ -206,11 +206,14 @@ func (l *loop) blockForQuota(w *waiting, v *berth.Verdict) {
 }
 
 // allowNew is allowWaiting for a request that is being submitted, unplaced where it is not
-// allowed.
+// allowed, or where it is not known yet what the account uses beside all blocks.
 func (l *loop) allowNew(w *waiting, c *scheduler.Candidate, b *builder) (allowed bool, inFlight *flight) {
 	st := l.limited(w.request)
 	if st == nil {
 		return true, nil
+	}
+	if !l.loaded {
+		return false, nil
 	}
 	if f := l.flights.blocks[blockRef{w.request.Tenant, l.d.opts.ID}]; f != nil {
 		return false, f

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/etcdstore"
 )
 
 // What was placed before there were limits is used beside all blocks: a limit that is set
@@ -63,6 +65,43 @@ func TestQuota_BelowWhatNoBlockCounts(t *testing.T) {
 		r.passes(10 * time.Second)
 		if r.located("next") != 1 {
 			t.Errorf("waits, though one of 250 is used: %+v", r.quota(d, "a"))
+		}
+		stop()
+		checked()
+	})
+}
+
+// A daemon that begins again knows its block before it knows what no block counts: while the
+// rest is loaded, nothing is placed in it.
+func TestEarly_UnderAQuota(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		checked := r.checked()
+		d, stop := r.daemonOn(r.store(etcdstore.Options{}), daemon.Options{ID: "d"})
+		for i := range 3 {
+			r.run(d, fmt.Sprint("before", i), of("a"))
+		}
+		r.limit(d, "a", 900)
+		for i := range 2 { // the second within a second: more is taken than it needs
+			r.run(d, fmt.Sprint("r", i), of("a"))
+		}
+		taken := r.quota(d, "a").Taken[berth.DimensionCPU]
+		stop()
+		_, err := r.side().SetQuota(r.t.Context(), "a", "default", func(berth.Amounts) berth.Amounts {
+			return berth.Amounts{berth.DimensionCPU: max(taken, 500)}
+		})
+		r.ok(err)
+		d, goOn, stop := r.loading()
+		next := r.submission("next").Spec
+		of("a")(&next)
+		res, err := d.Submit(r.t.Context(), []berth.Request{next})
+		if err != nil || res[0].Err != nil || res[0].Status.State != berth.StatePending {
+			r.t.Errorf("while the rest is loaded: %v, %+v", err, res)
+		}
+		goOn()
+		r.known(d)
+		if r.located("next") > 0 {
+			t.Error("placed beyond the quota")
 		}
 		stop()
 		checked()
