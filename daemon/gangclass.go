@@ -80,10 +80,13 @@ func (c *gangClass) gains(w berth.WorkerID, room int) {
 	c.room[w] = room
 }
 
-// firsts are the first groups of all classes, in order.
-func (s *gangs) firsts() (out []*gang) {
+// firstsOver are the first groups of those classes of an account that its quota has no room
+// for, in order.
+func (s *gangs) firstsOver(of account) (out []*gang) {
 	for _, c := range s.classes {
-		out = append(out, c.members[0])
+		if c.over > 0 && accountOf(c.members[0].request) == of {
+			out = append(out, c.members[0])
+		}
 	}
 	slices.SortFunc(out, (*gang).before)
 	return out

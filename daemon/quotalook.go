@@ -56,8 +56,8 @@ func (l *loop) wakeOver(of account, b *builder) {
 	if c != nil {
 		l.queue.reopen(c)
 	}
-	for _, g := range l.gangs.firsts() {
-		if !g.open() && g.class.over > 0 && accountOf(g.request) == of && fits(func(s *balance) allowance { return l.allowsGang(g, s) }) {
+	for _, g := range l.gangs.firstsOver(of) {
+		if !g.open() && fits(func(s *balance) allowance { return l.allowsGang(g, s) }) {
 			g.class.wake()
 		}
 	}

@@ -63,8 +63,8 @@ func (l *loop) needOf(of account, s *balance) berth.Amounts {
 
 func (l *loop) firstNeed(of account, s *balance, helps func(allowance) bool) berth.Amounts {
 	first := l.queue.firstOver(of, func(w *waiting) bool { return helps(l.allowsOne(w, s)) })
-	for _, g := range l.gangs.firsts() {
-		if g.class.over > 0 && accountOf(g.request) == of && (first == nil || g.priority >= first.members[0].priority) {
+	for _, g := range l.gangs.firstsOver(of) {
+		if first == nil || g.priority >= first.members[0].priority {
 			if a := l.allowsGang(g, s); helps(a) {
 				return a.need
 			}
