@@ -108,7 +108,7 @@ func (b *builder) victimEnded(w berth.WorkerID, id berth.RequestID) *berth.Claim
 }
 
 // meetClaim places a request whose victims have ended, by the plan that ends the last
-// of them or after it; false: it cannot be placed there now.
+// of them or after it, or has given the claim up; false: it cannot be placed there now.
 func (b *builder) meetClaim(on berth.WorkerID, c *berth.Claim) bool {
 	l := b.l
 	sub, seq := l.view.submission(c.Request)
@@ -137,7 +137,12 @@ func (b *builder) meetClaim(on berth.WorkerID, c *berth.Claim) bool {
 	l.queue.remove(c.Request)
 	b.ledger(on).Ledger = bare
 	if !b.place(w, prog, mod, d, false) {
-		panic("a claim that could be met is not: " + string(c.Request)) // all that place asks for has just been asked
+		// What place asks for has just been asked. Whatever is wrong, the claim must not stand in
+		// the way for ever: its request waits as any other.
+		l.log.Error("a claim cannot be met, and is given up: run berth fsck", zap.String("request", string(c.Request)), zap.String("worker", string(on)))
+		b.ledger(on).Ledger = before
+		delete(b.acted, c.Request)
+		b.releaseClaim(on, c, true)
 	}
 	return true
 }

@@ -248,6 +248,11 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 		l.queue.remove(w.id)
 		return
 	}
+	if _, acted := b.acted[w.id]; acted { // its claim was met, or given up, and then it was looked at
+		l.queue.remove(w.id)
+		b.after = append(b.after, requestKey(w.id))
+		return
+	}
 	c := w.candidate()
 	if st := l.limited(w.request); st != nil && !l.allowWaiting(w, st, &c, b) {
 		return
