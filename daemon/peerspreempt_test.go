@@ -8,10 +8,13 @@ import (
 )
 
 // taken fills a worker with a request that runs there.
-func (s *stage) taken(w berth.WorkerID, id berth.RequestID, cpu int64) {
+func (s *stage) taken(w berth.WorkerID, id berth.RequestID) { s.takenBy(w, berth.Request{ID: id}) }
+
+func (s *stage) takenBy(w berth.WorkerID, r berth.Request) {
 	_, epoch := s.view.worker(w)
-	spec := berth.Request{ID: id, Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: cpu}}}.Normalize()
-	share := berth.Share{Quantities: berth.Quantities{CPUMilli: cpu}}
+	r.Resources.CPUMilli = 1000
+	id, spec := r.ID, r.Normalize()
+	share := berth.Share{Quantities: berth.Quantities{CPUMilli: 1000}}
 	ledger, _ := s.view.ledger(w)
 	held := *ledger
 	held.Count, held.Reserved = 1, share
@@ -32,7 +35,7 @@ func TestPeers_SilentBeforePreemption(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t, 1000)
 			for i := range 10 {
-				s.taken(berth.WorkerID("w"+string(rune('0'+i))), berth.RequestID("r"+string(rune('0'+i))), 1000)
+				s.taken(berth.WorkerID("w"+string(rune('0'+i))), berth.RequestID("r"+string(rune('0'+i))))
 			}
 			s.tell(requestKey("urgent"), &berth.Submission{Planner: "other", Spec: berth.Request{
 				ID: "urgent", Priority: 9, Preemption: berth.PreemptionLower, Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: 1000}},
@@ -46,5 +49,38 @@ func TestPeers_SilentBeforePreemption(t *testing.T) {
 				t.Errorf("nobody makes room for the request of a silent daemon: %+v", p)
 			}
 		})
+	}
+}
+
+// A claim that the request left behind, on a worker of another daemon's: until that one has taken
+// it off the request waits, and the daemon goes on.
+func TestPreempt_ClaimOfBefore(t *testing.T) {
+	s := newStage(t, 1000)
+	workers := map[berth.DaemonID]berth.WorkerID{}
+	capacity := berth.Capacity{Quantities: berth.Quantities{CPUMilli: 1000}}
+	for _, w := range []berth.WorkerID{"x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7"} {
+		if by := s.share.ofWorker(w); workers[by] == "" {
+			workers[by] = w
+			s.tell(workerKey(w), &berth.Worker{Pool: "p", Capacity: capacity})
+			s.tell(ledgerKey(w), &berth.Ledger{Epoch: berth.Epoch(s.rev), Capacity: capacity})
+		}
+	}
+	s.takenBy(workers["daemon"], berth.Request{ID: "high", Pool: "p", Priority: 50})
+	s.takenBy(workers["other"], berth.Request{ID: "low", Pool: "p"})
+	k := ledgerKey(workers["other"])
+	held, _ := s.view.ledger(workers["other"])
+	before := *held
+	before.Claims = []berth.Claim{{Request: "urgent", Attempt: 1}}
+	s.tell(k, &before)
+	s.tell(stateKey("urgent"), &berth.Progress{State: berth.StatePending, Attempt: 2})
+	s.tell(requestKey("urgent"), &berth.Submission{Planner: "daemon", Spec: berth.Request{
+		ID: "urgent", Pool: "p", Priority: 9, Preemption: berth.PreemptionLower, Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: 1000}},
+	}.Normalize()})
+	if p := s.step(); !p.Empty() {
+		t.Fatalf("planned: %+v", p)
+	}
+	s.tell(k, held)
+	if p := s.pass(time.Second); p == nil || len(p.Claims) != 1 || len(p.Stops) != 1 {
+		t.Errorf("no room is made when it is gone: %+v", p)
 	}
 }

@@ -49,9 +49,9 @@ func (l *loop) preempt(w *waiting, as scheduler.Candidate, b *builder) bool {
 	switch f := l.inTheWay(p.Worker, &c); {
 	case f != nil:
 		l.flights.parkKey(f, requestKey(w.id))
-	case !ok:
+	case !ok: // what differs is there to be looked at, or another daemon's to take off: no spinning on it
 		l.due.add(workerKey(p.Worker))
-		l.due.add(requestKey(w.id)) // behind it
+		l.timers.set(requestKey(w.id), b.now.Add(shortly))
 	case l.unsure(w, p.Worker): // it is looked at again when the watch has told
 	case b.members > 0 && b.ops+b.opsOf(&c) > b.maxOps || !b.claim(w.id, requestKey(w.id)):
 		b.after = append(b.after, requestKey(w.id)) // by itself
@@ -61,13 +61,16 @@ func (l *loop) preempt(w *waiting, as scheduler.Candidate, b *builder) bool {
 	return true
 }
 
+// shortly is when a preemption is tried again for which the view's ledger is not as the fleet's.
+const shortly = 10 * time.Millisecond
+
 // inTheWay is a plan in flight that changes what a preemption does, or nil.
 func (l *loop) inTheWay(on berth.WorkerID, c *clearance) *flight {
 	if f := l.flights.workers[on]; f != nil {
 		return f
 	}
-	for _, ref := range c.blocks {
-		if f := l.flights.blocks[ref]; f != nil {
+	for i := range c.blocks {
+		if f := l.flights.blocks[c.blocks[i].of]; f != nil {
 			return f
 		}
 	}
@@ -88,7 +91,14 @@ type clearance struct {
 	ends   []*life // have not started
 	orders []*life
 	claim  berth.Claim // on those who are waited for; without victims: nobody is
-	blocks []blockRef  // in which those that end are counted
+	blocks []givenBack // by those that end
+}
+
+// givenBack is what is used of a block, of a pool, once some have ended.
+type givenBack struct {
+	of   blockRef
+	pool berth.PoolID
+	used berth.Amounts
 }
 
 // opsOf is what a preemption adds to the plan, at most.
@@ -116,10 +126,11 @@ func (b *builder) preempt(w *waiting, p scheduler.Preemption, c *clearance) {
 	b.l.log.Info("requests make room", zap.String("request", string(w.id)), zap.Int32("priority", w.priority),
 		zap.String("worker", string(p.Worker)), zap.Int("stopped", len(c.orders)), zap.Int("taken_back", len(c.ends)), zap.Int("cost", p.Cost))
 	b.l.metrics.preempted.Add(float64(len(c.ends) + len(c.orders)))
-	if len(c.claim.Victims) == 0 {
-		b.place(w, prog, progMod, scheduler.Decision{Worker: p.Worker, Share: p.Share}, false)
-	} else {
+	switch {
+	case len(c.claim.Victims) > 0:
 		b.writeClaim(prog, progMod, p.Worker, c.claim)
+	case !b.place(w, prog, progMod, scheduler.Decision{Worker: p.Worker, Share: p.Share}, false):
+		b.after = append(b.after, requestKey(w.id)) // there is room when they have ended
 	}
 	b.reseat(p.Worker)
 }
@@ -146,7 +157,7 @@ func (b *builder) clear(w *waiting, p scheduler.Preemption) (c clearance, ok boo
 	for _, id := range p.Victims {
 		x := b.l.view.lives[id]
 		switch {
-		case x.runs.state() == berth.StatePlaced && !x.leaving() && b.l.mayEvict(p.Worker, x, &c):
+		case x.runs.state() == berth.StatePlaced && !x.leaving() && b.mayEvict(p.Worker, x, &now.Capacity, &c):
 			c.ends = append(c.ends, x)
 			if ledger, err = ledger.Release(x.terms.share); err != nil {
 				return c, false
@@ -165,18 +176,31 @@ func (b *builder) clear(w *waiting, p scheduler.Preemption) (c clearance, ok boo
 	return c, err == nil
 }
 
-// mayEvict says whether this daemon may end a victim, and notes the block that it rewrites then.
-func (l *loop) mayEvict(w berth.WorkerID, x *life, c *clearance) bool {
-	a, _ := l.view.allocation(w, x.id)
+// mayEvict says whether this daemon may end a victim now, and notes what that gives back: not
+// where another daemon's block counts it, and not where the view has the block of another
+// moment than the allocation.
+func (b *builder) mayEvict(w berth.WorkerID, x *life, of *berth.Capacity, c *clearance) bool {
+	a, _ := b.l.view.allocation(w, x.id)
 	if a.QuotaBlock == "" {
 		return true
 	}
-	ref := blockRef{a.Tenant, a.QuotaBlock}
-	if l.keeperOf(ref) != l.d.opts.ID {
+	give := givenBack{of: blockRef{a.Tenant, a.QuotaBlock}, pool: x.spec.request.Pool}
+	if b.l.keeperOf(give.of) != b.l.d.opts.ID {
 		return false
 	}
-	if !slices.Contains(c.blocks, ref) {
-		c.blocks = append(c.blocks, ref)
+	at := slices.IndexFunc(c.blocks, func(o givenBack) bool { return o.of == give.of && o.pool == give.pool })
+	has := b.blockNow(give.of).Pools[give.pool].Used
+	if at >= 0 {
+		has = c.blocks[at].used
+	}
+	var err error
+	if give.used, err = has.Minus(berth.AmountsOf(&a.Share, of)); err != nil {
+		return false
+	}
+	if at < 0 {
+		c.blocks = append(c.blocks, give)
+	} else {
+		c.blocks[at] = give
 	}
 	return true
 }
