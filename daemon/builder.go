@@ -17,7 +17,7 @@ type builder struct {
 	plan    *berth.Plan
 	writes  map[berth.WorkerID]int // index in plan.Ledgers
 	members int
-	ops     int
+	ops     ops
 	bytes   int64
 	maxOps  int
 	acted   map[berth.RequestID]struct{} // a plan changes a request once
@@ -33,13 +33,9 @@ type builder struct {
 	placing berth.GroupID    // the group that the plan places
 }
 
-// Operations and bytes that members cost at most, beyond the request itself.
-// They only size a batch: a transaction that is too large is halved.
-const (
-	opsLedger, opsPlace, opsSubmit, opsEnd, opsStop, opsCancel = 3, 4, 3, 6, 2, 5
-	bytesLedger, bytesPlace, bytesEnd, bytesStop, bytesSubmit  = 2048, 1024, 1024, 1024, 512
-	spareOps                                                   = 4
-)
+// Bytes that members cost at most, beyond the request itself. They only size a batch: a
+// transaction that is too large is halved.
+const bytesLedger, bytesPlace, bytesEnd, bytesStop, bytesSubmit = 2048, 1024, 1024, 1024, 512
 
 func newBuilder(l *loop, now time.Time) *builder {
 	return &builder{
@@ -54,13 +50,13 @@ func (b *builder) room() bool {
 	if b.members == 0 {
 		return true
 	}
-	return b.members < b.batch && b.ops+opsEnd+opsLedger+opsSubmit <= b.maxOps &&
+	return b.members < b.batch && b.ops.plus(opsMember).most() <= b.maxOps &&
 		b.bytes+berth.MaxRequestBytes+bytesEnd+bytesLedger <= int64(b.l.store.Limits().Bytes)*2/3 // values: keys come with them
 }
 
-func (b *builder) add(ops int, bytes int64, again berth.Key) {
+func (b *builder) add(o ops, bytes int64, again berth.Key) {
 	b.members++
-	b.ops += ops
+	b.ops = b.ops.plus(o)
 	b.bytes += bytes
 	b.keys = append(b.keys, again)
 	if again != (berth.Key{}) {
@@ -107,7 +103,7 @@ func (b *builder) ledger(w berth.WorkerID) *berth.LedgerWrite {
 	}
 	b.writes[w] = len(b.plan.Ledgers)
 	b.plan.Ledgers = append(b.plan.Ledgers, lw)
-	b.ops += opsLedger
+	b.ops = b.ops.plus(opsLedger)
 	b.bytes += bytesLedger
 	b.keys = append(b.keys, workerKey(w))
 	return &b.plan.Ledgers[len(b.plan.Ledgers)-1]
@@ -174,11 +170,11 @@ func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision
 			Planned: berth.Basis{Revision: b.l.asOf(), Clock: b.now.UTC(), Policy: scheduler.PolicyVersion},
 		},
 	})
-	again := requestKey(w.id)
+	again, cost := requestKey(w.id), opsPlace
 	if submitted {
-		again = berth.Key{}
+		again, cost = berth.Key{}, opsPlaceNew
 	}
-	b.add(opsPlace, bytesPlace, again)
+	b.add(cost, bytesPlace, again)
 	b.countPlaced(w.request, d.Worker)
 	return true
 }
@@ -281,7 +277,7 @@ func (b *builder) stop(k berth.Key, a *berth.Allocation, mod berth.Revision, ord
 // guard makes the plan depend on keys that it does not change.
 func (b *builder) guard(guards ...berth.Guard) {
 	b.plan.Guards = append(b.plan.Guards, guards...)
-	b.ops += len(guards)
+	b.ops = b.ops.plus(opsGuard.times(len(guards)))
 }
 
 // intent rewrites an intent that is there.
@@ -293,7 +289,7 @@ func (b *builder) intent(w berth.WorkerID, next berth.Intent, was berth.Revision
 // remove forgets a worker.
 func (b *builder) remove(r berth.Removal) {
 	b.plan.Removes = append(b.plan.Removes, r)
-	b.add(opsLedger, 0, workerKey(r.Worker))
+	b.add(opsRemove, 0, workerKey(r.Worker))
 }
 
 // cancel archives a request that is pending.
@@ -322,7 +318,7 @@ func (b *builder) submit(s *submission) {
 	b.plan.Submits = append(b.plan.Submits, berth.Submit{Submission: s.record, Content: s.content})
 	b.subs = append(b.subs, s)
 	b.members++
-	b.ops += opsSubmit
+	b.ops = b.ops.plus(opsSubmit)
 	b.bytes += int64(len(s.content)) + bytesSubmit
 }
 

@@ -88,7 +88,7 @@ func (b *builder) releaseClaim(w berth.WorkerID, c *berth.Claim, stands bool) {
 	} else {
 		was, _ := b.l.view.stored(stateKey(c.Request))
 		b.guard(berth.Guard{Key: stateKey(c.Request), Was: was})
-		b.add(0, 0, workerKey(w))
+		b.add(ops{}, 0, workerKey(w))
 	}
 	b.freed(w, ledger)
 }

@@ -121,14 +121,10 @@ func (b *builder) group(id berth.GroupID) *berth.Group {
 	}
 	b.groups[id] = len(b.plan.Groups)
 	b.plan.Groups = append(b.plan.Groups, berth.GroupWrite{ID: id, Was: was, Group: &next})
-	b.ops += opsGroup
+	b.ops = b.ops.plus(opsGroup)
 	b.keys = append(b.keys, groupKey(id))
 	return &next
 }
-
-// opsGroup are the operations of a group's record: its compare and its put, or that of
-// its hold.
-const opsGroup = 2
 
 // defersGroup says whether a key that concerns a group is left alone for now: a plan
 // that rewrites the group is in flight, and it is due again when that has its answer.

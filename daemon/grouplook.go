@@ -30,7 +30,7 @@ func (l *loop) lookGroup(id berth.GroupID, b *builder) {
 	case l.groupCancels[id] != nil && g.State != berth.GroupEnding:
 		l.gangs.remove(id)
 		b.endGroup(id, berth.EndCancelled, l.groupCancels[id].message)
-		b.add(0, bytesStop, k)
+		b.add(ops{}, bytesStop, k)
 	case g.State == berth.GroupPending:
 		l.lookWaiting(id, g, b.now)
 	default:
@@ -46,7 +46,7 @@ func (b *builder) forget(id berth.GroupID, was berth.Revision) {
 	}
 	b.group(id)
 	b.plan.Groups[b.groups[id]].Group = nil
-	b.add(0, 0, groupKey(id))
+	b.add(ops{}, 0, groupKey(id))
 }
 
 // isOrphan says whether a request is a member of a group that is not there. It ends as

@@ -204,12 +204,19 @@ func (l *loop) mayGather() bool {
 	case l.flights.count == 0:
 		return true
 	}
-	return !l.gangs.holdOff && l.flights.count < flightsMost && l.work() >= min(smallBatch, l.fullBatch())
+	return !l.gangs.holdOff && l.flights.count < flightsMost && l.work() >= l.worthwhile()
+}
+
+// worthwhile is how many members make a plan worth its transaction while others are in
+// flight; no more than fit into one.
+func (l *loop) worthwhile() int {
+	fit := max(1, (l.store.Limits().Ops-spareOps)/opsPlacement.most())
+	return min(smallBatch, l.fullBatch(), fit)
 }
 
 // fullBatch is how many members a plan gets where there are more.
 func (l *loop) fullBatch() int {
-	return min(l.batch, l.batches.full(), max(1, l.store.Limits().Ops/(opsSubmit+opsPlace+opsLedger)))
+	return min(l.batch, l.batches.full())
 }
 
 // work is about how many members a plan would get.

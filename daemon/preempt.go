@@ -42,7 +42,7 @@ func (l *loop) preempt(w *waiting, as scheduler.Candidate, b *builder) bool {
 		return true
 	}
 	c, ok := b.clear(w, p)
-	if ok && b.opsOf(&c) > b.maxOps {
+	if ok && b.opsOf(&c).most() > b.maxOps {
 		return false
 	}
 	l.queue.remove(w.id)
@@ -53,7 +53,7 @@ func (l *loop) preempt(w *waiting, as scheduler.Candidate, b *builder) bool {
 		l.due.add(workerKey(p.Worker))
 		l.timers.set(requestKey(w.id), b.now.Add(shortly))
 	case l.unsure(w, p.Worker): // it is looked at again when the watch has told
-	case b.members > 0 && b.ops+b.opsOf(&c) > b.maxOps || !b.claim(w.id, requestKey(w.id)):
+	case b.members > 0 && b.ops.plus(b.opsOf(&c)).most() > b.maxOps || !b.claim(w.id, requestKey(w.id)):
 		b.after = append(b.after, requestKey(w.id)) // by itself
 	default:
 		b.preempt(w, p, &c)
@@ -102,12 +102,12 @@ type givenBack struct {
 }
 
 // opsOf is what a preemption adds to the plan, at most.
-func (b *builder) opsOf(c *clearance) int {
+func (b *builder) opsOf(c *clearance) ops {
 	blocks := len(c.blocks)
 	if len(b.l.quotas.of) > 0 {
 		blocks++ // the claimant's
 	}
-	return opsPreempt + opsEnd*len(c.ends) + opsStop*len(c.orders) + opsBlock*blocks
+	return opsPreempt.plus(opsEnd.times(len(c.ends))).plus(opsStop.times(len(c.orders))).plus(opsBlock.times(blocks))
 }
 
 // preempt commits the fleet's decision to the plan.
@@ -134,9 +134,6 @@ func (b *builder) preempt(w *waiting, p scheduler.Preemption, c *clearance) {
 	}
 	b.reseat(p.Worker)
 }
-
-// Of what a claim costs, with its ledger.
-const opsClaim, opsPreempt = 3, opsLedger + opsClaim + opsPlace
 
 // clear finds what is to be done to whom, and what the ledger is then; not ok: the
 // view's is another than the fleet's. Who has not started ends at once, unless another

@@ -111,8 +111,8 @@ func (b *builder) blockNow(r blockRef) *berth.QuotaBlock {
 	return now
 }
 
-// opsBlock are the operations of a block, and bytesBlock what it takes at most.
-const opsBlock, bytesBlock = 2, 2048
+// bytesBlock is what a block takes at most.
+const bytesBlock = 2048
 
 // block is the record that this plan writes of a block, begun from the view.
 func (b *builder) block(r blockRef) *berth.QuotaBlock {
@@ -129,7 +129,7 @@ func (b *builder) block(r blockRef) *berth.QuotaBlock {
 	}
 	b.blocks[r] = len(b.plan.Blocks)
 	b.plan.Blocks = append(b.plan.Blocks, berth.BlockWrite{Tenant: r.tenant, Daemon: r.daemon, Was: was, Block: next})
-	b.ops += opsBlock
+	b.ops = b.ops.plus(opsBlock)
 	b.bytes += bytesBlock
 	b.keys = append(b.keys, tenantKey(r.tenant))
 	return next

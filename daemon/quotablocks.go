@@ -154,5 +154,5 @@ func (c *blockChanges) commit(b *builder) {
 		note(b.now)
 	}
 	b.batch = 1 // it is not halved
-	b.add(2*(1+len(c.blocks)), int64(1+len(c.blocks))*bytesBlock, tenantKey(c.id))
+	b.add(opsBlock.times(1+len(c.blocks)), int64(1+len(c.blocks))*bytesBlock, tenantKey(c.id))
 }
