@@ -13,7 +13,10 @@ func TestTenants(t *testing.T) {
 		s.want(exitGood, `"devices.t4":"500"`, "tenants", "-o", "json")
 		s.want(exitGood, "t4", "tenants", "set", "--custom", "license=none", "vision")
 		for _, args := range [][]string{
-			{"tenants", "set", "vision"}, {"tenants", "set", "--devices", "t4", "vision"}, {"tenants", "set", "--cpu", "1", "a", "b"}, {"tenants", "what"},
+			{"tenants", "set", "vision"},
+			{"tenants", "set", "--devices", "t4", "vision"},
+			{"tenants", "set", "--cpu", "1", "a", "b"},
+			{"tenants", "what"},
 			{"tenants", "set", "--cpu", "1", "No such name"},
 		} {
 			if r := s.do(args...); r.code != exitUsage {
