@@ -67,7 +67,8 @@ func (s *Store) encodeQuota(was, schema berth.Fact, p berth.PoolID, edit func(be
 		return t, nil
 	}
 	next.Header = t.header()
-	return t, t.put(s, was.Key, next, modOf(was))
+	err = t.put(s, was.Key, next, modOf(was))
+	return t, err
 }
 
 // limited is a tenant with other limits of one pool; nil: nothing is left of it.
