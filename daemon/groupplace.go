@@ -226,6 +226,7 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 			g.class.lacks = 1 // its quota may let it have other devices the next time
 		}
 		l.timers.set(triesKey, g.class.tryAt) // it may be woken before
+		l.leavesQuota(g.request)
 		for _, m := range members {
 			l.touched(m.id)
 		}

@@ -40,7 +40,8 @@ func (l *loop) accountsOf(t berth.TenantID) (out []account) {
 }
 
 // wakeOver opens the first class, and the groups, that the quota has room for now. The
-// next class is woken when that one is placed, for then the block has changed.
+// next class is woken when that one is placed, for then the block has changed; or when it is
+// found to fit on no worker, or gone.
 func (l *loop) wakeOver(of account, b *builder) {
 	st := l.quotas.of[of]
 	fits := func(judge func(*balance) allowance) bool {
@@ -65,6 +66,14 @@ func (l *loop) wakeOver(of account, b *builder) {
 		if len(p.queue.over[of]) > 0 {
 			l.owing(p, func() { p.queue.openOver(of) })
 		}
+	}
+}
+
+// leavesQuota looks who else its tenant's quota has room for: a request that this has room for
+// fits on no worker, or is there no more, and no block changes by that.
+func (l *loop) leavesQuota(r *berth.Request) {
+	if l.limited(r) != nil {
+		l.due.add(tenantKey(r.Tenant))
 	}
 }
 

@@ -31,7 +31,7 @@ type deed struct {
 
 func drawDeed(t *rapid.T) deed {
 	return deed{
-		kind:   rapid.SampledFrom([]string{"submit", "submit", "submit", "submit", "end", "end", "limit", "group", "restart"}).Draw(t, "kind"),
+		kind:   rapid.SampledFrom([]string{"submit", "submit", "submit", "submit", "end", "end", "limit", "group", "nowhere", "cancel", "restart"}).Draw(t, "kind"),
 		tenant: rapid.SampledFrom([]berth.TenantID{"a", "b"}).Draw(t, "tenant"),
 		by:     rapid.IntRange(0, 2).Draw(t, "by"),
 		amount: rapid.Int64Range(1, 25).Draw(t, "amount"),
@@ -125,6 +125,19 @@ func (m *modelled) do(i int, d deed) {
 				*s = s.Normalize()
 			}
 		})
+	case "nowhere": // fits on no worker: that it waits keeps nobody from the quota
+		m.run(m.ds[d.by], fmt.Sprintf("n%02d", i), func(s *berth.Request) {
+			s.Tenant, s.Resources.CPUMilli = d.tenant, d.amount
+			s.Constraints = []berth.Constraint{{Label: "no", Operator: berth.OperatorIn, Values: []string{fmt.Sprint(i)}}}
+		})
+	case "cancel":
+		for _, id := range slices.Sorted(maps.Keys(m.needs)) {
+			if m.owner[id] == d.tenant && m.sizes[id] == 0 && m.there("requests/"+id) > m.there("states/"+id) {
+				_, err := m.ds[d.by].Cancel(m.t.Context(), berth.RequestID(id), "")
+				m.ok(err)
+				return
+			}
+		}
 	case "limit":
 		most := berth.Amounts{}
 		if d.amount%4 > 0 {
