@@ -224,11 +224,21 @@ func quotaReason(r *berthv1.Reason) string {
 	return fmt.Sprintf("it wants %s of %s, and %s is left of %s", dimensionAmount(d, r.GetWant()), dimensionName(d), dimensionAmount(d, r.GetBest()), dimensionAmount(d, r.GetTotal()))
 }
 
+// decisive is the reason that is told: where a request could never be placed, why.
+func decisive(v *berthv1.Verdict) *berthv1.Reason {
+	for _, r := range v.GetReasons() {
+		if v.GetNeverFits() && r.GetWant() > r.GetTotal() {
+			return r
+		}
+	}
+	return v.GetReasons()[0]
+}
+
 // quotaWaits says which quota a request waits for.
 func quotaWaits(e *berthv1.ExplainResponse) string {
-	spec, r := e.GetStatus().GetSpec(), e.GetVerdict().GetReasons()[0]
+	spec, r := e.GetStatus().GetSpec(), decisive(e.GetVerdict())
 	who := fmt.Sprintf("the quota of tenant %s in pool %s", spec.GetTenant(), spec.GetPool())
-	if r.GetWant() > r.GetTotal() && r.GetWant() > 0 {
+	if e.GetVerdict().GetNeverFits() {
 		return "waits, and could never be placed, for it asks for more than " + who + ": " + quotaReason(r)
 	}
 	return "waits for " + who + ": " + quotaReason(r)
@@ -236,7 +246,7 @@ func quotaWaits(e *berthv1.ExplainResponse) string {
 
 // quotaHelp is what would let the quota have room.
 func quotaHelp(e *berthv1.ExplainResponse) string {
-	spec, r := e.GetStatus().GetSpec(), e.GetVerdict().GetReasons()[0]
+	spec, r := e.GetStatus().GetSpec(), decisive(e.GetVerdict())
 	d := berth.Dimension(r.GetDetail())
 	if r.GetWant() == 0 {
 		return "berth fsck tells what is wrong with the record"

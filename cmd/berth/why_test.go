@@ -112,28 +112,33 @@ func TestPrintExplanation_Quota(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		reason *berthv1.Reason
+		never  bool
 		want   []string
 	}{
 		{
-			"cores", &berthv1.Reason{Code: "quota", Detail: "cpu_milli", Want: 2000, Best: 500, Total: 10_000},
+			"cores", &berthv1.Reason{Code: "quota", Detail: "cpu_milli", Want: 2000, Best: 500, Total: 10_000}, false,
 			[]string{
 				"r waits for the quota of tenant vision in pool gpu: it wants 2 of CPU, and 0.5 is left of 10",
 				"what would help: the end of what uses 1.5 CPU of tenant vision in pool gpu, or a larger quota: berth tenants set --pool gpu --cpu 11.5 vision",
 			},
 		},
 		{
-			"devices", &berthv1.Reason{Code: "quota", Detail: "devices.h100", Want: 2000, Best: 0, Total: 8000},
+			"devices", &berthv1.Reason{Code: "quota", Detail: "devices.h100", Want: 2000, Best: 0, Total: 8000}, false,
 			[]string{"it wants 2 of h100, and 0 is left of 8", "--devices h100=10 vision"},
 		},
 		{
-			"more than all", &berthv1.Reason{Code: "quota", Detail: "memory_bytes", Want: 4 << 30, Best: 1 << 30, Total: 2 << 30},
+			"more than all", &berthv1.Reason{Code: "quota", Detail: "memory_bytes", Want: 4 << 30, Best: 1 << 30, Total: 2 << 30}, true,
 			[]string{"r waits, and could never be placed, for it asks for more than the quota", "what would help: a larger quota: berth tenants set --pool gpu --memory 5368709120 vision"},
+		},
+		{
+			"of a device of any type, which another type would do for", &berthv1.Reason{Code: "quota", Detail: "devices.h100", Want: 1000}, false,
+			[]string{"r waits for the quota of tenant vision in pool gpu: it wants 1 of h100, and 0 is left of 0"},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e := &berthv1.ExplainResponse{
 				Status:  &berthv1.Status{Id: "r", State: "PENDING", Spec: &berthv1.Request{Tenant: "vision", Pool: "gpu"}},
-				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{tt.reason}},
+				Verdict: &berthv1.Verdict{NeverFits: tt.never, Reasons: []*berthv1.Reason{tt.reason}},
 			}
 			var out strings.Builder
 			if err := printExplanation(&out, e); err != nil {
