@@ -53,6 +53,9 @@ func (s *Store) encodeQuota(was, schema berth.Fact, p berth.PoolID, edit func(be
 	if err != nil || old == nil && next == nil {
 		return nil, err
 	}
+	if old != nil && next != nil && next.Pools[p].Limits.Equal(old.Pools[p].Limits) {
+		return nil, nil // it would cost every program a conflict for nothing
+	}
 	t := s.newTxn(s.newTxnID(forQuota))
 	t.bare = true
 	t.compare(schemaKey, modIs, schema.Mod)

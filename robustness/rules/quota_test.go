@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -349,6 +350,27 @@ func TestQuota_OfAGroup(t *testing.T) {
 		r.passes(time.Second)
 		if n := r.located("g.0", "g.1", "g.2", "g.3"); n != 4 {
 			t.Errorf("%d members are placed under a larger quota", n)
+		}
+		stop()
+	})
+}
+
+// Setting what is set already, and taking back what there is not, leaves the schema: plans conflict by that.
+func TestQuota_SetToWhatItIs(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		r.limit(d, "a", 250)
+		was := r.kv("schema").ModRevision
+		r.limit(d, "a", 250)
+		if _, err := d.SetQuota(r.t.Context(), daemon.QuotaChange{Tenant: "a", Pool: "other", All: true}); !errors.Is(err, daemon.ErrNotFound) {
+			t.Errorf("no quota there: %v", err)
+		}
+		if is := r.kv("schema").ModRevision; is != was {
+			t.Errorf("the schema is put at %d again, of %d", is, was)
+		}
+		r.limit(d, "a", 300)
+		if is := r.kv("schema").ModRevision; is == was {
+			t.Error("the schema is not put though the limit changed")
 		}
 		stop()
 	})
