@@ -73,16 +73,6 @@ func (q *queue) release(t berth.TenantID) {
 	}
 }
 
-// ofAccount counts what waits of an account.
-func (q *queue) ofAccount(of account) (n int) {
-	for _, c := range q.classes {
-		if accountOf(c.members[0].request) == of {
-			n += len(c.ids)
-		}
-	}
-	return n
-}
-
 // idsOf are the requests of an account that wait here.
 func (q *queue) idsOf(of account) (ids []berth.RequestID) {
 	for id, c := range q.of {

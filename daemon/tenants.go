@@ -22,20 +22,20 @@ type QuotaStatus struct {
 // Quotas are those of all tenants, by tenant and pool.
 func (d *Daemon) Quotas(ctx context.Context) (out []QuotaStatus, err error) {
 	err = d.call(ctx, func(l *loop) {
+		waiting := l.waitingByAccount()
 		for _, k := range slices.SortedFunc(maps.Keys(l.view.whole[berth.KindTenant]), compareKeys) {
 			t := berth.TenantID(k.ID)
 			rec, _ := l.view.tenant(t)
 			for _, p := range slices.Sorted(maps.Keys(rec.Pools)) {
-				out = append(out, l.quotaStatus(account{t, p}, rec.Pools[p]))
+				out = append(out, l.quotaStatus(account{t, p}, rec.Pools[p], waiting))
 			}
 		}
 	})
 	return out, err
 }
 
-func (l *loop) quotaStatus(of account, q berth.Quota) QuotaStatus {
-	l.queueAllFresh()
-	s := QuotaStatus{Tenant: of.tenant, Pool: of.pool, Limits: q.Limits, Taken: q.Taken}
+func (l *loop) quotaStatus(of account, q berth.Quota, waiting map[account]int) QuotaStatus {
+	s := QuotaStatus{Tenant: of.tenant, Pool: of.pool, Limits: q.Limits, Taken: q.Taken, Waiting: waiting[of]}
 	if st := l.quotas.of[of]; st != nil {
 		s.Used = st.sum
 	}
@@ -45,17 +45,25 @@ func (l *loop) quotaStatus(of account, q berth.Quota) QuotaStatus {
 			s.Used = sum
 		}
 	}
+	return s
+}
+
+// waitingByAccount counts what waits, with whomever: once for all accounts, for there may be
+// thousands of these, and of shapes that wait.
+func (l *loop) waitingByAccount() map[account]int {
+	l.queueAllFresh()
+	n := make(map[account]int)
 	for _, q := range l.queues() {
-		s.Waiting += q.ofAccount(of)
+		for _, c := range q.classes {
+			n[accountOf(c.members[0].request)] += len(c.ids)
+		}
 	}
 	for _, gs := range append([]*gangs{l.gangs}, l.peersGangs()...) {
 		for _, g := range gs.of {
-			if accountOf(g.request) == of {
-				s.Waiting += int(g.size)
-			}
+			n[accountOf(g.request)] += int(g.size)
 		}
 	}
-	return s
+	return n
 }
 
 func (l *loop) peersGangs() (out []*gangs) {
@@ -112,7 +120,7 @@ func (d *Daemon) SetQuota(ctx context.Context, c QuotaChange) (QuotaStatus, erro
 	err = d.call(ctx, func(l *loop) { // who sets it sees it
 		l.takeFacts(facts)
 		rec, _ := l.view.tenant(c.Tenant)
-		s = l.quotaStatus(account{c.Tenant, c.Pool}, rec.Pools[c.Pool])
+		s = l.quotaStatus(account{c.Tenant, c.Pool}, rec.Pools[c.Pool], l.waitingByAccount())
 	})
 	return s, err
 }
