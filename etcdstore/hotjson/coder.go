@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/berthd/berth"
 )
 
 // coder writes a record, or reads one: the fields of a record are told once, in their
@@ -15,8 +17,18 @@ type coder struct {
 	reading bool
 	lost    bool
 	inside  bool // the object has a member before
-	known   *texts
-	specs   *specs
+	lately
+}
+
+// lately is what was read lately, in which much of what comes next is found.
+type lately struct {
+	known      *texts
+	specs      *specs
+	allocation *last[berth.Allocation]
+}
+
+func newLately() lately {
+	return lately{new(texts), newSpecs(), new(last[berth.Allocation])}
 }
 
 // begin and end stand around an object's members.

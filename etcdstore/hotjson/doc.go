@@ -40,11 +40,11 @@ func AppendRequest(b []byte, r *berth.Request) []byte {
 }
 
 // Read reads a value into a new record; false: the record is not of a kind that is
-// known here, or says something in another way, and may be spoiled. Lists and maps of a
-// request may be another's, too: whoever changes one makes a copy.
+// known here, or says something in another way, and may be spoiled. Lists, maps and what
+// is pointed to may be another record's, too: whoever changes one makes a copy.
 func Read(value []byte, record any) bool {
 	c, _ := readers.Get().(*coder)
-	*c = coder{text: value, reading: true, known: c.known, specs: c.specs}
+	*c = coder{text: value, reading: true, lately: c.lately}
 	ok := c.coded(record) && c.at == len(value)
 	c.text = nil
 	readers.Put(c)

@@ -14,7 +14,7 @@ type texts [256]string
 // Of a text that is looked up, how long it is.
 const textLeast, textMost = 4, 64
 
-var readers = sync.Pool{New: func() any { return &coder{reading: true, known: new(texts), specs: newSpecs()} }}
+var readers = sync.Pool{New: func() any { return &coder{reading: true, lately: newLately()} }}
 
 // of is b as a string.
 func (t *texts) of(b []byte) string {

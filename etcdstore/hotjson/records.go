@@ -64,12 +64,20 @@ func progress(c *coder, r *berth.Progress) {
 	c.end()
 }
 
+// allocation: those of one transaction mostly differ in their epochs alone.
 func allocation(c *coder, r *berth.Allocation) {
+	if c.reading && c.allocation.begins(c, r) {
+		if number(c, "epoch", &r.Epoch); c.allocation.ends(c, r) {
+			return
+		}
+	}
 	c.begin()
 	header(c, &r.Header)
 	word(c, "state", &r.State)
 	number(c, "attempt", &r.Attempt)
+	from := c.at
 	number(c, "epoch", &r.Epoch)
+	to := c.at
 	text(c, "plan_id", &r.PlanID)
 	text(c, "tenant", &r.Tenant)
 	share(c, "share", &r.Share)
@@ -86,6 +94,11 @@ func allocation(c *coder, r *berth.Allocation) {
 		basis(c, &r.Planned)
 	}
 	c.end()
+	if c.reading {
+		rest := *r
+		rest.Epoch = 0
+		c.allocation.keep(c, from, to, &rest)
+	}
 }
 
 func stopOrder(c *coder, r *berth.StopOrder) {
