@@ -154,6 +154,7 @@ func (s *Store) eventFacts(events []*clientv3.Event) []berth.Fact {
 	facts := make([]berth.Fact, 0, len(events))
 	rev := int64(0)
 	var own ownWrites // of that revision
+	var alike repeats
 	for _, e := range events {
 		if e.Kv.ModRevision != rev {
 			rev, own = e.Kv.ModRevision, nil
@@ -174,7 +175,7 @@ func (s *Store) eventFacts(events []*clientv3.Event) []berth.Fact {
 		case e.Type == clientv3.EventTypeDelete:
 			facts = append(facts, berth.Fact{Key: k, Mod: berth.Revision(rev)})
 		default:
-			facts = append(facts, decodeFact(k, e.Kv))
+			facts = append(facts, alike.decode(k, e.Kv))
 		}
 	}
 	return facts
