@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"slices"
 	"time"
 
 	"github.com/berthd/berth"
@@ -13,6 +14,7 @@ import (
 type dueKeys struct {
 	view        *view // nil: the map says it of all
 	order       []dueKey
+	gone        int                      // of order, which were taken: the memory of a few serves for all that come
 	in          map[berth.Key]struct{}   // of order, what no life speaks of
 	allocations int                      // in order
 	most        int                      // keys in order since it was empty
@@ -62,9 +64,15 @@ func (d *dueKeys) addOf(x *life, k berth.Key) {
 	if k.Kind == berth.KindAllocation {
 		d.allocations++
 	}
+	if len(d.order) == cap(d.order) && d.gone > len(d.order)/2 {
+		d.order = slices.Delete(d.order, 0, d.gone)
+		d.gone = 0
+	}
 	d.order = append(d.order, dueKey{k, x})
-	d.most = max(d.most, len(d.order))
+	d.most = max(d.most, d.len())
 }
+
+func (d *dueKeys) len() int { return len(d.order) - d.gone }
 
 // dueBit is what a life says of a key; 0: nothing.
 func (x *life) dueBit(k berth.Key) uint8 {
@@ -80,10 +88,10 @@ func (x *life) dueBit(k berth.Key) uint8 {
 
 func (d *dueKeys) pop() (berth.Key, bool) {
 	d.swept = false
-	for len(d.order) > 0 {
-		first := d.order[0]
-		d.order[0].of = nil
-		d.order = d.order[1:]
+	for d.len() > 0 {
+		first := d.order[d.gone]
+		d.order[d.gone] = dueKey{}
+		d.gone++
 		if first.key.Kind == berth.KindAllocation {
 			d.allocations--
 		}
@@ -91,6 +99,7 @@ func (d *dueKeys) pop() (berth.Key, bool) {
 			return first.key, true
 		}
 	}
+	d.order, d.gone = d.order[:0], 0
 	if d.most > shrinkAbove {
 		d.order, d.in, d.most = nil, make(map[berth.Key]struct{}), 0
 	}
@@ -113,7 +122,7 @@ func (x *life) takeDue(k berth.Key) bool {
 }
 
 // sweeping says whether only what a load brought is left to look at.
-func (d *dueKeys) sweeping() bool { return d.rest != nil && len(d.order) == 0 }
+func (d *dueKeys) sweeping() bool { return d.rest != nil && d.len() == 0 }
 
 func (d *dueKeys) has(k berth.Key) bool {
 	if d.view != nil {
@@ -133,7 +142,7 @@ func (d *dueKeys) drop(k berth.Key) bool {
 	return ok
 }
 
-func (d *dueKeys) empty() bool { return len(d.order) == 0 && d.rest == nil }
+func (d *dueKeys) empty() bool { return d.len() == 0 && d.rest == nil }
 
 // sighting is when this daemon first saw a key at a revision: time-outs count
 // from here, by our own clock, and not from a time that another machine wrote.
