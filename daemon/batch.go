@@ -49,3 +49,40 @@ func (s *batches) full() int {
 	}
 	return int(min(max(amortise*fixed/member, smallBatch), fullBatch))
 }
+
+// mayGather says whether to make a plan now. An idle daemon commits whatever there
+// is at once; while plans are in flight, another is sent when it would not be a
+// small one: what comes meanwhile shares the next transaction.
+func (l *loop) mayGather() bool {
+	switch {
+	case !l.open || l.now().Before(l.notBefore):
+		return false
+	case l.flights.count == 0:
+		return true
+	}
+	n := l.work()
+	return !l.gangs.holdOff && l.flights.count < flightsMost && n >= l.worthwhile() && (n >= l.fullBatch() || l.leavesRoom(n))
+}
+
+// leavesRoom says whether a plan of n members beside those in flight would leave ledgers of
+// this daemon to the next. Behind a plan that takes all, everything waits for its answer; so
+// such a one waits itself, for what else is coming: of 100 calls at once on 20 workers, 32
+// went off beside the very first, and the other 68 were a third transaction behind both.
+func (l *loop) leavesRoom(n int) bool { return n < l.share.owned()-len(l.flights.workers) }
+
+// worthwhile is how many members make a plan worth its transaction while others are in
+// flight; no more than fit into one.
+func (l *loop) worthwhile() int {
+	fit := max(1, (l.store.Limits().Ops-spareOps)/opsPlacement.most())
+	return min(smallBatch, l.fullBatch(), fit)
+}
+
+// fullBatch is how many members a plan gets where there are more.
+func (l *loop) fullBatch() int {
+	return min(l.batch, l.batches.full())
+}
+
+// work is about how many members a plan would get.
+func (l *loop) work() int {
+	return len(l.incoming.order) + l.queue.openCount() + l.due.allocations
+}

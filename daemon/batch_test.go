@@ -1,10 +1,13 @@
 package daemon
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/berthd/berth"
 )
 
 // A full batch is amortise times the fixed part of a transaction, whatever noise is
@@ -38,5 +41,41 @@ func TestBatches_OneSizeOnly(t *testing.T) {
 	}
 	if got := s.full(); got != fullBatch {
 		t.Errorf("full batch of %d, want %d", got, fullBatch)
+	}
+}
+
+// A plan is sent beside another where it leaves ledgers to the one behind it, or is full.
+func TestMayGather_Beside(t *testing.T) {
+	for _, tt := range []struct {
+		name                    string
+		workers, taken, waiting int
+		want                    bool
+	}{
+		{name: "small", workers: 1000, taken: 1, waiting: smallBatch - 1},
+		{name: "few of the ledgers", workers: 1000, taken: 400, waiting: smallBatch, want: true},
+		{name: "all but one", workers: 20 + smallBatch, taken: 19, waiting: smallBatch, want: true},
+		{name: "all that are left", workers: 20 + smallBatch, taken: 20, waiting: smallBatch},
+		{name: "more than there are", workers: 20, taken: 1, waiting: 99},
+		{name: "full", workers: 20, taken: 1, waiting: fullBatch, want: true},
+		{name: "no workers", waiting: smallBatch},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := loopWith(t)
+			l.open = true
+			for i := range tt.workers {
+				l.share.put(berth.WorkerID(fmt.Sprintf("w%d", i)), berth.PoolID(fmt.Sprintf("p%d", i%2)))
+			}
+			l.incoming.order = make([]*submission, tt.waiting)
+			if !l.mayGather() {
+				t.Fatal("waits, though nothing is in flight")
+			}
+			l.flights.count = 1
+			for i := range tt.taken {
+				l.flights.workers[berth.WorkerID(fmt.Sprintf("w%d", i))] = &flight{}
+			}
+			if got := l.mayGather(); got != tt.want {
+				t.Errorf("sent beside: %v, want %v", got, tt.want)
+			}
+		})
 	}
 }

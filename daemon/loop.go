@@ -194,36 +194,6 @@ func (l *loop) step(ctx context.Context) {
 	}
 }
 
-// mayGather says whether to make a plan now. An idle daemon commits whatever there
-// is at once; while plans are in flight, another is sent when it would not be a
-// small one: what comes meanwhile shares the next transaction.
-func (l *loop) mayGather() bool {
-	switch {
-	case !l.open || l.now().Before(l.notBefore):
-		return false
-	case l.flights.count == 0:
-		return true
-	}
-	return !l.gangs.holdOff && l.flights.count < flightsMost && l.work() >= l.worthwhile()
-}
-
-// worthwhile is how many members make a plan worth its transaction while others are in
-// flight; no more than fit into one.
-func (l *loop) worthwhile() int {
-	fit := max(1, (l.store.Limits().Ops-spareOps)/opsPlacement.most())
-	return min(smallBatch, l.fullBatch(), fit)
-}
-
-// fullBatch is how many members a plan gets where there are more.
-func (l *loop) fullBatch() int {
-	return min(l.batch, l.batches.full())
-}
-
-// work is about how many members a plan would get.
-func (l *loop) work() int {
-	return len(l.incoming.order) + l.queue.openCount() + l.due.allocations
-}
-
 // launch gathers one plan and sends it; false: there was nothing to do.
 func (l *loop) launch(ctx context.Context) bool {
 	now := l.now()

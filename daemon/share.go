@@ -95,6 +95,14 @@ func (s *share) count(w berth.WorkerID, p berth.PoolID, by int) bool {
 	return true
 }
 
+// owned is how many workers this daemon owns.
+func (s *share) owned() (n int) {
+	for _, of := range s.counts {
+		n += of[s.self]
+	}
+	return n
+}
+
 func (s *share) ofWorker(w berth.WorkerID) berth.DaemonID { return s.highest(s.awake, string(w)) }
 
 // ofRequest is who plans a request; leftTo is the daemon that it was left to, or none.
