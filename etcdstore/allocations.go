@@ -158,6 +158,7 @@ func (s *Store) encodeChanges(w berth.WorkerID, epoch berth.Epoch, changes []cha
 		kind = forStart
 	}
 	t := s.newTxn(s.newTxnID(kind))
+	t.expect(2+len(changes), len(changes))
 	left := 0
 	for i := range changes {
 		c := &changes[i]
