@@ -10,6 +10,7 @@ import (
 // they came.
 type dirtySet struct {
 	order  []taskKey
+	taken  []taskKey // what take has returned last: its memory is that of the next order
 	member map[taskKey]struct{}
 }
 
@@ -22,12 +23,11 @@ func (d *dirtySet) add(k taskKey) {
 
 func (d *dirtySet) empty() bool { return len(d.order) == 0 }
 
-// take empties the set.
+// take empties the set. What it returns is good until it is called again.
 func (d *dirtySet) take() []taskKey {
-	order := d.order
-	d.order = nil
+	d.order, d.taken = d.taken[:0], d.order
 	clear(d.member)
-	return order
+	return d.taken
 }
 
 // batch is what one step sends to the store, in one transaction.
