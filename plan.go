@@ -22,10 +22,11 @@ const (
 	KindQuotaBlock Kind = "quota_blocks" // tenants/<t>/<d>
 	KindSupply     Kind = "supply"
 	KindBrake      Kind = "brakes"
+	KindPlan       Kind = "plan" // the key itself, as of the schema
 )
 
 // Key names one record. Owner is the worker of an allocation or the tenant of a
-// quota block; ID is the last part. The schema key has neither.
+// quota block; ID is the last part. The keys schema and plan have neither.
 type Key struct {
 	Kind  Kind
 	Owner string
@@ -51,6 +52,7 @@ type Plan struct {
 	Submits []Submit
 	Ledgers []LedgerWrite
 	Places  []Placement
+	Basis   *PlanBasis // of Places
 	Ends    []End
 	Stops   []StopWrite
 	Cancels []CancelPending

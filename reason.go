@@ -70,3 +70,17 @@ type Verdict struct {
 	Reasons   []Reason `json:"reasons"`
 	At        Revision `json:"at"` // judged at
 }
+
+// Standing is how a worker stood when one was chosen: what it was judged by, in the
+// order in which that decides.
+type Standing struct {
+	Worker WorkerID `json:"worker"`
+	Terms  []Term   `json:"terms"`
+}
+
+// Term is one of the things that a worker is judged by.
+type Term struct {
+	Name    string `json:"name"`
+	Value   string `json:"value"`
+	Decides bool   `json:"decides,omitempty"` // a difference in it does
+}

@@ -198,7 +198,7 @@ func (f former) form(key string) (keyForm, error) {
 			form.scope = min(form.scope, ofWorker)
 		}
 	}
-	if form.scope == ofTxn && parts[0] != string(berth.KindSchema) {
+	if form.scope == ofTxn && parts[0] != string(berth.KindSchema) && parts[0] != string(berth.KindPlan) {
 		return keyForm{}, fmt.Errorf("key %q belongs neither to the request nor to its worker", key)
 	}
 	form.parts = parts

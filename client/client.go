@@ -213,6 +213,29 @@ func (c *Client) Explain(ctx context.Context, id string) (*berthv1.ExplainRespon
 	return resp, nil
 }
 
+// ExplainAt judges why a request did not run at a moment of the past: at a revision,
+// or, where that is 0, at a time.
+func (c *Client) ExplainAt(ctx context.Context, req *berthv1.ExplainRequest) (*berthv1.ExplainResponse, error) {
+	resp, err := again(ctx, c, func(ctx context.Context, rpc service) (*berthv1.ExplainResponse, error) {
+		return rpc.Explain(ctx, req)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// Replay decides again where an attempt of a request was placed; 0: the last one.
+func (c *Client) Replay(ctx context.Context, id string, attempt int64) (*berthv1.ReplayResponse, error) {
+	resp, err := again(ctx, c, func(ctx context.Context, rpc service) (*berthv1.ReplayResponse, error) {
+		return rpc.Replay(ctx, &berthv1.ReplayRequest{Id: id, Attempt: attempt})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
 // Workers are all workers, by id.
 func (c *Client) Workers(ctx context.Context) ([]*berthv1.Worker, error) {
 	resp, err := again(ctx, c, func(ctx context.Context, rpc service) (*berthv1.WorkersResponse, error) {

@@ -24,7 +24,9 @@ type builder struct {
 	keys    []berth.Key                  // to look at again
 	own     []berth.Key                  // of them, those whose members these are
 	after   []berth.Key                  // to look at again when it has its answer, whatever that is
-	batch   int                          // most members
+	freedOn map[berth.WorkerID][]berth.Share
+	basis   *planBasis // of what is being placed; nil: nothing yet
+	batch   int        // most members
 	subs    []*submission
 	placed  []placing             // with labels
 	groups  map[berth.GroupID]int // index in plan.Groups
@@ -41,7 +43,7 @@ func newBuilder(l *loop, now time.Time) *builder {
 	return &builder{
 		l: l, now: now, plan: &berth.Plan{ID: l.nextPlanID(), Schema: l.quotas.schemaAt},
 		writes: make(map[berth.WorkerID]int), acted: make(map[berth.RequestID]struct{}), maxOps: l.store.Limits().Ops - spareOps,
-		batch: l.fullBatch(),
+		freedOn: make(map[berth.WorkerID][]berth.Share), batch: l.fullBatch(),
 	}
 }
 
@@ -126,6 +128,21 @@ func (b *builder) open(w berth.WorkerID, rec *berth.Worker, epoch berth.Epoch, w
 	b.own = append(b.own, workerKey(w))
 }
 
+// decide asks the fleet for a worker, and notes on what.
+func (b *builder) decide(w *waiting, as scheduler.Candidate) scheduler.Decision {
+	if b.basis == nil {
+		b.basis = b.l.planBasis(b)
+	}
+	d := b.l.fleet.Place(as)
+	if d.Verdict == nil {
+		r := reservation{share: d.Share}
+		w.step = b.basis.step(d.Worker, &r)
+		b.basis.bound()
+		b.l.noteReserved(d.Worker, r)
+	}
+	return d
+}
+
 // place commits the fleet's decision d on a request to the plan. submitted: the
 // request itself is put by the same plan. The ledger is reckoned from the view and
 // from what else is in the plan, never from the fleet's: that may hold reservations
@@ -167,9 +184,10 @@ func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision
 			State: berth.StatePlaced, Attempt: attempt, Epoch: fw.Epoch, PlanID: b.plan.ID,
 			Tenant: w.request.Tenant, Share: d.Share, QuotaBlock: block, Group: group, GroupAttempt: groupAttempt,
 			StartTimeoutMS: w.request.StartTimeoutMS, KeepMS: w.request.KeepMS, PlacedAt: b.now.UTC(),
-			Planned: berth.Basis{Revision: b.l.asOf(), Clock: b.now.UTC(), Policy: scheduler.PolicyVersion},
+			Planned: berth.Basis{Revision: b.l.asOf(), Step: w.step, Clock: b.now.UTC(), Policy: scheduler.PolicyVersion},
 		},
 	})
+	b.plan.Basis = b.basis.record
 	again, cost := requestKey(w.id), opsPlace
 	if submitted {
 		again, cost = berth.Key{}, opsPlaceNew
@@ -237,6 +255,7 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 		end.Archive = e.archive(v)
 	}
 	b.plan.Ends = append(b.plan.Ends, end)
+	b.freedOn[e.worker] = append(b.freedOn[e.worker], e.allocation.Share)
 	if of := e.allocation.Group; of != "" {
 		b.noteEnd(of, e.allocation.GroupAttempt, v)
 		b.shareFate(of, e.id, e.allocation.GroupAttempt, v)
@@ -261,6 +280,7 @@ func (b *builder) freed(w berth.WorkerID, ledger berth.Ledger) {
 	fw := *now
 	fw.Ledger = ledger
 	b.l.fleet.Put(fw)
+	b.l.noteFreed(w, b)
 	b.l.wake(w, fw.Pool)
 }
 

@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"time"
-
 	"go.uber.org/zap"
 
 	"github.com/berthd/berth"
@@ -106,21 +104,22 @@ func (l *loop) gatherEarly(b *builder) {
 	for k, ok := l.due.pop(); ok; k, ok = l.due.pop() {
 		l.early.due.add(k)
 		if (k.Kind == berth.KindWorker || k.Kind == berth.KindIntent) && !l.flights.defers(k) {
-			l.seatEarly(berth.WorkerID(k.ID), b.now)
+			l.seatEarly(berth.WorkerID(k.ID), b)
 		}
 	}
 	l.admit(b)
 }
 
 // seatEarly is what lookWorker does for the fleet, and no more.
-func (l *loop) seatEarly(w berth.WorkerID, now time.Time) {
+func (l *loop) seatEarly(w berth.WorkerID, b *builder) {
 	rec, epoch := l.view.worker(w)
 	if rec == nil || l.view.unreadable(workerKey(w), ledgerKey(w)) {
-		l.fleet.Remove(w)
+		l.takeOut(w)
 		return
 	}
 	ledger, _ := l.view.ledger(w)
-	l.seat(w, now, rec, epoch, ledger)
+	l.seat(w, b.now, rec, epoch, ledger)
+	l.noteSeat(w, b)
 }
 
 // knownEarly puts off a submission of an id that the store knows, or may know: what

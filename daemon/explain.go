@@ -8,7 +8,7 @@ import (
 	"github.com/berthd/berth/scheduler"
 )
 
-// Explain says why a request waits, judged now.
+// Explain says why a request waits, judged now, or why it was placed where it is.
 func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, error) {
 	s, err := d.Get(ctx, id)
 	if err != nil {
@@ -21,6 +21,9 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 				e.Brake = &b
 			}
 		})
+		if err == nil && s.Worker != "" {
+			e.Standings, e.NotTold = d.whyThere(ctx, id, s.Attempt)
+		}
 		return e, err
 	}
 	e.Since = waitsSince(&s)
@@ -54,6 +57,17 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 		e.Verdict, e.Nearest = &g.Verdict, g.Nearest
 	})
 	return e, err
+}
+
+// whyThere tells how the worker of an attempt stood, and the runner-up, when it was
+// chosen; or why that cannot be told.
+func (d *Daemon) whyThere(ctx context.Context, id berth.RequestID, attempt int64) ([]berth.Standing, string) {
+	ctx, done, err := d.reading(ctx, "explain "+string(id))
+	if err != nil {
+		return nil, err.Error()
+	}
+	defer done()
+	return Replayer{d.store}.standings(ctx, id, attempt)
 }
 
 // waitsSince is from when a request could have been placed, as far as its records

@@ -218,6 +218,7 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 		return false
 	}
 	defer l.holds.admit(l, g.id)()
+	basis := l.planBasis(b) // before the fleet has reserved
 	d := l.choosePlaces(g.id, rec, counted)
 	if d.Verdict != nil {
 		d.Verdict.At = l.view.revision
@@ -258,6 +259,7 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 		return false
 	}
 	l.gangs.remove(g.id)
+	b.basis = basis
 	b.placeGroup(g.id, d, members)
 	return true
 }
@@ -315,10 +317,15 @@ func (b *builder) placeGroup(id berth.GroupID, d scheduler.GangDecision, members
 	chosen := make([]berth.WorkerID, 0, len(d.Placed))
 	for i, one := range d.Placed {
 		m := members[i]
+		r := reservation{share: one.Share}
+		m.step = b.basis.step(one.Worker, &r)
+		b.l.noteReserved(one.Worker, r)
 		prog, mod := b.l.view.progress(m.id)
 		b.place(m, prog, mod, one, false)
 		chosen = append(chosen, one.Worker)
 	}
+	b.basis.bound()
+	b.basis.record.Given = d.Given
 	b.l.groups[id].chosen = chosen
 	b.placing, b.batch = id, 1 // it is not halved
 	b.own = append(b.own, groupKey(id))

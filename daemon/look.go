@@ -16,13 +16,13 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 	l.settle(workerKey(w))
 	rec, epoch := l.view.worker(w)
 	if l.view.unreadable(workerKey(w), ledgerKey(w)) {
-		l.unseat(w)
+		l.takeOut(w)
 		return
 	}
 	ledger, was := l.ledgerNow(w, b)
 	held := l.held(workerKey(w), b.now)
 	if rec == nil {
-		l.unseat(w)
+		l.takeOut(w)
 		l.lookLost(w, ledger, b.now)
 		if !held {
 			l.lookClaims(w, ledger, b)
@@ -40,6 +40,7 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 		b.open(w, rec, epoch, was)
 	}
 	l.seat(w, b.now, rec, epoch, ledger)
+	l.noteSeat(w, b)
 	if !held {
 		l.lookClaims(w, ledger, b)
 		l.lookDrain(w, b)
@@ -96,6 +97,11 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 	if fw.Ready && l.anyPreempts() {
 		l.wakePreemptors(w, rec.Pool)
 	}
+}
+
+func (l *loop) takeOut(w berth.WorkerID) {
+	l.unseat(w)
+	l.noteUnseated(w)
 }
 
 // gives says whether now may take something that was could not.

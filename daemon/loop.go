@@ -36,6 +36,8 @@ type loop struct {
 	cancels map[berth.RequestID]*cancelOrder
 	share   *share
 	peers   peers
+	bases   bases
+	past    pastClock
 
 	groups       map[berth.GroupID]*groupInfo
 	groupCancels map[berth.GroupID]*cancelOrder
@@ -57,9 +59,10 @@ type loop struct {
 	batches   batches
 	flights   flights
 	answers   answers
-	planID    berth.TxnID   // of the next plan; empty: none yet
-	notBefore time.Time     // after an error, when to commit again
-	took      time.Duration // of the last transaction that was answered
+	planID    berth.TxnID    // of the next plan; empty: none yet
+	notBefore time.Time      // after an error, when to commit again
+	took      time.Duration  // of the last transaction that was answered
+	answering berth.Revision // of the transaction whose facts are being taken in; 0: none
 	lag       lag
 	placing   bool             // mayPlace, as the peers were last judged by
 	open      bool             // workers are known: new requests are placed
@@ -91,7 +94,7 @@ func newLoop(d *Daemon) *loop {
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
 		groups: make(map[berth.GroupID]*groupInfo), groupCancels: make(map[berth.GroupID]*cancelOrder),
 		gangs: newGangs(), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(),
-		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(),
+		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(), bases: newBases(),
 		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(), answers: make(answers), watchers: newWatchers(),
 		parts: make(chan struct{}, 2),
 		batch: fullBatch, metrics: d.metrics, brakes: newBrakes(), aside: newAside(),
@@ -335,10 +338,12 @@ func (l *loop) answered(a answer) {
 		l.batch = min(fullBatch, l.batch*2)
 		l.batches.saw(b.members, l.took)
 		l.lag.answered(a.res.Revision, l.view.revision, l.now())
+		l.answering = a.res.Revision
 		l.takeFacts(a.res.Facts)
 		if a.res.Whole && a.res.Revision > l.view.revision {
 			l.answers[a.res.Revision] = struct{}{}
 		}
+		l.answering = 0
 		b.uncount(true)
 		b.committed()
 	case isConflict:

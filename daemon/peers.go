@@ -163,6 +163,7 @@ func (l *loop) reshare() {
 	}
 	l.share.setAwake(ids)
 	for _, w := range slices.Sorted(maps.Keys(l.share.workers)) {
+		l.bases.odd[w] = struct{}{} // until it is looked at: a group may be placed before
 		l.due.add(workerKey(w))
 	}
 	for _, p := range l.peers.sorted {

@@ -51,6 +51,7 @@ type waiting struct {
 	planner  berth.DaemonID // that it was left to, or none
 	priority int32
 	seq      berth.Revision // of its submission: first come, first placed
+	step     int64          // of the plan's basis, once it is decided
 	at       int            // index in its class's heap
 	asked    bool           // Place was asked for it
 	preempts bool           // others may have to make room for it

@@ -224,6 +224,9 @@ func (l *loop) answer(s *submission, r SubmitResult) {
 
 // admit places what waits, oldest and most urgent first, then what is new.
 func (l *loop) admit(b *builder) {
+	if len(b.plan.Places) == 0 {
+		b.basis = nil // what was decided led nowhere, and the fleet may have changed since
+	}
 	for b.room() && l.mayPlace() && !l.flights.crowded() {
 		w := l.queue.next()
 		if w == nil {
@@ -257,7 +260,7 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 	if st := l.limited(w.request); st != nil && !l.allowWaiting(w, st, &c, b) {
 		return
 	}
-	d := l.fleet.Place(c)
+	d := b.decide(w, c)
 	w.asked = true
 	if d.Verdict != nil && !d.Verdict.NeverFits && w.preempts && l.preempt(w, c, b) {
 		return
@@ -302,7 +305,7 @@ func (l *loop) admitNew(s *submission, b *builder) {
 			return
 		}
 		if allowed {
-			d = l.fleet.Place(c)
+			d = b.decide(w, c)
 		}
 	}
 	s.record.Planner = ""

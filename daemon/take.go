@@ -29,6 +29,8 @@ func (l *loop) take(delta etcdstore.Delta) {
 		}
 	}
 	l.view.passed(delta.Revision)
+	l.passedForBasis()
+	l.past.passed(delta.Revision, l.now())
 	if ends && !l.peers.self {
 		l.tellOwn(ownKey{mod: delta.Revision}) // the view may never have held it
 	}
@@ -98,6 +100,7 @@ func (l *loop) takeFact(f berth.Fact) bool {
 		return false
 	}
 	l.noteTxn(txn)
+	l.noteForBasis(&f, l.answering)
 	if bad, ok := f.Record.(*etcdstore.Undecodable); ok {
 		l.log.Error("a record cannot be read; what it concerns is left alone: run berth fsck",
 			zap.String("kind", string(f.Key.Kind)), zap.String("owner", f.Key.Owner), zap.String("id", f.Key.ID), zap.Error(bad.Err))

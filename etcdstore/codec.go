@@ -59,6 +59,8 @@ func recordOf(kind berth.Kind) any {
 		return new(berth.QuotaBlock)
 	case berth.KindSupply:
 		return new(berth.Supply)
+	case berth.KindPlan:
+		return new(berth.PlanBasis)
 	case berth.KindBrake:
 		return new(berth.Brake)
 	}

@@ -166,12 +166,14 @@ func (s *Store) eventFacts(events []*clientv3.Event) []berth.Fact {
 			}
 		}
 		if w := own.next(e); w != nil {
-			facts = append(facts, factOf(w.key, e.Kv, w.record))
+			if w.key.Kind != berth.KindPlan {
+				facts = append(facts, factOf(w.key, e.Kv, w.record))
+			}
 			continue
 		}
 		k, ok := s.parse(e.Kv.Key)
 		switch {
-		case !ok:
+		case !ok, k.Kind == berth.KindPlan: // the basis of plans is for who looks back
 		case e.Type == clientv3.EventTypeDelete:
 			facts = append(facts, berth.Fact{Key: k, Mod: berth.Revision(rev)})
 		default:

@@ -124,7 +124,7 @@ func examples(t *testing.T) map[berth.Kind]any {
 			Header: h, State: berth.StateExited, Attempt: 2, Epoch: 17, PlanID: "3f9c2d51-1a4", Tenant: "vision", Share: share(),
 			QuotaBlock: "d1", Group: "run-3", GroupAttempt: 1, StartTimeoutMS: 10_000, KeepMS: 5_000, PlacedAt: at(5), StartedAt: at(6),
 			Stop: &berth.StopOrder{Reason: berth.StopDrain, Deadline: at(58), Message: "disk swap", ReplacedBy: "train-7.r3"}, Exit: exit,
-			Planned: berth.Basis{Revision: 41, Clock: at(5), Seed: 7, Policy: "spread/1", Overlay: map[string]berth.Revision{"ledgers/rack1-07": 42}},
+			Planned: berth.Basis{Revision: 41, Step: 1, Clock: at(5), Seed: 7, Policy: "spread/1", Overlay: map[string]berth.Revision{"ledgers/rack1-07": 42}},
 		},
 		berth.KindArchive: &berth.Archive{
 			Header: h, Digest: digest, Spec: spec, State: berth.StateFailed, Reason: berth.EndOOM, Message: "out of memory", Attempt: 2, Worker: "rack1-07",
@@ -140,6 +140,12 @@ func examples(t *testing.T) map[berth.Kind]any {
 		berth.KindTenant:     exampleTenant(h),
 		berth.KindQuotaBlock: exampleQuotaBlock(h),
 		berth.KindSupply:     &berth.Supply{Header: h, Pool: "default", Count: 3, At: at(8)},
+		berth.KindPlan: &berth.PlanBasis{
+			Header: h, Daemon: "d1", Clock: at(5), Revision: 41, Policy: "4", Partial: true, Given: true, Awake: []berth.DaemonID{"d1", "d2"},
+			Ledgers: []berth.Revision{43}, Overlay: map[string]berth.Revision{"intents/rack1-08": 42},
+			Seats:  []berth.PlannedSeat{{Worker: "rack1-09", Unknown: true, Opened: true, Foreign: new(bool), Held: true, Suspended: true, Probing: true, Starting: 1}},
+			Shares: []berth.Share{share(), share()}, Steps: []berth.PlannedStep{{Worker: "rack1-07", Share: 1, Free: true}},
+		},
 		berth.KindBrake: &berth.Brake{
 			Header: h, State: berth.BrakeReleased, Why: berth.ReleaseOperator, Size: 200, Lost: 100, Held: 1000,
 			Since: at(9), At: at(49), BoundMS: 300_000, Message: "the switch is dead",

@@ -45,6 +45,8 @@ func headerOf(record any) *berth.Header {
 		return &r.Header
 	case *berth.Supply:
 		return &r.Header
+	case *berth.PlanBasis:
+		return &r.Header
 	case *berth.Brake:
 		return &r.Header
 	}

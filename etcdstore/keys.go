@@ -21,7 +21,7 @@ func (s keys) append(b []byte, k berth.Key) []byte {
 	}
 	b = append(append(b, s.prefix...), kind...)
 	switch k.Kind {
-	case berth.KindSchema:
+	case berth.KindSchema, berth.KindPlan:
 		return b
 	case berth.KindAllocation, berth.KindQuotaBlock:
 		b = append(append(b, '/'), k.Owner...)
@@ -37,7 +37,7 @@ func (s keys) length(k berth.Key) int {
 // folder is the prefix of all keys of a kind, of one owner where given.
 func (s keys) folder(kind berth.Kind, owner string) string {
 	switch {
-	case kind == berth.KindSchema:
+	case kind == berth.KindSchema, kind == berth.KindPlan:
 		return s.prefix + string(kind)
 	case kind == berth.KindQuotaBlock:
 		return s.prefix + string(berth.KindTenant) + "/" + owner + "/"
@@ -58,13 +58,13 @@ func (s keys) parse(key string) (berth.Key, error) {
 	k := berth.Key{Kind: kind, ID: rest}
 	owner, id, owned := strings.Cut(rest, "/")
 	switch {
-	case kind == berth.KindSchema && len(key) == len(s.prefix)+len(name):
+	case (kind == berth.KindSchema || kind == berth.KindPlan) && len(key) == len(s.prefix)+len(name):
 		return k, nil
 	case owned && kind == berth.KindTenant:
 		k.Kind, k.Owner, k.ID = berth.KindQuotaBlock, owner, id
 	case owned && kind == berth.KindAllocation:
 		k.Owner, k.ID = owner, id
-	case !known || owned || kind == berth.KindSchema || kind == berth.KindAllocation:
+	case !known || owned || kind == berth.KindSchema || kind == berth.KindPlan || kind == berth.KindAllocation:
 		return berth.Key{}, fmt.Errorf("key %q is of no known kind", key)
 	}
 	if owned {
@@ -85,5 +85,5 @@ var folders = map[string]berth.Kind{
 	string(berth.KindState): berth.KindState, string(berth.KindAllocation): berth.KindAllocation, string(berth.KindGroup): berth.KindGroup,
 	string(berth.KindHold): berth.KindHold, string(berth.KindArchive): berth.KindArchive, string(berth.KindDaemon): berth.KindDaemon,
 	string(berth.KindPool): berth.KindPool, string(berth.KindTenant): berth.KindTenant, string(berth.KindSupply): berth.KindSupply,
-	string(berth.KindBrake): berth.KindBrake,
+	string(berth.KindBrake): berth.KindBrake, string(berth.KindPlan): berth.KindPlan,
 }

@@ -103,7 +103,7 @@ func (s *Store) facts(kvs []*mvccpb.KeyValue) []berth.Fact {
 	facts := make([]berth.Fact, len(kvs))
 	decode := func(from, to int) {
 		for i := from; i < to; i++ {
-			if k, ok := s.parse(kvs[i].Key); ok {
+			if k, ok := s.parse(kvs[i].Key); ok && k.Kind != berth.KindPlan {
 				facts[i] = decodeFact(k, kvs[i])
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -17,10 +18,13 @@ type PastError struct {
 	Revision berth.Revision
 	Oldest   berth.Revision // that it can tell of; 0: not known
 	Newest   berth.Revision // set: the revision is yet to come
+	Time     time.Time      // set: what was asked for is a time
 }
 
 func (e *PastError) Error() string {
 	switch {
+	case !e.Time.IsZero():
+		return fmt.Sprintf("nothing is known of %s: the store's history reaches back to revision %d, and nothing in it is known to be older", e.Time.Format(time.RFC3339), e.Oldest)
 	case e.Newest > 0:
 		return fmt.Sprintf("revision %d is yet to come: the store is at %d", e.Revision, e.Newest)
 	case e.Oldest == 0:

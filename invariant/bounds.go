@@ -59,6 +59,21 @@ func (c *checker) lease(field, value string) {
 	c.need(err == nil && n > 0, "field %q is %q, not a lease in hexadecimal", field, value)
 }
 
+func (r *planBasis) validate(c *checker, _ string) {
+	c.id("daemon", r.Daemon)
+	c.least("revision", r.Revision, 1)
+	for _, rev := range r.Ledgers {
+		c.least("ledgers", rev, 1)
+	}
+	for _, rev := range r.Overlay {
+		c.least("overlay", rev, 1)
+	}
+	for _, s := range r.Steps {
+		c.id("steps.w", s.Worker)
+		c.need(s.Share >= 0 && s.Share < int64(len(r.Shares)), "steps: share %d of %d", s.Share, len(r.Shares))
+	}
+}
+
 func (r *intent) validate(c *checker, _ string) {
 	c.need(r.Parallel >= 0 && r.Parallel <= 10_000, "field \"parallel\" is %d; allowed: 0 to 10000", r.Parallel)
 	c.need(r.PerMinute >= 0 && r.PerMinute <= 60_000, "field \"per_minute\" is %d; allowed: 0 to 60000", r.PerMinute)

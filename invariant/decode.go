@@ -27,6 +27,7 @@ var recordTypes = map[string]reflect.Type{
 	kindBlock:      reflect.TypeFor[block](),
 	kindSupply:     reflect.TypeFor[supply](),
 	kindBrake:      reflect.TypeFor[brake](),
+	kindPlan:       reflect.TypeFor[planBasis](),
 }
 
 // formatError is a value that breaks a clause 0.x.

@@ -24,6 +24,7 @@ const (
 	kindBlock      = "tenants/block" // tenants/<t>/<d>: not a first part
 	kindSupply     = "supply"
 	kindBrake      = "brakes"
+	kindPlan       = "plan"
 )
 
 // leasing says of every kind whether its keys are bound to a lease.
@@ -31,7 +32,7 @@ var leasing = map[string]bool{
 	kindSchema: false, kindWorker: true, kindConditions: true, kindIntent: false, kindLedger: false,
 	kindRequest: false, kindState: false, kindAllocation: false, kindGroup: false, kindHold: true,
 	kindArchive: false, kindDaemon: true, kindPool: false, kindTenant: false, kindBlock: false, kindSupply: false,
-	kindBrake: false,
+	kindBrake: false, kindPlan: false,
 }
 
 // name is a key, parsed: owner is the worker of an allocation, or the tenant of a block.
@@ -44,13 +45,13 @@ func parseKey(key string) (name, error) {
 		return name{}, fmt.Errorf("%q begins no key of the keyspace", parts[0])
 	}
 	switch {
-	case n.kind == kindSchema && len(parts) == 1:
+	case (n.kind == kindSchema || n.kind == kindPlan) && len(parts) == 1:
 		return n, nil
 	case n.kind == kindAllocation && len(parts) == 3:
 		n.owner, n.id = parts[1], parts[2]
 	case n.kind == kindTenant && len(parts) == 3:
 		n.kind, n.owner, n.id = kindBlock, parts[1], parts[2]
-	case n.kind != kindSchema && n.kind != kindAllocation && len(parts) == 2:
+	case n.kind != kindSchema && n.kind != kindPlan && n.kind != kindAllocation && len(parts) == 2:
 		n.id = parts[1]
 	default:
 		return name{}, fmt.Errorf("a key of %s has not %d parts", n.kind, len(parts))

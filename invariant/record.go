@@ -172,10 +172,44 @@ type exit struct {
 
 type basis struct {
 	Revision int64            `json:"revision"`
+	Step     int64            `json:"step,omitempty"`
 	Clock    time.Time        `json:"clock"`
 	Seed     uint64           `json:"seed"`
 	Policy   string           `json:"policy"`
 	Overlay  map[string]int64 `json:"overlay,omitempty"`
+}
+
+type planBasis struct {
+	header
+	Daemon   string           `json:"daemon"`
+	Clock    time.Time        `json:"clock"`
+	Revision int64            `json:"revision"`
+	Policy   string           `json:"policy"`
+	Partial  bool             `json:"partial,omitempty"`
+	Given    bool             `json:"given,omitempty"`
+	Awake    []string         `json:"awake,omitempty"`
+	Ledgers  []int64          `json:"ledgers,omitempty"`
+	Overlay  map[string]int64 `json:"overlay,omitempty"`
+	Seats    []plannedSeat    `json:"seats,omitempty"`
+	Shares   []share          `json:"shares,omitempty"`
+	Steps    []plannedStep    `json:"steps,omitempty"`
+}
+
+type plannedSeat struct {
+	Worker    string `json:"worker"`
+	Unknown   bool   `json:"unknown,omitempty"`
+	Opened    bool   `json:"opened,omitempty"`
+	Foreign   *bool  `json:"foreign,omitempty"`
+	Held      bool   `json:"held,omitempty"`
+	Suspended bool   `json:"suspended,omitempty"`
+	Probing   bool   `json:"probing,omitempty"`
+	Starting  int64  `json:"starting,omitempty"`
+}
+
+type plannedStep struct {
+	Worker string `json:"w"`
+	Share  int64  `json:"s"`
+	Free   bool   `json:"free,omitempty"`
 }
 
 type archive struct {

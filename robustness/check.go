@@ -29,6 +29,7 @@ type checker struct {
 	running map[berth.RequestID]*container
 	ended   map[berth.RequestID]int  // archive records put
 	purged  map[berth.RequestID]bool // the last of them is gone: its retention is over
+	replays *replays
 	found   []Violation
 }
 
@@ -52,11 +53,13 @@ func newChecker(w *world) *checker {
 	if w.plan.Retention < time.Hour {
 		opts.MinRetention = w.plan.Retention - 25*time.Second // the clocks of two machines differ
 	}
-	return &checker{
+	c := &checker{
 		w: w, state: invariant.NewState(opts), last: 1, hash: fnv.New64a(), keys: map[string]bool{},
 		fenced: map[fence]berth.Epoch{}, current: map[string]int64{},
 		running: map[berth.RequestID]*container{}, ended: map[berth.RequestID]int{}, purged: map[berth.RequestID]bool{},
 	}
+	c.replays = newReplays(c)
+	return c
 }
 
 func (c *checker) violated() bool { return len(c.found) > 0 }
@@ -73,6 +76,7 @@ func (c *checker) revisions() {
 		var step []invariant.Event
 		for n < len(events) && events[n].Kv.ModRevision == rev {
 			step = append(step, c.event(events[n]))
+			c.replays.saw(step[n])
 			n++
 		}
 		events = events[n:]
@@ -82,6 +86,7 @@ func (c *checker) revisions() {
 			c.fail("store", v.String(), strings.Split(v.Key, "/")...)
 		}
 	}
+	c.replays.run()
 }
 
 func (c *checker) event(e *mvccpb.Event) invariant.Event {

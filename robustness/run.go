@@ -27,6 +27,7 @@ type Result struct {
 // Tally counts what a run did.
 type Tally struct {
 	Steps, Calls, Revisions  int64
+	Replays                  int64 // placements that were decided again, with the same answer
 	Starts, Acked, Cancelled int64
 	Claims, Preempted        int64 // requests that others were to make room for, and attempts that ended for that
 	Early                    int64 // acknowledged as placed, by a daemon that was still loading
@@ -54,6 +55,7 @@ func (t *Tally) add(o Tally) {
 	t.Steps += o.Steps
 	t.Calls += o.Calls
 	t.Revisions += o.Revisions
+	t.Replays += o.Replays
 	t.Starts += o.Starts
 	t.Acked += o.Acked
 	t.Cancelled += o.Cancelled

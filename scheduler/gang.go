@@ -21,6 +21,7 @@ type GangDecision struct {
 	Domain  string     // the label's value
 	Fit     int        // so many fit
 	Verdict *berth.Verdict
+	Given   bool // the workers were
 
 	were []Worker // those reserved on, as they were before
 }
@@ -297,7 +298,7 @@ func labelled(c Candidate, by berth.Constraint) Candidate {
 // PlaceGangOn is PlaceGang where the workers of the first members are given; false:
 // they do not take all of them, and nothing is reserved.
 func (f *Fleet) PlaceGangOn(g Gang, workers []berth.WorkerID) (GangDecision, bool) {
-	d := GangDecision{Fit: len(workers)}
+	d := GangDecision{Fit: len(workers), Given: true}
 	defer f.uncount(g.Members, &d)()
 	for i, w := range workers {
 		n := f.nodes[w]

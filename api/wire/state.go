@@ -91,6 +91,19 @@ func Miss(m *berth.Miss) *berthv1.Miss {
 	return &berthv1.Miss{Worker: string(m.Worker), Could: m.Could, Reasons: reasons(m.Reasons)}
 }
 
+// Standings are the messages of how workers stood.
+func Standings(all []berth.Standing) []*berthv1.Standing {
+	var out []*berthv1.Standing
+	for _, s := range all {
+		m := &berthv1.Standing{Worker: string(s.Worker)}
+		for _, t := range s.Terms {
+			m.Terms = append(m.Terms, &berthv1.Term{Name: t.Name, Value: t.Value, Decides: t.Decides})
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
 func reasons(all []berth.Reason) []*berthv1.Reason {
 	var out []*berthv1.Reason
 	for _, r := range all {

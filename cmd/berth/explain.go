@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
@@ -15,10 +16,14 @@ import (
 
 func explainCommand() *cli.Command {
 	return verb(&cli.Command{
-		Name:         "explain",
-		Usage:        "why a request does not run: the reason in words, each filter that rejects, and what would help",
-		ArgsUsage:    "ID",
-		Flags:        clientFlags(outputFlag()),
+		Name:      "explain",
+		Usage:     "why a request does not run: the reason in words, each filter that rejects, and what would help",
+		ArgsUsage: "ID",
+		Flags: clientFlags(
+			intFlag("at-revision", 0, "as the store was at revision `N`, as far as its history reaches back (default: now)"),
+			stringFlag("at", "", "as it was at `TIME`: 15:04:05, 2006-01-02T15:04:05Z, or 10m for ten minutes ago"),
+			outputFlag(),
+		),
 		BashComplete: completeIDs,
 		Action: func(c *cli.Context) error {
 			asJSON, err := wantsJSON(c)
@@ -34,7 +39,11 @@ func explainCommand() *cli.Command {
 				return err
 			}
 			defer cl.Close()
-			e, err := cl.Explain(c.Context, id)
+			req, err := explainRequest(c, id)
+			if err != nil {
+				return err
+			}
+			e, err := cl.ExplainAt(c.Context, req)
 			if err != nil {
 				return orGroup(err, func() error { return tellGroup(c.Context, c, cl, id, asJSON) })
 			}
@@ -46,7 +55,60 @@ func explainCommand() *cli.Command {
 	})
 }
 
+// explainRequest is what is asked: about now, or about the past.
+func explainRequest(c *cli.Context, id string) (*berthv1.ExplainRequest, error) {
+	req := &berthv1.ExplainRequest{Id: id, AtRevision: int64(c.Int("at-revision"))}
+	if text := c.String("at"); text != "" {
+		if req.GetAtRevision() != 0 {
+			return nil, usage("explain: --at and --at-revision exclude each other")
+		}
+		at, err := parseTime("at", text, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		req.AtTime = timestamppb.New(at)
+	}
+	return req, nil
+}
+
+// parseTime reads a moment of the past: a time, a time of today, or how long ago.
+func parseTime(field, text string, now time.Time) (time.Time, error) {
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), nil
+	}
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at, nil
+	}
+	for _, format := range []string{time.DateTime, "2006-01-02T15:04:05"} {
+		if at, err := time.ParseInLocation(format, text, now.Location()); err == nil {
+			return at, nil
+		}
+	}
+	for _, format := range []string{time.TimeOnly, "15:04"} {
+		if at, err := time.ParseInLocation(format, text, now.Location()); err == nil {
+			y, m, d := now.Date()
+			return at.AddDate(y, int(m)-1, d-1), nil
+		}
+	}
+	return time.Time{}, &berth.FieldError{Field: field, Value: text, Problem: "is no time", Bound: "15:04:05 of today, 2006-01-02T15:04:05Z, or 10m for ten minutes ago"}
+}
+
+func printPast(w io.Writer, p *berthv1.Past) error {
+	if p == nil {
+		return nil
+	}
+	at := ""
+	if p.GetTime() != nil {
+		at = ", of " + when(p.GetTime(), time.Now())
+	}
+	_, err := fmt.Fprintf(w, "as of revision %d%s; the store can tell of revision %d and what came later\n", p.GetRevision(), at, p.GetOldestRevision())
+	return err
+}
+
 func printExplanation(w io.Writer, e *berthv1.ExplainResponse) error {
+	if err := printPast(w, e.GetPast()); err != nil {
+		return err
+	}
 	s := e.GetStatus()
 	if s.GetState() != string(berth.StatePending) {
 		if _, err := fmt.Fprintf(w, "%s is %s%s%s\n", s.GetId(), stateOf(s), onWorker(s), after(": ", describe(s))); err != nil {
@@ -61,7 +123,11 @@ func printExplanation(w io.Writer, e *berthv1.ExplainResponse) error {
 				b.GetPool(), brakeText(b, time.Now()))
 			return err
 		}
-		return nil
+		if e.GetNotTold() != "" {
+			_, err := fmt.Fprintf(w, "why there is not known: %s\n", e.GetNotTold())
+			return err
+		}
+		return printStandings(w, e.GetStandings())
 	}
 	return printWaiting(w, e)
 }

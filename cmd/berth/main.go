@@ -112,7 +112,7 @@ func newApp() *cli.App {
 		Suggest: true,
 		Commands: []*cli.Command{
 			devCommand(), demoCommand(),
-			runCommand(), submitCommand(), listCommand(), getCommand(), watchCommand(), logsCommand(), cancelCommand(), explainCommand(), planCommand(), groupsCommand(),
+			runCommand(), submitCommand(), listCommand(), getCommand(), watchCommand(), logsCommand(), cancelCommand(), explainCommand(), planCommand(), replayCommand(), groupsCommand(),
 			workersCommand(), devicesCommand(), cordonCommand(), uncordonCommand(), taintCommand(), untaintCommand(), drainCommand(), removeCommand(), poolsCommand(), tenantsCommand(),
 			statusCommand(), brakeCommand(),
 			daemonCommand(), workerCommand(), fsckCommand(), snapshotCommand(), backupCommand(), restoreCommand(), benchCommand(), simulateCommand(), debugCommand(),
@@ -164,6 +164,7 @@ const (
 	exitUsage      = 2
 	exitViolations = 3
 	exitNotPlaced  = 3 // of plan: a request would have to wait
+	exitDiffers    = 3 // of replay: the decision is not the same
 )
 
 // exitError ends the process with a code. A nil err has been told already.

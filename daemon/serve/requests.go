@@ -118,13 +118,13 @@ func (s *service) Cancel(ctx context.Context, req *berthv1.CancelRequest) (*bert
 }
 
 func (s *service) Explain(ctx context.Context, req *berthv1.ExplainRequest) (*berthv1.ExplainResponse, error) {
-	e, err := s.d.Explain(ctx, berth.RequestID(req.GetId()))
+	e, err := s.explain(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	return &berthv1.ExplainResponse{
 		Status: status(&e.Status), Verdict: wire.Verdict(e.Verdict), Nearest: wire.Miss(e.Nearest), Since: wire.Time(e.Since),
-		Brake: brakeMessage(e.Brake),
+		Brake: brakeMessage(e.Brake), Standings: wire.Standings(e.Standings), NotTold: wire.Text(e.NotTold), Past: pastMessage(e.Past),
 	}, nil
 }
 

@@ -3366,6 +3366,8 @@ func (x *LogsResponse) GetGap() int64 {
 type ExplainRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	AtRevision    int64                  `protobuf:"varint,2,opt,name=at_revision,json=atRevision,proto3" json:"at_revision,omitempty"` // as the store was then; 0: now
+	AtTime        *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at_time,json=atTime,proto3" json:"at_time,omitempty"`              // or at that time
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3407,13 +3409,30 @@ func (x *ExplainRequest) GetId() string {
 	return ""
 }
 
+func (x *ExplainRequest) GetAtRevision() int64 {
+	if x != nil {
+		return x.AtRevision
+	}
+	return 0
+}
+
+func (x *ExplainRequest) GetAtTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AtTime
+	}
+	return nil
+}
+
 type ExplainResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
-	Verdict       *Verdict               `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"` // of a request that waits
-	Brake         *Brake                 `protobuf:"bytes,3,opt,name=brake,proto3" json:"brake,omitempty"`     // of the pool of its lost worker: it is not moved while engaged
-	Nearest       *Miss                  `protobuf:"bytes,4,opt,name=nearest,proto3" json:"nearest,omitempty"` // of a request that waits: the worker that lacks the least
-	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`     // of a request that waits: it was submitted, or its backoff ended
+	Verdict       *Verdict               `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`                // of a request that waits
+	Brake         *Brake                 `protobuf:"bytes,3,opt,name=brake,proto3" json:"brake,omitempty"`                    // of the pool of its lost worker: it is not moved while engaged
+	Nearest       *Miss                  `protobuf:"bytes,4,opt,name=nearest,proto3" json:"nearest,omitempty"`                // of a request that waits: the worker that lacks the least
+	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`                    // of a request that waits: it was submitted, or its backoff ended
+	Standings     []*Standing            `protobuf:"bytes,6,rep,name=standings,proto3" json:"standings,omitempty"`            // of a request that is placed: the worker that was chosen, and the runner-up
+	NotTold       string                 `protobuf:"bytes,7,opt,name=not_told,json=notTold,proto3" json:"not_told,omitempty"` // why there are no standings of a request that is placed
+	Past          *Past                  `protobuf:"bytes,8,opt,name=past,proto3" json:"past,omitempty"`                      // of a question about the past
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3483,6 +3502,446 @@ func (x *ExplainResponse) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ExplainResponse) GetStandings() []*Standing {
+	if x != nil {
+		return x.Standings
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetNotTold() string {
+	if x != nil {
+		return x.NotTold
+	}
+	return ""
+}
+
+func (x *ExplainResponse) GetPast() *Past {
+	if x != nil {
+		return x.Past
+	}
+	return nil
+}
+
+// Past is what a question about the past was answered from.
+type Past struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Revision       int64                  `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	Time           *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`                                            // of the revision, as far as it is known
+	OldestRevision int64                  `protobuf:"varint,3,opt,name=oldest_revision,json=oldestRevision,proto3" json:"oldest_revision,omitempty"` // that could be asked about
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Past) Reset() {
+	*x = Past{}
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Past) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Past) ProtoMessage() {}
+
+func (x *Past) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Past.ProtoReflect.Descriptor instead.
+func (*Past) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *Past) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *Past) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *Past) GetOldestRevision() int64 {
+	if x != nil {
+		return x.OldestRevision
+	}
+	return 0
+}
+
+// Standing is how a worker stood when one was chosen.
+type Standing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	Terms         []*Term                `protobuf:"bytes,2,rep,name=terms,proto3" json:"terms,omitempty"` // in the order in which they decide
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Standing) Reset() {
+	*x = Standing{}
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Standing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Standing) ProtoMessage() {}
+
+func (x *Standing) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Standing.ProtoReflect.Descriptor instead.
+func (*Standing) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *Standing) GetWorker() string {
+	if x != nil {
+		return x.Worker
+	}
+	return ""
+}
+
+func (x *Standing) GetTerms() []*Term {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+type Term struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	Decides       bool                   `protobuf:"varint,3,opt,name=decides,proto3" json:"decides,omitempty"` // a difference in it does
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Term) Reset() {
+	*x = Term{}
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Term) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Term) ProtoMessage() {}
+
+func (x *Term) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Term.ProtoReflect.Descriptor instead.
+func (*Term) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *Term) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Term) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Term) GetDecides() bool {
+	if x != nil {
+		return x.Decides
+	}
+	return false
+}
+
+type ReplayRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Attempt       int64                  `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"` // 0: the last one that was placed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplayRequest) Reset() {
+	*x = ReplayRequest{}
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplayRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplayRequest) ProtoMessage() {}
+
+func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
+func (*ReplayRequest) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *ReplayRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ReplayRequest) GetAttempt() int64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+type ReplayResponse struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Id              string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Attempt         int64                  `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Outcome         string                 `protobuf:"bytes,3,opt,name=outcome,proto3" json:"outcome,omitempty"`                                         // same, differs, cannot
+	Why             string                 `protobuf:"bytes,4,opt,name=why,proto3" json:"why,omitempty"`                                                 // of cannot
+	Revision        int64                  `protobuf:"varint,5,opt,name=revision,proto3" json:"revision,omitempty"`                                      // of the placement
+	Daemon          string                 `protobuf:"bytes,6,opt,name=daemon,proto3" json:"daemon,omitempty"`                                           // that planned it
+	Policy          string                 `protobuf:"bytes,7,opt,name=policy,proto3" json:"policy,omitempty"`                                           // the version of its rules
+	PlannedRevision int64                  `protobuf:"varint,8,opt,name=planned_revision,json=plannedRevision,proto3" json:"planned_revision,omitempty"` // that it was planned on
+	Clock           *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=clock,proto3" json:"clock,omitempty"`                                             // of the daemon
+	Placed          *Choice                `protobuf:"bytes,10,opt,name=placed,proto3" json:"placed,omitempty"`
+	Again           *Choice                `protobuf:"bytes,11,opt,name=again,proto3" json:"again,omitempty"`
+	Standings       []*Standing            `protobuf:"bytes,12,rep,name=standings,proto3" json:"standings,omitempty"` // of deciding again: the choice, and the runner-up
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ReplayResponse) Reset() {
+	*x = ReplayResponse{}
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplayResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplayResponse) ProtoMessage() {}
+
+func (x *ReplayResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplayResponse.ProtoReflect.Descriptor instead.
+func (*ReplayResponse) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *ReplayResponse) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ReplayResponse) GetAttempt() int64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *ReplayResponse) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *ReplayResponse) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *ReplayResponse) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *ReplayResponse) GetDaemon() string {
+	if x != nil {
+		return x.Daemon
+	}
+	return ""
+}
+
+func (x *ReplayResponse) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
+func (x *ReplayResponse) GetPlannedRevision() int64 {
+	if x != nil {
+		return x.PlannedRevision
+	}
+	return 0
+}
+
+func (x *ReplayResponse) GetClock() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Clock
+	}
+	return nil
+}
+
+func (x *ReplayResponse) GetPlaced() *Choice {
+	if x != nil {
+		return x.Placed
+	}
+	return nil
+}
+
+func (x *ReplayResponse) GetAgain() *Choice {
+	if x != nil {
+		return x.Again
+	}
+	return nil
+}
+
+func (x *ReplayResponse) GetStandings() []*Standing {
+	if x != nil {
+		return x.Standings
+	}
+	return nil
+}
+
+// Choice is where a request goes, or why nowhere.
+type Choice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	Share         *Share                 `protobuf:"bytes,2,opt,name=share,proto3" json:"share,omitempty"`
+	Verdict       *Verdict               `protobuf:"bytes,3,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Choice) Reset() {
+	*x = Choice{}
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Choice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Choice) ProtoMessage() {}
+
+func (x *Choice) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Choice.ProtoReflect.Descriptor instead.
+func (*Choice) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *Choice) GetWorker() string {
+	if x != nil {
+		return x.Worker
+	}
+	return ""
+}
+
+func (x *Choice) GetShare() *Share {
+	if x != nil {
+		return x.Share
+	}
+	return nil
+}
+
+func (x *Choice) GetVerdict() *Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return nil
+}
+
 type SnapshotRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Revision      int64                  `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"` // 0: the newest
@@ -3492,7 +3951,7 @@ type SnapshotRequest struct {
 
 func (x *SnapshotRequest) Reset() {
 	*x = SnapshotRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3504,7 +3963,7 @@ func (x *SnapshotRequest) String() string {
 func (*SnapshotRequest) ProtoMessage() {}
 
 func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3517,7 +3976,7 @@ func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotRequest.ProtoReflect.Descriptor instead.
 func (*SnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *SnapshotRequest) GetRevision() int64 {
@@ -3536,7 +3995,7 @@ type SnapshotResponse struct {
 
 func (x *SnapshotResponse) Reset() {
 	*x = SnapshotResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3548,7 +4007,7 @@ func (x *SnapshotResponse) String() string {
 func (*SnapshotResponse) ProtoMessage() {}
 
 func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3561,7 +4020,7 @@ func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotResponse.ProtoReflect.Descriptor instead.
 func (*SnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *SnapshotResponse) GetLines() []byte {
@@ -3579,7 +4038,7 @@ type WorkersRequest struct {
 
 func (x *WorkersRequest) Reset() {
 	*x = WorkersRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3591,7 +4050,7 @@ func (x *WorkersRequest) String() string {
 func (*WorkersRequest) ProtoMessage() {}
 
 func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3604,7 +4063,7 @@ func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersRequest.ProtoReflect.Descriptor instead.
 func (*WorkersRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
 }
 
 type WorkersResponse struct {
@@ -3616,7 +4075,7 @@ type WorkersResponse struct {
 
 func (x *WorkersResponse) Reset() {
 	*x = WorkersResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3628,7 +4087,7 @@ func (x *WorkersResponse) String() string {
 func (*WorkersResponse) ProtoMessage() {}
 
 func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3641,7 +4100,7 @@ func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersResponse.ProtoReflect.Descriptor instead.
 func (*WorkersResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *WorkersResponse) GetWorkers() []*Worker {
@@ -3691,7 +4150,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3703,7 +4162,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3716,7 +4175,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Worker) GetId() string {
@@ -3947,7 +4406,7 @@ type SetTaintsRequest struct {
 
 func (x *SetTaintsRequest) Reset() {
 	*x = SetTaintsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3959,7 +4418,7 @@ func (x *SetTaintsRequest) String() string {
 func (*SetTaintsRequest) ProtoMessage() {}
 
 func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3972,7 +4431,7 @@ func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsRequest.ProtoReflect.Descriptor instead.
 func (*SetTaintsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SetTaintsRequest) GetWorker() string {
@@ -4005,7 +4464,7 @@ type SetTaintsResponse struct {
 
 func (x *SetTaintsResponse) Reset() {
 	*x = SetTaintsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4017,7 +4476,7 @@ func (x *SetTaintsResponse) String() string {
 func (*SetTaintsResponse) ProtoMessage() {}
 
 func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4030,7 +4489,7 @@ func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsResponse.ProtoReflect.Descriptor instead.
 func (*SetTaintsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *SetTaintsResponse) GetWorker() *Worker {
@@ -4058,7 +4517,7 @@ type SetIntentRequest struct {
 
 func (x *SetIntentRequest) Reset() {
 	*x = SetIntentRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4070,7 +4529,7 @@ func (x *SetIntentRequest) String() string {
 func (*SetIntentRequest) ProtoMessage() {}
 
 func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4083,7 +4542,7 @@ func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentRequest.ProtoReflect.Descriptor instead.
 func (*SetIntentRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *SetIntentRequest) GetWorker() string {
@@ -4158,7 +4617,7 @@ type SetIntentResponse struct {
 
 func (x *SetIntentResponse) Reset() {
 	*x = SetIntentResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4170,7 +4629,7 @@ func (x *SetIntentResponse) String() string {
 func (*SetIntentResponse) ProtoMessage() {}
 
 func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4183,7 +4642,7 @@ func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentResponse.ProtoReflect.Descriptor instead.
 func (*SetIntentResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *SetIntentResponse) GetWorker() *Worker {
@@ -4201,7 +4660,7 @@ type PoolsRequest struct {
 
 func (x *PoolsRequest) Reset() {
 	*x = PoolsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4213,7 +4672,7 @@ func (x *PoolsRequest) String() string {
 func (*PoolsRequest) ProtoMessage() {}
 
 func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4226,7 +4685,7 @@ func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsRequest.ProtoReflect.Descriptor instead.
 func (*PoolsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
 }
 
 type PoolsResponse struct {
@@ -4238,7 +4697,7 @@ type PoolsResponse struct {
 
 func (x *PoolsResponse) Reset() {
 	*x = PoolsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4250,7 +4709,7 @@ func (x *PoolsResponse) String() string {
 func (*PoolsResponse) ProtoMessage() {}
 
 func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4263,7 +4722,7 @@ func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsResponse.ProtoReflect.Descriptor instead.
 func (*PoolsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *PoolsResponse) GetPools() []*Pool {
@@ -4287,7 +4746,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4299,7 +4758,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4312,7 +4771,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Pool) GetId() string {
@@ -4365,7 +4824,7 @@ type QuotasRequest struct {
 
 func (x *QuotasRequest) Reset() {
 	*x = QuotasRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4377,7 +4836,7 @@ func (x *QuotasRequest) String() string {
 func (*QuotasRequest) ProtoMessage() {}
 
 func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4390,7 +4849,7 @@ func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasRequest.ProtoReflect.Descriptor instead.
 func (*QuotasRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
 }
 
 type QuotasResponse struct {
@@ -4402,7 +4861,7 @@ type QuotasResponse struct {
 
 func (x *QuotasResponse) Reset() {
 	*x = QuotasResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4414,7 +4873,7 @@ func (x *QuotasResponse) String() string {
 func (*QuotasResponse) ProtoMessage() {}
 
 func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4427,7 +4886,7 @@ func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasResponse.ProtoReflect.Descriptor instead.
 func (*QuotasResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *QuotasResponse) GetQuotas() []*Quota {
@@ -4453,7 +4912,7 @@ type Quota struct {
 
 func (x *Quota) Reset() {
 	*x = Quota{}
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4465,7 +4924,7 @@ func (x *Quota) String() string {
 func (*Quota) ProtoMessage() {}
 
 func (x *Quota) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4478,7 +4937,7 @@ func (x *Quota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quota.ProtoReflect.Descriptor instead.
 func (*Quota) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Quota) GetTenant() string {
@@ -4536,7 +4995,7 @@ type SetQuotaRequest struct {
 
 func (x *SetQuotaRequest) Reset() {
 	*x = SetQuotaRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4548,7 +5007,7 @@ func (x *SetQuotaRequest) String() string {
 func (*SetQuotaRequest) ProtoMessage() {}
 
 func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4561,7 +5020,7 @@ func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaRequest.ProtoReflect.Descriptor instead.
 func (*SetQuotaRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *SetQuotaRequest) GetTenant() string {
@@ -4608,7 +5067,7 @@ type SetQuotaResponse struct {
 
 func (x *SetQuotaResponse) Reset() {
 	*x = SetQuotaResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4620,7 +5079,7 @@ func (x *SetQuotaResponse) String() string {
 func (*SetQuotaResponse) ProtoMessage() {}
 
 func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4633,7 +5092,7 @@ func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaResponse.ProtoReflect.Descriptor instead.
 func (*SetQuotaResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *SetQuotaResponse) GetQuota() *Quota {
@@ -4662,7 +5121,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4674,7 +5133,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4687,7 +5146,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Brake) GetPool() string {
@@ -4765,7 +5224,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4777,7 +5236,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4790,7 +5249,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -4830,7 +5289,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4842,7 +5301,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4855,7 +5314,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -4873,7 +5332,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4885,7 +5344,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4898,7 +5357,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
 }
 
 type OverviewResponse struct {
@@ -4913,7 +5372,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4925,7 +5384,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4938,7 +5397,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -4984,7 +5443,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4996,7 +5455,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5009,7 +5468,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Member) GetId() string {
@@ -5065,7 +5524,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5077,7 +5536,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5090,7 +5549,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -5123,7 +5582,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5135,7 +5594,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5148,7 +5607,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -5166,7 +5625,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5178,7 +5637,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5191,7 +5650,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
 }
 
 type InfoRequest struct {
@@ -5202,7 +5661,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5214,7 +5673,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5227,7 +5686,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
 }
 
 type InfoResponse struct {
@@ -5257,7 +5716,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5269,7 +5728,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5282,7 +5741,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -5432,7 +5891,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5444,7 +5903,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5457,7 +5916,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -5513,7 +5972,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5525,7 +5984,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5538,7 +5997,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -5865,15 +6324,53 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x04data\x18\x02 \x01(\fR\x04data\x12\x16\n" +
 	"\x06offset\x18\x03 \x01(\x03R\x06offset\x12\x18\n" +
 	"\aattempt\x18\x04 \x01(\x03R\aattempt\x12\x10\n" +
-	"\x03gap\x18\x05 \x01(\x03R\x03gap\" \n" +
+	"\x03gap\x18\x05 \x01(\x03R\x03gap\"v\n" +
 	"\x0eExplainRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\xeb\x01\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
+	"\vat_revision\x18\x02 \x01(\x03R\n" +
+	"atRevision\x123\n" +
+	"\aat_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06atTime\"\xdc\x02\n" +
 	"\x0fExplainResponse\x12(\n" +
 	"\x06status\x18\x01 \x01(\v2\x10.berth.v1.StatusR\x06status\x12+\n" +
 	"\averdict\x18\x02 \x01(\v2\x11.berth.v1.VerdictR\averdict\x12%\n" +
 	"\x05brake\x18\x03 \x01(\v2\x0f.berth.v1.BrakeR\x05brake\x12(\n" +
 	"\anearest\x18\x04 \x01(\v2\x0e.berth.v1.MissR\anearest\x120\n" +
-	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"-\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\tstandings\x18\x06 \x03(\v2\x12.berth.v1.StandingR\tstandings\x12\x19\n" +
+	"\bnot_told\x18\a \x01(\tR\anotTold\x12\"\n" +
+	"\x04past\x18\b \x01(\v2\x0e.berth.v1.PastR\x04past\"{\n" +
+	"\x04Past\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\x12.\n" +
+	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12'\n" +
+	"\x0foldest_revision\x18\x03 \x01(\x03R\x0eoldestRevision\"H\n" +
+	"\bStanding\x12\x16\n" +
+	"\x06worker\x18\x01 \x01(\tR\x06worker\x12$\n" +
+	"\x05terms\x18\x02 \x03(\v2\x0e.berth.v1.TermR\x05terms\"J\n" +
+	"\x04Term\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x18\n" +
+	"\adecides\x18\x03 \x01(\bR\adecides\"9\n" +
+	"\rReplayRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x03R\aattempt\"\x93\x03\n" +
+	"\x0eReplayResponse\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x03R\aattempt\x12\x18\n" +
+	"\aoutcome\x18\x03 \x01(\tR\aoutcome\x12\x10\n" +
+	"\x03why\x18\x04 \x01(\tR\x03why\x12\x1a\n" +
+	"\brevision\x18\x05 \x01(\x03R\brevision\x12\x16\n" +
+	"\x06daemon\x18\x06 \x01(\tR\x06daemon\x12\x16\n" +
+	"\x06policy\x18\a \x01(\tR\x06policy\x12)\n" +
+	"\x10planned_revision\x18\b \x01(\x03R\x0fplannedRevision\x120\n" +
+	"\x05clock\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x05clock\x12(\n" +
+	"\x06placed\x18\n" +
+	" \x01(\v2\x10.berth.v1.ChoiceR\x06placed\x12&\n" +
+	"\x05again\x18\v \x01(\v2\x10.berth.v1.ChoiceR\x05again\x120\n" +
+	"\tstandings\x18\f \x03(\v2\x12.berth.v1.StandingR\tstandings\"t\n" +
+	"\x06Choice\x12\x16\n" +
+	"\x06worker\x18\x01 \x01(\tR\x06worker\x12%\n" +
+	"\x05share\x18\x02 \x01(\v2\x0f.berth.v1.ShareR\x05share\x12+\n" +
+	"\averdict\x18\x03 \x01(\v2\x11.berth.v1.VerdictR\averdict\"-\n" +
 	"\x0fSnapshotRequest\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\"(\n" +
 	"\x10SnapshotResponse\x12\x14\n" +
@@ -6062,7 +6559,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x0fReadLogResponse\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x10\n" +
-	"\x03gap\x18\x03 \x01(\x03R\x03gap2\xa6\n" +
+	"\x03gap\x18\x03 \x01(\x03R\x03gap2\xe8\n" +
 	"\n" +
 	"\fBerthService\x12;\n" +
 	"\x06Submit\x12\x17.berth.v1.SubmitRequest\x1a\x18.berth.v1.SubmitResponse\x127\n" +
@@ -6074,7 +6571,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\vCancelGroup\x12\x1c.berth.v1.CancelGroupRequest\x1a\x1d.berth.v1.CancelGroupResponse\x127\n" +
 	"\x04Logs\x12\x15.berth.v1.LogsRequest\x1a\x16.berth.v1.LogsResponse0\x01\x12C\n" +
 	"\aExplain\x12\x18.berth.v1.ExplainRequest\x1a\x19.berth.v1.ExplainResponse\"\x03\x90\x02\x01\x12C\n" +
-	"\bSnapshot\x12\x19.berth.v1.SnapshotRequest\x1a\x1a.berth.v1.SnapshotResponse0\x01\x12C\n" +
+	"\bSnapshot\x12\x19.berth.v1.SnapshotRequest\x1a\x1a.berth.v1.SnapshotResponse0\x01\x12@\n" +
+	"\x06Replay\x12\x17.berth.v1.ReplayRequest\x1a\x18.berth.v1.ReplayResponse\"\x03\x90\x02\x01\x12C\n" +
 	"\aWorkers\x12\x18.berth.v1.WorkersRequest\x1a\x19.berth.v1.WorkersResponse\"\x03\x90\x02\x01\x12D\n" +
 	"\tSetIntent\x12\x1a.berth.v1.SetIntentRequest\x1a\x1b.berth.v1.SetIntentResponse\x12D\n" +
 	"\tSetTaints\x12\x1a.berth.v1.SetTaintsRequest\x1a\x1b.berth.v1.SetTaintsResponse\x12=\n" +
@@ -6100,7 +6598,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 92)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 98)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -6150,98 +6648,104 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*LogsResponse)(nil),          // 45: berth.v1.LogsResponse
 	(*ExplainRequest)(nil),        // 46: berth.v1.ExplainRequest
 	(*ExplainResponse)(nil),       // 47: berth.v1.ExplainResponse
-	(*SnapshotRequest)(nil),       // 48: berth.v1.SnapshotRequest
-	(*SnapshotResponse)(nil),      // 49: berth.v1.SnapshotResponse
-	(*WorkersRequest)(nil),        // 50: berth.v1.WorkersRequest
-	(*WorkersResponse)(nil),       // 51: berth.v1.WorkersResponse
-	(*Worker)(nil),                // 52: berth.v1.Worker
-	(*SetTaintsRequest)(nil),      // 53: berth.v1.SetTaintsRequest
-	(*SetTaintsResponse)(nil),     // 54: berth.v1.SetTaintsResponse
-	(*SetIntentRequest)(nil),      // 55: berth.v1.SetIntentRequest
-	(*SetIntentResponse)(nil),     // 56: berth.v1.SetIntentResponse
-	(*PoolsRequest)(nil),          // 57: berth.v1.PoolsRequest
-	(*PoolsResponse)(nil),         // 58: berth.v1.PoolsResponse
-	(*Pool)(nil),                  // 59: berth.v1.Pool
-	(*QuotasRequest)(nil),         // 60: berth.v1.QuotasRequest
-	(*QuotasResponse)(nil),        // 61: berth.v1.QuotasResponse
-	(*Quota)(nil),                 // 62: berth.v1.Quota
-	(*SetQuotaRequest)(nil),       // 63: berth.v1.SetQuotaRequest
-	(*SetQuotaResponse)(nil),      // 64: berth.v1.SetQuotaResponse
-	(*Brake)(nil),                 // 65: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 66: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 67: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 68: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 69: berth.v1.OverviewResponse
-	(*Member)(nil),                // 70: berth.v1.Member
-	(*PoolOverview)(nil),          // 71: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 72: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 73: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 74: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 75: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 76: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 77: berth.v1.ReadLogResponse
-	nil,                           // 78: berth.v1.Request.EnvEntry
-	nil,                           // 79: berth.v1.Request.LabelsEntry
-	nil,                           // 80: berth.v1.Demand.CustomEntry
-	nil,                           // 81: berth.v1.Capacity.CustomEntry
-	nil,                           // 82: berth.v1.Share.CustomEntry
-	nil,                           // 83: berth.v1.Filter.LabelsEntry
-	nil,                           // 84: berth.v1.Group.StatesEntry
-	nil,                           // 85: berth.v1.Worker.LabelsEntry
-	nil,                           // 86: berth.v1.Quota.LimitsEntry
-	nil,                           // 87: berth.v1.Quota.UsedEntry
-	nil,                           // 88: berth.v1.Quota.TakenEntry
-	nil,                           // 89: berth.v1.SetQuotaRequest.SetEntry
-	nil,                           // 90: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 91: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 92: google.protobuf.Timestamp
+	(*Past)(nil),                  // 48: berth.v1.Past
+	(*Standing)(nil),              // 49: berth.v1.Standing
+	(*Term)(nil),                  // 50: berth.v1.Term
+	(*ReplayRequest)(nil),         // 51: berth.v1.ReplayRequest
+	(*ReplayResponse)(nil),        // 52: berth.v1.ReplayResponse
+	(*Choice)(nil),                // 53: berth.v1.Choice
+	(*SnapshotRequest)(nil),       // 54: berth.v1.SnapshotRequest
+	(*SnapshotResponse)(nil),      // 55: berth.v1.SnapshotResponse
+	(*WorkersRequest)(nil),        // 56: berth.v1.WorkersRequest
+	(*WorkersResponse)(nil),       // 57: berth.v1.WorkersResponse
+	(*Worker)(nil),                // 58: berth.v1.Worker
+	(*SetTaintsRequest)(nil),      // 59: berth.v1.SetTaintsRequest
+	(*SetTaintsResponse)(nil),     // 60: berth.v1.SetTaintsResponse
+	(*SetIntentRequest)(nil),      // 61: berth.v1.SetIntentRequest
+	(*SetIntentResponse)(nil),     // 62: berth.v1.SetIntentResponse
+	(*PoolsRequest)(nil),          // 63: berth.v1.PoolsRequest
+	(*PoolsResponse)(nil),         // 64: berth.v1.PoolsResponse
+	(*Pool)(nil),                  // 65: berth.v1.Pool
+	(*QuotasRequest)(nil),         // 66: berth.v1.QuotasRequest
+	(*QuotasResponse)(nil),        // 67: berth.v1.QuotasResponse
+	(*Quota)(nil),                 // 68: berth.v1.Quota
+	(*SetQuotaRequest)(nil),       // 69: berth.v1.SetQuotaRequest
+	(*SetQuotaResponse)(nil),      // 70: berth.v1.SetQuotaResponse
+	(*Brake)(nil),                 // 71: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 72: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 73: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 74: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 75: berth.v1.OverviewResponse
+	(*Member)(nil),                // 76: berth.v1.Member
+	(*PoolOverview)(nil),          // 77: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 78: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 79: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 80: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 81: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 82: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 83: berth.v1.ReadLogResponse
+	nil,                           // 84: berth.v1.Request.EnvEntry
+	nil,                           // 85: berth.v1.Request.LabelsEntry
+	nil,                           // 86: berth.v1.Demand.CustomEntry
+	nil,                           // 87: berth.v1.Capacity.CustomEntry
+	nil,                           // 88: berth.v1.Share.CustomEntry
+	nil,                           // 89: berth.v1.Filter.LabelsEntry
+	nil,                           // 90: berth.v1.Group.StatesEntry
+	nil,                           // 91: berth.v1.Worker.LabelsEntry
+	nil,                           // 92: berth.v1.Quota.LimitsEntry
+	nil,                           // 93: berth.v1.Quota.UsedEntry
+	nil,                           // 94: berth.v1.Quota.TakenEntry
+	nil,                           // 95: berth.v1.SetQuotaRequest.SetEntry
+	nil,                           // 96: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 97: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 98: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	78,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	84,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,   // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,   // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	79,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	85,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	10,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	11,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
 	6,   // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
 	8,   // 7: berth.v1.Request.affinity:type_name -> berth.v1.Affinity
 	8,   // 8: berth.v1.Request.anti_affinity:type_name -> berth.v1.Affinity
 	9,   // 9: berth.v1.Request.spread:type_name -> berth.v1.Spread
-	80,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	86,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,   // 11: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,   // 12: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
 	7,   // 13: berth.v1.Affinity.requests:type_name -> berth.v1.RequestLabel
 	4,   // 14: berth.v1.Affinity.workers:type_name -> berth.v1.Constraint
 	7,   // 15: berth.v1.Spread.requests:type_name -> berth.v1.RequestLabel
-	81,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	87,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	13,  // 17: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	14,  // 18: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	82,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	88,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	16,  // 20: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	92,  // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	92,  // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	98,  // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	98,  // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
 	19,  // 23: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
 	19,  // 24: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
 	15,  // 25: berth.v1.Status.share:type_name -> berth.v1.Share
 	17,  // 26: berth.v1.Status.exit:type_name -> berth.v1.Exit
 	18,  // 27: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
 	0,   // 28: berth.v1.Status.spec:type_name -> berth.v1.Request
-	92,  // 29: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	92,  // 30: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	92,  // 31: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	92,  // 32: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	92,  // 33: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	98,  // 29: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	98,  // 30: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	98,  // 31: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	98,  // 32: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	98,  // 33: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
 	21,  // 34: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
 	23,  // 35: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	92,  // 36: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	92,  // 37: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	98,  // 36: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	98,  // 37: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
 	0,   // 38: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
 	27,  // 39: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
 	22,  // 40: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
 	28,  // 41: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
 	24,  // 42: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
 	22,  // 43: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	83,  // 44: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	89,  // 44: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
 	31,  // 45: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
 	22,  // 46: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
 	31,  // 47: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
@@ -6250,99 +6754,112 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	35,  // 50: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
 	22,  // 51: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
 	41,  // 52: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
-	92,  // 53: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
-	84,  // 54: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
+	98,  // 53: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
+	90,  // 54: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
 	21,  // 55: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
 	0,   // 56: berth.v1.Group.spec:type_name -> berth.v1.Request
 	41,  // 57: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
-	22,  // 58: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
-	21,  // 59: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	65,  // 60: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
-	20,  // 61: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	92,  // 62: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
-	52,  // 63: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	85,  // 64: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	12,  // 65: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	15,  // 66: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	15,  // 67: berth.v1.Worker.held:type_name -> berth.v1.Share
-	92,  // 68: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	92,  // 69: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	92,  // 70: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	92,  // 71: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	92,  // 72: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
-	5,   // 73: berth.v1.Worker.taints:type_name -> berth.v1.Taint
-	5,   // 74: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
-	5,   // 75: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
-	5,   // 76: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
-	52,  // 77: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
-	52,  // 78: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	59,  // 79: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	62,  // 80: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
-	86,  // 81: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
-	87,  // 82: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
-	88,  // 83: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
-	89,  // 84: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
-	62,  // 85: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
-	92,  // 86: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	92,  // 87: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	65,  // 88: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	75,  // 89: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	70,  // 90: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	71,  // 91: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	65,  // 92: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	92,  // 93: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	59,  // 94: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	90,  // 95: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	91,  // 96: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	59,  // 97: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	92,  // 98: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	25,  // 99: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	29,  // 100: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	32,  // 101: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	34,  // 102: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	37,  // 103: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	39,  // 104: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
-	42,  // 105: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
-	44,  // 106: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	46,  // 107: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	48,  // 108: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
-	50,  // 109: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	55,  // 110: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	53,  // 111: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	57,  // 112: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	72,  // 113: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	60,  // 114: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
-	63,  // 115: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
-	66,  // 116: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	68,  // 117: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	74,  // 118: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	76,  // 119: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	26,  // 120: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	30,  // 121: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	33,  // 122: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	36,  // 123: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	38,  // 124: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	40,  // 125: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
-	43,  // 126: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
-	45,  // 127: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	47,  // 128: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	49,  // 129: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
-	51,  // 130: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	56,  // 131: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	54,  // 132: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	58,  // 133: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	73,  // 134: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	61,  // 135: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
-	64,  // 136: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
-	67,  // 137: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	69,  // 138: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	75,  // 139: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	77,  // 140: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	120, // [120:141] is the sub-list for method output_type
-	99,  // [99:120] is the sub-list for method input_type
-	99,  // [99:99] is the sub-list for extension type_name
-	99,  // [99:99] is the sub-list for extension extendee
-	0,   // [0:99] is the sub-list for field type_name
+	98,  // 58: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
+	22,  // 59: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
+	21,  // 60: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
+	71,  // 61: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	20,  // 62: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
+	98,  // 63: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	49,  // 64: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
+	48,  // 65: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
+	98,  // 66: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
+	50,  // 67: berth.v1.Standing.terms:type_name -> berth.v1.Term
+	98,  // 68: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
+	53,  // 69: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
+	53,  // 70: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
+	49,  // 71: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
+	15,  // 72: berth.v1.Choice.share:type_name -> berth.v1.Share
+	21,  // 73: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
+	58,  // 74: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	91,  // 75: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	12,  // 76: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	15,  // 77: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	15,  // 78: berth.v1.Worker.held:type_name -> berth.v1.Share
+	98,  // 79: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	98,  // 80: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	98,  // 81: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	98,  // 82: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	98,  // 83: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	5,   // 84: berth.v1.Worker.taints:type_name -> berth.v1.Taint
+	5,   // 85: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
+	5,   // 86: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
+	5,   // 87: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
+	58,  // 88: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
+	58,  // 89: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	65,  // 90: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	68,  // 91: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
+	92,  // 92: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
+	93,  // 93: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
+	94,  // 94: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
+	95,  // 95: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
+	68,  // 96: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
+	98,  // 97: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	98,  // 98: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	71,  // 99: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	81,  // 100: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	76,  // 101: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	77,  // 102: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	71,  // 103: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	98,  // 104: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	65,  // 105: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	96,  // 106: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	97,  // 107: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	65,  // 108: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	98,  // 109: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	25,  // 110: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	29,  // 111: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	32,  // 112: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	34,  // 113: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	37,  // 114: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	39,  // 115: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
+	42,  // 116: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
+	44,  // 117: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	46,  // 118: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	54,  // 119: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	51,  // 120: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
+	56,  // 121: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	61,  // 122: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	59,  // 123: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	63,  // 124: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	78,  // 125: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	66,  // 126: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
+	69,  // 127: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
+	72,  // 128: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	74,  // 129: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	80,  // 130: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	82,  // 131: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	26,  // 132: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	30,  // 133: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	33,  // 134: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	36,  // 135: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	38,  // 136: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	40,  // 137: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
+	43,  // 138: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
+	45,  // 139: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	47,  // 140: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	55,  // 141: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	52,  // 142: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
+	57,  // 143: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	62,  // 144: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	60,  // 145: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	64,  // 146: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	79,  // 147: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	67,  // 148: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
+	70,  // 149: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
+	73,  // 150: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	75,  // 151: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	81,  // 152: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	83,  // 153: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	132, // [132:154] is the sub-list for method output_type
+	110, // [110:132] is the sub-list for method input_type
+	110, // [110:110] is the sub-list for extension type_name
+	110, // [110:110] is the sub-list for extension extendee
+	0,   // [0:110] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -6357,7 +6874,7 @@ func file_berth_v1_berth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   92,
+			NumMessages:   98,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

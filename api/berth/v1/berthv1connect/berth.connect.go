@@ -64,6 +64,8 @@ const (
 	BerthServiceExplainProcedure = "/berth.v1.BerthService/Explain"
 	// BerthServiceSnapshotProcedure is the fully-qualified name of the BerthService's Snapshot RPC.
 	BerthServiceSnapshotProcedure = "/berth.v1.BerthService/Snapshot"
+	// BerthServiceReplayProcedure is the fully-qualified name of the BerthService's Replay RPC.
+	BerthServiceReplayProcedure = "/berth.v1.BerthService/Replay"
 	// BerthServiceWorkersProcedure is the fully-qualified name of the BerthService's Workers RPC.
 	BerthServiceWorkersProcedure = "/berth.v1.BerthService/Workers"
 	// BerthServiceSetIntentProcedure is the fully-qualified name of the BerthService's SetIntent RPC.
@@ -107,11 +109,14 @@ type BerthServiceClient interface {
 	CancelGroup(context.Context, *v1.CancelGroupRequest) (*v1.CancelGroupResponse, error)
 	// Logs is the output of a request, read from its worker.
 	Logs(context.Context, *v1.LogsRequest) (*connect.ServerStreamForClient[v1.LogsResponse], error)
-	// Explain judges now why a request does not run.
+	// Explain judges why a request does not run, now or in the past; of one that is
+	// placed it tells why there.
 	Explain(context.Context, *v1.ExplainRequest) (*v1.ExplainResponse, error)
 	// Snapshot is what a scheduler needs to know of the store, at one revision, as the
 	// lines of docs/snapshot.md: without commands, environments and addresses.
 	Snapshot(context.Context, *v1.SnapshotRequest) (*connect.ServerStreamForClient[v1.SnapshotResponse], error)
+	// Replay decides again, on what the store held then, where an attempt was placed.
+	Replay(context.Context, *v1.ReplayRequest) (*v1.ReplayResponse, error)
 	Workers(context.Context, *v1.WorkersRequest) (*v1.WorkersResponse, error)
 	// SetIntent cordons, drains, removes or frees a worker.
 	SetIntent(context.Context, *v1.SetIntentRequest) (*v1.SetIntentResponse, error)
@@ -205,6 +210,13 @@ func NewBerthServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(berthServiceMethods.ByName("Snapshot")),
 			connect.WithClientOptions(opts...),
 		),
+		replay: connect.NewClient[v1.ReplayRequest, v1.ReplayResponse](
+			httpClient,
+			baseURL+BerthServiceReplayProcedure,
+			connect.WithSchema(berthServiceMethods.ByName("Replay")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		workers: connect.NewClient[v1.WorkersRequest, v1.WorkersResponse](
 			httpClient,
 			baseURL+BerthServiceWorkersProcedure,
@@ -285,6 +297,7 @@ type berthServiceClient struct {
 	logs        *connect.Client[v1.LogsRequest, v1.LogsResponse]
 	explain     *connect.Client[v1.ExplainRequest, v1.ExplainResponse]
 	snapshot    *connect.Client[v1.SnapshotRequest, v1.SnapshotResponse]
+	replay      *connect.Client[v1.ReplayRequest, v1.ReplayResponse]
 	workers     *connect.Client[v1.WorkersRequest, v1.WorkersResponse]
 	setIntent   *connect.Client[v1.SetIntentRequest, v1.SetIntentResponse]
 	setTaints   *connect.Client[v1.SetTaintsRequest, v1.SetTaintsResponse]
@@ -373,6 +386,15 @@ func (c *berthServiceClient) Explain(ctx context.Context, req *v1.ExplainRequest
 // Snapshot calls berth.v1.BerthService.Snapshot.
 func (c *berthServiceClient) Snapshot(ctx context.Context, req *v1.SnapshotRequest) (*connect.ServerStreamForClient[v1.SnapshotResponse], error) {
 	return c.snapshot.CallServerStream(ctx, connect.NewRequest(req))
+}
+
+// Replay calls berth.v1.BerthService.Replay.
+func (c *berthServiceClient) Replay(ctx context.Context, req *v1.ReplayRequest) (*v1.ReplayResponse, error) {
+	response, err := c.replay.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // Workers calls berth.v1.BerthService.Workers.
@@ -484,11 +506,14 @@ type BerthServiceHandler interface {
 	CancelGroup(context.Context, *v1.CancelGroupRequest) (*v1.CancelGroupResponse, error)
 	// Logs is the output of a request, read from its worker.
 	Logs(context.Context, *v1.LogsRequest, *connect.ServerStream[v1.LogsResponse]) error
-	// Explain judges now why a request does not run.
+	// Explain judges why a request does not run, now or in the past; of one that is
+	// placed it tells why there.
 	Explain(context.Context, *v1.ExplainRequest) (*v1.ExplainResponse, error)
 	// Snapshot is what a scheduler needs to know of the store, at one revision, as the
 	// lines of docs/snapshot.md: without commands, environments and addresses.
 	Snapshot(context.Context, *v1.SnapshotRequest, *connect.ServerStream[v1.SnapshotResponse]) error
+	// Replay decides again, on what the store held then, where an attempt was placed.
+	Replay(context.Context, *v1.ReplayRequest) (*v1.ReplayResponse, error)
 	Workers(context.Context, *v1.WorkersRequest) (*v1.WorkersResponse, error)
 	// SetIntent cordons, drains, removes or frees a worker.
 	SetIntent(context.Context, *v1.SetIntentRequest) (*v1.SetIntentResponse, error)
@@ -578,6 +603,13 @@ func NewBerthServiceHandler(svc BerthServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(berthServiceMethods.ByName("Snapshot")),
 		connect.WithHandlerOptions(opts...),
 	)
+	berthServiceReplayHandler := connect.NewUnaryHandlerSimple(
+		BerthServiceReplayProcedure,
+		svc.Replay,
+		connect.WithSchema(berthServiceMethods.ByName("Replay")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	berthServiceWorkersHandler := connect.NewUnaryHandlerSimple(
 		BerthServiceWorkersProcedure,
 		svc.Workers,
@@ -665,6 +697,8 @@ func NewBerthServiceHandler(svc BerthServiceHandler, opts ...connect.HandlerOpti
 			berthServiceExplainHandler.ServeHTTP(w, r)
 		case BerthServiceSnapshotProcedure:
 			berthServiceSnapshotHandler.ServeHTTP(w, r)
+		case BerthServiceReplayProcedure:
+			berthServiceReplayHandler.ServeHTTP(w, r)
 		case BerthServiceWorkersProcedure:
 			berthServiceWorkersHandler.ServeHTTP(w, r)
 		case BerthServiceSetIntentProcedure:
@@ -732,6 +766,10 @@ func (UnimplementedBerthServiceHandler) Explain(context.Context, *v1.ExplainRequ
 
 func (UnimplementedBerthServiceHandler) Snapshot(context.Context, *v1.SnapshotRequest, *connect.ServerStream[v1.SnapshotResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("berth.v1.BerthService.Snapshot is not implemented"))
+}
+
+func (UnimplementedBerthServiceHandler) Replay(context.Context, *v1.ReplayRequest) (*v1.ReplayResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("berth.v1.BerthService.Replay is not implemented"))
 }
 
 func (UnimplementedBerthServiceHandler) Workers(context.Context, *v1.WorkersRequest) (*v1.WorkersResponse, error) {

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/daemon"
+)
+
+func replayCommand() *cli.Command {
+	return verb(&cli.Command{
+		Name:      "replay",
+		Usage:     "decide again where a request was placed, on what the store held then",
+		ArgsUsage: "ID",
+		Description: "Every placement names what it was planned on; deciding again on it must give the same. Exit 0 when it does,\n" +
+			"3 when it differs, 1 when it cannot be told: the store's history does not reach back so far, or other rules placed it.",
+		Flags: clientFlags(
+			intFlag("attempt", 0, "`N`th attempt (default: the last one that was placed)"),
+			outputFlag(),
+		),
+		BashComplete: completeIDs,
+		Action: func(c *cli.Context) error {
+			asJSON, err := wantsJSON(c)
+			if err != nil {
+				return err
+			}
+			id, err := oneArgument(c, "ID")
+			if err != nil {
+				return err
+			}
+			cl, err := newClient(c)
+			if err != nil {
+				return err
+			}
+			defer cl.Close()
+			r, err := cl.Replay(c.Context, id, int64(c.Int("attempt")))
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = printJSON(c.App.Writer, r)
+			} else {
+				err = printReplay(c.App.Writer, r)
+			}
+			if err != nil {
+				return err
+			}
+			switch daemon.ReplayOutcome(r.GetOutcome()) {
+			case daemon.ReplayDiffers:
+				return &exitError{code: exitDiffers}
+			case daemon.ReplayCannot:
+				return &exitError{code: exitFailed}
+			}
+			return nil
+		},
+	})
+}
+
+func printReplay(w io.Writer, r *berthv1.ReplayResponse) error {
+	what := fmt.Sprintf("attempt %d of %s", r.GetAttempt(), r.GetId())
+	if r.GetRevision() > 0 {
+		what += fmt.Sprintf(", placed on %s at revision %d", choiceText(r.GetPlaced()), r.GetRevision())
+	}
+	switch daemon.ReplayOutcome(r.GetOutcome()) {
+	case daemon.ReplayCannot:
+		_, err := fmt.Fprintf(w, "cannot be replayed: %s\n%s\n", r.GetWhy(), what)
+		return err
+	case daemon.ReplayDiffers:
+		_, err := fmt.Fprintf(w, "differs: decided again, it goes to %s\n%s\n%s\n", choiceText(r.GetAgain()), what, plannedText(r))
+		if err != nil {
+			return err
+		}
+	default:
+		if _, err := fmt.Fprintf(w, "same: decided again, it goes to %s\n%s\n%s\n", choiceText(r.GetAgain()), what, plannedText(r)); err != nil {
+			return err
+		}
+	}
+	return printStandings(w, r.GetStandings())
+}
+
+func plannedText(r *berthv1.ReplayResponse) string {
+	return fmt.Sprintf("planned by daemon %s at %s, on revision %d, by policy %s", r.GetDaemon(), r.GetClock().AsTime().Local().Format(time.DateTime), r.GetPlannedRevision(), r.GetPolicy())
+}
+
+// choiceText is a worker, with the ports and devices that are taken there.
+func choiceText(c *berthv1.Choice) string {
+	if c.GetWorker() == "" {
+		return "no worker (" + reasonsOf(c.GetVerdict()) + ")"
+	}
+	text := c.GetWorker()
+	for _, p := range c.GetShare().GetPorts() {
+		text += " port " + strconv.FormatInt(int64(p), 10)
+	}
+	for _, d := range c.GetShare().GetDevices() {
+		text += " " + d.GetName()
+		if d.GetMilli() != 1000 {
+			text += fmt.Sprintf(":%d", d.GetMilli())
+		}
+	}
+	return text
+}
+
+// printStandings tells why a worker was chosen: what it and the runner-up were judged
+// by, and what decided.
+func printStandings(w io.Writer, all []*berthv1.Standing) error {
+	if len(all) == 0 {
+		return nil
+	}
+	t := table{}
+	head := []string{"WORKER", "WAS"}
+	for _, term := range all[0].GetTerms() {
+		head = append(head, termName(term))
+	}
+	t.add(head...)
+	for i, s := range all {
+		row := []string{s.GetWorker(), []string{"chosen", "runner-up"}[min(i, 1)]}
+		for _, term := range s.GetTerms() {
+			row = append(row, term.GetValue())
+		}
+		t.add(row...)
+	}
+	if err := t.write(w); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w, decidedBy(all))
+	return err
+}
+
+// termNames are what a worker is judged by, as the heads of columns.
+var termNames = map[string]string{
+	"avoided": "AVOIDED", "device_type": "DEVICE TYPE", "devices": "HAS DEVICES", "other_daemons": "YIELDS", "above_bound": "ABOVE AVERAGE", "load": "LOAD",
+}
+
+func termName(t *berthv1.Term) string {
+	if name := termNames[t.GetName()]; name != "" {
+		return name
+	}
+	return strings.ToUpper(inWords(t.GetName()))
+}
+
+// decidedBy is what the choice was better in.
+func decidedBy(all []*berthv1.Standing) string {
+	if len(all) == 1 {
+		return "no other worker could take it"
+	}
+	first, second := all[0].GetTerms(), all[1].GetTerms()
+	for i := range min(len(first), len(second)) {
+		a, b := first[i], second[i]
+		if a.GetName() == b.GetName() && a.GetValue() != b.GetValue() && (a.GetDecides() || b.GetDecides()) {
+			return fmt.Sprintf("decided by %s: %s against %s", inWords(a.GetName()), a.GetValue(), b.GetValue())
+		}
+	}
+	return "the two were equally good; it comes first in the pool's order for this request"
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+func TestReplay(t *testing.T) {
+	withLocal(t, func(s *shell) {
+		s.want(0, "out", "run", "--id", "a", "--", "echo", "out")
+		s.want(0, "same: decided again, it goes to w-1", "replay", "a")
+		s.want(0, `"outcome": "same"`, "replay", "-o", "json", "a")
+		s.want(0, "no other worker could take it", "explain", "a")
+		s.want(exitFailed, "cannot be replayed: it was not placed", "replay", "--attempt", "7", "a")
+		s.want(exitUsage, "attempt", "replay", "--attempt", "-1", "a")
+		s.want(exitFailed, "not found", "replay", "nobody")
+		s.want(0, "PENDING", "submit", "--id", "big", "--cpu", "64", "--", "true")
+		s.want(0, "no registered worker could ever take it", "explain", "--at", "0s", "big")
+		s.want(exitFailed, "not found", "explain", "--at-revision", "3", "big")
+		s.want(exitFailed, "nothing is known of", "explain", "--at", "10h", "big")
+		s.want(exitUsage, "is no time", "explain", "--at", "yesterday", "big")
+	})
+}
+
+func TestPrintReplay_Differs(t *testing.T) {
+	var out strings.Builder
+	err := printReplay(&out, &berthv1.ReplayResponse{
+		Id: "r", Attempt: 2, Outcome: "differs", Revision: 42, Placed: &berthv1.Choice{Worker: "w1", Share: &berthv1.Share{Ports: []int32{80}}},
+		Again: &berthv1.Choice{Worker: "w2", Share: &berthv1.Share{Devices: []*berthv1.DeviceShare{{Name: "gpu0", Milli: 500}}}},
+		Standings: []*berthv1.Standing{
+			{Worker: "w2", Terms: []*berthv1.Term{{Name: "above_bound", Value: "no", Decides: true}, {Name: "load", Value: "1%"}}},
+			{Worker: "w1", Terms: []*berthv1.Term{{Name: "above_bound", Value: "yes", Decides: true}, {Name: "load", Value: "2%", Decides: true}}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"differs: decided again, it goes to w2 gpu0:500", "attempt 2 of r, placed on w1 port 80 at revision 42", "decided by above bound: no against yes"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("want %q in:\n%s", want, out.String())
+		}
+	}
+}
+
+func TestParseTime(t *testing.T) {
+	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Time{
+		"10m": now.Add(-10 * time.Minute), "09:30": now.Add(-150 * time.Minute), "09:30:01": now.Add(-150*time.Minute + time.Second),
+		"2026-11-25T12:00:00Z": now.AddDate(0, 0, -1), "2026-11-25 12:00:00": now.AddDate(0, 0, -1),
+	} {
+		if got, err := parseTime("at", text, now); err != nil || !got.Equal(want) {
+			t.Errorf("%s: %v, %v, want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "-10m", "noon"} {
+		if _, err := parseTime("at", text, now); err == nil {
+			t.Errorf("%q: no error", text)
+		}
+	}
+}

@@ -1,0 +1,255 @@
+package daemon
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// bases knows how the fleet differs from what the store's records say at the view's
+// revision, so that a plan can tell on what it was made (berth.PlanBasis) without
+// looking at every worker: only at the odd ones.
+type bases struct {
+	seats map[berth.WorkerID]*seatBasis
+	odd   map[berth.WorkerID]struct{} // that may be other than their records say
+	ahead map[berth.Key]struct{}      // known newer than the view's revision; not the ledgers put at those of own
+	own   []berth.Revision            // of this daemon's transactions beyond it
+}
+
+func newBases() bases {
+	return bases{
+		seats: make(map[berth.WorkerID]*seatBasis), odd: make(map[berth.WorkerID]struct{}), ahead: make(map[berth.Key]struct{}),
+	}
+}
+
+// seatBasis is what a worker of the fleet was made of.
+type seatBasis struct {
+	keys   [len(seatKinds)]known
+	steps  []reservation // since
+	opened bool          // its ledger is opened by the plan that is gathered
+}
+
+// known is a record as it was taken in: its ModRevision, 0 where there was none, and a
+// revision at which it was so.
+type known struct{ mod, at berth.Revision }
+
+// reservation is a share that was reserved on a worker of the fleet, or freed.
+type reservation struct {
+	share berth.Share
+	free  bool
+}
+
+// seatKinds are the records that a worker of the fleet is made of.
+var seatKinds = [...]berth.Kind{berth.KindWorker, berth.KindLedger, berth.KindIntent, berth.KindConditions}
+
+const ledgerSeat = 1 // of seatKinds
+
+func (l *loop) knownNow(k berth.Key) known {
+	if mod, ok := l.view.stored(k); ok {
+		return known{mod, mod}
+	}
+	return known{0, max(l.view.tombstones[k], l.asOf())}
+}
+
+// noteForBasis notes that a fact was taken in: of the answer of an own transaction
+// that applied at revision own, or else 0.
+func (l *loop) noteForBasis(f *berth.Fact, own berth.Revision) {
+	switch f.Key.Kind {
+	case berth.KindWorker, berth.KindLedger, berth.KindIntent, berth.KindConditions:
+		l.bases.odd[berth.WorkerID(f.Key.ID)] = struct{}{}
+	case berth.KindPool:
+	default:
+		return
+	}
+	switch {
+	case f.Mod <= l.asOf():
+		delete(l.bases.ahead, f.Key)
+	case f.Mod == own && f.Key.Kind == berth.KindLedger && f.Record != nil:
+		if n := len(l.bases.own); n == 0 || l.bases.own[n-1] != own {
+			l.bases.own = append(l.bases.own, own)
+		}
+		delete(l.bases.ahead, f.Key)
+	default:
+		l.bases.ahead[f.Key] = struct{}{}
+	}
+}
+
+// passedForBasis forgets what is no longer beyond the view's revision.
+func (l *loop) passedForBasis() {
+	maps.DeleteFunc(l.bases.ahead, func(k berth.Key, _ struct{}) bool { return l.view.mod(k) <= l.asOf() })
+	l.bases.own = slices.DeleteFunc(l.bases.own, func(r berth.Revision) bool { return r <= l.asOf() })
+}
+
+// noteSeat notes that a worker was put into the fleet as the view, and the plan that
+// is gathered, have it.
+func (l *loop) noteSeat(w berth.WorkerID, b *builder) {
+	s := l.bases.seats[w]
+	if s == nil {
+		s = &seatBasis{}
+		l.bases.seats[w] = s
+	}
+	for i, kind := range seatKinds {
+		s.keys[i] = l.knownNow(berth.Key{Kind: kind, ID: string(w)})
+	}
+	fw := l.fleet.Worker(w)
+	ledger, _ := l.view.ledger(w)
+	s.opened = fw.Ready && (ledger == nil || ledger.Epoch != fw.Epoch)
+	s.steps = nil
+	if fw.Ready && !s.opened { // else the ledger that it freed is not this one
+		s.freed(b.freedOn[w])
+	}
+	if len(s.steps) == 0 && !s.opened {
+		delete(l.bases.odd, w)
+	}
+}
+
+// noteFreed notes that a worker of the fleet was given the ledger of the view, less
+// what the plan that is gathered has freed.
+func (l *loop) noteFreed(w berth.WorkerID, b *builder) {
+	s := l.bases.seats[w]
+	s.keys[ledgerSeat] = l.knownNow(ledgerKey(w))
+	s.freed(b.freedOn[w])
+	l.bases.odd[w] = struct{}{}
+}
+
+func (s *seatBasis) freed(shares []berth.Share) {
+	s.steps = nil
+	for _, share := range shares {
+		s.steps = append(s.steps, reservation{share, true})
+	}
+}
+
+// noteReserved notes that the fleet has reserved a share.
+func (l *loop) noteReserved(w berth.WorkerID, r reservation) {
+	s := l.bases.seats[w]
+	s.steps = append(s.steps, r)
+	l.bases.odd[w] = struct{}{}
+}
+
+func (l *loop) noteUnseated(w berth.WorkerID) {
+	delete(l.bases.seats, w)
+	delete(l.bases.odd, w)
+}
+
+// basisMost bounds what the basis of a plan tells of what differs: above it, its
+// placements cannot be replayed, and it says so.
+const basisMost = 4096
+
+// basisMostBytes is the same in bytes, about as it is stored.
+const basisMostBytes = 128 << 10
+
+// planBasis is how the fleet differs from the store's records now.
+func (l *loop) planBasis(b *builder) *planBasis {
+	p := &planBasis{
+		record: &berth.PlanBasis{Daemon: l.d.opts.ID, Clock: b.now.UTC(), Revision: l.asOf(), Policy: scheduler.PolicyVersion},
+		plain:  make(map[plainShare]int),
+	}
+	for _, r := range l.share.awake {
+		p.record.Awake = append(p.record.Awake, r.id)
+	}
+	p.record.Ledgers = slices.Clone(l.bases.own)
+	p.record.Overlay = make(map[string]berth.Revision, len(l.bases.ahead))
+	for k := range l.bases.ahead {
+		p.record.Overlay[overlayName(k)] = l.view.mod(k)
+	}
+	odd := slices.Collect(maps.Keys(l.bases.odd))
+	for w := range l.starts {
+		if _, is := l.bases.odd[w]; !is {
+			odd = append(odd, w)
+		}
+	}
+	for _, h := range l.holds.of {
+		odd = append(odd, h.workers...)
+	}
+	slices.Sort(odd)
+	for _, w := range slices.Compact(odd) {
+		l.tellSeat(w, p)
+	}
+	p.bound()
+	return p
+}
+
+// tellSeat tells of an odd worker how it differs.
+func (l *loop) tellSeat(w berth.WorkerID, p *planBasis) {
+	fw, s := l.fleet.Worker(w), l.bases.seats[w]
+	if fw == nil || s == nil {
+		if l.view.has(workerKey(w)) {
+			p.record.Seats = append(p.record.Seats, berth.PlannedSeat{Worker: w, Unknown: true})
+		}
+		return
+	}
+	for i, kind := range seatKinds {
+		k := berth.Key{Kind: kind, ID: string(w)}
+		if now := l.knownNow(k); now.mod != s.keys[i].mod {
+			p.record.Overlay[overlayName(k)] = s.keys[i].at
+		}
+	}
+	seat := berth.PlannedSeat{Worker: w, Opened: s.opened, Held: fw.Held, Suspended: fw.Suspended, Probing: fw.Probing}
+	if fw.Probing {
+		seat.Starting = fw.Starting
+		for _, r := range s.steps {
+			if !r.free {
+				seat.Starting-- // counted with its step
+			}
+		}
+	}
+	if is := fw.Foreign; is != (l.share.ofWorker(w) != l.d.opts.ID) {
+		seat.Foreign = &is // a copy: the plan is encoded while the fleet goes on
+	}
+	if seat != (berth.PlannedSeat{Worker: w}) {
+		p.record.Seats = append(p.record.Seats, seat)
+	}
+	for i := range s.steps {
+		p.step(w, &s.steps[i])
+	}
+}
+
+// overlayName is the key without the prefix, of the kinds that stand in an overlay.
+func overlayName(k berth.Key) string { return string(k.Kind) + "/" + k.ID }
+
+// planBasis is a basis that is being written.
+type planBasis struct {
+	record *berth.PlanBasis
+	plain  map[plainShare]int // number of those of Shares that are amounts alone
+	bytes  int                // about, of Shares and Steps
+}
+
+type plainShare [3]int64
+
+// step adds what was reserved or freed, and returns its number.
+func (p *planBasis) step(w berth.WorkerID, r *reservation) int64 {
+	b := p.record
+	if b.Partial {
+		return 0
+	}
+	b.Steps = append(b.Steps, berth.PlannedStep{Worker: w, Share: p.share(&r.share), Free: r.free})
+	p.bytes += len(w) + 20
+	return int64(len(b.Steps) - 1)
+}
+
+// share is the number of a share.
+func (p *planBasis) share(s *berth.Share) int {
+	n := len(p.record.Shares)
+	q := &s.Quantities
+	if key := (plainShare{q.CPUMilli, q.MemoryBytes, q.DiskBytes}); len(q.Custom) == 0 && len(s.Ports) == 0 && len(s.Devices) == 0 {
+		if known, ok := p.plain[key]; ok {
+			return known
+		}
+		p.plain[key] = n
+	}
+	p.record.Shares = append(p.record.Shares, *s)
+	p.bytes += 80 + 8*len(s.Ports) + 48*len(s.Devices) + 48*len(q.Custom)
+	return n
+}
+
+// bound leaves out what would be too much.
+func (p *planBasis) bound() {
+	b := p.record
+	if len(b.Seats)+len(b.Overlay) <= basisMost && p.bytes <= basisMostBytes {
+		return
+	}
+	*b = berth.PlanBasis{Daemon: b.Daemon, Clock: b.Clock, Revision: b.Revision, Policy: b.Policy, Partial: true}
+	p.plain, p.bytes = nil, 0
+}

@@ -1,0 +1,208 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+	"github.com/berthd/berth/snapshot"
+)
+
+// Moment says when a question is about: now, at a revision, or at a time.
+type Moment struct {
+	Revision berth.Revision
+	Time     time.Time
+}
+
+// Past is what a question about the past was answered from.
+type Past struct {
+	Revision berth.Revision
+	Time     time.Time      // of the revision, as far as it is known
+	Oldest   berth.Revision // that could be asked about; 0: not known
+}
+
+// pastClock keeps when this daemon's view was at which revision: so a time of the past
+// can be looked up. The last sample is the latest there is; of the others, the next but
+// one is more than a second later.
+type pastClock struct{ samples []sample }
+
+type sample struct {
+	revision berth.Revision
+	at       time.Time
+}
+
+// Half a day in which something changes all the time, in 3 MiB. When there are more, the
+// older half goes: what is asked for then is found by the clocks of placements.
+const samplesMost = 86_400
+
+func (c *pastClock) passed(rev berth.Revision, now time.Time) {
+	n := len(c.samples)
+	switch {
+	case n > 0 && c.samples[n-1].revision == rev:
+		return
+	case n > 1 && now.Sub(c.samples[n-2].at) < time.Second:
+		c.samples = c.samples[:n-1]
+	case n == samplesMost:
+		c.samples = slices.Clone(c.samples[samplesMost/2:])
+	}
+	c.samples = append(c.samples, sample{rev, now})
+}
+
+// at is the last sample that is not after a time.
+func (c *pastClock) at(t time.Time) (sample, bool) {
+	i, found := slices.BinarySearchFunc(c.samples, t, func(s sample, t time.Time) int { return s.at.Compare(t) })
+	if found {
+		i++
+	}
+	if i == 0 {
+		return sample{}, false
+	}
+	return c.samples[i-1], true
+}
+
+// find is the revision that a moment of the past is, and its time, if that is known.
+func (d *Daemon) find(ctx context.Context, m Moment) (Past, error) {
+	oldest, err := d.store.Oldest(ctx)
+	if err != nil {
+		return Past{}, err
+	}
+	if m.Revision > 0 {
+		p := Past{Revision: m.Revision, Oldest: oldest}
+		if f, err := d.lastPlan(ctx, m.Revision); err == nil && f != nil {
+			p.Time = f.Clock
+		}
+		return p, nil
+	}
+	var s sample
+	var ok bool
+	if err := d.call(ctx, func(l *loop) { s, ok = l.past.at(m.Time) }); err != nil {
+		return Past{}, err
+	}
+	if !ok || s.revision < oldest {
+		if s, err = d.planBefore(ctx, m.Time, oldest); err != nil {
+			return Past{}, err
+		}
+	}
+	return Past{Revision: s.revision, Time: s.at, Oldest: oldest}, nil
+}
+
+// planBefore finds, in the history of the basis of plans, the last placement before a
+// time. The clocks of daemons differ by little, and so does what is found.
+func (d *Daemon) planBefore(ctx context.Context, t time.Time, oldest berth.Revision) (sample, error) {
+	var newest berth.Revision
+	if err := d.call(ctx, func(l *loop) { newest = l.view.revision }); err != nil {
+		return sample{}, err
+	}
+	var found sample
+	for lo, hi := oldest, newest; lo <= hi; {
+		mid := lo + (hi-lo)/2
+		b, err := d.lastPlan(ctx, mid)
+		if err != nil {
+			return sample{}, err
+		}
+		if b == nil || !b.Clock.After(t) {
+			if b != nil {
+				found = sample{mid, b.Clock}
+			}
+			lo = mid + 1
+			continue
+		}
+		hi = mid - 1
+	}
+	if found.revision == 0 {
+		return sample{}, &etcdstore.PastError{Oldest: oldest, Time: t}
+	}
+	return found, nil
+}
+
+// lastPlan is the basis of the last placement up to a revision, or nil.
+func (d *Daemon) lastPlan(ctx context.Context, rev berth.Revision) (*berth.PlanBasis, error) {
+	facts, err := d.store.GetAt(ctx, rev, planKey)
+	if err != nil {
+		return nil, err
+	}
+	b, _ := facts[0].Record.(*berth.PlanBasis)
+	return b, nil
+}
+
+// ExplainAt is Explain of the past, as far as the store's history reaches back. It
+// knows what the records say, and not what only a daemon knew: see snapshot.
+func (d *Daemon) ExplainAt(ctx context.Context, id berth.RequestID, m Moment) (Explanation, error) {
+	if err := berth.CheckID("id", string(id)); err != nil {
+		return Explanation{}, err
+	}
+	ctx, done, err := d.reading(ctx, "explain "+string(id))
+	if err != nil {
+		return Explanation{}, err
+	}
+	defer done()
+	past, err := d.find(ctx, m)
+	if err != nil {
+		return Explanation{}, fmt.Errorf("explain %s: %w", id, err)
+	}
+	e, err := d.explainAt(ctx, id, past)
+	if err != nil {
+		return Explanation{}, fmt.Errorf("explain %s: %w", id, err)
+	}
+	return e, nil
+}
+
+func (d *Daemon) explainAt(ctx context.Context, id berth.RequestID, past Past) (Explanation, error) {
+	e := Explanation{Past: &past}
+	facts, err := d.store.GetAt(ctx, past.Revision, requestKey(id), stateKey(id), archiveKey(id))
+	if err != nil {
+		return e, err
+	}
+	if a, ok := facts[2].Record.(*berth.Archive); ok {
+		e.Status = archiveStatus(id, a, past.Revision, facts[2].Mod)
+		return e, nil
+	}
+	sub, ok := facts[0].Record.(*berth.Submission)
+	if !ok {
+		return e, fmt.Errorf("at revision %d: %w", past.Revision, ErrNotFound)
+	}
+	p, _ := facts[1].Record.(*berth.Progress)
+	e.Status = Status{
+		ID: id, State: berth.StatePending, Attempt: 1, Spec: sub.Spec, SubmittedAt: sub.SubmittedAt,
+		Revision: past.Revision, Changed: max(facts[0].Mod, facts[1].Mod),
+	}
+	if p != nil {
+		e.Status.Attempt, e.Status.UsedAttempts, e.Status.Reason, e.Status.NotBefore = p.Attempt, p.Used, p.LastEnd, p.NotBefore
+	}
+	if p != nil && p.State == berth.StatePlaced {
+		err = d.explainPlaced(ctx, &e, p)
+	} else {
+		err = d.explainWaiting(ctx, &e)
+	}
+	return e, err
+}
+
+func (d *Daemon) explainPlaced(ctx context.Context, e *Explanation, p *berth.Progress) error {
+	s := &e.Status
+	s.State, s.Worker = berth.StatePlaced, p.Worker
+	facts, err := d.store.GetAt(ctx, s.Revision, allocationKey(p.Worker, s.ID))
+	if err != nil {
+		return err
+	}
+	if a, ok := facts[0].Record.(*berth.Allocation); ok {
+		s.State, s.Share, s.Exit, s.Stop, s.PlacedAt, s.StartedAt = a.State, &a.Share, a.Exit, a.Stop, a.PlacedAt, a.StartedAt
+	}
+	e.Standings, e.NotTold = Replayer{d.store}.standings(ctx, s.ID, p.Attempt)
+	return nil
+}
+
+func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation) error {
+	s := snapshot.New(snapshot.Header{Revision: e.Status.Revision})
+	put := func(f berth.Fact) error { s.Put(f); return nil }
+	if _, err := d.store.ScanAt(ctx, s.Revision, snapshot.FleetKinds, put); err != nil {
+		return err
+	}
+	w := waiting{request: &e.Status.Spec, priority: e.Status.Spec.Priority}
+	g := s.Fleet().Diagnose(w.candidate())
+	g.Verdict.At = s.Revision
+	e.Since, e.Verdict, e.Nearest = waitsSince(&e.Status), &g.Verdict, g.Nearest
+	return nil
+}

@@ -1,0 +1,256 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+	"github.com/berthd/berth/scheduler"
+	"github.com/berthd/berth/snapshot"
+)
+
+// ReplayOutcome is what came of deciding again.
+type ReplayOutcome string
+
+// The outcomes.
+const (
+	ReplaySame    ReplayOutcome = "same"
+	ReplayDiffers ReplayOutcome = "differs"
+	ReplayCannot  ReplayOutcome = "cannot" // Why says why not
+)
+
+// Replay is one placement, decided again on what it was decided on.
+type Replay struct {
+	ID        berth.RequestID
+	Attempt   int64
+	Revision  berth.Revision // of the placement
+	Basis     *berth.PlanBasis
+	Worker    berth.WorkerID // as it was decided
+	Share     berth.Share
+	Outcome   ReplayOutcome
+	Why       string             // of ReplayCannot
+	Again     scheduler.Decision // of the others
+	Standings []berth.Standing   // the choice, and the runner-up
+}
+
+// errCannot says why a placement cannot be replayed.
+type errCannot struct{ why string }
+
+func (e *errCannot) Error() string { return e.why }
+
+// Replay decides again where an attempt of a request goes (0: the last one that was
+// placed), on what the store held then, and compares. It reads the store, and leaves
+// the loop alone.
+func (d *Daemon) Replay(ctx context.Context, id berth.RequestID, attempt int64) (Replay, error) {
+	if err := berth.CheckID("id", string(id)); err != nil {
+		return Replay{}, err
+	}
+	if attempt < 0 {
+		return Replay{}, &berth.FieldError{Field: "attempt", Value: fmt.Sprint(attempt), Problem: "is negative", Bound: "an attempt; 0: the last one"}
+	}
+	ctx, done, err := d.reading(ctx, "replay "+string(id))
+	if err != nil {
+		return Replay{}, err
+	}
+	defer done()
+	return Replayer{d.store}.Replay(ctx, id, attempt)
+}
+
+// Replayer replays placements of a store. It needs no daemon.
+type Replayer struct{ Store *etcdstore.Store }
+
+// Replay is as a daemon's.
+func (d Replayer) Replay(ctx context.Context, id berth.RequestID, attempt int64) (Replay, error) {
+	r := Replay{ID: id, Attempt: attempt}
+	err := d.replay(ctx, &r)
+	cannot, isCannot := errors.AsType[*errCannot](err)
+	past, isPast := errors.AsType[*etcdstore.PastError](err)
+	switch {
+	case isCannot:
+		r.Outcome, r.Why = ReplayCannot, cannot.why
+	case isPast:
+		r.Outcome, r.Why = ReplayCannot, past.Error()
+	case err != nil:
+		return Replay{}, fmt.Errorf("replay %s: %w", id, err)
+	}
+	return r, nil
+}
+
+func (d Replayer) replay(ctx context.Context, r *Replay) error {
+	c, err := d.findPlacement(ctx, r)
+	if err != nil {
+		return err
+	}
+	f, err := d.decidedOn(ctx, r.Basis, c)
+	if err != nil {
+		return err
+	}
+	r.Standings = f.Standings(c.candidate(), 2)
+	r.Again = f.Place(c.candidate())
+	r.Outcome = ReplayDiffers
+	if r.Again.Worker == r.Worker && reflect.DeepEqual(r.Again.Share, r.Share) {
+		r.Outcome = ReplaySame
+	}
+	return nil
+}
+
+// standings are those of a placement, or why they cannot be told.
+func (d Replayer) standings(ctx context.Context, id berth.RequestID, attempt int64) ([]berth.Standing, string) {
+	r, err := d.Replay(ctx, id, attempt)
+	switch {
+	case err != nil:
+		return nil, err.Error()
+	case r.Outcome == ReplayDiffers:
+		return nil, "decided again, it goes elsewhere: see berth replay"
+	}
+	return r.Standings, r.Why
+}
+
+// findPlacement reads what was placed, and on what basis.
+func (d Replayer) findPlacement(ctx context.Context, r *Replay) (*waiting, error) {
+	state, err := d.placedState(ctx, r.ID, r.Attempt)
+	if err != nil {
+		return nil, err
+	}
+	p := state.Record.(*berth.Progress) //nolint:errcheck // placedState returns no other
+	r.Attempt, r.Revision, r.Worker = p.Attempt, state.Mod, p.Worker
+	facts, err := d.Store.GetAt(ctx, state.Mod, requestKey(r.ID), allocationKey(p.Worker, r.ID), planKey)
+	if err != nil {
+		return nil, err
+	}
+	sub, isSub := facts[0].Record.(*berth.Submission)
+	a, isAllocation := facts[1].Record.(*berth.Allocation)
+	if !isSub || !isAllocation {
+		return nil, ErrCorrupt
+	}
+	r.Share = a.Share
+	basis, isBasis := facts[2].Record.(*berth.PlanBasis)
+	switch {
+	case !isBasis || facts[2].Mod != state.Mod:
+		return nil, &errCannot{"the program that placed it kept no basis"}
+	case basis.Partial:
+		return nil, &errCannot{"too much was different from the store's records when it was placed: the basis was not kept"}
+	case basis.Given:
+		return nil, &errCannot{"its group kept the workers that it had held: how those were chosen is not kept in the basis"}
+	case basis.Policy != scheduler.PolicyVersion:
+		return nil, &errCannot{fmt.Sprintf("it was placed by policy %s; this program has policy %s", basis.Policy, scheduler.PolicyVersion)}
+	}
+	if sub.Spec.Related() {
+		return nil, &errCannot{"it looks at where other requests run, which is not kept in the basis"}
+	}
+	r.Basis = basis
+	if sub, err = d.member(ctx, sub, state.Mod); err != nil {
+		return nil, err
+	}
+	w := &waiting{id: r.ID, request: &sub.Spec, asked: sub.Spec.Group != nil, priority: sub.Spec.Priority, avoid: p.Avoid, planner: sub.Planner, step: a.Planned.Step}
+	return w, nil
+}
+
+// member is a request as it was placed at a revision: of a group, where that was.
+func (d Replayer) member(ctx context.Context, sub *berth.Submission, at berth.Revision) (*berth.Submission, error) {
+	if sub.Spec.Group == nil {
+		return sub, nil
+	}
+	facts, err := d.Store.GetAt(ctx, at, groupKey(sub.Spec.Group.ID))
+	if err != nil {
+		return nil, err
+	}
+	g, ok := facts[0].Record.(*berth.Group)
+	if !ok {
+		return nil, ErrCorrupt
+	}
+	return joining(sub, g), nil
+}
+
+var planKey = berth.Key{Kind: berth.KindPlan}
+
+// placedState is the state by which an attempt was placed, with the revision of that
+// as its Mod: from the newest state back.
+func (d Replayer) placedState(ctx context.Context, id berth.RequestID, attempt int64) (berth.Fact, error) {
+	facts, err := d.Store.Get(ctx, stateKey(id), archiveKey(id), requestKey(id))
+	if err != nil {
+		return berth.Fact{}, err
+	}
+	state := facts[0]
+	if state.Record == nil && facts[1].Record == nil && facts[2].Record == nil {
+		return berth.Fact{}, ErrNotFound
+	}
+	if facts[1].Record != nil { // the end of it took the state away
+		if state, err = d.stateAt(ctx, id, facts[1].Create-1); err != nil {
+			return berth.Fact{}, err
+		}
+	}
+	for {
+		p, ok := state.Record.(*berth.Progress)
+		switch {
+		case !ok || attempt > p.Attempt:
+			return berth.Fact{}, &errCannot{"it was not placed"}
+		case p.State == berth.StatePlaced && (attempt == 0 || attempt == p.Attempt):
+			return state, nil
+		}
+		if state, err = d.stateAt(ctx, id, state.Mod-1); err != nil {
+			return berth.Fact{}, err
+		}
+	}
+}
+
+func (d Replayer) stateAt(ctx context.Context, id berth.RequestID, rev berth.Revision) (berth.Fact, error) {
+	facts, err := d.Store.GetAt(ctx, rev, stateKey(id))
+	if err != nil {
+		return berth.Fact{}, err
+	}
+	return facts[0], nil
+}
+
+// decidedOn is the fleet as it was when a step of a plan was decided.
+func (d Replayer) decidedOn(ctx context.Context, b *berth.PlanBasis, w *waiting) (*scheduler.Fleet, error) {
+	s := snapshot.New(snapshot.Header{Revision: b.Revision, Policy: b.Policy})
+	put := func(f berth.Fact) error { s.Put(f); return nil }
+	if _, err := d.Store.ScanAt(ctx, b.Revision, snapshot.FleetKinds, put); err != nil {
+		return nil, err
+	}
+	for _, rev := range slices.Sorted(slices.Values(b.Ledgers)) {
+		_, err := d.Store.ScanAt(ctx, rev, []berth.Kind{berth.KindLedger}, func(f berth.Fact) error {
+			if f.Mod == rev {
+				s.Put(f)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.Overlay)) {
+		k, err := overlayKey(name)
+		if err != nil {
+			return nil, err
+		}
+		facts, err := d.Store.GetAt(ctx, b.Overlay[name], k)
+		if err != nil {
+			return nil, err
+		}
+		s.Forget(k)
+		s.Put(facts[0])
+	}
+	if s.HasDevices(w.request.Pool) {
+		return nil, &errCannot{"its pool has devices, and what that was asked for lately, by which devices are dealt, is not kept in the basis"}
+	}
+	of := newShare(b.Daemon)
+	of.setAwake(b.Awake)
+	return s.Decided(b, w.step, w.request.Pool, func(w berth.WorkerID) bool { return of.ofWorker(w) != b.Daemon })
+}
+
+// overlayKey is the inverse of overlayName.
+func overlayKey(name string) (berth.Key, error) {
+	kind, id, ok := strings.Cut(name, "/")
+	if !ok || !slices.Contains(snapshot.FleetKinds, berth.Kind(kind)) {
+		return berth.Key{}, fmt.Errorf("overlay %q: %w", name, ErrCorrupt)
+	}
+	return berth.Key{Kind: berth.Kind(kind), ID: id}, berth.CheckID("overlay", id)
+}

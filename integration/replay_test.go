@@ -1,0 +1,133 @@
+package integration_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/worker"
+)
+
+// Of several daemons under load, every placement is decided again as it was: with
+// plans in flight, what waits, retries, cordons, and two pools of their own policies.
+func TestReplay_EveryPlacement(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, siteOptions{daemons: 3, workers: 6, runFor: 3 * time.Millisecond})
+	s.startHollow(siteOptions{workers: 4, runFor: 3 * time.Millisecond, edit: func(h *worker.HollowOptions) { h.Name, h.Pool = "b", "batch" }})
+	if err := s.daemons[0].SetPool(t.Context(), "batch", berth.Pool{Strategy: berth.StrategyBinpack}); err != nil {
+		t.Fatal(err)
+	}
+	const clients, each = 6, 60
+	ids := submitAll(t, s, clients, each)
+	for _, d := range s.daemons {
+		idle(t, d)
+	}
+	same := 0
+	for i, id := range ids {
+		r, err := s.daemons[i%len(s.daemons)].Replay(t.Context(), id, 0)
+		if err != nil || r.Outcome != daemon.ReplaySame {
+			t.Errorf("%s: %v, %s %s: placed on %s %+v, and again on %s %+v, by %+v", id, err, r.Outcome, r.Why, r.Worker, r.Share, r.Again.Worker, r.Again.Share, r.Basis)
+			continue
+		}
+		if same++; len(r.Standings) == 0 || r.Standings[0].Worker != r.Worker {
+			t.Errorf("%s: %+v stands first, and %s was chosen", id, r.Standings, r.Worker)
+		}
+	}
+	t.Logf("%d of %d placements replayed", same, len(ids))
+	s.explained(ids[0])
+	s.forgotten(ids[0])
+}
+
+// submitAll has several clients submit at any daemons, in calls of some, while an
+// operator cordons and frees workers.
+func submitAll(t *testing.T, s *site, clients, each int) (ids []berth.RequestID) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for c := range clients {
+		random := rand.New(rand.NewPCG(uint64(c), 7)) //nolint:gosec // repeatable, not secret
+		var mine []berth.Request
+		for i := range each {
+			r := small(fmt.Sprintf("c%d-%03d", c, i))
+			r.Resources.CPUMilli *= 1 + random.Int64N(20)
+			if random.IntN(2) == 0 {
+				r.Pool = "batch"
+			}
+			if random.IntN(4) == 0 {
+				r.AffinityKey = fmt.Sprintf("k%d", random.IntN(3))
+			}
+			mine = append(mine, r)
+			ids = append(ids, r.ID)
+		}
+		wg.Go(func() {
+			for len(mine) > 0 {
+				n := min(1+random.IntN(8), len(mine))
+				if _, err := s.daemons[random.IntN(len(s.daemons))].Submit(t.Context(), mine[:n]); err != nil {
+					t.Error(err)
+				}
+				mine = mine[n:]
+			}
+		})
+	}
+	workers, err := s.daemons[0].Workers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wg.Go(func() {
+		for i := range 20 { // each is cordoned, and freed again
+			if _, err := s.daemons[i%len(s.daemons)].SetIntent(t.Context(), workers[i/2%3].ID, daemon.Wish{Cordon: i%2 == 0}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	wg.Wait()
+	return ids
+}
+
+// explained asks about a request when it was not there, and when it was placed.
+func (s *site) explained(id berth.RequestID) {
+	s.tb.Helper()
+	d := s.daemons[1]
+	r, err := d.Replay(s.tb.Context(), id, 0)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	if e, err := d.ExplainAt(s.tb.Context(), id, daemon.Moment{Revision: 3}); err == nil {
+		s.tb.Errorf("%s was at revision 3: %+v", id, e)
+	}
+	e, err := d.ExplainAt(s.tb.Context(), id, daemon.Moment{Revision: r.Revision})
+	if err != nil || e.Status.State != berth.StatePlaced || len(e.Standings) == 0 || e.Past.Oldest != 1 {
+		s.tb.Errorf("%s at revision %d: %+v, %v", id, r.Revision, e, err)
+	}
+	e, err = d.ExplainAt(s.tb.Context(), id, daemon.Moment{Time: time.Now()})
+	if err != nil || !e.Status.State.Final() {
+		s.tb.Errorf("%s now: %+v, %v", id, e, err)
+	}
+	if _, err := d.ExplainAt(s.tb.Context(), id, daemon.Moment{Time: time.Now().Add(-time.Hour)}); err == nil {
+		s.tb.Errorf("%s was an hour ago", id)
+	}
+}
+
+// forgotten compacts the store's history, and asks about it.
+func (s *site) forgotten(id berth.RequestID) {
+	s.tb.Helper()
+	space, err := s.store.Space(s.tb.Context())
+	if err == nil {
+		err = s.store.Compact(s.tb.Context(), space.Revision)
+	}
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	want := fmt.Sprintf("reaches back to revision %d", space.Revision)
+	r, err := s.daemons[0].Replay(s.tb.Context(), id, 0)
+	if err != nil || r.Outcome != daemon.ReplayCannot || !strings.Contains(r.Why, want) {
+		s.tb.Errorf("%s %s, %v; want that history %s", r.Outcome, r.Why, err, want)
+	}
+	if _, err := s.daemons[0].ExplainAt(s.tb.Context(), id, daemon.Moment{Revision: 3}); err == nil || !strings.Contains(err.Error(), want) {
+		s.tb.Errorf("%v; want that history %s", err, want)
+	}
+}

@@ -1,0 +1,43 @@
+package berth
+
+import "time"
+
+// PlanBasis is the record of the key plan: what the last transaction that placed
+// anything was planned on, beside the records of the store at Revision. Every such
+// transaction puts it, so the key's history has the basis of each placement, at the
+// CreateRevision of its allocation, for as long as the store keeps history.
+type PlanBasis struct {
+	Header
+	Daemon   DaemonID            `json:"daemon"`            // that planned it
+	Clock    time.Time           `json:"clock"`             // of that daemon
+	Revision Revision            `json:"revision"`          // its view had all up to this
+	Policy   string              `json:"policy"`            // the version of the rules
+	Partial  bool                `json:"partial,omitempty"` // there was too much to keep; what follows is left out
+	Given    bool                `json:"given,omitempty"`   // a group kept the workers of an earlier try, which it had held
+	Awake    []DaemonID          `json:"awake,omitempty"`   // that workers are shared among
+	Ledgers  []Revision          `json:"ledgers,omitempty"` // the ledgers that were put at these were known, too
+	Overlay  map[string]Revision `json:"overlay,omitempty"` // keys, without the prefix, that were known as of another revision
+	Seats    []PlannedSeat       `json:"seats,omitempty"`   // workers that were taken for something else than their records say
+	Shares   []Share             `json:"shares,omitempty"`  // by number: of steps
+	Steps    []PlannedStep       `json:"steps,omitempty"`   // what was reserved and freed beyond the records, in order
+}
+
+// PlannedSeat is what a daemon knew of a worker that no record of it says.
+type PlannedSeat struct {
+	Worker    WorkerID `json:"worker"`
+	Unknown   bool     `json:"unknown,omitempty"`   // it had not looked at it yet
+	Opened    bool     `json:"opened,omitempty"`    // its ledger was opened by the same transaction
+	Foreign   *bool    `json:"foreign,omitempty"`   // it took it for another daemon's share, or for its own
+	Held      bool     `json:"held,omitempty"`      // for another group
+	Suspended bool     `json:"suspended,omitempty"` // its starts failed in a row
+	Probing   bool     `json:"probing,omitempty"`   // and after that, one start at a time
+	Starting  int      `json:"starting,omitempty"`  // with Probing: those on their way
+}
+
+// PlannedStep is a share of a worker that was reserved, or freed, by a transaction
+// that had no answer yet, or by this one.
+type PlannedStep struct {
+	Worker WorkerID `json:"w"`
+	Share  int      `json:"s"` // its number in Shares
+	Free   bool     `json:"free,omitempty"`
+}

@@ -1,0 +1,106 @@
+package snapshot
+
+import (
+	"fmt"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// Decided is the fleet of a pool as it was when a step of a plan was decided. The
+// snapshot holds the records that the basis tells of. foreign says which workers were
+// another daemon's share.
+func (s *Snapshot) Decided(b *berth.PlanBasis, step int64, pool berth.PoolID, foreign func(berth.WorkerID) bool) (*scheduler.Fleet, error) {
+	if step < 0 || step > int64(len(b.Steps)) {
+		return nil, fmt.Errorf("step %d of a plan of %d", step, len(b.Steps))
+	}
+	workers := make(map[berth.WorkerID]*scheduler.Worker)
+	for id, r := range s.workers {
+		if r.Worker != nil && r.Worker.Pool == pool {
+			w := scheduler.Seat(id, r)
+			w.Foreign = foreign(id)
+			workers[id] = &w
+		}
+	}
+	for i := range b.Seats {
+		seat := &b.Seats[i]
+		switch w := workers[seat.Worker]; {
+		case w == nil:
+		case seat.Unknown:
+			delete(workers, seat.Worker)
+		default:
+			s.takeSeat(w, seat)
+		}
+	}
+	for _, t := range b.Steps[:step] {
+		if w := workers[t.Worker]; w != nil {
+			if err := takeStep(w, t, b.Shares); err != nil {
+				return nil, err
+			}
+		}
+	}
+	f := scheduler.NewFleet()
+	if p := s.pools[pool]; p != nil {
+		f.SetStrategy(pool, p.Strategy)
+	}
+	for _, w := range workers {
+		f.Put(*w)
+	}
+	return f, nil
+}
+
+// takeSeat makes a worker what its daemon took it for.
+func (s *Snapshot) takeSeat(w *scheduler.Worker, seat *berth.PlannedSeat) {
+	if seat.Opened {
+		w.Ready, w.Ledger = true, berth.Ledger{Epoch: w.Epoch, Capacity: s.workers[w.ID].Worker.Capacity}
+	}
+	if seat.Foreign != nil {
+		w.Foreign = *seat.Foreign
+	}
+	w.Held = seat.Held
+	w.Suspended, w.Probing, w.Starting = seat.Suspended, seat.Probing, seat.Starting
+}
+
+func takeStep(w *scheduler.Worker, t berth.PlannedStep, shares []berth.Share) (err error) {
+	if t.Share < 0 || t.Share >= len(shares) {
+		return fmt.Errorf("share %d of a plan that has %d", t.Share, len(shares))
+	}
+	if t.Free {
+		w.Ledger, err = w.Ledger.Release(shares[t.Share])
+	} else {
+		w.Ledger, err = w.Ledger.Reserve(shares[t.Share])
+		w.Starting++
+	}
+	if err != nil {
+		return fmt.Errorf("worker %s: %w", w.ID, err)
+	}
+	return nil
+}
+
+// HasDevices says whether a worker of a pool has devices.
+func (s *Snapshot) HasDevices(pool berth.PoolID) bool {
+	for _, r := range s.workers {
+		if r.Worker != nil && r.Worker.Pool == pool && len(r.Worker.Capacity.Devices) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Forget takes out what was put of a key: it was absent.
+func (s *Snapshot) Forget(k berth.Key) {
+	w := s.workers[berth.WorkerID(k.ID)]
+	switch {
+	case k.Kind == berth.KindPool:
+		delete(s.pools, berth.PoolID(k.ID))
+	case w == nil:
+	case k.Kind == berth.KindWorker:
+		w.Worker, w.Epoch = nil, 0
+	case k.Kind == berth.KindLedger:
+		w.Ledger = nil
+	case k.Kind == berth.KindIntent:
+		w.Intent = berth.Intent{}
+	case k.Kind == berth.KindConditions:
+		w.Conditions = nil
+	}
+}
