@@ -181,6 +181,9 @@ func (s *Store) written(t *txn, resp *pb.TxnResponse, rev berth.Revision) []bert
 	facts := make([]berth.Fact, 0, len(t.puts)+len(t.reads))
 	for i := range t.puts {
 		w := &t.puts[i]
+		if w.key.Kind == berth.KindPlan { // the basis of plans is for who looks back
+			continue
+		}
 		f := berth.Fact{Key: w.key, Record: w.record, Mod: rev, Size: int64(len(w.value))}
 		if w.fresh && w.record != nil {
 			f.Create = rev

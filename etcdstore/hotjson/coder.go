@@ -193,6 +193,20 @@ func maybeTrue(c *coder, name string, v *bool) {
 	}
 }
 
+// truthItem codes what may be false, and still stands there.
+func truthItem(c *coder, v *bool) {
+	word := "true"
+	if c.reading {
+		*v = c.next() == 't'
+	}
+	if !*v {
+		word = "false"
+	}
+	for i := range len(word) {
+		c.mark(word[i])
+	}
+}
+
 func moment(c *coder, name string, v *time.Time) {
 	if c.must(name) {
 		momentItem(c, v)

@@ -16,6 +16,7 @@ func records() map[berth.Kind]any {
 	return map[berth.Kind]any{
 		berth.KindRequest: new(berth.Submission), berth.KindState: new(berth.Progress), berth.KindAllocation: new(berth.Allocation),
 		berth.KindLedger: new(berth.Ledger), berth.KindArchive: new(berth.Archive),
+		berth.KindPlan: new(berth.PlanBasis),
 	}
 }
 

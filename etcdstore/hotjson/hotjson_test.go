@@ -61,7 +61,7 @@ func leaves(v reflect.Value) []reflect.Value {
 
 func TestAppend_AsEncodingJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		kind := rapid.SampledFrom([]berth.Kind{berth.KindRequest, berth.KindState, berth.KindAllocation, berth.KindLedger, berth.KindArchive}).Draw(t, "kind")
+		kind := rapid.SampledFrom([]berth.Kind{berth.KindRequest, berth.KindState, berth.KindAllocation, berth.KindLedger, berth.KindArchive, berth.KindPlan}).Draw(t, "kind")
 		r := records()[kind]
 		drawn(t).fill(reflect.ValueOf(r).Elem())
 		sameBytes(t, r)

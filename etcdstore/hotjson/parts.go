@@ -154,9 +154,12 @@ func device(c *coder, r *berth.Device) {
 }
 
 func share(c *coder, name string, r *berth.Share) {
-	if !c.must(name) {
-		return
+	if c.must(name) {
+		shareItem(c, r)
 	}
+}
+
+func shareItem(c *coder, r *berth.Share) {
 	c.begin()
 	quantities(c, &r.Quantities)
 	maybeList(c, "ports", &r.Ports, numberItem)

@@ -16,6 +16,8 @@ func (c *coder) coded(record any) bool {
 		ledger(c, r)
 	case *berth.Archive:
 		archive(c, r)
+	case *berth.PlanBasis:
+		planBasis(c, r)
 	default:
 		return false
 	}
