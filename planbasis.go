@@ -22,6 +22,12 @@ type PlanBasis struct {
 	Steps    []PlannedStep       `json:"steps,omitempty"`   // what was reserved and freed beyond the records, in order
 }
 
+// Bare is the basis without what grows with how much differed: all that is kept where
+// that was too much.
+func (b *PlanBasis) Bare() PlanBasis {
+	return PlanBasis{Header: b.Header, Daemon: b.Daemon, Clock: b.Clock, Revision: b.Revision, Policy: b.Policy, Partial: true}
+}
+
 // PlannedSeat is what a daemon knew of a worker that no record of it says.
 type PlannedSeat struct {
 	Worker    WorkerID `json:"worker"`

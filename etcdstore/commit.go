@@ -44,7 +44,7 @@ func (s *Store) encodePlan(p *berth.Plan) (*txn, error) {
 	more := len(p.Submits) + len(p.Ledgers) + len(p.Stops) + len(p.Intents) + len(p.Removes) + len(p.Guards) + len(p.Claims)
 	t.expect(1+2*more+2*len(p.Places)+4*len(p.Ends)+2*len(p.Cancels), more+2*len(p.Places)+4*len(p.Ends)+3*len(p.Cancels))
 	steps := []func(*Store, *berth.Plan) error{
-		t.submits, t.ledgers, t.places, t.basis, t.ends, t.stops, t.cancels, t.claims, t.intents, t.removes, t.groups, t.tenants, t.blocks, t.guards,
+		t.submits, t.ledgers, t.places, t.ends, t.stops, t.cancels, t.claims, t.intents, t.removes, t.groups, t.tenants, t.blocks, t.guards, t.basis,
 	}
 	for _, step := range steps {
 		if err := step(s, p); err != nil {
@@ -110,18 +110,6 @@ func (t *txn) places(s *Store, p *berth.Plan) error {
 		}
 	}
 	return nil
-}
-
-// basis puts what the placements were planned on. Nobody compares it: it says what was,
-// not what is.
-func (t *txn) basis(s *Store, p *berth.Plan) error {
-	if len(p.Places) == 0 || p.Basis == nil {
-		return nil
-	}
-	rec := *p.Basis
-	rec.Header = t.header()
-	const thereOrNot = 1
-	return t.put(s, berth.Key{Kind: berth.KindPlan}, &rec, thereOrNot)
 }
 
 func (t *txn) ends(s *Store, p *berth.Plan) error {

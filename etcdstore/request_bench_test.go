@@ -10,14 +10,9 @@ import (
 	"github.com/berthd/berth"
 )
 
-// BenchmarkRequest makes the transaction of 100 submissions with their placements, one
-// on each worker: all that is done for it beside the store's own work.
-func BenchmarkRequest(b *testing.B) {
-	s, err := New(new(clientv3.Client), Options{MaxTxnOps: 8192})
-	if err != nil {
-		b.Fatal(err)
-	}
-	const n = 100
+// placesOf is a plan that submits and places n requests, each on a worker of its own.
+func placesOf(t testing.TB, s *Store, n int) *berth.Plan {
+	t.Helper()
 	plan := &berth.Plan{ID: s.NewTxnID()}
 	now := time.Date(2026, 11, 25, 3, 7, 9, 293_716_111, time.UTC)
 	held := berth.Share{Quantities: berth.Quantities{CPUMilli: 500, MemoryBytes: 256 << 20}}
@@ -26,7 +21,7 @@ func BenchmarkRequest(b *testing.B) {
 		spec := berth.Request{ID: id, Command: []string{"/bin/true"}, Resources: berth.Demand{Quantities: held.Quantities}}.Normalize()
 		digest, err := spec.Digest()
 		if err != nil {
-			b.Fatal(err)
+			t.Fatal(err)
 		}
 		plan.Submits = append(plan.Submits, berth.Submit{Submission: berth.Submission{Digest: digest, SubmittedAt: now, Spec: spec}, Content: ContentOf(&spec)})
 		plan.Ledgers = append(plan.Ledgers, berth.LedgerWrite{Worker: w, Was: 7, Alive: 5, Ledger: berth.Ledger{
@@ -40,6 +35,18 @@ func BenchmarkRequest(b *testing.B) {
 			},
 		})
 	}
+	return plan
+}
+
+// BenchmarkRequest makes the transaction of 100 submissions with their placements, one
+// on each worker: all that is done for it beside the store's own work.
+func BenchmarkRequest(b *testing.B) {
+	s, err := New(new(clientv3.Client), Options{MaxTxnOps: 8192})
+	if err != nil {
+		b.Fatal(err)
+	}
+	const n = 100
+	plan := placesOf(b, s, n)
 	b.ReportAllocs()
 	for b.Loop() {
 		t, err := s.encodePlan(plan)

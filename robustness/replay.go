@@ -57,7 +57,7 @@ func (r *replays) run() {
 		switch {
 		case err != nil:
 			r.c.fail("replay", fmt.Sprintf("attempt %d of %s: %v", p.attempt, p.id, err), string(p.id))
-		case got.Outcome == daemon.ReplayCannot && !strings.Contains(got.Why, "forgotten") && !strings.Contains(got.Why, "not kept in the basis"):
+		case got.Outcome == daemon.ReplayCannot && !allowed(got.Why):
 			r.c.fail("replay", fmt.Sprintf("attempt %d of %s cannot be replayed: %s", p.attempt, p.id, got.Why), string(p.id))
 		case got.Outcome == daemon.ReplayDiffers:
 			r.c.fail("replay", fmt.Sprintf("attempt %d of %s was placed on %s %+v at revision %d, and would be on %s %+v: %+v", p.attempt, p.id, got.Worker, got.Share, got.Revision, got.Again.Worker, got.Again.Share, *got.Basis),
@@ -67,6 +67,12 @@ func (r *replays) run() {
 		}
 	}
 	r.placed = r.placed[:0]
+}
+
+// allowed says whether a placement may not be replayed for this reason: what is kept of
+// history, and in a basis, is bounded.
+func allowed(why string) bool {
+	return strings.Contains(why, "forgotten") || strings.Contains(why, "not kept in the basis") || strings.Contains(why, "the basis was not kept")
 }
 
 // beside is a connection that only reads.

@@ -1,0 +1,31 @@
+package etcdstore
+
+import "github.com/berthd/berth"
+
+// Bounds of what the basis of a plan takes of the store, beside all else that the
+// plan's transaction puts: an eighth of that, and of a small one basisLeast. History
+// is kept of every one of them, so a basis as large as its plan would halve how far
+// back a small store's history reaches, and fill it when that is too late.
+const (
+	basisLeast = 4 << 10
+	basisPart  = 8
+)
+
+// basis puts what the placements were planned on, behind all else. Nobody compares it:
+// it says what was, not what is. Where it would take too much, it says only that.
+func (t *txn) basis(s *Store, p *berth.Plan) error {
+	if len(p.Places) == 0 || p.Basis == nil {
+		return nil
+	}
+	rec, rest := *p.Basis, len(t.values)
+	rec.Header = t.header()
+	values, err := appendRecord(t.values, &rec)
+	if takes := len(values) - rest; err != nil || takes > max(basisLeast, rest/basisPart) || len(values) > s.Limits().Bytes {
+		rec = rec.Bare()
+		if values, err = appendRecord(t.values, &rec); err != nil {
+			return err
+		}
+	}
+	t.write(write{key: berth.Key{Kind: berth.KindPlan}, record: &rec}, values)
+	return nil
+}

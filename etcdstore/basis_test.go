@@ -1,0 +1,57 @@
+package etcdstore
+
+import (
+	"fmt"
+	"testing"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/berthd/berth"
+)
+
+// The basis of a plan takes an eighth of what else the plan puts, or 4 KiB; what would
+// take more says that it was too much. The history of small stores was full of it.
+func TestBasis_Bounded(t *testing.T) {
+	s, err := New(new(clientv3.Client), Options{MaxTxnOps: 8192})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name          string
+		places, steps int
+		partial       bool
+	}{
+		{name: "small", places: 1, steps: 100},
+		{name: "more than 4 KiB", places: 1, steps: 400, partial: true},
+		{name: "beside many placements", places: 300, steps: 400},
+		{name: "more than an eighth", places: 300, steps: 3000, partial: true},
+		{name: "more than any value", places: 300, steps: 20_000, partial: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			plan := placesOf(t, s, tt.places)
+			plan.Basis = &berth.PlanBasis{Daemon: "d1", Revision: 7, Policy: "5", Shares: make([]berth.Share, 1)}
+			for i := range tt.steps {
+				plan.Basis.Steps = append(plan.Basis.Steps, berth.PlannedStep{Worker: berth.WorkerID(fmt.Sprintf("worker-%04d", i))})
+			}
+			tx, err := s.encodePlan(plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := tx.puts[len(tx.puts)-1]
+			got, err := Decode(last.key.Kind, last.value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			basis, ok := got.(*berth.PlanBasis)
+			if !ok || basis.Partial != tt.partial || !tt.partial && len(basis.Steps) != tt.steps || basis.Txn != plan.ID || basis.Revision != 7 {
+				t.Errorf("%d bytes, the last put is %+v", len(last.value), got)
+			}
+			if rest := len(tx.values) - len(last.value); len(last.value) > max(4096, rest/8) {
+				t.Errorf("the basis takes %d bytes beside %d", len(last.value), rest)
+			}
+			if len(plan.Basis.Steps) != tt.steps || plan.Basis.Partial {
+				t.Error("the plan's own basis has changed: it may be sent again")
+			}
+		})
+	}
+}
