@@ -29,6 +29,7 @@ type seatBasis struct {
 	keys   [len(seatKinds)]known
 	steps  []reservation // since
 	opened bool          // its ledger is opened by the plan that is gathered
+	news   bool          // a record of it has come since
 }
 
 // known is a record as it was taken in: its ModRevision, 0 where there was none, and a
@@ -58,7 +59,11 @@ func (l *loop) knownNow(k berth.Key) known {
 func (l *loop) noteForBasis(f *berth.Fact, own berth.Revision) {
 	switch f.Key.Kind {
 	case berth.KindWorker, berth.KindLedger, berth.KindIntent, berth.KindConditions:
-		l.bases.odd[berth.WorkerID(f.Key.ID)] = struct{}{}
+		w := berth.WorkerID(f.Key.ID)
+		l.bases.odd[w] = struct{}{}
+		if s := l.bases.seats[w]; s != nil {
+			s.news = true
+		}
 	case berth.KindPool:
 	default:
 		return
@@ -82,6 +87,13 @@ func (l *loop) passedForBasis() {
 	l.bases.own = slices.DeleteFunc(l.bases.own, func(r berth.Revision) bool { return r <= l.asOf() })
 }
 
+// oddUntilSeated notes that a worker is to be looked at for something that no record of
+// it tells: until then the fleet has what it was before, and a group may be placed first.
+func (l *loop) oddUntilSeated(w berth.WorkerID) {
+	l.bases.odd[w] = struct{}{}
+	l.due.add(workerKey(w))
+}
+
 // noteSeat notes that a worker was put into the fleet as the view, and the plan that
 // is gathered, have it.
 func (l *loop) noteSeat(w berth.WorkerID, b *builder) {
@@ -95,8 +107,8 @@ func (l *loop) noteSeat(w berth.WorkerID, b *builder) {
 	}
 	fw := l.fleet.Worker(w)
 	ledger, _ := l.view.ledger(w)
-	s.opened = fw.Ready && (ledger == nil || ledger.Epoch != fw.Epoch)
-	s.steps = nil
+	s.opened, s.news = fw.Ready && (ledger == nil || ledger.Epoch != fw.Epoch), false
+	s.steps = s.steps[:0]
 	if fw.Ready && !s.opened { // else the ledger that it freed is not this one
 		s.freed(b.freedOn[w])
 	}
@@ -115,7 +127,7 @@ func (l *loop) noteFreed(w berth.WorkerID, b *builder) {
 }
 
 func (s *seatBasis) freed(shares []berth.Share) {
-	s.steps = nil
+	s.steps = s.steps[:0]
 	for _, share := range shares {
 		s.steps = append(s.steps, reservation{share, true})
 	}
@@ -133,12 +145,14 @@ func (l *loop) noteUnseated(w berth.WorkerID) {
 	delete(l.bases.odd, w)
 }
 
-// basisMost bounds what the basis of a plan tells of what differs: above it, its
-// placements cannot be replayed, and it says so.
-const basisMost = 4096
-
-// basisMostBytes is the same in bytes, about as it is stored.
-const basisMostBytes = 128 << 10
+// What is told of what differs is bounded twice: here, about, so that gathering it stays
+// a small part of the work; and exactly by what the plan itself puts, when that is known
+// (see the store's Commit). Beyond either the plan's placements cannot be replayed, and
+// its basis says so.
+const (
+	basisMost      = 4096 // keys and workers
+	basisMostBytes = 128 << 10
+)
 
 // planBasis is how the fleet differs from the store's records now.
 func (l *loop) planBasis(b *builder) *planBasis {
@@ -180,11 +194,8 @@ func (l *loop) tellSeat(w berth.WorkerID, p *planBasis) {
 		}
 		return
 	}
-	for i, kind := range seatKinds {
-		k := berth.Key{Kind: kind, ID: string(w)}
-		if now := l.knownNow(k); now.mod != s.keys[i].mod {
-			p.record.Overlay[overlayName(k)] = s.keys[i].at
-		}
+	if s.news {
+		l.tellOlder(w, s, p)
 	}
 	seat := berth.PlannedSeat{Worker: w, Opened: s.opened, Held: fw.Held, Suspended: fw.Suspended, Probing: fw.Probing}
 	if fw.Probing {
@@ -203,6 +214,16 @@ func (l *loop) tellSeat(w berth.WorkerID, p *planBasis) {
 	}
 	for i := range s.steps {
 		p.step(w, &s.steps[i])
+	}
+}
+
+// tellOlder tells of the records of a worker that have changed since it was seated.
+func (l *loop) tellOlder(w berth.WorkerID, s *seatBasis, p *planBasis) {
+	for i, kind := range seatKinds {
+		k := berth.Key{Kind: kind, ID: string(w)}
+		if now := l.knownNow(k); now.mod != s.keys[i].mod {
+			p.record.Overlay[overlayName(k)] = s.keys[i].at
+		}
 	}
 }
 
@@ -250,6 +271,6 @@ func (p *planBasis) bound() {
 	if len(b.Seats)+len(b.Overlay) <= basisMost && p.bytes <= basisMostBytes {
 		return
 	}
-	*b = berth.PlanBasis{Daemon: b.Daemon, Clock: b.Clock, Revision: b.Revision, Policy: b.Policy, Partial: true}
+	*b = b.Bare()
 	p.plain, p.bytes = nil, 0
 }

@@ -66,8 +66,7 @@ func (l *loop) dropHold(id berth.GroupID, h *groupHold) {
 	delete(l.holds.of, id)
 	l.due.add(groupKey(id))
 	for _, w := range h.workers {
-		l.bases.odd[w] = struct{}{} // until it is looked at
-		l.due.add(workerKey(w))
+		l.oddUntilSeated(w)
 	}
 }
 

@@ -420,7 +420,7 @@ func (l *loop) noteStart(w berth.WorkerID, id berth.RequestID, a *berth.Allocati
 func (l *loop) startWorked(w berth.WorkerID) {
 	if s := l.starts[w]; s != nil {
 		delete(l.starts, w)
-		l.due.add(workerKey(w))
+		l.oddUntilSeated(w)
 	}
 }
 

@@ -163,8 +163,7 @@ func (l *loop) reshare() {
 	}
 	l.share.setAwake(ids)
 	for _, w := range slices.Sorted(maps.Keys(l.share.workers)) {
-		l.bases.odd[w] = struct{}{} // until it is looked at: a group may be placed before
-		l.due.add(workerKey(w))
+		l.oddUntilSeated(w)
 	}
 	for _, p := range l.peers.sorted {
 		l.markTasks(p)

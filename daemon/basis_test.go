@@ -1,0 +1,76 @@
+package daemon
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// A basis is encoded while the loop goes on: nothing in it may change with the fleet.
+// Two of 360 placements were decided otherwise when they were replayed, for the basis
+// told of a worker as it was seated a moment later.
+func TestPlanBasis_StaysAsItWas(t *testing.T) {
+	l := roomy(t)
+	fw := *l.fleet.Worker("w")
+	fw.Foreign = true // of a daemon that was there when it was seated
+	l.fleet.Put(fw)
+	l.oddUntilSeated("w")
+	b := newBuilder(l, time.Now())
+	s := submissionOf(t, l, "r")
+	w := &waiting{id: "r", request: &s.record.Spec}
+	if d := b.decide(w, w.candidate()); d.Worker != "w" {
+		t.Fatalf("placed on %q", d.Worker)
+	}
+	if seats := b.basis.record.Seats; len(seats) != 1 || seats[0].Foreign == nil || !*seats[0].Foreign {
+		t.Fatalf("seats are %+v; want a worker of another daemon's share", seats)
+	}
+	before := encoded(t, b.basis.record)
+	l.look(workerKey("w"), newBuilder(l, time.Now()))
+	if l.fleet.Worker("w").Foreign {
+		t.Fatal("seated anew, it is still another daemon's")
+	}
+	if after := encoded(t, b.basis.record); after != before {
+		t.Errorf("the basis was\n%s\nand is\n%s", before, after)
+	}
+}
+
+// What only a daemon knows of a worker is told until the fleet has it, though nobody
+// has looked at the worker: a group is placed before what is due.
+func TestPlanBasis_StartsNotLookedAt(t *testing.T) {
+	l := roomy(t)
+	l.starts["w"] = &starts{}
+	fw := *l.fleet.Worker("w")
+	fw.Suspended = true
+	l.fleet.Put(fw)
+	l.startWorked("w")
+	p := l.planBasis(newBuilder(l, time.Now()))
+	if seats := p.record.Seats; len(seats) != 1 || !seats[0].Suspended {
+		t.Errorf("seats are %+v; want the suspended one", seats)
+	}
+}
+
+// What is too much to be told is left out, and the decisions go on.
+func TestPlanBasis_TooMuch(t *testing.T) {
+	l := roomy(t)
+	b := newBuilder(l, time.Now())
+	p := l.planBasis(b)
+	r := reservation{share: berth.Share{Quantities: berth.Quantities{CPUMilli: 1}}}
+	for range basisMostBytes/20 + 1 {
+		p.step("w", &r)
+		p.bound()
+	}
+	if !p.record.Partial || len(p.record.Steps)+len(p.record.Shares) > 0 || p.record.Daemon != l.d.opts.ID {
+		t.Errorf("the basis is %+v", p.record)
+	}
+}
+
+func encoded(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
