@@ -20,12 +20,13 @@ type PlanBasis struct {
 	Seats    []PlannedSeat       `json:"seats,omitempty"`   // workers that were taken for something else than their records say
 	Shares   []Share             `json:"shares,omitempty"`  // by number: of steps
 	Steps    []PlannedStep       `json:"steps,omitempty"`   // what was reserved and freed beyond the records, in order
+	Prices   []PlannedPrices     `json:"prices,omitempty"`  // of pools with devices; none: nothing had a price yet
 }
 
 // Bare is the basis without what grows with how much differed: all that is kept where
-// that was too much.
+// that was too much. The prices are for the plans that follow, too.
 func (b *PlanBasis) Bare() PlanBasis {
-	return PlanBasis{Header: b.Header, Daemon: b.Daemon, Clock: b.Clock, Revision: b.Revision, Policy: b.Policy, Partial: true}
+	return PlanBasis{Header: b.Header, Daemon: b.Daemon, Clock: b.Clock, Revision: b.Revision, Policy: b.Policy, Partial: true, Prices: b.Prices}
 }
 
 // PlannedSeat is what a daemon knew of a worker that no record of it says.

@@ -16,11 +16,13 @@ type bases struct {
 	odd   map[berth.WorkerID]struct{} // that may be other than their records say
 	ahead map[berth.Key]struct{}      // known newer than the view's revision; not the ledgers put at those of own
 	own   []berth.Revision            // of this daemon's transactions beyond it
+	told  map[berth.PoolID]toldPrices // where prices stand whole
 }
 
 func newBases() bases {
 	return bases{
 		seats: make(map[berth.WorkerID]*seatBasis), odd: make(map[berth.WorkerID]struct{}), ahead: make(map[berth.Key]struct{}),
+		told: make(map[berth.PoolID]toldPrices),
 	}
 }
 
@@ -158,7 +160,7 @@ const (
 func (l *loop) planBasis(b *builder) *planBasis {
 	p := &planBasis{
 		record: &berth.PlanBasis{Daemon: l.d.opts.ID, Clock: b.now.UTC(), Revision: l.asOf(), Policy: scheduler.PolicyVersion},
-		plain:  make(map[plainShare]int),
+		plain:  make(map[plainShare]int), priced: make(map[berth.PoolID]*berth.Prices),
 	}
 	for _, r := range l.share.awake {
 		p.record.Awake = append(p.record.Awake, r.id)
@@ -234,7 +236,8 @@ func overlayName(k berth.Key) string { return string(k.Kind) + "/" + k.ID }
 type planBasis struct {
 	record *berth.PlanBasis
 	plain  map[plainShare]int // number of those of Shares that are amounts alone
-	bytes  int                // about, of Shares and Steps
+	priced map[berth.PoolID]*berth.Prices
+	bytes  int // about, of Shares and Steps
 }
 
 type plainShare [3]int64

@@ -136,6 +136,7 @@ func (b *builder) decide(w *waiting, as scheduler.Candidate) scheduler.Decision 
 	d := b.l.fleet.Place(as)
 	if d.Verdict == nil {
 		r := reservation{share: d.Share}
+		b.l.tellPrices(b.basis, w.request.Pool)
 		w.step = b.basis.step(d.Worker, &r)
 		b.basis.bound()
 		b.l.noteReserved(d.Worker, r)

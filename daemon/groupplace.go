@@ -318,6 +318,7 @@ func (b *builder) placeGroup(id berth.GroupID, d scheduler.GangDecision, members
 	for i, one := range d.Placed {
 		m := members[i]
 		r := reservation{share: one.Share}
+		b.l.tellPrices(b.basis, m.request.Pool)
 		m.step = b.basis.step(one.Worker, &r)
 		b.l.noteReserved(one.Worker, r)
 		prog, mod := b.l.view.progress(m.id)

@@ -344,6 +344,7 @@ func (l *loop) answered(a answer) {
 			l.answers[a.res.Revision] = struct{}{}
 		}
 		l.answering = 0
+		l.notePrices(b.plan, &a.res)
 		b.uncount(true)
 		b.committed()
 	case isConflict:

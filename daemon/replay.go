@@ -148,8 +148,10 @@ func (d Replayer) findPlacement(ctx context.Context, r *Replay) (*waiting, error
 	if sub, err = d.member(ctx, sub, state.Mod); err != nil {
 		return nil, err
 	}
-	w := &waiting{id: r.ID, request: &sub.Spec, asked: sub.Spec.Group != nil, priority: sub.Spec.Priority, avoid: p.Avoid, planner: sub.Planner, step: a.Planned.Step}
-	return w, nil
+	return &waiting{
+		id: r.ID, request: &sub.Spec, priority: sub.Spec.Priority, avoid: p.Avoid, planner: sub.Planner, step: a.Planned.Step,
+		asked: true, // the prices that it was decided by are told, with what was learned from it
+	}, nil
 }
 
 // member is a request as it was placed at a revision: of a group, where that was.
@@ -238,12 +240,52 @@ func (d Replayer) decidedOn(ctx context.Context, b *berth.PlanBasis, w *waiting)
 		s.Forget(k)
 		s.Put(facts[0])
 	}
-	if s.HasDevices(w.request.Pool) {
-		return nil, &errCannot{"its pool has devices, and what that was asked for lately, by which devices are dealt, is not kept in the basis"}
+	prices, err := d.pricesOf(ctx, b, w)
+	if err != nil {
+		return nil, err
 	}
 	of := newShare(b.Daemon)
 	of.setAwake(b.Awake)
-	return s.Decided(b, w.step, w.request.Pool, func(w berth.WorkerID) bool { return of.ofWorker(w) != b.Daemon })
+	f, err := s.Decided(b, w.step, w.request.Pool, func(w berth.WorkerID) bool { return of.ofWorker(w) != b.Daemon })
+	if err != nil {
+		return nil, err
+	}
+	f.SetPrices(w.request.Pool, prices)
+	return f, nil
+}
+
+// pricesOf is by what prices a step of a plan was decided; nil: by none.
+func (d Replayer) pricesOf(ctx context.Context, b *berth.PlanBasis, w *waiting) (*berth.Prices, error) {
+	var by *berth.PlannedPrices
+	for i := range b.Prices {
+		if p := &b.Prices[i]; p.Pool == w.request.Pool && p.From <= w.step {
+			by = p
+		}
+	}
+	if by == nil || by.Prices != nil {
+		return pricesIn(by), nil
+	}
+	facts, err := d.Store.GetAt(ctx, by.At, planKey)
+	if err != nil {
+		return nil, err
+	}
+	then, ok := facts[0].Record.(*berth.PlanBasis)
+	if !ok || facts[0].Mod != by.At {
+		return nil, ErrCorrupt
+	}
+	for i := range slices.Backward(then.Prices) {
+		if p := &then.Prices[i]; p.Pool == w.request.Pool && p.Prices != nil {
+			return p.Prices, nil
+		}
+	}
+	return nil, ErrCorrupt
+}
+
+func pricesIn(p *berth.PlannedPrices) *berth.Prices {
+	if p == nil {
+		return nil
+	}
+	return p.Prices
 }
 
 // overlayKey is the inverse of overlayName.

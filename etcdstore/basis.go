@@ -6,9 +6,14 @@ import "github.com/berthd/berth"
 // plan's transaction puts: an eighth of that, and of a small one basisLeast. History
 // is kept of every one of them, so a basis as large as its plan would halve how far
 // back a small store's history reaches, and fill it when that is too late.
+//
+// The prices of devices are beside that. They stand there whole only when they are new,
+// and are made anew when about as many requests have come again: of a request it is a
+// shape, at most.
 const (
-	basisLeast = 4 << 10
-	basisPart  = 8
+	basisLeast  = 4 << 10
+	basisPart   = 8
+	bytesPriced = 256 // of a shape, with all its numbers
 )
 
 // basis puts what the placements were planned on, behind all else. Nobody compares it:
@@ -20,7 +25,7 @@ func (t *txn) basis(s *Store, p *berth.Plan) error {
 	rec, rest := *p.Basis, len(t.values)
 	rec.Header = t.header()
 	values, err := appendRecord(t.values, &rec)
-	if takes := len(values) - rest; err != nil || takes > max(basisLeast, rest/basisPart) || len(values) > s.Limits().Bytes {
+	if takes := len(values) - rest - pricesBytes(&rec); err != nil || takes > max(basisLeast, rest/basisPart) || len(values) > s.Limits().Bytes {
 		rec = rec.Bare()
 		if values, err = appendRecord(t.values, &rec); err != nil {
 			return err
@@ -28,4 +33,14 @@ func (t *txn) basis(s *Store, p *berth.Plan) error {
 	}
 	t.write(write{key: berth.Key{Kind: berth.KindPlan}, record: &rec}, values)
 	return nil
+}
+
+// pricesBytes is what prices take at most.
+func pricesBytes(b *berth.PlanBasis) (n int) {
+	for i := range b.Prices {
+		if p := b.Prices[i].Prices; p != nil {
+			n += bytesPriced * (1 + len(p.Usual) + len(p.Devices))
+		}
+	}
+	return n
 }

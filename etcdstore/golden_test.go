@@ -145,6 +145,10 @@ func examples(t *testing.T) map[berth.Kind]any {
 			Ledgers: []berth.Revision{43}, Overlay: map[string]berth.Revision{"intents/rack1-08": 42},
 			Seats:  []berth.PlannedSeat{{Worker: "rack1-09", Unknown: true, Opened: true, Foreign: new(bool), Held: true, Suspended: true, Probing: true, Starting: 1}},
 			Shares: []berth.Share{share(), share()}, Steps: []berth.PlannedStep{{Worker: "rack1-07", Share: 1, Free: true}},
+			Prices: []berth.PlannedPrices{{Pool: "gpu", At: 23}, {Pool: "gpu", From: 1, Prices: &berth.Prices{
+				Asked: 32, Devices: map[string]int64{"a100": 8},
+				Usual: []berth.UsualShape{{Types: []string{"a100"}, Count: 1, Milli: 500, CPU: 24, Memory: 26, Weight: 8192, CPUMilli: 32_768_000, MemoryMiB: 67_108_864}},
+			}}},
 		},
 		berth.KindBrake: &berth.Brake{
 			Header: h, State: berth.BrakeReleased, Why: berth.ReleaseOperator, Size: 200, Lost: 100, Held: 1000,

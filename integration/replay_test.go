@@ -14,11 +14,15 @@ import (
 )
 
 // Of several daemons under load, every placement is decided again as it was: with
-// plans in flight, what waits, retries, cordons, and two pools of their own policies.
+// plans in flight, what waits, retries, cordons, groups, and three pools: of either
+// strategy, and with devices.
 func TestReplay_EveryPlacement(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, siteOptions{daemons: 3, workers: 6, runFor: 3 * time.Millisecond})
 	s.startHollow(siteOptions{workers: 4, runFor: 3 * time.Millisecond, edit: func(h *worker.HollowOptions) { h.Name, h.Pool = "b", "batch" }})
+	s.startHollow(siteOptions{workers: 4, runFor: 3 * time.Millisecond, edit: func(h *worker.HollowOptions) {
+		h.Name, h.Pool, h.Shapes = "g", "gpu", []worker.Shape{withDevices("a100", 4), withDevices("v100", 2)}
+	}})
 	if err := s.daemons[0].SetPool(t.Context(), "batch", berth.Pool{Strategy: berth.StrategyBinpack}); err != nil {
 		t.Fatal(err)
 	}
@@ -27,9 +31,12 @@ func TestReplay_EveryPlacement(t *testing.T) {
 	for _, d := range s.daemons {
 		idle(t, d)
 	}
-	same := 0
+	same, priced := 0, 0
 	for i, id := range ids {
 		r, err := s.daemons[i%len(s.daemons)].Replay(t.Context(), id, 0)
+		if err == nil && r.Outcome == daemon.ReplayCannot && strings.Contains(r.Why, "its group kept the workers") {
+			continue // a conflict was in the way of its group
+		}
 		if err != nil || r.Outcome != daemon.ReplaySame {
 			t.Errorf("%s: %v, %s %s: placed on %s %+v, and again on %s %+v, by %+v", id, err, r.Outcome, r.Why, r.Worker, r.Share, r.Again.Worker, r.Again.Share, r.Basis)
 			continue
@@ -37,10 +44,50 @@ func TestReplay_EveryPlacement(t *testing.T) {
 		if same++; len(r.Standings) == 0 || r.Standings[0].Worker != r.Worker {
 			t.Errorf("%s: %+v stands first, and %s was chosen", id, r.Standings, r.Worker)
 		}
+		if len(r.Basis.Prices) > 0 {
+			priced++
+		}
 	}
-	t.Logf("%d of %d placements replayed", same, len(ids))
+	if priced == 0 {
+		t.Error("devices were dealt by no prices")
+	}
+	t.Logf("%d of %d placements replayed, %d of them of plans by prices", same, len(ids), priced)
 	s.explained(ids[0])
 	s.forgotten(ids[0])
+}
+
+// withDevices is the shape of a worker with so many devices of a type.
+func withDevices(kind string, n int) worker.Shape {
+	c := berth.Capacity{Quantities: berth.Quantities{CPUMilli: 10_000, MemoryBytes: 20 << 30}}
+	for i := range n {
+		c.Devices = append(c.Devices, berth.Device{Name: fmt.Sprintf("gpu%d", i), Type: kind})
+	}
+	return worker.Shape{Capacity: c}
+}
+
+// drawn are the requests of a client; the last one is a group.
+func drawn(client, n int) (requests []berth.Request, ids []berth.RequestID) {
+	random := rand.New(rand.NewPCG(uint64(client), 7)) //nolint:gosec // repeatable, not secret
+	for i := range n {
+		r := small(fmt.Sprintf("c%d-%03d", client, i))
+		r.Resources.CPUMilli *= 1 + random.Int64N(20)
+		r.Pool = []berth.PoolID{berth.DefaultPool, "batch", "gpu"}[random.IntN(3)]
+		if r.Pool == "gpu" && random.IntN(4) > 0 {
+			r.Resources.Devices = []berth.DeviceDemand{{Count: 1, Milli: []int64{190, 320, 470, 810, 1000}[random.IntN(5)]}}
+		}
+		if random.IntN(4) == 0 {
+			r.AffinityKey = fmt.Sprintf("k%d", random.IntN(3))
+		}
+		requests = append(requests, r)
+		ids = append(ids, r.ID)
+	}
+	const members = 4
+	group := small(fmt.Sprintf("c%d-group", client))
+	group.Pool, group.Group = requests[0].Pool, &berth.Membership{Size: members, MinCount: 2}
+	for i := range members {
+		ids = append(ids, berth.RequestID(fmt.Sprintf("%s.%d", group.ID, i)))
+	}
+	return append(requests, group), ids
 }
 
 // submitAll has several clients submit at any daemons, in calls of some, while an
@@ -49,20 +96,9 @@ func submitAll(t *testing.T, s *site, clients, each int) (ids []berth.RequestID)
 	t.Helper()
 	var wg sync.WaitGroup
 	for c := range clients {
-		random := rand.New(rand.NewPCG(uint64(c), 7)) //nolint:gosec // repeatable, not secret
-		var mine []berth.Request
-		for i := range each {
-			r := small(fmt.Sprintf("c%d-%03d", c, i))
-			r.Resources.CPUMilli *= 1 + random.Int64N(20)
-			if random.IntN(2) == 0 {
-				r.Pool = "batch"
-			}
-			if random.IntN(4) == 0 {
-				r.AffinityKey = fmt.Sprintf("k%d", random.IntN(3))
-			}
-			mine = append(mine, r)
-			ids = append(ids, r.ID)
-		}
+		mine, of := drawn(c, each)
+		ids = append(ids, of...)
+		random := rand.New(rand.NewPCG(uint64(c), 8)) //nolint:gosec // repeatable, not secret
 		wg.Go(func() {
 			for len(mine) > 0 {
 				n := min(1+random.IntN(8), len(mine))

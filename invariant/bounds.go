@@ -72,6 +72,11 @@ func (r *planBasis) validate(c *checker, _ string) {
 		c.id("steps.w", s.Worker)
 		c.need(s.Share >= 0 && s.Share < int64(len(r.Shares)), "steps: share %d of %d", s.Share, len(r.Shares))
 	}
+	for _, p := range r.Prices {
+		c.id("prices.pool", p.Pool)
+		c.least("prices.from", p.From, 0)
+		c.need((p.At > 0) != (p.Prices != nil), "prices: they stand in another plan, or here")
+	}
 }
 
 func (r *intent) validate(c *checker, _ string) {

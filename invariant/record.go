@@ -193,6 +193,7 @@ type planBasis struct {
 	Seats    []plannedSeat    `json:"seats,omitempty"`
 	Shares   []share          `json:"shares,omitempty"`
 	Steps    []plannedStep    `json:"steps,omitempty"`
+	Prices   []plannedPrices  `json:"prices,omitempty"`
 }
 
 type plannedSeat struct {
@@ -210,6 +211,30 @@ type plannedStep struct {
 	Worker string `json:"w"`
 	Share  int64  `json:"s"`
 	Free   bool   `json:"free,omitempty"`
+}
+
+type plannedPrices struct {
+	Pool   string  `json:"pool"`
+	From   int64   `json:"from,omitempty"`
+	At     int64   `json:"at,omitempty"`
+	Prices *prices `json:"prices,omitempty"`
+}
+
+type prices struct {
+	Asked   int64            `json:"asked"`
+	Usual   []usualShape     `json:"usual,omitempty"`
+	Devices map[string]int64 `json:"devices,omitempty"`
+}
+
+type usualShape struct {
+	Types     []string `json:"types,omitempty"`
+	Count     int64    `json:"count"`
+	Milli     int64    `json:"milli"`
+	CPU       int64    `json:"cpu_bucket"`
+	Memory    int64    `json:"memory_bucket"`
+	Weight    int64    `json:"weight"`
+	CPUMilli  int64    `json:"cpu_milli_sum"`
+	MemoryMiB int64    `json:"memory_mib_sum"`
 }
 
 type archive struct {

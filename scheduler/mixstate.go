@@ -11,28 +11,9 @@ import (
 // that a decision depends on beside the workers and the request. Another fleet that is
 // given it, and the same workers, decides the same.
 type MixState struct {
-	Asked  int64        `json:"asked"`            // requests, ever
-	Usual  []UsualShape `json:"usual,omitempty"`  // those asked for most first
-	Priced *PricedState `json:"priced,omitempty"` // nil: nothing has a price yet
-}
-
-// PricedState is what prices were made of.
-type PricedState struct {
-	Asked   int64            `json:"asked"`
-	Usual   []UsualShape     `json:"usual"`
-	Devices map[string]int64 `json:"devices"` // of each type
-}
-
-// UsualShape is requests of one shape. Divided by its weight, the sums are their means.
-type UsualShape struct {
-	Types     []string `json:"types,omitempty"`
-	Count     int64    `json:"count"`
-	Milli     int64    `json:"milli"`
-	CPU       int64    `json:"cpu_bucket"`
-	Memory    int64    `json:"memory_bucket"`
-	Weight    int64    `json:"weight"`
-	CPUMilli  int64    `json:"cpu_milli_sum"`
-	MemoryMiB int64    `json:"memory_mib_sum"`
+	Asked  int64              `json:"asked"`            // requests, ever
+	Usual  []berth.UsualShape `json:"usual,omitempty"`  // those asked for most first
+	Priced *berth.Prices      `json:"priced,omitempty"` // nil: nothing has a price yet
 }
 
 // Mix is the mix of a pool; of one without workers it is empty.
@@ -43,37 +24,65 @@ func (f *Fleet) Mix(pool berth.PoolID) MixState {
 	}
 	d := &p.dealer
 	s := MixState{Asked: d.mix.asked, Usual: d.mix.state()}
-	if v := d.prices; v.since > 0 {
-		s.Priced = &PricedState{Asked: v.since, Usual: slices.Clone(v.of), Devices: maps.Clone(v.has)}
+	if v := d.prices.made; v != nil {
+		s.Priced = &berth.Prices{Asked: v.Asked, Usual: slices.Clone(v.Usual), Devices: maps.Clone(v.Devices)}
 	}
 	return s
 }
 
 // SetMix gives a pool that has workers a mix.
 func (f *Fleet) SetMix(pool berth.PoolID, s MixState) {
-	p := f.pools[pool]
-	if p == nil {
-		return
+	if p := f.pools[pool]; p != nil {
+		p.dealer.mix = mixOf(s.Asked, s.Usual)
+		p.dealer.prices = p.dealer.pricesOf(s.Priced)
 	}
-	d := &p.dealer
-	d.mix, d.prices = mixOf(s.Asked, s.Usual), noPrices()
-	if s.Priced == nil {
-		return
-	}
-	priced, has := mixOf(s.Priced.Asked, s.Priced.Usual), make([]int64, len(d.has))
-	for name, n := range s.Priced.Devices {
-		if t, ok := d.types[name]; ok {
-			has[t] = n
-		}
-	}
-	d.prices = newPrices(&priced, d.types, has)
 }
 
-func (m *mix) state() []UsualShape {
-	var out []UsualShape
+// Prices is what the prices in a pool with devices were made of; nil: nothing has a price
+// yet. It is one and the same until they are made anew, and must not be changed. Another
+// fleet that is given it decides the same about requests that are not learned from.
+func (f *Fleet) Prices(pool berth.PoolID) *berth.Prices {
+	if p := f.pools[pool]; p != nil && p.dealer.devices > 0 {
+		return p.dealer.prices.made
+	}
+	return nil
+}
+
+// SetPrices gives a pool that has workers the prices that were made of that; nil: none.
+func (f *Fleet) SetPrices(pool berth.PoolID, made *berth.Prices) {
+	if p := f.pools[pool]; p != nil {
+		p.dealer.prices = p.dealer.pricesOf(made)
+	}
+}
+
+// pricesOf makes prices of what others were made of. Types of devices that there were
+// then are numbered, though there may be none now; those that came since have the price
+// that they had there: none of their own.
+func (d *dealer) pricesOf(made *berth.Prices) *prices {
+	if made == nil {
+		return noPrices()
+	}
+	mix, types := mixOf(made.Asked, made.Usual), make(map[string]int, len(made.Devices))
+	for _, name := range slices.Sorted(maps.Keys(made.Devices)) {
+		types[name] = d.typeOf(name)
+	}
+	has, since := make([]int64, len(d.has)), maps.Clone(d.types)
+	for name, t := range types {
+		has[t] = made.Devices[name]
+		delete(since, name)
+	}
+	v := newPrices(&mix, types, has)
+	for _, t := range since {
+		v.scarce[t] = 1
+	}
+	return v
+}
+
+func (m *mix) state() []berth.UsualShape {
+	var out []berth.UsualShape
 	for _, k := range m.keys() {
 		u := m.shapes[k]
-		out = append(out, UsualShape{
+		out = append(out, berth.UsualShape{
 			Types: slices.Clone(u.types), Count: u.count, Milli: u.milli, CPU: int64(k.cpu), Memory: int64(k.memory),
 			Weight: u.weight, CPUMilli: u.cpu, MemoryMiB: u.memory,
 		})
@@ -81,7 +90,7 @@ func (m *mix) state() []UsualShape {
 	return out
 }
 
-func mixOf(asked int64, shapes []UsualShape) mix {
+func mixOf(asked int64, shapes []berth.UsualShape) mix {
 	m := newMix()
 	m.asked = asked
 	for i := range shapes {

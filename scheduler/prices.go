@@ -21,10 +21,9 @@ const (
 // prices is what a mix makes room worth, in thousandths of a device. Without a mix
 // any room is worth itself.
 type prices struct {
-	since   int64 // requests had been asked for
-	of      []UsualShape
-	has     map[string]int64
-	devices int64 // of the pool, when it was made
+	made    *berth.Prices // of which; nil: of nothing
+	since   int64         // requests had been asked for
+	devices int64         // of the pool, when it was made
 	room    [berth.WholeDevice + 1]float64
 	order   [berth.WholeDevice + 1]int64 // room, rounded, for devices to be compared by
 	cpu     [berth.WholeDevice + 1]float64
@@ -67,9 +66,10 @@ func noPrices() *prices {
 // newPrices makes prices of a mix; types numbers the types, and has is how many devices there are of each.
 func newPrices(m *mix, types map[string]int, has []int64) *prices {
 	v := noPrices()
-	v.since, v.of, v.has = m.asked, m.state(), make(map[string]int64, len(types))
+	v.since = m.asked
+	v.made = &berth.Prices{Asked: m.asked, Usual: m.state(), Devices: make(map[string]int64, len(types))}
 	for name, t := range types {
-		v.has[name] = has[t]
+		v.made.Devices[name] = has[t]
 		v.devices += has[t]
 	}
 	usual := m.sorted()

@@ -59,15 +59,19 @@ func newDealer() dealer {
 func (d *dealer) number(n *node) {
 	n.types = n.types[:0]
 	for i := range n.devices {
-		kind := n.kinds[n.devices[i].kind]
-		t, ok := d.types[kind]
-		if !ok {
-			t = len(d.types)
-			d.types[kind] = t
-			d.has = append(d.has, 0)
-		}
-		n.types = append(n.types, t)
+		n.types = append(n.types, d.typeOf(n.kinds[n.devices[i].kind]))
 	}
+}
+
+// typeOf is the number of a type of devices; a new one gets the next.
+func (d *dealer) typeOf(name string) int {
+	t, ok := d.types[name]
+	if !ok {
+		t = len(d.types)
+		d.types[name] = t
+		d.has = append(d.has, 0)
+	}
+	return t
 }
 
 // add counts the devices of a worker, or takes them out of the count.

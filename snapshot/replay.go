@@ -2,6 +2,8 @@ package snapshot
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
@@ -43,8 +45,8 @@ func (s *Snapshot) Decided(b *berth.PlanBasis, step int64, pool berth.PoolID, fo
 	if p := s.pools[pool]; p != nil {
 		f.SetStrategy(pool, p.Strategy)
 	}
-	for _, w := range workers {
-		f.Put(*w)
+	for _, id := range slices.Sorted(maps.Keys(workers)) {
+		f.Put(*workers[id])
 	}
 	return f, nil
 }
@@ -75,16 +77,6 @@ func takeStep(w *scheduler.Worker, t berth.PlannedStep, shares []berth.Share) (e
 		return fmt.Errorf("worker %s: %w", w.ID, err)
 	}
 	return nil
-}
-
-// HasDevices says whether a worker of a pool has devices.
-func (s *Snapshot) HasDevices(pool berth.PoolID) bool {
-	for _, r := range s.workers {
-		if r.Worker != nil && r.Worker.Pool == pool && len(r.Worker.Capacity.Devices) > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // Forget takes out what was put of a key: it was absent.

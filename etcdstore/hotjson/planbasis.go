@@ -17,6 +17,7 @@ func planBasis(c *coder, r *berth.PlanBasis) {
 	maybeList(c, "seats", &r.Seats, plannedSeat)
 	maybeList(c, "shares", &r.Shares, shareItem)
 	maybeList(c, "steps", &r.Steps, plannedStep)
+	maybeList(c, "prices", &r.Prices, plannedPrices)
 	c.end()
 }
 
@@ -38,5 +39,35 @@ func plannedStep(c *coder, r *berth.PlannedStep) {
 	text(c, "w", &r.Worker)
 	number(c, "s", &r.Share)
 	maybeTrue(c, "free", &r.Free)
+	c.end()
+}
+
+func plannedPrices(c *coder, r *berth.PlannedPrices) {
+	c.begin()
+	text(c, "pool", &r.Pool)
+	maybeNumber(c, "from", &r.From)
+	maybeNumber(c, "at", &r.At)
+	maybe(c, "prices", &r.Prices, prices)
+	c.end()
+}
+
+func prices(c *coder, r *berth.Prices) {
+	c.begin()
+	number(c, "asked", &r.Asked)
+	maybeList(c, "usual", &r.Usual, usualShape)
+	maybeMap(c, "devices", &r.Devices, numberItem)
+	c.end()
+}
+
+func usualShape(c *coder, r *berth.UsualShape) {
+	c.begin()
+	maybeList(c, "types", &r.Types, textItem)
+	number(c, "count", &r.Count)
+	number(c, "milli", &r.Milli)
+	number(c, "cpu_bucket", &r.CPU)
+	number(c, "memory_bucket", &r.Memory)
+	number(c, "weight", &r.Weight)
+	number(c, "cpu_milli_sum", &r.CPUMilli)
+	number(c, "memory_mib_sum", &r.MemoryMiB)
 	c.end()
 }

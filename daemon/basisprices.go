@@ -1,0 +1,54 @@
+package daemon
+
+import (
+	"slices"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+)
+
+// What a pool with devices was asked for lately decides by the prices that were made of
+// it, and they are made anew ever more seldom. So a plan tells them whole when they are
+// new, and else in which of this daemon's plans they stand.
+
+// toldPrices is prices that a plan has told whole.
+type toldPrices struct {
+	prices *berth.Prices
+	at     berth.Revision // of the plan
+}
+
+// pricesAgain is after how many revisions prices are told whole again, though they are
+// the same: history that is compacted takes the plan that told them with it.
+const pricesAgain = 4096
+
+// tellPrices tells by which prices a pool's devices were dealt in the decision that is
+// the next step.
+func (l *loop) tellPrices(p *planBasis, pool berth.PoolID) {
+	now := l.fleet.Prices(pool)
+	if now == p.priced[pool] || p.record.Partial {
+		return
+	}
+	p.priced[pool] = now
+	one := berth.PlannedPrices{Pool: pool, From: int64(len(p.record.Steps))}
+	if told := l.bases.told[pool]; told.prices == now && l.asOf() < told.at+pricesAgain {
+		one.At = told.at
+	} else {
+		one.Prices = now
+	}
+	p.record.Prices = append(p.record.Prices, one)
+}
+
+// notePrices notes where the prices stand that a plan has told whole. A plan whose
+// outcome was unknown for a while may have applied before the revision of its answer;
+// then they are told again.
+func (l *loop) notePrices(p *berth.Plan, res *etcdstore.Result) {
+	if p.Basis == nil {
+		return
+	}
+	for i := range p.Basis.Prices {
+		one := &p.Basis.Prices[i]
+		if one.Prices != nil && slices.ContainsFunc(res.Facts, func(f berth.Fact) bool { return f.Mod == res.Revision && etcdstore.TxnOf(f.Record) == p.ID }) {
+			l.bases.told[one.Pool] = toldPrices{one.Prices, res.Revision}
+		}
+	}
+}
