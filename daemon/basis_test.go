@@ -51,6 +51,23 @@ func TestPlanBasis_StartsNotLookedAt(t *testing.T) {
 	}
 }
 
+// What plans without an answer have reserved is told, and what an unlucky decision has:
+// the fleet has it, and no record.
+func TestPlanBasis_TellsWhatIsInFlight(t *testing.T) {
+	l := roomy(t)
+	s := submissionOf(t, l, "r")
+	w := &waiting{id: "r", request: &s.record.Spec}
+	newBuilder(l, time.Now()).decide(w, w.candidate())
+	p := l.planBasis(newBuilder(l, time.Now()))
+	if b := p.record; len(b.Steps) != 1 || b.Steps[0].Worker != "w" || b.Shares[b.Steps[0].Share].CPUMilli != 100 {
+		t.Errorf("the basis is %+v; want the reservation of r in it", b)
+	}
+	l.look(workerKey("w"), newBuilder(l, time.Now()))
+	if p = l.planBasis(newBuilder(l, time.Now())); len(p.record.Steps) > 0 {
+		t.Errorf("the basis is %+v, though the worker was seated by its records again", p.record)
+	}
+}
+
 // What is too much to be told is left out, and the decisions go on.
 func TestPlanBasis_TooMuch(t *testing.T) {
 	l := roomy(t)
