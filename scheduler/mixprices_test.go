@@ -3,6 +3,7 @@ package scheduler_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,7 +45,7 @@ func TestProperty_Prices(t *testing.T) {
 				r.Resources.Devices = []berth.DeviceDemand{d}
 			}
 			again := scheduler.NewFleet()
-			for _, id := range ids {
+			for _, id := range slices.Backward(ids) { // which gives types other numbers
 				if w := f.Worker(id); w != nil {
 					again.Put(*w)
 				}

@@ -75,7 +75,7 @@ func newPrices(m *mix, types map[string]int, has []int64) *prices {
 	usual := m.sorted()
 	v.priceRooms(usual)
 	v.scarcity(usual, types, has)
-	v.count(usual, types)
+	v.count(usual, types, len(has))
 	return v
 }
 
@@ -185,8 +185,8 @@ func (u *usual) takes(t int, types map[string]int) bool {
 	})
 }
 
-// count prepares the usual shapes to be counted.
-func (v *prices) count(usual []*usual, types map[string]int) {
+// count prepares the usual shapes to be counted. There are so many numbers of types.
+func (v *prices) count(usual []*usual, types map[string]int, numbers int) {
 	all := 0.0
 	usual = usual[:min(len(usual), maxCounted)]
 	for _, u := range usual {
@@ -207,7 +207,7 @@ func (v *prices) count(usual []*usual, types map[string]int) {
 		v.counted = append(v.counted, c)
 	}
 	slices.SortStableFunc(v.counted, func(a, b counted) int { return cmp.Compare(a.milli, b.milli) })
-	v.ofType = make([][]counted, len(types))
+	v.ofType = make([][]counted, numbers)
 	for i := range v.counted {
 		c := &v.counted[i]
 		for t := range v.ofType {
