@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -139,15 +140,33 @@ func (d *Daemon) ExplainAt(ctx context.Context, id berth.RequestID, m Moment) (E
 		return Explanation{}, err
 	}
 	defer done()
-	past, err := d.find(ctx, m)
-	if err != nil {
-		return Explanation{}, fmt.Errorf("explain %s: %w", id, err)
-	}
-	e, err := d.explainAt(ctx, id, past)
+	var e Explanation
+	err = patiently(ctx, func() error {
+		past, err := d.find(ctx, m)
+		if err == nil {
+			e, err = d.explainAt(ctx, id, past)
+		}
+		return err
+	})
 	if err != nil {
 		return Explanation{}, fmt.Errorf("explain %s: %w", id, err)
 	}
 	return e, nil
+}
+
+// patiently asks again what the store has not answered in time, as long as ctx lasts.
+// Such questions are many small reads, of what does not change any more; one of them that
+// took five seconds, on a machine that had others to serve, failed them all.
+func patiently(ctx context.Context, ask func() error) error {
+	for {
+		err := ask()
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return err
+		}
+		if wait(ctx, pause); ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 func (d *Daemon) explainAt(ctx context.Context, id berth.RequestID, past Past) (Explanation, error) {

@@ -67,8 +67,11 @@ type Replayer struct{ Store *etcdstore.Store }
 
 // Replay is as a daemon's.
 func (d Replayer) Replay(ctx context.Context, id berth.RequestID, attempt int64) (Replay, error) {
-	r := Replay{ID: id, Attempt: attempt}
-	err := d.replay(ctx, &r)
+	var r Replay
+	err := patiently(ctx, func() error {
+		r = Replay{ID: id, Attempt: attempt}
+		return d.replay(ctx, &r)
+	})
 	cannot, isCannot := errors.AsType[*errCannot](err)
 	past, isPast := errors.AsType[*etcdstore.PastError](err)
 	switch {
