@@ -63,11 +63,20 @@ func (r *Request) IsGroup() bool { return r.Group != nil && r.ID == RequestID(r.
 
 // Members are the requests of a group: train.00, train.01 of train.
 func (r *Request) Members() []Request {
-	width := len(strconv.FormatInt(r.Group.Size-1, 10))
 	out := make([]Request, r.Group.Size)
-	for i := range out {
+	for i, id := range GroupID(r.ID).Members(r.Group.Size) {
 		out[i] = *r
-		out[i].ID = RequestID(fmt.Sprintf("%s.%0*d", r.ID, width, i))
+		out[i].ID = id
+	}
+	return out
+}
+
+// Members are the ids of a group's requests, in their order.
+func (g GroupID) Members(size int64) []RequestID {
+	width := len(strconv.FormatInt(size-1, 10))
+	out := make([]RequestID, size)
+	for i := range out {
+		out[i] = RequestID(fmt.Sprintf("%s.%0*d", g, width, i))
 	}
 	return out
 }

@@ -13,7 +13,7 @@ type PlanBasis struct {
 	Revision Revision            `json:"revision"`          // its view had all up to this
 	Policy   string              `json:"policy"`            // the version of the rules
 	Partial  bool                `json:"partial,omitempty"` // there was too much to keep; what follows is left out
-	Given    bool                `json:"given,omitempty"`   // a group kept the workers of an earlier try, which it had held
+	Group    *PlannedGroup       `json:"group,omitempty"`   // the plan places this group, and nothing else
 	Awake    []DaemonID          `json:"awake,omitempty"`   // that workers are shared among
 	Ledgers  []Revision          `json:"ledgers,omitempty"` // the ledgers that were put at these were known, too
 	Overlay  map[string]Revision `json:"overlay,omitempty"` // keys, without the prefix, that were known as of another revision
@@ -27,6 +27,15 @@ type PlanBasis struct {
 // that was too much. The prices are for the plans that follow, too.
 func (b *PlanBasis) Bare() PlanBasis {
 	return PlanBasis{Header: b.Header, Daemon: b.Daemon, Clock: b.Clock, Revision: b.Revision, Policy: b.Policy, Partial: true, Prices: b.Prices}
+}
+
+// PlannedGroup is a group whose members are decided together: those in the store that
+// wait, and those that the plan places.
+type PlannedGroup struct {
+	ID   GroupID `json:"id"`
+	From int64   `json:"from,omitempty"` // the step of the first member that is placed
+	Need int     `json:"need"`           // fewer are not placed at all
+	Kept bool    `json:"kept,omitempty"` // on the workers of an earlier try, which it had held
 }
 
 // PlannedSeat is what a daemon knew of a worker that no record of it says.

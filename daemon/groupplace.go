@@ -314,6 +314,7 @@ func (b *builder) placeGroup(id berth.GroupID, d scheduler.GangDecision, members
 	g := b.group(id)
 	g.State, g.Since, g.Domain = berth.GroupPlaced, b.now.UTC(), d.Domain
 	b.plan.Groups[b.groups[id]].EndHold = b.l.holds.of[id] != nil
+	b.basis.record.Group = &berth.PlannedGroup{ID: id, From: int64(len(b.basis.record.Steps)), Need: int(b.l.needs(id, g)), Kept: d.Given}
 	chosen := make([]berth.WorkerID, 0, len(d.Placed))
 	for i, one := range d.Placed {
 		m := members[i]
@@ -326,7 +327,6 @@ func (b *builder) placeGroup(id berth.GroupID, d scheduler.GangDecision, members
 		chosen = append(chosen, one.Worker)
 	}
 	b.basis.bound()
-	b.basis.record.Given = d.Given
 	b.l.groups[id].chosen = chosen
 	b.placing, b.batch = id, 1 // it is not halved
 	b.own = append(b.own, groupKey(id))

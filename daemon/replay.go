@@ -37,6 +37,8 @@ type Replay struct {
 	Why       string             // of ReplayCannot
 	Again     scheduler.Decision // of the others
 	Standings []berth.Standing   // the choice, and the runner-up
+
+	prices *berth.Prices // by which devices were dealt; nil: by none
 }
 
 // errCannot says why a placement cannot be replayed.
@@ -90,12 +92,26 @@ func (d Replayer) replay(ctx context.Context, r *Replay) error {
 	if err != nil {
 		return err
 	}
-	f, err := d.decidedOn(ctx, r.Basis, c)
+	s, err := d.recordsOf(ctx, r.Basis)
+	if err != nil {
+		return err
+	}
+	if r.prices, err = d.pricesOf(ctx, r.Basis, c); err != nil {
+		return err
+	}
+	f, err := r.fleet(s, c, c.step)
 	if err != nil {
 		return err
 	}
 	r.Standings = f.Standings(c.candidate(), 2)
-	r.Again = f.Place(c.candidate())
+	if r.Basis.Group != nil {
+		r.Again, err = d.inGroup(ctx, r, s, c)
+	} else {
+		r.Again = f.Place(c.candidate())
+	}
+	if err != nil {
+		return err
+	}
 	r.Outcome = ReplayDiffers
 	if r.Again.Worker == r.Worker && reflect.DeepEqual(r.Again.Share, r.Share) {
 		r.Outcome = ReplaySame
@@ -139,8 +155,6 @@ func (d Replayer) findPlacement(ctx context.Context, r *Replay) (*waiting, error
 		return nil, &errCannot{"the program that placed it kept no basis"}
 	case basis.Partial:
 		return nil, &errCannot{"too much was different from the store's records when it was placed: the basis was not kept"}
-	case basis.Given:
-		return nil, &errCannot{"its group kept the workers that it had held: how those were chosen is not kept in the basis"}
 	case basis.Policy != scheduler.PolicyVersion:
 		return nil, &errCannot{fmt.Sprintf("it was placed by policy %s; this program has policy %s", basis.Policy, scheduler.PolicyVersion)}
 	}
@@ -155,22 +169,6 @@ func (d Replayer) findPlacement(ctx context.Context, r *Replay) (*waiting, error
 		id: r.ID, request: &sub.Spec, priority: sub.Spec.Priority, avoid: p.Avoid, planner: sub.Planner, step: a.Planned.Step,
 		asked: true, // the prices that it was decided by are told, with what was learned from it
 	}, nil
-}
-
-// member is a request as it was placed at a revision: of a group, where that was.
-func (d Replayer) member(ctx context.Context, sub *berth.Submission, at berth.Revision) (*berth.Submission, error) {
-	if sub.Spec.Group == nil {
-		return sub, nil
-	}
-	facts, err := d.Store.GetAt(ctx, at, groupKey(sub.Spec.Group.ID))
-	if err != nil {
-		return nil, err
-	}
-	g, ok := facts[0].Record.(*berth.Group)
-	if !ok {
-		return nil, ErrCorrupt
-	}
-	return joining(sub, g), nil
 }
 
 var planKey = berth.Key{Kind: berth.KindPlan}
@@ -213,8 +211,8 @@ func (d Replayer) stateAt(ctx context.Context, id berth.RequestID, rev berth.Rev
 	return facts[0], nil
 }
 
-// decidedOn is the fleet as it was when a step of a plan was decided.
-func (d Replayer) decidedOn(ctx context.Context, b *berth.PlanBasis, w *waiting) (*scheduler.Fleet, error) {
+// recordsOf are the records that a plan was made from.
+func (d Replayer) recordsOf(ctx context.Context, b *berth.PlanBasis) (*snapshot.Snapshot, error) {
 	s := snapshot.New(snapshot.Header{Revision: b.Revision, Policy: b.Policy})
 	put := func(f berth.Fact) error { s.Put(f); return nil }
 	if _, err := d.Store.ScanAt(ctx, b.Revision, snapshot.FleetKinds, put); err != nil {
@@ -243,17 +241,18 @@ func (d Replayer) decidedOn(ctx context.Context, b *berth.PlanBasis, w *waiting)
 		s.Forget(k)
 		s.Put(facts[0])
 	}
-	prices, err := d.pricesOf(ctx, b, w)
+	return s, nil
+}
+
+// fleet is a request's pool as it was when a step of its plan was decided.
+func (r *Replay) fleet(s *snapshot.Snapshot, w *waiting, step int64) (*scheduler.Fleet, error) {
+	of := newShare(r.Basis.Daemon)
+	of.setAwake(r.Basis.Awake)
+	f, err := s.Decided(r.Basis, step, w.request.Pool, func(w berth.WorkerID) bool { return of.ofWorker(w) != r.Basis.Daemon })
 	if err != nil {
 		return nil, err
 	}
-	of := newShare(b.Daemon)
-	of.setAwake(b.Awake)
-	f, err := s.Decided(b, w.step, w.request.Pool, func(w berth.WorkerID) bool { return of.ofWorker(w) != b.Daemon })
-	if err != nil {
-		return nil, err
-	}
-	f.SetPrices(w.request.Pool, prices)
+	f.SetPrices(w.request.Pool, r.prices)
 	return f, nil
 }
 

@@ -141,7 +141,8 @@ func examples(t *testing.T) map[berth.Kind]any {
 		berth.KindQuotaBlock: exampleQuotaBlock(h),
 		berth.KindSupply:     &berth.Supply{Header: h, Pool: "default", Count: 3, At: at(8)},
 		berth.KindPlan: &berth.PlanBasis{
-			Header: h, Daemon: "d1", Clock: at(5), Revision: 41, Policy: "4", Partial: true, Given: true, Awake: []berth.DaemonID{"d1", "d2"},
+			Header: h, Daemon: "d1", Clock: at(5), Revision: 41, Policy: "4", Partial: true, Awake: []berth.DaemonID{"d1", "d2"},
+			Group:   &berth.PlannedGroup{ID: "run-3", From: 1, Need: 2, Kept: true},
 			Ledgers: []berth.Revision{43}, Overlay: map[string]berth.Revision{"intents/rack1-08": 42},
 			Seats:  []berth.PlannedSeat{{Worker: "rack1-09", Unknown: true, Opened: true, Foreign: new(bool), Held: true, Suspended: true, Probing: true, Starting: 1}},
 			Shares: []berth.Share{share(), share()}, Steps: []berth.PlannedStep{{Worker: "rack1-07", Share: 1, Free: true}},

@@ -14,14 +14,14 @@ import (
 )
 
 // Of several daemons under load, every placement is decided again as it was: with
-// plans in flight, what waits, retries, cordons, groups, and three pools: of either
-// strategy, and with devices.
+// plans in flight, what waits, retries, cordons, groups, also those with devices in one
+// rack, and three pools: of either strategy, and with devices.
 func TestReplay_EveryPlacement(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, siteOptions{daemons: 3, workers: 6, runFor: 3 * time.Millisecond})
 	s.startHollow(siteOptions{workers: 4, runFor: 3 * time.Millisecond, edit: func(h *worker.HollowOptions) { h.Name, h.Pool = "b", "batch" }})
 	s.startHollow(siteOptions{workers: 4, runFor: 3 * time.Millisecond, edit: func(h *worker.HollowOptions) {
-		h.Name, h.Pool, h.Shapes = "g", "gpu", []worker.Shape{withDevices("a100", 4), withDevices("v100", 2)}
+		h.Name, h.Pool, h.Shapes = "g", "gpu", []worker.Shape{withDevices("r1", "a100", 4), withDevices("r1", "v100", 2), withDevices("r2", "a100", 4), withDevices("r2", "v100", 2)}
 	}})
 	if err := s.daemons[0].SetPool(t.Context(), "batch", berth.Pool{Strategy: berth.StrategyBinpack}); err != nil {
 		t.Fatal(err)
@@ -31,12 +31,9 @@ func TestReplay_EveryPlacement(t *testing.T) {
 	for _, d := range s.daemons {
 		idle(t, d)
 	}
-	same, priced := 0, 0
+	same, priced, kept := 0, 0, 0
 	for i, id := range ids {
 		r, err := s.daemons[i%len(s.daemons)].Replay(t.Context(), id, 0)
-		if err == nil && r.Outcome == daemon.ReplayCannot && strings.Contains(r.Why, "its group kept the workers") {
-			continue // a conflict was in the way of its group
-		}
 		if err != nil || r.Outcome != daemon.ReplaySame {
 			t.Errorf("%s: %v, %s %s: placed on %s %+v, and again on %s %+v, by %+v", id, err, r.Outcome, r.Why, r.Worker, r.Share, r.Again.Worker, r.Again.Share, r.Basis)
 			continue
@@ -47,25 +44,28 @@ func TestReplay_EveryPlacement(t *testing.T) {
 		if len(r.Basis.Prices) > 0 {
 			priced++
 		}
+		if g := r.Basis.Group; g != nil && g.Kept {
+			kept++
+		}
 	}
 	if priced == 0 {
 		t.Error("devices were dealt by no prices")
 	}
-	t.Logf("%d of %d placements replayed, %d of them of plans by prices", same, len(ids), priced)
+	t.Logf("%d of %d placements replayed, %d of them of plans by prices, %d of groups that kept what they had held", same, len(ids), priced, kept)
 	s.explained(ids[0])
 	s.forgotten(ids[0])
 }
 
-// withDevices is the shape of a worker with so many devices of a type.
-func withDevices(kind string, n int) worker.Shape {
+// withDevices is the shape of a worker in a rack, with so many devices of a type.
+func withDevices(rack, kind string, n int) worker.Shape {
 	c := berth.Capacity{Quantities: berth.Quantities{CPUMilli: 10_000, MemoryBytes: 20 << 30}}
 	for i := range n {
 		c.Devices = append(c.Devices, berth.Device{Name: fmt.Sprintf("gpu%d", i), Type: kind})
 	}
-	return worker.Shape{Capacity: c}
+	return worker.Shape{Capacity: c, Labels: map[string]string{"rack": rack}}
 }
 
-// drawn are the requests of a client; the last one is a group.
+// drawn are the requests of a client; the last ones are groups.
 func drawn(client, n int) (requests []berth.Request, ids []berth.RequestID) {
 	random := rand.New(rand.NewPCG(uint64(client), 7)) //nolint:gosec // repeatable, not secret
 	for i := range n {
@@ -82,12 +82,14 @@ func drawn(client, n int) (requests []berth.Request, ids []berth.RequestID) {
 		ids = append(ids, r.ID)
 	}
 	const members = 4
-	group := small(fmt.Sprintf("c%d-group", client))
-	group.Pool, group.Group = requests[0].Pool, &berth.Membership{Size: members, MinCount: 2}
-	for i := range members {
-		ids = append(ids, berth.RequestID(fmt.Sprintf("%s.%d", group.ID, i)))
+	anywhere, racked := small(fmt.Sprintf("c%d-group", client)), small(fmt.Sprintf("c%d-racked", client))
+	anywhere.Pool, anywhere.Group = requests[0].Pool, &berth.Membership{Size: members, MinCount: 2}
+	racked.Pool, racked.Group = "gpu", &berth.Membership{Size: members, MinCount: 3, Topology: "rack"}
+	racked.Resources.Devices = []berth.DeviceDemand{{Types: []string{"a100"}, Count: 1, Milli: 600}}
+	for _, g := range []*berth.Request{&anywhere, &racked} {
+		ids = append(ids, berth.GroupID(g.ID).Members(members)...)
 	}
-	return append(requests, group), ids
+	return append(requests, anywhere, racked), ids
 }
 
 // submitAll has several clients submit at any daemons, in calls of some, while an

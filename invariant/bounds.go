@@ -68,6 +68,11 @@ func (r *planBasis) validate(c *checker, _ string) {
 	for _, rev := range r.Overlay {
 		c.least("overlay", rev, 1)
 	}
+	if g := r.Group; g != nil {
+		c.id("group.id", g.ID)
+		c.least("group.from", g.From, 0)
+		c.least("group.need", g.Need, 1)
+	}
 	for _, s := range r.Steps {
 		c.id("steps.w", s.Worker)
 		c.need(s.Share >= 0 && s.Share < int64(len(r.Shares)), "steps: share %d of %d", s.Share, len(r.Shares))

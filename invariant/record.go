@@ -186,7 +186,7 @@ type planBasis struct {
 	Revision int64            `json:"revision"`
 	Policy   string           `json:"policy"`
 	Partial  bool             `json:"partial,omitempty"`
-	Given    bool             `json:"given,omitempty"`
+	Group    *plannedGroup    `json:"group,omitempty"`
 	Awake    []string         `json:"awake,omitempty"`
 	Ledgers  []int64          `json:"ledgers,omitempty"`
 	Overlay  map[string]int64 `json:"overlay,omitempty"`
@@ -194,6 +194,13 @@ type planBasis struct {
 	Shares   []share          `json:"shares,omitempty"`
 	Steps    []plannedStep    `json:"steps,omitempty"`
 	Prices   []plannedPrices  `json:"prices,omitempty"`
+}
+
+type plannedGroup struct {
+	ID   string `json:"id"`
+	From int64  `json:"from,omitempty"`
+	Need int64  `json:"need"`
+	Kept bool   `json:"kept,omitempty"`
 }
 
 type plannedSeat struct {

@@ -34,11 +34,16 @@ func (s *Snapshot) Decided(b *berth.PlanBasis, step int64, pool berth.PoolID, fo
 			s.takeSeat(w, seat)
 		}
 	}
-	for _, t := range b.Steps[:step] {
-		if w := workers[t.Worker]; w != nil {
-			if err := takeStep(w, t, b.Shares); err != nil {
-				return nil, err
-			}
+	for i, t := range b.Steps[:step] {
+		w := workers[t.Worker]
+		if w == nil {
+			continue
+		}
+		if err := takeStep(w, t, b.Shares); err != nil {
+			return nil, err
+		}
+		if !t.Free && (b.Group == nil || int64(i) < b.Group.From) { // a group's members are one start
+			w.Starting++
 		}
 	}
 	f := scheduler.NewFleet()
@@ -71,7 +76,6 @@ func takeStep(w *scheduler.Worker, t berth.PlannedStep, shares []berth.Share) (e
 		w.Ledger, err = w.Ledger.Release(shares[t.Share])
 	} else {
 		w.Ledger, err = w.Ledger.Reserve(shares[t.Share])
-		w.Starting++
 	}
 	if err != nil {
 		return fmt.Errorf("worker %s: %w", w.ID, err)

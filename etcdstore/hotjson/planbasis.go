@@ -10,7 +10,7 @@ func planBasis(c *coder, r *berth.PlanBasis) {
 	number(c, "revision", &r.Revision)
 	text(c, "policy", &r.Policy)
 	maybeTrue(c, "partial", &r.Partial)
-	maybeTrue(c, "given", &r.Given)
+	maybe(c, "group", &r.Group, plannedGroup)
 	maybeList(c, "awake", &r.Awake, textItem)
 	maybeList(c, "ledgers", &r.Ledgers, numberItem)
 	maybeMap(c, "overlay", &r.Overlay, numberItem)
@@ -18,6 +18,15 @@ func planBasis(c *coder, r *berth.PlanBasis) {
 	maybeList(c, "shares", &r.Shares, shareItem)
 	maybeList(c, "steps", &r.Steps, plannedStep)
 	maybeList(c, "prices", &r.Prices, plannedPrices)
+	c.end()
+}
+
+func plannedGroup(c *coder, r *berth.PlannedGroup) {
+	c.begin()
+	text(c, "id", &r.ID)
+	maybeNumber(c, "from", &r.From)
+	number(c, "need", &r.Need)
+	maybeTrue(c, "kept", &r.Kept)
 	c.end()
 }
 

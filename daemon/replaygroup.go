@@ -1,0 +1,94 @@
+package daemon
+
+import (
+	"context"
+	"slices"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+	"github.com/berthd/berth/snapshot"
+)
+
+// member is a request as it was placed at a revision: of a group, where that was.
+func (d Replayer) member(ctx context.Context, sub *berth.Submission, at berth.Revision) (*berth.Submission, error) {
+	if sub.Spec.Group == nil {
+		return sub, nil
+	}
+	facts, err := d.Store.GetAt(ctx, at, groupKey(sub.Spec.Group.ID))
+	if err != nil {
+		return nil, err
+	}
+	g, ok := facts[0].Record.(*berth.Group)
+	if !ok {
+		return nil, ErrCorrupt
+	}
+	return joining(sub, g), nil
+}
+
+// inGroup decides again where a group goes that was placed as a whole, and returns
+// what that is for one of its members.
+func (d Replayer) inGroup(ctx context.Context, r *Replay, s *snapshot.Snapshot, w *waiting) (scheduler.Decision, error) {
+	g := r.Basis.Group
+	f, err := r.fleet(s, w, g.From)
+	if err != nil {
+		return scheduler.Decision{}, err
+	}
+	ask := scheduler.Gang{Need: g.Need, Topology: w.request.Group.Topology}
+	kept, err := d.together(ctx, r, &ask)
+	if err != nil {
+		return scheduler.Decision{}, err
+	}
+	got, done := scheduler.GangDecision{}, false
+	if g.Kept {
+		got, done = f.PlaceGangOn(ask, kept)
+	}
+	if !done {
+		got = f.PlaceGang(ask)
+	}
+	i := slices.IndexFunc(ask.Members, func(c scheduler.Candidate) bool { return c.Request.ID == r.ID })
+	if i >= 0 && i < len(got.Placed) {
+		return got.Placed[i], nil
+	}
+	if got.Verdict == nil { // fewer have a place
+		got.Verdict = new(f.Explain(w.candidate()))
+	}
+	return scheduler.Decision{Verdict: got.Verdict}, nil
+}
+
+// membersAtOnce bounds the records of one read: each is as large as its request.
+const membersAtOnce = 32
+
+// together fills in the members of a group that its plan was about: those that it
+// placed, and those that waited. It returns the workers of the first.
+func (d Replayer) together(ctx context.Context, r *Replay, ask *scheduler.Gang) (placed []berth.WorkerID, err error) {
+	g := r.Basis.Group.ID
+	facts, err := d.Store.GetAt(ctx, r.Revision, groupKey(g))
+	if err != nil {
+		return nil, err
+	}
+	group, ok := facts[0].Record.(*berth.Group)
+	if !ok {
+		return nil, ErrCorrupt
+	}
+	for ids := range slices.Chunk(g.Members(group.Size), membersAtOnce) {
+		var keys []berth.Key
+		for _, id := range ids {
+			keys = append(keys, requestKey(id), stateKey(id))
+		}
+		if facts, err = d.Store.GetAt(ctx, r.Revision, keys...); err != nil {
+			return nil, err
+		}
+		for i, id := range ids {
+			sub, ok := facts[2*i].Record.(*berth.Submission)
+			if !ok {
+				continue // it has ended
+			}
+			p, _ := facts[2*i+1].Record.(*berth.Progress)
+			ask.Members = append(ask.Members, waitingOf(id, sub, 0, p).candidate())
+			if p != nil && p.State == berth.StatePlaced {
+				placed = append(placed, p.Worker)
+			}
+		}
+	}
+	return placed, nil
+}

@@ -1,0 +1,43 @@
+package snapshot_test
+
+import (
+	"testing"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+	"github.com/berthd/berth/snapshot"
+)
+
+// A worker on probation takes one start at a time, and the members of a group are one:
+// what the others of a plan reserve closes it, and what its own members do does not.
+func TestDecided_ProbingTakesAGroup(t *testing.T) {
+	capacity := berth.Capacity{Quantities: berth.Quantities{CPUMilli: 1000, MemoryBytes: 1 << 30}}
+	s := snapshot.New(snapshot.Header{Revision: 9})
+	s.Put(berth.Fact{Key: berth.Key{Kind: berth.KindWorker, ID: "w"}, Create: 3, Record: &berth.Worker{Pool: "default", Capacity: capacity}})
+	s.Put(berth.Fact{Key: berth.Key{Kind: berth.KindLedger, ID: "w"}, Record: &berth.Ledger{Epoch: 3, Capacity: capacity}})
+	share := berth.Share{Quantities: berth.Quantities{CPUMilli: 100}}
+	request := berth.Request{ID: "r", Pool: "default", Resources: berth.Demand{Quantities: share.Quantities}}
+	for _, tt := range []struct {
+		name  string
+		group *berth.PlannedGroup
+		fits  bool
+	}{
+		{name: "another's start", fits: false},
+		{name: "before the group", group: &berth.PlannedGroup{ID: "g", From: 1, Need: 2}, fits: false},
+		{name: "of the group", group: &berth.PlannedGroup{ID: "g", Need: 2}, fits: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := &berth.PlanBasis{
+				Daemon: "d", Revision: 9, Group: tt.group, Seats: []berth.PlannedSeat{{Worker: "w", Probing: true}},
+				Shares: []berth.Share{share}, Steps: []berth.PlannedStep{{Worker: "w"}, {Worker: "w"}},
+			}
+			f, err := s.Decided(b, 1, "default", func(berth.WorkerID) bool { return false })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := f.Place(scheduler.Candidate{Request: &request}); (d.Verdict == nil) != tt.fits {
+				t.Errorf("it is placed on %q: %+v", d.Worker, d.Verdict)
+			}
+		})
+	}
+}
