@@ -62,6 +62,8 @@ func (r *replays) run() {
 		case got.Outcome == daemon.ReplayDiffers:
 			r.c.fail("replay", fmt.Sprintf("attempt %d of %s was placed on %s %+v at revision %d, and would be on %s %+v: %+v", p.attempt, p.id, got.Worker, got.Share, got.Revision, got.Again.Worker, got.Again.Share, *got.Basis),
 				string(p.id), string(got.Worker), string(got.Again.Worker))
+		case got.Outcome == daemon.ReplayCannot:
+			r.c.w.tally.Unreplayed++
 		case got.Outcome == daemon.ReplaySame:
 			r.c.w.tally.Replays++
 		}

@@ -28,6 +28,7 @@ type Result struct {
 type Tally struct {
 	Steps, Calls, Revisions  int64
 	Replays                  int64 // placements that were decided again, with the same answer
+	Unreplayed               int64 // for which not enough is kept
 	Starts, Acked, Cancelled int64
 	Claims, Preempted        int64 // requests that others were to make room for, and attempts that ended for that
 	Early                    int64 // acknowledged as placed, by a daemon that was still loading
@@ -56,6 +57,7 @@ func (t *Tally) add(o Tally) {
 	t.Calls += o.Calls
 	t.Revisions += o.Revisions
 	t.Replays += o.Replays
+	t.Unreplayed += o.Unreplayed
 	t.Starts += o.Starts
 	t.Acked += o.Acked
 	t.Cancelled += o.Cancelled
