@@ -118,13 +118,16 @@ func bubble(t *testing.T, test func(*rig)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		r := &rig{t: t, began: time.Now(), conn: &conn{Direct: memetcd.NewDirect(memetcd.New(memetcd.Config{ClusterID: 7}))}}
+		store := memetcd.New(memetcd.Config{ClusterID: 7})
+		r := &rig{t: t, began: time.Now(), conn: &conn{Direct: memetcd.NewDirect(store)}}
 		expired := make(chan struct{})
 		go func() { r.conn.Run(ctx); close(expired) }()
 		t.Cleanup(func() { cancel(); <-expired; synctest.Wait() })
 		r.client = memetcd.NewClient(ctx, r.conn)
 		r.Store = r.store(etcdstore.Options{})
 		test(r)
+		synctest.Wait()
+		r.replays(store)
 	})
 }
 

@@ -1,0 +1,47 @@
+package rules
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/etcdstore"
+	"github.com/berthd/berth/robustness/memetcd"
+)
+
+// untold are the reasons for which a placement may not be replayed: a test has put it by
+// hand, or the history or the basis of plans does not tell enough.
+var untold = []string{"kept no basis", "not kept in the basis", "the basis was not kept", "is forgotten", "it was not placed"}
+
+// replays decides again every placement that the store's history tells of: whatever a test
+// is about, the answer must be the same.
+func (r *rig) replays(store *memetcd.Store) {
+	if r.t.Failed() {
+		return
+	}
+	r.conn.between(nil)
+	r.conn.hear(nil)
+	for _, e := range store.Events(store.Compacted()) {
+		name, isAllocation := strings.CutPrefix(string(e.Kv.Key), "/berth/allocations/")
+		var a berth.Allocation
+		if !isAllocation || e.Type != mvccpb.PUT || e.Kv.CreateRevision != e.Kv.ModRevision || json.Unmarshal(e.Kv.Value, &a) != nil {
+			continue
+		}
+		_, id, _ := strings.Cut(name, "/")
+		got, err := daemon.Replayer{Store: r.Store}.Replay(r.t.Context(), berth.RequestID(id), a.Attempt)
+		switch {
+		case errors.Is(err, daemon.ErrNotFound), errors.Is(err, daemon.ErrCorrupt), errors.Is(err, etcdstore.ErrClusterChanged):
+		case err != nil:
+			r.t.Errorf("replay attempt %d of %s: %v", a.Attempt, id, err)
+		case got.Outcome == daemon.ReplayCannot && slices.ContainsFunc(untold, func(why string) bool { return strings.Contains(got.Why, why) }):
+		case got.Outcome != daemon.ReplaySame:
+			r.t.Errorf("attempt %d of %s, replayed: %s %s: it was placed on %s %+v at revision %d, and would be on %+v: %+v",
+				a.Attempt, id, got.Outcome, got.Why, got.Worker, got.Share, got.Revision, got.Again, got.Basis)
+		}
+	}
+}
