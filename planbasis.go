@@ -20,6 +20,8 @@ type PlanBasis struct {
 	Seats    []PlannedSeat       `json:"seats,omitempty"`   // workers that were taken for something else than their records say
 	Shares   []Share             `json:"shares,omitempty"`  // by number: of steps
 	Steps    []PlannedStep       `json:"steps,omitempty"`   // what was reserved and freed beyond the records, in order
+	Types    []PlannedTypes      `json:"types,omitempty"`   // of decisions whose tenant's quota left out types of devices
+	Room     []PlannedRoom       `json:"room,omitempty"`    // placements where others had made room: their workers were not chosen
 	Prices   []PlannedPrices     `json:"prices,omitempty"`  // of pools with devices; none: nothing had a price yet
 }
 
@@ -29,13 +31,47 @@ func (b *PlanBasis) Bare() PlanBasis {
 	return PlanBasis{Header: b.Header, Daemon: b.Daemon, Clock: b.Clock, Revision: b.Revision, Policy: b.Policy, Partial: true, Prices: b.Prices}
 }
 
+// RoomOf says of a placement that others had made room for it; nil: they had not.
+func (b *PlanBasis) RoomOf(id RequestID) *PlannedRoom {
+	for i := range b.Room {
+		if b.Room[i].Request == id {
+			return &b.Room[i]
+		}
+	}
+	return nil
+}
+
+// TypesAt is which types of devices a decision was about; nil: those that its request
+// names.
+func (b *PlanBasis) TypesAt(step int64) [][]string {
+	for i := range b.Types {
+		if b.Types[i].Step == step {
+			return b.Types[i].Types
+		}
+	}
+	return nil
+}
+
+// PricesAt is by what prices a decision was made; nil: by none.
+func (b *PlanBasis) PricesAt(pool PoolID, step int64) (by *PlannedPrices) {
+	for i := range b.Prices {
+		if p := &b.Prices[i]; p.Pool == pool && p.From <= step {
+			by = p
+		}
+	}
+	return by
+}
+
 // PlannedGroup is a group whose members are decided together: those in the store that
 // wait, and those that the plan places.
 type PlannedGroup struct {
 	ID   GroupID `json:"id"`
 	From int64   `json:"from,omitempty"` // the step of the first member that is placed
+	Of   int     `json:"of"`             // so many of the members, the first ones: its tenant's quota may have had no room for more
 	Need int     `json:"need"`           // fewer are not placed at all
 	Kept bool    `json:"kept,omitempty"` // on the workers of an earlier try, which it had held
+
+	Types [][]string `json:"types,omitempty"` // as of PlannedTypes
 }
 
 // PlannedSeat is what a daemon knew of a worker that no record of it says.
@@ -50,10 +86,36 @@ type PlannedSeat struct {
 	Starting  int      `json:"starting,omitempty"`  // with Probing: those on their way
 }
 
+// PlannedTypes is which types of devices a decision was about: its tenant's quota had no
+// room for the others that its request names.
+type PlannedTypes struct {
+	Step  int64      `json:"step"`
+	Types [][]string `json:"types"` // of each of the request's demands
+}
+
+// PlannedRoom is a placement on the worker where others had made room for it: by ends
+// that its claim had waited for, or by those that this plan takes back.
+type PlannedRoom struct {
+	Request RequestID `json:"request"`
+	PlannedLedger
+	Nowhere bool                `json:"nowhere,omitempty"` // this plan makes the room: when the placement's step was the next one, the request fitted nowhere
+	Overlay map[string]Revision `json:"overlay,omitempty"` // as of PlanBasis: the records of that worker
+	Types   [][]string          `json:"types,omitempty"`   // as of PlannedTypes
+	Prices  *PlannedPrices      `json:"prices,omitempty"`  // by which devices were dealt there
+}
+
+// PlannedLedger is the sums of a worker's ledger, by numbers of shares.
+type PlannedLedger struct {
+	Reserved int   `json:"reserved"`
+	Held     int   `json:"held"`
+	Count    int64 `json:"count"`
+}
+
 // PlannedStep is a share of a worker that was reserved, or freed, by a transaction
-// that had no answer yet, or by this one.
+// that had no answer yet, or by this one; or what the ledger was in all, from then on.
 type PlannedStep struct {
-	Worker WorkerID `json:"w"`
-	Share  int      `json:"s"` // its number in Shares
-	Free   bool     `json:"free,omitempty"`
+	Worker WorkerID       `json:"w"`
+	Share  int            `json:"s"` // its number in Shares
+	Free   bool           `json:"free,omitempty"`
+	Ledger *PlannedLedger `json:"ledger,omitempty"` // instead of a share
 }

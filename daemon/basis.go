@@ -38,10 +38,12 @@ type seatBasis struct {
 // revision at which it was so.
 type known struct{ mod, at berth.Revision }
 
-// reservation is a share that was reserved on a worker of the fleet, or freed.
+// reservation is a share that was reserved on a worker of the fleet, or freed; or what its
+// ledger was in all, from then on.
 type reservation struct {
-	share berth.Share
-	free  bool
+	share  berth.Share
+	free   bool
+	ledger *berth.Ledger
 }
 
 // seatKinds are the records that a worker of the fleet is made of.
@@ -112,27 +114,43 @@ func (l *loop) noteSeat(w berth.WorkerID, b *builder) {
 	s.opened, s.news = fw.Ready && (ledger == nil || ledger.Epoch != fw.Epoch), false
 	s.steps = s.steps[:0]
 	if fw.Ready && !s.opened { // else the ledger that it freed is not this one
-		s.freed(b.freedOn[w])
+		b.tellChanges(w, s)
 	}
 	if len(s.steps) == 0 && !s.opened {
 		delete(l.bases.odd, w)
 	}
 }
 
-// noteFreed notes that a worker of the fleet was given the ledger of the view, less
-// what the plan that is gathered has freed.
-func (l *loop) noteFreed(w berth.WorkerID, b *builder) {
+// noteLedger notes that a worker of the fleet was given the ledger of the view, with what
+// the plan that is gathered does to it.
+func (l *loop) noteLedger(w berth.WorkerID, b *builder) {
 	s := l.bases.seats[w]
 	s.keys[ledgerSeat] = l.knownNow(ledgerKey(w))
-	s.freed(b.freedOn[w])
+	b.tellChanges(w, s)
 	l.bases.odd[w] = struct{}{}
+	if b.basis != nil {
+		b.basis.step(w, l.sumsOf(w))
+		b.basis.bound()
+	}
 }
 
-func (s *seatBasis) freed(shares []berth.Share) {
+// tellChanges tells how the fleet's ledger of a worker differs from the view's: by what
+// the plan has freed, or, where it has done more than that, as it is.
+func (b *builder) tellChanges(w berth.WorkerID, s *seatBasis) {
 	s.steps = s.steps[:0]
-	for _, share := range shares {
-		s.steps = append(s.steps, reservation{share, true})
+	if _, more := b.changed[w]; more {
+		s.steps = append(s.steps, *b.l.sumsOf(w))
+		return
 	}
+	for _, share := range b.freedOn[w] {
+		s.steps = append(s.steps, reservation{share: share, free: true})
+	}
+}
+
+// sumsOf is the ledger of a worker of the fleet, for that may change.
+func (l *loop) sumsOf(w berth.WorkerID) *reservation {
+	ledger := l.fleet.Worker(w).Ledger
+	return &reservation{ledger: &ledger}
 }
 
 // noteReserved notes that the fleet has reserved a share.
@@ -156,12 +174,17 @@ const (
 	basisMostBytes = 128 << 10
 )
 
-// planBasis is how the fleet differs from the store's records now.
-func (l *loop) planBasis(b *builder) *planBasis {
-	p := &planBasis{
+// bareBasis is when the plan is made, and by what rules.
+func (l *loop) bareBasis(b *builder) *planBasis {
+	return &planBasis{
 		record: &berth.PlanBasis{Daemon: l.d.opts.ID, Clock: b.now.UTC(), Revision: l.asOf(), Policy: scheduler.PolicyVersion},
 		plain:  make(map[plainShare]int), priced: make(map[berth.PoolID]*berth.Prices),
 	}
+}
+
+// planBasis is how the fleet differs from the store's records now.
+func (l *loop) planBasis(b *builder) *planBasis {
+	p := l.bareBasis(b)
 	for _, r := range l.share.awake {
 		p.record.Awake = append(p.record.Awake, r.id)
 	}
@@ -203,7 +226,7 @@ func (l *loop) tellSeat(w berth.WorkerID, p *planBasis) {
 	if fw.Probing {
 		seat.Starting = fw.Starting
 		for _, r := range s.steps {
-			if !r.free {
+			if !r.free && r.ledger == nil {
 				seat.Starting-- // counted with its step
 			}
 		}
@@ -248,9 +271,20 @@ func (p *planBasis) step(w berth.WorkerID, r *reservation) int64 {
 	if b.Partial {
 		return 0
 	}
-	b.Steps = append(b.Steps, berth.PlannedStep{Worker: w, Share: p.share(&r.share), Free: r.free})
+	one := berth.PlannedStep{Worker: w, Free: r.free}
+	if r.ledger != nil {
+		one.Ledger = new(p.sums(r.ledger))
+	} else {
+		one.Share = p.share(&r.share)
+	}
+	b.Steps = append(b.Steps, one)
 	p.bytes += len(w) + 20
 	return int64(len(b.Steps) - 1)
+}
+
+func (p *planBasis) sums(l *berth.Ledger) berth.PlannedLedger {
+	p.bytes += 40
+	return berth.PlannedLedger{Reserved: p.share(&l.Reserved), Held: p.share(&l.Held), Count: l.Count}
 }
 
 // share is the number of a share.

@@ -29,13 +29,25 @@ func (l *loop) tellPrices(p *planBasis, pool berth.PoolID) {
 		return
 	}
 	p.priced[pool] = now
-	one := berth.PlannedPrices{Pool: pool, From: int64(len(p.record.Steps))}
-	if told := l.bases.told[pool]; told.prices == now && l.asOf() < told.at+pricesAgain {
-		one.At = told.at
-	} else {
-		one.Prices = now
+	one := l.pricesNow(pool)
+	if one == nil {
+		one = &berth.PlannedPrices{Pool: pool}
 	}
-	p.record.Prices = append(p.record.Prices, one)
+	one.From = int64(len(p.record.Steps))
+	p.record.Prices = append(p.record.Prices, *one)
+}
+
+// pricesNow is where the prices of a pool's devices stand, or those; nil: nothing has a
+// price yet.
+func (l *loop) pricesNow(pool berth.PoolID) *berth.PlannedPrices {
+	now := l.fleet.Prices(pool)
+	switch told := l.bases.told[pool]; {
+	case now == nil:
+		return nil
+	case told.prices == now && l.asOf() < told.at+pricesAgain:
+		return &berth.PlannedPrices{Pool: pool, At: told.at}
+	}
+	return &berth.PlannedPrices{Pool: pool, Prices: now}
 }
 
 // notePrices notes where the prices stand that a plan has told whole. A plan whose

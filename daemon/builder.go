@@ -25,8 +25,11 @@ type builder struct {
 	own     []berth.Key                  // of them, those whose members these are
 	after   []berth.Key                  // to look at again when it has its answer, whatever that is
 	freedOn map[berth.WorkerID][]berth.Share
-	basis   *planBasis // of what is being placed; nil: nothing yet
-	batch   int        // most members
+	changed map[berth.WorkerID]struct{} // whose ledgers the plan does more to than to free: see tellChanges
+	basis   *planBasis                  // of what is being placed; nil: nothing yet
+	decided bool                        // something is placed by it
+	made    []madeRoom                  // placements where others make room
+	batch   int                         // most members
 	subs    []*submission
 	placed  []placing             // with labels
 	groups  map[berth.GroupID]int // index in plan.Groups
@@ -43,7 +46,7 @@ func newBuilder(l *loop, now time.Time) *builder {
 	return &builder{
 		l: l, now: now, plan: &berth.Plan{ID: l.nextPlanID(), Schema: l.quotas.schemaAt},
 		writes: make(map[berth.WorkerID]int), acted: make(map[berth.RequestID]struct{}), maxOps: l.store.Limits().Ops - spareOps,
-		freedOn: make(map[berth.WorkerID][]berth.Share), batch: l.fullBatch(),
+		freedOn: make(map[berth.WorkerID][]berth.Share), changed: make(map[berth.WorkerID]struct{}), batch: l.fullBatch(),
 	}
 }
 
@@ -140,6 +143,9 @@ func (b *builder) decide(w *waiting, as scheduler.Candidate) scheduler.Decision 
 		w.step = b.basis.step(d.Worker, &r)
 		b.basis.bound()
 		b.l.noteReserved(d.Worker, r)
+		if as.Request != w.request {
+			b.basis.record.Types = append(b.basis.record.Types, berth.PlannedTypes{Step: w.step, Types: typesOf(as.Request)})
+		}
 	}
 	return d
 }
@@ -188,7 +194,8 @@ func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision
 			Planned: berth.Basis{Revision: b.l.asOf(), Step: w.step, Clock: b.now.UTC(), Policy: scheduler.PolicyVersion},
 		},
 	})
-	b.plan.Basis = b.basis.record
+	b.decided = b.decided || !w.hasRoom
+	b.changed[d.Worker] = struct{}{}
 	again, cost := requestKey(w.id), opsPlace
 	if submitted {
 		again, cost = berth.Key{}, opsPlaceNew
@@ -281,7 +288,7 @@ func (b *builder) freed(w berth.WorkerID, ledger berth.Ledger) {
 	fw := *now
 	fw.Ledger = ledger
 	b.l.fleet.Put(fw)
-	b.l.noteFreed(w, b)
+	b.l.noteLedger(w, b)
 	b.l.wake(w, fw.Pool)
 }
 

@@ -129,5 +129,6 @@ func (b *builder) leaveClaim(w *waiting) {
 		return
 	}
 	b.ledger(w.claimOn).Ledger = next
+	b.changed[w.claimOn] = struct{}{}
 	b.freed(w.claimOn, next)
 }

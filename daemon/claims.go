@@ -80,6 +80,7 @@ func (b *builder) releaseClaim(w berth.WorkerID, c *berth.Claim, stands bool) {
 		return
 	}
 	b.ledger(w).Ledger = ledger
+	b.changed[w] = struct{}{}
 	if prog, mod := b.l.view.progress(c.Request); stands {
 		b.l.queue.remove(c.Request) // a plan changes it once; it is put there again by the answer
 		next := *prog
@@ -125,6 +126,7 @@ func (b *builder) meetClaim(on berth.WorkerID, c *berth.Claim) bool {
 	if err != nil || was.Epoch != bare.Epoch {
 		return false
 	}
+	b.changed[on] = struct{}{}
 	open := was
 	open.Ledger = bare
 	l.fleet.Put(open)
@@ -132,14 +134,18 @@ func (b *builder) meetClaim(on berth.WorkerID, c *berth.Claim) bool {
 	if !ok || !b.payClaim(w, on, c, &d.Share) || l.unsure(w, on) || !b.claim(c.Request, requestKey(c.Request)) {
 		was.Ledger = before
 		l.fleet.Put(was)
+		l.noteLedger(on, b)
 		return false
 	}
+	l.noteLedger(on, b)
+	b.haveRoom(w, on, &bare)
 	l.queue.remove(c.Request)
 	b.ledger(on).Ledger = bare
 	if !b.place(w, prog, mod, d, false) {
 		// What place asks for has just been asked. Whatever is wrong, the claim must not stand in
 		// the way for ever: its request waits as any other.
 		l.log.Error("a claim cannot be met, and is given up: run berth fsck", zap.String("request", string(c.Request)), zap.String("worker", string(on)))
+		b.unmake(w)
 		b.ledger(on).Ledger = before
 		delete(b.acted, c.Request)
 		b.releaseClaim(on, c, true)

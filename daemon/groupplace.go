@@ -260,6 +260,10 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 	}
 	l.gangs.remove(g.id)
 	b.basis = basis
+	basis.record.Group = &berth.PlannedGroup{ID: g.id, Of: len(counted), Kept: d.Given}
+	if of, as := typesOf(members[0].request), typesOf(counted[0].request); !slices.EqualFunc(of, as, slices.Equal) {
+		basis.record.Group.Types = as
+	}
 	b.placeGroup(g.id, d, members)
 	return true
 }
@@ -314,7 +318,8 @@ func (b *builder) placeGroup(id berth.GroupID, d scheduler.GangDecision, members
 	g := b.group(id)
 	g.State, g.Since, g.Domain = berth.GroupPlaced, b.now.UTC(), d.Domain
 	b.plan.Groups[b.groups[id]].EndHold = b.l.holds.of[id] != nil
-	b.basis.record.Group = &berth.PlannedGroup{ID: id, From: int64(len(b.basis.record.Steps)), Need: int(b.l.needs(id, g)), Kept: d.Given}
+	of := b.basis.record.Group
+	of.From, of.Need = int64(len(b.basis.record.Steps)), int(b.l.needs(id, g))
 	chosen := make([]berth.WorkerID, 0, len(d.Placed))
 	for i, one := range d.Placed {
 		m := members[i]

@@ -213,6 +213,7 @@ func (l *loop) launch(ctx context.Context) bool {
 		return false
 	}
 	l.planID = ""
+	b.tellBasis()
 	f := l.flights.take(b, now)
 	f.again = append(f.again, b.after...)
 	go func() {

@@ -56,7 +56,7 @@ func (l *loop) preempt(w *waiting, as scheduler.Candidate, b *builder) bool {
 	case b.members > 0 && b.ops.plus(b.opsOf(&c)).most() > b.maxOps || !b.claim(w.id, requestKey(w.id)):
 		b.after = append(b.after, requestKey(w.id)) // by itself
 	default:
-		b.preempt(w, p, &c)
+		b.preempt(w, as.Request, p, &c)
 	}
 	return true
 }
@@ -111,12 +111,14 @@ func (b *builder) opsOf(c *clearance) ops {
 }
 
 // preempt commits the fleet's decision to the plan.
-func (b *builder) preempt(w *waiting, p scheduler.Preemption, c *clearance) {
+func (b *builder) preempt(w *waiting, as *berth.Request, p scheduler.Preemption, c *clearance) {
 	prog, progMod := b.l.view.progress(w.id)
 	if len(c.claim.Victims) > 0 && !b.countClaim(w, p.Worker, &c.claim) {
 		b.l.timers.set(requestKey(w.id), b.now.Add(pause)) // its quota is of another moment: see exceeds
 		return
 	}
+	w.step = int64(len(b.basis.record.Steps)) // it fitted nowhere then
+	b.changed[p.Worker] = struct{}{}
 	for _, x := range c.ends {
 		b.evict(p.Worker, x)
 	}
@@ -126,10 +128,10 @@ func (b *builder) preempt(w *waiting, p scheduler.Preemption, c *clearance) {
 	b.l.log.Info("requests make room", zap.String("request", string(w.id)), zap.Int32("priority", w.priority),
 		zap.String("worker", string(p.Worker)), zap.Int("stopped", len(c.orders)), zap.Int("taken_back", len(c.ends)), zap.Int("cost", p.Cost))
 	b.l.metrics.preempted.Add(float64(len(c.ends) + len(c.orders)))
-	switch {
-	case len(c.claim.Victims) > 0:
+	if len(c.claim.Victims) > 0 {
 		b.writeClaim(prog, progMod, p.Worker, c.claim)
-	case !b.place(w, prog, progMod, scheduler.Decision{Worker: p.Worker, Share: p.Share}, false):
+	} else if b.makeRoom(w, as, p.Worker); !b.place(w, prog, progMod, scheduler.Decision{Worker: p.Worker, Share: p.Share}, false) {
+		b.unmake(w)
 		b.after = append(b.after, requestKey(w.id)) // there is room when they have ended
 	}
 	b.reseat(p.Worker)
@@ -264,6 +266,8 @@ func (b *builder) reseat(w berth.WorkerID) {
 	next := *fw
 	next.Ledger = lw.Ledger
 	b.l.fleet.Put(next)
+	b.changed[w] = struct{}{}
+	b.l.noteLedger(w, b)
 }
 
 // wakePreemptors opens the blocked classes that could have room made on a worker now.

@@ -54,6 +54,7 @@ type waiting struct {
 	step     int64          // of the plan's basis, once it is decided
 	at       int            // index in its class's heap
 	asked    bool           // Place was asked for it
+	hasRoom  bool           // others have made room for it: its worker is not chosen
 	preempts bool           // others may have to make room for it
 	claimOn  berth.WorkerID // where it has a claim, or none
 	counted  berth.DaemonID // in whose block of its tenant's quota its claim has counted what it is placed with

@@ -96,18 +96,23 @@ func (d Replayer) replay(ctx context.Context, r *Replay) error {
 	if err != nil {
 		return err
 	}
-	if r.prices, err = d.pricesOf(ctx, r.Basis, c); err != nil {
+	if r.prices, err = d.pricesOf(ctx, r.Basis.PricesAt(c.request.Pool, c.step)); err != nil {
 		return err
 	}
 	f, err := r.fleet(s, c, c.step)
 	if err != nil {
 		return err
 	}
-	r.Standings = f.Standings(c.candidate(), 2)
-	if r.Basis.Group != nil {
+	as := narrowed(c.candidate(), r.Basis.TypesAt(c.step))
+	switch room := r.Basis.RoomOf(r.ID); {
+	case room != nil:
+		r.Again, err = d.inRoom(ctx, r, s, c)
+	case r.Basis.Group != nil:
+		r.Standings = f.Standings(narrowed(c.candidate(), r.Basis.Group.Types), 2)
 		r.Again, err = d.inGroup(ctx, r, s, c)
-	} else {
-		r.Again = f.Place(c.candidate())
+	default:
+		r.Standings = f.Standings(as, 2)
+		r.Again = f.Place(as)
 	}
 	if err != nil {
 		return err
@@ -229,19 +234,27 @@ func (d Replayer) recordsOf(ctx context.Context, b *berth.PlanBasis) (*snapshot.
 			return nil, err
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(b.Overlay)) {
+	if err := d.lay(ctx, s, b.Overlay); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// lay replaces records by what they were at other revisions.
+func (d Replayer) lay(ctx context.Context, s *snapshot.Snapshot, overlay map[string]berth.Revision) error {
+	for _, name := range slices.Sorted(maps.Keys(overlay)) {
 		k, err := overlayKey(name)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		facts, err := d.Store.GetAt(ctx, b.Overlay[name], k)
+		facts, err := d.Store.GetAt(ctx, overlay[name], k)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		s.Forget(k)
 		s.Put(facts[0])
 	}
-	return s, nil
+	return nil
 }
 
 // fleet is a request's pool as it was when a step of its plan was decided.
@@ -256,15 +269,9 @@ func (r *Replay) fleet(s *snapshot.Snapshot, w *waiting, step int64) (*scheduler
 	return f, nil
 }
 
-// pricesOf is by what prices a step of a plan was decided; nil: by none.
-func (d Replayer) pricesOf(ctx context.Context, b *berth.PlanBasis, w *waiting) (*berth.Prices, error) {
-	var by *berth.PlannedPrices
-	for i := range b.Prices {
-		if p := &b.Prices[i]; p.Pool == w.request.Pool && p.From <= w.step {
-			by = p
-		}
-	}
-	if by == nil || by.Prices != nil {
+// pricesOf is what prices are made of, as a plan tells of them; nil: there were none.
+func (d Replayer) pricesOf(ctx context.Context, by *berth.PlannedPrices) (*berth.Prices, error) {
+	if by == nil || by.At == 0 {
 		return pricesIn(by), nil
 	}
 	facts, err := d.Store.GetAt(ctx, by.At, planKey)
@@ -276,7 +283,7 @@ func (d Replayer) pricesOf(ctx context.Context, b *berth.PlanBasis, w *waiting) 
 		return nil, ErrCorrupt
 	}
 	for i := range slices.Backward(then.Prices) {
-		if p := &then.Prices[i]; p.Pool == w.request.Pool && p.Prices != nil {
+		if p := &then.Prices[i]; p.Pool == by.Pool && p.Prices != nil {
 			return p.Prices, nil
 		}
 	}

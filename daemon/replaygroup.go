@@ -38,6 +38,7 @@ func (d Replayer) inGroup(ctx context.Context, r *Replay, s *snapshot.Snapshot, 
 	if err != nil {
 		return scheduler.Decision{}, err
 	}
+	ask.Members = ask.Members[:min(len(ask.Members), g.Of)]
 	got, done := scheduler.GangDecision{}, false
 	if g.Kept {
 		got, done = f.PlaceGangOn(ask, kept)
@@ -84,7 +85,7 @@ func (d Replayer) together(ctx context.Context, r *Replay, ask *scheduler.Gang) 
 				continue // it has ended
 			}
 			p, _ := facts[2*i+1].Record.(*berth.Progress)
-			ask.Members = append(ask.Members, waitingOf(id, sub, 0, p).candidate())
+			ask.Members = append(ask.Members, narrowed(waitingOf(id, sub, 0, p).candidate(), r.Basis.Group.Types))
 			if p != nil && p.State == berth.StatePlaced {
 				placed = append(placed, p.Worker)
 			}

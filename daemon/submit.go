@@ -224,7 +224,7 @@ func (l *loop) answer(s *submission, r SubmitResult) {
 
 // admit places what waits, oldest and most urgent first, then what is new.
 func (l *loop) admit(b *builder) {
-	if len(b.plan.Places) == 0 {
+	if !b.decided {
 		b.basis = nil // what was decided led nowhere, and the fleet may have changed since
 	}
 	for b.room() && l.mayPlace() && !l.flights.crowded() {

@@ -22,13 +22,13 @@ func (t *txn) basis(s *Store, p *berth.Plan) error {
 	if len(p.Places) == 0 || p.Basis == nil {
 		return nil
 	}
-	rec, rest := *p.Basis, len(t.values)
+	rec, rest, size := *p.Basis, len(t.values), t.size()
 	rec.Header = t.header()
 	values, err := appendRecord(t.values, &rec)
-	if takes := len(values) - rest - pricesBytes(&rec); err != nil || takes > max(basisLeast, rest/basisPart) || len(values) > s.Limits().Bytes {
+	if takes := len(values) - rest - pricesBytes(&rec); err != nil || takes > max(basisLeast, rest/basisPart) || size+len(values)-rest > s.Limits().Bytes {
 		rec = rec.Bare()
-		if values, err = appendRecord(t.values, &rec); err != nil {
-			return err
+		if values, err = appendRecord(t.values, &rec); err != nil || size+len(values)-rest > s.Limits().Bytes {
+			return err // without it rather than not at all
 		}
 	}
 	t.write(write{key: berth.Key{Kind: berth.KindPlan}, record: &rec}, values)

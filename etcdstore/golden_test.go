@@ -142,10 +142,20 @@ func examples(t *testing.T) map[berth.Kind]any {
 		berth.KindSupply:     &berth.Supply{Header: h, Pool: "default", Count: 3, At: at(8)},
 		berth.KindPlan: &berth.PlanBasis{
 			Header: h, Daemon: "d1", Clock: at(5), Revision: 41, Policy: "4", Partial: true, Awake: []berth.DaemonID{"d1", "d2"},
-			Group:   &berth.PlannedGroup{ID: "run-3", From: 1, Need: 2, Kept: true},
+			Group:   &berth.PlannedGroup{ID: "run-3", From: 1, Of: 3, Need: 2, Kept: true, Types: [][]string{{"a100"}}},
 			Ledgers: []berth.Revision{43}, Overlay: map[string]berth.Revision{"intents/rack1-08": 42},
 			Seats:  []berth.PlannedSeat{{Worker: "rack1-09", Unknown: true, Opened: true, Foreign: new(bool), Held: true, Suspended: true, Probing: true, Starting: 1}},
-			Shares: []berth.Share{share(), share()}, Steps: []berth.PlannedStep{{Worker: "rack1-07", Share: 1, Free: true}},
+			Shares: []berth.Share{share(), share()}, Steps: []berth.PlannedStep{
+				{Worker: "rack1-07", Share: 1, Free: true}, {Worker: "rack1-07", Ledger: &berth.PlannedLedger{Reserved: 1, Held: 1, Count: 2}},
+			},
+			Types: []berth.PlannedTypes{{Step: 1, Types: [][]string{{"a100"}}}},
+			Room: []berth.PlannedRoom{{
+				Request: "train-8", PlannedLedger: berth.PlannedLedger{Reserved: 1, Held: 1, Count: 1}, Nowhere: true, Overlay: map[string]berth.Revision{"conditions/rack1-07": 44},
+				Types: [][]string{{"a100"}}, Prices: &berth.PlannedPrices{Pool: "gpu", From: 1, At: 23, Prices: &berth.Prices{
+					Asked: 32, Devices: map[string]int64{"a100": 8},
+					Usual: []berth.UsualShape{{Types: []string{"a100"}, Count: 1, Milli: 500, CPU: 24, Memory: 26, Weight: 8192, CPUMilli: 32_768_000, MemoryMiB: 67_108_864}},
+				}},
+			}},
 			Prices: []berth.PlannedPrices{{Pool: "gpu", At: 23}, {Pool: "gpu", From: 1, Prices: &berth.Prices{
 				Asked: 32, Devices: map[string]int64{"a100": 8},
 				Usual: []berth.UsualShape{{Types: []string{"a100"}, Count: 1, Milli: 500, CPU: 24, Memory: 26, Weight: 8192, CPUMilli: 32_768_000, MemoryMiB: 67_108_864}},

@@ -72,16 +72,31 @@ func (r *planBasis) validate(c *checker, _ string) {
 		c.id("group.id", g.ID)
 		c.least("group.from", g.From, 0)
 		c.least("group.need", g.Need, 1)
+		c.least("group.of", g.Of, g.Need)
 	}
 	for _, s := range r.Steps {
 		c.id("steps.w", s.Worker)
+		if s.Ledger != nil {
+			r.sums(c, "steps.ledger", s.Ledger)
+			continue
+		}
 		c.need(s.Share >= 0 && s.Share < int64(len(r.Shares)), "steps: share %d of %d", s.Share, len(r.Shares))
+	}
+	for i := range r.Room {
+		c.id("room.request", r.Room[i].Request)
+		r.sums(c, "room", &r.Room[i].plannedLedger)
 	}
 	for _, p := range r.Prices {
 		c.id("prices.pool", p.Pool)
 		c.least("prices.from", p.From, 0)
 		c.need((p.At > 0) != (p.Prices != nil), "prices: they stand in another plan, or here")
 	}
+}
+
+func (r *planBasis) sums(c *checker, field string, l *plannedLedger) {
+	n := int64(len(r.Shares))
+	c.need(l.Reserved >= 0 && l.Reserved < n && l.Held >= 0 && l.Held < n, "%s: shares %d and %d of %d", field, l.Reserved, l.Held, n)
+	c.least(field+".count", l.Count, 0)
 }
 
 func (r *intent) validate(c *checker, _ string) {

@@ -193,14 +193,39 @@ type planBasis struct {
 	Seats    []plannedSeat    `json:"seats,omitempty"`
 	Shares   []share          `json:"shares,omitempty"`
 	Steps    []plannedStep    `json:"steps,omitempty"`
+	Types    []plannedTypes   `json:"types,omitempty"`
+	Room     []plannedRoom    `json:"room,omitempty"`
 	Prices   []plannedPrices  `json:"prices,omitempty"`
 }
 
 type plannedGroup struct {
 	ID   string `json:"id"`
 	From int64  `json:"from,omitempty"`
+	Of   int64  `json:"of"`
 	Need int64  `json:"need"`
 	Kept bool   `json:"kept,omitempty"`
+
+	Types [][]string `json:"types,omitempty"`
+}
+
+type plannedTypes struct {
+	Step  int64      `json:"step"`
+	Types [][]string `json:"types"`
+}
+
+type plannedRoom struct {
+	Request string `json:"request"`
+	plannedLedger
+	Nowhere bool             `json:"nowhere,omitempty"`
+	Overlay map[string]int64 `json:"overlay,omitempty"`
+	Types   [][]string       `json:"types,omitempty"`
+	Prices  *plannedPrices   `json:"prices,omitempty"`
+}
+
+type plannedLedger struct {
+	Reserved int64 `json:"reserved"`
+	Held     int64 `json:"held"`
+	Count    int64 `json:"count"`
 }
 
 type plannedSeat struct {
@@ -215,9 +240,10 @@ type plannedSeat struct {
 }
 
 type plannedStep struct {
-	Worker string `json:"w"`
-	Share  int64  `json:"s"`
-	Free   bool   `json:"free,omitempty"`
+	Worker string         `json:"w"`
+	Share  int64          `json:"s"`
+	Free   bool           `json:"free,omitempty"`
+	Ledger *plannedLedger `json:"ledger,omitempty"`
 }
 
 type plannedPrices struct {

@@ -42,7 +42,7 @@ func (s *Snapshot) Decided(b *berth.PlanBasis, step int64, pool berth.PoolID, fo
 		if err := takeStep(w, t, b.Shares); err != nil {
 			return nil, err
 		}
-		if !t.Free && (b.Group == nil || int64(i) < b.Group.From) { // a group's members are one start
+		if !t.Free && t.Ledger == nil && (b.Group == nil || int64(i) < b.Group.From) { // a group's members are one start
 			w.Starting++
 		}
 	}
@@ -69,6 +69,10 @@ func (s *Snapshot) takeSeat(w *scheduler.Worker, seat *berth.PlannedSeat) {
 }
 
 func takeStep(w *scheduler.Worker, t berth.PlannedStep, shares []berth.Share) (err error) {
+	if t.Ledger != nil {
+		w.Ledger, err = withSums(w.Ledger, t.Ledger, shares)
+		return err
+	}
 	if t.Share < 0 || t.Share >= len(shares) {
 		return fmt.Errorf("share %d of a plan that has %d", t.Share, len(shares))
 	}
@@ -81,6 +85,32 @@ func takeStep(w *scheduler.Worker, t berth.PlannedStep, shares []berth.Share) (e
 		return fmt.Errorf("worker %s: %w", w.ID, err)
 	}
 	return nil
+}
+
+// withSums is a ledger with other sums.
+func withSums(l berth.Ledger, as *berth.PlannedLedger, shares []berth.Share) (berth.Ledger, error) {
+	if n := len(shares); as.Reserved < 0 || as.Reserved >= n || as.Held < 0 || as.Held >= n {
+		return l, fmt.Errorf("shares %d and %d of a plan that has %d", as.Reserved, as.Held, n)
+	}
+	l.Reserved, l.Held, l.Count = shares[as.Reserved], shares[as.Held], as.Count
+	return l, nil
+}
+
+// InRoom is a fleet of the one worker where others have made room, as it was then.
+func (s *Snapshot) InRoom(b *berth.PlanBasis, room *berth.PlannedRoom, on berth.WorkerID) (*scheduler.Fleet, error) {
+	f := scheduler.NewFleet()
+	r := s.workers[on]
+	if r == nil || r.Worker == nil {
+		return f, nil
+	}
+	w := scheduler.Seat(on, r)
+	w.Ready, w.Ledger.Epoch = true, w.Epoch
+	var err error
+	if w.Ledger, err = withSums(w.Ledger, &room.PlannedLedger, b.Shares); err != nil {
+		return nil, err
+	}
+	f.Put(w)
+	return f, nil
 }
 
 // Forget takes out what was put of a key: it was absent.

@@ -17,6 +17,8 @@ func planBasis(c *coder, r *berth.PlanBasis) {
 	maybeList(c, "seats", &r.Seats, plannedSeat)
 	maybeList(c, "shares", &r.Shares, shareItem)
 	maybeList(c, "steps", &r.Steps, plannedStep)
+	maybeList(c, "types", &r.Types, plannedTypes)
+	maybeList(c, "room", &r.Room, plannedRoom)
 	maybeList(c, "prices", &r.Prices, plannedPrices)
 	c.end()
 }
@@ -25,9 +27,43 @@ func plannedGroup(c *coder, r *berth.PlannedGroup) {
 	c.begin()
 	text(c, "id", &r.ID)
 	maybeNumber(c, "from", &r.From)
+	number(c, "of", &r.Of)
 	number(c, "need", &r.Need)
 	maybeTrue(c, "kept", &r.Kept)
+	maybeList(c, "types", &r.Types, words)
 	c.end()
+}
+
+func plannedTypes(c *coder, r *berth.PlannedTypes) {
+	c.begin()
+	number(c, "step", &r.Step)
+	list(c, "types", &r.Types, words)
+	c.end()
+}
+
+func words(c *coder, r *[]string) { listItems(c, r, textItem) }
+
+func plannedRoom(c *coder, r *berth.PlannedRoom) {
+	c.begin()
+	text(c, "request", &r.Request)
+	sums(c, &r.PlannedLedger)
+	maybeTrue(c, "nowhere", &r.Nowhere)
+	maybeMap(c, "overlay", &r.Overlay, numberItem)
+	maybeList(c, "types", &r.Types, words)
+	maybe(c, "prices", &r.Prices, plannedPrices)
+	c.end()
+}
+
+func plannedLedger(c *coder, r *berth.PlannedLedger) {
+	c.begin()
+	sums(c, r)
+	c.end()
+}
+
+func sums(c *coder, r *berth.PlannedLedger) {
+	number(c, "reserved", &r.Reserved)
+	number(c, "held", &r.Held)
+	number(c, "count", &r.Count)
 }
 
 func plannedSeat(c *coder, r *berth.PlannedSeat) {
@@ -48,6 +84,7 @@ func plannedStep(c *coder, r *berth.PlannedStep) {
 	text(c, "w", &r.Worker)
 	number(c, "s", &r.Share)
 	maybeTrue(c, "free", &r.Free)
+	maybe(c, "ledger", &r.Ledger, plannedLedger)
 	c.end()
 }
 

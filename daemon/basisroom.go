@@ -1,0 +1,91 @@
+package daemon
+
+import (
+	"github.com/berthd/berth"
+)
+
+// Where others make room for a request, its worker is not chosen, only its ports and
+// devices there. A plan tells what that worker's ledger was then: for it may come to that
+// while the plan is still gathered, from workers that will be others before anything else
+// is decided.
+
+// madeRoom is a placement on a worker where others have made room.
+type madeRoom struct {
+	room   berth.PlannedRoom
+	ledger berth.Ledger
+}
+
+// haveRoom notes that a request is placed on the worker of its claim, whose ledger without
+// that is given.
+func (b *builder) haveRoom(w *waiting, on berth.WorkerID, ledger *berth.Ledger) {
+	w.hasRoom = true
+	b.made = append(b.made, b.roomOf(w, on, ledger))
+}
+
+// makeRoom notes that a request that fits nowhere is placed where others have just ended
+// for it. as is what of it its tenant's quota allows.
+func (b *builder) makeRoom(w *waiting, as *berth.Request, on berth.WorkerID) {
+	w.hasRoom, b.decided = true, true // that it fits nowhere
+	now, _ := b.l.ledgerNow(on, b)
+	one := b.roomOf(w, on, now)
+	one.room.Nowhere = true
+	if as != w.request {
+		one.room.Types = typesOf(as)
+	}
+	b.made = append(b.made, one)
+}
+
+// unmake takes the last of them back: its request is not placed after all.
+func (b *builder) unmake(w *waiting) {
+	w.hasRoom, b.made = false, b.made[:len(b.made)-1]
+}
+
+func (b *builder) roomOf(w *waiting, on berth.WorkerID, ledger *berth.Ledger) madeRoom {
+	l := b.l
+	one := madeRoom{berth.PlannedRoom{Request: w.id}, *ledger}
+	for i, kind := range seatKinds {
+		k := berth.Key{Kind: kind, ID: string(on)}
+		if was := l.bases.seats[on].keys[i]; i != ledgerSeat && (was.mod != l.knownNow(k).mod || was.mod > l.asOf()) {
+			if one.room.Overlay == nil {
+				one.room.Overlay = make(map[string]berth.Revision)
+			}
+			one.room.Overlay[overlayName(k)] = was.at
+		}
+	}
+	if len(w.request.Resources.Devices) > 0 {
+		one.room.Prices = l.pricesNow(w.request.Pool)
+	}
+	return one
+}
+
+// tellBasis tells on what the plan's placements were decided, once it is whole.
+func (b *builder) tellBasis() {
+	if len(b.plan.Places) == 0 {
+		return
+	}
+	if !b.decided {
+		b.basis = b.l.bareBasis(b)
+	}
+	for i := range b.made {
+		b.basis.tellRoom(&b.made[i])
+	}
+	b.basis.bound()
+	b.plan.Basis = b.basis.record
+}
+
+func (p *planBasis) tellRoom(m *madeRoom) {
+	if p.record.Partial {
+		return
+	}
+	m.room.PlannedLedger = p.sums(&m.ledger)
+	p.record.Room = append(p.record.Room, m.room)
+}
+
+// typesOf are the types of devices that each of a request's demands names.
+func typesOf(r *berth.Request) [][]string {
+	out := make([][]string, len(r.Resources.Devices))
+	for i := range out {
+		out[i] = append([]string{}, r.Resources.Devices[i].Types...)
+	}
+	return out
+}

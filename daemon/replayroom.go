@@ -1,0 +1,58 @@
+package daemon
+
+import (
+	"context"
+	"slices"
+
+	"github.com/berthd/berth/scheduler"
+	"github.com/berthd/berth/snapshot"
+)
+
+// inRoom decides again what a request gets on the worker where others have made room for
+// it; and, where they did so in the same plan, that it had fitted nowhere before. Who made
+// room is not decided again: who else ran then is not told.
+func (d Replayer) inRoom(ctx context.Context, r *Replay, s *snapshot.Snapshot, w *waiting) (scheduler.Decision, error) {
+	room := r.Basis.RoomOf(r.ID)
+	as := narrowed(w.candidate(), room.Types)
+	if room.Nowhere {
+		f, err := r.fleet(s, w, w.step)
+		if err != nil {
+			return scheduler.Decision{}, err
+		}
+		if before := f.Place(as); before.Verdict == nil {
+			return before, nil
+		}
+	}
+	if err := d.lay(ctx, s, room.Overlay); err != nil {
+		return scheduler.Decision{}, err
+	}
+	prices, err := d.pricesOf(ctx, room.Prices)
+	if err != nil {
+		return scheduler.Decision{}, err
+	}
+	f, err := s.InRoom(r.Basis, room, r.Worker)
+	if err != nil {
+		return scheduler.Decision{}, err
+	}
+	f.SetPrices(w.request.Pool, prices)
+	got, ok := f.PlaceOn(as, r.Worker)
+	if !ok {
+		got = scheduler.Decision{Verdict: new(f.Explain(as))}
+	}
+	return got, nil
+}
+
+// narrowed is a candidate of whose types of devices its tenant's quota leaves those; nil:
+// all.
+func narrowed(c scheduler.Candidate, types [][]string) scheduler.Candidate {
+	if types == nil {
+		return c
+	}
+	as := *c.Request
+	as.Resources.Devices = slices.Clone(as.Resources.Devices)
+	for i := range min(len(types), len(as.Resources.Devices)) {
+		as.Resources.Devices[i].Types = types[i]
+	}
+	c.Request = &as
+	return c
+}
