@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,7 +109,9 @@ func (d Replayer) replay(ctx context.Context, r *Replay) error {
 	case room != nil:
 		r.Again, err = d.inRoom(ctx, r, s, c)
 	case r.Basis.Group != nil:
-		r.Standings = f.Standings(narrowed(c.candidate(), r.Basis.Group.Types), 2)
+		if !r.Basis.Group.Kept {
+			r.Standings = f.Standings(narrowed(c.candidate(), r.Basis.Group.Types), 2)
+		}
 		r.Again, err = d.inGroup(ctx, r, s, c)
 	default:
 		r.Standings = f.Standings(as, 2)
@@ -133,7 +136,19 @@ func (d Replayer) standings(ctx context.Context, id berth.RequestID, attempt int
 	case r.Outcome == ReplayDiffers:
 		return nil, "decided again, it goes elsewhere: see berth replay"
 	}
-	return r.Standings, r.Why
+	return r.Standings, cmp.Or(r.Why, r.unchosen())
+}
+
+// unchosen says why no worker was chosen, where none was.
+func (r *Replay) unchosen() string {
+	switch b := r.Basis; {
+	case b == nil:
+	case b.RoomOf(r.ID) != nil:
+		return "it was not chosen, for others had made room there"
+	case b.Group != nil && b.Group.Kept:
+		return "it was not chosen, for its group kept the workers that it had held"
+	}
+	return ""
 }
 
 // findPlacement reads what was placed, and on what basis.
