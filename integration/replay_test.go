@@ -10,6 +10,7 @@ import (
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/etcdstore"
 	"github.com/berthd/berth/worker"
 )
 
@@ -156,6 +157,12 @@ func (s *site) forgotten(id berth.RequestID) {
 	s.tb.Helper()
 	space, err := s.store.Space(s.tb.Context())
 	if err == nil {
+		err = s.store.Compact(s.tb.Context(), space.Revision)
+	}
+	for range 5 { // a disk may be slow for seconds
+		if err == nil || !etcdstore.Unreachable(err) {
+			break
+		}
 		err = s.store.Compact(s.tb.Context(), space.Revision)
 	}
 	if err != nil {
