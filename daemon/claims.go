@@ -159,11 +159,17 @@ func (l *loop) claimReason(id berth.RequestID) (berth.Reason, bool) {
 	if prog == nil || prog.ClaimOn == "" {
 		return berth.Reason{}, false
 	}
-	r := berth.Reason{Code: berth.ReasonClaim, Detail: string(prog.ClaimOn), Workers: 1, Some: []berth.WorkerID{prog.ClaimOn}}
-	if ledger, _ := l.view.ledger(prog.ClaimOn); ledger != nil {
+	ledger, _ := l.view.ledger(prog.ClaimOn)
+	return claimReason(id, prog.ClaimOn, ledger), true
+}
+
+// claimReason is that of a claim on a worker with that ledger; nil: it has none.
+func claimReason(id berth.RequestID, on berth.WorkerID, ledger *berth.Ledger) berth.Reason {
+	r := berth.Reason{Code: berth.ReasonClaim, Detail: string(on), Workers: 1, Some: []berth.WorkerID{on}}
+	if ledger != nil {
 		if c := ledger.ClaimOf(id); c != nil {
 			r.Want = int64(len(c.Victims))
 		}
 	}
-	return r, true
+	return r
 }

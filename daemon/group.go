@@ -98,8 +98,11 @@ func (l *loop) markGroup(f berth.Fact, old former) {
 
 // succeeded counts the members that have: those that are neither there nor failed.
 func (l *loop) succeeded(id berth.GroupID, g *berth.Group) int64 {
-	return max(g.Size-int64(len(l.inGroup(id)))-g.Failed, 0)
+	return succeeded(g, int64(len(l.inGroup(id))))
 }
+
+// succeeded counts them where so many members have not ended.
+func succeeded(g *berth.Group, left int64) int64 { return max(g.Size-left-g.Failed, 0) }
 
 // groupNow is a group's record with what the plan being built does to it.
 func (b *builder) groupNow(id berth.GroupID) (*berth.Group, berth.Revision) {

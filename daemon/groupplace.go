@@ -270,7 +270,12 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 
 // needs is how many of a group's members must be placed together.
 func (l *loop) needs(id berth.GroupID, rec *berth.Group) int64 {
-	return max(rec.MinCount-l.succeeded(id, rec), 1)
+	return needs(rec, int64(len(l.inGroup(id))))
+}
+
+// needs is that where so many members have not ended.
+func needs(rec *berth.Group, left int64) int64 {
+	return max(rec.MinCount-succeeded(rec, left), 1)
 }
 
 // choosePlaces asks the fleet where a group goes: where it had gone, if a conflict was

@@ -9,9 +9,9 @@ import (
 
 // allowsGang judges the members of a group that its quota had no room for.
 func (l *loop) allowsGang(g *gang, s *balance) allowance {
-	a := l.allows(g.request, g.class.over, s)
+	a := s.judge(g.request, g.class.over)
 	if a.verdict == nil && !s.fits(g.class.extra) {
-		a.over(l, g.class.extra, s)
+		a.over(g.class.extra, s)
 	}
 	return a
 }
@@ -29,20 +29,20 @@ func (l *loop) allowGroup(g *gang, rec *berth.Group, members []*waiting, b *buil
 	}
 	s := l.balance(accountOf(g.request), st, b)
 	all := int64(len(members))
-	a := l.allows(g.request, all, &s)
+	a := s.judge(g.request, all)
 	if a.verdict != nil {
 		least := min(l.needs(g.id, rec), all)
-		whole := everFits(a.need, st.limits) && l.allFree(accountOf(g.request), a.need, &s)
+		whole := everFits(a.need, st.limits) && s.allFree(a.need)
 		fit := l.mostAllowed(g.request, all, &s)
 		if whole || fit < least {
 			over := least
 			if whole {
 				over = all
 			}
-			l.blockOver(g, over, l.allows(g.request, over, &s).verdict, b)
+			l.blockOver(g, over, s.judge(g.request, over).verdict, b)
 			return nil, false
 		}
-		a, members = l.allows(g.request, fit, &s), members[:fit]
+		a, members = s.judge(g.request, fit), members[:fit]
 	}
 	return l.restricted(members, a.request), true
 }
@@ -52,7 +52,7 @@ func (l *loop) mostAllowed(r *berth.Request, n int64, s *balance) int64 {
 	low, high := int64(0), n
 	for low < high {
 		mid := (low + high + 1) / 2
-		if l.allows(r, mid, s).verdict == nil {
+		if s.judge(r, mid).verdict == nil {
 			low = mid
 		} else {
 			high = mid - 1
@@ -62,9 +62,9 @@ func (l *loop) mostAllowed(r *berth.Request, n int64, s *balance) int64 {
 }
 
 // allFree says whether all that is needed could be taken now.
-func (l *loop) allFree(of account, need berth.Amounts, s *balance) bool {
+func (s *balance) allFree(need berth.Amounts) bool {
 	for _, d := range s.state.dimensions {
-		if v := need[d]; v > s.room(d)+l.free(of, s.state, d) {
+		if v := need[d]; v > s.room(d)+s.free(d) {
 			return false
 		}
 	}
@@ -119,7 +119,7 @@ func (l *loop) groupExceeds(g *gang, d scheduler.GangDecision, b *builder) bool 
 		return false
 	}
 	a := allowance{request: g.request}
-	a.over(l, sum, &s)
+	a.over(sum, &s)
 	l.blockOver(g, int64(len(d.Placed)), a.verdict, b)
 	g.class.extra = sum
 	return true
@@ -137,7 +137,7 @@ func (l *loop) groupOverQuota(id berth.GroupID, rec *berth.Group, members []*wai
 		own, _ := l.view.block(blockRef{r.Tenant, by})
 		s.block, s.among = own.Pools[r.Pool], 0
 	}
-	a := l.allows(r, min(l.needs(id, rec), int64(len(members))), &s)
+	a := s.judge(r, min(l.needs(id, rec), int64(len(members))))
 	if a.verdict == nil || !slices.ContainsFunc(a.verdict.Reasons, lacking) {
 		return nil
 	}

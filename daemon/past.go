@@ -9,7 +9,6 @@ import (
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/etcdstore"
-	"github.com/berthd/berth/snapshot"
 )
 
 // Moment says when a question is about: now, at a revision, or at a time.
@@ -130,7 +129,7 @@ func (d *Daemon) lastPlan(ctx context.Context, rev berth.Revision) (*berth.PlanB
 }
 
 // ExplainAt is Explain of the past, as far as the store's history reaches back. It
-// knows what the records say, and not what only a daemon knew: see snapshot.
+// knows what the records say, and not what only a daemon knew: see explainWaiting.
 func (d *Daemon) ExplainAt(ctx context.Context, id berth.RequestID, m Moment) (Explanation, error) {
 	if err := berth.CheckID("id", string(id)); err != nil {
 		return Explanation{}, err
@@ -194,7 +193,7 @@ func (d *Daemon) explainAt(ctx context.Context, id berth.RequestID, past Past) (
 	if p != nil && p.State == berth.StatePlaced {
 		err = d.explainPlaced(ctx, &e, p)
 	} else {
-		err = d.explainWaiting(ctx, &e)
+		err = d.explainWaiting(ctx, &e, p)
 	}
 	return e, err
 }
@@ -210,18 +209,5 @@ func (d *Daemon) explainPlaced(ctx context.Context, e *Explanation, p *berth.Pro
 		s.State, s.Share, s.Exit, s.Stop, s.PlacedAt, s.StartedAt = a.State, &a.Share, a.Exit, a.Stop, a.PlacedAt, a.StartedAt
 	}
 	e.Standings, e.NotTold = Replayer{d.store}.standings(ctx, s.ID, p.Attempt)
-	return nil
-}
-
-func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation) error {
-	s := snapshot.New(snapshot.Header{Revision: e.Status.Revision})
-	put := func(f berth.Fact) error { s.Put(f); return nil }
-	if _, err := d.store.ScanAt(ctx, s.Revision, snapshot.FleetKinds, put); err != nil {
-		return err
-	}
-	w := waiting{request: &e.Status.Spec, priority: e.Status.Spec.Priority}
-	g := s.Fleet().Diagnose(w.candidate())
-	g.Verdict.At = s.Revision
-	e.Since, e.Verdict, e.Nearest = waitsSince(&e.Status), &g.Verdict, g.Nearest
 	return nil
 }

@@ -194,15 +194,16 @@ type balance struct {
 	state  *quotaState
 	quota  berth.Quota
 	block  berth.Block
-	beyond []berth.Dimension // of which more is used and taken than is allowed: the limits were set lower
-	among  int64             // others wait for it, and so many daemons share it; 0: nobody else waits
-	grant  bool              // what was granted still is
+	beyond []berth.Dimension           // of which more is used and taken than is allowed: the limits were set lower
+	among  int64                       // others wait for it, and so many daemons share it; 0: nobody else waits
+	grant  bool                        // what was granted still is
+	free   func(berth.Dimension) int64 // how much of it no daemon has taken
 }
 
 func (l *loop) balance(of account, st *quotaState, b *builder) balance {
 	t, _ := l.view.tenant(of.tenant)
 	ref := blockRef{of.tenant, l.d.opts.ID}
-	s := balance{state: st, quota: t.Pools[of.pool]}
+	s := balance{state: st, quota: t.Pools[of.pool], free: func(d berth.Dimension) int64 { return l.free(of, st, d) }}
 	if b != nil {
 		s.block = b.blockNow(ref).Pools[of.pool]
 	} else {
@@ -210,7 +211,7 @@ func (l *loop) balance(of account, st *quotaState, b *builder) balance {
 		s.block = own.Pools[of.pool]
 	}
 	for _, d := range st.dimensions {
-		if l.free(of, st, d) < 0 {
+		if s.free(d) < 0 {
 			s.beyond = append(s.beyond, d)
 		}
 	}

@@ -14,10 +14,9 @@ type allowance struct {
 	verdict *berth.Verdict // nil: it is allowed
 }
 
-// allows judges so many equal requests of an account, against what this daemon has taken
-// of its quota; what is short is told with what could be taken.
-func (l *loop) allows(r *berth.Request, n int64, s *balance) allowance {
-	of := accountOf(r)
+// judge says whether so many equal requests of the account are allowed, by what this daemon
+// has taken of its quota; what is short is told with what could be taken.
+func (s *balance) judge(r *berth.Request, n int64) allowance {
 	a := allowance{request: r, need: make(berth.Amounts)}
 	if s.state.limits == nil {
 		a.verdict = &berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonQuota, Detail: "its record cannot be read"}}}
@@ -35,14 +34,14 @@ func (l *loop) allows(r *berth.Request, n int64, s *balance) allowance {
 		a.need[d] += want
 		if room := s.room(d); a.need[d] > room {
 			short = true
-			a.tell(d, a.need[d], room+max(l.free(of, s.state, d), 0), s.state.limits[d])
+			a.tell(d, a.need[d], room+max(s.free(d), 0), s.state.limits[d])
 		}
 	}
 	for _, d := range s.state.dimensions {
 		lacks(d, n*demandOf(r, d))
 	}
 	for i := range r.Resources.Devices {
-		if d := l.chooseType(&a, i, n, s); d != "" {
+		if d := s.chooseType(&a, i, n); d != "" {
 			lacks(d, n*r.Resources.Devices[i].Count*r.Resources.Devices[i].Milli)
 		}
 	}
@@ -58,20 +57,20 @@ func (l *loop) allowsOne(w *waiting, s *balance) allowance {
 	if of := l.allotmentOf(w, nil); of != nil && l.covers(of, w.request, of.amounts) && (len(w.extra) == 0 || w.extra.Equal(of.amounts)) {
 		return allowance{request: w.request}
 	}
-	a := l.allows(w.request, 1, s)
+	a := s.judge(w.request, 1)
 	if a.verdict == nil && !s.fits(w.extra) {
-		a.over(l, w.extra, s)
+		a.over(w.extra, s)
 	}
 	return a
 }
 
 // over judges amounts that a request would have got now. It may get other devices another
 // time: so it is no NeverFits.
-func (a *allowance) over(l *loop, need berth.Amounts, s *balance) {
+func (a *allowance) over(need berth.Amounts, s *balance) {
 	a.need = need
 	for _, d := range s.state.dimensions {
 		if v := need[d]; v > s.room(d) {
-			a.tell(d, v, s.room(d)+max(l.free(accountOf(a.request), s.state, d), 0), s.state.limits[d])
+			a.tell(d, v, s.room(d)+max(s.free(d), 0), s.state.limits[d])
 			a.verdict.NeverFits = false
 		}
 	}
@@ -107,10 +106,9 @@ func demandOf(r *berth.Request, d berth.Dimension) int64 {
 // chooseType is the limited type of which a demand for devices needs more, or none: the
 // first in the order of preference that the account may have. Those that it may not have are
 // left out of the request. A demand that names no type is judged by what it gets.
-func (l *loop) chooseType(a *allowance, i int, n int64, s *balance) berth.Dimension {
+func (s *balance) chooseType(a *allowance, i int, n int64) berth.Dimension {
 	d := &a.request.Resources.Devices[i]
 	want := n * d.Count * d.Milli
-	of := accountOf(a.request)
 	var allowed []string
 	var best berth.Dimension
 	for _, kind := range d.Types {
@@ -119,7 +117,7 @@ func (l *loop) chooseType(a *allowance, i int, n int64, s *balance) berth.Dimens
 		switch room := s.room(dim); {
 		case !limited || want+a.need[dim] <= room:
 			allowed = append(allowed, kind)
-		case len(allowed) == 0 && best == "" && want+a.need[dim] <= room+l.free(of, s.state, dim):
+		case len(allowed) == 0 && best == "" && want+a.need[dim] <= room+s.free(dim):
 			best = dim // it can be taken, and is preferred
 		}
 	}
@@ -219,7 +217,7 @@ func (l *loop) allowNew(w *waiting, c *scheduler.Candidate, b *builder) (allowed
 		return false, f
 	}
 	s := l.balance(accountOf(w.request), st, b)
-	a := l.allows(w.request, 1, &s)
+	a := s.judge(w.request, 1)
 	c.Request = a.request
 	return a.verdict == nil, nil
 }
@@ -237,7 +235,7 @@ func (l *loop) exceeds(w *waiting, d scheduler.Decision, b *builder) bool {
 		return false
 	}
 	a := allowance{request: w.request}
-	a.over(l, amounts, &s)
+	a.over(amounts, &s)
 	w.extra = amounts
 	l.due.add(workerKey(d.Worker)) // what the fleet has reserved there is given up
 	l.blockForQuota(w, a.verdict)

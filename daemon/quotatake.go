@@ -50,7 +50,7 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 // needOf is what the first of an account lacks that waits for its quota, and that could be
 // taken; where none could, what the first lacks; or nil.
 func (l *loop) needOf(of account, s *balance) berth.Amounts {
-	free := func(a allowance) bool { return l.allFree(of, a.need, s) }
+	free := func(a allowance) bool { return s.allFree(a.need) }
 	for _, helps := range []func(allowance) bool{free, func(allowance) bool { return true }} {
 		if need := l.firstNeed(of, s, func(a allowance) bool {
 			return len(a.need) > 0 && everFits(a.need, s.state.limits) && helps(a)

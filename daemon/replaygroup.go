@@ -71,25 +71,46 @@ func (d Replayer) together(ctx context.Context, r *Replay, ask *scheduler.Gang) 
 	if !ok {
 		return nil, ErrCorrupt
 	}
-	for ids := range slices.Chunk(g.Members(group.Size), membersAtOnce) {
+	members, err := d.members(ctx, g, group, r.Revision)
+	for i := range members {
+		m := &members[i]
+		ask.Members = append(ask.Members, narrowed(m.waiting.candidate(), r.Basis.Group.Types))
+		if m.on != "" {
+			placed = append(placed, m.on)
+		}
+	}
+	return placed, err
+}
+
+// memberThen is a group's member, as the store had it at a revision.
+type memberThen struct {
+	waiting *waiting
+	on      berth.WorkerID // where it was placed, or none
+}
+
+// members are those of a group that had not ended at a revision, in their order.
+func (d Replayer) members(ctx context.Context, id berth.GroupID, g *berth.Group, at berth.Revision) (all []memberThen, err error) {
+	for ids := range slices.Chunk(id.Members(g.Size), membersAtOnce) {
 		var keys []berth.Key
 		for _, id := range ids {
 			keys = append(keys, requestKey(id), stateKey(id))
 		}
-		if facts, err = d.Store.GetAt(ctx, r.Revision, keys...); err != nil {
+		facts, err := d.Store.GetAt(ctx, at, keys...)
+		if err != nil {
 			return nil, err
 		}
 		for i, id := range ids {
 			sub, ok := facts[2*i].Record.(*berth.Submission)
 			if !ok {
-				continue // it has ended
+				continue // it had ended
 			}
 			p, _ := facts[2*i+1].Record.(*berth.Progress)
-			ask.Members = append(ask.Members, narrowed(waitingOf(id, sub, 0, p).candidate(), r.Basis.Group.Types))
+			one := memberThen{waiting: waitingOf(id, sub, 0, p)}
 			if p != nil && p.State == berth.StatePlaced {
-				placed = append(placed, p.Worker)
+				one.on = p.Worker
 			}
+			all = append(all, one)
 		}
 	}
-	return placed, nil
+	return all, nil
 }

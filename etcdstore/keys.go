@@ -34,13 +34,15 @@ func (s keys) length(k berth.Key) int {
 	return len(s.prefix) + len(k.Kind) + len("/") + len(k.Owner) + len("/") + len(k.ID)
 }
 
-// folder is the prefix of all keys of a kind, of one owner where given.
+// folder is the prefix of all keys of a kind, of one owner where given. Those of quota
+// blocks stand below their tenants'.
 func (s keys) folder(kind berth.Kind, owner string) string {
+	if kind == berth.KindQuotaBlock {
+		kind = berth.KindTenant
+	}
 	switch {
 	case kind == berth.KindSchema, kind == berth.KindPlan:
 		return s.prefix + string(kind)
-	case kind == berth.KindQuotaBlock:
-		return s.prefix + string(berth.KindTenant) + "/" + owner + "/"
 	case owner != "":
 		return s.prefix + string(kind) + "/" + owner + "/"
 	}

@@ -16,8 +16,12 @@ var Kinds = []berth.Kind{
 	berth.KindState, berth.KindRequest, berth.KindAllocation,
 }
 
-// FleetKinds are those of Kinds that a fleet is made of.
-var FleetKinds = Kinds[:5]
+// FleetKinds are those of Kinds that a fleet is made of, and RelatedKinds those of one
+// that knows where the requests are to which others are related.
+var (
+	FleetKinds   = Kinds[:5]
+	RelatedKinds = Kinds[:7]
+)
 
 // Snapshot is a store at one revision.
 type Snapshot struct {

@@ -44,7 +44,10 @@ func explainCommand() *cli.Command {
 				return err
 			}
 			e, err := cl.ExplainAt(c.Context, req)
-			if err != nil {
+			switch past := req.GetAtRevision() != 0 || req.GetAtTime() != nil; {
+			case err != nil && past:
+				return orMember(c.Context, cl, id, err)
+			case err != nil:
 				return orGroup(err, func() error { return tellGroup(c.Context, c, cl, id, asJSON) })
 			}
 			if asJSON {

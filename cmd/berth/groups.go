@@ -124,6 +124,17 @@ func orGroup(err error, group func() error) error {
 	return nil
 }
 
+// orMember says, where a verb tells only of requests, which ones a group of that name has.
+func orMember(ctx context.Context, cl *client.Client, id string, err error) error {
+	return orGroup(err, func() error {
+		g, groupErr := cl.Group(ctx, id)
+		if groupErr != nil {
+			return groupErr
+		}
+		return usage("%s is a group: ask about one of its members, such as %s", id, berth.GroupID(id).Members(g.GetSize())[0])
+	})
+}
+
 // tellGroup prints a group, for get and explain.
 func tellGroup(ctx context.Context, c *cli.Context, cl *client.Client, id string, asJSON bool) error {
 	g, err := cl.Group(ctx, id)

@@ -18,8 +18,11 @@ import (
 func waitsFor(e *berthv1.ExplainResponse) string {
 	v, miss := e.GetVerdict(), e.GetNearest()
 	if len(v.GetReasons()) == 0 {
-		if at := e.GetStatus().GetNotBefore(); at != nil && at.AsTime().After(time.Now()) {
+		if at := e.GetStatus().GetNotBefore(); at != nil && at.AsTime().After(judgedAt(e)) {
 			return "waits for its next attempt, not before " + clock(at, time.Now())
+		}
+		if e.GetPast() != nil {
+			return "could be placed then"
 		}
 		return "could be placed now"
 	}
@@ -64,6 +67,16 @@ func waitsFor(e *berthv1.ExplainResponse) string {
 		return fmt.Sprintf("waits: on %s, the nearest, it would break its spread of %s", miss.GetWorker(), r.GetDetail())
 	}
 	return "waits for " + resourceName(r) + ": " + lackText(r, miss.GetWorker())
+}
+
+// judgedAt is the moment that is told of; of the past it may not be known.
+func judgedAt(e *berthv1.ExplainResponse) time.Time {
+	if p := e.GetPast(); p.GetTime() != nil {
+		return p.GetTime().AsTime()
+	} else if p != nil {
+		return time.Time{}
+	}
+	return time.Now()
 }
 
 // claimText says for whom a request waits that others make room for.

@@ -92,9 +92,31 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			[]string{"r waits for 2 requests of lower priority to end on w7"},
 		},
 		{"free", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{}, Since: timestamppb.New(time.Now().Add(-90 * time.Second))}, []string{"r could be placed now", "(90s); judged at"}},
+		{
+			"free then", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{At: 40}, Past: &berthv1.Past{Revision: 40, Time: timestamppb.New(time.Now().Add(-time.Hour)), OldestRevision: 3}},
+			[]string{"as of revision 40, of ", "the store can tell of revision 3 and what came later\nr could be placed then\n"},
+		},
+		{
+			"next attempt then",
+			&berthv1.ExplainResponse{
+				Status:  &berthv1.Status{NotBefore: timestamppb.New(time.Now().Add(-50 * time.Minute))},
+				Verdict: &berthv1.Verdict{At: 40}, Past: &berthv1.Past{Revision: 40, Time: timestamppb.New(time.Now().Add(-time.Hour))},
+			},
+			[]string{"r waits for its next attempt, not before "},
+		},
+		{
+			"next attempt at a time that is not known",
+			&berthv1.ExplainResponse{
+				Status: &berthv1.Status{NotBefore: timestamppb.New(time.Now().Add(-50 * time.Minute))}, Verdict: &berthv1.Verdict{At: 40}, Past: &berthv1.Past{Revision: 40},
+			},
+			[]string{"as of revision 40; ", "r waits for its next attempt, not before "},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.e.Status = &berthv1.Status{Id: "r", State: "PENDING"}
+			if tt.e.Status == nil {
+				tt.e.Status = &berthv1.Status{}
+			}
+			tt.e.Status.Id, tt.e.Status.State = "r", "PENDING"
 			var out strings.Builder
 			if err := printExplanation(&out, tt.e); err != nil {
 				t.Fatal(err)

@@ -1,0 +1,151 @@
+package daemon
+
+import (
+	"context"
+	"slices"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+	"github.com/berthd/berth/snapshot"
+)
+
+// explainWaiting tells why a request waited, by the records of then: for those who make
+// room for it, for its tenant's quota, for its group, or for workers. It is what Explain
+// said then, but for what only daemons knew: which workers were suspended, or held for a
+// group, and that there was less of a quota than had been taken of it.
+func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Progress) error {
+	at, spec := e.Status.Revision, &e.Status.Spec
+	e.Since = waitsSince(&e.Status)
+	f, err := d.fleetAt(ctx, at, spec.Related())
+	if err != nil {
+		return err
+	}
+	g := waitingGroup{request: spec}
+	if spec.Group != nil {
+		if g, err = d.groupAt(ctx, spec, at); err != nil {
+			return err
+		}
+	}
+	claimed := p != nil && p.ClaimOn != ""
+	var short *berth.Verdict
+	if !claimed { // who has a claim is counted already
+		if short, err = d.quotaAt(ctx, spec, g.least(), at); err != nil {
+			return err
+		}
+	}
+	if len(g.members) > 0 {
+		if e.Verdict = short; short == nil {
+			got := f.PlaceGang(scheduler.Gang{Members: g.members, Need: int(g.needs), Topology: spec.Group.Topology})
+			f.Undo(got)
+			e.Verdict = got.Verdict
+		}
+		if e.Verdict != nil {
+			e.Verdict.At = at
+			return nil
+		}
+	}
+	verdict := f.Diagnose(scheduler.Candidate{Request: g.request, Priority: spec.Priority})
+	e.Verdict, e.Nearest = &verdict.Verdict, verdict.Nearest
+	e.Verdict.At = at
+	if short != nil {
+		e.Verdict.Reasons = append(short.Reasons, e.Verdict.Reasons...)
+		e.Verdict.NeverFits = e.Verdict.NeverFits || short.NeverFits
+	}
+	if !claimed {
+		return nil
+	}
+	facts, err := d.store.GetAt(ctx, at, ledgerKey(p.ClaimOn))
+	if err != nil {
+		return err
+	}
+	ledger, _ := facts[0].Record.(*berth.Ledger)
+	e.Verdict.Reasons = append([]berth.Reason{claimReason(e.Status.ID, p.ClaimOn, ledger)}, e.Verdict.Reasons...)
+	return nil
+}
+
+// fleetAt are the workers at a revision; of one who is related, with what is placed there.
+func (d *Daemon) fleetAt(ctx context.Context, at berth.Revision, related bool) (*scheduler.Fleet, error) {
+	kinds := snapshot.FleetKinds
+	if related {
+		kinds = snapshot.RelatedKinds
+	}
+	s := snapshot.New(snapshot.Header{Revision: at})
+	_, err := d.store.ScanAt(ctx, at, kinds, func(f berth.Fact) error { s.Put(f); return nil })
+	return s.Fleet(), err
+}
+
+// waitingGroup is what a request waited as.
+type waitingGroup struct {
+	request *berth.Request
+	members []scheduler.Candidate // of its group, which waited whole; none: it waited by itself
+	needs   int64                 // so many of them must be placed
+}
+
+// least is how many requests are placed together, at least.
+func (g *waitingGroup) least() int64 {
+	if len(g.members) == 0 {
+		return 1
+	}
+	return min(g.needs, int64(len(g.members)))
+}
+
+// groupAt is a request's group at a revision.
+func (d *Daemon) groupAt(ctx context.Context, spec *berth.Request, at berth.Revision) (waitingGroup, error) {
+	one := waitingGroup{request: spec}
+	facts, err := d.store.GetAt(ctx, at, groupKey(spec.Group.ID))
+	if err != nil {
+		return one, err
+	}
+	g, ok := facts[0].Record.(*berth.Group)
+	if !ok {
+		return one, nil // it was being submitted
+	}
+	if g.State != berth.GroupPending {
+		one.request = &joining(&berth.Submission{Spec: *spec}, g).Spec
+		return one, nil
+	}
+	members, err := Replayer{d.store}.members(ctx, spec.Group.ID, g, at)
+	if err != nil {
+		return one, err
+	}
+	for i := range members {
+		one.members = append(one.members, members[i].waiting.candidate())
+	}
+	one.needs = needs(g, int64(len(members)))
+	return one, nil
+}
+
+// quotaAt is why so many of a request, of its group, had to wait for their tenant's quota
+// at a revision, or nil: less of that was left than they ask for, whoever had taken it.
+func (d *Daemon) quotaAt(ctx context.Context, r *berth.Request, n int64, at berth.Revision) (*berth.Verdict, error) {
+	facts, err := d.store.GetAt(ctx, at, tenantKey(r.Tenant))
+	if err != nil {
+		return nil, err
+	}
+	t, _ := facts[0].Record.(*berth.Tenant)
+	if t == nil || len(t.Pools[r.Pool].Limits) == 0 {
+		return nil, nil //nolint:nilnil // it has no quota
+	}
+	var used berth.Amounts
+	_, err = d.store.ScanAt(ctx, at, []berth.Kind{berth.KindQuotaBlock}, func(f berth.Fact) error {
+		b, ok := f.Record.(*berth.QuotaBlock)
+		if !ok || f.Key.Owner != string(r.Tenant) {
+			return nil
+		}
+		used, err = used.Plus(b.Pools[r.Pool].Used)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	limits := t.Pools[r.Pool].Limits
+	st := &quotaState{limits: limits, dimensions: limits.Dimensions()}
+	s := balance{
+		state: st, quota: berth.Quota{Limits: limits, Taken: limits}, block: berth.Block{Block: limits, Used: used}, // as if all were in one
+		free: func(berth.Dimension) int64 { return 0 },
+	}
+	if a := s.judge(r, n); a.verdict != nil && slices.ContainsFunc(a.verdict.Reasons, lacking) {
+		return a.verdict, nil
+	}
+	return nil, nil //nolint:nilnil // it had room
+}
