@@ -26,6 +26,19 @@ const (
 	ReplayCannot  ReplayOutcome = "cannot" // Why says why not
 )
 
+// ReplayCause is why a placement cannot be decided again.
+type ReplayCause string
+
+// The causes.
+const (
+	CauseForgotten ReplayCause = "forgotten" // the store's history does not reach back so far
+	CausePartial   ReplayCause = "partial"   // more differed from the records than a basis may tell
+	CauseNoBasis   ReplayCause = "no_basis"  // of an older program, or of a transaction without room for one
+	CausePolicy    ReplayCause = "policy"    // other rules placed it
+	CauseRelated   ReplayCause = "related"   // where other requests run is in no basis
+	CauseUnplaced  ReplayCause = "unplaced"  // it was not placed
+)
+
 // Replay is one placement, decided again on what it was decided on.
 type Replay struct {
 	ID        berth.RequestID
@@ -35,7 +48,8 @@ type Replay struct {
 	Worker    berth.WorkerID // as it was decided
 	Share     berth.Share
 	Outcome   ReplayOutcome
-	Why       string             // of ReplayCannot
+	Cause     ReplayCause        // of ReplayCannot
+	Why       string             // that, in words
 	Again     scheduler.Decision // of the others
 	Standings []berth.Standing   // the choice, and the runner-up
 
@@ -43,7 +57,10 @@ type Replay struct {
 }
 
 // errCannot says why a placement cannot be replayed.
-type errCannot struct{ why string }
+type errCannot struct {
+	cause ReplayCause
+	why   string
+}
 
 func (e *errCannot) Error() string { return e.why }
 
@@ -79,9 +96,9 @@ func (d Replayer) Replay(ctx context.Context, id berth.RequestID, attempt int64)
 	past, isPast := errors.AsType[*etcdstore.PastError](err)
 	switch {
 	case isCannot:
-		r.Outcome, r.Why = ReplayCannot, cannot.why
+		r.Outcome, r.Cause, r.Why = ReplayCannot, cannot.cause, cannot.why
 	case isPast:
-		r.Outcome, r.Why = ReplayCannot, past.Error()
+		r.Outcome, r.Cause, r.Why = ReplayCannot, CauseForgotten, past.Error()
 	case err != nil:
 		return Replay{}, fmt.Errorf("replay %s: %w", id, err)
 	}
@@ -172,14 +189,14 @@ func (d Replayer) findPlacement(ctx context.Context, r *Replay) (*waiting, error
 	basis, isBasis := facts[2].Record.(*berth.PlanBasis)
 	switch {
 	case !isBasis || facts[2].Mod != state.Mod:
-		return nil, &errCannot{"the program that placed it kept no basis"}
+		return nil, &errCannot{CauseNoBasis, "no basis was kept: an older program placed it, or its transaction had no room left for one"}
 	case basis.Partial:
-		return nil, &errCannot{"too much was different from the store's records when it was placed: the basis was not kept"}
+		return nil, &errCannot{CausePartial, "too much was different from the store's records when it was placed: the basis was not kept"}
 	case basis.Policy != scheduler.PolicyVersion:
-		return nil, &errCannot{fmt.Sprintf("it was placed by policy %s; this program has policy %s", basis.Policy, scheduler.PolicyVersion)}
+		return nil, &errCannot{CausePolicy, fmt.Sprintf("it was placed by policy %s; this program has policy %s", basis.Policy, scheduler.PolicyVersion)}
 	}
 	if sub.Spec.Related() {
-		return nil, &errCannot{"it looks at where other requests run, which is not kept in the basis"}
+		return nil, &errCannot{CauseRelated, "it looks at where other requests run, which is not kept in the basis"}
 	}
 	r.Basis = basis
 	if sub, err = d.member(ctx, sub, state.Mod); err != nil {
@@ -213,7 +230,7 @@ func (d Replayer) placedState(ctx context.Context, id berth.RequestID, attempt i
 		p, ok := state.Record.(*berth.Progress)
 		switch {
 		case !ok || attempt > p.Attempt:
-			return berth.Fact{}, &errCannot{"it was not placed"}
+			return berth.Fact{}, &errCannot{CauseUnplaced, "it was not placed"}
 		case p.State == berth.StatePlaced && (attempt == 0 || attempt == p.Attempt):
 			return state, nil
 		}

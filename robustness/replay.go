@@ -57,7 +57,7 @@ func (r *replays) run() {
 		switch {
 		case err != nil:
 			r.c.fail("replay", fmt.Sprintf("attempt %d of %s: %v", p.attempt, p.id, err), string(p.id))
-		case got.Outcome == daemon.ReplayCannot && !allowed(got.Why):
+		case got.Outcome == daemon.ReplayCannot && !allowed(got.Cause):
 			r.c.fail("replay", fmt.Sprintf("attempt %d of %s cannot be replayed: %s", p.attempt, p.id, got.Why), string(p.id))
 		case got.Outcome == daemon.ReplayDiffers:
 			r.c.fail("replay", fmt.Sprintf("attempt %d of %s was placed on %s %+v at revision %d, and would be on %s %+v: %+v", p.attempt, p.id, got.Worker, got.Share, got.Revision, got.Again.Worker, got.Again.Share, *got.Basis),
@@ -71,10 +71,10 @@ func (r *replays) run() {
 	r.placed = r.placed[:0]
 }
 
-// allowed says whether a placement may not be replayed for this reason: what is kept of
+// allowed says whether a placement may not be replayed for this cause: what is kept of
 // history, and in a basis, is bounded.
-func allowed(why string) bool {
-	return strings.Contains(why, "forgotten") || strings.Contains(why, "not kept in the basis") || strings.Contains(why, "the basis was not kept")
+func allowed(cause daemon.ReplayCause) bool {
+	return cause == daemon.CauseForgotten || cause == daemon.CausePartial || cause == daemon.CauseRelated
 }
 
 // beside is a connection that only reads.

@@ -41,7 +41,7 @@ func replayCommand() *cli.Command {
 			defer cl.Close()
 			r, err := cl.Replay(c.Context, id, int64(c.Int("attempt")))
 			if err != nil {
-				return err
+				return orMember(c.Context, cl, id, err)
 			}
 			if asJSON {
 				err = printJSON(c.App.Writer, r)
@@ -63,7 +63,10 @@ func replayCommand() *cli.Command {
 }
 
 func printReplay(w io.Writer, r *berthv1.ReplayResponse) error {
-	what := fmt.Sprintf("attempt %d of %s", r.GetAttempt(), r.GetId())
+	what := r.GetId()
+	if n := r.GetAttempt(); n > 0 {
+		what = fmt.Sprintf("attempt %d of %s", n, what)
+	}
 	if r.GetRevision() > 0 {
 		what += fmt.Sprintf(", placed on %s at revision %d", choiceText(r.GetPlaced()), r.GetRevision())
 	}

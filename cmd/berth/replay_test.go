@@ -18,7 +18,12 @@ func TestReplay(t *testing.T) {
 		s.want(exitUsage, "attempt", "replay", "--attempt", "-1", "a")
 		s.want(exitFailed, "not found", "replay", "nobody")
 		s.want(0, "PENDING", "submit", "--id", "big", "--cpu", "64", "--", "true")
-		s.want(0, "no registered worker could ever take it", "explain", "--at", "0s", "big")
+		s.want(exitFailed, "cannot be replayed: it was not placed\nbig\n", "replay", "big")
+		s.shows("no registered worker could ever take it", "explain", "--at", "0s", "big") // once the watch has told of it
+		s.want(0, "group of 2", "submit", "--id", "train", "--cpu", "64", "--group-size", "2", "--", "true")
+		s.shows("train.0 waits: 0 of its 2 members fit, of at least 2", "explain", "--at", "0s", "train.0")
+		s.want(exitUsage, "train is a group: ask about one of its members, such as train.0", "replay", "train")
+		s.want(exitUsage, "train is a group", "explain", "--at", "0s", "train")
 		s.want(exitFailed, "not found", "explain", "--at-revision", "3", "big")
 		s.want(exitFailed, "nothing is known of", "explain", "--at", "10h", "big")
 		s.want(exitUsage, "is no time", "explain", "--at", "yesterday", "big")

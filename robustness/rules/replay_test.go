@@ -14,9 +14,9 @@ import (
 	"github.com/berthd/berth/robustness/memetcd"
 )
 
-// untold are the reasons for which a placement may not be replayed: a test has put it by
+// untold are the causes for which a placement may not be replayed: a test has put it by
 // hand, or the history or the basis of plans does not tell enough.
-var untold = []string{"kept no basis", "not kept in the basis", "the basis was not kept", "is forgotten", "it was not placed"}
+var untold = []daemon.ReplayCause{daemon.CauseNoBasis, daemon.CauseRelated, daemon.CausePartial, daemon.CauseForgotten, daemon.CauseUnplaced}
 
 // replays decides again every placement that the store's history tells of: whatever a test
 // is about, the answer must be the same.
@@ -38,7 +38,7 @@ func (r *rig) replays(store *memetcd.Store) {
 		case errors.Is(err, daemon.ErrNotFound), errors.Is(err, daemon.ErrCorrupt), errors.Is(err, etcdstore.ErrClusterChanged):
 		case err != nil:
 			r.t.Errorf("replay attempt %d of %s: %v", a.Attempt, id, err)
-		case got.Outcome == daemon.ReplayCannot && slices.ContainsFunc(untold, func(why string) bool { return strings.Contains(got.Why, why) }):
+		case got.Outcome == daemon.ReplayCannot && slices.Contains(untold, got.Cause):
 		case got.Outcome != daemon.ReplaySame:
 			r.t.Errorf("attempt %d of %s, replayed: %s %s: it was placed on %s %+v at revision %d, and would be on %+v: %+v",
 				a.Attempt, id, got.Outcome, got.Why, got.Worker, got.Share, got.Revision, got.Again, got.Basis)
