@@ -282,6 +282,21 @@ func (p *planBasis) step(w berth.WorkerID, r *reservation) int64 {
 	return int64(len(b.Steps) - 1)
 }
 
+// narrow tells that a step was decided about fewer types of devices than its request names.
+func (p *planBasis) narrow(step int64, as *berth.Request) {
+	if p.record.Partial {
+		return
+	}
+	one := berth.PlannedTypes{Step: step, Types: typesOf(as)}
+	p.record.Types = append(p.record.Types, one)
+	for _, names := range one.Types {
+		p.bytes += 24
+		for _, name := range names {
+			p.bytes += len(name) + 3
+		}
+	}
+}
+
 func (p *planBasis) sums(l *berth.Ledger) berth.PlannedLedger {
 	p.bytes += 40
 	return berth.PlannedLedger{Reserved: p.share(&l.Reserved), Held: p.share(&l.Held), Count: l.Count}

@@ -78,7 +78,8 @@ func TestPlanBasis_TooMuch(t *testing.T) {
 		p.step("w", &r)
 		p.bound()
 	}
-	if !p.record.Partial || len(p.record.Steps)+len(p.record.Shares) > 0 || p.record.Daemon != l.d.opts.ID {
+	p.narrow(p.step("w", &r), &berth.Request{Resources: berth.Demand{Devices: []berth.DeviceDemand{{Types: []string{"h100"}}}}})
+	if b := p.record; !b.Partial || len(b.Steps)+len(b.Shares)+len(b.Types) > 0 || p.record.Daemon != l.d.opts.ID {
 		t.Errorf("the basis is %+v", p.record)
 	}
 }

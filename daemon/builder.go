@@ -141,11 +141,11 @@ func (b *builder) decide(w *waiting, as scheduler.Candidate) scheduler.Decision 
 		r := reservation{share: d.Share}
 		b.l.tellPrices(b.basis, w.request.Pool)
 		w.step = b.basis.step(d.Worker, &r)
+		if as.Request != w.request {
+			b.basis.narrow(w.step, as.Request)
+		}
 		b.basis.bound()
 		b.l.noteReserved(d.Worker, r)
-		if as.Request != w.request {
-			b.basis.record.Types = append(b.basis.record.Types, berth.PlannedTypes{Step: w.step, Types: typesOf(as.Request)})
-		}
 	}
 	return d
 }
