@@ -1,6 +1,9 @@
 package berth
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // PlanBasis is the record of the key plan: what the last transaction that placed
 // anything was planned on, beside the records of the store at Revision. Every such
@@ -39,6 +42,12 @@ func (b *PlanBasis) RoomOf(id RequestID) *PlannedRoom {
 		}
 	}
 	return nil
+}
+
+// StepOf is the one by which a request was placed.
+func (b *PlanBasis) StepOf(id RequestID) (step int64, ok bool) {
+	i := slices.IndexFunc(b.Steps, func(s PlannedStep) bool { return s.For == id })
+	return int64(i), i >= 0
 }
 
 // TypesAt is which types of devices a decision was about; nil: those that its request
@@ -98,7 +107,7 @@ type PlannedTypes struct {
 type PlannedRoom struct {
 	Request RequestID `json:"request"`
 	PlannedLedger
-	Nowhere bool                `json:"nowhere,omitempty"` // this plan makes the room: when the placement's step was the next one, the request fitted nowhere
+	Nowhere *int64              `json:"nowhere,omitempty"` // this plan makes the room: when this step was the next one, the request fitted nowhere
 	Overlay map[string]Revision `json:"overlay,omitempty"` // as of PlanBasis: the records of that worker
 	Types   [][]string          `json:"types,omitempty"`   // as of PlannedTypes
 	Prices  *PlannedPrices      `json:"prices,omitempty"`  // by which devices were dealt there
@@ -115,7 +124,9 @@ type PlannedLedger struct {
 // that had no answer yet, or by this one; or what the ledger was in all, from then on.
 type PlannedStep struct {
 	Worker WorkerID       `json:"w"`
-	Share  int            `json:"s"` // its number in Shares
+	Share  int            `json:"s,omitempty"` // its number in Shares
 	Free   bool           `json:"free,omitempty"`
+	More   int            `json:"n,omitempty"`      // so many times again
 	Ledger *PlannedLedger `json:"ledger,omitempty"` // instead of a share
+	For    RequestID      `json:"r,omitempty"`      // that this plan places with it
 }

@@ -82,13 +82,10 @@ type Exit struct {
 	At      time.Time `json:"at"`
 }
 
-// Basis is what a placement was planned on: the watch's revision, and which step of
-// its plan it was; the rest is what all of a plan's placements have in common, and
-// stands in the PlanBasis that was put by the same transaction. berth replay repeats
-// the decision from both.
+// Basis is what a placement was planned on: the watch's revision; the rest stands in the
+// PlanBasis that was put by the same transaction. berth replay repeats the decision from both.
 type Basis struct {
 	Revision Revision            `json:"revision"`
-	Step     int64               `json:"step,omitempty"` // those of PlanBasis.Steps before it were known
 	Clock    time.Time           `json:"clock"`
 	Seed     uint64              `json:"seed"`
 	Policy   string              `json:"policy"`            // the strategy and its version

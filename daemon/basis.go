@@ -238,7 +238,7 @@ func (l *loop) tellSeat(w berth.WorkerID, p *planBasis) {
 		p.record.Seats = append(p.record.Seats, seat)
 	}
 	for i := range s.steps {
-		p.step(w, &s.steps[i])
+		p.before(w, &s.steps[i])
 	}
 }
 
@@ -265,6 +265,21 @@ type planBasis struct {
 
 type plainShare [3]int64
 
+// before adds what was reserved or freed before the plan decides anything. Of a worker,
+// that is often the same again and again.
+func (p *planBasis) before(w berth.WorkerID, r *reservation) {
+	n := len(p.record.Steps)
+	p.step(w, r)
+	if n == 0 || len(p.record.Steps) == n || r.ledger != nil {
+		return
+	}
+	if last, one := &p.record.Steps[n-1], &p.record.Steps[n]; last.Worker == w && last.Share == one.Share && last.Free == one.Free && last.Ledger == nil {
+		last.More++
+		p.record.Steps = p.record.Steps[:n]
+		p.bytes -= stepBytes(w)
+	}
+}
+
 // step adds what was reserved or freed, and returns its number.
 func (p *planBasis) step(w berth.WorkerID, r *reservation) int64 {
 	b := p.record
@@ -278,8 +293,20 @@ func (p *planBasis) step(w berth.WorkerID, r *reservation) int64 {
 		one.Share = p.share(&r.share)
 	}
 	b.Steps = append(b.Steps, one)
-	p.bytes += len(w) + 20
+	p.bytes += stepBytes(w)
 	return int64(len(b.Steps) - 1)
+}
+
+// stepBytes is about what a step takes.
+func stepBytes(w berth.WorkerID) int { return len(w) + 20 }
+
+// placed tells that a request was placed by a step.
+func (p *planBasis) placed(step int64, id berth.RequestID) {
+	if p.record.Partial {
+		return
+	}
+	p.record.Steps[step].For = id
+	p.bytes += len(id) + 6
 }
 
 // narrow tells that a step was decided about fewer types of devices than its request names.

@@ -62,6 +62,14 @@ func TestPlanBasis_TellsWhatIsInFlight(t *testing.T) {
 	if b := p.record; len(b.Steps) != 1 || b.Steps[0].Worker != "w" || b.Shares[b.Steps[0].Share].CPUMilli != 100 {
 		t.Errorf("the basis is %+v; want the reservation of r in it", b)
 	}
+	for range 2 { // the same once more, and another
+		newBuilder(l, time.Now()).decide(w, w.candidate())
+		s.record.Spec.Resources.CPUMilli = 50
+	}
+	p = l.planBasis(newBuilder(l, time.Now()))
+	if b := p.record; len(b.Steps) != 2 || b.Steps[0].More != 1 || b.Steps[1].More != 0 || b.Shares[b.Steps[1].Share].CPUMilli != 50 {
+		t.Errorf("the basis is %+v; want two equal reservations and another", b)
+	}
 	l.look(workerKey("w"), newBuilder(l, time.Now()))
 	if p = l.planBasis(newBuilder(l, time.Now())); len(p.record.Steps) > 0 {
 		t.Errorf("the basis is %+v, though the worker was seated by its records again", p.record)

@@ -23,12 +23,13 @@ func (b *builder) haveRoom(w *waiting, on berth.WorkerID, ledger *berth.Ledger) 
 }
 
 // makeRoom notes that a request that fits nowhere is placed where others have just ended
-// for it. as is what of it its tenant's quota allows.
-func (b *builder) makeRoom(w *waiting, as *berth.Request, on berth.WorkerID) {
+// for it. as is what of it its tenant's quota allows; it fitted nowhere when a step was the
+// next one.
+func (b *builder) makeRoom(w *waiting, as *berth.Request, on berth.WorkerID, step int64) {
 	w.hasRoom, b.decided = true, true // that it fits nowhere
 	now, _ := b.l.ledgerNow(on, b)
 	one := b.roomOf(w, on, now)
-	one.room.Nowhere = true
+	one.room.Nowhere = &step
 	if as != w.request {
 		one.room.Types = typesOf(as)
 	}

@@ -191,10 +191,13 @@ func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision
 			State: berth.StatePlaced, Attempt: attempt, Epoch: fw.Epoch, PlanID: b.plan.ID,
 			Tenant: w.request.Tenant, Share: d.Share, QuotaBlock: block, Group: group, GroupAttempt: groupAttempt,
 			StartTimeoutMS: w.request.StartTimeoutMS, KeepMS: w.request.KeepMS, PlacedAt: b.now.UTC(),
-			Planned: berth.Basis{Revision: b.l.asOf(), Step: w.step, Clock: b.now.UTC(), Policy: scheduler.PolicyVersion},
+			Planned: berth.Basis{Revision: b.l.asOf(), Clock: b.now.UTC(), Policy: scheduler.PolicyVersion},
 		},
 	})
-	b.decided = b.decided || !w.hasRoom
+	if !w.hasRoom {
+		b.decided = true
+		b.basis.placed(w.step, w.id)
+	}
 	b.changed[d.Worker] = struct{}{}
 	again, cost := requestKey(w.id), opsPlace
 	if submitted {

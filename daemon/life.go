@@ -37,7 +37,6 @@ type life struct {
 	digested     bool // the request has a digest
 	stateAttempt int32
 	stateUsed    int32
-	step         int32 // of the allocation's plan; here it takes no room
 	stateMod     berth.Revision
 	stateWorker  unique.Handle[berth.WorkerID] // with an epoch only
 	stateEpoch   berth.Epoch
@@ -180,12 +179,12 @@ func (x *life) packAllocation(f *berth.Fact, a *berth.Allocation) bool {
 	placed, ok1 := momentOf(a.PlacedAt)
 	started, ok2 := momentOf(a.StartedAt)
 	clock, ok3 := momentOf(a.Planned.Clock)
-	if code == 0 || !numbered || !ok1 || !ok2 || !ok3 || !small(a.Attempt) || !small(a.Planned.Step) || len(a.Planned.Overlay) > 0 {
+	if code == 0 || !numbered || !ok1 || !ok2 || !ok3 || !small(a.Attempt) || len(a.Planned.Overlay) > 0 {
 		return false
 	}
 	x.terms = x.termsOf(a)
 	x.runs, x.mod, x.worker, x.epoch, x.attempt = code, f.Mod, handleOf(x.worker, berth.WorkerID(f.Key.Owner)), a.Epoch, int32(a.Attempt)
-	x.planBase, x.planNo, x.planned, x.step, x.clock = handleOf(x.planBase, base), no, a.Planned.Revision, int32(a.Planned.Step), clock
+	x.planBase, x.planNo, x.planned, x.clock = handleOf(x.planBase, base), no, a.Planned.Revision, clock
 	x.placed, x.started, x.stop, x.exit, x.timed = placed, started, a.Stop, a.Exit, false
 	return true
 }
@@ -215,7 +214,7 @@ func (x *life) allocation() *berth.Allocation {
 		QuotaBlock: t.quotaBlock, Group: t.group, GroupAttempt: t.groupAttempt,
 		StartTimeoutMS: t.startTimeoutMS, KeepMS: t.keepMS,
 		PlacedAt: x.placed.time(), StartedAt: x.started.time(), Stop: x.stop, Exit: x.exit,
-		Planned: berth.Basis{Revision: x.planned, Step: int64(x.step), Clock: x.clock.time(), Seed: t.seed, Policy: t.policy},
+		Planned: berth.Basis{Revision: x.planned, Clock: x.clock.time(), Seed: t.seed, Policy: t.policy},
 	}
 	if base := x.planBase.Value(); base != "" {
 		a.PlanID = berth.TxnID(base + strconv.FormatUint(x.planNo, 36))

@@ -117,7 +117,7 @@ func (b *builder) preempt(w *waiting, as *berth.Request, p scheduler.Preemption,
 		b.l.timers.set(requestKey(w.id), b.now.Add(pause)) // its quota is of another moment: see exceeds
 		return
 	}
-	w.step = int64(len(b.basis.record.Steps)) // it fitted nowhere then
+	step := int64(len(b.basis.record.Steps)) // it fitted nowhere then
 	b.changed[p.Worker] = struct{}{}
 	for _, x := range c.ends {
 		b.evict(p.Worker, x)
@@ -130,7 +130,7 @@ func (b *builder) preempt(w *waiting, as *berth.Request, p scheduler.Preemption,
 	b.l.metrics.preempted.Add(float64(len(c.ends) + len(c.orders)))
 	if len(c.claim.Victims) > 0 {
 		b.writeClaim(prog, progMod, p.Worker, c.claim)
-	} else if b.makeRoom(w, as, p.Worker); !b.place(w, prog, progMod, scheduler.Decision{Worker: p.Worker, Share: p.Share}, false) {
+	} else if b.makeRoom(w, as, p.Worker, step); !b.place(w, prog, progMod, scheduler.Decision{Worker: p.Worker, Share: p.Share}, false) {
 		b.unmake(w)
 		b.after = append(b.after, requestKey(w.id)) // there is room when they have ended
 	}

@@ -199,13 +199,33 @@ func (d Replayer) findPlacement(ctx context.Context, r *Replay) (*waiting, error
 		return nil, &errCannot{CauseRelated, "it looks at where other requests run, which is not kept in the basis"}
 	}
 	r.Basis = basis
+	step, err := r.step()
+	if err != nil {
+		return nil, err
+	}
 	if sub, err = d.member(ctx, sub, state.Mod); err != nil {
 		return nil, err
 	}
 	return &waiting{
-		id: r.ID, request: &sub.Spec, priority: sub.Spec.Priority, avoid: p.Avoid, planner: sub.Planner, step: a.Planned.Step,
+		id: r.ID, request: &sub.Spec, priority: sub.Spec.Priority, avoid: p.Avoid, planner: sub.Planner, step: step,
 		asked: true, // the prices that it was decided by are told, with what was learned from it
 	}, nil
+}
+
+// step is the decision by which it was placed, or the one before which it fitted nowhere;
+// of one that others had made room for by then there is none.
+func (r *Replay) step() (int64, error) {
+	if room := r.Basis.RoomOf(r.ID); room != nil {
+		if room.Nowhere == nil {
+			return 0, nil
+		}
+		return *room.Nowhere, nil
+	}
+	step, ok := r.Basis.StepOf(r.ID)
+	if !ok {
+		return 0, fmt.Errorf("its plan has no step of it: %w", ErrCorrupt)
+	}
+	return step, nil
 }
 
 var planKey = berth.Key{Kind: berth.KindPlan}

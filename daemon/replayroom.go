@@ -14,7 +14,7 @@ import (
 func (d Replayer) inRoom(ctx context.Context, r *Replay, s *snapshot.Snapshot, w *waiting) (scheduler.Decision, error) {
 	room := r.Basis.RoomOf(r.ID)
 	as := narrowed(w.candidate(), room.Types)
-	if room.Nowhere {
+	if room.Nowhere != nil {
 		f, err := r.fleet(s, w, w.step)
 		if err != nil {
 			return scheduler.Decision{}, err

@@ -124,7 +124,7 @@ func examples(t *testing.T) map[berth.Kind]any {
 			Header: h, State: berth.StateExited, Attempt: 2, Epoch: 17, PlanID: "3f9c2d51-1a4", Tenant: "vision", Share: share(),
 			QuotaBlock: "d1", Group: "run-3", GroupAttempt: 1, StartTimeoutMS: 10_000, KeepMS: 5_000, PlacedAt: at(5), StartedAt: at(6),
 			Stop: &berth.StopOrder{Reason: berth.StopDrain, Deadline: at(58), Message: "disk swap", ReplacedBy: "train-7.r3"}, Exit: exit,
-			Planned: berth.Basis{Revision: 41, Step: 1, Clock: at(5), Seed: 7, Policy: "spread/1", Overlay: map[string]berth.Revision{"ledgers/rack1-07": 42}},
+			Planned: berth.Basis{Revision: 41, Clock: at(5), Seed: 7, Policy: "spread/1", Overlay: map[string]berth.Revision{"ledgers/rack1-07": 42}},
 		},
 		berth.KindArchive: &berth.Archive{
 			Header: h, Digest: digest, Spec: spec, State: berth.StateFailed, Reason: berth.EndOOM, Message: "out of memory", Attempt: 2, Worker: "rack1-07",
@@ -146,11 +146,11 @@ func examples(t *testing.T) map[berth.Kind]any {
 			Ledgers: []berth.Revision{43}, Overlay: map[string]berth.Revision{"intents/rack1-08": 42},
 			Seats:  []berth.PlannedSeat{{Worker: "rack1-09", Unknown: true, Opened: true, Foreign: new(bool), Held: true, Suspended: true, Probing: true, Starting: 1}},
 			Shares: []berth.Share{share(), share()}, Steps: []berth.PlannedStep{
-				{Worker: "rack1-07", Share: 1, Free: true}, {Worker: "rack1-07", Ledger: &berth.PlannedLedger{Reserved: 1, Held: 1, Count: 2}},
+				{Worker: "rack1-07", Share: 1, Free: true, More: 2, For: "train-7"}, {Worker: "rack1-07", Ledger: &berth.PlannedLedger{Reserved: 1, Held: 1, Count: 2}},
 			},
 			Types: []berth.PlannedTypes{{Step: 1, Types: [][]string{{"a100"}}}},
 			Room: []berth.PlannedRoom{{
-				Request: "train-8", PlannedLedger: berth.PlannedLedger{Reserved: 1, Held: 1, Count: 1}, Nowhere: true, Overlay: map[string]berth.Revision{"conditions/rack1-07": 44},
+				Request: "train-8", PlannedLedger: berth.PlannedLedger{Reserved: 1, Held: 1, Count: 1}, Nowhere: new(int64), Overlay: map[string]berth.Revision{"conditions/rack1-07": 44},
 				Types: [][]string{{"a100"}}, Prices: &berth.PlannedPrices{Pool: "gpu", From: 1, At: 23, Prices: &berth.Prices{
 					Asked: 32, Devices: map[string]int64{"a100": 8},
 					Usual: []berth.UsualShape{{Types: []string{"a100"}, Count: 1, Milli: 500, CPU: 24, Memory: 26, Weight: 8192, CPUMilli: 32_768_000, MemoryMiB: 67_108_864}},

@@ -76,6 +76,10 @@ func (r *planBasis) validate(c *checker, _ string) {
 	}
 	for _, s := range r.Steps {
 		c.id("steps.w", s.Worker)
+		c.least("steps.n", s.More, 0)
+		if s.For != "" {
+			c.id("steps.r", s.For)
+		}
 		if s.Ledger != nil {
 			r.sums(c, "steps.ledger", s.Ledger)
 			continue
@@ -85,6 +89,9 @@ func (r *planBasis) validate(c *checker, _ string) {
 	for i := range r.Room {
 		c.id("room.request", r.Room[i].Request)
 		r.sums(c, "room", &r.Room[i].plannedLedger)
+		if n := r.Room[i].Nowhere; n != nil {
+			c.need(*n >= 0 && *n <= int64(len(r.Steps)), "room.nowhere: step %d of %d", *n, len(r.Steps))
+		}
 	}
 	for _, p := range r.Prices {
 		c.id("prices.pool", p.Pool)

@@ -172,7 +172,6 @@ type exit struct {
 
 type basis struct {
 	Revision int64            `json:"revision"`
-	Step     int64            `json:"step,omitempty"`
 	Clock    time.Time        `json:"clock"`
 	Seed     uint64           `json:"seed"`
 	Policy   string           `json:"policy"`
@@ -216,7 +215,7 @@ type plannedTypes struct {
 type plannedRoom struct {
 	Request string `json:"request"`
 	plannedLedger
-	Nowhere bool             `json:"nowhere,omitempty"`
+	Nowhere *int64           `json:"nowhere,omitempty"`
 	Overlay map[string]int64 `json:"overlay,omitempty"`
 	Types   [][]string       `json:"types,omitempty"`
 	Prices  *plannedPrices   `json:"prices,omitempty"`
@@ -241,9 +240,11 @@ type plannedSeat struct {
 
 type plannedStep struct {
 	Worker string         `json:"w"`
-	Share  int64          `json:"s"`
+	Share  int64          `json:"s,omitempty"`
 	Free   bool           `json:"free,omitempty"`
+	More   int64          `json:"n,omitempty"`
 	Ledger *plannedLedger `json:"ledger,omitempty"`
+	For    string         `json:"r,omitempty"`
 }
 
 type plannedPrices struct {

@@ -39,11 +39,13 @@ func (s *Snapshot) Decided(b *berth.PlanBasis, step int64, pool berth.PoolID, fo
 		if w == nil {
 			continue
 		}
-		if err := takeStep(w, t, b.Shares); err != nil {
-			return nil, err
+		for range 1 + t.More {
+			if err := takeStep(w, t, b.Shares); err != nil {
+				return nil, err
+			}
 		}
 		if !t.Free && t.Ledger == nil && (b.Group == nil || int64(i) < b.Group.From) { // a group's members are one start
-			w.Starting++
+			w.Starting += 1 + t.More
 		}
 	}
 	f := scheduler.NewFleet()

@@ -41,3 +41,24 @@ func TestDecided_ProbingTakesAGroup(t *testing.T) {
 		})
 	}
 }
+
+// What was reserved several times is taken as often.
+func TestDecided_AgainAndAgain(t *testing.T) {
+	capacity := berth.Capacity{Quantities: berth.Quantities{CPUMilli: 1000, MemoryBytes: 1 << 30}}
+	s := snapshot.New(snapshot.Header{Revision: 9})
+	s.Put(berth.Fact{Key: berth.Key{Kind: berth.KindWorker, ID: "w"}, Create: 3, Record: &berth.Worker{Pool: "default", Capacity: capacity}})
+	s.Put(berth.Fact{Key: berth.Key{Kind: berth.KindLedger, ID: "w"}, Record: &berth.Ledger{Epoch: 3, Capacity: capacity}})
+	b := &berth.PlanBasis{
+		Daemon: "d", Revision: 9, Shares: []berth.Share{{Quantities: berth.Quantities{CPUMilli: 100}}},
+		Steps: []berth.PlannedStep{{Worker: "w", More: 6}, {Worker: "w", Free: true, More: 1}},
+	}
+	for step, want := range []int64{0, 700, 500} {
+		f, err := s.Decided(b, int64(step), "default", func(berth.WorkerID) bool { return false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Worker("w").Ledger.Reserved.CPUMilli; got != want {
+			t.Errorf("before step %d, %d are reserved, want %d", step, got, want)
+		}
+	}
+}

@@ -47,7 +47,7 @@ func plannedRoom(c *coder, r *berth.PlannedRoom) {
 	c.begin()
 	text(c, "request", &r.Request)
 	sums(c, &r.PlannedLedger)
-	maybeTrue(c, "nowhere", &r.Nowhere)
+	maybe(c, "nowhere", &r.Nowhere, numberItem)
 	maybeMap(c, "overlay", &r.Overlay, numberItem)
 	maybeList(c, "types", &r.Types, words)
 	maybe(c, "prices", &r.Prices, plannedPrices)
@@ -82,9 +82,11 @@ func plannedSeat(c *coder, r *berth.PlannedSeat) {
 func plannedStep(c *coder, r *berth.PlannedStep) {
 	c.begin()
 	text(c, "w", &r.Worker)
-	number(c, "s", &r.Share)
+	maybeNumber(c, "s", &r.Share)
 	maybeTrue(c, "free", &r.Free)
+	maybeNumber(c, "n", &r.More)
 	maybe(c, "ledger", &r.Ledger, plannedLedger)
+	maybeText(c, "r", &r.For)
 	c.end()
 }
 

@@ -126,7 +126,6 @@ func exit(c *coder, r *berth.Exit) {
 func basis(c *coder, r *berth.Basis) {
 	c.begin()
 	number(c, "revision", &r.Revision)
-	maybeNumber(c, "step", &r.Step)
 	moment(c, "clock", &r.Clock)
 	number(c, "seed", &r.Seed)
 	text(c, "policy", &r.Policy)
