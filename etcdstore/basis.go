@@ -22,16 +22,20 @@ func (t *txn) basis(s *Store, p *berth.Plan) error {
 	if len(p.Places) == 0 || p.Basis == nil {
 		return nil
 	}
-	rec, rest, size := *p.Basis, len(t.values), t.size()
+	limits, k := s.Limits(), berth.Key{Kind: berth.KindPlan}
+	rec, rest, size := *p.Basis, len(t.values), t.size()+t.keys.length(k)+operationBytes
+	if len(t.puts) >= limits.Ops {
+		return nil // without it rather than not at all
+	}
 	rec.Header = t.header()
 	values, err := appendRecord(t.values, &rec)
-	if takes := len(values) - rest - pricesBytes(&rec); err != nil || takes > max(basisLeast, rest/basisPart) || size+len(values)-rest > s.Limits().Bytes {
+	if takes := len(values) - rest - pricesBytes(&rec); err != nil || takes > max(basisLeast, rest/basisPart) || size+len(values)-rest > limits.Bytes {
 		rec = rec.Bare()
-		if values, err = appendRecord(t.values, &rec); err != nil || size+len(values)-rest > s.Limits().Bytes {
-			return err // without it rather than not at all
+		if values, err = appendRecord(t.values, &rec); err != nil || size+len(values)-rest > limits.Bytes {
+			return err
 		}
 	}
-	t.write(write{key: berth.Key{Kind: berth.KindPlan}, record: &rec}, values)
+	t.write(write{key: k, record: &rec}, values)
 	return nil
 }
 

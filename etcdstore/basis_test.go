@@ -55,3 +55,52 @@ func TestBasis_Bounded(t *testing.T) {
 		})
 	}
 }
+
+// No plan is too large for its basis: that tells less then, or is not there.
+func TestBasis_NeverTooMuch(t *testing.T) {
+	whole, err := New(new(clientv3.Client), Options{MaxTxnOps: 8192})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := placesOf(t, whole, 3)
+	bare, err := whole.encodePlan(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan.Basis = &berth.PlanBasis{Daemon: "d1", Revision: 7, Policy: "5", Shares: make([]berth.Share, 1)}
+	for i := range 20 {
+		plan.Basis.Steps = append(plan.Basis.Steps, berth.PlannedStep{Worker: berth.WorkerID(fmt.Sprintf("worker-%04d", i))})
+	}
+	told := map[string]int{}
+	for more := range 1000 {
+		s, err := New(new(clientv3.Client), Options{MaxTxnOps: 8192, MaxTxnBytes: bare.size() + more})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx, err := s.encodePlan(plan)
+		if err == nil {
+			err = s.checkSize(tx)
+		}
+		if err != nil {
+			t.Fatalf("with room for %d bytes more than without a basis: %v", more, err)
+		}
+		switch last, ok := tx.puts[len(tx.puts)-1].record.(*berth.PlanBasis); {
+		case !ok:
+			told["nothing"]++
+		case last.Partial:
+			told["partial"]++
+		default:
+			told["all"]++
+		}
+	}
+	if len(told) != 3 {
+		t.Errorf("the bases told %v", told)
+	}
+	few, err := New(new(clientv3.Client), Options{MaxTxnOps: len(bare.puts)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tx, err := few.encodePlan(plan); err != nil || len(tx.puts) != len(bare.puts) {
+		t.Errorf("%d puts of %d, %v", len(tx.puts), len(bare.puts), err)
+	}
+}
