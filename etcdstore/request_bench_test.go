@@ -39,7 +39,8 @@ func placesOf(t testing.TB, s *Store, n int) *berth.Plan {
 }
 
 // BenchmarkRequest makes the transaction of 100 submissions with their placements, one
-// on each worker: all that is done for it beside the store's own work.
+// on each worker: all that is done for it beside the store's own work. With a basis it
+// tells, too, on what a daemon alone decided them.
 func BenchmarkRequest(b *testing.B) {
 	s, err := New(new(clientv3.Client), Options{MaxTxnOps: 8192})
 	if err != nil {
@@ -47,6 +48,18 @@ func BenchmarkRequest(b *testing.B) {
 	}
 	const n = 100
 	plan := placesOf(b, s, n)
+	b.Run("basis=none", func(b *testing.B) { benchmarkPlan(b, s, plan) })
+	plan.Basis = &berth.PlanBasis{Daemon: "d1", Clock: plan.Places[0].Allocation.PlacedAt, Revision: 9, Policy: "6", Awake: []berth.DaemonID{"d1"}}
+	plan.Basis.Shares = []berth.Share{plan.Places[0].Allocation.Share}
+	for i := range plan.Places {
+		plan.Basis.Steps = append(plan.Basis.Steps, berth.PlannedStep{Worker: plan.Places[i].Worker, For: plan.Places[i].Request})
+	}
+	b.Run("basis=steps", func(b *testing.B) { benchmarkPlan(b, s, plan) })
+}
+
+func benchmarkPlan(b *testing.B, s *Store, plan *berth.Plan) {
+	b.Helper()
+	bytes := 0
 	b.ReportAllocs()
 	for b.Loop() {
 		t, err := s.encodePlan(plan)
@@ -55,6 +68,9 @@ func BenchmarkRequest(b *testing.B) {
 		}
 		s.request(t)
 		s.own.remember(t)
+		bytes = len(t.values)
 	}
+	n := float64(len(plan.Places))
+	b.ReportMetric(float64(bytes)/n, "B/placement")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/placement")
 }
