@@ -98,6 +98,7 @@ func heapAlloc() uint64 {
 func benchLoop(tb testing.TB, workers int) *loop {
 	tb.Helper()
 	l := loopWith(tb)
+	l.view.revision = 1
 	capacity := berth.Capacity{Quantities: berth.Quantities{CPUMilli: 1 << 40, MemoryBytes: 1 << 50}}
 	for i := range workers {
 		w := berth.WorkerID(fmt.Sprintf("worker-%05d", i))
