@@ -34,6 +34,7 @@ const (
 	MaxAttempts          = 100
 	MaxQuotaLimits       = 64 // dimensions of one quota
 	MaxQuotaPools        = 64 // with a quota of one tenant
+	MaxTenantWeight      = 1000
 
 	MaxCPUMilli    int64 = 1_000_000_000          // a million cores
 	MaxMemoryBytes int64 = 1 << 50                // 1 PiB

@@ -140,7 +140,33 @@ func (a Amounts) Equal(o Amounts) bool { return maps.Equal(a, o) }
 // Tenant is what a tenant may use, under tenants/<t>.
 type Tenant struct {
 	Header
-	Pools map[PoolID]Quota `json:"pools"`
+	Weight int64            `json:"weight,omitempty"` // where not all fits; 0: DefaultTenantWeight
+	Pools  map[PoolID]Quota `json:"pools"`
+}
+
+// DefaultTenantWeight is that of a tenant for which nothing else is said.
+const DefaultTenantWeight = 1
+
+// Limit sets what a tenant may use of a pool; nil: that is not limited any more.
+func (t *Tenant) Limit(p PoolID, limits Amounts) {
+	q := t.Pools[p]
+	q.Limits = limits
+	if len(limits) == 0 && q.Blocks == 0 {
+		delete(t.Pools, p)
+		return
+	}
+	if t.Pools == nil {
+		t.Pools = make(map[PoolID]Quota)
+	}
+	t.Pools[p] = q
+}
+
+// Empty says whether the record says nothing, and need not be there.
+func (t *Tenant) Empty() bool { return t.Weight == 0 && len(t.Pools) == 0 }
+
+// CheckTenantWeight checks the weight of a tenant as a user gives it.
+func CheckTenantWeight(weight int64) error {
+	return checkRange("weight", weight, DefaultTenantWeight, MaxTenantWeight)
 }
 
 // Quota is what a tenant may use of one pool. Blocks of it are taken by daemons: Taken
@@ -163,6 +189,21 @@ type QuotaBlock struct {
 type Block struct {
 	Block Amounts `json:"block,omitempty"`
 	Used  Amounts `json:"used,omitempty"`
+}
+
+// Check checks what an operator has said of a tenant.
+func (t *Tenant) Check() error {
+	if t.Weight != 0 {
+		if err := CheckTenantWeight(t.Weight); err != nil {
+			return err
+		}
+	}
+	for _, p := range sortedKeys(t.Pools) {
+		if err := CheckLimits(t.Pools[p].Limits); err != nil {
+			return err
+		}
+	}
+	return checkCount("pools", len(t.Pools), MaxQuotaPools)
 }
 
 // CheckLimits checks the limits of a quota as a user gives them.

@@ -31,7 +31,7 @@ func (l *loop) changesOf(t berth.TenantID, b *builder) *blockChanges {
 		return nil
 	}
 	rec, was := l.view.tenant(t)
-	c := &blockChanges{l: l, id: t, was: was, tenant: berth.Tenant{Pools: maps.Clone(rec.Pools)}, blocks: make(map[berth.DaemonID]*berth.QuotaBlock)}
+	c := &blockChanges{l: l, id: t, was: was, tenant: berth.Tenant{Weight: rec.Weight, Pools: maps.Clone(rec.Pools)}, blocks: make(map[berth.DaemonID]*berth.QuotaBlock)}
 	if was == 0 {
 		return nil
 	}
@@ -138,7 +138,7 @@ func used(held berth.Block, limits berth.Amounts) berth.Amounts {
 // commit puts the changes into a plan of their own.
 func (c *blockChanges) commit(b *builder) {
 	b.plan.Tenants = append(b.plan.Tenants, berth.TenantWrite{ID: c.id, Was: c.was, Tenant: &c.tenant})
-	if len(c.tenant.Pools) == 0 {
+	if c.tenant.Empty() {
 		b.plan.Tenants[0].Tenant = nil
 	}
 	for _, d := range slices.Sorted(maps.Keys(c.blocks)) {

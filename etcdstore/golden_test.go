@@ -40,7 +40,7 @@ func capacity() berth.Capacity {
 }
 
 func exampleTenant(h berth.Header) *berth.Tenant {
-	return &berth.Tenant{Header: h, Pools: map[berth.PoolID]berth.Quota{"default": {
+	return &berth.Tenant{Header: h, Weight: 3, Pools: map[berth.PoolID]berth.Quota{"default": {
 		Limits: berth.Amounts{"cpu_milli": 100_000, "custom.license": 4, "devices.t4": 4000},
 		Taken:  berth.Amounts{"cpu_milli": 10_000, "custom.license": 1, "devices.t4": 1000},
 		Blocks: 1, Short: []berth.DaemonID{"d2"},

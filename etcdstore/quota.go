@@ -5,30 +5,36 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
-	"strconv"
 
 	"github.com/berthd/berth"
 )
 
 // SetQuota replaces what a tenant may use of a pool: edit gets the limits that there
-// are, or nil, and returns the next; nil: it is not limited any more. The same
-// transaction rewrites the schema, so that every plan made before it conflicts: what it
-// would have placed was not counted against these limits.
+// are, or nil, and returns the next; nil: it is not limited any more.
 func (s *Store) SetQuota(ctx context.Context, id berth.TenantID, p berth.PoolID, edit func(berth.Amounts) berth.Amounts) ([]berth.Fact, error) {
+	return s.SetTenant(ctx, id, func(t *berth.Tenant) { t.Limit(p, edit(t.Pools[p].Limits)) })
+}
+
+// SetTenant replaces what an operator says of a tenant: edit changes the record that
+// there is, or an empty one. Where limits change, the same transaction rewrites the
+// schema, so that every plan made before it conflicts: what it would have placed was not
+// counted against these limits.
+func (s *Store) SetTenant(ctx context.Context, id berth.TenantID, edit func(*berth.Tenant)) ([]berth.Fact, error) {
 	k := berth.Key{Kind: berth.KindTenant, ID: string(id)}
 	facts, err := s.Get(ctx, k, schemaKey)
 	for err == nil {
 		var t *txn
-		if t, err = s.encodeQuota(find(facts, k), find(facts, schemaKey), p, edit); err != nil {
+		if t, err = s.encodeTenant(find(facts, k), find(facts, schemaKey), edit); err != nil {
 			break
 		}
 		if t == nil {
-			return facts, nil // there was nothing, and is nothing
+			return facts, nil // it is so already
 		}
 		var res Result
 		if res, err = s.commit(ctx, t); err == nil {
-			_, err = s.noteSchema(find(res.Facts, schemaKey))
+			if t.bare {
+				_, err = s.noteSchema(find(res.Facts, schemaKey))
+			}
 			return res.Facts, err
 		}
 		conflict, ok := errors.AsType[*ConflictError](err)
@@ -37,10 +43,10 @@ func (s *Store) SetQuota(ctx context.Context, id berth.TenantID, p berth.PoolID,
 		}
 		facts, err = conflict.Facts, nil
 	}
-	return nil, fmt.Errorf("quota of tenant %s: %w", id, err)
+	return nil, fmt.Errorf("set tenant %s: %w", id, err)
 }
 
-func (s *Store) encodeQuota(was, schema berth.Fact, p berth.PoolID, edit func(berth.Amounts) berth.Amounts) (*txn, error) {
+func (s *Store) encodeTenant(was, schema berth.Fact, edit func(*berth.Tenant)) (*txn, error) {
 	layout, err := s.noteSchema(schema)
 	if err != nil {
 		return nil, err
@@ -49,52 +55,39 @@ func (s *Store) encodeQuota(was, schema berth.Fact, p berth.PoolID, edit func(be
 	if !ok && was.Record != nil {
 		return nil, errors.New("its record cannot be read: run berth fsck")
 	}
-	next, err := limited(old, p, edit)
-	if err != nil || old == nil && next == nil {
+	if old == nil {
+		old = &berth.Tenant{}
+	}
+	next := &berth.Tenant{Weight: old.Weight, Pools: maps.Clone(old.Pools)}
+	if next.Pools == nil {
+		next.Pools = make(map[berth.PoolID]berth.Quota)
+	}
+	edit(next)
+	if err := next.Check(); err != nil {
 		return nil, err
 	}
-	if old != nil && next != nil && next.Pools[p].Limits.Equal(old.Pools[p].Limits) {
+	relimited := !maps.EqualFunc(old.Pools, next.Pools, func(a, b berth.Quota) bool { return a.Limits.Equal(b.Limits) })
+	if !relimited && old.Weight == next.Weight {
 		return nil, nil // it would cost every program a conflict for nothing
 	}
 	t := s.newTxn(s.newTxnID(forQuota))
-	t.bare = true
-	t.compare(schemaKey, modIs, schema.Mod)
 	t.compare(was.Key, modIs, modOf(was))
-	again := *layout
-	again.Header = t.header()
-	if err := t.put(s, schemaKey, &again, schema.Mod); err != nil {
-		return nil, err
+	if relimited {
+		t.bare = true
+		t.compare(schemaKey, modIs, schema.Mod)
+		again := *layout
+		again.Header = t.header()
+		if err := t.put(s, schemaKey, &again, schema.Mod); err != nil {
+			return nil, err
+		}
 	}
-	if next == nil {
+	if next.Empty() {
 		t.delete(was.Key)
 		return t, nil
 	}
 	next.Header = t.header()
 	err = t.put(s, was.Key, next, modOf(was))
 	return t, err
-}
-
-// limited is a tenant with other limits of one pool; nil: nothing is left of it.
-func limited(old *berth.Tenant, p berth.PoolID, edit func(berth.Amounts) berth.Amounts) (*berth.Tenant, error) {
-	next := &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{}}
-	if old != nil {
-		maps.Copy(next.Pools, old.Pools)
-	}
-	q := next.Pools[p]
-	q.Limits, q.Short = edit(q.Limits), slices.Clone(q.Short)
-	if err := berth.CheckLimits(q.Limits); err != nil {
-		return nil, err
-	}
-	if next.Pools[p] = q; len(q.Limits) == 0 && q.Blocks == 0 {
-		delete(next.Pools, p)
-	}
-	if n := len(next.Pools); n > berth.MaxQuotaPools {
-		return nil, &berth.FieldError{Field: "pools", Value: strconv.Itoa(n), Problem: "has too many entries", Bound: fmt.Sprintf("at most %d", berth.MaxQuotaPools)}
-	}
-	if len(next.Pools) == 0 {
-		return nil, nil
-	}
-	return next, nil
 }
 
 // tenants are the writes of tenants' records, and of what daemons have taken of them.

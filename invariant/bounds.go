@@ -262,6 +262,7 @@ func (r *brake) validate(c *checker, _ string) {
 }
 
 func (r *tenant) validate(c *checker, _ string) {
+	c.within("weight", r.Weight, 1, 1000)
 	for p, q := range r.Pools {
 		c.id("pools", p)
 		c.amounts("limits", q.Limits)

@@ -343,7 +343,8 @@ type brake struct {
 
 type tenant struct {
 	header
-	Pools map[string]quota `json:"pools"`
+	Weight int64            `json:"weight,omitempty"`
+	Pools  map[string]quota `json:"pools"`
 }
 
 type quota struct {
