@@ -77,7 +77,7 @@ func TestCases(t *testing.T) {
 }
 
 func (c *caseFile) decide(t *testing.T) string {
-	r := &run{t: t, fleet: scheduler.NewFleet(), placed: make(map[berth.RequestID]placedAt)}
+	r := &run{t: t, fleet: scheduler.NewFleet(), placed: make(map[berth.RequestID]placedAt), queued: queued{shares: scheduler.NewShares()}}
 	for line := range strings.Lines(c.state) {
 		words := strings.Fields(line)
 		if words[0] == "pool" {
@@ -169,6 +169,10 @@ func setRequest(t *testing.T, c *scheduler.Candidate, name, value string) {
 		c.Request.AffinityKey = value
 	case "own":
 		c.Own = true
+	case "tenant":
+		c.Request.Tenant = berth.TenantID(value)
+	case "priority":
+		c.Priority = int32(number(t, value))
 	case "avoid":
 		c.Avoid = append(c.Avoid, berth.WorkerID(value))
 	case "in", "not_in", "exists", "not_exists", "lt", "le", "gt", "ge", "version": // version=driver:>=535,<560

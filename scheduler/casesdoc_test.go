@@ -25,6 +25,7 @@ var topics = []struct{ folder, title string }{
 	{"operator", "Workers that take nothing now"},
 	{"choice", "Which of those that fit"},
 	{"groups", "Groups"},
+	{"turns", "Whose turn it is"},
 	{"preemption", "Preemption"},
 	{"quotas", "Quotas"},
 	{"both", "Preemption with quotas"},

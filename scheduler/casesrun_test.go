@@ -14,12 +14,13 @@ type run struct {
 	t      *testing.T
 	fleet  *scheduler.Fleet
 	placed map[berth.RequestID]placedAt
-	out    strings.Builder
+	queued
+	out strings.Builder
 }
 
 type placedAt struct {
 	placement
-	labels map[string]string
+	request *berth.Request
 }
 
 // put adds a worker with these settings, or replaces it and keeps what it holds.
@@ -35,12 +36,16 @@ func (r *run) put(w scheduler.Worker, settings []string) {
 	}
 	if was := r.fleet.Worker(w.ID); was != nil {
 		w.Ledger.Reserved, w.Ledger.Count = was.Ledger.Reserved, was.Ledger.Count
+	} else {
+		r.resized(&w)
 	}
 	r.fleet.Put(w)
 }
 
 // step plays a line: a request; "gang NAME" with size, need and topology; "end NAME",
-// what it holds is free again; "worker NAME", which is as the settings say from now on.
+// what it holds is free again; "worker NAME", which is as the settings say from now on;
+// "wait NAME", a request that waits, "turns", then all that wait are tried, and
+// "weight TENANT N".
 func (r *run) step(words []string) {
 	switch words[0] {
 	case "worker":
@@ -49,6 +54,12 @@ func (r *run) step(words []string) {
 		r.end(berth.RequestID(words[1]))
 	case "gang":
 		r.gang(words[1], words[2:])
+	case "wait":
+		r.waiting = append(r.waiting, r.ask(words[1], words[2:]))
+	case "turns":
+		r.turns()
+	case "weight":
+		r.shares.SetWeight(berth.TenantID(words[1]), number(r.t, words[2]))
 	default:
 		c := r.ask(words[0], words[1:])
 		d := r.fleet.Place(c)
@@ -79,7 +90,8 @@ func (r *run) ask(id string, settings []string) scheduler.Candidate {
 func (r *run) note(c scheduler.Candidate, d scheduler.Decision) {
 	if d.Verdict == nil {
 		r.fleet.Count(d.Worker, c.Request.Labels, 1)
-		r.placed[c.Request.ID] = placedAt{placement{d.Worker, d.Share}, c.Request.Labels}
+		r.placed[c.Request.ID] = placedAt{placement{d.Worker, d.Share}, c.Request}
+		r.hold(c.Request, &d.Share, 1)
 	}
 }
 
@@ -95,7 +107,8 @@ func (r *run) end(id berth.RequestID) {
 		r.t.Fatalf("end %s: %v", id, err)
 	}
 	r.fleet.Put(w)
-	r.fleet.Count(p.worker, p.labels, -1)
+	r.fleet.Count(p.worker, p.request.Labels, -1)
+	r.hold(p.request, &p.share, -1)
 }
 
 func (r *run) gang(name string, settings []string) {
