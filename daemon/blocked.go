@@ -39,13 +39,22 @@ func (n need) least(o need) need {
 
 // blockedClasses are those of one pool that no worker can take. Who asks which of
 // them comes first of those that fit a worker judges few: they stand in groups of
-// equal constraints, of which a worker's labels rule out whole ones, and in these in
-// trees that know the least need in each branch.
+// equal constraints, of which a worker's labels rule out whole ones; in these by
+// tenants, in the order of their turns; and of each in their own order.
 type blockedClasses map[string]*blockedGroup
 
 type blockedGroup struct {
 	constraints berth.Selector
-	root        *class
+	rows        tree[*row]
+}
+
+// row is the blocked classes of a line that are in one group.
+type row struct {
+	line    *line
+	group   *blockedGroup
+	name    string // of the group
+	classes tree[*class]
+	node    node[*row]
 }
 
 func groupName(constraints []berth.Constraint) string {
@@ -60,26 +69,57 @@ func groupName(constraints []berth.Constraint) string {
 	return string(b)
 }
 
+// add puts a class among the others of its line.
 func (s blockedClasses) add(c *class) {
 	r := c.members[0].request
 	name := groupName(r.Constraints)
-	g := s[name]
-	if g == nil {
-		g = &blockedGroup{constraints: berth.Selector{}.Add(r.Constraints)}
-		s[name] = g
+	at := c.line.rows[name]
+	if at == nil {
+		at = s.enter(c.line, name, r.Constraints)
+	} else {
+		at.group.rows.remove(&at.node)
 	}
-	c.group = name
-	c.node = node{rank: scheduler.Hash(c.shape), need: needOf(&r.Resources)}
-	c.node.least = c.node.need
-	before, after := split(g.root, c.members[0])
-	g.root = merge(merge(before, c), after)
+	c.row = at
+	c.node = node[*class]{of: c, rank: scheduler.Hash(c.key.shape), need: needOf(&r.Resources)}
+	at.classes.add(&c.node)
+	at.stand()
+}
+
+// enter makes the row of a line in a group, which has no class yet.
+func (s blockedClasses) enter(g *line, name string, constraints []berth.Constraint) *row {
+	of := s[name]
+	if of == nil {
+		of = &blockedGroup{
+			constraints: berth.Selector{}.Add(constraints),
+			rows:        tree[*row]{before: func(a, b *row) bool { return a.line.before(b.line) }},
+		}
+		s[name] = of
+	}
+	at := &row{line: g, group: of, name: name, classes: tree[*class]{before: func(a, b *class) bool { return a.members[0].before(b.members[0]) }}}
+	at.node = node[*row]{of: at, rank: scheduler.Hash(string(g.of.tenant))}
+	g.rows[name] = at
+	return at
+}
+
+// stand puts a row among the others of its group, with what its classes need.
+func (r *row) stand() {
+	r.node.need = r.classes.root.least
+	r.group.rows.add(&r.node)
 }
 
 // remove takes out a class whose first is what it was when it was added.
 func (s blockedClasses) remove(c *class) {
-	g := s[c.group]
-	if g.root = without(g.root, c); g.root == nil {
-		delete(s, c.group)
+	at := c.row
+	at.group.rows.remove(&at.node)
+	at.classes.remove(&c.node)
+	c.row = nil
+	if at.classes.root != nil {
+		at.stand()
+		return
+	}
+	delete(at.line.rows, at.name)
+	if at.group.rows.root == nil {
+		delete(s, at.name)
 	}
 }
 
@@ -87,7 +127,9 @@ func (s blockedClasses) remove(c *class) {
 type search struct {
 	free   need // of the worker: what is within it is judged
 	labels map[string]string
-	after  *waiting // those that come behind it; nil: all
+	after  *waiting // of its line, those that come behind it; nil: all
+	line   *line    // that after is of
+	until  *class   // those that come before it; nil: all
 	fits   func(*waiting) bool
 }
 
@@ -97,84 +139,45 @@ func (s blockedClasses) first(of *search) (best *class) {
 		if !g.constraints.Allows(of.labels) {
 			continue
 		}
-		if c := g.root.first(of); c != nil && (best == nil || c.members[0].before(best.members[0])) {
+		if c := g.rows.root.first(of.free, of.sideOfRow, of.inRow); c != nil && (best == nil || c.before(best)) {
 			best = c
 		}
 	}
 	return best
 }
 
-// node is a class's place in a treap: in order of the classes' firsts, a heap by
-// rank, which is a hash, so that it is as flat as a random tree.
-type node struct {
-	left, right *class
-	rank        uint64
-	need, least need // of the class, and in the branch
+func (of *search) sideOfRow(r *row) int {
+	if of.until != nil && r.line != of.until.line && !r.line.before(of.until.line) {
+		return sideBehind
+	}
+	return 0
 }
 
-func (c *class) refresh() *class {
-	n := &c.node
-	n.least = n.need
-	for _, child := range []*class{n.left, n.right} {
-		if child != nil {
-			n.least = n.least.least(child.node.least)
+// anyBefore says whether a class comes before c.
+func (s blockedClasses) anyBefore(c *class) bool {
+	for _, g := range s {
+		if r := g.rows.root.leftmost(); r.line.before(c.line) || r.line == c.line && r.classes.root.leftmost().before(c) {
+			return true
 		}
 	}
-	return c
+	return false
 }
 
-func merge(a, b *class) *class {
-	switch {
-	case a == nil:
-		return b
-	case b == nil:
-		return a
-	case a.node.rank > b.node.rank:
-		a.node.right = merge(a.node.right, b)
-		return a.refresh()
-	}
-	b.node.left = merge(a, b.node.left)
-	return b.refresh()
-}
-
-// split parts what comes before w from what comes after.
-func split(c *class, w *waiting) (before, after *class) {
-	if c == nil {
-		return nil, nil
-	}
-	if c.members[0].before(w) {
-		c.node.right, after = split(c.node.right, w)
-		return c.refresh(), after
-	}
-	before, c.node.left = split(c.node.left, w)
-	return before, c.refresh()
-}
-
-func without(t, c *class) *class {
-	switch {
-	case t == nil:
-		return nil
-	case t == c:
-		return merge(c.node.left, c.node.right)
-	case c.members[0].before(t.members[0]):
-		t.node.left = without(t.node.left, c)
-	default:
-		t.node.right = without(t.node.right, c)
-	}
-	return t.refresh()
-}
-
-func (c *class) first(of *search) *class {
-	if c == nil || !c.node.least.within(of.free) {
-		return nil
-	}
-	if of.after == nil || of.after.before(c.members[0]) {
-		if found := c.node.left.first(of); found != nil {
-			return found
-		}
-		if c.node.need.within(of.free) && of.fits(c.members[0]) {
+func (of *search) inRow(r *row) *class {
+	return r.classes.root.first(of.free, of.sideOfClass, func(c *class) *class {
+		if of.fits(c.members[0]) {
 			return c
 		}
+		return nil
+	})
+}
+
+func (of *search) sideOfClass(c *class) int {
+	switch {
+	case of.after != nil && c.line == of.line && !of.after.before(c.members[0]):
+		return sideBefore
+	case of.until != nil && c.line == of.until.line && !c.before(of.until):
+		return sideBehind
 	}
-	return c.node.right.first(of)
+	return 0
 }

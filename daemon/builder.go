@@ -31,7 +31,8 @@ type builder struct {
 	made    []madeRoom                  // placements where others make room
 	batch   int                         // most members
 	subs    []*submission
-	placed  []placing             // with labels
+	placed  []placing // with labels
+	charges []charge
 	groups  map[berth.GroupID]int // index in plan.Groups
 	ended   map[berth.GroupID]*groupEnds
 	blocks  map[blockRef]int // index in plan.Blocks
@@ -205,6 +206,7 @@ func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision
 	}
 	b.add(cost, bytesPlace, again)
 	b.countPlaced(w.request, d.Worker)
+	b.hold(accountOf(w.request), &d.Share, 1)
 	return true
 }
 
@@ -272,6 +274,7 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 		b.shareFate(of, e.id, e.allocation.GroupAttempt, v)
 	}
 	b.add(opsEnd, b.l.view.requestSize(e.id)+bytesEnd, k)
+	b.hold(account{e.allocation.Tenant, e.submission.Spec.Pool}, &e.allocation.Share, -1)
 	if e.cause == causeStartTimeout {
 		b.l.startFailed(e.worker, e.id)
 	}

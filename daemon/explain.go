@@ -28,6 +28,8 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 	}
 	e.Since = waitsSince(&s)
 	err = d.call(ctx, func(l *loop) {
+		turn := l.turnExplained(accountOf(&s.Spec))
+		e.Turn = &turn
 		if m := s.Spec.Group; m != nil {
 			if e.Verdict = l.whyNotGroup(m.ID); e.Verdict != nil {
 				return

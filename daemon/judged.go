@@ -41,13 +41,20 @@ func (q *queue) firstFitting(why whyNot) *waiting {
 // judged blocks the class of a request that fits nowhere; it is judged once a revision.
 func (q *queue) judged(id berth.RequestID, at berth.Revision, why whyNot) {
 	c := q.of[id]
-	if c == nil || c.verdict != nil || c.fitAt >= at {
+	if c == nil || c.verdict != nil {
+		return
+	}
+	fitAt := &c.fitAt
+	if s := q.shapes[c.key.shape]; s != nil && !c.members[0].preempts {
+		fitAt = &s.fitAt // of all tenants'
+	}
+	if *fitAt >= at {
 		return
 	}
 	if v := why(c.members[0]); v != nil {
 		q.block(id, v)
 	} else {
-		c.fitAt = at
+		*fitAt = at
 	}
 }
 
@@ -70,7 +77,7 @@ func (q *queue) current(id berth.RequestID, at berth.Revision, why whyNot) *bert
 }
 
 func (q *queue) judgeAll(at berth.Revision, why whyNot) {
-	for _, shape := range slices.Sorted(maps.Keys(q.classes)) {
-		q.judged(q.classes[shape].members[0].id, at, why)
+	for _, key := range slices.SortedFunc(maps.Keys(q.classes), classKey.compare) {
+		q.judged(q.classes[key].members[0].id, at, why)
 	}
 }

@@ -67,6 +67,7 @@ func (b *builder) countPlaced(r *berth.Request, w berth.WorkerID) {
 // uncount takes off what a plan placed that has its answer: if it applied, the view
 // has it now; if not, it helps who waited for that to be gone.
 func (b *builder) uncount(applied bool) {
+	b.unhold()
 	for _, p := range b.placed {
 		b.l.fleet.Count(p.worker, p.labels, -1)
 		if !applied {
@@ -114,6 +115,7 @@ func (l *loop) unseat(w berth.WorkerID) {
 	}
 	pool := was.Pool
 	l.fleet.Remove(w)
+	l.seatCounts(w, "", nil)
 	l.wakeTerms(pool)
 }
 
@@ -165,7 +167,7 @@ func awaitsOf(r *berth.Request) (out []awaits) {
 func (q *queue) await(c *class) {
 	for _, a := range awaitsOf(c.members[0].request) {
 		if q.awaited[a] == nil {
-			q.awaited[a] = make(map[*class]struct{})
+			q.awaited[a] = make(classSet)
 		}
 		q.awaited[a][c] = struct{}{}
 	}

@@ -88,6 +88,7 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 	more := fw.Ready && (old == nil || gives(old, &fw))
 	elsewhere := old != nil && moved(old, &fw)
 	l.fleet.Put(fw)
+	l.seatCounts(w, rec.Pool, &rec.Capacity)
 	if elsewhere {
 		l.wakeTerms(rec.Pool)
 	}

@@ -44,6 +44,7 @@ type loop struct {
 	gangs        *gangs
 	holds        groupHolds
 	quotas       quotas
+	fair         fairness
 
 	successors map[berth.RequestID]berth.RequestID // original: the successor that has not ended
 
@@ -93,7 +94,7 @@ func newLoop(d *Daemon) *loop {
 		seen:   make(map[berth.Key]sighting), waits: make(map[berth.RequestID]time.Time), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
 		groups: make(map[berth.GroupID]*groupInfo), groupCancels: make(map[berth.GroupID]*cancelOrder),
-		gangs: newGangs(), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(),
+		gangs: newGangs(), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(), fair: newFairness(),
 		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(), bases: newBases(),
 		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(), answers: make(answers), watchers: newWatchers(),
 		parts: make(chan struct{}, 2),

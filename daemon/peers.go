@@ -29,7 +29,7 @@ type peer struct {
 // owes says whether a peer may have something to do. Requests that were judged to
 // fit nowhere do not count.
 func (p *peer) owes() bool {
-	return len(p.tasks) > 0 || p.queue.next() != nil || p.anyFresh() || p.gangs.anyOpen()
+	return len(p.tasks) > 0 || p.queue.anyOpen() || p.anyFresh() || p.gangs.anyOpen()
 }
 
 // idleSince is from when a peer has owed something and committed nothing.

@@ -10,9 +10,12 @@ import (
 	"github.com/berthd/berth/scheduler"
 )
 
-// queue holds the requests that wait for a worker, in classes of equal shape:
-// what no worker can take for the first of a class, none can for the others. A
+// queue holds the requests that wait for a worker, in classes of equal shape and
+// tenant: what no worker can take for the first of a class, none can for the others. A
 // blocked class costs nothing until an event wakes it, however many wait in it.
+//
+// Whose turn it is is decided among tenants first (see line), and then among a tenant's
+// own by priority and age.
 //
 // A worker that has more to give wakes the class that comes first of those that it
 // could take. What that leaves, the next one may have: the worker wakes another when
@@ -20,17 +23,29 @@ import (
 // what is judged is what is placed, and once more, not all that would have fitted.
 type queue struct {
 	workers    workers
-	classes    map[string]*class
+	classes    map[classKey]*class
 	of         map[berth.RequestID]*class
-	open       classHeap // classes that are not blocked, by their first
+	lines      map[account]*line
+	open       lineHeap // those with classes that are not blocked
+	shapes     map[string]*shapeState
 	blocked    map[berth.PoolID]blockedClasses
-	awaited    map[awaits]map[*class]struct{} // the blocked ones that wait for other requests, by for which
-	woke       map[berth.WorkerID]*class      // the class that each woke last, until that is settled
-	preemptors map[berth.PoolID]classSet      // the blocked ones that others may have to make room for
-	over       map[account]classSet           // the blocked ones whose tenant's quota has no room
-	parked     map[berth.TenantID]classSet    // those whose tenant's block is in flight
+	awaited    map[awaits]classSet         // the blocked ones that wait for other requests, by for which
+	woke       map[berth.WorkerID]*class   // the class that each woke last, until that is settled
+	preemptors map[berth.PoolID]classSet   // the blocked ones that others may have to make room for
+	over       map[account]classSet        // the blocked ones whose tenant's quota has no room
+	parked     map[berth.TenantID]classSet // those whose tenant's block is in flight
 	count      int
 	idle       int // of count, in blocked and parked classes
+}
+
+// classKey is what the requests of a class have in common.
+type classKey struct {
+	shape  string
+	tenant berth.TenantID
+}
+
+func (k classKey) compare(o classKey) int {
+	return cmp.Or(cmp.Compare(k.shape, o.shape), cmp.Compare(k.tenant, o.tenant))
 }
 
 // workers is what the queue asks about them.
@@ -41,6 +56,8 @@ type workers interface {
 	room(of berth.WorkerID) (left need, labels map[string]string, ok bool)
 	// shape is equal for requests on which a verdict is the same.
 	shape(r *berth.Request) string
+	// turn is when the turn of a tenant comes in a pool.
+	turn(of account) scheduler.Turn
 }
 
 // waiting is one request in the queue.
@@ -84,10 +101,10 @@ func (q *queue) shape(w *waiting) string {
 // classSet is classes, in no order.
 type classSet map[*class]struct{}
 
-// sorted are its classes by their first.
+// sorted are its classes in the order of their turns.
 func (s classSet) sorted() []*class {
 	return slices.SortedFunc(maps.Keys(s), func(a, b *class) int {
-		if a.members[0].before(b.members[0]) {
+		if a.before(b) {
 			return -1
 		}
 		return 1
@@ -106,27 +123,38 @@ func (w *waiting) before(o *waiting) bool {
 }
 
 type class struct {
-	shape   string
+	key     classKey
 	pool    berth.PoolID
+	line    *line
 	members memberHeap
 	ids     map[berth.RequestID]*waiting
 	verdict *berth.Verdict // set: blocked
 	fitAt   berth.Revision // of another's class: judged to fit then
-	at      int            // index in queue.open; -1: not there
+	at      int            // index in its line's open ones; -1: not there
 	wokenBy []berth.WorkerID
-	group   string   // of the blocked ones that it is in
+	row     *row     // of the blocked ones that it is in
 	over    *account // blocked for its quota: it is in queue.over
 	parked  bool     // in queue.parked
-	node    node
+	node    node[*class]
+}
+
+// before is a total order: whose turn it is, then the order of the firsts.
+func (c *class) before(o *class) bool {
+	if c.line != o.line {
+		return c.line.before(o.line)
+	}
+	return c.members[0].before(o.members[0])
 }
 
 func newQueue(of workers) *queue {
 	return &queue{
 		workers:    of,
-		classes:    make(map[string]*class),
+		classes:    make(map[classKey]*class),
 		of:         make(map[berth.RequestID]*class),
+		lines:      make(map[account]*line),
+		shapes:     make(map[string]*shapeState),
 		blocked:    make(map[berth.PoolID]blockedClasses),
-		awaited:    make(map[awaits]map[*class]struct{}),
+		awaited:    make(map[awaits]classSet),
 		preemptors: make(map[berth.PoolID]classSet),
 		woke:       make(map[berth.WorkerID]*class),
 		over:       make(map[account]classSet),
@@ -136,13 +164,16 @@ func newQueue(of workers) *queue {
 
 // put adds a request, or replaces it.
 func (q *queue) put(w *waiting) {
-	shape := q.shape(w)
+	key := classKey{q.shape(w), w.request.Tenant}
 	q.remove(w.id)
-	c := q.classes[shape]
-	if c == nil {
-		c = &class{shape: shape, pool: w.request.Pool, ids: make(map[berth.RequestID]*waiting), at: -1}
-		q.classes[shape] = c
+	c := q.classes[key]
+	fresh := c == nil
+	if fresh {
+		c = &class{key: key, pool: w.request.Pool, line: q.lineOf(w), ids: make(map[berth.RequestID]*waiting), at: -1}
+		q.classes[key] = c
+		c.line.classes++
 	}
+	q.began(c.line, w.seq)
 	most := w.priority // of those that are here
 	if len(c.members) > 0 {
 		most = c.members[0].priority
@@ -153,9 +184,13 @@ func (q *queue) put(w *waiting) {
 		heap.Push(&c.members, w)
 	})
 	q.count++
+	c.line.count++
 	if c.verdict != nil && c.over == nil && w.preempts && w.priority > most {
 		q.reopen(c) // more of the others matter less than it does
 		return
+	}
+	if s := q.shapes[key.shape]; fresh && !w.preempts && s.verdict != nil { // others of the shape fit nowhere
+		q.blockClass(c, s.verdict)
 	}
 	if c.verdict != nil && w.at == 0 { // it may come before what was woken
 		for _, by := range slices.Sorted(maps.Keys(q.woke)) {
@@ -184,9 +219,9 @@ func (q *queue) change(c *class, members func()) {
 		q.shelve(c)
 	case c.parked:
 	case c.at < 0:
-		heap.Push(&q.open, c)
+		q.openUp(c)
 	default:
-		heap.Fix(&q.open, c.at)
+		heap.Fix(&c.line.open, c.at)
 	}
 }
 
@@ -201,6 +236,7 @@ func (q *queue) shelve(c *class) {
 		q.blocked[c.pool] = make(blockedClasses)
 	}
 	q.blocked[c.pool].add(c)
+	q.shapeIs(c, 1)
 	q.await(c)
 	if c.members[0].preempts {
 		if q.preemptors[c.pool] == nil {
@@ -217,6 +253,7 @@ func (q *queue) unblock(c *class) {
 		return
 	}
 	q.blocked[c.pool].remove(c)
+	q.shapeIs(c, -1)
 	q.forget(c)
 	if delete(q.preemptors[c.pool], c); len(q.preemptors[c.pool]) == 0 {
 		delete(q.preemptors, c.pool)
@@ -235,94 +272,81 @@ func (q *queue) remove(id berth.RequestID) {
 	w := c.ids[id]
 	first := w.at == 0
 	q.change(c, func() {
-		if c.at >= 0 && len(c.ids) == 1 {
-			heap.Remove(&q.open, c.at)
+		if len(c.ids) == 1 {
+			q.close(c)
 		}
 		heap.Remove(&c.members, w.at)
 		delete(c.ids, id)
 		delete(q.of, id)
 	})
 	q.count--
+	c.line.count--
 	if first {
 		q.wakeNext(c, w)
 	}
 }
 
 func (q *queue) drop(c *class) {
-	delete(q.classes, c.shape)
+	delete(q.classes, c.key)
 	q.unpark(c)
-}
-
-// next is the first request of the classes that are not blocked, or nil.
-func (q *queue) next() *waiting {
-	if len(q.open) == 0 {
-		return nil
+	if c.line.classes--; c.line.classes == 0 {
+		delete(q.lines, c.line.of)
 	}
-	return q.open[0].members[0]
 }
 
-// block sets the verdict on the whole class of a request.
+// next is the request whose turn it is, of the classes that are not blocked, or nil. Since
+// workers woke the first that they could take, another's turn may have come: then one of
+// them wakes that.
+func (q *queue) next() *waiting {
+	for len(q.open) > 0 {
+		if c := q.open[0].open[0]; !q.overtaken(c) {
+			return c.members[0]
+		}
+	}
+	return nil
+}
+
+// anyOpen says whether a class is not blocked.
+func (q *queue) anyOpen() bool { return len(q.open) > 0 }
+
+// block sets the verdict on the whole class of a request, and on others of the same shape.
 func (q *queue) block(id berth.RequestID, v *berth.Verdict) {
 	c := q.of[id]
 	if c == nil {
 		return
 	}
+	q.blockClass(c, v)
+	if isQuota(v) || c.members[0].preempts {
+		return
+	}
+	if same := q.shapes[c.key.shape]; same != nil {
+		for _, o := range same.open.sorted() {
+			q.blockClass(o, v)
+		}
+	}
+}
+
+func (q *queue) blockClass(c *class, v *berth.Verdict) {
 	if c.verdict != nil {
 		q.unblock(c)
 	}
-	if c.at >= 0 {
-		heap.Remove(&q.open, c.at)
-	}
+	q.close(c)
 	q.unpark(c)
 	c.verdict = v
 	q.shelve(c)
 	q.wakeNext(c, c.members[0])
 }
 
-// wake opens the class that comes first of the blocked ones of a pool that a worker
-// could take now.
-func (q *queue) wake(pool berth.PoolID, w berth.WorkerID) { q.wakeBehind(pool, w, nil) }
-
-func (q *queue) wakeBehind(pool berth.PoolID, w berth.WorkerID, after *waiting) {
-	if was := q.woke[w]; was != nil {
-		was.wokenBy = slices.DeleteFunc(was.wokenBy, func(o berth.WorkerID) bool { return o == w })
-		delete(q.woke, w)
-	}
-	blocked := q.blocked[pool]
-	if len(blocked) == 0 {
-		return
-	}
-	free, labels, ok := q.workers.room(w)
-	if !ok {
-		return
-	}
-	c := blocked.first(&search{free, labels, after, func(first *waiting) bool { return q.workers.fits(first, w) }})
-	if c == nil {
-		return
-	}
-	q.reopen(c)
-	c.wokenBy = append(c.wokenBy, w)
-	q.woke[w] = c
-}
-
-func (q *queue) reopen(c *class) {
-	q.unblock(c)
-	c.verdict = nil
-	heap.Push(&q.open, c)
-}
-
-// wakeNext lets those that woke a class wake one behind it: its first is gone, or it
-// is blocked again. What comes before it did not fit then, and fits less now.
-func (q *queue) wakeNext(c *class, first *waiting) {
-	for _, w := range slices.Clone(c.wokenBy) {
-		q.wakeBehind(c.pool, w, first)
-	}
-}
-
-// shapeBlocked says whether equal requests are known to fit nowhere now.
+// shapeBlocked says whether equal requests are known to fit nowhere now, or wait for
+// their quota.
 func (q *queue) shapeBlocked(r *berth.Request) bool {
-	c := q.classes[q.shape(&waiting{request: r, preempts: mayPreempt(r, nil)})]
-	return c != nil && c.verdict != nil
+	w := &waiting{request: r, preempts: mayPreempt(r, nil)}
+	shape := q.shape(w)
+	if c := q.classes[classKey{shape, r.Tenant}]; c != nil {
+		return c.verdict != nil
+	}
+	s := q.shapes[shape]
+	return s != nil && s.verdict != nil && !w.preempts
 }
 
 func (q *queue) len() int { return q.count }
@@ -353,28 +377,4 @@ func (h *memberHeap) Pop() any {
 	old[len(old)-1] = nil
 	*h = old[:len(old)-1]
 	return w
-}
-
-type classHeap []*class
-
-func (h classHeap) Len() int           { return len(h) }
-func (h classHeap) Less(i, j int) bool { return h[i].members[0].before(h[j].members[0]) }
-func (h classHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].at, h[j].at = i, j
-}
-
-func (h *classHeap) Push(x any) {
-	c := x.(*class) //nolint:errcheck // only *class is pushed
-	c.at = len(*h)
-	*h = append(*h, c)
-}
-
-func (h *classHeap) Pop() any {
-	old := *h
-	c := old[len(old)-1]
-	old[len(old)-1] = nil
-	c.at = -1
-	*h = old[:len(old)-1]
-	return c
 }

@@ -18,7 +18,15 @@ import (
 type rooms struct {
 	left   map[berth.WorkerID]berth.Quantities
 	labels map[berth.WorkerID]map[string]string
+	held   map[account]int // requests of each; nil: all turns are equal
 	judged int
+}
+
+func (r *rooms) turn(of account) scheduler.Turn {
+	if r.held == nil {
+		return scheduler.Turn{}
+	}
+	return scheduler.Turn{Share: float64(r.held[of]), Served: scheduler.Hash(string(of.tenant))}
 }
 
 func (r *rooms) room(of berth.WorkerID) (need, map[string]string, bool) {
@@ -60,8 +68,18 @@ func (r *rooms) admit(q *queue) (placed []berth.RequestID) {
 		}
 		q.remove(w.id)
 		placed = append(placed, w.id)
+		r.gets(q, w, 1)
 	}
 	return placed
+}
+
+// gets counts what a tenant has been given.
+func (r *rooms) gets(q *queue, w *waiting, n int) {
+	if r.held != nil {
+		of := accountOf(w.request)
+		r.held[of] += n
+		q.turned(of)
+	}
 }
 
 // Whatever waits, and whatever is freed: placed is what would be if all that waits

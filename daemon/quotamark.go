@@ -25,6 +25,7 @@ func (l *loop) markTenant(f berth.Fact) {
 		l.reclassTenant(t)
 	}
 	rec, _ := l.view.tenant(t)
+	l.weigh(t, rec.Weight)
 	for _, p := range slices.Sorted(maps.Keys(rec.Pools)) {
 		l.limit(account{t, p}, rec.Pools[p].Limits)
 	}

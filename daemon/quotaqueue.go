@@ -1,10 +1,6 @@
 package daemon
 
-import (
-	"container/heap"
-
-	"github.com/berthd/berth"
-)
+import "github.com/berthd/berth"
 
 // Classes of a tenant with a quota are of that tenant alone. One whose quota has no room
 // is blocked apart from the others: no worker can help it, and it is opened when there is
@@ -40,7 +36,7 @@ func (q *queue) firstOver(of account, accept func(*waiting) bool) (first *class)
 
 // park leaves a class alone until its tenant's block has its answer.
 func (q *queue) park(c *class, t berth.TenantID) {
-	heap.Remove(&q.open, c.at)
+	q.close(c)
 	if q.parked[t] == nil {
 		q.parked[t] = make(classSet)
 	}
@@ -69,7 +65,7 @@ func (q *queue) unpark(c *class) {
 func (q *queue) release(t berth.TenantID) {
 	for c := range q.parked[t] {
 		q.unpark(c)
-		heap.Push(&q.open, c)
+		q.openUp(c)
 	}
 }
 

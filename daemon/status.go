@@ -126,6 +126,7 @@ type Explanation struct {
 	Nearest *berth.Miss  // of one that waits: the worker that lacks the least
 	Since   time.Time    // of one that waits: it was submitted, or its backoff ended
 	Brake   *BrakeStatus // its worker is lost, and the pool's brake holds it
+	Turn    *TurnStatus  // of one that waits: its tenant's
 
 	Standings []berth.Standing // of one that was placed: the worker that was chosen, and the runner-up
 	NotTold   string           // why these are not there

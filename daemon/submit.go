@@ -222,11 +222,12 @@ func (l *loop) answer(s *submission, r SubmitResult) {
 	}
 }
 
-// admit places what waits, oldest and most urgent first, then what is new.
+// admit places what waits, in the order of its turns, then what is new.
 func (l *loop) admit(b *builder) {
 	if !b.decided {
 		b.basis = nil // what was decided led nowhere, and the fleet may have changed since
 	}
+	l.takeTurns()
 	for b.room() && l.mayPlace() && !l.flights.crowded() {
 		w := l.queue.next()
 		if w == nil {

@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 
 	"github.com/berthd/berth"
 )
 
-// QuotaStatus is how a tenant stands in a pool in which it is limited, or was.
+// QuotaStatus is how a tenant stands in a pool that it is limited in, or uses, or waits for.
 type QuotaStatus struct {
 	Tenant  berth.TenantID
 	Pool    berth.PoolID
@@ -17,25 +16,24 @@ type QuotaStatus struct {
 	Used    berth.Amounts // by all of its allocations
 	Taken   berth.Amounts // by daemons, of what is limited
 	Waiting int           // requests that are not placed, for whatever reason
+	Turn    TurnStatus
 }
 
 // Quotas are those of all tenants, by tenant and pool.
 func (d *Daemon) Quotas(ctx context.Context) (out []QuotaStatus, err error) {
 	err = d.call(ctx, func(l *loop) {
 		waiting := l.waitingByAccount()
-		for _, k := range slices.SortedFunc(maps.Keys(l.view.whole[berth.KindTenant]), compareKeys) {
-			t := berth.TenantID(k.ID)
-			rec, _ := l.view.tenant(t)
-			for _, p := range slices.Sorted(maps.Keys(rec.Pools)) {
-				out = append(out, l.quotaStatus(account{t, p}, rec.Pools[p], waiting))
-			}
+		for _, of := range l.accounts() {
+			out = append(out, l.quotaStatus(of, waiting))
 		}
 	})
 	return out, err
 }
 
-func (l *loop) quotaStatus(of account, q berth.Quota, waiting map[account]int) QuotaStatus {
-	s := QuotaStatus{Tenant: of.tenant, Pool: of.pool, Limits: q.Limits, Taken: q.Taken, Waiting: waiting[of]}
+func (l *loop) quotaStatus(of account, waiting map[account]int) QuotaStatus {
+	rec, _ := l.view.tenant(of.tenant)
+	q := rec.Pools[of.pool]
+	s := QuotaStatus{Tenant: of.tenant, Pool: of.pool, Limits: q.Limits, Taken: q.Taken, Waiting: waiting[of], Turn: l.turnStatus(of)}
 	if st := l.quotas.of[of]; st != nil {
 		s.Used = st.sum
 	}
@@ -73,9 +71,10 @@ func (l *loop) peersGangs() (out []*gangs) {
 	return out
 }
 
-// QuotaChange is what is to become of a tenant's limits in a pool.
+// QuotaChange is what is to become of a tenant's limits in a pool, and of its weight.
 type QuotaChange struct {
 	Tenant berth.TenantID
+	Weight int64 // 0: as it is
 	Pool   berth.PoolID
 	Set    berth.Amounts
 	Unset  []berth.Dimension // not limited any more
@@ -94,21 +93,18 @@ func (d *Daemon) SetQuota(ctx context.Context, c QuotaChange) (QuotaStatus, erro
 	if err := berth.CheckLimits(c.Set); err != nil {
 		return QuotaStatus{}, err
 	}
+	if c.Weight != 0 {
+		if err := berth.CheckTenantWeight(c.Weight); err != nil {
+			return QuotaStatus{}, err
+		}
+	}
 	var missing error
-	facts, err := d.store.SetQuota(ctx, c.Tenant, c.Pool, func(was berth.Amounts) berth.Amounts {
+	facts, err := d.store.SetTenant(ctx, c.Tenant, func(t *berth.Tenant) {
 		missing = nil
-		if len(was) == 0 && len(c.Set) == 0 {
+		if len(t.Pools[c.Pool].Limits)+len(c.Set) == 0 && c.Weight == 0 {
 			missing = fmt.Errorf("quota of tenant %s in pool %s: %w", c.Tenant, c.Pool, ErrNotFound)
 		}
-		next := make(berth.Amounts, len(was)+len(c.Set))
-		if !c.All {
-			maps.Copy(next, was)
-		}
-		for _, dim := range c.Unset {
-			delete(next, dim)
-		}
-		maps.Copy(next, c.Set)
-		return next
+		c.apply(t)
 	})
 	if err != nil {
 		return QuotaStatus{}, err
@@ -119,8 +115,27 @@ func (d *Daemon) SetQuota(ctx context.Context, c QuotaChange) (QuotaStatus, erro
 	var s QuotaStatus
 	err = d.call(ctx, func(l *loop) { // who sets it sees it
 		l.takeFacts(facts)
-		rec, _ := l.view.tenant(c.Tenant)
-		s = l.quotaStatus(account{c.Tenant, c.Pool}, rec.Pools[c.Pool], l.waitingByAccount())
+		s = l.quotaStatus(account{c.Tenant, c.Pool}, l.waitingByAccount())
 	})
 	return s, err
+}
+
+func (c *QuotaChange) apply(t *berth.Tenant) {
+	switch c.Weight {
+	case 0:
+	case berth.DefaultTenantWeight:
+		t.Weight = 0
+	default:
+		t.Weight = c.Weight
+	}
+	was := t.Pools[c.Pool].Limits
+	next := make(berth.Amounts, len(was)+len(c.Set))
+	if !c.All {
+		maps.Copy(next, was)
+	}
+	for _, dim := range c.Unset {
+		delete(next, dim)
+	}
+	maps.Copy(next, c.Set)
+	t.Limit(c.Pool, next)
 }

@@ -13,8 +13,7 @@ func TestQuotaStatus_CountsWhatIsFresh(t *testing.T) {
 	s.step()
 	r := berth.Request{ID: "r", Tenant: "a", Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: 200}}}.Normalize()
 	s.tell(requestKey("r"), &berth.Submission{Planner: "other", Spec: r})
-	rec, _ := s.view.tenant("a")
-	if q := s.quotaStatus(account{"a", "default"}, rec.Pools["default"], s.waitingByAccount()); q.Waiting != 1 {
+	if q := s.quotaStatus(account{"a", "default"}, s.waitingByAccount()); q.Waiting != 1 {
 		t.Errorf("%d wait, want 1", q.Waiting)
 	}
 }
