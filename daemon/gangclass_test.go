@@ -24,7 +24,7 @@ func TestGangs_EqualOnesWaitTogether(t *testing.T) {
 	s.put(gangAsking("d", 9, "y"))
 	want := func(id berth.GroupID, now time.Time) {
 		t.Helper()
-		if g := s.next(now); g == nil && id != "" || g != nil && g.id != id {
+		if g := nextOf(s, now); g == nil && id != "" || g != nil && g.id != id {
 			t.Errorf("next is %+v, want %q", g, id)
 		}
 	}
@@ -95,4 +95,9 @@ func TestGangs_Tries(t *testing.T) {
 			}
 		})
 	}
+}
+
+// nextOf is the first that is to be tried, where all turns are equal.
+func nextOf(s *gangs, now time.Time) *gang {
+	return s.first(func(c *gangClass) bool { return c.open() && !now.Before(c.tryAt) })
 }

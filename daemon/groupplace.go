@@ -40,6 +40,9 @@ type gangs struct {
 	// turn: they come before what else is to be planned, and after it by turns.
 	turn bool
 
+	// last: what waits alone has been looked at for this plan, and nothing came of it.
+	last bool
+
 	// holdOff: one has found its place, of which a part is in flight. Nothing is sent
 	// before that has its answer: something always is, and it would wait for ever.
 	holdOff bool
@@ -81,11 +84,6 @@ func (s *gangs) remove(id berth.GroupID) {
 	}
 }
 
-// next is the first that is to be tried, or nil.
-func (s *gangs) next(now time.Time) *gang {
-	return s.first(func(c *gangClass) bool { return c.open() && !now.Before(c.tryAt) })
-}
-
 // first is the first of the classes that may be.
 func (s *gangs) first(may func(*gangClass) bool) (first *gang) {
 	for _, c := range s.classes {
@@ -95,9 +93,6 @@ func (s *gangs) first(may func(*gangClass) bool) (first *gang) {
 	}
 	return first
 }
-
-// more says whether one is to be tried before calls are heard.
-func (s *gangs) more(now time.Time) bool { return s.spent < spendMost && s.next(now) != nil }
 
 // open says whether a group may fit.
 func (g *gang) open() bool { return g.class.open() }
@@ -192,7 +187,7 @@ func (l *loop) admitGroup(b *builder) bool {
 	if !l.mayPlace() {
 		return false
 	}
-	for g := l.gangs.next(b.now); g != nil; g = l.gangs.next(b.now) {
+	for g := l.nextGang(b.now); g != nil; g = l.nextGang(b.now) {
 		if l.gangs.spent >= spendMost {
 			l.timers.set(triesKey, b.now)
 			return false

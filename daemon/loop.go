@@ -227,6 +227,7 @@ func (l *loop) launch(ctx context.Context) bool {
 
 // gatherAll looks until there is something to commit, or nothing left to look at.
 func (l *loop) gatherAll(b *builder) {
+	l.gangs.last = false
 	if l.aside.turn = !l.aside.turn; l.aside.turn {
 		l.tryAside(b)
 	}
@@ -249,7 +250,7 @@ func (l *loop) gather(b *builder) (more bool) {
 	if len(l.quotas.todo) > 0 && b.plan.Empty() && l.admitQuota(b) {
 		return false
 	}
-	if l.gangs.turn && b.plan.Empty() && l.admitGroup(b) {
+	if b.plan.Empty() && l.groupsTurn(b.now) && l.admitGroup(b) {
 		l.gangs.turn = b.plan.Empty() // it waits for what is in flight
 		return false
 	}
@@ -263,8 +264,8 @@ func (l *loop) gather(b *builder) (more bool) {
 	if b.room() {
 		l.admit(b)
 	}
-	l.gangs.turn = true
-	return !l.due.empty() || len(l.quotas.todo) > 0 || l.mayPlace() && l.gangs.more(b.now)
+	l.gangs.turn, l.gangs.last = true, true
+	return !l.due.empty() || len(l.quotas.todo) > 0 || l.mayPlace() && l.moreGangs(b.now)
 }
 
 // nextPlanID is of the plan that is gathered now. A look that finds nothing to
