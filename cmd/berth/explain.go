@@ -149,6 +149,11 @@ func printWaiting(w io.Writer, e *berthv1.ExplainResponse) error {
 	if _, err := fmt.Fprintln(w, judged); err != nil {
 		return err
 	}
+	if turn := turnText(e); turn != "" {
+		if _, err := fmt.Fprintln(w, turn); err != nil {
+			return err
+		}
+	}
 	if err := printReasons(w, v); err != nil {
 		return err
 	}

@@ -18,13 +18,15 @@ import (
 func tenantsCommand() *cli.Command {
 	pool := stringFlag("pool", string(berth.DefaultPool), "`POOL` that is limited")
 	return verb(&cli.Command{
-		Name: "tenants", Usage: "what tenants may use of pools, and what they use; set it, or take that back", ArgsUsage: "[set|unset TENANT]",
+		Name: "tenants", Usage: "what tenants may use of pools, what they use, and their shares; set it, or take that back", ArgsUsage: "[set|unset TENANT]",
 		Description: "A request counts against its tenant's quota of its pool from its placement until its end. What is beyond the quota waits, and\n" +
-			"berth explain tells so. What has no quota, or is not named in it, is not limited.",
+			"berth explain tells so. What has no quota, or is not named in it, is not limited.\n\n" +
+			"Where not all fits, what waits of the tenant comes next that has the smallest share of the pool, divided by its weight: the largest\n" +
+			"part that it holds of the pool's CPU, memory, disk or devices.",
 		Flags: clientFlags(outputFlag()),
 		Subcommands: []*cli.Command{
 			verb(&cli.Command{
-				Name: "set", Usage: "limit what a tenant may use of a pool; what runs goes on", ArgsUsage: "TENANT",
+				Name: "set", Usage: "limit what a tenant may use of a pool, or say its weight; what runs goes on", ArgsUsage: "TENANT",
 				Flags: clientFlags(
 					pool,
 					stringFlag("cpu", "", "`CORES`: 0.5, 2 or 500m; none: not limited any more, as with all that follow (default: as it is)"),
@@ -32,6 +34,7 @@ func tenantsCommand() *cli.Command {
 					stringFlag("disk", "", "`BYTES`"),
 					listFlag("custom", "`NAME=NUMBER` of a resource that the operator named"),
 					listFlag("devices", "`TYPE=NUMBER` of devices, also parts of them: h100=8, t4=0.5"),
+					intFlag("weight", 0, "`NUMBER`, 1 to 1000: twice the weight, twice the share where not all fits, in all pools (default: as it is; at first 1)"),
 					outputFlag(),
 				),
 				Action: setQuota,
@@ -53,8 +56,14 @@ func setQuota(c *cli.Context) error {
 	if err := readLimits(c, req); err != nil {
 		return usage("%w", err)
 	}
-	if len(req.GetSet())+len(req.GetUnset()) == 0 {
-		return usage("tenants set: no limit is given: --cpu, --memory, --disk, --custom or --devices")
+	if c.IsSet("weight") {
+		req.Weight = int64(c.Int("weight"))
+		if err := berth.CheckTenantWeight(req.GetWeight()); err != nil {
+			return usage("%w", err)
+		}
+	}
+	if len(req.GetSet())+len(req.GetUnset()) == 0 && req.GetWeight() == 0 {
+		return usage("tenants set: nothing is given: --weight, --cpu, --memory, --disk, --custom or --devices")
 	}
 	return sendQuota(c, req)
 }
@@ -165,18 +174,41 @@ func listQuotas(c *cli.Context) error {
 // printQuotas tells a line for each limit.
 func printQuotas(w io.Writer, all []*berthv1.Quota) error {
 	t := table{}
-	t.add("TENANT", "POOL", "OF", "LIMIT", "USED", "WAITING")
+	t.add("TENANT", "POOL", "OF", "LIMIT", "USED", "WAITING", "WEIGHT", "SHARE")
 	for _, q := range all {
 		limits := sortedKeys(q.GetLimits())
 		if len(limits) == 0 {
-			t.add(q.GetTenant(), q.GetPool(), "-", "none", "-", strconv.FormatInt(q.GetWaiting(), 10))
+			t.add(q.GetTenant(), q.GetPool(), "-", "none", "-", strconv.FormatInt(q.GetWaiting(), 10), strconv.FormatInt(q.GetTurn().GetWeight(), 10), shareText(q.GetTurn()))
 		}
 		for _, d := range limits {
 			of := berth.Dimension(d)
-			t.add(q.GetTenant(), q.GetPool(), dimensionName(of), dimensionAmount(of, q.GetLimits()[d]), dimensionAmount(of, q.GetUsed()[d]), strconv.FormatInt(q.GetWaiting(), 10))
+			t.add(q.GetTenant(), q.GetPool(), dimensionName(of), dimensionAmount(of, q.GetLimits()[d]), dimensionAmount(of, q.GetUsed()[d]),
+				strconv.FormatInt(q.GetWaiting(), 10), strconv.FormatInt(q.GetTurn().GetWeight(), 10), shareText(q.GetTurn()))
 		}
 	}
 	return t.write(w)
+}
+
+// shareText is what a tenant has of a pool.
+func shareText(t *berthv1.Turn) string {
+	if t.GetOf() == "" {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f %% of %s", 100*t.GetShare(), resourceName(&berthv1.Reason{Code: t.GetOf()}))
+}
+
+// turnText says who goes first when something frees up, where that is somebody else.
+func turnText(e *berthv1.ExplainResponse) string {
+	t, spec := e.GetTurn(), e.GetStatus().GetSpec()
+	if t.GetAhead() == 0 {
+		return ""
+	}
+	weight := ""
+	if t.GetWeight() > berth.DefaultTenantWeight {
+		weight = fmt.Sprintf(", with a weight of %d", t.GetWeight())
+	}
+	return fmt.Sprintf("tenant %s is above its share: it has %s in pool %s%s; %s of %s with less go first",
+		spec.GetTenant(), shareText(t), spec.GetPool(), weight, plural(t.GetAhead(), "request"), plural(t.GetTenants(), "other tenant"))
 }
 
 // dimensionName is what a quota is of, as people call it.

@@ -26,7 +26,11 @@ func TestTenants(t *testing.T) {
 		s.want(exitGood, "", "submit", "--id", "first", "--tenant", "vision", "--cpu", "1", "--", "sleep", "60")
 		s.want(exitGood, "", "submit", "--id", "second", "--tenant", "vision", "--cpu", "1", "--", "true")
 		s.want(exitGood, "second waits for the quota of tenant vision in pool default: it wants 1 of CPU, and 0.5 is left of 1.5", "explain", "second")
-		s.want(exitGood, "vision  default  CPU  1.5    1     1", "tenants")
+		s.want(exitGood, "vision  default  CPU  1.5    1     1        1       ", "tenants")
+		s.want(exitGood, "vision  default  CPU  1.5    1     1        3       ", "tenants", "set", "--weight", "3", "vision")
+		s.want(exitGood, `"weight":"3"`, "tenants", "-o", "json")
+		s.want(exitUsage, "weight", "tenants", "set", "--weight", "1001", "vision")
+		s.want(exitUsage, "weight", "tenants", "set", "--weight", "0", "vision")
 		s.want(exitGood, "2", "tenants", "set", "--cpu", "2", "vision")
 		for ended := false; !ended; {
 			<-time.After(50 * time.Millisecond)

@@ -131,6 +131,9 @@ func resourceName(r *berthv1.Reason) string {
 	case berth.ReasonCustom:
 		return r.GetDetail()
 	case berth.ReasonDevices:
+		if r.GetDetail() == "" {
+			return "devices"
+		}
 		return "devices (" + r.GetDetail() + ")"
 	}
 	return reasonName(r)

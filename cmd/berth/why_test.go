@@ -174,3 +174,24 @@ func TestPrintExplanation_Quota(t *testing.T) {
 		})
 	}
 }
+
+// Who goes first is told where somebody does.
+func TestPrintExplanation_Turn(t *testing.T) {
+	e := &berthv1.ExplainResponse{
+		Status:  &berthv1.Status{Id: "r", State: "PENDING", Spec: &berthv1.Request{Tenant: "vision", Pool: "gpu"}},
+		Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "no_worker", Detail: "gpu"}}},
+		Turn:    &berthv1.Turn{Weight: 2, Share: 0.625, Of: "devices", Tenants: 1, Ahead: 12},
+	}
+	for _, want := range []string{
+		"tenant vision is above its share: it has 62.5 % of devices in pool gpu, with a weight of 2; 12 requests of 1 other tenant with less go first\n", "",
+	} {
+		var out strings.Builder
+		if err := printExplanation(&out, e); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), want) || want == "" && strings.Contains(out.String(), "share") {
+			t.Errorf("want %q in:\n%s", want, out.String())
+		}
+		e.Turn.Ahead = 0
+	}
+}

@@ -125,6 +125,7 @@ func (s *service) Explain(ctx context.Context, req *berthv1.ExplainRequest) (*be
 	return &berthv1.ExplainResponse{
 		Status: status(&e.Status), Verdict: wire.Verdict(e.Verdict), Nearest: wire.Miss(e.Nearest), Since: wire.Time(e.Since),
 		Brake: brakeMessage(e.Brake), Standings: wire.Standings(e.Standings), NotTold: wire.Text(e.NotTold), Past: pastMessage(e.Past),
+		Turn: turnMessage(e.Turn),
 	}, nil
 }
 

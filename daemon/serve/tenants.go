@@ -24,7 +24,7 @@ func (s *service) Quotas(ctx context.Context, _ *berthv1.QuotasRequest) (*berthv
 func (s *service) SetQuota(ctx context.Context, req *berthv1.SetQuotaRequest) (*berthv1.SetQuotaResponse, error) {
 	c := daemon.QuotaChange{
 		Tenant: berth.TenantID(req.GetTenant()), Pool: cmp.Or(berth.PoolID(req.GetPool()), berth.DefaultPool),
-		Set: make(berth.Amounts), All: req.GetAll(),
+		Set: make(berth.Amounts), All: req.GetAll(), Weight: req.GetWeight(),
 	}
 	for d, v := range req.GetSet() {
 		c.Set[berth.Dimension(d)] = v
@@ -42,8 +42,15 @@ func (s *service) SetQuota(ctx context.Context, req *berthv1.SetQuotaRequest) (*
 func quotaMessage(q *daemon.QuotaStatus) *berthv1.Quota {
 	return &berthv1.Quota{
 		Tenant: string(q.Tenant), Pool: string(q.Pool), Waiting: int64(q.Waiting),
-		Limits: words(q.Limits), Used: words(q.Used), Taken: words(q.Taken),
+		Limits: words(q.Limits), Used: words(q.Used), Taken: words(q.Taken), Turn: turnMessage(&q.Turn),
 	}
+}
+
+func turnMessage(t *daemon.TurnStatus) *berthv1.Turn {
+	if t == nil {
+		return nil
+	}
+	return &berthv1.Turn{Weight: t.Weight, Share: t.Share, Of: string(t.Of), Tenants: int64(t.Tenants), Ahead: int64(t.Ahead)}
 }
 
 // words are amounts by their dimension's word.

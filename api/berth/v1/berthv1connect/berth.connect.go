@@ -124,9 +124,9 @@ type BerthServiceClient interface {
 	SetTaints(context.Context, *v1.SetTaintsRequest) (*v1.SetTaintsResponse, error)
 	Pools(context.Context, *v1.PoolsRequest) (*v1.PoolsResponse, error)
 	SetPool(context.Context, *v1.SetPoolRequest) (*v1.SetPoolResponse, error)
-	// Quotas lists what tenants may use of pools, and what they do.
+	// Quotas lists what tenants may use of pools, what they do, and what is their share.
 	Quotas(context.Context, *v1.QuotasRequest) (*v1.QuotasResponse, error)
-	// SetQuota changes what a tenant may use of a pool. What runs goes on.
+	// SetQuota changes what a tenant may use of a pool, or its weight. What runs goes on.
 	SetQuota(context.Context, *v1.SetQuotaRequest) (*v1.SetQuotaResponse, error)
 	// SetBrake is an operator's word on the loss of many workers of a pool.
 	SetBrake(context.Context, *v1.SetBrakeRequest) (*v1.SetBrakeResponse, error)
@@ -521,9 +521,9 @@ type BerthServiceHandler interface {
 	SetTaints(context.Context, *v1.SetTaintsRequest) (*v1.SetTaintsResponse, error)
 	Pools(context.Context, *v1.PoolsRequest) (*v1.PoolsResponse, error)
 	SetPool(context.Context, *v1.SetPoolRequest) (*v1.SetPoolResponse, error)
-	// Quotas lists what tenants may use of pools, and what they do.
+	// Quotas lists what tenants may use of pools, what they do, and what is their share.
 	Quotas(context.Context, *v1.QuotasRequest) (*v1.QuotasResponse, error)
-	// SetQuota changes what a tenant may use of a pool. What runs goes on.
+	// SetQuota changes what a tenant may use of a pool, or its weight. What runs goes on.
 	SetQuota(context.Context, *v1.SetQuotaRequest) (*v1.SetQuotaResponse, error)
 	// SetBrake is an operator's word on the loss of many workers of a pool.
 	SetBrake(context.Context, *v1.SetBrakeRequest) (*v1.SetBrakeResponse, error)
