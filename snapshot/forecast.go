@@ -70,7 +70,9 @@ func (s *Snapshot) Forecast(c *Change) ([]Outcome, error) {
 	}
 	outcomes := make([]Outcome, 0, len(asked))
 	full := make(map[string]Outcome) // of equal requests, none fits where one did not: room only shrinks
-	for _, a := range asked {
+	shares := s.sharesOf(workers, asked)
+	turns := turnsOf(shares, asked)
+	for a, ok := turns.Next(); ok; a, ok = turns.Next() {
 		shape := scheduler.Shape(&a.Spec)
 		o, known := full[shape]
 		if !known {
@@ -79,13 +81,54 @@ func (s *Snapshot) Forecast(c *Change) ([]Outcome, error) {
 		if o.Verdict != nil && !a.Spec.Related() { // where others are may help what waits for them
 			full[shape] = o
 		}
+		if o.Verdict == nil {
+			shares.Hold(a.Spec.Tenant, a.Spec.Pool, scheduler.BulkOf(o.Share), 1)
+			shares.Serve(a.Spec.Tenant, a.Spec.Pool)
+		}
 		o.Request, o.Kind, o.From = a.Spec.ID, a.kind, a.from
 		outcomes = append(outcomes, o)
 	}
 	return outcomes, nil
 }
 
-// asked are the requests that would be placed, in their order.
+// sharesOf is what tenants would hold: not what would have to move.
+func (s *Snapshot) sharesOf(workers map[berth.WorkerID]scheduler.Worker, asked []*asked) *scheduler.Shares {
+	shares := s.shares.Clone()
+	for _, w := range workers {
+		shares.Resize(w.Pool, scheduler.BulkOfCapacity(&w.Ledger.Capacity), 1)
+	}
+	for _, a := range asked {
+		if a.from != "" && a.Allocation != nil {
+			shares.Hold(a.Spec.Tenant, a.Spec.Pool, scheduler.BulkOf(&a.Allocation.Share), -1)
+		}
+	}
+	return shares
+}
+
+// turnsOf hands out what is asked in the order in which it would be placed.
+func turnsOf(shares *scheduler.Shares, all []*asked) *scheduler.Turns[*asked] {
+	type account struct {
+		tenant berth.TenantID
+		pool   berth.PoolID
+	}
+	lines, oldest := make(map[account][]*asked), make(map[account]berth.Revision)
+	for _, a := range all {
+		of := account{a.Spec.Tenant, a.Spec.Pool}
+		if first, known := oldest[of]; !known || a.Seq < first {
+			oldest[of] = a.Seq
+		}
+		lines[of] = append(lines[of], a)
+	}
+	turns := scheduler.NewTurns[*asked](shares)
+	for _, of := range slices.SortedFunc(maps.Keys(lines), func(a, b account) int {
+		return cmp.Or(cmp.Compare(oldest[a], oldest[b]), cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.pool, b.pool))
+	}) {
+		turns.Add(of.tenant, of.pool, lines[of])
+	}
+	return turns
+}
+
+// asked are the requests that would be placed, in their order beside those of the same tenant.
 func (s *Snapshot) asked(c *Change, emptied map[berth.WorkerID]bool) ([]*asked, error) {
 	if len(c.Requests) > MaxAsked {
 		return nil, outOf("requests", len(c.Requests), MaxAsked)

@@ -15,6 +15,8 @@ func TestForecast(t *testing.T) {
 	ids := func(w ...berth.WorkerID) []berth.WorkerID { return w }
 	urgent := request("urgent", 3000)
 	urgent.Priority = 5
+	others := request("others", 3000)
+	others.Tenant = "other"
 	tests := []struct {
 		name   string
 		change snapshot.Change
@@ -39,6 +41,16 @@ func TestForecast(t *testing.T) {
 			"an urgent one goes before what waits",
 			snapshot.Change{Uncordon: ids("w3"), Requests: []berth.Request{urgent}},
 			[]string{"urgent new: w3", "b waiting: waits"},
+		},
+		{
+			"who holds less goes before what waits of who holds more, however urgent that is",
+			snapshot.Change{Uncordon: ids("w3"), Requests: []berth.Request{urgent, others}},
+			[]string{"others new: w3", "urgent new: waits", "b waiting: waits"},
+		},
+		{
+			"but not what holds less only where it is",
+			snapshot.Change{Drain: ids("w1"), Uncordon: ids("w3"), Requests: []berth.Request{others}},
+			[]string{"a moved from w1: w3", "others new: waits", "b waiting: waits"},
 		},
 	}
 	for _, tt := range tests {

@@ -164,6 +164,8 @@ func recordOf(kind berth.Kind) any {
 		return new(berth.Submission)
 	case berth.KindAllocation:
 		return new(berth.Allocation)
+	case berth.KindTenant:
+		return new(berth.Tenant)
 	}
 	return nil
 }

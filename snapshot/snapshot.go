@@ -13,7 +13,7 @@ import (
 // they are to be Put: a state before its request.
 var Kinds = []berth.Kind{
 	berth.KindPool, berth.KindWorker, berth.KindLedger, berth.KindIntent, berth.KindConditions,
-	berth.KindState, berth.KindRequest, berth.KindAllocation,
+	berth.KindState, berth.KindRequest, berth.KindAllocation, berth.KindTenant,
 }
 
 // FleetKinds are those of Kinds that a fleet is made of, and RelatedKinds those of one
@@ -35,6 +35,7 @@ type Snapshot struct {
 	states   map[berth.RequestID]*berth.Progress
 	requests map[berth.RequestID]*Request
 	labels   map[berth.WorkerID][]map[string]string // of what is placed there and has any, kept or not
+	shares   *scheduler.Shares                      // of what is placed, kept or not
 }
 
 // Header says what a snapshot is of.
@@ -58,7 +59,7 @@ func New(h Header) *Snapshot {
 	return &Snapshot{
 		Header: h, pools: make(map[berth.PoolID]*berth.Pool), workers: make(map[berth.WorkerID]*scheduler.Records),
 		states: make(map[berth.RequestID]*berth.Progress), requests: make(map[berth.RequestID]*Request),
-		labels: make(map[berth.WorkerID][]map[string]string),
+		labels: make(map[berth.WorkerID][]map[string]string), shares: scheduler.NewShares(),
 	}
 }
 
@@ -87,7 +88,12 @@ func (s *Snapshot) Put(f berth.Fact) {
 		if p := s.states[id]; p == nil || p.State == berth.StatePending || s.keeps(p.Worker) {
 			s.requests[id] = &Request{Spec: r.Spec, SubmittedAt: r.SubmittedAt, Seq: f.Create, State: p}
 		}
+	case *berth.Tenant:
+		s.shares.SetWeight(berth.TenantID(f.Key.ID), r.Weight)
 	case *berth.Allocation:
+		if w := s.workers[berth.WorkerID(f.Key.Owner)]; w != nil && w.Worker != nil {
+			s.shares.Hold(r.Tenant, w.Worker.Pool, scheduler.BulkOf(&r.Share), 1)
+		}
 		if q := s.requests[id]; q != nil && q.Worker() == berth.WorkerID(f.Key.Owner) {
 			q.Allocation = r
 		}
@@ -131,12 +137,13 @@ func (q *Request) Candidate() scheduler.Candidate {
 	return c
 }
 
-// before is the order in which requests are placed: priority, age, id.
+// before is the order in which requests of one tenant are placed: priority, age, id.
 func (q *Request) before(o *Request) int {
 	return cmp.Or(cmp.Compare(o.Candidate().Priority, q.Candidate().Priority), cmp.Compare(q.Seq, o.Seq), cmp.Compare(q.Spec.ID, o.Spec.ID))
 }
 
-// Requests are those that are kept, in the order in which they would be placed.
+// Requests are those that are kept, by priority, age and id: those of one tenant in the
+// order in which they would be placed.
 func (s *Snapshot) Requests() []*Request {
 	out := make([]*Request, 0, len(s.requests))
 	for _, q := range s.requests {

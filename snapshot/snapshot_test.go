@@ -57,7 +57,7 @@ func (s *store) submit(id string, cpu int64, on string) {
 		}
 		s.put(berth.KindState, "", id, &berth.Progress{State: berth.StatePlaced, Attempt: 1, Worker: berth.WorkerID(on), Epoch: 1})
 		defer s.put(berth.KindAllocation, on, id, &berth.Allocation{
-			State: berth.StateRunning, Attempt: 1, Share: share, Stop: &berth.StopOrder{Reason: berth.StopDrain, Message: "secret-word"},
+			State: berth.StateRunning, Attempt: 1, Tenant: berth.DefaultTenant, Share: share, Stop: &berth.StopOrder{Reason: berth.StopDrain, Message: "secret-word"},
 		})
 	}
 	s.put(berth.KindRequest, "", id, &berth.Submission{Digest: "secret-digest", SubmittedAt: time.Unix(int64(s.rev), 0).UTC(), Spec: request(id, cpu)})
@@ -168,7 +168,13 @@ func TestRead_Property(t *testing.T) {
 			}
 			s.submit(fmt.Sprintf("r%d", i), rapid.Int64Range(0, 2000).Draw(t, "want"), on)
 		}
+		if weight := rapid.Int64Range(0, 3).Draw(t, "weight"); weight > 0 {
+			s.put(berth.KindTenant, "", "other", &berth.Tenant{Weight: weight, Pools: map[berth.PoolID]berth.Quota{"secret-pool": {Blocks: 1}}})
+		}
 		direct := s.taken()
+		if strings.Contains(string(s.written(t)), "secret-pool") {
+			t.Fatal("a file tells of quotas")
+		}
 		read, err := snapshot.Read(bytes.NewReader(s.written(t)), nil)
 		if err != nil {
 			t.Fatal(err)

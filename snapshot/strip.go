@@ -4,8 +4,8 @@ import "github.com/berthd/berth"
 
 // strip is a record without what a plan does not need and a file should not spread:
 // of a request its command, its environment and all that tells what it is, but for
-// its labels; of a worker where it is and which lease it lives by. Nil: the record is
-// of no kind that a snapshot holds.
+// its labels; of a worker where it is and which lease it lives by; of a tenant all but
+// its weight. Nil: nothing is left, or the record is of no kind that a snapshot holds.
 func strip(record any) any {
 	switch r := record.(type) {
 	case *berth.Submission:
@@ -30,6 +30,11 @@ func strip(record any) any {
 			out.Stop = &stop
 		}
 		return &out
+	case *berth.Tenant:
+		if r.Weight == 0 {
+			return nil
+		}
+		return &berth.Tenant{Header: r.Header, Weight: r.Weight, Pools: map[berth.PoolID]berth.Quota{}}
 	case *berth.Pool, *berth.Intent, *berth.Conditions, *berth.Progress:
 		return r
 	}
