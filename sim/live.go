@@ -51,7 +51,9 @@ func NewLive(s *snapshot.Snapshot, pool berth.PoolID, runMS int64) (*Live, error
 		case q.Worker() == "" && q.Spec.Pool == pool:
 			l.wait(q, runMS)
 		case w != nil && q.Allocation != nil:
-			l.Running = append(l.Running, runningOf(w, &q.Allocation.Share, restOf(s, q, runMS)))
+			one := runningOf(w, &q.Allocation.Share, restOf(s, q, runMS))
+			one.Tenant = string(q.Spec.Tenant)
+			l.Running = append(l.Running, one)
 			sum, err := known[w.ID].Plus(q.Allocation.Share)
 			if err != nil {
 				return nil, fmt.Errorf("what runs on %s: %w", w.ID, err)

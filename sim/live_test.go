@@ -90,8 +90,8 @@ func TestNewLive(t *testing.T) {
 	want := &sim.Live{
 		Machines: []sim.Machine{{Name: "w1", CPUMilli: 8000, MemoryMiB: 8192, GPUs: 2, Model: "t4"}, {Name: "w2", CPUMilli: 8000, MemoryMiB: 8192, GPUs: 2, Model: "t4"}},
 		Running: []sim.Running{
-			{Machine: "w1", CPUMilli: 1000, MemoryMiB: 1024, GPUMilli: []int64{1000, 0}, RunMS: 30_000},
-			{Machine: "w2", CPUMilli: 1000, MemoryMiB: 1024, GPUMilli: []int64{0, 300}, RunMS: 60_000},
+			{Machine: "w1", CPUMilli: 1000, MemoryMiB: 1024, GPUMilli: []int64{1000, 0}, RunMS: 30_000, Tenant: "default"},
+			{Machine: "w2", CPUMilli: 1000, MemoryMiB: 1024, GPUMilli: []int64{0, 300}, RunMS: 60_000, Tenant: "default"},
 			{Machine: "w2", GPUMilli: []int64{1000, 0}}, // what is ill, to the end
 		},
 		Waiting: []sim.Job{{
@@ -125,7 +125,7 @@ func TestLive_Trace(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Waiting[0].RunMS = 0 // to the end
-	jobs := readJobs(t, "500,1000,1000,1,1,1000,a,,\n40000,1000,1000,1,1,900,a,,\n")
+	jobs := readJobs(t, "500,1000,1000,1,1,1000,,,\n40000,1000,1000,1,1,900,a,,\n")
 	trace, err := l.Trace(jobs)
 	if err != nil {
 		t.Fatal(err)
@@ -140,6 +140,27 @@ func TestLive_Trace(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 		})
+	}
+}
+
+// TestLive_Shares: what runs counts for whose it is.
+func TestLive_Shares(t *testing.T) {
+	l, err := sim.NewLive(pool().Snapshot, berth.DefaultPool, 60_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trace, err := l.Trace(readJobs(t, "500,1000,1000,1,1,1000,a,,\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := trace.Run(t.Context(), sim.PolicyBerth, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range r.Tenants {
+		if want := map[string]int64{"a": 0, "default": 1000}[one.Name]; one.MaxMS != want {
+			t.Errorf("%s, which has something there: %t, waits for %d ms, want %d", one.Name, one.Name != "a", one.MaxMS, want)
+		}
 	}
 }
 

@@ -9,11 +9,13 @@ import (
 )
 
 // Trace is jobs that arrive, wait, run and end on a cluster. Where several could be
-// placed they are tried in the order of the daemon's queue: priority, arrival, the
-// file's order; a job that fits nowhere keeps none behind it from its place.
+// placed they are tried in the order of the daemon's queue: the tenants by their shares,
+// and of each priority, arrival, the file's order; a job that fits nowhere keeps none
+// behind it from its place.
 type Trace struct {
 	workload
 	jobs    []Job
+	weights map[string]int64
 	running []held // when it begins
 }
 
@@ -24,6 +26,14 @@ func NewTrace(machines []Machine, jobs []Job) *Trace {
 		pods[i] = jobs[i].Pod
 	}
 	return &Trace{workload: newWorkload(machines, pods), jobs: jobs}
+}
+
+// Weigh says how much of the cluster is a tenant's beside others'; 1 unless it is said.
+func (t *Trace) Weigh(tenant string, weight int64) {
+	if t.weights == nil {
+		t.weights = make(map[string]int64)
+	}
+	t.weights[tenant] = weight
 }
 
 // Machines is how many there are.
@@ -72,8 +82,8 @@ type replay struct {
 	name    PolicyName
 	fates   []fate
 	ends    endings
-	waiting []int // jobs, in the order in which they are tried
-	next    int   // job to arrive
+	turns   *turns
+	next    int // job to arrive
 	now     int64
 	watch   *watch
 }
@@ -85,7 +95,7 @@ func (t *Trace) Run(ctx context.Context, name PolicyName, seed uint64, done func
 	if err != nil {
 		return nil, err
 	}
-	r := &replay{Trace: t, cluster: c, policy: p, name: name, fates: make([]fate, len(t.jobs))}
+	r := &replay{Trace: t, cluster: c, policy: p, name: name, fates: make([]fate, len(t.jobs)), turns: newTurns(t, c)}
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
@@ -139,10 +149,11 @@ func (r *replay) advance() error {
 		case !e.waits:
 			r.cluster.give(&r.shapes[r.of[e.job]], f.at)
 			r.policy.end(r.of[e.job], f.at)
+			r.turns.hold(r.jobs[e.job].Tenant, r.shapes[r.of[e.job]].bulk(), -1)
 			freed = true
 		case !f.placed:
 			f.left, f.waited = true, r.now-r.jobs[e.job].ArrivalMS
-			r.waiting = slices.DeleteFunc(r.waiting, func(j int) bool { return j == e.job })
+			r.turns.leave(r.jobs[e.job].Tenant, e.job)
 		}
 	}
 	var fresh []int
@@ -160,41 +171,33 @@ func (r *replay) advance() error {
 func (r *replay) place(fresh []int, freed bool) error {
 	blocked := make(map[int]bool)
 	if !freed {
-		for _, j := range r.waiting {
-			blocked[r.of[j]] = true
-		}
+		r.turns.all(func(j int) { blocked[r.of[j]] = true })
 	}
 	for _, j := range fresh {
-		at, _ := slices.BinarySearchFunc(r.waiting, j, func(a, b int) int {
-			return cmp.Or(cmp.Compare(r.jobs[b].Priority, r.jobs[a].Priority), cmp.Compare(a, b))
-		})
-		r.waiting = slices.Insert(r.waiting, at, j)
+		r.turns.arrive(r, j)
 	}
 	if len(fresh) == 0 && !freed {
 		return nil
 	}
-	kept := r.waiting[:0]
-	for _, j := range r.waiting {
+	return r.turns.each(r, func(j int) (bool, error) {
 		shape := r.of[j]
 		if blocked[shape] {
-			kept = append(kept, j)
-			continue
+			return false, nil
 		}
 		at, ok := r.policy.place(shape)
 		if !ok {
 			blocked[shape] = true
-			kept = append(kept, j)
-			continue
+			return false, nil
 		}
 		at.gpus = slices.Clone(at.gpus)
 		if err := r.cluster.take(&r.shapes[shape], at); err != nil {
-			return fmt.Errorf("policy %s, job %d: %w", r.name, j+1, err)
+			return false, fmt.Errorf("policy %s, job %d: %w", r.name, j+1, err)
 		}
+		r.turns.hold(r.jobs[j].Tenant, r.shapes[shape].bulk(), 1)
 		r.fates[j] = fate{placed: true, waited: r.now - r.jobs[j].ArrivalMS, at: at}
 		if r.jobs[j].RunMS > 0 {
 			heap.Push(&r.ends, ending{at: r.now + r.jobs[j].RunMS, job: j})
 		}
-	}
-	r.waiting = kept
-	return nil
+		return true, nil
+	})
 }

@@ -149,3 +149,76 @@ func FuzzReadTrace(f *testing.F) {
 		checkRead(t, machines, err)
 	})
 }
+
+// Two tenants want all of a cluster; one came first, with more. By their weights they
+// come to hold their parts, and neither waits for all that the other asks.
+func TestTrace_Shares(t *testing.T) {
+	var rows strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&rows, "0,%d,1000,0,0,0,greedy,1000,\n", 900+i%7*100)
+	}
+	for i := range 60 {
+		fmt.Fprintf(&rows, "5000,%d,1000,0,0,0,modest,,\n", 900+i%7*100)
+	}
+	machines := []sim.Machine{{Name: "a", CPUMilli: 8000}, {Name: "b", CPUMilli: 4000}}
+	for weight, want := range map[int64][2]float64{1: {0.5, 0.5}, 3: {0.25, 0.75}} {
+		trace := sim.NewTrace(machines, readJobs(t, rows.String()+"40000,1,0,0,0,0,idle,,\n"))
+		trace.Weigh("modest", weight)
+		r, err := trace.Run(t.Context(), sim.PolicyBerth, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tenant := range r.Tenants {
+			switch tenant.Name {
+			case "greedy":
+				if tenant.Share < want[0]-0.1 || tenant.Share > want[0]+0.1 {
+					t.Errorf("weight %d: the first held %.2f while both waited", weight, tenant.Share)
+				}
+			case "modest":
+				if tenant.Share < want[1]-0.1 || tenant.Share > want[1]+0.1 || tenant.Weight != weight {
+					t.Errorf("weight %d: the second held %.2f by a weight of %d", weight, tenant.Share, tenant.Weight)
+				}
+				if tenant.MaxMS > 13_000 {
+					t.Errorf("weight %d: one of the second waited for %d ms", weight, tenant.MaxMS)
+				}
+			}
+		}
+		if r.Shared < 0.9 || r.Shared > 1 {
+			t.Errorf("weight %d: its shares are even to %.3f", weight, r.Shared)
+		}
+	}
+}
+
+// However much others ask for, and however they are weighted, a tenant with one job at a
+// time waits for no more than one job of each of the others, one after the other.
+func TestTrace_BoundedWaiting(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const longest = 1000
+		machines := []sim.Machine{{Name: "m", CPUMilli: 1000 * rapid.Int64Range(1, 4).Draw(t, "slots")}}
+		others := rapid.IntRange(1, 4).Draw(t, "others")
+		var jobs []sim.Job
+		for range rapid.IntRange(10, 60).Draw(t, "jobs") {
+			j := sim.Job{RunMS: rapid.Int64Range(1, longest).Draw(t, "run"), Tenant: fmt.Sprint("other", rapid.IntRange(1, others).Draw(t, "tenant")), Priority: 1000}
+			j.CPUMilli = 1000
+			jobs = append(jobs, j)
+		}
+		for i := range rapid.Int64Range(1, 5).Draw(t, "modest") {
+			j := sim.Job{ArrivalMS: 1 + i*longest*int64(others+2), RunMS: longest / 2, Tenant: "modest"}
+			j.CPUMilli = 1000
+			jobs = append(jobs, j)
+		}
+		trace := sim.NewTrace(machines, jobs)
+		for i := range others {
+			trace.Weigh(fmt.Sprint("other", i+1), rapid.Int64Range(1, 1000).Draw(t, "weight"))
+		}
+		r, err := trace.Run(t.Context(), sim.PolicyBerth, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range r.Tenants {
+			if one.Name == "modest" && one.MaxMS > int64(others+1)*longest {
+				t.Fatalf("one waited for %d ms beside %d others", one.MaxMS, others)
+			}
+		}
+	})
+}

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+
+	"github.com/berthd/berth"
 )
 
 // TraceResult is a run of a trace.
@@ -26,7 +28,8 @@ type TraceResult struct {
 	Classes    []Waits    `json:"classes"`
 	Priorities []Waits    `json:"priorities"`
 	Tenants    []Tenant   `json:"tenants"`
-	Fairness   float64    `json:"fairness"` // Jain's index over what tenants got of what they asked for; 1: all the same part
+	Fairness   float64    `json:"fairness"`       // Jain's index over what tenants got of what they asked for; 1: all the same part
+	Shared     float64    `json:"share_fairness"` // the same index of the dominant shares, by weights, while several waited
 	Series     []Look     `json:"series"`
 }
 
@@ -48,6 +51,8 @@ type Tenant struct {
 	AskedHours float64 `json:"asked_hours"`
 	GotHours   float64 `json:"got_hours"`
 	Unit       string  `json:"unit"` // gpu or core
+	Weight     int64   `json:"weight"`
+	Share      float64 `json:"dominant_share"` // while it waited, and others did: the largest part that it held of CPU, memory or GPUs
 }
 
 // classOf is what kind of request a shape is.
@@ -94,6 +99,7 @@ func (r *replay) result(seed uint64) *TraceResult {
 	out.Priorities = r.waits(func(j int) string { return priorityName(r.jobs[j].Priority) })
 	out.Tenants = r.tenants()
 	out.Fairness = fairness(out.Tenants)
+	out.Shared = shareFairness(out.Series)
 	return out
 }
 
@@ -148,7 +154,10 @@ func (r *replay) tenants() []Tenant {
 	}
 	out := make([]Tenant, 0, len(waits))
 	for _, w := range waits {
-		t := Tenant{Waits: w, AskedHours: asked[w.Name], GotHours: got[w.Name], Unit: "core"}
+		t := Tenant{Waits: w, AskedHours: asked[w.Name], GotHours: got[w.Name], Unit: "core", Weight: r.turns.shares.Weight(berth.TenantID(w.Name))}
+		if one := r.turns.of[w.Name]; one != nil && one.looks > 0 {
+			t.Share = one.held / float64(one.looks)
+		}
 		if gpus[w.Name] {
 			t.Unit = "gpu"
 		}
@@ -160,17 +169,39 @@ func (r *replay) tenants() []Tenant {
 
 // fairness is Jain's index (Jain, Chiu and Hawe, 1984) of got / asked.
 func fairness(tenants []Tenant) float64 {
-	sum, squares, n := 0.0, 0.0, 0.0
+	var xs []float64
 	for _, t := range tenants {
 		if t.AskedHours > 0 {
-			x := t.GotHours / t.AskedHours
-			sum, squares, n = sum+x, squares+x*x, n+1
+			xs = append(xs, t.GotHours/t.AskedHours)
 		}
+	}
+	return jain(xs)
+}
+
+// shareFairness is the mean over those looks at which several tenants waited.
+func shareFairness(looks []Look) float64 {
+	sum, n := 0.0, 0
+	for _, l := range looks {
+		if l.Tenants > 1 {
+			sum, n = sum+l.Evenness, n+1
+		}
+	}
+	if n == 0 {
+		return 1
+	}
+	return sum / float64(n)
+}
+
+// jain is the index of some numbers: 1 where all are the same, 1/n where one has all.
+func jain(xs []float64) float64 {
+	sum, squares := 0.0, 0.0
+	for _, x := range xs {
+		sum, squares = sum+x, squares+x*x
 	}
 	if squares == 0 {
 		return 1
 	}
-	return sum * sum / (n * squares)
+	return sum * sum / (float64(len(xs)) * squares)
 }
 
 func priorityName(p int64) string { return strconv.FormatInt(p, 10) }

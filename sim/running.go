@@ -17,6 +17,7 @@ type Running struct {
 	MemoryMiB int64
 	GPUMilli  []int64 // of each of the machine's GPUs; fewer: none of the others
 	RunMS     int64   // so long it runs yet; 0: to the end
+	Tenant    string  // whose it is; empty: nobody's
 }
 
 // held is a Running on a machine of a cluster.
@@ -92,6 +93,7 @@ func (r *replay) begin() error {
 		if err := r.policy.hold(h); err != nil {
 			return err
 		}
+		r.turns.hold(h.Tenant, h.bulk(), 1)
 		if h.RunMS > 0 {
 			heap.Push(&r.ends, ending{at: r.jobs[0].ArrivalMS + h.RunMS, job: -1 - i})
 		}
@@ -104,4 +106,5 @@ func (r *replay) endRunning(job int) {
 	h := &r.running[-1-job]
 	r.cluster.change(h, 1)
 	r.policy.release(h)
+	r.turns.hold(h.Tenant, h.bulk(), -1)
 }

@@ -12,6 +12,8 @@ type Look struct {
 	NoDemand   float64 `json:"no_demand_percent"`
 	CPU        float64 `json:"cpu_allocated_percent"`
 	Waiting    int     `json:"waiting"`
+	Tenants    int     `json:"waiting_tenants"`
+	Evenness   float64 `json:"share_fairness"` // of the shares of those that wait, by their weights: Jain's index; 1 where fewer than two do
 }
 
 // watch looks at a cluster at equal distances, and sums up what is allocated.
@@ -52,6 +54,7 @@ func (w *watch) until(at int64, r *replay) {
 		look := w.look(r)
 		for ; w.next < at && len(w.looks) < 2*points; w.next += w.every {
 			look.AtMS = w.next
+			look.Tenants, look.Evenness = r.turns.look()
 			w.looks = append(w.looks, look)
 		}
 	}
@@ -71,15 +74,15 @@ func (w *watch) allocated(r *replay) int64 {
 // of no demand if the types are not asked for. Of more idle than is waited for, the rest
 // is of no demand, too.
 func (w *watch) look(r *replay) Look {
-	l := Look{Waiting: len(r.waiting)}
+	l := Look{Waiting: r.turns.count}
 	wanted := int64(0)
 	shapes := make(map[int]bool)
-	for _, j := range r.waiting {
+	r.turns.all(func(j int) {
 		if s := r.of[j]; r.shapes[s].gpus > 0 {
 			shapes[s] = true
 			wanted += r.shapes[s].gpuMilli()
 		}
-	}
+	})
 	var idle, fragmented, starved, cpu int64
 	for i := range r.cluster.machines {
 		m := &r.cluster.machines[i]

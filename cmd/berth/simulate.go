@@ -36,6 +36,7 @@ func simulateCommand() *cli.Command {
 			stringFlag("snapshot", "", "`FILE` that berth snapshot wrote, instead of --nodes; - is standard input"),
 			stringFlag("pool", string(berth.DefaultPool), "`POOL` of the snapshot"),
 			durationFlag("run-for", 0, "how long what the snapshot has runs yet, where it has no run limit (default: to the end)"),
+			listFlag("weight", "`TENANT=NUMBER` of a tenant of the trace, 1 to 1000 (default: 1)"),
 			stringFlag("policy", string(sim.PolicyBerth), "`NAME`: berth, fgd, bestfit, spread, random"),
 			stringFlag("seeds", "42", "`NUMBERS`, one run each: 42-51, or 1,5,7-9"),
 			outputFlag(),

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -15,9 +17,16 @@ import (
 // simulateTrace runs the jobs of a trace once for each seed: the seed is of what a
 // policy draws, not of the trace.
 func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, seeds []uint64, asJSON bool) error {
+	weights, err := readWeights(c)
+	if err != nil {
+		return usage("simulate: %w", err)
+	}
 	t, err := readTrace(c)
 	if err != nil {
 		return err
+	}
+	for tenant, weight := range weights {
+		t.Weigh(tenant, weight)
 	}
 	var results []*sim.TraceResult
 	for _, seed := range seeds {
@@ -36,6 +45,19 @@ func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, s
 		}
 	}
 	return nil
+}
+
+func readWeights(c *cli.Context) (map[string]int64, error) {
+	out := make(map[string]int64)
+	for _, text := range c.StringSlice("weight") {
+		tenant, number, _ := strings.Cut(text, "=")
+		weight, err := strconv.ParseInt(number, 10, 64)
+		if err != nil || tenant == "" || berth.CheckTenantWeight(weight) != nil {
+			return nil, &berth.FieldError{Field: "weight", Value: text, Problem: "is no weight", Bound: fmt.Sprintf("TENANT=NUMBER, from 1 to %d", berth.MaxTenantWeight)}
+		}
+		out[tenant] = weight
+	}
+	return out, nil
 }
 
 func readTrace(c *cli.Context) (*sim.Trace, error) {
@@ -77,24 +99,25 @@ func printTrace(w io.Writer, r *sim.TraceResult) error {
 	fmt.Fprintf(w, "GPU time, until the last arrival: %.1f %% allocated; idle: %.1f %% fragmented, %.1f %% starved of CPU or memory, %.1f %% without demand\n\n",
 		r.Allocated, r.Fragmented, r.Starved, r.NoDemand)
 	t := &table{}
-	t.add("WAITED", "JOBS", "PLACED", "MEAN", "P50", "P95", "MAX", "GOT OF WHAT IT ASKED FOR")
-	add := func(kind string, x *sim.Waits, got string) {
-		t.add(kind+" "+x.Name, comma(x.Jobs), comma(x.Placed), waited(int64(x.MeanMS)), waited(x.P50MS), waited(x.P95MS), waited(x.MaxMS), got)
+	t.add("WAITED", "JOBS", "PLACED", "MEAN", "P50", "P95", "MAX", "GOT OF WHAT IT ASKED FOR", "WEIGHT", "SHARE")
+	add := func(kind string, x *sim.Waits, more ...string) {
+		t.add(append([]string{kind + " " + x.Name, comma(x.Jobs), comma(x.Placed), waited(int64(x.MeanMS)), waited(x.P50MS), waited(x.P95MS), waited(x.MaxMS)}, more...)...)
 	}
 	for i := range r.Classes {
-		add("class", &r.Classes[i], "")
+		add("class", &r.Classes[i], "", "", "")
 	}
 	for i := range r.Priorities {
-		add("priority", &r.Priorities[i], "")
+		add("priority", &r.Priorities[i], "", "", "")
 	}
 	for i := range r.Tenants {
 		x := &r.Tenants[i]
-		add("tenant", &x.Waits, fmt.Sprintf("%.1f of %.1f %s hours", x.GotHours, x.AskedHours, x.Unit))
+		add("tenant", &x.Waits, fmt.Sprintf("%.1f of %.1f %s hours", x.GotHours, x.AskedHours, x.Unit),
+			strconv.FormatInt(x.Weight, 10), fmt.Sprintf("%.1f %%", 100*x.Share))
 	}
 	if err := t.write(w); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nfairness between tenants (Jain's index, 1 is even): %.3f\n", r.Fairness)
+	fmt.Fprintf(w, "\nfairness between tenants (Jain's index, 1 is even): %.3f of what they asked for, %.3f of their shares by weight, while several waited\n", r.Fairness, r.Shared)
 	return nil
 }
 
