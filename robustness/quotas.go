@@ -19,6 +19,7 @@ type Limit struct {
 	At     time.Duration
 	Tenant berth.TenantID
 	Most   berth.Amounts // nil: it is not limited
+	Weight int64         // 0: as it is
 }
 
 // tenants are those with quotas; the others' requests are the default one's.
@@ -46,6 +47,17 @@ func drawQuotas(p *Plan) {
 		}
 	}
 	slices.SortFunc(p.Limits, func(a, b Limit) int { return int(a.At - b.At) })
+	drawWeights(p)
+}
+
+// drawWeights gives tenants other weights with some of their limits.
+func drawWeights(p *Plan) {
+	rng := rand.New(rand.NewPCG(p.Seed, 6)) //nolint:gosec // repeatable, not secret
+	for i := range p.Limits {
+		if rng.IntN(2) == 0 {
+			p.Limits[i].Weight = 1 + rng.Int64N(5)
+		}
+	}
 }
 
 // limits has an operator set the quotas of each tenant, one after the other.
@@ -79,7 +91,7 @@ func (c *client) freeTenant(t berth.TenantID) {
 	if !c.limited[t] {
 		return
 	}
-	l := Limit{Tenant: t}
+	l := Limit{Tenant: t, Weight: berth.DefaultTenantWeight}
 	if t != tenants[0] {
 		l.Most = berth.Amounts{berth.DimensionCPU: 1_000_000_000}
 	}
@@ -93,7 +105,7 @@ func (c *client) freeTenant(t berth.TenantID) {
 func (c *client) limit(l Limit, done func()) {
 	again := func() { c.limit(l, done) }
 	call(c, "limit", string(l.Tenant), func(ctx context.Context, d *daemon.Daemon) (daemon.QuotaStatus, error) {
-		return d.SetQuota(ctx, daemon.QuotaChange{Tenant: l.Tenant, Pool: berth.DefaultPool, Set: l.Most, All: true})
+		return d.SetQuota(ctx, daemon.QuotaChange{Tenant: l.Tenant, Pool: berth.DefaultPool, Set: l.Most, All: true, Weight: l.Weight})
 	}, func(_ daemon.QuotaStatus, err error) {
 		if err == nil || l.Most == nil && errors.Is(err, daemon.ErrNotFound) { // of one that was repeated, too
 			c.w.tally.Limits++
