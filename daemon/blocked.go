@@ -37,6 +37,16 @@ func (n need) least(o need) need {
 	return n
 }
 
+func (n need) most(o need) need {
+	for i := range n {
+		n[i] = max(n[i], o[i])
+	}
+	return n
+}
+
+// nothing is less than anything wants.
+var nothing = need{-1, -1, -1, -1}
+
 // blockedClasses are those of one pool that no worker can take. Who asks which of
 // them comes first of those that fit a worker judges few: they stand in groups of
 // equal constraints, of which a worker's labels rule out whole ones; in these by
@@ -46,6 +56,8 @@ type blockedClasses map[string]*blockedGroup
 type blockedGroup struct {
 	constraints berth.Selector
 	rows        tree[*row]
+	free        need   // the most that any giver has that the constraints allow
+	upTo        uint64 // the last giver that was looked at for it
 }
 
 // row is the blocked classes of a line that are in one group.
@@ -71,18 +83,19 @@ func groupName(constraints []berth.Constraint) string {
 
 // add puts a class among the others of its line.
 func (s blockedClasses) add(c *class) {
-	r := c.members[0].request
-	name := groupName(r.Constraints)
-	at := c.line.rows[name]
-	if at == nil {
-		at = s.enter(c.line, name, r.Constraints)
-	} else {
-		at.group.rows.remove(&at.node)
+	at := c.line.rows[c.group]
+	fresh := at == nil
+	if fresh {
+		at = s.enter(c.line, c.group, c.members[0].request.Constraints)
 	}
 	c.row = at
-	c.node = node[*class]{of: c, rank: scheduler.Hash(c.key.shape), need: needOf(&r.Resources)}
 	at.classes.add(&c.node)
-	at.stand()
+	at.sum()
+	if fresh {
+		at.group.rows.add(&at.node)
+	} else {
+		at.group.rows.renew(&at.node)
+	}
 }
 
 // enter makes the row of a line in a group, which has no class yet.
@@ -92,6 +105,7 @@ func (s blockedClasses) enter(g *line, name string, constraints []berth.Constrai
 		of = &blockedGroup{
 			constraints: berth.Selector{}.Add(constraints),
 			rows:        tree[*row]{before: func(a, b *row) bool { return a.line.before(b.line) }},
+			free:        nothing,
 		}
 		s[name] = of
 	}
@@ -101,83 +115,22 @@ func (s blockedClasses) enter(g *line, name string, constraints []berth.Constrai
 	return at
 }
 
-// stand puts a row among the others of its group, with what its classes need.
-func (r *row) stand() {
-	r.node.need = r.classes.root.least
-	r.group.rows.add(&r.node)
-}
+// sum is of the classes of a row.
+func (r *row) sum() { r.node.need, r.node.seen = r.classes.root.least, r.classes.root.oldest }
 
 // remove takes out a class whose first is what it was when it was added.
 func (s blockedClasses) remove(c *class) {
 	at := c.row
-	at.group.rows.remove(&at.node)
 	at.classes.remove(&c.node)
 	c.row = nil
 	if at.classes.root != nil {
-		at.stand()
+		at.sum()
+		at.group.rows.renew(&at.node)
 		return
 	}
+	at.group.rows.remove(&at.node)
 	delete(at.line.rows, at.name)
 	if at.group.rows.root == nil {
 		delete(s, at.name)
 	}
-}
-
-// search is for a class that a worker can take.
-type search struct {
-	free   need // of the worker: what is within it is judged
-	labels map[string]string
-	after  *waiting // of its line, those that come behind it; nil: all
-	line   *line    // that after is of
-	until  *class   // those that come before it; nil: all
-	fits   func(*waiting) bool
-}
-
-// first is the class that comes first of those that fit, or nil.
-func (s blockedClasses) first(of *search) (best *class) {
-	for _, g := range s {
-		if !g.constraints.Allows(of.labels) {
-			continue
-		}
-		if c := g.rows.root.first(of.free, of.sideOfRow, of.inRow); c != nil && (best == nil || c.before(best)) {
-			best = c
-		}
-	}
-	return best
-}
-
-func (of *search) sideOfRow(r *row) int {
-	if of.until != nil && r.line != of.until.line && !r.line.before(of.until.line) {
-		return sideBehind
-	}
-	return 0
-}
-
-// anyBefore says whether a class comes before c.
-func (s blockedClasses) anyBefore(c *class) bool {
-	for _, g := range s {
-		if r := g.rows.root.leftmost(); r.line.before(c.line) || r.line == c.line && r.classes.root.leftmost().before(c) {
-			return true
-		}
-	}
-	return false
-}
-
-func (of *search) inRow(r *row) *class {
-	return r.classes.root.first(of.free, of.sideOfClass, func(c *class) *class {
-		if of.fits(c.members[0]) {
-			return c
-		}
-		return nil
-	})
-}
-
-func (of *search) sideOfClass(c *class) int {
-	switch {
-	case of.after != nil && c.line == of.line && !of.after.before(c.members[0]):
-		return sideBefore
-	case of.until != nil && c.line == of.until.line && !c.before(of.until):
-		return sideBehind
-	}
-	return 0
 }

@@ -171,8 +171,8 @@ func (l *loop) turnStatus(of account) TurnStatus {
 // turnExplained counts all that go first, with whichever daemon they wait.
 func (l *loop) turnExplained(of account) TurnStatus {
 	s, own := l.turnStatus(of), l.turn(of)
-	for t, n := range l.waitingOf(of.pool) {
-		if t != of.tenant && l.turn(account{t, of.pool}).Share < own.Share {
+	for o, n := range l.waitingAll() {
+		if o.pool == of.pool && o != of && l.turn(o).Share < own.Share {
 			s.Tenants++
 			s.Ahead += n
 		}
@@ -180,30 +180,29 @@ func (l *loop) turnExplained(of account) TurnStatus {
 	return s
 }
 
-// waitingOf counts what waits in a pool, by tenant.
-func (l *loop) waitingOf(pool berth.PoolID) map[berth.TenantID]int {
+// waitingAll counts what waits of each account, with whichever daemon.
+func (l *loop) waitingAll() map[account]int {
 	l.queueAllFresh()
-	out := make(map[berth.TenantID]int)
+	out := make(map[account]int)
 	for _, q := range l.queues() {
 		for of, g := range q.lines {
-			if of.pool == pool {
-				out[of.tenant] += g.count
-			}
+			out[of] += g.count
 		}
 	}
 	for _, gs := range append([]*gangs{l.gangs}, l.peersGangs()...) {
 		for _, g := range gs.of {
-			if g.pool == pool {
-				out[g.request.Tenant] += int(g.size)
-			}
+			out[account{g.request.Tenant, g.pool}] += int(g.size)
 		}
 	}
 	return out
 }
 
 // accounts are those that have a record, hold something, or wait, in order.
-func (l *loop) accounts() []account {
+func (l *loop) accounts(waiting map[account]int) []account {
 	all := make(map[account]struct{})
+	for of := range waiting {
+		all[of] = struct{}{}
+	}
 	for k := range l.view.whole[berth.KindTenant] {
 		t := berth.TenantID(k.ID)
 		rec, mod := l.view.tenant(t)
@@ -224,9 +223,6 @@ func (l *loop) accounts() []account {
 				all[account{t, p}] = struct{}{}
 			}
 		})
-		for t := range l.waitingOf(p) {
-			all[account{t, p}] = struct{}{}
-		}
 	}
 	return slices.SortedFunc(maps.Keys(all), account.compare)
 }

@@ -168,7 +168,7 @@ func TestFair_TurnStatus(t *testing.T) {
 		t.Errorf("who holds nothing: %+v", s)
 	}
 	var got []string
-	for _, of := range l.accounts() {
+	for _, of := range l.accounts(l.waitingAll()) {
 		got = append(got, string(of.tenant))
 	}
 	if fmt.Sprint(got) != "[a b c d]" {

@@ -45,8 +45,8 @@ func (q *queue) judged(id berth.RequestID, at berth.Revision, why whyNot) {
 		return
 	}
 	fitAt := &c.fitAt
-	if s := q.shapes[c.key.shape]; s != nil && !c.members[0].preempts {
-		fitAt = &s.fitAt // of all tenants'
+	if !c.members[0].preempts {
+		fitAt = &c.same.fitAt // of all tenants'
 	}
 	if *fitAt >= at {
 		return

@@ -56,15 +56,25 @@ func (q *queue) began(g *line, seq berth.Revision) {
 	}
 }
 
-// turned gives the line of an account, if there is one, the place of its turn.
+// turned notes that the turn of an account may have changed. Its line, if there is one, gets
+// its place when somebody asks who is next: once, however often the turn has changed.
 func (q *queue) turned(of account) {
-	g := q.lines[of]
-	if g == nil || len(q.lines) == 1 {
+	if len(q.lines) < 2 {
 		return
 	}
-	if now := q.workers.turn(of); now != g.turn {
-		q.move(g, func() { g.turn = now })
+	if g := q.lines[of]; g != nil {
+		q.stale[g] = struct{}{}
 	}
+}
+
+// takeTurns gives lines the places of their turns as they are now.
+func (q *queue) takeTurns() {
+	for g := range q.stale { // in which order decides nothing
+		if now := q.workers.turn(g.of); now != g.turn {
+			q.move(g, func() { g.turn = now })
+		}
+	}
+	clear(q.stale)
 }
 
 // move changes what a line's place depends on.
@@ -88,7 +98,7 @@ func (q *queue) openUp(c *class) {
 	if g.at < 0 {
 		heap.Push(&q.open, g)
 	}
-	q.shapeOf(c).open[c] = struct{}{}
+	c.same.open[c] = struct{}{}
 }
 
 func (q *queue) close(c *class) {
@@ -100,43 +110,34 @@ func (q *queue) close(c *class) {
 	if len(g.open) == 0 {
 		heap.Remove(&q.open, g.at)
 	}
-	delete(q.shapeOf(c).open, c)
-	q.forgetShape(c.key.shape)
+	delete(c.same.open, c)
 }
 
 // shapeState is what is known of the classes of one shape, of all tenants.
 type shapeState struct {
+	classes int
 	open    classSet
 	blocked int            // of them, those that no worker can take
 	verdict *berth.Verdict // on these, the last; nil: none is blocked
 	fitAt   berth.Revision // of another daemon's: judged to fit then
 }
 
-func (q *queue) shapeOf(c *class) *shapeState {
-	s := q.shapes[c.key.shape]
+func (q *queue) shapeOf(shape string) *shapeState {
+	s := q.shapes[shape]
 	if s == nil {
 		s = &shapeState{open: make(classSet)}
-		q.shapes[c.key.shape] = s
+		q.shapes[shape] = s
 	}
 	return s
 }
 
-// shapeIs counts a class that no worker can take, or can now.
-func (q *queue) shapeIs(c *class, by int) {
-	s := q.shapeOf(c)
-	s.blocked += by
-	switch {
-	case by > 0:
-		s.verdict = c.verdict
-	case s.blocked == 0:
-		s.verdict = nil
-		q.forgetShape(c.key.shape)
-	}
-}
+// shelved counts a class that no worker can take, and unshelved one of which that is not
+// known any more.
+func (s *shapeState) shelved(v *berth.Verdict) { s.blocked, s.verdict = s.blocked+1, v }
 
-func (q *queue) forgetShape(shape string) {
-	if s := q.shapes[shape]; len(s.open) == 0 && s.blocked == 0 {
-		delete(q.shapes, shape)
+func (s *shapeState) unshelved() {
+	if s.blocked--; s.blocked == 0 {
+		s.verdict = nil
 	}
 }
 

@@ -29,6 +29,9 @@ func TestQueue_TurnsModel(t *testing.T) {
 				seq++
 				w := drawWaiting(t, seq)
 				w.request.Tenant = rapid.SampledFrom(tenantsOfTest).Draw(t, "tenant")
+				if rapid.Bool().Draw(t, "usual") { // of a shape that others ask for, too
+					w.request.Resources.Quantities, w.request.Constraints = berth.Quantities{CPUMilli: 2, MemoryBytes: 1}, nil
+				}
 				all[w.id] = w
 				q.put(w)
 			},
@@ -97,7 +100,8 @@ func checkQueue(t *rapid.T, q *queue, all map[berth.RequestID]*waiting) {
 	for of, g := range q.lines {
 		n += g.count
 		classes += g.classes
-		if g.of != of || len(q.lines) > 1 && g.turn != q.workers.turn(of) || (g.at >= 0) != (len(g.open) > 0) {
+		_, stale := q.stale[g]
+		if g.of != of || len(q.lines) > 1 && !stale && g.turn != q.workers.turn(of) || (g.at >= 0) != (len(g.open) > 0) {
 			t.Fatalf("line %+v", g)
 		}
 		open += len(g.open)
@@ -163,6 +167,113 @@ func TestQueue_TurnsJudgeFew(t *testing.T) {
 	}
 	if r.judged > 5*tenants {
 		t.Errorf("%d were judged for %d slots", r.judged, tenants)
+	}
+}
+
+// Many slots that are freed at once go round the tenants, and little is asked for each, however
+// many others are free, and whatever waits before all that fits.
+func TestQueue_TurnsOfManySlots(t *testing.T) {
+	t.Parallel()
+	const tenants, slots = 200, 300
+	r, q := slotsBeforeTenants(tenants)
+	r.free(q, slots)
+	r.judged, r.asked = 0, 0
+	got := make(map[berth.TenantID]int)
+	for _, id := range r.admit(q) {
+		got[berth.TenantID(id[:5])]++
+	}
+	for of, n := range got {
+		if n > slots/tenants+1 {
+			t.Errorf("%s got %d slots", of, n)
+		}
+	}
+	if len(got) != tenants || r.judged > 3*slots || r.asked > 5*slots {
+		t.Errorf("%d tenants got some; %d judged, %d asked for %d slots", len(got), r.judged, r.asked, slots)
+	}
+}
+
+// However often a turn changes while nobody asks who is next, and however much waits, one line
+// gets another place, once.
+func TestQueue_TurnsChangeOnce(t *testing.T) {
+	t.Parallel()
+	r, q := slotsBeforeTenants(100)
+	of := account{"t0007", "p"}
+	q.next()
+	r.turns = 0
+	for n := range 1000 {
+		r.held[of] = n
+		q.turned(of)
+	}
+	if q.next(); r.turns != 1 || q.lines[of].turn.Share != 999 {
+		t.Errorf("%d turns are asked for, its share is %v", r.turns, q.lines[of].turn.Share)
+	}
+}
+
+// slotsBeforeTenants is a queue in which each of so many tenants has 20 shapes that would fit
+// on a worker, when it is free; and one that waits first of all, and wants more than there is.
+func slotsBeforeTenants(tenants int) (*rooms, *queue) {
+	r := &rooms{left: make(map[berth.WorkerID]berth.Quantities), held: make(map[account]int)}
+	q := newQueue(r)
+	for i := range 20 * tenants {
+		q.put(slotOf(i%tenants, i/tenants, int64(i)))
+	}
+	large := slotOf(tenants, 0, 0)
+	large.request.Resources.CPUMilli = 10_000
+	q.put(large)
+	for _, g := range q.lines {
+		r.held[g.of] = 1
+	}
+	r.held[accountOf(large.request)] = 0
+	r.admit(q)
+	return r, q
+}
+
+func slotOf(tenant, shape int, seq int64) *waiting {
+	of := fmt.Sprintf("t%04d", tenant)
+	spec := &berth.Request{ID: berth.RequestID(fmt.Sprintf("%s-%06d", of, seq)), Pool: "p", Tenant: berth.TenantID(of)}
+	spec.Resources.CPUMilli = int64(100 + shape)
+	return &waiting{id: spec.ID, request: spec, seq: berth.Revision(seq + 1)}
+}
+
+// free gives so many workers room for one request each.
+func (r *rooms) free(q *queue, workers int) {
+	for i := range workers {
+		w := berth.WorkerID(fmt.Sprintf("w%04d", i))
+		r.left[w] = berth.Quantities{CPUMilli: 199}
+		q.wake("p", w)
+	}
+}
+
+// BenchmarkQueue_TurnsOfMany is one of 100 slots that are freed at once.
+func BenchmarkQueue_TurnsOfMany(b *testing.B) {
+	for _, tenants := range []int{1, 10, 1000} {
+		b.Run(fmt.Sprintf("tenants=%d", tenants), func(b *testing.B) {
+			r, q := slotsBeforeTenants(tenants)
+			r.judged = 0
+			again := int64(1_000_000)
+			for i := 0; b.Loop(); i++ {
+				if i%100 == 0 {
+					r.free(q, 100)
+				}
+				w := q.next()
+				if w == nil {
+					b.Fatal("nobody is woken")
+				}
+				for r.take(w) == "" {
+					q.block(w.id, &berth.Verdict{})
+					w = q.next()
+				}
+				q.remove(w.id)
+				r.gets(q, w, 1)
+				var tenant int
+				if _, err := fmt.Sscanf(string(w.id), "t%d-", &tenant); err != nil {
+					b.Fatal(err)
+				}
+				again++
+				q.put(slotOf(tenant, int(w.request.Resources.CPUMilli-100), again))
+			}
+			b.ReportMetric(float64(r.judged)/float64(b.N), "judged/slot")
+		})
 	}
 }
 

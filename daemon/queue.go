@@ -17,20 +17,21 @@ import (
 // Whose turn it is is decided among tenants first (see line), and then among a tenant's
 // own by priority and age.
 //
-// A worker that has more to give wakes the class that comes first of those that it
-// could take. What that leaves, the next one may have: the worker wakes another when
-// the first of the class that it woke is placed, or gone, or was blocked again. So
-// what is judged is what is placed, and once more, not all that would have fitted.
+// A worker that has more to give opens the class that comes first of those that it
+// could take, when its turn has come: see give. So what is judged is what is placed, and
+// once more, not all that would have fitted.
 type queue struct {
 	workers    workers
 	classes    map[classKey]*class
 	of         map[berth.RequestID]*class
 	lines      map[account]*line
-	open       lineHeap // those with classes that are not blocked
+	open       lineHeap           // those with classes that are not blocked
+	stale      map[*line]struct{} // whose turns have changed since they got their places
 	shapes     map[string]*shapeState
 	blocked    map[berth.PoolID]blockedClasses
 	awaited    map[awaits]classSet         // the blocked ones that wait for other requests, by for which
-	woke       map[berth.WorkerID]*class   // the class that each woke last, until that is settled
+	givers     map[berth.PoolID]*givers    // workers that may have something for the blocked ones
+	gave       uint64                      // how often any has had more
 	preemptors map[berth.PoolID]classSet   // the blocked ones that others may have to make room for
 	over       map[account]classSet        // the blocked ones whose tenant's quota has no room
 	parked     map[berth.TenantID]classSet // those whose tenant's block is in flight
@@ -126,15 +127,16 @@ type class struct {
 	key     classKey
 	pool    berth.PoolID
 	line    *line
+	same    *shapeState
 	members memberHeap
 	ids     map[berth.RequestID]*waiting
 	verdict *berth.Verdict // set: blocked
 	fitAt   berth.Revision // of another's class: judged to fit then
 	at      int            // index in its line's open ones; -1: not there
-	wokenBy []berth.WorkerID
-	row     *row     // of the blocked ones that it is in
-	over    *account // blocked for its quota: it is in queue.over
-	parked  bool     // in queue.parked
+	group   string         // of equal constraints
+	row     *row           // of the blocked ones that it is in
+	over    *account       // blocked for its quota: it is in queue.over
+	parked  bool           // in queue.parked
 	node    node[*class]
 }
 
@@ -146,17 +148,26 @@ func (c *class) before(o *class) bool {
 	return c.members[0].before(o.members[0])
 }
 
+// first is of a class that may be empty.
+func (c *class) first() *waiting {
+	if len(c.members) == 0 {
+		return nil
+	}
+	return c.members[0]
+}
+
 func newQueue(of workers) *queue {
 	return &queue{
 		workers:    of,
 		classes:    make(map[classKey]*class),
 		of:         make(map[berth.RequestID]*class),
 		lines:      make(map[account]*line),
+		stale:      make(map[*line]struct{}),
 		shapes:     make(map[string]*shapeState),
 		blocked:    make(map[berth.PoolID]blockedClasses),
 		awaited:    make(map[awaits]classSet),
 		preemptors: make(map[berth.PoolID]classSet),
-		woke:       make(map[berth.WorkerID]*class),
+		givers:     make(map[berth.PoolID]*givers),
 		over:       make(map[account]classSet),
 		parked:     make(map[berth.TenantID]classSet),
 	}
@@ -169,9 +180,7 @@ func (q *queue) put(w *waiting) {
 	c := q.classes[key]
 	fresh := c == nil
 	if fresh {
-		c = &class{key: key, pool: w.request.Pool, line: q.lineOf(w), ids: make(map[berth.RequestID]*waiting), at: -1}
-		q.classes[key] = c
-		c.line.classes++
+		c = q.newClass(key, w)
 	}
 	q.began(c.line, w.seq)
 	most := w.priority // of those that are here
@@ -189,16 +198,22 @@ func (q *queue) put(w *waiting) {
 		q.reopen(c) // more of the others matter less than it does
 		return
 	}
-	if s := q.shapes[key.shape]; fresh && !w.preempts && s.verdict != nil { // others of the shape fit nowhere
-		q.blockClass(c, s.verdict)
+	if fresh && !w.preempts && c.same.verdict != nil { // others of the shape fit nowhere
+		q.blockClass(c, c.same.verdict)
 	}
-	if c.verdict != nil && w.at == 0 { // it may come before what was woken
-		for _, by := range slices.Sorted(maps.Keys(q.woke)) {
-			if q.woke[by].pool == c.pool {
-				q.wake(c.pool, by)
-			}
-		}
+}
+
+func (q *queue) newClass(key classKey, first *waiting) *class {
+	r := first.request
+	c := &class{
+		key: key, pool: r.Pool, line: q.lineOf(first), same: q.shapeOf(key.shape), ids: make(map[berth.RequestID]*waiting), at: -1,
+		group: groupName(r.Constraints),
 	}
+	c.node = node[*class]{of: c, rank: scheduler.Hash(key.shape), need: needOf(&r.Resources)}
+	q.classes[key] = c
+	c.line.classes++
+	c.same.classes++
+	return c
 }
 
 // change lets members come and go, and puts the class where it belongs then.
@@ -207,8 +222,11 @@ func (q *queue) change(c *class, members func()) {
 	if blocked {
 		q.unblock(c)
 	}
-	before := len(c.ids)
+	before, first := len(c.ids), c.first()
 	members()
+	if c.first() != first {
+		c.node.seen = 0 // whose own workers may be others
+	}
 	if c.parked {
 		q.idle += len(c.ids) - before
 	}
@@ -236,7 +254,7 @@ func (q *queue) shelve(c *class) {
 		q.blocked[c.pool] = make(blockedClasses)
 	}
 	q.blocked[c.pool].add(c)
-	q.shapeIs(c, 1)
+	c.same.shelved(c.verdict)
 	q.await(c)
 	if c.members[0].preempts {
 		if q.preemptors[c.pool] == nil {
@@ -253,7 +271,7 @@ func (q *queue) unblock(c *class) {
 		return
 	}
 	q.blocked[c.pool].remove(c)
-	q.shapeIs(c, -1)
+	c.same.unshelved()
 	q.forget(c)
 	if delete(q.preemptors[c.pool], c); len(q.preemptors[c.pool]) == 0 {
 		delete(q.preemptors, c.pool)
@@ -270,7 +288,6 @@ func (q *queue) remove(id berth.RequestID) {
 		return
 	}
 	w := c.ids[id]
-	first := w.at == 0
 	q.change(c, func() {
 		if len(c.ids) == 1 {
 			q.close(c)
@@ -281,9 +298,6 @@ func (q *queue) remove(id berth.RequestID) {
 	})
 	q.count--
 	c.line.count--
-	if first {
-		q.wakeNext(c, w)
-	}
 }
 
 func (q *queue) drop(c *class) {
@@ -291,23 +305,29 @@ func (q *queue) drop(c *class) {
 	q.unpark(c)
 	if c.line.classes--; c.line.classes == 0 {
 		delete(q.lines, c.line.of)
+		delete(q.stale, c.line)
+	}
+	if c.same.classes--; c.same.classes == 0 {
+		delete(q.shapes, c.key.shape)
 	}
 }
 
-// next is the request whose turn it is, of the classes that are not blocked, or nil. Since
-// workers woke the first that they could take, another's turn may have come: then one of
-// them wakes that.
+// next is the request whose turn it is, of the classes that are not blocked, or nil.
 func (q *queue) next() *waiting {
-	for len(q.open) > 0 {
-		if c := q.open[0].open[0]; !q.overtaken(c) {
-			return c.members[0]
-		}
+	q.give()
+	if len(q.open) == 0 {
+		return nil
 	}
-	return nil
+	return q.open[0].open[0].members[0]
 }
 
-// anyOpen says whether a class is not blocked.
-func (q *queue) anyOpen() bool { return len(q.open) > 0 }
+// anyOpen says whether a class is not blocked, or would be opened.
+func (q *queue) anyOpen() bool {
+	if len(q.open) == 0 {
+		q.give()
+	}
+	return len(q.open) > 0
+}
 
 // block sets the verdict on the whole class of a request, and on others of the same shape.
 func (q *queue) block(id berth.RequestID, v *berth.Verdict) {
@@ -315,14 +335,14 @@ func (q *queue) block(id berth.RequestID, v *berth.Verdict) {
 	if c == nil {
 		return
 	}
+	c.node.seen = q.gave
 	q.blockClass(c, v)
 	if isQuota(v) || c.members[0].preempts {
 		return
 	}
-	if same := q.shapes[c.key.shape]; same != nil {
-		for _, o := range same.open.sorted() {
-			q.blockClass(o, v)
-		}
+	for o := range c.same.open { // in which order decides nothing
+		o.node.seen = q.gave
+		q.blockClass(o, v)
 	}
 }
 
@@ -334,7 +354,6 @@ func (q *queue) blockClass(c *class, v *berth.Verdict) {
 	q.unpark(c)
 	c.verdict = v
 	q.shelve(c)
-	q.wakeNext(c, c.members[0])
 }
 
 // shapeBlocked says whether equal requests are known to fit nowhere now, or wait for
@@ -352,7 +371,10 @@ func (q *queue) shapeBlocked(r *berth.Request) bool {
 func (q *queue) len() int { return q.count }
 
 // openCount is how many requests wait in classes that are not blocked.
-func (q *queue) openCount() int { return q.count - q.idle }
+func (q *queue) openCount() int {
+	q.anyOpen()
+	return q.count - q.idle
+}
 
 func (q *queue) blockedCount() int { return q.idle }
 

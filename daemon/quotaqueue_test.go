@@ -42,8 +42,8 @@ func TestQueue_OverQuota(t *testing.T) {
 		t.Errorf("the first of the large ones is %s", c.members[0].id)
 	}
 	q.reopen(q.firstOver(of, all))
-	if w := q.next(); w == nil || w.id != "r1" || q.openCount() != 2 || len(q.idsOf(of)) != 3 {
-		t.Errorf("next %+v, %d open, %d of the account", w, q.openCount(), len(q.idsOf(of)))
+	if w := q.next(); w == nil || w.id != "r1" || q.openCount() != 2 || q.lines[of].count != 3 {
+		t.Errorf("next %+v, %d open, %d of the account", w, q.openCount(), q.lines[of].count)
 	}
 	q.block("r1", &berth.Verdict{}) // and now for want of a worker
 	q.wake("p", "w")

@@ -22,18 +22,18 @@ type QuotaStatus struct {
 // Quotas are those of all tenants, by tenant and pool.
 func (d *Daemon) Quotas(ctx context.Context) (out []QuotaStatus, err error) {
 	err = d.call(ctx, func(l *loop) {
-		waiting := l.waitingByAccount()
-		for _, of := range l.accounts() {
-			out = append(out, l.quotaStatus(of, waiting))
+		waiting := l.waitingAll()
+		for _, of := range l.accounts(waiting) {
+			out = append(out, l.quotaStatus(of, waiting[of]))
 		}
 	})
 	return out, err
 }
 
-func (l *loop) quotaStatus(of account, waiting map[account]int) QuotaStatus {
+func (l *loop) quotaStatus(of account, waiting int) QuotaStatus {
 	rec, _ := l.view.tenant(of.tenant)
 	q := rec.Pools[of.pool]
-	s := QuotaStatus{Tenant: of.tenant, Pool: of.pool, Limits: q.Limits, Taken: q.Taken, Waiting: waiting[of], Turn: l.turnStatus(of)}
+	s := QuotaStatus{Tenant: of.tenant, Pool: of.pool, Limits: q.Limits, Taken: q.Taken, Waiting: waiting, Turn: l.turnStatus(of)}
 	if st := l.quotas.of[of]; st != nil {
 		s.Used = st.sum
 	}
@@ -44,24 +44,6 @@ func (l *loop) quotaStatus(of account, waiting map[account]int) QuotaStatus {
 		}
 	}
 	return s
-}
-
-// waitingByAccount counts what waits, with whomever: once for all accounts, for there may be
-// thousands of these, and of shapes that wait.
-func (l *loop) waitingByAccount() map[account]int {
-	l.queueAllFresh()
-	n := make(map[account]int)
-	for _, q := range l.queues() {
-		for _, c := range q.classes {
-			n[accountOf(c.members[0].request)] += len(c.ids)
-		}
-	}
-	for _, gs := range append([]*gangs{l.gangs}, l.peersGangs()...) {
-		for _, g := range gs.of {
-			n[accountOf(g.request)] += int(g.size)
-		}
-	}
-	return n
 }
 
 func (l *loop) peersGangs() (out []*gangs) {
@@ -115,7 +97,8 @@ func (d *Daemon) SetQuota(ctx context.Context, c QuotaChange) (QuotaStatus, erro
 	var s QuotaStatus
 	err = d.call(ctx, func(l *loop) { // who sets it sees it
 		l.takeFacts(facts)
-		s = l.quotaStatus(account{c.Tenant, c.Pool}, l.waitingByAccount())
+		of := account{c.Tenant, c.Pool}
+		s = l.quotaStatus(of, l.waitingAll()[of])
 	})
 	return s, err
 }

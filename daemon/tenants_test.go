@@ -13,7 +13,8 @@ func TestQuotaStatus_CountsWhatIsFresh(t *testing.T) {
 	s.step()
 	r := berth.Request{ID: "r", Tenant: "a", Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: 200}}}.Normalize()
 	s.tell(requestKey("r"), &berth.Submission{Planner: "other", Spec: r})
-	if q := s.quotaStatus(account{"a", "default"}, s.waitingByAccount()); q.Waiting != 1 {
+	of := account{"a", "default"}
+	if q := s.quotaStatus(of, s.waitingAll()[of]); q.Waiting != 1 {
 		t.Errorf("%d wait, want 1", q.Waiting)
 	}
 }

@@ -1,8 +1,8 @@
 package daemon
 
 // tree is a treap: in an order, and a heap by rank, which is a hash, so that it is as
-// flat as a random tree. It knows the least need in each branch, so that who looks for
-// what fits judges few.
+// flat as a random tree. It knows of each branch the least need, and which givers all of it
+// has seen, so that who looks for what fits judges few.
 type tree[T any] struct {
 	root   *node[T]
 	before func(a, b T) bool // total, and the same while both are in the tree
@@ -10,14 +10,16 @@ type tree[T any] struct {
 
 // node is a thing's place in a tree.
 type node[T any] struct {
-	of          T
-	left, right *node[T]
-	rank        uint64
-	need, least need // of the thing, and in the branch
+	of           T
+	left, right  *node[T]
+	rank         uint64
+	need, least  need   // of the thing, and in the branch
+	seen, oldest uint64 // the last giver that the thing has seen, and the least of the branch
 }
 
 func (t *tree[T]) add(n *node[T]) {
-	n.left, n.right, n.least = nil, nil, n.need
+	n.left, n.right = nil, nil
+	n.refresh()
 	before, after := t.split(t.root, n)
 	t.root = merge(merge(before, n), after)
 }
@@ -25,13 +27,27 @@ func (t *tree[T]) add(n *node[T]) {
 // remove takes out what is in the tree.
 func (t *tree[T]) remove(n *node[T]) { t.root = t.without(t.root, n) }
 
-func (n *node[T]) refresh() *node[T] {
-	n.least = n.need
-	if n.left != nil {
-		n.least = n.least.least(n.left.least)
+// renew takes up what has changed of a thing that is in the tree, and stays where it is.
+func (t *tree[T]) renew(n *node[T]) { t.renewFrom(t.root, n) }
+
+func (t *tree[T]) renewFrom(at, n *node[T]) {
+	switch {
+	case at == n:
+	case t.before(n.of, at.of):
+		t.renewFrom(at.left, n)
+	default:
+		t.renewFrom(at.right, n)
 	}
-	if n.right != nil {
-		n.least = n.least.least(n.right.least)
+	at.refresh()
+}
+
+func (n *node[T]) refresh() *node[T] {
+	n.least, n.oldest = n.need, n.seen
+	if o := n.left; o != nil {
+		n.least, n.oldest = n.least.least(o.least), min(n.oldest, o.oldest)
+	}
+	if o := n.right; o != nil {
+		n.least, n.oldest = n.least.least(o.least), min(n.oldest, o.oldest)
 	}
 	return n
 }
@@ -77,40 +93,26 @@ func (t *tree[T]) without(at, n *node[T]) *node[T] {
 	return at.refresh()
 }
 
-// Of a thing, for first: it and all before it are passed over, or it and all behind it;
-// or it is looked at.
-const (
-	sideBefore = -1
-	sideBehind = 1
-)
-
-// first is the first class that is found in the things of a branch, in their order, of
-// those that may need no more than is free; or nil.
-func (n *node[T]) first(free need, side func(T) int, find func(T) *class) *class {
-	if n == nil || !n.least.within(free) {
+// first is the class that find finds first in the things of a branch, in their order and
+// not behind a limit; or nil. It passes over branches that need more than is free, or have
+// seen all givers.
+func (n *node[T]) first(of *search, behind func(T) bool, find func(*node[T]) *class) *class {
+	if n == nil || n.oldest >= of.last {
 		return nil
 	}
-	where := side(n.of)
-	if where != sideBefore {
-		if c := n.left.first(free, side, find); c != nil {
-			return c
-		}
-	}
-	if where == 0 && n.need.within(free) {
-		if c := find(n.of); c != nil {
-			return c
-		}
-	}
-	if where == sideBehind {
+	if !n.least.within(of.group.free) {
+		n.oldest = of.last
 		return nil
 	}
-	return n.right.first(free, side, find)
-}
-
-// leftmost is the first thing of a branch that is not empty.
-func (n *node[T]) leftmost() T {
-	for n.left != nil {
-		n = n.left
+	c := n.left.first(of, behind, find)
+	if c == nil && !behind(n.of) {
+		if n.seen < of.last {
+			c = find(n)
+		}
+		if c == nil {
+			c = n.right.first(of, behind, find)
+		}
 	}
-	return n.of
+	n.refresh()
+	return c
 }

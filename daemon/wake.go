@@ -1,86 +1,185 @@
 package daemon
 
-import (
-	"slices"
+import "github.com/berthd/berth"
 
-	"github.com/berthd/berth"
-)
-
-// wake opens the class that comes first of the blocked ones of a pool that a worker
-// could take now.
-func (q *queue) wake(pool berth.PoolID, w berth.WorkerID) { q.wakeBehind(pool, w, &search{}) }
-
-func (q *queue) wakeBehind(pool berth.PoolID, w berth.WorkerID, of *search) {
-	q.settled(w)
-	if c := q.couldTake(pool, w, of); c != nil {
-		q.wakes(w, c)
-	}
+// givers are the workers of a pool that have had more to give since all of its blocked
+// classes were looked at. Which class gets it is decided when its turn has come: turns
+// change with each placement. What that leaves, the next one may have.
+//
+// Each time that a worker has more it gets the next number. A class that no giver could
+// take has seen the numbers up to the last: what givers have only shrinks until they get
+// another number. So it is judged once for each of them that has enough, however often it
+// is passed by, and whole branches are passed by that have seen them all.
+type givers struct {
+	list []giver // by number
+	of   map[berth.WorkerID]int
 }
 
-// couldTake is the class that comes first of the blocked ones that a worker could take.
-func (q *queue) couldTake(pool berth.PoolID, w berth.WorkerID, of *search) *class {
-	blocked := q.blocked[pool]
-	if len(blocked) == 0 {
-		return nil
+type giver struct {
+	worker berth.WorkerID
+	number uint64
+	free   need // no less than it has
+	labels map[string]string
+}
+
+// wake notes that a worker has more to give.
+func (q *queue) wake(pool berth.PoolID, w berth.WorkerID) {
+	if len(q.blocked[pool]) == 0 {
+		return
 	}
 	free, labels, ok := q.workers.room(w)
 	if !ok {
+		return
+	}
+	gs := q.givers[pool]
+	if gs == nil {
+		gs = &givers{of: make(map[berth.WorkerID]int)}
+		q.givers[pool] = gs
+	}
+	q.gave++
+	gs.put(giver{w, q.gave, free, labels})
+}
+
+func (gs *givers) put(g giver) {
+	if i, known := gs.of[g.worker]; known {
+		gs.list[i].free = nothing
+	}
+	if len(gs.list) > 2*len(gs.of)+16 {
+		gs.compact()
+	}
+	gs.of[g.worker] = len(gs.list)
+	gs.list = append(gs.list, g)
+}
+
+// compact drops what workers had before they had more.
+func (gs *givers) compact() {
+	kept := gs.list[:0]
+	for i, g := range gs.list {
+		if gs.of[g.worker] == i {
+			gs.of[g.worker] = len(kept)
+			kept = append(kept, g)
+		}
+	}
+	clear(gs.list[len(kept):])
+	gs.list = kept
+}
+
+func (gs *givers) last() uint64 { return gs.list[len(gs.list)-1].number }
+
+// give opens the class that comes first of the blocked ones that a giver could take, if it
+// comes before all that are open.
+func (q *queue) give() {
+	q.takeTurns()
+	var first, until *class
+	if len(q.open) > 0 {
+		until = q.open[0].open[0]
+	}
+	for pool := range q.givers { // in which order decides nothing
+		if c := q.couldGive(pool, until); c != nil {
+			first, until = c, c
+		}
+	}
+	if first != nil {
+		q.reopen(first)
+	}
+}
+
+// couldGive is the class that comes first of the blocked ones of a pool that a giver could
+// take, of those before until; nil: all.
+func (q *queue) couldGive(pool berth.PoolID, until *class) (first *class) {
+	gs, whole := q.givers[pool], until == nil
+	for _, g := range q.blocked[pool] { // in which order decides nothing
+		g.follow(gs)
+		of := search{q.workers, gs, gs.last(), g, until}
+		if c := of.find(); c != nil {
+			first, until = c, c
+		}
+	}
+	if first == nil && (whole || len(q.blocked[pool]) == 0) { // nobody wants what they have
+		delete(q.givers, pool)
+		for _, g := range q.blocked[pool] {
+			g.free = nothing
+		}
+	}
+	return first
+}
+
+// follow takes up givers that are new.
+func (g *blockedGroup) follow(gs *givers) {
+	for i := len(gs.list) - 1; i >= 0 && gs.list[i].number > g.upTo; i-- {
+		if one := &gs.list[i]; g.constraints.Allows(one.labels) {
+			g.free = g.free.most(one.free)
+		}
+	}
+	g.upTo = gs.last()
+}
+
+// search is for a class of a group that a giver could take.
+type search struct {
+	workers workers
+	givers  *givers
+	last    uint64 // of their numbers
+	group   *blockedGroup
+	until   *class // those that come before it; nil: all
+}
+
+func (of *search) find() *class {
+	return of.group.rows.root.first(of, func(r *row) bool {
+		return of.until != nil && r.line != of.until.line && !r.line.before(of.until.line)
+	}, of.inRow)
+}
+
+func (of *search) inRow(n *node[*row]) *class {
+	r := n.of
+	c := r.classes.root.first(of, func(c *class) bool { return of.until != nil && !c.before(of.until) }, of.judge)
+	r.sum()
+	return c
+}
+
+// judge asks whether a giver could take a class that has not seen it.
+func (of *search) judge(n *node[*class]) *class {
+	if !n.need.within(of.group.free) {
+		n.seen = of.last
 		return nil
 	}
-	of.free, of.labels, of.fits = free, labels, func(first *waiting) bool { return q.workers.fits(first, w) }
-	return blocked.first(of)
-}
-
-// wakes opens a class for a worker, whatever else that had woken.
-func (q *queue) wakes(w berth.WorkerID, c *class) {
-	q.settled(w)
-	q.reopen(c)
-	c.wokenBy = append(c.wokenBy, w)
-	q.woke[w] = c
-}
-
-func (q *queue) settled(w berth.WorkerID) {
-	if was := q.woke[w]; was != nil {
-		was.wokenBy = slices.DeleteFunc(was.wokenBy, func(o berth.WorkerID) bool { return o == w })
-		delete(q.woke, w)
+	list := of.givers.list
+	for i := len(list) - 1; i >= 0 && list[i].number > n.seen; i-- {
+		one := &list[i]
+		if !n.need.within(one.free) || !of.group.constraints.Allows(one.labels) {
+			continue
+		}
+		if one.refresh(of.workers); n.need.within(one.free) && of.workers.fits(n.of.members[0], one.worker) {
+			return n.of
+		}
 	}
+	n.seen = of.last
+	of.group.tighten(of.givers)
+	return nil
+}
+
+// refresh takes off what others have got of it since.
+func (g *giver) refresh(of workers) {
+	free, _, ok := of.room(g.worker)
+	if !ok {
+		free = nothing
+	}
+	g.free = free
+}
+
+// tighten has the bound on what is free follow what givers have less. In most cases one of
+// the newest still has as much as any had.
+func (g *blockedGroup) tighten(gs *givers) {
+	free := nothing
+	for i := len(gs.list) - 1; i >= 0 && free != g.free; i-- {
+		if one := &gs.list[i]; !one.free.within(free) && g.constraints.Allows(one.labels) {
+			free = free.most(one.free)
+		}
+	}
+	g.free = free
 }
 
 func (q *queue) reopen(c *class) {
 	q.unblock(c)
 	c.verdict = nil
 	q.openUp(c)
-}
-
-// wakeNext lets those that woke a class wake one behind it: its first is gone, or it
-// is blocked again. What comes before it of its tenant did not fit then, and fits less
-// now; other tenants' turns may have come.
-func (q *queue) wakeNext(c *class, first *waiting) {
-	for _, w := range slices.Clone(c.wokenBy) {
-		q.wakeBehind(c.pool, w, &search{line: c.line, after: first})
-	}
-}
-
-// overtaken says whether a blocked class comes before c that a worker could take which woke
-// another; that is open then. Of one tenant none does: its own order does not change.
-func (q *queue) overtaken(c *class) bool {
-	if len(q.lines) < 2 || !q.blocked[c.pool].anyBefore(c) {
-		return false
-	}
-	var first *class
-	var by berth.WorkerID
-	for w, woken := range q.woke {
-		if woken.pool != c.pool {
-			continue
-		}
-		o := q.couldTake(c.pool, w, &search{until: c})
-		if o != nil && (first == nil || o.before(first) || o == first && w < by) {
-			first, by = o, w
-		}
-	}
-	if first == nil {
-		return false
-	}
-	q.wakes(by, first)
-	return true
 }
