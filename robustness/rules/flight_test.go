@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon"
 )
 
 // flying watches a store's transactions that change capacity, each of which takes
@@ -71,23 +72,27 @@ func (f *flying) end(mine []string) {
 }
 
 // Plans are gathered while others are in flight, no two of which share a ledger: so
-// none conflicts. What the fleet chose for a worker that is in flight waits for it,
-// and goes nowhere else: equal requests come out even.
+// none conflicts. What the fleet chose for a worker that is in flight waits for it.
 func TestFlights_OneForEachLedger(t *testing.T) {
 	bubble(t, func(r *rig) {
-		for i := range 20 {
-			r.worker(berth.WorkerID(fmt.Sprintf("w%02d", i)))
+		const workers, empty, more = 60, 4, 40
+		for i := range workers {
+			w := fmt.Sprintf("w%02d", i)
+			r.worker(berth.WorkerID(w))
+			for k := range 2 {
+				if id := fmt.Sprintf("there-%02d-%d", i, k); i >= empty {
+					r.submit(id)
+					r.commit(r.placement(w, id))
+				}
+			}
 		}
 		d, stop := r.daemon()
 		f := r.slowly(time.Millisecond)
 		var calls sync.WaitGroup
-		for i := range 100 {
-			calls.Go(func() {
-				res, err := d.Submit(r.t.Context(), []berth.Request{r.submission(fmt.Sprintf("r%03d", i)).Spec})
-				if err != nil || res[0].Err != nil || res[0].Status.State != berth.StatePlaced {
-					r.t.Errorf("submit: %v, %+v", err, res)
-				}
-			})
+		calls.Go(func() { r.placedAtOnce(d, "first") }) // on one of those that are good for the others, too
+		<-time.After(time.Millisecond / 2)
+		for i := range more {
+			calls.Go(func() { r.placedAtOnce(d, fmt.Sprintf("r%03d", i)) })
 		}
 		calls.Wait()
 		r.conn.between(nil)
@@ -99,17 +104,50 @@ func TestFlights_OneForEachLedger(t *testing.T) {
 			r.t.Errorf("at most %d in flight, want 2 at least", f.most)
 		}
 		f.mu.Unlock()
+		r.noConflicts(d)
+		stop()
+	})
+}
+
+// A plan that would take all ledgers that are left waits for what else comes; and what is
+// chosen for a worker in flight goes nowhere else: equal requests come out even.
+func TestFlights_Even(t *testing.T) {
+	bubble(t, func(r *rig) {
+		for i := range 20 {
+			r.worker(berth.WorkerID(fmt.Sprintf("w%02d", i)))
+		}
+		d, stop := r.daemon()
+		r.slowly(time.Millisecond)
+		var calls sync.WaitGroup
+		for i := range 100 {
+			calls.Go(func() { r.placedAtOnce(d, fmt.Sprintf("r%03d", i)) })
+		}
+		calls.Wait()
+		r.conn.between(nil)
 		for i := range 20 {
 			w := berth.WorkerID(fmt.Sprintf("w%02d", i))
 			if l, _ := r.ledger(w); l.Count != 5 {
 				r.t.Errorf("%d on %s, want 5", l.Count, w)
 			}
 		}
-		info, err := d.Info(r.t.Context())
-		r.ok(err)
-		if info.Conflicts > 0 {
-			r.t.Errorf("%d conflicts", info.Conflicts)
-		}
+		r.noConflicts(d)
 		stop()
 	})
+}
+
+// placedAtOnce submits what has room.
+func (r *rig) placedAtOnce(d *daemon.Daemon, id string) {
+	res, err := d.Submit(r.t.Context(), []berth.Request{r.submission(id).Spec})
+	if err != nil || res[0].Err != nil || res[0].Status.State != berth.StatePlaced {
+		r.t.Errorf("submit: %v, %+v", err, res)
+	}
+}
+
+func (r *rig) noConflicts(d *daemon.Daemon) {
+	r.t.Helper()
+	info, err := d.Info(r.t.Context())
+	r.ok(err)
+	if info.Conflicts > 0 {
+		r.t.Errorf("%d conflicts", info.Conflicts)
+	}
 }
