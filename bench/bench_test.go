@@ -7,6 +7,8 @@ import (
 	"math"
 	"testing"
 
+	"go.uber.org/zap"
+
 	"github.com/berthd/berth"
 )
 
@@ -147,6 +149,27 @@ func TestPlace_Maintain(t *testing.T) {
 		}
 		if r.Maintained < 1 || r.Maintained > times || r.MaintainedMostMS == nil || r.Against.Maintained != 0 || len(r.Violations) > 0 {
 			t.Errorf("%s: %d times, %v; the other %d", what, r.Maintained, r.MaintainedMostMS, r.Against.Maintained)
+		}
+	}
+}
+
+// Two turns that are due at once find the store at one revision: the second has nothing to do.
+func TestMaintenance_NothingChanged(t *testing.T) {
+	o := tiny(t)
+	o.Log = zap.NewNop()
+	e, err := openEtcd(t.Context(), &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := e.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	m := newMaintenance(e, MaintainCompact, 20)
+	for range 2 {
+		if err := m.turn(t.Context()); err != nil {
+			t.Error(err)
 		}
 	}
 }

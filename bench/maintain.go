@@ -2,10 +2,12 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/berthd/berth"
@@ -101,7 +103,8 @@ func (m *maintenance) turn(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("compact: %w", err)
 	}
-	if _, err := m.etcd.client.Compact(ctx, head.Header.Revision, clientv3.WithCompactPhysical()); err != nil {
+	_, err = m.etcd.client.Compact(ctx, head.Header.Revision, clientv3.WithCompactPhysical())
+	if err != nil && !errors.Is(err, rpctypes.ErrCompacted) { // there already: by the turn before, and nothing has changed since
 		return fmt.Errorf("compact: %w", err)
 	}
 	if m.what != MaintainDefragment {
