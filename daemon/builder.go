@@ -33,7 +33,8 @@ type builder struct {
 	subs    []*submission
 	placed  []placing // with labels
 	charges []charge
-	groups  map[berth.GroupID]int // index in plan.Groups
+	groups  map[berth.GroupID]int      // index in plan.Groups
+	joined  map[berth.GroupID]struct{} // in which the plan places
 	ended   map[berth.GroupID]*groupEnds
 	blocks  map[blockRef]int // index in plan.Blocks
 	placing berth.GroupID    // the group that the plan places
@@ -47,7 +48,7 @@ func newBuilder(l *loop, now time.Time) *builder {
 	return &builder{
 		l: l, now: now, plan: &berth.Plan{ID: l.nextPlanID(), Schema: l.quotas.schemaAt},
 		writes: make(map[berth.WorkerID]int), acted: make(map[berth.RequestID]struct{}), maxOps: l.store.Limits().Ops - spareOps,
-		freedOn: make(map[berth.WorkerID][]berth.Share), changed: make(map[berth.WorkerID]struct{}), batch: l.fullBatch(),
+		freedOn: make(map[berth.WorkerID][]berth.Share), changed: make(map[berth.WorkerID]struct{}), joined: make(map[berth.GroupID]struct{}), batch: l.fullBatch(),
 	}
 }
 
@@ -195,6 +196,9 @@ func (b *builder) place(w *waiting, prog *berth.Progress, progMod berth.Revision
 			Planned: berth.Basis{Revision: b.l.asOf(), Clock: b.now.UTC(), Policy: scheduler.PolicyVersion},
 		},
 	})
+	if group != "" {
+		b.joined[group] = struct{}{}
+	}
 	if !w.hasRoom {
 		b.decided = true
 		b.basis.placed(w.step, w.id)

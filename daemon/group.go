@@ -140,6 +140,27 @@ func (fs *flights) defersGroup(g berth.GroupID, k berth.Key) bool {
 	return true
 }
 
+// A plan that places in a group, as that is, changes nothing else of it: what it places would
+// be of an attempt that is over by the same plan.
+
+// defersJoined leaves a key that concerns a group to another plan, where this one places in it.
+func (b *builder) defersJoined(g berth.GroupID, k berth.Key) bool {
+	_, is := b.joined[g]
+	if is {
+		b.after = append(b.after, k)
+	}
+	return is
+}
+
+// changesJoined says whether a preemption would do so to such a group.
+func (b *builder) changesJoined(c *clearance) bool {
+	joined := func(x *life) bool {
+		_, is := b.joined[b.l.view.groupOf(x.id)]
+		return is
+	}
+	return slices.ContainsFunc(c.ends, joined) || slices.ContainsFunc(c.orders, joined)
+}
+
 func eachGroup(p *berth.Plan, do func(berth.GroupID)) {
 	for i := range p.Groups {
 		do(p.Groups[i].ID)

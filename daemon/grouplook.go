@@ -15,7 +15,7 @@ func (l *loop) lookGroup(id berth.GroupID, b *builder) {
 	switch {
 	case l.view.unreadable(k):
 		l.gangs.remove(id)
-	case l.flights.defersGroup(id, k):
+	case l.flights.defersGroup(id, k), b.defersJoined(id, k):
 	case g == nil:
 		l.gangs.remove(id)
 		l.settleGroupCancel(id)

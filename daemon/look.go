@@ -210,7 +210,7 @@ func (l *loop) doDuty(k berth.Key, b *builder) {
 	if l.view.unreadable(workerKey(w), ledgerKey(w)) {
 		return
 	}
-	if a.Group != "" && l.flights.defersGroup(a.Group, k) {
+	if a.Group != "" && (l.flights.defersGroup(a.Group, k) || b.defersJoined(a.Group, k)) {
 		return
 	}
 	rec, epoch := l.view.worker(w)
@@ -290,7 +290,7 @@ func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 		l.placedMeanwhile(id, prog.Worker)
 		return
 	}
-	if sub.Spec.Group != nil && l.flights.defersGroup(sub.Spec.Group.ID, requestKey(id)) {
+	if of := sub.Spec.Group; of != nil && (l.flights.defersGroup(of.ID, requestKey(id)) || b.defersJoined(of.ID, requestKey(id))) {
 		l.queue.remove(id)
 		return
 	}

@@ -53,7 +53,7 @@ func (l *loop) preempt(w *waiting, as scheduler.Candidate, b *builder) bool {
 		l.due.add(workerKey(p.Worker))
 		l.timers.set(requestKey(w.id), b.now.Add(shortly))
 	case l.unsure(w, p.Worker): // it is looked at again when the watch has told
-	case b.members > 0 && b.ops.plus(b.opsOf(&c)).most() > b.maxOps || !b.claim(w.id, requestKey(w.id)):
+	case b.members > 0 && b.ops.plus(b.opsOf(&c)).most() > b.maxOps || b.changesJoined(&c) || !b.claim(w.id, requestKey(w.id)):
 		b.after = append(b.after, requestKey(w.id)) // by itself
 	default:
 		b.preempt(w, as.Request, p, &c)
