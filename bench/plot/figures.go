@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/berthd/berth"
@@ -77,6 +78,9 @@ func sourceOf(r *bench.Report) string {
 	if m.FileSystem != "" {
 		text += ", " + m.FileSystem
 	}
+	if r.Rounds == 1 {
+		return text + "; one round"
+	}
 	return text + fmt.Sprintf("; medians of %d rounds", r.Rounds)
 }
 
@@ -117,7 +121,7 @@ func loads(points []bench.CurvePoint) []figure {
 	}
 	x := axis{"offered load, requests/s", false}
 	if sustained > 0 {
-		x.label = fmt.Sprintf("offered load, requests/s (sustained without a rate: %s/s)", comma(sustained))
+		x.label = fmt.Sprintf("offered load, requests/s (sustained without a rate: %s/s)", comma(math.Round(sustained)))
 	}
 	return []figure{
 		{name: "load-throughput", title: "Throughput over offered load", x: x, y: axis{"placements/s", false}, lines: []line{
