@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -82,5 +83,43 @@ func TestPreempt_ClaimOfBefore(t *testing.T) {
 	s.tell(k, held)
 	if p := s.pass(time.Second); p == nil || len(p.Claims) != 1 || len(p.Stops) != 1 {
 		t.Errorf("no room is made when it is gone: %+v", p)
+	}
+}
+
+// Who is leaving already is told nothing by a claim that waits for it, and so is compared: the
+// answer of another plan may have brought a ledger of after its end, which the watch has not told.
+func TestPreempt_ComparesWhoIsLeaving(t *testing.T) {
+	s := newStage(t, 1000)
+	var w berth.WorkerID
+	capacity := berth.Capacity{Quantities: berth.Quantities{CPUMilli: 1000}}
+	for _, x := range []berth.WorkerID{"x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7"} {
+		if s.share.ofWorker(x) == "daemon" {
+			w = x
+		}
+	}
+	s.tell(workerKey(w), &berth.Worker{Pool: "p", Capacity: capacity})
+	_, epoch := s.view.worker(w)
+	half := berth.Share{Quantities: berth.Quantities{CPUMilli: 500}}
+	s.tell(ledgerKey(w), &berth.Ledger{Epoch: epoch, Capacity: capacity, Count: 2, Reserved: berth.Share{Quantities: berth.Quantities{CPUMilli: 1000}}})
+	for _, id := range []berth.RequestID{"gone", "low"} {
+		spec := berth.Request{ID: id, Pool: "p", Resources: berth.Demand{Quantities: half.Quantities}}.Normalize()
+		a := &berth.Allocation{State: berth.StateRunning, Attempt: 1, Epoch: epoch, Tenant: spec.Tenant, Share: half}
+		if id == "gone" {
+			a.Stop = &berth.StopOrder{Reason: berth.StopPreempt, Deadline: s.clock.Add(time.Hour)}
+		}
+		s.tell(requestKey(id), &berth.Submission{Spec: spec})
+		s.tell(stateKey(id), &berth.Progress{State: berth.StatePlaced, Attempt: 1, Worker: w, Epoch: epoch})
+		s.tell(allocationKey(w, id), a)
+	}
+	s.tell(requestKey("urgent"), &berth.Submission{Planner: "daemon", Spec: berth.Request{
+		ID: "urgent", Pool: "p", Priority: 9, Preemption: berth.PreemptionLower, Resources: berth.Demand{Quantities: capacity.Quantities},
+	}.Normalize()})
+	p := s.step()
+	if len(p.Claims) != 1 || len(p.Stops) != 1 || p.Stops[0].Request != "low" {
+		t.Fatalf("no room is made: %+v", p)
+	}
+	k := allocationKey(w, "gone")
+	if want := (berth.Guard{Key: k, Was: s.view.mod(k)}); !slices.Contains(p.Guards, want) {
+		t.Errorf("compared: %v; want %v among them", p.Guards, want)
 	}
 }

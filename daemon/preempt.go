@@ -90,6 +90,7 @@ func (l *loop) braked(pool berth.PoolID, now time.Time) bool {
 type clearance struct {
 	ends   []*life // have not started
 	orders []*life
+	leaves []*life     // already: they are told nothing
 	claim  berth.Claim // on those who are waited for; without victims: nobody is
 	blocks []givenBack // by those that end
 }
@@ -107,7 +108,7 @@ func (b *builder) opsOf(c *clearance) ops {
 	if len(b.l.quotas.of) > 0 {
 		blocks++ // the claimant's
 	}
-	return opsPreempt.plus(opsEnd.times(len(c.ends))).plus(opsStop.times(len(c.orders))).plus(opsBlock.times(blocks))
+	return opsPreempt.plus(opsEnd.times(len(c.ends))).plus(opsStop.times(len(c.orders))).plus(opsGuard.times(len(c.leaves))).plus(opsBlock.times(blocks))
 }
 
 // preempt commits the fleet's decision to the plan.
@@ -124,6 +125,10 @@ func (b *builder) preempt(w *waiting, as *berth.Request, p scheduler.Preemption,
 	}
 	for _, x := range c.orders {
 		b.orderAway(p.Worker, x, w.id)
+	}
+	for _, x := range c.leaves { // the ledger may be of after its end, and the view not yet
+		k := allocationKey(p.Worker, x.id)
+		b.guard(berth.Guard{Key: k, Was: b.l.view.mod(k)})
 	}
 	b.l.log.Info("requests make room", zap.String("request", string(w.id)), zap.Int32("priority", w.priority),
 		zap.String("worker", string(p.Worker)), zap.Int("stopped", len(c.orders)), zap.Int("taken_back", len(c.ends)), zap.Int("cost", p.Cost))
@@ -164,6 +169,8 @@ func (b *builder) clear(w *waiting, p scheduler.Preemption) (c clearance, ok boo
 			continue
 		case !x.leaving():
 			c.orders = append(c.orders, x)
+		default:
+			c.leaves = append(c.leaves, x)
 		}
 		c.claim.Victims = append(c.claim.Victims, id)
 	}
