@@ -214,7 +214,7 @@ func TestGroup_LatePlaceAfterTheAttempt(t *testing.T) {
 		}
 		moved := false
 		r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
-			if !moved && puts(req, "allocations/v/g.1") {
+			if puts(req, "allocations/v/g.1") && !moved {
 				moved = true
 				r.conn.between(nil)
 				r.commit(&berth.Plan{ID: r.NewTxnID(), Groups: []berth.GroupWrite{{ID: "g", Was: r.mod("groups/g"), Group: &berth.Group{
@@ -269,7 +269,7 @@ func TestHold_AfterTwoConflicts(t *testing.T) {
 			if puts(req, "holds/g") {
 				held++
 			}
-			if conflicts < 2 && puts(req, "groups/g") && puts(req, "allocations/") {
+			if puts(req, "groups/g") && puts(req, "allocations/") && conflicts < 2 {
 				conflicts++
 				r.rewritten("ledgers/w1")
 			}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,7 +44,7 @@ func TestHold_Refused(t *testing.T) {
 				grants++
 				return nil, errLost
 			}
-			if conflicts < 2 && placesGroup(req) {
+			if placesGroup(req) && conflicts < 2 {
 				conflicts++
 				r.rewritten("ledgers/w1")
 			}
@@ -143,12 +144,14 @@ func TestGroup_TakesTurns(t *testing.T) {
 			_, _, err := r.SubmitGroup(r.t.Context(), berth.GroupID(id), rec, members)
 			r.ok(err)
 		}
+		var mu sync.Mutex // guards the two below it
 		groups, before := 0, -1
 		ready := make(chan *daemon.Daemon, 1)
 		r.conn.between(func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error) {
 			if writes(req) {
 				<-time.After(5 * time.Millisecond)
 			}
+			mu.Lock()
 			if puts(req, "groups/") {
 				if groups++; groups == 10 {
 					go func() {
@@ -159,16 +162,19 @@ func TestGroup_TakesTurns(t *testing.T) {
 			if puts(req, "requests/single") && before < 0 {
 				before = groups
 			}
+			mu.Unlock()
 			return apply()
 		})
 		d, stop := r.daemonOn(r.store(etcdstore.Options{}), daemon.Options{ID: "d"})
 		ready <- d
 		<-time.After(10 * time.Second)
 		synctest.Wait()
+		r.conn.between(nil)
+		mu.Lock()
 		if groups != 80 || before < 0 || before > 13 {
 			t.Errorf("submitted when 10 of %d groups were placed, it came after %d", groups, before)
 		}
-		r.conn.between(nil)
+		mu.Unlock()
 		stop()
 	})
 }
