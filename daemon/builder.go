@@ -234,11 +234,14 @@ func (b *builder) placeWaiting(w *waiting, d scheduler.Decision) bool {
 
 // end ends an attempt; what it held is free for the rest of this plan.
 func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
+	k := allocationKey(e.worker, e.id)
+	if b.l.view.aheadOfGroup(e.allocation) && b.l.behind(k, k) {
+		return // what its group's record is then, no compare of this plan would tell
+	}
 	var ledger berth.Ledger
 	if now, _ := b.l.ledgerNow(e.worker, b); now != nil {
 		ledger = *now
 	}
-	k := allocationKey(e.worker, e.id)
 	released, err := ledger.Release(e.allocation.Share)
 	if of := e.allocation.QuotaBlock; of != "" && err == nil {
 		err = b.giveBack(blockRef{e.allocation.Tenant, of}, e.submission.Spec.Pool, berth.AmountsOf(&e.allocation.Share, &ledger.Capacity))

@@ -29,6 +29,16 @@ func (b *builder) fateOf(a *berth.Allocation) (fate, string) {
 	return fateNone, ""
 }
 
+// aheadOfGroup says whether an allocation has a place of its group's that the group's record,
+// as the view has it, does not tell of yet.
+func (v *view) aheadOfGroup(a *berth.Allocation) bool {
+	if a.Group == "" {
+		return false
+	}
+	g, _ := v.group(a.Group)
+	return g == nil || a.GroupAttempt > g.Attempt || a.GroupAttempt == g.Attempt && g.State == berth.GroupPending
+}
+
 // overWith is how a member ends because its group does.
 func overWith(g *berth.Group) verdict {
 	return verdict{state: berth.StateCancelled, reason: g.Reason, message: g.Message}

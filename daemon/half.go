@@ -10,8 +10,8 @@ import (
 // behind says whether the view holds only a part of a change to the keys in of: a
 // transaction's answer laid single facts over it, and the watch has not come so
 // far. What is due, k, is looked at again when it has. A plan made from such a
-// mixture never applies, for it compares every record that it was reckoned from;
-// but what does not fit together there is not broken.
+// mixture seldom applies, for it compares every record that it changes or that it
+// counts on; but what does not fit together there is not broken.
 func (l *loop) behind(k berth.Key, of ...berth.Key) bool {
 	rev := l.view.newest(of...)
 	if rev <= l.view.revision {

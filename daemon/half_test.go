@@ -103,6 +103,40 @@ func TestEnd_StateOlder(t *testing.T) {
 	}
 }
 
+// The same where it is its group's record: by that, the group would not be placed anew,
+// and no compare would refuse the plan (found by the simulation, seed 626).
+func TestEnd_GroupOlder(t *testing.T) {
+	for name, was := range map[string]any{
+		"is to be placed":        &berth.Group{Size: 1, MinCount: 1, Attempt: 3, State: berth.GroupPending},
+		"is in an older attempt": &berth.Group{Size: 1, MinCount: 1, Attempt: 2, State: berth.GroupPlaced},
+		"is not there":           nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			facts := groupFacts(1, 1, func(int) bool { return false })
+			group, exited := facts[2], facts[5]
+			member, ok := exited.Record.(*berth.Allocation)
+			if !ok {
+				t.Fatal("no allocation")
+			}
+			now := *member
+			now.GroupAttempt, now.State, now.Exit = 3, berth.StateExited, &berth.Exit{Kind: berth.ExitRejected}
+			exited.Record, exited.Mod = &now, 22
+			l := loopLogging(t, zap.NewNop(), facts...)
+			l.take(etcdstore.Delta{Facts: []berth.Fact{{Key: group.Key, Record: was, Mod: 9}}, Revision: 10})
+			l.takeFact(exited)
+			if b, _ := lookAtDue(l, exited.Key); !b.plan.Empty() {
+				t.Errorf("planned from half of a change: %+v", b.plan)
+			}
+			group.Record, group.Mod = &berth.Group{Size: 1, MinCount: 1, Attempt: 3, State: berth.GroupPlaced}, 20
+			l.take(etcdstore.Delta{Facts: []berth.Fact{group, exited}, Revision: 22})
+			b, _ := lookAtDue(l, exited.Key)
+			if len(b.plan.Ends) != 1 || len(b.plan.Groups) != 1 || b.plan.Groups[0].Was != 20 || b.plan.Groups[0].Group.Attempt != 4 {
+				t.Errorf("planned %+v, want its end, and the group placed anew", b.plan)
+			}
+		})
+	}
+}
+
 // What does not fit though the watch has passed all of it is broken: said once,
 // and left alone.
 func TestEnd_LedgerBroken(t *testing.T) {
