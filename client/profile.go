@@ -20,7 +20,7 @@ func (c *Client) Profile(ctx context.Context, path string, to io.Writer) error {
 			return d.profile(ctx, path, to)
 		}
 	}
-	return fmt.Errorf("a daemon serves profiles on its unix socket only, and %s is none", c.address)
+	return fmt.Errorf("a daemon serves profiles on its unix socket only, and %s is none: start one with berth daemon --socket PATH, and ask it with --address unix://PATH", c.address)
 }
 
 // socket says whether the daemon is reached over a unix socket.

@@ -22,11 +22,12 @@ func debugCommand() *cli.Command {
 		ArgsUsage: "profile",
 		Subcommands: []*cli.Command{verb(&cli.Command{
 			Name: "profile", Usage: "what its time and its memory go to, for go tool pprof", ArgsUsage: strings.Join(profile.Names(), "|"),
-			Description: "The daemon serves profiles on its unix socket alone: who may use that may take them. " + kindsText() + "\n" +
+			Description: "The daemon serves profiles on its unix socket alone: who may use that may take them. berth dev has none:\n" +
+				"berth daemon --socket PATH has, and --address unix://PATH asks there. " + kindsText() + "\n" +
 				"The same by hand: curl --unix-socket SOCKET 'http://berth" + profile.Path + "profile?seconds=10' -o cpu.pprof",
 			Flags: clientFlags(
-				intFlag("seconds", int(profile.DefaultTime.Seconds()), fmt.Sprintf("that it is taken over, at most %d; Ctrl-C ends it", int(profile.MaxTime.Seconds()))),
-				stringFlag("out", "", "`FILE` to write, which is written over (default: the profile's name, .pprof or .trace)"),
+				intFlag("seconds", int(profile.DefaultTime.Seconds()), fmt.Sprintf("that it is taken over, at most %d; Ctrl-C gives it up", int(profile.MaxTime.Seconds()))),
+				stringFlag("out", "", "`FILE` to write, over what it was when the profile is whole (default: the profile's name, .pprof or .trace)"),
 			),
 			Action: takeProfile,
 		})},
@@ -105,9 +106,11 @@ func profileFile(kind profile.Kind) string {
 	return kind.Name + ".pprof"
 }
 
-// writeProfile leaves no file of a profile that was not taken to its end.
+// writeProfile leaves no file of a profile that was not taken to its end, and one that
+// was there as it was.
 func writeProfile(c *cli.Context, out string, kind profile.Kind, take func(*os.File) error) error {
-	f, err := os.Create(out)
+	part := out + ".part"
+	f, err := os.Create(part)
 	if err != nil {
 		return fmt.Errorf("profile: %w", err)
 	}
@@ -115,7 +118,10 @@ func writeProfile(c *cli.Context, out string, kind profile.Kind, take func(*os.F
 		if errors.Is(err, context.Canceled) {
 			err = &exitError{code: exitInterrupted, err: errors.New("interrupted: no profile was written")}
 		}
-		return errors.Join(err, os.Remove(out))
+		return errors.Join(err, os.Remove(part))
+	}
+	if err := os.Rename(part, out); err != nil {
+		return errors.Join(fmt.Errorf("profile: %w", err), os.Remove(part))
 	}
 	tool := "go tool pprof"
 	if kind.Name == "trace" {

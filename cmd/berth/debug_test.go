@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"os"
@@ -59,6 +60,11 @@ func TestDebugProfile(t *testing.T) {
 		s.want(exitFailed, "on its unix socket only", "debug", "profile", "--address", address, "--out", out+"2", "heap")
 		if _, err := os.Stat(out + "2"); err == nil {
 			t.Error("a file is left of a profile that was not taken")
+		}
+		before, err := os.ReadFile(out)
+		s.want(exitFailed, "on its unix socket only", "debug", "profile", "--address", address, "--out", out, "heap")
+		if after, afterErr := os.ReadFile(out); err != nil || afterErr != nil || !bytes.Equal(before, after) {
+			t.Errorf("a profile that was not taken has changed the one of before: %v %v", err, afterErr)
 		}
 		if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o660 {
 			t.Errorf("socket: %v %v", info.Mode(), err)
