@@ -107,6 +107,14 @@ func (t *task) handedOut(s *berth.Submission) {
 	t.keep = time.Duration(t.allocation.KeepMS) * time.Millisecond
 }
 
+// Variables of a container's environment that say what it is.
+const (
+	VariableRequest = "BERTH_REQUEST_ID"
+	VariableAttempt = "BERTH_ATTEMPT"
+	VariableWorker  = "BERTH_WORKER"
+	VariableDevices = "BERTH_DEVICES"
+)
+
 // env is the request's environment and what the placement settled, which wins.
 func (t *task) env(worker berth.WorkerID) map[string]string {
 	r, share := &t.submission.Spec, t.allocation.Share
@@ -114,16 +122,16 @@ func (t *task) env(worker berth.WorkerID) map[string]string {
 	if env == nil {
 		env = map[string]string{}
 	}
-	env["BERTH_REQUEST_ID"] = string(t.id)
-	env["BERTH_ATTEMPT"] = strconv.FormatInt(t.allocation.Attempt, 10)
-	env["BERTH_WORKER"] = string(worker)
+	env[VariableRequest] = string(t.id)
+	env[VariableAttempt] = strconv.FormatInt(t.allocation.Attempt, 10)
+	env[VariableWorker] = string(worker)
 	for i, p := range r.Resources.Ports {
 		if i < len(share.Ports) {
 			env["BERTH_PORT_"+envName(p.Name)] = strconv.Itoa(int(share.Ports[i]))
 		}
 	}
 	if len(share.Devices) > 0 {
-		env["BERTH_DEVICES"] = deviceList(share.Devices)
+		env[VariableDevices] = deviceList(share.Devices)
 	}
 	return env
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,11 +20,26 @@ import (
 	"github.com/berthd/berth/api/mtls"
 	"github.com/berthd/berth/client"
 	"github.com/berthd/berth/etcdstore"
+	"github.com/berthd/berth/worker"
 )
 
 // envOf is the variable of a flag: data-dir is BERTH_DATA_DIR.
 func envOf(name string) []string {
 	return []string{"BERTH_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))}
+}
+
+// forgetContainer lets no flag of this program be set by what a container is told of
+// itself, where it runs in one: list --worker would be its own worker for ever.
+func forgetContainer() error {
+	if _, in := os.LookupEnv(worker.VariableRequest); !in {
+		return nil
+	}
+	for _, name := range []string{worker.VariableAttempt, worker.VariableWorker, worker.VariableDevices} {
+		if err := os.Unsetenv(name); err != nil {
+			return fmt.Errorf("forget %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // setBy names a flag by what has set it.

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/worker"
 )
 
 func TestParseCPU(t *testing.T) {
@@ -47,6 +49,18 @@ func TestParseDevices(t *testing.T) {
 		if got, err := parseDevices([]string{text}); err == nil {
 			t.Errorf("%q: taken as %v", text, got)
 		}
+	}
+}
+
+// What a container is told of itself is not what a command that runs in it is to do.
+func TestForgetContainer(t *testing.T) {
+	s := &shell{t: t}
+	t.Setenv(worker.VariableAttempt, "none") // of an operator's own environment: a flag's variable
+	s.want(exitUsage, `"none"`, "logs", "r")
+	t.Setenv(worker.VariableRequest, "r")
+	s.want(exitUsage, "want one ID", "logs")
+	if v, is := os.LookupEnv(worker.VariableAttempt); is {
+		t.Errorf("%s is %q", worker.VariableAttempt, v)
 	}
 }
 

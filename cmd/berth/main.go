@@ -42,6 +42,10 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	if askedAfterDashes(args) {
 		return exitGood
 	}
+	if err := forgetContainer(); err != nil {
+		tell(errOut, err, "")
+		return exitCode(err)
+	}
 	app := newApp()
 	app.Metadata = map[string]any{argsKey: args}
 	app.Reader, app.Writer, app.ErrWriter = in, out, errOut
