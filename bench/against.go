@@ -31,11 +31,11 @@ func (o *PlaceOptions) checkAgainst() error {
 		}
 	case AgainstNoMaintenance:
 		if o.Maintain == MaintainNothing {
-			return bad("compares what is the same", "with maintain")
+			return bad("compares what is the same", "with --maintain")
 		}
 	case AgainstNoQuota:
 		if !o.Quota {
-			return bad("compares what is the same", "with quota")
+			return bad("compares what is the same", "with --tenant-quota")
 		}
 	default:
 		return bad("is unknown", fmt.Sprintf("%s, %s, %s, %s", AgainstNothing, AgainstOneDaemon, AgainstNoMaintenance, AgainstNoQuota))

@@ -35,6 +35,7 @@ type Report struct {
 type Setup struct {
 	Strategy    berth.Strategy `json:"strategy"`
 	Shapes      int            `json:"shapes"`
+	Seed        uint64         `json:"seed"`
 	External    bool           `json:"external"`
 	Concurrency int            `json:"concurrency,omitempty"`
 	PerCall     int            `json:"per_call,omitempty"`
@@ -48,17 +49,18 @@ type Setup struct {
 	Against     Against        `json:"against,omitempty"`
 	RunForMS    float64        `json:"run_for_ms,omitempty"`
 	Bursts      int            `json:"bursts,omitempty"`
+	Warmup      int            `json:"warmup,omitempty"`
 	Lives       bool           `json:"lives,omitempty"`
 }
 
 func (o *Options) setup() Setup {
-	return Setup{Strategy: o.Strategy, Shapes: len(o.Shapes), External: o.Dial != nil}
+	return Setup{Strategy: o.Strategy, Shapes: len(o.Shapes), Seed: o.Seed, External: o.Dial != nil}
 }
 
 func (o *PlaceOptions) setup() Setup {
 	s := o.Options.setup()
 	s.Concurrency, s.PerCall, s.RatePerS, s.Daemons, s.Via = o.Callers, o.PerCall, o.Rate, o.Daemons, o.Via
-	s.Allocations, s.Fill, s.Quota, s.Maintain, s.Against = o.Allocations, o.Fill, o.Quota, o.Maintain, o.Against
+	s.Allocations, s.Fill, s.Warmup, s.Quota, s.Maintain, s.Against = o.Allocations, o.Fill, o.Warmup, o.Quota, o.Maintain, o.Against
 	return s
 }
 
@@ -76,7 +78,7 @@ func (o *DecideOptions) setup() Setup {
 
 func (o *SeedOptions) setup() Setup {
 	s := o.Options.setup()
-	s.Bursts = o.Bursts
+	s.Bursts, s.Warmup = o.Bursts, o.Warmup
 	return s
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -210,6 +211,11 @@ func runBench[O any](c *cli.Context, read func(*cli.Context, bench.Options) (O, 
 	leaveRoomForGarbage(ctx)
 	if hasFlag(c, "store-dir") {
 		warnOfMemory(c, live)
+		if c.String("etcd-endpoints") == "" {
+			c.App.Metadata[diagnosisKey] = func(context.Context) string {
+				return "the embedded etcd did not answer in time: the machine is busy, or the disk of --store-dir is slow; measure again when it is not"
+			}
+		}
 	}
 	live.start()
 	r, err := measure(ctx, opts)
@@ -274,6 +280,9 @@ func benchOptions(c *cli.Context) (bench.Options, error) {
 	if err := notZero(c, "workers", "requests", "rounds", "concurrency", "per-call", "daemons", "bursts"); err != nil {
 		return o, err
 	}
+	if err := notNegative(c, "warmup", "seed"); err != nil {
+		return o, err
+	}
 	if err := benchStore(c, &o); err != nil {
 		return o, err
 	}
@@ -309,6 +318,9 @@ func benchStore(c *cli.Context, o *bench.Options) (err error) {
 		}
 	}
 	if path := c.String("cpu-profile"); path != "" {
+		if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() { // before, not after, all is measured
+			return &berth.FieldError{Field: "cpu-profile", Value: path, Problem: "is in no directory", Bound: "a file in one that is there"}
+		}
 		o.Profile = func() (func() error, error) { return startProfile(path) }
 	}
 	return nil

@@ -59,6 +59,16 @@ func warmup(c *cli.Context) int {
 	return -1
 }
 
+// notNegative refuses what Options have no place for.
+func notNegative(c *cli.Context, names ...string) error {
+	for _, name := range names {
+		if n := c.Int(name); hasFlag(c, name) && n < 0 {
+			return &berth.FieldError{Field: name, Value: fmt.Sprint(n), Problem: "is not allowed", Bound: "at least 0"}
+		}
+	}
+	return nil
+}
+
 // parseShapes reads CPU:MEMORY each, or makes as many as are asked for.
 func parseShapes(c *cli.Context) ([]berth.Demand, error) {
 	texts, n := c.StringSlice("shape"), c.Int("shapes")
@@ -84,6 +94,9 @@ func parseShapes(c *cli.Context) ([]berth.Demand, error) {
 		if d.MemoryBytes, err = parseBytes("shape", memory, berth.MaxMemoryBytes); err != nil {
 			return nil, err
 		}
+		if d.CPUMilli == 0 && d.MemoryBytes == 0 {
+			return nil, &berth.FieldError{Field: "shape", Value: text, Problem: "asks for nothing", Bound: "some CPU or memory"}
+		}
 		out = append(out, d)
 	}
 	return out, nil
@@ -92,9 +105,6 @@ func parseShapes(c *cli.Context) ([]berth.Demand, error) {
 // parseNumbers reads a list of them. Their bounds are the measurement's to check.
 func parseNumbers(c *cli.Context, name string) ([]int, error) {
 	var out []int
-	if c.String(name) == "" {
-		return nil, nil // the measurement has no floor
-	}
 	for text := range strings.SplitSeq(c.String(name), ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(text))
 		if err != nil {

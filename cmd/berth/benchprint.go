@@ -18,8 +18,11 @@ func printBenchTable(w io.Writer, r *bench.Report) error {
 	if r.Bench == "seed" {
 		what = "requests a burst"
 	}
-	fmt.Fprintf(w, "bench %s: %s workers, %s %s; rounds: %d, of which these are medians; CPUs: %d\n\n",
-		r.Bench, comma(r.Workers), comma(r.Requests), what, r.Rounds, r.CPUs)
+	rounds := fmt.Sprintf("rounds: %d, of which these are medians", r.Rounds)
+	if r.Rounds == 0 {
+		rounds = "no round is complete, these are of a part of the first"
+	}
+	fmt.Fprintf(w, "bench %s: %s workers, %s %s; %s; CPUs: %d\n\n", r.Bench, comma(r.Workers), comma(r.Requests), what, rounds, r.CPUs)
 	t := &table{}
 	benchHead(t, r)
 	benchRates(t, r)
@@ -248,8 +251,11 @@ func ms(v *float64) string {
 	if v == nil {
 		return "-"
 	}
-	if *v < 0.1 {
+	switch {
+	case *v < 0.1:
 		return fmt.Sprintf("%.3g µs", *v*1000)
+	case *v >= 999.5:
+		return fmt.Sprintf("%.2f s", *v/1000)
 	}
 	return fmt.Sprintf("%.3g ms", *v)
 }
