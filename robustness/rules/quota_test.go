@@ -206,10 +206,11 @@ func TestQuota_PlanUnderAnOlderSchema(t *testing.T) {
 }
 
 // Plans in flight side by side share no block: what else is the tenant's waits for the answer.
+// There are more workers than requests, or it would be for their ledgers that plans wait.
 func TestQuota_OneInFlight(t *testing.T) {
 	bubble(t, func(r *rig) {
-		for i := range 20 {
-			r.worker(berth.WorkerID(fmt.Sprintf("w%02d", i)))
+		for i := range 400 {
+			r.worker(berth.WorkerID(fmt.Sprintf("w%03d", i)))
 		}
 		d, stop := r.daemon()
 		r.limit(d, "a", 20_000)
