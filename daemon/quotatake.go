@@ -147,10 +147,10 @@ func (c *blockChanges) take(of account, s *balance, need berth.Amounts, b *build
 	return true
 }
 
-// yield gives back what others wait for: all that is not used; or, where that is of use
-// here, what is beyond an even part.
+// yield gives back what others wait for: all that is neither used nor was taken for one
+// that is to be placed yet; or, where that is of use here, what is beyond an even part.
 func (c *blockChanges) yield(of account, s *balance, need berth.Amounts, b *builder) {
-	keep := used(s.block, s.state.limits)
+	keep := c.withGranted(s)
 	until := s.state.usedAt.Add(takesInARow)
 	if need == nil && b.now.Before(until) {
 		c.l.timers.set(tenantKey(c.id), until)
@@ -165,6 +165,25 @@ func (c *blockChanges) yield(of account, s *balance, need berth.Amounts, b *buil
 		st := s.state
 		c.after = append(c.after, func(now time.Time) { st.yields = now.Add(yieldFor) })
 	}
+}
+
+// withGranted is what is used, and what was taken for one that is woken by it and may be behind
+// others, as a group is, whoever waits here in vain for more: given back, it would be taken again
+// at once, and so on for ever.
+func (c *blockChanges) withGranted(s *balance) berth.Amounts {
+	st := s.state
+	keep := used(s.block, st.limits)
+	if !s.grant || len(st.granted) == 0 {
+		return keep
+	}
+	if keep == nil {
+		keep = make(berth.Amounts, len(st.limits))
+	}
+	for _, d := range st.dimensions {
+		keep[d] = s.block.Used[d] + max(min(st.granted[d], s.block.Block[d]-s.block.Used[d]), 0)
+	}
+	c.l.timers.set(tenantKey(c.id), st.takenAt.Add(grantFor))
+	return keep
 }
 
 // rest gives back what was not used for long.

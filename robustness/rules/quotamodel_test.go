@@ -65,6 +65,29 @@ func TestQuota_Model(t *testing.T) {
 	})
 }
 
+// A daemon has taken what a group of it waits for, and holds more back than another waits
+// for. Before the group's turn comes, the next that waits there is found to lack more than is
+// left: what was taken is not given back for that. It was, and was taken again, for ever.
+func TestQuota_TakenForGroup(t *testing.T) {
+	deeds := []deed{
+		{kind: "group", tenant: "b", by: 1, amount: 16},
+		{kind: "limit", tenant: "b", by: 2, amount: 14, soon: true},
+		{kind: "group", tenant: "b", by: 1, amount: 1},
+		{kind: "submit", tenant: "b", by: 2, amount: 22, soon: true},
+		{kind: "limit", tenant: "a", by: 1, amount: 1},
+		{kind: "submit", tenant: "a", by: 2, amount: 21},
+		{kind: "submit", tenant: "b", by: 1, amount: 3},
+		{kind: "nowhere", tenant: "a", by: 1, amount: 8, soon: true},
+		{kind: "submit", tenant: "b", by: 0, amount: 17, soon: true},
+		{kind: "group", tenant: "b", by: 2, amount: 1},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if wrong := model(t, deeds); wrong != "" {
+			t.Error(wrong)
+		}
+	})
+}
+
 // model does all of it, and says what is wrong then.
 func model(t *testing.T, deeds []deed) (wrong string) {
 	t.Helper()
@@ -157,7 +180,10 @@ func (m *modelled) do(i int, d deed) {
 	case "end":
 		for _, key := range m.allocations() {
 			parts := strings.Split(key, "/")
-			if m.owner[strings.Split(parts[2], ".")[0]] == d.tenant {
+			if m.owner[strings.Split(parts[2], ".")[0]] != d.tenant {
+				continue
+			}
+			if a, _ := m.allocation(parts[1], parts[2]); a.State == berth.StatePlaced { // no daemon has ended yet what an earlier deed let exit
 				m.runs(parts[1], parts[2])
 				m.reported(parts[1], parts[2], berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: time.Now().UTC()})
 				return
