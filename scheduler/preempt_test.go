@@ -295,6 +295,24 @@ func TestProperty_PreemptMany(t *testing.T) {
 	})
 }
 
+// Two leave anyway, and one of them would do: which one does not depend on the order in which
+// a daemon tells of them.
+func TestPreempt_LeavingInAnyOrder(t *testing.T) {
+	share := berth.Share{Quantities: berth.Quantities{CPUMilli: 4}}
+	c := scheduler.Candidate{Request: request("c", 4, 0), Priority: 1}
+	for _, ids := range [][]berth.RequestID{{"a", "b"}, {"b", "a"}} {
+		w := worker("w", 8, 8)
+		w.Ledger.Reserved.CPUMilli, w.Ledger.Count = 8, 2
+		f, who := fleet(w), crowd{}
+		for _, id := range ids {
+			who.add(f, "w", scheduler.Occupant{Request: id, Leaving: true, Share: share})
+		}
+		if d, ok := f.Preempt(c, who.on); !ok || !slices.Equal(d.Victims, []berth.RequestID{"a"}) {
+			t.Errorf("told of in order %v: %t %+v", ids, ok, d)
+		}
+	}
+}
+
 // TestProperty_PreemptAnyOrder: the order in which the fleet hears of who is where
 // decides nothing.
 func TestProperty_PreemptAnyOrder(t *testing.T) {

@@ -56,7 +56,7 @@ type trial struct {
 	q         *query
 	n         *node
 	occupants []Occupant
-	leaving   []int
+	leaving   []int // by id
 	units     []unit
 	below     []vector // the sum of the units before each
 	largest   vector   // of any unit
@@ -93,6 +93,7 @@ func (f *Fleet) newTrial(q *query, n *node, priority int32, occupants []Occupant
 		}
 		t.units[at].add(i, o)
 	}
+	slices.SortFunc(t.leaving, func(a, b int) int { return cmp.Compare(occupants[a].Request, occupants[b].Request) })
 	t.units = slices.DeleteFunc(t.units, func(u unit) bool { return u.priority >= priority })
 	slices.SortFunc(t.units, func(a, b unit) int { return a.before(&b) })
 	sum := vector{}
