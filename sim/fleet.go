@@ -76,14 +76,29 @@ func (f *fleetPolicy) place(number int) (place, bool) {
 	return place{f.machines[d.Worker], f.gpus}, true
 }
 
-func (f *fleetPolicy) end(number int, at place) {
+func (f *fleetPolicy) end(number int, at place) { f.give(at.machine, f.share(number, at)) }
+
+func (f *fleetPolicy) share(number int, at place) berth.Share {
 	d := &f.requests[number].Resources
 	share := berth.Share{Quantities: d.Quantities}
 	for _, g := range at.gpus {
 		share.Devices = append(share.Devices, berth.DeviceShare{Name: gpuName(g), Milli: d.Devices[0].Milli})
 	}
 	slices.SortFunc(share.Devices, func(a, b berth.DeviceShare) int { return strings.Compare(a.Name, b.Name) })
-	f.give(at.machine, share)
+	return share
+}
+
+func (f *fleetPolicy) seat(machine int, o *scheduler.Occupant, by int64) {
+	f.fleet.Occupy(berth.WorkerID(f.names[machine]), o.Priority, &o.Share, by)
+}
+
+func (f *fleetPolicy) evict(number int, priority int32, on func(machine int) []scheduler.Occupant) []berth.RequestID {
+	c := scheduler.Candidate{Request: &f.requests[number], Priority: priority}
+	d, ok := f.fleet.Preempt(c, func(w berth.WorkerID) []scheduler.Occupant { return on(f.machines[w]) })
+	if !ok {
+		return nil
+	}
+	return d.Victims
 }
 
 // give releases a share of a machine.

@@ -11,7 +11,8 @@ import (
 // Trace is jobs that arrive, wait, run and end on a cluster. Where several could be
 // placed they are tried in the order of the daemon's queue: the tenants by their shares,
 // and of each priority, arrival, the file's order; a job that fits nowhere keeps none
-// behind it from its place.
+// behind it from its place. Where one that preempts fits nowhere, others of lower priority
+// are stopped at once, if that helps, and wait again.
 type Trace struct {
 	workload
 	jobs    []Job
@@ -47,17 +48,19 @@ func (t *Trace) GPUs() int64 { return t.cluster.capacity / wholeGPU }
 
 // fate is what became of a job.
 type fate struct {
-	placed bool
-	left   bool // without having been placed
-	waited int64
-	at     place
+	placed  bool
+	left    bool  // without having been placed
+	waited  int64 // from its arrival until it was placed, the last time
+	stopped int   // how often, for another
+	at      place
 }
 
 // ending is a job that ends, or whose patience does.
 type ending struct {
-	at    int64
-	job   int
-	waits bool // it is its patience
+	at      int64
+	job     int
+	stopped int  // how often it had been stopped before: it may be once more, and this is no end then
+	waits   bool // it is its patience
 }
 
 type endings []ending
@@ -86,6 +89,8 @@ type replay struct {
 	next    int // job to arrive
 	now     int64
 	watch   *watch
+
+	evictions *evictions
 }
 
 // Run runs the trace until the last job has ended, or left, or can never be placed.
@@ -95,7 +100,7 @@ func (t *Trace) Run(ctx context.Context, name PolicyName, seed uint64, done func
 	if err != nil {
 		return nil, err
 	}
-	r := &replay{Trace: t, cluster: c, policy: p, name: name, fates: make([]fate, len(t.jobs)), turns: newTurns(t, c)}
+	r := &replay{Trace: t, cluster: c, policy: p, name: name, fates: make([]fate, len(t.jobs)), turns: newTurns(t, c), evictions: newEvictions(t, p, c)}
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
@@ -146,12 +151,10 @@ func (r *replay) advance() error {
 		}
 		f := &r.fates[e.job]
 		switch {
-		case !e.waits:
-			r.cluster.give(&r.shapes[r.of[e.job]], f.at)
-			r.policy.end(r.of[e.job], f.at)
-			r.turns.hold(r.jobs[e.job].Tenant, r.shapes[r.of[e.job]].bulk(), -1)
+		case !e.waits && e.stopped == f.stopped:
+			r.stop(e.job)
 			freed = true
-		case !f.placed:
+		case e.waits && !f.placed && f.stopped == 0:
 			f.left, f.waited = true, r.now-r.jobs[e.job].ArrivalMS
 			r.turns.leave(r.jobs[e.job].Tenant, e.job)
 		}
@@ -166,38 +169,91 @@ func (r *replay) advance() error {
 	return r.place(fresh, freed)
 }
 
+// stop frees what a job holds.
+func (r *replay) stop(job int) {
+	f, s := &r.fates[job], &r.shapes[r.of[job]]
+	r.cluster.give(s, f.at)
+	r.policy.end(r.of[job], f.at)
+	r.turns.hold(r.jobs[job].Tenant, s.bulk(), -1)
+	r.evictions.leave(r, job)
+}
+
 // place tries what waits. Of a shape that has found no place, no other is tried until
-// something ends.
+// something ends. Who was stopped meanwhile is tried behind all others, and so is who may
+// have those stopped that have come.
 func (r *replay) place(fresh []int, freed bool) error {
-	blocked := make(map[int]bool)
+	try := &attempt{replay: r, blocked: make(map[int]bool)}
 	if !freed {
-		r.turns.all(func(j int) { blocked[r.of[j]] = true })
+		r.turns.all(func(j int) { try.blocked[r.of[j]] = true })
 	}
-	for _, j := range fresh {
-		r.turns.arrive(r, j)
+	for again := freed || len(fresh) > 0; again; {
+		for _, j := range fresh {
+			r.turns.arrive(r, j)
+		}
+		try.placed, try.waits, try.stopped, try.helpless = 0, false, nil, make(map[[2]int64]bool)
+		if err := r.turns.each(r, try.one); err != nil {
+			return err
+		}
+		if fresh = try.stopped; len(fresh) > 0 {
+			clear(try.blocked)
+		}
+		again = len(fresh) > 0 || try.waits && try.placed > 0
 	}
-	if len(fresh) == 0 && !freed {
+	return nil
+}
+
+// attempt is one look at all that waits.
+type attempt struct {
+	*replay
+	blocked  map[int]bool // shapes
+	helpless map[[2]int64]bool
+	placed   int
+	waits    bool // somebody who preempts
+	stopped  []int
+}
+
+// one tries a job.
+func (a *attempt) one(j int) (bool, error) {
+	r, shape := a.replay, a.of[j]
+	at, ok := place{}, false
+	if !a.blocked[shape] {
+		at, ok = r.policy.place(shape)
+		a.blocked[shape] = !ok
+	}
+	if !ok && r.jobs[j].Preempts && r.evictions.by != nil {
+		kind := [2]int64{int64(shape), r.jobs[j].Priority}
+		if stopped := a.evict(j, kind); len(stopped) > 0 {
+			a.stopped = append(a.stopped, stopped...)
+			if at, ok = r.policy.place(shape); !ok {
+				return false, fmt.Errorf("policy %s, job %d: fits nowhere, though room was made for it", r.name, j+1)
+			}
+		}
+		a.waits = a.waits || !ok
+	}
+	if !ok {
+		return false, nil
+	}
+	at.gpus = slices.Clone(at.gpus)
+	if err := r.cluster.take(&r.shapes[shape], at); err != nil {
+		return false, fmt.Errorf("policy %s, job %d: %w", r.name, j+1, err)
+	}
+	a.placed++
+	r.turns.hold(r.jobs[j].Tenant, r.shapes[shape].bulk(), 1)
+	f := &r.fates[j]
+	f.placed, f.waited, f.at = true, r.now-r.jobs[j].ArrivalMS, at
+	r.evictions.come(r, j)
+	if r.jobs[j].RunMS > 0 {
+		heap.Push(&r.ends, ending{at: r.now + r.jobs[j].RunMS, job: j, stopped: f.stopped})
+	}
+	return true, nil
+}
+
+// evict makes room for a job, unless there was none to be made for one like it.
+func (a *attempt) evict(j int, kind [2]int64) []int {
+	if a.helpless[kind] {
 		return nil
 	}
-	return r.turns.each(r, func(j int) (bool, error) {
-		shape := r.of[j]
-		if blocked[shape] {
-			return false, nil
-		}
-		at, ok := r.policy.place(shape)
-		if !ok {
-			blocked[shape] = true
-			return false, nil
-		}
-		at.gpus = slices.Clone(at.gpus)
-		if err := r.cluster.take(&r.shapes[shape], at); err != nil {
-			return false, fmt.Errorf("policy %s, job %d: %w", r.name, j+1, err)
-		}
-		r.turns.hold(r.jobs[j].Tenant, r.shapes[shape].bulk(), 1)
-		r.fates[j] = fate{placed: true, waited: r.now - r.jobs[j].ArrivalMS, at: at}
-		if r.jobs[j].RunMS > 0 {
-			heap.Push(&r.ends, ending{at: r.now + r.jobs[j].RunMS, job: j})
-		}
-		return true, nil
-	})
+	stopped := a.makeRoom(j)
+	a.helpless[kind] = len(stopped) == 0
+	return stopped
 }

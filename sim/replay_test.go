@@ -52,6 +52,39 @@ func TestTrace_Queue(t *testing.T) {
 	}
 }
 
+// TestTrace_Preempts: one GPU; what runs there makes room for the first that may have it
+// stopped and is more important, and is run anew, whole, behind it; not for the one that is
+// as important as itself, nor for the one that only waits. Nobody makes room under other policies.
+func TestTrace_Preempts(t *testing.T) {
+	jobs, err := sim.ReadTrace(strings.NewReader("arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli,tenant,priority,preemption\n" +
+		"0,3600000,1000,1,1,1000,low,1,never\n10,1000,1000,1,1,1000,equal,1,lower\n20,1000,1000,1,1,1000,meek,3,\n1800000,1000,1000,1,1,1000,high,2,lower\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trace := sim.NewTrace([]sim.Machine{{Name: "m", CPUMilli: 4000, MemoryMiB: 10, GPUs: 1, Model: "x"}}, jobs)
+	for _, policy := range sim.Policies {
+		r, err := trace.Run(t.Context(), policy, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		waited := map[string]int64{}
+		for _, one := range r.Tenants {
+			waited[one.Name] = one.MaxMS
+		}
+		want, stops, lost := map[string]int64{"low": 0, "equal": 3_600_000 - 10, "meek": 3_600_000 + 1000 - 20, "high": 3_600_000 + 2000 - 1_800_000}, 0, 0.0
+		if policy == sim.PolicyBerth {
+			want = map[string]int64{"high": 0, "equal": 1_800_000 + 1000 - 10, "meek": 1_800_000 + 2000 - 20, "low": 1_800_000 + 3000}
+			stops, lost = 1, 0.5
+		}
+		if diff := cmp.Diff(want, waited); diff != "" {
+			t.Errorf("%s: waited (-want +got):\n%s", policy, diff)
+		}
+		if r.Placed != 4 || r.Preempted != stops || r.GPULost != lost || r.CoreLost != lost {
+			t.Errorf("%s: %d placed, %d stopped, %v and %v hours lost", policy, r.Placed, r.Preempted, r.GPULost, r.CoreLost)
+		}
+	}
+}
+
 // TestTrace_Causes: a machine without CPU is starved, one with a part of a GPU left is
 // fragmented, for what waits.
 func TestTrace_Causes(t *testing.T) {
@@ -86,6 +119,7 @@ func TestTrace_Properties(t *testing.T) {
 		for range rapid.IntRange(1, 30).Draw(t, "jobs") {
 			at += rapid.Int64Range(0, 500).Draw(t, "after")
 			j := sim.Job{ArrivalMS: at, RunMS: rapid.Int64Range(1, 2000).Draw(t, "run"), Priority: rapid.Int64Range(0, 2).Draw(t, "priority"), Tenant: "t"}
+			j.Preempts = rapid.Bool().Draw(t, "preempts")
 			j.CPUMilli, j.GPUs = rapid.Int64Range(0, 5000).Draw(t, "cpu"), rapid.Int64Range(0, 4).Draw(t, "gpus")
 			if j.GPUs > 0 {
 				j.GPUMilli = 1000
@@ -118,6 +152,14 @@ func TestTrace_Properties(t *testing.T) {
 			t.Fatalf("again (-first +second):\n%s", diff)
 		}
 	})
+}
+
+func TestReadTrace_PreemptionRefused(t *testing.T) {
+	_, err := sim.ReadTrace(strings.NewReader("arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli,preemption\n0,1,1,1,0,0,lower\n0,1,1,1,0,0,higher\n"))
+	want := `line 3: preemption "higher" is unknown`
+	if err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
 }
 
 func TestReadTrace_Refused(t *testing.T) {

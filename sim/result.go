@@ -18,8 +18,11 @@ type TraceResult struct {
 	Running    int        `json:"running"` // when it begins
 	Jobs       int        `json:"jobs"`
 	Placed     int        `json:"placed"`
-	Left       int        `json:"left"`              // out of patience
-	Never      int        `json:"never"`             // waited to the end, and fit nowhere
+	Left       int        `json:"left"`           // out of patience
+	Never      int        `json:"never"`          // waited to the end, and fit nowhere
+	Preempted  int        `json:"preemptions"`    // jobs that were stopped for another, each time
+	GPULost    float64    `json:"lost_gpu_hours"` // that had run for nothing then
+	CoreLost   float64    `json:"lost_core_hours"`
 	SpanMS     int64      `json:"span_ms"`           // from the first arrival to the last
 	Allocated  float64    `json:"allocated_percent"` // of GPU time within it
 	Fragmented float64    `json:"fragmented_percent"`
@@ -33,7 +36,7 @@ type TraceResult struct {
 	Series     []Look     `json:"series"`
 }
 
-// Waits is how long jobs of a kind waited until they were placed, or left.
+// Waits is how long jobs of a kind waited until they were placed, the last time, or left.
 type Waits struct {
 	Name   string  `json:"name"`
 	Jobs   int     `json:"jobs"`
@@ -42,6 +45,7 @@ type Waits struct {
 	P50MS  int64   `json:"p50_ms"`
 	P95MS  int64   `json:"p95_ms"`
 	MaxMS  int64   `json:"max_ms"`
+	Stops  int     `json:"preemptions"` // of these jobs, for others
 }
 
 // Tenant is what one asked for and got: GPU hours, or core hours where it asked for
@@ -54,6 +58,9 @@ type Tenant struct {
 	Weight     int64   `json:"weight"`
 	Share      float64 `json:"dominant_share"` // while it waited, and others did: the largest part that it held of CPU, memory or GPUs
 }
+
+// milliHours are the thousandths times milliseconds of an hour of one.
+const milliHours = 1000 * 3_600_000
 
 // classOf is what kind of request a shape is.
 func classOf(s *shape) string {
@@ -71,7 +78,8 @@ func classOf(s *shape) string {
 func (r *replay) result(seed uint64) *TraceResult {
 	out := &TraceResult{
 		Policy: r.name, Seed: seed, Machines: r.Machines(), GPUs: r.GPUs(), Running: len(r.running), Jobs: len(r.jobs), Series: r.watch.looks,
-		SpanMS: r.jobs[len(r.jobs)-1].ArrivalMS - r.jobs[0].ArrivalMS,
+		SpanMS:    r.jobs[len(r.jobs)-1].ArrivalMS - r.jobs[0].ArrivalMS,
+		Preempted: r.evictions.count, GPULost: r.evictions.gpuLost / milliHours, CoreLost: r.evictions.coreLost / milliHours,
 	}
 	for j := range r.fates {
 		switch f := &r.fates[j]; {
@@ -118,6 +126,7 @@ func (r *replay) waits(name func(job int) string) []Waits {
 			if r.fates[j].placed {
 				w.Placed++
 			}
+			w.Stops += r.fates[j].stopped
 			all = append(all, r.fates[j].waited)
 			w.MeanMS += float64(r.fates[j].waited) / float64(w.Jobs)
 		}

@@ -3,6 +3,7 @@ package sim
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 
@@ -16,6 +17,7 @@ type Job struct {
 	RunMS      int64 // 0: to the end
 	PatienceMS int64 // waited so long, it leaves; 0: it never does
 	Priority   int64
+	Preempts   bool // those of lower priority make room for it, where it fits nowhere
 	Tenant     string
 }
 
@@ -33,8 +35,8 @@ func ReadNodes(r io.Reader) ([]Machine, error) {
 }
 
 // ReadTrace reads jobs: arrival_ms, run_ms, cpu_milli, memory_mib, gpus, gpu_milli, and
-// gpu_types, tenant, priority, patience_ms and name where there are such columns. They
-// come back in the order in which they arrive.
+// gpu_types, tenant, priority, preemption, patience_ms and name where there are such columns.
+// They come back in the order in which they arrive.
 func ReadTrace(r io.Reader) ([]Job, error) {
 	t, err := newTable(r, maxPods, "arrival_ms", "run_ms", "cpu_milli", "memory_mib", "gpus", "gpu_milli")
 	if err != nil {
@@ -74,8 +76,20 @@ func (t *table) job() (j Job, err error) {
 	if j.RunMS, err = t.number("run_ms", 1, maxTraceMS); err != nil {
 		return j, err
 	}
+	if j.Preempts, err = t.preempts(); err != nil {
+		return j, err
+	}
 	if j.Tenant = string(berth.DefaultTenant); t.text("tenant") != "" {
 		j.Tenant, err = t.word("tenant")
 	}
 	return j, err
+}
+
+// preempts says whether a job's preemption is lower.
+func (t *table) preempts() (bool, error) {
+	var p berth.Preemption
+	if word := t.text("preemption"); word != "" && p.UnmarshalText([]byte(word)) != nil {
+		return false, t.wrong("preemption", "is unknown", fmt.Sprintf("%s, %s", berth.PreemptionNever, berth.PreemptionLower))
+	}
+	return p == berth.PreemptionLower, nil
 }

@@ -12,6 +12,7 @@ type Look struct {
 	NoDemand   float64 `json:"no_demand_percent"`
 	CPU        float64 `json:"cpu_allocated_percent"`
 	Waiting    int     `json:"waiting"`
+	Preempted  int     `json:"preemptions"` // since the look before
 	Tenants    int     `json:"waiting_tenants"`
 	Evenness   float64 `json:"share_fairness"` // of the shares of those that wait, by their weights: Jain's index; 1 where fewer than two do
 }
@@ -55,6 +56,7 @@ func (w *watch) until(at int64, r *replay) {
 		for ; w.next < at && len(w.looks) < 2*points; w.next += w.every {
 			look.AtMS = w.next
 			look.Tenants, look.Evenness = r.turns.look()
+			look.Preempted = r.evictions.lately()
 			w.looks = append(w.looks, look)
 		}
 	}

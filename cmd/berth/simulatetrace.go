@@ -96,12 +96,15 @@ func printTrace(w io.Writer, r *sim.TraceResult) error {
 	}
 	fmt.Fprintf(w, "policy %s, seed %d: %s machines, %s GPUs%s; %s jobs: %s placed, %s out of patience, %s never\n",
 		r.Policy, r.Seed, comma(r.Machines), comma(int(r.GPUs)), runs, comma(r.Jobs), comma(r.Placed), comma(r.Left), comma(r.Never))
+	if r.Preempted > 0 {
+		fmt.Fprintf(w, "preemptions: %s, for which %.1f GPU hours and %.1f core hours had run for nothing\n", comma(r.Preempted), r.GPULost, r.CoreLost)
+	}
 	fmt.Fprintf(w, "GPU time, until the last arrival: %.1f %% allocated; idle: %.1f %% fragmented, %.1f %% starved of CPU or memory, %.1f %% without demand\n\n",
 		r.Allocated, r.Fragmented, r.Starved, r.NoDemand)
 	t := &table{}
-	t.add("WAITED", "JOBS", "PLACED", "MEAN", "P50", "P95", "MAX", "GOT OF WHAT IT ASKED FOR", "WEIGHT", "SHARE")
+	t.add("WAITED", "JOBS", "PLACED", "PREEMPTED", "MEAN", "P50", "P95", "MAX", "GOT OF WHAT IT ASKED FOR", "WEIGHT", "SHARE")
 	add := func(kind string, x *sim.Waits, more ...string) {
-		t.add(append([]string{kind + " " + x.Name, comma(x.Jobs), comma(x.Placed), waited(int64(x.MeanMS)), waited(x.P50MS), waited(x.P95MS), waited(x.MaxMS)}, more...)...)
+		t.add(append([]string{kind + " " + x.Name, comma(x.Jobs), comma(x.Placed), comma(x.Stops), waited(int64(x.MeanMS)), waited(x.P50MS), waited(x.P95MS), waited(x.MaxMS)}, more...)...)
 	}
 	for i := range r.Classes {
 		add("class", &r.Classes[i], "", "", "")

@@ -1,6 +1,7 @@
 // Command plot draws what berth simulate --trace -o json has written: for each run, what
-// was allocated and what was idle and why, and how many jobs waited, over time. It is a
-// program of its own so that berth carries neither the fonts nor the library.
+// was allocated and what was idle and why, how many jobs waited, and how many made room for
+// others, over time. It is a program of its own so that berth carries neither the fonts nor
+// the library.
 package main
 
 import (
@@ -71,13 +72,21 @@ var gpus = []curve{
 
 var queue = []curve{{"jobs", color.RGBA{0, 114, 178, 255}, func(l *sim.Look) float64 { return float64(l.Waiting) }}}
 
+var stops = []curve{{"jobs", color.RGBA{213, 94, 0, 255}, func(l *sim.Look) float64 { return float64(l.Preempted) }}}
+
 func draw(r *sim.TraceResult, dir string, out io.Writer) error {
 	title := fmt.Sprintf("policy %s, seed %d: %d jobs on %d machines, %d GPUs", r.Policy, r.Seed, r.Jobs, r.Machines, r.GPUs)
 	name := fmt.Sprintf("%s-%d", r.Policy, r.Seed)
 	if err := picture(r, gpus, title, "% of GPUs", filepath.Join(dir, name+"-gpus.svg"), out); err != nil {
 		return err
 	}
-	return picture(r, queue, title, "jobs that wait", filepath.Join(dir, name+"-waiting.svg"), out)
+	if err := picture(r, queue, title, "jobs that wait", filepath.Join(dir, name+"-waiting.svg"), out); err != nil {
+		return err
+	}
+	if r.Preempted == 0 {
+		return nil
+	}
+	return picture(r, stops, title, "jobs that made room, since the point before", filepath.Join(dir, name+"-preemptions.svg"), out)
 }
 
 func picture(r *sim.TraceResult, curves []curve, title, y, path string, out io.Writer) error {
