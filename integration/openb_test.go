@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"flag"
@@ -21,13 +22,16 @@ import (
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 	"github.com/berthd/berth/client"
 	"github.com/berthd/berth/etcdstore"
+	"github.com/berthd/berth/invariant"
 )
 
 var openb = flag.String("openb", "", "the folder of the openb trace (docs/runbook.md)")
 
 // TestOpenb places a real trace on a real fleet's shapes, through the API of a
-// daemon in a process of its own: nothing ends, so the fleet fills up. For each
-// request that is left, a check of its own finds no worker with room.
+// daemon in a process of its own: nothing ends, so the fleet fills up. Devices and shares
+// of them go by name; at every revision no invariant is broken, so none is beyond
+// its 1,000 thousandths. For each request that is left, a check of its own finds no
+// worker with room.
 func TestOpenb(t *testing.T) {
 	if *openb == "" {
 		t.Skip("no trace: make openb OPENB=FOLDER runs it")
@@ -38,6 +42,7 @@ func TestOpenb(t *testing.T) {
 	f.daemon()
 	c := f.client()
 	defer c.Close()
+	seen := watchInvariants(t, f)
 	begun := time.Now()
 	f.hollow(nodes, "--log-level", "warn", "--ttl", "60s")
 	workers := len(readTable(t, nodes))
@@ -59,7 +64,7 @@ func TestOpenb(t *testing.T) {
 	accepted := time.Since(begun)
 	in := settle(t, c)
 	took := time.Since(begun)
-	fleet := readFleet(t, f)
+	fleet, last := readFleet(t, f)
 	placed := len(requests) - int(in.GetPending())
 	t.Logf("%d requests accepted in %s (%.0f/s), %d placed within %s (%.0f/s), %d left; %d conflicts",
 		len(requests), accepted.Round(time.Millisecond), float64(len(requests))/accepted.Seconds(),
@@ -69,7 +74,48 @@ func TestOpenb(t *testing.T) {
 	if code := fsck.stop(syscall.Signal(0)); code != 0 {
 		t.Errorf("fsck exits with %d", code)
 	}
-	t.Logf("fsck: %s", strings.TrimSpace(fsck.tail()))
+	t.Logf("fsck: %s; the same at each of %d revisions before", strings.TrimSpace(fsck.tail()), seen.until(t, last))
+}
+
+// watched is a store of which every revision is checked as it happens.
+type watched struct {
+	reports chan invariant.Report // read by until alone; closed when the watch has ended
+}
+
+// watchInvariants does what fsck --watch does, until the test's end: by the same code, so
+// that one can wait until it has come as far as the store.
+func watchInvariants(t *testing.T, f *fleet) *watched {
+	t.Helper()
+	etcd, err := etcdstore.Dial(etcdstore.DialOptions{Endpoints: []string{f.endpoint()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = etcd.Close() })                     // read only
+	w := &watched{reports: make(chan invariant.Report, 1<<20)} // more than there are revisions: the watch is to wait for nobody
+	background(t, func(ctx context.Context) error {
+		defer close(w.reports)
+		return invariant.WatchStore(ctx, etcd, prefix, invariant.Options{}, func(r invariant.Report) error { w.reports <- r; return nil })
+	})
+	return w
+}
+
+// until waits until a revision is checked, and says how many were.
+func (w *watched) until(t *testing.T, revision int64) (n int) {
+	t.Helper()
+	for r := range w.reports {
+		n++
+		for _, v := range r.Violations {
+			t.Errorf("at revision %d: %s", r.Revision, v)
+		}
+		if r.Unseen > 0 {
+			t.Errorf("%d revisions before %d were compacted unseen", r.Unseen, r.Revision)
+		}
+		if r.Revision >= revision {
+			return n
+		}
+	}
+	t.Errorf("the watch has ended before revision %d", revision)
+	return n
 }
 
 // settle waits until nothing changes any more: all that is pending is blocked.
@@ -136,7 +182,8 @@ type machine struct {
 
 type fleetState map[string]*machine
 
-func readFleet(t *testing.T, f *fleet) fleetState {
+// readFleet is the workers with what they have left, and the newest revision of any key.
+func readFleet(t *testing.T, f *fleet) (out fleetState, last int64) {
 	t.Helper()
 	etcd, err := etcdstore.Dial(etcdstore.DialOptions{Endpoints: []string{f.endpoint()}})
 	if err != nil {
@@ -147,9 +194,10 @@ func readFleet(t *testing.T, f *fleet) fleetState {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := fleetState{}
+	out = fleetState{}
 	for pass := range 2 { // the machines, then what is on them
 		for _, kv := range resp.Kvs {
+			last = max(last, kv.ModRevision)
 			parts := strings.Split(strings.TrimPrefix(string(kv.Key), prefix), "/")
 			switch {
 			case pass == 0 && parts[0] == "workers":
@@ -159,7 +207,7 @@ func readFleet(t *testing.T, f *fleet) fleetState {
 			}
 		}
 	}
-	return out
+	return out, last
 }
 
 func (s fleetState) add(t *testing.T, worker string, value []byte) {
@@ -230,6 +278,11 @@ func (s fleetState) check(t *testing.T, c *client.Client, requests []*berthv1.Re
 	for name, m := range s {
 		if m.cpu < 0 || m.memory < 0 {
 			t.Errorf("%s is overcommitted: %+v", name, m)
+		}
+		for device, left := range m.devices {
+			if left < 0 {
+				t.Errorf("%s: %d thousandths too many of device %s are given out", name, -left, device)
+			}
 		}
 	}
 	byID := map[string]*berthv1.Request{}
