@@ -139,7 +139,7 @@ func (l RequestLabel) validate(topology string) error {
 		empty      bool
 	}{{"requests.label", l.Label, false}, {"requests.value", l.Value, true}, {"topology", topology, false}} {
 		if f.text == "" && !f.empty {
-			return &FieldError{Field: f.name, Problem: "is empty"}
+			return &FieldError{Field: f.name, Problem: "is empty", Bound: textBound(MaxLabelBytes)}
 		}
 		if err := checkText(f.name, f.text, MaxLabelBytes); err != nil {
 			return err

@@ -249,7 +249,7 @@ func validateConstraints(field string, constraints []Constraint) error {
 
 func (c Constraint) validate() error {
 	if c.Label == "" {
-		return &FieldError{Field: "label", Problem: "is empty"}
+		return &FieldError{Field: "label", Problem: "is empty", Bound: textBound(MaxLabelBytes)}
 	}
 	if err := checkText("label", c.Label, MaxLabelBytes); err != nil {
 		return err
@@ -278,7 +278,7 @@ func (c Constraint) validateValues() error {
 		}
 	case OperatorIn, OperatorNotIn:
 		if n == 0 {
-			return &FieldError{Field: "values", Problem: "is empty", Bound: "at least one with " + string(c.Operator)}
+			return &FieldError{Field: "values", Problem: "is empty", Bound: fmt.Sprintf("1 to %d with %s", MaxConstraintValues, c.Operator)}
 		}
 	default:
 		if n != 1 {

@@ -1,6 +1,9 @@
 package berth
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // Intent is what an operator wants of a worker, under intents/<w>.
 type Intent struct {
@@ -52,10 +55,15 @@ func (i Intent) Validate(until time.Duration) error {
 	if err := checkRange("deadline_ms", until.Milliseconds(), 0, MaxDurationMS); err != nil {
 		return err
 	}
-	switch {
-	case !i.Empties() && (i.Paced() || until > 0):
-		return &FieldError{Field: "parallel, per_minute or deadline_ms", Problem: "is given", Bound: "only with drain or remove"}
-	case i.Dead && !i.Remove:
+	for _, f := range []struct {
+		field string
+		n     int64
+	}{{"parallel", i.Parallel}, {"per_minute", i.PerMinute}, {"deadline_ms", until.Milliseconds()}} {
+		if f.n > 0 && !i.Empties() {
+			return &FieldError{Field: f.field, Value: strconv.FormatInt(f.n, 10), Problem: "is given", Bound: "only with drain or remove"}
+		}
+	}
+	if i.Dead && !i.Remove {
 		return &FieldError{Field: "dead", Problem: "is given", Bound: "only with remove"}
 	}
 	return nil

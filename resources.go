@@ -3,6 +3,7 @@ package berth
 import (
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // Demand is what a request needs of one worker.
@@ -139,7 +140,7 @@ func (d Demand) validate() error {
 			return inField(prefix, err)
 		}
 		if names[p.Name] || (p.Number != 0 && numbers[p.Number]) {
-			return &FieldError{Field: prefix + "name", Value: p.Name, Problem: "or its number is repeated", Bound: "unique names and numbers"}
+			return &FieldError{Field: prefix + "name", Value: p.Name, Problem: "or its number stands twice", Bound: "each name and each number once"}
 		}
 		names[p.Name], numbers[p.Number] = true, true
 	}
@@ -150,7 +151,10 @@ func (d Demand) validate() error {
 		}
 		total += dev.Count
 		if total > MaxDevicesPerRequest {
-			return checkRange("devices count in all", total, 0, MaxDevicesPerRequest)
+			return &FieldError{
+				Field: "devices", Value: strconv.FormatInt(total, 10), Problem: "are too many, of all demands together",
+				Bound: fmt.Sprintf("1 to %d", MaxDevicesPerRequest),
+			}
 		}
 	}
 	return nil

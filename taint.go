@@ -78,7 +78,7 @@ func wordOf[W ~string](spellings map[W]W, word W) W {
 
 func (t Taint) validate() error {
 	if t.Key == "" {
-		return &FieldError{Field: "key", Problem: "is empty", Bound: "a text of up to " + fmt.Sprint(MaxLabelBytes) + " bytes"}
+		return &FieldError{Field: "key", Problem: "is empty", Bound: textBound(MaxLabelBytes)}
 	}
 	if err := checkText("key", t.Key, MaxLabelBytes); err != nil {
 		return err
@@ -225,7 +225,7 @@ func (t Toleration) validate() error {
 		return &FieldError{Field: "value", Value: clip(t.Value), Problem: "is not empty", Bound: "none with exists"}
 	}
 	if t.Operator == TolerateEqual && t.Key == "" {
-		return &FieldError{Field: "key", Problem: "is empty", Bound: "a key, or exists for every key"}
+		return &FieldError{Field: "key", Problem: "is empty", Bound: textBound(MaxLabelBytes) + ", or exists for every key"}
 	}
 	if t.Effect == "" {
 		return nil

@@ -66,7 +66,7 @@ func (r Request) validateNames() error {
 
 func (r Request) validateCommand() error {
 	if len(r.Command) == 0 || r.Command[0] == "" {
-		return &FieldError{Field: "command", Problem: "is empty", Bound: "the program and its arguments"}
+		return &FieldError{Field: "command", Problem: "is empty", Bound: fmt.Sprintf("the program and its arguments, 1 to %d", MaxCommandArgs)}
 	}
 	if err := checkCount("command", len(r.Command), MaxCommandArgs); err != nil {
 		return err
@@ -80,14 +80,14 @@ func (r Request) validateCommand() error {
 		return err
 	}
 	if r.Dir != "" && !strings.HasPrefix(r.Dir, "/") {
-		return &FieldError{Field: "dir", Value: clip(r.Dir), Problem: "is not absolute", Bound: "a path that begins with /"}
+		return &FieldError{Field: "dir", Value: clip(r.Dir), Problem: "is not absolute", Bound: fmt.Sprintf("a path of at most %d bytes that begins with /", MaxPathBytes)}
 	}
 	if err := checkCount("env", len(r.Env), MaxEnvVars); err != nil {
 		return err
 	}
 	for _, name := range sortedKeys(r.Env) {
 		if name == "" || strings.ContainsRune(name, '=') {
-			return &FieldError{Field: "env", Value: clip(name), Problem: "is no variable name", Bound: "not empty, no '='"}
+			return &FieldError{Field: "env", Value: clip(name), Problem: "is no variable name", Bound: textBound(MaxLabelBytes) + ", without '='"}
 		}
 		if err := checkText("env", name, MaxLabelBytes); err != nil {
 			return err
@@ -137,7 +137,7 @@ func ValidateLabels(field string, labels map[string]string) error {
 	}
 	for _, name := range sortedKeys(labels) {
 		if name == "" {
-			return &FieldError{Field: field, Problem: "has an empty name"}
+			return &FieldError{Field: field, Problem: "has an empty name", Bound: textBound(MaxLabelBytes)}
 		}
 		if err := checkText(field, name, MaxLabelBytes); err != nil {
 			return err
@@ -149,16 +149,22 @@ func ValidateLabels(field string, labels map[string]string) error {
 	return nil
 }
 
+// textRule is what all text keeps to.
+const textRule = "UTF-8 without NUL bytes"
+
+// textBound is of text that must not be empty.
+func textBound(most int) string { return fmt.Sprintf("1 to %d bytes", most) }
+
 // checkText bounds a string that ends up in JSON, argv or the environment.
 func checkText(field, v string, most int) error {
 	if err := checkBytes(field, v, most); err != nil {
 		return err
 	}
 	if strings.ContainsRune(v, 0) {
-		return &FieldError{Field: field, Problem: "has a NUL byte"}
+		return &FieldError{Field: field, Problem: "has a NUL byte", Bound: textRule}
 	}
 	if !utf8.ValidString(v) {
-		return &FieldError{Field: field, Problem: "is not UTF-8"}
+		return &FieldError{Field: field, Problem: "is not UTF-8", Bound: textRule}
 	}
 	return nil
 }

@@ -141,7 +141,7 @@ var invalidRequests = []struct {
 	{"device type", "resources.devices[0].types", func(r *berth.Request) {
 		r.Resources.Devices = []berth.DeviceDemand{{Count: 1, Milli: 1, Types: []string{"H100"}}}
 	}},
-	{"many devices in all", "resources.devices count in all", func(r *berth.Request) {
+	{"many devices in all", "resources.devices", func(r *berth.Request) {
 		r.Resources.Devices = []berth.DeviceDemand{{Count: 64, Milli: 1}, {Count: 1, Milli: 1}}
 	}},
 	{"large in all", "request r", func(r *berth.Request) { r.Command = []string{"x", strings.Repeat("a", 65536)} }},
@@ -157,8 +157,11 @@ func TestValidate_NamesFieldAndBound(t *testing.T) {
 			if !ok {
 				t.Fatalf("got %v, want a FieldError of %s", err, tt.field)
 			}
-			if fe.Field != tt.field || fe.Problem == "" {
-				t.Errorf("got field %q, problem %q; want field %q", fe.Field, fe.Problem, tt.field)
+			if fe.Field != tt.field || fe.Problem == "" || fe.Bound == "" {
+				t.Errorf("got field %q, problem %q, bound %q; want field %q, and the bound", fe.Field, fe.Problem, fe.Bound, tt.field)
+			}
+			if strings.Contains(fe.Bound, "at least") {
+				t.Errorf("the bound of %s is %q; want how far up it goes, too", tt.field, fe.Bound)
 			}
 			if len(err.Error()) > 400 || !strings.Contains(err.Error(), tt.field) {
 				t.Errorf("error of %d bytes: %s", len(err.Error()), err)

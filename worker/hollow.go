@@ -14,7 +14,7 @@ import (
 
 // Bounds of hollow workers, and when they share.
 const (
-	maxHollow = 10_000
+	MaxHollow = 10_000
 	// Up to ownWatches each has its watch, as in real life; beyond it one watch
 	// for all of them costs the store a fraction, and the agents see the same.
 	ownWatches       = 200
@@ -58,19 +58,41 @@ type Hollow struct {
 	feed    *feed // nil: each has its own watch
 }
 
+func (o *HollowOptions) setDefaults() {
+	setDefault(&o.Name, "hollow")
+	if len(o.Shapes) == 0 {
+		o.Shapes = []Shape{DefaultShape}
+	}
+	setDefault(&o.Count, len(o.Shapes))
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.now = o.Now
+}
+
+// Check says what is wrong with o, but for its Store. What comes behind the last shape is
+// as one before, but for its name.
+func (o HollowOptions) Check() error {
+	o.setDefaults()
+	if o.Count < 1 || o.Count > MaxHollow {
+		return &berth.FieldError{Field: "hollow", Value: fmt.Sprint(o.Count), Problem: "is not allowed", Bound: fmt.Sprintf("1 to %d workers", MaxHollow)}
+	}
+	for i := range o.Count {
+		if i > len(o.Shapes) && i < o.Count-1 {
+			continue
+		}
+		if err := (&Hollow{}).options(o, i, nil, nil).Check(); err != nil {
+			return fmt.Errorf("hollow worker %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
 // NewHollow checks the options. It starts nothing.
 func NewHollow(opts HollowOptions) (*Hollow, error) {
-	setDefault(&opts.Name, "hollow")
-	if len(opts.Shapes) == 0 {
-		opts.Shapes = []Shape{DefaultShape}
-	}
-	setDefault(&opts.Count, len(opts.Shapes))
-	if opts.Now == nil {
-		opts.Now = time.Now
-	}
-	opts.now = opts.Now
-	if opts.Count < 1 || opts.Count > maxHollow {
-		return nil, &berth.FieldError{Field: "hollow", Value: fmt.Sprint(opts.Count), Problem: "is not allowed", Bound: fmt.Sprintf("1 to %d workers", maxHollow)}
+	opts.setDefaults()
+	if err := opts.Check(); err != nil {
+		return nil, err
 	}
 	if opts.Store == nil {
 		return nil, fmt.Errorf("hollow workers: Store is missing")

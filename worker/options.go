@@ -27,6 +27,7 @@ const (
 	MinTTL           = 2 * time.Second
 	MaxTTL           = 10 * time.Minute
 	DefaultStarts    = 8
+	maxStarts        = 1000
 	DefaultKillBound = 2 * time.Second
 )
 
@@ -127,8 +128,25 @@ func setDefault[T comparable](v *T, value T) {
 	}
 }
 
+// Check says what is wrong with o, but for its Store and its Runtime: who has these only
+// later can tell of the rest before.
+func (o Options) Check() error {
+	o.setDefaults()
+	return o.check()
+}
+
 func (o *Options) validate() error {
-	if err := berth.CheckID("worker ID", string(o.ID)); err != nil {
+	switch {
+	case o.Store == nil:
+		return fmt.Errorf("worker %s: Store is missing", o.ID)
+	case o.Runtime == nil:
+		return fmt.Errorf("worker %s: Runtime is missing", o.ID)
+	}
+	return o.check()
+}
+
+func (o *Options) check() error {
+	if err := berth.CheckID("name", string(o.ID)); err != nil {
 		return err
 	}
 	if err := berth.CheckID("pool", string(o.Pool)); err != nil {
@@ -144,21 +162,17 @@ func (o *Options) validate() error {
 		return fmt.Errorf("capacity: %w", err)
 	}
 	switch {
-	case o.Store == nil:
-		return fmt.Errorf("worker %s: Store is missing", o.ID)
-	case o.Runtime == nil:
-		return fmt.Errorf("worker %s: Runtime is missing", o.ID)
 	case o.OnStop != OnStopStop && o.OnStop != OnStopDrain && o.OnStop != OnStopKeep:
 		return &berth.FieldError{Field: "on-stop", Value: string(o.OnStop), Problem: "is unknown", Bound: "stop, drain, keep"}
-	case o.Starts < 1:
-		return &berth.FieldError{Field: "Starts", Value: fmt.Sprint(o.Starts), Problem: "is too small", Bound: "at least 1"}
+	case o.Starts < 1 || o.Starts > maxStarts:
+		return &berth.FieldError{Field: "Starts", Value: fmt.Sprint(o.Starts), Problem: "is not allowed", Bound: fmt.Sprintf("1 to %d", maxStarts)}
 	}
 	return o.validateTimes()
 }
 
 func (o *Options) validateTimes() error {
 	if o.TTL < MinTTL || o.TTL > MaxTTL || o.TTL%time.Second != 0 {
-		return &berth.FieldError{Field: "TTL", Value: o.TTL.String(), Problem: "is not allowed", Bound: fmt.Sprintf("whole seconds, %s to %s", MinTTL, MaxTTL)}
+		return &berth.FieldError{Field: "ttl", Value: o.TTL.String(), Problem: "is not allowed", Bound: fmt.Sprintf("whole seconds, %s to %s", MinTTL, MaxTTL)}
 	}
 	if o.KillMargin <= 0 || o.StopLead <= o.KillMargin || o.StopLead > o.TTL/2 {
 		return &berth.FieldError{

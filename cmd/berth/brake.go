@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 	"github.com/berthd/berth/client"
 )
@@ -30,7 +31,7 @@ func brakeCommand() *cli.Command {
 				Name: "hold", Usage: "move nothing for so long from now", ArgsUsage: "POOL",
 				Flags: clientFlags(durationFlag("for", 0, "`DURATION` from now, 1s to 168h (default: the pool's bound)"), message, outputFlag()),
 				Action: func(c *cli.Context) error {
-					ms, err := millisFlag(c, "for")
+					ms, err := millisFlag(c, "for", berth.MinBrakeMS, berth.MaxBrakeBoundMS)
 					if err != nil {
 						return err
 					}

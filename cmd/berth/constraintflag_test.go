@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	"github.com/berthd/berth"
@@ -58,4 +59,42 @@ func TestConstraintOf_TakesItsOwnWords(t *testing.T) {
 			t.Fatalf("%s is read as %s", want, got)
 		}
 	})
+}
+
+// What cannot be a constraint is no label's name.
+func TestReadConstraint_Refuses(t *testing.T) {
+	for _, text := range []string{
+		"", "!", "=a", "!=a", ">=2", "zone in a,b", "zone in (a", "zone in ()", "zone in (a,)", "zone In (a)", "zone like a", "a zone",
+		"nics=>2", "nics=<2", "zone=~a", "zone===a", "zone!!a", "!zone=a", "a=b in (c)", "driver version ",
+	} {
+		if c, err := readConstraint(text); err == nil {
+			t.Errorf("%q is read as %v", text, c)
+		}
+	}
+	for _, text := range []string{"zone=", "zone=a=b", "zone.io/name not in (a,b)", "nics >= 2", "driver version ~1.2 || =3.1"} {
+		if _, err := readConstraint(text); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestTolerationOf(t *testing.T) {
+	for _, text := range []string{"", ":no_place", "=yes", "*=yes", "gpu:", "gpu:never", "gpu!=yes", "gpu==yes", "a gpu", "gpu=yes:NO"} {
+		if got, err := tolerationOf(text); err == nil {
+			t.Errorf("%q is read as %v", text, got)
+		}
+	}
+	for text, want := range map[string]*berthv1.Toleration{
+		"gpu":                     {Key: "gpu", Operator: "exists"},
+		"*":                       {Operator: "exists"},
+		"*:no_run":                {Operator: "exists", Effect: "no_run"},
+		"gpu=yes:NoSchedule":      {Key: "gpu", Operator: "equal", Value: "yes", Effect: "NoSchedule"},
+		"gpu=":                    {Key: "gpu", Operator: "equal"},
+		"gpu=a=b:prefer-no-place": {Key: "gpu", Operator: "equal", Value: "a=b", Effect: "prefer-no-place"},
+	} {
+		got, err := tolerationOf(text)
+		if err != nil || !proto.Equal(got, want) {
+			t.Errorf("%q is read as %v, %v; want %v", text, got, err, want)
+		}
+	}
 }

@@ -88,7 +88,7 @@ func readPace(c *cli.Context, wish *berthv1.SetIntentRequest) error {
 		return err
 	}
 	d := c.Duration("deadline")
-	if _, err := millisFlag(c, "deadline"); err != nil {
+	if _, err := millisFlag(c, "deadline", 0, berth.MaxDurationMS); err != nil {
 		return err
 	}
 	var err error

@@ -189,12 +189,23 @@ func int32Flag(c *cli.Context, name string, low, high int32) (int32, error) {
 	return int32(n), nil
 }
 
-// millisFlag is a duration as the API holds it. One that is finer would be cut, to
-// none at last, which means the default.
-func millisFlag(c *cli.Context, name string) (int64, error) {
+// countFlag is a number that means the default where it is not given, so zero is no way to
+// ask for it.
+func countFlag(c *cli.Context, name string, low, high int64) (int64, error) {
+	n := int64(c.Int(name))
+	if c.IsSet(name) && (n < low || n > high) {
+		return 0, &berth.FieldError{Field: name, Value: strconv.FormatInt(n, 10), Problem: "is out of range", Bound: fmt.Sprintf("%d to %d", low, high)}
+	}
+	return n, nil
+}
+
+// millisFlag is a duration as the API holds it, within bounds in milliseconds where it is
+// given. One that is finer would be cut, to none at last, which means the default.
+func millisFlag(c *cli.Context, name string, low, high int64) (int64, error) {
 	d := c.Duration(name)
-	if d%time.Millisecond != 0 || d < 0 {
-		return 0, &berth.FieldError{Field: name, Value: d.String(), Problem: "is not allowed", Bound: "whole milliseconds, 0 or more"}
+	if ms := d.Milliseconds(); c.IsSet(name) && (d%time.Millisecond != 0 || ms < low || ms > high) {
+		first, last := time.Duration(low)*time.Millisecond, time.Duration(high)*time.Millisecond
+		return 0, &berth.FieldError{Field: name, Value: d.String(), Problem: "is not allowed", Bound: fmt.Sprintf("%s to %s, whole milliseconds", first, last)}
 	}
 	return d.Milliseconds(), nil
 }
@@ -272,8 +283,8 @@ func parseCounts(field string, texts []string) (map[string]int64, error) {
 	out := make(map[string]int64, len(pairs))
 	for _, k := range slices.Sorted(maps.Keys(pairs)) {
 		n, err := strconv.ParseInt(pairs[k], 10, 64)
-		if err != nil {
-			return nil, &berth.FieldError{Field: field, Value: k + "=" + pairs[k], Problem: "is no number", Bound: "NAME=NUMBER"}
+		if err != nil || n < 0 || n > berth.MaxCustom {
+			return nil, &berth.FieldError{Field: field, Value: k + "=" + pairs[k], Problem: "is no number in range", Bound: fmt.Sprintf("NAME=NUMBER, from 0 to %d", berth.MaxCustom)}
 		}
 		out[k] = n
 	}

@@ -141,7 +141,10 @@ func (m *manifest) request(n ast.Node) {
 	}
 	r := &berthv1.Request{}
 	if err := protojson.Unmarshal(text, r); err != nil {
-		m.fail(n, "%v", err)
+		if number := wire.NumberError(text, descriptor); number != nil {
+			err = number
+		}
+		m.fail(fieldNode(n, err), "%v", err)
 		return
 	}
 	if err := wire.ToRequest(r).Normalize().Validate(); err != nil {

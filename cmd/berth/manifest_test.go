@@ -62,6 +62,8 @@ func TestReadManifest_Bad(t *testing.T) {
 		"text for number":   {"id: a\ncommand: [x]\nresources: {cpu_milli: \"100\"}\n", `field "resources.cpu_milli" is "100"; allowed: a whole number`},
 		"a fraction":        {"id: a\ncommand: [x]\nresources: {cpu_milli: 0.5}\n", "allowed: a whole number"},
 		"overflow":          {"id: a\ncommand: [x]\nresources: {cpu_milli: 99999999999999999999}\n", "-:3:"},
+		"beyond 32 bits":    {"id: a\ncommand: [x]\npriority: 4294967301\n", `-:3:11: priority "4294967301" is out of range; allowed: -2147483648 to 2147483647`},
+		"beyond 64 bits":    {"id: a\ncommand: [x]\nretry:\n  backoff_ms: 9223372036854775808\n", `-:4:15: retry.backoff_ms "9223372036854775808" is out of range`},
 		"negative":          {"id: a\ncommand: [x]\nresources:\n  cpu_milli: -1\n", `resources.cpu_milli "-1" is negative; allowed: 0 to`},
 		"empty field":       {"id: a\ncommand: [x]\nenv:\n", `field "env" is empty`},
 		"list for mapping":  {"id: a\ncommand: [x]\nenv: [a]\n", `field "env" is no mapping`},

@@ -152,9 +152,13 @@ func shapePart(a *snapshot.Addition, name, value string) (err error) {
 	case "label":
 		setIn(&a.Labels, key, value)
 	case "custom", "device":
+		most := berth.MaxCustom
+		if group == "device" {
+			most = berth.MaxDevicesPerWorker
+		}
 		n, convErr := strconv.ParseInt(value, 10, 64)
-		if convErr != nil || n < 0 || group == "device" && n > berth.MaxDevicesPerWorker {
-			return &berth.FieldError{Field: "add." + name, Value: value, Problem: "is no number in range", Bound: "a count"}
+		if convErr != nil || n < 0 || n > most {
+			return &berth.FieldError{Field: "add." + name, Value: value, Problem: "is no number in range", Bound: fmt.Sprintf("0 to %d", most)}
 		}
 		if group == "custom" {
 			setIn(&a.Capacity.Custom, key, n)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 	"github.com/berthd/berth/client"
 )
@@ -52,17 +53,22 @@ func pools(c *cli.Context) error {
 
 // poolOf is what a pool is to be set to; nil: nothing.
 func poolOf(c *cli.Context) (*berthv1.Pool, error) {
-	window, err := millisFlag(c, "brake-window")
-	if err != nil {
-		return nil, err
-	}
-	bound, err := millisFlag(c, "brake-bound")
-	if err != nil {
-		return nil, err
-	}
-	p := &berthv1.Pool{
-		Id: c.Args().Get(0), Strategy: c.Args().Get(1), BrakePercent: int64(c.Int("brake-percent")), BrakeWorkers: int64(c.Int("brake-workers")),
-		BrakeWindowMs: window, BrakeBoundMs: bound,
+	p := &berthv1.Pool{Id: c.Args().Get(0), Strategy: c.Args().Get(1)}
+	for _, f := range []struct {
+		name      string
+		to        *int64
+		read      func(c *cli.Context, name string, low, high int64) (int64, error)
+		low, high int64
+	}{
+		{"brake-percent", &p.BrakePercent, countFlag, 1, 100},
+		{"brake-workers", &p.BrakeWorkers, countFlag, 1, berth.MaxBrakeWorkers},
+		{"brake-window", &p.BrakeWindowMs, millisFlag, berth.MinBrakeMS, berth.MaxBrakeWindowMS},
+		{"brake-bound", &p.BrakeBoundMs, millisFlag, berth.MinBrakeMS, berth.MaxBrakeBoundMS},
+	} {
+		var err error
+		if *f.to, err = f.read(c, f.name, f.low, f.high); err != nil {
+			return nil, usage("%w", err)
+		}
 	}
 	set := p.GetStrategy() != "" || p.GetBrakePercent() != 0 || p.GetBrakeWorkers() != 0 || p.GetBrakeWindowMs() != 0 || p.GetBrakeBoundMs() != 0
 	switch {

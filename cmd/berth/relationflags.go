@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -42,7 +43,7 @@ func relationOf(field, text string) (*berthv1.Spread, error) {
 		return nil, relationError(field, text)
 	}
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-		if s.Topology, s.MaxSkew, err = cutNumber(rest[at+1:], '/'); err != nil {
+		if s.Topology, s.MaxSkew, err = cutNumber(rest[at+1:], '/'); err != nil || s.GetTopology() == "" {
 			return nil, relationError(field, text)
 		}
 		rest = rest[:at]
@@ -55,8 +56,10 @@ func relationOf(field, text string) (*berthv1.Spread, error) {
 	return s, nil
 }
 
+var relationBound = fmt.Sprintf("LABEL=VALUE[@TOPOLOGY][:WEIGHT], the weight from 1 to %d; with spread also /SKEW behind the topology, from 1 to %d", berth.MaxWeight, berth.MaxSkew)
+
 func relationError(field, text string) error {
-	return &berth.FieldError{Field: field, Value: text, Problem: "cannot be read", Bound: "LABEL=VALUE[@TOPOLOGY][:WEIGHT]; with spread also /SKEW behind the topology"}
+	return &berth.FieldError{Field: field, Value: text, Problem: "cannot be read", Bound: relationBound}
 }
 
 // cutNumber cuts off a number behind the last mark; 0 without one.
@@ -65,6 +68,8 @@ func cutNumber(text string, mark byte) (before string, n int64, err error) {
 	if i < 0 {
 		return text, 0, nil
 	}
-	n, err = strconv.ParseInt(text[i+1:], 10, 64)
+	if n, err = strconv.ParseInt(text[i+1:], 10, 64); err == nil && n == 0 {
+		err = strconv.ErrRange // it would stand for what is said by leaving it out
+	}
 	return text[:i], n, err
 }

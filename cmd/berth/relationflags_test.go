@@ -23,7 +23,7 @@ func TestRelationOf(t *testing.T) {
 			t.Errorf("%s is read as %q, want %q", text, got, want)
 		}
 	}
-	for _, text := range []string{"", "app", "=web", "app=web@rack:heavy", "app=web@rack/x"} {
+	for _, text := range []string{"", "app", "=web", "app=web@rack:heavy", "app=web@rack/x", "app=web@", "app=web@/2", "app=web@rack:0", "app=web@rack/0"} {
 		if s, err := relationOf("spread", text); err == nil {
 			t.Errorf("%q is read as %v", text, s)
 		}

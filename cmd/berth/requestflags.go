@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,10 +58,14 @@ func requestOf(c *cli.Context) (*berthv1.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+	attempts, err := countFlag(c, "attempts", 1, berth.MaxAttempts)
+	if err != nil {
+		return nil, err
+	}
 	r := &berthv1.Request{
 		Id: c.String("id"), Command: c.Args().Slice(), Pool: c.String("pool"), Tenant: c.String("tenant"), Priority: priority,
 		AffinityKey: c.String("affinity-key"), Dir: c.String("dir"), User: c.String("user"), OnDrain: c.String("on-drain"), Preemption: c.String("preemption"), Resources: &berthv1.Demand{},
-		Retry: &berthv1.RetryPolicy{MaxAttempts: int64(c.Int("attempts")), OnFailure: c.Bool("retry-on-failure")},
+		Retry: &berthv1.RetryPolicy{MaxAttempts: attempts, OnFailure: c.Bool("retry-on-failure")},
 	}
 	if r.Id == "" {
 		r.Id = c.Command.Name + "-" + strings.ToLower(rand.Text()[:10])
@@ -103,25 +108,35 @@ func readNamed(c *cli.Context, r *berthv1.Request) (err error) {
 		p := &berthv1.PortDemand{Name: name}
 		if given {
 			n, err := strconv.ParseInt(number, 10, 32)
-			if err != nil {
-				return &berth.FieldError{Field: "port", Value: text, Problem: "is no port", Bound: "NAME or NAME=NUMBER"}
+			if err != nil || n < 0 || n > 65535 {
+				return &berth.FieldError{Field: "port", Value: text, Problem: "is no port", Bound: "NAME, or NAME=NUMBER from 1 to 65535"}
 			}
 			p.Number = int32(n)
 		}
 		r.Resources.Ports = append(r.Resources.Ports, p)
 	}
 	for _, text := range c.StringSlice("constraint") {
-		r.Constraints = append(r.Constraints, constraintOf(text))
+		con, err := readConstraint(text)
+		if err != nil {
+			return err
+		}
+		r.Constraints = append(r.Constraints, con)
 	}
 	if err := readRelations(c, r); err != nil {
 		return err
 	}
 	for _, text := range c.StringSlice("toleration") {
-		r.Tolerations = append(r.Tolerations, tolerationOf(text))
+		t, err := tolerationOf(text)
+		if err != nil {
+			return err
+		}
+		r.Tolerations = append(r.Tolerations, t)
 	}
 	r.Resources.Devices, err = parseDevices(splitCommas(c.StringSlice("device")))
 	return err
 }
+
+var deviceBound = fmt.Sprintf("TYPE=COUNT from 1 to %d, TYPE=COUNTxMILLI from 1 to %d, and @BYTES behind either", berth.MaxDevicesPerRequest, berth.WholeDevice)
 
 // parseDevices reads TYPES=COUNT[xMILLI] each, split at commas: a part without
 // "=" is a type that belongs to the next.
@@ -142,7 +157,7 @@ func parseDevices(texts []string) ([]*berthv1.DeviceDemand, error) {
 			d.Milli, err = strconv.ParseInt(milli, 10, 64)
 		}
 		if err != nil {
-			return nil, &berth.FieldError{Field: "device", Value: text, Problem: "is no demand of devices", Bound: "TYPE=COUNT, TYPE=COUNTxMILLI, and @BYTES behind either"}
+			return nil, &berth.FieldError{Field: "device", Value: text, Problem: "is no demand of devices", Bound: deviceBound}
 		}
 		if sized {
 			if d.MemoryBytes, err = parseBytes("device", memory, berth.MaxMemoryBytes); err != nil {
@@ -152,18 +167,25 @@ func parseDevices(texts []string) ([]*berthv1.DeviceDemand, error) {
 		out, types = append(out, d), nil
 	}
 	if len(types) > 0 {
-		return nil, &berth.FieldError{Field: "device", Value: types[0], Problem: "has no count", Bound: "TYPE=COUNT"}
+		return nil, &berth.FieldError{Field: "device", Value: types[0], Problem: "has no count", Bound: deviceBound}
 	}
 	return out, nil
 }
 
 func readTimes(c *cli.Context, r *berthv1.Request) error {
-	for name, to := range map[string]*int64{
-		"stop-timeout": &r.StopTimeoutMs, "start-timeout": &r.StartTimeoutMs, "run-limit": &r.RunLimitMs,
-		"pending-limit": &r.PendingLimitMs, "on-disconnect-keep": &r.OnDisconnectKeepMs,
+	for _, f := range []struct {
+		name      string
+		to        *int64
+		low, high int64
+	}{
+		{"stop-timeout", &r.StopTimeoutMs, 1, berth.MaxStopMS},
+		{"start-timeout", &r.StartTimeoutMs, 100, berth.MaxDurationMS},
+		{"run-limit", &r.RunLimitMs, 0, berth.MaxDurationMS},
+		{"pending-limit", &r.PendingLimitMs, 0, berth.MaxDurationMS},
+		{"on-disconnect-keep", &r.OnDisconnectKeepMs, 0, berth.MaxDurationMS},
 	} {
 		var err error
-		if *to, err = millisFlag(c, name); err != nil {
+		if *f.to, err = millisFlag(c, f.name, f.low, f.high); err != nil {
 			return err
 		}
 	}

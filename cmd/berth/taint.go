@@ -111,18 +111,28 @@ func parseTaints(texts []string) ([]berth.Taint, error) {
 	return out, nil
 }
 
-// tolerationOf reads KEY[=VALUE][:EFFECT], or * for all taints.
-func tolerationOf(text string) *berthv1.Toleration {
+// tolerationOf reads KEY[=VALUE][:EFFECT], or * for all taints. What has no key is refused:
+// by that it would tolerate all.
+func tolerationOf(text string) (*berthv1.Toleration, error) {
+	wrong := &berth.FieldError{
+		Field: "toleration", Value: berth.Clip(text, 64), Problem: "cannot be read",
+		Bound: "KEY=VALUE, KEY for every value, * for all; with :EFFECT behind, of that effect only (no_place, prefer_no_place, no_run)",
+	}
 	t := &berthv1.Toleration{Operator: string(berth.TolerateExists)}
 	if i := strings.LastIndexByte(text, ':'); i >= 0 {
-		text, t.Effect = text[:i], text[i+1:]
+		if text, t.Effect = text[:i], text[i+1:]; new(berth.Effect).UnmarshalText([]byte(berth.Taint{Effect: berth.Effect(t.GetEffect())}.Normalize().Effect)) != nil {
+			return nil, wrong
+		}
 	}
 	key, value, given := strings.Cut(text, "=")
+	if key == "" || key == "*" && given || strings.ContainsAny(key, operatorMarks+" \t") || strings.HasPrefix(value, "=") {
+		return nil, wrong
+	}
 	if given {
 		t.Operator, t.Value = string(berth.TolerateEqual), value
 	}
 	if t.Key = key; key == "*" {
 		t.Key = ""
 	}
-	return t
+	return t, nil
 }

@@ -100,14 +100,15 @@ func readLimits(c *cli.Context, req *berthv1.SetQuotaRequest) error {
 		flag  string
 		of    func(string) berth.Dimension
 		parse func(string) (int64, error)
+		most  int64
 	}{
-		{"custom", berth.CustomDimension, func(text string) (int64, error) { return strconv.ParseInt(text, 10, 64) }},
-		{"devices", berth.DeviceDimension, thousandths},
+		{"custom", berth.CustomDimension, func(text string) (int64, error) { return strconv.ParseInt(text, 10, 64) }, berth.MaxCustom},
+		{"devices", berth.DeviceDimension, thousandths, berth.MaxCustom / berth.WholeDevice},
 	} {
 		for _, text := range c.StringSlice(f.flag) {
 			name, value, ok := strings.Cut(text, "=")
 			if err := take(f.of(name), value, f.parse); err != nil || !ok || name == "" {
-				return &berth.FieldError{Field: f.flag, Value: text, Problem: "is no limit", Bound: "NAME=NUMBER, or NAME=none"}
+				return &berth.FieldError{Field: f.flag, Value: text, Problem: "is no limit", Bound: fmt.Sprintf("NAME=NUMBER from 0 to %d, or NAME=none", f.most)}
 			}
 		}
 	}

@@ -125,8 +125,8 @@ func TestVerbs(t *testing.T) {
 		s.want(0, "w-1 is ready", "uncordon", "w-1")
 		s.want(0, "batch    binpack", "pools", "batch", "binpack")
 		s.want(0, "batch    binpack   50%       7 workers     30s     60s", "pools", "--brake-percent", "50", "--brake-workers", "7", "--brake-bound", "60s", "batch")
-		s.want(exitUsage, "brake_percent", "pools", "--brake-percent", "101", "batch")
-		s.want(exitUsage, "for_ms", "brake", "hold", "--for", "1000h", "batch")
+		s.want(exitUsage, `brake-percent "101" is out of range; allowed: 1 to 100`, "pools", "--brake-percent", "101", "batch")
+		s.want(exitUsage, "for \"1000h0m0s\" is not allowed; allowed: 1s to 168h0m0s", "brake", "hold", "--for", "1000h", "batch")
 		s.want(0, "no brake", "brake")
 		s.want(exitFailed, "no mass loss of this pool is known", "brake", "release", "batch")
 		s.want(0, "1 ready", "status")
@@ -216,7 +216,7 @@ func TestVerbs_Usage(t *testing.T) {
 		{"a duration is 500ms, 30s", []string{"drain", "--deadline", "5", "w"}},
 		{`rate "x" is no rate`, []string{"drain", "--rate", "x", "w"}},
 		{`parallel "10001" is too large`, []string{"drain", "--parallel", "10001", "w"}},
-		{"deadline_ms", []string{"drain", "--deadline", "9000h", "w"}},
+		{"deadline \"9000h0m0s\" is not allowed; allowed: 0s to 8760h0m0s", []string{"drain", "--deadline", "9000h", "w"}},
 		{"want no argument, or POOL with STRATEGY", []string{"pools", "x"}},
 		{"want release or hold", []string{"brake", "stop"}},
 		{"at least 100ms", []string{"status", "--interval", "1ms"}},
@@ -225,7 +225,25 @@ func TestVerbs_Usage(t *testing.T) {
 		{"quota", []string{"daemon", "--quota", "much"}},
 		{"is no endpoint", []string{"daemon", "--etcd-endpoints", "10.0.0.1"}},
 		{"is no endpoint", []string{"fsck", "--etcd-endpoints", "x"}},
-		{"hollow", []string{"worker", "--hollow", "0"}},
+		{"1 to 10000, or a FILE.csv", []string{"worker", "--hollow", "0"}},
+		{"1 to 10000 workers", []string{"worker", "--hollow", "10001"}},
+		{`name "BAD`, []string{"worker", "--hollow", "3", "--name", "BAD"}},
+		{`ttl "1s" is not allowed; allowed: whole seconds, 2s to 10m0s`, []string{"worker", "--hollow", "3", "--ttl", "1s"}},
+		{`pool "B"`, []string{"worker", "--data-dir", t.TempDir(), "--pool", "B"}},
+		{`on-stop "dance" is unknown`, []string{"worker", "--data-dir", t.TempDir(), "--on-stop", "dance"}},
+		{`name "BAD"`, []string{"worker", "--data-dir", t.TempDir(), "--name", "BAD"}},
+		{"TLS", []string{"worker", "--data-dir", t.TempDir(), "--listen", "0.0.0.0:0"}},
+		{"supervisor of containers", []string{"worker", "--data-dir", t.TempDir(), "--shim", "/no/such/shim"}},
+		{"FIRST-LAST, from 1 to 65535, at most 16384", []string{"worker", "--data-dir", t.TempDir(), "--ports", "x"}},
+		{"from 0 to 1000000000000000", []string{"worker", "--data-dir", t.TempDir(), "--custom", "a=-1"}},
+		{`attempts "0" is out of range; allowed: 1 to 100`, []string{"run", "--attempts", "0", "--", "true"}},
+		{"stop-timeout \"0s\" is not allowed; allowed: 1ms to 1h0m0s", []string{"run", "--stop-timeout", "0s", "--", "true"}},
+		{`resources.devices[0].count "0" is too small; allowed: 1 to 64`, []string{"run", "--device", "h100=0", "--", "true"}},
+		{"LABEL version RANGE", []string{"run", "--constraint", "zone in a,b", "--", "true"}},
+		{"KEY for every value", []string{"run", "--toleration", ":no_place", "--", "true"}},
+		{"LABEL=VALUE[@TOPOLOGY]", []string{"run", "--anti-affinity", "app=web@", "--", "true"}},
+		{"1 to 1000", []string{"tenants", "set", "--weight", "0", "t"}},
+		{"from 0 to 1000000000000, or NAME=none", []string{"tenants", "set", "--devices", "h100=x", "t"}},
 		{"workers", []string{"dev", "--workers", "0"}},
 		{"on-stop", []string{"worker", "--hollow", "3", "--on-stop", "drain"}},
 		{"stands behind an argument", []string{"cordon", "w", "--message", "x"}},

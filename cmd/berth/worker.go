@@ -139,13 +139,15 @@ func hollowOptions(c *cli.Context, log *zap.Logger) (worker.HollowOptions, error
 	if n, err := strconv.Atoi(c.String("hollow")); err == nil {
 		opts.Count = n
 		if n < 1 {
-			return opts, &berth.FieldError{Field: "hollow", Value: c.String("hollow"), Problem: "is too small", Bound: "1 or more, or a FILE.csv"}
+			return opts, &berth.FieldError{Field: "hollow", Value: c.String("hollow"), Problem: "is too small", Bound: fmt.Sprintf("1 to %d, or a FILE.csv", worker.MaxHollow)}
 		}
-		return opts, nil
+		return opts, opts.Check()
 	}
 	var err error
-	opts.Shapes, err = readShapes(c.String("hollow"))
-	return opts, err
+	if opts.Shapes, err = readShapes(c.String("hollow")); err != nil {
+		return opts, err
+	}
+	return opts, opts.Check()
 }
 
 func runHollow(ctx context.Context, opts worker.HollowOptions) error {
@@ -209,14 +211,24 @@ func workerOptions(c *cli.Context, log *zap.Logger) (worker.Options, error) {
 		return worker.Options{}, err
 	}
 	labels, err := parsePairs("labels", splitCommas(c.StringSlice("labels")))
-	return worker.Options{
+	if err != nil {
+		return worker.Options{}, err
+	}
+	if at := c.String("listen"); at != "" && tlsFiles(c).IsZero() && !mtls.Loopback(at) {
+		return worker.Options{}, fmt.Errorf("listen on %s: %w", at, mtls.ErrNotLoopback)
+	}
+	if _, err := process.FindShim(c.String("shim")); err != nil {
+		return worker.Options{}, err
+	}
+	opts := worker.Options{
 		ID: berth.WorkerID(name), Pool: berth.PoolID(c.String("pool")), Labels: labels, Taints: taints, Capacity: capacity, DiskFound: c.String("disk") == "", StateDir: dir,
 		TTL: c.Duration("ttl"), OnStop: worker.OnStop(c.String("on-stop")),
 		WaitForName: c.Bool("wait-for-name"), Version: version, Log: log,
 		OnRegistered: func(berth.Epoch) {
 			notify(log, systemd.SdNotifyReady)
 		},
-	}, err
+	}
+	return opts, opts.Check()
 }
 
 // runAgent runs one worker with real processes.
@@ -328,7 +340,7 @@ func parsePorts(text string) (berth.PortRange, error) {
 	first, errA := strconv.ParseInt(a, 10, 32)
 	last, errB := strconv.ParseInt(b, 10, 32)
 	if errA != nil || errB != nil {
-		return berth.PortRange{}, &berth.FieldError{Field: "ports", Value: text, Problem: "is no range", Bound: "FIRST-LAST"}
+		return berth.PortRange{}, &berth.FieldError{Field: "ports", Value: text, Problem: "is no range", Bound: fmt.Sprintf("FIRST-LAST, from 1 to 65535, at most %d of them", berth.MaxPortsPerWorker)}
 	}
 	return berth.PortRange{First: int32(first), Last: int32(last)}, nil
 }

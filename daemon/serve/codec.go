@@ -5,6 +5,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/berthd/berth/api/wire"
 )
 
 // strictJSON refuses unknown fields: a limit that is misspelt must not be none.
@@ -28,5 +30,11 @@ func (c strictJSON) Unmarshal(b []byte, m any) error {
 	if len(b) == 0 {
 		return nil
 	}
-	return protojson.Unmarshal(b, p)
+	err := protojson.Unmarshal(b, p)
+	if err != nil {
+		if number := wire.NumberError(b, p.ProtoReflect().Descriptor()); number != nil {
+			return number
+		}
+	}
+	return err
 }

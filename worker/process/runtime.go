@@ -65,7 +65,7 @@ func (a attempt) String() string { return fmt.Sprintf("%s.%d", a.request, a.numb
 
 // New prepares a Runtime; Run makes it work.
 func New(opts Options) (*Runtime, error) {
-	if err := berth.CheckID("worker ID", string(opts.Worker)); err != nil {
+	if err := berth.CheckID("name", string(opts.Worker)); err != nil {
 		return nil, err
 	}
 	if opts.Logs == nil {
