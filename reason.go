@@ -25,6 +25,7 @@ const (
 	ReasonCustom       ReasonCode = "custom"
 	ReasonPorts        ReasonCode = "ports"
 	ReasonDevices      ReasonCode = "devices"
+	ReasonDeviceMilli  ReasonCode = "device_milli" // of one device, a part of which is asked for: Best is free on the one with most room
 	ReasonGroup        ReasonCode = "group"    // no filter: of the Want members that its group must place, Best fit, of Total that wait
 	ReasonHeld         ReasonCode = "held"     // for a moment, for a group
 	ReasonClaim        ReasonCode = "claim"    // no filter: Want others are to end on worker Detail, to make room for it

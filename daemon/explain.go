@@ -26,9 +26,12 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 		}
 		return e, err
 	}
-	e.Since = waitsSince(&s)
+	e.Former, e.Since = d.former(ctx, &s)
+	if e.Since.IsZero() {
+		e.Since = waitsSince(&s)
+	}
 	err = d.call(ctx, func(l *loop) {
-		turn := l.turnExplained(accountOf(&s.Spec))
+		turn := l.turnExplained(&s.Spec)
 		e.Turn = &turn
 		if m := s.Spec.Group; m != nil {
 			if e.Verdict = l.whyNotGroup(m.ID); e.Verdict != nil {
@@ -52,6 +55,7 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 		}
 		if r, ok := l.claimReason(id); ok {
 			g.Verdict = berth.Verdict{Reasons: append([]berth.Reason{r}, g.Verdict.Reasons...), At: g.Verdict.At}
+			e.Victims = l.victims(id)
 		}
 		if l.hold.active() {
 			g.Verdict.Reasons = append([]berth.Reason{l.hold.reason()}, g.Verdict.Reasons...)
@@ -73,7 +77,7 @@ func (d *Daemon) whyThere(ctx context.Context, id berth.RequestID, attempt int64
 }
 
 // waitsSince is from when a request could have been placed, as far as its records
-// tell: when a former attempt ended is not kept, only until when it was put off.
+// tell: when a former attempt ended is not kept, only until when it was put off. See former.
 func waitsSince(s *Status) time.Time {
 	if s.NotBefore.After(s.SubmittedAt) {
 		return s.NotBefore

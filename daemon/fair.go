@@ -160,6 +160,10 @@ type TurnStatus struct {
 	Of      berth.ReasonCode // that; "": it holds nothing
 	Tenants int              // others that wait, and whose turn comes before: where one is explained
 	Ahead   int              // requests of these
+
+	Own         int             // of its own tenant, with a higher priority: where one is explained
+	OwnFirst    berth.RequestID // the first of these, or the group
+	OwnPriority int32           // and its priority
 }
 
 func (l *loop) turnStatus(of account) TurnStatus {
@@ -169,8 +173,10 @@ func (l *loop) turnStatus(of account) TurnStatus {
 }
 
 // turnExplained counts all that go first, with whichever daemon they wait.
-func (l *loop) turnExplained(of account) TurnStatus {
+func (l *loop) turnExplained(r *berth.Request) TurnStatus {
+	of := accountOf(r)
 	s, own := l.turnStatus(of), l.turn(of)
+	l.ownAhead(of, r.Priority, &s)
 	for o, n := range l.waitingAll() {
 		if o.pool == of.pool && o != of && l.turn(o).Share < own.Share {
 			s.Tenants++
@@ -178,6 +184,48 @@ func (l *loop) turnExplained(of account) TurnStatus {
 		}
 	}
 	return s
+}
+
+// ownAhead counts those of an account with a higher priority. It looks at its tenant's classes,
+// and in each at no more than it counts.
+func (l *loop) ownAhead(of account, priority int32, s *TurnStatus) {
+	l.queueAllFresh()
+	var first *waiting
+	for _, q := range l.queues() {
+		for _, c := range q.classes { // in which order decides nothing
+			if c.key.tenant != of.tenant || c.pool != of.pool {
+				continue
+			}
+			if n := c.members.above(0, priority); n > 0 {
+				s.Own += n
+				if first == nil || c.members[0].before(first) {
+					first = c.members[0]
+				}
+			}
+		}
+	}
+	for _, gs := range append([]*gangs{l.gangs}, l.peersGangs()...) {
+		for _, g := range gs.of {
+			if g.pool == of.pool && g.request.Tenant == of.tenant && g.priority > priority {
+				s.Own += int(g.size)
+				if w := (&waiting{id: berth.RequestID(g.id), priority: g.priority, seq: g.seq}); first == nil || w.before(first) {
+					first = w
+				}
+			}
+		}
+	}
+	if first != nil {
+		s.OwnFirst, s.OwnPriority = first.id, first.priority
+	}
+}
+
+// above counts, from i down, those with a higher priority: of a heap, none stands below one
+// that has not.
+func (h memberHeap) above(i int, priority int32) int {
+	if i >= len(h) || h[i].priority <= priority {
+		return 0
+	}
+	return 1 + h.above(2*i+1, priority) + h.above(2*i+2, priority)
 }
 
 // waitingAll counts what waits of each account, with whichever daemon.

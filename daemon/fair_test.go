@@ -160,11 +160,11 @@ func TestFair_TurnStatus(t *testing.T) {
 	l.allKnown()
 	l.look(workerKey("w"), newBuilder(l, time.Now()))
 	l.wait("abbbd")
-	s := l.turnExplained(account{"a", "default"})
+	s := l.turnExplained(&berth.Request{Tenant: "a", Pool: "default"})
 	if s.Share != 0.6 || s.Of != berth.ReasonCPU || s.Tenants != 2 || s.Ahead != 4 || s.Weight != 1 {
 		t.Errorf("%+v", s)
 	}
-	if s := l.turnExplained(account{"d", "default"}); s.Ahead != 0 || s.Of != "" {
+	if s := l.turnExplained(&berth.Request{Tenant: "d", Pool: "default"}); s.Ahead != 0 || s.Of != "" {
 		t.Errorf("who holds nothing: %+v", s)
 	}
 	var got []string
@@ -173,5 +173,29 @@ func TestFair_TurnStatus(t *testing.T) {
 	}
 	if fmt.Sprint(got) != "[a b c d]" {
 		t.Errorf("accounts %v", got)
+	}
+}
+
+// Of those of the same tenant, who has a higher priority goes first.
+func TestFair_OwnAhead(t *testing.T) {
+	l := loopWith(t, heldBy("a")...)
+	l.allKnown()
+	l.look(workerKey("w"), newBuilder(l, time.Now()))
+	for i, priority := range []int32{10, 900, 20, 20, 0, 20} {
+		spec := berth.Request{
+			ID: berth.RequestID(fmt.Sprintf("r%d", i)), Tenant: "a", Priority: priority, Command: []string{"x"},
+			Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: int64(20_000 + i%2)}},
+		}.Normalize()
+		l.queue.put(&waiting{id: spec.ID, request: &spec, priority: priority, seq: berth.Revision(1000 + i)})
+	}
+	l.wait("b")
+	for priority, want := range map[int32]string{0: "5 r1 900", 10: "4 r1 900", 20: "1 r1 900", 900: "0  0"} {
+		s := l.turnExplained(&berth.Request{Tenant: "a", Pool: "default", Priority: priority})
+		if got := fmt.Sprintf("%d %s %d", s.Own, s.OwnFirst, s.OwnPriority); got != want {
+			t.Errorf("before priority %d: %s, want %s", priority, got, want)
+		}
+	}
+	if s := l.turnExplained(&berth.Request{Tenant: "b", Pool: "default"}); s.Own != 0 {
+		t.Errorf("of another tenant: %+v", s)
 	}
 }

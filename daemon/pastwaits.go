@@ -15,7 +15,9 @@ import (
 // group, and that there was less of a quota than had been taken of it.
 func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Progress) error {
 	at, spec := e.Status.Revision, &e.Status.Spec
-	e.Since = waitsSince(&e.Status)
+	if e.Former, e.Since = d.former(ctx, &e.Status); e.Since.IsZero() {
+		e.Since = waitsSince(&e.Status)
+	}
 	f, err := d.fleetAt(ctx, at, spec.Related())
 	if err != nil {
 		return err
@@ -60,7 +62,10 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 	}
 	ledger, _ := facts[0].Record.(*berth.Ledger)
 	e.Verdict.Reasons = append([]berth.Reason{claimReason(e.Status.ID, p.ClaimOn, ledger)}, e.Verdict.Reasons...)
-	return nil
+	if ledger != nil {
+		e.Victims, err = d.victimsAt(ctx, ledger.ClaimOf(e.Status.ID), p.ClaimOn, at)
+	}
+	return err
 }
 
 // fleetAt are the workers at a revision; of one who is related, with what is placed there.

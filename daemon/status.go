@@ -124,9 +124,11 @@ type Explanation struct {
 	Status  Status
 	Verdict *berth.Verdict
 	Nearest *berth.Miss  // of one that waits: the worker that lacks the least
-	Since   time.Time    // of one that waits: it was submitted, or its backoff ended
+	Since   time.Time    // of one that waits: it was submitted, or its last attempt ended
 	Brake   *BrakeStatus // its worker is lost, and the pool's brake holds it
 	Turn    *TurnStatus  // of one that waits: its tenant's
+	Victims []Victim     // of one that has a claim: who is to end before it is placed
+	Former  *Former      // of one that waits again
 
 	Standings []berth.Standing // of one that was placed: the worker that was chosen, and the runner-up
 	NotTold   string           // why these are not there

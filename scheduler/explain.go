@@ -72,7 +72,7 @@ func (q *query) addReason(reasons []berth.Reason, f *filter, n *node) []berth.Re
 	m := f.measure(q, n)
 	for i := range reasons {
 		have := &reasons[i]
-		if have.Code == f.code && have.Detail == m.detail {
+		if have.Code == f.codeOf(m) && have.Detail == m.detail {
 			have.Workers++
 			have.Some = addName(have.Some, n.worker.ID)
 			have.Want, have.Best, have.Total = max(have.Want, m.want), max(have.Best, m.best), max(have.Total, m.total)
@@ -89,10 +89,12 @@ func (f *filter) measure(q *query, n *node) measure {
 	return f.why(q, n)
 }
 
+func (f *filter) codeOf(m measure) berth.ReasonCode { return cmp.Or(m.code, f.code) }
+
 // reason is what f says of n alone.
 func (f *filter) reason(m measure, n *node) berth.Reason {
 	return berth.Reason{
-		Code: f.code, Detail: m.detail, Workers: 1, Some: []berth.WorkerID{n.worker.ID}, Want: m.want, Best: m.best, Total: m.total,
+		Code: f.codeOf(m), Detail: m.detail, Workers: 1, Some: []berth.WorkerID{n.worker.ID}, Want: m.want, Best: m.best, Total: m.total,
 	}
 }
 

@@ -20,6 +20,7 @@ type filter struct {
 
 // measure is the numbers of a berth.Reason for one worker.
 type measure struct {
+	code              berth.ReasonCode // where it is another than the filter's
 	detail            string
 	want, best, total int64
 }
@@ -247,6 +248,9 @@ func devicesWhy(q *query, n *node) measure {
 
 func (q *query) demandWhy(n *node, i int) measure {
 	d := &q.request.Resources.Devices[i]
+	if d.Count == 1 && d.Milli < berth.WholeDevice {
+		return measure{code: berth.ReasonDeviceMilli, detail: q.demandDetail(i), want: d.Milli, best: roomiest(n, d, freeOf), total: roomiest(n, d, wholeOf)}
+	}
 	m := measure{detail: q.demandDetail(i), want: d.Count}
 	for _, kind := range kindsOf(n, d) {
 		room, all := countDevices(n, kind, d)
@@ -254,6 +258,22 @@ func (q *query) demandWhy(n *node, i int) measure {
 	}
 	return m
 }
+
+// roomiest is the most that one of n's devices has which d could be on, and 0 where there
+// is none.
+func roomiest(n *node, d *berth.DeviceDemand, of func(*device) int64) (most int64) {
+	for i := range n.devices {
+		v := &n.devices[i]
+		if v.memory >= d.MemoryBytes && (len(d.Types) == 0 || slices.Contains(d.Types, n.kinds[v.kind])) {
+			most = max(most, of(v))
+		}
+	}
+	return most
+}
+
+func freeOf(v *device) int64 { return v.free }
+
+func wholeOf(*device) int64 { return berth.WholeDevice }
 
 // demandDetail is demand i in words, which are made for the first worker that lacks it.
 func (q *query) demandDetail(i int) string {

@@ -82,15 +82,6 @@ func lostText(l *berthv1.Loss, now time.Time) string {
 	return "worker lost; waited for until " + clock(l.GetUntil(), now)
 }
 
-// clock is a moment to come, with the day where that is another.
-func clock(t *timestamppb.Timestamp, now time.Time) string {
-	at, format := t.AsTime().Local(), time.TimeOnly
-	if at.Format(time.DateOnly) != now.Local().Format(time.DateOnly) {
-		format = time.DateTime
-	}
-	return at.Format(format) + " (in " + short(at.Sub(now)) + ")"
-}
-
 func reasonsOf(v *berthv1.Verdict) string {
 	var texts []string
 	for _, r := range v.GetReasons() {

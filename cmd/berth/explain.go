@@ -53,7 +53,7 @@ func explainCommand() *cli.Command {
 			if asJSON {
 				return printJSON(c.App.Writer, e)
 			}
-			return printExplanation(c.App.Writer, e)
+			return printExplanation(c.App.Writer, e, req.GetAtTime())
 		},
 	})
 }
@@ -96,26 +96,38 @@ func parseTime(field, text string, now time.Time) (time.Time, error) {
 	return time.Time{}, &berth.FieldError{Field: field, Value: text, Problem: "is no time", Bound: "15:04:05 of today, 2006-01-02T15:04:05Z, or 10m for ten minutes ago"}
 }
 
-func printPast(w io.Writer, p *berthv1.Past) error {
+// printPast tells of when all that follows is: of the moment that was asked for, if one
+// was, and not of the last change before it, by which that is answered.
+func printPast(w io.Writer, p *berthv1.Past, asked *timestamppb.Timestamp) error {
 	if p == nil {
 		return nil
 	}
 	at := ""
-	if p.GetTime() != nil {
-		at = ", of " + when(p.GetTime(), time.Now())
+	switch {
+	case asked != nil:
+		at = ", the newest at " + ago(asked, time.Now())
+	case p.GetTime() != nil:
+		at = ", of " + ago(p.GetTime(), time.Now())
 	}
 	_, err := fmt.Fprintf(w, "as of revision %d%s; the store can tell of revision %d and what came later\n", p.GetRevision(), at, p.GetOldestRevision())
 	return err
 }
 
-func printExplanation(w io.Writer, e *berthv1.ExplainResponse) error {
-	if err := printPast(w, e.GetPast()); err != nil {
+// printExplanation tells why a request waits, or is where it is; asked is the moment of
+// the past that the question was about, or nil.
+func printExplanation(w io.Writer, e *berthv1.ExplainResponse, asked *timestamppb.Timestamp) error {
+	if err := printPast(w, e.GetPast(), asked); err != nil {
 		return err
 	}
 	s := e.GetStatus()
 	if s.GetState() != string(berth.StatePending) {
 		if _, err := fmt.Fprintf(w, "%s is %s%s%s\n", s.GetId(), stateOf(s), onWorker(s), after(": ", describe(s))); err != nil {
 			return err
+		}
+		if stop := orderedText(s.GetStop(), judgedAt(e, asked)); stop != "" && !berth.State(s.GetState()).Final() {
+			if _, err := fmt.Fprintln(w, "it is told to stop: "+stop); err != nil {
+				return err
+			}
 		}
 		if s.GetLost() != nil && e.GetBrake().GetState() != client.BrakeEngaged {
 			_, err := fmt.Fprintf(w, "it may still run on %s, and is placed elsewhere once it cannot: after the worker's lease, a grace%s\n", s.GetWorker(), keepText(s))
@@ -132,25 +144,25 @@ func printExplanation(w io.Writer, e *berthv1.ExplainResponse) error {
 		}
 		return printStandings(w, e.GetStandings())
 	}
-	return printWaiting(w, e)
+	return printWaiting(w, e, judgedAt(e, asked))
 }
 
 // printWaiting tells why a request waits: the one reason that counts most in words,
-// then every filter that rejects, and what would help.
-func printWaiting(w io.Writer, e *berthv1.ExplainResponse) error {
+// then every filter that rejects, and what would help; now is the moment told of, if known.
+func printWaiting(w io.Writer, e *berthv1.ExplainResponse, now time.Time) error {
 	v := e.GetVerdict()
-	if _, err := fmt.Fprintf(w, "%s %s\n", e.GetStatus().GetId(), waitsFor(e)); err != nil {
+	if _, err := fmt.Fprintf(w, "%s %s\n", e.GetStatus().GetId(), waitsFor(e, now)); err != nil {
 		return err
 	}
 	judged := fmt.Sprintf("judged at revision %d", v.GetAt())
 	if e.GetSince() != nil {
-		judged = "waits since " + when(e.GetSince(), time.Now()) + "; " + judged
+		judged = "waits since " + when(e.GetSince(), now) + "; " + judged
 	}
-	if _, err := fmt.Fprintln(w, judged); err != nil {
-		return err
-	}
-	if turn := turnText(e); turn != "" {
-		if _, err := fmt.Fprintln(w, turn); err != nil {
+	for _, line := range []string{judged, formerText(e), victimsText(e, now), turnText(e), ownTurnText(e)} {
+		if line == "" {
+			continue
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
 			return err
 		}
 	}
@@ -218,6 +230,8 @@ func amount(r *berthv1.Reason, n int64) string {
 		return cores(n)
 	case berth.ReasonMemory, berth.ReasonDisk:
 		return bytesOf(n)
+	case berth.ReasonDeviceMilli:
+		return strconv.FormatInt(n, 10) + "/1000"
 	}
 	return strconv.FormatInt(n, 10)
 }

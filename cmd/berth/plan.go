@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -233,5 +234,5 @@ func whyNot(o *snapshot.Outcome) string {
 	if o.Verdict == nil {
 		return ""
 	}
-	return waitsFor(&berthv1.ExplainResponse{Status: &berthv1.Status{}, Verdict: wire.Verdict(o.Verdict), Nearest: wire.Miss(o.Nearest)})
+	return waitsFor(&berthv1.ExplainResponse{Status: &berthv1.Status{}, Verdict: wire.Verdict(o.Verdict), Nearest: wire.Miss(o.Nearest)}, time.Now())
 }

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 )
@@ -15,11 +13,11 @@ import (
 // waitsFor is the one reason that counts most of why a request waits, in words. What
 // counts is what keeps it from the worker that it comes nearest to: most workers may
 // be of another kind altogether, and nothing will change that.
-func waitsFor(e *berthv1.ExplainResponse) string {
+func waitsFor(e *berthv1.ExplainResponse, now time.Time) string {
 	v, miss := e.GetVerdict(), e.GetNearest()
 	if len(v.GetReasons()) == 0 {
-		if at := e.GetStatus().GetNotBefore(); at != nil && at.AsTime().After(judgedAt(e)) {
-			return "waits for its next attempt, not before " + clock(at, time.Now())
+		if at := e.GetStatus().GetNotBefore(); at != nil && at.AsTime().After(now) {
+			return "waits for its next attempt, not before " + clock(at, now)
 		}
 		if e.GetPast() != nil {
 			return "could be placed then"
@@ -69,16 +67,6 @@ func waitsFor(e *berthv1.ExplainResponse) string {
 	return "waits for " + resourceName(r) + ": " + lackText(r, miss.GetWorker())
 }
 
-// judgedAt is the moment that is told of; of the past it may not be known.
-func judgedAt(e *berthv1.ExplainResponse) time.Time {
-	if p := e.GetPast(); p.GetTime() != nil {
-		return p.GetTime().AsTime()
-	} else if p != nil {
-		return time.Time{}
-	}
-	return time.Now()
-}
-
 // claimText says for whom a request waits that others make room for.
 func claimText(r *berthv1.Reason) string {
 	if r.GetWant() == 0 {
@@ -91,6 +79,9 @@ func claimText(r *berthv1.Reason) string {
 // too little of on the nearest.
 func neverText(m *berthv1.Miss) string {
 	for _, r := range m.GetReasons() {
+		if r.GetCode() == string(berth.ReasonDeviceMilli) && r.GetTotal() == 0 {
+			return shareLack(r, m.GetWorker())
+		}
 		if r.GetWant() > r.GetTotal() {
 			return fmt.Sprintf("it wants %s of %s, and %s, the nearest, has %s in all", amount(r, r.GetWant()), resourceName(r), m.GetWorker(), amount(r, r.GetTotal()))
 		}
@@ -105,10 +96,21 @@ func lackText(r *berthv1.Reason, worker string) string {
 		return fmt.Sprintf("%s does not, by its label %s", worker, r.GetDetail())
 	case r.GetCode() == string(berth.ReasonPorts) && r.GetDetail() != "":
 		return fmt.Sprintf("port %s is %s %s", r.GetDetail(), takenOr(r), worker)
+	case r.GetCode() == string(berth.ReasonDeviceMilli):
+		return shareLack(r, worker)
 	case r.GetWant() == 0:
 		return worker + ": " + reasonName(r)
 	}
 	return fmt.Sprintf("it wants %s, and %s, the nearest, has %s free of %s", amountOf(r, r.GetWant()), worker, amount(r, r.GetBest()), amountOf(r, r.GetTotal()))
+}
+
+// shareLack says how short a worker is of a part of one device: what is free on others
+// does not add up.
+func shareLack(r *berthv1.Reason, worker string) string {
+	if r.GetTotal() == 0 {
+		return fmt.Sprintf("it wants %d thousandths of one, and %s, the nearest, has none", r.GetWant(), worker)
+	}
+	return fmt.Sprintf("it wants %d thousandths of one, and %s, the nearest, has %d free on the one with most room", r.GetWant(), worker, r.GetBest())
 }
 
 // takenOr says why a port that is asked for by number is not free.
@@ -135,6 +137,8 @@ func resourceName(r *berthv1.Reason) string {
 			return "devices"
 		}
 		return "devices (" + r.GetDetail() + ")"
+	case berth.ReasonDeviceMilli:
+		return "a part of a device (" + r.GetDetail() + ")"
 	}
 	return reasonName(r)
 }
@@ -202,17 +206,11 @@ func needText(r *berthv1.Reason, worker string) string {
 			return "the end of what has port " + r.GetDetail() + " on " + worker + ", or another port"
 		}
 	}
+	if r.GetCode() == string(berth.ReasonDeviceMilli) {
+		return fmt.Sprintf("%d more thousandths free on one device (%s) of %s", r.GetWant()-r.GetBest(), r.GetDetail(), worker)
+	}
 	if r.GetWant() > r.GetBest() {
 		return fmt.Sprintf("%s more %s free on %s", amount(r, r.GetWant()-r.GetBest()), resourceName(r), worker)
 	}
 	return "room on " + worker + " for its " + resourceName(r)
-}
-
-// when is a moment that has passed, with the day where that is another.
-func when(t *timestamppb.Timestamp, now time.Time) string {
-	at, format := t.AsTime().Local(), time.TimeOnly
-	if at.Format(time.DateOnly) != now.Local().Format(time.DateOnly) {
-		format = time.DateTime
-	}
-	return at.Format(format) + " (" + short(now.Sub(at)) + ")"
 }

@@ -83,6 +83,25 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			[]string{"it would fit on b1, which is draining\n", "what would help: berth uncordon b1\n"},
 		},
 		{"no worker", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "no_worker", Detail: "p"}}}}, []string{"r waits: pool p has no worker"}},
+		{
+			"a part of a device",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "device_milli", Detail: "t4", Workers: 2, Want: 300, Best: 250, Total: 1000, Some: []string{"b1", "b2"}}}},
+				Nearest: near(true, &berthv1.Reason{Code: "device_milli", Detail: "t4", Workers: 1, Want: 300, Best: 250, Total: 1000}),
+			},
+			[]string{
+				"r waits for a part of a device (t4): it wants 300 thousandths of one, and b1, the nearest, has 250 free on the one with most room\n",
+				"2        device_milli t4  300/1000  250/1000   1000/1000  b1, b2\n", "what would help: 50 more thousandths free on one device (t4) of b1\n",
+			},
+		},
+		{
+			"a part of a device that is not there",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{{Code: "device_milli", Detail: "t4", Workers: 2, Want: 300}}},
+				Nearest: near(false, &berthv1.Reason{Code: "device_milli", Detail: "t4", Workers: 1, Want: 300}),
+			},
+			[]string{"no registered worker could ever take it: it wants 300 thousandths of one, and b1, the nearest, has none\n"},
+		},
 		{"labels", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{constraint}}, Nearest: near(true, constraint)}, []string{"b1 does not, by its label zone"}},
 		{
 			"others make room", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{
@@ -118,7 +137,7 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			}
 			tt.e.Status.Id, tt.e.Status.State = "r", "PENDING"
 			var out strings.Builder
-			if err := printExplanation(&out, tt.e); err != nil {
+			if err := printExplanation(&out, tt.e, nil); err != nil {
 				t.Fatal(err)
 			}
 			for _, want := range tt.want {
@@ -163,7 +182,7 @@ func TestPrintExplanation_Quota(t *testing.T) {
 				Verdict: &berthv1.Verdict{NeverFits: tt.never, Reasons: []*berthv1.Reason{tt.reason}},
 			}
 			var out strings.Builder
-			if err := printExplanation(&out, e); err != nil {
+			if err := printExplanation(&out, e, nil); err != nil {
 				t.Fatal(err)
 			}
 			for _, want := range tt.want {
@@ -186,7 +205,7 @@ func TestPrintExplanation_Turn(t *testing.T) {
 		"tenant vision is above its share: it has 62.5 % of devices in pool gpu, with a weight of 2; 12 requests of 1 other tenant with less go first\n", "",
 	} {
 		var out strings.Builder
-		if err := printExplanation(&out, e); err != nil {
+		if err := printExplanation(&out, e, nil); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(out.String(), want) || want == "" && strings.Contains(out.String(), "share") {

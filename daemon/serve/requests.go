@@ -125,8 +125,23 @@ func (s *service) Explain(ctx context.Context, req *berthv1.ExplainRequest) (*be
 	return &berthv1.ExplainResponse{
 		Status: status(&e.Status), Verdict: wire.Verdict(e.Verdict), Nearest: wire.Miss(e.Nearest), Since: wire.Time(e.Since),
 		Brake: brakeMessage(e.Brake), Standings: wire.Standings(e.Standings), NotTold: wire.Text(e.NotTold), Past: pastMessage(e.Past),
-		Turn: turnMessage(e.Turn),
+		Turn: turnMessage(e.Turn), Victims: victimMessages(e.Victims), Former: formerMessage(e.Former),
 	}, nil
+}
+
+func victimMessages(all []daemon.Victim) []*berthv1.Victim {
+	out := make([]*berthv1.Victim, 0, len(all))
+	for i := range all {
+		out = append(out, &berthv1.Victim{Id: string(all[i].ID), Stop: wire.StopOrder(all[i].Stop)})
+	}
+	return out
+}
+
+func formerMessage(f *daemon.Former) *berthv1.Former {
+	if f == nil {
+		return nil
+	}
+	return &berthv1.Former{Worker: string(f.Worker), Revision: int64(f.Revision), Stop: wire.StopOrder(f.Stop)}
 }
 
 // maxFilterIDs bounds the ids of a filter, each of which is looked up.

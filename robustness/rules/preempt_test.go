@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/berthd/berth"
@@ -378,3 +379,49 @@ var (
 		{"forget a claim", "state", forgets, touched("states/pending")},
 	}
 )
+
+// Who waits for room is told for whom, and until when; who had to make room, for whom and
+// since when it waits again: now, and of the past.
+func TestPreempt_Explained(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		defer stop()
+		r.full(d)
+		r.run(d, "now", urgent(1000, 50))
+		e, err := d.Explain(r.t.Context(), "now")
+		r.ok(err)
+		if len(e.Victims) != 2 {
+			t.Fatalf("victims %+v", e.Victims)
+		}
+		for _, v := range e.Victims {
+			if v.Stop == nil || v.Stop.Reason != berth.StopPreempt || time.Until(v.Stop.Deadline) != 5*time.Second {
+				t.Errorf("%s is told %+v", v.ID, v.Stop)
+			}
+		}
+		then, err := d.ExplainAt(r.t.Context(), "now", daemon.Moment{Revision: e.Verdict.At})
+		r.ok(err)
+		if diff := cmp.Diff(e.Victims, then.Victims); diff != "" {
+			t.Errorf("of the past (-now +then):\n%s", diff)
+		}
+		r.passes(3 * time.Second)
+		ended := time.Now()
+		r.exits("w", "a")
+		r.exits("w", "b")
+		r.passes(7 * time.Second)
+		if e, err = d.Explain(r.t.Context(), "a"); err != nil || e.Former == nil {
+			t.Fatalf("%+v, %v", e, err)
+		}
+		if f := e.Former; f.Worker != "w" || f.Stop == nil || f.Stop.Message != "makes room for now" || f.Revision != r.mod("states/a") {
+			t.Errorf("%+v", f)
+		}
+		if off := e.Since.Sub(ended); off < 0 || off > 2*time.Second {
+			t.Errorf("waits since %s after its attempt ended", off)
+		}
+		if then, err = d.ExplainAt(r.t.Context(), "a", daemon.Moment{Revision: e.Verdict.At}); err != nil || !then.Since.Equal(e.Since) {
+			t.Errorf("of the past since %s, now since %s, %v", then.Since, e.Since, err)
+		}
+		if diff := cmp.Diff(e.Former, then.Former); diff != "" {
+			t.Errorf("of the past (-now +then):\n%s", diff)
+		}
+	})
+}

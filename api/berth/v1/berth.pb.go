@@ -3429,11 +3429,13 @@ type ExplainResponse struct {
 	Verdict       *Verdict               `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`                // of a request that waits
 	Brake         *Brake                 `protobuf:"bytes,3,opt,name=brake,proto3" json:"brake,omitempty"`                    // of the pool of its lost worker: it is not moved while engaged
 	Nearest       *Miss                  `protobuf:"bytes,4,opt,name=nearest,proto3" json:"nearest,omitempty"`                // of a request that waits: the worker that lacks the least
-	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`                    // of a request that waits: it was submitted, or its backoff ended
+	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`                    // of a request that waits: it was submitted, or its last attempt ended
 	Standings     []*Standing            `protobuf:"bytes,6,rep,name=standings,proto3" json:"standings,omitempty"`            // of a request that is placed: the worker that was chosen, and the runner-up
 	NotTold       string                 `protobuf:"bytes,7,opt,name=not_told,json=notTold,proto3" json:"not_told,omitempty"` // why there are no standings of a request that is placed
 	Past          *Past                  `protobuf:"bytes,8,opt,name=past,proto3" json:"past,omitempty"`                      // of a question about the past
 	Turn          *Turn                  `protobuf:"bytes,9,opt,name=turn,proto3" json:"turn,omitempty"`                      // of a request that waits: its tenant's
+	Victims       []*Victim              `protobuf:"bytes,10,rep,name=victims,proto3" json:"victims,omitempty"`               // of a request that has a claim: who is to end before it is placed
+	Former        *Former                `protobuf:"bytes,11,opt,name=former,proto3" json:"former,omitempty"`                 // of a request that waits again: its last attempt, as far as the store's history tells
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3527,6 +3529,20 @@ func (x *ExplainResponse) GetPast() *Past {
 func (x *ExplainResponse) GetTurn() *Turn {
 	if x != nil {
 		return x.Turn
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetVictims() []*Victim {
+	if x != nil {
+		return x.Victims
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetFormer() *Former {
+	if x != nil {
+		return x.Former
 	}
 	return nil
 }
@@ -3950,22 +3966,139 @@ func (x *Choice) GetVerdict() *Verdict {
 	return nil
 }
 
+// Victim is one of those that are to end on a worker, so that another has room there.
+type Victim struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Stop          *StopOrder             `protobuf:"bytes,2,opt,name=stop,proto3" json:"stop,omitempty"` // whether it makes room, or is told to stop for another reason; none: it has ended
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Victim) Reset() {
+	*x = Victim{}
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Victim) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Victim) ProtoMessage() {}
+
+func (x *Victim) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Victim.ProtoReflect.Descriptor instead.
+func (*Victim) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *Victim) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Victim) GetStop() *StopOrder {
+	if x != nil {
+		return x.Stop
+	}
+	return nil
+}
+
+// Former is the end of a request's last attempt.
+type Former struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	Revision      int64                  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"` // by which the request waits again
+	Stop          *StopOrder             `protobuf:"bytes,3,opt,name=stop,proto3" json:"stop,omitempty"`          // that it was given; of a preemption, its message names for whom
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Former) Reset() {
+	*x = Former{}
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Former) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Former) ProtoMessage() {}
+
+func (x *Former) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Former.ProtoReflect.Descriptor instead.
+func (*Former) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *Former) GetWorker() string {
+	if x != nil {
+		return x.Worker
+	}
+	return ""
+}
+
+func (x *Former) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *Former) GetStop() *StopOrder {
+	if x != nil {
+		return x.Stop
+	}
+	return nil
+}
+
 // Turn is how a tenant stands among those that wait in a pool: who holds the least, by its
 // weight, comes next.
 type Turn struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Weight        int64                  `protobuf:"varint,1,opt,name=weight,proto3" json:"weight,omitempty"`
-	Share         float64                `protobuf:"fixed64,2,opt,name=share,proto3" json:"share,omitempty"`    // the part that it holds of what it holds most of, of all that the pool has
-	Of            string                 `protobuf:"bytes,3,opt,name=of,proto3" json:"of,omitempty"`            // that: cpu_milli, memory_bytes, disk_bytes, devices; empty: it holds nothing
-	Tenants       int64                  `protobuf:"varint,4,opt,name=tenants,proto3" json:"tenants,omitempty"` // where one that waits is explained: others that wait, and hold less by their weights; theirs go first
-	Ahead         int64                  `protobuf:"varint,5,opt,name=ahead,proto3" json:"ahead,omitempty"`     // requests of these
+	Share         float64                `protobuf:"fixed64,2,opt,name=share,proto3" json:"share,omitempty"`                               // the part that it holds of what it holds most of, of all that the pool has
+	Of            string                 `protobuf:"bytes,3,opt,name=of,proto3" json:"of,omitempty"`                                       // that: cpu_milli, memory_bytes, disk_bytes, devices; empty: it holds nothing
+	Tenants       int64                  `protobuf:"varint,4,opt,name=tenants,proto3" json:"tenants,omitempty"`                            // where one that waits is explained: others that wait, and hold less by their weights; theirs go first
+	Ahead         int64                  `protobuf:"varint,5,opt,name=ahead,proto3" json:"ahead,omitempty"`                                // requests of these
+	Own           int64                  `protobuf:"varint,6,opt,name=own,proto3" json:"own,omitempty"`                                    // where one that waits is explained: requests of its own tenant with a higher priority
+	OwnFirst      string                 `protobuf:"bytes,7,opt,name=own_first,json=ownFirst,proto3" json:"own_first,omitempty"`           // the first of these
+	OwnPriority   int32                  `protobuf:"varint,8,opt,name=own_priority,json=ownPriority,proto3" json:"own_priority,omitempty"` // and its priority
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Turn) Reset() {
 	*x = Turn{}
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3977,7 +4110,7 @@ func (x *Turn) String() string {
 func (*Turn) ProtoMessage() {}
 
 func (x *Turn) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3990,7 +4123,7 @@ func (x *Turn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Turn.ProtoReflect.Descriptor instead.
 func (*Turn) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Turn) GetWeight() int64 {
@@ -4028,6 +4161,27 @@ func (x *Turn) GetAhead() int64 {
 	return 0
 }
 
+func (x *Turn) GetOwn() int64 {
+	if x != nil {
+		return x.Own
+	}
+	return 0
+}
+
+func (x *Turn) GetOwnFirst() string {
+	if x != nil {
+		return x.OwnFirst
+	}
+	return ""
+}
+
+func (x *Turn) GetOwnPriority() int32 {
+	if x != nil {
+		return x.OwnPriority
+	}
+	return 0
+}
+
 type SnapshotRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Revision      int64                  `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"` // 0: the newest
@@ -4037,7 +4191,7 @@ type SnapshotRequest struct {
 
 func (x *SnapshotRequest) Reset() {
 	*x = SnapshotRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4049,7 +4203,7 @@ func (x *SnapshotRequest) String() string {
 func (*SnapshotRequest) ProtoMessage() {}
 
 func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4062,7 +4216,7 @@ func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotRequest.ProtoReflect.Descriptor instead.
 func (*SnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SnapshotRequest) GetRevision() int64 {
@@ -4081,7 +4235,7 @@ type SnapshotResponse struct {
 
 func (x *SnapshotResponse) Reset() {
 	*x = SnapshotResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4093,7 +4247,7 @@ func (x *SnapshotResponse) String() string {
 func (*SnapshotResponse) ProtoMessage() {}
 
 func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4106,7 +4260,7 @@ func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotResponse.ProtoReflect.Descriptor instead.
 func (*SnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SnapshotResponse) GetLines() []byte {
@@ -4124,7 +4278,7 @@ type WorkersRequest struct {
 
 func (x *WorkersRequest) Reset() {
 	*x = WorkersRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4136,7 +4290,7 @@ func (x *WorkersRequest) String() string {
 func (*WorkersRequest) ProtoMessage() {}
 
 func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4149,7 +4303,7 @@ func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersRequest.ProtoReflect.Descriptor instead.
 func (*WorkersRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
 }
 
 type WorkersResponse struct {
@@ -4161,7 +4315,7 @@ type WorkersResponse struct {
 
 func (x *WorkersResponse) Reset() {
 	*x = WorkersResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4173,7 +4327,7 @@ func (x *WorkersResponse) String() string {
 func (*WorkersResponse) ProtoMessage() {}
 
 func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4186,7 +4340,7 @@ func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersResponse.ProtoReflect.Descriptor instead.
 func (*WorkersResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *WorkersResponse) GetWorkers() []*Worker {
@@ -4236,7 +4390,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4248,7 +4402,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4261,7 +4415,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Worker) GetId() string {
@@ -4492,7 +4646,7 @@ type SetTaintsRequest struct {
 
 func (x *SetTaintsRequest) Reset() {
 	*x = SetTaintsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4504,7 +4658,7 @@ func (x *SetTaintsRequest) String() string {
 func (*SetTaintsRequest) ProtoMessage() {}
 
 func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4517,7 +4671,7 @@ func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsRequest.ProtoReflect.Descriptor instead.
 func (*SetTaintsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *SetTaintsRequest) GetWorker() string {
@@ -4550,7 +4704,7 @@ type SetTaintsResponse struct {
 
 func (x *SetTaintsResponse) Reset() {
 	*x = SetTaintsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4562,7 +4716,7 @@ func (x *SetTaintsResponse) String() string {
 func (*SetTaintsResponse) ProtoMessage() {}
 
 func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4575,7 +4729,7 @@ func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsResponse.ProtoReflect.Descriptor instead.
 func (*SetTaintsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *SetTaintsResponse) GetWorker() *Worker {
@@ -4603,7 +4757,7 @@ type SetIntentRequest struct {
 
 func (x *SetIntentRequest) Reset() {
 	*x = SetIntentRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4615,7 +4769,7 @@ func (x *SetIntentRequest) String() string {
 func (*SetIntentRequest) ProtoMessage() {}
 
 func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4628,7 +4782,7 @@ func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentRequest.ProtoReflect.Descriptor instead.
 func (*SetIntentRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *SetIntentRequest) GetWorker() string {
@@ -4703,7 +4857,7 @@ type SetIntentResponse struct {
 
 func (x *SetIntentResponse) Reset() {
 	*x = SetIntentResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4715,7 +4869,7 @@ func (x *SetIntentResponse) String() string {
 func (*SetIntentResponse) ProtoMessage() {}
 
 func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4728,7 +4882,7 @@ func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentResponse.ProtoReflect.Descriptor instead.
 func (*SetIntentResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SetIntentResponse) GetWorker() *Worker {
@@ -4746,7 +4900,7 @@ type PoolsRequest struct {
 
 func (x *PoolsRequest) Reset() {
 	*x = PoolsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4758,7 +4912,7 @@ func (x *PoolsRequest) String() string {
 func (*PoolsRequest) ProtoMessage() {}
 
 func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4771,7 +4925,7 @@ func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsRequest.ProtoReflect.Descriptor instead.
 func (*PoolsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
 }
 
 type PoolsResponse struct {
@@ -4783,7 +4937,7 @@ type PoolsResponse struct {
 
 func (x *PoolsResponse) Reset() {
 	*x = PoolsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4795,7 +4949,7 @@ func (x *PoolsResponse) String() string {
 func (*PoolsResponse) ProtoMessage() {}
 
 func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4808,7 +4962,7 @@ func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsResponse.ProtoReflect.Descriptor instead.
 func (*PoolsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *PoolsResponse) GetPools() []*Pool {
@@ -4832,7 +4986,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4844,7 +4998,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4857,7 +5011,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Pool) GetId() string {
@@ -4910,7 +5064,7 @@ type QuotasRequest struct {
 
 func (x *QuotasRequest) Reset() {
 	*x = QuotasRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4922,7 +5076,7 @@ func (x *QuotasRequest) String() string {
 func (*QuotasRequest) ProtoMessage() {}
 
 func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4935,7 +5089,7 @@ func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasRequest.ProtoReflect.Descriptor instead.
 func (*QuotasRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
 }
 
 type QuotasResponse struct {
@@ -4947,7 +5101,7 @@ type QuotasResponse struct {
 
 func (x *QuotasResponse) Reset() {
 	*x = QuotasResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4959,7 +5113,7 @@ func (x *QuotasResponse) String() string {
 func (*QuotasResponse) ProtoMessage() {}
 
 func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4972,7 +5126,7 @@ func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasResponse.ProtoReflect.Descriptor instead.
 func (*QuotasResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *QuotasResponse) GetQuotas() []*Quota {
@@ -4999,7 +5153,7 @@ type Quota struct {
 
 func (x *Quota) Reset() {
 	*x = Quota{}
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5011,7 +5165,7 @@ func (x *Quota) String() string {
 func (*Quota) ProtoMessage() {}
 
 func (x *Quota) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5024,7 +5178,7 @@ func (x *Quota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quota.ProtoReflect.Descriptor instead.
 func (*Quota) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Quota) GetTenant() string {
@@ -5090,7 +5244,7 @@ type SetQuotaRequest struct {
 
 func (x *SetQuotaRequest) Reset() {
 	*x = SetQuotaRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5102,7 +5256,7 @@ func (x *SetQuotaRequest) String() string {
 func (*SetQuotaRequest) ProtoMessage() {}
 
 func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5115,7 +5269,7 @@ func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaRequest.ProtoReflect.Descriptor instead.
 func (*SetQuotaRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *SetQuotaRequest) GetTenant() string {
@@ -5169,7 +5323,7 @@ type SetQuotaResponse struct {
 
 func (x *SetQuotaResponse) Reset() {
 	*x = SetQuotaResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5181,7 +5335,7 @@ func (x *SetQuotaResponse) String() string {
 func (*SetQuotaResponse) ProtoMessage() {}
 
 func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5194,7 +5348,7 @@ func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaResponse.ProtoReflect.Descriptor instead.
 func (*SetQuotaResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *SetQuotaResponse) GetQuota() *Quota {
@@ -5223,7 +5377,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5235,7 +5389,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5248,7 +5402,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Brake) GetPool() string {
@@ -5326,7 +5480,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5338,7 +5492,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5351,7 +5505,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -5391,7 +5545,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5403,7 +5557,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5416,7 +5570,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -5434,7 +5588,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5446,7 +5600,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5459,7 +5613,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
 }
 
 type OverviewResponse struct {
@@ -5474,7 +5628,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5486,7 +5640,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5499,7 +5653,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -5545,7 +5699,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5557,7 +5711,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5570,7 +5724,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Member) GetId() string {
@@ -5626,7 +5780,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5638,7 +5792,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5651,7 +5805,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -5684,7 +5838,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5696,7 +5850,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5709,7 +5863,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -5727,7 +5881,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5739,7 +5893,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5752,7 +5906,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
 }
 
 type InfoRequest struct {
@@ -5763,7 +5917,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5775,7 +5929,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5788,7 +5942,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
 }
 
 type InfoResponse struct {
@@ -5818,7 +5972,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5830,7 +5984,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5843,7 +5997,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -5993,7 +6147,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6005,7 +6159,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6018,7 +6172,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -6074,7 +6228,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6086,7 +6240,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6099,7 +6253,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -6431,7 +6585,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vat_revision\x18\x02 \x01(\x03R\n" +
 	"atRevision\x123\n" +
-	"\aat_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06atTime\"\x80\x03\n" +
+	"\aat_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06atTime\"\xd6\x03\n" +
 	"\x0fExplainResponse\x12(\n" +
 	"\x06status\x18\x01 \x01(\v2\x10.berth.v1.StatusR\x06status\x12+\n" +
 	"\averdict\x18\x02 \x01(\v2\x11.berth.v1.VerdictR\averdict\x12%\n" +
@@ -6441,7 +6595,10 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\tstandings\x18\x06 \x03(\v2\x12.berth.v1.StandingR\tstandings\x12\x19\n" +
 	"\bnot_told\x18\a \x01(\tR\anotTold\x12\"\n" +
 	"\x04past\x18\b \x01(\v2\x0e.berth.v1.PastR\x04past\x12\"\n" +
-	"\x04turn\x18\t \x01(\v2\x0e.berth.v1.TurnR\x04turn\"{\n" +
+	"\x04turn\x18\t \x01(\v2\x0e.berth.v1.TurnR\x04turn\x12*\n" +
+	"\avictims\x18\n" +
+	" \x03(\v2\x10.berth.v1.VictimR\avictims\x12(\n" +
+	"\x06former\x18\v \x01(\v2\x10.berth.v1.FormerR\x06former\"{\n" +
 	"\x04Past\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12'\n" +
@@ -6473,13 +6630,23 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x06Choice\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12%\n" +
 	"\x05share\x18\x02 \x01(\v2\x0f.berth.v1.ShareR\x05share\x12+\n" +
-	"\averdict\x18\x03 \x01(\v2\x11.berth.v1.VerdictR\averdict\"t\n" +
+	"\averdict\x18\x03 \x01(\v2\x11.berth.v1.VerdictR\averdict\"A\n" +
+	"\x06Victim\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12'\n" +
+	"\x04stop\x18\x02 \x01(\v2\x13.berth.v1.StopOrderR\x04stop\"e\n" +
+	"\x06Former\x12\x16\n" +
+	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x03R\brevision\x12'\n" +
+	"\x04stop\x18\x03 \x01(\v2\x13.berth.v1.StopOrderR\x04stop\"\xc6\x01\n" +
 	"\x04Turn\x12\x16\n" +
 	"\x06weight\x18\x01 \x01(\x03R\x06weight\x12\x14\n" +
 	"\x05share\x18\x02 \x01(\x01R\x05share\x12\x0e\n" +
 	"\x02of\x18\x03 \x01(\tR\x02of\x12\x18\n" +
 	"\atenants\x18\x04 \x01(\x03R\atenants\x12\x14\n" +
-	"\x05ahead\x18\x05 \x01(\x03R\x05ahead\"-\n" +
+	"\x05ahead\x18\x05 \x01(\x03R\x05ahead\x12\x10\n" +
+	"\x03own\x18\x06 \x01(\x03R\x03own\x12\x1b\n" +
+	"\town_first\x18\a \x01(\tR\bownFirst\x12!\n" +
+	"\fown_priority\x18\b \x01(\x05R\vownPriority\"-\n" +
 	"\x0fSnapshotRequest\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\"(\n" +
 	"\x10SnapshotResponse\x12\x14\n" +
@@ -6709,7 +6876,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 99)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 101)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -6765,99 +6932,101 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*ReplayRequest)(nil),         // 51: berth.v1.ReplayRequest
 	(*ReplayResponse)(nil),        // 52: berth.v1.ReplayResponse
 	(*Choice)(nil),                // 53: berth.v1.Choice
-	(*Turn)(nil),                  // 54: berth.v1.Turn
-	(*SnapshotRequest)(nil),       // 55: berth.v1.SnapshotRequest
-	(*SnapshotResponse)(nil),      // 56: berth.v1.SnapshotResponse
-	(*WorkersRequest)(nil),        // 57: berth.v1.WorkersRequest
-	(*WorkersResponse)(nil),       // 58: berth.v1.WorkersResponse
-	(*Worker)(nil),                // 59: berth.v1.Worker
-	(*SetTaintsRequest)(nil),      // 60: berth.v1.SetTaintsRequest
-	(*SetTaintsResponse)(nil),     // 61: berth.v1.SetTaintsResponse
-	(*SetIntentRequest)(nil),      // 62: berth.v1.SetIntentRequest
-	(*SetIntentResponse)(nil),     // 63: berth.v1.SetIntentResponse
-	(*PoolsRequest)(nil),          // 64: berth.v1.PoolsRequest
-	(*PoolsResponse)(nil),         // 65: berth.v1.PoolsResponse
-	(*Pool)(nil),                  // 66: berth.v1.Pool
-	(*QuotasRequest)(nil),         // 67: berth.v1.QuotasRequest
-	(*QuotasResponse)(nil),        // 68: berth.v1.QuotasResponse
-	(*Quota)(nil),                 // 69: berth.v1.Quota
-	(*SetQuotaRequest)(nil),       // 70: berth.v1.SetQuotaRequest
-	(*SetQuotaResponse)(nil),      // 71: berth.v1.SetQuotaResponse
-	(*Brake)(nil),                 // 72: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 73: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 74: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 75: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 76: berth.v1.OverviewResponse
-	(*Member)(nil),                // 77: berth.v1.Member
-	(*PoolOverview)(nil),          // 78: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 79: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 80: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 81: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 82: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 83: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 84: berth.v1.ReadLogResponse
-	nil,                           // 85: berth.v1.Request.EnvEntry
-	nil,                           // 86: berth.v1.Request.LabelsEntry
-	nil,                           // 87: berth.v1.Demand.CustomEntry
-	nil,                           // 88: berth.v1.Capacity.CustomEntry
-	nil,                           // 89: berth.v1.Share.CustomEntry
-	nil,                           // 90: berth.v1.Filter.LabelsEntry
-	nil,                           // 91: berth.v1.Group.StatesEntry
-	nil,                           // 92: berth.v1.Worker.LabelsEntry
-	nil,                           // 93: berth.v1.Quota.LimitsEntry
-	nil,                           // 94: berth.v1.Quota.UsedEntry
-	nil,                           // 95: berth.v1.Quota.TakenEntry
-	nil,                           // 96: berth.v1.SetQuotaRequest.SetEntry
-	nil,                           // 97: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 98: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 99: google.protobuf.Timestamp
+	(*Victim)(nil),                // 54: berth.v1.Victim
+	(*Former)(nil),                // 55: berth.v1.Former
+	(*Turn)(nil),                  // 56: berth.v1.Turn
+	(*SnapshotRequest)(nil),       // 57: berth.v1.SnapshotRequest
+	(*SnapshotResponse)(nil),      // 58: berth.v1.SnapshotResponse
+	(*WorkersRequest)(nil),        // 59: berth.v1.WorkersRequest
+	(*WorkersResponse)(nil),       // 60: berth.v1.WorkersResponse
+	(*Worker)(nil),                // 61: berth.v1.Worker
+	(*SetTaintsRequest)(nil),      // 62: berth.v1.SetTaintsRequest
+	(*SetTaintsResponse)(nil),     // 63: berth.v1.SetTaintsResponse
+	(*SetIntentRequest)(nil),      // 64: berth.v1.SetIntentRequest
+	(*SetIntentResponse)(nil),     // 65: berth.v1.SetIntentResponse
+	(*PoolsRequest)(nil),          // 66: berth.v1.PoolsRequest
+	(*PoolsResponse)(nil),         // 67: berth.v1.PoolsResponse
+	(*Pool)(nil),                  // 68: berth.v1.Pool
+	(*QuotasRequest)(nil),         // 69: berth.v1.QuotasRequest
+	(*QuotasResponse)(nil),        // 70: berth.v1.QuotasResponse
+	(*Quota)(nil),                 // 71: berth.v1.Quota
+	(*SetQuotaRequest)(nil),       // 72: berth.v1.SetQuotaRequest
+	(*SetQuotaResponse)(nil),      // 73: berth.v1.SetQuotaResponse
+	(*Brake)(nil),                 // 74: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 75: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 76: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 77: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 78: berth.v1.OverviewResponse
+	(*Member)(nil),                // 79: berth.v1.Member
+	(*PoolOverview)(nil),          // 80: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 81: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 82: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 83: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 84: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 85: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 86: berth.v1.ReadLogResponse
+	nil,                           // 87: berth.v1.Request.EnvEntry
+	nil,                           // 88: berth.v1.Request.LabelsEntry
+	nil,                           // 89: berth.v1.Demand.CustomEntry
+	nil,                           // 90: berth.v1.Capacity.CustomEntry
+	nil,                           // 91: berth.v1.Share.CustomEntry
+	nil,                           // 92: berth.v1.Filter.LabelsEntry
+	nil,                           // 93: berth.v1.Group.StatesEntry
+	nil,                           // 94: berth.v1.Worker.LabelsEntry
+	nil,                           // 95: berth.v1.Quota.LimitsEntry
+	nil,                           // 96: berth.v1.Quota.UsedEntry
+	nil,                           // 97: berth.v1.Quota.TakenEntry
+	nil,                           // 98: berth.v1.SetQuotaRequest.SetEntry
+	nil,                           // 99: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 100: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 101: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	85,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	87,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,   // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,   // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	86,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	88,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	10,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	11,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
 	6,   // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
 	8,   // 7: berth.v1.Request.affinity:type_name -> berth.v1.Affinity
 	8,   // 8: berth.v1.Request.anti_affinity:type_name -> berth.v1.Affinity
 	9,   // 9: berth.v1.Request.spread:type_name -> berth.v1.Spread
-	87,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	89,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,   // 11: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,   // 12: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
 	7,   // 13: berth.v1.Affinity.requests:type_name -> berth.v1.RequestLabel
 	4,   // 14: berth.v1.Affinity.workers:type_name -> berth.v1.Constraint
 	7,   // 15: berth.v1.Spread.requests:type_name -> berth.v1.RequestLabel
-	88,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	90,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	13,  // 17: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	14,  // 18: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	89,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	91,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	16,  // 20: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	99,  // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	99,  // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	101, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	101, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
 	19,  // 23: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
 	19,  // 24: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
 	15,  // 25: berth.v1.Status.share:type_name -> berth.v1.Share
 	17,  // 26: berth.v1.Status.exit:type_name -> berth.v1.Exit
 	18,  // 27: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
 	0,   // 28: berth.v1.Status.spec:type_name -> berth.v1.Request
-	99,  // 29: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	99,  // 30: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	99,  // 31: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	99,  // 32: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	99,  // 33: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	101, // 29: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	101, // 30: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	101, // 31: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	101, // 32: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	101, // 33: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
 	21,  // 34: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
 	23,  // 35: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	99,  // 36: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	99,  // 37: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	101, // 36: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	101, // 37: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
 	0,   // 38: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
 	27,  // 39: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
 	22,  // 40: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
 	28,  // 41: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
 	24,  // 42: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
 	22,  // 43: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	90,  // 44: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	92,  // 44: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
 	31,  // 45: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
 	22,  // 46: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
 	31,  // 47: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
@@ -6866,114 +7035,118 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	35,  // 50: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
 	22,  // 51: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
 	41,  // 52: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
-	99,  // 53: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
-	91,  // 54: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
+	101, // 53: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
+	93,  // 54: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
 	21,  // 55: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
 	0,   // 56: berth.v1.Group.spec:type_name -> berth.v1.Request
 	41,  // 57: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
-	99,  // 58: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
+	101, // 58: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
 	22,  // 59: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
 	21,  // 60: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	72,  // 61: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	74,  // 61: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
 	20,  // 62: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	99,  // 63: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	101, // 63: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
 	49,  // 64: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
 	48,  // 65: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
-	54,  // 66: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
-	99,  // 67: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
-	50,  // 68: berth.v1.Standing.terms:type_name -> berth.v1.Term
-	99,  // 69: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
-	53,  // 70: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
-	53,  // 71: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
-	49,  // 72: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
-	15,  // 73: berth.v1.Choice.share:type_name -> berth.v1.Share
-	21,  // 74: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
-	59,  // 75: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	92,  // 76: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	12,  // 77: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	15,  // 78: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	15,  // 79: berth.v1.Worker.held:type_name -> berth.v1.Share
-	99,  // 80: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	99,  // 81: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	99,  // 82: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	99,  // 83: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	99,  // 84: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
-	5,   // 85: berth.v1.Worker.taints:type_name -> berth.v1.Taint
-	5,   // 86: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
-	5,   // 87: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
-	5,   // 88: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
-	59,  // 89: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
-	59,  // 90: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	66,  // 91: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	69,  // 92: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
-	93,  // 93: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
-	94,  // 94: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
-	95,  // 95: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
-	54,  // 96: berth.v1.Quota.turn:type_name -> berth.v1.Turn
-	96,  // 97: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
-	69,  // 98: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
-	99,  // 99: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	99,  // 100: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	72,  // 101: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	82,  // 102: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	77,  // 103: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	78,  // 104: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	72,  // 105: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	99,  // 106: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	66,  // 107: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	97,  // 108: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	98,  // 109: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	66,  // 110: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	99,  // 111: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	25,  // 112: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	29,  // 113: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	32,  // 114: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	34,  // 115: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	37,  // 116: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	39,  // 117: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
-	42,  // 118: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
-	44,  // 119: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	46,  // 120: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	55,  // 121: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
-	51,  // 122: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
-	57,  // 123: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	62,  // 124: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	60,  // 125: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	64,  // 126: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	79,  // 127: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	67,  // 128: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
-	70,  // 129: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
-	73,  // 130: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	75,  // 131: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	81,  // 132: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	83,  // 133: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	26,  // 134: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	30,  // 135: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	33,  // 136: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	36,  // 137: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	38,  // 138: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	40,  // 139: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
-	43,  // 140: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
-	45,  // 141: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	47,  // 142: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	56,  // 143: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
-	52,  // 144: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
-	58,  // 145: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	63,  // 146: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	61,  // 147: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	65,  // 148: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	80,  // 149: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	68,  // 150: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
-	71,  // 151: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
-	74,  // 152: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	76,  // 153: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	82,  // 154: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	84,  // 155: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	134, // [134:156] is the sub-list for method output_type
-	112, // [112:134] is the sub-list for method input_type
-	112, // [112:112] is the sub-list for extension type_name
-	112, // [112:112] is the sub-list for extension extendee
-	0,   // [0:112] is the sub-list for field type_name
+	56,  // 66: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
+	54,  // 67: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
+	55,  // 68: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
+	101, // 69: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
+	50,  // 70: berth.v1.Standing.terms:type_name -> berth.v1.Term
+	101, // 71: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
+	53,  // 72: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
+	53,  // 73: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
+	49,  // 74: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
+	15,  // 75: berth.v1.Choice.share:type_name -> berth.v1.Share
+	21,  // 76: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
+	18,  // 77: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
+	18,  // 78: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
+	61,  // 79: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	94,  // 80: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	12,  // 81: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	15,  // 82: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	15,  // 83: berth.v1.Worker.held:type_name -> berth.v1.Share
+	101, // 84: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	101, // 85: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	101, // 86: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	101, // 87: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	101, // 88: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	5,   // 89: berth.v1.Worker.taints:type_name -> berth.v1.Taint
+	5,   // 90: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
+	5,   // 91: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
+	5,   // 92: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
+	61,  // 93: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
+	61,  // 94: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	68,  // 95: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	71,  // 96: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
+	95,  // 97: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
+	96,  // 98: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
+	97,  // 99: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
+	56,  // 100: berth.v1.Quota.turn:type_name -> berth.v1.Turn
+	98,  // 101: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
+	71,  // 102: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
+	101, // 103: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	101, // 104: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	74,  // 105: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	84,  // 106: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	79,  // 107: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	80,  // 108: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	74,  // 109: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	101, // 110: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	68,  // 111: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	99,  // 112: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	100, // 113: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	68,  // 114: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	101, // 115: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	25,  // 116: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	29,  // 117: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	32,  // 118: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	34,  // 119: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	37,  // 120: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	39,  // 121: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
+	42,  // 122: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
+	44,  // 123: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	46,  // 124: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	57,  // 125: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	51,  // 126: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
+	59,  // 127: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	64,  // 128: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	62,  // 129: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	66,  // 130: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	81,  // 131: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	69,  // 132: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
+	72,  // 133: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
+	75,  // 134: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	77,  // 135: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	83,  // 136: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	85,  // 137: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	26,  // 138: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	30,  // 139: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	33,  // 140: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	36,  // 141: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	38,  // 142: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	40,  // 143: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
+	43,  // 144: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
+	45,  // 145: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	47,  // 146: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	58,  // 147: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	52,  // 148: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
+	60,  // 149: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	65,  // 150: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	63,  // 151: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	67,  // 152: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	82,  // 153: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	70,  // 154: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
+	73,  // 155: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
+	76,  // 156: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	78,  // 157: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	84,  // 158: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	86,  // 159: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	138, // [138:160] is the sub-list for method output_type
+	116, // [116:138] is the sub-list for method input_type
+	116, // [116:116] is the sub-list for extension type_name
+	116, // [116:116] is the sub-list for extension extendee
+	0,   // [0:116] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -6988,7 +7161,7 @@ func file_berth_v1_berth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   99,
+			NumMessages:   101,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+// formerText says how the attempt before the one that waits came to its end, where somebody
+// has ordered that.
+func formerText(e *berthv1.ExplainResponse) string {
+	f := e.GetFormer()
+	if f.GetStop() == nil {
+		return ""
+	}
+	return fmt.Sprintf("attempt %d, on %s, was stopped: %s", e.GetStatus().GetAttempt()-1, f.GetWorker(), orderText(f.GetStop()))
+}
+
+// orderText is a stop order in words.
+func orderText(s *berthv1.StopOrder) string {
+	return strings.TrimSuffix(inWords(s.GetReason())+": "+clip(s.GetMessage(), 200), ": ")
+}
+
+// orderedText is a stop order that is being followed, with its deadline.
+func orderedText(s *berthv1.StopOrder, now time.Time) string {
+	if s == nil {
+		return ""
+	}
+	return orderText(s) + "; it is killed " + until(s.GetDeadline(), now)
+}
+
+// victimsText says who is to end before a request has its place, and until when.
+func victimsText(e *berthv1.ExplainResponse, now time.Time) string {
+	var texts []string
+	for _, v := range e.GetVictims() {
+		text := v.GetId()
+		if s := v.GetStop(); s != nil {
+			text += ", told to stop (" + inWords(s.GetReason()) + "), killed " + until(s.GetDeadline(), now)
+		}
+		texts = append(texts, text)
+	}
+	return after("waited for: ", strings.Join(texts, "; "))
+}

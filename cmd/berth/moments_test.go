@@ -1,0 +1,96 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+// What is told of the past counts from the moment that was asked for: not from now, and not
+// from the last change before it.
+func TestPrintExplanation_Past(t *testing.T) {
+	now := time.Now()
+	before := func(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(now.Add(-d)) }
+	e := &berthv1.ExplainResponse{
+		Status:  &berthv1.Status{Id: "r", State: "PENDING", NotBefore: before(9 * time.Minute)},
+		Verdict: &berthv1.Verdict{At: 40}, Since: before(11 * time.Minute),
+		Past: &berthv1.Past{Revision: 40, Time: before(10*time.Minute + 30*time.Second), OldestRevision: 3},
+	}
+	for _, tt := range []struct {
+		name  string
+		asked *timestamppb.Timestamp
+		want  []string
+	}{
+		{"by time", before(10 * time.Minute), []string{"as of revision 40, the newest at ", "(10m ago);", " (in 60s)\n", " (60s); judged at revision 40"}},
+		{"by revision", nil, []string{"as of revision 40, of ", "(10m ago);", " (in 90s)\n", " (30s); judged at revision 40"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var out strings.Builder
+			if err := printExplanation(&out, e, tt.asked); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("want %q in:\n%s", want, out.String())
+				}
+			}
+		})
+	}
+}
+
+func TestPrintExplanation_Leaving(t *testing.T) {
+	soon := timestamppb.New(time.Now().Add(8*time.Second + 500*time.Millisecond))
+	room := &berthv1.StopOrder{Reason: "preempt", Message: "makes room for now", Deadline: soon}
+	for _, tt := range []struct {
+		name string
+		e    *berthv1.ExplainResponse
+		want []string
+	}{
+		{
+			"a claimant", &berthv1.ExplainResponse{
+				Status:  &berthv1.Status{Id: "now", State: "PENDING"},
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "claim", Detail: "w7", Want: 2}}},
+				Victims: []*berthv1.Victim{{Id: "a", Stop: room}, {Id: "b", Stop: &berthv1.StopOrder{Reason: "run_limit"}}},
+			},
+			[]string{"now waits for 2 requests of lower priority to end on w7\n", "waited for: a, told to stop (preempt), killed at ", "(in 8s); b, told to stop (run limit), killed now\n"},
+		},
+		{
+			"a victim that stops", &berthv1.ExplainResponse{Status: &berthv1.Status{Id: "a", State: "RUNNING", Worker: "w7", Stop: room}},
+			[]string{"a is RUNNING on w7", "it is told to stop: preempt: makes room for now; it is killed at "},
+		},
+		{
+			"a victim that waits again", &berthv1.ExplainResponse{
+				Status: &berthv1.Status{Id: "a", State: "PENDING", Attempt: 3}, Verdict: &berthv1.Verdict{}, Former: &berthv1.Former{Worker: "w7", Revision: 9, Stop: room},
+			},
+			[]string{"attempt 2, on w7, was stopped: preempt: makes room for now\n"},
+		},
+		{
+			"behind others of its tenant", &berthv1.ExplainResponse{
+				Status: &berthv1.Status{Id: "a", State: "PENDING"}, Verdict: &berthv1.Verdict{}, Turn: &berthv1.Turn{Own: 3, OwnFirst: "b", OwnPriority: 900},
+			},
+			[]string{"3 requests of its own tenant go first, by their priority: next b, with 900\n"},
+		},
+		{
+			"behind one of its tenant", &berthv1.ExplainResponse{
+				Status: &berthv1.Status{Id: "a", State: "PENDING"}, Verdict: &berthv1.Verdict{}, Turn: &berthv1.Turn{Own: 1, OwnFirst: "b", OwnPriority: 900},
+			},
+			[]string{"b of its own tenant goes first: it has priority 900\n"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var out strings.Builder
+			if err := printExplanation(&out, tt.e, nil); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("want %q in:\n%s", want, out.String())
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,126 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// Former is how the last attempt of a request that waits again came to its end.
+type Former struct {
+	Worker   berth.WorkerID   // "": the store's history does not tell any more
+	Revision berth.Revision   // by which the request waits again
+	Stop     *berth.StopOrder // that the attempt was given, if any
+}
+
+// formerSteps bounds how many versions of a state are read: one that waits is written again
+// when it gets a claim, and when that is given up.
+const formerSteps = 8
+
+// former finds the end of a request's last attempt in the store's history, and when that
+// was, as far as this daemon's clock tells: the records of what waits tell of neither.
+func (d *Daemon) former(ctx context.Context, s *Status) (*Former, time.Time) {
+	if s.Attempt <= 1 {
+		return nil, time.Time{}
+	}
+	out := &Former{}
+	for rev, step := s.Revision, 0; step < formerSteps; step++ {
+		facts, err := d.store.GetAt(ctx, rev, stateKey(s.ID))
+		if err != nil {
+			break
+		}
+		p, ok := facts[0].Record.(*berth.Progress)
+		if !ok {
+			break
+		}
+		if p.State == berth.StatePending {
+			out.Revision, rev = facts[0].Mod, facts[0].Mod-1
+			continue
+		}
+		out.Worker = p.Worker
+		if facts, err = d.store.GetAt(ctx, rev, allocationKey(p.Worker, s.ID)); err == nil {
+			if a, ok := facts[0].Record.(*berth.Allocation); ok {
+				out.Stop = a.Stop
+			}
+		}
+		break
+	}
+	if out.Revision == 0 {
+		return nil, time.Time{}
+	}
+	var at time.Time
+	if err := d.call(ctx, func(l *loop) { at = l.past.when(out.Revision) }); err != nil {
+		return out, time.Time{}
+	}
+	return out, at
+}
+
+// when is the moment at which the view has passed a revision, or shortly after; zero where
+// this daemon has not seen that.
+func (c *pastClock) when(rev berth.Revision) time.Time {
+	i, _ := slices.BinarySearchFunc(c.samples, rev, func(s sample, rev berth.Revision) int { return cmp.Compare(s.revision, rev) })
+	if i == 0 || i == len(c.samples) { // the first is what it found when it started
+		return time.Time{}
+	}
+	return c.samples[i].at
+}
+
+// Victim is one of those that are to end so that a request has room.
+type Victim struct {
+	ID   berth.RequestID
+	Stop *berth.StopOrder // nil: it has ended, or is not known
+}
+
+// claimVictims are those for whom a claim waits.
+func claimVictims(c *berth.Claim, allocation func(berth.RequestID) *berth.Allocation) []Victim {
+	if c == nil {
+		return nil
+	}
+	out := make([]Victim, 0, len(c.Victims))
+	for _, id := range c.Victims {
+		v := Victim{ID: id}
+		if a := allocation(id); a != nil {
+			v.Stop = a.Stop
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// victims are those for whom the claim of a request waits, if it has one.
+func (l *loop) victims(id berth.RequestID) []Victim {
+	prog, _ := l.view.progress(id)
+	if prog == nil || prog.ClaimOn == "" {
+		return nil
+	}
+	ledger, _ := l.view.ledger(prog.ClaimOn)
+	if ledger == nil {
+		return nil
+	}
+	return claimVictims(ledger.ClaimOf(id), func(v berth.RequestID) *berth.Allocation {
+		a, _ := l.view.allocation(prog.ClaimOn, v)
+		return a
+	})
+}
+
+// victimsAt are those of a claim at a revision.
+func (d *Daemon) victimsAt(ctx context.Context, c *berth.Claim, on berth.WorkerID, at berth.Revision) ([]Victim, error) {
+	if c == nil || len(c.Victims) == 0 {
+		return nil, nil
+	}
+	keys := make([]berth.Key, len(c.Victims))
+	for i, id := range c.Victims {
+		keys[i] = allocationKey(on, id)
+	}
+	facts, err := d.store.GetAt(ctx, at, keys...)
+	if err != nil {
+		return nil, err
+	}
+	return claimVictims(c, func(id berth.RequestID) *berth.Allocation {
+		a, _ := facts[slices.Index(c.Victims, id)].Record.(*berth.Allocation)
+		return a
+	}), nil
+}

@@ -1,0 +1,99 @@
+package scheduler_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+func termsText(s berth.Standing) string {
+	var texts []string
+	for _, t := range s.Terms {
+		texts = append(texts, t.Name+"="+t.Value)
+	}
+	return string(s.Worker) + " " + strings.Join(texts, " ")
+}
+
+// Of workers with devices it is told what each would lose, and how much room it has.
+func TestStandings_Devices(t *testing.T) {
+	t.Parallel()
+	with := func(id string, taken int64) scheduler.Worker {
+		w := worker(id, 8000, 8<<30)
+		w.Ledger.Capacity.Devices = []berth.Device{{Name: id + "-0", Type: "t4"}}
+		if taken > 0 {
+			w.Ledger.Reserved.Devices, w.Ledger.Count = []berth.DeviceShare{{Name: id + "-0", Milli: taken}}, 1
+		}
+		return w
+	}
+	r := request("r", 1000, 1<<30)
+	r.Resources.Devices = []berth.DeviceDemand{{Types: []string{"t4"}, Count: 1, Milli: 300}}
+	got := fleet(with("a", 0), with("b", 600)).Standings(ask(r), 2)
+	if len(got) != 2 {
+		t.Fatalf("%v", got)
+	}
+	for i, want := range []string{
+		"b device_type=1 disliked=0 other_daemons=no loss=300 free=400 load=",
+		"a device_type=1 disliked=0 other_daemons=no loss=300 free=1000 load=",
+	} {
+		if text := termsText(got[i]); !strings.HasPrefix(text, want) {
+			t.Errorf("%s, want %s", text, want)
+		}
+	}
+}
+
+// What speaks against a worker is told as a sum, and by which of the request's wishes.
+func TestStandings_Wishes(t *testing.T) {
+	t.Parallel()
+	a, b := worker("a", 8000, 8<<30), worker("b", 8000, 8<<30)
+	a.Labels, b.Labels = map[string]string{"disk": "ssd"}, map[string]string{"disk": "hdd"}
+	b.Taints = []berth.Taint{{Key: "flaky", Effect: berth.EffectPreferNoPlace}}
+	f := fleet(a, b)
+	f.Count("a", map[string]string{"app": "web"}, 1)
+	r := request("r", 1000, 1<<30)
+	r.Affinity = []berth.Affinity{{Workers: []berth.Constraint{{Label: "disk", Operator: berth.OperatorIn, Values: []string{"ssd"}}}, Weight: 30}}
+	r.AntiAffinity = []berth.Affinity{{Requests: &berth.RequestLabel{Label: "app", Value: "web"}, Topology: "host", Weight: 50}}
+	got := f.Standings(ask(r), 2)
+	for i, want := range []string{
+		"a devices=no disliked=50 by_affinity=0 by_anti_affinity=50 by_taint=0 other_daemons=no",
+		"b devices=no disliked=130 by_affinity=30 by_anti_affinity=0 by_taint=100 other_daemons=no",
+	} {
+		if text := termsText(got[i]); !strings.HasPrefix(text, want) {
+			t.Errorf("%s, want %s", text, want)
+		}
+	}
+}
+
+// The first standing is the choice; all have the same terms, so that they can stand in one
+// table; and nothing is reserved by asking.
+func TestStandings_Property(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		f := scheduler.NewFleet()
+		for i := range rapid.IntRange(1, 5).Draw(t, "workers") {
+			f.Put(genWorker(t, fmt.Sprintf("w%d", i)))
+		}
+		r := genRequest(t, "r")
+		genTerms(t, r)
+		c := ask(r)
+		all := f.Standings(c, 3)
+		d := f.Place(c)
+		if (len(all) == 0) != (d.Verdict != nil) || len(all) > 0 && all[0].Worker != d.Worker {
+			t.Fatalf("standings %v, and it goes to %q", all, d.Worker)
+		}
+		for _, s := range all {
+			if len(s.Terms) != len(all[0].Terms) {
+				t.Fatalf("%s\n%s", termsText(all[0]), termsText(s))
+			}
+			for i, term := range s.Terms {
+				if term.Name != all[0].Terms[i].Name {
+					t.Fatalf("%s\n%s", termsText(all[0]), termsText(s))
+				}
+			}
+		}
+	})
+}
