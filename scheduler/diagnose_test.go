@@ -106,3 +106,19 @@ func TestDiagnose_Property(t *testing.T) {
 		}
 	})
 }
+
+// Where devices are what no worker has, they are told, however short of CPU the workers are.
+func TestExplain_NeverNamesDevices(t *testing.T) {
+	t.Parallel()
+	r := request("train-8", 1000, 0)
+	r.Resources.Devices = []berth.DeviceDemand{{Types: []string{"h100", "a100"}, Count: 1, Milli: 1000}}
+	busy := worker("w2", 4000, 8<<30)
+	busy.Ledger.Reserved.CPUMilli, busy.Ledger.Count, busy.Cordoned = 4000, 1, true
+	d := fleet(worker("w1", 900, 8<<30), busy).Diagnose(ask(r))
+	want := berth.Verdict{NeverFits: true, Reasons: []berth.Reason{
+		{Code: berth.ReasonDevices, Detail: "h100,a100", Workers: 2, Some: []berth.WorkerID{"w1", "w2"}, Want: 1},
+	}}
+	if diff := cmp.Diff(want, d.Verdict); diff != "" {
+		t.Error(diff)
+	}
+}

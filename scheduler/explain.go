@@ -24,11 +24,14 @@ func (q *query) explain() berth.Verdict {
 		fits = fits || why == nil
 		v.NeverFits = v.NeverFits && (broken || !q.couldTake(n))
 		if why != nil {
-			v.Reasons = q.addReason(v.Reasons, why, n)
+			v.Reasons = q.addReason(v.Reasons, why, why.measure(q, n), n)
 		}
 	}
 	if fits {
 		return berth.Verdict{}
+	}
+	if v.NeverFits && !broken {
+		v.Reasons = q.neverReasons(p)
 	}
 	slices.SortFunc(v.Reasons, func(a, b berth.Reason) int {
 		return cmp.Or(cmp.Compare(b.Workers, a.Workers), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Detail, b.Detail))
@@ -66,10 +69,43 @@ func (q *query) couldTake(n *node) bool {
 	return true
 }
 
+// neverReasons is why no worker could take the candidate, were it empty: what is short now
+// as well would be told in vain.
+func (q *query) neverReasons(p *pool) (reasons []berth.Reason) {
+	for _, n := range p.nodes {
+		empty := n.emptied()
+		f := q.neverPasses(empty)
+		m := f.measure(q, empty)
+		if now := f.measure(q, n); now.code == m.code && now.detail == m.detail {
+			m.best = min(m.best, now.best)
+		}
+		reasons = q.addReason(reasons, f, m, n)
+	}
+	return reasons
+}
+
+// neverPasses is the filter that counts most of those which an empty worker does not pass.
+// Of what it has none of, devices above all, no larger one of its kind would have some.
+func (q *query) neverPasses(empty *node) *filter {
+	amount := (*filter)(nil)
+	for i := len(q.filters) - 1; i >= 0; i-- {
+		f := &q.filters[i]
+		if f.passing || f.passes(q, empty) {
+			continue
+		}
+		switch f.code {
+		case berth.ReasonCPU, berth.ReasonMemory, berth.ReasonDisk:
+			amount = f
+		default:
+			return f
+		}
+	}
+	return amount
+}
+
 // addReason joins what f says of n to what was said of other workers, whatever their
 // order: the largest of each number.
-func (q *query) addReason(reasons []berth.Reason, f *filter, n *node) []berth.Reason {
-	m := f.measure(q, n)
+func (q *query) addReason(reasons []berth.Reason, f *filter, m measure, n *node) []berth.Reason {
 	for i := range reasons {
 		have := &reasons[i]
 		if have.Code == f.codeOf(m) && have.Detail == m.detail {

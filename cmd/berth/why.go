@@ -78,7 +78,7 @@ func claimText(r *berthv1.Reason) string {
 // neverText says of a request that no worker could take, were it empty, what there is
 // too little of on the nearest.
 func neverText(m *berthv1.Miss) string {
-	for _, r := range m.GetReasons() {
+	for _, r := range slices.Backward(m.GetReasons()) { // devices, which a larger one of the kind would not have either, before amounts
 		if r.GetCode() == string(berth.ReasonDeviceMilli) && r.GetTotal() == 0 {
 			return shareLack(r, m.GetWorker())
 		}
