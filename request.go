@@ -49,14 +49,6 @@ type Membership struct {
 	Topology string  `json:"topology,omitempty"` // the workers' label of which all get one value
 }
 
-// RetryPolicy bounds the attempts that may have run. Attempts that a worker
-// refused, or that were preempted or drained, do not count.
-type RetryPolicy struct {
-	MaxAttempts int64 `json:"max_attempts"`
-	OnFailure   bool  `json:"on_failure,omitempty"` // also after an exit other than 0
-	BackoffMS   int64 `json:"backoff_ms"`           // before the second attempt; doubles, at most a minute
-}
-
 // Defaults that Normalize sets.
 const (
 	DefaultMaxAttempts    int64 = 3
@@ -70,8 +62,7 @@ const (
 func (r Request) Normalize() Request {
 	setDefault(&r.Tenant, DefaultTenant)
 	setDefault(&r.Pool, DefaultPool)
-	setDefault(&r.Retry.MaxAttempts, DefaultMaxAttempts)
-	setDefault(&r.Retry.BackoffMS, DefaultBackoffMS)
+	r.Retry = r.Retry.normalize()
 	setDefault(&r.StopTimeoutMS, DefaultStopTimeoutMS)
 	setDefault(&r.StartTimeoutMS, DefaultStartTimeoutMS)
 	r.Constraints, r.Tolerations = normalizeConstraints(r.Constraints), normalizeTolerations(r.Tolerations)

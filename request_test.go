@@ -85,6 +85,7 @@ func TestEnums_RejectOtherWords(t *testing.T) {
 		"stop reason": new(berth.StopReason).UnmarshalText,
 		"exit kind":   new(berth.ExitKind).UnmarshalText,
 		"end reason":  new(berth.EndReason).UnmarshalText,
+		"retry end":   new(berth.RetryEnd).UnmarshalText,
 	} {
 		for _, word := range []string{"", "x", "PLACED "} {
 			if decode([]byte(word)) == nil {

@@ -110,13 +110,14 @@ func (r Request) validateSelectors() error {
 }
 
 func (r Request) validateTimes() error {
+	if err := r.Retry.validate(); err != nil {
+		return err
+	}
 	for _, f := range []struct {
 		name      string
 		v         int64
 		low, high int64
 	}{
-		{"retry.max_attempts", r.Retry.MaxAttempts, 1, MaxAttempts},
-		{"retry.backoff_ms", r.Retry.BackoffMS, 1, MaxBackoffMS},
 		{"stop_timeout_ms", r.StopTimeoutMS, 1, MaxStopMS},
 		{"start_timeout_ms", r.StartTimeoutMS, 100, MaxDurationMS},
 		{"run_limit_ms", r.RunLimitMS, 0, MaxDurationMS},

@@ -111,6 +111,7 @@ var invalidRequests = []struct {
 	{"many attempts", "retry.max_attempts", func(r *berth.Request) { r.Retry.MaxAttempts = 101 }},
 	{"negative backoff", "retry.backoff_ms", func(r *berth.Request) { r.Retry.BackoffMS = -1 }},
 	{"long backoff", "retry.backoff_ms", func(r *berth.Request) { r.Retry.BackoffMS = berth.MaxBackoffMS + 1 }},
+	{"unknown end", "retry.on[1]", func(r *berth.Request) { r.Retry.On = []berth.RetryEnd{"lost", "failed"} }},
 	{"long stop", "stop_timeout_ms", func(r *berth.Request) { r.StopTimeoutMS = berth.MaxStopMS + 1 }},
 	{"short start", "start_timeout_ms", func(r *berth.Request) { r.StartTimeoutMS = 99 }},
 	{"negative run limit", "run_limit_ms", func(r *berth.Request) { r.RunLimitMS = -1 }},

@@ -139,8 +139,11 @@ func (e ending) attempt() verdict {
 	if a.State == berth.StatePlaced { // its worker is gone; it never ran
 		return verdict{state: berth.StatePending, reason: berth.EndWorkerLost}
 	}
-	return verdict{state: berth.StateLost, reason: berth.EndWorkerLost, charge: true, backoff: true}
+	return verdict{state: berth.StateLost, reason: berth.EndWorkerLost, charge: e.retries(berth.RetryLost), backoff: true}
 }
+
+// retries says whether the policy tries again after an attempt that may have run, and ended so.
+func (e ending) retries(end berth.RetryEnd) bool { return e.submission.Spec.Retry.Retries(end) }
 
 // stopped judges an attempt that was ordered to stop.
 func stopped(a *berth.Allocation) (verdict, bool) {
@@ -164,27 +167,38 @@ func stopped(a *berth.Allocation) (verdict, bool) {
 
 func (e ending) exited() verdict {
 	x := e.allocation.Exit
-	retry := e.submission.Spec.Retry.OnFailure
 	switch x.Kind {
 	case berth.ExitStartFailed:
-		return verdict{state: berth.StateFailed, reason: berth.EndStartFailed, message: x.Message, charge: true, backoff: true, avoid: true}
+		return verdict{state: berth.StateFailed, reason: berth.EndStartFailed, message: x.Message, charge: e.retries(berth.RetryStartFailed), backoff: true, avoid: true}
 	case berth.ExitRejected:
 		return verdict{state: berth.StatePending, reason: berth.EndRejected, message: x.Message, backoff: true, avoid: true}
 	case berth.ExitMayHaveRun:
-		return verdict{state: berth.StateLost, reason: berth.EndWorkerLost, message: x.Message, charge: true, backoff: true}
+		return verdict{state: berth.StateLost, reason: berth.EndWorkerLost, message: x.Message, charge: e.retries(berth.RetryLost), backoff: true}
 	case berth.ExitDeadline:
+		if !e.retries(berth.RetryLost) { // it has run, and who is not to run twice must not
+			return verdict{state: berth.StateLost, reason: berth.EndWorkerLost, message: x.Message}
+		}
 		return verdict{state: berth.StatePending, reason: berth.EndWorkerLost, message: x.Message, backoff: true}
 	case berth.ExitExited:
 		if x.Code == 0 {
 			return verdict{state: berth.StateSucceeded, reason: berth.EndExited}
 		}
-		return verdict{state: berth.StateFailed, reason: berth.EndExited, message: x.Message, charge: retry, backoff: true}
+		return verdict{state: berth.StateFailed, reason: berth.EndExited, message: x.Message, charge: e.retries(failureOf(x)), backoff: true}
 	}
 	reason := berth.EndSignaled
 	if x.OOM {
 		reason = berth.EndOOM
 	}
-	return verdict{state: berth.StateFailed, reason: reason, message: x.Message, charge: retry, backoff: true}
+	return verdict{state: berth.StateFailed, reason: reason, message: x.Message, charge: e.retries(failureOf(x)), backoff: true}
+}
+
+// failureOf tells a container that needed too much memory from any other that failed,
+// also where it was a child that the kernel killed and the container exited by itself.
+func failureOf(x *berth.Exit) berth.RetryEnd {
+	if x.OOM {
+		return berth.RetryOOM
+	}
+	return berth.RetryFailure
 }
 
 // archive is the final record of the request under verdict v. It always fits, beside

@@ -3,6 +3,7 @@ package daemon
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/berthd/berth"
 )
@@ -66,5 +67,65 @@ func TestJudge_DrainsAreExcused(t *testing.T) {
 				t.Errorf("%s %s, want %s", v.state, v.reason, tt.want)
 			}
 		})
+	}
+}
+
+// After which ends an attempt that may have run is made again is the request's to say;
+// those that have not run, and those that others have ended, are whatever it says.
+func TestJudge_RetryOn(t *testing.T) {
+	exit := func(x berth.Exit) *berth.Allocation {
+		return &berth.Allocation{State: berth.StateExited, Attempt: 1, Exit: &x}
+	}
+	ends := []struct {
+		name  string
+		of    *berth.Allocation
+		by    berth.RetryEnd // empty: always
+		state berth.State    // else
+	}{
+		{"exit code", exit(berth.Exit{Kind: berth.ExitExited, Code: 3}), berth.RetryFailure, berth.StateFailed},
+		{"signal", exit(berth.Exit{Kind: berth.ExitSignaled, Code: 137}), berth.RetryFailure, berth.StateFailed},
+		{"killed for memory", exit(berth.Exit{Kind: berth.ExitSignaled, Code: 137, OOM: true}), berth.RetryOOM, berth.StateFailed},
+		{"a child killed for memory", exit(berth.Exit{Kind: berth.ExitExited, Code: 137, OOM: true}), berth.RetryOOM, berth.StateFailed},
+		{"start failed", exit(berth.Exit{Kind: berth.ExitStartFailed}), berth.RetryStartFailed, berth.StateFailed},
+		{"may have run", exit(berth.Exit{Kind: berth.ExitMayHaveRun}), berth.RetryLost, berth.StateLost},
+		{"at the deadline", exit(berth.Exit{Kind: berth.ExitDeadline}), berth.RetryLost, berth.StateLost},
+		{"worker gone", &berth.Allocation{State: berth.StateRunning, Attempt: 1}, berth.RetryLost, berth.StateLost},
+		{"worker gone before", &berth.Allocation{State: berth.StatePlaced, Attempt: 1}, "", ""},
+		{"rejected", exit(berth.Exit{Kind: berth.ExitRejected}), "", ""},
+		{"drained", &berth.Allocation{State: berth.StateRunning, Attempt: 1, Stop: &berth.StopOrder{Reason: berth.StopDrain}}, "", ""},
+	}
+	policies := map[string]berth.RetryPolicy{
+		"default": {}, "on_failure": {OnFailure: true},
+		"failure": {On: []berth.RetryEnd{berth.RetryFailure}}, "oom": {On: []berth.RetryEnd{berth.RetryOOM}},
+		"lost": {On: []berth.RetryEnd{berth.RetryLost}}, "start_failed": {On: []berth.RetryEnd{berth.RetryStartFailed}},
+	}
+	for _, tt := range ends {
+		for name, policy := range policies {
+			t.Run(tt.name+"/"+name, func(t *testing.T) {
+				policy.MaxAttempts, policy.BackoffMS = 2, 100
+				e := ending{allocation: tt.of, cause: causeExited, progress: &berth.Progress{}, submission: &berth.Submission{Spec: berth.Request{Retry: policy}}}
+				want := tt.state
+				if tt.by == "" || policy.Retries(tt.by) {
+					want = berth.StatePending
+				}
+				if v := judge(e); v.state != want {
+					t.Errorf("%s %s, want %s", v.state, v.reason, want)
+				}
+			})
+		}
+	}
+}
+
+// What fails whenever it runs does not spin: each attempt waits twice as long, up to a minute.
+func TestNext_BackoffDoubles(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	for attempt, want := range map[int64]time.Duration{1: 100, 2: 200, 3: 400, 10: 51_200, 11: 60_000, 100: 60_000} {
+		e := ending{
+			allocation: &berth.Allocation{State: berth.StateExited, Attempt: attempt, Exit: &berth.Exit{Kind: berth.ExitExited, Code: 1}}, cause: causeExited, now: now,
+			progress: &berth.Progress{}, submission: &berth.Submission{Spec: berth.Request{Retry: berth.RetryPolicy{MaxAttempts: 100, On: []berth.RetryEnd{berth.RetryFailure}, BackoffMS: 100}}},
+		}
+		if got := e.next(judge(e)).NotBefore.Sub(now); got != want*time.Millisecond {
+			t.Errorf("after attempt %d it waits for %s, want %s", attempt, got, want*time.Millisecond)
+		}
 	}
 }

@@ -112,7 +112,7 @@ func alike(a, b *berth.Request) bool {
 		slices.EqualFunc(a.Affinity, b.Affinity, sameAffinity) && slices.EqualFunc(a.AntiAffinity, b.AntiAffinity, sameAffinity) &&
 		slices.Equal(a.Spread, b.Spread) &&
 		(a.Group == b.Group || a.Group != nil && b.Group != nil && *a.Group == *b.Group) &&
-		a.Retry == b.Retry && a.StopTimeoutMS == b.StopTimeoutMS && a.StartTimeoutMS == b.StartTimeoutMS &&
+		a.Retry.Equal(b.Retry) && a.StopTimeoutMS == b.StopTimeoutMS && a.StartTimeoutMS == b.StartTimeoutMS &&
 		a.RunLimitMS == b.RunLimitMS && a.PendingLimitMS == b.PendingLimitMS && a.KeepMS == b.KeepMS &&
 		a.OnDrain == b.OnDrain && a.Preemption == b.Preemption && a.Replaces == b.Replaces
 }

@@ -76,7 +76,7 @@ func exampleRequest() berth.Request {
 		Spread:      []berth.Spread{{Requests: berth.RequestLabel{Label: "team", Value: "vision"}, Topology: "zone", MaxSkew: 1, Weight: 10}},
 		Tolerations: []berth.Toleration{{Key: "gpu", Operator: berth.TolerateEqual, Value: "yes", Effect: berth.EffectNoPlace}},
 		AffinityKey: "vision-model", Labels: map[string]string{"team": "vision"}, Group: &berth.Membership{ID: "run-3", Size: 2, MinCount: 2, Topology: "rack"},
-		Retry:         berth.RetryPolicy{MaxAttempts: 3, OnFailure: true, BackoffMS: 100},
+		Retry:         berth.RetryPolicy{MaxAttempts: 3, OnFailure: true, On: []berth.RetryEnd{berth.RetryLost}, BackoffMS: 100},
 		StopTimeoutMS: 10_000, StartTimeoutMS: 10_000, RunLimitMS: 3_600_000, PendingLimitMS: 600_000, KeepMS: 5_000,
 		OnDrain: berth.OnDrainReplace, Replaces: "train-6",
 	}

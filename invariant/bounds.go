@@ -25,6 +25,7 @@ var (
 	wordsOfRelease  = []string{"bound", "operator", "recovered"}
 	wordsOfOnDrain  = []string{"replace"}
 	wordsOfPreempt  = []string{"lower"}
+	wordsOfRetry    = []string{"failure", "lost", "oom", "start_failed"}
 	wordsOfOperator = []string{"in", "not_in", "exists", "not_exists", "lt", "le", "gt", "ge", "version"}
 	wordsOfEffect   = []string{"no_place", "prefer_no_place", "no_run"}
 	wordsOfTolerate = []string{"equal", "exists"}
@@ -329,6 +330,9 @@ func (s *spec) validate(c *checker, id string) {
 	}
 	if s.Preemption != "" {
 		c.word("spec.preemption", s.Preemption, wordsOfPreempt)
+	}
+	for _, end := range s.Retry.On {
+		c.word("spec.retry.on", end, wordsOfRetry)
 	}
 	if s.OnDrain != "" {
 		c.word("spec.on_drain", s.OnDrain, wordsOfOnDrain)

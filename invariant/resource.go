@@ -94,9 +94,10 @@ type membership struct {
 }
 
 type retry struct {
-	MaxAttempts int64 `json:"max_attempts"`
-	OnFailure   bool  `json:"on_failure,omitempty"`
-	BackoffMS   int64 `json:"backoff_ms"`
+	MaxAttempts int64    `json:"max_attempts"`
+	OnFailure   bool     `json:"on_failure,omitempty"`
+	On          []string `json:"on,omitempty"`
+	BackoffMS   int64    `json:"backoff_ms"`
 }
 
 type taint struct {

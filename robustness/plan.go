@@ -124,6 +124,12 @@ func drawJob(rng *rand.Rand, i int, p *Plan) Job {
 	if rng.IntN(4) == 0 {
 		env[envCode] = strconv.Itoa(1 + rng.IntN(100))
 	}
+	switch i % 8 { // by its number: each draw more would make other plans of all seeds
+	case 2:
+		r.Retry.On = []berth.RetryEnd{berth.RetryLost}
+	case 5:
+		r.Retry.On = []berth.RetryEnd{berth.RetryFailure, berth.RetryStartFailed}
+	}
 	drawLimits(rng, &j, run)
 	return j
 }

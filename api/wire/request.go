@@ -11,7 +11,7 @@ func FromRequest(r *berth.Request) *berthv1.Request {
 		Id: string(r.ID), Tenant: string(r.Tenant), Pool: string(r.Pool), Priority: r.Priority,
 		Command: r.Command, Env: r.Env, Dir: r.Dir, User: r.User, Image: r.Image,
 		Resources: fromDemand(r.Resources), AffinityKey: r.AffinityKey, Labels: r.Labels,
-		Retry:         &berthv1.RetryPolicy{MaxAttempts: r.Retry.MaxAttempts, OnFailure: r.Retry.OnFailure, BackoffMs: r.Retry.BackoffMS},
+		Retry:         fromRetry(r.Retry),
 		StopTimeoutMs: r.StopTimeoutMS, StartTimeoutMs: r.StartTimeoutMS,
 		RunLimitMs: r.RunLimitMS, PendingLimitMs: r.PendingLimitMS, OnDisconnectKeepMs: r.KeepMS,
 		OnDrain: string(r.OnDrain), Preemption: string(r.Preemption), Replaces: string(r.Replaces),
@@ -32,6 +32,22 @@ func FromRequest(r *berth.Request) *berthv1.Request {
 	return m
 }
 
+func fromRetry(p berth.RetryPolicy) *berthv1.RetryPolicy {
+	m := &berthv1.RetryPolicy{MaxAttempts: p.MaxAttempts, OnFailure: p.OnFailure, BackoffMs: p.BackoffMS}
+	for _, end := range p.On {
+		m.On = append(m.On, string(end))
+	}
+	return m
+}
+
+func toRetry(m *berthv1.RetryPolicy) berth.RetryPolicy {
+	p := berth.RetryPolicy{MaxAttempts: m.GetMaxAttempts(), OnFailure: m.GetOnFailure(), BackoffMS: m.GetBackoffMs()}
+	for _, end := range m.GetOn() {
+		p.On = append(p.On, berth.RetryEnd(end))
+	}
+	return p
+}
+
 func fromDemand(d berth.Demand) *berthv1.Demand {
 	m := &berthv1.Demand{CpuMilli: d.CPUMilli, MemoryBytes: d.MemoryBytes, DiskBytes: d.DiskBytes, Custom: d.Custom}
 	for _, p := range d.Ports {
@@ -49,9 +65,7 @@ func ToRequest(m *berthv1.Request) berth.Request {
 		ID: berth.RequestID(m.GetId()), Tenant: berth.TenantID(m.GetTenant()), Pool: berth.PoolID(m.GetPool()), Priority: m.GetPriority(),
 		Command: m.GetCommand(), Env: m.GetEnv(), Dir: m.GetDir(), User: m.GetUser(), Image: m.GetImage(),
 		Resources: toDemand(m.GetResources()), AffinityKey: m.GetAffinityKey(), Labels: m.GetLabels(),
-		Retry: berth.RetryPolicy{
-			MaxAttempts: m.GetRetry().GetMaxAttempts(), OnFailure: m.GetRetry().GetOnFailure(), BackoffMS: m.GetRetry().GetBackoffMs(),
-		},
+		Retry:         toRetry(m.GetRetry()),
 		StopTimeoutMS: m.GetStopTimeoutMs(), StartTimeoutMS: m.GetStartTimeoutMs(),
 		RunLimitMS: m.GetRunLimitMs(), PendingLimitMS: m.GetPendingLimitMs(), KeepMS: m.GetOnDisconnectKeepMs(),
 		OnDrain: berth.OnDrain(m.GetOnDrain()), Preemption: berth.Preemption(m.GetPreemption()), Replaces: berth.RequestID(m.GetReplaces()),

@@ -67,7 +67,7 @@ func TestFromRequest_Complete(t *testing.T) {
 		Spread:      []berth.Spread{{Requests: berth.RequestLabel{Label: "l", Value: "v"}, Topology: "t", MaxSkew: 1, Weight: 1}},
 		Tolerations: []berth.Toleration{{Key: "k", Operator: "equal", Value: "v", Effect: "no_place"}},
 		Labels:      map[string]string{"a": "b"}, Group: &berth.Membership{ID: "g", Size: 1, MinCount: 1, Topology: "rack"},
-		Retry:         berth.RetryPolicy{MaxAttempts: 1, OnFailure: true, BackoffMS: 1},
+		Retry:         berth.RetryPolicy{MaxAttempts: 1, OnFailure: true, On: []berth.RetryEnd{"lost"}, BackoffMS: 1},
 		StopTimeoutMS: 1, StartTimeoutMS: 1, RunLimitMS: 1, PendingLimitMS: 1, KeepMS: 1, OnDrain: "replace", Preemption: "lower", Replaces: "o",
 	}
 	checkComplete(t, FromRequest(&r).ProtoReflect())

@@ -39,7 +39,8 @@ func requestFlags() []cli.Flag {
 		stringFlag("dir", "", "`DIR` that it runs in"),
 		stringFlag("user", "", "`USER` it runs as: name or uid[:gid]"),
 		intFlag("attempts", 0, "how often it may run at most (default: 3)"),
-		boolFlag("retry-on-failure", "run it again after an exit other than 0, too"),
+		boolFlag("retry-on-failure", "run it again after an exit other than 0, a signal, or too much memory, too"),
+		listFlag("retry-on", "run it again after these `ENDS` only: failure, lost, start_failed, oom (default: lost, start_failed)"),
 		durationFlag("stop-timeout", 0, "between SIGTERM and SIGKILL (default: 10s)"),
 		durationFlag("start-timeout", 0, "for the worker to start it (default: 10s)"),
 		durationFlag("run-limit", 0, "stopped after so long"),
@@ -65,7 +66,7 @@ func requestOf(c *cli.Context) (*berthv1.Request, error) {
 	r := &berthv1.Request{
 		Id: c.String("id"), Command: c.Args().Slice(), Pool: c.String("pool"), Tenant: c.String("tenant"), Priority: priority,
 		AffinityKey: c.String("affinity-key"), Dir: c.String("dir"), User: c.String("user"), OnDrain: c.String("on-drain"), Preemption: c.String("preemption"), Resources: &berthv1.Demand{},
-		Retry: &berthv1.RetryPolicy{MaxAttempts: attempts, OnFailure: c.Bool("retry-on-failure")},
+		Retry: &berthv1.RetryPolicy{MaxAttempts: attempts, OnFailure: c.Bool("retry-on-failure"), On: splitCommas(c.StringSlice("retry-on"))},
 	}
 	if r.Id == "" {
 		r.Id = c.Command.Name + "-" + strings.ToLower(rand.Text()[:10])

@@ -31,6 +31,7 @@ var words = map[reflect.Type]string{
 	reflect.TypeFor[berth.Effect]():             string(berth.EffectNoRun),
 	reflect.TypeFor[berth.OnDrain]():            string(berth.OnDrainReplace),
 	reflect.TypeFor[berth.Preemption]():         string(berth.PreemptionLower),
+	reflect.TypeFor[berth.RetryEnd]():           string(berth.RetryLost),
 }
 
 // source gives values for fields.
@@ -69,6 +70,10 @@ func (s source) fill(v reflect.Value) {
 			v.Set(reflect.MakeSlice(v.Type(), n, n))
 		}
 		for i := range v.Len() {
+			if word := words[v.Type().Elem()]; word != "" {
+				v.Index(i).SetString(word) // in a list no word is left out
+				continue
+			}
 			s.fill(v.Index(i))
 		}
 	case reflect.Map:

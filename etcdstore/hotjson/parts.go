@@ -123,9 +123,12 @@ func retryPolicy(c *coder, r *berth.RetryPolicy) {
 	c.begin()
 	number(c, "max_attempts", &r.MaxAttempts)
 	maybeTrue(c, "on_failure", &r.OnFailure)
+	maybeList(c, "on", &r.On, retryEnd)
 	number(c, "backoff_ms", &r.BackoffMS)
 	c.end()
 }
+
+func retryEnd(c *coder, r *berth.RetryEnd) { wordItem(c, r) }
 
 func capacityOf(c *coder, r *berth.Capacity) {
 	c.begin()

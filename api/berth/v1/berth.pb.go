@@ -943,8 +943,9 @@ func (x *Membership) GetTopology() string {
 type RetryPolicy struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	MaxAttempts   int64                  `protobuf:"varint,1,opt,name=max_attempts,json=maxAttempts,proto3" json:"max_attempts,omitempty"` // 3
-	OnFailure     bool                   `protobuf:"varint,2,opt,name=on_failure,json=onFailure,proto3" json:"on_failure,omitempty"`       // also after an exit other than 0
+	OnFailure     bool                   `protobuf:"varint,2,opt,name=on_failure,json=onFailure,proto3" json:"on_failure,omitempty"`       // also after failure and oom
 	BackoffMs     int64                  `protobuf:"varint,3,opt,name=backoff_ms,json=backoffMs,proto3" json:"backoff_ms,omitempty"`       // 100
+	On            []string               `protobuf:"bytes,4,rep,name=on,proto3" json:"on,omitempty"`                                       // failure, lost, start_failed, oom: after these ends; lost and start_failed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -998,6 +999,13 @@ func (x *RetryPolicy) GetBackoffMs() int64 {
 		return x.BackoffMs
 	}
 	return 0
+}
+
+func (x *RetryPolicy) GetOn() []string {
+	if x != nil {
+		return x.On
+	}
+	return nil
 }
 
 type Capacity struct {
@@ -6373,13 +6381,14 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x1b\n" +
 	"\tmin_count\x18\x03 \x01(\x03R\bminCount\x12\x1a\n" +
-	"\btopology\x18\x04 \x01(\tR\btopology\"n\n" +
+	"\btopology\x18\x04 \x01(\tR\btopology\"~\n" +
 	"\vRetryPolicy\x12!\n" +
 	"\fmax_attempts\x18\x01 \x01(\x03R\vmaxAttempts\x12\x1d\n" +
 	"\n" +
 	"on_failure\x18\x02 \x01(\bR\tonFailure\x12\x1d\n" +
 	"\n" +
-	"backoff_ms\x18\x03 \x01(\x03R\tbackoffMs\"\xb3\x02\n" +
+	"backoff_ms\x18\x03 \x01(\x03R\tbackoffMs\x12\x0e\n" +
+	"\x02on\x18\x04 \x03(\tR\x02on\"\xb3\x02\n" +
 	"\bCapacity\x12\x1b\n" +
 	"\tcpu_milli\x18\x01 \x01(\x03R\bcpuMilli\x12!\n" +
 	"\fmemory_bytes\x18\x02 \x01(\x03R\vmemoryBytes\x12\x1d\n" +
