@@ -84,5 +84,5 @@ func (l *loop) fullBatch() int {
 
 // work is about how many members a plan would get.
 func (l *loop) work() int {
-	return len(l.incoming.order) + l.queue.openCount() + l.due.allocations
+	return l.incoming.len() + l.queue.openCount() + l.due.allocations
 }

@@ -153,10 +153,10 @@ func TestFlights_Crowded(t *testing.T) {
 	for range fullBatch {
 		l.flights.parkKey(f, requestKey("r"))
 	}
-	l.incoming.order = append(l.incoming.order, submissionOf(t, l, "r2"))
+	l.incoming.add(submissionOf(t, l, "r2"))
 	l.admit(newBuilder(l, time.Now()))
-	if len(f.parked) != 0 || len(l.incoming.order) != 1 {
-		t.Errorf("%d parked, %d left; want none and one", len(f.parked), len(l.incoming.order))
+	if len(f.parked) != 0 || l.incoming.len() != 1 {
+		t.Errorf("%d parked, %d left; want none and one", len(f.parked), l.incoming.len())
 	}
 	l.flights.land(f)
 	if l.flights.crowded() {
@@ -220,8 +220,8 @@ func TestRun_FatalBesideAFlight(t *testing.T) {
 		t.Errorf("the first is answered with %+v", r)
 	}
 	next := l.renew()
-	if len(next.incoming.order) != 1 || next.incoming.order[0].record.Spec.ID != "r2" || len(next.incoming.byID) != 1 {
-		t.Errorf("goes on with %d of %d submissions, want the second", len(next.incoming.order), len(next.incoming.byID))
+	if next.incoming.len() != 1 || next.incoming.order[next.incoming.gone].record.Spec.ID != "r2" || len(next.incoming.byID) != 1 {
+		t.Errorf("goes on with %d of %d submissions, want the second", next.incoming.len(), len(next.incoming.byID))
 	}
 }
 
@@ -236,7 +236,7 @@ func TestAnswered_OrderOfConflict(t *testing.T) {
 	l.admit(newBuilder(l, time.Now()))
 	l.answered(answer{f, etcdstore.Result{}, &etcdstore.ConflictError{}})
 	var order []berth.RequestID
-	for _, s := range l.incoming.order {
+	for _, s := range l.incoming.order[l.incoming.gone:] {
 		order = append(order, s.record.Spec.ID)
 	}
 	if !slices.Equal(order, []berth.RequestID{"r1", "r2"}) {

@@ -25,7 +25,8 @@ type submission struct {
 
 // submissions are those not yet in a plan, first come first.
 type submissions struct {
-	order []*submission
+	order []*submission // from gone on
+	gone  int
 	byID  map[berth.RequestID]*submission // also those in flight, and those that were left
 	left  map[berth.RequestID]*submission // durable, and to be placed by other daemons
 }
@@ -34,17 +35,37 @@ func newSubmissions() submissions {
 	return submissions{byID: make(map[berth.RequestID]*submission), left: make(map[berth.RequestID]*submission)}
 }
 
+func (s *submissions) len() int { return len(s.order) - s.gone }
+
+// add puts a submission behind all others.
+func (s *submissions) add(one *submission) {
+	if len(s.order) == cap(s.order) && s.gone > len(s.order)/2 {
+		s.order = slices.Delete(s.order, 0, s.gone)
+		s.gone = 0
+	}
+	s.order = append(s.order, one)
+}
+
 func (s *submissions) pop() *submission {
-	first := s.order[0]
-	s.order[0] = nil
-	s.order = s.order[1:]
+	first := s.order[s.gone]
+	s.order[s.gone] = nil
+	if s.gone++; s.gone == len(s.order) {
+		s.order, s.gone = nil, 0
+	}
 	return first
 }
 
+// putBack puts submissions before all others: where such stood that were popped, in most
+// cases. Else the others are copied, behind as much room as they take: a plan that is made
+// again would copy the whole backlog each time.
 func (s *submissions) putBack(subs []*submission) {
-	if len(subs) > 0 {
-		s.order = append(append(make([]*submission, 0, len(subs)+len(s.order)), subs...), s.order...)
+	if n := s.len(); len(subs) > s.gone {
+		next := make([]*submission, len(subs)+2*n)
+		copy(next[len(subs)+n:], s.order[s.gone:])
+		s.order, s.gone = next, len(subs)+n
 	}
+	s.gone -= len(subs)
+	copy(s.order[s.gone:], subs)
 }
 
 // Submit makes requests durable, and places at once what fits. The results are
@@ -150,13 +171,13 @@ func (l *loop) receive(subs []*submission) {
 			continue
 		}
 		l.incoming.byID[id] = s
-		l.incoming.order = append(l.incoming.order, s)
+		l.incoming.add(s)
 	}
 }
 
 // refuseAll answers the submissions that are in no plan.
 func (l *loop) refuseAll(err error) {
-	for len(l.incoming.order) > 0 {
+	for l.incoming.len() > 0 {
 		s := l.incoming.pop()
 		l.answer(s, SubmitResult{ID: s.record.Spec.ID, Err: err})
 	}
@@ -235,7 +256,7 @@ func (l *loop) admit(b *builder) {
 		}
 		l.admitWaiting(w, b)
 	}
-	for b.room() && len(l.incoming.order) > 0 && !l.flights.crowded() {
+	for b.room() && l.incoming.len() > 0 && !l.flights.crowded() {
 		s := l.incoming.pop()
 		if l.known(s) {
 			continue
