@@ -30,13 +30,6 @@ func (n need) within(free need) bool {
 	return true
 }
 
-func (n need) least(o need) need {
-	for i := range n {
-		n[i] = min(n[i], o[i])
-	}
-	return n
-}
-
 func (n need) most(o need) need {
 	for i := range n {
 		n[i] = max(n[i], o[i])
@@ -47,6 +40,27 @@ func (n need) most(o need) need {
 // nothing is less than anything wants.
 var nothing = need{-1, -1, -1, -1}
 
+// asks is what is noted of blocked classes: what they need, and the last giver that they
+// have seen.
+type asks [len(need{}) + 1]int64
+
+const seen = len(need{})
+
+func asksOf(n need) (a asks) {
+	copy(a[:], n[:])
+	return a
+}
+
+// within says whether so much is there of all.
+func (a *asks) within(free *need) bool {
+	for i := range free {
+		if a[i] > free[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // blockedClasses are those of one pool that no worker can take. Who asks which of
 // them comes first of those that fit a worker judges few: they stand in groups of
 // equal constraints, of which a worker's labels rule out whole ones; in these by
@@ -55,9 +69,9 @@ type blockedClasses map[string]*blockedGroup
 
 type blockedGroup struct {
 	constraints berth.Selector
-	rows        tree[*row]
-	free        need   // the most that any giver has that the constraints allow
-	upTo        uint64 // the last giver that was looked at for it
+	rows        tree[*row, asks]
+	free        need  // the most that any giver has that the constraints allow
+	upTo        int64 // the last giver that was looked at for it
 }
 
 // row is the blocked classes of a line that are in one group.
@@ -65,8 +79,8 @@ type row struct {
 	line    *line
 	group   *blockedGroup
 	name    string // of the group
-	classes tree[*class]
-	node    node[*row]
+	classes tree[*class, asks]
+	node    node[*row, asks]
 }
 
 func groupName(constraints []berth.Constraint) string {
@@ -104,19 +118,19 @@ func (s blockedClasses) enter(g *line, name string, constraints []berth.Constrai
 	if of == nil {
 		of = &blockedGroup{
 			constraints: berth.Selector{}.Add(constraints),
-			rows:        tree[*row]{before: func(a, b *row) bool { return a.line.before(b.line) }},
+			rows:        tree[*row, asks]{before: func(a, b *row) bool { return a.line.before(b.line) }},
 			free:        nothing,
 		}
 		s[name] = of
 	}
-	at := &row{line: g, group: of, name: name, classes: tree[*class]{before: func(a, b *class) bool { return a.members[0].before(b.members[0]) }}}
-	at.node = node[*row]{of: at, rank: scheduler.Hash(string(g.of.tenant))}
+	at := &row{line: g, group: of, name: name, classes: tree[*class, asks]{before: func(a, b *class) bool { return a.members[0].before(b.members[0]) }}}
+	at.node = node[*row, asks]{of: at, rank: scheduler.Hash(string(g.of.tenant))}
 	g.rows[name] = at
 	return at
 }
 
 // sum is of the classes of a row.
-func (r *row) sum() { r.node.need, r.node.seen = r.classes.root.least, r.classes.root.oldest }
+func (r *row) sum() { r.node.own = r.classes.root.all }
 
 // remove takes out a class whose first is what it was when it was added.
 func (s blockedClasses) remove(c *class) {

@@ -27,6 +27,7 @@ type gangClass struct {
 
 	over  int64         // so many of its members were more than its tenant's quota had room for; 0: that was not it
 	extra berth.Amounts // as of a request that waits
+	spot  *spot[*gangClass]
 }
 
 // spendMost bounds the members that are tried in vain before calls are heard.
@@ -80,16 +81,28 @@ func (c *gangClass) gains(w berth.WorkerID, room int) {
 	c.room[w] = room
 }
 
-// firstsOver are the first groups of those classes of an account that its quota has no room
-// for, in order.
-func (s *gangs) firstsOver(of account) (out []*gang) {
-	for _, c := range s.classes {
-		if c.over > 0 && accountOf(c.members[0].request) == of {
-			out = append(out, c.members[0])
-		}
+// blockOver notes that so many members of a group, or what they would have got, were more
+// than its quota had room for.
+func (s *gangs) blockOver(g *gang, v *berth.Verdict, now time.Time, over int64, extra berth.Amounts) {
+	s.block(g, v, now)
+	g.class.over, g.class.extra = over, extra
+	s.shelve(g.class)
+}
+
+// shelve puts a class among those whose quota has no room, if it is one, and unshelve takes
+// it out: while its members change, too.
+func (s *gangs) shelve(c *gangClass) {
+	if c.over > 0 && len(c.members) > 0 {
+		first := c.members[0]
+		c.spot = s.over.add(accountOf(first.request), c, wanted{request: first.request, times: c.over, extra: c.extra}, scheduler.Hash(first.like))
 	}
-	slices.SortFunc(out, (*gang).before)
-	return out
+}
+
+func (s *gangs) unshelve(c *gangClass) {
+	if c.spot != nil {
+		s.over.remove(accountOf(c.members[0].request), c.spot)
+		c.spot = nil
+	}
 }
 
 // wakeAll lets all groups of a pool be tried again.

@@ -33,6 +33,7 @@ func (g *gang) before(o *gang) int {
 type gangs struct {
 	of      map[berth.GroupID]*gang
 	classes map[string]*gangClass
+	over    shelves[*gangClass] // those whose tenant's quota has no room
 
 	// spent are the members that were tried in vain since the loop has heard calls.
 	spent int64
@@ -49,7 +50,13 @@ type gangs struct {
 }
 
 func newGangs() *gangs {
-	return &gangs{of: make(map[berth.GroupID]*gang), classes: make(map[string]*gangClass)}
+	return &gangs{
+		of: make(map[berth.GroupID]*gang), classes: make(map[string]*gangClass),
+		over: shelves[*gangClass]{
+			before: func(a, b *gangClass) bool { return a.members[0].before(b.members[0]) < 0 },
+			of:     make(map[account]shelf[*gangClass]),
+		},
+	}
 }
 
 // tryPause is how long, for each of its members, a group that did not fit is left
@@ -70,7 +77,9 @@ func (s *gangs) put(g *gang) {
 		g.class = &gangClass{}
 		s.classes[g.like] = g.class
 	}
+	s.unshelve(g.class)
 	g.class.add(g)
+	s.shelve(g.class)
 }
 
 func (s *gangs) remove(id berth.GroupID) {
@@ -79,7 +88,10 @@ func (s *gangs) remove(id berth.GroupID) {
 		return
 	}
 	delete(s.of, id)
-	if g.class.remove(g); len(g.class.members) == 0 {
+	s.unshelve(g.class)
+	g.class.remove(g)
+	s.shelve(g.class)
+	if len(g.class.members) == 0 {
 		delete(s.classes, g.like)
 	}
 }
@@ -103,6 +115,7 @@ func (s *gangs) anyOpen() bool { return s.first((*gangClass).open) != nil }
 // block notes that a group did not fit, and none of those that are equal.
 func (s *gangs) block(g *gang, v *berth.Verdict, now time.Time) {
 	s.spent += g.size
+	s.unshelve(g.class)
 	g.class.block(v, now.Add(time.Duration(g.size)*tryPause))
 }
 

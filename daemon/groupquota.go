@@ -39,7 +39,7 @@ func (l *loop) allowGroup(g *gang, rec *berth.Group, members []*waiting, b *buil
 			if whole {
 				over = all
 			}
-			l.blockOver(g, over, s.judge(g.request, over).verdict, b)
+			l.blockOver(g, s.judge(g.request, over).verdict, b, over, nil)
 			return nil, false
 		}
 		a, members = s.judge(g.request, fit), members[:fit]
@@ -87,11 +87,11 @@ func (l *loop) restricted(members []*waiting, as *berth.Request) []*waiting {
 	return out
 }
 
-// blockOver lets a group wait for its quota.
-func (l *loop) blockOver(g *gang, over int64, v *berth.Verdict, b *builder) {
+// blockOver lets a group wait for its quota, which had no room for so many members, or for what
+// they would have got.
+func (l *loop) blockOver(g *gang, v *berth.Verdict, b *builder, over int64, extra berth.Amounts) {
 	v.At = l.view.revision
-	l.gangs.block(g, v, b.now)
-	g.class.over = over
+	l.gangs.blockOver(g, v, b.now, over, extra)
 	l.timers.set(triesKey, g.class.tryAt) // it may be woken before
 	l.due.add(tenantKey(g.request.Tenant))
 	for _, m := range l.inGroup(g.id) {
@@ -120,8 +120,7 @@ func (l *loop) groupExceeds(g *gang, d scheduler.GangDecision, b *builder) bool 
 	}
 	a := allowance{request: g.request}
 	a.over(sum, &s)
-	l.blockOver(g, int64(len(d.Placed)), a.verdict, b)
-	g.class.extra = sum
+	l.blockOver(g, a.verdict, b, int64(len(d.Placed)), sum)
 	return true
 }
 

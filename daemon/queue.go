@@ -31,9 +31,9 @@ type queue struct {
 	blocked    map[berth.PoolID]blockedClasses
 	awaited    map[awaits]classSet         // the blocked ones that wait for other requests, by for which
 	givers     map[berth.PoolID]*givers    // workers that may have something for the blocked ones
-	gave       uint64                      // how often any has had more
+	gave       int64                       // how often any has had more
 	preemptors map[berth.PoolID]classSet   // the blocked ones that others may have to make room for
-	over       map[account]classSet        // the blocked ones whose tenant's quota has no room
+	over       shelves[*class]             // the blocked ones whose tenant's quota has no room
 	parked     map[berth.TenantID]classSet // those whose tenant's block is in flight
 	count      int
 	idle       int // of count, in blocked and parked classes
@@ -135,9 +135,9 @@ type class struct {
 	at      int            // index in its line's open ones; -1: not there
 	group   string         // of equal constraints
 	row     *row           // of the blocked ones that it is in
-	over    *account       // blocked for its quota: it is in queue.over
+	over    *spot[*class]  // blocked for its quota: in queue.over
 	parked  bool           // in queue.parked
-	node    node[*class]
+	node    node[*class, asks]
 }
 
 // before is a total order: whose turn it is, then the order of the firsts.
@@ -168,7 +168,7 @@ func newQueue(of workers) *queue {
 		awaited:    make(map[awaits]classSet),
 		preemptors: make(map[berth.PoolID]classSet),
 		givers:     make(map[berth.PoolID]*givers),
-		over:       make(map[account]classSet),
+		over:       overQuotas(),
 		parked:     make(map[berth.TenantID]classSet),
 	}
 }
@@ -209,7 +209,7 @@ func (q *queue) newClass(key classKey, first *waiting) *class {
 		key: key, pool: r.Pool, line: q.lineOf(first), same: q.shapeOf(key.shape), ids: make(map[berth.RequestID]*waiting), at: -1,
 		group: groupName(r.Constraints),
 	}
-	c.node = node[*class]{of: c, rank: scheduler.Hash(key.shape), need: needOf(&r.Resources)}
+	c.node = node[*class, asks]{of: c, rank: scheduler.Hash(key.shape), own: asksOf(needOf(&r.Resources))}
 	q.classes[key] = c
 	c.line.classes++
 	c.same.classes++
@@ -225,7 +225,7 @@ func (q *queue) change(c *class, members func()) {
 	before, first := len(c.ids), c.first()
 	members()
 	if c.first() != first {
-		c.node.seen = 0 // whose own workers may be others
+		c.node.own[seen] = 0 // whose own workers may be others
 	}
 	if c.parked {
 		q.idle += len(c.ids) - before
@@ -335,13 +335,13 @@ func (q *queue) block(id berth.RequestID, v *berth.Verdict) {
 	if c == nil {
 		return
 	}
-	c.node.seen = q.gave
+	c.node.own[seen] = q.gave
 	q.blockClass(c, v)
 	if isQuota(v) || c.members[0].preempts {
 		return
 	}
 	for o := range c.same.open { // in which order decides nothing
-		o.node.seen = q.gave
+		o.node.own[seen] = q.gave
 		q.blockClass(o, v)
 	}
 }

@@ -87,6 +87,34 @@ func (a *allowance) tell(d berth.Dimension, want, best, total int64) {
 	a.verdict.NeverFits = a.verdict.NeverFits || want > total
 }
 
+// placeable is a look for what this daemon has room for now, and lacking for what it has no
+// room for, and which needs no more than most: see everFits and shelves. Neither
+// passes by anything that judge would have found.
+func (s *balance) placeable() look {
+	return look{within: s.bound(s.room)}
+}
+
+func (s *balance) lacking(most func(berth.Dimension) int64) look {
+	return look{
+		within: s.bound(func(d berth.Dimension) int64 { return max(s.room(d), min(most(d), s.state.limits[d])) }),
+		beyond: s.bound(s.room),
+	}
+}
+
+// bound bounds only what is limited; nothing is allowed while the limits are not known, or the
+// block is being set anew.
+func (s *balance) bound(most func(berth.Dimension) int64) func(berth.Dimension) int64 {
+	if s.state.limits == nil || s.stale() {
+		return func(berth.Dimension) int64 { return -1 }
+	}
+	return func(d berth.Dimension) int64 {
+		if _, limited := s.state.limits[d]; limited {
+			return most(d)
+		}
+		return unbounded
+	}
+}
+
 // demandOf is how much of a dimension a request asks for; of devices, see chooseType.
 func demandOf(r *berth.Request, d berth.Dimension) int64 {
 	switch d {

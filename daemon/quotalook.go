@@ -44,26 +44,24 @@ func (l *loop) accountsOf(t berth.TenantID) (out []account) {
 // found to fit on no worker, or gone.
 func (l *loop) wakeOver(of account, b *builder) {
 	st := l.quotas.of[of]
-	fits := func(judge func(*balance) allowance) bool {
-		if st == nil {
-			return true
-		}
+	at, fits := anything(), func(func(*balance) allowance) bool { return true }
+	if st != nil {
 		s := l.balance(of, st, b)
-		return judge(&s).verdict == nil
+		at, fits = s.placeable(), func(judge func(*balance) allowance) bool { return judge(&s).verdict == nil }
 	}
-	c := l.queue.firstOver(of, func(w *waiting) bool {
+	c := l.queue.firstOver(of, at, func(w *waiting) bool {
 		return fits(func(s *balance) allowance { return l.allowsOne(w, s) })
 	})
 	if c != nil {
 		l.queue.reopen(c)
 	}
-	for _, g := range l.gangs.firstsOver(of) {
-		if !g.open() && fits(func(s *balance) allowance { return l.allowsGang(g, s) }) {
-			g.class.wake()
+	for _, g := range l.gangs.over.all(of, at) {
+		if !g.open() && fits(func(s *balance) allowance { return l.allowsGang(g.members[0], s) }) {
+			g.wake()
 		}
 	}
 	for _, p := range l.peers.sorted { // they are judged again where somebody asks
-		if len(p.queue.over[of]) > 0 {
+		if len(p.queue.over.of[of]) > 0 {
 			l.owing(p, func() { p.queue.openOver(of) })
 		}
 	}
@@ -79,7 +77,7 @@ func (l *loop) leavesQuota(r *berth.Request) {
 
 // openOver opens all classes of an account; in which order decides nothing.
 func (q *queue) openOver(of account) {
-	for c := range q.over[of] {
+	for _, c := range q.over.all(of, anything()) {
 		q.reopen(c)
 	}
 }

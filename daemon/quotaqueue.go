@@ -6,31 +6,28 @@ import "github.com/berthd/berth"
 // is blocked apart from the others: no worker can help it, and it is opened when there is
 // room for its first.
 
+func overQuotas() shelves[*class] {
+	return shelves[*class]{
+		before: func(a, b *class) bool { return a.members[0].before(b.members[0]) },
+		of:     make(map[account]shelf[*class]),
+	}
+}
+
 // shelveOver puts a class among those whose quota has no room, and unshelveOver takes it out.
 func (q *queue) shelveOver(c *class) {
-	of := accountOf(c.members[0].request)
-	if q.over[of] == nil {
-		q.over[of] = make(classSet)
-	}
-	q.over[of][c] = struct{}{}
-	c.over = &of
+	first := c.members[0]
+	c.over = q.over.add(c.line.of, c, wanted{request: first.request, times: 1, extra: first.extra, counted: first.claimOn != ""}, c.node.rank)
 }
 
 func (q *queue) unshelveOver(c *class) {
-	if delete(q.over[*c.over], c); len(q.over[*c.over]) == 0 {
-		delete(q.over, *c.over)
-	}
+	q.over.remove(c.line.of, c.over)
 	c.over = nil
 }
 
 // firstOver is the class that comes first of those of an account that its quota has no
-// room for, and that is accepted; nil: none is.
-func (q *queue) firstOver(of account, accept func(*waiting) bool) (first *class) {
-	for c := range q.over[of] {
-		if (first == nil || c.members[0].before(first.members[0])) && accept(c.members[0]) {
-			first = c
-		}
-	}
+// room for, that a look finds, and that is accepted; nil: none is.
+func (q *queue) firstOver(of account, at look, accept func(*waiting) bool) *class {
+	first, _ := q.over.first(of, at, func(c *class) bool { return accept(c.members[0]) })
 	return first
 }
 

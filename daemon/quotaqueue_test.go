@@ -35,13 +35,13 @@ func TestQueue_OverQuota(t *testing.T) {
 	q.remove("r0")
 	all := func(*waiting) bool { return true }
 	of := account{"a", "p"}
-	if c := q.firstOver(of, all); c == nil || c.members[0].id != "r1" {
+	if c := q.firstOver(of, anything(), all); c == nil || c.members[0].id != "r1" {
 		t.Fatalf("the first is %+v", c)
 	}
-	if c := q.firstOver(of, func(w *waiting) bool { return w.request.Resources.CPUMilli > 2 }); c.members[0].id != "r3" {
+	if c := q.firstOver(of, anything(), func(w *waiting) bool { return w.request.Resources.CPUMilli > 2 }); c.members[0].id != "r3" {
 		t.Errorf("the first of the large ones is %s", c.members[0].id)
 	}
-	q.reopen(q.firstOver(of, all))
+	q.reopen(q.firstOver(of, anything(), all))
 	if w := q.next(); w == nil || w.id != "r1" || q.openCount() != 2 || q.lines[of].count != 3 {
 		t.Errorf("next %+v, %d open, %d of the account", w, q.openCount(), q.lines[of].count)
 	}
@@ -53,7 +53,7 @@ func TestQueue_OverQuota(t *testing.T) {
 	for _, id := range []berth.RequestID{"r1", "r2", "r3"} {
 		q.remove(id)
 	}
-	if len(q.over)+len(q.classes)+len(q.open)+q.count+q.idle != 0 {
+	if len(q.over.of)+len(q.classes)+len(q.open)+q.count+q.idle != 0 {
 		t.Errorf("something is left: %+v", q)
 	}
 }

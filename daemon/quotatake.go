@@ -50,27 +50,22 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 // needOf is what the first of an account lacks that waits for its quota, and that could be
 // taken; where none could, what the first lacks; or nil.
 func (l *loop) needOf(of account, s *balance) berth.Amounts {
-	free := func(a allowance) bool { return s.allFree(a.need) }
-	for _, helps := range []func(allowance) bool{free, func(allowance) bool { return true }} {
-		if need := l.firstNeed(of, s, func(a allowance) bool {
-			return len(a.need) > 0 && everFits(a.need, s.state.limits) && helps(a)
-		}); need != nil {
-			return need
-		}
+	lacks := func(a allowance) bool { return len(a.need) > 0 && everFits(a.need, s.state.limits) }
+	free := func(d berth.Dimension) int64 { return s.room(d) + s.free(d) }
+	need := l.firstNeed(of, s, s.lacking(free), func(a allowance) bool { return lacks(a) && s.allFree(a.need) })
+	if need == nil {
+		need = l.firstNeed(of, s, s.lacking(func(berth.Dimension) int64 { return unbounded }), lacks)
 	}
-	return nil
+	return need
 }
 
-func (l *loop) firstNeed(of account, s *balance, helps func(allowance) bool) berth.Amounts {
-	first := l.queue.firstOver(of, func(w *waiting) bool { return helps(l.allowsOne(w, s)) })
-	for _, g := range l.gangs.firstsOver(of) {
-		if first == nil || g.priority >= first.members[0].priority {
-			if a := l.allowsGang(g, s); helps(a) {
-				return a.need
-			}
-		}
-	}
-	if first == nil {
+func (l *loop) firstNeed(of account, s *balance, at look, helps func(allowance) bool) berth.Amounts {
+	first := l.queue.firstOver(of, at, func(w *waiting) bool { return helps(l.allowsOne(w, s)) })
+	g, ok := l.gangs.over.first(of, at, func(c *gangClass) bool { return helps(l.allowsGang(c.members[0], s)) })
+	switch {
+	case ok && (first == nil || g.members[0].priority >= first.members[0].priority):
+		return l.allowsGang(g.members[0], s).need
+	case first == nil:
 		return nil
 	}
 	return l.allowsOne(first.members[0], s).need

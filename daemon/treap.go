@@ -1,23 +1,26 @@
 package daemon
 
 // tree is a treap: in an order, and a heap by rank, which is a hash, so that it is as
-// flat as a random tree. It knows of each branch the least need, and which givers all of it
-// has seen, so that who looks for what fits judges few.
-type tree[T any] struct {
-	root   *node[T]
+// flat as a random tree. It knows of each branch the least of each of what is noted of its
+// things, so that who looks for what fits judges few.
+type tree[T any, S notes] struct {
+	root   *node[T, S]
 	before func(a, b T) bool // total, and the same while both are in the tree
 }
 
+// notes are those of a thing, or the least of a branch. They are arrays, for a method of theirs
+// would be called by the dictionary of the type parameters: twice as slow, all in all.
+type notes interface{ asks | bounds }
+
 // node is a thing's place in a tree.
-type node[T any] struct {
-	of           T
-	left, right  *node[T]
-	rank         uint64
-	need, least  need   // of the thing, and in the branch
-	seen, oldest uint64 // the last giver that the thing has seen, and the least of the branch
+type node[T any, S notes] struct {
+	of          T
+	left, right *node[T, S]
+	rank        uint64
+	own, all    S // of the thing, and of the branch
 }
 
-func (t *tree[T]) add(n *node[T]) {
+func (t *tree[T, S]) add(n *node[T, S]) {
 	n.left, n.right = nil, nil
 	n.refresh()
 	before, after := t.split(t.root, n)
@@ -25,12 +28,12 @@ func (t *tree[T]) add(n *node[T]) {
 }
 
 // remove takes out what is in the tree.
-func (t *tree[T]) remove(n *node[T]) { t.root = t.without(t.root, n) }
+func (t *tree[T, S]) remove(n *node[T, S]) { t.root = t.without(t.root, n) }
 
 // renew takes up what has changed of a thing that is in the tree, and stays where it is.
-func (t *tree[T]) renew(n *node[T]) { t.renewFrom(t.root, n) }
+func (t *tree[T, S]) renew(n *node[T, S]) { t.renewFrom(t.root, n) }
 
-func (t *tree[T]) renewFrom(at, n *node[T]) {
+func (t *tree[T, S]) renewFrom(at, n *node[T, S]) {
 	switch {
 	case at == n:
 	case t.before(n.of, at.of):
@@ -41,18 +44,22 @@ func (t *tree[T]) renewFrom(at, n *node[T]) {
 	at.refresh()
 }
 
-func (n *node[T]) refresh() *node[T] {
-	n.least, n.oldest = n.need, n.seen
+func (n *node[T, S]) refresh() *node[T, S] {
+	n.all = n.own
 	if o := n.left; o != nil {
-		n.least, n.oldest = n.least.least(o.least), min(n.oldest, o.oldest)
+		for i := range len(n.all) {
+			n.all[i] = min(n.all[i], o.all[i])
+		}
 	}
 	if o := n.right; o != nil {
-		n.least, n.oldest = n.least.least(o.least), min(n.oldest, o.oldest)
+		for i := range len(n.all) {
+			n.all[i] = min(n.all[i], o.all[i])
+		}
 	}
 	return n
 }
 
-func merge[T any](a, b *node[T]) *node[T] {
+func merge[T any, S notes](a, b *node[T, S]) *node[T, S] {
 	switch {
 	case a == nil:
 		return b
@@ -67,7 +74,7 @@ func merge[T any](a, b *node[T]) *node[T] {
 }
 
 // split parts what comes before n from what comes after.
-func (t *tree[T]) split(at, n *node[T]) (before, after *node[T]) {
+func (t *tree[T, S]) split(at, n *node[T, S]) (before, after *node[T, S]) {
 	if at == nil {
 		return nil, nil
 	}
@@ -79,7 +86,7 @@ func (t *tree[T]) split(at, n *node[T]) (before, after *node[T]) {
 	return before, at.refresh()
 }
 
-func (t *tree[T]) without(at, n *node[T]) *node[T] {
+func (t *tree[T, S]) without(at, n *node[T, S]) *node[T, S] {
 	switch {
 	case at == nil:
 		return nil
@@ -91,28 +98,4 @@ func (t *tree[T]) without(at, n *node[T]) *node[T] {
 		at.right = t.without(at.right, n)
 	}
 	return at.refresh()
-}
-
-// first is the class that find finds first in the things of a branch, in their order and
-// not behind a limit; or nil. It passes over branches that need more than is free, or have
-// seen all givers.
-func (n *node[T]) first(of *search, behind func(T) bool, find func(*node[T]) *class) *class {
-	if n == nil || n.oldest >= of.last {
-		return nil
-	}
-	if !n.least.within(of.group.free) {
-		n.oldest = of.last
-		return nil
-	}
-	c := n.left.first(of, behind, find)
-	if c == nil && !behind(n.of) {
-		if n.seen < of.last {
-			c = find(n)
-		}
-		if c == nil {
-			c = n.right.first(of, behind, find)
-		}
-	}
-	n.refresh()
-	return c
 }

@@ -17,7 +17,7 @@ type givers struct {
 
 type giver struct {
 	worker berth.WorkerID
-	number uint64
+	number int64
 	free   need // no less than it has
 	labels map[string]string
 }
@@ -64,7 +64,7 @@ func (gs *givers) compact() {
 	gs.list = kept
 }
 
-func (gs *givers) last() uint64 { return gs.list[len(gs.list)-1].number }
+func (gs *givers) last() int64 { return gs.list[len(gs.list)-1].number }
 
 // give opens the class that comes first of the blocked ones that a giver could take, if it
 // comes before all that are open.
@@ -118,41 +118,65 @@ func (g *blockedGroup) follow(gs *givers) {
 type search struct {
 	workers workers
 	givers  *givers
-	last    uint64 // of their numbers
+	last    int64 // of their numbers
 	group   *blockedGroup
 	until   *class // those that come before it; nil: all
 }
 
 func (of *search) find() *class {
-	return of.group.rows.root.first(of, func(r *row) bool {
+	return firstUnseen(of.group.rows.root, of, func(r *row) bool {
 		return of.until != nil && r.line != of.until.line && !r.line.before(of.until.line)
 	}, of.inRow)
 }
 
-func (of *search) inRow(n *node[*row]) *class {
+func (of *search) inRow(n *node[*row, asks]) *class {
 	r := n.of
-	c := r.classes.root.first(of, func(c *class) bool { return of.until != nil && !c.before(of.until) }, of.judge)
+	c := firstUnseen(r.classes.root, of, func(c *class) bool { return of.until != nil && !c.before(of.until) }, of.judge)
 	r.sum()
 	return c
 }
 
+// firstUnseen is the class that find finds first in the things of a branch, in their order
+// and not behind a limit; or nil. It passes over branches that need more than is free, or have
+// seen all givers.
+func firstUnseen[T any](n *node[T, asks], of *search, behind func(T) bool, find func(*node[T, asks]) *class) *class {
+	if n == nil || n.all[seen] >= of.last {
+		return nil
+	}
+	if !n.all.within(&of.group.free) {
+		n.all[seen] = of.last
+		return nil
+	}
+	c := firstUnseen(n.left, of, behind, find)
+	if c == nil && !behind(n.of) {
+		if n.own[seen] < of.last {
+			c = find(n)
+		}
+		if c == nil {
+			c = firstUnseen(n.right, of, behind, find)
+		}
+	}
+	n.refresh()
+	return c
+}
+
 // judge asks whether a giver could take a class that has not seen it.
-func (of *search) judge(n *node[*class]) *class {
-	if !n.need.within(of.group.free) {
-		n.seen = of.last
+func (of *search) judge(n *node[*class, asks]) *class {
+	if !n.own.within(&of.group.free) {
+		n.own[seen] = of.last
 		return nil
 	}
 	list := of.givers.list
-	for i := len(list) - 1; i >= 0 && list[i].number > n.seen; i-- {
+	for i := len(list) - 1; i >= 0 && list[i].number > n.own[seen]; i-- {
 		one := &list[i]
-		if !n.need.within(one.free) || !of.group.constraints.Allows(one.labels) {
+		if !n.own.within(&one.free) || !of.group.constraints.Allows(one.labels) {
 			continue
 		}
-		if one.refresh(of.workers); n.need.within(one.free) && of.workers.fits(n.of.members[0], one.worker) {
+		if one.refresh(of.workers); n.own.within(&one.free) && of.workers.fits(n.of.members[0], one.worker) {
 			return n.of
 		}
 	}
-	n.seen = of.last
+	n.own[seen] = of.last
 	of.group.tighten(of.givers)
 	return nil
 }

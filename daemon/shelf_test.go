@@ -1,0 +1,259 @@
+package daemon
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/berthd/berth"
+)
+
+// shelfStage is an account with limits, and what waits for it.
+type shelfStage struct {
+	*stage
+	of account
+}
+
+var shelfTypes = []string{"a", "b", "c"}
+
+// Whatever waits, and however the quota stands: a look finds the very class that judging all of
+// them would.
+func TestShelf_FindsWhatAScanWould(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := &shelfStage{newStage(t, bigWorker), account{"t", "default"}}
+		s.drawQuota(rt)
+		for i := range rapid.IntRange(0, 12).Draw(rt, "requests") {
+			s.drawWaiting(rt, i)
+		}
+		for i := range rapid.IntRange(0, 6).Draw(rt, "groups") {
+			s.drawGroup(rt, i)
+		}
+		s.compare(rt)
+		for _, id := range rapid.SliceOfN(rapid.IntRange(0, 11), 0, 6).Draw(rt, "gone") {
+			s.queue.remove(berth.RequestID(fmt.Sprint("r", id)))
+			s.gangs.remove(berth.GroupID(fmt.Sprint("g", id)))
+		}
+		s.drawQuota(rt)
+		s.compare(rt)
+	})
+}
+
+// Groups that wait for their quota stand in the order of the firsts of their classes, whoever
+// comes and goes.
+func TestShelf_GroupsComeAndGo(t *testing.T) {
+	s := newGangs()
+	wait := func(id string, seq berth.Revision, like string) *gang {
+		g := gangAsking(id, seq, like)
+		s.put(g)
+		return g
+	}
+	want := func(ids ...berth.GroupID) {
+		t.Helper()
+		var got []berth.GroupID
+		s.over.first(accountOf(s.of["b"].request), anything(), func(c *gangClass) bool {
+			got = append(got, c.members[0].id)
+			return false
+		})
+		if !slices.Equal(got, ids) {
+			t.Errorf("%v wait, want %v", got, ids)
+		}
+	}
+	for i, id := range []string{"b", "c", "d"} {
+		s.blockOver(wait(id, berth.Revision(10+i), "like "+id), overQuota(), time.Unix(1000, 0), 2, nil)
+	}
+	want("b", "c", "d")
+	wait("e", 1, "like d")
+	want("e", "b", "c")
+	wait("f", 2, "like c")
+	want("e", "f", "b")
+	s.remove("e")
+	want("f", "b", "d")
+	s.block(s.of["f"], &berth.Verdict{}, time.Unix(1000, 0)) // and not for their quota any more
+	want("b", "d")
+	s.remove("d")
+	want("b")
+}
+
+// drawQuota tells of the limits, and of what two daemons have taken and use.
+func (s *shelfStage) drawQuota(t *rapid.T) {
+	amounts := func(name string, most int64) berth.Amounts {
+		a := make(berth.Amounts)
+		for _, d := range []berth.Dimension{berth.DimensionCPU, berth.DimensionMemory, berth.CustomDimension("x"), berth.DeviceDimension("a"), berth.DeviceDimension("b")} {
+			if rapid.IntRange(0, 2).Draw(t, name+" "+string(d)+" is named") > 0 {
+				a[d] = rapid.Int64Range(0, most).Draw(t, name+" "+string(d))
+			}
+		}
+		return a
+	}
+	q := berth.Quota{Limits: amounts("limit", 12), Blocks: 2}
+	if len(q.Limits) == 0 {
+		q.Limits[berth.DimensionCPU] = 6
+	}
+	own, other := berth.Block{Block: amounts("own", 6)}, berth.Block{Block: amounts("other", 6)}
+	if rapid.IntRange(0, 3).Draw(t, "set anew") > 0 {
+		own.Block = limitedOf(own.Block, q.Limits)
+	}
+	own.Used = make(berth.Amounts)
+	for d, v := range own.Block {
+		if used := rapid.Int64Range(0, v).Draw(t, "used "+string(d)); used > 0 {
+			own.Used[d] = used
+		}
+	}
+	q.Taken, _ = own.Block.Plus(other.Block)
+	if rapid.IntRange(0, 2).Draw(t, "others wait") == 0 {
+		q.Short = []berth.DaemonID{"other"}
+	}
+	s.tellQuota(s.of.tenant, q)
+	s.tellBlock(s.of.tenant, "daemon", own)
+	s.tellBlock(s.of.tenant, "other", other)
+}
+
+func (s *shelfStage) drawRequest(t *rapid.T, id string) *berth.Request {
+	r := &berth.Request{ID: berth.RequestID(id), Tenant: s.of.tenant, Pool: s.of.pool}
+	r.Resources.CPUMilli = rapid.Int64Range(0, 6).Draw(t, "cpu")
+	r.Resources.MemoryBytes = rapid.Int64Range(0, 3).Draw(t, "memory")
+	for _, name := range rapid.SampledFrom([][]string{nil, nil, {"x"}, {"x", "y"}, {"u", "v", "w", "x", "y"}}).Draw(t, "custom") {
+		if r.Resources.Custom == nil {
+			r.Resources.Custom = make(map[string]int64)
+		}
+		r.Resources.Custom[name] = rapid.Int64Range(1, 4).Draw(t, name)
+	}
+	for range rapid.SampledFrom([]int{0, 0, 1, 2, 3}).Draw(t, "devices") {
+		r.Resources.Devices = append(r.Resources.Devices, berth.DeviceDemand{
+			Types: rapid.SliceOfNDistinct(rapid.SampledFrom(shelfTypes), 0, 2, rapid.ID).Draw(t, "types"),
+			Count: rapid.Int64Range(1, 2).Draw(t, "count"), Milli: rapid.Int64Range(1, 3).Draw(t, "milli"),
+		})
+	}
+	return r
+}
+
+// drawExtra is what a request would have got: of those devices that it named no type of.
+func drawExtra(t *rapid.T, r *berth.Request, times int64) berth.Amounts {
+	if rapid.IntRange(0, 2).Draw(t, "has extra") > 0 {
+		return nil
+	}
+	a := berth.AmountsOfDemand(&r.Resources.Quantities)
+	for d := range a {
+		a[d] *= times
+	}
+	a[berth.DeviceDimension(rapid.SampledFrom(shelfTypes).Draw(t, "extra type"))] = times * rapid.Int64Range(1, 4).Draw(t, "extra")
+	return a
+}
+
+func (s *shelfStage) drawWaiting(t *rapid.T, i int) {
+	r := s.drawRequest(t, fmt.Sprint("r", i))
+	w := &waiting{id: r.ID, request: r, seq: berth.Revision(rapid.IntRange(1, 5).Draw(t, "seq")), priority: int32(rapid.IntRange(0, 2).Draw(t, "priority"))}
+	w.extra = drawExtra(t, r, 1)
+	if len(r.Resources.Devices) == 0 && rapid.IntRange(0, 3).Draw(t, "has a claim") == 0 {
+		s.claim(w)
+		w.extra = nil
+	}
+	s.queue.put(w)
+	s.queue.block(w.id, overQuota())
+}
+
+// claim has a request's claim counted in the tenant's block.
+func (s *shelfStage) claim(w *waiting) {
+	s.tell(requestKey(w.id), &berth.Submission{Spec: *w.request})
+	s.tell(stateKey(w.id), &berth.Progress{State: berth.StatePending, Attempt: 1, ClaimOn: "w0"})
+	now, _ := s.view.ledger("w0")
+	next := *now
+	next.Claims = append(slices.Clone(now.Claims), berth.Claim{
+		Request: w.id, Attempt: 1, Wants: berth.Share{Quantities: w.request.Resources.Quantities},
+		Counted: &berth.Counted{Tenant: s.of.tenant, Pool: s.of.pool, Block: "other"},
+	})
+	slices.SortFunc(next.Claims, func(a, b berth.Claim) int { return slices.Compare([]byte(a.Request), []byte(b.Request)) })
+	s.tell(ledgerKey("w0"), &next)
+	w.claimOn = "w0"
+}
+
+func (s *shelfStage) drawGroup(t *rapid.T, i int) {
+	r := s.drawRequest(t, fmt.Sprint("g", i))
+	g := &gang{
+		id: berth.GroupID(r.ID), pool: r.Pool, request: r, size: 3, like: rapid.SampledFrom([]string{"", "equal"}).Draw(t, "like"),
+		seq: berth.Revision(i), priority: int32(rapid.IntRange(0, 2).Draw(t, "priority")),
+	}
+	if g.like == "" {
+		g.like = string(g.id)
+	}
+	s.gangs.put(g)
+	if g.class.over > 0 && rapid.Bool().Draw(t, "waits with an equal one") {
+		return
+	}
+	over := rapid.Int64Range(1, 3).Draw(t, "over")
+	s.gangs.blockOver(g, overQuota(), s.now(), over, drawExtra(t, g.request, over))
+}
+
+// compare looks as the loop does, and by judging all.
+func (s *shelfStage) compare(t *rapid.T) {
+	st := s.quotas.of[s.of]
+	b := s.balance(s.of, st, nil)
+	may := func(w *waiting) bool { return s.allowsOne(w, &b).verdict == nil }
+	if got, want := s.queue.firstOver(s.of, b.placeable(), may), s.scan(may); got != want {
+		t.Fatalf("the first that there is room for is %v, want %v", nameOf(got), nameOf(want))
+	}
+	mayGang := func(c *gangClass) bool { return s.allowsGang(c.members[0], &b).verdict == nil }
+	var got []*gangClass
+	for _, c := range s.gangs.over.all(s.of, b.placeable()) {
+		if mayGang(c) {
+			got = append(got, c)
+		}
+	}
+	want := slices.DeleteFunc(s.scanGangs(), func(c *gangClass) bool { return !mayGang(c) })
+	slices.SortFunc(got, func(a, b *gangClass) int { return a.members[0].before(b.members[0]) })
+	if !slices.Equal(got, want) {
+		t.Fatalf("there is room for %d groups, want %d", len(got), len(want))
+	}
+	if got, want := s.needOf(s.of, &b), s.scanNeed(&b); !got.Equal(want) || (got == nil) != (want == nil) {
+		t.Fatalf("%v is needed, want %v", got, want)
+	}
+}
+
+func nameOf(c *class) berth.RequestID {
+	if c == nil {
+		return "none"
+	}
+	return c.members[0].id
+}
+
+func (s *shelfStage) scan(accept func(*waiting) bool) (first *class) {
+	for _, c := range s.queue.classes {
+		if c.over != nil && (first == nil || c.members[0].before(first.members[0])) && accept(c.members[0]) {
+			first = c
+		}
+	}
+	return first
+}
+
+func (s *shelfStage) scanGangs() (out []*gangClass) {
+	for _, c := range s.gangs.classes {
+		if c.over > 0 {
+			out = append(out, c)
+		}
+	}
+	slices.SortFunc(out, func(a, b *gangClass) int { return a.members[0].before(b.members[0]) })
+	return out
+}
+
+// scanNeed is what needOf is to find.
+func (s *shelfStage) scanNeed(b *balance) berth.Amounts {
+	for _, free := range []bool{true, false} {
+		helps := func(a allowance) bool {
+			return len(a.need) > 0 && everFits(a.need, b.state.limits) && (!free || b.allFree(a.need))
+		}
+		first := s.scan(func(w *waiting) bool { return helps(s.allowsOne(w, b)) })
+		for _, c := range s.scanGangs() {
+			g := c.members[0]
+			if a := s.allowsGang(g, b); helps(a) && (first == nil || g.priority >= first.members[0].priority) {
+				return a.need
+			}
+		}
+		if first != nil {
+			return s.allowsOne(first.members[0], b).need
+		}
+	}
+	return nil
+}
