@@ -83,6 +83,7 @@ func Draw(seed uint64) *Plan {
 		drawCrowd(rng, p)
 	}
 	drawQuotas(p)
+	drawDevices(p)
 	return p
 }
 
@@ -232,10 +233,11 @@ func drawLimits(rng *rand.Rand, j *Job, run time.Duration) {
 
 func ms(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-func (p *Plan) capacity(string) berth.Capacity {
+func (p *Plan) capacity(worker string) berth.Capacity {
 	return berth.Capacity{
 		Quantities: berth.Quantities{CPUMilli: 4000, MemoryBytes: 4 << 30, DiskBytes: 10 << 30},
 		Ports:      berth.PortRange{First: 20000, Last: 20007},
+		Devices:    p.devices(worker),
 	}
 }
 
