@@ -11,8 +11,9 @@ import (
 	"github.com/berthd/berth"
 )
 
-// Format is the version of the file that Writer writes. Read refuses a newer one.
-const Format = 1
+// Format is the version of the file that Writer writes. Read refuses a newer one, and takes
+// those before: 1 had no groups, and of tenants only their weights.
+const Format = 2
 
 // Bounds of a file: of one line, which holds one record without what strip takes
 // out, and of all.
@@ -166,6 +167,8 @@ func recordOf(kind berth.Kind) any {
 		return new(berth.Allocation)
 	case berth.KindTenant:
 		return new(berth.Tenant)
+	case berth.KindGroup:
+		return new(berth.Group)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 // they are to be Put: a state before its request.
 var Kinds = []berth.Kind{
 	berth.KindPool, berth.KindWorker, berth.KindLedger, berth.KindIntent, berth.KindConditions,
-	berth.KindState, berth.KindRequest, berth.KindAllocation, berth.KindTenant,
+	berth.KindState, berth.KindRequest, berth.KindAllocation, berth.KindTenant, berth.KindGroup,
 }
 
 // FleetKinds are those of Kinds that a fleet is made of, and RelatedKinds those of one
@@ -36,6 +36,16 @@ type Snapshot struct {
 	requests map[berth.RequestID]*Request
 	labels   map[berth.WorkerID][]map[string]string // of what is placed there and has any, kept or not
 	shares   *scheduler.Shares                      // of what is placed, kept or not
+	limits   map[account]berth.Amounts              // of tenants' quotas
+	groups   map[berth.GroupID]*group
+
+	allocations map[berth.WorkerID][]*allocated
+}
+
+// allocated is an allocation, kept or not.
+type allocated struct {
+	id     berth.RequestID
+	record *berth.Allocation
 }
 
 // Header says what a snapshot is of.
@@ -60,6 +70,7 @@ func New(h Header) *Snapshot {
 		Header: h, pools: make(map[berth.PoolID]*berth.Pool), workers: make(map[berth.WorkerID]*scheduler.Records),
 		states: make(map[berth.RequestID]*berth.Progress), requests: make(map[berth.RequestID]*Request),
 		labels: make(map[berth.WorkerID][]map[string]string), shares: scheduler.NewShares(),
+		limits: make(map[account]berth.Amounts), groups: make(map[berth.GroupID]*group), allocations: make(map[berth.WorkerID][]*allocated),
 	}
 }
 
@@ -90,7 +101,16 @@ func (s *Snapshot) Put(f berth.Fact) {
 		}
 	case *berth.Tenant:
 		s.shares.SetWeight(berth.TenantID(f.Key.ID), r.Weight)
+		for p, q := range r.Pools {
+			if len(q.Limits) > 0 {
+				s.limits[account{berth.TenantID(f.Key.ID), p}] = q.Limits
+			}
+		}
+	case *berth.Group:
+		s.groups[berth.GroupID(f.Key.ID)] = &group{r, f.Create}
 	case *berth.Allocation:
+		on := berth.WorkerID(f.Key.Owner)
+		s.allocations[on] = append(s.allocations[on], &allocated{id, r})
 		if w := s.workers[berth.WorkerID(f.Key.Owner)]; w != nil && w.Worker != nil {
 			s.shares.Hold(r.Tenant, w.Worker.Pool, scheduler.BulkOf(&r.Share), 1)
 		}

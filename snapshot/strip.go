@@ -5,7 +5,7 @@ import "github.com/berthd/berth"
 // strip is a record without what a plan does not need and a file should not spread:
 // of a request its command, its environment and all that tells what it is, but for
 // its labels; of a worker where it is and which lease it lives by; of a tenant all but
-// its weight. Nil: nothing is left, or the record is of no kind that a snapshot holds.
+// its weight and its limits; of a group what is told of it. Nil: nothing is left, or the record is of no kind that a snapshot holds.
 func strip(record any) any {
 	switch r := record.(type) {
 	case *berth.Submission:
@@ -31,10 +31,20 @@ func strip(record any) any {
 		}
 		return &out
 	case *berth.Tenant:
-		if r.Weight == 0 {
+		out := &berth.Tenant{Header: r.Header, Weight: r.Weight, Pools: map[berth.PoolID]berth.Quota{}}
+		for p, q := range r.Pools {
+			if len(q.Limits) > 0 {
+				out.Pools[p] = berth.Quota{Limits: q.Limits}
+			}
+		}
+		if r.Weight == 0 && len(out.Pools) == 0 {
 			return nil
 		}
-		return &berth.Tenant{Header: r.Header, Weight: r.Weight, Pools: map[berth.PoolID]berth.Quota{}}
+		return out
+	case *berth.Group:
+		out := *r
+		out.Digest, out.Message = "", ""
+		return &out
 	case *berth.Pool, *berth.Intent, *berth.Conditions, *berth.Progress:
 		return r
 	}

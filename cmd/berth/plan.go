@@ -23,9 +23,10 @@ import (
 func planCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name:  "plan",
-		Usage: "what would happen: to new requests, with other workers, after a drain; changes nothing",
-		Description: "Tells of what waits, of what would have to move, and of the requests of -f, where each would go, or why it would\n" +
-			"wait, in the order in which they would be placed. Exit 3 when one would wait.\n\n" +
+		Usage: "what would happen: to new requests and groups, with other workers, after a drain; changes nothing",
+		Description: "Tells of what waits, of what would have to move, and of the requests and groups of -f, where each would go, or why it\n" +
+			"would wait (its tenant's quota, for one), in the order in which that is decided; and who would have to make room for it.\n" +
+			"Exit 3 when one would wait.\n\n" +
 			"A SHAPE is a worker, whose like is added, or amounts: cpu=8,memory=32GiB,disk=1TB,pool=batch,label.zone=a,\n" +
 			"device.h100=8,custom.licence=2,ports=20000-20999. Many of it: 3xSHAPE.",
 		Flags: clientFlags(
@@ -54,8 +55,7 @@ func plan(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	moving := slices.Concat(change.Drain, change.Remove)
-	s, err := snapshotFrom(c, c.String("snapshot"), func(w berth.WorkerID) bool { return slices.Contains(moving, w) })
+	s, err := snapshotFrom(c, c.String("snapshot"), nil) // whoever runs may have to make room
 	if err != nil {
 		return err
 	}
@@ -99,9 +99,6 @@ func changeOf(c *cli.Context) (*snapshot.Change, error) {
 			return nil, &exitError{code: exitUsage, err: err}
 		}
 		for _, r := range requests {
-			if r.GetGroup() != nil {
-				return nil, usage("plan: request %s is a group; only single requests can be planned", r.GetId())
-			}
 			change.Requests = append(change.Requests, wire.ToRequest(r))
 		}
 	}
@@ -218,21 +215,52 @@ func tellForecast(w io.Writer, s *snapshot.Snapshot, outcomes []snapshot.Outcome
 	}
 	t := table{}
 	t.add("REQUEST", "NOW", "WOULD BE ON", "OR WHY NOT")
-	for i := range outcomes {
+	for i := 0; i < len(outcomes); {
 		o := &outcomes[i]
-		now := o.Kind
-		if o.From != "" {
-			now = "on " + string(o.From)
+		of := alike(outcomes[i:])
+		id := string(o.Request)
+		if of > 1 {
+			id += fmt.Sprintf(" and %d more of %s", of-1, o.Group)
 		}
-		t.add(string(o.Request), now, orDash(string(o.Worker)), orDash(whyNot(o)))
+		t.add(id, nowText(o), orDash(string(o.Worker)), orDash(whyNot(o)))
+		i += of
 	}
 	return errors.Join(err, t.write(w))
 }
 
-// whyNot is why a request would wait, in words, or "".
+// alike is how many of the first outcomes are of one group, which waits whole.
+func alike(outcomes []snapshot.Outcome) int {
+	first := &outcomes[0]
+	n := 1
+	for n < len(outcomes) && first.Group != "" && first.Verdict != nil && outcomes[n].Group == first.Group && outcomes[n].Verdict == first.Verdict && outcomes[n].Kind == first.Kind {
+		n++
+	}
+	return n
+}
+
+// nowText says what a request is now.
+func nowText(o *snapshot.Outcome) string {
+	switch {
+	case o.For != "":
+		return fmt.Sprintf("on %s, makes room for %s", o.From, o.For)
+	case o.From != "":
+		return "on " + string(o.From)
+	}
+	return o.Kind
+}
+
+// whyNot is why a request would wait, in words, and before what; or "".
 func whyNot(o *snapshot.Outcome) string {
+	if n := len(o.Victims); n > 0 && o.Verdict == nil {
+		words := make([]string, n)
+		for i, id := range o.Victims {
+			words[i] = string(id)
+		}
+		return fmt.Sprintf("after the end of %s: %s", plural(n, "request"), strings.Join(words, ", "))
+	}
 	if o.Verdict == nil {
 		return ""
 	}
-	return waitsFor(&berthv1.ExplainResponse{Status: &berthv1.Status{}, Verdict: wire.Verdict(o.Verdict), Nearest: wire.Miss(o.Nearest)}, time.Now())
+	spec := &berthv1.Request{Tenant: string(o.Tenant), Pool: string(o.Pool)}
+	return waitsFor(&berthv1.ExplainResponse{Status: &berthv1.Status{Spec: spec}, Verdict: wire.Verdict(o.Verdict), Nearest: wire.Miss(o.Nearest)}, time.Now())
 }

@@ -32,6 +32,16 @@ func TestPlan(t *testing.T) {
 		s.want(exitUsage, "nobody", "plan", "--drain", "nobody")
 		s.want(exitUsage, `add "colour" is unknown`, "plan", "--add", "cpu=1,colour=red")
 
+		team := filepath.Join(dir, "team.yaml")
+		if err := os.WriteFile(team, []byte("{id: team, command: [\"true\"], resources: {cpu_milli: 1500}, group: {size: 3, min_count: 2}}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.want(exitNotPlaced, "team.0   new      w-1", "plan", "-f", team)
+		s.want(exitNotPlaced, "team.0 and 2 more of team  new      -            waits", "plan", "-f", team, "--cordon", "w-1")
+		s.want(0, "default", "tenants", "set", "--cpu", "2", "default")
+		s.want(exitNotPlaced, "new-job  new      -            waits, and could never be placed, for it asks for more than the quota of tenant default in pool default", "plan", "-f", jobs)
+		s.want(0, "default", "tenants", "unset", "default")
+
 		file := filepath.Join(dir, "snapshot")
 		taken := s.do("snapshot")
 		if taken.code != 0 {
@@ -53,6 +63,14 @@ func TestPlan(t *testing.T) {
 		s.want(exitFailed, "is not whole", "plan", "--snapshot", "/dev/null")
 		s.want(exitFailed, "is yet to come", "snapshot", "--at-revision", "1000000")
 		s.want(0, "big  BLOCKED", "list") // nothing was changed
+		s.want(0, "w-1 is ready", "uncordon", "w-1")
+		s.want(0, "low", "submit", "--id", "low", "--cpu", "3", "--", "sleep", "600")
+		hot := filepath.Join(dir, "hot.yaml")
+		if err := os.WriteFile(hot, []byte("{id: hot, command: [\"true\"], priority: 9, preemption: lower, resources: {cpu_milli: 3000}}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.want(exitNotPlaced, "hot      new                         w-1          after the end of 1 request: low", "plan", "-f", hot)
+		s.want(exitNotPlaced, "low      on w-1, makes room for hot  -", "plan", "-f", hot)
 	})
 }
 

@@ -1,0 +1,132 @@
+package snapshot
+
+import (
+	"slices"
+
+	"github.com/berthd/berth"
+)
+
+// budget is a tenant's quota of a pool, and what it uses of it: as if it were in one block,
+// for daemons take of it what they need.
+type budget struct {
+	limits, used berth.Amounts
+}
+
+func (b *budget) room(d berth.Dimension) int64 {
+	limit, limited := b.limits[d]
+	if !limited {
+		return berth.MaxCustom
+	}
+	return max(limit-b.used[d], 0)
+}
+
+// spend counts what is placed on a worker, or has left it.
+func (c *course) spend(of account, share *berth.Share, capacity *berth.Capacity, by int64) {
+	b := c.quotas[of]
+	if b == nil {
+		return
+	}
+	for d, n := range berth.AmountsOf(share, capacity) {
+		b.used[d] += by * n
+	}
+}
+
+// allowed says whether its tenant's quota has room for so many like a request; as what, for
+// it may not have all the types of devices that it would take. The verdict is on who has to wait.
+func (c *course) allowed(r *berth.Request, n int64) (as *berth.Request, v *berth.Verdict) {
+	b := c.quotas[accountOf(r)]
+	if b == nil {
+		return r, nil
+	}
+	j := judgement{budget: b, as: r, need: make(berth.Amounts)}
+	wants := berth.AmountsOfDemand(&r.Resources.Quantities)
+	for _, d := range b.limits.Dimensions() {
+		j.wants(d, n*wants[d])
+	}
+	for i := range r.Resources.Devices {
+		if d := j.chooseType(i, n); d != "" {
+			j.wants(d, n*r.Resources.Devices[i].Count*r.Resources.Devices[i].Milli)
+		}
+	}
+	return j.as, j.verdict
+}
+
+// exceeds says that a share is more than is left of a quota, or nil.
+func (c *course) exceeds(of account, share *berth.Share, capacity *berth.Capacity) *berth.Verdict {
+	b := c.quotas[of]
+	if b == nil || len(share.Devices) == 0 {
+		return nil
+	}
+	j := judgement{budget: b, need: make(berth.Amounts)}
+	amounts := berth.AmountsOf(share, capacity)
+	for _, d := range b.limits.Dimensions() {
+		j.wants(d, amounts[d])
+	}
+	if j.verdict != nil {
+		j.verdict.NeverFits = false // it may get other devices another time
+	}
+	return j.verdict
+}
+
+// judgement is one by a budget, as daemons judge.
+type judgement struct {
+	*budget
+	as      *berth.Request
+	need    berth.Amounts
+	verdict *berth.Verdict
+}
+
+func (j *judgement) wants(d berth.Dimension, want int64) {
+	if want == 0 {
+		return
+	}
+	j.need[d] += want
+	room := j.room(d)
+	if j.need[d] <= room {
+		return
+	}
+	if j.verdict == nil {
+		j.verdict = &berth.Verdict{}
+	}
+	j.verdict.Reasons = append(j.verdict.Reasons, berth.Reason{
+		Code: berth.ReasonQuota, Detail: string(d), Want: j.need[d], Best: min(room, j.limits[d]), Total: j.limits[d],
+	})
+	j.verdict.NeverFits = j.verdict.NeverFits || j.need[d] > j.limits[d]
+}
+
+// chooseType is the limited type of which demand i needs more, or none. Types that it may
+// not have are left out of the request; a demand that names none is judged by what it gets.
+func (j *judgement) chooseType(i int, n int64) berth.Dimension {
+	d := &j.as.Resources.Devices[i]
+	if len(d.Types) == 0 {
+		return ""
+	}
+	want := n * d.Count * d.Milli
+	var allowed []string
+	for _, kind := range d.Types {
+		dim := berth.DeviceDimension(kind)
+		if _, limited := j.limits[dim]; !limited || want+j.need[dim] <= j.room(dim) {
+			allowed = append(allowed, kind)
+		}
+	}
+	if len(allowed) == 0 {
+		for _, kind := range d.Types {
+			if dim := berth.DeviceDimension(kind); j.limits[dim] >= want {
+				return dim
+			}
+		}
+		return berth.DeviceDimension(d.Types[0])
+	}
+	if len(allowed) < len(d.Types) {
+		next := *j.as
+		next.Resources.Devices = slices.Clone(next.Resources.Devices)
+		next.Resources.Devices[i].Types = allowed
+		j.as = &next
+	}
+	if dim := berth.DeviceDimension(allowed[0]); len(allowed) == 1 {
+		if _, limited := j.limits[dim]; limited {
+			return dim // counted, so that the next demand of the request sees it
+		}
+	}
+	return ""
+}

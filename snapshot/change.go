@@ -1,0 +1,111 @@
+package snapshot
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// Bounds of what may be asked.
+const (
+	MaxChanges = 10_000  // workers named, and workers added
+	MaxAsked   = 100_000 // requests that are not there yet, members of groups among them
+)
+
+// Change is what would be different.
+type Change struct {
+	Cordon   []berth.WorkerID
+	Uncordon []berth.WorkerID // takes back a drain and a removal, too
+	Drain    []berth.WorkerID
+	Remove   []berth.WorkerID
+	Add      []Addition
+	Requests []berth.Request // submitted now, in their order; a group is one of them
+}
+
+// Addition is workers of one shape that would come, empty.
+type Addition struct {
+	Count    int
+	Like     berth.WorkerID // a worker of the snapshot; or, where that is "":
+	Pool     berth.PoolID
+	Labels   map[string]string
+	Capacity berth.Capacity
+}
+
+// changed are the workers there would be, and those whose requests would move.
+func (s *Snapshot) changed(c *Change) (workers map[berth.WorkerID]scheduler.Worker, emptied map[berth.WorkerID]bool, err error) {
+	if n := len(c.Cordon) + len(c.Uncordon) + len(c.Drain) + len(c.Remove); n > MaxChanges {
+		return nil, nil, outOf("workers", n, MaxChanges)
+	}
+	workers, emptied = make(map[berth.WorkerID]scheduler.Worker), make(map[berth.WorkerID]bool)
+	for _, w := range s.Workers() {
+		workers[w.ID] = w
+		if w.Draining || w.Removing {
+			emptied[w.ID] = true
+		}
+	}
+	for _, order := range []struct {
+		field string
+		ids   []berth.WorkerID
+		do    func(*scheduler.Worker)
+	}{
+		{"cordon", c.Cordon, func(w *scheduler.Worker) { w.Cordoned = true }},
+		{"uncordon", c.Uncordon, func(w *scheduler.Worker) { w.Cordoned, w.Draining, w.Removing = false, false, false }},
+		{"drain", c.Drain, func(w *scheduler.Worker) { w.Draining = true }},
+		{"remove", c.Remove, func(w *scheduler.Worker) { w.Removing = true }},
+	} {
+		for _, id := range order.ids {
+			w, there := workers[id]
+			if !there {
+				return nil, nil, &berth.FieldError{Field: order.field, Value: string(id), Problem: "is no worker that lives", Bound: "one of berth workers"}
+			}
+			order.do(&w)
+			workers[id], emptied[id] = w, w.Draining || w.Removing
+		}
+	}
+	return workers, emptied, s.add(c.Add, workers)
+}
+
+func (s *Snapshot) add(additions []Addition, to map[berth.WorkerID]scheduler.Worker) error {
+	n := 0
+	for i := range additions {
+		a := &additions[i]
+		if n += a.Count; a.Count < 1 || n > MaxChanges {
+			return outOf("add", n, MaxChanges)
+		}
+		w, err := s.shapeOf(a)
+		if err != nil {
+			return err
+		}
+		for j, k := 0, 1; j < a.Count; k++ {
+			w.ID = berth.WorkerID("new-" + strconv.Itoa(k))
+			if _, taken := to[w.ID]; !taken {
+				to[w.ID] = w
+				j++
+			}
+		}
+	}
+	return nil
+}
+
+// shapeOf is an empty worker of a shape.
+func (s *Snapshot) shapeOf(a *Addition) (scheduler.Worker, error) {
+	w := scheduler.Worker{Epoch: 1, Pool: a.Pool, Labels: a.Labels, Ready: true, Ledger: berth.Ledger{Epoch: 1, Capacity: a.Capacity}}
+	if a.Like == "" {
+		if err := berth.CheckID("add.pool", string(a.Pool)); err != nil {
+			return w, err
+		}
+		return w, a.Capacity.Validate()
+	}
+	r := s.workers[a.Like]
+	if r == nil || r.Worker == nil {
+		return w, &berth.FieldError{Field: "add", Value: string(a.Like), Problem: "is no worker that lives", Bound: "one of berth workers, or amounts: cpu=8,memory=32GiB"}
+	}
+	w.Pool, w.Labels, w.Taints, w.Ledger.Capacity = r.Worker.Pool, r.Worker.Labels, r.Worker.Taints, r.Worker.Capacity
+	return w, nil
+}
+
+func outOf(field string, n, most int) error {
+	return &berth.FieldError{Field: field, Value: strconv.Itoa(n), Problem: "is out of range", Bound: fmt.Sprintf("1 to %d", most)}
+}

@@ -1,0 +1,102 @@
+package snapshot
+
+import (
+	"maps"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// course is what would happen, step by step.
+type course struct {
+	s      *Snapshot
+	fleet  *scheduler.Fleet
+	shares *scheduler.Shares
+	quotas map[account]*budget // of those that are limited
+
+	on      map[berth.WorkerID][]*resident // in the order of their ids
+	resides map[berth.RequestID]*resident
+
+	singles  []*asked // that are to be looked at in the next pass, in no order
+	blocked  []*asked // that have been looked at in this one, in vain
+	groups   []*askedGroup
+	tried    []*askedGroup                 // in this pass, in vain
+	whole    map[berth.GroupID]*askedGroup // that are to be placed again, or wait for it
+	ends     []*resident                   // that end behind what is being planned
+	stopping []*resident                   // that end with those who are waited for
+	full     map[string]Outcome            // of equal requests, none fits where one did not: within a pass, room only shrinks
+	claims   []*claimant
+	placed   bool // something was, in this pass
+	again    bool // something else waits than before
+
+	standing map[berth.RequestID]*berth.Claim // of the snapshot
+	records  map[berth.GroupID]*group         // and those that are not there yet
+	asks     map[berth.RequestID]bool         // that are not there yet
+
+	outcomes []Outcome
+	index    map[berth.RequestID]int // in outcomes
+}
+
+type account struct {
+	tenant berth.TenantID
+	pool   berth.PoolID
+}
+
+func accountOf(r *berth.Request) account { return account{r.Tenant, r.Pool} }
+
+// asked is a request that waits for a place in a course.
+type asked struct {
+	*Request
+	kind  string
+	from  berth.WorkerID
+	room  berth.RequestID // that it has made room for
+	group berth.GroupID   // of which it is a member
+	alone *Request        // of a later member, which goes where the others are: as it is without that
+	claim *berth.Claim    // that it has
+	on    berth.WorkerID  // where
+	made  bool            // others have made room for it: once is enough
+}
+
+// course begins one on these workers.
+func (s *Snapshot) course(workers []scheduler.Worker) *course {
+	c := &course{
+		s: s, fleet: s.fleet(workers), shares: s.shares.Clone(), quotas: make(map[account]*budget),
+		on: make(map[berth.WorkerID][]*resident), resides: make(map[berth.RequestID]*resident), index: make(map[berth.RequestID]int),
+		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), records: maps.Clone(s.groups), asks: make(map[berth.RequestID]bool),
+	}
+	for of, limits := range s.limits {
+		c.quotas[of] = &budget{limits: limits, used: make(berth.Amounts)}
+	}
+	for i := range workers {
+		w := &workers[i]
+		c.shares.Resize(w.Pool, scheduler.BulkOfCapacity(&w.Ledger.Capacity), 1)
+		for _, a := range s.allocations[w.ID] {
+			c.settles(w, a)
+		}
+		for _, claim := range w.Ledger.Claims {
+			c.claimStands(w, &claim)
+		}
+	}
+	return c
+}
+
+// hold counts what a request has on a worker: for its tenant, and for who is near to it.
+func (c *course) hold(r *berth.Request, on berth.WorkerID, share *berth.Share, by int64) {
+	c.shares.Hold(r.Tenant, r.Pool, scheduler.BulkOf(share), by)
+	c.fleet.Count(on, r.Labels, by)
+	if w := c.fleet.Worker(on); w != nil {
+		c.spend(accountOf(r), share, &w.Ledger.Capacity, by)
+	}
+}
+
+// tell sets what becomes of a request.
+func (c *course) tell(a *asked, o Outcome) {
+	o.Request, o.Group, o.Kind, o.From, o.For = a.Spec.ID, a.group, a.kind, a.from, a.room
+	o.Tenant, o.Pool = a.Spec.Tenant, a.Spec.Pool
+	if i, told := c.index[a.Spec.ID]; told {
+		c.outcomes[i] = o
+		return
+	}
+	c.index[a.Spec.ID] = len(c.outcomes)
+	c.outcomes = append(c.outcomes, o)
+}

@@ -1,0 +1,176 @@
+package snapshot_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/snapshot"
+)
+
+// edit changes what is placed of a request, and its request.
+func (s *store) edit(id string, spec func(*berth.Request), allocation func(*berth.Allocation)) {
+	for i, f := range s.facts {
+		switch r := f.Record.(type) {
+		case *berth.Submission:
+			if f.Key.ID == id && spec != nil {
+				next := *r
+				spec(&next.Spec)
+				s.facts[i].Record = &next
+			}
+		case *berth.Allocation:
+			if f.Key.ID == id && allocation != nil {
+				allocation(r)
+			}
+		}
+	}
+}
+
+// runs adds a request that runs on a worker, of a priority.
+func (s *store) runs(id string, cpu int64, on string, priority int32) {
+	s.submit(id, cpu, on)
+	s.edit(id, func(r *berth.Request) { r.Priority = priority }, func(a *berth.Allocation) { a.Stop, a.PlacedAt = nil, time.Unix(int64(s.rev), 0) })
+}
+
+func urgent(id string, cpu int64, priority int32) berth.Request {
+	r := request(id, cpu)
+	r.Priority, r.Preemption = priority, berth.PreemptionLower
+	return r
+}
+
+func group(id string, cpu, size, least int64) berth.Request {
+	r := request(id, cpu)
+	r.Group = &berth.Membership{Size: size, MinCount: least}
+	return r.Normalize()
+}
+
+func text(o *snapshot.Outcome) string {
+	text := fmt.Sprintf("%s %s", o.Request, o.Kind)
+	if o.From != "" {
+		text += " from " + string(o.From)
+	}
+	if o.For != "" {
+		text += " for " + string(o.For)
+	}
+	if o.Verdict != nil {
+		return text + ": waits for " + string(o.Verdict.Reasons[0].Code) + " " + o.Verdict.Reasons[0].Detail
+	}
+	text += ": " + string(o.Worker)
+	if len(o.Victims) > 0 {
+		text += fmt.Sprint(" after ", o.Victims)
+	}
+	return text
+}
+
+// Groups go whole; quotas are kept to; who must makes room, and waits again.
+func TestForecast_Course(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		build  func(*store)
+		change snapshot.Change
+		want   []string
+	}{
+		{
+			"a group has its places", func(*store) {},
+			snapshot.Change{Requests: []berth.Request{group("g", 3000, 2, 2)}},
+			[]string{"g.0 new: w1", "g.1 new: w2"},
+		},
+		{
+			"or none of them", func(*store) {},
+			snapshot.Change{Requests: []berth.Request{group("g", 3000, 3, 3)}},
+			[]string{"g.0 new: waits for group ", "g.1 new: waits for group ", "g.2 new: waits for group "},
+		},
+		{
+			"the least that it needs, and the rest waits by itself", func(*store) {},
+			snapshot.Change{Requests: []berth.Request{group("g", 3000, 3, 2)}},
+			[]string{"g.0 new: w1", "g.1 new: w2", "g.2 new: waits for cpu_milli "},
+		},
+		{
+			"what is beyond a quota waits for that", func(s *store) {
+				s.put(berth.KindTenant, "", "default", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {Limits: berth.Amounts{berth.DimensionCPU: 3500}}}})
+				s.runs("old", 2000, "w1", 0)
+			},
+			snapshot.Change{Requests: []berth.Request{request("a", 1000), request("b", 1000), group("g", 250, 3, 2)}},
+			[]string{"a new: w2", "b new: waits for quota cpu_milli", "g.0 new: w2", "g.1 new: w2", "g.2 new: waits for quota cpu_milli"},
+		},
+		{
+			"the cheapest makes room, and finds none", func(s *store) {
+				s.runs("low", 3000, "w1", 1)
+				s.runs("lower", 3000, "w2", 0)
+			},
+			snapshot.Change{Requests: []berth.Request{urgent("now", 3000, 5)}},
+			[]string{"now new: w2 after [lower]", "lower stopped from w2 for now: waits for cpu_milli "},
+		},
+		{
+			"it goes elsewhere where there is room", func(s *store) {
+				s.runs("low", 1000, "w1", 1)
+				s.runs("lower", 1000, "w2", 0)
+			},
+			snapshot.Change{Requests: []berth.Request{urgent("now", 4000, 5)}},
+			[]string{"now new: w2 after [lower]", "lower stopped from w2 for now: w1"},
+		},
+		{
+			"nobody makes room beyond a quota", func(s *store) {
+				s.put(berth.KindTenant, "", "default", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {Limits: berth.Amounts{berth.DimensionCPU: 5000}}}})
+				s.runs("low", 3000, "w1", 1)
+			},
+			snapshot.Change{Cordon: []berth.WorkerID{"w2"}, Requests: []berth.Request{urgent("now", 3000, 5)}},
+			[]string{"now new: waits for quota cpu_milli"},
+		},
+		{
+			"a group makes room whole", func(s *store) {
+				s.put(berth.KindGroup, "", "g", &berth.Group{Size: 2, MinCount: 2, Attempt: 1, State: berth.GroupPlaced})
+				for i, w := range []string{"w1", "w2"} {
+					id := fmt.Sprint("g.", i)
+					s.runs(id, 3000, w, 0)
+					s.edit(id, func(r *berth.Request) { r.Group = &berth.Membership{ID: "g", Size: 2, MinCount: 2} }, func(a *berth.Allocation) { a.Group, a.GroupAttempt = "g", 1 })
+				}
+			},
+			snapshot.Change{Requests: []berth.Request{urgent("now", 3000, 5)}},
+			[]string{"now new: w2 after [g.1]", "g.0 stopped from w1 for now: waits for group ", "g.1 stopped from w2 for now: waits for group "},
+		},
+		{
+			"and moves whole", func(s *store) {
+				s.put(berth.KindGroup, "", "g", &berth.Group{Size: 2, MinCount: 2, Attempt: 1, State: berth.GroupPlaced})
+				for i, w := range []string{"w1", "w2"} {
+					id := fmt.Sprint("g.", i)
+					s.runs(id, 2000, w, 0)
+					s.edit(id, func(r *berth.Request) { r.Group = &berth.Membership{ID: "g", Size: 2, MinCount: 2} }, func(a *berth.Allocation) { a.Group, a.GroupAttempt = "g", 1 })
+				}
+			},
+			snapshot.Change{Drain: []berth.WorkerID{"w1"}},
+			[]string{"g.0 moved from w1: w2", "g.1 moved from w2: w2"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := &store{}
+			s.worker("w1", 4000, berth.Intent{})
+			s.worker("w2", 4000, berth.Intent{})
+			tt.build(s)
+			read, err := snapshot.Read(bytes.NewReader(s.written(t)), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for of, s := range map[string]*snapshot.Snapshot{"store": s.taken(), "file": read} {
+				outcomes, err := s.Forecast(&tt.change)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				for i := range outcomes {
+					got = append(got, text(&outcomes[i]))
+				}
+				if diff := cmp.Diff(strings.Join(tt.want, "\n"), strings.Join(got, "\n")); diff != "" {
+					t.Errorf("of the %s (-want +got):\n%s", of, diff)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,125 @@
+package snapshot
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// run takes the course to where nothing changes any more. Each request makes others stop
+// once at most, and none of these does so again, so there is an end.
+func (c *course) run() {
+	for more := true; more; {
+		c.pass()
+		settled := c.settle()
+		more = settled || c.again || c.placed && slices.ContainsFunc(c.singles, (*asked).preempts)
+	}
+}
+
+// pass looks at all that waits, once, in the order of turns: groups before what waits alone
+// when it is their tenant's turn, and else behind it, one after the other.
+func (c *course) pass() {
+	c.placed, c.again, c.full = false, false, make(map[string]Outcome)
+	groups, singles := c.groups, c.singles
+	c.groups, c.singles = nil, nil
+	for turn := false; len(groups)+len(singles) > 0; {
+		if len(groups) > 0 && (turn || len(singles) > 0 && c.comesFirst(groups, singles)) {
+			groups, turn = c.passGroups(groups), false
+			singles, c.singles = append(singles, c.singles...), nil
+			c.planned()
+			continue
+		}
+		c.passSingles(singles)
+		for len(c.ends) > 0 { // what they leave is for those who wait alone, first
+			ends := c.ends
+			c.ends = nil
+			for _, r := range ends {
+				c.away(r)
+			}
+			again := slices.Concat(c.singles, c.blocked)
+			c.singles, c.blocked, c.full = nil, nil, make(map[string]Outcome)
+			c.passSingles(again)
+		}
+		groups, singles, turn = append(groups, c.groups...), c.singles, true
+		c.groups, c.singles = nil, nil
+		c.planned()
+	}
+	c.singles, c.blocked = append(c.singles, c.blocked...), nil
+	c.groups, c.tried = append(c.groups, c.tried...), nil
+}
+
+// planned lets those that have got places make room for others: their plan is done.
+func (c *course) planned() {
+	for _, r := range c.resides {
+		r.fresh = false
+	}
+}
+
+// passSingles looks at what waits alone. Where somebody makes room, more may be free than is
+// wanted: those that were looked at in vain come again, in their turns.
+func (c *course) passSingles(all []*asked) {
+	turns := turnsOf(c.shares, all)
+	for a, ok := turns.Next(); ok; a, ok = turns.Next() {
+		made := a.made
+		c.place(a)
+		if a.made == made {
+			continue
+		}
+		rest := c.blocked
+		for a, ok = turns.Next(); ok; a, ok = turns.Next() {
+			rest = append(rest, a)
+		}
+		c.blocked, c.full = nil, make(map[string]Outcome)
+		turns = turnsOf(c.shares, rest)
+	}
+}
+
+// passGroups places the first group that fits, and returns those behind it.
+func (c *course) passGroups(groups []*askedGroup) []*askedGroup {
+	slices.SortFunc(groups, func(a, b *askedGroup) int {
+		return cmp.Or(c.turn(a.first()).Compare(c.turn(b.first())), a.before(b))
+	})
+	for i, g := range groups {
+		if c.placeGroup(g) {
+			return groups[i+1:]
+		}
+	}
+	return nil
+}
+
+func (c *course) turn(r *berth.Request) scheduler.Turn { return c.shares.Turn(r.Tenant, r.Pool) }
+
+// comesFirst says whether the turn of one of the groups is before that of all that waits alone.
+func (c *course) comesFirst(groups []*askedGroup, singles []*asked) bool {
+	least := c.turn(&singles[0].Spec)
+	for _, a := range singles {
+		if t := c.turn(&a.Spec); t.Compare(least) < 0 {
+			least = t
+		}
+	}
+	return slices.ContainsFunc(groups, func(g *askedGroup) bool { return c.turn(g.first()).Compare(least) < 0 })
+}
+
+// turnsOf hands out what is asked in the order in which it would be placed.
+func turnsOf(shares *scheduler.Shares, all []*asked) *scheduler.Turns[*asked] {
+	lines, oldest := make(map[account][]*asked), make(map[account]berth.Revision)
+	for _, a := range all {
+		of := accountOf(&a.Spec)
+		if first, known := oldest[of]; !known || a.Seq < first {
+			oldest[of] = a.Seq
+		}
+		lines[of] = append(lines[of], a)
+	}
+	turns := scheduler.NewTurns[*asked](shares)
+	for _, of := range slices.SortedFunc(maps.Keys(lines), func(a, b account) int {
+		return cmp.Or(cmp.Compare(oldest[a], oldest[b]), cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.pool, b.pool))
+	}) {
+		line := lines[of]
+		slices.SortFunc(line, func(a, b *asked) int { return a.before(b.Request) })
+		turns.Add(of.tenant, of.pool, line)
+	}
+	return turns
+}

@@ -1,0 +1,77 @@
+package snapshot
+
+import (
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// place finds a place for a request, has others make room for it, or says why it waits.
+func (c *course) place(a *asked) {
+	if c.waitsWhole(a) {
+		return
+	}
+	as, over := c.allowed(&a.Spec, 1)
+	if over != nil && a.claim == nil { // what a claim counts is counted
+		c.waits(a, Outcome{Verdict: over})
+		return
+	}
+	shape := scheduler.Shape(as)
+	if a.preempts() {
+		shape += " preempts " + string(a.Spec.Tenant) // of one tenant, whom most may make room for comes first
+	}
+	if o, known := c.full[shape]; known {
+		c.waits(a, o)
+		return
+	}
+	cand := a.Candidate()
+	cand.Request = as
+	d := c.fleet.Place(cand)
+	switch {
+	case d.Verdict == nil && c.takes(a, d.Worker, &d.Share):
+		c.dropClaim(a)
+		c.settled(a, d.Worker, d.Share)
+		c.tell(a, Outcome{Worker: d.Worker, Share: &d.Share})
+	case d.Verdict == nil:
+	case a.claim != nil:
+		c.claims = append(c.claims, &claimant{a, a.on, a.claim})
+	case !d.Verdict.NeverFits && a.preempts() && c.makeRoom(a, cand):
+	default:
+		o := Outcome{Verdict: d.Verdict, Nearest: c.fleet.Diagnose(cand).Nearest}
+		if !a.Spec.Related() { // where others are may help what waits for them
+			c.full[shape] = o
+		}
+		c.waits(a, o)
+	}
+}
+
+func (c *course) waits(a *asked, o Outcome) {
+	c.blocked = append(c.blocked, a)
+	c.tell(a, o)
+}
+
+// takes says whether what a request has got in the fleet is within its tenant's quota: of
+// devices of any type that is known only then. Else it waits, and has nothing.
+func (c *course) takes(a *asked, on berth.WorkerID, share *berth.Share) bool {
+	w := *c.fleet.Worker(on)
+	v := c.exceeds(accountOf(&a.Spec), share, &w.Ledger.Capacity)
+	if v == nil || a.claim != nil {
+		return true
+	}
+	if ledger, err := w.Ledger.Release(*share); err == nil {
+		w.Ledger = ledger
+		c.fleet.Put(w)
+	}
+	c.waits(a, Outcome{Verdict: v})
+	return false
+}
+
+// settled notes that a request has its place, which the fleet has reserved.
+func (c *course) settled(a *asked, on berth.WorkerID, share berth.Share) {
+	c.placed = true
+	c.hold(&a.Spec, on, &share, 1)
+	c.shares.Serve(a.Spec.Tenant, a.Spec.Pool)
+	c.comes(&resident{asked: a, worker: on, share: share, placed: int64(len(c.resides)) + lastPlaced, fresh: true})
+}
+
+// lastPlaced is later than any clock of a store tells: the year 2200.
+const lastPlaced = 7_258_118_400_000_000_000

@@ -1,0 +1,190 @@
+package snapshot
+
+import (
+	"slices"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// claimant waits for others to end on a worker, where its place is.
+type claimant struct {
+	*asked
+	on    berth.WorkerID
+	claim *berth.Claim
+}
+
+// preempts says whether others may have to make room for a request: not by one that had to
+// make room itself.
+func (a *asked) preempts() bool {
+	return a.Spec.Preemption == berth.PreemptionLower && a.group == "" && a.claim == nil && a.room == "" && !a.made &&
+		(a.State == nil || a.State.LastEnd != berth.EndPreempted)
+}
+
+// makeRoom has others end for a request; false: nobody who may would suffice.
+func (c *course) makeRoom(a *asked, cand scheduler.Candidate) bool {
+	p, ok := c.fleet.Preempt(cand, c.occupants)
+	if !ok {
+		return false
+	}
+	w := *c.fleet.Worker(p.Worker)
+	if v := c.exceeds(accountOf(&a.Spec), &p.Share, &w.Ledger.Capacity); v != nil {
+		c.waits(a, Outcome{Verdict: v})
+		return true
+	}
+	a.made = true
+	claim := &berth.Claim{Request: a.Spec.ID, Attempt: 1, Wants: p.Share}
+	for _, id := range p.Victims {
+		switch r := c.resides[id]; {
+		case r == nil: // it has gone with others of its group
+		case r.started || r.leaving:
+			claim.Victims = append(claim.Victims, id)
+			c.ordered(r, a.Spec.ID)
+		default: // it has not started, and ends at once
+			c.stopped(r, a.Spec.ID)
+		}
+	}
+	w = *c.fleet.Worker(p.Worker)
+	ledger, err := w.Ledger.WithClaim(*claim)
+	if err != nil {
+		return false
+	}
+	w.Ledger = ledger
+	c.fleet.Put(w)
+	c.spend(accountOf(&a.Spec), &p.Share, &w.Ledger.Capacity, 1) // a claim counts
+	c.tell(a, Outcome{Worker: p.Worker, Share: &p.Share, Victims: p.Victims})
+	k := &claimant{a, p.Worker, claim}
+	if len(claim.Victims) == 0 {
+		c.takeClaim(k)
+	} else {
+		c.claims = append(c.claims, k)
+	}
+	return true
+}
+
+// occupants are those on a worker who may have to go.
+func (c *course) occupants(on berth.WorkerID) (all []scheduler.Occupant) {
+	ledger := &c.fleet.Worker(on).Ledger
+	for _, r := range c.on[on] {
+		if r.fresh || slices.ContainsFunc(ledger.Claims, func(claim berth.Claim) bool { return slices.Contains(claim.Victims, r.Spec.ID) }) {
+			continue
+		}
+		o := scheduler.Occupant{
+			Request: r.Spec.ID, Priority: r.Candidate().Priority, Placed: r.placed, Share: r.share, Labels: r.Spec.Labels, Leaving: r.leaving,
+		}
+		if r.group != "" && !r.leaving {
+			o.Group, o.Members = r.group, len(c.residentsOf(r.group))
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+// ordered tells a victim to stop; one that leaves already is told nothing.
+func (c *course) ordered(r *resident, by berth.RequestID) {
+	if r.leaving {
+		return
+	}
+	r.returns, r.room = true, by
+	c.toldToStop(r)
+	if r.group != "" {
+		c.regroup(r.group, by)
+	}
+}
+
+// stopped takes one off its worker that makes room: it waits again, of a group all of it.
+func (c *course) stopped(r *resident, by berth.RequestID) {
+	if r.group != "" {
+		c.regroup(r.group, by)
+		c.away(r)
+		return
+	}
+	c.leaves(r)
+	next := *r.asked
+	next.kind, next.from, next.room, next.claim = KindStopped, r.worker, by, nil
+	c.singles, c.again = append(c.singles, &next), true
+}
+
+// settle has all end that are waited for, and places those who wait for them; it says whether
+// there were any.
+func (c *course) settle() bool {
+	claims, stopping := c.claims, c.stopping
+	c.claims, c.stopping = nil, nil
+	for _, k := range claims {
+		for _, id := range k.claim.Victims {
+			switch r := c.resides[id]; {
+			case r == nil:
+			case r.returns:
+				c.stopped(r, r.room)
+			default:
+				c.leaves(r)
+			}
+		}
+		c.takeClaim(k)
+	}
+	for _, r := range stopping {
+		c.away(r)
+	}
+	return len(claims)+len(stopping) > 0
+}
+
+// takeClaim gives a request the place that its claim has kept for it.
+func (c *course) takeClaim(k *claimant) {
+	victims := k.claim.Victims
+	if i, told := c.index[k.Spec.ID]; told && len(c.outcomes[i].Victims) > 0 {
+		victims = c.outcomes[i].Victims
+	}
+	c.unclaim(&k.Spec, k.on, k.claim)
+	k.asked.claim = nil
+	cand := k.Candidate()
+	d, ok := c.fleet.PlaceOn(cand, k.on)
+	if !ok { // it is given up, and its request waits as any other
+		c.singles, c.again = append(c.singles, k.asked), true
+		return
+	}
+	c.settled(k.asked, k.on, d.Share)
+	c.tell(k.asked, Outcome{Worker: k.on, Share: &d.Share, Victims: victims})
+}
+
+// unclaim takes a request's claim off its ledger, and what it counts off the quota.
+func (c *course) unclaim(r *berth.Request, on berth.WorkerID, claim *berth.Claim) {
+	w := *c.fleet.Worker(on)
+	ledger, err := w.Ledger.WithoutClaim(r.ID)
+	if err != nil {
+		return
+	}
+	w.Ledger = ledger
+	c.fleet.Put(w)
+	c.spend(accountOf(r), &claim.Wants, &w.Ledger.Capacity, -1)
+}
+
+// dropClaim gives up the claim of a request that has found a place elsewhere.
+func (c *course) dropClaim(a *asked) {
+	if a.claim != nil {
+		c.unclaim(&a.Spec, a.on, a.claim)
+		a.claim = nil
+	}
+}
+
+// claimStands notes a claim of the snapshot, or gives it up where it counts no more, or will
+// not be met there.
+func (c *course) claimStands(w *scheduler.Worker, claim *berth.Claim) {
+	q := c.s.requests[claim.Request]
+	stands := q != nil && q.State != nil && q.State.State == berth.StatePending && q.State.Attempt == claim.Attempt && q.State.ClaimOn == w.ID
+	if q != nil {
+		c.spend(accountOf(&q.Spec), &claim.Wants, &w.Ledger.Capacity, 1)
+	}
+	if stands && w.Ready && !w.Cordoned && !w.Draining && !w.Removing {
+		c.standing[claim.Request] = claim
+		return
+	}
+	if q != nil {
+		c.unclaim(&q.Spec, w.ID, claim)
+		return
+	}
+	next := *c.fleet.Worker(w.ID)
+	if ledger, err := next.Ledger.WithoutClaim(claim.Request); err == nil {
+		next.Ledger = ledger
+		c.fleet.Put(next)
+	}
+}
