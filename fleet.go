@@ -98,6 +98,7 @@ func (s *Strategy) UnmarshalText(b []byte) error {
 type Pool struct {
 	Header
 	Strategy Strategy `json:"strategy"`
+	Weights  Weights  `json:"weights,omitempty"`
 	BrakePolicy
 }
 

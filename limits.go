@@ -35,6 +35,7 @@ const (
 	MaxQuotaLimits       = 64 // dimensions of one quota
 	MaxQuotaPools        = 64 // with a quota of one tenant
 	MaxTenantWeight      = 1000
+	MaxPoolWeight        = 1000 // of a scorer
 
 	MaxCPUMilli    int64 = 1_000_000_000          // a million cores
 	MaxMemoryBytes int64 = 1 << 50                // 1 PiB

@@ -34,7 +34,8 @@ func (l *loop) poolSettings() map[berth.PoolID]berth.Pool {
 }
 
 // SetPool sets how a pool chooses among the workers that fit, and when it brakes.
-// What is empty or zero stays as it is.
+// What is empty or zero stays as it is. Weights replace all there were; empty ones that
+// are not nil, by none.
 func (d *Daemon) SetPool(ctx context.Context, id berth.PoolID, next berth.Pool) error {
 	if err := berth.CheckID("pool", string(id)); err != nil {
 		return err
@@ -43,12 +44,18 @@ func (d *Daemon) SetPool(ctx context.Context, id berth.PoolID, next berth.Pool) 
 	if next.Strategy != "" && known.UnmarshalText([]byte(next.Strategy)) != nil {
 		return &berth.FieldError{Field: "strategy", Value: string(next.Strategy), Problem: "is unknown", Bound: "spread, binpack"}
 	}
-	if err := next.Validate(); err != nil {
+	if err := next.Weights.Validate(); err != nil {
+		return err
+	}
+	if err := next.BrakePolicy.Validate(); err != nil {
 		return err
 	}
 	err := d.store.SetPool(ctx, id, func(was berth.Pool) berth.Pool {
 		if next.Strategy != "" {
 			was.Strategy = next.Strategy
+		}
+		if next.Weights != nil {
+			was.Weights = next.Weights
 		}
 		was.BrakePolicy = next.Over(was.BrakePolicy)
 		return was

@@ -212,11 +212,11 @@ func (l *loop) markAllocationsOf(w berth.WorkerID) {
 }
 
 func (l *loop) markPool(f berth.Fact) {
-	strategy := berth.StrategySpread
+	settings := &berth.Pool{Strategy: berth.StrategySpread}
 	if p, ok := f.Record.(*berth.Pool); ok {
-		strategy = p.Strategy
+		settings = p
 	}
-	l.fleet.SetStrategy(berth.PoolID(f.Key.ID), strategy)
+	l.fleet.Set(berth.PoolID(f.Key.ID), settings)
 	l.due.add(brakeKey(berth.PoolID(f.Key.ID)))
 }
 

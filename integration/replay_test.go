@@ -16,7 +16,7 @@ import (
 
 // Of several daemons under load, every placement is decided again as it was: with
 // plans in flight, what waits, retries, cordons, groups, also those with devices in one
-// rack, and three pools: of either strategy, and with devices.
+// rack, and three pools: of either strategy, with weights, and with devices.
 func TestReplay_EveryPlacement(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, siteOptions{daemons: 3, workers: 6, runFor: 3 * time.Millisecond})
@@ -24,8 +24,13 @@ func TestReplay_EveryPlacement(t *testing.T) {
 	s.startHollow(siteOptions{workers: 4, runFor: 3 * time.Millisecond, edit: func(h *worker.HollowOptions) {
 		h.Name, h.Pool, h.Shapes = "g", "gpu", []worker.Shape{withDevices("r1", "a100", 4), withDevices("r1", "v100", 2), withDevices("r2", "a100", 4), withDevices("r2", "v100", 2)}
 	}})
-	if err := s.daemons[0].SetPool(t.Context(), "batch", berth.Pool{Strategy: berth.StrategyBinpack}); err != nil {
-		t.Fatal(err)
+	for pool, settings := range map[berth.PoolID]berth.Pool{
+		"batch": {Strategy: berth.StrategyBinpack, Weights: berth.Weights{berth.ScorerYields: 1, berth.ScorerLoad: 2}},
+		"gpu":   {Weights: berth.Weights{berth.ScorerLoss: 3, berth.ScorerFree: 1, berth.ScorerLoad: 1}},
+	} {
+		if err := s.daemons[0].SetPool(t.Context(), pool, settings); err != nil {
+			t.Fatal(err)
+		}
 	}
 	const clients, each = 6, 60
 	ids := submitAll(t, s, clients, each)

@@ -21,6 +21,7 @@ var (
 	}
 	wordsOfGroup    = []string{"PENDING", "PLACED", "ENDING"}
 	wordsOfStrategy = []string{"spread", "binpack"}
+	wordsOfScorer   = []string{"avoided", "rank", "dislike", "yields", "over", "load", "loss", "free"}
 	wordsOfBrake    = []string{"engaged", "released"}
 	wordsOfRelease  = []string{"bound", "operator", "recovered"}
 	wordsOfOnDrain  = []string{"replace"}
@@ -238,6 +239,10 @@ func (r *hold) validate(c *checker, _ string) {
 
 func (r *pool) validate(c *checker, _ string) {
 	c.word("strategy", r.Strategy, wordsOfStrategy)
+	for _, name := range slices.Sorted(maps.Keys(r.Weights)) {
+		c.word("weights", name, wordsOfScorer)
+		c.within("weights."+name, r.Weights[name], 0, 1000)
+	}
 	c.within("brake_percent", r.BrakePercent, 1, 100)
 	c.within("brake_workers", r.BrakeWorkers, 1, 1_000_000)
 	c.within("brake_window_ms", r.BrakeWindowMS, 1000, 3_600_000)

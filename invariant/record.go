@@ -321,11 +321,12 @@ type daemon struct {
 
 type pool struct {
 	header
-	Strategy      string `json:"strategy"`
-	BrakePercent  int64  `json:"brake_percent,omitempty"`
-	BrakeWorkers  int64  `json:"brake_workers,omitempty"`
-	BrakeWindowMS int64  `json:"brake_window_ms,omitempty"`
-	BrakeBoundMS  int64  `json:"brake_bound_ms,omitempty"`
+	Strategy      string           `json:"strategy"`
+	Weights       map[string]int64 `json:"weights,omitempty"`
+	BrakePercent  int64            `json:"brake_percent,omitempty"`
+	BrakeWorkers  int64            `json:"brake_workers,omitempty"`
+	BrakeWindowMS int64            `json:"brake_window_ms,omitempty"`
+	BrakeBoundMS  int64            `json:"brake_bound_ms,omitempty"`
 }
 
 type brake struct {

@@ -29,6 +29,30 @@ func BenchmarkPlace(b *testing.B) {
 	}
 }
 
+// BenchmarkPlaceWeighed is BenchmarkPlace in pools with weights: of what searches know
+// of parts of the pool, and of what only a worker tells.
+func BenchmarkPlaceWeighed(b *testing.B) {
+	for _, s := range []berth.Strategy{berth.StrategySpread, berth.StrategyBinpack} {
+		for _, kind := range []struct {
+			name    string
+			devices int
+			fill    int64
+			shape   func(*rand.Rand, *berth.Request)
+			weights berth.Weights
+		}{
+			{"load", 0, 80, plainShape, berth.Weights{berth.ScorerLoad: 3, berth.ScorerYields: 1}},
+			{"constrained", 0, 30, constrainedShape, berth.Weights{berth.ScorerLoad: 3, berth.ScorerDislike: 1}},
+			{"devices", 8, 50, devicesShape, berth.Weights{berth.ScorerLoss: 3, berth.ScorerLoad: 1}},
+		} {
+			b.Run(fmt.Sprintf("workers=10000/policy=%s/fill=%d/shapes=50/%s", s, kind.fill, kind.name), func(b *testing.B) {
+				l := newLoad(10_000, kind.devices, s, 50, kind.shape)
+				l.fleet.SetWeights(berth.DefaultPool, kind.weights)
+				benchmarkPlace(b, l, kind.fill)
+			})
+		}
+	}
+}
+
 // BenchmarkPlaceOther is BenchmarkPlace with what shapes may have beside amounts.
 func BenchmarkPlaceOther(b *testing.B) {
 	for _, s := range []berth.Strategy{berth.StrategySpread, berth.StrategyBinpack} {

@@ -81,7 +81,7 @@ func (c *caseFile) decide(t *testing.T) string {
 	for line := range strings.Lines(c.state) {
 		words := strings.Fields(line)
 		if words[0] == "pool" {
-			r.fleet.SetStrategy(berth.PoolID(words[1]), berth.Strategy(words[2]))
+			setPool(t, r.fleet, words[1:])
 			continue
 		}
 		r.put(worker(words[0], 0, 0), words[1:])
@@ -90,6 +90,19 @@ func (c *caseFile) decide(t *testing.T) string {
 		r.step(strings.Fields(line))
 	}
 	return r.out.String()
+}
+
+// setPool sets a pool: its name, its strategy, and any weights, SCORER=N.
+func setPool(t *testing.T, f *scheduler.Fleet, words []string) {
+	p := berth.Pool{Strategy: berth.Strategy(words[1]), Weights: berth.Weights{}}
+	for _, word := range words[2:] {
+		name, n, _ := strings.Cut(word, "=")
+		p.Weights[berth.Scorer(name)] = number(t, n)
+	}
+	if err := p.Weights.Validate(); err != nil {
+		t.Fatalf("no case shows what is refused: %v", err)
+	}
+	f.Set(berth.PoolID(words[0]), &p)
 }
 
 func setWorker(t *testing.T, w *scheduler.Worker, name, value string) {

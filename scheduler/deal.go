@@ -33,8 +33,10 @@ type cell struct {
 
 // hope is the best that the score of the worker can be: what else speaks against it is
 // not known yet.
-func (c *cell) hope() score {
-	return score{rank: int(c.rank), yields: c.yields, loss: c.loss, free: int64(c.free)}
+func (q *query) hope(n *node, c *cell) score {
+	s := score{rank: int(c.rank), yields: c.yields, loss: c.loss, free: int64(c.free)}
+	q.add(&s, n.own.load, len(n.devices))
+	return s
 }
 
 // changes is the indices of workers that have changed, in their order, as far back as
@@ -152,7 +154,18 @@ func (q *query) settleAt(p *pool, r *row, k int) {
 	}
 	q.settleAt(p, r, 2*k)
 	q.settleAt(p, r, 2*k+1)
-	r.wins[k] = r.better(p, r.wins[2*k], r.wins[2*k+1])
+	r.wins[k] = q.winner(p, r, r.wins[2*k], r.wins[2*k+1])
+}
+
+// winner is who of two may be better for the query.
+func (q *query) winner(p *pool, r *row, a, b int32) int32 {
+	if q.weighing == nil || a == nobody || b == nobody {
+		return r.better(p, a, b)
+	}
+	m, n := p.nodes[a], p.nodes[b]
+	x, y := q.hope(m, &r.cells[a]), q.hope(n, &r.cells[b])
+	c := q.compare(&x, &y)
+	return pick32(c < 0 || c == 0 && ringOrder(m, n), a, b)
 }
 
 // better is who of two loses less.
@@ -227,8 +240,8 @@ func (q *query) couldBe(n *node, c *cell) bool {
 	if q.best == nil {
 		return true
 	}
-	hope := c.hope()
-	k := hope.compare(&q.top)
+	hope := q.hope(n, c)
+	k := q.compare(&hope, &q.top)
 	return k < 0 || k == 0 && ringOrder(n, q.best)
 }
 
@@ -242,7 +255,8 @@ func (q *query) dealTo(n *node, c *cell) {
 		return
 	}
 	s.loss, s.free = c.loss, int64(c.free)
-	if q.best == nil || s.compare(&q.top) < 0 || s.compare(&q.top) == 0 && ringOrder(n, q.best) {
+	q.add(&s, n.own.load, len(n.devices))
+	if q.best == nil || q.compare(&s, &q.top) < 0 || q.compare(&s, &q.top) == 0 && ringOrder(n, q.best) {
 		q.best, q.top = n, s
 	}
 }

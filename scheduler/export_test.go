@@ -190,19 +190,21 @@ func (q *query) force(p *pool, t *tier) []forced {
 	q.bound = q.boundOf(&sums)
 	home, from := q.forceHome(rings, s, least)
 	if home != nil {
-		return []forced{{score: score{rank: least}, id: home.worker.ID}}
+		return []forced{{score: score{rank: least}, id: home.worker.ID}} // which is looked at for who is avoided alone
 	}
 	var fits []forced
 	for name, ring := range rings {
 		for _, n := range ring {
 			_, _, err := q.reserve(n)
-			if judged, ok := q.judge(n); ok && err == nil {
+			judged, ok := q.judge(n)
+			q.add(&judged, n.own.load, len(n.devices))
+			if ok && err == nil {
 				fits = append(fits, forced{judged, n.worker.ID, n, n.position - from[name]})
 			}
 		}
 	}
 	slices.SortFunc(fits, func(a, b forced) int {
-		if c := a.compare(&b.score); c != 0 {
+		if c := q.compare(&a.score, &b.score); c != 0 {
 			return c
 		}
 		if q.binpack {
@@ -254,7 +256,11 @@ func (q *query) forceHome(rings map[string][]*node, s selection, least int) (*no
 	}
 	for _, i := range byDistance {
 		_, _, err := q.reserve(stops[i])
-		if got, ok := q.judge(stops[i]); ok && err == nil && got == (score{rank: least}) {
+		got, ok := q.judge(stops[i])
+		q.add(&got, stops[i].own.load, len(stops[i].devices))
+		ideal := score{rank: least}
+		q.add(&ideal, fraction{0, 1}, 0)
+		if ok && err == nil && got == ideal {
 			return stops[i], from
 		}
 	}
@@ -288,10 +294,11 @@ func (q *query) forceDeal(p *pool) []forced {
 			was.parts, is.parts = v.partsOf(&was, nil), v.partsOf(&is, nil)
 			judged.loss = lossOf(v.worth(&was), v.worth(&is))
 		}
+		q.add(&judged, n.own.load, len(n.devices))
 		fits = append(fits, forced{score: judged, id: n.worker.ID, node: n})
 	}
 	slices.SortFunc(fits, func(a, b forced) int {
-		if c := a.compare(&b.score); c != 0 {
+		if c := q.compare(&a.score, &b.score); c != 0 {
 			return c
 		}
 		return order(ringOrder(a.node, b.node))

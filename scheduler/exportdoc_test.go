@@ -30,12 +30,12 @@ func FilterRows() (rows []FilterRow) {
 }
 
 // ScorerRow is a scorer as its users read of it.
-type ScorerRow struct{ Field, Prefers string }
+type ScorerRow struct{ Field, Prefers, Points string }
 
 // ScorerRows is all scorers, in their order.
 func ScorerRows() (rows []ScorerRow) {
 	for _, s := range scorers {
-		rows = append(rows, ScorerRow{s.field, s.prefers})
+		rows = append(rows, ScorerRow{s.field, s.prefers, s.points})
 	}
 	return rows
 }
@@ -43,7 +43,9 @@ func ScorerRows() (rows []ScorerRow) {
 // ScoreFields are the fields of a score, in their order.
 func ScoreFields() (names []string) {
 	for f := range reflect.TypeFor[score]().Fields() {
-		names = append(names, f.Name)
+		if f.Name != "sum" { // which is made of the others
+			names = append(names, f.Name)
+		}
 	}
 	return names
 }

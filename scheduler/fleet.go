@@ -39,7 +39,8 @@ type Fleet struct {
 	nodes      map[berth.WorkerID]*node
 	pools      map[berth.PoolID]*pool
 	strategies map[berth.PoolID]berth.Strategy
-	plain      prices // of a pool without workers: all room is alike
+	weighings  map[berth.PoolID]*weighing // of pools with weights
+	plain      prices                     // of a pool without workers: all room is alike
 	holdings   map[berth.WorkerID]*holding
 	relations  map[berth.PoolID]*relations
 	levels     map[berth.WorkerID][]level // by priority
@@ -52,6 +53,7 @@ func NewFleet() *Fleet {
 		nodes:      make(map[berth.WorkerID]*node),
 		pools:      make(map[berth.PoolID]*pool),
 		strategies: make(map[berth.PoolID]berth.Strategy),
+		weighings:  make(map[berth.PoolID]*weighing),
 		holdings:   make(map[berth.WorkerID]*holding),
 		relations:  make(map[berth.PoolID]*relations),
 		levels:     make(map[berth.WorkerID][]level),
@@ -65,6 +67,12 @@ func (f *Fleet) SetStrategy(pool berth.PoolID, s berth.Strategy) {
 	if p := f.pools[pool]; p != nil {
 		p.setStrategy(s == berth.StrategyBinpack)
 	}
+}
+
+// Set has a pool choose as an operator has set it.
+func (f *Fleet) Set(pool berth.PoolID, p *berth.Pool) {
+	f.SetStrategy(pool, p.Strategy)
+	f.SetWeights(pool, p.Weights)
 }
 
 // Put adds a worker, or replaces it.
@@ -101,6 +109,7 @@ func (f *Fleet) pool(id berth.PoolID) *pool {
 	p := f.pools[id]
 	if p == nil {
 		p = newPool(f.strategies[id] == berth.StrategyBinpack)
+		p.weighing = f.weighings[id]
 		f.pools[id] = p
 	}
 	return p

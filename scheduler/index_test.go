@@ -49,23 +49,36 @@ func (x *indexed) place(t *rapid.T) {
 func TestProperty_Index(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := &indexed{running: running{fleet: scheduler.NewFleet()}}
+		x.fleet.SetWeights(berth.DefaultPool, genWeights(t))
 		for range rapid.IntRange(0, 25).Draw(t, "workers") {
 			x.put(t)
 		}
 		t.Repeat(map[string]func(*rapid.T){
-			"":       func(t *rapid.T) { checkIndex(t, x.fleet) },
-			"put":    x.put,
-			"again":  x.put,
-			"place":  x.place,
-			"place2": x.place,
-			"place3": x.place,
-			"end":    x.end,
-			"remove": func(t *rapid.T) { x.fleet.Remove(berth.WorkerID(x.id(t))) },
+			"":        func(t *rapid.T) { checkIndex(t, x.fleet) },
+			"put":     x.put,
+			"again":   x.put,
+			"place":   x.place,
+			"place2":  x.place,
+			"place3":  x.place,
+			"end":     x.end,
+			"remove":  func(t *rapid.T) { x.fleet.Remove(berth.WorkerID(x.id(t))) },
+			"weights": func(t *rapid.T) { x.fleet.SetWeights(berth.DefaultPool, genWeights(t)) },
 			"strategy": func(t *rapid.T) {
 				x.fleet.SetStrategy(berth.DefaultPool, rapid.SampledFrom([]berth.Strategy{berth.StrategySpread, berth.StrategyBinpack}).Draw(t, "strategy"))
 			},
 		})
 	})
+}
+
+// genWeights draws none as often as some.
+func genWeights(t *rapid.T) berth.Weights {
+	w := berth.Weights{}
+	if rapid.Bool().Draw(t, "weighed") {
+		for _, name := range rapid.SliceOfDistinct(rapid.SampledFrom(berth.Scorers()), rapid.ID).Draw(t, "scorers") {
+			w[name] = rapid.Int64Range(0, 3).Draw(t, "weight")
+		}
+	}
+	return w
 }
 
 func checkIndex(t *rapid.T, f *scheduler.Fleet) {

@@ -27,6 +27,7 @@ type Decision struct {
 type query struct {
 	request     *berth.Request
 	pool        *pool // nil: it has no worker
+	weighing    *weighing
 	avoid       []berth.WorkerID
 	own         bool
 	want        vector
@@ -95,9 +96,9 @@ func (f *Fleet) Fits(c Candidate, w berth.WorkerID) bool {
 func (f *Fleet) ask(c Candidate) *query {
 	q := &f.query
 	q.request, q.avoid, q.own = c.Request, c.Avoid, c.Own
-	q.pool, q.devices.prices = f.pools[c.Request.Pool], &f.plain
+	q.pool, q.weighing, q.devices.prices = f.pools[c.Request.Pool], nil, &f.plain
 	if q.pool != nil {
-		q.devices.prices = q.pool.dealer.prices
+		q.weighing, q.devices.prices = q.pool.weighing, q.pool.dealer.prices
 	}
 	d := &c.Request.Resources
 	q.want = vectorOf(&d.Quantities)

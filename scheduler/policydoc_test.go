@@ -24,9 +24,9 @@ func TestPolicyDoc(t *testing.T) {
 			t.Errorf("filter %d, %s, says nothing of whom it rejects", i+1, f.Code)
 		}
 	}
-	scorers.WriteString("| | by | better is a worker |\n| --- | --- | --- |\n")
+	scorers.WriteString("| | by | better is a worker | points where it is weighed |\n| --- | --- | --- | --- |\n")
 	for i, s := range scheduler.ScorerRows() {
-		fmt.Fprintf(&scorers, "| %d | %s | %s |\n", i+1, s.Field, s.Prefers)
+		fmt.Fprintf(&scorers, "| %d | %s | %s | %s |\n", i+1, s.Field, s.Prefers, s.Points)
 	}
 	b, err := os.ReadFile(schedulingDoc)
 	if err != nil {

@@ -13,6 +13,7 @@ type pool struct {
 	plain      tier
 	devices    tier
 	binpack    bool
+	weighing   *weighing // nil: no weights
 	selections selections
 	dealer     dealer
 	members    uint64 // changes with who is open, or has other labels or taints

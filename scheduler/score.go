@@ -17,27 +17,58 @@ type score struct {
 	load    fraction // spread, above the bound: less is better
 	loss    int64    // of worth, where devices are dealt: see prices
 	free    int64    // then: thousandths of its devices
+
+	sum int64 // of what the pool weighs: see weighing
 }
 
-// scorers tells of the fields of score, in their order, for the table in
-// docs/scheduling.md; a test holds them together. As functions that compare would ask
+// The scorers by their places: the fields of score, and berth.Scorers.
+const (
+	scoreAvoided = iota
+	scoreRank
+	scoreDislike
+	scoreYields
+	scoreOver
+	scoreLoad
+	scoreLoss
+	scoreFree
+	scores
+)
+
+// scorers tells of the fields of score, in their order, and of their points where they
+// are weighed, for the table in docs/scheduling.md; a test holds them together. As functions that compare would ask
 // one after the other they cost a quarter of the placements of CPU requests, for scores
 // were no longer kept on the stack.
-var scorers = []struct{ field, prefers string }{
-	{"avoided", "on which this request has not failed to start; where it has on all, the one where that was longest ago"},
-	{"rank", "with devices of the type that stands first in `types`; of several demands, the least sum of the places in their lists"},
+var scorers = []struct{ field, prefers, points string }{
+	{
+		"avoided", "on which this request has not failed to start; where it has on all, the one where that was longest ago",
+		"0 if not; else its place among those where it has, the latest 1,000",
+	},
+	{
+		"rank", "with devices of the type that stands first in `types`; of several demands, the least sum of the places in their lists",
+		"the sum as a part of the largest there may be",
+	},
 	{
 		"dislike", "with less that speaks against it: the weights of the preferred `affinity` and `anti_affinity` that it does not meet, " +
 			"of a preferred `spread` for each request above `max_skew`, and 100 for each taint of `prefer_no_place` that is not tolerated",
+		"that sum, up to 1,000",
 	},
-	{"yields", "of the daemon's own share of workers (without an affinity key); under `spread`, only while it is not a quarter of the average above the bound"},
-	{"over", "under `spread`: under the bound"},
-	{"load", "under `spread`, above the bound: with the least load"},
-	{"loss", "among workers with devices, without an affinity key: whose free room loses the least worth"},
-	{"free", "the same: with the least room on its devices"},
+	{
+		"yields", "of the daemon's own share of workers (without an affinity key); under `spread`, only while it is not a quarter of the average above the bound",
+		"1,000 if it is not",
+	},
+	{"over", "under `spread`: under the bound", "1,000 if it is not"},
+	{
+		"load", "under `spread`, above the bound: with the least load",
+		"its load, the largest part that is used of any amount, in thousandths, below the bound too; under `binpack`, what is missing to a full worker",
+	},
+	{
+		"loss", "among workers with devices, without an affinity key: whose free room loses the least worth",
+		"the loss in thousandths of a device, of each device that is asked for; without devices, in all",
+	},
+	{"free", "the same: with the least room on its devices", "the thousandths free on its devices, on average"},
 }
 
-// compare is negative when a is better.
+// compare is negative when a is better, for a pool without weights.
 func (a *score) compare(b *score) int {
 	switch {
 	case a.avoided != b.avoided:
@@ -58,6 +89,40 @@ func (a *score) compare(b *score) int {
 		return cmp.Compare(a.loss, b.loss)
 	}
 	return cmp.Compare(a.free, b.free)
+}
+
+// compareIn is compare in one field alone.
+func (a *score) compareIn(field int, b *score) int {
+	var x, y score
+	switch field {
+	case scoreAvoided:
+		x.avoided, y.avoided = a.avoided, b.avoided
+	case scoreRank:
+		x.rank, y.rank = a.rank, b.rank
+	case scoreDislike:
+		x.dislike, y.dislike = a.dislike, b.dislike
+	case scoreYields:
+		x.yields, y.yields = a.yields, b.yields
+	case scoreOver:
+		x.over, y.over = a.over, b.over
+	case scoreLoad:
+		x.over, y.over, x.load, y.load = true, true, a.aboveBound(), b.aboveBound()
+	case scoreLoss:
+		x.loss, y.loss = a.loss, b.loss
+	case scoreFree:
+		x.free, y.free = a.free, b.free
+	}
+	return x.compare(&y)
+}
+
+// aboveBound is the load of who is above the bound; below it there is nothing to be said
+// of it, and that is better than any: also where the pool weighs who is above, or has
+// taken that out.
+func (a *score) aboveBound() fraction {
+	if !a.over {
+		return fraction{0, 1}
+	}
+	return a.load
 }
 
 // order is -1 when what speaks for a holds.

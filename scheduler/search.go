@@ -111,8 +111,9 @@ func (q *query) look(n *node) {
 	if !ok {
 		return
 	}
+	q.add(&s, n.own.load, len(n.devices))
 	if q.best != nil {
-		if c := s.compare(&q.top); c > 0 || c == 0 && !q.earlier(n) {
+		if c := q.compare(&s, &q.top); c > 0 || c == 0 && !q.earlier(n) {
 			return
 		}
 	}
@@ -130,13 +131,30 @@ func (q *query) may(s *summary) bool {
 	}
 	hope := score{rank: q.at.rank}
 	q.weigh(s, q.at.foreign, &hope)
-	switch c := hope.compare(&q.top); {
+	q.addHope(&hope, s)
+	switch c := q.compare(&hope, &q.top); {
 	case c != 0:
 		return c < 0
 	case q.best.group == q.at.group:
 		return false // it came first
 	}
 	return q.past == nil || q.earlier(q.past)
+}
+
+// addHope adds up the least that workers with this summary may weigh. Under binpack
+// they come fullest first: none is fuller than the last that was looked at.
+func (q *query) addHope(hope *score, s *summary) {
+	if q.weighing == nil {
+		return
+	}
+	load := s.load
+	if q.binpack {
+		load = fraction{1, 1}
+		if q.past != nil {
+			load = q.past.own.load
+		}
+	}
+	q.add(hope, load, 0)
 }
 
 // earlier says whether n, of the group being searched, is meant before the best

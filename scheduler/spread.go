@@ -139,8 +139,11 @@ func (q *query) begin() *node {
 	for i := range q.scope {
 		q.scope[i].from = stops[0].from
 	}
+	ideal := score{rank: least}
+	q.add(&ideal, fraction{0, 1}, 0)
 	for _, s := range stops {
-		if got, ok := q.judge(s.node); ok && got == (score{rank: least}) {
+		got, ok := q.judge(s.node)
+		if q.add(&got, s.node.own.load, len(s.node.devices)); ok && got == ideal {
 			return s.node
 		}
 	}

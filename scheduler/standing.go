@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -37,38 +38,89 @@ func (f *Fleet) Standings(c Candidate, most int) []berth.Standing {
 }
 
 // standingOf says how a worker stands, by the parts of its score in the order in which
-// they decide. What decides between equal ones is where they stand: see query.earlier.
+// they decide; what is weighed stands together as its sum, with the parts behind it.
+// What decides between equal ones is where they stand: see query.earlier.
 func (q *query) standingOf(n *node, dealt bool) berth.Standing {
 	s, _ := q.judge(n)
+	if dealt {
+		c := q.judgeLoss(q.pool, n)
+		s.loss, s.free = c.loss, int64(c.free)
+	}
+	q.add(&s, n.own.load, len(n.devices))
 	out := berth.Standing{Worker: n.worker.ID}
 	add := func(name, value string, decides bool) {
 		out.Terms = append(out.Terms, berth.Term{Name: name, Value: value, Decides: decides})
 	}
-	if len(q.avoid) > 0 {
-		add("avoided", yesNo(s.avoided > 0), true)
+	devicesAt := scoreRank // that comes before all but who is avoided
+	if q.weighing != nil {
+		devicesAt = min(devicesAt, q.weighing.first)
 	}
-	if demands := q.request.Resources.Devices; len(demands) > 0 {
-		add("device_type", strconv.Itoa(s.rank+1), true)
-	} else {
-		add("devices", yesNo(len(n.devices) > 0), true)
+	for _, i := range q.inOrder(dealt) {
+		if i == devicesAt && len(q.request.Resources.Devices) == 0 {
+			add("devices", yesNo(len(n.devices) > 0), true)
+		}
+		if q.weighing != nil && i == q.weighing.first {
+			add("weighed", strconv.FormatInt(s.sum, 10), true)
+		}
+		t := q.term(i, &s, n, dealt)
+		switch {
+		case q.weighing != nil && q.weighing.named[i]:
+			add(termNames[i], fmt.Sprintf("%s (%d x %d)", t.value, q.weighing.weights[i], q.points(i, &s, n.own.load, len(n.devices))), false)
+		case t.shown:
+			add(termNames[i], t.value, t.decides)
+		}
+		if i == scoreDislike {
+			for _, part := range q.dislikeParts(n) {
+				add("by_"+string(part.code), strconv.FormatInt(part.weight, 10), false) // of the sum before
+			}
+		}
 	}
-	add("disliked", strconv.FormatInt(s.dislike, 10), true)
-	for _, part := range q.dislikeParts(n) {
-		add("by_"+string(part.code), strconv.FormatInt(part.weight, 10), false) // of the sum before
-	}
-	add("other_daemons", yesNo(s.yields), true)
-	if dealt {
-		c := q.judgeLoss(q.pool, n)
-		add("loss", strconv.FormatFloat(float64(c.loss)/lossUnit, 'f', -1, 64), true)
-		add("free", strconv.FormatInt(int64(c.free), 10), true)
-		add("load", percent(n.own.load), false)
-		return out
-	}
-	if !q.binpack {
-		add("above_bound", yesNo(s.over), true)
-	}
-	add("load", percent(n.own.load), q.binpack || s.over) // those below the bound are as good as each other
 	return out
+}
+
+// inOrder are the scorers as they are told: last the load, where it decides nothing.
+func (q *query) inOrder(dealt bool) []int {
+	var order []int
+	last := dealt && (q.weighing == nil || !q.weighing.named[scoreLoad])
+	for i := range scores {
+		if i != scoreLoad || !last {
+			order = append(order, i)
+		}
+	}
+	if last {
+		order = append(order, scoreLoad)
+	}
+	return order
+}
+
+// termNames are the names of the scorers in a standing.
+var termNames = [scores]string{"avoided", "device_type", "disliked", "other_daemons", "above_bound", "load", "loss", "free"}
+
+// told is what a scorer says of a worker, in words. What says nothing is not shown, unless
+// it is weighed.
+type told struct {
+	value          string
+	shown, decides bool
+}
+
+func (q *query) term(scorer int, s *score, n *node, dealt bool) told {
+	switch scorer {
+	case scoreAvoided:
+		return told{yesNo(s.avoided > 0), len(q.avoid) > 0, true}
+	case scoreRank:
+		return told{strconv.Itoa(s.rank + 1), len(q.request.Resources.Devices) > 0, true}
+	case scoreDislike:
+		return told{strconv.FormatInt(s.dislike, 10), true, true}
+	case scoreYields:
+		return told{yesNo(s.yields), true, true}
+	case scoreOver:
+		return told{yesNo(s.over), !q.binpack && !dealt, true}
+	case scoreLoad:
+		return told{percent(n.own.load), true, !dealt && (q.binpack || s.over)} // those below the bound are as good as each other
+	case scoreLoss:
+		return told{strconv.FormatFloat(float64(s.loss)/lossUnit, 'f', -1, 64), dealt, true}
+	}
+	return told{strconv.FormatInt(s.free, 10), dealt, true}
 }
 
 // dislikePart is what speaks against a worker by one kind of preference.

@@ -50,7 +50,7 @@ func (s *Snapshot) Decided(b *berth.PlanBasis, step int64, pool berth.PoolID, fo
 	}
 	f := scheduler.NewFleet()
 	if p := s.pools[pool]; p != nil {
-		f.SetStrategy(pool, p.Strategy)
+		f.Set(pool, p)
 	}
 	for _, id := range slices.Sorted(maps.Keys(workers)) {
 		f.Put(*workers[id])

@@ -191,14 +191,14 @@ func (s *Snapshot) Workers() []scheduler.Worker {
 	return out
 }
 
-// Fleet is a new fleet of all live workers, with their pools' strategies.
+// Fleet is a new fleet of all live workers, as their pools are set.
 func (s *Snapshot) Fleet() *scheduler.Fleet { return s.fleet(s.Workers()) }
 
 // fleet is a new one of these workers, with what is placed on them by labels.
 func (s *Snapshot) fleet(workers []scheduler.Worker) *scheduler.Fleet {
 	f := scheduler.NewFleet()
 	for id, p := range s.pools {
-		f.SetStrategy(id, p.Strategy)
+		f.Set(id, p)
 	}
 	for _, w := range workers {
 		f.Put(w)

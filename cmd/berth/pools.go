@@ -10,6 +10,7 @@ import (
 
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/api/wire"
 	"github.com/berthd/berth/client"
 )
 
@@ -22,6 +23,8 @@ func poolsCommand() *cli.Command {
 			intFlag("brake-percent", 0, "the brake engages when `N` percent of the pool's workers are lost at once, 1 to 100 (default: as it is)"),
 			intFlag("brake-workers", 0, "and at least `N` of them; more than the pool has: never (default: as it is)"),
 			durationFlag("brake-window", 0, "within `DURATION` of each other, 1s to 1h (default: as it is)"),
+			listFlag("weight", "`SCORER=N`, 0 to 1000: what scorers say is added up by their weights, and these are all (avoided, rank, dislike, yields, over, load, loss, free)"),
+			boolFlag("no-weights", "the first scorer that tells two workers apart decides"),
 			durationFlag("brake-bound", 0, "it releases by itself after `DURATION`, 1s to 168h (default: as it is)"),
 			outputFlag(),
 		),
@@ -53,7 +56,11 @@ func pools(c *cli.Context) error {
 
 // poolOf is what a pool is to be set to; nil: nothing.
 func poolOf(c *cli.Context) (*berthv1.Pool, error) {
-	p := &berthv1.Pool{Id: c.Args().Get(0), Strategy: c.Args().Get(1)}
+	weights, err := weightsOf(c)
+	if err != nil {
+		return nil, err
+	}
+	p := &berthv1.Pool{Id: c.Args().Get(0), Strategy: c.Args().Get(1), Weights: weights}
 	for _, f := range []struct {
 		name      string
 		to        *int64
@@ -70,14 +77,32 @@ func poolOf(c *cli.Context) (*berthv1.Pool, error) {
 			return nil, usage("%w", err)
 		}
 	}
-	set := p.GetStrategy() != "" || p.GetBrakePercent() != 0 || p.GetBrakeWorkers() != 0 || p.GetBrakeWindowMs() != 0 || p.GetBrakeBoundMs() != 0
+	set := p.GetStrategy() != "" || p.GetBrakePercent() != 0 || p.GetBrakeWorkers() != 0 || p.GetBrakeWindowMs() != 0 || p.GetBrakeBoundMs() != 0 || weights != nil
 	switch {
 	case c.NArg() > 2, set && p.GetId() == "", !set && p.GetId() != "":
-		return nil, usage("pools: want no argument, or POOL with STRATEGY (spread, binpack) or a --brake flag before it")
+		return nil, usage("pools: want no argument, or POOL with STRATEGY (spread, binpack) or a --brake or --weight flag before it")
 	case !set:
 		return nil, nil
 	}
 	return p, nil
+}
+
+// weightsOf are the weights that a pool is to have; nil: as they are.
+func weightsOf(c *cli.Context) (*berthv1.Weights, error) {
+	counts, err := parseCounts("weight", splitCommas(c.StringSlice("weight")))
+	switch {
+	case err != nil:
+		return nil, usage("%w", err)
+	case len(counts) > 0 && c.Bool("no-weights"):
+		return nil, usage("pools: --weight and --no-weights exclude each other")
+	case len(counts) == 0 && !c.Bool("no-weights"):
+		return nil, nil
+	}
+	m := &berthv1.Weights{Scorers: counts}
+	if err := wire.ToWeights(m).Validate(); err != nil {
+		return nil, usage("%w", err)
+	}
+	return m, nil
 }
 
 func listPools(c *cli.Context, cl *client.Client, asJSON bool) error {
@@ -99,9 +124,9 @@ func listPools(c *cli.Context, cl *client.Client, asJSON bool) error {
 
 func printPools(w io.Writer, all []*berthv1.Pool) error {
 	t := table{}
-	t.add("POOL", "STRATEGY", "BRAKE AT", "AND AT LEAST", "WITHIN", "HOLDS")
+	t.add("POOL", "STRATEGY", "WEIGHTS", "BRAKE AT", "AND AT LEAST", "WITHIN", "HOLDS")
 	for _, p := range all {
-		t.add(p.GetId(), p.GetStrategy(), strconv.FormatInt(p.GetBrakePercent(), 10)+"%", strconv.FormatInt(p.GetBrakeWorkers(), 10)+" workers",
+		t.add(p.GetId(), p.GetStrategy(), orDash(wire.ToWeights(p.GetWeights()).String()), strconv.FormatInt(p.GetBrakePercent(), 10)+"%", strconv.FormatInt(p.GetBrakeWorkers(), 10)+" workers",
 			short(time.Duration(p.GetBrakeWindowMs())*time.Millisecond), short(time.Duration(p.GetBrakeBoundMs())*time.Millisecond))
 	}
 	return t.write(w)

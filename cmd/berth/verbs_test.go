@@ -124,7 +124,10 @@ func TestVerbs(t *testing.T) {
 		s.want(0, "cordoned", "workers", "--wide", "w-1")
 		s.want(0, "w-1 is ready", "uncordon", "w-1")
 		s.want(0, "batch    binpack", "pools", "batch", "binpack")
-		s.want(0, "batch    binpack   50%       7 workers     30s     60s", "pools", "--brake-percent", "50", "--brake-workers", "7", "--brake-bound", "60s", "batch")
+		s.want(0, "batch    binpack   -        50%       7 workers     30s     60s", "pools", "--brake-percent", "50", "--brake-workers", "7", "--brake-bound", "60s", "batch")
+		s.want(0, "batch    binpack   dislike=1,load=3  50% ", "pools", "--weight", "load=3,dislike=1", "batch")
+		s.want(0, "batch    binpack   load=0   50% ", "pools", "--weight", "load=0", "batch")
+		s.want(0, "batch    binpack   -        50% ", "pools", "--no-weights", "batch")
 		s.want(exitUsage, `brake-percent "101" is out of range; allowed: 1 to 100`, "pools", "--brake-percent", "101", "batch")
 		s.want(exitUsage, "for \"1000h0m0s\" is not allowed; allowed: 1s to 168h0m0s", "brake", "hold", "--for", "1000h", "batch")
 		s.want(0, "no brake", "brake")
@@ -218,6 +221,10 @@ func TestVerbs_Usage(t *testing.T) {
 		{`parallel "10001" is too large`, []string{"drain", "--parallel", "10001", "w"}},
 		{"deadline \"9000h0m0s\" is not allowed; allowed: 0s to 8760h0m0s", []string{"drain", "--deadline", "9000h", "w"}},
 		{"want no argument, or POOL with STRATEGY", []string{"pools", "x"}},
+		{`weights "speed" is no scorer`, []string{"pools", "--weight", "speed=1", "x"}},
+		{`weights.load "1001" is too large`, []string{"pools", "--weight", "load=1001", "x"}},
+		{"NAME=NUMBER", []string{"pools", "--weight", "load=much", "x"}},
+		{"exclude each other", []string{"pools", "--weight", "load=1", "--no-weights", "x"}},
 		{"want release or hold", []string{"brake", "stop"}},
 		{"at least 100ms", []string{"status", "--interval", "1ms"}},
 		{`shell "tcsh" is unknown`, []string{"completion", "tcsh"}},

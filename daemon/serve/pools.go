@@ -30,14 +30,14 @@ func (s *service) Pools(ctx context.Context, _ *berthv1.PoolsRequest) (*berthv1.
 func poolMessage(id berth.PoolID, p *berth.Pool) *berthv1.Pool {
 	return &berthv1.Pool{
 		Id: string(id), Strategy: string(p.Strategy), BrakePercent: p.Percent, BrakeWorkers: p.Workers,
-		BrakeWindowMs: p.WindowMS, BrakeBoundMs: p.BoundMS,
+		BrakeWindowMs: p.WindowMS, BrakeBoundMs: p.BoundMS, Weights: wire.FromWeights(p.Weights),
 	}
 }
 
 func (s *service) SetPool(ctx context.Context, req *berthv1.SetPoolRequest) (*berthv1.SetPoolResponse, error) {
 	p := req.GetPool()
 	err := s.d.SetPool(ctx, berth.PoolID(p.GetId()), berth.Pool{
-		Strategy: berth.Strategy(p.GetStrategy()),
+		Strategy: berth.Strategy(p.GetStrategy()), Weights: wire.ToWeights(p.GetWeights()),
 		BrakePolicy: berth.BrakePolicy{
 			Percent: p.GetBrakePercent(), Workers: p.GetBrakeWorkers(), WindowMS: p.GetBrakeWindowMs(), BoundMS: p.GetBrakeBoundMs(),
 		},

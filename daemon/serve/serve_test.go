@@ -269,14 +269,14 @@ func TestService_Operator(t *testing.T) {
 	if err != nil || len(pools) != 2 || pools[0].GetStrategy() != "binpack" {
 		t.Errorf("%v %v", pools, err)
 	}
-	if err := c.SetPool(t.Context(), &berthv1.Pool{Id: "batch", BrakePercent: 60}); err != nil {
+	if err := c.SetPool(t.Context(), &berthv1.Pool{Id: "batch", BrakePercent: 60, Weights: &berthv1.Weights{Scorers: map[string]int64{"load": 2}}}); err != nil {
 		t.Fatal(err)
 	}
 	o, err := c.Overview(t.Context())
 	if err != nil || len(o.GetPools()) != 2 || len(o.GetDaemons()) != 1 || o.GetPools()[1].GetWorkers()["ready"] != 1 {
 		t.Errorf("%v %v", o, err)
 	}
-	if p := o.GetPools()[0].GetPool(); p.GetStrategy() != "binpack" || p.GetBrakePercent() != 60 || p.GetBrakeWorkers() != 3 {
+	if p := o.GetPools()[0].GetPool(); p.GetStrategy() != "binpack" || p.GetBrakePercent() != 60 || p.GetBrakeWorkers() != 3 || p.GetWeights().GetScorers()["load"] != 2 {
 		t.Errorf("%v, want what was set, and the defaults", p)
 	}
 	in, err := c.Info(t.Context())
@@ -328,6 +328,9 @@ func TestService_BadInput(t *testing.T) {
 		t.Errorf("cordon: %v", err)
 	}
 	if err = c.SetPool(ctx, &berthv1.Pool{Id: "p", Strategy: "best"}); field(err) != "strategy" {
+		t.Errorf("pool: %v", err)
+	}
+	if err = c.SetPool(ctx, &berthv1.Pool{Id: "p", Weights: &berthv1.Weights{Scorers: map[string]int64{"load": 1001}}}); field(err) != "weights.load" {
 		t.Errorf("pool: %v", err)
 	}
 	if err = c.SetPool(ctx, &berthv1.Pool{Id: "p", BrakeWindowMs: 1}); field(err) != "brake_window_ms" {

@@ -4988,6 +4988,7 @@ type Pool struct {
 	BrakeWorkers  int64                  `protobuf:"varint,4,opt,name=brake_workers,json=brakeWorkers,proto3" json:"brake_workers,omitempty"`
 	BrakeWindowMs int64                  `protobuf:"varint,5,opt,name=brake_window_ms,json=brakeWindowMs,proto3" json:"brake_window_ms,omitempty"`
 	BrakeBoundMs  int64                  `protobuf:"varint,6,opt,name=brake_bound_ms,json=brakeBoundMs,proto3" json:"brake_bound_ms,omitempty"`
+	Weights       *Weights               `protobuf:"bytes,7,opt,name=weights,proto3" json:"weights,omitempty"` // when set, all of them: without any, none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5064,6 +5065,57 @@ func (x *Pool) GetBrakeBoundMs() int64 {
 	return 0
 }
 
+func (x *Pool) GetWeights() *Weights {
+	if x != nil {
+		return x.Weights
+	}
+	return nil
+}
+
+type Weights struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Scorers       map[string]int64       `protobuf:"bytes,1,rep,name=scorers,proto3" json:"scorers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // those that are added up, each by 0 to 1000
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Weights) Reset() {
+	*x = Weights{}
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Weights) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Weights) ProtoMessage() {}
+
+func (x *Weights) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Weights.ProtoReflect.Descriptor instead.
+func (*Weights) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *Weights) GetScorers() map[string]int64 {
+	if x != nil {
+		return x.Scorers
+	}
+	return nil
+}
+
 type QuotasRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -5072,7 +5124,7 @@ type QuotasRequest struct {
 
 func (x *QuotasRequest) Reset() {
 	*x = QuotasRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5084,7 +5136,7 @@ func (x *QuotasRequest) String() string {
 func (*QuotasRequest) ProtoMessage() {}
 
 func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5097,7 +5149,7 @@ func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasRequest.ProtoReflect.Descriptor instead.
 func (*QuotasRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
 }
 
 type QuotasResponse struct {
@@ -5109,7 +5161,7 @@ type QuotasResponse struct {
 
 func (x *QuotasResponse) Reset() {
 	*x = QuotasResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5121,7 +5173,7 @@ func (x *QuotasResponse) String() string {
 func (*QuotasResponse) ProtoMessage() {}
 
 func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5134,7 +5186,7 @@ func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasResponse.ProtoReflect.Descriptor instead.
 func (*QuotasResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *QuotasResponse) GetQuotas() []*Quota {
@@ -5161,7 +5213,7 @@ type Quota struct {
 
 func (x *Quota) Reset() {
 	*x = Quota{}
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5173,7 +5225,7 @@ func (x *Quota) String() string {
 func (*Quota) ProtoMessage() {}
 
 func (x *Quota) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5186,7 +5238,7 @@ func (x *Quota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quota.ProtoReflect.Descriptor instead.
 func (*Quota) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Quota) GetTenant() string {
@@ -5252,7 +5304,7 @@ type SetQuotaRequest struct {
 
 func (x *SetQuotaRequest) Reset() {
 	*x = SetQuotaRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5264,7 +5316,7 @@ func (x *SetQuotaRequest) String() string {
 func (*SetQuotaRequest) ProtoMessage() {}
 
 func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5277,7 +5329,7 @@ func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaRequest.ProtoReflect.Descriptor instead.
 func (*SetQuotaRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *SetQuotaRequest) GetTenant() string {
@@ -5331,7 +5383,7 @@ type SetQuotaResponse struct {
 
 func (x *SetQuotaResponse) Reset() {
 	*x = SetQuotaResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5343,7 +5395,7 @@ func (x *SetQuotaResponse) String() string {
 func (*SetQuotaResponse) ProtoMessage() {}
 
 func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5356,7 +5408,7 @@ func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaResponse.ProtoReflect.Descriptor instead.
 func (*SetQuotaResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *SetQuotaResponse) GetQuota() *Quota {
@@ -5385,7 +5437,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5397,7 +5449,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5410,7 +5462,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Brake) GetPool() string {
@@ -5488,7 +5540,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5500,7 +5552,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5513,7 +5565,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -5553,7 +5605,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5565,7 +5617,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5578,7 +5630,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -5596,7 +5648,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5608,7 +5660,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5621,7 +5673,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
 }
 
 type OverviewResponse struct {
@@ -5636,7 +5688,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5648,7 +5700,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5661,7 +5713,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -5707,7 +5759,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5719,7 +5771,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5732,7 +5784,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *Member) GetId() string {
@@ -5788,7 +5840,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5800,7 +5852,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5813,7 +5865,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -5846,7 +5898,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5858,7 +5910,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5871,7 +5923,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -5889,7 +5941,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5901,7 +5953,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5914,7 +5966,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
 }
 
 type InfoRequest struct {
@@ -5925,7 +5977,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5937,7 +5989,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5950,7 +6002,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
 }
 
 type InfoResponse struct {
@@ -5980,7 +6032,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5992,7 +6044,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6005,7 +6057,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -6155,7 +6207,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6167,7 +6219,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6180,7 +6232,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -6236,7 +6288,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6248,7 +6300,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6261,7 +6313,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -6726,14 +6778,20 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x06worker\x18\x01 \x01(\v2\x10.berth.v1.WorkerR\x06worker\"\x0e\n" +
 	"\fPoolsRequest\"5\n" +
 	"\rPoolsResponse\x12$\n" +
-	"\x05pools\x18\x01 \x03(\v2\x0e.berth.v1.PoolR\x05pools\"\xca\x01\n" +
+	"\x05pools\x18\x01 \x03(\v2\x0e.berth.v1.PoolR\x05pools\"\xf7\x01\n" +
 	"\x04Pool\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bstrategy\x18\x02 \x01(\tR\bstrategy\x12#\n" +
 	"\rbrake_percent\x18\x03 \x01(\x03R\fbrakePercent\x12#\n" +
 	"\rbrake_workers\x18\x04 \x01(\x03R\fbrakeWorkers\x12&\n" +
 	"\x0fbrake_window_ms\x18\x05 \x01(\x03R\rbrakeWindowMs\x12$\n" +
-	"\x0ebrake_bound_ms\x18\x06 \x01(\x03R\fbrakeBoundMs\"\x0f\n" +
+	"\x0ebrake_bound_ms\x18\x06 \x01(\x03R\fbrakeBoundMs\x12+\n" +
+	"\aweights\x18\a \x01(\v2\x11.berth.v1.WeightsR\aweights\"\x7f\n" +
+	"\aWeights\x128\n" +
+	"\ascorers\x18\x01 \x03(\v2\x1e.berth.v1.Weights.ScorersEntryR\ascorers\x1a:\n" +
+	"\fScorersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x0f\n" +
 	"\rQuotasRequest\"9\n" +
 	"\x0eQuotasResponse\x12'\n" +
 	"\x06quotas\x18\x01 \x03(\v2\x0f.berth.v1.QuotaR\x06quotas\"\xb5\x03\n" +
@@ -6885,7 +6943,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 101)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 103)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -6956,86 +7014,88 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*PoolsRequest)(nil),          // 66: berth.v1.PoolsRequest
 	(*PoolsResponse)(nil),         // 67: berth.v1.PoolsResponse
 	(*Pool)(nil),                  // 68: berth.v1.Pool
-	(*QuotasRequest)(nil),         // 69: berth.v1.QuotasRequest
-	(*QuotasResponse)(nil),        // 70: berth.v1.QuotasResponse
-	(*Quota)(nil),                 // 71: berth.v1.Quota
-	(*SetQuotaRequest)(nil),       // 72: berth.v1.SetQuotaRequest
-	(*SetQuotaResponse)(nil),      // 73: berth.v1.SetQuotaResponse
-	(*Brake)(nil),                 // 74: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 75: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 76: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 77: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 78: berth.v1.OverviewResponse
-	(*Member)(nil),                // 79: berth.v1.Member
-	(*PoolOverview)(nil),          // 80: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 81: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 82: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 83: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 84: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 85: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 86: berth.v1.ReadLogResponse
-	nil,                           // 87: berth.v1.Request.EnvEntry
-	nil,                           // 88: berth.v1.Request.LabelsEntry
-	nil,                           // 89: berth.v1.Demand.CustomEntry
-	nil,                           // 90: berth.v1.Capacity.CustomEntry
-	nil,                           // 91: berth.v1.Share.CustomEntry
-	nil,                           // 92: berth.v1.Filter.LabelsEntry
-	nil,                           // 93: berth.v1.Group.StatesEntry
-	nil,                           // 94: berth.v1.Worker.LabelsEntry
-	nil,                           // 95: berth.v1.Quota.LimitsEntry
-	nil,                           // 96: berth.v1.Quota.UsedEntry
-	nil,                           // 97: berth.v1.Quota.TakenEntry
-	nil,                           // 98: berth.v1.SetQuotaRequest.SetEntry
-	nil,                           // 99: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 100: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 101: google.protobuf.Timestamp
+	(*Weights)(nil),               // 69: berth.v1.Weights
+	(*QuotasRequest)(nil),         // 70: berth.v1.QuotasRequest
+	(*QuotasResponse)(nil),        // 71: berth.v1.QuotasResponse
+	(*Quota)(nil),                 // 72: berth.v1.Quota
+	(*SetQuotaRequest)(nil),       // 73: berth.v1.SetQuotaRequest
+	(*SetQuotaResponse)(nil),      // 74: berth.v1.SetQuotaResponse
+	(*Brake)(nil),                 // 75: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 76: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 77: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 78: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 79: berth.v1.OverviewResponse
+	(*Member)(nil),                // 80: berth.v1.Member
+	(*PoolOverview)(nil),          // 81: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 82: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 83: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 84: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 85: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 86: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 87: berth.v1.ReadLogResponse
+	nil,                           // 88: berth.v1.Request.EnvEntry
+	nil,                           // 89: berth.v1.Request.LabelsEntry
+	nil,                           // 90: berth.v1.Demand.CustomEntry
+	nil,                           // 91: berth.v1.Capacity.CustomEntry
+	nil,                           // 92: berth.v1.Share.CustomEntry
+	nil,                           // 93: berth.v1.Filter.LabelsEntry
+	nil,                           // 94: berth.v1.Group.StatesEntry
+	nil,                           // 95: berth.v1.Worker.LabelsEntry
+	nil,                           // 96: berth.v1.Weights.ScorersEntry
+	nil,                           // 97: berth.v1.Quota.LimitsEntry
+	nil,                           // 98: berth.v1.Quota.UsedEntry
+	nil,                           // 99: berth.v1.Quota.TakenEntry
+	nil,                           // 100: berth.v1.SetQuotaRequest.SetEntry
+	nil,                           // 101: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 102: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 103: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	87,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	88,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,   // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,   // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	88,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	89,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	10,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	11,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
 	6,   // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
 	8,   // 7: berth.v1.Request.affinity:type_name -> berth.v1.Affinity
 	8,   // 8: berth.v1.Request.anti_affinity:type_name -> berth.v1.Affinity
 	9,   // 9: berth.v1.Request.spread:type_name -> berth.v1.Spread
-	89,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	90,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,   // 11: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,   // 12: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
 	7,   // 13: berth.v1.Affinity.requests:type_name -> berth.v1.RequestLabel
 	4,   // 14: berth.v1.Affinity.workers:type_name -> berth.v1.Constraint
 	7,   // 15: berth.v1.Spread.requests:type_name -> berth.v1.RequestLabel
-	90,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	91,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	13,  // 17: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	14,  // 18: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	91,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	92,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	16,  // 20: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	101, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	101, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	103, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	103, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
 	19,  // 23: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
 	19,  // 24: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
 	15,  // 25: berth.v1.Status.share:type_name -> berth.v1.Share
 	17,  // 26: berth.v1.Status.exit:type_name -> berth.v1.Exit
 	18,  // 27: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
 	0,   // 28: berth.v1.Status.spec:type_name -> berth.v1.Request
-	101, // 29: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	101, // 30: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	101, // 31: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	101, // 32: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	101, // 33: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	103, // 29: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	103, // 30: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	103, // 31: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	103, // 32: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	103, // 33: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
 	21,  // 34: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
 	23,  // 35: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	101, // 36: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	101, // 37: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	103, // 36: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	103, // 37: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
 	0,   // 38: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
 	27,  // 39: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
 	22,  // 40: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
 	28,  // 41: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
 	24,  // 42: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
 	22,  // 43: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	92,  // 44: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	93,  // 44: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
 	31,  // 45: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
 	22,  // 46: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
 	31,  // 47: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
@@ -7044,25 +7104,25 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	35,  // 50: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
 	22,  // 51: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
 	41,  // 52: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
-	101, // 53: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
-	93,  // 54: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
+	103, // 53: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
+	94,  // 54: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
 	21,  // 55: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
 	0,   // 56: berth.v1.Group.spec:type_name -> berth.v1.Request
 	41,  // 57: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
-	101, // 58: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
+	103, // 58: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
 	22,  // 59: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
 	21,  // 60: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	74,  // 61: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	75,  // 61: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
 	20,  // 62: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	101, // 63: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	103, // 63: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
 	49,  // 64: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
 	48,  // 65: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
 	56,  // 66: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
 	54,  // 67: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
 	55,  // 68: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
-	101, // 69: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
+	103, // 69: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
 	50,  // 70: berth.v1.Standing.terms:type_name -> berth.v1.Term
-	101, // 71: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
+	103, // 71: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
 	53,  // 72: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
 	53,  // 73: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
 	49,  // 74: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
@@ -7071,15 +7131,15 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	18,  // 77: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
 	18,  // 78: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
 	61,  // 79: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	94,  // 80: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	95,  // 80: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
 	12,  // 81: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
 	15,  // 82: berth.v1.Worker.reserved:type_name -> berth.v1.Share
 	15,  // 83: berth.v1.Worker.held:type_name -> berth.v1.Share
-	101, // 84: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	101, // 85: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	101, // 86: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	101, // 87: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	101, // 88: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	103, // 84: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	103, // 85: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	103, // 86: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	103, // 87: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	103, // 88: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
 	5,   // 89: berth.v1.Worker.taints:type_name -> berth.v1.Taint
 	5,   // 90: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
 	5,   // 91: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
@@ -7087,75 +7147,77 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	61,  // 93: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
 	61,  // 94: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
 	68,  // 95: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	71,  // 96: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
-	95,  // 97: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
-	96,  // 98: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
-	97,  // 99: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
-	56,  // 100: berth.v1.Quota.turn:type_name -> berth.v1.Turn
-	98,  // 101: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
-	71,  // 102: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
-	101, // 103: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	101, // 104: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	74,  // 105: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	84,  // 106: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	79,  // 107: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	80,  // 108: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	74,  // 109: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	101, // 110: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	68,  // 111: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	99,  // 112: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	100, // 113: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	68,  // 114: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	101, // 115: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	25,  // 116: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	29,  // 117: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	32,  // 118: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	34,  // 119: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	37,  // 120: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	39,  // 121: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
-	42,  // 122: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
-	44,  // 123: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	46,  // 124: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	57,  // 125: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
-	51,  // 126: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
-	59,  // 127: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	64,  // 128: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	62,  // 129: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	66,  // 130: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	81,  // 131: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	69,  // 132: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
-	72,  // 133: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
-	75,  // 134: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	77,  // 135: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	83,  // 136: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	85,  // 137: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	26,  // 138: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	30,  // 139: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	33,  // 140: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	36,  // 141: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	38,  // 142: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	40,  // 143: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
-	43,  // 144: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
-	45,  // 145: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	47,  // 146: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	58,  // 147: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
-	52,  // 148: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
-	60,  // 149: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	65,  // 150: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	63,  // 151: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	67,  // 152: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	82,  // 153: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	70,  // 154: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
-	73,  // 155: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
-	76,  // 156: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	78,  // 157: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	84,  // 158: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	86,  // 159: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	138, // [138:160] is the sub-list for method output_type
-	116, // [116:138] is the sub-list for method input_type
-	116, // [116:116] is the sub-list for extension type_name
-	116, // [116:116] is the sub-list for extension extendee
-	0,   // [0:116] is the sub-list for field type_name
+	69,  // 96: berth.v1.Pool.weights:type_name -> berth.v1.Weights
+	96,  // 97: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
+	72,  // 98: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
+	97,  // 99: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
+	98,  // 100: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
+	99,  // 101: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
+	56,  // 102: berth.v1.Quota.turn:type_name -> berth.v1.Turn
+	100, // 103: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
+	72,  // 104: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
+	103, // 105: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	103, // 106: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	75,  // 107: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	85,  // 108: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	80,  // 109: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	81,  // 110: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	75,  // 111: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	103, // 112: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	68,  // 113: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	101, // 114: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	102, // 115: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	68,  // 116: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	103, // 117: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	25,  // 118: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	29,  // 119: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	32,  // 120: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	34,  // 121: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	37,  // 122: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	39,  // 123: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
+	42,  // 124: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
+	44,  // 125: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	46,  // 126: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	57,  // 127: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	51,  // 128: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
+	59,  // 129: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	64,  // 130: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	62,  // 131: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	66,  // 132: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	82,  // 133: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	70,  // 134: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
+	73,  // 135: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
+	76,  // 136: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	78,  // 137: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	84,  // 138: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	86,  // 139: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	26,  // 140: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	30,  // 141: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	33,  // 142: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	36,  // 143: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	38,  // 144: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	40,  // 145: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
+	43,  // 146: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
+	45,  // 147: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	47,  // 148: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	58,  // 149: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	52,  // 150: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
+	60,  // 151: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	65,  // 152: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	63,  // 153: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	67,  // 154: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	83,  // 155: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	71,  // 156: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
+	74,  // 157: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
+	77,  // 158: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	79,  // 159: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	85,  // 160: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	87,  // 161: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	140, // [140:162] is the sub-list for method output_type
+	118, // [118:140] is the sub-list for method input_type
+	118, // [118:118] is the sub-list for extension type_name
+	118, // [118:118] is the sub-list for extension extendee
+	0,   // [0:118] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -7170,7 +7232,7 @@ func file_berth_v1_berth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   101,
+			NumMessages:   103,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
