@@ -32,6 +32,7 @@ const (
 	MaxDrainParallel     = 10_000
 	MaxDrainPerMinute    = 60_000
 	MaxAttempts          = 100
+	MaxWarmKeys          = 32 // that a worker says are warm on it
 	MaxQuotaLimits       = 64 // dimensions of one quota
 	MaxQuotaPools        = 64 // with a quota of one tenant
 	MaxTenantWeight      = 1000

@@ -131,6 +131,23 @@ func (r Request) validateTimes() error {
 	return nil
 }
 
+// ValidateWarmKeys checks the affinity keys that a worker says are warm on it.
+func ValidateWarmKeys(field string, keys []string) error {
+	if err := checkCount(field, len(keys), MaxWarmKeys); err != nil {
+		return err
+	}
+	for i, key := range keys {
+		name := fmt.Sprintf("%s[%d]", field, i)
+		if key == "" {
+			return &FieldError{Field: name, Problem: "is empty", Bound: "an affinity key"}
+		}
+		if err := checkText(name, key, MaxLabelBytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ValidateLabels checks the bounds of a label map.
 func ValidateLabels(field string, labels map[string]string) error {
 	if err := checkCount(field, len(labels), MaxLabels); err != nil {

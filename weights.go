@@ -18,16 +18,17 @@ const (
 	ScorerYields  Scorer = "yields"
 	ScorerOver    Scorer = "over"
 	ScorerLoad    Scorer = "load"
+	ScorerCold    Scorer = "cold"
 	ScorerLoss    Scorer = "loss"
 	ScorerFree    Scorer = "free"
 )
 
 // Scorers is all of them, in that order.
 func Scorers() []Scorer {
-	return []Scorer{ScorerAvoided, ScorerRank, ScorerDislike, ScorerYields, ScorerOver, ScorerLoad, ScorerLoss, ScorerFree}
+	return []Scorer{ScorerAvoided, ScorerRank, ScorerDislike, ScorerYields, ScorerOver, ScorerLoad, ScorerCold, ScorerLoss, ScorerFree}
 }
 
-const scorerBound = "avoided, rank, dislike, yields, over, load, loss, free"
+const scorerBound = "avoided, rank, dislike, yields, over, load, cold, loss, free"
 
 // UnmarshalText rejects every word that is not a scorer.
 func (s *Scorer) UnmarshalText(b []byte) error { return decodeWord(s, b, "scorer", Scorers()) }

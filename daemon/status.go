@@ -107,7 +107,8 @@ type WorkerStatus struct {
 	ID             berth.WorkerID
 	Epoch          berth.Epoch
 	Pool           berth.PoolID
-	State          string // ready, opening, cordoned, draining, removing, suspended, lost
+	WarmKeys       []string // affinity keys that are warm there, by its own word
+	State          string   // ready, opening, cordoned, draining, removing, suspended, lost
 	Worker         berth.Worker
 	Ledger         berth.Ledger
 	Intent         berth.Intent

@@ -68,6 +68,9 @@ func (l *loop) workerStatus(id berth.WorkerID) (WorkerStatus, bool) {
 		return s, s.Count > 0
 	}
 	s.Worker, s.Pool = *rec, rec.Pool
+	if c, _ := record[berth.Conditions](l.view, berth.Key{Kind: berth.KindConditions, ID: string(id)}); c != nil {
+		s.WarmKeys = c.WarmKeys
+	}
 	if st := l.starts[id]; st != nil {
 		s.StartFailures, s.SuspendedUntil = st.failures, st.until
 	}

@@ -49,7 +49,7 @@ func BenchmarkRequest(b *testing.B) {
 	const n = 100
 	plan := placesOf(b, s, n)
 	b.Run("basis=none", func(b *testing.B) { benchmarkPlan(b, s, plan) })
-	plan.Basis = &berth.PlanBasis{Daemon: "d1", Clock: plan.Places[0].Allocation.PlacedAt, Revision: 9, Policy: "6", Awake: []berth.DaemonID{"d1"}}
+	plan.Basis = &berth.PlanBasis{Daemon: "d1", Clock: plan.Places[0].Allocation.PlacedAt, Revision: 9, Policy: "7", Awake: []berth.DaemonID{"d1"}}
 	plan.Basis.Shares = []berth.Share{plan.Places[0].Allocation.Share}
 	for i := range plan.Places {
 		plan.Basis.Steps = append(plan.Basis.Steps, berth.PlannedStep{Worker: plan.Places[i].Worker, For: plan.Places[i].Request})

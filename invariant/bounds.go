@@ -21,7 +21,7 @@ var (
 	}
 	wordsOfGroup    = []string{"PENDING", "PLACED", "ENDING"}
 	wordsOfStrategy = []string{"spread", "binpack"}
-	wordsOfScorer   = []string{"avoided", "rank", "dislike", "yields", "over", "load", "loss", "free"}
+	wordsOfScorer   = []string{"avoided", "rank", "dislike", "yields", "over", "load", "cold", "loss", "free"}
 	wordsOfBrake    = []string{"engaged", "released"}
 	wordsOfRelease  = []string{"bound", "operator", "recovered"}
 	wordsOfOnDrain  = []string{"replace"}
@@ -228,6 +228,13 @@ func (r *group) validate(c *checker, _ string) {
 	c.need((r.State == "ENDING") == (r.Reason != ""), "\"reason\" stands in ENDING, and only there")
 	if r.Reason != "" {
 		c.word("reason", r.Reason, wordsOfReason)
+	}
+}
+
+func (r *conditions) validate(c *checker, _ string) {
+	c.need(len(r.WarmKeys) <= 32, "%d warm keys", len(r.WarmKeys))
+	for _, key := range r.WarmKeys {
+		c.need(key != "" && len(key) <= 256, "a warm key of %d bytes", len(key))
 	}
 }
 

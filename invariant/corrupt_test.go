@@ -44,6 +44,13 @@ var corruptions = []struct {
 	{"an unknown scorer", "0.4", func(s store) { s.set("pools/default", "weights", object{"speed": 1}) }},
 	{"a weight above the most", "0.5", func(s store) { s.set("pools/default", "weights", object{"load": 1001}) }},
 	{"an unknown end of retry", "0.4", func(s store) { s.set("requests/waits", "spec.retry.on", []any{"failed"}) }},
+	{"more warm keys than a worker says", "0.5", func(s store) {
+		keys := make([]any, 33)
+		for i := range keys {
+			keys[i] = "k"
+		}
+		s.add("conditions/w1", 5, 5, s["workers/w1"].lease, object{"warm_keys": keys})
+	}},
 	{"an unknown brake", "0.4", func(s store) { s.set("brakes/default", "state", "on") }},
 	{"an unknown release", "0.4", func(s store) { s.set("brakes/default", "state", "released", "why", "luck") }},
 	{"a release without a reason", "0.5", func(s store) { s.set("brakes/default", "state", "released") }},

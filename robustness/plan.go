@@ -117,6 +117,7 @@ func drawJob(rng *rand.Rand, i int, p *Plan) Job {
 	r := &j.Request
 	*r = berth.Request{
 		ID: berth.RequestID(fmt.Sprintf("r%03d", i)), Command: []string{"sim"}, Env: env, Priority: int32(rng.IntN(3)) * 10,
+		AffinityKey:   []string{"", "warm-1", "", "warm-2", ""}[i%5], // by its number, as retry.on below
 		Retry:         berth.RetryPolicy{MaxAttempts: int64(1 + rng.IntN(4)), OnFailure: rng.IntN(2) == 0, BackoffMS: int64(50 + rng.IntN(2000))},
 		StopTimeoutMS: int64(500 + rng.IntN(5000)), StartTimeoutMS: int64(5000 + rng.IntN(5000)),
 	}

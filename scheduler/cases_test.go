@@ -146,6 +146,8 @@ func setWorker(t *testing.T, w *scheduler.Worker, name, value string) {
 		}
 	case "ill":
 		w.Unhealthy = map[string]string{value: "ecc"}
+	case "warm": // x,y
+		w.Warm = strings.Split(value, ",")
 	case "unready":
 		w.Ready = false
 	case "foreign":

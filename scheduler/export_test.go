@@ -188,17 +188,15 @@ func (q *query) force(p *pool, t *tier) []forced {
 		}
 	}
 	q.bound = q.boundOf(&sums)
-	home, from := q.forceHome(rings, s, least)
+	q.search = search{binpack: p.binpack, bound: q.bound}
+	home, from := q.forceHome(p, rings, s, least)
 	if home != nil {
 		return []forced{{score: score{rank: least}, id: home.worker.ID}} // which is looked at for who is avoided alone
 	}
 	var fits []forced
 	for name, ring := range rings {
 		for _, n := range ring {
-			_, _, err := q.reserve(n)
-			judged, ok := q.judge(n)
-			q.add(&judged, n.own.load, len(n.devices))
-			if ok && err == nil {
+			if judged, ok := q.forceScore(n); ok {
 				fits = append(fits, forced{judged, n.worker.ID, n, n.position - from[name]})
 			}
 		}
@@ -218,9 +216,10 @@ func (q *query) force(p *pool, t *tier) []forced {
 func ringName(n *node) string { return fmt.Sprint(n.kinds, n.worker.Foreign) }
 
 // forceHome is where the search of each ring begins, or the home of an affinity key where that is the choice.
-func (q *query) forceHome(rings map[string][]*node, s selection, least int) (*node, map[string]uint64) {
+func (q *query) forceHome(p *pool, rings map[string][]*node, s selection, least int) (*node, map[string]uint64) {
 	from := map[string]uint64{}
 	if q.binpack {
+		q.forceWarm(p, 0)
 		return nil, from
 	}
 	var places []uint64
@@ -254,17 +253,62 @@ func (q *query) forceHome(rings map[string][]*node, s selection, least int) (*no
 	for name := range rings {
 		from[name] = places[byDistance[0]]
 	}
-	for _, i := range byDistance {
-		_, _, err := q.reserve(stops[i])
-		got, ok := q.judge(stops[i])
-		q.add(&got, stops[i].own.load, len(stops[i].devices))
-		ideal := score{rank: least}
+	q.forceWarm(p, places[byDistance[0]])
+	for _, cold := range []bool{false, true} {
+		ideal := score{rank: least, cold: cold}
 		q.add(&ideal, fraction{0, 1}, 0)
-		if ok && err == nil && got == ideal {
-			return stops[i], from
+		if cold && (len(q.warm) == 0 || q.forceWarmer(rings, &ideal)) {
+			break
+		}
+		for _, i := range byDistance {
+			if got, ok := q.forceScore(stops[i]); ok && got == ideal {
+				return stops[i], from
+			}
 		}
 	}
 	return nil, from
+}
+
+// forceScore is what a worker that takes the candidate is judged by.
+func (q *query) forceScore(n *node) (score, bool) {
+	_, _, err := q.reserve(n)
+	got, ok := q.judge(n)
+	q.add(&got, n.own.load, len(n.devices))
+	return got, ok && err == nil
+}
+
+// forceWarm finds who is warm for the query, the first from a place on the ring on.
+func (q *query) forceWarm(p *pool, from uint64) {
+	q.warm = nil
+	key := q.request.AffinityKey
+	if key == "" || q.weighing == nil && p.binpack || q.weighing != nil && (q.weighing.named[scoreCold] && q.weighing.weights[scoreCold] == 0 || !q.weighing.named[scoreCold] && p.binpack) {
+		return
+	}
+	var all []*node
+	for _, n := range p.nodes {
+		if n.open && slices.Contains(n.worker.Warm, key) {
+			all = append(all, n)
+		}
+	}
+	slices.SortFunc(all, func(a, b *node) int {
+		if behindA, behindB := a.position < from, b.position < from; behindA != behindB {
+			return order(behindB)
+		}
+		return order(ringOrder(a, b))
+	})
+	q.warm = all[:min(len(all), maxWarm)]
+}
+
+// forceWarmer says whether one that is warm is no worse than that.
+func (q *query) forceWarmer(rings map[string][]*node, than *score) bool {
+	for _, ring := range rings {
+		for _, n := range ring {
+			if got, ok := q.forceScore(n); ok && slices.Contains(q.warm, n) && q.compare(&got, than) <= 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // forceDeal is the best of the workers with devices where they are dealt, if any fits:

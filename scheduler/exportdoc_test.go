@@ -58,6 +58,7 @@ var worsen = map[string]func(*score){
 	"yields":  func(s *score) { s.yields = true },
 	"over":    func(s *score) { s.over = true },
 	"load":    func(s *score) { s.load = fraction{2, 3} },
+	"cold":    func(s *score) { s.cold = true },
 	"loss":    func(s *score) { s.loss++ },
 	"free":    func(s *score) { s.free++ },
 }

@@ -9,7 +9,7 @@ import (
 
 // PolicyVersion names the rules by which this package decides. It is raised with
 // every change that may alter a decision, so that a replay knows its rules.
-const PolicyVersion = "6"
+const PolicyVersion = "7"
 
 // Worker is what the scheduler knows of a worker. Its maps and slices are shared
 // with the fleet and must not be changed after Put; a new Put replaces them.
@@ -32,6 +32,7 @@ type Worker struct {
 	Held      bool              // for a moment, for a group
 	Foreign   bool              // of another daemon's share than the one that asks: comes after its own that are not too full
 	Unhealthy map[string]string // devices not to be used, and why
+	Warm      []string          // affinity keys that it has said are warm there
 }
 
 // Fleet is the workers of all pools, with what is free of each.

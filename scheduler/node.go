@@ -40,6 +40,7 @@ type node struct {
 	freePorts int64
 	repels    []berth.Taint // that keep off what does not tolerate them
 	disliked  []berth.Taint // that do so where something else fits
+	warm      []string      // the keys under which its pool has it: see heat
 	devices   []device      // as in the capacity: in the order of their names
 	idle      int64         // thousandths free of all of them
 	types     []int         // the numbers of their types in the pool

@@ -16,6 +16,7 @@ type pool struct {
 	weighing   *weighing // nil: no weights
 	selections selections
 	dealer     dealer
+	heat       heat
 	members    uint64 // changes with who is open, or has other labels or taints
 }
 
@@ -35,7 +36,7 @@ type group struct {
 }
 
 func newPool(binpack bool) *pool {
-	p := &pool{binpack: binpack, selections: newSelections(), dealer: newDealer()}
+	p := &pool{binpack: binpack, selections: newSelections(), dealer: newDealer(), heat: make(heat)}
 	p.plain.sums, p.devices.sums = make([]totals, 1), make([]totals, 1)
 	return p
 }
@@ -72,6 +73,7 @@ func (p *pool) changing(n *node) {
 
 func (p *pool) changed(n *node) {
 	p.dealer.touch(n)
+	p.heat.note(n)
 	var g *group
 	if n.open {
 		t := p.tierOf(n)

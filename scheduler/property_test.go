@@ -53,6 +53,7 @@ func genWorker(t *rapid.T, id string) scheduler.Worker {
 			w.Taints = append(w.Taints, taint)
 		}
 	}
+	w.Warm = rapid.SliceOfN(rapid.SampledFrom([]string{"x", "y", "z"}), 0, 2).Draw(t, "warm")
 	w.Ready = rapid.IntRange(0, 9).Draw(t, "ready") > 0
 	w.Cordoned = rapid.IntRange(0, 9).Draw(t, "cordoned") == 0
 	if c.CPUMilli > 0 && rapid.IntRange(0, 4).Draw(t, "held") == 0 {

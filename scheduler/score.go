@@ -15,6 +15,7 @@ type score struct {
 	yields  bool     // to the daemon's own that are not too full: see foreign, and bound.loose
 	over    bool     // spread: above the bound
 	load    fraction // spread, above the bound: less is better
+	cold    bool     // the key is not warm there, and is elsewhere: see heat
 	loss    int64    // of worth, where devices are dealt: see prices
 	free    int64    // then: thousandths of its devices
 
@@ -29,6 +30,7 @@ const (
 	scoreYields
 	scoreOver
 	scoreLoad
+	scoreCold
 	scoreLoss
 	scoreFree
 	scores
@@ -62,6 +64,10 @@ var scorers = []struct{ field, prefers, points string }{
 		"its load, the largest part that is used of any amount, in thousandths, below the bound too; under `binpack`, what is missing to a full worker",
 	},
 	{
+		"cold", "that has said that the request's `affinity_key` is warm there, of the first 64 from the key's place on the ring on; under `spread`, and where it is weighed",
+		"1,000 where it is not, and on some worker it is",
+	},
+	{
 		"loss", "among workers with devices, without an affinity key: whose free room loses the least worth",
 		"the loss in thousandths of a device, of each device that is asked for; without devices, in all",
 	},
@@ -85,6 +91,8 @@ func (a *score) compare(b *score) int {
 		return -1
 	case a.over && b.load.less(a.load):
 		return 1
+	case a.cold != b.cold:
+		return order(b.cold)
 	case a.loss != b.loss:
 		return cmp.Compare(a.loss, b.loss)
 	}
@@ -107,6 +115,8 @@ func (a *score) compareIn(field int, b *score) int {
 		x.over, y.over = a.over, b.over
 	case scoreLoad:
 		x.over, y.over, x.load, y.load = true, true, a.aboveBound(), b.aboveBound()
+	case scoreCold:
+		x.cold, y.cold = a.cold, b.cold
 	case scoreLoss:
 		x.loss, y.loss = a.loss, b.loss
 	case scoreFree:
@@ -143,6 +153,7 @@ func (q *query) judge(n *node) (s score, ok bool) {
 	}
 	s.dislike = q.dislike(n)
 	s.avoided = slices.Index(q.avoid, n.worker.ID) + 1
+	s.cold = q.isCold(n)
 	q.weigh(&n.own, n.worker.Foreign, &s)
 	return s, true
 }

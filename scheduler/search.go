@@ -9,6 +9,9 @@ type search struct {
 	binpack   bool
 	bound     bound // spread
 	scope     []sector
+	warm      []*node // on which the key is warm, and that counts
+	ahead     bool    // the best is one of those, looked at before its turn
+	rest      bool    // they have been looked at: whoever comes now is cold
 	at        *sector // the one being searched
 	past      *node   // the last of its workers that was looked at
 	best      *node
@@ -26,7 +29,7 @@ type sector struct {
 // find returns the best of a tier's workers that fit, or nil.
 func (q *query) find(p *pool, t *tier) (*node, score) {
 	number := p.selectionOf(q)
-	q.search = search{scope: q.scope[:0], selection: 1 << number, binpack: p.binpack}
+	q.search = search{scope: q.scope[:0], warm: q.warm[:0], selection: 1 << number, binpack: p.binpack}
 	for _, g := range t.groups {
 		if rank, ok := q.rankIn(g); ok {
 			q.scope = append(q.scope, sector{group: g, rank: rank})
@@ -37,6 +40,9 @@ func (q *query) find(p *pool, t *tier) (*node, score) {
 		if n := q.begin(); n != nil {
 			return n, score{}
 		}
+	} else {
+		q.warmFrom(0)
+		q.lookAhead()
 	}
 	for i := range q.scope {
 		q.at, q.past = &q.scope[i], nil
@@ -117,7 +123,7 @@ func (q *query) look(n *node) {
 			return
 		}
 	}
-	q.best, q.top = n, s
+	q.best, q.top, q.ahead = n, s, len(q.warm) > 0 && !q.rest
 	q.away = n.position - q.at.from
 }
 
@@ -129,12 +135,14 @@ func (q *query) may(s *summary) bool {
 	if q.best == nil {
 		return true
 	}
-	hope := score{rank: q.at.rank}
+	hope := score{rank: q.at.rank, cold: q.rest && len(q.warm) > 0}
 	q.weigh(s, q.at.foreign, &hope)
 	q.addHope(&hope, s)
 	switch c := q.compare(&hope, &q.top); {
 	case c != 0:
 		return c < 0
+	case q.ahead:
+		return true // as good a one may stand before it
 	case q.best.group == q.at.group:
 		return false // it came first
 	}

@@ -25,7 +25,7 @@ func Seat(id berth.WorkerID, r *Records) Worker {
 		w.Ledger = berth.Ledger{Capacity: r.Worker.Capacity}
 	}
 	if r.Conditions != nil {
-		w.Unhealthy = r.Conditions.Devices
+		w.Unhealthy, w.Warm = r.Conditions.Devices, r.Conditions.WarmKeys
 	}
 	return w
 }

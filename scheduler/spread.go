@@ -139,7 +139,21 @@ func (q *query) begin() *node {
 	for i := range q.scope {
 		q.scope[i].from = stops[0].from
 	}
-	ideal := score{rank: least}
+	q.warmFrom(stops[0].from)
+	if n := q.idealStop(&stops, score{rank: least}); n != nil || len(q.warm) == 0 {
+		return n
+	}
+	q.lookAhead()
+	ideal := score{rank: least, cold: true} // a cold one cannot be better
+	q.add(&ideal, fraction{0, 1}, 0)
+	if q.best != nil && q.compare(&q.top, &ideal) <= 0 {
+		return nil // whoever is warm and no worse than any that is cold goes before these
+	}
+	return q.idealStop(&stops, ideal)
+}
+
+// idealStop is the nearest of the stops that is as good as one could be, or nil.
+func (q *query) idealStop(stops *[probes]stop, ideal score) *node {
 	q.add(&ideal, fraction{0, 1}, 0)
 	for _, s := range stops {
 		got, ok := q.judge(s.node)

@@ -128,6 +128,8 @@ func (q *query) points(scorer int, s *score, load fraction, devices int) int64 {
 			return points - load.points()
 		}
 		return load.points()
+	case scoreCold:
+		return allIf(s.cold)
 	case scoreLoss:
 		asked := int64(0)
 		for i := range q.request.Resources.Devices {

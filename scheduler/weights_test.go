@@ -78,6 +78,7 @@ func TestProperty_Weighed(t *testing.T) {
 		for i := range rapid.IntRange(10, 40).Draw(t, "workers") {
 			w := worker(fmt.Sprintf("w%d", i), 20, 20)
 			w.Ledger.Reserved.CPUMilli = rapid.Int64Range(0, 20).Draw(t, "used")
+			w.Warm = rapid.SliceOfN(rapid.SampledFrom([]string{"x", "y", "z", "z"}), 0, 2).Draw(t, "warm")
 			w.Foreign = rapid.Bool().Draw(t, "foreign")
 			for k := range rapid.IntRange(0, 2).Draw(t, "taints") {
 				w.Taints = append(w.Taints, berth.Taint{Key: fmt.Sprint("k", k), Effect: berth.EffectPreferNoPlace})

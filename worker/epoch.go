@@ -104,7 +104,7 @@ func (e *epoch) run(ctx context.Context) error {
 		// Beside the loop: an answer that does not come must not keep renewals from
 		// the containers that were taken up.
 		group.Go(func() error { e.watchOwnKeys(watchCtx); return nil })
-		group.Go(func() error { e.w.tellPressure(watchCtx, e.reg.lease.ID); return nil })
+		group.Go(func() error { e.w.tellConditions(watchCtx, e.reg.lease.ID); return nil })
 	}
 	e.adopt()
 	e.loop(ctx)

@@ -37,6 +37,7 @@ type Options struct {
 	Pool     berth.PoolID // default berth.DefaultPool
 	Labels   map[string]string
 	Taints   []berth.Taint // sorted
+	WarmKeys []string      // that are always warm here; beside them those of what ran lately are
 	Capacity berth.Capacity
 	// DiskFound says that nobody has set Capacity.DiskBytes: it is what was free.
 	// That changes with every file, and is no changed setting to warn of.
@@ -156,6 +157,9 @@ func (o *Options) check() error {
 		return err
 	}
 	if err := berth.ValidateTaints("taints", o.Taints); err != nil {
+		return err
+	}
+	if err := berth.ValidateWarmKeys("warm_keys", o.WarmKeys); err != nil {
 		return err
 	}
 	if err := o.Capacity.Validate(); err != nil {

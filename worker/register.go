@@ -212,20 +212,6 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// tellPressure says what lacks on this machine. It is not needed to work, so a
-// failure is only logged.
-func (w *Worker) tellPressure(ctx context.Context, lease string) {
-	pressure := w.pressure()
-	if len(pressure) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	if err := w.opts.Store.PutConditions(ctx, w.opts.ID, lease, berth.Conditions{Pressure: pressure}); err != nil {
-		w.log.Warn("conditions not said", zap.Strings("pressure", pressure), zap.Error(err))
-	}
-}
-
 // fullDisk is the share of the state directory's disk below which it is full:
 // output of containers is dropped then.
 const fullDisk = 0.02

@@ -75,6 +75,9 @@ func (e *epoch) started(t *task, c Container, err error, given Deadline) {
 		return
 	}
 	t.startedAt = e.w.opts.Now().UTC()
+	if t.submission != nil && !e.w.opts.hollow {
+		e.w.warm.note(t.submission.Spec.AffinityKey)
+	}
 	e.supervise(t, c)
 	if !e.over.Load() && e.deadline() != given {
 		e.w.opts.Runtime.Renew(e.number, e.deadline()) // it was too new for the last renewal

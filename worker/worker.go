@@ -18,6 +18,7 @@ type Worker struct {
 	opts Options
 	log  *zap.Logger
 	kept atomic.Bool // KeepContainers was called
+	warm *warmth
 
 	stateID  string // of its records; written by Run before it begins
 	disowned string // a lease that holds the name, of this agent before the machine's boot
@@ -44,7 +45,7 @@ func New(opts Options) (*Worker, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	return &Worker{opts: opts, log: opts.Log.With(zap.String("worker", string(opts.ID)))}, nil
+	return &Worker{opts: opts, warm: newWarmth(opts.WarmKeys), log: opts.Log.With(zap.String("worker", string(opts.ID)))}, nil
 }
 
 // Run takes up what a former agent of this state directory has left, or registers

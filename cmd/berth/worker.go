@@ -32,6 +32,7 @@ func workerCommand() *cli.Command {
 			stringFlag("pool", string(berth.DefaultPool), "`POOL` it belongs to"),
 			listFlag("labels", "`KEY=VALUE`, comma-separated"),
 			listFlag("taint", "`KEY=VALUE:EFFECT` or KEY:EFFECT that keeps off what does not tolerate it: no_place, prefer_no_place or no_run"),
+			listFlag("warm-key", "affinity `KEY` that is always warm here, beside those of what ran here lately"),
 			stringFlag("data-dir", "/var/lib/berth-worker", "`DIR` of its lease's record and of its containers' output"),
 			stringFlag("cpu", "", "`CORES` it offers (default: those of the machine less what is kept back)"),
 			stringFlag("memory", "", "`BYTES` it offers (default: as for cpu)"),
@@ -221,7 +222,7 @@ func workerOptions(c *cli.Context, log *zap.Logger) (worker.Options, error) {
 		return worker.Options{}, err
 	}
 	opts := worker.Options{
-		ID: berth.WorkerID(name), Pool: berth.PoolID(c.String("pool")), Labels: labels, Taints: taints, Capacity: capacity, DiskFound: c.String("disk") == "", StateDir: dir,
+		ID: berth.WorkerID(name), Pool: berth.PoolID(c.String("pool")), Labels: labels, Taints: taints, WarmKeys: c.StringSlice("warm-key"), Capacity: capacity, DiskFound: c.String("disk") == "", StateDir: dir,
 		TTL: c.Duration("ttl"), OnStop: worker.OnStop(c.String("on-stop")),
 		WaitForName: c.Bool("wait-for-name"), Version: version, Log: log,
 		OnRegistered: func(berth.Epoch) {

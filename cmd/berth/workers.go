@@ -66,7 +66,7 @@ func workerTable(c *cli.Context, all []*berthv1.Worker) error {
 	t := table{paint: painter(c.App.Writer)}
 	head := []string{"WORKER", "STATE", "POOL", "RUNS", "CPU", "MEMORY", "DEVICES", "AGE", "NOTE"}
 	if wide {
-		head = append(head, "LABELS", "TAINTS", "ENFORCES", "LOGS AT", "HOST", "AGENT")
+		head = append(head, "LABELS", "TAINTS", "WARM KEYS", "ENFORCES", "LOGS AT", "HOST", "AGENT")
 	}
 	t.add(head...)
 	for _, w := range all {
@@ -77,7 +77,7 @@ func workerTable(c *cli.Context, all []*berthv1.Worker) error {
 			devicesText(w), age(w.GetStartedAt(), now), clip(workerNote(w, now), 60),
 		}
 		if wide {
-			row = append(row, labelsText(w.GetLabels()), taintsText(w), orDash(strings.Join(w.GetEnforces(), ",")), orDash(w.GetAddress()), orDash(w.GetHostname()), orDash(w.GetAgent()))
+			row = append(row, labelsText(w.GetLabels()), taintsText(w), orDash(clip(strings.Join(w.GetWarmKeys(), ","), 60)), orDash(strings.Join(w.GetEnforces(), ",")), orDash(w.GetAddress()), orDash(w.GetHostname()), orDash(w.GetAgent()))
 		}
 		t.add(row...)
 	}

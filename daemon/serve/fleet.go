@@ -31,7 +31,7 @@ func workerMessage(w *daemon.WorkerStatus) *berthv1.Worker {
 	}
 	return &berthv1.Worker{
 		Id: string(w.ID), Epoch: int64(w.Epoch), Pool: string(w.Pool), State: w.State, Address: w.Worker.Address,
-		Hostname: w.Worker.Hostname, Agent: w.Worker.Agent, Labels: w.Worker.Labels, Enforces: w.Worker.Enforces,
+		Hostname: w.Worker.Hostname, Agent: w.Worker.Agent, Labels: w.Worker.Labels, Enforces: w.Worker.Enforces, WarmKeys: warmKeys(w.WarmKeys),
 		Capacity: wire.Capacity(capacity), Reserved: wire.Share(&w.Ledger.Reserved), Held: wire.Share(&w.Ledger.Held),
 		Count: int64(w.Count), Cordon: w.Intent.Cordon, Drain: w.Intent.Drain, Message: w.Intent.Message,
 		StartFailures: int64(w.StartFailures), SuspendedUntil: wire.Time(w.SuspendedUntil), LostSince: wire.Time(w.LostSince),
@@ -40,6 +40,15 @@ func workerMessage(w *daemon.WorkerStatus) *berthv1.Worker {
 		Deadline: wire.Time(w.Intent.Deadline), BegunWith: w.Intent.BegunWith, Stopping: int64(w.Stopping), BrakedUntil: wire.Time(w.BrakedUntil),
 		Taints: wire.Taints(w.Worker.Taints), OperatorTaints: wire.Taints(w.Intent.Taints),
 	}
+}
+
+// warmKeys are keys as a message can hold them: a worker has said them.
+func warmKeys(keys []string) []string {
+	var out []string
+	for _, key := range keys {
+		out = append(out, wire.Text(key))
+	}
+	return out
 }
 
 func (s *service) SetTaints(ctx context.Context, req *berthv1.SetTaintsRequest) (*berthv1.SetTaintsResponse, error) {

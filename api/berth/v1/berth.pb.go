@@ -4392,6 +4392,7 @@ type Worker struct {
 	BrakedUntil    *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=braked_until,json=brakedUntil,proto3" json:"braked_until,omitempty"`          // lost, and its pool's brake holds what may run there
 	Taints         []*Taint               `protobuf:"bytes,30,rep,name=taints,proto3" json:"taints,omitempty"`                                       // that it registered with
 	OperatorTaints []*Taint               `protobuf:"bytes,31,rep,name=operator_taints,json=operatorTaints,proto3" json:"operator_taints,omitempty"` // by SetTaints
+	WarmKeys       []string               `protobuf:"bytes,32,rep,name=warm_keys,json=warmKeys,proto3" json:"warm_keys,omitempty"`                   // affinity keys that are warm there, by its own word
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -4639,6 +4640,13 @@ func (x *Worker) GetTaints() []*Taint {
 func (x *Worker) GetOperatorTaints() []*Taint {
 	if x != nil {
 		return x.OperatorTaints
+	}
+	return nil
+}
+
+func (x *Worker) GetWarmKeys() []string {
+	if x != nil {
+		return x.WarmKeys
 	}
 	return nil
 }
@@ -6714,7 +6722,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x05lines\x18\x01 \x01(\fR\x05lines\"\x10\n" +
 	"\x0eWorkersRequest\"=\n" +
 	"\x0fWorkersResponse\x12*\n" +
-	"\aworkers\x18\x01 \x03(\v2\x10.berth.v1.WorkerR\aworkers\"\x90\t\n" +
+	"\aworkers\x18\x01 \x03(\v2\x10.berth.v1.WorkerR\aworkers\"\xad\t\n" +
 	"\x06Worker\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x03R\x05epoch\x12\x12\n" +
@@ -6752,7 +6760,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\bstopping\x18\x1c \x01(\x03R\bstopping\x12=\n" +
 	"\fbraked_until\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\vbrakedUntil\x12'\n" +
 	"\x06taints\x18\x1e \x03(\v2\x0f.berth.v1.TaintR\x06taints\x128\n" +
-	"\x0foperator_taints\x18\x1f \x03(\v2\x0f.berth.v1.TaintR\x0eoperatorTaints\x1a9\n" +
+	"\x0foperator_taints\x18\x1f \x03(\v2\x0f.berth.v1.TaintR\x0eoperatorTaints\x12\x1b\n" +
+	"\twarm_keys\x18  \x03(\tR\bwarmKeys\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"v\n" +
