@@ -17,6 +17,7 @@ type Trace struct {
 	workload
 	jobs    []Job
 	weights map[string]int64
+	limits  map[string]Limit
 	running []held // when it begins
 }
 
@@ -184,7 +185,11 @@ func (r *replay) stop(job int) {
 func (r *replay) place(fresh []int, freed bool) error {
 	try := &attempt{replay: r, blocked: make(map[int]bool)}
 	if !freed {
-		r.turns.all(func(j int) { try.blocked[r.of[j]] = true })
+		r.turns.all(func(j int) {
+			if !r.over(j) { // who is was not tried
+				try.blocked[r.of[j]] = true
+			}
+		})
 	}
 	for again := freed || len(fresh) > 0; again; {
 		for _, j := range fresh {
@@ -215,6 +220,9 @@ type attempt struct {
 // one tries a job.
 func (a *attempt) one(j int) (bool, error) {
 	r, shape := a.replay, a.of[j]
+	if r.over(j) {
+		return false, nil
+	}
 	at, ok := place{}, false
 	if !a.blocked[shape] {
 		at, ok = r.policy.place(shape)

@@ -18,6 +18,9 @@ type turns struct {
 	of     map[string]*turn
 	order  []*turn // as they came
 	count  int
+
+	limits map[string]Limit
+	held   map[string]scheduler.Bulk // by those that are limited
 }
 
 // turn is a tenant.
@@ -31,7 +34,7 @@ type turn struct {
 
 // newTurns are those of jobs on machines; weights of tenants that it does not name are 1.
 func newTurns(t *Trace, c *cluster) *turns {
-	s := &turns{shares: scheduler.NewShares(), of: make(map[string]*turn)}
+	s := &turns{shares: scheduler.NewShares(), of: make(map[string]*turn), limits: t.limits, held: make(map[string]scheduler.Bulk)}
 	for i := range c.machines {
 		m := &c.machines[i]
 		s.shares.Resize(pool, scheduler.Bulk{m.cpu, m.memory, 0, int64(len(m.free)) * wholeGPU}, 1)
@@ -83,6 +86,7 @@ func (s *turns) leave(tenant string, job int) {
 // hold counts what a tenant holds, 1, or gives back, -1. What is nobody's counts for none.
 func (s *turns) hold(tenant string, b scheduler.Bulk, by int64) {
 	if tenant != "" {
+		s.note(tenant, b, by)
 		s.shares.Hold(berth.TenantID(tenant), pool, b, by)
 	}
 }

@@ -12,7 +12,8 @@ type Look struct {
 	NoDemand   float64 `json:"no_demand_percent"`
 	CPU        float64 `json:"cpu_allocated_percent"`
 	Waiting    int     `json:"waiting"`
-	Preempted  int     `json:"preemptions"` // since the look before
+	OverLimit  int     `json:"waiting_for_limit"` // of these, for what their tenant may hold
+	Preempted  int     `json:"preemptions"`       // since the look before
 	Tenants    int     `json:"waiting_tenants"`
 	Evenness   float64 `json:"share_fairness"` // of the shares of those that wait, by their weights: Jain's index; 1 where fewer than two do
 }
@@ -80,6 +81,10 @@ func (w *watch) look(r *replay) Look {
 	wanted := int64(0)
 	shapes := make(map[int]bool)
 	r.turns.all(func(j int) {
+		if r.over(j) {
+			l.OverLimit++
+			return // no capacity would help
+		}
 		if s := r.of[j]; r.shapes[s].gpus > 0 {
 			shapes[s] = true
 			wanted += r.shapes[s].gpuMilli()

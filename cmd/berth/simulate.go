@@ -37,6 +37,8 @@ func simulateCommand() *cli.Command {
 			stringFlag("pool", string(berth.DefaultPool), "`POOL` of the snapshot"),
 			durationFlag("run-for", 0, "how long what the snapshot has runs yet, where it has no run limit (default: to the end)"),
 			listFlag("weight", "`TENANT=NUMBER` of a tenant of the trace, 1 to 1000 (default: 1)"),
+			listFlag("cpu-limit", "`TENANT=CORES` that a tenant of the trace may hold at once (default: any amount)"),
+			listFlag("gpu-limit", "`TENANT=NUMBER` of GPUs, also parts of them: vision=2.5 (default: any amount)"),
 			stringFlag("policy", string(sim.PolicyBerth), "`NAME`: berth, fgd, bestfit, spread, random"),
 			stringFlag("seeds", "42", "`NUMBERS`, one run each: 42-51, or 1,5,7-9"),
 			outputFlag(),

@@ -70,6 +70,9 @@ func TestSimulate_Trace(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.out), &got); err != nil || len(got) != 1 || got[0]["placed"] != 2. {
 		t.Errorf("%v: %s", err, r.out)
 	}
+	s.want(exitGood, "2 jobs: 1 placed, 0 out of patience, 1 never", "simulate", "--nodes", nodes, "--trace", trace, "--gpu-limit", "x=0.5", "--cpu-limit", "x=1")
+	s.want(exitUsage, `gpu-limit "x" is no limit; allowed: TENANT=NUMBER, from 0 to 1000000000000`, "simulate", "--nodes", nodes, "--trace", trace, "--gpu-limit", "x")
+	s.want(exitUsage, `cpu-limit "=2" is no limit; allowed: TENANT=NUMBER, from 0 to 1000000`, "simulate", "--nodes", nodes, "--trace", trace, "--cpu-limit", "=2")
 	s.want(exitUsage, "--trace is missing", "simulate", "--nodes", nodes)
 	s.want(exitUsage, "--trace is missing", "simulate", "--snapshot", nodes)
 	s.want(exitUsage, "not both", "simulate", "--nodes", nodes, "--snapshot", nodes, "--trace", trace)

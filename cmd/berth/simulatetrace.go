@@ -21,9 +21,16 @@ func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, s
 	if err != nil {
 		return usage("simulate: %w", err)
 	}
+	limits, err := readTenantLimits(c)
+	if err != nil {
+		return usage("simulate: %w", err)
+	}
 	t, err := readTrace(c)
 	if err != nil {
 		return err
+	}
+	for tenant, l := range limits {
+		t.Limit(tenant, l)
 	}
 	for tenant, weight := range weights {
 		t.Weigh(tenant, weight)
@@ -56,6 +63,32 @@ func readWeights(c *cli.Context) (map[string]int64, error) {
 			return nil, &berth.FieldError{Field: "weight", Value: text, Problem: "is no weight", Bound: fmt.Sprintf("TENANT=NUMBER, from 1 to %d", berth.MaxTenantWeight)}
 		}
 		out[tenant] = weight
+	}
+	return out, nil
+}
+
+// readTenantLimits are what tenants of a trace may hold.
+func readTenantLimits(c *cli.Context) (map[string]sim.Limit, error) {
+	out := make(map[string]sim.Limit)
+	for _, f := range []struct {
+		flag  string
+		parse func(string) (int64, error)
+		most  string
+		set   func(*sim.Limit, *int64)
+	}{
+		{"cpu-limit", func(text string) (int64, error) { return parseCPU("cpu-limit", text) }, fmt.Sprint(berth.MaxCPUMilli / 1000), func(l *sim.Limit, n *int64) { l.CPUMilli = n }},
+		{"gpu-limit", thousandths, fmt.Sprint(berth.MaxCustom / berth.WholeDevice), func(l *sim.Limit, n *int64) { l.GPUMilli = n }},
+	} {
+		for _, text := range c.StringSlice(f.flag) {
+			tenant, number, _ := strings.Cut(text, "=")
+			n, err := f.parse(number)
+			if err != nil || tenant == "" || number == "" {
+				return nil, &berth.FieldError{Field: f.flag, Value: text, Problem: "is no limit", Bound: "TENANT=NUMBER, from 0 to " + f.most}
+			}
+			l := out[tenant]
+			f.set(&l, &n)
+			out[tenant] = l
+		}
 	}
 	return out, nil
 }
