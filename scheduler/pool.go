@@ -104,6 +104,9 @@ func (p *pool) setStrategy(binpack bool) {
 		return
 	}
 	p.binpack = binpack
+	if p.weighing != nil {
+		clear(p.dealer.rows) // what is loaded is better now, or worse
+	}
 	p.plain.groups, p.devices.groups = nil, nil
 	for _, n := range p.nodes {
 		n.group = nil

@@ -63,6 +63,30 @@ func TestWeights_Standing(t *testing.T) {
 	}
 }
 
+// Who is fuller is better under binpack, and worse under spread: also among workers with
+// devices, of which is kept who is best for each shape.
+func TestWeights_AfterAnotherStrategy(t *testing.T) {
+	f := scheduler.NewFleet()
+	f.SetWeights(berth.DefaultPool, berth.Weights{berth.ScorerLoad: 1})
+	for i, used := range []int64{5, 6, 16, 3, 1, 9} {
+		w := worker(fmt.Sprintf("w%02d", i), 20, 20)
+		w.Ledger.Capacity.Devices = []berth.Device{{Name: "gpu0", Type: "h100"}, {Name: "gpu1", Type: "h100"}}
+		w.Ledger.Reserved.CPUMilli, w.Ledger.Count = used, 1
+		f.Put(w)
+	}
+	r := request("r", 0, 0)
+	r.Resources.Devices = []berth.DeviceDemand{{Count: 1, Milli: 100}}
+	for _, tt := range []struct {
+		strategy berth.Strategy
+		want     berth.WorkerID
+	}{{berth.StrategySpread, "w04"}, {berth.StrategyBinpack, "w02"}, {berth.StrategySpread, "w04"}} {
+		f.SetStrategy(berth.DefaultPool, tt.strategy)
+		if d := f.Place(ask(r)); d.Worker != tt.want {
+			t.Errorf("under %s on %q, want %s", tt.strategy, d.Worker, tt.want)
+		}
+	}
+}
+
 // TestProperty_Weighed: on pools large enough for searches to be cut short, with what
 // is weighed pulling in several directions, the choice is that of a look at all.
 func TestProperty_Weighed(t *testing.T) {
