@@ -13,6 +13,22 @@ type Device struct {
 
 	MemoryBytes int64  `json:"memory_bytes,omitempty"` // of its own; 0: not known
 	NUMANode    *int64 `json:"numa_node,omitempty"`    // that it is attached to; nil: not known
+	Link        string `json:"link,omitempty"`         // its link domain: devices of one name reach each other by it, on whatever workers; empty: it is in none
+}
+
+// LinkOf is the name of a link domain that a worker has by itself: no other worker has it.
+func LinkOf(w WorkerID, local string) string { return string(w) + "." + local }
+
+// LikeOf is the capacity of a worker that is to be as another one, from: what it has
+// linked by itself is linked by itself.
+func (c Capacity) LikeOf(from, to WorkerID) Capacity {
+	c.Devices = slices.Clone(c.Devices)
+	for i := range c.Devices {
+		if local, own := strings.CutPrefix(c.Devices[i].Link, LinkOf(from, "")); own {
+			c.Devices[i].Link = LinkOf(to, local)
+		}
+	}
+	return c
 }
 
 // DeviceDemand asks for Count devices, Milli thousandths of each, of one of

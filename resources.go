@@ -119,6 +119,9 @@ func (c Capacity) Validate() error {
 				return err
 			}
 		}
+		if err := checkText(prefix+"link", d.Link, MaxLabelBytes); err != nil {
+			return err
+		}
 		if i > 0 && c.Devices[i-1].Name >= d.Name {
 			return &FieldError{Field: prefix + "name", Value: d.Name, Problem: "is repeated or out of order", Bound: "unique names, sorted"}
 		}

@@ -213,6 +213,7 @@ func TestCapacityValidate(t *testing.T) {
 		{"many devices", "devices", berth.Capacity{Devices: make([]berth.Device, 257)}},
 		{"device name", "devices[0].name", berth.Capacity{Devices: []berth.Device{{Type: "t"}}}},
 		{"device type", "devices[0].type", berth.Capacity{Devices: []berth.Device{{Name: "a"}}}},
+		{"device link", "devices[0].link", berth.Capacity{Devices: []berth.Device{{Name: "a", Type: "t", Link: strings.Repeat("l", 257)}}}},
 		{"device twice", "devices[1].name", berth.Capacity{Devices: []berth.Device{{Name: "a", Type: "t"}, {Name: "a", Type: "t"}}}},
 	}
 	for _, tt := range tests {

@@ -35,7 +35,7 @@ func share() berth.Share {
 func capacity() berth.Capacity {
 	return berth.Capacity{
 		Quantities: berth.Quantities{CPUMilli: 10_000, MemoryBytes: 20 << 30, DiskBytes: 100 << 30, Custom: map[string]int64{"license": 4}},
-		Ports:      berth.PortRange{First: 20000, Last: 32767}, Devices: []berth.Device{{Name: "gpu0", Type: "t4", MemoryBytes: 15 << 30, NUMANode: new(int64)}},
+		Ports:      berth.PortRange{First: 20000, Last: 32767}, Devices: []berth.Device{{Name: "gpu0", Type: "t4", MemoryBytes: 15 << 30, NUMANode: new(int64), Link: "rack1-07.nvlink0"}},
 	}
 }
 

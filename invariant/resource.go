@@ -25,6 +25,7 @@ type device struct {
 	Type        string `json:"type"`
 	MemoryBytes int64  `json:"memory_bytes,omitempty"`
 	NUMANode    *int64 `json:"numa_node,omitempty"`
+	Link        string `json:"link,omitempty"`
 }
 
 type share struct {

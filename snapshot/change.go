@@ -81,7 +81,9 @@ func (s *Snapshot) add(additions []Addition, to map[berth.WorkerID]scheduler.Wor
 		for j, k := 0, 1; j < a.Count; k++ {
 			w.ID = berth.WorkerID("new-" + strconv.Itoa(k))
 			if _, taken := to[w.ID]; !taken {
-				to[w.ID] = w
+				one := w
+				one.Ledger.Capacity = one.Ledger.Capacity.LikeOf(a.Like, w.ID)
+				to[w.ID] = one
 				j++
 			}
 		}

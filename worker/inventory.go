@@ -26,25 +26,51 @@ const (
 	smiTimeout = 30 * time.Second // a driver that is not loaded yet takes seconds
 )
 
+// Inventory is the devices that were found on a machine.
+type Inventory struct {
+	Devices  []berth.Device // sorted by name
+	Skipped  []string       // what is left out, and why
+	Unlinked error          // why nothing is known of how they are linked; nil: it is
+}
+
 // Devices are the NVIDIA devices of this machine, by nvidia-smi: none where that is
 // not installed. Each is named by its index, gpu0, as CUDA counts them with
 // CUDA_DEVICE_ORDER=PCI_BUS_ID. One that is divided (MIG) cannot be given out as a
-// whole and is left out, as skipped says.
-func Devices(ctx context.Context) (devices []berth.Device, skipped []string, err error) {
+// whole and is left out, as Skipped says. Their link domains are nvlink0 and so on;
+// where these cannot be found the devices are as good as before, and none is linked.
+func Devices(ctx context.Context) (Inventory, error) {
 	program, err := exec.LookPath(smiProgram)
 	if errors.Is(err, exec.ErrNotFound) {
-		return nil, nil, nil
+		return Inventory{}, nil
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("find %s: %w", smiProgram, err)
+		return Inventory{}, fmt.Errorf("find %s: %w", smiProgram, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, smiTimeout)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, program, "--query-gpu="+smiQuery, "--format=csv,noheader,nounits").Output()
+	text, err := ask(ctx, program, "--query-gpu="+smiQuery, "--format=csv,noheader,nounits")
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w%s", smiProgram, err, said(err, out))
+		return Inventory{}, err
 	}
-	return readSMI(string(out), os.DirFS("/sys"))
+	var found Inventory
+	if found.Devices, found.Skipped, err = readSMI(text, os.DirFS("/sys")); err != nil || len(found.Devices) < 2 {
+		return found, err
+	}
+	if text, err = ask(ctx, program, "topo", "-m"); err == nil {
+		found.Unlinked = linkDevices(text, found.Devices)
+	} else {
+		found.Unlinked = err
+	}
+	return found, nil
+}
+
+// ask is what a program answers.
+func ask(ctx context.Context, program string, args ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, program, args...).Output()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w%s", smiProgram, args[0], err, said(err, out))
+	}
+	return string(out), nil
 }
 
 // said is what a program that failed has written.

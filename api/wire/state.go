@@ -29,7 +29,7 @@ func Capacity(c berth.Capacity) *berthv1.Capacity {
 		m.Ports = &berthv1.PortRange{First: c.Ports.First, Last: c.Ports.Last}
 	}
 	for _, d := range c.Devices {
-		m.Devices = append(m.Devices, &berthv1.Device{Name: d.Name, Type: d.Type, MemoryBytes: d.MemoryBytes, NumaNode: d.NUMANode})
+		m.Devices = append(m.Devices, &berthv1.Device{Name: d.Name, Type: d.Type, MemoryBytes: d.MemoryBytes, NumaNode: d.NUMANode, Link: d.Link})
 	}
 	return m
 }

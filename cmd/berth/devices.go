@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,14 +21,16 @@ import (
 )
 
 func inventoryFlag() cli.Flag {
-	return stringFlag("devices", "auto", "auto: what nvidia-smi finds, where it is installed; none; or a YAML or JSON `FILE`: a list of name, type, memory_bytes and numa_node")
+	return stringFlag("devices", "auto", "auto: what nvidia-smi finds, where it is installed; none; or a YAML or JSON `FILE`: a list of name, type, memory_bytes, numa_node and link")
 }
 
 func devicesCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name: "devices", Usage: "the devices that a worker on this machine would offer", ArgsUsage: " ",
 		Description: "Nothing is registered. With -o json it prints what a FILE of --devices may hold, a line each.",
-		Flags:       []cli.Flag{inventoryFlag(), outputFlag()},
+		Flags: []cli.Flag{
+			inventoryFlag(), stringFlag("name", "", "`NAME` of the worker, by which link domains that are found are named (default: the host's)"), outputFlag(),
+		},
 		Action: func(c *cli.Context) error {
 			asJSON, err := wantsJSON(c)
 			if err != nil {
@@ -50,9 +53,9 @@ func printDevices(c *cli.Context, devices []berth.Device, asJSON bool) error {
 		return printDeviceLines(c.App.Writer, devices)
 	}
 	t := table{paint: painter(c.App.Writer)}
-	t.add("DEVICE", "TYPE", "MEMORY", "NUMA NODE")
+	t.add("DEVICE", "TYPE", "MEMORY", "NUMA NODE", "LINK")
 	for _, d := range wire.Capacity(berth.Capacity{Devices: devices}).GetDevices() {
-		t.add(d.GetName(), d.GetType(), memoryOf(d), nodeOf(d))
+		t.add(d.GetName(), d.GetType(), memoryOf(d), nodeOf(d), cmp.Or(d.GetLink(), "-"))
 	}
 	return t.write(c.App.Writer)
 }
@@ -88,18 +91,29 @@ func nodeOf(d *berthv1.Device) string {
 }
 
 // inventory is the devices that the flag says, sorted. Those that are left out are
-// told on the standard error.
+// told on the standard error, and why nothing is known of links. Link domains that are
+// found are the worker's own; those of a file are called as it says, on several
+// machines alike if it does.
 func inventory(c *cli.Context) (devices []berth.Device, err error) {
 	switch from := c.String("devices"); from {
 	case "none":
 		return nil, nil
 	case "auto":
-		var skipped []string
-		if devices, skipped, err = worker.Devices(context.WithoutCancel(c.Context)); err != nil {
+		found, err := worker.Devices(context.WithoutCancel(c.Context))
+		if err != nil {
 			return nil, fmt.Errorf("%w; --devices none offers none", err)
 		}
-		if len(skipped) > 0 {
-			fmt.Fprintf(c.App.ErrWriter, "berth: not offered: %s\n", strings.Join(skipped, ", "))
+		if len(found.Skipped) > 0 {
+			fmt.Fprintf(c.App.ErrWriter, "berth: not offered: %s\n", strings.Join(found.Skipped, ", "))
+		}
+		if found.Unlinked != nil {
+			fmt.Fprintf(c.App.ErrWriter, "berth: the devices are offered as if none were linked: %v\n", found.Unlinked)
+		}
+		devices = found.Devices
+		for i := range devices {
+			if devices[i].Link != "" {
+				devices[i].Link = berth.LinkOf(berth.WorkerID(cmp.Or(c.String("name"), hostName())), devices[i].Link)
+			}
 		}
 	default:
 		text, err := os.ReadFile(from)
@@ -119,6 +133,7 @@ type deviceLine struct {
 	Type        string `json:"type" yaml:"type"`
 	MemoryBytes int64  `json:"memory_bytes,omitempty" yaml:"memory_bytes"`
 	NUMANode    *int64 `json:"numa_node,omitempty" yaml:"numa_node"`
+	Link        string `json:"link,omitempty" yaml:"link"`
 }
 
 func readDevices(text []byte) ([]berth.Device, error) {

@@ -153,6 +153,7 @@ func device(c *coder, r *berth.Device) {
 	text(c, "type", &r.Type)
 	maybeNumber(c, "memory_bytes", &r.MemoryBytes)
 	maybe(c, "numa_node", &r.NUMANode, numberItem)
+	maybeText(c, "link", &r.Link)
 	c.end()
 }
 

@@ -1150,6 +1150,7 @@ type Device struct {
 	Type          string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
 	MemoryBytes   int64                  `protobuf:"varint,3,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"` // 0: not known
 	NumaNode      *int64                 `protobuf:"varint,4,opt,name=numa_node,json=numaNode,proto3,oneof" json:"numa_node,omitempty"`    // that it is attached to; absent: not known
+	Link          string                 `protobuf:"bytes,5,opt,name=link,proto3" json:"link,omitempty"`                                   // its link domain: devices of one name reach each other by it, on whatever workers; empty: it is in none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1210,6 +1211,13 @@ func (x *Device) GetNumaNode() int64 {
 		return *x.NumaNode
 	}
 	return 0
+}
+
+func (x *Device) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
 }
 
 // Share is what an allocation holds.
@@ -6462,12 +6470,13 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"5\n" +
 	"\tPortRange\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x05R\x05first\x12\x12\n" +
-	"\x04last\x18\x02 \x01(\x05R\x04last\"\x83\x01\n" +
+	"\x04last\x18\x02 \x01(\x05R\x04last\"\x97\x01\n" +
 	"\x06Device\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12!\n" +
 	"\fmemory_bytes\x18\x03 \x01(\x03R\vmemoryBytes\x12 \n" +
-	"\tnuma_node\x18\x04 \x01(\x03H\x00R\bnumaNode\x88\x01\x01B\f\n" +
+	"\tnuma_node\x18\x04 \x01(\x03H\x00R\bnumaNode\x88\x01\x01\x12\x12\n" +
+	"\x04link\x18\x05 \x01(\tR\x04linkB\f\n" +
 	"\n" +
 	"_numa_node\"\x9d\x02\n" +
 	"\x05Share\x12\x1b\n" +
