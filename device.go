@@ -39,6 +39,9 @@ type DeviceDemand struct {
 	Milli int64    `json:"milli"` // thousandths of each device, 1 to 1000
 
 	MemoryBytes int64 `json:"memory_bytes,omitempty"` // that each device has as a whole, at least
+
+	Linked bool   `json:"linked,omitempty"` // all of them are of one link domain
+	Link   string `json:"link,omitempty"`   // and that is this one
 }
 
 // DeviceShare is a part of one named device that an allocation holds.
@@ -57,6 +60,9 @@ func (d DeviceDemand) validate() error {
 	if err := checkRange("memory_bytes", d.MemoryBytes, 0, MaxMemoryBytes); err != nil {
 		return err
 	}
+	if err := d.validateLink(); err != nil {
+		return err
+	}
 	if err := checkCount("types", len(d.Types), MaxDeviceTypes); err != nil {
 		return err
 	}
@@ -66,6 +72,18 @@ func (d DeviceDemand) validate() error {
 		}
 	}
 	return nil
+}
+
+// validateLink refuses what linked means nothing for: one device, and parts of devices,
+// of which several would be on one, and whose links are anybody's who is there.
+func (d DeviceDemand) validateLink() error {
+	switch {
+	case d.Linked && d.Milli != WholeDevice:
+		return &FieldError{Field: "milli", Value: fmt.Sprint(d.Milli), Problem: "does not go with linked", Bound: "1000: whole devices"}
+	case d.Linked && d.Count < 2:
+		return &FieldError{Field: "linked", Value: "true", Problem: "says nothing of one device", Bound: "a count of 2 or more"}
+	}
+	return checkText("link", d.Link, MaxLabelBytes)
 }
 
 // addShares merges two lists of device shares, sorted by name.

@@ -136,6 +136,15 @@ var invalidRequests = []struct {
 	}},
 	{"no devices of a demand", "resources.devices[0].count", func(r *berth.Request) { r.Resources.Devices = []berth.DeviceDemand{{Milli: 1}} }},
 	{"more than a device", "resources.devices[0].milli", func(r *berth.Request) { r.Resources.Devices = []berth.DeviceDemand{{Count: 1, Milli: 1001}} }},
+	{"linked shares", "resources.devices[0].milli", func(r *berth.Request) {
+		r.Resources.Devices = []berth.DeviceDemand{{Count: 2, Milli: 500, Linked: true}}
+	}},
+	{"one linked device", "resources.devices[0].linked", func(r *berth.Request) {
+		r.Resources.Devices = []berth.DeviceDemand{{Count: 1, Milli: 1000, Linked: true}}
+	}},
+	{"long link", "resources.devices[0].link", func(r *berth.Request) {
+		r.Resources.Devices = []berth.DeviceDemand{{Count: 1, Milli: 1000, Link: strings.Repeat("l", 257)}}
+	}},
 	{"many types", "resources.devices[0].types", func(r *berth.Request) {
 		r.Resources.Devices = []berth.DeviceDemand{{Count: 1, Milli: 1, Types: make([]string, 17)}}
 	}},

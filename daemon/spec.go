@@ -122,7 +122,8 @@ func sameQuantities(a, b *berth.Quantities) bool {
 }
 
 func sameDevices(a, b berth.DeviceDemand) bool {
-	return a.Count == b.Count && a.Milli == b.Milli && a.MemoryBytes == b.MemoryBytes && slices.Equal(a.Types, b.Types)
+	return a.Count == b.Count && a.Milli == b.Milli && a.MemoryBytes == b.MemoryBytes && slices.Equal(a.Types, b.Types) &&
+		a.Linked == b.Linked && a.Link == b.Link
 }
 
 func sameAffinity(a, b berth.Affinity) bool {

@@ -62,7 +62,7 @@ func exampleRequest() berth.Request {
 		Env: map[string]string{"MODE": "fast"}, Dir: "/srv", User: "train:train", Image: "registry.example/train:3",
 		Resources: berth.Demand{
 			Quantities: amounts(500, 256<<20), Ports: []berth.PortDemand{{Name: "http", Number: 20000}},
-			Devices: []berth.DeviceDemand{{Types: []string{"t4"}, Count: 1, Milli: 500, MemoryBytes: 15 << 30}},
+			Devices: []berth.DeviceDemand{{Types: []string{"t4"}, Count: 1, Milli: 500, MemoryBytes: 15 << 30, Linked: true, Link: "rack1-07.nvlink0"}},
 		},
 		Constraints: []berth.Constraint{{Label: "zone", Operator: berth.OperatorIn, Values: []string{"a"}}},
 		Affinity: []berth.Affinity{

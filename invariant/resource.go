@@ -55,6 +55,8 @@ type deviceDemand struct {
 	Count       int64    `json:"count"`
 	Milli       int64    `json:"milli"`
 	MemoryBytes int64    `json:"memory_bytes,omitempty"`
+	Linked      bool     `json:"linked,omitempty"`
+	Link        string   `json:"link,omitempty"`
 }
 
 type request struct {

@@ -132,8 +132,9 @@ func setWorker(t *testing.T, w *scheduler.Worker, name, value string) {
 	case "devices":
 		for _, d := range strings.Split(value, ",") {
 			n, kind, _ := strings.Cut(d, ":")
+			kind, link, _ := strings.Cut(kind, "+")       // gpu0:h100+rack7, its link domain
 			kind, memory, sized := strings.Cut(kind, "/") // gpu0:h100/80, of GiB
-			device := berth.Device{Name: n, Type: kind}
+			device := berth.Device{Name: n, Type: kind, Link: link}
 			if sized {
 				device.MemoryBytes = number(t, memory) << 30
 			}
@@ -217,11 +218,17 @@ func setRequest(t *testing.T, c *scheduler.Candidate, name, value string) {
 		d.Ports = append(d.Ports, berth.PortDemand{Name: fmt.Sprintf("p%d", len(d.Ports)), Number: int32(number(t, value))})
 	case "devices": // h100|a100:2x500, or any:1x1000
 		types, amount, _ := strings.Cut(value, ":")
+		amount, link, _ := strings.Cut(amount, "+") // any:2x1000+linked, any:1x1000+link:rack7
 		count, milli, _ := strings.Cut(amount, "x")
 		milli, memory, sized := strings.Cut(milli, "/") // any:1x500/40
 		dev := berth.DeviceDemand{Count: number(t, count), Milli: number(t, milli)}
 		if sized {
 			dev.MemoryBytes = number(t, memory) << 30
+		}
+		if name, of := strings.CutPrefix(link, "link:"); of {
+			dev.Link = name
+		} else {
+			dev.Linked = link == "linked"
 		}
 		if types != "any" {
 			dev.Types = strings.Split(types, "|")

@@ -202,13 +202,16 @@ func pick32(first bool, a, b int32) int32 {
 // deal returns the worker with devices that loses least, or nil.
 func (q *query) deal(p *pool) (*node, score) {
 	q.search = search{selection: 1 << p.selectionOf(q), binpack: true}
-	if r := p.dealer.row(q, len(p.nodes)); r != nil {
+	among := p.nodes
+	if link := q.link(); link != "" {
+		among = p.links[link]
+	} else if r := p.dealer.row(q, len(p.nodes)); r != nil {
 		q.settle(p, r)
 		q.dealAt(p, r, 1)
 		return q.best, q.top
 	}
-	for i, n := range p.nodes {
-		if p.dealer.seats[i].deals && q.selection&n.own.selections != 0 {
+	for _, n := range among {
+		if p.dealer.seats[n.at].deals && q.selection&n.own.selections != 0 {
 			if c := q.judgeLoss(p, n); c.fits {
 				q.dealTo(n, &c)
 			}

@@ -20,20 +20,22 @@ func kindsOf(n *node, d *berth.DeviceDemand) []string {
 	return d.Types
 }
 
-// serves says whether one device has room for a unit of d, and the memory.
-func (v *device) serves(d *berth.DeviceDemand) bool {
-	return v.free >= d.Milli && v.memory >= d.MemoryBytes
+// serves says whether one device has room for a unit of d, and the memory, and is of a
+// link domain, or whatever one.
+func (v *device) serves(d *berth.DeviceDemand, link int) bool {
+	return v.free >= d.Milli && v.memory >= d.MemoryBytes && (link == anyLink || v.link == link)
 }
 
-// countDevices counts the devices of one type: those that serve d, and all.
-func countDevices(n *node, kind string, d *berth.DeviceDemand) (room, all int64) {
+// countDevices counts the devices of one type, and of a link domain: those that serve d, and all.
+func countDevices(n *node, kind string, link int, d *berth.DeviceDemand) (room, all int64) {
 	of := slices.Index(n.kinds, kind)
 	for i := range n.devices {
-		if n.devices[i].kind != of {
+		v := &n.devices[i]
+		if v.kind != of || link != anyLink && v.link != link {
 			continue
 		}
 		all++
-		if n.devices[i].serves(d) {
+		if v.serves(d, link) {
 			room++
 		}
 	}
@@ -44,7 +46,7 @@ func countDevices(n *node, kind string, d *berth.DeviceDemand) (room, all int64)
 // type that it would be given.
 func fitsAlone(n *node, d *berth.DeviceDemand) (rank int, ok bool) {
 	for i, kind := range kindsOf(n, d) {
-		if room, _ := countDevices(n, kind, d); room >= d.Count {
+		if _, ok := n.tightest(kind, d); ok {
 			return rankOf(d, i), true
 		}
 	}
@@ -61,12 +63,13 @@ func rankOf(d *berth.DeviceDemand, i int) int {
 
 // deviceSearch finds devices for several demands that may compete for them:
 // depth first, the preferred type first, then the device whose room loses least of its
-// worth, then the one with the least room that suffices, then the least memory, then the name. The first find
-// is the choice.
+// worth, then the one with the least room that suffices, then the least memory, then the
+// one in whose link domain the least is free, then the name. The first find is the choice.
 type deviceSearch struct {
 	prices  *prices
 	demands []berth.DeviceDemand
 	kinds   []string // of the node
+	links   []string // of the node
 	devices []device // of the node; of several demands a copy, to reserve in
 	copied  []device
 	picked  []pick
@@ -113,7 +116,7 @@ func (s *deviceSearch) take(n *node, demands []berth.DeviceDemand) []berth.Devic
 }
 
 func (s *deviceSearch) search(n *node, demands []berth.DeviceDemand) (rank int, ok bool) {
-	s.demands, s.kinds = demands, n.kinds
+	s.demands, s.kinds, s.links = demands, n.kinds, n.linked
 	s.picked, s.rank, s.deepest, s.steps, s.listed = s.picked[:0], 0, 0, 0, s.listed[:0]
 	if len(demands) == 1 {
 		s.devices = n.devices
@@ -128,11 +131,11 @@ func (s *deviceSearch) search(n *node, demands []berth.DeviceDemand) (rank int, 
 // only serves the only demand.
 func (s *deviceSearch) only(n *node, d *berth.DeviceDemand) (rank int, ok bool) {
 	for k, kind := range kindsOf(n, d) {
-		options := s.options(kind, d)
-		if int64(len(options)) < d.Count {
-			s.listed = s.listed[:0]
+		link, ok := n.tightest(kind, d)
+		if !ok {
 			continue
 		}
+		options := s.options(kind, link, d)
 		for _, at := range options[:d.Count] {
 			s.picked = append(s.picked, pick{at, d.Milli})
 		}
@@ -151,14 +154,17 @@ func (s *deviceSearch) demand(i int) bool {
 	if len(kinds) == 0 {
 		kinds = s.kinds
 	}
+	from, to := linksFor(s.links, d)
 	for k, kind := range kinds {
-		options := s.options(kind, d)
-		s.rank += rankOf(d, k)
-		if s.unit(i, options, d.Count) {
-			return true
+		for link := from; link < to; link++ {
+			options := s.options(kind, link, d)
+			s.rank += rankOf(d, k)
+			if s.unit(i, options, d.Count) {
+				return true
+			}
+			s.rank -= rankOf(d, k)
+			s.listed = s.listed[:len(s.listed)-len(options)]
 		}
-		s.rank -= rankOf(d, k)
-		s.listed = s.listed[:len(s.listed)-len(options)]
 	}
 	return false
 }
@@ -168,14 +174,14 @@ func (s *deviceSearch) loses(free, milli int64) int64 {
 	return s.prices.order[free] - s.prices.order[free-milli]
 }
 
-// options is the devices of one type that serve d, the best first.
-func (s *deviceSearch) options(kind string, d *berth.DeviceDemand) []int {
+// options is the devices of one type and link domain that serve d, the best first.
+func (s *deviceSearch) options(kind string, link int, d *berth.DeviceDemand) []int {
 	from, of := len(s.listed), slices.Index(s.kinds, kind)
 	if of < 0 {
 		return nil
 	}
 	for i := range s.devices {
-		if s.devices[i].kind != of || !s.devices[i].serves(d) {
+		if s.devices[i].kind != of || !s.devices[i].serves(d, link) {
 			continue
 		}
 		s.listed = append(s.listed, i)
@@ -198,6 +204,9 @@ func (s *deviceSearch) better(a, b int, milli int64) bool {
 	if x.memory != y.memory { // what has more is kept for who needs it
 		return x.memory < y.memory
 	}
+	if x.beside != y.beside { // a domain that has much free is kept for who needs it linked
+		return x.beside < y.beside
+	}
 	return a < b // by name
 }
 
@@ -210,7 +219,7 @@ func (s *deviceSearch) unit(i int, options []int, left int64) bool {
 	milli := s.demands[i].Milli
 	for j := 0; int64(len(options)-j) >= left; j++ {
 		d := &s.devices[options[j]]
-		if j > 0 && d.free == s.devices[options[j-1]].free && d.memory == s.devices[options[j-1]].memory {
+		if j > 0 && d.alike(&s.devices[options[j-1]]) {
 			continue // as good as the one that led nowhere
 		}
 		if s.steps++; s.steps > maxDeviceSteps {

@@ -67,6 +67,9 @@ func (p *pool) check() error {
 	if standing != 0 {
 		return fmt.Errorf("%d more stand in trees than are open", standing)
 	}
+	if err := p.checkLinks(); err != nil {
+		return err
+	}
 	return p.checkDeal()
 }
 

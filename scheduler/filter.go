@@ -93,7 +93,7 @@ var demandFilters = []filter{
 		why:     portsWhy,
 	},
 	{
-		code: berth.ReasonDevices, rejects: "one without enough healthy devices of one wanted type, each with the room and the memory",
+		code: berth.ReasonDevices, rejects: "one without enough healthy devices of one wanted type, each with the room and the memory, and where that is asked for in one link domain",
 		applies: func(q *query) bool { return len(q.request.Resources.Devices) > 0 },
 		passes: func(q *query, n *node) bool {
 			_, ok := q.devices.fit(n, q.request.Resources.Devices)
@@ -252,9 +252,12 @@ func (q *query) demandWhy(n *node, i int) measure {
 		return measure{code: berth.ReasonDeviceMilli, detail: q.demandDetail(i), want: d.Milli, best: roomiest(n, d, freeOf), total: roomiest(n, d, wholeOf)}
 	}
 	m := measure{detail: q.demandDetail(i), want: d.Count}
+	from, to := linksFor(n.linked, d)
 	for _, kind := range kindsOf(n, d) {
-		room, all := countDevices(n, kind, d)
-		m.best, m.total = max(m.best, room), max(m.total, all)
+		for link := from; link < to; link++ {
+			room, all := countDevices(n, kind, link, d)
+			m.best, m.total = max(m.best, room), max(m.total, all)
+		}
 	}
 	return m
 }
@@ -292,6 +295,12 @@ func typesDetail(d *berth.DeviceDemand) string {
 	}
 	if d.MemoryBytes > 0 {
 		types += " of " + bytesText(d.MemoryBytes)
+	}
+	switch {
+	case d.Link != "":
+		types += " in link domain " + d.Link
+	case d.Linked:
+		types += " in one link domain"
 	}
 	return types
 }

@@ -95,7 +95,7 @@ func (f *Fleet) Put(w Worker) {
 	same := maps.Equal(n.worker.Labels, w.Labels) && maps.Equal(n.worker.Ledger.Capacity.Custom, w.Ledger.Capacity.Custom) &&
 		slices.Equal(n.worker.Taints, w.Taints) && slices.Equal(n.worker.Ordered, w.Ordered)
 	p.dealer.add(n, -1)
-	n.set(w)
+	p.relink(n, w)
 	p.dealer.number(n)
 	p.dealer.add(n, 1)
 	if !same {

@@ -259,14 +259,18 @@ func (q *query) room(n *node) int {
 // deviceRoom bounds how often the devices of a worker serve a demand.
 func deviceRoom(n *node, d *berth.DeviceDemand) int {
 	times := int64(0)
+	from, to := linksFor(n.linked, d)
 	for _, kind := range kindsOf(n, d) {
-		of, parts := slices.Index(n.kinds, kind), int64(0)
-		for i := range n.devices {
-			if v := &n.devices[i]; v.kind == of && v.serves(d) {
-				parts += v.free / d.Milli
+		of := slices.Index(n.kinds, kind)
+		for link := from; link < to; link++ {
+			parts := int64(0)
+			for i := range n.devices {
+				if v := &n.devices[i]; v.kind == of && v.serves(d, link) {
+					parts += v.free / d.Milli
+				}
 			}
+			times += parts / d.Count
 		}
-		times += parts / d.Count
 	}
 	return int(times)
 }

@@ -45,6 +45,8 @@ type node struct {
 	idle      int64         // thousandths free of all of them
 	types     []int         // the numbers of their types in the pool
 	kinds     []string      // the types of its devices, sorted
+	linked    []string      // their link domains, sorted
+	freeIn    []int64       // thousandths free in each
 	empty     *node         // the same worker were it empty and open; made when asked for
 
 	version      uint64 // changes with what is free of it, unlike any other's of its pool
@@ -58,7 +60,9 @@ type node struct {
 type device struct {
 	free   int64 // 0 while it is unhealthy
 	memory int64
-	kind   int // index in the node's kinds
+	kind   int   // index in the node's kinds
+	link   int   // index in the node's linked; noLink: it is in none
+	beside int64 // thousandths free in its link domain, or of itself
 }
 
 func newNode(w Worker) *node {
@@ -81,6 +85,7 @@ func (n *node) set(w Worker) {
 		}
 	}
 	slices.Sort(n.kinds)
+	n.setLinks()
 	n.setTaints()
 	n.refresh()
 }
@@ -177,7 +182,7 @@ func (n *node) refreshDevices() {
 		if _, ill := n.worker.Unhealthy[d.Name]; ill {
 			free = 0
 		}
-		n.devices = append(n.devices, device{kind: slices.Index(n.kinds, d.Type), memory: d.MemoryBytes, free: free})
+		n.devices = append(n.devices, device{kind: slices.Index(n.kinds, d.Type), link: n.linkOf(&d), memory: d.MemoryBytes, free: free})
 	}
 	for _, shares := range [][]berth.DeviceShare{l.Reserved.Devices, l.Held.Devices} {
 		for _, s := range shares {
@@ -190,4 +195,5 @@ func (n *node) refreshDevices() {
 	for i := range n.devices {
 		n.idle += n.devices[i].free
 	}
+	n.sumLinks()
 }

@@ -261,6 +261,7 @@ func TestShape(t *testing.T) {
 	base := func() *berth.Request {
 		r := request("r", 1, 2)
 		r.Resources.Ports = []berth.PortDemand{{Name: "a"}, {Name: "b", Number: 80}}
+		r.Resources.Devices = []berth.DeviceDemand{{Count: 2, Milli: berth.WholeDevice}}
 		r.Constraints = []berth.Constraint{
 			{Label: "z", Operator: berth.OperatorIn, Values: []string{"1", "2"}},
 			{Label: "y", Operator: berth.OperatorExists},
@@ -284,6 +285,8 @@ func TestShape(t *testing.T) {
 		{"value", func(r *berth.Request) { r.Constraints[0].Values[0] = "3" }, false},
 		{"operator", func(r *berth.Request) { r.Constraints[0].Operator = berth.OperatorNotIn }, false},
 		{"devices", func(r *berth.Request) { r.Resources.Devices = []berth.DeviceDemand{{Count: 1, Milli: 1}} }, false},
+		{"linked", func(r *berth.Request) { r.Resources.Devices[0].Linked = true }, false},
+		{"link", func(r *berth.Request) { r.Resources.Devices[0].Link = "x" }, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -17,7 +17,8 @@ type pool struct {
 	selections selections
 	dealer     dealer
 	heat       heat
-	members    uint64 // changes with who is open, or has other labels or taints
+	members    uint64             // changes with who is open, or has other labels or taints
+	links      map[string][]*node // who has devices of a link domain, in no order
 }
 
 // tier is the workers that are open for placements, by what a search tells apart
@@ -36,7 +37,10 @@ type group struct {
 }
 
 func newPool(binpack bool) *pool {
-	p := &pool{binpack: binpack, selections: newSelections(), dealer: newDealer(), heat: make(heat)}
+	p := &pool{
+		binpack: binpack, selections: newSelections(), dealer: newDealer(),
+		heat: make(heat), links: make(map[string][]*node),
+	}
 	p.plain.sums, p.devices.sums = make([]totals, 1), make([]totals, 1)
 	return p
 }
@@ -45,6 +49,7 @@ func newPool(binpack bool) *pool {
 func (p *pool) enter(n *node) {
 	n.at = len(p.nodes)
 	p.nodes = append(p.nodes, n)
+	p.enlink(n)
 	n.own.selections = p.selections.of(n)
 	p.dealer.number(n)
 	p.dealer.add(n, 1)
@@ -54,6 +59,7 @@ func (p *pool) enter(n *node) {
 // leave takes a worker out.
 func (p *pool) leave(n *node) {
 	p.changing(n)
+	p.unlink(n)
 	n.open = false
 	p.dealer.add(n, -1)
 	p.changed(n)

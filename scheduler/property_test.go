@@ -14,6 +14,9 @@ import (
 
 var deviceTypes = []string{"a100", "h100"}
 
+// someLinks are those of devices: "x" may be on several workers.
+var someLinks = []string{"", "x", "x", "y"}
+
 var someTaints = []berth.Taint{
 	{Key: "gpu", Value: "yes", Effect: berth.EffectNoPlace}, {Key: "old", Effect: berth.EffectPreferNoPlace}, {Key: "ill", Effect: berth.EffectNoRun},
 }
@@ -40,6 +43,7 @@ func genWorker(t *rapid.T, id string) scheduler.Worker {
 	for i := range rapid.IntRange(0, 3).Draw(t, "devices") {
 		c.Devices = append(c.Devices, berth.Device{
 			Name: fmt.Sprintf("g%d", i), Type: rapid.SampledFrom(deviceTypes).Draw(t, "type"), MemoryBytes: rapid.Int64Range(0, 2).Draw(t, "device memory"),
+			Link: rapid.SampledFrom(someLinks).Draw(t, "link"),
 		})
 	}
 	if len(c.Devices) > 0 && rapid.IntRange(0, 4).Draw(t, "ill") == 0 {
@@ -86,6 +90,7 @@ func genRequest(t *rapid.T, id string) *berth.Request {
 			Count: rapid.Int64Range(1, 2).Draw(t, "count"),
 			Milli: rapid.SampledFrom([]int64{200, 500, 700, 1000}).Draw(t, "milli"), MemoryBytes: max(rapid.Int64Range(-3, 2).Draw(t, "of memory"), 0),
 		})
+		genLink(t, &d.Devices[len(d.Devices)-1])
 	}
 	if rapid.IntRange(0, 3).Draw(t, "constrained") == 0 {
 		r.Constraints = []berth.Constraint{rapid.SampledFrom([]berth.Constraint{
@@ -101,6 +106,18 @@ func genRequest(t *rapid.T, id string) *berth.Request {
 		r.AffinityKey = rapid.SampledFrom([]string{"x", "y"}).Draw(t, "key")
 	}
 	return r
+}
+
+// genLink may ask for linked devices, or for those of one domain.
+func genLink(t *rapid.T, d *berth.DeviceDemand) {
+	switch rapid.IntRange(0, 5).Draw(t, "linked") {
+	case 0:
+		d.Link = rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "of link")
+	case 1, 2:
+		if d.Linked = d.Count > 1; d.Linked {
+			d.Milli = berth.WholeDevice
+		}
+	}
 }
 
 // bruteFits repeats the rules in the plainest way: the ledger's own arithmetic
@@ -166,16 +183,17 @@ func bruteDevices(w scheduler.Worker, demands []berth.DeviceDemand, try func([]b
 	d, devices := demands[0], w.Ledger.Capacity.Devices
 	for set := range 1 << len(devices) {
 		var picked []berth.DeviceShare
-		kinds := map[string]bool{}
+		kinds, links := map[string]bool{}, map[string]bool{}
 		for i, dev := range devices {
 			_, ill := w.Unhealthy[dev.Name]
 			wanted := len(d.Types) == 0 || slices.Contains(d.Types, dev.Type)
-			if set>>i&1 == 1 && !ill && wanted && dev.MemoryBytes >= d.MemoryBytes {
+			linked := (!d.Linked || dev.Link != "") && (d.Link == "" || dev.Link == d.Link)
+			if set>>i&1 == 1 && !ill && wanted && linked && dev.MemoryBytes >= d.MemoryBytes {
 				picked = append(picked, berth.DeviceShare{Name: dev.Name, Milli: d.Milli})
-				kinds[dev.Type] = true
+				kinds[dev.Type], links[dev.Link] = true, true
 			}
 		}
-		if int64(len(picked)) != d.Count || len(kinds) != 1 {
+		if int64(len(picked)) != d.Count || len(kinds) != 1 || d.Linked && len(links) != 1 {
 			continue
 		}
 		if bruteDevices(w, demands[1:], func(rest []berth.DeviceShare) bool { return try(slices.Concat(picked, rest)) }) {
@@ -261,6 +279,24 @@ func checkShare(t *rapid.T, r *berth.Request, d scheduler.Decision, before []sch
 	}
 	if want != got {
 		t.Fatalf("%d thousandths of devices, asked for %d", got, want)
+	}
+	checkLinks(t, r, d, before)
+}
+
+// checkLinks: where there is one demand, its devices are linked as it says.
+func checkLinks(t *rapid.T, r *berth.Request, d scheduler.Decision, before []scheduler.Worker) {
+	if len(r.Resources.Devices) != 1 {
+		return
+	}
+	demand, links := r.Resources.Devices[0], map[string]bool{}
+	w := before[slices.IndexFunc(before, func(w scheduler.Worker) bool { return w.ID == d.Worker })]
+	for _, dev := range w.Ledger.Capacity.Devices {
+		if slices.ContainsFunc(d.Share.Devices, func(s berth.DeviceShare) bool { return s.Name == dev.Name }) {
+			links[dev.Link] = true
+		}
+	}
+	if demand.Linked && (len(links) != 1 || links[""]) || demand.Link != "" && (len(links) != 1 || !links[demand.Link]) {
+		t.Fatalf("%+v got devices of %v", demand, links)
 	}
 }
 

@@ -26,6 +26,7 @@ type rowKey struct {
 	want         vector
 	count, milli int64
 	memory       int64 // of each device
+	linked       bool
 	types        string
 }
 
@@ -131,7 +132,7 @@ func (d *dealer) row(q *query, workers int) *row {
 	case 0:
 	case 1:
 		key.count, key.milli, key.types = demands[0].Count, demands[0].Milli, joinTypes(demands[0].Types)
-		key.memory = demands[0].MemoryBytes
+		key.memory, key.linked = demands[0].MemoryBytes, demands[0].Linked
 	default:
 		return nil
 	}
@@ -162,7 +163,7 @@ func (d *dealer) dropRow() {
 // judgeLoss is what n would lose to a query.
 func (q *query) judgeLoss(p *pool, n *node) cell {
 	d := &p.dealer
-	c := cell{yields: n.worker.Foreign, free: int32(n.idle), fits: q.hasRoom(&n.own)}
+	c := cell{yields: n.worker.Foreign && q.request.AffinityKey == "", free: int32(n.idle), fits: q.hasRoom(&n.own)}
 	demands := q.request.Resources.Devices
 	if c.fits && len(demands) > 0 {
 		rank, ok := q.devices.search(n, demands)
@@ -198,5 +199,6 @@ func (n *node) worthBy(v *prices, r *room) float64 {
 }
 
 // deals says whether a query for workers with devices goes by what they lose. One with an
-// affinity key goes where that leads, and its devices alone are chosen so.
-func (q *query) deals() bool { return q.request.AffinityKey == "" }
+// affinity key goes where that leads, and its devices alone are chosen so; in a link
+// domain there are few workers to choose from, and a key leads to none of them.
+func (q *query) deals() bool { return q.request.AffinityKey == "" || q.link() != "" }

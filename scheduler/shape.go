@@ -28,6 +28,12 @@ func Shape(r *berth.Request) string {
 		for _, t := range dev.Types {
 			b = strconv.AppendQuote(b, t)
 		}
+		if dev.Linked {
+			b = append(b, 'l')
+		}
+		if dev.Link != "" {
+			b = strconv.AppendQuote(append(b, 'L'), dev.Link)
+		}
 	}
 	b = appendTolerations(appendConstraints(b, r.Constraints), r.Tolerations)
 	return string(appendTerms(b, r))

@@ -54,7 +54,7 @@ func fromDemand(d berth.Demand) *berthv1.Demand {
 		m.Ports = append(m.Ports, &berthv1.PortDemand{Name: p.Name, Number: p.Number})
 	}
 	for _, v := range d.Devices {
-		m.Devices = append(m.Devices, &berthv1.DeviceDemand{Types: v.Types, Count: v.Count, Milli: v.Milli, MemoryBytes: v.MemoryBytes})
+		m.Devices = append(m.Devices, &berthv1.DeviceDemand{Types: v.Types, Count: v.Count, Milli: v.Milli, MemoryBytes: v.MemoryBytes, Linked: v.Linked, Link: v.Link})
 	}
 	return m
 }
@@ -94,7 +94,7 @@ func toDemand(m *berthv1.Demand) berth.Demand {
 		d.Ports = append(d.Ports, berth.PortDemand{Name: p.GetName(), Number: p.GetNumber()})
 	}
 	for _, v := range m.GetDevices() {
-		d.Devices = append(d.Devices, berth.DeviceDemand{Types: v.GetTypes(), Count: v.GetCount(), Milli: v.GetMilli(), MemoryBytes: v.GetMemoryBytes()})
+		d.Devices = append(d.Devices, berth.DeviceDemand{Types: v.GetTypes(), Count: v.GetCount(), Milli: v.GetMilli(), MemoryBytes: v.GetMemoryBytes(), Linked: v.GetLinked(), Link: v.GetLink()})
 	}
 	return d
 }

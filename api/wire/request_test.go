@@ -55,7 +55,7 @@ func TestFromRequest_Complete(t *testing.T) {
 		ID: "r", Tenant: "t", Pool: "p", Priority: 1, Command: []string{"c"}, Env: map[string]string{"a": "b"}, Dir: "/", User: "u", Image: "i",
 		Resources: berth.Demand{
 			Quantities: berth.Quantities{CPUMilli: 1, MemoryBytes: 1, DiskBytes: 1, Custom: map[string]int64{"a": 1}},
-			Ports:      []berth.PortDemand{{Name: "a", Number: 1}}, Devices: []berth.DeviceDemand{{Types: []string{"a"}, Count: 1, Milli: 1, MemoryBytes: 1}},
+			Ports:      []berth.PortDemand{{Name: "a", Number: 1}}, Devices: []berth.DeviceDemand{{Types: []string{"a"}, Count: 1, Milli: 1, MemoryBytes: 1, Linked: true, Link: "x"}},
 		},
 		Constraints: []berth.Constraint{{Label: "l", Operator: berth.OperatorIn, Values: []string{"v"}}}, AffinityKey: "k",
 		Affinity: []berth.Affinity{{

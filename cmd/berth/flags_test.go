@@ -45,7 +45,14 @@ func TestParseDevices(t *testing.T) {
 	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
-	for _, text := range []string{"h100", "h100=x", "h100=1xhalf"} {
+	got, err = parseDevices([]string{"h100=4+linked", "a100=2@40GiB+link:rack7"})
+	want = []*berthv1.DeviceDemand{
+		{Types: []string{"h100"}, Count: 4, Milli: 1000, Linked: true}, {Types: []string{"a100"}, Count: 2, Milli: 1000, MemoryBytes: 40 << 30, Link: "rack7"},
+	}
+	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" || err != nil {
+		t.Errorf("linked: %v\n%s", err, diff)
+	}
+	for _, text := range []string{"h100", "h100=x", "h100=1xhalf", "h100=2+nvlink", "h100=2+link:"} {
 		if got, err := parseDevices([]string{text}); err == nil {
 			t.Errorf("%q: taken as %v", text, got)
 		}

@@ -127,9 +127,20 @@ func wants(d *berthv1.Demand) string {
 		out = append(out, fmt.Sprintf("port %s=%d", p.GetName(), p.GetNumber()))
 	}
 	for _, v := range d.GetDevices() {
-		out = append(out, fmt.Sprintf("%d of %s, %d thousandths each", v.GetCount(), orAny(v.GetTypes()), v.GetMilli()))
+		out = append(out, fmt.Sprintf("%d of %s, %d thousandths each%s", v.GetCount(), orAny(v.GetTypes()), v.GetMilli(), linkText(v)))
 	}
 	return strings.Join(append(out, counts(d.GetCustom())...), ", ")
+}
+
+// linkText says how a demand's devices are to be linked.
+func linkText(d *berthv1.DeviceDemand) string {
+	switch {
+	case d.GetLink() != "":
+		return ", of link domain " + d.GetLink()
+	case d.GetLinked():
+		return ", of one link domain"
+	}
+	return ""
 }
 
 func orAny(types []string) string {

@@ -23,7 +23,7 @@ func requestFlags() []cli.Flag {
 		stringFlag("disk", "", "`BYTES`"),
 		listFlag("custom", "`NAME=NUMBER` of a resource that the operator named"),
 		listFlag("port", "`NAME` or NAME=NUMBER of a host port; in the variable BERTH_PORT_NAME"),
-		listFlag("device", "`TYPE[,TYPE]=COUNT[xMILLI][@BYTES]`: h100=2, a100,h100=1, t4=1x500, any=1@40GiB of memory each"),
+		listFlag("device", "`TYPE[,TYPE]=COUNT[xMILLI][@BYTES][+linked]`: h100=2, a100,h100=1, t4=1x500, any=1@40GiB of memory each, h100=4+linked of one link domain, h100=4+link:NAME of that one"),
 		stringFlag("pool", "", "`POOL` of the worker"),
 		stringFlag("tenant", "", "`TENANT` it is counted against"),
 		intFlag("priority", 0, "0 to 1000: higher is placed first"),
@@ -137,10 +137,10 @@ func readNamed(c *cli.Context, r *berthv1.Request) (err error) {
 	return err
 }
 
-var deviceBound = fmt.Sprintf("TYPE=COUNT from 1 to %d, TYPE=COUNTxMILLI from 1 to %d, and @BYTES behind either", berth.MaxDevicesPerRequest, berth.WholeDevice)
+var deviceBound = fmt.Sprintf("TYPE=COUNT from 1 to %d, TYPE=COUNTxMILLI from 1 to %d, and @BYTES, +linked or +link:NAME behind either", berth.MaxDevicesPerRequest, berth.WholeDevice)
 
-// parseDevices reads TYPES=COUNT[xMILLI] each, split at commas: a part without
-// "=" is a type that belongs to the next.
+// parseDevices reads TYPES=COUNT[xMILLI][@BYTES][+linked] each, split at commas: a part
+// without "=" is a type that belongs to the next.
 func parseDevices(texts []string) ([]*berthv1.DeviceDemand, error) {
 	var out []*berthv1.DeviceDemand
 	var types []string
@@ -150,6 +150,7 @@ func parseDevices(texts []string) ([]*berthv1.DeviceDemand, error) {
 		if !ok {
 			continue
 		}
+		count, link, _ := strings.Cut(count, "+")
 		count, memory, sized := strings.Cut(count, "@")
 		number, milli, shared := strings.Cut(count, "x")
 		d := &berthv1.DeviceDemand{Types: slices.DeleteFunc(types, func(t string) bool { return t == "any" }), Milli: berth.WholeDevice}
@@ -157,7 +158,11 @@ func parseDevices(texts []string) ([]*berthv1.DeviceDemand, error) {
 		if d.Count, err = strconv.ParseInt(number, 10, 64); err == nil && shared {
 			d.Milli, err = strconv.ParseInt(milli, 10, 64)
 		}
-		if err != nil {
+		of, named := strings.CutPrefix(link, "link:")
+		if d.Linked = link == "linked"; named {
+			d.Link = of
+		}
+		if err != nil || link != "" && !d.Linked && d.Link == "" {
 			return nil, &berth.FieldError{Field: "device", Value: text, Problem: "is no demand of devices", Bound: deviceBound}
 		}
 		if sized {

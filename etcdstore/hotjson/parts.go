@@ -63,6 +63,8 @@ func deviceDemand(c *coder, r *berth.DeviceDemand) {
 	number(c, "count", &r.Count)
 	number(c, "milli", &r.Milli)
 	maybeNumber(c, "memory_bytes", &r.MemoryBytes)
+	maybeTrue(c, "linked", &r.Linked)
+	maybeText(c, "link", &r.Link)
 	c.end()
 }
 

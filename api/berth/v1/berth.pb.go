@@ -425,6 +425,8 @@ type DeviceDemand struct {
 	Count         int64                  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
 	Milli         int64                  `protobuf:"varint,3,opt,name=milli,proto3" json:"milli,omitempty"`                                // thousandths of each
 	MemoryBytes   int64                  `protobuf:"varint,4,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"` // that each has as a whole, at least
+	Linked        bool                   `protobuf:"varint,5,opt,name=linked,proto3" json:"linked,omitempty"`                              // all of them are of one link domain; of two or more whole devices
+	Link          string                 `protobuf:"bytes,6,opt,name=link,proto3" json:"link,omitempty"`                                   // of this link domain; empty: of any, and of none unless linked
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -485,6 +487,20 @@ func (x *DeviceDemand) GetMemoryBytes() int64 {
 		return x.MemoryBytes
 	}
 	return 0
+}
+
+func (x *DeviceDemand) GetLinked() bool {
+	if x != nil {
+		return x.Linked
+	}
+	return false
+}
+
+func (x *DeviceDemand) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
 }
 
 // Constraint is a condition on a label of the worker.
@@ -6410,12 +6426,14 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\n" +
 	"PortDemand\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06number\x18\x02 \x01(\x05R\x06number\"s\n" +
+	"\x06number\x18\x02 \x01(\x05R\x06number\"\x9f\x01\n" +
 	"\fDeviceDemand\x12\x14\n" +
 	"\x05types\x18\x01 \x03(\tR\x05types\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x03R\x05count\x12\x14\n" +
 	"\x05milli\x18\x03 \x01(\x03R\x05milli\x12!\n" +
-	"\fmemory_bytes\x18\x04 \x01(\x03R\vmemoryBytes\"V\n" +
+	"\fmemory_bytes\x18\x04 \x01(\x03R\vmemoryBytes\x12\x16\n" +
+	"\x06linked\x18\x05 \x01(\bR\x06linked\x12\x12\n" +
+	"\x04link\x18\x06 \x01(\tR\x04link\"V\n" +
 	"\n" +
 	"Constraint\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\tR\x05label\x12\x1a\n" +
