@@ -50,6 +50,15 @@ type DeviceShare struct {
 	Milli int64  `json:"milli"` // thousandths
 }
 
+// InLink is the demand with all devices of one link domain.
+func (d Demand) InLink(link string) Demand {
+	d.Devices = slices.Clone(d.Devices)
+	for i := range d.Devices {
+		d.Devices[i].Link = link
+	}
+	return d
+}
+
 func (d DeviceDemand) validate() error {
 	if err := checkRange("count", d.Count, 1, MaxDevicesPerRequest); err != nil {
 		return err

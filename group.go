@@ -34,6 +34,7 @@ type Group struct {
 	Used     int64      `json:"used_attempts,omitempty"`    // that the retry policy has counted, of the group as a whole
 	Excused  int64      `json:"excused_attempts,omitempty"` // that a drain or a preemption ended: they count nowhere
 	Domain   string     `json:"domain,omitempty"`           // PLACED, with a topology: the label's value
+	Link     string     `json:"link,omitempty"`             // PLACED, linked: the link domain
 	Failed   int64      `json:"failed,omitempty"`           // members that ended other than SUCCEEDED
 	Reason   EndReason  `json:"reason,omitempty"`           // ENDING only
 	Message  string     `json:"message,omitempty"`
@@ -101,5 +102,35 @@ func (r Request) validateGroup() error {
 	if r.OnDrain == OnDrainReplace {
 		return &FieldError{Field: "on_drain", Value: string(r.OnDrain), Problem: "does not go with group", Bound: "stop: a member that moves takes its group along"}
 	}
+	if err := r.validateLinked(); err != nil {
+		return err
+	}
 	return checkText("group.topology", m.Topology, MaxLabelBytes)
+}
+
+// validateLinked refuses a linked group of whose devices that says nothing: see
+// DeviceDemand.validateLink.
+func (r Request) validateLinked() error {
+	if !r.Group.Linked {
+		return nil
+	}
+	each, link := int64(0), ""
+	for i, d := range r.Resources.Devices {
+		if d.Link != "" && link != "" && d.Link != link {
+			return &FieldError{Field: fmt.Sprintf("resources.devices[%d].link", i), Value: clip(d.Link), Problem: "is another one than before", Bound: "one link domain, with group.linked"}
+		}
+		if d.Link != "" {
+			link = d.Link
+		}
+		if each += d.Count; d.Milli != WholeDevice {
+			return &FieldError{Field: fmt.Sprintf("resources.devices[%d].milli", i), Value: fmt.Sprint(d.Milli), Problem: "does not go with group.linked", Bound: "1000: whole devices"}
+		}
+	}
+	switch {
+	case each == 0:
+		return &FieldError{Field: "group.linked", Value: "true", Problem: "says nothing without devices", Bound: "with resources.devices"}
+	case each == 1 && r.Group.Size == 1:
+		return &FieldError{Field: "group.linked", Value: "true", Problem: "says nothing of one device", Bound: "two devices or more in all"}
+	}
+	return nil
 }

@@ -27,6 +27,7 @@ const (
 	ReasonDevices      ReasonCode = "devices"
 	ReasonDeviceMilli  ReasonCode = "device_milli" // of one device, a part of which is asked for: Best is free on the one with most room
 	ReasonGroup        ReasonCode = "group"        // no filter: of the Want members that its group must place, Best fit, of Total that wait
+	ReasonLink         ReasonCode = "link"         // no filter: of the Want devices that its linked group needs, the best link domain has Best free, of Total
 	ReasonHeld         ReasonCode = "held"         // for a moment, for a group
 	ReasonClaim        ReasonCode = "claim"        // no filter: Want others are to end on worker Detail, to make room for it
 	ReasonQuota        ReasonCode = "quota"        // no filter: of the Want of dimension Detail, its tenant has Best left of Total in the pool

@@ -47,6 +47,7 @@ type Membership struct {
 	Size     int64   `json:"size"`
 	MinCount int64   `json:"min_count"`
 	Topology string  `json:"topology,omitempty"` // the workers' label of which all get one value
+	Linked   bool    `json:"linked,omitempty"`   // all devices of all of them are of one link domain
 }
 
 // Defaults that Normalize sets.

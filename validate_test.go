@@ -136,6 +136,19 @@ var invalidRequests = []struct {
 	}},
 	{"no devices of a demand", "resources.devices[0].count", func(r *berth.Request) { r.Resources.Devices = []berth.DeviceDemand{{Milli: 1}} }},
 	{"more than a device", "resources.devices[0].milli", func(r *berth.Request) { r.Resources.Devices = []berth.DeviceDemand{{Count: 1, Milli: 1001}} }},
+	{"linked group without devices", "group.linked", func(r *berth.Request) { r.Group = &berth.Membership{ID: "r", Size: 2, MinCount: 2, Linked: true} }},
+	{"linked group of one device", "group.linked", func(r *berth.Request) {
+		r.Group = &berth.Membership{ID: "r", Size: 1, MinCount: 1, Linked: true}
+		r.Resources.Devices = []berth.DeviceDemand{{Count: 1, Milli: 1000}}
+	}},
+	{"linked group of shares", "resources.devices[1].milli", func(r *berth.Request) {
+		r.Group = &berth.Membership{ID: "r", Size: 2, MinCount: 2, Linked: true}
+		r.Resources.Devices = []berth.DeviceDemand{{Count: 1, Milli: 1000}, {Count: 1, Milli: 999}}
+	}},
+	{"linked group of two named domains", "resources.devices[1].link", func(r *berth.Request) {
+		r.Group = &berth.Membership{ID: "r", Size: 2, MinCount: 2, Linked: true}
+		r.Resources.Devices = []berth.DeviceDemand{{Count: 1, Milli: 1000, Link: "a"}, {Count: 1, Milli: 1000, Link: "b"}}
+	}},
 	{"linked shares", "resources.devices[0].milli", func(r *berth.Request) {
 		r.Resources.Devices = []berth.DeviceDemand{{Count: 2, Milli: 500, Linked: true}}
 	}},

@@ -43,9 +43,15 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 		if p := l.peers.holder[requestKey(id)]; p != nil {
 			by = p.id
 		}
-		g := l.fleet.Diagnose(scheduler.Candidate{Request: &s.Spec, Priority: s.Spec.Priority})
+		spec := &s.Spec
+		if s.Spec.Group != nil {
+			if rec, _ := l.view.group(s.Spec.Group.ID); rec != nil { // it goes where the others are
+				spec = &joining(&berth.Submission{Spec: s.Spec}, rec).Spec
+			}
+		}
+		g := l.fleet.Diagnose(scheduler.Candidate{Request: spec, Priority: s.Spec.Priority})
 		g.Verdict.At = l.view.revision
-		w := &waiting{id: id, request: &s.Spec}
+		w := &waiting{id: id, request: spec}
 		if c := l.queue.of[id]; c != nil {
 			w = c.ids[id]
 		}

@@ -133,6 +133,7 @@ func (l *loop) gangLike(g *gang, need int64) string {
 	r := g.request
 	b := strconv.AppendQuote([]byte(scheduler.Shape(r)), string(r.Tenant))
 	b = strconv.AppendQuote(append(b, ' '), r.Group.Topology)
+	b = strconv.AppendBool(append(b, ' '), r.Group.Linked)
 	b = strconv.AppendInt(append(b, ' '), g.size, 10)
 	b = strconv.AppendInt(append(b, ' '), need, 10)
 	if r.Related() {

@@ -76,14 +76,14 @@ func (b *builder) shareFate(group berth.GroupID, id berth.RequestID, attempt int
 // anew begins a group's next attempt.
 func (b *builder) anew(id berth.GroupID) {
 	g := b.group(id)
-	g.State, g.Since, g.Domain = berth.GroupPending, b.now.UTC(), ""
+	g.State, g.Since, g.Domain, g.Link = berth.GroupPending, b.now.UTC(), "", ""
 	g.Attempt++
 }
 
 // endGroup lets all that is left of a group end.
 func (b *builder) endGroup(id berth.GroupID, why berth.EndReason, message string) {
 	g := b.group(id)
-	g.State, g.Since, g.Domain = berth.GroupEnding, b.now.UTC(), ""
+	g.State, g.Since, g.Domain, g.Link = berth.GroupEnding, b.now.UTC(), "", ""
 	g.Reason, g.Message = why, berth.Clip(message, berth.MaxMessageBytes)
 }
 

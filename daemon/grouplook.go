@@ -164,12 +164,17 @@ func (l *loop) lookMember(id berth.RequestID, sub *berth.Submission, prog *berth
 
 // joining is a later member's request: it goes where the others are.
 func joining(sub *berth.Submission, g *berth.Group) *berth.Submission {
-	if g.Domain == "" {
+	if g.Domain == "" && g.Link == "" {
 		return sub
 	}
 	s := *sub
-	s.Spec.Constraints = append(s.Spec.Constraints[:len(s.Spec.Constraints):len(s.Spec.Constraints)],
-		berth.Constraint{Label: sub.Spec.Group.Topology, Operator: berth.OperatorIn, Values: []string{g.Domain}})
+	if g.Domain != "" {
+		s.Spec.Constraints = append(s.Spec.Constraints[:len(s.Spec.Constraints):len(s.Spec.Constraints)],
+			berth.Constraint{Label: sub.Spec.Group.Topology, Operator: berth.OperatorIn, Values: []string{g.Domain}})
+	}
+	if g.Link != "" {
+		s.Spec.Resources = s.Spec.Resources.InLink(g.Link)
+	}
 	return &s
 }
 

@@ -290,7 +290,7 @@ func needs(rec *berth.Group, left int64) int64 {
 // in its way, or anywhere.
 func (l *loop) choosePlaces(id berth.GroupID, rec *berth.Group, members []*waiting) scheduler.GangDecision {
 	ask := scheduler.Gang{
-		Need: int(l.needs(id, rec)), Topology: members[0].request.Group.Topology,
+		Need: int(l.needs(id, rec)), Topology: members[0].request.Group.Topology, Linked: members[0].request.Group.Linked,
 		Members: make([]scheduler.Candidate, len(members)),
 	}
 	for i, m := range members {
@@ -329,7 +329,7 @@ func (l *loop) staleOf(d scheduler.GangDecision, b *builder) (stale []berth.Work
 // else in it: the first members of an attempt get their places in one transaction.
 func (b *builder) placeGroup(id berth.GroupID, d scheduler.GangDecision, members []*waiting) {
 	g := b.group(id)
-	g.State, g.Since, g.Domain = berth.GroupPlaced, b.now.UTC(), d.Domain
+	g.State, g.Since, g.Domain, g.Link = berth.GroupPlaced, b.now.UTC(), d.Domain, d.Link
 	b.plan.Groups[b.groups[id]].EndHold = b.l.holds.of[id] != nil
 	of := b.basis.record.Group
 	of.From, of.Need = int64(len(b.basis.record.Steps)), int(b.l.needs(id, g))

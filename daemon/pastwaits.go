@@ -37,7 +37,7 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 	}
 	if len(g.members) > 0 {
 		if e.Verdict = short; short == nil {
-			got := f.PlaceGang(scheduler.Gang{Members: g.members, Need: int(g.needs), Topology: spec.Group.Topology})
+			got := f.PlaceGang(scheduler.Gang{Members: g.members, Need: int(g.needs), Topology: spec.Group.Topology, Linked: spec.Group.Linked})
 			f.Undo(got)
 			e.Verdict = got.Verdict
 		}

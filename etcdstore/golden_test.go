@@ -75,7 +75,7 @@ func exampleRequest() berth.Request {
 		},
 		Spread:      []berth.Spread{{Requests: berth.RequestLabel{Label: "team", Value: "vision"}, Topology: "zone", MaxSkew: 1, Weight: 10}},
 		Tolerations: []berth.Toleration{{Key: "gpu", Operator: berth.TolerateEqual, Value: "yes", Effect: berth.EffectNoPlace}},
-		AffinityKey: "vision-model", Labels: map[string]string{"team": "vision"}, Group: &berth.Membership{ID: "run-3", Size: 2, MinCount: 2, Topology: "rack"},
+		AffinityKey: "vision-model", Labels: map[string]string{"team": "vision"}, Group: &berth.Membership{ID: "run-3", Size: 2, MinCount: 2, Topology: "rack", Linked: true},
 		Retry:         berth.RetryPolicy{MaxAttempts: 3, OnFailure: true, On: []berth.RetryEnd{berth.RetryLost}, BackoffMS: 100},
 		StopTimeoutMS: 10_000, StartTimeoutMS: 10_000, RunLimitMS: 3_600_000, PendingLimitMS: 600_000, KeepMS: 5_000,
 		OnDrain: berth.OnDrainReplace, Replaces: "train-6",
@@ -131,7 +131,7 @@ func examples(t *testing.T) map[berth.Kind]any {
 			Exit: exit, SubmittedAt: at(3), PlacedAt: at(5), StartedAt: at(6), EndedAt: at(59), ReplacedBy: "train-7.r3",
 		},
 		berth.KindGroup: &berth.Group{
-			Header: h, Size: 2, MinCount: 2, Digest: digest, Attempt: 3, State: berth.GroupEnding, Since: at(59), Used: 1, Excused: 1, Domain: "rack1", Failed: 1,
+			Header: h, Size: 2, MinCount: 2, Digest: digest, Attempt: 3, State: berth.GroupEnding, Since: at(59), Used: 1, Excused: 1, Domain: "rack1", Link: "rack1-07.nvlink0", Failed: 1,
 			Reason: berth.EndGroup, Message: "run-3.1 ended FAILED: exited",
 		},
 		berth.KindHold:       &berth.Hold{Header: h, Workers: []berth.WorkerID{"rack1-07", "rack1-08"}},

@@ -16,6 +16,11 @@ func TestCheck_Healthy(t *testing.T) {
 	if found := NewState(Options{}).Check(); len(found) > 0 {
 		t.Errorf("an empty store: %v", found)
 	}
+	s := healthy()
+	s.linked("a", "a")
+	if found := loaded(s).Check(); len(found) > 0 {
+		t.Errorf("a linked group: %v", found)
+	}
 }
 
 // corruptions break one clause each. More are named only where one cannot be
@@ -175,6 +180,17 @@ var corruptions = []struct {
 		s.set("allocations/w2/g2", "group_attempt", 2)
 	}},
 	{"too many failed", "6.7", func(s store) { s.set("groups/g", "failed", 2) }},
+	{"a linked group in two link domains", "6.10", func(s store) { s.linked("a", "b") }},
+	{"a linked group with a device in none", "6.10", func(s store) { s.linked("a", "") }},
+	{"a linked group in another domain than its record names", "6.10", func(s store) { s.linked("b", "b") }},
+	{"a linked group whose record names no domain", "6.10", func(s store) {
+		s.linked("a", "a")
+		s.set("groups/g", "link", nil)
+	}},
+	{"what is left of a linked group's attempt, in two domains", "6.10", func(s store) {
+		s.linked("a", "b")
+		s.set("groups/g", "state", "PENDING", "attempt", 2, "link", nil)
+	}},
 	{"another group than the request's", "6.4", func(s store) {
 		s.set("allocations/w1/r1", "group", "g", "group_attempt", 1)
 		s["allocations/w1/r1"].create = 40
@@ -252,6 +268,28 @@ func (s store) both(resource string, _, most any) {
 // claim holds a share of w1.
 func (s store) claim(share object) {
 	s.set("ledgers/w1", "held", share, "claims", []any{object{"request": "waits", "attempt": 1, "share": share, "wants": share}})
+}
+
+// linked makes g a linked group, in domain a: its members have the two devices of w2,
+// which are of these domains.
+func (s store) linked(domains ...string) {
+	devices, reserved := []any{}, []any{}
+	for i, link := range domains {
+		device := object{"name": fmt.Sprintf("gpu%d", i), "type": "t4"}
+		if link != "" {
+			device["link"] = link
+		}
+		share := object{"name": device["name"], "milli": 1000}
+		devices, reserved = append(devices, device), append(reserved, share)
+		id := fmt.Sprintf("g%d", i+1)
+		spec := someSpec(id)
+		spec["group"] = object{"id": "g", "size": 3, "min_count": 2, "linked": true}
+		s.addRequest(id, 23, spec)
+		s.set("allocations/w2/"+id, "share", object{"cpu_milli": 100, "devices": []any{share}})
+	}
+	s.set("workers/w2", "capacity.devices", devices)
+	s.set("ledgers/w2", "capacity.devices", devices, "reserved.devices", reserved)
+	s.set("groups/g", "link", "a")
 }
 
 // countedClaim has a claim of w1 counted in a block of the pool batch, which uses so much for it.

@@ -25,6 +25,7 @@ func (s *State) checkGroup(id string, f *finder) {
 		}
 		firsts[a.GroupAttempt].see(entry.Create)
 	}
+	s.checkLinked(id, f)
 	if e != nil && g.State != "ENDING" && g.Size-g.Failed < g.MinCount {
 		f.add("6.7", e.Key, "%d of %d members have failed, of which %d must not, and it is %s", g.Failed, g.Size, g.MinCount, g.State)
 	}

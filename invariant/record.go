@@ -299,6 +299,7 @@ type group struct {
 	Used     int64     `json:"used_attempts,omitempty"`
 	Excused  int64     `json:"excused_attempts,omitempty"`
 	Domain   string    `json:"domain,omitempty"`
+	Link     string    `json:"link,omitempty"`
 	Failed   int64     `json:"failed,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
 	Message  string    `json:"message,omitempty"`

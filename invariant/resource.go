@@ -94,6 +94,7 @@ type membership struct {
 	Size     int64  `json:"size"`
 	MinCount int64  `json:"min_count"`
 	Topology string `json:"topology,omitempty"`
+	Linked   bool   `json:"linked,omitempty"`
 }
 
 type retry struct {

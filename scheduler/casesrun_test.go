@@ -124,6 +124,8 @@ func (r *run) gang(name string, settings []string) {
 			g.Need = int(number(r.t, value))
 		case "topology":
 			g.Topology = value
+		case "linked":
+			g.Linked = true
 		default:
 			rest = append(rest, word)
 		}
@@ -143,6 +145,9 @@ func (r *run) gang(name string, settings []string) {
 	fmt.Fprintf(&r.out, "%s placed, %d of %d", name, len(d.Placed), size)
 	if g.Topology != "" {
 		fmt.Fprintf(&r.out, ", in %s %s", g.Topology, d.Domain)
+	}
+	if g.Linked {
+		fmt.Fprintf(&r.out, ", in link domain %s", d.Link)
 	}
 	fmt.Fprintln(&r.out)
 	for i, one := range d.Placed {

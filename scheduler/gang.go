@@ -13,12 +13,14 @@ type Gang struct {
 	Members  []Candidate // at least one
 	Need     int         // fewer are not placed at all
 	Topology string      // the label of which all their workers have one value; empty: any workers
+	Linked   bool        // all their devices are of one link domain
 }
 
 // GangDecision is where the first members of a gang go, or why none does.
 type GangDecision struct {
 	Placed  []Decision // of the first members, in their order
 	Domain  string     // the label's value
+	Link    string     // the link domain
 	Fit     int        // so many fit
 	Verdict *berth.Verdict
 	Given   bool // the workers were
@@ -34,34 +36,33 @@ type GangDecision struct {
 //
 // With a topology, domains are tried in order of their room: the smallest that could
 // have all members first, so that the large ones stay whole for those that need them;
-// then, where none has all, the largest.
+// then, where none has all, the largest. The domains of a linked gang are link domains;
+// with a topology, too, what a value of the label and a link domain have in common.
 func (f *Fleet) PlaceGang(g Gang) GangDecision {
-	if g.Topology == "" {
-		return f.placeWithin(g, g.Members, "")
+	if g.Topology == "" && !g.Linked {
+		return f.placeWithin(g, site{}, true)
 	}
-	var best GangDecision
+	var best *GangDecision
 	for _, d := range f.domains(g) {
-		got := f.placeWithin(g, within(g.Members, g.Topology, d.value), d.value)
+		got := f.placeWithin(g, d.site, false)
 		if got.Fit == len(g.Members) {
 			return got
 		}
-		if got.Fit > best.Fit || best.Verdict == nil && got.Verdict != nil && best.Fit == 0 {
-			best = got
+		if best == nil || got.Fit > best.Fit {
+			best = &got
 		}
 		f.Undo(got)
 		if d.room <= best.Fit {
 			break // and the ones behind it have no more
 		}
 	}
-	if best.Fit >= max(g.Need, 1) {
-		return f.placeWithin(g, within(g.Members, g.Topology, best.Domain), best.Domain)
+	if best != nil {
+		return f.placeWithin(g, site{best.Domain, best.Link}, true)
 	}
-	if best.Verdict == nil { // no worker has the label
-		v := f.Explain(labelled(g.Members[0], berth.Constraint{Label: g.Topology, Operator: berth.OperatorExists}))
-		best.Verdict = &v
-		f.tellGang(g, &best)
-	}
-	return best
+	v := f.Explain(g.anywhere()) // no worker has the label, or linked devices
+	d := GangDecision{Verdict: &v}
+	f.tellGang(g, &d)
+	return d
 }
 
 // Undo takes back what a decision has reserved; nothing else has changed the fleet since.
@@ -89,15 +90,16 @@ func (f *Fleet) PlaceOn(c Candidate, w berth.WorkerID) (Decision, bool) {
 	return Decision{Worker: w, Share: share}, true
 }
 
-// placeWithin places members, all or as many as fit; where those are too few, none.
+// placeWithin places members, all or as many as fit; where those are too few, none, and
+// tells why, if it is to: that looks at all workers, and there may be as many domains.
 // Each is counted for the relations of the next; who counts what is placed does so
 // for the plan, thereafter.
-func (f *Fleet) placeWithin(g Gang, members []Candidate, domain string) GangDecision {
-	d := GangDecision{Domain: domain}
+func (f *Fleet) placeWithin(g Gang, where site, tell bool) GangDecision {
+	d, members := GangDecision{Domain: where.value, Link: where.link}, g.within(where)
 	defer f.uncount(members, &d)()
 	for i := range members {
 		one := f.placeNoted(members[i], &d)
-		if one.Verdict == nil {
+		if one.Worker != "" {
 			d.Placed = append(d.Placed, one)
 			f.Count(one.Worker, members[i].Request.Labels, 1)
 			continue
@@ -106,11 +108,15 @@ func (f *Fleet) placeWithin(g Gang, members []Candidate, domain string) GangDeci
 			f.countStarts(&d)
 			return d
 		}
-		d.Verdict = one.Verdict
-		f.tellGang(g, &d)
+		if tell {
+			d.Verdict = new(f.Explain(members[i]))
+		}
 		f.Undo(d)
 		f.uncount(members, &d)()
 		d.Placed, d.were = nil, nil
+		if tell {
+			f.tellGang(g, &d)
+		}
 		return d
 	}
 	d.Fit = len(members)
@@ -145,7 +151,8 @@ func (f *Fleet) uncount(members []Candidate, d *GangDecision) func() {
 	}
 }
 
-// placeNoted is Place that notes how the worker was before.
+// placeNoted is Place that notes how the worker was before, and does not tell why there
+// is none.
 func (f *Fleet) placeNoted(c Candidate, d *GangDecision) Decision {
 	q := f.ask(c)
 	for !malformed(&c.Request.Resources) {
@@ -163,16 +170,16 @@ func (f *Fleet) placeNoted(c Candidate, d *GangDecision) Decision {
 		f.setStarting(n, d.were[len(d.were)-1].Starting)
 		return Decision{Worker: n.worker.ID, Share: share}
 	}
-	v := q.explain()
-	return Decision{Verdict: &v}
+	return Decision{}
 }
 
 // tellGang puts in front of why a member has no place how many have one.
 func (f *Fleet) tellGang(g Gang, d *GangDecision) {
 	v := d.Verdict
 	v.Reasons = slices.Insert(v.Reasons, 0, berth.Reason{
-		Code: berth.ReasonGroup, Detail: g.Topology, Want: int64(g.Need), Best: int64(d.Fit), Total: int64(len(g.Members)),
+		Code: berth.ReasonGroup, Detail: g.domainWord(), Want: int64(g.Need), Best: int64(d.Fit), Total: int64(len(g.Members)),
 	})
+	f.tellLinks(g, v)
 	most := 0
 	for _, room := range f.roomOf(g, true) {
 		most = max(most, room)
@@ -180,17 +187,17 @@ func (f *Fleet) tellGang(g Gang, d *GangDecision) {
 	v.NeverFits = most < max(g.Need, 1)
 }
 
-// domain is a value of the topology's label, with how many members could go there at most.
+// domain is where members may go together, with how many could at most.
 type domain struct {
-	value string
-	room  int
+	site
+	room int
 }
 
 // domains are those that could have enough, in the order in which they are tried.
 func (f *Fleet) domains(g Gang) []domain {
 	var all []domain
-	for value, room := range f.roomOf(g, false) {
-		all = append(all, domain{value, room})
+	for where, room := range f.roomOf(g, false) {
+		all = append(all, domain{where, room})
 	}
 	size := len(g.Members)
 	slices.SortFunc(all, func(a, b domain) int {
@@ -199,22 +206,23 @@ func (f *Fleet) domains(g Gang) []domain {
 		case holdsA != holdsB:
 			return order(holdsA)
 		case holdsA:
-			return cmp.Or(cmp.Compare(a.room, b.room), cmp.Compare(a.value, b.value))
+			return cmp.Or(cmp.Compare(a.room, b.room), a.site.compare(b.site))
 		}
-		return cmp.Or(cmp.Compare(b.room, a.room), cmp.Compare(a.value, b.value))
+		return cmp.Or(cmp.Compare(b.room, a.room), a.site.compare(b.site))
 	})
 	return all
 }
 
-// roomOf bounds how many members each domain could have; of a gang without a topology,
-// all workers are one. With empty, were all workers empty, healthy and open.
-func (f *Fleet) roomOf(g Gang, empty bool) map[string]int {
-	out := make(map[string]int)
+// roomOf bounds how many members each domain could have; of a gang without any, all
+// workers are one. With empty, were all workers empty, healthy and open.
+func (f *Fleet) roomOf(g Gang, empty bool) map[site]int {
+	out := make(map[site]int)
 	p := f.pools[g.Members[0].Request.Pool]
 	if p == nil || malformed(&g.Members[0].Request.Resources) {
 		return out
 	}
-	q := f.ask(g.Members[0])
+	first, demands := g.narrowable()
+	q := f.ask(first)
 	for _, n := range p.nodes {
 		value, ok := n.worker.Labels[g.Topology]
 		if g.Topology != "" && !ok {
@@ -223,12 +231,16 @@ func (f *Fleet) roomOf(g Gang, empty bool) map[string]int {
 		if empty {
 			n = n.emptied()
 		}
-		if g.Members[0].Request.Related() { // where they may be depends on where the others are
-			out[value] += len(g.Members)
-		} else if n.open && q.fits(n) {
-			out[value] += q.room(n)
-		} else if _, known := out[value]; !known {
-			out[value] = 0
+		for _, link := range g.linksOf(n) {
+			where := site{value, link}
+			demands.to(link)
+			if g.Members[0].Request.Related() { // where they may be depends on where the others are
+				out[where] += g.mostRelated(q, n)
+			} else if n.open && q.fits(n) {
+				out[where] += q.room(n)
+			} else if _, known := out[where]; !known {
+				out[where] = 0
+			}
 		}
 	}
 	return out
@@ -283,15 +295,6 @@ func within64(most int, free, want int64) int {
 	return int(min(int64(most), max(free, 0)/want))
 }
 
-// within are the candidates, on workers only where a label has that value.
-func within(members []Candidate, label, value string) []Candidate {
-	out := make([]Candidate, len(members))
-	for i, c := range members {
-		out[i] = labelled(c, berth.Constraint{Label: label, Operator: berth.OperatorIn, Values: []string{value}})
-	}
-	return out
-}
-
 func labelled(c Candidate, by berth.Constraint) Candidate {
 	r := *c.Request
 	r.Constraints = append(slices.Clone(r.Constraints), by)
@@ -302,7 +305,17 @@ func labelled(c Candidate, by berth.Constraint) Candidate {
 // PlaceGangOn is PlaceGang where the workers of the first members are given; false:
 // they do not take all of them, and nothing is reserved.
 func (f *Fleet) PlaceGangOn(g Gang, workers []berth.WorkerID) (GangDecision, bool) {
-	d := GangDecision{Fit: len(workers), Given: true}
+	for _, link := range f.linksAt(&g, workers) {
+		if d, ok := f.placeGangOn(g, link, workers); ok {
+			return d, true
+		}
+	}
+	return GangDecision{}, false
+}
+
+func (f *Fleet) placeGangOn(g Gang, link string, workers []berth.WorkerID) (GangDecision, bool) {
+	d := GangDecision{Fit: len(workers), Given: true, Link: link}
+	g.Members = inLink(g.Members, link)
 	defer f.uncount(g.Members, &d)()
 	for i, w := range workers {
 		n := f.nodes[w]

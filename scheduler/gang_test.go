@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -58,26 +59,67 @@ func bruteRoom(r *berth.Request, w scheduler.Worker, most int) (best int) {
 }
 
 // bruteGang is how many members have places at most, in one domain.
-func bruteGang(r *berth.Request, workers []scheduler.Worker, size int, topology string) (best int) {
-	rooms := map[string]int{}
-	for _, w := range workers {
-		value := w.Labels[topology]
-		if _, ok := w.Labels[topology]; !ok && topology != "" {
-			continue
-		}
-		rooms[value] += bruteRoom(r, w, size)
+func bruteGang(r *berth.Request, workers []scheduler.Worker, g scheduler.Gang) (best int) {
+	size, links := len(g.Members), []string{""}
+	if g.Linked {
+		links = []string{"x", "y"} // of someLinks
 	}
-	for _, room := range rooms {
-		best = max(best, room)
+	for _, link := range links {
+		rooms := map[string]int{}
+		for _, w := range workers {
+			value := w.Labels[g.Topology]
+			if _, ok := w.Labels[g.Topology]; !ok && g.Topology != "" {
+				continue
+			}
+			rooms[value] += bruteRoom(r, only(w, link), size)
+		}
+		for _, room := range rooms {
+			best = max(best, room)
+		}
 	}
 	return min(best, size)
+}
+
+// only is a worker whose devices of other link domains are ill.
+func only(w scheduler.Worker, link string) scheduler.Worker {
+	if link == "" {
+		return w
+	}
+	w.Unhealthy = maps.Clone(w.Unhealthy)
+	for _, d := range w.Ledger.Capacity.Devices {
+		if d.Link != link {
+			if w.Unhealthy == nil {
+				w.Unhealthy = map[string]string{}
+			}
+			w.Unhealthy[d.Name] = "not of " + link
+		}
+	}
+	return w
 }
 
 func genGang(t *rapid.T) (*berth.Request, scheduler.Gang) {
 	r := genMember(t)
 	size := rapid.IntRange(1, 5).Draw(t, "size")
 	need := rapid.IntRange(1, size).Draw(t, "need")
-	return r, gangOf(r, size, need, rapid.SampledFrom([]string{"", "zone"}).Draw(t, "topology"))
+	topology := rapid.SampledFrom([]string{"", "zone"}).Draw(t, "topology")
+	linked := rapid.IntRange(0, 2).Draw(t, "all linked") == 0
+	if linked {
+		r.Resources.Devices = genWhole(t, r.Resources.Devices)
+	}
+	g := gangOf(r, size, need, topology)
+	g.Linked = linked
+	return r, g
+}
+
+// genWhole is a demand for whole devices, as a linked group has.
+func genWhole(t *rapid.T, devices []berth.DeviceDemand) []berth.DeviceDemand {
+	if len(devices) == 0 {
+		devices = []berth.DeviceDemand{{Count: rapid.Int64Range(1, 2).Draw(t, "linked devices")}}
+	}
+	for i := range devices {
+		devices[i].Milli = berth.WholeDevice
+	}
+	return devices
 }
 
 func TestProperty_GangPlacedIffPlacesExist(t *testing.T) {
@@ -88,7 +130,7 @@ func TestProperty_GangPlacedIffPlacesExist(t *testing.T) {
 		for range 3 {
 			r, g := genGang(t)
 			before := snapshot(f, workers)
-			want := bruteGang(r, before, len(g.Members), g.Topology)
+			want := bruteGang(r, before, g)
 			d := f.PlaceGang(g)
 			if d.Fit != want || (d.Verdict == nil) != (want >= g.Need) {
 				t.Fatalf("%d fit of %d, need %d; by force %d: %+v", d.Fit, len(g.Members), g.Need, want, d)
@@ -101,7 +143,7 @@ func TestProperty_GangPlacedIffPlacesExist(t *testing.T) {
 				if first.Code != berth.ReasonGroup || first.Best != int64(want) || first.Want != int64(g.Need) {
 					t.Fatalf("verdict %+v", d.Verdict)
 				}
-				if ever := bruteGang(r, emptied(workers), len(g.Members), g.Topology); d.Verdict.NeverFits != (ever < g.Need) {
+				if ever := bruteGang(r, emptied(workers), g); d.Verdict.NeverFits != (ever < g.Need) {
 					t.Fatalf("never fits: %t, but %d of %d would, were all empty", d.Verdict.NeverFits, ever, g.Need)
 				}
 				continue
@@ -143,12 +185,26 @@ func checkGang(t *rapid.T, r *berth.Request, g scheduler.Gang, d scheduler.GangD
 			if g.Topology != "" && w.Labels[g.Topology] != d.Domain {
 				t.Fatalf("%s of %s is not in %s", w.ID, w.Labels[g.Topology], d.Domain)
 			}
+			checkAllIn(t, g, d.Link, w, one.Share)
 			if one.Share.CPUMilli != r.Resources.CPUMilli || len(one.Share.Ports) != len(r.Resources.Ports) {
 				t.Fatalf("share %+v", one.Share)
 			}
 		}
 		if diff := cmp.Diff(w.Ledger, after[i].Ledger); diff != "" {
 			t.Fatalf("ledger of %s:\n%s", w.ID, diff)
+		}
+	}
+}
+
+// checkAllIn: the devices of a linked gang are all of its link domain.
+func checkAllIn(t *rapid.T, g scheduler.Gang, link string, w scheduler.Worker, share berth.Share) {
+	if g.Linked == (link == "") {
+		t.Fatalf("linked: %t, in %q", g.Linked, link)
+	}
+	for _, s := range share.Devices {
+		i := slices.IndexFunc(w.Ledger.Capacity.Devices, func(d berth.Device) bool { return d.Name == s.Name })
+		if g.Linked && w.Ledger.Capacity.Devices[i].Link != link {
+			t.Fatalf("%s of %s is not in %s", s.Name, w.ID, link)
 		}
 	}
 }
@@ -168,7 +224,7 @@ func TestProperty_GangWhateverTheOrder(t *testing.T) {
 		_, g := genGang(t)
 		first := fleet(workers...).PlaceGang(g)
 		again := fleet(rapid.Permutation(workers).Draw(t, "order")...).PlaceGang(g)
-		same := cmp.Equal(first.Placed, again.Placed) && first.Domain == again.Domain && cmp.Equal(first.Verdict, again.Verdict)
+		same := cmp.Equal(first.Placed, again.Placed) && first.Domain == again.Domain && first.Link == again.Link && cmp.Equal(first.Verdict, again.Verdict)
 		if !same {
 			t.Fatalf("%+v\n%+v", first, again)
 		}
@@ -188,7 +244,25 @@ func TestProperty_GangUndone(t *testing.T) {
 		if diff := cmp.Diff(before, snapshot(f, workers)); diff != "" {
 			t.Fatalf("after undo:\n%s", diff)
 		}
+		var on []berth.WorkerID
+		for _, one := range d.Placed {
+			on = append(on, one.Worker)
+		}
+		again, ok := f.PlaceGangOn(g, on)
+		if !ok && len(on) > 0 {
+			t.Fatalf("%+v is not placed again on %v", d, on)
+		}
+		for i, one := range again.Placed {
+			if one.Worker != on[i] || !slices.Equal(one.Share.Ports, d.Placed[i].Share.Ports) {
+				t.Fatalf("member %d on %s: %+v", i, on[i], one)
+			}
+			checkAllIn(t, g, again.Link, *f.Worker(one.Worker), one.Share)
+		}
+		f.Undo(again)
 		for i, one := range d.Placed {
+			if g.Linked {
+				break // by itself it may go anywhere
+			}
 			again, ok := f.PlaceOn(g.Members[i], one.Worker)
 			if !ok || !slices.Equal(again.Share.Ports, one.Share.Ports) {
 				t.Fatalf("member %d on %s: %v %+v", i, one.Worker, ok, again)

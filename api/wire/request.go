@@ -27,7 +27,7 @@ func FromRequest(r *berth.Request) *berthv1.Request {
 		})
 	}
 	if g := r.Group; g != nil {
-		m.Group = &berthv1.Membership{Id: string(g.ID), Size: g.Size, MinCount: g.MinCount, Topology: g.Topology}
+		m.Group = &berthv1.Membership{Id: string(g.ID), Size: g.Size, MinCount: g.MinCount, Topology: g.Topology, Linked: g.Linked}
 	}
 	return m
 }
@@ -81,7 +81,7 @@ func ToRequest(m *berthv1.Request) berth.Request {
 		r.Spread = append(r.Spread, berth.Spread{Requests: toLabel(s.GetRequests()), Topology: s.GetTopology(), MaxSkew: s.GetMaxSkew(), Weight: s.GetWeight()})
 	}
 	if g := m.GetGroup(); g != nil {
-		r.Group = &berth.Membership{ID: berth.GroupID(g.GetId()), Size: g.GetSize(), MinCount: g.GetMinCount(), Topology: g.GetTopology()}
+		r.Group = &berth.Membership{ID: berth.GroupID(g.GetId()), Size: g.GetSize(), MinCount: g.GetMinCount(), Topology: g.GetTopology(), Linked: g.GetLinked()}
 	}
 	return r
 }

@@ -66,7 +66,7 @@ func TestFromRequest_Complete(t *testing.T) {
 		}},
 		Spread:      []berth.Spread{{Requests: berth.RequestLabel{Label: "l", Value: "v"}, Topology: "t", MaxSkew: 1, Weight: 1}},
 		Tolerations: []berth.Toleration{{Key: "k", Operator: "equal", Value: "v", Effect: "no_place"}},
-		Labels:      map[string]string{"a": "b"}, Group: &berth.Membership{ID: "g", Size: 1, MinCount: 1, Topology: "rack"},
+		Labels:      map[string]string{"a": "b"}, Group: &berth.Membership{ID: "g", Size: 1, MinCount: 1, Topology: "rack", Linked: true},
 		Retry:         berth.RetryPolicy{MaxAttempts: 1, OnFailure: true, On: []berth.RetryEnd{"lost"}, BackoffMS: 1},
 		StopTimeoutMS: 1, StartTimeoutMS: 1, RunLimitMS: 1, PendingLimitMS: 1, KeepMS: 1, OnDrain: "replace", Preemption: "lower", Replaces: "o",
 	}

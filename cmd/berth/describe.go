@@ -97,6 +97,8 @@ func reasonText(r *berthv1.Reason) string {
 		return "pool " + r.GetDetail() + " has no worker"
 	case berth.ReasonGroup:
 		return groupReason(r)
+	case berth.ReasonLink:
+		return linkReason(r)
 	case berth.ReasonClaim:
 		return claimText(r)
 	case berth.ReasonQuota:

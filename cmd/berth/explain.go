@@ -187,7 +187,7 @@ func printReasons(w io.Writer, v *berthv1.Verdict) error {
 	t.add("WORKERS", "REJECTED BY", "WANTS", "MOST FREE", "LARGEST", "SUCH AS")
 	for _, r := range v.GetReasons() {
 		switch berth.ReasonCode(r.GetCode()) {
-		case berth.ReasonRestored, berth.ReasonGroup, berth.ReasonClaim, berth.ReasonQuota:
+		case berth.ReasonRestored, berth.ReasonGroup, berth.ReasonLink, berth.ReasonClaim, berth.ReasonQuota:
 			continue // no filter
 		}
 		t.add(strconv.FormatInt(r.GetWorkers(), 10), reasonName(r), amount(r, r.GetWant()), amount(r, r.GetBest()), amount(r, r.GetTotal()), orDash(someText(r)))

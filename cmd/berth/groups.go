@@ -66,17 +66,20 @@ func groupFlags() []cli.Flag {
 		intFlag("group-size", 0, "a group of so many, as ID.0, ID.1 ...: all get their places together, or none"),
 		intFlag("group-min", 0, "so many are enough for it (default: all)"),
 		stringFlag("group-topology", "", "`LABEL` of which all its workers must have one value, as rack"),
+		boolFlag("group-linked", "all devices of all members are of one link domain (NVLink)"),
 	}
 }
 
 func readGroup(c *cli.Context, r *berthv1.Request) error {
 	if !c.IsSet("group-size") {
-		if c.IsSet("group-min") || c.IsSet("group-topology") {
-			return usage("%s: --group-min and --group-topology go with --group-size", c.Command.Name)
+		if c.IsSet("group-min") || c.IsSet("group-topology") || c.IsSet("group-linked") {
+			return usage("%s: --group-min, --group-topology and --group-linked go with --group-size", c.Command.Name)
 		}
 		return nil
 	}
-	r.Group = &berthv1.Membership{Size: int64(c.Int("group-size")), MinCount: int64(c.Int("group-min")), Topology: c.String("group-topology")}
+	r.Group = &berthv1.Membership{
+		Size: int64(c.Int("group-size")), MinCount: int64(c.Int("group-min")), Topology: c.String("group-topology"), Linked: c.Bool("group-linked"),
+	}
 	if err := wire.ToRequest(r).Normalize().Validate(); err != nil {
 		return usage("%w", err)
 	}
@@ -151,19 +154,12 @@ func printGroup(w io.Writer, g *berthv1.Group) error {
 	t := table{paint: painter(w)}
 	t.add("group", g.GetId())
 	t.add("state", g.GetState())
-	where := "any workers"
-	if g.GetTopology() != "" {
-		where = "one " + g.GetTopology()
-	}
-	if g.GetDomain() != "" {
-		where += ": " + g.GetDomain()
-	}
 	spec := g.GetSpec()
 	for _, row := range [][2]string{
 		{"why", groupWhy(g)},
 		{"size", fmt.Sprintf("%d, at least %d together", g.GetSize(), g.GetMinCount())},
 		{"members", membersText(g)},
-		{"where", where},
+		{"where", groupWhere(g)},
 		{"attempt", strconv.FormatInt(g.GetAttempt(), 10)},
 		{"since", moment(g.GetSince(), time.Now())},
 		{"command", strings.Join(spec.GetCommand(), " ")},
@@ -180,6 +176,27 @@ func printGroup(w io.Writer, g *berthv1.Group) error {
 	return printReasons(w, g.GetVerdict())
 }
 
+// groupWhere says in what a group's members must be together, and, once it is placed, are.
+func groupWhere(g *berthv1.Group) string {
+	var where []string
+	one := func(what, which string) {
+		if which != "" {
+			what += ": " + which
+		}
+		where = append(where, "one "+what)
+	}
+	if g.GetTopology() != "" {
+		one(g.GetTopology(), g.GetDomain())
+	}
+	if g.GetLinked() {
+		one("link domain", g.GetLink())
+	}
+	if len(where) == 0 {
+		return "any workers"
+	}
+	return strings.Join(where, ", ")
+}
+
 // groupWhy says what a group waits for, or why it ends.
 func groupWhy(g *berthv1.Group) string {
 	switch berth.GroupState(g.GetState()) {
@@ -187,11 +204,32 @@ func groupWhy(g *berthv1.Group) string {
 		return strings.TrimSuffix(endText(g.GetReason(), true)+": "+g.GetMessage(), ": ")
 	case berth.GroupPending:
 		if v := g.GetVerdict(); len(v.GetReasons()) > 0 {
-			return "waits: " + reasonText(v.GetReasons()[0])
+			return "waits: " + groupReasons(v)
 		}
 		return "is about to be placed, or waits until the attempt before has ended"
 	}
 	return ""
+}
+
+// groupReasons is what counts most of why a group waits.
+func groupReasons(v *berthv1.Verdict) string {
+	reasons := v.GetReasons()
+	if len(reasons) > 1 && reasons[1].GetCode() == string(berth.ReasonLink) {
+		return reasonText(reasons[0]) + ": " + reasonText(reasons[1])
+	}
+	return reasonText(reasons[0])
+}
+
+// linkReason says what the best link domain lacks.
+func linkReason(r *berthv1.Reason) string {
+	devices := fmt.Sprintf("%d free devices", r.GetWant())
+	if r.GetDetail() != "any" {
+		devices += " (" + r.GetDetail() + ")"
+	}
+	if r.GetTotal() == 0 {
+		return fmt.Sprintf("no link domain has %s, for there is none with such devices", devices)
+	}
+	return fmt.Sprintf("no link domain has %s, the best has %d; the largest has %d in all", devices, r.GetBest(), r.GetTotal())
 }
 
 // groupReason says how many of a group's members fit.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
 )
 
 func TestGroups(t *testing.T) {
@@ -26,6 +28,10 @@ func TestGroups(t *testing.T) {
 		s.want(0, "group of 3", "submit", "-f", jobs)
 		s.want(0, "waits: 2 of its 3 members fit, of at least 3", "explain", "wide")
 		s.want(0, "wide.1 waits: 2 of its 3 members fit, of at least 3", "explain", "wide.1")
+		s.want(0, "group of 2", "submit", "--id", "linked", "--device", "h100=4", "--group-size", "2", "--group-linked", "--", "true")
+		s.want(0, "waits: 0 of its 2 members fit in one link domain, of at least 2: no link domain has 8 free devices (h100), for there is none with such devices", "explain", "linked.0")
+		s.want(0, "one link domain", "get", "linked")
+		s.want(0, "is ending", "cancel", "linked")
 		s.shows("state      RUNNING", "get", "train.2")
 		s.want(0, "is ending: ", "cancel", "--message", "make room", "--wait", "train")
 		s.want(0, "cancelled: make room: killed by SIGTERM", "get", "train.2")
@@ -56,6 +62,27 @@ func (s *shell) shows(want string, args ...string) {
 	s.want(0, want, args...)
 }
 
+// A group that is linked says where it is, and what the best domain lacks.
+func TestLinkedText(t *testing.T) {
+	g := &berthv1.Group{Topology: "rack", Domain: "a", Linked: true, Link: "rack7"}
+	if got := groupWhere(g); got != "one rack: a, one link domain: rack7" {
+		t.Errorf("where: %s", got)
+	}
+	if got := groupWhere(&berthv1.Group{}); got != "any workers" {
+		t.Errorf("where: %s", got)
+	}
+	v := &berthv1.Verdict{Reasons: []*berthv1.Reason{
+		{Code: "group", Detail: "link domain", Want: 2, Best: 1, Total: 2}, {Code: "link", Detail: "any", Want: 8, Best: 5, Total: 8},
+	}}
+	want := "1 of its 2 members fit in one link domain, of at least 2: no link domain has 8 free devices, the best has 5; the largest has 8 in all"
+	if got := groupReasons(v); got != want {
+		t.Errorf("why: %s", got)
+	}
+	if got := wants(&berthv1.Demand{Devices: []*berthv1.DeviceDemand{{Count: 2, Milli: 1000, Linked: true}, {Count: 1, Milli: 1000, Link: "rack7"}}}); !strings.Contains(got, "of one link domain, 1 of any device, 1000 thousandths each, of link domain rack7") {
+		t.Errorf("wants: %s", got)
+	}
+}
+
 func TestGroups_Usage(t *testing.T) {
 	s := &shell{t: t}
 	for _, tt := range []struct {
@@ -64,7 +91,11 @@ func TestGroups_Usage(t *testing.T) {
 	}{
 		{`group.min_count "5" is too large; allowed: 1 to 3`, []string{"--group-size", "3", "--group-min", "5"}},
 		{`group.size "-1" is negative; allowed: 1 to 1000`, []string{"--group-size", "-1"}},
-		{"--group-min and --group-topology go with --group-size", []string{"--group-min", "2"}},
+		{"--group-min, --group-topology and --group-linked go with --group-size", []string{"--group-min", "2"}},
+		{"--group-min, --group-topology and --group-linked go with --group-size", []string{"--group-linked"}},
+		{`group.linked "true" says nothing without devices; allowed: with resources.devices`, []string{"--group-size", "2", "--group-linked"}},
+		{`resources.devices[0].milli "500" does not go with group.linked; allowed: 1000: whole devices`, []string{"--group-size", "2", "--group-linked", "--device", "h100=1x500"}},
+		{`resources.devices[0].linked "true" says nothing of one device; allowed: a count of 2 or more`, []string{"--device", "h100=1+linked"}},
 	} {
 		s.want(exitUsage, tt.says, append(append([]string{"submit"}, tt.args...), "--", "true")...)
 	}

@@ -30,7 +30,9 @@ func waitsFor(e *berthv1.ExplainResponse, now time.Time) string {
 		return claimText(first)
 	case berth.ReasonQuota:
 		return quotaWaits(e)
-	case berth.ReasonRestored, berth.ReasonGroup:
+	case berth.ReasonGroup:
+		return "waits: " + groupReasons(v)
+	case berth.ReasonRestored:
 		return "waits: " + reasonText(first)
 	}
 	if miss == nil {

@@ -40,7 +40,7 @@ func groupMessage(g *daemon.GroupStatus) *berthv1.Group {
 	r := &g.Record
 	m := &berthv1.Group{
 		Id: string(g.ID), State: string(r.State), Size: r.Size, MinCount: r.MinCount, Attempt: r.Attempt, Since: wire.Time(r.Since),
-		Domain: r.Domain, Succeeded: g.Succeeded, Failed: r.Failed, Reason: string(r.Reason), Message: wire.Text(r.Message),
+		Domain: r.Domain, Link: r.Link, Succeeded: g.Succeeded, Failed: r.Failed, Reason: string(r.Reason), Message: wire.Text(r.Message),
 		Verdict: wire.Verdict(g.Verdict), Revision: int64(g.Revision), States: make(map[string]int64),
 	}
 	for state, n := range g.States {
@@ -50,7 +50,7 @@ func groupMessage(g *daemon.GroupStatus) *berthv1.Group {
 		m.Members = append(m.Members, string(id))
 	}
 	if g.Spec.Group != nil {
-		m.Spec, m.Topology = wire.FromRequest(&g.Spec), g.Spec.Group.Topology
+		m.Spec, m.Topology, m.Linked = wire.FromRequest(&g.Spec), g.Spec.Group.Topology, g.Spec.Group.Linked
 	}
 	return m
 }

@@ -118,6 +118,7 @@ func membership(c *coder, r *berth.Membership) {
 	number(c, "size", &r.Size)
 	number(c, "min_count", &r.MinCount)
 	maybeText(c, "topology", &r.Topology)
+	maybeTrue(c, "linked", &r.Linked)
 	c.end()
 }
 

@@ -894,6 +894,7 @@ type Membership struct {
 	Size          int64                  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`                         // required
 	MinCount      int64                  `protobuf:"varint,3,opt,name=min_count,json=minCount,proto3" json:"min_count,omitempty"` // size
 	Topology      string                 `protobuf:"bytes,4,opt,name=topology,proto3" json:"topology,omitempty"`                  // a label of workers, of which all of the group's have one value; none: any workers
+	Linked        bool                   `protobuf:"varint,5,opt,name=linked,proto3" json:"linked,omitempty"`                     // all devices of all members are of one link domain
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -954,6 +955,13 @@ func (x *Membership) GetTopology() string {
 		return x.Topology
 	}
 	return ""
+}
+
+func (x *Membership) GetLinked() bool {
+	if x != nil {
+		return x.Linked
+	}
+	return false
 }
 
 type RetryPolicy struct {
@@ -2985,7 +2993,9 @@ type Group struct {
 	Message       string                 `protobuf:"bytes,14,opt,name=message,proto3" json:"message,omitempty"`
 	Verdict       *Verdict               `protobuf:"bytes,15,opt,name=verdict,proto3" json:"verdict,omitempty"` // of one that was asked for and waits: why; absent: it is about to be placed
 	Revision      int64                  `protobuf:"varint,16,opt,name=revision,proto3" json:"revision,omitempty"`
-	Spec          *Request               `protobuf:"bytes,17,opt,name=spec,proto3" json:"spec,omitempty"` // of all members; absent when none is left
+	Spec          *Request               `protobuf:"bytes,17,opt,name=spec,proto3" json:"spec,omitempty"`      // of all members; absent when none is left
+	Linked        bool                   `protobuf:"varint,18,opt,name=linked,proto3" json:"linked,omitempty"` // all its devices are of one link domain
+	Link          string                 `protobuf:"bytes,19,opt,name=link,proto3" json:"link,omitempty"`      // PLACED, linked: that domain
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3137,6 +3147,20 @@ func (x *Group) GetSpec() *Request {
 		return x.Spec
 	}
 	return nil
+}
+
+func (x *Group) GetLinked() bool {
+	if x != nil {
+		return x.Linked
+	}
+	return false
+}
+
+func (x *Group) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
 }
 
 type CancelGroupRequest struct {
@@ -6461,13 +6485,14 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\brequests\x18\x01 \x01(\v2\x16.berth.v1.RequestLabelR\brequests\x12\x1a\n" +
 	"\btopology\x18\x02 \x01(\tR\btopology\x12\x19\n" +
 	"\bmax_skew\x18\x03 \x01(\x03R\amaxSkew\x12\x16\n" +
-	"\x06weight\x18\x04 \x01(\x03R\x06weight\"i\n" +
+	"\x06weight\x18\x04 \x01(\x03R\x06weight\"\x81\x01\n" +
 	"\n" +
 	"Membership\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x1b\n" +
 	"\tmin_count\x18\x03 \x01(\x03R\bminCount\x12\x1a\n" +
-	"\btopology\x18\x04 \x01(\tR\btopology\"~\n" +
+	"\btopology\x18\x04 \x01(\tR\btopology\x12\x16\n" +
+	"\x06linked\x18\x05 \x01(\bR\x06linked\"~\n" +
 	"\vRetryPolicy\x12!\n" +
 	"\fmax_attempts\x18\x01 \x01(\x03R\vmaxAttempts\x12\x1d\n" +
 	"\n" +
@@ -6636,7 +6661,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"a\n" +
 	"\x0eGroupsResponse\x12'\n" +
 	"\x06groups\x18\x01 \x03(\v2\x0f.berth.v1.GroupR\x06groups\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc0\x04\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xec\x04\n" +
 	"\x05Group\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x12\n" +
@@ -6655,7 +6680,9 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\amessage\x18\x0e \x01(\tR\amessage\x12+\n" +
 	"\averdict\x18\x0f \x01(\v2\x11.berth.v1.VerdictR\averdict\x12\x1a\n" +
 	"\brevision\x18\x10 \x01(\x03R\brevision\x12%\n" +
-	"\x04spec\x18\x11 \x01(\v2\x11.berth.v1.RequestR\x04spec\x1a9\n" +
+	"\x04spec\x18\x11 \x01(\v2\x11.berth.v1.RequestR\x04spec\x12\x16\n" +
+	"\x06linked\x18\x12 \x01(\bR\x06linked\x12\x12\n" +
+	"\x04link\x18\x13 \x01(\tR\x04link\x1a9\n" +
 	"\vStatesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\">\n" +
