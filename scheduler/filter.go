@@ -267,7 +267,7 @@ func (q *query) demandWhy(n *node, i int) measure {
 func roomiest(n *node, d *berth.DeviceDemand, of func(*device) int64) (most int64) {
 	for i := range n.devices {
 		v := &n.devices[i]
-		if v.memory >= d.MemoryBytes && (len(d.Types) == 0 || slices.Contains(d.Types, n.kinds[v.kind])) {
+		if v.memory >= d.MemoryBytes && n.linksTo(v, d) && (len(d.Types) == 0 || slices.Contains(d.Types, n.kinds[v.kind])) {
 			most = max(most, of(v))
 		}
 	}

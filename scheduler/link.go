@@ -66,6 +66,12 @@ func linksFor(links []string, d *berth.DeviceDemand) (from, to int) {
 	return anyLink, anyLink + 1
 }
 
+// linksTo says whether a device is of a link domain that may serve a demand.
+func (n *node) linksTo(v *device, d *berth.DeviceDemand) bool {
+	from, to := linksFor(n.linked, d)
+	return from == anyLink || v.link >= from && v.link < to
+}
+
 // tightest is the link domain with the fewest devices of a type that suffice for a
 // demand: what has more is kept for who needs it.
 func (n *node) tightest(kind string, d *berth.DeviceDemand) (link int, ok bool) {
