@@ -2,6 +2,7 @@ package berth
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -61,6 +62,18 @@ func (m Membership) normalize(request RequestID) *Membership {
 // IsGroup says whether a normalized request stands for a group: it is what each of
 // the members is, but for the id.
 func (r *Request) IsGroup() bool { return r.Group != nil && r.ID == RequestID(r.Group.ID) }
+
+// Beside is a later member's request: it goes where the others are, where its group has
+// a topology to the value of that label, and where it is linked to that link domain.
+func (r Request) Beside(domain, link string) Request {
+	if domain != "" {
+		r.Constraints = append(slices.Clone(r.Constraints), Constraint{Label: r.Group.Topology, Operator: OperatorIn, Values: []string{domain}})
+	}
+	if link != "" {
+		r.Resources = r.Resources.InLink(link)
+	}
+	return r
+}
 
 // Members are the requests of a group: train.00, train.01 of train.
 func (r *Request) Members() []Request {

@@ -168,13 +168,7 @@ func joining(sub *berth.Submission, g *berth.Group) *berth.Submission {
 		return sub
 	}
 	s := *sub
-	if g.Domain != "" {
-		s.Spec.Constraints = append(s.Spec.Constraints[:len(s.Spec.Constraints):len(s.Spec.Constraints)],
-			berth.Constraint{Label: sub.Spec.Group.Topology, Operator: berth.OperatorIn, Values: []string{g.Domain}})
-	}
-	if g.Link != "" {
-		s.Spec.Resources = s.Spec.Resources.InLink(g.Link)
-	}
+	s.Spec = sub.Spec.Beside(g.Domain, g.Link)
 	return &s
 }
 

@@ -30,7 +30,7 @@ func (c *course) askWaiting() {
 		a.group = of
 		if g.record.State == berth.GroupPlaced {
 			if q.Worker() == "" {
-				c.singles = append(c.singles, joining(a, g.record.Domain))
+				c.singles = append(c.singles, joining(a, g.record.Domain, g.record.Link))
 			}
 			continue
 		}

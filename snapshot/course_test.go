@@ -49,6 +49,34 @@ func group(id string, cpu, size, least int64) berth.Request {
 	return r.Normalize()
 }
 
+// linked is a group that asks for a device of each, all linked.
+func linked(id string, size, least int64) berth.Request {
+	r := group(id, 100, size, least)
+	r.Group.Linked = true
+	r.Resources.Devices = []berth.DeviceDemand{{Count: 1, Milli: berth.WholeDevice}}
+	return r
+}
+
+// links gives a worker devices of these link domains, its own.
+func (s *store) links(w string, domains ...string) {
+	var devices []berth.Device
+	for i, local := range domains {
+		devices = append(devices, berth.Device{Name: fmt.Sprint("g", i), Type: "h100", Link: berth.LinkOf(berth.WorkerID(w), local)})
+	}
+	for _, f := range s.facts {
+		switch r := f.Record.(type) {
+		case *berth.Worker:
+			if f.Key.ID == w {
+				r.Capacity.Devices = devices
+			}
+		case *berth.Ledger:
+			if f.Key.ID == w {
+				r.Capacity.Devices = devices
+			}
+		}
+	}
+}
+
 func text(o *snapshot.Outcome) string {
 	text := fmt.Sprintf("%s %s", o.Request, o.Kind)
 	if o.From != "" {
@@ -90,6 +118,28 @@ func TestForecast_Course(t *testing.T) {
 			"the least that it needs, and the rest waits by itself", func(*store) {},
 			snapshot.Change{Requests: []berth.Request{group("g", 3000, 3, 2)}},
 			[]string{"g.0 new: w1", "g.1 new: w2", "g.2 new: waits for cpu_milli "},
+		},
+		{
+			"a linked group is in one link domain, and who follows in the same",
+			func(s *store) { s.links("w1", "x", "x"); s.links("w2", "y", "y") },
+			snapshot.Change{Requests: []berth.Request{linked("g", 3, 2)}, Add: []snapshot.Addition{{Count: 1, Like: "w1"}}},
+			[]string{"g.0 new: new-1", "g.1 new: new-1", "g.2 new: waits for devices any in link domain new-1.x"},
+		},
+		{
+			"as it has one that it is in already",
+			func(s *store) {
+				s.links("w1", "x", "x")
+				s.links("w2", "y", "y", "y")
+				s.runs("g.0", 100, "w1", 0)
+				s.submit("g.1", 100, "")
+				g := linked("g", 2, 1)
+				for _, m := range g.Members() {
+					s.edit(string(m.ID), func(r *berth.Request) { *r = m }, func(a *berth.Allocation) { a.Group, a.GroupAttempt = "g", 1 })
+				}
+				s.put(berth.KindGroup, "", "g", &berth.Group{Size: 2, MinCount: 1, Attempt: 1, State: berth.GroupPlaced, Link: "w1.x"})
+			},
+			snapshot.Change{},
+			[]string{"g.1 waiting: w1"},
 		},
 		{
 			"what is beyond a quota waits for that", func(s *store) {

@@ -49,7 +49,7 @@ func (c *course) placeGroup(g *askedGroup) bool {
 	if over != nil {
 		return c.groupWaits(g, over)
 	}
-	gang := scheduler.Gang{Need: int(g.needs()), Topology: g.first().Group.Topology}
+	gang := scheduler.Gang{Need: int(g.needs()), Topology: g.first().Group.Topology, Linked: g.first().Group.Linked}
 	for _, m := range counted {
 		cand := m.Candidate()
 		if as != g.first() {
@@ -73,7 +73,7 @@ func (c *course) placeGroup(g *askedGroup) bool {
 		c.tell(g.members[i], Outcome{Worker: d.Placed[i].Worker, Share: &d.Placed[i].Share})
 	}
 	for _, m := range g.members[len(d.Placed):] {
-		c.singles, c.again = append(c.singles, joining(m, d.Domain)), true
+		c.singles, c.again = append(c.singles, joining(m, d.Domain, d.Link)), true
 	}
 	return true
 }
@@ -137,16 +137,14 @@ func (c *course) exceedsAll(of account, placed []scheduler.Decision) *berth.Verd
 }
 
 // joining is a later member of a group that is placed: it goes where the others are.
-func joining(a *asked, domain string) *asked {
-	if domain == "" {
+func joining(a *asked, domain, link string) *asked {
+	if domain == "" && link == "" {
 		return a
 	}
 	next := *a
 	next.alone = a.Request
 	q := *a.Request
-	q.Spec.Constraints = append(slices.Clone(q.Spec.Constraints), berth.Constraint{
-		Label: q.Spec.Group.Topology, Operator: berth.OperatorIn, Values: []string{domain},
-	})
+	q.Spec = q.Spec.Beside(domain, link)
 	next.Request = &q
 	return &next
 }
