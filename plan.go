@@ -15,6 +15,7 @@ const (
 	KindAllocation Kind = "allocations"
 	KindGroup      Kind = "groups"
 	KindHold       Kind = "holds"
+	KindKeep       Kind = "keeps"
 	KindArchive    Kind = "archive"
 	KindDaemon     Kind = "daemons"
 	KindPool       Kind = "pools"

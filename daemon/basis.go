@@ -68,7 +68,7 @@ func (l *loop) noteForBasis(f *berth.Fact, own berth.Revision) {
 		if s := l.bases.seats[w]; s != nil {
 			s.news = true
 		}
-	case berth.KindPool:
+	case berth.KindPool, berth.KindKeep:
 	default:
 		return
 	}

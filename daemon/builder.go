@@ -45,6 +45,7 @@ type builder struct {
 const bytesLedger, bytesPlace, bytesEnd, bytesStop, bytesSubmit = 2048, 1024, 1024, 1024, 512
 
 func newBuilder(l *loop, now time.Time) *builder {
+	l.fleet.SetClock(now.UnixMilli())
 	return &builder{
 		l: l, now: now, plan: &berth.Plan{ID: l.nextPlanID(), Schema: l.quotas.schemaAt},
 		writes: make(map[berth.WorkerID]int), acted: make(map[berth.RequestID]struct{}), maxOps: l.store.Limits().Ops - spareOps,

@@ -29,6 +29,8 @@ type groupInfo struct {
 	conflicts int               // of its placement, in a row
 	chosen    []berth.WorkerID  // by the last one, for each of its first members
 	holding   bool              // its hold is being put
+	keptSince time.Time         // something was kept for it first, in its pool
+	unkept    time.Time         // nothing is, before
 }
 
 // orphanAfter is how long members may be there without their group: a submission that
@@ -80,13 +82,14 @@ func (l *loop) inGroup(g berth.GroupID) []berth.RequestID {
 func (l *loop) markGroup(f berth.Fact, old former) {
 	id := berth.GroupID(f.Key.ID)
 	l.due.add(f.Key)
+	l.markKeepFor(id)
 	is, _ := f.Record.(*berth.Group)
 	was, _ := old.record.(*berth.Group)
 	if is != nil && is.State == berth.GroupEnding || is == nil {
 		l.settleGroupCancel(id)
 	}
 	if info := l.groups[id]; info != nil && is != nil && is.State != berth.GroupPending {
-		info.conflicts, info.chosen = 0, nil
+		info.conflicts, info.chosen, info.keptSince = 0, nil, time.Time{}
 	}
 	if is != nil && was != nil && is.State == was.State && is.Attempt == was.Attempt {
 		return

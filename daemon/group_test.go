@@ -3,6 +3,7 @@ package daemon_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,6 +99,15 @@ func TestGroup_CommonFate(t *testing.T) {
 	}
 }
 
+// keptOff says whether a group waits, and something is kept for a group.
+func keptOff(by string) func(*daemon.GroupStatus) bool {
+	return func(s *daemon.GroupStatus) bool {
+		return s != nil && s.Verdict != nil && slices.ContainsFunc(s.Verdict.Reasons, func(r berth.Reason) bool {
+			return r.Code == berth.ReasonKept && r.Detail == by
+		})
+	}
+}
+
 func TestGroup_WaitsWhole(t *testing.T) {
 	d, store := start(t)
 	hollow(t, store, worker.HollowOptions{Count: 2, RunFor: time.Hour})
@@ -116,8 +126,9 @@ func TestGroup_WaitsWhole(t *testing.T) {
 	if r := s.Verdict.Reasons[0]; r.Code != berth.ReasonGroup || r.Want != 2 || r.Best != 1 {
 		t.Errorf("verdict %+v", s.Verdict)
 	}
-	submitGroup(t, d, groupOf("third", 2, 1))
-	awaitGroup(t, d, "third", running(1))
+	awaitGroup(t, d, "second", keptOff("second"))
+	submitGroup(t, d, groupOf("third", 2, 1)) // one would fit, and what is left is kept for the second
+	awaitGroup(t, d, "third", keptOff("second"))
 	if _, err := d.CancelGroup(t.Context(), "first", "make room"); err != nil {
 		t.Fatal(err)
 	}
@@ -127,6 +138,28 @@ func TestGroup_WaitsWhole(t *testing.T) {
 	if s := await(t, d, "first.00"); s.State != berth.StateCancelled || s.Message != "make room" || s.Reason != berth.EndCancelled {
 		t.Errorf("first.00 ended %s %s %s", s.State, s.Reason, s.Message)
 	}
+}
+
+// A group of which fewer members suffice begins with those that fit.
+func TestGroup_BeginsInPart(t *testing.T) {
+	d, store := start(t)
+	hollow(t, store, worker.HollowOptions{Count: 1, RunFor: time.Hour})
+	var workers []daemon.WorkerStatus
+	for len(workers) < 1 || workers[0].State != "ready" {
+		var err error
+		if workers, err = d.Workers(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	room := workers[0].Ledger.Capacity.CPUMilli / 1000
+	submitGroup(t, d, groupOf("first", room-1, 0))
+	awaitGroup(t, d, "first", running(int(room-1)))
+	submitGroup(t, d, groupOf("second", 2, 1))
+	awaitGroup(t, d, "second", running(1))
+	if _, err := d.CancelGroup(t.Context(), "first", "make room"); err != nil {
+		t.Fatal(err)
+	}
+	awaitGroup(t, d, "second", running(2))
 }
 
 func TestGroup_DrainMovesAll(t *testing.T) {

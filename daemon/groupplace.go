@@ -178,6 +178,8 @@ func (l *loop) whyNotGroup(id berth.GroupID) *berth.Verdict {
 	l.fleet.Undo(d)
 	if d.Verdict != nil {
 		d.Verdict.At = l.view.revision
+		k, _ := l.keep(members[0].request.Pool)
+		tellKept(d.Verdict, id, k)
 	}
 	return d.Verdict
 }
@@ -235,6 +237,7 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 			g.class.lacks = 1 // its quota may let it have other devices the next time
 		}
 		l.timers.set(triesKey, g.class.tryAt) // it may be woken before
+		l.due.add(keepKey(g.pool))
 		l.leavesQuota(g.request)
 		for _, m := range members {
 			l.touched(m.id)
@@ -289,6 +292,17 @@ func needs(rec *berth.Group, left int64) int64 {
 // choosePlaces asks the fleet where a group goes: where it had gone, if a conflict was
 // in its way, or anywhere.
 func (l *loop) choosePlaces(id berth.GroupID, rec *berth.Group, members []*waiting) scheduler.GangDecision {
+	ask := l.gangOf(id, rec, members)
+	if chosen := l.groups[id].chosen; l.holds.of[id] != nil && len(chosen) >= ask.Need && len(chosen) <= len(members) {
+		if d, ok := l.fleet.PlaceGangOn(ask, chosen); ok {
+			return d
+		}
+	}
+	return l.fleet.PlaceGang(ask)
+}
+
+// gangOf is a group as the fleet is asked for it.
+func (l *loop) gangOf(id berth.GroupID, rec *berth.Group, members []*waiting) scheduler.Gang {
 	ask := scheduler.Gang{
 		Need: int(l.needs(id, rec)), Topology: members[0].request.Group.Topology, Linked: members[0].request.Group.Linked,
 		Members: make([]scheduler.Candidate, len(members)),
@@ -296,12 +310,7 @@ func (l *loop) choosePlaces(id berth.GroupID, rec *berth.Group, members []*waiti
 	for i, m := range members {
 		ask.Members[i] = m.candidate()
 	}
-	if chosen := l.groups[id].chosen; l.holds.of[id] != nil && len(chosen) >= ask.Need && len(chosen) <= len(members) {
-		if d, ok := l.fleet.PlaceGangOn(ask, chosen); ok {
-			return d
-		}
-	}
-	return l.fleet.PlaceGang(ask)
+	return ask
 }
 
 // staleOf are the workers of a decision that have no room in the view: the fleet may

@@ -168,12 +168,18 @@ func (l *loop) room(of berth.WorkerID) (need, map[string]string, bool) {
 		return need{}, nil, false
 	}
 	g := &w.Ledger
-	return need{
+	left := need{
 		g.Capacity.CPUMilli - g.Reserved.CPUMilli - g.Held.CPUMilli,
 		g.Capacity.MemoryBytes - g.Reserved.MemoryBytes - g.Held.MemoryBytes,
 		g.Capacity.DiskBytes - g.Reserved.DiskBytes - g.Held.DiskBytes,
 		int64(len(g.Capacity.Devices)),
-	}, w.Labels, true
+	}
+	if kept, sure := l.fleet.Kept(of); kept != nil && !sure {
+		for i, amount := range [...]int64{kept.CPUMilli, kept.MemoryBytes, kept.DiskBytes} {
+			left[i] = min(left[i], max(left[i]-amount, 0))
+		}
+	}
+	return left, w.Labels, true
 }
 
 // starting counts what a worker has been given and has not got to run yet.

@@ -42,6 +42,7 @@ type loop struct {
 	groups       map[berth.GroupID]*groupInfo
 	groupCancels map[berth.GroupID]*cancelOrder
 	gangs        *gangs
+	keeps        map[berth.PoolID]*keepState
 	holds        groupHolds
 	quotas       quotas
 	fair         fairness
@@ -94,7 +95,7 @@ func newLoop(d *Daemon) *loop {
 		seen:   make(map[berth.Key]sighting), waits: make(map[berth.RequestID]time.Time), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
 		groups: make(map[berth.GroupID]*groupInfo), groupCancels: make(map[berth.GroupID]*cancelOrder),
-		gangs: newGangs(), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(), fair: newFairness(),
+		gangs: newGangs(), keeps: make(map[berth.PoolID]*keepState), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(), fair: newFairness(),
 		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(), bases: newBases(),
 		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(), answers: make(answers), watchers: newWatchers(),
 		parts: make(chan struct{}, 2),
@@ -309,6 +310,8 @@ func (l *loop) look(k berth.Key, b *builder) {
 		l.lookGroup(berth.GroupID(k.ID), b)
 	case berth.KindHold:
 		l.lookHolds(b.now)
+	case berth.KindKeep:
+		l.lookKeep(berth.PoolID(k.ID), b.now)
 	case berth.KindTenant:
 		l.lookTenant(berth.TenantID(k.ID), b)
 	case berth.KindSchema:

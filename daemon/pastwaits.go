@@ -18,10 +18,11 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 	if e.Former, e.Since = d.former(ctx, &e.Status); e.Since.IsZero() {
 		e.Since = waitsSince(&e.Status)
 	}
-	f, err := d.fleetAt(ctx, at, spec.Related())
+	s, err := d.snapshotAt(ctx, snapshot.Header{Revision: at, TakenAt: e.Past.Time}, spec.Related())
 	if err != nil {
 		return err
 	}
+	f := s.Fleet()
 	g := waitingGroup{request: spec}
 	if spec.Group != nil {
 		if g, err = d.groupAt(ctx, spec, at); err != nil {
@@ -43,6 +44,7 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 		}
 		if e.Verdict != nil {
 			e.Verdict.At = at
+			tellKept(e.Verdict, spec.Group.ID, s.Keep(spec.Pool))
 			return nil
 		}
 	}
@@ -68,15 +70,15 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 	return err
 }
 
-// fleetAt are the workers at a revision; of one who is related, with what is placed there.
-func (d *Daemon) fleetAt(ctx context.Context, at berth.Revision, related bool) (*scheduler.Fleet, error) {
+// snapshotAt is of the workers at a revision; of one who is related, with what is placed there.
+func (d *Daemon) snapshotAt(ctx context.Context, h snapshot.Header, related bool) (*snapshot.Snapshot, error) {
 	kinds := snapshot.FleetKinds
 	if related {
 		kinds = snapshot.RelatedKinds
 	}
-	s := snapshot.New(snapshot.Header{Revision: at})
-	_, err := d.store.ScanAt(ctx, at, kinds, func(f berth.Fact) error { s.Put(f); return nil })
-	return s.Fleet(), err
+	s := snapshot.New(h)
+	_, err := d.store.ScanAt(ctx, h.Revision, kinds, func(f berth.Fact) error { s.Put(f); return nil })
+	return s, err
 }
 
 // waitingGroup is what a request waited as.

@@ -147,6 +147,8 @@ func (l *loop) mark(f berth.Fact, old former) {
 		l.markGroup(f, old)
 	case berth.KindHold:
 		l.markHold(f)
+	case berth.KindKeep:
+		l.markKeep(f, old)
 	case berth.KindTenant:
 		l.markTenant(f)
 	case berth.KindQuotaBlock:

@@ -47,6 +47,8 @@ func recordOf(kind berth.Kind) any {
 		return new(berth.Group)
 	case berth.KindHold:
 		return new(berth.Hold)
+	case berth.KindKeep:
+		return new(berth.Keep)
 	case berth.KindArchive:
 		return new(berth.Archive)
 	case berth.KindDaemon:

@@ -134,7 +134,10 @@ func examples(t *testing.T) map[berth.Kind]any {
 			Header: h, Size: 2, MinCount: 2, Digest: digest, Attempt: 3, State: berth.GroupEnding, Since: at(59), Used: 1, Excused: 1, Domain: "rack1", Link: "rack1-07.nvlink0", Failed: 1,
 			Reason: berth.EndGroup, Message: "run-3.1 ended FAILED: exited",
 		},
-		berth.KindHold:       &berth.Hold{Header: h, Workers: []berth.WorkerID{"rack1-07", "rack1-08"}},
+		berth.KindHold: &berth.Hold{Header: h, Workers: []berth.WorkerID{"rack1-07", "rack1-08"}},
+		berth.KindKeep: &berth.Keep{
+			Header: h, Group: "run-4", Since: at(10), Chosen: at(20), By: at(59), Workers: []berth.KeptWorker{{Worker: "rack1-07", Share: share()}},
+		},
 		berth.KindDaemon:     &berth.Daemon{Header: h, Address: "127.0.0.1:7070", Program: "v0.1.0", MaxSchema: 1, StartedAt: at(0), TxnBase: "3f9c2d51", Since: 4711},
 		berth.KindPool:       &berth.Pool{Header: h, Strategy: berth.StrategyBinpack, Weights: berth.Weights{berth.ScorerDislike: 1, berth.ScorerLoad: 3}, BrakePolicy: berth.DefaultBrake},
 		berth.KindTenant:     exampleTenant(h),

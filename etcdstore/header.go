@@ -33,6 +33,8 @@ func headerOf(record any) *berth.Header {
 		return &r.Header
 	case *berth.Hold:
 		return &r.Header
+	case *berth.Keep:
+		return &r.Header
 	case *berth.Archive:
 		return &r.Header
 	case *berth.Daemon:

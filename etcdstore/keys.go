@@ -87,5 +87,5 @@ var folders = map[string]berth.Kind{
 	string(berth.KindState): berth.KindState, string(berth.KindAllocation): berth.KindAllocation, string(berth.KindGroup): berth.KindGroup,
 	string(berth.KindHold): berth.KindHold, string(berth.KindArchive): berth.KindArchive, string(berth.KindDaemon): berth.KindDaemon,
 	string(berth.KindPool): berth.KindPool, string(berth.KindTenant): berth.KindTenant, string(berth.KindSupply): berth.KindSupply,
-	string(berth.KindBrake): berth.KindBrake, string(berth.KindPlan): berth.KindPlan,
+	string(berth.KindKeep): berth.KindKeep, string(berth.KindBrake): berth.KindBrake, string(berth.KindPlan): berth.KindPlan,
 }

@@ -31,6 +31,29 @@ func (s *Store) SetBrake(ctx context.Context, p berth.PoolID, was berth.Revision
 	return find(res.Facts, k), nil
 }
 
+// SetKeep replaces what is kept in a pool for a group, as it was seen at ModRevision was,
+// 0 for none; nil deletes it. Of daemons that choose at once, one writes: the others get a
+// *ConflictError with what it wrote.
+func (s *Store) SetKeep(ctx context.Context, p berth.PoolID, was berth.Revision, next *berth.Keep) (berth.Fact, error) {
+	k := berth.Key{Kind: berth.KindKeep, ID: string(p)}
+	t := s.newTxn(s.NewTxnID())
+	t.compare(k, modIs, was)
+	if next == nil {
+		t.delete(k)
+	} else {
+		rec := *next
+		rec.Header = t.header()
+		if err := t.put(s, k, &rec, was); err != nil {
+			return berth.Fact{}, fmt.Errorf("what is kept in pool %s: %w", p, err)
+		}
+	}
+	res, err := s.commit(ctx, t)
+	if err != nil {
+		return berth.Fact{}, fmt.Errorf("what is kept in pool %s: %w", p, err)
+	}
+	return find(res.Facts, k), nil
+}
+
 // SetPool changes the settings of a pool: edit gets those there are, or the
 // defaults, and returns the next.
 func (s *Store) SetPool(ctx context.Context, p berth.PoolID, edit func(berth.Pool) berth.Pool) error {

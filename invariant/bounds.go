@@ -244,6 +244,19 @@ func (r *hold) validate(c *checker, _ string) {
 	}
 }
 
+func (r *keep) validate(c *checker, _ string) {
+	c.id("group", r.Group)
+	c.need(!r.Chosen.Before(r.Since), "chosen %s is before since %s", r.Chosen, r.Since)
+	before := ""
+	for i := range r.Workers {
+		w := &r.Workers[i]
+		c.id("workers.worker", w.Worker)
+		c.need(w.Worker > before, "worker %q does not come behind %q", w.Worker, before)
+		before = w.Worker
+		w.Share.validate(c, "workers.share")
+	}
+}
+
 func (r *pool) validate(c *checker, _ string) {
 	c.word("strategy", r.Strategy, wordsOfStrategy)
 	for _, name := range slices.Sorted(maps.Keys(r.Weights)) {

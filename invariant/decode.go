@@ -20,6 +20,7 @@ var recordTypes = map[string]reflect.Type{
 	kindAllocation: reflect.TypeFor[allocation](),
 	kindGroup:      reflect.TypeFor[group](),
 	kindHold:       reflect.TypeFor[hold](),
+	kindKeep:       reflect.TypeFor[keep](),
 	kindArchive:    reflect.TypeFor[archive](),
 	kindDaemon:     reflect.TypeFor[daemon](),
 	kindPool:       reflect.TypeFor[pool](),

@@ -17,6 +17,7 @@ const (
 	kindAllocation = "allocations"
 	kindGroup      = "groups"
 	kindHold       = "holds"
+	kindKeep       = "keeps"
 	kindArchive    = "archive"
 	kindDaemon     = "daemons"
 	kindPool       = "pools"
@@ -30,7 +31,7 @@ const (
 // leasing says of every kind whether its keys are bound to a lease.
 var leasing = map[string]bool{
 	kindSchema: false, kindWorker: true, kindConditions: true, kindIntent: false, kindLedger: false,
-	kindRequest: false, kindState: false, kindAllocation: false, kindGroup: false, kindHold: true,
+	kindRequest: false, kindState: false, kindAllocation: false, kindGroup: false, kindHold: true, kindKeep: false,
 	kindArchive: false, kindDaemon: true, kindPool: false, kindTenant: false, kindBlock: false, kindSupply: false,
 	kindBrake: false, kindPlan: false,
 }

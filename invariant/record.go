@@ -310,6 +310,20 @@ type hold struct {
 	Workers []string `json:"workers"`
 }
 
+type keep struct {
+	header
+	Group   string       `json:"group"`
+	Since   time.Time    `json:"since"`
+	Chosen  time.Time    `json:"chosen"`
+	By      time.Time    `json:"by,omitzero"`
+	Workers []keptWorker `json:"workers"`
+}
+
+type keptWorker struct {
+	Worker string `json:"worker"`
+	Share  share  `json:"share"`
+}
+
 type daemon struct {
 	header
 	Address   string    `json:"address,omitempty"`

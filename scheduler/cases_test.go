@@ -185,6 +185,8 @@ func setRequest(t *testing.T, c *scheduler.Candidate, name, value string) {
 		c.Request.AffinityKey = value
 	case "own":
 		c.Own = true
+	case "limit": // of its run, in seconds
+		c.Request.RunLimitMS = number(t, value) * 1000
 	case "tenant":
 		c.Request.Tenant = berth.TenantID(value)
 	case "priority":

@@ -25,6 +25,7 @@ var topics = []struct{ folder, title string }{
 	{"operator", "Workers that take nothing now"},
 	{"choice", "Which of those that fit"},
 	{"groups", "Groups"},
+	{"kept", "What is kept for a group that waits"},
 	{"turns", "Whose turn it is"},
 	{"preemption", "Preemption"},
 	{"quotas", "Quotas"},

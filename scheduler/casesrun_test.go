@@ -15,12 +15,14 @@ type run struct {
 	fleet  *scheduler.Fleet
 	placed map[berth.RequestID]placedAt
 	queued
+	waitingGangs
 	out strings.Builder
 }
 
 type placedAt struct {
 	placement
 	request *berth.Request
+	at      int64 // s
 }
 
 // put adds a worker with these settings, or replaces it and keeps what it holds.
@@ -45,7 +47,8 @@ func (r *run) put(w scheduler.Worker, settings []string) {
 // step plays a line: a request; "gang NAME" with size, need and topology; "end NAME",
 // what it holds is free again; "worker NAME", which is as the settings say from now on;
 // "wait NAME", a request that waits, "turns", then all that wait are tried, and
-// "weight TENANT N".
+// "weight TENANT N"; "clock S" says what time it is, and "keep NAME" chooses what is kept
+// for a group that waits.
 func (r *run) step(words []string) {
 	switch words[0] {
 	case "worker":
@@ -58,6 +61,10 @@ func (r *run) step(words []string) {
 		r.waiting = append(r.waiting, r.ask(words[1], words[2:]))
 	case "turns":
 		r.turns()
+	case "clock":
+		r.setClock(number(r.t, words[1]))
+	case "keep":
+		r.keep(words[1], words[2:])
 	case "weight":
 		r.shares.SetWeight(berth.TenantID(words[1]), number(r.t, words[2]))
 	default:
@@ -90,7 +97,7 @@ func (r *run) ask(id string, settings []string) scheduler.Candidate {
 func (r *run) note(c scheduler.Candidate, d scheduler.Decision) {
 	if d.Verdict == nil {
 		r.fleet.Count(d.Worker, c.Request.Labels, 1)
-		r.placed[c.Request.ID] = placedAt{placement{d.Worker, d.Share}, c.Request}
+		r.placed[c.Request.ID] = placedAt{placement{d.Worker, d.Share}, c.Request, r.clock}
 		r.hold(c.Request, &d.Share, 1)
 	}
 }
@@ -133,6 +140,7 @@ func (r *run) gang(name string, settings []string) {
 	for i := range size {
 		g.Members = append(g.Members, r.ask(fmt.Sprintf("%s.%d", name, i), rest))
 	}
+	r.asked(name, g)
 	d := r.fleet.PlaceGang(g)
 	for i, one := range d.Placed {
 		r.note(g.Members[i], one)

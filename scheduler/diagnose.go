@@ -32,7 +32,8 @@ func (f *Fleet) Diagnose(c Candidate) Diagnosis {
 	}
 	d.Nearest = &berth.Miss{Worker: nearest.worker.ID, Could: least.could}
 	q.eachRejection(nearest, func(f *filter) {
-		d.Nearest.Reasons = append(d.Nearest.Reasons, f.reason(f.measure(q, nearest), nearest))
+		as := nearest.unkept()
+		d.Nearest.Reasons = append(d.Nearest.Reasons, f.reason(f.measure(q, as), as))
 	})
 	return d
 }
@@ -81,7 +82,7 @@ func (q *query) missing(f *filter, n *node) fraction {
 	if f.why == nil {
 		return fraction{1, 1}
 	}
-	m := f.why(q, n)
+	m := f.why(q, n.unkept())
 	if m.want <= 0 {
 		return fraction{1, 1}
 	}
@@ -91,15 +92,23 @@ func (q *query) missing(f *filter, n *node) fraction {
 // eachRejection tells all filters that n does not pass, in their order.
 func (q *query) eachRejection(n *node, tell func(*filter)) {
 	any := false
-	for _, list := range [][]filter{stateFilters, q.filters} {
+	each := func(list []filter, as *node) {
 		for i := range list {
-			if f := &list[i]; !f.passes(q, n) {
+			if f := &list[i]; !f.passes(q, as) {
 				any = true
 				tell(f)
 			}
 		}
 	}
-	if !any && !reservation.passes(q, n) {
+	each(stateFilters, n)
+	as := n
+	if n.kept != nil && !q.fitsBeside(n) {
+		if as = n.unkept(); !q.passes {
+			each(q.filters[:1], n)
+		}
+	}
+	each(q.filters, as)
+	if !any && !reservation.passes(q, as) {
 		tell(&reservation)
 	}
 }

@@ -24,7 +24,8 @@ func (q *query) explain() berth.Verdict {
 		fits = fits || why == nil
 		v.NeverFits = v.NeverFits && (broken || !q.couldTake(n))
 		if why != nil {
-			v.Reasons = q.addReason(v.Reasons, why, why.measure(q, n), n)
+			as := n.unkept()
+			v.Reasons = q.addReason(v.Reasons, why, why.measure(q, as), as)
 		}
 	}
 	if fits {
@@ -48,6 +49,11 @@ func (q *query) rejectedBy(n *node, broken bool) *filter {
 	}
 	if broken {
 		return &reservation
+	}
+	if n.kept != nil && !q.fitsBeside(n) { // by what is kept, or by what else there is
+		if n = n.unkept(); q.fitsBeside(n) && !q.passes {
+			return &q.filters[0]
+		}
 	}
 	if f := rejects(q.filters, q, n); f != nil {
 		return f

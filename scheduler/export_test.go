@@ -77,7 +77,7 @@ func (p *pool) checkTree(g *group, t *tier, sums []totals) (int, error) {
 	var inOrder []*node
 	var visit func(n *node) (summary, error)
 	visit = func(n *node) (summary, error) {
-		fresh := newNode(n.worker)
+		fresh := newNode(n.worker, n.kept)
 		fresh.own.selections = p.selections.of(fresh)
 		if n.own != fresh.own || n.group != g || !n.open || p.tierOf(n) != t || g.foreign != n.worker.Foreign || !slices.Equal(g.kinds, n.kinds) {
 			return summary{}, fmt.Errorf("%s: %+v, by force %+v", n.worker.ID, n.own, fresh.own)
@@ -331,7 +331,7 @@ func (q *query) forceDeal(p *pool) []forced {
 		for i := range n.devices {
 			judged.free += n.devices[i].free
 		}
-		after := newNode(Worker{Ledger: ledger, Unhealthy: n.worker.Unhealthy})
+		after := newNode(Worker{Ledger: ledger, Unhealthy: n.worker.Unhealthy}, nil)
 		p.dealer.number(after)
 		var was, is room
 		was.of(n)

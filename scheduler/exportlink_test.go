@@ -10,7 +10,7 @@ import (
 func (p *pool) checkLinks() error {
 	n := 0
 	for _, w := range p.nodes {
-		fresh := newNode(w.worker)
+		fresh := newNode(w.worker, w.kept)
 		if !slices.Equal(w.linked, fresh.linked) || !slices.Equal(w.freeIn, fresh.freeIn) || !slices.Equal(w.devices, fresh.devices) {
 			return fmt.Errorf("%s is linked by %v with %v free, by force by %v with %v", w.worker.ID, w.linked, w.freeIn, fresh.linked, fresh.freeIn)
 		}

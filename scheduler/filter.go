@@ -63,6 +63,11 @@ func operatorWhy(_ *query, n *node) measure { return measure{detail: n.worker.Wh
 
 // demandFilters compare the request with the worker, the cheap ones first.
 var demandFilters = []filter{
+	{
+		code: berth.ReasonKept, rejects: "one that is kept for a group that waits, with too little left beside what that needs; not what ends before the group could have it",
+		applies: func(q *query) bool { return q.keep != nil }, passes: notKept,
+		why: func(q *query, _ *node) measure { return measure{detail: string(q.keep.group)} },
+	},
 	amountFilter(berth.ReasonCPU, cpu, "one with less CPU free than is asked for"),
 	amountFilter(berth.ReasonMemory, memory, "the same, of memory"),
 	amountFilter(berth.ReasonDisk, disk, "the same, of disk"),
@@ -161,7 +166,11 @@ func lacksCustom(q *query, n *node) int {
 
 func (n *node) freeCustom(name string) int64 {
 	l := &n.worker.Ledger
-	return l.Capacity.Custom[name] - l.Reserved.Custom[name] - l.Held.Custom[name]
+	free := l.Capacity.Custom[name] - l.Reserved.Custom[name] - l.Held.Custom[name]
+	if n.kept != nil {
+		free -= n.kept.Custom[name]
+	}
+	return free
 }
 
 func customWhy(q *query, n *node) measure {

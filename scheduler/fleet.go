@@ -9,7 +9,7 @@ import (
 
 // PolicyVersion names the rules by which this package decides. It is raised with
 // every change that may alter a decision, so that a replay knows its rules.
-const PolicyVersion = "8"
+const PolicyVersion = "9"
 
 // Worker is what the scheduler knows of a worker. Its maps and slices are shared
 // with the fleet and must not be changed after Put; a new Put replaces them.
@@ -45,7 +45,9 @@ type Fleet struct {
 	holdings   map[berth.WorkerID]*holding
 	relations  map[berth.PoolID]*relations
 	levels     map[berth.WorkerID][]level // by priority
-	query      query                      // of the call in progress: its slices are used again
+	keeps      map[berth.PoolID]*keeping
+	clock      int64 // see SetClock
+	query      query // of the call in progress: its slices are used again
 }
 
 // NewFleet returns a fleet without workers.
@@ -58,6 +60,7 @@ func NewFleet() *Fleet {
 		holdings:   make(map[berth.WorkerID]*holding),
 		relations:  make(map[berth.PoolID]*relations),
 		levels:     make(map[berth.WorkerID][]level),
+		keeps:      make(map[berth.PoolID]*keeping),
 	}
 }
 
@@ -85,7 +88,7 @@ func (f *Fleet) Put(w Worker) {
 		n = nil
 	}
 	if n == nil {
-		n = newNode(w)
+		n = newNode(w, f.keptOn(&w))
 		f.nodes[w.ID] = n
 		f.pool(w.Pool).enter(n)
 		return

@@ -39,6 +39,7 @@ type GangDecision struct {
 // then, where none has all, the largest. The domains of a linked gang are link domains;
 // with a topology, too, what a value of the label and a link domain have in common.
 func (f *Fleet) PlaceGang(g Gang) GangDecision {
+	defer f.uncover(&g)()
 	if g.Topology == "" && !g.Linked {
 		return f.placeWithin(g, site{}, true)
 	}
@@ -72,17 +73,24 @@ func (f *Fleet) Undo(d GangDecision) {
 	}
 }
 
-// PlaceOn is Place where the worker is given; false: it does not take the candidate.
+// PlaceOn is Place where the worker is given, of a candidate for which others have made
+// room there: what is kept for a group does not count. False: it does not take it.
 func (f *Fleet) PlaceOn(c Candidate, w berth.WorkerID) (Decision, bool) {
+	return f.placeOn(c, w, func(_ *query, n *node) *node { return n.unkept() })
+}
+
+// placeOn is PlaceOn where the worker is seen as one says.
+func (f *Fleet) placeOn(c Candidate, w berth.WorkerID, as func(*query, *node) *node) (Decision, bool) {
 	n := f.nodes[w]
 	if n == nil || n.worker.Pool != c.Request.Pool || !n.open || malformed(&c.Request.Resources) {
 		return Decision{}, false
 	}
 	q := f.ask(c)
-	if !q.fits(n) {
+	seen := as(q, n)
+	if !q.fits(seen) {
 		return Decision{}, false
 	}
-	ledger, share, err := q.reserve(n)
+	ledger, share, err := q.reserve(seen)
 	if err != nil {
 		return Decision{}, false
 	}
@@ -156,11 +164,11 @@ func (f *Fleet) uncount(members []Candidate, d *GangDecision) func() {
 func (f *Fleet) placeNoted(c Candidate, d *GangDecision) Decision {
 	q := f.ask(c)
 	for !malformed(&c.Request.Resources) {
-		n := q.choose()
+		n, as := f.pick(q)
 		if n == nil {
 			break
 		}
-		ledger, share, err := q.reserve(n)
+		ledger, share, err := q.reserve(as)
 		if err != nil {
 			q.refused = append(q.refused, n)
 			continue
@@ -324,7 +332,7 @@ func (f *Fleet) placeGangOn(g Gang, link string, workers []berth.WorkerID) (Gang
 			return GangDecision{}, false
 		}
 		was := n.worker
-		one, ok := f.PlaceOn(g.Members[i], w)
+		one, ok := f.placeOn(g.Members[i], w, (*query).seen)
 		if !ok {
 			f.Undo(d)
 			return GangDecision{}, false

@@ -15,6 +15,7 @@ func (f *Fleet) RoomFor(c Candidate, w berth.WorkerID) int {
 		return maxRoom
 	}
 	q := f.ask(c)
+	n = q.seen(n)
 	if !q.fits(n) {
 		return 0
 	}

@@ -48,6 +48,8 @@ type node struct {
 	linked    []string      // their link domains, sorted
 	freeIn    []int64       // thousandths free in each
 	empty     *node         // the same worker were it empty and open; made when asked for
+	kept      *berth.Share  // of it, for a group that waits: others see what is left; nil: nothing is
+	bare      *node         // the same worker without that; made when asked for
 
 	version      uint64 // changes with what is free of it, unlike any other's of its pool
 	worth        float64
@@ -65,8 +67,8 @@ type device struct {
 	beside int64 // thousandths free in its link domain, or of itself
 }
 
-func newNode(w Worker) *node {
-	n := &node{position: Mix(Hash(string(w.ID)))}
+func newNode(w Worker, kept *berth.Share) *node {
+	n := &node{position: Mix(Hash(string(w.ID))), kept: kept}
 	n.priority = Mix(n.position)
 	n.set(w)
 	return n
@@ -96,13 +98,14 @@ func (n *node) emptied() *node {
 		n.empty = newNode(Worker{
 			ID: n.worker.ID, Epoch: n.worker.Epoch, Pool: n.worker.Pool, Labels: n.worker.Labels, Taints: n.worker.Taints, Ready: true,
 			Ledger: berth.Ledger{Capacity: n.worker.Ledger.Capacity},
-		})
+		}, nil)
 	}
 	return n.empty
 }
 
-// refresh computes what follows from the ledger.
+// refresh computes what follows from the ledger, and from what is kept.
 func (n *node) refresh() {
+	n.bare = nil
 	l := &n.worker.Ledger
 	reserved, held := vectorOf(&l.Reserved.Quantities), vectorOf(&l.Held.Quantities)
 	for r := range n.used {
@@ -160,11 +163,14 @@ func (n *node) share(r int) (fraction, bool) {
 func (n *node) refreshPorts() {
 	l := &n.worker.Ledger
 	n.freePorts = l.Capacity.Ports.Count()
-	if len(l.Reserved.Ports)+len(l.Held.Ports) == 0 {
+	if len(l.Reserved.Ports)+len(l.Held.Ports) == 0 && n.kept == nil {
 		n.ports = n.ports[:0]
 		return
 	}
 	n.ports = append(append(n.ports[:0], l.Reserved.Ports...), l.Held.Ports...)
+	if n.kept != nil {
+		n.ports = append(n.ports, n.kept.Ports...)
+	}
 	n.ports = slices.DeleteFunc(n.ports, func(p int32) bool { return !l.Capacity.Ports.Holds(p) })
 	slices.Sort(n.ports)
 	n.ports = slices.Compact(n.ports)
@@ -184,7 +190,11 @@ func (n *node) refreshDevices() {
 		}
 		n.devices = append(n.devices, device{kind: slices.Index(n.kinds, d.Type), link: n.linkOf(&d), memory: d.MemoryBytes, free: free})
 	}
-	for _, shares := range [][]berth.DeviceShare{l.Reserved.Devices, l.Held.Devices} {
+	taken := [3][]berth.DeviceShare{l.Reserved.Devices, l.Held.Devices}
+	if n.kept != nil {
+		taken[2] = n.kept.Devices
+	}
+	for _, shares := range taken {
 		for _, s := range shares {
 			i := slices.IndexFunc(l.Capacity.Devices, func(d berth.Device) bool { return d.Name == s.Name })
 			if i >= 0 {

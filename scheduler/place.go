@@ -26,7 +26,9 @@ type Decision struct {
 // query is a candidate with what is computed of it once.
 type query struct {
 	request     *berth.Request
-	pool        *pool // nil: it has no worker
+	pool        *pool    // nil: it has no worker
+	keep        *keeping // in the pool, or nil
+	passes      bool     // it may take what is kept
 	weighing    *weighing
 	avoid       []berth.WorkerID
 	own         bool
@@ -55,11 +57,11 @@ func (f *Fleet) Place(c Candidate) Decision {
 	q := f.ask(c)
 	q.learn(c)
 	for !malformed(&c.Request.Resources) {
-		n := q.choose()
+		n, as := f.pick(q)
 		if n == nil {
 			break
 		}
-		ledger, share, err := q.reserve(n)
+		ledger, share, err := q.reserve(as)
 		if err != nil {
 			q.refused = append(q.refused, n)
 			continue
@@ -89,6 +91,7 @@ func (f *Fleet) Fits(c Candidate, w berth.WorkerID) bool {
 		return false
 	}
 	q := f.ask(c)
+	n = q.seen(n)
 	return q.fits(n) && reservation.passes(q, n)
 }
 
@@ -120,6 +123,7 @@ func (f *Fleet) ask(c Candidate) *query {
 	}
 	slices.Sort(q.numbers)
 	f.askTerms(q)
+	f.askKept(q)
 	q.filters, q.refused, q.details = q.filters[:0], q.refused[:0], q.details[:0]
 	for _, filter := range demandFilters {
 		if filter.applies == nil || filter.applies(q) {

@@ -7,8 +7,8 @@ import (
 	"github.com/berthd/berth"
 )
 
-// Shape is what a verdict on r depends on: its pool, demand, constraints,
-// tolerations, and what is required of where other requests are. Equal
+// Shape is what a verdict on r depends on: its pool, demand, how long it lasts,
+// constraints, tolerations, and what is required of where other requests are. Equal
 // shapes get equal verdicts, so a blocked request speaks for all of its shape.
 func Shape(r *berth.Request) string {
 	d := &r.Resources
@@ -34,6 +34,9 @@ func Shape(r *berth.Request) string {
 		if dev.Link != "" {
 			b = strconv.AppendQuote(append(b, 'L'), dev.Link)
 		}
+	}
+	if ms := lastsAtMost(r); ms > 0 { // see askKept
+		b = strconv.AppendInt(append(b, " e"...), ms, 10)
 	}
 	b = appendTolerations(appendConstraints(b, r.Constraints), r.Tolerations)
 	return string(appendTerms(b, r))

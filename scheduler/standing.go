@@ -17,13 +17,13 @@ func (f *Fleet) Standings(c Candidate, most int) []berth.Standing {
 	}
 	var chosen []*node
 	for len(chosen) < most {
-		n := q.choose()
+		n, as := f.pick(q)
 		if n == nil {
 			break
 		}
 		q.refused = append(q.refused, n)
-		if _, _, err := q.reserve(n); err == nil {
-			chosen = append(chosen, n)
+		if _, _, err := q.reserve(as); err == nil {
+			chosen = append(chosen, as)
 		}
 	}
 	q.refused = nil

@@ -32,6 +32,11 @@ func (n *node) summarize() {
 	for r := range amounts {
 		s.free[r] = n.capacity[r] - n.used[r]
 	}
+	if n.kept != nil {
+		for r, amount := range vectorOf(&n.kept.Quantities) {
+			s.free[r] = min(s.free[r], max(s.free[r]-amount, 0)) // who wants none of it may still come
+		}
+	}
 	s.load = n.highest()
 	s.count = uint64(max(n.worker.Ledger.Count, 0))
 	s.whole, s.some, s.share = 0, 0, 0

@@ -251,7 +251,7 @@ func (t *trial) tryWithout(gone []int) bool {
 		}()
 		t.f.askTerms(t.q)
 	}
-	n := newNode(w)
+	n := newNode(w, t.n.kept)
 	if !n.open || !t.q.fits(n) {
 		return false
 	}

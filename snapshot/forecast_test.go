@@ -104,3 +104,29 @@ func TestForecast_Refuses(t *testing.T) {
 		}
 	}
 }
+
+// What is kept for a group keeps new requests off, too, and not the group.
+func TestForecast_Kept(t *testing.T) {
+	t.Parallel()
+	s := &store{}
+	s.worker("w1", 4000, berth.Intent{})
+	s.worker("w2", 4000, berth.Intent{})
+	s.put(berth.KindKeep, "", string(berth.DefaultPool), &berth.Keep{
+		Group: "g", Workers: []berth.KeptWorker{{Worker: "w1", Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 3000}}}},
+	})
+	outcomes, err := s.taken().Forecast(&snapshot.Change{Cordon: []berth.WorkerID{"w2"}, Requests: []berth.Request{request("large", 2000), request("small", 1000)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := outcomes[0].Verdict; v == nil || outcomes[1].Verdict != nil || outcomes[1].Worker != "w1" {
+		t.Fatalf("%+v", outcomes)
+	} else if v.Reasons[0].Code != berth.ReasonCordoned || v.Reasons[1].Code != berth.ReasonKept || v.Reasons[1].Detail != "g" {
+		t.Errorf("%+v", v.Reasons)
+	}
+	group := request("g", 3000)
+	group.Group = &berth.Membership{Size: 1}
+	outcomes, err = s.taken().Forecast(&snapshot.Change{Requests: []berth.Request{group, request("large", 1000)}, Cordon: []berth.WorkerID{"w2"}})
+	if err != nil || len(outcomes) != 2 || outcomes[0].Worker != "w1" || outcomes[1].Worker != "w1" {
+		t.Errorf("when the group is placed, nothing is kept any more: %+v, %v", outcomes, err)
+	}
+}

@@ -68,6 +68,10 @@ func (c *course) placeGroup(g *askedGroup) bool {
 		return c.groupWaits(g, v)
 	}
 	delete(c.whole, g.id)
+	if k := c.s.kept[g.first().Pool]; k != nil && k.Group == g.id {
+		c.fleet.Keep(g.first().Pool, nil)
+		c.again = true
+	}
 	for i := range d.Placed {
 		c.settled(g.members[i], d.Placed[i].Worker, d.Placed[i].Share)
 		c.tell(g.members[i], Outcome{Worker: d.Placed[i].Worker, Share: &d.Placed[i].Share})

@@ -151,6 +151,8 @@ func recordOf(kind berth.Kind) any {
 	switch kind {
 	case berth.KindPool:
 		return new(berth.Pool)
+	case berth.KindKeep:
+		return new(berth.Keep)
 	case berth.KindWorker:
 		return new(berth.Worker)
 	case berth.KindLedger:

@@ -52,6 +52,8 @@ func (s *Snapshot) Decided(b *berth.PlanBasis, step int64, pool berth.PoolID, fo
 	if p := s.pools[pool]; p != nil {
 		f.Set(pool, p)
 	}
+	f.Keep(pool, s.kept[pool])
+	f.SetClock(b.Clock.UnixMilli())
 	for _, id := range slices.Sorted(maps.Keys(workers)) {
 		f.Put(*workers[id])
 	}
@@ -121,6 +123,8 @@ func (s *Snapshot) Forget(k berth.Key) {
 	switch {
 	case k.Kind == berth.KindPool:
 		delete(s.pools, berth.PoolID(k.ID))
+	case k.Kind == berth.KindKeep:
+		delete(s.kept, berth.PoolID(k.ID))
 	case w == nil:
 	case k.Kind == berth.KindWorker:
 		w.Worker, w.Epoch = nil, 0

@@ -12,15 +12,15 @@ import (
 // Kinds are those of the records that a snapshot is made of, in the order in which
 // they are to be Put: a state before its request.
 var Kinds = []berth.Kind{
-	berth.KindPool, berth.KindWorker, berth.KindLedger, berth.KindIntent, berth.KindConditions,
+	berth.KindPool, berth.KindKeep, berth.KindWorker, berth.KindLedger, berth.KindIntent, berth.KindConditions,
 	berth.KindState, berth.KindRequest, berth.KindAllocation, berth.KindTenant, berth.KindGroup,
 }
 
 // FleetKinds are those of Kinds that a fleet is made of, and RelatedKinds those of one
 // that knows where the requests are to which others are related.
 var (
-	FleetKinds   = Kinds[:5]
-	RelatedKinds = Kinds[:7]
+	FleetKinds   = Kinds[:6]
+	RelatedKinds = Kinds[:8]
 )
 
 // Snapshot is a store at one revision.
@@ -31,6 +31,7 @@ type Snapshot struct {
 	Keeps func(berth.WorkerID) bool
 
 	pools    map[berth.PoolID]*berth.Pool
+	kept     map[berth.PoolID]*berth.Keep
 	workers  map[berth.WorkerID]*scheduler.Records
 	states   map[berth.RequestID]*berth.Progress
 	requests map[berth.RequestID]*Request
@@ -67,7 +68,7 @@ type Request struct {
 // New is an empty snapshot.
 func New(h Header) *Snapshot {
 	return &Snapshot{
-		Header: h, pools: make(map[berth.PoolID]*berth.Pool), workers: make(map[berth.WorkerID]*scheduler.Records),
+		Header: h, pools: make(map[berth.PoolID]*berth.Pool), kept: make(map[berth.PoolID]*berth.Keep), workers: make(map[berth.WorkerID]*scheduler.Records),
 		states: make(map[berth.RequestID]*berth.Progress), requests: make(map[berth.RequestID]*Request),
 		labels: make(map[berth.WorkerID][]map[string]string), shares: scheduler.NewShares(),
 		limits: make(map[account]berth.Amounts), groups: make(map[berth.GroupID]*group), allocations: make(map[berth.WorkerID][]*allocated),
@@ -81,6 +82,8 @@ func (s *Snapshot) Put(f berth.Fact) {
 	switch r := f.Record.(type) {
 	case *berth.Pool:
 		s.pools[berth.PoolID(f.Key.ID)] = r
+	case *berth.Keep:
+		s.kept[berth.PoolID(f.Key.ID)] = r
 	case *berth.Worker:
 		w := s.of(f.Key.ID)
 		w.Worker, w.Epoch = r, berth.Epoch(f.Create)
@@ -176,6 +179,9 @@ func (s *Snapshot) Requests() []*Request {
 // Request is one of them, or nil.
 func (s *Snapshot) Request(id berth.RequestID) *Request { return s.requests[id] }
 
+// Keep is what is kept in a pool for a group, or nil.
+func (s *Snapshot) Keep(p berth.PoolID) *berth.Keep { return s.kept[p] }
+
 // Records are what is known of a worker, or nil.
 func (s *Snapshot) Records(id berth.WorkerID) *scheduler.Records { return s.workers[id] }
 
@@ -191,7 +197,8 @@ func (s *Snapshot) Workers() []scheduler.Worker {
 	return out
 }
 
-// Fleet is a new fleet of all live workers, as their pools are set.
+// Fleet is a new fleet of all live workers, as their pools are set, and with what is kept for
+// groups.
 func (s *Snapshot) Fleet() *scheduler.Fleet { return s.fleet(s.Workers()) }
 
 // fleet is a new one of these workers, with what is placed on them by labels.
@@ -199,6 +206,12 @@ func (s *Snapshot) fleet(workers []scheduler.Worker) *scheduler.Fleet {
 	f := scheduler.NewFleet()
 	for id, p := range s.pools {
 		f.Set(id, p)
+	}
+	for id, k := range s.kept {
+		f.Keep(id, k)
+	}
+	if !s.TakenAt.IsZero() {
+		f.SetClock(s.TakenAt.UnixMilli())
 	}
 	for _, w := range workers {
 		f.Put(w)

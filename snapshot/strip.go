@@ -45,7 +45,7 @@ func strip(record any) any {
 		out := *r
 		out.Digest, out.Message = "", ""
 		return &out
-	case *berth.Pool, *berth.Intent, *berth.Conditions, *berth.Progress:
+	case *berth.Pool, *berth.Keep, *berth.Intent, *berth.Conditions, *berth.Progress:
 		return r
 	}
 	return nil

@@ -121,6 +121,8 @@ func reasonName(r *berthv1.Reason) string {
 		return "pool " + r.GetDetail() + " has none"
 	case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:
 		return strings.TrimSuffix(r.GetCode()+": "+clip(r.GetDetail(), 60), ": ")
+	case berth.ReasonKept:
+		return "kept for group " + r.GetDetail()
 	}
 	return strings.TrimSuffix(r.GetCode()+" "+r.GetDetail(), " ")
 }

@@ -166,7 +166,7 @@ func printWaiting(w io.Writer, e *berthv1.ExplainResponse, now time.Time) error 
 			return err
 		}
 	}
-	if err := printReasons(w, v); err != nil {
+	if err := printReasons(w, v, e.GetStatus().GetSpec().GetGroup().GetId()); err != nil {
 		return err
 	}
 	if isQuota(v) {
@@ -181,21 +181,29 @@ func printWaiting(w io.Writer, e *berthv1.ExplainResponse, now time.Time) error 
 	return err
 }
 
-// printReasons tells of each filter that rejects workers.
-func printReasons(w io.Writer, v *berthv1.Verdict) error {
-	t := table{}
+// printReasons tells of each filter that rejects workers; of a group, what is kept for it, too.
+func printReasons(w io.Writer, v *berthv1.Verdict, group string) error {
+	t, kept := table{}, ""
 	t.add("WORKERS", "REJECTED BY", "WANTS", "MOST FREE", "LARGEST", "SUCH AS")
 	for _, r := range v.GetReasons() {
 		switch berth.ReasonCode(r.GetCode()) {
 		case berth.ReasonRestored, berth.ReasonGroup, berth.ReasonLink, berth.ReasonClaim, berth.ReasonQuota:
 			continue // no filter
+		case berth.ReasonKept:
+			if r.GetDetail() == group {
+				kept = fmt.Sprintf("kept for it meanwhile: room on %s (%s)\n", plural(r.GetWorkers(), "worker"), someText(r))
+				continue
+			}
 		}
 		t.add(strconv.FormatInt(r.GetWorkers(), 10), reasonName(r), amount(r, r.GetWant()), amount(r, r.GetBest()), amount(r, r.GetTotal()), orDash(someText(r)))
 	}
-	if len(t.rows) == 1 {
-		return nil
+	if len(t.rows) > 1 {
+		if err := t.write(w); err != nil {
+			return err
+		}
 	}
-	return t.write(w)
+	_, err := io.WriteString(w, kept)
+	return err
 }
 
 // after is what follows, where there is anything.

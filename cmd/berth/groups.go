@@ -173,7 +173,7 @@ func printGroup(w io.Writer, g *berthv1.Group) error {
 	if err := t.write(w); err != nil || len(g.GetVerdict().GetReasons()) == 0 {
 		return err
 	}
-	return printReasons(w, g.GetVerdict())
+	return printReasons(w, g.GetVerdict(), g.GetId())
 }
 
 // groupWhere says in what a group's members must be together, and, once it is placed, are.

@@ -51,6 +51,8 @@ func waitsFor(e *berthv1.ExplainResponse, now time.Time) string {
 		return fmt.Sprintf("waits: it would fit on %s, which is not ready yet", miss.GetWorker())
 	case berth.ReasonHeld:
 		return fmt.Sprintf("waits: it would fit on %s, which is held for a moment, for a group", miss.GetWorker())
+	case berth.ReasonKept:
+		return fmt.Sprintf("waits: it would fit on %s, of which room is kept for group %s, which waits, too", miss.GetWorker(), r.GetDetail())
 	case berth.ReasonConstraint:
 		return "waits for a worker that meets its constraints: " + lackText(r, miss.GetWorker())
 	case berth.ReasonTaint:
@@ -191,6 +193,8 @@ func needText(r *berthv1.Reason, worker string) string {
 		return "berth uncordon " + worker
 	case berth.ReasonHeld:
 		return "a moment of patience: a group is placed, or gives up"
+	case berth.ReasonKept:
+		return "group " + r.GetDetail() + " being placed, or cancelled (or a run limit by which it ends before, where that is known)"
 	case berth.ReasonSuspended:
 		return "the end of the suspension of " + worker + ", and a start that works there"
 	case berth.ReasonNotReady:

@@ -48,6 +48,27 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			[]string{"it would fit on b1, which is cordoned: kernel", "what would help: berth uncordon b1"},
 		},
 		{
+			"kept",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu, {Code: "kept", Detail: "train", Workers: 1, Some: []string{"b1"}}}},
+				Nearest: near(true, &berthv1.Reason{Code: "kept", Detail: "train", Workers: 1, Some: []string{"b1"}}),
+			},
+			[]string{
+				"r waits: it would fit on b1, of which room is kept for group train, which waits, too\n",
+				"1        kept for group train", "what would help: group train being placed, or cancelled",
+			},
+		},
+		{
+			"a group, for which something is kept",
+			&berthv1.ExplainResponse{
+				Status: &berthv1.Status{Spec: &berthv1.Request{Group: &berthv1.Membership{Id: "train"}}},
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{
+					{Code: "group", Want: 3, Best: 1, Total: 3}, cpu, {Code: "kept", Detail: "train", Workers: 5, Some: []string{"b1", "b2", "b3"}},
+				}},
+			},
+			[]string{"kept for it meanwhile: room on 5 workers (b1, b2, b3 …)\n"},
+		},
+		{
 			"tainted",
 			&berthv1.ExplainResponse{
 				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu}},

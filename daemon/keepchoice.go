@@ -1,0 +1,157 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
+	"github.com/berthd/berth/scheduler"
+)
+
+// chooseKept is what is to be kept for a group whose members wait, in place of rec; nil:
+// nothing.
+func (l *loop) chooseKept(g *gang, members []*waiting, rec *berth.Keep, now time.Time) *berth.Keep {
+	group, _ := l.view.group(g.id)
+	if group == nil {
+		return nil
+	}
+	now = now.UTC().Truncate(time.Millisecond)
+	next := &berth.Keep{Group: g.id, Since: now, Chosen: now}
+	ask := scheduler.Wanting{Gang: l.gangOf(g.id, group, members), Patience: l.patienceOf(members[0], now)}
+	since := l.groups[g.id].keptSince
+	if since.IsZero() && rec != nil { // of before this daemon knew the group
+		since = rec.Since
+	}
+	if !since.IsZero() {
+		next.Since = since
+		ask.Waited = now.Sub(since).Milliseconds()
+		ask.Anew = rec == nil || scheduler.Round(ask.Waited) != scheduler.Round(rec.Chosen.Sub(since).Milliseconds())
+		if next.Chosen = latest(now, since); !ask.Anew {
+			next.Chosen = rec.Chosen
+		}
+	}
+	got, ok := l.fleet.KeepFor(ask, l.stays(now))
+	if !ok {
+		return nil
+	}
+	next.Workers = withinBytes(got.Workers)
+	if got.Within > 0 {
+		next.By = now.Add(time.Duration(got.Within) * time.Millisecond)
+	}
+	return next
+}
+
+// patienceOf is for how many ms a request waits yet; 0: for ever.
+func (l *loop) patienceOf(w *waiting, now time.Time) int64 {
+	sub, _ := l.view.submission(w.id)
+	if sub == nil || sub.Spec.PendingLimitMS == 0 {
+		return 0
+	}
+	ends := l.waitsSince(w.id, sub, now).Add(time.Duration(sub.Spec.PendingLimitMS) * time.Millisecond)
+	return max(ends.Sub(now).Milliseconds(), 1)
+}
+
+// stays tells who is on a worker, and until when.
+func (l *loop) stays(now time.Time) func(berth.WorkerID) []scheduler.Stay {
+	ms := func(t time.Time) int64 { return max(t.UnixMilli()-now.UnixMilli(), 0) }
+	return func(w berth.WorkerID) (out []scheduler.Stay) {
+		for _, x := range l.view.on[w] {
+			if !x.isOn(w) || x.spec == nil {
+				continue
+			}
+			s := scheduler.Stay{Share: &x.terms.share, Age: max(now.Sub(x.placed.time()).Milliseconds(), 0)}
+			if ends := x.endsBy(); !ends.IsZero() {
+				s.Ends, s.Left = true, ms(ends)
+			}
+			out = append(out, s)
+		}
+		return out
+	}
+}
+
+// endsBy is when an allocation has ended, by its run limit or because it is told to stop;
+// zero: nothing says.
+func (x *life) endsBy() time.Time {
+	r := &x.spec.request
+	stop := time.Duration(r.StopTimeoutMS) * time.Millisecond
+	switch {
+	case x.exit != nil:
+		return x.placed.time()
+	case x.stop != nil:
+		return x.stop.Deadline
+	case r.RunLimitMS == 0:
+		return time.Time{}
+	case x.started != 0:
+		return x.started.time().Add(time.Duration(r.RunLimitMS)*time.Millisecond + stop)
+	}
+	return x.placed.time().Add(time.Duration(r.StartTimeoutMS+r.RunLimitMS)*time.Millisecond + stop)
+}
+
+// keptBytesMost bounds the record: what does not fit is kept for nobody.
+const keptBytesMost = etcdstore.MaxValueBytes * 3 / 4
+
+func withinBytes(workers []berth.KeptWorker) []berth.KeptWorker {
+	bytes := 0
+	for i := range workers {
+		w := &workers[i]
+		bytes += len(w.Worker) + 128 + 48*len(w.Share.Custom) + 8*len(w.Share.Ports) + 64*len(w.Share.Devices)
+		if bytes > keptBytesMost {
+			return workers[:i]
+		}
+	}
+	return workers
+}
+
+// sameKeep says whether nothing is to be written.
+func sameKeep(was, is *berth.Keep) bool {
+	if is == nil {
+		return was == nil
+	}
+	return slices.EqualFunc(was.Workers, is.Workers, sameKept) && was.Chosen.Equal(is.Chosen) && was.By.Equal(is.By)
+}
+
+func sameKept(a, b berth.KeptWorker) bool {
+	x, y := &a.Share, &b.Share
+	return a.Worker == b.Worker && sameQuantities(&x.Quantities, &y.Quantities) && slices.Equal(x.Ports, y.Ports) && slices.Equal(x.Devices, y.Devices)
+}
+
+// writeKeep replaces what is kept in a pool, or deletes it.
+func (l *loop) writeKeep(p berth.PoolID, was berth.Revision, next *berth.Keep) {
+	l.keepOf(p).writing = true
+	go l.putKeep(p, was, next)
+}
+
+// putKeep writes, and tells the loop. Of daemons that choose at once one writes, and the others
+// learn what.
+func (l *loop) putKeep(p berth.PoolID, was berth.Revision, next *berth.Keep) {
+	ctx, cancel := context.WithTimeout(context.Background(), finishIn)
+	defer cancel()
+	fact, err := l.store.SetKeep(ctx, p, was, next)
+	// Also when the time is up: nothing would be kept in the pool ever again, or all of it
+	// for ever. A loop that has ended needs no answer.
+	_ = l.post(context.WithoutCancel(ctx), func() { l.keepWritten(p, was, next, fact, err) })
+}
+
+func (l *loop) keepWritten(p berth.PoolID, was berth.Revision, next *berth.Keep, fact berth.Fact, err error) {
+	l.keepOf(p).writing = false
+	l.due.add(keepKey(p))
+	conflict, isConflict := errors.AsType[*etcdstore.ConflictError](err)
+	switch {
+	case err == nil:
+		l.takeFact(fact)
+		if next != nil && was == 0 {
+			l.log.Info("workers are kept for a group that does not fit", zap.String("pool", string(p)),
+				zap.String("group", string(next.Group)), zap.Int("workers", len(next.Workers)))
+		}
+	case isConflict:
+		l.takeFacts(conflict.Facts)
+	default:
+		l.log.Warn("cannot write what is kept for a group", zap.String("pool", string(p)), zap.Error(err))
+		l.keepOf(p).next = l.now().Add(pause)
+	}
+}

@@ -1,0 +1,173 @@
+package scheduler
+
+import (
+	"math/bits"
+	"slices"
+
+	"github.com/berthd/berth"
+)
+
+// keeping is what of a pool's workers is kept for a group that waits. A worker that is
+// kept shows others what it has left beside the kept share: so a search passes it over by
+// what its tree tells, as one that is full, and costs what it costs without. Who may take
+// what is kept sees the worker as it is: see node.unkept.
+type keeping struct {
+	group berth.GroupID
+	by    int64 // ms since 1970: what it waits for has ended by then; 0: not known
+	of    map[berth.WorkerID]*berth.Share
+	order []berth.WorkerID // sorted
+}
+
+// Keep says what of a pool's workers is kept for a group that waits; nil: nothing is.
+func (f *Fleet) Keep(pool berth.PoolID, k *berth.Keep) {
+	if was := f.keeps[pool]; was != nil {
+		f.cover(pool, was, false)
+		delete(f.keeps, pool)
+	}
+	if k == nil {
+		return
+	}
+	next := &keeping{group: k.Group, of: make(map[berth.WorkerID]*berth.Share, len(k.Workers))}
+	if !k.By.IsZero() {
+		next.by = k.By.UnixMilli()
+	}
+	for i := range k.Workers {
+		w := &k.Workers[i]
+		if next.of[w.Worker] == nil {
+			next.order = append(next.order, w.Worker)
+		}
+		next.of[w.Worker] = &w.Share
+	}
+	slices.Sort(next.order)
+	f.keeps[pool] = next
+	f.cover(pool, next, true)
+}
+
+// SetClock says what time it is, in ms since 1970: by that is known what ends before a
+// group could have what is kept for it. 0, as at first: not known, and nothing does.
+func (f *Fleet) SetClock(ms int64) { f.clock = ms }
+
+// Kept is what is kept of a worker, or nil; sure: some may take it all the same, for they
+// end before the group could have it.
+func (f *Fleet) Kept(w berth.WorkerID) (share *berth.Share, sure bool) {
+	n := f.nodes[w]
+	if n == nil || n.kept == nil {
+		return nil, false
+	}
+	return n.kept, f.keeps[n.worker.Pool].by > 0
+}
+
+// cover takes what is kept from what its workers show, or gives it back.
+func (f *Fleet) cover(pool berth.PoolID, k *keeping, on bool) {
+	for _, id := range k.order {
+		n := f.nodes[id]
+		if n == nil || n.worker.Pool != pool {
+			continue
+		}
+		p := f.pools[pool]
+		p.changing(n)
+		n.kept = nil
+		if on {
+			n.kept = k.of[id]
+		}
+		n.refresh()
+		p.changed(n)
+	}
+}
+
+// uncover gives a gang what is kept for it, until what it returns is called.
+func (f *Fleet) uncover(g *Gang) func() {
+	r := g.Members[0].Request
+	k := f.keeps[r.Pool]
+	if k == nil || r.Group == nil || r.Group.ID != k.group {
+		return func() {}
+	}
+	f.cover(r.Pool, k, false)
+	return func() { f.cover(r.Pool, k, true) }
+}
+
+// keptOn is what is kept of a worker of a pool, or nil.
+func (f *Fleet) keptOn(w *Worker) *berth.Share {
+	if k := f.keeps[w.Pool]; k != nil {
+		return k.of[w.ID]
+	}
+	return nil
+}
+
+// askKept finds what is kept in the pool of a query, and whether its request may take it:
+// as one of the group's, or because it ends before that could have it.
+func (f *Fleet) askKept(q *query) {
+	q.keep, q.passes = f.keeps[q.request.Pool], false
+	if q.keep == nil {
+		return
+	}
+	lasts := lastsAtMost(q.request)
+	q.passes = q.request.Group != nil && q.request.Group.ID == q.keep.group ||
+		f.clock > 0 && lasts > 0 && f.clock+lasts <= q.keep.by
+}
+
+// lastsAtMost is how long a request has its place at most, in ms, from when it is placed;
+// 0: nothing says. It is rounded up, by a quarter at most, so that few requests differ in it.
+func lastsAtMost(r *berth.Request) int64 {
+	if r.RunLimitMS <= 0 {
+		return 0
+	}
+	ms := max(r.StartTimeoutMS, 0) + r.RunLimitMS + max(r.StopTimeoutMS, 0)
+	step := int64(1) << max(bits.Len64(uint64(ms))-3, 0)
+	return (ms + step - 1) / step * step
+}
+
+// pick is the worker that takes a query's candidate, and how it is to be seen, or nil:
+// one of those that show enough; if none does, one that is kept, where the candidate
+// may take that.
+func (f *Fleet) pick(q *query) (n, as *node) {
+	if n = q.choose(); n != nil || !q.passes {
+		return n, n
+	}
+	worst := 0
+	for _, id := range q.keep.order {
+		k := f.nodes[id]
+		if k == nil || k.kept == nil || !k.open || slices.Contains(q.refused, k) || !q.fits(k.unkept()) {
+			continue
+		}
+		bad := 2 * (slices.Index(q.avoid, id) + 1)
+		if k.worker.Foreign {
+			bad++
+		}
+		if n == nil || bad < worst {
+			n, worst = k, bad
+		}
+	}
+	if n != nil {
+		as = n.unkept()
+	}
+	return n, as
+}
+
+// unkept is n without what is kept of it.
+func (n *node) unkept() *node {
+	if n.kept == nil {
+		return n
+	}
+	if n.bare == nil {
+		n.bare = newNode(n.worker, nil)
+		n.bare.at, n.bare.types = n.at, n.types
+	}
+	return n.bare
+}
+
+// seen is n as the query's request may use it.
+func (q *query) seen(n *node) *node {
+	if q.passes {
+		return n.unkept()
+	}
+	return n
+}
+
+// notKept is the filter's: n has enough left beside what is kept of it, or too little anyway.
+func notKept(q *query, n *node) bool {
+	return n.kept == nil || q.fitsBeside(n) || !q.fitsBeside(n.unkept())
+}
+
+// fitsBeside is fits without that filter, which is the first where anything is kept.
+func (q *query) fitsBeside(n *node) bool { return rejects(q.filters[1:], q, n) == nil }
