@@ -147,11 +147,14 @@ type Tenant struct {
 // DefaultTenantWeight is that of a tenant for which nothing else is said.
 const DefaultTenantWeight = 1
 
-// Limit sets what a tenant may use of a pool; nil: that is not limited any more.
+// Limit sets what a tenant may use of a pool; nil: that is not limited any more. What is guaranteed
+// of what is not limited any more is not guaranteed either.
 func (t *Tenant) Limit(p PoolID, limits Amounts) {
 	q := t.Pools[p]
 	q.Limits = limits
-	if len(limits) == 0 && q.Blocks == 0 {
+	q.Guaranteed = maps.Clone(q.Guaranteed)
+	maps.DeleteFunc(q.Guaranteed, func(d Dimension, _ int64) bool { _, limited := limits[d]; return !limited })
+	if q.Idle() {
 		delete(t.Pools, p)
 		return
 	}
@@ -176,6 +179,11 @@ type Quota struct {
 	Taken  Amounts    `json:"taken,omitempty"`
 	Blocks int64      `json:"blocks,omitempty"` // that name the pool
 	Short  []DaemonID `json:"short,omitempty"`  // those that wait for more than is left
+
+	Guaranteed Amounts `json:"guaranteed,omitempty"` // of the limits; what is not used of it, others may borrow
+	Lent       Loans   `json:"lent,omitempty"`
+	Borrowed   Loans   `json:"borrowed,omitempty"`
+	Recalled   Loans   `json:"recalled,omitempty"` // of what is lent: wanted back
 }
 
 // QuotaBlock is what a daemon has taken of a tenant's quotas, under tenants/<t>/<d>.
@@ -200,6 +208,9 @@ func (t *Tenant) Check() error {
 	}
 	for _, p := range sortedKeys(t.Pools) {
 		if err := CheckLimits(t.Pools[p].Limits); err != nil {
+			return err
+		}
+		if err := CheckGuaranteed(t.Pools[p].Guaranteed, t.Pools[p].Limits); err != nil {
 			return err
 		}
 	}

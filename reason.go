@@ -45,7 +45,8 @@ type Reason struct {
 	Some    []WorkerID `json:"some,omitempty"` // the first few of them, by id
 	Want    int64      `json:"want,omitempty"`
 	Best    int64      `json:"best,omitempty"`
-	Total   int64      `json:"total,omitempty"` // the largest such capacity of the rejected workers
+	Total   int64      `json:"total,omitempty"`   // the largest such capacity of the rejected workers
+	Tenants []TenantID `json:"tenants,omitempty"` // of a quota: those who are to give back what they have borrowed of it
 }
 
 func (r Reason) String() string {

@@ -57,8 +57,11 @@ func (l *loop) covers(a *allotment, r *berth.Request, amounts berth.Amounts) boo
 	if st.limits == nil {
 		return false // its record cannot be read
 	}
+	t, _ := l.view.tenant(r.Tenant)
+	q := t.Pools[r.Pool]
+	allowed := q.Allowed() // also what is wanted back: it is counted already
 	for d := range amounts {
-		if _, limited := st.limits[d]; limited && l.free(accountOf(r), st, d) < 0 {
+		if most, limited := st.limits[d]; limited && l.free(accountOf(r), st, d)+allowed[d]-most < 0 {
 			return false
 		}
 	}

@@ -12,6 +12,13 @@ func (l *loop) lookGroup(id berth.GroupID, b *builder) {
 	l.settle(k)
 	g, mod := l.view.group(id)
 	members := l.inGroup(id)
+	if was := l.gangs.of[id]; was != nil && was.class.over > 0 {
+		defer func() {
+			if l.gangs.of[id] == nil { // as of a request: see offQueue
+				l.due.add(tenantKey(was.request.Tenant))
+			}
+		}()
+	}
 	switch {
 	case l.view.unreadable(k):
 		l.gangs.remove(id)

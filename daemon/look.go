@@ -278,7 +278,7 @@ func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 	}
 	sub, seq := l.view.submission(id)
 	if sub == nil {
-		l.queue.remove(id)
+		l.offQueue(id)
 		delete(l.seen, stateKey(id))
 		delete(l.waits, id)
 		l.cancelEnded(id)

@@ -145,10 +145,11 @@ func (d *Daemon) quotaAt(ctx context.Context, r *berth.Request, n int64, at bert
 	if err != nil {
 		return nil, err
 	}
-	limits := t.Pools[r.Pool].Limits
-	st := &quotaState{limits: limits, dimensions: limits.Dimensions()}
+	q := t.Pools[r.Pool]
+	allowed := q.Allowed()
+	st := &quotaState{limits: allowed, most: q.Limits, dimensions: q.Limits.Dimensions()}
 	s := balance{
-		state: st, quota: berth.Quota{Limits: limits, Taken: limits}, block: berth.Block{Block: limits, Used: used}, // as if all were in one
+		state: st, quota: berth.Quota{Limits: q.Limits, Taken: allowed, Recalled: q.Recalled}, block: berth.Block{Block: allowed, Used: used}, // as if all were in one
 		free: func(berth.Dimension) int64 { return 0 },
 	}
 	if a := s.judge(r, n); a.verdict != nil && slices.ContainsFunc(a.verdict.Reasons, lacking) {

@@ -46,16 +46,20 @@ type quotas struct {
 	holders   map[berth.TenantID]map[berth.DaemonID]struct{} // daemons with a block
 	todo      map[berth.TenantID]struct{}                    // whose blocks are to be changed, by a plan of their own
 	uncounted map[berth.Key]uncounted
+	loans     map[berth.PoolID]*loanStatus
 	schemaAt  berth.Revision // of the schema: no limit is newer than this
 }
 
 // quotaState is of one account.
 type quotaState struct {
-	limits     berth.Amounts
+	limits     berth.Amounts     // what is allowed now: see allowed
+	most       berth.Amounts     // the limits of the record
 	dimensions []berth.Dimension // that are limited, sorted
 	sum        berth.Amounts     // of allocations that no block counts: they were placed before there were limits
 	ahead      int64             // how many times what is needed is taken
 	usedAt     time.Time         // something was placed, or taken
+	taken      berth.Amounts     // by all daemons
+	movedAt    time.Time         // that has changed, or what is allowed
 	takenAt    time.Time
 	granted    berth.Amounts // what was taken for whoever waits here: it is no part of what others may have
 	yields     time.Time     // until then nothing is taken: others wait
@@ -65,7 +69,7 @@ func newQuotas() quotas {
 	return quotas{
 		of: make(map[account]*quotaState), unknown: make(map[berth.TenantID]struct{}),
 		holders: make(map[berth.TenantID]map[berth.DaemonID]struct{}), todo: make(map[berth.TenantID]struct{}),
-		uncounted: make(map[berth.Key]uncounted),
+		uncounted: make(map[berth.Key]uncounted), loans: make(map[berth.PoolID]*loanStatus),
 	}
 }
 

@@ -17,6 +17,7 @@ type blockChanges struct {
 	was     berth.Revision
 	tenant  berth.Tenant
 	blocks  map[berth.DaemonID]*berth.QuotaBlock // that change
+	others  map[berth.TenantID]*otherTenant      // who lend to it
 	changed bool
 	after   []func(now time.Time) // to be noted when they are sent
 }
@@ -100,7 +101,7 @@ func (c *blockChanges) hold(d berth.DaemonID, p berth.PoolID, block berth.Amount
 
 func (c *blockChanges) set(p berth.PoolID, q berth.Quota) {
 	c.changed = true
-	if c.tenant.Pools[p] = q; len(q.Limits) == 0 && q.Blocks == 0 {
+	if c.tenant.Pools[p] = q; q.Idle() {
 		delete(c.tenant.Pools, p)
 	}
 }
@@ -141,6 +142,14 @@ func (c *blockChanges) commit(b *builder) {
 	if c.tenant.Empty() {
 		b.plan.Tenants[0].Tenant = nil
 	}
+	for _, t := range slices.Sorted(maps.Keys(c.others)) {
+		w := berth.TenantWrite{ID: t, Was: c.others[t].was, Tenant: &c.others[t].rec}
+		if w.Tenant.Empty() {
+			w.Tenant = nil
+		}
+		b.plan.Tenants = append(b.plan.Tenants, w)
+		b.keys = append(b.keys, tenantKey(t))
+	}
 	for _, d := range slices.Sorted(maps.Keys(c.blocks)) {
 		ref := blockRef{c.id, d}
 		next := c.blocks[d]
@@ -154,5 +163,6 @@ func (c *blockChanges) commit(b *builder) {
 		note(b.now)
 	}
 	b.batch = 1 // it is not halved
-	b.add(opsBlock.times(1+len(c.blocks)), int64(1+len(c.blocks))*bytesBlock, tenantKey(c.id))
+	writes := 1 + len(c.others) + len(c.blocks)
+	b.add(opsBlock.times(writes), int64(writes)*bytesBlock, tenantKey(c.id))
 }

@@ -34,7 +34,7 @@ func (s *balance) judge(r *berth.Request, n int64) allowance {
 		a.need[d] += want
 		if room := s.room(d); a.need[d] > room {
 			short = true
-			a.tell(d, a.need[d], room+max(s.free(d), 0), s.state.limits[d])
+			a.tell(d, a.need[d], room+max(s.free(d), 0), s)
 		}
 	}
 	for _, d := range s.state.dimensions {
@@ -70,19 +70,21 @@ func (a *allowance) over(need berth.Amounts, s *balance) {
 	a.need = need
 	for _, d := range s.state.dimensions {
 		if v := need[d]; v > s.room(d) {
-			a.tell(d, v, s.room(d)+max(s.free(d), 0), s.state.limits[d])
+			a.tell(d, v, s.room(d)+max(s.free(d), 0), s)
 			a.verdict.NeverFits = false
 		}
 	}
 }
 
 // tell adds a reason to the verdict.
-func (a *allowance) tell(d berth.Dimension, want, best, total int64) {
+func (a *allowance) tell(d berth.Dimension, want, best int64, s *balance) {
+	total := s.state.most[d]
 	if a.verdict == nil {
 		a.verdict = &berth.Verdict{}
 	}
 	a.verdict.Reasons = append(a.verdict.Reasons, berth.Reason{
 		Code: berth.ReasonQuota, Detail: string(d), Want: want, Best: min(best, total), Total: total,
+		Tenants: s.quota.Recalled.TenantsOf(d),
 	})
 	a.verdict.NeverFits = a.verdict.NeverFits || want > total
 }
@@ -173,7 +175,7 @@ func (s *balance) chooseType(a *allowance, i int, n int64) berth.Dimension {
 // everOf is the first of some types of which the whole quota is enough, or the first.
 func (s *balance) everOf(types []string, want int64) berth.Dimension {
 	for _, kind := range types {
-		if dim := berth.DeviceDimension(kind); s.state.limits[dim] >= want {
+		if dim := berth.DeviceDimension(kind); s.state.most[dim] >= want {
 			return dim
 		}
 	}

@@ -20,6 +20,7 @@ func (l *loop) lookTenant(t berth.TenantID, b *builder) {
 	}
 	for _, of := range l.accountsOf(t) {
 		l.wakeOver(of, b)
+		l.noteLendable(of)
 	}
 	if l.loaded && l.changesOf(t, b) != nil {
 		l.quotas.todo[t] = struct{}{}
@@ -73,6 +74,15 @@ func (l *loop) leavesQuota(r *berth.Request) {
 	if l.limited(r) != nil {
 		l.due.add(tenantKey(r.Tenant))
 	}
+}
+
+// offQueue takes a request off the queue that another daemon has ended, or placed. Where it waited for
+// its quota, this daemon may have no more to wait for there, which others are to know.
+func (l *loop) offQueue(id berth.RequestID) {
+	if c := l.queue.of[id]; c != nil && c.over != nil {
+		l.due.add(tenantKey(c.key.tenant))
+	}
+	l.queue.remove(id)
 }
 
 // openOver opens all classes of an account; in which order decides nothing.

@@ -28,6 +28,13 @@ func (l *loop) markTenant(f berth.Fact) {
 	l.weigh(t, rec.Weight)
 	for _, p := range slices.Sorted(maps.Keys(rec.Pools)) {
 		l.limit(account{t, p}, rec.Pools[p].Limits)
+		for _, other := range rec.Pools[p].Lent.Tenants() { // it may have wanted that back
+			of := account{other, p}
+			if st := l.quotas.of[of]; st != nil {
+				l.reallow(of, st)
+			}
+			l.due.add(tenantKey(other))
+		}
 	}
 	for _, of := range slices.SortedFunc(maps.Keys(l.quotas.of), account.compare) {
 		if of.tenant == t && len(rec.Pools[of.pool].Limits) == 0 {
@@ -50,11 +57,16 @@ func (l *loop) limit(of account, limits berth.Amounts) {
 		}
 		l.reclass(of)
 	}
-	st.limits, st.dimensions = limits, limits.Dimensions()
+	st.most, st.dimensions = limits, limits.Dimensions()
+	l.reallow(of, st)
 }
 
 func (l *loop) unlimit(of account) {
 	delete(l.quotas.of, of)
+	if s := l.quotas.loans[of.pool]; s != nil {
+		delete(s.idle, of.tenant)
+		delete(s.waits, of.tenant)
+	}
 	for k, u := range l.quotas.uncounted {
 		if u.of == of {
 			delete(l.quotas.uncounted, k)

@@ -25,6 +25,8 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 	held, there := c.held(self, of.pool)
 	st := l.quotas.of[of]
 	if st == nil { // it is limited no more
+		c.borrow(of, nil)
+		c.repay(of, nil, b)
 		if there && (len(held.Block) > 0 || held.Used.IsZero()) {
 			c.hold(self, of.pool, nil)
 		}
@@ -44,7 +46,12 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 	case need == nil && there:
 		c.rest(of, &s, b)
 	}
-	c.line(of, need != nil && everFits(need, st.limits))
+	waits := slices.Contains(s.quota.Short, self) // as before, where something else is changed first
+	if !c.changed {
+		waits = c.borrow(of, &s)
+	}
+	c.repay(of, &s, b)
+	c.line(of, waits || need != nil && everFits(need, st.limits))
 }
 
 // needOf is what the first of an account lacks that waits for its quota, and that could be

@@ -17,7 +17,7 @@ func (x *life) placedWhole() bool {
 
 // placedMeanwhile takes a request off the queue.
 func (l *loop) placedMeanwhile(id berth.RequestID, on berth.WorkerID) {
-	l.queue.remove(id)
+	l.offQueue(id)
 	delete(l.seen, stateKey(id))
 	if l.cancels[id] != nil {
 		l.due.add(allocationKey(on, id))

@@ -15,6 +15,8 @@ type QuotaStatus struct {
 	Limits  berth.Amounts // what is not named is not limited
 	Used    berth.Amounts // by all of its allocations
 	Taken   berth.Amounts // by daemons, of what is limited
+	Loans   berth.Quota   // what is guaranteed of the limits, lent, borrowed and recalled
+	Allowed berth.Amounts // of the limits, now
 	Waiting int           // requests that are not placed, for whatever reason
 	Turn    TurnStatus
 }
@@ -33,7 +35,7 @@ func (d *Daemon) Quotas(ctx context.Context) (out []QuotaStatus, err error) {
 func (l *loop) quotaStatus(of account, waiting int) QuotaStatus {
 	rec, _ := l.view.tenant(of.tenant)
 	q := rec.Pools[of.pool]
-	s := QuotaStatus{Tenant: of.tenant, Pool: of.pool, Limits: q.Limits, Taken: q.Taken, Waiting: waiting, Turn: l.turnStatus(of)}
+	s := QuotaStatus{Tenant: of.tenant, Pool: of.pool, Limits: q.Limits, Taken: q.Taken, Waiting: waiting, Turn: l.turnStatus(of), Loans: q, Allowed: q.Allowed()}
 	if st := l.quotas.of[of]; st != nil {
 		s.Used = st.sum
 	}
@@ -61,6 +63,9 @@ type QuotaChange struct {
 	Set    berth.Amounts
 	Unset  []berth.Dimension // not limited any more
 	All    bool              // nothing is limited any more, but what Set says
+
+	Guarantee   berth.Amounts     // of the limits; others may borrow what is not used of it
+	Unguarantee []berth.Dimension // neither lent nor borrowed any more
 }
 
 // SetQuota changes what a tenant may use of a pool. What runs goes on, also where that is
@@ -83,7 +88,7 @@ func (d *Daemon) SetQuota(ctx context.Context, c QuotaChange) (QuotaStatus, erro
 	var missing error
 	facts, err := d.store.SetTenant(ctx, c.Tenant, func(t *berth.Tenant) {
 		missing = nil
-		if len(t.Pools[c.Pool].Limits)+len(c.Set) == 0 && c.Weight == 0 {
+		if len(t.Pools[c.Pool].Limits)+len(c.Set)+len(c.Guarantee) == 0 && c.Weight == 0 {
 			missing = fmt.Errorf("quota of tenant %s in pool %s: %w", c.Tenant, c.Pool, ErrNotFound)
 		}
 		c.apply(t)
@@ -121,4 +126,19 @@ func (c *QuotaChange) apply(t *berth.Tenant) {
 	}
 	maps.Copy(next, c.Set)
 	t.Limit(c.Pool, next)
+	q := t.Pools[c.Pool]
+	guaranteed := maps.Clone(q.Guaranteed)
+	if c.All || guaranteed == nil {
+		guaranteed = make(berth.Amounts)
+	}
+	for _, dim := range c.Unguarantee {
+		delete(guaranteed, dim)
+	}
+	maps.Copy(guaranteed, c.Guarantee)
+	if q.Guaranteed = guaranteed; len(guaranteed) == 0 {
+		q.Guaranteed = nil
+	}
+	if !q.Idle() || len(guaranteed) > 0 {
+		t.Pools[c.Pool] = q
+	}
 }

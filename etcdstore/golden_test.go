@@ -43,7 +43,8 @@ func exampleTenant(h berth.Header) *berth.Tenant {
 	return &berth.Tenant{Header: h, Weight: 3, Pools: map[berth.PoolID]berth.Quota{"default": {
 		Limits: berth.Amounts{"cpu_milli": 100_000, "custom.license": 4, "devices.t4": 4000},
 		Taken:  berth.Amounts{"cpu_milli": 10_000, "custom.license": 1, "devices.t4": 1000},
-		Blocks: 1, Short: []berth.DaemonID{"d2"},
+		Blocks: 1, Short: []berth.DaemonID{"d2"}, Guaranteed: berth.Amounts{"cpu_milli": 50_000},
+		Lent: berth.Loans{"sound": {"cpu_milli": 5000}}, Borrowed: berth.Loans{"maps": {"cpu_milli": 2000}}, Recalled: berth.Loans{"sound": {"cpu_milli": 1000}},
 	}}}
 }
 

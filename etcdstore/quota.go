@@ -66,7 +66,7 @@ func (s *Store) encodeTenant(was, schema berth.Fact, edit func(*berth.Tenant)) (
 	if err := next.Check(); err != nil {
 		return nil, err
 	}
-	relimited := !maps.EqualFunc(old.Pools, next.Pools, func(a, b berth.Quota) bool { return a.Limits.Equal(b.Limits) })
+	relimited := !maps.EqualFunc(old.Pools, next.Pools, func(a, b berth.Quota) bool { return a.Limits.Equal(b.Limits) && a.Guaranteed.Equal(b.Guaranteed) })
 	if !relimited && old.Weight == next.Weight {
 		return nil, nil // it would cost every program a conflict for nothing
 	}

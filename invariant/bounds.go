@@ -297,6 +297,29 @@ func (r *tenant) validate(c *checker, _ string) {
 		for _, d := range q.Short {
 			c.id("short", d)
 		}
+		c.amounts("guaranteed", q.Guaranteed)
+		for d, v := range q.Guaranteed {
+			most, limited := q.Limits[d]
+			c.need(limited && v <= most, "guaranteed is %d of %s, which is limited to %d", v, d, most)
+		}
+		c.loans("lent", q.Lent)
+		c.loans("borrowed", q.Borrowed)
+		c.loans("recalled", q.Recalled)
+		for t, of := range q.Recalled {
+			for d, v := range of {
+				c.need(v <= q.Lent[t][d], "recalled of %s is %d of %s, and %d are lent", t, v, d, q.Lent[t][d])
+			}
+		}
+	}
+}
+
+func (c *checker) loans(field string, of loans) {
+	for t, amounts := range of {
+		c.id(field, t)
+		c.amounts(field+"."+t, amounts)
+		for d, v := range amounts {
+			c.least(field+"."+t+"."+d, v, 1)
+		}
 	}
 }
 

@@ -53,6 +53,11 @@ func (s *State) touch(before, after *entry) {
 			s.mark(subject{aboutGroup, e.id})
 		case kindTenant:
 			s.mark(subject{aboutTenant, e.id})
+			if r, ok := e.record.(*tenant); ok {
+				for _, t := range r.partners() {
+					s.mark(subject{aboutTenant, t})
+				}
+			}
 		case kindBlock:
 			s.mark(subject{aboutTenant, e.owner})
 		}

@@ -204,6 +204,16 @@ var corruptions = []struct {
 	}},
 	{"more taken than the blocks", "7.1", func(s store) { s.amount("tenants/acme", "taken", "cpu_milli", 1001) }},
 	{"a block that nobody knows of", "7.1", func(s store) { s.set("tenants/acme", "pools.batch.blocks", 2) }},
+	{"lent, and borrowed less", "7.10", func(s store) {
+		s.set("tenants/borrower", "pools.batch.borrowed", object{"lender": object{"cpu_milli": 299}})
+	}},
+	{"borrowed, and lent less", "7.10", func(s store) {
+		s.set("tenants/lender", "pools.batch.lent", object{"borrower": object{"cpu_milli": 299}})
+	}},
+	{"lent to nobody", "7.10", func(s store) {
+		delete(s, "tenants/borrower")
+		delete(s, "tenants/borrower/d1")
+	}},
 	{"use beyond the block", "7.2", func(s store) {
 		s.amount("tenants/acme/d1", "block", "cpu_milli", 499)
 		s.amount("tenants/acme", "taken", "cpu_milli", 499)

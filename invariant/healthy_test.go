@@ -161,6 +161,16 @@ func healthy() store {
 	s.add("tenants/acme/d1", 5, 30, 0, object{"pools": object{"batch": object{
 		"block": object{"cpu_milli": 1000, "devices.t4": 1000, "custom.license": 1}, "used": usedByR1(),
 	}}})
+	s.add("tenants/lender", 6, 26, 0, object{"pools": object{"batch": object{
+		"limits": object{"cpu_milli": 1000}, "guaranteed": object{"cpu_milli": 800}, "taken": object{"cpu_milli": 400}, "blocks": 1,
+		"lent": object{"borrower": object{"cpu_milli": 300}}, "recalled": object{"borrower": object{"cpu_milli": 100}},
+	}}})
+	s.add("tenants/lender/d1", 7, 26, 0, object{"pools": object{"batch": object{"block": object{"cpu_milli": 400}}}})
+	s.add("tenants/borrower", 8, 26, 0, object{"pools": object{"batch": object{
+		"limits": object{"cpu_milli": 500}, "guaranteed": object{"cpu_milli": 0}, "taken": object{"cpu_milli": 300}, "blocks": 1,
+		"borrowed": object{"lender": object{"cpu_milli": 300}},
+	}}})
+	s.add("tenants/borrower/d1", 9, 26, 0, object{"pools": object{"batch": object{"block": object{"cpu_milli": 300}}}})
 	s.add("groups/g", 23, 40, 0, object{"size": 3, "min_count": 2, "digest": "x", "attempt": 1, "state": "PLACED", "since": day})
 	for _, id := range []string{"g1", "g2", "g3"} {
 		spec := someSpec(id)

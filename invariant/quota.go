@@ -145,6 +145,9 @@ func (s *State) checkQuota(t string, f *finder) {
 			checkBlock(k, b, used[k], f)
 		}
 	}
+	if rec != nil {
+		s.checkLoans(t, rec, f)
+	}
 	if e == nil || !complete {
 		return
 	}
@@ -195,6 +198,8 @@ func (s *State) stepQuotas(changes []change, f *finder) {
 			s.stepClaimed(c, r, created, f)
 		case *block:
 			s.stepTaken(c, r, f)
+		case *tenant:
+			s.stepLoans(c, r, f)
 		}
 	}
 	for of, held := range created {
@@ -262,7 +267,18 @@ func (s *State) limitsOf(t string) map[string]quota {
 // stepLimits is clause 7.7: with what was created now, all that a tenant has in a pool, with what is counted for claims, is
 // within its limits. Limits that were set lower than what was there only keep more away.
 func (s *State) stepLimits(t, pool string, created tally, f *finder) {
-	limits := s.limitsOf(t)[pool].Limits
+	q := s.limitsOf(t)[pool]
+	limits := q.allowed()
+	all, most := s.usedOf(t, pool), amountsOf(limits)
+	for _, d := range all.within(limits).excess(most) {
+		if created[d] != (sum{}) {
+			f.add("7.7", kindTenant+"/"+t, "was given %s of %s %s of pool %s", all[d], most[d], d, pool)
+		}
+	}
+}
+
+// usedOf is all that a tenant has in a pool, with what is counted for claims.
+func (s *State) usedOf(t, pool string) tally {
 	all := tallies{"": {}}
 	for _, entry := range s.allocationsFrom[t] {
 		if a, ok := entry.record.(*allocation); ok {
@@ -276,12 +292,7 @@ func (s *State) stepLimits(t, pool string, created tally, f *finder) {
 			all.add("", countedOf(c.Wants, l))
 		}
 	})
-	most := amountsOf(limits)
-	for _, d := range all[""].within(limits).excess(most) {
-		if created[d] != (sum{}) {
-			f.add("7.7", kindTenant+"/"+t, "was given %s of %s %s of pool %s", all[""][d], most[d], d, pool)
-		}
-	}
+	return all[""]
 }
 
 // stepTaken is clause 7.8: a block grows beyond what is used of it only within the limits.
@@ -292,13 +303,14 @@ func (s *State) stepTaken(c change, is *block, f *finder) {
 			was = r
 		}
 	}
-	limits := s.limitsOf(c.after.owner)
+	quotas := s.limitsOf(c.after.owner)
 	for pool, of := range is.Pools {
-		q := limits[pool]
+		q := quotas[pool]
 		before, now, used := amountsOf(was.Pools[pool].Block), amountsOf(of.Block), amountsOf(of.Used)
-		for _, d := range amountsOf(q.Taken).within(q.Limits).excess(amountsOf(q.Limits)) {
+		limits := q.allowed()
+		for _, d := range amountsOf(q.Taken).within(limits).excess(amountsOf(limits)) {
 			if now[d].above(before[d]) && now[d].above(used[d]) {
-				f.add("7.8", c.after.Key, "takes %s %s of pool %s, of which %s are taken of %s", now[d], d, pool, amountsOf(q.Taken)[d], amountsOf(q.Limits)[d])
+				f.add("7.8", c.after.Key, "takes %s %s of pool %s, of which %s are taken of %s", now[d], d, pool, amountsOf(q.Taken)[d], amountsOf(limits)[d])
 			}
 		}
 	}

@@ -368,7 +368,14 @@ type quota struct {
 	Taken  map[string]int64 `json:"taken,omitempty"`
 	Blocks int64            `json:"blocks,omitempty"`
 	Short  []string         `json:"short,omitempty"`
+
+	Guaranteed map[string]int64 `json:"guaranteed,omitempty"`
+	Lent       loans            `json:"lent,omitempty"`
+	Borrowed   loans            `json:"borrowed,omitempty"`
+	Recalled   loans            `json:"recalled,omitempty"`
 }
+
+type loans map[string]map[string]int64
 
 type block struct {
 	header

@@ -144,6 +144,20 @@ var transitions = []struct {
 		s.amount("tenants/acme", "taken", "cpu_milli", 2001)
 		s.rewrite("tenants/acme", "tenants/acme/d1")
 	}},
+	{"a loan of what is idle", "", func(s store) { s.lend(400) }},
+	{"a loan of what is taken", "7.11", func(s store) { s.lend(401) }},
+	{"a loan that is given back", "", func(s store) {
+		s.amount("tenants/borrower", "taken", "cpu_milli", 200)
+		s.amount("tenants/borrower/d1", "block", "cpu_milli", 200)
+		s.rewrite("tenants/borrower/d1")
+		s.lend(200)
+	}},
+	{"a loan that is given back though it is taken", "7.11", func(s store) { s.lend(299) }},
+	{"a block of what is lent", "7.8", func(s store) {
+		s.amount("tenants/lender", "taken", "cpu_milli", 501)
+		s.amount("tenants/lender/d1", "block", "cpu_milli", 501)
+		s.rewrite("tenants/lender", "tenants/lender/d1")
+	}},
 	{"a block as large as the limits", "", func(s store) {
 		s.amount("tenants/acme/d1", "block", "cpu_milli", 2000)
 		s.amount("tenants/acme", "taken", "cpu_milli", 2000)
@@ -339,4 +353,11 @@ func TestClauses(t *testing.T) {
 	if diff := cmp.Diff(page, tests); diff != "" {
 		t.Errorf("-page +tests\n%s", diff)
 	}
+}
+
+// lend makes the loan of one tenant to another so much, in both records.
+func (s store) lend(cpu int) {
+	s.set("tenants/lender", "pools.batch.lent", object{"borrower": object{"cpu_milli": cpu}})
+	s.set("tenants/borrower", "pools.batch.borrowed", object{"lender": object{"cpu_milli": cpu}})
+	s.rewrite("tenants/lender", "tenants/borrower")
 }

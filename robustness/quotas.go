@@ -20,6 +20,8 @@ type Limit struct {
 	Tenant berth.TenantID
 	Most   berth.Amounts // nil: it is not limited
 	Weight int64         // 0: as it is
+
+	Guaranteed berth.Amounts // of it: lent where it is idle
 }
 
 // tenants are those with quotas; the others' requests are the default one's.
@@ -48,6 +50,24 @@ func drawQuotas(p *Plan) {
 	}
 	slices.SortFunc(p.Limits, func(a, b Limit) int { return int(a.At - b.At) })
 	drawWeights(p)
+	drawGuarantees(p)
+}
+
+// drawGuarantees guarantees a part of most limits, so that tenants borrow from each other.
+func drawGuarantees(p *Plan) {
+	rng := rand.New(rand.NewPCG(p.Seed, 7)) //nolint:gosec // repeatable, not secret
+	for i := range p.Limits {
+		l := &p.Limits[i]
+		for _, d := range l.Most.Dimensions() {
+			if rng.IntN(4) == 0 {
+				continue
+			}
+			if l.Guaranteed == nil {
+				l.Guaranteed = make(berth.Amounts)
+			}
+			l.Guaranteed[d] = rng.Int64N(l.Most[d] + 1)
+		}
+	}
 }
 
 // drawWeights gives tenants other weights with some of their limits.
@@ -105,7 +125,7 @@ func (c *client) freeTenant(t berth.TenantID) {
 func (c *client) limit(l Limit, done func()) {
 	again := func() { c.limit(l, done) }
 	call(c, "limit", string(l.Tenant), func(ctx context.Context, d *daemon.Daemon) (daemon.QuotaStatus, error) {
-		return d.SetQuota(ctx, daemon.QuotaChange{Tenant: l.Tenant, Pool: berth.DefaultPool, Set: l.Most, All: true, Weight: l.Weight})
+		return d.SetQuota(ctx, daemon.QuotaChange{Tenant: l.Tenant, Pool: berth.DefaultPool, Set: l.Most, All: true, Weight: l.Weight, Guarantee: l.Guaranteed})
 	}, func(_ daemon.QuotaStatus, err error) {
 		if err == nil || l.Most == nil && errors.Is(err, daemon.ErrNotFound) { // of one that was repeated, too
 			c.w.tally.Limits++
@@ -128,7 +148,9 @@ func (c *checker) quotas() (why string, about []string) {
 		}
 		var t struct {
 			Pools map[string]struct {
-				Taken json.RawMessage `json:"taken"`
+				Taken    json.RawMessage `json:"taken"`
+				Lent     json.RawMessage `json:"lent"`
+				Borrowed json.RawMessage `json:"borrowed"`
 			} `json:"pools"`
 		}
 		if err := json.Unmarshal(c.w.store.At(prefix+key).Value, &t); err != nil {
@@ -136,6 +158,9 @@ func (c *checker) quotas() (why string, about []string) {
 		}
 		if len(t.Pools[string(berth.DefaultPool)].Taken) > 0 {
 			return fmt.Sprintf("of %s is taken %s", key, t.Pools[string(berth.DefaultPool)].Taken), parts[1:]
+		}
+		if q := t.Pools[string(berth.DefaultPool)]; len(q.Lent)+len(q.Borrowed) > 0 {
+			return fmt.Sprintf("of %s is lent %s, and borrowed %s", key, q.Lent, q.Borrowed), parts[1:]
 		}
 		if slices.Contains(c.w.client.freed, tenants[0]) && parts[1] == string(tenants[0]) {
 			return key + " is left", parts[1:]

@@ -106,7 +106,7 @@ func (s *Snapshot) Put(f berth.Fact) {
 		s.shares.SetWeight(berth.TenantID(f.Key.ID), r.Weight)
 		for p, q := range r.Pools {
 			if len(q.Limits) > 0 {
-				s.limits[account{berth.TenantID(f.Key.ID), p}] = q.Limits
+				s.limits[account{berth.TenantID(f.Key.ID), p}] = q.Allowed()
 			}
 		}
 	case *berth.Group:

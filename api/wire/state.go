@@ -113,6 +113,9 @@ func reasons(all []berth.Reason) []*berthv1.Reason {
 		for _, w := range r.Some {
 			m.Some = append(m.Some, string(w))
 		}
+		for _, t := range r.Tenants {
+			m.Tenants = append(m.Tenants, string(t))
+		}
 		out = append(out, m)
 	}
 	return out

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -34,6 +35,7 @@ func tenantsCommand() *cli.Command {
 					stringFlag("disk", "", "`BYTES`"),
 					listFlag("custom", "`NAME=NUMBER` of a resource that the operator named"),
 					listFlag("devices", "`TYPE=NUMBER` of devices, also parts of them: h100=8, t4=0.5"),
+					listFlag("guaranteed", "`OF=AMOUNT` of the limit, of cpu, memory, disk, custom.NAME or devices.TYPE: what the tenant does not use of it, others borrow up to their limits who have some guaranteed themselves, be it 0; none: neither lent nor borrowed"),
 					intFlag("weight", 0, "`NUMBER`, 1 to 1000: twice the weight, twice the share where not all fits, in all pools (default: as it is; at first 1)"),
 					outputFlag(),
 				),
@@ -53,7 +55,7 @@ func tenantsCommand() *cli.Command {
 
 func setQuota(c *cli.Context) error {
 	req := &berthv1.SetQuotaRequest{Set: map[string]int64{}}
-	if err := readLimits(c, req); err != nil {
+	if err := cmp.Or(readLimits(c, req), readGuarantees(c, req)); err != nil {
 		return usage("%w", err)
 	}
 	if c.IsSet("weight") {
@@ -62,8 +64,8 @@ func setQuota(c *cli.Context) error {
 			return usage("%w", err)
 		}
 	}
-	if len(req.GetSet())+len(req.GetUnset()) == 0 && req.GetWeight() == 0 {
-		return usage("tenants set: nothing is given: --weight, --cpu, --memory, --disk, --custom or --devices")
+	if len(req.GetSet())+len(req.GetUnset())+len(req.GetGuarantee())+len(req.GetUnguarantee()) == 0 && req.GetWeight() == 0 {
+		return usage("tenants set: nothing is given: --weight, --cpu, --memory, --disk, --custom, --devices or --guaranteed")
 	}
 	return sendQuota(c, req)
 }
@@ -174,8 +176,12 @@ func listQuotas(c *cli.Context) error {
 
 // printQuotas tells a line for each limit.
 func printQuotas(w io.Writer, all []*berthv1.Quota) error {
-	t := table{}
-	t.add("TENANT", "POOL", "OF", "LIMIT", "USED", "WAITING", "WEIGHT", "SHARE")
+	t, head := table{}, []string{"TENANT", "POOL", "OF", "LIMIT", "USED", "WAITING", "WEIGHT", "SHARE"}
+	loans := lends(all)
+	if loans {
+		head = append(head, "GUARANTEED", "LOANS")
+	}
+	t.add(head...)
 	for _, q := range all {
 		limits := sortedKeys(q.GetLimits())
 		if len(limits) == 0 {
@@ -183,8 +189,15 @@ func printQuotas(w io.Writer, all []*berthv1.Quota) error {
 		}
 		for _, d := range limits {
 			of := berth.Dimension(d)
-			t.add(q.GetTenant(), q.GetPool(), dimensionName(of), dimensionAmount(of, q.GetLimits()[d]), dimensionAmount(of, q.GetUsed()[d]),
-				strconv.FormatInt(q.GetWaiting(), 10), strconv.FormatInt(q.GetTurn().GetWeight(), 10), shareText(q.GetTurn()))
+			cells := []string{
+				q.GetTenant(), q.GetPool(), dimensionName(of), dimensionAmount(of, q.GetLimits()[d]), dimensionAmount(of, q.GetUsed()[d]),
+				strconv.FormatInt(q.GetWaiting(), 10), strconv.FormatInt(q.GetTurn().GetWeight(), 10), shareText(q.GetTurn()),
+			}
+			if loans {
+				guaranteed, lent := loanCells(q, of)
+				cells = append(cells, guaranteed, lent)
+			}
+			t.add(cells...)
 		}
 	}
 	return t.write(w)
@@ -286,7 +299,7 @@ func quotaWaits(e *berthv1.ExplainResponse) string {
 	if e.GetVerdict().GetNeverFits() {
 		return "waits, and could never be placed, for it asks for more than " + who + ": " + quotaReason(r)
 	}
-	return "waits for " + who + ": " + quotaReason(r)
+	return "waits for " + who + ": " + quotaReason(r) + lentTo(r)
 }
 
 // quotaHelp is what would let the quota have room.
@@ -300,7 +313,8 @@ func quotaHelp(e *berthv1.ExplainResponse) string {
 	if r.GetWant() > r.GetTotal() {
 		return larger
 	}
-	return fmt.Sprintf("the end of what uses %s %s of tenant %s in pool %s, or %s", dimensionAmount(d, r.GetWant()-r.GetBest()), dimensionName(d), spec.GetTenant(), spec.GetPool(), larger)
+	whose := strings.Join(append([]string{spec.GetTenant()}, r.GetTenants()...), " or ")
+	return fmt.Sprintf("the end of what uses %s %s of tenant %s in pool %s, or %s", dimensionAmount(d, r.GetWant()-r.GetBest()), dimensionName(d), whose, spec.GetPool(), larger)
 }
 
 // limitFlag is the flag that sets a limit.

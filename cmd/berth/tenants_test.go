@@ -36,6 +36,28 @@ func TestTenants(t *testing.T) {
 			<-time.After(50 * time.Millisecond)
 			ended = strings.Contains(s.do("get", "second").out, "SUCCEEDED")
 		}
+		s.want(exitGood, "1.5         -", "tenants", "set", "--guaranteed", "cpu=1.5", "--guaranteed", "devices.t4=0.5", "vision")
+		s.want(exitGood, `"guaranteed":{"cpu_milli":"1500","devices.t4":"500"}`, "tenants", "-o", "json")
+		s.want(exitUsage, "at most 2000", "tenants", "set", "--guaranteed", "cpu=2.5", "vision")
+		s.want(exitUsage, "is of what is not limited", "tenants", "set", "--guaranteed", "disk=1GiB", "vision")
+		s.want(exitUsage, "is no part of a quota", "tenants", "set", "--guaranteed", "t4=1", "vision")
+		s.want(exitGood, "% of CPU  -  ", "tenants", "set", "--guaranteed", "cpu=none", "vision")
+		s.want(exitGood, "LOANS", "tenants", "set", "--cpu", "1", "--guaranteed", "cpu=0", "other")
+		s.want(exitGood, "", "submit", "--id", "borrows", "--tenant", "other", "--cpu", "1", "--", "sleep", "60")
+		s.want(exitGood, "borrows waits for the quota of tenant other", "explain", "borrows")
+		s.want(exitGood, "LOANS", "tenants", "set", "--cpu", "2", "--guaranteed", "cpu=2", "lender")
+		lent := func(want string) {
+			t.Helper()
+			for !strings.Contains(s.do("tenants").out, want) {
+				<-time.After(50 * time.Millisecond)
+			}
+		}
+		lent("1 to other")
+		s.want(exitGood, "", "submit", "--id", "wants", "--tenant", "lender", "--cpu", "2", "--", "true")
+		lent("1 to other (1 wanted back)")
+		s.want(exitGood, "; tenant other has borrowed some of it, and gives it back as what uses it ends", "explain", "wants")
+		s.want(exitGood, "of tenant lender or other in pool default", "explain", "wants")
+		s.want(exitGood, "", "cancel", "borrows")
 		s.want(exitGood, "none", "tenants", "unset", "vision")
 		s.want(exitFailed, "not found", "tenants", "unset", "nobody")
 		s.want(exitGood, "", "cancel", "first")

@@ -32,6 +32,15 @@ func (s *service) SetQuota(ctx context.Context, req *berthv1.SetQuotaRequest) (*
 	for _, d := range req.GetUnset() {
 		c.Unset = append(c.Unset, berth.Dimension(d))
 	}
+	if len(req.GetGuarantee()) > 0 {
+		c.Guarantee = make(berth.Amounts)
+	}
+	for d, v := range req.GetGuarantee() {
+		c.Guarantee[berth.Dimension(d)] = v
+	}
+	for _, d := range req.GetUnguarantee() {
+		c.Unguarantee = append(c.Unguarantee, berth.Dimension(d))
+	}
 	q, err := s.d.SetQuota(ctx, c)
 	if err != nil {
 		return nil, err
@@ -43,7 +52,15 @@ func quotaMessage(q *daemon.QuotaStatus) *berthv1.Quota {
 	return &berthv1.Quota{
 		Tenant: string(q.Tenant), Pool: string(q.Pool), Waiting: int64(q.Waiting),
 		Limits: words(q.Limits), Used: words(q.Used), Taken: words(q.Taken), Turn: turnMessage(&q.Turn),
+		Guaranteed: words(q.Loans.Guaranteed), Allowed: words(q.Allowed), Lent: loans(q.Loans.Lent, q.Loans.Recalled), Borrowed: loans(q.Loans.Borrowed, nil),
 	}
+}
+
+func loans(all, recalled berth.Loans) (out []*berthv1.Loan) {
+	for _, t := range all.Tenants() {
+		out = append(out, &berthv1.Loan{Tenant: string(t), Amounts: words(all[t]), Recalled: words(recalled[t])})
+	}
+	return out
 }
 
 func turnMessage(t *daemon.TurnStatus) *berthv1.Turn {

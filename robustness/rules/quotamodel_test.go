@@ -49,6 +49,8 @@ type modelled struct {
 	sizes  map[string]int64 // of groups
 	owner  map[string]berth.TenantID
 	limits map[berth.TenantID]berth.Amounts
+
+	expired chan struct{}
 }
 
 // Whatever comes, ends and is limited, by whichever of three daemons: when all is quiet,
@@ -92,15 +94,8 @@ func TestQuota_TakenForGroup(t *testing.T) {
 func model(t *testing.T, deeds []deed) (wrong string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	m := &modelled{
-		rig:   &rig{t: t, began: time.Now(), conn: &conn{Direct: memetcd.NewDirect(memetcd.New(memetcd.Config{ClusterID: 7}))}},
-		needs: map[string]int64{}, sizes: map[string]int64{}, owner: map[string]berth.TenantID{}, limits: map[berth.TenantID]berth.Amounts{},
-	}
-	expired := make(chan struct{})
-	go func() { m.conn.Run(ctx); close(expired) }()
-	defer func() { cancel(); <-expired; synctest.Wait() }()
-	m.client = memetcd.NewClient(ctx, m.conn)
-	m.Store = m.store(etcdstore.Options{})
+	m := newModelled(ctx, t)
+	defer m.expire(cancel)
 	var kills []func()
 	for _, w := range []berth.WorkerID{"w", "v"} {
 		_, kill := m.rig.lives(w)
@@ -127,6 +122,26 @@ func model(t *testing.T, deeds []deed) (wrong string) {
 	}
 	checked()
 	return wrong
+}
+
+// newModelled is a store without daemons and workers, until expire.
+func newModelled(ctx context.Context, t *testing.T) *modelled {
+	t.Helper()
+	m := &modelled{
+		rig:   &rig{t: t, began: time.Now(), conn: &conn{Direct: memetcd.NewDirect(memetcd.New(memetcd.Config{ClusterID: 7}))}},
+		needs: map[string]int64{}, sizes: map[string]int64{}, owner: map[string]berth.TenantID{}, limits: map[berth.TenantID]berth.Amounts{},
+		expired: make(chan struct{}),
+	}
+	go func() { m.conn.Run(ctx); close(m.expired) }()
+	m.client = memetcd.NewClient(ctx, m.conn)
+	m.Store = m.store(etcdstore.Options{})
+	return m
+}
+
+func (m *modelled) expire(cancel func()) {
+	cancel()
+	<-m.expired
+	synctest.Wait()
 }
 
 func (m *modelled) begin(i int) {

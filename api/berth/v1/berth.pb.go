@@ -1542,7 +1542,8 @@ type Reason struct {
 	Want          int64                  `protobuf:"varint,4,opt,name=want,proto3" json:"want,omitempty"`
 	Best          int64                  `protobuf:"varint,5,opt,name=best,proto3" json:"best,omitempty"`
 	Total         int64                  `protobuf:"varint,6,opt,name=total,proto3" json:"total,omitempty"`
-	Some          []string               `protobuf:"bytes,7,rep,name=some,proto3" json:"some,omitempty"` // a few of the workers, by id
+	Some          []string               `protobuf:"bytes,7,rep,name=some,proto3" json:"some,omitempty"`       // a few of the workers, by id
+	Tenants       []string               `protobuf:"bytes,8,rep,name=tenants,proto3" json:"tenants,omitempty"` // of a quota: those who are to give back what they have borrowed of it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1622,6 +1623,13 @@ func (x *Reason) GetTotal() int64 {
 func (x *Reason) GetSome() []string {
 	if x != nil {
 		return x.Some
+	}
+	return nil
+}
+
+func (x *Reason) GetTenants() []string {
+	if x != nil {
+		return x.Tenants
 	}
 	return nil
 }
@@ -5263,6 +5271,10 @@ type Quota struct {
 	Taken         map[string]int64       `protobuf:"bytes,5,rep,name=taken,proto3" json:"taken,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`   // of the limits, by daemons, for what is used and what comes next
 	Waiting       int64                  `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"`                                                                         // requests that have no place, for whatever reason
 	Turn          *Turn                  `protobuf:"bytes,7,opt,name=turn,proto3" json:"turn,omitempty"`
+	Guaranteed    map[string]int64       `protobuf:"bytes,8,rep,name=guaranteed,proto3" json:"guaranteed,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // of the limits; what the tenant does not use of it, others may borrow
+	Lent          []*Loan                `protobuf:"bytes,9,rep,name=lent,proto3" json:"lent,omitempty"`                                                                                        // to whom, ordered by tenant
+	Borrowed      []*Loan                `protobuf:"bytes,10,rep,name=borrowed,proto3" json:"borrowed,omitempty"`                                                                               // from whom, ordered by tenant
+	Allowed       map[string]int64       `protobuf:"bytes,11,rep,name=allowed,proto3" json:"allowed,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`      // of the limits, now: with what is borrowed, without what is lent
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5346,21 +5358,112 @@ func (x *Quota) GetTurn() *Turn {
 	return nil
 }
 
+func (x *Quota) GetGuaranteed() map[string]int64 {
+	if x != nil {
+		return x.Guaranteed
+	}
+	return nil
+}
+
+func (x *Quota) GetLent() []*Loan {
+	if x != nil {
+		return x.Lent
+	}
+	return nil
+}
+
+func (x *Quota) GetBorrowed() []*Loan {
+	if x != nil {
+		return x.Borrowed
+	}
+	return nil
+}
+
+func (x *Quota) GetAllowed() map[string]int64 {
+	if x != nil {
+		return x.Allowed
+	}
+	return nil
+}
+
+// Loan is what one tenant has lent to another of what is guaranteed to it.
+type Loan struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"` // the other one
+	Amounts       map[string]int64       `protobuf:"bytes,2,rep,name=amounts,proto3" json:"amounts,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Recalled      map[string]int64       `protobuf:"bytes,3,rep,name=recalled,proto3" json:"recalled,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // of them, wanted back
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Loan) Reset() {
+	*x = Loan{}
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Loan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Loan) ProtoMessage() {}
+
+func (x *Loan) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Loan.ProtoReflect.Descriptor instead.
+func (*Loan) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
+}
+
+func (x *Loan) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *Loan) GetAmounts() map[string]int64 {
+	if x != nil {
+		return x.Amounts
+	}
+	return nil
+}
+
+func (x *Loan) GetRecalled() map[string]int64 {
+	if x != nil {
+		return x.Recalled
+	}
+	return nil
+}
+
 type SetQuotaRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
-	Pool          string                 `protobuf:"bytes,2,opt,name=pool,proto3" json:"pool,omitempty"`                                                                          // "default"
-	Set           map[string]int64       `protobuf:"bytes,3,rep,name=set,proto3" json:"set,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // other limits stay as they are
-	Unset         []string               `protobuf:"bytes,4,rep,name=unset,proto3" json:"unset,omitempty"`                                                                        // dimensions that are not limited any more
-	All           bool                   `protobuf:"varint,5,opt,name=all,proto3" json:"all,omitempty"`                                                                           // nothing is limited any more, but what set says
-	Weight        int64                  `protobuf:"varint,6,opt,name=weight,proto3" json:"weight,omitempty"`                                                                     // of the tenant in all pools, where not all fits: 1 to 1,000; 0: as it is
+	Pool          string                 `protobuf:"bytes,2,opt,name=pool,proto3" json:"pool,omitempty"`                                                                                      // "default"
+	Set           map[string]int64       `protobuf:"bytes,3,rep,name=set,proto3" json:"set,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`             // other limits stay as they are
+	Unset         []string               `protobuf:"bytes,4,rep,name=unset,proto3" json:"unset,omitempty"`                                                                                    // dimensions that are not limited any more
+	All           bool                   `protobuf:"varint,5,opt,name=all,proto3" json:"all,omitempty"`                                                                                       // nothing is limited any more, but what set says
+	Weight        int64                  `protobuf:"varint,6,opt,name=weight,proto3" json:"weight,omitempty"`                                                                                 // of the tenant in all pools, where not all fits: 1 to 1,000; 0: as it is
+	Guarantee     map[string]int64       `protobuf:"bytes,7,rep,name=guarantee,proto3" json:"guarantee,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // of the limits: at most those
+	Unguarantee   []string               `protobuf:"bytes,8,rep,name=unguarantee,proto3" json:"unguarantee,omitempty"`                                                                        // dimensions of which nothing is guaranteed any more: they are neither lent nor borrowed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SetQuotaRequest) Reset() {
 	*x = SetQuotaRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5372,7 +5475,7 @@ func (x *SetQuotaRequest) String() string {
 func (*SetQuotaRequest) ProtoMessage() {}
 
 func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5385,7 +5488,7 @@ func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaRequest.ProtoReflect.Descriptor instead.
 func (*SetQuotaRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *SetQuotaRequest) GetTenant() string {
@@ -5430,6 +5533,20 @@ func (x *SetQuotaRequest) GetWeight() int64 {
 	return 0
 }
 
+func (x *SetQuotaRequest) GetGuarantee() map[string]int64 {
+	if x != nil {
+		return x.Guarantee
+	}
+	return nil
+}
+
+func (x *SetQuotaRequest) GetUnguarantee() []string {
+	if x != nil {
+		return x.Unguarantee
+	}
+	return nil
+}
+
 type SetQuotaResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Quota         *Quota                 `protobuf:"bytes,1,opt,name=quota,proto3" json:"quota,omitempty"`
@@ -5439,7 +5556,7 @@ type SetQuotaResponse struct {
 
 func (x *SetQuotaResponse) Reset() {
 	*x = SetQuotaResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5451,7 +5568,7 @@ func (x *SetQuotaResponse) String() string {
 func (*SetQuotaResponse) ProtoMessage() {}
 
 func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5464,7 +5581,7 @@ func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaResponse.ProtoReflect.Descriptor instead.
 func (*SetQuotaResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *SetQuotaResponse) GetQuota() *Quota {
@@ -5493,7 +5610,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5505,7 +5622,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5518,7 +5635,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Brake) GetPool() string {
@@ -5596,7 +5713,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5608,7 +5725,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5621,7 +5738,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -5661,7 +5778,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5673,7 +5790,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5686,7 +5803,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -5704,7 +5821,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5716,7 +5833,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5729,7 +5846,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
 }
 
 type OverviewResponse struct {
@@ -5744,7 +5861,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5756,7 +5873,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5769,7 +5886,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -5815,7 +5932,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5827,7 +5944,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5840,7 +5957,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *Member) GetId() string {
@@ -5896,7 +6013,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5908,7 +6025,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5921,7 +6038,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -5954,7 +6071,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5966,7 +6083,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5979,7 +6096,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -5997,7 +6114,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6009,7 +6126,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6022,7 +6139,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
 }
 
 type InfoRequest struct {
@@ -6033,7 +6150,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6045,7 +6162,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6058,7 +6175,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
 }
 
 type InfoResponse struct {
@@ -6088,7 +6205,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6100,7 +6217,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6113,7 +6230,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -6263,7 +6380,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6275,7 +6392,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6288,7 +6405,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -6344,7 +6461,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[87]
+	mi := &file_berth_v1_berth_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6356,7 +6473,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[87]
+	mi := &file_berth_v1_berth_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6369,7 +6486,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{87}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -6548,7 +6665,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\bdeadline\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12\x1f\n" +
 	"\vreplaced_by\x18\x04 \x01(\tR\n" +
-	"replacedBy\"\xa0\x01\n" +
+	"replacedBy\"\xba\x01\n" +
 	"\x06Reason\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x18\n" +
@@ -6556,7 +6673,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x04want\x18\x04 \x01(\x03R\x04want\x12\x12\n" +
 	"\x04best\x18\x05 \x01(\x03R\x04best\x12\x14\n" +
 	"\x05total\x18\x06 \x01(\x03R\x05total\x12\x12\n" +
-	"\x04some\x18\a \x03(\tR\x04some\"`\n" +
+	"\x04some\x18\a \x03(\tR\x04some\x12\x18\n" +
+	"\atenants\x18\b \x03(\tR\atenants\"`\n" +
 	"\x04Miss\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x14\n" +
 	"\x05could\x18\x02 \x01(\bR\x05could\x12*\n" +
@@ -6857,7 +6975,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x0f\n" +
 	"\rQuotasRequest\"9\n" +
 	"\x0eQuotasResponse\x12'\n" +
-	"\x06quotas\x18\x01 \x03(\v2\x0f.berth.v1.QuotaR\x06quotas\"\xb5\x03\n" +
+	"\x06quotas\x18\x01 \x03(\v2\x0f.berth.v1.QuotaR\x06quotas\"\xf9\x05\n" +
 	"\x05Quota\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04pool\x18\x02 \x01(\tR\x04pool\x123\n" +
@@ -6865,7 +6983,14 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x04used\x18\x04 \x03(\v2\x19.berth.v1.Quota.UsedEntryR\x04used\x120\n" +
 	"\x05taken\x18\x05 \x03(\v2\x1a.berth.v1.Quota.TakenEntryR\x05taken\x12\x18\n" +
 	"\awaiting\x18\x06 \x01(\x03R\awaiting\x12\"\n" +
-	"\x04turn\x18\a \x01(\v2\x0e.berth.v1.TurnR\x04turn\x1a9\n" +
+	"\x04turn\x18\a \x01(\v2\x0e.berth.v1.TurnR\x04turn\x12?\n" +
+	"\n" +
+	"guaranteed\x18\b \x03(\v2\x1f.berth.v1.Quota.GuaranteedEntryR\n" +
+	"guaranteed\x12\"\n" +
+	"\x04lent\x18\t \x03(\v2\x0e.berth.v1.LoanR\x04lent\x12*\n" +
+	"\bborrowed\x18\n" +
+	" \x03(\v2\x0e.berth.v1.LoanR\bborrowed\x126\n" +
+	"\aallowed\x18\v \x03(\v2\x1c.berth.v1.Quota.AllowedEntryR\aallowed\x1a9\n" +
 	"\vLimitsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a7\n" +
@@ -6875,15 +7000,36 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\n" +
 	"TakenEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xeb\x01\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a=\n" +
+	"\x0fGuaranteedEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a:\n" +
+	"\fAllowedEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x88\x02\n" +
+	"\x04Loan\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x125\n" +
+	"\aamounts\x18\x02 \x03(\v2\x1b.berth.v1.Loan.AmountsEntryR\aamounts\x128\n" +
+	"\brecalled\x18\x03 \x03(\v2\x1c.berth.v1.Loan.RecalledEntryR\brecalled\x1a:\n" +
+	"\fAmountsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a;\n" +
+	"\rRecalledEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x93\x03\n" +
 	"\x0fSetQuotaRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04pool\x18\x02 \x01(\tR\x04pool\x124\n" +
 	"\x03set\x18\x03 \x03(\v2\".berth.v1.SetQuotaRequest.SetEntryR\x03set\x12\x14\n" +
 	"\x05unset\x18\x04 \x03(\tR\x05unset\x12\x10\n" +
 	"\x03all\x18\x05 \x01(\bR\x03all\x12\x16\n" +
-	"\x06weight\x18\x06 \x01(\x03R\x06weight\x1a6\n" +
+	"\x06weight\x18\x06 \x01(\x03R\x06weight\x12F\n" +
+	"\tguarantee\x18\a \x03(\v2(.berth.v1.SetQuotaRequest.GuaranteeEntryR\tguarantee\x12 \n" +
+	"\vunguarantee\x18\b \x03(\tR\vunguarantee\x1a6\n" +
 	"\bSetEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a<\n" +
+	"\x0eGuaranteeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"9\n" +
 	"\x10SetQuotaResponse\x12%\n" +
@@ -7006,7 +7152,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 103)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 109)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -7081,84 +7227,90 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*QuotasRequest)(nil),         // 70: berth.v1.QuotasRequest
 	(*QuotasResponse)(nil),        // 71: berth.v1.QuotasResponse
 	(*Quota)(nil),                 // 72: berth.v1.Quota
-	(*SetQuotaRequest)(nil),       // 73: berth.v1.SetQuotaRequest
-	(*SetQuotaResponse)(nil),      // 74: berth.v1.SetQuotaResponse
-	(*Brake)(nil),                 // 75: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 76: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 77: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 78: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 79: berth.v1.OverviewResponse
-	(*Member)(nil),                // 80: berth.v1.Member
-	(*PoolOverview)(nil),          // 81: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 82: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 83: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 84: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 85: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 86: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 87: berth.v1.ReadLogResponse
-	nil,                           // 88: berth.v1.Request.EnvEntry
-	nil,                           // 89: berth.v1.Request.LabelsEntry
-	nil,                           // 90: berth.v1.Demand.CustomEntry
-	nil,                           // 91: berth.v1.Capacity.CustomEntry
-	nil,                           // 92: berth.v1.Share.CustomEntry
-	nil,                           // 93: berth.v1.Filter.LabelsEntry
-	nil,                           // 94: berth.v1.Group.StatesEntry
-	nil,                           // 95: berth.v1.Worker.LabelsEntry
-	nil,                           // 96: berth.v1.Weights.ScorersEntry
-	nil,                           // 97: berth.v1.Quota.LimitsEntry
-	nil,                           // 98: berth.v1.Quota.UsedEntry
-	nil,                           // 99: berth.v1.Quota.TakenEntry
-	nil,                           // 100: berth.v1.SetQuotaRequest.SetEntry
-	nil,                           // 101: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 102: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 103: google.protobuf.Timestamp
+	(*Loan)(nil),                  // 73: berth.v1.Loan
+	(*SetQuotaRequest)(nil),       // 74: berth.v1.SetQuotaRequest
+	(*SetQuotaResponse)(nil),      // 75: berth.v1.SetQuotaResponse
+	(*Brake)(nil),                 // 76: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 77: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 78: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 79: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 80: berth.v1.OverviewResponse
+	(*Member)(nil),                // 81: berth.v1.Member
+	(*PoolOverview)(nil),          // 82: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 83: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 84: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 85: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 86: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 87: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 88: berth.v1.ReadLogResponse
+	nil,                           // 89: berth.v1.Request.EnvEntry
+	nil,                           // 90: berth.v1.Request.LabelsEntry
+	nil,                           // 91: berth.v1.Demand.CustomEntry
+	nil,                           // 92: berth.v1.Capacity.CustomEntry
+	nil,                           // 93: berth.v1.Share.CustomEntry
+	nil,                           // 94: berth.v1.Filter.LabelsEntry
+	nil,                           // 95: berth.v1.Group.StatesEntry
+	nil,                           // 96: berth.v1.Worker.LabelsEntry
+	nil,                           // 97: berth.v1.Weights.ScorersEntry
+	nil,                           // 98: berth.v1.Quota.LimitsEntry
+	nil,                           // 99: berth.v1.Quota.UsedEntry
+	nil,                           // 100: berth.v1.Quota.TakenEntry
+	nil,                           // 101: berth.v1.Quota.GuaranteedEntry
+	nil,                           // 102: berth.v1.Quota.AllowedEntry
+	nil,                           // 103: berth.v1.Loan.AmountsEntry
+	nil,                           // 104: berth.v1.Loan.RecalledEntry
+	nil,                           // 105: berth.v1.SetQuotaRequest.SetEntry
+	nil,                           // 106: berth.v1.SetQuotaRequest.GuaranteeEntry
+	nil,                           // 107: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 108: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 109: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	88,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	89,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,   // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,   // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	89,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	90,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	10,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	11,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
 	6,   // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
 	8,   // 7: berth.v1.Request.affinity:type_name -> berth.v1.Affinity
 	8,   // 8: berth.v1.Request.anti_affinity:type_name -> berth.v1.Affinity
 	9,   // 9: berth.v1.Request.spread:type_name -> berth.v1.Spread
-	90,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	91,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,   // 11: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,   // 12: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
 	7,   // 13: berth.v1.Affinity.requests:type_name -> berth.v1.RequestLabel
 	4,   // 14: berth.v1.Affinity.workers:type_name -> berth.v1.Constraint
 	7,   // 15: berth.v1.Spread.requests:type_name -> berth.v1.RequestLabel
-	91,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	92,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	13,  // 17: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	14,  // 18: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	92,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	93,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	16,  // 20: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	103, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	103, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	109, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	109, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
 	19,  // 23: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
 	19,  // 24: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
 	15,  // 25: berth.v1.Status.share:type_name -> berth.v1.Share
 	17,  // 26: berth.v1.Status.exit:type_name -> berth.v1.Exit
 	18,  // 27: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
 	0,   // 28: berth.v1.Status.spec:type_name -> berth.v1.Request
-	103, // 29: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	103, // 30: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	103, // 31: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	103, // 32: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	103, // 33: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	109, // 29: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	109, // 30: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	109, // 31: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	109, // 32: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	109, // 33: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
 	21,  // 34: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
 	23,  // 35: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	103, // 36: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	103, // 37: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	109, // 36: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	109, // 37: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
 	0,   // 38: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
 	27,  // 39: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
 	22,  // 40: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
 	28,  // 41: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
 	24,  // 42: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
 	22,  // 43: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	93,  // 44: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	94,  // 44: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
 	31,  // 45: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
 	22,  // 46: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
 	31,  // 47: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
@@ -7167,25 +7319,25 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	35,  // 50: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
 	22,  // 51: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
 	41,  // 52: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
-	103, // 53: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
-	94,  // 54: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
+	109, // 53: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
+	95,  // 54: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
 	21,  // 55: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
 	0,   // 56: berth.v1.Group.spec:type_name -> berth.v1.Request
 	41,  // 57: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
-	103, // 58: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
+	109, // 58: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
 	22,  // 59: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
 	21,  // 60: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	75,  // 61: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	76,  // 61: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
 	20,  // 62: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	103, // 63: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	109, // 63: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
 	49,  // 64: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
 	48,  // 65: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
 	56,  // 66: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
 	54,  // 67: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
 	55,  // 68: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
-	103, // 69: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
+	109, // 69: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
 	50,  // 70: berth.v1.Standing.terms:type_name -> berth.v1.Term
-	103, // 71: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
+	109, // 71: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
 	53,  // 72: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
 	53,  // 73: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
 	49,  // 74: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
@@ -7194,15 +7346,15 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	18,  // 77: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
 	18,  // 78: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
 	61,  // 79: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	95,  // 80: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	96,  // 80: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
 	12,  // 81: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
 	15,  // 82: berth.v1.Worker.reserved:type_name -> berth.v1.Share
 	15,  // 83: berth.v1.Worker.held:type_name -> berth.v1.Share
-	103, // 84: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	103, // 85: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	103, // 86: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	103, // 87: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	103, // 88: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	109, // 84: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	109, // 85: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	109, // 86: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	109, // 87: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	109, // 88: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
 	5,   // 89: berth.v1.Worker.taints:type_name -> berth.v1.Taint
 	5,   // 90: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
 	5,   // 91: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
@@ -7211,76 +7363,83 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	61,  // 94: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
 	68,  // 95: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
 	69,  // 96: berth.v1.Pool.weights:type_name -> berth.v1.Weights
-	96,  // 97: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
+	97,  // 97: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
 	72,  // 98: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
-	97,  // 99: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
-	98,  // 100: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
-	99,  // 101: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
+	98,  // 99: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
+	99,  // 100: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
+	100, // 101: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
 	56,  // 102: berth.v1.Quota.turn:type_name -> berth.v1.Turn
-	100, // 103: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
-	72,  // 104: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
-	103, // 105: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	103, // 106: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	75,  // 107: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	85,  // 108: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	80,  // 109: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	81,  // 110: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	75,  // 111: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	103, // 112: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	68,  // 113: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	101, // 114: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	102, // 115: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	68,  // 116: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	103, // 117: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	25,  // 118: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	29,  // 119: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	32,  // 120: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	34,  // 121: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	37,  // 122: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	39,  // 123: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
-	42,  // 124: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
-	44,  // 125: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	46,  // 126: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	57,  // 127: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
-	51,  // 128: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
-	59,  // 129: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	64,  // 130: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	62,  // 131: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	66,  // 132: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	82,  // 133: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	70,  // 134: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
-	73,  // 135: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
-	76,  // 136: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	78,  // 137: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	84,  // 138: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	86,  // 139: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	26,  // 140: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	30,  // 141: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	33,  // 142: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	36,  // 143: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	38,  // 144: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	40,  // 145: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
-	43,  // 146: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
-	45,  // 147: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	47,  // 148: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	58,  // 149: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
-	52,  // 150: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
-	60,  // 151: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	65,  // 152: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	63,  // 153: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	67,  // 154: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	83,  // 155: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	71,  // 156: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
-	74,  // 157: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
-	77,  // 158: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	79,  // 159: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	85,  // 160: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	87,  // 161: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	140, // [140:162] is the sub-list for method output_type
-	118, // [118:140] is the sub-list for method input_type
-	118, // [118:118] is the sub-list for extension type_name
-	118, // [118:118] is the sub-list for extension extendee
-	0,   // [0:118] is the sub-list for field type_name
+	101, // 103: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
+	73,  // 104: berth.v1.Quota.lent:type_name -> berth.v1.Loan
+	73,  // 105: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
+	102, // 106: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
+	103, // 107: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
+	104, // 108: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
+	105, // 109: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
+	106, // 110: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
+	72,  // 111: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
+	109, // 112: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	109, // 113: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	76,  // 114: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	86,  // 115: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	81,  // 116: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	82,  // 117: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	76,  // 118: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	109, // 119: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	68,  // 120: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	107, // 121: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	108, // 122: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	68,  // 123: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	109, // 124: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	25,  // 125: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	29,  // 126: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	32,  // 127: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	34,  // 128: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	37,  // 129: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	39,  // 130: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
+	42,  // 131: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
+	44,  // 132: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	46,  // 133: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	57,  // 134: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	51,  // 135: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
+	59,  // 136: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	64,  // 137: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	62,  // 138: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	66,  // 139: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	83,  // 140: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	70,  // 141: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
+	74,  // 142: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
+	77,  // 143: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	79,  // 144: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	85,  // 145: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	87,  // 146: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	26,  // 147: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	30,  // 148: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	33,  // 149: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	36,  // 150: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	38,  // 151: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	40,  // 152: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
+	43,  // 153: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
+	45,  // 154: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	47,  // 155: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	58,  // 156: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	52,  // 157: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
+	60,  // 158: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	65,  // 159: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	63,  // 160: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	67,  // 161: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	84,  // 162: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	71,  // 163: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
+	75,  // 164: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
+	78,  // 165: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	80,  // 166: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	86,  // 167: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	88,  // 168: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	147, // [147:169] is the sub-list for method output_type
+	125, // [125:147] is the sub-list for method input_type
+	125, // [125:125] is the sub-list for extension type_name
+	125, // [125:125] is the sub-list for extension extendee
+	0,   // [0:125] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -7295,7 +7454,7 @@ func file_berth_v1_berth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   103,
+			NumMessages:   109,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+// readGuarantees reads what is guaranteed of the limits, and of what it is not any more.
+func readGuarantees(c *cli.Context, req *berthv1.SetQuotaRequest) error {
+	for _, text := range c.StringSlice("guaranteed") {
+		word, value, ok := strings.Cut(text, "=")
+		d, parse := guaranteeOf(word)
+		wrong := &berth.FieldError{Field: "guaranteed", Value: text, Problem: "is no part of a quota", Bound: "cpu=CORES, memory=BYTES, disk=BYTES, custom.NAME=NUMBER or devices.TYPE=NUMBER, or none after the ="}
+		switch {
+		case !ok || parse == nil:
+			return wrong
+		case value == noLimit:
+			req.Unguarantee = append(req.Unguarantee, string(d))
+			continue
+		}
+		n, err := parse(value)
+		if err != nil {
+			return wrong
+		}
+		if req.Guarantee == nil {
+			req.Guarantee = map[string]int64{}
+		}
+		req.Guarantee[string(d)] = n
+	}
+	return nil
+}
+
+// guaranteeOf is the dimension that a word of --guaranteed is of, and how an amount of it is read.
+func guaranteeOf(word string) (berth.Dimension, func(string) (int64, error)) {
+	switch word {
+	case "cpu":
+		return berth.DimensionCPU, func(text string) (int64, error) { return parseCPU("guaranteed", text) }
+	case "memory":
+		return berth.DimensionMemory, func(text string) (int64, error) { return parseBytes("guaranteed", text, berth.MaxMemoryBytes) }
+	case "disk":
+		return berth.DimensionDisk, func(text string) (int64, error) { return parseBytes("guaranteed", text, berth.MaxDiskBytes) }
+	}
+	d := berth.Dimension(word)
+	if kind, ok := d.DeviceType(); ok && kind != "" {
+		return d, thousandths
+	}
+	if name, ok := d.CustomName(); ok && name != "" {
+		return d, func(text string) (int64, error) { return strconv.ParseInt(text, 10, 64) }
+	}
+	return "", nil
+}
+
+// lends says whether anything is guaranteed to one of some tenants, lent or borrowed.
+func lends(all []*berthv1.Quota) bool {
+	for _, q := range all {
+		if len(q.GetGuaranteed())+len(q.GetLent())+len(q.GetBorrowed()) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// loanCells tells of a dimension what is guaranteed, and what is lent and borrowed of it.
+func loanCells(q *berthv1.Quota, d berth.Dimension) (guaranteed, loans string) {
+	guaranteed = "-"
+	if v, ok := q.GetGuaranteed()[string(d)]; ok {
+		guaranteed = dimensionAmount(d, v)
+	}
+	var parts []string
+	for _, l := range q.GetBorrowed() {
+		if v := l.GetAmounts()[string(d)]; v > 0 {
+			parts = append(parts, dimensionAmount(d, v)+" from "+l.GetTenant())
+		}
+	}
+	for _, l := range q.GetLent() {
+		v, back := l.GetAmounts()[string(d)], l.GetRecalled()[string(d)]
+		if v == 0 {
+			continue
+		}
+		text := dimensionAmount(d, v) + " to " + l.GetTenant()
+		if back > 0 {
+			text += fmt.Sprintf(" (%s wanted back)", dimensionAmount(d, back))
+		}
+		parts = append(parts, text)
+	}
+	return guaranteed, cmp.Or(strings.Join(parts, ", "), "-")
+}
+
+// lentTo says who is to give back what a request waits for.
+func lentTo(r *berthv1.Reason) string {
+	if len(r.GetTenants()) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; tenant %s has borrowed some of it, and gives it back as what uses it ends", strings.Join(r.GetTenants(), " and "))
+}

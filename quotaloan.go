@@ -1,0 +1,110 @@
+package berth
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+)
+
+// A tenant may have a guaranteed part of its quota of a pool: what it does not use of that, others
+// who have one there may borrow, up to their limits, until it wants it back. A loan
+// stands in both tenants' records, Lent in one and Borrowed in the other, and is made and given back
+// by transactions that rewrite both: so what all may use is never more than what
+// is guaranteed to all.
+
+// Loans are amounts by the tenant on the other side.
+type Loans map[TenantID]Amounts
+
+// Of is how much of a dimension they are in all.
+func (l Loans) Of(d Dimension) (sum int64) {
+	for _, a := range l {
+		sum += a[d]
+	}
+	return sum
+}
+
+// Tenants are those on the other side, sorted.
+func (l Loans) Tenants() []TenantID { return slices.Sorted(maps.Keys(l)) }
+
+// TenantsOf are those with whom there are some of a dimension, sorted.
+func (l Loans) TenantsOf(d Dimension) (out []TenantID) {
+	for _, t := range l.Tenants() {
+		if l[t][d] > 0 {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// With is the loans with another amount of one dimension with a tenant.
+func (l Loans) With(t TenantID, d Dimension, amount int64) Loans {
+	out := maps.Clone(l)
+	if out == nil {
+		out = make(Loans, 1)
+	}
+	of := maps.Clone(out[t])
+	if of == nil {
+		of = make(Amounts, 1)
+	}
+	if of[d] = amount; amount == 0 {
+		delete(of, d)
+	}
+	if out[t] = of; len(of) == 0 {
+		delete(out, t)
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// Allowed is what a tenant may use now: of what is guaranteed, that with what it has borrowed and
+// without what it has lent, within its limits; of anything else, its limits.
+func (q *Quota) Allowed() Amounts { return q.AllowedWithout(nil) }
+
+// AllowedWithout is what a tenant may use when it has given so much of what is borrowed back.
+func (q *Quota) AllowedWithout(back Amounts) Amounts {
+	if len(q.Guaranteed)+len(q.Lent) == 0 {
+		return q.Limits
+	}
+	out := maps.Clone(q.Limits)
+	for d, most := range out {
+		out[d] = max(min(q.has(d)-back[d], most), 0)
+	}
+	return out
+}
+
+// has is how much of a dimension a tenant could use, were there no limit.
+func (q *Quota) has(d Dimension) int64 {
+	if g, guaranteed := q.Guaranteed[d]; guaranteed {
+		return g + q.Borrowed.Of(d) - q.Lent.Of(d)
+	}
+	return q.Limits[d] - q.Lent.Of(d)
+}
+
+// Beyond is how much of what is borrowed is of no use, for it is beyond the limit.
+func (q *Quota) Beyond(d Dimension) int64 { return max(q.has(d)-q.Limits[d], 0) }
+
+// Idle says whether nothing is limited, taken, lent or borrowed.
+func (q *Quota) Idle() bool {
+	return len(q.Limits) == 0 && q.Blocks == 0 && len(q.Lent) == 0 && len(q.Borrowed) == 0
+}
+
+// CheckGuaranteed checks what is guaranteed beside limits, as a user gives it.
+func CheckGuaranteed(guaranteed, limits Amounts) error {
+	for _, d := range guaranteed.Dimensions() {
+		if err := d.check("guaranteed", guaranteed[d]); err != nil {
+			return err
+		}
+		most, limited := limits[d]
+		if !limited {
+			return &FieldError{Field: "guaranteed." + string(d), Value: amountText(guaranteed[d]), Problem: "is of what is not limited", Bound: "a dimension that has a limit, which is the most that may be used with what is borrowed"}
+		}
+		if guaranteed[d] > most {
+			return &FieldError{Field: "guaranteed." + string(d), Value: amountText(guaranteed[d]), Problem: "is more than the limit", Bound: "at most " + amountText(most)}
+		}
+	}
+	return nil
+}
+
+func amountText(n int64) string { return strconv.FormatInt(n, 10) }

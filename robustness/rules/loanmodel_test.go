@@ -1,0 +1,153 @@
+package rules
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon"
+)
+
+// lenders are the tenants of this model, and what is guaranteed to each.
+type lenders struct {
+	*modelled
+	guaranteed map[berth.TenantID]int64
+	most       map[berth.TenantID]int64
+}
+
+func drawLoanDeed(t *rapid.T) deed {
+	return deed{
+		kind:   rapid.SampledFrom([]string{"submit", "submit", "submit", "submit", "end", "end", "end", "guarantee", "cancel", "restart"}).Draw(t, "kind"),
+		tenant: rapid.SampledFrom([]berth.TenantID{"a", "b", "c"}).Draw(t, "tenant"),
+		by:     rapid.IntRange(0, 2).Draw(t, "by"),
+		amount: rapid.Int64Range(1, 25).Draw(t, "amount"),
+		soon:   rapid.Bool().Draw(t, "soon"),
+	}
+}
+
+// Whatever three daemons are asked for, of tenants that borrow from each other: all that is in use is never
+// more than what is guaranteed to all, or each tenant's limit (the invariants hold at every revision);
+// when all is quiet nobody waits alone for what is idle; and when all has ended nothing is lent.
+func TestLoan_Model(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		deeds := rapid.SliceOfN(rapid.Custom(drawLoanDeed), 3, 16).Draw(rt, "deeds")
+		wrong := ""
+		synctest.Test(t, func(t *testing.T) { wrong = loanModel(t, deeds) })
+		if wrong != "" {
+			rt.Fatal(wrong)
+		}
+	})
+}
+
+func loanModel(t *testing.T, deeds []deed) (wrong string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	m := &lenders{guaranteed: map[berth.TenantID]int64{}, most: map[berth.TenantID]int64{}}
+	m.modelled = newModelled(ctx, t)
+	defer m.expire(cancel)
+	var kills []func()
+	for _, w := range []berth.WorkerID{"w", "v"} {
+		_, kill := m.lives(w)
+		kills = append(kills, kill)
+	}
+	checked := m.checked()
+	m.ds, m.stops = make([]*daemon.Daemon, 3), make([]func(), 3)
+	for i := range m.ds {
+		m.begin(i)
+	}
+	for i, of := range []berth.TenantID{"a", "b", "c"} {
+		m.set(i, of, int64(70-20*i), 30)
+	}
+	for i, d := range deeds {
+		if d.kind == "guarantee" {
+			m.set(d.by, d.tenant, 4*d.amount, min(3*d.amount, 40))
+		} else {
+			m.do(i, d)
+		}
+		if d.soon && i < len(deeds)-1 {
+			continue
+		}
+		m.passes(20 * time.Second)
+		if wrong = m.idle(); wrong != "" {
+			wrong = fmt.Sprintf("after %v: %s", deeds[:i+1], wrong)
+			break
+		}
+	}
+	if wrong == "" {
+		wrong = m.windUp()
+	}
+	for _, stop := range append(m.stops, kills...) {
+		stop()
+	}
+	checked()
+	return wrong
+}
+
+func (m *lenders) set(by int, t berth.TenantID, most, guaranteed int64) {
+	m.guarantee(m.ds[by], t, most, guaranteed)
+	m.most[t], m.guaranteed[t] = most, guaranteed
+}
+
+// idle says who waits though all that it needs is idle. Where others wait too, that may be kept for them.
+func (m *lenders) idle() string {
+	used, placed, sum, all := map[berth.TenantID]int64{}, map[string]bool{}, int64(0), int64(0)
+	for _, key := range m.allocations() {
+		id := strings.Split(key, "/")[2]
+		placed[id] = true
+		used[m.owner[id]] += m.needs[id]
+		sum += m.needs[id]
+	}
+	for _, g := range m.guaranteed {
+		all += g
+	}
+	waits := map[berth.TenantID][]string{}
+	for _, id := range slices.Sorted(maps.Keys(m.needs)) {
+		if !placed[id] && m.there("requests/"+id) > 0 {
+			waits[m.owner[id]] = append(waits[m.owner[id]], id)
+		}
+	}
+	for t, of := range waits {
+		for _, id := range of {
+			n := m.needs[id]
+			if len(waits) == 1 && len(of) == 1 && used[t]+n <= m.most[t] && sum+n <= all {
+				return fmt.Sprintf("%s of tenant %s waits for %d, %d of %d are in use, of all %d of %d: %s", id, t, n, used[t], m.guaranteed[t], sum, all, m.dump())
+			}
+		}
+	}
+	return ""
+}
+
+// windUp lets all end, and says what is lent then.
+func (m *lenders) windUp() string {
+	for range 100 {
+		for id := range m.needs {
+			if m.there("requests/"+id) > m.there("states/"+id) {
+				_, err := m.ds[0].Cancel(m.t.Context(), berth.RequestID(id), "")
+				m.ok(err)
+			}
+		}
+		for _, key := range m.allocations() {
+			parts := strings.Split(key, "/")
+			if a, _ := m.allocation(parts[1], parts[2]); a.State == berth.StatePlaced {
+				m.ends(parts[1], parts[2])
+			}
+		}
+		m.passes(20 * time.Second)
+		if len(m.allocations()) == 0 {
+			break
+		}
+	}
+	m.passes(time.Minute)
+	if dump := m.dump(); strings.Contains(dump, "lent") || strings.Contains(dump, "borrowed") || strings.Contains(dump, "recalled") {
+		return "all has ended, and something is lent: " + dump
+	}
+	return ""
+}
