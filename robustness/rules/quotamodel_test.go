@@ -117,11 +117,32 @@ func model(t *testing.T, deeds []deed) (wrong string) {
 			break
 		}
 	}
+	if wrong == "" {
+		wrong = m.restless()
+	}
 	for _, stop := range append(m.stops, kills...) {
 		stop()
 	}
 	checked()
 	return wrong
+}
+
+// restless says what is still written though nothing has happened for long: what waits is to
+// be woken by what helps it, and not to go round.
+func (m *modelled) restless() string {
+	m.passes(20 * time.Second) // what nobody uses is given back after ten
+	before := m.revision()
+	m.passes(5 * time.Second)
+	if after := m.revision(); after > before+1 { // what is kept for a group may be chosen anew
+		return fmt.Sprintf("%d transactions in 5 s in which nothing happens: %s", after-before, m.dump())
+	}
+	return ""
+}
+
+func (m *modelled) revision() int64 {
+	resp, err := m.client.Get(m.t.Context(), "/berth/schema")
+	m.ok(err)
+	return resp.Header.Revision
 }
 
 // newModelled is a store without daemons and workers, until expire.
