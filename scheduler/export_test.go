@@ -181,11 +181,14 @@ func (q *query) force(p *pool, t *tier) []forced {
 		if !n.open || p.tierOf(n) != t {
 			continue
 		}
-		if s.takes(n) {
+		takes := s.takes(n)
+		if takes {
 			sums.add(n)
 		}
 		if rank, ok := q.rankIn(&group{kinds: n.kinds}); ok {
-			least = min(least, rank)
+			if takes {
+				least = min(least, rank)
+			}
 			name := ringName(n)
 			rings[name] = append(rings[name], n)
 		}

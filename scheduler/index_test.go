@@ -147,3 +147,43 @@ func TestProperty_Stable(t *testing.T) {
 		}
 	})
 }
+
+// TestAffinity_WantedTypeOutOfReach: devices of the type that is wanted most, on a worker
+// that is tainted or not allowed, change nothing: each key goes where it goes without them.
+func TestAffinity_WantedTypeOutOfReach(t *testing.T) {
+	tainted, elsewhere := withDevices("best", "h100"), withDevices("best", "h100")
+	tainted.Taints = []berth.Taint{{Key: "gpu", Effect: berth.EffectNoPlace}}
+	elsewhere.Labels = map[string]string{"zone": "b"}
+	for name, best := range map[string]scheduler.Worker{"tainted": tainted, "elsewhere": elsewhere} {
+		t.Run(name, func(t *testing.T) {
+			used := map[berth.WorkerID]bool{}
+			for i := range 30 {
+				r := request("r", 1, 0)
+				r.AffinityKey = fmt.Sprint("key-", i)
+				r.Constraints = []berth.Constraint{{Label: "zone", Operator: berth.OperatorNotIn, Values: []string{"b"}}}
+				r.Resources.Devices = []berth.DeviceDemand{{Types: []string{"h100", "a100"}, Count: 1, Milli: 200}}
+				var others []scheduler.Worker
+				for w := range 8 {
+					others = append(others, withDevices(fmt.Sprint("w", w), "a100"))
+				}
+				want := placed(t, fleet(others...).Place(ask(r)))
+				f := fleet(append(others, best)...)
+				force := f.ByForce(ask(r))
+				if got := placed(t, f.Place(ask(r))); got != want || force != want {
+					t.Fatalf("%s on %s, by force on %s, without the other type on %s", r.AffinityKey, got, force, want)
+				}
+				used[want] = true
+			}
+			if len(used) < 6 {
+				t.Fatalf("30 keys on %d of 8 workers", len(used))
+			}
+		})
+	}
+}
+
+// withDevices is a worker with two devices of a type.
+func withDevices(id, kind string) scheduler.Worker {
+	w := worker(id, 100, 0)
+	w.Ledger.Capacity.Devices = []berth.Device{{Name: "g0", Type: kind}, {Name: "g1", Type: kind}}
+	return w
+}

@@ -31,6 +31,9 @@ func (q *query) find(p *pool, t *tier) (*node, score) {
 	number := p.selectionOf(q)
 	q.search = search{scope: q.scope[:0], warm: q.warm[:0], selection: 1 << number, binpack: p.binpack}
 	for _, g := range t.groups {
+		if q.selection&g.root.all.selections == 0 {
+			continue // else a wanted type that is out of reach would leave an affinity key without a home
+		}
 		if rank, ok := q.rankIn(g); ok {
 			q.scope = append(q.scope, sector{group: g, rank: rank})
 		}
