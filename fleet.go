@@ -11,6 +11,7 @@ type Worker struct {
 	Capacity   Capacity          `json:"capacity"`
 	Labels     map[string]string `json:"labels,omitempty"`
 	Taints     []Taint           `json:"taints,omitempty"` // sorted
+	Spot       bool              `json:"spot,omitempty"`   // somebody else may take it away at any time
 	Lease      string            `json:"lease"`            // hexadecimal, as etcdctl prints it
 	TTLSeconds int64             `json:"ttl_seconds"`
 	KillMS     int64             `json:"kill_bound_ms"`      // after the lease's end, the last container is gone

@@ -34,6 +34,7 @@ type worker struct {
 	Capacity   capacity          `json:"capacity"`
 	Labels     map[string]string `json:"labels,omitempty"`
 	Taints     []taint           `json:"taints,omitempty"`
+	Spot       bool              `json:"spot,omitempty"`
 	Lease      string            `json:"lease"`
 	TTLSeconds int64             `json:"ttl_seconds"`
 	KillMS     int64             `json:"kill_bound_ms"`

@@ -116,6 +116,9 @@ func setWorker(t *testing.T, w *scheduler.Worker, name, value string) {
 			w.Labels = map[string]string{}
 		}
 		w.Labels[k] = v
+	case "spot": // yes or no, as a registration with the labels before it is seated
+		rec := berth.Worker{Pool: w.Pool, Labels: w.Labels, Spot: value == "yes"}
+		w.Labels = scheduler.Seat(w.ID, &scheduler.Records{Worker: &rec}).Labels
 	case "taint", "ordered": // gpu=yes:no_place
 		taint, err := berth.ParseTaint(value)
 		if err != nil {

@@ -15,7 +15,7 @@ type Records struct {
 // is in an empty Worker: whose share it is of, and how its last starts went.
 func Seat(id berth.WorkerID, r *Records) Worker {
 	w := Worker{
-		ID: id, Epoch: r.Epoch, Pool: r.Worker.Pool, Labels: r.Worker.Labels, Taints: r.Worker.Taints, Ordered: r.Intent.Taints,
+		ID: id, Epoch: r.Epoch, Pool: r.Worker.Pool, Labels: r.Worker.AllLabels(), Taints: r.Worker.Taints, Ordered: r.Intent.Taints,
 		Ready:    r.Ledger != nil && r.Ledger.Epoch == r.Epoch,
 		Cordoned: r.Intent.Cordon, Draining: r.Intent.Drain, Removing: r.Intent.Remove, Why: r.Intent.Message,
 	}

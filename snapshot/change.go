@@ -30,6 +30,7 @@ type Addition struct {
 	Like     berth.WorkerID // a worker of the snapshot; or, where that is "":
 	Pool     berth.PoolID
 	Labels   map[string]string
+	Spot     bool
 	Capacity berth.Capacity
 }
 
@@ -93,9 +94,12 @@ func (s *Snapshot) add(additions []Addition, to map[berth.WorkerID]scheduler.Wor
 
 // shapeOf is an empty worker of a shape.
 func (s *Snapshot) shapeOf(a *Addition) (scheduler.Worker, error) {
-	w := scheduler.Worker{Epoch: 1, Pool: a.Pool, Labels: a.Labels, Ready: true, Ledger: berth.Ledger{Epoch: 1, Capacity: a.Capacity}}
+	w := scheduler.Worker{Epoch: 1, Pool: a.Pool, Labels: (&berth.Worker{Labels: a.Labels, Spot: a.Spot}).AllLabels(), Ready: true, Ledger: berth.Ledger{Epoch: 1, Capacity: a.Capacity}}
 	if a.Like == "" {
 		if err := berth.CheckID("add.pool", string(a.Pool)); err != nil {
+			return w, err
+		}
+		if err := berth.ValidateWorkerLabels("add.label", a.Labels); err != nil {
 			return w, err
 		}
 		return w, a.Capacity.Validate()
@@ -104,7 +108,7 @@ func (s *Snapshot) shapeOf(a *Addition) (scheduler.Worker, error) {
 	if r == nil || r.Worker == nil {
 		return w, &berth.FieldError{Field: "add", Value: string(a.Like), Problem: "is no worker that lives", Bound: "one of berth workers, or amounts: cpu=8,memory=32GiB"}
 	}
-	w.Pool, w.Labels, w.Taints, w.Ledger.Capacity = r.Worker.Pool, r.Worker.Labels, r.Worker.Taints, r.Worker.Capacity
+	w.Pool, w.Labels, w.Taints, w.Ledger.Capacity = r.Worker.Pool, r.Worker.AllLabels(), r.Worker.Taints, r.Worker.Capacity
 	return w, nil
 }
 

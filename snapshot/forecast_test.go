@@ -91,6 +91,7 @@ func TestForecast_Refuses(t *testing.T) {
 	s.submit("a", 1000, "w1")
 	for name, c := range map[string]snapshot.Change{
 		"no such worker":      {Drain: []berth.WorkerID{"w9"}},
+		"a reserved label":    {Add: []snapshot.Addition{{Count: 1, Pool: berth.DefaultPool, Labels: map[string]string{berth.LabelSpot: "true"}}}},
 		"no such shape":       {Add: []snapshot.Addition{{Count: 1, Like: "w9"}}},
 		"too many":            {Add: []snapshot.Addition{{Count: snapshot.MaxChanges + 1, Like: "w1"}}},
 		"none":                {Add: []snapshot.Addition{{Count: 0, Like: "w1"}}},

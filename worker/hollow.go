@@ -36,6 +36,7 @@ type HollowOptions struct {
 	Count  int     // default: one of each shape
 	Shapes []Shape // taken in turn; default: DefaultShape
 	Pool   berth.PoolID
+	Spot   bool // all of them; else those whose shape says so
 	TTL    time.Duration
 
 	RunFor     time.Duration // how long a container runs; 0: until it is stopped
@@ -126,7 +127,7 @@ func (h *Hollow) options(opts HollowOptions, i int, runtime Runtime, gate chan s
 		id = berth.WorkerID(shape.Name)
 	}
 	o := Options{
-		ID: id, Pool: opts.Pool, Labels: shape.Labels, Taints: shape.Taints, Capacity: shape.Capacity,
+		ID: id, Pool: opts.Pool, Labels: shape.Labels, Taints: shape.Taints, Spot: opts.Spot || shape.Spot, Capacity: shape.Capacity,
 		Store: opts.Store, Runtime: runtime, TTL: opts.TTL, WaitForName: true,
 		Version: opts.Version, Log: opts.Log, Now: opts.Now,
 		hollow: true, hang: opts.Hang, gate: gate,

@@ -37,6 +37,7 @@ type Options struct {
 	Pool     berth.PoolID // default berth.DefaultPool
 	Labels   map[string]string
 	Taints   []berth.Taint // sorted
+	Spot     bool          // somebody else may take the machine away at any time
 	WarmKeys []string      // that are always warm here; beside them those of what ran lately are
 	Capacity berth.Capacity
 	// DiskFound says that nobody has set Capacity.DiskBytes: it is what was free.
@@ -153,7 +154,7 @@ func (o *Options) check() error {
 	if err := berth.CheckID("pool", string(o.Pool)); err != nil {
 		return err
 	}
-	if err := berth.ValidateLabels("labels", o.Labels); err != nil {
+	if err := berth.ValidateWorkerLabels("labels", o.Labels); err != nil {
 		return err
 	}
 	if err := berth.ValidateTaints("taints", o.Taints); err != nil {
@@ -197,7 +198,7 @@ func (o *Options) registration(stateID, lease string, ttl time.Duration) berth.W
 		host = ""
 	}
 	return berth.Worker{
-		Pool: o.Pool, Address: o.Address, Capacity: o.Capacity, Labels: o.Labels, Taints: o.Taints,
+		Pool: o.Pool, Address: o.Address, Capacity: o.Capacity, Labels: o.Labels, Taints: o.Taints, Spot: o.Spot,
 		Lease: lease, TTLSeconds: int64(ttl / time.Second), KillMS: o.KillBound.Milliseconds(),
 		Enforces: o.Runtime.Enforces(), Hostname: host, BootID: o.BootID, StateID: stateID,
 		Agent: o.Version, StartedAt: o.Now().UTC(),

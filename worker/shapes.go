@@ -24,6 +24,7 @@ type Shape struct {
 	Capacity berth.Capacity
 	Labels   map[string]string
 	Taints   []berth.Taint
+	Spot     bool
 }
 
 // ShapeError is a line of a file of shapes that cannot be read.
@@ -54,11 +55,13 @@ var columns = map[string]column{
 	"model":        setDeviceType,
 	"labels":       setLabels,
 	"taints":       setTaints,
+	"spot":         setSpot,
 }
 
 // ReadShapes reads CSV with a header line. Columns: name (or sn), cpu_milli,
 // memory_bytes (or memory_mib), disk_bytes, gpus (or gpu), gpu_type (or model),
-// labels (zone=a;disk=nvme), taints (gpu=yes:no_place;spot:prefer_no_place). A file of the openb node list is read as it is.
+// labels (zone=a;disk=nvme), taints (gpu=yes:no_place;spot:prefer_no_place),
+// spot (true or false). A file of the openb node list is read as it is.
 // Its errors are *ShapeError.
 func ReadShapes(r io.Reader) ([]Shape, error) {
 	in := csv.NewReader(io.LimitReader(r, maxShapesBytes+1))
@@ -163,7 +166,7 @@ func readShape(set []column, header, cells []string) (Shape, error) {
 	if err := berth.ValidateTaints("taints", s.Taints); err != nil {
 		return s, err
 	}
-	return s, berth.ValidateLabels("labels", s.Labels)
+	return s, berth.ValidateWorkerLabels("labels", s.Labels)
 }
 
 func setName(s *Shape, cell string) error {
@@ -231,6 +234,13 @@ func setLabels(s *Shape, cell string) error {
 			return fmt.Errorf("label %q is repeated", name)
 		}
 		s.Labels[name] = value
+	}
+	return nil
+}
+
+func setSpot(s *Shape, cell string) (err error) {
+	if s.Spot, err = strconv.ParseBool(cell); err != nil {
+		return fmt.Errorf("%q is not true or false", cell)
 	}
 	return nil
 }

@@ -66,6 +66,8 @@ func TestReadShapes_Bad(t *testing.T) {
 		{"bad quote", "name,cpu_milli\na,\"1\n", 2, "quote"},
 		{"bad name", "name\nA B\n", 2, "not allowed"},
 		{"same name", "name\na\na\n", 3, "line 2 already"},
+		{"spot", "name,spot\na,perhaps\n", 2, "true or false"},
+		{"reserved label", "name,labels\na,berth.spot=true\n", 2, "labels.berth.spot"},
 		{"label", "name,labels\na,zone\n", 2, "NAME=VALUE"},
 		{"type without gpus", "name,gpu_type\na,t4\n", 2, "without gpus"},
 		{"too many gpus", "name,gpus\na,257\n", 2, "0 to 256"},

@@ -32,6 +32,7 @@ func workerCommand() *cli.Command {
 			stringFlag("pool", string(berth.DefaultPool), "`POOL` it belongs to"),
 			listFlag("labels", "`KEY=VALUE`, comma-separated"),
 			listFlag("taint", "`KEY=VALUE:EFFECT` or KEY:EFFECT that keeps off what does not tolerate it: no_place, prefer_no_place or no_run"),
+			boolFlag("spot", "somebody else may take this machine away at any time: requests see the label berth.spot=true"),
 			listFlag("warm-key", "affinity `KEY` that is always warm here, beside those of what ran here lately"),
 			stringFlag("data-dir", "/var/lib/berth-worker", "`DIR` of its lease's record and of its containers' output"),
 			stringFlag("cpu", "", "`CORES` it offers (default: those of the machine less what is kept back)"),
@@ -133,7 +134,7 @@ func hollowOptions(c *cli.Context, log *zap.Logger) (worker.HollowOptions, error
 		return worker.HollowOptions{}, errors.New("hollow workers take no on-stop, cpu or memory; a CSV file gives them shapes")
 	}
 	opts := worker.HollowOptions{
-		Name: c.String("name"), Pool: berth.PoolID(c.String("pool")), TTL: c.Duration("ttl"),
+		Name: c.String("name"), Pool: berth.PoolID(c.String("pool")), Spot: c.Bool("spot"), TTL: c.Duration("ttl"),
 		RunFor: c.Duration("hollow-run"), StartDelay: c.Duration("hollow-start-delay"),
 		FailStarts: c.Bool("hollow-fail-starts"), Hang: c.Bool("hollow-hang"), Version: version, Log: log,
 	}
@@ -222,7 +223,7 @@ func workerOptions(c *cli.Context, log *zap.Logger) (worker.Options, error) {
 		return worker.Options{}, err
 	}
 	opts := worker.Options{
-		ID: berth.WorkerID(name), Pool: berth.PoolID(c.String("pool")), Labels: labels, Taints: taints, WarmKeys: c.StringSlice("warm-key"), Capacity: capacity, DiskFound: c.String("disk") == "", StateDir: dir,
+		ID: berth.WorkerID(name), Pool: berth.PoolID(c.String("pool")), Labels: labels, Taints: taints, Spot: c.Bool("spot"), WarmKeys: c.StringSlice("warm-key"), Capacity: capacity, DiskFound: c.String("disk") == "", StateDir: dir,
 		TTL: c.Duration("ttl"), OnStop: worker.OnStop(c.String("on-stop")),
 		WaitForName: c.Bool("wait-for-name"), Version: version, Log: log,
 		OnRegistered: func(berth.Epoch) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -58,30 +59,46 @@ func listWorkers(c *cli.Context) error {
 		}
 		return out.end()
 	}
-	return workerTable(c, all)
+	return printWorkers(c.App.Writer, all, c.Bool("wide"))
 }
 
-func workerTable(c *cli.Context, all []*berthv1.Worker) error {
-	wide, now := c.Bool("wide"), time.Now()
-	t := table{paint: painter(c.App.Writer)}
-	head := []string{"WORKER", "STATE", "POOL", "RUNS", "CPU", "MEMORY", "DEVICES", "AGE", "NOTE"}
+func printWorkers(w io.Writer, all []*berthv1.Worker, wide bool) error {
+	now := time.Now()
+	t := table{paint: painter(w)}
+	anySpot := slices.ContainsFunc(all, (*berthv1.Worker).GetSpot)
+	head := []string{"WORKER", "STATE", "POOL"}
+	if anySpot {
+		head = append(head, "SPOT")
+	}
+	head = append(head, "RUNS", "CPU", "MEMORY", "DEVICES", "AGE", "NOTE")
 	if wide {
 		head = append(head, "LABELS", "TAINTS", "WARM KEYS", "ENFORCES", "LOGS AT", "HOST", "AGENT")
 	}
 	t.add(head...)
 	for _, w := range all {
 		row := []string{
-			w.GetId(), workerState(w), w.GetPool(), strconv.FormatInt(w.GetCount(), 10),
-			cores(w.GetReserved().GetCpuMilli()) + "/" + cores(w.GetCapacity().GetCpuMilli()),
-			bytesOf(w.GetReserved().GetMemoryBytes()) + "/" + bytesOf(w.GetCapacity().GetMemoryBytes()),
-			devicesText(w), age(w.GetStartedAt(), now), clip(workerNote(w, now), 60),
+			w.GetId(), workerState(w), w.GetPool(),
 		}
+		if anySpot {
+			row = append(row, spotText(w))
+		}
+		row = append(row, strconv.FormatInt(w.GetCount(), 10),
+			cores(w.GetReserved().GetCpuMilli())+"/"+cores(w.GetCapacity().GetCpuMilli()),
+			bytesOf(w.GetReserved().GetMemoryBytes())+"/"+bytesOf(w.GetCapacity().GetMemoryBytes()),
+			devicesText(w), age(w.GetStartedAt(), now), clip(workerNote(w, now), 60))
 		if wide {
 			row = append(row, labelsText(w.GetLabels()), taintsText(w), orDash(clip(strings.Join(w.GetWarmKeys(), ","), 60)), orDash(strings.Join(w.GetEnforces(), ",")), orDash(w.GetAddress()), orDash(w.GetHostname()), orDash(w.GetAgent()))
 		}
 		t.add(row...)
 	}
-	return t.write(c.App.Writer)
+	return t.write(w)
+}
+
+func spotText(w *berthv1.Worker) string {
+	if w.GetSpot() {
+		return "yes"
+	}
+	return "-"
 }
 
 func devicesText(w *berthv1.Worker) string {

@@ -31,7 +31,7 @@ func workerMessage(w *daemon.WorkerStatus) *berthv1.Worker {
 	}
 	return &berthv1.Worker{
 		Id: string(w.ID), Epoch: int64(w.Epoch), Pool: string(w.Pool), State: w.State, Address: w.Worker.Address,
-		Hostname: w.Worker.Hostname, Agent: w.Worker.Agent, Labels: w.Worker.Labels, Enforces: w.Worker.Enforces, WarmKeys: warmKeys(w.WarmKeys),
+		Hostname: w.Worker.Hostname, Agent: w.Worker.Agent, Labels: w.Worker.AllLabels(), Spot: w.Worker.Spot, Enforces: w.Worker.Enforces, WarmKeys: warmKeys(w.WarmKeys),
 		Capacity: wire.Capacity(capacity), Reserved: wire.Share(&w.Ledger.Reserved), Held: wire.Share(&w.Ledger.Held),
 		Count: int64(w.Count), Cordon: w.Intent.Cordon, Drain: w.Intent.Drain, Message: w.Intent.Message,
 		StartFailures: int64(w.StartFailures), SuspendedUntil: wire.Time(w.SuspendedUntil), LostSince: wire.Time(w.LostSince),

@@ -4424,7 +4424,7 @@ type Worker struct {
 	Address        string                 `protobuf:"bytes,5,opt,name=address,proto3" json:"address,omitempty"`
 	Hostname       string                 `protobuf:"bytes,6,opt,name=hostname,proto3" json:"hostname,omitempty"`
 	Agent          string                 `protobuf:"bytes,7,opt,name=agent,proto3" json:"agent,omitempty"`
-	Labels         map[string]string      `protobuf:"bytes,8,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Labels         map[string]string      `protobuf:"bytes,8,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // with berth.spot, where it is one
 	Enforces       []string               `protobuf:"bytes,9,rep,name=enforces,proto3" json:"enforces,omitempty"`
 	Capacity       *Capacity              `protobuf:"bytes,10,opt,name=capacity,proto3" json:"capacity,omitempty"`
 	Reserved       *Share                 `protobuf:"bytes,11,opt,name=reserved,proto3" json:"reserved,omitempty"`
@@ -4449,6 +4449,7 @@ type Worker struct {
 	Taints         []*Taint               `protobuf:"bytes,30,rep,name=taints,proto3" json:"taints,omitempty"`                                       // that it registered with
 	OperatorTaints []*Taint               `protobuf:"bytes,31,rep,name=operator_taints,json=operatorTaints,proto3" json:"operator_taints,omitempty"` // by SetTaints
 	WarmKeys       []string               `protobuf:"bytes,32,rep,name=warm_keys,json=warmKeys,proto3" json:"warm_keys,omitempty"`                   // affinity keys that are warm there, by its own word
+	Spot           bool                   `protobuf:"varint,33,opt,name=spot,proto3" json:"spot,omitempty"`                                          // somebody else may take it away at any time
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -4705,6 +4706,13 @@ func (x *Worker) GetWarmKeys() []string {
 		return x.WarmKeys
 	}
 	return nil
+}
+
+func (x *Worker) GetSpot() bool {
+	if x != nil {
+		return x.Spot
+	}
+	return false
 }
 
 type SetTaintsRequest struct {
@@ -6894,7 +6902,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x05lines\x18\x01 \x01(\fR\x05lines\"\x10\n" +
 	"\x0eWorkersRequest\"=\n" +
 	"\x0fWorkersResponse\x12*\n" +
-	"\aworkers\x18\x01 \x03(\v2\x10.berth.v1.WorkerR\aworkers\"\xad\t\n" +
+	"\aworkers\x18\x01 \x03(\v2\x10.berth.v1.WorkerR\aworkers\"\xc1\t\n" +
 	"\x06Worker\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x03R\x05epoch\x12\x12\n" +
@@ -6933,7 +6941,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\fbraked_until\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\vbrakedUntil\x12'\n" +
 	"\x06taints\x18\x1e \x03(\v2\x0f.berth.v1.TaintR\x06taints\x128\n" +
 	"\x0foperator_taints\x18\x1f \x03(\v2\x0f.berth.v1.TaintR\x0eoperatorTaints\x12\x1b\n" +
-	"\twarm_keys\x18  \x03(\tR\bwarmKeys\x1a9\n" +
+	"\twarm_keys\x18  \x03(\tR\bwarmKeys\x12\x12\n" +
+	"\x04spot\x18! \x01(\bR\x04spot\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"v\n" +

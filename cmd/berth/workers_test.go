@@ -1,0 +1,34 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+// Where no worker is spot, nobody is told that none is.
+func TestPrintWorkers_Spot(t *testing.T) {
+	plain, spot := &berthv1.Worker{Id: "w1", State: "ready", Pool: "p"}, &berthv1.Worker{Id: "w2", State: "ready", Pool: "p", Spot: true}
+	for _, tt := range []struct {
+		name string
+		all  []*berthv1.Worker
+		want []string
+	}{
+		{"none", []*berthv1.Worker{plain}, []string{"WORKER STATE POOL RUNS", "w1 ready p 0"}},
+		{"one", []*berthv1.Worker{plain, spot}, []string{"WORKER STATE POOL SPOT RUNS", "w1 ready p - 0", "w2 ready p yes 0"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var out strings.Builder
+			if err := printWorkers(&out, tt.all, false); err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+			for i, want := range tt.want {
+				if got := strings.Join(strings.Fields(lines[i]), " "); !strings.HasPrefix(got, want+" ") {
+					t.Errorf("line %d is %q; want it to begin with %q", i+1, got, want)
+				}
+			}
+		})
+	}
+}
