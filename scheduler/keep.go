@@ -118,30 +118,52 @@ func lastsAtMost(r *berth.Request) int64 {
 }
 
 // pick is the worker that takes a query's candidate, and how it is to be seen, or nil:
-// one of those that show enough; if none does, one that is kept, where the candidate
-// may take that.
+// one of those that show enough; if none does, the best of those that are kept, where the
+// candidate may take that. These are few, and compared by the same scores, as they are without
+// what is kept of them.
 func (f *Fleet) pick(q *query) (n, as *node) {
 	if n = q.choose(); n != nil || !q.passes {
 		return n, n
 	}
-	worst := 0
+	q.judgeAlone()
+	var top score
 	for _, id := range q.keep.order {
 		k := f.nodes[id]
-		if k == nil || k.kept == nil || !k.open || slices.Contains(q.refused, k) || !q.fits(k.unkept()) {
+		if k == nil || k.kept == nil || !k.open || slices.Contains(q.refused, k) {
 			continue
 		}
-		bad := 2 * (slices.Index(q.avoid, id) + 1)
-		if k.worker.Foreign {
-			bad++
+		bare := k.unkept()
+		s, ok := q.judge(bare)
+		if !ok {
+			continue
 		}
-		if n == nil || bad < worst {
-			n, worst = k, bad
+		if q.deals() && len(bare.devices) > 0 {
+			c := q.judgeLoss(q.pool, bare)
+			s.loss, s.free = c.loss, int64(c.free)
 		}
-	}
-	if n != nil {
-		as = n.unkept()
+		if q.add(&s, bare.own.load, len(bare.devices)); n == nil || q.goesBefore(bare, &s, as, &top) {
+			n, as, top = k, bare, s
+		}
 	}
 	return n, as
+}
+
+// goesBefore says whether a kept worker is better than another, as searches have it: see
+// group and query.earlier.
+func (q *query) goesBefore(a *node, x *score, b *node, y *score) bool {
+	if hasA, hasB := len(a.devices) > 0, len(b.devices) > 0; x.avoided == y.avoided && hasA != hasB && len(q.request.Resources.Devices) == 0 {
+		return hasB
+	}
+	switch c := q.compare(x, y); {
+	case c != 0:
+		return c < 0
+	case q.binpack:
+		return fuller(a, b)
+	}
+	if from := Mix(q.hash); a.position-from != b.position-from {
+		return a.position-from < b.position-from
+	}
+	return a.worker.ID < b.worker.ID
 }
 
 // unkept is n without what is kept of it.

@@ -231,6 +231,30 @@ func TestKeep_GroupSeesAll(t *testing.T) {
 	})
 }
 
+// Who may have what is kept for a while goes to the worker that is best by the scores, as it
+// would were nothing kept, and not to the first that is: so what explain tells is what decided.
+func TestKeep_BackfillByScore(t *testing.T) {
+	short := request("short", 1, 0)
+	short.RunLimitMS = 1000
+	for strategy, want := range map[berth.Strategy]berth.WorkerID{berth.StrategySpread: "b", berth.StrategyBinpack: "a"} {
+		k := &berth.Keep{Group: "g", By: time.UnixMilli(3_600_000)}
+		f := scheduler.NewFleet()
+		f.SetStrategy(berth.DefaultPool, strategy)
+		for id, used := range map[string]int64{"a": 18, "b": 2, "c": 10} {
+			w := worker(id, 20, 20)
+			w.Ledger.Reserved.CPUMilli, w.Ledger.Count = used, 1
+			f.Put(w)
+			k.Workers = append(k.Workers, berth.KeptWorker{Worker: w.ID, Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 20 - used}}})
+		}
+		f.Keep(berth.DefaultPool, k)
+		f.SetClock(1)
+		told := f.Standings(ask(short), 2)
+		if d := f.Place(ask(short)); d.Worker != want || len(told) < 2 || told[0].Worker != want {
+			t.Errorf("%s: on %q, want %s; told of %+v", strategy, d.Worker, want, told)
+		}
+	}
+}
+
 // What is kept does not depend on the order in which workers came.
 func TestKeepFor_OrderOfPut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

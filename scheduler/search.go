@@ -59,6 +59,19 @@ func (q *query) find(p *pool, t *tier) (*node, score) {
 	return q.best, q.top
 }
 
+// judgeAlone has workers judged one by one as a search of those without devices does: the last
+// one may have been of those that are dealt, which knows no bound.
+func (q *query) judgeAlone() {
+	if q.pool == nil || !q.deals() {
+		return
+	}
+	number := q.pool.selectionOf(q)
+	q.search = search{selection: 1 << number, binpack: q.pool.binpack}
+	if !q.binpack {
+		q.bound = q.boundOf(&q.pool.plain.sums[number])
+	}
+}
+
 // rankIn is the best rank that a worker of g can have; false: none fits, for
 // there is a demand for which its devices are of no wanted type.
 func (q *query) rankIn(g *group) (rank int, ok bool) {

@@ -30,6 +30,9 @@ func (f *Fleet) Standings(c Candidate, most int) []berth.Standing {
 	// Only workers with devices are compared by what they lose: beside another, that the
 	// other has none decides.
 	dealt := q.deals() && !slices.ContainsFunc(chosen, func(n *node) bool { return len(n.devices) == 0 })
+	if len(chosen) > 0 && !dealt {
+		q.judgeAlone()
+	}
 	out := make([]berth.Standing, 0, len(chosen))
 	for _, n := range chosen {
 		out = append(out, q.standingOf(n, dealt))
@@ -112,7 +115,11 @@ func (q *query) term(scorer int, s *score, n *node, dealt bool) told {
 	case scoreDislike:
 		return told{strconv.FormatInt(s.dislike, 10), true, true}
 	case scoreYields:
-		return told{yesNo(s.yields), true, true}
+		value := yesNo(s.yields)
+		if s.yields && !n.worker.Foreign {
+			value = "too full" // so it is no better than theirs: see bound.spread
+		}
+		return told{value, true, true}
 	case scoreOver:
 		return told{yesNo(s.over), !q.binpack && !dealt, true}
 	case scoreLoad:

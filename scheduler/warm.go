@@ -81,8 +81,10 @@ func (q *query) minds() bool {
 	return !q.binpack
 }
 
-// isCold says whether others are warm, and n is not.
-func (q *query) isCold(n *node) bool { return len(q.warm) > 0 && !slices.Contains(q.warm, n) }
+// isCold says whether others are warm, and n is not, however it is seen: see node.unkept.
+func (q *query) isCold(n *node) bool {
+	return len(q.warm) > 0 && !slices.ContainsFunc(q.warm, func(o *node) bool { return o.worker.ID == n.worker.ID })
+}
 
 // lookAhead looks at those who are warm, before the search for all others. So whoever is
 // looked at then is cold, and what is no better cold is passed over.
