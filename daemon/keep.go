@@ -22,6 +22,8 @@ import (
 const (
 	keepEvery = time.Second
 	keepEach  = 200 * time.Microsecond
+	keepPart  = 20                     // of the time that choosing takes, at least, nothing is chosen
+	keepMost  = 100 * time.Millisecond // after which no other group is looked at before
 )
 
 // keepState is what a daemon keeps of a pool beside the record.
@@ -142,6 +144,12 @@ func (l *loop) lookKeep(p berth.PoolID, now time.Time) {
 	}
 	s.next = now.Add(keepEvery + time.Duration(l.brakes.alive[p])*keepEach)
 	l.timers.set(k, s.next)
+	defer func() { // what it took is to be a small part, whatever it was
+		if took := l.now().Sub(now); took > keepEvery/keepPart {
+			s.next = l.now().Add(keepPart * took)
+			l.timers.set(k, s.next)
+		}
+	}()
 	if rec == nil {
 		l.keepFirst(p, now)
 		return
@@ -189,14 +197,15 @@ func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Tim
 	}
 }
 
-// hopeless says whether nothing that is kept for a group would help it.
+// hopeless says whether nothing that is kept for a group would help it: also where it has to be
+// near others, or apart from them, and that is not so, which no room mends.
 func (g *gang) hopeless() bool {
 	v := g.class.verdict
-	return g.class.over > 0 || v != nil && (v.NeverFits || tells(v, berth.ReasonQuota))
+	return g.class.over > 0 || v != nil && (v.NeverFits || tells(v, berth.ReasonQuota, berth.ReasonAffinity, berth.ReasonAntiAffinity, berth.ReasonSpread))
 }
 
-func tells(v *berth.Verdict, code berth.ReasonCode) bool {
-	return slices.ContainsFunc(v.Reasons, func(r berth.Reason) bool { return r.Code == code })
+func tells(v *berth.Verdict, codes ...berth.ReasonCode) bool {
+	return slices.ContainsFunc(v.Reasons, func(r berth.Reason) bool { return slices.Contains(codes, r.Code) })
 }
 
 // keepFirst keeps something for the first group of a pool that does not fit, and for which
@@ -205,7 +214,7 @@ func (l *loop) keepFirst(p berth.PoolID, now time.Time) {
 	if now.Before(l.keepOf(p).without) {
 		return
 	}
-	for _, g := range l.firstGangs(p) {
+	for _, g := range l.firstGangs(p, now) {
 		peer := l.peers.holder[groupKey(g.id)]
 		if peer != nil && g.open() {
 			if v := l.whyNotGroup(g.id); v != nil {
@@ -223,6 +232,9 @@ func (l *loop) keepFirst(p berth.PoolID, now time.Time) {
 		next := l.chooseKept(g, members, nil, now)
 		if next == nil {
 			info.unkept = now.Add(keptOffFor)
+			if l.now().Sub(now) > keepMost {
+				return
+			}
 			continue
 		}
 		if peer == nil {
@@ -235,12 +247,19 @@ func (l *loop) keepFirst(p berth.PoolID, now time.Time) {
 // keepTries bounds the groups that are looked at, at a time.
 const keepTries = 8
 
-// firstGangs are the first groups of a pool, of all daemons, in the order of their turns.
-func (l *loop) firstGangs(p berth.PoolID) (firsts []*gang) {
+// firstGangs are the first groups of a pool, of all daemons, in the order of their turns: of those
+// that could be helped, or may fit.
+func (l *loop) firstGangs(p berth.PoolID, now time.Time) (firsts []*gang) {
 	for _, gs := range append([]*gangs{l.gangs}, l.peersGangs()...) {
 		for _, c := range gs.classes {
-			if c.members[0].pool == p { // of equal ones, the first may not wait so long
-				firsts = append(firsts, c.members[:min(len(c.members), keepTries)]...)
+			if c.members[0].pool != p {
+				continue
+			}
+			for i, n := 0, 0; i < len(c.members) && n < keepTries; i++ { // of equal ones, the first may not wait so long
+				if g := c.members[i]; g.open() || !g.hopeless() && !now.Before(l.groups[g.id].unkept) {
+					firsts = append(firsts, g)
+					n++
+				}
 			}
 		}
 	}

@@ -28,6 +28,10 @@ func (l *loop) chooseKept(g *gang, members []*waiting, rec *berth.Keep, now time
 		since = rec.Since
 	}
 	if !since.IsZero() {
+		if since.After(now) { // by the clock of another daemon: else no round would end before that
+			since = now
+			l.groups[g.id].keptSince = now
+		}
 		next.Since = since
 		ask.Waited = now.Sub(since).Milliseconds()
 		ask.Anew = rec == nil || scheduler.Round(ask.Waited) != scheduler.Round(rec.Chosen.Sub(since).Milliseconds())
@@ -65,7 +69,7 @@ func (l *loop) stays(now time.Time) func(berth.WorkerID) []scheduler.Stay {
 				continue
 			}
 			s := scheduler.Stay{Share: &x.terms.share, Age: max(now.Sub(x.placed.time()).Milliseconds(), 0)}
-			if ends := x.endsBy(); !ends.IsZero() {
+			if ends := x.endsBy(); x.exit != nil || ends.After(now) { // what is overdue ends nobody knows when
 				s.Ends, s.Left = true, ms(ends)
 			}
 			out = append(out, s)

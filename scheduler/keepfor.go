@@ -62,7 +62,7 @@ const settled = 1000
 // when what it needs is younger than that.
 //
 // Not ok: nothing is to be kept, for that reason; or there are too few places, however long it
-// waits; or it does not wait so long.
+// waits, or too few on which its devices are found together; or it does not wait so long.
 func (f *Fleet) KeepFor(w Wanting, on func(berth.WorkerID) []Stay) (Wanted, bool) {
 	r := w.Members[0].Request
 	p := f.pools[r.Pool]
@@ -107,12 +107,14 @@ func (f *Fleet) KeepFor(w Wanting, on func(berth.WorkerID) []Stay) (Wanted, bool
 		return Wanted{}, false
 	}
 	out := Wanted{Within: best.within()}
+	places := 0
 	for _, of := range best.of {
-		if share, ok := q.shareOn(of); ok {
+		if share, n := q.shareOn(of); n > 0 {
 			out.Workers = append(out.Workers, berth.KeptWorker{Worker: of.node.worker.ID, Share: share})
+			places += n
 		}
 	}
-	return out, len(out.Workers) > 0 && (w.Patience == 0 || out.Within <= w.Patience)
+	return out, places >= max(w.Need, 1) && (w.Patience == 0 || out.Within <= w.Patience)
 }
 
 // waits is the allocations of a worker in the order in which they are taken to end.
@@ -256,14 +258,14 @@ func (c *chosen) lasting(waited int64) bool {
 	})
 }
 
-// shareOn is the share of the members that are to go to a worker; false: none fits, for how
-// devices are combined was not asked.
-func (q *query) shareOn(o *opening) (berth.Share, bool) {
+// shareOn is the share of the members that are to go to a worker, and how many they are: fewer than
+// was thought, perhaps, for how devices are combined was not asked.
+func (q *query) shareOn(o *opening) (berth.Share, int) {
 	w := o.node.worker
 	for i := range o.stays[:o.ends] {
 		ledger, err := w.Ledger.Release(*o.stays[i].Share)
 		if err != nil {
-			return berth.Share{}, false
+			return berth.Share{}, 0
 		}
 		w.Ledger = ledger
 	}
@@ -277,10 +279,10 @@ func (q *query) shareOn(o *opening) (berth.Share, bool) {
 			break
 		}
 		if sum, err = sum.Plus(share); err != nil {
-			return berth.Share{}, false
+			return berth.Share{}, 0
 		}
 		then.worker.Ledger = ledger
 		then.refresh()
 	}
-	return sum, n > 0
+	return sum, n
 }

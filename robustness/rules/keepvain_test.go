@@ -1,0 +1,188 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/etcdstore"
+)
+
+// Somebody fits, and what is kept for a group that waits for what may never come keeps it off for
+// minutes at most.
+
+func (r *rig) alone() (*daemon.Daemon, func()) {
+	return r.daemonOn(r.store(etcdstore.Options{}), daemon.Options{ID: "d"})
+}
+
+// mustRun waits until requests are placed.
+func (r *rig) mustRun(most time.Duration, ids ...string) {
+	r.t.Helper()
+	for began := time.Now(); time.Since(began) < most; r.passes(10 * time.Second) {
+		if r.are(ids...) == len(ids) {
+			return
+		}
+	}
+	r.t.Errorf("after %s: %d of %v are placed; held %v, kept %q", most, r.are(ids...), ids, r.held(), r.kept())
+}
+
+// Groups that can be helped by nothing come first, more than are looked at in one go; whoever is
+// behind them is kept room all the same.
+func TestKeep_BehindThoseThatNothingHelps(t *testing.T) {
+	for name, hopeless := range map[string]func(r *rig, d *daemon.Daemon, i int) berth.Request{
+		"they never fit": func(r *rig, _ *daemon.Daemon, i int) berth.Request { return r.whole(fmt.Sprintf("x%d", i), int64(6+i)) },
+		"their quota has no room": func(r *rig, d *daemon.Daemon, i int) berth.Request {
+			if i == 0 {
+				r.limit(d, "a", 2*capacity.CPUMilli)
+			}
+			g := r.whole(fmt.Sprintf("x%d", i), 3)
+			g.Tenant = "a"
+			return g
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				d, stop := r.alone()
+				defer stop()
+				c := r.churn(5, d)
+				for i := range 12 {
+					r.submitGroup(d, hopeless(r, d, i))
+				}
+				r.submitGroup(d, r.whole("g", 3))
+				for range 100 {
+					if c.groupIs("g") == berth.GroupPlaced {
+						return
+					}
+					c.step()
+				}
+				t.Errorf("the group is %s", c.groupIs("g"))
+			})
+		})
+	}
+}
+
+// Where others are keeps a group off, and no room mends that.
+func TestKeep_NotForRelations(t *testing.T) {
+	web := berth.Affinity{Requests: &berth.RequestLabel{Label: "app", Value: "web"}, Topology: berth.TopologyHost}
+	absent := berth.Affinity{Requests: &berth.RequestLabel{Label: "app", Value: "db"}, Topology: berth.TopologyHost}
+	for name, wish := range map[string]func(*berth.Request){
+		"apart from what is on all": func(g *berth.Request) { g.AntiAffinity = []berth.Affinity{web} },
+		"near to what is nowhere":   func(g *berth.Request) { g.Affinity = []berth.Affinity{absent} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.lives("w")
+				r.lives("v")
+				d, stop := r.alone()
+				defer stop()
+				for i := range 2 {
+					r.run(d, fmt.Sprintf("web%d", i), func(q *berth.Request) {
+						slots("default", 2)(q)
+						q.StartTimeoutMS, q.Labels, q.AntiAffinity = 3_600_000, map[string]string{"app": "web"}, []berth.Affinity{web}
+					})
+				}
+				g := r.whole("g", 2)
+				g.Resources.CPUMilli = 800
+				wish(&g)
+				r.submitGroup(d, g)
+				r.run(d, "small", slots("default", 1))
+				r.mustRun(time.Minute, "small")
+			})
+		})
+	}
+}
+
+// What is overdue is not about to end.
+func TestKeep_NotForWhatIsOverdue(t *testing.T) {
+	for _, kind := range []string{"run limit", "stop order"} {
+		t.Run(kind, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.lives("w")
+				r.lives("v")
+				d, stop := r.alone()
+				defer stop()
+				r.run(d, "stuck", func(q *berth.Request) {
+					slots("default", 10)(q)
+					if q.StartTimeoutMS, q.StopTimeoutMS = 1000, 1000; kind == "run limit" {
+						q.RunLimitMS = 10_000
+					}
+				})
+				w, _, _ := strings.Cut(r.held()[0], "/")
+				r.runs(w, "stuck")
+				if kind == "stop order" {
+					_, err := d.Cancel(r.t.Context(), "stuck", "")
+					r.ok(err)
+				}
+				r.passes(time.Hour)
+				r.submitGroup(d, r.whole("g", 2))
+				r.run(d, "small", slots("default", 1))
+				r.mustRun(2*time.Minute, "small")
+			})
+		})
+	}
+}
+
+// Two devices that are asked for apart are not found where one is in use by what does not end,
+// though each by itself is.
+func TestKeep_DevicesTogether(t *testing.T) {
+	bubble(t, func(r *rig) {
+		for _, w := range []berth.WorkerID{"w", "v"} {
+			defer r.livesWithDevices(w)()
+		}
+		d, stop := r.alone()
+		defer stop()
+		one := func(q *berth.Request) { slots("default", 1)(q); device(q) }
+		r.run(d, "service", one)
+		w, _, _ := strings.Cut(r.held()[0], "/")
+		r.runs(w, "service")
+		g := r.whole("g", 2)
+		g.Resources.CPUMilli, g.Resources.Devices = 100, []berth.DeviceDemand{{Count: 1, Milli: 1000}, {Count: 1, Milli: 1000}}
+		r.submitGroup(d, g)
+		r.run(d, "small", func(q *berth.Request) { one(q); q.Resources.Devices[0].Count = 2 })
+		r.mustRun(2*time.Minute, "small")
+	})
+}
+
+// livesWithDevices is lives, of a worker with two devices.
+func (r *rig) livesWithDevices(w berth.WorkerID) func() {
+	lease, err := r.KeepLease(r.t.Context(), 60*time.Second)
+	r.ok(err)
+	reg := r.registration(lease)
+	for i := range 2 {
+		reg.Capacity.Devices = append(reg.Capacity.Devices, berth.Device{Name: fmt.Sprint("g", i), Type: "h100"})
+	}
+	_, err = r.RegisterWorker(r.t.Context(), w, reg)
+	r.ok(err)
+	ctx, cancel := contextOf(r)
+	go func() { _ = lease.Run(ctx) }()
+	synctest.Wait()
+	return cancel
+}
+
+// A daemon whose clock was a day ahead has kept something: no other waits for that day to end.
+func TestKeep_SinceTomorrow(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.lives("w")
+		r.lives("v")
+		d, stop := r.alone()
+		r.run(d, "service", func(q *berth.Request) { slots("default", 10)(q); q.StartTimeoutMS = 3_600_000 })
+		w, _, _ := strings.Cut(r.held()[0], "/")
+		r.runs(w, "service")
+		r.submitGroup(d, r.whole("g", 2))
+		r.run(d, "small", slots("default", 1))
+		facts, err := r.Get(r.t.Context(), berth.Key{Kind: berth.KindKeep, ID: "default"})
+		r.ok(err)
+		stop()
+		k := *facts[0].Record.(*berth.Keep)
+		k.Since, k.Chosen = k.Since.Add(24*time.Hour), k.Chosen.Add(24*time.Hour)
+		_, err = r.SetKeep(r.t.Context(), "default", facts[0].Mod, &k)
+		r.ok(err)
+		_, stop = r.alone()
+		defer stop()
+		r.mustRun(2*time.Minute, "small")
+	})
+}
