@@ -8,8 +8,12 @@ import (
 
 // budget is a tenant's quota of a pool, and what it uses of it: as if it were in one block,
 // for daemons take of it what they need.
+//
+// Loans stay as they are in a forecast: what others could lend, or are to give back, may come, so
+// only what is beyond the limits themselves never fits.
 type budget struct {
-	limits, used berth.Amounts
+	limits, used berth.Amounts // limits: what is allowed now
+	most         berth.Amounts // the limits of the record
 }
 
 func (b *budget) room(d berth.Dimension) int64 {
@@ -91,7 +95,7 @@ func (j *judgement) wants(d berth.Dimension, want int64) {
 	j.verdict.Reasons = append(j.verdict.Reasons, berth.Reason{
 		Code: berth.ReasonQuota, Detail: string(d), Want: j.need[d], Best: min(room, j.limits[d]), Total: j.limits[d],
 	})
-	j.verdict.NeverFits = j.verdict.NeverFits || j.need[d] > j.limits[d]
+	j.verdict.NeverFits = j.verdict.NeverFits || j.need[d] > j.most[d]
 }
 
 // chooseType is the limited type of which demand i needs more, or none. Types that it may

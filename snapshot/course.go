@@ -65,7 +65,7 @@ func (s *Snapshot) course(workers []scheduler.Worker) *course {
 		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), records: maps.Clone(s.groups), asks: make(map[berth.RequestID]bool),
 	}
 	for of, limits := range s.limits {
-		c.quotas[of] = &budget{limits: limits, used: make(berth.Amounts)}
+		c.quotas[of] = &budget{limits: limits, most: s.most[of], used: make(berth.Amounts)}
 	}
 	for i := range workers {
 		w := &workers[i]

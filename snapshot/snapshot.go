@@ -37,7 +37,8 @@ type Snapshot struct {
 	requests map[berth.RequestID]*Request
 	labels   map[berth.WorkerID][]map[string]string // of what is placed there and has any, kept or not
 	shares   *scheduler.Shares                      // of what is placed, kept or not
-	limits   map[account]berth.Amounts              // of tenants' quotas
+	limits   map[account]berth.Amounts              // of tenants' quotas: what is allowed now
+	most     map[account]berth.Amounts              // and what they may ever be, by loans
 	groups   map[berth.GroupID]*group
 
 	allocations map[berth.WorkerID][]*allocated
@@ -71,7 +72,7 @@ func New(h Header) *Snapshot {
 		Header: h, pools: make(map[berth.PoolID]*berth.Pool), kept: make(map[berth.PoolID]*berth.Keep), workers: make(map[berth.WorkerID]*scheduler.Records),
 		states: make(map[berth.RequestID]*berth.Progress), requests: make(map[berth.RequestID]*Request),
 		labels: make(map[berth.WorkerID][]map[string]string), shares: scheduler.NewShares(),
-		limits: make(map[account]berth.Amounts), groups: make(map[berth.GroupID]*group), allocations: make(map[berth.WorkerID][]*allocated),
+		limits: make(map[account]berth.Amounts), most: make(map[account]berth.Amounts), groups: make(map[berth.GroupID]*group), allocations: make(map[berth.WorkerID][]*allocated),
 	}
 }
 
@@ -106,7 +107,8 @@ func (s *Snapshot) Put(f berth.Fact) {
 		s.shares.SetWeight(berth.TenantID(f.Key.ID), r.Weight)
 		for p, q := range r.Pools {
 			if len(q.Limits) > 0 {
-				s.limits[account{berth.TenantID(f.Key.ID), p}] = q.Allowed()
+				of := account{berth.TenantID(f.Key.ID), p}
+				s.limits[of], s.most[of] = q.Allowed(), q.Limits
 			}
 		}
 	case *berth.Group:

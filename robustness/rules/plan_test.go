@@ -174,3 +174,28 @@ func (f *foreseen) where() map[string]string {
 	}
 	return out
 }
+
+// A forecast takes loans as they stand, and so may say that something waits which a daemon places
+// by a loan; it never says that of what is within the limits that it never fits.
+func TestForecast_OfLoans(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		d, stop := r.daemon()
+		r.guarantee(d, "a", 300, 300)
+		r.guarantee(d, "b", 300, 0)
+		r.passes(time.Second)
+		s := snapshot.New(snapshot.Header{Revision: berth.Revision(r.revision())})
+		_, err := r.ScanAt(r.t.Context(), s.Revision, snapshot.Kinds, func(f berth.Fact) error { s.Put(f); return nil })
+		r.ok(err)
+		for cores, never := range map[int64]bool{100: false, 301: true} {
+			ask := r.submission("x").Spec
+			ask.Tenant, ask.Resources.CPUMilli = "b", cores
+			out, err := s.Forecast(&snapshot.Change{Requests: []berth.Request{ask}})
+			r.ok(err)
+			if v := out[0].Verdict; v == nil || v.NeverFits != never {
+				t.Errorf("%d cores: %+v, want that it never fits: %t", cores, v, never)
+			}
+		}
+		stop()
+	})
+}

@@ -139,12 +139,6 @@ func (m *modelled) restless() string {
 	return ""
 }
 
-func (m *modelled) revision() int64 {
-	resp, err := m.client.Get(m.t.Context(), "/berth/schema")
-	m.ok(err)
-	return resp.Header.Revision
-}
-
 // newModelled is a store without daemons and workers, until expire.
 func newModelled(ctx context.Context, t *testing.T) *modelled {
 	t.Helper()
