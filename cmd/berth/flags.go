@@ -274,8 +274,8 @@ func parsePairs(field string, texts []string) (map[string]string, error) {
 	return out, nil
 }
 
-// parseCounts reads NAME=NUMBER each.
-func parseCounts(field string, texts []string) (map[string]int64, error) {
+// parseCounts reads NAME=NUMBER each, from 0 to most.
+func parseCounts(field string, texts []string, most int64) (map[string]int64, error) {
 	pairs, err := parsePairs(field, texts)
 	if err != nil || pairs == nil {
 		return nil, err
@@ -283,8 +283,8 @@ func parseCounts(field string, texts []string) (map[string]int64, error) {
 	out := make(map[string]int64, len(pairs))
 	for _, k := range slices.Sorted(maps.Keys(pairs)) {
 		n, err := strconv.ParseInt(pairs[k], 10, 64)
-		if err != nil || n < 0 || n > berth.MaxCustom {
-			return nil, &berth.FieldError{Field: field, Value: k + "=" + pairs[k], Problem: "is no number in range", Bound: fmt.Sprintf("NAME=NUMBER, from 0 to %d", berth.MaxCustom)}
+		if err != nil || n < 0 || n > most {
+			return nil, &berth.FieldError{Field: field, Value: k + "=" + pairs[k], Problem: "is no number in range", Bound: fmt.Sprintf("NAME=NUMBER, from 0 to %d", most)}
 		}
 		out[k] = n
 	}

@@ -89,7 +89,7 @@ func poolOf(c *cli.Context) (*berthv1.Pool, error) {
 
 // weightsOf are the weights that a pool is to have; nil: as they are.
 func weightsOf(c *cli.Context) (*berthv1.Weights, error) {
-	counts, err := parseCounts("weight", splitCommas(c.StringSlice("weight")))
+	counts, err := parseCounts("weight", splitCommas(c.StringSlice("weight")), berth.MaxPoolWeight)
 	switch {
 	case err != nil:
 		return nil, usage("%w", err)

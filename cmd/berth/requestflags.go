@@ -93,7 +93,7 @@ func readAmounts(c *cli.Context, r *berthv1.Request) (err error) {
 	if d.DiskBytes, err = parseBytes("disk", c.String("disk"), berth.MaxDiskBytes); err != nil {
 		return err
 	}
-	d.Custom, err = parseCounts("custom", c.StringSlice("custom"))
+	d.Custom, err = parseCounts("custom", c.StringSlice("custom"), berth.MaxCustom)
 	return err
 }
 

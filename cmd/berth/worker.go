@@ -318,7 +318,7 @@ func offered(c *cli.Context, dir string) (berth.Capacity, error) {
 			}
 		}
 	}
-	if out.Custom, err = parseCounts("custom", c.StringSlice("custom")); err != nil {
+	if out.Custom, err = parseCounts("custom", c.StringSlice("custom"), berth.MaxCustom); err != nil {
 		return out, err
 	}
 	if text := c.String("ports"); text != "" {
