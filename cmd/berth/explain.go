@@ -169,8 +169,20 @@ func printWaiting(w io.Writer, e *berthv1.ExplainResponse, now time.Time) error 
 	if err := printReasons(w, v, e.GetStatus().GetSpec().GetGroup().GetId()); err != nil {
 		return err
 	}
-	if isQuota(v) {
-		if _, err := fmt.Fprintf(w, "what would help: %s\n", quotaHelp(e)); err != nil {
+	return printHelp(w, e)
+}
+
+// printHelp tells what would let a request, or a group, be placed.
+func printHelp(w io.Writer, e *berthv1.ExplainResponse) error {
+	v, help := e.GetVerdict(), ""
+	switch {
+	case isQuota(v):
+		help = quotaHelp(e)
+	case v.GetNeverFits() && len(v.GetReasons()) > 0 && v.GetReasons()[0].GetCode() == string(berth.ReasonGroup):
+		help = groupHelp(v)
+	}
+	if help != "" {
+		if _, err := fmt.Fprintf(w, "what would help: %s\n", help); err != nil {
 			return err
 		}
 	}

@@ -173,7 +173,15 @@ func printGroup(w io.Writer, g *berthv1.Group) error {
 	if err := t.write(w); err != nil || len(g.GetVerdict().GetReasons()) == 0 {
 		return err
 	}
-	return printReasons(w, g.GetVerdict(), g.GetId())
+	if err := printReasons(w, g.GetVerdict(), g.GetId()); err != nil {
+		return err
+	}
+	return printHelp(w, ofGroup(g))
+}
+
+// ofGroup is why a group waits, as a request's would be told: it waits as one.
+func ofGroup(g *berthv1.Group) *berthv1.ExplainResponse {
+	return &berthv1.ExplainResponse{Status: &berthv1.Status{Spec: g.GetSpec()}, Verdict: g.GetVerdict()}
 }
 
 // groupWhere says in what a group's members must be together, and, once it is placed, are.
@@ -204,7 +212,7 @@ func groupWhy(g *berthv1.Group) string {
 		return strings.TrimSuffix(endText(g.GetReason(), true)+": "+g.GetMessage(), ": ")
 	case berth.GroupPending:
 		if v := g.GetVerdict(); len(v.GetReasons()) > 0 {
-			return "waits: " + groupReasons(v)
+			return waitsFor(ofGroup(g), time.Now())
 		}
 		return "is about to be placed, or waits until the attempt before has ended"
 	}
@@ -218,6 +226,28 @@ func groupReasons(v *berthv1.Verdict) string {
 		return reasonText(reasons[0]) + ": " + reasonText(reasons[1])
 	}
 	return reasonText(reasons[0])
+}
+
+// groupWaits says how few of a group's members fit, and whether that could ever be otherwise.
+func groupWaits(v *berthv1.Verdict) string {
+	if !v.GetNeverFits() {
+		return "waits: " + groupReasons(v)
+	}
+	text := "waits, and the registered workers could never take it, were they empty: " + groupReasons(v)
+	for _, r := range v.GetReasons()[1:] {
+		if r.GetCode() == string(berth.ReasonLink) {
+			break // it says it all
+		}
+		if r.GetWant() > r.GetTotal() { // no member fits there
+			return text + "; " + reasonText(r)
+		}
+	}
+	return text
+}
+
+// groupHelp is what would let a group be placed that never could be.
+func groupHelp(v *berthv1.Verdict) string {
+	return fmt.Sprintf("more or larger workers, that %d of its members fit at once (berth plan --add tells), or to ask for less", v.GetReasons()[0].GetWant())
 }
 
 // linkReason says what the best link domain lacks.

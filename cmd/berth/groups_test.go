@@ -29,8 +29,21 @@ func TestGroups(t *testing.T) {
 		s.want(0, "waits: 2 of its 3 members fit, of at least 3", "explain", "wide")
 		s.want(0, "wide.1 waits: 2 of its 3 members fit, of at least 3", "explain", "wide.1")
 		s.want(0, "group of 2", "submit", "--id", "linked", "--device", "h100=4", "--group-size", "2", "--group-linked", "--", "true")
-		s.want(0, "waits: 0 of its 2 members fit in one link domain, of at least 2: no link domain has 8 free devices (h100), for there is none with such devices", "explain", "linked.0")
+		s.want(0, "linked.0 waits, and the registered workers could never take it, were they empty: 0 of its 2 members fit in one link domain, of at least 2: no link domain has 8 free devices (h100), for there is none with such devices", "explain", "linked.0")
 		s.want(0, "one link domain", "get", "linked")
+		s.want(0, "group of 2", "submit", "--id", "huge", "--cpu", "900", "--group-size", "2", "--", "true")
+		never := "waits, and the registered workers could never take it, were they empty: 0 of its 2 members fit, of at least 2; 1 worker: cpu_milli: wants 900, "
+		help := "what would help: more or larger workers, that 2 of its members fit at once (berth plan --add tells), or to ask for less"
+		for _, id := range []string{"huge", "huge.0"} {
+			s.want(0, never, "explain", id)
+			s.want(0, help, "explain", id)
+		}
+		next := filepath.Join(t.TempDir(), "next.yaml")
+		if err := os.WriteFile(next, []byte("{id: next, command: [\"true\"], resources: {cpu_milli: 900000}, group: {size: 2}}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.want(exitNotPlaced, never, "plan", "-f", next)
+		s.want(0, "is ending", "cancel", "huge")
 		s.want(0, "is ending", "cancel", "linked")
 		s.shows("state      RUNNING", "get", "train.2")
 		s.want(0, "is ending: ", "cancel", "--message", "make room", "--wait", "train")

@@ -31,7 +31,7 @@ func waitsFor(e *berthv1.ExplainResponse, now time.Time) string {
 	case berth.ReasonQuota:
 		return quotaWaits(e)
 	case berth.ReasonGroup:
-		return "waits: " + groupReasons(v)
+		return groupWaits(v)
 	case berth.ReasonRestored:
 		return "waits: " + reasonText(first)
 	}
