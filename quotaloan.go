@@ -82,6 +82,27 @@ func (q *Quota) has(d Dimension) int64 {
 	return q.Limits[d] - q.Lent.Of(d)
 }
 
+// QuotaStand is how a tenant stands in one dimension of its quota of a pool.
+type QuotaStand struct {
+	Limit      int64      `json:"limit"`
+	Guarantees bool       `json:"guarantees,omitempty"` // some of it, be it 0: the rest is borrowed
+	Guaranteed int64      `json:"guaranteed,omitempty"`
+	Lent       int64      `json:"lent,omitempty"`
+	Borrowed   int64      `json:"borrowed,omitempty"`
+	Allowed    int64      `json:"allowed"` // now
+	Used       int64      `json:"used"`    // by all of its allocations
+	Borrowers  []TenantID `json:"borrowers,omitempty"`
+}
+
+// Stand is how a tenant stands in a dimension, being allowed and using so much.
+func (q *Quota) Stand(d Dimension, allowed, used Amounts) *QuotaStand {
+	s := &QuotaStand{
+		Limit: q.Limits[d], Lent: q.Lent.Of(d), Borrowed: q.Borrowed.Of(d), Allowed: allowed[d], Used: used[d], Borrowers: q.Lent.TenantsOf(d),
+	}
+	s.Guaranteed, s.Guarantees = q.Guaranteed[d]
+	return s
+}
+
 // Beyond is how much of what is borrowed is of no use, for it is beyond the limit.
 func (q *Quota) Beyond(d Dimension) int64 { return max(q.has(d)-q.Limits[d], 0) }
 

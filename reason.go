@@ -39,14 +39,15 @@ const (
 // rejected by the filter Code, the best of them had Best free of the Want that
 // is asked for, and Total in all.
 type Reason struct {
-	Code    ReasonCode `json:"code"`
-	Detail  string     `json:"detail,omitempty"` // name of the custom resource, constraint, taint, port or device type
-	Workers int        `json:"workers"`
-	Some    []WorkerID `json:"some,omitempty"` // the first few of them, by id
-	Want    int64      `json:"want,omitempty"`
-	Best    int64      `json:"best,omitempty"`
-	Total   int64      `json:"total,omitempty"`   // the largest such capacity of the rejected workers
-	Tenants []TenantID `json:"tenants,omitempty"` // of a quota: those who are to give back what they have borrowed of it
+	Code    ReasonCode  `json:"code"`
+	Detail  string      `json:"detail,omitempty"` // name of the custom resource, constraint, taint, port or device type
+	Workers int         `json:"workers"`
+	Some    []WorkerID  `json:"some,omitempty"` // the first few of them, by id
+	Want    int64       `json:"want,omitempty"`
+	Best    int64       `json:"best,omitempty"`
+	Total   int64       `json:"total,omitempty"`   // the largest such capacity of the rejected workers
+	Tenants []TenantID  `json:"tenants,omitempty"` // of a quota: those who are to give back what they have borrowed of it
+	Stands  *QuotaStand `json:"stands,omitempty"`  // of a quota, where that was asked for
 }
 
 func (r Reason) String() string {

@@ -35,6 +35,7 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 		e.Turn = &turn
 		if m := s.Spec.Group; m != nil {
 			if e.Verdict = l.whyNotGroup(m.ID); e.Verdict != nil {
+				l.tellStands(e.Verdict, accountOf(&s.Spec))
 				return
 			}
 		}
@@ -56,6 +57,7 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 			w = c.ids[id]
 		}
 		if v := l.overQuota(w, by); v != nil {
+			l.tellStands(v, accountOf(spec))
 			g.Verdict.Reasons = append(v.Reasons, g.Verdict.Reasons...)
 			g.Verdict.NeverFits = g.Verdict.NeverFits || v.NeverFits
 		}

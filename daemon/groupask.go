@@ -201,7 +201,9 @@ func (l *loop) groupStatus(id berth.GroupID, judged bool) (GroupStatus, bool) {
 		}
 	}
 	if judged && g.State == berth.GroupPending {
-		s.Verdict = l.whyNotGroup(id)
+		if s.Verdict = l.whyNotGroup(id); s.Verdict != nil {
+			l.tellStands(s.Verdict, accountOf(&s.Spec))
+		}
 	}
 	return s, true
 }

@@ -153,6 +153,7 @@ func (d *Daemon) quotaAt(ctx context.Context, r *berth.Request, n int64, at bert
 		free: func(berth.Dimension) int64 { return 0 },
 	}
 	if a := s.judge(r, n); a.verdict != nil && slices.ContainsFunc(a.verdict.Reasons, lacking) {
+		tellStands(a.verdict, &q, allowed, used)
 		return a.verdict, nil
 	}
 	return nil, nil //nolint:nilnil // it had room

@@ -36,16 +36,41 @@ func (l *loop) quotaStatus(of account, waiting int) QuotaStatus {
 	rec, _ := l.view.tenant(of.tenant)
 	q := rec.Pools[of.pool]
 	s := QuotaStatus{Tenant: of.tenant, Pool: of.pool, Limits: q.Limits, Taken: q.Taken, Waiting: waiting, Turn: l.turnStatus(of), Loans: q, Allowed: q.Allowed()}
+	s.Used = l.usedBy(of)
+	return s
+}
+
+// usedBy is what all allocations of an account use.
+func (l *loop) usedBy(of account) (used berth.Amounts) {
 	if st := l.quotas.of[of]; st != nil {
-		s.Used = st.sum
+		used = st.sum
 	}
 	for d := range l.quotas.holders[of.tenant] {
 		b, _ := l.view.block(blockRef{of.tenant, d})
-		if sum, err := s.Used.Plus(b.Pools[of.pool].Used); err == nil {
-			s.Used = sum
+		if sum, err := used.Plus(b.Pools[of.pool].Used); err == nil {
+			used = sum
 		}
 	}
-	return s
+	return used
+}
+
+// tellStands adds to a verdict that is about to be told how its tenant stands in what it lacks.
+func (l *loop) tellStands(v *berth.Verdict, of account) {
+	st := l.quotas.of[of]
+	if !isQuota(v) || st == nil || st.limits == nil {
+		return
+	}
+	rec, _ := l.view.tenant(of.tenant)
+	q := rec.Pools[of.pool]
+	tellStands(v, &q, st.limits, l.usedBy(of))
+}
+
+func tellStands(v *berth.Verdict, q *berth.Quota, allowed, used berth.Amounts) {
+	for i := range v.Reasons {
+		if r := &v.Reasons[i]; r.Code == berth.ReasonQuota && r.Want > 0 {
+			r.Stands = q.Stand(berth.Dimension(r.Detail), allowed, used)
+		}
+	}
 }
 
 func (l *loop) peersGangs() (out []*gangs) {

@@ -116,9 +116,23 @@ func reasons(all []berth.Reason) []*berthv1.Reason {
 		for _, t := range r.Tenants {
 			m.Tenants = append(m.Tenants, string(t))
 		}
+		m.Stands = stand(r.Stands)
 		out = append(out, m)
 	}
 	return out
+}
+
+func stand(s *berth.QuotaStand) *berthv1.QuotaStand {
+	if s == nil {
+		return nil
+	}
+	m := &berthv1.QuotaStand{
+		Limit: s.Limit, Guarantees: s.Guarantees, Guaranteed: s.Guaranteed, Lent: s.Lent, Borrowed: s.Borrowed, Allowed: s.Allowed, Used: s.Used,
+	}
+	for _, t := range s.Borrowers {
+		m.Borrowers = append(m.Borrowers, string(t))
+	}
+	return m
 }
 
 // Violation is the message of a value out of its bound.

@@ -1544,6 +1544,7 @@ type Reason struct {
 	Total         int64                  `protobuf:"varint,6,opt,name=total,proto3" json:"total,omitempty"`
 	Some          []string               `protobuf:"bytes,7,rep,name=some,proto3" json:"some,omitempty"`       // a few of the workers, by id
 	Tenants       []string               `protobuf:"bytes,8,rep,name=tenants,proto3" json:"tenants,omitempty"` // of a quota: those who are to give back what they have borrowed of it
+	Stands        *QuotaStand            `protobuf:"bytes,9,opt,name=stands,proto3" json:"stands,omitempty"`   // of a quota, in an explanation, and of a group that was asked for
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1634,6 +1635,114 @@ func (x *Reason) GetTenants() []string {
 	return nil
 }
 
+func (x *Reason) GetStands() *QuotaStand {
+	if x != nil {
+		return x.Stands
+	}
+	return nil
+}
+
+// QuotaStand is how a tenant stands in one dimension of its quota of a pool, in its unit.
+type QuotaStand struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Limit         int64                  `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	Guarantees    bool                   `protobuf:"varint,2,opt,name=guarantees,proto3" json:"guarantees,omitempty"` // some of it, be it 0: the rest is borrowed
+	Guaranteed    int64                  `protobuf:"varint,3,opt,name=guaranteed,proto3" json:"guaranteed,omitempty"`
+	Lent          int64                  `protobuf:"varint,4,opt,name=lent,proto3" json:"lent,omitempty"`
+	Borrowed      int64                  `protobuf:"varint,5,opt,name=borrowed,proto3" json:"borrowed,omitempty"`
+	Allowed       int64                  `protobuf:"varint,6,opt,name=allowed,proto3" json:"allowed,omitempty"`    // now
+	Used          int64                  `protobuf:"varint,7,opt,name=used,proto3" json:"used,omitempty"`          // by all of its allocations
+	Borrowers     []string               `protobuf:"bytes,8,rep,name=borrowers,proto3" json:"borrowers,omitempty"` // of what is lent
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuotaStand) Reset() {
+	*x = QuotaStand{}
+	mi := &file_berth_v1_berth_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuotaStand) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuotaStand) ProtoMessage() {}
+
+func (x *QuotaStand) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuotaStand.ProtoReflect.Descriptor instead.
+func (*QuotaStand) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *QuotaStand) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *QuotaStand) GetGuarantees() bool {
+	if x != nil {
+		return x.Guarantees
+	}
+	return false
+}
+
+func (x *QuotaStand) GetGuaranteed() int64 {
+	if x != nil {
+		return x.Guaranteed
+	}
+	return 0
+}
+
+func (x *QuotaStand) GetLent() int64 {
+	if x != nil {
+		return x.Lent
+	}
+	return 0
+}
+
+func (x *QuotaStand) GetBorrowed() int64 {
+	if x != nil {
+		return x.Borrowed
+	}
+	return 0
+}
+
+func (x *QuotaStand) GetAllowed() int64 {
+	if x != nil {
+		return x.Allowed
+	}
+	return 0
+}
+
+func (x *QuotaStand) GetUsed() int64 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+func (x *QuotaStand) GetBorrowers() []string {
+	if x != nil {
+		return x.Borrowers
+	}
+	return nil
+}
+
 // Miss is a worker that does not take a request now, with all that stands in the way there.
 type Miss struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1646,7 +1755,7 @@ type Miss struct {
 
 func (x *Miss) Reset() {
 	*x = Miss{}
-	mi := &file_berth_v1_berth_proto_msgTypes[20]
+	mi := &file_berth_v1_berth_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1658,7 +1767,7 @@ func (x *Miss) String() string {
 func (*Miss) ProtoMessage() {}
 
 func (x *Miss) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[20]
+	mi := &file_berth_v1_berth_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1671,7 +1780,7 @@ func (x *Miss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Miss.ProtoReflect.Descriptor instead.
 func (*Miss) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{20}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Miss) GetWorker() string {
@@ -1706,7 +1815,7 @@ type Verdict struct {
 
 func (x *Verdict) Reset() {
 	*x = Verdict{}
-	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	mi := &file_berth_v1_berth_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1718,7 +1827,7 @@ func (x *Verdict) String() string {
 func (*Verdict) ProtoMessage() {}
 
 func (x *Verdict) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	mi := &file_berth_v1_berth_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1731,7 +1840,7 @@ func (x *Verdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
 func (*Verdict) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{21}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Verdict) GetNeverFits() bool {
@@ -1786,7 +1895,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_berth_v1_berth_proto_msgTypes[22]
+	mi := &file_berth_v1_berth_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1798,7 +1907,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[22]
+	mi := &file_berth_v1_berth_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1811,7 +1920,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{22}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Status) GetId() string {
@@ -1980,7 +2089,7 @@ type Loss struct {
 
 func (x *Loss) Reset() {
 	*x = Loss{}
-	mi := &file_berth_v1_berth_proto_msgTypes[23]
+	mi := &file_berth_v1_berth_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1992,7 +2101,7 @@ func (x *Loss) String() string {
 func (*Loss) ProtoMessage() {}
 
 func (x *Loss) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[23]
+	mi := &file_berth_v1_berth_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2005,7 +2114,7 @@ func (x *Loss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loss.ProtoReflect.Descriptor instead.
 func (*Loss) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{23}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Loss) GetSince() *timestamppb.Timestamp {
@@ -2043,7 +2152,7 @@ type FieldViolation struct {
 
 func (x *FieldViolation) Reset() {
 	*x = FieldViolation{}
-	mi := &file_berth_v1_berth_proto_msgTypes[24]
+	mi := &file_berth_v1_berth_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2055,7 +2164,7 @@ func (x *FieldViolation) String() string {
 func (*FieldViolation) ProtoMessage() {}
 
 func (x *FieldViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[24]
+	mi := &file_berth_v1_berth_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2068,7 +2177,7 @@ func (x *FieldViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldViolation.ProtoReflect.Descriptor instead.
 func (*FieldViolation) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{24}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *FieldViolation) GetField() string {
@@ -2108,7 +2217,7 @@ type SubmitRequest struct {
 
 func (x *SubmitRequest) Reset() {
 	*x = SubmitRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[25]
+	mi := &file_berth_v1_berth_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2120,7 +2229,7 @@ func (x *SubmitRequest) String() string {
 func (*SubmitRequest) ProtoMessage() {}
 
 func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[25]
+	mi := &file_berth_v1_berth_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2133,7 +2242,7 @@ func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitRequest.ProtoReflect.Descriptor instead.
 func (*SubmitRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{25}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SubmitRequest) GetRequests() []*Request {
@@ -2152,7 +2261,7 @@ type SubmitResponse struct {
 
 func (x *SubmitResponse) Reset() {
 	*x = SubmitResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	mi := &file_berth_v1_berth_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2164,7 +2273,7 @@ func (x *SubmitResponse) String() string {
 func (*SubmitResponse) ProtoMessage() {}
 
 func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	mi := &file_berth_v1_berth_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2177,7 +2286,7 @@ func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResponse.ProtoReflect.Descriptor instead.
 func (*SubmitResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{26}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SubmitResponse) GetResults() []*SubmitResult {
@@ -2199,7 +2308,7 @@ type SubmitResult struct {
 
 func (x *SubmitResult) Reset() {
 	*x = SubmitResult{}
-	mi := &file_berth_v1_berth_proto_msgTypes[27]
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2211,7 +2320,7 @@ func (x *SubmitResult) String() string {
 func (*SubmitResult) ProtoMessage() {}
 
 func (x *SubmitResult) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[27]
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2224,7 +2333,7 @@ func (x *SubmitResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResult.ProtoReflect.Descriptor instead.
 func (*SubmitResult) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{27}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SubmitResult) GetId() string {
@@ -2266,7 +2375,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2278,7 +2387,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2291,7 +2400,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Refusal) GetCode() string {
@@ -2324,7 +2433,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2336,7 +2445,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2349,7 +2458,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetRequest) GetId() string {
@@ -2368,7 +2477,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2380,7 +2489,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2393,7 +2502,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetResponse) GetStatus() *Status {
@@ -2419,7 +2528,7 @@ type Filter struct {
 
 func (x *Filter) Reset() {
 	*x = Filter{}
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2431,7 +2540,7 @@ func (x *Filter) String() string {
 func (*Filter) ProtoMessage() {}
 
 func (x *Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2444,7 +2553,7 @@ func (x *Filter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Filter.ProtoReflect.Descriptor instead.
 func (*Filter) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Filter) GetIds() []string {
@@ -2507,7 +2616,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2519,7 +2628,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2532,7 +2641,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListRequest) GetFilter() *Filter {
@@ -2566,7 +2675,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2578,7 +2687,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2591,7 +2700,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListResponse) GetStatuses() []*Status {
@@ -2618,7 +2727,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2630,7 +2739,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2643,7 +2752,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *WatchRequest) GetFilter() *Filter {
@@ -2673,7 +2782,7 @@ type WatchPosition struct {
 
 func (x *WatchPosition) Reset() {
 	*x = WatchPosition{}
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2685,7 +2794,7 @@ func (x *WatchPosition) String() string {
 func (*WatchPosition) ProtoMessage() {}
 
 func (x *WatchPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2698,7 +2807,7 @@ func (x *WatchPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPosition.ProtoReflect.Descriptor instead.
 func (*WatchPosition) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *WatchPosition) GetStore() string {
@@ -2732,7 +2841,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2744,7 +2853,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2757,7 +2866,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WatchResponse) GetStatus() *Status {
@@ -2784,7 +2893,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2796,7 +2905,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2809,7 +2918,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CancelRequest) GetId() string {
@@ -2835,7 +2944,7 @@ type CancelResponse struct {
 
 func (x *CancelResponse) Reset() {
 	*x = CancelResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2847,7 +2956,7 @@ func (x *CancelResponse) String() string {
 func (*CancelResponse) ProtoMessage() {}
 
 func (x *CancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2860,7 +2969,7 @@ func (x *CancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelResponse.ProtoReflect.Descriptor instead.
 func (*CancelResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CancelResponse) GetStatus() *Status {
@@ -2881,7 +2990,7 @@ type GroupsRequest struct {
 
 func (x *GroupsRequest) Reset() {
 	*x = GroupsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2893,7 +3002,7 @@ func (x *GroupsRequest) String() string {
 func (*GroupsRequest) ProtoMessage() {}
 
 func (x *GroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2906,7 +3015,7 @@ func (x *GroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupsRequest.ProtoReflect.Descriptor instead.
 func (*GroupsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *GroupsRequest) GetId() string {
@@ -2940,7 +3049,7 @@ type GroupsResponse struct {
 
 func (x *GroupsResponse) Reset() {
 	*x = GroupsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2952,7 +3061,7 @@ func (x *GroupsResponse) String() string {
 func (*GroupsResponse) ProtoMessage() {}
 
 func (x *GroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2965,7 +3074,7 @@ func (x *GroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupsResponse.ProtoReflect.Descriptor instead.
 func (*GroupsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *GroupsResponse) GetGroups() []*Group {
@@ -3010,7 +3119,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3022,7 +3131,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3035,7 +3144,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Group) GetId() string {
@@ -3181,7 +3290,7 @@ type CancelGroupRequest struct {
 
 func (x *CancelGroupRequest) Reset() {
 	*x = CancelGroupRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3193,7 +3302,7 @@ func (x *CancelGroupRequest) String() string {
 func (*CancelGroupRequest) ProtoMessage() {}
 
 func (x *CancelGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3206,7 +3315,7 @@ func (x *CancelGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelGroupRequest.ProtoReflect.Descriptor instead.
 func (*CancelGroupRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *CancelGroupRequest) GetId() string {
@@ -3232,7 +3341,7 @@ type CancelGroupResponse struct {
 
 func (x *CancelGroupResponse) Reset() {
 	*x = CancelGroupResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3244,7 +3353,7 @@ func (x *CancelGroupResponse) String() string {
 func (*CancelGroupResponse) ProtoMessage() {}
 
 func (x *CancelGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3257,7 +3366,7 @@ func (x *CancelGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelGroupResponse.ProtoReflect.Descriptor instead.
 func (*CancelGroupResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *CancelGroupResponse) GetGroup() *Group {
@@ -3281,7 +3390,7 @@ type LogsRequest struct {
 
 func (x *LogsRequest) Reset() {
 	*x = LogsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3293,7 +3402,7 @@ func (x *LogsRequest) String() string {
 func (*LogsRequest) ProtoMessage() {}
 
 func (x *LogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3306,7 +3415,7 @@ func (x *LogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsRequest.ProtoReflect.Descriptor instead.
 func (*LogsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *LogsRequest) GetId() string {
@@ -3364,7 +3473,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3376,7 +3485,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3389,7 +3498,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *LogsResponse) GetStream() string {
@@ -3438,7 +3547,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3450,7 +3559,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3463,7 +3572,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ExplainRequest) GetId() string {
@@ -3506,7 +3615,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3518,7 +3627,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3531,7 +3640,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ExplainResponse) GetStatus() *Status {
@@ -3623,7 +3732,7 @@ type Past struct {
 
 func (x *Past) Reset() {
 	*x = Past{}
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3635,7 +3744,7 @@ func (x *Past) String() string {
 func (*Past) ProtoMessage() {}
 
 func (x *Past) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3648,7 +3757,7 @@ func (x *Past) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Past.ProtoReflect.Descriptor instead.
 func (*Past) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Past) GetRevision() int64 {
@@ -3683,7 +3792,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3695,7 +3804,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3708,7 +3817,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Standing) GetWorker() string {
@@ -3736,7 +3845,7 @@ type Term struct {
 
 func (x *Term) Reset() {
 	*x = Term{}
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3748,7 +3857,7 @@ func (x *Term) String() string {
 func (*Term) ProtoMessage() {}
 
 func (x *Term) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3761,7 +3870,7 @@ func (x *Term) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Term.ProtoReflect.Descriptor instead.
 func (*Term) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Term) GetName() string {
@@ -3795,7 +3904,7 @@ type ReplayRequest struct {
 
 func (x *ReplayRequest) Reset() {
 	*x = ReplayRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3807,7 +3916,7 @@ func (x *ReplayRequest) String() string {
 func (*ReplayRequest) ProtoMessage() {}
 
 func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3820,7 +3929,7 @@ func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
 func (*ReplayRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ReplayRequest) GetId() string {
@@ -3857,7 +3966,7 @@ type ReplayResponse struct {
 
 func (x *ReplayResponse) Reset() {
 	*x = ReplayResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3869,7 +3978,7 @@ func (x *ReplayResponse) String() string {
 func (*ReplayResponse) ProtoMessage() {}
 
 func (x *ReplayResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3882,7 +3991,7 @@ func (x *ReplayResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayResponse.ProtoReflect.Descriptor instead.
 func (*ReplayResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ReplayResponse) GetId() string {
@@ -3981,7 +4090,7 @@ type Choice struct {
 
 func (x *Choice) Reset() {
 	*x = Choice{}
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3993,7 +4102,7 @@ func (x *Choice) String() string {
 func (*Choice) ProtoMessage() {}
 
 func (x *Choice) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4006,7 +4115,7 @@ func (x *Choice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Choice.ProtoReflect.Descriptor instead.
 func (*Choice) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Choice) GetWorker() string {
@@ -4041,7 +4150,7 @@ type Victim struct {
 
 func (x *Victim) Reset() {
 	*x = Victim{}
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4053,7 +4162,7 @@ func (x *Victim) String() string {
 func (*Victim) ProtoMessage() {}
 
 func (x *Victim) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4066,7 +4175,7 @@ func (x *Victim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Victim.ProtoReflect.Descriptor instead.
 func (*Victim) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Victim) GetId() string {
@@ -4095,7 +4204,7 @@ type Former struct {
 
 func (x *Former) Reset() {
 	*x = Former{}
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4107,7 +4216,7 @@ func (x *Former) String() string {
 func (*Former) ProtoMessage() {}
 
 func (x *Former) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4120,7 +4229,7 @@ func (x *Former) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Former.ProtoReflect.Descriptor instead.
 func (*Former) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Former) GetWorker() string {
@@ -4162,7 +4271,7 @@ type Turn struct {
 
 func (x *Turn) Reset() {
 	*x = Turn{}
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4174,7 +4283,7 @@ func (x *Turn) String() string {
 func (*Turn) ProtoMessage() {}
 
 func (x *Turn) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4187,7 +4296,7 @@ func (x *Turn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Turn.ProtoReflect.Descriptor instead.
 func (*Turn) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Turn) GetWeight() int64 {
@@ -4255,7 +4364,7 @@ type SnapshotRequest struct {
 
 func (x *SnapshotRequest) Reset() {
 	*x = SnapshotRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4267,7 +4376,7 @@ func (x *SnapshotRequest) String() string {
 func (*SnapshotRequest) ProtoMessage() {}
 
 func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4280,7 +4389,7 @@ func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotRequest.ProtoReflect.Descriptor instead.
 func (*SnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SnapshotRequest) GetRevision() int64 {
@@ -4299,7 +4408,7 @@ type SnapshotResponse struct {
 
 func (x *SnapshotResponse) Reset() {
 	*x = SnapshotResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4311,7 +4420,7 @@ func (x *SnapshotResponse) String() string {
 func (*SnapshotResponse) ProtoMessage() {}
 
 func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4324,7 +4433,7 @@ func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotResponse.ProtoReflect.Descriptor instead.
 func (*SnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SnapshotResponse) GetLines() []byte {
@@ -4342,7 +4451,7 @@ type WorkersRequest struct {
 
 func (x *WorkersRequest) Reset() {
 	*x = WorkersRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4354,7 +4463,7 @@ func (x *WorkersRequest) String() string {
 func (*WorkersRequest) ProtoMessage() {}
 
 func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4367,7 +4476,7 @@ func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersRequest.ProtoReflect.Descriptor instead.
 func (*WorkersRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
 }
 
 type WorkersResponse struct {
@@ -4379,7 +4488,7 @@ type WorkersResponse struct {
 
 func (x *WorkersResponse) Reset() {
 	*x = WorkersResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4391,7 +4500,7 @@ func (x *WorkersResponse) String() string {
 func (*WorkersResponse) ProtoMessage() {}
 
 func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4404,7 +4513,7 @@ func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersResponse.ProtoReflect.Descriptor instead.
 func (*WorkersResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *WorkersResponse) GetWorkers() []*Worker {
@@ -4456,7 +4565,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4468,7 +4577,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4481,7 +4590,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Worker) GetId() string {
@@ -4726,7 +4835,7 @@ type SetTaintsRequest struct {
 
 func (x *SetTaintsRequest) Reset() {
 	*x = SetTaintsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4738,7 +4847,7 @@ func (x *SetTaintsRequest) String() string {
 func (*SetTaintsRequest) ProtoMessage() {}
 
 func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4751,7 +4860,7 @@ func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsRequest.ProtoReflect.Descriptor instead.
 func (*SetTaintsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *SetTaintsRequest) GetWorker() string {
@@ -4784,7 +4893,7 @@ type SetTaintsResponse struct {
 
 func (x *SetTaintsResponse) Reset() {
 	*x = SetTaintsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4796,7 +4905,7 @@ func (x *SetTaintsResponse) String() string {
 func (*SetTaintsResponse) ProtoMessage() {}
 
 func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4809,7 +4918,7 @@ func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsResponse.ProtoReflect.Descriptor instead.
 func (*SetTaintsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *SetTaintsResponse) GetWorker() *Worker {
@@ -4837,7 +4946,7 @@ type SetIntentRequest struct {
 
 func (x *SetIntentRequest) Reset() {
 	*x = SetIntentRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4849,7 +4958,7 @@ func (x *SetIntentRequest) String() string {
 func (*SetIntentRequest) ProtoMessage() {}
 
 func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4862,7 +4971,7 @@ func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentRequest.ProtoReflect.Descriptor instead.
 func (*SetIntentRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SetIntentRequest) GetWorker() string {
@@ -4937,7 +5046,7 @@ type SetIntentResponse struct {
 
 func (x *SetIntentResponse) Reset() {
 	*x = SetIntentResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4949,7 +5058,7 @@ func (x *SetIntentResponse) String() string {
 func (*SetIntentResponse) ProtoMessage() {}
 
 func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4962,7 +5071,7 @@ func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentResponse.ProtoReflect.Descriptor instead.
 func (*SetIntentResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *SetIntentResponse) GetWorker() *Worker {
@@ -4980,7 +5089,7 @@ type PoolsRequest struct {
 
 func (x *PoolsRequest) Reset() {
 	*x = PoolsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4992,7 +5101,7 @@ func (x *PoolsRequest) String() string {
 func (*PoolsRequest) ProtoMessage() {}
 
 func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5005,7 +5114,7 @@ func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsRequest.ProtoReflect.Descriptor instead.
 func (*PoolsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
 }
 
 type PoolsResponse struct {
@@ -5017,7 +5126,7 @@ type PoolsResponse struct {
 
 func (x *PoolsResponse) Reset() {
 	*x = PoolsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5029,7 +5138,7 @@ func (x *PoolsResponse) String() string {
 func (*PoolsResponse) ProtoMessage() {}
 
 func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5042,7 +5151,7 @@ func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsResponse.ProtoReflect.Descriptor instead.
 func (*PoolsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *PoolsResponse) GetPools() []*Pool {
@@ -5067,7 +5176,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5079,7 +5188,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5092,7 +5201,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Pool) GetId() string {
@@ -5153,7 +5262,7 @@ type Weights struct {
 
 func (x *Weights) Reset() {
 	*x = Weights{}
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5165,7 +5274,7 @@ func (x *Weights) String() string {
 func (*Weights) ProtoMessage() {}
 
 func (x *Weights) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5178,7 +5287,7 @@ func (x *Weights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Weights.ProtoReflect.Descriptor instead.
 func (*Weights) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *Weights) GetScorers() map[string]int64 {
@@ -5196,7 +5305,7 @@ type QuotasRequest struct {
 
 func (x *QuotasRequest) Reset() {
 	*x = QuotasRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5208,7 +5317,7 @@ func (x *QuotasRequest) String() string {
 func (*QuotasRequest) ProtoMessage() {}
 
 func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5221,7 +5330,7 @@ func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasRequest.ProtoReflect.Descriptor instead.
 func (*QuotasRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
 }
 
 type QuotasResponse struct {
@@ -5233,7 +5342,7 @@ type QuotasResponse struct {
 
 func (x *QuotasResponse) Reset() {
 	*x = QuotasResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5245,7 +5354,7 @@ func (x *QuotasResponse) String() string {
 func (*QuotasResponse) ProtoMessage() {}
 
 func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5258,7 +5367,7 @@ func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasResponse.ProtoReflect.Descriptor instead.
 func (*QuotasResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *QuotasResponse) GetQuotas() []*Quota {
@@ -5289,7 +5398,7 @@ type Quota struct {
 
 func (x *Quota) Reset() {
 	*x = Quota{}
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5301,7 +5410,7 @@ func (x *Quota) String() string {
 func (*Quota) ProtoMessage() {}
 
 func (x *Quota) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5314,7 +5423,7 @@ func (x *Quota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quota.ProtoReflect.Descriptor instead.
 func (*Quota) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Quota) GetTenant() string {
@@ -5406,7 +5515,7 @@ type Loan struct {
 
 func (x *Loan) Reset() {
 	*x = Loan{}
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5418,7 +5527,7 @@ func (x *Loan) String() string {
 func (*Loan) ProtoMessage() {}
 
 func (x *Loan) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5431,7 +5540,7 @@ func (x *Loan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loan.ProtoReflect.Descriptor instead.
 func (*Loan) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Loan) GetTenant() string {
@@ -5471,7 +5580,7 @@ type SetQuotaRequest struct {
 
 func (x *SetQuotaRequest) Reset() {
 	*x = SetQuotaRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5483,7 +5592,7 @@ func (x *SetQuotaRequest) String() string {
 func (*SetQuotaRequest) ProtoMessage() {}
 
 func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5496,7 +5605,7 @@ func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaRequest.ProtoReflect.Descriptor instead.
 func (*SetQuotaRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *SetQuotaRequest) GetTenant() string {
@@ -5564,7 +5673,7 @@ type SetQuotaResponse struct {
 
 func (x *SetQuotaResponse) Reset() {
 	*x = SetQuotaResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5576,7 +5685,7 @@ func (x *SetQuotaResponse) String() string {
 func (*SetQuotaResponse) ProtoMessage() {}
 
 func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5589,7 +5698,7 @@ func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaResponse.ProtoReflect.Descriptor instead.
 func (*SetQuotaResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *SetQuotaResponse) GetQuota() *Quota {
@@ -5618,7 +5727,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5630,7 +5739,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5643,7 +5752,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Brake) GetPool() string {
@@ -5721,7 +5830,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5733,7 +5842,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5746,7 +5855,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -5786,7 +5895,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5798,7 +5907,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5811,7 +5920,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -5829,7 +5938,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5841,7 +5950,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5854,7 +5963,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
 }
 
 type OverviewResponse struct {
@@ -5869,7 +5978,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5881,7 +5990,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5894,7 +6003,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -5940,7 +6049,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5952,7 +6061,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5965,7 +6074,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *Member) GetId() string {
@@ -6021,7 +6130,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6033,7 +6142,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6046,7 +6155,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -6079,7 +6188,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6091,7 +6200,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6104,7 +6213,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -6122,7 +6231,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6134,7 +6243,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6147,7 +6256,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
 }
 
 type InfoRequest struct {
@@ -6158,7 +6267,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6170,7 +6279,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6183,7 +6292,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
 }
 
 type InfoResponse struct {
@@ -6213,7 +6322,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6225,7 +6334,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6238,7 +6347,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -6388,7 +6497,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[87]
+	mi := &file_berth_v1_berth_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6400,7 +6509,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[87]
+	mi := &file_berth_v1_berth_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6413,7 +6522,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{87}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -6469,7 +6578,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[88]
+	mi := &file_berth_v1_berth_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6481,7 +6590,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[88]
+	mi := &file_berth_v1_berth_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6494,7 +6603,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{88}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -6673,7 +6782,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\bdeadline\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12\x1f\n" +
 	"\vreplaced_by\x18\x04 \x01(\tR\n" +
-	"replacedBy\"\xba\x01\n" +
+	"replacedBy\"\xe8\x01\n" +
 	"\x06Reason\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x18\n" +
@@ -6682,7 +6791,22 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x04best\x18\x05 \x01(\x03R\x04best\x12\x14\n" +
 	"\x05total\x18\x06 \x01(\x03R\x05total\x12\x12\n" +
 	"\x04some\x18\a \x03(\tR\x04some\x12\x18\n" +
-	"\atenants\x18\b \x03(\tR\atenants\"`\n" +
+	"\atenants\x18\b \x03(\tR\atenants\x12,\n" +
+	"\x06stands\x18\t \x01(\v2\x14.berth.v1.QuotaStandR\x06stands\"\xde\x01\n" +
+	"\n" +
+	"QuotaStand\x12\x14\n" +
+	"\x05limit\x18\x01 \x01(\x03R\x05limit\x12\x1e\n" +
+	"\n" +
+	"guarantees\x18\x02 \x01(\bR\n" +
+	"guarantees\x12\x1e\n" +
+	"\n" +
+	"guaranteed\x18\x03 \x01(\x03R\n" +
+	"guaranteed\x12\x12\n" +
+	"\x04lent\x18\x04 \x01(\x03R\x04lent\x12\x1a\n" +
+	"\bborrowed\x18\x05 \x01(\x03R\bborrowed\x12\x18\n" +
+	"\aallowed\x18\x06 \x01(\x03R\aallowed\x12\x12\n" +
+	"\x04used\x18\a \x01(\x03R\x04used\x12\x1c\n" +
+	"\tborrowers\x18\b \x03(\tR\tborrowers\"`\n" +
 	"\x04Miss\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x14\n" +
 	"\x05could\x18\x02 \x01(\bR\x05could\x12*\n" +
@@ -7161,7 +7285,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 109)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 110)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -7183,272 +7307,274 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*Exit)(nil),                  // 17: berth.v1.Exit
 	(*StopOrder)(nil),             // 18: berth.v1.StopOrder
 	(*Reason)(nil),                // 19: berth.v1.Reason
-	(*Miss)(nil),                  // 20: berth.v1.Miss
-	(*Verdict)(nil),               // 21: berth.v1.Verdict
-	(*Status)(nil),                // 22: berth.v1.Status
-	(*Loss)(nil),                  // 23: berth.v1.Loss
-	(*FieldViolation)(nil),        // 24: berth.v1.FieldViolation
-	(*SubmitRequest)(nil),         // 25: berth.v1.SubmitRequest
-	(*SubmitResponse)(nil),        // 26: berth.v1.SubmitResponse
-	(*SubmitResult)(nil),          // 27: berth.v1.SubmitResult
-	(*Refusal)(nil),               // 28: berth.v1.Refusal
-	(*GetRequest)(nil),            // 29: berth.v1.GetRequest
-	(*GetResponse)(nil),           // 30: berth.v1.GetResponse
-	(*Filter)(nil),                // 31: berth.v1.Filter
-	(*ListRequest)(nil),           // 32: berth.v1.ListRequest
-	(*ListResponse)(nil),          // 33: berth.v1.ListResponse
-	(*WatchRequest)(nil),          // 34: berth.v1.WatchRequest
-	(*WatchPosition)(nil),         // 35: berth.v1.WatchPosition
-	(*WatchResponse)(nil),         // 36: berth.v1.WatchResponse
-	(*CancelRequest)(nil),         // 37: berth.v1.CancelRequest
-	(*CancelResponse)(nil),        // 38: berth.v1.CancelResponse
-	(*GroupsRequest)(nil),         // 39: berth.v1.GroupsRequest
-	(*GroupsResponse)(nil),        // 40: berth.v1.GroupsResponse
-	(*Group)(nil),                 // 41: berth.v1.Group
-	(*CancelGroupRequest)(nil),    // 42: berth.v1.CancelGroupRequest
-	(*CancelGroupResponse)(nil),   // 43: berth.v1.CancelGroupResponse
-	(*LogsRequest)(nil),           // 44: berth.v1.LogsRequest
-	(*LogsResponse)(nil),          // 45: berth.v1.LogsResponse
-	(*ExplainRequest)(nil),        // 46: berth.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 47: berth.v1.ExplainResponse
-	(*Past)(nil),                  // 48: berth.v1.Past
-	(*Standing)(nil),              // 49: berth.v1.Standing
-	(*Term)(nil),                  // 50: berth.v1.Term
-	(*ReplayRequest)(nil),         // 51: berth.v1.ReplayRequest
-	(*ReplayResponse)(nil),        // 52: berth.v1.ReplayResponse
-	(*Choice)(nil),                // 53: berth.v1.Choice
-	(*Victim)(nil),                // 54: berth.v1.Victim
-	(*Former)(nil),                // 55: berth.v1.Former
-	(*Turn)(nil),                  // 56: berth.v1.Turn
-	(*SnapshotRequest)(nil),       // 57: berth.v1.SnapshotRequest
-	(*SnapshotResponse)(nil),      // 58: berth.v1.SnapshotResponse
-	(*WorkersRequest)(nil),        // 59: berth.v1.WorkersRequest
-	(*WorkersResponse)(nil),       // 60: berth.v1.WorkersResponse
-	(*Worker)(nil),                // 61: berth.v1.Worker
-	(*SetTaintsRequest)(nil),      // 62: berth.v1.SetTaintsRequest
-	(*SetTaintsResponse)(nil),     // 63: berth.v1.SetTaintsResponse
-	(*SetIntentRequest)(nil),      // 64: berth.v1.SetIntentRequest
-	(*SetIntentResponse)(nil),     // 65: berth.v1.SetIntentResponse
-	(*PoolsRequest)(nil),          // 66: berth.v1.PoolsRequest
-	(*PoolsResponse)(nil),         // 67: berth.v1.PoolsResponse
-	(*Pool)(nil),                  // 68: berth.v1.Pool
-	(*Weights)(nil),               // 69: berth.v1.Weights
-	(*QuotasRequest)(nil),         // 70: berth.v1.QuotasRequest
-	(*QuotasResponse)(nil),        // 71: berth.v1.QuotasResponse
-	(*Quota)(nil),                 // 72: berth.v1.Quota
-	(*Loan)(nil),                  // 73: berth.v1.Loan
-	(*SetQuotaRequest)(nil),       // 74: berth.v1.SetQuotaRequest
-	(*SetQuotaResponse)(nil),      // 75: berth.v1.SetQuotaResponse
-	(*Brake)(nil),                 // 76: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 77: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 78: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 79: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 80: berth.v1.OverviewResponse
-	(*Member)(nil),                // 81: berth.v1.Member
-	(*PoolOverview)(nil),          // 82: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 83: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 84: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 85: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 86: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 87: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 88: berth.v1.ReadLogResponse
-	nil,                           // 89: berth.v1.Request.EnvEntry
-	nil,                           // 90: berth.v1.Request.LabelsEntry
-	nil,                           // 91: berth.v1.Demand.CustomEntry
-	nil,                           // 92: berth.v1.Capacity.CustomEntry
-	nil,                           // 93: berth.v1.Share.CustomEntry
-	nil,                           // 94: berth.v1.Filter.LabelsEntry
-	nil,                           // 95: berth.v1.Group.StatesEntry
-	nil,                           // 96: berth.v1.Worker.LabelsEntry
-	nil,                           // 97: berth.v1.Weights.ScorersEntry
-	nil,                           // 98: berth.v1.Quota.LimitsEntry
-	nil,                           // 99: berth.v1.Quota.UsedEntry
-	nil,                           // 100: berth.v1.Quota.TakenEntry
-	nil,                           // 101: berth.v1.Quota.GuaranteedEntry
-	nil,                           // 102: berth.v1.Quota.AllowedEntry
-	nil,                           // 103: berth.v1.Loan.AmountsEntry
-	nil,                           // 104: berth.v1.Loan.RecalledEntry
-	nil,                           // 105: berth.v1.SetQuotaRequest.SetEntry
-	nil,                           // 106: berth.v1.SetQuotaRequest.GuaranteeEntry
-	nil,                           // 107: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 108: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 109: google.protobuf.Timestamp
+	(*QuotaStand)(nil),            // 20: berth.v1.QuotaStand
+	(*Miss)(nil),                  // 21: berth.v1.Miss
+	(*Verdict)(nil),               // 22: berth.v1.Verdict
+	(*Status)(nil),                // 23: berth.v1.Status
+	(*Loss)(nil),                  // 24: berth.v1.Loss
+	(*FieldViolation)(nil),        // 25: berth.v1.FieldViolation
+	(*SubmitRequest)(nil),         // 26: berth.v1.SubmitRequest
+	(*SubmitResponse)(nil),        // 27: berth.v1.SubmitResponse
+	(*SubmitResult)(nil),          // 28: berth.v1.SubmitResult
+	(*Refusal)(nil),               // 29: berth.v1.Refusal
+	(*GetRequest)(nil),            // 30: berth.v1.GetRequest
+	(*GetResponse)(nil),           // 31: berth.v1.GetResponse
+	(*Filter)(nil),                // 32: berth.v1.Filter
+	(*ListRequest)(nil),           // 33: berth.v1.ListRequest
+	(*ListResponse)(nil),          // 34: berth.v1.ListResponse
+	(*WatchRequest)(nil),          // 35: berth.v1.WatchRequest
+	(*WatchPosition)(nil),         // 36: berth.v1.WatchPosition
+	(*WatchResponse)(nil),         // 37: berth.v1.WatchResponse
+	(*CancelRequest)(nil),         // 38: berth.v1.CancelRequest
+	(*CancelResponse)(nil),        // 39: berth.v1.CancelResponse
+	(*GroupsRequest)(nil),         // 40: berth.v1.GroupsRequest
+	(*GroupsResponse)(nil),        // 41: berth.v1.GroupsResponse
+	(*Group)(nil),                 // 42: berth.v1.Group
+	(*CancelGroupRequest)(nil),    // 43: berth.v1.CancelGroupRequest
+	(*CancelGroupResponse)(nil),   // 44: berth.v1.CancelGroupResponse
+	(*LogsRequest)(nil),           // 45: berth.v1.LogsRequest
+	(*LogsResponse)(nil),          // 46: berth.v1.LogsResponse
+	(*ExplainRequest)(nil),        // 47: berth.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 48: berth.v1.ExplainResponse
+	(*Past)(nil),                  // 49: berth.v1.Past
+	(*Standing)(nil),              // 50: berth.v1.Standing
+	(*Term)(nil),                  // 51: berth.v1.Term
+	(*ReplayRequest)(nil),         // 52: berth.v1.ReplayRequest
+	(*ReplayResponse)(nil),        // 53: berth.v1.ReplayResponse
+	(*Choice)(nil),                // 54: berth.v1.Choice
+	(*Victim)(nil),                // 55: berth.v1.Victim
+	(*Former)(nil),                // 56: berth.v1.Former
+	(*Turn)(nil),                  // 57: berth.v1.Turn
+	(*SnapshotRequest)(nil),       // 58: berth.v1.SnapshotRequest
+	(*SnapshotResponse)(nil),      // 59: berth.v1.SnapshotResponse
+	(*WorkersRequest)(nil),        // 60: berth.v1.WorkersRequest
+	(*WorkersResponse)(nil),       // 61: berth.v1.WorkersResponse
+	(*Worker)(nil),                // 62: berth.v1.Worker
+	(*SetTaintsRequest)(nil),      // 63: berth.v1.SetTaintsRequest
+	(*SetTaintsResponse)(nil),     // 64: berth.v1.SetTaintsResponse
+	(*SetIntentRequest)(nil),      // 65: berth.v1.SetIntentRequest
+	(*SetIntentResponse)(nil),     // 66: berth.v1.SetIntentResponse
+	(*PoolsRequest)(nil),          // 67: berth.v1.PoolsRequest
+	(*PoolsResponse)(nil),         // 68: berth.v1.PoolsResponse
+	(*Pool)(nil),                  // 69: berth.v1.Pool
+	(*Weights)(nil),               // 70: berth.v1.Weights
+	(*QuotasRequest)(nil),         // 71: berth.v1.QuotasRequest
+	(*QuotasResponse)(nil),        // 72: berth.v1.QuotasResponse
+	(*Quota)(nil),                 // 73: berth.v1.Quota
+	(*Loan)(nil),                  // 74: berth.v1.Loan
+	(*SetQuotaRequest)(nil),       // 75: berth.v1.SetQuotaRequest
+	(*SetQuotaResponse)(nil),      // 76: berth.v1.SetQuotaResponse
+	(*Brake)(nil),                 // 77: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 78: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 79: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 80: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 81: berth.v1.OverviewResponse
+	(*Member)(nil),                // 82: berth.v1.Member
+	(*PoolOverview)(nil),          // 83: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 84: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 85: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 86: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 87: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 88: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 89: berth.v1.ReadLogResponse
+	nil,                           // 90: berth.v1.Request.EnvEntry
+	nil,                           // 91: berth.v1.Request.LabelsEntry
+	nil,                           // 92: berth.v1.Demand.CustomEntry
+	nil,                           // 93: berth.v1.Capacity.CustomEntry
+	nil,                           // 94: berth.v1.Share.CustomEntry
+	nil,                           // 95: berth.v1.Filter.LabelsEntry
+	nil,                           // 96: berth.v1.Group.StatesEntry
+	nil,                           // 97: berth.v1.Worker.LabelsEntry
+	nil,                           // 98: berth.v1.Weights.ScorersEntry
+	nil,                           // 99: berth.v1.Quota.LimitsEntry
+	nil,                           // 100: berth.v1.Quota.UsedEntry
+	nil,                           // 101: berth.v1.Quota.TakenEntry
+	nil,                           // 102: berth.v1.Quota.GuaranteedEntry
+	nil,                           // 103: berth.v1.Quota.AllowedEntry
+	nil,                           // 104: berth.v1.Loan.AmountsEntry
+	nil,                           // 105: berth.v1.Loan.RecalledEntry
+	nil,                           // 106: berth.v1.SetQuotaRequest.SetEntry
+	nil,                           // 107: berth.v1.SetQuotaRequest.GuaranteeEntry
+	nil,                           // 108: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 109: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 110: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	89,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	90,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,   // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,   // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	90,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	91,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	10,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	11,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
 	6,   // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
 	8,   // 7: berth.v1.Request.affinity:type_name -> berth.v1.Affinity
 	8,   // 8: berth.v1.Request.anti_affinity:type_name -> berth.v1.Affinity
 	9,   // 9: berth.v1.Request.spread:type_name -> berth.v1.Spread
-	91,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	92,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,   // 11: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,   // 12: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
 	7,   // 13: berth.v1.Affinity.requests:type_name -> berth.v1.RequestLabel
 	4,   // 14: berth.v1.Affinity.workers:type_name -> berth.v1.Constraint
 	7,   // 15: berth.v1.Spread.requests:type_name -> berth.v1.RequestLabel
-	92,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	93,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	13,  // 17: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	14,  // 18: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	93,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	94,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	16,  // 20: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	109, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	109, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
-	19,  // 23: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
-	19,  // 24: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
-	15,  // 25: berth.v1.Status.share:type_name -> berth.v1.Share
-	17,  // 26: berth.v1.Status.exit:type_name -> berth.v1.Exit
-	18,  // 27: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
-	0,   // 28: berth.v1.Status.spec:type_name -> berth.v1.Request
-	109, // 29: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	109, // 30: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	109, // 31: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	109, // 32: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	109, // 33: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
-	21,  // 34: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
-	23,  // 35: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	109, // 36: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	109, // 37: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
-	0,   // 38: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
-	27,  // 39: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
-	22,  // 40: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
-	28,  // 41: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
-	24,  // 42: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
-	22,  // 43: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	94,  // 44: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
-	31,  // 45: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
-	22,  // 46: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
-	31,  // 47: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
-	35,  // 48: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
-	22,  // 49: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
-	35,  // 50: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
-	22,  // 51: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
-	41,  // 52: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
-	109, // 53: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
-	95,  // 54: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
-	21,  // 55: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
-	0,   // 56: berth.v1.Group.spec:type_name -> berth.v1.Request
-	41,  // 57: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
-	109, // 58: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
-	22,  // 59: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
-	21,  // 60: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	76,  // 61: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
-	20,  // 62: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	109, // 63: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
-	49,  // 64: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
-	48,  // 65: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
-	56,  // 66: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
-	54,  // 67: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
-	55,  // 68: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
-	109, // 69: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
-	50,  // 70: berth.v1.Standing.terms:type_name -> berth.v1.Term
-	109, // 71: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
-	53,  // 72: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
-	53,  // 73: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
-	49,  // 74: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
-	15,  // 75: berth.v1.Choice.share:type_name -> berth.v1.Share
-	21,  // 76: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
-	18,  // 77: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
-	18,  // 78: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
-	61,  // 79: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	96,  // 80: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	12,  // 81: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	15,  // 82: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	15,  // 83: berth.v1.Worker.held:type_name -> berth.v1.Share
-	109, // 84: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	109, // 85: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	109, // 86: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	109, // 87: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	109, // 88: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
-	5,   // 89: berth.v1.Worker.taints:type_name -> berth.v1.Taint
-	5,   // 90: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
-	5,   // 91: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
-	5,   // 92: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
-	61,  // 93: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
-	61,  // 94: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	68,  // 95: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	69,  // 96: berth.v1.Pool.weights:type_name -> berth.v1.Weights
-	97,  // 97: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
-	72,  // 98: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
-	98,  // 99: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
-	99,  // 100: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
-	100, // 101: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
-	56,  // 102: berth.v1.Quota.turn:type_name -> berth.v1.Turn
-	101, // 103: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
-	73,  // 104: berth.v1.Quota.lent:type_name -> berth.v1.Loan
-	73,  // 105: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
-	102, // 106: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
-	103, // 107: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
-	104, // 108: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
-	105, // 109: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
-	106, // 110: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
-	72,  // 111: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
-	109, // 112: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	109, // 113: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	76,  // 114: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	86,  // 115: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	81,  // 116: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	82,  // 117: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	76,  // 118: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	109, // 119: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	68,  // 120: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	107, // 121: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	108, // 122: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	68,  // 123: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	109, // 124: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	25,  // 125: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	29,  // 126: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	32,  // 127: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	34,  // 128: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	37,  // 129: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	39,  // 130: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
-	42,  // 131: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
-	44,  // 132: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	46,  // 133: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	57,  // 134: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
-	51,  // 135: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
-	59,  // 136: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	64,  // 137: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	62,  // 138: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	66,  // 139: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	83,  // 140: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	70,  // 141: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
-	74,  // 142: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
-	77,  // 143: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	79,  // 144: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	85,  // 145: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	87,  // 146: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	26,  // 147: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	30,  // 148: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	33,  // 149: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	36,  // 150: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	38,  // 151: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	40,  // 152: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
-	43,  // 153: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
-	45,  // 154: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	47,  // 155: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	58,  // 156: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
-	52,  // 157: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
-	60,  // 158: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	65,  // 159: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	63,  // 160: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	67,  // 161: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	84,  // 162: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	71,  // 163: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
-	75,  // 164: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
-	78,  // 165: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	80,  // 166: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	86,  // 167: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	88,  // 168: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	147, // [147:169] is the sub-list for method output_type
-	125, // [125:147] is the sub-list for method input_type
-	125, // [125:125] is the sub-list for extension type_name
-	125, // [125:125] is the sub-list for extension extendee
-	0,   // [0:125] is the sub-list for field type_name
+	110, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	110, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	20,  // 23: berth.v1.Reason.stands:type_name -> berth.v1.QuotaStand
+	19,  // 24: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
+	19,  // 25: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
+	15,  // 26: berth.v1.Status.share:type_name -> berth.v1.Share
+	17,  // 27: berth.v1.Status.exit:type_name -> berth.v1.Exit
+	18,  // 28: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
+	0,   // 29: berth.v1.Status.spec:type_name -> berth.v1.Request
+	110, // 30: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	110, // 31: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	110, // 32: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	110, // 33: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	110, // 34: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	22,  // 35: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
+	24,  // 36: berth.v1.Status.lost:type_name -> berth.v1.Loss
+	110, // 37: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	110, // 38: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	0,   // 39: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
+	28,  // 40: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
+	23,  // 41: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
+	29,  // 42: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
+	25,  // 43: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
+	23,  // 44: berth.v1.GetResponse.status:type_name -> berth.v1.Status
+	95,  // 45: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	32,  // 46: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
+	23,  // 47: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
+	32,  // 48: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
+	36,  // 49: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
+	23,  // 50: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
+	36,  // 51: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
+	23,  // 52: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
+	42,  // 53: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
+	110, // 54: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
+	96,  // 55: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
+	22,  // 56: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
+	0,   // 57: berth.v1.Group.spec:type_name -> berth.v1.Request
+	42,  // 58: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
+	110, // 59: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
+	23,  // 60: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
+	22,  // 61: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
+	77,  // 62: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	21,  // 63: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
+	110, // 64: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	50,  // 65: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
+	49,  // 66: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
+	57,  // 67: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
+	55,  // 68: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
+	56,  // 69: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
+	110, // 70: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
+	51,  // 71: berth.v1.Standing.terms:type_name -> berth.v1.Term
+	110, // 72: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
+	54,  // 73: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
+	54,  // 74: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
+	50,  // 75: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
+	15,  // 76: berth.v1.Choice.share:type_name -> berth.v1.Share
+	22,  // 77: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
+	18,  // 78: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
+	18,  // 79: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
+	62,  // 80: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	97,  // 81: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	12,  // 82: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	15,  // 83: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	15,  // 84: berth.v1.Worker.held:type_name -> berth.v1.Share
+	110, // 85: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	110, // 86: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	110, // 87: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	110, // 88: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	110, // 89: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	5,   // 90: berth.v1.Worker.taints:type_name -> berth.v1.Taint
+	5,   // 91: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
+	5,   // 92: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
+	5,   // 93: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
+	62,  // 94: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
+	62,  // 95: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	69,  // 96: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	70,  // 97: berth.v1.Pool.weights:type_name -> berth.v1.Weights
+	98,  // 98: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
+	73,  // 99: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
+	99,  // 100: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
+	100, // 101: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
+	101, // 102: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
+	57,  // 103: berth.v1.Quota.turn:type_name -> berth.v1.Turn
+	102, // 104: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
+	74,  // 105: berth.v1.Quota.lent:type_name -> berth.v1.Loan
+	74,  // 106: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
+	103, // 107: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
+	104, // 108: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
+	105, // 109: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
+	106, // 110: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
+	107, // 111: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
+	73,  // 112: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
+	110, // 113: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	110, // 114: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	77,  // 115: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	87,  // 116: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	82,  // 117: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	83,  // 118: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	77,  // 119: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	110, // 120: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	69,  // 121: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	108, // 122: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	109, // 123: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	69,  // 124: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	110, // 125: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	26,  // 126: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	30,  // 127: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	33,  // 128: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	35,  // 129: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	38,  // 130: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	40,  // 131: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
+	43,  // 132: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
+	45,  // 133: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	47,  // 134: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	58,  // 135: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	52,  // 136: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
+	60,  // 137: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	65,  // 138: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	63,  // 139: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	67,  // 140: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	84,  // 141: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	71,  // 142: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
+	75,  // 143: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
+	78,  // 144: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	80,  // 145: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	86,  // 146: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	88,  // 147: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	27,  // 148: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	31,  // 149: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	34,  // 150: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	37,  // 151: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	39,  // 152: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	41,  // 153: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
+	44,  // 154: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
+	46,  // 155: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	48,  // 156: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	59,  // 157: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	53,  // 158: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
+	61,  // 159: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	66,  // 160: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	64,  // 161: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	68,  // 162: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	85,  // 163: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	72,  // 164: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
+	76,  // 165: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
+	79,  // 166: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	81,  // 167: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	87,  // 168: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	89,  // 169: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	148, // [148:170] is the sub-list for method output_type
+	126, // [126:148] is the sub-list for method input_type
+	126, // [126:126] is the sub-list for extension type_name
+	126, // [126:126] is the sub-list for extension extendee
+	0,   // [0:126] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -7463,7 +7589,7 @@ func file_berth_v1_berth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   109,
+			NumMessages:   110,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+// quotaReason is what there is too little of.
+func quotaReason(r *berthv1.Reason) string {
+	d, s := berth.Dimension(r.GetDetail()), r.GetStands()
+	if r.GetWant() == 0 {
+		return r.GetDetail()
+	}
+	if s.GetGuarantees() || s.GetLent() > 0 {
+		of := func(n int64) string { return dimensionAmount(d, n) }
+		guaranteed := "nothing is guaranteed"
+		if s.GetGuarantees() {
+			guaranteed = of(s.GetGuaranteed()) + " guaranteed"
+		}
+		return fmt.Sprintf("it wants %s of %s, and %s is left of the %s that it is allowed now, with %s used (%s, %s lent, %s borrowed; the limit is %s)",
+			of(r.GetWant()), dimensionName(d), of(min(r.GetBest(), s.GetAllowed())), of(s.GetAllowed()), of(s.GetUsed()), guaranteed, of(s.GetLent()), of(s.GetBorrowed()), of(s.GetLimit()))
+	}
+	return fmt.Sprintf("it wants %s of %s, and %s is left of %s", dimensionAmount(d, r.GetWant()), dimensionName(d), dimensionAmount(d, r.GetBest()), dimensionAmount(d, r.GetTotal()))
+}
+
+// decisive is the reason that is told: where a request could never be placed, why.
+func decisive(v *berthv1.Verdict) *berthv1.Reason {
+	for _, r := range v.GetReasons() {
+		if v.GetNeverFits() && r.GetWant() > r.GetTotal() {
+			return r
+		}
+	}
+	return v.GetReasons()[0]
+}
+
+// quotaWaits says which quota a request waits for.
+func quotaWaits(e *berthv1.ExplainResponse) string {
+	spec, r := e.GetStatus().GetSpec(), decisive(e.GetVerdict())
+	who := fmt.Sprintf("the quota of tenant %s in pool %s", spec.GetTenant(), spec.GetPool())
+	if e.GetVerdict().GetNeverFits() {
+		return "waits, and could never be placed, for it asks for more than " + who + ": " + quotaReason(r)
+	}
+	return "waits for " + who + ": " + quotaReason(r) + lentTo(r)
+}
+
+// quotaHelp is what would let the quota have room.
+func quotaHelp(e *berthv1.ExplainResponse) string {
+	spec, r := e.GetStatus().GetSpec(), decisive(e.GetVerdict())
+	if r.GetWant() == 0 {
+		return "berth fsck tells what is wrong with the record"
+	}
+	s := r.GetStands()
+	if s == nil { // of a daemon that does not tell: as if all that is not left were used
+		s = &berthv1.QuotaStand{Limit: r.GetTotal(), Allowed: r.GetTotal(), Used: r.GetTotal() - r.GetBest()}
+	}
+	d, lacks := berth.Dimension(r.GetDetail()), s.GetUsed()+r.GetWant()-s.GetAllowed()
+	if lacks <= 0 {
+		return "a moment of patience: other daemons have taken what is left of it, and give it up"
+	}
+	larger := largerQuota(spec, d, s, r.GetWant())
+	if r.GetWant() > s.GetLimit() {
+		return larger
+	}
+	return strings.Join(append(quotaEnds(spec, r, s, lacks), larger), ", or ")
+}
+
+// quotaEnds are what has to end, or not to be used, for a quota to have room for so much more.
+func quotaEnds(spec *berthv1.Request, r *berthv1.Reason, s *berthv1.QuotaStand, lacks int64) (out []string) {
+	d := berth.Dimension(r.GetDetail())
+	whose := slices.Compact(slices.Sorted(slices.Values(slices.Concat(r.GetTenants(), s.GetBorrowers()))))
+	if s.GetUsed()+r.GetWant() > s.GetLimit() {
+		whose = nil // what comes back would be beyond the limit
+	}
+	if s.GetUsed() > 0 {
+		whose = append([]string{spec.GetTenant()}, whose...)
+	}
+	if len(whose) > 0 {
+		out = append(out, fmt.Sprintf("the end of what uses %s %s of tenant %s in pool %s", dimensionAmount(d, lacks), dimensionName(d), strings.Join(whose, " or "), spec.GetPool()))
+	}
+	if s.GetGuarantees() && s.GetUsed()+r.GetWant() <= s.GetLimit() {
+		out = append(out, fmt.Sprintf("as much to borrow: others not using %s of what is guaranteed to them", dimensionAmount(d, lacks)))
+	}
+	return out
+}
+
+// largerQuota is the command that lets so much more be used, whatever is lent and borrowed.
+func largerQuota(spec *berthv1.Request, d berth.Dimension, s *berthv1.QuotaStand, want int64) string {
+	limit, lacks := max(s.GetLimit(), s.GetUsed()+want), s.GetUsed()+want-s.GetAllowed()
+	guaranteed, what := s.GetGuaranteed()+lacks, "a larger quota"
+	switch {
+	case s.GetGuarantees():
+		limit = max(limit, guaranteed)
+	case s.GetLent() > 0: // it is not guaranteed any more, and comes back from the limit
+		limit = s.GetLimit() + lacks
+	}
+	var flags []string
+	if limit > s.GetLimit() {
+		flags = append(flags, limitFlag(d, limit))
+	} else {
+		what = "more of it guaranteed"
+	}
+	if s.GetGuarantees() {
+		flags = append(flags, "--guaranteed "+guaranteedWord(d)+"="+limitNumber(d, guaranteed))
+	}
+	return fmt.Sprintf("%s: berth tenants set --pool %s %s %s", what, spec.GetPool(), strings.Join(flags, " "), spec.GetTenant())
+}
+
+// guaranteedWord is what --guaranteed calls a dimension.
+func guaranteedWord(d berth.Dimension) string {
+	switch d {
+	case berth.DimensionCPU:
+		return "cpu"
+	case berth.DimensionMemory:
+		return "memory"
+	case berth.DimensionDisk:
+		return "disk"
+	}
+	return string(d)
+}
+
+// limitNumber is an amount as flags take it.
+func limitNumber(d berth.Dimension, n int64) string {
+	if _, ok := d.DeviceType(); ok || d == berth.DimensionCPU {
+		return cores(n)
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// limitFlag is the flag that sets a limit.
+func limitFlag(d berth.Dimension, n int64) string {
+	number := limitNumber(d, n)
+	if kind, ok := d.DeviceType(); ok {
+		return "--devices " + kind + "=" + number
+	}
+	if name, ok := d.CustomName(); ok {
+		return "--custom " + name + "=" + number
+	}
+	return "--" + guaranteedWord(d) + " " + number
+}

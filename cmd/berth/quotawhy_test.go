@@ -1,0 +1,89 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+// What is told to help is computed from what is used and allowed, not from the limit alone.
+func TestQuotaHelp(t *testing.T) {
+	lent := &berthv1.QuotaStand{Limit: 16000, Guarantees: true, Guaranteed: 8000, Lent: 8000, Borrowers: []string{"red"}}
+	for name, tt := range map[string]struct {
+		reason *berthv1.Reason
+		never  bool
+		waits  string
+		help   string
+	}{
+		"all that is guaranteed is lent": {
+			&berthv1.Reason{Want: 2000, Total: 16000, Stands: lent, Tenants: []string{"red"}}, false,
+			"waits for the quota of tenant blue in pool q: it wants 2 of CPU, and 0 is left of the 0 that it is allowed now, with 0 used (8 guaranteed, 8 lent, 0 borrowed; the limit is 16); tenant red has borrowed some of it, and gives it back as what uses it ends",
+			"the end of what uses 2 CPU of tenant red in pool q, or as much to borrow: others not using 2 of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=10 blue",
+		},
+		"others use what could be borrowed": {
+			&berthv1.Reason{Want: 2000, Total: 16000, Stands: &berthv1.QuotaStand{Limit: 16000, Guarantees: true, Guaranteed: 8000, Allowed: 8000, Used: 8000}}, false,
+			"0 is left of the 8 that it is allowed now, with 8 used (8 guaranteed, 0 lent, 0 borrowed; the limit is 16)",
+			"the end of what uses 2 CPU of tenant blue in pool q, or as much to borrow: others not using 2 of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=10 blue",
+		},
+		"the limit binds what is borrowed": {
+			&berthv1.Reason{Want: 4000, Total: 16000, Best: 2000, Stands: &berthv1.QuotaStand{Limit: 16000, Guarantees: true, Guaranteed: 8000, Borrowed: 8000, Allowed: 16000, Used: 14000}}, false,
+			"2 is left of the 16 that it is allowed now, with 14 used (8 guaranteed, 0 lent, 8 borrowed; the limit is 16)",
+			"the end of what uses 2 CPU of tenant blue in pool q, or a larger quota: berth tenants set --pool q --cpu 18 --guaranteed cpu=10 blue",
+		},
+		"more than the limit, though it is not all taken": {
+			&berthv1.Reason{Want: 17000, Total: 16000, Stands: &berthv1.QuotaStand{Limit: 16000, Allowed: 16000, Used: 14000}}, true,
+			"waits, and could never be placed, for it asks for more than the quota of tenant blue in pool q: it wants 17 of CPU",
+			"a larger quota: berth tenants set --pool q --cpu 31 blue",
+		},
+		"more than the limit, under a loan": {
+			&berthv1.Reason{Want: 17000, Total: 16000, Stands: &berthv1.QuotaStand{Limit: 16000, Guarantees: true, Guaranteed: 8000, Borrowed: 6000, Allowed: 14000, Used: 14000}}, true,
+			"waits, and could never be placed",
+			"a larger quota: berth tenants set --pool q --cpu 31 --guaranteed cpu=25 blue",
+		},
+		"not guaranteed any more": {
+			&berthv1.Reason{Want: 2000, Total: 8000, Stands: &berthv1.QuotaStand{Limit: 8000, Lent: 8000, Borrowers: []string{"red"}}}, false,
+			"(nothing is guaranteed, 8 lent, 0 borrowed; the limit is 8)",
+			"the end of what uses 2 CPU of tenant red in pool q, or a larger quota: berth tenants set --pool q --cpu 10 blue",
+		},
+		"other daemons have taken it": {
+			&berthv1.Reason{Want: 2000, Total: 8000, Best: 1000, Stands: &berthv1.QuotaStand{Limit: 8000, Allowed: 8000}}, false,
+			"it wants 2 of CPU, and 1 is left of 8",
+			"a moment of patience: other daemons have taken what is left of it, and give it up",
+		},
+		"a daemon that does not tell": {
+			&berthv1.Reason{Want: 2000, Total: 8000, Best: 1000}, false,
+			"it wants 2 of CPU, and 1 is left of 8",
+			"the end of what uses 1 CPU of tenant blue in pool q, or a larger quota: berth tenants set --pool q --cpu 9 blue",
+		},
+	} {
+		tt.reason.Code, tt.reason.Detail = "quota", "cpu_milli"
+		e := &berthv1.ExplainResponse{
+			Status:  &berthv1.Status{Spec: &berthv1.Request{Tenant: "blue", Pool: "q"}},
+			Verdict: &berthv1.Verdict{NeverFits: tt.never, Reasons: []*berthv1.Reason{tt.reason}},
+		}
+		if got := quotaWaits(e); !strings.Contains(got, tt.waits) {
+			t.Errorf("%s: waits: %s", name, got)
+		}
+		if got := quotaHelp(e); got != tt.help {
+			t.Errorf("%s: help: %s", name, got)
+		}
+	}
+}
+
+// Flags take bytes, and devices by their type.
+func TestLargerQuota(t *testing.T) {
+	spec := &berthv1.Request{Tenant: "blue", Pool: "q"}
+	for d, want := range map[string]string{
+		"memory_bytes":   "--memory 5000 --guaranteed memory=4000 blue",
+		"disk_bytes":     "--disk 5000 --guaranteed disk=4000 blue",
+		"devices.h100":   "--devices h100=5 --guaranteed devices.h100=4 blue",
+		"custom.license": "--custom license=5000 --guaranteed custom.license=4000 blue",
+	} {
+		got := largerQuota(spec, berth.Dimension(d), &berthv1.QuotaStand{Limit: 4000, Guarantees: true, Guaranteed: 3000, Allowed: 4000, Used: 4000}, 1000)
+		if want = "a larger quota: berth tenants set --pool q " + want; got != want {
+			t.Errorf("%s: %s", d, got)
+		}
+	}
+}
