@@ -12,8 +12,9 @@ import (
 // Loans stay as they are in a forecast: what others could lend, or are to give back, may come, so
 // only what is beyond the limits themselves never fits.
 type budget struct {
-	limits, used berth.Amounts // limits: what is allowed now
-	most         berth.Amounts // the limits of the record
+	quota  *berth.Quota
+	limits berth.Amounts // what is allowed now: nothing is borrowed or given back meanwhile
+	used   berth.Amounts
 }
 
 func (b *budget) room(d berth.Dimension) int64 {
@@ -92,10 +93,11 @@ func (j *judgement) wants(d berth.Dimension, want int64) {
 	if j.verdict == nil {
 		j.verdict = &berth.Verdict{}
 	}
+	most := j.quota.Limits[d]
 	j.verdict.Reasons = append(j.verdict.Reasons, berth.Reason{
-		Code: berth.ReasonQuota, Detail: string(d), Want: j.need[d], Best: min(room, j.limits[d]), Total: j.limits[d],
+		Code: berth.ReasonQuota, Detail: string(d), Want: j.need[d], Best: min(room, j.limits[d]), Total: most, Stands: j.quota.Stand(d, j.limits, j.used),
 	})
-	j.verdict.NeverFits = j.verdict.NeverFits || j.need[d] > j.most[d]
+	j.verdict.NeverFits = j.verdict.NeverFits || j.need[d] > most
 }
 
 // chooseType is the limited type of which demand i needs more, or none. Types that it may
@@ -115,7 +117,7 @@ func (j *judgement) chooseType(i int, n int64) berth.Dimension {
 	}
 	if len(allowed) == 0 {
 		for _, kind := range d.Types {
-			if dim := berth.DeviceDimension(kind); j.limits[dim] >= want {
+			if dim := berth.DeviceDimension(kind); j.quota.Limits[dim] >= want {
 				return dim
 			}
 		}

@@ -64,8 +64,8 @@ func (s *Snapshot) course(workers []scheduler.Worker) *course {
 		on: make(map[berth.WorkerID][]*resident), resides: make(map[berth.RequestID]*resident), index: make(map[berth.RequestID]int),
 		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), records: maps.Clone(s.groups), asks: make(map[berth.RequestID]bool),
 	}
-	for of, limits := range s.limits {
-		c.quotas[of] = &budget{limits: limits, most: s.most[of], used: make(berth.Amounts)}
+	for of, q := range s.quotas {
+		c.quotas[of] = &budget{quota: q, limits: q.Allowed(), used: make(berth.Amounts)}
 	}
 	for i := range workers {
 		w := &workers[i]

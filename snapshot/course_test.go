@@ -95,6 +95,37 @@ func text(o *snapshot.Outcome) string {
 	return text
 }
 
+// What a tenant has lent comes back, so what is beyond that waits for it; what is beyond the limit
+// could never be placed. A file of the snapshot tells the same.
+func TestForecast_Loan(t *testing.T) {
+	t.Parallel()
+	s := &store{}
+	s.worker("w1", 64000, berth.Intent{})
+	cpu := func(n int64) berth.Amounts { return berth.Amounts{berth.DimensionCPU: n} }
+	s.put(berth.KindTenant, "", "default", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {Limits: cpu(16000), Guaranteed: cpu(8000), Lent: berth.Loans{"red": cpu(8000)}}}})
+	s.put(berth.KindTenant, "", "red", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {Limits: cpu(16000), Guaranteed: cpu(8000), Borrowed: berth.Loans{"default": cpu(8000)}}}})
+	read, err := snapshot.Read(bytes.NewReader(s.written(t)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &berth.QuotaStand{Limit: 16000, Guarantees: true, Guaranteed: 8000, Lent: 8000, Borrowers: []berth.TenantID{"red"}}
+	for _, of := range []*snapshot.Snapshot{s.taken(), read} {
+		outcomes, err := of.Forecast(&snapshot.Change{Requests: []berth.Request{request("a", 2000), request("b", 17000)}})
+		if err != nil || len(outcomes) != 2 {
+			t.Fatal(outcomes, err)
+		}
+		for i, never := range []bool{false, true} {
+			v := outcomes[i].Verdict
+			if v == nil || v.NeverFits != never || v.Reasons[0].Total != 16000 || v.Reasons[0].Best != 0 {
+				t.Fatalf("%s: %+v", outcomes[i].Request, v)
+			}
+			if diff := cmp.Diff(want, v.Reasons[0].Stands); diff != "" {
+				t.Error(diff)
+			}
+		}
+	}
+}
+
 // Groups go whole; quotas are kept to; who must makes room, and waits again.
 func TestForecast_Course(t *testing.T) {
 	t.Parallel()

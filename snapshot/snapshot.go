@@ -37,8 +37,7 @@ type Snapshot struct {
 	requests map[berth.RequestID]*Request
 	labels   map[berth.WorkerID][]map[string]string // of what is placed there and has any, kept or not
 	shares   *scheduler.Shares                      // of what is placed, kept or not
-	limits   map[account]berth.Amounts              // of tenants' quotas: what is allowed now
-	most     map[account]berth.Amounts              // and what they may ever be, by loans
+	quotas   map[account]*berth.Quota               // of tenants, that have limits
 	groups   map[berth.GroupID]*group
 
 	allocations map[berth.WorkerID][]*allocated
@@ -72,7 +71,7 @@ func New(h Header) *Snapshot {
 		Header: h, pools: make(map[berth.PoolID]*berth.Pool), kept: make(map[berth.PoolID]*berth.Keep), workers: make(map[berth.WorkerID]*scheduler.Records),
 		states: make(map[berth.RequestID]*berth.Progress), requests: make(map[berth.RequestID]*Request),
 		labels: make(map[berth.WorkerID][]map[string]string), shares: scheduler.NewShares(),
-		limits: make(map[account]berth.Amounts), most: make(map[account]berth.Amounts), groups: make(map[berth.GroupID]*group), allocations: make(map[berth.WorkerID][]*allocated),
+		quotas: make(map[account]*berth.Quota), groups: make(map[berth.GroupID]*group), allocations: make(map[berth.WorkerID][]*allocated),
 	}
 }
 
@@ -107,8 +106,7 @@ func (s *Snapshot) Put(f berth.Fact) {
 		s.shares.SetWeight(berth.TenantID(f.Key.ID), r.Weight)
 		for p, q := range r.Pools {
 			if len(q.Limits) > 0 {
-				of := account{berth.TenantID(f.Key.ID), p}
-				s.limits[of], s.most[of] = q.Allowed(), q.Limits
+				s.quotas[account{berth.TenantID(f.Key.ID), p}] = &q
 			}
 		}
 	case *berth.Group:

@@ -5,7 +5,7 @@ import "github.com/berthd/berth"
 // strip is a record without what a plan does not need and a file should not spread:
 // of a request its command, its environment and all that tells what it is, but for
 // its labels; of a worker where it is and which lease it lives by; of a tenant all but
-// its weight and its limits; of a group what is told of it. Nil: nothing is left, or the record is of no kind that a snapshot holds.
+// its weight, its limits and its loans; of a group what is told of it. Nil: nothing is left, or the record is of no kind that a snapshot holds.
 func strip(record any) any {
 	switch r := record.(type) {
 	case *berth.Submission:
@@ -34,7 +34,7 @@ func strip(record any) any {
 		out := &berth.Tenant{Header: r.Header, Weight: r.Weight, Pools: map[berth.PoolID]berth.Quota{}}
 		for p, q := range r.Pools {
 			if len(q.Limits) > 0 {
-				out.Pools[p] = berth.Quota{Limits: q.Allowed()}
+				out.Pools[p] = berth.Quota{Limits: q.Limits, Guaranteed: q.Guaranteed, Lent: q.Lent, Borrowed: q.Borrowed}
 			}
 		}
 		if r.Weight == 0 && len(out.Pools) == 0 {
