@@ -214,7 +214,7 @@ func TestForecast_Course(t *testing.T) {
 				}
 			},
 			snapshot.Change{Requests: []berth.Request{urgent("now", 3000, 5)}},
-			[]string{"now new: w2 after [g.1]", "g.0 stopped from w1 for now: waits for group ", "g.1 stopped from w2 for now: waits for group "},
+			[]string{"now new: w2 after [g.0 g.1]", "g.0 stopped from w1 for now: waits for group ", "g.1 stopped from w2 for now: waits for group "},
 		},
 		{
 			"and moves whole", func(s *store) {

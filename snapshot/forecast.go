@@ -28,7 +28,7 @@ type Outcome struct {
 	For     berth.RequestID   `json:"makes_room_for,omitempty"` // of what would be stopped
 	Worker  berth.WorkerID    `json:"worker,omitempty"`
 	Share   *berth.Share      `json:"share,omitempty"`
-	Victims []berth.RequestID `json:"victims,omitempty"` // that would end on the worker first
+	Victims []berth.RequestID `json:"victims,omitempty"` // that would end first: on the worker, and groups of such whole
 	Verdict *berth.Verdict    `json:"verdict,omitempty"` // it would wait
 	Nearest *berth.Miss       `json:"nearest,omitempty"`
 }

@@ -33,6 +33,7 @@ func (c *course) makeRoom(a *asked, cand scheduler.Candidate) bool {
 		return true
 	}
 	a.made = true
+	ends := c.endWith(p.Victims)
 	claim := &berth.Claim{Request: a.Spec.ID, Attempt: 1, Wants: p.Share}
 	for _, id := range p.Victims {
 		switch r := c.resides[id]; {
@@ -52,7 +53,7 @@ func (c *course) makeRoom(a *asked, cand scheduler.Candidate) bool {
 	w.Ledger = ledger
 	c.fleet.Put(w)
 	c.spend(accountOf(&a.Spec), &p.Share, &w.Ledger.Capacity, 1) // a claim counts
-	c.tell(a, Outcome{Worker: p.Worker, Share: &p.Share, Victims: p.Victims})
+	c.tell(a, Outcome{Worker: p.Worker, Share: &p.Share, Victims: ends})
 	k := &claimant{a, p.Worker, claim}
 	if len(claim.Victims) == 0 {
 		c.takeClaim(k)
@@ -60,6 +61,26 @@ func (c *course) makeRoom(a *asked, cand scheduler.Candidate) bool {
 		c.claims = append(c.claims, k)
 	}
 	return true
+}
+
+// endWith are victims, and who ends with them: a group goes whole, wherever its members are.
+func (c *course) endWith(victims []berth.RequestID) (all []berth.RequestID) {
+	told := map[berth.GroupID]bool{}
+	for _, id := range victims {
+		r := c.resides[id]
+		if r == nil || r.group == "" || r.leaving { // one that leaves already takes nobody with it
+			all = append(all, id)
+			continue
+		}
+		if told[r.group] {
+			continue
+		}
+		told[r.group] = true
+		for _, m := range c.residentsOf(r.group) {
+			all = append(all, m.Spec.ID)
+		}
+	}
+	return all
 }
 
 // occupants are those on a worker who may have to go.

@@ -219,6 +219,7 @@ func tellForecast(w io.Writer, s *snapshot.Snapshot, outcomes []snapshot.Outcome
 	}
 	t := table{}
 	t.add("REQUEST", "NOW", "WOULD BE ON", "OR WHY NOT")
+	going := groupsGoing(outcomes)
 	for i := 0; i < len(outcomes); {
 		o := &outcomes[i]
 		of := alike(outcomes[i:])
@@ -226,7 +227,7 @@ func tellForecast(w io.Writer, s *snapshot.Snapshot, outcomes []snapshot.Outcome
 		if of > 1 {
 			id += fmt.Sprintf(" and %d more of %s", of-1, o.Group)
 		}
-		t.add(id, nowText(o), orDash(string(o.Worker)), orDash(whyNot(o)))
+		t.add(id, nowText(o), orDash(string(o.Worker)), orDash(whyNot(o, going)))
 		i += of
 	}
 	return errors.Join(err, t.write(w))
@@ -253,14 +254,36 @@ func nowText(o *snapshot.Outcome) string {
 	return o.Kind
 }
 
-// whyNot is why a request would wait, in words, and before what; or "".
-func whyNot(o *snapshot.Outcome) string {
-	if n := len(o.Victims); n > 0 && o.Verdict == nil {
-		words := make([]string, n)
-		for i, id := range o.Victims {
-			words[i] = string(id)
+// groupsGoing are those that would be stopped with their groups.
+func groupsGoing(outcomes []snapshot.Outcome) map[berth.RequestID]*snapshot.Outcome {
+	going := map[berth.RequestID]*snapshot.Outcome{}
+	for i := range outcomes {
+		if o := &outcomes[i]; o.For != "" && o.Group != "" {
+			going[o.Request] = o
 		}
-		return fmt.Sprintf("after the end of %s: %s", plural(n, "request"), strings.Join(words, ", "))
+	}
+	return going
+}
+
+// victimNames are who would end first; a group, which goes whole, by its name.
+func victimNames(o *snapshot.Outcome, going map[berth.RequestID]*snapshot.Outcome) string {
+	var names []string
+	for _, id := range o.Victims {
+		name := string(id)
+		if v := going[id]; v != nil && v.For == o.Request {
+			name = "group " + string(v.Group)
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// whyNot is why a request would wait, in words, and before what; or "".
+func whyNot(o *snapshot.Outcome, going map[berth.RequestID]*snapshot.Outcome) string {
+	if n := len(o.Victims); n > 0 && o.Verdict == nil {
+		return fmt.Sprintf("after the end of %s: %s", plural(n, "request"), victimNames(o, going))
 	}
 	if o.Verdict == nil {
 		return ""

@@ -74,6 +74,19 @@ func TestPlan(t *testing.T) {
 	})
 }
 
+// Of a group, which goes whole, all members count, and its name stands for them.
+func TestWhyNot_GroupGoesWhole(t *testing.T) {
+	outcomes := []snapshot.Outcome{
+		{Request: "now", Worker: "w2", Victims: []berth.RequestID{"low", "g.0", "g.1"}},
+		{Request: "low", Kind: snapshot.KindStopped, For: "now"},
+		{Request: "g.0", Group: "g", Kind: snapshot.KindStopped, For: "now"},
+		{Request: "g.1", Group: "g", Kind: snapshot.KindStopped, For: "now"},
+	}
+	if got, want := whyNot(&outcomes[0], groupsGoing(outcomes)), "after the end of 3 requests: low, group g"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestAdditionOf(t *testing.T) {
 	for text, want := range map[string]snapshot.Addition{
 		"w1":        {Count: 1, Like: "w1", Pool: "default"},
