@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,6 +76,9 @@ func submit(c *cli.Context) error {
 func requestsOf(c *cli.Context) ([]*berthv1.Request, error) {
 	files := c.StringSlice("file")
 	if len(files) == 0 {
+		if err := fileAsCommand(c); err != nil {
+			return nil, err
+		}
 		r, err := requestOf(c)
 		if err == nil {
 			err = readGroup(c, r)
@@ -97,6 +102,19 @@ func requestsOf(c *cli.Context) ([]*berthv1.Request, error) {
 		all = append(all, some...)
 	}
 	return all, nil
+}
+
+// fileAsCommand refuses a file of requests in the place of a command, before it becomes one
+// that no worker can start.
+func fileAsCommand(c *cli.Context) error {
+	name := c.Args().First()
+	if c.NArg() != 1 || !slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(name))) {
+		return nil
+	}
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 != 0 {
+		return nil
+	}
+	return usage("submit: %s is a file that is not executable, and no command; to submit the requests in it: berth submit -f %s", name, name)
 }
 
 func fromEnvironment(flag string) bool {
