@@ -54,6 +54,9 @@ func tenantsCommand() *cli.Command {
 }
 
 func setQuota(c *cli.Context) error {
+	if err := noFlags(c); err != nil { // they would not be seen below
+		return err
+	}
 	req := &berthv1.SetQuotaRequest{Set: map[string]int64{}}
 	if err := cmp.Or(readLimits(c, req), readGuarantees(c, req)); err != nil {
 		return usage("%w", err)

@@ -265,6 +265,7 @@ func TestVerbs_Usage(t *testing.T) {
 		{"message", []string{"cordon", "--message", "\xff", "w"}},
 		{"message", []string{"brake", "release", "--message", strings.Repeat("x", 1025), "default"}},
 		{"stands behind an argument", []string{"get", "a", "-o", "json"}},
+		{"flag --cpu stands behind an argument; flags go first", []string{"tenants", "set", "red", "--cpu", "3"}},
 	} {
 		s.want(exitUsage, tt.says, tt.args...)
 	}
