@@ -2,6 +2,7 @@ package worker
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -9,6 +10,19 @@ import (
 
 	"github.com/berthd/berth"
 )
+
+// The runbook names every column.
+func TestReadShapes_Documented(t *testing.T) {
+	doc, err := os.ReadFile("../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range columnNames() {
+		if !strings.Contains(string(doc), "`"+name+"`") {
+			t.Errorf("docs/runbook.md says nothing of the column %s", name)
+		}
+	}
+}
 
 func TestReadShapes(t *testing.T) {
 	tests := []struct {

@@ -254,7 +254,8 @@ func TestVerbs_Usage(t *testing.T) {
 		{"1 to 1000", []string{"tenants", "set", "--weight", "0", "t"}},
 		{"from 0 to 1000000000000, or NAME=none", []string{"tenants", "set", "--devices", "h100=x", "t"}},
 		{"workers", []string{"dev", "--workers", "0"}},
-		{"on-stop", []string{"worker", "--hollow", "3", "--on-stop", "drain"}},
+		{"take no --on-stop\n", []string{"worker", "--hollow", "3", "--on-stop", "drain"}},
+		{"take no --cpu; --hollow FILE.csv", []string{"worker", "--hollow", "3", "--cpu", "8"}},
 		{"stands behind an argument", []string{"cordon", "w", "--message", "x"}},
 		{`priority "4294967301" is out of range`, []string{"run", "--priority", "4294967301", "--", "true"}},
 		{`priority "-4294967297" is out of range`, []string{"submit", "--priority=-4294967297", "--", "true"}},
@@ -269,6 +270,7 @@ func TestVerbs_Usage(t *testing.T) {
 	} {
 		s.want(exitUsage, tt.says, tt.args...)
 	}
+	s.want(0, "any of: name, cpu_milli", "worker", "--help")
 	s.want(0, "berth "+version, "version")
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		s.want(0, "generate-bash-completion", "completion", shell)

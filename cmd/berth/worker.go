@@ -50,7 +50,7 @@ func workerCommand() *cli.Command {
 			boolFlag("wait-for-name", "wait for the end of another agent of this name"),
 			shimFlag(),
 			boolFlag("no-cgroups", "do not limit CPU and memory"),
-			stringFlag("hollow", "", "pretend to be `COUNT` workers, or those of a CSV FILE"),
+			stringFlag("hollow", "", "pretend to be `COUNT` workers, or those of a CSV FILE whose first line names columns, any of: name, cpu_milli, memory_bytes, disk_bytes, gpus, gpu_type, labels (zone=a;disk=nvme), taints (gpu=yes:no_place), spot (true)"),
 			durationFlag("hollow-run", 0, "how long a pretended container runs (default: until it is stopped)"),
 			durationFlag("hollow-start-delay", 0, "how long a pretended start takes"),
 			boolFlag("hollow-fail-starts", "every pretended start fails"),
@@ -129,9 +129,26 @@ func waitForStore(ctx context.Context, app *cli.App, store *etcdstore.Store, log
 	}
 }
 
+// notHollow refuses what hollow workers do not take: it names what was given of it.
+func notHollow(c *cli.Context) error {
+	var names []string
+	for _, name := range []string{"on-stop", "cpu", "memory"} {
+		if c.IsSet(name) {
+			names = append(names, "--"+name)
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return nil
+	case c.IsSet("cpu") || c.IsSet("memory"):
+		return fmt.Errorf("hollow workers take no %s; --hollow FILE.csv gives them shapes, by columns such as cpu_milli and memory_bytes", strings.Join(names, ", "))
+	}
+	return fmt.Errorf("hollow workers take no %s", strings.Join(names, ", "))
+}
+
 func hollowOptions(c *cli.Context, log *zap.Logger) (worker.HollowOptions, error) {
-	if c.IsSet("on-stop") || c.IsSet("cpu") || c.IsSet("memory") {
-		return worker.HollowOptions{}, errors.New("hollow workers take no on-stop, cpu or memory; a CSV file gives them shapes")
+	if err := notHollow(c); err != nil {
+		return worker.HollowOptions{}, err
 	}
 	opts := worker.HollowOptions{
 		Name: c.String("name"), Pool: berth.PoolID(c.String("pool")), Spot: c.Bool("spot"), TTL: c.Duration("ttl"),
