@@ -52,7 +52,7 @@ func cancelRequests(c *cli.Context) error {
 	for _, id := range c.Args().Slice() {
 		s, err := cancelLiving(ctx, c, cl, id)
 		if err != nil {
-			err = orGroup(err, func() error { return cancelGroup(ctx, c, cl, id, asJSON) })
+			err = notThere(ctx, cl, id, orGroup(err, func() error { return cancelGroup(ctx, c, cl, id, asJSON) }))
 			if err == nil {
 				continue
 			}

@@ -18,7 +18,7 @@ import (
 // What is named and not there is an error, not an empty list.
 func TestSelect_NotThere(t *testing.T) {
 	withLocal(t, func(s *shell) {
-		s.want(exitFailed, "request nope: not found", "list", "nope")
+		s.want(exitFailed, "request nope: not found; berth list --all shows what has ended, too", "list", "nope")
 		s.want(exitFailed, "request nope: not found", "list", "-o", "json", "nope")
 		s.want(exitFailed, "worker nope: not found", "list", "--worker", "nope")
 		s.want(exitFailed, "request nope: not found", "watch", "nope")

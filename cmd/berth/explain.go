@@ -48,7 +48,7 @@ func explainCommand() *cli.Command {
 			case err != nil && past:
 				return orMember(c.Context, cl, id, err)
 			case err != nil:
-				return orGroup(err, func() error { return tellGroup(c.Context, c, cl, id, asJSON) })
+				return notThere(c.Context, cl, id, orGroup(err, func() error { return tellGroup(c.Context, c, cl, id, asJSON) }))
 			}
 			if asJSON {
 				return printJSON(c.App.Writer, e)

@@ -36,7 +36,7 @@ func getCommand() *cli.Command {
 			defer cl.Close()
 			s, err := cl.Get(c.Context, id)
 			if err != nil {
-				return orGroup(err, func() error { return tellGroup(c.Context, c, cl, id, asJSON) })
+				return notThere(c.Context, cl, id, orGroup(err, func() error { return tellGroup(c.Context, c, cl, id, asJSON) }))
 			}
 			if asJSON {
 				return printJSON(c.App.Writer, s)

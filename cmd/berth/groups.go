@@ -127,6 +127,24 @@ func orGroup(err error, group func() error) error {
 	return nil
 }
 
+// notThere says of a name that no request has what it may be: a group, of which the members
+// tell once it has ended; else where to look.
+func notThere(ctx context.Context, cl *client.Client, id string, err error) error {
+	if ce, ok := errors.AsType[*client.CallError](err); !ok || ce.Code != client.CodeNotFound {
+		return err
+	}
+	if _, groupErr := cl.Group(ctx, id); groupErr == nil {
+		return fmt.Errorf("%w: it is a group; berth list --all --group %s shows its members", err, id)
+	}
+	for size := int64(1); size <= berth.MaxGroupSize; size = 10*size + 1 { // their numbers are as wide as the size needs
+		first, memberErr := cl.Get(ctx, string(berth.GroupID(id).Members(size)[0]))
+		if memberErr == nil && first.GetSpec().GetGroup().GetId() == id {
+			return fmt.Errorf("%w: it is a group that has ended; berth list --all --group %s shows its members", err, id)
+		}
+	}
+	return fmt.Errorf("%w; berth list --all shows what has ended, too", err)
+}
+
 // orMember says, where a verb tells only of requests, which ones a group of that name has.
 func orMember(ctx context.Context, cl *client.Client, id string, err error) error {
 	return orGroup(err, func() error {

@@ -49,6 +49,16 @@ func TestGroups(t *testing.T) {
 		s.want(0, "is ending: ", "cancel", "--message", "make room", "--wait", "train")
 		s.want(0, "cancelled: make room: killed by SIGTERM", "get", "train.2")
 		s.want(0, "wide   PLACED", "groups")
+		s.want(exitFailed, "request wide: not found: it is a group; berth list --all --group wide", "list", "wide")
+		s.hides("train", "groups")
+		for _, verb := range [][]string{{"get"}, {"explain"}, {"list", "--all"}, {"cancel"}, {"replay"}} {
+			s.want(exitFailed, "not found: it is a group that has ended; berth list --all --group train shows", append(verb, "train")...)
+		}
+		s.want(0, "train.3  CANCELLED", "list", "--all", "--group", "train")
+		s.want(0, "group of 11", "submit", "--id", "many", "--cpu", "64", "--group-size", "11", "--", "true")
+		s.want(0, "is ending", "cancel", "--wait", "many")
+		s.hides("many", "groups")
+		s.want(exitFailed, "it is a group that has ended; berth list --all --group many", "get", "many")
 		var got []struct{ ID, State string }
 		r := s.do("groups", "-o", "json")
 		if err := json.Unmarshal([]byte(r.out), &got); err != nil || len(got) == 0 { // train's record goes after its last member
@@ -73,6 +83,18 @@ func (s *shell) shows(want string, args ...string) {
 		<-time.After(10 * time.Millisecond)
 	}
 	s.want(0, want, args...)
+}
+
+// hides waits until a command tells so no more.
+func (s *shell) hides(gone string, args ...string) {
+	s.t.Helper()
+	for range 500 {
+		if !strings.Contains(s.do(args...).out, gone) {
+			return
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	s.t.Errorf("berth %s still says %q", strings.Join(args, " "), gone)
 }
 
 // A group that is linked says where it is, and what the best domain lacks.

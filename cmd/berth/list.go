@@ -53,7 +53,7 @@ func selected(ctx context.Context, cl *client.Client, f *berthv1.Filter, seen ma
 			continue
 		}
 		if _, err := cl.Get(ctx, id); err != nil {
-			missing = append(missing, err)
+			missing = append(missing, notThere(ctx, cl, id, err))
 		}
 	}
 	if f.GetWorker() != "" && len(seen) == 0 && len(missing) == 0 {

@@ -41,7 +41,7 @@ func replayCommand() *cli.Command {
 			defer cl.Close()
 			r, err := cl.Replay(c.Context, id, int64(c.Int("attempt")))
 			if err != nil {
-				return orMember(c.Context, cl, id, err)
+				return notThere(c.Context, cl, id, orMember(c.Context, cl, id, err))
 			}
 			if asJSON {
 				err = printJSON(c.App.Writer, r)
