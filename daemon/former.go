@@ -43,7 +43,7 @@ func (d *Daemon) former(ctx context.Context, s *Status) (*Former, time.Time) {
 		out.Worker = p.Worker
 		if facts, err = d.store.GetAt(ctx, rev, allocationKey(p.Worker, s.ID)); err == nil {
 			if a, ok := facts[0].Record.(*berth.Allocation); ok {
-				out.Stop = a.Stop
+				out.Stop = d.groupStop(ctx, a, facts[0].Mod)
 			}
 		}
 		break

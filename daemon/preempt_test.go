@@ -172,8 +172,37 @@ func TestPreempt_GroupWhole(t *testing.T) {
 	awaitGroup(t, d, "g", func(s *daemon.GroupStatus) bool {
 		return s != nil && s.Record.Attempt == 2 && s.States[berth.StatePending] == 2
 	})
+	explainedRoom(t, d, "now", "g.0", "g.1")
 	if _, err := d.Cancel(t.Context(), "now", ""); err != nil {
 		t.Fatal(err)
 	}
 	awaitGroup(t, d, "g", running(2))
+}
+
+// explainedRoom checks that one of two of a group is said to have made room for a request,
+// where that is, and the other to have stopped for that.
+func explainedRoom(t *testing.T, d *daemon.Daemon, by, victim, other berth.RequestID) {
+	t.Helper()
+	told := func(id berth.RequestID) daemon.Explanation {
+		e, err := d.Explain(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	there := told(by).NotTold
+	if there == "it is there because "+string(other)+" made room for it there" {
+		victim, other = other, victim
+	}
+	if want := "it is there because " + string(victim) + " made room for it there"; there != want {
+		t.Errorf("%s: %q, want %q", by, there, want)
+	}
+	for id, want := range map[berth.RequestID]string{
+		victim: "makes room for " + string(by),
+		other:  "its group is placed anew: " + string(victim) + " makes room for " + string(by),
+	} {
+		if f := told(id).Former; f == nil || f.Stop == nil || f.Stop.Message != want {
+			t.Errorf("%s: %+v, want %q", id, f, want)
+		}
+	}
 }

@@ -153,19 +153,7 @@ func (d Replayer) standings(ctx context.Context, id berth.RequestID, attempt int
 	case r.Outcome == ReplayDiffers:
 		return nil, "decided again, it goes elsewhere: see berth replay"
 	}
-	return r.Standings, cmp.Or(r.Why, r.unchosen())
-}
-
-// unchosen says why no worker was chosen, where none was.
-func (r *Replay) unchosen() string {
-	switch b := r.Basis; {
-	case b == nil:
-	case b.RoomOf(r.ID) != nil:
-		return "it was not chosen, for others had made room there"
-	case b.Group != nil && b.Group.Kept:
-		return "it was not chosen, for its group kept the workers that it had held"
-	}
-	return ""
+	return r.Standings, cmp.Or(r.Why, d.unchosen(ctx, &r))
 }
 
 // findPlacement reads what was placed, and on what basis.

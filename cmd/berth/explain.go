@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -12,6 +13,7 @@ import (
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 	"github.com/berthd/berth/client"
+	"github.com/berthd/berth/daemon"
 )
 
 func explainCommand() *cli.Command {
@@ -139,12 +141,21 @@ func printExplanation(w io.Writer, e *berthv1.ExplainResponse, asked *timestampp
 			return err
 		}
 		if e.GetNotTold() != "" {
-			_, err := fmt.Fprintf(w, "why there is not known: %s\n", e.GetNotTold())
+			_, err := fmt.Fprintln(w, whyThereText(e.GetNotTold()))
 			return err
 		}
 		return printStandings(w, e.GetStandings())
 	}
 	return printWaiting(w, e, judgedAt(e, asked))
+}
+
+// whyThereText says why a request is where it is, where no worker was chosen, or that this
+// cannot be told.
+func whyThereText(notTold string) string {
+	if strings.HasPrefix(notTold, daemon.ThereBecause) {
+		return notTold
+	}
+	return "why there is not known: " + notTold
 }
 
 // printWaiting tells why a request waits: the one reason that counts most in words,

@@ -63,6 +63,16 @@ func TestPrintExplanation_Leaving(t *testing.T) {
 			[]string{"a is RUNNING on w7", "it is told to stop: preempt: makes room for now; it is killed at "},
 		},
 		{
+			"one that others made room for",
+			&berthv1.ExplainResponse{Status: &berthv1.Status{Id: "now", State: "RUNNING", Worker: "w7"}, NotTold: "it is there because a made room for it there"},
+			[]string{"now is RUNNING on w7\nit is there because a made room for it there\n"},
+		},
+		{
+			"one of which that cannot be told",
+			&berthv1.ExplainResponse{Status: &berthv1.Status{Id: "now", State: "RUNNING", Worker: "w7"}, NotTold: "no basis was kept"},
+			[]string{"now is RUNNING on w7\nwhy there is not known: no basis was kept\n"},
+		},
+		{
 			"a victim that waits again", &berthv1.ExplainResponse{
 				Status: &berthv1.Status{Id: "a", State: "PENDING", Attempt: 3}, Verdict: &berthv1.Verdict{}, Former: &berthv1.Former{Worker: "w7", Revision: 9, Stop: room},
 			},

@@ -1,0 +1,54 @@
+package daemon
+
+import (
+	"context"
+	"strings"
+
+	"github.com/berthd/berth"
+)
+
+// ThereBecause begins an explanation's NotTold where no worker was chosen, but it is known
+// why the request is there.
+const ThereBecause = "it is there because "
+
+// unchosen says why a request is where it is, where no worker was chosen for it.
+func (d Replayer) unchosen(ctx context.Context, r *Replay) string {
+	switch b := r.Basis; {
+	case b == nil:
+	case b.RoomOf(r.ID) != nil:
+		return ThereBecause + d.madeRoom(ctx, r) + " made room for it there"
+	case b.Group != nil && b.Group.Kept:
+		return ThereBecause + "its group kept the workers that it had held"
+	}
+	return ""
+}
+
+// madeRoom names those who made room for a request. Its claim does, as long as the store's
+// history reaches back to when it was made; who had not started, and ended at once, is in none.
+func (d Replayer) madeRoom(ctx context.Context, r *Replay) string {
+	const unknown = "others"
+	state, err := d.stateAt(ctx, r.ID, r.Revision-1)
+	if err != nil {
+		return unknown
+	}
+	if p, ok := state.Record.(*berth.Progress); !ok || p.ClaimOn != r.Worker {
+		return unknown
+	}
+	facts, err := d.Store.GetAt(ctx, state.Mod, ledgerKey(r.Worker))
+	if err != nil {
+		return unknown
+	}
+	ledger, ok := facts[0].Record.(*berth.Ledger)
+	if !ok {
+		return unknown
+	}
+	claim := ledger.ClaimOf(r.ID)
+	if claim == nil || len(claim.Victims) == 0 {
+		return unknown
+	}
+	names := make([]string, len(claim.Victims))
+	for i, id := range claim.Victims {
+		names[i] = string(id)
+	}
+	return strings.Join(names, ", ")
+}
