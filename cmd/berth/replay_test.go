@@ -21,7 +21,7 @@ func TestReplay(t *testing.T) {
 		s.want(exitFailed, "cannot be replayed: it was not placed\nbig\n", "replay", "big")
 		s.shows("no registered worker could ever take it", "explain", "--at", "0s", "big") // once the watch has told of it
 		s.want(0, "group of 2", "submit", "--id", "train", "--cpu", "64", "--group-size", "2", "--", "true")
-		s.shows("train.0 waits: 0 of its 2 members fit, of at least 2", "explain", "--at", "0s", "train.0")
+		s.shows("train.0 waits, and the registered workers could never take it, were they empty: 0 of its 2 members fit, of at least 2", "explain", "--at", "0s", "train.0")
 		s.want(exitUsage, "train is a group: ask about one of its members, such as train.0", "replay", "train")
 		s.want(exitUsage, "train is a group", "explain", "--at", "0s", "train")
 		s.want(exitFailed, "not found", "explain", "--at-revision", "3", "big")
