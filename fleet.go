@@ -89,6 +89,14 @@ const (
 	StrategyBinpack Strategy = "binpack"
 )
 
+// checkStrategy names the field that has another word.
+func checkStrategy(field string, s Strategy) error {
+	if s != StrategySpread && s != StrategyBinpack {
+		return &FieldError{Field: field, Value: clip(string(s)), Problem: "is unknown", Bound: "spread, binpack"}
+	}
+	return nil
+}
+
 // UnmarshalText rejects every word that is not a strategy.
 func (s *Strategy) UnmarshalText(b []byte) error {
 	return decodeWord(s, b, "strategy", []Strategy{StrategySpread, StrategyBinpack})
@@ -100,6 +108,7 @@ type Pool struct {
 	Header
 	Strategy Strategy `json:"strategy"`
 	Weights  Weights  `json:"weights,omitempty"`
+	Shadow   *Shadow  `json:"shadow,omitempty"` // nil: none
 	BrakePolicy
 }
 

@@ -49,12 +49,14 @@ func (w Weights) String() string {
 }
 
 // Validate checks names and bounds.
-func (w Weights) Validate() error {
+func (w Weights) Validate() error { return w.validate("weights") }
+
+func (w Weights) validate(field string) error {
 	for _, name := range sortedKeys(w) {
 		if !slices.Contains(Scorers(), name) {
-			return &FieldError{Field: "weights", Value: clip(string(name)), Problem: "is no scorer", Bound: scorerBound}
+			return &FieldError{Field: field, Value: clip(string(name)), Problem: "is no scorer", Bound: scorerBound}
 		}
-		if err := checkRange("weights."+string(name), w[name], 0, MaxPoolWeight); err != nil {
+		if err := checkRange(field+"."+string(name), w[name], 0, MaxPoolWeight); err != nil {
 			return err
 		}
 	}

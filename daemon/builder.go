@@ -139,8 +139,10 @@ func (b *builder) decide(w *waiting, as scheduler.Candidate) scheduler.Decision 
 	if b.basis == nil {
 		b.basis = b.l.planBasis(b)
 	}
+	as.Sample = b.l.mayJudge(w.request.Pool, b.now)
 	d := b.l.fleet.Place(as)
 	if d.Verdict == nil {
+		b.l.sampled(w.request.Pool, as.Sample)
 		r := reservation{share: d.Share}
 		b.l.tellPrices(b.basis, w.request.Pool)
 		w.step = b.basis.step(d.Worker, &r)

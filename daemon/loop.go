@@ -77,6 +77,7 @@ type loop struct {
 	commits   int64
 	conflicts int64
 	metrics   *metrics
+	shadows   map[berth.PoolID]*shadowOf // of pools that have one
 	fatal     error
 }
 
@@ -99,7 +100,7 @@ func newLoop(d *Daemon) *loop {
 		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(), bases: newBases(),
 		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(), answers: make(answers), watchers: newWatchers(),
 		parts: make(chan struct{}, 2),
-		batch: fullBatch, metrics: d.metrics, brakes: newBrakes(), aside: newAside(),
+		batch: fullBatch, metrics: d.metrics, shadows: make(map[berth.PoolID]*shadowOf), brakes: newBrakes(), aside: newAside(),
 	}
 	l.due = newDueKeys(l.view)
 	l.queue = newQueue(l)
@@ -118,6 +119,7 @@ func (l *loop) run(ctx context.Context, stopping func() bool) error {
 	for l.fatal == nil {
 		l.step(commitCtx)
 		l.arm(wake)
+		l.judgeShadows()
 		select {
 		case <-ctx.Done():
 			return l.finish(cancel, stopping())

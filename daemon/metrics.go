@@ -5,6 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
 )
 
 // metrics of the loop. The store measures its own transactions.
@@ -14,6 +15,7 @@ type metrics struct {
 	ended     prometheus.Counter
 	submitted prometheus.Counter
 	brake     brakeMetrics
+	shadow    shadowMetrics
 	stepIns   prometheus.Counter
 	preempted prometheus.Counter
 	aside     prometheus.Gauge
@@ -28,6 +30,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		ended:     f.NewCounter(prometheus.CounterOpts{Name: "berth_ends_total", Help: "Allocations ended."}),
 		submitted: f.NewCounter(prometheus.CounterOpts{Name: "berth_submissions_total", Help: "Requests accepted."}),
 		brake:     newBrakeMetrics(f),
+		shadow:    newShadowMetrics(f),
 		preempted: f.NewCounter(prometheus.CounterOpts{Name: "berth_preempted_total", Help: "Allocations told to stop, or taken back, to make room for a request of higher priority."}),
 		aside:     f.NewGauge(prometheus.GaugeOpts{Name: "berth_set_aside", Help: "Requests, allocations and workers of which the store refuses what is to be done, as too large or malformed; the log names them."}),
 		stepIns:   f.NewCounter(prometheus.CounterOpts{Name: "berth_step_ins_total", Help: "Times that this daemon took over the share of a daemon that had gone silent."}),
@@ -59,4 +62,35 @@ func (m *brakeMetrics) show(p berth.PoolID, engaged bool, held int64) {
 	}
 	m.engaged.WithLabelValues(string(p)).Set(on)
 	m.held.WithLabelValues(string(p)).Set(float64(held))
+}
+
+// shadowMetrics of the pools' shadows.
+type shadowMetrics struct {
+	placements, load, loss *prometheus.CounterVec
+}
+
+func newShadowMetrics(f promauto.Factory) shadowMetrics {
+	policy := []string{"pool", "policy"}
+	return shadowMetrics{
+		placements: f.NewCounterVec(prometheus.CounterOpts{Name: "berth_shadow_placements_total", Help: "Placements that a pool's shadow was asked about: the same worker, or another; or skipped."}, []string{"pool", "outcome"}),
+		load:       f.NewCounterVec(prometheus.CounterOpts{Name: "berth_shadow_load_total", Help: "Sum of the loads, 1 when full, that the workers chosen by a pool's own policy and by its shadow have with the request."}, policy),
+		loss:       f.NewCounterVec(prometheus.CounterOpts{Name: "berth_shadow_loss_devices_total", Help: "Sum of the worth, in devices, that the workers so chosen lose."}, policy),
+	}
+}
+
+func (m *shadowMetrics) count(j *scheduler.Judgement) {
+	pool := string(j.Pool)
+	switch {
+	case j.Skipped > 0:
+		m.placements.WithLabelValues(pool, "skipped").Add(float64(j.Skipped))
+		return
+	case j.Real.Worker == j.Shadow.Worker:
+		m.placements.WithLabelValues(pool, "same").Inc()
+	default:
+		m.placements.WithLabelValues(pool, "other").Inc()
+	}
+	for policy, c := range map[string]*scheduler.Choice{"own": &j.Real, "shadow": &j.Shadow} {
+		m.load.WithLabelValues(pool, policy).Add(float64(c.LoadMilli) / 1000)
+		m.loss.WithLabelValues(pool, policy).Add(float64(max(c.LossMilli, 0)) / 1000)
+	}
 }

@@ -35,7 +35,7 @@ func (l *loop) poolSettings() map[berth.PoolID]berth.Pool {
 
 // SetPool sets how a pool chooses among the workers that fit, and when it brakes.
 // What is empty or zero stays as it is. Weights replace all there were; empty ones that
-// are not nil, by none.
+// are not nil, by none; likewise a shadow.
 func (d *Daemon) SetPool(ctx context.Context, id berth.PoolID, next berth.Pool) error {
 	if err := berth.CheckID("pool", string(id)); err != nil {
 		return err
@@ -47,6 +47,11 @@ func (d *Daemon) SetPool(ctx context.Context, id berth.PoolID, next berth.Pool) 
 	if err := next.Weights.Validate(); err != nil {
 		return err
 	}
+	if next.Shadow != nil {
+		if err := next.Shadow.Validate(); err != nil {
+			return err
+		}
+	}
 	if err := next.BrakePolicy.Validate(); err != nil {
 		return err
 	}
@@ -56,6 +61,12 @@ func (d *Daemon) SetPool(ctx context.Context, id berth.PoolID, next berth.Pool) 
 		}
 		if next.Weights != nil {
 			was.Weights = next.Weights
+		}
+		if next.Shadow != nil {
+			was.Shadow = next.Shadow
+		}
+		if was.Shadow != nil && was.Shadow.IsZero() {
+			was.Shadow = nil
 		}
 		was.BrakePolicy = next.Over(was.BrakePolicy)
 		return was

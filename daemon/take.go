@@ -219,6 +219,7 @@ func (l *loop) markPool(f berth.Fact) {
 		settings = p
 	}
 	l.fleet.Set(berth.PoolID(f.Key.ID), settings)
+	l.setShadow(berth.PoolID(f.Key.ID), settings)
 	l.due.add(brakeKey(berth.PoolID(f.Key.ID)))
 }
 

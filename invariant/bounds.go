@@ -259,14 +259,25 @@ func (r *keep) validate(c *checker, _ string) {
 
 func (r *pool) validate(c *checker, _ string) {
 	c.word("strategy", r.Strategy, wordsOfStrategy)
-	for _, name := range slices.Sorted(maps.Keys(r.Weights)) {
-		c.word("weights", name, wordsOfScorer)
-		c.within("weights."+name, r.Weights[name], 0, 1000)
+	c.weights("weights", r.Weights)
+	if s := r.Shadow; s != nil {
+		c.need(s.Strategy != "" || len(s.Weights) > 0, "shadow: it names no policy")
+		if s.Strategy != "" {
+			c.word("shadow.strategy", s.Strategy, wordsOfStrategy)
+		}
+		c.weights("shadow.weights", s.Weights)
 	}
 	c.within("brake_percent", r.BrakePercent, 1, 100)
 	c.within("brake_workers", r.BrakeWorkers, 1, 1_000_000)
 	c.within("brake_window_ms", r.BrakeWindowMS, 1000, 3_600_000)
 	c.within("brake_bound_ms", r.BrakeBoundMS, 1000, 604_800_000)
+}
+
+func (c *checker) weights(field string, weights map[string]int64) {
+	for _, name := range slices.Sorted(maps.Keys(weights)) {
+		c.word(field, name, wordsOfScorer)
+		c.within(field+"."+name, weights[name], 0, 1000)
+	}
 }
 
 // within bounds a number that may be left out.

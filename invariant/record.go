@@ -339,10 +339,16 @@ type pool struct {
 	header
 	Strategy      string           `json:"strategy"`
 	Weights       map[string]int64 `json:"weights,omitempty"`
+	Shadow        *shadow          `json:"shadow,omitempty"`
 	BrakePercent  int64            `json:"brake_percent,omitempty"`
 	BrakeWorkers  int64            `json:"brake_workers,omitempty"`
 	BrakeWindowMS int64            `json:"brake_window_ms,omitempty"`
 	BrakeBoundMS  int64            `json:"brake_bound_ms,omitempty"`
+}
+
+type shadow struct {
+	Strategy string           `json:"strategy,omitempty"`
+	Weights  map[string]int64 `json:"weights,omitempty"`
 }
 
 type brake struct {

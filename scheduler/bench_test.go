@@ -69,6 +69,24 @@ func BenchmarkPlaceOther(b *testing.B) {
 	}
 }
 
+// BenchmarkPlaceShadowed is BenchmarkPlace without a shadow, with one that only follows,
+// and with one that is asked about each placement.
+func BenchmarkPlaceShadowed(b *testing.B) {
+	for _, s := range []berth.Strategy{berth.StrategySpread, berth.StrategyBinpack} {
+		for _, kind := range []string{"none", "follows", "judged"} {
+			b.Run(fmt.Sprintf("workers=10000/policy=%s/fill=50/shapes=50/shadow=%s", s, kind), func(b *testing.B) {
+				l := newLoad(10_000, 0, s, 50, plainShape)
+				if kind != "none" {
+					other := map[berth.Strategy]berth.Strategy{berth.StrategySpread: berth.StrategyBinpack, berth.StrategyBinpack: berth.StrategySpread}
+					l.fleet.SetShadow(berth.DefaultPool, &berth.Shadow{Strategy: other[s]})
+				}
+				l.shadow = kind == "judged"
+				benchmarkPlace(b, l, 50)
+			})
+		}
+	}
+}
+
 func benchmarkPlace(b *testing.B, l *load, fill int64) {
 	blocked := 0
 	for l.cpu*100 < fill*l.capacity {
@@ -113,6 +131,8 @@ type load struct {
 	workers       int64
 	cpu, capacity int64 // thousandths of a core
 	placed        int
+	shadow        bool // each is judged
+	judged        int64
 }
 
 type placement struct {
@@ -148,7 +168,12 @@ func (l *load) place() bool {
 	r := &l.shapes[l.random.IntN(len(l.shapes))]
 	r.ID = l.ids[l.placed%len(l.ids)]
 	l.placed++
-	d := l.fleet.Place(scheduler.Candidate{Request: r})
+	d := l.fleet.Place(scheduler.Candidate{Request: r, Sample: l.shadow})
+	if l.placed%64 == 0 {
+		for l.fleet.ShadowsBehind() {
+			l.fleet.JudgeShadows(64, func(j scheduler.Judgement) { l.judged++ })
+		}
+	}
 	if d.Verdict != nil {
 		return false
 	}

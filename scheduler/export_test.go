@@ -137,7 +137,7 @@ func (f *Fleet) ByForce(c Candidate) berth.WorkerID {
 		return ""
 	}
 	q := f.ask(c)
-	q.learn(c)
+	f.learn(q, c)
 	q.binpack = p.binpack
 	var found []forced
 	if q.deals() {
@@ -355,3 +355,9 @@ func (q *query) forceDeal(p *pool) []forced {
 	})
 	return fits[:min(len(fits), 1)]
 }
+
+// MaxShadowNotes bounds a shadow's journal.
+const MaxShadowNotes = maxShadowNotes
+
+// ShadowStale says whether a pool's shadow is to be made anew.
+func (f *Fleet) ShadowStale(pool berth.PoolID) bool { s := f.shadows[pool]; return s != nil && s.stale }

@@ -46,8 +46,9 @@ type Fleet struct {
 	relations  map[berth.PoolID]*relations
 	levels     map[berth.WorkerID][]level // by priority
 	keeps      map[berth.PoolID]*keeping
-	clock      int64 // see SetClock
-	query      query // of the call in progress: its slices are used again
+	clock      int64                    // see SetClock
+	shadows    map[berth.PoolID]*shadow // of pools that have one
+	query      query                    // of the call in progress: its slices are used again
 }
 
 // NewFleet returns a fleet without workers.
@@ -61,6 +62,7 @@ func NewFleet() *Fleet {
 		relations:  make(map[berth.PoolID]*relations),
 		levels:     make(map[berth.WorkerID][]level),
 		keeps:      make(map[berth.PoolID]*keeping),
+		shadows:    make(map[berth.PoolID]*shadow),
 	}
 }
 
@@ -91,6 +93,7 @@ func (f *Fleet) Put(w Worker) {
 		n = newNode(w, f.keptOn(&w))
 		f.nodes[w.ID] = n
 		f.pool(w.Pool).enter(n)
+		f.notePut(n)
 		return
 	}
 	p := f.pools[w.Pool]
@@ -106,6 +109,7 @@ func (f *Fleet) Put(w Worker) {
 		n.own.selections = p.selections.of(n)
 	}
 	p.changed(n)
+	f.notePut(n)
 }
 
 // pool is the pool of that name; made with its first worker.
@@ -126,6 +130,7 @@ func (f *Fleet) Remove(id berth.WorkerID) {
 		return
 	}
 	delete(f.nodes, id)
+	f.noteGone(n)
 	if h := f.holdings[id]; h != nil && len(h.counts) == 0 {
 		delete(f.holdings, id)
 	}

@@ -20,6 +20,7 @@ type keeping struct {
 
 // Keep says what of a pool's workers is kept for a group that waits; nil: nothing is.
 func (f *Fleet) Keep(pool berth.PoolID, k *berth.Keep) {
+	f.noteKeep(pool, k)
 	if was := f.keeps[pool]; was != nil {
 		f.cover(pool, was, false)
 		delete(f.keeps, pool)

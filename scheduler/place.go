@@ -14,6 +14,7 @@ type Candidate struct {
 	Avoid    []berth.WorkerID // where it failed to start, the latest last
 	Own      bool             // for workers that are not foreign, however full: another only where none of them fits
 	Again    bool             // Place was asked for it before: it counts once for what is usual
+	Sample   bool             // the pool's shadow is asked, too, where it would go
 }
 
 // Decision is where a candidate goes, or why it goes nowhere.
@@ -55,7 +56,7 @@ type amount struct {
 // candidate sees it. Put overrides that, where the store disagrees.
 func (f *Fleet) Place(c Candidate) Decision {
 	q := f.ask(c)
-	q.learn(c)
+	f.learn(q, c)
 	for !malformed(&c.Request.Resources) {
 		n, as := f.pick(q)
 		if n == nil {
@@ -66,6 +67,7 @@ func (f *Fleet) Place(c Candidate) Decision {
 			q.refused = append(q.refused, n)
 			continue
 		}
+		f.noteChoice(c, n)
 		f.reserve(n, ledger)
 		return Decision{Worker: n.worker.ID, Share: share}
 	}
@@ -74,12 +76,15 @@ func (f *Fleet) Place(c Candidate) Decision {
 }
 
 // learn adds a candidate to what its pool is asked for.
-func (q *query) learn(c Candidate) {
+func (f *Fleet) learn(q *query, c Candidate) {
 	d := &c.Request.Resources
 	if len(d.Devices) == 0 || c.Again || q.pool == nil || malformed(d) {
 		return
 	}
 	q.pool.dealer.ask(d)
+	if s := f.shadows[c.Request.Pool]; s != nil {
+		s.note(note{learned: d})
+	}
 	q.devices.prices = q.pool.dealer.prices
 }
 
@@ -180,6 +185,7 @@ func (f *Fleet) reserve(n *node, ledger berth.Ledger) {
 	}
 	n.refresh()
 	p.changed(n)
+	f.notePut(n)
 }
 
 // choose returns the worker that takes the candidate, or nil. Workers without

@@ -80,6 +80,7 @@ func (f *Fleet) Count(w berth.WorkerID, labels map[string]string, by int64) {
 		}
 		f.relate(h, l, by)
 	}
+	f.noteCount(h, labels, by)
 	if len(h.counts) == 0 && f.nodes[w] == nil {
 		delete(f.holdings, w)
 	}
@@ -106,6 +107,9 @@ func (f *Fleet) settle(w *Worker) {
 	}
 	for l, n := range h.counts {
 		f.relate(h, l, -n)
+	}
+	if h.pool != w.Pool {
+		f.noteMoved(h.pool, w.Pool)
 	}
 	h.pool, h.labels = w.Pool, w.Labels
 	for l, n := range h.counts {

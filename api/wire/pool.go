@@ -28,3 +28,19 @@ func ToWeights(m *berthv1.Weights) berth.Weights {
 	}
 	return w
 }
+
+// FromShadow is the message of a pool's shadow; of none, nil.
+func FromShadow(s *berth.Shadow) *berthv1.Shadow {
+	if s == nil {
+		return nil
+	}
+	return &berthv1.Shadow{Strategy: string(s.Strategy), Weights: FromWeights(s.Weights)}
+}
+
+// ToShadow is the shadow of a message, not yet valid: nil where there is none.
+func ToShadow(m *berthv1.Shadow) *berth.Shadow {
+	if m == nil {
+		return nil
+	}
+	return &berth.Shadow{Strategy: berth.Strategy(m.GetStrategy()), Weights: ToWeights(m.GetWeights())}
+}

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -25,6 +27,9 @@ func poolsCommand() *cli.Command {
 			durationFlag("brake-window", 0, "within `DURATION` of each other, 1s to 1h (default: as it is)"),
 			listFlag("weight", "`SCORER=N`, 0 to 1000: what scorers say is added up by their weights, and these are all (avoided, rank, dislike, yields, over, load, cold, loss, free)"),
 			boolFlag("no-weights", "the first scorer that tells two workers apart decides"),
+			stringFlag("shadow-strategy", "", "another policy is judged on what the pool places, without effect: `STRATEGY` spread or binpack (default, where it has weights: the pool's own)"),
+			listFlag("shadow-weight", "`SCORER=N`, 0 to 1000: that policy's weights"),
+			boolFlag("no-shadow", "no other policy is judged"),
 			durationFlag("brake-bound", 0, "it releases by itself after `DURATION`, 1s to 168h (default: as it is)"),
 			outputFlag(),
 		),
@@ -60,7 +65,11 @@ func poolOf(c *cli.Context) (*berthv1.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &berthv1.Pool{Id: c.Args().Get(0), Strategy: c.Args().Get(1), Weights: weights}
+	shadow, err := shadowFlags(c)
+	if err != nil {
+		return nil, err
+	}
+	p := &berthv1.Pool{Id: c.Args().Get(0), Strategy: c.Args().Get(1), Weights: weights, Shadow: shadow}
 	for _, f := range []struct {
 		name      string
 		to        *int64
@@ -77,10 +86,10 @@ func poolOf(c *cli.Context) (*berthv1.Pool, error) {
 			return nil, usage("%w", err)
 		}
 	}
-	set := p.GetStrategy() != "" || p.GetBrakePercent() != 0 || p.GetBrakeWorkers() != 0 || p.GetBrakeWindowMs() != 0 || p.GetBrakeBoundMs() != 0 || weights != nil
+	set := p.GetStrategy() != "" || p.GetBrakePercent() != 0 || p.GetBrakeWorkers() != 0 || p.GetBrakeWindowMs() != 0 || p.GetBrakeBoundMs() != 0 || weights != nil || shadow != nil
 	switch {
 	case c.NArg() > 2, set && p.GetId() == "", !set && p.GetId() != "":
-		return nil, usage("pools: want no argument, or POOL with STRATEGY (spread, binpack) or a --brake or --weight flag before it")
+		return nil, usage("pools: want no argument, or POOL with STRATEGY (spread, binpack) or a --brake, --weight or --shadow flag before it")
 	case !set:
 		return nil, nil
 	}
@@ -105,6 +114,28 @@ func weightsOf(c *cli.Context) (*berthv1.Weights, error) {
 	return m, nil
 }
 
+// shadowFlags are the shadow that a pool is to have; nil: as it is.
+func shadowFlags(c *cli.Context) (*berthv1.Shadow, error) {
+	counts, err := parseCounts("shadow-weight", splitCommas(c.StringSlice("shadow-weight")))
+	m := &berthv1.Shadow{Strategy: c.String("shadow-strategy")}
+	if len(counts) > 0 {
+		m.Weights = &berthv1.Weights{Scorers: counts}
+	}
+	shadow := wire.ToShadow(m)
+	switch {
+	case err != nil:
+		return nil, usage("%w", err)
+	case !shadow.IsZero() && c.Bool("no-shadow"):
+		return nil, usage("pools: --no-shadow excludes --shadow-strategy and --shadow-weight")
+	case shadow.IsZero() && !c.Bool("no-shadow"):
+		return nil, nil
+	}
+	if err := shadow.Validate(); err != nil {
+		return nil, usage("%w", err)
+	}
+	return m, nil
+}
+
 func listPools(c *cli.Context, cl *client.Client, asJSON bool) error {
 	all, err := cl.Pools(c.Context)
 	if err != nil {
@@ -124,10 +155,43 @@ func listPools(c *cli.Context, cl *client.Client, asJSON bool) error {
 
 func printPools(w io.Writer, all []*berthv1.Pool) error {
 	t := table{}
-	t.add("POOL", "STRATEGY", "WEIGHTS", "BRAKE AT", "AND AT LEAST", "WITHIN", "HOLDS")
+	head := []string{"POOL", "STRATEGY", "WEIGHTS", "BRAKE AT", "AND AT LEAST", "WITHIN", "HOLDS"}
+	shadows := slices.ContainsFunc(all, func(p *berthv1.Pool) bool { return p.GetShadow() != nil })
+	if shadows {
+		head = append(head, "SHADOW", "JUDGED", "ELSEWHERE", "LOAD", "ITS LOAD", "LOSS", "ITS LOSS")
+	}
+	t.add(head...)
 	for _, p := range all {
-		t.add(p.GetId(), p.GetStrategy(), orDash(wire.ToWeights(p.GetWeights()).String()), strconv.FormatInt(p.GetBrakePercent(), 10)+"%", strconv.FormatInt(p.GetBrakeWorkers(), 10)+" workers",
-			short(time.Duration(p.GetBrakeWindowMs())*time.Millisecond), short(time.Duration(p.GetBrakeBoundMs())*time.Millisecond))
+		row := []string{
+			p.GetId(), p.GetStrategy(), orDash(wire.ToWeights(p.GetWeights()).String()), strconv.FormatInt(p.GetBrakePercent(), 10) + "%", strconv.FormatInt(p.GetBrakeWorkers(), 10) + " workers",
+			short(time.Duration(p.GetBrakeWindowMs()) * time.Millisecond), short(time.Duration(p.GetBrakeBoundMs()) * time.Millisecond),
+		}
+		if shadows {
+			row = append(row, shadowRow(p)...)
+		}
+		t.add(row...)
 	}
 	return t.write(w)
+}
+
+// shadowRow tells of a pool's shadow: its policy, how much was judged of how much, and
+// what a placement came to on average.
+func shadowRow(p *berthv1.Pool) []string {
+	if p.GetShadow() == nil {
+		return []string{"-", "-", "-", "-", "-", "-", "-"}
+	}
+	policy := strings.TrimSpace(p.GetShadow().GetStrategy() + " " + wire.ToWeights(p.GetShadow().GetWeights()).String())
+	c := p.GetShadowCounts()
+	judged := c.GetSame() + c.GetOther()
+	average := func(milli int64, format string, parts float64) string {
+		if judged == 0 {
+			return "-"
+		}
+		return fmt.Sprintf(format, float64(milli)/float64(judged)/parts)
+	}
+	return []string{
+		policy, fmt.Sprintf("%d of %d", judged, judged+c.GetSkipped()), average(1000*c.GetOther(), "%.1f%%", 10),
+		average(c.GetLoadMilli(), "%.1f%%", 10), average(c.GetShadowLoadMilli(), "%.1f%%", 10),
+		average(c.GetLossMilli(), "%.3f", 1000), average(c.GetShadowLossMilli(), "%.3f", 1000),
+	}
 }

@@ -128,6 +128,9 @@ func TestVerbs(t *testing.T) {
 		s.want(0, "batch    binpack   dislike=1,load=3  50% ", "pools", "--weight", "load=3,dislike=1", "batch")
 		s.want(0, "batch    binpack   load=0   50% ", "pools", "--weight", "load=0", "batch")
 		s.want(0, "batch    binpack   -        50% ", "pools", "--no-weights", "batch")
+		s.want(0, "spread load=3,cold=1  0 of 0  -", "pools", "--shadow-strategy", "spread", "--shadow-weight", "load=3,cold=1", "batch")
+		s.want(0, `"shadow":`, "pools", "-o", "json")
+		s.want(0, "HOLDS\n", "pools", "--no-shadow", "batch")
 		s.want(exitUsage, `brake-percent "101" is out of range; allowed: 1 to 100`, "pools", "--brake-percent", "101", "batch")
 		s.want(exitUsage, "for \"1000h0m0s\" is not allowed; allowed: 1s to 168h0m0s", "brake", "hold", "--for", "1000h", "batch")
 		s.want(0, "no brake", "brake")
@@ -224,6 +227,9 @@ func TestVerbs_Usage(t *testing.T) {
 		{`weights "speed" is no scorer`, []string{"pools", "--weight", "speed=1", "x"}},
 		{`weight "load=1001" is no number in range; allowed: NAME=NUMBER, from 0 to 1000`, []string{"pools", "--weight", "load=1001", "x"}},
 		{"NAME=NUMBER", []string{"pools", "--weight", "load=much", "x"}},
+		{"--no-shadow excludes", []string{"pools", "--shadow-weight", "load=1", "--no-shadow", "x"}},
+		{"shadow.strategy", []string{"pools", "--shadow-strategy", "best", "x"}},
+		{"shadow.weights.load", []string{"pools", "--shadow-weight", "load=1001", "x"}},
 		{"exclude each other", []string{"pools", "--weight", "load=1", "--no-weights", "x"}},
 		{"want release or hold", []string{"brake", "stop"}},
 		{"at least 100ms", []string{"status", "--interval", "1ms"}},

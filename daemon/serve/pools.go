@@ -19,9 +19,17 @@ func (s *service) Pools(ctx context.Context, _ *berthv1.PoolsRequest) (*berthv1.
 	if err != nil {
 		return nil, err
 	}
+	shadows, err := s.d.Shadows(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := &berthv1.PoolsResponse{}
 	for id, settings := range all {
-		out.Pools = append(out.Pools, poolMessage(id, &settings))
+		m := poolMessage(id, &settings)
+		if c, has := shadows[id]; has {
+			m.ShadowCounts = shadowCounts(&c)
+		}
+		out.Pools = append(out.Pools, m)
 	}
 	slices.SortFunc(out.Pools, func(a, b *berthv1.Pool) int { return cmp.Compare(a.GetId(), b.GetId()) })
 	return out, nil
@@ -30,14 +38,21 @@ func (s *service) Pools(ctx context.Context, _ *berthv1.PoolsRequest) (*berthv1.
 func poolMessage(id berth.PoolID, p *berth.Pool) *berthv1.Pool {
 	return &berthv1.Pool{
 		Id: string(id), Strategy: string(p.Strategy), BrakePercent: p.Percent, BrakeWorkers: p.Workers,
-		BrakeWindowMs: p.WindowMS, BrakeBoundMs: p.BoundMS, Weights: wire.FromWeights(p.Weights),
+		BrakeWindowMs: p.WindowMS, BrakeBoundMs: p.BoundMS, Weights: wire.FromWeights(p.Weights), Shadow: wire.FromShadow(p.Shadow),
+	}
+}
+
+func shadowCounts(c *daemon.ShadowCounts) *berthv1.ShadowCounts {
+	return &berthv1.ShadowCounts{
+		Same: c.Same, Other: c.Other, Skipped: c.Skipped, LoadMilli: c.LoadMilli, ShadowLoadMilli: c.ShadowLoadMilli,
+		LossMilli: c.LossMilli, ShadowLossMilli: c.ShadowLossMilli,
 	}
 }
 
 func (s *service) SetPool(ctx context.Context, req *berthv1.SetPoolRequest) (*berthv1.SetPoolResponse, error) {
 	p := req.GetPool()
 	err := s.d.SetPool(ctx, berth.PoolID(p.GetId()), berth.Pool{
-		Strategy: berth.Strategy(p.GetStrategy()), Weights: wire.ToWeights(p.GetWeights()),
+		Strategy: berth.Strategy(p.GetStrategy()), Weights: wire.ToWeights(p.GetWeights()), Shadow: wire.ToShadow(p.GetShadow()),
 		BrakePolicy: berth.BrakePolicy{
 			Percent: p.GetBrakePercent(), Workers: p.GetBrakeWorkers(), WindowMS: p.GetBrakeWindowMs(), BoundMS: p.GetBrakeBoundMs(),
 		},

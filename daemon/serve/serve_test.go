@@ -272,6 +272,13 @@ func TestService_Operator(t *testing.T) {
 	if err := c.SetPool(t.Context(), &berthv1.Pool{Id: "batch", BrakePercent: 60, Weights: &berthv1.Weights{Scorers: map[string]int64{"load": 2}}}); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.SetPool(t.Context(), &berthv1.Pool{Id: "batch", Shadow: &berthv1.Shadow{Weights: &berthv1.Weights{Scorers: map[string]int64{"cold": 3}}}}); err != nil {
+		t.Fatal(err)
+	}
+	pools, err = c.Pools(t.Context())
+	if err != nil || pools[0].GetShadow().GetWeights().GetScorers()["cold"] != 3 || pools[0].GetShadowCounts() == nil || pools[1].GetShadowCounts() != nil {
+		t.Errorf("%v %v, want a shadow of batch, and its counts", pools, err)
+	}
 	o, err := c.Overview(t.Context())
 	if err != nil || len(o.GetPools()) != 2 || len(o.GetDaemons()) != 1 || o.GetPools()[1].GetWorkers()["ready"] != 1 {
 		t.Errorf("%v %v", o, err)
@@ -332,6 +339,9 @@ func TestService_BadInput(t *testing.T) {
 	}
 	if err = c.SetPool(ctx, &berthv1.Pool{Id: "p", Weights: &berthv1.Weights{Scorers: map[string]int64{"load": 1001}}}); field(err) != "weights.load" {
 		t.Errorf("pool: %v", err)
+	}
+	if err = c.SetPool(ctx, &berthv1.Pool{Id: "p", Shadow: &berthv1.Shadow{Strategy: "best"}}); field(err) != "shadow.strategy" {
+		t.Error(err)
 	}
 	if err = c.SetPool(ctx, &berthv1.Pool{Id: "p", BrakeWindowMs: 1}); field(err) != "brake_window_ms" {
 		t.Errorf("pool: %v", err)

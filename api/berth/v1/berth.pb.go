@@ -5169,7 +5169,9 @@ type Pool struct {
 	BrakeWorkers  int64                  `protobuf:"varint,4,opt,name=brake_workers,json=brakeWorkers,proto3" json:"brake_workers,omitempty"`
 	BrakeWindowMs int64                  `protobuf:"varint,5,opt,name=brake_window_ms,json=brakeWindowMs,proto3" json:"brake_window_ms,omitempty"`
 	BrakeBoundMs  int64                  `protobuf:"varint,6,opt,name=brake_bound_ms,json=brakeBoundMs,proto3" json:"brake_bound_ms,omitempty"`
-	Weights       *Weights               `protobuf:"bytes,7,opt,name=weights,proto3" json:"weights,omitempty"` // when set, all of them: without any, none
+	Weights       *Weights               `protobuf:"bytes,7,opt,name=weights,proto3" json:"weights,omitempty"`                               // when set, all of them: without any, none
+	Shadow        *Shadow                `protobuf:"bytes,8,opt,name=shadow,proto3" json:"shadow,omitempty"`                                 // when set, all of it: empty, none
+	ShadowCounts  *ShadowCounts          `protobuf:"bytes,9,opt,name=shadow_counts,json=shadowCounts,proto3" json:"shadow_counts,omitempty"` // of a pool with a shadow, by the daemon that answers, since it was set; in answers to Pools only
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5253,6 +5255,166 @@ func (x *Pool) GetWeights() *Weights {
 	return nil
 }
 
+func (x *Pool) GetShadow() *Shadow {
+	if x != nil {
+		return x.Shadow
+	}
+	return nil
+}
+
+func (x *Pool) GetShadowCounts() *ShadowCounts {
+	if x != nil {
+		return x.ShadowCounts
+	}
+	return nil
+}
+
+// Shadow is another policy that is judged on what a pool places.
+type Shadow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Strategy      string                 `protobuf:"bytes,1,opt,name=strategy,proto3" json:"strategy,omitempty"` // spread, binpack; empty: the pool's own
+	Weights       *Weights               `protobuf:"bytes,2,opt,name=weights,proto3" json:"weights,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Shadow) Reset() {
+	*x = Shadow{}
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Shadow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Shadow) ProtoMessage() {}
+
+func (x *Shadow) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Shadow.ProtoReflect.Descriptor instead.
+func (*Shadow) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *Shadow) GetStrategy() string {
+	if x != nil {
+		return x.Strategy
+	}
+	return ""
+}
+
+func (x *Shadow) GetWeights() *Weights {
+	if x != nil {
+		return x.Weights
+	}
+	return nil
+}
+
+// ShadowCounts sums what was judged: same and other.
+type ShadowCounts struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Same            int64                  `protobuf:"varint,1,opt,name=same,proto3" json:"same,omitempty"` // placements for which the shadow would have taken the same worker
+	Other           int64                  `protobuf:"varint,2,opt,name=other,proto3" json:"other,omitempty"`
+	Skipped         int64                  `protobuf:"varint,3,opt,name=skipped,proto3" json:"skipped,omitempty"`                                          // not judged
+	LoadMilli       int64                  `protobuf:"varint,4,opt,name=load_milli,json=loadMilli,proto3" json:"load_milli,omitempty"`                     // of the workers that were chosen, with the request: thousandths
+	ShadowLoadMilli int64                  `protobuf:"varint,5,opt,name=shadow_load_milli,json=shadowLoadMilli,proto3" json:"shadow_load_milli,omitempty"` // of those that the shadow would have chosen
+	LossMilli       int64                  `protobuf:"varint,6,opt,name=loss_milli,json=lossMilli,proto3" json:"loss_milli,omitempty"`                     // what the worth of their room for devices lost: thousandths of a device
+	ShadowLossMilli int64                  `protobuf:"varint,7,opt,name=shadow_loss_milli,json=shadowLossMilli,proto3" json:"shadow_loss_milli,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ShadowCounts) Reset() {
+	*x = ShadowCounts{}
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShadowCounts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShadowCounts) ProtoMessage() {}
+
+func (x *ShadowCounts) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShadowCounts.ProtoReflect.Descriptor instead.
+func (*ShadowCounts) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *ShadowCounts) GetSame() int64 {
+	if x != nil {
+		return x.Same
+	}
+	return 0
+}
+
+func (x *ShadowCounts) GetOther() int64 {
+	if x != nil {
+		return x.Other
+	}
+	return 0
+}
+
+func (x *ShadowCounts) GetSkipped() int64 {
+	if x != nil {
+		return x.Skipped
+	}
+	return 0
+}
+
+func (x *ShadowCounts) GetLoadMilli() int64 {
+	if x != nil {
+		return x.LoadMilli
+	}
+	return 0
+}
+
+func (x *ShadowCounts) GetShadowLoadMilli() int64 {
+	if x != nil {
+		return x.ShadowLoadMilli
+	}
+	return 0
+}
+
+func (x *ShadowCounts) GetLossMilli() int64 {
+	if x != nil {
+		return x.LossMilli
+	}
+	return 0
+}
+
+func (x *ShadowCounts) GetShadowLossMilli() int64 {
+	if x != nil {
+		return x.ShadowLossMilli
+	}
+	return 0
+}
+
 type Weights struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Scorers       map[string]int64       `protobuf:"bytes,1,rep,name=scorers,proto3" json:"scorers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // those that are added up, each by 0 to 1000
@@ -5262,7 +5424,7 @@ type Weights struct {
 
 func (x *Weights) Reset() {
 	*x = Weights{}
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5274,7 +5436,7 @@ func (x *Weights) String() string {
 func (*Weights) ProtoMessage() {}
 
 func (x *Weights) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5287,7 +5449,7 @@ func (x *Weights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Weights.ProtoReflect.Descriptor instead.
 func (*Weights) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Weights) GetScorers() map[string]int64 {
@@ -5305,7 +5467,7 @@ type QuotasRequest struct {
 
 func (x *QuotasRequest) Reset() {
 	*x = QuotasRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5317,7 +5479,7 @@ func (x *QuotasRequest) String() string {
 func (*QuotasRequest) ProtoMessage() {}
 
 func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5330,7 +5492,7 @@ func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasRequest.ProtoReflect.Descriptor instead.
 func (*QuotasRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
 }
 
 type QuotasResponse struct {
@@ -5342,7 +5504,7 @@ type QuotasResponse struct {
 
 func (x *QuotasResponse) Reset() {
 	*x = QuotasResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5354,7 +5516,7 @@ func (x *QuotasResponse) String() string {
 func (*QuotasResponse) ProtoMessage() {}
 
 func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5367,7 +5529,7 @@ func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasResponse.ProtoReflect.Descriptor instead.
 func (*QuotasResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *QuotasResponse) GetQuotas() []*Quota {
@@ -5398,7 +5560,7 @@ type Quota struct {
 
 func (x *Quota) Reset() {
 	*x = Quota{}
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5410,7 +5572,7 @@ func (x *Quota) String() string {
 func (*Quota) ProtoMessage() {}
 
 func (x *Quota) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5423,7 +5585,7 @@ func (x *Quota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quota.ProtoReflect.Descriptor instead.
 func (*Quota) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Quota) GetTenant() string {
@@ -5515,7 +5677,7 @@ type Loan struct {
 
 func (x *Loan) Reset() {
 	*x = Loan{}
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5527,7 +5689,7 @@ func (x *Loan) String() string {
 func (*Loan) ProtoMessage() {}
 
 func (x *Loan) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5540,7 +5702,7 @@ func (x *Loan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loan.ProtoReflect.Descriptor instead.
 func (*Loan) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Loan) GetTenant() string {
@@ -5580,7 +5742,7 @@ type SetQuotaRequest struct {
 
 func (x *SetQuotaRequest) Reset() {
 	*x = SetQuotaRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5592,7 +5754,7 @@ func (x *SetQuotaRequest) String() string {
 func (*SetQuotaRequest) ProtoMessage() {}
 
 func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5605,7 +5767,7 @@ func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaRequest.ProtoReflect.Descriptor instead.
 func (*SetQuotaRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *SetQuotaRequest) GetTenant() string {
@@ -5673,7 +5835,7 @@ type SetQuotaResponse struct {
 
 func (x *SetQuotaResponse) Reset() {
 	*x = SetQuotaResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5685,7 +5847,7 @@ func (x *SetQuotaResponse) String() string {
 func (*SetQuotaResponse) ProtoMessage() {}
 
 func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5698,7 +5860,7 @@ func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaResponse.ProtoReflect.Descriptor instead.
 func (*SetQuotaResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *SetQuotaResponse) GetQuota() *Quota {
@@ -5727,7 +5889,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5739,7 +5901,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5752,7 +5914,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Brake) GetPool() string {
@@ -5830,7 +5992,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5842,7 +6004,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5855,7 +6017,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -5895,7 +6057,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5907,7 +6069,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5920,7 +6082,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -5938,7 +6100,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5950,7 +6112,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5963,7 +6125,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
 }
 
 type OverviewResponse struct {
@@ -5978,7 +6140,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5990,7 +6152,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6003,7 +6165,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -6049,7 +6211,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6061,7 +6223,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6074,7 +6236,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *Member) GetId() string {
@@ -6130,7 +6292,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6142,7 +6304,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6155,7 +6317,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -6188,7 +6350,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6200,7 +6362,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6213,7 +6375,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -6231,7 +6393,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6243,7 +6405,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6256,7 +6418,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{87}
 }
 
 type InfoRequest struct {
@@ -6267,7 +6429,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6279,7 +6441,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6292,7 +6454,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{88}
 }
 
 type InfoResponse struct {
@@ -6322,7 +6484,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[87]
+	mi := &file_berth_v1_berth_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6334,7 +6496,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[87]
+	mi := &file_berth_v1_berth_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6347,7 +6509,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{87}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -6497,7 +6659,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[88]
+	mi := &file_berth_v1_berth_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6509,7 +6671,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[88]
+	mi := &file_berth_v1_berth_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6522,7 +6684,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{88}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -6578,7 +6740,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[89]
+	mi := &file_berth_v1_berth_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6590,7 +6752,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[89]
+	mi := &file_berth_v1_berth_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6603,7 +6765,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{89}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -7092,7 +7254,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x06worker\x18\x01 \x01(\v2\x10.berth.v1.WorkerR\x06worker\"\x0e\n" +
 	"\fPoolsRequest\"5\n" +
 	"\rPoolsResponse\x12$\n" +
-	"\x05pools\x18\x01 \x03(\v2\x0e.berth.v1.PoolR\x05pools\"\xf7\x01\n" +
+	"\x05pools\x18\x01 \x03(\v2\x0e.berth.v1.PoolR\x05pools\"\xde\x02\n" +
 	"\x04Pool\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bstrategy\x18\x02 \x01(\tR\bstrategy\x12#\n" +
@@ -7100,7 +7262,22 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\rbrake_workers\x18\x04 \x01(\x03R\fbrakeWorkers\x12&\n" +
 	"\x0fbrake_window_ms\x18\x05 \x01(\x03R\rbrakeWindowMs\x12$\n" +
 	"\x0ebrake_bound_ms\x18\x06 \x01(\x03R\fbrakeBoundMs\x12+\n" +
-	"\aweights\x18\a \x01(\v2\x11.berth.v1.WeightsR\aweights\"\x7f\n" +
+	"\aweights\x18\a \x01(\v2\x11.berth.v1.WeightsR\aweights\x12(\n" +
+	"\x06shadow\x18\b \x01(\v2\x10.berth.v1.ShadowR\x06shadow\x12;\n" +
+	"\rshadow_counts\x18\t \x01(\v2\x16.berth.v1.ShadowCountsR\fshadowCounts\"Q\n" +
+	"\x06Shadow\x12\x1a\n" +
+	"\bstrategy\x18\x01 \x01(\tR\bstrategy\x12+\n" +
+	"\aweights\x18\x02 \x01(\v2\x11.berth.v1.WeightsR\aweights\"\xe8\x01\n" +
+	"\fShadowCounts\x12\x12\n" +
+	"\x04same\x18\x01 \x01(\x03R\x04same\x12\x14\n" +
+	"\x05other\x18\x02 \x01(\x03R\x05other\x12\x18\n" +
+	"\askipped\x18\x03 \x01(\x03R\askipped\x12\x1d\n" +
+	"\n" +
+	"load_milli\x18\x04 \x01(\x03R\tloadMilli\x12*\n" +
+	"\x11shadow_load_milli\x18\x05 \x01(\x03R\x0fshadowLoadMilli\x12\x1d\n" +
+	"\n" +
+	"loss_milli\x18\x06 \x01(\x03R\tlossMilli\x12*\n" +
+	"\x11shadow_loss_milli\x18\a \x01(\x03R\x0fshadowLossMilli\"\x7f\n" +
 	"\aWeights\x128\n" +
 	"\ascorers\x18\x01 \x03(\v2\x1e.berth.v1.Weights.ScorersEntryR\ascorers\x1a:\n" +
 	"\fScorersEntry\x12\x10\n" +
@@ -7285,7 +7462,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 110)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 112)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -7357,72 +7534,74 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*PoolsRequest)(nil),          // 67: berth.v1.PoolsRequest
 	(*PoolsResponse)(nil),         // 68: berth.v1.PoolsResponse
 	(*Pool)(nil),                  // 69: berth.v1.Pool
-	(*Weights)(nil),               // 70: berth.v1.Weights
-	(*QuotasRequest)(nil),         // 71: berth.v1.QuotasRequest
-	(*QuotasResponse)(nil),        // 72: berth.v1.QuotasResponse
-	(*Quota)(nil),                 // 73: berth.v1.Quota
-	(*Loan)(nil),                  // 74: berth.v1.Loan
-	(*SetQuotaRequest)(nil),       // 75: berth.v1.SetQuotaRequest
-	(*SetQuotaResponse)(nil),      // 76: berth.v1.SetQuotaResponse
-	(*Brake)(nil),                 // 77: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 78: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 79: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 80: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 81: berth.v1.OverviewResponse
-	(*Member)(nil),                // 82: berth.v1.Member
-	(*PoolOverview)(nil),          // 83: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 84: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 85: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 86: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 87: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 88: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 89: berth.v1.ReadLogResponse
-	nil,                           // 90: berth.v1.Request.EnvEntry
-	nil,                           // 91: berth.v1.Request.LabelsEntry
-	nil,                           // 92: berth.v1.Demand.CustomEntry
-	nil,                           // 93: berth.v1.Capacity.CustomEntry
-	nil,                           // 94: berth.v1.Share.CustomEntry
-	nil,                           // 95: berth.v1.Filter.LabelsEntry
-	nil,                           // 96: berth.v1.Group.StatesEntry
-	nil,                           // 97: berth.v1.Worker.LabelsEntry
-	nil,                           // 98: berth.v1.Weights.ScorersEntry
-	nil,                           // 99: berth.v1.Quota.LimitsEntry
-	nil,                           // 100: berth.v1.Quota.UsedEntry
-	nil,                           // 101: berth.v1.Quota.TakenEntry
-	nil,                           // 102: berth.v1.Quota.GuaranteedEntry
-	nil,                           // 103: berth.v1.Quota.AllowedEntry
-	nil,                           // 104: berth.v1.Loan.AmountsEntry
-	nil,                           // 105: berth.v1.Loan.RecalledEntry
-	nil,                           // 106: berth.v1.SetQuotaRequest.SetEntry
-	nil,                           // 107: berth.v1.SetQuotaRequest.GuaranteeEntry
-	nil,                           // 108: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 109: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 110: google.protobuf.Timestamp
+	(*Shadow)(nil),                // 70: berth.v1.Shadow
+	(*ShadowCounts)(nil),          // 71: berth.v1.ShadowCounts
+	(*Weights)(nil),               // 72: berth.v1.Weights
+	(*QuotasRequest)(nil),         // 73: berth.v1.QuotasRequest
+	(*QuotasResponse)(nil),        // 74: berth.v1.QuotasResponse
+	(*Quota)(nil),                 // 75: berth.v1.Quota
+	(*Loan)(nil),                  // 76: berth.v1.Loan
+	(*SetQuotaRequest)(nil),       // 77: berth.v1.SetQuotaRequest
+	(*SetQuotaResponse)(nil),      // 78: berth.v1.SetQuotaResponse
+	(*Brake)(nil),                 // 79: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 80: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 81: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 82: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 83: berth.v1.OverviewResponse
+	(*Member)(nil),                // 84: berth.v1.Member
+	(*PoolOverview)(nil),          // 85: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 86: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 87: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 88: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 89: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 90: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 91: berth.v1.ReadLogResponse
+	nil,                           // 92: berth.v1.Request.EnvEntry
+	nil,                           // 93: berth.v1.Request.LabelsEntry
+	nil,                           // 94: berth.v1.Demand.CustomEntry
+	nil,                           // 95: berth.v1.Capacity.CustomEntry
+	nil,                           // 96: berth.v1.Share.CustomEntry
+	nil,                           // 97: berth.v1.Filter.LabelsEntry
+	nil,                           // 98: berth.v1.Group.StatesEntry
+	nil,                           // 99: berth.v1.Worker.LabelsEntry
+	nil,                           // 100: berth.v1.Weights.ScorersEntry
+	nil,                           // 101: berth.v1.Quota.LimitsEntry
+	nil,                           // 102: berth.v1.Quota.UsedEntry
+	nil,                           // 103: berth.v1.Quota.TakenEntry
+	nil,                           // 104: berth.v1.Quota.GuaranteedEntry
+	nil,                           // 105: berth.v1.Quota.AllowedEntry
+	nil,                           // 106: berth.v1.Loan.AmountsEntry
+	nil,                           // 107: berth.v1.Loan.RecalledEntry
+	nil,                           // 108: berth.v1.SetQuotaRequest.SetEntry
+	nil,                           // 109: berth.v1.SetQuotaRequest.GuaranteeEntry
+	nil,                           // 110: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 111: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 112: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	90,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	92,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,   // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,   // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	91,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	93,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	10,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	11,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
 	6,   // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
 	8,   // 7: berth.v1.Request.affinity:type_name -> berth.v1.Affinity
 	8,   // 8: berth.v1.Request.anti_affinity:type_name -> berth.v1.Affinity
 	9,   // 9: berth.v1.Request.spread:type_name -> berth.v1.Spread
-	92,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	94,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,   // 11: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,   // 12: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
 	7,   // 13: berth.v1.Affinity.requests:type_name -> berth.v1.RequestLabel
 	4,   // 14: berth.v1.Affinity.workers:type_name -> berth.v1.Constraint
 	7,   // 15: berth.v1.Spread.requests:type_name -> berth.v1.RequestLabel
-	93,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	95,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	13,  // 17: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	14,  // 18: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	94,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	96,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	16,  // 20: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	110, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	110, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	112, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	112, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
 	20,  // 23: berth.v1.Reason.stands:type_name -> berth.v1.QuotaStand
 	19,  // 24: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
 	19,  // 25: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
@@ -7430,22 +7609,22 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	17,  // 27: berth.v1.Status.exit:type_name -> berth.v1.Exit
 	18,  // 28: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
 	0,   // 29: berth.v1.Status.spec:type_name -> berth.v1.Request
-	110, // 30: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	110, // 31: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	110, // 32: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	110, // 33: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	110, // 34: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	112, // 30: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	112, // 31: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	112, // 32: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	112, // 33: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	112, // 34: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
 	22,  // 35: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
 	24,  // 36: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	110, // 37: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	110, // 38: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	112, // 37: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	112, // 38: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
 	0,   // 39: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
 	28,  // 40: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
 	23,  // 41: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
 	29,  // 42: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
 	25,  // 43: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
 	23,  // 44: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	95,  // 45: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	97,  // 45: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
 	32,  // 46: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
 	23,  // 47: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
 	32,  // 48: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
@@ -7454,25 +7633,25 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	36,  // 51: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
 	23,  // 52: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
 	42,  // 53: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
-	110, // 54: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
-	96,  // 55: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
+	112, // 54: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
+	98,  // 55: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
 	22,  // 56: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
 	0,   // 57: berth.v1.Group.spec:type_name -> berth.v1.Request
 	42,  // 58: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
-	110, // 59: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
+	112, // 59: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
 	23,  // 60: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
 	22,  // 61: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	77,  // 62: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	79,  // 62: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
 	21,  // 63: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	110, // 64: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	112, // 64: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
 	50,  // 65: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
 	49,  // 66: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
 	57,  // 67: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
 	55,  // 68: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
 	56,  // 69: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
-	110, // 70: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
+	112, // 70: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
 	51,  // 71: berth.v1.Standing.terms:type_name -> berth.v1.Term
-	110, // 72: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
+	112, // 72: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
 	54,  // 73: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
 	54,  // 74: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
 	50,  // 75: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
@@ -7481,15 +7660,15 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	18,  // 78: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
 	18,  // 79: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
 	62,  // 80: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	97,  // 81: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	99,  // 81: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
 	12,  // 82: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
 	15,  // 83: berth.v1.Worker.reserved:type_name -> berth.v1.Share
 	15,  // 84: berth.v1.Worker.held:type_name -> berth.v1.Share
-	110, // 85: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	110, // 86: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	110, // 87: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	110, // 88: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	110, // 89: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	112, // 85: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	112, // 86: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	112, // 87: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	112, // 88: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	112, // 89: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
 	5,   // 90: berth.v1.Worker.taints:type_name -> berth.v1.Taint
 	5,   // 91: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
 	5,   // 92: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
@@ -7497,84 +7676,87 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	62,  // 94: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
 	62,  // 95: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
 	69,  // 96: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	70,  // 97: berth.v1.Pool.weights:type_name -> berth.v1.Weights
-	98,  // 98: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
-	73,  // 99: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
-	99,  // 100: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
-	100, // 101: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
-	101, // 102: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
-	57,  // 103: berth.v1.Quota.turn:type_name -> berth.v1.Turn
-	102, // 104: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
-	74,  // 105: berth.v1.Quota.lent:type_name -> berth.v1.Loan
-	74,  // 106: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
-	103, // 107: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
-	104, // 108: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
-	105, // 109: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
-	106, // 110: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
-	107, // 111: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
-	73,  // 112: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
-	110, // 113: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	110, // 114: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	77,  // 115: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	87,  // 116: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	82,  // 117: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	83,  // 118: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	77,  // 119: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	110, // 120: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	69,  // 121: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	108, // 122: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	109, // 123: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	69,  // 124: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	110, // 125: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	26,  // 126: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	30,  // 127: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	33,  // 128: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	35,  // 129: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	38,  // 130: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	40,  // 131: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
-	43,  // 132: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
-	45,  // 133: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	47,  // 134: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	58,  // 135: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
-	52,  // 136: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
-	60,  // 137: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	65,  // 138: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	63,  // 139: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	67,  // 140: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	84,  // 141: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	71,  // 142: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
-	75,  // 143: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
-	78,  // 144: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	80,  // 145: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	86,  // 146: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	88,  // 147: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	27,  // 148: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	31,  // 149: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	34,  // 150: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	37,  // 151: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	39,  // 152: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	41,  // 153: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
-	44,  // 154: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
-	46,  // 155: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	48,  // 156: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	59,  // 157: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
-	53,  // 158: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
-	61,  // 159: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	66,  // 160: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	64,  // 161: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	68,  // 162: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	85,  // 163: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	72,  // 164: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
-	76,  // 165: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
-	79,  // 166: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	81,  // 167: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	87,  // 168: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	89,  // 169: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	148, // [148:170] is the sub-list for method output_type
-	126, // [126:148] is the sub-list for method input_type
-	126, // [126:126] is the sub-list for extension type_name
-	126, // [126:126] is the sub-list for extension extendee
-	0,   // [0:126] is the sub-list for field type_name
+	72,  // 97: berth.v1.Pool.weights:type_name -> berth.v1.Weights
+	70,  // 98: berth.v1.Pool.shadow:type_name -> berth.v1.Shadow
+	71,  // 99: berth.v1.Pool.shadow_counts:type_name -> berth.v1.ShadowCounts
+	72,  // 100: berth.v1.Shadow.weights:type_name -> berth.v1.Weights
+	100, // 101: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
+	75,  // 102: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
+	101, // 103: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
+	102, // 104: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
+	103, // 105: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
+	57,  // 106: berth.v1.Quota.turn:type_name -> berth.v1.Turn
+	104, // 107: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
+	76,  // 108: berth.v1.Quota.lent:type_name -> berth.v1.Loan
+	76,  // 109: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
+	105, // 110: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
+	106, // 111: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
+	107, // 112: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
+	108, // 113: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
+	109, // 114: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
+	75,  // 115: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
+	112, // 116: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	112, // 117: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	79,  // 118: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	89,  // 119: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	84,  // 120: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	85,  // 121: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	79,  // 122: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	112, // 123: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	69,  // 124: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	110, // 125: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	111, // 126: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	69,  // 127: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	112, // 128: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	26,  // 129: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	30,  // 130: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	33,  // 131: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	35,  // 132: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	38,  // 133: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	40,  // 134: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
+	43,  // 135: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
+	45,  // 136: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	47,  // 137: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	58,  // 138: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	52,  // 139: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
+	60,  // 140: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	65,  // 141: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	63,  // 142: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	67,  // 143: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	86,  // 144: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	73,  // 145: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
+	77,  // 146: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
+	80,  // 147: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	82,  // 148: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	88,  // 149: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	90,  // 150: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	27,  // 151: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	31,  // 152: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	34,  // 153: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	37,  // 154: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	39,  // 155: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	41,  // 156: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
+	44,  // 157: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
+	46,  // 158: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	48,  // 159: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	59,  // 160: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	53,  // 161: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
+	61,  // 162: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	66,  // 163: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	64,  // 164: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	68,  // 165: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	87,  // 166: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	74,  // 167: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
+	78,  // 168: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
+	81,  // 169: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	83,  // 170: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	89,  // 171: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	91,  // 172: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	151, // [151:173] is the sub-list for method output_type
+	129, // [129:151] is the sub-list for method input_type
+	129, // [129:129] is the sub-list for extension type_name
+	129, // [129:129] is the sub-list for extension extendee
+	0,   // [0:129] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -7589,7 +7771,7 @@ func file_berth_v1_berth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   110,
+			NumMessages:   112,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
