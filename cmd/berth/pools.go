@@ -116,7 +116,7 @@ func weightsOf(c *cli.Context) (*berthv1.Weights, error) {
 
 // shadowFlags are the shadow that a pool is to have; nil: as it is.
 func shadowFlags(c *cli.Context) (*berthv1.Shadow, error) {
-	counts, err := parseCounts("shadow-weight", splitCommas(c.StringSlice("shadow-weight")))
+	counts, err := parseCounts("shadow-weight", splitCommas(c.StringSlice("shadow-weight")), berth.MaxPoolWeight)
 	m := &berthv1.Shadow{Strategy: c.String("shadow-strategy")}
 	if len(counts) > 0 {
 		m.Weights = &berthv1.Weights{Scorers: counts}

@@ -130,9 +130,8 @@ func TestKeep_NotForWhatIsOverdue(t *testing.T) {
 // though each by itself is.
 func TestKeep_DevicesTogether(t *testing.T) {
 	bubble(t, func(r *rig) {
-		for _, w := range []berth.WorkerID{"w", "v"} {
-			defer r.livesWithDevices(w)()
-		}
+		defer r.livesWithDevices("w")()
+		defer r.livesWithDevices("v")()
 		d, stop := r.alone()
 		defer stop()
 		one := func(q *berth.Request) { slots("default", 1)(q); device(q) }
@@ -177,7 +176,11 @@ func TestKeep_SinceTomorrow(t *testing.T) {
 		facts, err := r.Get(r.t.Context(), berth.Key{Kind: berth.KindKeep, ID: "default"})
 		r.ok(err)
 		stop()
-		k := *facts[0].Record.(*berth.Keep)
+		rec, ok := facts[0].Record.(*berth.Keep)
+		if !ok {
+			t.Fatalf("nothing is kept: %+v", facts)
+		}
+		k := *rec
 		k.Since, k.Chosen = k.Since.Add(24*time.Hour), k.Chosen.Add(24*time.Hour)
 		_, err = r.SetKeep(r.t.Context(), "default", facts[0].Mod, &k)
 		r.ok(err)
