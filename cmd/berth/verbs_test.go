@@ -229,7 +229,7 @@ func TestVerbs_Usage(t *testing.T) {
 		{"NAME=NUMBER", []string{"pools", "--weight", "load=much", "x"}},
 		{"--no-shadow excludes", []string{"pools", "--shadow-weight", "load=1", "--no-shadow", "x"}},
 		{"shadow.strategy", []string{"pools", "--shadow-strategy", "best", "x"}},
-		{"shadow.weights.load", []string{"pools", "--shadow-weight", "load=1001", "x"}},
+		{`shadow-weight "load=1001" is no number in range; allowed: NAME=NUMBER, from 0 to 1000`, []string{"pools", "--shadow-weight", "load=1001", "x"}},
 		{"exclude each other", []string{"pools", "--weight", "load=1", "--no-weights", "x"}},
 		{"want release or hold", []string{"brake", "stop"}},
 		{"at least 100ms", []string{"status", "--interval", "1ms"}},
