@@ -41,16 +41,11 @@ func newLimit(daemon, agent *clientv3.Client, prefix string) (*limit, error) {
 func (l *limit) measure(ctx context.Context, writes [transactions]bareWrite) error {
 	var written time.Duration
 	for i, w := range writes {
-		txn := l.bare(w)
-		began := time.Now()
-		resp, err := l.senders[i].SendTxn(ctx, txn)
+		took, err := sendBare(ctx, l.senders[i], l.prefix, w)
 		if err != nil {
-			return fmt.Errorf("write a bare transaction: %w", err)
+			return err
 		}
-		if !resp.Succeeded {
-			return fmt.Errorf("write a bare transaction: %w", errFloorConflict)
-		}
-		written += time.Since(began)
+		written += took
 	}
 	began := time.Now()
 	p, err := os.StartProcess(l.program, []string{l.program}, &os.ProcAttr{})
@@ -67,25 +62,34 @@ func (l *limit) measure(ctx context.Context, writes [transactions]bareWrite) err
 	return nil
 }
 
-// bare is a transaction of that weight.
-func (l *limit) bare(w bareWrite) *pb.TxnRequest {
+// sendBare writes a transaction of that weight, of keys under a prefix that nobody
+// watches, and says how long that took.
+func sendBare(ctx context.Context, sender etcdstore.Sender, prefix string, w bareWrite) (time.Duration, error) {
 	txn := new(pb.TxnRequest)
 	for i := range w.compares {
-		txn.Compare = append(txn.Compare, createIs(fmt.Sprintf("%snone-%d", l.prefix, i), 0))
+		txn.Compare = append(txn.Compare, createIs(fmt.Sprintf("%snone-%d", prefix, i), 0))
 	}
 	for i := range w.keys {
-		key := fmt.Sprintf("%s%d", l.prefix, i)
+		key := fmt.Sprintf("%s%d", prefix, i)
 		key += strings.Repeat("k", max(0, w.keys[i]-len(key)))
 		txn.Success = append(txn.Success, put(key, strings.Repeat("v", w.values[i])))
 	}
-	return txn
+	began := time.Now()
+	resp, err := sender.SendTxn(ctx, txn)
+	if err != nil {
+		return 0, fmt.Errorf("write a bare transaction: %w", err)
+	}
+	if !resp.Succeeded {
+		return 0, fmt.Errorf("write a bare transaction: %w", errFloorConflict)
+	}
+	return time.Since(began), nil
 }
 
-// sweep deletes what was put.
-func (l *limit) sweep(ctx context.Context) error {
+// sweepBare deletes what was put.
+func sweepBare(ctx context.Context, client *clientv3.Client, prefix string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), floorTxnTimeout)
 	defer cancel()
-	if _, err := l.client.Delete(ctx, l.prefix, clientv3.WithPrefix()); err != nil {
+	if _, err := client.Delete(ctx, prefix, clientv3.WithPrefix()); err != nil {
 		return fmt.Errorf("delete bare transactions: %w", err)
 	}
 	return nil

@@ -27,6 +27,7 @@ func TestReport_Documented(t *testing.T) {
 	fieldsOf(reflect.TypeFor[Report](), "", want)
 	fieldsOf(reflect.TypeFor[RunReport](), "", want)
 	fieldsOf(reflect.TypeFor[StartReport](), "", want)
+	fieldsOf(reflect.TypeFor[GroupReport](), "", want)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("docs/performance.md (-report +table):\n%s", diff)
 	}

@@ -209,7 +209,7 @@ func (r *running) endAgent(client *clientv3.Client, dir string) error {
 }
 
 func (r *running) all(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, r.limit.sweep(ctx)) }()
+	defer func() { err = errors.Join(err, sweepBare(ctx, r.limit.client, r.limit.prefix)) }()
 	watchCtx, stop := context.WithCancel(ctx)
 	watched := make(chan error, 1) // its one answer
 	go func() { watched <- r.site.clients[0].Watch(watchCtx, nil, r.told(watchCtx)) }()

@@ -54,6 +54,16 @@ type bareWrite struct {
 	values   []int // and of their values
 }
 
+func weightOf(r *pb.TxnRequest) bareWrite {
+	w := bareWrite{compares: len(r.Compare)}
+	for _, op := range r.Success {
+		if p := op.GetRequestPut(); p != nil {
+			w.keys, w.values = append(w.keys, len(p.Key)), append(w.values, len(p.Value))
+		}
+	}
+	return w
+}
+
 // tracer notes the marks of one request after the other. It stands around what
 // the way leads through: the client's calls, the daemon's socket, the stores'
 // clients, the agent's runtime.
@@ -145,14 +155,8 @@ func (t *tracer) sending(r *pb.TxnRequest) (id string, n int) {
 	if t.id == "" || t.sent == transactions || !t.puts(r) {
 		return "", -1
 	}
-	w := bareWrite{compares: len(r.Compare)}
-	for _, op := range r.Success {
-		if p := op.GetRequestPut(); p != nil {
-			w.keys, w.values = append(w.keys, len(p.Key)), append(w.values, len(p.Value))
-		}
-	}
 	n = t.sent
-	t.writes[n] = w
+	t.writes[n] = weightOf(r)
 	t.sent++
 	t.note(sendings[n])
 	return t.id, n

@@ -24,16 +24,16 @@ func benchCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name:      "bench",
 		Usage:     "measure this machine: placements beside what its store could do with no scheduler",
-		ArgsUsage: "place|life|seed|floor|decide|start|run|curve",
+		ArgsUsage: "place|life|seed|floor|decide|start|run|group|curve",
 		Description: "Each round measures the scheduler and the floor (the same writes, put into etcd by themselves) on fresh stores of the\n" +
 			"same size; every write is synced. The stores are embedded, in temporary directories, or prefixes of an etcd that runs\n" +
 			"elsewhere; nothing of them is left. docs/performance.md says what each field means.",
-		Subcommands: []*cli.Command{benchPlaceCommand(), benchLifeCommand(), benchSeedCommand(), benchFloorCommand(), benchDecideCommand(), benchStartCommand(), benchRunCommand(), benchCurveCommand()},
+		Subcommands: []*cli.Command{benchPlaceCommand(), benchLifeCommand(), benchSeedCommand(), benchFloorCommand(), benchDecideCommand(), benchStartCommand(), benchRunCommand(), benchGroupCommand(), benchCurveCommand()},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
-				return usage("bench: %q is unknown; allowed: place, life, seed, floor, decide, start, run, curve", c.Args().First())
+				return usage("bench: %q is unknown; allowed: place, life, seed, floor, decide, start, run, group, curve", c.Args().First())
 			}
-			return usage("bench: want place, life, seed, floor, decide, start, run or curve; berth bench --help tells more")
+			return usage("bench: want place, life, seed, floor, decide, start, run, group or curve; berth bench --help tells more")
 		},
 	})
 }

@@ -68,6 +68,21 @@ func TestBench_Run(t *testing.T) {
 	}
 }
 
+// What a group's placement takes; and what others do meanwhile.
+func TestBench_Group(t *testing.T) {
+	s := &shell{t: t}
+	dir := t.TempDir()
+	args := []string{"bench", "group", "--groups", "3", "--size", "4", "--pause", "0s", "--store-dir", dir}
+	r := s.want(0, "3 groups of 4, one after the other, on 4 workers", args...)
+	for _, want := range []string{"from the call until all are placed", "transactions, bare", "its share of the whole"} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("the table lacks %q:\n%s", want, r.out)
+		}
+	}
+	noFilesIn(t, dir)
+	s.want(0, "of the others, until they are placed", append(args, "--beside", "100")...)
+}
+
 func TestBench_JSON(t *testing.T) {
 	s := &shell{t: t}
 	profile := filepath.Join(t.TempDir(), "cpu")
@@ -158,7 +173,7 @@ func TestBench_Usage(t *testing.T) {
 		says string
 		args []string
 	}{
-		{"want place, life, seed, floor, decide, start, run or curve", []string{}},
+		{"want place, life, seed, floor, decide, start, run, group or curve", []string{}},
 		{"want one CURVE", []string{"curve"}},
 		{"load, workers, allocations, decisions", []string{"curve", "bow"}},
 		{"1 to 10000", []string{"curve", "--at", "0", "workers"}},
@@ -177,6 +192,12 @@ func TestBench_Usage(t *testing.T) {
 		{`agent "post" is unknown; allowed: process, socket`, []string{"run", "--agent", "post"}},
 		{`requests "0" is not allowed`, []string{"run", "--requests", "0"}},
 		{"takes no arguments", []string{"run", "x"}},
+		{"takes no arguments", []string{"group", "x"}},
+		{`size "0" is not allowed`, []string{"group", "--size", "0"}},
+		{`size "1001" is not allowed; allowed: 1 to 1000`, []string{"group", "--size", "1001"}},
+		{`groups "10001" is not allowed; allowed: 1 to 10000`, []string{"group", "--groups", "10001"}},
+		{`beside "-1" is not allowed; allowed: 0 to 1000000`, []string{"group", "--beside", "-1"}},
+		{`pause "2m0s" is not allowed; allowed: 0s to 1m0s`, []string{"group", "--pause", "2m"}},
 		{"the supervisor of containers", []string{"run", "--shim", "/no/such"}},
 		{"bursts", []string{"seed", "--bursts", "0"}},
 		{`bursts "11" is not allowed; allowed: 1 to 10`, []string{"seed", "--requests", "100000", "--bursts", "11"}},
