@@ -132,9 +132,16 @@ func drawJob(rng *rand.Rand, i int, p *Plan) Job {
 	case 5:
 		r.Retry.On = []berth.RetryEnd{berth.RetryFailure, berth.RetryStartFailed}
 	}
+	for time.Duration(r.Retry.MaxAttempts)*run > ownTime {
+		r.Retry.MaxAttempts--
+	}
 	drawLimits(rng, &j, run)
 	return j
 }
+
+// ownTime is what a request may run in all, if each of its attempts fails: with others
+// before it, and the waits between attempts, it has to end within settleWithin.
+const ownTime = settleWithin / 2
 
 // drawReturn has all daemons killed at once, and requests come when they return: so
 // some are placed while a daemon that nobody stands in for is still loading.

@@ -2,6 +2,7 @@ package robustness
 
 import (
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -16,6 +17,10 @@ func TestDraw(t *testing.T) {
 		for _, j := range p.Jobs {
 			if err := j.Request.Normalize().Validate(); err != nil {
 				t.Errorf("seed %d: request %s: %v", seed, j.Request.ID, err)
+			}
+			run, _ := strconv.ParseFloat(j.Request.Env[envRun], 64)
+			if own := time.Duration(run*float64(j.Request.Retry.MaxAttempts)) * time.Millisecond; own > settleWithin/2 {
+				t.Errorf("seed %d: request %s may run for %s, and is to be over within %s", seed, j.Request.ID, own, settleWithin)
 			}
 		}
 		if !reflect.DeepEqual(p, Draw(seed)) {
