@@ -13,22 +13,11 @@ import (
 // others get a *ConflictError with what it wrote.
 func (s *Store) SetBrake(ctx context.Context, p berth.PoolID, was berth.Revision, next *berth.Brake) (berth.Fact, error) {
 	k := berth.Key{Kind: berth.KindBrake, ID: string(p)}
-	t := s.newTxn(s.NewTxnID())
-	t.compare(k, modIs, was)
 	if next == nil {
-		t.delete(k)
-	} else {
-		rec := *next
-		rec.Header = t.header()
-		if err := t.put(s, k, &rec, was); err != nil {
-			return berth.Fact{}, fmt.Errorf("brake of pool %s: %w", p, err)
-		}
+		return s.replace(ctx, k, was, nil)
 	}
-	res, err := s.commit(ctx, t)
-	if err != nil {
-		return berth.Fact{}, fmt.Errorf("brake of pool %s: %w", p, err)
-	}
-	return find(res.Facts, k), nil
+	rec := *next
+	return s.replace(ctx, k, was, func(h berth.Header) any { rec.Header = h; return &rec })
 }
 
 // SetKeep replaces what is kept in a pool for a group, as it was seen at ModRevision was,
@@ -36,20 +25,26 @@ func (s *Store) SetBrake(ctx context.Context, p berth.PoolID, was berth.Revision
 // *ConflictError with what it wrote.
 func (s *Store) SetKeep(ctx context.Context, p berth.PoolID, was berth.Revision, next *berth.Keep) (berth.Fact, error) {
 	k := berth.Key{Kind: berth.KindKeep, ID: string(p)}
+	if next == nil {
+		return s.replace(ctx, k, was, nil)
+	}
+	rec := *next
+	return s.replace(ctx, k, was, func(h berth.Header) any { rec.Header = h; return &rec })
+}
+
+// replace puts the record that next makes with its header, where the key was last
+// modified at was, 0 for none; without next it deletes the key.
+func (s *Store) replace(ctx context.Context, k berth.Key, was berth.Revision, next func(berth.Header) any) (berth.Fact, error) {
 	t := s.newTxn(s.NewTxnID())
 	t.compare(k, modIs, was)
 	if next == nil {
 		t.delete(k)
-	} else {
-		rec := *next
-		rec.Header = t.header()
-		if err := t.put(s, k, &rec, was); err != nil {
-			return berth.Fact{}, fmt.Errorf("what is kept in pool %s: %w", p, err)
-		}
+	} else if err := t.put(s, k, next(t.header()), was); err != nil {
+		return berth.Fact{}, fmt.Errorf("%s of pool %s: %w", k.Kind, k.ID, err)
 	}
 	res, err := s.commit(ctx, t)
 	if err != nil {
-		return berth.Fact{}, fmt.Errorf("what is kept in pool %s: %w", p, err)
+		return berth.Fact{}, fmt.Errorf("%s of pool %s: %w", k.Kind, k.ID, err)
 	}
 	return find(res.Facts, k), nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -93,12 +92,7 @@ func current(ctx context.Context, c *cli.Context) (*clientv3.Client, error) {
 // printBackup tells what a snapshot file holds, and what was done with it.
 func printBackup(c *cli.Context, info backup.Info, asJSON bool, done string) error {
 	if asJSON {
-		b, err := json.MarshalIndent(info, "", "  ")
-		if err != nil {
-			return fmt.Errorf("write JSON: %w", err)
-		}
-		_, err = fmt.Fprintf(c.App.Writer, "%s\n", b)
-		return err
+		return printPlain(c.App.Writer, info)
 	}
 	_, err := fmt.Fprintf(c.App.Writer, "%s: revision %d, %d keys, %s, sha256 %s\n%s", info.Path, info.Revision, info.Keys, bytesOf(info.Bytes), info.SHA256, done)
 	return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -263,12 +262,7 @@ func printBench(c *cli.Context, r *bench.Report, asJSON bool) error {
 	if !asJSON {
 		return printBenchTable(c.App.Writer, r)
 	}
-	b, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write JSON: %w", err)
-	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s\n", b)
-	return err
+	return printPlain(c.App.Writer, r)
 }
 
 // benchOptions are those that all of them share.

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -33,12 +32,8 @@ func runBenchGroup(c *cli.Context) error {
 	if c.NArg() > 0 {
 		return usage("%s: takes no arguments, got %q", name, c.Args().First())
 	}
-	asJSON, err := wantsJSON(c)
-	if err != nil {
-		return err
-	}
 	shared := bench.Options{Version: version, StoreDir: c.String("store-dir"), Requests: c.Int("groups")}
-	if err = errors.Join(notZero(c, "size", "groups"), benchStore(c, &shared)); err != nil {
+	if err := errors.Join(notZero(c, "size", "groups"), benchStore(c, &shared)); err != nil {
 		return benchError(name, err)
 	}
 	opts := bench.GroupOptions{Options: shared, Size: c.Int("size"), Beside: c.Int("beside"), Pause: c.Duration("pause")}
@@ -48,41 +43,13 @@ func runBenchGroup(c *cli.Context) error {
 	if err := opts.Validate(); err != nil {
 		return usage("%s: %w", name, err)
 	}
-	live := newLiveLine(c.App.ErrWriter, &bench.Progress{})
-	opts.Progress, opts.Say = live.progress, live.say
-	ctx, _, stop := untilSignal(c.Context)
-	defer stop()
-	leaveRoomForGarbage(ctx)
-	warnOfMemory(c, live)
-	live.start()
-	r, err := bench.Group(ctx, opts)
-	live.end()
-	if r == nil {
-		return benchError(name, err)
-	}
-	if err := printBenchGroup(c.App.Writer, r, asJSON); err != nil {
-		return err
-	}
-	switch {
-	case err != nil:
-		return benchError(name, err)
-	case len(r.Violations) > 0:
-		return &exitError{code: exitViolations, err: fmt.Errorf("the store violates its invariants: %s", strings.Join(r.Violations, "; "))}
-	case r.Interrupted:
-		return fmt.Errorf("interrupted: %d of %d groups are measured", r.Groups, opts.Requests)
-	}
-	return nil
+	return measureAlone(c, &opts.Options, name, func(ctx context.Context) (*bench.GroupReport, error) { return bench.Group(ctx, opts) }, printBenchGroup,
+		func(r *bench.GroupReport) error {
+			return verdictAlone(r.Violations, r.Interrupted, fmt.Sprintf("%d of %d groups", r.Groups, opts.Requests))
+		})
 }
 
-func printBenchGroup(w io.Writer, r *bench.GroupReport, asJSON bool) error {
-	if asJSON {
-		b, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return fmt.Errorf("write JSON: %w", err)
-		}
-		_, err = fmt.Fprintf(w, "%s\n", b)
-		return err
-	}
+func printBenchGroup(w io.Writer, r *bench.GroupReport) error {
 	fmt.Fprintf(w, "bench group: %s groups of %s, one after the other, on %s workers; CPUs: %d\n\n", comma(r.Groups), comma(r.Setup.Size), comma(r.Setup.Workers), r.CPUs)
 	t := &table{}
 	t.add("", "p50", "p99", "p99.9", "")

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -35,58 +35,27 @@ func runBenchRun(c *cli.Context) error {
 	if c.NArg() > 0 {
 		return usage("%s: takes no arguments, got %q", name, c.Args().First())
 	}
-	asJSON, err := wantsJSON(c)
-	if err != nil {
-		return err
-	}
 	shared := bench.Options{Version: version, StoreDir: c.String("store-dir"), Requests: c.Int("requests")}
-	if err = errors.Join(notZero(c, "requests"), benchStore(c, &shared)); err != nil {
+	if err := errors.Join(notZero(c, "requests"), benchStore(c, &shared)); err != nil {
 		return benchError(name, err)
 	}
 	opts := bench.RunOptions{
 		Options: shared, RunFor: c.Duration("run-for"), Agent: bench.Via(c.String("agent")), NoCgroups: c.Bool("no-cgroups"),
 	}
+	var err error
 	if opts.Shim, err = process.FindShim(c.String("shim")); err != nil {
 		return usage("%s: %w", name, err)
 	}
 	if err := errors.Join(noInstant(c), opts.Validate()); err != nil {
 		return usage("%s: %w", name, err)
 	}
-	live := newLiveLine(c.App.ErrWriter, &bench.Progress{})
-	opts.Progress, opts.Say = live.progress, live.say
-	ctx, _, stop := untilSignal(c.Context)
-	defer stop()
-	leaveRoomForGarbage(ctx)
-	warnOfMemory(c, live)
-	live.start()
-	r, err := bench.Run(ctx, opts)
-	live.end()
-	if r == nil {
-		return benchError(name, err)
-	}
-	if err := printBenchRun(c.App.Writer, r, asJSON); err != nil {
-		return err
-	}
-	switch {
-	case err != nil:
-		return benchError(name, err)
-	case len(r.Violations) > 0:
-		return &exitError{code: exitViolations, err: fmt.Errorf("the store violates its invariants: %s", strings.Join(r.Violations, "; "))}
-	case r.Interrupted:
-		return fmt.Errorf("interrupted: %d of %d requests are measured", r.Requests, opts.Requests)
-	}
-	return nil
+	return measureAlone(c, &opts.Options, name, func(ctx context.Context) (*bench.RunReport, error) { return bench.Run(ctx, opts) }, printBenchRun,
+		func(r *bench.RunReport) error {
+			return verdictAlone(r.Violations, r.Interrupted, fmt.Sprintf("%d of %d requests", r.Requests, opts.Requests))
+		})
 }
 
-func printBenchRun(w io.Writer, r *bench.RunReport, asJSON bool) error {
-	if asJSON {
-		b, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return fmt.Errorf("write JSON: %w", err)
-		}
-		_, err = fmt.Fprintf(w, "%s\n", b)
-		return err
-	}
+func printBenchRun(w io.Writer, r *bench.RunReport) error {
 	limits := "none"
 	if len(r.Setup.Enforces) > 0 {
 		limits = strings.Join(r.Setup.Enforces, ", ")

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
 	"io"
 
@@ -26,39 +26,16 @@ func benchStart(c *cli.Context) error {
 	if c.NArg() > 0 {
 		return usage("%s: takes no arguments, got %q", name, c.Args().First())
 	}
-	asJSON, err := wantsJSON(c)
-	if err != nil {
-		return err
-	}
 	shared, err := benchOptions(c)
 	if err != nil {
 		return benchError(name, err)
 	}
-	live := newLiveLine(c.App.ErrWriter, &bench.Progress{})
-	shared.Progress, shared.Say = live.progress, live.say
 	opts := bench.StartOptions{Options: shared, Allocations: c.Int("allocations")}
 	if err := opts.Validate(); err != nil {
 		return usage("%s: %w", name, err)
 	}
-	ctx, _, stop := untilSignal(c.Context)
-	defer stop()
-	leaveRoomForGarbage(ctx)
-	warnOfMemory(c, live)
-	live.start()
-	r, err := bench.Start(ctx, opts)
-	live.end()
-	if err != nil {
-		return benchError(name, err)
-	}
-	if asJSON {
-		b, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return fmt.Errorf("write JSON: %w", err)
-		}
-		_, err = fmt.Fprintf(c.App.Writer, "%s\n", b)
-		return err
-	}
-	return printBenchStart(c.App.Writer, r)
+	return measureAlone(c, &opts.Options, name, func(ctx context.Context) (*bench.StartReport, error) { return bench.Start(ctx, opts) }, printBenchStart,
+		func(*bench.StartReport) error { return nil })
 }
 
 func printBenchStart(w io.Writer, r *bench.StartReport) error {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -149,12 +148,7 @@ func restoreFile(ctx context.Context, c *cli.Context, prepare func(context.Conte
 
 func (r *restored) tell(c *cli.Context, asJSON bool) error {
 	if asJSON {
-		b, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return fmt.Errorf("write JSON: %w", err)
-		}
-		_, err = fmt.Fprintf(c.App.Writer, "%s\n", b)
-		return err
+		return printPlain(c.App.Writer, r)
 	}
 	done := fmt.Sprintf("restored: %d keys of Berth, the revision is %d; %d registrations and %d leases dropped\n"+
 		"daemons place nothing for %s after they have started; berth status tells until when\n",

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -220,14 +219,4 @@ func (r *packingReport) print(w io.Writer, asJSON bool) error {
 	m := r.Mean
 	t.add("mean", fmt.Sprintf("%.2f %%", m.Allocated100), fmt.Sprintf("%.2f %%", m.Allocated130), fmt.Sprintf("%.2f %%", 100-m.Allocated130), "", "", comma(int(m.PerS)))
 	return t.write(w)
-}
-
-// printPlain writes what is no message of the API.
-func printPlain(w io.Writer, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write JSON: %w", err)
-	}
-	_, err = fmt.Fprintf(w, "%s\n", b)
-	return err
 }

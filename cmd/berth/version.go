@@ -66,10 +66,5 @@ func versionJSON(c *cli.Context) error {
 		}
 		out["daemon"] = json.RawMessage(b)
 	}
-	b, err := json.MarshalIndent(out, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write JSON: %w", err)
-	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s\n", b)
-	return err
+	return printPlain(c.App.Writer, out)
 }
