@@ -16,6 +16,7 @@ type Worker struct {
 	TTLSeconds int64             `json:"ttl_seconds"`
 	KillMS     int64             `json:"kill_bound_ms"`      // after the lease's end, the last container is gone
 	Enforces   []string          `json:"enforces,omitempty"` // limits really enforced: cpu, memory
+	Images     bool              `json:"images,omitempty"`   // its runtime runs requests with an image
 	Hostname   string            `json:"hostname,omitempty"`
 	BootID     string            `json:"boot_id,omitempty"`
 	// StateID names the agent's state directory for good. A newer epoch of the same

@@ -33,6 +33,7 @@ const (
 	MaxDrainPerMinute    = 60_000
 	MaxAttempts          = 100
 	MaxWarmKeys          = 32 // that a worker says are warm on it
+	MaxWarmImages        = 64 // that a worker says are on it
 	MaxQuotaLimits       = 64 // dimensions of one quota
 	MaxQuotaPools        = 64 // with a quota of one tenant
 	MaxTenantWeight      = 1000

@@ -14,6 +14,7 @@ const (
 	ReasonDraining     ReasonCode = "draining"
 	ReasonCordoned     ReasonCode = "cordoned"
 	ReasonSuspended    ReasonCode = "suspended"     // its starts fail in a row
+	ReasonImage        ReasonCode = "image"         // its runtime takes none
 	ReasonConstraint   ReasonCode = "constraint"    // labels
 	ReasonTaint        ReasonCode = "taint"         // that the request does not tolerate
 	ReasonAffinity     ReasonCode = "affinity"      // other requests are not there; Detail is which, as of the next two

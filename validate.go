@@ -136,12 +136,25 @@ func ValidateWarmKeys(field string, keys []string) error {
 	if err := checkCount(field, len(keys), MaxWarmKeys); err != nil {
 		return err
 	}
-	for i, key := range keys {
+	return validateNamed(field, "an affinity key", keys, MaxLabelBytes)
+}
+
+// ValidateWarmImages checks the images that a worker says are on it.
+func ValidateWarmImages(field string, images []string) error {
+	if err := checkCount(field, len(images), MaxWarmImages); err != nil {
+		return err
+	}
+	return validateNamed(field, "the name of an image", images, MaxPathBytes)
+}
+
+// validateNamed checks a list of names of something, none of which is empty.
+func validateNamed(field, what string, names []string, most int) error {
+	for i, v := range names {
 		name := fmt.Sprintf("%s[%d]", field, i)
-		if key == "" {
-			return &FieldError{Field: name, Problem: "is empty", Bound: "an affinity key"}
+		if v == "" {
+			return &FieldError{Field: name, Problem: "is empty", Bound: what + ", " + textBound(most)}
 		}
-		if err := checkText(name, key, MaxLabelBytes); err != nil {
+		if err := checkText(name, v, most); err != nil {
 			return err
 		}
 	}

@@ -21,14 +21,15 @@ const (
 	ScorerCold    Scorer = "cold"
 	ScorerLoss    Scorer = "loss"
 	ScorerFree    Scorer = "free"
+	ScorerPulls   Scorer = "pulls"
 )
 
 // Scorers is all of them, in that order.
 func Scorers() []Scorer {
-	return []Scorer{ScorerAvoided, ScorerRank, ScorerDislike, ScorerYields, ScorerOver, ScorerLoad, ScorerCold, ScorerLoss, ScorerFree}
+	return []Scorer{ScorerAvoided, ScorerRank, ScorerDislike, ScorerYields, ScorerOver, ScorerLoad, ScorerCold, ScorerLoss, ScorerFree, ScorerPulls}
 }
 
-const scorerBound = "avoided, rank, dislike, yields, over, load, cold, loss, free"
+const scorerBound = "avoided, rank, dislike, yields, over, load, cold, loss, free, pulls"
 
 // UnmarshalText rejects every word that is not a scorer.
 func (s *Scorer) UnmarshalText(b []byte) error { return decodeWord(s, b, "scorer", Scorers()) }

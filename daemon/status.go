@@ -108,6 +108,7 @@ type WorkerStatus struct {
 	Epoch          berth.Epoch
 	Pool           berth.PoolID
 	WarmKeys       []string // affinity keys that are warm there, by its own word
+	WarmImages     []string // images that are there, by the same
 	State          string   // ready, opening, cordoned, draining, removing, suspended, lost
 	Worker         berth.Worker
 	Ledger         berth.Ledger

@@ -69,7 +69,7 @@ func (l *loop) workerStatus(id berth.WorkerID) (WorkerStatus, bool) {
 	}
 	s.Worker, s.Pool = *rec, rec.Pool
 	if c, _ := record[berth.Conditions](l.view, berth.Key{Kind: berth.KindConditions, ID: string(id)}); c != nil {
-		s.WarmKeys = c.WarmKeys
+		s.WarmKeys, s.WarmImages = c.WarmKeys, c.WarmImages
 	}
 	if st := l.starts[id]; st != nil {
 		s.StartFailures, s.SuspendedUntil = st.failures, st.until

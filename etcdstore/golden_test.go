@@ -99,7 +99,7 @@ func examples(t *testing.T) map[berth.Kind]any {
 		berth.KindWorker: &berth.Worker{
 			Header: h, Pool: "default", Address: "127.0.0.1:36951", Capacity: capacity(), Labels: map[string]string{"zone": "a"},
 			Taints: []berth.Taint{{Key: "gpu", Value: "yes", Effect: berth.EffectNoPlace}}, Spot: true,
-			Lease: "694d9a3b2f1c4e0a", TTLSeconds: 10, KillMS: 2000, Enforces: []string{"cpu", "memory"}, Hostname: "rack1-07",
+			Lease: "694d9a3b2f1c4e0a", TTLSeconds: 10, KillMS: 2000, Enforces: []string{"cpu", "memory"}, Images: true, Hostname: "rack1-07",
 			BootID: "0a7a4b6e-5f0e-4f0e-9f5b-5a4e4a1d6f52", StateID: "b7d1c2e05a9f4c38", Agent: "v0.1.0", StartedAt: at(1),
 		},
 		berth.KindConditions: &berth.Conditions{

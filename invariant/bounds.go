@@ -21,7 +21,7 @@ var (
 	}
 	wordsOfGroup    = []string{"PENDING", "PLACED", "ENDING"}
 	wordsOfStrategy = []string{"spread", "binpack"}
-	wordsOfScorer   = []string{"avoided", "rank", "dislike", "yields", "over", "load", "cold", "loss", "free"}
+	wordsOfScorer   = []string{"avoided", "rank", "dislike", "yields", "over", "load", "cold", "loss", "free", "pulls"}
 	wordsOfBrake    = []string{"engaged", "released"}
 	wordsOfRelease  = []string{"bound", "operator", "recovered"}
 	wordsOfOnDrain  = []string{"replace"}
@@ -235,6 +235,10 @@ func (r *conditions) validate(c *checker, _ string) {
 	c.need(len(r.WarmKeys) <= 32, "%d warm keys", len(r.WarmKeys))
 	for _, key := range r.WarmKeys {
 		c.need(key != "" && len(key) <= 256, "a warm key of %d bytes", len(key))
+	}
+	c.need(len(r.WarmImages) <= 64, "%d warm images", len(r.WarmImages))
+	for _, image := range r.WarmImages {
+		c.need(image != "" && len(image) <= 4096, "a warm image of %d bytes", len(image))
 	}
 }
 

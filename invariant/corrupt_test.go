@@ -56,6 +56,9 @@ var corruptions = []struct {
 		}
 		s.add("conditions/w1", 5, 5, s["workers/w1"].lease, object{"warm_keys": keys})
 	}},
+	{"a warm image without a name", "0.5", func(s store) {
+		s.add("conditions/w1", 5, 5, s["workers/w1"].lease, object{"warm_images": []any{"train", ""}})
+	}},
 	{"an unknown brake", "0.4", func(s store) { s.set("brakes/default", "state", "on") }},
 	{"an unknown release", "0.4", func(s store) { s.set("brakes/default", "state", "released", "why", "luck") }},
 	{"a release without a reason", "0.5", func(s store) { s.set("brakes/default", "state", "released") }},

@@ -39,6 +39,7 @@ type worker struct {
 	TTLSeconds int64             `json:"ttl_seconds"`
 	KillMS     int64             `json:"kill_bound_ms"`
 	Enforces   []string          `json:"enforces,omitempty"`
+	Images     bool              `json:"images,omitempty"`
 	Hostname   string            `json:"hostname,omitempty"`
 	BootID     string            `json:"boot_id,omitempty"`
 	StateID    string            `json:"state_id,omitempty"`

@@ -84,6 +84,7 @@ func Draw(seed uint64) *Plan {
 	}
 	drawQuotas(p)
 	drawDevices(p)
+	drawImages(p)
 	return p
 }
 

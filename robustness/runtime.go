@@ -18,6 +18,8 @@ var errBroken = errors.New("the container cannot be started")
 
 func (simRuntime) Enforces() []string { return []string{"cpu", "memory"} }
 
+func (r simRuntime) TakesImages() bool { return r.p.w.plan.images(r.p.name) }
+
 // Start records the start, asks whether it may still happen, and forks the shim.
 // Between any two of these the process may be stopped or end.
 func (r simRuntime) Start(_ context.Context, spec worker.Spec) (worker.Container, error) {
@@ -61,6 +63,8 @@ func (r simRuntime) record(key attempt, spec worker.Spec) error {
 	switch {
 	case r.p.on.started[key]:
 		return worker.ErrStartedBefore
+	case r.imageRefused(spec.Request, spec.Image):
+		return &worker.Rejection{Problem: "it takes no images"}
 	case spec.Env[envStart] == "refused" && r.p.on.refuses:
 		return &worker.Rejection{Problem: "it asks for what is not here"}
 	}

@@ -69,6 +69,43 @@ func BenchmarkPlaceOther(b *testing.B) {
 	}
 }
 
+// BenchmarkPlaceImages is BenchmarkPlace of requests with images, which few workers hold
+// or many.
+func BenchmarkPlaceImages(b *testing.B) {
+	for _, s := range []berth.Strategy{berth.StrategySpread, berth.StrategyBinpack} {
+		for _, kind := range []struct {
+			name    string
+			devices int
+			fill    int64
+			shape   func(*rand.Rand, *berth.Request)
+		}{{"plain", 0, 80, plainShape}, {"devices", 8, 50, devicesShape}} {
+			b.Run(fmt.Sprintf("workers=10000/policy=%s/fill=%d/shapes=50/%s", s, kind.fill, kind.name), func(b *testing.B) {
+				l := newLoad(10_000, kind.devices, s, 50, func(random *rand.Rand, r *berth.Request) {
+					kind.shape(random, r)
+					r.Image = fmt.Sprint("image-", random.IntN(12))
+				})
+				l.holdImages(12)
+				benchmarkPlace(b, l, kind.fill)
+			})
+		}
+	}
+}
+
+// holdImages has each worker hold some of so many images: the last one nearly all of
+// them, and of each before it half as many.
+func (l *load) holdImages(images int) {
+	for i := range l.workers {
+		w := *l.fleet.Worker(berth.WorkerID(fmt.Sprintf("w%05d", i)))
+		w.Images = true
+		for k := range images {
+			if l.random.IntN(1<<images) < 1<<(k+1)-1 {
+				w.Holds = append(w.Holds, fmt.Sprint("image-", k))
+			}
+		}
+		l.fleet.Put(w)
+	}
+}
+
 // BenchmarkPlaceShadowed is BenchmarkPlace without a shadow, with one that only follows,
 // and with one that is asked about each placement.
 func BenchmarkPlaceShadowed(b *testing.B) {

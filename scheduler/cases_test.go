@@ -152,6 +152,11 @@ func setWorker(t *testing.T, w *scheduler.Worker, name, value string) {
 		w.Unhealthy = map[string]string{value: "ecc"}
 	case "warm": // x,y
 		w.Warm = strings.Split(value, ",")
+	case "images": // a,b; or none that is there
+		w.Images, w.Holds = true, nil
+		if value != "none" {
+			w.Holds = strings.Split(value, ",")
+		}
 	case "unready":
 		w.Ready = false
 	case "foreign":
@@ -186,6 +191,8 @@ func setRequest(t *testing.T, c *scheduler.Candidate, name, value string) {
 		c.Request.Pool = berth.PoolID(value)
 	case "key":
 		c.Request.AffinityKey = value
+	case "image":
+		c.Request.Image = value
 	case "own":
 		c.Own = true
 	case "limit": // of its run, in seconds

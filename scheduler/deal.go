@@ -34,7 +34,7 @@ type cell struct {
 // hope is the best that the score of the worker can be: what else speaks against it is
 // not known yet.
 func (q *query) hope(n *node, c *cell) score {
-	s := score{rank: int(c.rank), yields: c.yields, loss: c.loss, free: int64(c.free)}
+	s := score{rank: int(c.rank), yields: c.yields, loss: c.loss, free: int64(c.free), cold: q.cold, pulls: q.pulls}
 	q.add(&s, n.own.load, len(n.devices))
 	return s
 }
@@ -201,12 +201,14 @@ func pick32(first bool, a, b int32) int32 {
 
 // deal returns the worker with devices that loses least, or nil.
 func (q *query) deal(p *pool) (*node, score) {
-	q.search = search{selection: 1 << p.selectionOf(q), binpack: true}
+	q.restart(search{selection: 1 << p.selectionOf(q), binpack: true, dealt: true})
+	q.wish(Mix(q.hash))
 	among := p.nodes
 	if link := q.link(); link != "" {
 		among = p.links[link]
 	} else if r := p.dealer.row(q, len(p.nodes)); r != nil {
 		q.settle(p, r)
+		q.dealAhead(p, r)
 		q.dealAt(p, r, 1)
 		return q.best, q.top
 	}
@@ -218,6 +220,16 @@ func (q *query) deal(p *pool) (*node, score) {
 		}
 	}
 	return q.best, q.top
+}
+
+// dealAhead looks at those who hold the image, before all others: see lookAhead.
+func (q *query) dealAhead(p *pool, r *row) {
+	for _, n := range q.image.holders {
+		if r.wins[p.dealer.leaves()+n.at] != nobody && q.selection&n.own.selections != 0 {
+			q.dealTo(n, &r.cells[n.at])
+		}
+	}
+	q.cold, q.pulls = len(q.key.holders) > 0, len(q.image.holders) > 0
 }
 
 // dealAt looks for a better worker than the best so far, the best at a place first.

@@ -37,6 +37,9 @@ func (x *dealt) put(t *rapid.T) {
 	if rapid.IntRange(0, 5).Draw(t, "tainted") == 0 {
 		w.Taints = someTaints[:2]
 	}
+	if w.Images = rapid.IntRange(0, 3).Draw(t, "images") > 0; w.Images {
+		w.Holds = rapid.SampledFrom([][]string{nil, {"rare"}, {"train"}, {"train", "serve"}, {"train", "serve"}}).Draw(t, "holds")
+	}
 	x.fleet.Put(w)
 }
 
@@ -49,6 +52,9 @@ func (x *dealt) place(t *rapid.T) {
 		r.Constraints = []berth.Constraint{{Label: "zone", Operator: berth.OperatorIn, Values: []string{rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "zone")}}}
 	case 1:
 		r.Tolerations = someTolerations[:1]
+	}
+	if rapid.IntRange(0, 2).Draw(t, "imaged") == 0 {
+		r.Image = rapid.SampledFrom(someImages).Draw(t, "image")
 	}
 	c := ask(&r)
 	x.placeAsByForce(t, c)

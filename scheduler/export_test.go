@@ -170,7 +170,7 @@ type forced struct {
 
 // force is the best of one tier, if any fits.
 func (q *query) force(p *pool, t *tier) []forced {
-	s := selection{constraints: q.constraints, tolerations: q.request.Tolerations}
+	s := selection{constraints: q.constraints, tolerations: q.request.Tolerations, images: q.request.Image != ""}
 	for _, c := range q.custom {
 		s.custom = append(s.custom, c.name)
 	}
@@ -225,7 +225,7 @@ func ringName(n *node) string { return fmt.Sprint(n.kinds, n.worker.Foreign) }
 func (q *query) forceHome(p *pool, rings map[string][]*node, s selection, least int) (*node, map[string]uint64) {
 	from := map[string]uint64{}
 	if q.binpack {
-		q.forceWarm(p, 0)
+		q.forceWishes(p, Mix(q.hash), false)
 		return nil, from
 	}
 	var places []uint64
@@ -246,6 +246,7 @@ func (q *query) forceHome(p *pool, rings map[string][]*node, s selection, least 
 		}
 		places, stops = append(places, at), append(stops, first)
 	}
+	q.forceWishes(p, Mix(q.hash), false)
 	if q.request.AffinityKey == "" || stops[0] == nil {
 		return nil, from
 	}
@@ -259,11 +260,11 @@ func (q *query) forceHome(p *pool, rings map[string][]*node, s selection, least 
 	for name := range rings {
 		from[name] = places[byDistance[0]]
 	}
-	q.forceWarm(p, places[byDistance[0]])
-	for _, cold := range []bool{false, true} {
-		ideal := score{rank: least, cold: cold}
+	q.forceWishes(p, places[byDistance[0]], false)
+	for _, without := range []bool{false, true} {
+		ideal := score{rank: least, cold: without && len(q.key.holders) > 0, pulls: without && len(q.image.holders) > 0}
 		q.add(&ideal, fraction{0, 1}, 0)
-		if cold && (len(q.warm) == 0 || q.forceWarmer(rings, &ideal)) {
+		if without && (!q.wished() || q.forceBetter(rings, &ideal)) {
 			break
 		}
 		for _, i := range byDistance {
@@ -283,33 +284,47 @@ func (q *query) forceScore(n *node) (score, bool) {
 	return got, ok && err == nil
 }
 
-// forceWarm finds who is warm for the query, the first from a place on the ring on.
-func (q *query) forceWarm(p *pool, from uint64) {
-	q.warm = nil
-	key := q.request.AffinityKey
-	if key == "" || q.weighing == nil && p.binpack || q.weighing != nil && (q.weighing.named[scoreCold] && q.weighing.weights[scoreCold] == 0 || !q.weighing.named[scoreCold] && p.binpack) {
-		return
-	}
-	var all []*node
-	for _, n := range p.nodes {
-		if n.open && slices.Contains(n.worker.Warm, key) {
-			all = append(all, n)
+// forceWishes finds who has what the query would rather find, the first from a place on
+// the ring on.
+func (q *query) forceWishes(p *pool, from uint64, dealt bool) {
+	counts := func(scorer int, what string, unweighed bool) bool {
+		if v := q.weighing; v != nil && v.named[scorer] {
+			unweighed = v.weights[scorer] > 0
 		}
+		return what != "" && unweighed
 	}
-	slices.SortFunc(all, func(a, b *node) int {
-		if behindA, behindB := a.position < from, b.position < from; behindA != behindB {
-			return order(behindB)
+	find := func(says func(*Worker) []string, what string) wish {
+		var all []*node
+		for _, n := range p.nodes {
+			if n.open && slices.Contains(says(&n.worker), what) {
+				all = append(all, n)
+			}
 		}
-		return order(ringOrder(a, b))
-	})
-	q.warm = all[:min(len(all), maxWarm)]
+		slices.SortFunc(all, func(a, b *node) int {
+			if behindA, behindB := a.position < from, b.position < from; behindA != behindB {
+				return order(behindB)
+			}
+			return order(ringOrder(a, b))
+		})
+		return wish{all[:min(len(all), maxWarm)], from}
+	}
+	q.key, q.image = wish{}, wish{}
+	if counts(scoreCold, q.request.AffinityKey, !p.binpack && !dealt) {
+		q.key = find(func(w *Worker) []string { return w.Warm }, q.request.AffinityKey)
+	}
+	if counts(scorePulls, q.request.Image, !p.binpack || dealt) {
+		q.image = find(func(w *Worker) []string { return w.Holds }, q.request.Image)
+	}
 }
 
-// forceWarmer says whether one that is warm is no worse than that.
-func (q *query) forceWarmer(rings map[string][]*node, than *score) bool {
+// forceBetter says whether one that has some of what is wished for is no worse than that.
+func (q *query) forceBetter(rings map[string][]*node, than *score) bool {
 	for _, ring := range rings {
 		for _, n := range ring {
-			if got, ok := q.forceScore(n); ok && slices.Contains(q.warm, n) && q.compare(&got, than) <= 0 {
+			if !slices.Contains(q.key.holders, n) && !slices.Contains(q.image.holders, n) {
+				continue
+			}
+			if got, ok := q.forceScore(n); ok && q.compare(&got, than) <= 0 {
 				return true
 			}
 		}
@@ -321,6 +336,7 @@ func (q *query) forceWarmer(rings map[string][]*node, than *score) bool {
 // each is judged, and its worth reckoned, anew.
 func (q *query) forceDeal(p *pool) []forced {
 	q.search = search{selection: 1 << p.selectionOf(q), binpack: true}
+	q.forceWishes(p, Mix(q.hash), true)
 	var fits []forced
 	for _, n := range p.nodes {
 		if !n.open || len(n.devices) == 0 {

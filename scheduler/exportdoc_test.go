@@ -61,6 +61,7 @@ var worsen = map[string]func(*score){
 	"cold":    func(s *score) { s.cold = true },
 	"loss":    func(s *score) { s.loss++ },
 	"free":    func(s *score) { s.free++ },
+	"pulls":   func(s *score) { s.pulls = true },
 }
 
 // DecidesFirst says whether a worker that is worse in a field of the score, and better

@@ -72,6 +72,11 @@ var demandFilters = []filter{
 	amountFilter(berth.ReasonMemory, memory, "the same, of memory"),
 	amountFilter(berth.ReasonDisk, disk, "the same, of disk"),
 	{
+		code: berth.ReasonImage, rejects: "one whose runtime takes no images, where the request has an `image`",
+		applies: func(q *query) bool { return q.request.Image != "" },
+		passes:  func(_ *query, n *node) bool { return n.worker.Images },
+	},
+	{
 		code: berth.ReasonConstraint, rejects: "one whose labels do not meet all `constraints`",
 		applies: func(q *query) bool { return len(q.request.Constraints) > 0 },
 		passes:  func(q *query, n *node) bool { return q.constraints.Allows(n.worker.Labels) },

@@ -9,7 +9,7 @@ import (
 
 // PolicyVersion names the rules by which this package decides. It is raised with
 // every change that may alter a decision, so that a replay knows its rules.
-const PolicyVersion = "9"
+const PolicyVersion = "10"
 
 // Worker is what the scheduler knows of a worker. Its maps and slices are shared
 // with the fleet and must not be changed after Put; a new Put replaces them.
@@ -32,7 +32,9 @@ type Worker struct {
 	Held      bool              // for a moment, for a group
 	Foreign   bool              // of another daemon's share than the one that asks: comes after its own that are not too full
 	Unhealthy map[string]string // devices not to be used, and why
+	Images    bool              // its runtime runs requests with an image
 	Warm      []string          // affinity keys that it has said are warm there
+	Holds     []string          // images that it has said are there
 }
 
 // Fleet is the workers of all pools, with what is free of each.
@@ -98,7 +100,7 @@ func (f *Fleet) Put(w Worker) {
 	}
 	p := f.pools[w.Pool]
 	p.changing(n)
-	same := maps.Equal(n.worker.Labels, w.Labels) && maps.Equal(n.worker.Ledger.Capacity.Custom, w.Ledger.Capacity.Custom) &&
+	same := n.worker.Images == w.Images && maps.Equal(n.worker.Labels, w.Labels) && maps.Equal(n.worker.Ledger.Capacity.Custom, w.Ledger.Capacity.Custom) &&
 		slices.Equal(n.worker.Taints, w.Taints) && slices.Equal(n.worker.Ordered, w.Ordered)
 	p.dealer.add(n, -1)
 	p.relink(n, w)

@@ -161,7 +161,7 @@ func emptied(workers []scheduler.Worker) []scheduler.Worker {
 	var out []scheduler.Worker
 	for _, w := range workers {
 		empty := worker(string(w.ID), 0, 0)
-		empty.Pool, empty.Labels, empty.Taints, empty.Ledger.Capacity = w.Pool, w.Labels, w.Taints, w.Ledger.Capacity
+		empty.Pool, empty.Labels, empty.Taints, empty.Images, empty.Ledger.Capacity = w.Pool, w.Labels, w.Taints, w.Images, w.Ledger.Capacity
 		out = append(out, empty)
 	}
 	return out

@@ -41,6 +41,7 @@ type node struct {
 	repels    []berth.Taint // that keep off what does not tolerate them
 	disliked  []berth.Taint // that do so where something else fits
 	warm      []string      // the keys under which its pool has it: see heat
+	holds     []string      // and the images
 	devices   []device      // as in the capacity: in the order of their names
 	idle      int64         // thousandths free of all of them
 	types     []int         // the numbers of their types in the pool
@@ -96,7 +97,7 @@ func (n *node) set(w Worker) {
 func (n *node) emptied() *node {
 	if n.empty == nil {
 		n.empty = newNode(Worker{
-			ID: n.worker.ID, Epoch: n.worker.Epoch, Pool: n.worker.Pool, Labels: n.worker.Labels, Taints: n.worker.Taints, Ready: true,
+			ID: n.worker.ID, Epoch: n.worker.Epoch, Pool: n.worker.Pool, Labels: n.worker.Labels, Taints: n.worker.Taints, Images: n.worker.Images, Ready: true,
 			Ledger: berth.Ledger{Capacity: n.worker.Ledger.Capacity},
 		}, nil)
 	}

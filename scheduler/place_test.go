@@ -285,6 +285,7 @@ func TestShape(t *testing.T) {
 		{"value", func(r *berth.Request) { r.Constraints[0].Values[0] = "3" }, false},
 		{"operator", func(r *berth.Request) { r.Constraints[0].Operator = berth.OperatorNotIn }, false},
 		{"devices", func(r *berth.Request) { r.Resources.Devices = []berth.DeviceDemand{{Count: 1, Milli: 1}} }, false},
+		{"image", func(r *berth.Request) { r.Image = "train" }, false},
 		{"linked", func(r *berth.Request) { r.Resources.Devices[0].Linked = true }, false},
 		{"link", func(r *berth.Request) { r.Resources.Devices[0].Link = "x" }, false},
 	}

@@ -16,7 +16,8 @@ type pool struct {
 	weighing   *weighing // nil: no weights
 	selections selections
 	dealer     dealer
-	heat       heat
+	heat       heat               // by affinity key
+	held       heat               // by image
 	members    uint64             // changes with who is open, or has other labels or taints
 	links      map[string][]*node // who has devices of a link domain, in no order
 }
@@ -39,7 +40,7 @@ type group struct {
 func newPool(binpack bool) *pool {
 	p := &pool{
 		binpack: binpack, selections: newSelections(), dealer: newDealer(),
-		heat: make(heat), links: make(map[string][]*node),
+		heat: make(heat), held: make(heat), links: make(map[string][]*node),
 	}
 	p.plain.sums, p.devices.sums = make([]totals, 1), make([]totals, 1)
 	return p
@@ -79,7 +80,8 @@ func (p *pool) changing(n *node) {
 
 func (p *pool) changed(n *node) {
 	p.dealer.touch(n)
-	p.heat.note(n)
+	n.warm = p.heat.note(n, n.warm, n.worker.Warm)
+	n.holds = p.held.note(n, n.holds, n.worker.Holds)
 	var g *group
 	if n.open {
 		t := p.tierOf(n)

@@ -14,6 +14,8 @@ import (
 
 var deviceTypes = []string{"a100", "h100"}
 
+var someImages = []string{"train", "serve", "rare"}
+
 // someLinks are those of devices: "x" may be on several workers.
 var someLinks = []string{"", "x", "x", "y"}
 
@@ -58,6 +60,9 @@ func genWorker(t *rapid.T, id string) scheduler.Worker {
 		}
 	}
 	w.Warm = rapid.SliceOfN(rapid.SampledFrom([]string{"x", "y", "z"}), 0, 2).Draw(t, "warm")
+	if w.Images = rapid.IntRange(0, 3).Draw(t, "images") > 0; w.Images {
+		w.Holds = rapid.SliceOfN(rapid.SampledFrom(someImages), 0, 2).Draw(t, "holds")
+	}
 	w.Ready = rapid.IntRange(0, 9).Draw(t, "ready") > 0
 	w.Cordoned = rapid.IntRange(0, 9).Draw(t, "cordoned") == 0
 	if c.CPUMilli > 0 && rapid.IntRange(0, 4).Draw(t, "held") == 0 {
@@ -105,6 +110,9 @@ func genRequest(t *rapid.T, id string) *berth.Request {
 	if rapid.IntRange(0, 2).Draw(t, "keyed") == 0 {
 		r.AffinityKey = rapid.SampledFrom([]string{"x", "y"}).Draw(t, "key")
 	}
+	if rapid.IntRange(0, 3).Draw(t, "imaged") == 0 {
+		r.Image = rapid.SampledFrom(someImages).Draw(t, "image")
+	}
 	return r
 }
 
@@ -123,7 +131,7 @@ func genLink(t *rapid.T, d *berth.DeviceDemand) {
 // bruteFits repeats the rules in the plainest way: the ledger's own arithmetic
 // judges every way to pick devices.
 func bruteFits(r *berth.Request, w scheduler.Worker) bool {
-	if !w.Ready || w.Cordoned || w.Draining || w.Suspended || w.Pool != r.Pool {
+	if !w.Ready || w.Cordoned || w.Draining || w.Suspended || w.Pool != r.Pool || r.Image != "" && !w.Images {
 		return false
 	}
 	for _, c := range r.Constraints {
@@ -312,7 +320,7 @@ func checkVerdict(t *rapid.T, v *berth.Verdict, r *berth.Request, workers []sche
 	}
 	for _, w := range workers {
 		empty := worker(string(w.ID), 0, 0)
-		empty.Labels, empty.Taints, empty.Ledger.Capacity = w.Labels, w.Taints, w.Ledger.Capacity
+		empty.Labels, empty.Taints, empty.Images, empty.Ledger.Capacity = w.Labels, w.Taints, w.Images, w.Ledger.Capacity
 		could = could || bruteFits(r, empty)
 	}
 	if v.NeverFits == could {

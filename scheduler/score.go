@@ -18,6 +18,7 @@ type score struct {
 	cold    bool     // the key is not warm there, and is elsewhere: see heat
 	loss    int64    // of worth, where devices are dealt: see prices
 	free    int64    // then: thousandths of its devices
+	pulls   bool     // the image is not there, and is elsewhere
 
 	sum int64 // of what the pool weighs: see weighing
 }
@@ -33,6 +34,7 @@ const (
 	scoreCold
 	scoreLoss
 	scoreFree
+	scorePulls
 	scores
 )
 
@@ -72,6 +74,10 @@ var scorers = []struct{ field, prefers, points string }{
 		"the loss in thousandths of a device, of each device that is asked for; without devices, in all",
 	},
 	{"free", "the same: with the least room on its devices", "the thousandths free on its devices, on average"},
+	{
+		"pulls", "that has said that the request's `image` is there, of the first 64 from the request's place on the ring on; not under `binpack` among workers without devices or " +
+			"with an affinity key, unless it is weighed", "1,000 where it is not, and on some worker it is",
+	},
 }
 
 // compare is negative when a is better, for a pool without weights.
@@ -95,8 +101,12 @@ func (a *score) compare(b *score) int {
 		return order(b.cold)
 	case a.loss != b.loss:
 		return cmp.Compare(a.loss, b.loss)
+	case a.free != b.free:
+		return cmp.Compare(a.free, b.free)
+	case a.pulls != b.pulls:
+		return order(b.pulls)
 	}
-	return cmp.Compare(a.free, b.free)
+	return 0
 }
 
 // compareIn is compare in one field alone.
@@ -121,6 +131,8 @@ func (a *score) compareIn(field int, b *score) int {
 		x.loss, y.loss = a.loss, b.loss
 	case scoreFree:
 		x.free, y.free = a.free, b.free
+	case scorePulls:
+		x.pulls, y.pulls = a.pulls, b.pulls
 	}
 	return x.compare(&y)
 }
@@ -153,7 +165,7 @@ func (q *query) judge(n *node) (s score, ok bool) {
 	}
 	s.dislike = q.dislike(n)
 	s.avoided = slices.Index(q.avoid, n.worker.ID) + 1
-	s.cold = q.isCold(n)
+	s.cold, s.pulls = q.key.lacks(n), q.image.lacks(n)
 	q.weigh(&n.own, n.worker.Foreign, &s)
 	return s, true
 }

@@ -9,9 +9,13 @@ type search struct {
 	binpack   bool
 	bound     bound // spread
 	scope     []sector
-	warm      []*node // on which the key is warm, and that counts
+	dealt     bool    // it is one of deal
+	key       wish    // that the key is warm
+	image     wish    // that the image is there
+	early     bool    // who has either is looked at, before all others
 	ahead     bool    // the best is one of those, looked at before its turn
-	rest      bool    // they have been looked at: whoever comes now is cold
+	cold      bool    // they have been looked at: whoever comes now is cold
+	pulls     bool    // and the same of the image
 	at        *sector // the one being searched
 	past      *node   // the last of its workers that was looked at
 	best      *node
@@ -29,7 +33,7 @@ type sector struct {
 // find returns the best of a tier's workers that fit, or nil.
 func (q *query) find(p *pool, t *tier) (*node, score) {
 	number := p.selectionOf(q)
-	q.search = search{scope: q.scope[:0], warm: q.warm[:0], selection: 1 << number, binpack: p.binpack}
+	q.restart(search{scope: q.scope[:0], selection: 1 << number, binpack: p.binpack})
 	for _, g := range t.groups {
 		if q.selection&g.root.all.selections == 0 {
 			continue // else a wanted type that is out of reach would leave an affinity key without a home
@@ -44,7 +48,7 @@ func (q *query) find(p *pool, t *tier) (*node, score) {
 			return n, score{}
 		}
 	} else {
-		q.warmFrom(0)
+		q.wish(Mix(q.hash))
 		q.lookAhead()
 	}
 	for i := range q.scope {
@@ -66,10 +70,17 @@ func (q *query) judgeAlone() {
 		return
 	}
 	number := q.pool.selectionOf(q)
-	q.search = search{selection: 1 << number, binpack: q.pool.binpack}
+	q.restart(search{selection: 1 << number, binpack: q.pool.binpack})
 	if !q.binpack {
 		q.bound = q.boundOf(&q.pool.plain.sums[number])
 	}
+	q.wish(Mix(q.hash))
+}
+
+// restart begins a search; who has what is wished for is yet to be found.
+func (q *query) restart(s search) {
+	s.key.holders, s.image.holders = q.key.holders[:0], q.image.holders[:0]
+	q.search = s
 }
 
 // rankIn is the best rank that a worker of g can have; false: none fits, for
@@ -139,7 +150,7 @@ func (q *query) look(n *node) {
 			return
 		}
 	}
-	q.best, q.top, q.ahead = n, s, len(q.warm) > 0 && !q.rest
+	q.best, q.top, q.ahead = n, s, q.early
 	q.away = n.position - q.at.from
 }
 
@@ -151,12 +162,14 @@ func (q *query) may(s *summary) bool {
 	if q.best == nil {
 		return true
 	}
-	hope := score{rank: q.at.rank, cold: q.rest && len(q.warm) > 0}
+	hope := score{rank: q.at.rank, cold: q.cold, pulls: q.pulls}
 	q.weigh(s, q.at.foreign, &hope)
 	q.addHope(&hope, s)
 	switch c := q.compare(&hope, &q.top); {
 	case c != 0:
 		return c < 0
+	case q.early:
+		return q.earlier(q.past) // who is looked at, alone
 	case q.ahead:
 		return true // as good a one may stand before it
 	case q.best.group == q.at.group:

@@ -19,13 +19,14 @@ func Seat(id berth.WorkerID, r *Records) Worker {
 		Ready:    r.Ledger != nil && r.Ledger.Epoch == r.Epoch,
 		Cordoned: r.Intent.Cordon, Draining: r.Intent.Drain, Removing: r.Intent.Remove, Why: r.Intent.Message,
 	}
+	w.Images = r.Worker.Images
 	if w.Ready {
 		w.Ledger = *r.Ledger
 	} else {
 		w.Ledger = berth.Ledger{Capacity: r.Worker.Capacity}
 	}
 	if r.Conditions != nil {
-		w.Unhealthy, w.Warm = r.Conditions.Devices, r.Conditions.WarmKeys
+		w.Unhealthy, w.Warm, w.Holds = r.Conditions.Devices, r.Conditions.WarmKeys, r.Conditions.WarmImages
 	}
 	return w
 }

@@ -13,7 +13,7 @@ import (
 const maxSelections = 64
 
 // selection is the workers of a pool that a request's constraints leave, whose
-// taints it tolerates, and that have of each custom resource which it wants. Of each the pool keeps the sums and
+// taints it tolerates, that take its image, and that have of each custom resource which it wants. Of each the pool keeps the sums and
 // which workers it takes in: for the load to be compared with, and so that a
 // search finds its workers among many others. Number 0 is all workers
 // without taints.
@@ -22,6 +22,7 @@ type selection struct {
 	constraints berth.Selector
 	tolerations []berth.Toleration
 	custom      []string
+	images      bool
 	domains     map[string]map[string]int64 // by topology: see pool.domains
 	domainsOf   uint64                      // the pool's members then
 	used        uint64                      // when last, to drop the one that was not for longest
@@ -39,7 +40,7 @@ func newSelections() selections {
 }
 
 func (s *selection) takes(n *node) bool {
-	if !tolerates(s.tolerations, n) || !s.constraints.Allows(n.worker.Labels) {
+	if s.images && !n.worker.Images || !tolerates(s.tolerations, n) || !s.constraints.Allows(n.worker.Labels) {
 		return false
 	}
 	for _, name := range s.custom {
@@ -64,7 +65,7 @@ func (s *selections) of(n *node) uint64 {
 // selectionOf is the number of a query's selection.
 func (p *pool) selectionOf(q *query) int {
 	s := &p.selections
-	if len(q.request.Constraints)+len(q.request.Tolerations)+len(q.custom) == 0 {
+	if len(q.request.Constraints)+len(q.request.Tolerations)+len(q.custom) == 0 && q.request.Image == "" {
 		return 0
 	}
 	s.clock++
@@ -92,7 +93,7 @@ func (s *selections) keep(q *query) int {
 		}
 		delete(s.numbers, s.kept[i].key)
 	}
-	n := selection{key: string(s.key), constraints: slices.Clone(q.constraints), tolerations: slices.Clone(q.request.Tolerations)}
+	n := selection{key: string(s.key), constraints: slices.Clone(q.constraints), tolerations: slices.Clone(q.request.Tolerations), images: q.request.Image != ""}
 	for i := range n.constraints {
 		n.constraints[i].Values = slices.Clone(n.constraints[i].Values)
 	}
@@ -149,6 +150,9 @@ func appendSelection(b []byte, q *query) []byte {
 	b = append(b, '+')
 	for i := range q.custom {
 		b = appendWord(b, q.custom[i].name)
+	}
+	if q.request.Image != "" {
+		b = append(b, '+')
 	}
 	return b
 }

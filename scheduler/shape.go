@@ -8,7 +8,7 @@ import (
 )
 
 // Shape is what a verdict on r depends on: its pool, demand, how long it lasts,
-// constraints, tolerations, and what is required of where other requests are. Equal
+// whether it has an image, constraints, tolerations, and what is required of where other requests are. Equal
 // shapes get equal verdicts, so a blocked request speaks for all of its shape.
 func Shape(r *berth.Request) string {
 	d := &r.Resources
@@ -34,6 +34,9 @@ func Shape(r *berth.Request) string {
 		if dev.Link != "" {
 			b = strconv.AppendQuote(append(b, 'L'), dev.Link)
 		}
+	}
+	if r.Image != "" { // which one it is decides only where it goes first
+		b = append(b, " i"...)
 	}
 	if ms := lastsAtMost(r); ms > 0 { // see askKept
 		b = strconv.AppendInt(append(b, " e"...), ms, 10)

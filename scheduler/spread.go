@@ -119,6 +119,8 @@ func (q *query) begin() *node {
 			nth, _ := bits.Mul64(Mix(q.hash), s.root.size)
 			s.from = s.nth(nth).position
 		}
+		q.wish(Mix(q.hash))
+		q.lookAhead()
 		return nil
 	}
 	least := q.leastRank()
@@ -139,15 +141,15 @@ func (q *query) begin() *node {
 	for i := range q.scope {
 		q.scope[i].from = stops[0].from
 	}
-	q.warmFrom(stops[0].from)
-	if n := q.idealStop(&stops, score{rank: least}); n != nil || len(q.warm) == 0 {
+	q.wish(stops[0].from)
+	if n := q.idealStop(&stops, score{rank: least}); n != nil || !q.wished() {
 		return n
 	}
 	q.lookAhead()
-	ideal := score{rank: least, cold: true} // a cold one cannot be better
+	ideal := score{rank: least, cold: q.cold, pulls: q.pulls} // one that has nothing of it cannot be better
 	q.add(&ideal, fraction{0, 1}, 0)
 	if q.best != nil && q.compare(&q.top, &ideal) <= 0 {
-		return nil // whoever is warm and no worse than any that is cold goes before these
+		return nil // whoever has some of it and is no worse than any that has not goes before these
 	}
 	return q.idealStop(&stops, ideal)
 }

@@ -97,7 +97,7 @@ func (q *query) inOrder(dealt bool) []int {
 }
 
 // termNames are the names of the scorers in a standing.
-var termNames = [scores]string{"avoided", "device_type", "disliked", "other_daemons", "above_bound", "load", "warm", "loss", "free"}
+var termNames = [scores]string{"avoided", "device_type", "disliked", "other_daemons", "above_bound", "load", "warm", "loss", "free", "image"}
 
 // told is what a scorer says of a worker, in words. What says nothing is not shown, unless
 // it is weighed.
@@ -125,9 +125,11 @@ func (q *query) term(scorer int, s *score, n *node, dealt bool) told {
 	case scoreLoad:
 		return told{percent(n.own.load), true, !dealt && (q.binpack || s.over)} // those below the bound are as good as each other
 	case scoreCold:
-		return told{yesNo(!s.cold), len(q.warm) > 0, true}
+		return told{yesNo(!s.cold), len(q.key.holders) > 0, true}
 	case scoreLoss:
 		return told{strconv.FormatFloat(float64(s.loss)/lossUnit, 'f', -1, 64), dealt, true}
+	case scorePulls:
+		return told{yesNo(!s.pulls), len(q.image.holders) > 0, true}
 	}
 	return told{strconv.FormatInt(s.free, 10), dealt, true}
 }

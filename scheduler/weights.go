@@ -136,6 +136,8 @@ func (q *query) points(scorer int, s *score, load fraction, devices int) int64 {
 			asked += q.request.Resources.Devices[i].Count
 		}
 		return min(max(s.loss, 0)/(lossUnit*max(asked, 1)), points)
+	case scorePulls:
+		return allIf(s.pulls)
 	}
 	return min(s.free/max(int64(devices), 1), points) // thousandths of a device, on average
 }

@@ -103,6 +103,7 @@ func TestProperty_Weighed(t *testing.T) {
 			w := worker(fmt.Sprintf("w%d", i), 20, 20)
 			w.Ledger.Reserved.CPUMilli = rapid.Int64Range(0, 20).Draw(t, "used")
 			w.Warm = rapid.SliceOfN(rapid.SampledFrom([]string{"x", "y", "z", "z"}), 0, 2).Draw(t, "warm")
+			w.Images, w.Holds = true, rapid.SliceOfN(rapid.SampledFrom([]string{"train", "serve", "rare", "rare"}), 0, 2).Draw(t, "holds")
 			w.Foreign = rapid.Bool().Draw(t, "foreign")
 			for k := range rapid.IntRange(0, 2).Draw(t, "taints") {
 				w.Taints = append(w.Taints, berth.Taint{Key: fmt.Sprint("k", k), Effect: berth.EffectPreferNoPlace})
@@ -114,6 +115,9 @@ func TestProperty_Weighed(t *testing.T) {
 			r := request(fmt.Sprintf("r%d", i), rapid.Int64Range(0, 6).Draw(t, "cpu"), 0)
 			if rapid.IntRange(0, 3).Draw(t, "keyed") == 0 {
 				r.AffinityKey = rapid.SampledFrom([]string{"x", "y"}).Draw(t, "key")
+			}
+			if rapid.IntRange(0, 3).Draw(t, "imaged") == 0 {
+				r.Image = rapid.SampledFrom([]string{"train", "serve"}).Draw(t, "image")
 			}
 			var avoid []berth.WorkerID
 			for range max(rapid.IntRange(-2, 3).Draw(t, "avoids"), 0) {

@@ -79,6 +79,7 @@ func pool() *live {
 	l.submit("zoned", "", gpu("", 1000), func(r *berth.Request) {
 		r.Constraints = []berth.Constraint{{Label: "zone", Operator: berth.OperatorIn, Values: []string{"a"}}}
 	})
+	l.submit("imaged", "", gpu("", 1000), func(r *berth.Request) { r.Image = "train:3" })
 	return l
 }
 
@@ -98,7 +99,7 @@ func TestNewLive(t *testing.T) {
 			Pod:   sim.Pod{Name: "waits", CPUMilli: 1000, MemoryMiB: 1025, GPUs: 1, GPUMilli: 1000},
 			RunMS: 1000, PatienceMS: 5000, Priority: 7, Tenant: "default",
 		}},
-		Closed: 1, LeftOut: 1,
+		Closed: 1, LeftOut: 2,
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

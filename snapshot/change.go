@@ -31,6 +31,7 @@ type Addition struct {
 	Pool     berth.PoolID
 	Labels   map[string]string
 	Spot     bool
+	Images   bool // their runtimes take images
 	Capacity berth.Capacity
 }
 
@@ -94,7 +95,7 @@ func (s *Snapshot) add(additions []Addition, to map[berth.WorkerID]scheduler.Wor
 
 // shapeOf is an empty worker of a shape.
 func (s *Snapshot) shapeOf(a *Addition) (scheduler.Worker, error) {
-	w := scheduler.Worker{Epoch: 1, Pool: a.Pool, Labels: (&berth.Worker{Labels: a.Labels, Spot: a.Spot}).AllLabels(), Ready: true, Ledger: berth.Ledger{Epoch: 1, Capacity: a.Capacity}}
+	w := scheduler.Worker{Epoch: 1, Pool: a.Pool, Labels: (&berth.Worker{Labels: a.Labels, Spot: a.Spot}).AllLabels(), Images: a.Images, Ready: true, Ledger: berth.Ledger{Epoch: 1, Capacity: a.Capacity}}
 	if a.Like == "" {
 		if err := berth.CheckID("add.pool", string(a.Pool)); err != nil {
 			return w, err
@@ -108,7 +109,7 @@ func (s *Snapshot) shapeOf(a *Addition) (scheduler.Worker, error) {
 	if r == nil || r.Worker == nil {
 		return w, &berth.FieldError{Field: "add", Value: string(a.Like), Problem: "is no worker that lives", Bound: "one of berth workers, or amounts: cpu=8,memory=32GiB"}
 	}
-	w.Pool, w.Labels, w.Taints, w.Ledger.Capacity = r.Worker.Pool, r.Worker.AllLabels(), r.Worker.Taints, r.Worker.Capacity
+	w.Pool, w.Labels, w.Taints, w.Images, w.Ledger.Capacity = r.Worker.Pool, r.Worker.AllLabels(), r.Worker.Taints, r.Worker.Images, r.Worker.Capacity
 	return w, nil
 }
 

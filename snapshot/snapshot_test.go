@@ -171,6 +171,14 @@ func TestRead_Property(t *testing.T) {
 		if weight := rapid.Int64Range(0, 3).Draw(t, "weight"); weight > 0 {
 			s.put(berth.KindTenant, "", "other", &berth.Tenant{Weight: weight, Pools: map[berth.PoolID]berth.Quota{"secret-pool": {Blocks: 1}}})
 		}
+		for _, f := range s.facts { // an image decides where a request may go
+			switch r := f.Record.(type) {
+			case *berth.Worker:
+				r.Images = rapid.Bool().Draw(t, "images")
+			case *berth.Submission:
+				r.Spec.Image = rapid.SampledFrom([]string{"", "train:3"}).Draw(t, "image")
+			}
+		}
 		direct := s.taken()
 		if strings.Contains(string(s.written(t)), "secret-pool") {
 			t.Fatal("a file tells of quotas")

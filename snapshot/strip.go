@@ -4,14 +4,14 @@ import "github.com/berthd/berth"
 
 // strip is a record without what a plan does not need and a file should not spread:
 // of a request its command, its environment and all that tells what it is, but for
-// its labels; of a worker where it is and which lease it lives by; of a tenant all but
+// its labels and its image, which decide where it goes; of a worker where it is and which lease it lives by; of a tenant all but
 // its weight, its limits and its loans; of a group what is told of it. Nil: nothing is left, or the record is of no kind that a snapshot holds.
 func strip(record any) any {
 	switch r := record.(type) {
 	case *berth.Submission:
 		out := *r
 		out.Digest = "" // of the command, too: it could be guessed
-		out.Spec.Command, out.Spec.Env, out.Spec.Dir, out.Spec.User, out.Spec.Image = []string{}, nil, "", "", ""
+		out.Spec.Command, out.Spec.Env, out.Spec.Dir, out.Spec.User = []string{}, nil, "", ""
 		return &out
 	case *berth.Worker:
 		out := *r

@@ -104,6 +104,8 @@ func (e *epoch) run(ctx context.Context) error {
 		// Beside the loop: an answer that does not come must not keep renewals from
 		// the containers that were taken up.
 		group.Go(func() error { e.watchOwnKeys(watchCtx); return nil })
+	}
+	if !e.w.opts.hollow || e.w.warm.any() { // hollow ones say what they were given, once
 		group.Go(func() error { e.w.tellConditions(watchCtx, e.reg.lease.ID); return nil })
 	}
 	e.adopt()

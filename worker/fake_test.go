@@ -14,6 +14,7 @@ type fakeRuntime struct {
 	started   chan *fakeContainer // written by Start; room for all of a test
 	leftovers func()
 	fail      func(Spec) error
+	images    bool // it takes them
 
 	ended chan struct{} // closed at the test's end, and ends every container
 
@@ -62,6 +63,8 @@ func (c *fakeContainer) left() Adopted {
 }
 
 func (r *fakeRuntime) Enforces() []string { return []string{"cpu"} }
+
+func (r *fakeRuntime) TakesImages() bool { return r.images }
 
 func (r *fakeRuntime) Start(_ context.Context, spec Spec) (Container, error) {
 	r.mu.Lock()

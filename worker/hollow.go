@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -38,6 +39,8 @@ type HollowOptions struct {
 	Pool   berth.PoolID
 	Spot   bool // all of them; else those whose shape says so
 	TTL    time.Duration
+
+	WarmKeys, WarmImages []string // of all of them; beside the images, those of the shape
 
 	RunFor     time.Duration // how long a container runs; 0: until it is stopped
 	StartDelay time.Duration
@@ -130,6 +133,7 @@ func (h *Hollow) options(opts HollowOptions, i int, runtime Runtime, gate chan s
 		ID: id, Pool: opts.Pool, Labels: shape.Labels, Taints: shape.Taints, Spot: opts.Spot || shape.Spot, Capacity: shape.Capacity,
 		Store: opts.Store, Runtime: runtime, TTL: opts.TTL, WaitForName: true,
 		Version: opts.Version, Log: opts.Log, Now: opts.Now,
+		WarmKeys: opts.WarmKeys, WarmImages: slices.Concat(opts.WarmImages, shape.WarmImages),
 		hollow: true, hang: opts.Hang, gate: gate,
 	}
 	if opts.OnRegistered != nil {

@@ -38,6 +38,9 @@ func (r *hollowRuntime) Forget(berth.RequestID, int64) {}
 
 func (r *hollowRuntime) Enforces() []string { return nil }
 
+// TakesImages is true: it pretends to run whatever is asked.
+func (r *hollowRuntime) TakesImages() bool { return true }
+
 func (r *hollowRuntime) Start(ctx context.Context, spec Spec) (Container, error) {
 	if r.opts.StartDelay > 0 {
 		if err := pause(ctx, r.opts.StartDelay); err != nil {

@@ -2,11 +2,15 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
 )
 
 func TestHollow(t *testing.T) {
@@ -83,6 +87,52 @@ func TestHollow_FailStarts(t *testing.T) {
 	s.place(w, epoch, ids("r1"), nil)
 	if got := s.await(w, "r1", berth.StateExited); got.Exit.Kind != berth.ExitStartFailed {
 		t.Errorf("exit %+v", got.Exit)
+	}
+	stop()
+	if err := receive(t, ended, "end"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Hollow workers take images, and say which are there: those that all of them were given,
+// and those of their shape. What they start changes nothing.
+func TestHollow_Images(t *testing.T) {
+	s := newSite(t)
+	shapes, err := ReadShapes(strings.NewReader("name,cpu_milli,warm_images\na,1000,train:3; serve:1\nb,1000,\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := NewHollow(HollowOptions{Store: s.store, Shapes: shapes, WarmImages: []string{"base"}, WarmKeys: []string{"model"}, Log: s.log()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(ctx) }()
+	said := map[string]*berth.Conditions{}
+	bounded, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	err = s.store.Follow(bounded, func(_ context.Context, d etcdstore.Delta) error {
+		for _, f := range d.Facts {
+			if c, ok := f.Record.(*berth.Conditions); ok {
+				said[f.Key.ID] = c
+			}
+		}
+		if len(said) == 2 {
+			return errFound
+		}
+		return nil
+	})
+	if !errors.Is(err, errFound) {
+		t.Fatalf("%v; said %v", err, said)
+	}
+	for name, want := range map[string][]string{"a": {"base", "serve:1", "train:3"}, "b": {"base"}} {
+		if c := said[name]; !slices.Equal(c.WarmImages, want) || !slices.Equal(c.WarmKeys, []string{"model"}) {
+			t.Errorf("%s says %v and %v", name, c.WarmImages, c.WarmKeys)
+		}
+		if !s.worker(berth.WorkerID(name)).Images {
+			t.Errorf("%s takes no images", name)
+		}
 	}
 	stop()
 	if err := receive(t, ended, "end"); err != nil {

@@ -39,7 +39,10 @@ type Options struct {
 	Taints   []berth.Taint // sorted
 	Spot     bool          // somebody else may take the machine away at any time
 	WarmKeys []string      // that are always warm here; beside them those of what ran lately are
-	Capacity berth.Capacity
+	// WarmImages are always here, where the Runtime takes images; beside them those of
+	// what ran lately are.
+	WarmImages []string
+	Capacity   berth.Capacity
 	// DiskFound says that nobody has set Capacity.DiskBytes: it is what was free.
 	// That changes with every file, and is no changed setting to warn of.
 	DiskFound bool
@@ -143,6 +146,8 @@ func (o *Options) validate() error {
 		return fmt.Errorf("worker %s: Store is missing", o.ID)
 	case o.Runtime == nil:
 		return fmt.Errorf("worker %s: Runtime is missing", o.ID)
+	case len(o.WarmImages) > 0 && !o.Runtime.TakesImages():
+		return &berth.FieldError{Field: "warm_images", Value: o.WarmImages[0], Problem: "is of no use", Bound: "none, where the runtime takes no images"}
 	}
 	return o.check()
 }
@@ -161,6 +166,9 @@ func (o *Options) check() error {
 		return err
 	}
 	if err := berth.ValidateWarmKeys("warm_keys", o.WarmKeys); err != nil {
+		return err
+	}
+	if err := berth.ValidateWarmImages("warm_images", o.WarmImages); err != nil {
 		return err
 	}
 	if err := o.Capacity.Validate(); err != nil {
@@ -200,7 +208,7 @@ func (o *Options) registration(stateID, lease string, ttl time.Duration) berth.W
 	return berth.Worker{
 		Pool: o.Pool, Address: o.Address, Capacity: o.Capacity, Labels: o.Labels, Taints: o.Taints, Spot: o.Spot,
 		Lease: lease, TTLSeconds: int64(ttl / time.Second), KillMS: o.KillBound.Milliseconds(),
-		Enforces: o.Runtime.Enforces(), Hostname: host, BootID: o.BootID, StateID: stateID,
+		Enforces: o.Runtime.Enforces(), Images: o.Runtime.TakesImages(), Hostname: host, BootID: o.BootID, StateID: stateID,
 		Agent: o.Version, StartedAt: o.Now().UTC(),
 	}
 }

@@ -211,6 +211,7 @@ func TestTellChanges(t *testing.T) {
 		{"disk, set", func(o *Options) { o.Capacity.DiskBytes = 6 << 30 }, 1},
 		{"memory and disk, found", func(o *Options) { o.DiskFound, o.Capacity.DiskBytes, o.Capacity.MemoryBytes = true, 6<<30, 2<<30 }, 1},
 		{"spot", func(o *Options) { o.Spot = true }, 1},
+		{"images", func(o *Options) { o.Runtime = &fakeRuntime{images: true} }, 1},
 		{"labels", func(o *Options) { o.Labels = map[string]string{"rack": "2"} }, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

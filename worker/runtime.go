@@ -30,6 +30,8 @@ type Runtime interface {
 	Leftovers(ctx context.Context) ([]string, error)
 	// Enforces names the limits that really hold: cpu, memory.
 	Enforces() []string
+	// TakesImages says whether it runs requests with an image; else it refuses them.
+	TakesImages() bool
 }
 
 // Deadline is when containers end unless their lease is kept alive, by the Clock:

@@ -25,6 +25,8 @@ type Shape struct {
 	Labels   map[string]string
 	Taints   []berth.Taint
 	Spot     bool
+
+	WarmImages []string // that are there
 }
 
 // ShapeError is a line of a file of shapes that cannot be read.
@@ -56,12 +58,13 @@ var columns = map[string]column{
 	"labels":       setLabels,
 	"taints":       setTaints,
 	"spot":         setSpot,
+	"warm_images":  setWarmImages,
 }
 
 // ReadShapes reads CSV with a header line. Columns: name (or sn), cpu_milli,
 // memory_bytes (or memory_mib), disk_bytes, gpus (or gpu), gpu_type (or model),
 // labels (zone=a;disk=nvme), taints (gpu=yes:no_place;spot:prefer_no_place),
-// spot (true or false). A file of the openb node list is read as it is.
+// spot (true or false), warm_images (train:3;serve:1). A file of the openb node list is read as it is.
 // Its errors are *ShapeError.
 func ReadShapes(r io.Reader) ([]Shape, error) {
 	in := csv.NewReader(io.LimitReader(r, maxShapesBytes+1))
@@ -236,6 +239,13 @@ func setLabels(s *Shape, cell string) error {
 		s.Labels[name] = value
 	}
 	return nil
+}
+
+func setWarmImages(s *Shape, cell string) error {
+	for _, image := range strings.Split(cell, ";") {
+		s.WarmImages = append(s.WarmImages, strings.TrimSpace(image))
+	}
+	return berth.ValidateWarmImages("warm_images", s.WarmImages)
 }
 
 func setSpot(s *Shape, cell string) (err error) {

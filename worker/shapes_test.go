@@ -81,6 +81,7 @@ func TestReadShapes_Bad(t *testing.T) {
 		{"bad name", "name\nA B\n", 2, "not allowed"},
 		{"same name", "name\na\na\n", 3, "line 2 already"},
 		{"spot", "name,spot\na,perhaps\n", 2, "true or false"},
+		{"images", "name,warm_images\na,train:3;\n", 2, "warm_images[1] is empty"},
 		{"reserved label", "name,labels\na,berth.spot=true\n", 2, "labels.berth.spot"},
 		{"label", "name,labels\na,zone\n", 2, "NAME=VALUE"},
 		{"type without gpus", "name,gpu_type\na,t4\n", 2, "without gpus"},

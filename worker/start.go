@@ -76,7 +76,7 @@ func (e *epoch) started(t *task, c Container, err error, given Deadline) {
 	}
 	t.startedAt = e.w.opts.Now().UTC()
 	if t.submission != nil && !e.w.opts.hollow {
-		e.w.warm.note(t.submission.Spec.AffinityKey)
+		e.w.warm.note(t.submission.Spec.AffinityKey, t.submission.Spec.Image)
 	}
 	e.supervise(t, c)
 	if !e.over.Load() && e.deadline() != given {

@@ -15,51 +15,76 @@ import (
 // write, and has every daemon look at the worker.
 const warmEvery = 10 * time.Second
 
-// warmth is the affinity keys that are warm on this machine: those that its operator
-// names, and those of what was started here last, as far as there is room beside them.
-// It outlives epochs: the machine stays warm.
+// warmth is what is warm on this machine: affinity keys and images, those that its
+// operator names, and those of what was started here last, as far as there is room beside
+// them. It outlives epochs: the machine stays warm.
 type warmth struct {
-	fixed []string
-
-	mu     sync.Mutex
-	lately []string // the latest last
+	mu           sync.Mutex
+	keys, images named
 
 	// news is written by note, and read by tellConditions; one is enough, for who reads
 	// it takes all that is known then.
 	news chan struct{}
 }
 
-func newWarmth(fixed []string) *warmth {
-	return &warmth{fixed: fixed, news: make(chan struct{}, 1)}
+// named is some names, at most so many.
+type named struct {
+	most   int
+	fixed  []string
+	lately []string // the latest last
 }
 
-// note takes in the key of what was started.
-func (w *warmth) note(key string) {
-	if key == "" || slices.Contains(w.fixed, key) || len(w.fixed) >= berth.MaxWarmKeys {
-		return
+func newWarmth(keys, images []string) *warmth {
+	return &warmth{
+		keys: named{most: berth.MaxWarmKeys, fixed: keys}, images: named{most: berth.MaxWarmImages, fixed: images},
+		news: make(chan struct{}, 1),
 	}
+}
+
+// note takes in the key and the image of what was started; empty: it has none.
+func (w *warmth) note(key, image string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	i := slices.Index(w.lately, key)
-	if i >= 0 {
-		w.lately = append(slices.Delete(w.lately, i, i+1), key)
+	newKey, newImage := w.keys.note(key), w.images.note(image)
+	if !newKey && !newImage {
 		return
 	}
-	w.lately = append(w.lately, key)
-	w.lately = w.lately[max(0, len(w.fixed)+len(w.lately)-berth.MaxWarmKeys):]
 	select {
 	case w.news <- struct{}{}:
 	default:
 	}
 }
 
-// keys are all of them, sorted.
-func (w *warmth) keys() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	all := slices.Concat(w.fixed, w.lately)
+// note says whether the name was not among them.
+func (n *named) note(name string) (isNew bool) {
+	if name == "" || slices.Contains(n.fixed, name) || len(n.fixed) >= n.most {
+		return false
+	}
+	i := slices.Index(n.lately, name)
+	if i >= 0 {
+		n.lately = append(slices.Delete(n.lately, i, i+1), name)
+		return false
+	}
+	n.lately = append(n.lately, name)
+	n.lately = n.lately[max(0, len(n.fixed)+len(n.lately)-n.most):]
+	return true
+}
+
+// all are all of them, sorted.
+func (n *named) all() []string {
+	all := slices.Concat(n.fixed, n.lately)
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// any says whether the operator has named some.
+func (w *warmth) any() bool { return len(w.keys.fixed)+len(w.images.fixed) > 0 }
+
+// say puts what is warm into conditions.
+func (w *warmth) say(c *berth.Conditions) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c.WarmKeys, c.WarmImages = w.keys.all(), w.images.all()
 }
 
 // tellConditions says what lacks on this machine and what is warm, now and when that has
@@ -68,8 +93,9 @@ func (w *warmth) keys() []string {
 func (w *Worker) tellConditions(ctx context.Context, lease string) {
 	var told berth.Conditions
 	for {
-		next := berth.Conditions{Pressure: w.pressure(), WarmKeys: w.warm.keys()}
-		if !slices.Equal(told.Pressure, next.Pressure) || !slices.Equal(told.WarmKeys, next.WarmKeys) {
+		next := berth.Conditions{Pressure: w.pressure()}
+		w.warm.say(&next)
+		if !slices.Equal(told.Pressure, next.Pressure) || !slices.Equal(told.WarmKeys, next.WarmKeys) || !slices.Equal(told.WarmImages, next.WarmImages) {
 			said := w.putConditions(ctx, lease, next)
 			if pause(ctx, warmEvery) != nil {
 				return
@@ -92,7 +118,7 @@ func (w *Worker) putConditions(ctx context.Context, lease string, c berth.Condit
 	defer cancel()
 	err := w.opts.Store.PutConditions(bounded, w.opts.ID, lease, c)
 	if err != nil && ctx.Err() == nil {
-		w.log.Warn("conditions not said", zap.Strings("pressure", c.Pressure), zap.Int("warm_keys", len(c.WarmKeys)), zap.Error(err))
+		w.log.Warn("conditions not said", zap.Strings("pressure", c.Pressure), zap.Int("warm_keys", len(c.WarmKeys)), zap.Int("warm_images", len(c.WarmImages)), zap.Error(err))
 	}
 	return err == nil
 }

@@ -45,7 +45,7 @@ func New(opts Options) (*Worker, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	return &Worker{opts: opts, warm: newWarmth(opts.WarmKeys), log: opts.Log.With(zap.String("worker", string(opts.ID)))}, nil
+	return &Worker{opts: opts, warm: newWarmth(opts.WarmKeys, opts.WarmImages), log: opts.Log.With(zap.String("worker", string(opts.ID)))}, nil
 }
 
 // Run takes up what a former agent of this state directory has left, or registers

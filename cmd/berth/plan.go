@@ -151,6 +151,10 @@ func shapePart(a *snapshot.Addition, name, value string) (err error) {
 		if a.Spot, err = strconv.ParseBool(value); err != nil {
 			err = &berth.FieldError{Field: "add.spot", Value: value, Problem: "is no truth", Bound: "true, false"}
 		}
+	case "images":
+		if a.Images, err = strconv.ParseBool(value); err != nil {
+			err = &berth.FieldError{Field: "add.images", Value: value, Problem: "is no truth", Bound: "true, false"}
+		}
 	case "label":
 		setIn(&a.Labels, key, value)
 	case "custom", "device":
@@ -171,7 +175,7 @@ func shapePart(a *snapshot.Addition, name, value string) (err error) {
 		}
 		slices.SortFunc(a.Capacity.Devices, func(x, y berth.Device) int { return strings.Compare(x.Name, y.Name) })
 	default:
-		err = &berth.FieldError{Field: "add", Value: name, Problem: "is unknown", Bound: "cpu, memory, disk, pool, ports, spot, label.NAME, device.TYPE, custom.NAME"}
+		err = &berth.FieldError{Field: "add", Value: name, Problem: "is unknown", Bound: "cpu, memory, disk, pool, ports, spot, images, label.NAME, device.TYPE, custom.NAME"}
 	}
 	return err
 }

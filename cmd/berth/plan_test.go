@@ -92,6 +92,8 @@ func TestAdditionOf(t *testing.T) {
 		"w1":        {Count: 1, Like: "w1", Pool: "default"},
 		"3xw1":      {Count: 3, Like: "w1", Pool: "default"},
 		"spot=true": {Count: 1, Pool: "default", Spot: true},
+
+		"images=true": {Count: 1, Pool: "default", Images: true},
 		"2xcpu=8,memory=1GiB,pool=batch,label.zone=a,device.h100=2,custom.lic=4": {
 			Count: 2, Pool: "batch", Labels: map[string]string{"zone": "a"},
 			Capacity: berth.Capacity{
@@ -105,7 +107,7 @@ func TestAdditionOf(t *testing.T) {
 			t.Errorf("%s: %v (-want +got):\n%s", text, err, diff)
 		}
 	}
-	for _, text := range []string{"cpu=8,w1", "cpu=x", "device.h100=-1", "spot=perhaps", "gpu=1"} {
+	for _, text := range []string{"cpu=8,w1", "cpu=x", "device.h100=-1", "spot=perhaps", "images=some", "gpu=1"} {
 		if _, err := additionOf(text); err == nil {
 			t.Errorf("%s: no error", text)
 		}

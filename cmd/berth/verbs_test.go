@@ -240,6 +240,8 @@ func TestVerbs_Usage(t *testing.T) {
 		{"is no endpoint", []string{"fsck", "--etcd-endpoints", "x"}},
 		{"1 to 10000, or a FILE.csv", []string{"worker", "--hollow", "0"}},
 		{"1 to 10000 workers", []string{"worker", "--hollow", "10001"}},
+		{`warm-image "train:3" is of no use; allowed: with --hollow only`, []string{"worker", "--warm-image", "train:3"}},
+		{"warm_images[0] is empty", []string{"worker", "--hollow", "3", "--warm-image", ""}},
 		{`name "BAD`, []string{"worker", "--hollow", "3", "--name", "BAD"}},
 		{`ttl "1s" is not allowed; allowed: whole seconds, 2s to 10m0s`, []string{"worker", "--hollow", "3", "--ttl", "1s"}},
 		{`pool "B"`, []string{"worker", "--data-dir", t.TempDir(), "--pool", "B"}},

@@ -53,6 +53,8 @@ func waitsFor(e *berthv1.ExplainResponse, now time.Time) string {
 		return fmt.Sprintf("waits: it would fit on %s, which is held for a moment, for a group", miss.GetWorker())
 	case berth.ReasonKept:
 		return fmt.Sprintf("waits: it would fit on %s, of which room is kept for group %s, which waits, too", miss.GetWorker(), r.GetDetail())
+	case berth.ReasonImage:
+		return "waits for a worker that takes images: " + lackText(r, miss.GetWorker())
 	case berth.ReasonConstraint:
 		return "waits for a worker that meets its constraints: " + lackText(r, miss.GetWorker())
 	case berth.ReasonTaint:
@@ -96,6 +98,8 @@ func neverText(m *berthv1.Miss) string {
 // lackText says what a worker lacks.
 func lackText(r *berthv1.Reason, worker string) string {
 	switch {
+	case r.GetCode() == string(berth.ReasonImage):
+		return worker + ", the nearest, runs commands of its machine, not images"
 	case r.GetCode() == string(berth.ReasonConstraint):
 		return fmt.Sprintf("%s does not, by its label %s", worker, r.GetDetail())
 	case r.GetCode() == string(berth.ReasonPorts) && r.GetDetail() != "":
@@ -173,7 +177,10 @@ func missText(m *berthv1.Miss) string {
 
 // helpText is what would let the nearest worker take it: all of it is needed.
 func helpText(m *berthv1.Miss) string {
-	if !m.GetCould() {
+	switch rs := m.GetReasons(); {
+	case len(rs) == 1 && rs[0].GetCode() == string(berth.ReasonImage):
+		return "a worker that takes images, or no image in the request"
+	case !m.GetCould():
 		return "a worker that could take it (berth plan --add tells), or to ask for less"
 	}
 	var needs []string

@@ -40,6 +40,25 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			[]string{"no registered worker could ever take it: it wants 16 of CPU, and b1, the nearest, has 8 in all", "berth plan --add"},
 		},
 		{
+			"image",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu, {Code: "image", Workers: 1, Some: []string{"b1"}}}},
+				Nearest: near(false, &berthv1.Reason{Code: "image", Workers: 1, Some: []string{"b1"}}),
+			},
+			[]string{
+				"r waits for a worker that takes images: b1, the nearest, runs commands of its machine, not images\n",
+				"1        image", "what would help: a worker that takes images, or no image in the request",
+			},
+		},
+		{
+			"no images anywhere",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{{Code: "image", Workers: 1, Some: []string{"b1"}}}},
+				Nearest: near(false, &berthv1.Reason{Code: "image", Workers: 1, Some: []string{"b1"}}),
+			},
+			[]string{"no registered worker could ever take it: b1, the nearest, runs commands of its machine, not images"},
+		},
+		{
 			"cordoned",
 			&berthv1.ExplainResponse{
 				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu}},

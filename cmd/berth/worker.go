@@ -34,6 +34,7 @@ func workerCommand() *cli.Command {
 			listFlag("taint", "`KEY=VALUE:EFFECT` or KEY:EFFECT that keeps off what does not tolerate it: no_place, prefer_no_place or no_run"),
 			boolFlag("spot", "somebody else may take this machine away at any time: requests see the label berth.spot=true"),
 			listFlag("warm-key", "affinity `KEY` that is always warm here, beside those of what ran here lately"),
+			listFlag("warm-image", "`IMAGE` that is always here; for runtimes of images, so with --hollow only"),
 			stringFlag("data-dir", "/var/lib/berth-worker", "`DIR` of its lease's record and of its containers' output"),
 			stringFlag("cpu", "", "`CORES` it offers (default: those of the machine less what is kept back)"),
 			stringFlag("memory", "", "`BYTES` it offers (default: as for cpu)"),
@@ -50,7 +51,7 @@ func workerCommand() *cli.Command {
 			boolFlag("wait-for-name", "wait for the end of another agent of this name"),
 			shimFlag(),
 			boolFlag("no-cgroups", "do not limit CPU and memory"),
-			stringFlag("hollow", "", "pretend to be `COUNT` workers, or those of a CSV FILE whose first line names columns, any of: name, cpu_milli, memory_bytes, disk_bytes, gpus, gpu_type, labels (zone=a;disk=nvme), taints (gpu=yes:no_place), spot (true)"),
+			stringFlag("hollow", "", "pretend to be `COUNT` workers, or those of a CSV FILE whose first line names columns, any of: name, cpu_milli, memory_bytes, disk_bytes, gpus, gpu_type, labels (zone=a;disk=nvme), taints (gpu=yes:no_place), spot (true), warm_images (train:3;serve:1)"),
 			durationFlag("hollow-run", 0, "how long a pretended container runs (default: until it is stopped)"),
 			durationFlag("hollow-start-delay", 0, "how long a pretended start takes"),
 			boolFlag("hollow-fail-starts", "every pretended start fails"),
@@ -152,6 +153,7 @@ func hollowOptions(c *cli.Context, log *zap.Logger) (worker.HollowOptions, error
 	}
 	opts := worker.HollowOptions{
 		Name: c.String("name"), Pool: berth.PoolID(c.String("pool")), Spot: c.Bool("spot"), TTL: c.Duration("ttl"),
+		WarmKeys: c.StringSlice("warm-key"), WarmImages: c.StringSlice("warm-image"),
 		RunFor: c.Duration("hollow-run"), StartDelay: c.Duration("hollow-start-delay"),
 		FailStarts: c.Bool("hollow-fail-starts"), Hang: c.Bool("hollow-hang"), Version: version, Log: log,
 	}
@@ -217,6 +219,11 @@ func workerOptions(c *cli.Context, log *zap.Logger) (worker.Options, error) {
 	name, dir := c.String("name"), c.String("data-dir")
 	if name == "" {
 		name = hostName()
+	}
+	if images := c.StringSlice("warm-image"); len(images) > 0 {
+		return worker.Options{}, &berth.FieldError{
+			Field: "warm-image", Value: images[0], Problem: "is of no use", Bound: "with --hollow only: this agent runs commands of its machine, not images",
+		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return worker.Options{}, fmt.Errorf("data directory: %w", err)

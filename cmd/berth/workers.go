@@ -65,6 +65,7 @@ func listWorkers(c *cli.Context) error {
 func printWorkers(w io.Writer, all []*berthv1.Worker, wide bool) error {
 	now := time.Now()
 	t := table{paint: painter(w)}
+	anyImages := slices.ContainsFunc(all, (*berthv1.Worker).GetImages)
 	anySpot := slices.ContainsFunc(all, (*berthv1.Worker).GetSpot)
 	head := []string{"WORKER", "STATE", "POOL"}
 	if anySpot {
@@ -72,7 +73,11 @@ func printWorkers(w io.Writer, all []*berthv1.Worker, wide bool) error {
 	}
 	head = append(head, "RUNS", "CPU", "MEMORY", "DEVICES", "AGE", "NOTE")
 	if wide {
-		head = append(head, "LABELS", "TAINTS", "WARM KEYS", "ENFORCES", "LOGS AT", "HOST", "AGENT")
+		head = append(head, "LABELS", "TAINTS", "WARM KEYS")
+		if anyImages {
+			head = append(head, "IMAGES")
+		}
+		head = append(head, "ENFORCES", "LOGS AT", "HOST", "AGENT")
 	}
 	t.add(head...)
 	for _, w := range all {
@@ -87,7 +92,11 @@ func printWorkers(w io.Writer, all []*berthv1.Worker, wide bool) error {
 			bytesOf(w.GetReserved().GetMemoryBytes())+"/"+bytesOf(w.GetCapacity().GetMemoryBytes()),
 			devicesText(w), age(w.GetStartedAt(), now), clip(workerNote(w, now), 60))
 		if wide {
-			row = append(row, labelsText(w.GetLabels()), taintsText(w), orDash(clip(strings.Join(w.GetWarmKeys(), ","), 60)), orDash(strings.Join(w.GetEnforces(), ",")), orDash(w.GetAddress()), orDash(w.GetHostname()), orDash(w.GetAgent()))
+			row = append(row, labelsText(w.GetLabels()), taintsText(w), orDash(clip(strings.Join(w.GetWarmKeys(), ","), 60)))
+			if anyImages {
+				row = append(row, imagesText(w))
+			}
+			row = append(row, orDash(strings.Join(w.GetEnforces(), ",")), orDash(w.GetAddress()), orDash(w.GetHostname()), orDash(w.GetAgent()))
 		}
 		t.add(row...)
 	}
@@ -99,6 +108,17 @@ func spotText(w *berthv1.Worker) string {
 		return "yes"
 	}
 	return "-"
+}
+
+// imagesText is the images that a worker holds: "any" where it takes images, and holds none.
+func imagesText(w *berthv1.Worker) string {
+	switch {
+	case !w.GetImages():
+		return "-"
+	case len(w.GetWarmImages()) == 0:
+		return "any"
+	}
+	return clip(strings.Join(w.GetWarmImages(), ","), 60)
 }
 
 func devicesText(w *berthv1.Worker) string {

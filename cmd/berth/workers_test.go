@@ -32,3 +32,31 @@ func TestPrintWorkers_Spot(t *testing.T) {
 		})
 	}
 }
+
+// Images are told of where any worker takes some.
+func TestPrintWorkers_Images(t *testing.T) {
+	plain := &berthv1.Worker{Id: "w1", State: "ready", Pool: "p"}
+	takes := &berthv1.Worker{Id: "w2", State: "ready", Pool: "p", Images: true}
+	holds := &berthv1.Worker{Id: "w3", State: "ready", Pool: "p", Images: true, WarmImages: []string{"serve:1", "train:3"}}
+	for _, tt := range []struct {
+		name string
+		all  []*berthv1.Worker
+		want []string
+	}{
+		{"none", []*berthv1.Worker{plain}, []string{"WARM KEYS ENFORCES", " - - - -"}},
+		{"some", []*berthv1.Worker{plain, takes, holds}, []string{"WARM KEYS IMAGES ENFORCES", " - - - -", " any ", " serve:1,train:3 "}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var out strings.Builder
+			if err := printWorkers(&out, tt.all, true); err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+			for i, want := range tt.want {
+				if got := strings.Join(strings.Fields(lines[i]), " "); !strings.Contains(got, want) {
+					t.Errorf("line %d is %q; want %q in it", i+1, got, want)
+				}
+			}
+		})
+	}
+}

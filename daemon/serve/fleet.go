@@ -31,7 +31,8 @@ func workerMessage(w *daemon.WorkerStatus) *berthv1.Worker {
 	}
 	return &berthv1.Worker{
 		Id: string(w.ID), Epoch: int64(w.Epoch), Pool: string(w.Pool), State: w.State, Address: w.Worker.Address,
-		Hostname: w.Worker.Hostname, Agent: w.Worker.Agent, Labels: w.Worker.AllLabels(), Spot: w.Worker.Spot, Enforces: w.Worker.Enforces, WarmKeys: warmKeys(w.WarmKeys),
+		Hostname: w.Worker.Hostname, Agent: w.Worker.Agent, Labels: w.Worker.AllLabels(), Spot: w.Worker.Spot, Enforces: w.Worker.Enforces, WarmKeys: texts(w.WarmKeys),
+		Images: w.Worker.Images, WarmImages: texts(w.WarmImages),
 		Capacity: wire.Capacity(capacity), Reserved: wire.Share(&w.Ledger.Reserved), Held: wire.Share(&w.Ledger.Held),
 		Count: int64(w.Count), Cordon: w.Intent.Cordon, Drain: w.Intent.Drain, Message: w.Intent.Message,
 		StartFailures: int64(w.StartFailures), SuspendedUntil: wire.Time(w.SuspendedUntil), LostSince: wire.Time(w.LostSince),
@@ -42,11 +43,11 @@ func workerMessage(w *daemon.WorkerStatus) *berthv1.Worker {
 	}
 }
 
-// warmKeys are keys as a message can hold them: a worker has said them.
-func warmKeys(keys []string) []string {
+// texts are names as a message can hold them: a worker has said them.
+func texts(names []string) []string {
 	var out []string
-	for _, key := range keys {
-		out = append(out, wire.Text(key))
+	for _, name := range names {
+		out = append(out, wire.Text(name))
 	}
 	return out
 }

@@ -117,7 +117,7 @@ func (m *machine) Start(_ context.Context, spec worker.Spec) (worker.Container, 
 	return c, nil
 }
 
-// Renew, Adopt, Forget, Leftovers and Enforces implement worker.Runtime.
+// Renew, Adopt, Forget, Leftovers, Enforces and TakesImages implement worker.Runtime.
 func (m *machine) Renew(_ berth.Epoch, d worker.Deadline) {
 	m.note("renew")
 	m.tell(d)
@@ -126,6 +126,7 @@ func (m *machine) Renew(_ berth.Epoch, d worker.Deadline) {
 func (m *machine) Adopt(context.Context) ([]worker.Adopted, error) { return nil, nil }
 func (m *machine) Forget(berth.RequestID, int64)                   {}
 func (m *machine) Enforces() []string                              { return nil }
+func (m *machine) TakesImages() bool                               { return true }
 
 func (m *machine) Leftovers(context.Context) ([]string, error) {
 	m.note("leftovers")

@@ -198,6 +198,9 @@ func (r *Runtime) all() []*container {
 // Enforces names the limits that hold.
 func (r *Runtime) Enforces() []string { return r.groups.enforces() }
 
+// TakesImages says that none is taken: what runs are commands of the machine.
+func (r *Runtime) TakesImages() bool { return false }
+
 // Renew moves the deadline of an epoch's containers.
 func (r *Runtime) Renew(epoch berth.Epoch, d worker.Deadline) {
 	next := shim.Deadline(d)

@@ -241,6 +241,17 @@ func TestStart_Refused(t *testing.T) {
 	}
 }
 
+// An image is refused for what it asks, not as a failure: the request may run elsewhere.
+func TestStart_Image(t *testing.T) {
+	h := newHarness(t, Options{})
+	spec := h.spec("image", "/bin/true")
+	spec.Image = "train:3"
+	_, err := h.Start(t.Context(), spec)
+	if _, refused := errors.AsType[*worker.Rejection](err); !refused || h.TakesImages() {
+		t.Errorf("takes images: %t, and the start says %v", h.TakesImages(), err)
+	}
+}
+
 // A container that detached processes from its session, twice, leaves nothing.
 func TestStop_WholeTree(t *testing.T) {
 	eachMode(t, func(t *testing.T, h harness) {

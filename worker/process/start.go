@@ -21,7 +21,7 @@ import (
 // behind; what fails later is recorded.
 func (r *Runtime) Start(ctx context.Context, spec worker.Spec) (worker.Container, error) {
 	if spec.Image != "" {
-		return nil, fmt.Errorf("image %q: this worker runs commands of its machine, not images", spec.Image)
+		return nil, &worker.Rejection{Problem: fmt.Sprintf("image %q: this worker runs commands of its machine, not images", spec.Image)}
 	}
 	if spec.Worker != r.opts.Worker {
 		return nil, fmt.Errorf("start for worker %s on %s", spec.Worker, r.opts.Worker)

@@ -41,7 +41,7 @@ type Request struct {
 	Env                map[string]string      `protobuf:"bytes,6,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Dir                string                 `protobuf:"bytes,7,opt,name=dir,proto3" json:"dir,omitempty"`     // absolute
 	User               string                 `protobuf:"bytes,8,opt,name=user,proto3" json:"user,omitempty"`   // name or uid[:gid]
-	Image              string                 `protobuf:"bytes,9,opt,name=image,proto3" json:"image,omitempty"` // refused by the process runtime
+	Image              string                 `protobuf:"bytes,9,opt,name=image,proto3" json:"image,omitempty"` // only workers take it whose runtime runs images; the process runtime does not
 	Resources          *Demand                `protobuf:"bytes,10,opt,name=resources,proto3" json:"resources,omitempty"`
 	Constraints        []*Constraint          `protobuf:"bytes,11,rep,name=constraints,proto3" json:"constraints,omitempty"`
 	AffinityKey        string                 `protobuf:"bytes,12,opt,name=affinity_key,json=affinityKey,proto3" json:"affinity_key,omitempty"` // the id
@@ -4559,6 +4559,8 @@ type Worker struct {
 	OperatorTaints []*Taint               `protobuf:"bytes,31,rep,name=operator_taints,json=operatorTaints,proto3" json:"operator_taints,omitempty"` // by SetTaints
 	WarmKeys       []string               `protobuf:"bytes,32,rep,name=warm_keys,json=warmKeys,proto3" json:"warm_keys,omitempty"`                   // affinity keys that are warm there, by its own word
 	Spot           bool                   `protobuf:"varint,33,opt,name=spot,proto3" json:"spot,omitempty"`                                          // somebody else may take it away at any time
+	Images         bool                   `protobuf:"varint,34,opt,name=images,proto3" json:"images,omitempty"`                                      // its runtime runs requests with an image
+	WarmImages     []string               `protobuf:"bytes,35,rep,name=warm_images,json=warmImages,proto3" json:"warm_images,omitempty"`             // images that are there, by its own word
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -4822,6 +4824,20 @@ func (x *Worker) GetSpot() bool {
 		return x.Spot
 	}
 	return false
+}
+
+func (x *Worker) GetImages() bool {
+	if x != nil {
+		return x.Images
+	}
+	return false
+}
+
+func (x *Worker) GetWarmImages() []string {
+	if x != nil {
+		return x.WarmImages
+	}
+	return nil
 }
 
 type SetTaintsRequest struct {
@@ -7188,7 +7204,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x05lines\x18\x01 \x01(\fR\x05lines\"\x10\n" +
 	"\x0eWorkersRequest\"=\n" +
 	"\x0fWorkersResponse\x12*\n" +
-	"\aworkers\x18\x01 \x03(\v2\x10.berth.v1.WorkerR\aworkers\"\xc1\t\n" +
+	"\aworkers\x18\x01 \x03(\v2\x10.berth.v1.WorkerR\aworkers\"\xfa\t\n" +
 	"\x06Worker\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x03R\x05epoch\x12\x12\n" +
@@ -7228,7 +7244,10 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x06taints\x18\x1e \x03(\v2\x0f.berth.v1.TaintR\x06taints\x128\n" +
 	"\x0foperator_taints\x18\x1f \x03(\v2\x0f.berth.v1.TaintR\x0eoperatorTaints\x12\x1b\n" +
 	"\twarm_keys\x18  \x03(\tR\bwarmKeys\x12\x12\n" +
-	"\x04spot\x18! \x01(\bR\x04spot\x1a9\n" +
+	"\x04spot\x18! \x01(\bR\x04spot\x12\x16\n" +
+	"\x06images\x18\" \x01(\bR\x06images\x12\x1f\n" +
+	"\vwarm_images\x18# \x03(\tR\n" +
+	"warmImages\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"v\n" +
