@@ -36,6 +36,7 @@ func requestFlags() []cli.Flag {
 		stringFlag("affinity-key", "", "equal `KEYS` meet the same workers"),
 		listFlag("env", "`KEY=VALUE`"),
 		listFlag("label", "`KEY=VALUE`, to find it again"),
+		stringFlag("image", "", "`IMAGE` that it runs in, on a worker that takes images"),
 		stringFlag("dir", "", "`DIR` that it runs in"),
 		stringFlag("user", "", "`USER` it runs as: name or uid[:gid]"),
 		intFlag("attempts", 0, "how often it may run at most (default: 3)"),
@@ -65,7 +66,7 @@ func requestOf(c *cli.Context) (*berthv1.Request, error) {
 	}
 	r := &berthv1.Request{
 		Id: c.String("id"), Command: c.Args().Slice(), Pool: c.String("pool"), Tenant: c.String("tenant"), Priority: priority,
-		AffinityKey: c.String("affinity-key"), Dir: c.String("dir"), User: c.String("user"), OnDrain: c.String("on-drain"), Preemption: c.String("preemption"), Resources: &berthv1.Demand{},
+		AffinityKey: c.String("affinity-key"), Image: c.String("image"), Dir: c.String("dir"), User: c.String("user"), OnDrain: c.String("on-drain"), Preemption: c.String("preemption"), Resources: &berthv1.Demand{},
 		Retry: &berthv1.RetryPolicy{MaxAttempts: attempts, OnFailure: c.Bool("retry-on-failure"), On: splitCommas(c.StringSlice("retry-on"))},
 	}
 	if r.Id == "" {
