@@ -179,6 +179,14 @@ func (s *Snapshot) Requests() []*Request {
 // Request is one of them, or nil.
 func (s *Snapshot) Request(id berth.RequestID) *Request { return s.requests[id] }
 
+// Group is the record of one, or nil.
+func (s *Snapshot) Group(id berth.GroupID) *berth.Group {
+	if g := s.groups[id]; g != nil {
+		return g.record
+	}
+	return nil
+}
+
 // Keep is what is kept in a pool for a group, or nil.
 func (s *Snapshot) Keep(p berth.PoolID) *berth.Keep { return s.kept[p] }
 
