@@ -29,6 +29,7 @@ type machine struct {
 	model       int
 	free        []int64 // thousandths of each GPU
 	version     int     // changes with it
+	closed      bool    // for a while: see cluster.only
 }
 
 func (m *machine) gpuMilli() (sum int64) {
@@ -40,7 +41,7 @@ func (m *machine) gpuMilli() (sum int64) {
 
 // fits says whether m has room for s.
 func (m *machine) fits(s *shape) bool {
-	if s.cpu > m.cpu || s.memory > m.memory {
+	if s.cpu > m.cpu || s.memory > m.memory || m.closed {
 		return false
 	}
 	if s.gpus == 0 {
@@ -67,6 +68,7 @@ type place struct {
 // cluster is the machines, in the order of their names.
 type cluster struct {
 	names    []string
+	labels   []map[string]string
 	machines []machine
 	capacity int64 // thousandths of GPUs
 	changes  int
@@ -80,11 +82,20 @@ func newCluster(machines []Machine, models map[string]int) *cluster {
 		for i := range free {
 			free[i] = berth.WholeDevice
 		}
-		c.names = append(c.names, m.Name)
+		c.names, c.labels = append(c.names, m.Name), append(c.labels, m.Labels)
 		c.machines = append(c.machines, machine{cpu: m.CPUMilli, memory: m.MemoryMiB, model: models[m.Model], free: free})
 		c.capacity += m.GPUs * berth.WholeDevice
 	}
 	return c
+}
+
+// index is a machine's number; -1: there is none of that name.
+func (c *cluster) index(name string) int {
+	at, found := slices.BinarySearch(c.names, name)
+	if !found {
+		return -1
+	}
+	return at
 }
 
 func (c *cluster) clone() *cluster {

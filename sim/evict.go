@@ -23,8 +23,9 @@ type evictor interface {
 
 // evictions are the jobs that run, by machines, and what it has cost to stop some.
 type evictions struct {
-	by       evictor // nil: nobody makes room
-	on       [][]scheduler.Occupant
+	by       evictor                // nil: nobody makes room
+	on       [][]scheduler.Occupant // nil: nobody asks who is there
+	sharesOf func(shape int, at place) berth.Share
 	seq      int64 // of the last that was placed
 	count    int
 	gpuLost  float64 // thousandths times milliseconds that ran for nothing
@@ -32,11 +33,20 @@ type evictions struct {
 	since    int // how many when the series looked last
 }
 
-// newEvictions is of a run; where no job asks for it, nothing is kept.
+// newEvictions is of a run; where no job asks for it, and nothing is kept for a group, nothing
+// is noted.
 func newEvictions(t *Trace, p policy, c *cluster) *evictions {
 	e := &evictions{}
-	if by, ok := p.(evictor); ok && slices.ContainsFunc(t.jobs, func(j Job) bool { return j.Preempts }) {
-		e.by, e.on = by, make([][]scheduler.Occupant, len(c.machines))
+	by, ok := p.(evictor)
+	if !ok {
+		return e
+	}
+	e.sharesOf = by.share
+	if slices.ContainsFunc(t.jobs, func(j Job) bool { return j.Preempts }) {
+		e.by = by
+	}
+	if e.by != nil || len(t.groups) > 0 {
+		e.on = make([][]scheduler.Occupant, len(c.machines))
 	}
 	return e
 }
@@ -53,44 +63,85 @@ func jobOf(id berth.RequestID) int {
 
 // come notes that a job was placed.
 func (e *evictions) come(r *replay, job int) {
-	if e.by == nil {
+	if e.on == nil {
 		return
 	}
 	at := r.fates[job].at
 	e.seq++
-	o := scheduler.Occupant{Request: jobID(job), Priority: int32(r.jobs[job].Priority), Placed: e.seq, Share: e.by.share(r.of[job], at)} //nolint:gosec // at most berth.MaxPriority
+	o := scheduler.Occupant{Request: jobID(job), Priority: int32(r.jobs[job].Priority), Placed: e.seq, Share: e.sharesOf(r.of[job], at)} //nolint:gosec // at most berth.MaxPriority
+	if g := r.gangOf(job); g >= 0 {
+		o.Group = idOf(g)
+	}
 	e.on[at.machine] = append(e.on[at.machine], o)
-	e.by.seat(at.machine, &o, 1)
+	if e.by != nil {
+		e.by.seat(at.machine, &o, 1)
+	}
 }
 
 // leave notes that a job has ended.
 func (e *evictions) leave(r *replay, job int) {
-	if e.by == nil {
+	if e.on == nil {
 		return
 	}
 	on := &e.on[r.fates[job].at.machine]
 	i := slices.IndexFunc(*on, func(o scheduler.Occupant) bool { return o.Request == jobID(job) })
-	e.by.seat(r.fates[job].at.machine, &(*on)[i], -1)
+	if e.by != nil {
+		e.by.seat(r.fates[job].at.machine, &(*on)[i], -1)
+	}
 	*on = slices.Delete(*on, i, i+1)
 }
 
-// makeRoom stops those of lower priority that a job needs gone, and says who they were:
-// they wait again, and all that they have done is lost.
-func (r *replay) makeRoom(job int) []int {
-	e := r.evictions
-	var stopped []int
-	for _, id := range e.by.evict(r.of[job], int32(r.jobs[job].Priority), func(machine int) []scheduler.Occupant { return e.on[machine] }) { //nolint:gosec // at most berth.MaxPriority
+// occupants are those on a machine; a group goes whole, and counts as all of it that runs.
+func (r *replay) occupants(machine int) []scheduler.Occupant {
+	on := r.evictions.on[machine]
+	for i := range on {
+		if g := r.gangOf(jobOf(on[i].Request)); g >= 0 {
+			on[i].Members = r.gangs.fates[g].running
+		}
+	}
+	return on
+}
+
+// makeRoom stops those of lower priority that a job needs gone, and of groups all, and says who
+// they were: they wait again, a group whole, and all that they have done is lost.
+func (r *replay) makeRoom(job int) (stopped []int) {
+	for _, id := range r.evictions.by.evict(r.kind[job], int32(r.jobs[job].Priority), r.occupants) { //nolint:gosec // at most berth.MaxPriority
 		victim := jobOf(id)
-		r.stop(victim)
-		f, s := &r.fates[victim], &r.shapes[r.of[victim]]
-		ran := float64(r.now - r.jobs[victim].ArrivalMS - f.waited)
-		f.placed, f.stopped = false, f.stopped+1
-		e.count++
-		e.gpuLost += ran * float64(s.gpuMilli())
-		e.coreLost += ran * float64(s.cpu)
-		stopped = append(stopped, victim)
+		g := r.gangOf(victim)
+		switch {
+		case g < 0:
+			r.stopFor(victim)
+			stopped = append(stopped, victim)
+		case !r.gangs.waitsWhole(g): // not one whose group was stopped with another of it
+			r.stopGang(g)
+			stopped = append(stopped, ^g)
+		}
 	}
 	return stopped
+}
+
+// stopGang stops all of a group that runs.
+func (r *replay) stopGang(g int) {
+	of := &r.Trace.groups[g]
+	for j := of.first; j < of.first+int(of.Size); j++ {
+		if f := &r.fates[j]; f.placed && !f.over {
+			r.stopFor(j)
+		}
+	}
+	r.gangs.fates[g].stopped++
+	r.arriveWhole(g)
+}
+
+// stopFor stops a job for another.
+func (r *replay) stopFor(victim int) {
+	e := r.evictions
+	r.stop(victim)
+	f, s := &r.fates[victim], &r.shapes[r.of[victim]]
+	ran := float64(r.now - r.jobs[victim].ArrivalMS - f.waited)
+	f.placed, f.stopped = false, f.stopped+1
+	e.count++
+	e.gpuLost += ran * float64(s.gpuMilli())
+	e.coreLost += ran * float64(s.cpu)
 }
 
 // lately is how many were stopped since the last look.

@@ -16,8 +16,9 @@ type fleetPolicy struct {
 	fleet    *scheduler.Fleet
 	machines map[berth.WorkerID]int
 	names    []string        // of the machines
-	requests []berth.Request // by shape
+	requests []berth.Request // by shape, and behind these by kind
 	asked    int
+	off      bool // see keeper.keptOff
 	gpus     []int
 }
 
@@ -29,7 +30,7 @@ func newFleetPolicy(p *workload, c *cluster) (*fleetPolicy, error) {
 	}
 	for i := range c.machines {
 		m := &c.machines[i]
-		w := scheduler.Worker{ID: berth.WorkerID(c.names[i]), Epoch: 1, Pool: berth.DefaultPool, Ready: true}
+		w := scheduler.Worker{ID: berth.WorkerID(c.names[i]), Epoch: 1, Pool: berth.DefaultPool, Ready: true, Labels: c.labels[i]}
 		w.Ledger = berth.Ledger{Epoch: 1, Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: m.cpu, MemoryBytes: m.memory << 20}}}
 		for g := range m.free {
 			w.Ledger.Capacity.Devices = append(w.Ledger.Capacity.Devices, berth.Device{Name: gpuName(g), Type: kinds[m.model]})
@@ -63,8 +64,14 @@ func (f *fleetPolicy) place(number int) (place, bool) {
 	r.ID = berth.RequestID("r" + strconv.Itoa(f.asked))
 	d := f.fleet.Place(scheduler.Candidate{Request: r})
 	if d.Verdict != nil {
+		f.off = tellsKept(d.Verdict)
 		return place{}, false
 	}
+	return f.placeOf(&d), true
+}
+
+// placeOf is what a decision says; its gpus are those of the next call, too.
+func (f *fleetPolicy) placeOf(d *scheduler.Decision) place {
 	f.gpus = f.gpus[:0]
 	for _, s := range d.Share.Devices {
 		n, err := strconv.Atoi(s.Name[len("gpu"):])
@@ -73,7 +80,7 @@ func (f *fleetPolicy) place(number int) (place, bool) {
 		}
 		f.gpus = append(f.gpus, n)
 	}
-	return place{f.machines[d.Worker], f.gpus}, true
+	return place{f.machines[d.Worker], f.gpus}
 }
 
 func (f *fleetPolicy) end(number int, at place) { f.give(at.machine, f.share(number, at)) }

@@ -28,6 +28,23 @@ func (r *replay) over(job int) bool {
 	return beyond(l.CPUMilli, bulkCPU) || beyond(l.GPUMilli, bulkGPU)
 }
 
+// allowed is how many like a job, up to most, its tenant's limit has room for.
+func (r *replay) allowed(job, most int) int {
+	l, limited := r.turns.limits[r.jobs[job].Tenant]
+	if !limited {
+		return most
+	}
+	has, wants := r.turns.held[r.jobs[job].Tenant], r.shapes[r.of[job]].bulk()
+	within := func(limit *int64, of int) {
+		if limit != nil && wants[of] > 0 {
+			most = int(min(int64(most), max(*limit-has[of], 0)/wants[of]))
+		}
+	}
+	within(l.CPUMilli, bulkCPU)
+	within(l.GPUMilli, bulkGPU)
+	return most
+}
+
 // Of a scheduler.Bulk.
 const (
 	bulkCPU = 0

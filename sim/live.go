@@ -22,8 +22,8 @@ type Live struct {
 // the end.
 //
 // A machine of a trace is less than a worker, and a job less than a request: disks,
-// ports, custom resources, labels and taints are not simulated, nor are groups. A request
-// that needs any of that is counted in LeftOut.
+// ports, custom resources, constraints and taints are not simulated, nor are link domains. A
+// request that needs any of that is counted in LeftOut, and each member of a group that does.
 func NewLive(s *snapshot.Snapshot, pool berth.PoolID, runMS int64) (*Live, error) {
 	l := &Live{}
 	open := make(map[berth.WorkerID]*scheduler.Worker)
@@ -46,14 +46,21 @@ func NewLive(s *snapshot.Snapshot, pool berth.PoolID, runMS int64) (*Live, error
 		return nil, fmt.Errorf("pool %s of the snapshot has no worker that takes requests", pool)
 	}
 	known := make(map[berth.WorkerID]berth.Share)
+	groups := liveGroups{Live: l, s: s, of: make(map[berth.GroupID]int), runMS: runMS}
 	for _, q := range s.Requests() {
-		switch w := open[q.Worker()]; {
-		case q.Worker() == "" && q.Spec.Pool == pool:
-			l.wait(q, runMS)
-		case w != nil && q.Allocation != nil:
-			one := runningOf(w, &q.Allocation.Share, restOf(s, q, runMS))
-			one.Tenant = string(q.Spec.Tenant)
-			l.Running = append(l.Running, one)
+		w := open[q.Worker()]
+		again := q.Spec.Group != nil && q.Spec.Pool == pool && groups.wait(q)
+		if q.Spec.Group == nil && q.Worker() == "" && q.Spec.Pool == pool {
+			if j, ok := jobOfRequest(q, runMS); ok {
+				l.Waiting = append(l.Waiting, j)
+			} else {
+				l.LeftOut++
+			}
+		}
+		if w != nil && q.Allocation != nil {
+			if !again {
+				l.Running = append(l.Running, runningOf(s, q, w, runMS))
+			}
 			sum, err := known[w.ID].Plus(q.Allocation.Share)
 			if err != nil {
 				return nil, fmt.Errorf("what runs on %s: %w", w.ID, err)
@@ -72,7 +79,7 @@ func NewLive(s *snapshot.Snapshot, pool berth.PoolID, runMS int64) (*Live, error
 
 func machineOf(w *scheduler.Worker) (Machine, error) {
 	c := &w.Ledger.Capacity
-	m := Machine{Name: string(w.ID), CPUMilli: c.CPUMilli, MemoryMiB: c.MemoryBytes >> 20, GPUs: int64(len(c.Devices))}
+	m := Machine{Name: string(w.ID), CPUMilli: c.CPUMilli, MemoryMiB: c.MemoryBytes >> 20, GPUs: int64(len(c.Devices)), Labels: w.Labels}
 	for _, d := range c.Devices {
 		if m.Model != "" && m.Model != d.Type {
 			return m, fmt.Errorf("worker %s has devices of several types, %s and %s: the machines of a simulation have one", w.ID, m.Model, d.Type)
@@ -82,14 +89,19 @@ func machineOf(w *scheduler.Worker) (Machine, error) {
 	return m, nil
 }
 
-// runningOf is a share of a worker. Memory is whole MiB, rounded down as the machine's
+// runningOf is what is placed on a worker. Memory is whole MiB, rounded down as the machine's
 // is, so that what fits together still does.
-func runningOf(w *scheduler.Worker, s *berth.Share, runMS int64) Running {
-	r := Running{Machine: string(w.ID), CPUMilli: s.CPUMilli, MemoryMiB: s.MemoryBytes >> 20, RunMS: runMS}
-	if len(s.Devices) > 0 {
+func runningOf(s *snapshot.Snapshot, q *snapshot.Request, w *scheduler.Worker, runMS int64) Running {
+	share := &q.Allocation.Share
+	r := Running{Machine: string(w.ID), CPUMilli: share.CPUMilli, MemoryMiB: share.MemoryBytes >> 20, Tenant: string(q.Spec.Tenant)}
+	r.RunMS, r.EndsMS = restOf(s, q, runMS)
+	if at := q.Allocation.PlacedAt; !at.IsZero() {
+		r.AgeMS = max(s.TakenAt.Sub(at).Milliseconds(), 0)
+	}
+	if len(share.Devices) > 0 {
 		r.GPUMilli = make([]int64, len(w.Ledger.Capacity.Devices))
 	}
-	for _, d := range s.Devices {
+	for _, d := range share.Devices {
 		if i := deviceIndex(w, d.Name); i >= 0 {
 			r.GPUMilli[i] += d.Milli
 		}
@@ -101,16 +113,22 @@ func deviceIndex(w *scheduler.Worker, name string) int {
 	return slices.IndexFunc(w.Ledger.Capacity.Devices, func(d berth.Device) bool { return d.Name == name })
 }
 
-// restOf is how long what is placed runs yet.
-func restOf(s *snapshot.Snapshot, q *snapshot.Request, runMS int64) int64 {
-	limit := q.Spec.RunLimitMS
-	if limit == 0 {
-		return runMS
+// restOf is how long what is placed runs yet, and when it has ended at the latest, as its run
+// limit or its stop order says; 0: nothing does.
+func restOf(s *snapshot.Snapshot, q *snapshot.Request, runMS int64) (rest, ends int64) {
+	if rest = runMS; q.Spec.RunLimitMS > 0 {
+		rest = q.Spec.RunLimitMS
+		if at := q.Allocation.StartedAt; !at.IsZero() && s.TakenAt.After(at) {
+			rest -= s.TakenAt.Sub(at).Milliseconds()
+		}
+		rest = max(rest, 1)
+		ends = rest + q.Spec.StopTimeoutMS
 	}
-	if at := q.Allocation.StartedAt; !at.IsZero() && s.TakenAt.After(at) {
-		limit -= s.TakenAt.Sub(at).Milliseconds()
+	if stop := q.Allocation.Stop; stop != nil {
+		rest = max(stop.Deadline.Sub(s.TakenAt).Milliseconds(), 1)
+		ends = rest
 	}
-	return max(limit, 1)
+	return rest, ends
 }
 
 // remainder is what of a worker is taken and is no request's share: what is held for
@@ -147,27 +165,24 @@ func remainder(w *scheduler.Worker, known berth.Share) (Running, bool) {
 	return r, some
 }
 
-// wait adds a request that waits, as a job that arrives when the trace begins.
-func (l *Live) wait(q *snapshot.Request, runMS int64) {
+// jobOfRequest is a request that waits, as a job that arrives when the trace begins; false: it
+// asks for more than a trace can say.
+func jobOfRequest(q *snapshot.Request, runMS int64) (j Job, ok bool) {
 	r := &q.Spec
 	d := &r.Resources
 	needs := len(d.Ports)+len(d.Custom)+len(d.Devices[min(len(d.Devices), 1):])+len(r.Constraints)+len(r.Affinity)+len(r.AntiAffinity)+len(r.Spread) > 0 ||
-		d.DiskBytes > 0 || r.Group != nil || r.Image != ""
-	j := Job{RunMS: runMS, PatienceMS: r.PendingLimitMS, Priority: int64(q.Candidate().Priority), Preempts: r.Preemption == berth.PreemptionLower, Tenant: string(r.Tenant)}
+		d.DiskBytes > 0 || r.Group != nil && r.Group.Linked || r.Image != ""
+	j = Job{RunMS: runMS, PatienceMS: r.PendingLimitMS, Priority: int64(q.Candidate().Priority), Preempts: r.Preemption == berth.PreemptionLower, Tenant: string(r.Tenant)}
 	j.Pod = Pod{Name: string(r.ID), CPUMilli: d.CPUMilli, MemoryMiB: (d.MemoryBytes + 1<<20 - 1) >> 20}
 	if len(d.Devices) > 0 {
 		v := &d.Devices[0]
 		j.GPUs, j.GPUMilli, j.Models = v.Count, v.Milli, v.Types
-		needs = needs || v.MemoryBytes > 0 || v.Count > 1 && v.Milli < berth.WholeDevice
+		needs = needs || v.MemoryBytes > 0 || v.Linked || v.Link != "" || v.Count > 1 && v.Milli < berth.WholeDevice
 	}
 	if r.RunLimitMS > 0 {
-		j.RunMS = r.RunLimitMS
+		j.RunMS, j.LimitMS = r.RunLimitMS, r.RunLimitMS
 	}
-	if needs {
-		l.LeftOut++
-		return
-	}
-	l.Waiting = append(l.Waiting, j)
+	return j, !needs
 }
 
 // Trace is what waits, and then the jobs of a trace, on the machines as they are: the

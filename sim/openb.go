@@ -21,6 +21,7 @@ type Machine struct {
 	MemoryMiB int64
 	GPUs      int64
 	Model     string // empty only without GPUs
+	Labels    map[string]string
 }
 
 // Pod is one request of a trace: CPU and memory, and either no GPU, a part of one
@@ -41,10 +42,11 @@ func ReadOpenbNodes(r io.Reader) ([]Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.machines("sn", "gpu", "model")
+	return t.machines("sn", "gpu", "model", "")
 }
 
-func (t *table) machines(name, gpus, model string) ([]Machine, error) {
+// machines reads rows of such columns; labels may be none.
+func (t *table) machines(name, gpus, model, labels string) ([]Machine, error) {
 	var out []Machine
 	names := make(map[string]int)
 	for {
@@ -57,6 +59,9 @@ func (t *table) machines(name, gpus, model string) ([]Machine, error) {
 		}
 		m, err := t.machine(name, gpus, model)
 		if err != nil {
+			return nil, err
+		}
+		if m.Labels, err = t.labels(labels); err != nil {
 			return nil, err
 		}
 		if line := names[m.Name]; line > 0 {

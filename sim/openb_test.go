@@ -22,7 +22,7 @@ func TestReadOpenb(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]sim.Machine{{"a", 64000, 262144, 2, "p100"}, {"b", 8000, 1, 0, ""}}, machines); diff != "" {
+	if diff := cmp.Diff([]sim.Machine{{Name: "a", CPUMilli: 64000, MemoryMiB: 262144, GPUs: 2, Model: "p100"}, {Name: "b", CPUMilli: 8000, MemoryMiB: 1}}, machines); diff != "" {
 		t.Errorf("machines (-want +got):\n%s", diff)
 	}
 	pods, err := sim.ReadOpenbPods(strings.NewReader(podsHeader + "x,1,2,1,460,T4|P100|T4,LS\ny,1,2,0,0,,BE\nz,1,2,8,1000,,BE\n"))

@@ -4,18 +4,18 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
-	"fmt"
-	"slices"
 )
 
 // Trace is jobs that arrive, wait, run and end on a cluster. Where several could be
 // placed they are tried in the order of the daemon's queue: the tenants by their shares,
 // and of each priority, arrival, the file's order; a job that fits nowhere keeps none
 // behind it from its place. Where one that preempts fits nowhere, others of lower priority
-// are stopped at once, if that helps, and wait again.
+// are stopped at once, if that helps, and wait again. Groups are placed whole or not at all.
 type Trace struct {
 	workload
-	jobs    []Job
+	jobs    []Job // each member of a group is one
+	groups  []gang
+	in      []int // the group of each job, -1: none; nil: there is no group
 	weights map[string]int64
 	limits  map[string]Limit
 	running []held // when it begins
@@ -23,11 +23,14 @@ type Trace struct {
 
 // NewTrace is jobs, in the order in which they arrive, on machines.
 func NewTrace(machines []Machine, jobs []Job) *Trace {
-	pods := make([]Pod, len(jobs))
-	for i := range jobs {
-		pods[i] = jobs[i].Pod
+	t := &Trace{}
+	t.jobs, t.groups, t.in = expand(jobs)
+	pods := make([]Pod, len(t.jobs))
+	for i := range t.jobs {
+		pods[i] = t.jobs[i].Pod
 	}
-	return &Trace{workload: newWorkload(machines, pods), jobs: jobs}
+	t.workload = newWorkload(machines, pods)
+	return t
 }
 
 // Weigh says how much of the cluster is a tenant's beside others'; 1 unless it is said.
@@ -41,7 +44,7 @@ func (t *Trace) Weigh(tenant string, weight int64) {
 // Machines is how many there are.
 func (t *Trace) Machines() int { return len(t.cluster.machines) }
 
-// Jobs is how many there are.
+// Jobs is how many there are, members of groups counted.
 func (t *Trace) Jobs() int { return len(t.jobs) }
 
 // GPUs is how many the cluster has.
@@ -50,6 +53,7 @@ func (t *Trace) GPUs() int64 { return t.cluster.capacity / wholeGPU }
 // fate is what became of a job.
 type fate struct {
 	placed  bool
+	over    bool  // it has run to its end
 	left    bool  // without having been placed
 	waited  int64 // from its arrival until it was placed, the last time
 	stopped int   // how often, for another
@@ -90,6 +94,9 @@ type replay struct {
 	next    int // job to arrive
 	now     int64
 	watch   *watch
+	kind    []int // of each job: its shape, unless it is bound to some machines, or has a run limit that matters
+	kinds   map[kind]int
+	gangs   *gangRun // nil: there are no groups
 
 	evictions *evictions
 }
@@ -101,7 +108,11 @@ func (t *Trace) Run(ctx context.Context, name PolicyName, seed uint64, done func
 	if err != nil {
 		return nil, err
 	}
-	r := &replay{Trace: t, cluster: c, policy: p, name: name, fates: make([]fate, len(t.jobs)), turns: newTurns(t, c), evictions: newEvictions(t, p, c)}
+	r := &replay{Trace: t, cluster: c, policy: p, name: name, fates: make([]fate, len(t.jobs)), turns: newTurns(t, c), evictions: newEvictions(t, p, c), gangs: newGangRun(t, p, c)}
+	r.kind = t.of
+	if r.gangs != nil {
+		r.number()
+	}
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
@@ -132,7 +143,10 @@ func (r *replay) step() bool {
 	if len(r.ends) > 0 {
 		at = min(at, r.ends[0].at)
 	}
-	if at == never {
+	if r.gangs != nil {
+		at = r.gangs.keep.before(at, at == never)
+	}
+	if at >= never {
 		return false
 	}
 	r.watch.until(at, r)
@@ -142,7 +156,31 @@ func (r *replay) step() bool {
 
 // advance ends what ends now, takes in what arrives, and places.
 func (r *replay) advance() error {
-	freed := false
+	if r.gangs != nil {
+		r.gangs.keep.tick(r)
+	}
+	freed := r.endNow()
+	var fresh []int
+	for ; r.next < len(r.jobs) && r.jobs[r.next].ArrivalMS == r.now; r.next++ {
+		unit, g := r.next, r.gangOf(r.next)
+		if g >= 0 {
+			unit = ^g
+			r.arriveWhole(g)
+			r.next += int(r.Trace.groups[g].Size) - 1
+		}
+		fresh = append(fresh, unit)
+		if p := r.jobs[r.next].PatienceMS; p > 0 {
+			heap.Push(&r.ends, ending{at: r.now + p, job: r.next, waits: true})
+		}
+	}
+	if err := r.place(fresh, freed); err != nil || r.gangs == nil {
+		return err
+	}
+	return r.lookKeep(freed || len(fresh) > 0)
+}
+
+// endNow ends what ends now, and says whether anything did.
+func (r *replay) endNow() (freed bool) {
 	for len(r.ends) > 0 && r.ends[0].at == r.now {
 		e := heap.Pop(&r.ends).(ending) //nolint:errcheck // nothing else is in it
 		if e.job < 0 {
@@ -150,24 +188,30 @@ func (r *replay) advance() error {
 			freed = true
 			continue
 		}
-		f := &r.fates[e.job]
+		f, g := &r.fates[e.job], r.gangOf(e.job)
 		switch {
 		case !e.waits && e.stopped == f.stopped:
 			r.stop(e.job)
-			freed = true
+			f.over, freed = true, true
+			if g >= 0 {
+				r.gangs.fates[g].over++
+			}
+		case e.waits && g >= 0:
+			r.outOfPatience(g)
 		case e.waits && !f.placed && f.stopped == 0:
 			f.left, f.waited = true, r.now-r.jobs[e.job].ArrivalMS
-			r.turns.leave(r.jobs[e.job].Tenant, e.job)
+			r.turns.leave(r.jobs[e.job].Tenant, e.job, 1)
 		}
 	}
-	var fresh []int
-	for ; r.next < len(r.jobs) && r.jobs[r.next].ArrivalMS == r.now; r.next++ {
-		fresh = append(fresh, r.next)
-		if p := r.jobs[r.next].PatienceMS; p > 0 {
-			heap.Push(&r.ends, ending{at: r.now + p, job: r.next, waits: true})
-		}
+	return freed
+}
+
+// number gives each job the number of its kind.
+func (r *replay) number() {
+	r.kind, r.kinds = make([]int, len(r.jobs)), make(map[kind]int)
+	for j := range r.jobs {
+		r.kind[j] = r.kindOf(j, r.jobs[j].In)
 	}
-	return r.place(fresh, freed)
 }
 
 // stop frees what a job holds.
@@ -177,91 +221,10 @@ func (r *replay) stop(job int) {
 	r.policy.end(r.of[job], f.at)
 	r.turns.hold(r.jobs[job].Tenant, s.bulk(), -1)
 	r.evictions.leave(r, job)
-}
-
-// place tries what waits. Of a shape that has found no place, no other is tried until
-// something ends. Who was stopped meanwhile is tried behind all others, and so is who may
-// have those stopped that have come.
-func (r *replay) place(fresh []int, freed bool) error {
-	try := &attempt{replay: r, blocked: make(map[int]bool)}
-	if !freed {
-		r.turns.all(func(j int) {
-			if !r.over(j) { // who is was not tried
-				try.blocked[r.of[j]] = true
-			}
-		})
-	}
-	for again := freed || len(fresh) > 0; again; {
-		for _, j := range fresh {
-			r.turns.arrive(r, j)
+	if r.gangs != nil {
+		r.gangs.gives(f.at.machine)
+		if g := r.gangOf(job); g >= 0 {
+			r.gangs.fates[g].running--
 		}
-		try.placed, try.waits, try.stopped, try.helpless = 0, false, nil, make(map[[2]int64]bool)
-		if err := r.turns.each(r, try.one); err != nil {
-			return err
-		}
-		if fresh = try.stopped; len(fresh) > 0 {
-			clear(try.blocked)
-		}
-		again = len(fresh) > 0 || try.waits && try.placed > 0
 	}
-	return nil
-}
-
-// attempt is one look at all that waits.
-type attempt struct {
-	*replay
-	blocked  map[int]bool // shapes
-	helpless map[[2]int64]bool
-	placed   int
-	waits    bool // somebody who preempts
-	stopped  []int
-}
-
-// one tries a job.
-func (a *attempt) one(j int) (bool, error) {
-	r, shape := a.replay, a.of[j]
-	if r.over(j) {
-		return false, nil
-	}
-	at, ok := place{}, false
-	if !a.blocked[shape] {
-		at, ok = r.policy.place(shape)
-		a.blocked[shape] = !ok
-	}
-	if !ok && r.jobs[j].Preempts && r.evictions.by != nil {
-		kind := [2]int64{int64(shape), r.jobs[j].Priority}
-		if stopped := a.evict(j, kind); len(stopped) > 0 {
-			a.stopped = append(a.stopped, stopped...)
-			if at, ok = r.policy.place(shape); !ok {
-				return false, fmt.Errorf("policy %s, job %d: fits nowhere, though room was made for it", r.name, j+1)
-			}
-		}
-		a.waits = a.waits || !ok
-	}
-	if !ok {
-		return false, nil
-	}
-	at.gpus = slices.Clone(at.gpus)
-	if err := r.cluster.take(&r.shapes[shape], at); err != nil {
-		return false, fmt.Errorf("policy %s, job %d: %w", r.name, j+1, err)
-	}
-	a.placed++
-	r.turns.hold(r.jobs[j].Tenant, r.shapes[shape].bulk(), 1)
-	f := &r.fates[j]
-	f.placed, f.waited, f.at = true, r.now-r.jobs[j].ArrivalMS, at
-	r.evictions.come(r, j)
-	if r.jobs[j].RunMS > 0 {
-		heap.Push(&r.ends, ending{at: r.now + r.jobs[j].RunMS, job: j, stopped: f.stopped})
-	}
-	return true, nil
-}
-
-// evict makes room for a job, unless there was none to be made for one like it.
-func (a *attempt) evict(j int, kind [2]int64) []int {
-	if a.helpless[kind] {
-		return nil
-	}
-	stopped := a.makeRoom(j)
-	a.helpless[kind] = len(stopped) == 0
-	return stopped
 }

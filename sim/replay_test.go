@@ -179,12 +179,16 @@ func TestReadTrace_Refused(t *testing.T) {
 // FuzzReadTrace: whatever a file holds, it is read within the bounds, or refused.
 func FuzzReadTrace(f *testing.F) {
 	f.Add(jobsHeader+"0,1000,1000,1,1,1000,a,3,500\n", "name,cpu_milli,memory_mib,gpus,gpu_type\nm,1,1,1,x\n")
+	f.Add(groupsHeader+"0,1000,2000,1000,1,1,1000,a,3,never,500,g,8,6,rack\n", "name,cpu_milli,memory_mib,gpus,gpu_type,labels\nm,1,1,1,x,rack=r1;zone=a\n")
 	f.Fuzz(func(t *testing.T, trace, nodes string) {
 		jobs, err := sim.ReadTrace(strings.NewReader(trace))
 		checkRead(t, jobs, err)
 		for i, j := range jobs {
 			if j.RunMS < 1 || j.ArrivalMS < 0 || i > 0 && j.ArrivalMS < jobs[i-1].ArrivalMS || j.Tenant == "" {
 				t.Errorf("read %+v", j)
+			}
+			if g := j.Group; g != nil && (g.Name == "" || g.MinCount < 1 || g.MinCount > g.Size || g.Size > berth.MaxGroupSize || j.Preempts) {
+				t.Errorf("read the group %+v of %+v", *g, j)
 			}
 		}
 		machines, err := sim.ReadNodes(strings.NewReader(nodes))

@@ -27,12 +27,15 @@ type TraceResult struct {
 	Allocated  float64    `json:"allocated_percent"` // of GPU time within it
 	Fragmented float64    `json:"fragmented_percent"`
 	Starved    float64    `json:"starved_percent"`
+	ForGroups  float64    `json:"for_groups_percent"`
 	NoDemand   float64    `json:"no_demand_percent"`
-	Classes    []Waits    `json:"classes"`
-	Priorities []Waits    `json:"priorities"`
+	Classes    []Waits    `json:"classes"`    // of jobs that are of no group
+	Groups     []Waits    `json:"groups"`     // each counts once; by the class of their jobs
+	Priorities []Waits    `json:"priorities"` // of all jobs
 	Tenants    []Tenant   `json:"tenants"`
 	Fairness   float64    `json:"fairness"`       // Jain's index over what tenants got of what they asked for; 1: all the same part
 	Shared     float64    `json:"share_fairness"` // the same index of the dominant shares, by weights, while several waited
+	GroupRuns  []GroupRun `json:"group_runs"`
 	Series     []Look     `json:"series"`
 }
 
@@ -46,6 +49,31 @@ type Waits struct {
 	P95MS  int64   `json:"p95_ms"`
 	MaxMS  int64   `json:"max_ms"`
 	Stops  int     `json:"preemptions"` // of these jobs, for others
+}
+
+// sample is what Waits sums up.
+type sample struct {
+	Waits
+	all []int64 // ms
+}
+
+// add counts one that waited so long.
+func (w *sample) add(ms int64, placed bool, stops int) {
+	w.all = append(w.all, ms)
+	if w.Jobs++; placed {
+		w.Placed++
+	}
+	w.Stops += stops
+}
+
+// summed is what there is to say of all that was added: some.
+func (w *sample) summed() Waits {
+	for _, ms := range w.all {
+		w.MeanMS += float64(ms) / float64(w.Jobs)
+	}
+	slices.Sort(w.all)
+	w.P50MS, w.P95MS, w.MaxMS = w.all[len(w.all)/2], w.all[len(w.all)*95/100], w.all[len(w.all)-1]
+	return w.Waits
 }
 
 // Tenant is what one asked for and got: GPU hours, or core hours where it asked for
@@ -95,15 +123,15 @@ func (r *replay) result(seed uint64) *TraceResult {
 	if span := r.watch.last - r.jobs[0].ArrivalMS; span > 0 {
 		out.Allocated = r.watch.gpuTime / r.watch.capacity / float64(span) * 100
 	}
-	var fragmented, starved, none float64
-	for _, l := range out.Series {
-		fragmented, starved, none = fragmented+l.Fragmented, starved+l.Starved, none+l.NoDemand
-	}
-	if sum := fragmented + starved + none; sum > 0 { // as parts of what was idle
-		idle := 100 - out.Allocated
-		out.Fragmented, out.Starved, out.NoDemand = fragmented/sum*idle, starved/sum*idle, none/sum*idle
-	}
-	out.Classes = r.waits(func(j int) string { return classOf(&r.shapes[r.of[j]]) })
+	out.idle()
+	out.Classes = r.waits(func(j int) string {
+		if r.gangOf(j) >= 0 {
+			return ""
+		}
+		return classOf(&r.shapes[r.of[j]])
+	})
+	out.GroupRuns = r.groupRuns()
+	out.Groups = r.groupWaits(out.GroupRuns)
 	out.Priorities = r.waits(func(j int) string { return priorityName(r.jobs[j].Priority) })
 	out.Tenants = r.tenants()
 	out.Fairness = fairness(out.Tenants)
@@ -111,28 +139,34 @@ func (r *replay) result(seed uint64) *TraceResult {
 	return out
 }
 
-// waits groups the jobs by a name.
-func (r *replay) waits(name func(job int) string) []Waits {
-	of := make(map[string][]int)
+// idle parts what was idle by its causes, as the looks have them.
+func (out *TraceResult) idle() {
+	var fragmented, starved, groups, none float64
+	for _, l := range out.Series {
+		fragmented, starved, groups, none = fragmented+l.Fragmented, starved+l.Starved, groups+l.ForGroups, none+l.NoDemand
+	}
+	if sum := fragmented + starved + none + groups; sum > 0 {
+		idle := 100 - out.Allocated
+		out.Fragmented, out.Starved, out.ForGroups, out.NoDemand = fragmented/sum*idle, starved/sum*idle, groups/sum*idle, none/sum*idle
+	}
+}
+
+// waits parts the jobs by a name; those without one are left out.
+func (r *replay) waits(name func(job int) string) (out []Waits) {
+	of := make(map[string]*sample)
 	for j := range r.jobs {
 		n := name(j)
-		of[n] = append(of[n], j)
-	}
-	var out []Waits
-	for _, n := range slices.Sorted(maps.Keys(of)) {
-		w := Waits{Name: n, Jobs: len(of[n])}
-		var all []int64
-		for _, j := range of[n] {
-			if r.fates[j].placed {
-				w.Placed++
-			}
-			w.Stops += r.fates[j].stopped
-			all = append(all, r.fates[j].waited)
-			w.MeanMS += float64(r.fates[j].waited) / float64(w.Jobs)
+		if n == "" {
+			continue
 		}
-		slices.Sort(all)
-		w.P50MS, w.P95MS, w.MaxMS = all[len(all)/2], all[len(all)*95/100], all[len(all)-1]
-		out = append(out, w)
+		if of[n] == nil {
+			of[n] = &sample{Waits: Waits{Name: n}}
+		}
+		f := &r.fates[j]
+		of[n].add(f.waited, f.placed, f.stopped)
+	}
+	for _, n := range slices.Sorted(maps.Keys(of)) {
+		out = append(out, of[n].summed())
 	}
 	return out
 }

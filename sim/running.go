@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"cmp"
 	"container/heap"
 	"fmt"
 	"slices"
@@ -17,6 +16,8 @@ type Running struct {
 	MemoryMiB int64
 	GPUMilli  []int64 // of each of the machine's GPUs; fewer: none of the others
 	RunMS     int64   // so long it runs yet; 0: to the end
+	AgeMS     int64   // so long it has run
+	EndsMS    int64   // it has ended by then at the latest, as its run limit says; 0: nothing does
 	Tenant    string  // whose it is; empty: nobody's
 }
 
@@ -32,8 +33,8 @@ func (t *Trace) StartWith(running []Running) error {
 	full := t.cluster.clone()
 	for i := range running {
 		r := &running[i]
-		at, found := slices.BinarySearchFunc(t.cluster.names, r.Machine, cmp.Compare)
-		if !found {
+		at := t.cluster.index(r.Machine)
+		if at < 0 {
 			return fmt.Errorf("something runs on %s, which is none of the machines", r.Machine)
 		}
 		h := held{r, at}
@@ -94,6 +95,9 @@ func (r *replay) begin() error {
 			return err
 		}
 		r.turns.hold(h.Tenant, h.bulk(), 1)
+		if r.gangs != nil {
+			r.gangs.keep.began(h)
+		}
 		if h.RunMS > 0 {
 			heap.Push(&r.ends, ending{at: r.jobs[0].ArrivalMS + h.RunMS, job: -1 - i})
 		}
@@ -107,4 +111,8 @@ func (r *replay) endRunning(job int) {
 	r.cluster.change(h, 1)
 	r.policy.release(h)
 	r.turns.hold(h.Tenant, h.bulk(), -1)
+	if r.gangs != nil {
+		r.gangs.keep.ended(h)
+		r.gangs.gives(h.machine)
+	}
 }

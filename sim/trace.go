@@ -15,34 +15,38 @@ type Job struct {
 	Pod
 	ArrivalMS  int64
 	RunMS      int64 // 0: to the end
+	LimitMS    int64 // its run limit, which who places it knows; 0: it has none
 	PatienceMS int64 // waited so long, it leaves; 0: it never does
 	Priority   int64
 	Preempts   bool // those of lower priority make room for it, where it fits nowhere
 	Tenant     string
+	Group      *Group // it stands for so many that are placed together; nil: for itself
+	In         Site   // it goes to machines with that label; none: to any
 }
 
 // maxTraceMS bounds times: ten years.
 const maxTraceMS = 10 * berth.MaxDurationMS
 
-// ReadNodes reads machines: name, cpu_milli, memory_mib, gpus, gpu_type. Other columns
-// are passed over.
+// ReadNodes reads machines: name, cpu_milli, memory_mib, gpus, gpu_type, and labels where
+// there is such a column. Other columns are passed over.
 func ReadNodes(r io.Reader) ([]Machine, error) {
 	t, err := newTable(r, maxMachines, "name", "cpu_milli", "memory_mib", "gpus", "gpu_type")
 	if err != nil {
 		return nil, err
 	}
-	return t.machines("name", "gpus", "gpu_type")
+	return t.machines("name", "gpus", "gpu_type", "labels")
 }
 
 // ReadTrace reads jobs: arrival_ms, run_ms, cpu_milli, memory_mib, gpus, gpu_milli, and
-// gpu_types, tenant, priority, preemption, patience_ms and name where there are such columns.
-// They come back in the order in which they arrive.
+// gpu_types, tenant, priority, preemption, patience_ms, run_limit_ms, name and those of groups
+// where there are such columns. They come back in the order in which they arrive.
 func ReadTrace(r io.Reader) ([]Job, error) {
 	t, err := newTable(r, maxPods, "arrival_ms", "run_ms", "cpu_milli", "memory_mib", "gpus", "gpu_milli")
 	if err != nil {
 		return nil, err
 	}
 	var out []Job
+	groups := groupRows{lines: make(map[string]int)}
 	for {
 		more, err := t.next()
 		if err != nil {
@@ -53,6 +57,9 @@ func ReadTrace(r io.Reader) ([]Job, error) {
 		}
 		j, err := t.job()
 		if err != nil {
+			return nil, err
+		}
+		if err := groups.add(t, &j); err != nil {
 			return nil, err
 		}
 		out = append(out, j)
@@ -76,13 +83,30 @@ func (t *table) job() (j Job, err error) {
 	if j.RunMS, err = t.number("run_ms", 1, maxTraceMS); err != nil {
 		return j, err
 	}
+	if j.LimitMS, err = t.limit(j.RunMS); err != nil {
+		return j, err
+	}
 	if j.Preempts, err = t.preempts(); err != nil {
+		return j, err
+	}
+	if j.Group, err = t.group(&j); err != nil {
 		return j, err
 	}
 	if j.Tenant = string(berth.DefaultTenant); t.text("tenant") != "" {
 		j.Tenant, err = t.word("tenant")
 	}
 	return j, err
+}
+
+// limit is a job's run limit: no job of a trace runs for longer than it says of itself.
+func (t *table) limit(runs int64) (int64, error) {
+	if text := t.text("run_limit_ms"); text == "" || text == "0" {
+		return 0, nil
+	}
+	if runs > berth.MaxDurationMS {
+		return 0, t.wrong("run_limit_ms", "is not allowed with a longer run_ms", fmt.Sprintf("0, or a run_ms of at most %d", berth.MaxDurationMS))
+	}
+	return t.number("run_limit_ms", runs, berth.MaxDurationMS)
 }
 
 // preempts says whether a job's preemption is lower.

@@ -26,9 +26,10 @@ type turns struct {
 // turn is a tenant.
 type turn struct {
 	id      berth.TenantID
-	waiting []int   // jobs
-	kept    []int   // of these, those that wait on
-	held    float64 // sum of its dominant shares at looks
+	waiting []int    // jobs
+	whole   []int    // groups that are to be placed whole: the complements of their numbers
+	kept    [2][]int // of these, those that wait on
+	held    float64  // sum of its dominant shares at looks
 	looks   int
 }
 
@@ -44,6 +45,8 @@ func newTurns(t *Trace, c *cluster) *turns {
 	}
 	return s
 }
+
+func (t *turn) waits() bool { return len(t.waiting)+len(t.whole) > 0 }
 
 func (s *turns) tenant(id string) *turn {
 	one := s.of[id]
@@ -66,21 +69,39 @@ func (h *held) bulk() scheduler.Bulk {
 	return b
 }
 
-// arrive lets a job wait.
-func (s *turns) arrive(r *replay, job int) {
-	one := s.tenant(r.jobs[job].Tenant)
-	at, _ := slices.BinarySearchFunc(one.waiting, job, func(a, b int) int {
-		return cmp.Or(cmp.Compare(r.jobs[b].Priority, r.jobs[a].Priority), cmp.Compare(a, b))
-	})
-	one.waiting = slices.Insert(one.waiting, at, job)
-	s.count++
+// line is where a unit waits, a job or a group.
+func (t *turn) line(unit int) *[]int {
+	if unit < 0 {
+		return &t.whole
+	}
+	return &t.waiting
 }
 
-// leave takes a job out that has no patience left.
-func (s *turns) leave(tenant string, job int) {
-	one := s.of[tenant]
-	one.waiting = slices.DeleteFunc(one.waiting, func(j int) bool { return j == job })
-	s.count--
+// arrive lets a job wait, or a group.
+func (s *turns) arrive(r *replay, unit int) {
+	job := func(unit int) int {
+		if unit < 0 {
+			return r.Trace.groups[^unit].first
+		}
+		return unit
+	}
+	line := s.tenant(r.jobs[job(unit)].Tenant).line(unit)
+	at, _ := slices.BinarySearchFunc(*line, unit, func(a, b int) int {
+		return cmp.Or(cmp.Compare(r.jobs[job(b)].Priority, r.jobs[job(a)].Priority), cmp.Compare(job(a), job(b)))
+	})
+	*line = slices.Insert(*line, at, unit)
+	if s.count++; unit < 0 {
+		s.count += len(r.gangs.fates[^unit].members) - 1
+	}
+}
+
+// leave takes a job out that waits no more, or a group of so many.
+func (s *turns) leave(tenant string, unit, jobs int) {
+	line := s.of[tenant].line(unit)
+	if at := slices.Index(*line, unit); at >= 0 {
+		*line = slices.Delete(*line, at, at+1)
+		s.count -= jobs
+	}
 }
 
 // hold counts what a tenant holds, 1, or gives back, -1. What is nobody's counts for none.
@@ -91,37 +112,58 @@ func (s *turns) hold(tenant string, b scheduler.Bulk, by int64) {
 	}
 }
 
-// each tries what waits, in the order of the turns, which changes with what is placed.
-func (s *turns) each(r *replay, try func(job int) (placed bool, err error)) error {
+// each tries what waits, in the order of the turns, which changes with what is placed: what
+// waits alone first, and groups behind it, unless it is their tenant's turn before. try says how
+// many jobs wait no more.
+func (s *turns) each(r *replay, try func(unit int) (gone int, err error)) error {
 	queue := scheduler.NewTurns[int](s.shares)
 	for _, one := range s.order {
 		queue.Add(one.id, pool, one.waiting)
-		one.kept = one.waiting[:0] // behind what is tried
+		one.kept = [2][]int{one.waiting[:0], one.whole[:0]} // behind what is tried
 	}
-	for job, ok := queue.Next(); ok; job, ok = queue.Next() {
+	for _, one := range s.order {
+		queue.Add(one.id, pool, one.whole)
+	}
+	for unit, ok := queue.Next(); ok; unit, ok = queue.Next() {
+		job, line := unit, 0
+		if unit < 0 {
+			job, line = r.Trace.groups[^unit].first, 1
+		}
 		one := s.of[r.jobs[job].Tenant]
-		placed, err := try(job)
+		gone, err := try(unit)
 		switch {
 		case err != nil:
 			return err
-		case placed:
-			s.count--
+		case gone > 0:
+			s.count -= gone
 			s.shares.Serve(one.id, pool)
 		default:
-			one.kept = append(one.kept, job)
+			one.kept[line] = append(one.kept[line], unit)
 		}
 	}
 	for _, one := range s.order {
-		one.waiting = one.kept
+		one.waiting, one.whole = one.kept[0], one.kept[1]
 	}
 	return nil
 }
 
-// all calls do for each job that waits.
-func (s *turns) all(do func(job int)) {
+// alone calls do for each job that waits by itself.
+func (s *turns) alone(do func(job int)) {
 	for _, one := range s.order {
 		for _, job := range one.waiting {
 			do(job)
+		}
+	}
+}
+
+// all calls do for each job that waits, those of groups among them.
+func (s *turns) all(r *replay, do func(job int)) {
+	s.alone(do)
+	for _, one := range s.order {
+		for _, unit := range one.whole {
+			for _, job := range r.gangs.fates[^unit].members {
+				do(job)
+			}
 		}
 	}
 }
@@ -131,7 +173,7 @@ func (s *turns) all(do func(job int)) {
 func (s *turns) look() (n int, even float64) {
 	var xs []float64
 	for _, one := range s.order {
-		if len(one.waiting) > 0 {
+		if one.waits() {
 			n++
 		}
 	}
@@ -139,7 +181,7 @@ func (s *turns) look() (n int, even float64) {
 		return n, 1
 	}
 	for _, one := range s.order {
-		if len(one.waiting) == 0 {
+		if !one.waits() {
 			continue
 		}
 		share, _ := s.shares.Dominant(one.id, pool)

@@ -9,9 +9,11 @@ type Look struct {
 	Allocated  float64 `json:"allocated_percent"` // of GPU thousandths
 	Fragmented float64 `json:"fragmented_percent"`
 	Starved    float64 `json:"starved_percent"`
+	ForGroups  float64 `json:"for_groups_percent"`
 	NoDemand   float64 `json:"no_demand_percent"`
 	CPU        float64 `json:"cpu_allocated_percent"`
 	Waiting    int     `json:"waiting"`
+	InGroups   int     `json:"waiting_in_groups"` // of these, with their whole group
 	OverLimit  int     `json:"waiting_for_limit"` // of these, for what their tenant may hold
 	Preempted  int     `json:"preemptions"`       // since the look before
 	Tenants    int     `json:"waiting_tenants"`
@@ -72,15 +74,19 @@ func (w *watch) allocated(r *replay) int64 {
 }
 
 // look parts what is idle by its cause. Where jobs for GPUs wait, a machine's idle GPUs
-// are starved if some job that waits would find GPUs there, but not the CPU or the
-// memory; fragmented if some would find CPU and memory, but no GPUs with that much left;
-// of no demand if the types are not asked for. Of more idle than is waited for, the rest
-// is of no demand, too.
+// are for groups if some are kept for one that waits, or a job that waits would fit there: its
+// group does not, or has to be elsewhere. They are starved if some job that waits would find
+// GPUs there, but not the CPU or the memory; fragmented if some would find CPU and memory, but
+// no GPUs with that much left; of no demand if the types are not asked for. Of more idle than
+// is waited for, the rest is of no demand, too.
 func (w *watch) look(r *replay) Look {
 	l := Look{Waiting: r.turns.count}
 	wanted := int64(0)
 	shapes := make(map[int]bool)
-	r.turns.all(func(j int) {
+	r.turns.all(r, func(j int) {
+		if g := r.gangOf(j); g >= 0 && r.gangs.waitsWhole(g) {
+			l.InGroups++
+		}
 		if r.over(j) {
 			l.OverLimit++
 			return // no capacity would help
@@ -90,36 +96,67 @@ func (w *watch) look(r *replay) Look {
 			wanted += r.shapes[s].gpuMilli()
 		}
 	})
-	var idle, fragmented, starved, cpu int64
+	kept := r.keptGPUs()
+	var idle, cpu int64
+	var by [causes]int64
 	for i := range r.cluster.machines {
 		m := &r.cluster.machines[i]
 		cpu += m.cpu
-		free := m.gpuMilli()
-		idle += free
-		if free == 0 {
-			continue
-		}
-		short, split := false, false
-		for s := range shapes {
-			a, b := m.cause(&r.shapes[s])
-			short, split = short || a, split || b
-		}
-		switch {
-		case short:
-			starved += free
-		case split:
-			fragmented += free
+		if free := m.gpuMilli(); free > 0 {
+			idle += free
+			by[w.cause(r, m, shapes, kept[i])] += free
 		}
 	}
 	part := 1.0
-	if lost := fragmented + starved; lost > wanted {
+	if lost := by[forGroups] + by[starved] + by[fragmented]; lost > wanted {
 		part = float64(wanted) / float64(lost)
 	}
 	percent := func(v float64) float64 { return v / w.capacity * 100 }
 	l.Allocated, l.CPU = percent(w.capacity-float64(idle)), (1-float64(cpu)/max(w.cpu, 1))*100
-	l.Fragmented, l.Starved = percent(float64(fragmented)*part), percent(float64(starved)*part)
-	l.NoDemand = 100 - l.Allocated - l.Fragmented - l.Starved
+	l.Fragmented, l.Starved, l.ForGroups = percent(float64(by[fragmented])*part), percent(float64(by[starved])*part), percent(float64(by[forGroups])*part)
+	l.NoDemand = 100 - l.Allocated - l.Fragmented - l.Starved - l.ForGroups
 	return l
+}
+
+// Why GPUs are idle.
+const (
+	noDemand = iota
+	fragmented
+	starved
+	forGroups
+	causes
+)
+
+// cause is why a machine's GPUs are idle, while jobs of such shapes wait.
+func (w *watch) cause(r *replay, m *machine, shapes map[int]bool, kept bool) int {
+	short, split, fits := false, false, kept
+	for s := range shapes {
+		a, b := m.cause(&r.shapes[s])
+		short, split, fits = short || a, split || b, fits || m.fits(&r.shapes[s])
+	}
+	switch {
+	case fits:
+		return forGroups
+	case short:
+		return starved
+	case split:
+		return fragmented
+	}
+	return noDemand
+}
+
+// keptGPUs are the machines of which GPUs are kept for a group.
+func (r *replay) keptGPUs() map[int]bool {
+	if r.gangs == nil || r.gangs.keep.rec == nil {
+		return nil
+	}
+	out := make(map[int]bool)
+	for _, k := range r.gangs.keep.rec.Workers {
+		if len(k.Share.Devices) > 0 {
+			out[r.cluster.index(string(k.Worker))] = true
+		}
+	}
+	return out
 }
 
 // cause says why s does not fit: for CPU or memory only, or for the GPUs.

@@ -25,13 +25,15 @@ func simulateCommand() *cli.Command {
 			"scheduler of this program, which learns the usual requests as they come; fgd (which knows them beforehand), bestfit, spread\n" +
 			"and random are what it is compared with.\n\n" +
 			"With --nodes and --trace: jobs that arrive, wait, run and end, as their files say. Told is what was allocated, what was idle and why,\n" +
-			"how long jobs waited, and how evenly tenants were served. docs/scheduling.md has the columns of all files.\n\n" +
+			"how long jobs waited, and how evenly tenants were served. A row with a group's name and size stands for so many jobs that are placed\n" +
+			"together or not at all; machines are kept for the first group that waits, as a daemon keeps them. docs/scheduling.md has the columns of\n" +
+			"all files.\n\n" +
 			"With --snapshot and --trace: the same, on the workers of a pool as berth snapshot found them, with what runs there; what waits there comes first.",
 		Flags: []cli.Flag{
 			stringFlag("openb-nodes", "", "`FILE` of machines: CSV with sn, cpu_milli, memory_mib, gpu, model"),
 			stringFlag("openb-pods", "", "`FILE` of requests: CSV with name, cpu_milli, memory_mib, num_gpu, gpu_milli, and gpu_spec (A|B) if any"),
-			stringFlag("nodes", "", "`FILE` of machines for --trace: CSV with name, cpu_milli, memory_mib, gpus, gpu_type"),
-			stringFlag("trace", "", "`FILE` of jobs: CSV with arrival_ms, run_ms, cpu_milli, memory_mib, gpus, gpu_milli, and more"),
+			stringFlag("nodes", "", "`FILE` of machines for --trace: CSV with name, cpu_milli, memory_mib, gpus, gpu_type, and labels (rack=r1;zone=a) if any"),
+			stringFlag("trace", "", "`FILE` of jobs: CSV with arrival_ms, run_ms, cpu_milli, memory_mib, gpus, gpu_milli; of groups with group, group_size, group_min_count, group_topology; and more"),
 			stringFlag("snapshot", "", "`FILE` that berth snapshot wrote, instead of --nodes; - is standard input"),
 			stringFlag("pool", string(berth.DefaultPool), "`POOL` of the snapshot"),
 			durationFlag("run-for", 0, "how long what the snapshot has runs yet, where it has no run limit (default: to the end)"),

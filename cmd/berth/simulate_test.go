@@ -81,6 +81,44 @@ func TestSimulate_Trace(t *testing.T) {
 	s.want(exitUsage, nodes+": line 1: arrival_ms", "simulate", "--nodes", nodes, "--trace", nodes)
 }
 
+func TestSimulate_Groups(t *testing.T) {
+	dir := t.TempDir()
+	nodes, trace := filepath.Join(dir, "nodes.csv"), filepath.Join(dir, "trace.csv")
+	header := "arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli,group,group_size,group_min_count,group_topology\n"
+	for path, text := range map[string]string{
+		nodes: "name,cpu_milli,memory_mib,gpus,gpu_type,labels\na,8000,1000,2,T4,rack=r1\nb,8000,1000,2,T4,rack=r1;zone=z\nc,8000,1000,2,T4,rack=r2\n",
+		trace: header + "0,1000,1,1,1,1000,,,,\n0,1000,1,1,2,1000,Train,2,,rack\n500,1000,1,1,2,1000,more,2,1,rak\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := shell{t: t}
+	r := s.want(exitGood, "5 jobs: 3 placed, 0 out of patience, 2 never; 4 of them in groups, of which 1 of 2 were placed", "simulate", "--nodes", nodes, "--trace", trace)
+	for _, want := range []string{"groups of gpus  2 ", "% for groups, "} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("no %q in\n%s", want, r.out)
+		}
+	}
+	s.want(exitGood, "no machine has the label rak, of which a group wants one value: it is never placed", "simulate", "--nodes", nodes, "--trace", trace)
+	r = s.want(exitGood, "", "simulate", "--nodes", nodes, "--trace", trace, "-o", "json")
+	var got []struct {
+		Groups     []map[string]any
+		Group_runs []map[string]any
+	}
+	if err := json.Unmarshal([]byte(r.out), &got); err != nil || len(got) != 1 || len(got[0].Groups) != 1 || len(got[0].Group_runs) != 2 {
+		t.Fatalf("%v: %s", err, r.out)
+	}
+	if g := got[0].Group_runs[0]; g["name"] != "train" || g["placed"] != true || g["placed_in"] != "r1" || g["jobs_placed"] != 2. {
+		t.Errorf("%v", g)
+	}
+	bad := filepath.Join(dir, "bad.csv")
+	if err := os.WriteFile(bad, []byte(header+"0,1,1,1,0,0,g,2,3,\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.want(exitUsage, bad+`: line 2: group_min_count "3" is too large; allowed: 1 to 2`, "simulate", "--nodes", nodes, "--trace", bad)
+}
+
 // A snapshot of a live store is what a trace begins with.
 func TestSimulate_Snapshot(t *testing.T) {
 	dir := t.TempDir()

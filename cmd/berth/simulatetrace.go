@@ -29,6 +29,9 @@ func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, s
 	if err != nil {
 		return err
 	}
+	for _, label := range t.Unlabelled() {
+		fmt.Fprintf(c.App.ErrWriter, "berth: warning: no machine has the label %s, of which a group wants one value: it is never placed\n", label)
+	}
 	for tenant, l := range limits {
 		t.Limit(tenant, l)
 	}
@@ -123,17 +126,7 @@ func readTrace(c *cli.Context) (*sim.Trace, error) {
 }
 
 func printTrace(w io.Writer, r *sim.TraceResult) error {
-	runs := ""
-	if r.Running > 0 {
-		runs = fmt.Sprintf(" with %s running", comma(r.Running))
-	}
-	fmt.Fprintf(w, "policy %s, seed %d: %s machines, %s GPUs%s; %s jobs: %s placed, %s out of patience, %s never\n",
-		r.Policy, r.Seed, comma(r.Machines), comma(int(r.GPUs)), runs, comma(r.Jobs), comma(r.Placed), comma(r.Left), comma(r.Never))
-	if r.Preempted > 0 {
-		fmt.Fprintf(w, "preemptions: %s, for which %.1f GPU hours and %.1f core hours had run for nothing\n", comma(r.Preempted), r.GPULost, r.CoreLost)
-	}
-	fmt.Fprintf(w, "GPU time, until the last arrival: %.1f %% allocated; idle: %.1f %% fragmented, %.1f %% starved of CPU or memory, %.1f %% without demand\n\n",
-		r.Allocated, r.Fragmented, r.Starved, r.NoDemand)
+	printTraceHead(w, r)
 	t := &table{}
 	t.add("WAITED", "JOBS", "PLACED", "PREEMPTED", "MEAN", "P50", "P95", "MAX", "GOT OF WHAT IT ASKED FOR", "WEIGHT", "SHARE")
 	add := func(kind string, x *sim.Waits, more ...string) {
@@ -141,6 +134,9 @@ func printTrace(w io.Writer, r *sim.TraceResult) error {
 	}
 	for i := range r.Classes {
 		add("class", &r.Classes[i], "", "", "")
+	}
+	for i := range r.Groups {
+		add("groups of", &r.Groups[i], "", "", "")
 	}
 	for i := range r.Priorities {
 		add("priority", &r.Priorities[i], "", "", "")
@@ -157,4 +153,38 @@ func printTrace(w io.Writer, r *sim.TraceResult) error {
 	return nil
 }
 
-func waited(ms int64) string { return (time.Duration(ms) * time.Millisecond).String() }
+// printTraceHead prints what is told of a whole run.
+func printTraceHead(w io.Writer, r *sim.TraceResult) {
+	runs, groups := "", ""
+	if r.Running > 0 {
+		runs = fmt.Sprintf(" with %s running", comma(r.Running))
+	}
+	if n := len(r.GroupRuns); n > 0 {
+		placed, members := 0, 0
+		for _, g := range r.GroupRuns {
+			if members += int(g.Size); g.Placed {
+				placed++
+			}
+		}
+		groups = fmt.Sprintf("; %s of them in groups, of which %s of %s were placed", comma(members), comma(placed), comma(n))
+	}
+	fmt.Fprintf(w, "policy %s, seed %d: %s machines, %s GPUs%s; %s jobs: %s placed, %s out of patience, %s never%s\n",
+		r.Policy, r.Seed, comma(r.Machines), comma(int(r.GPUs)), runs, comma(r.Jobs), comma(r.Placed), comma(r.Left), comma(r.Never), groups)
+	if r.Preempted > 0 {
+		fmt.Fprintf(w, "preemptions: %s, for which %.1f GPU hours and %.1f core hours had run for nothing\n", comma(r.Preempted), r.GPULost, r.CoreLost)
+	}
+	if groups != "" {
+		groups = fmt.Sprintf(" %.1f %% for groups,", r.ForGroups)
+	}
+	fmt.Fprintf(w, "GPU time, until the last arrival: %.1f %% allocated; idle: %.1f %% fragmented, %.1f %% starved of CPU or memory,%s %.1f %% without demand\n\n",
+		r.Allocated, r.Fragmented, r.Starved, groups, r.NoDemand)
+}
+
+// waited is a time; beyond a minute its milliseconds say nothing.
+func waited(ms int64) string {
+	d := time.Duration(ms) * time.Millisecond
+	if d >= time.Minute {
+		d = d.Round(time.Second)
+	}
+	return d.String()
+}

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -62,21 +63,32 @@ type curve struct {
 	value  func(*sim.Look) float64
 }
 
-// The colours are told apart by those who see red and green alike (Okabe and Ito, 2008).
+// The colours are told apart by those who see red and green alike (Okabe and Ito, 2008). Green
+// is of groups, and only where there are any.
+var green = color.RGBA{0, 158, 115, 255}
+
 var gpus = []curve{
 	{"allocated", color.RGBA{0, 114, 178, 255}, func(l *sim.Look) float64 { return l.Allocated }},
 	{"idle: fragmented", color.RGBA{213, 94, 0, 255}, func(l *sim.Look) float64 { return l.Fragmented }},
 	{"idle: starved of CPU or memory", color.RGBA{230, 159, 0, 255}, func(l *sim.Look) float64 { return l.Starved }},
+	{"idle: for groups", green, func(l *sim.Look) float64 { return l.ForGroups }},
 	{"idle: no demand", color.RGBA{120, 120, 120, 255}, func(l *sim.Look) float64 { return l.NoDemand }},
 }
 
-var queue = []curve{{"jobs", color.RGBA{0, 114, 178, 255}, func(l *sim.Look) float64 { return float64(l.Waiting) }}}
+var queue = []curve{
+	{"jobs", color.RGBA{0, 114, 178, 255}, func(l *sim.Look) float64 { return float64(l.Waiting) }},
+	{"of these, in groups", green, func(l *sim.Look) float64 { return float64(l.InGroups) }},
+}
 
 var stops = []curve{{"jobs", color.RGBA{213, 94, 0, 255}, func(l *sim.Look) float64 { return float64(l.Preempted) }}}
 
 func draw(r *sim.TraceResult, dir string, out io.Writer) error {
 	title := fmt.Sprintf("policy %s, seed %d: %d jobs on %d machines, %d GPUs", r.Policy, r.Seed, r.Jobs, r.Machines, r.GPUs)
 	name := fmt.Sprintf("%s-%d", r.Policy, r.Seed)
+	gpus, queue := gpus, queue
+	if len(r.GroupRuns) == 0 {
+		gpus, queue = withoutGroups(gpus), withoutGroups(queue)
+	}
 	if err := picture(r, gpus, title, "% of GPUs", filepath.Join(dir, name+"-gpus.svg"), out); err != nil {
 		return err
 	}
@@ -89,15 +101,22 @@ func draw(r *sim.TraceResult, dir string, out io.Writer) error {
 	return picture(r, stops, title, "jobs that made room, since the point before", filepath.Join(dir, name+"-preemptions.svg"), out)
 }
 
+// withoutGroups is curves but for those of groups.
+func withoutGroups(curves []curve) []curve {
+	return slices.DeleteFunc(slices.Clone(curves), func(c curve) bool { return c.colour == green })
+}
+
 func picture(r *sim.TraceResult, curves []curve, title, y, path string, out io.Writer) error {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, "hours", y
 	p.Y.Min, p.Legend.Top = 0, true
+	top := 0.0
 	for _, c := range curves {
 		var points plotter.XYs
 		for i := range r.Series {
 			l := &r.Series[i]
 			points = append(points, plotter.XY{X: float64(l.AtMS) / 3_600_000, Y: c.value(l)})
+			top = max(top, c.value(l))
 		}
 		if len(points) == 0 {
 			return errors.New("a run without a series: all of its jobs arrived at once")
@@ -110,6 +129,7 @@ func picture(r *sim.TraceResult, curves []curve, title, y, path string, out io.W
 		p.Add(line)
 		p.Legend.Add(c.name, line)
 	}
+	p.Y.Max = top*(1+0.08*float64(len(curves))) + 1e-9 // room for the legend, also where all is 0
 	if err := p.Save(18*vg.Centimeter, 10*vg.Centimeter, path); err != nil {
 		return err
 	}

@@ -29,6 +29,18 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for name, groups := range map[string][]sim.GroupRun{"without": nil, "with": {{Name: "g"}}} {
+		one := sim.TraceResult{Policy: "p", Series: []sim.Look{{}, {AtMS: 1, ForGroups: 5, InGroups: 2}}, GroupRuns: groups}
+		if err := draw(&one, dir, &out); err != nil {
+			t.Fatal(err)
+		}
+		for file, label := range map[string]string{"p-0-gpus.svg": "idle: for groups", "p-0-waiting.svg": "of these, in groups"} {
+			text, err := os.ReadFile(filepath.Join(dir, file))
+			if err != nil || bytes.Contains(text, []byte(label)) != (groups != nil) {
+				t.Errorf("%s groups, %s: %q, %v", name, file, label, err)
+			}
+		}
+	}
 	if err := run([]string{file + "2"}, &out); err == nil {
 		t.Error("no error without the file")
 	}

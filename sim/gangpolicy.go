@@ -1,0 +1,201 @@
+package sim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/berthd/berth"
+)
+
+// gangPolicy is a policy that places groups.
+type gangPolicy interface {
+	policy
+	// kind is a number for jobs of a kind, which place takes as it does a shape's.
+	kind(k kind) int
+	// placeGang is for the first jobs of a group, as many as fit, if those are enough.
+	placeGang(a *gangAsk) gangAnswer
+	// room bounds how many jobs of a group a machine could take now.
+	room(a *gangAsk, machine int) int
+}
+
+// kind is what jobs are alike in beyond their shape.
+type kind struct {
+	shape int
+	lasts int64 // ms that it has its place at most, by its run limit; 0: nothing says
+	in    Site
+}
+
+// gangAsk is a group as a policy is asked for it.
+type gangAsk struct {
+	group    int
+	kind     int // of its jobs
+	count    int // of them
+	need     int
+	topology string
+}
+
+// gangAnswer is where the first jobs of a group go, or why none does.
+type gangAnswer struct {
+	places  []place
+	domain  string
+	lacks   int  // so many more must find room
+	never   bool // there is none, however empty the cluster
+	keptOff bool // what is kept for another group is in the way
+}
+
+// kindOf is the number of a job's kind, where it goes to some machines only.
+func (r *replay) kindOf(job int, in Site) int {
+	k := kind{shape: r.of[job], in: in}
+	if r.gangs != nil && r.gangs.keep.by != nil && r.jobs[job].LimitMS > 0 {
+		q := requestOf(&r.shapes[k.shape])
+		q.RunLimitMS = r.jobs[job].LimitMS
+		k.lasts = lastsOf(&q)
+	}
+	if k == (kind{shape: k.shape}) {
+		return k.shape
+	}
+	number, known := r.kinds[k]
+	if !known {
+		number = r.gangs.by.kind(k)
+		r.kinds[k] = number
+	}
+	return number
+}
+
+// plainGangs places groups by a policy that knows nothing of them: their jobs one after the
+// other, and those of a topology on the machines of one value, the first by name that has
+// room for all, or else for most. Nothing is kept for who waits.
+type plainGangs struct {
+	policy
+	shapes  []shape
+	cluster *cluster
+	kinds   []kind // numbered behind the shapes
+}
+
+func (p *plainGangs) kind(k kind) int {
+	p.kinds = append(p.kinds, k)
+	return len(p.shapes) + len(p.kinds) - 1
+}
+
+// shapeOf is a kind's.
+func (p *plainGangs) shapeOf(number int) int {
+	if number < len(p.shapes) {
+		return number
+	}
+	return p.kinds[number-len(p.shapes)].shape
+}
+
+func (p *plainGangs) place(number int) (place, bool) {
+	if number < len(p.shapes) {
+		return p.policy.place(number)
+	}
+	k := &p.kinds[number-len(p.shapes)]
+	defer p.cluster.only(k.in)()
+	return p.policy.place(k.shape)
+}
+
+func (p *plainGangs) placeGang(a *gangAsk) (best gangAnswer) {
+	for _, in := range p.cluster.sites(a.topology) {
+		places := p.placeIn(a, in)
+		if len(places) > len(best.places) {
+			best.places, best.domain = places, in.Value
+		}
+		if len(places) == a.count {
+			break
+		}
+	}
+	if fit := len(best.places); fit < a.need {
+		return gangAnswer{lacks: a.need - fit}
+	}
+	return best
+}
+
+// placeIn is where the first jobs of a group go on some of the machines; none has its place yet.
+func (p *plainGangs) placeIn(a *gangAsk, in Site) (places []place) {
+	defer p.cluster.only(in)()
+	shape := p.shapeOf(a.kind)
+	s := &p.shapes[shape]
+	for range a.count {
+		at, ok := p.policy.place(shape)
+		if !ok || p.cluster.take(s, at) != nil { // a policy that chooses what has no room is told so by its single jobs
+			break
+		}
+		at.gpus = slices.Clone(at.gpus)
+		places = append(places, at)
+	}
+	for _, at := range places {
+		p.cluster.give(s, at)
+	}
+	return places
+}
+
+func (p *plainGangs) room(a *gangAsk, machine int) int {
+	return p.cluster.machines[machine].room(&p.shapes[p.shapeOf(a.kind)])
+}
+
+// room is how often m could take s.
+func (m *machine) room(s *shape) int {
+	const most = 1 << 20 // of what asks for nothing
+	n := int64(most)
+	if s.cpu > 0 {
+		n = min(n, m.cpu/s.cpu)
+	}
+	if s.memory > 0 {
+		n = min(n, m.memory/s.memory)
+	}
+	if s.gpus > 0 {
+		parts := int64(0)
+		for _, free := range m.free {
+			parts += free / s.milli
+		}
+		if !s.takes(m.model) {
+			parts = 0
+		}
+		n = min(n, parts/s.gpus)
+	}
+	return int(n)
+}
+
+// sites are the values of a label that machines have, by name; of no label, all machines are one.
+func (c *cluster) sites(label string) (out []Site) {
+	if label == "" {
+		return []Site{{}}
+	}
+	values := make(map[string]bool)
+	for _, of := range c.labels {
+		if v, has := of[label]; has {
+			values[v] = true
+		}
+	}
+	for _, v := range slices.Sorted(maps.Keys(values)) {
+		out = append(out, Site{label, v})
+	}
+	return out
+}
+
+// has says whether a machine is of a site.
+func (c *cluster) has(machine int, in Site) bool {
+	v, labelled := c.labels[machine][in.Label]
+	return in == Site{} || labelled && v == in.Value
+}
+
+// only closes all machines but those of a site, until what it returns is called.
+func (c *cluster) only(in Site) func() {
+	if in == (Site{}) {
+		return func() {}
+	}
+	set := func(closed bool) {
+		for i := range c.machines {
+			if !c.has(i, in) {
+				c.changes++
+				c.machines[i].closed, c.machines[i].version = closed, c.changes
+			}
+		}
+	}
+	set(true)
+	return func() { set(false) }
+}
+
+// idOf is a group's in the scheduler.
+func idOf(group int) berth.GroupID { return berth.GroupID(fmt.Sprintf("g%08d", group)) }

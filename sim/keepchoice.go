@@ -1,0 +1,111 @@
+package sim
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// chooseKept asks the scheduler what is to be kept for a group, and says when that was chosen;
+// nil: nothing.
+func (r *replay) chooseKept(g int) (next *berth.Keep, chosen int64) {
+	k, f := &r.gangs.keep, &r.gangs.fates[g]
+	w := scheduler.Wanting{Patience: r.patienceOf(g)}
+	chosen = r.now
+	if f.keptSince >= 0 {
+		w.Waited = r.now - f.keptSince
+		if w.Anew = k.rec == nil || r.anew(g); !w.Anew {
+			chosen = k.chosen
+		}
+	}
+	ask := gangAsk{group: g, kind: r.kind[f.members[0]], count: len(f.members), need: r.needs(g), topology: r.Trace.groups[g].Topology}
+	got, ok := k.by.keepFor(&ask, w, r.stays)
+	if !ok {
+		return nil, 0
+	}
+	next = &berth.Keep{Group: idOf(g), Workers: got.Workers}
+	if got.Within > 0 {
+		next.By = time.UnixMilli(r.clock() + got.Within)
+	}
+	return next, chosen
+}
+
+// anew says whether another round has begun since what is kept for a group was chosen.
+func (r *replay) anew(g int) bool {
+	since := r.gangs.fates[g].keptSince
+	return scheduler.Round(r.now-since) != scheduler.Round(r.gangs.keep.chosen-since)
+}
+
+// patienceOf is for how many ms a group waits yet; 0: for ever.
+func (r *replay) patienceOf(g int) int64 {
+	of := r.first(g)
+	if of.PatienceMS == 0 || r.gangs.fates[g].stopped > 0 {
+		return 0
+	}
+	return max(of.ArrivalMS+of.PatienceMS-r.now, 1)
+}
+
+// stays tells who is on a machine, and until when as far as that is known.
+func (r *replay) stays(machine int) (out []scheduler.Stay) {
+	stop := berth.DefaultStopTimeoutMS
+	for i := range r.evictions.on[machine] {
+		o := &r.evictions.on[machine][i]
+		j := jobOf(o.Request)
+		since := r.jobs[j].ArrivalMS + r.fates[j].waited
+		s := scheduler.Stay{Share: &o.Share, Age: r.now - since}
+		if limit := r.jobs[j].LimitMS; limit > 0 {
+			s.Ends, s.Left = true, max(since+limit+stop-r.now, 0)
+		}
+		out = append(out, s)
+	}
+	for i := range r.gangs.keep.running[machine] {
+		h := &r.gangs.keep.running[machine][i]
+		ran := r.now - r.jobs[0].ArrivalMS
+		s := scheduler.Stay{Share: &h.has, Age: h.AgeMS + ran}
+		if left := h.EndsMS - ran; h.EndsMS > 0 && left > 0 {
+			s.Ends, s.Left = true, left
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// keepFor has machines be kept for a group.
+func (r *replay) keepFor(g int, next *berth.Keep, chosen int64) {
+	k, f := &r.gangs.keep, &r.gangs.fates[g]
+	r.noteUncovered()
+	if f.keptSince < 0 {
+		f.keptSince = r.now
+	}
+	k.rec, k.group, k.chosen, k.touched = next, g, chosen, false
+	k.on = make(map[int]bool, len(next.Workers))
+	for _, w := range next.Workers {
+		k.on[r.cluster.index(string(w.Worker))] = true
+	}
+	k.by.keep(next)
+}
+
+// keepNothing gives up what is kept.
+func (r *replay) keepNothing() (gave bool) {
+	k := &r.gangs.keep
+	if k.rec == nil {
+		return false
+	}
+	r.noteUncovered()
+	k.rec, k.on, k.group = nil, nil, -1
+	k.by.keep(nil)
+	return true
+}
+
+// noteUncovered notes that machines that are kept may have more to give.
+func (r *replay) noteUncovered() {
+	r.gangs.freed = slices.AppendSeq(r.gangs.freed, maps.Keys(r.gangs.keep.on))
+}
+
+// sameKept says whether nothing is kept otherwise.
+func sameKept(a, b berth.KeptWorker) bool {
+	return a.Worker == b.Worker && a.Share.CPUMilli == b.Share.CPUMilli && a.Share.MemoryBytes == b.Share.MemoryBytes && slices.Equal(a.Share.Devices, b.Share.Devices)
+}

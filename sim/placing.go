@@ -1,0 +1,178 @@
+package sim
+
+import (
+	"container/heap"
+	"fmt"
+	"slices"
+)
+
+// place tries what waits. Of a kind that has found no place, no other is tried until
+// something ends. Who was stopped meanwhile is tried behind all others, and so is who may
+// have those stopped that have come, and who follows a group.
+func (r *replay) place(fresh []int, freed bool) error {
+	try := &attempt{replay: r, blocked: make(map[int]bool)}
+	if !freed {
+		r.turns.alone(func(j int) {
+			if !r.over(j) { // who is was not tried
+				try.blocked[r.kind[j]] = true
+			}
+		})
+	}
+	for again := freed || len(fresh) > 0; again; {
+		for _, unit := range fresh {
+			r.turns.arrive(r, unit)
+		}
+		if r.gangs != nil {
+			r.gangs.wake()
+		}
+		try.placed, try.waits, try.stopped, try.late, try.gave, try.helpless = 0, false, nil, nil, false, make(map[[2]int64]bool)
+		if err := r.turns.each(r, try.one); err != nil {
+			return err
+		}
+		try.takeBack()
+		if fresh = slices.Concat(try.stopped, try.late); len(try.stopped) > 0 || try.gave {
+			clear(try.blocked)
+		}
+		again = len(fresh) > 0 || try.gave || try.waits && try.placed > 0
+	}
+	return nil
+}
+
+// attempt is one look at all that waits.
+type attempt struct {
+	*replay
+	blocked  map[int]bool // kinds
+	helpless map[[2]int64]bool
+	placed   int
+	waits    bool // somebody who preempts
+	stopped  []int
+	late     []int // jobs of groups that were placed without them
+	gave     bool  // what was kept is so no more
+}
+
+// one tries a job, or a group, which is the complement of its number: it says how many jobs
+// have got their places, or another way to wait.
+func (a *attempt) one(unit int) (int, error) {
+	if unit < 0 {
+		return a.gang(^unit)
+	}
+	r, j, kind := a.replay, unit, a.kind[unit]
+	if r.over(j) || r.gangs != nil && r.gangs.waitsWhole(r.gangOf(j)) {
+		return 0, nil
+	}
+	at, ok := place{}, false
+	if !a.blocked[kind] {
+		at, ok = a.choose(kind)
+		a.blocked[kind] = !ok
+	}
+	if !ok && r.jobs[j].Preempts && r.evictions.by != nil {
+		if stopped := a.evict(j, [2]int64{int64(kind), r.jobs[j].Priority}); len(stopped) > 0 {
+			a.stopped = append(a.stopped, stopped...)
+			if at, ok = a.choose(kind); !ok {
+				return 0, fmt.Errorf("policy %s, job %d: fits nowhere, though room was made for it", r.name, j+1)
+			}
+		}
+		a.waits = a.waits || !ok
+	}
+	if !ok {
+		return 0, nil
+	}
+	at.gpus = slices.Clone(at.gpus)
+	a.placed++
+	return 1, r.settle(j, at)
+}
+
+// choose asks the policy for a job of a kind.
+func (a *attempt) choose(kind int) (at place, ok bool) {
+	b := a.gangs
+	if b == nil {
+		return a.policy.place(kind)
+	}
+	if at, ok = b.by.place(kind); !ok && b.keep.by != nil {
+		b.keep.off[kind] = b.keep.rec != nil && b.keep.by.keptOff()
+	}
+	return at, ok
+}
+
+// settle has a job run where it was placed.
+func (r *replay) settle(j int, at place) error {
+	s, f := &r.shapes[r.of[j]], &r.fates[j]
+	if err := r.cluster.take(s, at); err != nil {
+		return fmt.Errorf("policy %s, job %d: %w", r.name, j+1, err)
+	}
+	r.turns.hold(r.jobs[j].Tenant, s.bulk(), 1)
+	f.placed, f.waited, f.at = true, r.now-r.jobs[j].ArrivalMS, at
+	r.evictions.come(r, j)
+	if r.gangs != nil {
+		r.gangs.keep.touch(at.machine)
+	}
+	if g := r.gangOf(j); g >= 0 {
+		r.gangs.fates[g].running++
+	}
+	if r.jobs[j].RunMS > 0 {
+		heap.Push(&r.ends, ending{at: r.now + r.jobs[j].RunMS, job: j, stopped: f.stopped})
+	}
+	return nil
+}
+
+// gang tries a group that waits whole: as many of its jobs as fit, and as its tenant's limit has
+// room for, get their places, if those are enough. The others wait by themselves from then on.
+func (a *attempt) gang(g int) (int, error) {
+	r, b := a.replay, a.gangs
+	f := &b.fates[g]
+	count := min(r.allowed(f.members[0], len(f.members)), len(f.members))
+	if count < r.needs(g) {
+		return 0, nil
+	}
+	c := r.classOf(g, count)
+	if !c.open() {
+		return 0, nil
+	}
+	got := b.by.placeGang(&c.ask)
+	if len(got.places) == 0 {
+		c.block(&got)
+		return 0, nil
+	}
+	waited := len(f.members)
+	for i, at := range got.places {
+		if err := r.settle(f.members[i], at); err != nil {
+			return 0, err
+		}
+	}
+	a.placed += len(got.places)
+	f.whole, f.placed, f.waited, f.domain = false, true, r.now-r.jobs[f.members[0]].ArrivalMS, got.domain
+	b.waiting--
+	for _, j := range f.members[len(got.places):] {
+		if c.ask.topology != "" {
+			r.kind[j] = r.kindOf(j, Site{c.ask.topology, got.domain})
+		}
+		a.late = append(a.late, j)
+	}
+	if b.keep.group == g {
+		a.gave = r.keepNothing() || a.gave
+	}
+	return waited, nil
+}
+
+// evict makes room for a job, unless there was none to be made for one like it.
+func (a *attempt) evict(j int, kind [2]int64) []int {
+	if a.helpless[kind] {
+		return nil
+	}
+	stopped := a.makeRoom(j)
+	a.helpless[kind] = len(stopped) == 0
+	return stopped
+}
+
+// takeBack has those wait with their group that were to follow it, where it was stopped.
+func (a *attempt) takeBack() {
+	a.late = slices.DeleteFunc(a.late, func(j int) bool { return a.gangs.waitsWhole(a.gangOf(j)) })
+	for _, unit := range a.stopped {
+		if unit >= 0 {
+			continue
+		}
+		for _, j := range a.gangs.fates[^unit].members {
+			a.turns.leave(a.jobs[j].Tenant, j, 1)
+		}
+	}
+}
