@@ -131,6 +131,19 @@ func (r *replay) outOfPatience(g int) {
 	}
 }
 
+// Tenants are those that have a job, or something that runs when the trace begins, by name.
+func (t *Trace) Tenants() []string {
+	all := make(map[string]bool)
+	for i := range t.jobs {
+		all[t.jobs[i].Tenant] = true
+	}
+	for i := range t.running {
+		all[t.running[i].Tenant] = true
+	}
+	delete(all, "") // nobody's
+	return slices.Sorted(maps.Keys(all))
+}
+
 // Unlabelled are the labels that a group asks for and that no machine has, by name: such a group
 // is never placed.
 func (t *Trace) Unlabelled() []string {

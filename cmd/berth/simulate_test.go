@@ -81,6 +81,26 @@ func TestSimulate_Trace(t *testing.T) {
 	s.want(exitUsage, nodes+": line 1: arrival_ms", "simulate", "--nodes", nodes, "--trace", nodes)
 }
 
+// Whose limit or weight would change nothing is told so, and not passed over.
+func TestSimulate_UnknownTenant(t *testing.T) {
+	dir := t.TempDir()
+	nodes, trace := filepath.Join(dir, "nodes.csv"), filepath.Join(dir, "trace.csv")
+	rows := "arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli,tenant\n"
+	for _, tenant := range strings.Fields("m l k j i h g f e d c b") {
+		rows += "0,1000,1,1,1,1000," + tenant + "\n"
+	}
+	for path, text := range map[string]string{nodes: "name,cpu_milli,memory_mib,gpus,gpu_type\na,8000,1000,1,T4\n", trace: rows} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := shell{t: t}
+	for _, flag := range []string{"weight", "cpu-limit", "gpu-limit"} {
+		s.want(exitUsage, `simulate: `+flag+` "nobody=1" names a tenant that the trace has nothing of; allowed: a tenant that has a job: b, c, d, e, f, g, h, i, j, k and 2 more`,
+			"simulate", "--nodes", nodes, "--trace", trace, "--"+flag, "b=1", "--"+flag, "nobody=1")
+	}
+}
+
 func TestSimulate_Groups(t *testing.T) {
 	dir := t.TempDir()
 	nodes, trace := filepath.Join(dir, "nodes.csv"), filepath.Join(dir, "trace.csv")

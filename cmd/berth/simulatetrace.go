@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,9 @@ func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, s
 	t, err := readTrace(c)
 	if err != nil {
 		return err
+	}
+	if err := checkTenants(c, t); err != nil {
+		return usage("simulate: %w", err)
 	}
 	for _, label := range t.Unlabelled() {
 		fmt.Fprintf(c.App.ErrWriter, "berth: warning: no machine has the label %s, of which a group wants one value: it is never placed\n", label)
@@ -94,6 +98,28 @@ func readTenantLimits(c *cli.Context) (map[string]sim.Limit, error) {
 		}
 	}
 	return out, nil
+}
+
+// toldTenants bounds those that an error names.
+const toldTenants = 10
+
+// checkTenants refuses a flag about a tenant that has nothing in the trace: it would change nothing.
+func checkTenants(c *cli.Context, t *sim.Trace) error {
+	known := t.Tenants()
+	for _, flag := range []string{"weight", "cpu-limit", "gpu-limit"} {
+		for _, text := range c.StringSlice(flag) {
+			tenant, _, _ := strings.Cut(text, "=")
+			if slices.Contains(known, tenant) {
+				continue
+			}
+			bound := "a tenant that has a job: " + strings.Join(known[:min(len(known), toldTenants)], ", ")
+			if len(known) > toldTenants {
+				bound += fmt.Sprintf(" and %d more", len(known)-toldTenants)
+			}
+			return &berth.FieldError{Field: flag, Value: text, Problem: "names a tenant that the trace has nothing of", Bound: bound}
+		}
+	}
+	return nil
 }
 
 func readTrace(c *cli.Context) (*sim.Trace, error) {
