@@ -2,6 +2,7 @@ package sim
 
 import (
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -50,9 +51,12 @@ type gangFate struct {
 	over    int    // jobs that have run to their end
 	domain  string // with a topology, the value of the label where it is placed
 
-	keptSince int64 // something was kept for it first; -1: nothing was
+	keptSince int64 // something was kept for it first; neverKept: nothing was
 	unkept    int64 // nothing can be kept for it before
 }
+
+// neverKept is before any time: a snapshot's may be before the trace's zero.
+const neverKept = math.MinInt64
 
 // gangRun is the groups of a run.
 type gangRun struct {
@@ -72,7 +76,7 @@ func newGangRun(t *Trace, p policy, c *cluster) *gangRun {
 	}
 	b := &gangRun{fates: make([]gangFate, len(t.groups)), classes: make(map[gangLike]*gangClass), keep: keepState{group: -1, off: make(map[int]bool)}}
 	for g := range b.fates {
-		b.fates[g].keptSince = -1
+		b.fates[g].keptSince = neverKept
 	}
 	if by, ok := p.(gangPolicy); ok {
 		b.by = by

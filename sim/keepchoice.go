@@ -15,7 +15,7 @@ func (r *replay) chooseKept(g int) (next *berth.Keep, chosen int64) {
 	k, f := &r.gangs.keep, &r.gangs.fates[g]
 	w := scheduler.Wanting{Patience: r.patienceOf(g)}
 	chosen = r.now
-	if f.keptSince >= 0 {
+	if f.keptSince != neverKept {
 		w.Waited = r.now - f.keptSince
 		if w.Anew = k.rec == nil || r.anew(g); !w.Anew {
 			chosen = k.chosen
@@ -77,7 +77,7 @@ func (r *replay) stays(machine int) (out []scheduler.Stay) {
 func (r *replay) keepFor(g int, next *berth.Keep, chosen int64) {
 	k, f := &r.gangs.keep, &r.gangs.fates[g]
 	r.noteUncovered()
-	if f.keptSince < 0 {
+	if f.keptSince == neverKept {
 		f.keptSince = r.now
 	}
 	k.rec, k.group, k.chosen, k.touched = next, g, chosen, false
@@ -103,6 +103,29 @@ func (r *replay) keepNothing() (gave bool) {
 // noteUncovered notes that machines that are kept may have more to give.
 func (r *replay) noteUncovered() {
 	r.gangs.freed = slices.AppendSeq(r.gangs.freed, maps.Keys(r.gangs.keep.on))
+}
+
+// keepAsFound keeps what was kept when the trace begins, for a group that waits then.
+func (r *replay) keepAsFound() {
+	if r.gangs == nil || r.gangs.keep.by == nil || r.kept == nil {
+		return
+	}
+	g := slices.IndexFunc(r.groups, func(of gang) bool { return of.Name == string(r.kept.Group) })
+	if g < 0 {
+		return
+	}
+	next := &berth.Keep{Group: idOf(g)}
+	for _, w := range r.kept.Workers {
+		if r.cluster.index(string(w.Worker)) >= 0 {
+			next.Workers = append(next.Workers, w)
+		}
+	}
+	ago := func(t time.Time) int64 { return r.taken.Sub(t).Milliseconds() }
+	if !r.kept.By.IsZero() {
+		next.By = time.UnixMilli(1 - ago(r.kept.By))
+	}
+	r.gangs.fates[g].keptSince = r.now - ago(r.kept.Since)
+	r.keepFor(g, next, r.now-ago(r.kept.Chosen))
 }
 
 // sameKept says whether nothing is kept otherwise.

@@ -3,6 +3,8 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
@@ -16,6 +18,9 @@ type Live struct {
 	Waiting  []Job     // in the order in which they would be placed
 	Closed   int       // workers that take nothing now: they are left out, with what they run
 	LeftOut  int       // requests that wait and ask for more than a trace can say
+
+	Keep    *berth.Keep // what is kept for one of the groups that wait, by the names of a trace; nil: nothing is
+	TakenAt time.Time
 }
 
 // NewLive reads a pool of a snapshot. What has no run limit runs for runMS yet; 0: to
@@ -25,7 +30,7 @@ type Live struct {
 // ports, custom resources, constraints and taints are not simulated, nor are link domains. A
 // request that needs any of that is counted in LeftOut, and each member of a group that does.
 func NewLive(s *snapshot.Snapshot, pool berth.PoolID, runMS int64) (*Live, error) {
-	l := &Live{}
+	l := &Live{TakenAt: s.TakenAt}
 	open := make(map[berth.WorkerID]*scheduler.Worker)
 	for _, w := range s.Workers() {
 		switch {
@@ -74,7 +79,32 @@ func NewLive(s *snapshot.Snapshot, pool berth.PoolID, runMS int64) (*Live, error
 			l.Running = append(l.Running, r)
 		}
 	}
+	l.Keep = keptOf(s.Keep(pool), open)
 	return l, nil
+}
+
+// keptOf is what is kept of workers, with the names that their devices have in a trace.
+func keptOf(k *berth.Keep, open map[berth.WorkerID]*scheduler.Worker) *berth.Keep {
+	if k == nil {
+		return nil
+	}
+	next := *k
+	next.Workers = nil
+	for _, of := range k.Workers {
+		w := open[of.Worker]
+		if w == nil {
+			continue
+		}
+		share := berth.Share{Quantities: berth.Quantities{CPUMilli: of.Share.CPUMilli, MemoryBytes: of.Share.MemoryBytes}}
+		for _, d := range of.Share.Devices {
+			if i := deviceIndex(w, d.Name); i >= 0 {
+				share.Devices = append(share.Devices, berth.DeviceShare{Name: gpuName(i), Milli: d.Milli})
+			}
+		}
+		slices.SortFunc(share.Devices, func(a, b berth.DeviceShare) int { return strings.Compare(a.Name, b.Name) })
+		next.Workers = append(next.Workers, berth.KeptWorker{Worker: of.Worker, Share: share})
+	}
+	return &next
 }
 
 func machineOf(w *scheduler.Worker) (Machine, error) {
@@ -193,6 +223,7 @@ func (l *Live) Trace(jobs []Job) (*Trace, error) {
 		all[i].ArrivalMS = jobs[0].ArrivalMS
 	}
 	t := NewTrace(l.Machines, append(all, jobs...))
+	t.kept, t.taken = l.Keep, l.TakenAt
 	if err := t.StartWith(l.Running); err != nil {
 		return nil, err
 	}

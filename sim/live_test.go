@@ -99,7 +99,7 @@ func TestNewLive(t *testing.T) {
 			Pod:   sim.Pod{Name: "waits", CPUMilli: 1000, MemoryMiB: 1025, GPUs: 1, GPUMilli: 1000},
 			RunMS: 1000, LimitMS: 1000, PatienceMS: 5000, Priority: 7, Tenant: "default",
 		}},
-		Closed: 1, LeftOut: 2,
+		Closed: 1, LeftOut: 2, TakenAt: takenAt,
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

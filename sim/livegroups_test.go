@@ -85,7 +85,7 @@ func TestNewLive_Groups(t *testing.T) {
 		},
 		Running: []sim.Running{{Machine: "w2", CPUMilli: 4000, RunMS: 40_000, AgeMS: 60_000, EndsMS: 50_000, Tenant: "default"}},
 		Waiting: []sim.Job{again, follows},
-		LeftOut: 2,
+		LeftOut: 2, TakenAt: takenAt,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -111,6 +111,51 @@ func TestLive_Groups(t *testing.T) {
 		}
 		if r.Running != 1 || len(r.Classes) != 1 || r.Classes[0].MaxMS != 0 || r.GroupRuns[0].Domain != "a" {
 			t.Errorf("%s: %+v", policy, r)
+		}
+	}
+}
+
+// What is kept for a group of the store is kept from the beginning: who waits alone does not take it
+// before the group is looked at, but when the round is over that has begun there.
+func TestLive_Kept(t *testing.T) {
+	for name, tt := range map[string]struct {
+		kept string
+		want int64
+	}{"for the group": {"two", 6000}, "for another, which is gone": {"gone", 0}} {
+		l := &live{Snapshot: snapshot.New(snapshot.Header{TakenAt: takenAt})}
+		l.worker("w1", gpu("g0", 1000), nil)
+		l.submit("runs", "w1", gpu("g0", 1000), nil)
+		l.put(berth.KindAllocation, "w1", "runs", &berth.Allocation{State: berth.StateRunning, Share: gpu("g0", 1000), PlacedAt: takenAt.Add(-time.Minute)})
+		two := &berth.Group{Size: 2, MinCount: 2, State: berth.GroupPending, Attempt: 1}
+		for _, id := range []string{"two.0", "two.1"} {
+			l.member(two, id, "", 0, func(r *berth.Request) {
+				r.Group.Topology, r.Resources.Devices = "", []berth.DeviceDemand{{Count: 1, Milli: 1000}}
+			})
+		}
+		l.put(berth.KindGroup, "", "two", two)
+		l.submit("alone", "", gpu("", 1000), nil)
+		kept := gpu("g1", 1000)
+		kept.Devices = append([]berth.DeviceShare{{Name: "g0", Milli: 1000}}, kept.Devices...)
+		l.put(berth.KindKeep, "", string(berth.DefaultPool), &berth.Keep{
+			Group: berth.GroupID(tt.kept), Since: takenAt.Add(-4 * time.Second), Chosen: takenAt.Add(-4 * time.Second),
+			Workers: []berth.KeptWorker{{Worker: "away", Share: kept}, {Worker: "w1", Share: kept}},
+		})
+		from, err := sim.NewLive(l.Snapshot, berth.DefaultPool, 60_000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trace, err := from.Trace(readGroups(t, "700,1000,,1,1,0,0,a,,,,,,,"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := run(t, trace, sim.PolicyBerth)
+		for _, w := range r.Classes {
+			if w.Name == "gpu" && w.MaxMS != tt.want {
+				t.Errorf("%s: it waited %d ms, want %d", name, w.MaxMS, tt.want)
+			}
+		}
+		if got := waitsOf(r)["two"]; got != [2]int64{60_000 + tt.want, 2} {
+			t.Errorf("%s: the group %v", name, got)
 		}
 	}
 }

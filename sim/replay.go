@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
+	"time"
+
+	"github.com/berthd/berth"
 )
 
 // Trace is jobs that arrive, wait, run and end on a cluster. Where several could be
@@ -18,7 +21,9 @@ type Trace struct {
 	in      []int // the group of each job, -1: none; nil: there is no group
 	weights map[string]int64
 	limits  map[string]Limit
-	running []held // when it begins
+	running []held      // when it begins
+	kept    *berth.Keep // then, for a group by its name; nil: nothing was
+	taken   time.Time   // that moment, as kept has it
 }
 
 // NewTrace is jobs, in the order in which they arrive, on machines.
@@ -113,6 +118,7 @@ func (t *Trace) Run(ctx context.Context, name PolicyName, seed uint64, done func
 	if r.gangs != nil {
 		r.number()
 	}
+	r.now = t.jobs[0].ArrivalMS
 	if err := r.begin(); err != nil {
 		return nil, err
 	}

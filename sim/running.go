@@ -102,6 +102,7 @@ func (r *replay) begin() error {
 			heap.Push(&r.ends, ending{at: r.jobs[0].ArrivalMS + h.RunMS, job: -1 - i})
 		}
 	}
+	r.keepAsFound()
 	return nil
 }
 
