@@ -126,6 +126,7 @@ func (r *replay) keepAsFound() {
 	}
 	r.gangs.fates[g].keptSince = r.now - ago(r.kept.Since)
 	r.keepFor(g, next, r.now-ago(r.kept.Chosen))
+	r.gangs.keep.next = r.now + keepEvery
 }
 
 // sameKept says whether nothing is kept otherwise.

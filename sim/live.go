@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,12 +16,14 @@ import (
 type Live struct {
 	Machines []Machine // workers that take requests now
 	Running  []Running // on them
-	Waiting  []Job     // in the order in which they would be placed
+	Waiting  []Job     // the oldest first
 	Closed   int       // workers that take nothing now: they are left out, with what they run
 	LeftOut  int       // requests that wait and ask for more than a trace can say
 
 	Keep    *berth.Keep // what is kept for one of the groups that wait, by the names of a trace; nil: nothing is
 	TakenAt time.Time
+
+	weight func(berth.TenantID) int64 // of a tenant there
 }
 
 // NewLive reads a pool of a snapshot. What has no run limit runs for runMS yet; 0: to
@@ -30,7 +33,7 @@ type Live struct {
 // ports, custom resources, constraints and taints are not simulated, nor are link domains. A
 // request that needs any of that is counted in LeftOut, and each member of a group that does.
 func NewLive(s *snapshot.Snapshot, pool berth.PoolID, runMS int64) (*Live, error) {
-	l := &Live{TakenAt: s.TakenAt}
+	l := &Live{TakenAt: s.TakenAt, weight: s.Weight}
 	open := make(map[berth.WorkerID]*scheduler.Worker)
 	for _, w := range s.Workers() {
 		switch {
@@ -52,7 +55,11 @@ func NewLive(s *snapshot.Snapshot, pool berth.PoolID, runMS int64) (*Live, error
 	}
 	known := make(map[berth.WorkerID]berth.Share)
 	groups := liveGroups{Live: l, s: s, of: make(map[berth.GroupID]int), runMS: runMS}
-	for _, q := range s.Requests() {
+	all := s.Requests()
+	slices.SortFunc(all, func(a, b *snapshot.Request) int {
+		return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Spec.ID, b.Spec.ID))
+	})
+	for _, q := range all {
 		w := open[q.Worker()]
 		again := q.Spec.Group != nil && q.Spec.Pool == pool && groups.wait(q)
 		if q.Spec.Group == nil && q.Worker() == "" && q.Spec.Pool == pool {
@@ -226,6 +233,9 @@ func (l *Live) Trace(jobs []Job) (*Trace, error) {
 	t.kept, t.taken = l.Keep, l.TakenAt
 	if err := t.StartWith(l.Running); err != nil {
 		return nil, err
+	}
+	for _, id := range t.Tenants() {
+		t.Weigh(id, l.weight(berth.TenantID(id)))
 	}
 	return t, nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/sim"
@@ -87,7 +88,7 @@ func TestNewLive_Groups(t *testing.T) {
 		Waiting: []sim.Job{again, follows},
 		LeftOut: 2, TakenAt: takenAt,
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(sim.Live{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -26,7 +26,7 @@ func (r *replay) place(fresh []int, freed bool) error {
 			r.gangs.wake()
 		}
 		try.placed, try.waits, try.stopped, try.late, try.gave, try.helpless = 0, false, nil, nil, false, make(map[[2]int64]bool)
-		if err := r.turns.each(r, try.one); err != nil {
+		if err := (&pass{r, try.open, try.one}).each(); err != nil {
 			return err
 		}
 		try.takeBack()
@@ -49,6 +49,9 @@ type attempt struct {
 	late     []int // jobs of groups that were placed without them
 	gave     bool  // what was kept is so no more
 }
+
+// open says whether a job that waits alone may fit.
+func (a *attempt) open(j int) bool { return !a.blocked[a.kind[j]] && !a.over(j) }
 
 // one tries a job, or a group, which is the complement of its number: it says how many jobs
 // have got their places, or another way to wait.

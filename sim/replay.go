@@ -108,6 +108,14 @@ type replay struct {
 
 // Run runs the trace until the last job has ended, or left, or can never be placed.
 func (t *Trace) Run(ctx context.Context, name PolicyName, seed uint64, done func(arrived, of int)) (*TraceResult, error) {
+	r, err := t.replay(ctx, name, seed, done)
+	if err != nil {
+		return nil, err
+	}
+	return r.result(seed), nil
+}
+
+func (t *Trace) replay(ctx context.Context, name PolicyName, seed uint64, done func(arrived, of int)) (*replay, error) {
 	c := t.workload.cluster.clone()
 	p, err := newPolicy(name, &t.workload, c, seed)
 	if err != nil {
@@ -136,7 +144,7 @@ func (t *Trace) Run(ctx context.Context, name PolicyName, seed uint64, done func
 			}
 		}
 	}
-	return r.result(seed), nil
+	return r, nil
 }
 
 // step goes on to the next time at which something happens; false: nothing will.

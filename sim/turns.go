@@ -17,6 +17,7 @@ type turns struct {
 	shares *scheduler.Shares
 	of     map[string]*turn
 	order  []*turn // as they came
+	single []*turn // those of which something has waited alone, as the first of that came
 	count  int
 
 	limits map[string]Limit
@@ -29,6 +30,8 @@ type turn struct {
 	waiting []int    // jobs
 	whole   []int    // groups that are to be placed whole: the complements of their numbers
 	kept    [2][]int // of these, those that wait on
+	tried   int      // of the groups, in this look at all that waits
+	single  bool     // it is among turns.single
 	held    float64  // sum of its dominant shares at looks
 	looks   int
 }
@@ -79,20 +82,31 @@ func (t *turn) line(unit int) *[]int {
 
 // arrive lets a job wait, or a group.
 func (s *turns) arrive(r *replay, unit int) {
-	job := func(unit int) int {
-		if unit < 0 {
-			return r.Trace.groups[^unit].first
-		}
-		return unit
+	one := s.tenant(r.jobs[r.jobIn(unit)].Tenant)
+	if unit >= 0 && !one.single {
+		one.single = true
+		s.single = append(s.single, one)
 	}
-	line := s.tenant(r.jobs[job(unit)].Tenant).line(unit)
-	at, _ := slices.BinarySearchFunc(*line, unit, func(a, b int) int {
-		return cmp.Or(cmp.Compare(r.jobs[job(b)].Priority, r.jobs[job(a)].Priority), cmp.Compare(job(a), job(b)))
-	})
+	line := one.line(unit)
+	at, _ := slices.BinarySearchFunc(*line, unit, r.before)
 	*line = slices.Insert(*line, at, unit)
 	if s.count++; unit < 0 {
 		s.count += len(r.gangs.fates[^unit].members) - 1
 	}
+}
+
+// jobIn is a job, or the first one of a group.
+func (r *replay) jobIn(unit int) int {
+	if unit < 0 {
+		return r.groups[^unit].first
+	}
+	return unit
+}
+
+// before is the order in which jobs of one tenant are tried, or its groups.
+func (r *replay) before(a, b int) int {
+	x, y := r.jobIn(a), r.jobIn(b)
+	return cmp.Or(cmp.Compare(r.jobs[y].Priority, r.jobs[x].Priority), cmp.Compare(x, y))
 }
 
 // leave takes a job out that waits no more, or a group of so many.
@@ -110,41 +124,6 @@ func (s *turns) hold(tenant string, b scheduler.Bulk, by int64) {
 		s.note(tenant, b, by)
 		s.shares.Hold(berth.TenantID(tenant), pool, b, by)
 	}
-}
-
-// each tries what waits, in the order of the turns, which changes with what is placed: what
-// waits alone first, and groups behind it, unless it is their tenant's turn before. try says how
-// many jobs wait no more.
-func (s *turns) each(r *replay, try func(unit int) (gone int, err error)) error {
-	queue := scheduler.NewTurns[int](s.shares)
-	for _, one := range s.order {
-		queue.Add(one.id, pool, one.waiting)
-		one.kept = [2][]int{one.waiting[:0], one.whole[:0]} // behind what is tried
-	}
-	for _, one := range s.order {
-		queue.Add(one.id, pool, one.whole)
-	}
-	for unit, ok := queue.Next(); ok; unit, ok = queue.Next() {
-		job, line := unit, 0
-		if unit < 0 {
-			job, line = r.Trace.groups[^unit].first, 1
-		}
-		one := s.of[r.jobs[job].Tenant]
-		gone, err := try(unit)
-		switch {
-		case err != nil:
-			return err
-		case gone > 0:
-			s.count -= gone
-			s.shares.Serve(one.id, pool)
-		default:
-			one.kept[line] = append(one.kept[line], unit)
-		}
-	}
-	for _, one := range s.order {
-		one.waiting, one.whole = one.kept[0], one.kept[1]
-	}
-	return nil
 }
 
 // alone calls do for each job that waits by itself.

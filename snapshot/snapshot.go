@@ -179,6 +179,9 @@ func (s *Snapshot) Requests() []*Request {
 // Request is one of them, or nil.
 func (s *Snapshot) Request(id berth.RequestID) *Request { return s.requests[id] }
 
+// Weight is a tenant's.
+func (s *Snapshot) Weight(id berth.TenantID) int64 { return s.shares.Weight(id) }
+
 // Group is the record of one, or nil.
 func (s *Snapshot) Group(id berth.GroupID) *berth.Group {
 	if g := s.groups[id]; g != nil {
