@@ -122,7 +122,7 @@ func (r *replay) makeRoom(job int) (stopped []int) {
 
 // stopGang stops all of a group that runs.
 func (r *replay) stopGang(g int) {
-	of := &r.Trace.groups[g]
+	of := &r.groups[g]
 	for j := of.first; j < of.first+int(of.Size); j++ {
 		if f := &r.fates[j]; f.placed && !f.over {
 			r.stopFor(j)

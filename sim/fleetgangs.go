@@ -19,8 +19,6 @@ type keeper interface {
 	share(shape int, at place) berth.Share
 }
 
-func lastsOf(r *berth.Request) int64 { return scheduler.LastsAtMost(r) }
-
 func (f *fleetPolicy) kind(k kind) int {
 	r := f.requests[k.shape]
 	if k.lasts > 0 {

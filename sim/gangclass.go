@@ -26,7 +26,7 @@ type gangClass struct {
 // classOf is a waiting group's, of which so many jobs may be placed.
 func (r *replay) classOf(g, count int) *gangClass {
 	b := r.gangs
-	of, f := &r.Trace.groups[g], &b.fates[g]
+	of, f := &r.groups[g], &b.fates[g]
 	ask := gangAsk{group: g, kind: r.kind[f.members[0]], count: count, need: r.needs(g), topology: of.Topology}
 	like := gangLike{ask.kind, r.jobs[of.first].Tenant, ask.topology, ask.count, ask.need, -1}
 	if b.keep.rec != nil && b.keep.group == g {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
 )
 
 // gangPolicy is a policy that places groups.
@@ -50,7 +51,7 @@ func (r *replay) kindOf(job int, in Site) int {
 	if r.gangs != nil && r.gangs.keep.by != nil && r.jobs[job].LimitMS > 0 {
 		q := requestOf(&r.shapes[k.shape])
 		q.RunLimitMS = r.jobs[job].LimitMS
-		k.lasts = lastsOf(&q)
+		k.lasts = scheduler.LastsAtMost(&q)
 	}
 	if k == (kind{shape: k.shape}) {
 		return k.shape

@@ -43,7 +43,6 @@ func (t *Trace) gangOf(job int) int {
 type gangFate struct {
 	whole   bool // it waits, to be placed whole
 	placed  bool // its first members were, together
-	left    bool // without having been placed
 	waited  int64
 	stopped int    // how often, for another
 	members []int  // while it waits whole: the jobs that wait
@@ -98,7 +97,7 @@ func (b *gangRun) waitsWhole(group int) bool { return group >= 0 && b.fates[grou
 
 // arriveWhole lets a group wait: those of its jobs that have neither ended nor left.
 func (r *replay) arriveWhole(g int) {
-	f, of := &r.gangs.fates[g], &r.Trace.groups[g]
+	f, of := &r.gangs.fates[g], &r.groups[g]
 	f.whole, f.placed, f.domain, f.members = true, false, "", f.members[:0]
 	r.gangs.waiting++
 	for j := of.first; j < of.first+int(of.Size); j++ {
@@ -111,19 +110,19 @@ func (r *replay) arriveWhole(g int) {
 
 // needs is how many of a group's jobs must be placed together: some may have ended.
 func (r *replay) needs(g int) int {
-	return max(int(r.Trace.groups[g].MinCount)-r.gangs.fates[g].over, 1)
+	return max(int(r.groups[g].MinCount)-r.gangs.fates[g].over, 1)
 }
 
 // outOfPatience has a group leave that was not placed in time, or those of its jobs that did
 // not follow the first ones.
 func (r *replay) outOfPatience(g int) {
-	f, of := &r.gangs.fates[g], &r.Trace.groups[g]
+	f, of := &r.gangs.fates[g], &r.groups[g]
 	if f.stopped > 0 {
 		return
 	}
 	waited, tenant := r.now-r.jobs[of.first].ArrivalMS, r.jobs[of.first].Tenant
 	if f.whole {
-		f.whole, f.left, f.waited = false, true, waited
+		f.whole, f.waited = false, waited
 		r.gangs.waiting--
 		r.turns.leave(tenant, ^g, len(f.members))
 	}

@@ -186,7 +186,7 @@ func (r *replay) firstGangs() (firsts []int) {
 }
 
 // first is the first job of a group.
-func (r *replay) first(g int) *Job { return &r.jobs[r.Trace.groups[g].first] }
+func (r *replay) first(g int) *Job { return &r.jobs[r.groups[g].first] }
 
 // hopeless says whether nothing that is kept for a group would help it: it is over its tenant's
 // limit, or never fits.

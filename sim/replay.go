@@ -180,7 +180,7 @@ func (r *replay) advance() error {
 		if g >= 0 {
 			unit = ^g
 			r.arriveWhole(g)
-			r.next += int(r.Trace.groups[g].Size) - 1
+			r.next += int(r.groups[g].Size) - 1
 		}
 		fresh = append(fresh, unit)
 		if p := r.jobs[r.next].PatienceMS; p > 0 {
