@@ -29,7 +29,9 @@ func (d *Daemon) reading(ctx context.Context, what string) (context.Context, fun
 }
 
 // Snapshot writes what a scheduler needs to know of the store, at one revision (0:
-// the newest). It reads the store, and leaves the loop alone.
+// the newest). It reads the store, and leaves the loop alone: also for which revision is the
+// newest. The view may be behind what this daemon has just answered, for the watch confirms
+// that later, and who submits something and asks what would happen next has to find it.
 func (d *Daemon) Snapshot(ctx context.Context, rev berth.Revision, w io.Writer) error {
 	ctx, done, err := d.reading(ctx, "snapshot")
 	if err != nil {
@@ -37,7 +39,7 @@ func (d *Daemon) Snapshot(ctx context.Context, rev berth.Revision, w io.Writer) 
 	}
 	defer done()
 	if rev == 0 {
-		if err := d.call(ctx, func(l *loop) { rev = l.view.revision }); err != nil {
+		if rev, err = d.store.Newest(ctx); err != nil {
 			return fmt.Errorf("snapshot: %w", err)
 		}
 	}

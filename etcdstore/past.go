@@ -88,13 +88,25 @@ func (s *Store) past(ctx context.Context, rev berth.Revision, err error) error {
 		oldest, _ := s.Oldest(ctx) // 0 says that it is not known
 		return &PastError{Revision: rev, Oldest: oldest}
 	case errors.Is(err, rpctypes.ErrFutureRev):
-		resp, getErr := s.client.Get(ctx, s.keys.folder(berth.KindSchema, ""))
-		if getErr != nil {
+		newest, newestErr := s.Newest(ctx)
+		if newestErr != nil {
 			return err
 		}
-		return &PastError{Revision: rev, Newest: berth.Revision(resp.Header.Revision)}
+		return &PastError{Revision: rev, Newest: newest}
 	}
 	return err
+}
+
+// Newest is the revision that the store has: of whatever was answered before it was asked
+// for, or a later one. What a watch has told may be older.
+func (s *Store) Newest(ctx context.Context) (berth.Revision, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.TxnTimeout)
+	defer cancel()
+	resp, err := s.client.Get(ctx, s.keys.folder(berth.KindSchema, ""), clientv3.WithCountOnly())
+	if err != nil {
+		return 0, fmt.Errorf("find the newest revision: %w", err)
+	}
+	return berth.Revision(resp.Header.Revision), s.sameCluster(resp.Header.ClusterId)
 }
 
 // Oldest is the oldest revision that the store can tell of. Only a watch from before
