@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/berthd/berth"
 )
@@ -110,19 +111,22 @@ func (d *Daemon) SetQuota(ctx context.Context, c QuotaChange) (QuotaStatus, erro
 			return QuotaStatus{}, err
 		}
 	}
-	var missing error
+	var refused error
 	facts, err := d.store.SetTenant(ctx, c.Tenant, func(t *berth.Tenant) {
-		missing = nil
-		if len(t.Pools[c.Pool].Limits)+len(c.Set)+len(c.Guarantee) == 0 && c.Weight == 0 {
-			missing = fmt.Errorf("quota of tenant %s in pool %s: %w", c.Tenant, c.Pool, ErrNotFound)
+		q := t.Pools[c.Pool]
+		if refused = c.dropsGuaranteed(&q); refused != nil {
+			return
+		}
+		if len(q.Limits)+len(c.Set)+len(c.Guarantee) == 0 && c.Weight == 0 {
+			refused = fmt.Errorf("quota of tenant %s in pool %s: %w", c.Tenant, c.Pool, ErrNotFound)
 		}
 		c.apply(t)
 	})
 	if err != nil {
 		return QuotaStatus{}, err
 	}
-	if missing != nil {
-		return QuotaStatus{}, missing
+	if refused != nil {
+		return QuotaStatus{}, refused
 	}
 	var s QuotaStatus
 	err = d.call(ctx, func(l *loop) { // who sets it sees it
@@ -131,6 +135,18 @@ func (d *Daemon) SetQuota(ctx context.Context, c QuotaChange) (QuotaStatus, erro
 		s = l.quotaStatus(of, l.waitingAll()[of])
 	})
 	return s, err
+}
+
+// dropsGuaranteed refuses to take a limit back of which some is guaranteed, as long as nobody
+// says that nothing is any more: others would lose what they borrow by it, or lend.
+func (c *QuotaChange) dropsGuaranteed(q *berth.Quota) error {
+	for _, d := range c.Unset {
+		_, limited := c.Set[d]
+		if n, ok := q.Guaranteed[d]; ok && !limited && !c.All && !slices.Contains(c.Unguarantee, d) {
+			return &berth.FieldError{Field: "unset", Value: string(d), Problem: fmt.Sprintf("has %d guaranteed", n), Bound: "what has nothing guaranteed, or is in unguarantee, too"}
+		}
+	}
+	return nil
 }
 
 func (c *QuotaChange) apply(t *berth.Tenant) {

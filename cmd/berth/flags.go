@@ -267,11 +267,17 @@ func parsePairs(field string, texts []string) (map[string]string, error) {
 			return nil, &berth.FieldError{Field: field, Value: text, Problem: "is no pair", Bound: "KEY=VALUE"}
 		}
 		if _, twice := out[k]; twice {
-			return nil, &berth.FieldError{Field: field, Value: k, Problem: "is given twice", Bound: "each key once"}
+			return nil, givenTwice(field, k)
 		}
 		out[k] = v
 	}
 	return out, nil
+}
+
+// givenTwice refuses what a flag that may be repeated says of one thing twice: one of the two
+// would be dropped, and which is not to be guessed.
+func givenTwice(field, key string) error {
+	return &berth.FieldError{Field: field, Value: key, Problem: "is given twice", Bound: "each once"}
 }
 
 // parseCounts reads NAME=NUMBER each, from 0 to most.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -21,6 +22,8 @@ func readGuarantees(c *cli.Context, req *berthv1.SetQuotaRequest) error {
 		switch {
 		case !ok || parse == nil:
 			return wrong
+		case named(string(d), req.GetGuarantee(), req.GetUnguarantee()):
+			return givenTwice("guaranteed", word)
 		case value == noLimit:
 			req.Unguarantee = append(req.Unguarantee, string(d))
 			continue
@@ -35,6 +38,17 @@ func readGuarantees(c *cli.Context, req *berthv1.SetQuotaRequest) error {
 		req.Guarantee[string(d)] = n
 	}
 	return nil
+}
+
+// quotaError names the flags of what the daemon refused to take back.
+func quotaError(err error) error {
+	fe, ok := errors.AsType[*berth.FieldError](err)
+	if !ok || fe.Field != "unset" {
+		return err
+	}
+	d := berth.Dimension(fe.Value)
+	flag, value := limitWords(d, noLimit)
+	return &berth.FieldError{Field: flag, Value: value, Problem: "takes back the limit of which some is guaranteed", Bound: "with --guaranteed " + guaranteedWord(d) + "=" + noLimit + " beside it"}
 }
 
 // guaranteeOf is the dimension that a word of --guaranteed is of, and how an amount of it is read.

@@ -122,11 +122,16 @@ func additionOf(text string) (snapshot.Addition, error) {
 		a.Like = berth.WorkerID(shape)
 		return a, nil
 	}
+	seen := map[string]bool{}
 	for _, part := range strings.Split(shape, ",") {
 		name, value, ok := strings.Cut(part, "=")
 		if !ok {
 			return a, &berth.FieldError{Field: "add", Value: text, Problem: "is no shape", Bound: "a worker, or cpu=8,memory=32GiB,pool=batch,label.zone=a,device.h100=8"}
 		}
+		if seen[name] {
+			return a, givenTwice("add", name)
+		}
+		seen[name] = true
 		if err := shapePart(&a, name, value); err != nil {
 			return a, err
 		}

@@ -133,12 +133,17 @@ func limitNumber(d berth.Dimension, n int64) string {
 
 // limitFlag is the flag that sets a limit.
 func limitFlag(d berth.Dimension, n int64) string {
-	number := limitNumber(d, n)
+	flag, value := limitWords(d, limitNumber(d, n))
+	return "--" + flag + " " + value
+}
+
+// limitWords are the flag of a limit, and its value for an amount.
+func limitWords(d berth.Dimension, amount string) (flag, value string) {
 	if kind, ok := d.DeviceType(); ok {
-		return "--devices " + kind + "=" + number
+		return "devices", kind + "=" + amount
 	}
 	if name, ok := d.CustomName(); ok {
-		return "--custom " + name + "=" + number
+		return "custom", name + "=" + amount
 	}
-	return "--" + guaranteedWord(d) + " " + number
+	return guaranteedWord(d), amount
 }

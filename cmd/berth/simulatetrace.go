@@ -69,6 +69,9 @@ func readWeights(c *cli.Context) (map[string]int64, error) {
 		if err != nil || tenant == "" || berth.CheckTenantWeight(weight) != nil {
 			return nil, &berth.FieldError{Field: "weight", Value: text, Problem: "is no weight", Bound: fmt.Sprintf("TENANT=NUMBER, from 1 to %d", berth.MaxTenantWeight)}
 		}
+		if _, twice := out[tenant]; twice {
+			return nil, givenTwice("weight", tenant)
+		}
 		out[tenant] = weight
 	}
 	return out, nil
@@ -81,10 +84,10 @@ func readTenantLimits(c *cli.Context) (map[string]sim.Limit, error) {
 		flag  string
 		parse func(string) (int64, error)
 		most  string
-		set   func(*sim.Limit, *int64)
+		of    func(*sim.Limit) **int64
 	}{
-		{"cpu-limit", func(text string) (int64, error) { return parseCPU("cpu-limit", text) }, fmt.Sprint(berth.MaxCPUMilli / 1000), func(l *sim.Limit, n *int64) { l.CPUMilli = n }},
-		{"gpu-limit", thousandths, fmt.Sprint(berth.MaxCustom / berth.WholeDevice), func(l *sim.Limit, n *int64) { l.GPUMilli = n }},
+		{"cpu-limit", func(text string) (int64, error) { return parseCPU("cpu-limit", text) }, fmt.Sprint(berth.MaxCPUMilli / 1000), func(l *sim.Limit) **int64 { return &l.CPUMilli }},
+		{"gpu-limit", thousandths, fmt.Sprint(berth.MaxCustom / berth.WholeDevice), func(l *sim.Limit) **int64 { return &l.GPUMilli }},
 	} {
 		for _, text := range c.StringSlice(f.flag) {
 			tenant, number, _ := strings.Cut(text, "=")
@@ -93,7 +96,10 @@ func readTenantLimits(c *cli.Context) (map[string]sim.Limit, error) {
 				return nil, &berth.FieldError{Field: f.flag, Value: text, Problem: "is no limit", Bound: "TENANT=NUMBER, from 0 to " + f.most}
 			}
 			l := out[tenant]
-			f.set(&l, &n)
+			if *f.of(&l) != nil {
+				return nil, givenTwice(f.flag, tenant)
+			}
+			*f.of(&l) = &n
 			out[tenant] = l
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -23,6 +24,9 @@ func taintCommand() *cli.Command {
 		Action: func(c *cli.Context) error {
 			return changeTaints(c, func(req *berthv1.SetTaintsRequest, text string) error {
 				t, err := berth.ParseTaint(text)
+				if err == nil && slices.ContainsFunc(req.GetAdd(), func(o *berthv1.Taint) bool { return o.GetKey() == t.Key && o.GetEffect() == string(t.Effect) }) {
+					err = givenTwice("taint", t.Key+":"+string(t.Effect))
+				}
 				req.Add = append(req.Add, wire.Taints([]berth.Taint{t})...)
 				return err
 			})
@@ -105,6 +109,9 @@ func parseTaints(texts []string) ([]berth.Taint, error) {
 		t, err := berth.ParseTaint(text)
 		if err != nil {
 			return nil, err
+		}
+		if len(berth.SetTaints(out, []berth.Taint{t})) == len(out) {
+			return nil, givenTwice("taint", t.Key+":"+string(t.Effect))
 		}
 		out = berth.SetTaints(out, []berth.Taint{t})
 	}

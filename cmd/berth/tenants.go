@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -112,12 +113,21 @@ func readLimits(c *cli.Context, req *berthv1.SetQuotaRequest) error {
 	} {
 		for _, text := range c.StringSlice(f.flag) {
 			name, value, ok := strings.Cut(text, "=")
+			if d := string(f.of(name)); named(d, req.GetSet(), req.GetUnset()) {
+				return givenTwice(f.flag, name)
+			}
 			if err := take(f.of(name), value, f.parse); err != nil || !ok || name == "" {
 				return &berth.FieldError{Field: f.flag, Value: text, Problem: "is no limit", Bound: fmt.Sprintf("NAME=NUMBER from 0 to %d, or NAME=none", f.most)}
 			}
 		}
 	}
 	return nil
+}
+
+// named says whether an amount of a dimension is set, or taken back.
+func named(d string, set map[string]int64, unset []string) bool {
+	_, ok := set[d]
+	return ok || slices.Contains(unset, d)
 }
 
 // thousandths of devices.
@@ -143,7 +153,7 @@ func sendQuota(c *cli.Context, req *berthv1.SetQuotaRequest) error {
 		q, err := cl.SetQuota(ctx, req)
 		switch {
 		case err != nil:
-			return fmt.Errorf("tenants %s %s: %w", c.Command.Name, req.GetTenant(), err)
+			return fmt.Errorf("tenants %s %s: %w", c.Command.Name, req.GetTenant(), quotaError(err))
 		case asJSON:
 			return printJSON(c.App.Writer, q)
 		}

@@ -48,6 +48,13 @@ func TestTenants(t *testing.T) {
 		s.want(exitUsage, "at most 2000", "tenants", "set", "--guaranteed", "cpu=2.5", "vision")
 		s.want(exitUsage, "is of what is not limited", "tenants", "set", "--guaranteed", "disk=1GiB", "vision")
 		s.want(exitUsage, "is no part of a quota", "tenants", "set", "--guaranteed", "t4=1", "vision")
+		s.want(exitUsage, `cpu "none" takes back the limit of which some is guaranteed; allowed: with --guaranteed cpu=none beside it`, "tenants", "set", "--cpu", "none", "vision")
+		s.want(exitUsage, `devices "t4=none" takes back the limit of which some is guaranteed; allowed: with --guaranteed devices.t4=none beside it`, "tenants", "set", "--devices", "t4=none", "vision")
+		s.want(exitGood, `"guaranteed":{"cpu_milli":"1500","devices.t4":"500"}`, "tenants", "-o", "json")
+		s.want(exitGood, "disk", "tenants", "set", "--disk", "1GiB", "--guaranteed", "disk=1GiB", "vision")
+		if r := s.want(exitGood, "CPU", "tenants", "set", "--disk", "none", "--guaranteed", "disk=none", "vision"); strings.Contains(r.out, "disk") {
+			t.Errorf("the limit is still there:\n%s", r.out)
+		}
 		s.want(exitGood, "% of CPU  -  ", "tenants", "set", "--guaranteed", "cpu=none", "vision")
 		s.want(exitGood, "LOANS", "tenants", "set", "--cpu", "1", "--guaranteed", "cpu=0", "other")
 		s.want(exitGood, "", "submit", "--id", "borrows", "--tenant", "other", "--cpu", "1", "--", "sleep", "60")
