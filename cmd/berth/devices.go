@@ -43,6 +43,9 @@ func devicesCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			if len(devices) == 0 {
+				tellNone(c, "no devices: "+noDevicesText(c.String("devices")))
+			}
 			return printDevices(c, devices, asJSON)
 		},
 	})
@@ -58,6 +61,17 @@ func printDevices(c *cli.Context, devices []berth.Device, asJSON bool) error {
 		t.add(d.GetName(), d.GetType(), memoryOf(d), nodeOf(d), cmp.Or(d.GetLink(), "-"))
 	}
 	return t.write(c.App.Writer)
+}
+
+// noDevicesText says why there are none.
+func noDevicesText(from string) string {
+	switch from {
+	case "none":
+		return "--devices none offers none"
+	case "auto":
+		return "nvidia-smi is not installed here, or finds none to offer; --devices FILE names others"
+	}
+	return from + " lists none"
 }
 
 // printDeviceLines writes what readDevices reads. Its numbers are numbers: it is no

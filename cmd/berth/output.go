@@ -113,6 +113,10 @@ func (l *jsonList) end() error {
 	return err
 }
 
+// tellNone says on the standard error that a list is empty, and why it may be: a bare head
+// looks like something that failed.
+func tellNone(c *cli.Context, why string) { fmt.Fprintf(c.App.ErrWriter, "berth: %s\n", why) }
+
 // table aligns columns. Colours do not count as width.
 type table struct {
 	rows  [][]string

@@ -79,7 +79,7 @@ func runWorker(c *cli.Context) error {
 	var real worker.Options
 	if hollow { // what is wrong with the flags is told before the store is waited for
 		pretend, err = hollowOptions(c, log)
-	} else {
+	} else if err = onlyHollow(c); err == nil {
 		real, err = workerOptions(c, log)
 	}
 	if err != nil {
@@ -128,90 +128,6 @@ func waitForStore(ctx context.Context, app *cli.App, store *etcdstore.Store, log
 			return fmt.Errorf("open the store: %w", err)
 		}
 	}
-}
-
-// notHollow refuses what hollow workers do not take: it names what was given of it.
-func notHollow(c *cli.Context) error {
-	var names []string
-	for _, name := range []string{"on-stop", "cpu", "memory"} {
-		if c.IsSet(name) {
-			names = append(names, "--"+name)
-		}
-	}
-	switch {
-	case len(names) == 0:
-		return nil
-	case c.IsSet("cpu") || c.IsSet("memory"):
-		return fmt.Errorf("hollow workers take no %s; --hollow FILE.csv gives them shapes, by columns such as cpu_milli and memory_bytes", strings.Join(names, ", "))
-	}
-	return fmt.Errorf("hollow workers take no %s", strings.Join(names, ", "))
-}
-
-func hollowOptions(c *cli.Context, log *zap.Logger) (worker.HollowOptions, error) {
-	if err := notHollow(c); err != nil {
-		return worker.HollowOptions{}, err
-	}
-	opts := worker.HollowOptions{
-		Name: c.String("name"), Pool: berth.PoolID(c.String("pool")), Spot: c.Bool("spot"), TTL: c.Duration("ttl"),
-		WarmKeys: c.StringSlice("warm-key"), WarmImages: c.StringSlice("warm-image"),
-		RunFor: c.Duration("hollow-run"), StartDelay: c.Duration("hollow-start-delay"),
-		FailStarts: c.Bool("hollow-fail-starts"), Hang: c.Bool("hollow-hang"), Version: version, Log: log,
-	}
-	if n, err := strconv.Atoi(c.String("hollow")); err == nil {
-		opts.Count = n
-		if n < 1 {
-			return opts, &berth.FieldError{Field: "hollow", Value: c.String("hollow"), Problem: "is too small", Bound: fmt.Sprintf("1 to %d, or a FILE.csv", worker.MaxHollow)}
-		}
-		return opts, opts.Check()
-	}
-	var err error
-	if opts.Shapes, err = readShapes(c.String("hollow")); err != nil {
-		return opts, err
-	}
-	return opts, opts.Check()
-}
-
-func runHollow(ctx context.Context, opts worker.HollowOptions) error {
-	registered := make(chan struct{}, 64) // never waited for while one is read
-	opts.OnRegistered = func(berth.WorkerID, berth.Epoch) {
-		select {
-		case registered <- struct{}{}:
-		case <-ctx.Done():
-		}
-	}
-	h, err := worker.NewHollow(opts)
-	if err != nil {
-		return usage("%w", err)
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return h.Run(ctx) })
-	g.Go(func() error {
-		for n := 1; ; n++ {
-			select {
-			case <-registered:
-			case <-ctx.Done():
-				return nil
-			}
-			if n == len(h.IDs()) {
-				opts.Log.Info("all registered", zap.Int("workers", n))
-				notify(opts.Log, systemd.SdNotifyReady)
-			}
-		}
-	})
-	return g.Wait()
-}
-
-func readShapes(path string) ([]worker.Shape, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("hollow: no number, and no file: %w", err)
-	}
-	defer func() { _ = f.Close() }() // read only
-	shapes, err := worker.ReadShapes(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return shapes, nil
 }
 
 // workerOptions of one worker with real processes, without its store.
@@ -353,6 +269,9 @@ func offered(c *cli.Context, dir string) (berth.Capacity, error) {
 	if !c.IsSet("device") {
 		out.Devices, err = inventory(c)
 		return out, err
+	}
+	if given(c, "device") && given(c, "devices") {
+		return out, errors.New("--device and --devices exclude each other")
 	}
 	devices, err := parsePairs("device", c.StringSlice("device"))
 	for _, name := range sortedKeys(devices) {
