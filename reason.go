@@ -20,6 +20,7 @@ const (
 	ReasonAffinity     ReasonCode = "affinity"      // other requests are not there; Detail is which, as of the next two
 	ReasonAntiAffinity ReasonCode = "anti_affinity" // they are
 	ReasonSpread       ReasonCode = "spread"        // too many of them are, compared with elsewhere
+	ReasonTopology     ReasonCode = "topology"      // of affinity and spread: it has no label Detail, and is in no domain; Total of its pool's workers have it
 	ReasonCPU          ReasonCode = "cpu_milli"
 	ReasonMemory       ReasonCode = "memory_bytes"
 	ReasonDisk         ReasonCode = "disk_bytes"
@@ -49,6 +50,7 @@ type Reason struct {
 	Total   int64       `json:"total,omitempty"`   // the largest such capacity of the rejected workers
 	Tenants []TenantID  `json:"tenants,omitempty"` // of a quota: those who are to give back what they have borrowed of it
 	Stands  *QuotaStand `json:"stands,omitempty"`  // of a quota, where that was asked for
+	Pools   []PoolID    `json:"pools,omitempty"`   // of a pool without workers: the first few that have some, by id
 }
 
 func (r Reason) String() string {

@@ -201,7 +201,7 @@ func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Tim
 // near others, or apart from them, and that is not so, which no room mends.
 func (g *gang) hopeless() bool {
 	v := g.class.verdict
-	return g.class.over > 0 || v != nil && (v.NeverFits || tells(v, berth.ReasonQuota, berth.ReasonAffinity, berth.ReasonAntiAffinity, berth.ReasonSpread))
+	return g.class.over > 0 || v != nil && (v.NeverFits || tells(v, berth.ReasonQuota, berth.ReasonAffinity, berth.ReasonAntiAffinity, berth.ReasonSpread, berth.ReasonTopology))
 }
 
 func tells(v *berth.Verdict, codes ...berth.ReasonCode) bool {

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -18,6 +19,8 @@ type term struct {
 	self    int64          // 1: the candidate is one of those requests, too
 	workers berth.Selector // instead of requests
 	skew    int64          // of a spread
+	counted bool           // reached is known
+	reached int64          // workers of the pool that are in a domain of its topology
 	fewest  int64          // of a spread: in one of its domains
 }
 
@@ -109,7 +112,7 @@ func (t *term) excess(n *node) int64 {
 	if t.relation == nil {
 		return unmet(t.workers.Allows(n.worker.Labels) == (t.code == berth.ReasonAffinity))
 	}
-	d, ok := domainOf(t.key.topology, n.worker.ID, n.worker.Labels)
+	d, ok := t.domainOf(n)
 	switch t.code {
 	case berth.ReasonAffinity:
 		// The first of requests that are to be near to each other goes anywhere.
@@ -121,6 +124,25 @@ func (t *term) excess(n *node) int64 {
 		return 1
 	}
 	return max(t.counts[d]+t.self-t.fewest-t.skew, 0)
+}
+
+func (t *term) domainOf(n *node) (string, bool) {
+	return domainOf(t.key.topology, n.worker.ID, n.worker.Labels)
+}
+
+// reach is how many workers of the pool are in any domain of a term's topology. It looks at
+// all of them, once for a verdict, which has done so anyway.
+func (q *query) reach(t *term) int64 {
+	if t.counted {
+		return t.reached
+	}
+	t.counted = true
+	for _, n := range q.pool.nodes {
+		if _, ok := t.domainOf(n); ok {
+			t.reached++
+		}
+	}
+	return t.reached
 }
 
 func unmet(met bool) int64 {
@@ -147,15 +169,21 @@ func relationFilter(code berth.ReasonCode, words string) filter {
 			return true
 		},
 		why: func(q *query, n *node) measure {
-			first := ""
+			m := measure{}
 			for i := range q.terms {
-				if t := &q.terms[i]; rejects(t, n) {
-					if text := t.String(); first == "" || text < first {
-						first = text
-					}
+				t := &q.terms[i]
+				if !rejects(t, n) {
+					continue
+				}
+				next := measure{detail: t.String()}
+				if _, ok := t.domainOf(n); !ok {
+					next = measure{code: berth.ReasonTopology, detail: t.key.topology, total: q.reach(t)}
+				}
+				if m.detail == "" || cmp.Or(-cmp.Compare(next.code, m.code), cmp.Compare(next.detail, m.detail)) < 0 {
+					m = next // what no request can mend goes first, then the first in words: see Shape
 				}
 			}
-			return measure{detail: first}
+			return m
 		},
 	}
 }

@@ -18,7 +18,7 @@ type Diagnosis struct {
 // with the fewest reasons against it, then the one with the smallest want.
 func (f *Fleet) Diagnose(c Candidate) Diagnosis {
 	q := f.ask(c)
-	d := Diagnosis{Verdict: q.explain()}
+	d := Diagnosis{Verdict: f.explain(q)}
 	p := f.pools[c.Request.Pool]
 	if len(d.Verdict.Reasons) == 0 || p == nil || malformed(&c.Request.Resources) {
 		return d

@@ -122,3 +122,47 @@ func TestExplain_NeverNamesDevices(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// What has no label of a topology is told apart from what is full there, with how many
+// workers have one: of none, nothing that ends elsewhere would help.
+func TestDiagnose_NoSuchLabel(t *testing.T) {
+	t.Parallel()
+	r := request("web", 1, 0)
+	web := berth.RequestLabel{Label: "app", Value: "web"}
+	r.Spread = []berth.Spread{{Requests: web, Topology: "zone", MaxSkew: 1}}
+	r.Affinity = []berth.Affinity{{Requests: &web, Topology: "rack"}}
+	in := worker("a", 9, 9)
+	in.Labels = map[string]string{"rack": "1"}
+	d := fleet(in, worker("b", 9, 9), worker("c", 9, 9)).Diagnose(ask(r))
+	want := berth.Verdict{Reasons: []berth.Reason{
+		{Code: berth.ReasonTopology, Detail: "rack", Workers: 2, Some: []berth.WorkerID{"b", "c"}, Total: 1},
+		{Code: berth.ReasonAffinity, Detail: "app=web on the rack", Workers: 1, Some: []berth.WorkerID{"a"}},
+	}}
+	if diff := cmp.Diff(want, d.Verdict); diff != "" {
+		t.Error(diff)
+	}
+	near := &berth.Miss{Worker: "a", Could: true, Reasons: []berth.Reason{
+		{Code: berth.ReasonAffinity, Detail: "app=web on the rack", Workers: 1, Some: []berth.WorkerID{"a"}},
+		{Code: berth.ReasonTopology, Detail: "zone", Workers: 1, Some: []berth.WorkerID{"a"}},
+	}}
+	if diff := cmp.Diff(near, d.Nearest); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A pool without workers is told with those that have some: its name may be misspelt.
+func TestExplain_OtherPools(t *testing.T) {
+	t.Parallel()
+	var workers []scheduler.Worker
+	for _, p := range []berth.PoolID{"k", "c", "a", "b", "h", "d", "f", "g", "e", "j", "i", "l"} {
+		w := worker("w-"+string(p), 9, 9)
+		w.Pool = p
+		workers = append(workers, w)
+	}
+	r := request("r", 1, 0)
+	r.Pool = "x"
+	want := berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonNoWorker, Detail: "x", Pools: []berth.PoolID{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}}}}
+	if diff := cmp.Diff(want, fleet(workers...).Explain(ask(r))); diff != "" {
+		t.Error(diff)
+	}
+}

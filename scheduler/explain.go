@@ -9,13 +9,17 @@ import (
 
 // Explain says why no worker takes the candidate now: for each worker of its pool
 // the first filter that rejects it. The verdict on one that fits has no reasons.
-func (f *Fleet) Explain(c Candidate) berth.Verdict { return f.ask(c).explain() }
+func (f *Fleet) Explain(c Candidate) berth.Verdict { return f.explain(f.ask(c)) }
+
+func (f *Fleet) explain(q *query) berth.Verdict {
+	if q.pool == nil {
+		return berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonNoWorker, Detail: string(q.request.Pool), Pools: f.poolNames()}}}
+	}
+	return q.explain()
+}
 
 func (q *query) explain() berth.Verdict {
 	p := q.pool
-	if p == nil {
-		return berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonNoWorker, Detail: string(q.request.Pool)}}}
-	}
 	broken := malformed(&q.request.Resources)
 	v := berth.Verdict{NeverFits: true}
 	fits := false
@@ -143,12 +147,27 @@ func (f *filter) reason(m measure, n *node) berth.Reason {
 // someNames is how many workers a reason names.
 const someNames = 3
 
+// somePools is how many pools a reason names.
+const somePools = 10
+
+// poolNames are the first few pools that have workers, by id.
+func (f *Fleet) poolNames() (names []berth.PoolID) {
+	for p := range f.pools {
+		names = addFirst(names, p, somePools)
+	}
+	return names
+}
+
 // addName keeps the first few names, in order.
 func addName(names []berth.WorkerID, name berth.WorkerID) []berth.WorkerID {
-	if len(names) == someNames && name > names[someNames-1] {
+	return addFirst(names, name, someNames)
+}
+
+func addFirst[T cmp.Ordered](names []T, name T, most int) []T {
+	if len(names) == most && name > names[most-1] {
 		return names
 	}
 	at, _ := slices.BinarySearch(names, name)
 	names = slices.Insert(names, at, name)
-	return names[:min(len(names), someNames)]
+	return names[:min(len(names), most)]
 }

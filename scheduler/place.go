@@ -71,7 +71,7 @@ func (f *Fleet) Place(c Candidate) Decision {
 		f.reserve(n, ledger)
 		return Decision{Worker: n.worker.ID, Share: share}
 	}
-	v := q.explain()
+	v := f.explain(q)
 	return Decision{Verdict: &v}
 }
 

@@ -116,6 +116,9 @@ func reasons(all []berth.Reason) []*berthv1.Reason {
 		for _, t := range r.Tenants {
 			m.Tenants = append(m.Tenants, string(t))
 		}
+		for _, p := range r.Pools {
+			m.Pools = append(m.Pools, string(p))
+		}
 		m.Stands = stand(r.Stands)
 		out = append(out, m)
 	}

@@ -94,7 +94,7 @@ func reasonText(r *berthv1.Reason) string {
 	workers := plural(r.GetWorkers(), "worker")
 	switch berth.ReasonCode(r.GetCode()) {
 	case berth.ReasonNoWorker:
-		return "pool " + r.GetDetail() + " has no worker"
+		return noWorkerText(r)
 	case berth.ReasonGroup:
 		return groupReason(r)
 	case berth.ReasonLink:
@@ -114,6 +114,15 @@ func reasonText(r *berthv1.Reason) string {
 	return fmt.Sprintf("%s: %s: wants %s, the best has %s free of %s", workers, reasonName(r), amount(r, r.GetWant()), amount(r, r.GetBest()), amount(r, r.GetTotal()))
 }
 
+// noWorkerText says of a pool without workers which have some: its name may be misspelt.
+func noWorkerText(r *berthv1.Reason) string {
+	text := "pool " + r.GetDetail() + " has no worker"
+	if len(r.GetPools()) == 0 {
+		return text
+	}
+	return text + "; pools that have some: " + strings.Join(r.GetPools(), ", ")
+}
+
 // reasonName is what rejects, and of what; of an operator's order, what he said.
 func reasonName(r *berthv1.Reason) string {
 	switch berth.ReasonCode(r.GetCode()) {
@@ -123,6 +132,8 @@ func reasonName(r *berthv1.Reason) string {
 		return strings.TrimSuffix(r.GetCode()+": "+clip(r.GetDetail(), 60), ": ")
 	case berth.ReasonKept:
 		return "kept for group " + r.GetDetail()
+	case berth.ReasonTopology:
+		return "topology: no label " + r.GetDetail()
 	}
 	return strings.TrimSuffix(r.GetCode()+" "+r.GetDetail(), " ")
 }

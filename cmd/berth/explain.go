@@ -210,7 +210,7 @@ func printReasons(w io.Writer, v *berthv1.Verdict, group string) error {
 	t.add("WORKERS", "REJECTED BY", "WANTS", "MOST FREE", "LARGEST", "SUCH AS")
 	for _, r := range v.GetReasons() {
 		switch berth.ReasonCode(r.GetCode()) {
-		case berth.ReasonRestored, berth.ReasonGroup, berth.ReasonLink, berth.ReasonClaim, berth.ReasonQuota:
+		case berth.ReasonNoWorker, berth.ReasonRestored, berth.ReasonGroup, berth.ReasonLink, berth.ReasonClaim, berth.ReasonQuota:
 			continue // no filter
 		case berth.ReasonKept:
 			if r.GetDetail() == group {

@@ -248,6 +248,11 @@ func groupReasons(v *berthv1.Verdict) string {
 
 // groupWaits says how few of a group's members fit, and whether that could ever be otherwise.
 func groupWaits(v *berthv1.Verdict) string {
+	for _, r := range v.GetReasons() {
+		if r.GetCode() == string(berth.ReasonNoWorker) {
+			return "waits: " + reasonText(r)
+		}
+	}
 	if !v.GetNeverFits() {
 		return "waits: " + groupReasons(v)
 	}
@@ -259,12 +264,29 @@ func groupWaits(v *berthv1.Verdict) string {
 		if r.GetWant() > r.GetTotal() { // no member fits there
 			return text + "; " + reasonText(r)
 		}
+		if lacksTopology(v, r) {
+			return fmt.Sprintf("%s; %s of its pool without the label %s", text, plural(r.GetWorkers(), "worker"), r.GetDetail())
+		}
 	}
 	return text
 }
 
+// lacksTopology says whether a reason is that workers lack the label of which all of a group's
+// are to have one value.
+func lacksTopology(v *berthv1.Verdict, r *berthv1.Reason) bool {
+	return r.GetCode() == string(berth.ReasonConstraint) && r.GetDetail() == v.GetReasons()[0].GetDetail()
+}
+
 // groupHelp is what would let a group be placed that never could be.
 func groupHelp(v *berthv1.Verdict) string {
+	for _, r := range v.GetReasons()[1:] {
+		switch {
+		case r.GetCode() == string(berth.ReasonNoWorker):
+			return "workers of pool " + r.GetDetail() + ", or another pool"
+		case lacksTopology(v, r):
+			return labelNeeded(r.GetDetail(), "enough workers")
+		}
+	}
 	return fmt.Sprintf("more or larger workers, that %d of its members fit at once (berth plan --add tells), or to ask for less", v.GetReasons()[0].GetWant())
 }
 

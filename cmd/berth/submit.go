@@ -62,6 +62,9 @@ func submit(c *cli.Context) error {
 			fmt.Fprintf(c.App.ErrWriter, "berth: request %s refused: %s\n", r.GetId(), r.GetRefusal().GetMessage())
 		}
 	}
+	for _, text := range waitWarnings(ctx, cl, results) {
+		fmt.Fprintf(c.App.ErrWriter, "berth: warning: %s\n", text)
+	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("%d of %s submitted; submit again, what is there stays as it is: %w", len(results)-refused, plural(len(requests), "request"), err)

@@ -69,8 +69,19 @@ func waitsFor(e *berthv1.ExplainResponse, now time.Time) string {
 		}
 	case berth.ReasonSpread:
 		return fmt.Sprintf("waits: on %s, the nearest, it would break its spread of %s", miss.GetWorker(), r.GetDetail())
+	case berth.ReasonTopology:
+		return "waits: " + topologyText(r, miss.GetWorker())
 	}
 	return "waits for " + resourceName(r) + ": " + lackText(r, miss.GetWorker())
+}
+
+// topologyText says of a label over which a request is to be near others, or even with them,
+// that a worker lacks it, or that all do.
+func topologyText(r *berthv1.Reason, worker string) string {
+	if r.GetTotal() == 0 {
+		return fmt.Sprintf("no worker of its pool has the label %s, over which its affinity or spread is", r.GetDetail())
+	}
+	return fmt.Sprintf("%s, the nearest, lacks the label %s, over which its affinity or spread is; %s of its pool have it", worker, r.GetDetail(), plural(r.GetTotal(), "worker"))
 }
 
 // claimText says for whom a request waits that others make room for.
@@ -193,6 +204,11 @@ func helpText(m *berthv1.Miss) string {
 	return strings.Join(needs, ", and ")
 }
 
+// labelNeeded is a label that workers lack, and how they get it.
+func labelNeeded(label, workers string) string {
+	return fmt.Sprintf("the label %s on %s (berth worker --labels %s=VALUE)", label, workers, label)
+}
+
 // needText is what would undo one reason against a worker.
 func needText(r *berthv1.Reason, worker string) string {
 	switch berth.ReasonCode(r.GetCode()) {
@@ -212,6 +228,8 @@ func needText(r *berthv1.Reason, worker string) string {
 		return "such requests near " + worker
 	case berth.ReasonAntiAffinity:
 		return "the end of such requests near " + worker
+	case berth.ReasonTopology:
+		return labelNeeded(r.GetDetail(), worker)
 	case berth.ReasonSpread:
 		return "more such requests elsewhere, or fewer near " + worker
 	case berth.ReasonPorts:

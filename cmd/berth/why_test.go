@@ -122,6 +122,28 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			},
 			[]string{"it would fit on b1, which is draining\n", "what would help: berth uncordon b1\n"},
 		},
+		{
+			"no such pool", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "no_worker", Detail: "dfault", Pools: []string{"default", "gpu"}}}}},
+			[]string{"r waits: pool dfault has no worker; pools that have some: default, gpu\njudged at revision 0\n"},
+		},
+		{
+			"no such label",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "topology", Detail: "rack", Workers: 2, Some: []string{"b1", "b2"}}}},
+				Nearest: near(true, &berthv1.Reason{Code: "topology", Detail: "rack", Workers: 1}),
+			},
+			[]string{
+				"r waits: no worker of its pool has the label rack, over which its affinity or spread is\n", "2        topology: no label rack  -  ", "what would help: the label rack on b1 (berth worker --labels rack=VALUE)\n",
+			},
+		},
+		{
+			"not that label",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu, {Code: "topology", Detail: "rack", Workers: 1, Total: 3}}},
+				Nearest: near(true, &berthv1.Reason{Code: "topology", Detail: "rack", Workers: 1, Total: 3}),
+			},
+			[]string{"r waits: b1, the nearest, lacks the label rack, over which its affinity or spread is; 3 workers of its pool have it\n"},
+		},
 		{"no worker", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "no_worker", Detail: "p"}}}}, []string{"r waits: pool p has no worker"}},
 		{
 			"a part of a device",

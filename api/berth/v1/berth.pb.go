@@ -1545,6 +1545,7 @@ type Reason struct {
 	Some          []string               `protobuf:"bytes,7,rep,name=some,proto3" json:"some,omitempty"`       // a few of the workers, by id
 	Tenants       []string               `protobuf:"bytes,8,rep,name=tenants,proto3" json:"tenants,omitempty"` // of a quota: those who are to give back what they have borrowed of it
 	Stands        *QuotaStand            `protobuf:"bytes,9,opt,name=stands,proto3" json:"stands,omitempty"`   // of a quota, in an explanation, and of a group that was asked for
+	Pools         []string               `protobuf:"bytes,10,rep,name=pools,proto3" json:"pools,omitempty"`    // of a pool without workers (no_worker): the first few that have some
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1638,6 +1639,13 @@ func (x *Reason) GetTenants() []string {
 func (x *Reason) GetStands() *QuotaStand {
 	if x != nil {
 		return x.Stands
+	}
+	return nil
+}
+
+func (x *Reason) GetPools() []string {
+	if x != nil {
+		return x.Pools
 	}
 	return nil
 }
@@ -2522,6 +2530,7 @@ type Filter struct {
 	Pool          string                 `protobuf:"bytes,5,opt,name=pool,proto3" json:"pool,omitempty"`
 	Ended         bool                   `protobuf:"varint,6,opt,name=ended,proto3" json:"ended,omitempty"` // ended ones too
 	Group         string                 `protobuf:"bytes,7,opt,name=group,proto3" json:"group,omitempty"`  // members of that group
+	Tenant        string                 `protobuf:"bytes,8,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2601,6 +2610,13 @@ func (x *Filter) GetEnded() bool {
 func (x *Filter) GetGroup() string {
 	if x != nil {
 		return x.Group
+	}
+	return ""
+}
+
+func (x *Filter) GetTenant() string {
+	if x != nil {
+		return x.Tenant
 	}
 	return ""
 }
@@ -6960,7 +6976,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\bdeadline\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12\x1f\n" +
 	"\vreplaced_by\x18\x04 \x01(\tR\n" +
-	"replacedBy\"\xe8\x01\n" +
+	"replacedBy\"\xfe\x01\n" +
 	"\x06Reason\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x18\n" +
@@ -6970,7 +6986,9 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x05total\x18\x06 \x01(\x03R\x05total\x12\x12\n" +
 	"\x04some\x18\a \x03(\tR\x04some\x12\x18\n" +
 	"\atenants\x18\b \x03(\tR\atenants\x12,\n" +
-	"\x06stands\x18\t \x01(\v2\x14.berth.v1.QuotaStandR\x06stands\"\xde\x01\n" +
+	"\x06stands\x18\t \x01(\v2\x14.berth.v1.QuotaStandR\x06stands\x12\x14\n" +
+	"\x05pools\x18\n" +
+	" \x03(\tR\x05pools\"\xde\x01\n" +
 	"\n" +
 	"QuotaStand\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\x03R\x05limit\x12\x1e\n" +
@@ -7047,7 +7065,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"GetRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"7\n" +
 	"\vGetResponse\x12(\n" +
-	"\x06status\x18\x01 \x01(\v2\x10.berth.v1.StatusR\x06status\"\xfb\x01\n" +
+	"\x06status\x18\x01 \x01(\v2\x10.berth.v1.StatusR\x06status\"\x93\x02\n" +
 	"\x06Filter\x12\x10\n" +
 	"\x03ids\x18\x01 \x03(\tR\x03ids\x12\x16\n" +
 	"\x06states\x18\x02 \x03(\tR\x06states\x124\n" +
@@ -7055,7 +7073,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x06worker\x18\x04 \x01(\tR\x06worker\x12\x12\n" +
 	"\x04pool\x18\x05 \x01(\tR\x04pool\x12\x14\n" +
 	"\x05ended\x18\x06 \x01(\bR\x05ended\x12\x14\n" +
-	"\x05group\x18\a \x01(\tR\x05group\x1a9\n" +
+	"\x05group\x18\a \x01(\tR\x05group\x12\x16\n" +
+	"\x06tenant\x18\b \x01(\tR\x06tenant\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"s\n" +

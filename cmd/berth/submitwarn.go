@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/client"
+)
+
+// asksMost bounds the questions about requests that were submitted and wait, each of which has
+// the daemon look at all workers of a pool; and warnWithin the time for them: they are in already.
+const (
+	asksMost   = 4
+	warnWithin = 5 * time.Second
+)
+
+// waitWarnings tells of requests that have just been submitted and would wait for ever, for
+// a name in them means nothing: a pool that has no workers and no settings, or a label that
+// no worker has and over which they are to be near others, or even with them. What cannot be
+// asked is not told: berth explain tells it later.
+func waitWarnings(ctx context.Context, cl *client.Client, results []*berthv1.SubmitResult) []string {
+	waiting := slices.DeleteFunc(slices.Clone(results), func(r *berthv1.SubmitResult) bool {
+		return r.GetRefusal() != nil || r.GetStatus().GetState() != string(berth.StatePending)
+	})
+	if len(waiting) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, warnWithin)
+	defer cancel()
+	unknown, err := unknownPools(ctx, cl, waiting)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, pool := range sortedKeys(unknown) {
+		out = append(out, unknown[pool])
+	}
+	asked := map[string]bool{}
+	for _, r := range waiting {
+		spec := r.GetStatus().GetSpec()
+		what := topologiesOf(spec)
+		if unknown[spec.GetPool()] != "" || what == "" || asked[what] || len(asked) == asksMost {
+			continue
+		}
+		asked[what] = true
+		out = append(out, missingLabels(ctx, cl, r.GetId())...)
+	}
+	return out
+}
+
+// unknownPools is what to say of the pools of requests that nobody has said anything of.
+func unknownPools(ctx context.Context, cl *client.Client, waiting []*berthv1.SubmitResult) (map[string]string, error) {
+	all, err := cl.Pools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, r := range waiting {
+		pool := r.GetStatus().GetSpec().GetPool()
+		if text := unknownPool(all, pool); text != "" {
+			out[pool] = text
+		}
+	}
+	return out, nil
+}
+
+// poolsNamed is how many pools a warning names.
+const poolsNamed = 10
+
+// unknownPool says of a pool that is not among all, those with workers or settings, which
+// there are; or "".
+func unknownPool(all []*berthv1.Pool, pool string) string {
+	var names []string
+	for _, p := range all {
+		if p.GetId() == pool {
+			return ""
+		}
+		names = append(names, p.GetId())
+	}
+	switch n := len(names); {
+	case n == 0:
+		return fmt.Sprintf("pool %s has no workers, and no pool has any yet", pool)
+	case n > poolsNamed:
+		names = append(names[:poolsNamed:poolsNamed], fmt.Sprintf("and %d more (berth pools)", n-poolsNamed))
+	}
+	return fmt.Sprintf("pool %s has no workers and is not known; pools: %s", pool, strings.Join(names, ", "))
+}
+
+// topologiesOf tells requests apart by the labels over which they ask for others, and by
+// their pool; it is "" where there are none.
+func topologiesOf(spec *berthv1.Request) string {
+	var labels []string
+	for _, a := range spec.GetAffinity() {
+		if a.GetWeight() == 0 && a.GetRequests() != nil {
+			labels = append(labels, a.GetTopology())
+		}
+	}
+	for _, s := range spec.GetSpread() {
+		if s.GetWeight() == 0 {
+			labels = append(labels, s.GetTopology())
+		}
+	}
+	labels = slices.DeleteFunc(labels, func(l string) bool { return l == "" || l == berth.TopologyHost })
+	if len(labels) == 0 {
+		return ""
+	}
+	slices.Sort(labels)
+	return spec.GetPool() + " " + strings.Join(slices.Compact(labels), " ")
+}
+
+// missingLabels says of the labels that no worker of a request's pool has.
+func missingLabels(ctx context.Context, cl *client.Client, id string) (out []string) {
+	e, err := cl.Explain(ctx, id)
+	if err != nil {
+		return nil
+	}
+	for _, r := range e.GetNearest().GetReasons() {
+		if r.GetCode() == string(berth.ReasonTopology) && r.GetTotal() == 0 {
+			out = append(out, fmt.Sprintf("%s waits: %s", id, topologyText(r, "")))
+		}
+	}
+	return out
+}
