@@ -59,6 +59,7 @@ type Filter struct {
 	Worker   berth.WorkerID
 	Pool     berth.PoolID
 	Group    berth.GroupID
+	Tenant   berth.TenantID
 	Ended    bool            // archived ones too
 	After    berth.RequestID // page token: the last id of the page before
 	Limit    int             // 0: DefaultPage
@@ -89,6 +90,9 @@ func (f Filter) Matches(s *Status) bool {
 		return false
 	}
 	if f.Pool != "" && f.Pool != s.Spec.Pool {
+		return false
+	}
+	if f.Tenant != "" && f.Tenant != s.Spec.Tenant {
 		return false
 	}
 	if f.Group != "" && (s.Spec.Group == nil || f.Group != s.Spec.Group.ID) {

@@ -77,7 +77,7 @@ func TestStatus_Lost(t *testing.T) {
 }
 
 func TestFilter_WordsShown(t *testing.T) {
-	blocked := Status{ID: "a", State: berth.StatePending, Blocked: true}
+	blocked := Status{ID: "a", State: berth.StatePending, Blocked: true, Spec: berth.Request{Tenant: "red"}}
 	pending := Status{ID: "b", State: berth.StatePending}
 	replaced := Status{ID: "c", State: berth.StateCancelled, Reason: berth.EndReplaced}
 	for _, tt := range []struct {
@@ -89,6 +89,7 @@ func TestFilter_WordsShown(t *testing.T) {
 		{"blocked", Filter{Blocked: true}, "a"},
 		{"pending", Filter{States: []berth.State{berth.StatePending}}, "ab"},
 		{"replaced", Filter{Replaced: true, Ended: true}, "c"},
+		{"tenant", Filter{Tenant: "red"}, "a"},
 		{"either", Filter{Blocked: true, States: []berth.State{berth.StateCancelled}, Ended: true}, "ac"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

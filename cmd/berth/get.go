@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,6 +64,19 @@ func noFlags(c *cli.Context) error {
 	for _, a := range c.Args().Slice() {
 		if strings.HasPrefix(a, "-") {
 			return usage("%s: flag %s stands behind an argument; flags go first", c.Command.Name, a)
+		}
+	}
+	return nil
+}
+
+// flagsBehind refuses flags that stand between a verb and its word, as tenants and set: those
+// are the verb's own, and would be ignored.
+func flagsBehind(c *cli.Context, verb string) error {
+	word, args := c.Command.Name, commandLine(c)
+	from := slices.Index(args, verb) + 1
+	for _, a := range args[from:max(from, slices.Index(args, word))] {
+		if strings.HasPrefix(a, "-") {
+			return usage("%s %s: flag %s stands before %s; flags go behind it", verb, word, a, word)
 		}
 	}
 	return nil

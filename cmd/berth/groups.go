@@ -48,6 +48,9 @@ func groupsCommand() *cli.Command {
 				}
 				return out.end()
 			}
+			if len(all) == 0 {
+				tellNone(c, "no group that has not ended; berth list --all --group GROUP shows the members of one that has")
+			}
 			t := table{paint: painter(c.App.Writer)}
 			t.add("GROUP", "STATE", "SIZE", "AT LEAST", "ATTEMPT", "SINCE", "MEMBERS")
 			now := time.Now()

@@ -24,6 +24,7 @@ func filterFlags() []cli.Flag {
 		stringFlag("worker", "", "only on this `WORKER`"),
 		stringFlag("pool", "", "only of this `POOL`"),
 		stringFlag("group", "", "only members of this `GROUP`"),
+		stringFlag("tenant", "", "only of this `TENANT`"),
 	}
 }
 
@@ -36,12 +37,29 @@ func filterOf(c *cli.Context) (*berthv1.Filter, error) {
 		return nil, usage("%w", err)
 	}
 	f := &berthv1.Filter{
-		Ids: c.Args().Slice(), Labels: labels, Worker: c.String("worker"), Pool: c.String("pool"), Group: c.String("group"), Ended: c.Bool("all"),
+		Ids: c.Args().Slice(), Labels: labels, Worker: c.String("worker"), Pool: c.String("pool"), Group: c.String("group"), Tenant: c.String("tenant"), Ended: c.Bool("all"),
 	}
 	for _, s := range splitCommas(c.StringSlice("state")) {
 		f.States = append(f.States, strings.ToUpper(s))
 	}
 	return f, nil
+}
+
+// tellNothing says of a list without a request why it may be so.
+func tellNothing(c *cli.Context, cl *client.Client, f *berthv1.Filter) {
+	text := "no such request"
+	if len(f.GetIds())+len(f.GetStates())+len(f.GetLabels()) == 0 && f.GetWorker()+f.GetPool()+f.GetGroup()+f.GetTenant() == "" {
+		text = "no request"
+	}
+	if !f.GetEnded() {
+		text += " that has not ended; --all shows ended ones, too"
+	}
+	if f.GetPool() != "" {
+		if all, err := cl.Pools(c.Context); err == nil && unknownPool(all, f.GetPool()) != "" {
+			text += "; " + unknownPool(all, f.GetPool())
+		}
+	}
+	tellNone(c, text)
 }
 
 // selected checks that what a filter names is there: a name that is misspelt selects
@@ -133,5 +151,9 @@ func list(c *cli.Context) error {
 	if err != nil {
 		return filterError(err)
 	}
-	return errors.Join(t.write(c.App.Writer), selected(c.Context, cl, f, seen))
+	if err := errors.Join(t.write(c.App.Writer), selected(c.Context, cl, f, seen)); err != nil || len(seen) > 0 {
+		return err
+	}
+	tellNothing(c, cl, f)
+	return nil
 }

@@ -142,6 +142,9 @@ func listPools(c *cli.Context, cl *client.Client, asJSON bool) error {
 		return err
 	}
 	if !asJSON {
+		if len(all) == 0 {
+			tellNone(c, "no pools: none has workers or settings yet")
+		}
 		return printPools(c.App.Writer, all)
 	}
 	out := jsonList{w: c.App.Writer}

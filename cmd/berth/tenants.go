@@ -25,7 +25,11 @@ func tenantsCommand() *cli.Command {
 			"berth explain tells so. What has no quota, or is not named in it, is not limited.\n\n" +
 			"Where not all fits, what waits of the tenant comes next that has the smallest share of the pool, divided by its weight: the largest\n" +
 			"part that it holds of the pool's CPU, memory, disk or devices.",
-		Flags: clientFlags(outputFlag()),
+		Flags: clientFlags(
+			stringFlag("pool", "", "only of this `POOL`"),
+			stringFlag("tenant", "", "only of this `TENANT`"),
+			outputFlag(),
+		),
 		Subcommands: []*cli.Command{
 			verb(&cli.Command{
 				Name: "set", Usage: "limit what a tenant may use of a pool, or say its weight; what runs goes on", ArgsUsage: "TENANT",
@@ -141,6 +145,9 @@ func thousandths(text string) (int64, error) {
 }
 
 func sendQuota(c *cli.Context, req *berthv1.SetQuotaRequest) error {
+	if err := flagsBehind(c, "tenants"); err != nil {
+		return err
+	}
 	asJSON, err := wantsJSON(c)
 	if err != nil {
 		return err
@@ -174,7 +181,14 @@ func listQuotas(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
+		pool, tenant := c.String("pool"), c.String("tenant")
+		all = slices.DeleteFunc(all, func(q *berthv1.Quota) bool {
+			return pool != "" && q.GetPool() != pool || tenant != "" && q.GetTenant() != tenant
+		})
 		if !asJSON {
+			if len(all) == 0 {
+				tellNone(c, "no such tenant has a limit, uses anything or waits for something")
+			}
 			return printQuotas(c.App.Writer, all)
 		}
 		out := jsonList{w: c.App.Writer}

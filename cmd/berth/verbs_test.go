@@ -262,6 +262,7 @@ func TestVerbs_Usage(t *testing.T) {
 		{"1 to 1000", []string{"tenants", "set", "--weight", "0", "t"}},
 		{"from 0 to 1000000000000, or NAME=none", []string{"tenants", "set", "--devices", "h100=x", "t"}},
 		{"workers", []string{"dev", "--workers", "0"}},
+		{"tenants set: flag --pool stands before set; flags go behind it", []string{"tenants", "--pool", "gpu", "set", "--cpu", "3", "red"}},
 		{"take no --on-stop\n", []string{"worker", "--hollow", "3", "--on-stop", "drain"}},
 		{"take no --cpu; --hollow FILE.csv", []string{"worker", "--hollow", "3", "--cpu", "8"}},
 		{"take no --labels, --taint; --hollow FILE.csv gives them shapes, by columns such as labels, taints\n", []string{"worker", "--hollow", "3", "--labels", "rack=a", "--taint", "gpu:no_place"}},

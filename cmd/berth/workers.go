@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/client"
 )
 
 func workersCommand() *cli.Command {
@@ -19,7 +20,7 @@ func workersCommand() *cli.Command {
 		Name:      "workers",
 		Usage:     "workers, what they have and what is reserved",
 		ArgsUsage: "[WORKER...]",
-		Flags:     clientFlags(outputFlag(), boolFlag("wide", "with labels, limits enforced, addresses and versions")),
+		Flags:     clientFlags(stringFlag("pool", "", "only of this `POOL`"), outputFlag(), boolFlag("wide", "with labels, limits enforced, addresses and versions")),
 		Action:    listWorkers,
 	})
 }
@@ -50,6 +51,7 @@ func listWorkers(c *cli.Context) error {
 		}
 		all = slices.DeleteFunc(all, func(w *berthv1.Worker) bool { return !slices.Contains(names, w.GetId()) })
 	}
+	all = slices.DeleteFunc(all, func(w *berthv1.Worker) bool { return c.String("pool") != "" && w.GetPool() != c.String("pool") })
 	if asJSON {
 		out := jsonList{w: c.App.Writer}
 		for _, w := range all {
@@ -59,7 +61,24 @@ func listWorkers(c *cli.Context) error {
 		}
 		return out.end()
 	}
+	if len(all) == 0 {
+		tellNoWorkers(c, cl)
+	}
 	return printWorkers(c.App.Writer, all, c.Bool("wide"))
+}
+
+// tellNoWorkers says that there are none, and, of a pool, whether there is one of that name.
+func tellNoWorkers(c *cli.Context, cl *client.Client) {
+	pool := c.String("pool")
+	if pool == "" { // those that are named are there
+		tellNone(c, "no workers; berth worker starts one")
+		return
+	}
+	text := "no such worker of pool " + pool
+	if all, err := cl.Pools(c.Context); err == nil && unknownPool(all, pool) != "" {
+		text = unknownPool(all, pool)
+	}
+	tellNone(c, text)
 }
 
 func printWorkers(w io.Writer, all []*berthv1.Worker, wide bool) error {

@@ -156,7 +156,7 @@ const (
 func filter(m *berthv1.Filter) (daemon.Filter, error) {
 	f := daemon.Filter{
 		Labels: m.GetLabels(), Worker: berth.WorkerID(m.GetWorker()), Pool: berth.PoolID(m.GetPool()), Ended: m.GetEnded(),
-		Group: berth.GroupID(m.GetGroup()),
+		Group: berth.GroupID(m.GetGroup()), Tenant: berth.TenantID(m.GetTenant()),
 	}
 	if n := len(m.GetIds()); n > maxFilterIDs {
 		return f, &berth.FieldError{Field: "filter.ids", Value: fmt.Sprint(n), Problem: "has too many entries", Bound: fmt.Sprintf("at most %d", maxFilterIDs)}
