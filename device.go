@@ -60,6 +60,12 @@ func (d Demand) InLink(link string) Demand {
 }
 
 func (d DeviceDemand) validate() error {
+	switch { // what is left out is 0, too, and nobody has written that
+	case d.Count == 0:
+		return &FieldError{Field: "count", Problem: "is 0, or left out", Bound: fmt.Sprintf("1 to %d devices", MaxDevicesPerRequest)}
+	case d.Milli == 0:
+		return &FieldError{Field: "milli", Problem: "is 0, or left out", Bound: fmt.Sprintf("1 to %d, in thousandths of each device: %d for whole ones, %d for half of one", WholeDevice, WholeDevice, WholeDevice/2)}
+	}
 	if err := checkRange("count", d.Count, 1, MaxDevicesPerRequest); err != nil {
 		return err
 	}

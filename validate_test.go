@@ -135,6 +135,7 @@ var invalidRequests = []struct {
 		r.Resources.Ports = []berth.PortDemand{{Name: "p", Number: 1}, {Name: "q", Number: 1}}
 	}},
 	{"no devices of a demand", "resources.devices[0].count", func(r *berth.Request) { r.Resources.Devices = []berth.DeviceDemand{{Milli: 1}} }},
+	{"no part of a device", "resources.devices[0].milli", func(r *berth.Request) { r.Resources.Devices = []berth.DeviceDemand{{Count: 1}} }},
 	{"more than a device", "resources.devices[0].milli", func(r *berth.Request) { r.Resources.Devices = []berth.DeviceDemand{{Count: 1, Milli: 1001}} }},
 	{"linked group without devices", "group.linked", func(r *berth.Request) { r.Group = &berth.Membership{ID: "r", Size: 2, MinCount: 2, Linked: true} }},
 	{"linked group of one device", "group.linked", func(r *berth.Request) {

@@ -6,12 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/urfave/cli/v2"
 
 	"github.com/berthd/berth"
@@ -130,35 +127,18 @@ func inventory(c *cli.Context) (devices []berth.Device, err error) {
 			}
 		}
 	default:
-		text, err := os.ReadFile(from)
-		if err != nil {
-			return nil, fmt.Errorf("devices: neither auto nor none, and no file: %w", err)
-		}
-		if devices, err = readDevices(text); err != nil {
-			return nil, fmt.Errorf("devices: %s: %w", from, err)
+		if devices, err = readDevices(from, c.App.Reader); err != nil {
+			return nil, fmt.Errorf("devices: %w", err)
 		}
 	}
 	return devices, nil
 }
 
-// deviceLine is a device in a file: with the fields of the API.
+// deviceLine is a device as it is written: with the fields of the API.
 type deviceLine struct {
-	Name        string `json:"name" yaml:"name"`
-	Type        string `json:"type" yaml:"type"`
-	MemoryBytes int64  `json:"memory_bytes,omitempty" yaml:"memory_bytes"`
-	NUMANode    *int64 `json:"numa_node,omitempty" yaml:"numa_node"`
-	Link        string `json:"link,omitempty" yaml:"link"`
-}
-
-func readDevices(text []byte) ([]berth.Device, error) {
-	var lines []deviceLine
-	if err := yaml.UnmarshalWithOptions(text, &lines, yaml.Strict()); err != nil {
-		return nil, err
-	}
-	var out []berth.Device
-	for _, l := range lines {
-		out = append(out, berth.Device(l))
-	}
-	slices.SortFunc(out, func(a, b berth.Device) int { return strings.Compare(a.Name, b.Name) })
-	return out, berth.Capacity{Devices: out}.Validate()
+	Name        string `json:"name"`
+	Type        string `json:"type"`
+	MemoryBytes int64  `json:"memory_bytes,omitempty"`
+	NUMANode    *int64 `json:"numa_node,omitempty"`
+	Link        string `json:"link,omitempty"`
 }

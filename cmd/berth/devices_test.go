@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -11,7 +13,7 @@ import (
 )
 
 func TestReadDevices(t *testing.T) {
-	got, err := readDevices([]byte(`
+	got, err := readDevices("-", strings.NewReader(`
 - {name: gpu1, type: h100, memory_bytes: 85899345920, numa_node: 0, link: rack7}
 - name: gpu0
   type: t4
@@ -20,7 +22,7 @@ func TestReadDevices(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
-	got, err = readDevices([]byte(`[{"name": "gpu1", "type": "h100", "memory_bytes": 85899345920, "numa_node": 0, "link": "rack7"}]`))
+	got, err = readDevices("-", strings.NewReader(`[{"name": "gpu1", "type": "h100", "memory_bytes": 85899345920, "numa_node": 0, "link": "rack7"}]`))
 	if diff := cmp.Diff(want[1:], got); diff != "" || err != nil {
 		t.Errorf("JSON: %v\n%s", err, diff)
 	}
@@ -36,17 +38,68 @@ func TestReadDevices(t *testing.T) {
 	if diff := cmp.Diff(lines, out.String()); diff != "" {
 		t.Errorf("written (-want +got):\n%s", diff)
 	}
-	got, err = readDevices(out.Bytes())
+	got, err = readDevices("-", &out)
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("what is written, read: %v\n%s", err, diff)
 	}
-	for name, text := range map[string]string{
-		"unknown field": "- {name: a, type: t, colour: red}", "no type": "- name: a", "twice": "[{name: a, type: t}, {name: a, type: t}]",
-		"negative": "- {name: a, type: t, memory_bytes: -1}", "no list": "name: a",
-		"link too long": "- {name: a, type: t, link: " + strings.Repeat("l", 257) + "}",
+}
+
+// What is wrong in a file of devices is told with its place, its field and what could stand
+// there, all at once; nothing is taken for what it is not.
+func TestReadDevices_Bad(t *testing.T) {
+	const letters = "allowed: 1 to 128 characters of [a-z0-9._-], the first a letter or digit"
+	for name, tt := range map[string]struct{ text, want string }{
+		"unknown field":     {"- {name: a, type: t, colour: red}", `-:1:22: field "devices[0].colour" is unknown; devices[0] has: name, type, memory_bytes, numa_node, link`},
+		"no type":           {"- {name: a, type: t}\n- name: b", "-:2:7: devices[1].type is empty; " + letters},
+		"twice":             {"- {name: b, type: t}\n- {name: a, type: t}\n- {name: b, type: t}", `-:3:3: devices[2].name "b" stands in line 1 already; allowed: each name once`},
+		"capitals":          {"- name: a\n  type: H100", `-:2:9: devices[0].type "H100" has a character that is not allowed; ` + letters},
+		"negative":          {"- {name: a, type: t, memory_bytes: -1}", `-:1:36: devices[0].memory_bytes "-1" is negative; allowed: 0 to 1125899906842624`},
+		"a unit":            {"- {name: a, type: t, memory_bytes: 80GiB}", `-:1:36: field "devices[0].memory_bytes" is 80GiB; allowed: a whole number of bytes`},
+		"beyond 64 bits":    {"- {name: a, type: t, memory_bytes: 9223372036854775808}", `-:1:36: devices[0].memory_bytes "9223372036854775808" is out of range; allowed: `},
+		"beyond all":        {"- {name: a, type: t, memory_bytes: 99999999999999999999}", `-:1:36: field "devices[0].memory_bytes" is 99999999999999999999; allowed: at most 9223372036854775807`},
+		"half a node":       {"- {name: a, type: t, numa_node: 0.5}", `-:1:33: field "devices[0].numa_node" is 0.5; allowed: a whole number`},
+		"no such node":      {"- {name: a, type: t, numa_node: 5000}", `-:1:33: devices[0].numa_node "5000" is too large; allowed: 0 to 1023`},
+		"link too long":     {"- {name: a, type: t, link: " + strings.Repeat("l", 257) + "}", "-:1:28: devices[0].link "},
+		"number for a name": {"- {name: 5, type: t}", `-:1:10: field "devices[0].name" is 5; allowed: a string (quote it)`},
+		"all at once":       {"- {name: 5, type: t}\n- null", "\n-:2:3: devices[1] is no mapping"},
+		"no list":           {"name: a", "-:1:5: is no list; allowed: a list of devices, each with name and type"},
+		"names alone":       {"- a", "-:1:3: devices[0] is no mapping"},
+		"a second list":     {"- {name: a, type: t}\n---\n- {name: b, type: t}", "-:3:1: is a second document; allowed: one list of devices"},
+		"too many":          {strings.Repeat("- {name: a, type: t}\n", 257), "-:1:1: holds 257 devices; allowed: at most 256"},
+		"no YAML":           {"- name: a\n type: t", "-:2:2: "},
+		"noise":             {"\x00\xff\x1b[31m", "-"},
 	} {
-		if got, err := readDevices([]byte(text)); err == nil {
-			t.Errorf("%s: taken as %v", name, got)
-		}
+		t.Run(name, func(t *testing.T) {
+			got, err := readDevices("-", strings.NewReader(tt.text))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%v %v\nwant %q", got, err, tt.want)
+			}
+		})
 	}
+	if _, err := readDevices("/no/such/file", nil); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+func FuzzReadDevices(f *testing.F) {
+	f.Add("- {name: a, type: t, memory_bytes: 1, numa_node: 0, link: l}")
+	f.Add(`[{"name": "a", "type": "t"}]`)
+	f.Add("- &x {name: a, type: t}\n- *x\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := readDevices("-", strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		if err := (berth.Capacity{Devices: got}).Validate(); err != nil {
+			t.Errorf("taken: %v", err)
+		}
+		var out bytes.Buffer
+		if err := printDeviceLines(&out, got); err != nil {
+			t.Fatal(err)
+		}
+		again, err := readDevices("-", &out)
+		if diff := cmp.Diff(got, again); diff != "" || err != nil {
+			t.Errorf("what is written, read: %v\n%s", err, diff)
+		}
+	})
 }

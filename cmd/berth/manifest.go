@@ -1,16 +1,20 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/berthd/berth"
@@ -45,7 +49,7 @@ func (e *manifestError) Unwrap() error { return e.err }
 // request or a list of requests. All are checked before any is returned; all
 // that is wrong is told at once.
 func readManifest(name string, stdin io.Reader) ([]*berthv1.Request, error) {
-	text, err := readBounded(name, stdin)
+	text, err := readBounded(name, "requests", stdin)
 	if err != nil {
 		return nil, err
 	}
@@ -66,19 +70,20 @@ func readManifest(name string, stdin io.Reader) ([]*berthv1.Request, error) {
 	return m.requests, nil
 }
 
-func readBounded(name string, stdin io.Reader) ([]byte, error) {
+// readBounded reads a file of some things, - for standard input.
+func readBounded(name, what string, stdin io.Reader) ([]byte, error) {
 	in := stdin
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, fmt.Errorf("read requests: %w", err)
+			return nil, fmt.Errorf("read %s: %w", what, err)
 		}
 		defer func() { _ = f.Close() }() // read only
 		in = f
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxManifestBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("read requests from %s: %w", name, err)
+		return nil, fmt.Errorf("read %s from %s: %w", what, name, err)
 	}
 	if len(text) > maxManifestBytes {
 		return nil, &manifestError{file: name, err: fmt.Errorf("is too large; allowed: at most %d bytes", maxManifestBytes)}
@@ -119,32 +124,12 @@ func (m *manifest) document(body ast.Node) {
 }
 
 func (m *manifest) request(n ast.Node) {
-	before := len(m.wrong)
-	descriptor := (&berthv1.Request{}).ProtoReflect().Descriptor()
-	m.message(n, descriptor, "", 0)
-	if len(m.wrong) > before {
+	r := &berthv1.Request{}
+	if !m.decode(n, "", r) {
 		return
 	}
 	if len(m.requests) == maxManifestRequests {
 		m.fail(n, "holds too many requests; allowed: at most %d", maxManifestRequests)
-		return
-	}
-	var value any
-	if err := yaml.NodeToValue(n, &value); err != nil {
-		m.fail(n, "%v", err)
-		return
-	}
-	text, err := yaml.MarshalWithOptions(value, yaml.JSON())
-	if err != nil {
-		m.fail(n, "%v", err)
-		return
-	}
-	r := &berthv1.Request{}
-	if err := protojson.Unmarshal(text, r); err != nil {
-		if number := wire.NumberError(text, descriptor); number != nil {
-			err = number
-		}
-		m.fail(fieldNode(n, err), "%v", err)
 		return
 	}
 	if err := wire.ToRequest(r).Normalize().Validate(); err != nil {
@@ -163,18 +148,60 @@ func (m *manifest) request(n ast.Node) {
 	m.requests = append(m.requests, r)
 }
 
-// fieldNode is the node of the field that an error names, as far as it is there.
+// decode reads a message at a path, or notes what is wrong with it.
+func (m *manifest) decode(n ast.Node, path string, to proto.Message) bool {
+	before := len(m.wrong)
+	descriptor := to.ProtoReflect().Descriptor()
+	m.message(n, descriptor, path, 0)
+	if len(m.wrong) > before {
+		return false
+	}
+	var value any
+	if err := yaml.NodeToValue(n, &value); err != nil {
+		m.fail(n, "%v", err)
+		return false
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		m.fail(n, "%v", err)
+		return false
+	}
+	if err := protojson.Unmarshal(text, to); err != nil {
+		if number := wire.NumberError(text, descriptor); number != nil {
+			err = number
+		}
+		m.fail(fieldNode(n, err), "%v", inPath(path, err))
+		return false
+	}
+	return true
+}
+
+// inPath names the field of an error by where its message stands.
+func inPath(path string, err error) error {
+	fe, ok := errors.AsType[*berth.FieldError](err)
+	if !ok || path == "" {
+		return err
+	}
+	named := *fe
+	named.Field = path + "." + fe.Field
+	return &named
+}
+
+// fieldNode is the node of the field that an error names; where that is left out, what it
+// would be in.
 func fieldNode(n ast.Node, err error) ast.Node {
 	fe, ok := errors.AsType[*berth.FieldError](err)
 	if !ok {
 		return n
 	}
-	path, pathErr := yaml.PathString("$." + fe.Field)
-	if pathErr != nil {
-		return n
-	}
-	if at, filterErr := path.FilterNode(n); filterErr == nil && at != nil {
-		return at
+	for field := fe.Field; field != ""; field = field[:max(strings.LastIndexAny(field, ".["), 0)] {
+		path, pathErr := yaml.PathString("$." + field)
+		if pathErr != nil {
+			continue
+		}
+		if at, filterErr := path.FilterNode(n); filterErr == nil && at != nil {
+			return at
+		}
 	}
 	return n
 }
@@ -288,9 +315,23 @@ func (m *manifest) scalar(n ast.Node, f protoreflect.FieldDescriptor, at string)
 	case protoreflect.BoolKind:
 		ok, want = n.Type() == ast.BoolType, "true or false"
 	default:
-		ok, want = n.Type() == ast.IntegerType, "a whole number"
+		ok, want = n.Type() == ast.IntegerType, wholeNumber(n, at)
 	}
 	if !ok {
 		m.fail(n, "field %q is %s; allowed: %s", at, clip(n.String(), 40), want)
 	}
+}
+
+// wholeNumber is what a field of that path takes, which does not take n: by the unit that its
+// name ends on.
+func wholeNumber(n ast.Node, at string) string {
+	if digits := n.String(); digits != "" && strings.Trim(digits, "0123456789") == "" {
+		return fmt.Sprintf("at most %d", math.MaxInt64)
+	}
+	for suffix, unit := range map[string]string{"_bytes": "bytes", "milli": "thousandths", "_ms": "milliseconds"} {
+		if strings.HasSuffix(at, suffix) {
+			return "a whole number of " + unit
+		}
+	}
+	return "a whole number"
 }

@@ -43,6 +43,10 @@ func TestReadManifest(t *testing.T) {
 	if r := got[0]; r.GetResources().GetCustom()["license"] != 1 || !r.GetRetry().GetOnFailure() || r.GetResources().GetDevices()[0].GetTypes()[1] != "a100" {
 		t.Errorf("%v", r)
 	}
+	got, err = readManifest("-", strings.NewReader(`{"id": "control", "command": ["printf", "a\u0001\t<b>"]}`))
+	if err != nil || got[0].GetCommand()[1] != "a\x01\t<b>" {
+		t.Errorf("control characters: %v %v", got, err)
+	}
 	got, err = readManifest("-", strings.NewReader(`{"id": "j", "command": ["true"], "resources": {"cpu_milli": 1}}`))
 	if err != nil || got[0].GetResources().GetCpuMilli() != 1 {
 		t.Errorf("JSON: %v %v", got, err)
@@ -62,6 +66,9 @@ func TestReadManifest_Bad(t *testing.T) {
 		"text for number":   {"id: a\ncommand: [x]\nresources: {cpu_milli: \"100\"}\n", `field "resources.cpu_milli" is "100"; allowed: a whole number`},
 		"a fraction":        {"id: a\ncommand: [x]\nresources: {cpu_milli: 0.5}\n", "allowed: a whole number"},
 		"overflow":          {"id: a\ncommand: [x]\nresources: {cpu_milli: 99999999999999999999}\n", "-:3:"},
+		"a unit":            {"id: a\ncommand: [x]\nrun_limit_ms: 5m\n", "-:3:15: field \"run_limit_ms\" is 5m; allowed: a whole number of milliseconds"},
+		"no part":           {"id: a\ncommand: [x]\nresources:\n  devices:\n    - {types: [t4], count: 1}\n", "-:5:7: resources.devices[0].milli is 0, or left out; allowed: 1 to 1000, in thousandths of each device: 1000 for whole ones, 500 for half of one"},
+		"no count":          {"id: a\ncommand: [x]\nresources:\n  devices:\n    - {types: [t4], milli: 500}\n", "resources.devices[0].count is 0, or left out; allowed: 1 to 64 devices"},
 		"beyond 32 bits":    {"id: a\ncommand: [x]\npriority: 4294967301\n", `-:3:11: priority "4294967301" is out of range; allowed: -2147483648 to 2147483647`},
 		"beyond 64 bits":    {"id: a\ncommand: [x]\nretry:\n  backoff_ms: 9223372036854775808\n", `-:4:15: retry.backoff_ms "9223372036854775808" is out of range`},
 		"negative":          {"id: a\ncommand: [x]\nresources:\n  cpu_milli: -1\n", `resources.cpu_milli "-1" is negative; allowed: 0 to`},

@@ -255,7 +255,7 @@ func TestVerbs_Usage(t *testing.T) {
 		{`weight "load=1.5" is no number in range; allowed: NAME=NUMBER, from 0 to 1000` + "\n", []string{"pools", "--weight", "load=1.5", "batch"}},
 		{`attempts "0" is out of range; allowed: 1 to 100`, []string{"run", "--attempts", "0", "--", "true"}},
 		{"stop-timeout \"0s\" is not allowed; allowed: 1ms to 1h0m0s", []string{"run", "--stop-timeout", "0s", "--", "true"}},
-		{`resources.devices[0].count "0" is too small; allowed: 1 to 64`, []string{"run", "--device", "h100=0", "--", "true"}},
+		{`resources.devices[0].count is 0, or left out; allowed: 1 to 64 devices`, []string{"run", "--device", "h100=0", "--", "true"}},
 		{"LABEL version RANGE", []string{"run", "--constraint", "zone in a,b", "--", "true"}},
 		{"KEY for every value", []string{"run", "--toleration", ":no_place", "--", "true"}},
 		{"LABEL=VALUE[@TOPOLOGY]", []string{"run", "--anti-affinity", "app=web@", "--", "true"}},
