@@ -9,6 +9,7 @@ import (
 
 // askWaiting asks for all that waits, groups whole.
 func (c *course) askWaiting() {
+	c.tellEnding()
 	whole := make(map[berth.GroupID]*askedGroup)
 	for _, id := range slices.Sorted(maps.Keys(c.s.requests)) {
 		q := c.s.requests[id]
@@ -38,7 +39,10 @@ func (c *course) askWaiting() {
 			whole[of] = &askedGroup{id: of, record: g.record, seq: g.seq}
 		}
 		if r := c.resides[id]; r != nil { // of an attempt that is over
-			a.from = r.worker
+			a.from, a.room = r.worker, r.room
+			if a.room != "" {
+				a.kind = KindStopped
+			}
 			c.leaves(r)
 		}
 		whole[of].add(a)

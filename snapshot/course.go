@@ -29,9 +29,10 @@ type course struct {
 	placed   bool // something was, in this pass
 	again    bool // something else waits than before
 
-	standing map[berth.RequestID]*berth.Claim // of the snapshot
-	records  map[berth.GroupID]*group         // and those that are not there yet
-	asks     map[berth.RequestID]bool         // that are not there yet
+	standing map[berth.RequestID]*berth.Claim      // of the snapshot
+	ending   map[berth.RequestID][]berth.RequestID // for whom a claim stands: who ends for that
+	records  map[berth.GroupID]*group              // and those that are not there yet
+	asks     map[berth.RequestID]bool              // that are not there yet
 
 	outcomes []Outcome
 	index    map[berth.RequestID]int // in outcomes
@@ -62,7 +63,7 @@ func (s *Snapshot) course(workers []scheduler.Worker) *course {
 	c := &course{
 		s: s, fleet: s.fleet(workers), shares: s.shares.Clone(), quotas: make(map[account]*budget),
 		on: make(map[berth.WorkerID][]*resident), resides: make(map[berth.RequestID]*resident), index: make(map[berth.RequestID]int),
-		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), records: maps.Clone(s.groups), asks: make(map[berth.RequestID]bool),
+		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), ending: make(map[berth.RequestID][]berth.RequestID), records: maps.Clone(s.groups), asks: make(map[berth.RequestID]bool),
 	}
 	for of, q := range s.quotas {
 		c.quotas[of] = &budget{quota: q, limits: q.Allowed(), used: make(berth.Amounts)}

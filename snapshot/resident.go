@@ -16,6 +16,7 @@ type resident struct {
 	placed  int64 // when
 	started bool
 	leaving bool
+	evicted bool // it leaves, for it was told to make room
 	returns bool // when it has left, it waits again
 	fresh   bool // placed in this pass: by a plan that is not done yet
 }
@@ -33,6 +34,7 @@ func (c *course) settles(w *scheduler.Worker, a *allocated) {
 		started: rec.State != berth.StatePlaced, leaving: rec.Stop != nil || rec.State == berth.StateExited,
 	}
 	if rec.Stop != nil {
+		r.evicted = rec.Stop.Reason == berth.StopPreempt
 		switch rec.Stop.Reason {
 		case berth.StopDrain, berth.StopPreempt, berth.StopGroup:
 			r.returns = rec.Stop.ReplacedBy == ""

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/berthd/berth"
@@ -152,6 +153,9 @@ func (c *course) settle() bool {
 // takeClaim gives a request the place that its claim has kept for it.
 func (c *course) takeClaim(k *claimant) {
 	victims := k.claim.Victims
+	if ending := c.ending[k.Spec.ID]; ending != nil {
+		victims = ending
+	}
 	if i, told := c.index[k.Spec.ID]; told && len(c.outcomes[i].Victims) > 0 {
 		victims = c.outcomes[i].Victims
 	}
@@ -184,6 +188,38 @@ func (c *course) dropClaim(a *asked) {
 	if a.claim != nil {
 		c.unclaim(&a.Spec, a.on, a.claim)
 		a.claim = nil
+	}
+}
+
+// tellEnding notes who ends for the claims of the snapshot: their victims, and with one that was
+// told to make room all of its group, wherever they are. Each makes room for one, the first.
+func (c *course) tellEnding() {
+	for _, id := range slices.Sorted(maps.Keys(c.standing)) {
+		all := []berth.RequestID{}
+		ends := func(r *resident) {
+			if r.room == "" {
+				r.room = id
+			}
+			if r.room == id && !slices.Contains(all, r.Spec.ID) {
+				all = append(all, r.Spec.ID)
+			}
+		}
+		for _, victim := range c.standing[id].Victims {
+			r := c.resides[victim]
+			switch {
+			case r == nil || !r.evicted: // it ends anyway
+				all = append(all, victim)
+			case r.group == "":
+				ends(r)
+			default:
+				for _, m := range c.residentsOf(r.group) {
+					if m.leaving {
+						ends(m)
+					}
+				}
+			}
+		}
+		c.ending[id] = all
 	}
 }
 
