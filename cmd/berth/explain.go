@@ -45,10 +45,14 @@ func explainCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			past := req.GetAtRevision() != 0 || req.GetAtTime() != nil
 			e, err := cl.ExplainAt(c.Context, req)
-			switch past := req.GetAtRevision() != 0 || req.GetAtTime() != nil; {
+			if err != nil && past {
+				e, err = explainMember(c, cl, req, err)
+			}
+			switch {
 			case err != nil && past:
-				return orMember(c.Context, cl, id, err)
+				return err
 			case err != nil:
 				return notThere(c.Context, cl, id, orGroup(err, func() error { return tellGroup(c.Context, c, cl, id, asJSON) }))
 			}
@@ -58,6 +62,22 @@ func explainCommand() *cli.Command {
 			return printExplanation(c.App.Writer, e, req.GetAtTime())
 		},
 	})
+}
+
+// explainMember tells of a group in the past, where it waits or is placed whole, by its first
+// member: of groups the store's history is not asked.
+func explainMember(c *cli.Context, cl *client.Client, req *berthv1.ExplainRequest, notThere error) (*berthv1.ExplainResponse, error) {
+	group := req.GetId()
+	member, err := memberOf(c.Context, cl, group, notThere)
+	if err != nil {
+		return nil, err
+	}
+	req.Id = member
+	e, err := cl.ExplainAt(c.Context, req)
+	if err == nil {
+		fmt.Fprintf(c.App.ErrWriter, "berth: %s is a group: what follows is of its member %s; berth list --all --group %s shows all\n", group, member, group)
+	}
+	return e, err
 }
 
 // explainRequest is what is asked: about now, or about the past.

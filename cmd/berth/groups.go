@@ -139,13 +139,35 @@ func notThere(ctx context.Context, cl *client.Client, id string, err error) erro
 	if _, groupErr := cl.Group(ctx, id); groupErr == nil {
 		return fmt.Errorf("%w: it is a group; berth list --all --group %s shows its members", err, id)
 	}
-	for size := int64(1); size <= berth.MaxGroupSize; size = 10*size + 1 { // their numbers are as wide as the size needs
-		first, memberErr := cl.Get(ctx, string(berth.GroupID(id).Members(size)[0]))
-		if memberErr == nil && first.GetSpec().GetGroup().GetId() == id {
-			return fmt.Errorf("%w: it is a group that has ended; berth list --all --group %s shows its members", err, id)
-		}
+	if endedMember(ctx, cl, id) != "" {
+		return fmt.Errorf("%w: it is a group that has ended; berth list --all --group %s shows its members", err, id)
 	}
 	return fmt.Errorf("%w; berth list --all shows what has ended, too", err)
+}
+
+// endedMember is the first member of a group that has ended, by what is kept of it; or "".
+func endedMember(ctx context.Context, cl *client.Client, id string) string {
+	for size := int64(1); size <= berth.MaxGroupSize; size = 10*size + 1 { // their numbers are as wide as the size needs
+		first, err := cl.Get(ctx, string(berth.GroupID(id).Members(size)[0]))
+		if err == nil && first.GetSpec().GetGroup().GetId() == id {
+			return first.GetId()
+		}
+	}
+	return ""
+}
+
+// memberOf is the first member of a group, living or ended; err where there is no such group.
+func memberOf(ctx context.Context, cl *client.Client, id string, err error) (string, error) {
+	if ce, ok := errors.AsType[*client.CallError](err); !ok || ce.Code != client.CodeNotFound {
+		return "", err
+	}
+	if g, groupErr := cl.Group(ctx, id); groupErr == nil {
+		return string(berth.GroupID(id).Members(g.GetSize())[0]), nil
+	}
+	if first := endedMember(ctx, cl, id); first != "" {
+		return first, nil
+	}
+	return "", err
 }
 
 // orMember says, where a verb tells only of requests, which ones a group of that name has.

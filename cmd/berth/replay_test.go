@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,22 @@ func TestReplay(t *testing.T) {
 		s.want(0, "group of 2", "submit", "--id", "train", "--cpu", "64", "--group-size", "2", "--", "true")
 		s.shows("train.0 waits, and the registered workers could never take it, were they empty: 0 of its 2 members fit, of at least 2", "explain", "--at", "0s", "train.0")
 		s.want(exitUsage, "train is a group: ask about one of its members, such as train.0", "replay", "train")
-		s.want(exitUsage, "train is a group", "explain", "--at", "0s", "train")
+		of := "berth: train is a group: what follows is of its member train.0; berth list --all --group train shows all\n"
+		if r := s.want(0, "train.0 waits, and the registered workers could never take it", "explain", "--at", "0s", "train"); r.err != of {
+			t.Errorf("of a group that waits: %q", r.err)
+		}
+		was := s.want(0, "revision", "explain", "-o", "json", "--at", "0s", "train.0")
+		at := regexp.MustCompile(`"past": {\s+"revision": "([0-9]+)"`).FindStringSubmatch(was.out)
+		s.want(0, "is ending", "cancel", "--wait", "train")
+		s.want(0, "train.0 is CANCELLED", "explain", "train.0")
+		if at == nil {
+			t.Fatalf("no revision in:\n%s", was.out)
+		}
+		if r := s.want(0, "train.0 waits, and the registered workers could never take it", "explain", "--at-revision", at[1], "train"); r.err != of {
+			t.Errorf("of a group that has ended: %q", r.err)
+		}
+		s.want(exitFailed, "explain train.0: at revision 3: not found", "explain", "--at-revision", "3", "train")
+		s.want(exitFailed, "explain nobody: at revision 3: not found", "explain", "--at-revision", "3", "nobody")
 		s.want(exitFailed, "not found", "explain", "--at-revision", "3", "big")
 		s.want(exitFailed, "nothing is known of", "explain", "--at", "10h", "big")
 		s.want(exitUsage, "is no time", "explain", "--at", "yesterday", "big")
