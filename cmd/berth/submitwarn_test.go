@@ -44,6 +44,9 @@ func TestSubmit_WarnsOfNames(t *testing.T) {
 		}
 		warns("berth: warning: many-00 "+label, "submit", "-f", file)
 
+		warns(pool, "tenants", "set", "--pool", "dfault", "--cpu", "1", "red")
+		warns("", "tenants", "set", "--cpu", "1", "red")
+		warns("", "tenants", "unset", "--pool", "dfault", "red")
 		s.want(0, "later", "pools", "later", "binpack")
 		warns("", "submit", "--id", "soon", "--pool", "later", "--", "true")
 		warns("", "submit", "--id", "big", "--cpu", "64", "--", "true")

@@ -164,6 +164,9 @@ func sendQuota(c *cli.Context, req *berthv1.SetQuotaRequest) error {
 		case asJSON:
 			return printJSON(c.App.Writer, q)
 		}
+		if all, poolsErr := cl.Pools(ctx); poolsErr == nil && !req.GetAll() && unknownPool(all, req.GetPool()) != "" { // it may be misspelt
+			fmt.Fprintf(c.App.ErrWriter, "berth: warning: %s\n", unknownPool(all, req.GetPool()))
+		}
 		return printQuotas(c.App.Writer, []*berthv1.Quota{q})
 	})
 }
