@@ -16,7 +16,7 @@ type GroupStatus struct {
 	Record    berth.Group
 	Members   []berth.RequestID // that have not ended
 	States    map[berth.State]int
-	Succeeded int64
+	Succeeded int64          // of a group that does not end
 	Spec      berth.Request  // what was submitted for all members; empty when none is left
 	Verdict   *berth.Verdict // while it waits: why it does not fit
 	Revision  berth.Revision
@@ -189,7 +189,10 @@ func (l *loop) groupStatus(id berth.GroupID, judged bool) (GroupStatus, bool) {
 	}
 	s := GroupStatus{
 		ID: id, Record: *g, Members: slices.Clone(l.inGroup(id)), States: make(map[berth.State]int),
-		Succeeded: l.succeeded(id, g), Revision: l.view.revision,
+		Revision: l.view.revision,
+	}
+	if g.State != berth.GroupEnding { // then nobody counts how its members end
+		s.Succeeded = l.succeeded(id, g)
 	}
 	for i, m := range s.Members {
 		if st, ok := l.status(m); ok {

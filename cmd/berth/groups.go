@@ -104,8 +104,13 @@ func idsOf(r *berthv1.Request) (ids []string) {
 // membersText counts a group's members by how they are.
 func membersText(g *berthv1.Group) string {
 	var out []string
+	ended := g.GetSize() - g.GetSucceeded() - g.GetFailed() // without that being told of them
 	for _, state := range sortedKeys(g.GetStates()) {
 		out = append(out, fmt.Sprintf("%d %s", g.GetStates()[state], state))
+		ended -= g.GetStates()[state]
+	}
+	if ended > 0 {
+		out = append(out, fmt.Sprintf("%d ended", ended))
 	}
 	if n := g.GetSucceeded(); n > 0 {
 		out = append(out, fmt.Sprintf("%d SUCCEEDED", n))

@@ -48,7 +48,7 @@ func TestGroups(t *testing.T) {
 		s.shows("state      RUNNING", "get", "train.2")
 		s.want(0, "is ending: ", "cancel", "--message", "make room", "--wait", "train")
 		s.want(0, "cancelled: make room: killed by SIGTERM", "get", "train.2")
-		s.want(0, "wide   PLACED", "groups")
+		s.shows("wide   PLACED", "groups") // its turn comes behind the end that it waited for
 		s.want(exitFailed, "request wide: not found: it is a group; berth list --all --group wide", "list", "wide")
 		s.hides("train", "groups")
 		for _, verb := range [][]string{{"get"}, {"explain"}, {"list", "--all"}, {"cancel"}, {"replay"}} {
@@ -135,4 +135,17 @@ func TestGroups_Usage(t *testing.T) {
 		s.want(exitUsage, tt.says, append(append([]string{"submit"}, tt.args...), "--", "true")...)
 	}
 	s.want(exitUsage, "no argument is taken; berth get GROUP tells of one", "groups", "train")
+}
+
+func TestMembersText(t *testing.T) {
+	for want, g := range map[string]*berthv1.Group{
+		"1 RUNNING, 2 SUCCEEDED, 1 ended otherwise": {Size: 4, Succeeded: 2, Failed: 1, States: map[string]int64{"RUNNING": 1}},
+		"1 RUNNING, 3 ended":                        {Size: 4, State: "ENDING", States: map[string]int64{"RUNNING": 1}},
+		"4 ended":                                   {Size: 4, State: "ENDING"},
+		"2 PENDING":                                 {Size: 2, States: map[string]int64{"PENDING": 2}},
+	} {
+		if got := membersText(g); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 }
