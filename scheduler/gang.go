@@ -263,6 +263,9 @@ func (q *query) room(n *node) int {
 	for r := range amounts {
 		most = within64(most, n.own.free[r], q.want[r])
 	}
+	if most == 0 {
+		return 0
+	}
 	for _, c := range q.custom {
 		most = within64(most, n.freeCustom(c.name), c.want)
 	}

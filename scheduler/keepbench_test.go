@@ -30,33 +30,80 @@ func BenchmarkReserve(b *testing.B) {
 }
 
 // BenchmarkKeepFor chooses what is kept for a group of 256 on workers that are full, with ten
-// allocations each.
+// allocations each; or of 256 that each want all of eight devices, each of which somebody has.
 func BenchmarkKeepFor(b *testing.B) {
-	for _, workers := range []int{1000, 10_000} {
-		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
-			f, share := scheduler.NewFleet(), berth.Share{Quantities: berth.Quantities{CPUMilli: 400}}
-			for i := range workers {
-				w := worker(fmt.Sprintf("w%05d", i), 4000, 0)
-				for range 10 {
-					w.Ledger, _ = w.Ledger.Reserve(share)
-				}
-				f.Put(w)
-			}
-			ask := scheduler.Wanting{Gang: gangOf(request("g", 4000, 0), 256, 256, "")}
-			n := int64(0)
-			for b.Loop() {
-				got, ok := f.KeepFor(ask, func(berth.WorkerID) []scheduler.Stay {
-					out := make([]scheduler.Stay, 10)
-					for i := range out {
-						n = (n*7919 + 13) % 100_003
-						out[i] = scheduler.Stay{Share: &share, Age: n}
+	for _, devices := range []int{0, 8} {
+		for _, workers := range []int{1000, 10_000} {
+			b.Run(fmt.Sprintf("devices=%d/workers=%d", devices, workers), func(b *testing.B) {
+				f, on := fullFleet(workers, devices)
+				ask := wantingAll(devices)
+				for b.Loop() {
+					got, ok := f.KeepFor(ask, on)
+					if !ok || len(got.Workers) != 256 {
+						b.Fatal(len(got.Workers), ok)
 					}
-					return out
-				})
-				if !ok || len(got.Workers) != 256 {
-					b.Fatal(len(got.Workers), ok)
+				}
+			})
+		}
+	}
+}
+
+// fullFleet is workers that are full, and who is on them.
+func fullFleet(workers, devices int) (*scheduler.Fleet, func(berth.WorkerID) []scheduler.Stay) {
+	f, shares := scheduler.NewFleet(), make([]berth.Share, 10)
+	if devices > 0 {
+		shares = make([]berth.Share, devices)
+	}
+	for i := range shares {
+		shares[i].CPUMilli = 4000 / int64(len(shares))
+		if devices > 0 {
+			shares[i].Devices = []berth.DeviceShare{{Name: fmt.Sprintf("gpu%d", i), Milli: berth.WholeDevice}}
+		}
+	}
+	for i := range workers {
+		w := worker(fmt.Sprintf("w%05d", i), 4000, 0)
+		for d := range devices {
+			w.Ledger.Capacity.Devices = append(w.Ledger.Capacity.Devices, berth.Device{Name: fmt.Sprintf("gpu%d", d), Type: "h100", MemoryBytes: 80 << 30})
+		}
+		for _, s := range shares {
+			w.Ledger, _ = w.Ledger.Reserve(s)
+		}
+		f.Put(w)
+	}
+	n := int64(0)
+	return f, func(berth.WorkerID) []scheduler.Stay {
+		out := make([]scheduler.Stay, len(shares))
+		for i := range out {
+			n = (n*7919 + 13) % 100_003
+			out[i] = scheduler.Stay{Share: &shares[i], Age: n}
+		}
+		return out
+	}
+}
+
+// BenchmarkKeepPart is one part of that choice, as a daemon makes it, in which nothing else is done; the last
+// of each choice, which has the shares reckoned, counts as any.
+func BenchmarkKeepPart(b *testing.B) {
+	for _, devices := range []int{0, 8} {
+		b.Run(fmt.Sprintf("devices=%d/workers=10000", devices), func(b *testing.B) {
+			f, on := fullFleet(10_000, devices)
+			ask := wantingAll(devices)
+			c := f.BeginKeep(ask)
+			for b.Loop() {
+				if _, done := c.Look(2048, on); done {
+					c.Choose(on)
+					c = f.BeginKeep(ask)
 				}
 			}
 		})
 	}
+}
+
+// wantingAll is a group of 256 of which each member wants all of a worker.
+func wantingAll(devices int) scheduler.Wanting {
+	ask := scheduler.Wanting{Gang: gangOf(request("g", 4000, 0), 256, 256, "")}
+	if devices > 0 {
+		ask.Members[0].Request.Resources.Devices = []berth.DeviceDemand{{Count: int64(devices), Milli: berth.WholeDevice}}
+	}
+	return ask
 }

@@ -1,0 +1,266 @@
+package scheduler
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/berthd/berth"
+)
+
+// opening is room on a worker for more members, once the first so many of its waits have ended.
+type opening struct {
+	worker berth.WorkerID
+	at     int64 // ms, as it counts in the choice
+	isNew  bool  // nothing is kept there yet
+	ends   int
+	room   int
+}
+
+// compare is a total order: what counts as first, what is kept, what waits for fewer.
+func (a opening) compare(b opening) int {
+	if c := cmp.Compare(a.at, b.at); c != 0 {
+		return c
+	}
+	if a.isNew != b.isNew {
+		return order(b.isNew)
+	}
+	return cmp.Or(cmp.Compare(a.ends, b.ends), cmp.Compare(a.worker, b.worker))
+}
+
+// openings are those of a site.
+type openings struct {
+	of   []opening
+	room int // of all
+}
+
+func (o *openings) add(more []opening) {
+	o.of = append(o.of, more...)
+	for i := range more {
+		o.room += more[i].room
+	}
+}
+
+// prune leaves the first that have room for so many, and returns when the last of these counts.
+func (o *openings) prune(limit int) int64 {
+	slices.SortFunc(o.of, opening.compare)
+	o.room = 0
+	for i := range o.of {
+		if o.room += o.of[i].room; o.room >= limit {
+			o.of = o.of[:i+1]
+			break
+		}
+	}
+	return o.of[len(o.of)-1].at
+}
+
+// waits are the allocations of a worker in the order in which they are taken to end.
+type waits struct{ stays []stay }
+
+type stay struct {
+	Stay
+	after int64 // ms until it is taken to have ended
+}
+
+// set replaces them, in any order.
+func (w *waits) set(stays []Stay, of *Wanting) {
+	w.stays = w.stays[:0]
+	for i := range stays {
+		one := stay{stays[i], max(stays[i].Age, of.Waited/4)}
+		if one.Ends = one.Ends && one.Left <= foreseen; one.Ends {
+			one.after = min(one.after, one.Left)
+		}
+		w.stays = append(w.stays, one)
+	}
+}
+
+// sort puts them in order, which does not depend on the one in which they were told, where they
+// can be told apart.
+func (w *waits) sort() {
+	slices.SortStableFunc(w.stays, func(a, b stay) int {
+		switch {
+		case a.after != b.after:
+			return cmp.Compare(a.after, b.after)
+		case a.Age != b.Age:
+			return cmp.Compare(a.Age, b.Age)
+		case a.Share.CPUMilli != b.Share.CPUMilli:
+			return cmp.Compare(a.Share.CPUMilli, b.Share.CPUMilli)
+		}
+		return cmp.Compare(a.Share.MemoryBytes, b.Share.MemoryBytes)
+	})
+}
+
+// leave says whether what is free of a worker is enough for the candidate, by its sums, when
+// what counts as ended by some time has: for most workers that are of no use, nothing else is
+// asked.
+func (w *waits) leave(q *query, n *node, by int64) bool {
+	free := n.own.free
+	for i := range w.stays {
+		if w.stays[i].after <= by {
+			for r, amount := range vectorOf(&w.stays[i].Share.Quantities) {
+				free[r] += amount
+			}
+		}
+	}
+	for r := range amounts {
+		if q.want[r] > free[r] {
+			return false
+		}
+	}
+	return true
+}
+
+// openings are when a worker comes to have room for members, and for how many. What of its
+// allocations is not in its ledger, for its end is being written, is dropped.
+func (c *KeepChoice) openings(q *query, n *node) (out []opening) {
+	r := q.request
+	kept := n.kept != nil && r.Group != nil && r.Group.ID == q.keep.group
+	if !kept && !c.on.leave(q, n.unkept(), c.bar) {
+		return nil
+	}
+	c.on.sort()
+	most := max(c.w.Need, 1)
+	if r.Related() {
+		most = 1
+	}
+	c.then.set(q, n.unkept())
+	out = c.found[:0]
+	for ends, had := 0, 0; ; ends++ {
+		at := c.on.counts(ends, kept, c.w.Anew)
+		if at > c.bar {
+			break
+		}
+		if room := min(q.roomBeside(&c.then.node), most); room > had {
+			out = append(out, opening{worker: n.worker.ID, at: at, isNew: !kept, ends: ends, room: room - had})
+			had = room
+		}
+		for ends < len(c.on.stays) && !c.then.release(q, c.on.stays[ends].Share) {
+			c.on.stays = slices.Delete(c.on.stays, ends, ends+1)
+		}
+		if ends == len(c.on.stays) || had == most {
+			break
+		}
+	}
+	c.found = out
+	return out
+}
+
+// counts is when the first so many have ended, as it counts.
+func (w *waits) counts(ends int, kept, anew bool) int64 {
+	switch {
+	case kept && (ends == 0 || !anew):
+		return 0
+	case ends == 0:
+		return settled
+	}
+	return max(w.stays[ends-1].after, settled)
+}
+
+// roomBeside is room, but for what stands in the way of all of it: a port that is taken, or
+// devices that suffice for each demand and not for all.
+func (q *query) roomBeside(n *node) int {
+	if len(q.numbers) > 0 && !portsFit(q, n) {
+		return 0
+	}
+	if demands := q.request.Resources.Devices; combined(demands) {
+		if _, ok := q.devices.fit(n, demands); !ok {
+			return 0
+		}
+	}
+	return q.room(n)
+}
+
+// vacated is a worker as it will be when some of its allocations have ended. It is used for one
+// worker after the other, and changed in place: a node for each end took ten times as long.
+type vacated struct {
+	node
+	reserved vector
+	count    int64
+	of       []int // the devices of the allocation that holds was asked about last
+}
+
+func (v *vacated) set(q *query, n *node) {
+	devices, ports := v.devices[:0], v.ports[:0]
+	v.node = *n
+	v.devices, v.ports = devices, ports
+	if len(q.request.Resources.Devices) > 0 {
+		v.devices = append(v.devices, n.devices...)
+	}
+	if len(q.request.Resources.Ports) > 0 {
+		v.ports = append(v.ports, n.ports...)
+	}
+	l := &v.worker.Ledger
+	v.reserved, v.count = vectorOf(&l.Reserved.Quantities), l.Count
+	if len(q.custom) > 0 {
+		l.Reserved.Custom = maps.Clone(l.Reserved.Custom)
+	}
+}
+
+// release takes an allocation off; false: its ledger is not of that.
+func (v *vacated) release(q *query, s *berth.Share) bool {
+	amounts := vectorOf(&s.Quantities)
+	if v.count < 1 || !v.holds(q, s, &amounts) {
+		return false
+	}
+	v.count--
+	for r, amount := range amounts {
+		v.reserved[r] -= amount
+		v.own.free[r] += amount
+	}
+	for _, c := range q.custom {
+		if s.Custom[c.name] > 0 {
+			v.worker.Ledger.Reserved.Custom[c.name] -= s.Custom[c.name]
+		}
+	}
+	if len(v.ports) > 0 {
+		for _, p := range s.Ports {
+			if i, used := slices.BinarySearch(v.ports, p); used {
+				v.ports = slices.Delete(v.ports, i, i+1)
+				v.freePorts++
+			}
+		}
+	}
+	for i, at := range v.of {
+		if _, ill := v.worker.Unhealthy[v.worker.Ledger.Capacity.Devices[at].Name]; !ill {
+			v.devices[at].free += s.Devices[i].Milli
+		}
+	}
+	return true
+}
+
+// holds says whether an allocation may be in the ledger, by what the query looks at.
+func (v *vacated) holds(q *query, s *berth.Share, amounts *vector) bool {
+	for r, amount := range amounts {
+		if amount > v.reserved[r] {
+			return false
+		}
+	}
+	for _, c := range q.custom {
+		if s.Custom[c.name] > v.worker.Ledger.Reserved.Custom[c.name] {
+			return false
+		}
+	}
+	v.of = v.of[:0]
+	if len(v.devices) == 0 {
+		return true
+	}
+	for i := range s.Devices {
+		at := v.deviceOf(s.Devices[i].Name)
+		if at < 0 || v.devices[at].free+s.Devices[i].Milli > berth.WholeDevice {
+			return false
+		}
+		v.of = append(v.of, at)
+	}
+	return true
+}
+
+// deviceOf is the number of a device, or -1.
+func (v *vacated) deviceOf(name string) int {
+	devices := v.worker.Ledger.Capacity.Devices
+	for i := range devices {
+		if devices[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
