@@ -204,7 +204,7 @@ func (l *loop) ownAhead(of account, priority int32, s *TurnStatus) {
 			}
 		}
 	}
-	for _, gs := range append([]*gangs{l.gangs}, l.peersGangs()...) {
+	for _, gs := range l.allGangs() {
 		for _, g := range gs.of {
 			if g.pool == of.pool && g.request.Tenant == of.tenant && g.priority > priority {
 				s.Own += int(g.size)
@@ -237,7 +237,7 @@ func (l *loop) waitingAll() map[account]int {
 			out[of] += g.count
 		}
 	}
-	for _, gs := range append([]*gangs{l.gangs}, l.peersGangs()...) {
+	for _, gs := range l.allGangs() {
 		for _, g := range gs.of {
 			out[account{g.request.Tenant, g.pool}] += int(g.size)
 		}

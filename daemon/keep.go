@@ -1,11 +1,12 @@
 package daemon
 
 import (
-	"cmp"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/etcdstore"
 )
 
 // A group that does not fit would wait for ever where small requests take whatever comes
@@ -18,19 +19,28 @@ import (
 // at a time, so two groups never wait for each other's part.
 
 // keepEvery is how often what is kept is chosen again, and keepEach so much more for each
-// worker of the pool: so choosing is a small part of the time.
+// worker of the pool: so choosing is a small part of the time. It is done in parts, between
+// which everything else goes on.
 const (
 	keepEvery = time.Second
 	keepEach  = 200 * time.Microsecond
-	keepPart  = 20                     // of the time that choosing takes, at least, nothing is chosen
-	keepMost  = 100 * time.Millisecond // after which no other group is looked at before
+	keepPart  = 20                   // of the time that choosing takes, at least, nothing is chosen
+	keepLooks = 2048                 // workers and allocations that are looked at in a part: less than a millisecond
+	keepRest  = 2 * time.Millisecond // between two parts, at least, and keepShare times what one takes
+	keepShare = 4
 )
 
 // keepState is what a daemon keeps of a pool beside the record.
 type keepState struct {
 	writing bool
-	next    time.Time // nothing is chosen before
-	without time.Time // nothing is kept before: it kept off who goes first
+	failed  time.Time     // nothing is written before
+	next    time.Time     // nothing is chosen before
+	without time.Time     // nothing is kept before: it kept off who goes first
+	choice  *keepChoice   // that is being made, or nil
+	looks   int           // that are left of a part
+	took    time.Duration // by the parts of this time
+
+	leftSince time.Time // a peer could keep something for a group of its own, and nothing is
 }
 
 func keepKey(p berth.PoolID) berth.Key { return berth.Key{Kind: berth.KindKeep, ID: string(p)} }
@@ -124,38 +134,74 @@ func (l *loop) lookKeep(p berth.PoolID, now time.Time) {
 	k := keepKey(p)
 	l.settle(k)
 	s := l.keepOf(p)
-	if s.writing || l.view.unreadable(k) {
+	switch {
+	case s.writing: // it is due again when that has its answer
+		return
+	case now.Before(s.failed):
+		l.timers.set(k, s.failed)
 		return
 	}
 	rec, was := l.keep(p)
-	if rec == nil && !l.gangsIn(p) {
+	switch {
+	case l.view.unreadable(k):
+		l.dropUnreadKeep(p)
+		return
+	case rec == nil && s.choice == nil && !l.gangsIn(p):
 		delete(l.keeps, p)
 		return
-	}
-	if rec != nil && !l.mayKeep(p, rec) {
+	case rec != nil && !l.mayKeep(p, rec, now):
+		s.choice = nil
 		if l.mayAct(k, l.share.ofTask(string(k.Kind)+"/"+k.ID)) {
 			l.writeKeep(p, was, nil)
 		}
 		return
 	}
-	if now.Before(s.next) || !l.mayPlace() {
-		l.timers.set(k, latest(s.next, now.Add(keepEvery)))
-		return
+	switch {
+	case !l.mayPlace():
+		l.timers.set(k, now.Add(keepEvery))
+	case now.Before(s.next):
+		l.timers.set(k, s.next)
+	default:
+		l.chooseFor(p, rec, was, now)
 	}
-	s.next = now.Add(keepEvery + time.Duration(l.brakes.alive[p])*keepEach)
-	l.timers.set(k, s.next)
-	defer func() { // what it took is to be a small part, whatever it was
-		if took := l.now().Sub(now); took > keepEvery/keepPart {
-			s.next = l.now().Add(keepPart * took)
-			l.timers.set(k, s.next)
-		}
-	}()
+}
+
+// chooseFor makes a part of a choice, and sets when the next is to be made.
+func (l *loop) chooseFor(p berth.PoolID, rec *berth.Keep, was berth.Revision, now time.Time) {
+	s, began := l.keepOf(p), l.now()
+	s.looks = keepLooks
+	done := l.chooseIn(p, rec, was, now)
+	ends := l.now()
+	took := ends.Sub(began)
+	if s.took += took; done { // what it took is to be a small part, whatever it was
+		s.next = ends.Add(max(keepEvery+time.Duration(l.brakes.alive[p])*keepEach, keepPart*s.took))
+		s.took, s.choice = 0, nil
+	} else {
+		s.next = ends.Add(max(keepRest, keepShare*took))
+	}
+	l.timers.set(keepKey(p), s.next)
+}
+
+// chooseIn chooses for whom something is kept in a pool, and what; done: not only a part of it.
+func (l *loop) chooseIn(p berth.PoolID, rec *berth.Keep, was berth.Revision, now time.Time) (done bool) {
 	if rec == nil {
-		l.keepFirst(p, now)
+		return l.keepFirst(p, now)
+	}
+	l.keepOf(p).leftSince = time.Time{}
+	g := l.gangs.of[rec.Group]
+	return g == nil || l.keepOn(g, rec, was, now) // nil: another daemon plans it, or its plan is in flight
+}
+
+// dropUnreadKeep has a record go that nobody can read: nothing is kept by it, nor could be for
+// anybody while it is there. One of a newer program's is left to that.
+func (l *loop) dropUnreadKeep(p berth.PoolID) {
+	k := keepKey(p)
+	f := l.view.whole[berth.KindKeep][k]
+	if bad, ok := f.Record.(*etcdstore.Undecodable); !ok || errors.Is(bad.Err, etcdstore.ErrNewerRecord) {
 		return
 	}
-	if g := l.gangs.of[rec.Group]; g != nil { // else another daemon plans it, or its plan is in flight
-		l.keepOn(g, rec, was, now)
+	if l.mayAct(k, l.share.ofTask(string(k.Kind)+"/"+k.ID)) {
+		l.writeKeep(p, f.Mod, nil)
 	}
 }
 
@@ -166,150 +212,17 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// mayKeep says whether a record is of a group that waits in its pool.
-func (l *loop) mayKeep(p berth.PoolID, rec *berth.Keep) bool {
+// mayKeep says whether a record is of a group that waits in its pool, and not for the end of a
+// long backoff, nor with a member of which nothing can be known.
+func (l *loop) mayKeep(p berth.PoolID, rec *berth.Keep, now time.Time) bool {
 	g, _ := l.view.group(rec.Group)
 	members := l.inGroup(rec.Group)
-	if g == nil || g.State != berth.GroupPending || len(members) == 0 {
+	if g == nil || g.State != berth.GroupPending || len(members) == 0 || slices.ContainsFunc(members, l.corrupt) {
+		return false
+	}
+	if _, at, _ := l.readyMembers(rec.Group, now); at.After(now.Add(keptOffFor)) {
 		return false
 	}
 	sub, _ := l.view.submission(members[0])
 	return sub != nil && sub.Spec.Pool == p
-}
-
-// keepOn chooses again what is kept for a group, or keeps nothing for it any more.
-func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Time) {
-	if l.wentBefore(g) {
-		l.keepOf(g.pool).without = now.Add(keptOffFor)
-		l.writeKeep(g.pool, was, nil)
-		return
-	}
-	members, _, ok := l.readyMembers(g.id, now)
-	if !ok {
-		return
-	}
-	next := (*berth.Keep)(nil)
-	if !g.hopeless() {
-		next = l.chooseKept(g, members, rec, now)
-	}
-	if !sameKeep(rec, next) {
-		l.writeKeep(g.pool, was, next)
-	}
-}
-
-// hopeless says whether nothing that is kept for a group would help it: also where it has to be
-// near others, or apart from them, and that is not so, which no room mends.
-func (g *gang) hopeless() bool {
-	v := g.class.verdict
-	return g.class.over > 0 || v != nil && (v.NeverFits || tells(v, berth.ReasonQuota, berth.ReasonAffinity, berth.ReasonAntiAffinity, berth.ReasonSpread, berth.ReasonTopology))
-}
-
-func tells(v *berth.Verdict, codes ...berth.ReasonCode) bool {
-	return slices.ContainsFunc(v.Reasons, func(r berth.Reason) bool { return slices.Contains(codes, r.Code) })
-}
-
-// keepFirst keeps something for the first group of a pool that does not fit, and for which
-// something can be kept, where this daemon plans it.
-func (l *loop) keepFirst(p berth.PoolID, now time.Time) {
-	if now.Before(l.keepOf(p).without) {
-		return
-	}
-	for _, g := range l.firstGangs(p, now) {
-		peer := l.peers.holder[groupKey(g.id)]
-		if peer != nil && g.open() {
-			if v := l.whyNotGroup(g.id); v != nil {
-				peer.gangs.block(g, v, now)
-			}
-		}
-		if g.open() {
-			return // it is to be tried first
-		}
-		members, _, ok := l.readyMembers(g.id, now)
-		info := l.groups[g.id]
-		if g.hopeless() || !ok || now.Before(info.unkept) {
-			continue
-		}
-		next := l.chooseKept(g, members, nil, now)
-		if next == nil {
-			info.unkept = now.Add(keptOffFor)
-			if l.now().Sub(now) > keepMost {
-				return
-			}
-			continue
-		}
-		if peer == nil {
-			l.writeKeep(p, 0, next)
-		}
-		return
-	}
-}
-
-// keepTries bounds the groups that are looked at, at a time.
-const keepTries = 8
-
-// firstGangs are the first groups of a pool, of all daemons, in the order of their turns: of those
-// that could be helped, or may fit.
-func (l *loop) firstGangs(p berth.PoolID, now time.Time) (firsts []*gang) {
-	for _, gs := range append([]*gangs{l.gangs}, l.peersGangs()...) {
-		for _, c := range gs.classes {
-			if c.members[0].pool != p {
-				continue
-			}
-			for i, n := 0, 0; i < len(c.members) && n < keepTries; i++ { // of equal ones, the first may not wait so long
-				if g := c.members[i]; g.open() || !g.hopeless() && !now.Before(l.groups[g.id].unkept) {
-					firsts = append(firsts, g)
-					n++
-				}
-			}
-		}
-	}
-	slices.SortFunc(firsts, func(a, b *gang) int { return cmp.Or(l.compareTurns(a.request, b.request), a.before(b)) })
-	return firsts[:min(len(firsts), keepTries)]
-}
-
-// gangsIn says whether a group waits in a pool, with whomever.
-func (l *loop) gangsIn(p berth.PoolID) bool {
-	for _, gs := range append([]*gangs{l.gangs}, l.peersGangs()...) {
-		for _, c := range gs.classes {
-			if c.members[0].pool == p {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// keptOffFor is how long nothing is kept where that kept off who goes first, nor for a group for
-// which nothing could be.
-const keptOffFor = 10 * time.Second
-
-// wentBefore says whether something would have been placed that is kept off by what is kept for a
-// group, and whose turn comes before: of a tenant with less, or of its own with a higher
-// priority.
-func (l *loop) wentBefore(g *gang) bool {
-	own := l.turn(accountOf(g.request)).Share
-	before := func(r *berth.Request, priority int32, v *berth.Verdict) bool {
-		if v == nil || r.Pool != g.pool || !tells(v, berth.ReasonKept) {
-			return false
-		}
-		if r.Tenant == g.request.Tenant {
-			return priority > g.priority
-		}
-		return l.turn(accountOf(r)).Share < own
-	}
-	for _, q := range l.queues() {
-		for _, c := range q.classes { // in which order decides nothing
-			if w := c.members[0]; before(w.request, w.priority, c.verdict) {
-				return true
-			}
-		}
-	}
-	for _, gs := range append([]*gangs{l.gangs}, l.peersGangs()...) {
-		for _, c := range gs.classes {
-			if o := c.members[0]; before(o.request, o.priority, c.verdict) {
-				return true
-			}
-		}
-	}
-	return false
 }

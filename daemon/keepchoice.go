@@ -13,15 +13,50 @@ import (
 	"github.com/berthd/berth/scheduler"
 )
 
+// keepChoice is what is to be kept for a group, while that is being chosen: all of it as of when
+// that began.
+type keepChoice struct {
+	next    berth.Keep
+	began   time.Time
+	instead *berth.Keep // of this
+	of      *scheduler.KeepChoice
+}
+
 // chooseKept is what is to be kept for a group whose members wait, in place of rec; nil:
-// nothing.
-func (l *loop) chooseKept(g *gang, members []*waiting, rec *berth.Keep, now time.Time) *berth.Keep {
+// nothing. Not done: a part of the choice is made, and it is to be asked again.
+func (l *loop) chooseKept(g *gang, members []*waiting, rec *berth.Keep, now time.Time) (next *berth.Keep, done bool) {
+	s := l.keepOf(g.pool)
+	if c := s.choice; c == nil || c.next.Group != g.id || c.instead != rec {
+		if s.choice = l.beginKeep(g, members, rec, now); s.choice == nil {
+			return nil, true
+		}
+	}
+	c := s.choice
+	on := l.stays(c.began)
+	seen, done := c.of.Look(s.looks, on)
+	if s.looks -= seen; !done {
+		return nil, false
+	}
+	s.choice = nil
+	got, ok := c.of.Choose(on)
+	if !ok {
+		return nil, true
+	}
+	c.next.Workers = withinBytes(got.Workers)
+	if got.Within > 0 {
+		c.next.By = c.began.Add(time.Duration(got.Within) * time.Millisecond)
+	}
+	return &c.next, true
+}
+
+// beginKeep begins to choose.
+func (l *loop) beginKeep(g *gang, members []*waiting, rec *berth.Keep, now time.Time) *keepChoice {
 	group, _ := l.view.group(g.id)
 	if group == nil {
 		return nil
 	}
 	now = now.UTC().Truncate(time.Millisecond)
-	next := &berth.Keep{Group: g.id, Since: now, Chosen: now}
+	c := &keepChoice{next: berth.Keep{Group: g.id, Since: now, Chosen: now}, began: now, instead: rec}
 	ask := scheduler.Wanting{Gang: l.gangOf(g.id, group, members), Patience: l.patienceOf(members[0], now)}
 	since := l.groups[g.id].keptSince
 	if since.IsZero() && rec != nil { // of before this daemon knew the group
@@ -32,22 +67,15 @@ func (l *loop) chooseKept(g *gang, members []*waiting, rec *berth.Keep, now time
 			since = now
 			l.groups[g.id].keptSince = now
 		}
-		next.Since = since
+		c.next.Since = since
 		ask.Waited = now.Sub(since).Milliseconds()
 		ask.Anew = rec == nil || scheduler.Round(ask.Waited) != scheduler.Round(rec.Chosen.Sub(since).Milliseconds())
-		if next.Chosen = latest(now, since); !ask.Anew {
-			next.Chosen = rec.Chosen
+		if c.next.Chosen = latest(now, since); !ask.Anew {
+			c.next.Chosen = rec.Chosen
 		}
 	}
-	got, ok := l.fleet.KeepFor(ask, l.stays(now))
-	if !ok {
-		return nil
-	}
-	next.Workers = withinBytes(got.Workers)
-	if got.Within > 0 {
-		next.By = now.Add(time.Duration(got.Within) * time.Millisecond)
-	}
-	return next
+	c.of = l.fleet.BeginKeep(ask)
+	return c
 }
 
 // patienceOf is for how many ms a request waits yet; 0: for ever.
@@ -62,8 +90,10 @@ func (l *loop) patienceOf(w *waiting, now time.Time) int64 {
 
 // stays tells who is on a worker, and until when.
 func (l *loop) stays(now time.Time) func(berth.WorkerID) []scheduler.Stay {
+	var all []scheduler.Stay // used again for the next worker
 	ms := func(t time.Time) int64 { return max(t.UnixMilli()-now.UnixMilli(), 0) }
-	return func(w berth.WorkerID) (out []scheduler.Stay) {
+	return func(w berth.WorkerID) []scheduler.Stay {
+		all = all[:0]
 		for _, x := range l.view.on[w] {
 			if !x.isOn(w) || x.spec == nil {
 				continue
@@ -72,9 +102,9 @@ func (l *loop) stays(now time.Time) func(berth.WorkerID) []scheduler.Stay {
 			if ends := x.endsBy(); x.exit != nil || ends.After(now) { // what is overdue ends nobody knows when
 				s.Ends, s.Left = true, ms(ends)
 			}
-			out = append(out, s)
+			all = append(all, s)
 		}
-		return out
+		return all
 	}
 }
 
@@ -156,6 +186,6 @@ func (l *loop) keepWritten(p berth.PoolID, was berth.Revision, next *berth.Keep,
 		l.takeFacts(conflict.Facts)
 	default:
 		l.log.Warn("cannot write what is kept for a group", zap.String("pool", string(p)), zap.Error(err))
-		l.keepOf(p).next = l.now().Add(pause)
+		l.keepOf(p).failed = l.now().Add(pause)
 	}
 }

@@ -74,7 +74,9 @@ func tellStands(v *berth.Verdict, q *berth.Quota, allowed, used berth.Amounts) {
 	}
 }
 
-func (l *loop) peersGangs() (out []*gangs) {
+// allGangs are the groups that wait, with whichever daemon.
+func (l *loop) allGangs() []*gangs {
+	out := []*gangs{l.gangs}
 	for _, p := range l.peers.sorted {
 		out = append(out, p.gangs)
 	}

@@ -1,0 +1,168 @@
+package daemon
+
+import (
+	"slices"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// keepOn chooses again what is kept for a group, or keeps nothing for it any more.
+func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Time) (done bool) {
+	if l.keepOf(g.pool).choice == nil && l.wentBefore(g) { // asked once for all parts: there may be many that wait
+		l.keepOf(g.pool).without = now.Add(keptOffFor)
+		l.writeKeep(g.pool, was, nil)
+		return true
+	}
+	members, _, ok := l.readyMembers(g.id, now)
+	if !ok {
+		return true
+	}
+	next, done := (*berth.Keep)(nil), true
+	if !g.hopeless() {
+		next, done = l.chooseKept(g, members, rec, now)
+	}
+	if done && !sameKeep(rec, next) {
+		l.writeKeep(g.pool, was, next)
+	}
+	return done
+}
+
+// hopeless says whether nothing that is kept for a group would help it: also where it has to be
+// near others, or apart from them, and that is not so, which no room mends.
+func (g *gang) hopeless() bool {
+	v := g.class.verdict
+	return g.class.over > 0 || v != nil && (v.NeverFits || tells(v, berth.ReasonQuota, berth.ReasonAffinity, berth.ReasonAntiAffinity, berth.ReasonSpread, berth.ReasonTopology))
+}
+
+func tells(v *berth.Verdict, codes ...berth.ReasonCode) bool {
+	return slices.ContainsFunc(v.Reasons, func(r berth.Reason) bool { return slices.Contains(codes, r.Code) })
+}
+
+// keepFirst keeps something for the first group of a pool that does not fit, and for which
+// something can be kept, where this daemon plans it. A choice that has begun is made first.
+func (l *loop) keepFirst(p berth.PoolID, now time.Time) (done bool) {
+	s := l.keepOf(p)
+	if now.Before(s.without) {
+		return true
+	}
+	if s.choice != nil {
+		if g := l.gangOfAny(s.choice.next.Group); g != nil && !g.open() && !g.hopeless() {
+			if kept, done := l.keepForFirst(g, now); kept || !done {
+				return done
+			}
+		}
+	}
+	for _, c := range l.keepCandidates(p, now) {
+		g := c.gang
+		peer := l.peers.holder[groupKey(g.id)]
+		if peer != nil && s.overdue(now) {
+			continue
+		}
+		if peer != nil && g.open() {
+			if v := l.whyNotGroup(g.id); v != nil {
+				peer.gangs.block(g, v, now)
+			}
+		}
+		switch {
+		case g.open() && c.inTurn:
+			return true // it is to be tried first
+		case g.open() || g.hopeless():
+			continue
+		}
+		if kept, done := l.keepForFirst(g, now); kept || !done {
+			return done
+		}
+	}
+	return true
+}
+
+// keepForFirst keeps something for a group, if that can be; kept: it is, or is left to the daemon
+// that plans the group.
+func (l *loop) keepForFirst(g *gang, now time.Time) (kept, done bool) {
+	members, _, ok := l.readyMembers(g.id, now)
+	if !ok {
+		return false, true
+	}
+	next, done := l.chooseKept(g, members, nil, now)
+	switch {
+	case !done:
+		return false, false
+	case next == nil:
+		l.groups[g.id].unkept = now.Add(keptOffFor)
+		return false, true
+	case l.peers.holder[groupKey(g.id)] == nil:
+		l.writeKeep(g.pool, 0, next)
+	default:
+		l.keepOf(g.pool).left(now)
+	}
+	return true, true
+}
+
+// gangOfAny is a group that waits, with whichever daemon, or nil.
+func (l *loop) gangOfAny(id berth.GroupID) *gang {
+	if p := l.peers.holder[groupKey(id)]; p != nil {
+		return p.gangs.of[id]
+	}
+	return l.gangs.of[id]
+}
+
+// left notes that something could be kept for the group of a peer.
+func (s *keepState) left(now time.Time) {
+	if s.leftSince.IsZero() {
+		s.leftSince = now
+	}
+}
+
+// overdue says whether the peers have had their time to keep something for theirs. Which of two groups
+// comes first may be another one by another daemon's view: each would wait for the other.
+func (s *keepState) overdue(now time.Time) bool {
+	return !s.leftSince.IsZero() && !now.Before(s.leftSince.Add(keptOffFor))
+}
+
+// gangsIn says whether a group waits in a pool, with whomever.
+func (l *loop) gangsIn(p berth.PoolID) bool {
+	for _, gs := range l.allGangs() {
+		for _, c := range gs.classes {
+			if c.members[0].pool == p {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// keptOffFor is how long nothing is kept where that kept off who goes first, nor for a group for
+// which nothing could be.
+const keptOffFor = 10 * time.Second
+
+// wentBefore says whether something would have been placed that is kept off by what is kept for a
+// group, and whose turn comes before: of a tenant with less, or of its own with a higher
+// priority.
+func (l *loop) wentBefore(g *gang) bool {
+	own := l.turn(accountOf(g.request)).Share
+	before := func(r *berth.Request, priority int32, v *berth.Verdict) bool {
+		if v == nil || r.Pool != g.pool || !tells(v, berth.ReasonKept) {
+			return false
+		}
+		if r.Tenant == g.request.Tenant {
+			return priority > g.priority
+		}
+		return l.turn(accountOf(r)).Share < own
+	}
+	for _, q := range l.queues() {
+		for _, c := range q.classes { // in which order decides nothing
+			if w := c.members[0]; before(w.request, w.priority, c.verdict) {
+				return true
+			}
+		}
+	}
+	for _, gs := range l.allGangs() {
+		for _, c := range gs.classes {
+			if o := c.members[0]; before(o.request, o.priority, c.verdict) {
+				return true
+			}
+		}
+	}
+	return false
+}
