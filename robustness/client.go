@@ -64,6 +64,7 @@ func newClient(w *world) *client {
 // begin puts all that the client will do.
 func (c *client) begin() {
 	c.limits()
+	c.settings(c.w.plan.Settings)
 	for i := 0; i < len(c.jobs); {
 		batch := []*job{c.jobs[i]}
 		for i++; i < len(c.jobs) && c.jobs[i].At == batch[0].At && len(batch) < 8; i++ {

@@ -19,7 +19,7 @@ func (p *Plan) devices(worker string) (of []berth.Device) {
 		return nil
 	}
 	for i := range 2 {
-		of = append(of, berth.Device{Name: fmt.Sprintf("g%d", i), Type: deviceTypes[at%len(deviceTypes)], MemoryBytes: 8 << 30})
+		of = append(of, berth.Device{Name: fmt.Sprintf("g%d", i), Type: deviceTypes[at%len(deviceTypes)], MemoryBytes: 8 << 30, Link: links[at%len(links)]})
 	}
 	return of
 }

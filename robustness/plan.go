@@ -22,6 +22,7 @@ type Plan struct {
 	Jobs        []Job
 	Wishes      []Wish
 	Limits      []Limit // by moment
+	Settings    []Setting
 	Faults      []Fault
 }
 
@@ -85,6 +86,8 @@ func Draw(seed uint64) *Plan {
 	drawQuotas(p)
 	drawDevices(p)
 	drawImages(p)
+	drawLinks(p)
+	drawSettings(p)
 	return p
 }
 

@@ -33,6 +33,7 @@ type Tally struct {
 	Claims, Preempted        int64 // requests that others were to make room for, and attempts that ended for that
 	Early                    int64 // acknowledged as placed, by a daemon that was still loading
 	Limits                   int64 // quotas set
+	Settings                 int64 // of the pool
 	Faults                   map[FaultKind]int64
 	Hits                     map[FaultKind]map[string]int64 // by kind of call
 	Ends                     map[string]int64               // why actors ended by themselves
@@ -65,6 +66,7 @@ func (t *Tally) add(o Tally) {
 	t.Claims += o.Claims
 	t.Preempted += o.Preempted
 	t.Limits += o.Limits
+	t.Settings += o.Settings
 	for k, n := range o.Faults {
 		t.Faults[k] += n
 	}
