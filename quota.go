@@ -184,6 +184,8 @@ type Quota struct {
 	Lent       Loans   `json:"lent,omitempty"`
 	Borrowed   Loans   `json:"borrowed,omitempty"`
 	Recalled   Loans   `json:"recalled,omitempty"` // of what is lent: wanted back
+
+	Waits map[DaemonID]LoanWait `json:"waits,omitempty"` // where something waits that a loan would help, or the end of one
 }
 
 // QuotaBlock is what a daemon has taken of a tenant's quotas, under tenants/<t>/<d>.

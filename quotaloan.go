@@ -12,6 +12,14 @@ import (
 // by transactions that rewrite both: so what all may use is never more than what
 // is guaranteed to all.
 
+// LoanWait is that something waits at a daemon for what is guaranteed to its tenant and lent, or for
+// more than that. Who has waited since the lowest revision is lent first what others wait for
+// in vain, and then waits anew: so tenants take turns.
+type LoanWait struct {
+	Since Revision `json:"since"`
+	Own   bool     `json:"own,omitempty"` // for what is guaranteed to it: of that nothing is lent meanwhile
+}
+
 // Loans are amounts by the tenant on the other side.
 type Loans map[TenantID]Amounts
 
@@ -72,6 +80,15 @@ func (q *Quota) AllowedWithout(back Amounts) Amounts {
 		out[d] = max(min(q.has(d)-back[d], most), 0)
 	}
 	return out
+}
+
+// Below is how much less than nothing a tenant may use when it has given so much back: it has lent more than is guaranteed
+// to it now, and is to get that back before it may use anything.
+func (q *Quota) Below(d Dimension, back Amounts) int64 {
+	if _, limited := q.Limits[d]; !limited {
+		return 0
+	}
+	return max(back[d]-q.has(d), 0)
 }
 
 // has is how much of a dimension a tenant could use, were there no limit.

@@ -112,6 +112,9 @@ func (l *loop) takeTurns() {
 		_, resized := l.fair.resized[of.pool]
 		return resized
 	})
+	for p := range l.fair.resized { // in which order decides nothing
+		l.refit(p)
+	}
 	clear(l.fair.resized)
 }
 

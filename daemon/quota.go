@@ -53,6 +53,8 @@ type quotas struct {
 // quotaState is of one account.
 type quotaState struct {
 	limits     berth.Amounts     // what is allowed now: see allowed
+	below      berth.Amounts     // how much less than nothing that would be
+	back       berth.Amounts     // how much more it is until what is wanted back has been given back
 	most       berth.Amounts     // the limits of the record
 	dimensions []berth.Dimension // that are limited, sorted
 	sum        berth.Amounts     // of allocations that no block counts: they were placed before there were limits
@@ -230,8 +232,11 @@ func (l *loop) balance(of account, st *quotaState, b *builder) balance {
 // what is beyond its even part of the quota is theirs.
 func (s *balance) room(d berth.Dimension) int64 {
 	have, named := s.block.Block[d]
-	if !named || slices.Contains(s.beyond, d) {
+	if !named {
 		return 0
+	}
+	if slices.Contains(s.beyond, d) {
+		return s.grantedOf(d)
 	}
 	rest := have - s.block.Used[d]
 	if s.among > 0 {
@@ -242,6 +247,16 @@ func (s *balance) room(d berth.Dimension) int64 {
 		rest = min(rest, even)
 	}
 	return max(rest, 0)
+}
+
+// grantedOf is how much of a dimension is kept, of which more is taken than is allowed, for what it was taken
+// for: where it is wanted back only since then. Else two that wait for each other's part would take it from each
+// other again and again, before either had placed anything.
+func (s *balance) grantedOf(d berth.Dimension) int64 {
+	if !s.grant || s.free(d)+s.state.back[d] < 0 {
+		return 0
+	}
+	return max(min(s.state.granted[d], s.block.Block[d]-s.block.Used[d]), 0)
 }
 
 // spend takes off what was granted what is placed.

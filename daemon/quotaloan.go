@@ -3,6 +3,7 @@ package daemon
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/berthd/berth"
 )
@@ -15,26 +16,12 @@ import (
 // A loan is made by a daemon whose request waits for it, wanted back by one whose request
 // waits for that, and given back by one daemon for all.
 
-// loanStatus is what is known of who could lend, and who waits for that, in one pool.
-type loanStatus struct {
-	idle  map[berth.TenantID]berth.Amounts // as of the last look at them
-	waits map[berth.TenantID]struct{}      // looked at again when more is idle
-}
-
-func (l *loop) loansIn(p berth.PoolID) *loanStatus {
-	s := l.quotas.loans[p]
-	if s == nil {
-		s = &loanStatus{idle: make(map[berth.TenantID]berth.Amounts), waits: make(map[berth.TenantID]struct{})}
-		l.quotas.loans[p] = s
-	}
-	return s
-}
-
-// allowed is what an account may use from now on: without what is wanted back from it.
-func (l *loop) allowed(of account) berth.Amounts {
+// allowed is what an account may use from now on, without what is wanted back from it; how much less than nothing
+// that would be; and how much that is which is wanted back.
+func (l *loop) allowed(of account) (allowed, below, back berth.Amounts) {
 	rec, _ := l.view.tenant(of.tenant)
 	q := rec.Pools[of.pool]
-	back := make(berth.Amounts)
+	back = make(berth.Amounts)
 	for _, lender := range q.Borrowed.Tenants() {
 		other, _ := l.view.tenant(lender)
 		for d, v := range other.Pools[of.pool].Recalled[of.tenant] {
@@ -43,36 +30,43 @@ func (l *loop) allowed(of account) berth.Amounts {
 			}
 		}
 	}
-	return q.AllowedWithout(back)
+	for d := range q.Limits {
+		if v := q.Below(d, back); v > 0 {
+			if below == nil {
+				below = make(berth.Amounts, 1)
+			}
+			below[d] = v
+		}
+	}
+	return q.AllowedWithout(back), below, back
 }
 
 // reallow takes up what an account may use now.
 func (l *loop) reallow(of account, st *quotaState) {
 	rec, _ := l.view.tenant(of.tenant)
-	taken, allowed := rec.Pools[of.pool].Taken, l.allowed(of)
+	taken := rec.Pools[of.pool].Taken
+	allowed, below, back := l.allowed(of)
 	if !taken.Equal(st.taken) || !allowed.Equal(st.limits) {
 		st.movedAt = l.now()
 	}
-	st.taken, st.limits = taken, allowed
+	st.taken, st.limits, st.below, st.back = taken, allowed, below, back
 }
 
-// waitsForQuota says whether something of an account waits here.
-func (l *loop) waitsForQuota(of account) bool {
-	return l.queue.over.of[of] != nil || l.gangs.over.of[of] != nil
-}
-
-// lendable is what a tenant could lend: what is guaranteed to it and that nobody has taken, while
-// nothing of its own waits.
+// lendable is what a tenant could lend: what is guaranteed to it and that nobody has taken, while nothing of its
+// own waits for that. To whom depends on whose turn it is.
 func (l *loop) lendable(of account) berth.Amounts {
 	rec, _ := l.view.tenant(of.tenant)
 	q, st := rec.Pools[of.pool], l.quotas.of[of]
-	if st == nil || len(q.Guaranteed) == 0 || len(q.Short) > 0 || l.waitsForQuota(of) || l.view.unreadable(tenantKey(of.tenant)) {
+	if st == nil || len(q.Guaranteed) == 0 || l.view.unreadable(tenantKey(of.tenant)) {
 		return nil
 	}
 	for d := range l.quotas.holders[of.tenant] {
 		if l.view.unreadable(blockKey(blockRef{of.tenant, d})) {
 			return nil
 		}
+	}
+	if _, own := l.loanTurn(of); own || l.waitsForOwn(of, st) {
+		return nil
 	}
 	out := make(berth.Amounts)
 	for d := range q.Guaranteed {
@@ -83,31 +77,17 @@ func (l *loop) lendable(of account) berth.Amounts {
 	return out
 }
 
-// noteLendable has those looked at who wait for what a tenant could lend, where that is more now.
-func (l *loop) noteLendable(of account) {
-	s := l.loansIn(of.pool)
-	was, now := s.idle[of.tenant], l.lendable(of)
-	if s.idle[of.tenant] = now; len(now) == 0 {
-		delete(s.idle, of.tenant)
-	}
-	for d, v := range now {
-		if v > was[d] {
-			for _, t := range slices.Sorted(maps.Keys(s.waits)) {
-				l.due.add(tenantKey(t))
-			}
-			clear(s.waits)
-			return
-		}
-	}
-}
-
 // other is another tenant's record as this plan leaves it, to be changed; nil: not now.
 func (c *blockChanges) other(t berth.TenantID) *otherTenant {
 	if o := c.others[t]; o != nil {
 		return o
 	}
 	rec, was := c.l.view.tenant(t)
-	if was == 0 || c.l.view.unreadable(tenantKey(t)) || c.l.flights.tenants[t] != nil {
+	if f := c.l.flights.tenants[t]; f != nil {
+		f.again = append(f.again, tenantKey(c.id))
+		return nil
+	}
+	if was == 0 || c.l.view.unreadable(tenantKey(t)) {
 		return nil
 	}
 	return &otherTenant{was: was, rec: berth.Tenant{Weight: rec.Weight, Pools: maps.Clone(rec.Pools)}}
@@ -137,90 +117,179 @@ func (c *blockChanges) free(of account, s *balance, d berth.Dimension) int64 {
 	return c.l.free(of, s.state, d) + q.Allowed()[d] - s.state.limits[d] + s.quota.Taken[d] - q.Taken[d]
 }
 
-// obtainable is how much of a dimension an account could have beside what is free: what others could lend,
-// and what it has lent, up to its limit. Nothing where it is to give back itself.
-func (c *blockChanges) obtainable(of account, s *balance, d berth.Dimension) (own, others int64) {
-	q := c.tenant.Pools[of.pool]
-	if _, guaranteed := q.Guaranteed[d]; !guaranteed || q.Allowed()[d] > s.state.limits[d] {
-		return 0, 0
+// borrow has the first that waits and could be placed by it borrow what others do not use; or, where that is not all
+// that it lacks, wants the rest back of what was lent. What is borrowed is taken at once: lent, it would be
+// wanted by others as well. It says whether something is waited for that way, and whether something was borrowed.
+func (c *blockChanges) borrow(of account, s *balance, b *builder) (waits, borrowed bool) {
+	if s != nil && !c.mayTake(s.state, b) {
+		return slices.Contains(s.quota.Short, c.l.d.opts.ID), false
 	}
-	for t, idle := range c.l.loansIn(of.pool).idle {
-		if t != of.tenant {
-			others += idle[d]
-		}
-	}
-	most := max(s.state.most[d]-s.state.limits[d], 0)
-	others = min(others, most)
-	return min(q.Lent.Of(d), most-others), others
-}
-
-// lacks is what the first that waits lacks which could have it by loans, or by what was lent; nil: none is.
-func (c *blockChanges) lacks(of account, s *balance) berth.Amounts {
-	if len(s.quota.Guaranteed) == 0 || !c.l.waitsForQuota(of) {
-		return nil
-	}
-	could := make(berth.Amounts, len(s.state.dimensions))
-	for _, d := range s.state.dimensions {
-		own, others := c.obtainable(of, s, d)
-		could[d] = s.room(d) + s.free(d) + own + others
-	}
-	at := look{within: s.bound(func(d berth.Dimension) int64 { return max(s.room(d), could[d]) }), beyond: s.bound(s.room)}
-	need := c.l.firstNeed(of, s, at, func(a allowance) bool {
-		for d, v := range a.need {
-			if most, limited := could[d]; limited && v > most {
-				return false
-			}
-		}
-		return len(a.need) > 0 && everFits(a.need, s.state.most)
-	})
-	lack := make(berth.Amounts)
-	for d, v := range need {
-		if rest := v - s.room(d) - s.free(d); rest > 0 && s.limits(d) {
-			lack[d] = rest
-		}
-	}
-	return lack
-}
-
-func (s *balance) limits(d berth.Dimension) bool {
-	_, limited := s.state.limits[d]
-	return limited
-}
-
-// borrow borrows what others do not use for the first that waits and could be placed then, and wants back of what was
-// lent only what is not there. It says whether that is waited for.
-func (c *blockChanges) borrow(of account, s *balance) (waits bool) {
-	lack, among := berth.Amounts(nil), false
+	var w wish
 	if s != nil {
-		lack, among = c.lacks(of, s), s.among > 0
+		w = c.wish(of, s)
 	}
 	q := c.tenant.Pools[of.pool]
-	next := c.wound(q, len(lack) > 0 || among)
-	for _, d := range lack.Dimensions() {
-		if _, others := c.obtainable(of, s, d); lack[d] > others {
-			next = recall(next, q.Lent, d, lack[d]-others)
-			waits = true
-		}
+	rest := c.notLent(of, w.lack)
+	if borrowed = w.now && len(w.lack) > 0 && rest.IsZero() && c.borrowAll(of, s, w, b); borrowed {
+		return false, true
+	}
+	next := c.wound(of, len(rest) > 0 || s != nil && s.among > 0, w.own)
+	for _, d := range rest.Dimensions() {
+		next = recall(next, c.mayRecall(of, q.Lent, w.own), d, rest[d])
 	}
 	if !loansEqual(next, q.Recalled) {
 		q.Recalled = next
 		c.set(of.pool, q)
 	}
-	for _, d := range lack.Dimensions() {
-		c.borrowOf(of, s, d, lack[d])
-	}
+	c.queueUp(of, w)
 	if c.l.waitsForQuota(of) && len(q.Guaranteed) > 0 {
 		c.l.loansIn(of.pool).waits[of.tenant] = struct{}{}
 	}
-	return waits
+	return len(rest) > 0, false
+}
+
+// notLent is what others could not lend of what is lacking.
+func (c *blockChanges) notLent(of account, lack berth.Amounts) berth.Amounts {
+	rest := make(berth.Amounts)
+	for d, v := range lack {
+		if more := v - c.l.loansIn(of.pool).others(of.tenant, d); more > 0 {
+			rest[d] = more
+		}
+	}
+	return rest
+}
+
+// queueUp lets all know that something waits here for a loan, or for the end of one, or no more.
+func (c *blockChanges) queueUp(of account, w wish) {
+	q, self := c.tenant.Pools[of.pool], c.l.d.opts.ID
+	was, there := q.Waits[self]
+	now := berth.LoanWait{Since: was.Since, Own: w.own}
+	if !there { // never before one that is there: whose record was changed last waits last
+		now.Since = max(c.was, c.l.view.revision)
+	}
+	waits := w.need != nil
+	if there == waits && (!waits || now == was) {
+		return
+	}
+	c.setWait(of, now, waits)
+}
+
+// setWait sets or takes out what this daemon lets the others know, with what daemons did that are gone.
+func (c *blockChanges) setWait(of account, w berth.LoanWait, waits bool) {
+	q, self := c.tenant.Pools[of.pool], c.l.d.opts.ID
+	next := maps.Clone(q.Waits)
+	maps.DeleteFunc(next, func(d berth.DaemonID, _ berth.LoanWait) bool { return d == self || c.l.peers.byID[d] == nil })
+	if waits {
+		if next == nil {
+			next = make(map[berth.DaemonID]berth.LoanWait, 1)
+		}
+		next[self] = w
+	}
+	if q.Waits = next; len(next) == 0 {
+		q.Waits = nil
+	}
+	c.set(of.pool, q)
+}
+
+// borrowAll borrows all that something lacks, and takes it for that. False: it is not there any more.
+func (c *blockChanges) borrowAll(of account, s *balance, w wish, b *builder) bool {
+	loans, others := make(map[berth.TenantID]berth.Amounts), make(map[berth.TenantID]*otherTenant)
+	for _, d := range w.lack.Dimensions() {
+		if c.lenders(of, d, c.muchOf(of, s, d, w.lack[d]), loans, others) < w.lack[d] {
+			return false
+		}
+	}
+	q := c.tenant.Pools[of.pool]
+	for _, t := range slices.Sorted(maps.Keys(loans)) {
+		theirs := others[t].rec.Pools[of.pool]
+		for _, d := range loans[t].Dimensions() {
+			theirs.Lent = theirs.Lent.With(of.tenant, d, theirs.Lent[of.tenant][d]+loans[t][d])
+			q.Borrowed = q.Borrowed.With(t, d, q.Borrowed[t][d]+loans[t][d])
+		}
+		c.setOther(t, others[t], of.pool, theirs)
+	}
+	c.set(of.pool, q)
+	if _, there := q.Waits[c.l.d.opts.ID]; there {
+		c.setWait(of, berth.LoanWait{}, false)
+	}
+	c.takeFor(of, s, w.need, b)
+	return true
+}
+
+// muchOf is how much of a dimension is borrowed where so much is lacking: as much again as there is already, so that
+// loans become rare, unless others wait for loans.
+func (c *blockChanges) muchOf(of account, s *balance, d berth.Dimension, least int64) int64 {
+	q := c.tenant.Pools[of.pool]
+	many := max(least, q.Borrowed.Of(d))
+	for t := range c.l.loansIn(of.pool).turns {
+		if t != of.tenant {
+			many = least
+			break
+		}
+	}
+	return min(many, s.state.most[d]-q.Allowed()[d]+q.Below(d, nil))
+}
+
+// lenders notes who lends how much of a dimension, up to what is wanted, and says how much that is in all.
+func (c *blockChanges) lenders(of account, d berth.Dimension, want int64, loans map[berth.TenantID]berth.Amounts, others map[berth.TenantID]*otherTenant) (sum int64) {
+	l := c.l
+	for _, t := range l.loansIn(of.pool).summed().lenders {
+		lender := account{t, of.pool}
+		if sum >= want {
+			break
+		}
+		if t == of.tenant || l.loansIn(of.pool).idle[t][d] == 0 || !l.yieldsTo(lender, of) {
+			continue
+		}
+		idle := l.lendable(lender)[d]
+		if idle < l.loansIn(of.pool).idle[t][d] { // it was counted on
+			l.noteLoans(lender)
+			l.due.add(tenantKey(of.tenant))
+		}
+		more := min(want-sum, idle)
+		if more <= 0 {
+			continue
+		}
+		if others[t] == nil {
+			o := c.other(t)
+			if o == nil {
+				continue
+			}
+			others[t] = o
+		}
+		if loans[t] == nil {
+			loans[t] = make(berth.Amounts, 1)
+		}
+		loans[t][d] += more
+		sum += more
+	}
+	return sum
+}
+
+// takeFor takes what something needs, with what was borrowed for it.
+func (c *blockChanges) takeFor(of account, s *balance, need berth.Amounts, b *builder) {
+	st := s.state
+	held, _ := c.held(c.l.d.opts.ID, of.pool)
+	next := make(berth.Amounts, len(st.limits))
+	for _, d := range st.dimensions {
+		has, named := held.Block[d]
+		if !named {
+			has = held.Used[d]
+		}
+		next[d] = max(has, held.Used[d]+need[d])
+	}
+	c.hold(c.l.d.opts.ID, of.pool, next)
+	c.after = append(c.after, func(now time.Time) { st.ahead, st.takenAt, st.usedAt, st.granted = 1, now, now, need })
 }
 
 // wound is what is wanted back of an account's loans: what it was, while somebody waits for
-// it; and all of what is not guaranteed to it any more.
-func (c *blockChanges) wound(q berth.Quota, waits bool) berth.Loans {
+// it and may have it; and all of what is not guaranteed to it any more.
+func (c *blockChanges) wound(of account, waits, own bool) berth.Loans {
+	q := c.tenant.Pools[of.pool]
 	var next berth.Loans
 	if waits {
-		next = q.Recalled
+		_, others := c.l.loanTurn(of)
+		next = c.mayRecall(of, q.Recalled, own || others)
 	}
 	for _, t := range q.Lent.Tenants() {
 		for d, lent := range q.Lent[t] {
@@ -230,6 +299,17 @@ func (c *blockChanges) wound(q berth.Quota, waits bool) berth.Loans {
 		}
 	}
 	return next
+}
+
+// mayRecall are the loans of which something may be wanted back: all, for what is guaranteed; for more than that, those
+// to whom it is not the turn of before.
+func (c *blockChanges) mayRecall(of account, lent berth.Loans, own bool) berth.Loans {
+	if own {
+		return lent
+	}
+	out := maps.Clone(lent)
+	maps.DeleteFunc(out, func(t berth.TenantID, _ berth.Amounts) bool { return !c.l.yieldsTo(account{t, of.pool}, of) })
+	return out
 }
 
 // recall wants so much of a dimension back, in all: of the borrowers in their order.
@@ -268,21 +348,15 @@ func (c *blockChanges) borrowOf(of account, s *balance, d berth.Dimension, least
 	}
 }
 
-// repay gives back what is wanted back and is free; what is beyond the limit; what is borrowed and was not used for long; and all
-// of what is not counted any more, for nothing of it is guaranteed: s is nil where nothing is limited.
+// repay gives back what is wanted back and is free; what is beyond the limit; what is borrowed and was not used for long, or is not
+// while another waits for a loan; and all of what is not counted any more, for nothing of it is guaranteed: s is nil
+// where nothing is limited.
 func (c *blockChanges) repay(of account, s *balance, b *builder) {
 	l, q := c.l, c.tenant.Pools[of.pool]
-	idle := s != nil && !l.waitsForQuota(of) && s.among == 0
-	if idle && len(q.Borrowed) > 0 {
-		since := s.state.usedAt
-		if s.state.movedAt.After(since) {
-			since = s.state.movedAt
-		}
-		if ends := since.Add(blockIdle); b.now.Before(ends) {
-			idle = false
-			l.timers.set(tenantKey(c.id), ends)
-		}
+	if len(q.Borrowed) == 0 {
+		return
 	}
+	idle := s != nil && c.idleLoans(of, s, b)
 	for _, lender := range q.Borrowed.Tenants() {
 		o := c.other(lender)
 		if o == nil {
@@ -309,6 +383,24 @@ func (c *blockChanges) repay(of account, s *balance, b *builder) {
 			c.setOther(lender, o, of.pool, theirs)
 		}
 	}
+}
+
+// idleLoans says whether what is borrowed and free is given back though nobody wants it back: after some
+// time, whatever waits, for what it is of use to takes it; and at once while another waits for a loan.
+func (c *blockChanges) idleLoans(of account, s *balance, b *builder) bool {
+	if c.l.loansIn(of.pool).firstBefore(of.tenant) {
+		return true
+	}
+	since := s.state.usedAt
+	if s.state.movedAt.After(since) {
+		since = s.state.movedAt
+	}
+	ends := since.Add(blockIdle)
+	if b.now.Before(ends) {
+		c.l.timers.set(tenantKey(c.id), ends)
+		return false
+	}
+	return true
 }
 
 func loansEqual(a, b berth.Loans) bool { return maps.EqualFunc(a, b, berth.Amounts.Equal) }

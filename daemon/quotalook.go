@@ -11,6 +11,7 @@ import (
 // to be changed.
 func (l *loop) lookTenant(t berth.TenantID, b *builder) {
 	k := tenantKey(t)
+	l.settle(k)
 	if f := l.flights.blocks[blockRef{t, l.d.opts.ID}]; f != nil {
 		f.again = append(f.again, k)
 		return
@@ -20,7 +21,7 @@ func (l *loop) lookTenant(t berth.TenantID, b *builder) {
 	}
 	for _, of := range l.accountsOf(t) {
 		l.wakeOver(of, b)
-		l.noteLendable(of)
+		l.noteLoans(of)
 	}
 	if l.loaded && l.changesOf(t, b) != nil {
 		l.quotas.todo[t] = struct{}{}

@@ -64,8 +64,7 @@ func (l *loop) limit(of account, limits berth.Amounts) {
 func (l *loop) unlimit(of account) {
 	delete(l.quotas.of, of)
 	if s := l.quotas.loans[of.pool]; s != nil {
-		delete(s.idle, of.tenant)
-		delete(s.waits, of.tenant)
+		s.forget(of.tenant)
 	}
 	for k, u := range l.quotas.uncounted {
 		if u.of == of {

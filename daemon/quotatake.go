@@ -25,7 +25,7 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 	held, there := c.held(self, of.pool)
 	st := l.quotas.of[of]
 	if st == nil { // it is limited no more
-		c.borrow(of, nil)
+		c.borrow(of, nil, b)
 		c.repay(of, nil, b)
 		if there && (len(held.Block) > 0 || held.Used.IsZero()) {
 			c.hold(self, of.pool, nil)
@@ -38,7 +38,7 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 	case s.stale():
 		c.keep(of, &s, limitedOf(held.Block, st.limits))
 	case s.over() && there:
-		c.keep(of, &s, used(held, st.limits))
+		c.keep(of, &s, c.keptOver(&s))
 	case need != nil && c.take(of, &s, need, b):
 		need = nil
 	case s.among > 0 && there:
@@ -48,7 +48,10 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 	}
 	waits := slices.Contains(s.quota.Short, self) // as before, where something else is changed first
 	if !c.changed {
-		waits = c.borrow(of, &s)
+		borrowed := false
+		if waits, borrowed = c.borrow(of, &s, b); borrowed {
+			need = nil
+		}
 	}
 	c.repay(of, &s, b)
 	c.line(of, waits || need != nil && everFits(need, st.limits))
@@ -57,18 +60,18 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 // needOf is what the first of an account lacks that waits for its quota, and that could be
 // taken; where none could, what the first lacks; or nil.
 func (l *loop) needOf(of account, s *balance) berth.Amounts {
-	lacks := func(a allowance) bool { return len(a.need) > 0 && everFits(a.need, s.state.limits) }
+	lacks := func(_ *berth.Request, a allowance) bool { return len(a.need) > 0 && everFits(a.need, s.state.limits) }
 	free := func(d berth.Dimension) int64 { return s.room(d) + s.free(d) }
-	need := l.firstNeed(of, s, s.lacking(free), func(a allowance) bool { return lacks(a) && s.allFree(a.need) })
+	need := l.firstNeed(of, s, s.lacking(free), func(r *berth.Request, a allowance) bool { return lacks(r, a) && s.allFree(a.need) })
 	if need == nil {
 		need = l.firstNeed(of, s, s.lacking(func(berth.Dimension) int64 { return unbounded }), lacks)
 	}
 	return need
 }
 
-func (l *loop) firstNeed(of account, s *balance, at look, helps func(allowance) bool) berth.Amounts {
-	first := l.queue.firstOver(of, at, func(w *waiting) bool { return helps(l.allowsOne(w, s)) })
-	g, ok := l.gangs.over.first(of, at, func(c *gangClass) bool { return helps(l.allowsGang(c.members[0], s)) })
+func (l *loop) firstNeed(of account, s *balance, at look, helps func(*berth.Request, allowance) bool) berth.Amounts {
+	first := l.queue.firstOver(of, at, func(w *waiting) bool { return helps(w.request, l.allowsOne(w, s)) })
+	g, ok := l.gangs.over.first(of, at, func(c *gangClass) bool { return helps(c.members[0].request, l.allowsGang(c.members[0], s)) })
 	switch {
 	case ok && (first == nil || g.members[0].priority >= first.members[0].priority):
 		return l.allowsGang(g.members[0], s).need
@@ -103,11 +106,7 @@ func everFits(need, limits berth.Amounts) bool {
 // part of what is free, so that takes become rare, and others find something.
 func (c *blockChanges) take(of account, s *balance, need berth.Amounts, b *builder) bool {
 	l, st := c.l, s.state
-	if b.now.Before(st.yields) {
-		l.timers.set(tenantKey(c.id), st.yields)
-		return false
-	}
-	if !l.mayPlace() {
+	if !c.mayTake(st, b) {
 		return false
 	}
 	ahead := int64(1)
@@ -149,6 +148,15 @@ func (c *blockChanges) take(of account, s *balance, need berth.Amounts, b *build
 	return true
 }
 
+// mayTake says whether something may be taken now: not where others wait, who have just been given it.
+func (c *blockChanges) mayTake(st *quotaState, b *builder) bool {
+	if b.now.Before(st.yields) {
+		c.l.timers.set(tenantKey(c.id), st.yields)
+		return false
+	}
+	return c.l.mayPlace()
+}
+
 // yield gives back what others wait for: all that is neither used nor was taken for one
 // that is to be placed yet; or, where that is of use here, what is beyond an even part.
 func (c *blockChanges) yield(of account, s *balance, need berth.Amounts, b *builder) {
@@ -186,6 +194,23 @@ func (c *blockChanges) withGranted(s *balance) berth.Amounts {
 	}
 	c.l.timers.set(tenantKey(c.id), st.takenAt.Add(grantFor))
 	return keep
+}
+
+// keptOver is what is left of a block when more is taken than is allowed: what is used, and what is kept for what it
+// was taken for.
+func (c *blockChanges) keptOver(s *balance) berth.Amounts {
+	granted := make(berth.Amounts, len(s.state.dimensions))
+	for _, d := range s.state.dimensions {
+		granted[d] = s.grantedOf(d)
+	}
+	if granted.IsZero() {
+		return used(s.block, s.state.limits)
+	}
+	for d := range granted {
+		granted[d] += s.block.Used[d]
+	}
+	c.l.timers.set(tenantKey(c.id), s.state.takenAt.Add(grantFor))
+	return granted
 }
 
 // rest gives back what was not used for long.

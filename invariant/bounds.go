@@ -320,6 +320,10 @@ func (r *tenant) validate(c *checker, _ string) {
 		c.loans("lent", q.Lent)
 		c.loans("borrowed", q.Borrowed)
 		c.loans("recalled", q.Recalled)
+		for d, w := range q.Waits {
+			c.id("waits", d)
+			c.least("waits."+d+".since", w.Since, 1)
+		}
 		for t, of := range q.Recalled {
 			for d, v := range of {
 				c.need(v <= q.Lent[t][d], "recalled of %s is %d of %s, and %d are lent", t, v, d, q.Lent[t][d])

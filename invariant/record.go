@@ -381,6 +381,13 @@ type quota struct {
 	Lent       loans            `json:"lent,omitempty"`
 	Borrowed   loans            `json:"borrowed,omitempty"`
 	Recalled   loans            `json:"recalled,omitempty"`
+
+	Waits map[string]loanWait `json:"waits,omitempty"`
+}
+
+type loanWait struct {
+	Since int64 `json:"since"`
+	Own   bool  `json:"own,omitempty"`
 }
 
 type loans map[string]map[string]int64

@@ -1,7 +1,9 @@
 package rules
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,7 +37,7 @@ func drawLoanDeed(t *rapid.T) deed {
 
 // Whatever three daemons are asked for, of tenants that borrow from each other: all that is in use is never
 // more than what is guaranteed to all, or each tenant's limit (the invariants hold at every revision);
-// when all is quiet nobody waits alone for what is idle, and nothing is written; and when all has ended nothing is lent.
+// when all is quiet nobody waits whose turn it is for what is idle, and nothing is written; and when all has ended nothing is lent.
 func TestLoan_Model(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		deeds := rapid.SliceOfN(rapid.Custom(drawLoanDeed), 3, 16).Draw(rt, "deeds")
@@ -99,7 +101,8 @@ func (m *lenders) set(by int, t berth.TenantID, most, guaranteed int64) {
 	m.most[t], m.guaranteed[t] = most, guaranteed
 }
 
-// idle says who waits though all that it needs is idle. Where others wait too, that may be kept for them.
+// idle says who waits though all that it needs is idle, and it has its turn: where nobody waits for what is
+// guaranteed to it, that is who has waited for longest. And it says who lets others know of what is not so.
 func (m *lenders) idle() string {
 	used, placed, sum, all := map[berth.TenantID]int64{}, map[string]bool{}, int64(0), int64(0)
 	for _, key := range m.allocations() {
@@ -111,21 +114,53 @@ func (m *lenders) idle() string {
 	for _, g := range m.guaranteed {
 		all += g
 	}
-	waits := map[berth.TenantID][]string{}
+	waits, own, anyOwn := map[berth.TenantID][]string{}, map[berth.TenantID]bool{}, false
 	for _, id := range slices.Sorted(maps.Keys(m.needs)) {
-		if !placed[id] && m.there("requests/"+id) > 0 {
-			waits[m.owner[id]] = append(waits[m.owner[id]], id)
+		if t := m.owner[id]; !placed[id] && m.there("requests/"+id) > 0 {
+			waits[t] = append(waits[t], id)
+			own[t] = own[t] || used[t]+m.needs[id] <= m.guaranteed[t]
+			anyOwn = anyOwn || own[t]
 		}
 	}
-	for t, of := range waits {
-		for _, id := range of {
-			n := m.needs[id]
-			if len(waits) == 1 && len(of) == 1 && used[t]+n <= m.most[t] && sum+n <= all {
+	first := []berth.TenantID{"a", "b", "c"}
+	for _, t := range m.turns() {
+		switch {
+		case len(waits[t.tenant]) == 0:
+			return fmt.Sprintf("nothing of tenant %s waits, and its record says so: %s", t.tenant, m.dump())
+		case t.own && !own[t.tenant]:
+			return fmt.Sprintf("nothing of tenant %s waits for what is guaranteed to it, and its record says so: %s", t.tenant, m.dump())
+		case len(first) > 1:
+			first = []berth.TenantID{t.tenant}
+		}
+	}
+	for _, t := range first {
+		for _, id := range waits[t] {
+			if n := m.needs[id]; !anyOwn && used[t]+n <= m.most[t] && sum+n <= all {
 				return fmt.Sprintf("%s of tenant %s waits for %d, %d of %d are in use, of all %d of %d: %s", id, t, n, used[t], m.guaranteed[t], sum, all, m.dump())
 			}
 		}
 	}
 	return ""
+}
+
+// turnOf is one that waits for a loan by its record.
+type turnOf struct {
+	since  int64
+	tenant berth.TenantID
+	own    bool
+}
+
+// turns are all that wait for loans, who has its turn first.
+func (m *lenders) turns() (out []turnOf) {
+	for t := range m.guaranteed {
+		var rec berth.Tenant
+		m.ok(json.Unmarshal(m.kv("tenants/"+string(t)).Value, &rec))
+		for _, w := range rec.Pools["default"].Waits {
+			out = append(out, turnOf{int64(w.Since), t, w.Own})
+		}
+	}
+	slices.SortFunc(out, func(a, b turnOf) int { return cmp.Or(cmp.Compare(a.since, b.since), cmp.Compare(a.tenant, b.tenant)) })
+	return out
 }
 
 // windUp lets all end, and says what is lent then.
@@ -149,7 +184,7 @@ func (m *lenders) windUp() string {
 		}
 	}
 	m.passes(time.Minute)
-	if dump := m.dump(); strings.Contains(dump, "lent") || strings.Contains(dump, "borrowed") || strings.Contains(dump, "recalled") {
+	if dump := m.dump(); strings.Contains(dump, "lent") || strings.Contains(dump, "borrowed") || strings.Contains(dump, "recalled") || strings.Contains(dump, "waits") {
 		return "all has ended, and something is lent: " + dump
 	}
 	return ""

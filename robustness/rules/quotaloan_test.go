@@ -91,8 +91,7 @@ func TestLoan_BorrowedAndGivenBack(t *testing.T) {
 	})
 }
 
-// Nobody borrows beyond its limit, nor what is not guaranteed, nor without anything guaranteed; and
-// who waits lends nothing.
+// Nobody borrows beyond its limit, nor what is not guaranteed, nor without anything guaranteed.
 func TestLoan_Bounds(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -103,10 +102,10 @@ func TestLoan_Bounds(t *testing.T) {
 		{"nothing is guaranteed to it", func(r *rig, d *daemon.Daemon) { r.limit(d, "b", 300) }, 3},
 		{"with nothing of its own", func(r *rig, d *daemon.Daemon) { r.guarantee(d, "b", 1000, 0) }, 5},
 		{"the lender is limited alone", func(r *rig, d *daemon.Daemon) { r.guarantee(d, "b", 1000, 100); r.limit(d, "a", 500) }, 1},
-		{"the lender waits", func(r *rig, d *daemon.Daemon) {
+		{"the lender waits for what can never be", func(r *rig, d *daemon.Daemon) {
 			r.run(d, "large", func(s *berth.Request) { s.Tenant, s.Resources.CPUMilli = "a", 600 })
 			r.guarantee(d, "b", 1000, 100)
-		}, 1},
+		}, 6},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(r *rig) {

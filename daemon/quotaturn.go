@@ -1,0 +1,257 @@
+package daemon
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// Tenants that wait in vain for more than they may use take turns: who has waited since the lowest
+// revision is lent what others who wait would lend, and lends nothing itself. Whose turn it is stands in
+// the tenants' records (waits), so all daemons see it alike, and nobody gives and takes for
+// ever: a turn changes only when something is lent, comes or goes. Who has been lent something waits anew,
+// behind all that wait then: so each has its turn when every other had one at most for each of its daemons.
+//
+// Who has its turn keeps its own part, and no more: what others lend is borrowed at once or not at all, and
+// taken by the same transaction. So nobody holds what another waits for while it waits itself.
+
+// loanTurn is when a tenant has its turn: since is 0 where nothing of it waits for a loan.
+type loanTurn struct {
+	since  berth.Revision
+	tenant berth.TenantID
+}
+
+// before is a total order of those that wait; they all come before those that do not.
+func (t loanTurn) before(o loanTurn) bool {
+	if t.since == 0 || o.since == 0 {
+		return t.since > 0
+	}
+	return cmp.Or(cmp.Compare(t.since, o.since), cmp.Compare(t.tenant, o.tenant)) < 0
+}
+
+// loanTurn is that of an account by its record, and whether something of it waits for what is guaranteed to it.
+func (l *loop) loanTurn(of account) (t loanTurn, own bool) {
+	t.tenant = of.tenant
+	rec, _ := l.view.tenant(of.tenant)
+	for d, w := range rec.Pools[of.pool].Waits {
+		if d != l.d.opts.ID && l.peers.byID[d] == nil {
+			continue // it is gone, and what waited there waits elsewhere
+		}
+		own = own || w.Own
+		if t.since == 0 || w.Since < t.since {
+			t.since = w.Since
+		}
+	}
+	return t, own
+}
+
+// yieldsTo says whether an account lends to another what both could use, or lets it keep what it has lent.
+func (l *loop) yieldsTo(of, other account) bool {
+	mine, _ := l.loanTurn(of)
+	theirs, _ := l.loanTurn(other)
+	return !mine.before(theirs)
+}
+
+// loanStatus is what is known of who could lend, and who waits for that, in one pool: as of the last look
+// at each.
+type loanStatus struct {
+	idle       map[berth.TenantID]berth.Amounts // that could be lent
+	turns      map[berth.TenantID]loanTurn      // of those that wait
+	spare      map[berth.TenantID]struct{}      // who have borrowed what they do not use: they give it back when others wait
+	waits      map[berth.TenantID]struct{}      // who are looked at again when more can be lent
+	guaranteed map[berth.TenantID]berth.Amounts
+	ever       berth.Amounts   // all that is guaranteed: more than that nobody can have
+	never      map[string]bool // by shape, whether no worker could ever take it
+
+	sums *loanSums // of idle; nil: to be summed up
+}
+
+// loanSums are what tenants could be lent by others: by those who do not wait, or, if they wait themselves, by
+// those behind them too.
+type loanSums struct {
+	rest    berth.Amounts
+	ahead   map[berth.TenantID]berth.Amounts
+	lenders []berth.TenantID // sorted
+	first   loanTurn
+}
+
+func (l *loop) loansIn(p berth.PoolID) *loanStatus {
+	s := l.quotas.loans[p]
+	if s == nil {
+		s = &loanStatus{
+			idle: make(map[berth.TenantID]berth.Amounts), turns: make(map[berth.TenantID]loanTurn), spare: make(map[berth.TenantID]struct{}),
+			waits: make(map[berth.TenantID]struct{}), guaranteed: make(map[berth.TenantID]berth.Amounts), ever: make(berth.Amounts), never: make(map[string]bool),
+		}
+		l.quotas.loans[p] = s
+	}
+	return s
+}
+
+// summed are the sums as of now: reckoned once, however many ask until something changes.
+func (s *loanStatus) summed() *loanSums {
+	if s.sums != nil {
+		return s.sums
+	}
+	sums := &loanSums{rest: make(berth.Amounts), ahead: make(map[berth.TenantID]berth.Amounts, len(s.turns)), lenders: slices.Sorted(maps.Keys(s.idle))}
+	for t, idle := range s.idle {
+		if _, waits := s.turns[t]; !waits {
+			addTo(sums.rest, idle)
+		}
+	}
+	line := slices.SortedFunc(maps.Values(s.turns), func(a, b loanTurn) int {
+		return cmp.Or(cmp.Compare(a.since, b.since), cmp.Compare(a.tenant, b.tenant))
+	})
+	behind := maps.Clone(sums.rest)
+	for _, t := range slices.Backward(line) {
+		sums.ahead[t.tenant] = maps.Clone(behind)
+		addTo(behind, s.idle[t.tenant])
+	}
+	if len(line) > 0 {
+		sums.first = line[0]
+	}
+	s.sums = sums
+	return sums
+}
+
+func addTo(sum, more berth.Amounts) {
+	for d, v := range more {
+		sum[d] += v
+	}
+}
+
+// others is how much of a dimension others would lend to a tenant.
+func (s *loanStatus) others(t berth.TenantID, d berth.Dimension) int64 {
+	sums := s.summed()
+	if ahead, waits := sums.ahead[t]; waits {
+		return ahead[d]
+	}
+	return sums.rest[d] - s.idle[t][d]
+}
+
+// firstBefore says whether another waits for a loan, and its turn comes before a tenant's.
+func (s *loanStatus) firstBefore(t berth.TenantID) bool {
+	first := s.summed().first
+	return first.tenant != t && first.before(s.turns[t])
+}
+
+// wake has those looked at who wait for what others lend.
+func (s *loanStatus) wake(l *loop) {
+	for _, t := range slices.Sorted(maps.Keys(s.waits)) {
+		l.due.add(tenantKey(t))
+	}
+	clear(s.waits)
+}
+
+// forget takes out a tenant that is not limited any more.
+func (s *loanStatus) forget(t berth.TenantID) {
+	s.promise(t, nil)
+	delete(s.idle, t)
+	delete(s.turns, t)
+	delete(s.spare, t)
+	delete(s.waits, t)
+	s.sums = nil
+}
+
+// promise notes what is guaranteed to a tenant, and says whether all have more than they had.
+func (s *loanStatus) promise(t berth.TenantID, g berth.Amounts) (more bool) {
+	was := s.guaranteed[t]
+	if was.Equal(g) {
+		return false
+	}
+	for d, v := range was {
+		s.ever[d] -= v
+	}
+	addTo(s.ever, g)
+	if s.guaranteed[t] = g; len(g) == 0 {
+		delete(s.guaranteed, t)
+	}
+	for d, v := range g {
+		more = more || v > was[d]
+	}
+	return more
+}
+
+// noteLoans notes how an account stands among those that lend and borrow. Those who wait are looked at again when
+// that may help one of them, and those who have borrowed and do not use it when another comes who waits.
+func (l *loop) noteLoans(of account) {
+	s, t := l.loansIn(of.pool), of.tenant
+	rec, _ := l.view.tenant(t)
+	q := rec.Pools[of.pool]
+	was, now := s.idle[t], l.lendable(of)
+	turn, _ := l.loanTurn(of)
+	before, known := s.turns[t]
+	if !known {
+		before.tenant = t
+	}
+	if delete(s.spare, t); l.spares(of, &q) {
+		s.spare[t] = struct{}{}
+	}
+	if turn == before && was.Equal(now) && s.guaranteed[t].Equal(q.Guaranteed) {
+		return
+	}
+	s.sums = nil
+	if s.idle[t] = now; len(now) == 0 {
+		delete(s.idle, t)
+	}
+	if s.turns[t] = turn; turn.since == 0 {
+		delete(s.turns, t)
+	}
+	more := s.promise(t, q.Guaranteed) || before.before(turn)
+	for d, v := range now {
+		more = more || v > was[d]
+	}
+	if more {
+		s.wake(l)
+	}
+	if turn != before {
+		for _, lender := range q.Borrowed.Tenants() { // it may not want that back any more
+			l.due.add(tenantKey(lender))
+		}
+	}
+	if turn.since > 0 && turn != before {
+		for _, o := range slices.Sorted(maps.Keys(s.spare)) {
+			l.due.add(tenantKey(o))
+		}
+	}
+}
+
+// spares says whether an account has borrowed what nobody has taken.
+func (l *loop) spares(of account, q *berth.Quota) bool {
+	st := l.quotas.of[of]
+	return st != nil && slices.ContainsFunc(st.dimensions, func(d berth.Dimension) bool { return q.Borrowed.Of(d) > 0 && l.free(of, st, d) > 0 })
+}
+
+// fitsEver says whether some worker could take a request, were it empty: what none could waits for nothing that a
+// loan would help. It is judged once for all that are alike, and again when workers have come.
+func (l *loop) fitsEver(r *berth.Request) bool {
+	s, shape := l.loansIn(r.Pool), scheduler.Shape(r)
+	never, known := s.never[shape]
+	if !known {
+		v := l.fleet.Explain(scheduler.Candidate{Request: r})
+		never = v.NeverFits
+		if len(s.never) >= neverMost {
+			clear(s.never)
+		}
+		s.never[shape] = never
+	}
+	return !never
+}
+
+// neverMost bounds the shapes of which it is known whether a worker could ever take them.
+const neverMost = 4096
+
+// refit judges anew what no worker of a pool could take: others are there.
+func (l *loop) refit(p berth.PoolID) {
+	s := l.quotas.loans[p]
+	if s == nil {
+		return
+	}
+	n := len(s.never)
+	maps.DeleteFunc(s.never, func(_ string, never bool) bool { return never })
+	if len(s.never) < n {
+		s.wake(l)
+	}
+}

@@ -1,0 +1,133 @@
+package daemon
+
+import "github.com/berthd/berth"
+
+// What waits for a quota of which some is guaranteed waits for one of four things. What is guaranteed and not used has
+// room for it: then that is its tenant's, and what is lent of it is wanted back. Or it has room for it only
+// with a loan: then it waits for its turn. Or an end of its own tenant's has to come first, for
+// the limit or for what nobody lends: then no loan helps it yet. Or it could never be placed, for it is more than the
+// limit, or than is guaranteed to all, or no worker is large enough: that waits, and keeps nobody from anything.
+
+// wish is what waits at this daemon of an account beyond what is there: what could be placed now by loans and by
+// what comes back of those that it made; or else the first that could be some day.
+type wish struct {
+	need berth.Amounts // nil: nothing waits that loans would help
+	lack berth.Amounts // of that, what is not there
+	own  bool          // what is guaranteed is enough for it
+	now  bool          // it could be placed now
+}
+
+// waitsForQuota says whether something of an account waits here.
+func (l *loop) waitsForQuota(of account) bool {
+	return l.queue.over.of[of] != nil || l.gangs.over.of[of] != nil
+}
+
+// bounding bounds what could be placed of an account, beside what it uses already.
+type bounding func(berth.Dimension) int64
+
+// ownRoom is what the guaranteed part has room for, and mostRoom what the limits have, with any loans; of
+// what is not guaranteed, both are what is allowed.
+func (l *loop) ownRoom(of account, s *balance) (own, most bounding) {
+	used, ever := l.usedBy(of), l.loansIn(of.pool).ever
+	own = func(d berth.Dimension) int64 {
+		if g, guaranteed := s.quota.Guaranteed[d]; guaranteed {
+			return g - used[d]
+		}
+		return s.state.limits[d] - used[d]
+	}
+	most = func(d berth.Dimension) int64 {
+		if _, guaranteed := s.quota.Guaranteed[d]; guaranteed {
+			return min(s.state.most[d], ever[d]) - used[d]
+		}
+		return s.state.limits[d] - used[d]
+	}
+	return own, most
+}
+
+// holds says whether so much fits, of what is limited.
+func (r bounding) holds(need berth.Amounts, s *balance) bool {
+	for d, v := range need {
+		if s.limits(d) && v > r(d) {
+			return false
+		}
+	}
+	return true
+}
+
+// and is both bounds.
+func (r bounding) and(o bounding) bounding {
+	return func(d berth.Dimension) int64 { return min(r(d), o(d)) }
+}
+
+func (s *balance) limits(d berth.Dimension) bool {
+	_, limited := s.state.limits[d]
+	return limited
+}
+
+// now is what could be placed without any loan: less than nothing, where the first loan would only make up for what
+// is lent beyond what is guaranteed.
+func (s *balance) now(d berth.Dimension) int64 { return s.room(d) + s.free(d) - s.state.below[d] }
+
+// waitsForOwn says whether something waits here that what is guaranteed to an account has room for.
+func (l *loop) waitsForOwn(of account, st *quotaState) bool {
+	if !l.waitsForQuota(of) {
+		return false
+	}
+	s := l.balance(of, st, nil)
+	own, _ := l.ownRoom(of, &s)
+	return l.firstNeed(of, &s, look{within: s.bound(own)}, func(r *berth.Request, a allowance) bool {
+		return len(a.need) > 0 && own.holds(a.need, &s) && l.fitsEver(r)
+	}) != nil
+}
+
+// wish finds what waits here: first what is guaranteed has room for, then what could be placed with loans.
+func (c *blockChanges) wish(of account, s *balance) (w wish) {
+	if len(s.quota.Guaranteed) == 0 || !c.l.waitsForQuota(of) {
+		return w
+	}
+	own, most := c.l.ownRoom(of, s)
+	if w.need = c.firstWithin(of, s, own); w.need != nil {
+		w.own, w.now = true, c.could(of, s, true).holds(w.need, s)
+	} else if w.need = c.firstWithin(of, s, most.and(c.could(of, s, false))); w.need != nil {
+		w.now = true
+	} else {
+		w.need = c.firstWithin(of, s, most)
+	}
+	for d, v := range w.need {
+		if rest := v - s.now(d); rest > 0 && s.limits(d) {
+			if w.lack == nil {
+				w.lack = make(berth.Amounts, 1)
+			}
+			w.lack[d] = rest
+		}
+	}
+	return w
+}
+
+// firstWithin is what the first needs that waits here, is within bounds, and is not there.
+func (c *blockChanges) firstWithin(of account, s *balance, most bounding) berth.Amounts {
+	now := bounding(s.now)
+	return c.l.firstNeed(of, s, look{within: s.bound(most), beyond: s.bound(now)}, func(r *berth.Request, a allowance) bool {
+		return len(a.need) > 0 && most.holds(a.need, s) && !now.holds(a.need, s) && c.l.fitsEver(r)
+	})
+}
+
+// could bounds what could be placed now with loans, and with what comes back.
+func (c *blockChanges) could(of account, s *balance, own bool) bounding {
+	could := make(berth.Amounts, len(s.state.dimensions))
+	for _, d := range s.state.dimensions {
+		could[d] = s.now(d) + c.obtainable(of, s, d, own)
+	}
+	return func(d berth.Dimension) int64 { return could[d] }
+}
+
+// obtainable is how much of a dimension an account could have beside what is free: what others would lend,
+// and what it has lent and may want back, up to its limit. Nothing where it is to give back itself.
+func (c *blockChanges) obtainable(of account, s *balance, d berth.Dimension, own bool) int64 {
+	q := c.tenant.Pools[of.pool]
+	if _, guaranteed := q.Guaranteed[d]; !guaranteed || q.Allowed()[d] > s.state.limits[d] {
+		return 0
+	}
+	more := c.l.loansIn(of.pool).others(of.tenant, d) + c.mayRecall(of, q.Lent, own).Of(d)
+	return min(more, max(s.state.most[d]-s.state.limits[d]+s.state.below[d], 0))
+}
