@@ -42,6 +42,7 @@ func blockKey(r blockRef) berth.Key {
 // quotas are the accounts with limits, and what a daemon keeps of them beside the view.
 type quotas struct {
 	of        map[account]*quotaState
+	pools     map[berth.TenantID]map[berth.PoolID]struct{}   // of these
 	unknown   map[berth.TenantID]struct{}                    // whose record cannot be read: nothing of theirs is placed
 	holders   map[berth.TenantID]map[berth.DaemonID]struct{} // daemons with a block
 	todo      map[berth.TenantID]struct{}                    // whose blocks are to be changed, by a plan of their own
@@ -69,7 +70,7 @@ type quotaState struct {
 
 func newQuotas() quotas {
 	return quotas{
-		of: make(map[account]*quotaState), unknown: make(map[berth.TenantID]struct{}),
+		of: make(map[account]*quotaState), pools: make(map[berth.TenantID]map[berth.PoolID]struct{}), unknown: make(map[berth.TenantID]struct{}),
 		holders: make(map[berth.TenantID]map[berth.DaemonID]struct{}), todo: make(map[berth.TenantID]struct{}),
 		uncounted: make(map[berth.Key]uncounted), loans: make(map[berth.PoolID]*loanStatus),
 	}

@@ -33,13 +33,19 @@ func (l *loop) changesOf(t berth.TenantID, b *builder) *blockChanges {
 	}
 	rec, was := l.view.tenant(t)
 	c := &blockChanges{l: l, id: t, was: was, tenant: berth.Tenant{Weight: rec.Weight, Pools: maps.Clone(rec.Pools)}, blocks: make(map[berth.DaemonID]*berth.QuotaBlock)}
-	if was == 0 {
+	if was == 0 && len(l.quotas.holders[t]) == 0 {
+		return nil
+	}
+	if c.tenant.Pools == nil {
+		c.tenant.Pools = make(map[berth.PoolID]berth.Quota)
+	}
+	if !c.mendTaken() {
 		return nil
 	}
 	for _, d := range slices.Sorted(maps.Keys(l.quotas.holders[t])) {
 		ref := blockRef{t, d}
 		switch {
-		case l.view.unreadable(blockKey(ref)) || l.flights.blocks[ref] != nil:
+		case l.flights.blocks[ref] != nil:
 			return nil
 		case d != l.d.opts.ID && l.peers.byID[d] == nil && l.keeperOf(ref) == l.d.opts.ID:
 			c.takeBack(d, b)

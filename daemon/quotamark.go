@@ -36,9 +36,24 @@ func (l *loop) markTenant(f berth.Fact) {
 			l.due.add(tenantKey(other))
 		}
 	}
+	for _, p := range slices.Sorted(maps.Keys(l.quotas.pools[t])) {
+		if len(rec.Pools[p].Limits) == 0 {
+			l.unlimit(account{t, p})
+		}
+	}
+	if f.Record == nil {
+		l.duePartners(t)
+	}
+}
+
+// duePartners looks at all that have loans with a tenant whose record is gone: somebody has deleted it.
+func (l *loop) duePartners(t berth.TenantID) {
 	for _, of := range slices.SortedFunc(maps.Keys(l.quotas.of), account.compare) {
-		if of.tenant == t && len(rec.Pools[of.pool].Limits) == 0 {
-			l.unlimit(of)
+		rec, _ := l.view.tenant(of.tenant)
+		q := rec.Pools[of.pool]
+		if len(q.Lent[t])+len(q.Borrowed[t]) > 0 {
+			l.reallow(of, l.quotas.of[of])
+			l.due.add(tenantKey(of.tenant))
 		}
 	}
 }
@@ -52,6 +67,10 @@ func (l *loop) limit(of account, limits berth.Amounts) {
 	if st == nil {
 		st = &quotaState{}
 		l.quotas.of[of] = st
+		if l.quotas.pools[of.tenant] == nil {
+			l.quotas.pools[of.tenant] = make(map[berth.PoolID]struct{}, 1)
+		}
+		l.quotas.pools[of.tenant][of.pool] = struct{}{}
 		if l.loaded {
 			l.countAll(func(a account) bool { return a == of })
 		}
@@ -63,6 +82,9 @@ func (l *loop) limit(of account, limits berth.Amounts) {
 
 func (l *loop) unlimit(of account) {
 	delete(l.quotas.of, of)
+	if delete(l.quotas.pools[of.tenant], of.pool); len(l.quotas.pools[of.tenant]) == 0 {
+		delete(l.quotas.pools, of.tenant)
+	}
 	if s := l.quotas.loans[of.pool]; s != nil {
 		s.forget(of.tenant)
 	}

@@ -25,6 +25,7 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 	held, there := c.held(self, of.pool)
 	st := l.quotas.of[of]
 	if st == nil { // it is limited no more
+		c.mendLoans(of, nil, b)
 		c.borrow(of, nil, b)
 		c.repay(of, nil, b)
 		if there && (len(held.Block) > 0 || held.Used.IsZero()) {
@@ -33,6 +34,9 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 		return
 	}
 	s := l.balance(of, st, b)
+	if c.mendLoans(of, &s, b) {
+		return
+	}
 	need := l.needOf(of, &s)
 	switch {
 	case s.stale():

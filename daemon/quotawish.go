@@ -8,13 +8,13 @@ import "github.com/berthd/berth"
 // the limit or for what nobody lends: then no loan helps it yet. Or it could never be placed, for it is more than the
 // limit, or than is guaranteed to all, or no worker is large enough: that waits, and keeps nobody from anything.
 
-// wish is what waits at this daemon of an account beyond what is there: what could be placed now by loans and by
-// what comes back of those that it made; or else the first that could be some day.
+// wish is what waits at this daemon of an account beyond what is there: what could be placed by loans that others would
+// make now; or else the first that could be when what was lent comes back, or some day.
 type wish struct {
 	need berth.Amounts // nil: nothing waits that loans would help
 	lack berth.Amounts // of that, what is not there
 	own  bool          // what is guaranteed is enough for it
-	now  bool          // it could be placed now
+	now  bool          // others would lend it
 }
 
 // waitsForQuota says whether something of an account waits here.
@@ -80,17 +80,19 @@ func (l *loop) waitsForOwn(of account, st *quotaState) bool {
 	}) != nil
 }
 
-// wish finds what waits here: first what is guaranteed has room for, then what could be placed with loans.
+// wish finds what waits here: what others would lend enough for, which goes first as what fits does everywhere; then
+// what is guaranteed has room for; then what could be had with what was lent.
 func (c *blockChanges) wish(of account, s *balance) (w wish) {
 	if len(s.quota.Guaranteed) == 0 || !c.l.waitsForQuota(of) {
 		return w
 	}
 	own, most := c.l.ownRoom(of, s)
-	if w.need = c.firstWithin(of, s, own); w.need != nil {
-		w.own, w.now = true, c.could(of, s, true).holds(w.need, s)
-	} else if w.need = c.firstWithin(of, s, most.and(c.could(of, s, false))); w.need != nil {
+	lent := func(back berth.Loans) bounding { return most.and(c.could(of, s, back)) }
+	if w.need = c.firstWithin(of, s, lent(nil)); w.need != nil {
 		w.now = true
-	} else {
+	} else if w.need = c.firstWithin(of, s, own); w.need != nil {
+		w.own = true
+	} else if w.need = c.firstWithin(of, s, lent(c.mayRecall(of, c.tenant.Pools[of.pool].Lent, false))); w.need == nil {
 		w.need = c.firstWithin(of, s, most)
 	}
 	for d, v := range w.need {
@@ -112,22 +114,22 @@ func (c *blockChanges) firstWithin(of account, s *balance, most bounding) berth.
 	})
 }
 
-// could bounds what could be placed now with loans, and with what comes back.
-func (c *blockChanges) could(of account, s *balance, own bool) bounding {
+// could bounds what could be placed with all that others would lend, and with what comes back of loans.
+func (c *blockChanges) could(of account, s *balance, back berth.Loans) bounding {
 	could := make(berth.Amounts, len(s.state.dimensions))
 	for _, d := range s.state.dimensions {
-		could[d] = s.now(d) + c.obtainable(of, s, d, own)
+		could[d] = s.now(d) + c.obtainable(of, s, d, back)
 	}
 	return func(d berth.Dimension) int64 { return could[d] }
 }
 
-// obtainable is how much of a dimension an account could have beside what is free: what others would lend,
-// and what it has lent and may want back, up to its limit. Nothing where it is to give back itself.
-func (c *blockChanges) obtainable(of account, s *balance, d berth.Dimension, own bool) int64 {
+// obtainable is how much of a dimension an account could have beside what is free, up to its limit. Nothing where it
+// is to give back itself.
+func (c *blockChanges) obtainable(of account, s *balance, d berth.Dimension, back berth.Loans) int64 {
 	q := c.tenant.Pools[of.pool]
 	if _, guaranteed := q.Guaranteed[d]; !guaranteed || q.Allowed()[d] > s.state.limits[d] {
 		return 0
 	}
-	more := c.l.loansIn(of.pool).others(of.tenant, d) + c.mayRecall(of, q.Lent, own).Of(d)
+	more := c.l.loansIn(of.pool).others(of.tenant, d) + back.Of(d)
 	return min(more, max(s.state.most[d]-s.state.limits[d]+s.state.below[d], 0))
 }
