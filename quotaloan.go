@@ -109,12 +109,19 @@ type QuotaStand struct {
 	Allowed    int64      `json:"allowed"` // now
 	Used       int64      `json:"used"`    // by all of its allocations
 	Borrowers  []TenantID `json:"borrowers,omitempty"`
+	Lenders    []TenantID `json:"lenders,omitempty"`
+
+	Idle    int64      `json:"idle,omitempty"`    // others would lend so much of it now
+	Ever    int64      `json:"ever,omitempty"`    // is guaranteed to all tenants of the pool: more than that nobody can have
+	Ahead   []TenantID `json:"ahead,omitempty"`   // the first who wait for a loan, too, and whose turn comes before
+	Keeping []TenantID `json:"keeping,omitempty"` // the first who wait for what is guaranteed to them: they lend nothing meanwhile
 }
 
 // Stand is how a tenant stands in a dimension, being allowed and using so much.
 func (q *Quota) Stand(d Dimension, allowed, used Amounts) *QuotaStand {
 	s := &QuotaStand{
-		Limit: q.Limits[d], Lent: q.Lent.Of(d), Borrowed: q.Borrowed.Of(d), Allowed: allowed[d], Used: used[d], Borrowers: q.Lent.TenantsOf(d),
+		Limit: q.Limits[d], Lent: q.Lent.Of(d), Borrowed: q.Borrowed.Of(d), Allowed: allowed[d], Used: used[d],
+		Borrowers: q.Lent.TenantsOf(d), Lenders: q.Borrowed.TenantsOf(d),
 	}
 	s.Guaranteed, s.Guarantees = q.Guaranteed[d]
 	return s

@@ -29,7 +29,12 @@ func (t loanTurn) before(o loanTurn) bool {
 	if t.since == 0 || o.since == 0 {
 		return t.since > 0
 	}
-	return cmp.Or(cmp.Compare(t.since, o.since), cmp.Compare(t.tenant, o.tenant)) < 0
+	return t.compare(o) < 0
+}
+
+// compare orders those that wait.
+func (t loanTurn) compare(o loanTurn) int {
+	return cmp.Or(cmp.Compare(t.since, o.since), cmp.Compare(t.tenant, o.tenant))
 }
 
 // loanTurn is that of an account by its record, and whether something of it waits for what is guaranteed to it.
@@ -101,9 +106,7 @@ func (s *loanStatus) summed() *loanSums {
 			addTo(sums.rest, idle)
 		}
 	}
-	line := slices.SortedFunc(maps.Values(s.turns), func(a, b loanTurn) int {
-		return cmp.Or(cmp.Compare(a.since, b.since), cmp.Compare(a.tenant, b.tenant))
-	})
+	line := slices.SortedFunc(maps.Values(s.turns), loanTurn.compare)
 	behind := maps.Clone(sums.rest)
 	for _, t := range slices.Backward(line) {
 		sums.ahead[t.tenant] = maps.Clone(behind)

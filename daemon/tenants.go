@@ -64,6 +64,31 @@ func (l *loop) tellStands(v *berth.Verdict, of account) {
 	rec, _ := l.view.tenant(of.tenant)
 	q := rec.Pools[of.pool]
 	tellStands(v, &q, st.limits, l.usedBy(of))
+	for i := range v.Reasons {
+		if r := &v.Reasons[i]; r.Stands != nil && r.Stands.Guarantees {
+			l.tellLoans(r.Stands, of, berth.Dimension(r.Detail))
+		}
+	}
+}
+
+// tellLoans adds who else waits for loans of a dimension, and what others would lend.
+func (l *loop) tellLoans(s *berth.QuotaStand, of account, d berth.Dimension) {
+	const most = 3 // of each are named
+	in := l.loansIn(of.pool)
+	s.Idle, s.Ever = in.others(of.tenant, d), in.ever[d]
+	mine, _ := l.loanTurn(of)
+	for _, turn := range slices.SortedFunc(maps.Values(in.turns), loanTurn.compare) {
+		other := account{turn.tenant, of.pool}
+		if _, guaranteed := in.guaranteed[turn.tenant][d]; !guaranteed || other == of {
+			continue
+		}
+		switch _, own := l.loanTurn(other); {
+		case own && len(s.Keeping) < most:
+			s.Keeping = append(s.Keeping, turn.tenant)
+		case !own && turn.before(mine) && len(s.Ahead) < most:
+			s.Ahead = append(s.Ahead, turn.tenant)
+		}
+	}
 }
 
 func tellStands(v *berth.Verdict, q *berth.Quota, allowed, used berth.Amounts) {

@@ -129,13 +129,17 @@ func stand(s *berth.QuotaStand) *berthv1.QuotaStand {
 	if s == nil {
 		return nil
 	}
-	m := &berthv1.QuotaStand{
+	return &berthv1.QuotaStand{
 		Limit: s.Limit, Guarantees: s.Guarantees, Guaranteed: s.Guaranteed, Lent: s.Lent, Borrowed: s.Borrowed, Allowed: s.Allowed, Used: s.Used,
+		Borrowers: tenants(s.Borrowers), Lenders: tenants(s.Lenders), Idle: s.Idle, Ever: s.Ever, Ahead: tenants(s.Ahead), Keeping: tenants(s.Keeping),
 	}
-	for _, t := range s.Borrowers {
-		m.Borrowers = append(m.Borrowers, string(t))
+}
+
+func tenants(of []berth.TenantID) (out []string) {
+	for _, t := range of {
+		out = append(out, string(t))
 	}
-	return m
+	return out
 }
 
 // Violation is the message of a value out of its bound.

@@ -114,3 +114,26 @@ func lentTo(r *berthv1.Reason) string {
 	}
 	return fmt.Sprintf("; tenant %s has borrowed some of it, and gives it back as what uses it ends", strings.Join(r.GetTenants(), " and "))
 }
+
+// loanTurns says which others wait for loans, too, and come first, or why no loan helps.
+func loanTurns(r *berthv1.Reason) (text string) {
+	d, s := berth.Dimension(r.GetDetail()), r.GetStands()
+	if beyondAll(s, r.GetWant()) {
+		return fmt.Sprintf("; no loan makes up for it, for %s %s is guaranteed to all tenants of the pool together", dimensionAmount(d, s.GetEver()), dimensionName(d))
+	}
+	if who := s.GetKeeping(); len(who) > 0 {
+		text += fmt.Sprintf("; tenant %s waits for what is guaranteed to it, and lends nothing meanwhile", strings.Join(who, " and "))
+	}
+	if who := s.GetAhead(); len(who) > 0 {
+		text += fmt.Sprintf("; tenant %s waits for a loan, too, and has its turn before", strings.Join(who, " and "))
+	}
+	return text
+}
+
+// named are tenants behind a word; nothing where there are none.
+func named(word string, tenants []string) string {
+	if len(tenants) == 0 {
+		return ""
+	}
+	return word + strings.Join(tenants, " and ")
+}

@@ -22,8 +22,9 @@ func quotaReason(r *berthv1.Reason) string {
 		if s.GetGuarantees() {
 			guaranteed = of(s.GetGuaranteed()) + " guaranteed"
 		}
-		return fmt.Sprintf("it wants %s of %s, and %s is left of the %s that it is allowed now, with %s used (%s, %s lent, %s borrowed; the limit is %s)",
-			of(r.GetWant()), dimensionName(d), of(min(r.GetBest(), s.GetAllowed())), of(s.GetAllowed()), of(s.GetUsed()), guaranteed, of(s.GetLent()), of(s.GetBorrowed()), of(s.GetLimit()))
+		return fmt.Sprintf("it wants %s of %s, and %s is left of the %s that it is allowed now, with %s used (%s, %s lent%s, %s borrowed%s; the limit is %s)",
+			of(r.GetWant()), dimensionName(d), of(min(r.GetBest(), s.GetAllowed())), of(s.GetAllowed()), of(s.GetUsed()), guaranteed,
+			of(s.GetLent()), named(" to ", s.GetBorrowers()), of(s.GetBorrowed()), named(" from ", s.GetLenders()), of(s.GetLimit()))
 	}
 	return fmt.Sprintf("it wants %s of %s, and %s is left of %s", dimensionAmount(d, r.GetWant()), dimensionName(d), dimensionAmount(d, r.GetBest()), dimensionAmount(d, r.GetTotal()))
 }
@@ -45,7 +46,7 @@ func quotaWaits(e *berthv1.ExplainResponse) string {
 	if e.GetVerdict().GetNeverFits() {
 		return "waits, and could never be placed, for it asks for more than " + who + ": " + quotaReason(r)
 	}
-	return "waits for " + who + ": " + quotaReason(r) + lentTo(r)
+	return "waits for " + who + ": " + quotaReason(r) + lentTo(r) + loanTurns(r)
 }
 
 // quotaHelp is what would let the quota have room.
@@ -82,10 +83,24 @@ func quotaEnds(spec *berthv1.Request, r *berthv1.Reason, s *berthv1.QuotaStand, 
 	if len(whose) > 0 {
 		out = append(out, fmt.Sprintf("the end of what uses %s %s of tenant %s in pool %s", dimensionAmount(d, lacks), dimensionName(d), strings.Join(whose, " or "), spec.GetPool()))
 	}
-	if s.GetGuarantees() && s.GetUsed()+r.GetWant() <= s.GetLimit() {
-		out = append(out, fmt.Sprintf("as much to borrow: others not using %s of what is guaranteed to them", dimensionAmount(d, lacks)))
+	if s.GetGuarantees() && s.GetUsed()+r.GetWant() <= s.GetLimit() && !beyondAll(s, s.GetUsed()+r.GetWant()) {
+		out = append(out, borrowing(d, s, lacks))
 	}
 	return out
+}
+
+// beyondAll says whether so much is more than is guaranteed to all tenants of the pool, where that is told.
+func beyondAll(s *berthv1.QuotaStand, much int64) bool { return s.GetEver() > 0 && much > s.GetEver() }
+
+// borrowing is what others must not use, so that as much as is lacking can be borrowed.
+func borrowing(d berth.Dimension, s *berthv1.QuotaStand, lacks int64) string {
+	switch idle := s.GetIdle(); {
+	case idle >= lacks:
+		return "a moment of patience: others lend what it lacks"
+	case idle > 0:
+		return fmt.Sprintf("as much to borrow: others lend %s now, and would have to use %s less of what is guaranteed to them", dimensionAmount(d, idle), dimensionAmount(d, lacks-idle))
+	}
+	return fmt.Sprintf("as much to borrow: others not using %s of what is guaranteed to them", dimensionAmount(d, lacks))
 }
 
 // largerQuota is the command that lets so much more be used, whatever is lent and borrowed.

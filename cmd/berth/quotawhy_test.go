@@ -19,13 +19,25 @@ func TestQuotaHelp(t *testing.T) {
 	}{
 		"all that is guaranteed is lent": {
 			&berthv1.Reason{Want: 2000, Total: 16000, Stands: lent, Tenants: []string{"red"}}, false,
-			"waits for the quota of tenant blue in pool q: it wants 2 of CPU, and 0 is left of the 0 that it is allowed now, with 0 used (8 guaranteed, 8 lent, 0 borrowed; the limit is 16); tenant red has borrowed some of it, and gives it back as what uses it ends",
+			"waits for the quota of tenant blue in pool q: it wants 2 of CPU, and 0 is left of the 0 that it is allowed now, with 0 used (8 guaranteed, 8 lent to red, 0 borrowed; the limit is 16); tenant red has borrowed some of it, and gives it back as what uses it ends",
 			"the end of what uses 2 CPU of tenant red in pool q, or as much to borrow: others not using 2 of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=10 blue",
 		},
 		"others use what could be borrowed": {
 			&berthv1.Reason{Want: 2000, Total: 16000, Stands: &berthv1.QuotaStand{Limit: 16000, Guarantees: true, Guaranteed: 8000, Allowed: 8000, Used: 8000}}, false,
 			"0 is left of the 8 that it is allowed now, with 8 used (8 guaranteed, 0 lent, 0 borrowed; the limit is 16)",
 			"the end of what uses 2 CPU of tenant blue in pool q, or as much to borrow: others not using 2 of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=10 blue",
+		},
+		"others wait as well": {
+			&berthv1.Reason{Want: 9000, Best: 7000, Total: 16000, Stands: &berthv1.QuotaStand{
+				Limit: 16000, Guarantees: true, Guaranteed: 8000, Borrowed: 1000, Lenders: []string{"red"}, Allowed: 9000, Used: 2000, Idle: 1000, Ever: 24000, Ahead: []string{"green"}, Keeping: []string{"red", "grey"},
+			}}, false,
+			"0 lent, 1 borrowed from red; the limit is 16); tenant red and grey waits for what is guaranteed to it, and lends nothing meanwhile; tenant green waits for a loan, too, and has its turn before",
+			"the end of what uses 2 CPU of tenant blue in pool q, or as much to borrow: others lend 1 now, and would have to use 1 less of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=10 blue",
+		},
+		"more than is guaranteed to all": {
+			&berthv1.Reason{Want: 13000, Best: 8000, Total: 16000, Stands: &berthv1.QuotaStand{Limit: 16000, Guarantees: true, Guaranteed: 8000, Allowed: 8000, Ever: 12000, Idle: 4000}}, false,
+			"; no loan makes up for it, for 12 CPU is guaranteed to all tenants of the pool together",
+			"more of it guaranteed: berth tenants set --pool q --guaranteed cpu=13 blue",
 		},
 		"the limit binds what is borrowed": {
 			&berthv1.Reason{Want: 4000, Total: 16000, Best: 2000, Stands: &berthv1.QuotaStand{Limit: 16000, Guarantees: true, Guaranteed: 8000, Borrowed: 8000, Allowed: 16000, Used: 14000}}, false,
@@ -44,7 +56,7 @@ func TestQuotaHelp(t *testing.T) {
 		},
 		"not guaranteed any more": {
 			&berthv1.Reason{Want: 2000, Total: 8000, Stands: &berthv1.QuotaStand{Limit: 8000, Lent: 8000, Borrowers: []string{"red"}}}, false,
-			"(nothing is guaranteed, 8 lent, 0 borrowed; the limit is 8)",
+			"(nothing is guaranteed, 8 lent to red, 0 borrowed; the limit is 8)",
 			"the end of what uses 2 CPU of tenant red in pool q, or a larger quota: berth tenants set --pool q --cpu 10 blue",
 		},
 		"other daemons have taken it": {

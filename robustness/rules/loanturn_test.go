@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -225,6 +226,47 @@ func TestLoan_WorkerComes(t *testing.T) {
 		r.passes(time.Second)
 		if r.located("a1") != 1 {
 			t.Errorf("not placed though enough has come back: %s", r.record("a"))
+		}
+		stop()
+	})
+}
+
+// Who waits is told who has borrowed of its part, whose turn comes before, and who lends nothing for it waits
+// for its own part.
+func TestLoan_Explained(t *testing.T) {
+	bubble(t, func(r *rig) {
+		_, kill := r.lives("w")
+		defer kill()
+		ds, stop := r.several(1)
+		d := ds[0]
+		for _, of := range []berth.TenantID{"a", "b", "c"} {
+			r.guarantee(d, of, 900, 300)
+		}
+		stand := func(id string) *berth.QuotaStand {
+			e, err := d.Explain(r.t.Context(), berth.RequestID(id))
+			r.ok(err)
+			if len(e.Verdict.Reasons) == 0 || e.Verdict.Reasons[0].Stands == nil {
+				t.Fatalf("%s waits for %+v", id, e.Verdict)
+			}
+			return e.Verdict.Reasons[0].Stands
+		}
+		r.run(d, "a1", some("a", 600))
+		r.run(d, "c0", some("c", 200))
+		r.passes(time.Second)
+		r.run(d, "b1", some("b", 500))
+		r.passes(time.Second)
+		r.run(d, "c1", some("c", 550))
+		r.passes(time.Second)
+		if s := stand("b1"); !slices.Equal(s.Borrowers, []berth.TenantID{"a"}) || s.Idle != 100 || s.Ever != 900 || len(s.Ahead) > 0 {
+			t.Errorf("b stands as %+v", s)
+		}
+		if s := stand("c1"); !slices.Equal(s.Ahead, []berth.TenantID{"b"}) || s.Idle != 0 {
+			t.Errorf("c stands as %+v", s)
+		}
+		r.run(d, "b2", some("b", 300))
+		r.passes(time.Second)
+		if s := stand("c1"); !slices.Equal(s.Keeping, []berth.TenantID{"b"}) {
+			t.Errorf("c stands as %+v, while b waits for what it has lent", s)
 		}
 		stop()
 	})

@@ -1661,6 +1661,11 @@ type QuotaStand struct {
 	Allowed       int64                  `protobuf:"varint,6,opt,name=allowed,proto3" json:"allowed,omitempty"`    // now
 	Used          int64                  `protobuf:"varint,7,opt,name=used,proto3" json:"used,omitempty"`          // by all of its allocations
 	Borrowers     []string               `protobuf:"bytes,8,rep,name=borrowers,proto3" json:"borrowers,omitempty"` // of what is lent
+	Lenders       []string               `protobuf:"bytes,9,rep,name=lenders,proto3" json:"lenders,omitempty"`     // of what is borrowed
+	Idle          int64                  `protobuf:"varint,10,opt,name=idle,proto3" json:"idle,omitempty"`         // others would lend so much of it now
+	Ever          int64                  `protobuf:"varint,11,opt,name=ever,proto3" json:"ever,omitempty"`         // is guaranteed to all tenants of the pool: more than that nobody can have
+	Ahead         []string               `protobuf:"bytes,12,rep,name=ahead,proto3" json:"ahead,omitempty"`        // some who wait for a loan, too, and whose turn comes first
+	Keeping       []string               `protobuf:"bytes,13,rep,name=keeping,proto3" json:"keeping,omitempty"`    // some who wait for what is guaranteed to them, and lend nothing meanwhile
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1747,6 +1752,41 @@ func (x *QuotaStand) GetUsed() int64 {
 func (x *QuotaStand) GetBorrowers() []string {
 	if x != nil {
 		return x.Borrowers
+	}
+	return nil
+}
+
+func (x *QuotaStand) GetLenders() []string {
+	if x != nil {
+		return x.Lenders
+	}
+	return nil
+}
+
+func (x *QuotaStand) GetIdle() int64 {
+	if x != nil {
+		return x.Idle
+	}
+	return 0
+}
+
+func (x *QuotaStand) GetEver() int64 {
+	if x != nil {
+		return x.Ever
+	}
+	return 0
+}
+
+func (x *QuotaStand) GetAhead() []string {
+	if x != nil {
+		return x.Ahead
+	}
+	return nil
+}
+
+func (x *QuotaStand) GetKeeping() []string {
+	if x != nil {
+		return x.Keeping
 	}
 	return nil
 }
@@ -6988,7 +7028,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\atenants\x18\b \x03(\tR\atenants\x12,\n" +
 	"\x06stands\x18\t \x01(\v2\x14.berth.v1.QuotaStandR\x06stands\x12\x14\n" +
 	"\x05pools\x18\n" +
-	" \x03(\tR\x05pools\"\xde\x01\n" +
+	" \x03(\tR\x05pools\"\xd0\x02\n" +
 	"\n" +
 	"QuotaStand\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\x03R\x05limit\x12\x1e\n" +
@@ -7002,7 +7042,13 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\bborrowed\x18\x05 \x01(\x03R\bborrowed\x12\x18\n" +
 	"\aallowed\x18\x06 \x01(\x03R\aallowed\x12\x12\n" +
 	"\x04used\x18\a \x01(\x03R\x04used\x12\x1c\n" +
-	"\tborrowers\x18\b \x03(\tR\tborrowers\"`\n" +
+	"\tborrowers\x18\b \x03(\tR\tborrowers\x12\x18\n" +
+	"\alenders\x18\t \x03(\tR\alenders\x12\x12\n" +
+	"\x04idle\x18\n" +
+	" \x01(\x03R\x04idle\x12\x12\n" +
+	"\x04ever\x18\v \x01(\x03R\x04ever\x12\x14\n" +
+	"\x05ahead\x18\f \x03(\tR\x05ahead\x12\x18\n" +
+	"\akeeping\x18\r \x03(\tR\akeeping\"`\n" +
 	"\x04Miss\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x14\n" +
 	"\x05could\x18\x02 \x01(\bR\x05could\x12*\n" +
