@@ -130,7 +130,7 @@ func (c *blockChanges) borrow(of account, s *balance, b *builder) (waits, borrow
 	}
 	q := c.tenant.Pools[of.pool]
 	rest := c.notLent(of, w.lack)
-	if borrowed = w.now && len(w.lack) > 0 && rest.IsZero() && c.borrowAll(of, s, w, b); borrowed {
+	if borrowed = w.now && len(w.lack) > 0 && rest.IsZero() && !c.awaits(s, b) && c.borrowAll(of, s, w, b); borrowed {
 		return false, true
 	}
 	next := c.wound(of, len(rest) > 0 || s != nil && s.among > 0, w.own)
@@ -146,6 +146,16 @@ func (c *blockChanges) borrow(of account, s *balance, b *builder) (waits, borrow
 		c.l.loansIn(of.pool).waits[of.tenant] = struct{}{}
 	}
 	return len(rest) > 0, false
+}
+
+// awaits says whether what was taken before is about to be placed: what waits beside that would count it as its own.
+func (c *blockChanges) awaits(s *balance, b *builder) bool {
+	ends := s.state.takenAt.Add(grantFor)
+	if s.state.granted.IsZero() || !b.now.Before(ends) {
+		return false
+	}
+	c.l.timers.set(tenantKey(c.id), ends)
+	return true
 }
 
 // notLent is what others could not lend of what is lacking.
@@ -322,30 +332,6 @@ func recall(now, lent berth.Loans, d berth.Dimension, back int64) berth.Loans {
 		}
 	}
 	return now
-}
-
-// borrowOf borrows at least so much of a dimension, if that is there, and as much again as there is
-// already: so that loans become rare.
-func (c *blockChanges) borrowOf(of account, s *balance, d berth.Dimension, least int64) {
-	q := c.tenant.Pools[of.pool]
-	want := min(max(least, q.Borrowed.Of(d)), s.state.most[d]-q.Allowed()[d])
-	idle := c.l.loansIn(of.pool).idle
-	for _, t := range slices.Sorted(maps.Keys(idle)) {
-		more := min(want, c.l.lendable(account{t, of.pool})[d])
-		if t == of.tenant || more <= 0 {
-			continue
-		}
-		o := c.other(t)
-		if o == nil {
-			continue
-		}
-		theirs := o.rec.Pools[of.pool]
-		theirs.Lent = theirs.Lent.With(of.tenant, d, theirs.Lent[of.tenant][d]+more)
-		c.setOther(t, o, of.pool, theirs)
-		q.Borrowed = q.Borrowed.With(t, d, q.Borrowed[t][d]+more)
-		c.set(of.pool, q)
-		want -= more
-	}
 }
 
 // repay gives back what is wanted back and is free; what is beyond the limit; what is borrowed and was not used for long, or is not

@@ -130,8 +130,8 @@ func loanTurns(r *berthv1.Reason) (text string) {
 	return text
 }
 
-// named are tenants behind a word; nothing where there are none.
-func named(word string, tenants []string) string {
+// tenantsAfter are tenants behind a word; nothing where there are none.
+func tenantsAfter(word string, tenants []string) string {
 	if len(tenants) == 0 {
 		return ""
 	}

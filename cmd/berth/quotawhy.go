@@ -24,7 +24,7 @@ func quotaReason(r *berthv1.Reason) string {
 		}
 		return fmt.Sprintf("it wants %s of %s, and %s is left of the %s that it is allowed now, with %s used (%s, %s lent%s, %s borrowed%s; the limit is %s)",
 			of(r.GetWant()), dimensionName(d), of(min(r.GetBest(), s.GetAllowed())), of(s.GetAllowed()), of(s.GetUsed()), guaranteed,
-			of(s.GetLent()), named(" to ", s.GetBorrowers()), of(s.GetBorrowed()), named(" from ", s.GetLenders()), of(s.GetLimit()))
+			of(s.GetLent()), tenantsAfter(" to ", s.GetBorrowers()), of(s.GetBorrowed()), tenantsAfter(" from ", s.GetLenders()), of(s.GetLimit()))
 	}
 	return fmt.Sprintf("it wants %s of %s, and %s is left of %s", dimensionAmount(d, r.GetWant()), dimensionName(d), dimensionAmount(d, r.GetBest()), dimensionAmount(d, r.GetTotal()))
 }

@@ -69,7 +69,7 @@ func TestTenants(t *testing.T) {
 		lent("1 to other")
 		s.want(exitGood, "", "submit", "--id", "wants", "--tenant", "lender", "--cpu", "2", "--", "true")
 		lent("1 to other (1 wanted back)")
-		s.want(exitGood, "it wants 2 of CPU, and 1 is left of the 1 that it is allowed now, with 0 used (2 guaranteed, 1 lent, 0 borrowed; the limit is 2)", "explain", "wants")
+		s.want(exitGood, "it wants 2 of CPU, and 1 is left of the 1 that it is allowed now, with 0 used (2 guaranteed, 1 lent to other, 0 borrowed; the limit is 2)", "explain", "wants")
 		s.want(exitGood, "berth tenants set --pool default --cpu 3 --guaranteed cpu=3 lender", "explain", "wants")
 		s.want(exitGood, "; tenant other has borrowed some of it, and gives it back as what uses it ends", "explain", "wants")
 		s.want(exitGood, "the end of what uses 1 CPU of tenant other in pool default, ", "explain", "wants")

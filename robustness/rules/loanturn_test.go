@@ -66,7 +66,7 @@ func TestLoan_EachWaitsForMore(t *testing.T) {
 				r.guarantee(ds[0], "b", 400, 200)
 				all := []string{"a1", "b1", "a2", "b2"}
 				for i, id := range all {
-					r.run(ds[i%n], id, some(berth.TenantID(id[:1]), 300))
+					r.run(ds[i%n], id, some(berth.TenantID(id[:1]), 300+10*int64(i/2))) // of two sizes: the second goes on waiting when the first is lent something
 				}
 				turns := ""
 				for range all {
