@@ -47,7 +47,7 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 		need = nil
 	case s.among > 0 && there:
 		c.yield(of, &s, need, b)
-	case need == nil && there:
+	case there: // also where it is not enough for what waits: that takes all at once when it is there
 		c.rest(of, &s, b)
 	}
 	waits := slices.Contains(s.quota.Short, self) // as before, where something else is changed first
