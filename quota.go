@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 )
 
 // Dimension is what amounts are of: cpu_milli, memory_bytes, disk_bytes, custom.NAME,
@@ -186,6 +187,9 @@ type Quota struct {
 	Recalled   Loans   `json:"recalled,omitempty"` // of what is lent: wanted back
 
 	Waits map[DaemonID]LoanWait `json:"waits,omitempty"` // where something waits that a loan would help, or the end of one
+
+	RecalledSince  map[TenantID]time.Time `json:"recalled_since,omitempty"`
+	ReclaimAfterMS *int64                 `json:"reclaim_after_ms,omitempty"` // wanted back for so long, what uses it is stopped; nil: it never is
 }
 
 // QuotaBlock is what a daemon has taken of a tenant's quotas, under tenants/<t>/<d>.
@@ -214,6 +218,11 @@ func (t *Tenant) Check() error {
 		}
 		if err := CheckGuaranteed(t.Pools[p].Guaranteed, t.Pools[p].Limits); err != nil {
 			return err
+		}
+		if after := t.Pools[p].ReclaimAfterMS; after != nil {
+			if err := CheckReclaimAfter(*after); err != nil {
+				return err
+			}
 		}
 	}
 	return checkCount("pools", len(t.Pools), MaxQuotaPools)

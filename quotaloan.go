@@ -111,10 +111,11 @@ type QuotaStand struct {
 	Borrowers  []TenantID `json:"borrowers,omitempty"`
 	Lenders    []TenantID `json:"lenders,omitempty"`
 
-	Idle    int64      `json:"idle,omitempty"`    // others would lend so much of it now
-	Ever    int64      `json:"ever,omitempty"`    // is guaranteed to all tenants of the pool: more than that nobody can have
-	Ahead   []TenantID `json:"ahead,omitempty"`   // the first who wait for a loan, too, and whose turn comes before
-	Keeping []TenantID `json:"keeping,omitempty"` // the first who wait for what is guaranteed to them: they lend nothing meanwhile
+	Idle     int64      `json:"idle,omitempty"`     // others would lend so much of it now
+	Ever     int64      `json:"ever,omitempty"`     // is guaranteed to all tenants of the pool: more than that nobody can have
+	Ahead    []TenantID `json:"ahead,omitempty"`    // the first who wait for a loan, too, and whose turn comes before
+	Keeping  []TenantID `json:"keeping,omitempty"`  // the first who wait for what is guaranteed to them: they lend nothing meanwhile
+	Reclaims []Reclaim  `json:"reclaims,omitempty"` // of what is wanted back
 }
 
 // Stand is how a tenant stands in a dimension, being allowed and using so much.
@@ -122,6 +123,7 @@ func (q *Quota) Stand(d Dimension, allowed, used Amounts) *QuotaStand {
 	s := &QuotaStand{
 		Limit: q.Limits[d], Lent: q.Lent.Of(d), Borrowed: q.Borrowed.Of(d), Allowed: allowed[d], Used: used[d],
 		Borrowers: q.Lent.TenantsOf(d), Lenders: q.Borrowed.TenantsOf(d),
+		Reclaims: q.Reclaims(d),
 	}
 	s.Guaranteed, s.Guarantees = q.Guaranteed[d]
 	return s

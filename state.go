@@ -59,12 +59,13 @@ const (
 	StopPreempt  StopReason = "preempt"   // back to PENDING, no attempt used up
 	StopDrain    StopReason = "drain"     // back to PENDING, no attempt used up
 	StopRunLimit StopReason = "run_limit" // FAILED
+	StopReclaim  StopReason = "reclaim"   // back to PENDING, no attempt used up
 	StopGroup    StopReason = "group"     // back to PENDING, no attempt used up; CANCELLED where its group ends
 )
 
 // UnmarshalText rejects every word that is not a reason.
 func (r *StopReason) UnmarshalText(b []byte) error {
-	return decodeWord(r, b, "stop reason", []StopReason{StopCancel, StopPreempt, StopDrain, StopRunLimit, StopGroup})
+	return decodeWord(r, b, "stop reason", []StopReason{StopCancel, StopPreempt, StopDrain, StopRunLimit, StopReclaim, StopGroup})
 }
 
 // ExitKind is how an attempt came to its end.
@@ -98,6 +99,7 @@ const (
 	EndRejected     EndReason = "rejected"
 	EndCancelled    EndReason = "cancelled"
 	EndPreempted    EndReason = "preempted"
+	EndReclaimed    EndReason = "reclaimed" // what it used was another tenant's, which wanted it back
 	EndDrained      EndReason = "drained"
 	EndRunLimit     EndReason = "run_limit"
 	EndPendingLimit EndReason = "pending_limit"
@@ -107,9 +109,13 @@ const (
 	EndIncomplete   EndReason = "incomplete" // its group was never submitted whole
 )
 
+// MadeRoom says whether the attempt ended so that another could have what it held: such a request
+// has nobody else make room for it before it has run again.
+func (r EndReason) MadeRoom() bool { return r == EndPreempted || r == EndReclaimed }
+
 var allEndReasons = []EndReason{
 	EndExited, EndSignaled, EndOOM, EndStartFailed, EndStartTimeout, EndRejected,
-	EndCancelled, EndPreempted, EndDrained, EndRunLimit, EndPendingLimit, EndWorkerLost, EndReplaced,
+	EndCancelled, EndPreempted, EndReclaimed, EndDrained, EndRunLimit, EndPendingLimit, EndWorkerLost, EndReplaced,
 	EndGroup, EndIncomplete,
 }
 

@@ -176,6 +176,7 @@ func (l *loop) lookBrake(p berth.PoolID, now time.Time) {
 	if was.holds() && !b.step.holds() {
 		l.markBraked(p)
 		l.wakeAllPreemptors(p)
+		l.markReclaims(p)
 	}
 	if c.held == 0 && brake == nil && !b.writing {
 		delete(l.brakes.pools, p)

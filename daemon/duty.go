@@ -66,6 +66,8 @@ func decide(c circumstances) duty {
 		return duty{end: causeDrained}
 	case a.State == berth.StatePlaced && a.Stop != nil && a.Stop.Reason == berth.StopPreempt:
 		return duty{end: causePreempted}
+	case a.State == berth.StatePlaced && a.Stop != nil && a.Stop.Reason == berth.StopReclaim:
+		return duty{end: causeReclaimed}
 	case a.State == berth.StatePlaced:
 		return later(c.now, c.firstSeen.Add(time.Duration(a.StartTimeoutMS)*time.Millisecond), duty{end: causeStartTimeout})
 	case c.cancel != nil && (a.Stop == nil || a.Stop.Reason != berth.StopCancel):

@@ -81,6 +81,12 @@ func (l *loop) allKnown() {
 	l.open, l.loaded = true, true
 	if len(l.quotas.of) > 0 {
 		l.countAll(func(a account) bool { return l.quotas.of[a] != nil })
+		for _, st := range l.quotas.of {
+			st.ownAt = l.now() // what waits is to be tried, and waits on
+		}
+	}
+	if len(l.quotas.residents) > 0 {
+		l.residesAll(func(a account) bool { return l.quotas.residents[a] != nil })
 	}
 	for k, ok := l.early.due.pop(); ok; k, ok = l.early.due.pop() {
 		l.due.add(k)

@@ -11,7 +11,7 @@ import (
 const readAtOnce = 100
 
 // groupStop is the stop order of an allocation, as of a revision. One by which its group is
-// placed anew tells which member made room for whom, too, where that was why.
+// placed anew tells which member made room, or gave back what was borrowed, for whom, too, where that was why.
 func (d *Daemon) groupStop(ctx context.Context, a *berth.Allocation, at berth.Revision) *berth.StopOrder {
 	if a.Stop == nil || a.Stop.Reason != berth.StopGroup || a.Group == "" {
 		return a.Stop
@@ -49,8 +49,8 @@ func (d *Daemon) groupAnew(ctx context.Context, a *berth.Allocation, at berth.Re
 	return 0, 0
 }
 
-// preemptedOf is the first of these requests that was told at a revision to make room, and
-// that order.
+// preemptedOf is the first of these requests that was told at a revision to make room, or to give back
+// what was borrowed, and that order.
 func (d *Daemon) preemptedOf(ctx context.Context, ids []berth.RequestID, at berth.Revision) (berth.RequestID, *berth.StopOrder) {
 	for some := range slices.Chunk(ids, readAtOnce) {
 		states := make([]berth.Key, len(some))
@@ -74,7 +74,7 @@ func (d *Daemon) preemptedOf(ctx context.Context, ids []berth.RequestID, at bert
 			return "", nil
 		}
 		for i := range facts {
-			if a, ok := facts[i].Record.(*berth.Allocation); ok && facts[i].Mod == at && a.Stop != nil && a.Stop.Reason == berth.StopPreempt {
+			if a, ok := facts[i].Record.(*berth.Allocation); ok && facts[i].Mod == at && a.Stop != nil && (a.Stop.Reason == berth.StopPreempt || a.Stop.Reason == berth.StopReclaim) {
 				return berth.RequestID(placed[i].ID), a.Stop
 			}
 		}

@@ -120,6 +120,9 @@ func (l *loop) lookWaiting(id berth.GroupID, g *berth.Group, now time.Time) {
 	p := l.peers.byID[owner]
 	if p == nil {
 		l.gangs.put(one)
+		if l.gangs.of[id].class.over > 0 {
+			l.wantsMore(one.request)
+		}
 		return
 	}
 	l.gangs.remove(id)

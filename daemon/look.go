@@ -396,6 +396,9 @@ func (l *loop) enqueue(id berth.RequestID, sub *berth.Submission, seq berth.Revi
 		return
 	}
 	l.queue.put(w)
+	if l.queue.of[id].over != nil {
+		l.wantsMore(w.request)
+	}
 }
 
 func waitingOf(id berth.RequestID, sub *berth.Submission, seq berth.Revision, prog *berth.Progress) *waiting {

@@ -253,6 +253,9 @@ func (l *loop) gather(b *builder) (more bool) {
 	if len(l.quotas.todo) > 0 && b.plan.Empty() && l.admitQuota(b) {
 		return false
 	}
+	if len(l.quotas.reclaims) > 0 && b.plan.Empty() && l.admitReclaim(b) {
+		return false
+	}
 	if b.plan.Empty() && l.groupsTurn(b.now) && l.admitGroup(b) {
 		l.gangs.turn = b.plan.Empty() // it waits for what is in flight
 		return false
@@ -268,7 +271,7 @@ func (l *loop) gather(b *builder) (more bool) {
 		l.admit(b)
 	}
 	l.gangs.turn, l.gangs.last = true, true
-	return !l.due.empty() || len(l.quotas.todo) > 0 || l.mayPlace() && l.moreGangs(b.now)
+	return !l.due.empty() || len(l.quotas.todo)+len(l.quotas.reclaims) > 0 || l.mayPlace() && l.moreGangs(b.now)
 }
 
 // nextPlanID is of the plan that is gathered now. A look that finds nothing to

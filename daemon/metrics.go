@@ -18,6 +18,7 @@ type metrics struct {
 	shadow    shadowMetrics
 	stepIns   prometheus.Counter
 	preempted prometheus.Counter
+	reclaimed prometheus.Counter
 	aside     prometheus.Gauge
 	unreached prometheus.Gauge
 }
@@ -32,6 +33,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		brake:     newBrakeMetrics(f),
 		shadow:    newShadowMetrics(f),
 		preempted: f.NewCounter(prometheus.CounterOpts{Name: "berth_preempted_total", Help: "Allocations told to stop, or taken back, to make room for a request of higher priority."}),
+		reclaimed: f.NewCounter(prometheus.CounterOpts{Name: "berth_reclaimed_total", Help: "Allocations told to stop, to give back what their tenant has borrowed; of a group one is counted."}),
 		aside:     f.NewGauge(prometheus.GaugeOpts{Name: "berth_set_aside", Help: "Requests, allocations and workers of which the store refuses what is to be done, as too large or malformed; the log names them."}),
 		stepIns:   f.NewCounter(prometheus.CounterOpts{Name: "berth_step_ins_total", Help: "Times that this daemon took over the share of a daemon that had gone silent."}),
 		unreached: f.NewGauge(prometheus.GaugeOpts{Name: "berth_store_members_unreached", Help: "Members of etcd that did not answer when this daemon last asked how full they are."}),

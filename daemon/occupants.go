@@ -10,6 +10,7 @@ import (
 
 // occupancy is what the fleet counts of one allocation, for those who look for room.
 type occupancy struct {
+	id       berth.RequestID
 	worker   unique.Handle[berth.WorkerID]
 	pool     berth.PoolID
 	priority int32
@@ -21,7 +22,7 @@ func (v *view) occupancyOf(x *life) (o occupancy) {
 	if x.runs == 0 || x.spec == nil {
 		return occupancy{}
 	}
-	o = occupancy{worker: x.worker, pool: x.spec.request.Pool, priority: x.priority(), terms: x.terms}
+	o = occupancy{id: x.id, worker: x.worker, pool: x.spec.request.Pool, priority: x.priority(), terms: x.terms}
 	if x.leaving() {
 		o.priority = scheduler.PriorityLeaving
 	}
@@ -45,6 +46,7 @@ func (l *loop) occupied(was, is occupancy) {
 		return
 	}
 	l.heldBy(was, is)
+	l.quotas.resides(was, is)
 	if was.terms != nil {
 		l.fleet.Occupy(was.worker.Value(), was.priority, &was.terms.share, -1)
 	}

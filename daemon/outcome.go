@@ -30,6 +30,7 @@ const (
 	causeCancelled    cause = "cancelled"     // taken back while PLACED
 	causeDrained      cause = "drained"       // taken back while PLACED
 	causePreempted    cause = "preempted"     // taken back while PLACED
+	causeReclaimed    cause = "reclaimed"     // taken back while PLACED
 	causeGroup        cause = "group"         // taken back while PLACED: its group is placed anew, or ends
 )
 
@@ -55,10 +56,10 @@ func replacedBy(by berth.RequestID) verdict {
 	return verdict{state: berth.StateCancelled, reason: berth.EndReplaced, message: "replaced by " + string(by), replacedBy: by}
 }
 
-// excused says whether an operator, or a request of higher priority, has ended the attempt:
-// it is nobody's fault, and counts nowhere.
+// excused says whether an operator, a request of higher priority, or who had lent what it used, has
+// ended the attempt: it is nobody's fault, and counts nowhere.
 func (v verdict) excused() bool {
-	return v.reason == berth.EndDrained || v.reason == berth.EndPreempted
+	return v.reason == berth.EndDrained || v.reason == berth.EndPreempted || v.reason == berth.EndReclaimed
 }
 
 // drainsSettle is how long a group of which a member was drained is not placed anew: more
@@ -123,6 +124,8 @@ func (e ending) attempt() verdict {
 		return verdict{state: berth.StatePending, reason: berth.EndDrained}
 	case causePreempted:
 		return verdict{state: berth.StatePending, reason: berth.EndPreempted}
+	case causeReclaimed:
+		return verdict{state: berth.StatePending, reason: berth.EndReclaimed}
 	case causeGroup:
 		return verdict{state: berth.StatePending, reason: berth.EndGroup}
 	case causeStartTimeout:
@@ -161,6 +164,8 @@ func stopped(a *berth.Allocation) (verdict, bool) {
 		return verdict{state: berth.StatePending, reason: berth.EndGroup}, true
 	case berth.StopPreempt:
 		return verdict{state: berth.StatePending, reason: berth.EndPreempted}, true
+	case berth.StopReclaim:
+		return verdict{state: berth.StatePending, reason: berth.EndReclaimed}, true
 	}
 	return verdict{}, false
 }

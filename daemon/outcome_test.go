@@ -53,6 +53,7 @@ func TestJudge_DrainsAreExcused(t *testing.T) {
 		{"drained, like all before", stop(berth.StopDrain), 149, berth.StatePending},
 		{"drained, unlike those before", stop(berth.StopDrain), 0, berth.StatePending},
 		{"preempted, like all before", stop(berth.StopPreempt), 149, berth.StatePending},
+		{"reclaimed, like all before", stop(berth.StopReclaim), 149, berth.StatePending},
 		{"stopped with its group, after drains", stop(berth.StopGroup), 149, berth.StatePending},
 		{"rejected after drains", rejected, 51, berth.StatePending},
 		{"rejected too often", rejected, 50, berth.StateFailed},

@@ -19,10 +19,10 @@ import (
 // takes its share into the claim (see claims.go).
 
 // mayPreempt says whether a pending request may have others make room now. One that
-// had to make room itself does not, until it has run again: so one preemption never
-// leads to another.
+// had to make room itself, or to give back what it used, does not, until it has run again: so one
+// preemption never leads to another.
 func mayPreempt(r *berth.Request, prog *berth.Progress) bool {
-	return r.Preemption == berth.PreemptionLower && (prog == nil || prog.ClaimOn == "" && prog.LastEnd != berth.EndPreempted)
+	return r.Preemption == berth.PreemptionLower && (prog == nil || prog.ClaimOn == "" && !prog.LastEnd.MadeRoom())
 }
 
 // preempt makes room for a request that fits nowhere, or puts that off to when what is

@@ -48,7 +48,9 @@ type quotas struct {
 	todo      map[berth.TenantID]struct{}                    // whose blocks are to be changed, by a plan of their own
 	uncounted map[berth.Key]uncounted
 	loans     map[berth.PoolID]*loanStatus
-	schemaAt  berth.Revision // of the schema: no limit is newer than this
+	residents map[account]map[berth.RequestID]struct{} // allocations of those who may borrow
+	reclaims  map[berth.TenantID]struct{}              // of whose allocations some are to be stopped
+	schemaAt  berth.Revision                           // of the schema: no limit is newer than this
 }
 
 // quotaState is of one account.
@@ -66,6 +68,9 @@ type quotaState struct {
 	takenAt    time.Time
 	granted    berth.Amounts // what was taken for whoever waits here: it is no part of what others may have
 	yields     time.Time     // until then nothing is taken: others wait
+	asked      berth.Amounts // what all that waited here wanted back, when that was written last
+	ownAt      time.Time     // something has waited here for what is guaranteed, or that was not known yet
+	reclaimed  time.Time     // enough was being stopped then
 }
 
 func newQuotas() quotas {
@@ -73,6 +78,7 @@ func newQuotas() quotas {
 		of: make(map[account]*quotaState), pools: make(map[berth.TenantID]map[berth.PoolID]struct{}), unknown: make(map[berth.TenantID]struct{}),
 		holders: make(map[berth.TenantID]map[berth.DaemonID]struct{}), todo: make(map[berth.TenantID]struct{}),
 		uncounted: make(map[berth.Key]uncounted), loans: make(map[berth.PoolID]*loanStatus),
+		residents: make(map[account]map[berth.RequestID]struct{}), reclaims: make(map[berth.TenantID]struct{}),
 	}
 }
 

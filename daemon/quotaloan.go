@@ -133,14 +133,12 @@ func (c *blockChanges) borrow(of account, s *balance, b *builder) (waits, borrow
 	if borrowed = w.now && len(w.lack) > 0 && rest.IsZero() && !c.awaits(s, b) && c.borrowAll(of, s, w, b); borrowed {
 		return false, true
 	}
-	next := c.wound(of, len(rest) > 0 || s != nil && s.among > 0, w.own)
+	goesOn := c.goesOn(of, s)
+	next := c.wound(of, len(rest) > 0 || s != nil && s.among > 0 || goesOn, w.own || goesOn)
 	for _, d := range rest.Dimensions() {
 		next = recall(next, c.mayRecall(of, q.Lent, w.own), d, rest[d])
 	}
-	if !loansEqual(next, q.Recalled) {
-		q.Recalled = next
-		c.set(of.pool, q)
-	}
+	c.wantBack(of, s, c.wanted(of, s, w, rest, next), w.own)
 	c.queueUp(of, w)
 	if c.l.waitsForQuota(of) && len(q.Guaranteed) > 0 {
 		c.l.loansIn(of.pool).waits[of.tenant] = struct{}{}
@@ -343,7 +341,7 @@ func (c *blockChanges) repay(of account, s *balance, b *builder) {
 		return
 	}
 	idle := s != nil && c.idleLoans(of, s, b)
-	for _, lender := range q.Borrowed.Tenants() {
+	for _, lender := range c.lendersInTurn(of, &q, b.now) {
 		o := c.other(lender)
 		if o == nil {
 			continue

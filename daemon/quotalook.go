@@ -25,6 +25,8 @@ func (l *loop) lookTenant(t berth.TenantID, b *builder) {
 	}
 	if l.loaded && l.changesOf(t, b) != nil {
 		l.quotas.todo[t] = struct{}{}
+	} else if l.loaded { // what is free goes back first
+		l.noteReclaims(t, b.now)
 	}
 }
 

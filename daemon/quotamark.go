@@ -27,7 +27,9 @@ func (l *loop) markTenant(f berth.Fact) {
 	rec, _ := l.view.tenant(t)
 	l.weigh(t, rec.Weight)
 	for _, p := range slices.Sorted(maps.Keys(rec.Pools)) {
-		l.limit(account{t, p}, rec.Pools[p].Limits)
+		q := rec.Pools[p]
+		l.limit(account{t, p}, q.Limits)
+		l.follow(account{t, p}, &q)
 		for _, other := range rec.Pools[p].Lent.Tenants() { // it may have wanted that back
 			of := account{other, p}
 			if st := l.quotas.of[of]; st != nil {
@@ -65,7 +67,7 @@ func (l *loop) limit(of account, limits berth.Amounts) {
 	}
 	st := l.quotas.of[of]
 	if st == nil {
-		st = &quotaState{}
+		st = &quotaState{ownAt: l.now()}
 		l.quotas.of[of] = st
 		if l.quotas.pools[of.tenant] == nil {
 			l.quotas.pools[of.tenant] = make(map[berth.PoolID]struct{}, 1)
@@ -85,6 +87,7 @@ func (l *loop) unlimit(of account) {
 	if delete(l.quotas.pools[of.tenant], of.pool); len(l.quotas.pools[of.tenant]) == 0 {
 		delete(l.quotas.pools, of.tenant)
 	}
+	delete(l.quotas.residents, of)
 	if s := l.quotas.loans[of.pool]; s != nil {
 		s.forget(of.tenant)
 	}

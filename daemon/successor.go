@@ -187,7 +187,7 @@ func standing(a *berth.Allocation, successor berth.RequestID) origin {
 		return originStopping // it exited: its end decides
 	case a.Stop.ReplacedBy == successor:
 		return originHanded
-	case a.Stop.Reason == berth.StopDrain || a.Stop.Reason == berth.StopPreempt:
+	case a.Stop.Reason == berth.StopDrain || a.Stop.Reason == berth.StopPreempt || a.Stop.Reason == berth.StopReclaim:
 		return originStopping
 	}
 	return originDropped

@@ -65,7 +65,12 @@ func (l *loop) tellStands(v *berth.Verdict, of account) {
 	q := rec.Pools[of.pool]
 	tellStands(v, &q, st.limits, l.usedBy(of))
 	for i := range v.Reasons {
-		if r := &v.Reasons[i]; r.Stands != nil && r.Stands.Guarantees {
+		r := &v.Reasons[i]
+		if r.Stands == nil {
+			continue
+		}
+		l.tellReclaims(r.Stands.Reclaims, of.pool, berth.Dimension(r.Detail))
+		if r.Stands.Guarantees {
 			l.tellLoans(r.Stands, of, berth.Dimension(r.Detail))
 		}
 	}
@@ -119,6 +124,9 @@ type QuotaChange struct {
 
 	Guarantee   berth.Amounts     // of the limits; others may borrow what is not used of it
 	Unguarantee []berth.Dimension // neither lent nor borrowed any more
+
+	ReclaimAfterMS *int64 // what is wanted back for so long is reclaimed by stopping what uses it; nil: as it is
+	NeverReclaim   bool   // it comes back as what uses it ends
 }
 
 // SetQuota changes what a tenant may use of a pool. What runs goes on, also where that is
@@ -132,6 +140,11 @@ func (d *Daemon) SetQuota(ctx context.Context, c QuotaChange) (QuotaStatus, erro
 	}
 	if err := berth.CheckLimits(c.Set); err != nil {
 		return QuotaStatus{}, err
+	}
+	if c.ReclaimAfterMS != nil {
+		if err := berth.CheckReclaimAfter(*c.ReclaimAfterMS); err != nil {
+			return QuotaStatus{}, err
+		}
 	}
 	if c.Weight != 0 {
 		if err := berth.CheckTenantWeight(c.Weight); err != nil {
@@ -205,6 +218,12 @@ func (c *QuotaChange) apply(t *berth.Tenant) {
 	maps.Copy(guaranteed, c.Guarantee)
 	if q.Guaranteed = guaranteed; len(guaranteed) == 0 {
 		q.Guaranteed = nil
+	}
+	switch {
+	case c.ReclaimAfterMS != nil:
+		q.ReclaimAfterMS = c.ReclaimAfterMS
+	case c.NeverReclaim || c.All:
+		q.ReclaimAfterMS = nil
 	}
 	if !q.Idle() || len(guaranteed) > 0 {
 		t.Pools[c.Pool] = q

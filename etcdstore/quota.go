@@ -67,7 +67,8 @@ func (s *Store) encodeTenant(was, schema berth.Fact, edit func(*berth.Tenant)) (
 		return nil, err
 	}
 	relimited := !maps.EqualFunc(old.Pools, next.Pools, func(a, b berth.Quota) bool { return a.Limits.Equal(b.Limits) && a.Guaranteed.Equal(b.Guaranteed) })
-	if !relimited && old.Weight == next.Weight {
+	reclaims := maps.EqualFunc(old.Pools, next.Pools, func(a, b berth.Quota) bool { return a.SameReclaim(&b) })
+	if !relimited && reclaims && old.Weight == next.Weight {
 		return nil, nil // it would cost every program a conflict for nothing
 	}
 	t := s.newTxn(s.newTxnID(forQuota))

@@ -12,11 +12,11 @@ var (
 	// In this order an allocation moves.
 	wordsOfAllocation = []string{"PLACED", "STARTING", "RUNNING", "EXITED"}
 	wordsOfEnd        = []string{"SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "LOST"}
-	wordsOfStop       = []string{"cancel", "preempt", "drain", "run_limit", "group"}
+	wordsOfStop       = []string{"cancel", "preempt", "drain", "run_limit", "reclaim", "group"}
 	wordsOfExit       = []string{"exited", "signaled", "start_failed", "rejected", "may_have_run", "deadline"}
 	wordsOfReason     = []string{
 		"exited", "signaled", "out_of_memory", "start_failed", "start_timeout", "rejected",
-		"cancelled", "preempted", "drained", "run_limit", "pending_limit", "worker_lost", "replaced",
+		"cancelled", "preempted", "reclaimed", "drained", "run_limit", "pending_limit", "worker_lost", "replaced",
 		"group", "incomplete",
 	}
 	wordsOfGroup    = []string{"PENDING", "PLACED", "ENDING"}
@@ -328,6 +328,13 @@ func (r *tenant) validate(c *checker, _ string) {
 			for d, v := range of {
 				c.need(v <= q.Lent[t][d], "recalled of %s is %d of %s, and %d are lent", t, v, d, q.Lent[t][d])
 			}
+		}
+		for t, since := range q.RecalledSince {
+			c.id("recalled_since", t)
+			c.need(!since.IsZero(), "recalled_since of %s is no time", t)
+		}
+		if q.ReclaimAfterMS != nil {
+			c.within("reclaim_after_ms", *q.ReclaimAfterMS, 0, 31_536_000_000)
 		}
 	}
 }

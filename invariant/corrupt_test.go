@@ -205,6 +205,10 @@ var corruptions = []struct {
 		delete(s, "tenants/acme/d1")
 		s.set("allocations/w1/r1", "quota_block", nil)
 	}},
+	{"a time before which nothing is reclaimed that is none", "0.5", func(s store) { s.set("tenants/lender", "pools.batch.reclaim_after_ms", -1) }},
+	{"wanted back since never", "0.5", func(s store) {
+		s.set("tenants/lender", "pools.batch.recalled_since", object{"borrower": "0001-01-01T00:00:00Z"})
+	}},
 	{"more taken than the blocks", "7.1", func(s store) { s.amount("tenants/acme", "taken", "cpu_milli", 1001) }},
 	{"a block that nobody knows of", "7.1", func(s store) { s.set("tenants/acme", "pools.batch.blocks", 2) }},
 	{"lent, and borrowed less", "7.10", func(s store) {

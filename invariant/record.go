@@ -383,6 +383,9 @@ type quota struct {
 	Recalled   loans            `json:"recalled,omitempty"`
 
 	Waits map[string]loanWait `json:"waits,omitempty"`
+
+	RecalledSince  map[string]time.Time `json:"recalled_since,omitempty"`
+	ReclaimAfterMS *int64               `json:"reclaim_after_ms,omitempty"`
 }
 
 type loanWait struct {

@@ -23,6 +23,7 @@ func (s *State) Step(revision int64, events []Event) []Violation {
 	s.stepReplaced(changes, f)
 	s.stepGroups(changes, f)
 	s.stepPreempted(changes, f)
+	s.stepReclaimed(changes, f)
 	s.stepQuotas(changes, f)
 	s.stepEnds(changes, f)
 	s.stepAttempts(changes, f)

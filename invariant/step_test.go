@@ -153,6 +153,10 @@ var transitions = []struct {
 		s.lend(200)
 	}},
 	{"a loan that is given back though it is taken", "7.11", func(s store) { s.lend(299) }},
+	{"what is reclaimed is told to stop", "", func(s store) { s.reclaim(200, 1, "2026-11-25T03:06:45Z") }},
+	{"reclaimed though nobody wants it back", "7.12", func(s store) { s.reclaim(200, 0, day) }},
+	{"reclaimed before its time", "7.12", func(s store) { s.reclaim(200, 1, "2026-11-25T03:06:46Z") }},
+	{"reclaimed of what is guaranteed to it", "7.12", func(s store) { s.reclaim(500, 300, "2026-11-25T03:06:00Z") }},
 	{"a block of what is lent", "7.8", func(s store) {
 		s.amount("tenants/lender", "taken", "cpu_milli", 501)
 		s.amount("tenants/lender/d1", "block", "cpu_milli", 501)
@@ -360,4 +364,17 @@ func (s store) lend(cpu int) {
 	s.set("tenants/lender", "pools.batch.lent", object{"borrower": object{"cpu_milli": cpu}})
 	s.set("tenants/borrower", "pools.batch.borrowed", object{"lender": object{"cpu_milli": cpu}})
 	s.rewrite("tenants/lender", "tenants/borrower")
+}
+
+// reclaim has r1 told to stop for what its tenant, to which so much is guaranteed, has borrowed, and what is wanted back
+// since then: five seconds later, and ten before the deadline.
+func (s store) reclaim(guaranteed, back int, since string) {
+	s.set("tenants/acme", "pools.batch.guaranteed", object{"cpu_milli": guaranteed}, "pools.batch.borrowed", object{"lender": object{"cpu_milli": 300}})
+	s.set("tenants/lender", "pools.batch.guaranteed", object{"cpu_milli": 1000}, "pools.batch.reclaim_after_ms", 5000,
+		"pools.batch.lent", object{"acme": object{"cpu_milli": 300}, "borrower": object{"cpu_milli": 300}})
+	if back > 0 {
+		s.set("tenants/lender", "pools.batch.recalled", object{"acme": object{"cpu_milli": back}}, "pools.batch.recalled_since", object{"acme": since})
+	}
+	s.set("allocations/w1/r1", "stop", object{"reason": "reclaim", "deadline": day})
+	s.rewrite("tenants/acme", "tenants/lender", "allocations/w1/r1")
 }

@@ -36,7 +36,7 @@ func (c *course) settles(w *scheduler.Worker, a *allocated) {
 	if rec.Stop != nil {
 		r.evicted = rec.Stop.Reason == berth.StopPreempt
 		switch rec.Stop.Reason {
-		case berth.StopDrain, berth.StopPreempt, berth.StopGroup:
+		case berth.StopDrain, berth.StopPreempt, berth.StopReclaim, berth.StopGroup:
 			r.returns = rec.Stop.ReplacedBy == ""
 		}
 	}

@@ -19,7 +19,7 @@ type claimant struct {
 // make room itself.
 func (a *asked) preempts() bool {
 	return a.Spec.Preemption == berth.PreemptionLower && a.group == "" && a.claim == nil && a.room == "" && !a.made &&
-		(a.State == nil || a.State.LastEnd != berth.EndPreempted)
+		(a.State == nil || !a.State.LastEnd.MadeRoom())
 }
 
 // makeRoom has others end for a request; false: nobody who may would suffice.

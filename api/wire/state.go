@@ -132,12 +132,20 @@ func stand(s *berth.QuotaStand) *berthv1.QuotaStand {
 	return &berthv1.QuotaStand{
 		Limit: s.Limit, Guarantees: s.Guarantees, Guaranteed: s.Guaranteed, Lent: s.Lent, Borrowed: s.Borrowed, Allowed: s.Allowed, Used: s.Used,
 		Borrowers: tenants(s.Borrowers), Lenders: tenants(s.Lenders), Idle: s.Idle, Ever: s.Ever, Ahead: tenants(s.Ahead), Keeping: tenants(s.Keeping),
+		Reclaims: reclaims(s.Reclaims),
 	}
 }
 
 func tenants(of []berth.TenantID) (out []string) {
 	for _, t := range of {
 		out = append(out, string(t))
+	}
+	return out
+}
+
+func reclaims(all []berth.Reclaim) (out []*berthv1.Reclaim) {
+	for _, r := range all {
+		out = append(out, &berthv1.Reclaim{From: string(r.From), Amount: r.Amount, At: Time(r.At), Stopping: int64(r.Stopping), Until: Time(r.Until)})
 	}
 	return out
 }

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -71,6 +73,25 @@ func guaranteeOf(word string) (berth.Dimension, func(string) (int64, error)) {
 	return "", nil
 }
 
+// readReclaim reads how long what is lent is waited for.
+func readReclaim(c *cli.Context, req *berthv1.SetQuotaRequest) error {
+	text := c.String("reclaim-after")
+	switch text {
+	case "":
+		return nil
+	case noLimit:
+		req.NeverReclaim = true
+		return nil
+	}
+	after, err := time.ParseDuration(text)
+	if err != nil {
+		return &berth.FieldError{Field: "reclaim-after", Value: text, Problem: "is no duration", Bound: "as 90s or 10m, 0s to 8760h, or none"}
+	}
+	ms := after.Milliseconds()
+	req.ReclaimAfterMs = &ms
+	return berth.CheckReclaimAfter(ms)
+}
+
 // lends says whether anything is guaranteed to one of some tenants, lent or borrowed.
 func lends(all []*berthv1.Quota) bool {
 	for _, q := range all {
@@ -86,6 +107,9 @@ func loanCells(q *berthv1.Quota, d berth.Dimension) (guaranteed, loans string) {
 	guaranteed = "-"
 	if v, ok := q.GetGuaranteed()[string(d)]; ok {
 		guaranteed = dimensionAmount(d, v)
+		if q.ReclaimAfterMs != nil {
+			guaranteed += " (reclaimed after " + short(time.Duration(q.GetReclaimAfterMs())*time.Millisecond) + ")"
+		}
 	}
 	var parts []string
 	for _, l := range q.GetBorrowed() {
@@ -107,12 +131,36 @@ func loanCells(q *berthv1.Quota, d berth.Dimension) (guaranteed, loans string) {
 	return guaranteed, cmp.Or(strings.Join(parts, ", "), "-")
 }
 
-// lentTo says who is to give back what a request waits for.
-func lentTo(r *berthv1.Reason) string {
-	if len(r.GetTenants()) == 0 {
-		return ""
+// lentTo says who is to give back what a request waits for, and how.
+func lentTo(r *berthv1.Reason, now time.Time) string {
+	var texts, others []string
+	for _, t := range r.GetTenants() {
+		all := r.GetStands().GetReclaims()
+		i := slices.IndexFunc(all, func(c *berthv1.Reclaim) bool { return c.GetFrom() == t })
+		if i < 0 {
+			others = append(others, t)
+			continue
+		}
+		texts = append(texts, reclaimText(berth.Dimension(r.GetDetail()), all[i], now))
 	}
-	return fmt.Sprintf("; tenant %s has borrowed some of it, and gives it back as what uses it ends", strings.Join(r.GetTenants(), " and "))
+	if len(others) > 0 {
+		texts = append(texts, fmt.Sprintf("tenant %s has borrowed some of it, and gives it back as what uses it ends", strings.Join(others, " and ")))
+	}
+	return after("; ", strings.Join(texts, "; "))
+}
+
+// reclaimText says how what a tenant has borrowed is reclaimed.
+func reclaimText(d berth.Dimension, r *berthv1.Reclaim, now time.Time) string {
+	lent := fmt.Sprintf("%s of it is lent to tenant %s, ", dimensionAmount(d, r.GetAmount()), r.GetFrom())
+	switch {
+	case r.GetStopping() == 1:
+		return lent + "and is being reclaimed: 1 container stops, and is killed " + until(r.GetUntil(), now)
+	case r.GetStopping() > 1:
+		return lent + fmt.Sprintf("and is being reclaimed: %s stop, the last is killed %s", plural(r.GetStopping(), "container"), until(r.GetUntil(), now))
+	case now.IsZero() || r.GetAt().AsTime().After(now):
+		return lent + "and what uses that is stopped from " + clock(r.GetAt(), now) + " on"
+	}
+	return lent + "and is being reclaimed"
 }
 
 // loanTurns says which others wait for loans, too, and come first, or why no loan helps.

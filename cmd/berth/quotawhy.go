@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
@@ -40,13 +41,13 @@ func decisive(v *berthv1.Verdict) *berthv1.Reason {
 }
 
 // quotaWaits says which quota a request waits for.
-func quotaWaits(e *berthv1.ExplainResponse) string {
+func quotaWaits(e *berthv1.ExplainResponse, now time.Time) string {
 	spec, r := e.GetStatus().GetSpec(), decisive(e.GetVerdict())
 	who := fmt.Sprintf("the quota of tenant %s in pool %s", spec.GetTenant(), spec.GetPool())
 	if e.GetVerdict().GetNeverFits() {
 		return "waits, and could never be placed, for it asks for more than " + who + ": " + quotaReason(r)
 	}
-	return "waits for " + who + ": " + quotaReason(r) + lentTo(r) + loanTurns(r)
+	return "waits for " + who + ": " + quotaReason(r) + lentTo(r, now) + loanTurns(r)
 }
 
 // quotaHelp is what would let the quota have room.

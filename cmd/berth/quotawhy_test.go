@@ -3,6 +3,9 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
@@ -75,7 +78,7 @@ func TestQuotaHelp(t *testing.T) {
 			Status:  &berthv1.Status{Spec: &berthv1.Request{Tenant: "blue", Pool: "q"}},
 			Verdict: &berthv1.Verdict{NeverFits: tt.never, Reasons: []*berthv1.Reason{tt.reason}},
 		}
-		if got := quotaWaits(e); !strings.Contains(got, tt.waits) {
+		if got := quotaWaits(e, time.Time{}); !strings.Contains(got, tt.waits) {
 			t.Errorf("%s: waits: %s", name, got)
 		}
 		if got := quotaHelp(e); got != tt.help {
@@ -97,5 +100,27 @@ func TestLargerQuota(t *testing.T) {
 		if want = "a larger quota: berth tenants set --pool q " + want; got != want {
 			t.Errorf("%s: %s", d, got)
 		}
+	}
+}
+
+// What is reclaimed is told with what stops for it, and until when.
+func TestReclaimText(t *testing.T) {
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.Local)
+	in := func(s int) *timestamppb.Timestamp {
+		return timestamppb.New(now.Add(time.Duration(s) * time.Second))
+	}
+	for want, r := range map[string]*berthv1.Reclaim{
+		"8 of it is lent to tenant red, and what uses that is stopped from 12:00:20 (in 20s) on":                            {From: "red", Amount: 8000, At: in(20)},
+		"8 of it is lent to tenant red, and is being reclaimed":                                                             {From: "red", Amount: 8000, At: in(-1)},
+		"8 of it is lent to tenant red, and is being reclaimed: 1 container stops, and is killed at 12:00:10 (in 10s)":      {From: "red", Amount: 8000, At: in(-1), Stopping: 1, Until: in(10)},
+		"8 of it is lent to tenant red, and is being reclaimed: 3 containers stop, the last is killed at 12:00:10 (in 10s)": {From: "red", Amount: 8000, At: in(-1), Stopping: 3, Until: in(10)},
+	} {
+		if got := reclaimText(berth.DimensionCPU, r, now); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	r := &berthv1.Reason{Detail: string(berth.DimensionCPU), Tenants: []string{"green", "red"}, Stands: &berthv1.QuotaStand{Reclaims: []*berthv1.Reclaim{{From: "red", Amount: 1000, At: in(-1)}}}}
+	if got, want := lentTo(r, now), "; 1 of it is lent to tenant red, and is being reclaimed; tenant green has borrowed some of it, and gives it back as what uses it ends"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

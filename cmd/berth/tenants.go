@@ -41,6 +41,7 @@ func tenantsCommand() *cli.Command {
 					listFlag("custom", "`NAME=NUMBER` of a resource that the operator named"),
 					listFlag("devices", "`TYPE=NUMBER` of devices, also parts of them: h100=8, t4=0.5"),
 					listFlag("guaranteed", "`OF=AMOUNT` of the limit, of cpu, memory, disk, custom.NAME or devices.TYPE: what the tenant does not use of it, others borrow up to their limits who have some guaranteed themselves, be it 0; none: neither lent nor borrowed"),
+					stringFlag("reclaim-after", "", "`DURATION`, 0s to 8760h: what the tenant has lent, and has wanted back for so long, is reclaimed by stopping the youngest of what uses it; none: it comes back as that ends (default: as it is; at first none)"),
 					intFlag("weight", 0, "`NUMBER`, 1 to 1000: twice the weight, twice the share where not all fits, in all pools (default: as it is; at first 1)"),
 					outputFlag(),
 				),
@@ -63,7 +64,7 @@ func setQuota(c *cli.Context) error {
 		return err
 	}
 	req := &berthv1.SetQuotaRequest{Set: map[string]int64{}}
-	if err := cmp.Or(readLimits(c, req), readGuarantees(c, req)); err != nil {
+	if err := cmp.Or(readLimits(c, req), readGuarantees(c, req), readReclaim(c, req)); err != nil {
 		return usage("%w", err)
 	}
 	if c.IsSet("weight") {
@@ -72,8 +73,8 @@ func setQuota(c *cli.Context) error {
 			return usage("%w", err)
 		}
 	}
-	if len(req.GetSet())+len(req.GetUnset())+len(req.GetGuarantee())+len(req.GetUnguarantee()) == 0 && req.GetWeight() == 0 {
-		return usage("tenants set: nothing is given: --weight, --cpu, --memory, --disk, --custom, --devices or --guaranteed")
+	if len(req.GetSet())+len(req.GetUnset())+len(req.GetGuarantee())+len(req.GetUnguarantee()) == 0 && req.GetWeight() == 0 && req.ReclaimAfterMs == nil && !req.GetNeverReclaim() {
+		return usage("tenants set: nothing is given: --weight, --cpu, --memory, --disk, --custom, --devices, --guaranteed or --reclaim-after")
 	}
 	return sendQuota(c, req)
 }

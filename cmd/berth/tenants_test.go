@@ -73,7 +73,17 @@ func TestTenants(t *testing.T) {
 		s.want(exitGood, "berth tenants set --pool default --cpu 3 --guaranteed cpu=3 lender", "explain", "wants")
 		s.want(exitGood, "; tenant other has borrowed some of it, and gives it back as what uses it ends", "explain", "wants")
 		s.want(exitGood, "the end of what uses 1 CPU of tenant other in pool default, ", "explain", "wants")
-		s.want(exitGood, "", "cancel", "borrows")
+		s.want(exitUsage, "reclaim_after_ms", "tenants", "set", "--reclaim-after", "8761h", "lender")
+		s.want(exitUsage, "as 90s or 10m, 0s to 8760h, or none", "tenants", "set", "--reclaim-after", "soon", "lender")
+		s.want(exitGood, "2 (reclaimed after 10m)", "tenants", "set", "--reclaim-after", "10m", "lender")
+		s.want(exitGood, `"reclaim_after_ms":"600000"`, "tenants", "-o", "json")
+		s.want(exitGood, "; 1 of it is lent to tenant other, and what uses that is stopped from ", "explain", "wants")
+		s.want(exitGood, "2           1 to other (1 wanted back)", "tenants", "set", "--reclaim-after", "none", "lender")
+		s.want(exitGood, "2 (reclaimed after 0ms)", "tenants", "set", "--reclaim-after", "0s", "lender")
+		for s.do("get", "wants").code == exitGood && !strings.Contains(s.do("get", "wants").out, "SUCCEEDED") {
+			<-time.After(50 * time.Millisecond)
+		}
+		s.want(exitGood, "attempt 1, on w-1, was stopped: reclaim: gives back what tenant lender lent", "explain", "borrows")
 		s.want(exitGood, "none", "tenants", "unset", "vision")
 		s.want(exitFailed, "not found", "tenants", "unset", "nobody")
 		s.want(exitGood, "", "cancel", "first")

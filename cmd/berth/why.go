@@ -29,7 +29,7 @@ func waitsFor(e *berthv1.ExplainResponse, now time.Time) string {
 	case berth.ReasonClaim:
 		return claimText(first)
 	case berth.ReasonQuota:
-		return quotaWaits(e)
+		return quotaWaits(e, now)
 	case berth.ReasonGroup:
 		return groupWaits(v)
 	case berth.ReasonRestored:

@@ -6,6 +6,7 @@ import (
 
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/api/wire"
 	"github.com/berthd/berth/daemon"
 )
 
@@ -41,6 +42,7 @@ func (s *service) SetQuota(ctx context.Context, req *berthv1.SetQuotaRequest) (*
 	for _, d := range req.GetUnguarantee() {
 		c.Unguarantee = append(c.Unguarantee, berth.Dimension(d))
 	}
+	c.ReclaimAfterMS, c.NeverReclaim = req.ReclaimAfterMs, req.GetNeverReclaim()
 	q, err := s.d.SetQuota(ctx, c)
 	if err != nil {
 		return nil, err
@@ -52,13 +54,19 @@ func quotaMessage(q *daemon.QuotaStatus) *berthv1.Quota {
 	return &berthv1.Quota{
 		Tenant: string(q.Tenant), Pool: string(q.Pool), Waiting: int64(q.Waiting),
 		Limits: words(q.Limits), Used: words(q.Used), Taken: words(q.Taken), Turn: turnMessage(&q.Turn),
-		Guaranteed: words(q.Loans.Guaranteed), Allowed: words(q.Allowed), Lent: loans(q.Loans.Lent, q.Loans.Recalled), Borrowed: loans(q.Loans.Borrowed, nil),
+		Guaranteed: words(q.Loans.Guaranteed), Allowed: words(q.Allowed), Lent: loans(q.Loans.Lent, &q.Loans), Borrowed: loans(q.Loans.Borrowed, &berth.Quota{}),
+		ReclaimAfterMs: q.Loans.ReclaimAfterMS,
 	}
 }
 
-func loans(all, recalled berth.Loans) (out []*berthv1.Loan) {
+// loans are some of a quota, with what of it is wanted back.
+func loans(all berth.Loans, of *berth.Quota) (out []*berthv1.Loan) {
 	for _, t := range all.Tenants() {
-		out = append(out, &berthv1.Loan{Tenant: string(t), Amounts: words(all[t]), Recalled: words(recalled[t])})
+		one := &berthv1.Loan{Tenant: string(t), Amounts: words(all[t]), Recalled: words(of.Recalled[t])}
+		if len(of.Recalled[t]) > 0 {
+			one.RecalledSince = wire.Time(of.RecalledSince[t])
+		}
+		out = append(out, one)
 	}
 	return out
 }

@@ -1666,6 +1666,7 @@ type QuotaStand struct {
 	Ever          int64                  `protobuf:"varint,11,opt,name=ever,proto3" json:"ever,omitempty"`         // is guaranteed to all tenants of the pool: more than that nobody can have
 	Ahead         []string               `protobuf:"bytes,12,rep,name=ahead,proto3" json:"ahead,omitempty"`        // some who wait for a loan, too, and whose turn comes first
 	Keeping       []string               `protobuf:"bytes,13,rep,name=keeping,proto3" json:"keeping,omitempty"`    // some who wait for what is guaranteed to them, and lend nothing meanwhile
+	Reclaims      []*Reclaim             `protobuf:"bytes,14,rep,name=reclaims,proto3" json:"reclaims,omitempty"`  // of what is wanted back, where that is reclaimed; ordered by tenant
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1791,6 +1792,90 @@ func (x *QuotaStand) GetKeeping() []string {
 	return nil
 }
 
+func (x *QuotaStand) GetReclaims() []*Reclaim {
+	if x != nil {
+		return x.Reclaims
+	}
+	return nil
+}
+
+// Reclaim is how a tenant gets back what another has borrowed of a dimension.
+type Reclaim struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	Amount        int64                  `protobuf:"varint,2,opt,name=amount,proto3" json:"amount,omitempty"`     // wanted back
+	At            *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`              // from then on what uses it is stopped
+	Stopping      int64                  `protobuf:"varint,4,opt,name=stopping,proto3" json:"stopping,omitempty"` // containers of the borrower's that hold some of it, for whatever reason
+	Until         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=until,proto3" json:"until,omitempty"`        // when the last of them is killed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reclaim) Reset() {
+	*x = Reclaim{}
+	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reclaim) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reclaim) ProtoMessage() {}
+
+func (x *Reclaim) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reclaim.ProtoReflect.Descriptor instead.
+func (*Reclaim) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Reclaim) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *Reclaim) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *Reclaim) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Reclaim) GetStopping() int64 {
+	if x != nil {
+		return x.Stopping
+	}
+	return 0
+}
+
+func (x *Reclaim) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
 // Miss is a worker that does not take a request now, with all that stands in the way there.
 type Miss struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1803,7 +1888,7 @@ type Miss struct {
 
 func (x *Miss) Reset() {
 	*x = Miss{}
-	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	mi := &file_berth_v1_berth_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1815,7 +1900,7 @@ func (x *Miss) String() string {
 func (*Miss) ProtoMessage() {}
 
 func (x *Miss) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	mi := &file_berth_v1_berth_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1828,7 +1913,7 @@ func (x *Miss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Miss.ProtoReflect.Descriptor instead.
 func (*Miss) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{21}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Miss) GetWorker() string {
@@ -1863,7 +1948,7 @@ type Verdict struct {
 
 func (x *Verdict) Reset() {
 	*x = Verdict{}
-	mi := &file_berth_v1_berth_proto_msgTypes[22]
+	mi := &file_berth_v1_berth_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1875,7 +1960,7 @@ func (x *Verdict) String() string {
 func (*Verdict) ProtoMessage() {}
 
 func (x *Verdict) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[22]
+	mi := &file_berth_v1_berth_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1888,7 +1973,7 @@ func (x *Verdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
 func (*Verdict) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{22}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Verdict) GetNeverFits() bool {
@@ -1943,7 +2028,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_berth_v1_berth_proto_msgTypes[23]
+	mi := &file_berth_v1_berth_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1955,7 +2040,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[23]
+	mi := &file_berth_v1_berth_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1968,7 +2053,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{23}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Status) GetId() string {
@@ -2137,7 +2222,7 @@ type Loss struct {
 
 func (x *Loss) Reset() {
 	*x = Loss{}
-	mi := &file_berth_v1_berth_proto_msgTypes[24]
+	mi := &file_berth_v1_berth_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2149,7 +2234,7 @@ func (x *Loss) String() string {
 func (*Loss) ProtoMessage() {}
 
 func (x *Loss) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[24]
+	mi := &file_berth_v1_berth_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2162,7 +2247,7 @@ func (x *Loss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loss.ProtoReflect.Descriptor instead.
 func (*Loss) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{24}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Loss) GetSince() *timestamppb.Timestamp {
@@ -2200,7 +2285,7 @@ type FieldViolation struct {
 
 func (x *FieldViolation) Reset() {
 	*x = FieldViolation{}
-	mi := &file_berth_v1_berth_proto_msgTypes[25]
+	mi := &file_berth_v1_berth_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2212,7 +2297,7 @@ func (x *FieldViolation) String() string {
 func (*FieldViolation) ProtoMessage() {}
 
 func (x *FieldViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[25]
+	mi := &file_berth_v1_berth_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2225,7 +2310,7 @@ func (x *FieldViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldViolation.ProtoReflect.Descriptor instead.
 func (*FieldViolation) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{25}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *FieldViolation) GetField() string {
@@ -2265,7 +2350,7 @@ type SubmitRequest struct {
 
 func (x *SubmitRequest) Reset() {
 	*x = SubmitRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	mi := &file_berth_v1_berth_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2277,7 +2362,7 @@ func (x *SubmitRequest) String() string {
 func (*SubmitRequest) ProtoMessage() {}
 
 func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	mi := &file_berth_v1_berth_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2290,7 +2375,7 @@ func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitRequest.ProtoReflect.Descriptor instead.
 func (*SubmitRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{26}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SubmitRequest) GetRequests() []*Request {
@@ -2309,7 +2394,7 @@ type SubmitResponse struct {
 
 func (x *SubmitResponse) Reset() {
 	*x = SubmitResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[27]
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2321,7 +2406,7 @@ func (x *SubmitResponse) String() string {
 func (*SubmitResponse) ProtoMessage() {}
 
 func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[27]
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2334,7 +2419,7 @@ func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResponse.ProtoReflect.Descriptor instead.
 func (*SubmitResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{27}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SubmitResponse) GetResults() []*SubmitResult {
@@ -2356,7 +2441,7 @@ type SubmitResult struct {
 
 func (x *SubmitResult) Reset() {
 	*x = SubmitResult{}
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2368,7 +2453,7 @@ func (x *SubmitResult) String() string {
 func (*SubmitResult) ProtoMessage() {}
 
 func (x *SubmitResult) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2381,7 +2466,7 @@ func (x *SubmitResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResult.ProtoReflect.Descriptor instead.
 func (*SubmitResult) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SubmitResult) GetId() string {
@@ -2423,7 +2508,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2435,7 +2520,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2448,7 +2533,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Refusal) GetCode() string {
@@ -2481,7 +2566,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2493,7 +2578,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2506,7 +2591,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetRequest) GetId() string {
@@ -2525,7 +2610,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2537,7 +2622,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2550,7 +2635,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GetResponse) GetStatus() *Status {
@@ -2577,7 +2662,7 @@ type Filter struct {
 
 func (x *Filter) Reset() {
 	*x = Filter{}
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2589,7 +2674,7 @@ func (x *Filter) String() string {
 func (*Filter) ProtoMessage() {}
 
 func (x *Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2602,7 +2687,7 @@ func (x *Filter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Filter.ProtoReflect.Descriptor instead.
 func (*Filter) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Filter) GetIds() []string {
@@ -2672,7 +2757,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2684,7 +2769,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2697,7 +2782,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListRequest) GetFilter() *Filter {
@@ -2731,7 +2816,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2743,7 +2828,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2756,7 +2841,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListResponse) GetStatuses() []*Status {
@@ -2783,7 +2868,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2795,7 +2880,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2808,7 +2893,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *WatchRequest) GetFilter() *Filter {
@@ -2838,7 +2923,7 @@ type WatchPosition struct {
 
 func (x *WatchPosition) Reset() {
 	*x = WatchPosition{}
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2850,7 +2935,7 @@ func (x *WatchPosition) String() string {
 func (*WatchPosition) ProtoMessage() {}
 
 func (x *WatchPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2863,7 +2948,7 @@ func (x *WatchPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPosition.ProtoReflect.Descriptor instead.
 func (*WatchPosition) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WatchPosition) GetStore() string {
@@ -2897,7 +2982,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2909,7 +2994,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2922,7 +3007,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *WatchResponse) GetStatus() *Status {
@@ -2949,7 +3034,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2961,7 +3046,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2974,7 +3059,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CancelRequest) GetId() string {
@@ -3000,7 +3085,7 @@ type CancelResponse struct {
 
 func (x *CancelResponse) Reset() {
 	*x = CancelResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3012,7 +3097,7 @@ func (x *CancelResponse) String() string {
 func (*CancelResponse) ProtoMessage() {}
 
 func (x *CancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3025,7 +3110,7 @@ func (x *CancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelResponse.ProtoReflect.Descriptor instead.
 func (*CancelResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CancelResponse) GetStatus() *Status {
@@ -3046,7 +3131,7 @@ type GroupsRequest struct {
 
 func (x *GroupsRequest) Reset() {
 	*x = GroupsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3058,7 +3143,7 @@ func (x *GroupsRequest) String() string {
 func (*GroupsRequest) ProtoMessage() {}
 
 func (x *GroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3071,7 +3156,7 @@ func (x *GroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupsRequest.ProtoReflect.Descriptor instead.
 func (*GroupsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *GroupsRequest) GetId() string {
@@ -3105,7 +3190,7 @@ type GroupsResponse struct {
 
 func (x *GroupsResponse) Reset() {
 	*x = GroupsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3117,7 +3202,7 @@ func (x *GroupsResponse) String() string {
 func (*GroupsResponse) ProtoMessage() {}
 
 func (x *GroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3130,7 +3215,7 @@ func (x *GroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupsResponse.ProtoReflect.Descriptor instead.
 func (*GroupsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GroupsResponse) GetGroups() []*Group {
@@ -3175,7 +3260,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3187,7 +3272,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3200,7 +3285,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Group) GetId() string {
@@ -3346,7 +3431,7 @@ type CancelGroupRequest struct {
 
 func (x *CancelGroupRequest) Reset() {
 	*x = CancelGroupRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3358,7 +3443,7 @@ func (x *CancelGroupRequest) String() string {
 func (*CancelGroupRequest) ProtoMessage() {}
 
 func (x *CancelGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3371,7 +3456,7 @@ func (x *CancelGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelGroupRequest.ProtoReflect.Descriptor instead.
 func (*CancelGroupRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *CancelGroupRequest) GetId() string {
@@ -3397,7 +3482,7 @@ type CancelGroupResponse struct {
 
 func (x *CancelGroupResponse) Reset() {
 	*x = CancelGroupResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3409,7 +3494,7 @@ func (x *CancelGroupResponse) String() string {
 func (*CancelGroupResponse) ProtoMessage() {}
 
 func (x *CancelGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3422,7 +3507,7 @@ func (x *CancelGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelGroupResponse.ProtoReflect.Descriptor instead.
 func (*CancelGroupResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *CancelGroupResponse) GetGroup() *Group {
@@ -3446,7 +3531,7 @@ type LogsRequest struct {
 
 func (x *LogsRequest) Reset() {
 	*x = LogsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3458,7 +3543,7 @@ func (x *LogsRequest) String() string {
 func (*LogsRequest) ProtoMessage() {}
 
 func (x *LogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3471,7 +3556,7 @@ func (x *LogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsRequest.ProtoReflect.Descriptor instead.
 func (*LogsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *LogsRequest) GetId() string {
@@ -3529,7 +3614,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3541,7 +3626,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3554,7 +3639,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *LogsResponse) GetStream() string {
@@ -3603,7 +3688,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3615,7 +3700,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3628,7 +3713,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ExplainRequest) GetId() string {
@@ -3671,7 +3756,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3683,7 +3768,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3696,7 +3781,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ExplainResponse) GetStatus() *Status {
@@ -3788,7 +3873,7 @@ type Past struct {
 
 func (x *Past) Reset() {
 	*x = Past{}
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3800,7 +3885,7 @@ func (x *Past) String() string {
 func (*Past) ProtoMessage() {}
 
 func (x *Past) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3813,7 +3898,7 @@ func (x *Past) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Past.ProtoReflect.Descriptor instead.
 func (*Past) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Past) GetRevision() int64 {
@@ -3848,7 +3933,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3860,7 +3945,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3873,7 +3958,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Standing) GetWorker() string {
@@ -3901,7 +3986,7 @@ type Term struct {
 
 func (x *Term) Reset() {
 	*x = Term{}
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3913,7 +3998,7 @@ func (x *Term) String() string {
 func (*Term) ProtoMessage() {}
 
 func (x *Term) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3926,7 +4011,7 @@ func (x *Term) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Term.ProtoReflect.Descriptor instead.
 func (*Term) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Term) GetName() string {
@@ -3960,7 +4045,7 @@ type ReplayRequest struct {
 
 func (x *ReplayRequest) Reset() {
 	*x = ReplayRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3972,7 +4057,7 @@ func (x *ReplayRequest) String() string {
 func (*ReplayRequest) ProtoMessage() {}
 
 func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3985,7 +4070,7 @@ func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
 func (*ReplayRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ReplayRequest) GetId() string {
@@ -4022,7 +4107,7 @@ type ReplayResponse struct {
 
 func (x *ReplayResponse) Reset() {
 	*x = ReplayResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4034,7 +4119,7 @@ func (x *ReplayResponse) String() string {
 func (*ReplayResponse) ProtoMessage() {}
 
 func (x *ReplayResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4047,7 +4132,7 @@ func (x *ReplayResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayResponse.ProtoReflect.Descriptor instead.
 func (*ReplayResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ReplayResponse) GetId() string {
@@ -4146,7 +4231,7 @@ type Choice struct {
 
 func (x *Choice) Reset() {
 	*x = Choice{}
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4158,7 +4243,7 @@ func (x *Choice) String() string {
 func (*Choice) ProtoMessage() {}
 
 func (x *Choice) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4171,7 +4256,7 @@ func (x *Choice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Choice.ProtoReflect.Descriptor instead.
 func (*Choice) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Choice) GetWorker() string {
@@ -4206,7 +4291,7 @@ type Victim struct {
 
 func (x *Victim) Reset() {
 	*x = Victim{}
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4218,7 +4303,7 @@ func (x *Victim) String() string {
 func (*Victim) ProtoMessage() {}
 
 func (x *Victim) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4231,7 +4316,7 @@ func (x *Victim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Victim.ProtoReflect.Descriptor instead.
 func (*Victim) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Victim) GetId() string {
@@ -4260,7 +4345,7 @@ type Former struct {
 
 func (x *Former) Reset() {
 	*x = Former{}
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4272,7 +4357,7 @@ func (x *Former) String() string {
 func (*Former) ProtoMessage() {}
 
 func (x *Former) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4285,7 +4370,7 @@ func (x *Former) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Former.ProtoReflect.Descriptor instead.
 func (*Former) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Former) GetWorker() string {
@@ -4327,7 +4412,7 @@ type Turn struct {
 
 func (x *Turn) Reset() {
 	*x = Turn{}
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4339,7 +4424,7 @@ func (x *Turn) String() string {
 func (*Turn) ProtoMessage() {}
 
 func (x *Turn) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4352,7 +4437,7 @@ func (x *Turn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Turn.ProtoReflect.Descriptor instead.
 func (*Turn) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Turn) GetWeight() int64 {
@@ -4420,7 +4505,7 @@ type SnapshotRequest struct {
 
 func (x *SnapshotRequest) Reset() {
 	*x = SnapshotRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4432,7 +4517,7 @@ func (x *SnapshotRequest) String() string {
 func (*SnapshotRequest) ProtoMessage() {}
 
 func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4445,7 +4530,7 @@ func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotRequest.ProtoReflect.Descriptor instead.
 func (*SnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SnapshotRequest) GetRevision() int64 {
@@ -4464,7 +4549,7 @@ type SnapshotResponse struct {
 
 func (x *SnapshotResponse) Reset() {
 	*x = SnapshotResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4476,7 +4561,7 @@ func (x *SnapshotResponse) String() string {
 func (*SnapshotResponse) ProtoMessage() {}
 
 func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4489,7 +4574,7 @@ func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotResponse.ProtoReflect.Descriptor instead.
 func (*SnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *SnapshotResponse) GetLines() []byte {
@@ -4507,7 +4592,7 @@ type WorkersRequest struct {
 
 func (x *WorkersRequest) Reset() {
 	*x = WorkersRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4519,7 +4604,7 @@ func (x *WorkersRequest) String() string {
 func (*WorkersRequest) ProtoMessage() {}
 
 func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4532,7 +4617,7 @@ func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersRequest.ProtoReflect.Descriptor instead.
 func (*WorkersRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
 }
 
 type WorkersResponse struct {
@@ -4544,7 +4629,7 @@ type WorkersResponse struct {
 
 func (x *WorkersResponse) Reset() {
 	*x = WorkersResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4556,7 +4641,7 @@ func (x *WorkersResponse) String() string {
 func (*WorkersResponse) ProtoMessage() {}
 
 func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4569,7 +4654,7 @@ func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersResponse.ProtoReflect.Descriptor instead.
 func (*WorkersResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *WorkersResponse) GetWorkers() []*Worker {
@@ -4623,7 +4708,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4635,7 +4720,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4648,7 +4733,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Worker) GetId() string {
@@ -4907,7 +4992,7 @@ type SetTaintsRequest struct {
 
 func (x *SetTaintsRequest) Reset() {
 	*x = SetTaintsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4919,7 +5004,7 @@ func (x *SetTaintsRequest) String() string {
 func (*SetTaintsRequest) ProtoMessage() {}
 
 func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4932,7 +5017,7 @@ func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsRequest.ProtoReflect.Descriptor instead.
 func (*SetTaintsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *SetTaintsRequest) GetWorker() string {
@@ -4965,7 +5050,7 @@ type SetTaintsResponse struct {
 
 func (x *SetTaintsResponse) Reset() {
 	*x = SetTaintsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4977,7 +5062,7 @@ func (x *SetTaintsResponse) String() string {
 func (*SetTaintsResponse) ProtoMessage() {}
 
 func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4990,7 +5075,7 @@ func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsResponse.ProtoReflect.Descriptor instead.
 func (*SetTaintsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SetTaintsResponse) GetWorker() *Worker {
@@ -5018,7 +5103,7 @@ type SetIntentRequest struct {
 
 func (x *SetIntentRequest) Reset() {
 	*x = SetIntentRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5030,7 +5115,7 @@ func (x *SetIntentRequest) String() string {
 func (*SetIntentRequest) ProtoMessage() {}
 
 func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5043,7 +5128,7 @@ func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentRequest.ProtoReflect.Descriptor instead.
 func (*SetIntentRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *SetIntentRequest) GetWorker() string {
@@ -5118,7 +5203,7 @@ type SetIntentResponse struct {
 
 func (x *SetIntentResponse) Reset() {
 	*x = SetIntentResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5130,7 +5215,7 @@ func (x *SetIntentResponse) String() string {
 func (*SetIntentResponse) ProtoMessage() {}
 
 func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5143,7 +5228,7 @@ func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentResponse.ProtoReflect.Descriptor instead.
 func (*SetIntentResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *SetIntentResponse) GetWorker() *Worker {
@@ -5161,7 +5246,7 @@ type PoolsRequest struct {
 
 func (x *PoolsRequest) Reset() {
 	*x = PoolsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5173,7 +5258,7 @@ func (x *PoolsRequest) String() string {
 func (*PoolsRequest) ProtoMessage() {}
 
 func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5186,7 +5271,7 @@ func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsRequest.ProtoReflect.Descriptor instead.
 func (*PoolsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
 }
 
 type PoolsResponse struct {
@@ -5198,7 +5283,7 @@ type PoolsResponse struct {
 
 func (x *PoolsResponse) Reset() {
 	*x = PoolsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5210,7 +5295,7 @@ func (x *PoolsResponse) String() string {
 func (*PoolsResponse) ProtoMessage() {}
 
 func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5223,7 +5308,7 @@ func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsResponse.ProtoReflect.Descriptor instead.
 func (*PoolsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *PoolsResponse) GetPools() []*Pool {
@@ -5250,7 +5335,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5262,7 +5347,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5275,7 +5360,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *Pool) GetId() string {
@@ -5352,7 +5437,7 @@ type Shadow struct {
 
 func (x *Shadow) Reset() {
 	*x = Shadow{}
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5364,7 +5449,7 @@ func (x *Shadow) String() string {
 func (*Shadow) ProtoMessage() {}
 
 func (x *Shadow) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5377,7 +5462,7 @@ func (x *Shadow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shadow.ProtoReflect.Descriptor instead.
 func (*Shadow) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Shadow) GetStrategy() string {
@@ -5410,7 +5495,7 @@ type ShadowCounts struct {
 
 func (x *ShadowCounts) Reset() {
 	*x = ShadowCounts{}
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5422,7 +5507,7 @@ func (x *ShadowCounts) String() string {
 func (*ShadowCounts) ProtoMessage() {}
 
 func (x *ShadowCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5435,7 +5520,7 @@ func (x *ShadowCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShadowCounts.ProtoReflect.Descriptor instead.
 func (*ShadowCounts) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ShadowCounts) GetSame() int64 {
@@ -5496,7 +5581,7 @@ type Weights struct {
 
 func (x *Weights) Reset() {
 	*x = Weights{}
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5508,7 +5593,7 @@ func (x *Weights) String() string {
 func (*Weights) ProtoMessage() {}
 
 func (x *Weights) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5521,7 +5606,7 @@ func (x *Weights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Weights.ProtoReflect.Descriptor instead.
 func (*Weights) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Weights) GetScorers() map[string]int64 {
@@ -5539,7 +5624,7 @@ type QuotasRequest struct {
 
 func (x *QuotasRequest) Reset() {
 	*x = QuotasRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5551,7 +5636,7 @@ func (x *QuotasRequest) String() string {
 func (*QuotasRequest) ProtoMessage() {}
 
 func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5564,7 +5649,7 @@ func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasRequest.ProtoReflect.Descriptor instead.
 func (*QuotasRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
 }
 
 type QuotasResponse struct {
@@ -5576,7 +5661,7 @@ type QuotasResponse struct {
 
 func (x *QuotasResponse) Reset() {
 	*x = QuotasResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5588,7 +5673,7 @@ func (x *QuotasResponse) String() string {
 func (*QuotasResponse) ProtoMessage() {}
 
 func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5601,7 +5686,7 @@ func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasResponse.ProtoReflect.Descriptor instead.
 func (*QuotasResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *QuotasResponse) GetQuotas() []*Quota {
@@ -5614,25 +5699,26 @@ func (x *QuotasResponse) GetQuotas() []*Quota {
 // Quota is what a tenant may use of a pool, by dimension: cpu_milli, memory_bytes,
 // disk_bytes, custom.NAME, and devices.TYPE in thousandths of a device.
 type Quota struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
-	Pool          string                 `protobuf:"bytes,2,opt,name=pool,proto3" json:"pool,omitempty"`
-	Limits        map[string]int64       `protobuf:"bytes,3,rep,name=limits,proto3" json:"limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // what is not named is not limited
-	Used          map[string]int64       `protobuf:"bytes,4,rep,name=used,proto3" json:"used,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`     // by all of the tenant's requests that have a place in the pool
-	Taken         map[string]int64       `protobuf:"bytes,5,rep,name=taken,proto3" json:"taken,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`   // of the limits, by daemons, for what is used and what comes next
-	Waiting       int64                  `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"`                                                                         // requests that have no place, for whatever reason
-	Turn          *Turn                  `protobuf:"bytes,7,opt,name=turn,proto3" json:"turn,omitempty"`
-	Guaranteed    map[string]int64       `protobuf:"bytes,8,rep,name=guaranteed,proto3" json:"guaranteed,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // of the limits; what the tenant does not use of it, others may borrow
-	Lent          []*Loan                `protobuf:"bytes,9,rep,name=lent,proto3" json:"lent,omitempty"`                                                                                        // to whom, ordered by tenant
-	Borrowed      []*Loan                `protobuf:"bytes,10,rep,name=borrowed,proto3" json:"borrowed,omitempty"`                                                                               // from whom, ordered by tenant
-	Allowed       map[string]int64       `protobuf:"bytes,11,rep,name=allowed,proto3" json:"allowed,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`      // of the limits, now: with what is borrowed, without what is lent
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Tenant         string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Pool           string                 `protobuf:"bytes,2,opt,name=pool,proto3" json:"pool,omitempty"`
+	Limits         map[string]int64       `protobuf:"bytes,3,rep,name=limits,proto3" json:"limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // what is not named is not limited
+	Used           map[string]int64       `protobuf:"bytes,4,rep,name=used,proto3" json:"used,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`     // by all of the tenant's requests that have a place in the pool
+	Taken          map[string]int64       `protobuf:"bytes,5,rep,name=taken,proto3" json:"taken,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`   // of the limits, by daemons, for what is used and what comes next
+	Waiting        int64                  `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"`                                                                         // requests that have no place, for whatever reason
+	Turn           *Turn                  `protobuf:"bytes,7,opt,name=turn,proto3" json:"turn,omitempty"`
+	Guaranteed     map[string]int64       `protobuf:"bytes,8,rep,name=guaranteed,proto3" json:"guaranteed,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // of the limits; what the tenant does not use of it, others may borrow
+	Lent           []*Loan                `protobuf:"bytes,9,rep,name=lent,proto3" json:"lent,omitempty"`                                                                                        // to whom, ordered by tenant
+	Borrowed       []*Loan                `protobuf:"bytes,10,rep,name=borrowed,proto3" json:"borrowed,omitempty"`                                                                               // from whom, ordered by tenant
+	Allowed        map[string]int64       `protobuf:"bytes,11,rep,name=allowed,proto3" json:"allowed,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`      // of the limits, now: with what is borrowed, without what is lent
+	ReclaimAfterMs *int64                 `protobuf:"varint,12,opt,name=reclaim_after_ms,json=reclaimAfterMs,proto3,oneof" json:"reclaim_after_ms,omitempty"`                                    // what is wanted back for so long is reclaimed by stopping what uses it; absent: it comes back as that ends
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Quota) Reset() {
 	*x = Quota{}
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5644,7 +5730,7 @@ func (x *Quota) String() string {
 func (*Quota) ProtoMessage() {}
 
 func (x *Quota) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5657,7 +5743,7 @@ func (x *Quota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quota.ProtoReflect.Descriptor instead.
 func (*Quota) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Quota) GetTenant() string {
@@ -5737,19 +5823,27 @@ func (x *Quota) GetAllowed() map[string]int64 {
 	return nil
 }
 
+func (x *Quota) GetReclaimAfterMs() int64 {
+	if x != nil && x.ReclaimAfterMs != nil {
+		return *x.ReclaimAfterMs
+	}
+	return 0
+}
+
 // Loan is what one tenant has lent to another of what is guaranteed to it.
 type Loan struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"` // the other one
 	Amounts       map[string]int64       `protobuf:"bytes,2,rep,name=amounts,proto3" json:"amounts,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	Recalled      map[string]int64       `protobuf:"bytes,3,rep,name=recalled,proto3" json:"recalled,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // of them, wanted back
+	RecalledSince *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=recalled_since,json=recalledSince,proto3" json:"recalled_since,omitempty"`                                             // something is, without a break
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Loan) Reset() {
 	*x = Loan{}
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5761,7 +5855,7 @@ func (x *Loan) String() string {
 func (*Loan) ProtoMessage() {}
 
 func (x *Loan) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5774,7 +5868,7 @@ func (x *Loan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loan.ProtoReflect.Descriptor instead.
 func (*Loan) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Loan) GetTenant() string {
@@ -5798,23 +5892,32 @@ func (x *Loan) GetRecalled() map[string]int64 {
 	return nil
 }
 
+func (x *Loan) GetRecalledSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RecalledSince
+	}
+	return nil
+}
+
 type SetQuotaRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
-	Pool          string                 `protobuf:"bytes,2,opt,name=pool,proto3" json:"pool,omitempty"`                                                                                      // "default"
-	Set           map[string]int64       `protobuf:"bytes,3,rep,name=set,proto3" json:"set,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`             // other limits stay as they are
-	Unset         []string               `protobuf:"bytes,4,rep,name=unset,proto3" json:"unset,omitempty"`                                                                                    // dimensions that are not limited any more
-	All           bool                   `protobuf:"varint,5,opt,name=all,proto3" json:"all,omitempty"`                                                                                       // nothing is limited any more, but what set says
-	Weight        int64                  `protobuf:"varint,6,opt,name=weight,proto3" json:"weight,omitempty"`                                                                                 // of the tenant in all pools, where not all fits: 1 to 1,000; 0: as it is
-	Guarantee     map[string]int64       `protobuf:"bytes,7,rep,name=guarantee,proto3" json:"guarantee,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // of the limits: at most those
-	Unguarantee   []string               `protobuf:"bytes,8,rep,name=unguarantee,proto3" json:"unguarantee,omitempty"`                                                                        // dimensions of which nothing is guaranteed any more: they are neither lent nor borrowed
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Tenant         string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Pool           string                 `protobuf:"bytes,2,opt,name=pool,proto3" json:"pool,omitempty"`                                                                                      // "default"
+	Set            map[string]int64       `protobuf:"bytes,3,rep,name=set,proto3" json:"set,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`             // other limits stay as they are
+	Unset          []string               `protobuf:"bytes,4,rep,name=unset,proto3" json:"unset,omitempty"`                                                                                    // dimensions that are not limited any more
+	All            bool                   `protobuf:"varint,5,opt,name=all,proto3" json:"all,omitempty"`                                                                                       // nothing is limited any more, but what set says
+	Weight         int64                  `protobuf:"varint,6,opt,name=weight,proto3" json:"weight,omitempty"`                                                                                 // of the tenant in all pools, where not all fits: 1 to 1,000; 0: as it is
+	Guarantee      map[string]int64       `protobuf:"bytes,7,rep,name=guarantee,proto3" json:"guarantee,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // of the limits: at most those
+	Unguarantee    []string               `protobuf:"bytes,8,rep,name=unguarantee,proto3" json:"unguarantee,omitempty"`                                                                        // dimensions of which nothing is guaranteed any more: they are neither lent nor borrowed
+	ReclaimAfterMs *int64                 `protobuf:"varint,9,opt,name=reclaim_after_ms,json=reclaimAfterMs,proto3,oneof" json:"reclaim_after_ms,omitempty"`                                   // 0 to a year; absent: as it is
+	NeverReclaim   bool                   `protobuf:"varint,10,opt,name=never_reclaim,json=neverReclaim,proto3" json:"never_reclaim,omitempty"`                                                // what is lent comes back as what uses it ends
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *SetQuotaRequest) Reset() {
 	*x = SetQuotaRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5826,7 +5929,7 @@ func (x *SetQuotaRequest) String() string {
 func (*SetQuotaRequest) ProtoMessage() {}
 
 func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5839,7 +5942,7 @@ func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaRequest.ProtoReflect.Descriptor instead.
 func (*SetQuotaRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *SetQuotaRequest) GetTenant() string {
@@ -5898,6 +6001,20 @@ func (x *SetQuotaRequest) GetUnguarantee() []string {
 	return nil
 }
 
+func (x *SetQuotaRequest) GetReclaimAfterMs() int64 {
+	if x != nil && x.ReclaimAfterMs != nil {
+		return *x.ReclaimAfterMs
+	}
+	return 0
+}
+
+func (x *SetQuotaRequest) GetNeverReclaim() bool {
+	if x != nil {
+		return x.NeverReclaim
+	}
+	return false
+}
+
 type SetQuotaResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Quota         *Quota                 `protobuf:"bytes,1,opt,name=quota,proto3" json:"quota,omitempty"`
@@ -5907,7 +6024,7 @@ type SetQuotaResponse struct {
 
 func (x *SetQuotaResponse) Reset() {
 	*x = SetQuotaResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5919,7 +6036,7 @@ func (x *SetQuotaResponse) String() string {
 func (*SetQuotaResponse) ProtoMessage() {}
 
 func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5932,7 +6049,7 @@ func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaResponse.ProtoReflect.Descriptor instead.
 func (*SetQuotaResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *SetQuotaResponse) GetQuota() *Quota {
@@ -5961,7 +6078,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5973,7 +6090,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5986,7 +6103,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *Brake) GetPool() string {
@@ -6064,7 +6181,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6076,7 +6193,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6089,7 +6206,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -6129,7 +6246,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6141,7 +6258,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6154,7 +6271,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -6172,7 +6289,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6184,7 +6301,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6197,7 +6314,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
 }
 
 type OverviewResponse struct {
@@ -6212,7 +6329,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6224,7 +6341,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6237,7 +6354,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -6283,7 +6400,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6295,7 +6412,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6308,7 +6425,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *Member) GetId() string {
@@ -6364,7 +6481,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6376,7 +6493,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6389,7 +6506,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -6422,7 +6539,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6434,7 +6551,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6447,7 +6564,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -6465,7 +6582,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[87]
+	mi := &file_berth_v1_berth_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6477,7 +6594,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[87]
+	mi := &file_berth_v1_berth_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6490,7 +6607,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{87}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{88}
 }
 
 type InfoRequest struct {
@@ -6501,7 +6618,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[88]
+	mi := &file_berth_v1_berth_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6513,7 +6630,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[88]
+	mi := &file_berth_v1_berth_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6526,7 +6643,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{88}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{89}
 }
 
 type InfoResponse struct {
@@ -6556,7 +6673,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[89]
+	mi := &file_berth_v1_berth_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6568,7 +6685,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[89]
+	mi := &file_berth_v1_berth_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6581,7 +6698,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{89}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -6731,7 +6848,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[90]
+	mi := &file_berth_v1_berth_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6743,7 +6860,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[90]
+	mi := &file_berth_v1_berth_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6756,7 +6873,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{90}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -6812,7 +6929,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[91]
+	mi := &file_berth_v1_berth_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6824,7 +6941,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[91]
+	mi := &file_berth_v1_berth_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6837,7 +6954,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{91}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -7028,7 +7145,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\atenants\x18\b \x03(\tR\atenants\x12,\n" +
 	"\x06stands\x18\t \x01(\v2\x14.berth.v1.QuotaStandR\x06stands\x12\x14\n" +
 	"\x05pools\x18\n" +
-	" \x03(\tR\x05pools\"\xd0\x02\n" +
+	" \x03(\tR\x05pools\"\xff\x02\n" +
 	"\n" +
 	"QuotaStand\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\x03R\x05limit\x12\x1e\n" +
@@ -7048,7 +7165,14 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	" \x01(\x03R\x04idle\x12\x12\n" +
 	"\x04ever\x18\v \x01(\x03R\x04ever\x12\x14\n" +
 	"\x05ahead\x18\f \x03(\tR\x05ahead\x12\x18\n" +
-	"\akeeping\x18\r \x03(\tR\akeeping\"`\n" +
+	"\akeeping\x18\r \x03(\tR\akeeping\x12-\n" +
+	"\breclaims\x18\x0e \x03(\v2\x11.berth.v1.ReclaimR\breclaims\"\xaf\x01\n" +
+	"\aReclaim\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\x03R\x06amount\x12*\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x1a\n" +
+	"\bstopping\x18\x04 \x01(\x03R\bstopping\x120\n" +
+	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"`\n" +
 	"\x04Miss\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x14\n" +
 	"\x05could\x18\x02 \x01(\bR\x05could\x12*\n" +
@@ -7369,7 +7493,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x0f\n" +
 	"\rQuotasRequest\"9\n" +
 	"\x0eQuotasResponse\x12'\n" +
-	"\x06quotas\x18\x01 \x03(\v2\x0f.berth.v1.QuotaR\x06quotas\"\xf9\x05\n" +
+	"\x06quotas\x18\x01 \x03(\v2\x0f.berth.v1.QuotaR\x06quotas\"\xbd\x06\n" +
 	"\x05Quota\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04pool\x18\x02 \x01(\tR\x04pool\x123\n" +
@@ -7384,7 +7508,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x04lent\x18\t \x03(\v2\x0e.berth.v1.LoanR\x04lent\x12*\n" +
 	"\bborrowed\x18\n" +
 	" \x03(\v2\x0e.berth.v1.LoanR\bborrowed\x126\n" +
-	"\aallowed\x18\v \x03(\v2\x1c.berth.v1.Quota.AllowedEntryR\aallowed\x1a9\n" +
+	"\aallowed\x18\v \x03(\v2\x1c.berth.v1.Quota.AllowedEntryR\aallowed\x12-\n" +
+	"\x10reclaim_after_ms\x18\f \x01(\x03H\x00R\x0ereclaimAfterMs\x88\x01\x01\x1a9\n" +
 	"\vLimitsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a7\n" +
@@ -7400,17 +7525,19 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a:\n" +
 	"\fAllowedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x88\x02\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01B\x13\n" +
+	"\x11_reclaim_after_ms\"\xcb\x02\n" +
 	"\x04Loan\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x125\n" +
 	"\aamounts\x18\x02 \x03(\v2\x1b.berth.v1.Loan.AmountsEntryR\aamounts\x128\n" +
-	"\brecalled\x18\x03 \x03(\v2\x1c.berth.v1.Loan.RecalledEntryR\brecalled\x1a:\n" +
+	"\brecalled\x18\x03 \x03(\v2\x1c.berth.v1.Loan.RecalledEntryR\brecalled\x12A\n" +
+	"\x0erecalled_since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\rrecalledSince\x1a:\n" +
 	"\fAmountsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a;\n" +
 	"\rRecalledEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x93\x03\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xfc\x03\n" +
 	"\x0fSetQuotaRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04pool\x18\x02 \x01(\tR\x04pool\x124\n" +
@@ -7419,13 +7546,17 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x03all\x18\x05 \x01(\bR\x03all\x12\x16\n" +
 	"\x06weight\x18\x06 \x01(\x03R\x06weight\x12F\n" +
 	"\tguarantee\x18\a \x03(\v2(.berth.v1.SetQuotaRequest.GuaranteeEntryR\tguarantee\x12 \n" +
-	"\vunguarantee\x18\b \x03(\tR\vunguarantee\x1a6\n" +
+	"\vunguarantee\x18\b \x03(\tR\vunguarantee\x12-\n" +
+	"\x10reclaim_after_ms\x18\t \x01(\x03H\x00R\x0ereclaimAfterMs\x88\x01\x01\x12#\n" +
+	"\rnever_reclaim\x18\n" +
+	" \x01(\bR\fneverReclaim\x1a6\n" +
 	"\bSetEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a<\n" +
 	"\x0eGuaranteeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"9\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01B\x13\n" +
+	"\x11_reclaim_after_ms\"9\n" +
 	"\x10SetQuotaResponse\x12%\n" +
 	"\x05quota\x18\x01 \x01(\v2\x0f.berth.v1.QuotaR\x05quota\"\xfd\x01\n" +
 	"\x05Brake\x12\x12\n" +
@@ -7546,7 +7677,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 112)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 113)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -7569,278 +7700,283 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*StopOrder)(nil),             // 18: berth.v1.StopOrder
 	(*Reason)(nil),                // 19: berth.v1.Reason
 	(*QuotaStand)(nil),            // 20: berth.v1.QuotaStand
-	(*Miss)(nil),                  // 21: berth.v1.Miss
-	(*Verdict)(nil),               // 22: berth.v1.Verdict
-	(*Status)(nil),                // 23: berth.v1.Status
-	(*Loss)(nil),                  // 24: berth.v1.Loss
-	(*FieldViolation)(nil),        // 25: berth.v1.FieldViolation
-	(*SubmitRequest)(nil),         // 26: berth.v1.SubmitRequest
-	(*SubmitResponse)(nil),        // 27: berth.v1.SubmitResponse
-	(*SubmitResult)(nil),          // 28: berth.v1.SubmitResult
-	(*Refusal)(nil),               // 29: berth.v1.Refusal
-	(*GetRequest)(nil),            // 30: berth.v1.GetRequest
-	(*GetResponse)(nil),           // 31: berth.v1.GetResponse
-	(*Filter)(nil),                // 32: berth.v1.Filter
-	(*ListRequest)(nil),           // 33: berth.v1.ListRequest
-	(*ListResponse)(nil),          // 34: berth.v1.ListResponse
-	(*WatchRequest)(nil),          // 35: berth.v1.WatchRequest
-	(*WatchPosition)(nil),         // 36: berth.v1.WatchPosition
-	(*WatchResponse)(nil),         // 37: berth.v1.WatchResponse
-	(*CancelRequest)(nil),         // 38: berth.v1.CancelRequest
-	(*CancelResponse)(nil),        // 39: berth.v1.CancelResponse
-	(*GroupsRequest)(nil),         // 40: berth.v1.GroupsRequest
-	(*GroupsResponse)(nil),        // 41: berth.v1.GroupsResponse
-	(*Group)(nil),                 // 42: berth.v1.Group
-	(*CancelGroupRequest)(nil),    // 43: berth.v1.CancelGroupRequest
-	(*CancelGroupResponse)(nil),   // 44: berth.v1.CancelGroupResponse
-	(*LogsRequest)(nil),           // 45: berth.v1.LogsRequest
-	(*LogsResponse)(nil),          // 46: berth.v1.LogsResponse
-	(*ExplainRequest)(nil),        // 47: berth.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 48: berth.v1.ExplainResponse
-	(*Past)(nil),                  // 49: berth.v1.Past
-	(*Standing)(nil),              // 50: berth.v1.Standing
-	(*Term)(nil),                  // 51: berth.v1.Term
-	(*ReplayRequest)(nil),         // 52: berth.v1.ReplayRequest
-	(*ReplayResponse)(nil),        // 53: berth.v1.ReplayResponse
-	(*Choice)(nil),                // 54: berth.v1.Choice
-	(*Victim)(nil),                // 55: berth.v1.Victim
-	(*Former)(nil),                // 56: berth.v1.Former
-	(*Turn)(nil),                  // 57: berth.v1.Turn
-	(*SnapshotRequest)(nil),       // 58: berth.v1.SnapshotRequest
-	(*SnapshotResponse)(nil),      // 59: berth.v1.SnapshotResponse
-	(*WorkersRequest)(nil),        // 60: berth.v1.WorkersRequest
-	(*WorkersResponse)(nil),       // 61: berth.v1.WorkersResponse
-	(*Worker)(nil),                // 62: berth.v1.Worker
-	(*SetTaintsRequest)(nil),      // 63: berth.v1.SetTaintsRequest
-	(*SetTaintsResponse)(nil),     // 64: berth.v1.SetTaintsResponse
-	(*SetIntentRequest)(nil),      // 65: berth.v1.SetIntentRequest
-	(*SetIntentResponse)(nil),     // 66: berth.v1.SetIntentResponse
-	(*PoolsRequest)(nil),          // 67: berth.v1.PoolsRequest
-	(*PoolsResponse)(nil),         // 68: berth.v1.PoolsResponse
-	(*Pool)(nil),                  // 69: berth.v1.Pool
-	(*Shadow)(nil),                // 70: berth.v1.Shadow
-	(*ShadowCounts)(nil),          // 71: berth.v1.ShadowCounts
-	(*Weights)(nil),               // 72: berth.v1.Weights
-	(*QuotasRequest)(nil),         // 73: berth.v1.QuotasRequest
-	(*QuotasResponse)(nil),        // 74: berth.v1.QuotasResponse
-	(*Quota)(nil),                 // 75: berth.v1.Quota
-	(*Loan)(nil),                  // 76: berth.v1.Loan
-	(*SetQuotaRequest)(nil),       // 77: berth.v1.SetQuotaRequest
-	(*SetQuotaResponse)(nil),      // 78: berth.v1.SetQuotaResponse
-	(*Brake)(nil),                 // 79: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 80: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 81: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 82: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 83: berth.v1.OverviewResponse
-	(*Member)(nil),                // 84: berth.v1.Member
-	(*PoolOverview)(nil),          // 85: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 86: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 87: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 88: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 89: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 90: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 91: berth.v1.ReadLogResponse
-	nil,                           // 92: berth.v1.Request.EnvEntry
-	nil,                           // 93: berth.v1.Request.LabelsEntry
-	nil,                           // 94: berth.v1.Demand.CustomEntry
-	nil,                           // 95: berth.v1.Capacity.CustomEntry
-	nil,                           // 96: berth.v1.Share.CustomEntry
-	nil,                           // 97: berth.v1.Filter.LabelsEntry
-	nil,                           // 98: berth.v1.Group.StatesEntry
-	nil,                           // 99: berth.v1.Worker.LabelsEntry
-	nil,                           // 100: berth.v1.Weights.ScorersEntry
-	nil,                           // 101: berth.v1.Quota.LimitsEntry
-	nil,                           // 102: berth.v1.Quota.UsedEntry
-	nil,                           // 103: berth.v1.Quota.TakenEntry
-	nil,                           // 104: berth.v1.Quota.GuaranteedEntry
-	nil,                           // 105: berth.v1.Quota.AllowedEntry
-	nil,                           // 106: berth.v1.Loan.AmountsEntry
-	nil,                           // 107: berth.v1.Loan.RecalledEntry
-	nil,                           // 108: berth.v1.SetQuotaRequest.SetEntry
-	nil,                           // 109: berth.v1.SetQuotaRequest.GuaranteeEntry
-	nil,                           // 110: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 111: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 112: google.protobuf.Timestamp
+	(*Reclaim)(nil),               // 21: berth.v1.Reclaim
+	(*Miss)(nil),                  // 22: berth.v1.Miss
+	(*Verdict)(nil),               // 23: berth.v1.Verdict
+	(*Status)(nil),                // 24: berth.v1.Status
+	(*Loss)(nil),                  // 25: berth.v1.Loss
+	(*FieldViolation)(nil),        // 26: berth.v1.FieldViolation
+	(*SubmitRequest)(nil),         // 27: berth.v1.SubmitRequest
+	(*SubmitResponse)(nil),        // 28: berth.v1.SubmitResponse
+	(*SubmitResult)(nil),          // 29: berth.v1.SubmitResult
+	(*Refusal)(nil),               // 30: berth.v1.Refusal
+	(*GetRequest)(nil),            // 31: berth.v1.GetRequest
+	(*GetResponse)(nil),           // 32: berth.v1.GetResponse
+	(*Filter)(nil),                // 33: berth.v1.Filter
+	(*ListRequest)(nil),           // 34: berth.v1.ListRequest
+	(*ListResponse)(nil),          // 35: berth.v1.ListResponse
+	(*WatchRequest)(nil),          // 36: berth.v1.WatchRequest
+	(*WatchPosition)(nil),         // 37: berth.v1.WatchPosition
+	(*WatchResponse)(nil),         // 38: berth.v1.WatchResponse
+	(*CancelRequest)(nil),         // 39: berth.v1.CancelRequest
+	(*CancelResponse)(nil),        // 40: berth.v1.CancelResponse
+	(*GroupsRequest)(nil),         // 41: berth.v1.GroupsRequest
+	(*GroupsResponse)(nil),        // 42: berth.v1.GroupsResponse
+	(*Group)(nil),                 // 43: berth.v1.Group
+	(*CancelGroupRequest)(nil),    // 44: berth.v1.CancelGroupRequest
+	(*CancelGroupResponse)(nil),   // 45: berth.v1.CancelGroupResponse
+	(*LogsRequest)(nil),           // 46: berth.v1.LogsRequest
+	(*LogsResponse)(nil),          // 47: berth.v1.LogsResponse
+	(*ExplainRequest)(nil),        // 48: berth.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 49: berth.v1.ExplainResponse
+	(*Past)(nil),                  // 50: berth.v1.Past
+	(*Standing)(nil),              // 51: berth.v1.Standing
+	(*Term)(nil),                  // 52: berth.v1.Term
+	(*ReplayRequest)(nil),         // 53: berth.v1.ReplayRequest
+	(*ReplayResponse)(nil),        // 54: berth.v1.ReplayResponse
+	(*Choice)(nil),                // 55: berth.v1.Choice
+	(*Victim)(nil),                // 56: berth.v1.Victim
+	(*Former)(nil),                // 57: berth.v1.Former
+	(*Turn)(nil),                  // 58: berth.v1.Turn
+	(*SnapshotRequest)(nil),       // 59: berth.v1.SnapshotRequest
+	(*SnapshotResponse)(nil),      // 60: berth.v1.SnapshotResponse
+	(*WorkersRequest)(nil),        // 61: berth.v1.WorkersRequest
+	(*WorkersResponse)(nil),       // 62: berth.v1.WorkersResponse
+	(*Worker)(nil),                // 63: berth.v1.Worker
+	(*SetTaintsRequest)(nil),      // 64: berth.v1.SetTaintsRequest
+	(*SetTaintsResponse)(nil),     // 65: berth.v1.SetTaintsResponse
+	(*SetIntentRequest)(nil),      // 66: berth.v1.SetIntentRequest
+	(*SetIntentResponse)(nil),     // 67: berth.v1.SetIntentResponse
+	(*PoolsRequest)(nil),          // 68: berth.v1.PoolsRequest
+	(*PoolsResponse)(nil),         // 69: berth.v1.PoolsResponse
+	(*Pool)(nil),                  // 70: berth.v1.Pool
+	(*Shadow)(nil),                // 71: berth.v1.Shadow
+	(*ShadowCounts)(nil),          // 72: berth.v1.ShadowCounts
+	(*Weights)(nil),               // 73: berth.v1.Weights
+	(*QuotasRequest)(nil),         // 74: berth.v1.QuotasRequest
+	(*QuotasResponse)(nil),        // 75: berth.v1.QuotasResponse
+	(*Quota)(nil),                 // 76: berth.v1.Quota
+	(*Loan)(nil),                  // 77: berth.v1.Loan
+	(*SetQuotaRequest)(nil),       // 78: berth.v1.SetQuotaRequest
+	(*SetQuotaResponse)(nil),      // 79: berth.v1.SetQuotaResponse
+	(*Brake)(nil),                 // 80: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 81: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 82: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 83: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 84: berth.v1.OverviewResponse
+	(*Member)(nil),                // 85: berth.v1.Member
+	(*PoolOverview)(nil),          // 86: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 87: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 88: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 89: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 90: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 91: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 92: berth.v1.ReadLogResponse
+	nil,                           // 93: berth.v1.Request.EnvEntry
+	nil,                           // 94: berth.v1.Request.LabelsEntry
+	nil,                           // 95: berth.v1.Demand.CustomEntry
+	nil,                           // 96: berth.v1.Capacity.CustomEntry
+	nil,                           // 97: berth.v1.Share.CustomEntry
+	nil,                           // 98: berth.v1.Filter.LabelsEntry
+	nil,                           // 99: berth.v1.Group.StatesEntry
+	nil,                           // 100: berth.v1.Worker.LabelsEntry
+	nil,                           // 101: berth.v1.Weights.ScorersEntry
+	nil,                           // 102: berth.v1.Quota.LimitsEntry
+	nil,                           // 103: berth.v1.Quota.UsedEntry
+	nil,                           // 104: berth.v1.Quota.TakenEntry
+	nil,                           // 105: berth.v1.Quota.GuaranteedEntry
+	nil,                           // 106: berth.v1.Quota.AllowedEntry
+	nil,                           // 107: berth.v1.Loan.AmountsEntry
+	nil,                           // 108: berth.v1.Loan.RecalledEntry
+	nil,                           // 109: berth.v1.SetQuotaRequest.SetEntry
+	nil,                           // 110: berth.v1.SetQuotaRequest.GuaranteeEntry
+	nil,                           // 111: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 112: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 113: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	92,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	93,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,   // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,   // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	93,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	94,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	10,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	11,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
 	6,   // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
 	8,   // 7: berth.v1.Request.affinity:type_name -> berth.v1.Affinity
 	8,   // 8: berth.v1.Request.anti_affinity:type_name -> berth.v1.Affinity
 	9,   // 9: berth.v1.Request.spread:type_name -> berth.v1.Spread
-	94,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	95,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,   // 11: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,   // 12: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
 	7,   // 13: berth.v1.Affinity.requests:type_name -> berth.v1.RequestLabel
 	4,   // 14: berth.v1.Affinity.workers:type_name -> berth.v1.Constraint
 	7,   // 15: berth.v1.Spread.requests:type_name -> berth.v1.RequestLabel
-	95,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	96,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	13,  // 17: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	14,  // 18: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	96,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	97,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	16,  // 20: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	112, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	112, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	113, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	113, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
 	20,  // 23: berth.v1.Reason.stands:type_name -> berth.v1.QuotaStand
-	19,  // 24: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
-	19,  // 25: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
-	15,  // 26: berth.v1.Status.share:type_name -> berth.v1.Share
-	17,  // 27: berth.v1.Status.exit:type_name -> berth.v1.Exit
-	18,  // 28: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
-	0,   // 29: berth.v1.Status.spec:type_name -> berth.v1.Request
-	112, // 30: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	112, // 31: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	112, // 32: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	112, // 33: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	112, // 34: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
-	22,  // 35: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
-	24,  // 36: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	112, // 37: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	112, // 38: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
-	0,   // 39: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
-	28,  // 40: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
-	23,  // 41: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
-	29,  // 42: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
-	25,  // 43: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
-	23,  // 44: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	97,  // 45: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
-	32,  // 46: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
-	23,  // 47: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
-	32,  // 48: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
-	36,  // 49: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
-	23,  // 50: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
-	36,  // 51: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
-	23,  // 52: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
-	42,  // 53: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
-	112, // 54: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
-	98,  // 55: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
-	22,  // 56: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
-	0,   // 57: berth.v1.Group.spec:type_name -> berth.v1.Request
-	42,  // 58: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
-	112, // 59: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
-	23,  // 60: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
-	22,  // 61: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	79,  // 62: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
-	21,  // 63: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	112, // 64: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
-	50,  // 65: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
-	49,  // 66: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
-	57,  // 67: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
-	55,  // 68: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
-	56,  // 69: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
-	112, // 70: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
-	51,  // 71: berth.v1.Standing.terms:type_name -> berth.v1.Term
-	112, // 72: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
-	54,  // 73: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
-	54,  // 74: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
-	50,  // 75: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
-	15,  // 76: berth.v1.Choice.share:type_name -> berth.v1.Share
-	22,  // 77: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
-	18,  // 78: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
-	18,  // 79: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
-	62,  // 80: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	99,  // 81: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	12,  // 82: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	15,  // 83: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	15,  // 84: berth.v1.Worker.held:type_name -> berth.v1.Share
-	112, // 85: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	112, // 86: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	112, // 87: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	112, // 88: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	112, // 89: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
-	5,   // 90: berth.v1.Worker.taints:type_name -> berth.v1.Taint
-	5,   // 91: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
-	5,   // 92: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
-	5,   // 93: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
-	62,  // 94: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
-	62,  // 95: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	69,  // 96: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	72,  // 97: berth.v1.Pool.weights:type_name -> berth.v1.Weights
-	70,  // 98: berth.v1.Pool.shadow:type_name -> berth.v1.Shadow
-	71,  // 99: berth.v1.Pool.shadow_counts:type_name -> berth.v1.ShadowCounts
-	72,  // 100: berth.v1.Shadow.weights:type_name -> berth.v1.Weights
-	100, // 101: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
-	75,  // 102: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
-	101, // 103: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
-	102, // 104: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
-	103, // 105: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
-	57,  // 106: berth.v1.Quota.turn:type_name -> berth.v1.Turn
-	104, // 107: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
-	76,  // 108: berth.v1.Quota.lent:type_name -> berth.v1.Loan
-	76,  // 109: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
-	105, // 110: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
-	106, // 111: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
-	107, // 112: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
-	108, // 113: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
-	109, // 114: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
-	75,  // 115: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
-	112, // 116: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	112, // 117: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	79,  // 118: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	89,  // 119: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	84,  // 120: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	85,  // 121: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	79,  // 122: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	112, // 123: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	69,  // 124: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	110, // 125: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	111, // 126: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	69,  // 127: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	112, // 128: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	26,  // 129: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	30,  // 130: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	33,  // 131: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	35,  // 132: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	38,  // 133: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	40,  // 134: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
-	43,  // 135: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
-	45,  // 136: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	47,  // 137: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	58,  // 138: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
-	52,  // 139: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
-	60,  // 140: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	65,  // 141: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	63,  // 142: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	67,  // 143: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	86,  // 144: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	73,  // 145: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
-	77,  // 146: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
-	80,  // 147: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	82,  // 148: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	88,  // 149: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	90,  // 150: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	27,  // 151: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	31,  // 152: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	34,  // 153: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	37,  // 154: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	39,  // 155: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	41,  // 156: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
-	44,  // 157: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
-	46,  // 158: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	48,  // 159: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	59,  // 160: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
-	53,  // 161: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
-	61,  // 162: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	66,  // 163: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	64,  // 164: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	68,  // 165: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	87,  // 166: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	74,  // 167: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
-	78,  // 168: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
-	81,  // 169: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	83,  // 170: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	89,  // 171: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	91,  // 172: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	151, // [151:173] is the sub-list for method output_type
-	129, // [129:151] is the sub-list for method input_type
-	129, // [129:129] is the sub-list for extension type_name
-	129, // [129:129] is the sub-list for extension extendee
-	0,   // [0:129] is the sub-list for field type_name
+	21,  // 24: berth.v1.QuotaStand.reclaims:type_name -> berth.v1.Reclaim
+	113, // 25: berth.v1.Reclaim.at:type_name -> google.protobuf.Timestamp
+	113, // 26: berth.v1.Reclaim.until:type_name -> google.protobuf.Timestamp
+	19,  // 27: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
+	19,  // 28: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
+	15,  // 29: berth.v1.Status.share:type_name -> berth.v1.Share
+	17,  // 30: berth.v1.Status.exit:type_name -> berth.v1.Exit
+	18,  // 31: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
+	0,   // 32: berth.v1.Status.spec:type_name -> berth.v1.Request
+	113, // 33: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	113, // 34: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	113, // 35: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	113, // 36: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	113, // 37: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	23,  // 38: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
+	25,  // 39: berth.v1.Status.lost:type_name -> berth.v1.Loss
+	113, // 40: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	113, // 41: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	0,   // 42: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
+	29,  // 43: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
+	24,  // 44: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
+	30,  // 45: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
+	26,  // 46: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
+	24,  // 47: berth.v1.GetResponse.status:type_name -> berth.v1.Status
+	98,  // 48: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	33,  // 49: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
+	24,  // 50: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
+	33,  // 51: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
+	37,  // 52: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
+	24,  // 53: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
+	37,  // 54: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
+	24,  // 55: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
+	43,  // 56: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
+	113, // 57: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
+	99,  // 58: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
+	23,  // 59: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
+	0,   // 60: berth.v1.Group.spec:type_name -> berth.v1.Request
+	43,  // 61: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
+	113, // 62: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
+	24,  // 63: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
+	23,  // 64: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
+	80,  // 65: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	22,  // 66: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
+	113, // 67: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	51,  // 68: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
+	50,  // 69: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
+	58,  // 70: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
+	56,  // 71: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
+	57,  // 72: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
+	113, // 73: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
+	52,  // 74: berth.v1.Standing.terms:type_name -> berth.v1.Term
+	113, // 75: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
+	55,  // 76: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
+	55,  // 77: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
+	51,  // 78: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
+	15,  // 79: berth.v1.Choice.share:type_name -> berth.v1.Share
+	23,  // 80: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
+	18,  // 81: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
+	18,  // 82: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
+	63,  // 83: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	100, // 84: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	12,  // 85: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	15,  // 86: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	15,  // 87: berth.v1.Worker.held:type_name -> berth.v1.Share
+	113, // 88: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	113, // 89: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	113, // 90: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	113, // 91: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	113, // 92: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	5,   // 93: berth.v1.Worker.taints:type_name -> berth.v1.Taint
+	5,   // 94: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
+	5,   // 95: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
+	5,   // 96: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
+	63,  // 97: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
+	63,  // 98: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	70,  // 99: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	73,  // 100: berth.v1.Pool.weights:type_name -> berth.v1.Weights
+	71,  // 101: berth.v1.Pool.shadow:type_name -> berth.v1.Shadow
+	72,  // 102: berth.v1.Pool.shadow_counts:type_name -> berth.v1.ShadowCounts
+	73,  // 103: berth.v1.Shadow.weights:type_name -> berth.v1.Weights
+	101, // 104: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
+	76,  // 105: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
+	102, // 106: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
+	103, // 107: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
+	104, // 108: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
+	58,  // 109: berth.v1.Quota.turn:type_name -> berth.v1.Turn
+	105, // 110: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
+	77,  // 111: berth.v1.Quota.lent:type_name -> berth.v1.Loan
+	77,  // 112: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
+	106, // 113: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
+	107, // 114: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
+	108, // 115: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
+	113, // 116: berth.v1.Loan.recalled_since:type_name -> google.protobuf.Timestamp
+	109, // 117: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
+	110, // 118: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
+	76,  // 119: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
+	113, // 120: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	113, // 121: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	80,  // 122: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	90,  // 123: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	85,  // 124: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	86,  // 125: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	80,  // 126: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	113, // 127: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	70,  // 128: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	111, // 129: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	112, // 130: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	70,  // 131: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	113, // 132: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	27,  // 133: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	31,  // 134: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	34,  // 135: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	36,  // 136: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	39,  // 137: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	41,  // 138: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
+	44,  // 139: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
+	46,  // 140: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	48,  // 141: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	59,  // 142: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	53,  // 143: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
+	61,  // 144: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	66,  // 145: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	64,  // 146: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	68,  // 147: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	87,  // 148: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	74,  // 149: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
+	78,  // 150: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
+	81,  // 151: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	83,  // 152: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	89,  // 153: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	91,  // 154: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	28,  // 155: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	32,  // 156: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	35,  // 157: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	38,  // 158: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	40,  // 159: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	42,  // 160: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
+	45,  // 161: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
+	47,  // 162: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	49,  // 163: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	60,  // 164: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	54,  // 165: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
+	62,  // 166: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	67,  // 167: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	65,  // 168: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	69,  // 169: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	88,  // 170: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	75,  // 171: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
+	79,  // 172: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
+	82,  // 173: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	84,  // 174: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	90,  // 175: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	92,  // 176: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	155, // [155:177] is the sub-list for method output_type
+	133, // [133:155] is the sub-list for method input_type
+	133, // [133:133] is the sub-list for extension type_name
+	133, // [133:133] is the sub-list for extension extendee
+	0,   // [0:133] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -7849,13 +7985,15 @@ func file_berth_v1_berth_proto_init() {
 		return
 	}
 	file_berth_v1_berth_proto_msgTypes[14].OneofWrappers = []any{}
+	file_berth_v1_berth_proto_msgTypes[76].OneofWrappers = []any{}
+	file_berth_v1_berth_proto_msgTypes[78].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   112,
+			NumMessages:   113,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -1,0 +1,168 @@
+package daemon
+
+import (
+	"slices"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// What a tenant wants back is what the first that waits lacks: as what uses it ends, the next will want
+// more. Where it is reclaimed, all that waits for what is guaranteed wants it back at once, for each would else wait
+// as long again; and no more than that, for something is stopped for it. What waits for more than is guaranteed
+// reclaims nothing.
+
+// wantsOwn is how much of what was lent all that waits here for what is guaranteed lacks: what has room together, in
+// the order in which it would be placed.
+func (c *blockChanges) wantsOwn(of account, s *balance) berth.Amounts {
+	room, _ := c.l.ownRoom(of, s)
+	left, needs := make(berth.Amounts, len(s.state.dimensions)), make(berth.Amounts, len(s.quota.Guaranteed))
+	for _, d := range s.state.dimensions {
+		left[d] = room(d)
+	}
+	fits := bounding(func(d berth.Dimension) int64 { return left[d] })
+	add := func(r *berth.Request, need berth.Amounts, n int64) {
+		if len(need) == 0 || !fits.holds(need, s) || !c.l.fitsEver(r) {
+			return
+		}
+		for d, v := range need {
+			if v > 0 && s.limits(d) {
+				n = min(n, left[d]/v)
+			}
+		}
+		for d, v := range need {
+			left[d] -= n * v
+			needs[d] += n * v
+		}
+	}
+	gangs := c.l.gangs.over.all(of, look{within: s.bound(room)})
+	slices.SortFunc(gangs, func(a, b *gangClass) int { return a.members[0].before(b.members[0]) })
+	for _, class := range gangs {
+		add(class.members[0].request, c.l.allowsGang(class.members[0], s).need, int64(len(class.members)))
+	}
+	classes := c.l.queue.over.all(of, look{within: s.bound(room)})
+	slices.SortFunc(classes, func(a, b *class) int {
+		if a.before(b) {
+			return -1
+		}
+		return 1
+	})
+	for _, class := range classes {
+		add(class.members[0].request, c.l.allowsOne(class.members[0], s).need, int64(len(class.ids)))
+	}
+	wants := make(berth.Amounts, len(needs))
+	for d, v := range needs {
+		if back := v - s.now(d) - c.l.loansIn(of.pool).others(of.tenant, d); back > 0 && s.limits(d) {
+			wants[d] = back
+		}
+	}
+	return wants
+}
+
+// wantsMore has a tenant looked at of which another request waits where others do for the same.
+func (l *loop) wantsMore(r *berth.Request) {
+	rec, _ := l.view.tenant(r.Tenant)
+	if q, limited := rec.Pools[r.Pool]; limited && q.ReclaimAfterMS != nil && len(q.Lent) > 0 {
+		l.due.add(tenantKey(r.Tenant))
+	}
+}
+
+// goesOn says whether something of an account is to be tried here that its quota may have room for, shortly after such has
+// waited for what is guaranteed: it is known soon whether that waits on. So is not what waited before a restart.
+func (c *blockChanges) goesOn(of account, s *balance) bool {
+	l := c.l
+	if s == nil || s.quota.ReclaimAfterMS == nil || len(s.quota.RecalledSince) == 0 {
+		return false
+	}
+	g, ends := l.queue.lines[of], s.state.ownAt.Add(blockIdle)
+	if g == nil || len(g.open)+len(l.queue.parked[of.tenant]) == 0 || !l.now().Before(ends) {
+		return false
+	}
+	l.timers.set(tenantKey(of.tenant), ends)
+	return true
+}
+
+// ownElsewhere says whether something waits at another daemon for what is guaranteed to an account.
+func (l *loop) ownElsewhere(q *berth.Quota) bool {
+	for d, w := range q.Waits {
+		if w.Own && d != l.d.opts.ID && l.peers.byID[d] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// wanted is what is to be wanted back where that is reclaimed, of which next is the first one's: as much of each
+// dimension as all want that wait here for what is guaranteed. More than that stays where others wait for such at
+// other daemons, who have said so, unless it was this one that wanted it.
+func (c *blockChanges) wanted(of account, s *balance, w wish, rest berth.Amounts, next berth.Loans) berth.Loans {
+	q := c.tenant.Pools[of.pool]
+	elsewhere := c.l.ownElsewhere(&q)
+	if q.ReclaimAfterMS == nil || s == nil || !w.own && (!elsewhere || c.goesOn(of, s)) {
+		return next
+	}
+	wants, asked := berth.Amounts{}, make(berth.Amounts, len(q.Guaranteed))
+	if w.own {
+		wants = c.wantsOwn(of, s)
+	}
+	for _, d := range q.Guaranteed.Dimensions() {
+		if w.own {
+			wants[d] = max(wants[d], rest[d])
+		}
+		asked[d] = wants[d]
+		before, known := s.state.asked[d]
+		now, over := next.Of(d), int64(0)
+		switch {
+		case now < wants[d]:
+			next = recall(next, q.Lent, d, wants[d])
+		case !elsewhere || !known || before > wants[d]:
+			over = now - wants[d]
+		default:
+			over = now - max(wants[d], q.Recalled.Of(d)) // what the first wants here that is not for what is guaranteed
+		}
+		if over > 0 {
+			next = recallLess(next, d, over)
+		}
+	}
+	c.after = append(c.after, func(time.Time) { s.state.asked = asked })
+	return next
+}
+
+// wantBack wants that back, from now on or as before.
+func (c *blockChanges) wantBack(of account, s *balance, next berth.Loans, own bool) {
+	q, now := c.tenant.Pools[of.pool], c.l.now()
+	if own {
+		s.state.ownAt = now
+	}
+	want := berth.Recall{Amounts: next, Own: own || c.l.ownElsewhere(&q), GoesOn: c.goesOn(of, s)}
+	if !q.Recalls(want, now) {
+		q.Recall(want, now)
+		c.set(of.pool, q)
+	}
+}
+
+// recallLess wants so much less of a dimension back: of the last borrowers first.
+func recallLess(now berth.Loans, d berth.Dimension, less int64) berth.Loans {
+	for _, t := range slices.Backward(now.TenantsOf(d)) {
+		part := min(less, now[t][d])
+		now = now.With(t, d, now[t][d]-part)
+		less -= part
+	}
+	return now
+}
+
+// lendersInTurn are those whom an account gives back to, first those who stop something for it: what ends
+// for one is not another's.
+func (c *blockChanges) lendersInTurn(of account, q *berth.Quota, now time.Time) []berth.TenantID {
+	stops := func(t berth.TenantID) int {
+		rec, _ := c.l.view.tenant(t)
+		theirs := rec.Pools[of.pool]
+		if at, ok := theirs.ReclaimAt(of.tenant); ok && !now.Before(at) {
+			return 0
+		}
+		return 1
+	}
+	all := q.Borrowed.Tenants()
+	slices.SortStableFunc(all, func(a, b berth.TenantID) int { return stops(a) - stops(b) })
+	return all
+}

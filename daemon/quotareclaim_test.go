@@ -1,0 +1,121 @@
+package daemon
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// lends is a stage of a lender that has wanted 150 back for so long, and reclaims after 30 s; and a
+// borrower whose allocations b0, b1 … hold 100 each, the later the younger: the first three on what is guaranteed to it.
+func lends(t *testing.T, wanted time.Duration, n int64) *stage {
+	t.Helper()
+	s := newStage(t, bigWorker)
+	s.tellQuota("a", berth.Quota{
+		Limits: cpu(300), Guaranteed: cpu(300), Lent: berth.Loans{"b": cpu(300)}, Recalled: berth.Loans{"b": cpu(150)},
+		RecalledSince: map[berth.TenantID]time.Time{"b": s.clock.Add(-wanted)}, ReclaimAfterMS: new(int64(30_000)),
+		Waits: map[berth.DaemonID]berth.LoanWait{"other": {Since: 1, Own: true}}, Short: []berth.DaemonID{"other"},
+	})
+	s.tellQuota("b", berth.Quota{Limits: cpu(1000), Guaranteed: cpu(300), Borrowed: berth.Loans{"a": cpu(300)}, Taken: cpu(n * 100), Blocks: 1})
+	s.tellBlock("b", "other", berth.Block{Block: cpu(n * 100), Used: cpu(n * 100)})
+	w := berth.WorkerID("w0")
+	_, epoch := s.view.worker(w)
+	for i := range n {
+		id := berth.RequestID(fmt.Sprint("b", i))
+		s.tell(requestKey(id), &berth.Submission{Spec: requestOf("b", id, 100)})
+		s.tell(stateKey(id), &berth.Progress{State: berth.StatePlaced, Attempt: 1, Worker: w, Epoch: epoch})
+		s.tell(allocationKey(w, id), &berth.Allocation{
+			State: berth.StateRunning, Attempt: 1, Epoch: epoch, Tenant: "b", QuotaBlock: "other",
+			Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 100}}, PlacedAt: s.clock.Add(time.Duration(i) * time.Second).UTC(),
+		})
+	}
+	return s
+}
+
+// reclaimed is the next plan that tells something to stop, or nil.
+func (s *stage) reclaimed(within time.Duration) *berth.Plan {
+	for end := s.clock.Add(within); s.clock.Before(end); {
+		if p := s.pass(end.Sub(s.clock)); p != nil && len(p.Stops) > 0 {
+			return p
+		}
+	}
+	return nil
+}
+
+// What is decided is compared: the lender's record, the borrower's, which is rewritten, and its blocks.
+func TestReclaim_Compares(t *testing.T) {
+	s := lends(t, 29*time.Second, 6)
+	if p := s.reclaimed(900 * time.Millisecond); p != nil {
+		t.Fatalf("%+v before the time", p.Stops)
+	}
+	p := s.reclaimed(time.Second)
+	if p == nil {
+		t.Fatal("nothing is told to stop")
+	}
+	var told []berth.RequestID
+	for i := range p.Stops {
+		told = append(told, p.Stops[i].Request)
+		if r := p.Stops[i].Allocation.Stop.Reason; r != berth.StopReclaim {
+			t.Errorf("%s is told to stop for %s", p.Stops[i].Request, r)
+		}
+	}
+	slices.Sort(told)
+	if !slices.Equal(told, []berth.RequestID{"b4", "b5"}) {
+		t.Errorf("%v are told to stop", told)
+	}
+	if len(p.Tenants) != 1 || p.Tenants[0].ID != "b" || p.Tenants[0].Was != s.view.mod(tenantKey("b")) {
+		t.Errorf("the tenants that are written: %+v", p.Tenants)
+	}
+	for _, k := range []berth.Key{tenantKey("a"), blockKey(blockRef{"b", "other"})} {
+		if !slices.Contains(p.Guards, berth.Guard{Key: k, Was: s.view.mod(k)}) {
+			t.Errorf("%v is not compared", k)
+		}
+	}
+}
+
+// Nothing is told to stop where enough does already, for whatever reason, or where what is used has room
+// beside what is wanted back.
+func TestReclaim_Enough(t *testing.T) {
+	w := berth.WorkerID("w0")
+	again := func(s *stage, id berth.RequestID, edit func(*berth.Allocation)) {
+		a, _ := s.view.allocation(w, id)
+		edit(a)
+		s.tell(allocationKey(w, id), a)
+	}
+	stopping := func(why berth.StopReason) func(*berth.Allocation) {
+		return func(a *berth.Allocation) { a.Stop = &berth.StopOrder{Reason: why, Deadline: time.Unix(2000, 0).UTC()} }
+	}
+	for _, tt := range []struct {
+		name string
+		n    int64
+		make func(*stage)
+	}{
+		{"it is free", 4, func(*stage) {}},
+		{"a drain and a cancel", 6, func(s *stage) {
+			again(s, "b0", stopping(berth.StopDrain))
+			again(s, "b1", stopping(berth.StopCancel))
+		}},
+		{"an earlier reclaim", 6, func(s *stage) {
+			again(s, "b4", stopping(berth.StopReclaim))
+			again(s, "b5", stopping(berth.StopReclaim))
+		}},
+		{"they have exited", 6, func(s *stage) {
+			for _, id := range []berth.RequestID{"b0", "b5"} {
+				again(s, id, func(a *berth.Allocation) { a.State, a.Exit = berth.StateExited, &berth.Exit{Kind: berth.ExitExited} })
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := lends(t, 20*time.Second, tt.n)
+			tt.make(s)
+			if p := s.reclaimed(12 * time.Second); p != nil {
+				for i := range p.Stops {
+					t.Errorf("%s is told to stop: %+v", p.Stops[i].Request, p.Stops[i].Allocation.Stop)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,92 @@
+package berth
+
+import (
+	"maps"
+	"time"
+)
+
+// What is lent comes back as what uses it ends. A lender may say that it waits for what is guaranteed to it no longer
+// than so long: then as many of the borrower's allocations are stopped as keep it from that.
+
+// Recall is what a tenant wants back from now on.
+type Recall struct {
+	Amounts Loans
+	Own     bool // something waits for what is guaranteed to it: only that is reclaimed
+	GoesOn  bool // something is about to be tried, of which it is not known yet whether it waits for more
+}
+
+// Recall notes what is wanted back. Of each borrower it keeps since when something is that is reclaimed, as long as
+// the tenant's requests wait for that without a break: one that has got what it wanted makes none where another
+// waits on.
+func (q *Quota) Recall(r Recall, now time.Time) {
+	q.Recalled, q.RecalledSince = r.Amounts, q.recalledSince(r, now)
+}
+
+// Recalls says whether Recall would change nothing.
+func (q *Quota) Recalls(r Recall, now time.Time) bool {
+	return maps.EqualFunc(q.Recalled, r.Amounts, Amounts.Equal) && maps.EqualFunc(q.RecalledSince, q.recalledSince(r, now), time.Time.Equal)
+}
+
+func (q *Quota) recalledSince(r Recall, now time.Time) map[TenantID]time.Time {
+	since := make(map[TenantID]time.Time, len(r.Amounts))
+	if r.Own {
+		for t := range r.Amounts {
+			since[t] = now.UTC()
+		}
+	}
+	if r.Own || r.GoesOn {
+		maps.Copy(since, q.RecalledSince)
+	}
+	if len(since) == 0 {
+		return nil
+	}
+	return since
+}
+
+// ReclaimAt is from when on a borrower's allocations are stopped for what is wanted back from it;
+// not ok: they are not, or nothing is.
+func (q *Quota) ReclaimAt(from TenantID) (at time.Time, ok bool) {
+	since, known := q.RecalledSince[from]
+	if q.ReclaimAfterMS == nil || !known || len(q.Recalled[from]) == 0 {
+		return time.Time{}, false
+	}
+	return since.Add(time.Duration(*q.ReclaimAfterMS) * time.Millisecond), true
+}
+
+// Keeps is how much of so much use of a dimension has to end before so much of what is borrowed can be
+// given back. What is guaranteed to the tenant and not lent is never a part of it.
+func (q *Quota) Keeps(d Dimension, used, back int64) int64 {
+	back = min(back, q.Borrowed.Of(d))
+	if _, counts := q.Guaranteed[d]; !counts || back <= q.Beyond(d) {
+		return 0 // what is beyond the limit goes back by itself, as does what is not counted any more
+	}
+	return max(used-max(q.has(d)-back, 0), 0)
+}
+
+// Reclaim is how a tenant gets back what another has borrowed of a dimension.
+type Reclaim struct {
+	From     TenantID  `json:"from"`
+	Amount   int64     `json:"amount"`             // wanted back
+	At       time.Time `json:"at"`                 // from then on what uses it is stopped
+	Stopping int       `json:"stopping,omitempty"` // allocations of the borrower's that hold some of it, for whatever reason
+	Until    time.Time `json:"until,omitzero"`     // when the last of them is killed
+}
+
+// SameReclaim says whether two quotas say the same of how what is lent comes back.
+func (q *Quota) SameReclaim(o *Quota) bool {
+	a, b := q.ReclaimAfterMS, o.ReclaimAfterMS
+	return a == b || a != nil && b != nil && *a == *b
+}
+
+// Reclaims are those of a dimension, by tenant, without what is stopping for them.
+func (q *Quota) Reclaims(d Dimension) (out []Reclaim) {
+	for _, t := range q.Recalled.TenantsOf(d) {
+		if at, ok := q.ReclaimAt(t); ok {
+			out = append(out, Reclaim{From: t, Amount: q.Recalled[t][d], At: at})
+		}
+	}
+	return out
+}
+
+// CheckReclaimAfter checks how long a tenant waits for what it has lent, as a user gives it.
+func CheckReclaimAfter(ms int64) error { return checkRange("reclaim_after_ms", ms, 0, MaxDurationMS) }
