@@ -129,6 +129,8 @@ func (c *checker) follow(key string, value []byte, deleted bool) {
 			c.w.tally.Claims++
 		case strings.Contains(text, `"state":"PENDING"`) && strings.Contains(text, `"last_end":"preempted"`):
 			c.w.tally.Preempted++
+		case strings.Contains(text, `"state":"PENDING"`) && strings.Contains(text, `"last_end":"reclaimed"`):
+			c.w.tally.Reclaimed++
 		}
 	case parts[0] == "archive" && len(parts) == 2 && deleted:
 		c.purged[berth.RequestID(parts[1])] = true

@@ -22,6 +22,7 @@ type Limit struct {
 	Weight int64         // 0: as it is
 
 	Guaranteed berth.Amounts // of it: lent where it is idle
+	Reclaim    *int64        // after so many milliseconds; nil: never
 }
 
 // tenants are those with quotas; the others' requests are the default one's.
@@ -66,6 +67,17 @@ func drawGuarantees(p *Plan) {
 				l.Guaranteed = make(berth.Amounts)
 			}
 			l.Guaranteed[d] = rng.Int64N(l.Most[d] + 1)
+		}
+	}
+	drawReclaims(p)
+}
+
+// drawReclaims has most lenders wait for what they have lent for a while only, or not at all.
+func drawReclaims(p *Plan) {
+	rng := rand.New(rand.NewPCG(p.Seed, 8)) //nolint:gosec // repeatable, not secret
+	for i := range p.Limits {
+		if l := &p.Limits[i]; len(l.Guaranteed) > 0 && rng.IntN(4) > 0 {
+			l.Reclaim = new([]int64{0, 2000, 15_000}[rng.IntN(3)])
 		}
 	}
 }
@@ -125,7 +137,7 @@ func (c *client) freeTenant(t berth.TenantID) {
 func (c *client) limit(l Limit, done func()) {
 	again := func() { c.limit(l, done) }
 	call(c, "limit", string(l.Tenant), func(ctx context.Context, d *daemon.Daemon) (daemon.QuotaStatus, error) {
-		return d.SetQuota(ctx, daemon.QuotaChange{Tenant: l.Tenant, Pool: berth.DefaultPool, Set: l.Most, All: true, Weight: l.Weight, Guarantee: l.Guaranteed})
+		return d.SetQuota(ctx, daemon.QuotaChange{Tenant: l.Tenant, Pool: berth.DefaultPool, Set: l.Most, All: true, Weight: l.Weight, Guarantee: l.Guaranteed, ReclaimAfterMS: l.Reclaim})
 	}, func(_ daemon.QuotaStatus, err error) {
 		if err == nil || l.Most == nil && errors.Is(err, daemon.ErrNotFound) { // of one that was repeated, too
 			c.w.tally.Limits++

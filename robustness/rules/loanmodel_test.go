@@ -23,11 +23,12 @@ type lenders struct {
 	*modelled
 	guaranteed map[berth.TenantID]int64
 	most       map[berth.TenantID]int64
+	after      map[berth.TenantID]time.Duration // of those who reclaim
 }
 
 func drawLoanDeed(t *rapid.T) deed {
 	return deed{
-		kind:   rapid.SampledFrom([]string{"submit", "submit", "submit", "submit", "end", "end", "end", "guarantee", "cancel", "restart"}).Draw(t, "kind"),
+		kind:   rapid.SampledFrom([]string{"submit", "submit", "submit", "submit", "end", "end", "end", "guarantee", "cancel", "restart", "reclaim", "reclaim", "run", "run"}).Draw(t, "kind"),
 		tenant: rapid.SampledFrom([]berth.TenantID{"a", "b", "c"}).Draw(t, "tenant"),
 		by:     rapid.IntRange(0, 2).Draw(t, "by"),
 		amount: rapid.Int64Range(1, 25).Draw(t, "amount"),
@@ -36,23 +37,25 @@ func drawLoanDeed(t *rapid.T) deed {
 }
 
 // Whatever three daemons are asked for, of tenants that borrow from each other: all that is in use is never
-// more than what is guaranteed to all, or each tenant's limit (the invariants hold at every revision);
-// when all is quiet nobody waits whose turn it is for what is idle, and nothing is written; and when all has ended nothing is lent.
+// more than what is guaranteed to all, or each tenant's limit, and nothing is stopped that need not be for what is reclaimed (the
+// invariants hold at every revision); when all is quiet nobody waits whose turn it is for what is idle, nobody who reclaims for what is
+// guaranteed to it, and nothing is written; and when all has ended nothing is lent.
 func TestLoan_Model(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		deeds := rapid.SliceOfN(rapid.Custom(drawLoanDeed), 3, 16).Draw(rt, "deeds")
 		wrong := ""
-		synctest.Test(t, func(t *testing.T) { wrong = loanModel(t, deeds) })
+		synctest.Test(t, func(t *testing.T) { wrong = loanModel(t, deeds, false) })
 		if wrong != "" {
 			rt.Fatal(wrong)
 		}
 	})
 }
 
-func loanModel(t *testing.T, deeds []deed) (wrong string) {
+// loanModel does all of it, and says what is wrong then. reclaims: from the beginning all do.
+func loanModel(t *testing.T, deeds []deed, reclaims bool) (wrong string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	m := &lenders{guaranteed: map[berth.TenantID]int64{}, most: map[berth.TenantID]int64{}}
+	m := &lenders{guaranteed: map[berth.TenantID]int64{}, most: map[berth.TenantID]int64{}, after: map[berth.TenantID]time.Duration{}}
 	m.modelled = newModelled(ctx, t)
 	defer m.expire(cancel)
 	var kills []func()
@@ -67,18 +70,25 @@ func loanModel(t *testing.T, deeds []deed) (wrong string) {
 	}
 	for i, of := range []berth.TenantID{"a", "b", "c"} {
 		m.set(i, of, int64(70-20*i), 30)
+		if reclaims {
+			m.reclaim(i, of, int64(1+i))
+		}
 	}
 	for i, d := range deeds {
-		if d.kind == "guarantee" {
+		switch d.kind {
+		case "guarantee":
 			m.set(d.by, d.tenant, 4*d.amount, min(3*d.amount, 40))
-		} else {
+		case "reclaim":
+			m.reclaim(d.by, d.tenant, d.amount)
+		case "run":
+			m.runAll(d.tenant)
+		default:
 			m.do(i, d)
 		}
 		if d.soon && i < len(deeds)-1 {
 			continue
 		}
-		m.passes(20 * time.Second)
-		if wrong = m.idle(); wrong != "" {
+		if wrong = cmp.Or(m.settles(), m.kept(), m.idle()); wrong != "" {
 			wrong = fmt.Sprintf("after %v: %s", deeds[:i+1], wrong)
 			break
 		}
@@ -99,6 +109,7 @@ func loanModel(t *testing.T, deeds []deed) (wrong string) {
 func (m *lenders) set(by int, t berth.TenantID, most, guaranteed int64) {
 	m.guarantee(m.ds[by], t, most, guaranteed)
 	m.most[t], m.guaranteed[t] = most, guaranteed
+	delete(m.after, t)
 }
 
 // idle says who waits though all that it needs is idle, and it has its turn: where nobody waits for what is
@@ -172,12 +183,7 @@ func (m *lenders) windUp() string {
 				m.ok(err)
 			}
 		}
-		for _, key := range m.allocations() {
-			parts := strings.Split(key, "/")
-			if a, _ := m.allocation(parts[1], parts[2]); a.State == berth.StatePlaced {
-				m.ends(parts[1], parts[2])
-			}
-		}
+		m.over(true)
 		m.passes(20 * time.Second)
 		if len(m.allocations()) == 0 {
 			break
