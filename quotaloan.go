@@ -18,6 +18,8 @@ import (
 type LoanWait struct {
 	Since Revision `json:"since"`
 	Own   bool     `json:"own,omitempty"` // for what is guaranteed to it: of that nothing is lent meanwhile
+
+	Request RequestID `json:"request,omitempty"` // the first that waits so, where it is reclaimed and no group: what ends for it is to help it
 }
 
 // Loans are amounts by the tenant on the other side.

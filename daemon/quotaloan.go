@@ -172,6 +172,9 @@ func (c *blockChanges) queueUp(of account, w wish) {
 	q, self := c.tenant.Pools[of.pool], c.l.d.opts.ID
 	was, there := q.Waits[self]
 	now := berth.LoanWait{Since: was.Since, Own: w.own}
+	if w.own && q.ReclaimAfterMS != nil {
+		now.Request = w.id
+	}
 	if !there { // never before one that is there: whose record was changed last waits last
 		now.Since = max(c.was, c.l.view.revision)
 	}

@@ -194,7 +194,7 @@ func (b *builder) reclaim(r *reclaim) bool {
 		need[d] = v - leaves[d]
 	}
 	st := b.l.quotas.of[r.of]
-	victims := scheduler.Reclaim(need, could)
+	victims := b.l.helping(r, need, could)
 	if len(victims) == 0 {
 		st.reclaimed = b.now
 		return false

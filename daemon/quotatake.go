@@ -66,23 +66,24 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 func (l *loop) needOf(of account, s *balance) berth.Amounts {
 	lacks := func(_ *berth.Request, a allowance) bool { return len(a.need) > 0 && everFits(a.need, s.state.limits) }
 	free := func(d berth.Dimension) int64 { return s.room(d) + s.free(d) }
-	need := l.firstNeed(of, s, s.lacking(free), func(r *berth.Request, a allowance) bool { return lacks(r, a) && s.allFree(a.need) })
+	need, _ := l.firstNeed(of, s, s.lacking(free), func(r *berth.Request, a allowance) bool { return lacks(r, a) && s.allFree(a.need) })
 	if need == nil {
-		need = l.firstNeed(of, s, s.lacking(func(berth.Dimension) int64 { return unbounded }), lacks)
+		need, _ = l.firstNeed(of, s, s.lacking(func(berth.Dimension) int64 { return unbounded }), lacks)
 	}
 	return need
 }
 
-func (l *loop) firstNeed(of account, s *balance, at look, helps func(*berth.Request, allowance) bool) berth.Amounts {
+// firstNeed is what the first needs that waits and something helps, and which that is: none where it is a group.
+func (l *loop) firstNeed(of account, s *balance, at look, helps func(*berth.Request, allowance) bool) (berth.Amounts, berth.RequestID) {
 	first := l.queue.firstOver(of, at, func(w *waiting) bool { return helps(w.request, l.allowsOne(w, s)) })
 	g, ok := l.gangs.over.first(of, at, func(c *gangClass) bool { return helps(c.members[0].request, l.allowsGang(c.members[0], s)) })
 	switch {
 	case ok && (first == nil || g.members[0].priority >= first.members[0].priority):
-		return l.allowsGang(g.members[0], s).need
+		return l.allowsGang(g.members[0], s).need, ""
 	case first == nil:
-		return nil
+		return nil, ""
 	}
-	return l.allowsOne(first.members[0], s).need
+	return l.allowsOne(first.members[0], s).need, first.members[0].id
 }
 
 // limitedOf is what is taken of what is limited.

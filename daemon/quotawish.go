@@ -14,7 +14,8 @@ type wish struct {
 	need berth.Amounts // nil: nothing waits that loans would help
 	lack berth.Amounts // of that, what is not there
 	own  bool          // what is guaranteed is enough for it
-	now  bool          // others would lend it
+	id   berth.RequestID
+	now  bool // others would lend it
 }
 
 // waitsForQuota says whether something of an account waits here.
@@ -75,9 +76,10 @@ func (l *loop) waitsForOwn(of account, st *quotaState) bool {
 	}
 	s := l.balance(of, st, nil)
 	own, _ := l.ownRoom(of, &s)
-	return l.firstNeed(of, &s, look{within: s.bound(own)}, func(r *berth.Request, a allowance) bool {
+	need, _ := l.firstNeed(of, &s, look{within: s.bound(own)}, func(r *berth.Request, a allowance) bool {
 		return len(a.need) > 0 && own.holds(a.need, &s) && l.fitsEver(r)
-	}) != nil
+	})
+	return need != nil
 }
 
 // wish finds what waits here: what others would lend enough for, which goes first as what fits does everywhere; then
@@ -88,12 +90,12 @@ func (c *blockChanges) wish(of account, s *balance) (w wish) {
 	}
 	own, most := c.l.ownRoom(of, s)
 	lent := func(back berth.Loans) bounding { return most.and(c.could(of, s, back)) }
-	if w.need = c.firstWithin(of, s, lent(nil)); w.need != nil {
+	if w.need, w.id = c.firstWithin(of, s, lent(nil)); w.need != nil {
 		w.now = true
-	} else if w.need = c.firstWithin(of, s, own); w.need != nil {
+	} else if w.need, w.id = c.firstWithin(of, s, own); w.need != nil {
 		w.own = true
-	} else if w.need = c.firstWithin(of, s, lent(c.mayRecall(of, c.tenant.Pools[of.pool].Lent, false))); w.need == nil {
-		w.need = c.firstWithin(of, s, most)
+	} else if w.need, w.id = c.firstWithin(of, s, lent(c.mayRecall(of, c.tenant.Pools[of.pool].Lent, false))); w.need == nil {
+		w.need, w.id = c.firstWithin(of, s, most)
 	}
 	for d, v := range w.need {
 		if rest := v - s.now(d); rest > 0 && s.limits(d) {
@@ -107,7 +109,7 @@ func (c *blockChanges) wish(of account, s *balance) (w wish) {
 }
 
 // firstWithin is what the first needs that waits here, is within bounds, and is not there.
-func (c *blockChanges) firstWithin(of account, s *balance, most bounding) berth.Amounts {
+func (c *blockChanges) firstWithin(of account, s *balance, most bounding) (berth.Amounts, berth.RequestID) {
 	now := bounding(s.now)
 	return c.l.firstNeed(of, s, look{within: s.bound(most), beyond: s.bound(now)}, func(r *berth.Request, a allowance) bool {
 		return len(a.need) > 0 && most.holds(a.need, s) && !now.holds(a.need, s) && c.l.fitsEver(r)

@@ -45,7 +45,7 @@ func exampleTenant(h berth.Header) *berth.Tenant {
 		Taken:  berth.Amounts{"cpu_milli": 10_000, "custom.license": 1, "devices.t4": 1000},
 		Blocks: 1, Short: []berth.DaemonID{"d2"}, Guaranteed: berth.Amounts{"cpu_milli": 50_000},
 		Lent: berth.Loans{"sound": {"cpu_milli": 5000}}, Borrowed: berth.Loans{"maps": {"cpu_milli": 2000}}, Recalled: berth.Loans{"sound": {"cpu_milli": 1000}},
-		Waits:         map[berth.DaemonID]berth.LoanWait{"d2": {Since: 4711, Own: true}},
+		Waits:         map[berth.DaemonID]berth.LoanWait{"d2": {Since: 4711, Own: true, Request: "r17"}},
 		RecalledSince: map[berth.TenantID]time.Time{"sound": at(51)}, ReclaimAfterMS: new(int64(30_000)),
 	}}}
 }

@@ -323,6 +323,9 @@ func (r *tenant) validate(c *checker, _ string) {
 		for d, w := range q.Waits {
 			c.id("waits", d)
 			c.least("waits."+d+".since", w.Since, 1)
+			if w.Request != "" {
+				c.id("waits."+d+".request", w.Request)
+			}
 		}
 		for t, of := range q.Recalled {
 			for d, v := range of {

@@ -389,8 +389,9 @@ type quota struct {
 }
 
 type loanWait struct {
-	Since int64 `json:"since"`
-	Own   bool  `json:"own,omitempty"`
+	Since   int64  `json:"since"`
+	Own     bool   `json:"own,omitempty"`
+	Request string `json:"request,omitempty"`
 }
 
 type loans map[string]map[string]int64

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/berthd/berth"
@@ -39,26 +40,53 @@ func (f *Fleet) Preempt(c Candidate, on func(berth.WorkerID) []Occupant) (Preemp
 	slices.SortFunc(most, estimate.compare)
 	var best *clearing
 	for _, e := range most[:min(len(most), maxTried)] {
-		t := f.newTrial(q, e.node, c.Priority, on(e.node.worker.ID))
-		if !t.run() {
-			continue
-		}
-		one := &clearing{trial: t, avoided: slices.Contains(c.Avoid, e.node.worker.ID)}
-		for _, i := range t.chosen {
-			one.cost += t.units[i].cost
-		}
-		if best == nil || one.compare(best) < 0 {
-			best = one
-		}
+		best = better(best, f.newTrial(q, e.node, c.Priority, on(e.node.worker.ID)), &c)
 	}
-	if best == nil {
+	return best.decision()
+}
+
+// Clear is Preempt of what is given of who may end, whatever its priority; of each worker in that
+// order, maxTried of them.
+func (f *Fleet) Clear(c Candidate, workers []berth.WorkerID, on func(berth.WorkerID) []Occupant) (Preemption, bool) {
+	if malformed(&c.Request.Resources) {
 		return Preemption{}, false
 	}
-	d := Preemption{Worker: best.n.worker.ID, Cost: best.cost}
-	for _, i := range best.victims() {
-		d.Victims = append(d.Victims, best.occupants[i].Request)
+	q := f.ask(c)
+	var best *clearing
+	for _, w := range workers[:min(len(workers), maxTried)] {
+		n := f.nodes[w]
+		if n == nil || n.worker.Pool != c.Request.Pool || !q.mayClear(n) {
+			continue
+		}
+		best = better(best, f.newTrial(q, n, math.MaxInt32, on(w)), &c)
 	}
-	d.Share = best.share
+	return best.decision()
+}
+
+// better is the better of the best so far and what a trial finds, if it does.
+func better(best *clearing, t *trial, c *Candidate) *clearing {
+	if !t.run() {
+		return best
+	}
+	one := &clearing{trial: t, avoided: slices.Contains(c.Avoid, t.n.worker.ID)}
+	for _, i := range t.chosen {
+		one.cost += t.units[i].cost
+	}
+	if best == nil || one.compare(best) < 0 {
+		return one
+	}
+	return best
+}
+
+func (a *clearing) decision() (Preemption, bool) {
+	if a == nil {
+		return Preemption{}, false
+	}
+	d := Preemption{Worker: a.n.worker.ID, Cost: a.cost}
+	for _, i := range a.victims() {
+		d.Victims = append(d.Victims, a.occupants[i].Request)
+	}
+	d.Share = a.share
 	return d, len(d.Victims) > 0
 }
 

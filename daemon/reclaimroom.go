@@ -1,0 +1,124 @@
+package daemon
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// What is reclaimed is of use where the lender's request gets a place by it. So what ends for it is chosen by that: where
+// the quota alone keeps the request waiting, anything will do; where it has no room, what ends on one worker is to
+// make some; and where nothing of the borrower's could, nothing ends.
+
+// helping is what is to end so that so much is free, and that helps one who waits; nothing where that is free, or nothing
+// helps anybody. Who does not say what waits (a group, a program before this one) is helped by anything.
+func (l *loop) helping(r *reclaim, need berth.Amounts, could []scheduler.Holding) []berth.RequestID {
+	all := scheduler.Reclaim(need, could)
+	if len(all) == 0 {
+		return nil
+	}
+	told := false
+	for _, lender := range r.lenders {
+		rec, _ := l.view.tenant(lender)
+		waits := rec.Pools[r.of.pool].Waits
+		for _, d := range slices.Sorted(maps.Keys(waits)) {
+			w := waits[d]
+			if !w.Own || d != l.d.opts.ID && l.peers.byID[d] == nil {
+				continue
+			}
+			sub, _ := l.view.submission(w.Request)
+			if w.Request == "" {
+				return all
+			}
+			told = true
+			if sub == nil || sub.Spec.Pool != r.of.pool {
+				continue // it has ended
+			}
+			if victims := l.helpingOne(&sub.Spec, need, could, all); len(victims) > 0 {
+				return victims
+			}
+		}
+	}
+	if told {
+		return nil
+	}
+	return all
+}
+
+// helpingOne is that for one request.
+func (l *loop) helpingOne(request *berth.Request, need berth.Amounts, could []scheduler.Holding, all []berth.RequestID) []berth.RequestID {
+	c := scheduler.Candidate{Request: request, Priority: request.Priority}
+	if len(l.fleet.Explain(c).Reasons) == 0 {
+		return all
+	}
+	may, on := make(map[berth.RequestID]*scheduler.Holding, len(could)), make(map[berth.WorkerID]int)
+	for i := range could {
+		may[could[i].Request] = &could[i]
+		on[l.view.lives[could[i].Request].worker.Value()]++
+	}
+	workers := slices.SortedFunc(maps.Keys(on), func(a, b berth.WorkerID) int { return cmp.Or(cmp.Compare(on[b], on[a]), cmp.Compare(a, b)) })
+	occupants := l.occupants(nil)
+	room, ok := l.fleet.Clear(c, workers, func(w berth.WorkerID) []scheduler.Occupant {
+		return slices.DeleteFunc(occupants(w), func(o scheduler.Occupant) bool { return !o.Leaving && may[o.Request] == nil })
+	})
+	if !ok {
+		return nil
+	}
+	ends, left := parted(room.Victims, may, could)
+	sum := make(berth.Amounts)
+	for _, of := range ends {
+		addTo(sum, of.Amounts)
+	}
+	var out []berth.RequestID
+	for i := range ends {
+		if !neededFor(need, sum, ends, ends[i]) {
+			return nil // more would end than is wanted back
+		}
+		out = append(out, ends[i].Request)
+	}
+	rest := make(berth.Amounts, len(need))
+	for d, v := range need {
+		rest[d] = v - sum[d]
+	}
+	return append(out, scheduler.Reclaim(rest, left)...)
+}
+
+// parted are those that end when victims do, of a group all, and the others.
+func parted(victims []berth.RequestID, may map[berth.RequestID]*scheduler.Holding, could []scheduler.Holding) (ends, left []scheduler.Holding) {
+	groups := make(map[berth.GroupID]bool)
+	for _, id := range victims {
+		if h := may[id]; h != nil && h.Group != "" {
+			groups[h.Group] = true
+		}
+	}
+	for _, h := range could {
+		if h.Group != "" && groups[h.Group] || slices.Contains(victims, h.Request) {
+			ends = append(ends, h)
+		} else {
+			left = append(left, h)
+		}
+	}
+	slices.SortFunc(ends, func(a, b scheduler.Holding) int { return cmp.Compare(a.Request, b.Request) })
+	return ends, left
+}
+
+// neededFor says whether too little would be free without one of those that end, or without its group.
+func neededFor(need, sum berth.Amounts, ends []scheduler.Holding, one scheduler.Holding) bool {
+	without := maps.Clone(sum)
+	for _, h := range ends {
+		if h.Request == one.Request || one.Group != "" && h.Group == one.Group {
+			for d, v := range h.Amounts {
+				without[d] -= v
+			}
+		}
+	}
+	for d, v := range need {
+		if v > 0 && without[d] < v && without[d] < sum[d] {
+			return true
+		}
+	}
+	return false
+}
