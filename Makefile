@@ -108,6 +108,10 @@ openb-quality: ## how well it packs: openb's five traces, all policies side by s
 	@test -d '$(OPENB)' || { echo "no trace at $(OPENB): say OPENB=FOLDER; docs/runbook.md tells where to get it" >&2; exit 1; }
 	$(GO) run ./sim/quality -openb '$(abspath $(OPENB))'
 
+.PHONY: groups-quality
+groups-quality: ## how long groups wait on made traces, beside best fit
+	$(GO) run ./sim/groupquality
+
 .PHONY: chaos
 chaos: ## etcd members, daemons, agents: killed, stopped, cut off under load (MINUTES=20, SEED, REPORT=FILE)
 	$(GO) test -count=1 -timeout $$(($(MINUTES) + 15))m -run 'TestChaos$$' -v ./integration/chaos/ -minutes $(MINUTES) -seed $(SEED) -report '$(abspath $(REPORT))'

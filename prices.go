@@ -6,7 +6,14 @@ package berth
 type Prices struct {
 	Asked   int64            `json:"asked"`             // requests, ever
 	Usual   []UsualShape     `json:"usual,omitempty"`   // those asked for most first
+	Groups  []GroupsAsked    `json:"groups,omitempty"`  // those that asked for most first
 	Devices map[string]int64 `json:"devices,omitempty"` // of each type
+}
+
+// GroupsAsked is what groups with one topology asked for, or those with none.
+type GroupsAsked struct {
+	Topology string `json:"topology,omitempty"` // the label
+	Weight   int64  `json:"weight"`             // thousandths of devices, as requests of a shape weigh
 }
 
 // UsualShape is requests of one shape. Divided by its weight, the sums are their means.

@@ -230,6 +230,9 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 	defer l.holds.admit(l, g.id)()
 	basis := l.planBasis(b) // before the fleet has reserved
 	d := l.choosePlaces(g.id, rec, counted)
+	for _, m := range counted {
+		m.asked = true
+	}
 	if d.Verdict != nil {
 		d.Verdict.At = l.view.revision
 		l.gangs.block(g, d.Verdict, b.now)

@@ -71,7 +71,7 @@ type waiting struct {
 	seq      berth.Revision // of its submission: first come, first placed
 	step     int64          // of the plan's basis, once it is decided
 	at       int            // index in its class's heap
-	asked    bool           // Place was asked for it
+	asked    bool           // Place was asked for it, or PlaceGang
 	hasRoom  bool           // others have made room for it: its worker is not chosen
 	preempts bool           // others may have to make room for it
 	claimOn  berth.WorkerID // where it has a claim, or none

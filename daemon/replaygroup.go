@@ -74,7 +74,9 @@ func (d Replayer) together(ctx context.Context, r *Replay, ask *scheduler.Gang) 
 	members, err := d.members(ctx, g, group, r.Revision)
 	for i := range members {
 		m := &members[i]
-		ask.Members = append(ask.Members, narrowed(m.waiting.candidate(), r.Basis.Group.Types))
+		c := narrowed(m.waiting.candidate(), r.Basis.Group.Types)
+		c.Again = true // the prices have been made
+		ask.Members = append(ask.Members, c)
 		if m.on != "" {
 			placed = append(placed, m.on)
 		}

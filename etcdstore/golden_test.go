@@ -158,12 +158,12 @@ func examples(t *testing.T) map[berth.Kind]any {
 			Room: []berth.PlannedRoom{{
 				Request: "train-8", PlannedLedger: berth.PlannedLedger{Reserved: 1, Held: 1, Count: 1}, Nowhere: new(int64), Overlay: map[string]berth.Revision{"conditions/rack1-07": 44},
 				Types: [][]string{{"a100"}}, Prices: &berth.PlannedPrices{Pool: "gpu", From: 1, At: 23, Prices: &berth.Prices{
-					Asked: 32, Devices: map[string]int64{"a100": 8},
+					Asked: 32, Devices: map[string]int64{"a100": 8}, Groups: []berth.GroupsAsked{{Topology: "rack", Weight: 131_072_000}},
 					Usual: []berth.UsualShape{{Types: []string{"a100"}, Count: 1, Milli: 500, CPU: 24, Memory: 26, Weight: 8192, CPUMilli: 32_768_000, MemoryMiB: 67_108_864}},
 				}},
 			}},
 			Prices: []berth.PlannedPrices{{Pool: "gpu", At: 23}, {Pool: "gpu", From: 1, Prices: &berth.Prices{
-				Asked: 32, Devices: map[string]int64{"a100": 8},
+				Asked: 32, Devices: map[string]int64{"a100": 8}, Groups: []berth.GroupsAsked{{Topology: "rack", Weight: 131_072_000}},
 				Usual: []berth.UsualShape{{Types: []string{"a100"}, Count: 1, Milli: 500, CPU: 24, Memory: 26, Weight: 8192, CPUMilli: 32_768_000, MemoryMiB: 67_108_864}},
 			}}},
 		},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"math/bits"
 	"slices"
 
@@ -332,6 +333,20 @@ func (q *query) forceBetter(rings map[string][]*node, than *score) bool {
 	return false
 }
 
+// forceWhole is what counts against a worker for what is idle of it, and for its domain.
+func forceWhole(w *whole, n *node) int64 {
+	devices, place := 0.0, uint64(0)
+	for i := range n.devices {
+		if n.devices[i].free == berth.WholeDevice {
+			devices += w.device
+		}
+	}
+	if value, has := n.worker.Labels[w.topology]; has {
+		place = Mix(Hash(value)) / (1 << 50) // of 16,384
+	}
+	return int64(math.Round((devices + w.domain*float64(place)/16384) * 16_000))
+}
+
 // forceDeal is the best of the workers with devices where they are dealt, if any fits:
 // each is judged, and its worth reckoned, anew.
 func (q *query) forceDeal(p *pool) []forced {
@@ -358,7 +373,7 @@ func (q *query) forceDeal(p *pool) []forced {
 		if judged.free > 0 {
 			v := p.dealer.prices
 			was.parts, is.parts = v.partsOf(&was, nil), v.partsOf(&is, nil)
-			judged.loss = lossOf(v.worth(&was), v.worth(&is))
+			judged.loss = lossOf(v.worth(&was), v.worth(&is)) + forceWhole(&v.whole, n)
 		}
 		q.add(&judged, n.own.load, len(n.devices))
 		fits = append(fits, forced{score: judged, id: n.worker.ID, node: n})

@@ -39,6 +39,7 @@ type GangDecision struct {
 // then, where none has all, the largest. The domains of a linked gang are link domains;
 // with a topology, too, what a value of the label and a link domain have in common.
 func (f *Fleet) PlaceGang(g Gang) GangDecision {
+	f.learnGroup(&g)
 	defer f.uncover(&g)()
 	if g.Topology == "" && !g.Linked {
 		return f.placeWithin(g, site{}, true)

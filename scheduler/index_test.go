@@ -46,6 +46,22 @@ func (x *indexed) place(t *rapid.T) {
 	x.placeAsByForce(t, c)
 }
 
+// gang places a group, from which the pool learns; several, so that it does so often.
+func (x *indexed) gang(t *rapid.T) {
+	r := genMember(t)
+	topology := rapid.SampledFrom([]string{"", "zone", "nics"}).Draw(t, "topology")
+	for range rapid.IntRange(1, 20).Draw(t, "tries") {
+		d := x.fleet.PlaceGang(gangOf(r, rapid.IntRange(1, 3).Draw(t, "size"), 1, topology))
+		if rapid.IntRange(0, 3).Draw(t, "stays") > 0 {
+			x.fleet.Undo(d)
+			continue
+		}
+		for _, one := range d.Placed {
+			x.live = append(x.live, placement{one.Worker, one.Share})
+		}
+	}
+}
+
 func TestProperty_Index(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := &indexed{running: running{fleet: scheduler.NewFleet()}}
@@ -61,6 +77,7 @@ func TestProperty_Index(t *testing.T) {
 			"place2":  x.place,
 			"place3":  x.place,
 			"end":     x.end,
+			"gang":    x.gang,
 			"remove":  func(t *rapid.T) { x.fleet.Remove(berth.WorkerID(x.id(t))) },
 			"weights": func(t *rapid.T) { x.fleet.SetWeights(berth.DefaultPool, genWeights(t)) },
 			"strategy": func(t *rapid.T) {

@@ -18,12 +18,13 @@ const (
 )
 
 // mix is what a pool was asked for lately: requests with one demand for devices, by
-// their shapes. It is made of nothing but the requests that Place was asked for, in
-// their order, so that the same requests give the same mix.
+// their shapes. It is made of nothing but the requests that Place was asked for, and
+// the groups that PlaceGang was, in their order, so that the same give the same mix.
 type mix struct {
 	shapes map[usualKey]*usual
-	weight int64 // of all
-	asked  int64 // requests, ever
+	groups map[string]int64 // what groups asked for, by their topology: thousandths of devices, times mixUnit
+	weight int64            // of all
+	asked  int64            // requests, ever; a group is one
 }
 
 // usualKey is what a shape of the mix is known by. CPU and memory are told apart by
@@ -42,7 +43,7 @@ type usual struct {
 	types        []string
 }
 
-func newMix() mix { return mix{shapes: make(map[usualKey]*usual)} }
+func newMix() mix { return mix{shapes: make(map[usualKey]*usual), groups: make(map[string]int64)} }
 
 // ask remembers a request.
 func (m *mix) ask(d *berth.Demand) {
@@ -63,6 +64,11 @@ func (m *mix) ask(d *berth.Demand) {
 	u.weight += mixUnit
 	u.cpu += d.CPUMilli * mixUnit
 	u.memory += memory * mixUnit
+	m.count()
+}
+
+// count counts a request, or a group.
+func (m *mix) count() {
 	m.weight += mixUnit
 	m.asked++
 	if m.weight >= mixWindow*mixUnit {
@@ -105,6 +111,7 @@ func (m *mix) forget() {
 
 func (m *mix) halve() {
 	m.weight = 0
+	m.halveGroups()
 	for k, u := range m.shapes {
 		u.weight, u.cpu, u.memory = u.weight/2, u.cpu/2, u.memory/2
 		m.weight += u.weight

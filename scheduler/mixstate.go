@@ -11,9 +11,10 @@ import (
 // that a decision depends on beside the workers and the request. Another fleet that is
 // given it, and the same workers, decides the same.
 type MixState struct {
-	Asked  int64              `json:"asked"`            // requests, ever
-	Usual  []berth.UsualShape `json:"usual,omitempty"`  // those asked for most first
-	Priced *berth.Prices      `json:"priced,omitempty"` // nil: nothing has a price yet
+	Asked  int64               `json:"asked"`            // requests, ever
+	Usual  []berth.UsualShape  `json:"usual,omitempty"`  // those asked for most first
+	Groups []berth.GroupsAsked `json:"groups,omitempty"` // those that asked for most first
+	Priced *berth.Prices       `json:"priced,omitempty"` // nil: nothing has a price yet
 }
 
 // Mix is the mix of a pool; of one without workers it is empty.
@@ -23,9 +24,9 @@ func (f *Fleet) Mix(pool berth.PoolID) MixState {
 		return MixState{}
 	}
 	d := &p.dealer
-	s := MixState{Asked: d.mix.asked, Usual: d.mix.state()}
+	s := MixState{Asked: d.mix.asked, Usual: d.mix.state(), Groups: d.mix.groupState()}
 	if v := d.prices.made; v != nil {
-		s.Priced = &berth.Prices{Asked: v.Asked, Usual: slices.Clone(v.Usual), Devices: maps.Clone(v.Devices)}
+		s.Priced = &berth.Prices{Asked: v.Asked, Usual: slices.Clone(v.Usual), Groups: slices.Clone(v.Groups), Devices: maps.Clone(v.Devices)}
 	}
 	return s
 }
@@ -33,7 +34,7 @@ func (f *Fleet) Mix(pool berth.PoolID) MixState {
 // SetMix gives a pool that has workers a mix.
 func (f *Fleet) SetMix(pool berth.PoolID, s MixState) {
 	if p := f.pools[pool]; p != nil {
-		p.dealer.mix = mixOf(s.Asked, s.Usual)
+		p.dealer.mix = mixOf(s.Asked, s.Usual, s.Groups)
 		p.dealer.prices = p.dealer.pricesOf(s.Priced)
 	}
 }
@@ -62,7 +63,7 @@ func (d *dealer) pricesOf(made *berth.Prices) *prices {
 	if made == nil {
 		return noPrices()
 	}
-	mix, types := mixOf(made.Asked, made.Usual), make(map[string]int, len(made.Devices))
+	mix, types := mixOf(made.Asked, made.Usual, made.Groups), make(map[string]int, len(made.Devices))
 	for _, name := range slices.Sorted(maps.Keys(made.Devices)) {
 		types[name] = d.typeOf(name)
 	}
@@ -90,8 +91,19 @@ func (m *mix) state() []berth.UsualShape {
 	return out
 }
 
-func mixOf(asked int64, shapes []berth.UsualShape) mix {
+func (m *mix) groupState() []berth.GroupsAsked {
+	var out []berth.GroupsAsked
+	for _, topology := range m.topologies() {
+		out = append(out, berth.GroupsAsked{Topology: topology, Weight: m.groups[topology]})
+	}
+	return out
+}
+
+func mixOf(asked int64, shapes []berth.UsualShape, groups []berth.GroupsAsked) mix {
 	m := newMix()
+	for _, g := range groups {
+		m.groups[g.Topology] = g.Weight
+	}
 	m.asked = asked
 	for i := range shapes {
 		s := &shapes[i]

@@ -13,7 +13,7 @@ type Candidate struct {
 	Priority int32            // the caller orders by it; it does not change the choice
 	Avoid    []berth.WorkerID // where it failed to start, the latest last
 	Own      bool             // for workers that are not foreign, however full: another only where none of them fits
-	Again    bool             // Place was asked for it before: it counts once for what is usual
+	Again    bool             // Place, or of the first of a gang PlaceGang, was asked for it before: it counts once for what is usual
 	Sample   bool             // the pool's shadow is asked, too, where it would go
 }
 

@@ -28,12 +28,13 @@ type prices struct {
 	order   [berth.WholeDevice + 1]int64 // room, rounded, for devices to be compared by
 	cpu     [berth.WholeDevice + 1]float64
 	memory  [berth.WholeDevice + 1]float64 // MiB: what fills a room so needs, on average
-	scarce  []float64                      // by the number of a type: how much is asked of it, beside others
-	counted []counted                      // shapes, from the smallest parts on
-	ofType  [][]counted                    // those that take a type, by its number
-	ofAny   []counted                      // those that take any
-	columns []column                       // of parts
-	parts   []int32                        // by a device's room and the column: how many it holds
+	whole   whole
+	scarce  []float64   // by the number of a type: how much is asked of it, beside others
+	counted []counted   // shapes, from the smallest parts on
+	ofType  [][]counted // those that take a type, by its number
+	ofAny   []counted   // those that take any
+	columns []column    // of parts
+	parts   []int32     // by a device's room and the column: how many it holds
 }
 
 // counted is a usual shape, to be counted on workers.
@@ -66,8 +67,8 @@ func noPrices() *prices {
 // newPrices makes prices of a mix; types numbers the types, and has is how many devices there are of each.
 func newPrices(m *mix, types map[string]int, has []int64) *prices {
 	v := noPrices()
-	v.since = m.asked
-	v.made = &berth.Prices{Asked: m.asked, Usual: m.state(), Devices: make(map[string]int64, len(types))}
+	v.since, v.whole = m.asked, m.wholeOf()
+	v.made = &berth.Prices{Asked: m.asked, Usual: m.state(), Groups: m.groupState(), Devices: make(map[string]int64, len(types))}
 	for name, t := range types {
 		v.made.Devices[name] = has[t]
 		v.devices += has[t]

@@ -7,7 +7,7 @@ import (
 )
 
 // Where devices are, a request without an affinity key goes where the worth of what
-// stays free shrinks least (see prices). Of workers that lose the same it takes the one
+// stays free shrinks least (see prices), and what groups need stays whole (see whole). Of workers that lose the same it takes the one
 // with the least room on its devices, so that whole machines stay whole; then the first
 // on the ring.
 //
@@ -119,10 +119,15 @@ func (d *dealer) moved(last *node) {
 // workers are others than before.
 func (d *dealer) ask(demand *berth.Demand) {
 	d.mix.ask(demand)
-	grown := d.devices - d.prices.devices
-	if d.mix.due(d.prices.since) || d.prices.since > 0 && max(grown, -grown)*8 > d.prices.devices {
+	if d.due() {
 		d.prices = newPrices(&d.mix, d.types, d.has)
 	}
+}
+
+// due says whether prices are to be made anew.
+func (d *dealer) due() bool {
+	grown := d.devices - d.prices.devices
+	return d.mix.due(d.prices.since) || d.prices.since > 0 && max(grown, -grown)*8 > d.prices.devices
 }
 
 // row is the row of a query; nil: its shape has none.
@@ -180,7 +185,7 @@ func (q *query) judgeLoss(p *pool, n *node) cell {
 			d.prices.cut(&d.room, pick)
 		}
 	}
-	c.loss = lossOf(before, d.prices.worth(&d.room))
+	c.loss = lossOf(before, d.prices.worth(&d.room)) + d.prices.whole.counts(n)
 	return c
 }
 

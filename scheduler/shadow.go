@@ -47,17 +47,19 @@ type shadow struct {
 
 // note is one thing that befell the pool. One of its fields says what.
 type note struct {
-	put     *Worker        // as it is from now on
-	gone    berth.WorkerID // left the pool
-	counted berth.WorkerID // a request with these labels has come to it, or gone
-	labels  map[string]string
-	by      int64
-	learned *berth.Demand // was asked for
-	keeps   bool          // this is kept for a group from now on; nil: nothing
-	keep    *berth.Keep
-	judge   *Candidate // was placed on this worker, at that time; what it took is noted next
-	on      berth.WorkerID
-	clock   int64
+	put      *Worker        // as it is from now on
+	gone     berth.WorkerID // left the pool
+	counted  berth.WorkerID // a request with these labels has come to it, or gone
+	labels   map[string]string
+	by       int64
+	learned  *berth.Demand // was asked for, by as many members of a group; 0: by a request alone
+	members  int
+	topology string
+	keeps    bool // this is kept for a group from now on; nil: nothing
+	keep     *berth.Keep
+	judge    *Candidate // was placed on this worker, at that time; what it took is noted next
+	on       berth.WorkerID
+	clock    int64
 }
 
 // SetShadow has another policy judged on what a pool places; nil: none. Its strategy must
@@ -163,7 +165,11 @@ func (s *shadow) apply(n *note, tell func(Judgement)) {
 	case n.counted != "":
 		s.fleet.Count(n.counted, n.labels, n.by)
 	case n.learned != nil:
-		if p := s.fleet.pools[s.pool]; p != nil {
+		switch p := s.fleet.pools[s.pool]; {
+		case p == nil:
+		case n.members > 0:
+			p.dealer.askGroup(n.learned, n.members, n.topology)
+		default:
 			p.dealer.ask(n.learned)
 		}
 	case n.keeps:

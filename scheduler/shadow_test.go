@@ -95,6 +95,7 @@ func TestProperty_ShadowOfItself(t *testing.T) {
 			"place3": x.place,
 			"end":    x.end,
 			"keep":   x.keep,
+			"gang":   x.gang,
 			"remove": func(t *rapid.T) { x.fleet.Remove(berth.WorkerID(x.id(t))) },
 			"judge":  func(t *rapid.T) { x.fleet.JudgeShadows(rapid.IntRange(1, 10).Draw(t, "notes"), x.tell) },
 		})

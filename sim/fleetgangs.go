@@ -40,7 +40,7 @@ func (f *fleetPolicy) gang(a *gangAsk) scheduler.Gang {
 		requests[i] = f.requests[a.kind]
 		requests[i].Group = of
 		requests[i].ID = berth.RequestID(fmt.Sprintf("%s.%03d", of.ID, i))
-		out.Members[i] = scheduler.Candidate{Request: &requests[i]}
+		out.Members[i] = scheduler.Candidate{Request: &requests[i], Again: a.again}
 	}
 	return out
 }

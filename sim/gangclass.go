@@ -27,7 +27,7 @@ type gangClass struct {
 func (r *replay) classOf(g, count int) *gangClass {
 	b := r.gangs
 	of, f := &r.groups[g], &b.fates[g]
-	ask := gangAsk{group: g, kind: r.kind[f.members[0]], count: count, need: r.needs(g), topology: of.Topology}
+	ask := gangAsk{group: g, kind: r.kind[f.members[0]], count: count, need: r.needs(g), topology: of.Topology, again: f.asked}
 	like := gangLike{ask.kind, r.jobs[of.first].Tenant, ask.topology, ask.count, ask.need, -1}
 	if b.keep.rec != nil && b.keep.group == g {
 		like.kept = g

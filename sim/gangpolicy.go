@@ -34,6 +34,7 @@ type gangAsk struct {
 	count    int // of them
 	need     int
 	topology string
+	again    bool // it was tried before
 }
 
 // gangAnswer is where the first jobs of a group go, or why none does.

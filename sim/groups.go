@@ -43,6 +43,7 @@ func (t *Trace) gangOf(job int) int {
 type gangFate struct {
 	whole   bool // it waits, to be placed whole
 	placed  bool // its first members were, together
+	asked   bool // it has been tried
 	waited  int64
 	stopped int    // how often, for another
 	members []int  // while it waits whole: the jobs that wait

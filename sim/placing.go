@@ -132,6 +132,7 @@ func (a *attempt) gang(g int) (int, error) {
 		return 0, nil
 	}
 	got := b.by.placeGang(&c.ask)
+	f.asked = true
 	if len(got.places) == 0 {
 		c.block(&got)
 		return 0, nil

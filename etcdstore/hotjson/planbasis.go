@@ -103,7 +103,15 @@ func prices(c *coder, r *berth.Prices) {
 	c.begin()
 	number(c, "asked", &r.Asked)
 	maybeList(c, "usual", &r.Usual, usualShape)
+	maybeList(c, "groups", &r.Groups, groupsAsked)
 	maybeMap(c, "devices", &r.Devices, numberItem)
+	c.end()
+}
+
+func groupsAsked(c *coder, r *berth.GroupsAsked) {
+	c.begin()
+	maybeText(c, "topology", &r.Topology)
+	number(c, "weight", &r.Weight)
 	c.end()
 }
 
