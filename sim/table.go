@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,10 +58,20 @@ func newTable(r io.Reader, most int, needed ...string) (*table, error) {
 	}
 	for _, name := range needed {
 		if _, ok := t.columns[name]; !ok {
-			return nil, &LineError{1, &berth.FieldError{Field: name, Problem: "is no column of this file", Bound: strings.Join(needed, ", ")}}
+			return nil, &LineError{1, &berth.FieldError{Field: "column", Value: name, Problem: "is missing", Bound: "a file that has " + strings.Join(needed, ", ")}}
 		}
 	}
 	return t, nil
+}
+
+// only refuses columns that are none of those: one that is misspelt would count for nothing.
+func (t *table) only(known ...string) error {
+	for _, name := range slices.Sorted(maps.Keys(t.columns)) {
+		if !slices.Contains(known, name) {
+			return &LineError{1, &berth.FieldError{Field: "column", Value: name, Problem: "is unknown", Bound: strings.Join(known, ", ")}}
+		}
+	}
+	return nil
 }
 
 func lineError(in *csv.Reader, err error) error {

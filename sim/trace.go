@@ -28,10 +28,14 @@ type Job struct {
 const maxTraceMS = 10 * berth.MaxDurationMS
 
 // ReadNodes reads machines: name, cpu_milli, memory_mib, gpus, gpu_type, and labels where
-// there is such a column. Other columns are passed over.
+// there is such a column.
 func ReadNodes(r io.Reader) ([]Machine, error) {
-	t, err := newTable(r, maxMachines, "name", "cpu_milli", "memory_mib", "gpus", "gpu_type")
+	needed := []string{"name", "cpu_milli", "memory_mib", "gpus", "gpu_type"}
+	t, err := newTable(r, maxMachines, needed...)
 	if err != nil {
+		return nil, err
+	}
+	if err := t.only(append(needed, "labels")...); err != nil {
 		return nil, err
 	}
 	return t.machines("name", "gpus", "gpu_type", "labels")
@@ -41,7 +45,13 @@ func ReadNodes(r io.Reader) ([]Machine, error) {
 // gpu_types, tenant, priority, preemption, patience_ms, run_limit_ms, name and those of groups
 // where there are such columns. They come back in the order in which they arrive.
 func ReadTrace(r io.Reader) ([]Job, error) {
-	t, err := newTable(r, maxPods, "arrival_ms", "run_ms", "cpu_milli", "memory_mib", "gpus", "gpu_milli")
+	needed := []string{"arrival_ms", "run_ms", "cpu_milli", "memory_mib", "gpus", "gpu_milli"}
+	t, err := newTable(r, maxPods, needed...)
+	if err != nil {
+		return nil, err
+	}
+	err = t.only(append(needed, "gpu_types", "tenant", "priority", "preemption", "patience_ms", "run_limit_ms", "name",
+		"group", "group_size", "group_min_count", "group_topology")...)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func poolsCommand() *cli.Command {
 			intFlag("brake-percent", 0, "the brake engages when `N` percent of the pool's workers are lost at once, 1 to 100 (default: as it is)"),
 			intFlag("brake-workers", 0, "and at least `N` of them; more than the pool has: never (default: as it is)"),
 			durationFlag("brake-window", 0, "within `DURATION` of each other, 1s to 1h (default: as it is)"),
-			listFlag("weight", "`SCORER=N`, 0 to 1000: what scorers say is added up by their weights, and these are all (avoided, rank, dislike, yields, over, load, cold, loss, free)"),
+			listFlag("weight", "`SCORER=N`, 0 to 1000: what scorers say is added up by their weights, and these are all (avoided, rank, dislike, yields, over, load, cold, loss, free, pulls)"),
 			boolFlag("no-weights", "the first scorer that tells two workers apart decides"),
 			stringFlag("shadow-strategy", "", "another policy is judged on what the pool places, without effect: `STRATEGY` spread or binpack (default, where it has weights: the pool's own)"),
 			listFlag("shadow-weight", "`SCORER=N`, 0 to 1000: that policy's weights"),
