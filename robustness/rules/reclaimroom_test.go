@@ -49,10 +49,10 @@ func (r *rig) reclaimedFrom(ids ...string) (out []string) {
 // on two.
 func TestReclaim_WhereItHelps(t *testing.T) {
 	bubble(t, func(r *rig) {
-		for _, w := range []berth.WorkerID{"w", "v"} {
-			_, kill := r.lives(w)
-			defer kill()
-		}
+		_, kill := r.lives("w")
+		defer kill()
+		_, kill2 := r.lives("v")
+		defer kill2()
 		d, stop := r.daemon()
 		r.halves(d, "b", "b", "b", "b")
 		all := []string{"b0", "b1", "b2", "b3"}
@@ -81,10 +81,10 @@ func TestReclaim_WhereItHelps(t *testing.T) {
 // Nothing ends for a lender where no place comes free by it: others have the rest of each worker.
 func TestReclaim_InVain(t *testing.T) {
 	bubble(t, func(r *rig) {
-		for _, w := range []berth.WorkerID{"w", "v"} {
-			_, kill := r.lives(w)
-			defer kill()
-		}
+		_, kill := r.lives("w")
+		defer kill()
+		_, kill2 := r.lives("v")
+		defer kill2()
 		d, stop := r.daemon()
 		r.halves(d, "c", "c", "b", "b") // c has no limits
 		if r.whereIs("b2") == r.whereIs("b3") {
