@@ -133,6 +133,9 @@ func (c *blockChanges) borrow(of account, s *balance, b *builder) (waits, borrow
 	if borrowed = w.now && len(w.lack) > 0 && rest.IsZero() && !c.awaits(s, b) && c.borrowAll(of, s, w, b); borrowed {
 		return false, true
 	}
+	if w.own && q.ReclaimAfterMS != nil {
+		rest = w.lack // see wantsOwn
+	}
 	goesOn := c.goesOn(of, s)
 	next := c.wound(of, len(rest) > 0 || s != nil && s.among > 0 || goesOn, w.own || goesOn)
 	for _, d := range rest.Dimensions() {

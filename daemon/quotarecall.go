@@ -13,7 +13,8 @@ import (
 // reclaims nothing.
 
 // wantsOwn is how much of what was lent all that waits here for what is guaranteed lacks: what has room together, in
-// the order in which it would be placed.
+// the order in which it would be placed. It counts on nothing of other tenants': what is stopped for it waits again, and
+// borrows that first.
 func (c *blockChanges) wantsOwn(of account, s *balance) berth.Amounts {
 	room, _ := c.l.ownRoom(of, s)
 	left, needs := make(berth.Amounts, len(s.state.dimensions)), make(berth.Amounts, len(s.quota.Guaranteed))
@@ -52,7 +53,7 @@ func (c *blockChanges) wantsOwn(of account, s *balance) berth.Amounts {
 	}
 	wants := make(berth.Amounts, len(needs))
 	for d, v := range needs {
-		if back := v - s.now(d) - c.l.loansIn(of.pool).others(of.tenant, d); back > 0 && s.limits(d) {
+		if back := v - s.now(d); back > 0 && s.limits(d) {
 			wants[d] = back
 		}
 	}

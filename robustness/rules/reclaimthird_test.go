@@ -1,0 +1,78 @@
+package rules
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// What was stopped for a lender waits again, and borrows of a third tenant what the lender counted on: then the next
+// has to be stopped, after as long again. So a lender wants all that it lacks back of
+// who has borrowed it.
+func TestReclaim_CountsOnNoThirdTenant(t *testing.T) {
+	for n := 1; n <= 3; n++ {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				_, kill := r.lives("w")
+				defer kill()
+				ds, stop := r.several(n)
+				r.guarantee(ds[0], "a", 900, 0)
+				r.reclaimsAfter(ds[0], "b", 410, 410, 30*time.Second)
+				all := ids("a", 4)
+				for _, id := range all {
+					r.run(ds[n-1], id, some("a", 100))
+					r.passes(20 * time.Second)
+					r.runs("w", id)
+				}
+				r.guarantee(ds[0], "c", 350, 350)
+				r.run(ds[0], "b0", some("b", 410))
+				r.passes(32 * time.Second)
+				stopped := 0
+				for range 5 { // as long as it takes them to end
+					for _, id := range all {
+						switch a, _ := r.allocation("w", id); {
+						case a == nil:
+						case a.Stop != nil:
+							stopped++
+							r.stops(id)
+						case a.StartedAt.IsZero() && a.State != "RUNNING":
+							r.runs("w", id)
+						}
+					}
+					r.passes(time.Second)
+				}
+				if r.located("b0") != 1 {
+					t.Errorf("not placed when its time was over and %d were stopped: a %s, b %s, c %s", stopped, r.record("a"), r.record("b"), r.record("c"))
+				}
+				stop()
+			})
+		})
+	}
+}
+
+// A reclaim that stopped what was placed again at once, by a loan of what the lender counted on; so the lender waited twice as long
+// as it had said. A model found it.
+func TestReclaim_ModelFound(t *testing.T) {
+	deeds := []deed{
+		{kind: "run", tenant: "b", by: 2, amount: 15},
+		{kind: "submit", tenant: "a", by: 2, amount: 25, soon: true},
+		{kind: "submit", tenant: "a", by: 0, amount: 10},
+		{kind: "run", tenant: "c", by: 0, amount: 25},
+		{kind: "reclaim", tenant: "c", by: 2, amount: 8, soon: true},
+		{kind: "submit", tenant: "a", by: 2, amount: 12, soon: true},
+		{kind: "submit", tenant: "a", by: 2, amount: 12},
+		{kind: "run", tenant: "b", by: 0, amount: 12, soon: true},
+		{kind: "reclaim", tenant: "a", by: 2, amount: 25, soon: true},
+		{kind: "restart", tenant: "a", by: 0, amount: 15, soon: true},
+		{kind: "submit", tenant: "c", by: 2, amount: 8, soon: true},
+		{kind: "run", tenant: "c", by: 1, amount: 20},
+		{kind: "submit", tenant: "b", by: 0, amount: 25, soon: true},
+		{kind: "reclaim", tenant: "c", by: 1, amount: 10},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if wrong := loanModel(t, deeds, true); wrong != "" {
+			t.Error(wrong)
+		}
+	})
+}
