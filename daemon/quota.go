@@ -71,6 +71,7 @@ type quotaState struct {
 	asked      berth.Amounts // what all that waited here wanted back, when that was written last
 	ownAt      time.Time     // something has waited here for what is guaranteed, or that was not known yet
 	reclaimed  time.Time     // enough was being stopped then
+	wants      map[berth.TenantID]wantedBack
 }
 
 func newQuotas() quotas {

@@ -50,6 +50,7 @@ func (l *loop) reallow(of account, st *quotaState) {
 		st.movedAt = l.now()
 	}
 	st.taken, st.limits, st.below, st.back = taken, allowed, below, back
+	l.noteWants(of, st, rec.Pools[of.pool].RecalledSince)
 }
 
 // lendable is what a tenant could lend: what is guaranteed to it and that nobody has taken, while nothing of its

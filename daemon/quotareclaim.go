@@ -44,7 +44,7 @@ func (l *loop) reclaimOf(of account, now time.Time) *reclaim {
 	for _, lender := range q.Borrowed.Tenants() {
 		theirs, _ := l.view.tenant(lender)
 		from := theirs.Pools[of.pool]
-		switch at, ok := from.ReclaimAt(of.tenant); {
+		switch at, ok := l.reclaimAt(account{lender, of.pool}, of.tenant); {
 		case !ok:
 		case now.Before(at):
 			l.timers.set(tenantKey(of.tenant), at)
@@ -65,6 +65,45 @@ func (l *loop) reclaimOf(of account, now time.Time) *reclaim {
 		return nil
 	}
 	return r
+}
+
+// wantedBack is what a lender's record says since when something is wanted back, and what this daemon has seen of it.
+type wantedBack struct {
+	since time.Time
+	seen  time.Time
+	mod   berth.Revision // of the record that said so first
+}
+
+// noteWants follows since when an account wants something back.
+func (l *loop) noteWants(of account, st *quotaState, since map[berth.TenantID]time.Time) {
+	maps.DeleteFunc(st.wants, func(t berth.TenantID, w wantedBack) bool { return !since[t].Equal(w.since) })
+	for t, at := range since {
+		if _, known := st.wants[t]; known {
+			continue
+		}
+		if st.wants == nil {
+			st.wants = make(map[berth.TenantID]wantedBack, 1)
+		}
+		st.wants[t] = wantedBack{since: at, seen: l.now(), mod: l.view.mod(tenantKey(of.tenant))}
+	}
+}
+
+// reclaimAt is from when a borrower's allocations are stopped for a lender: not before its time, whichever
+// daemon's clock is wrong, that which wrote since when or this one's.
+func (l *loop) reclaimAt(lender account, from berth.TenantID) (at time.Time, ok bool) {
+	rec, _ := l.view.tenant(lender.tenant)
+	q := rec.Pools[lender.pool]
+	at, ok = q.ReclaimAt(from)
+	st := l.quotas.of[lender]
+	if !ok || st == nil {
+		return at, ok
+	}
+	if w, known := st.wants[from]; known {
+		if seen := l.since(w.since, w.seen, w.mod).Add(at.Sub(q.RecalledSince[from])); seen.After(at) {
+			at = seen
+		}
+	}
+	return at, ok
 }
 
 // noteReclaims finds whether something of a tenant's is to be stopped.

@@ -1,0 +1,47 @@
+package rules
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/etcdstore"
+)
+
+// Nothing is reclaimed before its time, nor long after, for one of several daemons has a clock that is wrong.
+func TestReclaim_ByNoWrongClock(t *testing.T) {
+	for _, wrong := range []time.Duration{25 * time.Hour, -25 * time.Hour} {
+		for who := range 3 {
+			t.Run(fmt.Sprint(wrong, " of ", who), func(t *testing.T) {
+				bubble(t, func(r *rig) {
+					_, kill := r.lives("w")
+					defer kill()
+					var ds []*daemon.Daemon
+					for i := range 3 {
+						id := fmt.Sprint("d", i)
+						opts := daemon.Options{ID: berth.DaemonID(id)}
+						if i == who {
+							opts.Now = func() time.Time { return time.Now().Add(wrong) }
+						}
+						d, stop := r.daemonOn(r.store(etcdstore.Options{TxnBase: id}), opts)
+						ds = append(ds, d)
+						defer stop()
+					}
+					r.passes(time.Second)
+					all := r.borrowed(ds[0], time.Hour, 6)
+					r.run(ds[0], "a0", of("a"))
+					r.passes(3500 * time.Second)
+					if told := r.stoppedFor(berth.StopReclaim, all...); len(told) > 0 {
+						t.Errorf("%v are told to stop before their time", told)
+					}
+					r.passes(200 * time.Second)
+					if told := r.stoppedFor(berth.StopReclaim, all...); len(told) != 1 {
+						t.Errorf("%v are told to stop after their time, want one: %s", told, r.record("a"))
+					}
+				})
+			})
+		}
+	}
+}
