@@ -148,3 +148,22 @@ func (s blockedClasses) remove(c *class) {
 		delete(s, at.name)
 	}
 }
+
+// firstBlocked is the first of an account that waits for a worker, and which some worker could take, were it empty;
+// nil: none does. It looks at the first alone of those of equal constraints.
+func (q *queue) firstBlocked(of account) (first *waiting) {
+	g := q.lines[of]
+	if g == nil {
+		return nil
+	}
+	for _, r := range g.rows { // in which order decides nothing
+		n := r.classes.root
+		for n.left != nil {
+			n = n.left
+		}
+		if c := n.of; c.verdict != nil && !c.verdict.NeverFits && (first == nil || c.members[0].before(first)) {
+			first = c.members[0]
+		}
+	}
+	return first
+}

@@ -79,11 +79,11 @@ func (l *loop) leavesQuota(r *berth.Request) {
 	}
 }
 
-// offQueue takes a request off the queue that another daemon has ended, or placed. Where it waited for
-// its quota, this daemon may have no more to wait for there, which others are to know.
+// offQueue takes a request off the queue that another daemon has ended, or placed. Where its tenant has a
+// quota, this daemon may have no more to wait for there, which others are to know, nor to keep for it.
 func (l *loop) offQueue(id berth.RequestID) {
-	if c := l.queue.of[id]; c != nil && c.over != nil {
-		l.due.add(tenantKey(c.key.tenant))
+	if c := l.queue.of[id]; c != nil {
+		l.leavesQuota(c.ids[id].request)
 	}
 	l.queue.remove(id)
 }
