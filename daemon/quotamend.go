@@ -17,7 +17,7 @@ import (
 func (c *blockChanges) mendTaken() bool {
 	l := c.l
 	sums, blocks := make(map[berth.PoolID]berth.Amounts), make(map[berth.PoolID]int64)
-	newest := c.was
+	newest := l.view.mod(tenantKey(c.id)) // also of one that is gone, of which an answer may have told before the watch
 	for d := range l.quotas.holders[c.id] {
 		ref := blockRef{c.id, d}
 		if l.view.unreadable(blockKey(ref)) {
@@ -39,8 +39,12 @@ func (c *blockChanges) mendTaken() bool {
 	if !wrong {
 		return true
 	}
-	if newest > l.asOf() || !l.mayAct(tenantKey(c.id), l.share.ofTask(string(c.id))) {
-		return false // they may be of different revisions
+	if newest > l.asOf() { // they may be of different revisions
+		l.halves[tenantKey(c.id)] = max(l.halves[tenantKey(c.id)], newest)
+		return false
+	}
+	if !l.mayAct(tenantKey(c.id), l.share.ofTask(string(c.id))) {
+		return false
 	}
 	for _, p := range pools {
 		if c.differs(p, sums[p], blocks[p]) {
@@ -80,7 +84,7 @@ func (c *blockChanges) mendLoans(of account, s *balance, b *builder) (mended boo
 	slices.Sort(all)
 	for _, t := range slices.Compact(all) {
 		rec, was := c.l.view.tenant(t)
-		if c.l.view.unreadable(tenantKey(t)) || max(c.was, was) > c.l.asOf() || c.others[t] != nil {
+		if c.l.view.unreadable(tenantKey(t)) || max(c.was, c.l.view.mod(tenantKey(t))) > c.l.asOf() || c.others[t] != nil {
 			continue
 		}
 		theirs := rec.Pools[of.pool]

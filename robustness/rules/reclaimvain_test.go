@@ -1,61 +1,11 @@
 package rules
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/berthd/berth"
 )
-
-// What was stopped for a lender waits again, and may not take from a third tenant what the lender counts on: else it is
-// stopped once for each little that this leaves over.
-func TestReclaim_StopsOnceBesideThirdTenant(t *testing.T) {
-	for _, n := range []int{1, 3} {
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			bubble(t, func(r *rig) {
-				_, kill := r.lives("w")
-				defer kill()
-				ds, stop := r.several(n)
-				r.guarantee(ds[0], "a", 900, 100)
-				r.reclaimsAfter(ds[0], "b", 300, 300, 5*time.Second)
-				r.guarantee(ds[0], "c", 210, 210)
-				r.run(ds[0], "c0", some("c", 20))
-				r.run(ds[0], "c1", some("c", 90))
-				r.run(ds[0], "b9", some("b", 100))
-				r.passes(20 * time.Second)
-				for _, id := range ids("a", 4) {
-					r.run(ds[n-1], id, some("a", 100))
-				}
-				r.passes(time.Second)
-				t.Log(r.record("a"), r.record("b"), r.record("c"), r.located(ids("a", 4)...))
-				r.ends("w", "c1")
-				r.passes(20 * time.Second)
-				r.run(ds[0], "b0", some("b", 200))
-				reclaims := 0
-				for range 30 {
-					r.passes(2 * time.Second)
-					for _, id := range ids("a", 4) {
-						a, _ := r.allocation("w", id)
-						switch {
-						case a == nil:
-						case a.State == berth.StatePlaced && a.Stop == nil:
-							r.runs("w", id)
-						case a.Stop != nil:
-							reclaims++
-							r.stops(id)
-						}
-					}
-				}
-				t.Log(r.record("a"), r.record("b"), r.record("c"))
-				if reclaims > 3 || r.located("b0") != 1 {
-					t.Errorf("%d were stopped, want no more than three; b0 is placed: %v", reclaims, r.located("b0") == 1)
-				}
-				stop()
-			})
-		})
-	}
-}
 
 // What a lender wants back it can use nowhere yet: what was stopped for it is not stopped again and again, and the lender's is placed
 // when there is room on a worker.
