@@ -32,6 +32,10 @@ func lends(t *testing.T, wanted time.Duration, n int64) *stage {
 			Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 100}}, PlacedAt: s.clock.Add(time.Duration(i) * time.Second).UTC(),
 		})
 	}
+	for from, w := range s.quotas.of[account{"a", berth.DefaultPool}].wants { // it has seen that come
+		w.seen = w.since
+		s.quotas.of[account{"a", berth.DefaultPool}].wants[from] = w
+	}
 	return s
 }
 
