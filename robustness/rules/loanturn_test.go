@@ -27,10 +27,12 @@ func (r *rig) several(n int) (ds []*daemon.Daemon, stop func()) {
 		ds, stops = append(ds, d), append(stops, stop)
 	}
 	r.passes(time.Second)
-	return ds, func() {
-		for _, stop := range stops {
-			stop()
-		}
+	return ds, func() { endAll(stops) }
+}
+
+func endAll(ends []func()) {
+	for _, end := range ends {
+		end()
 	}
 }
 

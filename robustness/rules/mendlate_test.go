@@ -17,11 +17,11 @@ func TestLoan_RecordGoneBeforeItsBlock(t *testing.T) {
 	for _, lender := range []berth.TenantID{"b", "c", "e", "f"} { // of whichever daemon it is to mend
 		t.Run(string(lender), func(t *testing.T) {
 			bubble(t, func(r *rig) {
-				_, kill := r.lives("w")
-				defer kill()
-				for _, w := range []berth.WorkerID{"v", "u", "s", "q"} { // each daemon has some
+				var kills []func()
+				defer func() { endAll(kills) }()
+				for _, w := range []berth.WorkerID{"w", "v", "u", "s", "q"} { // each daemon has some
 					_, kill := r.lives(w)
-					defer kill()
+					kills = append(kills, kill)
 				}
 				ds, stop := r.several(2)
 				r.guarantee(ds[0], "a", 900, 0)

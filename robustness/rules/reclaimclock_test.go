@@ -19,6 +19,8 @@ func TestReclaim_ByNoWrongClock(t *testing.T) {
 					_, kill := r.lives("w")
 					defer kill()
 					var ds []*daemon.Daemon
+					var stops []func()
+					defer func() { endAll(stops) }()
 					for i := range 3 {
 						id := fmt.Sprint("d", i)
 						opts := daemon.Options{ID: berth.DaemonID(id)}
@@ -27,7 +29,7 @@ func TestReclaim_ByNoWrongClock(t *testing.T) {
 						}
 						d, stop := r.daemonOn(r.store(etcdstore.Options{TxnBase: id}), opts)
 						ds = append(ds, d)
-						defer stop()
+						stops = append(stops, stop)
 					}
 					r.passes(time.Second)
 					all := r.borrowed(ds[0], time.Hour, 6)
