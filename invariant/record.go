@@ -259,7 +259,13 @@ type plannedPrices struct {
 type prices struct {
 	Asked   int64            `json:"asked"`
 	Usual   []usualShape     `json:"usual,omitempty"`
+	Groups  []groupsAsked    `json:"groups,omitempty"`
 	Devices map[string]int64 `json:"devices,omitempty"`
+}
+
+type groupsAsked struct {
+	Topology string `json:"topology,omitempty"`
+	Weight   int64  `json:"weight"`
 }
 
 type usualShape struct {
