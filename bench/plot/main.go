@@ -49,6 +49,9 @@ func run(args []string, out io.Writer) error {
 	if len(figures) == 0 {
 		return fmt.Errorf("no curve in %d files", flags.NArg())
 	}
+	if err := os.MkdirAll(*dir, 0o755); err != nil {
+		return err
+	}
 	for i := range figures {
 		if err := write(&figures[i], *dir, *png, out); err != nil {
 			return fmt.Errorf("%s: %w", figures[i].name, err)

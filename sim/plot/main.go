@@ -38,6 +38,9 @@ func run(args []string, out io.Writer) error {
 	if flags.NArg() == 0 {
 		return errors.New("say which files berth simulate --trace -o json has written")
 	}
+	if err := os.MkdirAll(*dir, 0o755); err != nil {
+		return err
+	}
 	for _, file := range flags.Args() {
 		text, err := os.ReadFile(file)
 		if err != nil {

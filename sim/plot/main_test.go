@@ -11,12 +11,12 @@ import (
 )
 
 func TestRun(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "made", "by", "it")
 	b, err := json.Marshal([]sim.TraceResult{{Policy: sim.PolicyBerth, Seed: 3, Series: []sim.Look{{AtMS: 0, Allocated: 10}, {AtMS: 3_600_000, Allocated: 90, Waiting: 4}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "runs.json")
+	file := filepath.Join(t.TempDir(), "runs.json")
 	if err := os.WriteFile(file, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
