@@ -2,6 +2,7 @@ package berth
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 )
 
@@ -42,6 +43,25 @@ func (r *Request) Related() bool {
 	required := func(a Affinity) bool { return a.Weight == 0 }
 	return slices.ContainsFunc(r.Affinity, required) || slices.ContainsFunc(r.AntiAffinity, required) ||
 		slices.ContainsFunc(r.Spread, func(s Spread) bool { return s.Weight == 0 })
+}
+
+// Relations are the requests that r's entries are about, required or preferred, each with
+// the topology; some may come twice.
+func (r *Request) Relations() iter.Seq2[RequestLabel, string] {
+	return func(yield func(RequestLabel, string) bool) {
+		for _, entries := range [...][]Affinity{r.Affinity, r.AntiAffinity} {
+			for i := range entries {
+				if a := &entries[i]; a.Requests != nil && !yield(*a.Requests, a.Topology) {
+					return
+				}
+			}
+		}
+		for i := range r.Spread {
+			if !yield(r.Spread[i].Requests, r.Spread[i].Topology) {
+				return
+			}
+		}
+	}
 }
 
 // Matches says whether a request with these labels is one of those selected.

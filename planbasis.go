@@ -26,6 +26,8 @@ type PlanBasis struct {
 	Types    []PlannedTypes      `json:"types,omitempty"`   // of decisions whose tenant's quota left out types of devices
 	Room     []PlannedRoom       `json:"room,omitempty"`    // placements where others had made room: their workers were not chosen
 	Prices   []PlannedPrices     `json:"prices,omitempty"`  // of pools with devices; none: nothing had a price yet
+
+	Relations []PlannedRelation `json:"relations,omitempty"` // that decisions about where others run looked at; none: nothing did, or it was too much
 }
 
 // Bare is the basis without what grows with how much differed: all that is kept where

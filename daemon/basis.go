@@ -261,6 +261,10 @@ type planBasis struct {
 	plain  map[plainShare]int // number of those of Shares that are amounts alone
 	priced map[berth.PoolID]*berth.Prices
 	bytes  int // about, of Shares and Steps
+
+	related      map[relationName]*toldRelation // that some decision has looked at
+	relatedBytes int                            // about, of Relations
+	crowded      bool                           // that was too much
 }
 
 type plainShare [3]int64
@@ -352,4 +356,5 @@ func (p *planBasis) bound() {
 	}
 	*b = b.Bare()
 	p.plain, p.bytes = nil, 0
+	p.related, p.relatedBytes = nil, 0
 }

@@ -145,6 +145,7 @@ func (b *builder) decide(w *waiting, as scheduler.Candidate) scheduler.Decision 
 		b.l.sampled(w.request.Pool, as.Sample)
 		r := reservation{share: d.Share}
 		b.l.tellPrices(b.basis, w.request.Pool)
+		b.l.tellRelations(b.basis, w.request)
 		w.step = b.basis.step(d.Worker, &r)
 		if as.Request != w.request {
 			b.basis.narrow(w.step, as.Request)

@@ -345,6 +345,7 @@ func (b *builder) placeGroup(id berth.GroupID, d scheduler.GangDecision, members
 	b.plan.Groups[b.groups[id]].EndHold = b.l.holds.of[id] != nil
 	of := b.basis.record.Group
 	of.From, of.Need = int64(len(b.basis.record.Steps)), int(b.l.needs(id, g))
+	b.l.tellRelations(b.basis, members[0].request) // who goes first counts for who comes behind, and is told by its step
 	chosen := make([]berth.WorkerID, 0, len(d.Placed))
 	for i, one := range d.Placed {
 		m := members[i]

@@ -119,6 +119,9 @@ func (b *builder) preempt(w *waiting, as *berth.Request, p scheduler.Preemption,
 		return
 	}
 	step := int64(len(b.basis.record.Steps)) // it fitted nowhere then
+	if len(c.claim.Victims) == 0 {
+		b.l.tellRelations(b.basis, w.request)
+	}
 	b.changed[p.Worker] = struct{}{}
 	for _, x := range c.ends {
 		b.evict(p.Worker, x)

@@ -35,7 +35,7 @@ const (
 	CausePartial   ReplayCause = "partial"   // more differed from the records than a basis may tell
 	CauseNoBasis   ReplayCause = "no_basis"  // of an older program, or of a transaction without room for one
 	CausePolicy    ReplayCause = "policy"    // other rules placed it
-	CauseRelated   ReplayCause = "related"   // where other requests run is in no basis
+	CauseRelated   ReplayCause = "related"   // where other requests ran was more than a basis may tell
 	CauseUnplaced  ReplayCause = "unplaced"  // it was not placed
 )
 
@@ -183,13 +183,13 @@ func (d Replayer) findPlacement(ctx context.Context, r *Replay) (*waiting, error
 	case basis.Policy != scheduler.PolicyVersion:
 		return nil, &errCannot{CausePolicy, fmt.Sprintf("it was placed by policy %s; this program has policy %s", basis.Policy, scheduler.PolicyVersion)}
 	}
-	if sub.Spec.Related() {
-		return nil, &errCannot{CauseRelated, "it looks at where other requests run, which is not kept in the basis"}
-	}
 	r.Basis = basis
 	step, err := r.step()
 	if err != nil {
 		return nil, err
+	}
+	if r.looksAround() && !basis.TellsOf(&sub.Spec, step) {
+		return nil, &errCannot{CauseRelated, "it looks at where other requests ran, and that was too much when it was placed: it is not in the basis"}
 	}
 	if sub, err = d.member(ctx, sub, state.Mod); err != nil {
 		return nil, err
@@ -214,6 +214,13 @@ func (r *Replay) step() (int64, error) {
 		return 0, fmt.Errorf("its plan has no step of it: %w", ErrCorrupt)
 	}
 	return step, nil
+}
+
+// looksAround says whether a decision about a fleet is made again. Where others had made room
+// before, what is given on the worker where they did is all that is asked: see inRoom.
+func (r *Replay) looksAround() bool {
+	room := r.Basis.RoomOf(r.ID)
+	return room == nil || room.Nowhere != nil
 }
 
 var planKey = berth.Key{Kind: berth.KindPlan}
@@ -306,6 +313,13 @@ func (r *Replay) fleet(s *snapshot.Snapshot, w *waiting, step int64) (*scheduler
 		return nil, err
 	}
 	f.SetPrices(w.request.Pool, r.prices)
+	if g := r.Basis.Group; g != nil { // the members before this one count for it, as placed
+		for i := max(g.From, 0); i < step; i++ {
+			if one := &r.Basis.Steps[i]; one.For != "" {
+				f.Count(one.Worker, w.request.Labels, 1)
+			}
+		}
+	}
 	return f, nil
 }
 

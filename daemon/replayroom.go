@@ -14,6 +14,7 @@ import (
 func (d Replayer) inRoom(ctx context.Context, r *Replay, s *snapshot.Snapshot, w *waiting) (scheduler.Decision, error) {
 	room := r.Basis.RoomOf(r.ID)
 	as := narrowed(w.candidate(), room.Types)
+	alone := unrelated(as)
 	if room.Nowhere != nil {
 		f, err := r.fleet(s, w, w.step)
 		if err != nil {
@@ -35,11 +36,20 @@ func (d Replayer) inRoom(ctx context.Context, r *Replay, s *snapshot.Snapshot, w
 		return scheduler.Decision{}, err
 	}
 	f.SetPrices(w.request.Pool, prices)
-	got, ok := f.PlaceOn(as, r.Worker)
+	got, ok := f.PlaceOn(alone, r.Worker)
 	if !ok {
-		got = scheduler.Decision{Verdict: new(f.Explain(as))}
+		got = scheduler.Decision{Verdict: new(f.Explain(alone))}
 	}
 	return got, nil
+}
+
+// unrelated is a candidate that looks at no others: of who ran beside it when it got the room
+// that was made for it, and in the other domains of a spread, a plan tells nothing.
+func unrelated(c scheduler.Candidate) scheduler.Candidate {
+	as := *c.Request
+	as.Affinity, as.AntiAffinity, as.Spread = nil, nil, nil
+	c.Request = &as
+	return c
 }
 
 // narrowed is a candidate of whose types of devices its tenant's quota leaves those; nil:

@@ -29,7 +29,14 @@ func (t *txn) basis(s *Store, p *berth.Plan) error {
 	}
 	rec.Header = t.header()
 	values, err := appendRecord(t.values, &rec)
-	if takes := len(values) - rest - pricesBytes(&rec); err != nil || takes > max(basisLeast, rest/basisPart) || size+len(values)-rest > limits.Bytes {
+	tooMuch := func() bool {
+		return err != nil || len(values)-rest-pricesBytes(&rec) > max(basisLeast, rest/basisPart) || size+len(values)-rest > limits.Bytes
+	}
+	if len(rec.Relations) > 0 && tooMuch() { // what looks at nobody can be replayed all the same
+		rec.Relations = nil
+		values, err = appendRecord(t.values, &rec)
+	}
+	if tooMuch() {
 		rec = rec.Bare()
 		if values, err = appendRecord(t.values, &rec); err != nil || size+len(values)-rest > limits.Bytes {
 			return err

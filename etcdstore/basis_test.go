@@ -56,6 +56,52 @@ func TestBasis_Bounded(t *testing.T) {
 	}
 }
 
+// Where others run is left out first: what looks at nobody can be replayed all the same.
+func TestBasis_RelationsFirst(t *testing.T) {
+	s, err := New(new(clientv3.Client), Options{MaxTxnOps: 8192})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name           string
+		steps, domains int
+		told, partial  bool
+	}{
+		{name: "all", steps: 50, domains: 50, told: true},
+		{name: "too many domains", steps: 50, domains: 500},
+		{name: "too much besides", steps: 400, domains: 50, partial: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			plan := placesOf(t, s, 1)
+			counts := make(map[string]int64)
+			for i := range tt.domains {
+				counts[fmt.Sprintf("worker-%04d", i)] = 1
+			}
+			plan.Basis = &berth.PlanBasis{Daemon: "d1", Revision: 7, Policy: "5", Shares: make([]berth.Share, 1), Relations: []berth.PlannedRelation{
+				{Pool: "default", Topology: berth.TopologyHost, Requests: berth.RequestLabel{Label: "app", Value: "web"}, Told: []berth.PlannedCounts{{Counts: counts}}},
+			}}
+			for i := range tt.steps {
+				plan.Basis.Steps = append(plan.Basis.Steps, berth.PlannedStep{Worker: berth.WorkerID(fmt.Sprintf("worker-%04d", i))})
+			}
+			tx, err := s.encodePlan(plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := Decode(berth.KindPlan, tx.puts[len(tx.puts)-1].value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			basis, _ := got.(*berth.PlanBasis)
+			if basis == nil || basis.Partial != tt.partial || (len(basis.Relations) > 0) != tt.told || !tt.partial && len(basis.Steps) != tt.steps {
+				t.Errorf("the basis is %+v", got)
+			}
+			if len(plan.Basis.Relations) != 1 {
+				t.Error("the plan's own basis has changed: it may be sent again")
+			}
+		})
+	}
+}
+
 // No plan is too large for its basis: that tells less then, or is not there.
 func TestBasis_NeverTooMuch(t *testing.T) {
 	whole, err := New(new(clientv3.Client), Options{MaxTxnOps: 8192})

@@ -166,6 +166,9 @@ func examples(t *testing.T) map[berth.Kind]any {
 				Asked: 32, Devices: map[string]int64{"a100": 8}, Groups: []berth.GroupsAsked{{Topology: "rack", Weight: 131_072_000}},
 				Usual: []berth.UsualShape{{Types: []string{"a100"}, Count: 1, Milli: 500, CPU: 24, Memory: 26, Weight: 8192, CPUMilli: 32_768_000, MemoryMiB: 67_108_864}},
 			}}},
+			Relations: []berth.PlannedRelation{{Pool: "default", Topology: "rack", Requests: berth.RequestLabel{Label: "app", Value: "web"}, Told: []berth.PlannedCounts{
+				{Counts: map[string]int64{"rack1": 2, "rack3": 1}}, {From: 1, Counts: map[string]int64{"rack1": 3, "rack3": 0}},
+			}}},
 		},
 		berth.KindBrake: &berth.Brake{
 			Header: h, State: berth.BrakeReleased, Why: berth.ReleaseOperator, Size: 200, Lost: 100, Held: 1000,

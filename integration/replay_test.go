@@ -15,8 +15,8 @@ import (
 )
 
 // Of several daemons under load, every placement is decided again as it was: with
-// plans in flight, what waits, retries, cordons, groups, also those with devices in one
-// rack, and three pools: of either strategy, with weights, and with devices.
+// plans in flight, what waits, retries, cordons, what looks at others, groups, also those with
+// devices in one rack, and three pools: of either strategy, with weights, and with devices.
 func TestReplay_EveryPlacement(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, siteOptions{daemons: 3, workers: 6, runFor: 3 * time.Millisecond})
@@ -37,9 +37,13 @@ func TestReplay_EveryPlacement(t *testing.T) {
 	for _, d := range s.daemons {
 		idle(t, d)
 	}
-	same, priced, kept := 0, 0, 0
+	same, priced, kept, related, crowded := 0, 0, 0, 0, 0
 	for i, id := range ids {
 		r, err := s.daemons[i%len(s.daemons)].Replay(t.Context(), id, 0)
+		if err == nil && r.Cause == daemon.CauseRelated { // a full batch tells of no others
+			crowded++
+			continue
+		}
 		if err != nil || r.Outcome != daemon.ReplaySame {
 			t.Errorf("%s: %v, %s %s: placed on %s %+v, and again on %s %+v, by %+v", id, err, r.Outcome, r.Why, r.Worker, r.Share, r.Again.Worker, r.Again.Share, r.Basis)
 			continue
@@ -54,11 +58,18 @@ func TestReplay_EveryPlacement(t *testing.T) {
 		if g := r.Basis.Group; g != nil && g.Kept {
 			kept++
 		}
+		if len(r.Basis.Relations) > 0 {
+			related++
+		}
+	}
+	if related == 0 {
+		t.Error("no plan tells where others ran")
 	}
 	if priced == 0 {
 		t.Error("devices were dealt by no prices")
 	}
-	t.Logf("%d of %d placements replayed, %d of them of plans by prices, %d of groups that kept what they had held", same, len(ids), priced, kept)
+	t.Logf("%d of %d placements replayed, %d of them of plans by prices, %d of plans that tell where others ran (%d where that was too much), %d of groups that kept what they had held",
+		same, len(ids), priced, related, crowded, kept)
 	s.explained(ids[0])
 	s.forgotten(ids[0])
 }
@@ -85,6 +96,7 @@ func drawn(client, n int) (requests []berth.Request, ids []berth.RequestID) {
 		if random.IntN(4) == 0 {
 			r.AffinityKey = fmt.Sprintf("k%d", random.IntN(3))
 		}
+		looking(&r, random.IntN(12))
 		requests = append(requests, r)
 		ids = append(ids, r.ID)
 	}
@@ -97,6 +109,20 @@ func drawn(client, n int) (requests []berth.Request, ids []berth.RequestID) {
 		ids = append(ids, berth.GroupID(g.ID).Members(members)...)
 	}
 	return append(requests, anywhere, racked), ids
+}
+
+// looking has some requests look at where others run.
+func looking(r *berth.Request, n int) {
+	r.Labels = map[string]string{"app": []string{"web", "db"}[n%2]}
+	web := berth.RequestLabel{Label: "app", Value: "web"}
+	switch n {
+	case 0:
+		r.AntiAffinity = []berth.Affinity{{Requests: &web, Topology: berth.TopologyHost, Weight: 50}}
+	case 1:
+		r.Spread = []berth.Spread{{Requests: web, Topology: berth.TopologyHost, MaxSkew: 3}}
+	case 2:
+		r.Affinity = []berth.Affinity{{Requests: &web, Topology: berth.TopologyHost}}
+	}
 }
 
 // submitAll has several clients submit at any daemons, in calls of some, while an

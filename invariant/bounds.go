@@ -100,6 +100,23 @@ func (r *planBasis) validate(c *checker, _ string) {
 		c.least("prices.from", p.From, 0)
 		c.need((p.At > 0) != (p.Prices != nil), "prices: they stand in another plan, or here")
 	}
+	for i := range r.Relations {
+		r.Relations[i].validate(c, int64(len(r.Steps)))
+	}
+}
+
+func (r *plannedRelation) validate(c *checker, steps int64) {
+	c.id("relations.pool", r.Pool)
+	c.need(r.Topology != "", "relations: a topology is empty")
+	c.need(len(r.Told) > 0, "relations: nothing is told of one")
+	last := int64(0)
+	for i, t := range r.Told {
+		c.need(t.From >= last && t.From <= steps, "relations.from: step %d of %d stands behind step %d", t.From, steps, last)
+		last = t.From
+		for domain, n := range t.Counts {
+			c.need(n > 0 || n == 0 && i > 0, "relations.counts: %d in %q", n, domain)
+		}
+	}
 }
 
 func (r *planBasis) sums(c *checker, field string, l *plannedLedger) {

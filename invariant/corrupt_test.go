@@ -43,6 +43,10 @@ var corruptions = []struct {
 	{"null", "0.2", func(s store) { s["pools/default"].raw = `{"version":1,"txn":"t","strategy":null}` }},
 	{"a number with a fraction", "0.2", func(s store) { s.set("schema", "layout", 1.5) }},
 	{"trailing garbage", "0.2", func(s store) { s["pools/default"].raw = `{"version":1,"txn":"t","strategy":"spread"}}` }},
+	{"relations told of no step", "0.5", func(s store) { s.addRelation(object{"from": 1}) }},
+	{"relations told backwards", "0.5", func(s store) { s.addRelation(object{"from": 0}, object{"from": -1}) }},
+	{"a relation's count of none", "0.5", func(s store) { s.addRelation(object{"counts": object{"rack1": 0}}) }},
+	{"a relation told of nothing", "0.5", func(s store) { s.addRelation() }},
 	{"a newer version", "0.3", func(s store) { s.set("pools/default", "version", 2) }},
 	{"version 0", "0.3", func(s store) { s.set("pools/default", "version", 0) }},
 	{"an unknown strategy", "0.4", func(s store) { s.set("pools/default", "strategy", "best") }},
@@ -259,6 +263,12 @@ var corruptions = []struct {
 }
 
 // addCounted places a request of the pool batch on w2, at revision 101.
+// addRelation adds a plan without steps that tells of a relation.
+func (s store) addRelation(told ...object) {
+	relation := object{"pool": "batch", "topology": "rack", "requests": object{"label": "app", "value": "web"}, "told": append([]object{}, told...)}
+	s.add("plan", 101, 101, 0, object{"daemon": "d1", "clock": day, "revision": 20, "policy": "10", "relations": []any{relation}})
+}
+
 func (s store) addCounted(id string, cpu int64) {
 	spec := someSpec(id)
 	spec["pool"] = "batch"

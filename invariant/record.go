@@ -197,6 +197,8 @@ type planBasis struct {
 	Types    []plannedTypes   `json:"types,omitempty"`
 	Room     []plannedRoom    `json:"room,omitempty"`
 	Prices   []plannedPrices  `json:"prices,omitempty"`
+
+	Relations []plannedRelation `json:"relations,omitempty"`
 }
 
 type plannedGroup struct {
@@ -254,6 +256,18 @@ type plannedPrices struct {
 	From   int64   `json:"from,omitempty"`
 	At     int64   `json:"at,omitempty"`
 	Prices *prices `json:"prices,omitempty"`
+}
+
+type plannedRelation struct {
+	Pool     string          `json:"pool"`
+	Topology string          `json:"topology"`
+	Requests requestLabel    `json:"requests"`
+	Told     []plannedCounts `json:"told"`
+}
+
+type plannedCounts struct {
+	From   int64            `json:"from,omitempty"`
+	Counts map[string]int64 `json:"counts,omitempty"`
 }
 
 type prices struct {

@@ -46,6 +46,7 @@ type Fleet struct {
 	plain      prices                     // of a pool without workers: all room is alike
 	holdings   map[berth.WorkerID]*holding
 	relations  map[berth.PoolID]*relations
+	stamps     uint64                     // of changes of those
 	levels     map[berth.WorkerID][]level // by priority
 	keeps      map[berth.PoolID]*keeping
 	clock      int64                    // see SetClock

@@ -25,6 +25,9 @@ type relation struct {
 	counts map[string]int64 // by domain; none is 0
 	total  int64            // in all domains
 	used   uint64
+	stamp  uint64 // of the last change: see Counts
+	before uint64 // of the one before it
+	last   string // the domain of the last one
 }
 
 func (r *relation) add(domain string, by int64) {
@@ -32,6 +35,11 @@ func (r *relation) add(domain string, by int64) {
 	if r.counts[domain] += by; r.counts[domain] == 0 {
 		delete(r.counts, domain)
 	}
+}
+
+func (r *relation) change(domain string, by int64, stamp uint64) {
+	r.add(domain, by)
+	r.before, r.last, r.stamp = r.stamp, domain, stamp
 }
 
 // relations are those of one pool.
@@ -94,7 +102,8 @@ func (f *Fleet) relate(h *holding, l berth.RequestLabel, by int64) {
 	}
 	for _, key := range rs.of[l] {
 		if d, ok := domainOf(key.topology, h.id, h.labels); ok {
-			rs.kept[key].add(d, by)
+			f.stamps++
+			rs.kept[key].change(d, by, f.stamps)
 		}
 	}
 }
@@ -138,8 +147,36 @@ func (f *Fleet) relationOf(pool berth.PoolID, key relationKey) *relation {
 	return r
 }
 
+// Counts is how many requests with a label are in the domains of a topology of a pool. Counts
+// of the same pool, label and topology are equal when their stamps are, and differ in the
+// domain Last alone where one's stamp is Before.
+type Counts struct {
+	Of     map[string]int64 // by domain, none of 0; to be read only, and only until the fleet changes
+	Stamp  uint64
+	Before uint64
+	Last   string
+}
+
+// Counts is what a decision that is made now looks at.
+func (f *Fleet) Counts(pool berth.PoolID, l berth.RequestLabel, topology string) Counts {
+	r := f.relationOf(pool, relationKey{topology, l})
+	return Counts{Of: r.counts, Stamp: r.stamp, Before: r.before, Last: r.last}
+}
+
+// SetCounts has decisions look at these counts, which the fleet keeps: of a fleet in which a
+// decision is made again, and that knows nothing else of who is where.
+func (f *Fleet) SetCounts(pool berth.PoolID, l berth.RequestLabel, topology string, counts map[string]int64) {
+	r := f.relationOf(pool, relationKey{topology, l})
+	f.stamps++
+	*r = relation{counts: counts, used: r.used, stamp: f.stamps}
+	for _, n := range counts {
+		r.total += n
+	}
+}
+
 func (f *Fleet) countAll(pool berth.PoolID, key relationKey) *relation {
-	r := &relation{counts: make(map[string]int64)}
+	f.stamps++
+	r := &relation{counts: make(map[string]int64), stamp: f.stamps}
 	for _, h := range f.holdings {
 		if n := h.counts[key.label]; n != 0 && h.pool == pool {
 			if d, ok := domainOf(key.topology, h.id, h.labels); ok {

@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -217,5 +218,53 @@ func TestProperty_Relations(t *testing.T) {
 				g.fleet.Remove(berth.WorkerID(fmt.Sprintf("w%d", rapid.IntRange(0, 5).Draw(t, "id"))))
 			},
 		})
+	})
+}
+
+// What Counts tells is what decisions go by: a fleet to which it is given decides alike. Equal
+// stamps are of equal counts, and Before of those that differ in Last alone.
+func TestCounts_DecideAlike(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		g := &ground{fleet: scheduler.NewFleet(), workers: map[berth.WorkerID]scheduler.Worker{}, where: map[berth.WorkerID]map[string]string{}}
+		for range rapid.IntRange(1, 6).Draw(t, "workers") {
+			g.put(t)
+		}
+		r := berth.Request{ID: "r", Pool: "default"}
+		genTerms(t, &r)
+		type seen struct {
+			stamp  uint64
+			counts map[string]int64
+		}
+		was := map[string]seen{}
+		for range rapid.IntRange(0, 8).Draw(t, "changes") {
+			on := berth.WorkerID(fmt.Sprintf("w%d", rapid.IntRange(0, 5).Draw(t, "on")))
+			g.fleet.Count(on, map[string]string{"app": rapid.SampledFrom([]string{"x", "y"}).Draw(t, "app")}, 1)
+			for label, topology := range r.Relations() {
+				name, now := label.String()+topology, g.fleet.Counts("default", label, topology)
+				before, known := was[name]
+				switch {
+				case known && before.stamp == now.Stamp && !maps.Equal(before.counts, now.Of):
+					t.Fatalf("%s was %v, and is %v, with the same stamp", name, before.counts, now.Of)
+				case known && before.stamp == now.Before:
+					before.counts[now.Last] = now.Of[now.Last]
+					if !maps.Equal(before.counts, now.Of) {
+						t.Fatalf("%s is %v; with the change in %q alone it would be %v", name, now.Of, now.Last, before.counts)
+					}
+				}
+				was[name] = seen{now.Stamp, maps.Clone(now.Of)}
+			}
+		}
+		again := scheduler.NewFleet()
+		for _, w := range g.workers {
+			again.Put(w)
+		}
+		for label, topology := range r.Relations() {
+			again.SetCounts("default", label, topology, maps.Clone(g.fleet.Counts("default", label, topology).Of))
+		}
+		want, got := g.fleet.Place(scheduler.Candidate{Request: &r}), again.Place(scheduler.Candidate{Request: &r})
+		if want.Worker != got.Worker {
+			t.Fatalf("placed on %q, and again on %q: %+v", want.Worker, got.Worker, got.Verdict)
+		}
 	})
 }

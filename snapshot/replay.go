@@ -57,6 +57,12 @@ func (s *Snapshot) Decided(b *berth.PlanBasis, step int64, pool berth.PoolID, fo
 	for _, id := range slices.Sorted(maps.Keys(workers)) {
 		f.Put(*workers[id])
 	}
+	for i := range b.Relations {
+		r := &b.Relations[i]
+		if counts, looked := r.At(step); looked && r.Pool == pool {
+			f.SetCounts(pool, r.Requests, r.Topology, counts)
+		}
+	}
 	return f, nil
 }
 

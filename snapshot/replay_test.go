@@ -62,3 +62,29 @@ func TestDecided_AgainAndAgain(t *testing.T) {
 		}
 	}
 }
+
+// Where others ran is as it was told for the decision that is made again, in its pool alone.
+func TestDecided_Relations(t *testing.T) {
+	capacity := berth.Capacity{Quantities: berth.Quantities{CPUMilli: 1000, MemoryBytes: 1 << 30}}
+	s := snapshot.New(snapshot.Header{Revision: 9})
+	s.Put(berth.Fact{Key: berth.Key{Kind: berth.KindWorker, ID: "w"}, Create: 3, Record: &berth.Worker{Pool: "default", Capacity: capacity}})
+	s.Put(berth.Fact{Key: berth.Key{Kind: berth.KindLedger, ID: "w"}, Record: &berth.Ledger{Epoch: 3, Capacity: capacity}})
+	web := berth.RequestLabel{Label: "app", Value: "web"}
+	b := &berth.PlanBasis{
+		Daemon: "d", Revision: 9, Shares: make([]berth.Share, 1), Steps: make([]berth.PlannedStep, 4),
+		Relations: []berth.PlannedRelation{
+			{Pool: "default", Topology: berth.TopologyHost, Requests: web, Told: []berth.PlannedCounts{{From: 1}, {From: 2, Counts: map[string]int64{"w": 1, "v": 2}}, {From: 3, Counts: map[string]int64{"w": 0}}}},
+			{Pool: "other", Topology: berth.TopologyHost, Requests: web, Told: []berth.PlannedCounts{{Counts: map[string]int64{"w": 1}}}},
+		},
+	}
+	r := berth.Request{ID: "r", Pool: "default", AntiAffinity: []berth.Affinity{{Requests: &web, Topology: berth.TopologyHost}}}
+	for step, fits := range []bool{true, true, false, true} {
+		f, err := s.Decided(b, int64(step), "default", func(berth.WorkerID) bool { return false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := f.Place(scheduler.Candidate{Request: &r}); (d.Verdict == nil) != fits {
+			t.Errorf("at step %d it is placed on %q: %+v", step, d.Worker, d.Verdict)
+		}
+	}
+}

@@ -20,6 +20,7 @@ func planBasis(c *coder, r *berth.PlanBasis) {
 	maybeList(c, "types", &r.Types, plannedTypes)
 	maybeList(c, "room", &r.Room, plannedRoom)
 	maybeList(c, "prices", &r.Prices, plannedPrices)
+	maybeList(c, "relations", &r.Relations, plannedRelation)
 	c.end()
 }
 
@@ -96,6 +97,24 @@ func plannedPrices(c *coder, r *berth.PlannedPrices) {
 	maybeNumber(c, "from", &r.From)
 	maybeNumber(c, "at", &r.At)
 	maybe(c, "prices", &r.Prices, prices)
+	c.end()
+}
+
+func plannedRelation(c *coder, r *berth.PlannedRelation) {
+	c.begin()
+	text(c, "pool", &r.Pool)
+	text(c, "topology", &r.Topology)
+	if c.must("requests") {
+		requestLabel(c, &r.Requests)
+	}
+	list(c, "told", &r.Told, plannedCounts)
+	c.end()
+}
+
+func plannedCounts(c *coder, r *berth.PlannedCounts) {
+	c.begin()
+	maybeNumber(c, "from", &r.From)
+	maybeMap(c, "counts", &r.Counts, numberItem)
 	c.end()
 }
 

@@ -16,7 +16,7 @@ import (
 
 // untold are the causes for which a placement may not be replayed: a test has put it by
 // hand, or the history or the basis of plans does not tell enough.
-var untold = []daemon.ReplayCause{daemon.CauseNoBasis, daemon.CauseRelated, daemon.CausePartial, daemon.CauseForgotten, daemon.CauseUnplaced}
+var untold = []daemon.ReplayCause{daemon.CauseNoBasis, daemon.CausePartial, daemon.CauseForgotten, daemon.CauseUnplaced}
 
 // replays decides again every placement that the store's history tells of: whatever a test
 // is about, the answer must be the same.
