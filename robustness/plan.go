@@ -87,6 +87,7 @@ func Draw(seed uint64) *Plan {
 	drawDevices(p)
 	drawImages(p)
 	drawLinks(p)
+	drawRelations(p)
 	drawSettings(p)
 	return p
 }
