@@ -58,7 +58,7 @@ func newTable(r io.Reader, most int, needed ...string) (*table, error) {
 	}
 	for _, name := range needed {
 		if _, ok := t.columns[name]; !ok {
-			return nil, &LineError{1, &berth.FieldError{Field: "column", Value: name, Problem: "is missing", Bound: "a file that has " + strings.Join(needed, ", ")}}
+			return nil, &LineError{1, &berth.FieldError{Field: name, Problem: "is missing as a column", Bound: "a file that has " + strings.Join(needed, ", ")}}
 		}
 	}
 	return t, nil

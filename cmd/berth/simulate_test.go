@@ -49,7 +49,7 @@ func TestSimulate(t *testing.T) {
 	s.want(exitUsage, "allowed: berth, fgd", "simulate", "--policy", "best")
 	s.want(exitUsage, "seeds", "simulate", "--seeds", "9-1")
 	s.want(exitFailed, "no such file", "simulate", "--openb-nodes", "missing", "--openb-pods", pods)
-	s.want(exitUsage, pods+": line 1: column \"sn\" is missing", "simulate", "--openb-nodes", pods, "--openb-pods", pods)
+	s.want(exitUsage, pods+": line 1: sn is missing as a column", "simulate", "--openb-nodes", pods, "--openb-pods", pods)
 }
 
 func TestSimulate_Trace(t *testing.T) {
@@ -78,7 +78,7 @@ func TestSimulate_Trace(t *testing.T) {
 	s.want(exitUsage, "not both", "simulate", "--nodes", nodes, "--snapshot", nodes, "--trace", trace)
 	s.want(exitFailed, "is no snapshot", "simulate", "--snapshot", nodes, "--trace", trace)
 	s.want(exitUsage, "not both", "simulate", "--nodes", nodes, "--openb-pods", trace)
-	s.want(exitUsage, nodes+": line 1: column \"arrival_ms\" is missing", "simulate", "--nodes", nodes, "--trace", nodes)
+	s.want(exitUsage, nodes+": line 1: arrival_ms is missing as a column", "simulate", "--nodes", nodes, "--trace", nodes)
 	misspelt := filepath.Join(t.TempDir(), "misspelt.csv")
 	text := "arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli,group_topolgy\n"
 	if err := os.WriteFile(misspelt, []byte(text), 0o600); err != nil {
