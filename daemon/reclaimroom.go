@@ -29,11 +29,11 @@ func (l *loop) helping(r *reclaim, need berth.Amounts, could []scheduler.Holding
 			if !w.Own || d != l.d.opts.ID && l.peers.byID[d] == nil {
 				continue
 			}
-			sub, _ := l.view.submission(w.Request)
 			if w.Request == "" {
 				return all
 			}
 			told = true
+			sub, _ := l.view.submission(w.Request)
 			if sub == nil || sub.Spec.Pool != r.of.pool {
 				continue // it has ended
 			}
