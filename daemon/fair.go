@@ -199,7 +199,7 @@ func (l *loop) ownAhead(of account, priority int32, s *TurnStatus) {
 			if c.key.tenant != of.tenant || c.pool != of.pool {
 				continue
 			}
-			if n := c.members.above(0, priority); n > 0 {
+			if n := above(c.members, 0, priority); n > 0 {
 				s.Own += n
 				if first == nil || c.members[0].before(first) {
 					first = c.members[0]
@@ -224,11 +224,11 @@ func (l *loop) ownAhead(of account, priority int32, s *TurnStatus) {
 
 // above counts, from i down, those with a higher priority: of a heap, none stands below one
 // that has not.
-func (h memberHeap) above(i int, priority int32) int {
+func above(h ordered[*waiting], i int, priority int32) int {
 	if i >= len(h) || h[i].priority <= priority {
 		return 0
 	}
-	return 1 + h.above(2*i+1, priority) + h.above(2*i+2, priority)
+	return 1 + above(h, 2*i+1, priority) + above(h, 2*i+2, priority)
 }
 
 // waitingAll counts what waits of each account, with whichever daemon.

@@ -16,13 +16,15 @@ type line struct {
 	turn    scheduler.Turn // as of when it got its place
 	seq     berth.Revision // of the oldest that has waited in it
 	classes int
-	count   int       // requests
-	open    classHeap // classes that are not blocked, by their first
-	at      int       // index in queue.open; -1: no class is open
+	count   int             // requests
+	open    ordered[*class] // classes that are not blocked, by their first
+	at      int             // index in queue.open; -1: no class is open
 	rows    map[string]*row
 }
 
 // before is a total order: whose turn it is, age, id.
+func (g *line) place() *int { return &g.at }
+
 func (g *line) before(o *line) bool {
 	if c := g.turn.Compare(o.turn); c != 0 {
 		return c < 0
@@ -139,52 +141,4 @@ func (s *shapeState) unshelved() {
 	if s.blocked--; s.blocked == 0 {
 		s.verdict = nil
 	}
-}
-
-type classHeap []*class
-
-func (h classHeap) Len() int           { return len(h) }
-func (h classHeap) Less(i, j int) bool { return h[i].members[0].before(h[j].members[0]) }
-func (h classHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].at, h[j].at = i, j
-}
-
-func (h *classHeap) Push(x any) {
-	c := x.(*class) //nolint:errcheck // only *class is pushed
-	c.at = len(*h)
-	*h = append(*h, c)
-}
-
-func (h *classHeap) Pop() any {
-	old := *h
-	c := old[len(old)-1]
-	old[len(old)-1] = nil
-	c.at = -1
-	*h = old[:len(old)-1]
-	return c
-}
-
-type lineHeap []*line
-
-func (h lineHeap) Len() int           { return len(h) }
-func (h lineHeap) Less(i, j int) bool { return h[i].before(h[j]) }
-func (h lineHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].at, h[j].at = i, j
-}
-
-func (h *lineHeap) Push(x any) {
-	g := x.(*line) //nolint:errcheck // only *line is pushed
-	g.at = len(*h)
-	*h = append(*h, g)
-}
-
-func (h *lineHeap) Pop() any {
-	old := *h
-	g := old[len(old)-1]
-	old[len(old)-1] = nil
-	g.at = -1
-	*h = old[:len(old)-1]
-	return g
 }

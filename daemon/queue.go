@@ -25,7 +25,7 @@ type queue struct {
 	classes    map[classKey]*class
 	of         map[berth.RequestID]*class
 	lines      map[account]*line
-	open       lineHeap           // those with classes that are not blocked
+	open       ordered[*line]     // those with classes that are not blocked
 	stale      map[*line]struct{} // whose turns have changed since they got their places
 	shapes     map[string]*shapeState
 	blocked    map[berth.PoolID]blockedClasses
@@ -70,7 +70,7 @@ type waiting struct {
 	priority int32
 	seq      berth.Revision // of its submission: first come, first placed
 	step     int64          // of the plan's basis, once it is decided
-	at       int            // index in its class's heap
+	at       int            // index in its class's members; -1: it has left them
 	asked    bool           // Place was asked for it, or PlaceGang
 	hasRoom  bool           // others have made room for it: its worker is not chosen
 	preempts bool           // others may have to make room for it
@@ -113,6 +113,8 @@ func (s classSet) sorted() []*class {
 }
 
 // before is a total order: priority, age, id.
+func (w *waiting) place() *int { return &w.at }
+
 func (w *waiting) before(o *waiting) bool {
 	if c := cmp.Compare(o.priority, w.priority); c != 0 {
 		return c < 0
@@ -128,7 +130,7 @@ type class struct {
 	pool    berth.PoolID
 	line    *line
 	same    *shapeState
-	members memberHeap
+	members ordered[*waiting]
 	ids     map[berth.RequestID]*waiting
 	verdict *berth.Verdict // set: blocked
 	fitAt   berth.Revision // of another's class: judged to fit then
@@ -141,6 +143,8 @@ type class struct {
 }
 
 // before is a total order: whose turn it is, then the order of the firsts.
+func (c *class) place() *int { return &c.at }
+
 func (c *class) before(o *class) bool {
 	if c.line != o.line {
 		return c.line.before(o.line)
@@ -377,26 +381,3 @@ func (q *queue) openCount() int {
 }
 
 func (q *queue) blockedCount() int { return q.idle }
-
-type memberHeap []*waiting
-
-func (h memberHeap) Len() int           { return len(h) }
-func (h memberHeap) Less(i, j int) bool { return h[i].before(h[j]) }
-func (h memberHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].at, h[j].at = i, j
-}
-
-func (h *memberHeap) Push(x any) {
-	w := x.(*waiting) //nolint:errcheck // only *waiting is pushed
-	w.at = len(*h)
-	*h = append(*h, w)
-}
-
-func (h *memberHeap) Pop() any {
-	old := *h
-	w := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return w
-}

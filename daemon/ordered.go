@@ -1,0 +1,33 @@
+package daemon
+
+// ordered is a heap, for container/heap, of what knows its place in it: so each can be taken
+// out, or put where it belongs now, wherever it stands.
+type ordered[T placed[T]] []T
+
+type placed[T any] interface {
+	before(T) bool
+	place() *int // in the heap; it points to -1 where it is in none
+}
+
+func (h ordered[T]) Len() int           { return len(h) }
+func (h ordered[T]) Less(i, j int) bool { return h[i].before(h[j]) }
+func (h ordered[T]) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	*h[i].place(), *h[j].place() = i, j
+}
+
+func (h *ordered[T]) Push(x any) {
+	one := x.(T) //nolint:errcheck // only T is pushed
+	*one.place() = len(*h)
+	*h = append(*h, one)
+}
+
+func (h *ordered[T]) Pop() any {
+	var none T
+	last := len(*h) - 1
+	one := (*h)[last]
+	(*h)[last] = none
+	*one.place() = -1
+	*h = (*h)[:last]
+	return one
+}
