@@ -65,7 +65,9 @@ func (a *asks) within(free *need) bool {
 // them comes first of those that fit a worker judges few: they stand in groups of
 // equal constraints, of which a worker's labels rule out whole ones; in these by
 // tenants, in the order of their turns; and of each in their own order.
-type blockedClasses map[string]*blockedGroup
+type blockedClasses struct {
+	groups inOrder[string, *blockedGroup]
+}
 
 type blockedGroup struct {
 	constraints berth.Selector
@@ -96,7 +98,7 @@ func groupName(constraints []berth.Constraint) string {
 }
 
 // add puts a class among the others of its line.
-func (s blockedClasses) add(c *class) {
+func (s *blockedClasses) add(c *class) {
 	at := c.line.rows[c.group]
 	fresh := at == nil
 	if fresh {
@@ -113,15 +115,15 @@ func (s blockedClasses) add(c *class) {
 }
 
 // enter makes the row of a line in a group, which has no class yet.
-func (s blockedClasses) enter(g *line, name string, constraints []berth.Constraint) *row {
-	of := s[name]
+func (s *blockedClasses) enter(g *line, name string, constraints []berth.Constraint) *row {
+	of := s.groups.get(name)
 	if of == nil {
 		of = &blockedGroup{
 			constraints: berth.Selector{}.Add(constraints),
 			rows:        tree[*row, asks]{before: func(a, b *row) bool { return a.line.before(b.line) }},
 			free:        nothing,
 		}
-		s[name] = of
+		s.groups.put(name, of)
 	}
 	at := &row{line: g, group: of, name: name, classes: tree[*class, asks]{before: func(a, b *class) bool { return a.members[0].before(b.members[0]) }}}
 	at.node = node[*row, asks]{of: at, rank: scheduler.Hash(string(g.of.tenant))}
@@ -133,7 +135,7 @@ func (s blockedClasses) enter(g *line, name string, constraints []berth.Constrai
 func (r *row) sum() { r.node.own = r.classes.root.all }
 
 // remove takes out a class whose first is what it was when it was added.
-func (s blockedClasses) remove(c *class) {
+func (s *blockedClasses) remove(c *class) {
 	at := c.row
 	at.classes.remove(&c.node)
 	c.row = nil
@@ -145,7 +147,7 @@ func (s blockedClasses) remove(c *class) {
 	at.group.rows.remove(&at.node)
 	delete(at.line.rows, at.name)
 	if at.group.rows.root == nil {
-		delete(s, at.name)
+		s.groups.remove(at.name)
 	}
 }
 

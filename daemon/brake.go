@@ -107,7 +107,7 @@ func (l *loop) brakeCaseOf(p berth.PoolID, now time.Time) brakeCase {
 	b := l.brakes.of(p)
 	c := brakeCase{policy: l.brakePolicy(p), alive: l.brakes.alive[p], brake: l.brakeOf(p), seenAt: b.seenAt, now: now}
 	released := c.brake != nil && c.brake.State == berth.BrakeReleased
-	for w, e := range l.lost {
+	for w, e := range l.lost { // they are counted
 		n := int64(0)
 		if e.pool == p {
 			n = l.mayRunOn(w, e.epoch)

@@ -9,7 +9,7 @@ import (
 
 // nextGang is the group whose turn it is, of those that are to be tried; or nil.
 func (l *loop) nextGang(now time.Time) (first *gang) {
-	for _, c := range l.gangs.classes {
+	for _, c := range l.gangs.classes { // the order of turns is total
 		g := c.members[0]
 		if c.open() && !now.Before(c.tryAt) && (first == nil || cmp.Or(l.compareTurns(g.request, first.request), g.before(first)) < 0) {
 			first = g

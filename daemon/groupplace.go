@@ -98,7 +98,7 @@ func (s *gangs) remove(id berth.GroupID) {
 
 // first is the first of the classes that may be.
 func (s *gangs) first(may func(*gangClass) bool) (first *gang) {
-	for _, c := range s.classes {
+	for _, c := range s.classes { // their order is total
 		if g := c.members[0]; may(c) && (first == nil || g.before(first) < 0) {
 			first = g
 		}
@@ -121,7 +121,7 @@ func (s *gangs) block(g *gang, v *berth.Verdict, now time.Time) {
 
 // wake notes that a worker of a pool has more to give: room for so many members.
 func (s *gangs) wake(pool berth.PoolID, w berth.WorkerID, room func(*berth.Request, berth.WorkerID) int) {
-	for _, c := range s.classes {
+	for _, c := range s.classes { // none changes what another has room for
 		if first := c.members[0]; first.pool == pool && !c.open() {
 			c.gains(w, room(first.request, w))
 		}

@@ -104,7 +104,7 @@ func changedIn(was, is *berth.Keep) (out []berth.WorkerID) {
 
 // markKeepFor looks at what is kept for a group that has changed.
 func (l *loop) markKeepFor(g berth.GroupID) {
-	for k, f := range l.view.whole[berth.KindKeep] {
+	for k, f := range l.view.whole[berth.KindKeep] { // it waits in one pool
 		if r, ok := f.Record.(*berth.Keep); ok && r.Group == g {
 			l.due.add(k)
 		}

@@ -185,14 +185,15 @@ func (q *queue) wakeRelated(pool berth.PoolID, labels map[string]string, by int)
 	if len(q.awaited) == 0 {
 		return
 	}
-	for label, value := range labels {
+	for label, value := range labels { // in which order decides nothing: see openAll
 		q.openAll(awaits{pool, berth.RequestLabel{Label: label, Value: value}, by})
 	}
 }
 
 func (q *queue) wakeTerms(pool berth.PoolID) { q.openAll(awaits{pool: pool}) }
 
-// openAll opens classes; the order in which it does decides nothing.
+// openAll opens classes; in which order decides nothing, for whose turn it is of those that are open
+// is a total order.
 func (q *queue) openAll(a awaits) {
 	for c := range q.awaited[a] {
 		q.reopen(c)

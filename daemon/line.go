@@ -81,7 +81,7 @@ func (q *queue) takeTurns() {
 
 // move changes what a line's place depends on.
 func (q *queue) move(g *line, change func()) {
-	for _, r := range g.rows {
+	for _, r := range g.rows { // each is in another tree
 		r.group.rows.remove(&r.node)
 	}
 	change()

@@ -28,13 +28,13 @@ type queue struct {
 	open       ordered[*line]     // those with classes that are not blocked
 	stale      map[*line]struct{} // whose turns have changed since they got their places
 	shapes     map[string]*shapeState
-	blocked    map[berth.PoolID]blockedClasses
-	awaited    map[awaits]classSet         // the blocked ones that wait for other requests, by for which
-	givers     map[berth.PoolID]*givers    // workers that may have something for the blocked ones
-	gave       int64                       // how often any has had more
-	preemptors map[berth.PoolID]classSet   // the blocked ones that others may have to make room for
-	over       shelves[*class]             // the blocked ones whose tenant's quota has no room
-	parked     map[berth.TenantID]classSet // those whose tenant's block is in flight
+	blocked    map[berth.PoolID]*blockedClasses
+	awaited    map[awaits]classSet            // the blocked ones that wait for other requests, by for which
+	givers     inOrder[berth.PoolID, *givers] // workers that may have something for the blocked ones
+	gave       int64                          // how often any has had more
+	preemptors map[berth.PoolID]classSet      // the blocked ones that others may have to make room for
+	over       shelves[*class]                // the blocked ones whose tenant's quota has no room
+	parked     map[berth.TenantID]classSet    // those whose tenant's block is in flight
 	count      int
 	idle       int // of count, in blocked and parked classes
 }
@@ -168,10 +168,9 @@ func newQueue(of workers) *queue {
 		lines:      make(map[account]*line),
 		stale:      make(map[*line]struct{}),
 		shapes:     make(map[string]*shapeState),
-		blocked:    make(map[berth.PoolID]blockedClasses),
+		blocked:    make(map[berth.PoolID]*blockedClasses),
 		awaited:    make(map[awaits]classSet),
 		preemptors: make(map[berth.PoolID]classSet),
-		givers:     make(map[berth.PoolID]*givers),
 		over:       overQuotas(),
 		parked:     make(map[berth.TenantID]classSet),
 	}
@@ -255,7 +254,7 @@ func (q *queue) shelve(c *class) {
 		return
 	}
 	if q.blocked[c.pool] == nil {
-		q.blocked[c.pool] = make(blockedClasses)
+		q.blocked[c.pool] = &blockedClasses{}
 	}
 	q.blocked[c.pool].add(c)
 	c.same.shelved(c.verdict)
@@ -280,7 +279,7 @@ func (q *queue) unblock(c *class) {
 	if delete(q.preemptors[c.pool], c); len(q.preemptors[c.pool]) == 0 {
 		delete(q.preemptors, c.pool)
 	}
-	if len(q.blocked[c.pool]) == 0 {
+	if len(q.blocked[c.pool].groups) == 0 {
 		delete(q.blocked, c.pool)
 	}
 }

@@ -182,7 +182,7 @@ func (l *loop) reclaimWaits(r *reclaim) bool {
 // stoppable is what of an account could be stopped, and what of its use frees up anyway.
 func (l *loop) stoppable(of account) (could []scheduler.Holding, leaves berth.Amounts) {
 	leaves = make(berth.Amounts)
-	for id := range l.quotas.residents[of] {
+	for id := range l.quotas.residents[of] { // who chooses among them puts them in order
 		x := l.view.lives[id]
 		w := x.worker.Value()
 		amounts := l.amountsOn(w, &x.terms.share)

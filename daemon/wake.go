@@ -1,6 +1,10 @@
 package daemon
 
-import "github.com/berthd/berth"
+import (
+	"slices"
+
+	"github.com/berthd/berth"
+)
 
 // givers are the workers of a pool that have had more to give since all of its blocked
 // classes were looked at. Which class gets it is decided when its turn has come: turns
@@ -24,17 +28,17 @@ type giver struct {
 
 // wake notes that a worker has more to give.
 func (q *queue) wake(pool berth.PoolID, w berth.WorkerID) {
-	if len(q.blocked[pool]) == 0 {
+	if q.blocked[pool] == nil {
 		return
 	}
 	free, labels, ok := q.workers.room(w)
 	if !ok {
 		return
 	}
-	gs := q.givers[pool]
+	gs := q.givers.get(pool)
 	if gs == nil {
 		gs = &givers{of: make(map[berth.WorkerID]int)}
-		q.givers[pool] = gs
+		q.givers.put(pool, gs)
 	}
 	q.gave++
 	gs.put(giver{w, q.gave, free, labels})
@@ -74,8 +78,8 @@ func (q *queue) give() {
 	if len(q.open) > 0 {
 		until = q.open[0].open[0]
 	}
-	for pool := range q.givers { // in which order decides nothing
-		if c := q.couldGive(pool, until); c != nil {
+	for _, g := range slices.Backward(q.givers) { // who has nothing more for anybody is taken out meanwhile
+		if c := q.couldGive(g.key, g.of, until); c != nil {
 			first, until = c, c
 		}
 	}
@@ -86,19 +90,28 @@ func (q *queue) give() {
 
 // couldGive is the class that comes first of the blocked ones of a pool that a giver could
 // take, of those before until; nil: all.
-func (q *queue) couldGive(pool berth.PoolID, until *class) (first *class) {
-	gs, whole := q.givers[pool], until == nil
-	for _, g := range q.blocked[pool] { // in which order decides nothing
-		g.follow(gs)
-		of := search{q.workers, gs, gs.last(), g, until}
+//
+// Each group is looked at as far as what was found in those before it, and what is passed over
+// in one has seen the givers as they are now. Where requests depend on each other that is not as
+// they are later: what the plan has placed since may be what somebody waits for, who is opened
+// by its answer, and is found at once if nobody has looked. So the groups have an order.
+func (q *queue) couldGive(pool berth.PoolID, gs *givers, until *class) (first *class) {
+	whole, blocked := until == nil, q.blocked[pool]
+	if blocked == nil {
+		q.givers.remove(pool)
+		return nil
+	}
+	for _, e := range blocked.groups {
+		e.of.follow(gs)
+		of := search{q.workers, gs, gs.last(), e.of, until}
 		if c := of.find(); c != nil {
 			first, until = c, c
 		}
 	}
-	if first == nil && (whole || len(q.blocked[pool]) == 0) { // nobody wants what they have
-		delete(q.givers, pool)
-		for _, g := range q.blocked[pool] {
-			g.free = nothing
+	if first == nil && whole { // nobody wants what they have
+		q.givers.remove(pool)
+		for _, e := range blocked.groups {
+			e.of.free = nothing
 		}
 	}
 	return first
