@@ -51,6 +51,7 @@ func bareBenchVerb(c *cli.Command) *cli.Command {
 		return usage("%s: %v; berth %s --help lists its flags", name, err, name)
 	}
 	c.HideHelpCommand = true
+	refuseArguments(c, name)
 	return c
 }
 
@@ -188,9 +189,6 @@ func benchDecideCommand() *cli.Command {
 // runBench reads the options, measures, and prints.
 func runBench[O any](c *cli.Context, read func(*cli.Context, bench.Options) (O, error), measure func(context.Context, O) (*bench.Report, error)) error {
 	name := "bench " + c.Command.Name
-	if c.NArg() > 0 {
-		return usage("%s: takes no arguments, got %q", name, c.Args().First())
-	}
 	asJSON, err := wantsJSON(c)
 	if err != nil {
 		return err

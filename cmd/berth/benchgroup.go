@@ -29,9 +29,6 @@ func benchGroupCommand() *cli.Command {
 
 func runBenchGroup(c *cli.Context) error {
 	const name = "bench group"
-	if c.NArg() > 0 {
-		return usage("%s: takes no arguments, got %q", name, c.Args().First())
-	}
 	shared := bench.Options{Version: version, StoreDir: c.String("store-dir"), Requests: c.Int("groups")}
 	if err := errors.Join(notZero(c, "size", "groups"), benchStore(c, &shared)); err != nil {
 		return benchError(name, err)

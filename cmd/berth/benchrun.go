@@ -32,9 +32,6 @@ func benchRunCommand() *cli.Command {
 
 func runBenchRun(c *cli.Context) error {
 	const name = "bench run"
-	if c.NArg() > 0 {
-		return usage("%s: takes no arguments, got %q", name, c.Args().First())
-	}
 	shared := bench.Options{Version: version, StoreDir: c.String("store-dir"), Requests: c.Int("requests")}
 	if err := errors.Join(notZero(c, "requests"), benchStore(c, &shared)); err != nil {
 		return benchError(name, err)

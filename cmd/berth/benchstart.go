@@ -23,9 +23,6 @@ func benchStartCommand() *cli.Command {
 
 func benchStart(c *cli.Context) error {
 	const name = "bench start"
-	if c.NArg() > 0 {
-		return usage("%s: takes no arguments, got %q", name, c.Args().First())
-	}
 	shared, err := benchOptions(c)
 	if err != nil {
 		return benchError(name, err)

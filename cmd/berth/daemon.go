@@ -37,9 +37,6 @@ func daemonCommand() *cli.Command {
 }
 
 func runDaemon(c *cli.Context) error {
-	if c.NArg() > 0 {
-		return usage("daemon: takes no arguments, got %q", c.Args().First())
-	}
 	log, err := newLogger(c)
 	if err != nil {
 		return usage("%w", err)

@@ -47,9 +47,6 @@ func demoCommand() *cli.Command {
 }
 
 func runDemo(c *cli.Context) error {
-	if c.NArg() > 0 {
-		return usage("demo: takes no arguments, got %q", c.Args().First())
-	}
 	log, err := newLogger(c)
 	if err != nil {
 		return usage("%w", err)

@@ -42,9 +42,6 @@ func devCommand() *cli.Command {
 }
 
 func runDev(c *cli.Context) error {
-	if c.NArg() > 0 {
-		return usage("dev: takes no arguments, got %q", c.Args().First())
-	}
 	workers := c.Int("workers")
 	if workers < 1 || workers > maxLocalWorkers {
 		return usage("%v", &berth.FieldError{Field: "workers", Value: fmt.Sprint(workers), Problem: "is out of range", Bound: fmt.Sprintf("1 to %d", maxLocalWorkers)})

@@ -23,7 +23,7 @@ func inventoryFlag() cli.Flag {
 
 func devicesCommand() *cli.Command {
 	return verb(&cli.Command{
-		Name: "devices", Usage: "the devices that a worker on this machine would offer", ArgsUsage: " ",
+		Name: "devices", Usage: "the devices that a worker on this machine would offer",
 		Description: "Nothing is registered. With -o json it prints what a FILE of --devices may hold, a line each.",
 		Flags: []cli.Flag{
 			inventoryFlag(), stringFlag("name", "", "`NAME` of the worker, by which link domains that are found are named (default: the host's)"), outputFlag(),
@@ -32,9 +32,6 @@ func devicesCommand() *cli.Command {
 			asJSON, err := wantsJSON(c)
 			if err != nil {
 				return err
-			}
-			if c.NArg() > 0 {
-				return usage("devices: takes no arguments, got %q", c.Args().First())
 			}
 			devices, err := inventory(c)
 			if err != nil {

@@ -44,9 +44,6 @@ func fsck(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.NArg() > 0 {
-		return usage("fsck: takes no arguments, got %q", c.Args().First())
-	}
 	client, err := dial(c, zap.NewNop())
 	if err != nil {
 		return usage("%w", err)

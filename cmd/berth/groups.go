@@ -27,9 +27,6 @@ func groupsCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if c.NArg() > 0 {
-				return usage("groups: no argument is taken; berth get GROUP tells of one")
-			}
 			cl, err := newClient(c)
 			if err != nil {
 				return err

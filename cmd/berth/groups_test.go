@@ -134,7 +134,7 @@ func TestGroups_Usage(t *testing.T) {
 	} {
 		s.want(exitUsage, tt.says, append(append([]string{"submit"}, tt.args...), "--", "true")...)
 	}
-	s.want(exitUsage, "no argument is taken; berth get GROUP tells of one", "groups", "train")
+	s.want(exitUsage, "takes no arguments, got \"train\"; berth get GROUP tells of one", "groups", "train")
 }
 
 func TestMembersText(t *testing.T) {

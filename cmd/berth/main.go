@@ -49,7 +49,10 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	app := newApp()
 	app.Metadata = map[string]any{argsKey: args}
 	app.Reader, app.Writer, app.ErrWriter = in, out, errOut
-	err := app.RunContext(ctx, args)
+	err := checkRepeated(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, args)
+	}
 	tell(errOut, err, diagnosis(ctx, app, err))
 	return exitCode(err)
 }
@@ -142,7 +145,31 @@ func verb(c *cli.Command) *cli.Command {
 		return usage("%s: %v%s; berth %s --help lists its flags", c.Name, err, formOf(c.Flags, err), c.Name)
 	}
 	c.HideHelpCommand = true
+	refuseArguments(c, c.Name)
 	return c
+}
+
+// refuseArguments lets a verb that takes none refuse them: what follows it is no name of what
+// it would tell about.
+func refuseArguments(c *cli.Command, name string) {
+	if c.ArgsUsage != "" || len(c.Subcommands) > 0 {
+		return
+	}
+	c.ArgsUsage = " " // the parser's help would promise some
+	do := c.Action
+	c.Action = func(ctx *cli.Context) error {
+		if ctx.NArg() > 0 {
+			return usage("%s: takes no arguments, got %q%s", name, ctx.Args().First(), after("; ", insteadOf[name]))
+		}
+		return do(ctx)
+	}
+}
+
+// insteadOf is what is meant by an argument of a verb that takes none.
+var insteadOf = map[string]string{
+	"groups": "berth get GROUP tells of one",
+	"plan":   "requests come from -f FILE",
+	"status": "berth get ID tells of one request, berth workers WORKER of one worker",
 }
 
 // formOf is the form of the flag whose value cannot be read, which the parser does not tell.

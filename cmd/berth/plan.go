@@ -48,9 +48,6 @@ func plan(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.NArg() > 0 {
-		return usage("plan: takes no argument; requests come from -f FILE")
-	}
 	change, err := changeOf(c)
 	if err != nil {
 		return err

@@ -53,9 +53,6 @@ func simulate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.NArg() > 0 {
-		return usage("simulate: takes no arguments, got %q", c.Args().First())
-	}
 	var policy sim.PolicyName
 	if err := policy.UnmarshalText([]byte(c.String("policy"))); err != nil {
 		return usage("simulate: %w", err)
