@@ -82,7 +82,7 @@ func (m massLoss) run(t *testing.T, brake *berthv1.Pool) outcome {
 // named starts hollow workers of one name, half of a fleet.
 func (f *fleet) named(name, count string, flags ...string) *proc {
 	f.t.Helper()
-	args := []string{binary(f.t), "worker", "--hollow", count, "--name", name, "--etcd-endpoints", f.endpoint()}
+	args := []string{binary(f.t), "worker", "--hollow", count, "--name", name, "--etcd-endpoints", f.endpoint(), "--wait-for-name"}
 	return f.start(name, nil, append(args, flags...)...)
 }
 

@@ -214,7 +214,7 @@ func (f *fleet) worker(name string, flags ...string) *proc {
 // hollow starts workers that pretend.
 func (f *fleet) hollow(shapes string, flags ...string) *proc {
 	f.t.Helper()
-	args := []string{binary(f.t), "worker", "--hollow", shapes, "--etcd-endpoints", f.endpoint()}
+	args := []string{binary(f.t), "worker", "--hollow", shapes, "--etcd-endpoints", f.endpoint(), "--wait-for-name"}
 	return f.start("hollow", nil, append(args, flags...)...)
 }
 

@@ -40,6 +40,10 @@ type HollowOptions struct {
 	Spot   bool // all of them; else those whose shape says so
 	TTL    time.Duration
 
+	// WaitForName waits for the end of other agents' leases on these names, as after a crash of
+	// this program: hollow workers keep no record of their own. Else they end with ErrNameTaken.
+	WaitForName bool
+
 	WarmKeys, WarmImages []string // of all of them; beside the images, those of the shape
 
 	RunFor     time.Duration // how long a container runs; 0: until it is stopped
@@ -131,7 +135,7 @@ func (h *Hollow) options(opts HollowOptions, i int, runtime Runtime, gate chan s
 	}
 	o := Options{
 		ID: id, Pool: opts.Pool, Labels: shape.Labels, Taints: shape.Taints, Spot: opts.Spot || shape.Spot, Capacity: shape.Capacity,
-		Store: opts.Store, Runtime: runtime, TTL: opts.TTL, WaitForName: true,
+		Store: opts.Store, Runtime: runtime, TTL: opts.TTL, WaitForName: opts.WaitForName,
 		Version: opts.Version, Log: opts.Log, Now: opts.Now,
 		WarmKeys: opts.WarmKeys, WarmImages: slices.Concat(opts.WarmImages, shape.WarmImages),
 		hollow: true, hang: opts.Hang, gate: gate,

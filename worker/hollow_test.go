@@ -94,6 +94,38 @@ func TestHollow_FailStarts(t *testing.T) {
 	}
 }
 
+// Hollow workers of which another agent has the names end at once, and say so; told to, they
+// wait for its end.
+func TestHollow_NameTaken(t *testing.T) {
+	s := newSite(t)
+	_, lease := s.crashed("hollow-0002", t.TempDir())
+	h, err := NewHollow(HollowOptions{Store: s.store, Count: 3, Log: s.log()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Run(t.Context()); !errors.Is(err, ErrNameTaken) || !strings.Contains(err.Error(), "worker hollow-0002: ") {
+		t.Fatalf("Run: %v, want ErrNameTaken of hollow-0002", err)
+	}
+	regs := make(chan berth.Epoch, 3)
+	h, err = NewHollow(HollowOptions{Store: s.store, Count: 3, WaitForName: true, Log: s.log(), OnRegistered: func(_ berth.WorkerID, e berth.Epoch) { regs <- e }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(ctx) }()
+	if err := s.store.RevokeLease(t.Context(), lease); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		receive(t, regs, "registration")
+	}
+	stop()
+	if err := receive(t, ended, "end"); err != nil {
+		t.Error(err)
+	}
+}
+
 // Hollow workers take images, and say which are there: those that all of them were given,
 // and those of their shape. What they start changes nothing.
 func TestHollow_Images(t *testing.T) {

@@ -73,7 +73,7 @@ func hollowOptions(c *cli.Context, log *zap.Logger) (worker.HollowOptions, error
 		return worker.HollowOptions{}, err
 	}
 	opts := worker.HollowOptions{
-		Name: c.String("name"), Pool: berth.PoolID(c.String("pool")), Spot: c.Bool("spot"), TTL: c.Duration("ttl"),
+		Name: c.String("name"), Pool: berth.PoolID(c.String("pool")), Spot: c.Bool("spot"), TTL: c.Duration("ttl"), WaitForName: c.Bool("wait-for-name"),
 		WarmKeys: c.StringSlice("warm-key"), WarmImages: c.StringSlice("warm-image"),
 		RunFor: c.Duration("hollow-run"), StartDelay: c.Duration("hollow-start-delay"),
 		FailStarts: c.Bool("hollow-fail-starts"), Hang: c.Bool("hollow-hang"), Version: version, Log: log,

@@ -52,7 +52,7 @@ func nextStep(err error) string {
 	case errors.Is(err, etcdstore.ErrNotBumped):
 		return "restore it with etcdutl snapshot restore --bump-revision --mark-compacted first; docs/runbook.md has the steps"
 	case errors.Is(err, worker.ErrNameTaken):
-		return "give --name another name, or --wait-for-name to wait for the end of the other's lease"
+		return "stop that agent, give this one another name (--name, or the names in the file of --hollow), or wait for its end with --wait-for-name"
 	case errors.Is(err, worker.ErrStateDirLocked):
 		return "stop the other agent, or give --data-dir another directory"
 	}

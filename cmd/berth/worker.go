@@ -48,7 +48,7 @@ func workerCommand() *cli.Command {
 			durationFlag("ttl", worker.DefaultTTL, "of its lease: whole seconds"),
 			stringFlag("on-stop", string(worker.OnStopStop), "when it is told to end: stop its containers, drain (wait for them), or keep them for the next agent (as SIGHUP does)"),
 			stringFlag("listen", "", "`HOST:PORT` of its log service (default: a free port of loopback); beyond loopback it needs certificates"),
-			boolFlag("wait-for-name", "wait for the end of another agent of this name"),
+			boolFlag("wait-for-name", "wait for the end of another agent of this name, instead of ending with an error"),
 			shimFlag(),
 			boolFlag("no-cgroups", "do not limit CPU and memory"),
 			stringFlag("hollow", "", "pretend to be `COUNT` workers, or those of a CSV FILE whose first line names columns, any of: name, cpu_milli, memory_bytes, disk_bytes, gpus, gpu_type, labels (zone=a;disk=nvme), taints (gpu=yes:no_place), spot (true), warm_images (train:3;serve:1)"),
@@ -67,9 +67,6 @@ func shimFlag() cli.Flag {
 }
 
 func runWorker(c *cli.Context) error {
-	if c.NArg() > 0 {
-		return usage("worker: takes no arguments, got %q", c.Args().First())
-	}
 	log, err := newLogger(c)
 	if err != nil {
 		return usage("%w", err)
