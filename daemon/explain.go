@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/berthd/berth"
@@ -58,8 +59,7 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 		}
 		if v := l.overQuota(w, by); v != nil {
 			l.tellStands(v, accountOf(spec))
-			g.Verdict.Reasons = append(v.Reasons, g.Verdict.Reasons...)
-			g.Verdict.NeverFits = g.Verdict.NeverFits || v.NeverFits
+			withQuota(&g.Verdict, v)
 		}
 		if r, ok := l.claimReason(id); ok {
 			g.Verdict = berth.Verdict{Reasons: append([]berth.Reason{r}, g.Verdict.Reasons...), At: g.Verdict.At}
@@ -71,6 +71,23 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 		e.Verdict, e.Nearest = &g.Verdict, g.Nearest
 	})
 	return e, err
+}
+
+// withQuota adds to why no worker takes a request that its tenant's quota has no room for it,
+// either. First comes what no waiting resolves: where no worker could ever take it, what ends
+// of its tenant's would be of no use.
+func withQuota(v, short *berth.Verdict) {
+	if neverAlone(v) && !short.NeverFits {
+		v.Reasons = append(v.Reasons, short.Reasons...)
+		return
+	}
+	v.Reasons = append(short.Reasons, v.Reasons...)
+	v.NeverFits = v.NeverFits || short.NeverFits
+}
+
+// neverAlone says whether no worker that is there could ever take what a verdict is of.
+func neverAlone(v *berth.Verdict) bool {
+	return v.NeverFits || slices.ContainsFunc(v.Reasons, func(r berth.Reason) bool { return r.Code == berth.ReasonNoWorker })
 }
 
 // whyThere tells how the worker of an attempt stood, and the runner-up, when it was

@@ -171,7 +171,15 @@ func (l *loop) whyNotGroup(id berth.GroupID) *berth.Verdict {
 	if rec == nil || !ok {
 		return nil
 	}
-	if v := l.groupOverQuota(id, rec, members); v != nil {
+	if short := l.groupOverQuota(id, rec, members); short != nil {
+		ask := l.gangOf(id, rec, members)
+		for i := range ask.Members {
+			ask.Members[i].Again = true // it has not been asked for yet, and is not now
+		}
+		d := l.fleet.PlaceGang(ask)
+		l.fleet.Undo(d)
+		v := groupWithQuota(d.Verdict, short)
+		v.At = l.view.revision
 		return v
 	}
 	d := l.choosePlaces(id, rec, members)
@@ -182,6 +190,16 @@ func (l *loop) whyNotGroup(id berth.GroupID) *berth.Verdict {
 		tellKept(d.Verdict, id, k)
 	}
 	return d.Verdict
+}
+
+// groupWithQuota is why a group waits that its tenant's quota has no room for: for that, unless
+// the workers that are there could never take it.
+func groupWithQuota(v, short *berth.Verdict) *berth.Verdict {
+	if v == nil || !neverAlone(v) || short.NeverFits {
+		return short
+	}
+	withQuota(v, short)
+	return v
 }
 
 // rehomeGroups looks at all groups that wait, with whomever.

@@ -37,10 +37,10 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 		}
 	}
 	if len(g.members) > 0 {
-		if e.Verdict = short; short == nil {
-			got := f.PlaceGang(scheduler.Gang{Members: g.members, Need: int(g.needs), Topology: spec.Group.Topology, Linked: spec.Group.Linked})
-			f.Undo(got)
-			e.Verdict = got.Verdict
+		got := f.PlaceGang(scheduler.Gang{Members: g.members, Need: int(g.needs), Topology: spec.Group.Topology, Linked: spec.Group.Linked})
+		f.Undo(got)
+		if e.Verdict = got.Verdict; short != nil {
+			e.Verdict = groupWithQuota(got.Verdict, short)
 		}
 		if e.Verdict != nil {
 			e.Verdict.At = at
@@ -52,8 +52,7 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 	e.Verdict, e.Nearest = &verdict.Verdict, verdict.Nearest
 	e.Verdict.At = at
 	if short != nil {
-		e.Verdict.Reasons = append(short.Reasons, e.Verdict.Reasons...)
-		e.Verdict.NeverFits = e.Verdict.NeverFits || short.NeverFits
+		withQuota(e.Verdict, short)
 	}
 	if !claimed {
 		return nil

@@ -58,7 +58,7 @@ func (l *loop) usedBy(of account) (used berth.Amounts) {
 // tellStands adds to a verdict that is about to be told how its tenant stands in what it lacks.
 func (l *loop) tellStands(v *berth.Verdict, of account) {
 	st := l.quotas.of[of]
-	if !isQuota(v) || st == nil || st.limits == nil {
+	if st == nil || st.limits == nil {
 		return
 	}
 	rec, _ := l.view.tenant(of.tenant)
@@ -74,6 +74,25 @@ func (l *loop) tellStands(v *berth.Verdict, of account) {
 			l.tellLoans(r.Stands, of, berth.Dimension(r.Detail))
 		}
 	}
+}
+
+// briefly is a verdict as a list tells it: of a quota, with what its tenant is allowed and uses,
+// and without what takes a look at other tenants. The verdict is others' as well, and stays.
+func (l *loop) briefly(v *berth.Verdict, of account) *berth.Verdict {
+	st := l.quotas.of[of]
+	if !isQuota(v) || st == nil || st.limits == nil {
+		return v
+	}
+	rec, _ := l.view.tenant(of.tenant)
+	q, out := rec.Pools[of.pool], *v
+	out.Reasons = slices.Clone(v.Reasons)
+	tellStands(&out, &q, st.limits, l.usedBy(of))
+	for i := range out.Reasons {
+		if s := out.Reasons[i].Stands; s != nil {
+			s.Reclaims = nil // how far they are is not looked up
+		}
+	}
+	return &out
 }
 
 // tellLoans adds who else waits for loans of a dimension, and what others would lend.

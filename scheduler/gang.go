@@ -182,7 +182,8 @@ func (f *Fleet) placeNoted(c Candidate, d *GangDecision) Decision {
 	return Decision{}
 }
 
-// tellGang puts in front of why a member has no place how many have one.
+// tellGang puts in front of why a member has no place how many have one now, and, where that
+// could never be enough, how many would have one, were all workers empty.
 func (f *Fleet) tellGang(g Gang, d *GangDecision) {
 	v := d.Verdict
 	v.Reasons = slices.Insert(v.Reasons, 0, berth.Reason{
@@ -193,7 +194,9 @@ func (f *Fleet) tellGang(g Gang, d *GangDecision) {
 	for _, room := range f.roomOf(g, true) {
 		most = max(most, room)
 	}
-	v.NeverFits = most < max(g.Need, 1)
+	if v.NeverFits = most < max(g.Need, 1); v.NeverFits {
+		v.Reasons[0].Ever = int64(most)
+	}
 }
 
 // domain is where members may go together, with how many could at most.

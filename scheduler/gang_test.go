@@ -139,11 +139,11 @@ func TestProperty_GangPlacedIffPlacesExist(t *testing.T) {
 				if diff := cmp.Diff(before, snapshot(f, workers)); diff != "" || len(d.Placed) > 0 {
 					t.Fatalf("what was not placed left its mark:\n%s", diff)
 				}
-				first := d.Verdict.Reasons[0]
+				first, ever := d.Verdict.Reasons[0], bruteGang(r, emptied(workers), g)
 				if first.Code != berth.ReasonGroup || first.Best != int64(want) || first.Want != int64(g.Need) {
 					t.Fatalf("verdict %+v", d.Verdict)
 				}
-				if ever := bruteGang(r, emptied(workers), g); d.Verdict.NeverFits != (ever < g.Need) {
+				if d.Verdict.NeverFits != (ever < g.Need) || d.Verdict.NeverFits && first.Ever != int64(ever) {
 					t.Fatalf("never fits: %t, but %d of %d would, were all empty", d.Verdict.NeverFits, ever, g.Need)
 				}
 				continue

@@ -108,7 +108,7 @@ func reasons(all []berth.Reason) []*berthv1.Reason {
 	var out []*berthv1.Reason
 	for _, r := range all {
 		m := &berthv1.Reason{
-			Code: string(r.Code), Detail: Text(r.Detail), Workers: int64(r.Workers), Want: r.Want, Best: r.Best, Total: r.Total,
+			Code: string(r.Code), Detail: Text(r.Detail), Workers: int64(r.Workers), Want: r.Want, Best: r.Best, Total: r.Total, Ever: r.Ever,
 		}
 		for _, w := range r.Some {
 			m.Some = append(m.Some, string(w))

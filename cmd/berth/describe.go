@@ -27,9 +27,17 @@ func stateOf(s *berthv1.Status) string {
 
 // describe is a status in a few words, for people who wait.
 func describe(s *berthv1.Status) string {
+	if text := stoppingText(s, time.Now()); text != "" {
+		return text
+	}
+	return describeLife(s)
+}
+
+// describeLife is describe without the stop that was ordered, of which explain tells more.
+func describeLife(s *berthv1.Status) string {
 	switch {
 	case s.GetVerdict().GetNeverFits() && !isQuota(s.GetVerdict()):
-		return "no worker that is registered could ever take it: " + reasonsOf(s.GetVerdict())
+		return "no worker that is registered could ever take it: " + reasonsOf(ever(s.GetVerdict()))
 	case s.GetBlocked():
 		if r := s.GetVerdict().GetReasons(); len(r) > 0 && r[0].GetCode() == string(berth.ReasonClaim) {
 			return claimText(r[0])
@@ -43,17 +51,20 @@ func describe(s *berthv1.Status) string {
 	if !berth.State(s.GetState()).Final() && s.GetReplacedBy() != "" {
 		return "being replaced by " + s.GetReplacedBy()
 	}
-	exit, message := exitText(s.GetExit()), s.GetMessage()
+	reason, exit, message := s.GetReason(), exitText(s.GetExit()), s.GetMessage()
+	if !berth.State(s.GetState()).Final() {
+		reason = "" // of an attempt before, which is no matter of this one's
+	}
 	if exit != "" && message == s.GetExit().GetMessage() {
 		message = "" // the exit's text has it
 	}
-	switch berth.EndReason(s.GetReason()) {
+	switch berth.EndReason(reason) {
 	case berth.EndReplaced:
 		return "by " + s.GetReplacedBy()
 	case "", berth.EndExited, berth.EndSignaled, berth.EndOOM, berth.EndStartFailed:
 		return cmp.Or(exit, message)
 	}
-	parts := []string{endText(s.GetReason(), berth.State(s.GetState()).Final()), message, exit}
+	parts := []string{endText(reason, true), message, exit}
 	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), ": ")
 }
 
@@ -102,7 +113,7 @@ func reasonText(r *berthv1.Reason) string {
 	case berth.ReasonClaim:
 		return claimText(r)
 	case berth.ReasonQuota:
-		return "its tenant's quota: " + quotaReason(r)
+		return "its tenant's quota: " + quotaLacks(r)
 	case berth.ReasonRestored:
 		return "the store was restored from a backup, and nothing is placed before " + restoredUntil(r)
 	case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:

@@ -30,13 +30,19 @@ func TestDescribe(t *testing.T) {
 		{"lost", "RUNNING", &berthv1.Status{State: "RUNNING", Lost: &berthv1.Loss{Until: until}}, "worker lost; waited for until "},
 		{"braked", "RUNNING", &berthv1.Status{State: "RUNNING", Lost: &berthv1.Loss{Until: until, Braked: true}}, "worker lost, with many others; held until "},
 		{"lease lives", "RUNNING", &berthv1.Status{State: "RUNNING", Lost: &berthv1.Loss{}}, "worker lost; waited for until its lease is over"},
+		{"told to stop", "RUNNING", &berthv1.Status{
+			State: "RUNNING", Stop: &berthv1.StopOrder{Reason: "reclaim", Message: "gives back what tenant blue lent", Deadline: until},
+			Spec: &berthv1.Request{StopTimeoutMs: 30_000},
+		}, "stopping for 9s: reclaim: gives back what tenant blue lent; it is killed at "},
+		{"runs again", "RUNNING", &berthv1.Status{State: "RUNNING", Attempt: 2, Reason: "reclaimed"}, ""},
+		{"ended by a stop", "CANCELLED", &berthv1.Status{State: "CANCELLED", Reason: "cancelled", Message: "too big"}, "cancelled: too big"},
 		{"replaced", "REPLACED", &berthv1.Status{State: "CANCELLED", Reason: "replaced", ReplacedBy: "web.r2"}, "by web.r2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := stateOf(tt.status); got != tt.state {
 				t.Errorf("state %s, want %s", got, tt.state)
 			}
-			if got := describe(tt.status); !strings.HasPrefix(got, tt.want) {
+			if got := describe(tt.status); !strings.HasPrefix(got, tt.want) || tt.want == "" && got != "" {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})

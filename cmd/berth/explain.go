@@ -143,7 +143,7 @@ func printExplanation(w io.Writer, e *berthv1.ExplainResponse, asked *timestampp
 	}
 	s := e.GetStatus()
 	if s.GetState() != string(berth.StatePending) {
-		if _, err := fmt.Fprintf(w, "%s is %s%s%s\n", s.GetId(), stateOf(s), onWorker(s), after(": ", describe(s))); err != nil {
+		if _, err := fmt.Fprintf(w, "%s is %s%s%s\n", s.GetId(), stateOf(s), onWorker(s), after(": ", describeLife(s))); err != nil {
 			return err
 		}
 		if stop := orderedText(s.GetStop(), judgedAt(e, asked)); stop != "" && !berth.State(s.GetState()).Final() {
@@ -189,7 +189,7 @@ func printWaiting(w io.Writer, e *berthv1.ExplainResponse, now time.Time) error 
 	if e.GetSince() != nil {
 		judged = "waits since " + when(e.GetSince(), now) + "; " + judged
 	}
-	for _, line := range []string{judged, formerText(e), victimsText(e, now), turnText(e), ownTurnText(e)} {
+	for _, line := range []string{judged, quotaToo(e), formerText(e), victimsText(e, now), turnText(e), ownTurnText(e)} {
 		if line == "" {
 			continue
 		}
@@ -203,24 +203,25 @@ func printWaiting(w io.Writer, e *berthv1.ExplainResponse, now time.Time) error 
 	return printHelp(w, e)
 }
 
-// printHelp tells what would let a request, or a group, be placed.
+// printHelp tells what would let a request, or a group, be placed: all of it in one line.
 func printHelp(w io.Writer, e *berthv1.ExplainResponse) error {
-	v, help := e.GetVerdict(), ""
+	v, help := e.GetVerdict(), []string(nil)
 	switch {
 	case isQuota(v):
-		help = quotaHelp(e)
-	case v.GetNeverFits() && len(v.GetReasons()) > 0 && v.GetReasons()[0].GetCode() == string(berth.ReasonGroup):
-		help = groupHelp(v)
+		help = append(help, quotaHelp(e))
+	case len(v.GetReasons()) > 0 && v.GetReasons()[0].GetCode() == string(berth.ReasonGroup):
+		help = append(help, groupHelp(v))
 	}
-	if help != "" {
-		if _, err := fmt.Fprintf(w, "what would help: %s\n", help); err != nil {
+	if miss := e.GetNearest(); miss != nil {
+		if _, err := fmt.Fprintf(w, "nearest: %s\n", missText(miss)); err != nil {
 			return err
 		}
+		help = append(help, helpText(miss))
 	}
-	if e.GetNearest() == nil {
+	if len(help) == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "nearest: %s\nwhat would help: %s\n", missText(e.GetNearest()), helpText(e.GetNearest()))
+	_, err := fmt.Fprintf(w, "what would help: %s\n", strings.Join(help, "; and beyond that, "))
 	return err
 }
 

@@ -98,7 +98,6 @@ func printStatus(w io.Writer, s *berthv1.Status) error {
 		{"tenant", spec.GetTenant()},
 		{"wants", wants(spec.GetResources())},
 		{"holds", holds(s.GetShare())},
-		{"stop", stopText(s.GetStop())},
 		{"submitted", moment(s.GetSubmittedAt(), now)},
 		{"placed", since(s.GetPlacedAt(), s.GetSubmittedAt())},
 		{"started", since(s.GetStartedAt(), s.GetSubmittedAt())},
@@ -187,13 +186,6 @@ func counts(m map[string]int64) []string {
 		out = append(out, fmt.Sprintf("%s=%d", k, m[k]))
 	}
 	return out
-}
-
-func stopText(s *berthv1.StopOrder) string {
-	if s == nil {
-		return ""
-	}
-	return strings.TrimSpace(s.GetReason() + " " + s.GetMessage())
 }
 
 func moment(t *timestamppb.Timestamp, now time.Time) string {

@@ -283,7 +283,7 @@ func groupWaits(v *berthv1.Verdict) string {
 	if !v.GetNeverFits() {
 		return "waits: " + groupReasons(v)
 	}
-	text := "waits, and the registered workers could never take it, were they empty: " + groupReasons(v)
+	text := "waits, and the registered workers could never take it, were they empty: " + groupReasons(ever(v))
 	for _, r := range v.GetReasons()[1:] {
 		if r.GetCode() == string(berth.ReasonLink) {
 			break // it says it all
@@ -298,14 +298,29 @@ func groupWaits(v *berthv1.Verdict) string {
 	return text
 }
 
+// ever is a verdict that no waiting resolves, with how many members of the group would fit, were
+// all workers empty: what is free now would be told in vain.
+func ever(v *berthv1.Verdict) *berthv1.Verdict {
+	if len(v.GetReasons()) == 0 || v.GetReasons()[0].GetCode() != string(berth.ReasonGroup) {
+		return v
+	}
+	first := v.GetReasons()[0]
+	return &berthv1.Verdict{NeverFits: true, Reasons: append([]*berthv1.Reason{{
+		Code: first.GetCode(), Detail: first.GetDetail(), Want: first.GetWant(), Best: first.GetEver(), Total: first.GetTotal(),
+	}}, v.GetReasons()[1:]...)}
+}
+
 // lacksTopology says whether a reason is that workers lack the label of which all of a group's
 // are to have one value.
 func lacksTopology(v *berthv1.Verdict, r *berthv1.Reason) bool {
 	return r.GetCode() == string(berth.ReasonConstraint) && r.GetDetail() == v.GetReasons()[0].GetDetail()
 }
 
-// groupHelp is what would let a group be placed that never could be.
+// groupHelp is what would let a group be placed.
 func groupHelp(v *berthv1.Verdict) string {
+	if !v.GetNeverFits() {
+		return groupRoom(v)
+	}
 	for _, r := range v.GetReasons()[1:] {
 		switch {
 		case r.GetCode() == string(berth.ReasonNoWorker):
@@ -315,6 +330,25 @@ func groupHelp(v *berthv1.Verdict) string {
 		}
 	}
 	return fmt.Sprintf("more or larger workers, that %d of its members fit at once (berth plan --add tells), or to ask for less", v.GetReasons()[0].GetWant())
+}
+
+// groupRoom is what would let a group be placed that its workers could take.
+func groupRoom(v *berthv1.Verdict) string {
+	first := v.GetReasons()[0]
+	where := ""
+	if first.GetDetail() != "" {
+		where = " in one " + first.GetDetail()
+	}
+	help := fmt.Sprintf("room for %d more of its members%s", max(first.GetWant()-first.GetBest(), 1), where)
+	for _, r := range v.GetReasons()[1:] {
+		switch berth.ReasonCode(r.GetCode()) {
+		case berth.ReasonNoWorker:
+			return "workers of pool " + r.GetDetail() + ", or another pool"
+		case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:
+			help += ", or berth uncordon " + strings.Join(r.GetSome(), " ")
+		}
+	}
+	return help
 }
 
 // linkReason says what the best link domain lacks.

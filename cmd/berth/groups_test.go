@@ -38,6 +38,11 @@ func TestGroups(t *testing.T) {
 			s.want(0, never, "explain", id)
 			s.want(0, help, "explain", id)
 		}
+		s.want(0, "what would help: room for 1 more of its members\n", "explain", "wide")
+		s.want(0, "group of 3", "submit", "--id", "half", "--cpu", "2", "--group-size", "3", "--", "true") // one has room beside train
+		s.want(0, "could never take it, were they empty: 2 of its 3 members fit, of at least 3", "explain", "half")
+		s.want(0, "could ever take it: 2 of its 3 members fit, of at least 3", "get", "half.0")
+		s.want(0, "is ending", "cancel", "--wait", "half")
 		next := filepath.Join(t.TempDir(), "next.yaml")
 		if err := os.WriteFile(next, []byte("{id: next, command: [\"true\"], resources: {cpu_milli: 900000}, group: {size: 2}}\n"), 0o600); err != nil {
 			t.Fatal(err)

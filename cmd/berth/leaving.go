@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 )
 
@@ -29,6 +30,17 @@ func orderedText(s *berthv1.StopOrder, now time.Time) string {
 		return ""
 	}
 	return orderText(s) + "; it is killed " + until(s.GetDeadline(), now)
+}
+
+// stoppingText says of what runs and is told to stop by whom, for what, since when and until when.
+// An order has its deadline only, which is so long behind it as the container may take to stop.
+func stoppingText(s *berthv1.Status, now time.Time) string {
+	stop := s.GetStop()
+	if stop == nil || s.GetLost() != nil || berth.State(s.GetState()).Final() {
+		return ""
+	}
+	since := now.Sub(stop.GetDeadline().AsTime().Add(-time.Duration(s.GetSpec().GetStopTimeoutMs()) * time.Millisecond))
+	return fmt.Sprintf("stopping for %s: %s; it is killed %s", short(max(since, 0)), orderText(stop), until(stop.GetDeadline(), now))
 }
 
 // victimsText says who is to end before a request has its place, and until when.

@@ -11,23 +11,33 @@ import (
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 )
 
-// quotaReason is what there is too little of.
-func quotaReason(r *berthv1.Reason) string {
+// quotaLacks is what there is too little of, by what the tenant is allowed now: of what can be
+// lent that is not the limit.
+func quotaLacks(r *berthv1.Reason) string {
 	d, s := berth.Dimension(r.GetDetail()), r.GetStands()
 	if r.GetWant() == 0 {
 		return r.GetDetail()
 	}
+	left, of := r.GetBest(), dimensionAmount(d, r.GetTotal())
 	if s.GetGuarantees() || s.GetLent() > 0 {
+		left, of = min(left, s.GetAllowed()), "the "+dimensionAmount(d, s.GetAllowed())+" that it is allowed now"
+	}
+	return fmt.Sprintf("it wants %s of %s, and %s is left of %s", dimensionAmount(d, r.GetWant()), dimensionName(d), dimensionAmount(d, left), of)
+}
+
+// quotaReason is quotaLacks, with how that has come about.
+func quotaReason(r *berthv1.Reason) string {
+	d, s := berth.Dimension(r.GetDetail()), r.GetStands()
+	if r.GetWant() > 0 && (s.GetGuarantees() || s.GetLent() > 0) {
 		of := func(n int64) string { return dimensionAmount(d, n) }
 		guaranteed := "nothing is guaranteed"
 		if s.GetGuarantees() {
 			guaranteed = of(s.GetGuaranteed()) + " guaranteed"
 		}
-		return fmt.Sprintf("it wants %s of %s, and %s is left of the %s that it is allowed now, with %s used (%s, %s lent%s, %s borrowed%s; the limit is %s)",
-			of(r.GetWant()), dimensionName(d), of(min(r.GetBest(), s.GetAllowed())), of(s.GetAllowed()), of(s.GetUsed()), guaranteed,
+		return fmt.Sprintf("%s, with %s used (%s, %s lent%s, %s borrowed%s; the limit is %s)", quotaLacks(r), of(s.GetUsed()), guaranteed,
 			of(s.GetLent()), tenantsAfter(" to ", s.GetBorrowers()), of(s.GetBorrowed()), tenantsAfter(" from ", s.GetLenders()), of(s.GetLimit()))
 	}
-	return fmt.Sprintf("it wants %s of %s, and %s is left of %s", dimensionAmount(d, r.GetWant()), dimensionName(d), dimensionAmount(d, r.GetBest()), dimensionAmount(d, r.GetTotal()))
+	return quotaLacks(r)
 }
 
 // decisive is the reason that is told: where a request could never be placed, why.
@@ -48,6 +58,17 @@ func quotaWaits(e *berthv1.ExplainResponse, now time.Time) string {
 		return "waits, and could never be placed, for it asks for more than " + who + ": " + quotaReason(r)
 	}
 	return "waits for " + who + ": " + quotaReason(r) + lentTo(r, now) + loanTurns(r)
+}
+
+// quotaToo says of a request that no worker could ever take that its tenant's quota would not do,
+// either.
+func quotaToo(e *berthv1.ExplainResponse) string {
+	reasons, spec := e.GetVerdict().GetReasons(), e.GetStatus().GetSpec()
+	i := slices.IndexFunc(reasons, func(r *berthv1.Reason) bool { return r.GetCode() == string(berth.ReasonQuota) })
+	if i <= 0 || isQuota(e.GetVerdict()) {
+		return ""
+	}
+	return fmt.Sprintf("nor is there room now in the quota of tenant %s in pool %s: %s", spec.GetTenant(), spec.GetPool(), quotaReason(reasons[i]))
 }
 
 // quotaHelp is what would let the quota have room.

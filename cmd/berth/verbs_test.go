@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -59,6 +60,19 @@ func (s *shell) want(code int, says string, args ...string) result {
 		s.t.Errorf("berth %s: exit %d, want %d and %q\n%s%s", strings.Join(args, " "), r.code, code, says, r.out, r.err)
 	}
 	return r
+}
+
+// until asks until the answer holds something.
+func (s *shell) until(says string, args ...string) result {
+	s.t.Helper()
+	for end := time.Now().Add(30 * time.Second); ; <-time.After(50 * time.Millisecond) {
+		if r := s.do(args...); strings.Contains(r.out+r.err, says) || time.Now().After(end) {
+			if !strings.Contains(r.out+r.err, says) {
+				s.t.Errorf("berth %s never says %q\n%s%s", strings.Join(args, " "), says, r.out, r.err)
+			}
+			return r
+		}
+	}
 }
 
 // background runs a verb in a process of its own until the test's end: two in one

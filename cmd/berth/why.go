@@ -112,7 +112,7 @@ func lackText(r *berthv1.Reason, worker string) string {
 	case r.GetCode() == string(berth.ReasonImage):
 		return worker + ", the nearest, runs commands of its machine, not images"
 	case r.GetCode() == string(berth.ReasonConstraint):
-		return fmt.Sprintf("%s does not, by its label %s", worker, r.GetDetail())
+		return fmt.Sprintf("its constraint %s does not hold on %s, the nearest", r.GetDetail(), worker)
 	case r.GetCode() == string(berth.ReasonPorts) && r.GetDetail() != "":
 		return fmt.Sprintf("port %s is %s %s", r.GetDetail(), takenOr(r), worker)
 	case r.GetCode() == string(berth.ReasonDeviceMilli):
@@ -191,6 +191,8 @@ func helpText(m *berthv1.Miss) string {
 	switch rs := m.GetReasons(); {
 	case len(rs) == 1 && rs[0].GetCode() == string(berth.ReasonImage):
 		return "a worker that takes images, or no image in the request"
+	case len(rs) == 1 && rs[0].GetCode() == string(berth.ReasonConstraint):
+		return fmt.Sprintf("a worker on which %s holds (berth worker --labels), or another constraint", rs[0].GetDetail())
 	case !m.GetCould():
 		return "a worker that could take it (berth plan --add tells), or to ask for less"
 	}

@@ -164,7 +164,7 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			},
 			[]string{"no registered worker could ever take it: it wants 300 thousandths of one, and b1, the nearest, has none\n"},
 		},
-		{"labels", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{constraint}}, Nearest: near(true, constraint)}, []string{"b1 does not, by its label zone"}},
+		{"labels", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{constraint}}, Nearest: near(true, constraint)}, []string{"its constraint zone does not hold on b1, the nearest"}},
 		{
 			"others make room", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{
 				{Code: "claim", Detail: "w7", Workers: 1, Some: []string{"w7"}, Want: 2},

@@ -1544,7 +1544,8 @@ type Reason struct {
 	Total         int64                  `protobuf:"varint,6,opt,name=total,proto3" json:"total,omitempty"`
 	Some          []string               `protobuf:"bytes,7,rep,name=some,proto3" json:"some,omitempty"`       // a few of the workers, by id
 	Tenants       []string               `protobuf:"bytes,8,rep,name=tenants,proto3" json:"tenants,omitempty"` // of a quota: those who are to give back what they have borrowed of it
-	Stands        *QuotaStand            `protobuf:"bytes,9,opt,name=stands,proto3" json:"stands,omitempty"`   // of a quota, in an explanation, and of a group that was asked for
+	Stands        *QuotaStand            `protobuf:"bytes,9,opt,name=stands,proto3" json:"stands,omitempty"`   // of a quota; whole in an explanation and of a group that was asked for, else without idle, ever, ahead, keeping and reclaims
+	Ever          int64                  `protobuf:"varint,11,opt,name=ever,proto3" json:"ever,omitempty"`     // of a group that could never be placed: so many of its members would fit, were all workers empty
 	Pools         []string               `protobuf:"bytes,10,rep,name=pools,proto3" json:"pools,omitempty"`    // of a pool without workers (no_worker): the first few that have some
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1641,6 +1642,13 @@ func (x *Reason) GetStands() *QuotaStand {
 		return x.Stands
 	}
 	return nil
+}
+
+func (x *Reason) GetEver() int64 {
+	if x != nil {
+		return x.Ever
+	}
+	return 0
 }
 
 func (x *Reason) GetPools() []string {
@@ -7133,7 +7141,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\bdeadline\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12\x1f\n" +
 	"\vreplaced_by\x18\x04 \x01(\tR\n" +
-	"replacedBy\"\xfe\x01\n" +
+	"replacedBy\"\x92\x02\n" +
 	"\x06Reason\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x18\n" +
@@ -7143,7 +7151,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x05total\x18\x06 \x01(\x03R\x05total\x12\x12\n" +
 	"\x04some\x18\a \x03(\tR\x04some\x12\x18\n" +
 	"\atenants\x18\b \x03(\tR\atenants\x12,\n" +
-	"\x06stands\x18\t \x01(\v2\x14.berth.v1.QuotaStandR\x06stands\x12\x14\n" +
+	"\x06stands\x18\t \x01(\v2\x14.berth.v1.QuotaStandR\x06stands\x12\x12\n" +
+	"\x04ever\x18\v \x01(\x03R\x04ever\x12\x14\n" +
 	"\x05pools\x18\n" +
 	" \x03(\tR\x05pools\"\xff\x02\n" +
 	"\n" +
