@@ -41,6 +41,9 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 	}
 	l.seat(w, b.now, rec, epoch, ledger)
 	l.noteSeat(w, b)
+	if b.ledgerWrite(w) == nil {
+		l.seePassed(w, rec.Pool)
+	}
 	if !held {
 		l.lookClaims(w, ledger, b)
 		l.lookDrain(w, b)

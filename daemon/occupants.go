@@ -47,6 +47,7 @@ func (l *loop) occupied(was, is occupancy) {
 	}
 	l.heldBy(was, is)
 	l.quotas.resides(was, is)
+	l.quotas.cameTo(was, is)
 	if was.terms != nil {
 		l.fleet.Occupy(was.worker.Value(), was.priority, &was.terms.share, -1)
 	}

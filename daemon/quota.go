@@ -50,6 +50,7 @@ type quotas struct {
 	loans     map[berth.PoolID]*loanStatus
 	residents map[account]map[berth.RequestID]struct{} // allocations of those who may borrow
 	reclaims  map[berth.TenantID]struct{}              // of whose allocations some are to be stopped
+	passings  map[berth.PoolID]*passings               // for which nothing is reclaimed, for that would be in vain
 	schemaAt  berth.Revision                           // of the schema: no limit is newer than this
 }
 
@@ -80,6 +81,7 @@ func newQuotas() quotas {
 		holders: make(map[berth.TenantID]map[berth.DaemonID]struct{}), todo: make(map[berth.TenantID]struct{}),
 		uncounted: make(map[berth.Key]uncounted), loans: make(map[berth.PoolID]*loanStatus),
 		residents: make(map[account]map[berth.RequestID]struct{}), reclaims: make(map[berth.TenantID]struct{}),
+		passings: make(map[berth.PoolID]*passings),
 	}
 }
 

@@ -30,6 +30,7 @@ func (l *loop) markTenant(f berth.Fact) {
 		q := rec.Pools[p]
 		l.limit(account{t, p}, q.Limits)
 		l.follow(account{t, p}, &q)
+		l.quotas.awaited(account{t, p}, q.Waits)
 		for _, other := range rec.Pools[p].Lent.Tenants() { // it may have wanted that back
 			of := account{other, p}
 			if st := l.quotas.of[of]; st != nil {
@@ -88,6 +89,7 @@ func (l *loop) unlimit(of account) {
 		delete(l.quotas.pools, of.tenant)
 	}
 	delete(l.quotas.residents, of)
+	l.quotas.awaited(of, nil)
 	if s := l.quotas.loans[of.pool]; s != nil {
 		s.forget(of.tenant)
 	}

@@ -37,7 +37,11 @@ func (l *loop) helping(r *reclaim, need berth.Amounts, could []scheduler.Holding
 			if sub == nil || sub.Spec.Pool != r.of.pool {
 				continue // it has ended
 			}
-			if victims := l.helpingOne(&sub.Spec, need, could, all); len(victims) > 0 {
+			victims := l.helpingOne(&sub.Spec, need, could, all)
+			if len(victims) == 0 && l.quotas.inVain(account{lender, r.of.pool}, r.of.tenant, &sub.Spec) {
+				victims = scheduler.Reclaim(l.lacksOf(account{lender, r.of.pool}, d, &sub.Spec, need), could)
+			}
+			if len(victims) > 0 {
 				return victims
 			}
 		}

@@ -160,7 +160,7 @@ func reclaimText(d berth.Dimension, r *berthv1.Reclaim, now time.Time) string {
 	case now.IsZero() || r.GetAt().AsTime().After(now):
 		return lent + "and what uses that is stopped from " + clock(r.GetAt(), now) + " on"
 	}
-	return lent + "and is being reclaimed"
+	return lent + "and is reclaimed as soon as a worker has room for what waits, or would have by that"
 }
 
 // loanTurns says which others wait for loans, too, and come first, or why no loan helps.

@@ -110,17 +110,17 @@ func TestReclaimText(t *testing.T) {
 		return timestamppb.New(now.Add(time.Duration(s) * time.Second))
 	}
 	for want, r := range map[string]*berthv1.Reclaim{
-		"8 of it is lent to tenant red, and what uses that is stopped from 12:00:20 (in 20s) on":                            {From: "red", Amount: 8000, At: in(20)},
-		"8 of it is lent to tenant red, and is being reclaimed":                                                             {From: "red", Amount: 8000, At: in(-1)},
-		"8 of it is lent to tenant red, and is being reclaimed: 1 container stops, and is killed at 12:00:10 (in 10s)":      {From: "red", Amount: 8000, At: in(-1), Stopping: 1, Until: in(10)},
-		"8 of it is lent to tenant red, and is being reclaimed: 3 containers stop, the last is killed at 12:00:10 (in 10s)": {From: "red", Amount: 8000, At: in(-1), Stopping: 3, Until: in(10)},
+		"8 of it is lent to tenant red, and what uses that is stopped from 12:00:20 (in 20s) on":                             {From: "red", Amount: 8000, At: in(20)},
+		"8 of it is lent to tenant red, and is reclaimed as soon as a worker has room for what waits, or would have by that": {From: "red", Amount: 8000, At: in(-1)},
+		"8 of it is lent to tenant red, and is being reclaimed: 1 container stops, and is killed at 12:00:10 (in 10s)":       {From: "red", Amount: 8000, At: in(-1), Stopping: 1, Until: in(10)},
+		"8 of it is lent to tenant red, and is being reclaimed: 3 containers stop, the last is killed at 12:00:10 (in 10s)":  {From: "red", Amount: 8000, At: in(-1), Stopping: 3, Until: in(10)},
 	} {
 		if got := reclaimText(berth.DimensionCPU, r, now); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
 	r := &berthv1.Reason{Detail: string(berth.DimensionCPU), Tenants: []string{"green", "red"}, Stands: &berthv1.QuotaStand{Reclaims: []*berthv1.Reclaim{{From: "red", Amount: 1000, At: in(-1)}}}}
-	if got, want := lentTo(r, now), "; 1 of it is lent to tenant red, and is being reclaimed; tenant green has borrowed some of it, and gives it back as what uses it ends"; got != want {
+	if got, want := lentTo(r, now), "; 1 of it is lent to tenant red, and is reclaimed as soon as a worker has room for what waits, or would have by that; tenant green has borrowed some of it, and gives it back as what uses it ends"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
