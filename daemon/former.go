@@ -20,6 +20,13 @@ type Former struct {
 // when it gets a claim, and when that is given up.
 const formerSteps = 8
 
+// Former is how the last attempt of a request that waits again came to its end; nil where there
+// is none, or the store's history does not tell of it.
+func (d *Daemon) Former(ctx context.Context, s *Status) *Former {
+	f, _ := d.former(ctx, s)
+	return f
+}
+
 // former finds the end of a request's last attempt in the store's history, and when that
 // was, as far as this daemon's clock tells: the records of what waits tell of neither.
 func (d *Daemon) former(ctx context.Context, s *Status) (*Former, time.Time) {

@@ -81,7 +81,7 @@ func readGroup(c *cli.Context, r *berthv1.Request) error {
 		Size: int64(c.Int("group-size")), MinCount: int64(c.Int("group-min")), Topology: c.String("group-topology"), Linked: c.Bool("group-linked"),
 	}
 	if err := wire.ToRequest(r).Normalize().Validate(); err != nil {
-		return usage("%w", err)
+		return usage("%w", flagError(err))
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/client"
 )
 
 // readGuarantees reads what is guaranteed of the limits, and of what it is not any more.
@@ -42,17 +43,6 @@ func readGuarantees(c *cli.Context, req *berthv1.SetQuotaRequest) error {
 	return nil
 }
 
-// quotaError names the flags of what the daemon refused to take back.
-func quotaError(err error) error {
-	fe, ok := errors.AsType[*berth.FieldError](err)
-	if !ok || fe.Field != "unset" {
-		return err
-	}
-	d := berth.Dimension(fe.Value)
-	flag, value := limitWords(d, noLimit)
-	return &berth.FieldError{Field: flag, Value: value, Problem: "takes back the limit of which some is guaranteed", Bound: "with --guaranteed " + guaranteedWord(d) + "=" + noLimit + " beside it"}
-}
-
 // guaranteeOf is the dimension that a word of --guaranteed is of, and how an amount of it is read.
 func guaranteeOf(word string) (berth.Dimension, func(string) (int64, error)) {
 	switch word {
@@ -73,6 +63,8 @@ func guaranteeOf(word string) (berth.Dimension, func(string) (int64, error)) {
 	return "", nil
 }
 
+const reclaimBound = "as 90s or 10m, 0s to 8760h, or none"
+
 // readReclaim reads how long what is lent is waited for.
 func readReclaim(c *cli.Context, req *berthv1.SetQuotaRequest) error {
 	text := c.String("reclaim-after")
@@ -85,11 +77,14 @@ func readReclaim(c *cli.Context, req *berthv1.SetQuotaRequest) error {
 	}
 	after, err := time.ParseDuration(text)
 	if err != nil {
-		return &berth.FieldError{Field: "reclaim-after", Value: text, Problem: "is no duration", Bound: "as 90s or 10m, 0s to 8760h, or none"}
+		return &berth.FieldError{Field: "reclaim-after", Value: text, Problem: "is no duration", Bound: reclaimBound}
 	}
 	ms := after.Milliseconds()
 	req.ReclaimAfterMs = &ms
-	return berth.CheckReclaimAfter(ms)
+	if berth.CheckReclaimAfter(ms) != nil {
+		return &berth.FieldError{Field: "reclaim-after", Value: text, Problem: "is out of range", Bound: reclaimBound}
+	}
+	return nil
 }
 
 // lends says whether anything is guaranteed to one of some tenants, lent or borrowed.
@@ -184,4 +179,21 @@ func tenantsAfter(word string, tenants []string) string {
 		return ""
 	}
 	return word + strings.Join(tenants, " and ")
+}
+
+// warnReclaim says of what nothing can come of: what is reclaimed is what was lent, and lent is what
+// is guaranteed.
+func warnReclaim(c *cli.Context, req *berthv1.SetQuotaRequest, q *berthv1.Quota) {
+	if req.ReclaimAfterMs == nil || len(q.GetGuaranteed()) > 0 {
+		return
+	}
+	fmt.Fprintf(c.App.ErrWriter, "berth: warning: nothing is guaranteed to tenant %s in pool %s, so it lends nothing that --reclaim-after could take back: give it some of its limit, as --guaranteed cpu=CORES\n", req.GetTenant(), req.GetPool())
+}
+
+// reclaimOfNothing says what is missing where a tenant has no limits of which something could be lent.
+func reclaimOfNothing(req *berthv1.SetQuotaRequest, err error) error {
+	if ce, ok := errors.AsType[*client.CallError](err); !ok || ce.Code != client.CodeNotFound || req.ReclaimAfterMs == nil {
+		return err
+	}
+	return fmt.Errorf("%w: --reclaim-after is of what is guaranteed of a limit, and there is none; give both, as --cpu 16 --guaranteed cpu=8", err)
 }

@@ -146,6 +146,10 @@ func verb(c *cli.Command) *cli.Command {
 	}
 	c.HideHelpCommand = true
 	refuseArguments(c, c.Name)
+	c.Before = func(ctx *cli.Context) error {
+		warnBytes(ctx)
+		return nil
+	}
 	return c
 }
 

@@ -165,6 +165,19 @@ func limitNumber(d berth.Dimension, n int64) string {
 	if _, ok := d.DeviceType(); ok || d == berth.DimensionCPU {
 		return cores(n)
 	}
+	if d == berth.DimensionMemory || d == berth.DimensionDisk {
+		return exactBytes(n)
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// exactBytes is a number of bytes in the largest unit that it is a multiple of.
+func exactBytes(n int64) string {
+	for i, unit := range []string{"TiB", "GiB", "MiB", "KiB"} {
+		if size := int64(1) << (40 - 10*i); n > 0 && n%size == 0 {
+			return strconv.FormatInt(n/size, 10) + unit
+		}
+	}
 	return strconv.FormatInt(n, 10)
 }
 

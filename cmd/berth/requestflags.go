@@ -78,7 +78,7 @@ func requestOf(c *cli.Context) (*berthv1.Request, error) {
 		}
 	}
 	if err := wire.ToRequest(r).Normalize().Validate(); err != nil {
-		return nil, usage("%w", err)
+		return nil, usage("%w", flagError(err))
 	}
 	return r, nil
 }

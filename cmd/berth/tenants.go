@@ -161,10 +161,12 @@ func sendQuota(c *cli.Context, req *berthv1.SetQuotaRequest) error {
 		q, err := cl.SetQuota(ctx, req)
 		switch {
 		case err != nil:
-			return fmt.Errorf("tenants %s %s: %w", c.Command.Name, req.GetTenant(), quotaError(err))
+			return fmt.Errorf("tenants %s %s: %w", c.Command.Name, req.GetTenant(), quotaError(reclaimOfNothing(req, err)))
 		case asJSON:
+			warnReclaim(c, req, q)
 			return printJSON(c.App.Writer, q)
 		}
+		warnReclaim(c, req, q)
 		if all, poolsErr := cl.Pools(ctx); poolsErr == nil && !req.GetAll() && unknownPool(all, req.GetPool()) != "" { // it may be misspelt
 			fmt.Fprintf(c.App.ErrWriter, "berth: warning: %s\n", unknownPool(all, req.GetPool()))
 		}

@@ -231,7 +231,7 @@ func TestPrintExplanation_Quota(t *testing.T) {
 		},
 		{
 			"more than all", &berthv1.Reason{Code: "quota", Detail: "memory_bytes", Want: 4 << 30, Best: 1 << 30, Total: 2 << 30}, true,
-			[]string{"r waits, and could never be placed, for it asks for more than the quota", "what would help: a larger quota: berth tenants set --pool gpu --memory 5368709120 vision"},
+			[]string{"r waits, and could never be placed, for it asks for more than the quota", "what would help: a larger quota: berth tenants set --pool gpu --memory 5GiB vision"},
 		},
 		{
 			"of a device of any type, which another type would do for", &berthv1.Reason{Code: "quota", Detail: "devices.h100", Want: 1000}, false,

@@ -110,6 +110,26 @@ func (s *service) await(ctx context.Context, id berth.RequestID, ok func(*daemon
 	return daemon.Status{}, err
 }
 
+// ranBefore is where the attempt before the one that waits was, whose output is the newest there is.
+// Where that is asked for and the store's history does not tell any more, or it is the attempt that
+// waits which is asked for, the error says so: what was reclaimed, say, has run.
+func (s *service) ranBefore(ctx context.Context, st *daemon.Status, attempt int64) (berth.WorkerID, int64, error) {
+	before := st.Attempt - 1
+	if st.State.Final() || before < 1 {
+		return "", 0, fmt.Errorf("request %s has no output: it is %s, and has not run; berth explain %s says why", st.ID, st.State, st.ID)
+	}
+	switch f := s.d.Former(ctx, st); {
+	case attempt > before:
+		return "", 0, fmt.Errorf("request %s has no output of attempt %d yet: it is %s, and waits for that; berth logs --attempt %d %s has that of the one before", st.ID, attempt, st.State, before, st.ID)
+	case attempt > 0 && attempt < before:
+		return "", 0, fmt.Errorf("request %s is %s, and where its attempt %d was is not known; berth logs --attempt %d %s has the output of the last", st.ID, st.State, attempt, before, st.ID)
+	case f == nil || f.Worker == "":
+		return "", 0, fmt.Errorf("request %s is %s, and waits for attempt %d; where attempt %d was, and its output is, the store's history does not tell any more", st.ID, st.State, st.Attempt, before)
+	default:
+		return f.Worker, before, nil
+	}
+}
+
 // readAttempt sends what there is of an attempt: both streams side by side.
 func (s *service) readAttempt(ctx context.Context, st *daemon.Status, m *berthv1.LogsRequest, send func(*berthv1.LogsResponse) error) error {
 	attempt := st.Attempt
@@ -117,7 +137,12 @@ func (s *service) readAttempt(ctx context.Context, st *daemon.Status, m *berthv1
 		attempt = m.GetAttempt()
 	}
 	if st.Worker == "" {
-		return connect.NewError(connect.CodeFailedPrecondition, fmt.Errorf("request %s has no output: it is %s, and has not run; berth explain %s says why", st.ID, st.State, st.ID))
+		on, before, err := s.ranBefore(ctx, st, m.GetAttempt())
+		if err != nil {
+			return connect.NewError(connect.CodeFailedPrecondition, err)
+		}
+		there := *st
+		there.Worker, attempt, st = on, before, &there
 	}
 	w, err := s.d.Worker(ctx, st.Worker)
 	if errors.Is(err, daemon.ErrNotFound) || (err == nil && w.State == "lost") {
