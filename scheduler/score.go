@@ -70,7 +70,7 @@ var scorers = []struct{ field, prefers, points string }{
 		"1,000 where it is not, and on some worker it is",
 	},
 	{
-		"loss", "among workers with devices, without an affinity key: whose free room loses the least worth",
+		"loss", "among workers with devices, without an affinity key: whose free room loses the least worth, and that breaks the least that groups need whole, where groups are usual",
 		"the loss in thousandths of a device, of each device that is asked for; without devices, in all",
 	},
 	{"free", "the same: with the least room on its devices", "the thousandths free on its devices, on average"},

@@ -72,6 +72,9 @@ func (q *query) standingOf(n *node, dealt bool) berth.Standing {
 		case t.shown:
 			add(termNames[i], t.value, t.decides)
 		}
+		if w := q.pool.dealer.prices.whole; i == scoreLoss && dealt && w.device > 0 {
+			add("by_groups", lossText(q.keptWhole(n)), false) // of the loss before
+		}
 		if i == scoreDislike {
 			for _, part := range q.dislikeParts(n) {
 				add("by_"+string(part.code), strconv.FormatInt(part.weight, 10), false) // of the sum before
@@ -127,11 +130,23 @@ func (q *query) term(scorer int, s *score, n *node, dealt bool) told {
 	case scoreCold:
 		return told{yesNo(!s.cold), len(q.key.holders) > 0, true}
 	case scoreLoss:
-		return told{strconv.FormatFloat(float64(s.loss)/lossUnit, 'f', -1, 64), dealt, true}
+		return told{lossText(s.loss), dealt, true}
 	case scorePulls:
 		return told{yesNo(!s.pulls), len(q.image.holders) > 0, true}
 	}
 	return told{strconv.FormatInt(s.free, 10), dealt, true}
+}
+
+// lossText is a loss in thousandths of a device.
+func lossText(loss int64) string { return strconv.FormatFloat(float64(loss)/lossUnit, 'f', -1, 64) }
+
+// keptWhole is the part of what n loses that counts against it because groups are usual, who need
+// workers and domains whole: see judgeLoss.
+func (q *query) keptWhole(n *node) int64 {
+	if c := q.judgeLoss(q.pool, n); !c.fits || c.free == 0 {
+		return 0
+	}
+	return q.pool.dealer.prices.whole.counts(n)
 }
 
 // dislikePart is what speaks against a worker by one kind of preference.

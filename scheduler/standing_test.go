@@ -2,6 +2,8 @@ package scheduler_test
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -42,6 +44,33 @@ func TestStandings_Devices(t *testing.T) {
 	} {
 		if text := termsText(got[i]); !strings.HasPrefix(text, want) {
 			t.Errorf("%s, want %s", text, want)
+		}
+	}
+}
+
+// What counts against a worker because groups need it whole is a part of its loss, and told by
+// itself; where no groups are usual it is not told at all.
+func TestStandings_ByGroups(t *testing.T) {
+	t.Parallel()
+	for groups, want := range map[int]bool{0: false, 4: true} {
+		f := racked(1, 2)
+		teach(f, 60, groups, "")
+		got := f.Standings(ask(forDevices("r", 1000, 1, 1000)), 2)
+		if len(got) != 2 {
+			t.Fatalf("%v", got)
+		}
+		for _, s := range got {
+			i := slices.IndexFunc(s.Terms, func(t berth.Term) bool { return t.Name == "loss" })
+			if told := s.Terms[i+1].Name == "by_groups"; told != want {
+				t.Errorf("%d groups: %s", groups, termsText(s))
+			} else if !told {
+				continue
+			}
+			loss, errA := strconv.ParseFloat(s.Terms[i].Value, 64)
+			part, errB := strconv.ParseFloat(s.Terms[i+1].Value, 64)
+			if errA != nil || errB != nil || part < 4000 || part > loss || s.Terms[i+1].Decides {
+				t.Errorf("want four idle devices at their full price, and no more than the loss: %s", termsText(s))
+			}
 		}
 	}
 }
