@@ -88,8 +88,9 @@ func (s *situations) play(t *testing.T, section string) string {
 // for a placement may come a moment later.
 func (s *situations) command(t *testing.T, text string, want []string) []string {
 	t.Helper()
-	verb := strings.Fields(text)[1]
-	looks := slices.Contains([]string{"explain", "get", "groups", "list", "logs", "plan", "workers"}, verb)
+	verb := strings.Fields(text)[1:]
+	looks := slices.Contains([]string{"explain", "get", "groups", "list", "logs", "plan", "workers"}, verb[0]) ||
+		verb[0] == "tenants" && verb[1] != "set" && verb[1] != "unset"
 	var got []string
 	same := func() bool {
 		got = strings.Split(strings.TrimSuffix(s.run(t, text), "\n"), "\n")

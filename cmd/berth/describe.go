@@ -113,7 +113,7 @@ func reasonText(r *berthv1.Reason) string {
 	case berth.ReasonClaim:
 		return claimText(r)
 	case berth.ReasonQuota:
-		return "its tenant's quota: " + quotaLacks(r)
+		return "quota: " + quotaLacks(r)
 	case berth.ReasonRestored:
 		return "the store was restored from a backup, and nothing is placed before " + restoredUntil(r)
 	case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:

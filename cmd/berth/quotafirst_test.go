@@ -13,8 +13,8 @@ func TestQuota_ToldAlike(t *testing.T) {
 		s.want(exitGood, "blue-1", "submit", "--id", "blue-1", "--tenant", "blue", "--cpu", "2", "--", "sleep", "300")
 		const lacks = "it wants 2 of CPU, and 1 is left of the 1 that it is allowed now"
 		s.until(lacks+", with 0 used (2 guaranteed, 1 lent to red", "explain", "blue-1")
-		s.until("waits: its tenant's quota: "+lacks+"\n", "get", "blue-1")
-		s.until("waits: its tenant's quota: it wants 2 of CPU, and 1 is left of the 1 that it is", "list", "blue-1")
+		s.until("waits: quota: "+lacks+"\n", "get", "blue-1")
+		s.until("waits: quota: "+lacks+"\n", "list", "blue-1")
 		s.until(`"allowed":"1000"`, "list", "-o", "json", "blue-1")
 
 		s.want(exitGood, "rack-1", "submit", "--id", "rack-1", "--tenant", "blue", "--cpu", "2", "--constraint", "rack=z", "--", "true")

@@ -242,6 +242,9 @@ func needText(r *berthv1.Reason, worker string) string {
 	if r.GetCode() == string(berth.ReasonDeviceMilli) {
 		return fmt.Sprintf("%d more thousandths free on one device (%s) of %s", r.GetWant()-r.GetBest(), r.GetDetail(), worker)
 	}
+	if r.GetCode() == string(berth.ReasonDevices) && r.GetWant()-r.GetBest() == 1 {
+		return fmt.Sprintf("1 more %s free on %s", strings.Replace(resourceName(r), "devices", "device", 1), worker)
+	}
 	if r.GetWant() > r.GetBest() {
 		return fmt.Sprintf("%s more %s free on %s", amount(r, r.GetWant()-r.GetBest()), resourceName(r), worker)
 	}
