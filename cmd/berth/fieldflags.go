@@ -97,6 +97,9 @@ const leastMeant = 1 << 20
 // warnBytes tells what a small number without a unit means: 64 is 64 bytes, as for Docker, where
 // somebody may have meant MiB.
 func warnBytes(c *cli.Context) {
+	if c.Bool("quiet") {
+		return
+	}
 	warn := func(flag, before, text string) {
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil && n > 0 && n < leastMeant {
 			fmt.Fprintf(c.App.ErrWriter, "berth: warning: %s %s%s is %s; with a unit it is %s%sMiB\n", setBy(c, flag), before, text, plural(n, "byte"), before, text)

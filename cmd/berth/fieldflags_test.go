@@ -47,7 +47,7 @@ func TestSubmit_WarnsOfBytes(t *testing.T) {
 			args  []string
 		}{
 			{"berth: warning: --memory 64 is 64 bytes; with a unit it is 64MiB\n", []string{"submit", "-o", "json", "--memory", "64", "--", "true"}},
-			{"berth: warning: --device h100=1@40 is 40 bytes; with a unit it is h100=1@40MiB\n", []string{"submit", "--device", "h100=1@40", "--", "true"}},
+			{"berth: warning: --device any=1@40 is 40 bytes; with a unit it is any=1@40MiB\n", []string{"submit", "--device", "any=1@40", "--", "true"}},
 			{"berth: warning: --guaranteed memory=1 is 1 byte; with a unit it is memory=1MiB\n", []string{"tenants", "set", "--memory", "2MiB", "--guaranteed", "memory=1", "red"}},
 			{"", []string{"submit", "--memory", "64k", "--disk", "1048576", "--", "true"}},
 			{"", []string{"submit", "--memory", "0", "--", "true"}},

@@ -29,7 +29,7 @@ func runCommand() *cli.Command {
 		ArgsUsage: "-- COMMAND [ARGUMENTS]",
 		Description: "Exits with the command's exit code; 128 + N when signal N ended it; 125 when it could not be run at all;\n" +
 			"130 when it was cancelled. A second Ctrl-C leaves without waiting for the end.",
-		Flags:  clientFlags(flatten([]cli.Flag{boolFlag("quiet", "say nothing but the output")}, requestFlags())...),
+		Flags:  clientFlags(flatten([]cli.Flag{&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "say nothing but the output", EnvVars: envOf("quiet")}}, requestFlags())...),
 		Action: runRequest,
 	})
 }

@@ -29,6 +29,7 @@ func submitCommand() *cli.Command {
 		Flags: clientFlags(flatten([]cli.Flag{
 			&cli.StringSliceFlag{Name: "file", Aliases: []string{"f"}, Usage: "`FILE` of requests; - is standard input", EnvVars: envOf("file")},
 			boolFlag("wait", "wait until all have ended; exit 1 unless all succeeded"),
+			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no warnings of what would wait for ever", EnvVars: envOf("quiet")},
 			outputFlag(),
 		}, requestFlags(), groupFlags())...),
 		Action: submit,
@@ -62,8 +63,10 @@ func submit(c *cli.Context) error {
 			fmt.Fprintf(c.App.ErrWriter, "berth: request %s refused: %s\n", r.GetId(), r.GetRefusal().GetMessage())
 		}
 	}
-	for _, text := range waitWarnings(ctx, cl, results) {
-		fmt.Fprintf(c.App.ErrWriter, "berth: warning: %s\n", text)
+	if !c.Bool("quiet") {
+		for _, text := range waitWarnings(ctx, cl, results) {
+			fmt.Fprintf(c.App.ErrWriter, "berth: warning: %s\n", text)
+		}
 	}
 	switch {
 	case err != nil:

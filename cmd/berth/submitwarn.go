@@ -20,8 +20,8 @@ const (
 )
 
 // waitWarnings tells of requests that have just been submitted and would wait for ever, for
-// a name in them means nothing: a pool that has no workers and no settings, or a label that
-// no worker has and over which they are to be near others, or even with them. What cannot be
+// a name in them means nothing: a pool that has no workers and no settings, a label that no
+// worker has, or a type of devices. What cannot be
 // asked is not told: berth explain tells it later.
 func waitWarnings(ctx context.Context, cl *client.Client, results []*berthv1.SubmitResult) []string {
 	waiting := slices.DeleteFunc(slices.Clone(results), func(r *berthv1.SubmitResult) bool {
@@ -40,15 +40,11 @@ func waitWarnings(ctx context.Context, cl *client.Client, results []*berthv1.Sub
 	for _, pool := range sortedKeys(unknown) {
 		out = append(out, unknown[pool])
 	}
-	asked := map[string]bool{}
+	names := namesAsked{cl: cl, asked: map[string]bool{}}
 	for _, r := range waiting {
-		spec := r.GetStatus().GetSpec()
-		what := topologiesOf(spec)
-		if unknown[spec.GetPool()] != "" || what == "" || asked[what] || len(asked) == asksMost {
-			continue
+		if unknown[r.GetStatus().GetSpec().GetPool()] == "" {
+			out = append(out, names.unknown(ctx, r)...)
 		}
-		asked[what] = true
-		out = append(out, missingLabels(ctx, cl, r.GetId())...)
 	}
 	return out
 }
@@ -89,40 +85,4 @@ func unknownPool(all []*berthv1.Pool, pool string) string {
 		names = append(names[:poolsNamed:poolsNamed], fmt.Sprintf("and %d more (berth pools)", n-poolsNamed))
 	}
 	return fmt.Sprintf("pool %s has no workers and is not known; pools: %s", pool, strings.Join(names, ", "))
-}
-
-// topologiesOf tells requests apart by the labels over which they ask for others, and by
-// their pool; it is "" where there are none.
-func topologiesOf(spec *berthv1.Request) string {
-	var labels []string
-	for _, a := range spec.GetAffinity() {
-		if a.GetWeight() == 0 && a.GetRequests() != nil {
-			labels = append(labels, a.GetTopology())
-		}
-	}
-	for _, s := range spec.GetSpread() {
-		if s.GetWeight() == 0 {
-			labels = append(labels, s.GetTopology())
-		}
-	}
-	labels = slices.DeleteFunc(labels, func(l string) bool { return l == "" || l == berth.TopologyHost })
-	if len(labels) == 0 {
-		return ""
-	}
-	slices.Sort(labels)
-	return spec.GetPool() + " " + strings.Join(slices.Compact(labels), " ")
-}
-
-// missingLabels says of the labels that no worker of a request's pool has.
-func missingLabels(ctx context.Context, cl *client.Client, id string) (out []string) {
-	e, err := cl.Explain(ctx, id)
-	if err != nil {
-		return nil
-	}
-	for _, r := range e.GetNearest().GetReasons() {
-		if r.GetCode() == string(berth.ReasonTopology) && r.GetTotal() == 0 {
-			out = append(out, fmt.Sprintf("%s waits: %s", id, topologyText(r, "")))
-		}
-	}
-	return out
 }

@@ -44,6 +44,13 @@ func TestSubmit_WarnsOfNames(t *testing.T) {
 		}
 		warns("berth: warning: many-00 "+label, "submit", "-f", file)
 
+		const none = " waits: no worker of its pool has "
+		warns("berth: warning: rak"+none+"the label rak, which its constraints ask for\n", "submit", "--id", "rak", "--constraint", "rak=a", "--constraint", "!rack", "--", "true")
+		warns("", "submit", "--quiet", "--id", "rak-2", "--constraint", "rak2=a", "--", "true")
+		warns("", "submit", "--id", "not", "--constraint", "!rak", "--constraint", "zone!=b", "--", "true")
+		warns("berth: warning: gpu"+none+"devices of type h10 or a10\n", "submit", "-o", "json", "--id", "gpu", "--device", "h10,a10=1", "--", "true")
+		warns("berth: warning: some"+none+"the label rak, of which its group is to have one value\n", "submit", "--id", "some", "--group-size", "2", "--group-topology", "rak", "--", "true")
+
 		warns(pool, "tenants", "set", "--pool", "dfault", "--cpu", "1", "red")
 		warns("", "tenants", "set", "--cpu", "1", "red")
 		warns("", "tenants", "unset", "--pool", "dfault", "red")
@@ -72,5 +79,21 @@ func TestUnknownPool(t *testing.T) {
 		if got := unknownPool(tt.all, "x"); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
+	}
+}
+
+// The nearest name is told that somebody has, else the first of those that there are.
+func TestNearestOf(t *testing.T) {
+	known := map[string]bool{"rack": true, "zone": true, "h100": true}
+	for name, want := range map[string]string{
+		"rak": "; did you mean rack?", "Rack": "; did you mean rack?", "rcak": "; did you mean rack?", "h10": "; did you mean h100?", "a100": "; did you mean h100?",
+		"nvme": "; there are h100, rack, zone", "": "; there are h100, rack, zone",
+	} {
+		if got := nearestOf(name, known); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+	if got := nearestOf("rak", nil); got != "" {
+		t.Errorf("of none: %q", got)
 	}
 }
