@@ -41,6 +41,9 @@ var fieldFlags = []struct{ field, flag string }{
 	{"on_drain", "on-drain"},
 }
 
+// otherFields are those that are told beside the one that is refused.
+var otherFields = strings.NewReplacer("resources.devices", "--device", "group.linked", "--group-linked")
+
 var entryIndex = regexp.MustCompile(`\[\d+\]`)
 
 // flagError names what was refused of a request by the flag that said it: its fields are not what
@@ -58,6 +61,7 @@ func flagError(err error) error {
 		}
 		named := *fe
 		named.Field = "--" + f.flag + after(": ", strings.TrimPrefix(rest, "."))
+		named.Problem, named.Bound = otherFields.Replace(fe.Problem), otherFields.Replace(fe.Bound)
 		return &named
 	}
 	return err

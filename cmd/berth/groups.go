@@ -327,6 +327,8 @@ func groupHelp(v *berthv1.Verdict) string {
 			return "workers of pool " + r.GetDetail() + ", or another pool"
 		case lacksTopology(v, r):
 			return labelNeeded(r.GetDetail(), "enough workers")
+		case r.GetCode() == string(berth.ReasonConstraint) && len(v.GetReasons()) == 2:
+			return fmt.Sprintf("workers on which %s holds (berth worker --labels), or another constraint", r.GetDetail())
 		}
 	}
 	return fmt.Sprintf("more or larger workers, that %d of its members fit at once (berth plan --add tells), or to ask for less", v.GetReasons()[0].GetWant())

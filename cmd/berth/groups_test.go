@@ -129,13 +129,13 @@ func TestGroups_Usage(t *testing.T) {
 		says string
 		args []string
 	}{
-		{`group.min_count "5" is too large; allowed: 1 to 3`, []string{"--group-size", "3", "--group-min", "5"}},
-		{`group.size "-1" is negative; allowed: 1 to 1000`, []string{"--group-size", "-1"}},
+		{`--group-min "5" is too large; allowed: 1 to 3`, []string{"--group-size", "3", "--group-min", "5"}},
+		{`--group-size "-1" is negative; allowed: 1 to 1000`, []string{"--group-size", "-1"}},
 		{"--group-min, --group-topology and --group-linked go with --group-size", []string{"--group-min", "2"}},
 		{"--group-min, --group-topology and --group-linked go with --group-size", []string{"--group-linked"}},
-		{`group.linked "true" says nothing without devices; allowed: with resources.devices`, []string{"--group-size", "2", "--group-linked"}},
-		{`resources.devices[0].milli "500" does not go with group.linked; allowed: 1000: whole devices`, []string{"--group-size", "2", "--group-linked", "--device", "h100=1x500"}},
-		{`resources.devices[0].linked "true" says nothing of one device; allowed: a count of 2 or more`, []string{"--device", "h100=1+linked"}},
+		{`--group-linked "true" says nothing without devices; allowed: with --device`, []string{"--group-size", "2", "--group-linked"}},
+		{`--device: milli "500" does not go with --group-linked; allowed: 1000: whole devices`, []string{"--group-size", "2", "--group-linked", "--device", "h100=1x500"}},
+		{`--device: linked "true" says nothing of one device; allowed: a count of 2 or more`, []string{"--device", "h100=1+linked"}},
 	} {
 		s.want(exitUsage, tt.says, append(append([]string{"submit"}, tt.args...), "--", "true")...)
 	}

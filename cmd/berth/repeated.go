@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -17,7 +18,7 @@ func checkRepeated(app *cli.App, args []string) error {
 	for rest := args[1:]; ; {
 		twice, left := repeatedOf(flags, rest)
 		if twice != "" {
-			return usage("%sflag %s is given twice, and takes one value%s", after(name, ": "), twice, listsOf(flags))
+			return usage("%s: flag %s is given twice, and takes one value", cmp.Or(name, app.Name), twice)
 		}
 		if len(left) == 0 {
 			return nil
@@ -75,15 +76,4 @@ func flagNamed(flags []cli.Flag, name string) cli.Flag {
 func takesList(f cli.Flag) bool {
 	_, ok := f.(*cli.StringSliceFlag)
 	return ok
-}
-
-// listsOf says which of a verb's flags may be repeated.
-func listsOf(flags []cli.Flag) string {
-	var names []string
-	for _, f := range flags {
-		if takesList(f) {
-			names = append(names, "--"+f.Names()[0])
-		}
-	}
-	return after("; only lists may be repeated: ", strings.Join(names, ", "))
 }
