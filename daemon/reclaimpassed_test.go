@@ -45,6 +45,7 @@ func TestReclaim_PassedBy(t *testing.T) {
 	}{
 		{"it had room", 100, func(*stage) {}, []berth.RequestID{"b5"}},
 		{"too little", 59, func(*stage) {}, nil},
+		{"in parts, one after the other", 50, func(s *stage) { s.comes("x2", "", 50) }, nil},
 		{"it waits no more", 100, func(s *stage) {
 			q := s.ofA()
 			q.Waits = map[berth.DaemonID]berth.LoanWait{"other": {Since: 1, Own: true, Request: "a1"}}

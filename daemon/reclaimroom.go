@@ -52,7 +52,8 @@ func (l *loop) helping(r *reclaim, need berth.Amounts, could []scheduler.Holding
 	return all
 }
 
-// helpingOne is that for one request.
+// helpingOne is that for one request: all, the fewest that free so much, where they make room for it too; or else what makes
+// room on one worker, and what more it takes.
 func (l *loop) helpingOne(request *berth.Request, need berth.Amounts, could []scheduler.Holding, all []berth.RequestID) []berth.RequestID {
 	c := scheduler.Candidate{Request: request, Priority: request.Priority}
 	if len(l.fleet.Explain(c).Reasons) == 0 {
@@ -64,30 +65,64 @@ func (l *loop) helpingOne(request *berth.Request, need berth.Amounts, could []sc
 		on[l.view.lives[could[i].Request].worker.Value()]++
 	}
 	workers := slices.SortedFunc(maps.Keys(on), func(a, b berth.WorkerID) int { return cmp.Or(cmp.Compare(on[b], on[a]), cmp.Compare(a, b)) })
-	occupants := l.occupants(nil)
-	room, ok := l.fleet.Clear(c, workers, func(w berth.WorkerID) []scheduler.Occupant {
-		return slices.DeleteFunc(occupants(w), func(o scheduler.Occupant) bool { return !o.Leaving && may[o.Request] == nil })
-	})
+	workers = workers[:min(len(workers), roomTries)]
+	fewest := make(map[berth.RequestID]bool, len(all))
+	for _, id := range all {
+		fewest[id] = true
+	}
+	if _, ok := l.clear(c, workers, func(id berth.RequestID) bool { return fewest[id] }); ok {
+		return all
+	}
+	mayEnd := func(id berth.RequestID) bool { return may[id] != nil }
+	room, ok := l.clear(c, workers, mayEnd)
 	if !ok {
 		return nil
 	}
-	ends, left := parted(room.Victims, may, could)
-	sum := make(berth.Amounts)
+	if out := enough(need, room.Victims, may, could); out != nil {
+		return out
+	}
+	for i := range workers { // what is best by itself was one too many with what more it takes
+		if room, ok := l.clear(c, workers[i:i+1], mayEnd); ok {
+			if out := enough(need, room.Victims, may, could); out != nil {
+				return out
+			}
+		}
+	}
+	return nil
+}
+
+// roomTries bounds the workers on which room is looked for, those with most of the borrower's first.
+const roomTries = 64
+
+// clear finds on which of some workers room is made for a candidate by the ends of those that may.
+func (l *loop) clear(c scheduler.Candidate, workers []berth.WorkerID, may func(berth.RequestID) bool) (scheduler.Preemption, bool) {
+	occupants := l.occupants(nil)
+	return l.fleet.Clear(c, workers, func(w berth.WorkerID) []scheduler.Occupant {
+		return slices.DeleteFunc(occupants(w), func(o scheduler.Occupant) bool { return !o.Leaving && !may(o.Request) })
+	})
+}
+
+// enough are victims with what more has to end so that so much is free; nil: one of the victims is not needed for that.
+func enough(need berth.Amounts, victims []berth.RequestID, may map[berth.RequestID]*scheduler.Holding, could []scheduler.Holding) (out []berth.RequestID) {
+	ends, left := parted(victims, may, could)
+	sum, rest := make(berth.Amounts), maps.Clone(need)
 	for _, of := range ends {
 		addTo(sum, of.Amounts)
+		out = append(out, of.Request)
 	}
-	var out []berth.RequestID
+	for d := range rest {
+		rest[d] -= sum[d]
+	}
+	more := scheduler.Reclaim(rest, left)
+	for _, id := range more {
+		addTo(sum, may[id].Amounts)
+	}
 	for i := range ends {
 		if !neededFor(need, sum, ends, ends[i]) {
-			return nil // more would end than is wanted back
+			return nil
 		}
-		out = append(out, ends[i].Request)
 	}
-	rest := make(berth.Amounts, len(need))
-	for d, v := range need {
-		rest[d] = v - sum[d]
-	}
-	return append(out, scheduler.Reclaim(rest, left)...)
+	return append(out, more...)
 }
 
 // parted are those that end when victims do, of a group all, and the others.

@@ -100,3 +100,69 @@ func TestReclaim_InVain(t *testing.T) {
 		stop()
 	})
 }
+
+// What makes room by itself, the youngest, would be one too many with what more is wanted back: what makes room and is enough ends
+// alone.
+func TestReclaim_NoneTooMany(t *testing.T) {
+	bubble(t, func(r *rig) {
+		_, kill := r.lives("w")
+		defer kill()
+		d, stop := r.daemon()
+		r.run(d, "x0", some("x", 960))
+		r.reclaimsAfter(d, "b", 30, 30, 5*time.Second)
+		r.guarantee(d, "a", 30, 0)
+		r.run(d, "a0", some("a", 20))
+		r.passes(time.Second)
+		r.run(d, "a1", some("a", 10))
+		for _, id := range []string{"x0", "a0", "a1"} {
+			r.runs("w", id)
+		}
+		r.passes(time.Second)
+		r.run(d, "b0", some("b", 20))
+		r.passes(8 * time.Second)
+		if told := r.stoppedFor(berth.StopReclaim, "a0", "a1"); len(told) != 1 || told[0] != "a0" {
+			t.Errorf("%v are told to stop, want a0", told)
+		}
+		stop()
+	})
+}
+
+// As above, where what is enough alone is on a worker that takes nothing: another makes room, and is needed with what more is wanted
+// back.
+func TestReclaim_AnotherMakesRoom(t *testing.T) {
+	bubble(t, func(r *rig) {
+		_, kill := r.lives("w")
+		defer kill()
+		d, stop := r.daemon()
+		r.reclaimsAfter(d, "b", 60, 60, 5*time.Second)
+		r.guarantee(d, "a", 60, 0)
+		placed := func(id string, t berth.TenantID, milli int64, on string) {
+			r.run(d, id, some(t, milli))
+			r.passes(time.Second)
+			r.runs(on, id)
+		}
+		placed("x0", "x", 971, "w")
+		placed("a0", "a", 10, "w")
+		_, killU := r.lives("u")
+		defer killU()
+		placed("a1", "a", 30, "u")
+		_, err := r.SetIntent(r.t.Context(), "u", func(*berth.Intent) *berth.Intent { return &berth.Intent{Cordon: true, At: time.Now().UTC()} })
+		r.ok(err)
+		_, killV := r.lives("v")
+		defer killV()
+		placed("x1", "x", 970, "v")
+		placed("a2", "a", 20, "v")
+		r.run(d, "b0", some("b", 29))
+		r.passes(8 * time.Second)
+		var told []string
+		for id, w := range map[string]string{"a0": "w", "a1": "u", "a2": "v"} {
+			if a, _ := r.allocation(w, id); a != nil && a.Stop != nil {
+				told = append(told, id)
+			}
+		}
+		if slices.Sort(told); !slices.Equal(told, []string{"a0", "a2"}) {
+			t.Errorf("%v are told to stop, want a0 and a2", told)
+		}
+		stop()
+	})
+}
