@@ -113,6 +113,7 @@ type PlannedRoom struct {
 	Overlay map[string]Revision `json:"overlay,omitempty"` // as of PlanBasis: the records of that worker
 	Types   [][]string          `json:"types,omitempty"`   // as of PlannedTypes
 	Prices  *PlannedPrices      `json:"prices,omitempty"`  // by which devices were dealt there
+	Beside  []PlannedBeside     `json:"beside,omitempty"`  // of those that the request requires something of, how many it met
 }
 
 // PlannedLedger is the sums of a worker's ledger, by numbers of shares.

@@ -49,3 +49,13 @@ func (b *PlanBasis) TellsOf(r *Request, step int64) bool {
 	}
 	return true
 }
+
+// PlannedBeside is how many requests with a label somebody met on a worker who requires
+// something of them, in its domain of a topology and beyond.
+type PlannedBeside struct {
+	Topology string       `json:"topology"`
+	Requests RequestLabel `json:"requests"`
+	Here     int64        `json:"here,omitempty"`
+	All      int64        `json:"all,omitempty"`    // in all domains
+	Fewest   int64        `json:"fewest,omitempty"` // of a spread: in one of those that it is over
+}

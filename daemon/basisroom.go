@@ -16,20 +16,27 @@ type madeRoom struct {
 }
 
 // haveRoom notes that a request is placed on the worker of its claim, whose ledger without
-// that is given.
-func (b *builder) haveRoom(w *waiting, on berth.WorkerID, ledger *berth.Ledger) {
+// that is given, and whom it meets there.
+func (b *builder) haveRoom(w *waiting, on berth.WorkerID, ledger *berth.Ledger, beside []berth.PlannedBeside) {
 	w.hasRoom = true
-	b.made = append(b.made, b.roomOf(w, on, ledger))
+	one := b.roomOf(w, on, ledger)
+	one.room.Beside = beside
+	b.made = append(b.made, one)
 }
 
 // makeRoom notes that a request that fits nowhere is placed where others have just ended
 // for it. as is what of it its tenant's quota allows; it fitted nowhere when a step was the
-// next one.
-func (b *builder) makeRoom(w *waiting, as *berth.Request, on berth.WorkerID, step int64) {
+// next one. The fleet still counts who has ended.
+func (b *builder) makeRoom(w *waiting, as *berth.Request, on berth.WorkerID, step int64, ended []*life) {
 	w.hasRoom, b.decided = true, true // that it fits nowhere
 	now, _ := b.l.ledgerNow(on, b)
 	one := b.roomOf(w, on, now)
 	one.room.Nowhere = &step
+	labels := make([]map[string]string, len(ended))
+	for i, x := range ended {
+		labels[i] = x.spec.request.Labels
+	}
+	one.room.Beside = b.l.fleet.Beside(w.candidate(), on, labels...)
 	if as != w.request {
 		one.room.Types = typesOf(as)
 	}
@@ -79,6 +86,10 @@ func (p *planBasis) tellRoom(m *madeRoom) {
 		return
 	}
 	m.room.PlannedLedger = p.sums(&m.ledger)
+	for i := range m.room.Beside {
+		one := &m.room.Beside[i]
+		p.bytes += 80 + len(one.Topology) + len(one.Requests.Label) + len(one.Requests.Value)
+	}
 	p.record.Room = append(p.record.Room, m.room)
 }
 

@@ -130,6 +130,7 @@ func (b *builder) meetClaim(on berth.WorkerID, c *berth.Claim) bool {
 	open := was
 	open.Ledger = bare
 	l.fleet.Put(open)
+	beside := l.fleet.Beside(w.candidate(), on)
 	d, ok := l.fleet.PlaceOn(w.candidate(), on)
 	if !ok || !b.payClaim(w, on, c, &d.Share) || l.unsure(w, on) || !b.claim(c.Request, requestKey(c.Request)) {
 		was.Ledger = before
@@ -138,7 +139,7 @@ func (b *builder) meetClaim(on berth.WorkerID, c *berth.Claim) bool {
 		return false
 	}
 	l.noteLedger(on, b)
-	b.haveRoom(w, on, &bare)
+	b.haveRoom(w, on, &bare, beside)
 	l.queue.remove(c.Request)
 	b.ledger(on).Ledger = bare
 	if !b.place(w, prog, mod, d, false) {

@@ -138,7 +138,7 @@ func (b *builder) preempt(w *waiting, as *berth.Request, p scheduler.Preemption,
 	b.l.metrics.preempted.Add(float64(len(c.ends) + len(c.orders)))
 	if len(c.claim.Victims) > 0 {
 		b.writeClaim(prog, progMod, p.Worker, c.claim)
-	} else if b.makeRoom(w, as, p.Worker, step); !b.place(w, prog, progMod, scheduler.Decision{Worker: p.Worker, Share: p.Share}, false) {
+	} else if b.makeRoom(w, as, p.Worker, step, c.ends); !b.place(w, prog, progMod, scheduler.Decision{Worker: p.Worker, Share: p.Share}, false) {
 		b.unmake(w)
 		b.after = append(b.after, requestKey(w.id)) // there is room when they have ended
 	}

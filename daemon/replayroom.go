@@ -9,12 +9,15 @@ import (
 )
 
 // inRoom decides again what a request gets on the worker where others have made room for
-// it; and, where they did so in the same plan, that it had fitted nowhere before. Who made
-// room is not decided again: who else ran then is not told.
+// it, beside whom it met there; and, where they did so in the same plan, that it had fitted nowhere
+// before. Who made room is not decided again: who else ran then is not told.
 func (d Replayer) inRoom(ctx context.Context, r *Replay, s *snapshot.Snapshot, w *waiting) (scheduler.Decision, error) {
 	room := r.Basis.RoomOf(r.ID)
 	as := narrowed(w.candidate(), room.Types)
-	alone := unrelated(as)
+	beside := as
+	if len(room.Beside) == 0 {
+		beside = unrelated(as)
+	}
 	if room.Nowhere != nil {
 		f, err := r.fleet(s, w, w.step)
 		if err != nil {
@@ -36,15 +39,15 @@ func (d Replayer) inRoom(ctx context.Context, r *Replay, s *snapshot.Snapshot, w
 		return scheduler.Decision{}, err
 	}
 	f.SetPrices(w.request.Pool, prices)
-	got, ok := f.PlaceOn(alone, r.Worker)
+	got, ok := f.PlaceOn(beside, r.Worker)
 	if !ok {
-		got = scheduler.Decision{Verdict: new(f.Explain(alone))}
+		got = scheduler.Decision{Verdict: new(f.Explain(beside))}
 	}
 	return got, nil
 }
 
-// unrelated is a candidate that looks at no others: of who ran beside it when it got the room
-// that was made for it, and in the other domains of a spread, a plan tells nothing.
+// unrelated is a candidate that looks at no others: where it requires nothing of them, the plan tells
+// nothing of whom it met in the room that was made for it, and an older program told nothing at all.
 func unrelated(c scheduler.Candidate) scheduler.Candidate {
 	as := *c.Request
 	as.Affinity, as.AntiAffinity, as.Spread = nil, nil, nil

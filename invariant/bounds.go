@@ -94,6 +94,11 @@ func (r *planBasis) validate(c *checker, _ string) {
 		if n := r.Room[i].Nowhere; n != nil {
 			c.need(*n >= 0 && *n <= int64(len(r.Steps)), "room.nowhere: step %d of %d", *n, len(r.Steps))
 		}
+		for _, one := range r.Room[i].Beside {
+			c.need(one.Topology != "", "room.beside: a topology is empty")
+			c.need(one.Here >= 0 && one.Here <= one.All, "room.beside: %d here of %d", one.Here, one.All)
+			c.least("room.beside.fewest", one.Fewest, 0)
+		}
 	}
 	for _, p := range r.Prices {
 		c.id("prices.pool", p.Pool)

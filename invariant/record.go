@@ -223,6 +223,15 @@ type plannedRoom struct {
 	Overlay map[string]int64 `json:"overlay,omitempty"`
 	Types   [][]string       `json:"types,omitempty"`
 	Prices  *plannedPrices   `json:"prices,omitempty"`
+	Beside  []plannedBeside  `json:"beside,omitempty"`
+}
+
+type plannedBeside struct {
+	Topology string       `json:"topology"`
+	Requests requestLabel `json:"requests"`
+	Here     int64        `json:"here,omitempty"`
+	All      int64        `json:"all,omitempty"`
+	Fewest   int64        `json:"fewest,omitempty"`
 }
 
 type plannedLedger struct {

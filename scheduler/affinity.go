@@ -42,7 +42,11 @@ func (f *Fleet) askTerms(q *query) {
 		s := &r.Spread[i]
 		t := f.termOf(q, berth.ReasonSpread, s.Requests, s.Topology)
 		t.weight, t.skew = s.Weight, s.MaxSkew
-		t.fewest = fewest(p.domains(s.Topology, p.selectionOf(q)), t.counts)
+		if t.fewest = 0; t.relation.fewest != nil {
+			t.fewest = *t.relation.fewest
+		} else {
+			t.fewest = fewest(p.domains(s.Topology, p.selectionOf(q)), t.counts)
+		}
 		q.terms = append(q.terms, t)
 	}
 }

@@ -28,6 +28,7 @@ type relation struct {
 	stamp  uint64 // of the last change: see Counts
 	before uint64 // of the one before it
 	last   string // the domain of the last one
+	fewest *int64 // in one of the domains of a spread, where the fleet has not got all of them: see SetBeside
 }
 
 func (r *relation) add(domain string, by int64) {

@@ -120,6 +120,7 @@ func (s *Snapshot) InRoom(b *berth.PlanBasis, room *berth.PlannedRoom, on berth.
 		return nil, err
 	}
 	f.Put(w)
+	f.SetBeside(on, room.Beside)
 	return f, nil
 }
 

@@ -52,6 +52,19 @@ func plannedRoom(c *coder, r *berth.PlannedRoom) {
 	maybeMap(c, "overlay", &r.Overlay, numberItem)
 	maybeList(c, "types", &r.Types, words)
 	maybe(c, "prices", &r.Prices, plannedPrices)
+	maybeList(c, "beside", &r.Beside, plannedBeside)
+	c.end()
+}
+
+func plannedBeside(c *coder, r *berth.PlannedBeside) {
+	c.begin()
+	text(c, "topology", &r.Topology)
+	if c.must("requests") {
+		requestLabel(c, &r.Requests)
+	}
+	maybeNumber(c, "here", &r.Here)
+	maybeNumber(c, "all", &r.All)
+	maybeNumber(c, "fewest", &r.Fewest)
 	c.end()
 }
 

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -146,6 +147,99 @@ func TestReplay_RelatedMakesRoom(t *testing.T) {
 		if room := got.Basis.RoomOf("high"); room == nil || room.Nowhere == nil {
 			t.Errorf("others have made no room: %+v", got.Basis)
 		}
+		want := []berth.PlannedBeside{{Topology: berth.TopologyHost, Requests: web, All: 1}} // who has ended is not there any more
+		if met := r.metBy(d, "high"); !slices.Equal(met, want) {
+			t.Errorf("met %+v, want %+v", met, want)
+		}
+		stop()
+	})
+}
+
+// apartFrom is a request that is urgent, and on no worker with one of the app web.
+func apartFrom(cpu int64) func(*berth.Request) {
+	return func(q *berth.Request) {
+		urgent(cpu, 50)(q)
+		related["apart"](q)
+	}
+}
+
+// metBy is whom a request met on its worker when it got the room that others had made, decided again.
+func (r *rig) metBy(d *daemon.Daemon, id berth.RequestID) []berth.PlannedBeside {
+	r.t.Helper()
+	got, err := d.Replay(r.t.Context(), id, 0)
+	r.ok(err)
+	room := got.Basis.RoomOf(id)
+	if got.Outcome != daemon.ReplaySame || room == nil {
+		r.t.Fatalf("%s, replayed: %s %s: on %s, and would be on %+v, by %+v", id, got.Outcome, got.Why, got.Worker, got.Again, got.Basis)
+	}
+	return room.Beside
+}
+
+// Who gets what its claim has waited for is decided again by whom it meets there.
+func TestReplay_RelatedClaim(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		r.full(d)
+		r.joins("v")
+		r.run(d, "c", func(q *berth.Request) {
+			sized(1000, 60)(q)
+			q.Labels = map[string]string{"app": "web"}
+		})
+		r.run(d, "now", apartFrom(1000))
+		r.exits("w", "a")
+		r.exits("w", "b")
+		want := []berth.PlannedBeside{{Topology: berth.TopologyHost, Requests: web, All: 1}}
+		if met := r.metBy(d, "now"); !slices.Equal(met, want) {
+			t.Errorf("met %+v, want %+v", met, want)
+		}
+		stop()
+	})
+}
+
+// placedOn is the worker that has a request, or none.
+func (r *rig) placedOn(d *daemon.Daemon, id berth.RequestID) string {
+	r.t.Helper()
+	s, err := d.Get(r.t.Context(), id)
+	r.ok(err)
+	return string(s.Worker)
+}
+
+// Who may not be where its claim has made room, for another has come to the rack meanwhile, is not
+// placed there, and gives its claim up.
+func TestReplay_RelatedMeanwhile(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.racks(3) // w0 and w2 are in one
+		d, stop := r.daemonOn(r.store(etcdstore.Options{}), daemon.Options{ID: "a"})
+		r.passes(time.Second)
+		in := func(rack string, edit func(*berth.Request)) func(*berth.Request) {
+			return func(q *berth.Request) {
+				edit(q)
+				q.Constraints = []berth.Constraint{{Label: "rack", Operator: berth.OperatorIn, Values: []string{rack}}}
+			}
+		}
+		r.run(d, "other", in("r1", sized(1000, 60)))
+		r.run(d, "most", in("r0", sized(900, 60)))
+		for _, id := range []string{"a", "b"} {
+			r.run(d, id, sized(500, 0))
+		}
+		on := r.placedOn(d, "a")
+		r.runs(on, "a")
+		r.runs(on, "b")
+		r.run(d, "now", func(q *berth.Request) {
+			apartFrom(1000)(q)
+			q.AntiAffinity[0].Topology = "rack"
+		})
+		r.run(d, "late", func(q *berth.Request) {
+			sized(100, 60)(q)
+			q.Labels = map[string]string{"app": "web"}
+		})
+		r.exits(on, "a")
+		r.exits(on, "b")
+		r.passes(time.Second)
+		if late, now := r.placedOn(d, "late"), r.placedOn(d, "now"); late == "" || now != "" {
+			t.Errorf("late is on %q, and now on %q", late, now)
+		}
+		r.noClaims(berth.WorkerID(on))
 		stop()
 	})
 }
