@@ -69,6 +69,7 @@ type place struct {
 type cluster struct {
 	names    []string
 	labels   []map[string]string
+	links    []string // link domains of their GPUs
 	machines []machine
 	capacity int64 // thousandths of GPUs
 	changes  int
@@ -82,7 +83,7 @@ func newCluster(machines []Machine, models map[string]int) *cluster {
 		for i := range free {
 			free[i] = berth.WholeDevice
 		}
-		c.names, c.labels = append(c.names, m.Name), append(c.labels, m.Labels)
+		c.names, c.labels, c.links = append(c.names, m.Name), append(c.labels, m.Labels), append(c.links, m.Link)
 		c.machines = append(c.machines, machine{cpu: m.CPUMilli, memory: m.MemoryMiB, model: models[m.Model], free: free})
 		c.capacity += m.GPUs * berth.WholeDevice
 	}

@@ -24,7 +24,10 @@ func (f *fleetPolicy) kind(k kind) int {
 	if k.lasts > 0 {
 		r.RunLimitMS = k.lasts - r.StartTimeoutMS - r.StopTimeoutMS
 	}
-	if k.in != (Site{}) {
+	if k.in.Link != "" {
+		r.Resources = r.Resources.InLink(k.in.Link)
+	}
+	if k.in.Label != "" {
 		r.Constraints = []berth.Constraint{{Label: k.in.Label, Operator: berth.OperatorIn, Values: []string{k.in.Value}}}
 	}
 	f.requests = append(f.requests, r)
@@ -33,8 +36,8 @@ func (f *fleetPolicy) kind(k kind) int {
 
 // gang is a group as the scheduler is asked for it.
 func (f *fleetPolicy) gang(a *gangAsk) scheduler.Gang {
-	out := scheduler.Gang{Need: a.need, Topology: a.topology, Members: make([]scheduler.Candidate, a.count)}
-	of := &berth.Membership{ID: idOf(a.group), Size: int64(a.count), MinCount: int64(a.need), Topology: a.topology}
+	out := scheduler.Gang{Need: a.need, Topology: a.topology, Linked: a.linked, Members: make([]scheduler.Candidate, a.count)}
+	of := &berth.Membership{ID: idOf(a.group), Size: int64(a.count), MinCount: int64(a.need), Topology: a.topology, Linked: a.linked}
 	requests := make([]berth.Request, a.count)
 	for i := range requests {
 		requests[i] = f.requests[a.kind]
@@ -55,7 +58,7 @@ func (f *fleetPolicy) placeGang(a *gangAsk) (out gangAnswer) {
 		at.gpus = slices.Clone(at.gpus)
 		out.places = append(out.places, at)
 	}
-	out.domain = d.Domain
+	out.domain, out.link = d.Domain, d.Link
 	return out
 }
 

@@ -7,6 +7,7 @@ type gangLike struct {
 	kind        int // of their jobs
 	tenant      string
 	topology    string
+	linked      bool
 	count, need int
 	kept        int // the group that something is kept for, by itself; -1: another
 }
@@ -27,8 +28,8 @@ type gangClass struct {
 func (r *replay) classOf(g, count int) *gangClass {
 	b := r.gangs
 	of, f := &r.groups[g], &b.fates[g]
-	ask := gangAsk{group: g, kind: r.kind[f.members[0]], count: count, need: r.needs(g), topology: of.Topology, again: f.asked}
-	like := gangLike{ask.kind, r.jobs[of.first].Tenant, ask.topology, ask.count, ask.need, -1}
+	ask := gangAsk{group: g, kind: r.kind[f.members[0]], count: count, need: r.needs(g), topology: of.Topology, linked: of.Linked, again: f.asked}
+	like := gangLike{ask.kind, r.jobs[of.first].Tenant, ask.topology, ask.linked, ask.count, ask.need, -1}
 	if b.keep.rec != nil && b.keep.group == g {
 		like.kept = g
 	}

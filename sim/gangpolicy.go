@@ -34,6 +34,7 @@ type gangAsk struct {
 	count    int // of them
 	need     int
 	topology string
+	linked   bool
 	again    bool // it was tried before
 }
 
@@ -41,6 +42,7 @@ type gangAsk struct {
 type gangAnswer struct {
 	places  []place
 	domain  string
+	link    string
 	lacks   int  // so many more must find room
 	never   bool // there is none, however empty the cluster
 	keptOff bool // what is kept for another group is in the way
@@ -66,8 +68,8 @@ func (r *replay) kindOf(job int, in Site) int {
 }
 
 // plainGangs places groups by a policy that knows nothing of them: their jobs one after the
-// other, and those of a topology on the machines of one value, the first by name that has
-// room for all, or else for most. Nothing is kept for who waits.
+// other, and those of a topology on the machines of one value, and linked ones on those of one link
+// domain, the first by name that has room for all, or else for most. Nothing is kept for who waits.
 type plainGangs struct {
 	policy
 	shapes  []shape
@@ -98,10 +100,10 @@ func (p *plainGangs) place(number int) (place, bool) {
 }
 
 func (p *plainGangs) placeGang(a *gangAsk) (best gangAnswer) {
-	for _, in := range p.cluster.sites(a.topology) {
+	for _, in := range p.cluster.sites(a.topology, a.linked) {
 		places := p.placeIn(a, in)
 		if len(places) > len(best.places) {
-			best.places, best.domain = places, in.Value
+			best.places, best.domain, best.link = places, in.Value, in.Link
 		}
 		if len(places) == a.count {
 			break
@@ -160,26 +162,44 @@ func (m *machine) room(s *shape) int {
 }
 
 // sites are the values of a label that machines have, by name; of no label, all machines are one.
-func (c *cluster) sites(label string) (out []Site) {
-	if label == "" {
-		return []Site{{}}
+// Where they are to be linked, each is once for each link domain.
+func (c *cluster) sites(label string, linked bool) (out []Site) {
+	values := []Site{{}}
+	if label != "" {
+		values = values[:0]
+		for _, v := range c.valuesOf(label) {
+			values = append(values, Site{Label: label, Value: v})
+		}
 	}
+	if !linked {
+		return values
+	}
+	for _, in := range values {
+		for _, link := range c.linkNames() {
+			in.Link = link
+			out = append(out, in)
+		}
+	}
+	return out
+}
+
+// valuesOf are the values of a label that machines have, by name.
+func (c *cluster) valuesOf(label string) []string {
 	values := make(map[string]bool)
 	for _, of := range c.labels {
 		if v, has := of[label]; has {
 			values[v] = true
 		}
 	}
-	for _, v := range slices.Sorted(maps.Keys(values)) {
-		out = append(out, Site{label, v})
-	}
-	return out
+	return sortedNames(values)
 }
+
+func sortedNames(of map[string]bool) []string { return slices.Sorted(maps.Keys(of)) }
 
 // has says whether a machine is of a site.
 func (c *cluster) has(machine int, in Site) bool {
 	v, labelled := c.labels[machine][in.Label]
-	return in == Site{} || labelled && v == in.Value
+	return (in.Label == "" || labelled && v == in.Value) && (in.Link == "" || c.links[machine] == in.Link)
 }
 
 // only closes all machines but those of a site, until what it returns is called.

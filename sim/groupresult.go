@@ -17,6 +17,8 @@ type GroupRun struct {
 	Stops    int    `json:"preemptions"`         // of the whole
 	Topology string `json:"topology,omitempty"`  // the label
 	Domain   string `json:"placed_in,omitempty"` // its value, where it was placed
+	Linked   bool   `json:"linked,omitempty"`
+	Link     string `json:"link,omitempty"` // linked, the link domain where it was placed
 }
 
 // groupRuns tells of each group, in the order in which they arrived.
@@ -26,7 +28,7 @@ func (r *replay) groupRuns() []GroupRun {
 		of, f := &r.groups[g], &r.gangs.fates[g]
 		one := GroupRun{
 			Name: of.Name, Tenant: r.first(g).Tenant, Size: of.Size, MinCount: of.MinCount,
-			Placed: f.placed, WaitedMS: f.waited, Stops: f.stopped, Topology: of.Topology, Domain: f.domain,
+			Placed: f.placed, WaitedMS: f.waited, Stops: f.stopped, Topology: of.Topology, Domain: f.domain, Linked: of.Linked, Link: f.link,
 		}
 		if f.whole {
 			one.WaitedMS = r.now - r.first(g).ArrivalMS

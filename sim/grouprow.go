@@ -16,22 +16,26 @@ type Group struct {
 	Size     int64
 	MinCount int64  // so many at once, at least; the others follow when they fit
 	Topology string // a label of machines, of which all of theirs have one value; empty: any machines
+	Linked   bool   // all of their GPUs are of one link domain
 }
 
-// Site is machines with a label of that value; none: all of them.
+// Site is machines with a label of that value, or the GPUs of a link domain, or both; none: all of
+// them.
 type Site struct {
 	Label, Value string
+	Link         string
 }
 
 // groupColumns are the columns of a row that stands for a group, by the fields of a request.
 var groupColumns = map[string]string{
 	"group.id": "group", "group.size": "group_size", "group.min_count": "group_min_count", "group.topology": "group_topology",
+	"group.linked": "group_linked",
 }
 
 // group is what a row says of a group, or nil. What a request's group may be, it may be.
 func (t *table) group(j *Job) (*Group, error) {
 	said := ""
-	for _, column := range []string{"group_topology", "group_min_count", "group_size", "group"} {
+	for _, column := range []string{"group_linked", "group_topology", "group_min_count", "group_size", "group"} {
 		if t.text(column) != "" {
 			said = column
 		}
@@ -50,8 +54,15 @@ func (t *table) group(j *Job) (*Group, error) {
 		}
 		*to = v
 	}
+	linked, err := t.linked(&j.Pod)
+	if err != nil {
+		return nil, err
+	}
 	name := strings.ToLower(t.text("group"))
-	r := berth.Request{ID: berth.RequestID(name), Command: []string{"pod"}, Group: &berth.Membership{Size: size, MinCount: least, Topology: t.text("group_topology")}}
+	r := berth.Request{ID: berth.RequestID(name), Command: []string{"pod"}, Group: &berth.Membership{Size: size, MinCount: least, Topology: t.text("group_topology"), Linked: linked}}
+	if linked {
+		r.Resources.Devices = []berth.DeviceDemand{{Count: j.GPUs, Milli: j.GPUMilli}}
+	}
 	if err := berth.CheckID("group", name); err != nil {
 		return nil, &LineError{t.line, err}
 	}
@@ -66,7 +77,7 @@ func (t *table) group(j *Job) (*Group, error) {
 		}
 		return nil, &LineError{t.line, err}
 	}
-	return &Group{Name: name, Size: r.Group.Size, MinCount: r.Group.MinCount, Topology: r.Group.Topology}, nil
+	return &Group{Name: name, Size: r.Group.Size, MinCount: r.Group.MinCount, Topology: r.Group.Topology, Linked: linked}, nil
 }
 
 // groupRows is what the rows of a file have together.

@@ -50,6 +50,7 @@ type gangFate struct {
 	running int    // jobs
 	over    int    // jobs that have run to their end
 	domain  string // with a topology, the value of the label where it is placed
+	link    string // linked, the link domain
 
 	keptSince int64 // something was kept for it first; neverKept: nothing was
 	unkept    int64 // nothing can be kept for it before
@@ -99,7 +100,7 @@ func (b *gangRun) waitsWhole(group int) bool { return group >= 0 && b.fates[grou
 // arriveWhole lets a group wait: those of its jobs that have neither ended nor left.
 func (r *replay) arriveWhole(g int) {
 	f, of := &r.gangs.fates[g], &r.groups[g]
-	f.whole, f.placed, f.domain, f.members = true, false, "", f.members[:0]
+	f.whole, f.placed, f.domain, f.link, f.members = true, false, "", "", f.members[:0]
 	r.gangs.waiting++
 	for j := of.first; j < of.first+int(of.Size); j++ {
 		if one := &r.fates[j]; !one.left && !one.over {
@@ -153,7 +154,7 @@ func (t *Trace) Tenants() []string {
 func (t *Trace) Unlabelled() []string {
 	none := make(map[string]bool)
 	for g := range t.groups {
-		if label := t.groups[g].Topology; label != "" && len(t.cluster.sites(label)) == 0 {
+		if label := t.groups[g].Topology; label != "" && len(t.cluster.valuesOf(label)) == 0 {
 			none[label] = true
 		}
 	}

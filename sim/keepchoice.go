@@ -21,7 +21,7 @@ func (r *replay) chooseKept(g int) (next *berth.Keep, chosen int64) {
 			chosen = k.chosen
 		}
 	}
-	ask := gangAsk{group: g, kind: r.kind[f.members[0]], count: len(f.members), need: r.needs(g), topology: r.groups[g].Topology}
+	ask := gangAsk{group: g, kind: r.kind[f.members[0]], count: len(f.members), need: r.needs(g), topology: r.groups[g].Topology, linked: r.groups[g].Linked}
 	got, ok := k.by.keepFor(&ask, w, r.stays)
 	if !ok {
 		return nil, 0

@@ -64,7 +64,7 @@ func (g *liveGroups) follow(q *snapshot.Request, domain string) {
 		return
 	}
 	if domain != "" {
-		j.In = Site{q.Spec.Group.Topology, domain}
+		j.In = Site{Label: q.Spec.Group.Topology, Value: domain}
 	}
 	g.Waiting = append(g.Waiting, j)
 }

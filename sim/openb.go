@@ -22,6 +22,7 @@ type Machine struct {
 	GPUs      int64
 	Model     string // empty only without GPUs
 	Labels    map[string]string
+	Link      string // the link domain of all of its GPUs; empty: they are in none
 }
 
 // Pod is one request of a trace: CPU and memory, and either no GPU, a part of one
@@ -42,11 +43,11 @@ func ReadOpenbNodes(r io.Reader) ([]Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.machines("sn", "gpu", "model", "")
+	return t.machines("sn", "gpu", "model", "", "")
 }
 
 // machines reads rows of such columns; labels may be none.
-func (t *table) machines(name, gpus, model, labels string) ([]Machine, error) {
+func (t *table) machines(name, gpus, model, labels, link string) ([]Machine, error) {
 	var out []Machine
 	names := make(map[string]int)
 	for {
@@ -62,6 +63,9 @@ func (t *table) machines(name, gpus, model, labels string) ([]Machine, error) {
 			return nil, err
 		}
 		if m.Labels, err = t.labels(labels); err != nil {
+			return nil, err
+		}
+		if m.Link, err = t.link(link, &m); err != nil {
 			return nil, err
 		}
 		if line := names[m.Name]; line > 0 {

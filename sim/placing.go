@@ -144,11 +144,11 @@ func (a *attempt) gang(g int) (int, error) {
 		}
 	}
 	a.placed += len(got.places)
-	f.whole, f.placed, f.waited, f.domain = false, true, r.now-r.jobs[f.members[0]].ArrivalMS, got.domain
+	f.whole, f.placed, f.waited, f.domain, f.link = false, true, r.now-r.jobs[f.members[0]].ArrivalMS, got.domain, got.link
 	b.waiting--
 	for _, j := range f.members[len(got.places):] {
-		if c.ask.topology != "" {
-			r.kind[j] = r.kindOf(j, Site{c.ask.topology, got.domain})
+		if c.ask.topology != "" || c.ask.linked {
+			r.kind[j] = r.kindOf(j, Site{c.ask.topology, got.domain, got.link})
 		}
 		a.late = append(a.late, j)
 	}

@@ -27,18 +27,18 @@ type Job struct {
 // maxTraceMS bounds times: ten years.
 const maxTraceMS = 10 * berth.MaxDurationMS
 
-// ReadNodes reads machines: name, cpu_milli, memory_mib, gpus, gpu_type, and labels where
-// there is such a column.
+// ReadNodes reads machines: name, cpu_milli, memory_mib, gpus, gpu_type, and labels and link where
+// there are such columns.
 func ReadNodes(r io.Reader) ([]Machine, error) {
 	needed := []string{"name", "cpu_milli", "memory_mib", "gpus", "gpu_type"}
 	t, err := newTable(r, maxMachines, needed...)
 	if err != nil {
 		return nil, err
 	}
-	if err := t.only(append(needed, "labels")...); err != nil {
+	if err := t.only(append(needed, "labels", "link")...); err != nil {
 		return nil, err
 	}
-	return t.machines("name", "gpus", "gpu_type", "labels")
+	return t.machines("name", "gpus", "gpu_type", "labels", "link")
 }
 
 // ReadTrace reads jobs: arrival_ms, run_ms, cpu_milli, memory_mib, gpus, gpu_milli, and
@@ -51,7 +51,7 @@ func ReadTrace(r io.Reader) ([]Job, error) {
 		return nil, err
 	}
 	err = t.only(append(needed, "gpu_types", "tenant", "priority", "preemption", "patience_ms", "run_limit_ms", "name",
-		"group", "group_size", "group_min_count", "group_topology")...)
+		"group", "group_size", "group_min_count", "group_topology", "group_linked")...)
 	if err != nil {
 		return nil, err
 	}

@@ -32,8 +32,8 @@ func simulateCommand() *cli.Command {
 		Flags: []cli.Flag{
 			stringFlag("openb-nodes", "", "`FILE` of machines: CSV with sn, cpu_milli, memory_mib, gpu, model"),
 			stringFlag("openb-pods", "", "`FILE` of requests: CSV with name, cpu_milli, memory_mib, num_gpu, gpu_milli, and gpu_spec (A|B) if any"),
-			stringFlag("nodes", "", "`FILE` of machines for --trace: CSV with name, cpu_milli, memory_mib, gpus, gpu_type, and labels (rack=r1;zone=a) if any"),
-			stringFlag("trace", "", "`FILE` of jobs: CSV with arrival_ms, run_ms, cpu_milli, memory_mib, gpus, gpu_milli; of groups with group, group_size, group_min_count, group_topology; and more"),
+			stringFlag("nodes", "", "`FILE` of machines for --trace: CSV with name, cpu_milli, memory_mib, gpus, gpu_type, and labels (rack=r1;zone=a) and link if any"),
+			stringFlag("trace", "", "`FILE` of jobs: CSV with arrival_ms, run_ms, cpu_milli, memory_mib, gpus, gpu_milli; of groups with group, group_size, group_min_count, group_topology, group_linked; and more"),
 			stringFlag("snapshot", "", "`FILE` that berth snapshot wrote, instead of --nodes; - is standard input"),
 			stringFlag("pool", string(berth.DefaultPool), "`POOL` of the snapshot"),
 			durationFlag("run-for", 0, "how long what the snapshot has runs yet, where it has no run limit (default: to the end)"),

@@ -195,3 +195,23 @@ func TestParseSeeds(t *testing.T) {
 		}
 	}
 }
+
+func TestSimulate_Linked(t *testing.T) {
+	dir := t.TempDir()
+	linked, plain, trace := filepath.Join(dir, "linked.csv"), filepath.Join(dir, "plain.csv"), filepath.Join(dir, "trace.csv")
+	for path, text := range map[string]string{
+		linked: "name,cpu_milli,memory_mib,gpus,gpu_type,link\na,8000,1000,2,T4,l1\nb,8000,1000,2,T4,l2\nc,8000,1000,2,T4,l2\n",
+		plain:  "name,cpu_milli,memory_mib,gpus,gpu_type\na,8000,1000,2,T4\nb,8000,1000,2,T4\n",
+		trace:  "arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli,group,group_size,group_linked\n0,1000,1,1,2,1000,train,2,true\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := shell{t: t}
+	r := s.want(exitGood, `"link": "l2"`, "simulate", "--nodes", linked, "--trace", trace, "-o", "json")
+	if !strings.Contains(r.out, `"linked": true`) || strings.Contains(r.err, "warning") {
+		t.Errorf("%s%s", r.out, r.err)
+	}
+	s.want(exitGood, "no machine has a link, and a group wants GPUs of one link domain: it is never placed", "simulate", "--nodes", plain, "--trace", trace)
+}

@@ -36,6 +36,9 @@ func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, s
 	for _, label := range t.Unlabelled() {
 		fmt.Fprintf(c.App.ErrWriter, "berth: warning: no machine has the label %s, of which a group wants one value: it is never placed\n", label)
 	}
+	if t.Unlinked() {
+		fmt.Fprintln(c.App.ErrWriter, "berth: warning: no machine has a link, and a group wants GPUs of one link domain: it is never placed")
+	}
 	for tenant, l := range limits {
 		t.Limit(tenant, l)
 	}
