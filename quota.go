@@ -188,6 +188,8 @@ type Quota struct {
 
 	Waits map[DaemonID]LoanWait `json:"waits,omitempty"` // where something waits that a loan would help, or the end of one
 
+	Gathering map[DaemonID]Gathering `json:"gathering,omitempty"` // for what each would have quota gathered
+
 	RecalledSince  map[TenantID]time.Time `json:"recalled_since,omitempty"`
 	ReclaimAfterMS *int64                 `json:"reclaim_after_ms,omitempty"` // wanted back for so long, what uses it is stopped; nil: it never is
 }

@@ -118,6 +118,8 @@ type QuotaStand struct {
 	Ahead    []TenantID `json:"ahead,omitempty"`    // the first who wait for a loan, too, and whose turn comes before
 	Keeping  []TenantID `json:"keeping,omitempty"`  // the first who wait for what is guaranteed to them: they lend nothing meanwhile
 	Reclaims []Reclaim  `json:"reclaims,omitempty"` // of what is wanted back
+
+	Gathers *Gathered `json:"gathers,omitempty"` // of this dimension; nil: nothing is
 }
 
 // Stand is how a tenant stands in a dimension, being allowed and using so much.

@@ -116,7 +116,7 @@ func (b *builder) payClaim(w *waiting, on berth.WorkerID, c *berth.Claim, s *ber
 		return true
 	}
 	has := b.l.balance(accountOf(w.request), st, b)
-	return b.l.flights.blocks[blockRef{w.request.Tenant, b.l.d.opts.ID}] == nil && has.allows(amounts)
+	return b.l.flights.blocks[blockRef{w.request.Tenant, b.l.d.opts.ID}] == nil && has.of(askedBy(w)).allows(amounts)
 }
 
 // leaveClaim takes off the claim of a request that the plan places elsewhere.

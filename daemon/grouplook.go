@@ -12,7 +12,7 @@ func (l *loop) lookGroup(id berth.GroupID, b *builder) {
 	l.settle(k)
 	g, mod := l.view.group(id)
 	members := l.inGroup(id)
-	if was := l.gangs.of[id]; was != nil && was.class.over > 0 {
+	if was := l.gangs.of[id]; was != nil && l.limited(was.request) != nil {
 		defer func() {
 			if l.gangs.of[id] == nil { // as of a request: see offQueue
 				l.due.add(tenantKey(was.request.Tenant))

@@ -54,6 +54,7 @@ func newGangs() *gangs {
 		of: make(map[berth.GroupID]*gang), classes: make(map[string]*gangClass),
 		over: shelves[*gangClass]{
 			before: func(a, b *gangClass) bool { return a.members[0].before(b.members[0]) < 0 },
+			asks:   func(c *gangClass) asking { return askedByGroup(c.members[0]) },
 			of:     make(map[account]shelf[*gangClass]),
 		},
 	}

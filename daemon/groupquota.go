@@ -9,10 +9,12 @@ import (
 
 // allowsGang judges the members of a group that its quota had no room for.
 func (l *loop) allowsGang(g *gang, s *balance) allowance {
+	s = s.of(askedByGroup(g))
 	a := s.judge(g.request, g.class.over)
 	if a.verdict == nil && !s.fits(g.class.extra) {
 		a.over(g.class.extra, s)
 	}
+	a.turn, a.held = s.turn, s.holds(a.need)
 	return a
 }
 
@@ -27,13 +29,14 @@ func (l *loop) allowGroup(g *gang, rec *berth.Group, members []*waiting, b *buil
 		l.gangs.holdOff = true
 		return nil, false
 	}
-	s := l.balance(accountOf(g.request), st, b)
+	of := l.balance(accountOf(g.request), st, b)
+	s := of.of(askedByGroup(g))
 	all := int64(len(members))
 	a := s.judge(g.request, all)
 	if a.verdict != nil {
 		least := min(l.needs(g.id, rec), all)
 		whole := everFits(a.need, st.limits) && s.allFree(a.need)
-		fit := l.mostAllowed(g.request, all, &s)
+		fit := l.mostAllowed(g.request, all, s)
 		if whole || fit < least {
 			over := least
 			if whole {
@@ -114,12 +117,13 @@ func (l *loop) groupExceeds(g *gang, d scheduler.GangDecision, b *builder) bool 
 		}
 		sum = next
 	}
-	s := l.balance(accountOf(g.request), st, b)
+	of := l.balance(accountOf(g.request), st, b)
+	s := of.of(askedByGroup(g))
 	if s.fits(sum) {
 		return false
 	}
 	a := allowance{request: g.request}
-	a.over(sum, &s)
+	a.over(sum, s)
 	l.blockOver(g, a.verdict, b, int64(len(d.Placed)), sum)
 	return true
 }
@@ -134,9 +138,9 @@ func (l *loop) groupOverQuota(id berth.GroupID, rec *berth.Group, members []*wai
 	s := l.balance(accountOf(r), st, nil)
 	if by := l.share.ofGroup(r); by != l.d.opts.ID {
 		own, _ := l.view.block(blockRef{r.Tenant, by})
-		s.block, s.among = own.Pools[r.Pool], 0
+		s.daemon, s.block, s.among = by, own.Pools[r.Pool], 0
 	}
-	a := s.judge(r, min(l.needs(id, rec), int64(len(members))))
+	a := s.of(l.askedByMembers(id, members)).judge(r, min(l.needs(id, rec), int64(len(members))))
 	if a.verdict == nil || !slices.ContainsFunc(a.verdict.Reasons, lacking) {
 		return nil
 	}

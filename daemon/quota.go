@@ -73,6 +73,7 @@ type quotaState struct {
 	ownAt      time.Time     // something has waited here for what is guaranteed, or that was not known yet
 	reclaimed  time.Time     // enough was being stopped then
 	wants      map[berth.TenantID]wantedBack
+	gather     gatherer
 }
 
 func newQuotas() quotas {
@@ -161,9 +162,10 @@ func (b *builder) charge(w *waiting, on berth.WorkerID, s *berth.Share) (berth.D
 	}
 	a := b.l.balance(accountOf(r), st, b)
 	amounts := berth.AmountsOf(s, &b.l.fleet.Worker(on).Ledger.Capacity)
-	if !a.allows(amounts) {
+	if !a.of(b.asked(w)).allows(amounts) {
 		return "", false
 	}
+	b.l.notePassed(st, w)
 	ref := blockRef{r.Tenant, b.l.d.opts.ID}
 	used, err := a.block.Used.Plus(amounts)
 	if err != nil {
@@ -208,18 +210,22 @@ func (l *loop) keeperOf(r blockRef) berth.DaemonID {
 // balance is how an account stands with this daemon, with what the plan being built does.
 type balance struct {
 	state  *quotaState
+	daemon berth.DaemonID // whose block it is
 	quota  berth.Quota
 	block  berth.Block
 	beyond []berth.Dimension           // of which more is used and taken than is allowed: the limits were set lower
 	among  int64                       // others wait for it, and so many daemons share it; 0: nobody else waits
 	grant  bool                        // what was granted still is
-	free   func(berth.Dimension) int64 // how much of it no daemon has taken
+	left   func(berth.Dimension) int64 // how much of it no daemon has taken
+
+	gathers *gathering // what stands, or nil
+	turn    turnBeside // of who asks, beside that
 }
 
 func (l *loop) balance(of account, st *quotaState, b *builder) balance {
 	t, _ := l.view.tenant(of.tenant)
 	ref := blockRef{of.tenant, l.d.opts.ID}
-	s := balance{state: st, quota: t.Pools[of.pool], free: func(d berth.Dimension) int64 { return l.free(of, st, d) }}
+	s := balance{state: st, daemon: ref.daemon, quota: t.Pools[of.pool], left: func(d berth.Dimension) int64 { return l.free(of, st, d) }}
 	if b != nil {
 		s.block = b.blockNow(ref).Pools[of.pool]
 	} else {
@@ -227,10 +233,11 @@ func (l *loop) balance(of account, st *quotaState, b *builder) balance {
 		s.block = own.Pools[of.pool]
 	}
 	for _, d := range st.dimensions {
-		if s.free(d) < 0 {
+		if s.left(d) < 0 {
 			s.beyond = append(s.beyond, d)
 		}
 	}
+	s.gathers = l.gatheringOf(of, &s.quota, b)
 	s.grant = l.now().Before(st.takenAt.Add(grantFor))
 	if slices.ContainsFunc(s.quota.Short, func(d berth.DaemonID) bool { return l.peers.byID[d] != nil }) {
 		s.among = int64(max(len(l.share.planners[of.pool]), 1))
@@ -248,8 +255,8 @@ func (s *balance) room(d berth.Dimension) int64 {
 	if slices.Contains(s.beyond, d) {
 		return s.grantedOf(d)
 	}
-	rest := have - s.block.Used[d]
-	if s.among > 0 {
+	rest := s.leaves(d, have-s.block.Used[d])
+	if s.among > 0 && s.turn != itsTurn {
 		even := min(have, s.state.limits[d]/s.among) - s.block.Used[d]
 		if s.grant {
 			even = max(even, s.state.granted[d])
@@ -263,7 +270,7 @@ func (s *balance) room(d berth.Dimension) int64 {
 // for: where it is wanted back only since then. Else two that wait for each other's part would take it from each
 // other again and again, before either had placed anything.
 func (s *balance) grantedOf(d berth.Dimension) int64 {
-	if !s.grant || s.free(d)+s.state.back[d] < 0 {
+	if !s.grant || s.left(d)+s.state.back[d] < 0 {
 		return 0
 	}
 	return max(min(s.state.granted[d], s.block.Block[d]-s.block.Used[d]), 0)

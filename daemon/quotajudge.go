@@ -12,6 +12,8 @@ type allowance struct {
 	request *berth.Request // with those types of devices that it may have
 	need    berth.Amounts  // to be taken, for it is not there; nil: nothing
 	verdict *berth.Verdict // nil: it is allowed
+	turn    turnBeside     // whose it is
+	held    bool           // quota is gathered for another, of what it lacks
 }
 
 // judge says whether so many equal requests of the account are allowed, by what this daemon
@@ -57,10 +59,12 @@ func (l *loop) allowsOne(w *waiting, s *balance) allowance {
 	if of := l.allotmentOf(w, nil); of != nil && l.covers(of, w.request, of.amounts) && (len(w.extra) == 0 || w.extra.Equal(of.amounts)) {
 		return allowance{request: w.request}
 	}
+	s = s.of(askedBy(w))
 	a := s.judge(w.request, 1)
 	if a.verdict == nil && !s.fits(w.extra) {
 		a.over(w.extra, s)
 	}
+	a.turn, a.held = s.turn, s.holds(a.need)
 	return a
 }
 
@@ -193,7 +197,7 @@ func (l *loop) overQuota(w *waiting, by berth.DaemonID) *berth.Verdict {
 	s := l.balance(accountOf(r), st, nil)
 	if by != l.d.opts.ID {
 		own, _ := l.view.block(blockRef{r.Tenant, by})
-		s.block, s.among = own.Pools[r.Pool], 0
+		s.daemon, s.block, s.among = by, own.Pools[r.Pool], 0
 	}
 	a := l.allowsOne(w, &s)
 	if a.verdict == nil || !slices.ContainsFunc(a.verdict.Reasons, lacking) {
@@ -247,7 +251,7 @@ func (l *loop) allowNew(w *waiting, c *scheduler.Candidate, b *builder) (allowed
 		return false, f
 	}
 	s := l.balance(accountOf(w.request), st, b)
-	a := s.judge(w.request, 1)
+	a := s.of(askedBy(w)).judge(w.request, 1)
 	c.Request = a.request
 	return a.verdict == nil, nil
 }
@@ -261,7 +265,7 @@ func (l *loop) exceeds(w *waiting, d scheduler.Decision, b *builder) bool {
 	}
 	amounts := berth.AmountsOf(&d.Share, &l.fleet.Worker(d.Worker).Ledger.Capacity)
 	s := l.balance(accountOf(w.request), st, b)
-	if s.fits(amounts) || l.covers(l.allotmentOf(w, b), w.request, amounts) {
+	if s = *s.of(askedBy(w)); s.fits(amounts) || l.covers(l.allotmentOf(w, b), w.request, amounts) {
 		return false
 	}
 	a := allowance{request: w.request}

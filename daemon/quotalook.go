@@ -20,6 +20,7 @@ func (l *loop) lookTenant(t berth.TenantID, b *builder) {
 		return
 	}
 	for _, of := range l.accountsOf(t) {
+		l.followGathering(of, b)
 		l.wakeOver(of, b)
 		l.noteLoans(of)
 	}
@@ -47,20 +48,14 @@ func (l *loop) accountsOf(t berth.TenantID) (out []account) {
 // next class is woken when that one is placed, for then the block has changed; or when it is
 // found to fit on no worker, or gone.
 func (l *loop) wakeOver(of account, b *builder) {
-	st := l.quotas.of[of]
-	at, fits := anything(), func(func(*balance) allowance) bool { return true }
-	if st != nil {
+	if st := l.quotas.of[of]; st != nil {
 		s := l.balance(of, st, b)
-		at, fits = s.placeable(), func(judge func(*balance) allowance) bool { return judge(&s).verdict == nil }
-	}
-	c := l.queue.firstOver(of, at, func(w *waiting) bool {
-		return fits(func(s *balance) allowance { return l.allowsOne(w, s) })
-	})
-	if c != nil {
-		l.queue.reopen(c)
-	}
-	for _, g := range l.gangs.over.all(of, at) {
-		if !g.open() && fits(func(s *balance) allowance { return l.allowsGang(g.members[0], s) }) {
+		l.wakeAllowed(of, &s)
+	} else {
+		if c := l.queue.firstOver(of, anything(), func(*waiting) bool { return true }); c != nil {
+			l.queue.reopen(c)
+		}
+		for _, g := range l.gangs.over.all(of, anything()) {
 			g.wake()
 		}
 	}
@@ -69,6 +64,51 @@ func (l *loop) wakeOver(of account, b *builder) {
 			l.owing(p, func() { p.queue.openOver(of) })
 		}
 	}
+}
+
+// wakeAllowed opens the first class that a balance has room for, and the groups.
+func (l *loop) wakeAllowed(of account, s *balance) {
+	woken := false
+	for _, as := range s.turns() {
+		if as.turn == itsTurn {
+			woken = l.wakeGathered(as, woken)
+			continue
+		}
+		at := as.placeable()
+		if as.turn == goesFirst {
+			at.before = s.gathers
+		}
+		if !woken {
+			if c := l.queue.firstOver(of, at, func(w *waiting) bool { return l.allowsOne(w, as).verdict == nil }); c != nil {
+				l.queue.reopen(c)
+				woken = true
+			}
+		}
+		for _, g := range l.gangs.over.all(of, at) {
+			if !g.open() && l.allowsGang(g.members[0], as).verdict == nil {
+				g.wake()
+			}
+		}
+	}
+}
+
+// wakeGathered opens what quota is gathered for, where that has come together, and no class is woken yet; it says whether
+// one is then.
+func (l *loop) wakeGathered(s *balance, woken bool) bool {
+	a, waits := l.lacksGathered(s)
+	if !waits || a.verdict != nil {
+		return woken
+	}
+	if g := l.gangs.of[s.gathers.Group]; g != nil {
+		if !g.open() {
+			g.class.wake()
+		}
+		return woken
+	}
+	if !woken {
+		l.queue.reopen(l.queue.of[s.gathers.Request])
+	}
+	return true
 }
 
 // leavesQuota looks who else its tenant's quota has room for: a request that this has room for

@@ -9,6 +9,7 @@ import "github.com/berthd/berth"
 func overQuotas() shelves[*class] {
 	return shelves[*class]{
 		before: func(a, b *class) bool { return a.members[0].before(b.members[0]) },
+		asks:   func(c *class) asking { return askedBy(c.members[0]) },
 		of:     make(map[account]shelf[*class]),
 	}
 }

@@ -60,10 +60,11 @@ func (c *blockChanges) wantsOwn(of account, s *balance) berth.Amounts {
 	return wants
 }
 
-// wantsMore has a tenant looked at of which another request waits where others do for the same.
+// wantsMore has a tenant looked at of which another request waits where others do for the same: while quota is gathered for
+// something, it may go before that, and the others after.
 func (l *loop) wantsMore(r *berth.Request) {
 	rec, _ := l.view.tenant(r.Tenant)
-	if q, limited := rec.Pools[r.Pool]; limited && q.ReclaimAfterMS != nil && len(q.Lent) > 0 {
+	if q, limited := rec.Pools[r.Pool]; limited && (q.ReclaimAfterMS != nil && len(q.Lent) > 0 || len(q.Gathering) > 0) {
 		l.due.add(tenantKey(r.Tenant))
 	}
 }

@@ -26,6 +26,7 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 	st := l.quotas.of[of]
 	if st == nil { // it is limited no more
 		c.mendLoans(of, nil, b)
+		c.gather(of, nil, b)
 		c.borrow(of, nil, b)
 		c.repay(of, nil, b)
 		if there && (len(held.Block) > 0 || held.Used.IsZero()) {
@@ -37,14 +38,16 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 	if c.mendLoans(of, &s, b) {
 		return
 	}
-	need := l.needOf(of, &s)
+	c.gather(of, &s, b)
+	need, as := l.needOf(of, &s)
 	switch {
 	case s.stale():
 		c.keep(of, &s, limitedOf(held.Block, st.limits))
 	case s.over() && there:
 		c.keep(of, &s, c.keptOver(&s))
-	case need != nil && c.take(of, &s, need, b):
+	case need != nil && c.take(of, as, need, b):
 		need = nil
+	case there && c.leaveGathered(of, &s):
 	case s.among > 0 && there:
 		c.yield(of, &s, need, b)
 	case there: // also where it is not enough for what waits: that takes all at once when it is there
@@ -62,15 +65,52 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 }
 
 // needOf is what the first of an account lacks that waits for its quota, and that could be
-// taken; where none could, what the first lacks; or nil.
-func (l *loop) needOf(of account, s *balance) berth.Amounts {
-	lacks := func(_ *berth.Request, a allowance) bool { return len(a.need) > 0 && everFits(a.need, s.state.limits) }
-	free := func(d berth.Dimension) int64 { return s.room(d) + s.free(d) }
-	need, _ := l.firstNeed(of, s, s.lacking(free), func(r *berth.Request, a allowance) bool { return lacks(r, a) && s.allFree(a.need) })
-	if need == nil {
-		need, _ = l.firstNeed(of, s, s.lacking(func(berth.Dimension) int64 { return unbounded }), lacks)
+// taken; where none could, what the first lacks, unless that waits for what quota is gathered for; or nil. And the
+// balance as it is for that.
+func (l *loop) needOf(of account, s *balance) (need berth.Amounts, as *balance) {
+	for _, as := range s.turns() {
+		free := func(d berth.Dimension) int64 { return as.room(d) + as.free(d) }
+		need := l.needIn(of, as, free, func(a allowance) bool { return as.allFree(a.need) })
+		if need != nil {
+			return need, as
+		}
 	}
+	for _, as := range s.turns() {
+		need := l.needIn(of, as, func(berth.Dimension) int64 { return unbounded }, func(a allowance) bool { return !a.held })
+		if need != nil {
+			return need, as
+		}
+	}
+	return nil, s
+}
+
+// needIn is what the first lacks of those whose turn it is, that need no more than most and that something helps.
+func (l *loop) needIn(of account, s *balance, most func(berth.Dimension) int64, helps func(allowance) bool) berth.Amounts {
+	lacks := func(a allowance) bool { return len(a.need) > 0 && everFits(a.need, s.state.limits) && helps(a) }
+	if s.turn == itsTurn {
+		if a, waits := l.lacksGathered(s); waits && lacks(a) {
+			return a.need
+		}
+		return nil
+	}
+	at := s.lacking(most)
+	if s.turn == goesFirst {
+		at.before = s.gathers
+	}
+	need, _ := l.firstNeed(of, s, at, func(_ *berth.Request, a allowance) bool { return a.turn == s.turn && lacks(a) })
 	return need
+}
+
+// lacksGathered is what that lacks that quota is gathered for, where it waits here for its quota, and is the first of its
+// class: an equal one before it gets what is there.
+func (l *loop) lacksGathered(s *balance) (a allowance, waits bool) {
+	if g := l.gangs.of[s.gathers.Group]; g != nil && g.class.members[0] == g {
+		return l.allowsGang(g, s), g.class.over > 0
+	}
+	if c := l.queue.of[s.gathers.Request]; c != nil && c.members[0].id == s.gathers.Request {
+		return l.allowsOne(c.members[0], s), c.over != nil
+	}
+	return a, false
 }
 
 // firstNeed is what the first needs that waits and something helps, and which that is: none where it is a group.
@@ -115,7 +155,7 @@ func (c *blockChanges) take(of account, s *balance, need berth.Amounts, b *build
 		return false
 	}
 	ahead := int64(1)
-	if s.among == 0 && b.now.Sub(st.takenAt) < takesInARow {
+	if s.among == 0 && s.gathers == nil && b.now.Sub(st.takenAt) < takesInARow {
 		ahead = min(max(st.ahead, 1)*aheadGrowsBy, aheadMost)
 	}
 	parts := int64(1)
@@ -134,7 +174,7 @@ func (c *blockChanges) take(of account, s *balance, need berth.Amounts, b *build
 		if want == 0 {
 			continue
 		}
-		free := max(l.free(of, st, d)+s.quota.Taken[d]-c.tenant.Pools[of.pool].Taken[d], 0)
+		free := max(s.free(d)+s.quota.Taken[d]-c.tenant.Pools[of.pool].Taken[d], 0)
 		least := max(has, inUse+want)
 		if least-has > free {
 			return false
@@ -176,7 +216,7 @@ func (c *blockChanges) yield(of account, s *balance, need berth.Amounts, b *buil
 			keep[d] = s.block.Used[d] + s.room(d)
 		}
 	}
-	if c.keep(of, s, keep) {
+	if c.keep(of, s, s.withGathered(keep)) {
 		st := s.state
 		c.after = append(c.after, func(now time.Time) { st.yields = now.Add(yieldFor) })
 	}
@@ -221,7 +261,7 @@ func (c *blockChanges) keptOver(s *balance) berth.Amounts {
 // rest gives back what was not used for long, but for what the first needs that waits for a worker: else it is found to
 // lack that when its turn has come, and others take the worker, each time.
 func (c *blockChanges) rest(of account, s *balance, b *builder) {
-	keep := c.withAwaited(of, s)
+	keep := s.withGathered(c.withAwaited(of, s))
 	if keep.Equal(s.block.Block) {
 		return
 	}

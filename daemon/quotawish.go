@@ -77,7 +77,7 @@ func (l *loop) waitsForOwn(of account, st *quotaState) bool {
 	s := l.balance(of, st, nil)
 	own, _ := l.ownRoom(of, &s)
 	need, _ := l.firstNeed(of, &s, look{within: s.bound(own)}, func(r *berth.Request, a allowance) bool {
-		return len(a.need) > 0 && own.holds(a.need, &s) && l.fitsEver(r)
+		return len(a.need) > 0 && !a.held && own.holds(a.need, &s) && l.fitsEver(r)
 	})
 	return need != nil
 }
@@ -112,7 +112,7 @@ func (c *blockChanges) wish(of account, s *balance) (w wish) {
 func (c *blockChanges) firstWithin(of account, s *balance, most bounding) (berth.Amounts, berth.RequestID) {
 	now := bounding(s.now)
 	return c.l.firstNeed(of, s, look{within: s.bound(most), beyond: s.bound(now)}, func(r *berth.Request, a allowance) bool {
-		return len(a.need) > 0 && most.holds(a.need, s) && !now.holds(a.need, s) && c.l.fitsEver(r)
+		return len(a.need) > 0 && !a.held && most.holds(a.need, s) && !now.holds(a.need, s) && c.l.fitsEver(r)
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 // shelves are those of all accounts.
 type shelves[T any] struct {
 	before func(a, b T) bool // total, and the same while both are there
+	asks   func(T) asking
 	of     map[account]shelf[T]
 }
 
@@ -64,7 +65,7 @@ func (s *shelves[T]) remove(of account, at *spot[T]) {
 func (s *shelves[T]) all(of account, l look) (out []T) {
 	for _, like := range s.of[of] {
 		r := like.reach(l)
-		firstWithin(like.tree.root, &r, func(T) bool { return false }, func(x T) bool {
+		firstWithin(like.tree.root, &r, func(x T) bool { return s.past(x, l) }, func(x T) bool {
 			out = append(out, x)
 			return false
 		})
@@ -73,10 +74,16 @@ func (s *shelves[T]) all(of account, l look) (out []T) {
 }
 
 // look is for what needs no more of each dimension than there is; and, where that is given,
-// more of one than beyond.
+// more of one than beyond, and what comes before something else.
 type look struct {
 	within func(berth.Dimension) int64
 	beyond func(berth.Dimension) int64
+	before *gathering
+}
+
+// past says whether nothing is looked for from here on.
+func (s *shelves[T]) past(x T, l look) bool {
+	return l.before != nil && !s.asks(x).before(l.before)
 }
 
 // anything is a look for all that is there.
@@ -129,7 +136,7 @@ func (r *reach) holds(b *bounds) bool {
 func (s *shelves[T]) first(of account, l look, accept func(T) bool) (first T, ok bool) {
 	for _, like := range s.of[of] { // in which order decides nothing
 		r := like.reach(l)
-		n := firstWithin(like.tree.root, &r, func(x T) bool { return ok && !s.before(x, first) }, accept)
+		n := firstWithin(like.tree.root, &r, func(x T) bool { return ok && !s.before(x, first) || s.past(x, l) }, accept)
 		if n != nil {
 			first, ok = n.of, true
 		}

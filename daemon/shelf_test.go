@@ -106,6 +106,7 @@ func (s *shelfStage) drawQuota(t *rapid.T) {
 	if rapid.IntRange(0, 2).Draw(t, "others wait") == 0 {
 		q.Short = []berth.DaemonID{"other"}
 	}
+	q.Gathering = drawGathering(t)
 	s.tellQuota(s.of.tenant, q)
 	s.tellBlock(s.of.tenant, "daemon", own)
 	s.tellBlock(s.of.tenant, "other", other)
@@ -187,28 +188,64 @@ func (s *shelfStage) drawGroup(t *rapid.T, i int) {
 	s.gangs.blockOver(g, overQuota(), s.now(), over, drawExtra(t, g.request, over))
 }
 
+// drawGathering is for what quota is gathered, if for anything: for what waits there, or another daemon plans.
+func drawGathering(t *rapid.T) map[berth.DaemonID]berth.Gathering {
+	out := make(map[berth.DaemonID]berth.Gathering)
+	for _, d := range []berth.DaemonID{"daemon", "other", "gone"} {
+		if rapid.IntRange(0, 2).Draw(t, "gathers") > 0 {
+			continue
+		}
+		g := berth.Gathering{
+			Priority: rapid.Int32Range(0, 2).Draw(t, "its priority"), Age: berth.Revision(rapid.IntRange(1, 5).Draw(t, "its age")),
+			Need: berth.Amounts{berth.DimensionCPU: rapid.Int64Range(1, 12).Draw(t, "its cores")},
+		}
+		if name := rapid.SampledFrom([]string{"r0", "r1", "g0", "x"}).Draw(t, "for"); name[0] == 'g' {
+			g.Group = berth.GroupID(name)
+		} else {
+			g.Request = berth.RequestID(name)
+		}
+		out[d] = g
+	}
+	return out
+}
+
 // compare looks as the loop does, and by judging all.
 func (s *shelfStage) compare(t *rapid.T) {
-	st := s.quotas.of[s.of]
-	b := s.balance(s.of, st, nil)
-	may := func(w *waiting) bool { return s.allowsOne(w, &b).verdict == nil }
-	if got, want := s.queue.firstOver(s.of, b.placeable(), may), s.scan(may); got != want {
-		t.Fatalf("the first that there is room for is %v, want %v", nameOf(got), nameOf(want))
+	b := s.balance(s.of, s.quotas.of[s.of], nil)
+	need, _ := s.needOf(s.of, &b)
+	if want := s.scanNeed(&b); !need.Equal(want) || (need == nil) != (want == nil) {
+		t.Fatalf("%v is needed, want %v", need, want)
 	}
-	mayGang := func(c *gangClass) bool { return s.allowsGang(c.members[0], &b).verdict == nil }
-	var got []*gangClass
-	for _, c := range s.gangs.over.all(s.of, b.placeable()) {
-		if mayGang(c) {
-			got = append(got, c)
+	first := s.scan(func(w *waiting) bool { return s.allowsOne(w, &b).verdict == nil })
+	groups := slices.DeleteFunc(s.scanGangs(), func(c *gangClass) bool { return s.allowsGang(c.members[0], &b).verdict != nil })
+	var over []*class
+	for _, c := range s.queue.classes {
+		if c.over != nil {
+			over = append(over, c)
 		}
 	}
-	want := slices.DeleteFunc(s.scanGangs(), func(c *gangClass) bool { return !mayGang(c) })
-	slices.SortFunc(got, func(a, b *gangClass) int { return a.members[0].before(b.members[0]) })
-	if !slices.Equal(got, want) {
-		t.Fatalf("there is room for %d groups, want %d", len(got), len(want))
+	s.wakeAllowed(s.of, &b)
+	var open *class
+	for _, c := range over {
+		if c.over == nil {
+			if open != nil {
+				t.Fatalf("%s is woken, and %s", nameOf(open), nameOf(c))
+			}
+			open = c
+		}
 	}
-	if got, want := s.needOf(s.of, &b), s.scanNeed(&b); !got.Equal(want) || (got == nil) != (want == nil) {
-		t.Fatalf("%v is needed, want %v", got, want)
+	if open != nil {
+		s.queue.block(open.members[0].id, overQuota())
+	}
+	itself := func(c *class) bool { return c != nil && b.turnOf(askedBy(c.members[0])) == itsTurn } // its place may be another by now
+	if open != first && !itself(open) && !itself(first) {
+		t.Fatalf("the first that there is room for is %v, want %v", nameOf(open), nameOf(first))
+	}
+	for _, c := range s.scanGangs() {
+		if want := slices.Contains(groups, c); c.open() != want {
+			t.Fatalf("group %s is woken: %t, want %t", c.members[0].id, c.open(), want)
+		}
+		c.gained = 0
 	}
 }
 
@@ -241,18 +278,20 @@ func (s *shelfStage) scanGangs() (out []*gangClass) {
 // scanNeed is what needOf is to find.
 func (s *shelfStage) scanNeed(b *balance) berth.Amounts {
 	for _, free := range []bool{true, false} {
-		helps := func(a allowance) bool {
-			return len(a.need) > 0 && everFits(a.need, b.state.limits) && (!free || b.allFree(a.need))
-		}
-		first := s.scan(func(w *waiting) bool { return helps(s.allowsOne(w, b)) })
-		for _, c := range s.scanGangs() {
-			g := c.members[0]
-			if a := s.allowsGang(g, b); helps(a) && (first == nil || g.priority >= first.members[0].priority) {
-				return a.need
+		for _, as := range b.turns() {
+			helps := func(a allowance) bool {
+				return a.turn == as.turn && len(a.need) > 0 && everFits(a.need, b.state.limits) && (!free && !a.held || free && as.allFree(a.need))
 			}
-		}
-		if first != nil {
-			return s.allowsOne(first.members[0], b).need
+			first := s.scan(func(w *waiting) bool { return helps(s.allowsOne(w, b)) })
+			for _, c := range s.scanGangs() {
+				g := c.members[0]
+				if a := s.allowsGang(g, b); helps(a) && (first == nil || g.priority >= first.members[0].priority) {
+					return a.need
+				}
+			}
+			if first != nil {
+				return s.allowsOne(first.members[0], b).need
+			}
 		}
 	}
 	return nil

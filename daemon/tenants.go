@@ -19,6 +19,7 @@ type QuotaStatus struct {
 	Loans   berth.Quota   // what is guaranteed of the limits, lent, borrowed and recalled
 	Allowed berth.Amounts // of the limits, now
 	Waiting int           // requests that are not placed, for whatever reason
+	Gathers *berth.Gathered
 	Turn    TurnStatus
 }
 
@@ -38,6 +39,7 @@ func (l *loop) quotaStatus(of account, waiting int) QuotaStatus {
 	q := rec.Pools[of.pool]
 	s := QuotaStatus{Tenant: of.tenant, Pool: of.pool, Limits: q.Limits, Taken: q.Taken, Waiting: waiting, Turn: l.turnStatus(of), Loans: q, Allowed: q.Allowed()}
 	s.Used = l.usedBy(of)
+	s.Gathers = l.gatheredOf(of, func(berth.Dimension) bool { return true })
 	return s
 }
 
@@ -69,6 +71,7 @@ func (l *loop) tellStands(v *berth.Verdict, of account) {
 		if r.Stands == nil {
 			continue
 		}
+		r.Stands.Gathers = l.gatheredOf(of, func(d berth.Dimension) bool { return d == berth.Dimension(r.Detail) })
 		l.tellReclaims(r.Stands.Reclaims, of.pool, berth.Dimension(r.Detail))
 		if r.Stands.Guarantees {
 			l.tellLoans(r.Stands, of, berth.Dimension(r.Detail))

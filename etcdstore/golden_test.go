@@ -46,6 +46,7 @@ func exampleTenant(h berth.Header) *berth.Tenant {
 		Blocks: 1, Short: []berth.DaemonID{"d2"}, Guaranteed: berth.Amounts{"cpu_milli": 50_000},
 		Lent: berth.Loans{"sound": {"cpu_milli": 5000}}, Borrowed: berth.Loans{"maps": {"cpu_milli": 2000}}, Recalled: berth.Loans{"sound": {"cpu_milli": 1000}},
 		Waits:         map[berth.DaemonID]berth.LoanWait{"d2": {Since: 4711, Own: true, Request: "r17"}},
+		Gathering:     map[berth.DaemonID]berth.Gathering{"d2": {Group: "train", Priority: 10, Age: 4690, Need: berth.Amounts{"cpu_milli": 80_000}, Since: at(52)}, "d3": {Request: "r18", Age: 4702, Need: berth.Amounts{"devices.t4": 4000}, Since: at(52)}},
 		RecalledSince: map[berth.TenantID]time.Time{"sound": at(51)}, ReclaimAfterMS: new(int64(30_000)),
 	}}}
 }

@@ -349,6 +349,10 @@ func (r *tenant) validate(c *checker, _ string) {
 				c.id("waits."+d+".request", w.Request)
 			}
 		}
+		for d, g := range q.Gathering {
+			c.id("gathering", d)
+			g.validate(c, "gathering."+d)
+		}
 		for t, of := range q.Recalled {
 			for d, v := range of {
 				c.need(v <= q.Lent[t][d], "recalled of %s is %d of %s, and %d are lent", t, v, d, q.Lent[t][d])
@@ -380,6 +384,16 @@ func (r *block) validate(c *checker, _ string) {
 		c.amounts("block", b.Block)
 		c.amounts("used", b.Used)
 	}
+}
+
+func (g *gathering) validate(c *checker, field string) {
+	c.need((g.Group == "") != (g.Request == ""), "%s is for group %q and request %q; it is for one of both", field, g.Group, g.Request)
+	c.id(field, g.Group+g.Request)
+	c.within(field+".priority", g.Priority, 0, 1000)
+	c.least(field+".age", g.Age, 1)
+	c.need(len(g.Need) > 0, "%s needs nothing", field)
+	c.amounts(field+".need", g.Need)
+	c.need(!g.Since.IsZero(), "%s.since is no time", field)
 }
 
 func (c *checker) amounts(field string, amounts map[string]int64) {

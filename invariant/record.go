@@ -413,6 +413,8 @@ type quota struct {
 
 	Waits map[string]loanWait `json:"waits,omitempty"`
 
+	Gathering map[string]gathering `json:"gathering,omitempty"`
+
 	RecalledSince  map[string]time.Time `json:"recalled_since,omitempty"`
 	ReclaimAfterMS *int64               `json:"reclaim_after_ms,omitempty"`
 }
@@ -421,6 +423,15 @@ type loanWait struct {
 	Since   int64  `json:"since"`
 	Own     bool   `json:"own,omitempty"`
 	Request string `json:"request,omitempty"`
+}
+
+type gathering struct {
+	Group    string           `json:"group,omitempty"`
+	Request  string           `json:"request,omitempty"`
+	Priority int64            `json:"priority,omitempty"`
+	Age      int64            `json:"age"`
+	Need     map[string]int64 `json:"need"`
+	Since    time.Time        `json:"since"`
 }
 
 type loans map[string]map[string]int64

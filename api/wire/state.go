@@ -132,8 +132,20 @@ func stand(s *berth.QuotaStand) *berthv1.QuotaStand {
 	return &berthv1.QuotaStand{
 		Limit: s.Limit, Guarantees: s.Guarantees, Guaranteed: s.Guaranteed, Lent: s.Lent, Borrowed: s.Borrowed, Allowed: s.Allowed, Used: s.Used,
 		Borrowers: tenants(s.Borrowers), Lenders: tenants(s.Lenders), Idle: s.Idle, Ever: s.Ever, Ahead: tenants(s.Ahead), Keeping: tenants(s.Keeping),
-		Reclaims: reclaims(s.Reclaims),
+		Reclaims: reclaims(s.Reclaims), Gathers: Gathered(s.Gathers),
 	}
+}
+
+// Gathered is the message of what quota is gathered for, or nil.
+func Gathered(g *berth.Gathered) *berthv1.Gathered {
+	if g == nil {
+		return nil
+	}
+	m := &berthv1.Gathered{Group: string(g.Group), Request: string(g.Request), Since: Time(g.Since), Need: map[string]int64{}, Has: map[string]int64{}}
+	for d, v := range g.Need {
+		m.Need[string(d)], m.Has[string(d)] = v, g.Has[d]
+	}
+	return m
 }
 
 func tenants(of []berth.TenantID) (out []string) {

@@ -57,7 +57,7 @@ func quotaWaits(e *berthv1.ExplainResponse, now time.Time) string {
 	if e.GetVerdict().GetNeverFits() {
 		return "waits, and could never be placed, for it asks for more than " + who + ": " + quotaReason(r)
 	}
-	return "waits for " + who + ": " + quotaReason(r) + lentTo(r, now) + loanTurns(r)
+	return "waits for " + who + ": " + quotaReason(r) + gatheredText(spec, r, now) + lentTo(r, now) + loanTurns(r)
 }
 
 // quotaToo says of a request that no worker could ever take that its tenant's quota would not do,
@@ -82,6 +82,9 @@ func quotaHelp(e *berthv1.ExplainResponse) string {
 		s = &berthv1.QuotaStand{Limit: r.GetTotal(), Allowed: r.GetTotal(), Used: r.GetTotal() - r.GetBest()}
 	}
 	d, lacks := berth.Dimension(r.GetDetail()), s.GetUsed()+r.GetWant()-s.GetAllowed()
+	if g := s.GetGathers(); lacks <= 0 && g != nil && !isGathered(spec, g) {
+		return "the placement of " + gatheredFor(g)
+	}
 	if lacks <= 0 {
 		return "a moment of patience: other daemons have taken what is left of it, and give it up"
 	}

@@ -214,6 +214,10 @@ func printQuotas(w io.Writer, all []*berthv1.Quota) error {
 	if loans {
 		head = append(head, "GUARANTEED", "LOANS")
 	}
+	gathers := slices.ContainsFunc(all, func(q *berthv1.Quota) bool { return q.GetGathers() != nil })
+	if gathers {
+		head = append(head, "GATHERED")
+	}
 	t.add(head...)
 	for _, q := range all {
 		limits := sortedKeys(q.GetLimits())
@@ -229,6 +233,9 @@ func printQuotas(w io.Writer, all []*berthv1.Quota) error {
 			if loans {
 				guaranteed, lent := loanCells(q, of)
 				cells = append(cells, guaranteed, lent)
+			}
+			if gathers {
+				cells = append(cells, gatheredCell(q.GetGathers(), of))
 			}
 			t.add(cells...)
 		}

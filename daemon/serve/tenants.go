@@ -55,7 +55,7 @@ func quotaMessage(q *daemon.QuotaStatus) *berthv1.Quota {
 		Tenant: string(q.Tenant), Pool: string(q.Pool), Waiting: int64(q.Waiting),
 		Limits: words(q.Limits), Used: words(q.Used), Taken: words(q.Taken), Turn: turnMessage(&q.Turn),
 		Guaranteed: words(q.Loans.Guaranteed), Allowed: words(q.Allowed), Lent: loans(q.Loans.Lent, &q.Loans), Borrowed: loans(q.Loans.Borrowed, &berth.Quota{}),
-		ReclaimAfterMs: q.Loans.ReclaimAfterMS,
+		ReclaimAfterMs: q.Loans.ReclaimAfterMS, Gathers: wire.Gathered(q.Gathers),
 	}
 }
 

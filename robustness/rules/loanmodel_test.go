@@ -127,7 +127,7 @@ func (m *lenders) idle() string {
 	}
 	waits, own, anyOwn := map[berth.TenantID][]string{}, map[berth.TenantID]bool{}, false
 	for _, id := range slices.Sorted(maps.Keys(m.needs)) {
-		if t := m.owner[id]; !placed[id] && m.there("requests/"+id) > 0 {
+		if t := m.owner[id]; !placed[id] && m.there("requests/"+id) > 0 && !m.comesAfter(id) {
 			waits[t] = append(waits[t], id)
 			own[t] = own[t] || used[t]+m.needs[id] <= m.guaranteed[t]
 			anyOwn = anyOwn || own[t]

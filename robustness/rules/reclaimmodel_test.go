@@ -68,6 +68,8 @@ func (m *lenders) over(all bool) (n int) {
 		parts := strings.Split(key, "/")
 		a, _ := m.allocation(parts[1], parts[2])
 		switch {
+		case a == nil: // what ended before it let it end
+			continue
 		case a.State == berth.StatePlaced && a.Stop == nil && all:
 			m.ends(parts[1], parts[2])
 		case a.State == berth.StateRunning && (a.Stop != nil || all):
@@ -104,7 +106,7 @@ func (m *lenders) kept() string {
 	}
 	for _, id := range slices.Sorted(maps.Keys(m.needs)) {
 		t, n := m.owner[id], m.needs[id]
-		if _, reclaims := m.after[t]; reclaims && !placed[id] && m.there("requests/"+id) > 0 && used[t]+n <= min(m.guaranteed[t], m.most[t]) {
+		if _, reclaims := m.after[t]; reclaims && !placed[id] && m.there("requests/"+id) > 0 && used[t]+n <= min(m.guaranteed[t], m.most[t]) && !m.comesAfter(id) {
 			return fmt.Sprintf("%s of tenant %s waits for %d, with %d of its %d in use: %s", id, t, n, used[t], m.guaranteed[t], m.dump())
 		}
 	}

@@ -1675,6 +1675,7 @@ type QuotaStand struct {
 	Ahead         []string               `protobuf:"bytes,12,rep,name=ahead,proto3" json:"ahead,omitempty"`        // some who wait for a loan, too, and whose turn comes first
 	Keeping       []string               `protobuf:"bytes,13,rep,name=keeping,proto3" json:"keeping,omitempty"`    // some who wait for what is guaranteed to them, and lend nothing meanwhile
 	Reclaims      []*Reclaim             `protobuf:"bytes,14,rep,name=reclaims,proto3" json:"reclaims,omitempty"`  // of what is wanted back, where that is reclaimed; ordered by tenant
+	Gathers       *Gathered              `protobuf:"bytes,15,opt,name=gathers,proto3" json:"gathers,omitempty"`    // of this dimension; absent: nothing is
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1807,6 +1808,90 @@ func (x *QuotaStand) GetReclaims() []*Reclaim {
 	return nil
 }
 
+func (x *QuotaStand) GetGathers() *Gathered {
+	if x != nil {
+		return x.Gathers
+	}
+	return nil
+}
+
+// Gathered is what a tenant's quota is gathered for: what comes after it in the tenant's order gets only what it does not need.
+type Gathered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Group         string                 `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	Request       string                 `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"` // of no group
+	Since         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	Need          map[string]int64       `protobuf:"bytes,4,rep,name=need,proto3" json:"need,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // by dimension
+	Has           map[string]int64       `protobuf:"bytes,5,rep,name=has,proto3" json:"has,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`   // of that, what is there
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Gathered) Reset() {
+	*x = Gathered{}
+	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Gathered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Gathered) ProtoMessage() {}
+
+func (x *Gathered) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Gathered.ProtoReflect.Descriptor instead.
+func (*Gathered) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Gathered) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *Gathered) GetRequest() string {
+	if x != nil {
+		return x.Request
+	}
+	return ""
+}
+
+func (x *Gathered) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Gathered) GetNeed() map[string]int64 {
+	if x != nil {
+		return x.Need
+	}
+	return nil
+}
+
+func (x *Gathered) GetHas() map[string]int64 {
+	if x != nil {
+		return x.Has
+	}
+	return nil
+}
+
 // Reclaim is how a tenant gets back what another has borrowed of a dimension.
 type Reclaim struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1821,7 +1906,7 @@ type Reclaim struct {
 
 func (x *Reclaim) Reset() {
 	*x = Reclaim{}
-	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	mi := &file_berth_v1_berth_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1833,7 +1918,7 @@ func (x *Reclaim) String() string {
 func (*Reclaim) ProtoMessage() {}
 
 func (x *Reclaim) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[21]
+	mi := &file_berth_v1_berth_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1846,7 +1931,7 @@ func (x *Reclaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reclaim.ProtoReflect.Descriptor instead.
 func (*Reclaim) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{21}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Reclaim) GetFrom() string {
@@ -1896,7 +1981,7 @@ type Miss struct {
 
 func (x *Miss) Reset() {
 	*x = Miss{}
-	mi := &file_berth_v1_berth_proto_msgTypes[22]
+	mi := &file_berth_v1_berth_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1908,7 +1993,7 @@ func (x *Miss) String() string {
 func (*Miss) ProtoMessage() {}
 
 func (x *Miss) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[22]
+	mi := &file_berth_v1_berth_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1921,7 +2006,7 @@ func (x *Miss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Miss.ProtoReflect.Descriptor instead.
 func (*Miss) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{22}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Miss) GetWorker() string {
@@ -1956,7 +2041,7 @@ type Verdict struct {
 
 func (x *Verdict) Reset() {
 	*x = Verdict{}
-	mi := &file_berth_v1_berth_proto_msgTypes[23]
+	mi := &file_berth_v1_berth_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1968,7 +2053,7 @@ func (x *Verdict) String() string {
 func (*Verdict) ProtoMessage() {}
 
 func (x *Verdict) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[23]
+	mi := &file_berth_v1_berth_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1981,7 +2066,7 @@ func (x *Verdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
 func (*Verdict) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{23}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Verdict) GetNeverFits() bool {
@@ -2036,7 +2121,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_berth_v1_berth_proto_msgTypes[24]
+	mi := &file_berth_v1_berth_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2048,7 +2133,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[24]
+	mi := &file_berth_v1_berth_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2061,7 +2146,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{24}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Status) GetId() string {
@@ -2230,7 +2315,7 @@ type Loss struct {
 
 func (x *Loss) Reset() {
 	*x = Loss{}
-	mi := &file_berth_v1_berth_proto_msgTypes[25]
+	mi := &file_berth_v1_berth_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2242,7 +2327,7 @@ func (x *Loss) String() string {
 func (*Loss) ProtoMessage() {}
 
 func (x *Loss) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[25]
+	mi := &file_berth_v1_berth_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2255,7 +2340,7 @@ func (x *Loss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loss.ProtoReflect.Descriptor instead.
 func (*Loss) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{25}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Loss) GetSince() *timestamppb.Timestamp {
@@ -2293,7 +2378,7 @@ type FieldViolation struct {
 
 func (x *FieldViolation) Reset() {
 	*x = FieldViolation{}
-	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	mi := &file_berth_v1_berth_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2305,7 +2390,7 @@ func (x *FieldViolation) String() string {
 func (*FieldViolation) ProtoMessage() {}
 
 func (x *FieldViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	mi := &file_berth_v1_berth_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2318,7 +2403,7 @@ func (x *FieldViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldViolation.ProtoReflect.Descriptor instead.
 func (*FieldViolation) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{26}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *FieldViolation) GetField() string {
@@ -2358,7 +2443,7 @@ type SubmitRequest struct {
 
 func (x *SubmitRequest) Reset() {
 	*x = SubmitRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[27]
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2370,7 +2455,7 @@ func (x *SubmitRequest) String() string {
 func (*SubmitRequest) ProtoMessage() {}
 
 func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[27]
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2383,7 +2468,7 @@ func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitRequest.ProtoReflect.Descriptor instead.
 func (*SubmitRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{27}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SubmitRequest) GetRequests() []*Request {
@@ -2402,7 +2487,7 @@ type SubmitResponse struct {
 
 func (x *SubmitResponse) Reset() {
 	*x = SubmitResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2414,7 +2499,7 @@ func (x *SubmitResponse) String() string {
 func (*SubmitResponse) ProtoMessage() {}
 
 func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2427,7 +2512,7 @@ func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResponse.ProtoReflect.Descriptor instead.
 func (*SubmitResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SubmitResponse) GetResults() []*SubmitResult {
@@ -2449,7 +2534,7 @@ type SubmitResult struct {
 
 func (x *SubmitResult) Reset() {
 	*x = SubmitResult{}
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2461,7 +2546,7 @@ func (x *SubmitResult) String() string {
 func (*SubmitResult) ProtoMessage() {}
 
 func (x *SubmitResult) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2474,7 +2559,7 @@ func (x *SubmitResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResult.ProtoReflect.Descriptor instead.
 func (*SubmitResult) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SubmitResult) GetId() string {
@@ -2516,7 +2601,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2528,7 +2613,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2541,7 +2626,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Refusal) GetCode() string {
@@ -2574,7 +2659,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2586,7 +2671,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2599,7 +2684,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GetRequest) GetId() string {
@@ -2618,7 +2703,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2630,7 +2715,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2643,7 +2728,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetResponse) GetStatus() *Status {
@@ -2670,7 +2755,7 @@ type Filter struct {
 
 func (x *Filter) Reset() {
 	*x = Filter{}
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2682,7 +2767,7 @@ func (x *Filter) String() string {
 func (*Filter) ProtoMessage() {}
 
 func (x *Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2695,7 +2780,7 @@ func (x *Filter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Filter.ProtoReflect.Descriptor instead.
 func (*Filter) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Filter) GetIds() []string {
@@ -2765,7 +2850,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2777,7 +2862,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2790,7 +2875,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListRequest) GetFilter() *Filter {
@@ -2824,7 +2909,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2836,7 +2921,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2849,7 +2934,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListResponse) GetStatuses() []*Status {
@@ -2876,7 +2961,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2888,7 +2973,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2901,7 +2986,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WatchRequest) GetFilter() *Filter {
@@ -2931,7 +3016,7 @@ type WatchPosition struct {
 
 func (x *WatchPosition) Reset() {
 	*x = WatchPosition{}
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2943,7 +3028,7 @@ func (x *WatchPosition) String() string {
 func (*WatchPosition) ProtoMessage() {}
 
 func (x *WatchPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2956,7 +3041,7 @@ func (x *WatchPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPosition.ProtoReflect.Descriptor instead.
 func (*WatchPosition) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *WatchPosition) GetStore() string {
@@ -2990,7 +3075,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3002,7 +3087,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3015,7 +3100,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *WatchResponse) GetStatus() *Status {
@@ -3042,7 +3127,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3054,7 +3139,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3067,7 +3152,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CancelRequest) GetId() string {
@@ -3093,7 +3178,7 @@ type CancelResponse struct {
 
 func (x *CancelResponse) Reset() {
 	*x = CancelResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3105,7 +3190,7 @@ func (x *CancelResponse) String() string {
 func (*CancelResponse) ProtoMessage() {}
 
 func (x *CancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3118,7 +3203,7 @@ func (x *CancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelResponse.ProtoReflect.Descriptor instead.
 func (*CancelResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CancelResponse) GetStatus() *Status {
@@ -3139,7 +3224,7 @@ type GroupsRequest struct {
 
 func (x *GroupsRequest) Reset() {
 	*x = GroupsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3151,7 +3236,7 @@ func (x *GroupsRequest) String() string {
 func (*GroupsRequest) ProtoMessage() {}
 
 func (x *GroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3164,7 +3249,7 @@ func (x *GroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupsRequest.ProtoReflect.Descriptor instead.
 func (*GroupsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GroupsRequest) GetId() string {
@@ -3198,7 +3283,7 @@ type GroupsResponse struct {
 
 func (x *GroupsResponse) Reset() {
 	*x = GroupsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3210,7 +3295,7 @@ func (x *GroupsResponse) String() string {
 func (*GroupsResponse) ProtoMessage() {}
 
 func (x *GroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3223,7 +3308,7 @@ func (x *GroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupsResponse.ProtoReflect.Descriptor instead.
 func (*GroupsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GroupsResponse) GetGroups() []*Group {
@@ -3268,7 +3353,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3280,7 +3365,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3293,7 +3378,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Group) GetId() string {
@@ -3439,7 +3524,7 @@ type CancelGroupRequest struct {
 
 func (x *CancelGroupRequest) Reset() {
 	*x = CancelGroupRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3451,7 +3536,7 @@ func (x *CancelGroupRequest) String() string {
 func (*CancelGroupRequest) ProtoMessage() {}
 
 func (x *CancelGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3464,7 +3549,7 @@ func (x *CancelGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelGroupRequest.ProtoReflect.Descriptor instead.
 func (*CancelGroupRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *CancelGroupRequest) GetId() string {
@@ -3490,7 +3575,7 @@ type CancelGroupResponse struct {
 
 func (x *CancelGroupResponse) Reset() {
 	*x = CancelGroupResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3502,7 +3587,7 @@ func (x *CancelGroupResponse) String() string {
 func (*CancelGroupResponse) ProtoMessage() {}
 
 func (x *CancelGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3515,7 +3600,7 @@ func (x *CancelGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelGroupResponse.ProtoReflect.Descriptor instead.
 func (*CancelGroupResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CancelGroupResponse) GetGroup() *Group {
@@ -3539,7 +3624,7 @@ type LogsRequest struct {
 
 func (x *LogsRequest) Reset() {
 	*x = LogsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3551,7 +3636,7 @@ func (x *LogsRequest) String() string {
 func (*LogsRequest) ProtoMessage() {}
 
 func (x *LogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3564,7 +3649,7 @@ func (x *LogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsRequest.ProtoReflect.Descriptor instead.
 func (*LogsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *LogsRequest) GetId() string {
@@ -3622,7 +3707,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3634,7 +3719,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3647,7 +3732,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *LogsResponse) GetStream() string {
@@ -3696,7 +3781,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3708,7 +3793,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3721,7 +3806,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ExplainRequest) GetId() string {
@@ -3764,7 +3849,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3776,7 +3861,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3789,7 +3874,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ExplainResponse) GetStatus() *Status {
@@ -3881,7 +3966,7 @@ type Past struct {
 
 func (x *Past) Reset() {
 	*x = Past{}
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3893,7 +3978,7 @@ func (x *Past) String() string {
 func (*Past) ProtoMessage() {}
 
 func (x *Past) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3906,7 +3991,7 @@ func (x *Past) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Past.ProtoReflect.Descriptor instead.
 func (*Past) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Past) GetRevision() int64 {
@@ -3941,7 +4026,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3953,7 +4038,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3966,7 +4051,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Standing) GetWorker() string {
@@ -3994,7 +4079,7 @@ type Term struct {
 
 func (x *Term) Reset() {
 	*x = Term{}
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4006,7 +4091,7 @@ func (x *Term) String() string {
 func (*Term) ProtoMessage() {}
 
 func (x *Term) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4019,7 +4104,7 @@ func (x *Term) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Term.ProtoReflect.Descriptor instead.
 func (*Term) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Term) GetName() string {
@@ -4053,7 +4138,7 @@ type ReplayRequest struct {
 
 func (x *ReplayRequest) Reset() {
 	*x = ReplayRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4065,7 +4150,7 @@ func (x *ReplayRequest) String() string {
 func (*ReplayRequest) ProtoMessage() {}
 
 func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4078,7 +4163,7 @@ func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
 func (*ReplayRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ReplayRequest) GetId() string {
@@ -4115,7 +4200,7 @@ type ReplayResponse struct {
 
 func (x *ReplayResponse) Reset() {
 	*x = ReplayResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4127,7 +4212,7 @@ func (x *ReplayResponse) String() string {
 func (*ReplayResponse) ProtoMessage() {}
 
 func (x *ReplayResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4140,7 +4225,7 @@ func (x *ReplayResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayResponse.ProtoReflect.Descriptor instead.
 func (*ReplayResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ReplayResponse) GetId() string {
@@ -4239,7 +4324,7 @@ type Choice struct {
 
 func (x *Choice) Reset() {
 	*x = Choice{}
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4251,7 +4336,7 @@ func (x *Choice) String() string {
 func (*Choice) ProtoMessage() {}
 
 func (x *Choice) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4264,7 +4349,7 @@ func (x *Choice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Choice.ProtoReflect.Descriptor instead.
 func (*Choice) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Choice) GetWorker() string {
@@ -4299,7 +4384,7 @@ type Victim struct {
 
 func (x *Victim) Reset() {
 	*x = Victim{}
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4311,7 +4396,7 @@ func (x *Victim) String() string {
 func (*Victim) ProtoMessage() {}
 
 func (x *Victim) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4324,7 +4409,7 @@ func (x *Victim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Victim.ProtoReflect.Descriptor instead.
 func (*Victim) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Victim) GetId() string {
@@ -4353,7 +4438,7 @@ type Former struct {
 
 func (x *Former) Reset() {
 	*x = Former{}
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4365,7 +4450,7 @@ func (x *Former) String() string {
 func (*Former) ProtoMessage() {}
 
 func (x *Former) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4378,7 +4463,7 @@ func (x *Former) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Former.ProtoReflect.Descriptor instead.
 func (*Former) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Former) GetWorker() string {
@@ -4420,7 +4505,7 @@ type Turn struct {
 
 func (x *Turn) Reset() {
 	*x = Turn{}
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4432,7 +4517,7 @@ func (x *Turn) String() string {
 func (*Turn) ProtoMessage() {}
 
 func (x *Turn) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4445,7 +4530,7 @@ func (x *Turn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Turn.ProtoReflect.Descriptor instead.
 func (*Turn) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Turn) GetWeight() int64 {
@@ -4513,7 +4598,7 @@ type SnapshotRequest struct {
 
 func (x *SnapshotRequest) Reset() {
 	*x = SnapshotRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4525,7 +4610,7 @@ func (x *SnapshotRequest) String() string {
 func (*SnapshotRequest) ProtoMessage() {}
 
 func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4538,7 +4623,7 @@ func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotRequest.ProtoReflect.Descriptor instead.
 func (*SnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *SnapshotRequest) GetRevision() int64 {
@@ -4557,7 +4642,7 @@ type SnapshotResponse struct {
 
 func (x *SnapshotResponse) Reset() {
 	*x = SnapshotResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4569,7 +4654,7 @@ func (x *SnapshotResponse) String() string {
 func (*SnapshotResponse) ProtoMessage() {}
 
 func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4582,7 +4667,7 @@ func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotResponse.ProtoReflect.Descriptor instead.
 func (*SnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *SnapshotResponse) GetLines() []byte {
@@ -4600,7 +4685,7 @@ type WorkersRequest struct {
 
 func (x *WorkersRequest) Reset() {
 	*x = WorkersRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4612,7 +4697,7 @@ func (x *WorkersRequest) String() string {
 func (*WorkersRequest) ProtoMessage() {}
 
 func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4625,7 +4710,7 @@ func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersRequest.ProtoReflect.Descriptor instead.
 func (*WorkersRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
 }
 
 type WorkersResponse struct {
@@ -4637,7 +4722,7 @@ type WorkersResponse struct {
 
 func (x *WorkersResponse) Reset() {
 	*x = WorkersResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4649,7 +4734,7 @@ func (x *WorkersResponse) String() string {
 func (*WorkersResponse) ProtoMessage() {}
 
 func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4662,7 +4747,7 @@ func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersResponse.ProtoReflect.Descriptor instead.
 func (*WorkersResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *WorkersResponse) GetWorkers() []*Worker {
@@ -4716,7 +4801,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4728,7 +4813,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4741,7 +4826,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Worker) GetId() string {
@@ -5000,7 +5085,7 @@ type SetTaintsRequest struct {
 
 func (x *SetTaintsRequest) Reset() {
 	*x = SetTaintsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5012,7 +5097,7 @@ func (x *SetTaintsRequest) String() string {
 func (*SetTaintsRequest) ProtoMessage() {}
 
 func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5025,7 +5110,7 @@ func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsRequest.ProtoReflect.Descriptor instead.
 func (*SetTaintsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SetTaintsRequest) GetWorker() string {
@@ -5058,7 +5143,7 @@ type SetTaintsResponse struct {
 
 func (x *SetTaintsResponse) Reset() {
 	*x = SetTaintsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5070,7 +5155,7 @@ func (x *SetTaintsResponse) String() string {
 func (*SetTaintsResponse) ProtoMessage() {}
 
 func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5083,7 +5168,7 @@ func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsResponse.ProtoReflect.Descriptor instead.
 func (*SetTaintsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *SetTaintsResponse) GetWorker() *Worker {
@@ -5111,7 +5196,7 @@ type SetIntentRequest struct {
 
 func (x *SetIntentRequest) Reset() {
 	*x = SetIntentRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5123,7 +5208,7 @@ func (x *SetIntentRequest) String() string {
 func (*SetIntentRequest) ProtoMessage() {}
 
 func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5136,7 +5221,7 @@ func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentRequest.ProtoReflect.Descriptor instead.
 func (*SetIntentRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *SetIntentRequest) GetWorker() string {
@@ -5211,7 +5296,7 @@ type SetIntentResponse struct {
 
 func (x *SetIntentResponse) Reset() {
 	*x = SetIntentResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5223,7 +5308,7 @@ func (x *SetIntentResponse) String() string {
 func (*SetIntentResponse) ProtoMessage() {}
 
 func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5236,7 +5321,7 @@ func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentResponse.ProtoReflect.Descriptor instead.
 func (*SetIntentResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *SetIntentResponse) GetWorker() *Worker {
@@ -5254,7 +5339,7 @@ type PoolsRequest struct {
 
 func (x *PoolsRequest) Reset() {
 	*x = PoolsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5266,7 +5351,7 @@ func (x *PoolsRequest) String() string {
 func (*PoolsRequest) ProtoMessage() {}
 
 func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5279,7 +5364,7 @@ func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsRequest.ProtoReflect.Descriptor instead.
 func (*PoolsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
 }
 
 type PoolsResponse struct {
@@ -5291,7 +5376,7 @@ type PoolsResponse struct {
 
 func (x *PoolsResponse) Reset() {
 	*x = PoolsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5303,7 +5388,7 @@ func (x *PoolsResponse) String() string {
 func (*PoolsResponse) ProtoMessage() {}
 
 func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5316,7 +5401,7 @@ func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsResponse.ProtoReflect.Descriptor instead.
 func (*PoolsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *PoolsResponse) GetPools() []*Pool {
@@ -5343,7 +5428,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5355,7 +5440,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5368,7 +5453,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Pool) GetId() string {
@@ -5445,7 +5530,7 @@ type Shadow struct {
 
 func (x *Shadow) Reset() {
 	*x = Shadow{}
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5457,7 +5542,7 @@ func (x *Shadow) String() string {
 func (*Shadow) ProtoMessage() {}
 
 func (x *Shadow) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5470,7 +5555,7 @@ func (x *Shadow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shadow.ProtoReflect.Descriptor instead.
 func (*Shadow) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Shadow) GetStrategy() string {
@@ -5503,7 +5588,7 @@ type ShadowCounts struct {
 
 func (x *ShadowCounts) Reset() {
 	*x = ShadowCounts{}
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5515,7 +5600,7 @@ func (x *ShadowCounts) String() string {
 func (*ShadowCounts) ProtoMessage() {}
 
 func (x *ShadowCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5528,7 +5613,7 @@ func (x *ShadowCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShadowCounts.ProtoReflect.Descriptor instead.
 func (*ShadowCounts) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *ShadowCounts) GetSame() int64 {
@@ -5589,7 +5674,7 @@ type Weights struct {
 
 func (x *Weights) Reset() {
 	*x = Weights{}
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5601,7 +5686,7 @@ func (x *Weights) String() string {
 func (*Weights) ProtoMessage() {}
 
 func (x *Weights) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5614,7 +5699,7 @@ func (x *Weights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Weights.ProtoReflect.Descriptor instead.
 func (*Weights) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Weights) GetScorers() map[string]int64 {
@@ -5632,7 +5717,7 @@ type QuotasRequest struct {
 
 func (x *QuotasRequest) Reset() {
 	*x = QuotasRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5644,7 +5729,7 @@ func (x *QuotasRequest) String() string {
 func (*QuotasRequest) ProtoMessage() {}
 
 func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5657,7 +5742,7 @@ func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasRequest.ProtoReflect.Descriptor instead.
 func (*QuotasRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
 }
 
 type QuotasResponse struct {
@@ -5669,7 +5754,7 @@ type QuotasResponse struct {
 
 func (x *QuotasResponse) Reset() {
 	*x = QuotasResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5681,7 +5766,7 @@ func (x *QuotasResponse) String() string {
 func (*QuotasResponse) ProtoMessage() {}
 
 func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5694,7 +5779,7 @@ func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasResponse.ProtoReflect.Descriptor instead.
 func (*QuotasResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *QuotasResponse) GetQuotas() []*Quota {
@@ -5720,13 +5805,14 @@ type Quota struct {
 	Borrowed       []*Loan                `protobuf:"bytes,10,rep,name=borrowed,proto3" json:"borrowed,omitempty"`                                                                               // from whom, ordered by tenant
 	Allowed        map[string]int64       `protobuf:"bytes,11,rep,name=allowed,proto3" json:"allowed,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`      // of the limits, now: with what is borrowed, without what is lent
 	ReclaimAfterMs *int64                 `protobuf:"varint,12,opt,name=reclaim_after_ms,json=reclaimAfterMs,proto3,oneof" json:"reclaim_after_ms,omitempty"`                                    // what is wanted back for so long is reclaimed by stopping what uses it; absent: it comes back as that ends
+	Gathers        *Gathered              `protobuf:"bytes,13,opt,name=gathers,proto3" json:"gathers,omitempty"`                                                                                 // absent: nothing is
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Quota) Reset() {
 	*x = Quota{}
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5738,7 +5824,7 @@ func (x *Quota) String() string {
 func (*Quota) ProtoMessage() {}
 
 func (x *Quota) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5751,7 +5837,7 @@ func (x *Quota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quota.ProtoReflect.Descriptor instead.
 func (*Quota) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Quota) GetTenant() string {
@@ -5838,6 +5924,13 @@ func (x *Quota) GetReclaimAfterMs() int64 {
 	return 0
 }
 
+func (x *Quota) GetGathers() *Gathered {
+	if x != nil {
+		return x.Gathers
+	}
+	return nil
+}
+
 // Loan is what one tenant has lent to another of what is guaranteed to it.
 type Loan struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -5851,7 +5944,7 @@ type Loan struct {
 
 func (x *Loan) Reset() {
 	*x = Loan{}
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5863,7 +5956,7 @@ func (x *Loan) String() string {
 func (*Loan) ProtoMessage() {}
 
 func (x *Loan) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5876,7 +5969,7 @@ func (x *Loan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loan.ProtoReflect.Descriptor instead.
 func (*Loan) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *Loan) GetTenant() string {
@@ -5925,7 +6018,7 @@ type SetQuotaRequest struct {
 
 func (x *SetQuotaRequest) Reset() {
 	*x = SetQuotaRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5937,7 +6030,7 @@ func (x *SetQuotaRequest) String() string {
 func (*SetQuotaRequest) ProtoMessage() {}
 
 func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5950,7 +6043,7 @@ func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaRequest.ProtoReflect.Descriptor instead.
 func (*SetQuotaRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *SetQuotaRequest) GetTenant() string {
@@ -6032,7 +6125,7 @@ type SetQuotaResponse struct {
 
 func (x *SetQuotaResponse) Reset() {
 	*x = SetQuotaResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6044,7 +6137,7 @@ func (x *SetQuotaResponse) String() string {
 func (*SetQuotaResponse) ProtoMessage() {}
 
 func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6057,7 +6150,7 @@ func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaResponse.ProtoReflect.Descriptor instead.
 func (*SetQuotaResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *SetQuotaResponse) GetQuota() *Quota {
@@ -6086,7 +6179,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6098,7 +6191,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6111,7 +6204,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *Brake) GetPool() string {
@@ -6189,7 +6282,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6201,7 +6294,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6214,7 +6307,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -6254,7 +6347,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6266,7 +6359,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6279,7 +6372,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -6297,7 +6390,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6309,7 +6402,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6322,7 +6415,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
 }
 
 type OverviewResponse struct {
@@ -6337,7 +6430,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6349,7 +6442,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6362,7 +6455,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -6408,7 +6501,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6420,7 +6513,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6433,7 +6526,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *Member) GetId() string {
@@ -6489,7 +6582,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6501,7 +6594,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6514,7 +6607,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -6547,7 +6640,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[87]
+	mi := &file_berth_v1_berth_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6559,7 +6652,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[87]
+	mi := &file_berth_v1_berth_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6572,7 +6665,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{87}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -6590,7 +6683,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[88]
+	mi := &file_berth_v1_berth_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6602,7 +6695,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[88]
+	mi := &file_berth_v1_berth_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6615,7 +6708,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{88}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{89}
 }
 
 type InfoRequest struct {
@@ -6626,7 +6719,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[89]
+	mi := &file_berth_v1_berth_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6638,7 +6731,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[89]
+	mi := &file_berth_v1_berth_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6651,7 +6744,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{89}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{90}
 }
 
 type InfoResponse struct {
@@ -6681,7 +6774,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[90]
+	mi := &file_berth_v1_berth_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6693,7 +6786,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[90]
+	mi := &file_berth_v1_berth_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6706,7 +6799,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{90}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -6856,7 +6949,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[91]
+	mi := &file_berth_v1_berth_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6868,7 +6961,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[91]
+	mi := &file_berth_v1_berth_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6881,7 +6974,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{91}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -6937,7 +7030,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[92]
+	mi := &file_berth_v1_berth_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6949,7 +7042,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[92]
+	mi := &file_berth_v1_berth_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6962,7 +7055,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{92}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -7154,7 +7247,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x06stands\x18\t \x01(\v2\x14.berth.v1.QuotaStandR\x06stands\x12\x12\n" +
 	"\x04ever\x18\v \x01(\x03R\x04ever\x12\x14\n" +
 	"\x05pools\x18\n" +
-	" \x03(\tR\x05pools\"\xff\x02\n" +
+	" \x03(\tR\x05pools\"\xad\x03\n" +
 	"\n" +
 	"QuotaStand\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\x03R\x05limit\x12\x1e\n" +
@@ -7175,7 +7268,20 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x04ever\x18\v \x01(\x03R\x04ever\x12\x14\n" +
 	"\x05ahead\x18\f \x03(\tR\x05ahead\x12\x18\n" +
 	"\akeeping\x18\r \x03(\tR\akeeping\x12-\n" +
-	"\breclaims\x18\x0e \x03(\v2\x11.berth.v1.ReclaimR\breclaims\"\xaf\x01\n" +
+	"\breclaims\x18\x0e \x03(\v2\x11.berth.v1.ReclaimR\breclaims\x12,\n" +
+	"\agathers\x18\x0f \x01(\v2\x12.berth.v1.GatheredR\agathers\"\xbe\x02\n" +
+	"\bGathered\x12\x14\n" +
+	"\x05group\x18\x01 \x01(\tR\x05group\x12\x18\n" +
+	"\arequest\x18\x02 \x01(\tR\arequest\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x04need\x18\x04 \x03(\v2\x1c.berth.v1.Gathered.NeedEntryR\x04need\x12-\n" +
+	"\x03has\x18\x05 \x03(\v2\x1b.berth.v1.Gathered.HasEntryR\x03has\x1a7\n" +
+	"\tNeedEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a6\n" +
+	"\bHasEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xaf\x01\n" +
 	"\aReclaim\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x16\n" +
 	"\x06amount\x18\x02 \x01(\x03R\x06amount\x12*\n" +
@@ -7502,7 +7608,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x0f\n" +
 	"\rQuotasRequest\"9\n" +
 	"\x0eQuotasResponse\x12'\n" +
-	"\x06quotas\x18\x01 \x03(\v2\x0f.berth.v1.QuotaR\x06quotas\"\xbd\x06\n" +
+	"\x06quotas\x18\x01 \x03(\v2\x0f.berth.v1.QuotaR\x06quotas\"\xeb\x06\n" +
 	"\x05Quota\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04pool\x18\x02 \x01(\tR\x04pool\x123\n" +
@@ -7518,7 +7624,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\bborrowed\x18\n" +
 	" \x03(\v2\x0e.berth.v1.LoanR\bborrowed\x126\n" +
 	"\aallowed\x18\v \x03(\v2\x1c.berth.v1.Quota.AllowedEntryR\aallowed\x12-\n" +
-	"\x10reclaim_after_ms\x18\f \x01(\x03H\x00R\x0ereclaimAfterMs\x88\x01\x01\x1a9\n" +
+	"\x10reclaim_after_ms\x18\f \x01(\x03H\x00R\x0ereclaimAfterMs\x88\x01\x01\x12,\n" +
+	"\agathers\x18\r \x01(\v2\x12.berth.v1.GatheredR\agathers\x1a9\n" +
 	"\vLimitsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a7\n" +
@@ -7686,7 +7793,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 113)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 116)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -7709,283 +7816,291 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*StopOrder)(nil),             // 18: berth.v1.StopOrder
 	(*Reason)(nil),                // 19: berth.v1.Reason
 	(*QuotaStand)(nil),            // 20: berth.v1.QuotaStand
-	(*Reclaim)(nil),               // 21: berth.v1.Reclaim
-	(*Miss)(nil),                  // 22: berth.v1.Miss
-	(*Verdict)(nil),               // 23: berth.v1.Verdict
-	(*Status)(nil),                // 24: berth.v1.Status
-	(*Loss)(nil),                  // 25: berth.v1.Loss
-	(*FieldViolation)(nil),        // 26: berth.v1.FieldViolation
-	(*SubmitRequest)(nil),         // 27: berth.v1.SubmitRequest
-	(*SubmitResponse)(nil),        // 28: berth.v1.SubmitResponse
-	(*SubmitResult)(nil),          // 29: berth.v1.SubmitResult
-	(*Refusal)(nil),               // 30: berth.v1.Refusal
-	(*GetRequest)(nil),            // 31: berth.v1.GetRequest
-	(*GetResponse)(nil),           // 32: berth.v1.GetResponse
-	(*Filter)(nil),                // 33: berth.v1.Filter
-	(*ListRequest)(nil),           // 34: berth.v1.ListRequest
-	(*ListResponse)(nil),          // 35: berth.v1.ListResponse
-	(*WatchRequest)(nil),          // 36: berth.v1.WatchRequest
-	(*WatchPosition)(nil),         // 37: berth.v1.WatchPosition
-	(*WatchResponse)(nil),         // 38: berth.v1.WatchResponse
-	(*CancelRequest)(nil),         // 39: berth.v1.CancelRequest
-	(*CancelResponse)(nil),        // 40: berth.v1.CancelResponse
-	(*GroupsRequest)(nil),         // 41: berth.v1.GroupsRequest
-	(*GroupsResponse)(nil),        // 42: berth.v1.GroupsResponse
-	(*Group)(nil),                 // 43: berth.v1.Group
-	(*CancelGroupRequest)(nil),    // 44: berth.v1.CancelGroupRequest
-	(*CancelGroupResponse)(nil),   // 45: berth.v1.CancelGroupResponse
-	(*LogsRequest)(nil),           // 46: berth.v1.LogsRequest
-	(*LogsResponse)(nil),          // 47: berth.v1.LogsResponse
-	(*ExplainRequest)(nil),        // 48: berth.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 49: berth.v1.ExplainResponse
-	(*Past)(nil),                  // 50: berth.v1.Past
-	(*Standing)(nil),              // 51: berth.v1.Standing
-	(*Term)(nil),                  // 52: berth.v1.Term
-	(*ReplayRequest)(nil),         // 53: berth.v1.ReplayRequest
-	(*ReplayResponse)(nil),        // 54: berth.v1.ReplayResponse
-	(*Choice)(nil),                // 55: berth.v1.Choice
-	(*Victim)(nil),                // 56: berth.v1.Victim
-	(*Former)(nil),                // 57: berth.v1.Former
-	(*Turn)(nil),                  // 58: berth.v1.Turn
-	(*SnapshotRequest)(nil),       // 59: berth.v1.SnapshotRequest
-	(*SnapshotResponse)(nil),      // 60: berth.v1.SnapshotResponse
-	(*WorkersRequest)(nil),        // 61: berth.v1.WorkersRequest
-	(*WorkersResponse)(nil),       // 62: berth.v1.WorkersResponse
-	(*Worker)(nil),                // 63: berth.v1.Worker
-	(*SetTaintsRequest)(nil),      // 64: berth.v1.SetTaintsRequest
-	(*SetTaintsResponse)(nil),     // 65: berth.v1.SetTaintsResponse
-	(*SetIntentRequest)(nil),      // 66: berth.v1.SetIntentRequest
-	(*SetIntentResponse)(nil),     // 67: berth.v1.SetIntentResponse
-	(*PoolsRequest)(nil),          // 68: berth.v1.PoolsRequest
-	(*PoolsResponse)(nil),         // 69: berth.v1.PoolsResponse
-	(*Pool)(nil),                  // 70: berth.v1.Pool
-	(*Shadow)(nil),                // 71: berth.v1.Shadow
-	(*ShadowCounts)(nil),          // 72: berth.v1.ShadowCounts
-	(*Weights)(nil),               // 73: berth.v1.Weights
-	(*QuotasRequest)(nil),         // 74: berth.v1.QuotasRequest
-	(*QuotasResponse)(nil),        // 75: berth.v1.QuotasResponse
-	(*Quota)(nil),                 // 76: berth.v1.Quota
-	(*Loan)(nil),                  // 77: berth.v1.Loan
-	(*SetQuotaRequest)(nil),       // 78: berth.v1.SetQuotaRequest
-	(*SetQuotaResponse)(nil),      // 79: berth.v1.SetQuotaResponse
-	(*Brake)(nil),                 // 80: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 81: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 82: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 83: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 84: berth.v1.OverviewResponse
-	(*Member)(nil),                // 85: berth.v1.Member
-	(*PoolOverview)(nil),          // 86: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 87: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 88: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 89: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 90: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 91: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 92: berth.v1.ReadLogResponse
-	nil,                           // 93: berth.v1.Request.EnvEntry
-	nil,                           // 94: berth.v1.Request.LabelsEntry
-	nil,                           // 95: berth.v1.Demand.CustomEntry
-	nil,                           // 96: berth.v1.Capacity.CustomEntry
-	nil,                           // 97: berth.v1.Share.CustomEntry
-	nil,                           // 98: berth.v1.Filter.LabelsEntry
-	nil,                           // 99: berth.v1.Group.StatesEntry
-	nil,                           // 100: berth.v1.Worker.LabelsEntry
-	nil,                           // 101: berth.v1.Weights.ScorersEntry
-	nil,                           // 102: berth.v1.Quota.LimitsEntry
-	nil,                           // 103: berth.v1.Quota.UsedEntry
-	nil,                           // 104: berth.v1.Quota.TakenEntry
-	nil,                           // 105: berth.v1.Quota.GuaranteedEntry
-	nil,                           // 106: berth.v1.Quota.AllowedEntry
-	nil,                           // 107: berth.v1.Loan.AmountsEntry
-	nil,                           // 108: berth.v1.Loan.RecalledEntry
-	nil,                           // 109: berth.v1.SetQuotaRequest.SetEntry
-	nil,                           // 110: berth.v1.SetQuotaRequest.GuaranteeEntry
-	nil,                           // 111: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 112: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 113: google.protobuf.Timestamp
+	(*Gathered)(nil),              // 21: berth.v1.Gathered
+	(*Reclaim)(nil),               // 22: berth.v1.Reclaim
+	(*Miss)(nil),                  // 23: berth.v1.Miss
+	(*Verdict)(nil),               // 24: berth.v1.Verdict
+	(*Status)(nil),                // 25: berth.v1.Status
+	(*Loss)(nil),                  // 26: berth.v1.Loss
+	(*FieldViolation)(nil),        // 27: berth.v1.FieldViolation
+	(*SubmitRequest)(nil),         // 28: berth.v1.SubmitRequest
+	(*SubmitResponse)(nil),        // 29: berth.v1.SubmitResponse
+	(*SubmitResult)(nil),          // 30: berth.v1.SubmitResult
+	(*Refusal)(nil),               // 31: berth.v1.Refusal
+	(*GetRequest)(nil),            // 32: berth.v1.GetRequest
+	(*GetResponse)(nil),           // 33: berth.v1.GetResponse
+	(*Filter)(nil),                // 34: berth.v1.Filter
+	(*ListRequest)(nil),           // 35: berth.v1.ListRequest
+	(*ListResponse)(nil),          // 36: berth.v1.ListResponse
+	(*WatchRequest)(nil),          // 37: berth.v1.WatchRequest
+	(*WatchPosition)(nil),         // 38: berth.v1.WatchPosition
+	(*WatchResponse)(nil),         // 39: berth.v1.WatchResponse
+	(*CancelRequest)(nil),         // 40: berth.v1.CancelRequest
+	(*CancelResponse)(nil),        // 41: berth.v1.CancelResponse
+	(*GroupsRequest)(nil),         // 42: berth.v1.GroupsRequest
+	(*GroupsResponse)(nil),        // 43: berth.v1.GroupsResponse
+	(*Group)(nil),                 // 44: berth.v1.Group
+	(*CancelGroupRequest)(nil),    // 45: berth.v1.CancelGroupRequest
+	(*CancelGroupResponse)(nil),   // 46: berth.v1.CancelGroupResponse
+	(*LogsRequest)(nil),           // 47: berth.v1.LogsRequest
+	(*LogsResponse)(nil),          // 48: berth.v1.LogsResponse
+	(*ExplainRequest)(nil),        // 49: berth.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 50: berth.v1.ExplainResponse
+	(*Past)(nil),                  // 51: berth.v1.Past
+	(*Standing)(nil),              // 52: berth.v1.Standing
+	(*Term)(nil),                  // 53: berth.v1.Term
+	(*ReplayRequest)(nil),         // 54: berth.v1.ReplayRequest
+	(*ReplayResponse)(nil),        // 55: berth.v1.ReplayResponse
+	(*Choice)(nil),                // 56: berth.v1.Choice
+	(*Victim)(nil),                // 57: berth.v1.Victim
+	(*Former)(nil),                // 58: berth.v1.Former
+	(*Turn)(nil),                  // 59: berth.v1.Turn
+	(*SnapshotRequest)(nil),       // 60: berth.v1.SnapshotRequest
+	(*SnapshotResponse)(nil),      // 61: berth.v1.SnapshotResponse
+	(*WorkersRequest)(nil),        // 62: berth.v1.WorkersRequest
+	(*WorkersResponse)(nil),       // 63: berth.v1.WorkersResponse
+	(*Worker)(nil),                // 64: berth.v1.Worker
+	(*SetTaintsRequest)(nil),      // 65: berth.v1.SetTaintsRequest
+	(*SetTaintsResponse)(nil),     // 66: berth.v1.SetTaintsResponse
+	(*SetIntentRequest)(nil),      // 67: berth.v1.SetIntentRequest
+	(*SetIntentResponse)(nil),     // 68: berth.v1.SetIntentResponse
+	(*PoolsRequest)(nil),          // 69: berth.v1.PoolsRequest
+	(*PoolsResponse)(nil),         // 70: berth.v1.PoolsResponse
+	(*Pool)(nil),                  // 71: berth.v1.Pool
+	(*Shadow)(nil),                // 72: berth.v1.Shadow
+	(*ShadowCounts)(nil),          // 73: berth.v1.ShadowCounts
+	(*Weights)(nil),               // 74: berth.v1.Weights
+	(*QuotasRequest)(nil),         // 75: berth.v1.QuotasRequest
+	(*QuotasResponse)(nil),        // 76: berth.v1.QuotasResponse
+	(*Quota)(nil),                 // 77: berth.v1.Quota
+	(*Loan)(nil),                  // 78: berth.v1.Loan
+	(*SetQuotaRequest)(nil),       // 79: berth.v1.SetQuotaRequest
+	(*SetQuotaResponse)(nil),      // 80: berth.v1.SetQuotaResponse
+	(*Brake)(nil),                 // 81: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 82: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 83: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 84: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 85: berth.v1.OverviewResponse
+	(*Member)(nil),                // 86: berth.v1.Member
+	(*PoolOverview)(nil),          // 87: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 88: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 89: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 90: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 91: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 92: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 93: berth.v1.ReadLogResponse
+	nil,                           // 94: berth.v1.Request.EnvEntry
+	nil,                           // 95: berth.v1.Request.LabelsEntry
+	nil,                           // 96: berth.v1.Demand.CustomEntry
+	nil,                           // 97: berth.v1.Capacity.CustomEntry
+	nil,                           // 98: berth.v1.Share.CustomEntry
+	nil,                           // 99: berth.v1.Gathered.NeedEntry
+	nil,                           // 100: berth.v1.Gathered.HasEntry
+	nil,                           // 101: berth.v1.Filter.LabelsEntry
+	nil,                           // 102: berth.v1.Group.StatesEntry
+	nil,                           // 103: berth.v1.Worker.LabelsEntry
+	nil,                           // 104: berth.v1.Weights.ScorersEntry
+	nil,                           // 105: berth.v1.Quota.LimitsEntry
+	nil,                           // 106: berth.v1.Quota.UsedEntry
+	nil,                           // 107: berth.v1.Quota.TakenEntry
+	nil,                           // 108: berth.v1.Quota.GuaranteedEntry
+	nil,                           // 109: berth.v1.Quota.AllowedEntry
+	nil,                           // 110: berth.v1.Loan.AmountsEntry
+	nil,                           // 111: berth.v1.Loan.RecalledEntry
+	nil,                           // 112: berth.v1.SetQuotaRequest.SetEntry
+	nil,                           // 113: berth.v1.SetQuotaRequest.GuaranteeEntry
+	nil,                           // 114: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 115: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 116: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	93,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	94,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,   // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,   // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	94,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	95,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	10,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	11,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
 	6,   // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
 	8,   // 7: berth.v1.Request.affinity:type_name -> berth.v1.Affinity
 	8,   // 8: berth.v1.Request.anti_affinity:type_name -> berth.v1.Affinity
 	9,   // 9: berth.v1.Request.spread:type_name -> berth.v1.Spread
-	95,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	96,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,   // 11: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,   // 12: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
 	7,   // 13: berth.v1.Affinity.requests:type_name -> berth.v1.RequestLabel
 	4,   // 14: berth.v1.Affinity.workers:type_name -> berth.v1.Constraint
 	7,   // 15: berth.v1.Spread.requests:type_name -> berth.v1.RequestLabel
-	96,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	97,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	13,  // 17: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	14,  // 18: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	97,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	98,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	16,  // 20: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	113, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	113, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	116, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	116, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
 	20,  // 23: berth.v1.Reason.stands:type_name -> berth.v1.QuotaStand
-	21,  // 24: berth.v1.QuotaStand.reclaims:type_name -> berth.v1.Reclaim
-	113, // 25: berth.v1.Reclaim.at:type_name -> google.protobuf.Timestamp
-	113, // 26: berth.v1.Reclaim.until:type_name -> google.protobuf.Timestamp
-	19,  // 27: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
-	19,  // 28: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
-	15,  // 29: berth.v1.Status.share:type_name -> berth.v1.Share
-	17,  // 30: berth.v1.Status.exit:type_name -> berth.v1.Exit
-	18,  // 31: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
-	0,   // 32: berth.v1.Status.spec:type_name -> berth.v1.Request
-	113, // 33: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	113, // 34: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	113, // 35: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	113, // 36: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	113, // 37: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
-	23,  // 38: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
-	25,  // 39: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	113, // 40: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	113, // 41: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
-	0,   // 42: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
-	29,  // 43: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
-	24,  // 44: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
-	30,  // 45: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
-	26,  // 46: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
-	24,  // 47: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	98,  // 48: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
-	33,  // 49: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
-	24,  // 50: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
-	33,  // 51: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
-	37,  // 52: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
-	24,  // 53: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
-	37,  // 54: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
-	24,  // 55: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
-	43,  // 56: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
-	113, // 57: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
-	99,  // 58: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
-	23,  // 59: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
-	0,   // 60: berth.v1.Group.spec:type_name -> berth.v1.Request
-	43,  // 61: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
-	113, // 62: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
-	24,  // 63: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
-	23,  // 64: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	80,  // 65: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
-	22,  // 66: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	113, // 67: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
-	51,  // 68: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
-	50,  // 69: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
-	58,  // 70: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
-	56,  // 71: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
-	57,  // 72: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
-	113, // 73: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
-	52,  // 74: berth.v1.Standing.terms:type_name -> berth.v1.Term
-	113, // 75: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
-	55,  // 76: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
-	55,  // 77: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
-	51,  // 78: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
-	15,  // 79: berth.v1.Choice.share:type_name -> berth.v1.Share
-	23,  // 80: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
-	18,  // 81: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
-	18,  // 82: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
-	63,  // 83: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	100, // 84: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	12,  // 85: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	15,  // 86: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	15,  // 87: berth.v1.Worker.held:type_name -> berth.v1.Share
-	113, // 88: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	113, // 89: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	113, // 90: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	113, // 91: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	113, // 92: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
-	5,   // 93: berth.v1.Worker.taints:type_name -> berth.v1.Taint
-	5,   // 94: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
-	5,   // 95: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
-	5,   // 96: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
-	63,  // 97: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
-	63,  // 98: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	70,  // 99: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	73,  // 100: berth.v1.Pool.weights:type_name -> berth.v1.Weights
-	71,  // 101: berth.v1.Pool.shadow:type_name -> berth.v1.Shadow
-	72,  // 102: berth.v1.Pool.shadow_counts:type_name -> berth.v1.ShadowCounts
-	73,  // 103: berth.v1.Shadow.weights:type_name -> berth.v1.Weights
-	101, // 104: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
-	76,  // 105: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
-	102, // 106: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
-	103, // 107: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
-	104, // 108: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
-	58,  // 109: berth.v1.Quota.turn:type_name -> berth.v1.Turn
-	105, // 110: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
-	77,  // 111: berth.v1.Quota.lent:type_name -> berth.v1.Loan
-	77,  // 112: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
-	106, // 113: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
-	107, // 114: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
-	108, // 115: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
-	113, // 116: berth.v1.Loan.recalled_since:type_name -> google.protobuf.Timestamp
-	109, // 117: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
-	110, // 118: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
-	76,  // 119: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
-	113, // 120: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	113, // 121: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	80,  // 122: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	90,  // 123: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	85,  // 124: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	86,  // 125: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	80,  // 126: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	113, // 127: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	70,  // 128: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	111, // 129: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	112, // 130: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	70,  // 131: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	113, // 132: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	27,  // 133: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	31,  // 134: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	34,  // 135: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	36,  // 136: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	39,  // 137: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	41,  // 138: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
-	44,  // 139: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
-	46,  // 140: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	48,  // 141: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	59,  // 142: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
-	53,  // 143: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
-	61,  // 144: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	66,  // 145: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	64,  // 146: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	68,  // 147: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	87,  // 148: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	74,  // 149: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
-	78,  // 150: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
-	81,  // 151: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	83,  // 152: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	89,  // 153: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	91,  // 154: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	28,  // 155: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	32,  // 156: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	35,  // 157: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	38,  // 158: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	40,  // 159: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	42,  // 160: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
-	45,  // 161: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
-	47,  // 162: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	49,  // 163: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	60,  // 164: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
-	54,  // 165: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
-	62,  // 166: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	67,  // 167: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	65,  // 168: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	69,  // 169: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	88,  // 170: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	75,  // 171: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
-	79,  // 172: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
-	82,  // 173: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	84,  // 174: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	90,  // 175: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	92,  // 176: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	155, // [155:177] is the sub-list for method output_type
-	133, // [133:155] is the sub-list for method input_type
-	133, // [133:133] is the sub-list for extension type_name
-	133, // [133:133] is the sub-list for extension extendee
-	0,   // [0:133] is the sub-list for field type_name
+	22,  // 24: berth.v1.QuotaStand.reclaims:type_name -> berth.v1.Reclaim
+	21,  // 25: berth.v1.QuotaStand.gathers:type_name -> berth.v1.Gathered
+	116, // 26: berth.v1.Gathered.since:type_name -> google.protobuf.Timestamp
+	99,  // 27: berth.v1.Gathered.need:type_name -> berth.v1.Gathered.NeedEntry
+	100, // 28: berth.v1.Gathered.has:type_name -> berth.v1.Gathered.HasEntry
+	116, // 29: berth.v1.Reclaim.at:type_name -> google.protobuf.Timestamp
+	116, // 30: berth.v1.Reclaim.until:type_name -> google.protobuf.Timestamp
+	19,  // 31: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
+	19,  // 32: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
+	15,  // 33: berth.v1.Status.share:type_name -> berth.v1.Share
+	17,  // 34: berth.v1.Status.exit:type_name -> berth.v1.Exit
+	18,  // 35: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
+	0,   // 36: berth.v1.Status.spec:type_name -> berth.v1.Request
+	116, // 37: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	116, // 38: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	116, // 39: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	116, // 40: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	116, // 41: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	24,  // 42: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
+	26,  // 43: berth.v1.Status.lost:type_name -> berth.v1.Loss
+	116, // 44: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	116, // 45: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	0,   // 46: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
+	30,  // 47: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
+	25,  // 48: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
+	31,  // 49: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
+	27,  // 50: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
+	25,  // 51: berth.v1.GetResponse.status:type_name -> berth.v1.Status
+	101, // 52: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	34,  // 53: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
+	25,  // 54: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
+	34,  // 55: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
+	38,  // 56: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
+	25,  // 57: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
+	38,  // 58: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
+	25,  // 59: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
+	44,  // 60: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
+	116, // 61: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
+	102, // 62: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
+	24,  // 63: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
+	0,   // 64: berth.v1.Group.spec:type_name -> berth.v1.Request
+	44,  // 65: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
+	116, // 66: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
+	25,  // 67: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
+	24,  // 68: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
+	81,  // 69: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	23,  // 70: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
+	116, // 71: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	52,  // 72: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
+	51,  // 73: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
+	59,  // 74: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
+	57,  // 75: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
+	58,  // 76: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
+	116, // 77: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
+	53,  // 78: berth.v1.Standing.terms:type_name -> berth.v1.Term
+	116, // 79: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
+	56,  // 80: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
+	56,  // 81: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
+	52,  // 82: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
+	15,  // 83: berth.v1.Choice.share:type_name -> berth.v1.Share
+	24,  // 84: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
+	18,  // 85: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
+	18,  // 86: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
+	64,  // 87: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	103, // 88: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	12,  // 89: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	15,  // 90: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	15,  // 91: berth.v1.Worker.held:type_name -> berth.v1.Share
+	116, // 92: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	116, // 93: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	116, // 94: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	116, // 95: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	116, // 96: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	5,   // 97: berth.v1.Worker.taints:type_name -> berth.v1.Taint
+	5,   // 98: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
+	5,   // 99: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
+	5,   // 100: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
+	64,  // 101: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
+	64,  // 102: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	71,  // 103: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	74,  // 104: berth.v1.Pool.weights:type_name -> berth.v1.Weights
+	72,  // 105: berth.v1.Pool.shadow:type_name -> berth.v1.Shadow
+	73,  // 106: berth.v1.Pool.shadow_counts:type_name -> berth.v1.ShadowCounts
+	74,  // 107: berth.v1.Shadow.weights:type_name -> berth.v1.Weights
+	104, // 108: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
+	77,  // 109: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
+	105, // 110: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
+	106, // 111: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
+	107, // 112: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
+	59,  // 113: berth.v1.Quota.turn:type_name -> berth.v1.Turn
+	108, // 114: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
+	78,  // 115: berth.v1.Quota.lent:type_name -> berth.v1.Loan
+	78,  // 116: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
+	109, // 117: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
+	21,  // 118: berth.v1.Quota.gathers:type_name -> berth.v1.Gathered
+	110, // 119: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
+	111, // 120: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
+	116, // 121: berth.v1.Loan.recalled_since:type_name -> google.protobuf.Timestamp
+	112, // 122: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
+	113, // 123: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
+	77,  // 124: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
+	116, // 125: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	116, // 126: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	81,  // 127: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	91,  // 128: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	86,  // 129: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	87,  // 130: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	81,  // 131: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	116, // 132: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	71,  // 133: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	114, // 134: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	115, // 135: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	71,  // 136: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	116, // 137: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	28,  // 138: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	32,  // 139: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	35,  // 140: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	37,  // 141: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	40,  // 142: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	42,  // 143: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
+	45,  // 144: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
+	47,  // 145: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	49,  // 146: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	60,  // 147: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	54,  // 148: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
+	62,  // 149: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	67,  // 150: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	65,  // 151: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	69,  // 152: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	88,  // 153: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	75,  // 154: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
+	79,  // 155: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
+	82,  // 156: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	84,  // 157: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	90,  // 158: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	92,  // 159: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	29,  // 160: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	33,  // 161: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	36,  // 162: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	39,  // 163: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	41,  // 164: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	43,  // 165: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
+	46,  // 166: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
+	48,  // 167: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	50,  // 168: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	61,  // 169: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	55,  // 170: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
+	63,  // 171: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	68,  // 172: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	66,  // 173: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	70,  // 174: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	89,  // 175: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	76,  // 176: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
+	80,  // 177: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
+	83,  // 178: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	85,  // 179: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	91,  // 180: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	93,  // 181: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	160, // [160:182] is the sub-list for method output_type
+	138, // [138:160] is the sub-list for method input_type
+	138, // [138:138] is the sub-list for extension type_name
+	138, // [138:138] is the sub-list for extension extendee
+	0,   // [0:138] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -7994,15 +8109,15 @@ func file_berth_v1_berth_proto_init() {
 		return
 	}
 	file_berth_v1_berth_proto_msgTypes[14].OneofWrappers = []any{}
-	file_berth_v1_berth_proto_msgTypes[76].OneofWrappers = []any{}
-	file_berth_v1_berth_proto_msgTypes[78].OneofWrappers = []any{}
+	file_berth_v1_berth_proto_msgTypes[77].OneofWrappers = []any{}
+	file_berth_v1_berth_proto_msgTypes[79].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   113,
+			NumMessages:   116,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

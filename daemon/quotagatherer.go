@@ -1,0 +1,264 @@
+package daemon
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// A daemon has quota gathered for the first of an account that waits for it here, when that has waited for a while and
+// would wait on: something that comes after it has got some meanwhile, or it asks for more than this daemon's even
+// part. It stands until it is placed or gone, or could not be had any more. And where nothing more comes
+// together for a time it lets others go first for as long: what it waits for may never come, be it an end or a worker. Each time
+// it has twice as long, so what its tenant runs need not end soon.
+
+// How long something waits before quota is gathered for it; and how long that goes on, at first and at most, without
+// anything more.
+const (
+	gatherAfter = 10 * time.Second
+	gatherFor   = time.Minute
+	gatherMost  = time.Hour
+)
+
+// gatherer is what a daemon keeps of an account's gathering beside the record.
+type gatherer struct {
+	head   asking // the first that waits here
+	need   berth.Amounts
+	since  time.Time // it is that
+	passed bool      // what comes after it has got some since
+
+	stands asking        // what is gathered for here
+	lacks  berth.Amounts // the least that it has lacked
+	moved  time.Time     // that has become less, or nobody was kept from anything by it
+	lapsed map[asked]lapse
+}
+
+// asked names what asks.
+type asked struct {
+	group   berth.GroupID
+	request berth.RequestID
+}
+
+// lapse is that something let others go first.
+type lapse struct {
+	until time.Time
+	next  time.Duration // that it has the next time
+}
+
+func (a asking) name() asked {
+	if a.Group != "" {
+		return asked{group: a.Group}
+	}
+	return asked{request: a.Request}
+}
+
+// notePassed notes that a request gets some of the quota that something else waits for, and comes after that.
+func (l *loop) notePassed(st *quotaState, w *waiting) {
+	if head, a := &st.gather.head, askedBy(w); head.Age > 0 && !a.is(&head.Gathering) && !a.before(&gathering{Gathering: head.Gathering}) {
+		st.gather.passed = true
+	}
+}
+
+// followGathering looks for what quota is to be gathered here, and how that goes on.
+func (l *loop) followGathering(of account, b *builder) {
+	st := l.quotas.of[of]
+	if st == nil || st.limits == nil {
+		return
+	}
+	s, g := l.balance(of, st, b), &st.gather
+	l.watchGathering(of, &s, b.now)
+	maps.DeleteFunc(g.lapsed, func(a asked, was lapse) bool {
+		if b.now.Before(was.until) {
+			l.timers.set(tenantKey(of.tenant), was.until)
+		}
+		return !l.waitsFor(a)
+	})
+	own, stands := s.quota.Gathering[l.d.opts.ID]
+	if mine := (asking{own}); stands && l.waitsFor(mine.name()) && !g.lapsedAt(mine.name(), b.now) {
+		if !g.head.is(&own) || g.head.Age == 0 {
+			g.head, g.need, g.since, g.passed = mine, own.Need, b.now.Add(-gatherAfter), true
+		}
+	} else {
+		stands = false
+	}
+	first, need := l.firstToGather(of, &s, b.now)
+	switch {
+	case stands && (need == nil || g.head.Compare(&first.Gathering) < 0):
+	case need == nil:
+		g.head = asking{}
+	case !g.head.is(&first.Gathering) || g.head.Age == 0:
+		g.head, g.need, g.since, g.passed = first, need, b.now, false
+		if _, again := g.lapsed[first.name()]; again { // the others have had their time
+			g.since, g.passed = b.now.Add(-gatherAfter), true
+		}
+	default:
+		g.head, g.need = first, need
+	}
+	if ends := g.since.Add(gatherAfter); g.head.Age > 0 && b.now.Before(ends) {
+		l.timers.set(tenantKey(of.tenant), ends)
+	}
+}
+
+// waitsFor says whether something waits that this daemon plans.
+func (l *loop) waitsFor(a asked) bool {
+	if a.group != "" {
+		g, _ := l.view.group(a.group)
+		members := l.inGroup(a.group)
+		if g == nil || g.State != berth.GroupPending || len(members) == 0 {
+			return false
+		}
+		sub, _ := l.view.submission(members[0])
+		return sub != nil && l.share.ofGroup(&sub.Spec) == l.d.opts.ID
+	}
+	sub, _ := l.view.submission(a.request)
+	prog, _ := l.view.progress(a.request)
+	return sub != nil && (prog == nil || prog.State == berth.StatePending) && l.share.ofRequest(&sub.Spec, sub.Planner) == l.d.opts.ID
+}
+
+// atMost is how much of a dimension could come together for an account without loans.
+func (s *balance) atMost(d berth.Dimension) int64 {
+	return max(s.state.limits[d], s.quota.Guaranteed[d])
+}
+
+// firstToGather is the first that waits here for its quota which that could be gathered for, and what it needs; nil:
+// nothing is.
+func (l *loop) firstToGather(of account, s *balance, now time.Time) (first asking, need berth.Amounts) {
+	at := look{within: s.bound(s.atMost)}
+	helps := func(r *berth.Request, a allowance, as asking) bool {
+		return len(a.need) > 0 && bounding(s.atMost).holds(a.need, s) && !s.state.gather.lapsedAt(as.name(), now) && l.fitsEver(r)
+	}
+	c := l.queue.firstOver(of, at, func(w *waiting) bool { return helps(w.request, l.allowsOne(w, s), askedBy(w)) })
+	if c != nil {
+		first, need = askedBy(c.members[0]), l.allowsOne(c.members[0], s).need
+	}
+	g, ok := l.gangs.over.first(of, at, func(c *gangClass) bool {
+		return helps(c.members[0].request, l.allowsGang(c.members[0], s), askedByGroup(c.members[0]))
+	})
+	if ok {
+		if one := askedByGroup(g.members[0]); need == nil || one.Compare(&first.Gathering) < 0 {
+			first, need = one, l.allowsGang(g.members[0], s).need
+		}
+	}
+	return first, need
+}
+
+func (g *gatherer) lapsedAt(a asked, now time.Time) bool { return now.Before(g.lapsed[a].until) }
+
+// watchGathering has what is gathered for here let others go first when nothing more has come together for long.
+func (l *loop) watchGathering(of account, s *balance, now time.Time) {
+	g := &s.state.gather
+	if s.gathers == nil || s.gathers.by != l.d.opts.ID {
+		g.stands = asking{}
+		return
+	}
+	if mine := (asking{s.gathers.Gathering}); g.stands.Age == 0 || !g.stands.is(&mine.Gathering) {
+		g.stands, g.lacks, g.moved = mine, nil, now
+	}
+	if g.comesTogether(s, l.usedBy(of)) {
+		g.moved = now
+	}
+	name := g.stands.name()
+	has := max(g.lapsed[name].next, gatherFor)
+	if ends := g.moved.Add(has); now.Before(ends) {
+		l.timers.set(tenantKey(of.tenant), ends)
+		return
+	}
+	if g.lapsed == nil {
+		g.lapsed = make(map[asked]lapse, 1)
+	}
+	g.lapsed[name] = lapse{until: now.Add(has), next: min(2*has, gatherMost)}
+}
+
+// comesTogether says whether less is lacking than ever, of which so much is used; or nobody is kept from anything.
+func (g *gatherer) comesTogether(s *balance, used berth.Amounts) bool {
+	less, keeps := g.lacks == nil, false
+	lacks := make(berth.Amounts, len(s.gathers.Need))
+	for d, need := range s.gathers.Need {
+		_, guaranteed := s.quota.Guaranteed[d] // then others are kept from loans
+		keeps = keeps || guaranteed || s.gathered(d) > 0 && need > 0
+		lacks[d] = max(need-max(s.gathered(d), s.atMost(d)-used[d]), 0)
+		if !less {
+			less = lacks[d] < g.lacks[d]
+		}
+	}
+	if less {
+		for d, v := range g.lacks {
+			lacks[d] = min(lacks[d], v)
+		}
+		g.lacks = lacks
+	}
+	return less || !keeps
+}
+
+// gather says in the record for what this daemon has quota gathered, or for nothing.
+func (c *blockChanges) gather(of account, s *balance, b *builder) {
+	q, self := c.tenant.Pools[of.pool], c.l.d.opts.ID
+	now, there := q.Gathering[self]
+	next, gathers := c.toGather(of, s, b.now)
+	gone := slices.ContainsFunc(slices.Collect(maps.Keys(q.Gathering)), func(d berth.DaemonID) bool { return c.isGone(d) })
+	if there == gathers && (!gathers || sameGathering(&now, &next)) && (!gone || !c.l.mayAct(tenantKey(c.id), c.l.share.ofTask(string(c.id)))) {
+		return
+	}
+	all := maps.Clone(q.Gathering)
+	for _, d := range slices.Sorted(maps.Keys(all)) {
+		if c.isGone(d) {
+			delete(all, d)
+			c.after = append(c.after, func(time.Time) { b.guard(berth.Guard{Key: daemonKey(d)}) })
+		}
+	}
+	delete(all, self)
+	if gathers {
+		if all == nil {
+			all = make(map[berth.DaemonID]berth.Gathering, 1)
+		}
+		all[self] = next
+	}
+	if q.Gathering = all; len(all) == 0 {
+		q.Gathering = nil
+	}
+	c.set(of.pool, q)
+}
+
+func (c *blockChanges) isGone(d berth.DaemonID) bool {
+	return d != c.l.d.opts.ID && c.l.peers.byID[d] == nil
+}
+
+func sameGathering(a, b *berth.Gathering) bool {
+	return a.Compare(b) == 0 && a.Need.Equal(b.Need) && a.Since.Equal(b.Since)
+}
+
+// toGather is what this daemon is to have quota gathered for. s is nil where nothing is limited.
+func (c *blockChanges) toGather(of account, s *balance, now time.Time) (next berth.Gathering, ok bool) {
+	if s == nil || s.state.limits == nil {
+		return next, false
+	}
+	g, own := &s.state.gather, s.quota.Gathering[c.l.d.opts.ID]
+	most := bounding(s.atMost)
+	switch {
+	case g.head.Age == 0 || now.Before(g.since.Add(gatherAfter)):
+		return next, false
+	case own.Age > 0 && g.head.is(&own):
+		own.Priority, own.Age = g.head.Priority, g.head.Age
+		return own, most.holds(own.Need, s)
+	case !most.holds(g.need, s) || !g.passed && !c.beyondEven(of, s, g.need) && (s.gathers == nil || s.turnOf(g.head) != goesFirst):
+		return next, false
+	}
+	next = g.head.Gathering
+	if next.Need, next.Since = g.need, now.UTC(); next.Group != "" {
+		next.Request = ""
+	}
+	return next, true
+}
+
+// beyondEven says whether something asks for more than an even part of what is allowed: of less, this daemon gets its part.
+func (c *blockChanges) beyondEven(of account, s *balance, need berth.Amounts) bool {
+	among := int64(len(c.l.share.planners[of.pool]))
+	for d, v := range need {
+		if among > 1 && s.limits(d) && v > s.state.limits[d]/among {
+			return true
+		}
+	}
+	return false
+}
