@@ -10,11 +10,12 @@ import "time"
 // store. The group is placed like any other, wherever it fits.
 type Keep struct {
 	Header
-	Group   GroupID      `json:"group"`
-	Since   time.Time    `json:"since"`       // something has been kept for it
-	Chosen  time.Time    `json:"chosen"`      // the workers were, without regard to which it was before
-	By      time.Time    `json:"by,omitzero"` // all that it waits for ends by then, as run limits and stop orders say; zero: not known
-	Workers []KeptWorker `json:"workers"`     // by id
+	Group    GroupID      `json:"group"`
+	Since    time.Time    `json:"since"`                 // something has been kept for it
+	Chosen   time.Time    `json:"chosen"`                // the workers were, without regard to which it was before
+	By       time.Time    `json:"by,omitzero"`           // all that it waits for ends by then, as run limits and stop orders say; zero: not known
+	MadeRoom time.Time    `json:"made_room_at,omitzero"` // others were last told to stop for it, by the transaction that put that; zero: nobody was
+	Workers  []KeptWorker `json:"workers"`               // by id
 }
 
 // KeptWorker is what is kept of one worker: the shares of so many members as are to go

@@ -63,6 +63,7 @@ type Plan struct {
 	Groups  []GroupWrite
 	Tenants []TenantWrite
 	Blocks  []BlockWrite
+	Keeps   []KeepWrite
 	Guards  []Guard
 
 	// Schema is the ModRevision of the schema that the plan was made under; 0: whichever
@@ -101,6 +102,13 @@ type BlockWrite struct {
 	Daemon DaemonID
 	Was    Revision
 	Block  *QuotaBlock
+}
+
+// KeepWrite replaces what is kept of a pool for a group. Was 0: nothing is.
+type KeepWrite struct {
+	Pool PoolID
+	Was  Revision
+	Keep Keep
 }
 
 // Guard is a key that a plan does not change and yet depends on: it must be at
@@ -192,5 +200,5 @@ type Removal struct {
 
 // Empty says whether the plan changes nothing.
 func (p *Plan) Empty() bool {
-	return len(p.Submits)+len(p.Ledgers)+len(p.Places)+len(p.Ends)+len(p.Stops)+len(p.Cancels)+len(p.Intents)+len(p.Removes)+len(p.Groups)+len(p.Tenants)+len(p.Blocks)+len(p.Claims) == 0
+	return len(p.Submits)+len(p.Ledgers)+len(p.Places)+len(p.Ends)+len(p.Stops)+len(p.Cancels)+len(p.Intents)+len(p.Removes)+len(p.Groups)+len(p.Tenants)+len(p.Blocks)+len(p.Keeps)+len(p.Claims) == 0
 }

@@ -16,12 +16,7 @@ func (p *Preemption) UnmarshalText(b []byte) error {
 
 func (r Request) validatePreemption() error {
 	switch r.Preemption {
-	case "", PreemptionNever:
-		return nil
-	case PreemptionLower:
-		if r.Group != nil {
-			return &FieldError{Field: "preemption", Value: string(r.Preemption), Problem: "does not go with group", Bound: "never: a group waits for room"}
-		}
+	case "", PreemptionNever, PreemptionLower:
 		return nil
 	}
 	return &FieldError{Field: "preemption", Value: clip(string(r.Preemption)), Problem: "is unknown", Bound: "never, lower"}

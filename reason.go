@@ -32,7 +32,7 @@ const (
 	ReasonLink         ReasonCode = "link"         // no filter: of the Want devices that its linked group needs, the best link domain has Best free, of Total
 	ReasonHeld         ReasonCode = "held"         // for a moment, for a group
 	ReasonKept         ReasonCode = "kept"         // for group Detail, which waits
-	ReasonClaim        ReasonCode = "claim"        // no filter: Want others are to end on worker Detail, to make room for it
+	ReasonClaim        ReasonCode = "claim"        // no filter: Want others are to end on worker Detail, to make room for it; for a group, on so many Workers
 	ReasonQuota        ReasonCode = "quota"        // no filter: of the Want of dimension Detail, its tenant has Best left of Total in the pool
 	ReasonRestored     ReasonCode = "restored"     // no filter: nothing is placed until Detail, for the store was restored
 )

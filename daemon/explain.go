@@ -37,6 +37,7 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 		if m := s.Spec.Group; m != nil {
 			if e.Verdict = l.whyNotGroup(m.ID); e.Verdict != nil {
 				l.tellStands(e.Verdict, accountOf(&s.Spec))
+				e.Victims, _ = l.roomOf(m.ID, s.Spec.Pool)
 				return
 			}
 		}

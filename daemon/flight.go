@@ -30,6 +30,7 @@ type flights struct {
 	groups   map[berth.GroupID]*flight
 	blocks   map[blockRef]*flight
 	tenants  map[berth.TenantID]*flight
+	keeps    map[berth.PoolID]*flight
 	count    int
 	parked   int // submissions and requests, of all flights
 }
@@ -37,7 +38,7 @@ type flights struct {
 func newFlights() flights {
 	return flights{
 		workers: make(map[berth.WorkerID]*flight), requests: make(map[berth.RequestID]*flight), groups: make(map[berth.GroupID]*flight),
-		blocks: make(map[blockRef]*flight), tenants: make(map[berth.TenantID]*flight),
+		blocks: make(map[blockRef]*flight), tenants: make(map[berth.TenantID]*flight), keeps: make(map[berth.PoolID]*flight),
 	}
 }
 
@@ -50,6 +51,7 @@ func (fs *flights) take(b *builder, sent time.Time) *flight {
 	eachGroup(b.plan, func(id berth.GroupID) { fs.groups[id] = f })
 	eachBlock(b.plan, func(r blockRef) { fs.blocks[r] = f })
 	eachTenant(b.plan, func(t berth.TenantID) { fs.tenants[t] = f })
+	eachKeep(b.plan, func(p berth.PoolID) { fs.keeps[p] = f })
 	return f
 }
 
@@ -62,6 +64,7 @@ func (fs *flights) land(f *flight) {
 	eachGroup(f.b.plan, func(id berth.GroupID) { delete(fs.groups, id) })
 	eachBlock(f.b.plan, func(r blockRef) { delete(fs.blocks, r) })
 	eachTenant(f.b.plan, func(t berth.TenantID) { delete(fs.tenants, t) })
+	eachKeep(f.b.plan, func(p berth.PoolID) { delete(fs.keeps, p) })
 }
 
 // of is the flight that changes what a key belongs to, or nil: its worker or its

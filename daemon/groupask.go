@@ -220,7 +220,8 @@ func (l *loop) groupVerdict(id berth.GroupID) *berth.Verdict {
 	if g == nil || g.open() {
 		return nil
 	}
-	return g.class.verdict
+	victims, on := l.roomOf(id, g.pool)
+	return tellMaking(g.class.verdict, victims, on)
 }
 
 // CancelGroup ends all of a group. It returns when that is durable: its members end

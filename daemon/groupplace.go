@@ -189,8 +189,10 @@ func (l *loop) whyNotGroup(id berth.GroupID) *berth.Verdict {
 		d.Verdict.At = l.view.revision
 		k, _ := l.keep(members[0].request.Pool)
 		tellKept(d.Verdict, id, k)
+		victims, on := l.roomOf(id, members[0].request.Pool)
+		return tellMaking(d.Verdict, victims, on)
 	}
-	return d.Verdict
+	return nil
 }
 
 // groupWithQuota is why a group waits that its tenant's quota has no room for: for that, unless

@@ -39,6 +39,7 @@ type keepState struct {
 	choice  *keepChoice   // that is being made, or nil
 	looks   int           // that are left of a part
 	took    time.Duration // by the parts of this time
+	asked   bool          // who could make room was, before this choice
 
 	leftSince time.Time // a peer could keep something for a group of its own, and nothing is
 }
@@ -137,6 +138,10 @@ func (l *loop) lookKeep(p berth.PoolID, now time.Time) {
 	switch {
 	case s.writing: // it is due again when that has its answer
 		return
+	case l.flights.keeps[p] != nil:
+		f := l.flights.keeps[p]
+		f.again = append(f.again, k)
+		return
 	case now.Before(s.failed):
 		l.timers.set(k, s.failed)
 		return
@@ -169,13 +174,18 @@ func (l *loop) lookKeep(p berth.PoolID, now time.Time) {
 // chooseFor makes a part of a choice, and sets when the next is to be made.
 func (l *loop) chooseFor(p berth.PoolID, rec *berth.Keep, was berth.Revision, now time.Time) {
 	s, began := l.keepOf(p), l.now()
+	if s.choice == nil && !s.asked && l.seeksRoom(p) {
+		s.asked = true
+		l.rooms[p] = struct{}{} // it is due again behind that
+		return
+	}
 	s.looks = keepLooks
 	done := l.chooseIn(p, rec, was, now)
 	ends := l.now()
 	took := ends.Sub(began)
 	if s.took += took; done { // what it took is to be a small part, whatever it was
 		s.next = ends.Add(max(keepEvery+time.Duration(l.brakes.alive[p])*keepEach, keepPart*s.took))
-		s.took, s.choice = 0, nil
+		s.took, s.choice, s.asked = 0, nil, false
 	} else {
 		s.next = ends.Add(max(keepRest, keepShare*took))
 	}

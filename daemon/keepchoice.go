@@ -130,15 +130,22 @@ func (x *life) endsBy() time.Time {
 const keptBytesMost = etcdstore.MaxValueBytes * 3 / 4
 
 func withinBytes(workers []berth.KeptWorker) []berth.KeptWorker {
-	bytes := 0
+	bytes := int64(0)
 	for i := range workers {
-		w := &workers[i]
-		bytes += len(w.Worker) + 128 + 48*len(w.Share.Custom) + 8*len(w.Share.Ports) + 64*len(w.Share.Devices)
-		if bytes > keptBytesMost {
+		if bytes += keptBytes(workers[i : i+1]); bytes > keptBytesMost {
 			return workers[:i]
 		}
 	}
 	return workers
+}
+
+// keptBytes is about what they take in the store.
+func keptBytes(workers []berth.KeptWorker) (bytes int64) {
+	for i := range workers {
+		w := &workers[i]
+		bytes += int64(len(w.Worker) + 128 + 48*len(w.Share.Custom) + 8*len(w.Share.Ports) + 64*len(w.Share.Devices))
+	}
+	return bytes
 }
 
 // sameKeep says whether nothing is to be written.

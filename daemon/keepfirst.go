@@ -9,6 +9,9 @@ import (
 
 // keepOn chooses again what is kept for a group, or keeps nothing for it any more.
 func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Time) (done bool) {
+	if l.roomComes(rec, now) {
+		return true
+	}
 	if l.keepOf(g.pool).choice == nil && l.wentBefore(g) { // asked once for all parts: there may be many that wait
 		l.keepOf(g.pool).without = now.Add(keptOffFor)
 		l.writeKeep(g.pool, was, nil)

@@ -43,6 +43,7 @@ type loop struct {
 	groupCancels map[berth.GroupID]*cancelOrder
 	gangs        *gangs
 	keeps        map[berth.PoolID]*keepState
+	rooms        map[berth.PoolID]struct{} // in which groups may have others make room
 	holds        groupHolds
 	quotas       quotas
 	fair         fairness
@@ -96,7 +97,7 @@ func newLoop(d *Daemon) *loop {
 		seen:   make(map[berth.Key]sighting), waits: make(map[berth.RequestID]time.Time), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
 		groups: make(map[berth.GroupID]*groupInfo), groupCancels: make(map[berth.GroupID]*cancelOrder),
-		gangs: newGangs(), keeps: make(map[berth.PoolID]*keepState), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(), fair: newFairness(),
+		gangs: newGangs(), keeps: make(map[berth.PoolID]*keepState), rooms: make(map[berth.PoolID]struct{}), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(), fair: newFairness(),
 		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(), bases: newBases(),
 		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(), answers: make(answers), watchers: newWatchers(),
 		parts: make(chan struct{}, 2),
@@ -256,6 +257,9 @@ func (l *loop) gather(b *builder) (more bool) {
 	if len(l.quotas.reclaims) > 0 && b.plan.Empty() && l.admitReclaim(b) {
 		return false
 	}
+	if len(l.rooms) > 0 && b.plan.Empty() && l.admitRoom(b) {
+		return false
+	}
 	if b.plan.Empty() && l.groupsTurn(b.now) && l.admitGroup(b) {
 		l.gangs.turn = b.plan.Empty() // it waits for what is in flight
 		return false
@@ -271,7 +275,7 @@ func (l *loop) gather(b *builder) (more bool) {
 		l.admit(b)
 	}
 	l.gangs.turn, l.gangs.last = true, true
-	return !l.due.empty() || len(l.quotas.todo)+len(l.quotas.reclaims) > 0 || l.mayPlace() && l.moreGangs(b.now)
+	return !l.due.empty() || len(l.quotas.todo)+len(l.quotas.reclaims)+len(l.rooms) > 0 || l.mayPlace() && l.moreGangs(b.now)
 }
 
 // nextPlanID is of the plan that is gathered now. A look that finds nothing to

@@ -44,8 +44,14 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 		}
 		if e.Verdict != nil {
 			e.Verdict.At = at
-			tellKept(e.Verdict, spec.Group.ID, s.Keep(spec.Pool))
-			return nil
+			k := s.Keep(spec.Pool)
+			tellKept(e.Verdict, spec.Group.ID, k)
+			if k == nil || k.Group != spec.Group.ID {
+				return nil
+			}
+			victims, on, err := d.makingAt(ctx, k, at)
+			e.Verdict, e.Victims = tellMaking(e.Verdict, victims, on), victims
+			return err
 		}
 	}
 	verdict := f.Diagnose(scheduler.Candidate{Request: g.request, Priority: spec.Priority})

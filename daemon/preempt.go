@@ -20,9 +20,10 @@ import (
 
 // mayPreempt says whether a pending request may have others make room now. One that
 // had to make room itself, or to give back what it used, does not, until it has run again: so one
-// preemption never leads to another.
+// preemption never leads to another. Groups do so whole (see grouproom.go): a member that follows
+// later does not.
 func mayPreempt(r *berth.Request, prog *berth.Progress) bool {
-	return r.Preemption == berth.PreemptionLower && (prog == nil || prog.ClaimOn == "" && !prog.LastEnd.MadeRoom())
+	return r.Group == nil && r.Preemption == berth.PreemptionLower && (prog == nil || prog.ClaimOn == "" && !prog.LastEnd.MadeRoom())
 }
 
 // preempt makes room for a request that fits nowhere, or puts that off to when what is
@@ -127,7 +128,7 @@ func (b *builder) preempt(w *waiting, as *berth.Request, p scheduler.Preemption,
 		b.evict(p.Worker, x)
 	}
 	for _, x := range c.orders {
-		b.orderAway(p.Worker, x, w.id)
+		b.orderAway(p.Worker, x, string(w.id))
 	}
 	for _, x := range c.leaves { // the ledger may be of after its end, and the view not yet
 		k := allocationKey(p.Worker, x.id)
@@ -228,7 +229,7 @@ func (b *builder) evict(w berth.WorkerID, x *life) {
 
 // orderAway tells a victim that runs to stop. A group that one is of is placed anew: its
 // other members stop for that.
-func (b *builder) orderAway(w berth.WorkerID, x *life, by berth.RequestID) {
+func (b *builder) orderAway(w berth.WorkerID, x *life, by string) {
 	k := allocationKey(w, x.id)
 	if !b.claim(x.id, k) {
 		return
@@ -241,7 +242,7 @@ func (b *builder) orderAway(w berth.WorkerID, x *life, by berth.RequestID) {
 		}
 	}
 	grace := time.Duration(x.spec.request.StopTimeoutMS) * time.Millisecond
-	b.stop(k, a, mod, &berth.StopOrder{Reason: berth.StopPreempt, Deadline: b.now.Add(grace), Message: "makes room for " + string(by)})
+	b.stop(k, a, mod, &berth.StopOrder{Reason: berth.StopPreempt, Deadline: b.now.Add(grace), Message: "makes room for " + by})
 }
 
 // writeClaim puts a claim into a ledger, and its worker into the state of whom it is for.

@@ -44,7 +44,7 @@ func (s *Store) encodePlan(p *berth.Plan) (*txn, error) {
 	more := len(p.Submits) + len(p.Ledgers) + len(p.Stops) + len(p.Intents) + len(p.Removes) + len(p.Guards) + len(p.Claims)
 	t.expect(1+2*more+2*len(p.Places)+4*len(p.Ends)+2*len(p.Cancels), more+2*len(p.Places)+4*len(p.Ends)+3*len(p.Cancels))
 	steps := []func(*Store, *berth.Plan) error{
-		t.submits, t.ledgers, t.places, t.ends, t.stops, t.cancels, t.claims, t.intents, t.removes, t.groups, t.tenants, t.blocks, t.guards, t.basis,
+		t.submits, t.ledgers, t.places, t.ends, t.stops, t.cancels, t.claims, t.intents, t.removes, t.groups, t.tenants, t.blocks, t.keeps, t.guards, t.basis,
 	}
 	for _, step := range steps {
 		if err := step(s, p); err != nil {

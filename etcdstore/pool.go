@@ -32,6 +32,21 @@ func (s *Store) SetKeep(ctx context.Context, p berth.PoolID, was berth.Revision,
 	return s.replace(ctx, k, was, func(h berth.Header) any { rec.Header = h; return &rec })
 }
 
+// keeps are the writes of what is kept, by plans that make room for it.
+func (t *txn) keeps(s *Store, p *berth.Plan) error {
+	for i := range p.Keeps {
+		w := &p.Keeps[i]
+		k := berth.Key{Kind: berth.KindKeep, ID: string(w.Pool)}
+		t.compare(k, modIs, w.Was)
+		rec := w.Keep
+		rec.Header = t.header()
+		if err := t.put(s, k, &rec, w.Was); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // replace puts the record that next makes with its header, where the key was last
 // modified at was, 0 for none; without next it deletes the key.
 func (s *Store) replace(ctx context.Context, k berth.Key, was berth.Revision, next func(berth.Header) any) (berth.Fact, error) {

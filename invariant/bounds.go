@@ -273,6 +273,7 @@ func (r *hold) validate(c *checker, _ string) {
 func (r *keep) validate(c *checker, _ string) {
 	c.id("group", r.Group)
 	c.need(!r.Chosen.Before(r.Since), "chosen %s is before since %s", r.Chosen, r.Since)
+	c.need(r.MadeRoom.IsZero() || !r.MadeRoom.Before(r.Since), "made_room_at %s is before since %s", r.MadeRoom, r.Since)
 	before := ""
 	for i := range r.Workers {
 		w := &r.Workers[i]

@@ -83,7 +83,7 @@ func (s *State) countedFor(e *entry) (list []subject) {
 	return list
 }
 
-// stepPreempted is clause 2.14: room is made for what matters more.
+// stepPreempted is clauses 2.14 and 2.15: room is made for what matters more, by a group only whole.
 func (s *State) stepPreempted(changes []change, f *finder) {
 	for _, c := range changes {
 		if c.after == nil || c.after.kind != kindAllocation || preempted(c.before) || !preempted(c.after) {
@@ -95,6 +95,9 @@ func (s *State) stepPreempted(changes []change, f *finder) {
 			continue
 		}
 		s.checkPriority(c.after, victim, l, f)
+		if a, ok := c.after.record.(*allocation); ok && s.inPlace(a) {
+			f.add("2.15", c.after.Key, "is to make room, and its group %s stays where it is", a.Group)
+		}
 	}
 }
 
@@ -111,7 +114,33 @@ func (s *State) checkPriority(e *entry, victim *submission, l *ledger, f *finder
 			return
 		}
 	}
-	f.add("2.14", e.Key, "is to make room, and no claim on its worker waits for it")
+	s.checkPriorityOfGroup(e, victim, f)
+}
+
+// checkPriorityOfGroup is clause 2.14 of who makes room for a group: by the revision that keeps it.
+func (s *State) checkPriorityOfGroup(e *entry, victim *submission, f *finder) {
+	kept, k, unreadable := at[keep](s, kindKeep+"/"+victim.Spec.Pool)
+	switch {
+	case unreadable:
+	case k == nil || kept.Mod != s.revision || k.MadeRoom.IsZero() || !slices.ContainsFunc(k.Workers, func(w keptWorker) bool { return w.Worker == e.owner }):
+		f.add("2.14", e.Key, "is to make room, and no claim on its worker waits for it, nor is that kept for a group")
+	default:
+		for _, m := range s.membersOf[k.Group] {
+			if by, ok := m.record.(*submission); ok && by.Spec.Priority <= victim.Spec.Priority {
+				f.add("2.14", e.Key, "of priority %d is to make room for group %s of %d", victim.Spec.Priority, k.Group, by.Spec.Priority)
+				return
+			}
+		}
+	}
+}
+
+// inPlace says whether an allocation is of a group's present attempt.
+func (s *State) inPlace(a *allocation) bool {
+	if a.Group == "" {
+		return false
+	}
+	_, g, _ := at[group](s, kindGroup+"/"+a.Group)
+	return g != nil && g.State == "PLACED" && g.Attempt == a.GroupAttempt
 }
 
 func preempted(e *entry) bool {

@@ -343,11 +343,12 @@ type hold struct {
 
 type keep struct {
 	header
-	Group   string       `json:"group"`
-	Since   time.Time    `json:"since"`
-	Chosen  time.Time    `json:"chosen"`
-	By      time.Time    `json:"by,omitzero"`
-	Workers []keptWorker `json:"workers"`
+	Group    string       `json:"group"`
+	Since    time.Time    `json:"since"`
+	Chosen   time.Time    `json:"chosen"`
+	By       time.Time    `json:"by,omitzero"`
+	MadeRoom time.Time    `json:"made_room_at,omitzero"`
+	Workers  []keptWorker `json:"workers"`
 }
 
 type keptWorker struct {

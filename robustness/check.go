@@ -123,6 +123,8 @@ func (c *checker) follow(key string, value []byte, deleted bool) {
 			delete(c.purged, id)
 			delete(c.ended, id)
 		}
+	case parts[0] == "keeps" && !deleted && strings.Contains(string(value), `"made_room_at":`):
+		c.w.tally.Rooms++
 	case parts[0] == "states" && !deleted:
 		switch text := string(value); {
 		case strings.Contains(text, `"claim_on":`):

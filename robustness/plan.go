@@ -80,9 +80,11 @@ func Draw(seed uint64) *Plan {
 	}
 	p.Faults = append(drawFaults(rng, p), drawPair(rng, p)...)
 	drawReturn(rng, p)
+	crowds := len(p.Jobs)
 	for range 2 {
 		drawCrowd(rng, p)
 	}
+	drawPressing(p, crowds)
 	drawQuotas(p)
 	drawDevices(p)
 	drawImages(p)

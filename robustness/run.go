@@ -31,6 +31,7 @@ type Tally struct {
 	Unreplayed               int64 // for which not enough is kept
 	Starts, Acked, Cancelled int64
 	Claims, Preempted        int64 // requests that others were to make room for, and attempts that ended for that
+	Rooms                    int64 // times that others were told to make room for a group
 	Reclaimed                int64 // attempts that ended for what their tenant had borrowed
 	Early                    int64 // acknowledged as placed, by a daemon that was still loading
 	Limits                   int64 // quotas set
@@ -66,6 +67,7 @@ func (t *Tally) add(o Tally) {
 	t.Early += o.Early
 	t.Claims += o.Claims
 	t.Preempted += o.Preempted
+	t.Rooms += o.Rooms
 	t.Reclaimed += o.Reclaimed
 	t.Limits += o.Limits
 	t.Settings += o.Settings

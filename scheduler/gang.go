@@ -40,6 +40,11 @@ type GangDecision struct {
 // with a topology, too, what a value of the label and a link domain have in common.
 func (f *Fleet) PlaceGang(g Gang) GangDecision {
 	f.learnGroup(&g)
+	return f.placeGang(g)
+}
+
+// placeGang is PlaceGang of a gang that tells nothing of what is asked for.
+func (f *Fleet) placeGang(g Gang) GangDecision {
 	defer f.uncover(&g)()
 	if g.Topology == "" && !g.Linked {
 		return f.placeWithin(g, site{}, true)

@@ -1,6 +1,10 @@
 package scheduler
 
-import "github.com/berthd/berth"
+import (
+	"slices"
+
+	"github.com/berthd/berth"
+)
 
 // RoomFor bounds how many equal members of a gang a worker could take now. When workers
 // have more to give, as many more members fit as they could take, and no more: who waits
@@ -25,4 +29,25 @@ func (f *Fleet) RoomFor(c Candidate, w berth.WorkerID) int {
 // combined says whether how devices are combined decides how often a worker takes demands.
 func combined(demands []berth.DeviceDemand) bool {
 	return len(demands) > 1 || len(demands) == 1 && demands[0].Count > 1 && demands[0].Milli < berth.WholeDevice
+}
+
+// fill is the share of as many candidates as a worker takes, so many at most, and how many they
+// are. Where others are says nothing here. The worker is changed.
+func (q *query) fill(then *node, most int) (sum berth.Share, n int) {
+	for ; n < most; n++ {
+		if slices.ContainsFunc(q.filters, func(f filter) bool { return !f.passing && !f.passes(q, then) }) {
+			break
+		}
+		ledger, share, err := q.reserve(then)
+		if err != nil {
+			break
+		}
+		next, err := sum.Plus(share)
+		if err != nil {
+			return berth.Share{}, 0
+		}
+		sum, then.worker.Ledger = next, ledger
+		then.refresh()
+	}
+	return sum, n
 }

@@ -232,20 +232,5 @@ func (c *KeepChoice) shareOn(q *query, o *opening, on map[berth.WorkerID][]stay)
 		}
 		w.Ledger = ledger
 	}
-	then, sum, n := newNode(w, nil), berth.Share{}, 0
-	for ; n < o.room; n++ {
-		if slices.ContainsFunc(q.filters, func(f filter) bool { return !f.passing && !f.passes(q, then) }) {
-			break
-		}
-		ledger, share, err := q.reserve(then)
-		if err != nil {
-			break
-		}
-		if sum, err = sum.Plus(share); err != nil {
-			return berth.Share{}, 0
-		}
-		then.worker.Ledger = ledger
-		then.refresh()
-	}
-	return sum, n
+	return q.fill(newNode(w, nil), o.room)
 }

@@ -17,6 +17,10 @@ type Occupant struct {
 	Group    berth.GroupID
 	Members  int  // of its group, that end with it, wherever they are
 	Leaving  bool // it ends anyway, whatever its priority
+
+	// For gangs: how many ms it is given to stop, and after how many it has ended at the latest,
+	// where it leaves or its run limit says so; 0: nothing does.
+	Grace, Left int64
 }
 
 // unit is occupants of which all are stopped or none: one, or those of a group.
@@ -61,6 +65,7 @@ type trial struct {
 	below     []vector // the sum of the units before each
 	largest   vector   // of any unit
 	chosen    []int
+	times     int // the worker is to take the request so often
 	tries     int // of ledgers
 	steps     int
 	share     berth.Share // of the last try that succeeded
@@ -77,7 +82,7 @@ const (
 )
 
 func (f *Fleet) newTrial(q *query, n *node, priority int32, occupants []Occupant) *trial {
-	t := &trial{f: f, q: q, n: n, occupants: occupants}
+	t := &trial{f: f, q: q, n: n, occupants: occupants, times: 1}
 	groups := make(map[berth.GroupID]int)
 	for i := range occupants {
 		o := &occupants[i]
@@ -118,7 +123,10 @@ func (u *unit) add(i int, o *Occupant) {
 }
 
 // run finds the victims, or none.
-func (t *trial) run() (found bool) {
+func (t *trial) run() (found bool) { return t.search() && t.few() }
+
+// search is run for however many.
+func (t *trial) search() (found bool) {
 	all := make([]int, len(t.units))
 	for i := range all {
 		all[i] = i
@@ -126,7 +134,7 @@ func (t *trial) run() (found bool) {
 	if len(t.occupants) == 0 || !t.try(all) {
 		return false
 	}
-	need := t.q.shortfall(t.n)
+	need := t.shortfall()
 	for _, i := range t.leaving {
 		for r, amount := range vectorOf(&t.occupants[i].Share.Quantities) {
 			need[r] -= amount
@@ -138,14 +146,22 @@ func (t *trial) run() (found bool) {
 	}
 	for budget := t.least(need); budget <= total; budget++ {
 		if t.pick(len(t.units), budget, need) {
-			return t.few()
+			return true
 		}
 		if t.tries > maxTries || t.steps > maxSteps {
 			break
 		}
 	}
 	t.chosen = t.giveBack(all)
-	return t.try(t.chosen) && t.few()
+	return t.try(t.chosen)
+}
+
+// shortfall is the query's, of all times.
+func (t *trial) shortfall() (v vector) {
+	for r := range amounts {
+		v[r] = t.q.want[r]*int64(t.times) - t.n.own.free[r]
+	}
+	return v
 }
 
 // few says whether the victims are not too many for one transaction.
@@ -260,6 +276,10 @@ func (t *trial) tryWithout(gone []int) bool {
 		return false
 	}
 	t.share = share
+	if t.times > 1 {
+		_, places := t.q.fill(n, t.times)
+		return places == t.times
+	}
 	return true
 }
 

@@ -209,7 +209,7 @@ func jobOfRequest(q *snapshot.Request, runMS int64) (j Job, ok bool) {
 	d := &r.Resources
 	needs := len(d.Ports)+len(d.Custom)+len(d.Devices[min(len(d.Devices), 1):])+len(r.Constraints)+len(r.Affinity)+len(r.AntiAffinity)+len(r.Spread) > 0 ||
 		d.DiskBytes > 0 || r.Group != nil && r.Group.Linked || r.Image != ""
-	j = Job{RunMS: runMS, PatienceMS: r.PendingLimitMS, Priority: int64(q.Candidate().Priority), Preempts: r.Preemption == berth.PreemptionLower, Tenant: string(r.Tenant)}
+	j = Job{RunMS: runMS, PatienceMS: r.PendingLimitMS, Priority: int64(q.Candidate().Priority), Preempts: r.Preemption == berth.PreemptionLower && r.Group == nil, Tenant: string(r.Tenant)}
 	j.Pod = Pod{Name: string(r.ID), CPUMilli: d.CPUMilli, MemoryMiB: (d.MemoryBytes + 1<<20 - 1) >> 20}
 	if len(d.Devices) > 0 {
 		v := &d.Devices[0]

@@ -18,7 +18,7 @@ type claimant struct {
 // preempts says whether others may have to make room for a request: not by one that had to
 // make room itself.
 func (a *asked) preempts() bool {
-	return a.Spec.Preemption == berth.PreemptionLower && a.group == "" && a.claim == nil && a.room == "" && !a.made &&
+	return a.Spec.Preemption == berth.PreemptionLower && a.Spec.Group == nil && a.claim == nil && a.room == "" && !a.made &&
 		(a.State == nil || !a.State.LastEnd.MadeRoom())
 }
 

@@ -43,10 +43,17 @@ func stoppingText(s *berthv1.Status, now time.Time) string {
 	return fmt.Sprintf("stopping for %s: %s; it is killed %s", short(max(since, 0)), orderText(stop), until(stop.GetDeadline(), now))
 }
 
+// victimsMost are told one by one: for a large group very many may have to end.
+const victimsMost = 8
+
 // victimsText says who is to end before a request has its place, and until when.
 func victimsText(e *berthv1.ExplainResponse, now time.Time) string {
 	var texts []string
-	for _, v := range e.GetVictims() {
+	for i, v := range e.GetVictims() {
+		if more := int64(len(e.GetVictims()) - i); i >= victimsMost && more > 1 {
+			texts = append(texts, "and "+plural(more, "other"))
+			break
+		}
 		text := v.GetId()
 		if s := v.GetStop(); s != nil {
 			text += ", told to stop (" + inWords(s.GetReason()) + "), killed " + until(s.GetDeadline(), now)

@@ -89,7 +89,11 @@ func claimText(r *berthv1.Reason) string {
 	if r.GetWant() == 0 {
 		return "is about to be placed on " + r.GetDetail() + ", where others have made room for it"
 	}
-	return fmt.Sprintf("waits for %s of lower priority to end on %s", plural(r.GetWant(), "request"), r.GetDetail())
+	on := r.GetDetail()
+	if on == "" { // of a group
+		on = fmt.Sprintf("%s (%s)", plural(r.GetWorkers(), "worker"), someText(r))
+	}
+	return fmt.Sprintf("waits for %s of lower priority to end on %s", plural(r.GetWant(), "request"), on)
 }
 
 // neverText says of a request that no worker could take, were it empty, what there is

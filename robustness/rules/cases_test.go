@@ -126,7 +126,7 @@ func (p *play) set(words []string) {
 }
 
 // step plays what happens: a request is submitted; it "runs", "ends" by itself or as it was
-// told, or is cancelled ("cancel"); a worker comes ("worker"), is cordoned or open ("cordon", "uncordon");
+// told, or is cancelled ("cancel", "cancel-group"); seconds pass ("passes"); a worker comes ("worker"), is cordoned or open ("cordon", "uncordon");
 // a quota is set.
 func (p *play) step(words []string) {
 	switch words[0] {
@@ -146,6 +146,11 @@ func (p *play) step(words []string) {
 			}
 			p.finishes(w, id)
 		}
+	case "passes": // so many seconds
+		p.passes(time.Duration(p.number(words[1])) * time.Second)
+	case "cancel-group":
+		_, err := p.d.CancelGroup(p.t.Context(), berth.GroupID(words[1]), "")
+		p.ok(err)
 	case "cancel":
 		_, err := p.d.Cancel(p.t.Context(), berth.RequestID(words[1]), "")
 		p.ok(err)
@@ -191,9 +196,12 @@ func (p *play) ask(id string, settings []string) {
 			r.Tenant = berth.TenantID(value)
 		case "lower":
 			r.Preemption = berth.PreemptionLower
-		case "group":
-			n := p.number(value)
-			r.Group = &berth.Membership{Size: n, MinCount: n}
+		case "group": // of so many, or of so many of which so many begin together: 4/2
+			size, least, some := strings.Cut(value, "/")
+			r.Group = &berth.Membership{Size: p.number(size)}
+			if r.Group.MinCount = r.Group.Size; some {
+				r.Group.MinCount = p.number(least)
+			}
 		default:
 			p.t.Fatalf("unknown setting %s", name)
 		}
@@ -255,6 +263,9 @@ func (p *play) standing(id string) string {
 	text := ""
 	switch why.Code {
 	case berth.ReasonClaim:
+		if why.Detail == "" { // a group
+			return fmt.Sprintf("waits for %d to end on %d workers", why.Want, why.Workers)
+		}
 		return fmt.Sprintf("waits for %d to end on %s", why.Want, why.Detail)
 	case berth.ReasonQuota:
 		text = fmt.Sprintf("waits for its quota: wants %d of %s, %d left of %d", why.Want, why.Detail, why.Best, why.Total)

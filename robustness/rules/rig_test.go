@@ -7,6 +7,7 @@
 package rules
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -134,7 +135,7 @@ func bubble(t *testing.T, test func(*rig)) {
 // store is another program's.
 func (r *rig) store(opts etcdstore.Options) *etcdstore.Store {
 	r.t.Helper()
-	opts.MaxTxnOps, opts.Clock = 128, r.clock
+	opts.MaxTxnOps, opts.Clock = cmp.Or(opts.MaxTxnOps, 128), r.clock
 	s, err := etcdstore.New(r.client, opts)
 	if err == nil {
 		err = s.Init(r.t.Context())

@@ -1,0 +1,221 @@
+package daemon
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// A group that does not fit may have others make room, on however many workers. One transaction
+// tells them to stop and writes what is kept in the pool: what they free is kept for the group, so
+// nobody else takes it, and when the last has ended the group is placed as any other. Where they
+// are too many for one transaction several do so, each of which compares what the one before it
+// has written.
+//
+// What is kept is one thing in a pool, so one group at a time has others make room there. It takes
+// over what is kept for a group of lower priority. What is kept is not chosen anew while those who
+// were told to stop have their grace, and nobody whose turn comes meanwhile gets it: they would end
+// for nothing. They end all the same where the group is cancelled, or expires.
+
+// seeksRoom says whether a group of this daemon's may have others make room in a pool.
+func (l *loop) seeksRoom(p berth.PoolID) bool {
+	for _, c := range l.gangs.classes {
+		if g := c.members[0]; g.pool == p && g.request.Preemption == berth.PreemptionLower && !c.open() {
+			return true
+		}
+	}
+	return false
+}
+
+// roomSeekers are the first groups of a pool that may have others make room, by priority: those
+// that do not fit, where nothing is kept for a group that matters as much.
+func (l *loop) roomSeekers(p berth.PoolID) (first []*gang) {
+	rec, _ := l.keep(p)
+	for _, c := range l.gangs.classes {
+		if g := c.members[0]; g.pool != p || g.request.Preemption != berth.PreemptionLower || c.open() || g.hopeless() {
+			continue
+		}
+		for _, g := range c.members[:min(len(c.members), keepTries)] {
+			if l.groupPreempts(g) && (rec == nil || rec.Group == g.id || l.groupPriority(rec.Group) < g.priority) {
+				first = append(first, g)
+			}
+		}
+	}
+	slices.SortFunc(first, func(a, b *gang) int { return cmp.Or(cmp.Compare(b.priority, a.priority), a.before(b)) })
+	return first[:min(len(first), keepTries)]
+}
+
+// groupPreempts says whether a group may have others make room: none of its members had to do so
+// itself, nor to give back what it used, when it ran last.
+func (l *loop) groupPreempts(g *gang) bool {
+	return !slices.ContainsFunc(l.inGroup(g.id), func(id berth.RequestID) bool {
+		prog, _ := l.view.progress(id)
+		return prog != nil && prog.LastEnd.MadeRoom()
+	})
+}
+
+// groupPriority is that of a group's first member; of one that is gone, below all.
+func (l *loop) groupPriority(id berth.GroupID) int32 {
+	members := l.inGroup(id)
+	if len(members) == 0 {
+		return scheduler.PriorityLeaving
+	}
+	sub, seq := l.view.submission(members[0])
+	if sub == nil {
+		return scheduler.PriorityLeaving
+	}
+	prog, _ := l.view.progress(members[0])
+	return waitingOf(members[0], sub, seq, prog).priority
+}
+
+// admitRoom has others make room for the first group that they can make it for, in a plan of its
+// own. It says whether there was one.
+func (l *loop) admitRoom(b *builder) bool {
+	for _, p := range slices.Sorted(maps.Keys(l.rooms)) {
+		delete(l.rooms, p)
+		l.due.add(keepKey(p))
+		if s := l.keepOf(p); s.writing || l.flights.keeps[p] != nil || !l.mayPlace() || l.braked(p, b.now) || l.view.unreadable(keepKey(p)) {
+			s.asked = true
+			continue
+		}
+		for _, g := range l.roomSeekers(p) {
+			if b.makeRoomFor(g) {
+				l.keepOf(p).asked = false // there may be more of them
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// makeRoomFor tells those to stop who make room for a group; false: nobody can, or its quota has
+// no room.
+func (b *builder) makeRoomFor(g *gang) bool {
+	l := b.l
+	rec, was := l.view.group(g.id)
+	members, _, ok := l.readyMembers(g.id, b.now)
+	if rec == nil || rec.State != berth.GroupPending || !ok || l.flights.groups[g.id] != nil || l.groupOverQuota(g.id, rec, members) != nil {
+		return false
+	}
+	defer l.holds.admit(l, g.id)()
+	d, ok := l.fleet.PreemptGang(l.gangOf(g.id, rec, l.affordable(g, rec, members, b)), l.residents(b.now))
+	if !ok || l.roomExceeds(g, &d, b) || slices.ContainsFunc(d.Workers, func(k berth.KeptWorker) bool { return l.unsure(members[0], k.Worker) }) {
+		return false
+	}
+	b.keepRoom(g, &d)
+	b.guard(berth.Guard{Key: groupKey(g.id), Was: was})
+	stopped := 0
+	for _, id := range d.Victims {
+		if b.members > 1 && (b.ops.plus(opsStop).plus(opsGroup).most() > b.maxOps || b.bytes+bytesStop+bytesEnd > int64(l.store.Limits().Bytes)*2/3) {
+			break // the rest when this is done
+		}
+		x := l.view.lives[id]
+		b.orderAway(x.worker.Value(), x, "group "+string(g.id))
+		stopped++
+	}
+	l.log.Info("requests make room for a group", zap.String("group", string(g.id)), zap.Int32("priority", g.priority), zap.String("pool", string(g.pool)),
+		zap.Int("workers", len(d.Workers)), zap.Int("stopped", stopped), zap.Int("victims", len(d.Victims)), zap.Int("cost", d.Cost))
+	l.metrics.preempted.Add(float64(stopped))
+	b.batch = 1 // it is not halved
+	return true
+}
+
+// affordable are members that ask for those types of devices that their quota has room for.
+func (l *loop) affordable(g *gang, rec *berth.Group, members []*waiting, b *builder) []*waiting {
+	st := l.limited(g.request)
+	if st == nil {
+		return members
+	}
+	s := l.balance(accountOf(g.request), st, b)
+	return l.restricted(members, s.judge(g.request, min(l.needs(g.id, rec), int64(len(members)))).request)
+}
+
+// roomExceeds says whether what a group would get is more than its quota has room for, or could:
+// of members that name no types of devices, that is known only now.
+func (l *loop) roomExceeds(g *gang, d *scheduler.GangRoom, b *builder) bool {
+	st := l.limited(g.request)
+	if st == nil {
+		return false
+	}
+	var sum berth.Amounts
+	for i := range d.Workers {
+		next, err := sum.Plus(berth.AmountsOf(&d.Workers[i].Share, &l.fleet.Worker(d.Workers[i].Worker).Ledger.Capacity))
+		if err != nil {
+			return true
+		}
+		sum = next
+	}
+	s := l.balance(accountOf(g.request), st, b)
+	return !s.allFree(sum)
+}
+
+// keepRoom writes where room is made, in place of what was kept in the pool.
+func (b *builder) keepRoom(g *gang, d *scheduler.GangRoom) {
+	_, was := b.l.keep(g.pool)
+	now := b.now.UTC().Truncate(time.Millisecond)
+	next := berth.Keep{Group: g.id, Since: now, Chosen: now, MadeRoom: now, Workers: withinBytes(d.Workers)}
+	if since := b.l.groups[g.id].keptSince; !since.IsZero() && since.Before(now) {
+		next.Since = since
+	}
+	if d.Within > 0 {
+		next.By = now.Add(time.Duration(d.Within) * time.Millisecond)
+	}
+	b.plan.Keeps = append(b.plan.Keeps, berth.KeepWrite{Pool: g.pool, Was: was, Keep: next})
+	b.add(opsBlock, keptBytes(next.Workers), keepKey(g.pool))
+}
+
+// residents tells who is on a worker that may make room for a group: nobody where a request has a
+// claim, who comes first there.
+func (l *loop) residents(now time.Time) func(berth.WorkerID) []scheduler.Occupant {
+	left := func(x *life) int64 { return max(x.endsBy().UnixMilli()-now.UnixMilli(), 0) }
+	return func(w berth.WorkerID) (all []scheduler.Occupant) {
+		ledger, _ := l.view.ledger(w)
+		claimed := ledger != nil && len(ledger.Claims) > 0
+		for _, x := range l.view.on[w] {
+			if x.spec == nil || !x.isOn(w) || l.flights.requests[x.id] != nil || waitedFor(ledger, x.id) {
+				continue
+			}
+			o, ok := l.occupantOf(w, x)
+			switch {
+			case ok && (o.Leaving || !claimed):
+			case !ok && x.placedWhole() && l.goesAnyway(x, w): // it is about to be told so
+				o = scheduler.Occupant{Request: x.id, Share: x.terms.share, Labels: x.spec.request.Labels, Leaving: true}
+			default:
+				continue
+			}
+			o.Grace = x.spec.request.StopTimeoutMS
+			if o.Left = left(x); x.exit != nil {
+				o.Left = 1
+			} else if o.Leaving && x.stop == nil {
+				o.Left = o.Grace
+			}
+			all = append(all, o)
+		}
+		return all
+	}
+}
+
+// roomComes says whether some of those who make room for what is kept are still there, within
+// their grace and what it takes to end them.
+func (l *loop) roomComes(rec *berth.Keep, now time.Time) bool {
+	if rec.MadeRoom.IsZero() {
+		return false
+	}
+	return slices.ContainsFunc(rec.Workers, func(k berth.KeptWorker) bool {
+		return slices.ContainsFunc(l.view.on[k.Worker], func(x *life) bool {
+			return x.isOn(k.Worker) && x.stop != nil && x.stop.Reason == berth.StopPreempt && now.Before(x.stop.Deadline.Add(keepEvery))
+		})
+	})
+}
+
+func eachKeep(p *berth.Plan, do func(berth.PoolID)) {
+	for i := range p.Keeps {
+		do(p.Keeps[i].Pool)
+	}
+}
