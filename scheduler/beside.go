@@ -13,10 +13,13 @@ func (f *Fleet) Beside(c Candidate, w berth.WorkerID, gone ...map[string]string)
 	if n == nil || !c.Request.Related() || f.pools[c.Request.Pool] == nil {
 		return nil
 	}
-	for _, labels := range gone {
-		f.Count(w, labels, -1)
-		defer f.Count(w, labels, 1)
+	count := func(by int64) {
+		for _, labels := range gone {
+			f.Count(w, labels, by)
+		}
 	}
+	count(-1)
+	defer count(1)
 	q := f.ask(c)
 	for i := range q.terms {
 		t := &q.terms[i]

@@ -16,9 +16,9 @@ func gatheredText(spec *berthv1.Request, r *berthv1.Reason, now time.Time) strin
 	}
 	has := fmt.Sprintf("%s of %s so far", dimensionAmount(d, g.GetHas()[string(d)]), dimensionAmount(d, g.GetNeed()[string(d)]))
 	if isGathered(spec, g) {
-		return fmt.Sprintf("; what comes free is gathered for it since %s: %s", clock(g.GetSince(), now), has)
+		return fmt.Sprintf("; what comes free is gathered for it since %s: %s", when(g.GetSince(), now), has)
 	}
-	return fmt.Sprintf("; what comes free is gathered for %s since %s: %s", gatheredFor(g), clock(g.GetSince(), now), has)
+	return fmt.Sprintf("; what comes free is gathered for %s since %s: %s", gatheredFor(g), when(g.GetSince(), now), has)
 }
 
 // isGathered says whether it is this request, or its group, that quota is gathered for.

@@ -124,3 +124,27 @@ func TestReclaimText(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
+
+// It is told for what quota is gathered that a request waits for, and since when.
+func TestGatheredText(t *testing.T) {
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.Local)
+	g := &berthv1.Gathered{
+		Group: "train", Since: timestamppb.New(now.Add(-time.Minute)),
+		Need: map[string]int64{"cpu_milli": 8000}, Has: map[string]int64{"cpu_milli": 3000},
+	}
+	r := &berthv1.Reason{Detail: string(berth.DimensionCPU), Stands: &berthv1.QuotaStand{Gathers: g}}
+	for want, spec := range map[string]*berthv1.Request{
+		"; what comes free is gathered for group train since 11:59:00 (60s): 3 of 8 so far": {Id: "small"},
+		"; what comes free is gathered for it since 11:59:00 (60s): 3 of 8 so far":          {Id: "train.0", Group: &berthv1.Membership{Id: "train"}},
+	} {
+		if got := gatheredText(spec, r, now); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	if got, want := gatheredCell(g, berth.DimensionCPU), "3 of 8 for group train"; got != want {
+		t.Errorf("the cell is %q, want %q", got, want)
+	}
+	if got := gatheredCell(nil, berth.DimensionMemory); got != "-" {
+		t.Errorf("of what is not gathered it is %q", got)
+	}
+}
