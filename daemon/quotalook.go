@@ -138,7 +138,7 @@ func (q *queue) openOver(of account) {
 // admitQuota changes the blocks of the first tenant of which they are to be changed, in a
 // plan of its own: others compare the tenant's record, too. It says whether there was one.
 func (l *loop) admitQuota(b *builder) bool {
-	for _, t := range slices.Sorted(maps.Keys(l.quotas.todo)) {
+	for _, t := range l.inTurn(l.quotas.todo) {
 		delete(l.quotas.todo, t)
 		if f := l.flights.tenants[t]; f != nil {
 			f.again = append(f.again, tenantKey(t))

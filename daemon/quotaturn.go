@@ -53,6 +53,37 @@ func (l *loop) loanTurn(of account) (t loanTurn, own bool) {
 	return t, own
 }
 
+// inTurn are tenants in the order of their turns, in whichever pool that comes first: so who has waited for longest is lent first what
+// becomes idle for several of this daemon's.
+func (l *loop) inTurn(tenants map[berth.TenantID]struct{}) []berth.TenantID {
+	turns := make([]loanTurn, 0, len(tenants))
+	for t := range tenants {
+		first := loanTurn{tenant: t}
+		for p := range l.quotas.pools[t] { // in which order decides nothing
+			if turn, _ := l.loanTurn(account{t, p}); turn.before(first) {
+				first = turn
+			}
+		}
+		turns = append(turns, first)
+	}
+	slices.SortFunc(turns, func(a, b loanTurn) int {
+		return cmp.Or(cmp.Compare(order(a.since > 0), order(b.since > 0)), a.compare(b))
+	})
+	out := make([]berth.TenantID, len(turns))
+	for i := range turns {
+		out[i] = turns[i].tenant
+	}
+	return out
+}
+
+// order puts what is so first.
+func order(is bool) int {
+	if is {
+		return 0
+	}
+	return 1
+}
+
 // yieldsTo says whether an account lends to another what both could use, or lets it keep what it has lent.
 func (l *loop) yieldsTo(of, other account) bool {
 	mine, _ := l.loanTurn(of)
