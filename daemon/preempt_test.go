@@ -146,15 +146,17 @@ func TestPreempt_NotStarted(t *testing.T) {
 // A victim that would have others make room itself waits instead.
 func TestPreempt_NoCascade(t *testing.T) {
 	d, store := start(t)
-	hollow(t, store, worker.HollowOptions{Count: 1})
-	submit(t, d, of("low", 2000, 0), urgent("middle", 8000, 50))
-	allRun(t, d, "low", "middle")
+	hollow(t, store, worker.HollowOptions{Count: 2})
+	submit(t, d, urgent("middle", 8000, 50))
+	allRun(t, d, "middle")
+	submit(t, d, of("low", 4000, 0), of("low2", 4000, 0)) // on the other worker: two that matter less, so the one goes
+	allRun(t, d, "low", "low2")
 	submit(t, d, urgent("high", 8000, 100))
 	allRun(t, d, "high")
 	becomes(t, d, "middle", "blocked", func(s daemon.Status) bool { return s.Blocked && s.Reason == berth.EndPreempted })
 	submit(t, d, of("another", 100, 0)) // something happens
 	<-time.After(200 * time.Millisecond)
-	allRun(t, d, "low")
+	allRun(t, d, "low", "low2")
 }
 
 // A group goes whole, wherever its members are, and is placed anew when there is room.

@@ -134,6 +134,10 @@ func (c *blockChanges) borrow(of account, s *balance, b *builder) (waits, borrow
 	if borrowed = w.now && len(w.lack) > 0 && rest.IsZero() && !c.awaits(s, b) && c.borrowAll(of, s, w, b); borrowed {
 		return false, true
 	}
+	if w.now {
+		w = c.wishOwn(of, s, w)
+		rest = c.notLent(of, w.lack)
+	}
 	if w.own && q.ReclaimAfterMS != nil {
 		rest = w.lack // see wantsOwn
 	}
@@ -393,5 +397,3 @@ func (c *blockChanges) idleLoans(of account, s *balance, b *builder) bool {
 	}
 	return true
 }
-
-func loansEqual(a, b berth.Loans) bool { return maps.EqualFunc(a, b, berth.Amounts.Equal) }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -136,3 +137,5 @@ func one(a berth.Amounts) berth.Loans {
 	}
 	return berth.Loans{"": a}
 }
+
+func loansEqual(a, b berth.Loans) bool { return maps.EqualFunc(a, b, berth.Amounts.Equal) }

@@ -123,3 +123,36 @@ func TestReclaim_Enough(t *testing.T) {
 		})
 	}
 }
+
+// What could be lent now, and is not, for the lender's record is being written, takes nothing from what waits for what is
+// guaranteed: since when that is wanted back stays.
+func TestReclaim_SinceStaysBesideALoan(t *testing.T) {
+	s := newStage(t, bigWorker)
+	since := map[berth.TenantID]time.Time{"b": s.clock.Add(-20 * time.Second).UTC()}
+	s.tellQuota("b", berth.Quota{Limits: cpu(1000), Guaranteed: cpu(0), Borrowed: berth.Loans{"a": cpu(300)}, Taken: cpu(300), Blocks: 1})
+	s.tellBlock("b", "other", berth.Block{Block: cpu(300), Used: cpu(300)})
+	s.tellQuota("c", berth.Quota{Limits: cpu(100), Guaranteed: cpu(100)})
+	s.tellQuota("a", berth.Quota{
+		Limits: cpu(1000), Guaranteed: cpu(300), Lent: berth.Loans{"b": cpu(300)}, Recalled: berth.Loans{"b": cpu(300)},
+		RecalledSince: since, ReclaimAfterMS: new(int64(30_000)), Waits: map[berth.DaemonID]berth.LoanWait{"daemon": {Since: 1, Own: true}},
+	})
+	for i, n := 0, 0; n < 2; i++ {
+		r := requestOf("a", berth.RequestID(fmt.Sprint("a", i)), []int64{300, 100}[n])
+		if s.share.ofRequest(&r, "") == "daemon" {
+			s.tell(requestKey(r.ID), &berth.Submission{Spec: r})
+			n++
+		}
+	}
+	s.flights.tenants["c"] = &flight{}
+	for range 50 {
+		p := s.pass(time.Second)
+		if p == nil {
+			break
+		}
+		for _, w := range p.Tenants {
+			if q := w.Tenant.Pools[berth.DefaultPool]; w.ID == "a" && !q.RecalledSince["b"].Equal(since["b"]) {
+				t.Fatalf("wanted back since %v, want %v: %+v", q.RecalledSince, since, q)
+			}
+		}
+	}
+}

@@ -97,6 +97,24 @@ func (c *blockChanges) wish(of account, s *balance) (w wish) {
 	} else if w.need, w.id = c.firstWithin(of, s, lent(c.mayRecall(of, c.tenant.Pools[of.pool].Lent, false))); w.need == nil {
 		w.need, w.id = c.firstWithin(of, s, most)
 	}
+	c.lacking(s, &w)
+	return w
+}
+
+// wishOwn is the first that what is guaranteed has room for, where what could be lent now is not: it waits as long as it has.
+func (c *blockChanges) wishOwn(of account, s *balance, w wish) wish {
+	own, _ := c.l.ownRoom(of, s)
+	need, id := c.firstWithin(of, s, own)
+	if need == nil {
+		return w
+	}
+	w = wish{need: need, id: id, own: true}
+	c.lacking(s, &w)
+	return w
+}
+
+// lacking notes what of a wish is not there.
+func (c *blockChanges) lacking(s *balance, w *wish) {
 	for d, v := range w.need {
 		if rest := v - s.now(d); rest > 0 && s.limits(d) {
 			if w.lack == nil {
@@ -105,7 +123,6 @@ func (c *blockChanges) wish(of account, s *balance) (w wish) {
 			w.lack[d] = rest
 		}
 	}
-	return w
 }
 
 // firstWithin is what the first needs that waits here, is within bounds, and is not there.
