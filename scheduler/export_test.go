@@ -365,7 +365,7 @@ func (q *query) forceDeal(p *pool) []forced {
 		for i := range n.devices {
 			judged.free += n.devices[i].free
 		}
-		after := newNode(Worker{Ledger: ledger, Unhealthy: n.worker.Unhealthy}, nil)
+		after := newNode(Worker{Ledger: ledger, Unhealthy: n.worker.Unhealthy}, n.kept)
 		p.dealer.number(after)
 		var was, is room
 		was.of(n)
