@@ -32,12 +32,17 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	policies := flags.String("policies", "berth,bestfit", "the `POLICIES`")
 	first := flags.Uint64("seed", 1, "the first seed")
 	seeds := flags.Int("seeds", 4, "how many")
+	draws := flags.Int("drawn", 0, "how many kinds that are drawn, beside the others")
 	hours := flags.Float64("hours", 48, "of arrivals")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *seeds < 1 || *hours <= 0 {
-		return fmt.Errorf("-seeds %d, -hours %g: at least 1, and more than 0", *seeds, *hours)
+	if *seeds < 1 || *hours <= 0 || *draws < 0 {
+		return fmt.Errorf("-seeds %d, -hours %g, -drawn %d: at least 1, more than 0, and none or more", *seeds, *hours, *draws)
+	}
+	kinds := slices.Clone(kinds)
+	for i := range *draws {
+		kinds = append(kinds, drawn(i+1))
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "trace\tload\tseed\t")

@@ -15,6 +15,13 @@ func TestRun(t *testing.T) {
 	if lines := strings.Count(out.String(), "\n"); lines != 1+3+2 {
 		t.Errorf("%d lines:\n%s", lines, out.String())
 	}
+	out.Reset()
+	if err := run(t.Context(), []string{"-only", "drawn-2", "-drawn", "3", "-seeds", "2", "-hours", "1"}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(out.String(), "\n"); lines != 1+2 {
+		t.Errorf("%d lines of one drawn kind:\n%s", lines, out.String())
+	}
 	if err := run(t.Context(), []string{"-seeds", "0"}, &out); err == nil {
 		t.Error("no error without seeds")
 	}

@@ -27,7 +27,9 @@ type kind struct {
 	topology string                               // of groups
 	part     float64                              // of the load that is groups'
 	early    bool                                 // the first group comes with the first jobs
-	types    bool                                 // half of the machines are of another type, which some ask for
+	other    []int                                // racks of machines of another type
+	asked    []string                             // types, of which one in three jobs asks for one
+	shuffled bool                                 // names say nothing of racks
 	single   func(*rand.Rand) (gpus, milli int64) // what a single job asks for
 	cpu      [2]int64                             // cores for a GPU, at least and at most
 }
@@ -37,7 +39,7 @@ var kinds = []kind{
 	{name: "tight", loads: []float64{0.6, 0.72, 0.81}, cores: 96, sizes: []int64{2, 3, 4}, gpus: []int64{2, 4, 8}, part: 0.3, single: whole, cpu: [2]int64{4, 18}},
 	{name: "shares", loads: []float64{0.6, 0.72, 0.81}, cores: 128, sizes: []int64{2, 3, 4}, gpus: []int64{2, 4, 8}, part: 0.3, single: shares, cpu: [2]int64{2, 12}},
 	{name: "eights", loads: []float64{0.6, 0.72, 0.81}, cores: 128, sizes: []int64{2, 3, 4}, gpus: []int64{8}, part: 0.3, single: mixed, cpu: [2]int64{2, 12}},
-	{name: "types", loads: []float64{0.6, 0.72, 0.81}, cores: 128, sizes: []int64{2, 3, 4}, gpus: []int64{2, 4, 8}, part: 0.3, single: mixed, cpu: [2]int64{2, 12}, types: true},
+	{name: "types", loads: []float64{0.6, 0.72, 0.81}, cores: 128, sizes: []int64{2, 3, 4}, gpus: []int64{2, 4, 8}, part: 0.3, single: mixed, cpu: [2]int64{2, 12}, other: []int{1, 3, 5, 7}, asked: []string{"a", "b"}},
 	{name: "rack-mixed", loads: []float64{0.6, 0.72, 0.81}, cores: 128, sizes: []int64{2, 3, 4}, gpus: []int64{4, 8}, topology: "rack", part: 0.3, single: mixed, cpu: [2]int64{2, 12}},
 	{name: "rack-whole", loads: []float64{0.41, 0.55}, cores: 128, sizes: []int64{8}, gpus: []int64{8}, topology: "rack", part: 0.15, single: mixed, cpu: [2]int64{2, 12}},
 	{name: "rack-early", loads: []float64{0.41, 0.55}, cores: 128, sizes: []int64{8}, gpus: []int64{8}, topology: "rack", part: 0.15, single: mixed, cpu: [2]int64{2, 12}, early: true},
@@ -66,10 +68,14 @@ func (k *kind) machines() (out []sim.Machine) {
 			Name: fmt.Sprintf("m%03d", i), CPUMilli: k.cores * 1000, MemoryMiB: 1 << 20, GPUs: gpusPerMachine, Model: "a",
 			Labels: map[string]string{"rack": fmt.Sprintf("r%d", i/perRack)},
 		}
-		if k.types && i/perRack%2 == 1 {
+		if slices.Contains(k.other, i/perRack) {
 			m.Model = "b"
 		}
 		out = append(out, m)
+	}
+	if k.shuffled {
+		r := rand.New(rand.NewPCG(1, 9))
+		r.Shuffle(len(out), func(a, b int) { out[a].Name, out[b].Name = out[b].Name, out[a].Name })
 	}
 	return out
 }
@@ -114,7 +120,7 @@ func (k *kind) size(r *rand.Rand, j *sim.Job) {
 	need := float64(j.GPUs*j.GPUMilli) / 1000 * per
 	j.CPUMilli = int64(math.Ceil(need)) * 1000
 	j.MemoryMiB = j.CPUMilli * 4096 / 1000
-	if k.types && r.IntN(3) == 0 {
-		j.Models = []string{[]string{"a", "b"}[r.IntN(2)]}
+	if len(k.asked) > 0 && r.IntN(3) == 0 {
+		j.Models = []string{k.asked[r.IntN(len(k.asked))]}
 	}
 }
