@@ -333,18 +333,18 @@ func (q *query) forceBetter(rings map[string][]*node, than *score) bool {
 	return false
 }
 
-// forceWhole is what counts against a worker for what is idle of it, and for its domain.
+// forceWhole is what counts against a worker for what is idle of it, by its turn, and for its domain.
 func forceWhole(w *whole, n *node) int64 {
-	devices, place := 0.0, uint64(0)
+	idle, turn, place := 0, Mix(Hash(string(n.worker.ID)))/(1<<50), uint64(0)
 	for i := range n.devices {
 		if n.devices[i].free == berth.WholeDevice {
-			devices += w.device
+			idle++
 		}
 	}
 	if value, has := n.worker.Labels[w.topology]; has {
 		place = Mix(Hash(value)) / (1 << 50) // of 16,384
 	}
-	return int64(math.Round((devices + w.domain*float64(place)/16384) * 16_000))
+	return int64(math.Round(((w.device+w.worker*float64(turn)/16384)*float64(idle) + w.domain*float64(place)/16384) * 16_000))
 }
 
 // forceDeal is the best of the workers with devices where they are dealt, if any fits:

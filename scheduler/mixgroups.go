@@ -13,8 +13,13 @@ import (
 // at once: what a single request loses nowhere may take the last of those. So the more of
 // what was asked for lately was for groups, the more it counts against a worker that its
 // devices are idle: the workers in use are filled before another is begun, and the others
-// stay whole. And of domains of the label that groups asked for, all begin with the same
-// ones.
+// stay whole. Where several are as idle, all begin with the same ones, and so they do of the
+// domains of the label that groups asked for.
+//
+// The order of the workers is that of the ring, whatever their type. Without it, losses decide
+// between those that are as idle, and these say by the least difference that one type is less in
+// demand: all that takes any goes there, and groups that need that type find it full while the
+// other is empty.
 //
 // That costs packing where shares fill all devices (about a point of openb's, at most), so
 // it is reckoned beside the loss, and pools in which no groups are placed know nothing of it.
@@ -24,6 +29,9 @@ const (
 	// groupPart is the part of what was asked for that groups have where idle devices
 	// count in full: 1 / 10. Groups run longer than others, and wait for all at once.
 	groupPart = 10
+	// workerDevices is what each idle device of the last worker counts more than one of the
+	// first, in devices.
+	workerDevices = 1
 	// domainDevices is what the last of the domains counts more than the first, in devices.
 	domainDevices = 16
 	// maxGroupDevices bounds what one group counts for.
@@ -65,6 +73,7 @@ func (m *mix) halveGroups() {
 // whole is what keeping workers and domains whole is worth, in devices.
 type whole struct {
 	device   float64 // each idle device of a worker counts so much against it
+	worker   float64 // and of the last of the workers, more than of the first
 	topology string  // the label that groups asked for; empty: none
 	domain   float64 // and the last of its domains, more than the first
 }
@@ -83,7 +92,7 @@ func (m *mix) wholeOf() (w whole) {
 	}
 	all += groups
 	part := func(of int64) float64 { return min(1, float64(groupPart*float64(of))/float64(all)) }
-	w.device = part(groups)
+	w.device, w.worker = part(groups), float64(workerDevices*part(m.groups[""]))
 	for _, topology := range m.topologies() {
 		if topology != "" {
 			w.topology, w.domain = topology, float64(domainDevices*part(m.groups[topology]))
@@ -95,8 +104,8 @@ func (m *mix) wholeOf() (w whole) {
 
 // apart says whether one has become so different from o that prices are to be made anew.
 func (w *whole) apart(o *whole) bool {
-	return math.Abs(w.device-o.device) > groupStep || math.Abs(w.domain-o.domain) > domainDevices*groupStep ||
-		w.topology != o.topology && max(w.domain, o.domain) > domainDevices*groupStep
+	return math.Abs(w.device-o.device) > groupStep || math.Abs(w.worker-o.worker) > workerDevices*groupStep ||
+		math.Abs(w.domain-o.domain) > domainDevices*groupStep || w.topology != o.topology && max(w.domain, o.domain) > domainDevices*groupStep
 }
 
 // counts is what counts against a worker beyond what it loses, in parts of thousandths.
@@ -104,12 +113,17 @@ func (w *whole) counts(n *node) int64 {
 	if w.device == 0 {
 		return 0
 	}
-	devices := float64(w.device * float64(n.own.whole))
+	devices := float64((w.device + float64(w.worker*part64(n.position))) * float64(n.own.whole))
 	if value, has := n.worker.Labels[w.topology]; has && w.topology != "" {
-		const bits = 14
-		devices += float64(w.domain * float64(Mix(Hash(value))>>(64-bits)) / (1 << bits))
+		devices += float64(w.domain * part64(Mix(Hash(value))))
 	}
 	return int64(math.Round(float64(devices * float64(berth.WholeDevice*lossUnit))))
+}
+
+// part64 is a hash as a part of all there are.
+func part64(hash uint64) float64 {
+	const bits = 14
+	return float64(hash>>(64-bits)) / (1 << bits)
 }
 
 // askGroup remembers a group, and prices anew when that is due, or keeping whole what is

@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -120,6 +121,73 @@ func TestGroups_OnceEach(t *testing.T) {
 	got := f.Mix(berth.DefaultPool)
 	if got.Asked != 1 || len(got.Groups) != 1 || got.Groups[0] != (berth.GroupsAsked{Topology: "rack", Weight: 2 * 4 * 1000 * 256}) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestGroups_Fade: what groups asked for is halved with all else, again and again.
+func TestGroups_Fade(t *testing.T) {
+	f := racked(4, 2)
+	teach(f, 0, 1, "rack")
+	teach(f, 3*8192, 0, "")
+	got := f.Mix(berth.DefaultPool).Groups
+	if len(got) != 1 || got[0] != (berth.GroupsAsked{Topology: "rack", Weight: 2 * 4 * 1000 * 256 >> 5}) {
+		t.Errorf("after five halvings %+v", got)
+	}
+}
+
+// TestGroups_TypesAlike: where groups are usual, what takes any type goes to workers in one order
+// of their own, and not to those alone whose type was asked for a little less. Where all
+// groups need one domain, losses decide as before between workers that are as idle.
+func TestGroups_TypesAlike(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		topology string
+		a        [2]int // at least and at most, of 32
+	}{
+		{"anywhere", "", [2]int{8, 24}},
+		{"in a zone that no worker is in", "zone", [2]int{0, 0}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := racked(8, 2)
+			twoTypes(f, 16)
+			teach(f, 60, 4, tt.topology)
+			a := 0
+			for i := range 32 { // half of all devices
+				d := f.Place(ask(forDevices(fmt.Sprint("r", i), 1000, 1, 1000)))
+				if d.Verdict != nil {
+					t.Fatal(d.Verdict)
+				}
+				if f.Worker(d.Worker).Ledger.Capacity.Devices[0].Type == "a" {
+					a++
+				}
+			}
+			if a < tt.a[0] || a > tt.a[1] {
+				t.Errorf("%d of 32 on a, want %d to %d", a, tt.a[0], tt.a[1])
+			}
+		})
+	}
+}
+
+// twoTypes makes every second worker's devices another type, b, and has a fleet asked for it a
+// little less than for the first.
+func twoTypes(f *scheduler.Fleet, workers int) {
+	before := make(map[berth.WorkerID]scheduler.Worker)
+	for i := range workers {
+		w := *f.Worker(berth.WorkerID(fmt.Sprintf("w%02d", i)))
+		w.Ledger.Capacity.Devices = slices.Clone(w.Ledger.Capacity.Devices)
+		for d := range w.Ledger.Capacity.Devices {
+			w.Ledger.Capacity.Devices[d].Type = []string{"a", "b"}[i%2]
+		}
+		before[w.ID] = w
+		f.Put(w)
+	}
+	for i := range 60 {
+		r := forDevices(fmt.Sprint("t", i), 1000, 1, 1000)
+		r.Resources.Devices[0].Types = []string{"a"}
+		if i < 28 {
+			r.Resources.Devices[0].Types = []string{"b"}
+		}
+		f.Put(before[f.Place(ask(r)).Worker])
 	}
 }
 
