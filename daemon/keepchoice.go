@@ -71,7 +71,7 @@ func (l *loop) beginKeep(g *gang, members []*waiting, rec *berth.Keep, now time.
 		ask.Waited = now.Sub(since).Milliseconds()
 		ask.Anew = rec == nil || scheduler.Round(ask.Waited) != scheduler.Round(rec.Chosen.Sub(since).Milliseconds())
 		if c.next.Chosen = latest(now, since); !ask.Anew {
-			c.next.Chosen = rec.Chosen
+			c.next.Chosen = latest(rec.Chosen, since) // by the clock of a daemon that has seen no earlier one
 		}
 	}
 	c.of = l.fleet.BeginKeep(ask)
