@@ -114,6 +114,15 @@ func (s *gangs) wakeAll(pool berth.PoolID) {
 	}
 }
 
+// wakeNever is wakeAll of those that could never fit.
+func (s *gangs) wakeNever(pool berth.PoolID) {
+	for _, c := range s.classes {
+		if c.members[0].pool == pool && c.verdict != nil && c.verdict.NeverFits {
+			c.wake()
+		}
+	}
+}
+
 // lackOf is how many more members must find room before what a verdict is of can fit: at
 // least one.
 func lackOf(v *berth.Verdict) int {

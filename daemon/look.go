@@ -89,6 +89,7 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 	fw.Held = len(l.holds.of) > 0 && l.holds.closes(w, "")
 	old := l.fleet.Worker(w)
 	more := fw.Ready && (old == nil || gives(old, &fw))
+	grown := fw.Ready && (old == nil || grows(old, &fw))
 	elsewhere := old != nil && moved(old, &fw)
 	l.fleet.Put(fw)
 	l.seatCounts(w, rec.Pool, &rec.Capacity)
@@ -97,6 +98,9 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 	}
 	if more {
 		l.wake(w, rec.Pool)
+	}
+	if grown {
+		l.wakeNever(rec.Pool)
 	}
 	if fw.Ready && l.anyPreempts() {
 		l.wakePreemptors(w, rec.Pool)
@@ -117,6 +121,11 @@ func gives(was, now *scheduler.Worker) bool {
 		return true
 	}
 	return freer(was.Ledger.Reserved, now.Ledger.Reserved) || freer(was.Ledger.Held, now.Ledger.Held)
+}
+
+// grows says whether now could take something, were it empty, that was could not.
+func grows(was, now *scheduler.Worker) bool {
+	return closed(was) || was.Epoch != now.Epoch || !slices.Equal(was.Ordered, now.Ordered)
 }
 
 // closed says whether a worker takes nothing, whatever it is.
@@ -152,6 +161,15 @@ func (l *loop) wake(w berth.WorkerID, pool berth.PoolID) {
 			p.queue.wake(pool, w)
 			p.gangs.wake(pool, w, l.roomFor)
 		})
+	}
+}
+
+// wakeNever lets the groups of a pool be tried again, of all daemons, for which it was too small whatever would
+// have ended there. They may fit no more than before; but others may make room for them now, and something may be kept.
+func (l *loop) wakeNever(pool berth.PoolID) {
+	l.gangs.wakeNever(pool)
+	for _, p := range l.peers.sorted {
+		l.owing(p, func() { p.gangs.wakeNever(pool) })
 	}
 }
 
