@@ -117,7 +117,12 @@ func (l *loop) noteReclaims(t berth.TenantID, now time.Time) {
 			l.timers.set(tenantKey(t), next)
 			continue
 		}
-		if l.mayAct(tenantKey(t), l.share.ofTask(string(t))) {
+		owner := l.share.ofTask(string(t))
+		if l.peers.byID[owner] != nil && len(l.victimsOf(r)) == 0 { // it owes nothing: nobody is to step in for it
+			l.quotas.of[of].reclaimed = now
+			continue
+		}
+		if l.mayAct(tenantKey(t), owner) {
 			l.quotas.reclaims[t] = struct{}{}
 		}
 	}
@@ -225,15 +230,19 @@ func (l *loop) goesAnyway(x *life, w berth.WorkerID) bool {
 	return epoch != x.epoch && x.terms.keepMS == 0
 }
 
-// reclaim orders to stop what frees what is needed; false: enough stops already, or nothing can.
-func (b *builder) reclaim(r *reclaim) bool {
-	could, leaves := b.l.stoppable(r.of)
+// victimsOf are those that are told to stop for a reclaim: none where enough stops already, or nothing that could would help.
+func (l *loop) victimsOf(r *reclaim) []berth.RequestID {
+	could, leaves := l.stoppable(r.of)
 	need := make(berth.Amounts, len(r.need))
 	for d, v := range r.need {
 		need[d] = v - leaves[d]
 	}
-	st := b.l.quotas.of[r.of]
-	victims := b.l.helping(r, need, could)
+	return l.helping(r, need, could)
+}
+
+// reclaim orders to stop what frees what is needed; false: enough stops already, or nothing can.
+func (b *builder) reclaim(r *reclaim) bool {
+	st, victims := b.l.quotas.of[r.of], b.l.victimsOf(r)
 	if len(victims) == 0 {
 		st.reclaimed = b.now
 		return false

@@ -20,10 +20,16 @@ func some(t berth.TenantID, milli int64) func(*berth.Request) {
 // several are so many daemons of one store.
 func (r *rig) several(n int) (ds []*daemon.Daemon, stop func()) {
 	r.t.Helper()
+	return r.apart(make([]time.Duration, n)...)
+}
+
+// apart is several, each with a clock that is wrong by so much.
+func (r *rig) apart(skews ...time.Duration) (ds []*daemon.Daemon, stop func()) {
+	r.t.Helper()
 	var stops []func()
-	for i := range n {
+	for i, skew := range skews {
 		id := fmt.Sprint("d", i)
-		d, stop := r.daemonOn(r.store(etcdstore.Options{TxnBase: id}), daemon.Options{ID: berth.DaemonID(id)})
+		d, stop := r.daemonOn(r.store(etcdstore.Options{TxnBase: id}), daemon.Options{ID: berth.DaemonID(id), Now: func() time.Time { return time.Now().Add(skew) }})
 		ds, stops = append(ds, d), append(stops, stop)
 	}
 	r.passes(time.Second)
