@@ -10,6 +10,7 @@ import (
 // askWaiting asks for all that waits, groups whole.
 func (c *course) askWaiting() {
 	c.tellEnding()
+	c.tellMaking()
 	whole := make(map[berth.GroupID]*askedGroup)
 	for _, id := range slices.Sorted(maps.Keys(c.s.requests)) {
 		q := c.s.requests[id]

@@ -26,8 +26,11 @@ type course struct {
 	stopping []*resident                   // that end with those who are waited for
 	full     map[string]Outcome            // of equal requests, none fits where one did not: within a pass, room only shrinks
 	claims   []*claimant
-	placed   bool // something was, in this pass
-	again    bool // something else waits than before
+	kept     map[berth.PoolID]*berth.Keep
+	rooms    []*resident                         // that end where room is made for groups
+	making   map[berth.GroupID][]berth.RequestID // who makes room for a group
+	placed   bool                                // something was, in this pass
+	again    bool                                // something else waits than before
 
 	standing map[berth.RequestID]*berth.Claim      // of the snapshot
 	ending   map[berth.RequestID][]berth.RequestID // for whom a claim stands: who ends for that
@@ -63,7 +66,7 @@ func (s *Snapshot) course(workers []scheduler.Worker) *course {
 	c := &course{
 		s: s, fleet: s.fleet(workers), shares: s.shares.Clone(), quotas: make(map[account]*budget),
 		on: make(map[berth.WorkerID][]*resident), resides: make(map[berth.RequestID]*resident), index: make(map[berth.RequestID]int),
-		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), ending: make(map[berth.RequestID][]berth.RequestID), records: maps.Clone(s.groups), asks: make(map[berth.RequestID]bool),
+		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), ending: make(map[berth.RequestID][]berth.RequestID), records: maps.Clone(s.groups), kept: maps.Clone(s.kept), making: make(map[berth.GroupID][]berth.RequestID), asks: make(map[berth.RequestID]bool),
 	}
 	for of, q := range s.quotas {
 		c.quotas[of] = &budget{quota: q, limits: q.Allowed(), used: make(berth.Amounts)}

@@ -25,10 +25,10 @@ type Outcome struct {
 	Pool    berth.PoolID      `json:"pool"`
 	Kind    string            `json:"kind"`
 	From    berth.WorkerID    `json:"from,omitempty"`           // of what would move, or be stopped
-	For     berth.RequestID   `json:"makes_room_for,omitempty"` // of what would be stopped
+	For     berth.RequestID   `json:"makes_room_for,omitempty"` // of what would be stopped; a group by its id
 	Worker  berth.WorkerID    `json:"worker,omitempty"`
 	Share   *berth.Share      `json:"share,omitempty"`
-	Victims []berth.RequestID `json:"victims,omitempty"` // that would end first: on the worker, and groups of such whole
+	Victims []berth.RequestID `json:"victims,omitempty"` // that would end first: on the worker, and groups of such whole; for a group, wherever they are, with its first member
 	Verdict *berth.Verdict    `json:"verdict,omitempty"` // it would wait
 	Nearest *berth.Miss       `json:"nearest,omitempty"`
 }

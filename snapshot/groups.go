@@ -20,6 +20,7 @@ type askedGroup struct {
 	record  *berth.Group
 	seq     berth.Revision // of its record: first come, first placed
 	members []*asked
+	made    bool // others have made room for it: once is enough
 }
 
 func (g *askedGroup) first() *berth.Request { return &g.members[0].Spec }
@@ -49,17 +50,7 @@ func (c *course) placeGroup(g *askedGroup) bool {
 	if over != nil {
 		return c.groupWaits(g, over)
 	}
-	gang := scheduler.Gang{Need: int(g.needs()), Topology: g.first().Group.Topology, Linked: g.first().Group.Linked}
-	for _, m := range counted {
-		cand := m.Candidate()
-		if as != g.first() {
-			r := m.Spec
-			r.Resources.Devices = as.Resources.Devices
-			cand.Request = &r
-		}
-		gang.Members = append(gang.Members, cand)
-	}
-	d := c.fleet.PlaceGang(gang)
+	d := c.fleet.PlaceGang(g.gang(counted, as))
 	if d.Verdict != nil {
 		return c.groupWaits(g, d.Verdict)
 	}
@@ -68,13 +59,17 @@ func (c *course) placeGroup(g *askedGroup) bool {
 		return c.groupWaits(g, v)
 	}
 	delete(c.whole, g.id)
-	if k := c.s.kept[g.first().Pool]; k != nil && k.Group == g.id {
-		c.fleet.Keep(g.first().Pool, nil)
+	if k := c.kept[g.first().Pool]; k != nil && k.Group == g.id {
+		c.keep(g.first().Pool, nil)
 		c.again = true
 	}
 	for i := range d.Placed {
 		c.settled(g.members[i], d.Placed[i].Worker, d.Placed[i].Share)
-		c.tell(g.members[i], Outcome{Worker: d.Placed[i].Worker, Share: &d.Placed[i].Share})
+		o := Outcome{Worker: d.Placed[i].Worker, Share: &d.Placed[i].Share}
+		if i == 0 {
+			o.Victims = c.making[g.id]
+		}
+		c.tell(g.members[i], o)
 	}
 	for _, m := range g.members[len(d.Placed):] {
 		c.singles, c.again = append(c.singles, joining(m, d.Domain, d.Link)), true

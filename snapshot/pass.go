@@ -9,11 +9,12 @@ import (
 	"github.com/berthd/berth/scheduler"
 )
 
-// run takes the course to where nothing changes any more. Each request makes others stop
-// once at most, and none of these does so again, so there is an end.
+// run takes the course to where nothing changes any more. Each request, and each
+// group, makes others stop once at most, and none of these does so again, so there is an end.
 func (c *course) run() {
 	for more := true; more; {
 		c.pass()
+		c.makeRooms()
 		settled := c.settle()
 		more = settled || c.again || c.placed && slices.ContainsFunc(c.singles, (*asked).preempts)
 	}

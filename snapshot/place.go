@@ -70,7 +70,11 @@ func (c *course) settled(a *asked, on berth.WorkerID, share berth.Share) {
 	c.placed = true
 	c.hold(&a.Spec, on, &share, 1)
 	c.shares.Serve(a.Spec.Tenant, a.Spec.Pool)
-	c.comes(&resident{asked: a, worker: on, share: share, placed: int64(len(c.resides)) + lastPlaced, fresh: true})
+	r := &resident{asked: a, worker: on, share: share, placed: int64(len(c.resides)) + lastPlaced, fresh: true}
+	if a.Spec.RunLimitMS > 0 {
+		r.left = scheduler.LastsAtMost(&a.Spec)
+	}
+	c.comes(r)
 }
 
 // lastPlaced is later than any clock of a store tells: the year 2200.

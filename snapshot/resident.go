@@ -3,6 +3,7 @@ package snapshot
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
@@ -16,9 +17,10 @@ type resident struct {
 	placed  int64 // when
 	started bool
 	leaving bool
-	evicted bool // it leaves, for it was told to make room
-	returns bool // when it has left, it waits again
-	fresh   bool // placed in this pass: by a plan that is not done yet
+	evicted bool  // it leaves, for it was told to make room
+	returns bool  // when it has left, it waits again
+	fresh   bool  // placed in this pass: by a plan that is not done yet
+	left    int64 // ms until it has ended at the latest, as its stop order or its run limit says; 0: nothing does
 }
 
 // settles notes an allocation of the snapshot.
@@ -40,11 +42,34 @@ func (c *course) settles(w *scheduler.Worker, a *allocated) {
 			r.returns = rec.Stop.ReplacedBy == ""
 		}
 	}
+	r.left = c.leftOf(rec, &q.Spec)
 	if rec.Group != "" && !r.leaving {
 		g := c.s.groups[rec.Group] // of an attempt that is over: it is about to be told to stop
-		r.leaving = g == nil || g.record.State != berth.GroupPlaced || g.record.Attempt != rec.GroupAttempt
+		if r.leaving = g == nil || g.record.State != berth.GroupPlaced || g.record.Attempt != rec.GroupAttempt; r.leaving {
+			r.left = q.Spec.StopTimeoutMS
+		}
 	}
 	c.comes(r)
+}
+
+// leftOf is for how many ms an allocation of the snapshot is there yet, at the latest; 0: nothing
+// says, or it should have ended.
+func (c *course) leftOf(a *berth.Allocation, r *berth.Request) int64 {
+	var ends time.Time
+	ms := func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
+	switch {
+	case a.State == berth.StateExited:
+		return 1
+	case a.Stop != nil:
+		ends = a.Stop.Deadline
+	case r.RunLimitMS == 0:
+		return 0
+	case !a.StartedAt.IsZero():
+		ends = a.StartedAt.Add(ms(r.RunLimitMS + r.StopTimeoutMS))
+	default:
+		ends = a.PlacedAt.Add(ms(r.StartTimeoutMS + r.RunLimitMS + r.StopTimeoutMS))
+	}
+	return max(ends.Sub(c.s.TakenAt).Milliseconds(), 0)
 }
 
 func (c *course) comes(r *resident) {
@@ -65,7 +90,7 @@ func (r *resident) level() int32 {
 // toldToStop has an allocation leave.
 func (c *course) toldToStop(r *resident) {
 	c.fleet.Occupy(r.worker, r.level(), &r.share, -1)
-	r.leaving = true
+	r.leaving, r.left = true, r.Spec.StopTimeoutMS
 	c.fleet.Occupy(r.worker, r.level(), &r.share, 1)
 }
 

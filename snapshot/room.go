@@ -86,9 +86,8 @@ func (c *course) endWith(victims []berth.RequestID) (all []berth.RequestID) {
 
 // occupants are those on a worker who may have to go.
 func (c *course) occupants(on berth.WorkerID) (all []scheduler.Occupant) {
-	ledger := &c.fleet.Worker(on).Ledger
 	for _, r := range c.on[on] {
-		if r.fresh || slices.ContainsFunc(ledger.Claims, func(claim berth.Claim) bool { return slices.Contains(claim.Victims, r.Spec.ID) }) {
+		if r.fresh || c.waitedFor(r) {
 			continue
 		}
 		o := scheduler.Occupant{
@@ -100,6 +99,12 @@ func (c *course) occupants(on berth.WorkerID) (all []scheduler.Occupant) {
 		all = append(all, o)
 	}
 	return all
+}
+
+// waitedFor says whether a claim waits for a resident's end.
+func (c *course) waitedFor(r *resident) bool {
+	w := c.fleet.Worker(r.worker)
+	return w != nil && slices.ContainsFunc(w.Ledger.Claims, func(claim berth.Claim) bool { return slices.Contains(claim.Victims, r.Spec.ID) })
 }
 
 // ordered tells a victim to stop; one that leaves already is told nothing.
@@ -127,27 +132,37 @@ func (c *course) stopped(r *resident, by berth.RequestID) {
 	c.singles, c.again = append(c.singles, &next), true
 }
 
-// settle has all end that are waited for, and places those who wait for them; it says whether
-// there were any.
+// settle has all end that are waited for, and places those who wait for them, groups but in the
+// next pass; it says whether there were any.
 func (c *course) settle() bool {
-	claims, stopping := c.claims, c.stopping
-	c.claims, c.stopping = nil, nil
+	claims, stopping, rooms := c.claims, c.stopping, c.rooms
+	c.claims, c.stopping, c.rooms = nil, nil, nil
 	for _, k := range claims {
 		for _, id := range k.claim.Victims {
-			switch r := c.resides[id]; {
-			case r == nil:
-			case r.returns:
-				c.stopped(r, r.room)
-			default:
-				c.leaves(r)
-			}
+			c.end(c.resides[id])
 		}
 		c.takeClaim(k)
+	}
+	for _, r := range rooms {
+		if c.resides[r.Spec.ID] == r {
+			c.end(r)
+		}
 	}
 	for _, r := range stopping {
 		c.away(r)
 	}
-	return len(claims)+len(stopping) > 0
+	return len(claims)+len(stopping)+len(rooms) > 0
+}
+
+// end has a resident end who leaves, if it is still there.
+func (c *course) end(r *resident) {
+	switch {
+	case r == nil:
+	case r.returns:
+		c.stopped(r, r.room)
+	default:
+		c.leaves(r)
+	}
 }
 
 // takeClaim gives a request the place that its claim has kept for it.

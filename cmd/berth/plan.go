@@ -260,36 +260,10 @@ func nowText(o *snapshot.Outcome) string {
 	return o.Kind
 }
 
-// groupsGoing are those that would be stopped with their groups.
-func groupsGoing(outcomes []snapshot.Outcome) map[berth.RequestID]*snapshot.Outcome {
-	going := map[berth.RequestID]*snapshot.Outcome{}
-	for i := range outcomes {
-		if o := &outcomes[i]; o.For != "" && o.Group != "" {
-			going[o.Request] = o
-		}
-	}
-	return going
-}
-
-// victimNames are who would end first; a group, which goes whole, by its name.
-func victimNames(o *snapshot.Outcome, going map[berth.RequestID]*snapshot.Outcome) string {
-	var names []string
-	for _, id := range o.Victims {
-		name := string(id)
-		if v := going[id]; v != nil && v.For == o.Request {
-			name = "group " + string(v.Group)
-		}
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return strings.Join(names, ", ")
-}
-
 // whyNot is why a request would wait, in words, and before what; or "".
-func whyNot(o *snapshot.Outcome, going map[berth.RequestID]*snapshot.Outcome) string {
-	if n := len(o.Victims); n > 0 && o.Verdict == nil {
-		return fmt.Sprintf("after the end of %s: %s", plural(n, "request"), victimNames(o, going))
+func whyNot(o *snapshot.Outcome, going *leavers) string {
+	if before := going.before(o); before != "" {
+		return before
 	}
 	if o.Verdict == nil {
 		return ""

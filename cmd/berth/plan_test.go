@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -71,6 +73,13 @@ func TestPlan(t *testing.T) {
 		}
 		s.want(exitNotPlaced, "hot      new                         w-1          after the end of 1 request: low", "plan", "-f", hot)
 		s.want(exitNotPlaced, "low      on w-1, makes room for hot  -", "plan", "-f", hot)
+		whole := filepath.Join(dir, "whole.yaml")
+		if err := os.WriteFile(whole, []byte("{id: whole, command: [\"true\"], priority: 9, preemption: lower, resources: {cpu_milli: 2000}, group: {size: 2}}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.want(exitNotPlaced, "whole.0  new                           w-1          after the end of 1 request on 1 worker: low", "plan", "-f", whole)
+		s.want(exitNotPlaced, "whole.1  new                           w-1          with whole.0", "plan", "-f", whole)
+		s.want(exitNotPlaced, "low      on w-1, makes room for whole  -", "plan", "-f", whole)
 	})
 }
 
@@ -84,6 +93,29 @@ func TestWhyNot_GroupGoesWhole(t *testing.T) {
 	}
 	if got, want := whyNot(&outcomes[0], groupsGoing(outcomes)), "after the end of 3 requests: low, group g"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// Of a group who makes room is told with its first member, and on how many workers.
+func TestWhyNot_OfAGroup(t *testing.T) {
+	outcomes := []snapshot.Outcome{
+		{Request: "g.0", Group: "g", Worker: "w1", Victims: []berth.RequestID{"a", "h.0", "h.1"}},
+		{Request: "g.1", Group: "g", Worker: "w2"},
+		{Request: "a", Kind: snapshot.KindStopped, From: "w1", For: "g"},
+		{Request: "h.0", Group: "h", Kind: snapshot.KindStopped, From: "w1", For: "g"},
+		{Request: "h.1", Group: "h", Kind: snapshot.KindStopped, From: "w2", For: "g"},
+	}
+	for i, want := range []string{"after the end of 3 requests on 2 workers: a, group h", "with g.0", ""} {
+		if got := whyNot(&outcomes[i], groupsGoing(outcomes)); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	outcomes[0].Victims = nil
+	for i := range 40 {
+		outcomes[0].Victims = append(outcomes[0].Victims, berth.RequestID(fmt.Sprintf("v%02d", i)))
+	}
+	if got := whyNot(&outcomes[0], groupsGoing(outcomes)); !strings.HasSuffix(got, ", v31, and 8 more") {
+		t.Errorf("%q", got)
 	}
 }
 

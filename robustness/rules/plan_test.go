@@ -26,6 +26,7 @@ func TestForecast_IsWhatADaemonDoes(t *testing.T) {
 			f := &foreseen{rig: r, rng: rand.New(rand.NewPCG(seed, 7))}
 			f.quotas = seed%4 == 1
 			f.groups = seed%4 >= 2
+			f.pressing = seed%8 >= 6
 			f.build()
 			want := f.forecast()
 			if got := f.happens(); !f.regroups && !cmp.Equal(want, got) {
@@ -40,6 +41,7 @@ type foreseen struct {
 	rng            *rand.Rand
 	ids            []string
 	quotas, groups bool
+	pressing       bool // others make room for groups
 	stops          int  // how many were told to stop
 	regroups       bool // a group makes room, too
 }
@@ -94,7 +96,7 @@ func (f *foreseen) asks(d *daemon.Daemon, id string) {
 	if f.quotas {
 		s.Tenant = "a"
 	}
-	if s.Group == nil && f.rng.IntN(3) == 0 {
+	if s.Group == nil && f.rng.IntN(3) == 0 || s.Group != nil && f.pressing {
 		s.Preemption = berth.PreemptionLower
 	}
 	res, err := d.Submit(f.t.Context(), []berth.Request{s})

@@ -1,0 +1,186 @@
+package snapshot
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// roomTries is of how many groups of a pool it is asked, at a time, who could make room for them:
+// as many as a daemon asks for.
+const roomTries = 8
+
+// preempts says whether others may have to make room for a group: not by one of which a member
+// had to make room itself.
+func (g *askedGroup) preempts() bool {
+	return g.first().Preemption == berth.PreemptionLower && !g.made && !slices.ContainsFunc(g.members, func(a *asked) bool {
+		return a.room != "" || a.State != nil && a.State.LastEnd.MadeRoom()
+	})
+}
+
+func (g *askedGroup) priority() int32 { return g.members[0].Candidate().Priority }
+
+// gang are members as the scheduler is asked for them, by what their quota lets them ask for.
+func (g *askedGroup) gang(members []*asked, as *berth.Request) scheduler.Gang {
+	gang := scheduler.Gang{Need: int(g.needs()), Topology: g.first().Group.Topology, Linked: g.first().Group.Linked}
+	for _, m := range members {
+		cand := m.Candidate()
+		if as != g.first() {
+			r := m.Spec
+			r.Resources.Devices = as.Resources.Devices
+			cand.Request = &r
+		}
+		gang.Members = append(gang.Members, cand)
+	}
+	return gang
+}
+
+// makeRooms has others make room for groups, of each pool the first by priority that they can make
+// it for. What is kept for a group that matters as much is left to that.
+func (c *course) makeRooms() {
+	seek := slices.DeleteFunc(slices.Clone(c.groups), func(g *askedGroup) bool { return !g.preempts() || c.hopeless(g) })
+	slices.SortFunc(seek, func(a, b *askedGroup) int { return cmp.Or(cmp.Compare(b.priority(), a.priority()), a.before(b)) })
+	tried := make(map[berth.PoolID]int)
+	for _, g := range seek {
+		p := g.first().Pool
+		if k := c.kept[p]; tried[p] == roomTries || k != nil && k.Group != g.id && c.priorityOf(k.Group) >= g.priority() {
+			continue
+		}
+		if tried[p]++; c.makeGroupRoom(g) {
+			tried[p] = roomTries
+		}
+	}
+}
+
+// hopeless says whether no room helps a group: it is its quota that it waits for, or to be near
+// others, or apart from them.
+func (c *course) hopeless(g *askedGroup) bool {
+	i, told := c.index[g.first().ID]
+	if !told {
+		return true // it has not been tried
+	}
+	v := c.outcomes[i].Verdict
+	return v == nil || v.NeverFits || slices.ContainsFunc(v.Reasons, func(r berth.Reason) bool {
+		switch r.Code {
+		case berth.ReasonQuota, berth.ReasonAffinity, berth.ReasonAntiAffinity, berth.ReasonSpread, berth.ReasonTopology:
+			return true
+		}
+		return false
+	})
+}
+
+// priorityOf is a waiting group's; of one that does not wait, below all.
+func (c *course) priorityOf(id berth.GroupID) int32 {
+	for _, g := range c.groups {
+		if g.id == id {
+			return g.priority()
+		}
+	}
+	return scheduler.PriorityLeaving
+}
+
+// makeGroupRoom tells those to stop who make room for a group, and keeps that for it; false: nobody
+// can, or its quota has no room.
+func (c *course) makeGroupRoom(g *askedGroup) bool {
+	as, over := c.allowed(g.first(), min(g.needs(), int64(len(g.members))))
+	if over != nil {
+		return false
+	}
+	d, ok := c.fleet.PreemptGang(g.gang(g.members, as), c.groupOccupants)
+	if !ok || c.exceedsAll(accountOf(g.first()), decisionsOf(d.Workers)) != nil {
+		return false
+	}
+	g.made = true
+	c.making[g.id] = append(c.making[g.id], c.endWith(d.Victims)...)
+	for _, id := range d.Victims {
+		if r := c.resides[id]; r != nil {
+			c.ordered(r, berth.RequestID(g.id))
+		}
+	}
+	ends := c.ends
+	c.ends = nil
+	for _, r := range ends { // of a group that makes room, who has not started
+		c.away(r)
+	}
+	c.keep(g.first().Pool, &berth.Keep{Group: g.id, Workers: d.Workers})
+	c.rooms = append(c.rooms, c.endingOn(d.Workers, d.Within)...)
+	return true
+}
+
+// keep sets what is kept in a pool.
+func (c *course) keep(p berth.PoolID, k *berth.Keep) {
+	c.fleet.Keep(p, k)
+	if c.kept[p] = k; k == nil {
+		delete(c.kept, p)
+	}
+}
+
+func decisionsOf(workers []berth.KeptWorker) []scheduler.Decision {
+	out := make([]scheduler.Decision, len(workers))
+	for i := range workers {
+		out[i] = scheduler.Decision{Worker: workers[i].Worker, Share: workers[i].Share}
+	}
+	return out
+}
+
+// groupOccupants are those on a worker who may have to go for a group: nobody where a request has
+// a claim, but what leaves anyway.
+func (c *course) groupOccupants(on berth.WorkerID) []scheduler.Occupant {
+	all := c.occupants(on)
+	if len(c.fleet.Worker(on).Ledger.Claims) > 0 {
+		all = slices.DeleteFunc(all, func(o scheduler.Occupant) bool { return !o.Leaving })
+	}
+	for i := range all {
+		r := c.resides[all[i].Request]
+		all[i].Grace, all[i].Left = r.Spec.StopTimeoutMS, r.left
+	}
+	return all
+}
+
+// endingOn are those on workers who leave, or end by themselves within so many ms.
+func (c *course) endingOn(workers []berth.KeptWorker, within int64) (all []*resident) {
+	for i := range workers {
+		for _, r := range c.on[workers[i].Worker] {
+			if r.leaving || r.left > 0 && r.left <= within {
+				all = append(all, r)
+			}
+		}
+	}
+	return all
+}
+
+// tellMaking notes who makes room for groups of the snapshot, wherever members of a group are that
+// does: unless it is for a claim.
+func (c *course) tellMaking() {
+	for _, p := range slices.Sorted(maps.Keys(c.kept)) {
+		k := c.kept[p]
+		if g := c.s.groups[k.Group]; k.MadeRoom.IsZero() || g == nil || g.record.State != berth.GroupPending {
+			continue
+		}
+		for i := range k.Workers {
+			for _, r := range c.on[k.Workers[i].Worker] {
+				if r.evicted && !c.waitedFor(r) {
+					c.makes(r, k.Group)
+				}
+			}
+		}
+		c.rooms = append(c.rooms, c.endingOn(k.Workers, k.By.Sub(c.s.TakenAt).Milliseconds())...)
+	}
+}
+
+// makes notes that a resident makes room for a group, with those of its own that leave with it.
+func (c *course) makes(r *resident, g berth.GroupID) {
+	all := []*resident{r}
+	if r.group != "" {
+		all = slices.DeleteFunc(c.residentsOf(r.group), func(m *resident) bool { return !m.leaving })
+	}
+	for _, m := range all {
+		if m.room == "" {
+			m.room = berth.RequestID(g)
+			c.making[g] = append(c.making[g], m.Spec.ID)
+		}
+	}
+}

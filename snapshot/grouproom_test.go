@@ -1,0 +1,146 @@
+package snapshot_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/snapshot"
+)
+
+func pressing(id string, cpu, size, least int64, priority int32) berth.Request {
+	r := group(id, cpu, size, least)
+	r.Priority, r.Preemption = priority, berth.PreemptionLower
+	return r
+}
+
+// placedGroup adds a group whose members run on these workers, one on each.
+func (s *store) placedGroup(id string, cpu int64, on ...string) {
+	size := int64(len(on))
+	s.put(berth.KindGroup, "", id, &berth.Group{Size: size, MinCount: size, Attempt: 1, State: berth.GroupPlaced})
+	for i, w := range on {
+		m := fmt.Sprint(id, ".", i)
+		s.runs(m, cpu, w, 0)
+		s.edit(m, func(r *berth.Request) {
+			r.Group = &berth.Membership{ID: berth.GroupID(id), Size: size, MinCount: size}
+		}, func(a *berth.Allocation) { a.Group, a.GroupAttempt = berth.GroupID(id), 1 })
+	}
+}
+
+// standingRoom is a group that waits, and for which the only one on w2 was told to stop.
+func standingRoom(s *store) {
+	s.runs("low", 3000, "w2", 0)
+	s.edit("low", nil, func(a *berth.Allocation) {
+		a.Stop = &berth.StopOrder{Reason: berth.StopPreempt, Deadline: time.Unix(5, 0)}
+	})
+	g := pressing("g", 3000, 2, 2, 5)
+	for _, m := range g.Members() {
+		s.submit(string(m.ID), 3000, "")
+		s.edit(string(m.ID), func(r *berth.Request) { *r = m }, nil)
+	}
+	s.put(berth.KindGroup, "", "g", &berth.Group{Size: 2, MinCount: 2, Attempt: 1, State: berth.GroupPending})
+	kept := func(w berth.WorkerID) berth.KeptWorker {
+		return berth.KeptWorker{Worker: w, Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 3000}}}
+	}
+	at := time.Unix(1, 0)
+	s.put(berth.KindKeep, "", "default", &berth.Keep{Group: "g", Since: at, Chosen: at, MadeRoom: at, Workers: []berth.KeptWorker{kept("w1"), kept("w2")}})
+}
+
+// A group of preemption lower has others make room, and is placed when they have ended.
+func TestForecast_GroupMakesRoom(t *testing.T) {
+	t.Parallel()
+	two := func(s *store) { s.runs("low", 3000, "w1", 1); s.runs("lower", 2000, "w2", 0) }
+	for _, tt := range []struct {
+		name   string
+		build  func(*store)
+		change snapshot.Change
+		want   []string
+	}{
+		{
+			"on as many workers as it needs", two,
+			snapshot.Change{Requests: []berth.Request{pressing("g", 3000, 2, 2, 5)}},
+			[]string{"g.0 new: w1 after [low lower]", "g.1 new: w2", "low stopped from w1 for g: waits for cpu_milli ", "lower stopped from w2 for g: waits for cpu_milli "},
+		},
+		{
+			"no more than that, and who follows stops nobody", two,
+			snapshot.Change{Requests: []berth.Request{pressing("g", 3000, 2, 1, 5)}},
+			[]string{"g.0 new: w2 after [lower]", "g.1 new: waits for cpu_milli ", "lower stopped from w2 for g: waits for cpu_milli "},
+		},
+		{
+			"with another worker nobody has to", two,
+			snapshot.Change{Add: []snapshot.Addition{{Count: 2, Like: "w1"}}, Requests: []berth.Request{pressing("g", 3000, 2, 2, 5)}},
+			[]string{"g.0 new: new-1", "g.1 new: new-2"},
+		},
+		{
+			"nobody where it would not do", two,
+			snapshot.Change{Cordon: []berth.WorkerID{"w2"}, Requests: []berth.Request{pressing("g", 3000, 2, 2, 5)}},
+			[]string{"g.0 new: waits for group ", "g.1 new: waits for group "},
+		},
+		{
+			"nobody who matters as much", func(s *store) { s.runs("as-much", 3000, "w1", 5) },
+			snapshot.Change{Requests: []berth.Request{pressing("g", 3000, 2, 2, 5)}},
+			[]string{"g.0 new: waits for group ", "g.1 new: waits for group "},
+		},
+		{
+			"nobody beyond a quota", func(s *store) {
+				two(s)
+				s.put(berth.KindTenant, "", "vision", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {Limits: berth.Amounts{berth.DimensionCPU: 5000}}}})
+			},
+			snapshot.Change{Requests: []berth.Request{of(pressing("g", 3000, 2, 2, 5), "vision")}},
+			[]string{"g.0 new: waits for quota cpu_milli", "g.1 new: waits for quota cpu_milli"},
+		},
+		{
+			"a group whole, which stops nobody itself", func(s *store) {
+				s.placedGroup("h", 3000, "w1", "w2")
+				s.edit("h.0", func(r *berth.Request) { r.Preemption = berth.PreemptionLower }, nil)
+			},
+			snapshot.Change{Requests: []berth.Request{pressing("g", 3000, 1, 1, 5)}},
+			[]string{"g.0 new: w1 after [h.0 h.1]", "h.0 stopped from w1 for g: waits for group ", "h.1 stopped from w2 for g: waits for group "},
+		},
+		{
+			"the more important of two first, and what it has is not the other's", func(s *store) { two(s) },
+			snapshot.Change{Requests: []berth.Request{pressing("a", 3000, 1, 1, 5), pressing("b", 3000, 2, 2, 6)}},
+			[]string{"b.0 new: w2 after [low lower]", "b.1 new: w1", "a.0 new: waits for group ", "low stopped from w1 for b: waits for cpu_milli ", "lower stopped from w2 for b: waits for cpu_milli "},
+		},
+		{
+			"those who were told already end, and no others", standingRoom,
+			snapshot.Change{},
+			[]string{"g.0 waiting: w1 after [low]", "g.1 waiting: w2", "low stopped from w2 for g: waits for cpu_milli "},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := &store{}
+			s.worker("w1", 4000, berth.Intent{})
+			s.worker("w2", 4000, berth.Intent{})
+			tt.build(s)
+			read, err := snapshot.Read(bytes.NewReader(s.written(t)), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for of, s := range map[string]*snapshot.Snapshot{"store": s.taken(), "file": read} {
+				outcomes, err := s.Forecast(&tt.change)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				for i := range outcomes {
+					got = append(got, text(&outcomes[i]))
+				}
+				if diff := cmp.Diff(strings.Join(tt.want, "\n"), strings.Join(got, "\n")); diff != "" {
+					t.Errorf("of the %s (-want +got):\n%s", of, diff)
+				}
+			}
+		})
+	}
+}
+
+func of(r berth.Request, tenant berth.TenantID) berth.Request {
+	r.Tenant = tenant
+	return r
+}
