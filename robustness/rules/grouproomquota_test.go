@@ -1,0 +1,39 @@
+package rules
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon"
+)
+
+// What members get that name no types of devices is known only when room is found: nobody is told to
+// stop for what the group's quota has no room for.
+func TestGroupRoom_QuotaOfAnyDevice(t *testing.T) {
+	for limit, want := range map[int64]int{berth.WholeDevice: 0, 2 * berth.WholeDevice: 2} {
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				defer r.livesWithDevices("w")()
+				d, stop := r.daemon()
+				one := []berth.DeviceDemand{{Count: 1, Milli: berth.WholeDevice}}
+				for _, id := range []string{"low0", "low1"} {
+					r.run(d, id, func(q *berth.Request) { sized(100, 0)(q); q.Resources.Devices = one })
+					r.runs("w", id)
+				}
+				_, err := d.SetQuota(r.t.Context(), daemon.QuotaChange{Tenant: "limited", Pool: "default", All: true, Set: berth.Amounts{berth.DeviceDimension("h100"): limit}})
+				r.ok(err)
+				r.passes(time.Second)
+				g := r.pressing("g", 2, 2, 50)
+				g.Tenant, g.Resources.CPUMilli, g.Resources.Devices = "limited", 100, one
+				r.submitGroup(d, g)
+				r.passes(3 * time.Second)
+				if told, _ := r.told(); len(told) != want {
+					t.Errorf("told to stop: %v, want %d", told, want)
+				}
+				stop()
+			})
+		})
+	}
+}
