@@ -132,7 +132,8 @@ func (l *loop) affordable(g *gang, rec *berth.Group, members []*waiting, b *buil
 	if st == nil {
 		return members
 	}
-	s := l.balance(accountOf(g.request), st, b)
+	of := l.balance(accountOf(g.request), st, b)
+	s := of.of(askedByGroup(g))
 	return l.restricted(members, s.judge(g.request, min(l.needs(g.id, rec), int64(len(members)))).request)
 }
 
@@ -152,7 +153,45 @@ func (l *loop) roomExceeds(g *gang, d *scheduler.GangRoom, b *builder) bool {
 		sum = next
 	}
 	s := l.balance(accountOf(g.request), st, b)
-	return !s.allFree(sum)
+	return !s.of(askedByGroup(g)).allFree(sum)
+}
+
+// makesRoom is the group of an account, planned here, for which others are making room, and how much of the quota it is to
+// have then; nil: there is none.
+func (l *loop) makesRoom(of account, s *balance, now time.Time) (a asking, need berth.Amounts) {
+	rec, _ := l.keep(of.pool)
+	if rec == nil || rec.MadeRoom.IsZero() {
+		return a, nil
+	}
+	g := l.gangs.of[rec.Group]
+	if g == nil || accountOf(g.request) != of || !l.roomComes(rec, now) {
+		return a, nil
+	}
+	for i := range rec.Workers {
+		on := l.fleet.Worker(rec.Workers[i].Worker)
+		if on == nil {
+			continue
+		}
+		for d, v := range berth.AmountsOf(&rec.Workers[i].Share, &on.Ledger.Capacity) {
+			if s.limits(d) {
+				if need == nil {
+					need = make(berth.Amounts)
+				}
+				need[d] += v
+			}
+		}
+	}
+	return askedByGroup(g), need
+}
+
+// markRoom has the quota looked at of a group for which others make room, or have.
+func (l *loop) markRoom(k *berth.Keep) {
+	if k.MadeRoom.IsZero() {
+		return
+	}
+	if g := l.gangs.of[k.Group]; g != nil && l.limited(g.request) != nil {
+		l.due.add(tenantKey(g.request.Tenant))
+	}
 }
 
 // keepRoom writes where room is made, in place of what was kept in the pool.

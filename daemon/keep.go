@@ -75,6 +75,7 @@ func (l *loop) markKeep(f berth.Fact, old former) {
 			info.keptSince = k.Since
 		}
 		l.due.add(groupKey(k.Group)) // it is alone in its class, or is so no more
+		l.markRoom(k)
 	}
 	for _, w := range changedIn(was, is) {
 		if l.fleet.Worker(w) != nil {

@@ -10,7 +10,7 @@ import (
 
 // A daemon has quota gathered for the first of an account that waits for it here, when that has waited for a while and
 // would wait on: something that comes after it has got some meanwhile, or it asks for more than this daemon's even
-// part. It stands until it is placed or gone, or could not be had any more. And where nothing more comes
+// part. And for a group for which others make room, from then on, so they do not end for nothing. It stands until it is placed or gone, or could not be had any more. And where nothing more comes
 // together for a time it lets others go first for as long: what it waits for may never come, be it an end or a worker. Each time
 // it has twice as long, so what its tenant runs need not end soon.
 
@@ -84,13 +84,17 @@ func (l *loop) followGathering(of account, b *builder) {
 		stands = false
 	}
 	first, need := l.firstToGather(of, &s, b.now)
+	room, its := l.makesRoom(of, &s, b.now)
+	if its != nil && (need == nil || room.Compare(&first.Gathering) < 0) {
+		first, need = room, its
+	}
 	switch {
 	case stands && (need == nil || g.head.Compare(&first.Gathering) < 0):
 	case need == nil:
 		g.head = asking{}
 	case !g.head.is(&first.Gathering) || g.head.Age == 0:
 		g.head, g.need, g.since, g.passed = first, need, b.now, false
-		if _, again := g.lapsed[first.name()]; again { // the others have had their time
+		if _, again := g.lapsed[first.name()]; again || its != nil && room.is(&first.Gathering) { // the others have had their time, or end for it
 			g.since, g.passed = b.now.Add(-gatherAfter), true
 		}
 	default:
@@ -156,7 +160,8 @@ func (l *loop) watchGathering(of account, s *balance, now time.Time) {
 	if mine := (asking{s.gathers.Gathering}); g.stands.Age == 0 || !g.stands.is(&mine.Gathering) {
 		g.stands, g.lacks, g.moved = mine, nil, now
 	}
-	if g.comesTogether(s, l.usedBy(of)) {
+	room, its := l.makesRoom(of, s, now)
+	if g.comesTogether(s, l.usedBy(of)) || its != nil && room.is(&s.gathers.Gathering) {
 		g.moved = now
 	}
 	name := g.stands.name()

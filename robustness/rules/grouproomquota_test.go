@@ -37,3 +37,27 @@ func TestGroupRoom_QuotaOfAnyDevice(t *testing.T) {
 		})
 	}
 }
+
+// Quota that a group has room in when others are told to make room for it is not used up, while they have their grace, by
+// requests of its tenant that come after it: they would have stopped for nothing.
+func TestGroupRoom_QuotaStaysFor(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		r.filled(d, 2, 0)
+		r.limit(d, "a", 2000)
+		r.lives("w2")
+		g := r.pressing("g", 2, 2, 50)
+		g.Tenant = "a"
+		r.run(d, "x", func(q *berth.Request) { sized(700, 90)(q) }) // w2 has no room for a member
+		r.submitGroup(d, g)
+		r.passes(2 * time.Second)
+		told, _ := r.told()
+		r.run(d, "small", func(q *berth.Request) { sized(200, 0)(q); q.Tenant = "a" })
+		r.passes(2 * time.Second)
+		r.exitsAll()
+		if r.are("g.0", "g.1") != 2 {
+			t.Errorf("told %v; the group is not placed: %v", told, r.held())
+		}
+		stop()
+	})
+}
