@@ -82,11 +82,13 @@ func (m *lenders) over(all bool) (n int) {
 	return n
 }
 
-// settles lets all that is told to stop do so, until nothing is any more: one reclaim leads to no other.
+// settles lets all that is told to stop do so, until nothing is any more: one reclaim leads to no other. What was
+// stopped may want back what its own tenant has lent, after that tenant's own time: so nothing has come or gone, either.
 func (m *lenders) settles() string {
 	for range 8 {
+		before := m.allocations()
 		m.passes(20 * time.Second)
-		if m.over(false) == 0 {
+		if m.over(false) == 0 && slices.Equal(before, m.allocations()) {
 			return ""
 		}
 	}
