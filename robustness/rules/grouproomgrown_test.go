@@ -55,3 +55,22 @@ func TestGroupRoom_PoolUncordoned(t *testing.T) {
 		stop()
 	})
 }
+
+// And something is kept for one that has nobody make room, for as long as that is without an end.
+func TestKeep_PoolGrows(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		r.filled(d, 1, 0)
+		r.submitGroup(d, r.whole("g", 2))
+		r.passes(5 * time.Second)
+		if kept := r.kept(); kept != "" {
+			t.Errorf("kept while the pool was too small: %q", kept)
+		}
+		r.lives("w1")
+		r.passes(5 * time.Second)
+		if kept := r.kept(); kept != "g w0 w1" {
+			t.Errorf("kept %q", kept)
+		}
+		stop()
+	})
+}
