@@ -122,8 +122,10 @@ func (m *lenders) idle() string {
 		used[m.owner[id]] += m.needs[id]
 		sum += m.needs[id]
 	}
-	for _, g := range m.guaranteed {
-		all += g
+	for t, g := range m.guaranteed {
+		if all += g; m.gathers(t) { // what it does not use is kept for that
+			all -= max(g-used[t], 0)
+		}
 	}
 	waits, own, anyOwn := map[berth.TenantID][]string{}, map[berth.TenantID]bool{}, false
 	for _, id := range slices.Sorted(maps.Keys(m.needs)) {
@@ -152,6 +154,13 @@ func (m *lenders) idle() string {
 		}
 	}
 	return ""
+}
+
+// gathers says whether a tenant's quota is gathered for something.
+func (m *lenders) gathers(t berth.TenantID) bool {
+	var rec berth.Tenant
+	m.ok(json.Unmarshal(m.kv("tenants/"+string(t)).Value, &rec))
+	return len(rec.Pools["default"].Gathering) > 0
 }
 
 // turnOf is one that waits for a loan by its record.

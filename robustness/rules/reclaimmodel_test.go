@@ -83,12 +83,16 @@ func (m *lenders) over(all bool) (n int) {
 }
 
 // settles lets all that is told to stop do so, until nothing is any more: one reclaim leads to no other. What was
-// stopped may want back what its own tenant has lent, after that tenant's own time: so nothing has come or gone, either.
+// stopped may want back what its own tenant has lent, after that tenant's own time, and so may what comes after something that
+// quota was gathered for: so nothing has changed, either.
 func (m *lenders) settles() string {
-	for range 8 {
-		before := m.allocations()
+	for stopped := 0; stopped < 8; {
+		before := m.dump()
 		m.passes(20 * time.Second)
-		if m.over(false) == 0 && slices.Equal(before, m.allocations()) {
+		switch {
+		case m.over(false) > 0:
+			stopped++
+		case m.dump() == before:
 			return ""
 		}
 	}
