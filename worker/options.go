@@ -121,7 +121,7 @@ func (o *Options) setDefaults() {
 
 func (o *Options) openRecords() (Records, error) {
 	if o.StateDir == "" {
-		return noRecords{newIdentity()}, nil
+		return &memoryRecords{id: newIdentity()}, nil
 	}
 	return openStateDir(o.StateDir)
 }

@@ -59,15 +59,19 @@ type Records interface {
 	Close() error
 }
 
-// noRecords keeps nothing: hollow workers have nothing to remember. What ran in
-// another process's epoch is not theirs.
-type noRecords struct{ id string }
+// memoryRecords are kept for as long as the program runs: hollow workers have nothing to remember beyond that. What ran in
+// them has ended with it. But a lease that could not be revoked, for the store was away, is ended as any other: it holds
+// the worker's own name.
+type memoryRecords struct {
+	id    string
+	lease LeaseRecord
+}
 
-func (r noRecords) Identity() (string, error) { return r.id, nil }
-func (noRecords) Lease() (LeaseRecord, error) { return LeaseRecord{}, nil }
-func (noRecords) PutLease(LeaseRecord) error  { return nil }
-func (noRecords) DropLease() error            { return nil }
-func (noRecords) Close() error                { return nil }
+func (r *memoryRecords) Identity() (string, error)     { return r.id, nil }
+func (r *memoryRecords) Lease() (LeaseRecord, error)   { return r.lease, nil }
+func (r *memoryRecords) PutLease(of LeaseRecord) error { r.lease = of; return nil }
+func (r *memoryRecords) DropLease() error              { r.lease = LeaseRecord{}; return nil }
+func (r *memoryRecords) Close() error                  { return nil }
 
 // stateDir keeps the records in a directory, locked while the agent runs.
 type stateDir struct {

@@ -12,7 +12,7 @@ import (
 // While a transaction is in flight, all that comes is gathered for the next.
 func TestAct_Gathers(t *testing.T) {
 	w := &Worker{log: zap.NewNop(), opts: Options{Starts: 1}}
-	e := newEpoch(w, &registered{epoch: 7}, noRecords{"x"})
+	e := newEpoch(w, &registered{epoch: 7}, &memoryRecords{id: "x"})
 	allocation := func(s berth.State) *berth.Allocation { return &berth.Allocation{State: s, Epoch: 7} }
 	for i := range 10 {
 		id := berth.RequestID(fmt.Sprintf("r%d", i))
@@ -48,7 +48,7 @@ func TestAct_Gathers(t *testing.T) {
 
 // A new attempt is not fenced while a container of the former one may live.
 func TestAct_FormerAttemptLives(t *testing.T) {
-	e := newEpoch(&Worker{log: zap.NewNop()}, &registered{epoch: 7}, noRecords{"x"})
+	e := newEpoch(&Worker{log: zap.NewNop()}, &registered{epoch: 7}, &memoryRecords{id: "x"})
 	former := &task{id: "r", attempt: 1, phase: phaseStarting}
 	next := &task{id: "r", attempt: 2, phase: phaseNone, former: former, allocation: &berth.Allocation{State: berth.StatePlaced, Attempt: 2, Epoch: 7}}
 	e.tasks[next.key()] = next
