@@ -144,7 +144,10 @@ func TestRestore(t *testing.T) {
 	d := f.daemon()
 	r.c = f.client()
 	t.Cleanup(r.c.Close)
-	flags := []string{"--cpu", "4", "--memory", "4GiB", "--ttl", "8s", "--log-level", "warn"}
+	sized := func(cpu string) []string {
+		return []string{"--cpu", cpu, "--memory", "4GiB", "--ttl", "8s", "--log-level", "warn"}
+	}
+	flags := sized("4")
 	f.worker("w1", flags...)
 	paused := f.worker("w2", flags...)
 	f.waitReady(r.c, 2)
@@ -182,7 +185,7 @@ func TestRestore(t *testing.T) {
 		before[id] = r.starts(id)
 	}
 	// Room for all, as soon as the store is there: only the hold is in the way.
-	f.worker("w4", slices.Concat(flags, []string{"--cpu", "12"})...)
+	f.worker("w4", sized("12")...)
 	f.daemonOn("restored")
 	in, err := r.c.Info(t.Context())
 	if err != nil {

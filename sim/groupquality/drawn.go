@@ -49,10 +49,10 @@ func drawnSingle(r *rand.Rand) func(*rand.Rand) (gpus, milli int64) {
 	}
 	counts := some[int64](r, 1, 1, 1, 2, 4)
 	return func(r *rand.Rand) (gpus, milli int64) {
-		if i := r.IntN(len(shares) + len(counts)); i < len(shares) {
+		i := r.IntN(len(shares) + len(counts))
+		if i < len(shares) {
 			return 1, shares[i]
-		} else {
-			return counts[i-len(shares)], 1000
 		}
+		return counts[i-len(shares)], 1000
 	}
 }
