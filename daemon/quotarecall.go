@@ -157,7 +157,7 @@ func recallLess(now berth.Loans, d berth.Dimension, less int64) berth.Loans {
 // for one is not another's.
 func (c *blockChanges) lendersInTurn(of account, q *berth.Quota, now time.Time) []berth.TenantID {
 	stops := func(t berth.TenantID) int {
-		if at, ok := c.l.reclaimAt(account{t, of.pool}, of.tenant); ok && !now.Before(at) {
+		if at, ok := c.l.reclaimAt(account{t, of.pool}, of.tenant, now); ok && !now.Before(at) {
 			return 0
 		}
 		return 1

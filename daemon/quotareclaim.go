@@ -44,7 +44,7 @@ func (l *loop) reclaimOf(of account, now time.Time) *reclaim {
 	for _, lender := range q.Borrowed.Tenants() {
 		theirs, _ := l.view.tenant(lender)
 		from := theirs.Pools[of.pool]
-		switch at, ok := l.reclaimAt(account{lender, of.pool}, of.tenant); {
+		switch at, ok := l.reclaimAt(account{lender, of.pool}, of.tenant, now); {
 		case !ok:
 		case now.Before(at):
 			l.timers.set(tenantKey(of.tenant), at)
@@ -88,9 +88,10 @@ func (l *loop) noteWants(of account, st *quotaState, since map[berth.TenantID]ti
 	}
 }
 
-// reclaimAt is from when a borrower's allocations are stopped for a lender: not before its time, whichever
-// daemon's clock is wrong, that which wrote since when or this one's.
-func (l *loop) reclaimAt(lender account, from berth.TenantID) (at time.Time, ok bool) {
+// reclaimAt is from when a borrower's allocations are stopped for a lender, as far as that is known now: not before its
+// time, whichever daemon's clock is wrong, that which wrote since when or this one's. What this daemon has seen go by does
+// not stand for what the record tells: its clock may have been set back meanwhile, and it tells of stops by that.
+func (l *loop) reclaimAt(lender account, from berth.TenantID, now time.Time) (at time.Time, ok bool) {
 	rec, _ := l.view.tenant(lender.tenant)
 	q := rec.Pools[lender.pool]
 	at, ok = q.ReclaimAt(from)
@@ -99,11 +100,11 @@ func (l *loop) reclaimAt(lender account, from berth.TenantID) (at time.Time, ok 
 		return at, ok
 	}
 	if w, known := st.wants[from]; known {
-		if seen := l.since(w.since, w.seen, w.mod).Add(at.Sub(q.RecalledSince[from])); seen.After(at) {
-			at = seen
+		if seen := l.since(w.since, w.seen, w.mod).Add(at.Sub(q.RecalledSince[from])); now.Before(seen) {
+			return seen, true
 		}
 	}
-	return at, ok
+	return at.Round(0), true // as the clock stands
 }
 
 // noteReclaims finds whether something of a tenant's is to be stopped.

@@ -6,9 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/robustness/setclock"
 	"github.com/berthd/berth/worker"
 )
 
@@ -53,28 +53,10 @@ func (m *machine) boot() {
 func (m *machine) bootID() string { return fmt.Sprintf("%s-boot%d", m.name, m.boots) }
 
 // wall is the machine's wall clock. Setting it moves what is told of a time, and
-// nothing that is measured between two of one process: a Time of time.Now has a
-// monotonic reading, by which they are compared. In a bubble it has none, so it is
-// made here.
+// nothing that is measured between two of one process.
 func (m *machine) wall() time.Time {
 	now := time.Now()
-	return timeWith(now.Add(time.Duration(m.skew.Load())*time.Second), now.Sub(m.w.began)+1)
-}
-
-// timeWith is a Time that tells wall and measures by mono, which no function of
-// package time makes: a flag, 33 bits of seconds since 1885, 30 of nanoseconds; then
-// the monotonic reading.
-func timeWith(wall time.Time, mono time.Duration) time.Time {
-	const since1885 = 2682288000 // until 1970
-	t := wall.Local()
-	*(*struct {
-		wall uint64
-		ext  int64
-	})(unsafe.Pointer(&t)) = struct {
-		wall uint64
-		ext  int64
-	}{1<<63 | uint64(wall.Unix()+since1885)<<30 | uint64(wall.Nanosecond()), int64(mono)} //nolint:gosec // years after 1970
-	return t
+	return setclock.Time(now.Add(time.Duration(m.skew.Load())*time.Second), now.Sub(m.w.began)+1)
 }
 
 // reboot ends all that runs, and its exits are known to nobody.

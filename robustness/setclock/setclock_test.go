@@ -1,4 +1,4 @@
-package robustness
+package setclock
 
 import (
 	"testing"
@@ -6,12 +6,12 @@ import (
 )
 
 // A clock that was set shows another time, and measures the same.
-func TestTimeWith(t *testing.T) {
+func TestTime(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 25, 12, 0, 0, 500, time.UTC)
-	before := timeWith(at, time.Second)
+	before := Time(at, time.Second)
 	for _, set := range []time.Duration{-10 * time.Second, 0, time.Hour} {
-		after := timeWith(at.Add(set), 3*time.Second)
+		after := Time(at.Add(set), 3*time.Second)
 		if told := after.UTC(); told.Format(time.RFC3339Nano) != at.Add(set).Format(time.RFC3339Nano) {
 			t.Errorf("set by %s it tells %s", set, told)
 		}
