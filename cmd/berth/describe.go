@@ -141,6 +141,8 @@ func reasonName(r *berthv1.Reason) string {
 		return "pool " + r.GetDetail() + " has none"
 	case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:
 		return strings.TrimSuffix(r.GetCode()+": "+clip(r.GetDetail(), 60), ": ")
+	case berth.ReasonCPU, berth.ReasonMemory, berth.ReasonDisk:
+		return dimensionName(berth.Dimension(r.GetCode()))
 	case berth.ReasonKept:
 		return "kept for group " + r.GetDetail()
 	case berth.ReasonTopology:

@@ -32,7 +32,7 @@ func TestGroups(t *testing.T) {
 		s.want(0, "linked.0 waits, and the registered workers could never take it, were they empty: 0 of its 2 members fit in one link domain, of at least 2: no link domain has 8 free devices (h100), for there is none with such devices", "explain", "linked.0")
 		s.want(0, "one link domain", "get", "linked")
 		s.want(0, "group of 2", "submit", "--id", "huge", "--cpu", "900", "--group-size", "2", "--", "true")
-		never := "waits, and the registered workers could never take it, were they empty: 0 of its 2 members fit, of at least 2; 1 worker: cpu_milli: wants 900, "
+		never := "waits, and the registered workers could never take it, were they empty: 0 of its 2 members fit, of at least 2; 1 worker: CPU: wants 900, "
 		help := "what would help: more or larger workers, that 2 of its members fit at once (berth plan --add tells), or to ask for less"
 		for _, id := range []string{"huge", "huge.0"} {
 			s.want(0, never, "explain", id)

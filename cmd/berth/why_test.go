@@ -30,7 +30,7 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			[]string{
 				"r waits for CPU: it wants 4 cores, and b1, the nearest, has 2.5 free of 8 cores",
 				"judged at revision 7",
-				"nearest: b1: cpu_milli wants 4, has 2.5 free of 8",
+				"nearest: b1: CPU wants 4, has 2.5 free of 8",
 				"what would help: 1.5 more CPU free on b1",
 			},
 		},
