@@ -164,7 +164,7 @@ func (l *loop) makesRoom(of account, s *balance, now time.Time) (a asking, need 
 		return a, nil
 	}
 	g := l.gangs.of[rec.Group]
-	if g == nil || accountOf(g.request) != of || !l.roomComes(rec, now) {
+	if g == nil || accountOf(g.request) != of || !l.roomComes(of.pool, rec, now) {
 		return a, nil
 	}
 	for i := range rec.Workers {
@@ -182,6 +182,16 @@ func (l *loop) makesRoom(of account, s *balance, now time.Time) (a asking, need 
 		}
 	}
 	return askedByGroup(g), need
+}
+
+// seeRoom notes since when room is made in a pool, by this daemon's clock.
+func (l *loop) seeRoom(p berth.PoolID, is *berth.Keep, mod berth.Revision) {
+	if is == nil {
+		return
+	}
+	if s := l.keepOf(p); !is.MadeRoom.Equal(s.madeRoom) {
+		s.madeRoom, s.roomSince = is.MadeRoom, l.since(is.MadeRoom, l.now(), mod)
+	}
 }
 
 // markRoom has the quota looked at of a group for which others make room, or have.
@@ -241,14 +251,16 @@ func (l *loop) residents(now time.Time) func(berth.WorkerID) []scheduler.Occupan
 }
 
 // roomComes says whether some of those who make room for what is kept are still there, within
-// their grace and what it takes to end them.
-func (l *loop) roomComes(rec *berth.Keep, now time.Time) bool {
+// their grace and what it takes to end them. Deadlines are by the clock of the daemon that told them: so how
+// long they have counts from when this one saw that room is made.
+func (l *loop) roomComes(p berth.PoolID, rec *berth.Keep, now time.Time) bool {
 	if rec.MadeRoom.IsZero() {
 		return false
 	}
+	began := l.keepOf(p).roomSince
 	return slices.ContainsFunc(rec.Workers, func(k berth.KeptWorker) bool {
 		return slices.ContainsFunc(l.view.on[k.Worker], func(x *life) bool {
-			return x.isOn(k.Worker) && x.stop != nil && x.stop.Reason == berth.StopPreempt && now.Before(x.stop.Deadline.Add(keepEvery))
+			return x.isOn(k.Worker) && x.stop != nil && x.stop.Reason == berth.StopPreempt && now.Before(began.Add(x.stop.Deadline.Sub(rec.MadeRoom)+keepEvery))
 		})
 	})
 }

@@ -41,6 +41,9 @@ type keepState struct {
 	took    time.Duration // by the parts of this time
 	asked   bool          // who could make room was, before this choice
 
+	madeRoom  time.Time // by the record: room is made since then
+	roomSince time.Time // by this daemon's clock
+
 	leftSince time.Time // a peer could keep something for a group of its own, and nothing is
 }
 
@@ -77,6 +80,7 @@ func (l *loop) markKeep(f berth.Fact, old former) {
 		l.due.add(groupKey(k.Group)) // it is alone in its class, or is so no more
 		l.markRoom(k)
 	}
+	l.seeRoom(p, is, f.Mod)
 	for _, w := range changedIn(was, is) {
 		if l.fleet.Worker(w) != nil {
 			l.wake(w, p)

@@ -9,7 +9,7 @@ import (
 
 // keepOn chooses again what is kept for a group, or keeps nothing for it any more.
 func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Time) (done bool) {
-	if l.roomComes(rec, now) {
+	if l.roomComes(g.pool, rec, now) {
 		return true
 	}
 	if l.keepOf(g.pool).choice == nil && l.wentBefore(g) { // asked once for all parts: there may be many that wait
