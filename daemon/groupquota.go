@@ -50,6 +50,12 @@ func (l *loop) allowGroup(g *gang, rec *berth.Group, members []*waiting, b *buil
 	return l.restricted(members, a.request), true
 }
 
+// waitsForMore says whether a group waits for its quota to have room for more members than must be placed together.
+func (l *loop) waitsForMore(g *gang) bool {
+	rec, _ := l.view.group(g.id)
+	return rec != nil && len(g.class.extra) == 0 && g.class.over > l.needs(g.id, rec)
+}
+
 // mostAllowed is how many of n equal requests there is room for.
 func (l *loop) mostAllowed(r *berth.Request, n int64, s *balance) int64 {
 	low, high := int64(0), n

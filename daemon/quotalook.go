@@ -93,13 +93,14 @@ func (l *loop) wakeAllowed(of account, s *balance) {
 }
 
 // wakeGathered opens what quota is gathered for, where that has come together, and no class is woken yet; it says whether
-// one is then.
+// one is then. So it does where there can be no more room for all members of a group, for which that waits: it may be for fewer.
 func (l *loop) wakeGathered(s *balance, woken bool) bool {
 	a, waits := l.lacksGathered(s)
-	if !waits || a.verdict != nil {
+	g := l.gangs.of[s.gathers.Group]
+	if !waits || a.verdict != nil && (g == nil || !l.waitsForMore(g) || s.allFree(a.need)) {
 		return woken
 	}
-	if g := l.gangs.of[s.gathers.Group]; g != nil {
+	if g != nil {
 		if !g.open() {
 			g.class.wake()
 		}

@@ -61,3 +61,31 @@ func TestGroupRoom_QuotaStaysFor(t *testing.T) {
 		stop()
 	})
 }
+
+// Those who make room for a group end late, and come back at once: they use some of what its quota had for all of its members.
+// Others have room made for as many as must begin together, for which there is enough.
+func TestGroupRoom_QuotaForFewer(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		r.lives("w0")
+		r.run(d, "w0-0", func(q *berth.Request) { sized(300, 0)(q); q.Tenant, q.StopTimeoutMS = "a", 500 })
+		r.run(d, "stays", sized(300, 90))
+		r.runs("w0", "w0-0")
+		r.limit(d, "a", 2200)
+		g := r.pressing("g", 4, 1, 50)
+		g.Tenant, g.Resources.CPUMilli = "a", 500
+		r.submitGroup(d, g)
+		r.passes(20 * time.Second) // nothing is kept any more
+		if told, _ := r.told(); len(told) != 1 {
+			t.Fatalf("told %v", told)
+		}
+		r.exits("w0", "w0-0")
+		r.runs("w0", "w0-0")
+		r.passes(5 * time.Second)
+		r.exitsAll()
+		if r.are("g.0") != 1 {
+			t.Errorf("the group is not placed: %v; %+v", r.held(), r.state(d, "g.0").Verdict)
+		}
+		stop()
+	})
+}
