@@ -90,6 +90,7 @@ func (l *loop) followGathering(of account, b *builder) {
 	}
 	switch {
 	case stands && (need == nil || g.head.Compare(&first.Gathering) < 0):
+	case l.isTried(g.head, &s) && (need == nil || g.head.Compare(&first.Gathering) < 0): // it waits on, should something else be faster
 	case need == nil:
 		g.head = asking{}
 	case !g.head.is(&first.Gathering) || g.head.Age == 0:
@@ -103,6 +104,16 @@ func (l *loop) followGathering(of account, b *builder) {
 	if ends := g.since.Add(gatherAfter); g.head.Age > 0 && b.now.Before(ends) {
 		l.timers.set(tenantKey(of.tenant), ends)
 	}
+}
+
+// isTried says whether something waits here that its quota has room for now: it is tried, or is to be.
+func (l *loop) isTried(a asking, s *balance) bool {
+	if a.Group != "" {
+		g := l.gangs.of[a.Group]
+		return g != nil && (g.open() || g.class.over > 0 && l.allowsGang(g, s).verdict == nil)
+	}
+	c := l.queue.of[a.Request]
+	return c != nil && (c.verdict == nil || c.over != nil && l.allowsOne(c.ids[a.Request], s).verdict == nil)
 }
 
 // waitsFor says whether something waits that this daemon plans.

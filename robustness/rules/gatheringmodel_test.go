@@ -55,6 +55,17 @@ func TestGathering_Model(t *testing.T) {
 	})
 }
 
+// Whenever there is enough for a group, a small request of the same daemon is faster. Quota is gathered for the group all the
+// same when it has waited for long: to be tried in vain is no end of its wait. The model found it.
+func TestGathering_OthersAreFaster(t *testing.T) {
+	c := crowd{daemons: 3, each: []int64{67}, every: 3 * time.Second, restart: -1}
+	synctest.Test(t, func(t *testing.T) {
+		if wrong := gatheringModel(t, c, []largeOne{{members: 3, cores: 115, at: 39}}); wrong != "" {
+			t.Error(wrong)
+		}
+	})
+}
+
 // gatheringModel does all of it, and says what is wrong then.
 func gatheringModel(t *testing.T, c crowd, large []largeOne) (wrong string) {
 	t.Helper()
