@@ -29,7 +29,7 @@ func (f *Fleet) Keep(pool berth.PoolID, k *berth.Keep) {
 		return
 	}
 	next := &keeping{group: k.Group, of: make(map[berth.WorkerID]*berth.Share, len(k.Workers))}
-	if !k.By.IsZero() {
+	if !k.By.IsZero() && k.MadeRoom.IsZero() { // who makes room there does not come back
 		next.by = k.By.UnixMilli()
 	}
 	for i := range k.Workers {
