@@ -24,7 +24,7 @@ type PlanBasis struct {
 	Shares   []Share             `json:"shares,omitempty"`  // by number: of steps
 	Steps    []PlannedStep       `json:"steps,omitempty"`   // what was reserved and freed beyond the records, in order
 	Types    []PlannedTypes      `json:"types,omitempty"`   // of decisions whose tenant's quota left out types of devices
-	Room     []PlannedRoom       `json:"room,omitempty"`    // placements where others had made room: their workers were not chosen
+	Room     []PlannedRoom       `json:"room,omitempty"`    // placements where others had made room: their workers were not chosen; and claims
 	Prices   []PlannedPrices     `json:"prices,omitempty"`  // of pools with devices; none: nothing had a price yet
 
 	Relations []PlannedRelation `json:"relations,omitempty"` // that decisions about where others run looked at; none: nothing did, or it was too much
@@ -36,7 +36,7 @@ func (b *PlanBasis) Bare() PlanBasis {
 	return PlanBasis{Header: b.Header, Daemon: b.Daemon, Clock: b.Clock, Revision: b.Revision, Policy: b.Policy, Partial: true, Prices: b.Prices}
 }
 
-// RoomOf says of a placement that others had made room for it; nil: they had not.
+// RoomOf says of a placement, or of a claim, that others had made room for it; nil: they had not.
 func (b *PlanBasis) RoomOf(id RequestID) *PlannedRoom {
 	for i := range b.Room {
 		if b.Room[i].Request == id {
@@ -114,6 +114,29 @@ type PlannedRoom struct {
 	Types   [][]string          `json:"types,omitempty"`   // as of PlannedTypes
 	Prices  *PlannedPrices      `json:"prices,omitempty"`  // by which devices were dealt there
 	Beside  []PlannedBeside     `json:"beside,omitempty"`  // of those that the request requires something of, how many it met
+
+	Claim     bool              `json:"claim,omitempty"`     // the request is not placed yet: it waits for those who are told to stop
+	Occupants []PlannedOccupant `json:"occupants,omitempty"` // with Nowhere: who could have made room on that worker; none: that was too much
+}
+
+// PlannedOccupant is an allocation on a worker where others make room, as who chose among them saw
+// it: what may change of it. The rest stands in the records of it.
+type PlannedOccupant struct {
+	Request  RequestID `json:"r"`
+	Priority int32     `json:"p,omitempty"`       // its request's, or an operator's instead
+	Members  int       `json:"members,omitempty"` // of its group, that end with it
+	Leaving  bool      `json:"leaving,omitempty"` // it had ended, or was told to
+	Chosen   bool      `json:"chosen,omitempty"`
+}
+
+// WithoutOccupants is the basis without who could have made room.
+func (b *PlanBasis) WithoutOccupants() PlanBasis {
+	next := *b
+	next.Room = slices.Clone(b.Room)
+	for i := range next.Room {
+		next.Room[i].Occupants = nil
+	}
+	return next
 }
 
 // PlannedLedger is the sums of a worker's ledger, by numbers of shares.

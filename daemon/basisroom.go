@@ -1,7 +1,10 @@
 package daemon
 
 import (
+	"slices"
+
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
 )
 
 // Where others make room for a request, its worker is not chosen, only its ports and
@@ -27,20 +30,60 @@ func (b *builder) haveRoom(w *waiting, on berth.WorkerID, ledger *berth.Ledger, 
 // makeRoom notes that a request that fits nowhere is placed where others have just ended
 // for it. as is what of it its tenant's quota allows; it fitted nowhere when a step was the
 // next one. The fleet still counts who has ended.
-func (b *builder) makeRoom(w *waiting, as *berth.Request, on berth.WorkerID, step int64, ended []*life) {
-	w.hasRoom, b.decided = true, true // that it fits nowhere
-	now, _ := b.l.ledgerNow(on, b)
-	one := b.roomOf(w, on, now)
-	one.room.Nowhere = &step
+func (b *builder) makeRoom(w *waiting, as *berth.Request, on berth.WorkerID, ended []*life, who chosenAmong) {
+	w.hasRoom = true
+	one := b.roomAmong(w, as, on, who)
 	labels := make([]map[string]string, len(ended))
 	for i, x := range ended {
 		labels[i] = x.spec.request.Labels
 	}
 	one.room.Beside = b.l.fleet.Beside(w.candidate(), on, labels...)
+	b.made = append(b.made, one)
+}
+
+// claimRoom notes that those on a worker have been chosen to make room for a request that fits
+// nowhere, and that waits for them now.
+func (b *builder) claimRoom(w *waiting, as *berth.Request, on berth.WorkerID, who chosenAmong) {
+	one := b.roomAmong(w, as, on, who)
+	one.room.Claim = true
+	b.made = append(b.made, one)
+}
+
+// chosenAmong is who could have made room on a worker, and when that was: a step was the next one.
+type chosenAmong struct {
+	step      int64
+	occupants []berth.PlannedOccupant
+}
+
+func (b *builder) roomAmong(w *waiting, as *berth.Request, on berth.WorkerID, who chosenAmong) madeRoom {
+	b.decided = true // that it fits nowhere
+	now, _ := b.l.ledgerNow(on, b)
+	one := b.roomOf(w, on, now)
+	one.room.Nowhere, one.room.Occupants = &who.step, who.occupants
 	if as != w.request {
 		one.room.Types = typesOf(as)
 	}
-	b.made = append(b.made, one)
+	return one
+}
+
+// mostOccupants bounds how many of those a plan tells who could have made room: of a worker on which
+// there are more than are left of it, it tells nobody.
+const mostOccupants = 512
+
+// among tells who is on a worker as the choice of those who make room there saw them.
+func (b *builder) among(p *scheduler.Preemption) chosenAmong {
+	who := chosenAmong{step: int64(len(b.basis.record.Steps))} // it fitted nowhere then
+	all := b.l.occupants(b)(p.Worker)
+	if b.told += len(all); b.told > mostOccupants {
+		b.told -= len(all)
+		return who
+	}
+	for i := range all {
+		o := &all[i]
+		_, chosen := slices.BinarySearch(p.Victims, o.Request)
+		who.occupants = append(who.occupants, berth.PlannedOccupant{Request: o.Request, Priority: o.Priority, Members: o.Members, Leaving: o.Leaving, Chosen: chosen})
+	}
+	return who
 }
 
 // unmake takes the last of them back: its request is not placed after all.
@@ -68,7 +111,7 @@ func (b *builder) roomOf(w *waiting, on berth.WorkerID, ledger *berth.Ledger) ma
 
 // tellBasis tells on what the plan's placements were decided, once it is whole.
 func (b *builder) tellBasis() {
-	if len(b.plan.Places) == 0 {
+	if len(b.plan.Places) == 0 && len(b.made) == 0 {
 		return
 	}
 	if !b.decided {

@@ -28,7 +28,8 @@ type builder struct {
 	changed map[berth.WorkerID]struct{} // whose ledgers the plan does more to than to free: see tellChanges
 	basis   *planBasis                  // of what is being placed; nil: nothing yet
 	decided bool                        // something is placed by it
-	made    []madeRoom                  // placements where others make room
+	made    []madeRoom                  // placements where others make room, and claims
+	told    int                         // of those who could have made room: see mostOccupants
 	batch   int                         // most members
 	subs    []*submission
 	placed  []placing // with labels

@@ -119,10 +119,8 @@ func (b *builder) preempt(w *waiting, as *berth.Request, p scheduler.Preemption,
 		b.l.timers.set(requestKey(w.id), b.now.Add(pause)) // its quota is of another moment: see exceeds
 		return
 	}
-	step := int64(len(b.basis.record.Steps)) // it fitted nowhere then
-	if len(c.claim.Victims) == 0 {
-		b.l.tellRelations(b.basis, w.request)
-	}
+	who := b.among(&p)
+	b.l.tellRelations(b.basis, w.request)
 	b.changed[p.Worker] = struct{}{}
 	for _, x := range c.ends {
 		b.evict(p.Worker, x)
@@ -139,7 +137,8 @@ func (b *builder) preempt(w *waiting, as *berth.Request, p scheduler.Preemption,
 	b.l.metrics.preempted.Add(float64(len(c.ends) + len(c.orders)))
 	if len(c.claim.Victims) > 0 {
 		b.writeClaim(prog, progMod, p.Worker, c.claim)
-	} else if b.makeRoom(w, as, p.Worker, step, c.ends); !b.place(w, prog, progMod, scheduler.Decision{Worker: p.Worker, Share: p.Share}, false) {
+		b.claimRoom(w, as, p.Worker, who)
+	} else if b.makeRoom(w, as, p.Worker, c.ends, who); !b.place(w, prog, progMod, scheduler.Decision{Worker: p.Worker, Share: p.Share}, false) {
 		b.unmake(w)
 		b.after = append(b.after, requestKey(w.id)) // there is room when they have ended
 	}
@@ -242,8 +241,10 @@ func (b *builder) orderAway(w berth.WorkerID, x *life, by string) {
 		}
 	}
 	grace := time.Duration(x.spec.request.StopTimeoutMS) * time.Millisecond
-	b.stop(k, a, mod, &berth.StopOrder{Reason: berth.StopPreempt, Deadline: b.now.Add(grace), Message: "makes room for " + by})
+	b.stop(k, a, mod, &berth.StopOrder{Reason: berth.StopPreempt, Deadline: b.now.Add(grace), Message: makesRoomFor(berth.RequestID(by))})
 }
+
+func makesRoomFor(id berth.RequestID) string { return "makes room for " + string(id) }
 
 // writeClaim puts a claim into a ledger, and its worker into the state of whom it is for.
 func (b *builder) writeClaim(prog *berth.Progress, progMod berth.Revision, on berth.WorkerID, c berth.Claim) {

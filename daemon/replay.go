@@ -52,6 +52,7 @@ type Replay struct {
 	Why       string             // that, in words
 	Again     scheduler.Decision // of the others
 	Standings []berth.Standing   // the choice, and the runner-up
+	Victims   *ReplayedVictims   // nil: nobody made room for it
 
 	prices *berth.Prices // by which devices were dealt; nil: by none
 }
@@ -124,7 +125,9 @@ func (d Replayer) replay(ctx context.Context, r *Replay) error {
 	as := narrowed(c.candidate(), r.Basis.TypesAt(c.step))
 	switch room := r.Basis.RoomOf(r.ID); {
 	case room != nil:
-		r.Again, err = d.inRoom(ctx, r, s, c)
+		if r.Again, err = d.inRoom(ctx, r, s, c); err == nil && room.Nowhere == nil {
+			r.Victims, err = tellable(d.claimedAgain(ctx, r, c))
+		}
 	case r.Basis.Group != nil:
 		if !r.Basis.Group.Kept {
 			r.Standings = f.Standings(narrowed(c.candidate(), r.Basis.Group.Types), 2)
@@ -138,7 +141,8 @@ func (d Replayer) replay(ctx context.Context, r *Replay) error {
 		return err
 	}
 	r.Outcome = ReplayDiffers
-	if r.Again.Worker == r.Worker && reflect.DeepEqual(r.Again.Share, r.Share) {
+	others := r.Victims != nil && r.Victims.Outcome == ReplayDiffers
+	if r.Again.Worker == r.Worker && reflect.DeepEqual(r.Again.Share, r.Share) && !others {
 		r.Outcome = ReplaySame
 	}
 	return nil
@@ -194,10 +198,9 @@ func (d Replayer) findPlacement(ctx context.Context, r *Replay) (*waiting, error
 	if sub, err = d.member(ctx, sub, state.Mod); err != nil {
 		return nil, err
 	}
-	return &waiting{
-		id: r.ID, request: &sub.Spec, priority: sub.Spec.Priority, avoid: p.Avoid, planner: sub.Planner, step: step,
-		asked: true, // the prices that it was decided by are told, with what was learned from it
-	}, nil
+	w := waitingOf(r.ID, sub, 0, p)
+	w.step, w.asked = step, true // the prices that it was decided by are told, with what was learned from it
+	return w, nil
 }
 
 // step is the decision by which it was placed, or the one before which it fitted nowhere;

@@ -10,7 +10,7 @@ import (
 
 // inRoom decides again what a request gets on the worker where others have made room for
 // it, beside whom it met there; and, where they did so in the same plan, that it had fitted nowhere
-// before. Who made room is not decided again: who else ran then is not told.
+// before, and that the same make room.
 func (d Replayer) inRoom(ctx context.Context, r *Replay, s *snapshot.Snapshot, w *waiting) (scheduler.Decision, error) {
 	room := r.Basis.RoomOf(r.ID)
 	as := narrowed(w.candidate(), room.Types)
@@ -25,6 +25,10 @@ func (d Replayer) inRoom(ctx context.Context, r *Replay, s *snapshot.Snapshot, w
 		}
 		if before := f.Place(as); before.Verdict == nil {
 			return before, nil
+		}
+		c := choice{basis: r.Basis, room: room, at: r.Revision, on: r.Worker, share: r.Share, as: as, fleet: f}
+		if r.Victims, err = tellable(d.chooseAgain(ctx, &c)); err != nil {
+			return scheduler.Decision{}, err
 		}
 	}
 	if err := d.lay(ctx, s, room.Overlay); err != nil {

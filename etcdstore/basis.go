@@ -16,10 +16,10 @@ const (
 	bytesPriced = 256 // of a shape, with all its numbers
 )
 
-// basis puts what the placements were planned on, behind all else. Nobody compares it:
+// basis puts what the placements, and claims, were planned on, behind all else. Nobody compares it:
 // it says what was, not what is. Where it would take too much, it says only that.
 func (t *txn) basis(s *Store, p *berth.Plan) error {
-	if len(p.Places) == 0 || p.Basis == nil {
+	if p.Basis == nil {
 		return nil
 	}
 	limits, k := s.Limits(), berth.Key{Kind: berth.KindPlan}
@@ -31,6 +31,10 @@ func (t *txn) basis(s *Store, p *berth.Plan) error {
 	values, err := appendRecord(t.values, &rec)
 	tooMuch := func() bool {
 		return err != nil || len(values)-rest-pricesBytes(&rec) > max(basisLeast, rest/basisPart) || size+len(values)-rest > limits.Bytes
+	}
+	if len(rec.Room) > 0 && tooMuch() { // where a request got its place can be decided again all the same
+		rec = rec.WithoutOccupants()
+		values, err = appendRecord(t.values, &rec)
 	}
 	if len(rec.Relations) > 0 && tooMuch() { // what looks at nobody can be replayed all the same
 		rec.Relations = nil

@@ -102,6 +102,56 @@ func TestBasis_RelationsFirst(t *testing.T) {
 	}
 }
 
+// Who could have made room is left out before all else: where a request got its place, and what others
+// looked at, can be decided again all the same. It is told of a plan that only claims, too.
+func TestBasis_OccupantsFirst(t *testing.T) {
+	s, err := New(new(clientv3.Client), Options{MaxTxnOps: 8192})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name      string
+		occupants int
+		claims    bool
+	}{
+		{name: "all", occupants: 20},
+		{name: "too many", occupants: 300},
+		{name: "of a claim", occupants: 20, claims: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			plan := placesOf(t, s, 1)
+			if tt.claims {
+				plan.Places = nil
+			}
+			plan.Basis = &berth.PlanBasis{
+				Daemon: "d1", Revision: 7, Policy: "5", Shares: make([]berth.Share, 1), Room: []berth.PlannedRoom{{Request: "r", Nowhere: new(int64), Claim: tt.claims}},
+				Relations: []berth.PlannedRelation{{Pool: "default", Topology: berth.TopologyHost, Told: []berth.PlannedCounts{{}}}},
+			}
+			for i := range tt.occupants {
+				plan.Basis.Room[0].Occupants = append(plan.Basis.Room[0].Occupants, berth.PlannedOccupant{Request: berth.RequestID(fmt.Sprintf("request-%04d", i))})
+			}
+			tx, err := s.encodePlan(plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := Decode(berth.KindPlan, tx.puts[len(tx.puts)-1].value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := tt.occupants
+			if tt.name == "too many" {
+				want = 0
+			}
+			if basis, _ := got.(*berth.PlanBasis); basis == nil || basis.Partial || len(basis.Room) != 1 || len(basis.Room[0].Occupants) != want || len(basis.Relations) != 1 {
+				t.Errorf("the basis is %+v", got)
+			}
+			if len(plan.Basis.Room[0].Occupants) != tt.occupants {
+				t.Error("the plan's own basis has changed: it may be sent again")
+			}
+		})
+	}
+}
+
 // No plan is too large for its basis: that tells less then, or is not there.
 func TestBasis_NeverTooMuch(t *testing.T) {
 	whole, err := New(new(clientv3.Client), Options{MaxTxnOps: 8192})

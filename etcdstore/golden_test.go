@@ -163,6 +163,7 @@ func examples(t *testing.T) map[berth.Kind]any {
 					Usual: []berth.UsualShape{{Types: []string{"a100"}, Count: 1, Milli: 500, CPU: 24, Memory: 26, Weight: 8192, CPUMilli: 32_768_000, MemoryMiB: 67_108_864}},
 				}},
 				Beside: []berth.PlannedBeside{{Topology: "rack", Requests: berth.RequestLabel{Label: "app", Value: "web"}, Here: 1, All: 3, Fewest: 1}},
+				Claim:  true, Occupants: []berth.PlannedOccupant{{Request: "train-6", Priority: -1, Members: 2, Leaving: true, Chosen: true}},
 			}},
 			Prices: []berth.PlannedPrices{{Pool: "gpu", At: 23}, {Pool: "gpu", From: 1, Prices: &berth.Prices{
 				Asked: 32, Devices: map[string]int64{"a100": 8}, Groups: []berth.GroupsAsked{{Topology: "rack", Weight: 131_072_000}},

@@ -99,6 +99,11 @@ func (r *planBasis) validate(c *checker, _ string) {
 			c.need(one.Here >= 0 && one.Here <= one.All, "room.beside: %d here of %d", one.Here, one.All)
 			c.least("room.beside.fewest", one.Fewest, 0)
 		}
+		c.need(r.Room[i].Nowhere != nil || !r.Room[i].Claim && len(r.Room[i].Occupants) == 0, "room: who makes room is told without a step")
+		for _, one := range r.Room[i].Occupants {
+			c.id("room.occupants.r", one.Request)
+			c.least("room.occupants.members", one.Members, 0)
+		}
 	}
 	for _, p := range r.Prices {
 		c.id("prices.pool", p.Pool)

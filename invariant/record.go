@@ -224,6 +224,17 @@ type plannedRoom struct {
 	Types   [][]string       `json:"types,omitempty"`
 	Prices  *plannedPrices   `json:"prices,omitempty"`
 	Beside  []plannedBeside  `json:"beside,omitempty"`
+
+	Claim     bool              `json:"claim,omitempty"`
+	Occupants []plannedOccupant `json:"occupants,omitempty"`
+}
+
+type plannedOccupant struct {
+	Request  string `json:"r"`
+	Priority int64  `json:"p,omitempty"`
+	Members  int64  `json:"members,omitempty"`
+	Leaving  bool   `json:"leaving,omitempty"`
+	Chosen   bool   `json:"chosen,omitempty"`
 }
 
 type plannedBeside struct {

@@ -59,6 +59,9 @@ func (r *replays) run() {
 			r.c.fail("replay", fmt.Sprintf("attempt %d of %s: %v", p.attempt, p.id, err), string(p.id))
 		case got.Outcome == daemon.ReplayCannot && !allowed(got.Cause):
 			r.c.fail("replay", fmt.Sprintf("attempt %d of %s cannot be replayed: %s", p.attempt, p.id, got.Why), string(p.id))
+		case got.Outcome == daemon.ReplayDiffers && got.Victims != nil && got.Victims.Outcome == daemon.ReplayDiffers:
+			r.c.fail("replay", fmt.Sprintf("attempt %d of %s was placed on %s at revision %d, where %v made room at revision %d, and %v would: %s: %+v", p.attempt, p.id, got.Worker, got.Revision, got.Victims.Were, got.Victims.At, got.Victims.Again, got.Victims.Why, *got.Basis),
+				string(p.id), string(got.Worker))
 		case got.Outcome == daemon.ReplayDiffers:
 			r.c.fail("replay", fmt.Sprintf("attempt %d of %s was placed on %s %+v at revision %d, and would be on %s %+v: %+v", p.attempt, p.id, got.Worker, got.Share, got.Revision, got.Again.Worker, got.Again.Share, *got.Basis),
 				string(p.id), string(got.Worker), string(got.Again.Worker))
@@ -66,6 +69,7 @@ func (r *replays) run() {
 			r.c.w.tally.Unreplayed++
 		case got.Outcome == daemon.ReplaySame:
 			r.c.w.tally.Replays++
+			r.c.w.tally.victims(got.Victims)
 		}
 	}
 	r.placed = r.placed[:0]

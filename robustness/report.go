@@ -46,8 +46,8 @@ func (r *report) figures(took time.Duration) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d seeds in %s (%.2f a second), %d of them twice: %.1f simulated hours, %d steps (%.0f a second)\n",
 		r.Seeds, took.Round(time.Second), float64(r.Seeds+r.Repeated)/per, r.Repeated, r.Simulated.Hours(), t.Steps, float64(t.Steps)/per)
-	fmt.Fprintf(&b, "%d calls of the store, %d revisions, %d containers run, %d requests acknowledged (%d placed before their daemon knew everything), %d cancels, %d claims, room made for groups %d times, and %d attempts that ended for either, %d that gave back what was lent, %d quotas and %d settings of the pool set, %d placements replayed (for %d not enough is kept); at least %d faults a seed\n",
-		t.Calls, t.Revisions, t.Starts, t.Acked, t.Early, t.Cancelled, t.Claims, t.Rooms, t.Preempted, t.Reclaimed, t.Limits, t.Settings, t.Replays, t.Unreplayed, r.Fewest)
+	fmt.Fprintf(&b, "%d calls of the store, %d revisions, %d containers run, %d requests acknowledged (%d placed before their daemon knew everything), %d cancels, %d claims, room made for groups %d times, and %d attempts that ended for either, %d that gave back what was lent, %d quotas and %d settings of the pool set, %d placements replayed (for %d not enough is kept), and of %d who made room for them chosen again (for %d not enough is kept); at least %d faults a seed\n",
+		t.Calls, t.Revisions, t.Starts, t.Acked, t.Early, t.Cancelled, t.Claims, t.Rooms, t.Preempted, t.Reclaimed, t.Limits, t.Settings, t.Replays, t.Unreplayed, t.Chosen, t.Unchosen, r.Fewest)
 	b.WriteString("faults:")
 	for _, k := range slices.Sorted(maps.Keys(t.Faults)) {
 		fmt.Fprintf(&b, " %s %d,", k, t.Faults[k])

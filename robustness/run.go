@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap/zapcore"
 
+	"github.com/berthd/berth/daemon"
 	"github.com/berthd/berth/robustness/memetcd"
 )
 
@@ -29,6 +30,7 @@ type Tally struct {
 	Steps, Calls, Revisions  int64
 	Replays                  int64 // placements that were decided again, with the same answer
 	Unreplayed               int64 // for which not enough is kept
+	Chosen, Unchosen         int64 // placements of which who made room for them was chosen again, the same; and for which not enough is kept
 	Starts, Acked, Cancelled int64
 	Claims, Preempted        int64 // requests that others were to make room for, and attempts that ended for that
 	Rooms                    int64 // times that others were told to make room for a group
@@ -54,6 +56,17 @@ func (t *Tally) hit(kind FaultKind, calls []string) {
 	}
 }
 
+// victims counts whether those who made room for a placement could be chosen again.
+func (t *Tally) victims(v *daemon.ReplayedVictims) {
+	switch {
+	case v == nil:
+	case v.Outcome == daemon.ReplaySame:
+		t.Chosen++
+	default:
+		t.Unchosen++
+	}
+}
+
 // add sums up.
 func (t *Tally) add(o Tally) {
 	t.Steps += o.Steps
@@ -61,6 +74,8 @@ func (t *Tally) add(o Tally) {
 	t.Revisions += o.Revisions
 	t.Replays += o.Replays
 	t.Unreplayed += o.Unreplayed
+	t.Chosen += o.Chosen
+	t.Unchosen += o.Unchosen
 	t.Starts += o.Starts
 	t.Acked += o.Acked
 	t.Cancelled += o.Cancelled

@@ -18,7 +18,8 @@ func replayCommand() *cli.Command {
 		Name:      "replay",
 		Usage:     "decide again where a request was placed, on what the store held then",
 		ArgsUsage: "ID",
-		Description: "Every placement names what it was planned on; deciding again on it must give the same. Exit 0 when it does,\n" +
+		Description: "Every placement names what it was planned on; deciding again on it must give the same. Where others made room for a\n" +
+			"request, who does is chosen again, too, on the worker where they did. Exit 0 when all is the same,\n" +
 			"3 when it differs, 1 when it cannot be told: the store's history does not reach back so far, or other rules placed it.",
 		Flags: clientFlags(
 			intFlag("attempt", 0, "`N`th attempt (default: the last one that was placed)"),
@@ -75,7 +76,11 @@ func printReplay(w io.Writer, r *berthv1.ReplayResponse) error {
 		_, err := fmt.Fprintf(w, "cannot be replayed: %s\n%s\n", r.GetWhy(), what)
 		return err
 	case daemon.ReplayDiffers:
-		_, err := fmt.Fprintf(w, "differs: decided again, it goes to %s\n%s\n%s\n", choiceText(r.GetAgain()), what, plannedText(r))
+		how := "decided again, it goes to"
+		if r.GetAgain().GetWorker() == r.GetPlaced().GetWorker() && r.GetVictims().GetOutcome() == string(daemon.ReplayDiffers) {
+			how = "others make room for it when that is decided again; it goes to"
+		}
+		_, err := fmt.Fprintf(w, "differs: %s %s\n%s\n%s\n", how, choiceText(r.GetAgain()), what, plannedText(r))
 		if err != nil {
 			return err
 		}
@@ -84,7 +89,31 @@ func printReplay(w io.Writer, r *berthv1.ReplayResponse) error {
 			return err
 		}
 	}
+	if err := printVictims(w, r.GetVictims()); err != nil {
+		return err
+	}
 	return printStandings(w, r.GetStandings())
+}
+
+// printVictims tells whether the same make room for a request when they are chosen again.
+func printVictims(w io.Writer, v *berthv1.ReplayedVictims) (err error) {
+	were := fmt.Sprintf("%s made room for it at revision %d", strings.Join(v.GetWere(), ", "), v.GetRevision())
+	switch daemon.ReplayOutcome(v.GetOutcome()) {
+	case daemon.ReplaySame:
+		_, err = fmt.Fprintf(w, "%s: chosen again, the same do\n", were)
+	case daemon.ReplayDiffers:
+		_, err = fmt.Fprintf(w, "%s: chosen again, %s: %s\n", were, orNobody(v.GetAgain()), v.GetWhy())
+	case daemon.ReplayCannot:
+		_, err = fmt.Fprintf(w, "who made room for it cannot be chosen again: %s\n", v.GetWhy())
+	}
+	return err
+}
+
+func orNobody(ids []string) string {
+	if len(ids) == 0 {
+		return "nobody does"
+	}
+	return strings.Join(ids, ", ") + " would"
 }
 
 func plannedText(r *berthv1.ReplayResponse) string {

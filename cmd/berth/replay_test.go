@@ -66,6 +66,35 @@ func TestPrintReplay_Differs(t *testing.T) {
 	}
 }
 
+func TestPrintReplay_Victims(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		of   *berthv1.ReplayedVictims
+		want string
+	}{
+		{"same", &berthv1.ReplayedVictims{Outcome: "same", Revision: 41, Were: []string{"a", "b"}, Again: []string{"a", "b"}}, "a, b made room for it at revision 41: chosen again, the same do\n"},
+		{"differs", &berthv1.ReplayedVictims{Outcome: "differs", Why: "others are chosen", Revision: 41, Were: []string{"a"}, Again: []string{"b"}}, "a made room for it at revision 41: chosen again, b would: others are chosen\n"},
+		{"cannot", &berthv1.ReplayedVictims{Outcome: "cannot", Why: "it is long ago"}, "who made room for it cannot be chosen again: it is long ago\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var out strings.Builder
+			err := printReplay(&out, &berthv1.ReplayResponse{Id: "r", Attempt: 1, Outcome: tt.of.GetOutcome(), Placed: &berthv1.Choice{Worker: "w"}, Again: &berthv1.Choice{Worker: "w"}, Victims: tt.of})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.of.GetOutcome() != "cannot" && !strings.Contains(out.String(), tt.want) {
+				t.Errorf("want %q in:\n%s", tt.want, out.String())
+			}
+			out.Reset()
+			if err := printVictims(&out, tt.of); err != nil || out.String() != tt.want {
+				t.Errorf("got %q, %v; want %q", out.String(), err, tt.want)
+			}
+		})
+	}
+}
+
 func TestParseTime(t *testing.T) {
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Time{

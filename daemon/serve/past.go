@@ -47,6 +47,9 @@ func (s *service) Replay(ctx context.Context, req *berthv1.ReplayRequest) (*bert
 	if r.Worker != "" {
 		m.Placed = &berthv1.Choice{Worker: string(r.Worker), Share: wire.Share(&r.Share)}
 	}
+	if v := r.Victims; v != nil {
+		m.Victims = &berthv1.ReplayedVictims{Outcome: string(v.Outcome), Why: wire.Text(v.Why), Revision: int64(v.At), Were: ids(v.Were), Again: ids(v.Again)}
+	}
 	if b := r.Basis; b != nil {
 		m.Daemon, m.Policy, m.PlannedRevision, m.Clock = string(b.Daemon), b.Policy, int64(b.Revision), wire.Time(b.Clock)
 		m.Again = &berthv1.Choice{Worker: string(r.Again.Worker), Verdict: wire.Verdict(r.Again.Verdict)}
@@ -55,4 +58,12 @@ func (s *service) Replay(ctx context.Context, req *berthv1.ReplayRequest) (*bert
 		}
 	}
 	return m, nil
+}
+
+func ids(of []berth.RequestID) []string {
+	out := make([]string, len(of))
+	for i, id := range of {
+		out[i] = string(id)
+	}
+	return out
 }

@@ -53,6 +53,18 @@ func plannedRoom(c *coder, r *berth.PlannedRoom) {
 	maybeList(c, "types", &r.Types, words)
 	maybe(c, "prices", &r.Prices, plannedPrices)
 	maybeList(c, "beside", &r.Beside, plannedBeside)
+	maybeTrue(c, "claim", &r.Claim)
+	maybeList(c, "occupants", &r.Occupants, plannedOccupant)
+	c.end()
+}
+
+func plannedOccupant(c *coder, r *berth.PlannedOccupant) {
+	c.begin()
+	text(c, "r", &r.Request)
+	maybeNumber(c, "p", &r.Priority)
+	maybeNumber(c, "members", &r.Members)
+	maybeTrue(c, "leaving", &r.Leaving)
+	maybeTrue(c, "chosen", &r.Chosen)
 	c.end()
 }
 

@@ -4194,6 +4194,7 @@ type ReplayResponse struct {
 	Placed          *Choice                `protobuf:"bytes,10,opt,name=placed,proto3" json:"placed,omitempty"`
 	Again           *Choice                `protobuf:"bytes,11,opt,name=again,proto3" json:"again,omitempty"`
 	Standings       []*Standing            `protobuf:"bytes,12,rep,name=standings,proto3" json:"standings,omitempty"` // of deciding again: the choice, and the runner-up
+	Victims         *ReplayedVictims       `protobuf:"bytes,13,opt,name=victims,proto3" json:"victims,omitempty"`     // none: nobody made room for it
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -4312,6 +4313,90 @@ func (x *ReplayResponse) GetStandings() []*Standing {
 	return nil
 }
 
+func (x *ReplayResponse) GetVictims() *ReplayedVictims {
+	if x != nil {
+		return x.Victims
+	}
+	return nil
+}
+
+// ReplayedVictims is who made room for a placement, chosen again on its worker.
+type ReplayedVictims struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Outcome       string                 `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`    // same, differs, cannot
+	Why           string                 `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`            // of differs and cannot
+	Revision      int64                  `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"` // when they ended, or were told to stop
+	Were          []string               `protobuf:"bytes,4,rep,name=were,proto3" json:"were,omitempty"`
+	Again         []string               `protobuf:"bytes,5,rep,name=again,proto3" json:"again,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplayedVictims) Reset() {
+	*x = ReplayedVictims{}
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplayedVictims) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplayedVictims) ProtoMessage() {}
+
+func (x *ReplayedVictims) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplayedVictims.ProtoReflect.Descriptor instead.
+func (*ReplayedVictims) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *ReplayedVictims) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *ReplayedVictims) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *ReplayedVictims) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *ReplayedVictims) GetWere() []string {
+	if x != nil {
+		return x.Were
+	}
+	return nil
+}
+
+func (x *ReplayedVictims) GetAgain() []string {
+	if x != nil {
+		return x.Again
+	}
+	return nil
+}
+
 // Choice is where a request goes, or why nowhere.
 type Choice struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4324,7 +4409,7 @@ type Choice struct {
 
 func (x *Choice) Reset() {
 	*x = Choice{}
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4336,7 +4421,7 @@ func (x *Choice) String() string {
 func (*Choice) ProtoMessage() {}
 
 func (x *Choice) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4349,7 +4434,7 @@ func (x *Choice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Choice.ProtoReflect.Descriptor instead.
 func (*Choice) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Choice) GetWorker() string {
@@ -4384,7 +4469,7 @@ type Victim struct {
 
 func (x *Victim) Reset() {
 	*x = Victim{}
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4396,7 +4481,7 @@ func (x *Victim) String() string {
 func (*Victim) ProtoMessage() {}
 
 func (x *Victim) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4409,7 +4494,7 @@ func (x *Victim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Victim.ProtoReflect.Descriptor instead.
 func (*Victim) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Victim) GetId() string {
@@ -4438,7 +4523,7 @@ type Former struct {
 
 func (x *Former) Reset() {
 	*x = Former{}
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4450,7 +4535,7 @@ func (x *Former) String() string {
 func (*Former) ProtoMessage() {}
 
 func (x *Former) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4463,7 +4548,7 @@ func (x *Former) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Former.ProtoReflect.Descriptor instead.
 func (*Former) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Former) GetWorker() string {
@@ -4505,7 +4590,7 @@ type Turn struct {
 
 func (x *Turn) Reset() {
 	*x = Turn{}
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4517,7 +4602,7 @@ func (x *Turn) String() string {
 func (*Turn) ProtoMessage() {}
 
 func (x *Turn) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4530,7 +4615,7 @@ func (x *Turn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Turn.ProtoReflect.Descriptor instead.
 func (*Turn) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Turn) GetWeight() int64 {
@@ -4598,7 +4683,7 @@ type SnapshotRequest struct {
 
 func (x *SnapshotRequest) Reset() {
 	*x = SnapshotRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4610,7 +4695,7 @@ func (x *SnapshotRequest) String() string {
 func (*SnapshotRequest) ProtoMessage() {}
 
 func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4623,7 +4708,7 @@ func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotRequest.ProtoReflect.Descriptor instead.
 func (*SnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *SnapshotRequest) GetRevision() int64 {
@@ -4642,7 +4727,7 @@ type SnapshotResponse struct {
 
 func (x *SnapshotResponse) Reset() {
 	*x = SnapshotResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4654,7 +4739,7 @@ func (x *SnapshotResponse) String() string {
 func (*SnapshotResponse) ProtoMessage() {}
 
 func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4667,7 +4752,7 @@ func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotResponse.ProtoReflect.Descriptor instead.
 func (*SnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *SnapshotResponse) GetLines() []byte {
@@ -4685,7 +4770,7 @@ type WorkersRequest struct {
 
 func (x *WorkersRequest) Reset() {
 	*x = WorkersRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4697,7 +4782,7 @@ func (x *WorkersRequest) String() string {
 func (*WorkersRequest) ProtoMessage() {}
 
 func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4710,7 +4795,7 @@ func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersRequest.ProtoReflect.Descriptor instead.
 func (*WorkersRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
 }
 
 type WorkersResponse struct {
@@ -4722,7 +4807,7 @@ type WorkersResponse struct {
 
 func (x *WorkersResponse) Reset() {
 	*x = WorkersResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4734,7 +4819,7 @@ func (x *WorkersResponse) String() string {
 func (*WorkersResponse) ProtoMessage() {}
 
 func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4747,7 +4832,7 @@ func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersResponse.ProtoReflect.Descriptor instead.
 func (*WorkersResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *WorkersResponse) GetWorkers() []*Worker {
@@ -4801,7 +4886,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4813,7 +4898,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4826,7 +4911,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Worker) GetId() string {
@@ -5085,7 +5170,7 @@ type SetTaintsRequest struct {
 
 func (x *SetTaintsRequest) Reset() {
 	*x = SetTaintsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5097,7 +5182,7 @@ func (x *SetTaintsRequest) String() string {
 func (*SetTaintsRequest) ProtoMessage() {}
 
 func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5110,7 +5195,7 @@ func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsRequest.ProtoReflect.Descriptor instead.
 func (*SetTaintsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *SetTaintsRequest) GetWorker() string {
@@ -5143,7 +5228,7 @@ type SetTaintsResponse struct {
 
 func (x *SetTaintsResponse) Reset() {
 	*x = SetTaintsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5155,7 +5240,7 @@ func (x *SetTaintsResponse) String() string {
 func (*SetTaintsResponse) ProtoMessage() {}
 
 func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5168,7 +5253,7 @@ func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsResponse.ProtoReflect.Descriptor instead.
 func (*SetTaintsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *SetTaintsResponse) GetWorker() *Worker {
@@ -5196,7 +5281,7 @@ type SetIntentRequest struct {
 
 func (x *SetIntentRequest) Reset() {
 	*x = SetIntentRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5208,7 +5293,7 @@ func (x *SetIntentRequest) String() string {
 func (*SetIntentRequest) ProtoMessage() {}
 
 func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5221,7 +5306,7 @@ func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentRequest.ProtoReflect.Descriptor instead.
 func (*SetIntentRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *SetIntentRequest) GetWorker() string {
@@ -5296,7 +5381,7 @@ type SetIntentResponse struct {
 
 func (x *SetIntentResponse) Reset() {
 	*x = SetIntentResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5308,7 +5393,7 @@ func (x *SetIntentResponse) String() string {
 func (*SetIntentResponse) ProtoMessage() {}
 
 func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5321,7 +5406,7 @@ func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentResponse.ProtoReflect.Descriptor instead.
 func (*SetIntentResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *SetIntentResponse) GetWorker() *Worker {
@@ -5339,7 +5424,7 @@ type PoolsRequest struct {
 
 func (x *PoolsRequest) Reset() {
 	*x = PoolsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5351,7 +5436,7 @@ func (x *PoolsRequest) String() string {
 func (*PoolsRequest) ProtoMessage() {}
 
 func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5364,7 +5449,7 @@ func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsRequest.ProtoReflect.Descriptor instead.
 func (*PoolsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
 }
 
 type PoolsResponse struct {
@@ -5376,7 +5461,7 @@ type PoolsResponse struct {
 
 func (x *PoolsResponse) Reset() {
 	*x = PoolsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5388,7 +5473,7 @@ func (x *PoolsResponse) String() string {
 func (*PoolsResponse) ProtoMessage() {}
 
 func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5401,7 +5486,7 @@ func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsResponse.ProtoReflect.Descriptor instead.
 func (*PoolsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *PoolsResponse) GetPools() []*Pool {
@@ -5428,7 +5513,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5440,7 +5525,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5453,7 +5538,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Pool) GetId() string {
@@ -5530,7 +5615,7 @@ type Shadow struct {
 
 func (x *Shadow) Reset() {
 	*x = Shadow{}
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5542,7 +5627,7 @@ func (x *Shadow) String() string {
 func (*Shadow) ProtoMessage() {}
 
 func (x *Shadow) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5555,7 +5640,7 @@ func (x *Shadow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shadow.ProtoReflect.Descriptor instead.
 func (*Shadow) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Shadow) GetStrategy() string {
@@ -5588,7 +5673,7 @@ type ShadowCounts struct {
 
 func (x *ShadowCounts) Reset() {
 	*x = ShadowCounts{}
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5600,7 +5685,7 @@ func (x *ShadowCounts) String() string {
 func (*ShadowCounts) ProtoMessage() {}
 
 func (x *ShadowCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5613,7 +5698,7 @@ func (x *ShadowCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShadowCounts.ProtoReflect.Descriptor instead.
 func (*ShadowCounts) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ShadowCounts) GetSame() int64 {
@@ -5674,7 +5759,7 @@ type Weights struct {
 
 func (x *Weights) Reset() {
 	*x = Weights{}
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5686,7 +5771,7 @@ func (x *Weights) String() string {
 func (*Weights) ProtoMessage() {}
 
 func (x *Weights) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5699,7 +5784,7 @@ func (x *Weights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Weights.ProtoReflect.Descriptor instead.
 func (*Weights) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Weights) GetScorers() map[string]int64 {
@@ -5717,7 +5802,7 @@ type QuotasRequest struct {
 
 func (x *QuotasRequest) Reset() {
 	*x = QuotasRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5729,7 +5814,7 @@ func (x *QuotasRequest) String() string {
 func (*QuotasRequest) ProtoMessage() {}
 
 func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5742,7 +5827,7 @@ func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasRequest.ProtoReflect.Descriptor instead.
 func (*QuotasRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
 }
 
 type QuotasResponse struct {
@@ -5754,7 +5839,7 @@ type QuotasResponse struct {
 
 func (x *QuotasResponse) Reset() {
 	*x = QuotasResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5766,7 +5851,7 @@ func (x *QuotasResponse) String() string {
 func (*QuotasResponse) ProtoMessage() {}
 
 func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5779,7 +5864,7 @@ func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasResponse.ProtoReflect.Descriptor instead.
 func (*QuotasResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *QuotasResponse) GetQuotas() []*Quota {
@@ -5812,7 +5897,7 @@ type Quota struct {
 
 func (x *Quota) Reset() {
 	*x = Quota{}
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5824,7 +5909,7 @@ func (x *Quota) String() string {
 func (*Quota) ProtoMessage() {}
 
 func (x *Quota) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5837,7 +5922,7 @@ func (x *Quota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quota.ProtoReflect.Descriptor instead.
 func (*Quota) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *Quota) GetTenant() string {
@@ -5944,7 +6029,7 @@ type Loan struct {
 
 func (x *Loan) Reset() {
 	*x = Loan{}
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5956,7 +6041,7 @@ func (x *Loan) String() string {
 func (*Loan) ProtoMessage() {}
 
 func (x *Loan) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5969,7 +6054,7 @@ func (x *Loan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loan.ProtoReflect.Descriptor instead.
 func (*Loan) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Loan) GetTenant() string {
@@ -6018,7 +6103,7 @@ type SetQuotaRequest struct {
 
 func (x *SetQuotaRequest) Reset() {
 	*x = SetQuotaRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6030,7 +6115,7 @@ func (x *SetQuotaRequest) String() string {
 func (*SetQuotaRequest) ProtoMessage() {}
 
 func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6043,7 +6128,7 @@ func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaRequest.ProtoReflect.Descriptor instead.
 func (*SetQuotaRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *SetQuotaRequest) GetTenant() string {
@@ -6125,7 +6210,7 @@ type SetQuotaResponse struct {
 
 func (x *SetQuotaResponse) Reset() {
 	*x = SetQuotaResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6137,7 +6222,7 @@ func (x *SetQuotaResponse) String() string {
 func (*SetQuotaResponse) ProtoMessage() {}
 
 func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6150,7 +6235,7 @@ func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaResponse.ProtoReflect.Descriptor instead.
 func (*SetQuotaResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *SetQuotaResponse) GetQuota() *Quota {
@@ -6179,7 +6264,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6191,7 +6276,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6204,7 +6289,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *Brake) GetPool() string {
@@ -6282,7 +6367,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6294,7 +6379,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6307,7 +6392,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -6347,7 +6432,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6359,7 +6444,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6372,7 +6457,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -6390,7 +6475,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6402,7 +6487,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6415,7 +6500,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
 }
 
 type OverviewResponse struct {
@@ -6430,7 +6515,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6442,7 +6527,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6455,7 +6540,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -6501,7 +6586,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6513,7 +6598,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6526,7 +6611,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *Member) GetId() string {
@@ -6582,7 +6667,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[87]
+	mi := &file_berth_v1_berth_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6594,7 +6679,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[87]
+	mi := &file_berth_v1_berth_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6607,7 +6692,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{87}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -6640,7 +6725,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[88]
+	mi := &file_berth_v1_berth_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6652,7 +6737,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[88]
+	mi := &file_berth_v1_berth_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6665,7 +6750,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{88}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -6683,7 +6768,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[89]
+	mi := &file_berth_v1_berth_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6695,7 +6780,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[89]
+	mi := &file_berth_v1_berth_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6708,7 +6793,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{89}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{90}
 }
 
 type InfoRequest struct {
@@ -6719,7 +6804,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[90]
+	mi := &file_berth_v1_berth_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6731,7 +6816,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[90]
+	mi := &file_berth_v1_berth_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6744,7 +6829,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{90}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{91}
 }
 
 type InfoResponse struct {
@@ -6774,7 +6859,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[91]
+	mi := &file_berth_v1_berth_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6786,7 +6871,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[91]
+	mi := &file_berth_v1_berth_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6799,7 +6884,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{91}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -6949,7 +7034,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[92]
+	mi := &file_berth_v1_berth_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6961,7 +7046,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[92]
+	mi := &file_berth_v1_berth_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6974,7 +7059,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{92}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -7030,7 +7115,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[93]
+	mi := &file_berth_v1_berth_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7042,7 +7127,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[93]
+	mi := &file_berth_v1_berth_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7055,7 +7140,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{93}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -7467,7 +7552,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\adecides\x18\x03 \x01(\bR\adecides\"9\n" +
 	"\rReplayRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
-	"\aattempt\x18\x02 \x01(\x03R\aattempt\"\x93\x03\n" +
+	"\aattempt\x18\x02 \x01(\x03R\aattempt\"\xc8\x03\n" +
 	"\x0eReplayResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x03R\aattempt\x12\x18\n" +
@@ -7481,7 +7566,14 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x06placed\x18\n" +
 	" \x01(\v2\x10.berth.v1.ChoiceR\x06placed\x12&\n" +
 	"\x05again\x18\v \x01(\v2\x10.berth.v1.ChoiceR\x05again\x120\n" +
-	"\tstandings\x18\f \x03(\v2\x12.berth.v1.StandingR\tstandings\"t\n" +
+	"\tstandings\x18\f \x03(\v2\x12.berth.v1.StandingR\tstandings\x123\n" +
+	"\avictims\x18\r \x01(\v2\x19.berth.v1.ReplayedVictimsR\avictims\"\x83\x01\n" +
+	"\x0fReplayedVictims\x12\x18\n" +
+	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x12\x10\n" +
+	"\x03why\x18\x02 \x01(\tR\x03why\x12\x1a\n" +
+	"\brevision\x18\x03 \x01(\x03R\brevision\x12\x12\n" +
+	"\x04were\x18\x04 \x03(\tR\x04were\x12\x14\n" +
+	"\x05again\x18\x05 \x03(\tR\x05again\"t\n" +
 	"\x06Choice\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12%\n" +
 	"\x05share\x18\x02 \x01(\v2\x0f.berth.v1.ShareR\x05share\x12+\n" +
@@ -7793,7 +7885,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 116)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 117)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -7851,122 +7943,123 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*Term)(nil),                  // 53: berth.v1.Term
 	(*ReplayRequest)(nil),         // 54: berth.v1.ReplayRequest
 	(*ReplayResponse)(nil),        // 55: berth.v1.ReplayResponse
-	(*Choice)(nil),                // 56: berth.v1.Choice
-	(*Victim)(nil),                // 57: berth.v1.Victim
-	(*Former)(nil),                // 58: berth.v1.Former
-	(*Turn)(nil),                  // 59: berth.v1.Turn
-	(*SnapshotRequest)(nil),       // 60: berth.v1.SnapshotRequest
-	(*SnapshotResponse)(nil),      // 61: berth.v1.SnapshotResponse
-	(*WorkersRequest)(nil),        // 62: berth.v1.WorkersRequest
-	(*WorkersResponse)(nil),       // 63: berth.v1.WorkersResponse
-	(*Worker)(nil),                // 64: berth.v1.Worker
-	(*SetTaintsRequest)(nil),      // 65: berth.v1.SetTaintsRequest
-	(*SetTaintsResponse)(nil),     // 66: berth.v1.SetTaintsResponse
-	(*SetIntentRequest)(nil),      // 67: berth.v1.SetIntentRequest
-	(*SetIntentResponse)(nil),     // 68: berth.v1.SetIntentResponse
-	(*PoolsRequest)(nil),          // 69: berth.v1.PoolsRequest
-	(*PoolsResponse)(nil),         // 70: berth.v1.PoolsResponse
-	(*Pool)(nil),                  // 71: berth.v1.Pool
-	(*Shadow)(nil),                // 72: berth.v1.Shadow
-	(*ShadowCounts)(nil),          // 73: berth.v1.ShadowCounts
-	(*Weights)(nil),               // 74: berth.v1.Weights
-	(*QuotasRequest)(nil),         // 75: berth.v1.QuotasRequest
-	(*QuotasResponse)(nil),        // 76: berth.v1.QuotasResponse
-	(*Quota)(nil),                 // 77: berth.v1.Quota
-	(*Loan)(nil),                  // 78: berth.v1.Loan
-	(*SetQuotaRequest)(nil),       // 79: berth.v1.SetQuotaRequest
-	(*SetQuotaResponse)(nil),      // 80: berth.v1.SetQuotaResponse
-	(*Brake)(nil),                 // 81: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 82: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 83: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 84: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 85: berth.v1.OverviewResponse
-	(*Member)(nil),                // 86: berth.v1.Member
-	(*PoolOverview)(nil),          // 87: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 88: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 89: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 90: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 91: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 92: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 93: berth.v1.ReadLogResponse
-	nil,                           // 94: berth.v1.Request.EnvEntry
-	nil,                           // 95: berth.v1.Request.LabelsEntry
-	nil,                           // 96: berth.v1.Demand.CustomEntry
-	nil,                           // 97: berth.v1.Capacity.CustomEntry
-	nil,                           // 98: berth.v1.Share.CustomEntry
-	nil,                           // 99: berth.v1.Gathered.NeedEntry
-	nil,                           // 100: berth.v1.Gathered.HasEntry
-	nil,                           // 101: berth.v1.Filter.LabelsEntry
-	nil,                           // 102: berth.v1.Group.StatesEntry
-	nil,                           // 103: berth.v1.Worker.LabelsEntry
-	nil,                           // 104: berth.v1.Weights.ScorersEntry
-	nil,                           // 105: berth.v1.Quota.LimitsEntry
-	nil,                           // 106: berth.v1.Quota.UsedEntry
-	nil,                           // 107: berth.v1.Quota.TakenEntry
-	nil,                           // 108: berth.v1.Quota.GuaranteedEntry
-	nil,                           // 109: berth.v1.Quota.AllowedEntry
-	nil,                           // 110: berth.v1.Loan.AmountsEntry
-	nil,                           // 111: berth.v1.Loan.RecalledEntry
-	nil,                           // 112: berth.v1.SetQuotaRequest.SetEntry
-	nil,                           // 113: berth.v1.SetQuotaRequest.GuaranteeEntry
-	nil,                           // 114: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 115: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 116: google.protobuf.Timestamp
+	(*ReplayedVictims)(nil),       // 56: berth.v1.ReplayedVictims
+	(*Choice)(nil),                // 57: berth.v1.Choice
+	(*Victim)(nil),                // 58: berth.v1.Victim
+	(*Former)(nil),                // 59: berth.v1.Former
+	(*Turn)(nil),                  // 60: berth.v1.Turn
+	(*SnapshotRequest)(nil),       // 61: berth.v1.SnapshotRequest
+	(*SnapshotResponse)(nil),      // 62: berth.v1.SnapshotResponse
+	(*WorkersRequest)(nil),        // 63: berth.v1.WorkersRequest
+	(*WorkersResponse)(nil),       // 64: berth.v1.WorkersResponse
+	(*Worker)(nil),                // 65: berth.v1.Worker
+	(*SetTaintsRequest)(nil),      // 66: berth.v1.SetTaintsRequest
+	(*SetTaintsResponse)(nil),     // 67: berth.v1.SetTaintsResponse
+	(*SetIntentRequest)(nil),      // 68: berth.v1.SetIntentRequest
+	(*SetIntentResponse)(nil),     // 69: berth.v1.SetIntentResponse
+	(*PoolsRequest)(nil),          // 70: berth.v1.PoolsRequest
+	(*PoolsResponse)(nil),         // 71: berth.v1.PoolsResponse
+	(*Pool)(nil),                  // 72: berth.v1.Pool
+	(*Shadow)(nil),                // 73: berth.v1.Shadow
+	(*ShadowCounts)(nil),          // 74: berth.v1.ShadowCounts
+	(*Weights)(nil),               // 75: berth.v1.Weights
+	(*QuotasRequest)(nil),         // 76: berth.v1.QuotasRequest
+	(*QuotasResponse)(nil),        // 77: berth.v1.QuotasResponse
+	(*Quota)(nil),                 // 78: berth.v1.Quota
+	(*Loan)(nil),                  // 79: berth.v1.Loan
+	(*SetQuotaRequest)(nil),       // 80: berth.v1.SetQuotaRequest
+	(*SetQuotaResponse)(nil),      // 81: berth.v1.SetQuotaResponse
+	(*Brake)(nil),                 // 82: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 83: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 84: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 85: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 86: berth.v1.OverviewResponse
+	(*Member)(nil),                // 87: berth.v1.Member
+	(*PoolOverview)(nil),          // 88: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 89: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 90: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 91: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 92: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 93: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 94: berth.v1.ReadLogResponse
+	nil,                           // 95: berth.v1.Request.EnvEntry
+	nil,                           // 96: berth.v1.Request.LabelsEntry
+	nil,                           // 97: berth.v1.Demand.CustomEntry
+	nil,                           // 98: berth.v1.Capacity.CustomEntry
+	nil,                           // 99: berth.v1.Share.CustomEntry
+	nil,                           // 100: berth.v1.Gathered.NeedEntry
+	nil,                           // 101: berth.v1.Gathered.HasEntry
+	nil,                           // 102: berth.v1.Filter.LabelsEntry
+	nil,                           // 103: berth.v1.Group.StatesEntry
+	nil,                           // 104: berth.v1.Worker.LabelsEntry
+	nil,                           // 105: berth.v1.Weights.ScorersEntry
+	nil,                           // 106: berth.v1.Quota.LimitsEntry
+	nil,                           // 107: berth.v1.Quota.UsedEntry
+	nil,                           // 108: berth.v1.Quota.TakenEntry
+	nil,                           // 109: berth.v1.Quota.GuaranteedEntry
+	nil,                           // 110: berth.v1.Quota.AllowedEntry
+	nil,                           // 111: berth.v1.Loan.AmountsEntry
+	nil,                           // 112: berth.v1.Loan.RecalledEntry
+	nil,                           // 113: berth.v1.SetQuotaRequest.SetEntry
+	nil,                           // 114: berth.v1.SetQuotaRequest.GuaranteeEntry
+	nil,                           // 115: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 116: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 117: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	94,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	95,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,   // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,   // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	95,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	96,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	10,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	11,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
 	6,   // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
 	8,   // 7: berth.v1.Request.affinity:type_name -> berth.v1.Affinity
 	8,   // 8: berth.v1.Request.anti_affinity:type_name -> berth.v1.Affinity
 	9,   // 9: berth.v1.Request.spread:type_name -> berth.v1.Spread
-	96,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	97,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,   // 11: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,   // 12: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
 	7,   // 13: berth.v1.Affinity.requests:type_name -> berth.v1.RequestLabel
 	4,   // 14: berth.v1.Affinity.workers:type_name -> berth.v1.Constraint
 	7,   // 15: berth.v1.Spread.requests:type_name -> berth.v1.RequestLabel
-	97,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	98,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	13,  // 17: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	14,  // 18: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	98,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	99,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	16,  // 20: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	116, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	116, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	117, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	117, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
 	20,  // 23: berth.v1.Reason.stands:type_name -> berth.v1.QuotaStand
 	22,  // 24: berth.v1.QuotaStand.reclaims:type_name -> berth.v1.Reclaim
 	21,  // 25: berth.v1.QuotaStand.gathers:type_name -> berth.v1.Gathered
-	116, // 26: berth.v1.Gathered.since:type_name -> google.protobuf.Timestamp
-	99,  // 27: berth.v1.Gathered.need:type_name -> berth.v1.Gathered.NeedEntry
-	100, // 28: berth.v1.Gathered.has:type_name -> berth.v1.Gathered.HasEntry
-	116, // 29: berth.v1.Reclaim.at:type_name -> google.protobuf.Timestamp
-	116, // 30: berth.v1.Reclaim.until:type_name -> google.protobuf.Timestamp
+	117, // 26: berth.v1.Gathered.since:type_name -> google.protobuf.Timestamp
+	100, // 27: berth.v1.Gathered.need:type_name -> berth.v1.Gathered.NeedEntry
+	101, // 28: berth.v1.Gathered.has:type_name -> berth.v1.Gathered.HasEntry
+	117, // 29: berth.v1.Reclaim.at:type_name -> google.protobuf.Timestamp
+	117, // 30: berth.v1.Reclaim.until:type_name -> google.protobuf.Timestamp
 	19,  // 31: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
 	19,  // 32: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
 	15,  // 33: berth.v1.Status.share:type_name -> berth.v1.Share
 	17,  // 34: berth.v1.Status.exit:type_name -> berth.v1.Exit
 	18,  // 35: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
 	0,   // 36: berth.v1.Status.spec:type_name -> berth.v1.Request
-	116, // 37: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	116, // 38: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	116, // 39: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	116, // 40: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	116, // 41: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	117, // 37: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	117, // 38: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	117, // 39: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	117, // 40: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	117, // 41: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
 	24,  // 42: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
 	26,  // 43: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	116, // 44: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	116, // 45: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	117, // 44: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	117, // 45: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
 	0,   // 46: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
 	30,  // 47: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
 	25,  // 48: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
 	31,  // 49: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
 	27,  // 50: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
 	25,  // 51: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	101, // 52: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	102, // 52: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
 	34,  // 53: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
 	25,  // 54: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
 	34,  // 55: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
@@ -7975,132 +8068,133 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	38,  // 58: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
 	25,  // 59: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
 	44,  // 60: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
-	116, // 61: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
-	102, // 62: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
+	117, // 61: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
+	103, // 62: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
 	24,  // 63: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
 	0,   // 64: berth.v1.Group.spec:type_name -> berth.v1.Request
 	44,  // 65: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
-	116, // 66: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
+	117, // 66: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
 	25,  // 67: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
 	24,  // 68: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	81,  // 69: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	82,  // 69: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
 	23,  // 70: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	116, // 71: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	117, // 71: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
 	52,  // 72: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
 	51,  // 73: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
-	59,  // 74: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
-	57,  // 75: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
-	58,  // 76: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
-	116, // 77: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
+	60,  // 74: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
+	58,  // 75: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
+	59,  // 76: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
+	117, // 77: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
 	53,  // 78: berth.v1.Standing.terms:type_name -> berth.v1.Term
-	116, // 79: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
-	56,  // 80: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
-	56,  // 81: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
+	117, // 79: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
+	57,  // 80: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
+	57,  // 81: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
 	52,  // 82: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
-	15,  // 83: berth.v1.Choice.share:type_name -> berth.v1.Share
-	24,  // 84: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
-	18,  // 85: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
-	18,  // 86: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
-	64,  // 87: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	103, // 88: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	12,  // 89: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	15,  // 90: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	15,  // 91: berth.v1.Worker.held:type_name -> berth.v1.Share
-	116, // 92: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	116, // 93: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	116, // 94: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	116, // 95: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	116, // 96: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
-	5,   // 97: berth.v1.Worker.taints:type_name -> berth.v1.Taint
-	5,   // 98: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
-	5,   // 99: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
-	5,   // 100: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
-	64,  // 101: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
-	64,  // 102: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	71,  // 103: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	74,  // 104: berth.v1.Pool.weights:type_name -> berth.v1.Weights
-	72,  // 105: berth.v1.Pool.shadow:type_name -> berth.v1.Shadow
-	73,  // 106: berth.v1.Pool.shadow_counts:type_name -> berth.v1.ShadowCounts
-	74,  // 107: berth.v1.Shadow.weights:type_name -> berth.v1.Weights
-	104, // 108: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
-	77,  // 109: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
-	105, // 110: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
-	106, // 111: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
-	107, // 112: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
-	59,  // 113: berth.v1.Quota.turn:type_name -> berth.v1.Turn
-	108, // 114: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
-	78,  // 115: berth.v1.Quota.lent:type_name -> berth.v1.Loan
-	78,  // 116: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
-	109, // 117: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
-	21,  // 118: berth.v1.Quota.gathers:type_name -> berth.v1.Gathered
-	110, // 119: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
-	111, // 120: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
-	116, // 121: berth.v1.Loan.recalled_since:type_name -> google.protobuf.Timestamp
-	112, // 122: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
-	113, // 123: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
-	77,  // 124: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
-	116, // 125: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	116, // 126: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	81,  // 127: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	91,  // 128: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	86,  // 129: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	87,  // 130: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	81,  // 131: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	116, // 132: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	71,  // 133: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	114, // 134: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	115, // 135: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	71,  // 136: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	116, // 137: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	28,  // 138: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	32,  // 139: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	35,  // 140: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	37,  // 141: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	40,  // 142: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	42,  // 143: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
-	45,  // 144: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
-	47,  // 145: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	49,  // 146: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	60,  // 147: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
-	54,  // 148: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
-	62,  // 149: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	67,  // 150: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	65,  // 151: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	69,  // 152: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	88,  // 153: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	75,  // 154: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
-	79,  // 155: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
-	82,  // 156: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	84,  // 157: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	90,  // 158: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	92,  // 159: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	29,  // 160: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	33,  // 161: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	36,  // 162: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	39,  // 163: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	41,  // 164: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	43,  // 165: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
-	46,  // 166: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
-	48,  // 167: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	50,  // 168: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	61,  // 169: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
-	55,  // 170: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
-	63,  // 171: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	68,  // 172: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	66,  // 173: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	70,  // 174: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	89,  // 175: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	76,  // 176: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
-	80,  // 177: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
-	83,  // 178: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	85,  // 179: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	91,  // 180: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	93,  // 181: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	160, // [160:182] is the sub-list for method output_type
-	138, // [138:160] is the sub-list for method input_type
-	138, // [138:138] is the sub-list for extension type_name
-	138, // [138:138] is the sub-list for extension extendee
-	0,   // [0:138] is the sub-list for field type_name
+	56,  // 83: berth.v1.ReplayResponse.victims:type_name -> berth.v1.ReplayedVictims
+	15,  // 84: berth.v1.Choice.share:type_name -> berth.v1.Share
+	24,  // 85: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
+	18,  // 86: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
+	18,  // 87: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
+	65,  // 88: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	104, // 89: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	12,  // 90: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	15,  // 91: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	15,  // 92: berth.v1.Worker.held:type_name -> berth.v1.Share
+	117, // 93: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	117, // 94: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	117, // 95: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	117, // 96: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	117, // 97: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	5,   // 98: berth.v1.Worker.taints:type_name -> berth.v1.Taint
+	5,   // 99: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
+	5,   // 100: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
+	5,   // 101: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
+	65,  // 102: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
+	65,  // 103: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	72,  // 104: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	75,  // 105: berth.v1.Pool.weights:type_name -> berth.v1.Weights
+	73,  // 106: berth.v1.Pool.shadow:type_name -> berth.v1.Shadow
+	74,  // 107: berth.v1.Pool.shadow_counts:type_name -> berth.v1.ShadowCounts
+	75,  // 108: berth.v1.Shadow.weights:type_name -> berth.v1.Weights
+	105, // 109: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
+	78,  // 110: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
+	106, // 111: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
+	107, // 112: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
+	108, // 113: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
+	60,  // 114: berth.v1.Quota.turn:type_name -> berth.v1.Turn
+	109, // 115: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
+	79,  // 116: berth.v1.Quota.lent:type_name -> berth.v1.Loan
+	79,  // 117: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
+	110, // 118: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
+	21,  // 119: berth.v1.Quota.gathers:type_name -> berth.v1.Gathered
+	111, // 120: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
+	112, // 121: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
+	117, // 122: berth.v1.Loan.recalled_since:type_name -> google.protobuf.Timestamp
+	113, // 123: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
+	114, // 124: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
+	78,  // 125: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
+	117, // 126: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	117, // 127: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	82,  // 128: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	92,  // 129: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	87,  // 130: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	88,  // 131: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	82,  // 132: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	117, // 133: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	72,  // 134: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	115, // 135: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	116, // 136: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	72,  // 137: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	117, // 138: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	28,  // 139: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	32,  // 140: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	35,  // 141: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	37,  // 142: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	40,  // 143: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	42,  // 144: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
+	45,  // 145: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
+	47,  // 146: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	49,  // 147: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	61,  // 148: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	54,  // 149: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
+	63,  // 150: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	68,  // 151: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	66,  // 152: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	70,  // 153: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	89,  // 154: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	76,  // 155: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
+	80,  // 156: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
+	83,  // 157: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	85,  // 158: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	91,  // 159: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	93,  // 160: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	29,  // 161: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	33,  // 162: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	36,  // 163: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	39,  // 164: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	41,  // 165: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	43,  // 166: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
+	46,  // 167: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
+	48,  // 168: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	50,  // 169: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	62,  // 170: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	55,  // 171: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
+	64,  // 172: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	69,  // 173: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	67,  // 174: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	71,  // 175: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	90,  // 176: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	77,  // 177: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
+	81,  // 178: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
+	84,  // 179: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	86,  // 180: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	92,  // 181: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	94,  // 182: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	161, // [161:183] is the sub-list for method output_type
+	139, // [139:161] is the sub-list for method input_type
+	139, // [139:139] is the sub-list for extension type_name
+	139, // [139:139] is the sub-list for extension extendee
+	0,   // [0:139] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -8109,15 +8203,15 @@ func file_berth_v1_berth_proto_init() {
 		return
 	}
 	file_berth_v1_berth_proto_msgTypes[14].OneofWrappers = []any{}
-	file_berth_v1_berth_proto_msgTypes[77].OneofWrappers = []any{}
-	file_berth_v1_berth_proto_msgTypes[79].OneofWrappers = []any{}
+	file_berth_v1_berth_proto_msgTypes[78].OneofWrappers = []any{}
+	file_berth_v1_berth_proto_msgTypes[80].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   116,
+			NumMessages:   117,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
