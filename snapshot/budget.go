@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/berthd/berth"
@@ -9,12 +10,21 @@ import (
 // budget is a tenant's quota of a pool, and what it uses of it: as if it were in one block,
 // for daemons take of it what they need.
 //
-// Loans stay as they are in a forecast: what others could lend, or are to give back, may come, so
-// only what is beyond the limits themselves never fits.
+// What was lent stays so in a forecast, for what comes back comes some day: only what is beyond the
+// limits themselves never fits.
 type budget struct {
-	quota  *berth.Quota
-	limits berth.Amounts // what is allowed now: nothing is borrowed or given back meanwhile
-	used   berth.Amounts
+	quota    *berth.Quota
+	limits   berth.Amounts // what is allowed now
+	used     berth.Amounts
+	borrowed berth.Amounts
+}
+
+func newBudget(q *berth.Quota) *budget {
+	b := &budget{quota: q, limits: maps.Clone(q.Allowed()), used: make(berth.Amounts), borrowed: make(berth.Amounts)}
+	for d := range q.Guaranteed {
+		b.borrowed[d] = q.Borrowed.Of(d)
+	}
+	return b
 }
 
 func (b *budget) room(d berth.Dimension) int64 {
@@ -25,6 +35,17 @@ func (b *budget) room(d berth.Dimension) int64 {
 	return max(limit-b.used[d], 0)
 }
 
+// room is how much of a dimension an account has room for, with what others lend now.
+func (c *course) room(of account, d berth.Dimension) int64 {
+	b := c.quotas[of]
+	limit, limited := b.limits[d]
+	if !limited {
+		return berth.MaxCustom
+	}
+	_, more := c.lenders(of, d)
+	return max(min(limit+more, max(b.quota.Limits[d], limit))-b.used[d], 0)
+}
+
 // spend counts what is placed on a worker, or has left it.
 func (c *course) spend(of account, share *berth.Share, capacity *berth.Capacity, by int64) {
 	b := c.quotas[of]
@@ -32,7 +53,9 @@ func (c *course) spend(of account, share *berth.Share, capacity *berth.Capacity,
 		return
 	}
 	for d, n := range berth.AmountsOf(share, capacity) {
-		b.used[d] += by * n
+		if b.used[d] += by * n; by > 0 {
+			c.borrow(of, d)
+		}
 	}
 }
 
@@ -43,7 +66,7 @@ func (c *course) allowed(r *berth.Request, n int64) (as *berth.Request, v *berth
 	if b == nil {
 		return r, nil
 	}
-	j := judgement{budget: b, as: r, need: make(berth.Amounts)}
+	j := judgement{budget: b, c: c, of: accountOf(r), as: r, need: make(berth.Amounts)}
 	wants := berth.AmountsOfDemand(&r.Resources.Quantities)
 	for _, d := range b.limits.Dimensions() {
 		j.wants(d, n*wants[d])
@@ -62,7 +85,7 @@ func (c *course) exceeds(of account, share *berth.Share, capacity *berth.Capacit
 	if b == nil || len(share.Devices) == 0 {
 		return nil
 	}
-	j := judgement{budget: b, need: make(berth.Amounts)}
+	j := judgement{budget: b, c: c, of: of, need: make(berth.Amounts)}
 	amounts := berth.AmountsOf(share, capacity)
 	for _, d := range b.limits.Dimensions() {
 		j.wants(d, amounts[d])
@@ -76,6 +99,8 @@ func (c *course) exceeds(of account, share *berth.Share, capacity *berth.Capacit
 // judgement is one by a budget, as daemons judge.
 type judgement struct {
 	*budget
+	c       *course
+	of      account
 	as      *berth.Request
 	need    berth.Amounts
 	verdict *berth.Verdict
@@ -86,10 +111,10 @@ func (j *judgement) wants(d berth.Dimension, want int64) {
 		return
 	}
 	j.need[d] += want
-	room := j.room(d)
-	if j.need[d] <= room {
+	if j.need[d] <= j.c.room(j.of, d) {
 		return
 	}
+	room := j.room(d)
 	if j.verdict == nil {
 		j.verdict = &berth.Verdict{}
 	}
@@ -111,7 +136,7 @@ func (j *judgement) chooseType(i int, n int64) berth.Dimension {
 	var allowed []string
 	for _, kind := range d.Types {
 		dim := berth.DeviceDimension(kind)
-		if _, limited := j.limits[dim]; !limited || want+j.need[dim] <= j.room(dim) {
+		if _, limited := j.limits[dim]; !limited || want+j.need[dim] <= j.c.room(j.of, dim) {
 			allowed = append(allowed, kind)
 		}
 	}

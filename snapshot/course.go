@@ -14,6 +14,10 @@ type course struct {
 	shares *scheduler.Shares
 	quotas map[account]*budget // of those that are limited
 
+	limited map[berth.PoolID][]account // by the names of their tenants
+	loans   bool                       // something is placed with a loan
+	own     map[account]bool           // of whom something waits for its quota, then
+
 	on      map[berth.WorkerID][]*resident // in the order of their ids
 	resides map[berth.RequestID]*resident
 
@@ -69,7 +73,7 @@ func (s *Snapshot) course(workers []scheduler.Worker) *course {
 		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), ending: make(map[berth.RequestID][]berth.RequestID), records: maps.Clone(s.groups), kept: maps.Clone(s.kept), making: make(map[berth.GroupID][]berth.RequestID), asks: make(map[berth.RequestID]bool),
 	}
 	for of, q := range s.quotas {
-		c.quotas[of] = &budget{quota: q, limits: q.Allowed(), used: make(berth.Amounts)}
+		c.quotas[of] = newBudget(q)
 	}
 	for i := range workers {
 		w := &workers[i]
@@ -81,6 +85,7 @@ func (s *Snapshot) course(workers []scheduler.Worker) *course {
 			c.claimStands(w, &claim)
 		}
 	}
+	c.limited = s.limited() // what is there is nobody's loan yet
 	return c
 }
 

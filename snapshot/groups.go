@@ -89,8 +89,11 @@ func (c *course) groupWaits(g *askedGroup, v *berth.Verdict) bool {
 // be placed, at least, or it waits.
 func (c *course) allowedOf(g *askedGroup) (some []*asked, as *berth.Request, over *berth.Verdict) {
 	all := int64(len(g.members))
+	if c.loans { // the others follow
+		all = min(g.needs(), all)
+	}
 	if as, over = c.allowed(g.first(), all); over == nil {
-		return g.members, as, nil
+		return g.members[:all], as, nil
 	}
 	low, high := int64(0), all-1
 	for low < high {
@@ -125,7 +128,7 @@ func (c *course) exceedsAll(of account, placed []scheduler.Decision) *berth.Verd
 			total[d] += n
 		}
 	}
-	j := judgement{budget: b, need: make(berth.Amounts)}
+	j := judgement{budget: b, c: c, of: of, need: make(berth.Amounts)}
 	for _, d := range b.limits.Dimensions() {
 		j.wants(d, total[d])
 	}

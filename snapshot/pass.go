@@ -16,7 +16,7 @@ func (c *course) run() {
 		c.pass()
 		c.makeRooms()
 		settled := c.settle()
-		more = settled || c.again || c.placed && slices.ContainsFunc(c.singles, (*asked).preempts)
+		more = settled || c.again || c.placed && slices.ContainsFunc(c.singles, (*asked).preempts) || c.lendFirst()
 	}
 }
 

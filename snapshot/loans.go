@@ -1,0 +1,166 @@
+package snapshot
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// Of what is guaranteed to a tenant, and what it does not use, others borrow who have some guaranteed
+// of the same dimension, up to their limits: all that something lacks or nothing. As daemons do it,
+// that comes after all that is placed without: the first that a loan helps borrows, as
+// much again as its tenant has borrowed already, and then all that waits has its turn again. Who
+// waits for its own quota lends nothing, for that may be its own; nor does, of a dimension, who has borrowed some of it.
+
+// lendFirst places the first that waits and that a loan helps; false: there is none.
+func (c *course) lendFirst() bool {
+	units := c.lackingQuota()
+	for i := range units {
+		if u := &units[i]; u.place() {
+			if u.group != nil {
+				c.groups = slices.DeleteFunc(c.groups, func(g *askedGroup) bool { return g == u.group })
+			} else {
+				c.singles = slices.DeleteFunc(c.singles, func(a *asked) bool { return a == u.single })
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// unit is what waits for its quota: one by itself, or a group.
+type unit struct {
+	c      *course
+	single *asked
+	group  *askedGroup
+	turn   scheduler.Turn
+	seq    berth.Revision
+}
+
+func (u *unit) request() *berth.Request {
+	if u.group != nil {
+		return u.group.first()
+	}
+	return &u.single.Spec
+}
+
+func (u *unit) priority() int32 {
+	if u.group != nil {
+		return u.group.priority()
+	}
+	return u.single.Candidate().Priority
+}
+
+// lackingQuota is what waits for its quota, in the order in which it would be placed.
+func (c *course) lackingQuota() (units []unit) {
+	c.own = make(map[account]bool)
+	add := func(u unit, n int64) {
+		of := accountOf(u.request())
+		if c.quotas[of] == nil {
+			return
+		}
+		if _, over := c.allowed(u.request(), n); over == nil {
+			return
+		}
+		c.own[of] = true
+		if u.c, u.turn = c, c.turn(u.request()); len(c.quotas[of].quota.Guaranteed) > 0 {
+			units = append(units, u)
+		}
+	}
+	for _, a := range c.singles {
+		if a.claim == nil && c.whole[a.group] == nil {
+			add(unit{single: a, seq: a.Seq}, 1)
+		}
+	}
+	for _, g := range c.groups {
+		add(unit{group: g, seq: g.seq}, min(g.needs(), int64(len(g.members))))
+	}
+	slices.SortStableFunc(units, func(a, b unit) int {
+		return cmp.Or(a.turn.Compare(b.turn), cmp.Compare(b.priority(), a.priority()), cmp.Compare(a.seq, b.seq), cmp.Compare(a.request().ID, b.request().ID))
+	})
+	return units
+}
+
+// place places it with what others lend; what waits on waits for what it did before.
+func (u *unit) place() bool {
+	c := u.c
+	c.loans = true
+	defer func() { c.loans = false }()
+	if u.group != nil {
+		least := min(u.group.needs(), int64(len(u.group.members)))
+		if _, over := c.allowed(u.group.first(), least); over != nil {
+			return false
+		}
+		tried := c.tried
+		placed := c.placeGroup(u.group)
+		c.tried = tried
+		return placed
+	}
+	if _, over := c.allowed(&u.single.Spec, 1); over != nil {
+		return false
+	}
+	blocked := c.blocked
+	c.full = make(map[string]Outcome)
+	c.place(u.single)
+	c.blocked = blocked
+	_, placed := c.resides[u.single.Spec.ID]
+	return placed
+}
+
+// lenders are those who may lend an account some of a dimension, in the order of their names, and how
+// much in all.
+func (c *course) lenders(of account, d berth.Dimension) (all []*budget, sum int64) {
+	if _, counts := c.quotas[of].quota.Guaranteed[d]; !c.loans || !counts {
+		return nil, 0
+	}
+	for _, lender := range c.limited[of.pool] {
+		if other := c.quotas[lender]; lender != of && !c.own[lender] && other.idle(d) > 0 {
+			all, sum = append(all, other), sum+other.idle(d)
+		}
+	}
+	return all, sum
+}
+
+// idle is how much of a dimension a tenant could lend.
+func (b *budget) idle(d berth.Dimension) int64 {
+	if _, counts := b.quota.Guaranteed[d]; !counts || b.borrowed[d] > 0 {
+		return 0
+	}
+	return b.limits[d] - b.used[d]
+}
+
+// borrow takes what an account uses beyond what it is allowed from who lends it, and as much again as
+// it has borrowed already where nobody else waits.
+func (c *course) borrow(of account, d berth.Dimension) {
+	b := c.quotas[of]
+	limit, limited := b.limits[d]
+	lack := min(b.used[d], b.quota.Limits[d]) - limit
+	if !limited || lack <= 0 {
+		return
+	}
+	if len(c.own) == 1 {
+		lack = min(max(lack, b.borrowed[d]), b.quota.Limits[d]-limit)
+	}
+	from, _ := c.lenders(of, d)
+	for _, other := range from {
+		part := min(lack, other.idle(d))
+		other.limits[d] -= part
+		b.limits[d] += part
+		b.borrowed[d] += part
+		lack -= part
+	}
+}
+
+// limited are the accounts that have a quota, by pools.
+func (s *Snapshot) limited() map[berth.PoolID][]account {
+	all := make(map[berth.PoolID][]account)
+	for of := range s.quotas {
+		all[of.pool] = append(all[of.pool], of)
+	}
+	for _, accounts := range all {
+		slices.SortFunc(accounts, func(a, b account) int { return cmp.Compare(a.tenant, b.tenant) })
+	}
+	return all
+}
