@@ -50,6 +50,7 @@ func (s *balance) judge(r *berth.Request, n int64) allowance {
 	if !short {
 		a.need, a.verdict = nil, nil
 	}
+	a.decide()
 	return a
 }
 
@@ -77,6 +78,14 @@ func (a *allowance) over(need berth.Amounts, s *balance) {
 			a.tell(d, v, s.room(d)+max(s.free(d), 0), s)
 			a.verdict.NeverFits = false
 		}
+	}
+	a.decide()
+}
+
+// decide leaves out what could be taken, where something is not there at all: that alone is why it waits.
+func (a *allowance) decide() {
+	if a.verdict != nil && slices.ContainsFunc(a.verdict.Reasons, lacking) {
+		a.verdict.Reasons = slices.DeleteFunc(a.verdict.Reasons, func(r berth.Reason) bool { return !lacking(r) })
 	}
 }
 

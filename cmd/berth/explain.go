@@ -87,9 +87,13 @@ func explainRequest(c *cli.Context, id string) (*berthv1.ExplainRequest, error) 
 		if req.GetAtRevision() != 0 {
 			return nil, usage("explain: --at and --at-revision exclude each other")
 		}
-		at, err := parseTime("at", text, time.Now())
+		now := time.Now()
+		at, err := parseTime("at", text, now)
 		if err != nil {
 			return nil, err
+		}
+		if at.After(now) {
+			return nil, &berth.FieldError{Field: "at", Value: text, Problem: "is yet to come", Bound: "a time that is over"}
 		}
 		req.AtTime = timestamppb.New(at)
 	}

@@ -85,6 +85,11 @@ func requestOf(c *cli.Context) (*berthv1.Request, error) {
 
 func readAmounts(c *cli.Context, r *berthv1.Request) (err error) {
 	d := r.Resources
+	for _, name := range []string{"cpu", "memory", "disk"} { // a variable that is not set asks for nothing, which nobody means
+		if c.IsSet(name) && c.String(name) == "" {
+			return &berth.FieldError{Field: name, Problem: "is empty", Bound: "an amount, 0 among them, or no such flag"}
+		}
+	}
 	if d.CpuMilli, err = parseCPU("cpu", c.String("cpu")); err != nil {
 		return err
 	}
