@@ -132,6 +132,9 @@ func (d Replayer) replay(ctx context.Context, r *Replay) error {
 		if !r.Basis.Group.Kept {
 			r.Standings = f.Standings(narrowed(c.candidate(), r.Basis.Group.Types), 2)
 		}
+		if len(r.Standings) > 0 && r.Standings[0].Worker != r.Worker {
+			r.Standings = nil // of one by itself: see unchosen
+		}
 		r.Again, err = d.inGroup(ctx, r, s, c)
 	default:
 		r.Standings = f.Standings(as, 2)

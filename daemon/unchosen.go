@@ -19,6 +19,8 @@ func (d Replayer) unchosen(ctx context.Context, r *Replay) string {
 		return ThereBecause + d.madeRoom(ctx, r) + " made room for it there"
 	case b.Group != nil && b.Group.Kept:
 		return ThereBecause + "its group kept the workers that it had held"
+	case b.Group != nil && len(r.Standings) == 0:
+		return ThereBecause + "its group was placed together; by itself it would have gone elsewhere"
 	}
 	return ""
 }

@@ -42,6 +42,8 @@ func (r *rig) replays(store *memetcd.Store) {
 		case got.Outcome != daemon.ReplaySame:
 			r.t.Errorf("attempt %d of %s, replayed: %s %s: it was placed on %s %+v at revision %d, and would be on %+v: %+v",
 				a.Attempt, id, got.Outcome, got.Why, got.Worker, got.Share, got.Revision, got.Again, got.Basis)
+		case len(got.Standings) > 0 && got.Standings[0].Worker != got.Worker:
+			r.t.Errorf("attempt %d of %s is on %s, and is told that %s was chosen", a.Attempt, id, got.Worker, got.Standings[0].Worker)
 		}
 	}
 }
