@@ -63,6 +63,21 @@ func (m Membership) normalize(request RequestID) *Membership {
 // the members is, but for the id.
 func (r *Request) IsGroup() bool { return r.Group != nil && r.ID == RequestID(r.Group.ID) }
 
+// ValidateAsked is Validate of a normalized request that somebody asks for: it names no group but
+// itself, and replaces nothing. Daemons make what does, of members and of successors.
+func (r *Request) ValidateAsked() error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	if r.Replaces != "" {
+		return &FieldError{Field: "replaces", Value: string(r.Replaces), Problem: "is given", Bound: "nothing: a daemon sets it, in the successor of a request"}
+	}
+	if r.Group != nil && !r.IsGroup() {
+		return &FieldError{Field: "group.id", Value: string(r.Group.ID), Problem: "is not the request's id", Bound: "nothing, or the id: the request stands for the whole group, and the daemon makes the members of it"}
+	}
+	return nil
+}
+
 // Beside is a later member's request: it goes where the others are, where its group has
 // a topology to the value of that label, and where it is linked to that link domain.
 func (r Request) Beside(domain, link string) Request {

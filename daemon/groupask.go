@@ -95,14 +95,8 @@ func (d *Daemon) mayAccept(ctx context.Context, bytes int64) (refusal error) {
 }
 
 func (d *Daemon) checkGroup(ctx context.Context, r *berth.Request) error {
-	if err := r.Validate(); err != nil {
+	if err := r.ValidateAsked(); err != nil {
 		return err
-	}
-	if r.Replaces != "" {
-		return &berth.FieldError{Field: "replaces", Value: string(r.Replaces), Problem: "is given", Bound: "nothing: a daemon sets it, in the successor of a request"}
-	}
-	if !r.IsGroup() {
-		return &berth.FieldError{Field: "group.id", Value: string(r.Group.ID), Problem: "is not the request's id", Bound: "nothing, or the id: the request stands for the whole group, and the daemon makes the members of it"}
 	}
 	each, err := d.memberBytes(ctx, r)
 	if err != nil {

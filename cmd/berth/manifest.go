@@ -132,7 +132,8 @@ func (m *manifest) request(n ast.Node) {
 		m.fail(n, "holds too many requests; allowed: at most %d", maxManifestRequests)
 		return
 	}
-	if err := wire.ToRequest(r).Normalize().Validate(); err != nil {
+	asked := wire.ToRequest(r).Normalize()
+	if err := asked.ValidateAsked(); err != nil {
 		m.fail(fieldNode(n, err), "%v", err)
 		return
 	}

@@ -77,6 +77,8 @@ func TestReadManifest_Bad(t *testing.T) {
 		"mapping for list":  {"id: a\ncommand: {a: b}\n", `field "command" is no list`},
 		"id in capitals":    {"id: BIG\ncommand: [x]\n", "-:1:"},
 		"no id":             {"command: [x]\n", "id is"},
+		"another's group":   {"id: a\ncommand: [x]\ngroup: {size: 2, id: other}\n", `group.id "other" is not the request's id; allowed: nothing, or the id`},
+		"a successor":       {"id: a\ncommand: [x]\nreplaces: b\n", `replaces "b" is given`},
 		"no command":        {"id: a\n", "command"},
 		"the same id twice": {"id: a\ncommand: [x]\n---\nid: a\ncommand: [y]\n", `-:4:`},
 		"bad operator":      {"id: a\ncommand: [x]\nconstraints:\n  - {label: zone, operator: like, values: [a]}\n", "operator"},
