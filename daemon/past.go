@@ -71,6 +71,9 @@ func (d *Daemon) find(ctx context.Context, m Moment) (Past, error) {
 	}
 	if m.Revision > 0 {
 		p := Past{Revision: m.Revision, Oldest: oldest}
+		if err := d.call(ctx, func(l *loop) { p.Time = l.past.when(m.Revision) }); err != nil || !p.Time.IsZero() {
+			return p, err
+		}
 		if f, err := d.lastPlan(ctx, m.Revision); err == nil && f != nil {
 			p.Time = f.Clock
 		}

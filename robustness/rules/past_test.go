@@ -11,6 +11,27 @@ import (
 	"github.com/berthd/berth/daemon"
 )
 
+// A revision's time is when this daemon saw it, though nothing was placed since long before.
+func TestExplainAt_TimeOfARevision(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.joins("w")
+		d, stop := r.daemon()
+		r.run(d, "first", sized(800, 0))
+		r.passes(time.Minute)
+		began := time.Now()
+		r.run(d, "waits", sized(800, 0))
+		at := berth.Revision(r.revision())
+		r.passes(time.Minute)
+		r.run(d, "later", sized(800, 0))
+		e, err := d.ExplainAt(r.t.Context(), "waits", daemon.Moment{Revision: at})
+		r.ok(err)
+		if off := e.Past.Time.Sub(began); off < 0 || off > 2*time.Second {
+			t.Errorf("%s: %s off", e.Past.Time, off)
+		}
+		stop()
+	})
+}
+
 // What is told of why a request waited is what was told then, though all is otherwise now.
 func TestExplainAt_TellsWhatWasToldThen(t *testing.T) {
 	for _, tt := range []struct {
