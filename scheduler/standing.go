@@ -99,6 +99,9 @@ func (q *query) inOrder(dealt bool) []int {
 	return order
 }
 
+// TooFull is what the scorer other_daemons says of a worker that is no other daemon's, and counts as one for its load.
+const TooFull = "too full"
+
 // termNames are the names of the scorers in a standing.
 var termNames = [scores]string{"avoided", "device_type", "disliked", "other_daemons", "above_bound", "load", "warm", "loss", "free", "image"}
 
@@ -120,7 +123,7 @@ func (q *query) term(scorer int, s *score, n *node, dealt bool) told {
 	case scoreYields:
 		value := yesNo(s.yields)
 		if s.yields && !n.worker.Foreign {
-			value = "too full" // so it is no better than theirs: see bound.spread
+			value = TooFull // so it is no better than theirs: see bound.spread
 		}
 		return told{value, true, true}
 	case scoreOver:

@@ -11,6 +11,7 @@ import (
 
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/scheduler"
 )
 
 func replayCommand() *cli.Command {
@@ -185,6 +186,9 @@ func decidedBy(all []*berthv1.Standing) string {
 	for i := range min(len(first), len(second)) {
 		a, b := first[i], second[i]
 		if a.GetName() == b.GetName() && a.GetValue() != b.GetValue() && (a.GetDecides() || b.GetDecides()) {
+			if b.GetValue() == scheduler.TooFull {
+				return "decided by load: the other one is fuller than the bound"
+			}
 			return fmt.Sprintf("decided by %s: %s against %s", inWords(a.GetName()), a.GetValue(), b.GetValue())
 		}
 	}

@@ -66,6 +66,19 @@ func TestPrintReplay_Differs(t *testing.T) {
 	}
 }
 
+// What is too full is no matter of other daemons.
+func TestDecidedBy_TooFull(t *testing.T) {
+	term := func(value string) *berthv1.Standing {
+		return &berthv1.Standing{Terms: []*berthv1.Term{{Name: "other_daemons", Value: value, Decides: true}}}
+	}
+	if got := decidedBy([]*berthv1.Standing{term("no"), term("too full")}); got != "decided by load: the other one is fuller than the bound" {
+		t.Error(got)
+	}
+	if got := decidedBy([]*berthv1.Standing{term("no"), term("yes")}); got != "decided by other daemons: no against yes" {
+		t.Error(got)
+	}
+}
+
 func TestPrintReplay_Victims(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
