@@ -42,7 +42,7 @@ func (c *course) room(of account, d berth.Dimension) int64 {
 	if !limited {
 		return berth.MaxCustom
 	}
-	_, more := c.lenders(of, d)
+	_, more := c.sources(of, d)
 	return max(min(limit+more, max(b.quota.Limits[d], limit))-b.used[d], 0)
 }
 

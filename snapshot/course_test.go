@@ -95,8 +95,8 @@ func text(o *snapshot.Outcome) string {
 	return text
 }
 
-// What a tenant has lent comes back, so what is beyond that waits for it; what is beyond the limit
-// could never be placed. A file of the snapshot tells the same.
+// What a tenant has lent comes back when what uses it ends, so what is beyond that waits for it; what is beyond the
+// limit could never be placed. A file of the snapshot tells the same.
 func TestForecast_Loan(t *testing.T) {
 	t.Parallel()
 	s := &store{}
@@ -104,6 +104,8 @@ func TestForecast_Loan(t *testing.T) {
 	cpu := func(n int64) berth.Amounts { return berth.Amounts{berth.DimensionCPU: n} }
 	s.put(berth.KindTenant, "", "default", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {Limits: cpu(16000), Guaranteed: cpu(8000), Lent: berth.Loans{"red": cpu(8000)}}}})
 	s.put(berth.KindTenant, "", "red", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {Limits: cpu(16000), Guaranteed: cpu(8000), Borrowed: berth.Loans{"default": cpu(8000)}}}})
+	s.runs("uses", 16000, "w1", 0)
+	s.edit("uses", func(r *berth.Request) { r.Tenant = "red" }, func(a *berth.Allocation) { a.Tenant = "red" })
 	read, err := snapshot.Read(bytes.NewReader(s.written(t)), nil)
 	if err != nil {
 		t.Fatal(err)

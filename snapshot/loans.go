@@ -109,15 +109,30 @@ func (u *unit) place() bool {
 	return placed
 }
 
-// lenders are those who may lend an account some of a dimension, in the order of their names, and how
-// much in all.
-func (c *course) lenders(of account, d berth.Dimension) (all []*budget, sum int64) {
-	if _, counts := c.quotas[of].quota.Guaranteed[d]; !c.loans || !counts {
+// source is a tenant of whom an account may have so much of a dimension.
+type source struct {
+	*budget
+	idle int64
+}
+
+// sources are those of whom an account may have some of a dimension: who has borrowed it of this one, and does not use
+// it, and who lends some; in the order of their names, and how much in all.
+func (c *course) sources(of account, d berth.Dimension) (all []source, sum int64) {
+	q := c.quotas[of].quota
+	if _, counts := q.Guaranteed[d]; !c.loans || !counts {
 		return nil, 0
 	}
-	for _, lender := range c.limited[of.pool] {
-		if other := c.quotas[lender]; lender != of && !c.own[lender] && other.idle(d) > 0 {
-			all, sum = append(all, other), sum+other.idle(d)
+	for _, a := range c.limited[of.pool] {
+		other, idle := c.quotas[a], int64(0)
+		switch lent := min(q.Lent[a.tenant][d], other.borrowed[d]); {
+		case a == of:
+		case lent > 0:
+			idle = min(lent, other.limits[d]-other.used[d])
+		case !c.own[a]:
+			idle = other.idle(d)
+		}
+		if idle > 0 {
+			all, sum = append(all, source{other, idle}), sum+idle
 		}
 	}
 	return all, sum
@@ -143,12 +158,16 @@ func (c *course) borrow(of account, d berth.Dimension) {
 	if len(c.own) == 1 {
 		lack = min(max(lack, b.borrowed[d]), b.quota.Limits[d]-limit)
 	}
-	from, _ := c.lenders(of, d)
+	from, _ := c.sources(of, d)
 	for _, other := range from {
-		part := min(lack, other.idle(d))
+		part := min(lack, other.idle)
 		other.limits[d] -= part
 		b.limits[d] += part
-		b.borrowed[d] += part
+		if other.borrowed[d] > 0 {
+			other.borrowed[d] -= part // it comes back
+		} else {
+			b.borrowed[d] += part
+		}
 		lack -= part
 	}
 }
