@@ -17,6 +17,8 @@ type evictor interface {
 	seat(machine int, o *scheduler.Occupant, by int64)
 	// evict chooses who is to end, so that a job of a shape fits; none: nothing would help.
 	evict(shape int, priority int32, on func(machine int) []scheduler.Occupant) []berth.RequestID
+	// evictForGang chooses who is to end, so that a group fits; false: nothing would help.
+	evictForGang(a *gangAsk, priority int32, on func(machine int) []scheduler.Occupant) (scheduler.GangRoom, bool)
 	// share is what a job of a shape holds at a place.
 	share(shape int, at place) berth.Share
 }
@@ -30,7 +32,8 @@ type evictions struct {
 	count    int
 	gpuLost  float64 // thousandths times milliseconds that ran for nothing
 	coreLost float64
-	since    int // how many when the series looked last
+	groups   int    // of these, for groups
+	since    [2]int // how many of both when the series looked last
 }
 
 // newEvictions is of a run; where no job asks for it, and nothing is kept for a group, nothing
@@ -95,8 +98,13 @@ func (e *evictions) leave(r *replay, job int) {
 func (r *replay) occupants(machine int) []scheduler.Occupant {
 	on := r.evictions.on[machine]
 	for i := range on {
-		if g := r.gangOf(jobOf(on[i].Request)); g >= 0 {
-			on[i].Members = r.gangs.fates[g].running
+		o, j := &on[i], jobOf(on[i].Request)
+		if g := r.gangOf(j); g >= 0 && !o.Leaving {
+			o.Members = r.gangs.fates[g].running
+		}
+		o.Grace, o.Left = r.jobs[j].GraceMS, 0
+		if left, known := r.leftOf(j); known {
+			o.Left = max(left, 1)
 		}
 	}
 	return on
@@ -109,6 +117,8 @@ func (r *replay) makeRoom(job int) (stopped []int) {
 		victim := jobOf(id)
 		g := r.gangOf(victim)
 		switch {
+		case r.fates[victim].leaving: // it was told to already
+			stopped = append(stopped, r.leave(victim)...)
 		case g < 0:
 			r.stopFor(victim)
 			stopped = append(stopped, victim)
@@ -144,9 +154,9 @@ func (r *replay) stopFor(victim int) {
 	e.coreLost += ran * float64(s.cpu)
 }
 
-// lately is how many were stopped since the last look.
-func (e *evictions) lately() int {
-	n := e.count - e.since
-	e.since = e.count
-	return n
+// lately is how many were stopped since the last look, and how many of these for groups.
+func (e *evictions) lately() (all, groups int) {
+	all, groups = e.count-e.since[0], e.groups-e.since[1]
+	e.since = [2]int{e.count, e.groups}
+	return all, groups
 }

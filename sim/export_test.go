@@ -1,6 +1,9 @@
 package sim
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // AtOnce runs the trace with Berth's policy, and says how many jobs of each name, or group, had
 // their places in the first moment.
@@ -20,4 +23,98 @@ func (t *Trace) AtOnce(ctx context.Context) (map[string]int, error) {
 		}
 	}
 	return out, nil
+}
+
+// Rooms runs the trace with Berth's policy, and tells of each time when others are told to make room for
+// a group.
+func (t *Trace) Rooms(look func(*Room)) error {
+	r, err := t.start(PolicyBerth, 1)
+	if err != nil {
+		return err
+	}
+	for r.step() {
+		was := r.leaving()
+		if err := r.advance(); err != nil {
+			return err
+		}
+		now := r.leaving()
+		told := slices.DeleteFunc(slices.Clone(now), func(j int) bool { return slices.Contains(was, j) })
+		if len(told) > 0 {
+			look(&Room{r: r, group: r.gangs.keep.group, told: told})
+		}
+	}
+	return nil
+}
+
+func (r *replay) leaving() (all []int) {
+	for j := range r.fates {
+		if r.fates[j].leaving {
+			all = append(all, j)
+		}
+	}
+	return all
+}
+
+// Room is that others have been told to make room for a group, at a time.
+type Room struct {
+	r     *replay
+	group int
+	told  []int
+}
+
+// Priority is the group's.
+func (m *Room) Priority() int64 { return m.r.first(m.group).Priority }
+
+// Told are those who were told then.
+func (m *Room) Told() (all []*Job) {
+	for _, j := range m.told {
+		all = append(all, &m.r.jobs[j])
+	}
+	return all
+}
+
+// Left are jobs of groups of which another was told, and that run on.
+func (m *Room) Left() (all []*Job) {
+	for _, j := range m.told {
+		g := m.r.gangOf(j)
+		if g < 0 {
+			continue
+		}
+		of := &m.r.groups[g]
+		for k := of.first; k < of.first+int(of.Size); k++ {
+			if f := &m.r.fates[k]; f.placed && !f.over && !f.leaving {
+				all = append(all, &m.r.jobs[k])
+			}
+		}
+	}
+	return all
+}
+
+// Needs is how many jobs of the group must find room.
+func (m *Room) Needs() int { return m.r.needs(m.group) }
+
+// Fit is how many of the group's jobs the machines would take, in one value of its topology, once
+// those have ended that were told to stop ever, and what ends no later by itself; but for some. By
+// sums of whole GPUs.
+func (m *Room) Fit(but func(*Job) bool) (most int) {
+	r := m.r
+	last := int64(0)
+	for _, j := range r.leaving() {
+		last = max(last, r.fates[j].leaves-r.now)
+	}
+	c := r.cluster.clone()
+	for j := range r.fates {
+		f := &r.fates[j]
+		left, known := r.leftOf(j)
+		if f.placed && !f.over && (f.leaving || known && left > 0 && left <= last) && !but(&r.jobs[j]) {
+			c.give(&r.shapes[r.of[j]], f.at)
+		}
+	}
+	sums := make(map[string]int)
+	for i := range c.machines {
+		value := c.labels[i][r.groups[m.group].Topology]
+		sums[value] += c.machines[i].room(&r.shapes[r.of[r.groups[m.group].first]])
+		most = max(most, sums[value])
+	}
+	return most
 }

@@ -83,3 +83,11 @@ func (f *fleetPolicy) keptOff() bool { return f.off }
 func tellsKept(v *berth.Verdict) bool {
 	return slices.ContainsFunc(v.Reasons, func(r berth.Reason) bool { return r.Code == berth.ReasonKept })
 }
+
+func (f *fleetPolicy) evictForGang(a *gangAsk, priority int32, on func(machine int) []scheduler.Occupant) (scheduler.GangRoom, bool) {
+	g := f.gang(a)
+	for i := range g.Members {
+		g.Members[i].Priority = priority
+	}
+	return f.fleet.PreemptGang(g, func(w berth.WorkerID) []scheduler.Occupant { return on(f.machines[w]) })
+}

@@ -15,6 +15,7 @@ type GroupRun struct {
 	Jobs     int    `json:"jobs_placed"`         // of it
 	WaitedMS int64  `json:"waited_ms"`           // until then, the last time; or until it left, or the end
 	Stops    int    `json:"preemptions"`         // of the whole
+	Room     int    `json:"made_room,omitempty"` // jobs that were told to make room for it
 	Topology string `json:"topology,omitempty"`  // the label
 	Domain   string `json:"placed_in,omitempty"` // its value, where it was placed
 	Linked   bool   `json:"linked,omitempty"`
@@ -28,7 +29,7 @@ func (r *replay) groupRuns() []GroupRun {
 		of, f := &r.groups[g], &r.gangs.fates[g]
 		one := GroupRun{
 			Name: of.Name, Tenant: r.first(g).Tenant, Size: of.Size, MinCount: of.MinCount,
-			Placed: f.placed, WaitedMS: f.waited, Stops: f.stopped, Topology: of.Topology, Domain: f.domain, Linked: of.Linked, Link: f.link,
+			Placed: f.placed, WaitedMS: f.waited, Stops: f.stopped, Room: f.room, Topology: of.Topology, Domain: f.domain, Linked: of.Linked, Link: f.link,
 		}
 		if f.whole {
 			one.WaitedMS = r.now - r.first(g).ArrivalMS

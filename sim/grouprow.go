@@ -66,9 +66,7 @@ func (t *table) group(j *Job) (*Group, error) {
 	if err := berth.CheckID("group", name); err != nil {
 		return nil, &LineError{t.line, err}
 	}
-	if r = r.Normalize(); j.Preempts {
-		return nil, t.wrong("preemption", "does not go with group", string(berth.PreemptionNever))
-	}
+	r = r.Normalize()
 	if err := r.Validate(); err != nil {
 		if field, ok := errors.AsType[*berth.FieldError](err); ok && groupColumns[field.Field] != "" {
 			in := *field

@@ -13,7 +13,7 @@ import (
 )
 
 func TestReadTrace_Group(t *testing.T) {
-	jobs := readGroups(t, "0,1,5,1,1,0,0,,,,,Train-7,8,6,rack", "0,1,0,1,1,0,0,,,,,,,,", "0,1,,1,1,0,0,,,never,,serve,2,,", "0,1,,1,1,0,0,,,,,one,1,0,")
+	jobs := readGroups(t, "0,1,5,1,1,0,0,,,,,Train-7,8,6,rack", "0,1,0,1,1,0,0,,,,,,,,", "0,1,,1,1,0,0,,,never,,serve,2,,", "0,1,,1,1,0,0,,5,lower,,one,1,0,")
 	var got []sim.Group
 	for _, j := range jobs {
 		if j.Group != nil {
@@ -23,6 +23,9 @@ func TestReadTrace_Group(t *testing.T) {
 	want := []sim.Group{{Name: "train-7", Size: 8, MinCount: 6, Topology: "rack"}, {Name: "serve", Size: 2, MinCount: 2}, {Name: "one", Size: 1, MinCount: 1}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if last := jobs[3]; !last.Preempts || last.Priority != 5 || jobs[2].Preempts {
+		t.Errorf("%+v", last)
 	}
 	if jobs[0].LimitMS != 5 || jobs[1].LimitMS != 0 {
 		t.Errorf("run limits %d and %d", jobs[0].LimitMS, jobs[1].LimitMS)
@@ -47,7 +50,6 @@ func TestReadTrace_GroupRefused(t *testing.T) {
 		"0,1,,1,1,0,0,,,,,g,2,3,":                               `line 3: group_min_count "3" is too large; allowed: 1 to 2`,
 		"0,1,,1,1,0,0,,,,,g,2,x,":                               `line 3: group_min_count "x" is not allowed`,
 		"0,1,,1,1,0,0,,,,,g,2,," + strings.Repeat("r", 257):     `line 3: group_topology `,
-		"0,1,,1,1,0,0,,,lower,,g,2,,":                           `line 3: preemption "lower" does not go with group; allowed: never`,
 		"0,1,,1,1,0,0,,,,,First,2,,":                            `line 3: group "First" is repeated; allowed: a name of its own: one row is a whole group; line 2 has this one`,
 		"0,5,4,1,1,0,0,,,,,,,,":                                 `line 3: run_limit_ms "4" is not allowed; allowed: a whole number of 5 to 31536000000`,
 		"0,31536000001,31536000000,1,1,0,0,,,,,,,,":             `line 3: run_limit_ms "31536000000" is not allowed with a longer run_ms; allowed: 0, or a run_ms of at most 31536000000`,

@@ -46,6 +46,8 @@ type gangFate struct {
 	asked   bool // it has been tried
 	waited  int64
 	stopped int    // how often, for another
+	leaving int    // jobs that were told to make room for another, and have not ended yet
+	room    int    // jobs that were told to make room for it
 	members []int  // while it waits whole: the jobs that wait
 	running int    // jobs
 	over    int    // jobs that have run to their end

@@ -28,6 +28,7 @@ type keepState struct {
 	touched bool         // something has come or gone there since it was chosen
 	group   int          // for which it is; -1: nothing is kept
 	chosen  int64        // when
+	made    bool         // others were told to make that room
 	next    int64        // nothing is chosen before
 	without int64        // nothing is kept before: it kept off who goes first
 	at      int64        // when is looked next, whatever happens; 0: not
@@ -126,7 +127,9 @@ func (r *replay) reviewKeep() (gave bool) {
 	}
 	news := k.news
 	k.news, k.next = false, r.now+keepEvery+int64(len(r.cluster.machines))/machinesMS
-	if k.rec != nil {
+	if made, replaced := r.makeGroupRoom(); made {
+		gave = gave || replaced
+	} else if k.rec != nil {
 		gave = r.keepOn() || gave
 	} else if again := r.keepFirst(); news {
 		k.at = again
@@ -199,6 +202,9 @@ func (r *replay) hopeless(g int) bool {
 // keepOn chooses again what is kept, or keeps nothing any more.
 func (r *replay) keepOn() (gave bool) {
 	k := &r.gangs.keep
+	if r.roomComes() {
+		return false
+	}
 	if r.wentBefore(k.group) {
 		k.without = r.now + keptOffFor
 		gave = r.keepNothing()

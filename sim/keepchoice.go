@@ -50,15 +50,12 @@ func (r *replay) patienceOf(g int) int64 {
 
 // stays tells who is on a machine, and until when as far as that is known.
 func (r *replay) stays(machine int) (out []scheduler.Stay) {
-	stop := berth.DefaultStopTimeoutMS
 	for i := range r.evictions.on[machine] {
 		o := &r.evictions.on[machine][i]
 		j := jobOf(o.Request)
 		since := r.jobs[j].ArrivalMS + r.fates[j].waited
 		s := scheduler.Stay{Share: &o.Share, Age: r.now - since}
-		if limit := r.jobs[j].LimitMS; limit > 0 {
-			s.Ends, s.Left = true, max(since+limit+stop-r.now, 0)
-		}
+		s.Left, s.Ends = r.leftOf(j)
 		out = append(out, s)
 	}
 	for i := range r.gangs.keep.running[machine] {
@@ -73,6 +70,18 @@ func (r *replay) stays(machine int) (out []scheduler.Stay) {
 	return out
 }
 
+// leftOf is for how many ms a job runs yet, at the latest, where its grace or its run limit tells.
+func (r *replay) leftOf(j int) (left int64, known bool) {
+	f, limit := &r.fates[j], r.jobs[j].LimitMS
+	switch {
+	case f.leaving:
+		return f.leaves - r.now, true
+	case limit > 0:
+		return max(r.jobs[j].ArrivalMS+f.waited+limit+berth.DefaultStopTimeoutMS-r.now, 0), true
+	}
+	return 0, false
+}
+
 // keepFor has machines be kept for a group.
 func (r *replay) keepFor(g int, next *berth.Keep, chosen int64) {
 	k, f := &r.gangs.keep, &r.gangs.fates[g]
@@ -80,7 +89,7 @@ func (r *replay) keepFor(g int, next *berth.Keep, chosen int64) {
 	if f.keptSince == neverKept {
 		f.keptSince = r.now
 	}
-	k.rec, k.group, k.chosen, k.touched = next, g, chosen, false
+	k.rec, k.group, k.chosen, k.touched, k.made = next, g, chosen, false, false
 	k.on = make(map[int]bool, len(next.Workers))
 	for _, w := range next.Workers {
 		k.on[r.cluster.index(string(w.Worker))] = true
@@ -126,6 +135,7 @@ func (r *replay) keepAsFound() {
 	}
 	r.gangs.fates[g].keptSince = r.now - ago(r.kept.Since)
 	r.keepFor(g, next, r.now-ago(r.kept.Chosen))
+	r.gangs.keep.made = !r.kept.MadeRoom.IsZero()
 	r.gangs.keep.next = r.now + keepEvery
 }
 

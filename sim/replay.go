@@ -13,7 +13,8 @@ import (
 // placed they are tried in the order of the daemon's queue: the tenants by their shares,
 // and of each priority, arrival, the file's order; a job that fits nowhere keeps none
 // behind it from its place. Where one that preempts fits nowhere, others of lower priority
-// are stopped at once, if that helps, and wait again. Groups are placed whole or not at all.
+// are stopped at once, if that helps, and wait again. Groups are placed whole or not at all; who
+// makes room for one ends when its grace is over.
 type Trace struct {
 	workload
 	jobs    []Job // each member of a group is one
@@ -62,6 +63,8 @@ type fate struct {
 	left    bool  // without having been placed
 	waited  int64 // from its arrival until it was placed, the last time
 	stopped int   // how often, for another
+	leaving bool  // it was told to make room for a group
+	leaves  int64 // when it has ended then, at the latest
 	at      place
 }
 
@@ -71,13 +74,17 @@ type ending struct {
 	job     int
 	stopped int  // how often it had been stopped before: it may be once more, and this is no end then
 	waits   bool // it is its patience
+	told    bool // it is its grace, once it was told to make room
 }
 
 type endings []ending
 
 func (e endings) Len() int { return len(e) }
 func (e endings) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(e[i].at, e[j].at), cmp.Compare(e[i].job, e[j].job)) < 0
+	if c := cmp.Or(cmp.Compare(e[i].at, e[j].at), cmp.Compare(e[i].job, e[j].job)); c != 0 {
+		return c < 0
+	}
+	return !e[i].told && e[j].told // what runs to its end within its grace has done so
 }
 func (e endings) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
 func (e *endings) Push(x any)   { *e = append(*e, x.(ending)) } //nolint:errcheck // container/heap pushes what it is given
@@ -102,6 +109,7 @@ type replay struct {
 	kind    []int // of each job: its shape, unless it is bound to some machines, or has a run limit that matters
 	kinds   map[kind]int
 	gangs   *gangRun // nil: there are no groups
+	again   []int    // who has made room for a group, and waits again: jobs and groups
 
 	evictions *evictions
 }
@@ -116,6 +124,28 @@ func (t *Trace) Run(ctx context.Context, name PolicyName, seed uint64, done func
 }
 
 func (t *Trace) replay(ctx context.Context, name PolicyName, seed uint64, done func(arrived, of int)) (*replay, error) {
+	r, err := t.start(name, seed)
+	if err != nil {
+		return nil, err
+	}
+	for steps := 0; r.step(); steps++ {
+		if err := r.advance(); err != nil {
+			return nil, err
+		}
+		if steps%256 == 0 {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			if done != nil {
+				done(r.next, len(t.jobs))
+			}
+		}
+	}
+	return r, nil
+}
+
+// start is a run before its first moment.
+func (t *Trace) start(name PolicyName, seed uint64) (*replay, error) {
 	c := t.workload.cluster.clone()
 	p, err := newPolicy(name, &t.workload, c, seed)
 	if err != nil {
@@ -131,19 +161,6 @@ func (t *Trace) replay(ctx context.Context, name PolicyName, seed uint64, done f
 		return nil, err
 	}
 	r.watch = newWatch(t, c)
-	for steps := 0; r.step(); steps++ {
-		if err := r.advance(); err != nil {
-			return nil, err
-		}
-		if steps%256 == 0 {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			if done != nil {
-				done(r.next, len(t.jobs))
-			}
-		}
-	}
 	return r, nil
 }
 
@@ -174,8 +191,8 @@ func (r *replay) advance() error {
 		r.gangs.keep.tick(r)
 	}
 	freed := r.endNow()
-	var fresh []int
-	for ; r.next < len(r.jobs) && r.jobs[r.next].ArrivalMS == r.now; r.next++ {
+	fresh := r.again
+	for r.again = nil; r.next < len(r.jobs) && r.jobs[r.next].ArrivalMS == r.now; r.next++ {
 		unit, g := r.next, r.gangOf(r.next)
 		if g >= 0 {
 			unit = ^g
@@ -204,11 +221,19 @@ func (r *replay) endNow() (freed bool) {
 		}
 		f, g := &r.fates[e.job], r.gangOf(e.job)
 		switch {
+		case e.told && f.leaving && e.stopped == f.stopped:
+			r.again = append(r.again, r.leave(e.job)...)
+			freed = true
+		case e.told: // it has ended before
 		case !e.waits && e.stopped == f.stopped:
+			leaving := f.leaving
 			r.stop(e.job)
 			f.over, freed = true, true
 			if g >= 0 {
 				r.gangs.fates[g].over++
+			}
+			if leaving {
+				r.again = append(r.again, r.gone(e.job)...)
 			}
 		case e.waits && g >= 0:
 			r.outOfPatience(g)
@@ -235,6 +260,7 @@ func (r *replay) stop(job int) {
 	r.policy.end(r.of[job], f.at)
 	r.turns.hold(r.jobs[job].Tenant, s.bulk(), -1)
 	r.evictions.leave(r, job)
+	f.leaving = false
 	if r.gangs != nil {
 		r.gangs.gives(f.at.machine)
 		if g := r.gangOf(job); g >= 0 {

@@ -18,10 +18,11 @@ type TraceResult struct {
 	Running    int        `json:"running"` // when it begins
 	Jobs       int        `json:"jobs"`
 	Placed     int        `json:"placed"`
-	Left       int        `json:"left"`           // out of patience
-	Never      int        `json:"never"`          // waited to the end, and fit nowhere
-	Preempted  int        `json:"preemptions"`    // jobs that were stopped for another, each time
-	GPULost    float64    `json:"lost_gpu_hours"` // that had run for nothing then
+	Left       int        `json:"left"`                   // out of patience
+	Never      int        `json:"never"`                  // waited to the end, and fit nowhere
+	Preempted  int        `json:"preemptions"`            // jobs that were stopped for another, each time
+	ForGroup   int        `json:"preemptions_for_groups"` // of these
+	GPULost    float64    `json:"lost_gpu_hours"`         // that had run for nothing then
 	CoreLost   float64    `json:"lost_core_hours"`
 	SpanMS     int64      `json:"span_ms"`           // from the first arrival to the last
 	Allocated  float64    `json:"allocated_percent"` // of GPU time within it
@@ -107,7 +108,7 @@ func (r *replay) result(seed uint64) *TraceResult {
 	out := &TraceResult{
 		Policy: r.name, Seed: seed, Machines: r.Machines(), GPUs: r.GPUs(), Running: len(r.running), Jobs: len(r.jobs), Series: r.watch.looks,
 		SpanMS:    r.jobs[len(r.jobs)-1].ArrivalMS - r.jobs[0].ArrivalMS,
-		Preempted: r.evictions.count, GPULost: r.evictions.gpuLost / milliHours, CoreLost: r.evictions.coreLost / milliHours,
+		Preempted: r.evictions.count, ForGroup: r.evictions.groups, GPULost: r.evictions.gpuLost / milliHours, CoreLost: r.evictions.coreLost / milliHours,
 	}
 	for j := range r.fates {
 		switch f := &r.fates[j]; {

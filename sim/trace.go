@@ -18,7 +18,8 @@ type Job struct {
 	LimitMS    int64 // its run limit, which who places it knows; 0: it has none
 	PatienceMS int64 // waited so long, it leaves; 0: it never does
 	Priority   int64
-	Preempts   bool // those of lower priority make room for it, where it fits nowhere
+	Preempts   bool  // those of lower priority make room for it, where it fits nowhere
+	GraceMS    int64 // so long it goes on when it is told to make room for a group
 	Tenant     string
 	Group      *Group // it stands for so many that are placed together; nil: for itself
 	In         Site   // it goes to machines with that label; none: to any
@@ -42,7 +43,7 @@ func ReadNodes(r io.Reader) ([]Machine, error) {
 }
 
 // ReadTrace reads jobs: arrival_ms, run_ms, cpu_milli, memory_mib, gpus, gpu_milli, and
-// gpu_types, tenant, priority, preemption, patience_ms, run_limit_ms, name and those of groups
+// gpu_types, tenant, priority, preemption, grace_ms, patience_ms, run_limit_ms, name and those of groups
 // where there are such columns. They come back in the order in which they arrive.
 func ReadTrace(r io.Reader) ([]Job, error) {
 	needed := []string{"arrival_ms", "run_ms", "cpu_milli", "memory_mib", "gpus", "gpu_milli"}
@@ -50,7 +51,7 @@ func ReadTrace(r io.Reader) ([]Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = t.only(append(needed, "gpu_types", "tenant", "priority", "preemption", "patience_ms", "run_limit_ms", "name",
+	err = t.only(append(needed, "gpu_types", "tenant", "priority", "preemption", "patience_ms", "run_limit_ms", "grace_ms", "name",
 		"group", "group_size", "group_min_count", "group_topology", "group_linked")...)
 	if err != nil {
 		return nil, err
@@ -85,8 +86,8 @@ func (t *table) job() (j Job, err error) {
 	if j.Pod, err = t.pod("gpus", "gpu_types"); err != nil {
 		return j, err
 	}
-	err = t.numbers([]string{"arrival_ms", "patience_ms", "priority"}, []int64{maxTraceMS, maxTraceMS, berth.MaxPriority},
-		[]*int64{&j.ArrivalMS, &j.PatienceMS, &j.Priority})
+	err = t.numbers([]string{"arrival_ms", "patience_ms", "priority", "grace_ms"}, []int64{maxTraceMS, maxTraceMS, berth.MaxPriority, berth.MaxStopMS},
+		[]*int64{&j.ArrivalMS, &j.PatienceMS, &j.Priority, &j.GraceMS})
 	if err != nil {
 		return j, err
 	}

@@ -13,9 +13,10 @@ type Look struct {
 	NoDemand   float64 `json:"no_demand_percent"`
 	CPU        float64 `json:"cpu_allocated_percent"`
 	Waiting    int     `json:"waiting"`
-	InGroups   int     `json:"waiting_in_groups"` // of these, with their whole group
-	OverLimit  int     `json:"waiting_for_limit"` // of these, for what their tenant may hold
-	Preempted  int     `json:"preemptions"`       // since the look before
+	InGroups   int     `json:"waiting_in_groups"`      // of these, with their whole group
+	OverLimit  int     `json:"waiting_for_limit"`      // of these, for what their tenant may hold
+	Preempted  int     `json:"preemptions"`            // since the look before
+	ForGroup   int     `json:"preemptions_for_groups"` // of these
 	Tenants    int     `json:"waiting_tenants"`
 	Evenness   float64 `json:"share_fairness"` // of the shares of those that wait, by their weights: Jain's index; 1 where fewer than two do
 }
@@ -59,7 +60,7 @@ func (w *watch) until(at int64, r *replay) {
 		for ; w.next < at && len(w.looks) < 2*points; w.next += w.every {
 			look.AtMS = w.next
 			look.Tenants, look.Evenness = r.turns.look()
-			look.Preempted = r.evictions.lately()
+			look.Preempted, look.ForGroup = r.evictions.lately()
 			w.looks = append(w.looks, look)
 		}
 	}

@@ -26,8 +26,8 @@ func simulateCommand() *cli.Command {
 			"and random are what it is compared with.\n\n" +
 			"With --nodes and --trace: jobs that arrive, wait, run and end, as their files say. Told is what was allocated, what was idle and why,\n" +
 			"how long jobs waited, and how evenly tenants were served. A row with a group's name and size stands for so many jobs that are placed\n" +
-			"together or not at all; machines are kept for the first group that waits, as a daemon keeps them. docs/scheduling.md has the columns of\n" +
-			"all files.\n\n" +
+			"together or not at all; machines are kept for the first group that waits, as a daemon keeps them. With preemption lower, jobs of lower\n" +
+			"priority make room for it: for a group, by the end of their grace_ms. docs/scheduling.md has the columns of all files.\n\n" +
 			"With --snapshot and --trace: the same, on the workers of a pool as berth snapshot found them, with what runs there; what waits there comes first.",
 		Flags: []cli.Flag{
 			stringFlag("openb-nodes", "", "`FILE` of machines: CSV with sn, cpu_milli, memory_mib, gpu, model"),

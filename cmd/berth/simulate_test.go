@@ -215,3 +215,24 @@ func TestSimulate_Linked(t *testing.T) {
 	}
 	s.want(exitGood, "no machine has a link, and a group wants GPUs of one link domain: it is never placed", "simulate", "--nodes", plain, "--trace", trace)
 }
+
+// Others make room for a group of a trace: how many did is told, and for which group.
+func TestSimulate_GroupRoom(t *testing.T) {
+	dir := t.TempDir()
+	nodes, trace := filepath.Join(dir, "nodes.csv"), filepath.Join(dir, "trace.csv")
+	for path, text := range map[string]string{
+		nodes: "name,cpu_milli,memory_mib,gpus,gpu_type\na,8000,1000,2,T4\nb,8000,1000,2,T4\n",
+		trace: "arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli,priority,preemption,grace_ms,group,group_size\n" +
+			"0,9000,1,1,2,1000,1,,500,,\n1000,1000,1,1,2,1000,5,lower,,train,2\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := shell{t: t}
+	s.want(exitGood, "preemptions: 1 (1 for groups), for which ", "simulate", "--nodes", nodes, "--trace", trace)
+	r := s.want(exitGood, `"preemptions_for_groups": 1`, "simulate", "--nodes", nodes, "--trace", trace, "-o", "json")
+	if !strings.Contains(r.out, `"made_room": 1`) || !strings.Contains(r.out, `"waited_ms": 500`) {
+		t.Error(r.out)
+	}
+}

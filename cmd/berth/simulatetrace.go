@@ -206,7 +206,11 @@ func printTraceHead(w io.Writer, r *sim.TraceResult) {
 	fmt.Fprintf(w, "policy %s, seed %d: %s machines, %s GPUs%s; %s jobs: %s placed, %s out of patience, %s never%s\n",
 		r.Policy, r.Seed, comma(r.Machines), comma(int(r.GPUs)), runs, comma(r.Jobs), comma(r.Placed), comma(r.Left), comma(r.Never), groups)
 	if r.Preempted > 0 {
-		fmt.Fprintf(w, "preemptions: %s, for which %.1f GPU hours and %.1f core hours had run for nothing\n", comma(r.Preempted), r.GPULost, r.CoreLost)
+		forGroups := ""
+		if r.ForGroup > 0 {
+			forGroups = fmt.Sprintf(" (%s for groups)", comma(r.ForGroup))
+		}
+		fmt.Fprintf(w, "preemptions: %s%s, for which %.1f GPU hours and %.1f core hours had run for nothing\n", comma(r.Preempted), forGroups, r.GPULost, r.CoreLost)
 	}
 	if groups != "" {
 		groups = fmt.Sprintf(" %.1f %% for groups,", r.ForGroups)

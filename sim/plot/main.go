@@ -83,14 +83,17 @@ var queue = []curve{
 	{"of these, in groups", green, func(l *sim.Look) float64 { return float64(l.InGroups) }},
 }
 
-var stops = []curve{{"jobs", color.RGBA{213, 94, 0, 255}, func(l *sim.Look) float64 { return float64(l.Preempted) }}}
+var stops = []curve{
+	{"jobs", color.RGBA{213, 94, 0, 255}, func(l *sim.Look) float64 { return float64(l.Preempted) }},
+	{"of these, for groups", green, func(l *sim.Look) float64 { return float64(l.ForGroup) }},
+}
 
 func draw(r *sim.TraceResult, dir string, out io.Writer) error {
 	title := fmt.Sprintf("policy %s, seed %d: %d jobs on %d machines, %d GPUs", r.Policy, r.Seed, r.Jobs, r.Machines, r.GPUs)
 	name := fmt.Sprintf("%s-%d", r.Policy, r.Seed)
-	gpus, queue := gpus, queue
+	gpus, queue, stops := gpus, queue, stops
 	if len(r.GroupRuns) == 0 {
-		gpus, queue = withoutGroups(gpus), withoutGroups(queue)
+		gpus, queue, stops = withoutGroups(gpus), withoutGroups(queue), withoutGroups(stops)
 	}
 	if err := picture(r, gpus, title, "% of GPUs", filepath.Join(dir, name+"-gpus.svg"), out); err != nil {
 		return err

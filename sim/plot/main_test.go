@@ -30,11 +30,11 @@ func TestRun(t *testing.T) {
 		}
 	}
 	for name, groups := range map[string][]sim.GroupRun{"without": nil, "with": {{Name: "g"}}} {
-		one := sim.TraceResult{Policy: "p", Series: []sim.Look{{}, {AtMS: 1, ForGroups: 5, InGroups: 2}}, GroupRuns: groups}
+		one := sim.TraceResult{Policy: "p", Preempted: 2, Series: []sim.Look{{}, {AtMS: 1, ForGroups: 5, InGroups: 2, Preempted: 2, ForGroup: 1}}, GroupRuns: groups}
 		if err := draw(&one, dir, &out); err != nil {
 			t.Fatal(err)
 		}
-		for file, label := range map[string]string{"p-0-gpus.svg": "idle: for groups", "p-0-waiting.svg": "of these, in groups"} {
+		for file, label := range map[string]string{"p-0-gpus.svg": "idle: for groups", "p-0-waiting.svg": "of these, in groups", "p-0-preemptions.svg": "of these, for groups"} {
 			text, err := os.ReadFile(filepath.Join(dir, file))
 			if err != nil || bytes.Contains(text, []byte(label)) != (groups != nil) {
 				t.Errorf("%s groups, %s: %q, %v", name, file, label, err)
