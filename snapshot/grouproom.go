@@ -9,9 +9,9 @@ import (
 	"github.com/berthd/berth/scheduler"
 )
 
-// roomTries is of how many groups of a pool it is asked, at a time, who could make room for them:
+// RoomTries is of how many groups of a pool it is asked, at a time, who could make room for them:
 // as many as a daemon asks for.
-const roomTries = 8
+const RoomTries = 4
 
 // preempts says whether others may have to make room for a group: not by one of which a member
 // had to make room itself.
@@ -46,11 +46,11 @@ func (c *course) makeRooms() {
 	tried := make(map[berth.PoolID]int)
 	for _, g := range seek {
 		p := g.first().Pool
-		if k := c.kept[p]; tried[p] == roomTries || k != nil && k.Group != g.id && c.priorityOf(k.Group) >= g.priority() {
+		if k := c.kept[p]; tried[p] == RoomTries || k != nil && k.Group != g.id && c.priorityOf(k.Group) >= g.priority() {
 			continue
 		}
 		if tried[p]++; c.makeGroupRoom(g) {
-			tried[p] = roomTries
+			tried[p] = RoomTries
 		}
 	}
 }

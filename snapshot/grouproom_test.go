@@ -32,6 +32,24 @@ func (s *store) placedGroup(id string, cpu int64, on ...string) {
 	}
 }
 
+// followed is a group with a member on each worker and one that is to follow, beside what a tenant runs
+// that waits for more.
+func followed(s *store) {
+	red := func(r *berth.Request) { r.Tenant, r.Priority = "red", 9 }
+	for _, w := range []string{"w1", "w2"} {
+		s.runs("red-"+w, 1000, w, 9)
+		s.edit("red-"+w, red, func(a *berth.Allocation) { a.Tenant = "red" })
+	}
+	s.placedGroup("h", 3000, "w1", "w2")
+	s.submit("h.2", 3000, "")
+	for _, m := range []string{"h.0", "h.1", "h.2"} {
+		s.edit(m, func(r *berth.Request) { r.Group = &berth.Membership{ID: "h", Size: 3, MinCount: 1} }, nil)
+	}
+	s.put(berth.KindGroup, "", "h", &berth.Group{Size: 3, MinCount: 1, Attempt: 1, State: berth.GroupPlaced})
+	s.submit("one", 3000, "")
+	s.edit("one", func(r *berth.Request) { r.Tenant = "red" }, nil)
+}
+
 // standingRoom is a group that waits, and for which the only one on w2 was told to stop.
 func standingRoom(s *store) {
 	s.runs("low", 3000, "w2", 0)
@@ -106,6 +124,24 @@ func TestForecast_GroupMakesRoom(t *testing.T) {
 			"the more important of two first, and what it has is not the other's", func(s *store) { two(s) },
 			snapshot.Change{Requests: []berth.Request{pressing("a", 3000, 1, 1, 5), pressing("b", 3000, 2, 2, 6)}},
 			[]string{"b.0 new: w2 after [low lower]", "b.1 new: w1", "a.0 new: waits for group ", "low stopped from w1 for b: waits for cpu_milli ", "lower stopped from w2 for b: waits for cpu_milli "},
+		},
+		{
+			"who was to follow a group that makes room waits with it, and has no turn of its own", followed,
+			snapshot.Change{Requests: []berth.Request{of(pressing("g", 3000, 1, 1, 5), "red")}},
+			[]string{
+				"one waiting: waits for cpu_milli ", "h.2 waiting: waits for cpu_milli ", "g.0 new: w1 after [h.0 h.1]",
+				"h.0 stopped from w1 for g: w2", "h.1 stopped from w2 for g: waits for cpu_milli ",
+			},
+		},
+		{
+			"only for one of the first four that seek it", func(s *store) { s.runs("low", 3000, "w1", 1); s.runs("high", 3000, "w2", 9) },
+			snapshot.Change{Requests: []berth.Request{
+				pressing("a", 3000, 2, 2, 5), pressing("b", 3000, 2, 2, 5), pressing("c", 3000, 2, 2, 5), pressing("d", 3000, 2, 2, 5), pressing("e", 3000, 1, 1, 4),
+			}},
+			[]string{
+				"a.0 new: waits for group ", "a.1 new: waits for group ", "b.0 new: waits for group ", "b.1 new: waits for group ", "c.0 new: waits for group ", "c.1 new: waits for group ",
+				"d.0 new: waits for group ", "d.1 new: waits for group ", "e.0 new: waits for group ",
+			},
 		},
 		{
 			"those who were told already end, and no others", standingRoom,

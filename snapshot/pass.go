@@ -24,7 +24,7 @@ func (c *course) run() {
 // when it is their tenant's turn, and else behind it, one after the other.
 func (c *course) pass() {
 	c.placed, c.again, c.full = false, false, make(map[string]Outcome)
-	groups, singles := c.groups, c.singles
+	groups, singles := c.groups, slices.DeleteFunc(c.singles, c.waitsWhole) // who waits with its group has no turn of its own
 	c.groups, c.singles = nil, nil
 	for turn := false; len(groups)+len(singles) > 0; {
 		if len(groups) > 0 && (turn || len(singles) > 0 && c.comesFirst(groups, singles)) {
