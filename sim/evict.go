@@ -69,9 +69,14 @@ func (e *evictions) come(r *replay, job int) {
 	if e.on == nil {
 		return
 	}
-	at := r.fates[job].at
-	e.seq++
-	o := scheduler.Occupant{Request: jobID(job), Priority: int32(r.jobs[job].Priority), Placed: e.seq, Share: e.sharesOf(r.of[job], at)} //nolint:gosec // at most berth.MaxPriority
+	at, h := r.fates[job].at, r.fates[job].held
+	o := scheduler.Occupant{Request: jobID(job), Priority: int32(r.jobs[job].Priority)} //nolint:gosec // at most berth.MaxPriority
+	if h != nil {
+		o.Placed, o.Share = -h.AgeMS, h.share()
+	} else {
+		e.seq++
+		o.Placed, o.Share = e.seq, e.sharesOf(r.of[job], at)
+	}
 	if g := r.gangOf(job); g >= 0 {
 		o.Group = idOf(g)
 	}
@@ -94,8 +99,17 @@ func (e *evictions) leave(r *replay, job int) {
 	*on = slices.Delete(*on, i, i+1)
 }
 
-// occupants are those on a machine; a group goes whole, and counts as all of it that runs.
+// occupants are those on a machine; a group goes whole, and counts as all of it that runs. Where a
+// request of a store has a claim it is nobody.
 func (r *replay) occupants(machine int) []scheduler.Occupant {
+	if r.claimed[machine] {
+		return nil
+	}
+	return r.everyone(machine)
+}
+
+// everyone is all that may end on a machine.
+func (r *replay) everyone(machine int) []scheduler.Occupant {
 	on := r.evictions.on[machine]
 	for i := range on {
 		o, j := &on[i], jobOf(on[i].Request)
@@ -110,6 +124,12 @@ func (r *replay) occupants(machine int) []scheduler.Occupant {
 	return on
 }
 
+// preempts says whether others may have to make room for a job that waits alone: not for who follows a
+// group, nor for who had to make room itself when it ran last.
+func (r *replay) preempts(j int) bool {
+	return r.evictions.by != nil && r.jobs[j].Preempts && r.gangOf(j) < 0 && r.fates[j].stopped == 0
+}
+
 // makeRoom stops those of lower priority that a job needs gone, and of groups all, and says who
 // they were: they wait again, a group whole, and all that they have done is lost.
 func (r *replay) makeRoom(job int) (stopped []int) {
@@ -121,10 +141,10 @@ func (r *replay) makeRoom(job int) (stopped []int) {
 			stopped = append(stopped, r.leave(victim)...)
 		case g < 0:
 			r.stopFor(victim)
-			stopped = append(stopped, victim)
+			stopped = append(stopped, r.waitsAgain([]int{victim})...)
 		case !r.gangs.waitsWhole(g): // not one whose group was stopped with another of it
 			r.stopGang(g)
-			stopped = append(stopped, ^g)
+			stopped = append(stopped, r.waitsAgain([]int{^g})...)
 		}
 	}
 	return stopped
@@ -142,16 +162,25 @@ func (r *replay) stopGang(g int) {
 	r.arriveWhole(g)
 }
 
-// stopFor stops a job for another.
+// stopFor stops a job for another: what it has done is lost.
 func (r *replay) stopFor(victim int) {
-	e := r.evictions
-	r.stop(victim)
-	f, s := &r.fates[victim], &r.shapes[r.of[victim]]
-	ran := float64(r.now - r.jobs[victim].ArrivalMS - f.waited)
-	f.placed, f.stopped = false, f.stopped+1
+	e, f, s := r.evictions, &r.fates[victim], &r.shapes[r.of[victim]]
+	ran, gpu, cpu := float64(r.now-r.jobs[victim].ArrivalMS-f.waited), s.gpuMilli(), s.cpu
+	if f.held != nil {
+		b := f.held.bulk()
+		gpu, cpu = b[bulkGPU], b[bulkCPU]
+	}
 	e.count++
-	e.gpuLost += ran * float64(s.gpuMilli())
-	e.coreLost += ran * float64(s.cpu)
+	e.gpuLost += ran * float64(gpu)
+	e.coreLost += ran * float64(cpu)
+	r.halt(victim)
+}
+
+// halt has a job that runs wait again.
+func (r *replay) halt(job int) {
+	r.stop(job)
+	r.fates[job].placed = false
+	r.fates[job].stopped++
 }
 
 // lately is how many were stopped since the last look, and how many of these for groups.

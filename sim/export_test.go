@@ -118,3 +118,45 @@ func (m *Room) Fit(but func(*Job) bool) (most int) {
 	}
 	return most
 }
+
+// Settled runs the trace with Berth's policy until those have ended who are first told to make room
+// for a group, within a second, or for the first moment where nobody is. It says how many jobs of
+// each name, or group, have their places then that had none, or another, before; and who was told.
+func (t *Trace) Settled() (placed, told map[string]int, err error) {
+	r, err := t.start(PolicyBerth, 1)
+	if err != nil {
+		return nil, nil, err
+	}
+	first, until := r.now, r.now+keepEvery
+	for r.step() && (r.now <= until || placed == nil) {
+		if err := r.advance(); err != nil {
+			return nil, nil, err
+		}
+		if all := r.leaving(); told == nil && len(all) > 0 {
+			told = r.named(func(j int) bool { return slices.Contains(all, j) })
+			for _, j := range all {
+				until = max(until, r.fates[j].leaves)
+			}
+		}
+		if r.now == first || told != nil && r.now <= until {
+			placed = r.named(func(j int) bool { return r.fates[j].placed && r.counts(j) })
+		}
+	}
+	return placed, told, nil
+}
+
+// named counts jobs by their names, or their groups'.
+func (r *replay) named(which func(job int) bool) map[string]int {
+	out := make(map[string]int)
+	for j := range r.jobs {
+		if !which(j) {
+			continue
+		}
+		name := r.jobs[j].Name
+		if g := r.jobs[j].Group; g != nil {
+			name = g.Name
+		}
+		out[name]++
+	}
+	return out
+}

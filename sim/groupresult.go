@@ -22,10 +22,13 @@ type GroupRun struct {
 	Link     string `json:"link,omitempty"` // linked, the link domain where it was placed
 }
 
-// groupRuns tells of each group, in the order in which they arrived.
-func (r *replay) groupRuns() []GroupRun {
-	out := make([]GroupRun, 0, len(r.groups))
+// groupRuns tells of each group, in the order in which they arrived, and of which it does.
+func (r *replay) groupRuns() (out []GroupRun, told []int) {
+	out = make([]GroupRun, 0, len(r.groups))
 	for g := range r.groups {
+		if !r.tellsOf(g) {
+			continue
+		}
 		of, f := &r.groups[g], &r.gangs.fates[g]
 		one := GroupRun{
 			Name: of.Name, Tenant: r.first(g).Tenant, Size: of.Size, MinCount: of.MinCount,
@@ -39,23 +42,23 @@ func (r *replay) groupRuns() []GroupRun {
 				one.Jobs++
 			}
 		}
-		out = append(out, one)
+		out, told = append(out, one), append(told, g)
 	}
-	return out
+	return out, told
 }
 
 // groupWaits is how long groups waited, each of them once, by the class of their jobs.
-func (r *replay) groupWaits(runs []GroupRun) []Waits {
+func (r *replay) groupWaits(runs []GroupRun, told []int) []Waits {
 	of := make(map[string][]int)
-	for g := range runs {
+	for i, g := range told {
 		n := classOf(&r.shapes[r.of[r.groups[g].first]])
-		of[n] = append(of[n], g)
+		of[n] = append(of[n], i)
 	}
 	out := make([]Waits, 0, len(of))
 	for _, n := range slices.Sorted(maps.Keys(of)) {
 		w := sample{Waits: Waits{Name: n}}
-		for _, g := range of[n] {
-			w.add(runs[g].WaitedMS, runs[g].Placed, runs[g].Stops)
+		for _, i := range of[n] {
+			w.add(runs[i].WaitedMS, runs[i].Placed, runs[i].Stops)
 		}
 		out = append(out, w.summed())
 	}

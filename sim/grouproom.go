@@ -8,6 +8,7 @@ import (
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
+	"github.com/berthd/berth/snapshot"
 )
 
 // A group that does not fit may have others make room, on however many machines. They are told to
@@ -16,10 +17,6 @@ import (
 // one group at a time has others make room, what is kept for one of lower priority is taken over, and
 // nothing is chosen anew while those who were told have their grace. They end all the same where
 // the group has left meanwhile.
-
-// roomTries is of how many groups it is asked, at a time, who could make room for them: of as many
-// as a daemon asks.
-const roomTries = 4
 
 // roomSeekers are the first groups that may have others make room, by priority: those that do not
 // fit, where nothing is kept for a group that matters as much.
@@ -36,7 +33,7 @@ func (r *replay) roomSeekers() (first []int) {
 				first = append(first, g)
 				n++
 			}
-			if n == roomTries {
+			if n == snapshot.RoomTries {
 				break
 			}
 		}
@@ -44,7 +41,7 @@ func (r *replay) roomSeekers() (first []int) {
 	slices.SortFunc(first, func(a, b int) int {
 		return cmp.Or(cmp.Compare(r.first(b).Priority, r.first(a).Priority), cmp.Compare(a, b))
 	})
-	return first[:min(len(first), roomTries)]
+	return first[:min(len(first), snapshot.RoomTries)]
 }
 
 // groupPreempts says whether a group may have others make room: not where it had to do so itself
@@ -62,7 +59,7 @@ func (r *replay) makeGroupRoom() (made, replaced bool) {
 	}
 	for _, g := range r.roomSeekers() {
 		of, ask := r.first(g), r.classOf(g, r.countOf(g)).ask
-		d, ok := e.by.evictForGang(&ask, int32(of.Priority), r.occupants) //nolint:gosec // at most berth.MaxPriority
+		d, ok := e.by.evictForGang(&ask, int32(of.Priority), r.groupOccupants) //nolint:gosec // at most berth.MaxPriority
 		if !ok {
 			continue
 		}
@@ -77,6 +74,28 @@ func (r *replay) makeGroupRoom() (made, replaced bool) {
 		return true, replaced
 	}
 	return false, false
+}
+
+// groupOccupants are those on a machine who may have to go for a group: only what leaves anyway where a
+// request of a store has a claim.
+func (r *replay) groupOccupants(machine int) []scheduler.Occupant {
+	all := slices.Clone(r.everyone(machine))
+	if r.claimed[machine] {
+		all = slices.DeleteFunc(all, func(o scheduler.Occupant) bool { return !o.Leaving })
+	}
+	for i := range r.gangs.keep.running[machine] {
+		if h := &r.gangs.keep.running[machine][i]; h.LeavesMS > 0 {
+			o := leavingOf(h.held)
+			o.Left = max(h.LeavesMS-(r.now-r.jobs[0].ArrivalMS), 1)
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// leavingOf is something that was told to stop before the trace began, and does not come again.
+func leavingOf(h *held) scheduler.Occupant {
+	return scheduler.Occupant{Request: "leaves", Priority: scheduler.PriorityLeaving, Share: h.share(), Leaving: true}
 }
 
 // tellAll tells those to stop who make room for a group, and of groups all that run.
@@ -122,6 +141,9 @@ func (r *replay) tell(g, j int) {
 
 // told counts a job as one that ends anyway.
 func (e *evictions) told(r *replay, job int) {
+	if e.by == nil {
+		return
+	}
 	at := r.fates[job].at.machine
 	i := slices.IndexFunc(e.on[at], func(o scheduler.Occupant) bool { return o.Request == jobID(job) })
 	o := &e.on[at][i]
@@ -132,12 +154,16 @@ func (e *evictions) told(r *replay, job int) {
 
 // leave stops a job that was told to, and says what waits again now: the job, or its whole group.
 func (r *replay) leave(j int) []int {
-	r.stopFor(j)
-	r.evictions.groups++
-	if r.gangOf(j) < 0 {
-		return []int{j}
+	if h := r.fates[j].held; h != nil && h.LeavesMS > 0 {
+		r.halt(j) // as it was told before the trace began
+	} else {
+		r.stopFor(j)
+		r.evictions.groups++
 	}
-	return r.gone(j)
+	if r.gangOf(j) < 0 {
+		return r.waitsAgain([]int{j})
+	}
+	return r.waitsAgain(r.gone(j))
 }
 
 // gone notes that a job has ended that was told to stop, or did so by itself meanwhile: the last

@@ -76,6 +76,9 @@ func (r *replay) leftOf(j int) (left int64, known bool) {
 	switch {
 	case f.leaving:
 		return f.leaves - r.now, true
+	case f.held != nil:
+		left = f.held.EndsMS - (r.now - r.jobs[0].ArrivalMS)
+		return left, left > 0
 	case limit > 0:
 		return max(r.jobs[j].ArrivalMS+f.waited+limit+berth.DefaultStopTimeoutMS-r.now, 0), true
 	}

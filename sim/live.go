@@ -14,16 +14,19 @@ import (
 
 // Live is one pool of a store, as a trace may begin with it.
 type Live struct {
-	Machines []Machine // workers that take requests now
-	Running  []Running // on them
-	Waiting  []Job     // the oldest first
-	Closed   int       // workers that take nothing now: they are left out, with what they run
-	LeftOut  int       // requests that wait and ask for more than a trace can say
+	Machines []Machine  // workers that take requests now
+	Standing []Standing // requests on them, the oldest first
+	Running  []Running  // what else has a part of them
+	Waiting  []Job      // the oldest first
+	Closed   int        // workers that take nothing now: they are left out, with what they run
+	LeftOut  int        // requests that wait and ask for more than a trace can say
 
 	Keep    *berth.Keep // what is kept for one of the groups that wait, by the names of a trace; nil: nothing is
 	TakenAt time.Time
 
-	weight func(berth.TenantID) int64 // of a tenant there
+	weight  func(berth.TenantID) int64 // of a tenant there
+	order   []bool                     // of both Standing and Waiting by age: whether the next one stands
+	claimed []string                   // machines on which a request has a claim
 }
 
 // NewLive reads a pool of a snapshot. What has no run limit runs for runMS yet; 0: to
@@ -54,25 +57,15 @@ func NewLive(s *snapshot.Snapshot, pool berth.PoolID, runMS int64) (*Live, error
 		return nil, fmt.Errorf("pool %s of the snapshot has no worker that takes requests", pool)
 	}
 	known := make(map[berth.WorkerID]berth.Share)
-	groups := liveGroups{Live: l, s: s, of: make(map[berth.GroupID]int), runMS: runMS}
+	rows := liveRows{Live: l, s: s, groups: make(map[berth.GroupID]*liveGroup), runMS: runMS}
 	all := s.Requests()
 	slices.SortFunc(all, func(a, b *snapshot.Request) int {
 		return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Spec.ID, b.Spec.ID))
 	})
 	for _, q := range all {
 		w := open[q.Worker()]
-		again := q.Spec.Group != nil && q.Spec.Pool == pool && groups.wait(q)
-		if q.Spec.Group == nil && q.Worker() == "" && q.Spec.Pool == pool {
-			if j, ok := jobOfRequest(q, runMS); ok {
-				l.Waiting = append(l.Waiting, j)
-			} else {
-				l.LeftOut++
-			}
-		}
+		rows.add(q, w, q.Spec.Pool == pool)
 		if w != nil && q.Allocation != nil {
-			if !again {
-				l.Running = append(l.Running, runningOf(s, q, w, runMS))
-			}
 			sum, err := known[w.ID].Plus(q.Allocation.Share)
 			if err != nil {
 				return nil, fmt.Errorf("what runs on %s: %w", w.ID, err)
@@ -80,10 +73,14 @@ func NewLive(s *snapshot.Snapshot, pool berth.PoolID, runMS int64) (*Live, error
 			known[w.ID] = sum
 		}
 	}
+	rows.tell()
 	for _, m := range l.Machines {
 		id := berth.WorkerID(m.Name)
 		if r, some := remainder(open[id], known[id]); some {
 			l.Running = append(l.Running, r)
+		}
+		if len(open[id].Ledger.Claims) > 0 {
+			l.claimed = append(l.claimed, m.Name)
 		}
 	}
 	l.Keep = keptOf(s.Keep(pool), open)
@@ -131,7 +128,9 @@ func machineOf(w *scheduler.Worker) (Machine, error) {
 func runningOf(s *snapshot.Snapshot, q *snapshot.Request, w *scheduler.Worker, runMS int64) Running {
 	share := &q.Allocation.Share
 	r := Running{Machine: string(w.ID), CPUMilli: share.CPUMilli, MemoryMiB: share.MemoryBytes >> 20, Tenant: string(q.Spec.Tenant)}
-	r.RunMS, r.EndsMS = restOf(s, q, runMS)
+	if r.RunMS, r.EndsMS = restOf(s, q, runMS); q.Allocation.Stop != nil {
+		r.LeavesMS = r.EndsMS
+	}
 	if at := q.Allocation.PlacedAt; !at.IsZero() {
 		r.AgeMS = max(s.TakenAt.Sub(at).Milliseconds(), 0)
 	}
@@ -209,7 +208,8 @@ func jobOfRequest(q *snapshot.Request, runMS int64) (j Job, ok bool) {
 	d := &r.Resources
 	needs := len(d.Ports)+len(d.Custom)+len(d.Devices[min(len(d.Devices), 1):])+len(r.Constraints)+len(r.Affinity)+len(r.AntiAffinity)+len(r.Spread) > 0 ||
 		d.DiskBytes > 0 || r.Group != nil && r.Group.Linked || r.Image != ""
-	j = Job{RunMS: runMS, PatienceMS: r.PendingLimitMS, Priority: int64(q.Candidate().Priority), Preempts: r.Preemption == berth.PreemptionLower && r.Group == nil, Tenant: string(r.Tenant)}
+	j = Job{RunMS: runMS, PatienceMS: r.PendingLimitMS, Priority: int64(q.Candidate().Priority), GraceMS: r.StopTimeoutMS, Tenant: string(r.Tenant)}
+	j.Preempts = r.Preemption == berth.PreemptionLower && (q.State == nil || !q.State.LastEnd.MadeRoom())
 	j.Pod = Pod{Name: string(r.ID), CPUMilli: d.CPUMilli, MemoryMiB: (d.MemoryBytes + 1<<20 - 1) >> 20}
 	if len(d.Devices) > 0 {
 		v := &d.Devices[0]
@@ -225,17 +225,35 @@ func jobOfRequest(q *snapshot.Request, runMS int64) (j Job, ok bool) {
 // Trace is what waits, and then the jobs of a trace, on the machines as they are: the
 // snapshot is of the moment when the first job arrives.
 func (l *Live) Trace(jobs []Job) (*Trace, error) {
-	all := slices.Clone(l.Waiting)
+	all, rows := l.rows()
 	for i := range all {
 		all[i].ArrivalMS = jobs[0].ArrivalMS
 	}
 	t := NewTrace(l.Machines, append(all, jobs...))
-	t.kept, t.taken = l.Keep, l.TakenAt
-	if err := t.StartWith(l.Running); err != nil {
+	t.kept, t.taken, t.claimed = l.Keep, l.TakenAt, make(map[int]bool)
+	for _, name := range l.claimed {
+		t.claimed[t.cluster.index(name)] = true
+	}
+	if err := t.startWith(l.Running, rows); err != nil {
 		return nil, err
 	}
 	for _, id := range t.Tenants() {
 		t.Weigh(id, l.weight(berth.TenantID(id)))
 	}
 	return t, nil
+}
+
+// rows are what stands and what waits, by age, and of which what stands.
+func (l *Live) rows() (all []Job, standing []*Standing) {
+	waits := 0
+	for i, stands := 0, 0; i < len(l.order); i++ {
+		if l.order[i] {
+			all, standing = append(all, l.Standing[stands].Job), append(standing, &l.Standing[stands])
+			stands++
+			continue
+		}
+		all, standing = append(all, l.Waiting[waits]), append(standing, nil)
+		waits++
+	}
+	return all, standing
 }

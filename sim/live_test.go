@@ -90,14 +90,20 @@ func TestNewLive(t *testing.T) {
 	}
 	want := &sim.Live{
 		Machines: []sim.Machine{{Name: "w1", CPUMilli: 8000, MemoryMiB: 8192, GPUs: 2, Model: "t4"}, {Name: "w2", CPUMilli: 8000, MemoryMiB: 8192, GPUs: 2, Model: "t4"}},
-		Running: []sim.Running{
-			{Machine: "w1", CPUMilli: 1000, MemoryMiB: 1024, GPUMilli: []int64{1000, 0}, RunMS: 30_000, EndsMS: 40_000, Tenant: "default"},
-			{Machine: "w2", CPUMilli: 1000, MemoryMiB: 1024, GPUMilli: []int64{0, 300}, RunMS: 60_000, Tenant: "default"},
-			{Machine: "w2", GPUMilli: []int64{1000, 0}}, // what is ill, to the end
+		Standing: []sim.Standing{
+			{
+				Job: sim.Job{Pod: sim.Pod{Name: "ends", CPUMilli: 1000, MemoryMiB: 1025, GPUs: 1, GPUMilli: 1000}, RunMS: 90_000, LimitMS: 90_000, GraceMS: 10_000, Tenant: "default"},
+				On:  []sim.Running{{Machine: "w1", CPUMilli: 1000, MemoryMiB: 1024, GPUMilli: []int64{1000, 0}, RunMS: 30_000, EndsMS: 40_000, Tenant: "default"}},
+			},
+			{
+				Job: sim.Job{Pod: sim.Pod{Name: "stays", CPUMilli: 1000, MemoryMiB: 1025, GPUs: 1, GPUMilli: 300}, RunMS: 60_000, GraceMS: 10_000, Tenant: "default"},
+				On:  []sim.Running{{Machine: "w2", CPUMilli: 1000, MemoryMiB: 1024, GPUMilli: []int64{0, 300}, RunMS: 60_000, Tenant: "default"}},
+			},
 		},
+		Running: []sim.Running{{Machine: "w2", GPUMilli: []int64{1000, 0}}}, // what is ill, to the end
 		Waiting: []sim.Job{{
 			Pod:   sim.Pod{Name: "waits", CPUMilli: 1000, MemoryMiB: 1025, GPUs: 1, GPUMilli: 1000},
-			RunMS: 1000, LimitMS: 1000, PatienceMS: 5000, Priority: 7, Tenant: "default",
+			RunMS: 1000, LimitMS: 1000, PatienceMS: 5000, Priority: 7, GraceMS: 10_000, Tenant: "default",
 		}},
 		Closed: 1, LeftOut: 2, TakenAt: takenAt,
 	}

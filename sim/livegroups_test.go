@@ -74,18 +74,21 @@ func TestNewLive_Groups(t *testing.T) {
 		t.Fatal(err)
 	}
 	of := func(name string) sim.Job {
-		return sim.Job{Pod: sim.Pod{Name: name, CPUMilli: 4000}, RunMS: 60_000, Tenant: "default"}
+		return sim.Job{Pod: sim.Pod{Name: name, CPUMilli: 4000}, RunMS: 60_000, GraceMS: 10_000, Tenant: "default"}
 	}
-	again, follows := of("again.1"), of("placed.1")
+	again, placed := of("again.1"), of("placed.1")
 	again.Group = &sim.Group{Name: "again", Size: 3, MinCount: 2, Topology: "rack"}
-	follows.In = sim.Site{Label: "rack", Value: "b"}
+	placed.Group = &sim.Group{Name: "placed", Size: 2, MinCount: 1, Topology: "rack"}
 	want := &sim.Live{
 		Machines: []sim.Machine{
 			{Name: "w1", CPUMilli: 8000, MemoryMiB: 1024, Labels: map[string]string{"rack": "a"}},
 			{Name: "w2", CPUMilli: 8000, MemoryMiB: 1024, Labels: map[string]string{"rack": "b"}},
 		},
-		Running: []sim.Running{{Machine: "w2", CPUMilli: 4000, RunMS: 40_000, AgeMS: 60_000, EndsMS: 50_000, Tenant: "default"}},
-		Waiting: []sim.Job{again, follows},
+		Standing: []sim.Standing{{
+			Job: placed, Domain: "b",
+			On: []sim.Running{{Machine: "w2", CPUMilli: 4000, RunMS: 40_000, AgeMS: 60_000, EndsMS: 50_000, Tenant: "default"}},
+		}},
+		Waiting: []sim.Job{again},
 		LeftOut: 2, TakenAt: takenAt,
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(sim.Live{})); diff != "" {

@@ -68,7 +68,7 @@ func (a *attempt) one(unit int) (int, error) {
 		at, ok = a.choose(kind)
 		a.blocked[kind] = !ok
 	}
-	if !ok && r.jobs[j].Preempts && r.gangOf(j) < 0 && r.evictions.by != nil { // who follows a group stops nobody
+	if !ok && r.preempts(j) {
 		if stopped := a.evict(j, [2]int64{int64(kind), r.jobs[j].Priority}); len(stopped) > 0 {
 			a.stopped = append(a.stopped, stopped...)
 			if at, ok = a.choose(kind); !ok {

@@ -17,14 +17,17 @@ import (
 // makes room for one ends when its grace is over.
 type Trace struct {
 	workload
-	jobs    []Job // each member of a group is one
-	groups  []gang
-	in      []int // the group of each job, -1: none; nil: there is no group
-	weights map[string]int64
-	limits  map[string]Limit
-	running []held      // when it begins
-	kept    *berth.Keep // then, for a group by its name; nil: nothing was
-	taken   time.Time   // that moment, as kept has it
+	jobs     []Job // each member of a group is one
+	groups   []gang
+	in       []int // the group of each job, -1: none; nil: there is no group
+	weights  map[string]int64
+	limits   map[string]Limit
+	running  []held         // when it begins
+	standing map[int]stood  // and jobs that do
+	domains  map[int]string // of groups of which some do: where those are
+	claimed  map[int]bool   // machines on which a request has a claim
+	kept     *berth.Keep    // then, for a group by its name; nil: nothing was
+	taken    time.Time      // that moment, as kept has it
 }
 
 // NewTrace is jobs, in the order in which they arrive, on machines.
@@ -66,6 +69,7 @@ type fate struct {
 	leaving bool  // it was told to make room for a group
 	leaves  int64 // when it has ended then, at the latest
 	at      place
+	held    *held // what it has, where it runs from the beginning
 }
 
 // ending is a job that ends, or whose patience does.
@@ -193,13 +197,20 @@ func (r *replay) advance() error {
 	freed := r.endNow()
 	fresh := r.again
 	for r.again = nil; r.next < len(r.jobs) && r.jobs[r.next].ArrivalMS == r.now; r.next++ {
-		unit, g := r.next, r.gangOf(r.next)
-		if g >= 0 {
-			unit = ^g
+		_, standing := r.standing[r.next]
+		switch g := r.gangOf(r.next); {
+		case g < 0 && standing:
+			continue
+		case g < 0:
+			fresh = append(fresh, r.next)
+		case r.stands(g):
+			fresh = append(fresh, r.follow(g)...)
+			r.next += int(r.groups[g].Size) - 1
+		default:
+			fresh = append(fresh, ^g)
 			r.arriveWhole(g)
 			r.next += int(r.groups[g].Size) - 1
 		}
-		fresh = append(fresh, unit)
 		if p := r.jobs[r.next].PatienceMS; p > 0 {
 			heap.Push(&r.ends, ending{at: r.now + p, job: r.next, waits: true})
 		}
@@ -256,11 +267,17 @@ func (r *replay) number() {
 // stop frees what a job holds.
 func (r *replay) stop(job int) {
 	f, s := &r.fates[job], &r.shapes[r.of[job]]
-	r.cluster.give(s, f.at)
-	r.policy.end(r.of[job], f.at)
-	r.turns.hold(r.jobs[job].Tenant, s.bulk(), -1)
+	if h := f.held; h != nil {
+		r.cluster.change(h, 1)
+		r.policy.release(h)
+		r.turns.hold(h.Tenant, h.bulk(), -1)
+	} else {
+		r.cluster.give(s, f.at)
+		r.policy.end(r.of[job], f.at)
+		r.turns.hold(r.jobs[job].Tenant, s.bulk(), -1)
+	}
 	r.evictions.leave(r, job)
-	f.leaving = false
+	f.leaving, f.held = false, nil
 	if r.gangs != nil {
 		r.gangs.gives(f.at.machine)
 		if g := r.gangOf(job); g >= 0 {

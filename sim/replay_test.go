@@ -85,6 +85,24 @@ func TestTrace_Preempts(t *testing.T) {
 	}
 }
 
+// TestTrace_NoCascade: what had to make room has nobody else do so, though somebody matters less.
+func TestTrace_NoCascade(t *testing.T) {
+	jobs, err := sim.ReadTrace(strings.NewReader("arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli,tenant,priority,preemption\n" +
+		"0,9000,1000,1,1,1000,low,0,\n0,9000,1000,1,1,1000,middle,1,lower\n1000,5000,1000,1,1,1000,high,2,lower\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs[1].Models, jobs[2].Models = []string{"x", "y"}, []string{"x"}
+	trace := sim.NewTrace([]sim.Machine{{Name: "a", CPUMilli: 9000, MemoryMiB: 10, GPUs: 1, Model: "y"}, {Name: "b", CPUMilli: 9000, MemoryMiB: 10, GPUs: 1, Model: "x"}}, jobs)
+	r, err := trace.Run(t.Context(), sim.PolicyBerth, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Preempted != 1 || r.Tenants[1].Stops != 0 || r.Tenants[2].MaxMS != 6000 {
+		t.Errorf("%d were stopped: %+v", r.Preempted, r.Tenants)
+	}
+}
+
 // TestTrace_Causes: a machine without CPU is starved, one with a part of a GPU left is
 // fragmented, for what waits.
 func TestTrace_Causes(t *testing.T) {
@@ -187,7 +205,7 @@ func FuzzReadTrace(f *testing.F) {
 			if j.RunMS < 1 || j.ArrivalMS < 0 || i > 0 && j.ArrivalMS < jobs[i-1].ArrivalMS || j.Tenant == "" {
 				t.Errorf("read %+v", j)
 			}
-			if g := j.Group; g != nil && (g.Name == "" || g.MinCount < 1 || g.MinCount > g.Size || g.Size > berth.MaxGroupSize || j.Preempts) {
+			if g := j.Group; g != nil && (g.Name == "" || g.MinCount < 1 || g.MinCount > g.Size || g.Size > berth.MaxGroupSize) {
 				t.Errorf("read the group %+v of %+v", *g, j)
 			}
 		}

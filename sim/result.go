@@ -106,11 +106,15 @@ func classOf(s *shape) string {
 
 func (r *replay) result(seed uint64) *TraceResult {
 	out := &TraceResult{
-		Policy: r.name, Seed: seed, Machines: r.Machines(), GPUs: r.GPUs(), Running: len(r.running), Jobs: len(r.jobs), Series: r.watch.looks,
+		Policy: r.name, Seed: seed, Machines: r.Machines(), GPUs: r.GPUs(), Running: len(r.running) + len(r.standing), Series: r.watch.looks,
 		SpanMS:    r.jobs[len(r.jobs)-1].ArrivalMS - r.jobs[0].ArrivalMS,
 		Preempted: r.evictions.count, ForGroup: r.evictions.groups, GPULost: r.evictions.gpuLost / milliHours, CoreLost: r.evictions.coreLost / milliHours,
 	}
 	for j := range r.fates {
+		if !r.counts(j) {
+			continue
+		}
+		out.Jobs++
 		switch f := &r.fates[j]; {
 		case f.placed:
 			out.Placed++
@@ -126,13 +130,13 @@ func (r *replay) result(seed uint64) *TraceResult {
 	}
 	out.idle()
 	out.Classes = r.waits(func(j int) string {
-		if r.gangOf(j) >= 0 {
+		if r.tellsOf(r.gangOf(j)) {
 			return ""
 		}
 		return classOf(&r.shapes[r.of[j]])
 	})
-	out.GroupRuns = r.groupRuns()
-	out.Groups = r.groupWaits(out.GroupRuns)
+	runs, told := r.groupRuns()
+	out.GroupRuns, out.Groups = runs, r.groupWaits(runs, told)
 	out.Priorities = r.waits(func(j int) string { return priorityName(r.jobs[j].Priority) })
 	out.Tenants = r.tenants()
 	out.Fairness = fairness(out.Tenants)
@@ -157,7 +161,7 @@ func (r *replay) waits(name func(job int) string) (out []Waits) {
 	of := make(map[string]*sample)
 	for j := range r.jobs {
 		n := name(j)
-		if n == "" {
+		if n == "" || !r.counts(j) {
 			continue
 		}
 		if of[n] == nil {
@@ -182,7 +186,7 @@ func (r *replay) tenants() []Tenant {
 	}
 	asked, got := make(map[string]float64), make(map[string]float64)
 	for j := range r.jobs {
-		if r.jobs[j].RunMS == 0 {
+		if r.jobs[j].RunMS == 0 || !r.counts(j) {
 			continue // no end, no hours
 		}
 		t, s := r.jobs[j].Tenant, &r.shapes[r.of[j]]

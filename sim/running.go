@@ -18,6 +18,7 @@ type Running struct {
 	RunMS     int64   // so long it runs yet; 0: to the end
 	AgeMS     int64   // so long it has run
 	EndsMS    int64   // it has ended by then at the latest, as its run limit says; 0: nothing does
+	LeavesMS  int64   // it was told to stop, and has ended by then; 0: it was not
 	Tenant    string  // whose it is; empty: nobody's
 }
 
@@ -28,22 +29,20 @@ type held struct {
 }
 
 // StartWith says what runs when the trace begins.
-func (t *Trace) StartWith(running []Running) error {
+func (t *Trace) StartWith(running []Running) error { return t.startWith(running, nil) }
+
+// startWith says besides which rows of the trace have their places then.
+func (t *Trace) startWith(running []Running, rows []*Standing) error {
 	t.running = nil
 	full := t.cluster.clone()
 	for i := range running {
-		r := &running[i]
-		at := t.cluster.index(r.Machine)
-		if at < 0 {
-			return fmt.Errorf("something runs on %s, which is none of the machines", r.Machine)
-		}
-		h := held{r, at}
-		if err := full.hold(&h); err != nil {
+		h, err := full.found(&running[i])
+		if err != nil {
 			return err
 		}
-		t.running = append(t.running, h)
+		t.running = append(t.running, *h)
 	}
-	return nil
+	return t.stand(rows, full)
 }
 
 // hold reserves what runs already.
@@ -98,9 +97,13 @@ func (r *replay) begin() error {
 		if r.gangs != nil {
 			r.gangs.keep.began(h)
 		}
+		r.seatLeaving(h, 1)
 		if h.RunMS > 0 {
 			heap.Push(&r.ends, ending{at: r.jobs[0].ArrivalMS + h.RunMS, job: -1 - i})
 		}
+	}
+	if err := r.beginStanding(); err != nil {
+		return err
 	}
 	r.keepAsFound()
 	return nil
@@ -112,8 +115,17 @@ func (r *replay) endRunning(job int) {
 	r.cluster.change(h, 1)
 	r.policy.release(h)
 	r.turns.hold(h.Tenant, h.bulk(), -1)
+	r.seatLeaving(h, -1)
 	if r.gangs != nil {
 		r.gangs.keep.ended(h)
 		r.gangs.gives(h.machine)
+	}
+}
+
+// seatLeaving counts what was told to stop as what ends anyway, for who makes room.
+func (r *replay) seatLeaving(h *held, by int64) {
+	if e := r.evictions; h.LeavesMS > 0 && e.by != nil {
+		o := leavingOf(h)
+		e.by.seat(h.machine, &o, by)
 	}
 }

@@ -39,6 +39,9 @@ func newWatch(t *Trace, c *cluster) *watch {
 	}
 	first, end := t.jobs[0].ArrivalMS, int64(0)
 	for i := range t.jobs {
+		if _, standing := t.standing[i]; standing {
+			continue
+		}
 		end = max(end, t.jobs[i].ArrivalMS+t.jobs[i].RunMS)
 	}
 	w.next, w.last, w.every = first, first, max((end-first)/points, 1)
