@@ -63,13 +63,12 @@ func (r *replay) makeGroupRoom() (made, replaced bool) {
 		if !ok {
 			continue
 		}
-		next := &berth.Keep{Group: idOf(g), Workers: d.Workers}
+		next := &berth.Keep{Group: idOf(g), Workers: d.Workers, MadeRoom: time.UnixMilli(r.clock())}
 		if d.Within > 0 {
 			next.By = time.UnixMilli(r.clock() + d.Within)
 		}
 		replaced = k.rec != nil && k.group != g
 		r.keepFor(g, next, r.now)
-		k.made = true
 		r.tellAll(g, d.Victims)
 		return true, replaced
 	}

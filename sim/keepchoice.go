@@ -92,7 +92,7 @@ func (r *replay) keepFor(g int, next *berth.Keep, chosen int64) {
 	if f.keptSince == neverKept {
 		f.keptSince = r.now
 	}
-	k.rec, k.group, k.chosen, k.touched, k.made = next, g, chosen, false, false
+	k.rec, k.group, k.chosen, k.touched, k.made = next, g, chosen, false, !next.MadeRoom.IsZero()
 	k.on = make(map[int]bool, len(next.Workers))
 	for _, w := range next.Workers {
 		k.on[r.cluster.index(string(w.Worker))] = true
@@ -126,7 +126,7 @@ func (r *replay) keepAsFound() {
 	if g < 0 {
 		return
 	}
-	next := &berth.Keep{Group: idOf(g)}
+	next := &berth.Keep{Group: idOf(g), MadeRoom: r.kept.MadeRoom}
 	for _, w := range r.kept.Workers {
 		if r.cluster.index(string(w.Worker)) >= 0 {
 			next.Workers = append(next.Workers, w)
@@ -138,7 +138,6 @@ func (r *replay) keepAsFound() {
 	}
 	r.gangs.fates[g].keptSince = r.now - ago(r.kept.Since)
 	r.keepFor(g, next, r.now-ago(r.kept.Chosen))
-	r.gangs.keep.made = !r.kept.MadeRoom.IsZero()
 	r.gangs.keep.next = r.now + keepEvery
 }
 
