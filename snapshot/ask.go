@@ -45,6 +45,7 @@ func (c *course) askWaiting() {
 				a.kind = KindStopped
 			}
 			c.leaves(r)
+			whole[of].leaving = true
 		}
 		whole[of].add(a)
 	}

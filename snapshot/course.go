@@ -33,6 +33,9 @@ type course struct {
 	kept     map[berth.PoolID]*berth.Keep
 	rooms    []*resident                         // that end where room is made for groups
 	making   map[berth.GroupID][]berth.RequestID // who makes room for a group
+	first    bool                                // it is the first pass
+	sought   map[berth.PoolID]bool               // room was, in this pass, before all groups of the pool had been tried
+	plans    int64                               // that are done
 	placed   bool                                // something was, in this pass
 	again    bool                                // something else waits than before
 

@@ -38,10 +38,10 @@ func (g *askedGroup) gang(members []*asked, as *berth.Request) scheduler.Gang {
 	return gang
 }
 
-// makeRooms has others make room for groups, of each pool the first by priority that they can make
-// it for. What is kept for a group that matters as much is left to that.
-func (c *course) makeRooms() {
-	seek := slices.DeleteFunc(slices.Clone(c.groups), func(g *askedGroup) bool { return !g.preempts() || c.hopeless(g) })
+// makeRooms has others make room for groups that have been tried, of each pool the first by priority that
+// they can make it for. What is kept for a group that matters as much is left to that.
+func (c *course) makeRooms(of []*askedGroup) {
+	seek := slices.DeleteFunc(slices.Clone(of), func(g *askedGroup) bool { return !g.preempts() || c.hopeless(g) })
 	slices.SortFunc(seek, func(a, b *askedGroup) int { return cmp.Or(cmp.Compare(b.priority(), a.priority()), a.before(b)) })
 	tried := make(map[berth.PoolID]int)
 	for _, g := range seek {
@@ -53,6 +53,23 @@ func (c *course) makeRooms() {
 			tried[p] = RoomTries
 		}
 	}
+}
+
+// seekRooms has others make room for the groups that have been tried so far. When a plan has placed one, a daemon that starts
+// looks for room before it tries those behind; and where there is none, something is kept for one of the first.
+// Later it looks once a second, when all have been tried.
+func (c *course) seekRooms() {
+	for _, g := range c.tried {
+		if g.first().Preemption == berth.PreemptionLower {
+			c.sought[g.first().Pool] = true
+		}
+	}
+	c.makeRooms(c.tried)
+}
+
+// soughtIn are those groups in whose pool that was so.
+func (c *course) soughtIn(groups []*askedGroup) []*askedGroup {
+	return slices.DeleteFunc(slices.Clone(groups), func(g *askedGroup) bool { return !c.sought[g.first().Pool] })
 }
 
 // hopeless says whether no room helps a group: it is its quota that it waits for, or to be near
@@ -96,8 +113,12 @@ func (c *course) makeGroupRoom(g *askedGroup) bool {
 	g.made = true
 	c.making[g.id] = append(c.making[g.id], c.endWith(d.Victims)...)
 	for _, id := range d.Victims {
-		if r := c.resides[id]; r != nil {
+		switch r := c.resides[id]; {
+		case r == nil: // it has gone with others of its group
+		case r.started || r.leaving || r.group != "":
 			c.ordered(r, berth.RequestID(g.id))
+		default: // it has not started, and ends at once
+			c.stopped(r, berth.RequestID(g.id))
 		}
 	}
 	ends := c.ends

@@ -21,6 +21,7 @@ type askedGroup struct {
 	seq     berth.Revision // of its record: first come, first placed
 	members []*asked
 	made    bool // others have made room for it: once is enough
+	leaving bool // members of it are there yet, though it is tried as if they were not
 }
 
 func (g *askedGroup) first() *berth.Request { return &g.members[0].Spec }
@@ -192,7 +193,7 @@ func (c *course) regroup(id berth.GroupID, by berth.RequestID) {
 
 // moveGroup has a group placed again whole: the worker of one of its members is emptied.
 func (c *course) moveGroup(id berth.GroupID) {
-	c.whole[id] = &askedGroup{id: id, record: c.records[id].record, seq: c.records[id].seq}
+	c.whole[id] = &askedGroup{id: id, record: c.records[id].record, seq: c.records[id].seq, leaving: true}
 	for _, r := range c.residentsOf(id) {
 		r.kind, r.room = KindMoved, ""
 		c.away(r)

@@ -9,28 +9,35 @@ import (
 	"github.com/berthd/berth/scheduler"
 )
 
-// run takes the course to where nothing changes any more. Each request, and each
-// group, makes others stop once at most, and none of these does so again, so there is an end.
+// run takes the course to where nothing changes any more. What happens at once comes before those end
+// who have their grace. Each request, and each group, makes others stop once at most, and none of these
+// does so again, so there is an end.
 func (c *course) run() {
-	for more := true; more; {
+	c.first = true
+	for more := true; more; c.first = false {
 		c.pass()
-		c.makeRooms()
-		settled := c.settle()
-		more = settled || c.again || c.placed && slices.ContainsFunc(c.singles, (*asked).preempts) || c.lendFirst()
+		c.keepRooms(c.soughtIn(c.groups)) // before who was behind is asked for
+		c.makeRooms(c.groups)
+		c.keepRooms(c.groups)
+		more = c.again || c.placed && slices.ContainsFunc(c.singles, (*asked).preempts) || c.settle() || c.lendFirst()
 	}
 }
 
 // pass looks at all that waits, once, in the order of turns: groups before what waits alone
 // when it is their tenant's turn, and else behind it, one after the other.
 func (c *course) pass() {
-	c.placed, c.again, c.full = false, false, make(map[string]Outcome)
+	c.placed, c.again, c.full, c.sought = false, false, make(map[string]Outcome), make(map[berth.PoolID]bool)
 	groups, singles := c.groups, slices.DeleteFunc(c.singles, c.waitsWhole) // who waits with its group has no turn of its own
 	c.groups, c.singles = nil, nil
 	for turn := false; len(groups)+len(singles) > 0; {
 		if len(groups) > 0 && (turn || len(singles) > 0 && c.comesFirst(groups, singles)) {
 			groups, turn = c.passGroups(groups), false
-			singles, c.singles = append(singles, c.singles...), nil
 			c.planned()
+			if len(groups) > 0 && c.first {
+				c.seekRooms()
+				groups, c.groups = append(groups, c.groups...), nil
+			}
+			singles, c.singles = append(singles, c.singles...), nil
 			continue
 		}
 		c.passSingles(singles)
@@ -54,6 +61,7 @@ func (c *course) pass() {
 
 // planned lets those that have got places make room for others: their plan is done.
 func (c *course) planned() {
+	c.plans++
 	for _, r := range c.resides {
 		r.fresh = false
 	}

@@ -70,7 +70,7 @@ func (c *course) settled(a *asked, on berth.WorkerID, share berth.Share) {
 	c.placed = true
 	c.hold(&a.Spec, on, &share, 1)
 	c.shares.Serve(a.Spec.Tenant, a.Spec.Pool)
-	r := &resident{asked: a, worker: on, share: share, placed: int64(len(c.resides)) + lastPlaced, fresh: true}
+	r := &resident{asked: a, worker: on, share: share, placed: lastPlaced + c.plans, fresh: true}
 	if a.Spec.RunLimitMS > 0 {
 		r.left = scheduler.LastsAtMost(&a.Spec)
 	}

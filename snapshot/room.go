@@ -137,6 +137,9 @@ func (c *course) stopped(r *resident, by berth.RequestID) {
 func (c *course) settle() bool {
 	claims, stopping, rooms := c.claims, c.stopping, c.rooms
 	c.claims, c.stopping, c.rooms = nil, nil, nil
+	for _, g := range c.groups {
+		g.leaving = false
+	}
 	for _, k := range claims {
 		for _, id := range k.claim.Victims {
 			c.end(c.resides[id])

@@ -22,7 +22,7 @@ import (
 // A group that makes room comes again when all of it has left: in which moment, beside
 // others that wait, no forecast knows; of these it is looked at only that there is one.
 func TestForecast_IsWhatADaemonDoes(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(800) {
 		bubbleSub(t, fmt.Sprint("seed ", seed), func(r *rig) {
 			f := &foreseen{rig: r, rng: rand.New(rand.NewPCG(seed, 7))}
 			f.quotas = seed%4 == 1
@@ -117,7 +117,7 @@ func (f *foreseen) asks(d *daemon.Daemon, id string) {
 // forecast is where each request would be, or why not.
 func (f *foreseen) forecast() map[string]string {
 	f.t.Helper()
-	s := snapshot.New(snapshot.Header{Revision: berth.Revision(f.revision())})
+	s := snapshot.New(snapshot.Header{Revision: berth.Revision(f.revision()), TakenAt: time.Now()})
 	_, err := f.ScanAt(f.t.Context(), s.Revision, snapshot.Kinds, func(fact berth.Fact) error { s.Put(fact); return nil })
 	f.ok(err)
 	out := f.where()

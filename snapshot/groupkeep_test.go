@@ -1,0 +1,109 @@
+package snapshot_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/snapshot"
+)
+
+// What is kept for a group that does not fit, and who is told to stop for one, when much happens at once.
+func TestForecast_GroupsAndOthers(t *testing.T) {
+	t.Parallel()
+	above := func(n int) (out []berth.Request) { // groups that nobody can make room for
+		for i := range n {
+			out = append(out, pressing(fmt.Sprint("big", i), 4000, 2, 2, 7))
+		}
+		return out
+	}
+	high := func(s *store) { s.runs("low", 2500, "w1", 0); s.runs("high", 4000, "w2", 9) }
+	two := func(s *store) { s.runs("low", 3000, "w1", 0); s.runs("other", 3000, "w2", 9) }
+	for _, tt := range []struct {
+		name   string
+		build  func(*store)
+		change snapshot.Change
+		want   []string
+	}{
+		{
+			"what comes free is kept for a group that nobody makes room for", two,
+			snapshot.Change{Requests: []berth.Request{urgent("hot", 2000, 5), group("g", 1500, 3, 3), request("small", 1500)}},
+			[]string{
+				"hot new: w1 after [low]", "small new: waits for cpu_milli ", "g.0 new: waits for group ", "g.1 new: waits for group ", "g.2 new: waits for group ",
+				"low stopped from w1 for hot: waits for cpu_milli ",
+			},
+		},
+		{
+			"and is anybody's where no group waits", two,
+			snapshot.Change{Requests: []berth.Request{urgent("hot", 2000, 5), request("small", 1500)}},
+			[]string{"hot new: w1 after [low]", "small new: w1", "low stopped from w1 for hot: waits for cpu_milli "},
+		},
+		{
+			"of two that one plan placed none is the younger", func(*store) {},
+			snapshot.Change{Requests: []berth.Request{request("a", 3000), request("b", 3000), pressing("g", 3000, 1, 1, 5)}},
+			[]string{"a stopped from w2 for g: waits for cpu_milli ", "b new: w1", "g.0 new: w2 after [a]"},
+		},
+		{
+			"who has not started ends before those who have their grace", func(s *store) {
+				s.runs("old", 2500, "w2", 0)
+				s.runs("young", 3000, "w1", 1)
+				s.edit("young", nil, func(a *berth.Allocation) { a.State = berth.StatePlaced })
+			},
+			snapshot.Change{Requests: []berth.Request{urgent("hot", 4000, 5), pressing("g", 1500, 2, 1, 6)}},
+			[]string{
+				"hot new: w2 after [old]", "g.0 new: w1 after [young]", "g.1 new: w1",
+				"young stopped from w1 for g: waits for cpu_milli ", "old stopped from w2 for hot: waits for cpu_milli ",
+			},
+		},
+		{
+			"when a group is placed, those before it seek room before those behind it are tried", high,
+			snapshot.Change{Requests: append(above(1), pressing("mid", 1500, 1, 1, 5), pressing("more", 1500, 1, 1, 5))},
+			[]string{"big0.0 new: waits for group ", "big0.1 new: waits for group ", "mid.0 new: w1", "more.0 new: waits for group "},
+		},
+		{
+			"where none is placed all have been tried by then", high,
+			snapshot.Change{Requests: append(above(1), pressing("more", 2000, 1, 1, 5))},
+			[]string{"big0.0 new: waits for group ", "big0.1 new: waits for group ", "more.0 new: w1 after [low]", "low stopped from w1 for more: waits for cpu_milli "},
+		},
+		{
+			"room is sought for no more groups than a daemon seeks it for", high,
+			snapshot.Change{Requests: append(above(4), pressing("more", 2000, 1, 1, 5))},
+			append(strings.Split(strings.Repeat("big# new: waits for group \n", 8), "\n")[:8], "more.0 new: waits for group "),
+		},
+		{
+			"nothing is kept for a group while it leaves its workers", func(s *store) {
+				s.runs("low", 2500, "w2", 0)
+				s.placedGroup("g", 1500, "w1", "w2")
+				s.put(berth.KindGroup, "", "g", &berth.Group{Size: 2, MinCount: 1, Attempt: 1, State: berth.GroupPlaced})
+			},
+			snapshot.Change{Drain: []berth.WorkerID{"w1"}, Requests: []berth.Request{urgent("hot", 2000, 5), request("small", 1500)}},
+			[]string{"hot new: w2 after [low]", "small new: w2", "g.0 moved from w1: waits for group ", "g.1 moved from w2: waits for group ", "low stopped from w2 for hot: waits for cpu_milli "},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := &store{}
+			s.worker("w1", 4000, berth.Intent{})
+			s.worker("w2", 4000, berth.Intent{})
+			tt.build(s)
+			outcomes, err := s.taken().Forecast(&tt.change)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for i := range outcomes {
+				one := text(&outcomes[i])
+				if id, rest, _ := strings.Cut(one, " "); strings.HasPrefix(id, "big") && len(outcomes) > 8 {
+					one = "big# " + rest
+				}
+				got = append(got, one)
+			}
+			if diff := cmp.Diff(strings.Join(tt.want, "\n"), strings.Join(got, "\n")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
