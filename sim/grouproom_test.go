@@ -111,6 +111,20 @@ func TestGroupRoom(t *testing.T) {
 			3,
 			map[string]int64{"a": 4500, "g": 1500},
 		},
+		{
+			"a group that had to make room has nobody else do so",
+			[]string{"0,90000,1,1,2,1000,a,0,,,,,,", "10,90000,1,1,2,1000,b,3,lower,,,middle,2,1", "1000,2000,1,1,2,1000,g,5,lower,,,large,2,"},
+			map[string][2]int64{"large": {0, 2}, "middle": {2990, 2}},
+			2,
+			map[string]int64{"a": 0, "b": 2990, "g": 0},
+		},
+		{
+			"not beside what is kept for a group that matters as much",
+			[]string{"0,90000,1,1,2,1000,a,1,,5000,,,,", "0,90000,1,1,2,1000,a,1,,5000,,,,", "0,90000,1,1,2,1000,a,1,,5000,,,,", "1000,2000,1,1,2,1000,g,5,lower,,,first,2,", "2500,2000,1,1,2,1000,g,5,lower,,,second,3,"},
+			map[string][2]int64{"first": {5000, 2}, "second": {10_500, 3}},
+			3,
+			map[string]int64{"a": 15_000, "g": 10_500},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := run(t, sim.NewTrace(machines(3), readRoom(t, tt.rows...)), sim.PolicyBerth)
@@ -131,6 +145,25 @@ func TestGroupRoom(t *testing.T) {
 				t.Errorf("%d jobs, %d placed, %d left", r.Jobs, r.Placed, r.Left)
 			}
 		})
+	}
+}
+
+// A group of higher priority takes over what is kept, and waits for those who were told already. What would end before
+// keeps off, too: nothing comes back to where room is made.
+func TestGroupRoom_TakenOver(t *testing.T) {
+	jobs := readRoom(t,
+		"0,90000,1,1,2,1000,a,0,,40000,,,,", "0,90000,1,1,2,1000,b,1,,5000,,,,", "1000,2000,1,1,2,1000,g,4,lower,,,first,2,",
+		"2500,2000,1,1,2,1000,h,5,lower,,,higher,3,", "3000,1000,1,1,2,1000,small,0,,,,,,")
+	jobs[4].LimitMS = jobs[4].RunMS
+	r := run(t, sim.NewTrace(machines(3), jobs), sim.PolicyBerth)
+	last := r.GroupRuns[0].WaitedMS
+	if higher := r.GroupRuns[1]; higher.WaitedMS != 38_500 || higher.Room != 1 || r.GroupRuns[0].Room != 1 || last != 42_000 {
+		t.Errorf("%+v", r.GroupRuns)
+	}
+	for _, one := range r.Tenants {
+		if one.Name == "small" && one.MaxMS != 40_000 {
+			t.Errorf("what would end before they have waited %d ms", one.MaxMS)
+		}
 	}
 }
 

@@ -92,6 +92,27 @@ func TestLive_MakesRoom(t *testing.T) {
 	}
 }
 
+// What a trace cannot say has left when it has made room: nothing is in the way of who comes later.
+func TestLive_Gone(t *testing.T) {
+	l := &live{Snapshot: snapshot.New(snapshot.Header{TakenAt: takenAt})}
+	l.racked("w1", "a", 8000)
+	for i := range 2 {
+		l.member(&berth.Group{Size: 2, MinCount: 2}, "gang."+string(rune('0'+i)), "w1", 1, func(r *berth.Request) { r.Image = "train:3" })
+	}
+	l.put(berth.KindGroup, "", "gang", &berth.Group{Size: 2, MinCount: 2, State: berth.GroupPlaced, Attempt: 1})
+	from, err := sim.NewLive(l.Snapshot, berth.DefaultPool, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trace, err := from.Trace(readGroups(t, pressing("1"), "20000,1000,,8000,1,0,0,late,,,,,,,"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := run(t, trace, sim.PolicyBerth); r.ForGroup != 2 || r.Jobs != 2 || r.Placed != 2 || r.Classes[0].MaxMS != 0 {
+		t.Errorf("%d stopped, %d jobs, %d placed, the later one waited %d ms", r.ForGroup, r.Jobs, r.Placed, r.Classes[0].MaxMS)
+	}
+}
+
 // What is emptied for a drain comes again when it has stopped; what is cancelled does not. Neither was
 // stopped for another.
 func TestLive_ToldToStopBefore(t *testing.T) {
