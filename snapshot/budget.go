@@ -10,7 +10,7 @@ import (
 // budget is a tenant's quota of a pool, and what it uses of it: as if it were in one block,
 // for daemons take of it what they need.
 //
-// What was lent stays so in a forecast, for what comes back comes some day: only what is beyond the
+// What is lent and used may come back some day, for which no forecast waits: only what is beyond the
 // limits themselves never fits.
 type budget struct {
 	quota    *berth.Quota

@@ -3,6 +3,7 @@ package snapshot_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -255,5 +256,24 @@ func TestForecast_Course(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Others make room for what needs a loan, too, and are told of: a daemon borrows first, and looks for room then.
+func TestForecast_LoanAndRoom(t *testing.T) {
+	t.Parallel()
+	s := &store{}
+	s.worker("w1", 4000, berth.Intent{})
+	cpu := func(n int64) berth.Amounts { return berth.Amounts{berth.DimensionCPU: n} }
+	s.put(berth.KindTenant, "", "default", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {Limits: cpu(16000), Guaranteed: cpu(0)}}})
+	s.put(berth.KindTenant, "", "red", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {Limits: cpu(16000), Guaranteed: cpu(16000)}}})
+	s.runs("low", 4000, "w1", 0)
+	s.edit("low", func(r *berth.Request) { r.Tenant = "free" }, func(a *berth.Allocation) { a.Tenant = "free" })
+	outcomes, err := s.taken().Forecast(&snapshot.Change{Requests: []berth.Request{urgent("a", 2000, 9)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(outcomes) != 2 || outcomes[0].Worker != "w1" || !slices.Equal(outcomes[0].Victims, []berth.RequestID{"low"}) || outcomes[1].Request != "low" || outcomes[1].For != "a" || outcomes[1].Worker != "" {
+		t.Errorf("%+v, want a on w1 for low, who waits", outcomes)
 	}
 }

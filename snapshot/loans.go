@@ -83,7 +83,7 @@ func (c *course) lackingQuota() (units []unit) {
 	return units
 }
 
-// place places it with what others lend; what waits on waits for what it did before.
+// place places it with what others lend, or has others make room for it; false: it waits on.
 func (u *unit) place() bool {
 	c := u.c
 	c.loans = true
@@ -101,12 +101,12 @@ func (u *unit) place() bool {
 	if _, over := c.allowed(&u.single.Spec, 1); over != nil {
 		return false
 	}
-	blocked := c.blocked
+	blocked, made := c.blocked, u.single.made
 	c.full = make(map[string]Outcome)
 	c.place(u.single)
 	c.blocked = blocked
 	_, placed := c.resides[u.single.Spec.ID]
-	return placed
+	return placed || u.single.made != made
 }
 
 // source is a tenant of whom an account may have so much of a dimension.
