@@ -24,13 +24,10 @@ type control struct {
 	ran map[string]error
 }
 
-// suite runs rules and simulation as they will be tried. The packages' own tests
-// take long, and wait until they have found something.
-func (c *control) suite(ctx context.Context, patches []patch, o options) error {
+// suite runs rules and simulation as they will be tried. The packages' own tests, and
+// other numbers of seeds, take long, and wait until they have found something.
+func (c *control) suite(ctx context.Context, o options) error {
 	all := patch{name: "control", seeds: o.seeds}
-	for _, p := range patches {
-		all.seeds = max(all.seeds, p.seeds)
-	}
 	for _, s := range suite(c.dir, all, o) {
 		if s.name == sieveOwn {
 			continue

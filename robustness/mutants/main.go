@@ -54,7 +54,7 @@ func parse(args []string, errOut io.Writer) (options, error) {
 	f.StringVar(&o.only, "only", "", "only the patches whose name contains this")
 	f.IntVar(&o.seeds, "seeds", defaultSeeds, "seeds of the simulation per patch that names no number")
 	f.IntVar(&o.jobs, "jobs", 2, "patches at once")
-	f.DurationVar(&o.limit, "limit", 3*time.Minute, "time that a sieve has for a patch")
+	f.DurationVar(&o.limit, "limit", 3*time.Minute, "time that a sieve has for a patch; the simulation has 4 s more for each seed")
 	f.StringVar(&o.sieve, "sieve", "", "only these: rules, simulation or own")
 	f.BoolVar(&o.every, "every", false, "go on to the simulation where the rules have found it already")
 	f.StringVar(&o.doc, "doc", "", "rewrite the table of planted bugs in this file")

@@ -60,7 +60,7 @@ func plant(ctx context.Context, root string, patches []patch, o options, progres
 		trees <- t
 	}
 	c := &control{dir: plain.dir, limit: 2 * o.limit, progress: progress, ran: map[string]error{}}
-	if err := c.suite(ctx, patches, o); err != nil {
+	if err := c.suite(ctx, o); err != nil {
 		return nil, err
 	}
 	results := make([]result, len(patches))
@@ -110,7 +110,7 @@ func try(ctx context.Context, t *tree, c *control, p patch, o options) (result, 
 		if err != nil {
 			return r, err
 		}
-		if got.found && s.name == sieveOwn {
+		if got.found && s.name != sieveRules { // those have been tried on the tree as it is
 			if err := c.passes(ctx, s); err != nil {
 				return r, err
 			}

@@ -129,7 +129,7 @@ func TestPlant_ControlFails(t *testing.T) {
 func TestSift_NoEnd(t *testing.T) {
 	t.Parallel()
 	tree := smallTree(t, map[string]string{"robustness/rules/none_test.go": "package rules\n\nimport \"testing\"\n\nfunc TestWaits(*testing.T) { <-make(chan int) }\n"})
-	o, err := sift(t.Context(), tree, sieve{sieveRules, []string{"-run", "TestWaits", rulesPackage}}, time.Second)
+	o, err := sift(t.Context(), tree, sieve{name: sieveRules, args: []string{"-run", "TestWaits", rulesPackage}}, time.Second)
 	if err != nil || !o.found || !strings.Contains(o.line, "panic: ") && !strings.Contains(o.line, "deadlock") {
 		t.Errorf("%+v, %v, want it found by a panic of the test's limit", o, err)
 	}

@@ -18,6 +18,9 @@ import (
 // defaultSeeds of the simulation for a patch that names no number.
 const defaultSeeds = 40
 
+// perSeed is what a seed of the simulation has beyond the limit: it takes a second or two where nothing else runs.
+const perSeed = 4 * time.Second
+
 // The sieves, in the order in which they are tried.
 const (
 	sieveRules      = "rules"      // each rule by a test of its own
@@ -35,8 +38,9 @@ var protocol = []string{"./etcdstore", "./daemon", "./worker", "./worker/process
 
 // sieve is a command that fails on a tree with a bug.
 type sieve struct {
-	name string
-	args []string // of go test
+	name  string
+	args  []string // of go test
+	seeds int      // of the simulation
 }
 
 // outcome is how one sieve ended on one tree.
@@ -97,8 +101,9 @@ func simulation(p patch, o options) sieve {
 		seeds = p.seeds
 	}
 	return sieve{
-		name: sieveSimulation,
-		args: []string{"-run", "^TestSim$", simulationPackage, "-args", fmt.Sprintf("-sim.seeds=%d", seeds), "-sim.twice=0"},
+		name:  sieveSimulation,
+		seeds: seeds,
+		args:  []string{"-run", "^TestSim$", simulationPackage, "-args", fmt.Sprintf("-sim.seeds=%d", seeds), "-sim.twice=0"},
 	}
 }
 
@@ -137,6 +142,7 @@ func sift(ctx context.Context, dir string, s sieve, limit time.Duration) (outcom
 	if s.name == sieveRules {
 		limit /= 3 // they take seconds: what is caught in a circle is not to take minutes
 	}
+	limit += time.Duration(s.seeds) * perSeed
 	args := []string{"test", "-count=1", "-failfast", "-vet=off", "-trimpath", "-ldflags=-s -w", "-timeout", limit.String()}
 	// Linking waits for its turn on a busy machine: the limit is that of the tests.
 	hard, cancel := context.WithTimeout(ctx, 2*limit+5*time.Minute)
