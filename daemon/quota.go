@@ -218,14 +218,15 @@ type balance struct {
 	grant  bool                        // what was granted still is
 	left   func(berth.Dimension) int64 // how much of it no daemon has taken
 
-	gathers *gathering // what stands, or nil
-	turn    turnBeside // of who asks, beside that
+	loans   *loanStatus // of its pool
+	gathers *gathering  // what stands, or nil
+	turn    turnBeside  // of who asks, beside that
 }
 
 func (l *loop) balance(of account, st *quotaState, b *builder) balance {
 	t, _ := l.view.tenant(of.tenant)
 	ref := blockRef{of.tenant, l.d.opts.ID}
-	s := balance{state: st, daemon: ref.daemon, quota: t.Pools[of.pool], left: func(d berth.Dimension) int64 { return l.free(of, st, d) }}
+	s := balance{state: st, loans: l.loansIn(of.pool), daemon: ref.daemon, quota: t.Pools[of.pool], left: func(d berth.Dimension) int64 { return l.free(of, st, d) }}
 	if b != nil {
 		s.block = b.blockNow(ref).Pools[of.pool]
 	} else {

@@ -132,17 +132,41 @@ func (l *loop) waitsFor(a asked) bool {
 	return sub != nil && (prog == nil || prog.State == berth.StatePending) && l.share.ofRequest(&sub.Spec, sub.Planner) == l.d.opts.ID
 }
 
-// atMost is how much of a dimension could come together for an account without loans.
+// atMost is how much of a dimension could come together for an account, with any loans: up to its limit, and what is
+// guaranteed to all.
 func (s *balance) atMost(d berth.Dimension) int64 {
-	return max(s.state.limits[d], s.quota.Guaranteed[d])
+	own := max(s.state.limits[d], s.quota.Guaranteed[d])
+	if _, guaranteed := s.quota.Guaranteed[d]; guaranteed {
+		return max(own, min(s.state.most[d], s.loans.ever[d]))
+	}
+	return own
+}
+
+// inReach is atMost without what others use themselves of what is guaranteed to them: for that, nobody is kept
+// from anything. What has been begun goes on should they use more.
+func (s *balance) inReach(of account, d berth.Dimension) int64 {
+	own := max(s.state.limits[d], s.quota.Guaranteed[d])
+	if g, guaranteed := s.quota.Guaranteed[d]; guaranteed {
+		return max(own, min(s.state.most[d], g+s.loans.unused(of.tenant, d)))
+	}
+	return own
+}
+
+// lent is how much of a dimension others would lend to an account now.
+func (s *balance) lent(of account, d berth.Dimension) int64 {
+	if _, guaranteed := s.quota.Guaranteed[d]; !guaranteed {
+		return 0
+	}
+	return min(s.loans.others(of.tenant, d), max(s.state.most[d]-s.state.limits[d], 0))
 }
 
 // firstToGather is the first that waits here for its quota which that could be gathered for, and what it needs; nil:
 // nothing is.
 func (l *loop) firstToGather(of account, s *balance, now time.Time) (first asking, need berth.Amounts) {
-	at := look{within: s.bound(s.atMost)}
+	reach := func(d berth.Dimension) int64 { return s.inReach(of, d) }
+	at := look{within: s.bound(reach)}
 	helps := func(r *berth.Request, a allowance, as asking) bool {
-		return len(a.need) > 0 && bounding(s.atMost).holds(a.need, s) && !s.state.gather.lapsedAt(as.name(), now) && l.fitsEver(r)
+		return len(a.need) > 0 && bounding(reach).holds(a.need, s) && !s.state.gather.lapsedAt(as.name(), now) && l.fitsEver(r)
 	}
 	c := l.queue.firstOver(of, at, func(w *waiting) bool { return helps(w.request, l.allowsOne(w, s), askedBy(w)) })
 	if c != nil {
@@ -172,7 +196,7 @@ func (l *loop) watchGathering(of account, s *balance, now time.Time) {
 		g.stands, g.lacks, g.moved = mine, nil, now
 	}
 	room, its := l.makesRoom(of, s, now)
-	if g.comesTogether(s, l.usedBy(of)) || its != nil && room.is(&s.gathers.Gathering) {
+	if g.comesTogether(of, s) || its != nil && room.is(&s.gathers.Gathering) {
 		g.moved = now
 	}
 	name := g.stands.name()
@@ -187,14 +211,14 @@ func (l *loop) watchGathering(of account, s *balance, now time.Time) {
 	g.lapsed[name] = lapse{until: now.Add(has), next: min(2*has, gatherMost)}
 }
 
-// comesTogether says whether less is lacking than ever, of which so much is used; or nobody is kept from anything.
-func (g *gatherer) comesTogether(s *balance, used berth.Amounts) bool {
+// comesTogether says whether less is lacking than ever, with what others would lend; or nobody is kept from anything.
+func (g *gatherer) comesTogether(of account, s *balance) bool {
 	less, keeps := g.lacks == nil, false
 	lacks := make(berth.Amounts, len(s.gathers.Need))
 	for d, need := range s.gathers.Need {
 		_, guaranteed := s.quota.Guaranteed[d] // then others are kept from loans
 		keeps = keeps || guaranteed || s.gathered(d) > 0 && need > 0
-		lacks[d] = max(need-max(s.gathered(d), s.atMost(d)-used[d]), 0)
+		lacks[d] = max(need-s.gathered(d)-s.lent(of, d), 0)
 		if !less {
 			less = lacks[d] < g.lacks[d]
 		}
@@ -251,14 +275,13 @@ func (c *blockChanges) toGather(of account, s *balance, now time.Time) (next ber
 		return next, false
 	}
 	g, own := &s.state.gather, s.quota.Gathering[c.l.d.opts.ID]
-	most := bounding(s.atMost)
 	switch {
 	case g.head.Age == 0 || now.Before(g.since.Add(gatherAfter)):
 		return next, false
 	case own.Age > 0 && g.head.is(&own):
 		own.Priority, own.Age = g.head.Priority, g.head.Age
-		return own, most.holds(own.Need, s)
-	case !most.holds(g.need, s) || !g.passed && !c.beyondEven(of, s, g.need) && (s.gathers == nil || s.turnOf(g.head) != goesFirst):
+		return own, bounding(s.atMost).holds(own.Need, s)
+	case !bounding(func(d berth.Dimension) int64 { return s.inReach(of, d) }).holds(g.need, s) || !g.passed && !c.beyondEven(of, s, g.need) && (s.gathers == nil || s.turnOf(g.head) != goesFirst):
 		return next, false
 	}
 	next = g.head.Gathering

@@ -99,8 +99,9 @@ type loanStatus struct {
 	spare      map[berth.TenantID]struct{}      // who have borrowed what they do not use: they give it back when others wait
 	waits      map[berth.TenantID]struct{}      // who are looked at again when more can be lent
 	guaranteed map[berth.TenantID]berth.Amounts
-	ever       berth.Amounts   // all that is guaranteed: more than that nobody can have
-	never      map[string]bool // by shape, whether no worker could ever take it
+	lent       map[berth.TenantID]berth.Amounts // by them, and not wanted back
+	ever       berth.Amounts                    // all that is guaranteed: more than that nobody can have
+	never      map[string]bool                  // by shape, whether no worker could ever take it
 
 	sums *loanSums // of idle; nil: to be summed up
 }
@@ -110,6 +111,7 @@ type loanStatus struct {
 type loanSums struct {
 	rest    berth.Amounts
 	ahead   map[berth.TenantID]berth.Amounts
+	unused  berth.Amounts    // all that is idle, or lent and not wanted back
 	lenders []berth.TenantID // sorted
 	first   loanTurn
 }
@@ -119,7 +121,7 @@ func (l *loop) loansIn(p berth.PoolID) *loanStatus {
 	if s == nil {
 		s = &loanStatus{
 			idle: make(map[berth.TenantID]berth.Amounts), turns: make(map[berth.TenantID]loanTurn), spare: make(map[berth.TenantID]struct{}),
-			waits: make(map[berth.TenantID]struct{}), guaranteed: make(map[berth.TenantID]berth.Amounts), ever: make(berth.Amounts), never: make(map[string]bool),
+			waits: make(map[berth.TenantID]struct{}), guaranteed: make(map[berth.TenantID]berth.Amounts), lent: make(map[berth.TenantID]berth.Amounts), ever: make(berth.Amounts), never: make(map[string]bool),
 		}
 		l.quotas.loans[p] = s
 	}
@@ -146,6 +148,10 @@ func (s *loanStatus) summed() *loanSums {
 	if len(line) > 0 {
 		sums.first = line[0]
 	}
+	sums.unused = behind
+	for _, lent := range s.lent {
+		addTo(sums.unused, lent)
+	}
 	s.sums = sums
 	return sums
 }
@@ -163,6 +169,12 @@ func (s *loanStatus) others(t berth.TenantID, d berth.Dimension) int64 {
 		return ahead[d]
 	}
 	return sums.rest[d] - s.idle[t][d]
+}
+
+// unused is how much of a dimension is guaranteed to others than a tenant, and not used by them: idle, or lent to
+// whomever.
+func (s *loanStatus) unused(t berth.TenantID, d berth.Dimension) int64 {
+	return s.summed().unused[d] - s.idle[t][d] - s.lent[t][d]
 }
 
 // firstBefore says whether another waits for a loan, and its turn comes before a tenant's.
@@ -183,6 +195,7 @@ func (s *loanStatus) wake(l *loop) {
 func (s *loanStatus) forget(t berth.TenantID) {
 	s.promise(t, nil)
 	delete(s.idle, t)
+	delete(s.lent, t)
 	delete(s.turns, t)
 	delete(s.spare, t)
 	delete(s.waits, t)
@@ -223,19 +236,26 @@ func (l *loop) noteLoans(of account) {
 	if delete(s.spare, t); l.spares(of, &q) {
 		s.spare[t] = struct{}{}
 	}
-	if turn == before && was.Equal(now) && s.guaranteed[t].Equal(q.Guaranteed) {
+	lent := lentOn(&q)
+	if turn == before && was.Equal(now) && s.lent[t].Equal(lent) && s.guaranteed[t].Equal(q.Guaranteed) {
 		return
 	}
 	s.sums = nil
+	more := s.promise(t, q.Guaranteed) || before.before(turn)
+	for d, v := range now {
+		more = more || v > was[d]
+	}
+	for d, v := range lent { // not what was idle before
+		more = more || v+now[d] > s.lent[t][d]+was[d]
+	}
+	if s.lent[t] = lent; len(lent) == 0 {
+		delete(s.lent, t)
+	}
 	if s.idle[t] = now; len(now) == 0 {
 		delete(s.idle, t)
 	}
 	if s.turns[t] = turn; turn.since == 0 {
 		delete(s.turns, t)
-	}
-	more := s.promise(t, q.Guaranteed) || before.before(turn)
-	for d, v := range now {
-		more = more || v > was[d]
 	}
 	if more {
 		s.wake(l)
@@ -250,6 +270,19 @@ func (l *loop) noteLoans(of account) {
 			l.due.add(tenantKey(o))
 		}
 	}
+}
+
+// lentOn is what a tenant has lent, and does not want back.
+func lentOn(q *berth.Quota) berth.Amounts {
+	out := make(berth.Amounts)
+	for t, of := range q.Lent {
+		for d, v := range of {
+			if rest := v - q.Recalled[t][d]; rest > 0 {
+				out[d] += rest
+			}
+		}
+	}
+	return out
 }
 
 // spares says whether an account has borrowed what nobody has taken.

@@ -32,7 +32,8 @@ type crowd struct {
 	daemons int
 	each    []int64 // cores of the small ones, by turns
 	every   time.Duration
-	restart int // the step in which the first daemon does
+	restart int   // the step in which the first daemon does
+	own     int64 // of the limit, guaranteed; what is not is lent by another tenant. 0: all is its own
 }
 
 func drawCrowd(t *rapid.T) crowd {
@@ -47,6 +48,19 @@ func drawCrowd(t *rapid.T) crowd {
 func TestGathering_Model(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		c, large := drawCrowd(rt), rapid.SliceOfN(rapid.Custom(drawLarge), 1, 3).Draw(rt, "large")
+		wrong := ""
+		synctest.Test(t, func(t *testing.T) { wrong = gatheringModel(t, c, large) })
+		if wrong != "" {
+			rt.Fatal(wrong)
+		}
+	})
+}
+
+// The same where a part of the quota alone is guaranteed, and the rest can be borrowed of another tenant's, as small requests do.
+func TestGathering_LoansModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		c, large := drawCrowd(rt), rapid.SliceOfN(rapid.Custom(drawLarge), 1, 3).Draw(rt, "large")
+		c.own = rapid.Int64Range(1, 390).Draw(rt, "own")
 		wrong := ""
 		synctest.Test(t, func(t *testing.T) { wrong = gatheringModel(t, c, large) })
 		if wrong != "" {
@@ -79,7 +93,12 @@ func gatheringModel(t *testing.T, c crowd, large []largeOne) (wrong string) {
 		m.begin(i)
 	}
 	s.ds = m.ds
-	m.limit(m.ds[0], "a", 400)
+	if c.own == 0 {
+		m.limit(m.ds[0], "a", 400)
+	} else {
+		m.guarantee(m.ds[0], "a", 400, c.own)
+		m.guarantee(m.ds[0], "b", 400, 400-c.own)
+	}
 	waits := make(map[int]bool)
 	for step := 0; step < 60 || len(waits) > 0; step++ {
 		for i, l := range large {
@@ -138,11 +157,7 @@ func (m *modelled) arrived(i int, l largeOne) bool {
 		return false
 	}
 	for _, id := range ids {
-		w := "w"
-		if m.kv("allocations/v/"+id) != nil {
-			w = "v"
-		}
-		m.rig.ends(w, id)
+		m.rig.ends(m.where(id), id)
 	}
 	return true
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/berthd/berth/etcdstore"
 )
 
-// smallOnes has small requests of tenant a wait all the time, and ends one of those that are placed in each step.
+// smallOnes has small requests of a tenant wait all the time, and ends one of those that are placed in each step.
 type smallOnes struct {
 	*rig
 	ds    []*daemon.Daemon
@@ -20,10 +20,11 @@ type smallOnes struct {
 	next  int
 	ids   []string // that have not ended
 	each  int64    // cores of each
+	of    berth.TenantID
 }
 
 func (r *rig) smallOnes(ds []*daemon.Daemon, each int64) *smallOnes {
-	s := &smallOnes{rig: r, ds: ds, each: each}
+	s := &smallOnes{rig: r, ds: ds, each: each, of: "a"}
 	for _, w := range []berth.WorkerID{"w", "v"} {
 		_, kill := r.lives(w)
 		s.kills = append(s.kills, kill)
@@ -34,8 +35,8 @@ func (r *rig) smallOnes(ds []*daemon.Daemon, each int64) *smallOnes {
 // more submits so many.
 func (s *smallOnes) more(n int) {
 	for range n {
-		id := fmt.Sprintf("s%04d", s.next)
-		s.run(s.ds[s.next%len(s.ds)], id, some("a", s.each))
+		id := fmt.Sprintf("small-%s-%04d", s.of, s.next)
+		s.run(s.ds[s.next%len(s.ds)], id, some(s.of, s.each))
 		s.ids, s.next = append(s.ids, id), s.next+1
 	}
 }
@@ -43,18 +44,19 @@ func (s *smallOnes) more(n int) {
 // step lets time pass, ends the oldest that is placed, and has another wait.
 func (s *smallOnes) step(t time.Duration) {
 	s.passes(t)
+	s.endOne()
+	s.more(1)
+}
+
+// endOne ends the oldest that is placed.
+func (s *smallOnes) endOne() {
 	for i, id := range s.ids {
-		w := "w"
-		if s.kv("allocations/v/"+id) != nil {
-			w = "v"
-		}
-		if s.kv("allocations/"+w+"/"+id) != nil {
-			s.rig.ends(w, id)
+		if s.located(id) > 0 {
+			s.rig.ends(s.where(id), id)
 			s.ids = slices.Delete(s.ids, i, i+1)
-			break
+			return
 		}
 	}
-	s.more(1)
 }
 
 func (s *smallOnes) stop() {
