@@ -75,7 +75,7 @@ type StopOrder struct {
 // Exit is how an attempt ended.
 type Exit struct {
 	Kind    ExitKind  `json:"kind"`
-	Code    int64     `json:"code"`                    // of exited; 128 + signal of signaled
+	Code    int64     `json:"code"`                    // of exited; 128 + signal of signaled; see OwnFault
 	Signal  string    `json:"signal,omitempty"`        // SIGKILL
 	OOM     bool      `json:"out_of_memory,omitempty"` // killed above its memory limit
 	Message string    `json:"message,omitempty"`

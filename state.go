@@ -75,7 +75,7 @@ type ExitKind string
 const (
 	ExitExited      ExitKind = "exited"       // by itself, with a code
 	ExitSignaled    ExitKind = "signaled"     // by a signal
-	ExitStartFailed ExitKind = "start_failed" // never ran: see StartError
+	ExitStartFailed ExitKind = "start_failed" // never ran: for what it names, or for the machine (see Exit.OwnFault)
 	ExitRejected    ExitKind = "rejected"     // the worker refused before the fence; it never ran
 	ExitMayHaveRun  ExitKind = "may_have_run" // the agent died around the start
 	ExitDeadline    ExitKind = "deadline"     // ended, for its lease was not kept alive
@@ -85,6 +85,17 @@ const (
 func (k *ExitKind) UnmarshalText(b []byte) error {
 	return decodeWord(k, b, "exit kind", []ExitKind{ExitExited, ExitSignaled, ExitStartFailed, ExitRejected, ExitMayHaveRun, ExitDeadline})
 }
+
+// Codes of a start that failed for what the request names (a command, a directory, a user), as
+// shells give them. Any other failed start has 0: it is the machine's.
+const (
+	CodeCannotRun int64 = 126 // it is there, and cannot be executed, entered or become
+	CodeNotFound  int64 = 127 // it is not there
+)
+
+// OwnFault says whether the attempt could not be started for what its request names: it would
+// fail on any other machine that is as this one should be, and says nothing about this one.
+func (x *Exit) OwnFault() bool { return x.Kind == ExitStartFailed && x.Code != 0 }
 
 // EndReason is why a request has its final state, or why an attempt ended.
 type EndReason string

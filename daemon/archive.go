@@ -74,6 +74,7 @@ func (l *loop) markArchive(f berth.Fact) {
 	id := berth.RequestID(f.Key.ID)
 	l.touched(id)
 	l.cancelEnded(id)
+	delete(l.suspicions, id)
 	a, ok := f.Record.(*archived)
 	if !ok {
 		delete(l.archive.recent, id)

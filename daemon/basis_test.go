@@ -44,7 +44,7 @@ func TestPlanBasis_StartsNotLookedAt(t *testing.T) {
 	fw := *l.fleet.Worker("w")
 	fw.Suspended = true
 	l.fleet.Put(fw)
-	l.startWorked("w")
+	l.startWorked("w", "r")
 	p := l.planBasis(newBuilder(l, time.Now()))
 	if seats := p.record.Seats; len(seats) != 1 || !seats[0].Suspended {
 		t.Errorf("seats are %+v; want the suspended one", seats)

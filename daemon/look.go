@@ -4,8 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
 )
@@ -381,56 +379,4 @@ func waitingOf(id berth.RequestID, sub *berth.Submission, seq berth.Revision, pr
 		}
 	}
 	return w
-}
-
-// noteStart counts a worker's good and failed starts, as they are reported.
-func (l *loop) noteStart(w berth.WorkerID, id berth.RequestID, a *berth.Allocation) {
-	switch {
-	case a.State == berth.StateRunning:
-		l.startWorked(w)
-	case a.State == berth.StateExited && a.Exit != nil:
-		switch a.Exit.Kind {
-		case berth.ExitStartFailed, berth.ExitRejected:
-			l.startFailed(w, id)
-		case berth.ExitExited, berth.ExitSignaled:
-			l.startWorked(w)
-		}
-	}
-}
-
-func (l *loop) startWorked(w berth.WorkerID) {
-	if s := l.starts[w]; s != nil {
-		delete(l.starts, w)
-		l.oddUntilSeated(w)
-	}
-}
-
-func (l *loop) startFailed(w berth.WorkerID, id berth.RequestID) {
-	s := l.starts[w]
-	if s == nil {
-		s = &starts{}
-		l.starts[w] = s
-	}
-	l.due.add(workerKey(w))
-	if now := l.now(); s.failed(id) && !s.suspended(now) && l.maySuspend(w) {
-		s.suspend(now)
-		l.log.Warn("worker suspended: its starts fail in a row",
-			zap.String("worker", string(w)), zap.Int("failures", s.failures), zap.Time("until", s.until))
-	}
-}
-
-// maySuspend keeps at least half of a pool's workers working: when all fail, it
-// is the requests that are bad.
-func (l *loop) maySuspend(w berth.WorkerID) bool {
-	rec, _ := l.view.worker(w)
-	if rec == nil {
-		return false
-	}
-	now, others := l.now(), 0
-	for o, s := range l.starts {
-		if r, _ := l.view.worker(o); o != w && r != nil && r.Pool == rec.Pool && s.suspended(now) {
-			others++
-		}
-	}
-	return others < max(1, l.brakes.alive[rec.Pool]/2)
 }

@@ -39,6 +39,8 @@ type loop struct {
 	bases   bases
 	past    pastClock
 
+	suspicions map[berth.RequestID][]suspicion // of requests that have not ended
+
 	groups       map[berth.GroupID]*groupInfo
 	groupCancels map[berth.GroupID]*cancelOrder
 	gangs        *gangs
@@ -95,7 +97,7 @@ func newLoop(d *Daemon) *loop {
 		view: newView(), fleet: scheduler.NewFleet(), timers: newTimers(),
 		halves: make(map[berth.Key]berth.Revision),
 		seen:   make(map[berth.Key]sighting), waits: make(map[berth.RequestID]time.Time), lost: make(map[berth.WorkerID]*lostEpoch),
-		starts: make(map[berth.WorkerID]*starts), cancels: make(map[berth.RequestID]*cancelOrder),
+		starts: make(map[berth.WorkerID]*starts), suspicions: make(map[berth.RequestID][]suspicion), cancels: make(map[berth.RequestID]*cancelOrder),
 		groups: make(map[berth.GroupID]*groupInfo), groupCancels: make(map[berth.GroupID]*cancelOrder),
 		gangs: newGangs(), keeps: make(map[berth.PoolID]*keepState), rooms: make(map[berth.PoolID]struct{}), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(), fair: newFairness(),
 		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(), bases: newBases(),

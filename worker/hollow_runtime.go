@@ -69,14 +69,14 @@ func (r *hollowRuntime) behaviour(env map[string]string) (runFor time.Duration, 
 	if text := env[EnvHollowRunMS]; text != "" {
 		ms, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || ms < 1 || ms > berth.MaxDurationMS {
-			return 0, 0, fmt.Errorf("%s %q is not a number of 1 to %d", EnvHollowRunMS, text, berth.MaxDurationMS)
+			return 0, 0, &RequestFault{Code: berth.CodeCannotRun, Err: fmt.Errorf("%s %q is not a number of 1 to %d", EnvHollowRunMS, text, berth.MaxDurationMS)}
 		}
 		runFor = time.Duration(ms) * time.Millisecond
 	}
 	if text := env[EnvHollowExitCode]; text != "" {
 		code, err = strconv.ParseInt(text, 10, 64)
 		if err != nil || code < 0 || code > 255 {
-			return 0, 0, fmt.Errorf("%s %q is not a number of 0 to 255", EnvHollowExitCode, text)
+			return 0, 0, &RequestFault{Code: berth.CodeCannotRun, Err: fmt.Errorf("%s %q is not a number of 0 to 255", EnvHollowExitCode, text)}
 		}
 	}
 	return runFor, code, nil

@@ -12,7 +12,8 @@ import (
 type Runtime interface {
 	// Start returns when the container runs. It records the start, once for ever
 	// for a request's attempt: a second one is ErrStartedBefore. It calls spec.Check
-	// at the last moment at which nothing has run yet, and fails with its error;
+	// at the last moment at which nothing has run yet, and fails with its error, and
+	// with a *RequestFault where the request names what is not there or cannot be used;
 	// what then runs looks at spec.Deadline itself, and ends at it by itself. ctx
 	// bounds the start, not the container. One that ended at its deadline exits as
 	// berth.ExitDeadline.
@@ -95,6 +96,18 @@ type Spec struct {
 type Rejection struct{ Problem string }
 
 func (e *Rejection) Error() string { return e.Problem }
+
+// RequestFault is a start that failed for what the request names, which is not there or cannot
+// be used: it never ran, and the machine may be as it should. Code is that of the exit.
+type RequestFault struct {
+	Code int64 // berth.CodeNotFound or berth.CodeCannotRun
+	Err  error
+}
+
+func (e *RequestFault) Error() string { return e.Err.Error() }
+
+// Unwrap is why.
+func (e *RequestFault) Unwrap() error { return e.Err }
 
 // ErrStartedBefore is returned by Runtime.Start: the attempt was started before,
 // and may have run.

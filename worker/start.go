@@ -111,7 +111,10 @@ func (e *epoch) startFailed(t *task, err error) {
 	if refused {
 		exit.Message = clip(rejection.Problem)
 	}
+	fault, own := errors.AsType[*RequestFault](err)
 	switch {
+	case own:
+		exit.Code = fault.Code
 	case refused || errors.Is(err, ErrDeadline):
 		exit.Kind = berth.ExitRejected
 	case errors.Is(err, ErrStartedBefore):

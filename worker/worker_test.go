@@ -134,10 +134,12 @@ func TestRun_StartFails(t *testing.T) {
 		name string
 		err  error
 		want berth.ExitKind
+		code int64
 	}{
-		{"failure", errors.New("no such file"), berth.ExitStartFailed},
-		{"rejection", &Rejection{Problem: "no images here"}, berth.ExitRejected},
-		{"too late", fmt.Errorf("before exec: %w", ErrDeadline), berth.ExitRejected},
+		{"failure", errors.New("no memory"), berth.ExitStartFailed, 0},
+		{"its own fault", fmt.Errorf("start: %w", &RequestFault{Code: berth.CodeNotFound, Err: errors.New("no such file")}), berth.ExitStartFailed, berth.CodeNotFound},
+		{"rejection", &Rejection{Problem: "no images here"}, berth.ExitRejected, 0},
+		{"too late", fmt.Errorf("before exec: %w", ErrDeadline), berth.ExitRejected, 0},
 	}
 	s := newSite(t)
 	for i, tt := range tests {
@@ -153,8 +155,8 @@ func TestRun_StartFails(t *testing.T) {
 			id := berth.RequestID("r-" + string(w))
 			s.place(w, epoch, []berth.RequestID{id}, nil)
 			got := s.await(w, id, berth.StateExited)
-			if got.Exit.Kind != tt.want || got.Exit.Message == "" || !got.StartedAt.IsZero() {
-				t.Errorf("exit %+v, started %v; want %s", got.Exit, got.StartedAt, tt.want)
+			if got.Exit.Kind != tt.want || got.Exit.Code != tt.code || got.Exit.Message == "" || !got.StartedAt.IsZero() {
+				t.Errorf("exit %+v, started %v; want %s with code %d", got.Exit, got.StartedAt, tt.want, tt.code)
 			}
 		})
 	}

@@ -1,12 +1,15 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
 	"strconv"
 	"strings"
 
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/worker"
 	"github.com/berthd/berth/worker/shim"
 )
 
@@ -26,11 +29,11 @@ func (r *Runtime) accountOf(text string) (account, error) {
 	name, group, grouped := strings.Cut(text, ":")
 	who, uid, gid, groups, err := lookUpUser(name)
 	if err != nil {
-		return account{}, fmt.Errorf("user %q: %w", text, err)
+		return account{}, unknownOf(fmt.Errorf("user %q: %w", text, err))
 	}
 	if grouped {
 		if gid, err = lookUpGroup(group); err != nil {
-			return account{}, fmt.Errorf("user %q: %w", text, err)
+			return account{}, unknownOf(fmt.Errorf("user %q: %w", text, err))
 		}
 		groups = nil
 	}
@@ -38,10 +41,20 @@ func (r *Runtime) accountOf(text string) (account, error) {
 		return who, nil
 	}
 	if os.Geteuid() != 0 {
-		return account{}, fmt.Errorf("user %q: this agent is not root, and cannot run as another user", text)
+		return account{}, &worker.RequestFault{Code: berth.CodeCannotRun, Err: fmt.Errorf("user %q: this agent is not root, and cannot run as another user", text)}
 	}
 	who.credential = &shim.Account{UID: uid, GID: gid, Groups: groups}
 	return who, nil
+}
+
+// unknownOf tells a name that this machine does not have from one that it cannot look up.
+func unknownOf(err error) error {
+	_, noUser := errors.AsType[user.UnknownUserError](err)
+	_, noGroup := errors.AsType[user.UnknownGroupError](err)
+	if noUser || noGroup {
+		return &worker.RequestFault{Code: berth.CodeNotFound, Err: err}
+	}
+	return err
 }
 
 func ownAccount() account {

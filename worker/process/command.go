@@ -28,12 +28,12 @@ func (r *Runtime) command(spec worker.Spec) (*shim.Charge, error) {
 		dir = "/"
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("directory %s: %w", dir, notDirectory(err))
+		return nil, faultOf(fmt.Errorf("directory %s: %w", dir, notDirectory(err)))
 	}
 	env := environment(spec.Env, who)
 	path, err := lookUp(spec.Command[0], env["PATH"], dir)
 	if err != nil {
-		return nil, err
+		return nil, faultOf(err)
 	}
 	env[shim.MarkVariable] = r.markFor(attempt{spec.Request, spec.Attempt})
 	return &shim.Charge{
@@ -41,6 +41,15 @@ func (r *Runtime) command(spec worker.Spec) (*shim.Charge, error) {
 		Account: who.credential, Keep: spec.Keep,
 		Output: shim.Output{MaxBytes: r.opts.LogFiles.MaxBytes, MaxFiles: r.opts.LogFiles.MaxFiles},
 	}, nil
+}
+
+// faultOf tells a command or a directory that the request should not name from a machine
+// that cannot look for it.
+func faultOf(err error) error {
+	if code := shim.FaultCode(err); code != 0 {
+		return &worker.RequestFault{Code: int64(code), Err: err}
+	}
+	return err
 }
 
 // markFor is in the environment of all processes of an attempt.

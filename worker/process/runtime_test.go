@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/containerd/cgroups/v3/cgroup1"
-	"golang.org/x/sys/unix"
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/worker"
@@ -204,51 +203,6 @@ func TestStart_User(t *testing.T) {
 	wait(t, h.start(t, spec))
 	if got := h.output(t, spec, worker.Stdout); got != "12345\n6789\n6789\n" {
 		t.Errorf("ran as %q", got)
-	}
-}
-
-func TestStart_Refused(t *testing.T) {
-	h := newHarness(t, Options{})
-	plain := filepath.Join(t.TempDir(), "plain")
-	if err := os.WriteFile(plain, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	garbage := filepath.Join(t.TempDir(), "garbage")
-	if err := os.WriteFile(garbage, []byte{0, 1, 2}, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]struct {
-		edit func(*worker.Spec)
-		want error
-		text string
-	}{
-		"not found":      {func(s *worker.Spec) { s.Command = []string{"no-such-command"} }, os.ErrNotExist, `"no-such-command" not found`},
-		"no such file":   {func(s *worker.Spec) { s.Command = []string{"/no/such"} }, os.ErrNotExist, "/no/such not found"},
-		"not executable": {func(s *worker.Spec) { s.Command = []string{plain} }, os.ErrPermission, "not executable"},
-		"no program":     {func(s *worker.Spec) { s.Command = []string{garbage} }, unix.ENOEXEC, "exec format"},
-		"a directory":    {func(s *worker.Spec) { s.Command = []string{"/tmp"} }, os.ErrPermission, "is a directory"},
-		"no directory":   {func(s *worker.Spec) { s.Dir = "/no/dir" }, os.ErrNotExist, "directory /no/dir"},
-		"too late":       {func(s *worker.Spec) { s.Check = func() error { return worker.ErrDeadline } }, worker.ErrDeadline, "lease"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			spec := h.spec("refused-"+strings.ReplaceAll(name, " ", "-"), "/bin/true")
-			c.edit(&spec)
-			_, err := h.Start(t.Context(), spec)
-			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) {
-				t.Errorf("%v, want %v with %q", err, c.want, c.text)
-			}
-		})
-	}
-}
-
-// An image is refused for what it asks, not as a failure: the request may run elsewhere.
-func TestStart_Image(t *testing.T) {
-	h := newHarness(t, Options{})
-	spec := h.spec("image", "/bin/true")
-	spec.Image = "train:3"
-	_, err := h.Start(t.Context(), spec)
-	if _, refused := errors.AsType[*worker.Rejection](err); !refused || h.TakesImages() {
-		t.Errorf("takes images: %t, and the start says %v", h.TakesImages(), err)
 	}
 }
 

@@ -164,6 +164,8 @@ func (c *container) startError(ctx context.Context) error {
 	switch e := c.how; {
 	case e.Failed && e.Late:
 		return worker.ErrDeadline
+	case e.Failed && e.Code != 0:
+		return &worker.RequestFault{Code: int64(e.Code), Err: fmt.Errorf("%s: %w", e.Message, e.Errno)}
 	case e.Failed && e.Errno != 0:
 		return fmt.Errorf("%s: %w", e.Message, e.Errno)
 	case e.Failed:

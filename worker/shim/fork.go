@@ -41,7 +41,7 @@ func fork(c *Charge, files []uintptr) (pid int, err error) {
 		return 0, errors.Join(errLate, leave(&c.Group))
 	}
 	if pid, err = syscall.ForkExec(c.Path, c.Args, attr); err != nil {
-		return 0, errors.Join(fmt.Errorf("execute %s: %w", c.Path, err), leave(&c.Group))
+		return 0, errors.Join(&executeError{fmt.Errorf("execute %s: %w", c.Path, err)}, leave(&c.Group))
 	}
 	if err := leave(&c.Group); err != nil {
 		// The thread would be taken for a part of the container, and be frozen

@@ -353,14 +353,23 @@ func (s *supervisor) failed(cause error) error {
 	}
 	s.output.handedOver()
 	s.output.finish()
+	e := failure(cause)
+	removed := s.charge.Group.Remove()
+	err := errors.Join(WriteExit(".", *e), s.charged.tell(State{Phase: PhaseEnded, Exit: e}), removed)
+	return errors.Join(cause, err)
+}
+
+// failure is the exit of a container that was not started.
+func failure(cause error) *Exit {
 	ran := errors.Is(cause, errRan)
 	e := &Exit{Version: Version, Failed: !ran, Unseen: ran, Late: errors.Is(cause, errLate), Message: cause.Error(), At: time.Now().UTC()}
 	if errno := syscall.Errno(0); errors.As(cause, &errno) {
 		e.Errno = errno
 	}
-	removed := s.charge.Group.Remove()
-	err := errors.Join(WriteExit(".", *e), s.charged.tell(State{Phase: PhaseEnded, Exit: e}), removed)
-	return errors.Join(cause, err)
+	if _, executing := errors.AsType[*executeError](cause); executing {
+		e.Code = FaultCode(cause)
+	}
+	return e
 }
 
 func closed(c <-chan struct{}) bool {

@@ -100,7 +100,7 @@ type Steps struct {
 // Exit is how a container ended.
 type Exit struct {
 	Version int            `json:"version"`
-	Code    int            `json:"code"`
+	Code    int            `json:"code"`             // of Failed: see FaultCode
 	Signal  syscall.Signal `json:"signal,omitempty"` // by which it was killed; then Code is 0
 	OOM     bool           `json:"out_of_memory,omitempty"`
 	// Deadline: the shim ended it, since its lease was not kept alive.
