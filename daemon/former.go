@@ -14,6 +14,8 @@ type Former struct {
 	Worker   berth.WorkerID   // "": the store's history does not tell any more
 	Revision berth.Revision   // by which the request waits again
 	Stop     *berth.StopOrder // that the attempt was given, if any
+	Exit     *berth.Exit      // that its worker reported, if any
+	At       time.Time        // when; zero: not known
 }
 
 // formerSteps bounds how many versions of a state are read: one that waits is written again
@@ -50,7 +52,7 @@ func (d *Daemon) former(ctx context.Context, s *Status) (*Former, time.Time) {
 		out.Worker = p.Worker
 		if facts, err = d.store.GetAt(ctx, rev, allocationKey(p.Worker, s.ID)); err == nil {
 			if a, ok := facts[0].Record.(*berth.Allocation); ok {
-				out.Stop = d.groupStop(ctx, a, facts[0].Mod)
+				out.Stop, out.Exit = d.groupStop(ctx, a, facts[0].Mod), a.Exit
 			}
 		}
 		break
@@ -60,7 +62,10 @@ func (d *Daemon) former(ctx context.Context, s *Status) (*Former, time.Time) {
 	}
 	var at time.Time
 	if err := d.call(ctx, func(l *loop) { at = l.past.when(out.Revision) }); err != nil {
-		return out, time.Time{}
+		at = time.Time{}
+	}
+	if out.At = at; out.At.IsZero() && out.Exit != nil {
+		out.At = out.Exit.At // by its worker's clock
 	}
 	return out, at
 }

@@ -44,7 +44,7 @@ func describeLife(s *berthv1.Status) string {
 		}
 		return "waits: " + reasonsOf(s.GetVerdict())
 	case s.GetState() == string(berth.StatePending) && s.GetReason() != "":
-		return fmt.Sprintf("waits for attempt %d: the last one ended: %s", s.GetAttempt(), endText(s.GetReason(), false))
+		return fmt.Sprintf("waits for attempt %d: the last one ended: %s", s.GetAttempt(), endedAs(s.GetReason(), s.GetFormer().GetExit()))
 	case s.GetLost() != nil:
 		return lostText(s.GetLost(), time.Now())
 	}

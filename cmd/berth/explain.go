@@ -150,6 +150,11 @@ func printExplanation(w io.Writer, e *berthv1.ExplainResponse, asked *timestampp
 		if _, err := fmt.Fprintf(w, "%s is %s%s%s\n", s.GetId(), stateOf(s), onWorker(s), after(": ", describeLife(s))); err != nil {
 			return err
 		}
+		if text := endedText(s, judgedAt(e, asked)); text != "" {
+			if _, err := fmt.Fprintln(w, text); err != nil {
+				return err
+			}
+		}
 		if stop := orderedText(s.GetStop(), judgedAt(e, asked)); stop != "" && !berth.State(s.GetState()).Final() {
 			if _, err := fmt.Fprintln(w, "it is told to stop: "+stop); err != nil {
 				return err
@@ -185,15 +190,15 @@ func whyThereText(notTold string) string {
 // printWaiting tells why a request waits: the one reason that counts most in words,
 // then every filter that rejects, and what would help; now is the moment told of, if known.
 func printWaiting(w io.Writer, e *berthv1.ExplainResponse, now time.Time) error {
-	v := e.GetVerdict()
-	if _, err := fmt.Fprintf(w, "%s %s\n", e.GetStatus().GetId(), waitsFor(e, now)); err != nil {
+	v, s := e.GetVerdict(), e.GetStatus()
+	if _, err := fmt.Fprintf(w, "%s %s\n", s.GetId(), waitsFor(e, now)); err != nil {
 		return err
 	}
 	judged := fmt.Sprintf("judged at revision %d", v.GetAt())
 	if e.GetSince() != nil {
 		judged = "waits since " + when(e.GetSince(), now) + "; " + judged
 	}
-	for _, line := range []string{judged, quotaToo(e), formerText(e), victimsText(e, now), turnText(e), ownTurnText(e)} {
+	for _, line := range []string{judged, quotaToo(e), formerText(s, e.GetFormer(), now), victimsText(e, now), turnText(e), ownTurnText(e)} {
 		if line == "" {
 			continue
 		}
@@ -201,7 +206,7 @@ func printWaiting(w io.Writer, e *berthv1.ExplainResponse, now time.Time) error 
 			return err
 		}
 	}
-	if err := printReasons(w, v, e.GetStatus().GetSpec().GetGroup().GetId()); err != nil {
+	if err := printReasons(w, v, s.GetSpec().GetGroup().GetId()); err != nil {
 		return err
 	}
 	return printHelp(w, e)

@@ -93,6 +93,7 @@ func printStatus(w io.Writer, s *berthv1.Status) error {
 		{"replaces", spec.GetReplaces()},
 		{"worker", s.GetWorker()},
 		{"attempt", attemptText(s)},
+		{"before", formerText(s, s.GetFormer(), now)},
 		{"command", strings.Join(spec.GetCommand(), " ")},
 		{"pool", spec.GetPool()},
 		{"tenant", spec.GetTenant()},

@@ -9,14 +9,67 @@ import (
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 )
 
-// formerText says how the attempt before the one that waits came to its end, where somebody
-// has ordered that.
-func formerText(e *berthv1.ExplainResponse) string {
-	f := e.GetFormer()
-	if f.GetStop() == nil {
+// formerText says how the attempt before the one that waits came to its end: where, when, and by
+// what. Of one of which the store's history does not tell any more the reason is left.
+func formerText(s *berthv1.Status, f *berthv1.Former, now time.Time) string {
+	switch {
+	case s.GetState() != string(berth.StatePending) || s.GetAttempt() <= 1:
+		return ""
+	case f.GetWorker() != "":
+		return fmt.Sprintf("attempt %d, %s", s.GetAttempt()-1, formerHow(s, f, now))
+	case s.GetReason() != "":
+		return fmt.Sprintf("attempt %d ended: %s; the store's history tells no more of it", s.GetAttempt()-1, endText(s.GetReason(), false))
+	}
+	return ""
+}
+
+// formerHow is formerText without the attempt's number.
+func formerHow(s *berthv1.Status, f *berthv1.Former, now time.Time) string {
+	if f.GetStop() != nil {
+		return fmt.Sprintf("on %s, was stopped: %s", f.GetWorker(), orderText(f.GetStop()))
+	}
+	at := ""
+	switch {
+	case f.GetAt() == nil:
+	case now.IsZero():
+		at = " " + when(f.GetAt(), now)
+	default:
+		at = " " + ago(f.GetAt(), now)
+	}
+	return fmt.Sprintf("on %s, ended%s: %s", f.GetWorker(), at, howEnded(s.GetReason(), f.GetExit()))
+}
+
+// endedAs is howEnded without what its worker or it itself said of it, for where there is less room.
+func endedAs(reason string, exit *berthv1.Exit) string {
+	switch berth.ExitKind(exit.GetKind()) {
+	case berth.ExitExited, berth.ExitSignaled:
+		return exitText(&berthv1.Exit{Kind: exit.GetKind(), Code: exit.GetCode(), Signal: exit.GetSignal(), OutOfMemory: exit.GetOutOfMemory()})
+	}
+	return endText(reason, false)
+}
+
+// howEnded says how an attempt ended that is made again: as its worker says, and where that is not
+// the whole of it, what the daemon took it for.
+func howEnded(reason string, exit *berthv1.Exit) string {
+	switch berth.ExitKind(exit.GetKind()) {
+	case "":
+		return endText(reason, false)
+	case berth.ExitMayHaveRun, berth.ExitDeadline:
+		return endText(reason, false) + ": " + exitText(exit)
+	}
+	return exitText(exit)
+}
+
+// endedText says when a request ended that has, and in which attempt.
+func endedText(s *berthv1.Status, now time.Time) string {
+	if !berth.State(s.GetState()).Final() || s.GetEndedAt() == nil {
 		return ""
 	}
-	return fmt.Sprintf("attempt %d, on %s, was stopped: %s", e.GetStatus().GetAttempt()-1, f.GetWorker(), orderText(f.GetStop()))
+	at := when(s.GetEndedAt(), now)
+	if !now.IsZero() {
+		at = ago(s.GetEndedAt(), now)
+	}
+	return "ended " + at + after(", attempt ", attemptText(s))
 }
 
 // orderText is a stop order in words.

@@ -79,6 +79,46 @@ func TestPrintExplanation_Leaving(t *testing.T) {
 			[]string{"attempt 2, on w7, was stopped: preempt: makes room for now\n"},
 		},
 		{
+			"one that failed and waits again", &berthv1.ExplainResponse{
+				Status: &berthv1.Status{Id: "a", State: "PENDING", Attempt: 3, Reason: "exited"}, Verdict: &berthv1.Verdict{},
+				Former: &berthv1.Former{Worker: "w7", Revision: 9, Exit: &berthv1.Exit{Kind: "exited", Code: 3, Message: "so it said"}, At: timestamppb.New(time.Now().Add(-time.Minute))},
+			},
+			[]string{"attempt 2, on w7, ended ", " ago): exit code 3: so it said\n"},
+		},
+		{
+			"one that was killed", &berthv1.ExplainResponse{
+				Status: &berthv1.Status{Id: "a", State: "PENDING", Attempt: 2, Reason: "out_of_memory"}, Verdict: &berthv1.Verdict{},
+				Former: &berthv1.Former{Worker: "w7", Exit: &berthv1.Exit{Kind: "signaled", Code: 137, Signal: "SIGKILL", OutOfMemory: true}},
+			},
+			[]string{"attempt 1, on w7, ended: killed by SIGKILL, out of memory\n"},
+		},
+		{
+			"one whose worker was lost", &berthv1.ExplainResponse{
+				Status: &berthv1.Status{Id: "a", State: "PENDING", Attempt: 2, Reason: "worker_lost"}, Verdict: &berthv1.Verdict{}, Former: &berthv1.Former{Worker: "w7"},
+			},
+			[]string{"attempt 1, on w7, ended: worker lost\n"},
+		},
+		{
+			"one that its worker ended", &berthv1.ExplainResponse{
+				Status: &berthv1.Status{Id: "a", State: "PENDING", Attempt: 2, Reason: "worker_lost"}, Verdict: &berthv1.Verdict{},
+				Former: &berthv1.Former{Worker: "w7", Exit: &berthv1.Exit{Kind: "deadline"}},
+			},
+			[]string{"attempt 1, on w7, ended: worker lost: deadline\n"},
+		},
+		{
+			"one that has ended", &berthv1.ExplainResponse{
+				Status: &berthv1.Status{
+					Id: "a", State: "FAILED", Reason: "exited", Worker: "w7", Attempt: 2, Exit: &berthv1.Exit{Kind: "exited", Code: 3}, EndedAt: timestamppb.New(time.Now().Add(-time.Minute)),
+					Spec: &berthv1.Request{Retry: &berthv1.RetryPolicy{MaxAttempts: 2}},
+				},
+			},
+			[]string{"a is FAILED on w7: exit code 3\nended ", " ago), attempt 2 (max_attempts 2)\n"},
+		},
+		{
+			"one of long ago", &berthv1.ExplainResponse{Status: &berthv1.Status{Id: "a", State: "PENDING", Attempt: 2, Reason: "start_failed"}, Verdict: &berthv1.Verdict{}},
+			[]string{"attempt 1 ended: start failed; the store's history tells no more of it\n"},
+		},
+		{
 			"behind others of its tenant", &berthv1.ExplainResponse{
 				Status: &berthv1.Status{Id: "a", State: "PENDING"}, Verdict: &berthv1.Verdict{}, Turn: &berthv1.Turn{Own: 3, OwnFirst: "b", OwnPriority: 900},
 			},

@@ -49,7 +49,11 @@ func (s *service) Get(ctx context.Context, req *berthv1.GetRequest) (*berthv1.Ge
 	if err != nil {
 		return nil, err
 	}
-	return &berthv1.GetResponse{Status: status(&st)}, nil
+	m := status(&st)
+	if st.State == berth.StatePending {
+		m.Former = formerMessage(s.d.Former(ctx, &st))
+	}
+	return &berthv1.GetResponse{Status: m}, nil
 }
 
 func (s *service) List(ctx context.Context, req *berthv1.ListRequest) (*berthv1.ListResponse, error) {
@@ -141,7 +145,7 @@ func formerMessage(f *daemon.Former) *berthv1.Former {
 	if f == nil {
 		return nil
 	}
-	return &berthv1.Former{Worker: string(f.Worker), Revision: int64(f.Revision), Stop: wire.StopOrder(f.Stop)}
+	return &berthv1.Former{Worker: string(f.Worker), Revision: int64(f.Revision), Stop: wire.StopOrder(f.Stop), Exit: wire.Exit(f.Exit), At: wire.Time(f.At)}
 }
 
 // maxFilterIDs bounds the ids of a filter, each of which is looked up.

@@ -2115,6 +2115,7 @@ type Status struct {
 	ReplacedBy      string                 `protobuf:"bytes,20,opt,name=replaced_by,json=replacedBy,proto3" json:"replaced_by,omitempty"`                 // the request that runs in its place, or is about to
 	ChangedRevision int64                  `protobuf:"varint,21,opt,name=changed_revision,json=changedRevision,proto3" json:"changed_revision,omitempty"` // of the last change of its records
 	Lost            *Loss                  `protobuf:"bytes,22,opt,name=lost,proto3" json:"lost,omitempty"`                                               // its worker is, and it may still run there
+	Former          *Former                `protobuf:"bytes,23,opt,name=former,proto3" json:"former,omitempty"`                                           // how its last attempt ended, of one that waits again; in the answer of Get alone
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -2299,6 +2300,13 @@ func (x *Status) GetChangedRevision() int64 {
 func (x *Status) GetLost() *Loss {
 	if x != nil {
 		return x.Lost
+	}
+	return nil
+}
+
+func (x *Status) GetFormer() *Former {
+	if x != nil {
+		return x.Former
 	}
 	return nil
 }
@@ -4517,6 +4525,8 @@ type Former struct {
 	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
 	Revision      int64                  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"` // by which the request waits again
 	Stop          *StopOrder             `protobuf:"bytes,3,opt,name=stop,proto3" json:"stop,omitempty"`          // that it was given; of a preemption, its message names for whom
+	Exit          *Exit                  `protobuf:"bytes,4,opt,name=exit,proto3" json:"exit,omitempty"`          // how it ended, where its worker has told
+	At            *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`              // when; absent: not known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4568,6 +4578,20 @@ func (x *Former) GetRevision() int64 {
 func (x *Former) GetStop() *StopOrder {
 	if x != nil {
 		return x.Stop
+	}
+	return nil
+}
+
+func (x *Former) GetExit() *Exit {
+	if x != nil {
+		return x.Exit
+	}
+	return nil
+}
+
+func (x *Former) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
 	}
 	return nil
 }
@@ -7381,7 +7405,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\n" +
 	"never_fits\x18\x01 \x01(\bR\tneverFits\x12*\n" +
 	"\areasons\x18\x02 \x03(\v2\x10.berth.v1.ReasonR\areasons\x12\x0e\n" +
-	"\x02at\x18\x03 \x01(\x03R\x02at\"\xca\x06\n" +
+	"\x02at\x18\x03 \x01(\x03R\x02at\"\xf4\x06\n" +
 	"\x06Status\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x16\n" +
@@ -7408,7 +7432,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\vreplaced_by\x18\x14 \x01(\tR\n" +
 	"replacedBy\x12)\n" +
 	"\x10changed_revision\x18\x15 \x01(\x03R\x0fchangedRevision\x12\"\n" +
-	"\x04lost\x18\x16 \x01(\v2\x0e.berth.v1.LossR\x04lost\"\x82\x01\n" +
+	"\x04lost\x18\x16 \x01(\v2\x0e.berth.v1.LossR\x04lost\x12(\n" +
+	"\x06former\x18\x17 \x01(\v2\x10.berth.v1.FormerR\x06former\"\x82\x01\n" +
 	"\x04Loss\x120\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
 	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x16\n" +
@@ -7580,11 +7605,13 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\averdict\x18\x03 \x01(\v2\x11.berth.v1.VerdictR\averdict\"A\n" +
 	"\x06Victim\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12'\n" +
-	"\x04stop\x18\x02 \x01(\v2\x13.berth.v1.StopOrderR\x04stop\"e\n" +
+	"\x04stop\x18\x02 \x01(\v2\x13.berth.v1.StopOrderR\x04stop\"\xb5\x01\n" +
 	"\x06Former\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12'\n" +
-	"\x04stop\x18\x03 \x01(\v2\x13.berth.v1.StopOrderR\x04stop\"\xc6\x01\n" +
+	"\x04stop\x18\x03 \x01(\v2\x13.berth.v1.StopOrderR\x04stop\x12\"\n" +
+	"\x04exit\x18\x04 \x01(\v2\x0e.berth.v1.ExitR\x04exit\x12*\n" +
+	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xc6\x01\n" +
 	"\x04Turn\x12\x16\n" +
 	"\x06weight\x18\x01 \x01(\x03R\x06weight\x12\x14\n" +
 	"\x05share\x18\x02 \x01(\x01R\x05share\x12\x0e\n" +
@@ -8051,150 +8078,153 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	117, // 41: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
 	24,  // 42: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
 	26,  // 43: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	117, // 44: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	117, // 45: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
-	0,   // 46: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
-	30,  // 47: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
-	25,  // 48: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
-	31,  // 49: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
-	27,  // 50: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
-	25,  // 51: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	102, // 52: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
-	34,  // 53: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
-	25,  // 54: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
-	34,  // 55: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
-	38,  // 56: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
-	25,  // 57: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
-	38,  // 58: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
-	25,  // 59: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
-	44,  // 60: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
-	117, // 61: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
-	103, // 62: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
-	24,  // 63: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
-	0,   // 64: berth.v1.Group.spec:type_name -> berth.v1.Request
-	44,  // 65: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
-	117, // 66: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
-	25,  // 67: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
-	24,  // 68: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	82,  // 69: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
-	23,  // 70: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	117, // 71: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
-	52,  // 72: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
-	51,  // 73: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
-	60,  // 74: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
-	58,  // 75: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
-	59,  // 76: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
-	117, // 77: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
-	53,  // 78: berth.v1.Standing.terms:type_name -> berth.v1.Term
-	117, // 79: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
-	57,  // 80: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
-	57,  // 81: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
-	52,  // 82: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
-	56,  // 83: berth.v1.ReplayResponse.victims:type_name -> berth.v1.ReplayedVictims
-	15,  // 84: berth.v1.Choice.share:type_name -> berth.v1.Share
-	24,  // 85: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
-	18,  // 86: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
-	18,  // 87: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
-	65,  // 88: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	104, // 89: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	12,  // 90: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	15,  // 91: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	15,  // 92: berth.v1.Worker.held:type_name -> berth.v1.Share
-	117, // 93: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	117, // 94: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	117, // 95: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	117, // 96: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	117, // 97: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
-	5,   // 98: berth.v1.Worker.taints:type_name -> berth.v1.Taint
-	5,   // 99: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
-	5,   // 100: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
-	5,   // 101: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
-	65,  // 102: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
-	65,  // 103: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	72,  // 104: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	75,  // 105: berth.v1.Pool.weights:type_name -> berth.v1.Weights
-	73,  // 106: berth.v1.Pool.shadow:type_name -> berth.v1.Shadow
-	74,  // 107: berth.v1.Pool.shadow_counts:type_name -> berth.v1.ShadowCounts
-	75,  // 108: berth.v1.Shadow.weights:type_name -> berth.v1.Weights
-	105, // 109: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
-	78,  // 110: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
-	106, // 111: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
-	107, // 112: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
-	108, // 113: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
-	60,  // 114: berth.v1.Quota.turn:type_name -> berth.v1.Turn
-	109, // 115: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
-	79,  // 116: berth.v1.Quota.lent:type_name -> berth.v1.Loan
-	79,  // 117: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
-	110, // 118: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
-	21,  // 119: berth.v1.Quota.gathers:type_name -> berth.v1.Gathered
-	111, // 120: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
-	112, // 121: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
-	117, // 122: berth.v1.Loan.recalled_since:type_name -> google.protobuf.Timestamp
-	113, // 123: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
-	114, // 124: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
-	78,  // 125: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
-	117, // 126: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	117, // 127: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	82,  // 128: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	92,  // 129: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	87,  // 130: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	88,  // 131: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	82,  // 132: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	117, // 133: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	72,  // 134: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	115, // 135: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	116, // 136: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	72,  // 137: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	117, // 138: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	28,  // 139: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	32,  // 140: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	35,  // 141: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	37,  // 142: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	40,  // 143: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	42,  // 144: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
-	45,  // 145: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
-	47,  // 146: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	49,  // 147: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	61,  // 148: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
-	54,  // 149: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
-	63,  // 150: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	68,  // 151: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	66,  // 152: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	70,  // 153: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	89,  // 154: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	76,  // 155: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
-	80,  // 156: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
-	83,  // 157: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	85,  // 158: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	91,  // 159: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	93,  // 160: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	29,  // 161: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	33,  // 162: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	36,  // 163: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	39,  // 164: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	41,  // 165: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	43,  // 166: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
-	46,  // 167: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
-	48,  // 168: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	50,  // 169: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	62,  // 170: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
-	55,  // 171: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
-	64,  // 172: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	69,  // 173: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	67,  // 174: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	71,  // 175: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	90,  // 176: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	77,  // 177: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
-	81,  // 178: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
-	84,  // 179: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	86,  // 180: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	92,  // 181: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	94,  // 182: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	161, // [161:183] is the sub-list for method output_type
-	139, // [139:161] is the sub-list for method input_type
-	139, // [139:139] is the sub-list for extension type_name
-	139, // [139:139] is the sub-list for extension extendee
-	0,   // [0:139] is the sub-list for field type_name
+	59,  // 44: berth.v1.Status.former:type_name -> berth.v1.Former
+	117, // 45: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	117, // 46: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	0,   // 47: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
+	30,  // 48: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
+	25,  // 49: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
+	31,  // 50: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
+	27,  // 51: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
+	25,  // 52: berth.v1.GetResponse.status:type_name -> berth.v1.Status
+	102, // 53: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	34,  // 54: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
+	25,  // 55: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
+	34,  // 56: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
+	38,  // 57: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
+	25,  // 58: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
+	38,  // 59: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
+	25,  // 60: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
+	44,  // 61: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
+	117, // 62: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
+	103, // 63: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
+	24,  // 64: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
+	0,   // 65: berth.v1.Group.spec:type_name -> berth.v1.Request
+	44,  // 66: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
+	117, // 67: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
+	25,  // 68: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
+	24,  // 69: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
+	82,  // 70: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	23,  // 71: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
+	117, // 72: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	52,  // 73: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
+	51,  // 74: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
+	60,  // 75: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
+	58,  // 76: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
+	59,  // 77: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
+	117, // 78: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
+	53,  // 79: berth.v1.Standing.terms:type_name -> berth.v1.Term
+	117, // 80: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
+	57,  // 81: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
+	57,  // 82: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
+	52,  // 83: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
+	56,  // 84: berth.v1.ReplayResponse.victims:type_name -> berth.v1.ReplayedVictims
+	15,  // 85: berth.v1.Choice.share:type_name -> berth.v1.Share
+	24,  // 86: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
+	18,  // 87: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
+	18,  // 88: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
+	17,  // 89: berth.v1.Former.exit:type_name -> berth.v1.Exit
+	117, // 90: berth.v1.Former.at:type_name -> google.protobuf.Timestamp
+	65,  // 91: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	104, // 92: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	12,  // 93: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	15,  // 94: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	15,  // 95: berth.v1.Worker.held:type_name -> berth.v1.Share
+	117, // 96: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	117, // 97: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	117, // 98: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	117, // 99: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	117, // 100: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	5,   // 101: berth.v1.Worker.taints:type_name -> berth.v1.Taint
+	5,   // 102: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
+	5,   // 103: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
+	5,   // 104: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
+	65,  // 105: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
+	65,  // 106: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	72,  // 107: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	75,  // 108: berth.v1.Pool.weights:type_name -> berth.v1.Weights
+	73,  // 109: berth.v1.Pool.shadow:type_name -> berth.v1.Shadow
+	74,  // 110: berth.v1.Pool.shadow_counts:type_name -> berth.v1.ShadowCounts
+	75,  // 111: berth.v1.Shadow.weights:type_name -> berth.v1.Weights
+	105, // 112: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
+	78,  // 113: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
+	106, // 114: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
+	107, // 115: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
+	108, // 116: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
+	60,  // 117: berth.v1.Quota.turn:type_name -> berth.v1.Turn
+	109, // 118: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
+	79,  // 119: berth.v1.Quota.lent:type_name -> berth.v1.Loan
+	79,  // 120: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
+	110, // 121: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
+	21,  // 122: berth.v1.Quota.gathers:type_name -> berth.v1.Gathered
+	111, // 123: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
+	112, // 124: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
+	117, // 125: berth.v1.Loan.recalled_since:type_name -> google.protobuf.Timestamp
+	113, // 126: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
+	114, // 127: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
+	78,  // 128: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
+	117, // 129: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	117, // 130: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	82,  // 131: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	92,  // 132: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	87,  // 133: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	88,  // 134: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	82,  // 135: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	117, // 136: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	72,  // 137: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	115, // 138: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	116, // 139: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	72,  // 140: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	117, // 141: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	28,  // 142: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	32,  // 143: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	35,  // 144: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	37,  // 145: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	40,  // 146: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	42,  // 147: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
+	45,  // 148: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
+	47,  // 149: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	49,  // 150: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	61,  // 151: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	54,  // 152: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
+	63,  // 153: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	68,  // 154: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	66,  // 155: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	70,  // 156: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	89,  // 157: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	76,  // 158: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
+	80,  // 159: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
+	83,  // 160: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	85,  // 161: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	91,  // 162: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	93,  // 163: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	29,  // 164: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	33,  // 165: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	36,  // 166: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	39,  // 167: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	41,  // 168: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	43,  // 169: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
+	46,  // 170: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
+	48,  // 171: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	50,  // 172: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	62,  // 173: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	55,  // 174: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
+	64,  // 175: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	69,  // 176: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	67,  // 177: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	71,  // 178: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	90,  // 179: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	77,  // 180: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
+	81,  // 181: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
+	84,  // 182: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	86,  // 183: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	92,  // 184: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	94,  // 185: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	164, // [164:186] is the sub-list for method output_type
+	142, // [142:164] is the sub-list for method input_type
+	142, // [142:142] is the sub-list for extension type_name
+	142, // [142:142] is the sub-list for extension extendee
+	0,   // [0:142] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
