@@ -90,6 +90,18 @@ func (r Request) Beside(domain, link string) Request {
 	return r
 }
 
+// JoinsAt is which of its constraints says where the others of its group are: see Beside. -1: none.
+func (r *Request) JoinsAt() int {
+	last := len(r.Constraints) - 1
+	if r.Group == nil || r.Group.Topology == "" || last < 0 {
+		return -1
+	}
+	if c := &r.Constraints[last]; c.Label != r.Group.Topology || c.Operator != OperatorIn || len(c.Values) != 1 {
+		return -1
+	}
+	return last
+}
+
 // Members are the requests of a group: train.00, train.01 of train.
 func (r *Request) Members() []Request {
 	out := make([]Request, r.Group.Size)

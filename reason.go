@@ -20,7 +20,7 @@ const (
 	ReasonAffinity     ReasonCode = "affinity"      // other requests are not there; Detail is which, as of the next two
 	ReasonAntiAffinity ReasonCode = "anti_affinity" // they are
 	ReasonSpread       ReasonCode = "spread"        // too many of them are, compared with elsewhere
-	ReasonTopology     ReasonCode = "topology"      // of affinity and spread: it has no label Detail, and is in no domain; Total of its pool's workers have it
+	ReasonTopology     ReasonCode = "topology"      // of affinity, spread and groups: it has no label Detail, and is in no domain; Total of its pool's workers have it
 	ReasonCPU          ReasonCode = "cpu_milli"
 	ReasonMemory       ReasonCode = "memory_bytes"
 	ReasonDisk         ReasonCode = "disk_bytes"
@@ -29,6 +29,7 @@ const (
 	ReasonDevices      ReasonCode = "devices"
 	ReasonDeviceMilli  ReasonCode = "device_milli" // of one device, a part of which is asked for: Best is free on the one with most room
 	ReasonGroup        ReasonCode = "group"        // no filter: of the Want members that its group must place, Best fit, of Total that wait
+	ReasonElsewhere    ReasonCode = "elsewhere"    // not in Detail, as rack b, where the members of its group are, or come nearest to being
 	ReasonLink         ReasonCode = "link"         // no filter: of the Want devices that its linked group needs, the best link domain has Best free, of Total
 	ReasonHeld         ReasonCode = "held"         // for a moment, for a group
 	ReasonKept         ReasonCode = "kept"         // for group Detail, which waits
@@ -51,6 +52,8 @@ type Reason struct {
 	Tenants []TenantID  `json:"tenants,omitempty"` // of a quota: those who are to give back what they have borrowed of it
 	Stands  *QuotaStand `json:"stands,omitempty"`  // of a quota, where that was asked for
 	Ever    int64       `json:"ever,omitempty"`    // of a group that could never be placed: so many of its members would fit, were all workers empty
+	Near    string      `json:"near,omitempty"`    // of a group whose members must be together: where it comes nearest to that, as rack b
+	There   int64       `json:"there,omitempty"`   // so many of them fit there
 	Pools   []PoolID    `json:"pools,omitempty"`   // of a pool without workers: the first few that have some, by id
 }
 
@@ -61,6 +64,9 @@ func (r Reason) String() string {
 	}
 	if r.Want == 0 {
 		return fmt.Sprintf("%d workers: %s", r.Workers, name)
+	}
+	if r.Near != "" {
+		name += fmt.Sprintf(" (nearest is %s, with %d)", r.Near, r.There)
 	}
 	return fmt.Sprintf("%d workers: %s: want %d, best has %d free of %d", r.Workers, name, r.Want, r.Best, r.Total)
 }

@@ -15,15 +15,15 @@ func (f *Fleet) explain(q *query) berth.Verdict {
 	if q.pool == nil {
 		return berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonNoWorker, Detail: string(q.request.Pool), Pools: f.poolNames()}}}
 	}
-	return q.explain()
+	return q.explain(q.pool.nodes)
 }
 
-func (q *query) explain() berth.Verdict {
-	p := q.pool
+// explain says so of some workers of the pool.
+func (q *query) explain(nodes []*node) berth.Verdict {
 	broken := malformed(&q.request.Resources)
 	v := berth.Verdict{NeverFits: true}
 	fits := false
-	for _, n := range p.nodes { // in any order: what is told of them does not depend on it
+	for _, n := range nodes { // in any order: what is told of them does not depend on it
 		why := q.rejectedBy(n, broken)
 		fits = fits || why == nil
 		v.NeverFits = v.NeverFits && (broken || !q.couldTake(n))
@@ -36,12 +36,16 @@ func (q *query) explain() berth.Verdict {
 		return berth.Verdict{}
 	}
 	if v.NeverFits && !broken {
-		v.Reasons = q.neverReasons(p)
+		v.Reasons = q.neverReasons(nodes)
 	}
-	slices.SortFunc(v.Reasons, func(a, b berth.Reason) int {
+	sortReasons(v.Reasons)
+	return v
+}
+
+func sortReasons(reasons []berth.Reason) {
+	slices.SortFunc(reasons, func(a, b berth.Reason) int {
 		return cmp.Or(cmp.Compare(b.Workers, a.Workers), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Detail, b.Detail))
 	})
-	return v
 }
 
 // rejectedBy returns the first filter that n does not pass, or nil.
@@ -81,8 +85,8 @@ func (q *query) couldTake(n *node) bool {
 
 // neverReasons is why no worker could take the candidate, were it empty: what is short now
 // as well would be told in vain.
-func (q *query) neverReasons(p *pool) (reasons []berth.Reason) {
-	for _, n := range p.nodes {
+func (q *query) neverReasons(nodes []*node) (reasons []berth.Reason) {
+	for _, n := range nodes {
 		empty := n.emptied()
 		f := q.neverPasses(empty)
 		m := f.measure(q, empty)

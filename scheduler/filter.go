@@ -145,16 +145,20 @@ func amountFilter(code berth.ReasonCode, r int, rejects string) filter {
 }
 
 // constraintWhy names the first in words that is not met, so that the order of the
-// constraints does not change a verdict (see Shape).
+// constraints does not change a verdict (see Shape). One that its group has added nobody wrote.
 func constraintWhy(q *query, n *node) measure {
-	first := ""
+	first, group := "", q.request.JoinsAt()
 	for i := range q.constraints {
-		if q.constraints[i].Allows(n.worker.Labels) {
+		if i == group || q.constraints[i].Allows(n.worker.Labels) {
 			continue
 		}
 		if text := q.constraints[i].String(); first == "" || text < first {
 			first = text
 		}
+	}
+	if first == "" && group >= 0 {
+		c := &q.request.Constraints[group]
+		return measure{code: berth.ReasonElsewhere, detail: c.Label + " " + c.Values[0]}
 	}
 	return measure{detail: first}
 }

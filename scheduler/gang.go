@@ -47,15 +47,16 @@ func (f *Fleet) PlaceGang(g Gang) GangDecision {
 func (f *Fleet) placeGang(g Gang) GangDecision {
 	defer f.uncover(&g)()
 	if g.Topology == "" && !g.Linked {
-		return f.placeWithin(g, site{}, true)
+		return f.placeAnywhere(g)
 	}
 	var best *GangDecision
-	for _, d := range f.domains(g) {
-		got := f.placeWithin(g, d.site, false)
+	all, fits := f.domains(g), make(map[site]int)
+	for _, d := range all {
+		got := f.placeWithin(g, d.site, nil)
 		if got.Fit == len(g.Members) {
 			return got
 		}
-		if best == nil || got.Fit > best.Fit {
+		if fits[d.site] = got.Fit; best == nil || got.Fit > best.Fit {
 			best = &got
 		}
 		f.Undo(got)
@@ -63,13 +64,39 @@ func (f *Fleet) placeGang(g Gang) GangDecision {
 			break // and the ones behind it have no more
 		}
 	}
-	if best != nil {
-		return f.placeWithin(g, site{best.Domain, best.Link}, true)
+	switch {
+	case best == nil:
+		d := GangDecision{Verdict: new(f.explainNowhere(g))}
+		f.tellGang(g, &d, nil)
+		return d
+	case best.Fit >= max(g.Need, 1):
+		return f.placeWithin(g, site{best.Domain, best.Link}, nil)
 	}
-	v := f.Explain(g.anywhere()) // no worker has the label, or linked devices
-	d := GangDecision{Verdict: &v}
-	f.tellGang(g, &d)
+	f.tellNearest(g, best, all, fits)
+	return *best
+}
+
+// placeAnywhere is placeGang where members need not be together.
+func (f *Fleet) placeAnywhere(g Gang) GangDecision {
+	var why *berth.Verdict
+	d := f.placeWithin(g, site{}, func(_ int, next Candidate) { why = new(f.Explain(next)) })
+	if d.Verdict = why; why != nil {
+		f.tellGang(g, &d, f.roomOf(g, true))
+	}
 	return d
+}
+
+// tellNearest says of a gang that fits nowhere, and has most room as a decision says, why there is
+// none in the domain that comes nearest.
+func (f *Fleet) tellNearest(g Gang, d *GangDecision, all []domain, fits map[site]int) {
+	ever := f.roomOf(g, true)
+	n := f.nearest(g, all, fits, ever)
+	f.Undo(f.placeWithin(g, n.site, func(fit int, next Candidate) {
+		n.fit, d.Verdict = fit, new(f.explainIn(g, n.site, next))
+	}))
+	d.Domain, d.Link = n.value, n.link
+	f.tellGang(g, d, ever)
+	d.Verdict.Reasons[0].Near, d.Verdict.Reasons[0].There = g.siteText(n.site), int64(n.fit)
 }
 
 // Undo takes back what a decision has reserved; nothing else has changed the fleet since.
@@ -105,10 +132,10 @@ func (f *Fleet) placeOn(c Candidate, w berth.WorkerID, as func(*query, *node) *n
 }
 
 // placeWithin places members, all or as many as fit; where those are too few, none, and
-// tells why, if it is to: that looks at all workers, and there may be as many domains.
-// Each is counted for the relations of the next; who counts what is placed does so
+// short, if there is one, sees before they are taken back how many fit, and the one that
+// does not. Each is counted for the relations of the next; who counts what is placed does so
 // for the plan, thereafter.
-func (f *Fleet) placeWithin(g Gang, where site, tell bool) GangDecision {
+func (f *Fleet) placeWithin(g Gang, where site, short func(fit int, next Candidate)) GangDecision {
 	d, members := GangDecision{Domain: where.value, Link: where.link}, g.within(where)
 	defer f.uncount(members, &d)()
 	for i := range members {
@@ -122,15 +149,12 @@ func (f *Fleet) placeWithin(g Gang, where site, tell bool) GangDecision {
 			f.countStarts(&d)
 			return d
 		}
-		if tell {
-			d.Verdict = new(f.Explain(members[i]))
+		if short != nil {
+			short(i, members[i])
 		}
 		f.Undo(d)
 		f.uncount(members, &d)()
 		d.Placed, d.were = nil, nil
-		if tell {
-			f.tellGang(g, &d)
-		}
 		return d
 	}
 	d.Fit = len(members)
@@ -188,15 +212,15 @@ func (f *Fleet) placeNoted(c Candidate, d *GangDecision) Decision {
 }
 
 // tellGang puts in front of why a member has no place how many have one now, and, where that
-// could never be enough, how many would have one, were all workers empty.
-func (f *Fleet) tellGang(g Gang, d *GangDecision) {
+// could never be enough, how many would have one, were all workers empty: ever, of each domain.
+func (f *Fleet) tellGang(g Gang, d *GangDecision, ever map[site]int) {
 	v := d.Verdict
 	v.Reasons = slices.Insert(v.Reasons, 0, berth.Reason{
 		Code: berth.ReasonGroup, Detail: g.domainWord(), Want: int64(g.Need), Best: int64(d.Fit), Total: int64(len(g.Members)),
 	})
 	f.tellLinks(g, v)
 	most := 0
-	for _, room := range f.roomOf(g, true) {
+	for _, room := range ever {
 		most = max(most, room)
 	}
 	if v.NeverFits = most < max(g.Need, 1); v.NeverFits {

@@ -60,24 +60,30 @@ func bruteRoom(r *berth.Request, w scheduler.Worker, most int) (best int) {
 
 // bruteGang is how many members have places at most, in one domain.
 func bruteGang(r *berth.Request, workers []scheduler.Worker, g scheduler.Gang) (best int) {
+	for _, room := range bruteRooms(r, workers, g) {
+		best = max(best, room)
+	}
+	return best
+}
+
+// bruteRooms is how many members have places at most, in each value of the topology and link domain.
+func bruteRooms(r *berth.Request, workers []scheduler.Worker, g scheduler.Gang) map[[2]string]int {
 	size, links := len(g.Members), []string{""}
 	if g.Linked {
 		links = []string{"x", "y"} // of someLinks
 	}
+	rooms := map[[2]string]int{}
 	for _, link := range links {
-		rooms := map[string]int{}
 		for _, w := range workers {
-			value := w.Labels[g.Topology]
-			if _, ok := w.Labels[g.Topology]; !ok && g.Topology != "" {
+			value, ok := w.Labels[g.Topology]
+			if !ok && g.Topology != "" {
 				continue
 			}
-			rooms[value] += bruteRoom(r, only(w, link), size)
-		}
-		for _, room := range rooms {
-			best = max(best, room)
+			where := [2]string{value, link}
+			rooms[where] = min(size, rooms[where]+bruteRoom(r, only(w, link), size))
 		}
 	}
-	return min(best, size)
+	return rooms
 }
 
 // only is a worker whose devices of other link domains are ill.

@@ -109,6 +109,7 @@ func reasons(all []berth.Reason) []*berthv1.Reason {
 	for _, r := range all {
 		m := &berthv1.Reason{
 			Code: string(r.Code), Detail: Text(r.Detail), Workers: int64(r.Workers), Want: r.Want, Best: r.Best, Total: r.Total, Ever: r.Ever,
+			Near: Text(r.Near), There: r.There,
 		}
 		for _, w := range r.Some {
 			m.Some = append(m.Some, string(w))

@@ -145,6 +145,8 @@ func reasonName(r *berthv1.Reason) string {
 		return dimensionName(berth.Dimension(r.GetCode()))
 	case berth.ReasonKept:
 		return "kept for group " + r.GetDetail()
+	case berth.ReasonElsewhere:
+		return "not in " + r.GetDetail()
 	case berth.ReasonTopology:
 		return "topology: no label " + r.GetDetail()
 	}

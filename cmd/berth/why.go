@@ -71,6 +71,8 @@ func waitsFor(e *berthv1.ExplainResponse, now time.Time) string {
 		return fmt.Sprintf("waits: on %s, the nearest, it would break its spread of %s", miss.GetWorker(), r.GetDetail())
 	case berth.ReasonTopology:
 		return "waits: " + topologyText(r, miss.GetWorker())
+	case berth.ReasonElsewhere:
+		return fmt.Sprintf("waits: %s, the nearest, is not in %s, where the others of its group are", miss.GetWorker(), r.GetDetail())
 	}
 	return "waits for " + resourceName(r) + ": " + lackText(r, miss.GetWorker())
 }
@@ -238,6 +240,8 @@ func needText(r *berthv1.Reason, worker string) string {
 		return labelNeeded(r.GetDetail(), worker)
 	case berth.ReasonSpread:
 		return "more such requests elsewhere, or fewer near " + worker
+	case berth.ReasonElsewhere:
+		return "room in " + r.GetDetail() + ", where the others of its group are"
 	case berth.ReasonPorts:
 		if r.GetDetail() != "" {
 			return "the end of what has port " + r.GetDetail() + " on " + worker + ", or another port"

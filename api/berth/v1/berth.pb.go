@@ -1547,6 +1547,8 @@ type Reason struct {
 	Stands        *QuotaStand            `protobuf:"bytes,9,opt,name=stands,proto3" json:"stands,omitempty"`   // of a quota; whole in an explanation and of a group that was asked for, else without idle, ever, ahead, keeping and reclaims
 	Ever          int64                  `protobuf:"varint,11,opt,name=ever,proto3" json:"ever,omitempty"`     // of a group that could never be placed: so many of its members would fit, were all workers empty
 	Pools         []string               `protobuf:"bytes,10,rep,name=pools,proto3" json:"pools,omitempty"`    // of a pool without workers (no_worker): the first few that have some
+	Near          string                 `protobuf:"bytes,12,opt,name=near,proto3" json:"near,omitempty"`      // of a group whose members must be together: where it comes nearest to that, as "rack b"
+	There         int64                  `protobuf:"varint,13,opt,name=there,proto3" json:"there,omitempty"`   // so many of them fit there
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1656,6 +1658,20 @@ func (x *Reason) GetPools() []string {
 		return x.Pools
 	}
 	return nil
+}
+
+func (x *Reason) GetNear() string {
+	if x != nil {
+		return x.Near
+	}
+	return ""
+}
+
+func (x *Reason) GetThere() int64 {
+	if x != nil {
+		return x.There
+	}
+	return 0
 }
 
 // QuotaStand is how a tenant stands in one dimension of its quota of a pool, in its unit.
@@ -7343,7 +7359,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\bdeadline\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12\x1f\n" +
 	"\vreplaced_by\x18\x04 \x01(\tR\n" +
-	"replacedBy\"\x92\x02\n" +
+	"replacedBy\"\xbc\x02\n" +
 	"\x06Reason\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x18\n" +
@@ -7356,7 +7372,9 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x06stands\x18\t \x01(\v2\x14.berth.v1.QuotaStandR\x06stands\x12\x12\n" +
 	"\x04ever\x18\v \x01(\x03R\x04ever\x12\x14\n" +
 	"\x05pools\x18\n" +
-	" \x03(\tR\x05pools\"\xad\x03\n" +
+	" \x03(\tR\x05pools\x12\x12\n" +
+	"\x04near\x18\f \x01(\tR\x04near\x12\x14\n" +
+	"\x05there\x18\r \x01(\x03R\x05there\"\xad\x03\n" +
 	"\n" +
 	"QuotaStand\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\x03R\x05limit\x12\x1e\n" +

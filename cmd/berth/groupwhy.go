@@ -1,0 +1,150 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+// groupReasons is what counts most of why a group waits; where its members must be together,
+// also what is short there.
+func groupReasons(v *berthv1.Verdict) string {
+	reasons := v.GetReasons()
+	if len(reasons) > 1 && reasons[1].GetCode() == string(berth.ReasonLink) {
+		return reasonText(reasons[0]) + ": " + reasonText(reasons[1])
+	}
+	text := reasonText(reasons[0])
+	if short := shortThere(v); short != nil && !v.GetNeverFits() {
+		text += "; there, " + reasonText(short)
+	}
+	return text
+}
+
+// shortThere is what keeps one more member off most workers of the domain in which a group comes nearest to
+// having its place; nil: it needs none, or that is not told.
+func shortThere(v *berthv1.Verdict) *berthv1.Reason {
+	if v.GetReasons()[0].GetNear() == "" {
+		return nil
+	}
+	for _, r := range v.GetReasons()[1:] {
+		if r.GetCode() != string(berth.ReasonElsewhere) && r.GetWant() > 0 {
+			return r
+		}
+	}
+	return nil
+}
+
+// groupWaits says how few of a group's members fit, and whether that could ever be otherwise.
+func groupWaits(v *berthv1.Verdict) string {
+	for _, r := range v.GetReasons() {
+		if r.GetCode() == string(berth.ReasonNoWorker) {
+			return "waits: " + reasonText(r)
+		}
+	}
+	if !v.GetNeverFits() {
+		return "waits: " + groupReasons(v)
+	}
+	text := "waits, and the registered workers could never take it, were they empty: " + groupReasons(ever(v))
+	for _, r := range v.GetReasons()[1:] {
+		if r.GetCode() == string(berth.ReasonLink) {
+			break // it says it all
+		}
+		if r.GetWant() > r.GetTotal() { // no member fits there
+			return text + "; " + reasonText(r)
+		}
+		if lacksTopology(v, r) {
+			return fmt.Sprintf("%s; %s of its pool without the label %s", text, plural(r.GetWorkers(), "worker"), r.GetDetail())
+		}
+	}
+	return text
+}
+
+// ever is a verdict that no waiting resolves, with how many members of the group would fit, were
+// all workers empty: what is free now would be told in vain.
+func ever(v *berthv1.Verdict) *berthv1.Verdict {
+	if len(v.GetReasons()) == 0 || v.GetReasons()[0].GetCode() != string(berth.ReasonGroup) {
+		return v
+	}
+	first := v.GetReasons()[0]
+	return &berthv1.Verdict{NeverFits: true, Reasons: append([]*berthv1.Reason{{
+		Code: first.GetCode(), Detail: first.GetDetail(), Want: first.GetWant(), Best: first.GetEver(), Total: first.GetTotal(),
+		Near: first.GetNear(), There: first.GetEver(),
+	}}, v.GetReasons()[1:]...)}
+}
+
+// lacksTopology says whether a reason is that workers lack the label of which all of a group's
+// are to have one value.
+func lacksTopology(v *berthv1.Verdict, r *berthv1.Reason) bool {
+	return r.GetCode() == string(berth.ReasonTopology) && r.GetDetail() == v.GetReasons()[0].GetDetail()
+}
+
+// groupHelp is what would let a group be placed.
+func groupHelp(v *berthv1.Verdict) string {
+	if !v.GetNeverFits() {
+		return groupRoom(v)
+	}
+	for _, r := range v.GetReasons()[1:] {
+		switch {
+		case r.GetCode() == string(berth.ReasonNoWorker):
+			return "workers of pool " + r.GetDetail() + ", or another pool"
+		case lacksTopology(v, r):
+			return labelNeeded(r.GetDetail(), "enough workers")
+		case r.GetCode() == string(berth.ReasonConstraint) && len(v.GetReasons()) == 2:
+			return fmt.Sprintf("workers on which %s holds (berth worker --labels), or another constraint", r.GetDetail())
+		}
+	}
+	return fmt.Sprintf("more or larger workers, that %d of its members fit at once (berth plan --add tells), or to ask for less", v.GetReasons()[0].GetWant())
+}
+
+// groupRoom is what would let a group be placed that its workers could take.
+func groupRoom(v *berthv1.Verdict) string {
+	first := v.GetReasons()[0]
+	help := fmt.Sprintf("room for %d more of its members%s", max(first.GetWant()-fitting(first), 1), groupSite(first))
+	for _, r := range v.GetReasons()[1:] {
+		switch berth.ReasonCode(r.GetCode()) {
+		case berth.ReasonNoWorker:
+			return "workers of pool " + r.GetDetail() + ", or another pool"
+		case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:
+			help += ", or berth uncordon " + strings.Join(r.GetSome(), " ")
+		}
+	}
+	return help
+}
+
+// linkReason says what the best link domain lacks.
+func linkReason(r *berthv1.Reason) string {
+	devices := fmt.Sprintf("%d free devices", r.GetWant())
+	if r.GetDetail() != "any" {
+		devices += " (" + r.GetDetail() + ")"
+	}
+	if r.GetTotal() == 0 {
+		return fmt.Sprintf("no link domain has %s, for there is none with such devices", devices)
+	}
+	return fmt.Sprintf("no link domain has %s, the best has %d; the largest has %d in all", devices, r.GetBest(), r.GetTotal())
+}
+
+// groupReason says how many of a group's members fit, and where most of those that have to be together.
+func groupReason(r *berthv1.Reason) string {
+	return fmt.Sprintf("%d of its %d members fit%s, of at least %d", fitting(r), r.GetTotal(), groupSite(r), r.GetWant())
+}
+
+// fitting is how many of a group's members fit where it comes nearest to having its place.
+func fitting(r *berthv1.Reason) int64 {
+	if r.GetNear() != "" {
+		return r.GetThere()
+	}
+	return r.GetBest()
+}
+
+// groupSite says where a group comes nearest to having its place, if its members have to be together.
+func groupSite(r *berthv1.Reason) string {
+	switch {
+	case r.GetNear() != "":
+		return " in " + r.GetNear() + ", the nearest"
+	case r.GetDetail() != "":
+		return " in one " + r.GetDetail()
+	}
+	return ""
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+// A group that has to be in one rack is told of the nearest, and of no constraint that nobody wrote.
+func TestGroupWhy_NearestRack(t *testing.T) {
+	elsewhere := &berthv1.Reason{Code: "elsewhere", Detail: "rack b", Workers: 4, Some: []string{"a1"}}
+	gpus := &berthv1.Reason{Code: "devices", Detail: "h100", Workers: 2, Some: []string{"b1", "b2"}, Want: 1, Total: 2}
+	for _, tt := range []struct {
+		name string
+		v    *berthv1.Verdict
+		want []string
+	}{
+		{
+			name: "waits",
+			v:    &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "group", Detail: "rack", Want: 4, Best: 3, Total: 5, Near: "rack b", There: 2}, gpus, elsewhere}},
+			want: []string{
+				"waits: 2 of its 5 members fit in rack b, the nearest, of at least 4; there, 2 workers: devices h100: wants 1, the best has 0 free of 2",
+				"4        not in rack b  -      -", "what would help: room for 2 more of its members in rack b, the nearest\n",
+			},
+		},
+		{
+			name: "never",
+			v: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{
+				{Code: "group", Detail: "rack", Want: 5, Best: 2, Total: 5, Ever: 4, Near: "rack b", There: 1}, gpus, elsewhere,
+			}},
+			want: []string{"never take it, were they empty: 4 of its 5 members fit in rack b, the nearest, of at least 5\n"},
+		},
+		{
+			name: "no rack",
+			v: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{
+				{Code: "group", Detail: "rack", Want: 2, Total: 2}, {Code: "topology", Detail: "rack", Workers: 3, Some: []string{"a1"}},
+			}},
+			want: []string{"0 of its 2 members fit in one rack, of at least 2; 3 workers of its pool without the label rack", "3        topology: no label rack", "the label rack on enough workers"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var out bytes.Buffer
+			if err := printGroup(&out, &berthv1.Group{State: "PENDING", Verdict: tt.v}); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("%q is not in\n%s", want, out.String())
+				}
+			}
+			if strings.Contains(out.String(), "constraint") {
+				t.Errorf("a constraint that nobody wrote:\n%s", out.String())
+			}
+		})
+	}
+}
