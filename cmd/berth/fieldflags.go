@@ -42,7 +42,7 @@ var fieldFlags = []struct{ field, flag string }{
 }
 
 // otherFields are those that are told beside the one that is refused.
-var otherFields = strings.NewReplacer("resources.devices", "--device", "group.linked", "--group-linked")
+var otherFields = strings.NewReplacer("resources.devices", "--device", "group.linked", "--group-linked", "group.size", "--group-size")
 
 var entryIndex = regexp.MustCompile(`\[\d+\]`)
 

@@ -77,6 +77,11 @@ func readGroup(c *cli.Context, r *berthv1.Request) error {
 		}
 		return nil
 	}
+	if c.IsSet("group-min") {
+		if err := berth.CheckGiven("group.min_count", int64(c.Int("group-min"))); err != nil {
+			return usage("%w", flagError(err))
+		}
+	}
 	r.Group = &berthv1.Membership{
 		Size: int64(c.Int("group-size")), MinCount: int64(c.Int("group-min")), Topology: c.String("group-topology"), Linked: c.Bool("group-linked"),
 	}

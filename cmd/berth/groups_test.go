@@ -130,6 +130,7 @@ func TestGroups_Usage(t *testing.T) {
 		args []string
 	}{
 		{`--group-min "5" is too large; allowed: 1 to 3`, []string{"--group-size", "3", "--group-min", "5"}},
+		{`--group-min "0" is too small; allowed: 1 to --group-size`, []string{"--group-size", "3", "--group-min", "0"}},
 		{`--group-size "-1" is negative; allowed: 1 to 1000`, []string{"--group-size", "-1"}},
 		{"--group-min, --group-topology and --group-linked go with --group-size", []string{"--group-min", "2"}},
 		{"--group-min, --group-topology and --group-linked go with --group-size", []string{"--group-linked"}},

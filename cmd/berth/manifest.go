@@ -320,7 +320,31 @@ func (m *manifest) scalar(n ast.Node, f protoreflect.FieldDescriptor, at string)
 	}
 	if !ok {
 		m.fail(n, "field %q is %s; allowed: %s", at, clip(n.String(), 40), want)
+		return
 	}
+	if zero(n) {
+		if err := berth.CheckGiven(entryIndex.ReplaceAllString(at, ""), 0); err != nil {
+			m.fail(n, "%v", atPath(at, err))
+		}
+	}
+}
+
+// zero says whether a node is the number 0, in whatever way it is written. What is decoded cannot be
+// told from a field that is left out.
+func zero(n ast.Node) bool {
+	number, ok := n.(*ast.IntegerNode)
+	return ok && (number.Value == uint64(0) || number.Value == int64(0))
+}
+
+// atPath names the field of an error with its indices.
+func atPath(path string, err error) error {
+	fe, ok := errors.AsType[*berth.FieldError](err)
+	if !ok {
+		return err
+	}
+	named := *fe
+	named.Field = path
+	return &named
 }
 
 // wholeNumber is what a field of that path takes, which does not take n: by the unit that its

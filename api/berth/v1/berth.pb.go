@@ -48,8 +48,8 @@ type Request struct {
 	Labels             map[string]string      `protobuf:"bytes,13,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Group              *Membership            `protobuf:"bytes,14,opt,name=group,proto3" json:"group,omitempty"`
 	Retry              *RetryPolicy           `protobuf:"bytes,15,opt,name=retry,proto3" json:"retry,omitempty"`
-	StopTimeoutMs      int64                  `protobuf:"varint,16,opt,name=stop_timeout_ms,json=stopTimeoutMs,proto3" json:"stop_timeout_ms,omitempty"`    // 10000
-	StartTimeoutMs     int64                  `protobuf:"varint,17,opt,name=start_timeout_ms,json=startTimeoutMs,proto3" json:"start_timeout_ms,omitempty"` // 10000
+	StopTimeoutMs      int64                  `protobuf:"varint,16,opt,name=stop_timeout_ms,json=stopTimeoutMs,proto3" json:"stop_timeout_ms,omitempty"`    // 0 or absent: 10000
+	StartTimeoutMs     int64                  `protobuf:"varint,17,opt,name=start_timeout_ms,json=startTimeoutMs,proto3" json:"start_timeout_ms,omitempty"` // 0 or absent: 10000
 	RunLimitMs         int64                  `protobuf:"varint,18,opt,name=run_limit_ms,json=runLimitMs,proto3" json:"run_limit_ms,omitempty"`             // 0: none
 	PendingLimitMs     int64                  `protobuf:"varint,19,opt,name=pending_limit_ms,json=pendingLimitMs,proto3" json:"pending_limit_ms,omitempty"` // 0: none
 	OnDisconnectKeepMs int64                  `protobuf:"varint,20,opt,name=on_disconnect_keep_ms,json=onDisconnectKeepMs,proto3" json:"on_disconnect_keep_ms,omitempty"`
@@ -822,7 +822,7 @@ type Spread struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Requests      *RequestLabel          `protobuf:"bytes,1,opt,name=requests,proto3" json:"requests,omitempty"`
 	Topology      string                 `protobuf:"bytes,2,opt,name=topology,proto3" json:"topology,omitempty"`               // "host" (the default), or a label of workers
-	MaxSkew       int64                  `protobuf:"varint,3,opt,name=max_skew,json=maxSkew,proto3" json:"max_skew,omitempty"` // so many more than in the domain with the fewest, at most; 1
+	MaxSkew       int64                  `protobuf:"varint,3,opt,name=max_skew,json=maxSkew,proto3" json:"max_skew,omitempty"` // so many more than in the domain with the fewest, at most; 0 or absent: 1
 	Weight        int64                  `protobuf:"varint,4,opt,name=weight,proto3" json:"weight,omitempty"`                  // 1 to 100: preferred; 0: required
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -892,7 +892,7 @@ type Membership struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`                              // the request's; nothing else is allowed
 	Size          int64                  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`                         // required
-	MinCount      int64                  `protobuf:"varint,3,opt,name=min_count,json=minCount,proto3" json:"min_count,omitempty"` // size
+	MinCount      int64                  `protobuf:"varint,3,opt,name=min_count,json=minCount,proto3" json:"min_count,omitempty"` // 0 or absent: size
 	Topology      string                 `protobuf:"bytes,4,opt,name=topology,proto3" json:"topology,omitempty"`                  // a label of workers, of which all of the group's have one value; none: any workers
 	Linked        bool                   `protobuf:"varint,5,opt,name=linked,proto3" json:"linked,omitempty"`                     // all devices of all members are of one link domain
 	unknownFields protoimpl.UnknownFields
@@ -966,9 +966,9 @@ func (x *Membership) GetLinked() bool {
 
 type RetryPolicy struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	MaxAttempts   int64                  `protobuf:"varint,1,opt,name=max_attempts,json=maxAttempts,proto3" json:"max_attempts,omitempty"` // 3
+	MaxAttempts   int64                  `protobuf:"varint,1,opt,name=max_attempts,json=maxAttempts,proto3" json:"max_attempts,omitempty"` // 0 or absent: 3
 	OnFailure     bool                   `protobuf:"varint,2,opt,name=on_failure,json=onFailure,proto3" json:"on_failure,omitempty"`       // also after failure and oom
-	BackoffMs     int64                  `protobuf:"varint,3,opt,name=backoff_ms,json=backoffMs,proto3" json:"backoff_ms,omitempty"`       // 100
+	BackoffMs     int64                  `protobuf:"varint,3,opt,name=backoff_ms,json=backoffMs,proto3" json:"backoff_ms,omitempty"`       // 0 or absent: 100
 	On            []string               `protobuf:"bytes,4,rep,name=on,proto3" json:"on,omitempty"`                                       // failure, lost, start_failed, oom: after these ends; lost and start_failed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

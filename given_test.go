@@ -1,0 +1,49 @@
+package berth_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/berthd/berth"
+)
+
+// What is refused of a 0 that was given is the bound that Validate refuses others with, and where nothing
+// is given there is a default.
+func TestCheckGiven(t *testing.T) {
+	for field, set := range map[string]func(*berth.Request, int64){
+		"retry.max_attempts": func(r *berth.Request, v int64) { r.Retry.MaxAttempts = v },
+		"retry.backoff_ms":   func(r *berth.Request, v int64) { r.Retry.BackoffMS = v },
+		"stop_timeout_ms":    func(r *berth.Request, v int64) { r.StopTimeoutMS = v },
+		"start_timeout_ms":   func(r *berth.Request, v int64) { r.StartTimeoutMS = v },
+		"spread.max_skew":    func(r *berth.Request, v int64) { r.Spread[0].MaxSkew = v },
+		"group.min_count":    func(r *berth.Request, v int64) { r.Group.MinCount = v },
+	} {
+		t.Run(field, func(t *testing.T) {
+			with := func(v int64) berth.Request {
+				r := berth.Request{ID: "a", Command: []string{"true"}, Spread: []berth.Spread{{Requests: berth.RequestLabel{Label: "app"}}}, Group: &berth.Membership{Size: 2}}
+				set(&r, v)
+				return r.Normalize()
+			}
+			if err := with(0).Validate(); err != nil {
+				t.Fatalf("the default: %v", err)
+			}
+			low, ok := errors.AsType[*berth.FieldError](with(-1).Validate())
+			given, refused := errors.AsType[*berth.FieldError](berth.CheckGiven(field, 0))
+			if !ok || !refused || given.Problem != "is too small" || given.Value != "0" {
+				t.Fatalf("-1: %v; 0: %v", low, given)
+			}
+			if want := strings.Replace(low.Bound, "to 2", "to group.size", 1); given.Bound != low.Bound && given.Bound != want {
+				t.Errorf("0 is refused with %q, and -1 with %q", given.Bound, low.Bound)
+			}
+			if err := berth.CheckGiven(field, 1); err != nil {
+				t.Errorf("1: %v", err)
+			}
+		})
+	}
+	for _, field := range []string{"priority", "run_limit_ms", "affinity.weight", "resources.cpu_milli", "group.size"} {
+		if err := berth.CheckGiven(field, 0); err != nil {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
