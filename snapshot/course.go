@@ -31,6 +31,7 @@ type course struct {
 	full     map[string]Outcome            // of equal requests, none fits where one did not: within a pass, room only shrinks
 	claims   []*claimant
 	kept     map[berth.PoolID]*berth.Keep
+	unkept   map[berth.GroupID]bool              // of whom something was kept, and is given up
 	rooms    []*resident                         // that end where room is made for groups
 	making   map[berth.GroupID][]berth.RequestID // who makes room for a group
 	first    bool                                // it is the first pass
@@ -73,7 +74,7 @@ func (s *Snapshot) course(workers []scheduler.Worker) *course {
 	c := &course{
 		s: s, fleet: s.fleet(workers), shares: s.shares.Clone(), quotas: make(map[account]*budget),
 		on: make(map[berth.WorkerID][]*resident), resides: make(map[berth.RequestID]*resident), index: make(map[berth.RequestID]int),
-		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), ending: make(map[berth.RequestID][]berth.RequestID), records: maps.Clone(s.groups), kept: maps.Clone(s.kept), making: make(map[berth.GroupID][]berth.RequestID), asks: make(map[berth.RequestID]bool),
+		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), ending: make(map[berth.RequestID][]berth.RequestID), records: maps.Clone(s.groups), kept: maps.Clone(s.kept), unkept: make(map[berth.GroupID]bool), making: make(map[berth.GroupID][]berth.RequestID), asks: make(map[berth.RequestID]bool),
 	}
 	for of, q := range s.quotas {
 		c.quotas[of] = newBudget(q)

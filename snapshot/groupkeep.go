@@ -17,7 +17,7 @@ const keepTries = 8
 // turns for which that can be. Daemons do so as soon as a group does not fit, and nobody makes room
 // for one: so before any of those has ended who have their grace, and what these leave is kept, too.
 func (c *course) keepRooms(of []*askedGroup) {
-	seek := slices.DeleteFunc(slices.Clone(of), func(g *askedGroup) bool { return g.leaving || c.hopeless(g) })
+	seek := slices.DeleteFunc(slices.Clone(of), func(g *askedGroup) bool { return g.leaving || c.unkept[g.id] || c.hopeless(g) })
 	slices.SortFunc(seek, func(a, b *askedGroup) int {
 		return cmp.Or(c.turn(a.first()).Compare(c.turn(b.first())), a.before(b))
 	})
@@ -32,15 +32,9 @@ func (c *course) keepRooms(of []*askedGroup) {
 
 // keepFor keeps for a group what can be.
 func (c *course) keepFor(g *askedGroup) {
-	got, ok := c.fleet.KeepFor(scheduler.Wanting{Gang: g.gang(g.members, g.first())}, c.stays)
-	if !ok {
-		return
+	if k, ok := c.wantedFor(scheduler.Wanting{Gang: g.gang(g.members, g.first())}); ok {
+		c.keep(g.first().Pool, k)
 	}
-	k := &berth.Keep{Group: g.id, Workers: got.Workers}
-	if got.Within > 0 {
-		k.By = c.s.TakenAt.Add(time.Duration(got.Within) * time.Millisecond)
-	}
-	c.keep(g.first().Pool, k)
 }
 
 // stays tells who is on a worker, and until when.

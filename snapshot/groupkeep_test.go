@@ -82,6 +82,25 @@ func TestForecast_GroupsAndOthers(t *testing.T) {
 			snapshot.Change{Drain: []berth.WorkerID{"w1"}, Requests: []berth.Request{urgent("hot", 2000, 5), request("small", 1500)}},
 			[]string{"hot new: w2 after [low]", "small new: w2", "g.0 moved from w1: waits for group ", "g.1 moved from w2: waits for group ", "low stopped from w2 for hot: waits for cpu_milli "},
 		},
+		{
+			"what a drain makes useless is given up", keptOf(4000),
+			snapshot.Change{Drain: []berth.WorkerID{"w2"}},
+			[]string{"long moved from w2: waits for constraint disk", "small waiting: w1", "small2 waiting: w1", "g.0 waiting: waits for group ", "g.1 waiting: waits for group "},
+		},
+		{
+			"and so by a cordon", keptOf(4000),
+			snapshot.Change{Cordon: []berth.WorkerID{"w2"}},
+			[]string{"small waiting: w1", "small2 waiting: w1", "g.0 waiting: waits for group ", "g.1 waiting: waits for group "},
+		},
+		{
+			"where another worker can take its place, that is kept instead", func(s *store) { keptOf(4000)(s); s.worker("w3", 4000, berth.Intent{}); s.runs("there", 4000, "w3", 0) },
+			snapshot.Change{Drain: []berth.WorkerID{"w2"}},
+			[]string{"long moved from w2: waits for constraint disk", "small waiting: waits for cpu_milli ", "small2 waiting: waits for cpu_milli ", "g.0 waiting: waits for group ", "g.1 waiting: waits for group "},
+		},
+		{
+			"and what is of use stays kept", keptOf(4000), snapshot.Change{},
+			[]string{"small waiting: waits for cpu_milli ", "small2 waiting: waits for cpu_milli ", "g.0 waiting: waits for group ", "g.1 waiting: waits for group "},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -105,5 +124,27 @@ func TestForecast_GroupsAndOthers(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// keptOf is a group for which two workers are kept, of which it has one, and two small requests that wait.
+func keptOf(cpu int64) func(*store) {
+	return func(s *store) {
+		s.runs("long", cpu, "w2", 9)
+		s.edit("long", func(r *berth.Request) {
+			r.Constraints = []berth.Constraint{{Label: "disk", Operator: berth.OperatorExists}} // it finds no other place
+		}, nil)
+		s.put(berth.KindGroup, "", "g", &berth.Group{Size: 2, MinCount: 2, Attempt: 1, State: berth.GroupPending})
+		for _, m := range []string{"g.0", "g.1"} {
+			s.submit(m, 3000, "")
+			s.edit(m, func(r *berth.Request) { r.Group = &berth.Membership{ID: "g", Size: 2, MinCount: 2} }, nil)
+		}
+		var workers []berth.KeptWorker
+		for _, w := range []berth.WorkerID{"w1", "w2"} {
+			workers = append(workers, berth.KeptWorker{Worker: w, Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 3000}}})
+		}
+		s.put(berth.KindKeep, "", string(berth.DefaultPool), &berth.Keep{Group: "g", Workers: workers})
+		s.submit("small", 2000, "")
+		s.submit("small2", 1500, "")
 	}
 }

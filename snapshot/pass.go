@@ -19,6 +19,7 @@ func (c *course) run() {
 		c.keepRooms(c.soughtIn(c.groups)) // before who was behind is asked for
 		c.makeRooms(c.groups)
 		c.keepRooms(c.groups)
+		c.keepAnew()
 		more = c.again || c.placed && slices.ContainsFunc(c.singles, (*asked).preempts) || c.settle() || c.lendFirst()
 	}
 }
