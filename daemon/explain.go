@@ -23,7 +23,7 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 			}
 		})
 		if err == nil && s.Worker != "" {
-			e.Standings, e.NotTold = d.whyThere(ctx, id, s.Attempt)
+			d.whyThere(ctx, &e)
 		}
 		return e, err
 	}
@@ -93,13 +93,14 @@ func neverAlone(v *berth.Verdict) bool {
 
 // whyThere tells how the worker of an attempt stood, and the runner-up, when it was
 // chosen; or why that cannot be told.
-func (d *Daemon) whyThere(ctx context.Context, id berth.RequestID, attempt int64) ([]berth.Standing, string) {
-	ctx, done, err := d.reading(ctx, "explain "+string(id))
+func (d *Daemon) whyThere(ctx context.Context, e *Explanation) {
+	ctx, done, err := d.reading(ctx, "explain "+string(e.Status.ID))
 	if err != nil {
-		return nil, err.Error()
+		e.NotTold = err.Error()
+		return
 	}
 	defer done()
-	return Replayer{d.store}.standings(ctx, id, attempt)
+	Replayer{d.store}.whyThere(ctx, e, e.Status.Attempt)
 }
 
 // waitsSince is from when a request could have been placed, as far as its records

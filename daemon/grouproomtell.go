@@ -57,7 +57,7 @@ func (l *loop) roomOf(id berth.GroupID, p berth.PoolID) (victims []Victim, on []
 }
 
 // makingAt is making as of a revision.
-func (d *Daemon) makingAt(ctx context.Context, k *berth.Keep, at berth.Revision) (out []Victim, on []berth.WorkerID, err error) {
+func (d Replayer) makingAt(ctx context.Context, k *berth.Keep, at berth.Revision) (out []Victim, on []berth.WorkerID, err error) {
 	if k == nil || k.MadeRoom.IsZero() {
 		return nil, nil, nil
 	}
@@ -67,7 +67,7 @@ func (d *Daemon) makingAt(ctx context.Context, k *berth.Keep, at berth.Revision)
 	}
 	ledgers := make(map[string]*berth.Ledger, len(keys))
 	for some := range slices.Chunk(keys, readAtOnce) {
-		facts, err := d.store.GetAt(ctx, at, some...)
+		facts, err := d.Store.GetAt(ctx, at, some...)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -75,7 +75,7 @@ func (d *Daemon) makingAt(ctx context.Context, k *berth.Keep, at berth.Revision)
 			ledgers[some[i].ID], _ = facts[i].Record.(*berth.Ledger)
 		}
 	}
-	_, err = d.store.ScanAt(ctx, at, []berth.Kind{berth.KindAllocation}, func(f berth.Fact) error {
+	_, err = d.Store.ScanAt(ctx, at, []berth.Kind{berth.KindAllocation}, func(f berth.Fact) error {
 		ledger, kept := ledgers[f.Key.Owner]
 		if a, ok := f.Record.(*berth.Allocation); ok && kept && makesRoomOn(ledger, berth.RequestID(f.Key.ID), a.Stop) {
 			out = append(out, Victim{ID: berth.RequestID(f.Key.ID), Stop: a.Stop})

@@ -211,6 +211,6 @@ func (d *Daemon) explainPlaced(ctx context.Context, e *Explanation, p *berth.Pro
 	if a, ok := facts[0].Record.(*berth.Allocation); ok {
 		s.State, s.Share, s.Exit, s.Stop, s.PlacedAt, s.StartedAt = a.State, &a.Share, a.Exit, a.Stop, a.PlacedAt, a.StartedAt
 	}
-	e.Standings, e.NotTold = Replayer{d.store}.standings(ctx, s.ID, p.Attempt)
+	Replayer{d.store}.whyThere(ctx, e, p.Attempt)
 	return nil
 }

@@ -49,7 +49,7 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 			if k == nil || k.Group != spec.Group.ID {
 				return nil
 			}
-			victims, on, err := d.makingAt(ctx, k, at)
+			victims, on, err := Replayer{d.store}.makingAt(ctx, k, at)
 			e.Verdict, e.Victims = tellMaking(e.Verdict, victims, on), victims
 			return err
 		}

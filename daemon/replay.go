@@ -151,16 +151,19 @@ func (d Replayer) replay(ctx context.Context, r *Replay) error {
 	return nil
 }
 
-// standings are those of a placement, or why they cannot be told.
-func (d Replayer) standings(ctx context.Context, id berth.RequestID, attempt int64) ([]berth.Standing, string) {
-	r, err := d.Replay(ctx, id, attempt)
-	switch {
-	case err != nil:
-		return nil, err.Error()
-	case r.Outcome == ReplayDiffers:
-		return nil, "decided again, it goes elsewhere: see berth replay"
+// whyThere fills in the standings of a placement, or why they cannot be told, and who made room.
+func (d Replayer) whyThere(ctx context.Context, e *Explanation, attempt int64) {
+	r, err := d.Replay(ctx, e.Status.ID, attempt)
+	if err != nil {
+		e.NotTold = err.Error()
+		return
 	}
-	return r.Standings, cmp.Or(r.Why, d.unchosen(ctx, &r))
+	e.MadeRoom = d.groupMadeRoom(ctx, &r, &e.Status.Spec)
+	if r.Outcome == ReplayDiffers {
+		e.NotTold = "decided again, it goes elsewhere: see berth replay"
+		return
+	}
+	e.Standings, e.NotTold = r.Standings, cmp.Or(r.Why, d.unchosen(ctx, &r))
 }
 
 // findPlacement reads what was placed, and on what basis.

@@ -138,6 +138,7 @@ type Explanation struct {
 
 	Standings []berth.Standing // of one that was placed: the worker that was chosen, and the runner-up
 	NotTold   string           // why these are not there
+	MadeRoom  *MadeRoom        // for its group; nil: nobody did
 	Past      *Past            // of ExplainAt
 }
 

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/berthd/berth"
@@ -23,6 +24,38 @@ func (d Replayer) unchosen(ctx context.Context, r *Replay) string {
 		return ThereBecause + "its group was placed together; by itself it would have gone elsewhere"
 	}
 	return ""
+}
+
+// MadeRoom is who was told to stop so that a group had room.
+type MadeRoom struct {
+	Revision berth.Revision    // by which they were
+	By       []berth.RequestID // sorted; who had not started ended at once, and is not known any more
+}
+
+// groupMadeRoom is who made room for the group that a request was placed with, as far as the store's
+// history tells: what is kept for it says that others did, until it is placed.
+func (d Replayer) groupMadeRoom(ctx context.Context, r *Replay, spec *berth.Request) *MadeRoom {
+	if r.Basis == nil || r.Basis.Group == nil || spec.Group == nil {
+		return nil
+	}
+	facts, err := d.Store.GetAt(ctx, r.Revision-1, keepKey(spec.Pool))
+	if err != nil {
+		return nil
+	}
+	k, ok := facts[0].Record.(*berth.Keep)
+	if !ok || k.Group != spec.Group.ID || k.MadeRoom.IsZero() {
+		return nil
+	}
+	told := &MadeRoom{Revision: facts[0].Mod}
+	victims, _, err := d.makingAt(ctx, k, told.Revision)
+	if err != nil {
+		return told
+	}
+	for i := range victims {
+		told.By = append(told.By, victims[i].ID)
+	}
+	slices.Sort(told.By)
+	return told
 }
 
 // madeRoom names those who made room for a request. Its claim does, as long as the store's

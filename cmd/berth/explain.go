@@ -54,7 +54,7 @@ func explainCommand() *cli.Command {
 			case err != nil && past:
 				return err
 			case err != nil:
-				return notThere(c.Context, cl, id, orGroup(err, func() error { return tellGroup(c.Context, c, cl, id, asJSON) }))
+				return notThere(c.Context, cl, id, orGroup(err, func() error { return explainGroup(c, cl, id, asJSON) }))
 			}
 			if asJSON {
 				return printJSON(c.App.Writer, e)
@@ -168,6 +168,11 @@ func printExplanation(w io.Writer, e *berthv1.ExplainResponse, asked *timestampp
 			_, err := fmt.Fprintf(w, "its worker is lost with many others, and it may still run there: it is not moved while the brake is engaged\nbrake of pool %s: %s\n",
 				b.GetPool(), brakeText(b, time.Now()))
 			return err
+		}
+		if m := e.GetMadeRoom(); m != nil {
+			if _, err := fmt.Fprintln(w, groupMadeRoomText(m)); err != nil {
+				return err
+			}
 		}
 		if e.GetNotTold() != "" {
 			_, err := fmt.Fprintln(w, whyThereText(e.GetNotTold()))

@@ -268,4 +268,3 @@ func groupWhy(g *berthv1.Group) string {
 	}
 	return ""
 }
-

@@ -18,6 +18,8 @@ func TestGroups(t *testing.T) {
 		s.want(exitFailed, "taken by other content", "submit", "--id", "train", "--group-size", "5", "--", "sleep", "60")
 		s.want(0, "train  PLACED  4     4         1", "groups")
 		s.want(0, "4, at least 4 together", "get", "train")
+		s.shows("train.0 is RUNNING on w-1\nWORKER  WAS", "explain", "train")
+		s.want(0, "no other worker could take it", "explain", "train")
 		s.want(0, "train.3", "list", "--group", "train")
 		s.want(0, "group      train", "get", "train.0")
 

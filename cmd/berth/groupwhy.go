@@ -1,11 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/client"
 )
 
 // groupReasons is what counts most of why a group waits; where its members must be together,
@@ -147,4 +151,41 @@ func groupSite(r *berthv1.Reason) string {
 		return " in one " + r.GetDetail()
 	}
 	return ""
+}
+
+// explainGroup tells why a group waits; of one that is placed, why its first member is where it is, and who
+// made room.
+func explainGroup(c *cli.Context, cl *client.Client, id string, asJSON bool) error {
+	g, err := cl.Group(c.Context, id)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(c.App.Writer, g)
+	}
+	if err := printGroup(c.App.Writer, g); err != nil || g.GetState() != string(berth.GroupPlaced) {
+		return err
+	}
+	for _, member := range g.GetMembers() {
+		e, err := cl.Explain(c.Context, member)
+		if ce, ok := errors.AsType[*client.CallError](err); ok && ce.Code == client.CodeNotFound {
+			continue // it has ended meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		if e.GetStatus().GetWorker() != "" {
+			return printExplanation(c.App.Writer, e, nil)
+		}
+	}
+	return nil
+}
+
+// groupMadeRoomText says who made room for a group that is placed.
+func groupMadeRoomText(m *berthv1.MadeRoom) string {
+	by := strings.Join(m.GetBy(), ", ")
+	if by == "" {
+		by = "others"
+	}
+	return fmt.Sprintf("%s made room for its group, told by revision %d", by, m.GetRevision())
 }

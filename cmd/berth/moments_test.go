@@ -63,6 +63,13 @@ func TestPrintExplanation_Leaving(t *testing.T) {
 			[]string{"a is RUNNING on w7", "it is told to stop: preempt: makes room for now; it is killed at "},
 		},
 		{
+			"placed, with a group for which others made room",
+			&berthv1.ExplainResponse{
+				Status: &berthv1.Status{Id: "g.0", State: "RUNNING", Worker: "w7"}, NotTold: "it is there because its group was placed together", MadeRoom: &berthv1.MadeRoom{Revision: 9, By: []string{"a", "b"}},
+			},
+			[]string{"g.0 is RUNNING on w7\na, b made room for its group, told by revision 9\nit is there because its group was placed together\n"},
+		},
+		{
 			"one that others made room for",
 			&berthv1.ExplainResponse{Status: &berthv1.Status{Id: "now", State: "RUNNING", Worker: "w7"}, NotTold: "it is there because a made room for it there"},
 			[]string{"now is RUNNING on w7\nit is there because a made room for it there\n"},

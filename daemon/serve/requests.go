@@ -128,7 +128,7 @@ func (s *service) Explain(ctx context.Context, req *berthv1.ExplainRequest) (*be
 	}
 	return &berthv1.ExplainResponse{
 		Status: status(&e.Status), Verdict: wire.Verdict(e.Verdict), Nearest: wire.Miss(e.Nearest), Since: wire.Time(e.Since),
-		Brake: brakeMessage(e.Brake), Standings: wire.Standings(e.Standings), NotTold: wire.Text(e.NotTold), Past: pastMessage(e.Past),
+		Brake: brakeMessage(e.Brake), Standings: wire.Standings(e.Standings), NotTold: wire.Text(e.NotTold), MadeRoom: madeRoom(e.MadeRoom), Past: pastMessage(e.Past),
 		Turn: turnMessage(e.Turn), Victims: victimMessages(e.Victims), Former: formerMessage(e.Former),
 	}, nil
 }
@@ -205,4 +205,15 @@ func status(s *daemon.Status) *berthv1.Status {
 		m.Lost = &berthv1.Loss{Since: wire.Time(s.Lost.Since), Until: wire.Time(s.Lost.Until), Braked: s.Lost.Braked}
 	}
 	return m
+}
+
+func madeRoom(m *daemon.MadeRoom) *berthv1.MadeRoom {
+	if m == nil {
+		return nil
+	}
+	out := &berthv1.MadeRoom{Revision: int64(m.Revision)}
+	for _, id := range m.By {
+		out.By = append(out.By, string(id))
+	}
+	return out
 }

@@ -104,6 +104,16 @@ func TestGroupRoom_Transactions(t *testing.T) {
 		if got := r.kept(); got != "" {
 			t.Errorf("still kept: %s", got)
 		}
+		for _, id := range []berth.RequestID{"g.0", "g.1", "other"} {
+			e, err := d.Explain(r.t.Context(), id)
+			r.ok(err)
+			switch m := e.MadeRoom; {
+			case id == "other" && m != nil, id != "other" && m == nil:
+				t.Errorf("room made for %s: %+v", id, m)
+			case m != nil && (m.Revision != rev || len(m.By) != 4 || m.By[0] != berth.RequestID(told[0])):
+				t.Errorf("room for %s was made by %+v, told were %v at %d", id, m, told, rev)
+			}
+		}
 		stop()
 	})
 }

@@ -3857,16 +3857,17 @@ func (x *ExplainRequest) GetAtTime() *timestamppb.Timestamp {
 type ExplainResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
-	Verdict       *Verdict               `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`                // of a request that waits
-	Brake         *Brake                 `protobuf:"bytes,3,opt,name=brake,proto3" json:"brake,omitempty"`                    // of the pool of its lost worker: it is not moved while engaged
-	Nearest       *Miss                  `protobuf:"bytes,4,opt,name=nearest,proto3" json:"nearest,omitempty"`                // of a request that waits: the worker that lacks the least
-	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`                    // of a request that waits: it was submitted, or its last attempt ended
-	Standings     []*Standing            `protobuf:"bytes,6,rep,name=standings,proto3" json:"standings,omitempty"`            // of a request that is placed: the worker that was chosen, and the runner-up
-	NotTold       string                 `protobuf:"bytes,7,opt,name=not_told,json=notTold,proto3" json:"not_told,omitempty"` // why there are no standings of a request that is placed
-	Past          *Past                  `protobuf:"bytes,8,opt,name=past,proto3" json:"past,omitempty"`                      // of a question about the past
-	Turn          *Turn                  `protobuf:"bytes,9,opt,name=turn,proto3" json:"turn,omitempty"`                      // of a request that waits: its tenant's
-	Victims       []*Victim              `protobuf:"bytes,10,rep,name=victims,proto3" json:"victims,omitempty"`               // of a request that has a claim: who is to end before it is placed
-	Former        *Former                `protobuf:"bytes,11,opt,name=former,proto3" json:"former,omitempty"`                 // of a request that waits again: its last attempt, as far as the store's history tells
+	Verdict       *Verdict               `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`                    // of a request that waits
+	Brake         *Brake                 `protobuf:"bytes,3,opt,name=brake,proto3" json:"brake,omitempty"`                        // of the pool of its lost worker: it is not moved while engaged
+	Nearest       *Miss                  `protobuf:"bytes,4,opt,name=nearest,proto3" json:"nearest,omitempty"`                    // of a request that waits: the worker that lacks the least
+	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`                        // of a request that waits: it was submitted, or its last attempt ended
+	Standings     []*Standing            `protobuf:"bytes,6,rep,name=standings,proto3" json:"standings,omitempty"`                // of a request that is placed: the worker that was chosen, and the runner-up
+	NotTold       string                 `protobuf:"bytes,7,opt,name=not_told,json=notTold,proto3" json:"not_told,omitempty"`     // why there are no standings of a request that is placed
+	Past          *Past                  `protobuf:"bytes,8,opt,name=past,proto3" json:"past,omitempty"`                          // of a question about the past
+	Turn          *Turn                  `protobuf:"bytes,9,opt,name=turn,proto3" json:"turn,omitempty"`                          // of a request that waits: its tenant's
+	Victims       []*Victim              `protobuf:"bytes,10,rep,name=victims,proto3" json:"victims,omitempty"`                   // of a request that has a claim: who is to end before it is placed
+	Former        *Former                `protobuf:"bytes,11,opt,name=former,proto3" json:"former,omitempty"`                     // of a request that waits again: its last attempt, as far as the store's history tells
+	MadeRoom      *MadeRoom              `protobuf:"bytes,12,opt,name=made_room,json=madeRoom,proto3" json:"made_room,omitempty"` // of a member of a group that was placed when others had made room for that; none: nobody did
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3978,6 +3979,66 @@ func (x *ExplainResponse) GetFormer() *Former {
 	return nil
 }
 
+func (x *ExplainResponse) GetMadeRoom() *MadeRoom {
+	if x != nil {
+		return x.MadeRoom
+	}
+	return nil
+}
+
+// MadeRoom is who was told to stop so that a group had room.
+type MadeRoom struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Revision      int64                  `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"` // by which they were
+	By            []string               `protobuf:"bytes,2,rep,name=by,proto3" json:"by,omitempty"`              // as far as the store's history tells
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MadeRoom) Reset() {
+	*x = MadeRoom{}
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MadeRoom) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MadeRoom) ProtoMessage() {}
+
+func (x *MadeRoom) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MadeRoom.ProtoReflect.Descriptor instead.
+func (*MadeRoom) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *MadeRoom) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *MadeRoom) GetBy() []string {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
 // Past is what a question about the past was answered from.
 type Past struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -3990,7 +4051,7 @@ type Past struct {
 
 func (x *Past) Reset() {
 	*x = Past{}
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4002,7 +4063,7 @@ func (x *Past) String() string {
 func (*Past) ProtoMessage() {}
 
 func (x *Past) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4015,7 +4076,7 @@ func (x *Past) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Past.ProtoReflect.Descriptor instead.
 func (*Past) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Past) GetRevision() int64 {
@@ -4050,7 +4111,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4062,7 +4123,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4075,7 +4136,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Standing) GetWorker() string {
@@ -4103,7 +4164,7 @@ type Term struct {
 
 func (x *Term) Reset() {
 	*x = Term{}
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4115,7 +4176,7 @@ func (x *Term) String() string {
 func (*Term) ProtoMessage() {}
 
 func (x *Term) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4128,7 +4189,7 @@ func (x *Term) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Term.ProtoReflect.Descriptor instead.
 func (*Term) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Term) GetName() string {
@@ -4162,7 +4223,7 @@ type ReplayRequest struct {
 
 func (x *ReplayRequest) Reset() {
 	*x = ReplayRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4174,7 +4235,7 @@ func (x *ReplayRequest) String() string {
 func (*ReplayRequest) ProtoMessage() {}
 
 func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4187,7 +4248,7 @@ func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
 func (*ReplayRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ReplayRequest) GetId() string {
@@ -4225,7 +4286,7 @@ type ReplayResponse struct {
 
 func (x *ReplayResponse) Reset() {
 	*x = ReplayResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4237,7 +4298,7 @@ func (x *ReplayResponse) String() string {
 func (*ReplayResponse) ProtoMessage() {}
 
 func (x *ReplayResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4250,7 +4311,7 @@ func (x *ReplayResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayResponse.ProtoReflect.Descriptor instead.
 func (*ReplayResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ReplayResponse) GetId() string {
@@ -4358,7 +4419,7 @@ type ReplayedVictims struct {
 
 func (x *ReplayedVictims) Reset() {
 	*x = ReplayedVictims{}
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4370,7 +4431,7 @@ func (x *ReplayedVictims) String() string {
 func (*ReplayedVictims) ProtoMessage() {}
 
 func (x *ReplayedVictims) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4383,7 +4444,7 @@ func (x *ReplayedVictims) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayedVictims.ProtoReflect.Descriptor instead.
 func (*ReplayedVictims) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ReplayedVictims) GetOutcome() string {
@@ -4433,7 +4494,7 @@ type Choice struct {
 
 func (x *Choice) Reset() {
 	*x = Choice{}
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4445,7 +4506,7 @@ func (x *Choice) String() string {
 func (*Choice) ProtoMessage() {}
 
 func (x *Choice) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4458,7 +4519,7 @@ func (x *Choice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Choice.ProtoReflect.Descriptor instead.
 func (*Choice) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Choice) GetWorker() string {
@@ -4493,7 +4554,7 @@ type Victim struct {
 
 func (x *Victim) Reset() {
 	*x = Victim{}
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4505,7 +4566,7 @@ func (x *Victim) String() string {
 func (*Victim) ProtoMessage() {}
 
 func (x *Victim) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4518,7 +4579,7 @@ func (x *Victim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Victim.ProtoReflect.Descriptor instead.
 func (*Victim) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Victim) GetId() string {
@@ -4549,7 +4610,7 @@ type Former struct {
 
 func (x *Former) Reset() {
 	*x = Former{}
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4561,7 +4622,7 @@ func (x *Former) String() string {
 func (*Former) ProtoMessage() {}
 
 func (x *Former) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4574,7 +4635,7 @@ func (x *Former) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Former.ProtoReflect.Descriptor instead.
 func (*Former) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Former) GetWorker() string {
@@ -4630,7 +4691,7 @@ type Turn struct {
 
 func (x *Turn) Reset() {
 	*x = Turn{}
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4642,7 +4703,7 @@ func (x *Turn) String() string {
 func (*Turn) ProtoMessage() {}
 
 func (x *Turn) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4655,7 +4716,7 @@ func (x *Turn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Turn.ProtoReflect.Descriptor instead.
 func (*Turn) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Turn) GetWeight() int64 {
@@ -4723,7 +4784,7 @@ type SnapshotRequest struct {
 
 func (x *SnapshotRequest) Reset() {
 	*x = SnapshotRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4735,7 +4796,7 @@ func (x *SnapshotRequest) String() string {
 func (*SnapshotRequest) ProtoMessage() {}
 
 func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4748,7 +4809,7 @@ func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotRequest.ProtoReflect.Descriptor instead.
 func (*SnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *SnapshotRequest) GetRevision() int64 {
@@ -4767,7 +4828,7 @@ type SnapshotResponse struct {
 
 func (x *SnapshotResponse) Reset() {
 	*x = SnapshotResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4779,7 +4840,7 @@ func (x *SnapshotResponse) String() string {
 func (*SnapshotResponse) ProtoMessage() {}
 
 func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4792,7 +4853,7 @@ func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotResponse.ProtoReflect.Descriptor instead.
 func (*SnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *SnapshotResponse) GetLines() []byte {
@@ -4810,7 +4871,7 @@ type WorkersRequest struct {
 
 func (x *WorkersRequest) Reset() {
 	*x = WorkersRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4822,7 +4883,7 @@ func (x *WorkersRequest) String() string {
 func (*WorkersRequest) ProtoMessage() {}
 
 func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4835,7 +4896,7 @@ func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersRequest.ProtoReflect.Descriptor instead.
 func (*WorkersRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
 }
 
 type WorkersResponse struct {
@@ -4847,7 +4908,7 @@ type WorkersResponse struct {
 
 func (x *WorkersResponse) Reset() {
 	*x = WorkersResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4859,7 +4920,7 @@ func (x *WorkersResponse) String() string {
 func (*WorkersResponse) ProtoMessage() {}
 
 func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4872,7 +4933,7 @@ func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersResponse.ProtoReflect.Descriptor instead.
 func (*WorkersResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *WorkersResponse) GetWorkers() []*Worker {
@@ -4926,7 +4987,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4938,7 +4999,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4951,7 +5012,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Worker) GetId() string {
@@ -5210,7 +5271,7 @@ type SetTaintsRequest struct {
 
 func (x *SetTaintsRequest) Reset() {
 	*x = SetTaintsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5222,7 +5283,7 @@ func (x *SetTaintsRequest) String() string {
 func (*SetTaintsRequest) ProtoMessage() {}
 
 func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5235,7 +5296,7 @@ func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsRequest.ProtoReflect.Descriptor instead.
 func (*SetTaintsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *SetTaintsRequest) GetWorker() string {
@@ -5268,7 +5329,7 @@ type SetTaintsResponse struct {
 
 func (x *SetTaintsResponse) Reset() {
 	*x = SetTaintsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5280,7 +5341,7 @@ func (x *SetTaintsResponse) String() string {
 func (*SetTaintsResponse) ProtoMessage() {}
 
 func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5293,7 +5354,7 @@ func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsResponse.ProtoReflect.Descriptor instead.
 func (*SetTaintsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *SetTaintsResponse) GetWorker() *Worker {
@@ -5321,7 +5382,7 @@ type SetIntentRequest struct {
 
 func (x *SetIntentRequest) Reset() {
 	*x = SetIntentRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5333,7 +5394,7 @@ func (x *SetIntentRequest) String() string {
 func (*SetIntentRequest) ProtoMessage() {}
 
 func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5346,7 +5407,7 @@ func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentRequest.ProtoReflect.Descriptor instead.
 func (*SetIntentRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *SetIntentRequest) GetWorker() string {
@@ -5421,7 +5482,7 @@ type SetIntentResponse struct {
 
 func (x *SetIntentResponse) Reset() {
 	*x = SetIntentResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5433,7 +5494,7 @@ func (x *SetIntentResponse) String() string {
 func (*SetIntentResponse) ProtoMessage() {}
 
 func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5446,7 +5507,7 @@ func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentResponse.ProtoReflect.Descriptor instead.
 func (*SetIntentResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *SetIntentResponse) GetWorker() *Worker {
@@ -5464,7 +5525,7 @@ type PoolsRequest struct {
 
 func (x *PoolsRequest) Reset() {
 	*x = PoolsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5476,7 +5537,7 @@ func (x *PoolsRequest) String() string {
 func (*PoolsRequest) ProtoMessage() {}
 
 func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5489,7 +5550,7 @@ func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsRequest.ProtoReflect.Descriptor instead.
 func (*PoolsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
 }
 
 type PoolsResponse struct {
@@ -5501,7 +5562,7 @@ type PoolsResponse struct {
 
 func (x *PoolsResponse) Reset() {
 	*x = PoolsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5513,7 +5574,7 @@ func (x *PoolsResponse) String() string {
 func (*PoolsResponse) ProtoMessage() {}
 
 func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5526,7 +5587,7 @@ func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsResponse.ProtoReflect.Descriptor instead.
 func (*PoolsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *PoolsResponse) GetPools() []*Pool {
@@ -5553,7 +5614,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5565,7 +5626,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5578,7 +5639,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Pool) GetId() string {
@@ -5655,7 +5716,7 @@ type Shadow struct {
 
 func (x *Shadow) Reset() {
 	*x = Shadow{}
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5667,7 +5728,7 @@ func (x *Shadow) String() string {
 func (*Shadow) ProtoMessage() {}
 
 func (x *Shadow) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5680,7 +5741,7 @@ func (x *Shadow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shadow.ProtoReflect.Descriptor instead.
 func (*Shadow) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Shadow) GetStrategy() string {
@@ -5713,7 +5774,7 @@ type ShadowCounts struct {
 
 func (x *ShadowCounts) Reset() {
 	*x = ShadowCounts{}
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5725,7 +5786,7 @@ func (x *ShadowCounts) String() string {
 func (*ShadowCounts) ProtoMessage() {}
 
 func (x *ShadowCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5738,7 +5799,7 @@ func (x *ShadowCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShadowCounts.ProtoReflect.Descriptor instead.
 func (*ShadowCounts) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ShadowCounts) GetSame() int64 {
@@ -5799,7 +5860,7 @@ type Weights struct {
 
 func (x *Weights) Reset() {
 	*x = Weights{}
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5811,7 +5872,7 @@ func (x *Weights) String() string {
 func (*Weights) ProtoMessage() {}
 
 func (x *Weights) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5824,7 +5885,7 @@ func (x *Weights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Weights.ProtoReflect.Descriptor instead.
 func (*Weights) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Weights) GetScorers() map[string]int64 {
@@ -5842,7 +5903,7 @@ type QuotasRequest struct {
 
 func (x *QuotasRequest) Reset() {
 	*x = QuotasRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5854,7 +5915,7 @@ func (x *QuotasRequest) String() string {
 func (*QuotasRequest) ProtoMessage() {}
 
 func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5867,7 +5928,7 @@ func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasRequest.ProtoReflect.Descriptor instead.
 func (*QuotasRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
 }
 
 type QuotasResponse struct {
@@ -5879,7 +5940,7 @@ type QuotasResponse struct {
 
 func (x *QuotasResponse) Reset() {
 	*x = QuotasResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5891,7 +5952,7 @@ func (x *QuotasResponse) String() string {
 func (*QuotasResponse) ProtoMessage() {}
 
 func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5904,7 +5965,7 @@ func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasResponse.ProtoReflect.Descriptor instead.
 func (*QuotasResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *QuotasResponse) GetQuotas() []*Quota {
@@ -5937,7 +5998,7 @@ type Quota struct {
 
 func (x *Quota) Reset() {
 	*x = Quota{}
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5949,7 +6010,7 @@ func (x *Quota) String() string {
 func (*Quota) ProtoMessage() {}
 
 func (x *Quota) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5962,7 +6023,7 @@ func (x *Quota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quota.ProtoReflect.Descriptor instead.
 func (*Quota) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Quota) GetTenant() string {
@@ -6069,7 +6130,7 @@ type Loan struct {
 
 func (x *Loan) Reset() {
 	*x = Loan{}
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6081,7 +6142,7 @@ func (x *Loan) String() string {
 func (*Loan) ProtoMessage() {}
 
 func (x *Loan) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6094,7 +6155,7 @@ func (x *Loan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loan.ProtoReflect.Descriptor instead.
 func (*Loan) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *Loan) GetTenant() string {
@@ -6143,7 +6204,7 @@ type SetQuotaRequest struct {
 
 func (x *SetQuotaRequest) Reset() {
 	*x = SetQuotaRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6155,7 +6216,7 @@ func (x *SetQuotaRequest) String() string {
 func (*SetQuotaRequest) ProtoMessage() {}
 
 func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6168,7 +6229,7 @@ func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaRequest.ProtoReflect.Descriptor instead.
 func (*SetQuotaRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *SetQuotaRequest) GetTenant() string {
@@ -6250,7 +6311,7 @@ type SetQuotaResponse struct {
 
 func (x *SetQuotaResponse) Reset() {
 	*x = SetQuotaResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6262,7 +6323,7 @@ func (x *SetQuotaResponse) String() string {
 func (*SetQuotaResponse) ProtoMessage() {}
 
 func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6275,7 +6336,7 @@ func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaResponse.ProtoReflect.Descriptor instead.
 func (*SetQuotaResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *SetQuotaResponse) GetQuota() *Quota {
@@ -6304,7 +6365,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6316,7 +6377,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6329,7 +6390,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *Brake) GetPool() string {
@@ -6407,7 +6468,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6419,7 +6480,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6432,7 +6493,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -6472,7 +6533,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6484,7 +6545,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6497,7 +6558,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -6515,7 +6576,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6527,7 +6588,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6540,7 +6601,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
 }
 
 type OverviewResponse struct {
@@ -6555,7 +6616,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6567,7 +6628,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6580,7 +6641,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -6626,7 +6687,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[87]
+	mi := &file_berth_v1_berth_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6638,7 +6699,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[87]
+	mi := &file_berth_v1_berth_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6651,7 +6712,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{87}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *Member) GetId() string {
@@ -6707,7 +6768,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[88]
+	mi := &file_berth_v1_berth_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6719,7 +6780,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[88]
+	mi := &file_berth_v1_berth_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6732,7 +6793,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{88}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -6765,7 +6826,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[89]
+	mi := &file_berth_v1_berth_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6777,7 +6838,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[89]
+	mi := &file_berth_v1_berth_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6790,7 +6851,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{89}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -6808,7 +6869,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[90]
+	mi := &file_berth_v1_berth_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6820,7 +6881,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[90]
+	mi := &file_berth_v1_berth_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6833,7 +6894,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{90}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{91}
 }
 
 type InfoRequest struct {
@@ -6844,7 +6905,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[91]
+	mi := &file_berth_v1_berth_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6856,7 +6917,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[91]
+	mi := &file_berth_v1_berth_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6869,7 +6930,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{91}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{92}
 }
 
 type InfoResponse struct {
@@ -6899,7 +6960,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[92]
+	mi := &file_berth_v1_berth_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6911,7 +6972,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[92]
+	mi := &file_berth_v1_berth_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6924,7 +6985,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{92}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -7074,7 +7135,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[93]
+	mi := &file_berth_v1_berth_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7086,7 +7147,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[93]
+	mi := &file_berth_v1_berth_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7099,7 +7160,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{93}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -7155,7 +7216,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[94]
+	mi := &file_berth_v1_berth_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7167,7 +7228,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[94]
+	mi := &file_berth_v1_berth_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7180,7 +7241,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{94}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -7568,7 +7629,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vat_revision\x18\x02 \x01(\x03R\n" +
 	"atRevision\x123\n" +
-	"\aat_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06atTime\"\xd6\x03\n" +
+	"\aat_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06atTime\"\x87\x04\n" +
 	"\x0fExplainResponse\x12(\n" +
 	"\x06status\x18\x01 \x01(\v2\x10.berth.v1.StatusR\x06status\x12+\n" +
 	"\averdict\x18\x02 \x01(\v2\x11.berth.v1.VerdictR\averdict\x12%\n" +
@@ -7581,7 +7642,11 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x04turn\x18\t \x01(\v2\x0e.berth.v1.TurnR\x04turn\x12*\n" +
 	"\avictims\x18\n" +
 	" \x03(\v2\x10.berth.v1.VictimR\avictims\x12(\n" +
-	"\x06former\x18\v \x01(\v2\x10.berth.v1.FormerR\x06former\"{\n" +
+	"\x06former\x18\v \x01(\v2\x10.berth.v1.FormerR\x06former\x12/\n" +
+	"\tmade_room\x18\f \x01(\v2\x12.berth.v1.MadeRoomR\bmadeRoom\"6\n" +
+	"\bMadeRoom\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x0e\n" +
+	"\x02by\x18\x02 \x03(\tR\x02by\"{\n" +
 	"\x04Past\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12'\n" +
@@ -7930,7 +7995,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 117)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 118)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -7983,129 +8048,130 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*LogsResponse)(nil),          // 48: berth.v1.LogsResponse
 	(*ExplainRequest)(nil),        // 49: berth.v1.ExplainRequest
 	(*ExplainResponse)(nil),       // 50: berth.v1.ExplainResponse
-	(*Past)(nil),                  // 51: berth.v1.Past
-	(*Standing)(nil),              // 52: berth.v1.Standing
-	(*Term)(nil),                  // 53: berth.v1.Term
-	(*ReplayRequest)(nil),         // 54: berth.v1.ReplayRequest
-	(*ReplayResponse)(nil),        // 55: berth.v1.ReplayResponse
-	(*ReplayedVictims)(nil),       // 56: berth.v1.ReplayedVictims
-	(*Choice)(nil),                // 57: berth.v1.Choice
-	(*Victim)(nil),                // 58: berth.v1.Victim
-	(*Former)(nil),                // 59: berth.v1.Former
-	(*Turn)(nil),                  // 60: berth.v1.Turn
-	(*SnapshotRequest)(nil),       // 61: berth.v1.SnapshotRequest
-	(*SnapshotResponse)(nil),      // 62: berth.v1.SnapshotResponse
-	(*WorkersRequest)(nil),        // 63: berth.v1.WorkersRequest
-	(*WorkersResponse)(nil),       // 64: berth.v1.WorkersResponse
-	(*Worker)(nil),                // 65: berth.v1.Worker
-	(*SetTaintsRequest)(nil),      // 66: berth.v1.SetTaintsRequest
-	(*SetTaintsResponse)(nil),     // 67: berth.v1.SetTaintsResponse
-	(*SetIntentRequest)(nil),      // 68: berth.v1.SetIntentRequest
-	(*SetIntentResponse)(nil),     // 69: berth.v1.SetIntentResponse
-	(*PoolsRequest)(nil),          // 70: berth.v1.PoolsRequest
-	(*PoolsResponse)(nil),         // 71: berth.v1.PoolsResponse
-	(*Pool)(nil),                  // 72: berth.v1.Pool
-	(*Shadow)(nil),                // 73: berth.v1.Shadow
-	(*ShadowCounts)(nil),          // 74: berth.v1.ShadowCounts
-	(*Weights)(nil),               // 75: berth.v1.Weights
-	(*QuotasRequest)(nil),         // 76: berth.v1.QuotasRequest
-	(*QuotasResponse)(nil),        // 77: berth.v1.QuotasResponse
-	(*Quota)(nil),                 // 78: berth.v1.Quota
-	(*Loan)(nil),                  // 79: berth.v1.Loan
-	(*SetQuotaRequest)(nil),       // 80: berth.v1.SetQuotaRequest
-	(*SetQuotaResponse)(nil),      // 81: berth.v1.SetQuotaResponse
-	(*Brake)(nil),                 // 82: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 83: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 84: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 85: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 86: berth.v1.OverviewResponse
-	(*Member)(nil),                // 87: berth.v1.Member
-	(*PoolOverview)(nil),          // 88: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 89: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 90: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 91: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 92: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 93: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 94: berth.v1.ReadLogResponse
-	nil,                           // 95: berth.v1.Request.EnvEntry
-	nil,                           // 96: berth.v1.Request.LabelsEntry
-	nil,                           // 97: berth.v1.Demand.CustomEntry
-	nil,                           // 98: berth.v1.Capacity.CustomEntry
-	nil,                           // 99: berth.v1.Share.CustomEntry
-	nil,                           // 100: berth.v1.Gathered.NeedEntry
-	nil,                           // 101: berth.v1.Gathered.HasEntry
-	nil,                           // 102: berth.v1.Filter.LabelsEntry
-	nil,                           // 103: berth.v1.Group.StatesEntry
-	nil,                           // 104: berth.v1.Worker.LabelsEntry
-	nil,                           // 105: berth.v1.Weights.ScorersEntry
-	nil,                           // 106: berth.v1.Quota.LimitsEntry
-	nil,                           // 107: berth.v1.Quota.UsedEntry
-	nil,                           // 108: berth.v1.Quota.TakenEntry
-	nil,                           // 109: berth.v1.Quota.GuaranteedEntry
-	nil,                           // 110: berth.v1.Quota.AllowedEntry
-	nil,                           // 111: berth.v1.Loan.AmountsEntry
-	nil,                           // 112: berth.v1.Loan.RecalledEntry
-	nil,                           // 113: berth.v1.SetQuotaRequest.SetEntry
-	nil,                           // 114: berth.v1.SetQuotaRequest.GuaranteeEntry
-	nil,                           // 115: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 116: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 117: google.protobuf.Timestamp
+	(*MadeRoom)(nil),              // 51: berth.v1.MadeRoom
+	(*Past)(nil),                  // 52: berth.v1.Past
+	(*Standing)(nil),              // 53: berth.v1.Standing
+	(*Term)(nil),                  // 54: berth.v1.Term
+	(*ReplayRequest)(nil),         // 55: berth.v1.ReplayRequest
+	(*ReplayResponse)(nil),        // 56: berth.v1.ReplayResponse
+	(*ReplayedVictims)(nil),       // 57: berth.v1.ReplayedVictims
+	(*Choice)(nil),                // 58: berth.v1.Choice
+	(*Victim)(nil),                // 59: berth.v1.Victim
+	(*Former)(nil),                // 60: berth.v1.Former
+	(*Turn)(nil),                  // 61: berth.v1.Turn
+	(*SnapshotRequest)(nil),       // 62: berth.v1.SnapshotRequest
+	(*SnapshotResponse)(nil),      // 63: berth.v1.SnapshotResponse
+	(*WorkersRequest)(nil),        // 64: berth.v1.WorkersRequest
+	(*WorkersResponse)(nil),       // 65: berth.v1.WorkersResponse
+	(*Worker)(nil),                // 66: berth.v1.Worker
+	(*SetTaintsRequest)(nil),      // 67: berth.v1.SetTaintsRequest
+	(*SetTaintsResponse)(nil),     // 68: berth.v1.SetTaintsResponse
+	(*SetIntentRequest)(nil),      // 69: berth.v1.SetIntentRequest
+	(*SetIntentResponse)(nil),     // 70: berth.v1.SetIntentResponse
+	(*PoolsRequest)(nil),          // 71: berth.v1.PoolsRequest
+	(*PoolsResponse)(nil),         // 72: berth.v1.PoolsResponse
+	(*Pool)(nil),                  // 73: berth.v1.Pool
+	(*Shadow)(nil),                // 74: berth.v1.Shadow
+	(*ShadowCounts)(nil),          // 75: berth.v1.ShadowCounts
+	(*Weights)(nil),               // 76: berth.v1.Weights
+	(*QuotasRequest)(nil),         // 77: berth.v1.QuotasRequest
+	(*QuotasResponse)(nil),        // 78: berth.v1.QuotasResponse
+	(*Quota)(nil),                 // 79: berth.v1.Quota
+	(*Loan)(nil),                  // 80: berth.v1.Loan
+	(*SetQuotaRequest)(nil),       // 81: berth.v1.SetQuotaRequest
+	(*SetQuotaResponse)(nil),      // 82: berth.v1.SetQuotaResponse
+	(*Brake)(nil),                 // 83: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 84: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 85: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 86: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 87: berth.v1.OverviewResponse
+	(*Member)(nil),                // 88: berth.v1.Member
+	(*PoolOverview)(nil),          // 89: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 90: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 91: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 92: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 93: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 94: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 95: berth.v1.ReadLogResponse
+	nil,                           // 96: berth.v1.Request.EnvEntry
+	nil,                           // 97: berth.v1.Request.LabelsEntry
+	nil,                           // 98: berth.v1.Demand.CustomEntry
+	nil,                           // 99: berth.v1.Capacity.CustomEntry
+	nil,                           // 100: berth.v1.Share.CustomEntry
+	nil,                           // 101: berth.v1.Gathered.NeedEntry
+	nil,                           // 102: berth.v1.Gathered.HasEntry
+	nil,                           // 103: berth.v1.Filter.LabelsEntry
+	nil,                           // 104: berth.v1.Group.StatesEntry
+	nil,                           // 105: berth.v1.Worker.LabelsEntry
+	nil,                           // 106: berth.v1.Weights.ScorersEntry
+	nil,                           // 107: berth.v1.Quota.LimitsEntry
+	nil,                           // 108: berth.v1.Quota.UsedEntry
+	nil,                           // 109: berth.v1.Quota.TakenEntry
+	nil,                           // 110: berth.v1.Quota.GuaranteedEntry
+	nil,                           // 111: berth.v1.Quota.AllowedEntry
+	nil,                           // 112: berth.v1.Loan.AmountsEntry
+	nil,                           // 113: berth.v1.Loan.RecalledEntry
+	nil,                           // 114: berth.v1.SetQuotaRequest.SetEntry
+	nil,                           // 115: berth.v1.SetQuotaRequest.GuaranteeEntry
+	nil,                           // 116: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 117: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 118: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	95,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	96,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,   // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,   // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	96,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	97,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	10,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	11,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
 	6,   // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
 	8,   // 7: berth.v1.Request.affinity:type_name -> berth.v1.Affinity
 	8,   // 8: berth.v1.Request.anti_affinity:type_name -> berth.v1.Affinity
 	9,   // 9: berth.v1.Request.spread:type_name -> berth.v1.Spread
-	97,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	98,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,   // 11: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,   // 12: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
 	7,   // 13: berth.v1.Affinity.requests:type_name -> berth.v1.RequestLabel
 	4,   // 14: berth.v1.Affinity.workers:type_name -> berth.v1.Constraint
 	7,   // 15: berth.v1.Spread.requests:type_name -> berth.v1.RequestLabel
-	98,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	99,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	13,  // 17: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	14,  // 18: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	99,  // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	100, // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	16,  // 20: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	117, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	117, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	118, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	118, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
 	20,  // 23: berth.v1.Reason.stands:type_name -> berth.v1.QuotaStand
 	22,  // 24: berth.v1.QuotaStand.reclaims:type_name -> berth.v1.Reclaim
 	21,  // 25: berth.v1.QuotaStand.gathers:type_name -> berth.v1.Gathered
-	117, // 26: berth.v1.Gathered.since:type_name -> google.protobuf.Timestamp
-	100, // 27: berth.v1.Gathered.need:type_name -> berth.v1.Gathered.NeedEntry
-	101, // 28: berth.v1.Gathered.has:type_name -> berth.v1.Gathered.HasEntry
-	117, // 29: berth.v1.Reclaim.at:type_name -> google.protobuf.Timestamp
-	117, // 30: berth.v1.Reclaim.until:type_name -> google.protobuf.Timestamp
+	118, // 26: berth.v1.Gathered.since:type_name -> google.protobuf.Timestamp
+	101, // 27: berth.v1.Gathered.need:type_name -> berth.v1.Gathered.NeedEntry
+	102, // 28: berth.v1.Gathered.has:type_name -> berth.v1.Gathered.HasEntry
+	118, // 29: berth.v1.Reclaim.at:type_name -> google.protobuf.Timestamp
+	118, // 30: berth.v1.Reclaim.until:type_name -> google.protobuf.Timestamp
 	19,  // 31: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
 	19,  // 32: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
 	15,  // 33: berth.v1.Status.share:type_name -> berth.v1.Share
 	17,  // 34: berth.v1.Status.exit:type_name -> berth.v1.Exit
 	18,  // 35: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
 	0,   // 36: berth.v1.Status.spec:type_name -> berth.v1.Request
-	117, // 37: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	117, // 38: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	117, // 39: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	117, // 40: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	117, // 41: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	118, // 37: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	118, // 38: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	118, // 39: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	118, // 40: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	118, // 41: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
 	24,  // 42: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
 	26,  // 43: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	59,  // 44: berth.v1.Status.former:type_name -> berth.v1.Former
-	117, // 45: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	117, // 46: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	60,  // 44: berth.v1.Status.former:type_name -> berth.v1.Former
+	118, // 45: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	118, // 46: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
 	0,   // 47: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
 	30,  // 48: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
 	25,  // 49: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
 	31,  // 50: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
 	27,  // 51: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
 	25,  // 52: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	102, // 53: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	103, // 53: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
 	34,  // 54: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
 	25,  // 55: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
 	34,  // 56: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
@@ -8114,135 +8180,136 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	38,  // 59: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
 	25,  // 60: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
 	44,  // 61: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
-	117, // 62: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
-	103, // 63: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
+	118, // 62: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
+	104, // 63: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
 	24,  // 64: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
 	0,   // 65: berth.v1.Group.spec:type_name -> berth.v1.Request
 	44,  // 66: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
-	117, // 67: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
+	118, // 67: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
 	25,  // 68: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
 	24,  // 69: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	82,  // 70: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	83,  // 70: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
 	23,  // 71: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	117, // 72: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
-	52,  // 73: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
-	51,  // 74: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
-	60,  // 75: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
-	58,  // 76: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
-	59,  // 77: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
-	117, // 78: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
-	53,  // 79: berth.v1.Standing.terms:type_name -> berth.v1.Term
-	117, // 80: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
-	57,  // 81: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
-	57,  // 82: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
-	52,  // 83: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
-	56,  // 84: berth.v1.ReplayResponse.victims:type_name -> berth.v1.ReplayedVictims
-	15,  // 85: berth.v1.Choice.share:type_name -> berth.v1.Share
-	24,  // 86: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
-	18,  // 87: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
-	18,  // 88: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
-	17,  // 89: berth.v1.Former.exit:type_name -> berth.v1.Exit
-	117, // 90: berth.v1.Former.at:type_name -> google.protobuf.Timestamp
-	65,  // 91: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	104, // 92: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	12,  // 93: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	15,  // 94: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	15,  // 95: berth.v1.Worker.held:type_name -> berth.v1.Share
-	117, // 96: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	117, // 97: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	117, // 98: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	117, // 99: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	117, // 100: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
-	5,   // 101: berth.v1.Worker.taints:type_name -> berth.v1.Taint
-	5,   // 102: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
-	5,   // 103: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
-	5,   // 104: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
-	65,  // 105: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
-	65,  // 106: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	72,  // 107: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	75,  // 108: berth.v1.Pool.weights:type_name -> berth.v1.Weights
-	73,  // 109: berth.v1.Pool.shadow:type_name -> berth.v1.Shadow
-	74,  // 110: berth.v1.Pool.shadow_counts:type_name -> berth.v1.ShadowCounts
-	75,  // 111: berth.v1.Shadow.weights:type_name -> berth.v1.Weights
-	105, // 112: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
-	78,  // 113: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
-	106, // 114: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
-	107, // 115: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
-	108, // 116: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
-	60,  // 117: berth.v1.Quota.turn:type_name -> berth.v1.Turn
-	109, // 118: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
-	79,  // 119: berth.v1.Quota.lent:type_name -> berth.v1.Loan
-	79,  // 120: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
-	110, // 121: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
-	21,  // 122: berth.v1.Quota.gathers:type_name -> berth.v1.Gathered
-	111, // 123: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
-	112, // 124: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
-	117, // 125: berth.v1.Loan.recalled_since:type_name -> google.protobuf.Timestamp
-	113, // 126: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
-	114, // 127: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
-	78,  // 128: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
-	117, // 129: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	117, // 130: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	82,  // 131: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	92,  // 132: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	87,  // 133: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	88,  // 134: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	82,  // 135: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	117, // 136: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	72,  // 137: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	115, // 138: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	116, // 139: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	72,  // 140: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	117, // 141: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	28,  // 142: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	32,  // 143: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	35,  // 144: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	37,  // 145: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	40,  // 146: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	42,  // 147: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
-	45,  // 148: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
-	47,  // 149: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	49,  // 150: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	61,  // 151: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
-	54,  // 152: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
-	63,  // 153: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	68,  // 154: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	66,  // 155: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	70,  // 156: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	89,  // 157: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	76,  // 158: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
-	80,  // 159: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
-	83,  // 160: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	85,  // 161: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	91,  // 162: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	93,  // 163: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	29,  // 164: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	33,  // 165: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	36,  // 166: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	39,  // 167: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	41,  // 168: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	43,  // 169: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
-	46,  // 170: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
-	48,  // 171: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	50,  // 172: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	62,  // 173: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
-	55,  // 174: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
-	64,  // 175: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	69,  // 176: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	67,  // 177: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	71,  // 178: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	90,  // 179: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	77,  // 180: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
-	81,  // 181: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
-	84,  // 182: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	86,  // 183: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	92,  // 184: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	94,  // 185: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	164, // [164:186] is the sub-list for method output_type
-	142, // [142:164] is the sub-list for method input_type
-	142, // [142:142] is the sub-list for extension type_name
-	142, // [142:142] is the sub-list for extension extendee
-	0,   // [0:142] is the sub-list for field type_name
+	118, // 72: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	53,  // 73: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
+	52,  // 74: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
+	61,  // 75: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
+	59,  // 76: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
+	60,  // 77: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
+	51,  // 78: berth.v1.ExplainResponse.made_room:type_name -> berth.v1.MadeRoom
+	118, // 79: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
+	54,  // 80: berth.v1.Standing.terms:type_name -> berth.v1.Term
+	118, // 81: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
+	58,  // 82: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
+	58,  // 83: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
+	53,  // 84: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
+	57,  // 85: berth.v1.ReplayResponse.victims:type_name -> berth.v1.ReplayedVictims
+	15,  // 86: berth.v1.Choice.share:type_name -> berth.v1.Share
+	24,  // 87: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
+	18,  // 88: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
+	18,  // 89: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
+	17,  // 90: berth.v1.Former.exit:type_name -> berth.v1.Exit
+	118, // 91: berth.v1.Former.at:type_name -> google.protobuf.Timestamp
+	66,  // 92: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	105, // 93: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	12,  // 94: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	15,  // 95: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	15,  // 96: berth.v1.Worker.held:type_name -> berth.v1.Share
+	118, // 97: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	118, // 98: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	118, // 99: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	118, // 100: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	118, // 101: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	5,   // 102: berth.v1.Worker.taints:type_name -> berth.v1.Taint
+	5,   // 103: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
+	5,   // 104: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
+	5,   // 105: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
+	66,  // 106: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
+	66,  // 107: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	73,  // 108: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	76,  // 109: berth.v1.Pool.weights:type_name -> berth.v1.Weights
+	74,  // 110: berth.v1.Pool.shadow:type_name -> berth.v1.Shadow
+	75,  // 111: berth.v1.Pool.shadow_counts:type_name -> berth.v1.ShadowCounts
+	76,  // 112: berth.v1.Shadow.weights:type_name -> berth.v1.Weights
+	106, // 113: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
+	79,  // 114: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
+	107, // 115: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
+	108, // 116: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
+	109, // 117: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
+	61,  // 118: berth.v1.Quota.turn:type_name -> berth.v1.Turn
+	110, // 119: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
+	80,  // 120: berth.v1.Quota.lent:type_name -> berth.v1.Loan
+	80,  // 121: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
+	111, // 122: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
+	21,  // 123: berth.v1.Quota.gathers:type_name -> berth.v1.Gathered
+	112, // 124: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
+	113, // 125: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
+	118, // 126: berth.v1.Loan.recalled_since:type_name -> google.protobuf.Timestamp
+	114, // 127: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
+	115, // 128: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
+	79,  // 129: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
+	118, // 130: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	118, // 131: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	83,  // 132: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	93,  // 133: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	88,  // 134: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	89,  // 135: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	83,  // 136: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	118, // 137: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	73,  // 138: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	116, // 139: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	117, // 140: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	73,  // 141: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	118, // 142: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	28,  // 143: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	32,  // 144: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	35,  // 145: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	37,  // 146: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	40,  // 147: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	42,  // 148: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
+	45,  // 149: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
+	47,  // 150: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	49,  // 151: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	62,  // 152: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	55,  // 153: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
+	64,  // 154: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	69,  // 155: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	67,  // 156: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	71,  // 157: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	90,  // 158: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	77,  // 159: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
+	81,  // 160: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
+	84,  // 161: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	86,  // 162: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	92,  // 163: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	94,  // 164: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	29,  // 165: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	33,  // 166: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	36,  // 167: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	39,  // 168: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	41,  // 169: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	43,  // 170: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
+	46,  // 171: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
+	48,  // 172: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	50,  // 173: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	63,  // 174: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	56,  // 175: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
+	65,  // 176: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	70,  // 177: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	68,  // 178: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	72,  // 179: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	91,  // 180: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	78,  // 181: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
+	82,  // 182: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
+	85,  // 183: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	87,  // 184: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	93,  // 185: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	95,  // 186: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	165, // [165:187] is the sub-list for method output_type
+	143, // [143:165] is the sub-list for method input_type
+	143, // [143:143] is the sub-list for extension type_name
+	143, // [143:143] is the sub-list for extension extendee
+	0,   // [0:143] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -8251,15 +8318,15 @@ func file_berth_v1_berth_proto_init() {
 		return
 	}
 	file_berth_v1_berth_proto_msgTypes[14].OneofWrappers = []any{}
-	file_berth_v1_berth_proto_msgTypes[78].OneofWrappers = []any{}
-	file_berth_v1_berth_proto_msgTypes[80].OneofWrappers = []any{}
+	file_berth_v1_berth_proto_msgTypes[79].OneofWrappers = []any{}
+	file_berth_v1_berth_proto_msgTypes[81].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   117,
+			NumMessages:   118,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
