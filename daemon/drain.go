@@ -85,8 +85,9 @@ func (a leaving) before(b leaving) int {
 
 // emptying is the containers of a worker that is emptied.
 type emptying struct {
-	left      []leaving // that are not told to stop, nor being replaced, in the order in which they go
-	replacing int       // that have a successor on its way
+	left      []leaving         // that are not told to stop, nor being replaced, in the order in which they go
+	replacing int               // that have a successor on its way
+	unplaced  []berth.RequestID // those of these successors that have no place
 	stopping  int
 }
 
@@ -124,13 +125,16 @@ func (l *loop) emptyingOf(w berth.WorkerID) (c emptying) {
 			c.stopping++
 		default:
 			one := leaving{id: id, allocation: a, mod: mod, submission: sub}
+			var by berth.RequestID
 			if sub.Spec.OnDrain == berth.OnDrainReplace {
-				_, one.heir = l.heirOf(sub, a.Attempt)
+				by, one.heir = l.heirOf(sub, a.Attempt)
 			}
 			if one.heir == heirNone || one.heir == heirEnded {
 				c.left = append(c.left, one)
-			} else {
-				c.replacing++
+				continue
+			}
+			if c.replacing++; l.stateOf(by) == berth.StatePending {
+				c.unplaced = append(c.unplaced, by)
 			}
 		}
 	}

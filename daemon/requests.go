@@ -25,7 +25,9 @@ func (l *loop) status(id berth.RequestID) (s Status, ok bool) {
 			s.UsedAttempts = g.Used
 		}
 	}
-	s.ReplacedBy = l.successors[id]
+	if s.ReplacedBy = l.successors[id]; s.ReplacedBy != "" {
+		s.Replacement = l.stateOf(s.ReplacedBy)
+	}
 	s.Revision, s.Changed = l.asOf(), l.view.changed(id)
 	s.Lost = l.lossOf(id)
 	if s.State == berth.StatePending {

@@ -37,6 +37,7 @@ type Status struct {
 	Blocked      bool
 	Verdict      *berth.Verdict  // when blocked
 	ReplacedBy   berth.RequestID // runs in its place, or is about to
+	Replacement  berth.State     // that one's, while neither has ended
 	Lost         *Loss           // its worker is, and it may still run there
 	Revision     berth.Revision
 	Changed      berth.Revision // of the last change of its records
@@ -123,6 +124,9 @@ type WorkerStatus struct {
 	BrakedUntil    time.Time // lost, and what may run there is held by its pool's brake; zero: no
 	Count          int       // allocations
 	Stopping       int       // of them, while it is emptied
+	Replacing      int       // of them, then: they wait for their successors to run
+
+	Unplaced []berth.RequestID // successors for which that waits, and which have no place: the first few, by id
 }
 
 // Explanation says where a request is and, when it waits, why.

@@ -137,6 +137,14 @@ func succeeds(s *berth.Submission, original berth.RequestID, submittedAt time.Ti
 	return s.Spec.Replaces == original && submittedAt.Before(s.SubmittedAt)
 }
 
+// stateOf is the state of a request that has not ended.
+func (l *loop) stateOf(id berth.RequestID) berth.State {
+	if _, a, _ := l.view.allocationOf(id); a != nil {
+		return a.State
+	}
+	return berth.StatePending
+}
+
 // stand is how a request that has not ended stands, as a successor.
 func (l *loop) stand(id berth.RequestID) heir {
 	w, a, _ := l.view.allocationOf(id)

@@ -179,6 +179,26 @@ func TestReplace_HandsOver(t *testing.T) {
 	}
 }
 
+// A drain that waits for a successor tells so, not that something stops, and how that one is.
+func TestReplace_TellsWhatItWaitsFor(t *testing.T) {
+	for state, want := range map[berth.State]berth.State{"": berth.StatePending, berth.StatePlaced: berth.StatePlaced, berth.StateRunning: berth.StateRunning} {
+		p := newPair(t, &drainIntent)
+		p.successor(state)
+		s, _ := p.l.status("web")
+		if s.ReplacedBy != "web.r2" || s.Replacement != want {
+			t.Errorf("a successor that is %q: %q is %q", state, s.ReplacedBy, s.Replacement)
+		}
+		w, _ := p.l.workerStatus("w")
+		unplaced := len(w.Unplaced) == 1 && w.Unplaced[0] == "web.r2"
+		if w.Stopping != 0 || w.Replacing != 1 || unplaced != (state == "") {
+			t.Errorf("a successor that is %q: %d stop, %d are replaced, %v have no place", state, w.Stopping, w.Replacing, w.Unplaced)
+		}
+	}
+	if s, _ := newPair(t, &drainIntent).l.status("web"); s.Replacement != "" {
+		t.Errorf("without a successor: %q", s.Replacement)
+	}
+}
+
 // At each point: what is planned about a successor that is not needed.
 func TestReplace_CancelsSuccessor(t *testing.T) {
 	now := time.Now()

@@ -29,6 +29,9 @@ func (d *Daemon) Workers(ctx context.Context) ([]WorkerStatus, error) {
 	return out, err
 }
 
+// unplacedMost is how many successors without a place are told of a worker.
+const unplacedMost = 3
+
 // Worker is one worker, living or lost.
 func (d *Daemon) Worker(ctx context.Context, id berth.WorkerID) (WorkerStatus, error) {
 	if err := berth.CheckID("worker", string(id)); err != nil {
@@ -51,7 +54,9 @@ func (l *loop) workerStatus(id berth.WorkerID) (WorkerStatus, bool) {
 	ledger, _ := l.view.ledger(id)
 	s := WorkerStatus{ID: id, Epoch: epoch, Intent: l.view.intent(id), Count: len(l.view.on[id])}
 	if s.Intent.Empties() {
-		s.Stopping = l.emptyingOf(id).moving()
+		c := l.emptyingOf(id)
+		slices.Sort(c.unplaced)
+		s.Stopping, s.Replacing, s.Unplaced = c.stopping, c.replacing, c.unplaced[:min(len(c.unplaced), unplacedMost)]
 	}
 	if ledger != nil {
 		s.Ledger = *ledger

@@ -49,7 +49,7 @@ func describeLife(s *berthv1.Status) string {
 		return lostText(s.GetLost(), time.Now())
 	}
 	if !berth.State(s.GetState()).Final() && s.GetReplacedBy() != "" {
-		return "being replaced by " + s.GetReplacedBy()
+		return replacedText(s)
 	}
 	reason, exit, message := s.GetReason(), exitText(s.GetExit()), s.GetMessage()
 	if !berth.State(s.GetState()).Final() {
@@ -66,6 +66,17 @@ func describeLife(s *berthv1.Status) string {
 	}
 	parts := []string{endText(reason, true), message, exit}
 	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), ": ")
+}
+
+// replacedText says of what runs and is to be replaced how far its successor is, for which it waits.
+func replacedText(s *berthv1.Status) string {
+	switch berth.State(s.GetReplacement()) {
+	case berth.StatePending:
+		return "runs on until its successor " + s.GetReplacedBy() + " does, which has no place yet"
+	case berth.StatePlaced, berth.StateStarting:
+		return "runs on until its successor " + s.GetReplacedBy() + " does, which starts"
+	}
+	return "being replaced by " + s.GetReplacedBy()
 }
 
 // endText says why an attempt or a request has ended.

@@ -294,8 +294,20 @@ func progressOf(w *berthv1.Worker, now time.Time) string {
 	if n := w.GetStopping(); n > 0 {
 		text += fmt.Sprintf(", %d stopping", n)
 	}
+	if n := w.GetReplacing(); n > 0 {
+		text += ", " + replacingText(n, w.GetUnplaced())
+	}
 	if d := w.GetDeadline(); d != nil && d.AsTime().After(now) {
 		text += ", all stopped at " + d.AsTime().Local().Format(time.TimeOnly)
+	}
+	return text
+}
+
+// replacingText says how many go on until others run in their place, and which of these have none.
+func replacingText(n int64, unplaced []string) string {
+	text := fmt.Sprintf("%d being replaced", n)
+	if len(unplaced) > 0 {
+		text += ": no place for " + strings.Join(unplaced, ", ")
 	}
 	return text
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 )
@@ -30,6 +31,19 @@ func TestPrintWorkers_Spot(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A drain that waits for successors says so, and which have no place; nothing stops meanwhile.
+func TestWorkerNote_Replacing(t *testing.T) {
+	now := time.Now()
+	w := &berthv1.Worker{State: "draining", Count: 3, BegunWith: 4, Replacing: 2, Stopping: 1, Unplaced: []string{"web.r2"}}
+	if got := workerNote(w, now); got != "3 of 4 left, 1 stopping, 2 being replaced: no place for web.r2" {
+		t.Error(got)
+	}
+	w.Stopping, w.Unplaced = 0, nil
+	if got := workerNote(w, now); got != "3 of 4 left, 2 being replaced" {
+		t.Error(got)
 	}
 }
 

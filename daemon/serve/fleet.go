@@ -29,7 +29,7 @@ func workerMessage(w *daemon.WorkerStatus) *berthv1.Worker {
 	if w.State == "lost" {
 		capacity = w.Ledger.Capacity // its registration is gone
 	}
-	return &berthv1.Worker{
+	m := &berthv1.Worker{
 		Id: string(w.ID), Epoch: int64(w.Epoch), Pool: string(w.Pool), State: w.State, Address: w.Worker.Address,
 		Hostname: w.Worker.Hostname, Agent: w.Worker.Agent, Labels: w.Worker.AllLabels(), Spot: w.Worker.Spot, Enforces: w.Worker.Enforces, WarmKeys: texts(w.WarmKeys),
 		Images: w.Worker.Images, WarmImages: texts(w.WarmImages),
@@ -38,9 +38,13 @@ func workerMessage(w *daemon.WorkerStatus) *berthv1.Worker {
 		StartFailures: int64(w.StartFailures), SuspendedUntil: wire.Time(w.SuspendedUntil), LostSince: wire.Time(w.LostSince),
 		StartedAt: wire.Time(w.Worker.StartedAt), TtlSeconds: w.Worker.TTLSeconds,
 		Remove: w.Intent.Remove, Dead: w.Intent.Dead, Parallel: w.Intent.Parallel, PerMinute: w.Intent.PerMinute,
-		Deadline: wire.Time(w.Intent.Deadline), BegunWith: w.Intent.BegunWith, Stopping: int64(w.Stopping), BrakedUntil: wire.Time(w.BrakedUntil),
+		Deadline: wire.Time(w.Intent.Deadline), BegunWith: w.Intent.BegunWith, Stopping: int64(w.Stopping), Replacing: int64(w.Replacing), BrakedUntil: wire.Time(w.BrakedUntil),
 		Taints: wire.Taints(w.Worker.Taints), OperatorTaints: wire.Taints(w.Intent.Taints),
 	}
+	for _, id := range w.Unplaced {
+		m.Unplaced = append(m.Unplaced, string(id))
+	}
+	return m
 }
 
 // texts are names as a message can hold them: a worker has said them.

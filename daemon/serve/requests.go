@@ -198,7 +198,7 @@ func status(s *daemon.Status) *berthv1.Status {
 		Exit: wire.Exit(s.Exit), Stop: wire.StopOrder(s.Stop), Spec: wire.FromRequest(&s.Spec),
 		SubmittedAt: wire.Time(s.SubmittedAt), PlacedAt: wire.Time(s.PlacedAt), StartedAt: wire.Time(s.StartedAt),
 		EndedAt: wire.Time(s.EndedAt), NotBefore: wire.Time(s.NotBefore),
-		Blocked: s.Blocked, Verdict: wire.Verdict(s.Verdict), Revision: int64(s.Revision), ReplacedBy: string(s.ReplacedBy),
+		Blocked: s.Blocked, Verdict: wire.Verdict(s.Verdict), Revision: int64(s.Revision), ReplacedBy: string(s.ReplacedBy), Replacement: string(s.Replacement),
 		ChangedRevision: int64(s.Changed),
 	}
 	if s.Lost != nil {

@@ -2132,6 +2132,7 @@ type Status struct {
 	ChangedRevision int64                  `protobuf:"varint,21,opt,name=changed_revision,json=changedRevision,proto3" json:"changed_revision,omitempty"` // of the last change of its records
 	Lost            *Loss                  `protobuf:"bytes,22,opt,name=lost,proto3" json:"lost,omitempty"`                                               // its worker is, and it may still run there
 	Former          *Former                `protobuf:"bytes,23,opt,name=former,proto3" json:"former,omitempty"`                                           // how its last attempt ended, of one that waits again; in the answer of Get alone
+	Replacement     string                 `protobuf:"bytes,24,opt,name=replacement,proto3" json:"replacement,omitempty"`                                 // the state of replaced_by, while neither has ended; PENDING: that has no place yet, and this one runs on
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -2325,6 +2326,13 @@ func (x *Status) GetFormer() *Former {
 		return x.Former
 	}
 	return nil
+}
+
+func (x *Status) GetReplacement() string {
+	if x != nil {
+		return x.Replacement
+	}
+	return ""
 }
 
 // Loss is of a worker that is gone: what may still run there is waited for.
@@ -4974,6 +4982,8 @@ type Worker struct {
 	Deadline       *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=deadline,proto3" json:"deadline,omitempty"`
 	BegunWith      int64                  `protobuf:"varint,27,opt,name=begun_with,json=begunWith,proto3" json:"begun_with,omitempty"`               // allocations that were there when it began
 	Stopping       int64                  `protobuf:"varint,28,opt,name=stopping,proto3" json:"stopping,omitempty"`                                  // allocations that are, while it is emptied
+	Replacing      int64                  `protobuf:"varint,36,opt,name=replacing,proto3" json:"replacing,omitempty"`                                // allocations that wait for their successors to run, while it is emptied
+	Unplaced       []string               `protobuf:"bytes,37,rep,name=unplaced,proto3" json:"unplaced,omitempty"`                                   // those of these successors that have no place: the first few, by id
 	BrakedUntil    *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=braked_until,json=brakedUntil,proto3" json:"braked_until,omitempty"`          // lost, and its pool's brake holds what may run there
 	Taints         []*Taint               `protobuf:"bytes,30,rep,name=taints,proto3" json:"taints,omitempty"`                                       // that it registered with
 	OperatorTaints []*Taint               `protobuf:"bytes,31,rep,name=operator_taints,json=operatorTaints,proto3" json:"operator_taints,omitempty"` // by SetTaints
@@ -5209,6 +5219,20 @@ func (x *Worker) GetStopping() int64 {
 		return x.Stopping
 	}
 	return 0
+}
+
+func (x *Worker) GetReplacing() int64 {
+	if x != nil {
+		return x.Replacing
+	}
+	return 0
+}
+
+func (x *Worker) GetUnplaced() []string {
+	if x != nil {
+		return x.Unplaced
+	}
+	return nil
 }
 
 func (x *Worker) GetBrakedUntil() *timestamppb.Timestamp {
@@ -7484,7 +7508,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\n" +
 	"never_fits\x18\x01 \x01(\bR\tneverFits\x12*\n" +
 	"\areasons\x18\x02 \x03(\v2\x10.berth.v1.ReasonR\areasons\x12\x0e\n" +
-	"\x02at\x18\x03 \x01(\x03R\x02at\"\xf4\x06\n" +
+	"\x02at\x18\x03 \x01(\x03R\x02at\"\x96\a\n" +
 	"\x06Status\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x16\n" +
@@ -7512,7 +7536,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"replacedBy\x12)\n" +
 	"\x10changed_revision\x18\x15 \x01(\x03R\x0fchangedRevision\x12\"\n" +
 	"\x04lost\x18\x16 \x01(\v2\x0e.berth.v1.LossR\x04lost\x12(\n" +
-	"\x06former\x18\x17 \x01(\v2\x10.berth.v1.FormerR\x06former\"\x82\x01\n" +
+	"\x06former\x18\x17 \x01(\v2\x10.berth.v1.FormerR\x06former\x12 \n" +
+	"\vreplacement\x18\x18 \x01(\tR\vreplacement\"\x82\x01\n" +
 	"\x04Loss\x120\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
 	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x16\n" +
@@ -7710,7 +7735,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x05lines\x18\x01 \x01(\fR\x05lines\"\x10\n" +
 	"\x0eWorkersRequest\"=\n" +
 	"\x0fWorkersResponse\x12*\n" +
-	"\aworkers\x18\x01 \x03(\v2\x10.berth.v1.WorkerR\aworkers\"\xfa\t\n" +
+	"\aworkers\x18\x01 \x03(\v2\x10.berth.v1.WorkerR\aworkers\"\xb4\n" +
+	"\n" +
 	"\x06Worker\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x03R\x05epoch\x12\x12\n" +
@@ -7745,7 +7771,9 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\bdeadline\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12\x1d\n" +
 	"\n" +
 	"begun_with\x18\x1b \x01(\x03R\tbegunWith\x12\x1a\n" +
-	"\bstopping\x18\x1c \x01(\x03R\bstopping\x12=\n" +
+	"\bstopping\x18\x1c \x01(\x03R\bstopping\x12\x1c\n" +
+	"\treplacing\x18$ \x01(\x03R\treplacing\x12\x1a\n" +
+	"\bunplaced\x18% \x03(\tR\bunplaced\x12=\n" +
 	"\fbraked_until\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\vbrakedUntil\x12'\n" +
 	"\x06taints\x18\x1e \x03(\v2\x0f.berth.v1.TaintR\x06taints\x128\n" +
 	"\x0foperator_taints\x18\x1f \x03(\v2\x0f.berth.v1.TaintR\x0eoperatorTaints\x12\x1b\n" +
