@@ -85,19 +85,34 @@ func cancelGroup(ctx context.Context, c *cli.Context, cl *client.Client, id stri
 	if err != nil {
 		return err
 	}
-	for _, m := range g.GetMembers() {
-		if !c.Bool("wait") {
-			break
-		}
-		if _, err := ended(ctx, cl, &berthv1.Status{Id: m}); err != nil {
+	does := "is ending"
+	if c.Bool("wait") {
+		if err := groupEnded(ctx, cl, g); err != nil {
 			return err
 		}
+		does = "has ended"
 	}
 	if asJSON {
 		return printLine(c.App.Writer, g)
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s is ending: %s\n", g.GetId(), membersText(g))
+	_, err = fmt.Fprintf(c.App.Writer, "%s %s: %s\n", g.GetId(), does, membersText(g))
 	return err
+}
+
+// groupEnded waits for the end of all members of a group, and tells of them as they ended: of the group
+// itself nobody tells any more.
+func groupEnded(ctx context.Context, cl *client.Client, g *berthv1.Group) error {
+	states := make(map[string]int64)
+	for _, m := range g.GetMembers() {
+		s, err := ended(ctx, cl, &berthv1.Status{Id: m})
+		if err != nil {
+			return err
+		}
+		states[s.GetState()]++
+		g.Revision = max(g.GetRevision(), s.GetRevision())
+	}
+	g.States = states
+	return nil
 }
 
 // cancelLiving cancels a request or, where it was replaced, the successor that goes on

@@ -44,7 +44,7 @@ func TestGroups(t *testing.T) {
 		s.want(0, "group of 3", "submit", "--id", "half", "--cpu", "2", "--group-size", "3", "--", "true") // one has room beside train
 		s.want(0, "could never take it, were they empty: 2 of its 3 members fit, of at least 3", "explain", "half")
 		s.want(0, "could ever take it: 2 of its 3 members fit, of at least 3", "get", "half.0")
-		s.want(0, "is ending", "cancel", "--wait", "half")
+		s.want(0, "half has ended: 3 CANCELLED\n", "cancel", "--wait", "half")
 		next := filepath.Join(t.TempDir(), "next.yaml")
 		if err := os.WriteFile(next, []byte("{id: next, command: [\"true\"], resources: {cpu_milli: 900000}, group: {size: 2}}\n"), 0o600); err != nil {
 			t.Fatal(err)
@@ -53,7 +53,7 @@ func TestGroups(t *testing.T) {
 		s.want(0, "is ending", "cancel", "huge")
 		s.want(0, "is ending", "cancel", "linked")
 		s.shows("state      RUNNING", "get", "train.2")
-		s.want(0, "is ending: ", "cancel", "--message", "make room", "--wait", "train")
+		s.want(0, "train has ended: 4 CANCELLED\n", "cancel", "--message", "make room", "--wait", "train")
 		s.want(0, "cancelled: make room: killed by SIGTERM", "get", "train.2")
 		s.shows("wide   PLACED", "groups") // its turn comes behind the end that it waited for
 		s.want(exitFailed, "request wide: not found: it is a group; berth list --all --group wide", "list", "wide")
@@ -63,7 +63,7 @@ func TestGroups(t *testing.T) {
 		}
 		s.want(0, "train.3  CANCELLED", "list", "--all", "--group", "train")
 		s.want(0, "group of 11", "submit", "--id", "many", "--cpu", "64", "--group-size", "11", "--", "true")
-		s.want(0, "is ending", "cancel", "--wait", "many")
+		s.want(0, `"states":{"CANCELLED":"11"}`, "cancel", "-o", "json", "--wait", "many")
 		s.hides("many", "groups")
 		s.want(exitFailed, "it is a group that has ended; berth list --all --group many", "get", "many")
 		var got []struct{ ID, State string }
