@@ -82,6 +82,15 @@ func AmountsOf(s *Share, of *Capacity) Amounts {
 	return a
 }
 
+// Amounts are what a worker has of all that can be counted against a tenant.
+func (c *Capacity) Amounts() Amounts {
+	a := AmountsOfDemand(&c.Quantities)
+	for i := range c.Devices {
+		a[DeviceDimension(c.Devices[i].Type)] += WholeDevice
+	}
+	return a
+}
+
 // AmountsOfDemand is what quantities are.
 func AmountsOfDemand(q *Quantities) Amounts {
 	a := make(Amounts, 4)

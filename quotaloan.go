@@ -115,6 +115,7 @@ type QuotaStand struct {
 
 	Idle     int64      `json:"idle,omitempty"`     // others would lend so much of it now
 	Ever     int64      `json:"ever,omitempty"`     // is guaranteed to all tenants of the pool: more than that nobody can have
+	Have     int64      `json:"have,omitempty"`     // the workers of the pool that are not lost, in all; 0: not told
 	Ahead    []TenantID `json:"ahead,omitempty"`    // the first who wait for a loan, too, and whose turn comes before
 	Keeping  []TenantID `json:"keeping,omitempty"`  // the first who wait for what is guaranteed to them: they lend nothing meanwhile
 	Reclaims []Reclaim  `json:"reclaims,omitempty"` // of what is wanted back

@@ -102,7 +102,7 @@ func (l *loop) briefly(v *berth.Verdict, of account) *berth.Verdict {
 func (l *loop) tellLoans(s *berth.QuotaStand, of account, d berth.Dimension) {
 	const most = 3 // of each are named
 	in := l.loansIn(of.pool)
-	s.Idle, s.Ever = in.others(of.tenant, d), in.ever[d]
+	s.Idle, s.Ever, s.Have = in.others(of.tenant, d), in.ever[d], l.haveIn(of.pool, d)
 	mine, _ := l.loanTurn(of)
 	for _, turn := range slices.SortedFunc(maps.Values(in.turns), loanTurn.compare) {
 		other := account{turn.tenant, of.pool}
@@ -116,6 +116,17 @@ func (l *loop) tellLoans(s *berth.QuotaStand, of account, d berth.Dimension) {
 			s.Ahead = append(s.Ahead, turn.tenant)
 		}
 	}
+}
+
+// haveIn is what the workers of a pool have in all, of which it may be that more is guaranteed. Only
+// who is told about one request asks: what explains it looks at all workers, too.
+func (l *loop) haveIn(p berth.PoolID, d berth.Dimension) (sum int64) {
+	for _, f := range l.view.whole[berth.KindWorker] {
+		if w, ok := f.Record.(*berth.Worker); ok && w.Pool == p {
+			sum += w.Capacity.Amounts()[d]
+		}
+	}
+	return sum
 }
 
 func tellStands(v *berth.Verdict, q *berth.Quota, allowed, used berth.Amounts) {

@@ -133,7 +133,7 @@ func stand(s *berth.QuotaStand) *berthv1.QuotaStand {
 	return &berthv1.QuotaStand{
 		Limit: s.Limit, Guarantees: s.Guarantees, Guaranteed: s.Guaranteed, Lent: s.Lent, Borrowed: s.Borrowed, Allowed: s.Allowed, Used: s.Used,
 		Borrowers: tenants(s.Borrowers), Lenders: tenants(s.Lenders), Idle: s.Idle, Ever: s.Ever, Ahead: tenants(s.Ahead), Keeping: tenants(s.Keeping),
-		Reclaims: reclaims(s.Reclaims), Gathers: Gathered(s.Gathers),
+		Reclaims: reclaims(s.Reclaims), Gathers: Gathered(s.Gathers), Have: s.Have,
 	}
 }
 

@@ -98,14 +98,8 @@ func lends(all []*berthv1.Quota) bool {
 }
 
 // loanCells tells of a dimension what is guaranteed, and what is lent and borrowed of it.
-func loanCells(q *berthv1.Quota, d berth.Dimension) (guaranteed, loans string) {
-	guaranteed = "-"
-	if v, ok := q.GetGuaranteed()[string(d)]; ok {
-		guaranteed = dimensionAmount(d, v)
-		if q.ReclaimAfterMs != nil {
-			guaranteed += " (reclaimed after " + short(time.Duration(q.GetReclaimAfterMs())*time.Millisecond) + ")"
-		}
-	}
+func loanCells(q *berthv1.Quota, d berth.Dimension, over []overcommit) (guaranteed, loans string) {
+	guaranteed = guaranteedCell(q, d, over)
 	var parts []string
 	for _, l := range q.GetBorrowed() {
 		if v := l.GetAmounts()[string(d)]; v > 0 {
@@ -124,6 +118,25 @@ func loanCells(q *berthv1.Quota, d berth.Dimension) (guaranteed, loans string) {
 		parts = append(parts, text)
 	}
 	return guaranteed, cmp.Or(strings.Join(parts, ", "), "-")
+}
+
+// guaranteedCell is what is guaranteed of a dimension, and what there is to say of that.
+func guaranteedCell(q *berthv1.Quota, d berth.Dimension, over []overcommit) string {
+	v, ok := q.GetGuaranteed()[string(d)]
+	if !ok {
+		return "-"
+	}
+	var marks []string
+	if slices.ContainsFunc(over, func(o overcommit) bool { return o.of == d }) {
+		marks = append(marks, "overcommitted")
+	}
+	if q.ReclaimAfterMs != nil {
+		marks = append(marks, "reclaimed after "+short(time.Duration(q.GetReclaimAfterMs())*time.Millisecond))
+	}
+	if len(marks) == 0 {
+		return dimensionAmount(d, v)
+	}
+	return dimensionAmount(d, v) + " (" + strings.Join(marks, ", ") + ")"
 }
 
 // lentTo says who is to give back what a request waits for, and how.
@@ -183,11 +196,11 @@ func tenantsAfter(word string, tenants []string) string {
 
 // warnReclaim says of what nothing can come of: what is reclaimed is what was lent, and lent is what
 // is guaranteed.
-func warnReclaim(c *cli.Context, req *berthv1.SetQuotaRequest, q *berthv1.Quota) {
+func warnReclaim(req *berthv1.SetQuotaRequest, q *berthv1.Quota) string {
 	if req.ReclaimAfterMs == nil || len(q.GetGuaranteed()) > 0 {
-		return
+		return ""
 	}
-	fmt.Fprintf(c.App.ErrWriter, "berth: warning: nothing is guaranteed to tenant %s in pool %s, so it lends nothing that --reclaim-after could take back: give it some of its limit, as --guaranteed cpu=CORES\n", req.GetTenant(), req.GetPool())
+	return fmt.Sprintf("nothing is guaranteed to tenant %s in pool %s, so it lends nothing that --reclaim-after could take back: give it some of its limit, as --guaranteed cpu=CORES", req.GetTenant(), req.GetPool())
 }
 
 // reclaimOfNothing says what is missing where a tenant has no limits of which something could be lent.

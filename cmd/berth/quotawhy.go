@@ -128,7 +128,8 @@ func borrowing(d berth.Dimension, s *berthv1.QuotaStand, lacks int64) string {
 	return fmt.Sprintf("as much to borrow: others not using %s of what is guaranteed to them", dimensionAmount(d, lacks))
 }
 
-// largerQuota is the command that lets so much more be used, whatever is lent and borrowed.
+// largerQuota is the command that lets so much more be used, whatever is lent and borrowed; where
+// more would be guaranteed by it than the pool's workers have, what has to come first.
 func largerQuota(spec *berthv1.Request, d berth.Dimension, s *berthv1.QuotaStand, want int64) string {
 	limit, lacks := max(s.GetLimit(), s.GetUsed()+want), s.GetUsed()+want-s.GetAllowed()
 	guaranteed, what := s.GetGuaranteed()+lacks, "a larger quota"
@@ -145,6 +146,10 @@ func largerQuota(spec *berthv1.Request, d berth.Dimension, s *berthv1.QuotaStand
 		what = "more of it guaranteed"
 	}
 	if s.GetGuarantees() {
+		if all := max(s.GetEver(), s.GetGuaranteed()); s.GetHave() > 0 && all+lacks > s.GetHave() {
+			return fmt.Sprintf("%s, and for that more workers in pool %s, or less guaranteed to others: of its %s %s, %s is guaranteed already (berth tenants --pool %s)",
+				what, spec.GetPool(), dimensionAmount(d, s.GetHave()), dimensionName(d), dimensionAmount(d, all), spec.GetPool())
+		}
 		flags = append(flags, "--guaranteed "+guaranteedWord(d)+"="+limitNumber(d, guaranteed))
 	}
 	return fmt.Sprintf("%s: berth tenants set --pool %s %s %s", what, spec.GetPool(), strings.Join(flags, " "), spec.GetTenant())

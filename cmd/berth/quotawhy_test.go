@@ -37,6 +37,21 @@ func TestQuotaHelp(t *testing.T) {
 			"0 lent, 1 borrowed from red; the limit is 16); tenant red and grey waits for what is guaranteed to it, and lends nothing meanwhile; tenant green waits for a loan, too, and has its turn before",
 			"the end of what uses 2 CPU of tenant blue in pool q, or as much to borrow: others lend 1 now, and would have to use 1 less of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=10 blue",
 		},
+		"all that there is is guaranteed": {
+			&berthv1.Reason{Want: 1000, Total: 4000, Stands: &berthv1.QuotaStand{Limit: 4000, Guarantees: true, Guaranteed: 2000, Allowed: 2000, Used: 2000, Ever: 4000, Have: 4000}}, false,
+			"0 is left of the 2 that it is allowed now",
+			"the end of what uses 1 CPU of tenant blue in pool q, or as much to borrow: others not using 1 of what is guaranteed to them, or more of it guaranteed, and for that more workers in pool q, or less guaranteed to others: of its 4 CPU, 4 is guaranteed already (berth tenants --pool q)",
+		},
+		"all but what it lacks is guaranteed": {
+			&berthv1.Reason{Want: 1000, Total: 4000, Stands: &berthv1.QuotaStand{Limit: 4000, Guarantees: true, Guaranteed: 2000, Allowed: 2000, Used: 2000, Ever: 4000, Have: 5000}}, false,
+			"0 is left of the 2 that it is allowed now",
+			"the end of what uses 1 CPU of tenant blue in pool q, or as much to borrow: others not using 1 of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=3 blue",
+		},
+		"more than the limit, of what is guaranteed": {
+			&berthv1.Reason{Want: 5000, Total: 4000, Stands: &berthv1.QuotaStand{Limit: 4000, Guarantees: true, Guaranteed: 2000, Allowed: 2000, Ever: 4000, Have: 6000}}, true,
+			"waits, and could never be placed",
+			"a larger quota, and for that more workers in pool q, or less guaranteed to others: of its 6 CPU, 4 is guaranteed already (berth tenants --pool q)",
+		},
 		"more than is guaranteed to all": {
 			&berthv1.Reason{Want: 13000, Best: 8000, Total: 16000, Stands: &berthv1.QuotaStand{Limit: 16000, Guarantees: true, Guaranteed: 8000, Allowed: 8000, Ever: 12000, Idle: 4000}}, false,
 			"; no loan makes up for it, for 12 CPU is guaranteed to all tenants of the pool together",

@@ -23,6 +23,7 @@ func tenantsCommand() *cli.Command {
 		Name: "tenants", Usage: "what tenants may use of pools, what they use, and their shares; set it, or take that back", ArgsUsage: "[set|unset TENANT]",
 		Description: "A request counts against its tenant's quota of its pool from its placement until its end. What is beyond the quota waits, and\n" +
 			"berth explain tells so. What has no quota, or is not named in it, is not limited.\n\n" +
+			"Where more is guaranteed of a pool to all tenants than its workers have, a warning tells: it is allowed, but not all can have it at once.\n\n" +
 			"Where not all fits, what waits of the tenant comes next that has the smallest share of the pool, divided by its weight: the largest\n" +
 			"part that it holds of the pool's CPU, memory, disk or devices.",
 		Flags: clientFlags(
@@ -159,18 +160,18 @@ func sendQuota(c *cli.Context, req *berthv1.SetQuotaRequest) error {
 	req.Pool = c.String("pool")
 	return withClient(c, func(ctx context.Context, cl *client.Client) error {
 		q, err := cl.SetQuota(ctx, req)
-		switch {
-		case err != nil:
+		if err != nil {
 			return fmt.Errorf("tenants %s %s: %w", c.Command.Name, req.GetTenant(), quotaError(reclaimOfNothing(req, err)))
-		case asJSON:
-			warnReclaim(c, req, q)
-			return printJSON(c.App.Writer, q)
 		}
-		warnReclaim(c, req, q)
-		if all, poolsErr := cl.Pools(ctx); poolsErr == nil && !req.GetAll() && unknownPool(all, req.GetPool()) != "" { // it may be misspelt
-			fmt.Fprintf(c.App.ErrWriter, "berth: warning: %s\n", unknownPool(all, req.GetPool()))
+		over := overcommitsWith(ctx, cl, q)
+		warnings := quotaWarnings(ctx, cl, req, q, over)
+		for _, text := range warnings {
+			fmt.Fprintf(c.App.ErrWriter, "berth: warning: %s\n", text)
 		}
-		return printQuotas(c.App.Writer, []*berthv1.Quota{q})
+		if asJSON {
+			return printQuotaJSON(c.App.Writer, q, warnings)
+		}
+		return printQuotas(c.App.Writer, []*berthv1.Quota{q}, over)
 	})
 }
 
@@ -187,19 +188,30 @@ func listQuotas(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
+		over, err := overcommitsOf(ctx, cl, all)
+		if err != nil {
+			return err
+		}
 		pool, tenant := c.String("pool"), c.String("tenant")
 		all = slices.DeleteFunc(all, func(q *berthv1.Quota) bool {
 			return pool != "" && q.GetPool() != pool || tenant != "" && q.GetTenant() != tenant
 		})
+		if len(all) == 0 && !asJSON {
+			tellNone(c, "no such tenant has a limit, uses anything or waits for something")
+		}
+		for _, o := range partIn(over, all...) {
+			fmt.Fprintf(c.App.ErrWriter, "berth: warning: %s\n", &o)
+		}
 		if !asJSON {
-			if len(all) == 0 {
-				tellNone(c, "no such tenant has a limit, uses anything or waits for something")
-			}
-			return printQuotas(c.App.Writer, all)
+			return printQuotas(c.App.Writer, all, over)
 		}
 		out := jsonList{w: c.App.Writer}
 		for _, q := range all {
-			if err := out.add(q); err != nil {
+			b, err := quotaJSON(q, overcommitTexts(partIn(over, q)))
+			if err == nil {
+				err = out.addBytes(b)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -207,8 +219,8 @@ func listQuotas(c *cli.Context) error {
 	})
 }
 
-// printQuotas tells a line for each limit.
-func printQuotas(w io.Writer, all []*berthv1.Quota) error {
+// printQuotas tells a line for each limit, and marks what is guaranteed of which there is too little.
+func printQuotas(w io.Writer, all []*berthv1.Quota, over []overcommit) error {
 	t, head := table{}, []string{"TENANT", "POOL", "OF", "LIMIT", "USED", "WAITING", "WEIGHT", "SHARE"}
 	loans := lends(all)
 	if loans {
@@ -231,7 +243,7 @@ func printQuotas(w io.Writer, all []*berthv1.Quota) error {
 				strconv.FormatInt(q.GetWaiting(), 10), strconv.FormatInt(q.GetTurn().GetWeight(), 10), shareText(q.GetTurn()),
 			}
 			if loans {
-				guaranteed, lent := loanCells(q, of)
+				guaranteed, lent := loanCells(q, of, partIn(over, q))
 				cells = append(cells, guaranteed, lent)
 			}
 			if gathers {

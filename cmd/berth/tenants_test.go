@@ -43,7 +43,7 @@ func TestTenants(t *testing.T) {
 			<-time.After(50 * time.Millisecond)
 			ended = strings.Contains(s.do("get", "second").out, "SUCCEEDED")
 		}
-		s.want(exitGood, "1.5         -", "tenants", "set", "--guaranteed", "cpu=1.5", "--guaranteed", "devices.t4=0.5", "vision")
+		s.want(exitGood, "1.5                  -", "tenants", "set", "--guaranteed", "cpu=1.5", "--guaranteed", "devices.t4=0.5", "vision")
 		s.want(exitGood, `"guaranteed":{"cpu_milli":"1500","devices.t4":"500"}`, "tenants", "-o", "json")
 		s.want(exitUsage, `--guaranteed "cpu=2.5" is more than the limit; allowed: at most 2, or a larger limit: --cpu 2.5`, "tenants", "set", "--guaranteed", "cpu=2.5", "vision")
 		s.want(exitUsage, `--guaranteed "disk=1GiB" is of what is not limited; allowed: what has a limit, which is the most that may be used with what is borrowed: --disk 1GiB`, "tenants", "set", "--guaranteed", "disk=1GiB", "vision")

@@ -1692,6 +1692,7 @@ type QuotaStand struct {
 	Keeping       []string               `protobuf:"bytes,13,rep,name=keeping,proto3" json:"keeping,omitempty"`    // some who wait for what is guaranteed to them, and lend nothing meanwhile
 	Reclaims      []*Reclaim             `protobuf:"bytes,14,rep,name=reclaims,proto3" json:"reclaims,omitempty"`  // of what is wanted back, where that is reclaimed; ordered by tenant
 	Gathers       *Gathered              `protobuf:"bytes,15,opt,name=gathers,proto3" json:"gathers,omitempty"`    // of this dimension; absent: nothing is
+	Have          int64                  `protobuf:"varint,16,opt,name=have,proto3" json:"have,omitempty"`         // the workers of the pool that are not lost, in all; 0: not told
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1829,6 +1830,13 @@ func (x *QuotaStand) GetGathers() *Gathered {
 		return x.Gathers
 	}
 	return nil
+}
+
+func (x *QuotaStand) GetHave() int64 {
+	if x != nil {
+		return x.Have
+	}
+	return 0
 }
 
 // Gathered is what a tenant's quota is gathered for: what comes after it in the tenant's order gets only what it does not need.
@@ -7459,7 +7467,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x05pools\x18\n" +
 	" \x03(\tR\x05pools\x12\x12\n" +
 	"\x04near\x18\f \x01(\tR\x04near\x12\x14\n" +
-	"\x05there\x18\r \x01(\x03R\x05there\"\xad\x03\n" +
+	"\x05there\x18\r \x01(\x03R\x05there\"\xc1\x03\n" +
 	"\n" +
 	"QuotaStand\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\x03R\x05limit\x12\x1e\n" +
@@ -7481,7 +7489,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x05ahead\x18\f \x03(\tR\x05ahead\x12\x18\n" +
 	"\akeeping\x18\r \x03(\tR\akeeping\x12-\n" +
 	"\breclaims\x18\x0e \x03(\v2\x11.berth.v1.ReclaimR\breclaims\x12,\n" +
-	"\agathers\x18\x0f \x01(\v2\x12.berth.v1.GatheredR\agathers\"\xbe\x02\n" +
+	"\agathers\x18\x0f \x01(\v2\x12.berth.v1.GatheredR\agathers\x12\x12\n" +
+	"\x04have\x18\x10 \x01(\x03R\x04have\"\xbe\x02\n" +
 	"\bGathered\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x18\n" +
 	"\arequest\x18\x02 \x01(\tR\arequest\x120\n" +
