@@ -12,7 +12,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -45,8 +44,8 @@ func (e *manifestError) Error() string {
 
 func (e *manifestError) Unwrap() error { return e.err }
 
-// readManifest reads requests from YAML or JSON: documents, each of which is a
-// request or a list of requests. All are checked before any is returned; all
+// readManifest reads requests from YAML or JSON: documents, or values of JSON one behind
+// another, each of which is a request or a list of requests. All are checked before any is returned; all
 // that is wrong is told at once.
 func readManifest(name string, stdin io.Reader) ([]*berthv1.Request, error) {
 	text, err := readBounded(name, "requests", stdin)
@@ -54,12 +53,8 @@ func readManifest(name string, stdin io.Reader) ([]*berthv1.Request, error) {
 		return nil, err
 	}
 	m := manifest{file: name}
-	file, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		return nil, m.syntax(err)
-	}
-	for _, doc := range file.Docs {
-		m.document(doc.Body)
+	if err := m.documents(text); err != nil {
+		return nil, errors.Join(append(m.wrong, err)...)
 	}
 	if len(m.wrong) > 0 {
 		return nil, errors.Join(m.wrong...)
@@ -88,6 +83,9 @@ func readBounded(name, what string, stdin io.Reader) ([]byte, error) {
 	if len(text) > maxManifestBytes {
 		return nil, &manifestError{file: name, err: fmt.Errorf("is too large; allowed: at most %d bytes", maxManifestBytes)}
 	}
+	if text, err = withoutMark(text); err != nil {
+		return nil, &manifestError{file: name, err: err}
+	}
 	return text, nil
 }
 
@@ -97,18 +95,22 @@ type manifest struct {
 	requests []*berthv1.Request
 	seen     map[string]int // id: line
 	wrong    []error
+
+	line, column int // of what is read, before it: of a value of JSON behind another
 }
 
 func (m *manifest) syntax(err error) error {
 	if se, ok := errors.AsType[*yaml.SyntaxError](err); ok && se.Token != nil {
-		return &manifestError{m.file, se.Token.Position.Line, se.Token.Position.Column, errors.New(se.Message)}
+		line, column := m.place(se.Token.Position.Line, se.Token.Position.Column)
+		return &manifestError{m.file, line, column, errors.New(se.Message)}
 	}
 	return &manifestError{file: m.file, err: err}
 }
 
 func (m *manifest) fail(at ast.Node, format string, args ...any) {
 	p := at.GetToken().Position
-	m.wrong = append(m.wrong, &manifestError{m.file, p.Line, p.Column, fmt.Errorf(format, args...)})
+	line, column := m.place(p.Line, p.Column)
+	m.wrong = append(m.wrong, &manifestError{m.file, line, column, fmt.Errorf(format, args...)})
 }
 
 func (m *manifest) document(body ast.Node) {
@@ -137,7 +139,7 @@ func (m *manifest) request(n ast.Node) {
 		m.fail(fieldNode(n, err), "%v", err)
 		return
 	}
-	line := n.GetToken().Position.Line
+	line, _ := m.place(n.GetToken().Position.Line, 1)
 	if first, twice := m.seen[r.GetId()]; twice {
 		m.fail(n, "id %q stands in line %d already", r.GetId(), first)
 		return

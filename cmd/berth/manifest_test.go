@@ -53,6 +53,47 @@ func TestReadManifest(t *testing.T) {
 	}
 }
 
+// Whatever way of writing several requests: the same come of it, and what is wrong is found at its place.
+func TestReadManifest_Stream(t *testing.T) {
+	const one, two = `{"id": "a", "command": ["echo", "\u00e4 {"]}`, `{"id": "b", "command": ["true"]}`
+	for name, text := range map[string]string{
+		"JSON Lines":                one + "\n" + two + "\n",
+		"blank lines, CRLF":         "\r\n" + one + "\r\n\r\n" + two,
+		"as jq writes":              "{\n  \"id\": \"a\",\n  \"command\": [\"echo\", \"\\u00e4 {\"]\n}\n{\n  \"id\": \"b\",\n  \"command\": [\"true\"]\n}\n",
+		"on one line":               one + two,
+		"lists":                     "[" + one + "]\n[" + two + "]\n",
+		"an array":                  "[" + one + ", " + two + "]",
+		"documents of YAML":         one + "\n---\n" + two + "\n",
+		"with a byte order mark":    "\ufeff" + one + "\n" + two,
+		"YAML, and that mark":       "\ufeffid: a\ncommand: [echo, \"ä {\"]\n---\nid: b\ncommand: [\"true\"]\n",
+		"a comment, and that mark":  "\ufeff# two\nid: a\ncommand: [echo, \"ä {\"]\n---\nid: b\ncommand: [\"true\"]\n",
+		"what only YAML has, first": "{id: a, command: [echo, \"ä {\"]}\n---\n" + two,
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := readManifest("-", strings.NewReader(text))
+			if err != nil || len(got) != 2 || got[0].GetId() != "a" || got[0].GetCommand()[1] != "ä {" || got[1].GetId() != "b" {
+				t.Errorf("%v %v", got, err)
+			}
+		})
+	}
+	for name, tt := range map[string]struct{ text, want string }{
+		"an unknown field":    {one + "\n" + `{"id": "b", "command": ["x"], "colour": 1}`, `-:2:31: field "colour" is unknown`},
+		"behind another":      {one + "  " + `{"id": "b", "colour": 1}`, `-:1:59: field "colour" is unknown`},
+		"the same id":         {one + "\n\n" + one, `-:3:1: id "a" stands in line 1 already`},
+		"no JSON further on":  {one + "\n" + two + "\n{\"id\": oops}\n", "-:3:8: invalid character 'o' looking for beginning of value"},
+		"an end too soon":     {one + "\n" + `{"id": "b"`, "-:2:11: unexpected end of JSON input"},
+		"no request":          {one + "\n3\n", "-:2:1: a request is no mapping"},
+		"UTF-16":              {"\xff\xfei\x00d\x00", "is UTF-16; allowed: UTF-8"},
+		"a mark further down": {"id: a\n\ufeffcommand: [x]\n", "-:2:1: field"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, err := readManifest("-", strings.NewReader(tt.text)); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%v %v, want %q", got, err, tt.want)
+			}
+		})
+	}
+}
+
 func TestReadManifest_Bad(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want string }{
 		"empty":             {"", "holds no request"},
@@ -124,6 +165,8 @@ func FuzzReadManifest(f *testing.F) {
 	f.Add(`{"id": "j", "command": ["true"]}`)
 	f.Add("id: a\ncommand: &x [a]\nenv: *x\n")
 	f.Add("? a\n: b\n")
+	f.Add("{\"id\": \"j\", \"command\": [\"true\"]}\n{\"id\": \"k\"}\n[]")
+	f.Add("\ufeffid: a\n")
 	f.Add("<<: {id: a}\ncommand: [x]\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := readManifest("-", strings.NewReader(text))

@@ -25,7 +25,7 @@ func submitCommand() *cli.Command {
 		Usage:     "submit a request from flags, or requests from a file",
 		ArgsUsage: "[-- COMMAND [ARGUMENTS]]",
 		Description: "With -f, documents of YAML or JSON are read, each a request or a list of them, with the fields of the API\n" +
-			"(docs/requests.md). All are checked before the first is sent. Submitting the same again is harmless.",
+			"(docs/requests.md); also JSON Lines. All are checked before the first is sent. Submitting the same again is harmless.",
 		Flags: clientFlags(flatten([]cli.Flag{
 			&cli.StringSliceFlag{Name: "file", Aliases: []string{"f"}, Usage: "`FILE` of requests; - is standard input", EnvVars: envOf("file")},
 			boolFlag("wait", "wait until all have ended; exit 1 unless all succeeded"),
@@ -114,7 +114,7 @@ func requestsOf(c *cli.Context) ([]*berthv1.Request, error) {
 // that no worker can start.
 func fileAsCommand(c *cli.Context) error {
 	name := c.Args().First()
-	if c.NArg() != 1 || !slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(name))) {
+	if c.NArg() != 1 || !slices.Contains([]string{".yaml", ".yml", ".json", ".jsonl", ".ndjson"}, strings.ToLower(filepath.Ext(name))) {
 		return nil
 	}
 	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 != 0 {
