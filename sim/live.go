@@ -222,6 +222,37 @@ func jobOfRequest(q *snapshot.Request, runMS int64) (j Job, ok bool) {
 	return j, !needs
 }
 
+// Endless is how many requests have no known end, of those that have their places and of those that wait:
+// what waits behind them does so to the end, unless something makes room.
+func (l *Live) Endless() (placed, waiting int) {
+	for i := range l.Standing {
+		s := &l.Standing[i]
+		for k := range s.On {
+			if s.On[k].RunMS == 0 {
+				placed++
+			}
+		}
+		if s.Group != nil && s.RunMS == 0 { // its others follow it
+			waiting += int(s.Group.Size) - len(s.On)
+		}
+	}
+	for i := range l.Running {
+		if r := &l.Running[i]; r.RunMS == 0 && r.Tenant != "" { // not what is ill, or held
+			placed++
+		}
+	}
+	for i := range l.Waiting {
+		switch j := &l.Waiting[i]; {
+		case j.RunMS > 0:
+		case j.Group != nil:
+			waiting += int(j.Group.Size)
+		default:
+			waiting++
+		}
+	}
+	return placed, waiting
+}
+
 // Trace is what waits, and then the jobs of a trace, on the machines as they are: the
 // snapshot is of the moment when the first job arrives.
 func (l *Live) Trace(jobs []Job) (*Trace, error) {

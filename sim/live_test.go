@@ -124,6 +124,27 @@ func TestNewLive(t *testing.T) {
 	}
 }
 
+// What has no run limit has no end, unless it is said how long it runs; a worker's device that is ill is no request.
+func TestLive_Endless(t *testing.T) {
+	for runMS, want := range map[int64][2]int{0: {1, 0}, 60_000: {0, 0}} {
+		l, err := sim.NewLive(pool().Snapshot, berth.DefaultPool, runMS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if placed, waiting := l.Endless(); [2]int{placed, waiting} != want {
+			t.Errorf("run for %d ms: %d and %d have no end, want %v", runMS, placed, waiting, want)
+		}
+	}
+	l := &sim.Live{
+		Standing: []sim.Standing{{Job: sim.Job{Group: &sim.Group{Size: 4}}, On: make([]sim.Running, 3)}, {Job: sim.Job{RunMS: 1}, On: []sim.Running{{RunMS: 1}}}},
+		Running:  []sim.Running{{Tenant: "a"}, {Tenant: "a", RunMS: 1}, {}},
+		Waiting:  []sim.Job{{}, {RunMS: 1}, {Group: &sim.Group{Size: 8}}},
+	}
+	if placed, waiting := l.Endless(); placed != 4 || waiting != 10 {
+		t.Errorf("%d and %d have no end, want 4 and 10", placed, waiting)
+	}
+}
+
 // TestLive_Trace: what waits takes the free device of w1; the first job waits until
 // what runs there has ended, whatever the policy; the whole one of w2 is ill.
 func TestLive_Trace(t *testing.T) {

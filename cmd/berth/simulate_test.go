@@ -179,6 +179,10 @@ func TestSimulate_Snapshot(t *testing.T) {
 	}
 	s := shell{t: t}
 	s.want(exitGood, "1 machines, 0 GPUs with 1 running; 2 jobs: 1 placed, 0 out of patience, 1 never", "simulate", "--snapshot", live, "--trace", trace)
+	s.want(exitGood, "berth: warning: without a run limit, and so without an end: 1 request of the snapshot, 1 of which wait; what wants their places waits to the end. With --run-for 2h they run for two hours\n", "simulate", "--snapshot", live, "--trace", trace)
+	if r := s.want(exitGood, "1 never", "simulate", "--snapshot", live, "--trace", trace, "--run-for", "2h"); r.err != "" {
+		t.Errorf("nothing is without an end, and it says %q", r.err)
+	}
 	s.want(exitFailed, "pool other of the snapshot has no worker", "simulate", "--snapshot", live, "--trace", trace, "--pool", "other")
 }
 

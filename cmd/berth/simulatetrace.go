@@ -157,7 +157,19 @@ func readTrace(c *cli.Context) (*sim.Trace, error) {
 	if live.LeftOut > 0 {
 		fmt.Fprintf(c.App.ErrWriter, "berth: %s that wait are left out, for they ask for more than a trace can say (docs/scheduling.md)\n", plural(live.LeftOut, "request"))
 	}
+	tellEndless(c, live)
 	return live.Trace(jobs)
+}
+
+// tellEndless says that some of a snapshot never ends: what waits behind it would seem to wait for
+// a lack of machines, and little to be got of what was asked for.
+func tellEndless(c *cli.Context, live *sim.Live) {
+	placed, waiting := live.Endless()
+	if placed+waiting == 0 {
+		return
+	}
+	fmt.Fprintf(c.App.ErrWriter, "berth: warning: without a run limit, and so without an end: %s of the snapshot, %d of which wait; what wants their places waits to the end. "+
+		"With --run-for 2h they run for two hours\n", plural(placed+waiting, "request"), waiting)
 }
 
 func printTrace(w io.Writer, r *sim.TraceResult) error {
