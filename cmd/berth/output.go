@@ -51,16 +51,6 @@ func jsonOf(m proto.Message, indent string) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// printPlain writes what is no message of the API.
-func printPlain(w io.Writer, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write JSON: %w", err)
-	}
-	_, err = fmt.Fprintf(w, "%s\n", b)
-	return err
-}
-
 // printJSON writes one message.
 func printJSON(w io.Writer, m proto.Message) error {
 	b, err := jsonOf(m, "  ")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -209,12 +208,7 @@ type forecast struct {
 
 func printForecast(w io.Writer, s *snapshot.Snapshot, outcomes []snapshot.Outcome) error {
 	n := waiting(outcomes)
-	b, err := json.MarshalIndent(forecast{s.Revision, scheduler.PolicyVersion, len(outcomes) - n, n, outcomes}, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write JSON: %w", err)
-	}
-	_, err = fmt.Fprintf(w, "%s\n", b)
-	return err
+	return printPlain(w, forecast{s.Revision, scheduler.PolicyVersion, len(outcomes) - n, n, outcomes})
 }
 
 func tellForecast(w io.Writer, s *snapshot.Snapshot, outcomes []snapshot.Outcome) error {
