@@ -25,11 +25,12 @@ func submitCommand() *cli.Command {
 		Usage:     "submit a request from flags, or requests from a file",
 		ArgsUsage: "[-- COMMAND [ARGUMENTS]]",
 		Description: "With -f, documents of YAML or JSON are read, each a request or a list of them, with the fields of the API\n" +
-			"(docs/requests.md); also JSON Lines. All are checked before the first is sent. Submitting the same again is harmless.",
+			"(docs/requests.md); also JSON Lines. All are checked before the first is sent. Submitting the same again is harmless, and\n" +
+			"starts nothing; of what has ended already, a line tells so, and with --wait its end counts.",
 		Flags: clientFlags(flatten([]cli.Flag{
 			&cli.StringSliceFlag{Name: "file", Aliases: []string{"f"}, Usage: "`FILE` of requests; - is standard input", EnvVars: envOf("file")},
 			boolFlag("wait", "wait until all have ended; exit 1 unless all succeeded"),
-			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no warnings of what would wait for ever", EnvVars: envOf("quiet")},
+			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no warnings of what would wait for ever, or has ended before", EnvVars: envOf("quiet")},
 			outputFlag(),
 		}, requestFlags(), groupFlags())...),
 		Action: submit,
@@ -64,6 +65,9 @@ func submit(c *cli.Context) error {
 		}
 	}
 	if !c.Bool("quiet") {
+		if text := endedBefore(results); text != "" {
+			fmt.Fprintf(c.App.ErrWriter, "berth: %s\n", text)
+		}
 		for _, text := range waitWarnings(ctx, cl, results) {
 			fmt.Fprintf(c.App.ErrWriter, "berth: warning: %s\n", text)
 		}
@@ -173,7 +177,7 @@ func resultRow(r *berthv1.SubmitResult) []string {
 	}
 	note := clip(describe(s), 80)
 	if r.GetExisting() {
-		note = clip("submitted before "+note, 80)
+		note = clip("submitted before"+after("; ", note), 80)
 	}
 	return []string{r.GetId(), stateOf(s), orDash(s.GetWorker()), note}
 }
