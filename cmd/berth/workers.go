@@ -90,7 +90,12 @@ func printWorkers(w io.Writer, all []*berthv1.Worker, wide bool) error {
 	if anySpot {
 		head = append(head, "SPOT")
 	}
-	head = append(head, "RUNS", "CPU", "MEMORY", "DEVICES", "AGE", "NOTE")
+	head = append(head, "RUNS", "CPU", "MEMORY", "DEVICES")
+	anyDevices := slices.ContainsFunc(all, func(w *berthv1.Worker) bool { return len(w.GetCapacity().GetDevices()) > 0 })
+	if anyDevices {
+		head = append(head, "GPUS")
+	}
+	head = append(head, "AGE", "NOTE")
 	if wide {
 		head = append(head, "LABELS", "TAINTS", "WARM KEYS")
 		if anyImages {
@@ -109,7 +114,11 @@ func printWorkers(w io.Writer, all []*berthv1.Worker, wide bool) error {
 		row = append(row, strconv.FormatInt(w.GetCount(), 10),
 			cores(w.GetReserved().GetCpuMilli())+"/"+cores(w.GetCapacity().GetCpuMilli()),
 			bytesOf(w.GetReserved().GetMemoryBytes())+"/"+bytesOf(w.GetCapacity().GetMemoryBytes()),
-			devicesText(w), age(w.GetStartedAt(), now), clip(workerNote(w, now), 60))
+			devicesText(w))
+		if anyDevices {
+			row = append(row, typesText(w))
+		}
+		row = append(row, age(w.GetStartedAt(), now), clip(workerNote(w, now), 60))
 		if wide {
 			row = append(row, labelsText(w.GetLabels()), taintsText(w), orDash(clip(strings.Join(w.GetWarmKeys(), ","), 60)))
 			if anyImages {
@@ -146,6 +155,19 @@ func devicesText(w *berthv1.Worker) string {
 		return "-"
 	}
 	return fmt.Sprintf("%d/%d", len(w.GetReserved().GetDevices()), n)
+}
+
+// typesText is how many devices of which types a worker has: "4 a100 + 2 t4".
+func typesText(w *berthv1.Worker) string {
+	count := map[string]int{}
+	for _, d := range w.GetCapacity().GetDevices() {
+		count[d.GetType()]++
+	}
+	var out []string
+	for _, kind := range sortedKeys(count) {
+		out = append(out, fmt.Sprintf("%d %s", count[kind], kind))
+	}
+	return orDash(strings.Join(out, " + "))
 }
 
 // workerState shows how far a worker is emptied: so many are gone, of so many.

@@ -47,6 +47,42 @@ func TestWorkerNote_Replacing(t *testing.T) {
 	}
 }
 
+// The types of devices are told of where any worker has some.
+func TestPrintWorkers_GPUs(t *testing.T) {
+	of := func(types ...string) *berthv1.Capacity {
+		c := &berthv1.Capacity{}
+		for _, kind := range types {
+			c.Devices = append(c.Devices, &berthv1.Device{Type: kind})
+		}
+		return c
+	}
+	plain := &berthv1.Worker{Id: "w1", State: "ready", Pool: "p"}
+	for _, tt := range []struct {
+		name string
+		all  []*berthv1.Worker
+		want []string
+	}{
+		{"none", []*berthv1.Worker{plain}, []string{"DEVICES  AGE  NOTE", "-        -"}},
+		{"some", []*berthv1.Worker{
+			plain, {Id: "w2", State: "ready", Pool: "p", Capacity: of("h100", "h100")},
+			{Id: "w3", State: "ready", Pool: "p", Capacity: of("t4", "a100", "t4"), Reserved: &berthv1.Share{Devices: []*berthv1.DeviceShare{{Name: "g0"}}}},
+		}, []string{"DEVICES  GPUS           AGE  NOTE", "-        -              -", "0/2      2 h100         -", "1/3      1 a100 + 2 t4  -"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var out strings.Builder
+			if err := printWorkers(&out, tt.all, false); err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+			for i, want := range tt.want {
+				if !strings.HasSuffix(lines[i], want) {
+					t.Errorf("line %d is %q; want %q at its end", i+1, lines[i], want)
+				}
+			}
+		})
+	}
+}
+
 // Images are told of where any worker takes some.
 func TestPrintWorkers_Images(t *testing.T) {
 	plain := &berthv1.Worker{Id: "w1", State: "ready", Pool: "p"}
