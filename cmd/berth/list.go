@@ -145,7 +145,7 @@ func list(c *cli.Context) error {
 		seen[s.GetId()] = true
 		d := s.GetSpec().GetResources()
 		t.add(s.GetId(), stateOf(s), orDash(s.GetWorker()), strconv.FormatInt(s.GetAttempt(), 10),
-			cores(d.GetCpuMilli()), bytesOf(d.GetMemoryBytes()), age(s.GetSubmittedAt(), now), clip(describe(s), 80))
+			cores(d.GetCpuMilli()), bytesOf(d.GetMemoryBytes()), age(s.GetSubmittedAt(), now), fit(c.App.Writer, describe(s), 80))
 		return nil
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -226,6 +227,14 @@ func orDash(s string) string {
 		return "-"
 	}
 	return s
+}
+
+// fit is a message on one line, which is cut where a person reads it on a terminal; a pipe gets all of it.
+func fit(w io.Writer, s string, most int) string {
+	if !isTerminal(w) {
+		most = math.MaxInt
+	}
+	return clip(s, most)
 }
 
 // clip keeps a message on one line.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -158,14 +159,14 @@ func printResults(c *cli.Context, results []*berthv1.SubmitResult, asJSON bool) 
 	t := table{paint: painter(c.App.Writer)}
 	t.add("ID", "STATE", "WORKER", "NOTE")
 	for _, r := range results {
-		t.add(resultRow(r)...)
+		t.add(resultRow(c.App.Writer, r)...)
 	}
 	return t.write(c.App.Writer)
 }
 
-func resultRow(r *berthv1.SubmitResult) []string {
+func resultRow(w io.Writer, r *berthv1.SubmitResult) []string {
 	if r.GetRefusal() != nil {
-		return []string{r.GetId(), "REFUSED", "-", clip(r.GetRefusal().GetMessage(), 80)}
+		return []string{r.GetId(), "REFUSED", "-", fit(w, r.GetRefusal().GetMessage(), 80)}
 	}
 	s := r.GetStatus()
 	if g := s.GetSpec().GetGroup(); g.GetId() == r.GetId() && g != nil {
@@ -175,11 +176,11 @@ func resultRow(r *berthv1.SubmitResult) []string {
 		}
 		return []string{r.GetId(), stateOf(s), "-", note}
 	}
-	note := clip(describe(s), 80)
+	note := describe(s)
 	if r.GetExisting() {
-		note = clip("submitted before"+after("; ", note), 80)
+		note = "submitted before" + after("; ", note)
 	}
-	return []string{r.GetId(), stateOf(s), orDash(s.GetWorker()), note}
+	return []string{r.GetId(), stateOf(s), orDash(s.GetWorker()), fit(w, note, 80)}
 }
 
 // waitForAll follows requests to their ends; where a drain replaces one, to that

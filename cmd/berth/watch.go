@@ -55,7 +55,7 @@ func watch(c *cli.Context) error {
 			state = paint(1, stateOf(s)) + state[len(stateOf(s)):]
 		}
 		_, err := fmt.Fprintf(c.App.Writer, "%s  %-24s  %s  %-16s  %s\n",
-			time.Now().Format("15:04:05.000"), s.GetId(), state, orDash(s.GetWorker()), clip(describe(s), 100))
+			time.Now().Format("15:04:05.000"), s.GetId(), state, orDash(s.GetWorker()), fit(c.App.Writer, describe(s), 100))
 		return err
 	})
 	if ctx.Err() != nil && c.Context.Err() == nil || errors.Is(err, context.Canceled) {

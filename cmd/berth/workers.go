@@ -81,54 +81,67 @@ func tellNoWorkers(c *cli.Context, cl *client.Client) {
 	tellNone(c, text)
 }
 
+// workersTable is what is told of workers; of what none has, there is no column.
+type workersTable struct {
+	out                         io.Writer
+	wide, spot, devices, images bool
+	now                         time.Time
+}
+
 func printWorkers(w io.Writer, all []*berthv1.Worker, wide bool) error {
-	now := time.Now()
+	x := workersTable{out: w, wide: wide, now: time.Now()}
+	x.spot = slices.ContainsFunc(all, (*berthv1.Worker).GetSpot)
+	x.images = slices.ContainsFunc(all, (*berthv1.Worker).GetImages)
+	x.devices = slices.ContainsFunc(all, func(w *berthv1.Worker) bool { return len(w.GetCapacity().GetDevices()) > 0 })
 	t := table{paint: painter(w)}
-	anyImages := slices.ContainsFunc(all, (*berthv1.Worker).GetImages)
-	anySpot := slices.ContainsFunc(all, (*berthv1.Worker).GetSpot)
+	t.add(x.head()...)
+	for _, w := range all {
+		t.add(x.row(w)...)
+	}
+	return t.write(w)
+}
+
+func (x *workersTable) head() []string {
 	head := []string{"WORKER", "STATE", "POOL"}
-	if anySpot {
+	if x.spot {
 		head = append(head, "SPOT")
 	}
 	head = append(head, "RUNS", "CPU", "MEMORY", "DEVICES")
-	anyDevices := slices.ContainsFunc(all, func(w *berthv1.Worker) bool { return len(w.GetCapacity().GetDevices()) > 0 })
-	if anyDevices {
+	if x.devices {
 		head = append(head, "GPUS")
 	}
 	head = append(head, "AGE", "NOTE")
-	if wide {
-		head = append(head, "LABELS", "TAINTS", "WARM KEYS")
-		if anyImages {
-			head = append(head, "IMAGES")
-		}
-		head = append(head, "ENFORCES", "LOGS AT", "HOST", "AGENT")
+	if !x.wide {
+		return head
 	}
-	t.add(head...)
-	for _, w := range all {
-		row := []string{
-			w.GetId(), workerState(w), w.GetPool(),
-		}
-		if anySpot {
-			row = append(row, spotText(w))
-		}
-		row = append(row, strconv.FormatInt(w.GetCount(), 10),
-			cores(w.GetReserved().GetCpuMilli())+"/"+cores(w.GetCapacity().GetCpuMilli()),
-			bytesOf(w.GetReserved().GetMemoryBytes())+"/"+bytesOf(w.GetCapacity().GetMemoryBytes()),
-			devicesText(w))
-		if anyDevices {
-			row = append(row, typesText(w))
-		}
-		row = append(row, age(w.GetStartedAt(), now), clip(workerNote(w, now), 60))
-		if wide {
-			row = append(row, labelsText(w.GetLabels()), taintsText(w), orDash(clip(strings.Join(w.GetWarmKeys(), ","), 60)))
-			if anyImages {
-				row = append(row, imagesText(w))
-			}
-			row = append(row, orDash(strings.Join(w.GetEnforces(), ",")), orDash(w.GetAddress()), orDash(w.GetHostname()), orDash(w.GetAgent()))
-		}
-		t.add(row...)
+	head = append(head, "LABELS", "TAINTS", "WARM KEYS")
+	if x.images {
+		head = append(head, "IMAGES")
 	}
-	return t.write(w)
+	return append(head, "ENFORCES", "LOGS AT", "HOST", "AGENT")
+}
+
+func (x *workersTable) row(w *berthv1.Worker) []string {
+	row := []string{w.GetId(), workerState(w), w.GetPool()}
+	if x.spot {
+		row = append(row, spotText(w))
+	}
+	row = append(row, strconv.FormatInt(w.GetCount(), 10),
+		cores(w.GetReserved().GetCpuMilli())+"/"+cores(w.GetCapacity().GetCpuMilli()),
+		bytesOf(w.GetReserved().GetMemoryBytes())+"/"+bytesOf(w.GetCapacity().GetMemoryBytes()),
+		devicesText(w))
+	if x.devices {
+		row = append(row, typesText(w))
+	}
+	row = append(row, age(w.GetStartedAt(), x.now), fit(x.out, workerNote(w, x.now), 60))
+	if !x.wide {
+		return row
+	}
+	row = append(row, labelsText(w.GetLabels()), taintsText(w), orDash(fit(x.out, strings.Join(w.GetWarmKeys(), ","), 60)))
+	if x.images {
+		row = append(row, fit(x.out, imagesText(w), 60))
+	}
+	return append(row, orDash(strings.Join(w.GetEnforces(), ",")), orDash(w.GetAddress()), orDash(w.GetHostname()), orDash(w.GetAgent()))
 }
 
 func spotText(w *berthv1.Worker) string {
@@ -146,7 +159,7 @@ func imagesText(w *berthv1.Worker) string {
 	case len(w.GetWarmImages()) == 0:
 		return "any"
 	}
-	return clip(strings.Join(w.GetWarmImages(), ","), 60)
+	return strings.Join(w.GetWarmImages(), ",")
 }
 
 func devicesText(w *berthv1.Worker) string {

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+// terminalFor is a terminal that nobody looks at.
+func terminalFor(t *testing.T) *os.File {
+	t.Helper()
+	t.Setenv("TERM", "xterm")
+	f, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("no terminals here: ", err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+// Only a terminal has lines that are too short: what a program reads is whole, on one line.
+func TestFit(t *testing.T) {
+	long := "waits:\n" + strings.Repeat("no room ", 30)
+	whole := strings.Join(strings.Fields(long), " ")
+	file, err := os.Create(t.TempDir() + "/out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	cut := terminalFor(t)
+	for name, tt := range map[string]struct {
+		w    io.Writer
+		want string
+	}{
+		"a pipe": {&bytes.Buffer{}, whole}, "a file": {file, whole}, "a terminal": {cut, whole[:79] + "…"},
+	} {
+		if got := fit(tt.w, long, 80); got != tt.want {
+			t.Errorf("%s gets %q, want %q", name, got, tt.want)
+		}
+	}
+	r := &berthv1.SubmitResult{Id: "a", Refusal: &berthv1.Refusal{Message: long}}
+	if got := resultRow(io.Discard, r)[3]; got != whole {
+		t.Errorf("a refusal is told so: %q", got)
+	}
+	if got := resultRow(cut, r)[3]; got != whole[:79]+"…" {
+		t.Errorf("on a terminal it is told so: %q", got)
+	}
+}
+
+// The tables of what waits, and of workers, are whole where they are no terminal's.
+func TestList_Whole(t *testing.T) {
+	withLocal(t, func(s *shell) {
+		why := strings.Repeat("because of this ", 20)
+		s.want(exitGood, "", "cordon", "--message", why, "w-1")
+		s.want(exitGood, "", "submit", "-q", "--id", "a", "--label", "x=y", "--constraint", "zone="+strings.Repeat("z", 60)+"-a", "--", "true")
+		s.want(exitGood, strings.TrimSpace(why), "workers")
+		if r := s.do("list"); !strings.Contains(r.out, "z-a") || strings.Contains(r.out, "…") {
+			t.Errorf("a list that no terminal shows:\n%s", r.out)
+		}
+	})
+}
