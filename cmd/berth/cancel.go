@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,12 +17,16 @@ func cancelCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name:      "cancel",
 		Usage:     "end requests and groups: SIGTERM, and SIGKILL after their stop timeout",
-		ArgsUsage: "ID...",
-		Flags: clientFlags(
+		ArgsUsage: "ID... | --all",
+		Description: "With --all, all that have not ended, and with flags that select, as berth list has them, all of these:\n" +
+			"berth cancel --all --tenant red --state blocked. It asks before, or with --yes does not.",
+		Flags: clientFlags(append([]cli.Flag{
+			&cli.BoolFlag{Name: "all", Usage: "all that have not ended, of those that the flags below select"}, // of no variable, as the next one
+			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "with --all: do not ask"},
 			stringFlag("message", "", "why, for who reads it later"),
 			boolFlag("wait", "wait until they have ended"),
 			outputFlag(),
-		),
+		}, selectFlags()...)...),
 		BashComplete: completeIDs,
 		Action:       cancelRequests,
 	})
@@ -35,10 +40,7 @@ func cancelRequests(c *cli.Context) error {
 	if err := noFlags(c); err != nil {
 		return err
 	}
-	if c.NArg() == 0 {
-		return usage("cancel: no ID; berth list shows them")
-	}
-	if err := readMessage(c); err != nil {
+	if err := cmp.Or(checkSelection(c), readMessage(c)); err != nil {
 		return err
 	}
 	cl, err := newClient(c)
@@ -46,6 +48,9 @@ func cancelRequests(c *cli.Context) error {
 		return err
 	}
 	defer cl.Close()
+	if c.Bool("all") {
+		return cancelAll(c, cl, asJSON)
+	}
 	ctx, _, stop := untilSignal(c.Context)
 	defer stop()
 	var failed []error
@@ -67,16 +72,19 @@ func cancelRequests(c *cli.Context) error {
 			failed = append(failed, fmt.Errorf("cancel %s: %w", id, err))
 			continue
 		}
-		if asJSON {
-			err = printLine(c.App.Writer, s)
-		} else {
-			_, err = fmt.Fprintf(c.App.Writer, "%s %s\n", s.GetId(), cancelText(s))
-		}
-		if err != nil {
+		if err := tellCancelled(c, s, asJSON); err != nil {
 			return err
 		}
 	}
 	return errors.Join(failed...)
+}
+
+func tellCancelled(c *cli.Context, s *berthv1.Status, asJSON bool) error {
+	if asJSON {
+		return printLine(c.App.Writer, s)
+	}
+	_, err := fmt.Fprintf(c.App.Writer, "%s %s\n", s.GetId(), cancelText(s))
+	return err
 }
 
 // cancelGroup cancels all of a group.

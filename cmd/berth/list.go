@@ -17,8 +17,12 @@ import (
 )
 
 func filterFlags() []cli.Flag {
+	return append([]cli.Flag{&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "ended ones too", EnvVars: envOf("all")}}, selectFlags()...)
+}
+
+// selectFlags say of which requests; together they select what all of them do.
+func selectFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "ended ones too", EnvVars: envOf("all")},
 		listFlag("state", "only in these `STATES`, as they are shown: blocked, running ...; pending holds blocked"),
 		listFlag("label", "only with `KEY=VALUE`"),
 		stringFlag("worker", "", "only on this `WORKER`"),
@@ -101,18 +105,48 @@ func filterError(err error) error {
 
 func listCommand() *cli.Command {
 	return verb(&cli.Command{
-		Name:         "list",
-		Aliases:      []string{"ls"},
-		Usage:        "requests that have not ended; with --all, ended ones too",
-		ArgsUsage:    "[ID...]",
-		Flags:        clientFlags(append(filterFlags(), outputFlag(), &cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "then each change, as berth watch", EnvVars: envOf("watch")})...),
+		Name:      "list",
+		Aliases:   []string{"ls"},
+		Usage:     "requests that have not ended; with --all, ended ones too",
+		ArgsUsage: "[ID...]",
+		Flags: clientFlags(append(filterFlags(), outputFlag(),
+			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "ids only, a line each"}, // of no variable: who wants submit to be quiet wants tables all the same
+			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "then each change, as berth watch", EnvVars: envOf("watch")})...),
 		BashComplete: completeIDs,
 		Action: func(c *cli.Context) error {
-			if c.Bool("watch") {
+			switch {
+			case c.Bool("quiet") && (given(c, "watch") || given(c, "w") || c.String("output") == "json" && (given(c, "output") || given(c, "o"))):
+				return usage("list: --quiet excludes --watch and -o json")
+			case c.Bool("quiet"):
+				return listIDs(c)
+			case c.Bool("watch"):
 				return watch(c)
 			}
 			return list(c)
 		},
+	})
+}
+
+// listIDs writes ids and nothing else, for other commands.
+func listIDs(c *cli.Context) error {
+	if _, err := wantsJSON(c); err != nil {
+		return err
+	}
+	f, err := filterOf(c)
+	if err != nil {
+		return err
+	}
+	return withClient(c, func(ctx context.Context, cl *client.Client) error {
+		seen := map[string]bool{}
+		err := cl.List(ctx, f, func(s *berthv1.Status) error {
+			seen[s.GetId()] = true
+			_, err := fmt.Fprintln(c.App.Writer, s.GetId())
+			return err
+		})
+		if err != nil {
+			return filterError(err)
+		}
+		return selected(ctx, cl, f, seen)
 	})
 }
 
