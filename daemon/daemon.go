@@ -91,6 +91,11 @@ func New(store *etcdstore.Store, opts Options) (*Daemon, error) {
 		accepting: make(chan struct{}), ready: make(chan struct{}), done: make(chan struct{}),
 	}
 	d.loop = newLoop(d)
+	if opts.Registerer != nil {
+		if err := opts.Registerer.Register(newRequestMetrics(d)); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
 	return d, nil
 }
 

@@ -17,6 +17,12 @@ import (
 
 func start(t *testing.T) (*daemon.Daemon, *etcdstore.Store) {
 	t.Helper()
+	return startWith(t, daemon.Options{}, func(*daemon.Daemon) {})
+}
+
+// startWith calls before with the daemon before it runs.
+func startWith(t *testing.T, opts daemon.Options, before func(*daemon.Daemon)) (*daemon.Daemon, *etcdstore.Store) {
+	t.Helper()
 	server, err := embed.Start(t.Context(), embed.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
@@ -25,10 +31,11 @@ func start(t *testing.T) (*daemon.Daemon, *etcdstore.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := daemon.New(store, daemon.Options{})
+	d, err := daemon.New(store, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
+	before(d)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()
@@ -77,19 +84,25 @@ func request(id string) berth.Request {
 // await waits for a request's end.
 func await(t *testing.T, d *daemon.Daemon, id berth.RequestID) daemon.Status {
 	t.Helper()
+	return awaitState(t, d, id, berth.State.Final)
+}
+
+// awaitState waits for a state of a request.
+func awaitState(t *testing.T, d *daemon.Daemon, id berth.RequestID, is func(berth.State) bool) daemon.Status {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var last daemon.Status
-	stop := fmt.Errorf("ended")
+	stop := fmt.Errorf("seen")
 	err := d.Watch(ctx, daemon.Filter{IDs: []berth.RequestID{id}}, func(s daemon.Status) error {
 		last = s
-		if s.State.Final() {
+		if is(s.State) {
 			return stop
 		}
 		return nil
 	})
 	if !errors.Is(err, stop) {
-		t.Fatalf("request %s did not end: %v; last %+v", id, err, last)
+		t.Fatalf("request %s never came to that: %v; last %+v", id, err, last)
 	}
 	return last
 }
