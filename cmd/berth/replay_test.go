@@ -30,7 +30,7 @@ func TestReplay(t *testing.T) {
 		}
 		was := s.want(0, "revision", "explain", "-o", "json", "--at", "0s", "train.0")
 		at := regexp.MustCompile(`"past": {\s+"revision": "([0-9]+)"`).FindStringSubmatch(was.out)
-		s.want(0, "is ending", "cancel", "--wait", "train")
+		s.want(0, "train has ended: 2 CANCELLED", "cancel", "--wait", "train")
 		s.want(0, "train.0 is CANCELLED", "explain", "train.0")
 		if at == nil {
 			t.Fatalf("no revision in:\n%s", was.out)
