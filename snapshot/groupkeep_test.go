@@ -98,7 +98,8 @@ func TestForecast_GroupsAndOthers(t *testing.T) {
 			[]string{"long moved from w2: waits for constraint disk", "small waiting: waits for cpu_milli ", "small2 waiting: waits for cpu_milli ", "g.0 waiting: waits for group ", "g.1 waiting: waits for group "},
 		},
 		{
-			"and what is of use stays kept", keptOf(4000), snapshot.Change{},
+			"and what is of use stays kept", keptOf(4000),
+			snapshot.Change{},
 			[]string{"small waiting: waits for cpu_milli ", "small2 waiting: waits for cpu_milli ", "g.0 waiting: waits for group ", "g.1 waiting: waits for group "},
 		},
 	} {

@@ -12,8 +12,10 @@ import (
 func TestOvercommitted(t *testing.T) {
 	gpus := &berthv1.Capacity{CpuMilli: 8000, MemoryBytes: 8 << 30, Devices: []*berthv1.Device{{Name: "g0", Type: "h100"}, {Name: "g1", Type: "h100"}}}
 	workers := []*berthv1.Worker{
-		{Id: "a", Pool: "lab", State: "ready", Capacity: gpus}, {Id: "b", Pool: "lab", State: "cordoned", Capacity: gpus},
-		{Id: "c", Pool: "lab", State: "lost", Capacity: gpus}, {Id: "d", Pool: "web", State: "ready", Capacity: gpus},
+		{Id: "a", Pool: "lab", State: "ready", Capacity: gpus},
+		{Id: "b", Pool: "lab", State: "cordoned", Capacity: gpus},
+		{Id: "c", Pool: "lab", State: "lost", Capacity: gpus},
+		{Id: "d", Pool: "web", State: "ready", Capacity: gpus},
 	}
 	quota := func(tenant, pool string, guaranteed map[string]int64) *berthv1.Quota {
 		return &berthv1.Quota{Tenant: tenant, Pool: pool, Guaranteed: guaranteed}

@@ -16,8 +16,15 @@ import (
 // list or map of it is null, however deep.
 func TestPrintPlain_NoNullLists(t *testing.T) {
 	for _, v := range []any{
-		forecast{}, []*sim.TraceResult{}, packingReport{}, fsckSummary{}, backup.Info{},
-		bench.Report{}, bench.GroupReport{}, bench.RunReport{}, bench.StartReport{},
+		forecast{},
+		[]*sim.TraceResult{},
+		packingReport{},
+		fsckSummary{},
+		backup.Info{},
+		bench.Report{},
+		bench.GroupReport{},
+		bench.RunReport{},
+		bench.StartReport{},
 	} {
 		typ := reflect.TypeOf(v)
 		t.Run(typ.String(), func(t *testing.T) {
@@ -102,9 +109,20 @@ func nulls(t *testing.T, typ reflect.Type, got any, path string) {
 func TestVerbs_NoNullLists(t *testing.T) {
 	withLocal(t, func(s *shell) {
 		for _, args := range [][]string{
-			{"plan", "-o", "json"}, {"list", "-o", "json"}, {"list", "--all", "-o", "json"}, {"groups", "-o", "json"}, {"tenants", "-o", "json"}, {"brake", "-o", "json"},
-			{"workers", "--pool", "none", "-o", "json"}, {"workers", "-o", "json"}, {"devices", "-o", "json"}, {"pools", "-o", "json"}, {"status", "-o", "json"},
-			{"version", "--daemon", "-o", "json"}, {"fsck", "-o", "json"}, {"devices", "--devices", "none", "-o", "json"},
+			{"plan", "-o", "json"},
+			{"list", "-o", "json"},
+			{"list", "--all", "-o", "json"},
+			{"groups", "-o", "json"},
+			{"tenants", "-o", "json"},
+			{"brake", "-o", "json"},
+			{"workers", "--pool", "none", "-o", "json"},
+			{"workers", "-o", "json"},
+			{"devices", "-o", "json"},
+			{"pools", "-o", "json"},
+			{"status", "-o", "json"},
+			{"version", "--daemon", "-o", "json"},
+			{"fsck", "-o", "json"},
+			{"devices", "--devices", "none", "-o", "json"},
 		} {
 			r := s.do(args...)
 			if r.code != exitGood || strings.Contains(r.out, "null") || !json.Valid([]byte(r.out)) {

@@ -64,7 +64,8 @@ func TestPrintWorkers_GPUs(t *testing.T) {
 	}{
 		{"none", []*berthv1.Worker{plain}, []string{"DEVICES  AGE  NOTE", "-        -"}},
 		{"some", []*berthv1.Worker{
-			plain, {Id: "w2", State: "ready", Pool: "p", Capacity: of("h100", "h100")},
+			plain,
+			{Id: "w2", State: "ready", Pool: "p", Capacity: of("h100", "h100")},
 			{Id: "w3", State: "ready", Pool: "p", Capacity: of("t4", "a100", "t4"), Reserved: &berthv1.Share{Devices: []*berthv1.DeviceShare{{Name: "g0"}}}},
 		}, []string{"DEVICES  GPUS           AGE  NOTE", "-        -              -", "0/2      2 h100         -", "1/3      1 a100 + 2 t4  -"}},
 	} {
