@@ -120,6 +120,16 @@ func (s *gangs) block(g *gang, v *berth.Verdict, now time.Time) {
 	g.class.block(v, now.Add(time.Duration(g.size)*tryPause))
 }
 
+// blockedCount is how many members wait in groups that fit nowhere now: those of a class are equal.
+func (s *gangs) blockedCount() (n int) {
+	for _, c := range s.classes {
+		if !c.open() {
+			n += len(c.members) * int(c.members[0].size)
+		}
+	}
+	return n
+}
+
 // wake notes that a worker of a pool has more to give: room for so many members.
 func (s *gangs) wake(pool berth.PoolID, w berth.WorkerID, room func(*berth.Request, berth.WorkerID) int) {
 	for _, c := range s.classes { // none changes what another has room for

@@ -366,15 +366,16 @@ func (l *loop) verdict(id berth.RequestID) *berth.Verdict {
 	return p.queue.current(id, l.view.revision, l.whyNot(p.id))
 }
 
-// blocked counts the requests that fit nowhere now, of all daemons.
+// blocked counts the requests that fit nowhere now, members of groups too, of all daemons.
 func (l *loop) blocked() int {
 	l.queueAllFresh()
-	n := l.queue.blockedCount()
+	n := l.queue.blockedCount() + l.gangs.blockedCount()
 	for _, p := range l.peers.sorted {
 		if l.mayPlace() {
 			p.queue.judgeAll(l.view.revision, l.whyNotEver(p.id))
+			l.couldPlaceGroup(p) // those that cannot are known to be blocked then
 		}
-		n += p.queue.blockedCount()
+		n += p.queue.blockedCount() + p.gangs.blockedCount()
 	}
 	return n
 }
