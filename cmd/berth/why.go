@@ -109,7 +109,26 @@ func neverText(m *berthv1.Miss) string {
 			return fmt.Sprintf("it wants %s of %s, and %s, the nearest, has %s in all", amount(r, r.GetWant()), resourceName(r), m.GetWorker(), amount(r, r.GetTotal()))
 		}
 	}
-	return lackText(m.GetReasons()[0], m.GetWorker())
+	lasting, _ := lastingOf(m)
+	return lackText(lasting[0], m.GetWorker())
+}
+
+// lastingOf tells what a worker lacks for good from what keeps everything off it now: a request
+// that its runtime could never take does not wait for the end of its suspension. Where there is
+// nothing but the latter, that is all.
+func lastingOf(m *berthv1.Miss) (lasting, passing []*berthv1.Reason) {
+	for _, r := range m.GetReasons() {
+		switch berth.ReasonCode(r.GetCode()) {
+		case berth.ReasonNotReady, berth.ReasonRemoving, berth.ReasonDraining, berth.ReasonCordoned, berth.ReasonHeld, berth.ReasonSuspended, berth.ReasonKept:
+			passing = append(passing, r)
+		default:
+			lasting = append(lasting, r)
+		}
+	}
+	if len(lasting) == 0 {
+		return m.GetReasons(), nil
+	}
+	return lasting, passing
 }
 
 // lackText says what a worker lacks.
@@ -194,17 +213,31 @@ func missText(m *berthv1.Miss) string {
 
 // helpText is what would let the nearest worker take it: all of it is needed.
 func helpText(m *berthv1.Miss) string {
-	switch rs := m.GetReasons(); {
+	rs, passing := lastingOf(m)
+	switch {
 	case len(rs) == 1 && rs[0].GetCode() == string(berth.ReasonImage):
-		return "a worker that takes images, or no image in the request"
+		return "a worker that takes images, or no image in the request" + beside(passing, m.GetWorker())
 	case len(rs) == 1 && rs[0].GetCode() == string(berth.ReasonConstraint):
-		return fmt.Sprintf("a worker on which %s holds (berth worker --labels), or another constraint", rs[0].GetDetail())
+		return fmt.Sprintf("a worker on which %s holds (berth worker --labels), or another constraint", rs[0].GetDetail()) + beside(passing, m.GetWorker())
 	case !m.GetCould():
-		return "a worker that could take it (berth plan --add tells), or to ask for less"
+		return "a worker that could take it (berth plan --add tells), or to ask for less" + beside(passing, m.GetWorker())
 	}
+	return needsText(m.GetReasons(), m.GetWorker())
+}
+
+// beside is what a request would wait for on the nearest worker, could that take it.
+func beside(passing []*berthv1.Reason, worker string) string {
+	if len(passing) == 0 {
+		return ""
+	}
+	return "; for it to run on " + worker + ", then also " + needsText(passing, worker)
+}
+
+// needsText is what would undo all of some reasons against a worker.
+func needsText(reasons []*berthv1.Reason, worker string) string {
 	var needs []string
-	for _, r := range m.GetReasons() {
-		need := needText(r, m.GetWorker())
+	for _, r := range reasons {
+		need := needText(r, worker)
 		if !slices.Contains(needs, need) {
 			needs = append(needs, need)
 		}
@@ -227,7 +260,7 @@ func needText(r *berthv1.Reason, worker string) string {
 	case berth.ReasonKept:
 		return "group " + r.GetDetail() + " being placed, or cancelled (or a run limit by which it ends before, where that is known)"
 	case berth.ReasonSuspended:
-		return "the end of the suspension of " + worker + ", and a start that works there"
+		return "the end of the suspension of " + worker + " (it ends by itself: berth workers tells when), and a start that works there (its log tells why they fail)"
 	case berth.ReasonNotReady:
 		return worker + " getting ready"
 	case berth.ReasonTaint:

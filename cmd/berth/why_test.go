@@ -123,6 +123,39 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			[]string{"it would fit on b1, which is draining\n", "what would help: berth uncordon b1\n"},
 		},
 		{
+			"images nowhere, and suspended",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{{Code: "image", Workers: 1, Some: []string{"b1"}}}},
+				Nearest: near(false, &berthv1.Reason{Code: "suspended", Workers: 1}, &berthv1.Reason{Code: "image", Workers: 1}),
+			},
+			[]string{
+				"r waits, and no registered worker could ever take it: b1, the nearest, runs commands of its machine, not images\n",
+				"what would help: a worker that takes images, or no image in the request; for it to run on b1, then also the end of the suspension of b1 (",
+			},
+		},
+		{
+			"a constraint that holds nowhere, and cordoned",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{{Code: "constraint", Detail: "zone = b", Workers: 1, Some: []string{"b1"}}}},
+				Nearest: near(false, &berthv1.Reason{Code: "cordoned", Workers: 1}, &berthv1.Reason{Code: "constraint", Detail: "zone = b", Workers: 1}),
+			},
+			[]string{
+				"r waits, and no registered worker could ever take it: its constraint zone = b does not hold on b1, the nearest\n",
+				"or another constraint; for it to run on b1, then also berth uncordon b1\n",
+			},
+		},
+		{
+			"suspended, and nothing else",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "suspended", Workers: 1, Some: []string{"b1"}}}},
+				Nearest: near(true, &berthv1.Reason{Code: "suspended", Workers: 1}),
+			},
+			[]string{
+				"r waits: it would fit on b1, which is suspended, for its starts fail in a row\n",
+				"what would help: the end of the suspension of b1 (it ends by itself: berth workers tells when), and a start that works there (its log tells why they fail)\n",
+			},
+		},
+		{
 			"no such pool", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "no_worker", Detail: "dfault", Pools: []string{"default", "gpu"}}}}},
 			[]string{"r waits: pool dfault has no worker; pools that have some: default, gpu\njudged at revision 0\n"},
 		},
