@@ -69,6 +69,9 @@ func (r simRuntime) record(key attempt, spec worker.Spec) error {
 		return &worker.Rejection{Problem: "it asks for what is not here"}
 	}
 	r.p.on.started[key] = true
+	if spec.Env[envStart] == "fails" && spec.Attempt%2 == 0 {
+		return &worker.RequestFault{Code: berth.CodeNotFound, Err: errBroken} // now its own fault, now the machine's
+	}
 	if spec.Env[envStart] == "fails" {
 		return errBroken
 	}
