@@ -27,15 +27,16 @@ const (
 	ReasonCustom       ReasonCode = "custom"
 	ReasonPorts        ReasonCode = "ports"
 	ReasonDevices      ReasonCode = "devices"
-	ReasonDeviceMilli  ReasonCode = "device_milli" // of one device, a part of which is asked for: Best is free on the one with most room
-	ReasonGroup        ReasonCode = "group"        // no filter: of the Want members that its group must place, Best fit, of Total that wait
-	ReasonElsewhere    ReasonCode = "elsewhere"    // not in Detail, as rack b, where the members of its group are, or come nearest to being
-	ReasonLink         ReasonCode = "link"         // no filter: of the Want devices that its linked group needs, the best link domain has Best free, of Total
-	ReasonHeld         ReasonCode = "held"         // for a moment, for a group
-	ReasonKept         ReasonCode = "kept"         // for group Detail, which waits
-	ReasonClaim        ReasonCode = "claim"        // no filter: Want others are to end on worker Detail, to make room for it; for a group, on so many Workers
-	ReasonQuota        ReasonCode = "quota"        // no filter: of the Want of dimension Detail, its tenant has Best left of Total in the pool
-	ReasonRestored     ReasonCode = "restored"     // no filter: nothing is placed until Detail, for the store was restored
+	ReasonDeviceMilli  ReasonCode = "device_milli"        // of one device, a part of which is asked for: Best is free on the one with most room
+	ReasonDeviceMemory ReasonCode = "device_memory_bytes" // of each device, as a whole: the largest of those that would do has Best
+	ReasonGroup        ReasonCode = "group"               // no filter: of the Want members that its group must place, Best fit, of Total that wait
+	ReasonElsewhere    ReasonCode = "elsewhere"           // not in Detail, as rack b, where the members of its group are, or come nearest to being
+	ReasonLink         ReasonCode = "link"                // no filter: of the Want devices that its linked group needs, the best link domain has Best free, of Total
+	ReasonHeld         ReasonCode = "held"                // for a moment, for a group
+	ReasonKept         ReasonCode = "kept"                // for group Detail, which waits
+	ReasonClaim        ReasonCode = "claim"               // no filter: Want others are to end on worker Detail, to make room for it; for a group, on so many Workers
+	ReasonQuota        ReasonCode = "quota"               // no filter: of the Want of dimension Detail, its tenant has Best left of Total in the pool
+	ReasonRestored     ReasonCode = "restored"            // no filter: nothing is placed until Detail, for the store was restored
 )
 
 // Reason is why some workers cannot take a request: Workers of them were

@@ -26,12 +26,13 @@ func (v *device) serves(d *berth.DeviceDemand, link int) bool {
 	return v.free >= d.Milli && v.memory >= d.MemoryBytes && (link == anyLink || v.link == link)
 }
 
-// countDevices counts the devices of one type, and of a link domain: those that serve d, and all.
+// countDevices counts the devices of one type, and of a link domain: those that serve d, and all that have the
+// memory.
 func countDevices(n *node, kind string, link int, d *berth.DeviceDemand) (room, all int64) {
 	of := slices.Index(n.kinds, kind)
 	for i := range n.devices {
 		v := &n.devices[i]
-		if v.kind != of || link != anyLink && v.link != link {
+		if v.kind != of || link != anyLink && v.link != link || v.memory < d.MemoryBytes {
 			continue
 		}
 		all++

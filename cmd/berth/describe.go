@@ -133,6 +133,9 @@ func reasonText(r *berthv1.Reason) string {
 	if r.GetWant() == 0 {
 		return workers + ": " + reasonName(r)
 	}
+	if r.GetCode() == string(berth.ReasonDeviceMemory) {
+		return fmt.Sprintf("%s: %s: wants %s, the largest has %s", workers, reasonName(r), amount(r, r.GetWant()), amount(r, r.GetBest()))
+	}
 	return fmt.Sprintf("%s: %s: wants %s, the best has %s free of %s", workers, reasonName(r), amount(r, r.GetWant()), amount(r, r.GetBest()), amount(r, r.GetTotal()))
 }
 
@@ -154,6 +157,8 @@ func reasonName(r *berthv1.Reason) string {
 		return strings.TrimSuffix(r.GetCode()+": "+clip(r.GetDetail(), 60), ": ")
 	case berth.ReasonCPU, berth.ReasonMemory, berth.ReasonDisk:
 		return dimensionName(berth.Dimension(r.GetCode()))
+	case berth.ReasonDeviceMemory:
+		return "device memory (" + r.GetDetail() + ")"
 	case berth.ReasonKept:
 		return "kept for group " + r.GetDetail()
 	case berth.ReasonElsewhere:

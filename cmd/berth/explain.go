@@ -294,7 +294,7 @@ func amount(r *berthv1.Reason, n int64) string {
 	switch berth.ReasonCode(r.GetCode()) {
 	case berth.ReasonCPU:
 		return cores(n)
-	case berth.ReasonMemory, berth.ReasonDisk:
+	case berth.ReasonMemory, berth.ReasonDisk, berth.ReasonDeviceMemory:
 		return bytesOf(n)
 	case berth.ReasonDeviceMilli:
 		return strconv.FormatInt(n, 10) + "/1000"

@@ -105,6 +105,9 @@ func neverText(m *berthv1.Miss) string {
 		if r.GetCode() == string(berth.ReasonDeviceMilli) && r.GetTotal() == 0 {
 			return shareLack(r, m.GetWorker())
 		}
+		if r.GetCode() == string(berth.ReasonDeviceMemory) {
+			return memoryLack(r, m.GetWorker())
+		}
 		if r.GetWant() > r.GetTotal() {
 			return fmt.Sprintf("it wants %s of %s, and %s, the nearest, has %s in all", amount(r, r.GetWant()), resourceName(r), m.GetWorker(), amount(r, r.GetTotal()))
 		}
@@ -142,10 +145,21 @@ func lackText(r *berthv1.Reason, worker string) string {
 		return fmt.Sprintf("port %s is %s %s", r.GetDetail(), takenOr(r), worker)
 	case r.GetCode() == string(berth.ReasonDeviceMilli):
 		return shareLack(r, worker)
+	case r.GetCode() == string(berth.ReasonDeviceMemory):
+		return memoryLack(r, worker)
 	case r.GetWant() == 0:
 		return worker + ": " + reasonName(r)
 	}
 	return fmt.Sprintf("it wants %s, and %s, the nearest, has %s free of %s", amountOf(r, r.GetWant()), worker, amount(r, r.GetBest()), amountOf(r, r.GetTotal()))
+}
+
+// memoryLack says that none of a worker's devices has as much memory as is asked for.
+func memoryLack(r *berthv1.Reason, worker string) string {
+	has := "has " + amount(r, r.GetBest())
+	if r.GetBest() == 0 {
+		has = "has none that is known"
+	}
+	return fmt.Sprintf("it wants devices (%s) with %s of memory each, and the largest of %s, the nearest, %s", r.GetDetail(), amount(r, r.GetWant()), worker, has)
 }
 
 // shareLack says how short a worker is of a part of one device: what is free on others
@@ -183,6 +197,8 @@ func resourceName(r *berthv1.Reason) string {
 		return "devices (" + r.GetDetail() + ")"
 	case berth.ReasonDeviceMilli:
 		return "a part of a device (" + r.GetDetail() + ")"
+	case berth.ReasonDeviceMemory:
+		return "devices (" + r.GetDetail() + ") with more memory"
 	}
 	return reasonName(r)
 }
@@ -203,7 +219,10 @@ func missText(m *berthv1.Miss) string {
 	texts := make([]string, 0, len(m.GetReasons()))
 	for _, r := range m.GetReasons() {
 		text := reasonName(r)
-		if r.GetWant() > 0 {
+		switch {
+		case r.GetCode() == string(berth.ReasonDeviceMemory):
+			text += fmt.Sprintf(" wants %s, the largest has %s", amount(r, r.GetWant()), amount(r, r.GetBest()))
+		case r.GetWant() > 0:
 			text += fmt.Sprintf(" wants %s, has %s free of %s", amount(r, r.GetWant()), amount(r, r.GetBest()), amount(r, r.GetTotal()))
 		}
 		texts = append(texts, text)
@@ -282,6 +301,9 @@ func needText(r *berthv1.Reason, worker string) string {
 	}
 	if r.GetCode() == string(berth.ReasonDeviceMilli) {
 		return fmt.Sprintf("%d more thousandths free on one device (%s) of %s", r.GetWant()-r.GetBest(), r.GetDetail(), worker)
+	}
+	if r.GetCode() == string(berth.ReasonDeviceMemory) {
+		return fmt.Sprintf("%s more memory on each device (%s) of %s", amount(r, r.GetWant()-r.GetBest()), r.GetDetail(), worker)
 	}
 	if r.GetCode() == string(berth.ReasonDevices) && r.GetWant()-r.GetBest() == 1 {
 		return fmt.Sprintf("1 more %s free on %s", strings.Replace(resourceName(r), "devices", "device", 1), worker)

@@ -197,6 +197,28 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			},
 			[]string{"no registered worker could ever take it: it wants 300 thousandths of one, and b1, the nearest, has none\n"},
 		},
+		{
+			"more memory than any device has",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{{Code: "device_memory_bytes", Detail: "h100", Workers: 2, Want: 200 << 30, Best: 80 << 30, Total: 80 << 30, Some: []string{"b1", "b2"}}}},
+				Nearest: near(false, &berthv1.Reason{Code: "device_memory_bytes", Detail: "h100", Workers: 1, Want: 200 << 30, Best: 80 << 30, Total: 80 << 30}),
+			},
+			[]string{
+				"could ever take it: it wants devices (h100) with 200GiB of memory each, and the largest of b1, the nearest, has 80GiB\n",
+				"2        device memory (h100)  200GiB  80GiB      80GiB    b1, b2\n", "nearest: b1: device memory (h100) wants 200GiB, the largest has 80GiB\n",
+			},
+		},
+		{
+			"memory of devices that is not known",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "device_memory_bytes", Detail: "any", Workers: 1, Want: 1 << 30}}},
+				Nearest: near(true, &berthv1.Reason{Code: "device_memory_bytes", Detail: "any", Workers: 1, Want: 1 << 30}),
+			},
+			[]string{
+				"r waits for devices (any) with more memory: it wants devices (any) with 1.0GiB of memory each, and the largest of b1, the nearest, has none that is known\n",
+				"what would help: 1.0GiB more memory on each device (any) of b1\n",
+			},
+		},
 		{"labels", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{constraint}}, Nearest: near(true, constraint)}, []string{"its constraint zone does not hold on b1, the nearest"}},
 		{
 			"others make room", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{
