@@ -68,6 +68,9 @@ func changeTaints(c *cli.Context, read func(*berthv1.SetTaintsRequest, string) e
 		}
 	}
 	return withClient(c, func(ctx context.Context, cl *client.Client) error {
+		if err := checkUntaint(ctx, cl, req); err != nil {
+			return fmt.Errorf("%s %s: %w", c.Command.Name, req.GetWorker(), err)
+		}
 		w, err := cl.SetTaints(ctx, req)
 		switch {
 		case err != nil:
@@ -78,6 +81,42 @@ func changeTaints(c *cli.Context, read func(*berthv1.SetTaintsRequest, string) e
 		_, err = fmt.Fprintf(c.App.Writer, "%s: taints %s\n", w.GetId(), taintsText(w))
 		return err
 	})
+}
+
+// checkUntaint refuses to take back what nobody has put there, before anything is taken back: it may be
+// misspelt, and who meant another taint would believe it gone.
+func checkUntaint(ctx context.Context, cl *client.Client, req *berthv1.SetTaintsRequest) error {
+	if len(req.GetRemove()) == 0 {
+		return nil
+	}
+	all, err := cl.Workers(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(w *berthv1.Worker) bool { return w.GetId() == req.GetWorker() })
+	if i < 0 {
+		return nil // the daemon says so
+	}
+	return untaints(all[i], req.GetRemove())
+}
+
+// untaints says which of some taints an operator cannot take back from a worker.
+func untaints(w *berthv1.Worker, remove []*berthv1.Taint) error {
+	for _, t := range remove {
+		is := func(o *berthv1.Taint) bool {
+			effect := string(wire.ToTaint(t).Normalize().Effect)
+			return o.GetKey() == t.GetKey() && (effect == "" || o.GetEffect() == effect)
+		}
+		text := strings.TrimSuffix(t.GetKey()+":"+t.GetEffect(), ":")
+		switch own := slices.ContainsFunc(w.GetTaints(), is); {
+		case slices.ContainsFunc(w.GetOperatorTaints(), is):
+		case own:
+			return fmt.Errorf("taint %s is the worker's own, of berth worker --taint, and is there until it registers without", text)
+		default:
+			return fmt.Errorf("no such taint: %s; its taints: %s", text, taintsText(w))
+		}
+	}
+	return nil
 }
 
 func withClient(c *cli.Context, do func(context.Context, *client.Client) error) error {
