@@ -234,6 +234,12 @@ func parseCPU(field, text string) (int64, error) {
 	return int64(milli), nil
 }
 
+// How flags take amounts of bytes: g alone is as in SI, and not as Docker's.
+const (
+	bytesForms = "4GiB or 4Gi (4*1024^3), 4GB, 4G or 4g (4*1000^3)"
+	bytesUsage = "`BYTES`: " + bytesForms
+)
+
 // parseBytes reads 256MiB, 1GB, or bytes.
 func parseBytes(field, text string, most int64) (int64, error) {
 	if text == "" {

@@ -19,8 +19,8 @@ func requestFlags() []cli.Flag {
 	return []cli.Flag{
 		stringFlag("id", "", "`ID` of the request; the same id and content again is the same request (default: made up)"),
 		stringFlag("cpu", "0.1", "`CORES`: 0.5, 2 or 500m"),
-		stringFlag("memory", "64MiB", "`BYTES`: 256MiB, 1GB"),
-		stringFlag("disk", "", "`BYTES`"),
+		stringFlag("memory", "64MiB", bytesUsage),
+		stringFlag("disk", "", bytesUsage),
 		listFlag("custom", "`NAME=NUMBER` of a resource that the operator named"),
 		listFlag("port", "`NAME` or NAME=NUMBER of a host port; in the variable BERTH_PORT_NAME"),
 		listFlag("device", "`TYPE[,TYPE]=COUNT[xMILLI][@BYTES][+linked]`: h100=2, a100,h100=1, t4=1x500, any=1@40GiB of memory each, h100=4+linked of one link domain, h100=4+link:NAME of that one"),

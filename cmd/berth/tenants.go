@@ -37,8 +37,8 @@ func tenantsCommand() *cli.Command {
 				Flags: clientFlags(
 					pool,
 					stringFlag("cpu", "", "`CORES`: 0.5, 2 or 500m; none: not limited any more, as with all that follow (default: as it is)"),
-					stringFlag("memory", "", "`BYTES`: 256MiB, 1GB"),
-					stringFlag("disk", "", "`BYTES`"),
+					stringFlag("memory", "", bytesUsage),
+					stringFlag("disk", "", bytesUsage),
 					listFlag("custom", "`NAME=NUMBER` of a resource that the operator named"),
 					listFlag("devices", "`TYPE=NUMBER` of devices, also parts of them: h100=8, t4=0.5"),
 					listFlag("guaranteed", "`OF=AMOUNT` of the limit, of cpu, memory, disk, custom.NAME or devices.TYPE: what the tenant does not use of it, others borrow up to their limits who have some guaranteed themselves, be it 0; none: neither lent nor borrowed"),
