@@ -31,7 +31,7 @@ func checkSelection(c *cli.Context) error {
 	}
 	for _, f := range selectFlags() {
 		if name := f.Names()[0]; given(c, name) { // from a variable it is for other verbs
-			return usage("cancel: --%s selects with --all only: berth cancel --all --%s", name, name)
+			return usage("cancel: --%s selects with --all only: %s", name, hint(c, "cancel", "--all", "--"+name))
 		}
 	}
 	if c.NArg() == 0 {

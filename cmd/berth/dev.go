@@ -81,7 +81,8 @@ func (l *local) welcome(c *cli.Context) error {
 		{"list", "what is there"},
 		{"explain ID", "why does it not run?"},
 		{"workers", "who runs it"},
-		{"fsck --etcd-endpoints " + l.store, "is the store consistent?"},
+		{"worker --pool more --hollow 3", "three more, which only pretend to run"},
+		{"fsck", "is the store consistent?"},
 	} {
 		t.add("    "+calledAs(c)+" "+try[0], try[1])
 	}
@@ -89,8 +90,11 @@ func (l *local) welcome(c *cli.Context) error {
 	if _, err := fmt.Fprintf(c.App.Writer, "Berth %s runs: API at %s, etcd at %s, data in %s.\nIn another terminal:\n\n", version, l.api, l.store, l.dir); err != nil {
 		return err
 	}
-	if l.api != client.DefaultAddress {
-		if _, err := fmt.Fprintf(c.App.Writer, "    export BERTH_ADDRESS=%s\n", l.api); err != nil {
+	for _, set := range [][3]string{{"address", l.api, client.DefaultAddress}, {"etcd-endpoints", l.store, defaultEndpoint}} {
+		if set[1] == set[2] { // where verbs look anyway
+			continue
+		}
+		if _, err := fmt.Fprintf(c.App.Writer, "    export %s=%s\n", envOf(set[0])[0], set[1]); err != nil {
 			return err
 		}
 	}

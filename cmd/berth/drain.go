@@ -254,7 +254,7 @@ func (e *emptying) wait(ctx context.Context, names []string) {
 
 func (e *emptying) stopWaiting(ctx context.Context, err error) {
 	if byCtrlC(ctx, e.c) {
-		err = &exitError{exitInterrupted, fmt.Errorf("%s: not waited for; it goes on, and berth uncordon ends it", e.c.Command.Name)}
+		err = &exitError{exitInterrupted, fmt.Errorf("%s: not waited for; it goes on, and %s ends it", e.c.Command.Name, hint(e.c, "uncordon"))}
 	} else {
 		err = fmt.Errorf("%s: not waited for; it goes on: %w", e.c.Command.Name, err)
 	}

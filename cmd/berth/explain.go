@@ -75,7 +75,7 @@ func explainMember(c *cli.Context, cl *client.Client, req *berthv1.ExplainReques
 	req.Id = member
 	e, err := cl.ExplainAt(c.Context, req)
 	if err == nil {
-		fmt.Fprintf(c.App.ErrWriter, "berth: %s is a group: what follows is of its member %s; berth list --all --group %s shows all\n", group, member, group)
+		fmt.Fprintf(c.App.ErrWriter, "berth: %s is a group: what follows is of its member %s; %s shows all\n", group, member, hint(c, "list", "--all", "--group", group))
 	}
 	return e, err
 }

@@ -113,7 +113,7 @@ func (r *runner) follow(ctx context.Context, again <-chan struct{}) (*berthv1.St
 	<-said
 	<-cancelled
 	if left {
-		return nil, &exitError{exitInterrupted, fmt.Errorf("request %s may run on: berth cancel %s", r.id, r.id)}
+		return nil, &exitError{exitInterrupted, fmt.Errorf("request %s may run on: %s", r.id, hint(r.c, "cancel", r.id))}
 	}
 	return last, err
 }
@@ -128,7 +128,7 @@ func (r *runner) say(format string, args ...any) {
 // exit code stays the container's: it ran, whoever could not read what it wrote.
 func (r *runner) warnOutput(err error) {
 	fmt.Fprintf(r.c.App.ErrWriter, "berth: warning: the output of %s could not be read to its end: %v\n"+
-		"  what is shown is incomplete, and the exit code is the container's; berth logs %s tries again\n", r.id, err, r.id)
+		"  what is shown is incomplete, and the exit code is the container's; %s tries again\n", r.id, err, hint(r.c, "logs", r.id))
 }
 
 func (r *runner) write(m *berthv1.LogsResponse) error {

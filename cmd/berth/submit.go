@@ -210,7 +210,7 @@ func waitForAll(ctx context.Context, c *cli.Context, cl *client.Client, requests
 func (w *waiter) broken(ctx context.Context, batch int, err error) error {
 	left := len(w.ids) + max(len(w.open), min(batch, 1))
 	if byCtrlC(ctx, w.c) {
-		return &exitError{exitInterrupted, fmt.Errorf("not waited for %s: what was submitted goes on; berth list shows it, berth cancel ID ends it", plural(left, "request"))}
+		return &exitError{exitInterrupted, fmt.Errorf("not waited for %s: what was submitted goes on; %s shows it, %s ends it", plural(left, "request"), hint(w.c, "list"), hint(w.c, "cancel", "ID"))}
 	}
 	return fmt.Errorf("wait for %s: %w", plural(left, "request"), err)
 }
