@@ -88,7 +88,7 @@ func TestCancel_Selection(t *testing.T) {
 
 // All but a yes is a no, also nothing at all.
 func TestAgreed(t *testing.T) {
-	for answer, want := range map[string]bool{"y\n": true, "YES\n": true, "yes \n": true, "n\n": false, "\n": false, "": false, "yellow\n": false} {
+	for answer, want := range map[string]bool{"y\n": true, "YES\n": true, "yes": true, "y \n": true, "n\n": false, "\n": false, "": false, "yellow\n": false} {
 		var out bytes.Buffer
 		if got := agreed(strings.NewReader(answer), &out, "cancel 1 request: a"); got != want || out.String() != "berth: cancel 1 request: a? [y/N] " {
 			t.Errorf("%q: %t, asked %q", answer, got, &out)

@@ -25,7 +25,8 @@ func TestParseCPU(t *testing.T) {
 }
 
 func TestParseBytes(t *testing.T) {
-	for text, want := range map[string]int64{"": 0, "1": 1, "1KiB": 1024, "256MiB": 256 << 20, "1GB": 1_000_000_000,
+	for text, want := range map[string]int64{
+		"": 0, "1": 1, "1KiB": 1024, "256MiB": 256 << 20, "1GB": 1_000_000_000,
 		"4Gi": 4 << 30, "4GiB": 4 << 30, "4gib": 4 << 30, "4G": 4_000_000_000, "4g": 4_000_000_000, "4gb": 4_000_000_000, "1.5Ki": 1536, "2k": 2000, // as bytesForms says
 	} {
 		if got, err := parseBytes("memory", text, 1<<40); err != nil || got != want {

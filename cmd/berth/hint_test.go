@@ -46,7 +46,7 @@ func TestWelcome(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, said, _ := strings.Cut(out.String(), "In another terminal:\n\n")
-			if exports := said[:strings.Index(said, "    berth run")]; exports != tt.want {
+			if exports, _, _ := strings.Cut(said, "    berth run"); exports != tt.want {
 				t.Errorf("it says first %q, want %q", exports, tt.want)
 			}
 			for _, want := range []string{"berth fsck  ", "berth worker --pool more --hollow 3  ", "etcdctl --endpoints " + tt.store + " get"} {
