@@ -28,6 +28,8 @@ type gangClass struct {
 	over  int64         // so many of its members were more than its tenant's quota had room for; 0: that was not it
 	extra berth.Amounts // as of a request that waits
 	spot  *spot[*gangClass]
+
+	narrow *berth.Request // as of a class of a queue
 }
 
 // spendMost bounds the members that are tried in vain before calls are heard.

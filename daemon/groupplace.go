@@ -35,6 +35,8 @@ type gangs struct {
 	classes map[string]*gangClass
 	over    shelves[*gangClass] // those whose tenant's quota has no room
 
+	narrowed map[account]map[*gangClass]struct{} // as of a queue
+
 	// spent are the members that were tried in vain since the loop has heard calls.
 	spent int64
 
@@ -51,7 +53,7 @@ type gangs struct {
 
 func newGangs() *gangs {
 	return &gangs{
-		of: make(map[berth.GroupID]*gang), classes: make(map[string]*gangClass),
+		of: make(map[berth.GroupID]*gang), classes: make(map[string]*gangClass), narrowed: make(map[account]map[*gangClass]struct{}),
 		over: shelves[*gangClass]{
 			before: func(a, b *gangClass) bool { return a.members[0].before(b.members[0]) < 0 },
 			asks:   func(c *gangClass) asking { return askedByGroup(c.members[0]) },
@@ -93,6 +95,7 @@ func (s *gangs) remove(id berth.GroupID) {
 	g.class.remove(g)
 	s.shelve(g.class)
 	if len(g.class.members) == 0 {
+		s.widen(g.class, accountOf(g.request))
 		delete(s.classes, g.like)
 	}
 }
@@ -117,6 +120,7 @@ func (s *gangs) anyOpen() bool { return s.first((*gangClass).open) != nil }
 func (s *gangs) block(g *gang, v *berth.Verdict, now time.Time) {
 	s.spent += g.size
 	s.unshelve(g.class)
+	s.widen(g.class, accountOf(g.request))
 	g.class.block(v, now.Add(time.Duration(g.size)*tryPause))
 }
 
@@ -193,7 +197,7 @@ func (l *loop) whyNotGroup(id berth.GroupID) *berth.Verdict {
 		v.At = l.view.revision
 		return v
 	}
-	d := l.choosePlaces(id, rec, members)
+	d := l.choosePlaces(id, rec, l.withinQuota(id, rec, members))
 	l.fleet.Undo(d)
 	if d.Verdict != nil {
 		d.Verdict.At = l.view.revision
@@ -254,22 +258,24 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 		l.due.add(groupKey(g.id))
 		return false
 	}
-	counted, ok := l.allowGroup(g, rec, members, b)
+	ways, ok := l.allowGroup(g, rec, members, b)
 	if !ok {
 		return false
 	}
 	defer l.holds.admit(l, g.id)()
 	basis := l.planBasis(b) // before the fleet has reserved
-	d := l.choosePlaces(g.id, rec, counted)
+	d, counted, wait := l.chooseWay(g, rec, members, &ways)
 	for _, m := range counted {
 		m.asked = true
+	}
+	if wait {
+		l.blockOver(g, ways.later, b, ways.over, nil)
+		return false
 	}
 	if d.Verdict != nil {
 		d.Verdict.At = l.view.revision
 		l.gangs.block(g, d.Verdict, b.now)
-		if l.limited(g.request) != nil {
-			g.class.lacks = 1 // its quota may let it have other devices the next time
-		}
+		l.noteNarrow(g, b)
 		l.timers.set(triesKey, g.class.tryAt) // it may be woken before
 		l.due.add(keepKey(g.pool))
 		l.leavesQuota(g.request)

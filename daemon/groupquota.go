@@ -18,23 +18,21 @@ func (l *loop) allowsGang(g *gang, s *balance) allowance {
 	return a
 }
 
-// allowGroup are the members of a group that its tenant's quota has room for: all, where
-// there is room or could be, or as many as must be placed, at least. Not ok: it waits.
-func (l *loop) allowGroup(g *gang, rec *berth.Group, members []*waiting, b *builder) (some []*waiting, ok bool) {
+// allowGroup are the ways in which a group's tenant's quota allows it: see gangWays. Not ok: it waits.
+func (l *loop) allowGroup(g *gang, rec *berth.Group, members []*waiting, b *builder) (ways gangWays, ok bool) {
 	st := l.limited(g.request)
 	if st == nil {
-		return members, true
+		return gangWays{of: [][]*waiting{members}}, true
 	}
 	if l.flights.blocks[blockRef{g.request.Tenant, l.d.opts.ID}] != nil {
 		l.gangs.holdOff = true
-		return nil, false
+		return gangWays{}, false
 	}
 	of := l.balance(accountOf(g.request), st, b)
 	s := of.of(askedByGroup(g))
 	all := int64(len(members))
-	a := s.judge(g.request, all)
-	if a.verdict != nil {
-		least := min(l.needs(g.id, rec), all)
+	least := min(l.needs(g.id, rec), all)
+	if a := s.judge(g.request, all); a.verdict != nil {
 		whole := everFits(a.need, st.limits) && s.allFree(a.need)
 		fit := l.mostAllowed(g.request, all, s)
 		if whole || fit < least {
@@ -43,11 +41,11 @@ func (l *loop) allowGroup(g *gang, rec *berth.Group, members []*waiting, b *buil
 				over = all
 			}
 			l.blockOver(g, s.judge(g.request, over).verdict, b, over, nil)
-			return nil, false
+			return gangWays{}, false
 		}
-		a, members = s.judge(g.request, fit), members[:fit]
+		members = members[:fit]
 	}
-	return l.restricted(members, a.request), true
+	return l.waysOf(g.request, members, least, s), true
 }
 
 // waitsForMore says whether a group waits for its quota to have room for more members than must be placed together.
@@ -58,10 +56,14 @@ func (l *loop) waitsForMore(g *gang) bool {
 
 // mostAllowed is how many of n equal requests there is room for.
 func (l *loop) mostAllowed(r *berth.Request, n int64, s *balance) int64 {
-	low, high := int64(0), n
+	return mostUpTo(0, n, func(n int64) bool { return s.judge(r, n).verdict == nil })
+}
+
+// mostUpTo is the largest number up to high that is accepted, where all below one that is are, too, down to low.
+func mostUpTo(low, high int64, accept func(int64) bool) int64 {
 	for low < high {
 		mid := (low + high + 1) / 2
-		if s.judge(r, mid).verdict == nil {
+		if accept(mid) {
 			low = mid
 		} else {
 			high = mid - 1
@@ -78,22 +80,6 @@ func (s *balance) allFree(need berth.Amounts) bool {
 		}
 	}
 	return true
-}
-
-// restricted are members that ask for those types of devices that they may have.
-func (l *loop) restricted(members []*waiting, as *berth.Request) []*waiting {
-	if len(members) == 0 || len(as.Resources.Devices) == 0 {
-		return members
-	}
-	out := make([]*waiting, len(members))
-	for i, m := range members {
-		one := *m
-		r := *m.request
-		r.Resources.Devices = as.Resources.Devices
-		one.request = &r
-		out[i] = &one
-	}
-	return out
 }
 
 // blockOver lets a group wait for its quota, which had no room for so many members, or for what
@@ -141,17 +127,23 @@ func (l *loop) groupOverQuota(id berth.GroupID, rec *berth.Group, members []*wai
 	if st == nil {
 		return nil
 	}
-	s := l.balance(accountOf(r), st, nil)
-	if by := l.share.ofGroup(r); by != l.d.opts.ID {
-		own, _ := l.view.block(blockRef{r.Tenant, by})
-		s.daemon, s.block, s.among = by, own.Pools[r.Pool], 0
-	}
-	a := s.of(l.askedByMembers(id, members)).judge(r, min(l.needs(id, rec), int64(len(members))))
+	a := l.balanceOfGroup(id, st, members).judge(r, min(l.needs(id, rec), int64(len(members))))
 	if a.verdict == nil || !slices.ContainsFunc(a.verdict.Reasons, lacking) {
 		return nil
 	}
 	a.verdict.At = l.view.revision
 	return a.verdict
+}
+
+// balanceOfGroup is the balance by which a group's daemon judges it.
+func (l *loop) balanceOfGroup(id berth.GroupID, st *quotaState, members []*waiting) *balance {
+	r := members[0].request
+	s := l.balance(accountOf(r), st, nil)
+	if by := l.share.ofGroup(r); by != l.d.opts.ID {
+		own, _ := l.view.block(blockRef{r.Tenant, by})
+		s.daemon, s.block, s.among = by, own.Pools[r.Pool], 0
+	}
+	return s.of(l.askedByMembers(id, members))
 }
 
 // lacking says whether what a reason is of is not there, not even to be taken.

@@ -35,6 +35,7 @@ type queue struct {
 	preemptors map[berth.PoolID]classSet      // the blocked ones that others may have to make room for
 	over       shelves[*class]                // the blocked ones whose tenant's quota has no room
 	parked     map[berth.TenantID]classSet    // those whose tenant's block is in flight
+	narrowed   map[account]classSet           // the blocked ones that their quota has left fewer types of devices than they name
 	count      int
 	idle       int // of count, in blocked and parked classes
 }
@@ -139,6 +140,7 @@ type class struct {
 	row     *row           // of the blocked ones that it is in
 	over    *spot[*class]  // blocked for its quota: in queue.over
 	parked  bool           // in queue.parked
+	narrow  *berth.Request // in queue.narrowed: with the types that it was judged for
 	node    node[*class, asks]
 }
 
@@ -173,6 +175,7 @@ func newQueue(of workers) *queue {
 		preemptors: make(map[berth.PoolID]classSet),
 		over:       overQuotas(),
 		parked:     make(map[berth.TenantID]classSet),
+		narrowed:   make(map[account]classSet),
 	}
 }
 
@@ -274,6 +277,7 @@ func (q *queue) unblock(c *class) {
 		return
 	}
 	q.blocked[c.pool].remove(c)
+	q.widen(c)
 	c.same.unshelved()
 	q.forget(c)
 	if delete(q.preemptors[c.pool], c); len(q.preemptors[c.pool]) == 0 {

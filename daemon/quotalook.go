@@ -51,12 +51,16 @@ func (l *loop) wakeOver(of account, b *builder) {
 	if st := l.quotas.of[of]; st != nil {
 		s := l.balance(of, st, b)
 		l.wakeAllowed(of, &s)
+		l.wakeNarrowed(of, &s)
 	} else {
 		if c := l.queue.firstOver(of, anything(), func(*waiting) bool { return true }); c != nil {
 			l.queue.reopen(c)
 		}
 		for _, g := range l.gangs.over.all(of, anything()) {
 			g.wake()
+		}
+		for c := range l.gangs.narrowed[of] {
+			c.wake()
 		}
 	}
 	for _, p := range l.peers.sorted { // they are judged again where somebody asks

@@ -290,6 +290,9 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 	if d.Verdict != nil {
 		d.Verdict.At = l.view.revision
 		l.queue.block(w.id, d.Verdict)
+		if c.Request != w.request {
+			l.queue.narrow(w.id, c.Request)
+		}
 		l.leavesQuota(w.request)
 		l.touched(w.id)
 		l.log.Debug("blocked", zap.String("request", string(w.id)), zap.Bool("never_fits", d.Verdict.NeverFits))

@@ -50,6 +50,13 @@ func group(id string, cpu, size, least int64) berth.Request {
 	return r.Normalize()
 }
 
+// typed is a group that asks for a device of one of these types for each.
+func typed(id string, size, least int64, types ...string) berth.Request {
+	r := group(id, 100, size, least)
+	r.Resources.Devices = []berth.DeviceDemand{{Count: 1, Milli: berth.WholeDevice, Types: types}}
+	return r
+}
+
 // linked is a group that asks for a device of each, all linked.
 func linked(id string, size, least int64) berth.Request {
 	r := group(id, 100, size, least)
@@ -182,6 +189,14 @@ func TestForecast_Course(t *testing.T) {
 			},
 			snapshot.Change{Requests: []berth.Request{request("a", 1000), request("b", 1000), group("g", 250, 3, 2)}},
 			[]string{"a new: w2", "b new: waits for quota cpu_milli", "g.0 new: w2", "g.1 new: w2", "g.2 new: waits for quota cpu_milli"},
+		},
+		{
+			"fewer of a group have a type that a quota has too little of for all", func(s *store) {
+				s.links("w1", "x", "x")
+				s.put(berth.KindTenant, "", "default", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {Limits: berth.Amounts{berth.DeviceDimension("h100"): 1000}}}})
+			},
+			snapshot.Change{Requests: []berth.Request{typed("g", 4, 1, "h100", "a100")}},
+			[]string{"g.0 new: w1", "g.1 new: waits for devices a100", "g.2 new: waits for devices a100", "g.3 new: waits for devices a100"},
 		},
 		{
 			"the cheapest makes room, and finds none", func(s *store) {

@@ -51,7 +51,7 @@ func (c *course) placeGroup(g *askedGroup) bool {
 	if over != nil {
 		return c.groupWaits(g, over)
 	}
-	d := c.fleet.PlaceGang(g.gang(counted, as))
+	d := c.placeWay(g, counted, as)
 	if d.Verdict != nil {
 		return c.groupWaits(g, d.Verdict)
 	}
