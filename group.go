@@ -37,6 +37,7 @@ type Group struct {
 	Domain   string     `json:"domain,omitempty"`           // PLACED, with a topology: the label's value
 	Link     string     `json:"link,omitempty"`             // PLACED, linked: the link domain
 	Failed   int64      `json:"failed,omitempty"`           // members that ended other than SUCCEEDED
+	LastEnd  EndReason  `json:"last_end,omitempty"`         // why the former attempt ended
 	Reason   EndReason  `json:"reason,omitempty"`           // ENDING only
 	Message  string     `json:"message,omitempty"`
 }

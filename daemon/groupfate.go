@@ -53,7 +53,7 @@ func (b *builder) shareFate(group berth.GroupID, id berth.RequestID, attempt int
 	}
 	if v.state == berth.StatePending {
 		if g.State == berth.GroupPlaced && g.Attempt == attempt {
-			b.anew(group)
+			b.anew(group, v.reason)
 			switch {
 			case v.charge:
 				b.group(group).Used++
@@ -69,13 +69,14 @@ func (b *builder) shareFate(group berth.GroupID, id berth.RequestID, attempt int
 	case next.Size-next.Failed < next.MinCount:
 		b.endGroup(group, berth.EndGroup, fmt.Sprintf("%s ended %s: %s", id, v.state, v.reason))
 	case next.State == berth.GroupPlaced && b.standing(group) < b.needed(group, next):
-		b.anew(group)
+		b.anew(group, v.reason)
 	}
 }
 
-// anew begins a group's next attempt.
-func (b *builder) anew(id berth.GroupID) {
+// anew begins a group's next attempt; the former one has ended for that.
+func (b *builder) anew(id berth.GroupID, why berth.EndReason) {
 	g := b.group(id)
+	g.LastEnd = why
 	g.State, g.Since, g.Domain, g.Link = berth.GroupPending, b.now.UTC(), "", ""
 	g.Attempt++
 }

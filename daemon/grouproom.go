@@ -51,9 +51,12 @@ func (l *loop) roomSeekers(p berth.PoolID) (first []*gang) {
 	return first[:min(len(first), keepTries)]
 }
 
-// groupPreempts says whether a group may have others make room: none of its members had to do so
-// itself, nor to give back what it used, when it ran last.
+// groupPreempts says whether a group may have others make room: it had not to do so itself, nor to
+// give back what it used, when it ran last. Of a record that does not tell, none of its members had to.
 func (l *loop) groupPreempts(g *gang) bool {
+	if rec, _ := l.view.group(g.id); rec != nil && rec.LastEnd != "" {
+		return !rec.LastEnd.MadeRoom()
+	}
 	return !slices.ContainsFunc(l.inGroup(g.id), func(id berth.RequestID) bool {
 		prog, _ := l.view.progress(id)
 		return prog != nil && prog.LastEnd.MadeRoom()

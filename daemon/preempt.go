@@ -236,7 +236,7 @@ func (b *builder) orderAway(w berth.WorkerID, x *life, by string) {
 	a, mod := b.l.view.allocation(w, x.id)
 	if a.Group != "" {
 		if g, _ := b.groupNow(a.Group); g != nil && g.State == berth.GroupPlaced && g.Attempt == a.GroupAttempt {
-			b.anew(a.Group)
+			b.anew(a.Group, berth.EndPreempted)
 			b.group(a.Group).Excused++
 		}
 	}

@@ -292,7 +292,7 @@ func (b *builder) stopForLender(id berth.RequestID, message string) bool {
 		if _, begun := b.groups[a.Group]; begun {
 			return false
 		}
-		b.anew(a.Group)
+		b.anew(a.Group, berth.EndReclaimed)
 		b.group(a.Group).Excused++
 	}
 	if !b.claim(id, k) {

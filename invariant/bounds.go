@@ -249,6 +249,9 @@ func (r *group) validate(c *checker, _ string) {
 	c.word("state", r.State, wordsOfGroup)
 	c.least("used_attempts", r.Used, 0)
 	c.least("excused_attempts", r.Excused, 0)
+	if r.LastEnd != "" {
+		c.word("last_end", r.LastEnd, wordsOfReason)
+	}
 	c.need(r.Used+r.Excused < r.Attempt, "used_attempts %d and excused_attempts %d of attempt %d", r.Used, r.Excused, r.Attempt)
 	c.least("failed", r.Failed, 0)
 	c.need(r.Size >= r.Failed, "failed %d of %d", r.Failed, r.Size)

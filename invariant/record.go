@@ -343,6 +343,7 @@ type group struct {
 	Domain   string    `json:"domain,omitempty"`
 	Link     string    `json:"link,omitempty"`
 	Failed   int64     `json:"failed,omitempty"`
+	LastEnd  string    `json:"last_end,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
 	Message  string    `json:"message,omitempty"`
 }

@@ -42,7 +42,10 @@ func (l *liveRows) member(q *snapshot.Request, on *scheduler.Worker) bool {
 	if g.known == 0 {
 		g.row.Job = j
 	}
-	g.row.Preempts = g.row.Preempts && j.Preempts // not where one of them had to make room
+	if rec.LastEnd != "" {
+		j.Preempts = q.Spec.Preemption == berth.PreemptionLower && !rec.LastEnd.MadeRoom()
+	}
+	g.row.Preempts = g.row.Preempts && j.Preempts // not where it had to make room; of a record that does not tell, where one of them had to
 	g.known++
 	return true
 }

@@ -13,11 +13,14 @@ import (
 // as many as a daemon asks for.
 const RoomTries = 4
 
-// preempts says whether others may have to make room for a group: not by one of which a member
-// had to make room itself.
+// preempts says whether others may have to make room for a group: not by one that had to make room itself
+// when it ran last. Of a record that does not tell, none of its members had to.
 func (g *askedGroup) preempts() bool {
-	return g.first().Preemption == berth.PreemptionLower && !g.made && !slices.ContainsFunc(g.members, func(a *asked) bool {
-		return a.room != "" || a.State != nil && a.State.LastEnd.MadeRoom()
+	if g.first().Preemption != berth.PreemptionLower || g.made || g.record.LastEnd.MadeRoom() {
+		return false
+	}
+	return !slices.ContainsFunc(g.members, func(a *asked) bool {
+		return a.room != "" || g.record.LastEnd == "" && a.State != nil && a.State.LastEnd.MadeRoom()
 	})
 }
 

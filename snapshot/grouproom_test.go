@@ -50,6 +50,17 @@ func followed(s *store) {
 	s.edit("one", func(r *berth.Request) { r.Tenant = "red" }, nil)
 }
 
+// madeRoom is a group that waits, whose former attempt ended for that; its member had to make room once.
+func madeRoom(s *store, last berth.EndReason) {
+	s.runs("low", 3000, "w1", 1)
+	s.runs("high", 3000, "w2", 9)
+	s.submit("g.0", 2000, "")
+	g := pressing("g", 2000, 1, 1, 5)
+	s.edit("g.0", func(r *berth.Request) { *r = g.Members()[0] }, nil)
+	s.put(berth.KindState, "", "g.0", &berth.Progress{State: berth.StatePending, Attempt: 2, LastEnd: berth.EndPreempted})
+	s.put(berth.KindGroup, "", "g", &berth.Group{Size: 1, MinCount: 1, Attempt: 3, State: berth.GroupPending, LastEnd: last})
+}
+
 // standingRoom is a group that waits, and for which the only one on w2 was told to stop.
 func standingRoom(s *store) {
 	s.runs("low", 3000, "w2", 0)
@@ -98,6 +109,21 @@ func TestForecast_GroupMakesRoom(t *testing.T) {
 			"nobody where it would not do", two,
 			snapshot.Change{Cordon: []berth.WorkerID{"w2"}, Requests: []berth.Request{pressing("g", 3000, 2, 2, 5)}},
 			[]string{"g.0 new: waits for group ", "g.1 new: waits for group "},
+		},
+		{
+			"again, when it has run since it had to itself", func(s *store) { madeRoom(s, berth.EndExited) },
+			snapshot.Change{},
+			[]string{"g.0 waiting: w1 after [low]", "low stopped from w1 for g: waits for cpu_milli "},
+		},
+		{
+			"nobody before that", func(s *store) { madeRoom(s, berth.EndPreempted) },
+			snapshot.Change{},
+			[]string{"g.0 waiting: waits for group "},
+		},
+		{
+			"nor by a record that does not tell", func(s *store) { madeRoom(s, "") },
+			snapshot.Change{},
+			[]string{"g.0 waiting: waits for group "},
 		},
 		{
 			"nobody who matters as much", func(s *store) { s.runs("as-much", 3000, "w1", 5) },
