@@ -71,9 +71,9 @@ func (b *builder) roomAmong(w *waiting, as *berth.Request, on berth.WorkerID, wh
 const mostOccupants = 512
 
 // among tells who is on a worker as the choice of those who make room there saw them.
-func (b *builder) among(p *scheduler.Preemption) chosenAmong {
+func (b *builder) among(p *scheduler.Preemption, patience int64) chosenAmong {
 	who := chosenAmong{step: int64(len(b.basis.record.Steps))} // it fitted nowhere then
-	all := b.l.occupants(b)(p.Worker)
+	all := scheduler.InTime(b.l.occupants(b)(p.Worker), patience)
 	if b.told += len(all); b.told > mostOccupants {
 		b.told -= len(all)
 		return who

@@ -107,7 +107,9 @@ func (b *builder) makeRoomFor(g *gang) bool {
 		return false
 	}
 	defer l.holds.admit(l, g.id)()
-	d, ok := l.fleet.PreemptGang(l.gangOf(g.id, rec, l.affordable(g, rec, members, b)), l.residents(b.now))
+	ask := l.gangOf(g.id, rec, l.affordable(g, rec, members, b))
+	ask.Members[0].Patience = l.patienceOf(members[0], b.now)
+	d, ok := l.fleet.PreemptGang(ask, l.residents(b.now))
 	if !ok || l.roomExceeds(g, &d, b) || slices.ContainsFunc(d.Workers, func(k berth.KeptWorker) bool { return l.unsure(members[0], k.Worker) }) {
 		return false
 	}
@@ -225,7 +227,6 @@ func (b *builder) keepRoom(g *gang, d *scheduler.GangRoom) {
 // residents tells who is on a worker that may make room for a group: nobody where a request has a
 // claim, who comes first there.
 func (l *loop) residents(now time.Time) func(berth.WorkerID) []scheduler.Occupant {
-	left := func(x *life) int64 { return max(x.endsBy().UnixMilli()-now.UnixMilli(), 0) }
 	return func(w berth.WorkerID) (all []scheduler.Occupant) {
 		ledger, _ := l.view.ledger(w)
 		claimed := ledger != nil && len(ledger.Claims) > 0
@@ -242,9 +243,7 @@ func (l *loop) residents(now time.Time) func(berth.WorkerID) []scheduler.Occupan
 				continue
 			}
 			o.Grace = x.spec.request.StopTimeoutMS
-			if o.Left = left(x); x.exit != nil {
-				o.Left = 1
-			} else if o.Leaving && x.stop == nil {
+			if o.Left = leftOf(x, now); o.Leaving && x.exit == nil && x.stop == nil {
 				o.Left = o.Grace
 			}
 			all = append(all, o)

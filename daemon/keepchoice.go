@@ -78,16 +78,6 @@ func (l *loop) beginKeep(g *gang, members []*waiting, rec *berth.Keep, now time.
 	return c
 }
 
-// patienceOf is for how many ms a request waits yet; 0: for ever.
-func (l *loop) patienceOf(w *waiting, now time.Time) int64 {
-	sub, _ := l.view.submission(w.id)
-	if sub == nil || sub.Spec.PendingLimitMS == 0 {
-		return 0
-	}
-	ends := l.waitsSince(w.id, sub, now).Add(time.Duration(sub.Spec.PendingLimitMS) * time.Millisecond)
-	return max(ends.Sub(now).Milliseconds(), 1)
-}
-
 // stays tells who is on a worker, and until when.
 func (l *loop) stays(now time.Time) func(berth.WorkerID) []scheduler.Stay {
 	var all []scheduler.Stay // used again for the next worker

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"slices"
+	"time"
 	"unique"
 
 	"github.com/berthd/berth"
@@ -60,6 +61,10 @@ func (l *loop) occupied(was, is occupancy) {
 // another request waits for, nor what a plan changes that is being made (b, or nil) or
 // is in flight. It asks the fleet nothing, for the fleet asks it.
 func (l *loop) occupants(b *builder) func(berth.WorkerID) []scheduler.Occupant {
+	now := l.now()
+	if b != nil {
+		now = b.now
+	}
 	return func(w berth.WorkerID) (all []scheduler.Occupant) {
 		ledger, _ := l.view.ledger(w)
 		if b != nil {
@@ -74,11 +79,25 @@ func (l *loop) occupants(b *builder) func(berth.WorkerID) []scheduler.Occupant {
 				continue
 			}
 			if o, ok := l.occupantOf(w, x); ok {
+				switch {
+				case o.Leaving:
+					o.Left = leftOf(x, now)
+				case x.runs.state() != berth.StatePlaced: // else it ends at once
+					o.Grace = x.spec.request.StopTimeoutMS
+				}
 				all = append(all, o)
 			}
 		}
 		return all
 	}
+}
+
+// leftOf is after how many ms one has ended at the latest; 0: nothing says.
+func leftOf(x *life, now time.Time) int64 {
+	if x.exit != nil {
+		return 1
+	}
+	return max(x.endsBy().UnixMilli()-now.UnixMilli(), 0)
 }
 
 func waitedFor(ledger *berth.Ledger, id berth.RequestID) bool {

@@ -35,6 +35,7 @@ func (l *loop) preempt(w *waiting, as scheduler.Candidate, b *builder) bool {
 	if l.braked(w.request.Pool, b.now) {
 		return false
 	}
+	as.Patience = l.patienceOf(w, b.now)
 	p, ok := l.fleet.Preempt(as, l.occupants(b))
 	if !ok {
 		return false
@@ -119,7 +120,7 @@ func (b *builder) preempt(w *waiting, as *berth.Request, p scheduler.Preemption,
 		b.l.timers.set(requestKey(w.id), b.now.Add(pause)) // its quota is of another moment: see exceeds
 		return
 	}
-	who := b.among(&p)
+	who := b.among(&p, b.l.patienceOf(w, b.now))
 	b.l.tellRelations(b.basis, w.request)
 	b.changed[p.Worker] = struct{}{}
 	for _, x := range c.ends {
@@ -288,7 +289,7 @@ func (l *loop) wakePreemptors(w berth.WorkerID, pool berth.PoolID) {
 	if b := l.brakes.pools[pool]; b != nil && b.step.holds() {
 		return // all are woken when it lets go
 	}
-	can := func(first *waiting) bool { return l.fleet.CanPreemptOn(first.candidate(), w, l.occupants(nil)) }
+	can := func(first *waiting) bool { return l.fleet.CanPreemptOn(l.patient(first), w, l.occupants(nil)) }
 	l.eachQueue(func(q *queue) { q.wakePreemptors(pool, can) })
 }
 
@@ -328,7 +329,7 @@ func (l *loop) whyNotEver(by berth.DaemonID) whyNot {
 	return func(w *waiting) *berth.Verdict {
 		v := why(w)
 		if v != nil && !isQuota(v) && w.preempts && !l.braked(w.request.Pool, l.now()) {
-			if _, ok := l.fleet.Preempt(w.candidate(), l.occupants(nil)); ok {
+			if _, ok := l.fleet.Preempt(l.patient(w), l.occupants(nil)); ok {
 				return nil
 			}
 		}

@@ -9,7 +9,7 @@ import (
 
 // PolicyVersion names the rules by which this package decides. It is raised with
 // every change that may alter a decision, so that a replay knows its rules.
-const PolicyVersion = "13"
+const PolicyVersion = "14"
 
 // Worker is what the scheduler knows of a worker. Its maps and slices are shared
 // with the fleet and must not be changed after Put; a new Put replaces them.

@@ -26,7 +26,7 @@ const (
 // PreemptGang chooses what is to end so that as many members of a gang as must begin together
 // fit, beside what leaves anyway: allocations of lower priority than the gang's. The fewest end,
 // as far as a search by workers tells; of equally many those of the lowest priorities, then the
-// youngest; none that is not needed, and of a group all or none. What ends by itself no later
+// youngest; none that is not needed, and of a group all or none; nobody who may be there longer than the gang waits, as its first member says. What ends by itself no later
 // than the last that the gang waits for counts as leaving. What is kept of the pool's workers counts as
 // free: the caller says for whom that is. Nothing is reserved. False: it fits when what leaves
 // has ended, or nobody's end would be enough.
@@ -94,7 +94,7 @@ func (r *gangRoom) look(on func(berth.WorkerID) []Occupant) {
 		r.sites = append(r.sites, s)
 		for _, n := range s.nodes {
 			if _, known := r.on[n.worker.ID]; !known {
-				r.on[n.worker.ID] = slices.Clone(on(n.worker.ID))
+				r.on[n.worker.ID] = InTime(slices.Clone(on(n.worker.ID)), r.g.Members[0].Patience)
 			}
 		}
 	}

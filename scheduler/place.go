@@ -15,6 +15,7 @@ type Candidate struct {
 	Own      bool             // for workers that are not foreign, however full: another only where none of them fits
 	Again    bool             // Place, or of the first of a gang PlaceGang, was asked for it before: it counts once for what is usual
 	Sample   bool             // the pool's shadow is asked, too, where it would go
+	Patience int64            // for how many ms it waits yet: nobody makes room who may take longer; 0: for ever
 }
 
 // Decision is where a candidate goes, or why it goes nowhere.

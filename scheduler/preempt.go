@@ -23,8 +23,8 @@ const maxTried = 64
 // Preempt chooses a worker, and what is to end on it so that it takes a candidate:
 // what leaves anyway, and allocations of lower priority than the candidate's. The
 // fewest end; of equally many those of the lowest priority, then the youngest; none
-// that is not needed, and of a group all or none. on tells who is on a worker, and is
-// asked about few. Nothing is reserved.
+// that is not needed, and of a group all or none; nobody who may be there longer than
+// the candidate waits. on tells who is on a worker, and is asked about few. Nothing is reserved.
 func (f *Fleet) Preempt(c Candidate, on func(berth.WorkerID) []Occupant) (Preemption, bool) {
 	p := f.pools[c.Request.Pool]
 	if p == nil || malformed(&c.Request.Resources) {
@@ -40,7 +40,7 @@ func (f *Fleet) Preempt(c Candidate, on func(berth.WorkerID) []Occupant) (Preemp
 	slices.SortFunc(most, estimate.compare)
 	var best *clearing
 	for _, e := range most[:min(len(most), maxTried)] {
-		best = better(best, f.newTrial(q, e.node, c.Priority, on(e.node.worker.ID)), &c)
+		best = better(best, f.newTrial(q, e.node, c.Priority, InTime(on(e.node.worker.ID), c.Patience)), &c)
 	}
 	return best.decision()
 }
@@ -100,7 +100,7 @@ func (f *Fleet) CanPreemptOn(c Candidate, w berth.WorkerID, on func(berth.Worker
 	if _, ok := f.estimateOf(q, n, c.Priority); !ok || !q.mayClear(n) {
 		return false
 	}
-	return f.newTrial(q, n, c.Priority, on(w)).run()
+	return f.newTrial(q, n, c.Priority, InTime(on(w), c.Patience)).run()
 }
 
 // mayClear says whether nothing keeps a request off a worker that no end of another

@@ -18,9 +18,19 @@ type Occupant struct {
 	Members  int  // of its group, that end with it, wherever they are
 	Leaving  bool // it ends anyway, whatever its priority
 
-	// For gangs: how many ms it is given to stop, and after how many it has ended at the latest,
-	// where it leaves or its run limit says so; 0: nothing does.
+	// How many ms it is given to stop, and after how many it has ended at the latest, where it
+	// leaves or, for gangs, its run limit says so; 0: nothing does.
 	Grace, Left int64
+}
+
+// InTime are those of occupants who have ended within so many ms, if they are told to now or leave; 0: all of them. Who
+// may take longer would end in vain for what has given up waiting then.
+func InTime(all []Occupant, ms int64) []Occupant {
+	late := func(o Occupant) bool { return o.Leaving && o.Left > ms || !o.Leaving && o.Grace > ms }
+	if ms == 0 || !slices.ContainsFunc(all, late) {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), late)
 }
 
 // unit is occupants of which all are stopped or none: one, or those of a group.

@@ -84,10 +84,10 @@ func tellsKept(v *berth.Verdict) bool {
 	return slices.ContainsFunc(v.Reasons, func(r berth.Reason) bool { return r.Code == berth.ReasonKept })
 }
 
-func (f *fleetPolicy) evictForGang(a *gangAsk, priority int32, on func(machine int) []scheduler.Occupant) (scheduler.GangRoom, bool) {
+func (f *fleetPolicy) evictForGang(a *gangAsk, priority int32, patience int64, on func(machine int) []scheduler.Occupant) (scheduler.GangRoom, bool) {
 	g := f.gang(a)
 	for i := range g.Members {
-		g.Members[i].Priority = priority
+		g.Members[i].Priority, g.Members[i].Patience = priority, patience
 	}
 	return f.fleet.PreemptGang(g, func(w berth.WorkerID) []scheduler.Occupant { return on(f.machines[w]) })
 }

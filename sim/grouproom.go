@@ -59,7 +59,7 @@ func (r *replay) makeGroupRoom() (made, replaced bool) {
 	}
 	for _, g := range r.roomSeekers() {
 		of, ask := r.first(g), r.classOf(g, r.countOf(g)).ask
-		d, ok := e.by.evictForGang(&ask, int32(of.Priority), r.groupOccupants) //nolint:gosec // at most berth.MaxPriority
+		d, ok := e.by.evictForGang(&ask, int32(of.Priority), r.patienceOf(g), r.groupOccupants) //nolint:gosec // at most berth.MaxPriority
 		if !ok {
 			continue
 		}

@@ -91,11 +91,18 @@ func TestGroupRoom(t *testing.T) {
 			map[string]int64{"a": 3200, "b": 0, "c": 0, "g": 200},
 		},
 		{
-			"they end all the same when the group has left",
+			"nobody who may end only when the group has left",
 			[]string{"0,9000,1,1,2,1000,a,1,,500,,,,", "1000,2000,1,1,2,1000,g,5,lower,,100,large,3,"},
 			map[string][2]int64{"large": {100, 0}},
+			0,
+			map[string]int64{"a": 0, "g": 100},
+		},
+		{
+			"who has ended before it leaves",
+			[]string{"0,9000,1,1,2,1000,a,1,,500,,,,", "1000,2000,1,1,2,1000,g,5,lower,,600,large,3,"},
+			map[string][2]int64{"large": {500, 3}},
 			1,
-			map[string]int64{"a": 1500, "g": 100},
+			map[string]int64{"a": 3500, "g": 500},
 		},
 		{
 			"who had to make room has nobody else do so; and it is asked once a second",

@@ -109,7 +109,9 @@ func (c *course) makeGroupRoom(g *askedGroup) bool {
 	if over != nil {
 		return false
 	}
-	d, ok := c.fleet.PreemptGang(g.gang(g.members, as), c.groupOccupants)
+	ask := g.gang(g.members, as)
+	ask.Members[0].Patience = c.patienceOf(g.members[0])
+	d, ok := c.fleet.PreemptGang(ask, c.groupOccupants)
 	if !ok || c.exceedsAll(accountOf(g.first()), decisionsOf(d.Workers)) != nil {
 		return false
 	}

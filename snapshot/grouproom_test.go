@@ -19,6 +19,12 @@ func pressing(id string, cpu, size, least int64, priority int32) berth.Request {
 	return r
 }
 
+// brief waits for ten seconds.
+func brief(r berth.Request) berth.Request {
+	r.PendingLimitMS = 10_000
+	return r
+}
+
 // placedGroup adds a group whose members run on these workers, one on each.
 func (s *store) placedGroup(id string, cpu int64, on ...string) {
 	size := int64(len(on))
@@ -124,6 +130,22 @@ func TestForecast_GroupMakesRoom(t *testing.T) {
 			"nor by a record that does not tell", func(s *store) { madeRoom(s, "") },
 			snapshot.Change{},
 			[]string{"g.0 waiting: waits for group "},
+		},
+		{
+			"nobody who may end only when it has expired", func(s *store) {
+				two(s)
+				s.edit("lower", func(r *berth.Request) { r.StopTimeoutMS = 60_000 }, nil)
+			},
+			snapshot.Change{Requests: []berth.Request{brief(pressing("g", 3000, 2, 2, 5))}},
+			[]string{"g.0 new: waits for group ", "g.1 new: waits for group "},
+		},
+		{
+			"nor for a request, and the others do", func(s *store) {
+				two(s)
+				s.edit("lower", func(r *berth.Request) { r.StopTimeoutMS = 60_000 }, nil)
+			},
+			snapshot.Change{Requests: []berth.Request{brief(urgent("now", 3000, 5))}},
+			[]string{"now new: w1 after [low]", "low stopped from w1 for now: waits for cpu_milli "},
 		},
 		{
 			"nobody who matters as much", func(s *store) { s.runs("as-much", 3000, "w1", 5) },

@@ -24,6 +24,7 @@ func (a *asked) preempts() bool {
 
 // makeRoom has others end for a request; false: nobody who may would suffice.
 func (c *course) makeRoom(a *asked, cand scheduler.Candidate) bool {
+	cand.Patience = c.patienceOf(a)
 	p, ok := c.fleet.Preempt(cand, c.occupants)
 	if !ok {
 		return false
@@ -84,6 +85,15 @@ func (c *course) endWith(victims []berth.RequestID) (all []berth.RequestID) {
 	return all
 }
 
+// patienceOf is for how many ms of the snapshot's moment a request waits yet; 0: for ever.
+func (c *course) patienceOf(a *asked) int64 {
+	limit := a.Spec.PendingLimitMS
+	if limit == 0 || a.SubmittedAt.IsZero() || c.s.TakenAt.IsZero() {
+		return limit
+	}
+	return max(limit-c.s.TakenAt.Sub(a.SubmittedAt).Milliseconds(), 1)
+}
+
 // occupants are those on a worker who may have to go.
 func (c *course) occupants(on berth.WorkerID) (all []scheduler.Occupant) {
 	for _, r := range c.on[on] {
@@ -92,6 +102,11 @@ func (c *course) occupants(on berth.WorkerID) (all []scheduler.Occupant) {
 		}
 		o := scheduler.Occupant{
 			Request: r.Spec.ID, Priority: r.Candidate().Priority, Placed: r.placed, Share: r.share, Labels: r.Spec.Labels, Leaving: r.leaving,
+		}
+		if r.leaving {
+			o.Left = r.left
+		} else if r.started {
+			o.Grace = r.Spec.StopTimeoutMS // who has not started ends at once
 		}
 		if r.group != "" && !r.leaving {
 			o.Group, o.Members = r.group, len(c.residentsOf(r.group))

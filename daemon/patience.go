@@ -1,0 +1,45 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/berthd/berth/scheduler"
+)
+
+// What has a pending limit waits so long, and no longer: nobody makes room for it who may have ended only then.
+
+// patienceOf is for how many ms a request waits yet; 0: for ever.
+func (l *loop) patienceOf(w *waiting, now time.Time) int64 {
+	if w.request.PendingLimitMS == 0 {
+		return 0
+	}
+	sub, _ := l.view.submission(w.id)
+	if sub == nil {
+		return 0
+	}
+	ends := l.waitsSince(w.id, sub, now).Add(time.Duration(w.request.PendingLimitMS) * time.Millisecond)
+	return max(ends.Sub(now).Milliseconds(), 1)
+}
+
+// patient is a candidate for those who make room.
+func (l *loop) patient(w *waiting) scheduler.Candidate {
+	c := w.candidate()
+	c.Patience = l.patienceOf(w, l.now())
+	return c
+}
+
+// givesUpRoom says whether a request is too late for those who could make room for it, and lets it wait without: others of its
+// class, for whom they could, are not to wait behind it.
+func (l *loop) givesUpRoom(w *waiting, as scheduler.Candidate, b *builder) bool {
+	if w.request.PendingLimitMS == 0 || l.braked(w.request.Pool, b.now) {
+		return false
+	}
+	as.Patience = 0
+	if _, could := l.fleet.Preempt(as, l.occupants(b)); !could {
+		return false
+	}
+	next := *w
+	next.preempts = false
+	l.queue.put(&next)
+	return true
+}
