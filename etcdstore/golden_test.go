@@ -137,7 +137,7 @@ func examples(t *testing.T) map[berth.Kind]any {
 		berth.KindGroup: &berth.Group{
 			Header: h, Size: 2, MinCount: 2, Digest: digest, Attempt: 3, State: berth.GroupEnding, Since: at(59), Used: 1, Excused: 1, Domain: "rack1", Link: "rack1-07.nvlink0", Failed: 1,
 			LastEnd: berth.EndPreempted,
-			Reason: berth.EndGroup, Message: "run-3.1 ended FAILED: exited",
+			Reason:  berth.EndGroup, Message: "run-3.1 ended FAILED: exited",
 		},
 		berth.KindHold: &berth.Hold{Header: h, Workers: []berth.WorkerID{"rack1-07", "rack1-08"}},
 		berth.KindKeep: &berth.Keep{
