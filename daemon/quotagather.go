@@ -184,9 +184,10 @@ func (s *balance) holds(need berth.Amounts) bool {
 	return false
 }
 
-// withGathered is what is kept of a block, with what its daemon has already of what quota is gathered for there.
+// withGathered is what is kept of a block, with what its daemon has already of what quota is gathered for there. Of what
+// needs a loan nothing: two tenants would each keep what the other needs.
 func (s *balance) withGathered(keep berth.Amounts) berth.Amounts {
-	if s.gathers == nil || s.gathers.by != s.daemon {
+	if s.gathers == nil || s.gathers.by != s.daemon || !bounding(s.itsOwn).holds(s.gathers.Need, s) {
 		return keep
 	}
 	next, more := make(berth.Amounts, len(s.state.dimensions)), false

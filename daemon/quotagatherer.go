@@ -135,7 +135,7 @@ func (l *loop) waitsFor(a asked) bool {
 // atMost is how much of a dimension could come together for an account, with any loans: up to its limit, and what is
 // guaranteed to all.
 func (s *balance) atMost(d berth.Dimension) int64 {
-	own := max(s.state.limits[d], s.quota.Guaranteed[d])
+	own := s.itsOwn(d)
 	if _, guaranteed := s.quota.Guaranteed[d]; guaranteed {
 		return max(own, min(s.state.most[d], s.loans.ever[d]))
 	}
@@ -145,11 +145,16 @@ func (s *balance) atMost(d berth.Dimension) int64 {
 // inReach is atMost without what others use themselves of what is guaranteed to them: for that, nobody is kept
 // from anything. What has been begun goes on should they use more.
 func (s *balance) inReach(of account, d berth.Dimension) int64 {
-	own := max(s.state.limits[d], s.quota.Guaranteed[d])
+	own := s.itsOwn(d)
 	if g, guaranteed := s.quota.Guaranteed[d]; guaranteed {
-		return max(own, min(s.state.most[d], g+s.loans.unused(of.tenant, d)))
+		return max(own, min(s.state.most[d], g+s.loans.unusedBeside(of.tenant, d)))
 	}
 	return own
+}
+
+// itsOwn is how much of a dimension an account may use without any more loans, were all back that it has lent.
+func (s *balance) itsOwn(d berth.Dimension) int64 {
+	return max(s.state.limits[d], s.quota.Guaranteed[d])
 }
 
 // lent is how much of a dimension others would lend to an account now.

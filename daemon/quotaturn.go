@@ -99,7 +99,8 @@ type loanStatus struct {
 	spare      map[berth.TenantID]struct{}      // who have borrowed what they do not use: they give it back when others wait
 	waits      map[berth.TenantID]struct{}      // who are looked at again when more can be lent
 	guaranteed map[berth.TenantID]berth.Amounts
-	lent       map[berth.TenantID]berth.Amounts // by them, and not wanted back
+	unused     map[berth.TenantID]berth.Amounts // of that, by them: it is idle, or lent
+	allUnused  berth.Amounts                    // by all of them
 	ever       berth.Amounts                    // all that is guaranteed: more than that nobody can have
 	never      map[string]bool                  // by shape, whether no worker could ever take it
 
@@ -111,7 +112,6 @@ type loanStatus struct {
 type loanSums struct {
 	rest    berth.Amounts
 	ahead   map[berth.TenantID]berth.Amounts
-	unused  berth.Amounts    // all that is idle, or lent and not wanted back
 	lenders []berth.TenantID // sorted
 	first   loanTurn
 }
@@ -121,7 +121,7 @@ func (l *loop) loansIn(p berth.PoolID) *loanStatus {
 	if s == nil {
 		s = &loanStatus{
 			idle: make(map[berth.TenantID]berth.Amounts), turns: make(map[berth.TenantID]loanTurn), spare: make(map[berth.TenantID]struct{}),
-			waits: make(map[berth.TenantID]struct{}), guaranteed: make(map[berth.TenantID]berth.Amounts), lent: make(map[berth.TenantID]berth.Amounts), ever: make(berth.Amounts), never: make(map[string]bool),
+			waits: make(map[berth.TenantID]struct{}), guaranteed: make(map[berth.TenantID]berth.Amounts), unused: make(map[berth.TenantID]berth.Amounts), allUnused: make(berth.Amounts), ever: make(berth.Amounts), never: make(map[string]bool),
 		}
 		l.quotas.loans[p] = s
 	}
@@ -148,10 +148,6 @@ func (s *loanStatus) summed() *loanSums {
 	if len(line) > 0 {
 		sums.first = line[0]
 	}
-	sums.unused = behind
-	for _, lent := range s.lent {
-		addTo(sums.unused, lent)
-	}
 	s.sums = sums
 	return sums
 }
@@ -171,10 +167,28 @@ func (s *loanStatus) others(t berth.TenantID, d berth.Dimension) int64 {
 	return sums.rest[d] - s.idle[t][d]
 }
 
-// unused is how much of a dimension is guaranteed to others than a tenant, and not used by them: idle, or lent to
-// whomever.
-func (s *loanStatus) unused(t berth.TenantID, d berth.Dimension) int64 {
-	return s.summed().unused[d] - s.idle[t][d] - s.lent[t][d]
+// unusedBeside is how much of a dimension is guaranteed to others than a tenant, and not used by them.
+func (s *loanStatus) unusedBeside(t berth.TenantID, d berth.Dimension) int64 {
+	return s.allUnused[d] - s.unused[t][d]
+}
+
+// noteUnused notes how much of what is guaranteed to a tenant it does not use.
+func (s *loanStatus) noteUnused(t berth.TenantID, g, used berth.Amounts) {
+	for d, v := range s.unused[t] {
+		s.allUnused[d] -= v
+	}
+	delete(s.unused, t)
+	if len(g) == 0 {
+		return
+	}
+	now := make(berth.Amounts, len(g))
+	for d, v := range g {
+		if rest := v - used[d]; rest > 0 {
+			now[d] = rest
+		}
+	}
+	s.unused[t] = now
+	addTo(s.allUnused, now)
 }
 
 // firstBefore says whether another waits for a loan, and its turn comes before a tenant's.
@@ -195,7 +209,7 @@ func (s *loanStatus) wake(l *loop) {
 func (s *loanStatus) forget(t berth.TenantID) {
 	s.promise(t, nil)
 	delete(s.idle, t)
-	delete(s.lent, t)
+	s.noteUnused(t, nil, nil)
 	delete(s.turns, t)
 	delete(s.spare, t)
 	delete(s.waits, t)
@@ -236,26 +250,20 @@ func (l *loop) noteLoans(of account) {
 	if delete(s.spare, t); l.spares(of, &q) {
 		s.spare[t] = struct{}{}
 	}
-	lent := lentOn(&q)
-	if turn == before && was.Equal(now) && s.lent[t].Equal(lent) && s.guaranteed[t].Equal(q.Guaranteed) {
+	s.noteUnused(t, q.Guaranteed, l.usedBy(of))
+	if turn == before && was.Equal(now) && s.guaranteed[t].Equal(q.Guaranteed) {
 		return
 	}
 	s.sums = nil
-	more := s.promise(t, q.Guaranteed) || before.before(turn)
-	for d, v := range now {
-		more = more || v > was[d]
-	}
-	for d, v := range lent { // not what was idle before
-		more = more || v+now[d] > s.lent[t][d]+was[d]
-	}
-	if s.lent[t] = lent; len(lent) == 0 {
-		delete(s.lent, t)
-	}
 	if s.idle[t] = now; len(now) == 0 {
 		delete(s.idle, t)
 	}
 	if s.turns[t] = turn; turn.since == 0 {
 		delete(s.turns, t)
+	}
+	more := s.promise(t, q.Guaranteed) || before.before(turn)
+	for d, v := range now {
+		more = more || v > was[d]
 	}
 	if more {
 		s.wake(l)
@@ -270,19 +278,6 @@ func (l *loop) noteLoans(of account) {
 			l.due.add(tenantKey(o))
 		}
 	}
-}
-
-// lentOn is what a tenant has lent, and does not want back.
-func lentOn(q *berth.Quota) berth.Amounts {
-	out := make(berth.Amounts)
-	for t, of := range q.Lent {
-		for d, v := range of {
-			if rest := v - q.Recalled[t][d]; rest > 0 {
-				out[d] += rest
-			}
-		}
-	}
-	return out
 }
 
 // spares says whether an account has borrowed what nobody has taken.

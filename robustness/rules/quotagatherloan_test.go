@@ -131,6 +131,39 @@ func TestGathering_LoansComeBack(t *testing.T) {
 	})
 }
 
+// Two tenants have quota gathered of which each needs some of the other's: one of them is lent it when that has come
+// together. Neither keeps what is idle from the other until they let others go first.
+func TestGathering_OfEachOther(t *testing.T) {
+	for daemons := 1; daemons <= 3; daemons++ {
+		t.Run(fmt.Sprint(daemons), func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				checked := r.checked()
+				ds, stop := r.several(daemons)
+				s := []*smallOnes{r.smallOnes(ds, 100), {rig: r, ds: ds, each: 100, of: "b"}}
+				for _, crowd := range s {
+					r.guarantee(ds[0], crowd.of, 1000, 300)
+					crowd.more(2)
+				}
+				r.passes(time.Second)
+				for i, of := range []berth.TenantID{"a", "b"} {
+					r.run(ds[i%daemons], "large-"+string(of), some(of, 400))
+				}
+				for range 25 {
+					for _, crowd := range s {
+						crowd.step(500 * time.Millisecond)
+					}
+				}
+				if r.located("large-a", "large-b") == 0 {
+					t.Errorf("both wait though nothing else is placed: a %s, b %s", r.record("a"), r.record("b"))
+				}
+				s[0].stop()
+				stop()
+				checked()
+			})
+		})
+	}
+}
+
 // What others use themselves of what is guaranteed to them comes from no loan: for that nobody is kept from anything.
 func TestGathering_NotOfWhatOthersUse(t *testing.T) {
 	bubble(t, func(r *rig) {
