@@ -206,7 +206,7 @@ func (d Replayer) toldOtherwise(ctx context.Context, c *choice) (string, error) 
 		switch {
 		case o.Chosen && there && a.Stop == nil && a.Exit == nil:
 			return string(o.Request) + " was chosen, and not told to stop", nil
-		case !o.Chosen && there && a.Stop != nil && a.Stop.Message == makesRoomFor(c.room.Request):
+		case !o.Chosen && there && after[factsEach*i].Mod == c.at && a.Stop != nil && a.Stop.Message == makesRoomFor(c.room.Request):
 			return string(o.Request) + " was told to stop, and not chosen", nil
 		}
 	}

@@ -61,6 +61,39 @@ func TestReplay_VictimsOfAClaim(t *testing.T) {
 	})
 }
 
+// Who was told to stop for the same request before, and is not needed any more, is none of those who make room now. The
+// simulation found it: seed 150037.
+func TestReplay_VictimsToldBefore(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		r.joins("w")
+		for _, id := range []string{"first", "second"} {
+			r.run(d, id, sized(500, 0))
+			r.passes(time.Second)
+		}
+		for _, id := range []string{"first", "second"} {
+			r.runs("w", id)
+		}
+		r.run(d, "now", urgent(400, 50)) // the youngest is told
+		r.passes(time.Second)
+		_, err := d.SetIntent(r.t.Context(), "w", daemon.Wish{Cordon: true})
+		r.ok(err)
+		r.passes(time.Second)
+		_, err = d.Cancel(r.t.Context(), "first", "")
+		r.ok(err)
+		r.passes(time.Second)
+		_, err = d.SetIntent(r.t.Context(), "w", daemon.Wish{})
+		r.ok(err)
+		r.passes(time.Second)
+		r.exits("w", "first")
+		r.passes(time.Second)
+		r.exits("w", "second")
+		r.passes(time.Second)
+		r.choosesAgain(d, "now", "first")
+		stop()
+	})
+}
+
 // Those that a request is to be apart from make room for it, and who else does is looked at by that.
 func TestReplay_VictimsApart(t *testing.T) {
 	bubble(t, func(r *rig) {
