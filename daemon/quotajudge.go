@@ -18,7 +18,10 @@ type allowance struct {
 
 // judge says whether so many equal requests of the account are allowed, by what this daemon
 // has taken of its quota; what is short is told with what could be taken.
-func (s *balance) judge(r *berth.Request, n int64) allowance {
+func (s *balance) judge(r *berth.Request, n int64) allowance { return s.judgeBy(r, n, false) }
+
+// judgeBy is judge; wide: they are to have all types of devices that could be taken, though there is room for one.
+func (s *balance) judgeBy(r *berth.Request, n int64, wide bool) allowance {
 	a := allowance{request: r, need: make(berth.Amounts)}
 	if s.state.limits == nil {
 		a.verdict = &berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonQuota, Detail: "its record cannot be read"}}}
@@ -43,7 +46,7 @@ func (s *balance) judge(r *berth.Request, n int64) allowance {
 		lacks(d, n*demandOf(r, d))
 	}
 	for i := range r.Resources.Devices {
-		if d := s.chooseType(&a, i, n); d != "" {
+		if d := s.chooseType(&a, i, n, wide); d != "" {
 			lacks(d, n*r.Resources.Devices[i].Count*r.Resources.Devices[i].Milli)
 		}
 	}
@@ -61,7 +64,7 @@ func (l *loop) allowsOne(w *waiting, s *balance) allowance {
 		return allowance{request: w.request}
 	}
 	s = s.of(askedBy(w))
-	a := s.judge(w.request, 1)
+	a := s.judgeBy(w.request, 1, w.wide)
 	if a.verdict == nil && !s.fits(w.extra) {
 		a.over(w.extra, s)
 	}
@@ -149,7 +152,7 @@ func demandOf(r *berth.Request, d berth.Dimension) int64 {
 // chooseType is the limited type of which a demand for devices needs more, or none: the
 // first in the order of preference that the account may have. Those that it may not have are
 // left out of the request. A demand that names no type is judged by what it gets.
-func (s *balance) chooseType(a *allowance, i int, n int64) berth.Dimension {
+func (s *balance) chooseType(a *allowance, i int, n int64, wide bool) berth.Dimension {
 	d := &a.request.Resources.Devices[i]
 	want := n * d.Count * d.Milli
 	var allowed []string
@@ -160,8 +163,8 @@ func (s *balance) chooseType(a *allowance, i int, n int64) berth.Dimension {
 		switch room := s.room(dim); {
 		case !limited || want+a.need[dim] <= room:
 			allowed = append(allowed, kind)
-		case len(allowed) == 0 && best == "" && want+a.need[dim] <= room+s.free(dim):
-			best = dim // it can be taken, and is preferred
+		case (len(allowed) == 0 || wide) && best == "" && want+a.need[dim] <= room+s.free(dim):
+			best = dim // it can be taken, and is preferred, or they fit nowhere without
 		}
 	}
 	switch {

@@ -1,6 +1,9 @@
 package daemon
 
-import "github.com/berthd/berth"
+import (
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
 
 // What its quota leaves fewer types of devices than it names, and fits nowhere then, waits for a worker, and for its quota: with
 // more of that it may have other types. No worker has more to give for that, so the quota opens it.
@@ -47,6 +50,28 @@ func (s *gangs) widen(c *gangClass, of account) {
 	if delete(s.narrowed[of], c); len(s.narrowed[of]) == 0 {
 		delete(s.narrowed, of)
 	}
+}
+
+// widens lets a request wait for its quota that fits nowhere with the types of devices that this daemon has taken of
+// that, and would fit with another that can be taken.
+func (l *loop) widens(w *waiting, c scheduler.Candidate, b *builder) bool {
+	s := l.balance(accountOf(w.request), l.limited(w.request), b)
+	wide := s.of(askedBy(w)).couldHave(w.request, 1)
+	if sameTypes(wide, c.Request) {
+		return false
+	}
+	c.Request = wide
+	if v := l.fleet.Explain(c); len(v.Reasons) > 0 {
+		return false
+	}
+	w.wide = true
+	a := l.allowsOne(w, &s)
+	if a.verdict == nil {
+		w.wide = false
+		return false
+	}
+	l.blockForQuota(w, a.verdict)
+	return true
 }
 
 // wakeNarrowed opens what an account's quota has other types for than it was judged for; in which order decides nothing.

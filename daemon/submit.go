@@ -284,6 +284,9 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 	}
 	d := b.decide(w, c)
 	w.asked = true
+	if d.Verdict != nil && c.Request != w.request && l.widens(w, c, b) {
+		return
+	}
 	if d.Verdict != nil && !d.Verdict.NeverFits && w.preempts && (l.preempt(w, c, b) || l.givesUpRoom(w, c, b)) {
 		return
 	}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -101,6 +102,33 @@ func TestQuotaTypes_LimitRaised(t *testing.T) {
 					if r.are(id) != 1 {
 						t.Errorf("it waits: %+v", r.state(d, id).Verdict)
 					}
+					stop()
+				})
+			})
+		}
+	}
+}
+
+// A request that names several types gets a device of the one of which there is a free one and its quota has room, though no
+// daemon has taken any of that yet: whether of the one before it as much as it likes is allowed, or some, or none.
+func TestQuotaTypes_AnotherIsFree(t *testing.T) {
+	for name, limits := range map[string]map[string]int64{
+		"any of the first": {"h100": 2}, "some of the first": {"a100": 5, "h100": 2}, "none of the first": {"a100": 0, "h100": 2}, "and of a third": {"h100": 2, "t4": 3},
+	} {
+		for daemons := 1; daemons <= 2; daemons++ {
+			t.Run(fmt.Sprint(name, " ", daemons), func(t *testing.T) {
+				bubble(t, func(r *rig) {
+					defer r.livesWithDevices("w")() // two h100
+					ds, stop := r.several(daemons)
+					r.limitTypes(ds[0], "limited", limits)
+					for _, id := range []string{"one", "two", "three"} {
+						r.run(ds[daemons-1], id, wants("limited", "a100", "t4", "h100"))
+					}
+					r.passes(20 * time.Second)
+					if n := r.are("one", "two", "three"); n != 2 {
+						t.Errorf("%d of three are placed on two devices: %+v", n, r.state(ds[0], "one").Verdict)
+					}
+					r.quiet()
 					stop()
 				})
 			})
