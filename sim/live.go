@@ -2,6 +2,7 @@ package sim
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -253,12 +254,20 @@ func (l *Live) Endless() (placed, waiting int) {
 	return placed, waiting
 }
 
-// Trace is what waits, and then the jobs of a trace, on the machines as they are: the
+// ErrNoJobs: nothing arrives, and nothing waits or runs that could wait again.
+var ErrNoJobs = errors.New("nothing waits there, nothing runs there that could make room, and no jobs of a trace come")
+
+// Trace is what waits, and then the jobs of a trace, if any, on the machines as they are: the
 // snapshot is of the moment when the first job arrives.
 func (l *Live) Trace(jobs []Job) (*Trace, error) {
 	all, rows := l.rows()
+	if len(all)+len(jobs) == 0 {
+		return nil, ErrNoJobs
+	}
 	for i := range all {
-		all[i].ArrivalMS = jobs[0].ArrivalMS
+		if len(jobs) > 0 {
+			all[i].ArrivalMS = jobs[0].ArrivalMS
+		}
 	}
 	t := NewTrace(l.Machines, append(all, jobs...))
 	t.kept, t.taken, t.claimed = l.Keep, l.TakenAt, make(map[int]bool)

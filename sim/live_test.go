@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -202,5 +203,33 @@ func TestStartWith_Refuses(t *testing.T) {
 		if err := trace.StartWith([]sim.Running{running}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", running, err, want)
 		}
+	}
+}
+
+// Without a trace what waits in the store is all that comes, and is placed when what runs there ends; where nothing waits
+// either, that is said.
+func TestLive_WithoutATrace(t *testing.T) {
+	l := &live{Snapshot: snapshot.New(snapshot.Header{TakenAt: takenAt})}
+	full := berth.Share{Quantities: berth.Quantities{CPUMilli: 8000, MemoryBytes: 1 << 30}}
+	l.worker("w", full, nil)
+	of, err := sim.NewLive(l.Snapshot, berth.DefaultPool, time.Hour.Milliseconds())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := of.Trace(nil); !errors.Is(err, sim.ErrNoJobs) {
+		t.Errorf("of nothing that waits: %v", err)
+	}
+	l.submit("runs", "w", full, nil)
+	l.submit("waits", "", full, nil)
+	if of, err = sim.NewLive(l.Snapshot, berth.DefaultPool, time.Hour.Milliseconds()); err != nil {
+		t.Fatal(err)
+	}
+	trace, err := of.Trace(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := trace.Run(t.Context(), sim.PolicyBerth, 1, func(int, int) {})
+	if err != nil || got.Jobs != 1 || got.Placed != 1 || got.Classes[0].MaxMS != time.Hour.Milliseconds() {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -28,8 +28,8 @@ func simulateCommand() *cli.Command {
 			"how long jobs waited, and how evenly tenants were served. A row with a group's name and size stands for so many jobs that are placed\n" +
 			"together or not at all; machines are kept for the first group that waits, as a daemon keeps them. With preemption lower, jobs of lower\n" +
 			"priority make room for it: for a group, by the end of their grace_ms. docs/scheduling.md has the columns of all files.\n\n" +
-			"With --snapshot and --trace: the same, on the workers of a pool as berth snapshot found them, with what runs there and may have to\n" +
-			"make room; what waits there comes first.",
+			"With --snapshot, and --trace if more is to come: the same, on the workers of a pool as berth snapshot found them, with what runs\n" +
+			"there and may have to make room; what waits there comes first.",
 		Flags: []cli.Flag{
 			stringFlag("openb-nodes", "", "`FILE` of machines: CSV with sn, cpu_milli, memory_mib, gpu, model"),
 			stringFlag("openb-pods", "", "`FILE` of requests: CSV with name, cpu_milli, memory_mib, num_gpu, gpu_milli, and gpu_spec (A|B) if any"),
@@ -98,7 +98,7 @@ func simulated(c *cli.Context) ([2]string, error) {
 		return given, usage("simulate: --%s and --trace, or --openb-nodes and --openb-pods: not both", given[0])
 	}
 	for _, flag := range given {
-		if c.String(flag) == "" {
+		if c.String(flag) == "" && (flag != "trace" || given[0] != "snapshot") { // there is what waits in a snapshot
 			return given, usage("simulate: say --%s FILE and --%s FILE; --%s is missing", given[0], given[1], flag)
 		}
 	}

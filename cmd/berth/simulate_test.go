@@ -74,7 +74,7 @@ func TestSimulate_Trace(t *testing.T) {
 	s.want(exitUsage, `gpu-limit "x" is no limit; allowed: TENANT=NUMBER, from 0 to 1000000000000`, "simulate", "--nodes", nodes, "--trace", trace, "--gpu-limit", "x")
 	s.want(exitUsage, `cpu-limit "=2" is no limit; allowed: TENANT=NUMBER, from 0 to 1000000`, "simulate", "--nodes", nodes, "--trace", trace, "--cpu-limit", "=2")
 	s.want(exitUsage, "--trace is missing", "simulate", "--nodes", nodes)
-	s.want(exitUsage, "--trace is missing", "simulate", "--snapshot", nodes)
+	s.want(exitFailed, "is no snapshot", "simulate", "--snapshot", nodes)
 	s.want(exitUsage, "not both", "simulate", "--nodes", nodes, "--snapshot", nodes, "--trace", trace)
 	s.want(exitFailed, "is no snapshot", "simulate", "--snapshot", nodes, "--trace", trace)
 	s.want(exitUsage, "not both", "simulate", "--nodes", nodes, "--openb-pods", trace)
@@ -183,6 +183,7 @@ func TestSimulate_Snapshot(t *testing.T) {
 	if r := s.want(exitGood, "1 never", "simulate", "--snapshot", live, "--trace", trace, "--run-for", "2h"); r.err != "" {
 		t.Errorf("nothing is without an end, and it says %q", r.err)
 	}
+	s.want(exitGood, "1 machines, 0 GPUs with 1 running; 1 jobs: 0 placed, 0 out of patience, 1 never", "simulate", "--snapshot", live)
 	s.want(exitFailed, "pool other of the snapshot has no worker", "simulate", "--snapshot", live, "--trace", trace, "--pool", "other")
 }
 

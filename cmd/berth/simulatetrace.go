@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -132,9 +133,13 @@ func checkTenants(c *cli.Context, t *sim.Trace) error {
 }
 
 func readTrace(c *cli.Context) (*sim.Trace, error) {
-	jobs, err := readFile(c.String("trace"), sim.ReadTrace)
-	if err != nil {
-		return nil, err
+	var jobs []sim.Job
+	if path := c.String("trace"); path != "" { // else of a snapshot, and what waits there is all
+		all, err := readFile(path, sim.ReadTrace)
+		if err != nil {
+			return nil, err
+		}
+		jobs = all
 	}
 	if c.String("snapshot") == "" {
 		machines, err := readFile(c.String("nodes"), sim.ReadNodes)
@@ -158,7 +163,11 @@ func readTrace(c *cli.Context) (*sim.Trace, error) {
 		fmt.Fprintf(c.App.ErrWriter, "berth: %s that wait are left out, for they ask for more than a trace can say (docs/scheduling.md)\n", plural(live.LeftOut, "request"))
 	}
 	tellEndless(c, live)
-	return live.Trace(jobs)
+	t, err := live.Trace(jobs)
+	if errors.Is(err, sim.ErrNoJobs) {
+		return nil, fmt.Errorf("simulate: pool %s of the snapshot: %w: say --trace FILE", c.String("pool"), err)
+	}
+	return t, err
 }
 
 // tellEndless says that some of a snapshot never ends: what waits behind it would seem to wait for
