@@ -254,7 +254,7 @@ func (l *Live) Endless() (placed, waiting int) {
 	return placed, waiting
 }
 
-// ErrNoJobs: nothing arrives, and nothing waits or runs that could wait again.
+// ErrNoJobs says that nothing arrives, and nothing waits or runs that could wait again.
 var ErrNoJobs = errors.New("nothing waits there, nothing runs there that could make room, and no jobs of a trace come")
 
 // Trace is what waits, and then the jobs of a trace, if any, on the machines as they are: the
