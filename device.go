@@ -42,6 +42,10 @@ type DeviceDemand struct {
 
 	Linked bool   `json:"linked,omitempty"` // all of them are of one link domain
 	Link   string `json:"link,omitempty"`   // and that is this one
+
+	// AnyOrder says that one of Types is as good as another: they are what a quota leaves of a demand that names none. No
+	// record holds it.
+	AnyOrder bool `json:"-"`
 }
 
 // DeviceShare is a part of one named device that an allocation holds.

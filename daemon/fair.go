@@ -114,6 +114,7 @@ func (l *loop) takeTurns() {
 	})
 	for p := range l.fair.resized { // in which order decides nothing
 		l.refit(p)
+		l.retype(p)
 	}
 	clear(l.fair.resized)
 }

@@ -96,7 +96,7 @@ func (s *gangs) blockOver(g *gang, v *berth.Verdict, now time.Time, over int64, 
 func (s *gangs) shelve(c *gangClass) {
 	if c.over > 0 && len(c.members) > 0 {
 		first := c.members[0]
-		c.spot = s.over.add(accountOf(first.request), c, wanted{request: first.request, times: c.over, extra: c.extra}, scheduler.Hash(first.like))
+		c.spot = s.over.add(accountOf(first.request), c, wanted{request: first.request, times: c.over}, scheduler.Hash(first.like))
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 func (l *loop) allowsGang(g *gang, s *balance) allowance {
 	s = s.of(askedByGroup(g))
 	a := s.judge(g.request, g.class.over)
-	if a.verdict == nil && !s.fits(g.class.extra) {
+	if a.verdict == nil && s.couldTake(g.class.extra) {
 		a.over(g.class.extra, s)
 	}
 	a.turn, a.held = s.turn, s.holds(a.need)
@@ -138,11 +138,7 @@ func (l *loop) groupOverQuota(id berth.GroupID, rec *berth.Group, members []*wai
 // balanceOfGroup is the balance by which a group's daemon judges it.
 func (l *loop) balanceOfGroup(id berth.GroupID, st *quotaState, members []*waiting) *balance {
 	r := members[0].request
-	s := l.balance(accountOf(r), st, nil)
-	if by := l.share.ofGroup(r); by != l.d.opts.ID {
-		own, _ := l.view.block(blockRef{r.Tenant, by})
-		s.daemon, s.block, s.among = by, own.Pools[r.Pool], 0
-	}
+	s := l.balanceBy(accountOf(r), st, l.share.ofGroup(r))
 	return s.of(l.askedByMembers(id, members))
 }
 

@@ -41,24 +41,6 @@ func (l *loop) waysOf(r *berth.Request, members []*waiting, least int64, s *bala
 	return w
 }
 
-// couldHave is a request with those types of devices of which there are enough for so many, or could be taken; without any,
-// with all.
-func (s *balance) couldHave(r *berth.Request, n int64) *berth.Request {
-	next := *r
-	next.Resources.Devices = slices.Clone(r.Resources.Devices)
-	for i := range next.Resources.Devices {
-		d := &next.Resources.Devices[i]
-		could := slices.DeleteFunc(slices.Clone(d.Types), func(kind string) bool {
-			dim := berth.DeviceDimension(kind)
-			return s.limits(dim) && n*d.Count*d.Milli > s.room(dim)+s.free(dim)
-		})
-		if len(could) > 0 {
-			d.Types = could
-		}
-	}
-	return &next
-}
-
 func sameTypes(a, b *berth.Request) bool {
 	return slices.EqualFunc(a.Resources.Devices, b.Resources.Devices, func(x, y berth.DeviceDemand) bool { return slices.Equal(x.Types, y.Types) })
 }

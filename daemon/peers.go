@@ -333,7 +333,9 @@ func (l *loop) whyNot(by berth.DaemonID) whyNot {
 		if v := l.overQuota(w, by); v != nil {
 			return v
 		}
-		v := l.fleet.Explain(w.candidate())
+		c := w.candidate()
+		c.Request = l.withTypesOf(w, by)
+		v := l.fleet.Explain(c)
 		if len(v.Reasons) == 0 {
 			return nil
 		}

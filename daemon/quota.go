@@ -51,6 +51,7 @@ type quotas struct {
 	residents map[account]map[berth.RequestID]struct{} // allocations of those who may borrow
 	reclaims  map[berth.TenantID]struct{}              // of whose allocations some are to be stopped
 	passings  map[berth.PoolID]*passings               // for which nothing is reclaimed, for that would be in vain
+	types     map[berth.PoolID][]string                // of devices, sorted, as they were when all were looked at for that
 	schemaAt  berth.Revision                           // of the schema: no limit is newer than this
 }
 
@@ -82,7 +83,7 @@ func newQuotas() quotas {
 		holders: make(map[berth.TenantID]map[berth.DaemonID]struct{}), todo: make(map[berth.TenantID]struct{}),
 		uncounted: make(map[berth.Key]uncounted), loans: make(map[berth.PoolID]*loanStatus),
 		residents: make(map[account]map[berth.RequestID]struct{}), reclaims: make(map[berth.TenantID]struct{}),
-		passings: make(map[berth.PoolID]*passings),
+		passings: make(map[berth.PoolID]*passings), types: make(map[berth.PoolID][]string),
 	}
 }
 
@@ -217,6 +218,7 @@ type balance struct {
 	among  int64                       // others wait for it, and so many daemons share it; 0: nobody else waits
 	grant  bool                        // what was granted still is
 	left   func(berth.Dimension) int64 // how much of it no daemon has taken
+	kinds  func() []string             // the types of devices of its pool, sorted
 
 	loans   *loanStatus // of its pool
 	gathers *gathering  // what stands, or nil
@@ -226,7 +228,11 @@ type balance struct {
 func (l *loop) balance(of account, st *quotaState, b *builder) balance {
 	t, _ := l.view.tenant(of.tenant)
 	ref := blockRef{of.tenant, l.d.opts.ID}
-	s := balance{state: st, loans: l.loansIn(of.pool), daemon: ref.daemon, quota: t.Pools[of.pool], left: func(d berth.Dimension) int64 { return l.free(of, st, d) }}
+	s := balance{
+		state: st, loans: l.loansIn(of.pool), daemon: ref.daemon, quota: t.Pools[of.pool],
+		left:  func(d berth.Dimension) int64 { return l.free(of, st, d) },
+		kinds: func() []string { return l.fleet.DeviceTypes(of.pool) },
+	}
 	if b != nil {
 		s.block = b.blockNow(ref).Pools[of.pool]
 	} else {
@@ -317,8 +323,11 @@ func (s *balance) fits(a berth.Amounts) bool {
 
 // allows says whether all of it may be placed now, and the quota is known.
 func (s *balance) allows(a berth.Amounts) bool {
-	return s.state.limits != nil && !s.stale() && s.fits(a)
+	return s.state.limits != nil && !s.stale() && !s.unopened() && s.fits(a)
 }
+
+// unopened says whether there is no block to count anything in, also what needs nothing that is limited.
+func (s *balance) unopened() bool { return s.block.Block == nil && s.block.Used.IsZero() }
 
 // free is how much of a dimension no daemon has taken. What is used though no block
 // names the dimension is taken as well: it was placed before there was such a limit.

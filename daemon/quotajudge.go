@@ -14,6 +14,7 @@ type allowance struct {
 	verdict *berth.Verdict // nil: it is allowed
 	turn    turnBeside     // whose it is
 	held    bool           // quota is gathered for another, of what it lacks
+	may     berth.Amounts  // that its demands may take beside need, of those of several types
 }
 
 // judge says whether so many equal requests of the account are allowed, by what this daemon
@@ -22,6 +23,17 @@ func (s *balance) judge(r *berth.Request, n int64) allowance { return s.judgeBy(
 
 // judgeBy is judge; wide: they are to have all types of devices that could be taken, though there is room for one.
 func (s *balance) judgeBy(r *berth.Request, n int64, wide bool) allowance {
+	a := s.judgeInOrder(r, n, wide)
+	if a.verdict != nil && len(r.Resources.Devices) > 1 && slices.ContainsFunc(a.verdict.Reasons, lacking) {
+		if as := s.oneTypeEach(r, n); as != nil {
+			return s.judgeInOrder(as, n, wide)
+		}
+	}
+	return a
+}
+
+// judgeInOrder has a request's demands for devices choose their types one after the other.
+func (s *balance) judgeInOrder(r *berth.Request, n int64, wide bool) allowance {
 	a := allowance{request: r, need: make(berth.Amounts)}
 	if s.state.limits == nil {
 		a.verdict = &berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonQuota, Detail: "its record cannot be read"}}}
@@ -52,9 +64,20 @@ func (s *balance) judgeBy(r *berth.Request, n int64, wide bool) allowance {
 	}
 	if !short {
 		a.need, a.verdict = nil, nil
+		a.opens(s)
 	}
 	a.decide()
 	return a
+}
+
+// opens has what is allowed wait for a block to be counted in, where there is none.
+func (a *allowance) opens(s *balance) {
+	if !s.unopened() {
+		return
+	}
+	d := s.state.dimensions[0]
+	a.need = berth.Amounts{d: 0}
+	a.verdict = &berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonQuota, Detail: string(d), Want: 1, Best: 1, Total: s.state.most[d]}}}
 }
 
 // allowsOne judges one that waits; also by what it would have got when it was tried last.
@@ -65,7 +88,7 @@ func (l *loop) allowsOne(w *waiting, s *balance) allowance {
 	}
 	s = s.of(askedBy(w))
 	a := s.judgeBy(w.request, 1, w.wide)
-	if a.verdict == nil && !s.fits(w.extra) {
+	if a.verdict == nil && s.couldTake(w.extra) {
 		a.over(w.extra, s)
 	}
 	a.turn, a.held = s.turn, s.holds(a.need)
@@ -149,74 +172,40 @@ func demandOf(r *berth.Request, d berth.Dimension) int64 {
 	return 0
 }
 
-// chooseType is the limited type of which a demand for devices needs more, or none: the
-// first in the order of preference that the account may have. Those that it may not have are
-// left out of the request. A demand that names no type is judged by what it gets.
-func (s *balance) chooseType(a *allowance, i int, n int64, wide bool) berth.Dimension {
-	d := &a.request.Resources.Devices[i]
-	want := n * d.Count * d.Milli
-	var allowed []string
-	var best berth.Dimension
-	for _, kind := range d.Types {
-		dim := berth.DeviceDimension(kind)
-		_, limited := s.state.limits[dim]
-		switch room := s.room(dim); {
-		case !limited || want+a.need[dim] <= room:
-			allowed = append(allowed, kind)
-		case (len(allowed) == 0 || wide) && best == "" && want+a.need[dim] <= room+s.free(dim):
-			best = dim // it can be taken, and is preferred, or they fit nowhere without
-		}
-	}
-	switch {
-	case best != "":
-		return best
-	case len(d.Types) == 0:
-		return ""
-	case len(allowed) == 0:
-		return s.everOf(d.Types, want)
-	case len(allowed) < len(d.Types):
-		next := *a.request
-		next.Resources.Devices = slices.Clone(next.Resources.Devices)
-		next.Resources.Devices[i].Types = allowed
-		a.request = &next
-	}
-	if dim := berth.DeviceDimension(allowed[0]); len(allowed) == 1 {
-		if _, limited := s.state.limits[dim]; limited {
-			return dim // counted, so that the next demand of the request sees it
-		}
-	}
-	return ""
-}
-
-// everOf is the first of some types of which the whole quota is enough, or the first.
-func (s *balance) everOf(types []string, want int64) berth.Dimension {
-	for _, kind := range types {
-		if dim := berth.DeviceDimension(kind); s.state.most[dim] >= want {
-			return dim
-		}
-	}
-	return berth.DeviceDimension(types[0])
-}
-
 // overQuota is why a request, were it planned by that daemon, has to wait for its
 // tenant's quota, or nil.
 func (l *loop) overQuota(w *waiting, by berth.DaemonID) *berth.Verdict {
-	r := w.request
-	st := l.limited(r)
+	st := l.limited(w.request)
 	if st == nil {
 		return nil
 	}
-	s := l.balance(accountOf(r), st, nil)
-	if by != l.d.opts.ID {
-		own, _ := l.view.block(blockRef{r.Tenant, by})
-		s.daemon, s.block, s.among = by, own.Pools[r.Pool], 0
-	}
+	s := l.balanceBy(accountOf(w.request), st, by)
 	a := l.allowsOne(w, &s)
 	if a.verdict == nil || !slices.ContainsFunc(a.verdict.Reasons, lacking) {
 		return nil // what it lacks is there to be taken
 	}
 	a.verdict.At = l.view.revision
 	return a.verdict
+}
+
+// balanceBy is the balance by which another daemon judges, or this one.
+func (l *loop) balanceBy(of account, st *quotaState, by berth.DaemonID) balance {
+	s := l.balance(of, st, nil)
+	if by != l.d.opts.ID {
+		own, _ := l.view.block(blockRef{of.tenant, by})
+		s.daemon, s.block, s.among = by, own.Pools[of.pool], 0
+	}
+	return s
+}
+
+// withTypesOf is a request with those types of devices that its quota has enough of for that daemon to place it.
+func (l *loop) withTypesOf(w *waiting, by berth.DaemonID) *berth.Request {
+	st := l.limited(w.request)
+	if st == nil || len(w.request.Resources.Devices) == 0 || w.claimOn != "" { // what a claim wants may be counted already
+		return w.request
+	}
+	s := l.balanceBy(accountOf(w.request), st, by)
+	return s.of(askedBy(w)).couldHave(w.request, 1)
 }
 
 // isQuota says whether a verdict is of a quota.

@@ -40,6 +40,9 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 	}
 	c.gather(of, &s, b)
 	need, as := l.needOf(of, &s)
+	if need == nil && s.unopened() {
+		need, as = l.needsBlock(of, &s), &s
+	}
 	switch {
 	case s.stale():
 		c.keep(of, &s, limitedOf(held.Block, st.limits))
@@ -62,6 +65,12 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 	}
 	c.repay(of, &s, b)
 	c.line(of, waits || need != nil && everFits(need, st.limits))
+}
+
+// needsBlock is nothing of a dimension, where something waits that needs nothing of what is limited, and a block to be counted in; or nil.
+func (l *loop) needsBlock(of account, s *balance) berth.Amounts {
+	need, _ := l.firstNeed(of, s, s.placeable(), func(_ *berth.Request, a allowance) bool { return a.need != nil && a.need.IsZero() })
+	return need
 }
 
 // needOf is what the first of an account lacks that waits for its quota, and that could be

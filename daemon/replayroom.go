@@ -68,7 +68,8 @@ func narrowed(c scheduler.Candidate, types [][]string) scheduler.Candidate {
 	as := *c.Request
 	as.Resources.Devices = slices.Clone(as.Resources.Devices)
 	for i := range min(len(types), len(as.Resources.Devices)) {
-		as.Resources.Devices[i].Types = types[i]
+		d := &as.Resources.Devices[i]
+		d.Types, d.AnyOrder = types[i], len(d.Types) == 0
 	}
 	c.Request = &as
 	return c

@@ -89,8 +89,7 @@ func (s *shelves[T]) past(x T, l look) bool {
 // anything is a look for all that is there.
 func anything() look { return look{within: func(berth.Dimension) int64 { return unbounded }} }
 
-// reach is how far a look goes among those of some dimensions. What they would have got of others
-// bounds only those that are to fit.
+// reach is how far a look goes among those of some dimensions.
 type reach struct {
 	within, beyond [amountsNoted]int64
 	any            bool // there is no beyond
@@ -102,9 +101,11 @@ func (s *sorts[T]) reach(l look) (r reach) {
 		r.within[i], r.beyond[i] = unbounded, unbounded
 	}
 	for i, a := range s.amounts[:min(len(s.amounts), amountsNoted)] {
-		if r.any || !a.extra {
-			r.within[i] = slices.Max(each(a.of, l.within))
+		if len(a.of) == 0 {
+			r.beyond[i] = 0
+			continue
 		}
+		r.within[i] = slices.Max(each(a.of, l.within))
 		if !r.any {
 			r.beyond[i] = slices.Min(each(a.of, l.beyond))
 		}

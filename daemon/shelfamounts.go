@@ -12,17 +12,15 @@ import (
 // wanted is what something needs of its quota.
 type wanted struct {
 	request *berth.Request
-	times   int64         // so many equal ones
-	extra   berth.Amounts // and what they would have got
-	counted bool          // it may be counted already: then it is allowed, whatever there is
+	times   int64 // so many equal ones
+	counted bool  // it may be counted already: then it is allowed, whatever there is
 }
 
-// amount is what is needed of one of some dimensions, or of all of them.
+// amount is what is needed of one of some dimensions, or of all of them; of none: of whichever.
 type amount struct {
 	of    []berth.Dimension
 	least int64
 	most  int64
-	extra bool
 }
 
 // bounds are notes: of amountsNoted amounts the least, and then the most, below zero.
@@ -35,18 +33,19 @@ const (
 
 // amounts are in an order that is the same for all that need the same dimensions. Devices may be
 // of any type that a demand names: it needs no less than it asks for of one of them,
-// and no more than all demands do of each.
+// and no more than all demands do of each. Those of a demand that names none are of no dimension: whoever judges it knows which
+// types there are.
 func (w *wanted) amounts() []amount {
 	r := &w.request.Resources
 	var out []amount
-	plain := func(d berth.Dimension, v int64, extra bool) {
-		out = append(out, amount{of: []berth.Dimension{d}, least: v, most: v, extra: extra})
+	plain := func(d berth.Dimension, v int64) {
+		out = append(out, amount{of: []berth.Dimension{d}, least: v, most: v})
 	}
 	for _, d := range []berth.Dimension{berth.DimensionCPU, berth.DimensionMemory, berth.DimensionDisk} {
-		plain(d, w.times*demandOf(w.request, d), false)
+		plain(d, w.times*demandOf(w.request, d))
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Custom)) {
-		plain(berth.CustomDimension(name), w.times*r.Custom[name], false)
+		plain(berth.CustomDimension(name), w.times*r.Custom[name])
 	}
 	var all int64
 	for i := range r.Devices {
@@ -54,19 +53,11 @@ func (w *wanted) amounts() []amount {
 	}
 	for i := range r.Devices {
 		d := &r.Devices[i]
-		if len(d.Types) == 0 {
-			continue // what it gets counts: see extra
-		}
 		one := amount{least: w.times * d.Count * d.Milli, most: all}
 		for _, kind := range d.Types {
 			one.of = append(one.of, berth.DeviceDimension(kind))
 		}
 		out = append(out, one)
-	}
-	for _, d := range w.extra.Dimensions() {
-		if v := w.extra[d]; v > w.times*demandOf(w.request, d) {
-			plain(d, v, true)
-		}
 	}
 	return out
 }
@@ -77,9 +68,6 @@ func sortOf(amounts []amount) string {
 	for _, a := range amounts[3:] {
 		for _, d := range a.of {
 			b.WriteString(string(d) + " ")
-		}
-		if a.extra {
-			b.WriteByte('+')
 		}
 		b.WriteByte('\n')
 	}

@@ -122,7 +122,7 @@ func sameQuantities(a, b *berth.Quantities) bool {
 }
 
 func sameDevices(a, b berth.DeviceDemand) bool {
-	return a.Count == b.Count && a.Milli == b.Milli && a.MemoryBytes == b.MemoryBytes && slices.Equal(a.Types, b.Types) &&
+	return a.Count == b.Count && a.Milli == b.Milli && a.MemoryBytes == b.MemoryBytes && slices.Equal(a.Types, b.Types) && a.AnyOrder == b.AnyOrder &&
 		a.Linked == b.Linked && a.Link == b.Link
 }
 

@@ -56,7 +56,7 @@ func fitsAlone(n *node, d *berth.DeviceDemand) (rank int, ok bool) {
 
 // rankOf is how far down the list of preferences type i is.
 func rankOf(d *berth.DeviceDemand, i int) int {
-	if len(d.Types) == 0 {
+	if len(d.Types) == 0 || d.AnyOrder {
 		return 0
 	}
 	return i

@@ -11,6 +11,14 @@ import (
 // every change that may alter a decision, so that a replay knows its rules.
 const PolicyVersion = "14"
 
+// DeviceTypes are the types of devices that a pool's workers have, open or not, sorted.
+func (f *Fleet) DeviceTypes(pool berth.PoolID) []string {
+	if p := f.pools[pool]; p != nil {
+		return p.dealer.kinds()
+	}
+	return nil
+}
+
 // Worker is what the scheduler knows of a worker. Its maps and slices are shared
 // with the fleet and must not be changed after Put; a new Put replaces them.
 type Worker struct {

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"math"
+	"slices"
 
 	"github.com/berthd/berth"
 )
@@ -28,6 +29,7 @@ type rowKey struct {
 	memory       int64 // of each device
 	linked       bool
 	types        string
+	anyOrder     bool // of these
 }
 
 // seat is what a search needs of a worker before it looks at the worker itself: beside
@@ -73,6 +75,18 @@ func (d *dealer) typeOf(name string) int {
 		d.has = append(d.has, 0)
 	}
 	return t
+}
+
+// kinds are the types of which there are devices, sorted.
+func (d *dealer) kinds() []string {
+	out := make([]string, 0, len(d.types))
+	for name, t := range d.types {
+		if d.has[t] > 0 {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // add counts the devices of a worker, or takes them out of the count.
@@ -137,7 +151,7 @@ func (d *dealer) row(q *query, workers int) *row {
 	case 0:
 	case 1:
 		key.count, key.milli, key.types = demands[0].Count, demands[0].Milli, joinTypes(demands[0].Types)
-		key.memory, key.linked = demands[0].MemoryBytes, demands[0].Linked
+		key.memory, key.linked, key.anyOrder = demands[0].MemoryBytes, demands[0].Linked, demands[0].AnyOrder
 	default:
 		return nil
 	}

@@ -95,7 +95,7 @@ func (q *query) rankIn(g *group) (rank int, ok bool) {
 		if k < 0 {
 			return 0, false
 		}
-		rank += k
+		rank += rankOf(d, k)
 	}
 	return rank, true
 }

@@ -28,6 +28,9 @@ func Shape(r *berth.Request) string {
 		for _, t := range dev.Types {
 			b = strconv.AppendQuote(b, t)
 		}
+		if dev.AnyOrder {
+			b = append(b, 'o')
+		}
 		if dev.Linked {
 			b = append(b, 'l')
 		}

@@ -114,7 +114,8 @@ func (q *query) points(scorer int, s *score, load fraction, devices int) int64 {
 	case scoreRank:
 		most := 0
 		for i := range q.request.Resources.Devices {
-			most += max(len(q.request.Resources.Devices[i].Types)-1, 0)
+			d := &q.request.Resources.Devices[i]
+			most += max(rankOf(d, len(d.Types)-1), 0)
 		}
 		return share(int64(s.rank), int64(most))
 	case scoreDislike:

@@ -126,32 +126,30 @@ func (j *judgement) wants(d berth.Dimension, want int64) {
 }
 
 // chooseType is the limited type of which demand i needs more, or none. Types that it may
-// not have are left out of the request; a demand that names none is judged by what it gets.
+// not have are left out of the request; one that names none may have all that there are.
 func (j *judgement) chooseType(i int, n int64) berth.Dimension {
 	d := &j.as.Resources.Devices[i]
-	if len(d.Types) == 0 {
-		return ""
+	kinds := d.Types
+	if len(kinds) == 0 {
+		kinds = j.c.fleet.DeviceTypes(j.of.pool)
 	}
 	want := n * d.Count * d.Milli
 	var allowed []string
-	for _, kind := range d.Types {
+	for _, kind := range kinds {
 		dim := berth.DeviceDimension(kind)
 		if _, limited := j.limits[dim]; !limited || want+j.need[dim] <= j.c.room(j.of, dim) {
 			allowed = append(allowed, kind)
 		}
 	}
-	if len(allowed) == 0 {
-		for _, kind := range d.Types {
-			if dim := berth.DeviceDimension(kind); j.quota.Limits[dim] >= want {
-				return dim
-			}
-		}
-		return berth.DeviceDimension(d.Types[0])
-	}
-	if len(allowed) < len(d.Types) {
+	switch {
+	case len(kinds) == 0:
+		return ""
+	case len(allowed) == 0:
+		return j.everOf(kinds, want)
+	case len(allowed) < len(kinds):
 		next := *j.as
 		next.Resources.Devices = slices.Clone(next.Resources.Devices)
-		next.Resources.Devices[i].Types = allowed
+		next.Resources.Devices[i].Types, next.Resources.Devices[i].AnyOrder = allowed, len(d.Types) == 0
 		j.as = &next
 	}
 	if dim := berth.DeviceDimension(allowed[0]); len(allowed) == 1 {
@@ -160,4 +158,14 @@ func (j *judgement) chooseType(i int, n int64) berth.Dimension {
 		}
 	}
 	return ""
+}
+
+// everOf is the first of some types of which the whole quota is enough, or the first.
+func (j *judgement) everOf(kinds []string, want int64) berth.Dimension {
+	for _, kind := range kinds {
+		if dim := berth.DeviceDimension(kind); j.quota.Limits[dim] >= want {
+			return dim
+		}
+	}
+	return berth.DeviceDimension(kinds[0])
 }

@@ -146,13 +146,13 @@ func TestKeep_DevicesTogether(t *testing.T) {
 	})
 }
 
-// livesWithDevices is lives, of a worker with two devices.
-func (r *rig) livesWithDevices(w berth.WorkerID) func() {
+// livesWithDevices is lives, of a worker with two devices of h100, and others.
+func (r *rig) livesWithDevices(w berth.WorkerID, more ...string) func() {
 	lease, err := r.KeepLease(r.t.Context(), 60*time.Second)
 	r.ok(err)
 	reg := r.registration(lease)
-	for i := range 2 {
-		reg.Capacity.Devices = append(reg.Capacity.Devices, berth.Device{Name: fmt.Sprint("g", i), Type: "h100"})
+	for i, kind := range append([]string{"h100", "h100"}, more...) {
+		reg.Capacity.Devices = append(reg.Capacity.Devices, berth.Device{Name: fmt.Sprint("g", i), Type: kind})
 	}
 	_, err = r.RegisterWorker(r.t.Context(), w, reg)
 	r.ok(err)

@@ -1,0 +1,188 @@
+package rules
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// A demand for devices that names no type gets those that its tenant's quota has room for, while another type is used up, or
+// forbidden.
+func TestQuotaAnyType_AnotherIsFree(t *testing.T) {
+	for name, limits := range map[string]map[string]int64{"forbidden": {"h100": 0}, "one": {"h100": 1}, "of each": {"h100": 1, "t4": 2}} {
+		for daemons := 1; daemons <= 2; daemons++ {
+			t.Run(fmt.Sprint(name, " ", daemons), func(t *testing.T) {
+				bubble(t, func(r *rig) {
+					defer r.livesWithDevices("w", "t4", "t4")()
+					ds, stop := r.several(daemons)
+					r.limitTypes(ds[0], "limited", limits)
+					for i := range 4 {
+						r.run(ds[i%daemons], fmt.Sprint("r", i), wants("limited"))
+					}
+					r.passes(30 * time.Second)
+					want := 2 + int(limits["h100"])
+					if n := r.are("r0", "r1", "r2", "r3"); n != want {
+						t.Errorf("%d are placed, and %d could be", n, want)
+					}
+					r.quiet()
+					stop()
+				})
+			})
+		}
+	}
+}
+
+// What was found to get a device of a type that its quota has none of any more gets another.
+func TestQuotaAnyType_TakenByAnother(t *testing.T) {
+	bubble(t, func(r *rig) {
+		defer r.livesWithDevices("w")()
+		ds, stop := r.several(2)
+		r.limitTypes(ds[0], "limited", map[string]int64{"h100": 2})
+		for i := range 6 {
+			r.run(ds[i%2], fmt.Sprint("r", i), wants("limited"))
+		}
+		r.passes(10 * time.Second)
+		defer r.livesWithDevices("v", "t4", "t4")()
+		r.passes(30 * time.Second)
+		if n := r.are("r0", "r1", "r2", "r3", "r4", "r5"); n != 4 {
+			t.Errorf("%d are placed, and 4 could be", n)
+		}
+		r.quiet()
+		stop()
+	})
+}
+
+// So do the members of a group.
+func TestQuotaAnyType_Group(t *testing.T) {
+	for name, limits := range map[string]map[string]int64{"forbidden": {"h100": 0}, "one": {"h100": 1}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				defer r.livesWithDevices("w", "t4", "t4")()
+				d, stop := r.daemon()
+				r.limitTypes(d, "limited", limits)
+				g := r.group("g", 2, 2)
+				wants("limited")(&g)
+				r.submitGroup(d, g)
+				r.passes(20 * time.Second)
+				if n := r.are("g.0", "g.1"); n != 2 {
+					t.Errorf("%d of the group are placed: %+v", n, r.state(d, "g.0").Verdict)
+				}
+				stop()
+			})
+		})
+	}
+}
+
+// When the quota has more of another type, what waits for a worker with those that it had gets one of that.
+func TestQuotaAnyType_LimitRaised(t *testing.T) {
+	for _, of := range []string{"request", "group"} {
+		t.Run(of, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				defer r.livesWithDevices("w", "t4")()
+				d, stop := r.daemon()
+				r.run(d, "other", func(q *berth.Request) { wants("other", "t4")(q) })
+				r.limitTypes(d, "limited", map[string]int64{"h100": 0})
+				id := "one"
+				if of == "request" {
+					r.run(d, id, wants("limited"))
+				} else {
+					g := r.group("g", 2, 1)
+					wants("limited")(&g)
+					r.submitGroup(d, g)
+					id = "g.0"
+				}
+				r.passes(5 * time.Second)
+				if v := r.state(d, id).Verdict; v == nil {
+					t.Error("it waits, and nothing says why")
+				}
+				r.limitTypes(d, "limited", map[string]int64{"h100": 2})
+				r.passes(10 * time.Second)
+				if r.are(id) != 1 {
+					t.Errorf("it waits: %+v", r.state(d, id).Verdict)
+				}
+				stop()
+			})
+		})
+	}
+}
+
+// What fits nowhere with the types that its tenant's quota leaves it keeps no other tenant's from the others.
+func TestQuotaTypes_OthersMayHaveThem(t *testing.T) {
+	for name, types := range map[string][]string{"named": {"h100", "t4"}, "any": nil} {
+		for _, when := range []string{"before", "after"} {
+			t.Run(fmt.Sprint(name, " waits ", when), func(t *testing.T) {
+				bubble(t, func(r *rig) {
+					defer r.livesWithDevices("w", "t4")()
+					d, stop := r.daemon()
+					r.limitTypes(d, "limited", map[string]int64{"h100": 0})
+					for _, id := range []string{"h0", "h1", "t4"} {
+						r.run(d, id, wants("other", map[bool]string{true: "t4", false: "h100"}[id == "t4"]))
+					}
+					if when == "after" {
+						r.run(d, "free", wants("other", types...))
+					}
+					r.run(d, "limited", wants("limited", types...))
+					r.passes(5 * time.Second)
+					r.ends("w", "h0")
+					r.passes(5 * time.Second)
+					if when == "before" {
+						r.run(d, "free", wants("other", types...))
+						r.passes(10 * time.Second)
+					}
+					if r.are("free") != 1 || r.are("limited") != 0 {
+						t.Errorf("another tenant's waits: %+v", r.state(d, "free").Verdict)
+					}
+					stop()
+				})
+			})
+		}
+	}
+}
+
+// A tenant of which nothing is limited that its request needs: the block is counted from the revision that makes it.
+func TestQuotaTypes_BlockIsCounted(t *testing.T) {
+	bubble(t, func(r *rig) {
+		defer r.livesWithDevices("w")() // two h100
+		d, stop := r.daemon()
+		r.limitTypes(d, "limited", map[string]int64{"a100": 0})
+		r.run(d, "x", wants("limited", "h100"))
+		stop()
+	})
+}
+
+// What its quota leaves a type that nobody has keeps no daemon busy.
+func TestQuotaTypes_QuietBesideForbidden(t *testing.T) {
+	for n := 1; n <= 3; n++ {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				defer r.livesWithDevices("w")() // two h100; nobody has a t4
+				ds, stop := r.several(n)
+				r.limitTypes(ds[0], "limited", map[string]int64{"t4": 1, "h100": 0})
+				for i := range 8 {
+					r.run(ds[0], fmt.Sprint("x", i), wants("limited", "h100", "t4"))
+				}
+				r.quiet()
+				stop()
+			})
+		})
+	}
+}
+
+// Of a group that names no type as many are placed as its quota has enough for.
+func TestQuotaTypes_UntypedForFewer(t *testing.T) {
+	bubble(t, func(r *rig) {
+		defer r.livesWithDevices("w")() // two h100
+		d, stop := r.daemon()
+		r.limitTypes(d, "limited", map[string]int64{"h100": 1})
+		g := r.group("g", 2, 1)
+		wants("limited")(&g)
+		r.submitGroup(d, g)
+		r.passes(time.Minute)
+		if n := r.are("g.0", "g.1"); n != 1 {
+			t.Errorf("%d are placed: %+v", n, r.state(d, "g.0").Verdict)
+		}
+		stop()
+	})
+}
