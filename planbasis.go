@@ -82,7 +82,8 @@ type PlannedGroup struct {
 	Need int     `json:"need"`           // fewer are not placed at all
 	Kept bool    `json:"kept,omitempty"` // on the workers of an earlier try, which it had held
 
-	Types [][]string `json:"types,omitempty"` // as of PlannedTypes
+	Types [][]string       `json:"types,omitempty"` // as of PlannedTypes
+	Left  map[string]int64 `json:"left,omitempty"`  // thousandths of the devices of a type that its tenant's quota had for all members
 }
 
 // PlannedSeat is what a daemon knew of a worker that no record of it says.

@@ -29,7 +29,7 @@ type gangClass struct {
 	extra berth.Amounts // as of a request that waits
 	spot  *spot[*gangClass]
 
-	narrow *berth.Request // as of a class of a queue
+	narrow berth.Amounts // in gangs.narrowed: what of devices it was judged for
 }
 
 // spendMost bounds the members that are tried in vain before calls are heard.

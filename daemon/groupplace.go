@@ -197,7 +197,7 @@ func (l *loop) whyNotGroup(id berth.GroupID) *berth.Verdict {
 		v.At = l.view.revision
 		return v
 	}
-	d := l.choosePlaces(id, rec, l.withinQuota(id, rec, members))
+	d := l.choosePlaces(id, rec, l.withinQuota(id, members))
 	l.fleet.Undo(d)
 	if d.Verdict != nil {
 		d.Verdict.At = l.view.revision
@@ -258,18 +258,15 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 		l.due.add(groupKey(g.id))
 		return false
 	}
-	ways, ok := l.allowGroup(g, rec, members, b)
+	allowed, ok := l.allowGroup(g, rec, members, b)
 	if !ok {
 		return false
 	}
 	defer l.holds.admit(l, g.id)()
 	basis := l.planBasis(b) // before the fleet has reserved
-	d, counted, wait := l.chooseWay(g, rec, members, &ways)
-	for _, m := range counted {
-		m.asked = true
-	}
-	if wait {
-		l.blockOver(g, ways.later, b, ways.over, nil)
+	d, as, needs := l.chooseWay(g, rec, allowed, b)
+	if needs != nil {
+		l.blockForAmounts(g, &d, needs, b)
 		return false
 	}
 	if d.Verdict != nil {
@@ -305,15 +302,11 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 		l.due.add(groupKey(g.id)) // behind them
 		return false
 	}
-	if l.groupExceeds(g, d, b) {
-		l.fleet.Undo(d)
-		return false
-	}
 	l.gangs.remove(g.id)
 	b.basis = basis
-	basis.record.Group = &berth.PlannedGroup{ID: g.id, Of: len(counted), Kept: d.Given}
-	if of, as := typesOf(members[0].request), typesOf(counted[0].request); !slices.EqualFunc(of, as, slices.Equal) {
-		basis.record.Group.Types = as
+	basis.record.Group = &berth.PlannedGroup{ID: g.id, Of: len(as.members), Kept: d.Given, Left: as.kindsLeft()}
+	if !sameTypes(members[0].request, as.members[0].request) {
+		basis.record.Group.Types = typesOf(as.members[0].request)
 	}
 	b.placeGroup(g.id, d, members)
 	return true
@@ -331,9 +324,10 @@ func needs(rec *berth.Group, left int64) int64 {
 
 // choosePlaces asks the fleet where a group goes: where it had gone, if a conflict was
 // in its way, or anywhere.
-func (l *loop) choosePlaces(id berth.GroupID, rec *berth.Group, members []*waiting) scheduler.GangDecision {
-	ask := l.gangOf(id, rec, members)
-	if chosen := l.groups[id].chosen; l.holds.of[id] != nil && len(chosen) >= ask.Need && len(chosen) <= len(members) {
+func (l *loop) choosePlaces(id berth.GroupID, rec *berth.Group, as gangWay) scheduler.GangDecision {
+	ask := l.gangOf(id, rec, as.members)
+	ask.Left = as.kindsLeft()
+	if chosen := l.groups[id].chosen; l.holds.of[id] != nil && len(chosen) >= ask.Need && len(chosen) <= len(as.members) {
 		if d, ok := l.fleet.PlaceGangOn(ask, chosen); ok {
 			return d
 		}

@@ -18,34 +18,35 @@ func (l *loop) allowsGang(g *gang, s *balance) allowance {
 	return a
 }
 
-// allowGroup are the ways in which a group's tenant's quota allows it: see gangWays. Not ok: it waits.
-func (l *loop) allowGroup(g *gang, rec *berth.Group, members []*waiting, b *builder) (ways gangWays, ok bool) {
+// allowGroup are those members of a group, the first ones, that its tenant's quota allows together. Not ok: it waits.
+func (l *loop) allowGroup(g *gang, rec *berth.Group, members []*waiting, b *builder) (allowed []*waiting, ok bool) {
 	st := l.limited(g.request)
 	if st == nil {
-		return gangWays{of: [][]*waiting{members}}, true
+		return members, true
 	}
 	if l.flights.blocks[blockRef{g.request.Tenant, l.d.opts.ID}] != nil {
 		l.gangs.holdOff = true
-		return gangWays{}, false
+		return nil, false
 	}
 	of := l.balance(accountOf(g.request), st, b)
 	s := of.of(askedByGroup(g))
 	all := int64(len(members))
-	least := min(l.needs(g.id, rec), all)
-	if a := s.judge(g.request, all); a.verdict != nil {
-		whole := everFits(a.need, st.limits) && s.allFree(a.need)
-		fit := l.mostAllowed(g.request, all, s)
-		if whole || fit < least {
-			over := least
-			if whole {
-				over = all
-			}
-			l.blockOver(g, s.judge(g.request, over).verdict, b, over, nil)
-			return gangWays{}, false
-		}
-		members = members[:fit]
+	a := s.judge(g.request, all)
+	if a.verdict == nil {
+		return members, true
 	}
-	return l.waysOf(g.request, members, least, s), true
+	least := min(l.needs(g.id, rec), all)
+	whole := everFits(a.need, st.limits) && s.allFree(a.need)
+	fit := l.mostAllowed(g.request, all, s)
+	if !whole && fit >= least {
+		return members[:fit], true
+	}
+	over := least
+	if whole {
+		over = all
+	}
+	l.blockOver(g, s.judge(g.request, over).verdict, b, over, nil)
+	return nil, false
 }
 
 // waitsForMore says whether a group waits for its quota to have room for more members than must be placed together.
@@ -94,30 +95,12 @@ func (l *loop) blockOver(g *gang, v *berth.Verdict, b *builder, over int64, extr
 	}
 }
 
-// groupExceeds says whether what a group would get is more than its quota has room for: of
-// members that name no types of devices, that is known only then. It waits in that case.
-func (l *loop) groupExceeds(g *gang, d scheduler.GangDecision, b *builder) bool {
-	st := l.limited(g.request)
-	if st == nil {
-		return false
-	}
-	var sum berth.Amounts
-	for _, one := range d.Placed {
-		next, err := sum.Plus(berth.AmountsOf(&one.Share, &l.fleet.Worker(one.Worker).Ledger.Capacity))
-		if err != nil {
-			return true
-		}
-		sum = next
-	}
-	of := l.balance(accountOf(g.request), st, b)
-	s := of.of(askedByGroup(g))
-	if s.fits(sum) {
-		return false
-	}
+// blockForAmounts lets a group wait for what it would get of its quota, which has less.
+func (l *loop) blockForAmounts(g *gang, d *scheduler.GangDecision, needs berth.Amounts, b *builder) {
+	s := l.balance(accountOf(g.request), l.limited(g.request), b)
 	a := allowance{request: g.request}
-	a.over(sum, s)
-	l.blockOver(g, a.verdict, b, int64(len(d.Placed)), sum)
-	return true
+	a.over(needs, s.of(askedByGroup(g)))
+	l.blockOver(g, a.verdict, b, int64(len(d.Placed)), needs)
 }
 
 // groupOverQuota is why a group has to wait for its tenant's quota, or nil.

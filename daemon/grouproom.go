@@ -139,7 +139,7 @@ func (l *loop) affordable(g *gang, rec *berth.Group, members []*waiting, b *buil
 	}
 	of := l.balance(accountOf(g.request), st, b)
 	s := of.of(askedByGroup(g))
-	return l.restricted(members, s.judge(g.request, min(l.needs(g.id, rec), int64(len(members)))).request)
+	return l.restricted(members, s.typed(g.request, min(l.needs(g.id, rec), int64(len(members))), s.takeable))
 }
 
 // roomExceeds says whether what a group would get is more than its quota has room for, or could:

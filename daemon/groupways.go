@@ -7,81 +7,105 @@ import (
 	"github.com/berthd/berth/scheduler"
 )
 
-// A quota may have enough of a type of devices for some members of a group, and not for all. Then there are several
-// ways to place it: more members, of fewer types, or fewer members, of more. As many as must be placed
-// together may have the most types: where these do not fit, no more of them do.
+// A quota may have enough of a type of devices for some members of a group, and not for all: these get devices of that type,
+// and the others of another. So the fleet is told how much there is of each.
 
-// gangWays are the ways in which a group's quota allows it.
-type gangWays struct {
-	of     [][]*waiting   // the most members first, each with the types that it may have
-	fewest *berth.Request // with those that as few as must be placed may have, or could; nil: there is one way
-	later  *berth.Verdict // set: quota is to be taken first, for these
-	over   int64          // for so many members
+// gangWay is how a group's quota allows it.
+type gangWay struct {
+	members []*waiting // the first ones, who are allowed together, with those types of devices that one at least may have
+	left    berth.Amounts
 }
 
-// waysOf are those of members for whom, of one type or another, there is room.
-func (l *loop) waysOf(r *berth.Request, members []*waiting, least int64, s *balance) (w gangWays) {
-	n := int64(len(members))
-	for n >= least {
-		a := s.judge(r, n)
-		if a.verdict == nil {
-			w.of = append(w.of, l.restricted(members[:n], a.request))
+// kindsLeft is what is left of devices, by their types.
+func (w *gangWay) kindsLeft() map[string]int64 {
+	if len(w.left) == 0 {
+		return nil
+	}
+	out := make(map[string]int64, len(w.left))
+	for d, v := range w.left {
+		if kind, ok := d.DeviceType(); ok {
+			out[kind] = v
 		}
-		n = mostUpTo(least-1, n-1, func(fewer int64) bool {
-			b := s.judge(r, fewer)
-			return (a.verdict == nil) != (b.verdict == nil) || !sameTypes(a.request, b.request)
-		})
 	}
-	if a := s.judge(r, least); a.verdict != nil {
-		w.later, w.over = a.verdict, least
-	}
-	if len(w.of) > 1 || w.later != nil {
-		w.fewest = s.couldHave(r, least)
-	}
-	return w
+	return out
+}
+
+// wayOf is a way for so many members with what of devices there is by one of the measures of a quota.
+func (l *loop) wayOf(r *berth.Request, members []*waiting, s *balance, has bounding) gangWay {
+	return gangWay{l.restricted(members, s.typed(r, 1, has)), s.devicesLeft(r, has)}
 }
 
 func sameTypes(a, b *berth.Request) bool {
 	return slices.EqualFunc(a.Resources.Devices, b.Resources.Devices, func(x, y berth.DeviceDemand) bool { return slices.Equal(x.Types, y.Types) })
 }
 
-// chooseWay places a group in the first way that fits. wait: none does, until its quota has more for as few as must
-// be placed, who fit then.
-func (l *loop) chooseWay(g *gang, rec *berth.Group, members []*waiting, ways *gangWays) (d scheduler.GangDecision, counted []*waiting, wait bool) {
-	if ways.fewest == nil {
-		counted = ways.of[0]
-		d = l.choosePlaces(g.id, rec, counted)
-		return d, counted, false
+// chooseWay asks the fleet where a group goes: with what its quota has of devices, or could take; or with what others
+// would lend, too. over: it would go where that is not there yet, for which it waits.
+func (l *loop) chooseWay(g *gang, rec *berth.Group, members []*waiting, b *builder) (d scheduler.GangDecision, as gangWay, over berth.Amounts) {
+	st := l.limited(g.request)
+	if st == nil {
+		as = gangWay{members: members}
+		return l.choosePlaces(g.id, rec, as), as, nil
 	}
-	d = l.choosePlaces(g.id, rec, l.restricted(members, ways.fewest))
-	l.fleet.Undo(d)
-	if d.Verdict != nil {
-		return d, members, false
-	}
-	for _, counted = range ways.of {
-		for _, m := range counted {
+	of := l.balance(accountOf(g.request), st, b)
+	s := of.of(askedByGroup(g))
+	for _, has := range []bounding{s.takeable, s.obtainable} {
+		if next := l.wayOf(g.request, members, s, has); as.members == nil || !next.left.Equal(as.left) {
+			as = next
+			d = l.choosePlaces(g.id, rec, as)
+		}
+		for _, m := range members {
 			m.asked = true
 		}
-		if d = l.choosePlaces(g.id, rec, counted); d.Verdict == nil {
-			return d, counted, false
+		if d.Verdict == nil {
+			break
 		}
 	}
-	return d, counted, ways.later != nil
+	if d.Verdict != nil {
+		return d, as, nil
+	}
+	needs := l.amountsOfGang(&d)
+	if s.fits(needs) {
+		return d, as, nil
+	}
+	l.fleet.Undo(d)
+	here := l.wayOf(g.request, members, s, s.room)
+	if again := l.choosePlaces(g.id, rec, here); again.Verdict == nil {
+		if s.fits(l.amountsOfGang(&again)) {
+			return again, here, nil
+		}
+		l.fleet.Undo(again)
+	}
+	return d, as, needs
 }
 
-// withinQuota are the members of a group with those types of devices that as few as must be placed may have, or could.
-func (l *loop) withinQuota(id berth.GroupID, rec *berth.Group, members []*waiting) []*waiting {
+// amountsOfGang is what the members of a group would get.
+func (l *loop) amountsOfGang(d *scheduler.GangDecision) berth.Amounts {
+	var sum berth.Amounts
+	for _, one := range d.Placed {
+		next, err := sum.Plus(berth.AmountsOf(&one.Share, &l.fleet.Worker(one.Worker).Ledger.Capacity))
+		if err != nil {
+			return sum // more than any quota
+		}
+		sum = next
+	}
+	return sum
+}
+
+// withinQuota is the way in which a group's quota allows it, by whichever daemon plans it.
+func (l *loop) withinQuota(id berth.GroupID, members []*waiting) gangWay {
 	r := members[0].request
 	st := l.limited(r)
 	if st == nil {
-		return members
+		return gangWay{members: members}
 	}
-	return l.restricted(members, l.balanceOfGroup(id, st, members).couldHave(r, min(l.needs(id, rec), int64(len(members)))))
+	s := l.balanceOfGroup(id, st, members)
+	return l.wayOf(r, members, s, s.obtainable)
 }
 
 // restricted are members that ask for those types of devices that they may have.
 func (l *loop) restricted(members []*waiting, as *berth.Request) []*waiting {
-	if len(members) == 0 || len(as.Resources.Devices) == 0 {
+	if len(members) == 0 || len(as.Resources.Devices) == 0 || sameTypes(as, members[0].request) {
 		return members
 	}
 	out := make([]*waiting, len(members))

@@ -155,7 +155,7 @@ func (d *Daemon) quotaAt(ctx context.Context, r *berth.Request, n int64, at bert
 	st := &quotaState{limits: allowed, most: q.Limits, dimensions: q.Limits.Dimensions()}
 	s := balance{
 		state: st, quota: berth.Quota{Limits: q.Limits, Taken: allowed, Recalled: q.Recalled}, block: berth.Block{Block: allowed, Used: used}, // as if all were in one
-		left: func(berth.Dimension) int64 { return 0 },
+		left: func(berth.Dimension) int64 { return 0 }, kinds: func() []string { return nil },
 	}
 	if a := s.judge(r, n); a.verdict != nil && slices.ContainsFunc(a.verdict.Reasons, lacking) {
 		tellStands(a.verdict, &q, allowed, used)

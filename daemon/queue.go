@@ -77,7 +77,6 @@ type waiting struct {
 	preempts bool           // others may have to make room for it
 	claimOn  berth.WorkerID // where it has a claim, or none
 	counted  berth.DaemonID // in whose block of its tenant's quota its claim has counted what it is placed with
-	wide     bool           // it fits nowhere with the types of devices that its quota has room for, and would with more
 	extra    berth.Amounts  // what it would have got of its tenant's quota, which had no room for it
 }
 

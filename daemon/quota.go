@@ -210,6 +210,7 @@ func (l *loop) keeperOf(r blockRef) berth.DaemonID {
 
 // balance is how an account stands with this daemon, with what the plan being built does.
 type balance struct {
+	account
 	state  *quotaState
 	daemon berth.DaemonID // whose block it is
 	quota  berth.Quota
@@ -229,7 +230,7 @@ func (l *loop) balance(of account, st *quotaState, b *builder) balance {
 	t, _ := l.view.tenant(of.tenant)
 	ref := blockRef{of.tenant, l.d.opts.ID}
 	s := balance{
-		state: st, loans: l.loansIn(of.pool), daemon: ref.daemon, quota: t.Pools[of.pool],
+		account: of, state: st, loans: l.loansIn(of.pool), daemon: ref.daemon, quota: t.Pools[of.pool],
 		left:  func(d berth.Dimension) int64 { return l.free(of, st, d) },
 		kinds: func() []string { return l.fleet.DeviceTypes(of.pool) },
 	}

@@ -7,53 +7,160 @@ import (
 )
 
 // A quota may limit types of devices, and a demand for devices may name several, or none: any will do then. It is given those
-// that its quota has enough of, whatever of them the fleet chooses.
+// that its quota has some of, or that could be taken or, where there are none, borrowed. The fleet chooses among them, in the
+// order of preference; what that comes to and is not there is waited for (see exceeds): so nothing is taken of a type of
+// which there is no device.
 
-// chooseType is the limited type of which a demand for devices needs more, or none: the
-// first in the order of preference that the account may have. Those that it may not have are
-// left out of the request.
-func (s *balance) chooseType(a *allowance, i int, n int64, wide bool) berth.Dimension {
-	d := &a.request.Resources.Devices[i]
-	want := n * d.Count * d.Milli
-	if len(d.Types) == 0 {
-		return s.chooseAny(a, i, want)
+// chooseType is what demand i of so many requests needs of limited types, where it can be of no others, or has to wait for
+// them. Types that it may not have are left out of the request.
+func (s *balance) chooseType(a *allowance, i int, n int64) (need berth.Amounts) {
+	of := &a.request.Resources.Devices[i]
+	kinds, want := of.Types, of.Count*of.Milli
+	if len(kinds) == 0 {
+		kinds = s.kinds()
 	}
-	var allowed []string
-	var best berth.Dimension
-	for _, kind := range d.Types {
-		dim := berth.DeviceDimension(kind)
-		switch need, room := want+a.need[dim]+a.may[dim], s.room(dim); {
-		case !s.limits(dim) || need <= room:
-			allowed = append(allowed, kind)
-		case (len(allowed) == 0 || wide) && best == "" && need <= room+s.free(dim):
-			best = dim // it can be taken, and is preferred, or they fit nowhere without
-		}
+	if len(kinds) == 0 {
+		return nil
 	}
-	switch {
-	case best != "":
-		return best
-	case len(allowed) == 0:
-		return s.everOf(d.Types, want)
-	case len(allowed) < len(d.Types):
-		a.leave(i, allowed, false)
+	beside := func(d berth.Dimension) int64 { return a.need[d] + a.may[d] }
+	could := s.having(kinds, want, n, beside, s.takeable)
+	if could == nil {
+		could = s.having(kinds, want, n, beside, s.obtainable)
 	}
-	return s.chosen(a, allowed, want)
+	if could == nil {
+		return s.everOf(kinds, want, n)
+	}
+	if len(could) < len(kinds) {
+		next := *a.request
+		next.Resources.Devices = slices.Clone(next.Resources.Devices)
+		next.Resources.Devices[i].Types, next.Resources.Devices[i].AnyOrder = could, len(of.Types) == 0 || of.AnyOrder
+		a.request = &next
+	}
+	if d := berth.DeviceDimension(could[0]); len(could) == 1 && s.limits(d) {
+		return berth.Amounts{d: n * want}
+	}
+	a.mayTake(could, n*want)
+	return nil
 }
 
-// chooseAny is chooseType of a demand that names no type. What it gets is to be taken then, if need be: only
-// those that cannot be are left out.
-func (s *balance) chooseAny(a *allowance, i int, want int64) berth.Dimension {
-	kinds := s.kinds()
-	could := s.takeable(kinds, want, func(d berth.Dimension) int64 { return a.need[d] + a.may[d] })
-	switch {
-	case len(kinds) == 0:
-		return ""
-	case len(could) == 0:
-		return s.everOf(kinds, want)
-	case len(could) < len(kinds):
-		a.leave(i, could, true)
+// mayTake counts as much of each of several types, so that the next demand of the request sees it.
+func (a *allowance) mayTake(kinds []string, want int64) {
+	if len(a.request.Resources.Devices) == 1 {
+		return
 	}
-	return s.chosen(a, could, want)
+	if a.may == nil {
+		a.may = make(berth.Amounts, len(kinds))
+	}
+	for _, kind := range kinds {
+		a.may[berth.DeviceDimension(kind)] += want
+	}
+}
+
+// takeable is how much of a limited dimension there is, or could be taken; obtainable, or borrowed.
+func (s *balance) takeable(d berth.Dimension) int64 { return s.room(d) + s.free(d) }
+
+func (s *balance) obtainable(d berth.Dimension) int64 { return s.takeable(d) + s.lent(d) }
+
+// having are those types of which there is enough for one at least of so many; nil: all of them together have not enough for
+// that many.
+func (s *balance) having(kinds []string, want, n int64, beside, has bounding) (could []string) {
+	left := n
+	for _, kind := range kinds {
+		d := berth.DeviceDimension(kind)
+		most := n
+		if s.limits(d) {
+			most = min(n, (has(d)-beside(d))/want)
+		}
+		if most > 0 {
+			could, left = append(could, kind), left-most
+		}
+	}
+	if left > 0 {
+		return nil
+	}
+	return could
+}
+
+// everOf is what so many need that have to wait for some types: all of one, the first of which the whole quota is
+// enough, its own before what it could borrow; or a part of each, where that is enough; or of the first.
+func (s *balance) everOf(kinds []string, want, n int64) berth.Amounts {
+	for _, most := range []bounding{s.itsOwn, func(d berth.Dimension) int64 { return s.state.most[d] }} {
+		for _, kind := range kinds {
+			if d := berth.DeviceDimension(kind); most(d) >= n*want {
+				return berth.Amounts{d: n * want}
+			}
+		}
+		need, left := make(berth.Amounts), n
+		for _, kind := range kinds {
+			d := berth.DeviceDimension(kind)
+			if some := min(left, most(d)/want); some > 0 {
+				need[d], left = some*want, left-some
+			}
+		}
+		if left == 0 {
+			return need
+		}
+	}
+	return berth.Amounts{berth.DeviceDimension(kinds[0]): n * want}
+}
+
+// couldTake says whether something is more than there is, and could be had.
+func (s *balance) couldTake(a berth.Amounts) bool {
+	if s.fits(a) {
+		return false
+	}
+	for d, v := range a {
+		if s.limits(d) && v > s.obtainable(d) {
+			return false
+		}
+	}
+	return true
+}
+
+// couldHave is a request with those types of devices of which there is enough for one, or could be had.
+func (s *balance) couldHave(r *berth.Request) *berth.Request {
+	return s.typed(r, 1, s.obtainable)
+}
+
+// typed is a request with those types of devices of which there is enough for so many, by any of them alone; without any, with all.
+func (s *balance) typed(r *berth.Request, n int64, has bounding) *berth.Request {
+	next := *r
+	next.Resources.Devices = slices.Clone(r.Resources.Devices)
+	for i := range next.Resources.Devices {
+		of := &next.Resources.Devices[i]
+		kinds, want := of.Types, n*of.Count*of.Milli
+		if len(kinds) == 0 {
+			kinds = s.kinds()
+		}
+		could := slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool {
+			d := berth.DeviceDimension(kind)
+			return s.limits(d) && want > has(d)
+		})
+		if len(could) > 0 && len(could) < len(kinds) {
+			of.Types, of.AnyOrder = could, len(of.Types) == 0
+		}
+	}
+	return &next
+}
+
+// devicesLeft is how much there is of the devices of each limited type that a request may have.
+func (s *balance) devicesLeft(r *berth.Request, has bounding) berth.Amounts {
+	var left berth.Amounts
+	for i := range r.Resources.Devices {
+		kinds := r.Resources.Devices[i].Types
+		if len(kinds) == 0 {
+			kinds = s.kinds()
+		}
+		for _, kind := range kinds {
+			if d := berth.DeviceDimension(kind); s.limits(d) {
+				if left == nil {
+					left = make(berth.Amounts, len(kinds))
+				}
+				left[d] = max(has(d), 0)
+			}
+		}
+	}
+	return left
 }
 
 // retype looks at all who have limits in a pool when the types of devices there are others: what names none may have those.
@@ -72,103 +179,39 @@ func (l *loop) retype(p berth.PoolID) {
 	}
 }
 
-// chosen counts what a demand may take, so that the next of the request sees it: of several types as much of each, and of a
-// single one, which it names, for sure.
-func (s *balance) chosen(a *allowance, types []string, want int64) berth.Dimension {
-	if dim := berth.DeviceDimension(types[0]); len(types) == 1 && s.limits(dim) {
-		return dim
-	}
-	if len(a.request.Resources.Devices) == 1 {
-		return ""
-	}
-	if a.may == nil {
-		a.may = make(berth.Amounts, len(types))
-	}
-	for _, kind := range types {
-		a.may[berth.DeviceDimension(kind)] += want
-	}
-	return ""
-}
-
-// leave leaves a demand some types of devices.
-func (a *allowance) leave(i int, types []string, anyOrder bool) {
-	next := *a.request
-	next.Resources.Devices = slices.Clone(next.Resources.Devices)
-	next.Resources.Devices[i].Types, next.Resources.Devices[i].AnyOrder = types, anyOrder
-	a.request = &next
-}
-
-// takeable are those types of which there is so much beside something, or could be taken.
-func (s *balance) takeable(kinds []string, want int64, beside bounding) []string {
-	return slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool {
-		d := berth.DeviceDimension(kind)
-		return s.limits(d) && want+beside(d) > s.room(d)+s.free(d)
-	})
-}
-
-// couldTake says whether something is more than there is, and could be taken.
-func (s *balance) couldTake(a berth.Amounts) bool { return !s.fits(a) && s.allFree(a) }
-
-// everOf is the first of some types of which the whole quota is enough, or the first.
-func (s *balance) everOf(types []string, want int64) berth.Dimension {
-	for _, kind := range types {
-		if dim := berth.DeviceDimension(kind); s.state.most[dim] >= want {
-			return dim
-		}
-	}
-	return berth.DeviceDimension(types[0])
-}
-
-// couldHave is a request with those types of devices of which there are enough for so many, or could be taken; without any,
-// with all.
-func (s *balance) couldHave(r *berth.Request, n int64) *berth.Request {
-	a := allowance{request: r}
-	for i := range r.Resources.Devices {
-		d := &r.Resources.Devices[i]
-		kinds := d.Types
-		if len(kinds) == 0 {
-			kinds = s.kinds()
-		}
-		could := s.takeable(kinds, n*d.Count*d.Milli, func(berth.Dimension) int64 { return 0 })
-		if len(could) > 0 && len(could) < len(kinds) {
-			a.leave(i, could, len(d.Types) == 0)
-		}
-	}
-	return a.request
-}
-
 // oneTypeEach is a request with one type of devices for each of its demands, such that there is enough of all, or could be
 // taken; nil: none is found.
 func (s *balance) oneTypeEach(r *berth.Request, n int64) *berth.Request {
-	a, steps := allowance{request: r, need: make(berth.Amounts)}, maxTypeSteps
+	next, used, steps := *r, make(berth.Amounts), maxTypeSteps
+	next.Resources.Devices = slices.Clone(r.Resources.Devices)
 	var serve func(int) bool
 	serve = func(i int) bool {
 		if i == len(r.Resources.Devices) {
 			return true
 		}
-		d := &r.Resources.Devices[i]
-		kinds, want := d.Types, n*d.Count*d.Milli
+		of := &r.Resources.Devices[i]
+		kinds, want := of.Types, n*of.Count*of.Milli
 		if len(kinds) == 0 {
 			kinds = s.kinds()
 		}
-		for _, kind := range s.takeable(kinds, want, func(d berth.Dimension) int64 { return a.need[d] }) {
-			if steps--; steps < 0 {
-				return false
+		for _, kind := range kinds {
+			d := berth.DeviceDimension(kind)
+			if steps--; steps < 0 || s.limits(d) && want+used[d] > s.takeable(d) {
+				continue
 			}
-			dim := berth.DeviceDimension(kind)
-			a.need[dim] += want
+			used[d] += want
 			if serve(i + 1) {
-				a.leave(i, []string{kind}, false)
+				next.Resources.Devices[i].Types = []string{kind}
 				return true
 			}
-			a.need[dim] -= want
+			used[d] -= want
 		}
 		return false
 	}
 	if !serve(0) {
 		return nil
 	}
-	return a.request
+	return &next
 }
 
 // maxTypeSteps bounds the search for types of several demands.

@@ -157,12 +157,12 @@ func (s *balance) itsOwn(d berth.Dimension) int64 {
 	return max(s.state.limits[d], s.quota.Guaranteed[d])
 }
 
-// lent is how much of a dimension others would lend to an account now.
-func (s *balance) lent(of account, d berth.Dimension) int64 {
-	if _, guaranteed := s.quota.Guaranteed[d]; !guaranteed {
+// lent is how much of a dimension others would lend to an account now: nothing where it is to give back itself.
+func (s *balance) lent(d berth.Dimension) int64 {
+	if _, guaranteed := s.quota.Guaranteed[d]; !guaranteed || s.quota.Allowed()[d] > s.state.limits[d] {
 		return 0
 	}
-	return min(s.loans.others(of.tenant, d), max(s.state.most[d]-s.state.limits[d], 0))
+	return min(s.loans.others(s.tenant, d), max(s.state.most[d]-s.state.limits[d], 0))
 }
 
 // firstToGather is the first that waits here for its quota which that could be gathered for, and what it needs; nil:
@@ -223,7 +223,7 @@ func (g *gatherer) comesTogether(of account, s *balance) bool {
 	for d, need := range s.gathers.Need {
 		_, guaranteed := s.quota.Guaranteed[d] // then others are kept from loans
 		keeps = keeps || guaranteed || s.gathered(d) > 0 && need > 0
-		lacks[d] = max(need-s.gathered(d)-s.lent(of, d), 0)
+		lacks[d] = max(need-s.gathered(d)-s.lent(d), 0)
 		if !less {
 			less = lacks[d] < g.lacks[d]
 		}

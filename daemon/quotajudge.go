@@ -18,22 +18,20 @@ type allowance struct {
 }
 
 // judge says whether so many equal requests of the account are allowed, by what this daemon
-// has taken of its quota; what is short is told with what could be taken.
-func (s *balance) judge(r *berth.Request, n int64) allowance { return s.judgeBy(r, n, false) }
-
-// judgeBy is judge; wide: they are to have all types of devices that could be taken, though there is room for one.
-func (s *balance) judgeBy(r *berth.Request, n int64, wide bool) allowance {
-	a := s.judgeInOrder(r, n, wide)
+// has taken of its quota; what is short is told with what could be taken. Of several types of devices it says which there are, and
+// not how much is to be taken of which.
+func (s *balance) judge(r *berth.Request, n int64) allowance {
+	a := s.judgeInOrder(r, n)
 	if a.verdict != nil && len(r.Resources.Devices) > 1 && slices.ContainsFunc(a.verdict.Reasons, lacking) {
 		if as := s.oneTypeEach(r, n); as != nil {
-			return s.judgeInOrder(as, n, wide)
+			return s.judgeInOrder(as, n)
 		}
 	}
 	return a
 }
 
 // judgeInOrder has a request's demands for devices choose their types one after the other.
-func (s *balance) judgeInOrder(r *berth.Request, n int64, wide bool) allowance {
+func (s *balance) judgeInOrder(r *berth.Request, n int64) allowance {
 	a := allowance{request: r, need: make(berth.Amounts)}
 	if s.state.limits == nil {
 		a.verdict = &berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonQuota, Detail: "its record cannot be read"}}}
@@ -58,8 +56,9 @@ func (s *balance) judgeInOrder(r *berth.Request, n int64, wide bool) allowance {
 		lacks(d, n*demandOf(r, d))
 	}
 	for i := range r.Resources.Devices {
-		if d := s.chooseType(&a, i, n, wide); d != "" {
-			lacks(d, n*r.Resources.Devices[i].Count*r.Resources.Devices[i].Milli)
+		need := s.chooseType(&a, i, n)
+		for _, d := range need.Dimensions() {
+			lacks(d, need[d])
 		}
 	}
 	if !short {
@@ -87,7 +86,7 @@ func (l *loop) allowsOne(w *waiting, s *balance) allowance {
 		return allowance{request: w.request}
 	}
 	s = s.of(askedBy(w))
-	a := s.judgeBy(w.request, 1, w.wide)
+	a := s.judge(w.request, 1)
 	if a.verdict == nil && s.couldTake(w.extra) {
 		a.over(w.extra, s)
 	}
@@ -132,7 +131,12 @@ func (a *allowance) tell(d berth.Dimension, want, best int64, s *balance) {
 // room for, and which needs no more than most: see everFits and shelves. Neither
 // passes by anything that judge would have found.
 func (s *balance) placeable() look {
-	return look{within: s.bound(s.room)}
+	return look{within: s.bound(func(d berth.Dimension) int64 {
+		if _, device := d.DeviceType(); device {
+			return s.obtainable(d) // see chooseType
+		}
+		return s.room(d)
+	})}
 }
 
 func (s *balance) lacking(most func(berth.Dimension) int64) look {
@@ -205,7 +209,7 @@ func (l *loop) withTypesOf(w *waiting, by berth.DaemonID) *berth.Request {
 		return w.request
 	}
 	s := l.balanceBy(accountOf(w.request), st, by)
-	return s.of(askedBy(w)).couldHave(w.request, 1)
+	return s.of(askedBy(w)).judge(w.request, 1).request
 }
 
 // isQuota says whether a verdict is of a quota.

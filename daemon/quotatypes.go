@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"maps"
+
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
 )
@@ -32,8 +34,8 @@ func (q *queue) widen(c *class) {
 	}
 }
 
-// narrow is that of a group.
-func (s *gangs) narrow(g *gang, as *berth.Request) {
+// narrow is that of a group, and how much of devices that was.
+func (s *gangs) narrow(g *gang, as berth.Amounts) {
 	g.class.narrow = as
 	of := accountOf(g.request)
 	if s.narrowed[of] == nil {
@@ -52,60 +54,64 @@ func (s *gangs) widen(c *gangClass, of account) {
 	}
 }
 
-// widens lets a request wait for its quota that fits nowhere with the types of devices that this daemon has taken of
-// that, and would fit with another that can be taken.
-func (l *loop) widens(w *waiting, c scheduler.Candidate, b *builder) bool {
-	s := l.balance(accountOf(w.request), l.limited(w.request), b)
-	wide := s.of(askedBy(w)).couldHave(w.request, 1)
+// lends gives a request that fits nowhere with the types of devices that its quota has, or could take, also those that others
+// would lend; false: there are no more.
+func (l *loop) lends(w *waiting, c *scheduler.Candidate, b *builder) bool {
+	st := l.limited(w.request)
+	if st == nil || len(w.request.Resources.Devices) == 0 {
+		return false
+	}
+	s := l.balance(accountOf(w.request), st, b)
+	wide := s.of(askedBy(w)).couldHave(w.request)
 	if sameTypes(wide, c.Request) {
 		return false
 	}
-	c.Request = wide
-	if v := l.fleet.Explain(c); len(v.Reasons) > 0 {
-		return false
+	if c.Request, c.Again = wide, true; sameTypes(wide, w.request) {
+		c.Request = w.request
 	}
-	w.wide = true
-	a := l.allowsOne(w, &s)
-	if a.verdict == nil {
-		w.wide = false
-		return false
-	}
-	l.blockForQuota(w, a.verdict)
 	return true
 }
 
 // wakeNarrowed opens what an account's quota has other types for than it was judged for; in which order decides nothing.
 func (l *loop) wakeNarrowed(of account, s *balance) {
 	for _, c := range l.queue.narrowed[of].sorted() {
-		if a := l.allowsOne(c.members[0], s); a.verdict != nil || !sameTypes(a.request, c.narrow) {
+		if w := c.members[0]; !sameTypes(s.of(askedBy(w)).couldHave(w.request), c.narrow) {
 			l.queue.reopen(c)
 		}
 	}
 	for c := range l.gangs.narrowed[of] {
-		if g := c.members[0]; !c.open() && !sameTypes(l.widest(g, s), c.narrow) {
+		if g := c.members[0]; !c.open() && exceedsAny(s.of(askedByGroup(g)).devicesLeft(g.request, s.obtainable), c.narrow) {
 			c.wake()
 		}
 	}
 }
 
-// widest is a group's request with those types of devices that as few members as must be placed may have, or could.
-func (l *loop) widest(g *gang, s *balance) *berth.Request {
-	rec, _ := l.view.group(g.id)
-	if rec == nil {
-		return g.request
+// exceedsAny says whether something is more than it was, or was not bounded.
+func exceedsAny(now, was berth.Amounts) bool {
+	for d, v := range was {
+		if more, bounded := now[d]; !bounded || more > v {
+			return true
+		}
 	}
-	return s.of(askedByGroup(g)).couldHave(g.request, min(l.needs(g.id, rec), g.size))
+	return false
 }
 
-// noteNarrow notes what types a group was judged for that fits nowhere.
+// noteNarrow notes what of devices a group was judged for that fits nowhere, where that is less than all members could ask for.
 func (l *loop) noteNarrow(g *gang, b *builder) {
 	st := l.limited(g.request)
 	if st == nil {
 		return
 	}
 	g.class.lacks = 1 // its quota may let it have other devices the next time
-	s := l.balance(accountOf(g.request), st, b)
-	if as := l.widest(g, &s); !sameTypes(as, g.request) {
-		l.gangs.narrow(g, as)
+	of := l.balance(accountOf(g.request), st, b)
+	s := of.of(askedByGroup(g))
+	var most int64
+	for i := range g.request.Resources.Devices {
+		most += g.size * g.request.Resources.Devices[i].Count * g.request.Resources.Devices[i].Milli
+	}
+	left := s.devicesLeft(g.request, s.obtainable)
+	maps.DeleteFunc(left, func(_ berth.Dimension, v int64) bool { return v >= most })
+	if len(left) > 0 {
+		l.gangs.narrow(g, left)
 	}
 }

@@ -33,7 +33,7 @@ func (d Replayer) inGroup(ctx context.Context, r *Replay, s *snapshot.Snapshot, 
 	if err != nil {
 		return scheduler.Decision{}, err
 	}
-	ask := scheduler.Gang{Need: g.Need, Topology: w.request.Group.Topology, Linked: w.request.Group.Linked}
+	ask := scheduler.Gang{Need: g.Need, Topology: w.request.Group.Topology, Linked: w.request.Group.Linked, Left: g.Left}
 	kept, err := d.together(ctx, r, &ask)
 	if err != nil {
 		return scheduler.Decision{}, err

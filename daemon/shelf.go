@@ -105,7 +105,10 @@ func (s *sorts[T]) reach(l look) (r reach) {
 			r.beyond[i] = 0
 			continue
 		}
-		r.within[i] = slices.Max(each(a.of, l.within))
+		r.within[i] = l.within(a.of[0])
+		for _, more := range each(a.of[1:], l.within) { // a group may have some of each
+			r.within[i] += min(max(more, 0), unbounded-r.within[i])
+		}
 		if !r.any {
 			r.beyond[i] = slices.Min(each(a.of, l.beyond))
 		}

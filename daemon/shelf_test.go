@@ -131,16 +131,21 @@ func (s *shelfStage) drawRequest(t *rapid.T, id string) *berth.Request {
 	return r
 }
 
-// drawExtra is what a request would have got: of those devices that it named no type of.
+// drawExtra is what a request would have got, with devices of one of the types of a demand.
 func drawExtra(t *rapid.T, r *berth.Request, times int64) berth.Amounts {
-	if rapid.IntRange(0, 2).Draw(t, "has extra") > 0 {
+	if len(r.Resources.Devices) == 0 || rapid.IntRange(0, 2).Draw(t, "has extra") > 0 {
 		return nil
+	}
+	of := rapid.SampledFrom(r.Resources.Devices).Draw(t, "extra of")
+	kinds := of.Types
+	if len(kinds) == 0 {
+		kinds = shelfTypes
 	}
 	a := berth.AmountsOfDemand(&r.Resources.Quantities)
 	for d := range a {
 		a[d] *= times
 	}
-	a[berth.DeviceDimension(rapid.SampledFrom(shelfTypes).Draw(t, "extra type"))] = times * rapid.Int64Range(1, 4).Draw(t, "extra")
+	a[berth.DeviceDimension(rapid.SampledFrom(kinds).Draw(t, "extra type"))] = times * of.Count * of.Milli
 	return a
 }
 

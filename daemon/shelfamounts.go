@@ -33,7 +33,7 @@ const (
 
 // amounts are in an order that is the same for all that need the same dimensions. Devices may be
 // of any type that a demand names: it needs no less than it asks for of one of them,
-// and no more than all demands do of each. Those of a demand that names none are of no dimension: whoever judges it knows which
+// and no more than all demands do of each; several requests together, of all of them. Those of a demand that names none are of no dimension: whoever judges it knows which
 // types there are.
 func (w *wanted) amounts() []amount {
 	r := &w.request.Resources

@@ -284,10 +284,11 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 	}
 	d := b.decide(w, c)
 	w.asked = true
-	if d.Verdict != nil && c.Request != w.request && l.widens(w, c, b) {
-		return
+	own := c // with what others would lend is tried last, and nobody stops for that
+	if d.Verdict != nil && l.lends(w, &c, b) {
+		d = b.decide(w, c)
 	}
-	if d.Verdict != nil && !d.Verdict.NeverFits && w.preempts && (l.preempt(w, c, b) || l.givesUpRoom(w, c, b)) {
+	if d.Verdict != nil && !d.Verdict.NeverFits && w.preempts && (l.preempt(w, own, b) || l.givesUpRoom(w, own, b)) {
 		return
 	}
 	if d.Verdict != nil {

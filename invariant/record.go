@@ -208,7 +208,8 @@ type plannedGroup struct {
 	Need int64  `json:"need"`
 	Kept bool   `json:"kept,omitempty"`
 
-	Types [][]string `json:"types,omitempty"`
+	Types [][]string       `json:"types,omitempty"`
+	Left  map[string]int64 `json:"left,omitempty"`
 }
 
 type plannedTypes struct {

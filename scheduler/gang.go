@@ -14,6 +14,8 @@ type Gang struct {
 	Need     int         // fewer are not placed at all
 	Topology string      // the label of which all their workers have one value; empty: any workers
 	Linked   bool        // all their devices are of one link domain
+
+	Left map[string]int64 // thousandths of the devices of a type that all members together may get; of others as much as there is
 }
 
 // GangDecision is where the first members of a gang go, or why none does.
@@ -138,10 +140,15 @@ func (f *Fleet) placeOn(c Candidate, w berth.WorkerID, as func(*query, *node) *n
 func (f *Fleet) placeWithin(g Gang, where site, short func(fit int, next Candidate)) GangDecision {
 	d, members := GangDecision{Domain: where.value, Link: where.link}, g.within(where)
 	defer f.uncount(members, &d)()
+	left := f.leftOf(&g)
 	for i := range members {
-		one := f.placeNoted(members[i], &d)
+		var one Decision
+		if as, may := left.of(members[i]); may {
+			one = f.placeNoted(as, &d)
+		}
 		if one.Worker != "" {
 			d.Placed = append(d.Placed, one)
+			left.take(members[i], &one)
 			f.Count(one.Worker, members[i].Request.Labels, 1)
 			continue
 		}
@@ -361,6 +368,7 @@ func (f *Fleet) placeGangOn(g Gang, link string, workers []berth.WorkerID) (Gang
 	d := GangDecision{Fit: len(workers), Given: true, Link: link}
 	g.Members = inLink(g.Members, link)
 	defer f.uncount(g.Members, &d)()
+	left := f.leftOf(&g)
 	for i, w := range workers {
 		n := f.nodes[w]
 		if n == nil || g.Topology != "" && (n.worker.Labels[g.Topology] == "" || i > 0 && n.worker.Labels[g.Topology] != d.Domain) {
@@ -368,7 +376,11 @@ func (f *Fleet) placeGangOn(g Gang, link string, workers []berth.WorkerID) (Gang
 			return GangDecision{}, false
 		}
 		was := n.worker
-		one, ok := f.placeOn(g.Members[i], w, (*query).seen)
+		as, ok := left.of(g.Members[i])
+		var one Decision
+		if ok {
+			one, ok = f.placeOn(as, w, (*query).seen)
+		}
 		if !ok {
 			f.Undo(d)
 			return GangDecision{}, false
@@ -376,6 +388,7 @@ func (f *Fleet) placeGangOn(g Gang, link string, workers []berth.WorkerID) (Gang
 		if g.Topology != "" {
 			d.Domain = n.worker.Labels[g.Topology]
 		}
+		left.take(g.Members[i], &one)
 		d.Placed, d.were = append(d.Placed, one), append(d.were, was)
 		f.setStarting(n, was.Starting)
 		f.Count(w, g.Members[i].Request.Labels, 1)

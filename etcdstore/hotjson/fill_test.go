@@ -58,7 +58,9 @@ func (s source) fill(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			s.fill(v.Field(i))
+			if v.Type().Field(i).Tag.Get("json") != "-" { // else no record holds it
+				s.fill(v.Field(i))
+			}
 		}
 	case reflect.Pointer:
 		if s.present() {

@@ -54,7 +54,9 @@ func leaves(v reflect.Value) []reflect.Value {
 	}
 	var out []reflect.Value
 	for i := range v.NumField() {
-		out = append(out, leaves(v.Field(i))...)
+		if v.Type().Field(i).Tag.Get("json") != "-" {
+			out = append(out, leaves(v.Field(i))...)
+		}
 	}
 	return out
 }

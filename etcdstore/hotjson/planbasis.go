@@ -32,6 +32,7 @@ func plannedGroup(c *coder, r *berth.PlannedGroup) {
 	number(c, "need", &r.Need)
 	maybeTrue(c, "kept", &r.Kept)
 	maybeList(c, "types", &r.Types, words)
+	maybeMap(c, "left", &r.Left, numberItem)
 	c.end()
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon"
 )
 
 // A demand for devices that names no type gets those that its tenant's quota has room for, while another type is used up, or
@@ -182,6 +183,99 @@ func TestQuotaTypes_UntypedForFewer(t *testing.T) {
 		r.passes(time.Minute)
 		if n := r.are("g.0", "g.1"); n != 1 {
 			t.Errorf("%d are placed: %+v", n, r.state(d, "g.0").Verdict)
+		}
+		stop()
+	})
+}
+
+// A group gets a limited type of which no daemon has taken any yet, though another type is allowed to it, of which there is none.
+func TestQuotaTypes_GroupGetsAnother(t *testing.T) {
+	for _, least := range []int64{1, 2} {
+		t.Run(fmt.Sprint(least), func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				defer r.livesWithDevices("w")() // two h100
+				d, stop := r.daemon()
+				r.limitTypes(d, "limited", map[string]int64{"h100": 2})
+				g := r.group("g", 2, least)
+				wants("limited", "a100", "h100")(&g)
+				r.submitGroup(d, g)
+				r.passes(time.Minute)
+				if n := r.are("g.0", "g.1"); n != 2 {
+					t.Errorf("%d are placed: %+v", n, r.state(d, "g.0").Verdict)
+				}
+				stop()
+			})
+		})
+	}
+}
+
+// A type that others would lend is borrowed where there is a device of it, and none of the type that is allowed.
+func TestQuotaTypes_LentIsFree(t *testing.T) {
+	for n := 1; n <= 2; n++ {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				defer r.livesWithDevices("w")() // two h100
+				ds, stop := r.several(n)
+				h100 := berth.DeviceDimension("h100")
+				for tenant, guaranteed := range map[berth.TenantID]int64{"a": 0, "b": 1000} {
+					_, err := ds[0].SetQuota(r.t.Context(), daemon.QuotaChange{Tenant: tenant, Pool: "default", All: true,
+						Set: berth.Amounts{h100: 2000, berth.DeviceDimension("a100"): 2000}, Guarantee: berth.Amounts{h100: guaranteed}})
+					r.ok(err)
+				}
+				r.run(ds[0], "x", wants("a", "a100", "h100"))
+				r.passes(time.Minute)
+				if r.are("x") != 1 {
+					t.Errorf("x waits: %+v; a %s, b %s", r.state(ds[0], "x").Verdict, r.record("a"), r.record("b"))
+				}
+				stop()
+			})
+		})
+	}
+}
+
+// A group for which no one type's quota is enough gets devices of several types, and no more of each than the quota has.
+func TestQuotaTypes_GroupOfSeveral(t *testing.T) {
+	for name, types := range map[string][]string{"named": {"h100", "t4"}, "any": nil} {
+		for _, least := range []int64{3, 2} {
+			for daemons := 1; daemons <= 2; daemons++ {
+				t.Run(fmt.Sprint(name, " ", least, " ", daemons), func(t *testing.T) {
+					bubble(t, func(r *rig) {
+						defer r.livesWithDevices("w", "t4", "t4", "t4")()
+						ds, stop := r.several(daemons)
+						r.limitTypes(ds[0], "limited", map[string]int64{"h100": 1, "t4": 2})
+						g := r.group("g", 4, least)
+						wants("limited", types...)(&g)
+						r.submitGroup(ds[0], g)
+						r.passes(20 * time.Second)
+						if n := r.are("g.0", "g.1", "g.2", "g.3"); n != 3 {
+							t.Errorf("%d are placed: %+v", n, r.state(ds[0], "g.0").Verdict)
+						}
+						r.quiet()
+						stop()
+					})
+				})
+			}
+		}
+	}
+}
+
+// It is placed when the quota has more of one of them, and not before.
+func TestQuotaTypes_GroupOfSeveralLater(t *testing.T) {
+	bubble(t, func(r *rig) {
+		defer r.livesWithDevices("w", "t4")()
+		d, stop := r.daemon()
+		r.limitTypes(d, "limited", map[string]int64{"h100": 1, "t4": 3})
+		g := r.group("g", 3, 3)
+		wants("limited", "h100", "t4")(&g)
+		r.submitGroup(d, g)
+		r.passes(20 * time.Second)
+		if r.are("g.0", "g.1", "g.2") != 0 || r.state(d, "g.0").Verdict == nil {
+			t.Error("it is placed, or nothing says why it is not")
+		}
+		r.limitTypes(d, "limited", map[string]int64{"h100": 2, "t4": 3})
+		r.passes(20 * time.Second)
+		if r.are("g.0", "g.1", "g.2") != 3 {
+			t.Errorf("it waits: %+v", r.state(d, "g.0").Verdict)
 		}
 		stop()
 	})
