@@ -11,7 +11,7 @@ import (
 // order of preference; what that comes to and is not there is waited for (see exceeds): so nothing is taken of a type of
 // which there is no device.
 
-// chooseType is what demand i of so many requests needs of limited types, where it can be of no others, or has to wait for
+// chooseType is what demand i of so many requests needs of limited types, where there are no others for it, or it has to wait for
 // them. Types that it may not have are left out of the request.
 func (s *balance) chooseType(a *allowance, i int, n int64) (need berth.Amounts) {
 	of := &a.request.Resources.Devices[i]
@@ -36,7 +36,7 @@ func (s *balance) chooseType(a *allowance, i int, n int64) (need berth.Amounts) 
 		next.Resources.Devices[i].Types, next.Resources.Devices[i].AnyOrder = could, len(of.Types) == 0 || of.AnyOrder
 		a.request = &next
 	}
-	if d := berth.DeviceDimension(could[0]); len(could) == 1 && s.limits(d) {
+	if d := berth.DeviceDimension(could[0]); len(kinds) == 1 && s.limits(d) {
 		return berth.Amounts{d: n * want}
 	}
 	a.mayTake(could, n*want)
