@@ -12,7 +12,7 @@ import (
 // Each daemon says in the tenant's record for what it would have quota gathered, and the first of all stands.
 type Gathering struct {
 	Group    GroupID   `json:"group,omitempty"`
-	Request  RequestID `json:"request,omitempty"`  // of no group
+	Request  RequestID `json:"request,omitempty"`  // of no group, or that follows the others of its group
 	Priority int32     `json:"priority,omitempty"` // as of then
 	Age      Revision  `json:"age"`                // of its submission
 	Need     Amounts   `json:"need"`

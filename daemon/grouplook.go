@@ -157,7 +157,7 @@ func (l *loop) lookMember(id berth.RequestID, sub *berth.Submission, prog *berth
 	g, _ := b.groupNow(sub.Spec.Group.ID)
 	switch {
 	case g == nil || g.State == berth.GroupPending:
-		l.queue.remove(id)
+		l.offQueue(id)
 		if !l.due.swept { // else nothing of it has changed since the load made its group due
 			l.due.add(groupKey(sub.Spec.Group.ID))
 		}

@@ -166,7 +166,7 @@ func (b *builder) charge(w *waiting, on berth.WorkerID, s *berth.Share) (berth.D
 	if !a.of(b.asked(w)).allows(amounts) {
 		return "", false
 	}
-	b.l.notePassed(st, w)
+	st.notePassed(b.placedFor(w))
 	ref := blockRef{r.Tenant, b.l.d.opts.ID}
 	used, err := a.block.Used.Plus(amounts)
 	if err != nil {

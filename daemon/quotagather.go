@@ -44,15 +44,12 @@ func (l *loop) gatheringOf(of account, q *berth.Quota, b *builder) *gathering {
 	return first
 }
 
-// asking is who asks for room of a quota, as far as that says who goes first.
+// asking is who asks for room of a quota, as far as that says who goes first: a group whose members wait to be placed
+// together, or a request. What follows a group that is placed already waits by itself, and so it asks.
 type asking struct{ berth.Gathering }
 
 func askedBy(w *waiting) asking {
-	a := asking{berth.Gathering{Priority: w.priority, Age: w.seq, Request: w.id}}
-	if m := w.request.Group; m != nil {
-		a.Group = m.ID
-	}
-	return a
+	return asking{berth.Gathering{Priority: w.priority, Age: w.seq, Request: w.id}}
 }
 
 func askedByGroup(g *gang) asking {
@@ -64,10 +61,21 @@ func (l *loop) askedByMembers(id berth.GroupID, members []*waiting) asking {
 	return asking{berth.Gathering{Group: id, Priority: members[0].priority, Age: l.view.whole[berth.KindGroup][groupKey(id)].Create}}
 }
 
-// asked is who asks where a plan places a request: of a group that the plan places, it has been asked for the group.
-func (b *builder) asked(w *waiting) asking {
+// placedFor is who has asked for what a plan places: of a group that the plan places, that group.
+func (b *builder) placedFor(w *waiting) asking {
 	a := askedBy(w)
-	if _, whole := b.groups[a.Group]; whole && a.Group != "" {
+	if m := w.request.Group; m != nil {
+		if _, whole := b.groups[m.ID]; whole {
+			a.Group, a.Request = m.ID, ""
+		}
+	}
+	return a
+}
+
+// asked is placedFor as it is asked for each request: a group has been asked for all its members.
+func (b *builder) asked(w *waiting) asking {
+	a := b.placedFor(w)
+	if a.Group != "" {
 		a.Age = 1
 		a.Priority = berth.MaxPriority
 	}
@@ -84,10 +92,7 @@ func (a asking) before(g *gathering) bool {
 
 // is says whether it is that.
 func (a asking) is(g *berth.Gathering) bool {
-	if g.Group != "" {
-		return a.Group == g.Group
-	}
-	return a.Request == g.Request
+	return a.Group == g.Group && a.Request == g.Request
 }
 
 // turnBeside is when one's turn comes beside what quota is gathered for.

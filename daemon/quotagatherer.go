@@ -54,9 +54,9 @@ func (a asking) name() asked {
 	return asked{request: a.Request}
 }
 
-// notePassed notes that a request gets some of the quota that something else waits for, and comes after that.
-func (l *loop) notePassed(st *quotaState, w *waiting) {
-	if head, a := &st.gather.head, askedBy(w); head.Age > 0 && !a.is(&head.Gathering) && !a.before(&gathering{Gathering: head.Gathering}) {
+// notePassed notes that something gets some of the quota that something else waits for, and comes after that.
+func (st *quotaState) notePassed(a asking) {
+	if head := &st.gather.head; head.Age > 0 && !a.is(&head.Gathering) && !a.before(&gathering{Gathering: head.Gathering}) {
 		st.gather.passed = true
 	}
 }
@@ -128,8 +128,16 @@ func (l *loop) waitsFor(a asked) bool {
 		return sub != nil && l.share.ofGroup(&sub.Spec) == l.d.opts.ID
 	}
 	sub, _ := l.view.submission(a.request)
+	if sub == nil || l.share.ofRequest(&sub.Spec, sub.Planner) != l.d.opts.ID {
+		return false
+	}
+	if m := sub.Spec.Group; m != nil {
+		if g, _ := l.view.group(m.ID); g == nil || g.State != berth.GroupPlaced {
+			return false // it waits with the others, if at all
+		}
+	}
 	prog, _ := l.view.progress(a.request)
-	return sub != nil && (prog == nil || prog.State == berth.StatePending) && l.share.ofRequest(&sub.Spec, sub.Planner) == l.d.opts.ID
+	return prog == nil || prog.State == berth.StatePending
 }
 
 // atMost is how much of a dimension could come together for an account, with any loans: up to its limit, and what is
@@ -290,9 +298,7 @@ func (c *blockChanges) toGather(of account, s *balance, now time.Time) (next ber
 		return next, false
 	}
 	next = g.head.Gathering
-	if next.Need, next.Since = g.need, now.UTC(); next.Group != "" {
-		next.Request = ""
-	}
+	next.Need, next.Since = g.need, now.UTC()
 	return next, true
 }
 

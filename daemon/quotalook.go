@@ -124,6 +124,14 @@ func (l *loop) leavesQuota(r *berth.Request) {
 	}
 }
 
+// leavesGathered has a tenant looked at whose quota is gathered here for a request that is there no more.
+func (l *loop) leavesGathered(id berth.RequestID, r *berth.Request) {
+	rec, _ := l.view.tenant(r.Tenant)
+	if rec.Pools[r.Pool].Gathering[l.d.opts.ID].Request == id {
+		l.due.add(tenantKey(r.Tenant))
+	}
+}
+
 // offQueue takes a request off the queue that another daemon has ended, or placed. Where its tenant has a
 // quota, this daemon may have no more to wait for there, which others are to know, nor to keep for it.
 func (l *loop) offQueue(id berth.RequestID) {

@@ -120,6 +120,9 @@ func (l *loop) mark(f berth.Fact, old former) {
 		l.markClaim(f, old)
 	case berth.KindRequest:
 		l.noteUncountedOf(berth.RequestID(f.Key.ID))
+		if f.Record == nil && old.spec != nil {
+			l.leavesGathered(berth.RequestID(f.Key.ID), old.spec)
+		}
 	}
 	switch f.Key.Kind {
 	case berth.KindRequest, berth.KindState:

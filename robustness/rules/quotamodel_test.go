@@ -286,7 +286,7 @@ func (m *modelled) comesAfter(id string) bool {
 			first = &g
 		}
 	}
-	if first == nil {
+	if first == nil || strings.HasPrefix(string(first.Request), id+".") { // that one is of the group, and follows it
 		return false
 	}
 	own := berth.Gathering{Request: berth.RequestID(id)}

@@ -1843,7 +1843,7 @@ func (x *QuotaStand) GetHave() int64 {
 type Gathered struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Group         string                 `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
-	Request       string                 `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"` // of no group
+	Request       string                 `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"` // of no group, or that follows the others of its group
 	Since         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
 	Need          map[string]int64       `protobuf:"bytes,4,rep,name=need,proto3" json:"need,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // by dimension
 	Has           map[string]int64       `protobuf:"bytes,5,rep,name=has,proto3" json:"has,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`   // of that, what is there
