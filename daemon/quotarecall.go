@@ -53,7 +53,7 @@ func (c *blockChanges) wantsOwn(of account, s *balance) berth.Amounts {
 	}
 	wants := make(berth.Amounts, len(needs))
 	for d, v := range needs {
-		if back := v - s.now(d); back > 0 && s.limits(d) {
+		if back := v - s.now(d); v > 0 && back > 0 && s.limits(d) {
 			wants[d] = back
 		}
 	}

@@ -46,8 +46,7 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 	switch {
 	case s.stale():
 		c.keep(of, &s, limitedOf(held.Block, st.limits))
-	case s.over() && there:
-		c.keep(of, &s, c.keptOver(&s))
+	case s.over() && there && c.keepOver(of, &s): // of the other dimensions it goes on
 	case need != nil && c.take(of, as, need, b):
 		need = nil
 	case there && c.leaveGathered(of, &s):
@@ -250,21 +249,26 @@ func (c *blockChanges) withGranted(s *balance) berth.Amounts {
 	return keep
 }
 
-// keptOver is what is left of a block when more is taken than is allowed: what is used, and what is kept for what it
-// was taken for.
-func (c *blockChanges) keptOver(s *balance) berth.Amounts {
-	granted := make(berth.Amounts, len(s.state.dimensions))
+// keepOver gives back what is idle of what more is taken of than is allowed, but for what it was taken for, and says
+// whether there is either: while that is to be placed yet nothing else is taken, which would let go of it.
+func (c *blockChanges) keepOver(of account, s *balance) bool {
+	keep, granted := make(berth.Amounts, len(s.state.dimensions)), false
 	for _, d := range s.state.dimensions {
-		granted[d] = s.grantedOf(d)
+		has, named := s.block.Block[d]
+		if keep[d] = s.block.Used[d]; slices.Contains(s.beyond, d) {
+			keep[d] += s.grantedOf(d)
+			granted = granted || s.grantedOf(d) > 0
+		} else if named {
+			keep[d] = has
+		}
 	}
-	if granted.IsZero() {
-		return used(s.block, s.state.limits)
+	if keep.IsZero() {
+		keep = used(s.block, s.state.limits)
 	}
-	for d := range granted {
-		granted[d] += s.block.Used[d]
+	if granted {
+		c.l.timers.set(tenantKey(c.id), s.state.takenAt.Add(grantFor))
 	}
-	c.l.timers.set(tenantKey(c.id), s.state.takenAt.Add(grantFor))
-	return granted
+	return c.keep(of, s, keep) || granted
 }
 
 // rest gives back what was not used for long, but for what the first needs that waits for a worker: else it is found to

@@ -48,7 +48,7 @@ func (l *loop) ownRoom(of account, s *balance) (own, most bounding) {
 // holds says whether so much fits, of what is limited.
 func (r bounding) holds(need berth.Amounts, s *balance) bool {
 	for d, v := range need {
-		if s.limits(d) && v > r(d) {
+		if v > 0 && s.limits(d) && v > r(d) {
 			return false
 		}
 	}
@@ -116,7 +116,7 @@ func (c *blockChanges) wishOwn(of account, s *balance, w wish) wish {
 // lacking notes what of a wish is not there.
 func (c *blockChanges) lacking(s *balance, w *wish) {
 	for d, v := range w.need {
-		if rest := v - s.now(d); rest > 0 && s.limits(d) {
+		if rest := v - s.now(d); v > 0 && rest > 0 && s.limits(d) {
 			if w.lack == nil {
 				w.lack = make(berth.Amounts, 1)
 			}
