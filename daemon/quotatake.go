@@ -316,9 +316,10 @@ func mostOf(r *berth.Request, d berth.Dimension) int64 {
 	return n
 }
 
-// keep keeps so much of this daemon's block, and says whether that changes it.
+// keep keeps so much of this daemon's block, and says whether that changes it. A block of nothing stays, to count in what needs
+// nothing: given back, it would be taken again for what waits.
 func (c *blockChanges) keep(of account, s *balance, keep berth.Amounts) bool {
-	if keep.Equal(s.block.Block) {
+	if keep.Equal(s.block.Block) || keep.IsZero() && s.block.Block.IsZero() && s.block.Block != nil && !s.stale() {
 		return false
 	}
 	c.hold(c.l.d.opts.ID, of.pool, keep)
