@@ -76,7 +76,7 @@ func mostUpTo(low, high int64, accept func(int64) bool) int64 {
 // allFree says whether all that is needed could be taken now.
 func (s *balance) allFree(need berth.Amounts) bool {
 	for _, d := range s.state.dimensions {
-		if v := need[d]; v > 0 && v > s.room(d)+s.free(d) { // what is beyond its limit keeps nobody from the others
+		if need[d] > s.takeable(d) {
 			return false
 		}
 	}

@@ -57,7 +57,7 @@ func (a *allowance) mayTake(kinds []string, want int64) {
 }
 
 // takeable is how much of a limited dimension there is, or could be taken; obtainable, or borrowed.
-func (s *balance) takeable(d berth.Dimension) int64 { return s.room(d) + s.free(d) }
+func (s *balance) takeable(d berth.Dimension) int64 { return s.room(d) + max(s.free(d), 0) }
 
 func (s *balance) obtainable(d berth.Dimension) int64 { return s.takeable(d) + s.lent(d) }
 
@@ -122,8 +122,16 @@ func (s *balance) couldHave(r *berth.Request) *berth.Request {
 	return s.typed(r, 1, s.obtainable)
 }
 
+// everHave is a request with those types of devices of which the whole quota is enough for one.
+func (s *balance) everHave(r *berth.Request) *berth.Request {
+	return s.typed(r, 1, func(d berth.Dimension) int64 { return s.state.most[d] })
+}
+
 // typed is a request with those types of devices of which there is enough for so many, by any of them alone; without any, with all.
 func (s *balance) typed(r *berth.Request, n int64, has bounding) *berth.Request {
+	if len(r.Resources.Devices) == 0 {
+		return r
+	}
 	next := *r
 	next.Resources.Devices = slices.Clone(r.Resources.Devices)
 	for i := range next.Resources.Devices {

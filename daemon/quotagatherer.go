@@ -179,7 +179,7 @@ func (l *loop) firstToGather(of account, s *balance, now time.Time) (first askin
 	reach := func(d berth.Dimension) int64 { return s.inReach(of, d) }
 	at := look{within: s.bound(reach)}
 	helps := func(r *berth.Request, a allowance, as asking) bool {
-		return len(a.need) > 0 && bounding(reach).holds(a.need, s) && !s.state.gather.lapsedAt(as.name(), now) && l.fitsEver(r)
+		return len(a.need) > 0 && bounding(reach).holds(a.need, s) && !s.state.gather.lapsedAt(as.name(), now) && l.fitsEver(s.everHave(r))
 	}
 	c := l.queue.firstOver(of, at, func(w *waiting) bool { return helps(w.request, l.allowsOne(w, s), askedBy(w)) })
 	if c != nil {

@@ -131,17 +131,22 @@ func (a *allowance) tell(d berth.Dimension, want, best int64, s *balance) {
 // room for, and which needs no more than most: see everFits and shelves. Neither
 // passes by anything that judge would have found.
 func (s *balance) placeable() look {
-	return look{within: s.bound(func(d berth.Dimension) int64 {
+	return look{within: s.bound(s.orObtainable(s.room))}
+}
+
+// orObtainable is what there is of devices, too, that could be had: see chooseType.
+func (s *balance) orObtainable(most bounding) bounding {
+	return func(d berth.Dimension) int64 {
 		if _, device := d.DeviceType(); device {
-			return s.obtainable(d) // see chooseType
+			return max(most(d), s.obtainable(d))
 		}
-		return s.room(d)
-	})}
+		return most(d)
+	}
 }
 
 func (s *balance) lacking(most func(berth.Dimension) int64) look {
 	return look{
-		within: s.bound(func(d berth.Dimension) int64 { return max(s.room(d), min(most(d), s.state.limits[d])) }),
+		within: s.bound(s.orObtainable(func(d berth.Dimension) int64 { return max(s.room(d), min(most(d), s.state.limits[d])) })),
 		beyond: s.bound(s.room),
 	}
 }

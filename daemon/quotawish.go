@@ -76,8 +76,8 @@ func (l *loop) waitsForOwn(of account, st *quotaState) bool {
 	}
 	s := l.balance(of, st, nil)
 	own, _ := l.ownRoom(of, &s)
-	need, _ := l.firstNeed(of, &s, look{within: s.bound(own)}, func(r *berth.Request, a allowance) bool {
-		return len(a.need) > 0 && !a.held && own.holds(a.need, &s) && l.fitsEver(r)
+	need, _ := l.firstNeed(of, &s, look{within: s.bound(s.orObtainable(own))}, func(r *berth.Request, a allowance) bool {
+		return len(a.need) > 0 && !a.held && own.holds(a.need, &s) && l.fitsEver(s.everHave(r))
 	})
 	return need != nil
 }
@@ -128,8 +128,8 @@ func (c *blockChanges) lacking(s *balance, w *wish) {
 // firstWithin is what the first needs that waits here, is within bounds, and is not there.
 func (c *blockChanges) firstWithin(of account, s *balance, most bounding) (berth.Amounts, berth.RequestID) {
 	now := bounding(s.now)
-	return c.l.firstNeed(of, s, look{within: s.bound(most), beyond: s.bound(now)}, func(r *berth.Request, a allowance) bool {
-		return len(a.need) > 0 && !a.held && most.holds(a.need, s) && !now.holds(a.need, s) && c.l.fitsEver(r)
+	return c.l.firstNeed(of, s, look{within: s.bound(s.orObtainable(most)), beyond: s.bound(now)}, func(r *berth.Request, a allowance) bool {
+		return len(a.need) > 0 && !a.held && most.holds(a.need, s) && !now.holds(a.need, s) && c.l.fitsEver(s.everHave(r))
 	})
 }
 

@@ -16,6 +16,8 @@ type Gang struct {
 	Linked   bool        // all their devices are of one link domain
 
 	Left map[string]int64 // thousandths of the devices of a type that all members together may get; of others as much as there is
+
+	order []string // see leftover
 }
 
 // GangDecision is where the first members of a gang go, or why none does.
@@ -42,7 +44,17 @@ type GangDecision struct {
 // with a topology, too, what a value of the label and a link domain have in common.
 func (f *Fleet) PlaceGang(g Gang) GangDecision {
 	f.learnGroup(&g)
-	return f.placeGang(g)
+	d := f.placeGang(g)
+	if d.Verdict == nil {
+		return d
+	}
+	for _, order := range f.ordersOf(&g) {
+		g.order = order
+		if other := f.placeGang(g); other.Verdict == nil {
+			return other
+		}
+	}
+	return d
 }
 
 // placeGang is PlaceGang of a gang that tells nothing of what is asked for.
@@ -142,10 +154,7 @@ func (f *Fleet) placeWithin(g Gang, where site, short func(fit int, next Candida
 	defer f.uncount(members, &d)()
 	left := f.leftOf(&g)
 	for i := range members {
-		var one Decision
-		if as, may := left.of(members[i]); may {
-			one = f.placeNoted(as, &d)
-		}
+		one := left.place(members[i], &d)
 		if one.Worker != "" {
 			d.Placed = append(d.Placed, one)
 			left.take(members[i], &one)

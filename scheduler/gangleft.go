@@ -12,12 +12,13 @@ type leftover struct {
 	fleet   *Fleet
 	left    map[string]int64 // thousandths, by type; nil: of each as much as there is
 	demands []berth.DeviceDemand
-	none    bool // one of the demands has no type left
+	none    bool     // one of the demands has no type left
+	order   []string // of the only demand: types that members get one after the other, as long as there are some
 }
 
 // leftOf begins with all that a gang may get.
 func (f *Fleet) leftOf(g *Gang) *leftover {
-	l := &leftover{fleet: f}
+	l := &leftover{fleet: f, order: g.order}
 	if len(g.Left) > 0 && len(g.Members) > 0 {
 		l.left = maps.Clone(g.Left)
 		l.reckon(g.Members[0].Request)
@@ -67,6 +68,54 @@ func (l *leftover) of(c Candidate) (Candidate, bool) {
 	c.Request = &r
 	return c, true
 }
+
+// place places a member, of those types of devices that are left.
+func (l *leftover) place(c Candidate, d *GangDecision) Decision {
+	if l.order == nil {
+		if as, may := l.of(c); may {
+			return l.fleet.placeNoted(as, d)
+		}
+		return Decision{}
+	}
+	for ; len(l.order) > 0; l.order = l.order[1:] { // where one has found none, no other does
+		of := &c.Request.Resources.Devices[0]
+		if left, bounded := l.left[l.order[0]]; bounded && of.Count*of.Milli > left {
+			continue
+		}
+		r := *c.Request
+		r.Resources.Devices = slices.Clone(r.Resources.Devices)
+		r.Resources.Devices[0].Types = l.order[:1]
+		as := c
+		as.Request = &r
+		if one := l.fleet.placeNoted(as, d); one.Worker != "" {
+			return one
+		}
+	}
+	return Decision{}
+}
+
+// ordersOf are other ways to place a gang that may get so much of several types: as many members as there are devices of
+// one type first, then of the next. Where workers have devices of several, who comes first may take the room of the others.
+func (f *Fleet) ordersOf(g *Gang) (orders [][]string) {
+	r := g.Members[0].Request
+	if len(g.Left) == 0 || len(r.Resources.Devices) != 1 || g.order != nil {
+		return nil
+	}
+	kinds := r.Resources.Devices[0].Types
+	if len(kinds) == 0 {
+		kinds = f.DeviceTypes(r.Pool)
+	}
+	if len(kinds) < 2 {
+		return nil
+	}
+	for i := range min(len(kinds), maxOrders) {
+		orders = append(orders, slices.Concat(kinds[i:], kinds[:i]))
+	}
+	return orders
+}
+
+// maxOrders bounds how many orders of types are tried.
+const maxOrders = 4
 
 // take takes off what a member has got.
 func (l *leftover) take(c Candidate, d *Decision) {

@@ -218,8 +218,10 @@ func TestQuotaTypes_LentIsFree(t *testing.T) {
 				ds, stop := r.several(n)
 				h100 := berth.DeviceDimension("h100")
 				for tenant, guaranteed := range map[berth.TenantID]int64{"a": 0, "b": 1000} {
-					_, err := ds[0].SetQuota(r.t.Context(), daemon.QuotaChange{Tenant: tenant, Pool: "default", All: true,
-						Set: berth.Amounts{h100: 2000, berth.DeviceDimension("a100"): 2000}, Guarantee: berth.Amounts{h100: guaranteed}})
+					_, err := ds[0].SetQuota(r.t.Context(), daemon.QuotaChange{
+						Tenant: tenant, Pool: "default", All: true,
+						Set: berth.Amounts{h100: 2000, berth.DeviceDimension("a100"): 2000}, Guarantee: berth.Amounts{h100: guaranteed},
+					})
 					r.ok(err)
 				}
 				r.run(ds[0], "x", wants("a", "a100", "h100"))

@@ -70,8 +70,10 @@ func TestQuota_BeyondForALoan(t *testing.T) {
 				defer r.livesWithDevices("w")() // two h100
 				ds, stop := r.several(n)
 				for _, tenant := range []berth.TenantID{"a", "b"} {
-					_, err := ds[0].SetQuota(r.t.Context(), daemon.QuotaChange{Tenant: tenant, Pool: "default", All: true,
-						Set: berth.Amounts{berth.DimensionCPU: 400, h100: 2000}, Guarantee: berth.Amounts{berth.DimensionCPU: 200, h100: 1000}})
+					_, err := ds[0].SetQuota(r.t.Context(), daemon.QuotaChange{
+						Tenant: tenant, Pool: "default", All: true,
+						Set: berth.Amounts{berth.DimensionCPU: 400, h100: 2000}, Guarantee: berth.Amounts{berth.DimensionCPU: 200, h100: 1000},
+					})
 					r.ok(err)
 				}
 				r.run(ds[0], "lent", some("a", 400))

@@ -1,0 +1,156 @@
+package rules
+
+import (
+	"fmt"
+
+	"pgregory.net/rapid"
+
+	"github.com/berthd/berth"
+)
+
+var (
+	oracleTypes   = []string{"h100", "a100", "t4"}
+	oracleTenants = []berth.TenantID{"a", "b"}
+)
+
+// typedScene is who is there at first.
+type typedScene struct {
+	daemons  int
+	machines []machineOf
+	quotas   []quotaOf // of each tenant
+}
+
+// quotaOf is what a tenant may have, and what of it is guaranteed.
+type quotaOf struct{ limits, guaranteed berth.Amounts }
+
+// machineOf is what a worker has.
+type machineOf struct {
+	cpu     int64
+	devices []string // their types
+}
+
+// typed is one thing that happens where quotas are of types of devices.
+type typed struct {
+	kind   string
+	tenant berth.TenantID
+	by     int // daemon that is asked
+	pick   int // which of those that are placed ends, or of those that wait is cancelled
+
+	wants       berth.DeviceDemand
+	cpu         int64
+	priority    int32
+	size, least int64 // of a group; 0: it is a request by itself
+
+	quota quotaOf
+	has   machineOf
+	soon  bool // the next comes at once
+}
+
+// GoString tells it in a line: rapid prints what it has drawn.
+func (d typed) GoString() string {
+	text := "\n" + d.kind
+	switch d.kind {
+	case "submit", "group":
+		text += fmt.Sprintf(" of %s to d%d: cores %d, priority %d, %d x %d of %v", d.tenant, d.by, d.cpu, d.priority, d.wants.Count, d.wants.Milli, d.wants.Types)
+		if d.size > 0 {
+			text += fmt.Sprintf(", %d members, %d at least", d.size, d.least)
+		}
+	case "end", "cancel":
+		text += fmt.Sprintf(" number %d", d.pick)
+	case "limit":
+		text += fmt.Sprintf(" %s to %v, guaranteed %v", d.tenant, d.quota.limits, d.quota.guaranteed)
+	case "worker":
+		text += fmt.Sprintf(" %+v", d.has)
+	case "restart":
+		text += fmt.Sprintf(" d%d", d.by)
+	}
+	if d.soon {
+		text += "; at once:"
+	}
+	return text
+}
+
+// drawScene draws who is there at first; lends: parts of quotas are guaranteed.
+func drawScene(t *rapid.T, lends bool) typedScene {
+	drawQuota := func(t *rapid.T) quotaOf { return drawQuota(t, lends) }
+	return typedScene{
+		daemons:  rapid.IntRange(1, 3).Draw(t, "daemons"),
+		machines: rapid.SliceOfN(rapid.Custom(drawMachine), 1, 4).Draw(t, "machines"),
+		quotas:   rapid.SliceOfN(rapid.Custom(drawQuota), len(oracleTenants), len(oracleTenants)).Draw(t, "quotas"),
+	}
+}
+
+func drawMachine(t *rapid.T) machineOf {
+	types := rapid.SliceOfNDistinct(rapid.SampledFrom(oracleTypes), 1, 2, rapid.ID).Draw(t, "types")
+	return machineOf{
+		cpu:     100 * rapid.Int64Range(1, 6).Draw(t, "cores"),
+		devices: rapid.SliceOfN(rapid.SampledFrom(types), 0, 3).Draw(t, "devices"),
+	}
+}
+
+// drawQuota draws the limits of one tenant: of some types, of which 0 forbids one, and sometimes of cores; lends: and what of
+// that is guaranteed.
+func drawQuota(t *rapid.T, lends bool) quotaOf {
+	q := quotaOf{berth.Amounts{}, berth.Amounts{}}
+	limit := func(dim berth.Dimension, each int64, most ...int64) {
+		n := rapid.SampledFrom(most).Draw(t, string(dim))
+		if n < 0 {
+			return
+		}
+		q.limits[dim] = n * each
+		if !lends {
+			return
+		}
+		if g := rapid.SampledFrom([]int64{-1, 0, 1, 2, 6}).Draw(t, "guaranteed"); g >= 0 {
+			q.guaranteed[dim] = min(g, n) * each
+		}
+	}
+	for _, kind := range oracleTypes {
+		limit(berth.DeviceDimension(kind), berth.WholeDevice/2, -1, 0, 1, 2, 2, 3, 4, 6)
+	}
+	limit(berth.DimensionCPU, 100, -1, -1, 2, 4, 6)
+	return q
+}
+
+func drawTyped(t *rapid.T, lends bool) typed {
+	d := typed{
+		kind:   rapid.SampledFrom([]string{"submit", "submit", "submit", "group", "group", "end", "end", "limit", "worker", "restart", "cancel"}).Draw(t, "kind"),
+		tenant: rapid.SampledFrom(oracleTenants).Draw(t, "tenant"),
+		by:     rapid.IntRange(0, 2).Draw(t, "by"),
+		soon:   rapid.Bool().Draw(t, "soon"),
+	}
+	switch d.kind {
+	case "submit", "group":
+		d.drawRequest(t, lends)
+	case "end", "cancel":
+		d.pick = rapid.IntRange(0, 9).Draw(t, "pick")
+	case "limit":
+		d.quota = drawQuota(t, lends)
+	case "worker":
+		d.has = drawMachine(t)
+	}
+	return d
+}
+
+// drawRequest draws what a request asks for, or each member of a group. Of one type, where quotas are lent: of several it is not said
+// yet which are borrowed.
+func (d *typed) drawRequest(t *rapid.T, lends bool) {
+	fewest, most := 0, 2
+	if lends {
+		fewest, most = 1, 1
+	}
+	d.wants = berth.DeviceDemand{
+		Types: rapid.SliceOfNDistinct(rapid.SampledFrom(oracleTypes), fewest, most, rapid.ID).Draw(t, "wanted"),
+		Count: rapid.Int64Range(1, 2).Draw(t, "count"),
+		Milli: rapid.SampledFrom([]int64{berth.WholeDevice / 2, berth.WholeDevice}).Draw(t, "milli"),
+	}
+	d.cpu = 100 * rapid.Int64Range(1, 2).Draw(t, "of cores")
+	d.priority = rapid.Int32Range(0, 1).Draw(t, "priority")
+	if d.kind == "group" {
+		d.size = rapid.Int64Range(2, 5).Draw(t, "size")
+		d.least = rapid.Int64Range(1, d.size).Draw(t, "least")
+		if d.wants.Milli < berth.WholeDevice {
+			d.wants.Count = 1 // members are dealt one after the other, and parts of several devices not always so that most fit
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package scheduler
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/berthd/berth"
+)
+
+// leftFleet has a worker for each list of types.
+func leftFleet(cpu []int64, types ...[]string) *Fleet {
+	f := NewFleet()
+	for i, kinds := range types {
+		w := Worker{ID: berth.WorkerID(fmt.Sprint("w", i)), Pool: "default", Epoch: 1, Ready: true}
+		w.Ledger.Epoch, w.Ledger.Capacity.CPUMilli = 1, cpu[i]
+		for k, kind := range kinds {
+			w.Ledger.Capacity.Devices = append(w.Ledger.Capacity.Devices, berth.Device{Name: fmt.Sprint("g", k), Type: kind})
+		}
+		f.Put(w)
+	}
+	return f
+}
+
+func leftGang(members, need int, left map[string]int64, types ...string) Gang {
+	g := Gang{Need: need, Left: left}
+	for i := range members {
+		r := &berth.Request{ID: berth.RequestID(fmt.Sprint("g.", i)), Pool: "default"}
+		r.Resources.CPUMilli = 100
+		r.Resources.Devices = []berth.DeviceDemand{{Count: 1, Milli: berth.WholeDevice, Types: types}}
+		g.Members = append(g.Members, Candidate{Request: r})
+	}
+	return g
+}
+
+// The members of a gang get no more devices of a type than there are left for them, and those of others then; also where a
+// worker has devices of several and room for one member, whichever comes first.
+func TestPlaceGang_Left(t *testing.T) {
+	for name, c := range map[string]struct {
+		cpu   []int64
+		has   [][]string
+		left  map[string]int64
+		types []string
+		fit   int
+	}{
+		"as many as there are": {[]int64{900}, [][]string{{"a", "a", "b", "b"}}, map[string]int64{"a": 1000, "b": 1000}, []string{"a", "b"}, 2},
+		"the rest of another":  {[]int64{900}, [][]string{{"a", "a", "b", "b"}}, map[string]int64{"a": 1000}, []string{"a", "b"}, 3},
+		"of any type":          {[]int64{900}, [][]string{{"a", "a", "b", "b"}}, map[string]int64{"a": 0, "b": 1000}, nil, 1},
+		"none":                 {[]int64{900}, [][]string{{"a", "a"}}, map[string]int64{"a": 0}, []string{"a"}, 0},
+		"who comes first":      {[]int64{100, 900}, [][]string{{"a", "b"}, {"a", "a"}}, map[string]int64{"a": 1000, "b": 1000}, []string{"a", "b"}, 2},
+		"or last":              {[]int64{100, 900}, [][]string{{"a", "b"}, {"b", "b"}}, map[string]int64{"a": 1000, "b": 1000}, []string{"b", "a"}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := leftFleet(c.cpu, c.has...)
+			d := f.PlaceGang(leftGang(4, max(c.fit, 1), c.left, c.types...))
+			if len(d.Placed) != c.fit {
+				t.Errorf("%d members are placed, want %d: %+v", len(d.Placed), c.fit, d.Verdict)
+			}
+		})
+	}
+}
