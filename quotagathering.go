@@ -24,6 +24,12 @@ func (g *Gathering) Compare(o *Gathering) int {
 	return cmp.Or(cmp.Compare(o.Priority, g.Priority), cmp.Compare(g.Age, o.Age), cmp.Compare(g.Group, o.Group), cmp.Compare(g.Request, o.Request))
 }
 
+// ForLoan says whether what a daemon has quota gathered for, or else the first that waits there, waits for a loan.
+func (q *Quota) ForLoan(d DaemonID) bool {
+	w, waits := q.Waits[d]
+	return waits && !w.Own
+}
+
 // Gathered is what quota is gathered for now, and how much is there of what that needs.
 type Gathered struct {
 	Group   GroupID   `json:"group,omitempty"`

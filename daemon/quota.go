@@ -261,7 +261,7 @@ func (s *balance) room(d berth.Dimension) int64 {
 		return 0
 	}
 	if slices.Contains(s.beyond, d) {
-		return s.grantedOf(d)
+		return max(s.leaves(d, s.grantedOf(d)), 0) // it may have been taken for what quota is gathered for
 	}
 	rest := s.leaves(d, have-s.block.Used[d])
 	if s.among > 0 && s.turn != itsTurn {

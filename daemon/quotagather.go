@@ -19,29 +19,38 @@ type gathering struct {
 	berth.Gathering
 	by    berth.DaemonID
 	holds func(berth.Dimension) int64 // how much its daemon has, and does not use
+	later bool                        // it needs a loan, and it is another tenant's turn
 }
 
 // gatheringOf is the first that stands in an account's record, or nil.
 func (l *loop) gatheringOf(of account, q *berth.Quota, b *builder) *gathering {
-	var first *gathering
+	g, by, stands := l.standing(q)
+	if !stands {
+		return nil
+	}
+	ref := blockRef{of.tenant, by}
+	block, _ := l.view.block(ref)
+	if b != nil {
+		block = b.blockNow(ref)
+	}
+	has := block.Pools[of.pool]
+	return &gathering{
+		Gathering: g, by: by, later: q.ForLoan(by) && l.loansIn(of.pool).first.ofAnother(of.tenant),
+		holds: func(d berth.Dimension) int64 { return has.Block[d] - min(has.Used[d], has.Block[d]) },
+	}
+}
+
+// standing is what stands first in a quota's record, and whose that is.
+func (l *loop) standing(q *berth.Quota) (first berth.Gathering, by berth.DaemonID, stands bool) {
 	for d, g := range q.Gathering {
 		if d != l.d.opts.ID && l.peers.byID[d] == nil {
 			continue // it is gone, and what waited there waits elsewhere
 		}
-		if first == nil || cmp.Or(g.Compare(&first.Gathering), cmp.Compare(d, first.by)) < 0 {
-			first = &gathering{Gathering: g, by: d}
+		if !stands || cmp.Or(g.Compare(&first), cmp.Compare(d, by)) < 0 {
+			first, by, stands = g, d, true
 		}
 	}
-	if first != nil {
-		ref := blockRef{of.tenant, first.by}
-		block, _ := l.view.block(ref)
-		if b != nil {
-			block = b.blockNow(ref)
-		}
-		has := block.Pools[of.pool]
-		first.holds = func(d berth.Dimension) int64 { return has.Block[d] - min(has.Used[d], has.Block[d]) }
-	}
-	return first
+	return first, by, stands
 }
 
 // asking is who asks for room of a quota, as far as that says who goes first: a group whose members wait to be placed

@@ -27,11 +27,16 @@ type gatherer struct {
 	head   asking // the first that waits here
 	need   berth.Amounts
 	since  time.Time // it is that
-	passed bool      // what comes after it has got some since
+	passed bool      // what comes after it has got some since, or would
+
+	loan     asking        // the first that waits here and that a loan would help, beside what its tenant uses
+	loanNeed berth.Amounts // nil: none would now
+	loanAt   time.Time     // it has waited for a while
 
 	stands asking        // what is gathered for here
 	lacks  berth.Amounts // the least that it has lacked
-	moved  time.Time     // that has become less, or nobody was kept from anything by it
+	moved  time.Time     // that has become less, or nobody was kept from anything by it, or its turn has come
+	later  bool          // it was another tenant's when this was looked at last
 	lapsed map[asked]lapse
 }
 
@@ -45,6 +50,8 @@ type asked struct {
 type lapse struct {
 	until time.Time
 	next  time.Duration // that it has the next time
+
+	passed bool // it was not for a loan alone that quota was gathered for it
 }
 
 func (a asking) name() asked {
@@ -77,13 +84,14 @@ func (l *loop) followGathering(of account, b *builder) {
 	})
 	own, stands := s.quota.Gathering[l.d.opts.ID]
 	if mine := (asking{own}); stands && l.waitsFor(mine.name()) && !g.lapsedAt(mine.name(), b.now) {
-		if !g.head.is(&own) || g.head.Age == 0 {
+		if (!g.head.is(&own) || g.head.Age == 0) && !g.loan.is(&own) {
 			g.head, g.need, g.since, g.passed = mine, own.Need, b.now.Add(-gatherAfter), true
 		}
 	} else {
 		stands = false
 	}
-	first, need := l.firstToGather(of, &s, b.now)
+	reach := s.inReach(of)
+	first, need := l.firstToGather(of, &s, look{within: s.bound(reach)}, b.now)
 	room, its := l.makesRoom(of, &s, b.now)
 	if its != nil && (need == nil || room.Compare(&first.Gathering) < 0) {
 		first, need = room, its
@@ -95,7 +103,7 @@ func (l *loop) followGathering(of account, b *builder) {
 		g.head = asking{}
 	case !g.head.is(&first.Gathering) || g.head.Age == 0:
 		g.head, g.need, g.since, g.passed = first, need, b.now, false
-		if _, again := g.lapsed[first.name()]; again || its != nil && room.is(&first.Gathering) { // the others have had their time, or end for it
+		if was, again := g.lapsed[first.name()]; again && was.passed || its != nil && room.is(&first.Gathering) { // the others have had their time, or end for it
 			g.since, g.passed = b.now.Add(-gatherAfter), true
 		}
 	default:
@@ -104,6 +112,39 @@ func (l *loop) followGathering(of account, b *builder) {
 	if ends := g.since.Add(gatherAfter); g.head.Age > 0 && b.now.Before(ends) {
 		l.timers.set(tenantKey(of.tenant), ends)
 	}
+	l.followLoan(of, &s, b.now)
+}
+
+// followLoan follows the first that waits here and that a loan would help, beside what its tenant uses. It may be another than the
+// first of all, which may wait for an end of its own tenant's.
+func (l *loop) followLoan(of account, s *balance, now time.Time) {
+	g := &s.state.gather
+	if len(s.quota.Guaranteed) == 0 {
+		g.loan = asking{}
+		return
+	}
+	own, _ := l.ownRoom(of, s)
+	first, need := l.firstToGather(of, s, look{within: s.bound(l.byLoan(of, s)), beyond: s.bound(own)}, now)
+	if g.loanNeed = need; need == nil {
+		return // what has waited goes on waiting, should it be in reach again
+	}
+	if !g.loan.is(&first.Gathering) || g.loan.Age == 0 {
+		g.loanAt = now.Add(gatherAfter)
+	}
+	g.loan = first
+	if was, again := g.lapsed[first.name()]; again { // the others have had their time
+		g.loanAt = was.until
+	}
+	if now.Before(g.loanAt) {
+		l.timers.set(tenantKey(of.tenant), g.loanAt)
+	}
+}
+
+// byLoan bounds what could be placed of an account beside what it uses, with any loans of what is in reach.
+func (l *loop) byLoan(of account, s *balance) bounding {
+	_, most := l.ownRoom(of, s)
+	reach, used := s.inReach(of), l.usedBy(of)
+	return most.and(func(d berth.Dimension) int64 { return reach(d) - used[d] })
 }
 
 // isTried says whether something waits here that its quota has room for now: it is tried, or is to be.
@@ -152,12 +193,14 @@ func (s *balance) atMost(d berth.Dimension) int64 {
 
 // inReach is atMost without what others use themselves of what is guaranteed to them: for that, nobody is kept
 // from anything. What has been begun goes on should they use more.
-func (s *balance) inReach(of account, d berth.Dimension) int64 {
-	own := s.itsOwn(d)
-	if g, guaranteed := s.quota.Guaranteed[d]; guaranteed {
-		return max(own, min(s.state.most[d], g+s.loans.unusedBeside(of.tenant, d)))
+func (s *balance) inReach(of account) bounding {
+	return func(d berth.Dimension) int64 {
+		own := s.itsOwn(d)
+		if g, guaranteed := s.quota.Guaranteed[d]; guaranteed {
+			return max(own, min(s.state.most[d], g+s.loans.unusedBeside(of.tenant, d)))
+		}
+		return own
 	}
-	return own
 }
 
 // itsOwn is how much of a dimension an account may use without any more loans, were all back that it has lent.
@@ -173,13 +216,11 @@ func (s *balance) lent(d berth.Dimension) int64 {
 	return min(s.loans.others(s.tenant, d), max(s.state.most[d]-s.state.limits[d], 0))
 }
 
-// firstToGather is the first that waits here for its quota which that could be gathered for, and what it needs; nil:
-// nothing is.
-func (l *loop) firstToGather(of account, s *balance, now time.Time) (first asking, need berth.Amounts) {
-	reach := func(d berth.Dimension) int64 { return s.inReach(of, d) }
-	at := look{within: s.bound(reach)}
+// firstToGather is the first that waits here for its quota which that could be gathered for, of those that a look finds, and what it
+// needs; nil: nothing is.
+func (l *loop) firstToGather(of account, s *balance, at look, now time.Time) (first asking, need berth.Amounts) {
 	helps := func(r *berth.Request, a allowance, as asking) bool {
-		return len(a.need) > 0 && bounding(reach).holds(a.need, s) && !s.state.gather.lapsedAt(as.name(), now) && l.fitsEver(s.everHave(r))
+		return len(a.need) > 0 && bounding(at.within).holds(a.need, s) && (at.beyond == nil || !bounding(at.beyond).holds(a.need, s)) && !s.state.gather.lapsedAt(as.name(), now) && l.fitsEver(s.everHave(r))
 	}
 	c := l.queue.firstOver(of, at, func(w *waiting) bool { return helps(w.request, l.allowsOne(w, s), askedBy(w)) })
 	if c != nil {
@@ -209,11 +250,15 @@ func (l *loop) watchGathering(of account, s *balance, now time.Time) {
 		g.stands, g.lacks, g.moved = mine, nil, now
 	}
 	room, its := l.makesRoom(of, s, now)
-	if g.comesTogether(of, s) || its != nil && room.is(&s.gathers.Gathering) {
+	if g.comesTogether(of, s) || its != nil && room.is(&s.gathers.Gathering) || g.later && !s.gathers.later {
 		g.moved = now
 	}
+	g.later = s.gathers.later
 	name := g.stands.name()
 	has := max(g.lapsed[name].next, gatherFor)
+	if g.later { // it lets others of its own tenant go first in vain: shortly, for its turn may come
+		has = gatherFor
+	}
 	if ends := g.moved.Add(has); now.Before(ends) {
 		l.timers.set(tenantKey(of.tenant), ends)
 		return
@@ -221,7 +266,11 @@ func (l *loop) watchGathering(of account, s *balance, now time.Time) {
 	if g.lapsed == nil {
 		g.lapsed = make(map[asked]lapse, 1)
 	}
-	g.lapsed[name] = lapse{until: now.Add(has), next: min(2*has, gatherMost)}
+	next := min(2*has, gatherMost)
+	if g.later {
+		next = g.lapsed[name].next
+	}
+	g.lapsed[name] = lapse{until: now.Add(has), next: next, passed: g.passed && g.head.Age > 0 && g.head.is(&g.stands.Gathering)}
 }
 
 // comesTogether says whether less is lacking than ever, with what others would lend; or nobody is kept from anything.
@@ -287,18 +336,30 @@ func (c *blockChanges) toGather(of account, s *balance, now time.Time) (next ber
 	if s == nil || s.state.limits == nil {
 		return next, false
 	}
-	g, own := &s.state.gather, s.quota.Gathering[c.l.d.opts.ID]
-	switch {
-	case g.head.Age == 0 || now.Before(g.since.Add(gatherAfter)):
-		return next, false
-	case own.Age > 0 && g.head.is(&own):
-		own.Priority, own.Age = g.head.Priority, g.head.Age
+	g := &s.state.gather
+	if g.head.Age > 0 && !now.Before(g.since.Add(gatherAfter)) {
+		g.passed = g.passed || c.beyondEven(of, s, g.need) || s.gathers != nil && s.turnOf(g.head) == goesFirst
+		if g.passed {
+			next, ok = c.toGatherFor(of, s, g.head, g.need, now.UTC())
+		}
+	}
+	if !ok && len(g.loanNeed) > 0 && !now.Before(g.loanAt) && c.mayBeFirst(of, s) {
+		next, ok = c.toGatherFor(of, s, g.loan, g.loanNeed, g.loanAt.UTC())
+	}
+	return next, ok
+}
+
+// toGatherFor is what stands for something, as before or since then.
+func (c *blockChanges) toGatherFor(of account, s *balance, a asking, need berth.Amounts, since time.Time) (next berth.Gathering, ok bool) {
+	if own := s.quota.Gathering[c.l.d.opts.ID]; own.Age > 0 && a.is(&own) {
+		own.Priority, own.Age = a.Priority, a.Age
 		return own, bounding(s.atMost).holds(own.Need, s)
-	case !bounding(func(d berth.Dimension) int64 { return s.inReach(of, d) }).holds(g.need, s) || !g.passed && !c.beyondEven(of, s, g.need) && (s.gathers == nil || s.turnOf(g.head) != goesFirst):
+	}
+	if !s.inReach(of).holds(need, s) {
 		return next, false
 	}
-	next = g.head.Gathering
-	next.Need, next.Since = g.need, now.UTC()
+	next = a.Gathering
+	next.Need, next.Since = need, since
 	return next, true
 }
 

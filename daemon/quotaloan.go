@@ -16,19 +16,14 @@ import (
 // A loan is made by a daemon whose request waits for it, wanted back by one whose request
 // waits for that, and given back by one daemon for all.
 
-// allowed is what an account may use from now on, without what is wanted back from it; how much less than nothing
-// that would be; and how much that is which is wanted back.
+// allowed is what an account may use from now on, without what is wanted back from it, or goes back for another's turn; how
+// much less than nothing that would be; and how much that is which goes back.
 func (l *loop) allowed(of account) (allowed, below, back berth.Amounts) {
 	rec, _ := l.view.tenant(of.tenant)
 	q := rec.Pools[of.pool]
-	back = make(berth.Amounts)
-	for _, lender := range q.Borrowed.Tenants() {
-		other, _ := l.view.tenant(lender)
-		for d, v := range other.Pools[of.pool].Recalled[of.tenant] {
-			if _, counts := q.Guaranteed[d]; counts {
-				back[d] += min(v, q.Borrowed[lender][d])
-			}
-		}
+	back = l.recalledFrom(of, &q)
+	for _, more := range l.goesBack(of, &q) {
+		addTo(back, more)
 	}
 	for d := range q.Limits {
 		if v := q.Below(d, back); v > 0 {
@@ -343,15 +338,16 @@ func recall(now, lent berth.Loans, d berth.Dimension, back int64) berth.Loans {
 	return now
 }
 
-// repay gives back what is wanted back and is free; what is beyond the limit; what is borrowed and was not used for long, or is not
-// while another waits for a loan; and all of what is not counted any more, for nothing of it is guaranteed: s is nil
-// where nothing is limited.
+// repay gives back what is wanted back and is free, be it by its lender or for who has the first turn; what is beyond the
+// limit; what is borrowed and was not used for long, or is not while another waits for a loan; and all of what is not counted
+// any more, for nothing of it is guaranteed: s is nil where nothing is limited.
 func (c *blockChanges) repay(of account, s *balance, b *builder) {
 	l, q := c.l, c.tenant.Pools[of.pool]
 	if len(q.Borrowed) == 0 {
 		return
 	}
 	idle := s != nil && c.idleLoans(of, s, b)
+	turn := l.goesBack(of, &q)
 	for _, lender := range c.lendersInTurn(of, &q, b.now) {
 		o := c.other(lender)
 		if o == nil {
@@ -364,7 +360,7 @@ func (c *blockChanges) repay(of account, s *balance, b *builder) {
 			if _, guaranteed := q.Guaranteed[d]; guaranteed && s != nil {
 				useless := q.Beyond(d)
 				if !idle {
-					give = min(owed, max(back, useless))
+					give = min(owed, max(back+turn[lender][d], useless))
 				}
 				give = min(give, max(c.free(of, s, d), 0)+useless)
 			}

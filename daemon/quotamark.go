@@ -18,6 +18,9 @@ func (l *loop) markTenant(f berth.Fact) {
 	if _, bad := f.Record.(*etcdstore.Undecodable); bad {
 		l.quotas.unknown[t] = struct{}{}
 		l.reclassTenant(t)
+		for _, p := range slices.Sorted(maps.Keys(l.quotas.pools[t])) {
+			l.noteFirst(p)
+		}
 		return
 	}
 	if _, was := l.quotas.unknown[t]; was {
@@ -92,6 +95,7 @@ func (l *loop) unlimit(of account) {
 	l.quotas.awaited(of, nil)
 	if s := l.quotas.loans[of.pool]; s != nil {
 		s.forget(of.tenant)
+		l.noteFirst(of.pool)
 	}
 	for k, u := range l.quotas.uncounted {
 		if u.of == of {

@@ -96,7 +96,11 @@ func (l *loop) yieldsTo(of, other account) bool {
 type loanStatus struct {
 	idle       map[berth.TenantID]berth.Amounts // that could be lent
 	turns      map[berth.TenantID]loanTurn      // of those that wait
-	spare      map[berth.TenantID]struct{}      // who have borrowed what they do not use: they give it back when others wait
+	marks      map[berth.TenantID]loanTurn      // of what waits here for a loan
+	gatherers  map[berth.TenantID]gatherTurn    // of what waits for a loan, and quota is gathered for it
+	first      firstTurn                        // of those
+	borrowers  map[berth.TenantID]struct{}      // who have borrowed something
+	spare      map[berth.TenantID]struct{}      // of these, who do not use it: they give it back when others wait
 	waits      map[berth.TenantID]struct{}      // who are looked at again when more can be lent
 	guaranteed map[berth.TenantID]berth.Amounts
 	unused     map[berth.TenantID]berth.Amounts // of that, by them: it is idle, or lent
@@ -120,7 +124,8 @@ func (l *loop) loansIn(p berth.PoolID) *loanStatus {
 	s := l.quotas.loans[p]
 	if s == nil {
 		s = &loanStatus{
-			idle: make(map[berth.TenantID]berth.Amounts), turns: make(map[berth.TenantID]loanTurn), spare: make(map[berth.TenantID]struct{}),
+			idle: make(map[berth.TenantID]berth.Amounts), turns: make(map[berth.TenantID]loanTurn),
+			marks: make(map[berth.TenantID]loanTurn), gatherers: make(map[berth.TenantID]gatherTurn), borrowers: make(map[berth.TenantID]struct{}), spare: make(map[berth.TenantID]struct{}),
 			waits: make(map[berth.TenantID]struct{}), guaranteed: make(map[berth.TenantID]berth.Amounts), unused: make(map[berth.TenantID]berth.Amounts), allUnused: make(berth.Amounts), ever: make(berth.Amounts), never: make(map[string]bool),
 		}
 		l.quotas.loans[p] = s
@@ -158,13 +163,24 @@ func addTo(sum, more berth.Amounts) {
 	}
 }
 
-// others is how much of a dimension others would lend to a tenant.
+// others is how much of a dimension others would lend to a tenant for what waits here: not what is kept for the first
+// turn of another's, unless it has waited for longer than that.
 func (s *loanStatus) others(t berth.TenantID, d berth.Dimension) int64 {
 	sums := s.summed()
-	if ahead, waits := sums.ahead[t]; waits {
-		return ahead[d]
+	ahead, waits := sums.ahead[t]
+	out := ahead[d]
+	if !waits {
+		out = sums.rest[d] - s.idle[t][d]
 	}
-	return sums.rest[d] - s.idle[t][d]
+	first, kept := s.first.turn.tenant, s.first.lacks[d]
+	if kept == 0 || !s.first.ofAnother(t) || s.marks[t].before(s.first.turn.waits) {
+		return out
+	}
+	rest := max(sums.ahead[first][d]-kept, 0)
+	if waits && s.turns[t].before(s.turns[first]) { // by what waits with another daemon: those between lend to it as well
+		rest += out - sums.ahead[first][d] - s.idle[first][d]
+	}
+	return min(out, rest)
 }
 
 // unusedBeside is how much of a dimension is guaranteed to others than a tenant, and not used by them.
@@ -211,6 +227,9 @@ func (s *loanStatus) forget(t berth.TenantID) {
 	delete(s.idle, t)
 	s.noteUnused(t, nil, nil)
 	delete(s.turns, t)
+	delete(s.marks, t)
+	delete(s.gatherers, t)
+	delete(s.borrowers, t)
 	delete(s.spare, t)
 	delete(s.waits, t)
 	s.sums = nil
@@ -238,6 +257,12 @@ func (s *loanStatus) promise(t berth.TenantID, g berth.Amounts) (more bool) {
 // noteLoans notes how an account stands among those that lend and borrow. Those who wait are looked at again when
 // that may help one of them, and those who have borrowed and do not use it when another comes who waits.
 func (l *loop) noteLoans(of account) {
+	l.noteStand(of)
+	l.noteFirst(of.pool)
+}
+
+// noteStand is that for the account alone.
+func (l *loop) noteStand(of account) {
 	s, t := l.loansIn(of.pool), of.tenant
 	rec, _ := l.view.tenant(t)
 	q := rec.Pools[of.pool]
@@ -246,6 +271,17 @@ func (l *loop) noteLoans(of account) {
 	before, known := s.turns[t]
 	if !known {
 		before.tenant = t
+	}
+	if delete(s.marks, t); q.ForLoan(l.d.opts.ID) {
+		s.marks[t] = loanTurn{q.Waits[l.d.opts.ID].Since, t}
+	}
+	if g, by, stands := l.standing(&q); stands && q.ForLoan(by) {
+		s.gatherers[t] = gatherTurn{since: g.Since, tenant: t, waits: loanTurn{q.Waits[by].Since, t}}
+	} else {
+		delete(s.gatherers, t)
+	}
+	if delete(s.borrowers, t); len(q.Borrowed) > 0 {
+		s.borrowers[t] = struct{}{}
 	}
 	if delete(s.spare, t); l.spares(of, &q) {
 		s.spare[t] = struct{}{}

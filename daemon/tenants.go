@@ -104,6 +104,10 @@ func (l *loop) tellLoans(s *berth.QuotaStand, of account, d berth.Dimension) {
 	in := l.loansIn(of.pool)
 	s.Idle, s.Ever, s.Have = in.others(of.tenant, d), in.ever[d], l.haveIn(of.pool, d)
 	mine, _ := l.loanTurn(of)
+	first := in.first.turn.tenant
+	if in.first.ofAnother(of.tenant) && in.first.lacks[d] > 0 {
+		s.Ahead = append(s.Ahead, first) // also where it has come later: see firstTurn
+	}
 	for _, turn := range slices.SortedFunc(maps.Values(in.turns), loanTurn.compare) {
 		other := account{turn.tenant, of.pool}
 		if _, guaranteed := in.guaranteed[turn.tenant][d]; !guaranteed || other == of {
@@ -112,7 +116,7 @@ func (l *loop) tellLoans(s *berth.QuotaStand, of account, d berth.Dimension) {
 		switch _, own := l.loanTurn(other); {
 		case own && len(s.Keeping) < most:
 			s.Keeping = append(s.Keeping, turn.tenant)
-		case !own && turn.before(mine) && len(s.Ahead) < most:
+		case !own && turn.tenant != first && turn.before(mine) && len(s.Ahead) < most:
 			s.Ahead = append(s.Ahead, turn.tenant)
 		}
 	}

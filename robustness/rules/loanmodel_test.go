@@ -122,9 +122,12 @@ func (m *lenders) idle() string {
 		used[m.owner[id]] += m.needs[id]
 		sum += m.needs[id]
 	}
+	kept := map[berth.TenantID]int64{}
 	for t, g := range m.guaranteed {
-		if all += g; m.gathers(t) { // what it does not use is kept for that
+		need := m.gathers(t)
+		if all += g; need > 0 { // what it does not use is kept for that, and what others have idle
 			all -= max(g-used[t], 0)
+			kept[t] = need
 		}
 	}
 	waits, own, anyOwn := map[berth.TenantID][]string{}, map[berth.TenantID]bool{}, false
@@ -148,7 +151,13 @@ func (m *lenders) idle() string {
 	}
 	for _, t := range first {
 		for _, id := range waits[t] {
-			if n := m.needs[id]; !anyOwn && used[t]+n <= m.most[t] && sum+n <= all {
+			others := int64(0)
+			for o, v := range kept {
+				if o != t {
+					others = max(others, v)
+				}
+			}
+			if n := m.needs[id]; !anyOwn && used[t]+n <= m.most[t] && sum+n+others <= all {
 				return fmt.Sprintf("%s of tenant %s waits for %d, %d of %d are in use, of all %d of %d: %s", id, t, n, used[t], m.guaranteed[t], sum, all, m.dump())
 			}
 		}
@@ -156,11 +165,14 @@ func (m *lenders) idle() string {
 	return ""
 }
 
-// gathers says whether a tenant's quota is gathered for something.
-func (m *lenders) gathers(t berth.TenantID) bool {
+// gathers is how much a tenant's quota is gathered for.
+func (m *lenders) gathers(t berth.TenantID) (most int64) {
 	var rec berth.Tenant
 	m.ok(json.Unmarshal(m.kv("tenants/"+string(t)).Value, &rec))
-	return len(rec.Pools["default"].Gathering) > 0
+	for _, g := range rec.Pools["default"].Gathering {
+		most = max(most, g.Need[berth.DimensionCPU])
+	}
+	return most
 }
 
 // turnOf is one that waits for a loan by its record.
