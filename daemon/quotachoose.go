@@ -56,10 +56,13 @@ func (a *allowance) mayTake(kinds []string, want int64) {
 	}
 }
 
-// takeable is how much of a limited dimension there is, or could be taken; obtainable, or borrowed.
+// takeable is how much of a limited dimension there is, or could be taken; obtainable, or borrowed. Where more is taken than
+// is allowed, nothing could be, but what was granted is there.
 func (s *balance) takeable(d berth.Dimension) int64 { return s.room(d) + max(s.free(d), 0) }
 
-func (s *balance) obtainable(d berth.Dimension) int64 { return s.takeable(d) + s.lent(d) }
+func (s *balance) obtainable(d berth.Dimension) int64 {
+	return s.room(d) + max(s.free(d)+s.lent(d), 0)
+}
 
 // having are those types of which there is enough for one at least of so many; nil: all of them together have not enough for
 // that many.

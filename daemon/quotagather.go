@@ -191,7 +191,7 @@ func (s *balance) free(d berth.Dimension) int64 {
 // holds says whether something of what is needed waits for what quota is gathered for.
 func (s *balance) holds(need berth.Amounts) bool {
 	for d, v := range need {
-		if v > 0 && s.keeps(d) > 0 && s.limits(d) && v > s.room(d)+s.free(d) {
+		if s.keeps(d) > 0 && s.limits(d) && v > s.takeable(d) {
 			return true
 		}
 	}

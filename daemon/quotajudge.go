@@ -47,9 +47,9 @@ func (s *balance) judgeInOrder(r *berth.Request, n int64) allowance {
 			return
 		}
 		a.need[d] += want
-		if room := s.room(d); a.need[d] > room {
+		if a.need[d] > s.room(d) {
 			short = true
-			a.tell(d, a.need[d], room+max(s.free(d), 0), s)
+			a.tell(d, a.need[d], s.takeable(d), s)
 		}
 	}
 	for _, d := range s.state.dimensions {
@@ -100,7 +100,7 @@ func (a *allowance) over(need berth.Amounts, s *balance) {
 	a.need = need
 	for _, d := range s.state.dimensions {
 		if v := need[d]; v > s.room(d) {
-			a.tell(d, v, s.room(d)+max(s.free(d), 0), s)
+			a.tell(d, v, s.takeable(d), s)
 			a.verdict.NeverFits = false
 		}
 	}

@@ -77,8 +77,7 @@ func (l *loop) needsBlock(of account, s *balance) berth.Amounts {
 // balance as it is for that.
 func (l *loop) needOf(of account, s *balance) (need berth.Amounts, as *balance) {
 	for _, as := range s.turns() {
-		free := func(d berth.Dimension) int64 { return as.room(d) + as.free(d) }
-		need := l.needIn(of, as, free, func(a allowance) bool { return as.allFree(a.need) })
+		need := l.needIn(of, as, as.takeable, func(a allowance) bool { return as.allFree(a.need) })
 		if need != nil {
 			return need, as
 		}
