@@ -120,7 +120,7 @@ func (l *loop) followGathering(of account, b *builder) {
 func (l *loop) followLoan(of account, s *balance, now time.Time) {
 	g := &s.state.gather
 	if len(s.quota.Guaranteed) == 0 {
-		g.loan = asking{}
+		g.loan, g.loanNeed = asking{}, nil
 		return
 	}
 	own, _ := l.ownRoom(of, s)
