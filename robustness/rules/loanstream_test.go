@@ -277,5 +277,32 @@ func TestLoan_StreamsExplained(t *testing.T) {
 	}
 }
 
+// Nothing is gathered any more for what has waited for a loan, when nothing is guaranteed to its tenant any more, and it may have all.
+func TestLoan_StreamsUnguaranteed(t *testing.T) {
+	bubble(t, func(r *rig) {
+		checked := r.checked()
+		ds, stop := r.several(2)
+		c := r.smallOnes(ds, 100)
+		c.of = "c"
+		r.guarantee(ds[0], "a", 400, 400)
+		r.guarantee(ds[0], "b", 400, 0)
+		r.guarantee(ds[0], "c", 1000, 0)
+		s := r.streams(c)
+		r.run(ds[0], "large", some("b", 400))
+		if !s.until(30, func() bool { return r.gathersFor("b") }) {
+			t.Fatalf("quota is gathered for nothing: %s", r.record("b"))
+		}
+		_, err := ds[0].SetQuota(r.t.Context(), daemon.QuotaChange{Tenant: "b", Pool: "default", All: true, Set: berth.Amounts{berth.DimensionCPU: 400}})
+		r.ok(err)
+		s.until(5, func() bool { return false })
+		if r.gathersFor("b") || r.located("large") == 0 {
+			t.Errorf("b %s", r.record("b"))
+		}
+		c.stop()
+		stop()
+		checked()
+	})
+}
+
 // gathersFor says whether quota of a tenant is gathered for something.
 func (r *rig) gathersFor(t berth.TenantID) bool { return strings.Contains(r.record(t), `"gathering"`) }
