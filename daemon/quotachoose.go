@@ -28,7 +28,12 @@ func (s *balance) chooseType(a *allowance, i int, n int64) (need berth.Amounts) 
 		could = s.having(kinds, want, n, beside, s.obtainable)
 	}
 	if could == nil {
-		return s.everOf(kinds, want, n)
+		need = s.everOf(kinds, want, n)
+		for d := range need { // what the demands before may take of it is not there for this one
+			need[d] += a.may[d]
+			delete(a.may, d)
+		}
+		return need
 	}
 	if len(could) < len(kinds) {
 		next := *a.request
@@ -120,9 +125,31 @@ func (s *balance) couldTake(a berth.Amounts) bool {
 	return true
 }
 
-// couldHave is a request with those types of devices of which there is enough for one, or could be had.
+// couldHave is a request with those types of devices of which there is enough for one, or could be had, whatever of them its
+// demands get together: else it would be found to get more, and tried again, each time. nil: that is not found.
 func (s *balance) couldHave(r *berth.Request) *berth.Request {
-	return s.typed(r, 1, s.obtainable)
+	next, may := s.typed(r, 1, s.obtainable), make(berth.Amounts)
+	if len(r.Resources.Devices) < 2 {
+		return next
+	}
+	for i := range r.Resources.Devices {
+		of := &r.Resources.Devices[i]
+		kinds, want := of.Types, of.Count*of.Milli
+		if len(kinds) == 0 {
+			kinds = s.kinds()
+		}
+		could := s.having(kinds, want, 1, func(d berth.Dimension) int64 { return may[d] }, s.obtainable)
+		if could == nil && len(kinds) > 0 {
+			return s.oneTypeEach(r, 1, s.obtainable)
+		}
+		for _, kind := range could {
+			may[berth.DeviceDimension(kind)] += want
+		}
+		if now := &next.Resources.Devices[i]; len(could) < len(kinds) {
+			now.Types, now.AnyOrder = could, len(of.Types) == 0 || of.AnyOrder
+		}
+	}
+	return next
 }
 
 // everHave is a request with those types of devices of which the whole quota is enough for one.
@@ -190,9 +217,8 @@ func (l *loop) retype(p berth.PoolID) {
 	}
 }
 
-// oneTypeEach is a request with one type of devices for each of its demands, such that there is enough of all, or could be
-// taken; nil: none is found.
-func (s *balance) oneTypeEach(r *berth.Request, n int64) *berth.Request {
+// oneTypeEach is a request with one type of devices for each of its demands, such that there is enough of all; nil: none is found.
+func (s *balance) oneTypeEach(r *berth.Request, n int64, has bounding) *berth.Request {
 	next, used, steps := *r, make(berth.Amounts), maxTypeSteps
 	next.Resources.Devices = slices.Clone(r.Resources.Devices)
 	var serve func(int) bool
@@ -207,7 +233,7 @@ func (s *balance) oneTypeEach(r *berth.Request, n int64) *berth.Request {
 		}
 		for _, kind := range kinds {
 			d := berth.DeviceDimension(kind)
-			if steps--; steps < 0 || s.limits(d) && want+used[d] > s.takeable(d) {
+			if steps--; steps < 0 || s.limits(d) && want+used[d] > has(d) {
 				continue
 			}
 			used[d] += want

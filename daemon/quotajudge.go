@@ -23,7 +23,7 @@ type allowance struct {
 func (s *balance) judge(r *berth.Request, n int64) allowance {
 	a := s.judgeInOrder(r, n)
 	if a.verdict != nil && len(r.Resources.Devices) > 1 && slices.ContainsFunc(a.verdict.Reasons, lacking) {
-		if as := s.oneTypeEach(r, n); as != nil {
+		if as := s.oneTypeEach(r, n, s.takeable); as != nil {
 			return s.judgeInOrder(as, n)
 		}
 	}

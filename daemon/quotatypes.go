@@ -63,7 +63,7 @@ func (l *loop) lends(w *waiting, c *scheduler.Candidate, b *builder) bool {
 	}
 	s := l.balance(accountOf(w.request), st, b)
 	wide := s.of(askedBy(w)).couldHave(w.request)
-	if sameTypes(wide, c.Request) {
+	if wide == nil || sameTypes(wide, c.Request) {
 		return false
 	}
 	if c.Request, c.Again = wide, true; sameTypes(wide, w.request) {
@@ -75,7 +75,8 @@ func (l *loop) lends(w *waiting, c *scheduler.Candidate, b *builder) bool {
 // wakeNarrowed opens what an account's quota has other types for than it was judged for; in which order decides nothing.
 func (l *loop) wakeNarrowed(of account, s *balance) {
 	for _, c := range l.queue.narrowed[of].sorted() {
-		if w := c.members[0]; !sameTypes(s.of(askedBy(w)).couldHave(w.request), c.narrow) {
+		w := c.members[0]
+		if wide := s.of(askedBy(w)).couldHave(w.request); wide != nil && !sameTypes(wide, c.narrow) {
 			l.queue.reopen(c)
 		}
 	}
