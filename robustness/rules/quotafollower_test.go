@@ -27,8 +27,8 @@ func (r *rig) follows(d *daemon.Daemon) {
 	}
 }
 
-// gathersFor is what quota of tenant a is gathered for, whichever daemon says so.
-func (r *rig) gathersFor() (group berth.GroupID, request berth.RequestID) {
+// gatheredFor is what quota of tenant a is gathered for, whichever daemon says so.
+func (r *rig) gatheredFor() (group berth.GroupID, request berth.RequestID) {
 	r.t.Helper()
 	for _, g := range r.gathers() {
 		return g.Group, g.Request
@@ -46,7 +46,7 @@ func TestGathering_ForAFollower(t *testing.T) {
 				defer kill()
 				ds, stop := r.several(n)
 				r.follows(ds[0])
-				if g, q := r.gathersFor(); g != "" || q != "g.1" {
+				if g, q := r.gatheredFor(); g != "" || q != "g.1" {
 					t.Errorf("quota is gathered for group %q, request %q, want request g.1", g, q)
 				}
 				r.run(ds[0], "z", some("a", 100))
@@ -85,7 +85,7 @@ func TestGathering_TheFollowerIsGone(t *testing.T) {
 					r.ok(err)
 				}
 				r.passes(time.Second)
-				if _, q := r.gathersFor(); q == "g.1" {
+				if _, q := r.gatheredFor(); q == "g.1" {
 					t.Errorf("quota is gathered for g.1 yet: %s", r.record("a"))
 				}
 				stop()
@@ -103,7 +103,7 @@ func TestGathering_ForAFollowerByItsGroup(t *testing.T) {
 		r.follows(d)
 		stop()
 		r.put("tenants/a", strings.Replace(string(r.kv("tenants/a").Value), `"request":"g.1"`, `"group":"g"`, 1))
-		if g, _ := r.gathersFor(); g != "g" {
+		if g, _ := r.gatheredFor(); g != "g" {
 			t.Fatalf("quota is gathered for %q: %s", g, r.record("a"))
 		}
 		d, stop = r.daemon()
