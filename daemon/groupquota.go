@@ -36,7 +36,7 @@ func (l *loop) allowGroup(g *gang, rec *berth.Group, members []*waiting, b *buil
 		return members, true
 	}
 	least := min(l.needs(g.id, rec), all)
-	whole := everFits(a.need, st.limits) && s.allFree(a.need)
+	whole := len(a.need) > 0 && everFits(a.need, st.limits) && s.allFree(a.need) // else its quota is not known now
 	fit := l.mostAllowed(g.request, all, s)
 	if !whole && fit >= least {
 		return members[:fit], true
@@ -100,6 +100,7 @@ func (l *loop) blockForAmounts(g *gang, d *scheduler.GangDecision, needs berth.A
 	s := l.balance(accountOf(g.request), l.limited(g.request), b)
 	a := allowance{request: g.request}
 	a.over(needs, s.of(askedByGroup(g)))
+	s.state.refuse(needs)
 	l.blockOver(g, a.verdict, b, int64(len(d.Placed)), needs)
 }
 

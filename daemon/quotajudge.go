@@ -181,6 +181,16 @@ func demandOf(r *berth.Request, d berth.Dimension) int64 {
 	return 0
 }
 
+// refuse ends what was granted when what it was taken for is found to need more: it is not about to be placed.
+func (st *quotaState) refuse(amounts berth.Amounts) {
+	for d, v := range st.granted {
+		if v > amounts[d] {
+			return
+		}
+	}
+	st.granted = nil
+}
+
 // overQuota is why a request, were it planned by that daemon, has to wait for its
 // tenant's quota, or nil.
 func (l *loop) overQuota(w *waiting, by berth.DaemonID) *berth.Verdict {
@@ -281,6 +291,7 @@ func (l *loop) exceeds(w *waiting, d scheduler.Decision, b *builder) bool {
 	a := allowance{request: w.request}
 	a.over(amounts, &s)
 	w.extra = amounts
+	st.refuse(amounts)
 	l.due.add(workerKey(d.Worker)) // what the fleet has reserved there is given up
 	l.blockForQuota(w, a.verdict)
 	return true

@@ -143,7 +143,7 @@ func (c *blockChanges) borrow(of account, s *balance, b *builder) (waits, borrow
 	}
 	c.wantBack(of, s, c.wanted(of, s, w, rest, next), w.own)
 	c.queueUp(of, w)
-	if c.l.waitsForQuota(of) && len(q.Guaranteed) > 0 {
+	if (c.l.waitsForQuota(of) || c.l.waitsForTypes(of)) && len(q.Guaranteed) > 0 {
 		c.l.loansIn(of.pool).waits[of.tenant] = struct{}{}
 	}
 	return len(rest) > 0, false

@@ -87,6 +87,11 @@ func (l *loop) wakeNarrowed(of account, s *balance) {
 	}
 }
 
+// waitsForTypes says whether something of an account waits here that its quota might let have other devices.
+func (l *loop) waitsForTypes(of account) bool {
+	return len(l.queue.narrowed[of])+len(l.gangs.narrowed[of]) > 0
+}
+
 // exceedsAny says whether something is more than it was, or was not bounded.
 func exceedsAny(now, was berth.Amounts) bool {
 	for d, v := range was {

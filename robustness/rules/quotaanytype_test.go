@@ -282,3 +282,23 @@ func TestQuotaTypes_GroupOfSeveralLater(t *testing.T) {
 		stop()
 	})
 }
+
+// A group that waits while its quota is set anew is placed then with as many members as that has enough for.
+func TestQuotaTypes_GroupWhileSetAnew(t *testing.T) {
+	bubble(t, func(r *rig) {
+		defer r.livesWithDevices("w")() // two h100
+		d, stop := r.daemon()
+		r.limitTypes(d, "limited", map[string]int64{"h100": 0, "t4": 3})
+		r.run(d, "x", func(q *berth.Request) { wants("limited")(q); q.Resources.Devices = nil })
+		g := r.group("g", 4, 2)
+		wants("limited", "h100", "t4")(&g)
+		r.submitGroup(d, g)
+		r.passes(20 * time.Second)
+		r.limitTypes(d, "limited", map[string]int64{"h100": 2})
+		r.passes(20 * time.Second)
+		if n := r.are("g.0", "g.1", "g.2", "g.3"); n != 2 {
+			t.Errorf("%d are placed: %+v", n, r.state(d, "g.0").Verdict)
+		}
+		stop()
+	})
+}

@@ -44,7 +44,7 @@ func checkOracle(t *testing.T, rt *rapid.T, lends bool) {
 }
 
 // oracleModel does all of it, and says what is wrong then. quiet: also that something is written at rest. With loans that may
-// be so where no worker has a device of a type that a daemon has quota of.
+// be so: who waits for one looks again when others lend less, or more.
 func oracleModel(t *testing.T, scene typedScene, deeds []typed, quiet bool) (wrong string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

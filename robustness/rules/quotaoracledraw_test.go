@@ -121,7 +121,7 @@ func drawTyped(t *rapid.T, lends bool) typed {
 	}
 	switch d.kind {
 	case "submit", "group":
-		d.drawRequest(t, lends)
+		d.drawRequest(t)
 	case "end", "cancel":
 		d.pick = rapid.IntRange(0, 9).Draw(t, "pick")
 	case "limit":
@@ -132,15 +132,10 @@ func drawTyped(t *rapid.T, lends bool) typed {
 	return d
 }
 
-// drawRequest draws what a request asks for, or each member of a group. Of one type, where quotas are lent: of several it is not said
-// yet which are borrowed.
-func (d *typed) drawRequest(t *rapid.T, lends bool) {
-	fewest, most := 0, 2
-	if lends {
-		fewest, most = 1, 1
-	}
+// drawRequest draws what a request asks for, or each member of a group.
+func (d *typed) drawRequest(t *rapid.T) {
 	d.wants = berth.DeviceDemand{
-		Types: rapid.SliceOfNDistinct(rapid.SampledFrom(oracleTypes), fewest, most, rapid.ID).Draw(t, "wanted"),
+		Types: rapid.SliceOfNDistinct(rapid.SampledFrom(oracleTypes), 0, 2, rapid.ID).Draw(t, "wanted"),
 		Count: rapid.Int64Range(1, 2).Draw(t, "count"),
 		Milli: rapid.SampledFrom([]int64{berth.WholeDevice / 2, berth.WholeDevice}).Draw(t, "milli"),
 	}

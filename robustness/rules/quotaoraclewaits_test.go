@@ -62,6 +62,7 @@ func (m *typedModel) leaves(t berth.TenantID, used map[berth.TenantID]berth.Amou
 	for dim, most := range q.Limits {
 		out[dim] = most - used[t][dim]
 		if _, some := q.Guaranteed[dim]; !some {
+			out[dim] -= q.Lent.Of(dim) // of before nothing of it was guaranteed any more
 			continue
 		}
 		idle := int64(0)
