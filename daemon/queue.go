@@ -224,7 +224,7 @@ func (q *queue) newClass(key classKey, first *waiting) *class {
 
 // change lets members come and go, and puts the class where it belongs then.
 func (q *queue) change(c *class, members func()) {
-	blocked := c.verdict != nil
+	blocked, narrow := c.verdict != nil, c.narrow
 	if blocked {
 		q.unblock(c)
 	}
@@ -241,6 +241,9 @@ func (q *queue) change(c *class, members func()) {
 		q.drop(c)
 	case blocked:
 		q.shelve(c)
+		if narrow != nil { // it was judged for these, whoever comes or goes
+			q.narrowTo(c, narrow)
+		}
 	case c.parked:
 	case c.at < 0:
 		q.openUp(c)

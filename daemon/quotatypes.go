@@ -16,6 +16,10 @@ func (q *queue) narrow(id berth.RequestID, as *berth.Request) {
 	if c == nil || c.verdict == nil || c.over != nil {
 		return
 	}
+	q.narrowTo(c, as)
+}
+
+func (q *queue) narrowTo(c *class, as *berth.Request) {
 	c.narrow = as
 	if q.narrowed[c.line.of] == nil {
 		q.narrowed[c.line.of] = make(classSet)

@@ -302,3 +302,34 @@ func TestQuotaTypes_GroupWhileSetAnew(t *testing.T) {
 		stop()
 	})
 }
+
+// So are those that wait, also when others like them have come, or gone, meanwhile.
+func TestQuotaTypes_LimitRaisedForSeveral(t *testing.T) {
+	for _, what := range []string{"comes", "goes"} {
+		t.Run(what, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				defer r.livesWithDevices("w")() // two h100
+				d, stop := r.daemon()
+				r.limitTypes(d, "limited", map[string]int64{"h100": 0})
+				r.run(d, "one", wants("limited", "h100", "a100"))
+				if what == "goes" {
+					r.run(d, "two", wants("limited", "h100", "a100"))
+				}
+				r.passes(5 * time.Second)
+				if what == "comes" {
+					r.run(d, "two", wants("limited", "h100", "a100"))
+				} else {
+					_, err := d.Cancel(r.t.Context(), "two", "")
+					r.ok(err)
+				}
+				r.passes(5 * time.Second)
+				r.limitTypes(d, "limited", map[string]int64{"h100": 2})
+				r.passes(10 * time.Second)
+				if r.are("one") != 1 {
+					t.Errorf("it waits: %+v", r.state(d, "one").Verdict)
+				}
+				stop()
+			})
+		})
+	}
+}
