@@ -85,6 +85,14 @@ func (l *loop) noteForBasis(f *berth.Fact, own berth.Revision) {
 	}
 }
 
+// noteGoneForBasis notes that a key is gone that the view never knew: at its revision the store
+// may hold the record still.
+func (l *loop) noteGoneForBasis(f *berth.Fact) {
+	if gone, buried := l.view.tombstones[f.Key]; buried && gone == f.Mod {
+		l.noteForBasis(f, 0)
+	}
+}
+
 // passedForBasis forgets what is no longer beyond the view's revision.
 func (l *loop) passedForBasis() {
 	maps.DeleteFunc(l.bases.ahead, func(k berth.Key, _ struct{}) bool { return l.view.mod(k) <= l.asOf() })

@@ -97,6 +97,9 @@ func (l *loop) takeFact(f berth.Fact) bool {
 	}
 	old, changed := l.view.apply(&f)
 	if !changed {
+		if f.Record == nil {
+			l.noteGoneForBasis(&f)
+		}
 		return false
 	}
 	l.noteTxn(txn)

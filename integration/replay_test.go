@@ -40,8 +40,8 @@ func TestReplay_EveryPlacement(t *testing.T) {
 	same, priced, kept, related, crowded := 0, 0, 0, 0, 0
 	for i, id := range ids {
 		r, err := s.daemons[i%len(s.daemons)].Replay(t.Context(), id, 0)
-		if err == nil && r.Cause == daemon.CauseRelated { // a full batch tells of no others
-			crowded++
+		if err == nil && (r.Cause == daemon.CauseRelated || r.Cause == daemon.CausePartial) {
+			crowded++ // a full batch tells of no others, and where much is in flight a small one of nothing
 			continue
 		}
 		if err != nil || r.Outcome != daemon.ReplaySame {
@@ -61,6 +61,9 @@ func TestReplay_EveryPlacement(t *testing.T) {
 		if len(r.Basis.Relations) > 0 {
 			related++
 		}
+	}
+	if crowded > len(ids)/5 {
+		t.Errorf("of %d of %d placements too little is told", crowded, len(ids))
 	}
 	if related == 0 {
 		t.Error("no plan tells where others ran")
