@@ -26,6 +26,12 @@ func (s *balance) judge(r *berth.Request, n int64) allowance {
 		if as := s.oneTypeEach(r, n, s.takeable); as != nil {
 			return s.judgeInOrder(as, n)
 		}
+		if a.verdict.NeverFits { // of those types, taken in that order
+			if as := s.oneTypeEach(r, n, func(d berth.Dimension) int64 { return s.state.most[d] }); as != nil {
+				ever := s.judgeInOrder(as, n)
+				a.need, a.verdict = ever.need, ever.verdict
+			}
+		}
 	}
 	return a
 }
@@ -114,12 +120,13 @@ func (a *allowance) decide() {
 	}
 }
 
-// tell adds a reason to the verdict.
+// tell adds a reason to the verdict, or tells more of one.
 func (a *allowance) tell(d berth.Dimension, want, best int64, s *balance) {
 	total := s.state.most[d]
 	if a.verdict == nil {
 		a.verdict = &berth.Verdict{}
 	}
+	a.verdict.Reasons = slices.DeleteFunc(a.verdict.Reasons, func(r berth.Reason) bool { return r.Detail == string(d) }) // of the demands before
 	a.verdict.Reasons = append(a.verdict.Reasons, berth.Reason{
 		Code: berth.ReasonQuota, Detail: string(d), Want: want, Best: min(best, total), Total: total,
 		Tenants: s.quota.Recalled.TenantsOf(d),

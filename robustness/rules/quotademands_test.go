@@ -41,3 +41,41 @@ func TestQuotaTypes_SeveralDemands(t *testing.T) {
 		}
 	}
 }
+
+// Of a request with several demands for devices what its quota has of each type is used up, and would be enough when that ends: it
+// is not told that it never fits.
+func TestQuotaTypes_SeveralDemandsUsedUp(t *testing.T) {
+	for name, second := range map[string][]string{"the same": {"h100", "t4"}, "one of them": {"h100"}, "any": nil} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				defer r.livesWithDevices("w", "t4", "t4", "h100", "h100")()
+				d, stop := r.daemon()
+				r.limitTypes(d, "limited", map[string]int64{"h100": 1, "t4": 1})
+				r.run(d, "x", wants("limited", "h100"))
+				r.run(d, "y", wants("limited", "t4"))
+				r.passes(time.Second)
+				r.run(d, "both", func(q *berth.Request) {
+					wants("limited", "h100", "t4")(q)
+					q.Resources.Devices = append(q.Resources.Devices, berth.DeviceDemand{Types: second, Count: 1, Milli: 1000})
+				})
+				r.passes(10 * time.Second)
+				e, err := d.Explain(r.t.Context(), "both")
+				if err != nil || e.Verdict == nil {
+					t.Fatalf("%+v, %v", e, err)
+				}
+				if e.Verdict.NeverFits || e.Verdict.Reasons[0].Code != berth.ReasonQuota {
+					t.Errorf("the verdict is %+v", e.Verdict)
+				}
+				r.ends("w", "x")
+				r.passes(2 * time.Second)
+				r.ends("w", "y")
+				r.passes(10 * time.Second)
+				if r.located("both") == 0 {
+					t.Errorf("it waits though one of each is free: %s", r.record("limited"))
+				}
+				r.quiet()
+				stop()
+			})
+		})
+	}
+}
