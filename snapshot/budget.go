@@ -27,6 +27,12 @@ func newBudget(q *berth.Quota) *budget {
 	return b
 }
 
+// bounds says whether a dimension is limited.
+func (b *budget) bounds(d berth.Dimension) bool {
+	_, limited := b.limits[d]
+	return limited
+}
+
 func (b *budget) room(d berth.Dimension) int64 {
 	limit, limited := b.limits[d]
 	if !limited {
@@ -72,8 +78,9 @@ func (c *course) allowed(r *berth.Request, n int64) (as *berth.Request, v *berth
 		j.wants(d, n*wants[d])
 	}
 	for i := range r.Resources.Devices {
-		if d := j.chooseType(i, n); d != "" {
-			j.wants(d, n*r.Resources.Devices[i].Count*r.Resources.Devices[i].Milli)
+		need := j.chooseType(i, n)
+		for _, d := range need.Dimensions() {
+			j.wants(d, need[d])
 		}
 	}
 	return j.as, j.verdict
@@ -125,47 +132,58 @@ func (j *judgement) wants(d berth.Dimension, want int64) {
 	j.verdict.NeverFits = j.verdict.NeverFits || j.need[d] > most
 }
 
-// chooseType is the limited type of which demand i needs more, or none. Types that it may
-// not have are left out of the request; one that names none may have all that there are.
-func (j *judgement) chooseType(i int, n int64) berth.Dimension {
+// chooseType is what so many of demand i need of a limited type, where there are no others for it, or they have to wait for it: they may get devices of several, where no
+// one type is enough. Types that none of them may have are left out of the request; one that names none may have all that there are.
+func (j *judgement) chooseType(i int, n int64) berth.Amounts {
 	d := &j.as.Resources.Devices[i]
-	kinds := d.Types
+	kinds, want := j.c.kindsOf(d, j.of.pool), d.Count*d.Milli
 	if len(kinds) == 0 {
-		kinds = j.c.fleet.DeviceTypes(j.of.pool)
+		return nil
 	}
-	want := n * d.Count * d.Milli
-	var allowed []string
+	var could []string
+	left := n
 	for _, kind := range kinds {
 		dim := berth.DeviceDimension(kind)
-		if _, limited := j.limits[dim]; !limited || want+j.need[dim] <= j.c.room(j.of, dim) {
-			allowed = append(allowed, kind)
+		most := n
+		if j.bounds(dim) {
+			most = min(n, (j.c.room(j.of, dim)-j.need[dim])/want)
+		}
+		if most > 0 {
+			could, left = append(could, kind), left-most
 		}
 	}
-	switch {
-	case len(kinds) == 0:
-		return ""
-	case len(allowed) == 0:
-		return j.everOf(kinds, want)
-	case len(allowed) < len(kinds):
+	if left > 0 {
+		return j.everOf(kinds, want, n)
+	}
+	if len(could) < len(kinds) {
 		next := *j.as
 		next.Resources.Devices = slices.Clone(next.Resources.Devices)
-		next.Resources.Devices[i].Types, next.Resources.Devices[i].AnyOrder = allowed, len(d.Types) == 0
+		next.Resources.Devices[i].Types, next.Resources.Devices[i].AnyOrder = could, len(d.Types) == 0
 		j.as = &next
 	}
-	if dim := berth.DeviceDimension(allowed[0]); len(allowed) == 1 {
-		if _, limited := j.limits[dim]; limited {
-			return dim // counted, so that the next demand of the request sees it
-		}
+	if dim := berth.DeviceDimension(could[0]); len(could) == 1 && j.bounds(dim) {
+		return berth.Amounts{dim: n * want} // counted, so that the next demand of the request sees it
 	}
-	return ""
+	return nil
 }
 
-// everOf is the first of some types of which the whole quota is enough, or the first.
-func (j *judgement) everOf(kinds []string, want int64) berth.Dimension {
+// everOf is what so many need that have to wait for some types: all of one, the first of which the whole quota is enough; or
+// a part of each, where that is enough; or of the first.
+func (j *judgement) everOf(kinds []string, want, n int64) berth.Amounts {
 	for _, kind := range kinds {
-		if dim := berth.DeviceDimension(kind); j.quota.Limits[dim] >= want {
-			return dim
+		if d := berth.DeviceDimension(kind); j.quota.Limits[d] >= n*want {
+			return berth.Amounts{d: n * want}
 		}
 	}
-	return berth.DeviceDimension(kinds[0])
+	need, left := make(berth.Amounts), n
+	for _, kind := range kinds {
+		d := berth.DeviceDimension(kind)
+		if some := min(left, j.quota.Limits[d]/want); some > 0 {
+			need[d], left = some*want, left-some
+		}
+	}
+	if left == 0 {
+		return need
+	}
+	return berth.Amounts{berth.DeviceDimension(kinds[0]): n * want}
 }

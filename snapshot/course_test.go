@@ -71,6 +71,11 @@ func (s *store) links(w string, domains ...string) {
 	for i, local := range domains {
 		devices = append(devices, berth.Device{Name: fmt.Sprint("g", i), Type: "h100", Link: berth.LinkOf(berth.WorkerID(w), local)})
 	}
+	s.has(w, devices)
+}
+
+// has gives a worker those devices.
+func (s *store) has(w string, devices []berth.Device) {
 	for _, f := range s.facts {
 		switch r := f.Record.(type) {
 		case *berth.Worker:
@@ -197,6 +202,19 @@ func TestForecast_Course(t *testing.T) {
 			},
 			snapshot.Change{Requests: []berth.Request{typed("g", 4, 1, "h100", "a100")}},
 			[]string{"g.0 new: w1", "g.1 new: waits for devices a100", "g.2 new: waits for devices a100", "g.3 new: waits for devices a100"},
+		},
+		{
+			"a group gets devices of two types where its quota has enough of neither for all", func(s *store) {
+				s.has("w1", []berth.Device{{Name: "g0", Type: "h100"}, {Name: "g1", Type: "h100"}, {Name: "g2", Type: "a100"}, {Name: "g3", Type: "a100"}})
+				s.put(berth.KindTenant, "", "default", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {
+					Limits: berth.Amounts{berth.DeviceDimension("h100"): 2000, berth.DeviceDimension("a100"): 1000},
+				}}})
+			},
+			snapshot.Change{Requests: []berth.Request{typed("g", 3, 3, "h100", "a100"), typed("h", 3, 3)}},
+			[]string{
+				"g.0 new: w1", "g.1 new: w1", "g.2 new: w1",
+				"h.0 new: waits for quota devices.a100", "h.1 new: waits for quota devices.a100", "h.2 new: waits for quota devices.a100",
+			},
 		},
 		{
 			"the cheapest makes room, and finds none", func(s *store) {

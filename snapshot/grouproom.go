@@ -105,9 +105,13 @@ func (c *course) priorityOf(id berth.GroupID) int32 {
 // makeGroupRoom tells those to stop who make room for a group, and keeps that for it; false: nobody
 // can, or its quota has no room.
 func (c *course) makeGroupRoom(g *askedGroup) bool {
-	as, over := c.allowed(g.first(), min(g.needs(), int64(len(g.members))))
+	least := min(g.needs(), int64(len(g.members)))
+	as, over := c.allowed(g.first(), least)
 	if over != nil {
 		return false
+	}
+	if of := accountOf(as); c.quotas[of] != nil {
+		as = c.typed(g.first(), least, c.quotas[of], func(d berth.Dimension) int64 { return c.room(of, d) })
 	}
 	ask := g.gang(g.members, as)
 	ask.Members[0].Patience = c.patienceOf(g.members[0])

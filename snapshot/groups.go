@@ -47,11 +47,11 @@ func (g *askedGroup) add(a *asked) {
 // placeGroup places the first members of a group, as many as must be at least, or says why it
 // waits.
 func (c *course) placeGroup(g *askedGroup) bool {
-	counted, as, over := c.allowedOf(g)
+	counted, over := c.allowedOf(g)
 	if over != nil {
 		return c.groupWaits(g, over)
 	}
-	d := c.placeWay(g, counted, as)
+	d := c.placeWay(g, counted)
 	if d.Verdict != nil {
 		return c.groupWaits(g, d.Verdict)
 	}
@@ -88,13 +88,13 @@ func (c *course) groupWaits(g *askedGroup, v *berth.Verdict) bool {
 
 // allowedOf are the members of a group that its tenant's quota has room for: as many as must
 // be placed, at least, or it waits.
-func (c *course) allowedOf(g *askedGroup) (some []*asked, as *berth.Request, over *berth.Verdict) {
+func (c *course) allowedOf(g *askedGroup) (some []*asked, over *berth.Verdict) {
 	all := int64(len(g.members))
 	if c.loans { // the others follow
 		all = min(g.needs(), all)
 	}
-	if as, over = c.allowed(g.first(), all); over == nil {
-		return g.members[:all], as, nil
+	if _, over = c.allowed(g.first(), all); over == nil {
+		return g.members[:all], nil
 	}
 	low, high := int64(0), all-1
 	for low < high {
@@ -108,10 +108,9 @@ func (c *course) allowedOf(g *askedGroup) (some []*asked, as *berth.Request, ove
 	least := min(g.needs(), all)
 	if low < least {
 		_, over = c.allowed(g.first(), least)
-		return nil, nil, over
+		return nil, over
 	}
-	as, over = c.allowed(g.first(), low)
-	return g.members[:low], as, over
+	return g.members[:low], nil
 }
 
 // exceedsAll is exceeds of all that a group has got.

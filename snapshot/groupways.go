@@ -7,42 +7,66 @@ import (
 	"github.com/berthd/berth/scheduler"
 )
 
-// placeWay places the most members of a group that fit with those types of devices of which its quota has enough for so many: of
-// fewer members it may have enough of more types. Where as few as must be placed do not fit, no more do.
-func (c *course) placeWay(g *askedGroup, counted []*asked, as *berth.Request) scheduler.GangDecision {
-	least := min(g.needs(), int64(len(counted)))
-	fewest, _ := c.allowed(g.first(), least)
-	if sameTypes(as, fewest) {
-		return c.fleet.PlaceGang(g.gang(counted, as))
+// placeWay places the most members of a group that fit with what its quota has of each type of devices; or, where they do not,
+// with what others lend, too.
+func (c *course) placeWay(g *askedGroup, counted []*asked) (d scheduler.GangDecision) {
+	r, of := g.first(), accountOf(g.first())
+	b := c.quotas[of]
+	if b == nil {
+		return c.fleet.PlaceGang(g.gang(counted, r))
 	}
-	d := c.fleet.PlaceGang(g.gang(g.members, fewest))
-	c.fleet.Undo(d)
-	for d.Verdict == nil {
-		way := g.gang(counted, as)
-		way.Members[0].Again = true
-		if placed := c.fleet.PlaceGang(way); placed.Verdict == nil || sameTypes(as, fewest) {
-			return placed
+	for i, has := range []rooms{b.room, func(d berth.Dimension) int64 { return c.room(of, d) }} {
+		gang := g.gang(counted, c.typed(r, 1, b, has))
+		gang.Left, gang.Members[0].Again = c.devicesLeft(r, b, has), i > 0
+		if d = c.fleet.PlaceGang(gang); d.Verdict == nil {
+			break
 		}
-		counted, as = c.fewerOf(g, counted, as, least)
 	}
 	return d
 }
 
-// fewerOf are the most of the members, and at least so many, who may have other types of devices than all of them.
-func (c *course) fewerOf(g *askedGroup, counted []*asked, as *berth.Request, least int64) ([]*asked, *berth.Request) {
-	low, high := least, int64(len(counted))-1
-	for low < high {
-		mid := (low + high + 1) / 2
-		if other, _ := c.allowed(g.first(), mid); !sameTypes(as, other) {
-			low = mid
-		} else {
-			high = mid - 1
+// rooms is how much there is of a limited dimension, by some measure.
+type rooms func(berth.Dimension) int64
+
+// typed is a request with those types of devices of which its quota has enough for so many, by any of them alone; where
+// there are none, with all.
+func (c *course) typed(r *berth.Request, n int64, b *budget, has rooms) *berth.Request {
+	if len(r.Resources.Devices) == 0 {
+		return r
+	}
+	next := *r
+	next.Resources.Devices = slices.Clone(r.Resources.Devices)
+	for i := range next.Resources.Devices {
+		d := &next.Resources.Devices[i]
+		kinds := c.kindsOf(d, r.Pool)
+		could := slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool {
+			dim := berth.DeviceDimension(kind)
+			return b.bounds(dim) && n*d.Count*d.Milli > has(dim)
+		})
+		if len(could) > 0 && len(could) < len(kinds) {
+			d.Types, d.AnyOrder = could, len(d.Types) == 0
 		}
 	}
-	other, _ := c.allowed(g.first(), low)
-	return counted[:low], other
+	return &next
 }
 
-func sameTypes(a, b *berth.Request) bool {
-	return slices.EqualFunc(a.Resources.Devices, b.Resources.Devices, func(x, y berth.DeviceDemand) bool { return slices.Equal(x.Types, y.Types) })
+// devicesLeft is how much there is of each limited type that a request may have.
+func (c *course) devicesLeft(r *berth.Request, b *budget, has rooms) map[string]int64 {
+	left := make(map[string]int64)
+	for i := range r.Resources.Devices {
+		for _, kind := range c.kindsOf(&r.Resources.Devices[i], r.Pool) {
+			if dim := berth.DeviceDimension(kind); b.bounds(dim) {
+				left[kind] = has(dim)
+			}
+		}
+	}
+	return left
+}
+
+// kindsOf are the types that a demand may have; of one that names none, all that there are.
+func (c *course) kindsOf(d *berth.DeviceDemand, p berth.PoolID) []string {
+	if len(d.Types) > 0 {
+		return d.Types
+	}
+	return c.fleet.DeviceTypes(p)
 }
