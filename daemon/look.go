@@ -371,12 +371,17 @@ func (l *loop) enqueue(id berth.RequestID, sub *berth.Submission, seq berth.Revi
 }
 
 func waitingOf(id berth.RequestID, sub *berth.Submission, seq berth.Revision, prog *berth.Progress) *waiting {
-	w := &waiting{id: id, request: &sub.Spec, priority: sub.Spec.Priority, seq: seq, planner: sub.Planner, preempts: mayPreempt(&sub.Spec, prog)}
+	w := &waiting{id: id, request: &sub.Spec, priority: priorityOf(&sub.Spec, prog), seq: seq, planner: sub.Planner, preempts: mayPreempt(&sub.Spec, prog)}
 	if prog != nil {
 		w.avoid, w.claimOn = prog.Avoid, prog.ClaimOn
-		if prog.Priority != nil {
-			w.priority = *prog.Priority
-		}
 	}
 	return w
+}
+
+// priorityOf is a request's as it waits: what it asks for, or what it was given since.
+func priorityOf(r *berth.Request, prog *berth.Progress) int32 {
+	if prog != nil && prog.Priority != nil {
+		return *prog.Priority
+	}
+	return r.Priority
 }

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"slices"
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
@@ -32,7 +31,7 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 	claimed := p != nil && p.ClaimOn != ""
 	var short *berth.Verdict
 	if !claimed { // who has a claim is counted already
-		if short, err = d.quotaAt(ctx, spec, g.least(), at); err != nil {
+		if short, err = d.quotaAt(ctx, e, &g, p); err != nil {
 			return err
 		}
 	}
@@ -125,41 +124,4 @@ func (d *Daemon) groupAt(ctx context.Context, spec *berth.Request, at berth.Revi
 	}
 	one.needs = needs(g, int64(len(members)))
 	return one, nil
-}
-
-// quotaAt is why so many of a request, of its group, had to wait for their tenant's quota
-// at a revision, or nil: less of that was left than they ask for, whoever had taken it.
-func (d *Daemon) quotaAt(ctx context.Context, r *berth.Request, n int64, at berth.Revision) (*berth.Verdict, error) {
-	facts, err := d.store.GetAt(ctx, at, tenantKey(r.Tenant))
-	if err != nil {
-		return nil, err
-	}
-	t, _ := facts[0].Record.(*berth.Tenant)
-	if t == nil || len(t.Pools[r.Pool].Limits) == 0 {
-		return nil, nil //nolint:nilnil // it has no quota
-	}
-	var used berth.Amounts
-	_, err = d.store.ScanAt(ctx, at, []berth.Kind{berth.KindQuotaBlock}, func(f berth.Fact) error {
-		b, ok := f.Record.(*berth.QuotaBlock)
-		if !ok || f.Key.Owner != string(r.Tenant) {
-			return nil
-		}
-		used, err = used.Plus(b.Pools[r.Pool].Used)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	q := t.Pools[r.Pool]
-	allowed := q.Allowed()
-	st := &quotaState{limits: allowed, most: q.Limits, dimensions: q.Limits.Dimensions()}
-	s := balance{
-		state: st, quota: berth.Quota{Limits: q.Limits, Taken: allowed, Recalled: q.Recalled}, block: berth.Block{Block: allowed, Used: used}, // as if all were in one
-		left: func(berth.Dimension) int64 { return 0 }, kinds: func() []string { return nil },
-	}
-	if a := s.judge(r, n); a.verdict != nil && slices.ContainsFunc(a.verdict.Reasons, lacking) {
-		tellStands(a.verdict, &q, allowed, used)
-		return a.verdict, nil
-	}
-	return nil, nil //nolint:nilnil // it had room
 }

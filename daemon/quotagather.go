@@ -42,8 +42,13 @@ func (l *loop) gatheringOf(of account, q *berth.Quota, b *builder) *gathering {
 
 // standing is what stands first in a quota's record, and whose that is.
 func (l *loop) standing(q *berth.Quota) (first berth.Gathering, by berth.DaemonID, stands bool) {
+	return standingOf(q, func(d berth.DaemonID) bool { return d == l.d.opts.ID || l.peers.byID[d] != nil })
+}
+
+// standingOf is standing where those daemons are there.
+func standingOf(q *berth.Quota, there func(berth.DaemonID) bool) (first berth.Gathering, by berth.DaemonID, stands bool) {
 	for d, g := range q.Gathering {
-		if d != l.d.opts.ID && l.peers.byID[d] == nil {
+		if !there(d) {
 			continue // it is gone, and what waited there waits elsewhere
 		}
 		if !stands || cmp.Or(g.Compare(&first), cmp.Compare(d, by)) < 0 {
@@ -250,6 +255,11 @@ func (l *loop) gatheredOf(of account, some func(berth.Dimension) bool) *berth.Ga
 	if s.gathers == nil {
 		return nil
 	}
+	return s.tellGathered(some)
+}
+
+// tellGathered is what quota is gathered for, in some dimensions of it, or nil.
+func (s *balance) tellGathered(some func(berth.Dimension) bool) *berth.Gathered {
 	out := &berth.Gathered{Group: s.gathers.Group, Request: s.gathers.Request, Since: s.gathers.Since, Need: make(berth.Amounts), Has: make(berth.Amounts)}
 	for d, need := range s.gathers.Need {
 		if some(d) && s.limits(d) {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/daemon"
 	"github.com/berthd/berth/etcdstore"
@@ -163,6 +165,11 @@ func TestGathering_LetsOthersGo(t *testing.T) {
 			g := e.Verdict.Reasons[0].Stands.Gathers
 			if g == nil || g.Request != "large" || g.Need["cpu_milli"] != 300 || g.Has["cpu_milli"] != 200 || g.Since.IsZero() {
 				t.Errorf("%s is told that quota is gathered for %+v", id, g)
+			}
+			past, err := ds[0].ExplainAt(r.t.Context(), id, daemon.Moment{Revision: e.Verdict.At})
+			r.ok(err)
+			if diff := cmp.Diff(e.Verdict, past.Verdict); diff != "" {
+				t.Errorf("of %s the verdict (-then +now):\n%s", id, diff)
 			}
 		}
 		if g := r.quota(ds[0], "a").Gathers; g == nil || g.Request != "large" {

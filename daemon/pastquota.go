@@ -1,0 +1,94 @@
+package daemon
+
+import (
+	"context"
+	"slices"
+
+	"github.com/berthd/berth"
+)
+
+// quotaAt is why a request, or so many of its group as are placed together, had to wait for their tenant's quota, or nil: less
+// of that was left than they ask for, whoever had taken it, or it was gathered for another. By the records of then, as if all
+// were taken in one block.
+func (d *Daemon) quotaAt(ctx context.Context, e *Explanation, g *waitingGroup, p *berth.Progress) (*berth.Verdict, error) {
+	spec, at := &e.Status.Spec, e.Status.Revision
+	facts, err := d.store.GetAt(ctx, at, tenantKey(spec.Tenant))
+	if err != nil {
+		return nil, err
+	}
+	t, _ := facts[0].Record.(*berth.Tenant)
+	if t == nil || len(t.Pools[spec.Pool].Limits) == 0 {
+		return nil, nil //nolint:nilnil // it has no quota
+	}
+	q := t.Pools[spec.Pool]
+	used, err := d.usedAt(ctx, accountOf(spec), at)
+	if err != nil {
+		return nil, err
+	}
+	allowed := q.Allowed()
+	st := &quotaState{limits: allowed, most: q.Limits, dimensions: q.Limits.Dimensions()}
+	s := &balance{
+		state: st, quota: berth.Quota{Limits: q.Limits, Taken: allowed, Recalled: q.Recalled}, block: berth.Block{Block: allowed, Used: used},
+		left: func(berth.Dimension) int64 { return 0 }, kinds: func() []string { return nil },
+	}
+	if len(q.Gathering) > 0 {
+		if s, err = d.gatheringAt(ctx, s, &q, e, g, p); err != nil {
+			return nil, err
+		}
+	}
+	a := s.judge(spec, g.least())
+	if a.verdict == nil || !slices.ContainsFunc(a.verdict.Reasons, lacking) {
+		return nil, nil //nolint:nilnil // it had room
+	}
+	tellStands(a.verdict, &q, allowed, used)
+	for i := range a.verdict.Reasons {
+		if r := &a.verdict.Reasons[i]; s.gathers != nil && r.Stands != nil {
+			r.Stands.Gathers = s.tellGathered(func(d berth.Dimension) bool { return d == berth.Dimension(r.Detail) })
+		}
+	}
+	return a.verdict, nil
+}
+
+// usedAt is what an account used, by all blocks.
+func (d *Daemon) usedAt(ctx context.Context, of account, at berth.Revision) (used berth.Amounts, err error) {
+	_, err = d.store.ScanAt(ctx, at, []berth.Kind{berth.KindQuotaBlock}, func(f berth.Fact) error {
+		b, ok := f.Record.(*berth.QuotaBlock)
+		if !ok || f.Key.Owner != string(of.tenant) {
+			return nil
+		}
+		used, err = used.Plus(b.Pools[of.pool].Used)
+		return err
+	})
+	return used, err
+}
+
+// gatheringAt is the balance of then as it was for a request, or its group, beside what quota was gathered for.
+func (d *Daemon) gatheringAt(ctx context.Context, s *balance, q *berth.Quota, e *Explanation, g *waitingGroup, p *berth.Progress) (*balance, error) {
+	at, there := e.Status.Revision, make(map[berth.DaemonID]bool)
+	_, err := d.store.ScanAt(ctx, at, []berth.Kind{berth.KindDaemon}, func(f berth.Fact) error {
+		there[berth.DaemonID(f.Key.ID)] = true
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	first, _, stands := standingOf(q, func(by berth.DaemonID) bool { return there[by] })
+	if !stands {
+		return s, nil
+	}
+	whole := len(g.members) > 0
+	k := requestKey(e.Status.ID)
+	if whole {
+		k = groupKey(e.Status.Spec.Group.ID)
+	}
+	facts, err := d.store.GetAt(ctx, at, k)
+	if err != nil {
+		return nil, err
+	}
+	asks := asking{berth.Gathering{Request: e.Status.ID, Priority: priorityOf(&e.Status.Spec, p), Age: facts[0].Create}}
+	if whole {
+		asks.Request, asks.Group = "", e.Status.Spec.Group.ID
+	}
+	s.gathers = &gathering{Gathering: first, holds: func(d berth.Dimension) int64 { return s.block.Block[d] - s.block.Used[d] }}
+	return s.of(asks), nil
+}
