@@ -66,8 +66,10 @@ func rankOf(d *berth.DeviceDemand, i int) int {
 // depth first, the preferred type first, then the device whose room loses least of its
 // worth, then the one with the least room that suffices, then the least memory, then the
 // one in whose link domain the least is free, then the name. The first find is the choice.
+// Evenly, the device that could serve the demand most often comes before all these.
 type deviceSearch struct {
 	prices  *prices
+	evenly  bool
 	demands []berth.DeviceDemand
 	kinds   []string // of the node
 	links   []string // of the node
@@ -99,11 +101,15 @@ func (s *deviceSearch) fit(n *node, demands []berth.DeviceDemand) (rank int, ok 
 }
 
 // take returns the devices of a worker that fits, sorted by name.
-func (s *deviceSearch) take(n *node, demands []berth.DeviceDemand) []berth.DeviceShare {
+func (s *deviceSearch) take(n *node, demands []berth.DeviceDemand, evenly bool) []berth.DeviceShare {
 	if len(demands) == 0 {
 		return nil
 	}
-	s.search(n, demands)
+	s.evenly = evenly
+	_, found := s.search(n, demands)
+	if s.evenly = false; !found && evenly {
+		s.search(n, demands) // of several demands it may take other steps to find some
+	}
 	var out []berth.DeviceShare
 	for _, p := range s.picked {
 		name := n.worker.Ledger.Capacity.Devices[p.device].Name
@@ -196,6 +202,9 @@ func (s *deviceSearch) options(kind string, link int, d *berth.DeviceDemand) []i
 // better says whether device a is to be taken before b for milli.
 func (s *deviceSearch) better(a, b int, milli int64) bool {
 	x, y := &s.devices[a], &s.devices[b]
+	if s.evenly && x.free/milli != y.free/milli {
+		return x.free/milli > y.free/milli
+	}
 	if lx, ly := s.loses(x.free, milli), s.loses(y.free, milli); lx != ly {
 		return lx < ly
 	}

@@ -17,7 +17,8 @@ type Gang struct {
 
 	Left map[string]int64 // thousandths of the devices of a type that all members together may get; of others as much as there is
 
-	order []string // see leftover
+	order  []string // see leftover
+	evenly bool     // see dealAgain
 }
 
 // GangDecision is where the first members of a gang go, or why none does.
@@ -29,14 +30,17 @@ type GangDecision struct {
 	Verdict *berth.Verdict
 	Given   bool // the workers were
 
-	were []Worker // those reserved on, as they were before
+	were   []Worker // those reserved on, as they were before
+	evenly bool     // the members' devices are dealt so: see dealAgain
 }
 
 // PlaceGang chooses workers for as many members as fit, and for Need at least, and
 // reserves their shares in the fleet: Place for one after the other, each of which sees
-// the ones before it. It finds places wherever there are some, but for members with
-// several demands for devices, or with shares of several devices each: how those are
-// combined on a worker is found one member at a time.
+// the ones before it. Where the devices that are best for one member leave too few for the
+// last, all are dealt again: see placeWithin. So it finds places wherever there are some,
+// but where members meet in more than room: in devices that serve several of a member's
+// demands, which are combined one member at a time; in where others are, theirs among
+// them; in what Left has of several types, which are tried in a few orders.
 //
 // With a topology, domains are tried in order of their room: the smallest that could
 // have all members first, so that the large ones stay whole for those that need them;
@@ -145,39 +149,6 @@ func (f *Fleet) placeOn(c Candidate, w berth.WorkerID, as func(*query, *node) *n
 	return Decision{Worker: w, Share: share}, true
 }
 
-// placeWithin places members, all or as many as fit; where those are too few, none, and
-// short, if there is one, sees before they are taken back how many fit, and the one that
-// does not. Each is counted for the relations of the next; who counts what is placed does so
-// for the plan, thereafter.
-func (f *Fleet) placeWithin(g Gang, where site, short func(fit int, next Candidate)) GangDecision {
-	d, members := GangDecision{Domain: where.value, Link: where.link}, g.within(where)
-	defer f.uncount(members, &d)()
-	left := f.leftOf(&g)
-	for i := range members {
-		one := left.place(members[i], &d)
-		if one.Worker != "" {
-			d.Placed = append(d.Placed, one)
-			left.take(members[i], &one)
-			f.Count(one.Worker, members[i].Request.Labels, 1)
-			continue
-		}
-		if d.Fit = i; i >= max(g.Need, 1) {
-			f.countStarts(&d)
-			return d
-		}
-		if short != nil {
-			short(i, members[i])
-		}
-		f.Undo(d)
-		f.uncount(members, &d)()
-		d.Placed, d.were = nil, nil
-		return d
-	}
-	d.Fit = len(members)
-	f.countStarts(&d)
-	return d
-}
-
 // countStarts closes the workers that take one start at a time. The members of a gang
 // are one: they start all or none, so a worker on probation may be needed by several.
 func (f *Fleet) countStarts(d *GangDecision) {
@@ -209,6 +180,7 @@ func (f *Fleet) uncount(members []Candidate, d *GangDecision) func() {
 // is none.
 func (f *Fleet) placeNoted(c Candidate, d *GangDecision) Decision {
 	q := f.ask(c)
+	q.evenly = d.evenly
 	for !malformed(&c.Request.Resources) {
 		n, as := f.pick(q)
 		if n == nil {
@@ -303,58 +275,6 @@ func (f *Fleet) roomOf(g Gang, empty bool) map[site]int {
 	return out
 }
 
-// maxRoom bounds room, for a candidate that asks for nothing.
-const maxRoom = 1 << 20
-
-// room bounds how often a worker could take the candidate, by what is counted.
-func (q *query) room(n *node) int {
-	most := maxRoom
-	for r := range amounts {
-		most = within64(most, n.own.free[r], q.want[r])
-	}
-	if most == 0 {
-		return 0
-	}
-	for _, c := range q.custom {
-		most = within64(most, n.freeCustom(c.name), c.want)
-	}
-	if len(q.numbers) > 0 {
-		most = min(most, 1)
-	}
-	demands := q.request.Resources.Devices
-	for i := range demands {
-		most = min(most, deviceRoom(n, &demands[i]))
-	}
-	return within64(most, n.freePorts, q.anyPorts)
-}
-
-// deviceRoom bounds how often the devices of a worker serve a demand.
-func deviceRoom(n *node, d *berth.DeviceDemand) int {
-	times := int64(0)
-	from, to := linksFor(n.linked, d)
-	for _, kind := range kindsOf(n, d) {
-		of := slices.Index(n.kinds, kind)
-		for link := from; link < to; link++ {
-			parts := int64(0)
-			for i := range n.devices {
-				if v := &n.devices[i]; v.kind == of && v.serves(d, link) {
-					parts += v.free / d.Milli
-				}
-			}
-			times += parts / d.Count
-		}
-	}
-	return int(times)
-}
-
-// within64 is how often want is in free, at most so often.
-func within64(most int, free, want int64) int {
-	if want <= 0 {
-		return most
-	}
-	return int(min(int64(most), max(free, 0)/want))
-}
-
 func labelled(c Candidate, by berth.Constraint) Candidate {
 	r := *c.Request
 	r.Constraints = append(slices.Clone(r.Constraints), by)
@@ -369,12 +289,17 @@ func (f *Fleet) PlaceGangOn(g Gang, workers []berth.WorkerID) (GangDecision, boo
 		if d, ok := f.placeGangOn(g, link, workers); ok {
 			return d, true
 		}
+		if again, ok := g.dealAgain(); ok {
+			if d, ok := f.placeGangOn(again, link, workers); ok {
+				return d, true
+			}
+		}
 	}
 	return GangDecision{}, false
 }
 
 func (f *Fleet) placeGangOn(g Gang, link string, workers []berth.WorkerID) (GangDecision, bool) {
-	d := GangDecision{Fit: len(workers), Given: true, Link: link}
+	d := GangDecision{Fit: len(workers), Given: true, Link: link, evenly: g.evenly}
 	g.Members = inLink(g.Members, link)
 	defer f.uncount(g.Members, &d)()
 	left := f.leftOf(&g)
@@ -388,7 +313,10 @@ func (f *Fleet) placeGangOn(g Gang, link string, workers []berth.WorkerID) (Gang
 		as, ok := left.of(g.Members[i])
 		var one Decision
 		if ok {
-			one, ok = f.placeOn(as, w, (*query).seen)
+			one, ok = f.placeOn(as, w, func(q *query, n *node) *node {
+				q.evenly = d.evenly
+				return q.seen(n)
+			})
 		}
 		if !ok {
 			f.Undo(d)

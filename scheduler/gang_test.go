@@ -13,7 +13,7 @@ import (
 	"github.com/berthd/berth/scheduler"
 )
 
-// genMember draws a request of which any number is placed as well one by one: see PlaceGang.
+// genMember draws a request with one demand for devices at most: of a gang of these all that fit are placed, see PlaceGang.
 func genMember(t *rapid.T) *berth.Request {
 	r := genRequest(t, "g")
 	d := &r.Resources
@@ -21,11 +21,6 @@ func genMember(t *rapid.T) *berth.Request {
 		d.CPUMilli = 1
 	}
 	d.Devices = d.Devices[:min(len(d.Devices), 1)]
-	for i := range d.Devices {
-		if d.Devices[i].Count > 1 {
-			d.Devices[i].Milli = berth.WholeDevice
-		}
-	}
 	return r
 }
 
@@ -40,9 +35,15 @@ func gangOf(r *berth.Request, size, need int, topology string) scheduler.Gang {
 }
 
 // bruteRoom is how many of r a worker takes at most, by trying every way.
-func bruteRoom(r *berth.Request, w scheduler.Worker, most int) (best int) {
-	if most == 0 || !bruteFits(r, w) {
-		return 0
+func bruteRoom(r *berth.Request, w scheduler.Worker, most int) int {
+	return bruteRoomFrom(r, w, most, map[string]int{})
+}
+
+// bruteRoomFrom knows what came of it where as many more were to come to devices that hold the same.
+func bruteRoomFrom(r *berth.Request, w scheduler.Worker, most int, known map[string]int) (best int) {
+	key := fmt.Sprint(most, w.Ledger.Reserved.Devices)
+	if best, ok := known[key]; ok || most == 0 || !bruteFits(r, w) {
+		return best
 	}
 	ports, _ := brutePorts(r, w)
 	bruteDevices(w, r.Resources.Devices, func(devices []berth.DeviceShare) bool {
@@ -52,9 +53,10 @@ func bruteRoom(r *berth.Request, w scheduler.Worker, most int) (best int) {
 		}
 		with := w
 		with.Ledger = next
-		best = max(best, 1+bruteRoom(r, with, most-1))
+		best = max(best, 1+bruteRoomFrom(r, with, most-1, known))
 		return best == most
 	})
+	known[key] = best
 	return best
 }
 
@@ -266,8 +268,8 @@ func TestProperty_GangUndone(t *testing.T) {
 		}
 		f.Undo(again)
 		for i, one := range d.Placed {
-			if g.Linked {
-				break // by itself it may go anywhere
+			if of := g.Members[i].Request.Resources.Devices; g.Linked || len(of) > 0 && of[0].Count > 1 && of[0].Milli < berth.WholeDevice {
+				break // by itself it may go anywhere, and to devices of which others want parts
 			}
 			again, ok := f.PlaceOn(g.Members[i], one.Worker)
 			if !ok || !slices.Equal(again.Share.Ports, one.Share.Ports) {

@@ -45,6 +45,7 @@ type query struct {
 	details     []string // of the demands for devices: see demandDetail
 	refused     []*node  // passed every filter but the reservation
 	devices     deviceSearch
+	evenly      bool // it is one of a gang whose devices are dealt so: see dealAgain
 	search
 }
 
@@ -104,7 +105,7 @@ func (f *Fleet) Fits(c Candidate, w berth.WorkerID) bool {
 // ask prepares the fleet's query for a candidate.
 func (f *Fleet) ask(c Candidate) *query {
 	q := &f.query
-	q.request, q.avoid, q.own = c.Request, c.Avoid, c.Own
+	q.request, q.avoid, q.own, q.evenly = c.Request, c.Avoid, c.Own, false
 	q.pool, q.weighing, q.devices.prices = f.pools[c.Request.Pool], nil, &f.plain
 	if q.pool != nil {
 		q.weighing, q.devices.prices = q.pool.weighing, q.pool.dealer.prices
@@ -170,7 +171,7 @@ func (q *query) fits(n *node) bool {
 // with them.
 func (q *query) reserve(n *node) (berth.Ledger, berth.Share, error) {
 	d := &q.request.Resources
-	share := berth.Share{Quantities: d.Quantities, Ports: q.pickPorts(n), Devices: q.devices.take(n, d.Devices)}
+	share := berth.Share{Quantities: d.Quantities, Ports: q.pickPorts(n), Devices: q.devices.take(n, d.Devices, q.evenly)}
 	ledger, err := n.worker.Ledger.Reserve(share)
 	return ledger, share, err
 }

@@ -144,8 +144,5 @@ func (d *typed) drawRequest(t *rapid.T) {
 	if d.kind == "group" {
 		d.size = rapid.Int64Range(2, 5).Draw(t, "size")
 		d.least = rapid.Int64Range(1, d.size).Draw(t, "least")
-		if d.wants.Milli < berth.WholeDevice {
-			d.wants.Count = 1 // members are dealt one after the other, and parts of several devices not always so that most fit
-		}
 	}
 }
