@@ -17,8 +17,9 @@ type Gang struct {
 
 	Left map[string]int64 // thousandths of the devices of a type that all members together may get; of others as much as there is
 
-	order  []string // see leftover
-	evenly bool     // see dealAgain
+	evenly   bool     // see dealAgain
+	order    []typing // see leftover
+	byWorker bool     // see byWorker
 }
 
 // GangDecision is where the first members of a gang go, or why none does.
@@ -40,7 +41,9 @@ type GangDecision struct {
 // last, all are dealt again: see placeWithin. So it finds places wherever there are some,
 // but where members meet in more than room: in devices that serve several of a member's
 // demands, which are combined one member at a time; in where others are, theirs among
-// them; in what Left has of several types, which are tried in a few orders.
+// them. Of members with several demands for devices, and where so much is left of several
+// types, it places as many as must be wherever there are places, as long as that is not too
+// much to try: see otherWays.
 //
 // With a topology, domains are tried in order of their room: the smallest that could
 // have all members first, so that the large ones stay whole for those that need them;
@@ -52,11 +55,8 @@ func (f *Fleet) PlaceGang(g Gang) GangDecision {
 	if d.Verdict == nil {
 		return d
 	}
-	for _, order := range f.ordersOf(&g) {
-		g.order = order
-		if other := f.placeGang(g); other.Verdict == nil {
-			return other
-		}
+	if other, ok := f.otherWays(g); ok {
+		return other
 	}
 	return d
 }
@@ -83,6 +83,8 @@ func (f *Fleet) placeGang(g Gang) GangDecision {
 		}
 	}
 	switch {
+	case g.order != nil && (best == nil || best.Fit < max(g.Need, 1)):
+		return GangDecision{Verdict: &berth.Verdict{}} // why was told before
 	case best == nil:
 		d := GangDecision{Verdict: new(f.explainNowhere(g))}
 		f.tellGang(g, &d, nil)
@@ -97,6 +99,13 @@ func (f *Fleet) placeGang(g Gang) GangDecision {
 // placeAnywhere is placeGang where members need not be together.
 func (f *Fleet) placeAnywhere(g Gang) GangDecision {
 	var why *berth.Verdict
+	if g.order != nil {
+		d := f.placeWithin(g, site{}, nil)
+		if d.Fit < max(g.Need, 1) {
+			d.Verdict = &berth.Verdict{} // why was told before
+		}
+		return d
+	}
 	d := f.placeWithin(g, site{}, func(_ int, next Candidate) { why = new(f.Explain(next)) })
 	if d.Verdict = why; why != nil {
 		f.tellGang(g, &d, f.roomOf(g, true))

@@ -51,7 +51,10 @@ func (f *Fleet) placeInTurn(g Gang, where site, short func(fit int, next Candida
 	d, members := GangDecision{Domain: where.value, Link: where.link, evenly: g.evenly}, g.within(where)
 	defer f.uncount(members, &d)()
 	left := f.leftOf(&g)
-	for i := range members {
+	if g.byWorker {
+		f.placeByWorker(members, left, &d)
+	}
+	for i := len(d.Placed); i < len(members); i++ {
 		one := left.place(members[i], &d)
 		if one.Worker != "" {
 			d.Placed = append(d.Placed, one)

@@ -11,16 +11,19 @@ import (
 type leftover struct {
 	fleet   *Fleet
 	left    map[string]int64 // thousandths, by type; nil: of each as much as there is
+	kinds   []string         // of which that is told, sorted
 	demands []berth.DeviceDemand
 	none    bool     // one of the demands has no type left
-	order   []string // of the only demand: types that members get one after the other, as long as there are some
+	order   []typing // that members get one after the other, as long as there is enough for one more
+	least   int      // so many members must be placed
+	steps   int      // to find out whether there is enough for these
 }
 
 // leftOf begins with all that a gang may get.
 func (f *Fleet) leftOf(g *Gang) *leftover {
-	l := &leftover{fleet: f, order: g.order}
+	l := &leftover{fleet: f, order: g.order, least: max(g.Need, 1), steps: maxLookSteps}
 	if len(g.Left) > 0 && len(g.Members) > 0 {
-		l.left = maps.Clone(g.Left)
+		l.left, l.kinds = maps.Clone(g.Left), slices.Sorted(maps.Keys(g.Left))
 		l.reckon(g.Members[0].Request)
 	}
 	return l
@@ -77,45 +80,23 @@ func (l *leftover) place(c Candidate, d *GangDecision) Decision {
 		}
 		return Decision{}
 	}
-	for ; len(l.order) > 0; l.order = l.order[1:] { // where one has found none, no other does
-		of := &c.Request.Resources.Devices[0]
-		if left, bounded := l.left[l.order[0]]; bounded && of.Count*of.Milli > left {
+	for i := 0; i < len(l.order); {
+		w := &l.order[i]
+		if !l.affords(w) {
+			l.order = slices.Delete(slices.Clone(l.order), i, i+1)
 			continue
 		}
-		r := *c.Request
-		r.Resources.Devices = slices.Clone(r.Resources.Devices)
-		r.Resources.Devices[0].Types = l.order[:1]
-		as := c
-		as.Request = &r
-		if one := l.fleet.placeNoted(as, d); one.Worker != "" {
+		if !l.leavesEnough(c.Request, w, l.least-len(d.Placed)-1) {
+			i++ // more may be left for one that comes later
+			continue
+		}
+		if one := l.fleet.placeNoted(w.of(c), d); one.Worker != "" {
 			return one
 		}
+		l.order = slices.Delete(slices.Clone(l.order), i, i+1) // where one has found no place, no other does
 	}
 	return Decision{}
 }
-
-// ordersOf are other ways to place a gang that may get so much of several types: as many members as there are devices of
-// one type first, then of the next. Where workers have devices of several, who comes first may take the room of the others.
-func (f *Fleet) ordersOf(g *Gang) (orders [][]string) {
-	r := g.Members[0].Request
-	if len(g.Left) == 0 || len(r.Resources.Devices) != 1 || g.order != nil {
-		return nil
-	}
-	kinds := r.Resources.Devices[0].Types
-	if len(kinds) == 0 {
-		kinds = f.DeviceTypes(r.Pool)
-	}
-	if len(kinds) < 2 {
-		return nil
-	}
-	for i := range min(len(kinds), maxOrders) {
-		orders = append(orders, slices.Concat(kinds[i:], kinds[:i]))
-	}
-	return orders
-}
-
-// maxOrders bounds how many orders of types are tried.
-const maxOrders = 4
 
 // take takes off what a member has got.
 func (l *leftover) take(c Candidate, d *Decision) {

@@ -55,6 +55,32 @@ func TestPlaceGang_Left(t *testing.T) {
 			if len(d.Placed) != c.fit {
 				t.Errorf("%d members are placed, want %d: %+v", len(d.Placed), c.fit, d.Verdict)
 			}
+			got := map[string]int64{}
+			for _, one := range d.Placed {
+				for dim, v := range berth.AmountsOf(&one.Share, &f.Worker(one.Worker).Ledger.Capacity) {
+					kind, _ := dim.DeviceType()
+					got[kind] += v
+				}
+			}
+			for kind, most := range c.left {
+				if got[kind] > most {
+					t.Errorf("%d of %s, of which %d is left", got[kind], kind, most)
+				}
+			}
 		})
+	}
+}
+
+// Whoever gets which type by preference, or by the order of types, takes what a member on another worker needs: tried worker by
+// worker all find places.
+func TestPlaceGang_WorkerByWorker(t *testing.T) {
+	f := leftFleet([]int64{200, 200}, []string{"c", "b", "a", "a"}, []string{"b", "a", "b", "c"})
+	g := leftGang(4, 4, map[string]int64{"a": 1000}, "b", "c")
+	for i := range g.Members {
+		d := &g.Members[i].Request.Resources
+		d.Devices = append(d.Devices, berth.DeviceDemand{Count: 1, Milli: berth.WholeDevice / 2})
+	}
+	if d := f.PlaceGang(g); len(d.Placed) != 4 {
+		t.Errorf("%d members are placed: %+v", len(d.Placed), d.Verdict)
 	}
 }
