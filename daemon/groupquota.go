@@ -10,7 +10,7 @@ import (
 // allowsGang judges the members of a group that its quota had no room for.
 func (l *loop) allowsGang(g *gang, s *balance) allowance {
 	s = s.of(askedByGroup(g))
-	a := s.judge(g.request, g.class.over)
+	a := s.judgeMembers(g.request, g.class.over)
 	if a.verdict == nil && s.couldTake(g.class.extra) {
 		a.over(g.class.extra, s)
 	}
@@ -31,7 +31,7 @@ func (l *loop) allowGroup(g *gang, rec *berth.Group, members []*waiting, b *buil
 	of := l.balance(accountOf(g.request), st, b)
 	s := of.of(askedByGroup(g))
 	all := int64(len(members))
-	a := s.judge(g.request, all)
+	a := s.judgeMembers(g.request, all)
 	if a.verdict == nil {
 		return members, true
 	}
@@ -45,7 +45,7 @@ func (l *loop) allowGroup(g *gang, rec *berth.Group, members []*waiting, b *buil
 	if whole {
 		over = all
 	}
-	l.blockOver(g, s.judge(g.request, over).verdict, b, over, nil)
+	l.blockOver(g, s.judgeMembers(g.request, over).verdict, b, over, nil)
 	return nil, false
 }
 
@@ -55,9 +55,9 @@ func (l *loop) waitsForMore(g *gang) bool {
 	return rec != nil && len(g.class.extra) == 0 && g.class.over > l.needs(g.id, rec)
 }
 
-// mostAllowed is how many of n equal requests there is room for.
+// mostAllowed is how many of n members there is room for.
 func (l *loop) mostAllowed(r *berth.Request, n int64, s *balance) int64 {
-	return mostUpTo(0, n, func(n int64) bool { return s.judge(r, n).verdict == nil })
+	return mostUpTo(0, n, func(n int64) bool { return s.judgeMembers(r, n).verdict == nil })
 }
 
 // mostUpTo is the largest number up to high that is accepted, where all below one that is are, too, down to low.
@@ -111,7 +111,7 @@ func (l *loop) groupOverQuota(id berth.GroupID, rec *berth.Group, members []*wai
 	if st == nil {
 		return nil
 	}
-	a := l.balanceOfGroup(id, st, members).judge(r, min(l.needs(id, rec), int64(len(members))))
+	a := l.balanceOfGroup(id, st, members).judgeMembers(r, min(l.needs(id, rec), int64(len(members))))
 	if a.verdict == nil || !slices.ContainsFunc(a.verdict.Reasons, lacking) {
 		return nil
 	}

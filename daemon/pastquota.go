@@ -36,7 +36,7 @@ func (d *Daemon) quotaAt(ctx context.Context, e *Explanation, g *waitingGroup, p
 			return nil, err
 		}
 	}
-	a := s.judge(spec, g.least())
+	a := s.judgeMembers(spec, g.least())
 	if a.verdict == nil || !slices.ContainsFunc(a.verdict.Reasons, lacking) {
 		return nil, nil //nolint:nilnil // it had room
 	}

@@ -38,6 +38,11 @@ func (s *balance) judge(r *berth.Request, n int64) allowance {
 
 // judgeInOrder has a request's demands for devices choose their types one after the other.
 func (s *balance) judgeInOrder(r *berth.Request, n int64) allowance {
+	return s.judgeBy(r, n, func(a *allowance, i int) berth.Amounts { return s.chooseType(a, i, n) })
+}
+
+// judgeBy judges by what each demand for devices needs of limited types.
+func (s *balance) judgeBy(r *berth.Request, n int64, needs func(a *allowance, i int) berth.Amounts) allowance {
 	a := allowance{request: r, need: make(berth.Amounts)}
 	if s.state.limits == nil {
 		a.verdict = &berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonQuota, Detail: "its record cannot be read"}}}
@@ -62,7 +67,7 @@ func (s *balance) judgeInOrder(r *berth.Request, n int64) allowance {
 		lacks(d, n*demandOf(r, d))
 	}
 	for i := range r.Resources.Devices {
-		need := s.chooseType(&a, i, n)
+		need := needs(&a, i)
 		for _, d := range need.Dimensions() {
 			lacks(d, need[d])
 		}

@@ -57,6 +57,15 @@ func typed(id string, size, least int64, types ...string) berth.Request {
 	return r
 }
 
+// twice is a group that asks for half a device and for a whole one for each.
+func twice(id string, size int64) berth.Request {
+	r := typed(id, size, size, "h100", "a100")
+	half := r.Resources.Devices[0]
+	half.Milli = berth.WholeDevice / 2
+	r.Resources.Devices = append(r.Resources.Devices, half)
+	return r
+}
+
 // linked is a group that asks for a device of each, all linked.
 func linked(id string, size, least int64) berth.Request {
 	r := group(id, 100, size, least)
@@ -215,6 +224,16 @@ func TestForecast_Course(t *testing.T) {
 				"g.0 new: w1", "g.1 new: w1", "g.2 new: w1",
 				"h.0 new: waits for quota devices.a100", "h.1 new: waits for quota devices.a100", "h.2 new: waits for quota devices.a100",
 			},
+		},
+		{
+			"a member asks for devices twice, and its quota has enough of both types together", func(s *store) {
+				s.has("w1", []berth.Device{{Name: "g0", Type: "h100"}, {Name: "g1", Type: "h100"}, {Name: "g2", Type: "a100"}, {Name: "g3", Type: "a100"}})
+				s.put(berth.KindTenant, "", "default", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {
+					Limits: berth.Amounts{berth.DeviceDimension("h100"): 1000, berth.DeviceDimension("a100"): 1000},
+				}}})
+			},
+			snapshot.Change{Requests: []berth.Request{twice("g", 1)}},
+			[]string{"g.0 new: w1"},
 		},
 		{
 			"the cheapest makes room, and finds none", func(s *store) {

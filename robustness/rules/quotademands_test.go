@@ -1,10 +1,12 @@
 package rules
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon"
 )
 
 // Of a request with several demands for devices each could have the type of which its quota has enough for one of them alone, and
@@ -77,5 +79,48 @@ func TestQuotaTypes_SeveralDemandsUsedUp(t *testing.T) {
 				stop()
 			})
 		})
+	}
+}
+
+// Each member of a group asks for half a device and for a whole one, and of no one type its quota has enough for either of all
+// members. They get some of each, and no more of it than there is, as soon as that is enough for those that must begin; and it can
+// be told again why.
+func TestQuotaTypes_DemandsOfMembers(t *testing.T) {
+	for name, types := range map[string][]string{"named": {"h100", "t4"}, "any": nil} {
+		for daemons := 1; daemons <= 2; daemons++ {
+			t.Run(fmt.Sprint(name, " ", daemons), func(t *testing.T) {
+				bubble(t, func(r *rig) {
+					defer r.livesWithDevices("v", "t4", "t4")()
+					defer r.livesWithDevices("w", "t4", "t4")()
+					ds, stop := r.several(daemons)
+					r.limitTypes(ds[0], "limited", map[string]int64{"h100": 3, "t4": 2})
+					g := r.group("g", 4, 4)
+					wants("limited", types...)(&g)
+					half := g.Resources.Devices[0]
+					half.Milli = berth.WholeDevice / 2
+					g.Resources.Devices = append([]berth.DeviceDemand{half}, g.Resources.Devices...)
+					r.submitGroup(ds[0], g)
+					r.passes(20 * time.Second)
+					members := []string{"g.0", "g.1", "g.2", "g.3"}
+					if v := r.state(ds[0], "g.0").Verdict; r.are(members...) != 0 || v == nil || !v.NeverFits {
+						t.Errorf("it is placed, or could be by less than it needs: %+v", v)
+					}
+					r.limitTypes(ds[0], "limited", map[string]int64{"h100": 3, "t4": 3})
+					r.passes(20 * time.Second)
+					if n := r.are(members...); n != 4 {
+						t.Errorf("%d are placed: %+v", n, r.state(ds[0], "g.0").Verdict)
+					}
+					for _, id := range members {
+						got, err := ds[0].Replay(r.t.Context(), berth.RequestID(id), 0)
+						r.ok(err)
+						if got.Outcome != daemon.ReplaySame {
+							t.Errorf("%s, replayed: %s %s: on %s, and would be on %+v, by %+v", id, got.Outcome, got.Why, got.Worker, got.Again, got.Basis)
+						}
+					}
+					r.quiet()
+					stop()
+				})
+			})
+		}
 	}
 }

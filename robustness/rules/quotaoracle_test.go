@@ -24,18 +24,24 @@ import (
 // that tries every place (quotaoracleplaces_test.go, quotaoraclewaits_test.go) and knows nothing of how quotas are taken and places are found. The
 // invariants hold at every revision: so what is placed had one. And at rest nothing is written.
 func TestQuotaTypes_Oracle(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) { checkOracle(t, rt, false) })
+	rapid.Check(t, func(rt *rapid.T) { checkOracle(t, rt, drawing{}) })
 }
 
 // The same where parts of the quotas are guaranteed, and lent while they are idle: nothing waits for which there is a place that
 // its tenant's quota allows with what others would lend, who wait for nothing themselves. Nor is anything written at rest.
 func TestQuotaTypes_LoansOracle(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) { checkOracle(t, rt, true) })
+	rapid.Check(t, func(rt *rapid.T) { checkOracle(t, rt, drawing{lends: true}) })
 }
 
-func checkOracle(t *testing.T, rt *rapid.T, lends bool) {
-	scene := drawScene(rt, lends)
-	deeds := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) typed { return drawTyped(t, lends) }), 2, 14).Draw(rt, "deeds")
+// The same of groups alone whose members ask for devices twice: they are placed wherever their quota has enough for all of them of
+// several types together, however those have to be dealt.
+func TestQuotaTypes_MembersOracle(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) { checkOracle(t, rt, drawing{twice: true}) })
+}
+
+func checkOracle(t *testing.T, rt *rapid.T, as drawing) {
+	scene := drawScene(rt, as)
+	deeds := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) typed { return drawTyped(t, as) }), 2, 14).Draw(rt, "deeds")
 	wrong := ""
 	synctest.Test(t, func(t *testing.T) { wrong = oracleModel(t, scene, deeds) })
 	if wrong != "" {
@@ -139,7 +145,7 @@ func (m *typedModel) asked(by int, id string, d typed) {
 	m.wants[id], m.owner[id], m.sizes[id] = d, d.tenant, d.size
 	m.run(m.ds[by], id, func(q *berth.Request) {
 		some(d.tenant, d.cpu)(q)
-		q.Priority, q.Resources.Devices = d.priority, []berth.DeviceDemand{d.wants}
+		q.Priority, q.Resources.Devices = d.priority, d.wants
 		if d.size > 0 {
 			q.Group = &berth.Membership{Size: d.size, MinCount: d.least}
 			*q = q.Normalize()

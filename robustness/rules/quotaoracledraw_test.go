@@ -13,6 +13,12 @@ var (
 	oracleTenants = []berth.TenantID{"a", "b"}
 )
 
+// drawing is what is drawn.
+type drawing struct {
+	lends bool // parts of quotas are guaranteed
+	twice bool // groups alone, and two demands for devices of each member
+}
+
 // typedScene is who is there at first.
 type typedScene struct {
 	daemons  int
@@ -36,7 +42,7 @@ type typed struct {
 	by     int // daemon that is asked
 	pick   int // which of those that are placed ends, or of those that wait is cancelled
 
-	wants       berth.DeviceDemand
+	wants       []berth.DeviceDemand
 	cpu         int64
 	priority    int32
 	size, least int64 // of a group; 0: it is a request by itself
@@ -51,7 +57,10 @@ func (d typed) GoString() string {
 	text := "\n" + d.kind
 	switch d.kind {
 	case "submit", "group":
-		text += fmt.Sprintf(" of %s to d%d: cores %d, priority %d, %d x %d of %v", d.tenant, d.by, d.cpu, d.priority, d.wants.Count, d.wants.Milli, d.wants.Types)
+		text += fmt.Sprintf(" of %s to d%d: cores %d, priority %d", d.tenant, d.by, d.cpu, d.priority)
+		for _, of := range d.wants {
+			text += fmt.Sprintf(", %d x %d of %v", of.Count, of.Milli, of.Types)
+		}
 		if d.size > 0 {
 			text += fmt.Sprintf(", %d members, %d at least", d.size, d.least)
 		}
@@ -70,21 +79,25 @@ func (d typed) GoString() string {
 	return text
 }
 
-// drawScene draws who is there at first; lends: parts of quotas are guaranteed.
-func drawScene(t *rapid.T, lends bool) typedScene {
-	drawQuota := func(t *rapid.T) quotaOf { return drawQuota(t, lends) }
+// drawScene draws who is there at first.
+func drawScene(t *rapid.T, as drawing) typedScene {
+	drawQuota := func(t *rapid.T) quotaOf { return drawQuota(t, as.lends) }
 	return typedScene{
 		daemons:  rapid.IntRange(1, 3).Draw(t, "daemons"),
-		machines: rapid.SliceOfN(rapid.Custom(drawMachine), 1, 4).Draw(t, "machines"),
+		machines: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) machineOf { return drawMachine(t, as) }), 1, 4).Draw(t, "machines"),
 		quotas:   rapid.SliceOfN(rapid.Custom(drawQuota), len(oracleTenants), len(oracleTenants)).Draw(t, "quotas"),
 	}
 }
 
-func drawMachine(t *rapid.T) machineOf {
+func drawMachine(t *rapid.T, as drawing) machineOf {
+	least, most := 0, 3
+	if as.twice {
+		least, most = 2, 4
+	}
 	types := rapid.SliceOfNDistinct(rapid.SampledFrom(oracleTypes), 1, 2, rapid.ID).Draw(t, "types")
 	return machineOf{
 		cpu:     100 * rapid.Int64Range(1, 6).Draw(t, "cores"),
-		devices: rapid.SliceOfN(rapid.SampledFrom(types), 0, 3).Draw(t, "devices"),
+		devices: rapid.SliceOfN(rapid.SampledFrom(types), least, most).Draw(t, "devices"),
 	}
 }
 
@@ -112,37 +125,54 @@ func drawQuota(t *rapid.T, lends bool) quotaOf {
 	return q
 }
 
-func drawTyped(t *rapid.T, lends bool) typed {
+func drawTyped(t *rapid.T, as drawing) typed {
+	kinds := []string{"submit", "submit", "submit", "group", "group", "end", "end", "limit", "worker", "restart", "cancel"}
+	if as.twice {
+		kinds = []string{"group", "group", "group", "end", "end", "limit", "worker"}
+	}
 	d := typed{
-		kind:   rapid.SampledFrom([]string{"submit", "submit", "submit", "group", "group", "end", "end", "limit", "worker", "restart", "cancel"}).Draw(t, "kind"),
+		kind:   rapid.SampledFrom(kinds).Draw(t, "kind"),
 		tenant: rapid.SampledFrom(oracleTenants).Draw(t, "tenant"),
 		by:     rapid.IntRange(0, 2).Draw(t, "by"),
 		soon:   rapid.Bool().Draw(t, "soon"),
 	}
 	switch d.kind {
 	case "submit", "group":
-		d.drawRequest(t)
+		d.drawRequest(t, as.twice)
 	case "end", "cancel":
 		d.pick = rapid.IntRange(0, 9).Draw(t, "pick")
 	case "limit":
-		d.quota = drawQuota(t, lends)
+		d.quota = drawQuota(t, as.lends)
 	case "worker":
-		d.has = drawMachine(t)
+		d.has = drawMachine(t, as)
 	}
 	return d
 }
 
-// drawRequest draws what a request asks for, or each member of a group.
-func (d *typed) drawRequest(t *rapid.T) {
-	d.wants = berth.DeviceDemand{
+// drawRequest draws what a request asks for, or each member of a group: of devices once, or twice.
+func (d *typed) drawRequest(t *rapid.T, twice bool) {
+	d.wants = []berth.DeviceDemand{drawDemand(t)}
+	d.cpu = 100 * rapid.Int64Range(1, 2).Draw(t, "of cores")
+	d.priority = rapid.Int32Range(0, 1).Draw(t, "priority")
+	if d.kind != "group" {
+		return
+	}
+	d.size = rapid.Int64Range(2, 5).Draw(t, "size")
+	d.least = rapid.Int64Range(1, d.size).Draw(t, "least")
+	if twice || rapid.IntRange(0, 2).Draw(t, "twice") == 0 {
+		d.wants = append(d.wants, drawDemand(t))
+	}
+	for i := range d.wants {
+		if len(d.wants) > 1 && d.wants[i].Milli < berth.WholeDevice {
+			d.wants[i].Count = 1 // parts of several devices for one of several demands are not always dealt so that most fit
+		}
+	}
+}
+
+func drawDemand(t *rapid.T) berth.DeviceDemand {
+	return berth.DeviceDemand{
 		Types: rapid.SliceOfNDistinct(rapid.SampledFrom(oracleTypes), 0, 2, rapid.ID).Draw(t, "wanted"),
 		Count: rapid.Int64Range(1, 2).Draw(t, "count"),
 		Milli: rapid.SampledFrom([]int64{berth.WholeDevice / 2, berth.WholeDevice}).Draw(t, "milli"),
-	}
-	d.cpu = 100 * rapid.Int64Range(1, 2).Draw(t, "of cores")
-	d.priority = rapid.Int32Range(0, 1).Draw(t, "priority")
-	if d.kind == "group" {
-		d.size = rapid.Int64Range(2, 5).Draw(t, "size")
-		d.least = rapid.Int64Range(1, d.size).Draw(t, "least")
 	}
 }
