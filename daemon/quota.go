@@ -75,6 +75,7 @@ type quotaState struct {
 	reclaimed  time.Time     // enough was being stopped then
 	wants      map[berth.TenantID]wantedBack
 	gather     gatherer
+	typesBack  *typesBack // the first that waits for a worker, and wants such back; nil: none does
 }
 
 func newQuotas() quotas {

@@ -9,7 +9,7 @@ import (
 // A quota may limit types of devices, and a demand for devices may name several, or none: any will do then. It is given those
 // that its quota has some of, or that could be taken or, where there are none, borrowed. The fleet chooses among them, in the
 // order of preference; what that comes to and is not there is waited for (see exceeds): so of several types nothing is taken of one of
-// which there is no device.
+// which there is no device, but what has come back of loans (see typesBack).
 
 // chooseType is what demand i of so many requests needs of limited types, where there are no others for it, or it has to wait for
 // them. Types that it may not have are left out of the request.

@@ -131,13 +131,15 @@ func (c *blockChanges) borrow(of account, s *balance, b *builder) (waits, borrow
 	}
 	if w.now {
 		w = c.wishOwn(of, s, w)
-		rest = c.notLent(of, w.lack)
 	}
+	waits = len(c.notLent(of, w.lack)) > 0
+	w = c.withTypesBack(s, w)
+	rest = c.notLent(of, w.lack)
 	if w.own && q.ReclaimAfterMS != nil {
 		rest = w.lack // see wantsOwn
 	}
 	goesOn := c.goesOn(of, s)
-	next := c.wound(of, len(rest) > 0 || s != nil && s.among > 0 || goesOn, w.own || goesOn)
+	next := c.wound(of, len(rest) > 0 || s != nil && s.among > 0 || goesOn || c.l.ownElsewhere(&q), w.own || goesOn)
 	for _, d := range rest.Dimensions() {
 		next = recall(next, c.mayRecall(of, q.Lent, w.own), d, rest[d])
 	}
@@ -146,7 +148,7 @@ func (c *blockChanges) borrow(of account, s *balance, b *builder) (waits, borrow
 	if (c.l.waitsForQuota(of) || c.l.waitsForTypes(of)) && len(q.Guaranteed) > 0 {
 		c.l.loansIn(of.pool).waits[of.tenant] = struct{}{}
 	}
-	return len(rest) > 0, false
+	return waits, false
 }
 
 // awaits says whether what was taken before is about to be placed: what waits beside that would count it as its own.
@@ -176,7 +178,7 @@ func (c *blockChanges) queueUp(of account, w wish) {
 	was, there := q.Waits[self]
 	now := berth.LoanWait{Since: was.Since, Own: w.own}
 	if w.own && q.ReclaimAfterMS != nil {
-		now.Request = w.id
+		now.Request = w.asks.Request
 	}
 	if !there { // never before one that is there: whose record was changed last waits last
 		now.Since = max(c.was, c.l.view.revision)

@@ -51,6 +51,7 @@ func (l *loop) wakeOver(of account, b *builder) {
 	if st := l.quotas.of[of]; st != nil {
 		s := l.balance(of, st, b)
 		l.wakeAllowed(of, &s)
+		l.noteTypesBack(of, &s)
 		l.wakeNarrowed(of, &s)
 	} else {
 		if c := l.queue.firstOver(of, anything(), func(*waiting) bool { return true }); c != nil {

@@ -51,6 +51,13 @@ func (c *blockChanges) wantsOwn(of account, s *balance) berth.Amounts {
 	for _, class := range classes {
 		add(class.members[0].request, c.l.allowsOne(class.members[0], s).need, int64(len(class.ids)))
 	}
+	waiting := c.l.narrowedIn(of)
+	slices.SortFunc(waiting, func(a, b typesBack) int { return a.Compare(&b.Gathering) })
+	for _, x := range waiting {
+		if x.lacksLent(c.l, of, s) {
+			add(x.request, x.need, x.times)
+		}
+	}
 	wants := make(berth.Amounts, len(needs))
 	for d, v := range needs {
 		if back := v - s.now(d); v > 0 && back > 0 && s.limits(d) {

@@ -39,7 +39,7 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 		return
 	}
 	c.gather(of, &s, b)
-	need, as := l.needOf(of, &s)
+	need, as, first := l.needOf(of, &s)
 	if need == nil && s.unopened() {
 		need, as = l.needsBlock(of, &s), &s
 	}
@@ -47,6 +47,7 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 	case s.stale():
 		c.keep(of, &s, limitedOf(held.Block, st.limits))
 	case s.over() && there && c.keepOver(of, &s): // of the other dimensions it goes on
+	case c.takeTypesBack(of, &s, need, as, first, b):
 	case need != nil && c.take(of, as, need, b):
 		need = nil
 	case there && c.leaveGathered(of, &s):
@@ -74,38 +75,37 @@ func (l *loop) needsBlock(of account, s *balance) berth.Amounts {
 
 // needOf is what the first of an account lacks that waits for its quota, and that could be
 // taken; where none could, what the first lacks, unless that waits for what quota is gathered for; or nil. And the
-// balance as it is for that.
-func (l *loop) needOf(of account, s *balance) (need berth.Amounts, as *balance) {
+// balance as it is for that, and who asks.
+func (l *loop) needOf(of account, s *balance) (need berth.Amounts, as *balance, first asking) {
 	for _, as := range s.turns() {
-		need := l.needIn(of, as, as.takeable, func(a allowance) bool { return as.allFree(a.need) })
+		need, first := l.needIn(of, as, as.takeable, func(a allowance) bool { return as.allFree(a.need) })
 		if need != nil {
-			return need, as
+			return need, as, first
 		}
 	}
 	for _, as := range s.turns() {
-		need := l.needIn(of, as, func(berth.Dimension) int64 { return unbounded }, func(a allowance) bool { return !a.held })
+		need, first := l.needIn(of, as, func(berth.Dimension) int64 { return unbounded }, func(a allowance) bool { return !a.held })
 		if need != nil {
-			return need, as
+			return need, as, first
 		}
 	}
-	return nil, s
+	return nil, s, first
 }
 
 // needIn is what the first lacks of those whose turn it is, that need no more than most and that something helps.
-func (l *loop) needIn(of account, s *balance, most func(berth.Dimension) int64, helps func(allowance) bool) berth.Amounts {
+func (l *loop) needIn(of account, s *balance, most func(berth.Dimension) int64, helps func(allowance) bool) (berth.Amounts, asking) {
 	lacks := func(a allowance) bool { return len(a.need) > 0 && everFits(a.need, s.state.limits) && helps(a) }
 	if s.turn == itsTurn {
 		if a, waits := l.lacksGathered(s); waits && lacks(a) {
-			return a.need
+			return a.need, asking{s.gathers.Gathering}
 		}
-		return nil
+		return nil, asking{}
 	}
 	at := s.lacking(most)
 	if s.turn == goesFirst {
 		at.before = s.gathers
 	}
-	need, _ := l.firstNeed(of, s, at, func(_ *berth.Request, a allowance) bool { return a.turn == s.turn && lacks(a) })
-	return need
+	return l.firstNeed(of, s, at, func(_ *berth.Request, a allowance) bool { return a.turn == s.turn && lacks(a) })
 }
 
 // lacksGathered is what that lacks that quota is gathered for, where it waits here for its quota, and is the first of its
@@ -120,17 +120,17 @@ func (l *loop) lacksGathered(s *balance) (a allowance, waits bool) {
 	return a, false
 }
 
-// firstNeed is what the first needs that waits and something helps, and which that is: none where it is a group.
-func (l *loop) firstNeed(of account, s *balance, at look, helps func(*berth.Request, allowance) bool) (berth.Amounts, berth.RequestID) {
+// firstNeed is what the first needs that waits and something helps, and who that is.
+func (l *loop) firstNeed(of account, s *balance, at look, helps func(*berth.Request, allowance) bool) (berth.Amounts, asking) {
 	first := l.queue.firstOver(of, at, func(w *waiting) bool { return helps(w.request, l.allowsOne(w, s)) })
 	g, ok := l.gangs.over.first(of, at, func(c *gangClass) bool { return helps(c.members[0].request, l.allowsGang(c.members[0], s)) })
 	switch {
 	case ok && (first == nil || g.members[0].priority >= first.members[0].priority):
-		return l.allowsGang(g.members[0], s).need, ""
+		return l.allowsGang(g.members[0], s).need, askedByGroup(g.members[0])
 	case first == nil:
-		return nil, ""
+		return nil, asking{}
 	}
-	return l.allowsOne(first.members[0], s).need, first.members[0].id
+	return l.allowsOne(first.members[0], s).need, askedBy(first.members[0])
 }
 
 // limitedOf is what is taken of what is limited.
@@ -308,7 +308,8 @@ func mostOf(r *berth.Request, d berth.Dimension) int64 {
 	n := demandOf(r, d)
 	for i := range r.Resources.Devices {
 		of := &r.Resources.Devices[i]
-		if slices.ContainsFunc(of.Types, func(kind string) bool { return berth.DeviceDimension(kind) == d }) {
+		_, device := d.DeviceType()
+		if device && len(of.Types) == 0 || slices.ContainsFunc(of.Types, func(kind string) bool { return berth.DeviceDimension(kind) == d }) {
 			n += of.Count * of.Milli
 		}
 	}

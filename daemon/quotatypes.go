@@ -78,14 +78,21 @@ func (l *loop) lends(w *waiting, c *scheduler.Candidate, b *builder) bool {
 
 // wakeNarrowed opens what an account's quota has other types for than it was judged for; in which order decides nothing.
 func (l *loop) wakeNarrowed(of account, s *balance) {
+	taken := func(a asking) bool { // when what has come back for it is: it would go to others
+		x := s.state.typesBack
+		return x != nil && a.is(&x.Gathering) && s.toTake(x) != nil
+	}
 	for _, c := range l.queue.narrowed[of].sorted() {
 		w := c.members[0]
+		if taken(askedBy(w)) {
+			continue
+		}
 		if wide := s.of(askedBy(w)).couldHave(w.request); wide != nil && !sameTypes(wide, c.narrow) {
 			l.queue.reopen(c)
 		}
 	}
 	for c := range l.gangs.narrowed[of] {
-		if g := c.members[0]; !c.open() && exceedsAny(s.of(askedByGroup(g)).devicesLeft(g.request, s.obtainable), c.narrow) {
+		if g := c.members[0]; !c.open() && !taken(askedByGroup(g)) && exceedsAny(s.of(askedByGroup(g)).devicesLeft(g.request, s.obtainable), c.narrow) {
 			c.wake()
 		}
 	}

@@ -14,7 +14,7 @@ type wish struct {
 	need berth.Amounts // nil: nothing waits that loans would help
 	lack berth.Amounts // of that, what is not there
 	own  bool          // what is guaranteed is enough for it
-	id   berth.RequestID
+	asks asking
 	now  bool // others would lend it
 }
 
@@ -71,6 +71,9 @@ func (s *balance) now(d berth.Dimension) int64 { return s.room(d) + s.free(d) - 
 
 // waitsForOwn says whether something waits here that what is guaranteed to an account has room for.
 func (l *loop) waitsForOwn(of account, st *quotaState) bool {
+	if st.typesBack != nil {
+		return true
+	}
 	if !l.waitsForQuota(of) {
 		return false
 	}
@@ -90,12 +93,12 @@ func (c *blockChanges) wish(of account, s *balance) (w wish) {
 	}
 	own, most := c.l.ownRoom(of, s)
 	lent := func(back berth.Loans) bounding { return most.and(c.could(of, s, back)) }
-	if w.need, w.id = c.firstWithin(of, s, lent(nil)); w.need != nil {
+	if w.need, w.asks = c.firstWithin(of, s, lent(nil)); w.need != nil {
 		w.now = true
-	} else if w.need, w.id = c.firstWithin(of, s, own); w.need != nil {
+	} else if w.need, w.asks = c.firstWithin(of, s, own); w.need != nil {
 		w.own = true
-	} else if w.need, w.id = c.firstWithin(of, s, lent(c.mayRecall(of, c.tenant.Pools[of.pool].Lent, false))); w.need == nil {
-		w.need, w.id = c.firstWithin(of, s, most)
+	} else if w.need, w.asks = c.firstWithin(of, s, lent(c.mayRecall(of, c.tenant.Pools[of.pool].Lent, false))); w.need == nil {
+		w.need, w.asks = c.firstWithin(of, s, most)
 	}
 	c.lacking(s, &w)
 	return w
@@ -104,11 +107,11 @@ func (c *blockChanges) wish(of account, s *balance) (w wish) {
 // wishOwn is the first that what is guaranteed has room for, where what could be lent now is not: it waits as long as it has.
 func (c *blockChanges) wishOwn(of account, s *balance, w wish) wish {
 	own, _ := c.l.ownRoom(of, s)
-	need, id := c.firstWithin(of, s, own)
+	need, asks := c.firstWithin(of, s, own)
 	if need == nil {
 		return w
 	}
-	w = wish{need: need, id: id, own: true}
+	w = wish{need: need, asks: asks, own: true}
 	c.lacking(s, &w)
 	return w
 }
@@ -126,7 +129,7 @@ func (c *blockChanges) lacking(s *balance, w *wish) {
 }
 
 // firstWithin is what the first needs that waits here, is within bounds, and is not there.
-func (c *blockChanges) firstWithin(of account, s *balance, most bounding) (berth.Amounts, berth.RequestID) {
+func (c *blockChanges) firstWithin(of account, s *balance, most bounding) (berth.Amounts, asking) {
 	now := bounding(s.now)
 	return c.l.firstNeed(of, s, look{within: s.bound(s.orObtainable(most)), beyond: s.bound(now)}, func(r *berth.Request, a allowance) bool {
 		return len(a.need) > 0 && !a.held && most.holds(a.need, s) && !now.holds(a.need, s) && c.l.fitsEver(s.everHave(r))

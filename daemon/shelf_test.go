@@ -217,7 +217,7 @@ func drawGathering(t *rapid.T) map[berth.DaemonID]berth.Gathering {
 // compare looks as the loop does, and by judging all.
 func (s *shelfStage) compare(t *rapid.T) {
 	b := s.balance(s.of, s.quotas.of[s.of], nil)
-	need, _ := s.needOf(s.of, &b)
+	need, _, _ := s.needOf(s.of, &b)
 	if want := s.scanNeed(&b); !need.Equal(want) || (need == nil) != (want == nil) {
 		t.Fatalf("%v is needed, want %v", need, want)
 	}
