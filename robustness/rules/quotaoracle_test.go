@@ -217,14 +217,18 @@ func (m *typedModel) workerComes(has machineOf) {
 }
 
 // rests lets time pass in which nothing happens, and says who waits then though it has a place. That quota is gathered for
-// another holds it up for a while, and not for ever.
+// another holds it up for a while, and not for ever; and what that leaves when it ends is not taken in that very moment.
 func (m *typedModel) rests() (wrong string) {
 	m.passes(time.Minute)
 	for range 40 {
-		if wrong = m.waitsInVain(); wrong == "" || !m.gathered() {
+		gathered := m.gathered()
+		if wrong = m.waitsInVain(); wrong == "" {
 			break
 		}
-		m.passes(15 * time.Second)
+		if m.passes(15 * time.Second); !gathered {
+			wrong = m.waitsInVain()
+			break
+		}
 	}
 	return wrong
 }
