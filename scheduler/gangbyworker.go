@@ -35,20 +35,35 @@ func (f *Fleet) placeByWorker(members []Candidate, left *leftover, d *GangDecisi
 
 // find lists the workers that have room for one, by id.
 func (s *byWorker) find() {
-	q := s.fleet.ask(s.members[0])
+	var rooms []int
+	s.workers, rooms = s.fleet.roomyOf(s.members[0])
+	s.rooms = make([]int, len(rooms)+1)
+	for i, room := range slices.Backward(rooms) {
+		s.rooms[i] = min(s.rooms[i+1]+room, maxRoom)
+	}
+}
+
+// roomyOf are the workers that have room for a candidate, by id, and for how many like it each has at most.
+func (f *Fleet) roomyOf(c Candidate) (all []*node, rooms []int) {
+	q := f.ask(c)
 	if q.pool == nil || malformed(&q.request.Resources) {
-		return
+		return nil, nil
 	}
 	for _, n := range q.pool.nodes {
 		if n.open && q.fits(q.seen(n)) {
-			s.workers = append(s.workers, n)
+			all = append(all, n)
 		}
 	}
-	slices.SortFunc(s.workers, func(a, b *node) int { return strings.Compare(string(a.worker.ID), string(b.worker.ID)) })
-	s.rooms = make([]int, len(s.workers)+1)
-	for i, n := range slices.Backward(s.workers) {
-		s.rooms[i] = min(s.rooms[i+1]+q.room(q.seen(n)), maxRoom)
+	slices.SortFunc(all, func(a, b *node) int { return strings.Compare(string(a.worker.ID), string(b.worker.ID)) })
+	var want int64
+	for i := range q.request.Resources.Devices {
+		want += q.request.Resources.Devices[i].Count * q.request.Resources.Devices[i].Milli
 	}
+	rooms = make([]int, len(all))
+	for i, n := range all {
+		rooms[i] = within64(q.room(q.seen(n)), q.seen(n).idle, want)
+	}
+	return all, rooms
 }
 
 // on places members on a worker, by the typings from number w on, and on those behind it.

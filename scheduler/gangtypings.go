@@ -108,6 +108,9 @@ func (f *Fleet) otherWays(g Gang) (GangDecision, bool) {
 	if n == 0 || n == 1 && len(g.Left) == 0 || malformed(&g.Members[0].Request.Resources) {
 		return GangDecision{}, false
 	}
+	if !f.mayFit(&g) {
+		return GangDecision{}, false
+	}
 	all := f.typingsOf(&g)
 	if len(all) == 0 || len(all) == 1 && n == 1 {
 		return GangDecision{}, false // that was tried
@@ -121,4 +124,19 @@ func (f *Fleet) otherWays(g Gang) (GangDecision, bool) {
 	g.order, g.byWorker = all, true
 	d := f.placeGang(g)
 	return d, d.Verdict == nil
+}
+
+// mayFit says whether all workers together may have room for as many members as must be placed: most gangs that wait find
+// none, and other ways would be tried in vain each time.
+func (f *Fleet) mayFit(g *Gang) bool {
+	defer f.uncover(g)()
+	if g.Members[0].Request.Related() {
+		return true
+	}
+	_, rooms := f.roomyOf(g.Members[0])
+	sum := 0
+	for _, room := range rooms {
+		sum = min(sum+room, maxRoom)
+	}
+	return sum >= max(g.Need, 1)
 }
