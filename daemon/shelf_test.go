@@ -185,6 +185,11 @@ func (s *shelfStage) drawGroup(t *rapid.T, i int) {
 	if g.like == "" {
 		g.like = string(g.id)
 	}
+	for _, c := range s.gangs.classes {
+		if o := c.members[0]; o.like == g.like {
+			r.Resources = o.request.Resources
+		}
+	}
 	s.gangs.put(g)
 	if g.class.over > 0 && rapid.Bool().Draw(t, "waits with an equal one") {
 		return
