@@ -29,7 +29,7 @@ func (d *Daemon) quotaAt(ctx context.Context, e *Explanation, g *waitingGroup, p
 	st := &quotaState{limits: allowed, most: q.Limits, dimensions: q.Limits.Dimensions()}
 	s := &balance{
 		state: st, quota: berth.Quota{Limits: q.Limits, Taken: allowed, Recalled: q.Recalled}, block: berth.Block{Block: allowed, Used: used},
-		left: func(berth.Dimension) int64 { return 0 }, kinds: func() []string { return nil },
+		left: func(berth.Dimension) int64 { return 0 }, idle: func(berth.Dimension) int64 { return 0 }, kinds: func() []string { return nil },
 	}
 	if len(q.Gathering) > 0 {
 		if s, err = d.gatheringAt(ctx, s, &q, e, g, p); err != nil {

@@ -220,6 +220,7 @@ type balance struct {
 	among  int64                       // others wait for it, and so many daemons share it; 0: nobody else waits
 	grant  bool                        // what was granted still is
 	left   func(berth.Dimension) int64 // how much of it no daemon has taken
+	idle   func(berth.Dimension) int64 // how much of it other daemons have taken, and do not use
 	kinds  func() []string             // the types of devices of its pool, sorted
 
 	loans   *loanStatus // of its pool
@@ -233,6 +234,7 @@ func (l *loop) balance(of account, st *quotaState, b *builder) balance {
 	s := balance{
 		account: of, state: st, loans: l.loansIn(of.pool), daemon: ref.daemon, quota: t.Pools[of.pool],
 		left:  func(d berth.Dimension) int64 { return l.free(of, st, d) },
+		idle:  func(d berth.Dimension) int64 { return l.idleBut(of, d, ref.daemon) },
 		kinds: func() []string { return l.fleet.DeviceTypes(of.pool) },
 	}
 	if b != nil {
@@ -252,6 +254,19 @@ func (l *loop) balance(of account, st *quotaState, b *builder) balance {
 		s.among = int64(max(len(l.share.planners[of.pool]), 1))
 	}
 	return s
+}
+
+// idleBut is how much of a dimension daemons have taken of an account's quota, and do not use; but for one of them.
+func (l *loop) idleBut(of account, d berth.Dimension, but berth.DaemonID) (sum int64) {
+	for by := range l.quotas.holders[of.tenant] {
+		if by == but {
+			continue
+		}
+		b, _ := l.view.block(blockRef{of.tenant, by})
+		has := b.Pools[of.pool]
+		sum += max(has.Block[d]-has.Used[d], 0)
+	}
+	return sum
 }
 
 // room is how much of a limited dimension this daemon may place now. While others wait,

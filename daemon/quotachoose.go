@@ -61,12 +61,21 @@ func (a *allowance) mayTake(kinds []string, want int64) {
 	}
 }
 
-// takeable is how much of a limited dimension there is, or could be taken; obtainable, or borrowed. Where more is taken than
-// is allowed, nothing could be, but what was granted is there.
+// takeable is how much of a limited dimension there is, or could be taken; obtainable, or borrowed, or be had of other daemons,
+// which give what they do not use to who waits. Where more is taken than is allowed, nothing could be, but what was granted is
+// there.
 func (s *balance) takeable(d berth.Dimension) int64 { return s.room(d) + max(s.free(d), 0) }
 
 func (s *balance) obtainable(d berth.Dimension) int64 {
-	return s.room(d) + max(s.free(d)+s.lent(d), 0)
+	return s.room(d) + max(s.free(d)+s.lent(d)+s.given(d), 0)
+}
+
+// given is how much other daemons would give: nothing where that is for what quota is gathered for.
+func (s *balance) given(d berth.Dimension) int64 {
+	if s.keeps(d) > 0 {
+		return 0
+	}
+	return s.idle(d)
 }
 
 // having are those types of which there is enough for one at least of so many; nil: all of them together have not enough for

@@ -225,6 +225,7 @@ func (l *loop) balanceBy(of account, st *quotaState, by berth.DaemonID) balance 
 	if by != l.d.opts.ID {
 		own, _ := l.view.block(blockRef{of.tenant, by})
 		s.daemon, s.block, s.among = by, own.Pools[of.pool], 0
+		s.idle = func(d berth.Dimension) int64 { return l.idleBut(of, d, by) }
 	}
 	return s
 }

@@ -333,3 +333,38 @@ func TestQuotaTypes_LimitRaisedForSeveral(t *testing.T) {
 		})
 	}
 }
+
+// What has fitted nowhere with the types that are left gets one that another daemon has taken, and does not use: for one that
+// waits there for a worker that has two.
+func TestQuotaAnyType_IdleElsewhere(t *testing.T) {
+	for i := range 6 { // either daemon plans some of them
+		for _, types := range [][]string{nil, {"h100", "t4"}} {
+			bubbleSub(t, fmt.Sprint(i, types), func(r *rig) {
+				defer r.livesWithDevices("w", "t4", "t4")()
+				for n := range 4 {
+					r.joins(berth.WorkerID(fmt.Sprint("without", n)))
+				}
+				ds, stop := r.several(2)
+				r.limitTypes(ds[0], "limited", map[string]int64{"t4": 1, "h100": 1})
+				both := func(q *berth.Request) { q.Resources.Devices[0].Count = 2 }
+				for _, kind := range []string{"t4", "h100"} {
+					r.run(ds[0], "two-"+kind, func(q *berth.Request) { wants("free", kind)(q); both(q) })
+				}
+				r.passes(time.Second)
+				r.run(ds[0], "pair", func(q *berth.Request) { wants("limited", "t4")(q); both(q); q.Resources.Devices[0].Milli = 500 })
+				r.passes(time.Second)
+				defer r.livesWithDevices("v", "t4")()
+				r.run(ds[0], "more-h100", func(q *berth.Request) { wants("free", "h100")(q); both(q) })
+				r.passes(20 * time.Second)
+				id := fmt.Sprint("small", i)
+				r.run(ds[1], id, func(q *berth.Request) { wants("limited", types...)(q); q.Resources.Devices[0].Milli = 500 })
+				r.passes(30 * time.Second)
+				if r.located(id) == 0 {
+					t.Errorf("it waits though a half of one is free: %s", r.record("limited"))
+				}
+				r.quiet()
+				stop()
+			})
+		}
+	}
+}
