@@ -11,9 +11,7 @@ import (
 func (l *loop) allowsGang(g *gang, s *balance) allowance {
 	s = s.of(askedByGroup(g))
 	a := s.judgeMembers(g.request, g.class.over)
-	if a.verdict == nil && s.couldTake(g.class.extra) {
-		a.over(g.class.extra, s)
-	}
+	a.allOf(g.class.extra, s)
 	a.turn, a.held = s.turn, s.holds(a.need)
 	return a
 }

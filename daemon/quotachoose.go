@@ -121,9 +121,9 @@ func (s *balance) everOf(kinds []string, want, n int64) berth.Amounts {
 	return berth.Amounts{berth.DeviceDimension(kinds[0]): n * want}
 }
 
-// couldTake says whether something is more than there is, and could be had.
+// couldTake says whether something is more than there is, and could be had: not while the block is being set anew.
 func (s *balance) couldTake(a berth.Amounts) bool {
-	if s.fits(a) {
+	if s.stale() || s.fits(a) {
 		return false
 	}
 	for d, v := range a {

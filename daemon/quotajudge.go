@@ -98,11 +98,22 @@ func (l *loop) allowsOne(w *waiting, s *balance) allowance {
 	}
 	s = s.of(askedBy(w))
 	a := s.judge(w.request, 1)
-	if a.verdict == nil && s.couldTake(w.extra) {
-		a.over(w.extra, s)
-	}
+	a.allOf(w.extra, s)
 	a.turn, a.held = s.turn, s.holds(a.need)
 	return a
+}
+
+// allOf judges what something would have got when it was tried last, where that could be had: all of it, also where other than devices
+// is lacking, for what is taken before the rest is borrowed would be idle here meanwhile, and others want it.
+func (a *allowance) allOf(extra berth.Amounts, s *balance) {
+	for d, v := range a.need {
+		if v > extra[d] {
+			return
+		}
+	}
+	if s.couldTake(extra) {
+		a.over(extra, s)
+	}
 }
 
 // over judges amounts that a request would have got now. It may get other devices another
