@@ -180,7 +180,7 @@ func (s *shelfStage) drawGroup(t *rapid.T, i int) {
 	r := s.drawRequest(t, fmt.Sprint("g", i))
 	g := &gang{
 		id: berth.GroupID(r.ID), pool: r.Pool, request: r, size: 3, like: rapid.SampledFrom([]string{"", "equal"}).Draw(t, "like"),
-		seq: berth.Revision(i), priority: int32(rapid.IntRange(0, 2).Draw(t, "priority")),
+		seq: berth.Revision(i + 1), priority: int32(rapid.IntRange(0, 2).Draw(t, "priority")),
 	}
 	if g.like == "" {
 		g.like = string(g.id)
