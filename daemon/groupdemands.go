@@ -68,13 +68,7 @@ func (s *balance) onlyTypes(r *berth.Request, n int64) berth.Amounts {
 
 // dealt deals so many members what there is of limited types.
 func (s *balance) dealt(r *berth.Request, n int64, has bounding) scheduler.Dealt {
-	left := make(map[string]int64)
-	for d, v := range s.devicesLeft(r, has) {
-		if kind, ok := d.DeviceType(); ok {
-			left[kind] = v
-		}
-	}
-	return scheduler.DealTypes(s.portionsOf(r), n, left)
+	return scheduler.DealTypes(s.portionsOf(r), n, kindsOf(s.devicesLeft(r, has)))
 }
 
 // portionsOf are those of a request's demands, where there are devices at all.

@@ -304,7 +304,7 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 	}
 	l.gangs.remove(g.id)
 	b.basis = basis
-	basis.record.Group = &berth.PlannedGroup{ID: g.id, Of: len(as.members), Kept: d.Given, Left: as.kindsLeft()}
+	basis.record.Group = &berth.PlannedGroup{ID: g.id, Of: len(as.members), Kept: d.Given, Left: kindsOf(as.left)}
 	if !sameTypes(members[0].request, as.members[0].request) {
 		basis.record.Group.Types = typesOf(as.members[0].request)
 	}
@@ -326,7 +326,7 @@ func needs(rec *berth.Group, left int64) int64 {
 // in its way, or anywhere.
 func (l *loop) choosePlaces(id berth.GroupID, rec *berth.Group, as gangWay) scheduler.GangDecision {
 	ask := l.gangOf(id, rec, as.members)
-	ask.Left = as.kindsLeft()
+	ask.Left = kindsOf(as.left)
 	if chosen := l.groups[id].chosen; l.holds.of[id] != nil && len(chosen) >= ask.Need && len(chosen) <= len(as.members) {
 		if d, ok := l.fleet.PlaceGangOn(ask, chosen); ok {
 			return d

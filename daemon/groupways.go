@@ -16,13 +16,13 @@ type gangWay struct {
 	left    berth.Amounts
 }
 
-// kindsLeft is what is left of devices, by their types.
-func (w *gangWay) kindsLeft() map[string]int64 {
-	if len(w.left) == 0 {
+// kindsOf is what is left of devices, by their types; nil: nothing is limited.
+func kindsOf(left berth.Amounts) map[string]int64 {
+	if len(left) == 0 {
 		return nil
 	}
-	out := make(map[string]int64, len(w.left))
-	for d, v := range w.left {
+	out := make(map[string]int64, len(left))
+	for d, v := range left {
 		if kind, ok := d.DeviceType(); ok {
 			out[kind] = v
 		}

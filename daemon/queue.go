@@ -140,7 +140,7 @@ type class struct {
 	row     *row           // of the blocked ones that it is in
 	over    *spot[*class]  // blocked for its quota: in queue.over
 	parked  bool           // in queue.parked
-	narrow  *berth.Request // in queue.narrowed: with the types that it was judged for
+	narrow  *judgedFor     // in queue.narrowed
 	node    node[*class, asks]
 }
 

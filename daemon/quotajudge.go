@@ -22,16 +22,8 @@ type allowance struct {
 // not how much is to be taken of which.
 func (s *balance) judge(r *berth.Request, n int64) allowance {
 	a := s.judgeInOrder(r, n)
-	if a.verdict != nil && len(r.Resources.Devices) > 1 && slices.ContainsFunc(a.verdict.Reasons, lacking) {
-		if as := s.oneTypeEach(r, n, s.takeable); as != nil {
-			return s.judgeInOrder(as, n)
-		}
-		if a.verdict.NeverFits { // of those types, taken in that order
-			if as := s.oneTypeEach(r, n, func(d berth.Dimension) int64 { return s.state.most[d] }); as != nil {
-				ever := s.judgeInOrder(as, n)
-				a.need, a.verdict = ever.need, ever.verdict
-			}
-		}
+	if n == 1 && a.verdict != nil && len(r.Resources.Devices) > 1 && slices.ContainsFunc(a.verdict.Reasons, lacksDevices) {
+		return s.judgeDemands(r, a)
 	}
 	return a
 }

@@ -10,17 +10,44 @@ import (
 // What its quota leaves fewer types of devices than it names, and fits nowhere then, waits for a worker, and for its quota: with
 // more of that it may have other types. No worker has more to give for that, so the quota opens it.
 
-// narrow notes what types a blocked class was judged for.
-func (q *queue) narrow(id berth.RequestID, as *berth.Request) {
+// judgedFor is what of devices a class was judged for.
+type judgedFor struct {
+	types *berth.Request
+	left  berth.Amounts // of several demands: what there was of each type that could be too little for all of them
+}
+
+// noteNarrowed notes what a request was judged for that fits nowhere, where its quota leaves it fewer types than it names.
+func (l *loop) noteNarrowed(w *waiting, as *berth.Request, b *builder) {
+	was := &judgedFor{types: as}
+	if st := l.limited(w.request); st != nil && len(w.request.Resources.Devices) > 1 {
+		s := l.balance(accountOf(w.request), st, b)
+		was.left = s.of(askedBy(w)).shortOf(w.request, 1)
+	}
+	l.queue.narrow(w.id, was)
+}
+
+// shortOf is what there is, or could be had, of devices, where that is less than so many of a request could ask for.
+func (s *balance) shortOf(r *berth.Request, n int64) berth.Amounts {
+	var most int64
+	for i := range r.Resources.Devices {
+		most += n * r.Resources.Devices[i].Count * r.Resources.Devices[i].Milli
+	}
+	left := s.devicesLeft(r, s.obtainable)
+	maps.DeleteFunc(left, func(_ berth.Dimension, v int64) bool { return v >= most })
+	return left
+}
+
+// narrow notes that of a blocked class.
+func (q *queue) narrow(id berth.RequestID, was *judgedFor) {
 	c := q.of[id]
 	if c == nil || c.verdict == nil || c.over != nil {
 		return
 	}
-	q.narrowTo(c, as)
+	q.narrowTo(c, was)
 }
 
-func (q *queue) narrowTo(c *class, as *berth.Request) {
-	c.narrow = as
+func (q *queue) narrowTo(c *class, was *judgedFor) {
+	c.narrow = was
 	if q.narrowed[c.line.of] == nil {
 		q.narrowed[c.line.of] = make(classSet)
 	}
@@ -87,7 +114,7 @@ func (l *loop) wakeNarrowed(of account, s *balance) {
 		if taken(askedBy(w)) {
 			continue
 		}
-		if wide := s.of(askedBy(w)).couldHave(w.request); wide != nil && !sameTypes(wide, c.narrow) {
+		if s.of(askedBy(w)).leavesOther(w.request, c.narrow) {
 			l.queue.reopen(c)
 		}
 	}
@@ -96,6 +123,15 @@ func (l *loop) wakeNarrowed(of account, s *balance) {
 			c.wake()
 		}
 	}
+}
+
+// leavesOther says whether a request might be let have other devices than it was judged for.
+func (s *balance) leavesOther(r *berth.Request, was *judgedFor) bool {
+	if was.left != nil {
+		return exceedsAny(s.devicesLeft(r, s.obtainable), was.left)
+	}
+	wide := s.couldHave(r)
+	return wide != nil && !sameTypes(wide, was.types)
 }
 
 // waitsForTypes says whether something of an account waits here that its quota might let have other devices.
@@ -121,14 +157,7 @@ func (l *loop) noteNarrow(g *gang, b *builder) {
 	}
 	g.class.lacks = 1 // its quota may let it have other devices the next time
 	of := l.balance(accountOf(g.request), st, b)
-	s := of.of(askedByGroup(g))
-	var most int64
-	for i := range g.request.Resources.Devices {
-		most += g.size * g.request.Resources.Devices[i].Count * g.request.Resources.Devices[i].Milli
-	}
-	left := s.devicesLeft(g.request, s.obtainable)
-	maps.DeleteFunc(left, func(_ berth.Dimension, v int64) bool { return v >= most })
-	if len(left) > 0 {
+	if left := of.of(askedByGroup(g)).shortOf(g.request, g.size); len(left) > 0 {
 		l.gangs.narrow(g, left)
 	}
 }

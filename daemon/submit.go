@@ -288,6 +288,9 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 	if d.Verdict != nil && l.lends(w, &c, b) {
 		d = b.decide(w, c)
 	}
+	if d.Verdict != nil {
+		d = l.tryChoices(w, &c, d, b)
+	}
 	if d.Verdict != nil && !d.Verdict.NeverFits && w.preempts && (l.preempt(w, own, b) || l.givesUpRoom(w, own, b)) {
 		return
 	}
@@ -295,7 +298,7 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 		d.Verdict.At = l.view.revision
 		l.queue.block(w.id, d.Verdict)
 		if c.Request != w.request {
-			l.queue.narrow(w.id, c.Request)
+			l.noteNarrowed(w, c.Request, b)
 		}
 		l.leavesQuota(w.request)
 		l.touched(w.id)

@@ -26,28 +26,40 @@ const (
 
 // typingsOf are those that members may have by what is left of each type, by preference of their demands, the first one's first.
 func (f *Fleet) typingsOf(g *Gang) (all []typing) {
-	r := g.Members[0].Request
-	portions := f.portionsOf(r)
-	w := typing{takes: make(map[string]int64)}
+	portions := f.portionsOf(g.Members[0].Request)
+	for _, types := range Typings(portions, g.Left) {
+		w := typing{types: types, takes: make(map[string]int64)}
+		for i, kind := range types {
+			if _, bounded := g.Left[kind]; bounded {
+				w.takes[kind] += portions[i].Want
+			}
+		}
+		all = append(all, w)
+	}
+	return all
+}
+
+// Typings are the choices of one type for each portion, such that there is enough left of all; of those types for which that is not
+// told there is enough. By preference, the first portion's first, and at most 64.
+func Typings(portions []Portion, left map[string]int64) (all [][]string) {
+	var types []string
+	takes := make(map[string]int64)
 	var choose func(int)
 	choose = func(i int) {
-		if i == len(r.Resources.Devices) {
-			all = append(all, typing{slices.Clone(w.types), maps.Clone(w.takes)})
+		if i == len(portions) {
+			all = append(all, slices.Clone(types))
 			return
 		}
 		for _, kind := range portions[i].Kinds {
-			left, bounded := g.Left[kind]
-			if len(all) == maxTypings || bounded && w.takes[kind]+portions[i].Want > left {
+			has, bounded := left[kind]
+			if len(all) == maxTypings || bounded && takes[kind]+portions[i].Want > has {
 				continue
 			}
-			w.types = append(w.types, kind)
-			if bounded {
-				w.takes[kind] += portions[i].Want
-			}
+			types = append(types, kind)
+			takes[kind] += portions[i].Want
 			choose(i + 1)
-			if w.types = w.types[:i]; bounded {
-				w.takes[kind] -= portions[i].Want
-			}
+			types = types[:i]
+			takes[kind] -= portions[i].Want
 		}
 	}
 	choose(0)

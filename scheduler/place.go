@@ -102,6 +102,15 @@ func (f *Fleet) Fits(c Candidate, w berth.WorkerID) bool {
 	return q.fits(n) && reservation.passes(q, n)
 }
 
+// FitsAnywhere says whether some worker seems to take the candidate now: Place may find that none does.
+func (f *Fleet) FitsAnywhere(c Candidate) bool {
+	if malformed(&c.Request.Resources) {
+		return false
+	}
+	n, _ := f.pick(f.ask(c))
+	return n != nil
+}
+
 // ask prepares the fleet's query for a candidate.
 func (f *Fleet) ask(c Candidate) *query {
 	q := &f.query

@@ -36,7 +36,13 @@ func TestQuotaTypes_LoansOracle(t *testing.T) {
 // The same of groups alone whose members ask for devices twice: they are placed wherever their quota has enough for all of them of
 // several types together, however those have to be dealt.
 func TestQuotaTypes_MembersOracle(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) { checkOracle(t, rt, drawing{twice: true}) })
+	rapid.Check(t, func(rt *rapid.T) { checkOracle(t, rt, drawing{alone: "group"}) })
+}
+
+// The same of requests by themselves that ask for devices twice, each demand of any of several types: they are placed wherever one
+// choice of types for all of their demands finds a place.
+func TestQuotaTypes_DemandsOracle(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) { checkOracle(t, rt, drawing{alone: "submit"}) })
 }
 
 func checkOracle(t *testing.T, rt *rapid.T, as drawing) {

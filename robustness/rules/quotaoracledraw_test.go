@@ -15,8 +15,8 @@ var (
 
 // drawing is what is drawn.
 type drawing struct {
-	lends bool // parts of quotas are guaranteed
-	twice bool // groups alone, and two demands for devices of each member
+	lends bool   // parts of quotas are guaranteed
+	alone string // requests alone, or groups alone, by what submits them; with two demands for devices each
 }
 
 // typedScene is who is there at first.
@@ -91,7 +91,7 @@ func drawScene(t *rapid.T, as drawing) typedScene {
 
 func drawMachine(t *rapid.T, as drawing) machineOf {
 	least, most := 0, 3
-	if as.twice {
+	if as.alone != "" {
 		least, most = 2, 4
 	}
 	types := rapid.SliceOfNDistinct(rapid.SampledFrom(oracleTypes), 1, 2, rapid.ID).Draw(t, "types")
@@ -127,8 +127,8 @@ func drawQuota(t *rapid.T, lends bool) quotaOf {
 
 func drawTyped(t *rapid.T, as drawing) typed {
 	kinds := []string{"submit", "submit", "submit", "group", "group", "end", "end", "limit", "worker", "restart", "cancel"}
-	if as.twice {
-		kinds = []string{"group", "group", "group", "end", "end", "limit", "worker"}
+	if as.alone != "" {
+		kinds = []string{as.alone, as.alone, as.alone, "end", "end", "limit", "worker"}
 	}
 	d := typed{
 		kind:   rapid.SampledFrom(kinds).Draw(t, "kind"),
@@ -138,7 +138,7 @@ func drawTyped(t *rapid.T, as drawing) typed {
 	}
 	switch d.kind {
 	case "submit", "group":
-		d.drawRequest(t, as.twice)
+		d.drawRequest(t, as.alone != "")
 	case "end", "cancel":
 		d.pick = rapid.IntRange(0, 9).Draw(t, "pick")
 	case "limit":
@@ -154,13 +154,15 @@ func (d *typed) drawRequest(t *rapid.T, twice bool) {
 	d.wants = []berth.DeviceDemand{drawDemand(t)}
 	d.cpu = 100 * rapid.Int64Range(1, 2).Draw(t, "of cores")
 	d.priority = rapid.Int32Range(0, 1).Draw(t, "priority")
-	if d.kind != "group" {
-		return
+	if d.kind == "group" {
+		d.size = rapid.Int64Range(2, 5).Draw(t, "size")
+		d.least = rapid.Int64Range(1, d.size).Draw(t, "least")
 	}
-	d.size = rapid.Int64Range(2, 5).Draw(t, "size")
-	d.least = rapid.Int64Range(1, d.size).Draw(t, "least")
 	if twice || rapid.IntRange(0, 2).Draw(t, "twice") == 0 {
 		d.wants = append(d.wants, drawDemand(t))
+	}
+	if d.kind != "group" {
+		return
 	}
 	for i := range d.wants {
 		if len(d.wants) > 1 && d.wants[i].Milli < berth.WholeDevice {

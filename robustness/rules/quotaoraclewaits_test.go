@@ -20,9 +20,6 @@ func (m *typedModel) waitsInVain() string {
 		if placed >= left {
 			continue
 		}
-		if len(d.wants) > 1 && m.begun(id) {
-			continue // who follows its group chooses one type for each of its demands, as what waits alone does
-		}
 		n := int64(1)
 		if d.size > 0 && placed == 0 {
 			n = m.atLeast(id)
@@ -32,13 +29,6 @@ func (m *typedModel) waitsInVain() string {
 		}
 	}
 	return ""
-}
-
-// begun says whether a group has been placed: those of its members that wait follow it.
-func (m *typedModel) begun(id string) bool {
-	var g berth.Group
-	m.ok(json.Unmarshal(m.kv("groups/"+id).Value, &g))
-	return g.State == berth.GroupPlaced
 }
 
 // vacancies are what capacities, and a tenant's quota, leave beside all allocations, on workers that are kept for no other group.
