@@ -80,8 +80,9 @@ func (l *loop) tryChoices(w *waiting, c *scheduler.Candidate, d scheduler.Decisi
 	if st == nil {
 		return d
 	}
-	s := l.balance(accountOf(w.request), st, b)
-	for _, as := range s.of(askedBy(w)).choices(w.request, s.obtainable, c.Request) {
+	of := l.balance(accountOf(w.request), st, b)
+	s := of.of(askedBy(w))
+	for _, as := range s.choices(w.request, s.obtainable, c.Request) {
 		one := *c
 		one.Request, one.Again = as, true
 		if l.fleet.FitsAnywhere(one) {

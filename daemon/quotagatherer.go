@@ -14,12 +14,16 @@ import (
 // together for a time it lets others go first for as long: what it waits for may never come, be it an end or a worker. Each time
 // it has twice as long, so what its tenant runs need not end soon.
 
+// Where several wait for what never comes together, each for as long as it has would leave others nothing between them: so
+// each lets others go first for once, twice, three times as long as it had.
+
 // How long something waits before quota is gathered for it; and how long that goes on, at first and at most, without
 // anything more.
 const (
 	gatherAfter = 10 * time.Second
 	gatherFor   = time.Minute
 	gatherMost  = time.Hour
+	mostTurns   = 8
 )
 
 // gatherer is what a daemon keeps of an account's gathering beside the record.
@@ -50,6 +54,7 @@ type asked struct {
 type lapse struct {
 	until time.Time
 	next  time.Duration // that it has the next time
+	times int           // that it did, without its turn having been another's
 
 	passed bool // it was not for a loan alone that quota was gathered for it
 }
@@ -266,11 +271,11 @@ func (l *loop) watchGathering(of account, s *balance, now time.Time) {
 	if g.lapsed == nil {
 		g.lapsed = make(map[asked]lapse, 1)
 	}
-	next := min(2*has, gatherMost)
+	next, times := min(2*has, gatherMost), g.lapsed[name].times+1
 	if g.later {
-		next = g.lapsed[name].next
+		next, times = g.lapsed[name].next, max(times-1, 1)
 	}
-	g.lapsed[name] = lapse{until: now.Add(has), next: next, passed: g.passed && g.head.Age > 0 && g.head.is(&g.stands.Gathering)}
+	g.lapsed[name] = lapse{until: now.Add(has * time.Duration(min(times, mostTurns))), next: next, times: times, passed: g.passed && g.head.Age > 0 && g.head.is(&g.stands.Gathering)}
 }
 
 // comesTogether says whether less is lacking than ever, with what others would lend; or nobody is kept from anything.

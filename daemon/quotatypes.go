@@ -119,7 +119,11 @@ func (l *loop) wakeNarrowed(of account, s *balance) {
 		}
 	}
 	for c := range l.gangs.narrowed[of] {
-		if g := c.members[0]; !c.open() && !taken(askedByGroup(g)) && exceedsAny(s.of(askedByGroup(g)).devicesLeft(g.request, s.obtainable), c.narrow) {
+		g := c.members[0]
+		if c.open() || taken(askedByGroup(g)) {
+			continue
+		}
+		if as := s.of(askedByGroup(g)); exceedsAny(as.devicesLeft(g.request, as.obtainable), c.narrow) {
 			c.wake()
 		}
 	}
