@@ -138,9 +138,6 @@ func (s *balance) couldTake(a berth.Amounts) bool {
 // demands get together: else it would be found to get more, and tried again, each time. nil: that is not found.
 func (s *balance) couldHave(r *berth.Request) *berth.Request {
 	next, may := s.typed(r, 1, s.obtainable), make(berth.Amounts)
-	if len(r.Resources.Devices) < 2 {
-		return next
-	}
 	for i := range r.Resources.Devices {
 		of := &r.Resources.Devices[i]
 		kinds, want := of.Types, of.Count*of.Milli
@@ -149,6 +146,9 @@ func (s *balance) couldHave(r *berth.Request) *berth.Request {
 		}
 		could := s.having(kinds, want, 1, func(d berth.Dimension) int64 { return may[d] }, s.obtainable)
 		if could == nil && len(kinds) > 0 {
+			if len(r.Resources.Devices) == 1 {
+				return nil
+			}
 			return s.oneTypeEach(r, 1, s.obtainable)
 		}
 		for _, kind := range could {
