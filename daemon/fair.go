@@ -113,7 +113,6 @@ func (l *loop) takeTurns() {
 		return resized
 	})
 	for p := range l.fair.resized { // in which order decides nothing
-		l.refit(p)
 		l.retype(p)
 	}
 	clear(l.fair.resized)

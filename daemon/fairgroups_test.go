@@ -15,8 +15,8 @@ func TestFair_Groups(t *testing.T) {
 	l.look(workerKey("w"), newBuilder(l, time.Now()))
 	put := func(id berth.GroupID, of berth.TenantID, seq berth.Revision) {
 		r := berth.Request{ID: berth.RequestID(id), Tenant: of, Group: &berth.Membership{Size: 2, MinCount: 2}}.Normalize()
-		g := &gang{id: id, pool: r.Pool, seq: seq, size: 2, request: &r}
-		g.like = l.gangLike(g, 2)
+		g := &gang{id: id, pool: r.Pool, seq: seq, size: 2, need: 2, request: &r}
+		g.like = l.gangLike(g)
 		l.gangs.put(g)
 	}
 	put("of-c", "c", 1)

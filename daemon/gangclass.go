@@ -140,13 +140,13 @@ func lackOf(v *berth.Verdict) int {
 // have a quota. Where places depend on
 // where other requests are, the members' own labels count; and who has a hold, or is
 // kept something, may go where the others may not.
-func (l *loop) gangLike(g *gang, need int64) string {
+func (l *loop) gangLike(g *gang) string {
 	r := g.request
 	b := strconv.AppendQuote([]byte(scheduler.Shape(r)), string(r.Tenant))
 	b = strconv.AppendQuote(append(b, ' '), r.Group.Topology)
 	b = strconv.AppendBool(append(b, ' '), r.Group.Linked)
 	b = strconv.AppendInt(append(b, ' '), g.size, 10)
-	b = strconv.AppendInt(append(b, ' '), need, 10)
+	b = strconv.AppendInt(append(b, ' '), g.need, 10)
 	if r.Related() {
 		for _, label := range slices.Sorted(maps.Keys(r.Labels)) {
 			b = strconv.AppendQuote(strconv.AppendQuote(append(b, " l"...), label), r.Labels[label])

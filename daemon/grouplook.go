@@ -113,9 +113,9 @@ func (l *loop) lookWaiting(id berth.GroupID, g *berth.Group, now time.Time) {
 	first := members[0]
 	one := &gang{
 		id: id, pool: first.request.Pool, priority: first.priority, seq: l.view.whole[berth.KindGroup][groupKey(id)].Create,
-		size: int64(len(members)), request: first.request,
+		size: int64(len(members)), need: max(g.MinCount-l.succeeded(id, g), 1), request: first.request,
 	}
-	one.like = l.gangLike(one, max(g.MinCount-l.succeeded(id, g), 1))
+	one.like = l.gangLike(one)
 	owner := l.share.ofGroup(first.request)
 	p := l.peers.byID[owner]
 	if p == nil {

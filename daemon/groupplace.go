@@ -17,6 +17,7 @@ type gang struct {
 	priority int32
 	seq      berth.Revision // of its record: first come, first placed
 	size     int64          // members that wait
+	need     int64          // so many of them must be placed together
 	request  *berth.Request // the first member's
 	like     string         // equal for those of which a verdict is the same: see gangLike
 	class    *gangClass     // those, while it waits

@@ -12,7 +12,7 @@ func (l *loop) allowsGang(g *gang, s *balance) allowance {
 	s = s.of(askedByGroup(g))
 	a := s.judgeMembers(g.request, g.class.over)
 	a.allOf(g.class.extra, s)
-	a.turn, a.held = s.turn, s.holds(a.need)
+	a.members, a.turn, a.held = g.need, s.turn, s.holds(a.need)
 	return a
 }
 

@@ -116,6 +116,7 @@ func (l *loop) unseat(w berth.WorkerID) {
 	pool := was.Pool
 	l.fleet.Remove(w)
 	l.seatCounts(w, "", nil)
+	l.refit(pool, w, false)
 	l.wakeTerms(pool)
 }
 

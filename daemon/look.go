@@ -89,8 +89,18 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 	more := fw.Ready && (old == nil || gives(old, &fw))
 	grown := fw.Ready && (old == nil || grows(old, &fw))
 	elsewhere := old != nil && moved(old, &fw)
+	other, from := old == nil || old.Epoch != fw.Epoch, rec.Pool // what a worker has does not change while it lives
+	if old != nil {
+		from = old.Pool
+	}
 	l.fleet.Put(fw)
 	l.seatCounts(w, rec.Pool, &rec.Capacity)
+	if from != rec.Pool {
+		l.refit(from, w, false)
+	}
+	if other {
+		l.refit(rec.Pool, w, true)
+	}
 	if elsewhere {
 		l.wakeTerms(rec.Pool)
 	}

@@ -88,7 +88,7 @@ func (l *loop) followGathering(of account, b *builder) {
 		return !l.waitsFor(a)
 	})
 	own, stands := s.quota.Gathering[l.d.opts.ID]
-	if mine := (asking{own}); stands && l.waitsFor(mine.name()) && !g.lapsedAt(mine.name(), b.now) {
+	if mine := (asking{own}); stands && l.waitsFor(mine.name()) && !g.lapsedAt(mine.name(), b.now) && l.fitsEverNow(mine, &s) {
 		if (!g.head.is(&own) || g.head.Age == 0) && !g.loan.is(&own) {
 			g.head, g.need, g.since, g.passed = mine, own.Need, b.now.Add(-gatherAfter), true
 		}
@@ -225,7 +225,7 @@ func (s *balance) lent(d berth.Dimension) int64 {
 // needs; nil: nothing is.
 func (l *loop) firstToGather(of account, s *balance, at look, now time.Time) (first asking, need berth.Amounts) {
 	helps := func(r *berth.Request, a allowance, as asking) bool {
-		return len(a.need) > 0 && bounding(at.within).holds(a.need, s) && (at.beyond == nil || !bounding(at.beyond).holds(a.need, s)) && !s.state.gather.lapsedAt(as.name(), now) && l.fitsEver(s.everHave(r))
+		return len(a.need) > 0 && bounding(at.within).holds(a.need, s) && (at.beyond == nil || !bounding(at.beyond).holds(a.need, s)) && !s.state.gather.lapsedAt(as.name(), now) && l.fitsEver(s.everHave(r), a.members)
 	}
 	c := l.queue.firstOver(of, at, func(w *waiting) bool { return helps(w.request, l.allowsOne(w, s), askedBy(w)) })
 	if c != nil {

@@ -10,6 +10,7 @@ import (
 // allowance is what an account's balance says of a request.
 type allowance struct {
 	request *berth.Request // with those types of devices that it may have
+	members int64          // of a group, that must be placed together; 0: it is a request by itself
 	need    berth.Amounts  // to be taken, for it is not there; nil: nothing
 	verdict *berth.Verdict // nil: it is allowed
 	turn    turnBeside     // whose it is

@@ -22,8 +22,8 @@ func (c *blockChanges) wantsOwn(of account, s *balance) berth.Amounts {
 		left[d] = room(d)
 	}
 	fits := bounding(func(d berth.Dimension) int64 { return left[d] })
-	add := func(r *berth.Request, need berth.Amounts, n int64) {
-		if len(need) == 0 || !fits.holds(need, s) || !c.l.fitsEver(r) {
+	add := func(r *berth.Request, members int64, need berth.Amounts, n int64) {
+		if len(need) == 0 || !fits.holds(need, s) || !c.l.fitsEver(r, members) {
 			return
 		}
 		for d, v := range need {
@@ -39,7 +39,7 @@ func (c *blockChanges) wantsOwn(of account, s *balance) berth.Amounts {
 	gangs := c.l.gangs.over.all(of, look{within: s.bound(room)})
 	slices.SortFunc(gangs, func(a, b *gangClass) int { return a.members[0].before(b.members[0]) })
 	for _, class := range gangs {
-		add(class.members[0].request, c.l.allowsGang(class.members[0], s).need, int64(len(class.members)))
+		add(class.members[0].request, class.members[0].need, c.l.allowsGang(class.members[0], s).need, int64(len(class.members)))
 	}
 	classes := c.l.queue.over.all(of, look{within: s.bound(room)})
 	slices.SortFunc(classes, func(a, b *class) int {
@@ -49,13 +49,13 @@ func (c *blockChanges) wantsOwn(of account, s *balance) berth.Amounts {
 		return 1
 	})
 	for _, class := range classes {
-		add(class.members[0].request, c.l.allowsOne(class.members[0], s).need, int64(len(class.ids)))
+		add(class.members[0].request, 0, c.l.allowsOne(class.members[0], s).need, int64(len(class.ids)))
 	}
 	waiting := c.l.narrowedIn(of)
 	slices.SortFunc(waiting, func(a, b typesBack) int { return a.Compare(&b.Gathering) })
 	for _, x := range waiting {
 		if x.lacksLent(c.l, of, s) {
-			add(x.request, x.need, x.times)
+			add(x.request, x.members, x.need, x.times)
 		}
 	}
 	wants := make(berth.Amounts, len(needs))

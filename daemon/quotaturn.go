@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/berthd/berth"
-	"github.com/berthd/berth/scheduler"
 )
 
 // Tenants that wait in vain for more than they may use take turns: who has waited since the lowest
@@ -106,7 +105,7 @@ type loanStatus struct {
 	unused     map[berth.TenantID]berth.Amounts // of that, by them: it is idle, or lent
 	allUnused  berth.Amounts                    // by all of them
 	ever       berth.Amounts                    // all that is guaranteed: more than that nobody can have
-	never      map[string]bool                  // by shape, whether no worker could ever take it
+	everOn     map[string][]berth.WorkerID      // see fitsEver
 
 	sums *loanSums // of idle; nil: to be summed up
 }
@@ -126,7 +125,7 @@ func (l *loop) loansIn(p berth.PoolID) *loanStatus {
 		s = &loanStatus{
 			idle: make(map[berth.TenantID]berth.Amounts), turns: make(map[berth.TenantID]loanTurn),
 			marks: make(map[berth.TenantID]loanTurn), gatherers: make(map[berth.TenantID]gatherTurn), borrowers: make(map[berth.TenantID]struct{}), spare: make(map[berth.TenantID]struct{}),
-			waits: make(map[berth.TenantID]struct{}), guaranteed: make(map[berth.TenantID]berth.Amounts), unused: make(map[berth.TenantID]berth.Amounts), allUnused: make(berth.Amounts), ever: make(berth.Amounts), never: make(map[string]bool),
+			waits: make(map[berth.TenantID]struct{}), guaranteed: make(map[berth.TenantID]berth.Amounts), unused: make(map[berth.TenantID]berth.Amounts), allUnused: make(berth.Amounts), ever: make(berth.Amounts), everOn: make(map[string][]berth.WorkerID),
 		}
 		l.quotas.loans[p] = s
 	}
@@ -320,36 +319,4 @@ func (l *loop) noteStand(of account) {
 func (l *loop) spares(of account, q *berth.Quota) bool {
 	st := l.quotas.of[of]
 	return st != nil && slices.ContainsFunc(st.dimensions, func(d berth.Dimension) bool { return q.Borrowed.Of(d) > 0 && l.free(of, st, d) > 0 })
-}
-
-// fitsEver says whether some worker could take a request, were it empty: what none could waits for nothing that a
-// loan would help. It is judged once for all that are alike, and again when workers have come.
-func (l *loop) fitsEver(r *berth.Request) bool {
-	s, shape := l.loansIn(r.Pool), scheduler.Shape(r)
-	never, known := s.never[shape]
-	if !known {
-		v := l.fleet.Explain(scheduler.Candidate{Request: r})
-		never = v.NeverFits
-		if len(s.never) >= neverMost {
-			clear(s.never)
-		}
-		s.never[shape] = never
-	}
-	return !never
-}
-
-// neverMost bounds the shapes of which it is known whether a worker could ever take them.
-const neverMost = 4096
-
-// refit judges anew what no worker of a pool could take: others are there.
-func (l *loop) refit(p berth.PoolID) {
-	s := l.quotas.loans[p]
-	if s == nil {
-		return
-	}
-	n := len(s.never)
-	maps.DeleteFunc(s.never, func(_ string, never bool) bool { return never })
-	if len(s.never) < n {
-		s.wake(l)
-	}
 }

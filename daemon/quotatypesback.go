@@ -19,6 +19,7 @@ type typesBack struct {
 	request *berth.Request
 	need    berth.Amounts
 	least   int64     // so many get it together: members of a group
+	members int64     // as many of these must be placed together; 0: it is a request by itself
 	times   int64     // that such wait
 	triedAt time.Time // it was found that it is to be tried again
 }
@@ -86,7 +87,7 @@ func typesBackOf(c *class) typesBack {
 }
 
 func typesBackOfGroup(c *gangClass, least int64) typesBack {
-	return typesBack{asking: askedByGroup(c.members[0]), request: c.members[0].request, least: least, times: int64(len(c.members))}
+	return typesBack{asking: askedByGroup(c.members[0]), request: c.members[0].request, least: least, members: c.members[0].need, times: int64(len(c.members))}
 }
 
 // overIn is the first of an account that waits for its quota of several types, where nothing is reclaimed: of these it waits for one
@@ -118,7 +119,10 @@ func (x *typesBack) lacksLent(l *loop, of account, s *balance) bool {
 	}
 	own, _ := l.ownRoom(of, s)
 	as := s.of(x.asking)
-	need := as.lentTypes(x.request, x.least, own, l.fitsEver)
+	if !l.fitsEver(as.everHave(x.request), x.members) {
+		return false
+	}
+	need := as.lentTypes(x.request, x.least, own, func(r *berth.Request) bool { return l.fitsEver(r, min(x.members, 1)) })
 	if need == nil || as.holds(need) {
 		return false
 	}

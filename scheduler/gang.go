@@ -255,9 +255,18 @@ func (f *Fleet) domains(g Gang) []domain {
 // workers are one. With empty, were all workers empty, healthy and open.
 func (f *Fleet) roomOf(g Gang, empty bool) map[site]int {
 	out := make(map[site]int)
+	f.eachRoom(g, empty, func(where site, _ *node, room int) bool {
+		out[where] += room
+		return true
+	})
+	return out
+}
+
+// eachRoom bounds how many members each worker could have in each domain that it is of, for as long as that is asked for.
+func (f *Fleet) eachRoom(g Gang, empty bool, tell func(where site, n *node, room int) (more bool)) {
 	p := f.pools[g.Members[0].Request.Pool]
 	if p == nil || malformed(&g.Members[0].Request.Resources) {
-		return out
+		return
 	}
 	first, demands := g.narrowable()
 	q := f.ask(first)
@@ -266,22 +275,26 @@ func (f *Fleet) roomOf(g Gang, empty bool) map[site]int {
 		if g.Topology != "" && !ok {
 			continue
 		}
+		as := n
 		if empty {
-			n = n.emptied()
+			as = n.emptied()
 		}
-		for _, link := range g.linksOf(n) {
-			where := site{value, link}
+		for _, link := range g.linksOf(as) {
 			demands.to(link)
-			if g.Members[0].Request.Related() { // where they may be depends on where the others are
-				out[where] += g.mostRelated(q, n)
-			} else if n.open && q.fits(n) {
-				out[where] += q.room(n)
-			} else if _, known := out[where]; !known {
-				out[where] = 0
+			room := 0
+			switch {
+			case g.Members[0].Request.Related(): // where they may be depends on where the others are
+				if !empty || q.couldTake(n) {
+					room = g.mostRelated(q, as)
+				}
+			case as.open && q.fits(as):
+				room = q.room(as)
+			}
+			if !tell(site{value, link}, as, room) {
+				return
 			}
 		}
 	}
-	return out
 }
 
 func labelled(c Candidate, by berth.Constraint) Candidate {

@@ -28,6 +28,7 @@ type course struct {
 	whole    map[berth.GroupID]*askedGroup // that are to be placed again, or wait for it
 	ends     []*resident                   // that end behind what is being planned
 	stopping []*resident                   // that end with those who are waited for
+	ever     map[string]bool               // see fitsEver
 	full     map[string]Outcome            // of equal requests, none fits where one did not: within a pass, room only shrinks
 	claims   []*claimant
 	kept     map[berth.PoolID]*berth.Keep
@@ -74,7 +75,7 @@ func (s *Snapshot) course(workers []scheduler.Worker) *course {
 	c := &course{
 		s: s, fleet: s.fleet(workers), shares: s.shares.Clone(), quotas: make(map[account]*budget),
 		on: make(map[berth.WorkerID][]*resident), resides: make(map[berth.RequestID]*resident), index: make(map[berth.RequestID]int),
-		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), ending: make(map[berth.RequestID][]berth.RequestID), records: maps.Clone(s.groups), kept: maps.Clone(s.kept), unkept: make(map[berth.GroupID]bool), making: make(map[berth.GroupID][]berth.RequestID), asks: make(map[berth.RequestID]bool),
+		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), ending: make(map[berth.RequestID][]berth.RequestID), records: maps.Clone(s.groups), kept: maps.Clone(s.kept), unkept: make(map[berth.GroupID]bool), making: make(map[berth.GroupID][]berth.RequestID), asks: make(map[berth.RequestID]bool), ever: make(map[string]bool),
 	}
 	for of, q := range s.quotas {
 		c.quotas[of] = newBudget(q)

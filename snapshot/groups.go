@@ -49,7 +49,7 @@ func (g *askedGroup) add(a *asked) {
 func (c *course) placeGroup(g *askedGroup) bool {
 	counted, over := c.allowedOf(g)
 	if over != nil {
-		return c.groupWaits(g, over)
+		return c.groupWaitsForQuota(g, over)
 	}
 	d := c.placeWay(g, counted)
 	if d.Verdict != nil {

@@ -61,7 +61,7 @@ func (c *course) lackingQuota() (units []unit) {
 		if c.quotas[of] == nil {
 			return
 		}
-		if _, over := c.allowed(u.request(), n); over == nil {
+		if _, over := c.allowed(u.request(), n); over == nil || !c.mightFit(&u) {
 			return
 		}
 		c.own[of] = true

@@ -12,7 +12,7 @@ func (c *course) place(a *asked) {
 	}
 	as, over := c.allowed(&a.Spec, 1)
 	if over != nil && a.claim == nil { // what a claim counts is counted
-		c.waits(a, Outcome{Verdict: over})
+		c.waitsForQuota(a, over)
 		return
 	}
 	shape := scheduler.Shape(as)
