@@ -58,7 +58,11 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 		if c := l.queue.of[id]; c != nil {
 			w = c.ids[id]
 		}
-		if v := l.overQuota(w, by); v != nil {
+		v := l.overQuota(w, by)
+		if v == nil && len(g.Verdict.Reasons) == 0 {
+			v = l.quotaKeeps(w, by)
+		}
+		if v != nil {
 			l.tellStands(v, accountOf(spec))
 			withQuota(&g.Verdict, v)
 		}

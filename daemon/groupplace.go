@@ -272,6 +272,7 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 	}
 	if d.Verdict != nil {
 		d.Verdict.At = l.view.revision
+		l.tellTypesShort(g, d.Verdict, b)
 		l.gangs.block(g, d.Verdict, b.now)
 		l.noteNarrow(g, b)
 		l.timers.set(triesKey, g.class.tryAt) // it may be woken before

@@ -169,7 +169,7 @@ func (l *loop) makesRoom(of account, s *balance, now time.Time) (a asking, need 
 		return a, nil
 	}
 	g := l.gangs.of[rec.Group]
-	if g == nil || accountOf(g.request) != of || !l.roomComes(of.pool, rec, now) || !l.fitsEver(s.everHave(g.request), g.need) {
+	if g == nil || accountOf(g.request) != of || !l.roomComes(of.pool, rec, now) || !l.couldEver(g.request, g.need, s) {
 		return a, nil
 	}
 	for i := range rec.Workers {

@@ -362,10 +362,23 @@ func (l *loop) verdict(id berth.RequestID) *berth.Verdict {
 	l.queueAllFresh()
 	p := l.peers.holder[requestKey(id)]
 	if p == nil || !l.mayPlace() {
-		return l.queue.current(id, l.view.revision, l.whyNot(l.d.opts.ID))
+		return l.orQuota(l.queue, id, l.d.opts.ID)
 	}
 	p.queue.judged(id, l.view.revision, l.whyNotEver(p.id))
-	return p.queue.current(id, l.view.revision, l.whyNot(p.id))
+	return l.orQuota(p.queue, id, p.id)
+}
+
+// orQuota is why a request of a queue is blocked: its quota, too, where that keeps it from a worker that would take it with other types
+// of devices.
+func (l *loop) orQuota(q *queue, id berth.RequestID, by berth.DaemonID) *berth.Verdict {
+	v := q.current(id, l.view.revision, l.whyNot(by))
+	if v == nil || isQuota(v) {
+		return v
+	}
+	if short := l.quotaKeeps(q.of[id].ids[id], by); short != nil {
+		return short
+	}
+	return v
 }
 
 // blocked counts the requests that fit nowhere now, members of groups too, of all daemons.

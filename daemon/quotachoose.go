@@ -161,11 +161,6 @@ func (s *balance) couldHave(r *berth.Request) *berth.Request {
 	return next
 }
 
-// everHave is a request with those types of devices of which the whole quota is enough for one.
-func (s *balance) everHave(r *berth.Request) *berth.Request {
-	return s.typed(r, 1, func(d berth.Dimension) int64 { return s.state.most[d] })
-}
-
 // typed is a request with those types of devices of which there is enough for so many, by any of them alone; without any, with all.
 func (s *balance) typed(r *berth.Request, n int64, has bounding) *berth.Request {
 	if len(r.Resources.Devices) == 0 {

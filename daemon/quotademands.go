@@ -11,12 +11,8 @@ import (
 // quota leaves each demand whatever the others get; and where that fits nowhere with one choice of types for all of them after the other, as
 // far as there is enough of these together.
 
-// choices are those of which there is enough for a request, where it has several demands that may have several types, of those
-// that are in its pool; but those that it was tried with.
+// choices are those of which there is enough for a request, of the types that are in its pool; but those that it was tried with.
 func (s *balance) choices(r *berth.Request, has bounding, tried ...*berth.Request) (out []*berth.Request) {
-	if len(r.Resources.Devices) < 2 || !severalTypes(r) {
-		return nil
-	}
 	portions := s.portionsOf(r)
 	if len(portions) < len(r.Resources.Devices) {
 		return nil
@@ -82,6 +78,9 @@ func (l *loop) tryChoices(w *waiting, c *scheduler.Candidate, d scheduler.Decisi
 	}
 	of := l.balance(accountOf(w.request), st, b)
 	s := of.of(askedBy(w))
+	if len(w.request.Resources.Devices) < 2 || !severalTypes(w.request) {
+		return d // it was tried with all that it may have
+	}
 	for _, as := range s.choices(w.request, s.obtainable, c.Request) {
 		one := *c
 		one.Request, one.Again = as, true

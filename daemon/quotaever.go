@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -19,17 +20,20 @@ import (
 const everMost = 4096
 
 // fitsEver says whether the workers that are there could take so many members of a request's group together, were they empty; of
-// none, the request by itself.
-func (l *loop) fitsEver(r *berth.Request, members int64) bool {
+// none, the request by itself. With no more of each limited type of devices than is left; nil: with all.
+func (l *loop) fitsEver(r *berth.Request, members int64, left berth.Amounts) bool {
 	s, as, name := l.loansIn(r.Pool), berth.Membership{MinCount: members}, scheduler.Shape(r)
 	if members > 0 {
 		as.Topology, as.Linked = r.Group.Topology, r.Group.Linked
 		b := strconv.AppendInt(append([]byte(name), " g"...), members, 10)
 		name = string(strconv.AppendBool(strconv.AppendQuote(b, as.Topology), as.Linked))
 	}
+	for _, d := range left.Dimensions() {
+		name += fmt.Sprintf(" %s=%d", d, left[d])
+	}
 	on, known := s.everOn[name]
 	if !known {
-		if on = l.fleet.EverOn(scheduler.Candidate{Request: r}, as); len(s.everOn) >= everMost {
+		if on = l.fleet.EverOn(scheduler.Candidate{Request: r}, as, kindsOf(left)); len(s.everOn) >= everMost {
 			clear(s.everOn)
 		}
 		s.everOn[name] = on
@@ -37,14 +41,72 @@ func (l *loop) fitsEver(r *berth.Request, members int64) bool {
 	return len(on) > 0
 }
 
+// couldEver says so with what an account's whole quota would let it have of devices.
+func (l *loop) couldEver(r *berth.Request, members int64, s *balance) bool {
+	return l.fitsEver(r, members, s.shortOf(r, max(members, 1), func(d berth.Dimension) int64 { return s.state.most[d] }))
+}
+
+// tellTypesShort adds to why a group fits nowhere that its quota has too little of the types of devices that there are, where that is
+// so: it would not fit either, were the workers empty, and nothing is kept for it.
+func (l *loop) tellTypesShort(g *gang, v *berth.Verdict, b *builder) {
+	st := l.limited(g.request)
+	if st == nil || v.NeverFits || len(g.request.Resources.Devices) == 0 {
+		return
+	}
+	of := l.balance(accountOf(g.request), st, b)
+	s := of.of(askedByGroup(g))
+	short := s.shortOf(g.request, g.need, s.obtainable)
+	if len(short) == 0 || l.fitsEver(g.request, g.need, short) {
+		return
+	}
+	v.NeverFits = !l.couldEver(g.request, g.need, s)
+	v.Reasons = append(v.Reasons, s.shortOfTypes(g.request, g.need, short)...)
+}
+
+// shortOfTypes are the reasons that a quota is, of those types that so many could use more of.
+func (s *balance) shortOfTypes(r *berth.Request, n int64, short berth.Amounts) (out []berth.Reason) {
+	var want int64
+	for i := range r.Resources.Devices {
+		want += n * r.Resources.Devices[i].Count * r.Resources.Devices[i].Milli
+	}
+	for _, d := range short.Dimensions() {
+		out = append(out, berth.Reason{
+			Code: berth.ReasonQuota, Detail: string(d), Want: want, Best: short[d], Total: s.state.most[d], Tenants: s.quota.Recalled.TenantsOf(d),
+		})
+	}
+	return out
+}
+
+// quotaKeeps is what of its quota keeps a request from a worker that would take it with other types of devices than those that it may
+// have, or nil.
+func (l *loop) quotaKeeps(w *waiting, by berth.DaemonID) *berth.Verdict {
+	st := l.limited(w.request)
+	if st == nil || !severalTypes(w.request) || !l.fleet.FitsAnywhere(w.candidate()) {
+		return nil
+	}
+	of := l.balanceBy(accountOf(w.request), st, by)
+	s := of.of(askedBy(w))
+	short := s.shortOf(w.request, 1, s.obtainable)
+	for _, as := range s.choices(w.request, s.obtainable) {
+		c := w.candidate()
+		if c.Request = as; l.fleet.FitsAnywhere(c) {
+			return nil // it is tried with these
+		}
+	}
+	if len(short) == 0 {
+		return nil
+	}
+	return &berth.Verdict{Reasons: s.shortOfTypes(w.request, 1, short), At: l.view.revision}
+}
+
 // fitsEverNow says so of something that waits here for its quota or for workers, by all that its quota might let it have; true of what
 // is not there to be judged.
 func (l *loop) fitsEverNow(a asking, s *balance) bool {
 	if g := l.gangs.of[a.Group]; g != nil {
-		return l.fitsEver(s.everHave(g.request), g.need)
+		return l.couldEver(g.request, g.need, s)
 	}
 	if c := l.queue.of[a.Request]; c != nil {
-		return l.fitsEver(s.everHave(c.ids[a.Request].request), 0)
+		return l.couldEver(c.ids[a.Request].request, 0, s)
 	}
 	return true
 }

@@ -23,7 +23,7 @@ func (c *blockChanges) wantsOwn(of account, s *balance) berth.Amounts {
 	}
 	fits := bounding(func(d berth.Dimension) int64 { return left[d] })
 	add := func(r *berth.Request, members int64, need berth.Amounts, n int64) {
-		if len(need) == 0 || !fits.holds(need, s) || !c.l.fitsEver(r, members) {
+		if len(need) == 0 || !fits.holds(need, s) || !c.l.fitsEver(r, members, nil) {
 			return
 		}
 		for d, v := range need {

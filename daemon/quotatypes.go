@@ -21,18 +21,19 @@ func (l *loop) noteNarrowed(w *waiting, as *berth.Request, b *builder) {
 	was := &judgedFor{types: as}
 	if st := l.limited(w.request); st != nil && len(w.request.Resources.Devices) > 1 {
 		s := l.balance(accountOf(w.request), st, b)
-		was.left = s.of(askedBy(w)).shortOf(w.request, 1)
+		s = *s.of(askedBy(w))
+		was.left = s.shortOf(w.request, 1, s.obtainable)
 	}
 	l.queue.narrow(w.id, was)
 }
 
-// shortOf is what there is, or could be had, of devices, where that is less than so many of a request could ask for.
-func (s *balance) shortOf(r *berth.Request, n int64) berth.Amounts {
+// shortOf is what there is of devices, by a measure of the quota, where that is less than so many of a request could ask for.
+func (s *balance) shortOf(r *berth.Request, n int64, has bounding) berth.Amounts {
 	var most int64
 	for i := range r.Resources.Devices {
 		most += n * r.Resources.Devices[i].Count * r.Resources.Devices[i].Milli
 	}
-	left := s.devicesLeft(r, s.obtainable)
+	left := s.devicesLeft(r, has)
 	maps.DeleteFunc(left, func(_ berth.Dimension, v int64) bool { return v >= most })
 	return left
 }
@@ -161,7 +162,8 @@ func (l *loop) noteNarrow(g *gang, b *builder) {
 	}
 	g.class.lacks = 1 // its quota may let it have other devices the next time
 	of := l.balance(accountOf(g.request), st, b)
-	if left := of.of(askedByGroup(g)).shortOf(g.request, g.size); len(left) > 0 {
+	s := of.of(askedByGroup(g))
+	if left := s.shortOf(g.request, g.size, s.obtainable); len(left) > 0 {
 		l.gangs.narrow(g, left)
 	}
 }

@@ -119,10 +119,10 @@ func (x *typesBack) lacksLent(l *loop, of account, s *balance) bool {
 	}
 	own, _ := l.ownRoom(of, s)
 	as := s.of(x.asking)
-	if !l.fitsEver(as.everHave(x.request), x.members) {
+	if !l.couldEver(x.request, x.members, as) {
 		return false
 	}
-	need := as.lentTypes(x.request, x.least, own, func(r *berth.Request) bool { return l.fitsEver(r, min(x.members, 1)) })
+	need := as.lentTypes(x.request, x.least, own, func(r *berth.Request) bool { return l.fitsEver(r, min(x.members, 1), nil) })
 	if need == nil || as.holds(need) {
 		return false
 	}

@@ -80,7 +80,7 @@ func (l *loop) waitsForOwn(of account, st *quotaState) bool {
 	s := l.balance(of, st, nil)
 	own, _ := l.ownRoom(of, &s)
 	need, _ := l.firstNeed(of, &s, look{within: s.bound(s.orObtainable(own))}, func(r *berth.Request, a allowance) bool {
-		return len(a.need) > 0 && !a.held && own.holds(a.need, &s) && l.fitsEver(s.everHave(r), a.members)
+		return len(a.need) > 0 && !a.held && own.holds(a.need, &s) && l.couldEver(r, a.members, &s)
 	})
 	return need != nil
 }
@@ -132,7 +132,7 @@ func (c *blockChanges) lacking(s *balance, w *wish) {
 func (c *blockChanges) firstWithin(of account, s *balance, most bounding) (berth.Amounts, asking) {
 	now := bounding(s.now)
 	return c.l.firstNeed(of, s, look{within: s.bound(s.orObtainable(most)), beyond: s.bound(now)}, func(r *berth.Request, a allowance) bool {
-		return len(a.need) > 0 && !a.held && most.holds(a.need, s) && !now.holds(a.need, s) && c.l.fitsEver(s.everHave(r), a.members)
+		return len(a.need) > 0 && !a.held && most.holds(a.need, s) && !now.holds(a.need, s) && c.l.couldEver(r, a.members, s)
 	})
 }
 

@@ -7,22 +7,52 @@ import (
 )
 
 // EverOn are workers that would have room together, in one domain of it, for as many equal members of a gang as must be placed, were they
-// empty, healthy and open; none: all that there are would not, and PlaceGang tells of it that it never fits. A gang of one that
+// empty, healthy and open, with no more of each type of devices than is left; of those types for which that is not told there is enough.
+// None: all that there are would not, and PlaceGang tells of it that it never fits. A gang of one that
 // asks for no domain is a request by itself.
 //
 // While these workers are as they are, it stays so: who wants to know again need not look at all others.
-func (f *Fleet) EverOn(c Candidate, as berth.Membership) []berth.WorkerID {
+func (f *Fleet) EverOn(c Candidate, as berth.Membership, left map[string]int64) []berth.WorkerID {
 	need := int(max(as.MinCount, 1))
-	g := Gang{Members: slices.Repeat([]Candidate{c}, need), Need: need, Topology: as.Topology, Linked: as.Linked}
-	rooms, on := make(map[site]int), make(map[site][]berth.WorkerID)
-	var enough []berth.WorkerID
-	f.eachRoom(g, true, func(where site, n *node, room int) bool {
-		if room == 0 {
+	g := Gang{Members: slices.Repeat([]Candidate{c}, need), Need: need, Topology: as.Topology, Linked: as.Linked, Left: left}
+	e := everOn{fleet: f, need: need, rooms: make(map[site]int), on: make(map[site][]berth.WorkerID)}
+	all := f.typingsOf(&g)
+	if len(left) == 0 || len(c.Request.Resources.Devices) == 0 || len(all) == maxTypings {
+		return e.with(g, need)
+	}
+	for i := range all {
+		most := need
+		for kind, n := range all[i].takes {
+			most = min(most, int(left[kind]/n))
+		}
+		one := g
+		one.Members = slices.Repeat([]Candidate{all[i].of(c)}, need)
+		if enough := e.with(one, most); enough != nil {
+			return enough
+		}
+	}
+	return nil
+}
+
+// everOn gathers them: what each domain has room for, and where.
+type everOn struct {
+	fleet *Fleet
+	need  int
+	rooms map[site]int
+	on    map[site][]berth.WorkerID
+}
+
+// with adds what there is for members of a gang, at most so many in each domain, and says where there is enough now, or nil.
+func (e *everOn) with(g Gang, most int) (enough []berth.WorkerID) {
+	rooms := make(map[site]int)
+	e.fleet.eachRoom(g, true, func(where site, n *node, room int) bool {
+		if room = min(room, most-rooms[where]); room <= 0 {
 			return true
 		}
 		rooms[where] += room
-		if on[where] = append(on[where], n.worker.ID); rooms[where] >= need {
-			enough = on[where]
+		e.rooms[where] += room
+		if e.on[where] = append(e.on[where], n.worker.ID); e.rooms[where] >= e.need {
+			enough = e.on[where]
 		}
 		return enough == nil
 	})

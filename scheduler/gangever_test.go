@@ -18,7 +18,7 @@ func TestProperty_EverOn(t *testing.T) {
 		f := fleet(workers...)
 		_, g := genGang(t)
 		as := berth.Membership{MinCount: int64(g.Need), Topology: g.Topology, Linked: g.Linked}
-		on := f.EverOn(g.Members[0], as)
+		on := f.EverOn(g.Members[0], as, nil)
 		d := f.PlaceGang(g)
 		f.Undo(d)
 		if d.Verdict == nil && len(on) == 0 || d.Verdict != nil && d.Verdict.NeverFits != (len(on) == 0) {
@@ -29,7 +29,7 @@ func TestProperty_EverOn(t *testing.T) {
 				f.Remove(w.ID)
 			}
 		}
-		if left := f.EverOn(g.Members[0], as); len(on) > 0 && len(left) == 0 {
+		if left := f.EverOn(g.Members[0], as, nil); len(on) > 0 && len(left) == 0 {
 			t.Fatalf("of %v none are left, and they are there", on)
 		}
 	})
@@ -55,7 +55,7 @@ func TestEverOn_TooLarge(t *testing.T) {
 		{"members apart", apart(2), berth.Membership{MinCount: 2}, true},
 		{"members apart that are too large", apart(3), berth.Membership{MinCount: 2}, false},
 	} {
-		if on := f.EverOn(tt.of, tt.as); len(on) > 0 != tt.want {
+		if on := f.EverOn(tt.of, tt.as, nil); len(on) > 0 != tt.want {
 			t.Errorf("%s: %v", tt.name, on)
 		}
 	}

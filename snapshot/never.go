@@ -21,7 +21,7 @@ func (c *course) fitsEver(r *berth.Request, members int64) bool {
 	}
 	fits, known := c.ever[name]
 	if !known {
-		fits = len(c.fleet.EverOn(scheduler.Candidate{Request: r}, as)) > 0
+		fits = len(c.fleet.EverOn(scheduler.Candidate{Request: r}, as, nil)) > 0
 		c.ever[name] = fits
 	}
 	return fits
