@@ -1,0 +1,107 @@
+package rules
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// inScene runs something on the store of a scene.
+func inScene(t *testing.T, scene typedScene, do func(m *typedModel)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		m := &typedModel{modelled: newModelled(ctx, t), wants: map[string]typed{}}
+		defer m.expire(cancel)
+		m.begins(scene)
+		do(m)
+		endAll(append(m.stops, m.kills...))
+	})
+}
+
+// A group that its quota lets have too few devices of the types that there are is kept nothing, and is told why.
+func TestQuotaTypes_NothingKeptBeyondIt(t *testing.T) {
+	scene := typedScene{
+		daemons:  1,
+		machines: []machineOf{{800, []string{"h100", "h100", "h100", "h100"}}, {800, []string{"h100", "h100", "h100", "h100"}}},
+		quotas:   []quotaOf{{limits: berth.Amounts{"devices.h100": 1000}}, {}},
+	}
+	one := func(types ...string) []berth.DeviceDemand {
+		return []berth.DeviceDemand{{Count: 1, Milli: 1000, Types: types}}
+	}
+	inScene(t, scene, func(m *typedModel) {
+		m.happens("never", typed{kind: "group", tenant: "a", cpu: 100, size: 8, least: 2, wants: one("t4", "h100")})
+		m.passes(time.Minute)
+		for i := range 8 {
+			m.happens(fmt.Sprint("other", i), typed{kind: "submit", tenant: "b", cpu: 100, wants: one("h100")})
+		}
+		m.passes(time.Minute)
+		for i := range 8 {
+			if _, placed := m.left(fmt.Sprint("other", i)); placed == 0 {
+				t.Errorf("request %d waits beside an idle device: %s", i, m.why(fmt.Sprint("other", i)))
+			}
+		}
+		s, err := m.ds[0].Group(m.t.Context(), "never")
+		m.ok(err)
+		last := s.Verdict.Reasons[len(s.Verdict.Reasons)-1]
+		if !s.Verdict.NeverFits || last.Code != berth.ReasonQuota || last.Detail != "devices.h100" {
+			t.Errorf("the group is told %+v", s.Verdict)
+		}
+	})
+}
+
+// What its quota keeps from the only workers that would take it is told so, and not that it could be placed, nor that no worker has the
+// type that it may have.
+func TestQuotaTypes_KeptFromWorkersIsTold(t *testing.T) {
+	scene := typedScene{
+		daemons:  1,
+		machines: []machineOf{{800, []string{"h100", "h100", "h100", "h100"}}},
+		quotas:   []quotaOf{{limits: berth.Amounts{"devices.h100": 1000}}, {}},
+	}
+	inScene(t, scene, func(m *typedModel) {
+		m.happens("r", typed{kind: "submit", tenant: "a", cpu: 100, wants: []berth.DeviceDemand{{Count: 2, Milli: 1000, Types: []string{"t4", "h100"}}}})
+		m.passes(time.Minute)
+		e, err := m.ds[0].Explain(m.t.Context(), "r")
+		m.ok(err)
+		for _, v := range []*berth.Verdict{e.Verdict, m.state(m.ds[0], "r").Verdict} {
+			if v == nil || len(v.Reasons) == 0 || v.Reasons[0].Code != berth.ReasonQuota || v.Reasons[0].Detail != "devices.h100" || v.Reasons[0].Want != 2000 || v.Reasons[0].Best != 1000 {
+				t.Errorf("it is told %+v", v)
+			}
+		}
+	})
+}
+
+// No quota is gathered for what its demands leave no worker for, with the types that the quota has for all of them together.
+func TestQuotaTypes_NothingGatheredForDemandsApart(t *testing.T) {
+	scene := typedScene{
+		daemons:  1,
+		machines: []machineOf{{800, []string{"h100", "h100"}}, {800, []string{"a100", "a100", "a100", "a100"}}},
+		quotas:   []quotaOf{{limits: berth.Amounts{"devices.h100": 2000, "devices.a100": 2000}}, {}},
+	}
+	one := func(kind string) typed {
+		return typed{kind: "submit", tenant: "a", cpu: 100, wants: []berth.DeviceDemand{{Count: 1, Milli: 1000, Types: []string{kind}}}}
+	}
+	inScene(t, scene, func(m *typedModel) {
+		for i := range 2 {
+			m.happens(fmt.Sprint("a", i), one("a100"))
+			m.happens(fmt.Sprint("h", i), one("h100"))
+		}
+		m.passes(time.Second)
+		m.happens("never", typed{kind: "submit", tenant: "a", cpu: 100, priority: 5, wants: []berth.DeviceDemand{
+			{Count: 1, Milli: 1000, Types: []string{"h100", "a100"}}, {Count: 2, Milli: 1000, Types: []string{"a100"}},
+		}})
+		for i := 2; i < 6; i++ {
+			m.happens(fmt.Sprint("a", i), one("a100"))
+			m.passes(20 * time.Second)
+			if m.gathered() {
+				t.Errorf("quota is gathered: %s", m.record("a"))
+				return
+			}
+			m.oneEnds(0)
+		}
+	})
+}
