@@ -233,3 +233,39 @@ func TestLive_WithoutATrace(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+// Where all comes at once and nothing ends, a look at what came of it stands for the run: what is idle has its
+// causes, and who waits its share.
+func TestTrace_NoLength(t *testing.T) {
+	t.Parallel()
+	job := func(name, tenant string, gpus int64) sim.Job {
+		return sim.Job{Pod: sim.Pod{Name: name, CPUMilli: 1000, GPUs: gpus, GPUMilli: 1000}, Tenant: tenant}
+	}
+	trace := sim.NewTrace([]sim.Machine{{Name: "m", CPUMilli: 9000, MemoryMiB: 10, GPUs: 4, Model: "x"}}, []sim.Job{job("a", "a", 4), job("b", "b", 4)})
+	if err := trace.StartWith([]sim.Running{{Machine: "m", CPUMilli: 3000, GPUMilli: []int64{1000}, Tenant: "a"}}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := trace.Run(t.Context(), sim.PolicyBerth, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Allocated != 25 || r.Fragmented != 75 || r.Starved+r.ForGroups+r.NoDemand != 0 || len(r.Series) != 1 {
+		t.Errorf("allocated %v, fragmented %v, starved %v, for groups %v, no demand %v, %d looks", r.Allocated, r.Fragmented, r.Starved, r.ForGroups, r.NoDemand, len(r.Series))
+	}
+	if a := r.Tenants[0]; a.Looks != 1 || a.Share < 0.33 || a.Share > 0.34 {
+		t.Errorf("tenant a has the share %v, at %d looks", a.Share, a.Looks)
+	}
+}
+
+// A cluster without GPUs has none allocated.
+func TestTrace_NoGPUs(t *testing.T) {
+	t.Parallel()
+	jobs := []sim.Job{{Pod: sim.Pod{Name: "a", CPUMilli: 1000}, RunMS: 1000}, {Pod: sim.Pod{Name: "b", CPUMilli: 1000}, ArrivalMS: 500, RunMS: 1000}}
+	r, err := sim.NewTrace([]sim.Machine{{Name: "m", CPUMilli: 4000}}, jobs).Run(t.Context(), sim.PolicyBerth, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := r.Series[0]; l.Allocated != 0 || l.NoDemand != 100 || l.CPU != 25 || r.Allocated != 0 || r.NoDemand != 100 {
+		t.Errorf("%+v; allocated %v, no demand %v", l, r.Allocated, r.NoDemand)
+	}
+}

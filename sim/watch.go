@@ -69,6 +69,18 @@ func (w *watch) until(at int64, r *replay) {
 	}
 }
 
+// close looks once at a run of no length, in which nothing ends after all has come at once: it stands for all of it.
+func (w *watch) close(r *replay) {
+	if len(w.looks) > 0 {
+		return
+	}
+	look := w.look(r)
+	look.AtMS = w.next
+	look.Tenants, look.Evenness = r.turns.look()
+	look.Preempted, look.ForGroup = r.evictions.lately()
+	w.looks = append(w.looks, look)
+}
+
 func (w *watch) allocated(r *replay) int64 {
 	sum := r.cluster.capacity
 	for i := range r.cluster.machines {
@@ -114,6 +126,9 @@ func (w *watch) look(r *replay) Look {
 	part := 1.0
 	if lost := by[forGroups] + by[starved] + by[fragmented]; lost > wanted {
 		part = float64(wanted) / float64(lost)
+	}
+	if r.cluster.capacity == 0 {
+		idle = int64(w.capacity) // of none nothing is allocated
 	}
 	percent := func(v float64) float64 { return v / w.capacity * 100 }
 	l.Allocated, l.CPU = percent(w.capacity-float64(idle)), (1-float64(cpu)/max(w.cpu, 1))*100

@@ -62,7 +62,7 @@ func TestPlan(t *testing.T) {
 				t.Errorf("%v: %s", err, r.out)
 			}
 		}
-		s.want(exitFailed, "is not whole", "plan", "--snapshot", "/dev/null")
+		s.want(exitUsage, "is not whole", "plan", "--snapshot", "/dev/null")
 		s.want(exitFailed, "is yet to come", "snapshot", "--at-revision", "1000000")
 		s.want(0, "big  BLOCKED", "list") // nothing was changed
 		s.want(0, "w-1 is ready", "uncordon", "w-1")
