@@ -84,9 +84,14 @@ func listFlag(name, usage string) *cli.StringSliceFlag {
 	return &cli.StringSliceFlag{Name: name, Usage: usage, EnvVars: envOf(name)}
 }
 
-// ownListFlag is one that means something else in each verb that has it: a variable would be read by all of them.
+// ownListFlag, as those below, is one that means something else in each verb that has it, or is of one call
+// alone: a variable would be read by all of them.
 func ownListFlag(name, usage string) *cli.StringSliceFlag {
 	return &cli.StringSliceFlag{Name: name, Usage: usage}
+}
+
+func ownStringFlag(name, value, usage string) *cli.StringFlag {
+	return &cli.StringFlag{Name: name, Value: value, Usage: usage}
 }
 
 func ownIntFlag(name string, value int, usage string) *cli.IntFlag {

@@ -43,6 +43,7 @@ func simulateCommand() *cli.Command {
 			ownListFlag("cpu-limit", "`TENANT=CORES` that a tenant of the trace may hold at once (default: any amount)"),
 			ownListFlag("gpu-limit", "`TENANT=NUMBER` of GPUs, also parts of them: vision=2.5 (default: any amount)"),
 			stringFlag("policy", string(sim.PolicyBerth), "`NAME`: berth, fgd, bestfit, spread, random"),
+			ownStringFlag("plot", "", "a picture of each seed into `FILE.svg`: what was allocated, idle and why, waiting, preempted, and the shares of tenants, over time"),
 			stringFlag("seeds", "42", "`NUMBERS`, one run each: 42-51, or 1,5,7-9"),
 			outputFlag(),
 		},

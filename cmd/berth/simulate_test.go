@@ -304,6 +304,36 @@ func TestSimulate_GroupRoom(t *testing.T) {
 	}
 }
 
+// The picture of a run is whole or not there, and what is there stays where it cannot be drawn.
+func TestSimulate_Plot(t *testing.T) {
+	dir := t.TempDir()
+	nodes, trace, plot := filepath.Join(dir, "nodes.csv"), filepath.Join(dir, "trace.csv"), filepath.Join(dir, "run.svg")
+	for path, text := range map[string]string{
+		nodes: "name,cpu_milli,memory_mib,gpus,gpu_type\na,8000,1000,1,T4\n",
+		trace: "arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli,tenant\n0,1000,1,1,1,1000,x\n1,1000,1,1,1,1000,y\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := shell{t: t}
+	s.want(exitGood, "fairness", "simulate", "--nodes", nodes, "--trace", trace, "--seeds", "1-2", "--plot", plot)
+	got, err := os.ReadFile(plot)
+	if err != nil || !strings.HasPrefix(string(got), "<svg") || !strings.Contains(string(got), "seed 2: 2 jobs") || !strings.Contains(string(got), ">x<") {
+		t.Errorf("%v: %s", err, got)
+	}
+	s.want(exitUsage, "names a tenant", "simulate", "--nodes", nodes, "--trace", trace, "--weight", "z=1", "--plot", plot)
+	s.want(exitUsage, "is no picture; allowed: a file whose name ends in .svg", "simulate", "--nodes", nodes, "--trace", trace, "--plot", trace)
+	s.want(exitUsage, "no such file", "simulate", "--nodes", nodes, "--trace", trace, "--plot", filepath.Join(dir, "none", "run.svg"))
+	s.want(exitUsage, "draws at most 16 seeds", "simulate", "--nodes", nodes, "--trace", trace, "--plot", plot, "--seeds", "1-17")
+	if again, err := os.ReadFile(plot); err != nil || !bytes.Equal(again, got) {
+		t.Errorf("the picture has changed: %v", err)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 3 {
+		t.Errorf("%v, %v", files, err)
+	}
+}
+
 // A shell is offered the policies behind their flag.
 func TestSimulate_Completion(t *testing.T) {
 	s := shell{t: t}

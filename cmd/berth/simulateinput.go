@@ -51,6 +51,7 @@ var flagsOf = []struct {
 	{"weight", []string{"snapshot", "nodes"}, "--trace or --snapshot"},
 	{"cpu-limit", []string{"snapshot", "nodes"}, "--trace or --snapshot"},
 	{"gpu-limit", []string{"snapshot", "nodes"}, "--trace or --snapshot"},
+	{"plot", []string{"snapshot", "nodes"}, "--trace or --snapshot"},
 }
 
 // onlyOf refuses flags that say nothing of what is simulated: they would be passed over. A variable may be meant

@@ -46,6 +46,11 @@ func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, s
 	for tenant, weight := range weights {
 		t.Weigh(tenant, weight)
 	}
+	picture, err := beginPicture(c, len(seeds))
+	if err != nil {
+		return err
+	}
+	defer picture.abandon()
 	var results []*sim.TraceResult
 	for _, seed := range seeds {
 		r, err := followed(c.App.ErrWriter, seed, func(done func(int, int)) (*sim.TraceResult, error) { return t.Run(ctx, policy, seed, done) })
@@ -53,6 +58,9 @@ func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, s
 			return fmt.Errorf("simulate: %w", err)
 		}
 		results = append(results, r)
+	}
+	if err := picture.draw(results); err != nil {
+		return fmt.Errorf("simulate: %w", err)
 	}
 	if asJSON {
 		return printPlain(c.App.Writer, results)
