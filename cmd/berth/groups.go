@@ -63,8 +63,8 @@ func groupsCommand() *cli.Command {
 // groupFlags make a group of a request.
 func groupFlags() []cli.Flag {
 	return []cli.Flag{
-		intFlag("group-size", 0, "a group of so many, as ID.0, ID.1 ...: all get their places together, or none"),
-		intFlag("group-min", 0, "so many are enough for it (default: all)"),
+		intFlag("group-size", 0, "a group of `N`, as ID.0, ID.1 ...: all get their places together, or none"),
+		intFlag("group-min", 0, "`N` are enough for it (default: all)"),
 		stringFlag("group-topology", "", "`LABEL` of which all its workers must have one value, as rack"),
 		boolFlag("group-linked", "all devices of all members are of one link domain (NVLink)"),
 	}

@@ -116,7 +116,7 @@ func TestPrintReplay_Victims(t *testing.T) {
 func TestParseTime(t *testing.T) {
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Time{
-		"10m": now.Add(-10 * time.Minute), "09:30": now.Add(-150 * time.Minute), "09:30:01": now.Add(-150*time.Minute + time.Second),
+		"10m": now.Add(-10 * time.Minute), "09:30": now.Add(-150 * time.Minute), "12:00": now, "12:00:01": now.AddDate(0, 0, -1).Add(time.Second), "23:59": now.Add(-12*time.Hour - time.Minute), "09:30:01": now.Add(-150*time.Minute + time.Second),
 		"2026-11-25T12:00:00Z": now.AddDate(0, 0, -1), "2026-11-25 12:00:00": now.AddDate(0, 0, -1),
 	} {
 		if got, err := parseTime("at", text, now); err != nil || !got.Equal(want) {
