@@ -52,8 +52,15 @@ func pools(c *cli.Context) error {
 	}
 	defer cl.Close()
 	if next != nil {
+		before, err := cl.Pools(c.Context)
+		if err != nil {
+			return err
+		}
 		if err := cl.SetPool(c.Context, next); err != nil {
 			return fmt.Errorf("set pool %s: %w", next.GetId(), err)
+		}
+		if text := unknownPool(before, next.GetId()); text != "" { // it may be set before its workers come
+			fmt.Fprintf(c.App.ErrWriter, "berth: warning: %s; what is set is for workers that come\n", text)
 		}
 	}
 	return listPools(c, cl, asJSON)
