@@ -178,7 +178,9 @@ func (d *Daemon) explainAt(ctx context.Context, id berth.RequestID, past Past) (
 		return e, err
 	}
 	if a, ok := facts[2].Record.(*berth.Archive); ok {
-		e.Status = archiveStatus(id, a, past.Revision, facts[2].Mod)
+		if e.Status = archiveStatus(id, a, past.Revision, facts[2].Mod); a.Worker != "" {
+			Replayer{d.store}.whyThere(ctx, &e, a.Attempt)
+		}
 		return e, nil
 	}
 	sub, ok := facts[0].Record.(*berth.Submission)

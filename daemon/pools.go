@@ -22,7 +22,7 @@ func (l *loop) poolSettings() map[berth.PoolID]berth.Pool {
 		}
 	}
 	for k, f := range l.view.whole[berth.KindPool] {
-		if r, ok := f.Record.(*berth.Pool); ok {
+		if r, ok := f.Record.(*berth.Pool); ok && (l.brakes.alive[berth.PoolID(k.ID)] > 0 || !saysNothing(r)) {
 			out[berth.PoolID(k.ID)] = *r
 		}
 	}
@@ -31,6 +31,11 @@ func (l *loop) poolSettings() map[berth.PoolID]berth.Pool {
 		out[p] = s
 	}
 	return out
+}
+
+// saysNothing says whether a record is as if there were none: what was set has been taken back, or a name was misspelt.
+func saysNothing(p *berth.Pool) bool {
+	return p.Strategy == berth.StrategySpread && len(p.Weights) == 0 && p.Shadow == nil && p.BrakePolicy == berth.BrakePolicy{}
 }
 
 // SetPool sets how a pool chooses among the workers that fit, and when it brakes.

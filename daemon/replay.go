@@ -136,6 +136,7 @@ func (d Replayer) replay(ctx context.Context, r *Replay) error {
 			r.Standings = nil // of one by itself: see unchosen
 		}
 		r.Again, err = d.inGroup(ctx, r, s, c)
+		r.Victims = unchosenVictims(d.groupMadeRoom(ctx, r, c.request))
 	default:
 		r.Standings = f.Standings(as, 2)
 		r.Again = f.Place(as)
@@ -145,7 +146,7 @@ func (d Replayer) replay(ctx context.Context, r *Replay) error {
 	}
 	r.Outcome = ReplayDiffers
 	others := r.Victims != nil && r.Victims.Outcome == ReplayDiffers
-	if r.Again.Worker == r.Worker && reflect.DeepEqual(r.Again.Share, r.Share) && !others {
+	if r.Again.Worker == r.Worker && reflect.DeepEqual(r.Again.Share, r.Share) && !others { // where others cannot be chosen again, Victims says so
 		r.Outcome = ReplaySame
 	}
 	return nil
@@ -249,6 +250,9 @@ func (d Replayer) placedState(ctx context.Context, id berth.RequestID, attempt i
 		if state, err = d.stateAt(ctx, id, facts[1].Create-1); err != nil {
 			return berth.Fact{}, err
 		}
+	}
+	if p, ok := state.Record.(*berth.Progress); ok && attempt > p.Attempt {
+		return berth.Fact{}, &errCannot{CauseUnplaced, fmt.Sprintf("it has no attempt %d: its last one is attempt %d", attempt, p.Attempt)}
 	}
 	for {
 		p, ok := state.Record.(*berth.Progress)

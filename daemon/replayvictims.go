@@ -26,6 +26,15 @@ type ReplayedVictims struct {
 	Again   []berth.RequestID
 }
 
+// unchosenVictims tells who made room for a group: on which workers others do, and who, is decided over
+// all of them at once, and not again. Nobody: nil.
+func unchosenVictims(m *MadeRoom) *ReplayedVictims {
+	if m == nil {
+		return nil
+	}
+	return &ReplayedVictims{Outcome: ReplayCannot, Why: "who does for a group depends on who ran on all workers, and that is not kept", At: m.Revision, Were: m.By}
+}
+
 // choice is what those who make room are chosen by.
 type choice struct {
 	basis *berth.PlanBasis

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/berthd/berth"
 )
@@ -16,19 +17,44 @@ type Diagnosis struct {
 // Diagnose explains, and finds the worker that comes nearest to taking the candidate:
 // of those that could take it, were they empty and open, before the others, the one
 // with the fewest reasons against it, then the one with the smallest want.
-func (f *Fleet) Diagnose(c Candidate) Diagnosis {
+func (f *Fleet) Diagnose(c Candidate) Diagnosis { return f.DiagnoseBut(c, LeftOut{}) }
+
+// LeftOut are workers that a diagnosis leaves out, for it is asked what is without them.
+type LeftOut struct {
+	Gone   map[berth.WorkerID]bool // as if they were not there
+	Closed map[berth.WorkerID]bool // they take nothing, and none of them is the nearest
+}
+
+// DiagnoseBut is Diagnose without some workers.
+func (f *Fleet) DiagnoseBut(c Candidate, out LeftOut) Diagnosis {
 	q := f.ask(c)
-	d := Diagnosis{Verdict: f.explain(q)}
 	p := f.pools[c.Request.Pool]
-	if len(d.Verdict.Reasons) == 0 || p == nil || malformed(&c.Request.Resources) {
+	if p == nil {
+		return Diagnosis{Verdict: f.explain(q)}
+	}
+	there := p.nodes
+	if len(out.Gone) > 0 {
+		there = slices.DeleteFunc(slices.Clone(p.nodes), func(n *node) bool { return out.Gone[n.worker.ID] })
+	}
+	if len(there) == 0 {
+		return Diagnosis{Verdict: berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonNoWorker, Detail: string(c.Request.Pool)}}}}
+	}
+	d := Diagnosis{Verdict: q.explain(there)}
+	if len(d.Verdict.Reasons) == 0 || malformed(&c.Request.Resources) {
 		return d
 	}
 	var nearest *node
 	var least lack
-	for _, n := range p.nodes {
+	for _, n := range there {
+		if out.Closed[n.worker.ID] && !d.Verdict.NeverFits { // else none of them is told to take it
+			continue
+		}
 		if l := q.lackOf(n); nearest == nil || l.less(&least) {
 			nearest, least = n, l
 		}
+	}
+	if nearest == nil {
+		return d
 	}
 	d.Nearest = &berth.Miss{Worker: nearest.worker.ID, Could: least.could}
 	q.eachRejection(nearest, func(f *filter) {

@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -231,5 +232,73 @@ func TestLive_WithoutATrace(t *testing.T) {
 	got, err := trace.Run(t.Context(), sim.PolicyBerth, 1, func(int, int) {})
 	if err != nil || got.Jobs != 1 || got.Placed != 1 || got.Classes[0].MaxMS != time.Hour.Milliseconds() {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Where all comes at once and nothing ends, a look at what came of it stands for the run: what is idle has its
+// causes, and who waits its share.
+func TestTrace_NoLength(t *testing.T) {
+	t.Parallel()
+	job := func(name, tenant string, gpus int64) sim.Job {
+		return sim.Job{Pod: sim.Pod{Name: name, CPUMilli: 1000, GPUs: gpus, GPUMilli: 1000}, Tenant: tenant}
+	}
+	trace := sim.NewTrace([]sim.Machine{{Name: "m", CPUMilli: 9000, MemoryMiB: 10, GPUs: 4, Model: "x"}}, []sim.Job{job("a", "a", 4), job("b", "b", 4)})
+	if err := trace.StartWith([]sim.Running{{Machine: "m", CPUMilli: 3000, GPUMilli: []int64{1000}, Tenant: "a"}}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := trace.Run(t.Context(), sim.PolicyBerth, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Allocated != 25 || r.Fragmented != 75 || r.Starved+r.ForGroups+r.NoDemand != 0 || len(r.Series) != 1 {
+		t.Errorf("allocated %v, fragmented %v, starved %v, for groups %v, no demand %v, %d looks", r.Allocated, r.Fragmented, r.Starved, r.ForGroups, r.NoDemand, len(r.Series))
+	}
+	if l := r.Series[0]; len(l.Shares) != 2 || l.Shares["a"] != r.Tenants[0].Share || l.Shares["b"] != 0 {
+		t.Errorf("shares %v", l.Shares)
+	}
+	if a := r.Tenants[0]; a.Looks != 1 || a.Share < 0.33 || a.Share > 0.34 {
+		t.Errorf("tenant a has the share %v, at %d looks", a.Share, a.Looks)
+	}
+}
+
+// A cluster without GPUs has none allocated.
+func TestTrace_NoGPUs(t *testing.T) {
+	t.Parallel()
+	jobs := []sim.Job{{Pod: sim.Pod{Name: "a", CPUMilli: 1000}, RunMS: 1000}, {Pod: sim.Pod{Name: "b", CPUMilli: 1000}, ArrivalMS: 500, RunMS: 1000}}
+	r, err := sim.NewTrace([]sim.Machine{{Name: "m", CPUMilli: 4000}}, jobs).Run(t.Context(), sim.PolicyBerth, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := r.Series[0]; l.Allocated != 0 || l.NoDemand != 100 || l.CPU != 25 || r.Allocated != 0 || r.NoDemand != 100 {
+		t.Errorf("%+v; allocated %v, no demand %v", l, r.Allocated, r.NoDemand)
+	}
+}
+
+// Each look tells how long those have waited that do.
+func TestTrace_Waited(t *testing.T) {
+	t.Parallel()
+	job := func(at int64) sim.Job {
+		return sim.Job{Pod: sim.Pod{CPUMilli: 1000}, ArrivalMS: at, RunMS: 100_000, Tenant: "a"}
+	}
+	trace := sim.NewTrace([]sim.Machine{{Name: "m", CPUMilli: 1000}}, []sim.Job{job(0), job(10_000), job(30_000), job(90_000)})
+	r, err := trace.Run(t.Context(), sim.PolicyBerth, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range r.Series {
+		mean, most := 0.0, int64(0)
+		switch at := l.AtMS; {
+		case at > 90_000 && at < 100_000:
+			mean, most = float64(at)-130_000./3, at-10_000
+		case at > 30_000 && at < 90_000:
+			mean, most = float64(at)-20_000, at-10_000
+		case at > 10_000 && at < 30_000:
+			mean, most = float64(at)-10_000, at-10_000
+		case at >= 10_000:
+			continue // at the moment itself either is right
+		}
+		if math.Abs(l.WaitedMean-mean) > 1 || l.WaitedMost != most {
+			t.Errorf("at %d: %v on average, %d at most; want %v, %d", l.AtMS, l.WaitedMean, l.WaitedMost, mean, most)
+		}
 	}
 }

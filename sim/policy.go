@@ -29,18 +29,18 @@ var Policies = []PolicyName{PolicyBerth, PolicyFGD, PolicyBestFit, PolicySpread,
 // UnmarshalText rejects every word that is not a policy.
 func (p *PolicyName) UnmarshalText(b []byte) error {
 	if !slices.Contains(Policies, PolicyName(b)) {
-		return &berth.FieldError{Field: "policy", Value: string(b), Problem: "is unknown", Bound: policyWords()}
+		return &berth.FieldError{Field: "policy", Value: string(b), Problem: "is unknown", Bound: strings.Join(PolicyNames(), ", ")}
 	}
 	*p = PolicyName(b)
 	return nil
 }
 
-func policyWords() string {
-	var words []string
+// PolicyNames are their words.
+func PolicyNames() (words []string) {
 	for _, p := range Policies {
 		words = append(words, string(p))
 	}
-	return strings.Join(words, ", ")
+	return words
 }
 
 // policy chooses where requests go. The caller reserves what was placed, and gives
@@ -75,7 +75,7 @@ func newPolicy(name PolicyName, p *workload, c *cluster, seed uint64) (policy, e
 	case PolicyRandom:
 		return &randomPolicy{shapes: p.shapes, cluster: c, random: rand.New(rand.NewPCG(seed, 1))}, nil
 	}
-	return nil, fmt.Errorf("policy %q is unknown: %s", name, policyWords())
+	return nil, fmt.Errorf("policy %q is unknown: %s", name, strings.Join(PolicyNames(), ", "))
 }
 
 // tightest is the gpus of m with the least room that suffices for s.

@@ -145,6 +145,7 @@ func (t *Trace) replay(ctx context.Context, name PolicyName, seed uint64, done f
 			}
 		}
 	}
+	r.watch.close(r)
 	return r, nil
 }
 

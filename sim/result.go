@@ -85,7 +85,8 @@ type Tenant struct {
 	GotHours   float64 `json:"got_hours"`
 	Unit       string  `json:"unit"` // gpu or core
 	Weight     int64   `json:"weight"`
-	Share      float64 `json:"dominant_share"` // while it waited, and others did: the largest part that it held of CPU, memory or GPUs
+	Looks      int     `json:"share_looks"`    // at so many of the series it waited, and others did
+	Share      float64 `json:"dominant_share"` // then, on average: the largest part that it held of CPU, memory or GPUs
 }
 
 // milliHours are the thousandths times milliseconds of an hour of one.
@@ -127,6 +128,8 @@ func (r *replay) result(seed uint64) *TraceResult {
 	}
 	if span := r.watch.last - r.jobs[0].ArrivalMS; span > 0 {
 		out.Allocated = r.watch.gpuTime / r.watch.capacity / float64(span) * 100
+	} else {
+		out.Allocated = out.Series[0].Allocated
 	}
 	out.idle()
 	out.Classes = r.waits(func(j int) string {
@@ -204,7 +207,7 @@ func (r *replay) tenants() []Tenant {
 	for _, w := range waits {
 		t := Tenant{Waits: w, AskedHours: asked[w.Name], GotHours: got[w.Name], Unit: "core", Weight: r.turns.shares.Weight(berth.TenantID(w.Name))}
 		if one := r.turns.of[w.Name]; one != nil && one.looks > 0 {
-			t.Share = one.held / float64(one.looks)
+			t.Looks, t.Share = one.looks, one.held/float64(one.looks)
 		}
 		if gpus[w.Name] {
 			t.Unit = "gpu"

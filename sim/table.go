@@ -90,6 +90,10 @@ func (t *table) next() (bool, error) {
 		}
 		return false, nil
 	}
+	if errors.Is(err, csv.ErrFieldCount) {
+		line, _ := t.in.FieldPos(0)
+		return false, &LineError{line, fmt.Errorf("has %d fields, and the header %d", len(cells), len(t.columns))}
+	}
 	if err != nil {
 		return false, lineError(t.in, err)
 	}

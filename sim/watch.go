@@ -1,5 +1,7 @@
 package sim
 
+import "github.com/berthd/berth"
+
 // points is how many looks at the cluster a series has.
 const points = 400
 
@@ -19,7 +21,14 @@ type Look struct {
 	ForGroup   int     `json:"preemptions_for_groups"` // of these
 	Tenants    int     `json:"waiting_tenants"`
 	Evenness   float64 `json:"share_fairness"` // of the shares of those that wait, by their weights: Jain's index; 1 where fewer than two do
+
+	WaitedMean float64            `json:"waited_mean_ms"` // so long those that wait have done so, since they came
+	WaitedMost int64              `json:"waited_max_ms"`
+	Shares     map[string]float64 `json:"dominant_shares,omitempty"` // of at most so many tenants as are told of: the largest part that each holds of CPU, memory or GPUs
 }
+
+// sharesOf is of at most how many tenants each look tells the shares.
+const sharesOf = 16
 
 // watch looks at a cluster at equal distances, and sums up what is allocated.
 type watch struct {
@@ -30,10 +39,11 @@ type watch struct {
 	gpuTime  float64
 	capacity float64 // GPU thousandths
 	cpu      float64 // thousandths of cores
+	tenants  []string
 }
 
 func newWatch(t *Trace, c *cluster) *watch {
-	w := &watch{capacity: float64(max(c.capacity, 1))}
+	w := &watch{capacity: float64(max(c.capacity, 1)), tenants: t.Tenants()}
 	for i := range c.machines {
 		w.cpu += float64(c.machines[i].cpu)
 	}
@@ -60,13 +70,48 @@ func (w *watch) until(at int64, r *replay) {
 	}
 	if w.next < at {
 		look := w.look(r)
+		waited := r.turns.since(r)
 		for ; w.next < at && len(w.looks) < 2*points; w.next += w.every {
-			look.AtMS = w.next
-			look.Tenants, look.Evenness = r.turns.look()
-			look.Preempted, look.ForGroup = r.evictions.lately()
-			w.looks = append(w.looks, look)
+			w.note(look, waited, r)
 		}
 	}
+}
+
+// close looks once at a run of no length, in which nothing ends after all has come at once: it stands for all of it.
+func (w *watch) close(r *replay) {
+	if len(w.looks) > 0 {
+		return
+	}
+	w.note(w.look(r), r.turns.since(r), r)
+}
+
+// note adds a look to the series: what stands since the last change is the same at each, but for the time.
+func (w *watch) note(look Look, waited arrivals, r *replay) {
+	look.AtMS = w.next
+	look.Tenants, look.Evenness = r.turns.look()
+	look.Preempted, look.ForGroup = r.evictions.lately()
+	if waited.jobs > 0 {
+		look.WaitedMean, look.WaitedMost = float64(w.next)-waited.sum/float64(waited.jobs), w.next-waited.first
+	}
+	w.looks = append(w.looks, look)
+}
+
+// arrivals are when those came that wait.
+type arrivals struct {
+	jobs  int
+	sum   float64
+	first int64
+}
+
+func (s *turns) since(r *replay) (a arrivals) {
+	s.all(r, func(j int) {
+		at := r.jobs[j].ArrivalMS
+		if a.jobs++; a.jobs == 1 || at < a.first {
+			a.first = at
+		}
+		a.sum += float64(at)
+	})
+	return a
 }
 
 func (w *watch) allocated(r *replay) int64 {
@@ -115,10 +160,19 @@ func (w *watch) look(r *replay) Look {
 	if lost := by[forGroups] + by[starved] + by[fragmented]; lost > wanted {
 		part = float64(wanted) / float64(lost)
 	}
+	if r.cluster.capacity == 0 {
+		idle = int64(w.capacity) // of none nothing is allocated
+	}
 	percent := func(v float64) float64 { return v / w.capacity * 100 }
 	l.Allocated, l.CPU = percent(w.capacity-float64(idle)), (1-float64(cpu)/max(w.cpu, 1))*100
 	l.Fragmented, l.Starved, l.ForGroups = percent(float64(by[fragmented])*part), percent(float64(by[starved])*part), percent(float64(by[forGroups])*part)
 	l.NoDemand = 100 - l.Allocated - l.Fragmented - l.Starved - l.ForGroups
+	if n := len(w.tenants); n > 0 && n <= sharesOf {
+		l.Shares = make(map[string]float64, n)
+		for _, t := range w.tenants {
+			l.Shares[t], _ = r.turns.shares.Dominant(berth.TenantID(t), pool)
+		}
+	}
 	return l
 }
 

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/berthd/berth"
@@ -35,10 +36,37 @@ type Addition struct {
 	Capacity berth.Capacity
 }
 
+// takesAway are the workers that a change takes away, for good or to take nothing new.
+func (c *Change) takesAway() scheduler.LeftOut {
+	out := scheduler.LeftOut{Gone: make(map[berth.WorkerID]bool), Closed: make(map[berth.WorkerID]bool)}
+	for _, id := range c.Remove {
+		out.Gone[id] = true
+	}
+	for _, id := range slices.Concat(c.Drain, c.Cordon) {
+		out.Closed[id] = true
+	}
+	return out
+}
+
+// contradicts refuses a worker of which two things are said that cannot both be.
+func (c *Change) contradicts() error {
+	for _, id := range c.Uncordon {
+		for field, ids := range map[string][]berth.WorkerID{"cordon": c.Cordon, "drain": c.Drain, "remove": c.Remove} {
+			if slices.Contains(ids, id) {
+				return &berth.FieldError{Field: "uncordon", Value: string(id), Problem: "stands beside " + field, Bound: "one of the two for a worker"}
+			}
+		}
+	}
+	return nil
+}
+
 // changed are the workers there would be, and those whose requests would move.
 func (s *Snapshot) changed(c *Change) (workers map[berth.WorkerID]scheduler.Worker, emptied map[berth.WorkerID]bool, err error) {
 	if n := len(c.Cordon) + len(c.Uncordon) + len(c.Drain) + len(c.Remove); n > MaxChanges {
 		return nil, nil, outOf("workers", n, MaxChanges)
+	}
+	if err := c.contradicts(); err != nil {
+		return nil, nil, err
 	}
 	workers, emptied = make(map[berth.WorkerID]scheduler.Worker), make(map[berth.WorkerID]bool)
 	for _, w := range s.Workers() {
@@ -72,7 +100,10 @@ func (s *Snapshot) changed(c *Change) (workers map[berth.WorkerID]scheduler.Work
 func (s *Snapshot) add(additions []Addition, to map[berth.WorkerID]scheduler.Worker) error {
 	n := 0
 	for i := range additions {
-		a := &additions[i]
+		a, name := &additions[i], "new-"
+		if len(additions) > 1 {
+			name = fmt.Sprintf("new-%d-", i+1)
+		}
 		if n += a.Count; a.Count < 1 || n > MaxChanges {
 			return outOf("add", n, MaxChanges)
 		}
@@ -81,7 +112,7 @@ func (s *Snapshot) add(additions []Addition, to map[berth.WorkerID]scheduler.Wor
 			return err
 		}
 		for j, k := 0, 1; j < a.Count; k++ {
-			w.ID = berth.WorkerID("new-" + strconv.Itoa(k))
+			w.ID = berth.WorkerID(name + strconv.Itoa(k))
 			if _, taken := to[w.ID]; !taken {
 				one := w
 				one.Ledger.Capacity = one.Ledger.Capacity.LikeOf(a.Like, w.ID)

@@ -45,6 +45,7 @@ type course struct {
 	ending   map[berth.RequestID][]berth.RequestID // for whom a claim stands: who ends for that
 	records  map[berth.GroupID]*group              // and those that are not there yet
 	asks     map[berth.RequestID]bool              // that are not there yet
+	out      scheduler.LeftOut                     // workers that the change takes away: what waits is not told to look there
 
 	outcomes []Outcome
 	index    map[berth.RequestID]int // in outcomes

@@ -47,6 +47,7 @@ func (s *Snapshot) Forecast(change *Change) ([]Outcome, error) {
 		return nil, err
 	}
 	c := s.course(slices.SortedFunc(maps.Values(workers), func(a, b scheduler.Worker) int { return cmp.Compare(a.ID, b.ID) }))
+	c.out = change.takesAway()
 	c.askWaiting()
 	c.askMoved(emptied)
 	if err := c.askNew(change.Requests); err != nil {

@@ -2,6 +2,7 @@ package snapshot_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,6 +10,71 @@ import (
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/snapshot"
 )
+
+// What waits is not told to look at a worker that the change itself takes away; of one that would be gone
+// nothing is told at all.
+func TestForecast_TakenAway(t *testing.T) {
+	t.Parallel()
+	ids := func(w ...berth.WorkerID) []berth.WorkerID { return w }
+	for _, tt := range []struct {
+		name   string
+		change snapshot.Change
+		want   string // the nearest, whether it could ever be there, and all reasons
+		never  bool
+	}{
+		{"drained", snapshot.Change{Drain: ids("w1")}, "w2 [cpu_milli draining]", false},
+		{"cordoned", snapshot.Change{Cordon: ids("w1")}, "w2 [cordoned cpu_milli]", false},
+		{"removed", snapshot.Change{Remove: ids("w1")}, "w2 [cpu_milli]", true},
+		{"all are cordoned", snapshot.Change{Cordon: ids("w1", "w2")}, " [cordoned]", false},
+		{"all are gone", snapshot.Change{Remove: ids("w1", "w2")}, " [no_worker]", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := &store{}
+			s.worker("w1", 4000, berth.Intent{})
+			s.worker("w2", 1000, berth.Intent{})
+			s.submit("b", 3000, "")
+			outcomes, err := s.taken().Forecast(&tt.change)
+			if err != nil || len(outcomes) != 1 || outcomes[0].Verdict == nil {
+				t.Fatalf("%+v, %v", outcomes, err)
+			}
+			var codes []berth.ReasonCode
+			for _, r := range outcomes[0].Verdict.Reasons {
+				codes = append(codes, r.Code)
+			}
+			slices.Sort(codes)
+			nearest := berth.WorkerID("")
+			if m := outcomes[0].Nearest; m != nil {
+				nearest = m.Worker
+			}
+			if got := fmt.Sprint(nearest, " ", slices.Compact(codes)); got != tt.want || outcomes[0].Verdict.NeverFits != tt.never {
+				t.Errorf("%s, never fits: %v; want %s, %v", got, outcomes[0].Verdict.NeverFits, tt.want, tt.never)
+			}
+		})
+	}
+}
+
+// Of one worker not both can be said; and of several shapes names tell which.
+func TestForecast_Change(t *testing.T) {
+	t.Parallel()
+	s := &store{}
+	s.worker("w1", 1000, berth.Intent{})
+	s.submit("b", 3000, "")
+	for field, change := range map[string]snapshot.Change{
+		"cordon": {Cordon: []berth.WorkerID{"w1"}}, "drain": {Drain: []berth.WorkerID{"w1"}}, "remove": {Remove: []berth.WorkerID{"w1"}},
+	} {
+		change.Uncordon = []berth.WorkerID{"w1"}
+		_, err := s.taken().Forecast(&change)
+		if want := `uncordon "w1" stands beside ` + field + "; allowed: one of the two for a worker"; err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	large := berth.Capacity{Quantities: berth.Quantities{CPUMilli: 8000, MemoryBytes: 1 << 30}}
+	outcomes, err := s.taken().Forecast(&snapshot.Change{Add: []snapshot.Addition{{Count: 2, Like: "w1"}, {Count: 1, Pool: berth.DefaultPool, Capacity: large}}})
+	if err != nil || outcomes[0].Worker != "new-2-1" {
+		t.Errorf("%+v, %v", outcomes, err)
+	}
+}
 
 func TestForecast(t *testing.T) {
 	t.Parallel()

@@ -36,7 +36,11 @@ func (c *course) place(a *asked) {
 		c.claims = append(c.claims, &claimant{a, a.on, a.claim})
 	case !d.Verdict.NeverFits && a.preempts() && c.makeRoom(a, cand):
 	default:
-		o := Outcome{Verdict: d.Verdict, Nearest: c.fleet.Diagnose(cand).Nearest}
+		why := c.fleet.DiagnoseBut(cand, c.out)
+		o := Outcome{Verdict: d.Verdict, Nearest: why.Nearest}
+		if len(c.out.Gone) > 0 {
+			o.Verdict = &why.Verdict
+		}
 		if !a.Spec.Related() { // where others are may help what waits for them
 			c.full[shape] = o
 		}

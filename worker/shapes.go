@@ -87,6 +87,9 @@ func ReadShapes(r io.Reader) ([]Shape, error) {
 		if errors.Is(err, io.EOF) {
 			break
 		}
+		if errors.Is(err, csv.ErrFieldCount) {
+			err = fmt.Errorf("has %d fields, and the header %d", len(cells), len(header))
+		}
 		if err != nil {
 			return nil, shapeError(in, err)
 		}

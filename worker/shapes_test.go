@@ -76,7 +76,7 @@ func TestReadShapes_Bad(t *testing.T) {
 		{"negative", "name,cpu_milli\na,-1\n", 2, `"-1" is not a whole number`},
 		{"fraction", "name,cpu_milli\na,1\nb,1.5\n", 3, `"1.5"`},
 		{"overflow", "name,memory_mib\na,9223372036854775807\n", 2, "memory_mib"},
-		{"too many cells", "name,cpu_milli\na,1,2\n", 2, "wrong number of fields"},
+		{"too many cells", "name,cpu_milli\na,1,2\n", 2, "has 3 fields, and the header 2"},
 		{"bad quote", "name,cpu_milli\na,\"1\n", 2, "quote"},
 		{"bad name", "name\nA B\n", 2, "not allowed"},
 		{"same name", "name\na\na\n", 3, "line 2 already"},

@@ -145,7 +145,7 @@ func benchLifeCommand() *cli.Command {
 			intFlag("workers", 100, "hollow ones"),
 			intFlag("requests", 5000, "of a round"),
 			intFlag("concurrency", 512, "lives that go on at once"),
-			durationFlag("run-for", time.Millisecond, "how long a container runs"),
+			durationFlag("run-for", time.Millisecond, "a container runs for `DURATION`"),
 		}, loadFlags(), floorFlags("24,64,256,512", "1,2,4,8"), contestFlags()),
 		Action: func(c *cli.Context) error { return runBench(c, lifeOptions, bench.Life) },
 	})

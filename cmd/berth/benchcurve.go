@@ -22,7 +22,7 @@ func benchCurveCommand() *cli.Command {
 		Flags: flatten([]cli.Flag{
 			stringFlag("out", "", "`FILE` that lines are added to; what this program has measured there before is not measured again (default: standard output)"),
 			stringFlag("at", "", "`NUMBERS`, comma-separated: percents of the sustained rate, workers, or allocations (default: the curve's own)"),
-			durationFlag("within", 0, "after which it ends, as by Ctrl-C"),
+			durationFlag("within", 0, "it ends after `DURATION`, as by Ctrl-C"),
 			intFlag("requests", 0, "of a round (default: 20000; of load, what comes in 10 s; of decisions, 100000)"),
 			intFlag("rounds", 3, "of each point"),
 			intFlag("seed", 1, "of what is random"),

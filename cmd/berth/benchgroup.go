@@ -21,7 +21,7 @@ func benchGroupCommand() *cli.Command {
 			intFlag("size", 256, "members of a group, and workers"),
 			intFlag("groups", 300, "one after the other; 20 come before the clock runs"),
 			intFlag("beside", 0, "requests a second that come by themselves meanwhile, for twice as many workers"),
-			durationFlag("pause", 150*time.Millisecond, "before each group: etcd writes its file 100 ms after the last change, and is idle then"),
+			durationFlag("pause", 150*time.Millisecond, "`DURATION` before each group: etcd writes its file 100 ms after the last change, and is idle then"),
 		}, keptFlags()),
 		Action: runBenchGroup,
 	})

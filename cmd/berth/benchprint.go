@@ -233,6 +233,14 @@ func printHistogram(w io.Writer, title string, bars []bench.Bar) error {
 
 func comma(n int) string { return humanize.Comma(int64(n)) }
 
+// counted is how many of a thing, as 1 machine or 1,200 machines.
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return comma(n) + " " + thing
+}
+
 func rate(v *float64) string {
 	if v == nil {
 		return "-"

@@ -21,7 +21,7 @@ func benchRunCommand() *cli.Command {
 			"transactions that a start needs, and a fork and exec.",
 		Flags: flatten([]cli.Flag{
 			intFlag("requests", 200, "one after the other"),
-			durationFlag("run-for", 20*time.Millisecond, "how long a process runs"),
+			durationFlag("run-for", 20*time.Millisecond, "a process runs for `DURATION`"),
 			stringFlag("agent", string(bench.ViaSocket), "`WAY` of the agent to an embedded store: socket, as `berth worker` has it; process, as `berth dev` has it"),
 			shimFlag(),
 			boolFlag("no-cgroups", "do not limit CPU and memory"),

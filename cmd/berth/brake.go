@@ -13,7 +13,7 @@ import (
 )
 
 func brakeCommand() *cli.Command {
-	message := stringFlag("message", "", "why, for who reads it later")
+	message := stringFlag("message", "", "`TEXT` that says why, for who reads it later")
 	return verb(&cli.Command{
 		Name:      "brake",
 		Usage:     "mass losses of pools; release one, or hold it longer",

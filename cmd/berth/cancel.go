@@ -23,7 +23,7 @@ func cancelCommand() *cli.Command {
 		Flags: clientFlags(append([]cli.Flag{
 			&cli.BoolFlag{Name: "all", Usage: "all that have not ended, of those that the flags below select"}, // of no variable, as the next one
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "with --all: do not ask"},
-			stringFlag("message", "", "why, for who reads it later"),
+			stringFlag("message", "", "`TEXT` that says why, for who reads it later"),
 			boolFlag("wait", "wait until they have ended"),
 			outputFlag(),
 		}, selectFlags()...)...),

@@ -95,3 +95,17 @@ func completeIDs(c *cli.Context) {
 		return err
 	})
 }
+
+// completeFlag offers the values of a flag behind it, and flags elsewhere.
+func completeFlag(name string, values []string) cli.BashCompleteFunc {
+	return func(c *cli.Context) {
+		args := commandLine(c)
+		if len(args) < 2 || strings.TrimLeft(args[len(args)-2], "-") != name { // the last one asks for completion
+			cli.DefaultCompleteWithFlags(c.Command)(c)
+			return
+		}
+		for _, value := range values {
+			fmt.Fprintln(c.App.Writer, value)
+		}
+	}
+}

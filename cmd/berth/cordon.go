@@ -14,7 +14,7 @@ import (
 func cordonCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name: "cordon", Usage: "place nothing new on workers; what runs there goes on", ArgsUsage: "WORKER...",
-		Flags: clientFlags(stringFlag("message", "", "why, for who reads it later"), outputFlag()),
+		Flags: clientFlags(stringFlag("message", "", "`TEXT` that says why, for who reads it later"), outputFlag()),
 		Action: func(c *cli.Context) error {
 			return eachWorker(c, func(ctx context.Context, cl *client.Client, w string) (*berthv1.Worker, error) {
 				return cl.SetIntent(ctx, &berthv1.SetIntentRequest{Worker: w, Cordon: true, Message: c.String("message")})

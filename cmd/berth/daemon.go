@@ -29,7 +29,7 @@ func daemonCommand() *cli.Command {
 			stringFlag("etcd-listen", "127.0.0.1:2379", "loopback `HOST:PORT` of the embedded etcd, for workers and etcdctl"),
 			stringFlag("etcd-listen-tls", "", "`HOST:PORT` of the embedded etcd for workers of other machines; needs certificates"),
 			stringFlag("quota", "2GiB", "`BYTES` that the embedded etcd may grow to"),
-			durationFlag("retention-age", 24*time.Hour, "how long ended requests are kept"),
+			durationFlag("retention-age", 24*time.Hour, "ended requests are kept for `DURATION`"),
 			stringFlag("retention-size", "512MiB", "`BYTES` of ended requests that are kept at most"),
 		}, tlsFlags(), etcdFlags("the embedded one"), logFlags()),
 		Action: runDaemon,

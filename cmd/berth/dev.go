@@ -31,7 +31,7 @@ func devCommand() *cli.Command {
 			stringFlag("data-dir", "", "`DIR` that is kept (default: a temporary one, removed at the end)"),
 			stringFlag("listen", client.DefaultAddress, "`HOST:PORT` of the API, on loopback"),
 			stringFlag("etcd-listen", "127.0.0.1:2379", "`HOST:PORT` of etcd, on loopback"),
-			intFlag("workers", 1, "how many share this machine"),
+			intFlag("workers", 1, "`N` share this machine"),
 			shimFlag(),
 			boolFlag("no-cgroups", "do not limit CPU and memory"),
 			stringFlag("log-level", "warn", "`LEVEL`: debug, info, warn, error"),

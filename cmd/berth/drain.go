@@ -47,10 +47,10 @@ func emptyFlags() []cli.Flag {
 	return []cli.Flag{
 		stringFlag("in-pool", "", "the workers of a `POOL`, instead of names"),
 		listFlag("with-label", "`KEY=VALUE` that they have, instead of names"),
-		intFlag("parallel", 0, "so many containers of a worker stop at once, at most (default: any number)"),
+		intFlag("parallel", 0, "`N` containers of a worker stop at once, at most (default: any number)"),
 		stringFlag("rate", "", "so many stops of a worker are begun, at most: `N/min` or N/s (default: any number)"),
-		durationFlag("deadline", 0, "what still runs after so long is stopped in any case"),
-		stringFlag("message", "", "why, for who reads it later"),
+		durationFlag("deadline", 0, "what still runs after `DURATION` is stopped in any case"),
+		stringFlag("message", "", "`TEXT` that says why, for who reads it later"),
 		boolFlag("no-wait", "return at once, not when it is done"),
 	}
 }

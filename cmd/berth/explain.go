@@ -23,7 +23,7 @@ func explainCommand() *cli.Command {
 		ArgsUsage: "ID",
 		Flags: clientFlags(
 			intFlag("at-revision", 0, "as the store was at revision `N`, as far as its history reaches back (default: now)"),
-			stringFlag("at", "", "as it was at `TIME`: 15:04:05, 2006-01-02T15:04:05Z, or 10m for ten minutes ago"),
+			stringFlag("at", "", "as it was at `TIME`: 15:04:05, when it last was that, 2006-01-02T15:04:05Z, or 10m for ten minutes ago"),
 			outputFlag(),
 		),
 		BashComplete: completeIDs,
@@ -100,7 +100,7 @@ func explainRequest(c *cli.Context, id string) (*berthv1.ExplainRequest, error) 
 	return req, nil
 }
 
-// parseTime reads a moment of the past: a time, a time of today, or how long ago.
+// parseTime reads a moment of the past: a time, the last time when clocks showed one, or how long ago.
 func parseTime(field, text string, now time.Time) (time.Time, error) {
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
 		return now.Add(-ago), nil
@@ -116,10 +116,13 @@ func parseTime(field, text string, now time.Time) (time.Time, error) {
 	for _, format := range []string{time.TimeOnly, "15:04"} {
 		if at, err := time.ParseInLocation(format, text, now.Location()); err == nil {
 			y, m, d := now.Date()
-			return at.AddDate(y, int(m)-1, d-1), nil
+			if at = at.AddDate(y, int(m)-1, d-1); at.After(now) { // just after midnight people ask about just before it
+				at = at.AddDate(0, 0, -1)
+			}
+			return at, nil
 		}
 	}
-	return time.Time{}, &berth.FieldError{Field: field, Value: text, Problem: "is no time", Bound: "15:04:05 of today, 2006-01-02T15:04:05Z, or 10m for ten minutes ago"}
+	return time.Time{}, &berth.FieldError{Field: field, Value: text, Problem: "is no time", Bound: "15:04:05, when it last was that, 2006-01-02T15:04:05Z, or 10m for ten minutes ago"}
 }
 
 // printPast tells of when all that follows is: of the moment that was asked for, if one

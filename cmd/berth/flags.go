@@ -84,6 +84,22 @@ func listFlag(name, usage string) *cli.StringSliceFlag {
 	return &cli.StringSliceFlag{Name: name, Usage: usage, EnvVars: envOf(name)}
 }
 
+// ownListFlag, as those below, is one that means something else in each verb that has it, or is of one call
+// alone: a variable would be read by all of them.
+func ownListFlag(name, usage string) *cli.StringSliceFlag {
+	return &cli.StringSliceFlag{Name: name, Usage: usage}
+}
+
+func ownStringFlag(name, value, usage string) *cli.StringFlag {
+	return &cli.StringFlag{Name: name, Value: value, Usage: usage}
+}
+
+func ownIntFlag(name string, value int, usage string) *cli.IntFlag {
+	f := intFlag(name, value, usage)
+	f.EnvVars = nil
+	return f
+}
+
 func tlsFlags() []cli.Flag {
 	return []cli.Flag{
 		stringFlag("tls-cert", "", "`FILE` of a certificate for mutual TLS"),

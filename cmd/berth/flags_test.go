@@ -2,9 +2,11 @@ package main
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/urfave/cli/v2"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	berthv1 "github.com/berthd/berth/api/berth/v1"
@@ -83,4 +85,20 @@ func TestParsePairs(t *testing.T) {
 	if got, err := parsePairs("label", []string{"a=", "b=c=d"}); err != nil || got["b"] != "c=d" {
 		t.Errorf("%v %v", got, err)
 	}
+}
+
+// A duration is called one in the help, not a value.
+func TestFlags_DurationsAreNamed(t *testing.T) {
+	var look func(name string, commands []*cli.Command)
+	look = func(name string, commands []*cli.Command) {
+		for _, c := range commands {
+			for _, f := range c.Flags {
+				if d, ok := f.(*cli.DurationFlag); ok && strings.Count(d.Usage, "`") != 2 {
+					t.Errorf("%s %s --%s: %q names no value", name, c.Name, d.Name, d.Usage)
+				}
+			}
+			look(name+" "+c.Name, c.Subcommands)
+		}
+	}
+	look("berth", newApp().Commands)
 }

@@ -23,7 +23,7 @@ func fsckCommand() *cli.Command {
 			"violated; docs/keyspace.md says what each clause means.",
 		Flags: flatten([]cli.Flag{
 			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "check every revision as it happens, until Ctrl-C", EnvVars: envOf("watch")},
-			durationFlag("min-retention", 0, "ended requests younger than this must not be purged (default: not judged)"),
+			durationFlag("min-retention", 0, "ended requests younger than `DURATION` must not be purged (default: not judged)"),
 			outputFlag(),
 		}, etcdFlags(defaultEndpoint)),
 		Action: fsck,

@@ -63,8 +63,8 @@ func groupsCommand() *cli.Command {
 // groupFlags make a group of a request.
 func groupFlags() []cli.Flag {
 	return []cli.Flag{
-		intFlag("group-size", 0, "a group of so many, as ID.0, ID.1 ...: all get their places together, or none"),
-		intFlag("group-min", 0, "so many are enough for it (default: all)"),
+		intFlag("group-size", 0, "a group of `N`, as ID.0, ID.1 ...: all get their places together, or none"),
+		intFlag("group-min", 0, "`N` are enough for it (default: all)"),
 		stringFlag("group-topology", "", "`LABEL` of which all its workers must have one value, as rack"),
 		boolFlag("group-linked", "all devices of all members are of one link domain (NVLink)"),
 	}
@@ -177,15 +177,20 @@ func memberOf(ctx context.Context, cl *client.Client, id string, err error) (str
 	return "", err
 }
 
-// orMember says, where a verb tells only of requests, which ones a group of that name has.
-func orMember(ctx context.Context, cl *client.Client, id string, err error) error {
-	return orGroup(err, func() error {
-		g, groupErr := cl.Group(ctx, id)
-		if groupErr != nil {
-			return groupErr
-		}
-		return usage("%s is a group: ask about one of its members, such as %s", id, berth.GroupID(id).Members(g.GetSize())[0])
-	})
+// membersOf are all members of a group, living or ended, where no request has its name, as err says; else none.
+func membersOf(ctx context.Context, cl *client.Client, id string, err error) (ids []string) {
+	first, err := memberOf(ctx, cl, id, err)
+	if err != nil {
+		return nil
+	}
+	s, err := cl.Get(ctx, first)
+	if err != nil {
+		return nil
+	}
+	for _, id := range berth.GroupID(id).Members(s.GetSpec().GetGroup().GetSize()) {
+		ids = append(ids, string(id))
+	}
+	return ids
 }
 
 // tellGroup prints a group, for get and explain.

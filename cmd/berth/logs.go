@@ -17,8 +17,8 @@ func logsCommand() *cli.Command {
 		Flags: clientFlags(
 			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "as it comes, until the request has ended", EnvVars: envOf("follow")},
 			&cli.IntFlag{Name: "tail", Aliases: []string{"n"}, Usage: "begin with the last `LINES`", EnvVars: envOf("tail")},
-			stringFlag("stream", "", "only stdout, or only stderr"),
-			intFlag("attempt", 0, "of this attempt (default: the newest)"),
+			stringFlag("stream", "", "only of `STREAM`: stdout, stderr"),
+			intFlag("attempt", 0, "of attempt `N` (default: the newest)"),
 		),
 		BashComplete: completeIDs,
 		Action: func(c *cli.Context) error {

@@ -27,7 +27,7 @@ func planCommand() *cli.Command {
 			"would wait (its tenant's quota, for one), in the order in which that is decided; and who would have to make room for it.\n" +
 			"Exit 3 when one would wait.\n\n" +
 			"A SHAPE is a worker, whose like is added, or amounts: cpu=8,memory=32GiB,disk=1TB,pool=batch,label.zone=a,\n" +
-			"device.h100=8,custom.licence=2,ports=20000-20999. Many of it: 3xSHAPE.",
+			"device.h100=8,custom.licence=2,ports=20000-20999. Many of it: 3xSHAPE. They are new-1, new-2 ...; of several --add, those of the second are new-2-1, new-2-2 ...",
 		Flags: clientFlags(
 			&cli.StringSliceFlag{Name: "file", Aliases: []string{"f"}, Usage: "`FILE` of requests, as for submit; - is standard input", EnvVars: envOf("file")},
 			stringFlag("snapshot", "", "`FILE` that berth snapshot wrote; - is standard input (default: the store as it is now)"),

@@ -28,9 +28,9 @@ func TestPlan(t *testing.T) {
 		if r.err != "" {
 			t.Errorf("berth plan says %q", r.err)
 		}
-		s.want(exitNotPlaced, "it wants 64 of CPU, and w-1, the nearest, has 4 in all", "plan")
+		s.want(exitNotPlaced, "it wants 64 cores, and w-1, the nearest, has 4 in all", "plan")
 		s.want(0, "big      waiting  new-1", "plan", "--add", "2xcpu=64,memory=1GiB,label.zone=a")
-		s.want(exitNotPlaced, "new-job  new      -            waits: it would fit on w-1, which is cordoned", "plan", "-f", jobs, "--cordon", "w-1")
+		s.want(exitNotPlaced, "new-job  new      -            waits: 1 worker: cordoned (w-1)", "plan", "-f", jobs, "--cordon", "w-1")
 		s.want(exitUsage, "nobody", "plan", "--drain", "nobody")
 		s.want(exitUsage, `add "colour" is unknown`, "plan", "--add", "cpu=1,colour=red")
 
@@ -62,7 +62,7 @@ func TestPlan(t *testing.T) {
 				t.Errorf("%v: %s", err, r.out)
 			}
 		}
-		s.want(exitFailed, "is not whole", "plan", "--snapshot", "/dev/null")
+		s.want(exitUsage, "is not whole", "plan", "--snapshot", "/dev/null")
 		s.want(exitFailed, "is yet to come", "snapshot", "--at-revision", "1000000")
 		s.want(0, "big  BLOCKED", "list") // nothing was changed
 		s.want(0, "w-1 is ready", "uncordon", "w-1")

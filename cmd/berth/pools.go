@@ -25,10 +25,10 @@ func poolsCommand() *cli.Command {
 			intFlag("brake-percent", 0, "the brake engages when `N` percent of the pool's workers are lost at once, 1 to 100 (default: as it is)"),
 			intFlag("brake-workers", 0, "and at least `N` of them; more than the pool has: never (default: as it is)"),
 			durationFlag("brake-window", 0, "within `DURATION` of each other, 1s to 1h (default: as it is)"),
-			listFlag("weight", "`SCORER=N`, 0 to 1000: what scorers say is added up by their weights, and these are all (avoided, rank, dislike, yields, over, load, cold, loss, free, pulls)"),
+			ownListFlag("weight", "`SCORER=N`, 0 to 1000: what scorers say is added up by their weights, and these are all (avoided, rank, dislike, yields, over, load, cold, loss, free, pulls)"),
 			boolFlag("no-weights", "the first scorer that tells two workers apart decides"),
 			stringFlag("shadow-strategy", "", "another policy is judged on what the pool places, without effect: `STRATEGY` spread or binpack (default, where it has weights: the pool's own)"),
-			listFlag("shadow-weight", "`SCORER=N`, 0 to 1000: that policy's weights"),
+			ownListFlag("shadow-weight", "`SCORER=N`, 0 to 1000: that policy's weights"),
 			boolFlag("no-shadow", "no other policy is judged"),
 			durationFlag("brake-bound", 0, "it releases by itself after `DURATION`, 1s to 168h (default: as it is)"),
 			outputFlag(),
@@ -52,8 +52,15 @@ func pools(c *cli.Context) error {
 	}
 	defer cl.Close()
 	if next != nil {
+		before, err := cl.Pools(c.Context)
+		if err != nil {
+			return err
+		}
 		if err := cl.SetPool(c.Context, next); err != nil {
 			return fmt.Errorf("set pool %s: %w", next.GetId(), err)
+		}
+		if text := unknownPool(before, next.GetId()); text != "" { // it may be set before its workers come
+			fmt.Fprintf(c.App.ErrWriter, "berth: warning: %s; what is set is for workers that come\n", text)
 		}
 	}
 	return listPools(c, cl, asJSON)

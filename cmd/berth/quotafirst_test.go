@@ -11,7 +11,7 @@ func TestQuota_ToldAlike(t *testing.T) {
 		s.want(exitGood, "red-1", "submit", "--id", "red-1", "--tenant", "red", "--cpu", "3", "--", "sleep", "300")
 		s.until("RUNNING", "get", "red-1")
 		s.want(exitGood, "blue-1", "submit", "--id", "blue-1", "--tenant", "blue", "--cpu", "2", "--", "sleep", "300")
-		const lacks = "it wants 2 of CPU, and 1 is left of the 1 that it is allowed now"
+		const lacks = "it wants 2 cores, and 1 is left of the 1 that it is allowed now"
 		s.until(lacks+", with 0 used (2 guaranteed, 1 lent to red", "explain", "blue-1")
 		s.until("waits: quota: "+lacks+"\n", "get", "blue-1")
 		s.until("waits: quota: "+lacks+"\n", "list", "blue-1")

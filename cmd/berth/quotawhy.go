@@ -22,7 +22,15 @@ func quotaLacks(r *berthv1.Reason) string {
 	if s.GetGuarantees() || s.GetLent() > 0 {
 		left, of = min(left, s.GetAllowed()), "the "+dimensionAmount(d, s.GetAllowed())+" that it is allowed now"
 	}
-	return fmt.Sprintf("it wants %s of %s, and %s is left of %s", dimensionAmount(d, r.GetWant()), dimensionName(d), dimensionAmount(d, left), of)
+	return fmt.Sprintf("it wants %s, and %s is left of %s", much(d, r.GetWant(), " of "), dimensionAmount(d, left), of)
+}
+
+// much is an amount of a dimension, as of it: 2 cores, or 8GiB of memory.
+func much(d berth.Dimension, n int64, of string) string {
+	if d == berth.DimensionCPU {
+		return amountOf(&berthv1.Reason{Code: string(berth.ReasonCPU), Want: n}, n)
+	}
+	return dimensionAmount(d, n) + of + dimensionName(d)
 }
 
 // quotaReason is quotaLacks, with how that has come about.
@@ -106,7 +114,7 @@ func quotaEnds(spec *berthv1.Request, r *berthv1.Reason, s *berthv1.QuotaStand, 
 		whose = append([]string{spec.GetTenant()}, whose...)
 	}
 	if len(whose) > 0 {
-		out = append(out, fmt.Sprintf("the end of what uses %s %s of tenant %s in pool %s", dimensionAmount(d, lacks), dimensionName(d), strings.Join(whose, " or "), spec.GetPool()))
+		out = append(out, fmt.Sprintf("the end of what uses %s of tenant %s in pool %s", much(d, lacks, " "), strings.Join(whose, " or "), spec.GetPool()))
 	}
 	if s.GetGuarantees() && s.GetUsed()+r.GetWant() <= s.GetLimit() && !beyondAll(s, s.GetUsed()+r.GetWant()) {
 		out = append(out, borrowing(d, s, lacks))

@@ -22,30 +22,30 @@ func TestQuotaHelp(t *testing.T) {
 	}{
 		"all that is guaranteed is lent": {
 			&berthv1.Reason{Want: 2000, Total: 16000, Stands: lent, Tenants: []string{"red"}}, false,
-			"waits for the quota of tenant blue in pool q: it wants 2 of CPU, and 0 is left of the 0 that it is allowed now, with 0 used (8 guaranteed, 8 lent to red, 0 borrowed; the limit is 16); tenant red has borrowed some of it, and gives it back as what uses it ends",
-			"the end of what uses 2 CPU of tenant red in pool q, or as much to borrow: others not using 2 of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=10 blue",
+			"waits for the quota of tenant blue in pool q: it wants 2 cores, and 0 is left of the 0 that it is allowed now, with 0 used (8 guaranteed, 8 lent to red, 0 borrowed; the limit is 16); tenant red has borrowed some of it, and gives it back as what uses it ends",
+			"the end of what uses 2 cores of tenant red in pool q, or as much to borrow: others not using 2 of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=10 blue",
 		},
 		"others use what could be borrowed": {
 			&berthv1.Reason{Want: 2000, Total: 16000, Stands: &berthv1.QuotaStand{Limit: 16000, Guarantees: true, Guaranteed: 8000, Allowed: 8000, Used: 8000}}, false,
 			"0 is left of the 8 that it is allowed now, with 8 used (8 guaranteed, 0 lent, 0 borrowed; the limit is 16)",
-			"the end of what uses 2 CPU of tenant blue in pool q, or as much to borrow: others not using 2 of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=10 blue",
+			"the end of what uses 2 cores of tenant blue in pool q, or as much to borrow: others not using 2 of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=10 blue",
 		},
 		"others wait as well": {
 			&berthv1.Reason{Want: 9000, Best: 7000, Total: 16000, Stands: &berthv1.QuotaStand{
 				Limit: 16000, Guarantees: true, Guaranteed: 8000, Borrowed: 1000, Lenders: []string{"red"}, Allowed: 9000, Used: 2000, Idle: 1000, Ever: 24000, Ahead: []string{"green"}, Keeping: []string{"red", "grey"},
 			}}, false,
 			"0 lent, 1 borrowed from red; the limit is 16); tenant red and grey waits for what is guaranteed to it, and lends nothing meanwhile; tenant green waits for a loan, too, and has its turn before",
-			"the end of what uses 2 CPU of tenant blue in pool q, or as much to borrow: others lend 1 now, and would have to use 1 less of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=10 blue",
+			"the end of what uses 2 cores of tenant blue in pool q, or as much to borrow: others lend 1 now, and would have to use 1 less of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=10 blue",
 		},
 		"all that there is is guaranteed": {
 			&berthv1.Reason{Want: 1000, Total: 4000, Stands: &berthv1.QuotaStand{Limit: 4000, Guarantees: true, Guaranteed: 2000, Allowed: 2000, Used: 2000, Ever: 4000, Have: 4000}}, false,
 			"0 is left of the 2 that it is allowed now",
-			"the end of what uses 1 CPU of tenant blue in pool q, or as much to borrow: others not using 1 of what is guaranteed to them, or more of it guaranteed, and for that more workers in pool q, or less guaranteed to others: of its 4 CPU, 4 is guaranteed already (berth tenants --pool q)",
+			"the end of what uses 1 core of tenant blue in pool q, or as much to borrow: others not using 1 of what is guaranteed to them, or more of it guaranteed, and for that more workers in pool q, or less guaranteed to others: of its 4 CPU, 4 is guaranteed already (berth tenants --pool q)",
 		},
 		"all but what it lacks is guaranteed": {
 			&berthv1.Reason{Want: 1000, Total: 4000, Stands: &berthv1.QuotaStand{Limit: 4000, Guarantees: true, Guaranteed: 2000, Allowed: 2000, Used: 2000, Ever: 4000, Have: 5000}}, false,
 			"0 is left of the 2 that it is allowed now",
-			"the end of what uses 1 CPU of tenant blue in pool q, or as much to borrow: others not using 1 of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=3 blue",
+			"the end of what uses 1 core of tenant blue in pool q, or as much to borrow: others not using 1 of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=3 blue",
 		},
 		"more than the limit, of what is guaranteed": {
 			&berthv1.Reason{Want: 5000, Total: 4000, Stands: &berthv1.QuotaStand{Limit: 4000, Guarantees: true, Guaranteed: 2000, Allowed: 2000, Ever: 4000, Have: 6000}}, true,
@@ -60,11 +60,11 @@ func TestQuotaHelp(t *testing.T) {
 		"the limit binds what is borrowed": {
 			&berthv1.Reason{Want: 4000, Total: 16000, Best: 2000, Stands: &berthv1.QuotaStand{Limit: 16000, Guarantees: true, Guaranteed: 8000, Borrowed: 8000, Allowed: 16000, Used: 14000}}, false,
 			"2 is left of the 16 that it is allowed now, with 14 used (8 guaranteed, 0 lent, 8 borrowed; the limit is 16)",
-			"the end of what uses 2 CPU of tenant blue in pool q, or a larger quota: berth tenants set --pool q --cpu 18 --guaranteed cpu=10 blue",
+			"the end of what uses 2 cores of tenant blue in pool q, or a larger quota: berth tenants set --pool q --cpu 18 --guaranteed cpu=10 blue",
 		},
 		"more than the limit, though it is not all taken": {
 			&berthv1.Reason{Want: 17000, Total: 16000, Stands: &berthv1.QuotaStand{Limit: 16000, Allowed: 16000, Used: 14000}}, true,
-			"waits, and could never be placed, for it asks for more than the quota of tenant blue in pool q: it wants 17 of CPU",
+			"waits, and could never be placed, for it asks for more than the quota of tenant blue in pool q: it wants 17 cores",
 			"a larger quota: berth tenants set --pool q --cpu 31 blue",
 		},
 		"more than the limit, under a loan": {
@@ -75,17 +75,17 @@ func TestQuotaHelp(t *testing.T) {
 		"not guaranteed any more": {
 			&berthv1.Reason{Want: 2000, Total: 8000, Stands: &berthv1.QuotaStand{Limit: 8000, Lent: 8000, Borrowers: []string{"red"}}}, false,
 			"(nothing is guaranteed, 8 lent to red, 0 borrowed; the limit is 8)",
-			"the end of what uses 2 CPU of tenant red in pool q, or a larger quota: berth tenants set --pool q --cpu 10 blue",
+			"the end of what uses 2 cores of tenant red in pool q, or a larger quota: berth tenants set --pool q --cpu 10 blue",
 		},
 		"other daemons have taken it": {
 			&berthv1.Reason{Want: 2000, Total: 8000, Best: 1000, Stands: &berthv1.QuotaStand{Limit: 8000, Allowed: 8000}}, false,
-			"it wants 2 of CPU, and 1 is left of 8",
+			"it wants 2 cores, and 1 is left of 8",
 			"a moment of patience: other daemons have taken what is left of it, and give it up",
 		},
 		"a daemon that does not tell": {
 			&berthv1.Reason{Want: 2000, Total: 8000, Best: 1000}, false,
-			"it wants 2 of CPU, and 1 is left of 8",
-			"the end of what uses 1 CPU of tenant blue in pool q, or a larger quota: berth tenants set --pool q --cpu 9 blue",
+			"it wants 2 cores, and 1 is left of 8",
+			"the end of what uses 1 core of tenant blue in pool q, or a larger quota: berth tenants set --pool q --cpu 9 blue",
 		},
 	} {
 		tt.reason.Code, tt.reason.Detail = "quota", "cpu_milli"

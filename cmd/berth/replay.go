@@ -20,8 +20,10 @@ func replayCommand() *cli.Command {
 		Usage:     "decide again where a request was placed, on what the store held then",
 		ArgsUsage: "ID",
 		Description: "Every placement names what it was planned on; deciding again on it must give the same. Where others made room for a\n" +
-			"request, who does is chosen again, too, on the worker where they did. Exit 0 when all is the same,\n" +
-			"3 when it differs, 1 when it cannot be told: the store's history does not reach back so far, or other rules placed it.",
+			"request, who does is chosen again, too, on the worker where they did; where that cannot be, as for a group, the placement\n" +
+			"alone is judged, and a line says who was not chosen again (in -o json, victims with the outcome cannot). Of a group, each\n" +
+			"member is told of. Exit 0 when all that is decided again is the same, 3 when it differs, 1 when the placement cannot be\n" +
+			"decided again: the store's history does not reach back so far, or other rules placed it.",
 		Flags: clientFlags(
 			intFlag("attempt", 0, "`N`th attempt (default: the last one that was placed)"),
 			outputFlag(),
@@ -43,7 +45,11 @@ func replayCommand() *cli.Command {
 			defer cl.Close()
 			r, err := cl.Replay(c.Context, id, int64(c.Int("attempt")))
 			if err != nil {
-				return notThere(c.Context, cl, id, orMember(c.Context, cl, id, err))
+				members := membersOf(c.Context, cl, id, err)
+				if len(members) == 0 {
+					return notThere(c.Context, cl, id, err)
+				}
+				return replayGroup(c, cl, members, asJSON)
 			}
 			if asJSON {
 				err = printJSON(c.App.Writer, r)
@@ -53,15 +59,26 @@ func replayCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			switch daemon.ReplayOutcome(r.GetOutcome()) {
-			case daemon.ReplayDiffers:
-				return &exitError{code: exitDiffers}
-			case daemon.ReplayCannot:
-				return &exitError{code: exitFailed}
-			}
-			return nil
+			return replayed(r)
 		},
 	})
+}
+
+// replayed is the exit code of what came of deciding again.
+func replayed(all ...*berthv1.ReplayResponse) error {
+	code := exitGood
+	for _, r := range all {
+		switch daemon.ReplayOutcome(r.GetOutcome()) {
+		case daemon.ReplayDiffers:
+			return &exitError{code: exitDiffers}
+		case daemon.ReplayCannot:
+			code = exitFailed
+		}
+	}
+	if code == exitGood {
+		return nil
+	}
+	return &exitError{code: code}
 }
 
 func printReplay(w io.Writer, r *berthv1.ReplayResponse) error {
@@ -74,6 +91,10 @@ func printReplay(w io.Writer, r *berthv1.ReplayResponse) error {
 	}
 	switch daemon.ReplayOutcome(r.GetOutcome()) {
 	case daemon.ReplayCannot:
+		if r.GetRevision() == 0 { // of nothing that was placed there is more to say
+			_, err := fmt.Fprintf(w, "%s cannot be replayed: %s\n", r.GetId(), r.GetWhy())
+			return err
+		}
 		_, err := fmt.Fprintf(w, "cannot be replayed: %s\n%s\n", r.GetWhy(), what)
 		return err
 	case daemon.ReplayDiffers:
@@ -99,13 +120,16 @@ func printReplay(w io.Writer, r *berthv1.ReplayResponse) error {
 // printVictims tells whether the same make room for a request when they are chosen again.
 func printVictims(w io.Writer, v *berthv1.ReplayedVictims) (err error) {
 	were := fmt.Sprintf("%s made room for it at revision %d", strings.Join(v.GetWere(), ", "), v.GetRevision())
+	if len(v.GetWere()) == 0 {
+		were = "others made room for it"
+	}
 	switch daemon.ReplayOutcome(v.GetOutcome()) {
 	case daemon.ReplaySame:
 		_, err = fmt.Fprintf(w, "%s: chosen again, the same do\n", were)
 	case daemon.ReplayDiffers:
 		_, err = fmt.Fprintf(w, "%s: chosen again, %s: %s\n", were, orNobody(v.GetAgain()), v.GetWhy())
 	case daemon.ReplayCannot:
-		_, err = fmt.Fprintf(w, "who made room for it cannot be chosen again: %s\n", v.GetWhy())
+		_, err = fmt.Fprintf(w, "%s: that is not chosen again: %s\n", were, v.GetWhy())
 	}
 	return err
 }

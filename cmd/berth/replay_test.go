@@ -15,15 +15,19 @@ func TestReplay(t *testing.T) {
 		s.want(0, "same: decided again, it goes to w-1", "replay", "a")
 		s.want(0, `"outcome": "same"`, "replay", "-o", "json", "a")
 		s.want(0, "no other worker could take it", "explain", "a")
-		s.want(exitFailed, "cannot be replayed: it was not placed", "replay", "--attempt", "7", "a")
+		s.want(exitFailed, "a cannot be replayed: it has no attempt 7: its last one is attempt 1", "replay", "--attempt", "7", "a")
+		s.want(0, "no other worker could take it", "explain", "--at", "0s", "a")
 		s.want(exitUsage, "attempt", "replay", "--attempt", "-1", "a")
 		s.want(exitFailed, "not found", "replay", "nobody")
 		s.want(0, "PENDING", "submit", "--id", "big", "--cpu", "64", "--", "true")
-		s.want(exitFailed, "cannot be replayed: it was not placed\nbig\n", "replay", "big")
+		s.want(exitFailed, "big cannot be replayed: it was not placed\n", "replay", "big")
 		s.shows("no registered worker could ever take it", "explain", "--at", "0s", "big") // once the watch has told of it
 		s.want(0, "group of 2", "submit", "--id", "train", "--cpu", "64", "--group-size", "2", "--", "true")
 		s.shows("train.0 waits, and the registered workers could never take it, were they empty: 0 of its 2 members fit, of at least 2", "explain", "--at", "0s", "train.0")
-		s.want(exitUsage, "train is a group: ask about one of its members, such as train.0", "replay", "train")
+		s.want(exitFailed, "train.1  -        cannot   -          -         it was not placed", "replay", "train")
+		s.want(0, "group of 2", "submit", "--id", "team", "--group-size", "2", "--wait", "--", "true")
+		s.want(0, "team.1   1        same     w-1        w-1       -\n", "replay", "team")
+		s.want(0, `{"id":"team.1","attempt":"1","outcome":"same"`, "replay", "-o", "json", "team")
 		of := "berth: train is a group: what follows is of its member train.0; berth list --all --group train shows all\n"
 		if r := s.want(0, "train.0 waits, and the registered workers could never take it", "explain", "--at", "0s", "train"); r.err != of {
 			t.Errorf("of a group that waits: %q", r.err)
@@ -88,7 +92,8 @@ func TestPrintReplay_Victims(t *testing.T) {
 	}{
 		{"same", &berthv1.ReplayedVictims{Outcome: "same", Revision: 41, Were: []string{"a", "b"}, Again: []string{"a", "b"}}, "a, b made room for it at revision 41: chosen again, the same do\n"},
 		{"differs", &berthv1.ReplayedVictims{Outcome: "differs", Why: "others are chosen", Revision: 41, Were: []string{"a"}, Again: []string{"b"}}, "a made room for it at revision 41: chosen again, b would: others are chosen\n"},
-		{"cannot", &berthv1.ReplayedVictims{Outcome: "cannot", Why: "it is long ago"}, "who made room for it cannot be chosen again: it is long ago\n"},
+		{"cannot", &berthv1.ReplayedVictims{Outcome: "cannot", Why: "it is long ago"}, "others made room for it: that is not chosen again: it is long ago\n"},
+		{"of a group", &berthv1.ReplayedVictims{Outcome: "cannot", Why: "of a group", Revision: 41, Were: []string{"a"}}, "a made room for it at revision 41: that is not chosen again: of a group\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -111,7 +116,7 @@ func TestPrintReplay_Victims(t *testing.T) {
 func TestParseTime(t *testing.T) {
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Time{
-		"10m": now.Add(-10 * time.Minute), "09:30": now.Add(-150 * time.Minute), "09:30:01": now.Add(-150*time.Minute + time.Second),
+		"10m": now.Add(-10 * time.Minute), "09:30": now.Add(-150 * time.Minute), "12:00": now, "12:00:01": now.AddDate(0, 0, -1).Add(time.Second), "23:59": now.Add(-12*time.Hour - time.Minute), "09:30:01": now.Add(-150*time.Minute + time.Second),
 		"2026-11-25T12:00:00Z": now.AddDate(0, 0, -1), "2026-11-25 12:00:00": now.AddDate(0, 0, -1),
 	} {
 		if got, err := parseTime("at", text, now); err != nil || !got.Equal(want) {

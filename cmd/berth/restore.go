@@ -32,7 +32,7 @@ func restoreCommand() *cli.Command {
 			stringFlag("data-dir", "", "empty `DIR` for the embedded etcd of a daemon"),
 			&cli.Uint64Flag{Name: "bump-revision", Value: backup.DefaultBump, Usage: "by so `MANY` the revision grows: more than were served since the backup", EnvVars: envOf("bump-revision")},
 			durationFlag("longest-ttl", worker.MaxTTL, "no agent's lease has a longer `TTL`; a shorter one shortens the wait"),
-			durationFlag("longest-keep", 0, "no request that came after the backup has a longer on_disconnect keep (default: what the backup shows)"),
+			durationFlag("longest-keep", 0, "no request that came after the backup has a longer on_disconnect keep than `DURATION` (default: what the backup shows)"),
 			stringFlag("quota", "2GiB", "`BYTES` that the embedded etcd may grow to"),
 			outputFlag(),
 		}, etcdFlags("none")),

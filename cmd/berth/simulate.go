@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,23 +29,26 @@ func simulateCommand() *cli.Command {
 			"together or not at all; machines are kept for the first group that waits, as a daemon keeps them. With preemption lower, jobs of lower\n" +
 			"priority make room for it: for a group, by the end of their grace_ms. docs/scheduling.md has the columns of all files.\n\n" +
 			"With --snapshot, and --trace if more is to come: the same, on the workers of a pool as berth snapshot found them, with what runs\n" +
-			"there and may have to make room; what waits there comes first.",
+			"there and may have to make room; what waits there comes first.\n\n" +
+			"Of the FILEs one may be -, standard input.",
 		Flags: []cli.Flag{
 			stringFlag("openb-nodes", "", "`FILE` of machines: CSV with sn, cpu_milli, memory_mib, gpu, model"),
 			stringFlag("openb-pods", "", "`FILE` of requests: CSV with name, cpu_milli, memory_mib, num_gpu, gpu_milli, and gpu_spec (A|B) if any"),
 			stringFlag("nodes", "", "`FILE` of machines for --trace: CSV with name, cpu_milli, memory_mib, gpus, gpu_type, and labels (rack=r1;zone=a) and link if any"),
 			stringFlag("trace", "", "`FILE` of jobs: CSV with arrival_ms, run_ms, cpu_milli, memory_mib, gpus, gpu_milli; of groups with group, group_size, group_min_count, group_topology, group_linked; and more"),
-			stringFlag("snapshot", "", "`FILE` that berth snapshot wrote, instead of --nodes; - is standard input"),
+			stringFlag("snapshot", "", "`FILE` that berth snapshot wrote, instead of --nodes"),
 			stringFlag("pool", string(berth.DefaultPool), "`POOL` of the snapshot"),
-			durationFlag("run-for", 0, "how long what the snapshot has runs yet, where it has no run limit (default: to the end)"),
-			listFlag("weight", "`TENANT=NUMBER` of a tenant of the trace, 1 to 1000 (default: 1)"),
-			listFlag("cpu-limit", "`TENANT=CORES` that a tenant of the trace may hold at once (default: any amount)"),
-			listFlag("gpu-limit", "`TENANT=NUMBER` of GPUs, also parts of them: vision=2.5 (default: any amount)"),
+			durationFlag("run-for", 0, "for `DURATION` yet runs what the snapshot has, where it has no run limit (default: to the end)"),
+			ownListFlag("weight", "`TENANT=NUMBER` of a tenant of the trace, 1 to 1000 (default: 1)"),
+			ownListFlag("cpu-limit", "`TENANT=CORES` that a tenant of the trace may hold at once (default: any amount)"),
+			ownListFlag("gpu-limit", "`TENANT=NUMBER` of GPUs, also parts of them: vision=2.5 (default: any amount)"),
 			stringFlag("policy", string(sim.PolicyBerth), "`NAME`: berth, fgd, bestfit, spread, random"),
+			ownStringFlag("plot", "", "a picture of each seed into `FILE.svg`: what was allocated, idle and why, waiting, preempted, and the shares of tenants, over time"),
 			stringFlag("seeds", "42", "`NUMBERS`, one run each: 42-51, or 1,5,7-9"),
 			outputFlag(),
 		},
-		Action: simulate,
+		BashComplete: completeFlag("policy", sim.PolicyNames()),
+		Action:       simulate,
 	})
 }
 
@@ -71,7 +74,7 @@ func simulate(c *cli.Context) error {
 	if files[1] == "trace" {
 		return simulateTrace(ctx, c, policy, seeds, asJSON)
 	}
-	p, err := readPacking(c.String("openb-nodes"), c.String("openb-pods"))
+	p, err := readPacking(c)
 	if err != nil {
 		return err
 	}
@@ -80,63 +83,6 @@ func simulate(c *cli.Context) error {
 		return fmt.Errorf("simulate: %w", err)
 	}
 	return r.print(c.App.Writer, asJSON)
-}
-
-// simulated is the two flags that say what is simulated.
-func simulated(c *cli.Context) ([2]string, error) {
-	given := [2]string{"openb-nodes", "openb-pods"}
-	packing := c.String(given[0]) != "" || c.String(given[1]) != ""
-	switch snapshot, nodes := c.String("snapshot") != "", c.String("nodes") != ""; {
-	case snapshot && nodes:
-		return given, usage("simulate: --snapshot or --nodes: not both")
-	case snapshot:
-		given = [2]string{"snapshot", "trace"}
-	case nodes || c.String("trace") != "":
-		given = [2]string{"nodes", "trace"}
-	}
-	if given[1] == "trace" && packing {
-		return given, usage("simulate: --%s and --trace, or --openb-nodes and --openb-pods: not both", given[0])
-	}
-	for _, flag := range given {
-		if c.String(flag) == "" && (flag != "trace" || given[0] != "snapshot") { // there is what waits in a snapshot
-			return given, usage("simulate: say --%s FILE and --%s FILE; --%s is missing", given[0], given[1], flag)
-		}
-	}
-	if c.Duration("run-for") < 0 {
-		return given, usage("%v", &berth.FieldError{Field: "run-for", Value: c.Duration("run-for").String(), Problem: "is out of range", Bound: "0 or more"})
-	}
-	return given, nil
-}
-
-func readPacking(nodes, pods string) (*sim.Packing, error) {
-	machines, err := readFile(nodes, sim.ReadOpenbNodes)
-	if err != nil {
-		return nil, err
-	}
-	requests, err := readFile(pods, sim.ReadOpenbPods)
-	if err != nil {
-		return nil, err
-	}
-	p, err := sim.NewPacking(machines, requests)
-	if err != nil {
-		return nil, fmt.Errorf("%s, %s: %w", nodes, pods, err)
-	}
-	return p, nil
-}
-
-// readFile reads a file; its errors name it.
-func readFile[T any](path string, read func(io.Reader) (T, error)) (T, error) {
-	var zero T
-	f, err := os.Open(path)
-	if err != nil {
-		return zero, err
-	}
-	defer func() { _ = f.Close() }() // read only
-	v, err := read(f)
-	if err != nil {
-		return zero, fmt.Errorf("%s: %w", path, err)
-	}
-	return v, nil
 }
 
 // maxSeeds bounds the runs of one call.
@@ -157,6 +103,9 @@ func parseSeeds(text string) ([]uint64, error) {
 			return nil, wrong
 		}
 		for s := from; s <= to; s++ {
+			if slices.Contains(out, s) { // a mean would count it twice
+				return nil, givenTwice("seeds", strconv.FormatUint(s, 10))
+			}
 			out = append(out, s)
 		}
 	}
@@ -208,8 +157,8 @@ func (r *packingReport) print(w io.Writer, asJSON bool) error {
 	if asJSON {
 		return printPlain(w, r)
 	}
-	fmt.Fprintf(w, "policy %s: %s machines, %s GPUs; %s requests of %s shapes\n\n",
-		r.Policy, comma(r.Machines), comma(int(r.GPUs)), comma(r.Pods), comma(r.Shapes))
+	fmt.Fprintf(w, "policy %s: %s, %s; %s of %s\n\n",
+		r.Policy, counted(r.Machines, "machine"), counted(int(r.GPUs), "GPU"), counted(r.Pods, "request"), counted(r.Shapes, "shape"))
 	t := &table{}
 	t.add("SEED", "ALLOCATED AT 100 %", "AT 130 %", "IDLE", "ARRIVED", "LOST", "DECISIONS/S")
 	for _, s := range r.Seeds {

@@ -48,7 +48,7 @@ func TestSimulate(t *testing.T) {
 	s.want(exitUsage, "openb-pods is missing", "simulate", "--openb-nodes", nodes)
 	s.want(exitUsage, "allowed: berth, fgd", "simulate", "--policy", "best")
 	s.want(exitUsage, "seeds", "simulate", "--seeds", "9-1")
-	s.want(exitFailed, "no such file", "simulate", "--openb-nodes", "missing", "--openb-pods", pods)
+	s.want(exitUsage, "no such file", "simulate", "--openb-nodes", "missing", "--openb-pods", pods)
 	s.want(exitUsage, pods+": line 1: sn is missing as a column", "simulate", "--openb-nodes", pods, "--openb-pods", pods)
 }
 
@@ -74,9 +74,9 @@ func TestSimulate_Trace(t *testing.T) {
 	s.want(exitUsage, `gpu-limit "x" is no limit; allowed: TENANT=NUMBER, from 0 to 1000000000000`, "simulate", "--nodes", nodes, "--trace", trace, "--gpu-limit", "x")
 	s.want(exitUsage, `cpu-limit "=2" is no limit; allowed: TENANT=NUMBER, from 0 to 1000000`, "simulate", "--nodes", nodes, "--trace", trace, "--cpu-limit", "=2")
 	s.want(exitUsage, "--trace is missing", "simulate", "--nodes", nodes)
-	s.want(exitFailed, "is no snapshot", "simulate", "--snapshot", nodes)
+	s.want(exitUsage, "is no snapshot", "simulate", "--snapshot", nodes)
 	s.want(exitUsage, "not both", "simulate", "--nodes", nodes, "--snapshot", nodes, "--trace", trace)
-	s.want(exitFailed, "is no snapshot", "simulate", "--snapshot", nodes, "--trace", trace)
+	s.want(exitUsage, "is no snapshot", "simulate", "--snapshot", nodes, "--trace", trace)
 	s.want(exitUsage, "not both", "simulate", "--nodes", nodes, "--openb-pods", trace)
 	s.want(exitUsage, nodes+": line 1: arrival_ms is missing as a column", "simulate", "--nodes", nodes, "--trace", nodes)
 	misspelt := filepath.Join(t.TempDir(), "misspelt.csv")
@@ -85,6 +85,68 @@ func TestSimulate_Trace(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.want(exitUsage, misspelt+": line 1: column \"group_topolgy\" is unknown; allowed: ", "simulate", "--nodes", nodes, "--trace", misspelt)
+}
+
+// A flag that says nothing of what is simulated is refused, and not passed over; a variable, which may be meant for
+// others, is.
+func TestSimulate_OtherInputsFlags(t *testing.T) {
+	dir := t.TempDir()
+	nodes, trace, openb, pods := filepath.Join(dir, "nodes.csv"), filepath.Join(dir, "trace.csv"), filepath.Join(dir, "openb.csv"), filepath.Join(dir, "pods.csv")
+	for path, text := range map[string]string{
+		nodes: "name,cpu_milli,memory_mib,gpus,gpu_type\na,8000,1000,1,T4\n",
+		trace: "arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli\n0,1000,1,1,1,1000\n",
+		openb: "sn,cpu_milli,memory_mib,gpu,model\na,8000,1000,2,T4\n",
+		pods:  "name,cpu_milli,memory_mib,num_gpu,gpu_milli\nx,100,1,1,500\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := shell{t: t}
+	for flag, value := range map[string]string{"pool": "default", "run-for": "2h"} {
+		s.want(exitUsage, "simulate: --"+flag+" goes with --snapshot, not with --nodes and --trace", "simulate", "--nodes", nodes, "--trace", trace, "--"+flag, value)
+	}
+	for flag, value := range map[string]string{"weight": "default=2", "cpu-limit": "default=2", "gpu-limit": "default=2"} {
+		s.want(exitUsage, "simulate: --"+flag+" goes with --trace or --snapshot, not with --openb-nodes and --openb-pods",
+			"simulate", "--openb-nodes", openb, "--openb-pods", pods, "--"+flag, value)
+	}
+	t.Setenv("BERTH_POOL", "other")
+	t.Setenv("BERTH_WEIGHT", "load=3") // of berth pools, once
+	s.want(exitGood, "1 machine, 1 GPU; 1 job: 1 placed", "simulate", "--nodes", nodes, "--trace", trace)
+	text, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := s.with(string(text), "simulate", "--nodes", nodes, "--trace", "-"); r.code != exitGood || !strings.Contains(r.out, "1 job: 1 placed") {
+		t.Errorf("of standard input: %+v", r)
+	}
+	s.want(exitUsage, "standard input cannot be both --nodes and --trace", "simulate", "--nodes", "-", "--trace", "-")
+}
+
+// A file that cannot be read, or says what it may not, is wrong usage, whatever is wrong with it.
+func TestSimulate_BadFiles(t *testing.T) {
+	dir := t.TempDir()
+	nodes := filepath.Join(dir, "nodes.csv")
+	head := "arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli"
+	if err := os.WriteFile(nodes, []byte("name,cpu_milli,memory_mib,gpus,gpu_type\na,8000,1000,1,T4\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := shell{t: t}
+	for name, tt := range map[string]struct{ text, want string }{
+		"fields":   {head + "\n0,1,1,1\n", "fields: line 2: has 4 fields, and the header 6"},
+		"repeated": {head + ",run_ms\n", `repeated: line 1: column "run_ms" is repeated`},
+		"empty":    {"", "empty: line 1: the file is empty"},
+		"quote":    {head + "\n\"0,1\n", `quote: line 2: `},
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.want(exitUsage, tt.want, "simulate", "--nodes", nodes, "--trace", path)
+	}
+	s.want(exitUsage, "no such file", "simulate", "--nodes", nodes, "--trace", filepath.Join(dir, "missing"))
+	s.want(exitUsage, "no such file", "simulate", "--snapshot", filepath.Join(dir, "missing"))
+	s.want(exitUsage, "no such file", "plan", "--snapshot", filepath.Join(dir, "missing"))
 }
 
 // Whose limit or weight would change nothing is told so, and not passed over.
@@ -178,13 +240,13 @@ func TestSimulate_Snapshot(t *testing.T) {
 		}
 	}
 	s := shell{t: t}
-	s.want(exitGood, "1 machines, 0 GPUs with 1 running; 2 jobs: 1 placed, 0 out of patience, 1 never", "simulate", "--snapshot", live, "--trace", trace)
-	s.want(exitGood, "berth: warning: without a run limit, and so without an end: 1 request of the snapshot, 1 of which wait; what wants their places waits to the end. With --run-for 2h they run for two hours\n", "simulate", "--snapshot", live, "--trace", trace)
+	s.want(exitGood, "1 machine, 0 GPUs with 1 running; 2 jobs: 1 placed, 0 out of patience, 1 never", "simulate", "--snapshot", live, "--trace", trace)
+	s.want(exitGood, "berth: warning: without a run limit, and so without an end: 1 request of the snapshot, 1 of them waiting; what wants the places of such waits to the end. With --run-for 2h such requests run for two hours\n", "simulate", "--snapshot", live, "--trace", trace)
 	if r := s.want(exitGood, "1 never", "simulate", "--snapshot", live, "--trace", trace, "--run-for", "2h"); r.err != "" {
 		t.Errorf("nothing is without an end, and it says %q", r.err)
 	}
-	s.want(exitGood, "1 machines, 0 GPUs with 1 running; 1 jobs: 0 placed, 0 out of patience, 1 never", "simulate", "--snapshot", live)
-	s.want(exitFailed, "pool other of the snapshot has no worker", "simulate", "--snapshot", live, "--trace", trace, "--pool", "other")
+	s.want(exitGood, "1 machine, 0 GPUs with 1 running; 1 job: 0 placed, 0 out of patience, 1 never", "simulate", "--snapshot", live)
+	s.want(exitUsage, "pool other of the snapshot has no worker", "simulate", "--snapshot", live, "--trace", trace, "--pool", "other")
 }
 
 func TestParseSeeds(t *testing.T) {
@@ -194,7 +256,7 @@ func TestParseSeeds(t *testing.T) {
 			t.Errorf("%s: %v (-want +got):\n%s", text, err, diff)
 		}
 	}
-	for _, text := range strings.Fields("x 1-x - 1- 3-2 1,,2 0-10000 18446744073709551615 -1") {
+	for _, text := range strings.Fields("x 1-x - 1- 3-2 1,,2 0-10000 18446744073709551615 -1 1,1 1-3,2") {
 		if got, err := parseSeeds(text); err == nil {
 			t.Errorf("%s: %v", text, got)
 		}
@@ -240,4 +302,40 @@ func TestSimulate_GroupRoom(t *testing.T) {
 	if !strings.Contains(r.out, `"made_room": 1`) || !strings.Contains(r.out, `"waited_ms": 500`) {
 		t.Error(r.out)
 	}
+}
+
+// The picture of a run is whole or not there, and what is there stays where it cannot be drawn.
+func TestSimulate_Plot(t *testing.T) {
+	dir := t.TempDir()
+	nodes, trace, plot := filepath.Join(dir, "nodes.csv"), filepath.Join(dir, "trace.csv"), filepath.Join(dir, "run.svg")
+	for path, text := range map[string]string{
+		nodes: "name,cpu_milli,memory_mib,gpus,gpu_type\na,8000,1000,1,T4\n",
+		trace: "arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli,tenant\n0,1000,1,1,1,1000,x\n1,1000,1,1,1,1000,y\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := shell{t: t}
+	s.want(exitGood, "fairness", "simulate", "--nodes", nodes, "--trace", trace, "--seeds", "1-2", "--plot", plot)
+	got, err := os.ReadFile(plot)
+	if err != nil || !strings.HasPrefix(string(got), "<svg") || !strings.Contains(string(got), "seed 2: 2 jobs") || !strings.Contains(string(got), ">x<") {
+		t.Errorf("%v: %s", err, got)
+	}
+	s.want(exitUsage, "names a tenant", "simulate", "--nodes", nodes, "--trace", trace, "--weight", "z=1", "--plot", plot)
+	s.want(exitUsage, "is no picture; allowed: a file whose name ends in .svg", "simulate", "--nodes", nodes, "--trace", trace, "--plot", trace)
+	s.want(exitUsage, "no such file", "simulate", "--nodes", nodes, "--trace", trace, "--plot", filepath.Join(dir, "none", "run.svg"))
+	s.want(exitUsage, "draws at most 16 seeds", "simulate", "--nodes", nodes, "--trace", trace, "--plot", plot, "--seeds", "1-17")
+	if again, err := os.ReadFile(plot); err != nil || !bytes.Equal(again, got) {
+		t.Errorf("the picture has changed: %v", err)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 3 {
+		t.Errorf("%v, %v", files, err)
+	}
+}
+
+// A shell is offered the policies behind their flag.
+func TestSimulate_Completion(t *testing.T) {
+	s := shell{t: t}
+	s.want(exitGood, "berth\nfgd\nbestfit\nspread\nrandom\n", "simulate", "--policy", "--generate-bash-completion")
 }

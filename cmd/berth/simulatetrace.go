@@ -46,6 +46,11 @@ func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, s
 	for tenant, weight := range weights {
 		t.Weigh(tenant, weight)
 	}
+	picture, err := beginPicture(c, len(seeds))
+	if err != nil {
+		return err
+	}
+	defer picture.abandon()
 	var results []*sim.TraceResult
 	for _, seed := range seeds {
 		r, err := followed(c.App.ErrWriter, seed, func(done func(int, int)) (*sim.TraceResult, error) { return t.Run(ctx, policy, seed, done) })
@@ -53,6 +58,9 @@ func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, s
 			return fmt.Errorf("simulate: %w", err)
 		}
 		results = append(results, r)
+	}
+	if err := picture.draw(results); err != nil {
+		return fmt.Errorf("simulate: %w", err)
 	}
 	if asJSON {
 		return printPlain(c.App.Writer, results)
@@ -135,14 +143,14 @@ func checkTenants(c *cli.Context, t *sim.Trace) error {
 func readTrace(c *cli.Context) (*sim.Trace, error) {
 	var jobs []sim.Job
 	if path := c.String("trace"); path != "" { // else of a snapshot, and what waits there is all
-		all, err := readFile(path, sim.ReadTrace)
+		all, err := readFile(c, path, sim.ReadTrace)
 		if err != nil {
 			return nil, err
 		}
 		jobs = all
 	}
 	if c.String("snapshot") == "" {
-		machines, err := readFile(c.String("nodes"), sim.ReadNodes)
+		machines, err := readFile(c, c.String("nodes"), sim.ReadNodes)
 		if err != nil {
 			return nil, err
 		}
@@ -154,20 +162,34 @@ func readTrace(c *cli.Context) (*sim.Trace, error) {
 	}
 	live, err := sim.NewLive(s, berth.PoolID(c.String("pool")), c.Duration("run-for").Milliseconds())
 	if err != nil {
-		return nil, err
+		return nil, usage("simulate: %s: %w", c.String("snapshot"), err)
 	}
-	if live.Closed > 0 {
-		fmt.Fprintf(c.App.ErrWriter, "berth: %s that take nothing now are left out, with what they run\n", plural(live.Closed, "worker"))
-	}
-	if live.LeftOut > 0 {
-		fmt.Fprintf(c.App.ErrWriter, "berth: %s that wait are left out, for they ask for more than a trace can say (docs/scheduling.md)\n", plural(live.LeftOut, "request"))
-	}
+	tellLeftOut(c.App.ErrWriter, live)
 	tellEndless(c, live)
 	t, err := live.Trace(jobs)
 	if errors.Is(err, sim.ErrNoJobs) {
-		return nil, fmt.Errorf("simulate: pool %s of the snapshot: %w: say --trace FILE", c.String("pool"), err)
+		err = fmt.Errorf("%w: say --trace FILE", err)
 	}
-	return t, err
+	if err != nil {
+		return nil, usage("simulate: pool %s of the snapshot: %w", c.String("pool"), err)
+	}
+	return t, nil
+}
+
+// tellLeftOut says what of a pool is not simulated.
+func tellLeftOut(w io.Writer, live *sim.Live) {
+	switch n := live.Closed; {
+	case n == 1:
+		fmt.Fprintln(w, "berth: 1 worker that takes nothing now is left out, with what it runs")
+	case n > 1:
+		fmt.Fprintf(w, "berth: %d workers that take nothing now are left out, with what they run\n", n)
+	}
+	switch n := live.LeftOut; {
+	case n == 1:
+		fmt.Fprintln(w, "berth: 1 request that waits is left out, for it asks for more than a trace can say (docs/scheduling.md)")
+	case n > 1:
+		fmt.Fprintf(w, "berth: %d requests that wait are left out, for they ask for more than a trace can say (docs/scheduling.md)\n", n)
+	}
 }
 
 // tellEndless says that some of a snapshot never ends: what waits behind it would seem to wait for
@@ -177,8 +199,8 @@ func tellEndless(c *cli.Context, live *sim.Live) {
 	if placed+waiting == 0 {
 		return
 	}
-	fmt.Fprintf(c.App.ErrWriter, "berth: warning: without a run limit, and so without an end: %s of the snapshot, %d of which wait; what wants their places waits to the end. "+
-		"With --run-for 2h they run for two hours\n", plural(placed+waiting, "request"), waiting)
+	fmt.Fprintf(c.App.ErrWriter, "berth: warning: without a run limit, and so without an end: %s of the snapshot, %d of them waiting; what wants the places of such waits to the end. "+
+		"With --run-for 2h such requests run for two hours\n", plural(placed+waiting, "request"), waiting)
 }
 
 func printTrace(w io.Writer, r *sim.TraceResult) error {
@@ -198,9 +220,12 @@ func printTrace(w io.Writer, r *sim.TraceResult) error {
 		add("priority", &r.Priorities[i], "", "", "")
 	}
 	for i := range r.Tenants {
-		x := &r.Tenants[i]
+		x, share := &r.Tenants[i], "-" // it never waited beside others: nothing had to be shared
+		if x.Looks > 0 {
+			share = fmt.Sprintf("%.1f %%", 100*x.Share)
+		}
 		add("tenant", &x.Waits, fmt.Sprintf("%.1f of %.1f %s hours", x.GotHours, x.AskedHours, x.Unit),
-			strconv.FormatInt(x.Weight, 10), fmt.Sprintf("%.1f %%", 100*x.Share))
+			strconv.FormatInt(x.Weight, 10), share)
 	}
 	if err := t.write(w); err != nil {
 		return err
@@ -224,8 +249,8 @@ func printTraceHead(w io.Writer, r *sim.TraceResult) {
 		}
 		groups = fmt.Sprintf("; %s of them in groups, of which %s of %s were placed", comma(members), comma(placed), comma(n))
 	}
-	fmt.Fprintf(w, "policy %s, seed %d: %s machines, %s GPUs%s; %s jobs: %s placed, %s out of patience, %s never%s\n",
-		r.Policy, r.Seed, comma(r.Machines), comma(int(r.GPUs)), runs, comma(r.Jobs), comma(r.Placed), comma(r.Left), comma(r.Never), groups)
+	fmt.Fprintf(w, "policy %s, seed %d: %s, %s%s; %s: %s placed, %s out of patience, %s never%s\n",
+		r.Policy, r.Seed, counted(r.Machines, "machine"), counted(int(r.GPUs), "GPU"), runs, counted(r.Jobs, "job"), comma(r.Placed), comma(r.Left), comma(r.Never), groups)
 	if r.Preempted > 0 {
 		forGroups := ""
 		if r.ForGroup > 0 {
@@ -233,11 +258,22 @@ func printTraceHead(w io.Writer, r *sim.TraceResult) {
 		}
 		fmt.Fprintf(w, "preemptions: %s%s, for which %.1f GPU hours and %.1f core hours had run for nothing\n", comma(r.Preempted), forGroups, r.GPULost, r.CoreLost)
 	}
+	if r.GPUs == 0 {
+		fmt.Fprintf(w, "CPU, at looks until the last arrival: %.1f %% allocated\n\n", meanCPU(r.Series))
+		return
+	}
 	if groups != "" {
 		groups = fmt.Sprintf(" %.1f %% for groups,", r.ForGroups)
 	}
 	fmt.Fprintf(w, "GPU time, until the last arrival: %.1f %% allocated; idle: %.1f %% fragmented, %.1f %% starved of CPU or memory,%s %.1f %% without demand\n\n",
 		r.Allocated, r.Fragmented, r.Starved, groups, r.NoDemand)
+}
+
+func meanCPU(looks []sim.Look) (mean float64) {
+	for i := range looks {
+		mean += looks[i].CPU / float64(len(looks))
+	}
+	return mean
 }
 
 // waited is a time; beyond a minute its milliseconds say nothing.

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
@@ -17,7 +16,7 @@ import (
 func snapshotCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name:      "snapshot",
-		Usage:     "what a scheduler needs to know of the store, as lines of JSON, for berth plan --snapshot",
+		Usage:     "what a scheduler needs to know of the store, as lines of JSON, for --snapshot of berth plan and berth simulate",
 		ArgsUsage: "> FILE",
 		Description: "All at one revision. Commands, environments and addresses are left out; docs/snapshot.md has the fields.\n" +
 			"The last line says how many stand before it: a file without it is not whole.",
@@ -43,7 +42,7 @@ func snapshotCommand() *cli.Command {
 }
 
 // snapshotFrom reads a snapshot from a file, "-" for standard input, or, where none
-// is named, of the store of a daemon.
+// is named, of the store of a daemon. A file that cannot be read is wrong usage.
 func snapshotFrom(c *cli.Context, name string, keeps func(berth.WorkerID) bool) (*snapshot.Snapshot, error) {
 	if name == "" {
 		return liveSnapshot(c, keeps)
@@ -52,14 +51,14 @@ func snapshotFrom(c *cli.Context, name string, keeps func(berth.WorkerID) bool) 
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, fmt.Errorf("read snapshot: %w", err)
+			return nil, usage("read snapshot: %w", err)
 		}
 		defer func() { _ = f.Close() }() // read only
 		in = f
 	}
 	s, err := snapshot.Read(in, keeps)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, usage("%s: %w", name, err)
 	}
 	return s, nil
 }

@@ -43,7 +43,7 @@ func tenantsCommand() *cli.Command {
 					listFlag("devices", "`TYPE=NUMBER` of devices, also parts of them: h100=8, t4=0.5"),
 					listFlag("guaranteed", "`OF=AMOUNT` of the limit, of cpu, memory, disk, custom.NAME or devices.TYPE: what the tenant does not use of it, others borrow up to their limits who have some guaranteed themselves, be it 0; none: neither lent nor borrowed"),
 					stringFlag("reclaim-after", "", "`DURATION`, 0s to 8760h: what the tenant has lent, and has wanted back for so long, is reclaimed by stopping the youngest of what uses it; none: it comes back as that ends (default: as it is; at first none)"),
-					intFlag("weight", 0, "`NUMBER`, 1 to 1000: twice the weight, twice the share where not all fits, in all pools (default: as it is; at first 1)"),
+					ownIntFlag("weight", 0, "`NUMBER`, 1 to 1000: twice the weight, twice the share where not all fits, in all pools (default: as it is; at first 1)"),
 					outputFlag(),
 				),
 				Action: setQuota,

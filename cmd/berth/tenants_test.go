@@ -25,11 +25,11 @@ func TestTenants(t *testing.T) {
 		}
 		s.want(exitGood, "", "submit", "--id", "first", "--tenant", "vision", "--cpu", "1", "--", "sleep", "60")
 		s.want(exitGood, "", "submit", "--id", "second", "--tenant", "vision", "--cpu", "1", "--", "true")
-		s.want(exitGood, "second waits for the quota of tenant vision in pool default: it wants 1 of CPU, and 0.5 is left of 1.5", "explain", "second")
-		s.want(exitGood, "what would help: the end of what uses 0.5 CPU of tenant vision in pool default, or a larger quota: berth tenants set --pool default --cpu 2 vision", "explain", "second")
+		s.want(exitGood, "second waits for the quota of tenant vision in pool default: it wants 1 core, and 0.5 is left of 1.5", "explain", "second")
+		s.want(exitGood, "what would help: the end of what uses 0.5 cores of tenant vision in pool default, or a larger quota: berth tenants set --pool default --cpu 2 vision", "explain", "second")
 		s.want(exitGood, "", "submit", "--id", "both", "--tenant", "vision", "--cpu", "1", "--group-size", "2", "--", "true")
 		for _, id := range []string{"both", "both.1"} {
-			s.want(exitGood, "waits, and could never be placed, for it asks for more than the quota of tenant vision in pool default: it wants 2 of CPU, and 0.5 is left of 1.5", "explain", id)
+			s.want(exitGood, "waits, and could never be placed, for it asks for more than the quota of tenant vision in pool default: it wants 2 cores, and 0.5 is left of 1.5", "explain", id)
 			s.want(exitGood, "what would help: a larger quota: berth tenants set --pool default --cpu 3 vision", "explain", id)
 		}
 		s.want(exitGood, "", "cancel", "--wait", "both")
@@ -69,10 +69,10 @@ func TestTenants(t *testing.T) {
 		lent("1 to other")
 		s.want(exitGood, "", "submit", "--id", "wants", "--tenant", "lender", "--cpu", "2", "--", "true")
 		lent("1 to other (1 wanted back)")
-		s.want(exitGood, "it wants 2 of CPU, and 1 is left of the 1 that it is allowed now, with 0 used (2 guaranteed, 1 lent to other, 0 borrowed; the limit is 2)", "explain", "wants")
+		s.want(exitGood, "it wants 2 cores, and 1 is left of the 1 that it is allowed now, with 0 used (2 guaranteed, 1 lent to other, 0 borrowed; the limit is 2)", "explain", "wants")
 		s.want(exitGood, "berth tenants set --pool default --cpu 3 --guaranteed cpu=3 lender", "explain", "wants")
 		s.want(exitGood, "; tenant other has borrowed some of it, and gives it back as what uses it ends", "explain", "wants")
-		s.want(exitGood, "the end of what uses 1 CPU of tenant other in pool default, ", "explain", "wants")
+		s.want(exitGood, "the end of what uses 1 core of tenant other in pool default, ", "explain", "wants")
 		s.want(exitUsage, `reclaim-after "8761h" is out of range; allowed: as 90s or 10m, 0s to 8760h, or none`, "tenants", "set", "--reclaim-after", "8761h", "lender")
 		s.want(exitUsage, "as 90s or 10m, 0s to 8760h, or none", "tenants", "set", "--reclaim-after", "soon", "lender")
 		s.want(exitGood, "2 (reclaimed after 10m)", "tenants", "set", "--reclaim-after", "10m", "lender")

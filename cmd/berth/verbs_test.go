@@ -145,6 +145,10 @@ func TestVerbs(t *testing.T) {
 		s.want(0, "spread load=3,cold=1  0 of 0  -", "pools", "--shadow-strategy", "spread", "--shadow-weight", "load=3,cold=1", "batch")
 		s.want(0, `"shadow":`, "pools", "-o", "json")
 		s.want(0, "HOLDS\n", "pools", "--no-shadow", "batch")
+		s.want(0, "berth: warning: pool bacth has no workers and is not known; pools: batch, default; what is set is for workers that come\n", "pools", "--shadow-strategy", "binpack", "bacth")
+		if r := s.want(0, "default", "pools", "--no-shadow", "bacth"); strings.Contains(r.out+r.err, "bacth") {
+			t.Errorf("a pool that nothing is set of is listed:\n%s%s", r.out, r.err)
+		}
 		s.want(exitUsage, `brake-percent "101" is out of range; allowed: 1 to 100`, "pools", "--brake-percent", "101", "batch")
 		s.want(exitUsage, "for \"1000h0m0s\" is not allowed; allowed: 1s to 168h0m0s", "brake", "hold", "--for", "1000h", "batch")
 		s.want(0, "no brake", "brake")

@@ -98,22 +98,43 @@ func claimText(r *berthv1.Reason) string {
 	return fmt.Sprintf("waits for %s of lower priority to end on %s", plural(r.GetWant(), "request"), on)
 }
 
-// neverText says of a request that no worker could take, were it empty, what there is
-// too little of on the nearest.
+// neverText says of a request that no worker could take, were it empty, what the nearest lacks for good: as the
+// scheduler counts it, the last of its filters, but CPU, memory and disk only where there is nothing else.
 func neverText(m *berthv1.Miss) string {
-	for _, r := range slices.Backward(m.GetReasons()) { // devices, which a larger one of the kind would not have either, before amounts
-		if r.GetCode() == string(berth.ReasonDeviceMilli) && r.GetTotal() == 0 {
-			return shareLack(r, m.GetWorker())
+	var amount *berthv1.Reason
+	for _, r := range slices.Backward(m.GetReasons()) {
+		short := r.GetWant() > r.GetTotal()
+		switch berth.ReasonCode(r.GetCode()) {
+		case berth.ReasonImage, berth.ReasonConstraint, berth.ReasonTaint, berth.ReasonDeviceMemory:
+			return lackText(r, m.GetWorker())
+		case berth.ReasonDeviceMilli:
+			if r.GetTotal() == 0 {
+				return shareLack(r, m.GetWorker())
+			}
+		case berth.ReasonCPU, berth.ReasonMemory, berth.ReasonDisk:
+			if short {
+				amount = r
+			}
+		default:
+			if short {
+				return shortText(r, m.GetWorker())
+			}
 		}
-		if r.GetCode() == string(berth.ReasonDeviceMemory) {
-			return memoryLack(r, m.GetWorker())
-		}
-		if r.GetWant() > r.GetTotal() {
-			return fmt.Sprintf("it wants %s of %s, and %s, the nearest, has %s in all", amount(r, r.GetWant()), resourceName(r), m.GetWorker(), amount(r, r.GetTotal()))
-		}
+	}
+	if amount != nil {
+		return shortText(amount, m.GetWorker())
 	}
 	lasting, _ := lastingOf(m)
 	return lackText(lasting[0], m.GetWorker())
+}
+
+// shortText says how much less a worker has in all than is asked for.
+func shortText(r *berthv1.Reason, worker string) string {
+	wants := amountOf(r, r.GetWant())
+	if r.GetCode() != string(berth.ReasonCPU) {
+		wants += " of " + resourceName(r)
+	}
+	return fmt.Sprintf("it wants %s, and %s, the nearest, has %s in all", wants, worker, amount(r, r.GetTotal()))
 }
 
 // lastingOf tells what a worker lacks for good from what keeps everything off it now: a request

@@ -37,7 +37,15 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 		{
 			"never",
 			&berthv1.ExplainResponse{Verdict: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{cpu}}, Nearest: near(false, large)},
-			[]string{"no registered worker could ever take it: it wants 16 of CPU, and b1, the nearest, has 8 in all", "berth plan --add"},
+			[]string{"no registered worker could ever take it: it wants 16 cores, and b1, the nearest, has 8 in all", "berth plan --add"},
+		},
+		{
+			"never, for more than one reason",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{{Code: "constraint", Detail: "rack = zz", Workers: 5, Some: []string{"b1"}}}},
+				Nearest: near(false, large, &berthv1.Reason{Code: "constraint", Detail: "rack = zz", Workers: 1}),
+			},
+			[]string{"r waits, and no registered worker could ever take it: its constraint rack = zz does not hold on b1, the nearest\n", "5        constraint rack = zz  -"},
 		},
 		{
 			"image",
@@ -276,8 +284,8 @@ func TestPrintExplanation_Quota(t *testing.T) {
 		{
 			"cores", &berthv1.Reason{Code: "quota", Detail: "cpu_milli", Want: 2000, Best: 500, Total: 10_000}, false,
 			[]string{
-				"r waits for the quota of tenant vision in pool gpu: it wants 2 of CPU, and 0.5 is left of 10",
-				"what would help: the end of what uses 1.5 CPU of tenant vision in pool gpu, or a larger quota: berth tenants set --pool gpu --cpu 11.5 vision",
+				"r waits for the quota of tenant vision in pool gpu: it wants 2 cores, and 0.5 is left of 10",
+				"what would help: the end of what uses 1.5 cores of tenant vision in pool gpu, or a larger quota: berth tenants set --pool gpu --cpu 11.5 vision",
 			},
 		},
 		{

@@ -113,6 +113,17 @@ func TestGroupRoom_Transactions(t *testing.T) {
 			case m != nil && (m.Revision != rev || len(m.By) != 4 || m.By[0] != berth.RequestID(told[0])):
 				t.Errorf("room for %s was made by %+v, told were %v at %d", id, m, told, rev)
 			}
+			if id == "other" {
+				continue // it waits
+			}
+			again, err := d.Replay(r.t.Context(), id, 0)
+			r.ok(err)
+			switch v := again.Victims; {
+			case again.Outcome != daemon.ReplaySame, v == nil:
+				t.Errorf("replay of %s: %s, victims %+v", id, again.Outcome, v)
+			case v.Outcome != daemon.ReplayCannot, v.Why == "", v.At != rev, len(v.Were) != 4:
+				t.Errorf("replay of %s tells of who made room %+v", id, *v)
+			}
 		}
 		stop()
 	})
