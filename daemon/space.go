@@ -60,23 +60,54 @@ func (d *Daemon) tidy(run context.Context, mayCompact bool) bool {
 		return false
 	}
 	mine := false
+	var told berth.Revision
 	noted := d.callEarly(ctx, func(l *loop) {
 		l.noteSpace(space)
 		mine = l.loaded && l.share.ofTask("compaction") == d.opts.ID // our own load reads history
+		told = l.oldestTold()
 	})
-	if noted != nil || !mine {
+	if noted != nil {
+		return false
+	}
+	d.checkTold(ctx, told)
+	if !mine {
 		return false
 	}
 	keep, now := historyKept(space)
 	if (now || mayCompact) && space.Revision > keep {
-		if err := d.store.Compact(ctx, space.Revision-keep); err != nil {
-			d.opts.Log.Debug("compaction refused", zap.Error(err))
-		}
+		d.compact(ctx, space.Revision-keep)
 	}
 	if space.RefusesSubmissions() {
 		d.defragment(run, space)
 	}
 	return now || mayCompact
+}
+
+// compact forgets the history before a revision. What plans would name of it they tell again from
+// now on.
+func (d *Daemon) compact(ctx context.Context, before berth.Revision) {
+	if err := d.callEarly(ctx, func(l *loop) { l.forgets(before) }); err != nil {
+		return
+	}
+	if err := d.store.Compact(ctx, before); err != nil {
+		d.opts.Log.Debug("compaction refused", zap.Error(err))
+	}
+}
+
+// checkTold looks whether the oldest plan that others name can still be told of: another daemon
+// compacts, too, and so does a person.
+func (d *Daemon) checkTold(ctx context.Context, told berth.Revision) {
+	if told == 0 {
+		return
+	}
+	if tells, err := d.store.Tells(ctx, told); err != nil || tells {
+		return
+	}
+	oldest, err := d.store.Oldest(ctx)
+	if err != nil {
+		oldest = told + 1 // the next look tells of others
+	}
+	_ = d.callEarly(ctx, func(l *loop) { l.forgets(oldest) }) // it has ended, or is another that knows nothing yet
 }
 
 // historyKept is how many revisions of history stay, and whether the rest is to
