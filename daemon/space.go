@@ -12,7 +12,7 @@ import (
 )
 
 // How the store is kept small. History of keepRevisions stays for watchers that
-// fall behind and for replay.
+// fall behind; more of it for those who ask about the past: see History.
 const (
 	lookAtSpace    = 2 * time.Second
 	compactEvery   = time.Minute
@@ -36,11 +36,11 @@ func (d *Daemon) keepSpace(ctx context.Context) error {
 	}
 	tick := time.NewTicker(lookAtSpace)
 	defer tick.Stop()
-	compacted := d.opts.Now()
+	turn := d.opts.Now()
 	for ctx.Err() == nil { // asked first: of a tick and the end, both there, a select takes either
 		d.raiseSchema(ctx)
-		if at := d.opts.Now(); d.tidy(ctx, at.Sub(compacted) >= compactEvery) {
-			compacted = at
+		if at := d.opts.Now(); d.tidy(ctx, at.Sub(turn) >= compactEvery) {
+			turn = at
 		}
 		select {
 		case <-tick.C:
@@ -50,8 +50,8 @@ func (d *Daemon) keepSpace(ctx context.Context) error {
 	return nil
 }
 
-// tidy looks once, and says whether it compacted.
-func (d *Daemon) tidy(run context.Context, mayCompact bool) bool {
+// tidy looks once, and says whether it had its turn to compact.
+func (d *Daemon) tidy(run context.Context, turn bool) bool {
 	ctx, cancel := context.WithTimeout(run, finishIn)
 	defer cancel()
 	space, err := d.store.Space(ctx)
@@ -74,13 +74,17 @@ func (d *Daemon) tidy(run context.Context, mayCompact bool) bool {
 		return false
 	}
 	keep, now := historyKept(space)
-	if (now || mayCompact) && space.Revision > keep {
-		d.compact(ctx, space.Revision-keep)
+	cut := space.Revision - keep
+	if !now {
+		cut = d.outgrown(ctx, space, turn)
+	}
+	if cut > 0 {
+		d.compact(ctx, cut)
 	}
 	if space.RefusesSubmissions() {
 		d.defragment(run, space)
 	}
-	return now || mayCompact
+	return now || turn
 }
 
 // compact forgets the history before a revision. What plans would name of it they tell again from
@@ -111,7 +115,7 @@ func (d *Daemon) checkTold(ctx context.Context, told berth.Revision) {
 }
 
 // historyKept is how many revisions of history stay, and whether the rest is to
-// go at once: a full store has better use for the room.
+// go at once: a full store has better use for the room. Else that many stay at least.
 func historyKept(s etcdstore.Space) (keep berth.Revision, now bool) {
 	switch {
 	case s.RefusesSubmissions():
