@@ -17,6 +17,7 @@ type bases struct {
 	ahead map[berth.Key]struct{}      // known newer than the view's revision; not the ledgers put at those of own
 	own   []berth.Revision            // of this daemon's transactions beyond it
 	told  map[berth.PoolID]toldPrices // where prices stand whole
+	gone  berth.Revision              // the store's history before it is, or is about to be
 }
 
 func newBases() bases {

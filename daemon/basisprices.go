@@ -9,7 +9,8 @@ import (
 
 // What a pool with devices was asked for lately decides by the prices that were made of
 // it, and they are made anew ever more seldom. So a plan tells them whole when they are
-// new, and else in which of this daemon's plans they stand.
+// new, and else in which of this daemon's plans they stand. When the store's history of
+// that plan is gone, or about to be, they are told whole again: see forgets.
 
 // toldPrices is prices that a plan has told whole.
 type toldPrices struct {
@@ -18,8 +19,18 @@ type toldPrices struct {
 }
 
 // pricesAgain is after how many revisions prices are told whole again, though they are
-// the same: history that is compacted takes the plan that told them with it.
-const pricesAgain = 4096
+// the same: history that is compacted takes the plan that told them with it. Where so
+// little history stays that those who name a plan would outlive it, it is half of that;
+// but what is large is not told with each plan of a store that is nearly full.
+const (
+	pricesAgain      = 4096
+	pricesAgainLeast = 50
+)
+
+func (l *loop) pricesHold() berth.Revision {
+	keep, _ := historyKept(l.space)
+	return min(pricesAgain, max(keep/2, pricesAgainLeast))
+}
 
 // tellPrices tells by which prices a pool's devices were dealt in the decision that is
 // the next step.
@@ -44,7 +55,7 @@ func (l *loop) pricesNow(pool berth.PoolID) *berth.PlannedPrices {
 	switch told := l.bases.told[pool]; {
 	case now == nil:
 		return nil
-	case told.prices == now && l.asOf() < told.at+pricesAgain:
+	case told.prices == now && told.at >= l.bases.gone && l.asOf() < told.at+l.pricesHold():
 		return &berth.PlannedPrices{Pool: pool, At: told.at}
 	}
 	return &berth.PlannedPrices{Pool: pool, Prices: now}
@@ -63,4 +74,17 @@ func (l *loop) notePrices(p *berth.Plan, res *etcdstore.Result) {
 			l.bases.told[one.Pool] = toldPrices{one.Prices, res.Revision}
 		}
 	}
+}
+
+// forgets notes that the store's history before a revision is gone, or about to be.
+func (l *loop) forgets(before berth.Revision) { l.bases.gone = max(l.bases.gone, before) }
+
+// oldestTold is the oldest plan that a plan may name now; 0: there is none.
+func (l *loop) oldestTold() (oldest berth.Revision) {
+	for _, told := range l.bases.told {
+		if told.at >= l.bases.gone && (oldest == 0 || told.at < oldest) {
+			oldest = told.at
+		}
+	}
+	return oldest
 }

@@ -22,6 +22,7 @@ type Options struct {
 	Version    string
 	TTL        time.Duration // of its membership; default 10 s
 	Retention  Retention
+	History    History
 	Log        *zap.Logger           // default: none
 	Registerer prometheus.Registerer // default: none
 	Now        func() time.Time      // default: time.Now
@@ -74,6 +75,10 @@ func New(store *etcdstore.Store, opts Options) (*Daemon, error) {
 	}
 	if opts.Retention.MaxBytes < 0 {
 		return nil, fmt.Errorf("retention bytes %d is negative", opts.Retention.MaxBytes)
+	}
+	var err error
+	if opts.History, err = opts.History.withDefaults(); err != nil {
+		return nil, err
 	}
 	if opts.Log == nil {
 		opts.Log = zap.NewNop()

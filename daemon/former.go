@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -68,16 +67,6 @@ func (d *Daemon) former(ctx context.Context, s *Status) (*Former, time.Time) {
 		out.At = out.Exit.At // by its worker's clock
 	}
 	return out, at
-}
-
-// when is the moment at which the view has passed a revision, or shortly after; zero where
-// this daemon has not seen that.
-func (c *pastClock) when(rev berth.Revision) time.Time {
-	i, _ := slices.BinarySearchFunc(c.samples, rev, func(s sample, rev berth.Revision) int { return cmp.Compare(s.revision, rev) })
-	if i == 0 || i == len(c.samples) { // the first is what it found when it started
-		return time.Time{}
-	}
-	return c.samples[i].at
 }
 
 // Victim is one of those that are to end so that a request has room.

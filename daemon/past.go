@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/berthd/berth"
@@ -24,45 +23,6 @@ type Past struct {
 	Oldest   berth.Revision // that could be asked about; 0: not known
 }
 
-// pastClock keeps when this daemon's view was at which revision: so a time of the past
-// can be looked up. The last sample is the latest there is; of the others, the next but
-// one is more than a second later.
-type pastClock struct{ samples []sample }
-
-type sample struct {
-	revision berth.Revision
-	at       time.Time
-}
-
-// Half a day in which something changes all the time, in 3 MiB. When there are more, the
-// older half goes: what is asked for then is found by the clocks of placements.
-const samplesMost = 86_400
-
-func (c *pastClock) passed(rev berth.Revision, now time.Time) {
-	n := len(c.samples)
-	switch {
-	case n > 0 && c.samples[n-1].revision == rev:
-		return
-	case n > 1 && now.Sub(c.samples[n-2].at) < time.Second:
-		c.samples = c.samples[:n-1]
-	case n == samplesMost:
-		c.samples = slices.Clone(c.samples[samplesMost/2:])
-	}
-	c.samples = append(c.samples, sample{rev, now})
-}
-
-// at is the last sample that is not after a time.
-func (c *pastClock) at(t time.Time) (sample, bool) {
-	i, found := slices.BinarySearchFunc(c.samples, t, func(s sample, t time.Time) int { return s.at.Compare(t) })
-	if found {
-		i++
-	}
-	if i == 0 {
-		return sample{}, false
-	}
-	return c.samples[i-1], true
-}
-
 // find is the revision that a moment of the past is, and its time, if that is known.
 func (d *Daemon) find(ctx context.Context, m Moment) (Past, error) {
 	oldest, err := d.store.Oldest(ctx)
@@ -79,17 +39,31 @@ func (d *Daemon) find(ctx context.Context, m Moment) (Past, error) {
 		}
 		return p, nil
 	}
-	var s sample
-	var ok bool
-	if err := d.call(ctx, func(l *loop) { s, ok = l.past.at(m.Time) }); err != nil {
+	s, err := d.before(ctx, m.Time, oldest)
+	if err != nil {
 		return Past{}, err
 	}
-	if !ok || s.revision < oldest {
-		if s, err = d.planBefore(ctx, m.Time, oldest); err != nil {
-			return Past{}, err
-		}
-	}
 	return Past{Revision: s.revision, Time: s.at, Oldest: oldest}, nil
+}
+
+// before is what is known of a time: the view's last revision before it, where this daemon
+// remembers that; else, or where it remembers only some, the last placement.
+func (d *Daemon) before(ctx context.Context, t time.Time, oldest berth.Revision) (s sample, err error) {
+	var ok, rough bool
+	if err := d.call(ctx, func(l *loop) {
+		s, ok = l.past.at(t)
+		rough = l.past.rough(t)
+	}); err != nil {
+		return s, err
+	}
+	if ok = ok && s.revision >= oldest; ok && !rough {
+		return s, nil
+	}
+	placed, err := d.planBefore(ctx, t, max(oldest, s.revision))
+	if _, none := errors.AsType[*etcdstore.PastError](err); ok && none {
+		return s, nil
+	}
+	return placed, err
 }
 
 // planBefore finds, in the history of the basis of plans, the last placement before a
@@ -108,7 +82,7 @@ func (d *Daemon) planBefore(ctx context.Context, t time.Time, oldest berth.Revis
 		}
 		if b == nil || !b.Clock.After(t) {
 			if b != nil {
-				found = sample{mid, b.Clock}
+				found = sample{revision: mid, at: b.Clock}
 			}
 			lo = mid + 1
 			continue

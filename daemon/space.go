@@ -12,7 +12,7 @@ import (
 )
 
 // How the store is kept small. History of keepRevisions stays for watchers that
-// fall behind and for replay.
+// fall behind; more of it for those who ask about the past: see History.
 const (
 	lookAtSpace    = 2 * time.Second
 	compactEvery   = time.Minute
@@ -36,11 +36,11 @@ func (d *Daemon) keepSpace(ctx context.Context) error {
 	}
 	tick := time.NewTicker(lookAtSpace)
 	defer tick.Stop()
-	compacted := d.opts.Now()
+	turn := d.opts.Now()
 	for ctx.Err() == nil { // asked first: of a tick and the end, both there, a select takes either
 		d.raiseSchema(ctx)
-		if at := d.opts.Now(); d.tidy(ctx, at.Sub(compacted) >= compactEvery) {
-			compacted = at
+		if at := d.opts.Now(); d.tidy(ctx, at.Sub(turn) >= compactEvery) {
+			turn = at
 		}
 		select {
 		case <-tick.C:
@@ -50,8 +50,8 @@ func (d *Daemon) keepSpace(ctx context.Context) error {
 	return nil
 }
 
-// tidy looks once, and says whether it compacted.
-func (d *Daemon) tidy(run context.Context, mayCompact bool) bool {
+// tidy looks once, and says whether it had its turn to compact.
+func (d *Daemon) tidy(run context.Context, turn bool) bool {
 	ctx, cancel := context.WithTimeout(run, finishIn)
 	defer cancel()
 	space, err := d.store.Space(ctx)
@@ -60,27 +60,62 @@ func (d *Daemon) tidy(run context.Context, mayCompact bool) bool {
 		return false
 	}
 	mine := false
+	var told berth.Revision
 	noted := d.callEarly(ctx, func(l *loop) {
 		l.noteSpace(space)
 		mine = l.loaded && l.share.ofTask("compaction") == d.opts.ID // our own load reads history
+		told = l.oldestTold()
 	})
-	if noted != nil || !mine {
+	if noted != nil {
+		return false
+	}
+	d.checkTold(ctx, told)
+	if !mine {
 		return false
 	}
 	keep, now := historyKept(space)
-	if (now || mayCompact) && space.Revision > keep {
-		if err := d.store.Compact(ctx, space.Revision-keep); err != nil {
-			d.opts.Log.Debug("compaction refused", zap.Error(err))
-		}
+	cut := space.Revision - keep
+	if !now {
+		cut = d.outgrown(ctx, space, turn)
+	}
+	if cut > 0 {
+		d.compact(ctx, cut)
 	}
 	if space.RefusesSubmissions() {
 		d.defragment(run, space)
 	}
-	return now || mayCompact
+	return now || turn
+}
+
+// compact forgets the history before a revision. What plans would name of it they tell again from
+// now on.
+func (d *Daemon) compact(ctx context.Context, before berth.Revision) {
+	if err := d.callEarly(ctx, func(l *loop) { l.forgets(before) }); err != nil {
+		return
+	}
+	if err := d.store.Compact(ctx, before); err != nil {
+		d.opts.Log.Debug("compaction refused", zap.Error(err))
+	}
+}
+
+// checkTold looks whether the oldest plan that others name can still be told of: another daemon
+// compacts, too, and so does a person.
+func (d *Daemon) checkTold(ctx context.Context, told berth.Revision) {
+	if told == 0 {
+		return
+	}
+	if tells, err := d.store.Tells(ctx, told); err != nil || tells {
+		return
+	}
+	oldest, err := d.store.Oldest(ctx)
+	if err != nil {
+		oldest = told + 1 // the next look tells of others
+	}
+	_ = d.callEarly(ctx, func(l *loop) { l.forgets(oldest) }) // it has ended, or is another that knows nothing yet
 }
 
 // historyKept is how many revisions of history stay, and whether the rest is to
-// go at once: a full store has better use for the room.
+// go at once: a full store has better use for the room. Else that many stay at least.
 func historyKept(s etcdstore.Space) (keep berth.Revision, now bool) {
 	switch {
 	case s.RefusesSubmissions():

@@ -30,7 +30,7 @@ func (l *loop) take(delta etcdstore.Delta) {
 	}
 	l.view.passed(delta.Revision)
 	l.passedForBasis()
-	l.past.passed(delta.Revision, l.now())
+	l.past.passed(delta.Revision, delta.Bytes, l.now())
 	if ends && !l.peers.self {
 		l.tellOwn(ownKey{mod: delta.Revision}) // the view may never have held it
 	}

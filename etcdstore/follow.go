@@ -25,6 +25,7 @@ type Delta struct {
 	More     bool
 	Facts    []berth.Fact
 	Revision berth.Revision
+	Bytes    int64 // that changes take in the store's history, about; not of a load
 }
 
 // Deliver takes a delta; an error ends the following.
@@ -118,11 +119,22 @@ func (s *Store) loadAndWatch(ctx context.Context, folder string, beside bool, de
 			return true, fmt.Errorf("%w: revision %d after %d", errAnotherCluster, at, rev)
 		}
 		rev = at
-		if err := deliver(ctx, Delta{Facts: facts, Revision: at}); err != nil {
+		if err := deliver(ctx, Delta{Facts: facts, Revision: at, Bytes: written(resp.Events)}); err != nil {
 			return true, fmt.Errorf("%w: %w", errDeliver, err)
 		}
 	}
 	return true, errWatchClosed
+}
+
+// versionBytes is what a version of a key takes in etcd's file beside the key and its value, with
+// pages that are not full: measured over 20,000 requests that ran and ended.
+const versionBytes = 110
+
+func written(events []*clientv3.Event) (bytes int64) {
+	for _, e := range events {
+		bytes += int64(len(e.Kv.Key)+len(e.Kv.Value)) + versionBytes
+	}
+	return bytes
 }
 
 // ownStream has etcd's client open a stream for the watches of ctx alone. All watches

@@ -81,6 +81,20 @@ func (s *Store) GetAt(ctx context.Context, rev berth.Revision, ks ...berth.Key) 
 	return s.readFacts(ks, resp.Responses, rev), nil
 }
 
+// Tells says whether the store can still tell what it held at a revision.
+func (s *Store) Tells(ctx context.Context, rev berth.Revision) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.TxnTimeout)
+	defer cancel()
+	_, err := s.client.Get(ctx, s.keys.folder(berth.KindSchema, ""), clientv3.WithRev(int64(rev)), clientv3.WithCountOnly())
+	if errors.Is(err, rpctypes.ErrCompacted) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("ask for revision %d: %w", rev, err)
+	}
+	return true, nil
+}
+
 // past makes the answer that history does not reach so far one of ours.
 func (s *Store) past(ctx context.Context, rev berth.Revision, err error) error {
 	switch {

@@ -31,7 +31,7 @@ func daemonCommand() *cli.Command {
 			stringFlag("quota", "2GiB", "`BYTES` that the embedded etcd may grow to"),
 			durationFlag("retention-age", 24*time.Hour, "ended requests are kept for `DURATION`"),
 			stringFlag("retention-size", "512MiB", "`BYTES` of ended requests that are kept at most"),
-		}, tlsFlags(), etcdFlags("the embedded one"), logFlags()),
+		}, historyFlags(), tlsFlags(), etcdFlags("the embedded one"), logFlags()),
 		Action: runDaemon,
 	})
 }
@@ -85,6 +85,9 @@ func daemonNode(c *cli.Context, log *zap.Logger) (nodeOptions, error) {
 	}
 	var err error
 	if opts.daemon.Retention.MaxBytes, err = parseBytes("retention-size", c.String("retention-size"), 1<<50); err != nil {
+		return opts, usage("%w", err)
+	}
+	if opts.daemon.History, err = historyOf(c); err != nil {
 		return opts, usage("%w", err)
 	}
 	own := []string{"data-dir", "etcd-listen", "etcd-listen-tls", "quota"} // of an embedded etcd

@@ -27,7 +27,7 @@ func devCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name:  "dev",
 		Usage: "daemon, store and workers in one process, to try; prints what to try",
-		Flags: []cli.Flag{
+		Flags: flatten([]cli.Flag{
 			stringFlag("data-dir", "", "`DIR` that is kept (default: a temporary one, removed at the end)"),
 			stringFlag("listen", client.DefaultAddress, "`HOST:PORT` of the API, on loopback"),
 			stringFlag("etcd-listen", "127.0.0.1:2379", "`HOST:PORT` of etcd, on loopback"),
@@ -36,7 +36,7 @@ func devCommand() *cli.Command {
 			boolFlag("no-cgroups", "do not limit CPU and memory"),
 			stringFlag("log-level", "warn", "`LEVEL`: debug, info, warn, error"),
 			stringFlag("log-format", "console", "`FORMAT`: json, console"),
-		},
+		}, historyFlags()),
 		Action: runDev,
 	})
 }
@@ -47,6 +47,10 @@ func runDev(c *cli.Context) error {
 		return usage("%v", &berth.FieldError{Field: "workers", Value: fmt.Sprint(workers), Problem: "is out of range", Bound: fmt.Sprintf("1 to %d", maxLocalWorkers)})
 	}
 	log, err := newLogger(c)
+	if err != nil {
+		return usage("%w", err)
+	}
+	history, err := historyOf(c)
 	if err != nil {
 		return usage("%w", err)
 	}
@@ -62,7 +66,7 @@ func runDev(c *cli.Context) error {
 	leaveRoomForGarbage(ctx)
 	return runLocal(ctx, localOptions{
 		dir: c.String("data-dir"), listen: c.String("listen"), etcdListen: c.String("etcd-listen"),
-		workers: workers, name: "dev", capacity: shared, noCgroups: c.Bool("no-cgroups"), shim: c.String("shim"), abort: again, log: log,
+		workers: workers, name: "dev", capacity: shared, noCgroups: c.Bool("no-cgroups"), shim: c.String("shim"), abort: again, history: history, log: log,
 	}, func(l *local) error {
 		if err := l.welcome(c); err != nil {
 			return err
@@ -119,6 +123,7 @@ type localOptions struct {
 	noCgroups  bool
 	shim       string
 	abort      <-chan struct{}
+	history    daemon.History
 	log        *zap.Logger
 }
 
@@ -150,7 +155,7 @@ func runLocal(ctx context.Context, opts localOptions, use func(*local) error) (e
 	l := &local{dir: opts.dir}
 	l.node, err = openNode(ctx, nodeOptions{
 		embedded: embed.Options{Dir: opts.dir, Listen: opts.etcdListen, Log: errorsOf(opts.log).Named("etcd")},
-		daemon:   daemon.Options{ID: "dev", Version: version, Log: opts.log},
+		daemon:   daemon.Options{ID: "dev", Version: version, History: opts.history, Log: opts.log},
 		listen:   opts.listen, log: opts.log,
 	})
 	if err != nil {
