@@ -63,13 +63,21 @@ func (d Demand) InLink(link string) Demand {
 	return d
 }
 
-func (d DeviceDemand) validate() error {
-	switch { // what is left out is 0, too, and nobody has written that
-	case d.Count == 0:
-		return &FieldError{Field: "count", Problem: "is 0, or left out", Bound: fmt.Sprintf("1 to %d devices", MaxDevicesPerRequest)}
-	case d.Milli == 0:
-		return &FieldError{Field: "milli", Problem: "is 0, or left out", Bound: fmt.Sprintf("1 to %d, in thousandths of each device: %d for whole ones, %d for half of one", WholeDevice, WholeDevice, WholeDevice/2)}
+// normalizeDevices has one whole device asked for where a demand does not say how many, or what part. Records
+// have both, for who reads them without knowing this.
+func normalizeDevices(list []DeviceDemand) []DeviceDemand {
+	if len(list) == 0 {
+		return list
 	}
+	out := slices.Clone(list)
+	for i := range out {
+		setDefault(&out[i].Count, 1)
+		setDefault(&out[i].Milli, WholeDevice)
+	}
+	return out
+}
+
+func (d DeviceDemand) validate() error {
 	if err := checkRange("count", d.Count, 1, MaxDevicesPerRequest); err != nil {
 		return err
 	}

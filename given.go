@@ -11,6 +11,9 @@ var defaulted = map[string]struct{ low, high int64 }{
 	"start_timeout_ms":   {100, MaxDurationMS},
 	"spread.max_skew":    {1, MaxSkew},
 	"group.min_count":    {1, 0}, // high: the group's size
+
+	"resources.devices.count": {1, MaxDevicesPerRequest},
+	"resources.devices.milli": {1, WholeDevice},
 }
 
 // CheckGiven refuses a 0 that was given for a field of a request, by its path without indices, where

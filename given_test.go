@@ -18,6 +18,9 @@ func TestCheckGiven(t *testing.T) {
 		"start_timeout_ms":   func(r *berth.Request, v int64) { r.StartTimeoutMS = v },
 		"spread.max_skew":    func(r *berth.Request, v int64) { r.Spread[0].MaxSkew = v },
 		"group.min_count":    func(r *berth.Request, v int64) { r.Group.MinCount = v },
+
+		"resources.devices.count": func(r *berth.Request, v int64) { r.Resources.Devices = []berth.DeviceDemand{{Count: v}} },
+		"resources.devices.milli": func(r *berth.Request, v int64) { r.Resources.Devices = []berth.DeviceDemand{{Milli: v}} },
 	} {
 		t.Run(field, func(t *testing.T) {
 			with := func(v int64) berth.Request {

@@ -66,6 +66,7 @@ func (r Request) Normalize() Request {
 	r.Retry = r.Retry.normalize()
 	setDefault(&r.StopTimeoutMS, DefaultStopTimeoutMS)
 	setDefault(&r.StartTimeoutMS, DefaultStartTimeoutMS)
+	r.Resources.Devices = normalizeDevices(r.Resources.Devices)
 	r.Constraints, r.Tolerations = normalizeConstraints(r.Constraints), normalizeTolerations(r.Tolerations)
 	r.Affinity, r.AntiAffinity, r.Spread = normalizeAffinity(r.Affinity), normalizeAffinity(r.AntiAffinity), normalizeSpread(r.Spread)
 	if r.Group != nil {

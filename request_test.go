@@ -24,6 +24,43 @@ func TestNormalize(t *testing.T) {
 	}
 }
 
+// One whole device where a demand says neither how many nor what part: spelled out or left out, it is one
+// request, and what was given stays as it is.
+func TestNormalize_Devices(t *testing.T) {
+	ask := func(count, milli int64) berth.Request {
+		r := validRequest()
+		r.Resources.Devices = []berth.DeviceDemand{{Types: []string{"h100"}, Count: count, Milli: milli}}
+		return r
+	}
+	for _, tt := range []struct{ count, milli, wantCount, wantMilli int64 }{
+		{0, 0, 1, 1000}, {2, 0, 2, 1000}, {0, 500, 1, 500}, {2, 500, 2, 500},
+	} {
+		given := ask(tt.count, tt.milli)
+		got, want := given.Normalize(), ask(tt.wantCount, tt.wantMilli).Normalize()
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("count %d, milli %d (-want +got):\n%s", tt.count, tt.milli, diff)
+		}
+		a, err := got.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := want.Digest(); err != nil || a != b {
+			t.Errorf("count %d, milli %d: the digest is %s, spelled out %s, %v", tt.count, tt.milli, a, b, err)
+		}
+		if err := got.Validate(); err != nil {
+			t.Errorf("count %d, milli %d: %v", tt.count, tt.milli, err)
+		}
+		if d := given.Resources.Devices[0]; d.Count != tt.count || d.Milli != tt.milli {
+			t.Errorf("what was given became %+v", d)
+		}
+	}
+	for _, r := range []berth.Request{ask(-1, 0), ask(0, -1), ask(65, 0), ask(0, 1001)} {
+		if err := r.Normalize().Validate(); err == nil {
+			t.Errorf("%+v is taken", r.Resources.Devices[0])
+		}
+	}
+}
+
 func TestRequestKey(t *testing.T) {
 	r := berth.Request{ID: "r"}
 	if r.Key() != "r" {

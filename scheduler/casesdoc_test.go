@@ -30,6 +30,8 @@ var topics = []struct{ folder, title string }{
 	{"preemption", "Preemption"},
 	{"quotas", "Quotas"},
 	{"both", "Preemption with quotas"},
+	{"loans", "Quotas that are lent"},
+	{"times", "Attempts and times"},
 }
 
 // TestCasesDoc: docs/cases.md has the title and the prose of each case.
@@ -43,7 +45,7 @@ func TestCasesDoc(t *testing.T) {
 	fmt.Fprintf(&page, `# What is placed where: %d cases
 
 Each case is a small fleet, requests in their order, and what the scheduler decides: a file of [scheduler/testdata](../scheduler/testdata), which a
-test plays. Those of preemption and quotas are decided by the daemon, and played by one on a store in memory
+test plays. Those of preemption, quotas, attempts and times are decided by the daemon, and played by one on a store in memory
 ([robustness/rules/testdata](../robustness/rules/testdata)): what happens, and what comes of each. Together they are the specification of the policy, which [scheduling.md](scheduling.md) tells in formulas and tables. This page is written from their prose
 by `+"`go test ./scheduler -update`"+`. *A pair that hurts* is two wishes that are each reasonable and hard to keep together.
 `, len(all))

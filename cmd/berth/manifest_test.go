@@ -108,8 +108,9 @@ func TestReadManifest_Bad(t *testing.T) {
 		"a fraction":        {"id: a\ncommand: [x]\nresources: {cpu_milli: 0.5}\n", "allowed: a whole number"},
 		"overflow":          {"id: a\ncommand: [x]\nresources: {cpu_milli: 99999999999999999999}\n", "-:3:"},
 		"a unit":            {"id: a\ncommand: [x]\nrun_limit_ms: 5m\n", "-:3:15: field \"run_limit_ms\" is 5m; allowed: a whole number of milliseconds"},
-		"no part":           {"id: a\ncommand: [x]\nresources:\n  devices:\n    - {types: [t4], count: 1}\n", "-:5:7: resources.devices[0].milli is 0, or left out; allowed: 1 to 1000, in thousandths of each device: 1000 for whole ones, 500 for half of one"},
-		"no count":          {"id: a\ncommand: [x]\nresources:\n  devices:\n    - {types: [t4], milli: 500}\n", "resources.devices[0].count is 0, or left out; allowed: 1 to 64 devices"},
+		"no part":           {"id: a\ncommand: [x]\nresources:\n  devices:\n    - {types: [t4], milli: 0}\n", `-:5:28: resources.devices[0].milli "0" is too small; allowed: 1 to 1000`},
+		"no device":         {"id: a\ncommand: [x]\nresources:\n  devices:\n    - {types: [t4], count: 0}\n", `-:5:28: resources.devices[0].count "0" is too small; allowed: 1 to 64`},
+		"below none":        {"id: a\ncommand: [x]\nresources:\n  devices:\n    - {types: [t4], count: -1}\n", `resources.devices[0].count "-1" is negative; allowed: 1 to 64`},
 		"beyond 32 bits":    {"id: a\ncommand: [x]\npriority: 4294967301\n", `-:3:11: priority "4294967301" is out of range; allowed: -2147483648 to 2147483647`},
 		"beyond 64 bits":    {"id: a\ncommand: [x]\nretry:\n  backoff_ms: 9223372036854775808\n", `-:4:15: retry.backoff_ms "9223372036854775808" is out of range`},
 		"no attempts":       {"id: a\ncommand: [x]\nretry: {max_attempts: 0}\n", `-:3:23: retry.max_attempts "0" is too small; allowed: 1 to 100`},
@@ -167,6 +168,7 @@ func FuzzReadManifest(f *testing.F) {
 	f.Add("? a\n: b\n")
 	f.Add("{\"id\": \"j\", \"command\": [\"true\"]}\n{\"id\": \"k\"}\n[]")
 	f.Add("\ufeffid: a\n")
+	f.Add("id: a\ncommand: [x]\nresources: {devices: [{types: [h100], count: 2}, {milli: 500}, {}]}\n")
 	f.Add("<<: {id: a}\ncommand: [x]\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := readManifest("-", strings.NewReader(text))

@@ -171,6 +171,14 @@ func parseDevices(texts []string) ([]*berthv1.DeviceDemand, error) {
 		if err != nil || link != "" && !d.Linked && d.Link == "" {
 			return nil, &berth.FieldError{Field: "device", Value: text, Problem: "is no demand of devices", Bound: deviceBound}
 		}
+		for _, given := range []struct {
+			field string
+			v     int64
+		}{{"resources.devices.count", d.Count}, {"resources.devices.milli", d.Milli}} {
+			if err := berth.CheckGiven(given.field, given.v); err != nil {
+				return nil, flagError(err)
+			}
+		}
 		if sized {
 			if d.MemoryBytes, err = parseBytes("device", memory, berth.MaxMemoryBytes); err != nil {
 				return nil, err

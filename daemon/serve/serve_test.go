@@ -152,6 +152,27 @@ func logsOf(t *testing.T, c *client.Client, req *berthv1.LogsRequest) string {
 	return out.String()
 }
 
+// A demand that says neither how many devices nor what part is of one whole one; spelled out, it is the same
+// request. What is stored has both.
+func TestService_DeviceDefaults(t *testing.T) {
+	c, _ := site(t)
+	ask := func(d ...*berthv1.DeviceDemand) *berthv1.Request {
+		return &berthv1.Request{Id: "r", Command: []string{"true"}, Resources: &berthv1.Demand{Devices: d}}
+	}
+	two, half := &berthv1.DeviceDemand{Types: []string{"h100"}, Count: 2, Milli: 1000}, &berthv1.DeviceDemand{Count: 1, Milli: 500}
+	if first := submit(t, c, ask(&berthv1.DeviceDemand{Types: []string{"h100"}, Count: 2}, &berthv1.DeviceDemand{Milli: 500})); first.GetRefusal() != nil {
+		t.Fatalf("%v", first)
+	}
+	if again := submit(t, c, ask(two, half)); again.GetRefusal() != nil || !again.GetExisting() {
+		t.Errorf("spelled out: %v, want that it is there", again)
+	}
+	other := ask(&berthv1.DeviceDemand{Count: -1})
+	other.Id = "other"
+	if got := submit(t, c, other).GetRefusal(); got == nil {
+		t.Error("-1 devices are taken")
+	}
+}
+
 func TestService_Life(t *testing.T) {
 	c, _ := site(t)
 	r := &berthv1.Request{Id: "hello", Command: []string{"sh", "-c", "echo out; sleep 0.2; echo more; exit 3"}, Resources: &berthv1.Demand{CpuMilli: 100}}

@@ -87,13 +87,22 @@ func (r *rig) play(state, steps string) *play {
 	return p
 }
 
-// set plays a line of the state: "quota TENANT cpu=N ...", without amounts no limits; or a worker.
+// set plays a line of the state: "quota TENANT cpu=N ...", without amounts no limits, of which so much is guaranteed
+// ("guaranteed=N", of cpu) and reclaimed after so many seconds ("reclaim=N"); or a worker, with its "rack" where it has one.
 func (p *play) set(words []string) {
 	if words[0] == "quota" {
 		change := daemon.QuotaChange{Tenant: berth.TenantID(words[1]), Pool: "default", All: true, Set: berth.Amounts{}}
 		for _, word := range words[2:] {
 			name, value, _ := strings.Cut(word, "=")
-			if name == "cpu" {
+			switch name {
+			case "guaranteed":
+				change.Guarantee = berth.Amounts{berth.DimensionCPU: p.number(value)}
+				continue
+			case "reclaim":
+				after := 1000 * p.number(value)
+				change.ReclaimAfterMS = &after
+				continue
+			case "cpu":
 				name = string(berth.DimensionCPU)
 			}
 			change.Set[berth.Dimension(name)] = p.number(value)
@@ -116,6 +125,8 @@ func (p *play) set(words []string) {
 				name, kind, _ := strings.Cut(d, ":")
 				reg.Capacity.Devices = append(reg.Capacity.Devices, berth.Device{Name: name, Type: kind})
 			}
+		case "rack":
+			reg.Labels = map[string]string{"rack": value}
 		default:
 			p.t.Fatalf("unknown setting %s", name)
 		}
@@ -126,7 +137,7 @@ func (p *play) set(words []string) {
 }
 
 // step plays what happens: a request is submitted; it "runs", "ends" by itself or as it was
-// told, or is cancelled ("cancel", "cancel-group"); seconds pass ("passes"); a worker comes ("worker"), is cordoned or open ("cordon", "uncordon");
+// told, "fails" by itself, cannot be started ("unstartable"), or is cancelled ("cancel", "cancel-group"); seconds pass ("passes"); a worker comes ("worker"), is cordoned or open ("cordon", "uncordon");
 // a quota is set.
 func (p *play) step(words []string) {
 	switch words[0] {
@@ -145,6 +156,14 @@ func (p *play) step(words []string) {
 				continue
 			}
 			p.finishes(w, id)
+		}
+	case "fails", "unstartable":
+		exit := berth.Exit{Kind: berth.ExitExited, Code: 1, At: time.Now().UTC()}
+		if words[0] == "unstartable" {
+			exit = berth.Exit{Kind: berth.ExitStartFailed, Message: "no such program", At: exit.At}
+		}
+		for _, id := range words[1:] {
+			p.reported(p.workerOf(id), id, berth.StateExited, &exit)
 		}
 	case "passes": // so many seconds
 		p.passes(time.Duration(p.number(words[1])) * time.Second)
@@ -177,6 +196,8 @@ func (p *play) workerOf(id string) string {
 	return string(s.Worker)
 }
 
+// ask submits a request. Times are in seconds: it waits for so long at most ("pending"), runs for so long
+// ("run"), has so long to stop ("grace"), and waits for so long before it is tried again ("backoff").
 func (p *play) ask(id string, settings []string) {
 	r := berth.Request{ID: berth.RequestID(id), Command: []string{"true"}, StartTimeoutMS: 3_600_000}
 	for _, word := range settings {
@@ -194,6 +215,26 @@ func (p *play) ask(id string, settings []string) {
 			r.Priority = int32(p.number(value))
 		case "tenant":
 			r.Tenant = berth.TenantID(value)
+		case "attempts":
+			r.Retry.MaxAttempts = p.number(value)
+		case "backoff":
+			r.Retry.BackoffMS = 1000 * p.number(value)
+		case "on": // failure|oom
+			for _, end := range strings.Split(value, "|") {
+				r.Retry.On = append(r.Retry.On, berth.RetryEnd(end))
+			}
+		case "pending":
+			r.PendingLimitMS = 1000 * p.number(value)
+		case "run":
+			r.RunLimitMS = 1000 * p.number(value)
+		case "grace":
+			r.StopTimeoutMS = 1000 * p.number(value)
+		case "app":
+			r.Labels = map[string]string{"app": value}
+		case "apart": // from those of that app, on other workers
+			r.AntiAffinity = []berth.Affinity{{Requests: &berth.RequestLabel{Label: "app", Value: value}}}
+		case "spread": // those of its app, over racks
+			r.Spread = []berth.Spread{{Requests: berth.RequestLabel{Label: "app", Value: r.Labels["app"]}, Topology: value}}
 		case "lower":
 			r.Preemption = berth.PreemptionLower
 		case "group": // of so many, or of so many of which so many begin together: 4/2

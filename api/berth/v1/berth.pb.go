@@ -421,9 +421,9 @@ func (x *PortDemand) GetNumber() int32 {
 
 type DeviceDemand struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Types         []string               `protobuf:"bytes,1,rep,name=types,proto3" json:"types,omitempty"` // in order of preference; none: any
-	Count         int64                  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
-	Milli         int64                  `protobuf:"varint,3,opt,name=milli,proto3" json:"milli,omitempty"`                                // thousandths of each
+	Types         []string               `protobuf:"bytes,1,rep,name=types,proto3" json:"types,omitempty"`                                 // in order of preference; none: any
+	Count         int64                  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`                                // 0 or absent: 1
+	Milli         int64                  `protobuf:"varint,3,opt,name=milli,proto3" json:"milli,omitempty"`                                // thousandths of each; 0 or absent: 1000, whole ones
 	MemoryBytes   int64                  `protobuf:"varint,4,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"` // that each has as a whole, at least
 	Linked        bool                   `protobuf:"varint,5,opt,name=linked,proto3" json:"linked,omitempty"`                              // all of them are of one link domain; of two or more whole devices
 	Link          string                 `protobuf:"bytes,6,opt,name=link,proto3" json:"link,omitempty"`                                   // of this link domain; empty: of any, and of none unless linked
