@@ -3,10 +3,12 @@ package scheduler_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/berthd/berth"
@@ -198,4 +200,29 @@ func TestPlaceGang_ApartOnTooFew(t *testing.T) {
 	if d.Verdict == nil || !d.Verdict.NeverFits || d.Verdict.Reasons[0].Ever != 3 {
 		t.Errorf("%+v", d.Verdict)
 	}
+}
+
+// The same workers in another order give the same places, also where they are searched for.
+func TestPlaceGang_SeatsWhateverTheOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		gr, g := genSeats(t)
+		var want scheduler.GangDecision
+		ids := slices.Sorted(maps.Keys(gr.workers))
+		for i := range 3 {
+			f := scheduler.NewFleet()
+			for _, id := range rapid.Permutation(ids).Draw(t, "order") {
+				f.Put(gr.workers[id])
+			}
+			for _, one := range gr.runs {
+				f.Count(one.worker, one.request.Labels, 1)
+			}
+			d := f.PlaceGang(g)
+			if i == 0 {
+				want = d
+			}
+			if diff := gocmp.Diff(want.Placed, d.Placed) + gocmp.Diff(want.Verdict, d.Verdict); diff != "" {
+				t.Fatal(diff)
+			}
+		}
+	})
 }
