@@ -20,6 +20,7 @@ type Gang struct {
 	evenly   bool     // see dealAgain
 	order    []typing // see leftover
 	byWorker bool     // see byWorker
+	seats    *seating // see placeSeated
 }
 
 // GangDecision is where the first members of a gang go, or why none does.
@@ -41,7 +42,7 @@ type GangDecision struct {
 // last, all are dealt again: see placeWithin. So it finds places wherever there are some,
 // but where members meet in more than room: in devices that serve several of a member's
 // demands, which are combined one member at a time; in where others are, theirs among
-// them. Of members with several demands for devices, and where so much is left of several
+// them, beyond what placeSeated tries. Of members with several demands for devices, and where so much is left of several
 // types, it places as many as must be wherever there are places, as long as that is not too
 // much to try: see otherWays.
 //
@@ -52,6 +53,11 @@ type GangDecision struct {
 func (f *Fleet) PlaceGang(g Gang) GangDecision {
 	f.learnGroup(&g)
 	d := f.placeGang(g)
+	if d.Fit < len(g.Members) && g.seated() {
+		if other, ok := f.placeSeated(g, d); ok {
+			return other
+		}
+	}
 	if d.Verdict == nil {
 		return d
 	}
@@ -83,7 +89,7 @@ func (f *Fleet) placeGang(g Gang) GangDecision {
 		}
 	}
 	switch {
-	case g.order != nil && (best == nil || best.Fit < max(g.Need, 1)):
+	case g.again() && (best == nil || best.Fit < max(g.Need, 1)):
 		return GangDecision{Verdict: &berth.Verdict{}} // why was told before
 	case best == nil:
 		d := GangDecision{Verdict: new(f.explainNowhere(g))}
@@ -96,10 +102,13 @@ func (f *Fleet) placeGang(g Gang) GangDecision {
 	return *best
 }
 
+// again says whether it was told before why it has no places by preference.
+func (g *Gang) again() bool { return g.order != nil || g.seats != nil }
+
 // placeAnywhere is placeGang where members need not be together.
 func (f *Fleet) placeAnywhere(g Gang) GangDecision {
 	var why *berth.Verdict
-	if g.order != nil {
+	if g.again() {
 		d := f.placeWithin(g, site{}, nil)
 		if d.Fit < max(g.Need, 1) {
 			d.Verdict = &berth.Verdict{} // why was told before
@@ -219,6 +228,11 @@ func (f *Fleet) tellGang(g Gang, d *GangDecision, ever map[site]int) {
 	most := 0
 	for _, room := range ever {
 		most = max(most, room)
+	}
+	if g.Members[0].Request.Related() && most >= max(g.Need, 1) {
+		if seats, known := f.everSeated(&g, ever); known {
+			most = seats
+		}
 	}
 	if v.NeverFits = most < max(g.Need, 1); v.NeverFits {
 		v.Reasons[0].Ever = int64(most)

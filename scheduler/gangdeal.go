@@ -54,6 +54,9 @@ func (f *Fleet) placeInTurn(g Gang, where site, short func(fit int, next Candida
 	if g.byWorker {
 		f.placeByWorker(members, left, &d)
 	}
+	if g.seats != nil {
+		f.seat(&g, where, members, left, &d)
+	}
 	for i := len(d.Placed); i < len(members); i++ {
 		one := left.place(members[i], &d)
 		if one.Worker != "" {
