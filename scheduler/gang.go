@@ -130,6 +130,10 @@ func (f *Fleet) tellNearest(g Gang, d *GangDecision, all []domain, fits map[site
 	f.Undo(f.placeWithin(g, n.site, func(fit int, next Candidate) {
 		n.fit, d.Verdict = fit, new(f.explainIn(g, n.site, next))
 	}))
+	if d.Verdict == nil { // there was more room than was counted
+		*d = f.placeWithin(g, n.site, nil)
+		return
+	}
 	d.Domain, d.Link = n.value, n.link
 	f.tellGang(g, d, ever)
 	d.Verdict.Reasons[0].Near, d.Verdict.Reasons[0].There = g.siteText(n.site), int64(n.fit)
@@ -289,7 +293,7 @@ func (f *Fleet) eachRoom(g Gang, empty bool, tell func(where site, n *node, room
 		if g.Topology != "" && !ok {
 			continue
 		}
-		as := n
+		as := q.seen(n)
 		if empty {
 			as = n.emptied()
 		}
