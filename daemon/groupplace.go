@@ -202,7 +202,9 @@ func (l *loop) whyNotGroup(id berth.GroupID) *berth.Verdict {
 	l.fleet.Undo(d)
 	if d.Verdict != nil {
 		d.Verdict.At = l.view.revision
-		k, _ := l.keep(members[0].request.Pool)
+		r := members[0].request
+		l.tellTypesShort(r, l.needs(id, rec), d.Verdict, func() *balance { return l.balanceOfGroup(id, l.limited(r), members) })
+		k, _ := l.keep(r.Pool)
 		tellKept(d.Verdict, id, k)
 		victims, on := l.roomOf(id, members[0].request.Pool)
 		return tellMaking(d.Verdict, victims, on)
@@ -272,7 +274,10 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 	}
 	if d.Verdict != nil {
 		d.Verdict.At = l.view.revision
-		l.tellTypesShort(g, d.Verdict, b)
+		l.tellTypesShort(g.request, g.need, d.Verdict, func() *balance {
+			of := l.balance(accountOf(g.request), l.limited(g.request), b)
+			return of.of(askedByGroup(g))
+		})
 		l.gangs.block(g, d.Verdict, b.now)
 		l.noteNarrow(g, b)
 		l.timers.set(triesKey, g.class.tryAt) // it may be woken before

@@ -48,19 +48,17 @@ func (l *loop) couldEver(r *berth.Request, members int64, s *balance) bool {
 
 // tellTypesShort adds to why a group fits nowhere that its quota has too little of the types of devices that there are, where that is
 // so: it would not fit either, were the workers empty, and nothing is kept for it.
-func (l *loop) tellTypesShort(g *gang, v *berth.Verdict, b *builder) {
-	st := l.limited(g.request)
-	if st == nil || v.NeverFits || len(g.request.Resources.Devices) == 0 {
+func (l *loop) tellTypesShort(r *berth.Request, needs int64, v *berth.Verdict, of func() *balance) {
+	if v.NeverFits || len(r.Resources.Devices) == 0 || l.limited(r) == nil {
 		return
 	}
-	of := l.balance(accountOf(g.request), st, b)
-	s := of.of(askedByGroup(g))
-	short := s.shortOf(g.request, g.need, s.obtainable)
-	if len(short) == 0 || l.fitsEver(g.request, g.need, short) {
+	s := of()
+	short := s.shortOf(r, needs, s.obtainable)
+	if len(short) == 0 || l.fitsEver(r, needs, short) {
 		return
 	}
-	v.NeverFits = !l.couldEver(g.request, g.need, s)
-	v.Reasons = append(v.Reasons, s.shortOfTypes(g.request, g.need, short)...)
+	v.NeverFits = !l.couldEver(r, needs, s)
+	v.Reasons = append(v.Reasons, s.shortOfTypes(r, needs, short)...)
 }
 
 // shortOfTypes are the reasons that a quota is, of those types that so many could use more of.

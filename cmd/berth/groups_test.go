@@ -58,9 +58,10 @@ func TestGroups(t *testing.T) {
 		s.shows("wide   PLACED", "groups") // its turn comes behind the end that it waited for
 		s.want(exitFailed, "request wide: not found: it is a group; berth list --all --group wide", "list", "wide")
 		s.hides("train", "groups")
-		for _, verb := range [][]string{{"get"}, {"explain"}, {"list", "--all"}, {"cancel"}, {"replay"}} {
+		for _, verb := range [][]string{{"get"}, {"explain"}, {"list", "--all"}, {"cancel"}} {
 			s.want(exitFailed, "not found: it is a group that has ended; berth list --all --group train shows", append(verb, "train")...)
 		}
+		s.want(0, "train.3  1        same", "replay", "train")
 		s.want(0, "train.3  CANCELLED", "list", "--all", "--group", "train")
 		s.want(0, "group of 11", "submit", "--id", "many", "--cpu", "64", "--group-size", "11", "--", "true")
 		s.want(0, `"states":{"CANCELLED":"11"}`, "cancel", "-o", "json", "--wait", "many")

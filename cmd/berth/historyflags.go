@@ -13,7 +13,7 @@ import (
 // historyFlags say how much of the store's past is kept.
 func historyFlags() []cli.Flag {
 	return []cli.Flag{
-		durationFlag("history-age", daemon.DefaultHistoryAge, "how long the store's past can be asked about (explain --at, replay), a minute to a week"),
+		durationFlag("history-age", daemon.DefaultHistoryAge, "`DURATION` for which the store's past can be asked about (explain --at, replay), a minute to a week"),
 		stringFlag("history-bytes", "512MiB", "`BYTES` that it may take, and a quarter of the store's quota at most"),
 	}
 }
