@@ -65,7 +65,8 @@ func (c *container) Done() <-chan struct{} { return c.done }
 
 func (c *container) Exit() (berth.Exit, string) { return c.exit, c.how.Dismissed }
 
-// Stop has the shim send SIGTERM to all processes once, and kill after the grace.
+// Stop has the shim send SIGTERM to each process that there is then, once however
+// often it is told or the lease's deadline comes too, and kill after the grace.
 func (c *container) Stop(grace time.Duration, dismissed string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

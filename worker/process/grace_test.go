@@ -3,6 +3,7 @@ package process
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,31 @@ func TestStop_GraceBeyondTheLease(t *testing.T) {
 		}
 		if got := h.output(t, spec, worker.Stdout); got != "up\nsaved\n" {
 			t.Errorf("output %q", got)
+		}
+	})
+}
+
+// Each process gets SIGTERM once, though it is found in several places, the agent
+// orders it again, and the deadline comes as well; and what it forks to tidy up is
+// left alone.
+func TestStop_Once(t *testing.T) {
+	eachMode(t, func(t *testing.T, h harness) {
+		const each = "trap 'echo term; /bin/sleep 0.3 && echo tidied' TERM; echo up; while :; do sleep 0.1 & wait $!; done"
+		spec := h.spec("once", sh("trap : TERM; for i in 1 2 3 4 5 6 7 8 9 10; do ("+each+") & done; while :; do wait; done")...)
+		c := h.start(t, spec)
+		said := func(what string) int { return strings.Count(h.output2(spec), what+"\n") }
+		eventually(t, func() bool { return said("up") == 10 })
+		now := boottime()
+		h.Renew(1, worker.Deadline{Stop: now + 500*time.Millisecond, Kill: now + time.Hour})
+		c.Stop(time.Minute, "")
+		c.Stop(50*time.Second, "the worker is to end")
+		eventually(t, func() bool { return boottime() > now+time.Second })
+		c.Stop(40*time.Second, "")
+		eventually(t, func() bool { return said("tidied") >= 10 })
+		c.Kill()
+		wait(t, c)
+		if terms, tidied := said("term"), said("tidied"); terms != 10 || tidied != 10 {
+			t.Errorf("10 processes got SIGTERM %d times, and tidied up %d times", terms, tidied)
 		}
 	})
 }

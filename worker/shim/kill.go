@@ -38,12 +38,37 @@ func left(g Group, r Running) []int {
 	return append(out, Processes(func(pid int) bool { return Mark(pid, g.Mark) == g.Mark })...)
 }
 
-// pids are all processes that are known of, once or more.
-func (k *killer) pids() []int { return append(k.group.members(), k.others()...) }
+// pids are all processes that are known of, each once: one may be in the cgroup and
+// among the others, and a cgroup of version 1 may list it twice.
+func (k *killer) pids() []int {
+	pids := append(k.group.members(), k.others()...)
+	slices.Sort(pids)
+	return slices.Compact(pids)
+}
 
-func (k *killer) signal(s unix.Signal) {
-	for _, pid := range k.pids() {
-		_ = unix.Kill(pid, s) // it may have ended
+// askSweeps bounds how often ask looks for processes that it has missed.
+const askSweeps = 10
+
+// ask sends to each process that was there when it is called, and to each once: a
+// second SIGTERM often means "at once", and a shell runs its trap again. It looks
+// until it finds none that it has missed, for one whose parent ends meanwhile may be
+// in neither list for a moment. What was forked since is not asked: it may be what
+// tidies up after the first signal.
+func (k *killer) ask(send func(pid int)) {
+	since, asked := ticks(Boottime()), map[int]bool{}
+	for sweep := range askSweeps {
+		fresh := false
+		for _, pid := range k.pids() {
+			// The first sweep takes all: one that was forked just now has tidied nothing yet.
+			if asked[pid] || sweep > 0 && startedAt(pid) >= since {
+				continue
+			}
+			asked[pid], fresh = true, true
+			send(pid)
+		}
+		if !fresh {
+			return
+		}
 	}
 }
 

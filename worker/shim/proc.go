@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Processes that live and match. One that has ended and was not reaped by its
@@ -91,6 +92,9 @@ func startedAt(pid int) uint64 {
 	}
 	return n
 }
+
+// ticks are what startedAt counts in: a hundredth of a second on every machine.
+func ticks(since time.Duration) uint64 { return uint64(since / (10 * time.Millisecond)) }
 
 func alive(pid int) bool {
 	fields := statOf(pid)

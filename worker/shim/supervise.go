@@ -245,7 +245,7 @@ func (s *supervisor) obey(o Order) {
 func (s *supervisor) act() {
 	ask, kill := s.life.Act(Boottime())
 	if ask {
-		s.killer.signal(unix.SIGTERM)
+		s.killer.ask(func(pid int) { _ = unix.Kill(pid, unix.SIGTERM) }) // it may have ended
 	}
 	if kill {
 		s.kill()

@@ -53,7 +53,7 @@ type Deadline struct {
 // Orders of an agent.
 const (
 	OpRenew = "renew" // Deadline
-	OpStop  = "stop"  // SIGTERM, once; SIGKILL after Grace; Dismissed
+	OpStop  = "stop"  // SIGTERM, once, to each process there is then; SIGKILL after Grace; Dismissed
 	OpKill  = "kill"
 )
 
