@@ -140,7 +140,7 @@ func (a Affinity) validate() error {
 	if err := a.Requests.validate(a.Topology); err != nil {
 		return err
 	}
-	return checkRange("weight", a.Weight, 0, MaxWeight)
+	return checkWeight(a.Weight)
 }
 
 func (s Spread) validate() error {
@@ -150,7 +150,16 @@ func (s Spread) validate() error {
 	if err := checkRange("max_skew", s.MaxSkew, 1, MaxSkew); err != nil {
 		return err
 	}
-	return checkRange("weight", s.Weight, 0, MaxWeight)
+	return checkWeight(s.Weight)
+}
+
+// checkWeight bounds the weight of what may be required, too, which no weight is: 0
+// is no value that a person would give.
+func checkWeight(v int64) error {
+	if v == 0 {
+		return nil
+	}
+	return checkRange("weight", v, 1, MaxWeight)
 }
 
 func (l RequestLabel) validate(topology string) error {

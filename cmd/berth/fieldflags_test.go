@@ -10,15 +10,18 @@ import (
 // What is refused is named by the flag that said it.
 func TestFlagError(t *testing.T) {
 	for field, want := range map[string]string{
-		"resources.devices[0].count": "--device: count is wrong",
-		"resources.ports[1].name":    "--port: name is wrong",
-		"labels":                     "--label is wrong",
-		"retry.on[0]":                "--retry-on is wrong",
-		"retry.on_failure":           "--retry-on-failure is wrong",
-		"affinity_key":               "--affinity-key is wrong",
-		"affinity[0].topology":       "affinity[0].topology is wrong",
-		"group.min_count":            "--group-min is wrong",
-		"id":                         "id is wrong",
+		"resources.devices[0].count":        "--device: count is wrong",
+		"resources.ports[1].name":           "--port: name is wrong",
+		"labels":                            "--label is wrong",
+		"retry.backoff_ms":                  "--retry-backoff is wrong",
+		"affinity[0].workers[1].operator":   "--affinity-workers: operator is wrong",
+		"anti_affinity[0].workers[1].label": "--anti-affinity-workers: label is wrong",
+		"retry.on[0]":                       "--retry-on is wrong",
+		"retry.on_failure":                  "--retry-on-failure is wrong",
+		"affinity_key":                      "--affinity-key is wrong",
+		"affinity[0].topology":              "affinity[0].topology is wrong",
+		"group.min_count":                   "--group-min is wrong",
+		"id":                                "id is wrong",
 	} {
 		if got := flagError(&berth.FieldError{Field: field, Problem: "is wrong"}).Error(); got != want {
 			t.Errorf("%s: %q, want %q", field, got, want)

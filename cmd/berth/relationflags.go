@@ -24,6 +24,15 @@ func readRelations(c *cli.Context, r *berthv1.Request) error {
 			*to = append(*to, &berthv1.Affinity{Requests: s.GetRequests(), Topology: s.GetTopology(), Weight: s.GetWeight()})
 		}
 	}
+	for name, to := range map[string]*[]*berthv1.Affinity{"affinity-workers": &r.Affinity, "anti-affinity-workers": &r.AntiAffinity} {
+		for _, text := range c.StringSlice(name) {
+			a, err := workersOf(name, text)
+			if err != nil {
+				return err
+			}
+			*to = append(*to, a)
+		}
+	}
 	for _, text := range c.StringSlice("spread") {
 		s, err := relationOf("spread", text)
 		if err != nil {
@@ -52,8 +61,43 @@ func relationOf(field, text string) (*berthv1.Spread, error) {
 	if !ok || label == "" {
 		return nil, relationError(field, text)
 	}
+	if strings.Contains(label, ":") { // it would select requests with such a label, of which there are none
+		return nil, &berth.FieldError{
+			Field: field, Value: berth.Clip(text, 64), Problem: "has a colon in the label of requests",
+			Bound: relationBound + "; labels of workers are for --affinity-workers and --anti-affinity-workers, and a label with a colon for a file (submit -f)",
+		}
+	}
 	s.Weight, s.Requests.Label, s.Requests.Value = weight, label, value
 	return s, nil
+}
+
+var workersBound = fmt.Sprintf("CONSTRAINT:WEIGHT, as 'disk in (ssd):30', with ' and ' between constraints as --constraint takes them, and the weight, which is never left out, from 1 to %d", berth.MaxWeight)
+
+// workersOf reads CONSTRAINT[ and CONSTRAINT]:WEIGHT. The weight is behind the last colon.
+func workersOf(field, text string) (*berthv1.Affinity, error) {
+	wrong := &berth.FieldError{Field: field, Value: berth.Clip(text, 64), Problem: "cannot be read", Bound: workersBound}
+	rest, weight, err := cutNumber(text, ':')
+	if err != nil {
+		return nil, wrong
+	}
+	if weight < 1 || weight > berth.MaxWeight {
+		wrong.Problem = "has no weight in range"
+		return nil, wrong
+	}
+	if strings.Contains(rest, "@") {
+		wrong.Problem = "has an @"
+		wrong.Bound += "; a topology is of other requests (--affinity, --anti-affinity), and a value with an @ is for a file (submit -f)"
+		return nil, wrong
+	}
+	a := &berthv1.Affinity{Weight: weight}
+	for _, part := range strings.Split(rest, " and ") {
+		con, err := readConstraint(strings.TrimSpace(part))
+		if err != nil {
+			return nil, wrong
+		}
+		a.Workers = append(a.Workers, con)
+	}
+	return a, nil
 }
 
 var relationBound = fmt.Sprintf("LABEL=VALUE[@TOPOLOGY][:WEIGHT], the weight from 1 to %d; with spread also /SKEW behind the topology, from 1 to %d", berth.MaxWeight, berth.MaxSkew)

@@ -32,6 +32,8 @@ func requestFlags() []cli.Flag {
 		listFlag("toleration", "of workers' taints: `KEY=VALUE`, KEY for every value, * for all; with :EFFECT, of that effect only"),
 		listFlag("affinity", "where requests with a label are: `LABEL=VALUE[@TOPOLOGY][:WEIGHT]`; the topology is host or a label of workers; without a weight it is required"),
 		listFlag("anti-affinity", "where they are not: `LABEL=VALUE[@TOPOLOGY][:WEIGHT]`"),
+		listFlag("affinity-workers", "where workers are so: `'CONSTRAINT[ and CONSTRAINT]:WEIGHT'`, each as of --constraint; always preferred"),
+		listFlag("anti-affinity-workers", "where they are not so: `'CONSTRAINT[ and CONSTRAINT]:WEIGHT'`"),
 		listFlag("spread", "evenly over a topology: `LABEL=VALUE@TOPOLOGY[/SKEW][:WEIGHT]`"),
 		stringFlag("affinity-key", "", "equal `KEYS` meet the same workers"),
 		listFlag("env", "`KEY=VALUE`"),
@@ -42,6 +44,7 @@ func requestFlags() []cli.Flag {
 		intFlag("attempts", 0, "it may run `N` times at most (default: 3)"),
 		boolFlag("retry-on-failure", "run it again after an exit other than 0, a signal, or too much memory, too"),
 		listFlag("retry-on", "run it again after these `ENDS` only: failure, lost, start_failed, oom (default: lost, start_failed)"),
+		durationFlag("retry-backoff", 0, "`DURATION` before the second attempt; doubles with each, up to a minute (default: 100ms)"),
 		durationFlag("stop-timeout", 0, "`DURATION` between SIGTERM and SIGKILL (default: 10s)"),
 		durationFlag("start-timeout", 0, "`DURATION` for the worker to start it (default: 10s)"),
 		durationFlag("run-limit", 0, "stopped after `DURATION`"),
@@ -198,6 +201,7 @@ func readTimes(c *cli.Context, r *berthv1.Request) error {
 		to        *int64
 		low, high int64
 	}{
+		{"retry-backoff", &r.Retry.BackoffMs, 1, berth.MaxBackoffMS},
 		{"stop-timeout", &r.StopTimeoutMs, 1, berth.MaxStopMS},
 		{"start-timeout", &r.StartTimeoutMs, 100, berth.MaxDurationMS},
 		{"run-limit", &r.RunLimitMs, 0, berth.MaxDurationMS},
