@@ -50,3 +50,40 @@ func TestCheckGiven(t *testing.T) {
 		}
 	}
 }
+
+// Where an empty text or list stands for the default, it is refused of who has written it.
+func TestCheckGivenText(t *testing.T) {
+	for _, field := range []string{"tenant", "pool", "preemption", "on_drain", "spread.topology", "tolerations.effect"} {
+		if err := berth.CheckGivenText(field, ""); err == nil || !strings.HasPrefix(err.Error(), field+" is empty; allowed: ") {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	for field, v := range map[string]string{"tenant": "a", "tolerations.value": "", "affinity.requests.value": "", "env.a": ""} {
+		if err := berth.CheckGivenText(field, v); err != nil {
+			t.Errorf("%s %q: %v", field, v, err)
+		}
+	}
+	if err := berth.CheckGivenList("retry.on", 0); err == nil {
+		t.Error("an empty retry.on is taken")
+	}
+	if err := errors.Join(berth.CheckGivenList("retry.on", 1), berth.CheckGivenList("resources.devices.types", 0)); err != nil {
+		t.Error(err)
+	}
+}
+
+// What stands twice is refused, also where Normalize would drop it.
+func TestCheckRepeats(t *testing.T) {
+	good := berth.Request{ID: "a", Retry: berth.RetryPolicy{On: []berth.RetryEnd{berth.RetryLost, berth.RetryOOM}}, Resources: berth.Demand{Devices: []berth.DeviceDemand{{Types: []string{"t4"}}, {Types: []string{"h100", "t4"}}}}}
+	if err := good.CheckRepeats(); err != nil {
+		t.Fatal(err)
+	}
+	ends, types := good, good
+	ends.Retry.On = []berth.RetryEnd{berth.RetryLost, berth.RetryLost}
+	if err := ends.CheckRepeats(); err == nil || !strings.HasPrefix(err.Error(), `retry.on[1] "lost" stands twice`) {
+		t.Errorf("ends: %v", err)
+	}
+	types.Resources.Devices = []berth.DeviceDemand{{}, {Types: []string{"h100", "t4", "h100"}}}
+	if err := types.CheckRepeats(); err == nil || !strings.HasPrefix(err.Error(), `resources.devices[1].types[2] "h100" stands twice`) {
+		t.Errorf("types: %v", err)
+	}
+}

@@ -1,5 +1,7 @@
 package berth
 
+import "strings"
+
 // Identifiers are distinct types so that one cannot be passed for another.
 // RequestID, WorkerID, PoolID, TenantID, GroupID and DaemonID are 1 to
 // MaxIDLength characters of [a-z0-9._-], beginning with a letter or a digit.
@@ -42,10 +44,19 @@ func CheckID(field, id string) error {
 	}
 	for i := range len(id) {
 		if !idByte(id[i], i == 0) {
-			return &FieldError{Field: field, Value: clip(id), Problem: "has a character that is not allowed", Bound: idBound}
+			return &FieldError{Field: field, Value: clip(id), Problem: "has a character that is not allowed", Bound: idBound + lowerHint(id)}
 		}
 	}
 	return nil
+}
+
+// lowerHint is the id that was meant, where only its letters are too large: H100.
+func lowerHint(id string) string {
+	lower := strings.ToLower(id)
+	if lower == id || CheckID("", lower) != nil {
+		return ""
+	}
+	return ": " + lower
 }
 
 const idBound = "1 to 128 characters of [a-z0-9._-], the first a letter or digit"

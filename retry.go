@@ -77,6 +77,8 @@ func (p RetryPolicy) normalize() RetryPolicy {
 
 func (e RetryEnd) unknown() bool { return !slices.Contains(allRetryEnds, e) }
 
+const retryEndsBound = "failure, lost, start_failed, oom"
+
 // validate checks the bounds of a normalized policy.
 func (p RetryPolicy) validate() error {
 	if err := checkRange("retry.max_attempts", p.MaxAttempts, 1, MaxAttempts); err != nil {
@@ -87,7 +89,7 @@ func (p RetryPolicy) validate() error {
 	}
 	for i, end := range p.On {
 		if end.unknown() {
-			return &FieldError{Field: fmt.Sprintf("retry.on[%d]", i), Value: clip(string(end)), Problem: "is unknown", Bound: "failure, lost, start_failed, oom"}
+			return &FieldError{Field: fmt.Sprintf("retry.on[%d]", i), Value: clip(string(end)), Problem: "is unknown", Bound: retryEndsBound}
 		}
 	}
 	return nil

@@ -25,6 +25,9 @@ type GroupStatus struct {
 // submitGroup makes a group durable, whole or not at all.
 func (d *Daemon) submitGroup(ctx context.Context, r berth.Request) SubmitResult {
 	result := SubmitResult{ID: r.ID}
+	if result.Err = r.CheckRepeats(); result.Err != nil {
+		return result
+	}
 	r = r.Normalize()
 	if result.Err = d.checkGroup(ctx, &r); result.Err != nil {
 		return result

@@ -104,6 +104,9 @@ func (d *Daemon) Submit(ctx context.Context, requests []berth.Request) ([]Submit
 
 // prepare checks a request and makes the record of it.
 func (d *Daemon) prepare(r berth.Request) (*submission, error) {
+	if err := r.CheckRepeats(); err != nil {
+		return nil, err
+	}
 	r = r.Normalize()
 	if err := r.ValidateFields(); err != nil {
 		return nil, err

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -134,8 +136,9 @@ func (m *manifest) request(n ast.Node) {
 		m.fail(n, "holds too many requests; allowed: at most %d", maxManifestRequests)
 		return
 	}
-	asked := wire.ToRequest(r).Normalize()
-	if err := asked.ValidateAsked(); err != nil {
+	given := wire.ToRequest(r)
+	asked := given.Normalize()
+	if err := cmp.Or(given.CheckRepeats(), asked.ValidateAsked()); err != nil {
 		m.fail(fieldNode(n, err), "%v", err)
 		return
 	}
@@ -292,6 +295,9 @@ func (m *manifest) field(n ast.Node, f protoreflect.FieldDescriptor, at string, 
 			m.fail(n, "field %q is no list", at)
 			return
 		}
+		if err := berth.CheckGivenList(entryIndex.ReplaceAllString(at, ""), len(list.Values)); err != nil {
+			m.fail(n, "%v", atPath(at, err))
+		}
 		for i, v := range list.Values {
 			m.element(v, f, at+"["+strconv.Itoa(i)+"]", depth)
 		}
@@ -318,11 +324,16 @@ func (m *manifest) scalar(n ast.Node, f protoreflect.FieldDescriptor, at string)
 	case protoreflect.BoolKind:
 		ok, want = n.Type() == ast.BoolType, "true or false"
 	default:
-		ok, want = n.Type() == ast.IntegerType, wholeNumber(n, at)
+		ok, want = n.Type() == ast.IntegerType && !leadingZero(n), wholeNumber(n, at)
 	}
 	if !ok {
 		m.fail(n, "field %q is %s; allowed: %s", at, clip(n.String(), 40), want)
 		return
+	}
+	if text, isText := n.(*ast.StringNode); isText {
+		if err := berth.CheckGivenText(entryIndex.ReplaceAllString(at, ""), text.Value); err != nil {
+			m.fail(n, "%v", atPath(at, err))
+		}
 	}
 	if zero(n) {
 		if err := berth.CheckGiven(entryIndex.ReplaceAllString(at, ""), 0); err != nil {
@@ -338,6 +349,11 @@ func zero(n ast.Node) bool {
 	return ok && (number.Value == uint64(0) || number.Value == int64(0))
 }
 
+var zeroLed = regexp.MustCompile(`^[-+]?0[0-9_]+$`)
+
+// leadingZero says whether a number begins with a 0 that says nothing: 010 is eight in YAML 1.1, and ten in 1.2.
+func leadingZero(n ast.Node) bool { return zeroLed.MatchString(n.String()) }
+
 // atPath names the field of an error with its indices.
 func atPath(path string, err error) error {
 	fe, ok := errors.AsType[*berth.FieldError](err)
@@ -352,13 +368,21 @@ func atPath(path string, err error) error {
 // wholeNumber is what a field of that path takes, which does not take n: by the unit that its
 // name ends on.
 func wholeNumber(n ast.Node, at string) string {
-	if digits := n.String(); digits != "" && strings.Trim(digits, "0123456789") == "" {
+	digits := n.String()
+	if leadingZero(n) {
+		return "no 0 before a number, which some read as octal: " + cmp.Or(strings.TrimLeft(digits, "+-0_"), "0") + " for a decimal one"
+	}
+	if digits != "" && strings.Trim(digits, "0123456789") == "" {
 		return fmt.Sprintf("at most %d", math.MaxInt64)
+	}
+	exact := ""
+	if f, err := strconv.ParseFloat(digits, 64); err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+		exact = fmt.Sprintf(", without a point or an exponent: %d", int64(f))
 	}
 	for suffix, unit := range map[string]string{"_bytes": "bytes", "milli": "thousandths", "_ms": "milliseconds"} {
 		if strings.HasSuffix(at, suffix) {
-			return "a whole number of " + unit
+			return "a whole number of " + unit + exact
 		}
 	}
-	return "a whole number"
+	return "a whole number" + exact
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"slices"
@@ -75,15 +76,35 @@ func requestOf(c *cli.Context) (*berthv1.Request, error) {
 	if r.Id == "" {
 		r.Id = c.Command.Name + "-" + strings.ToLower(rand.Text()[:10])
 	}
+	if err := checkGivenFlags(c); err != nil {
+		return nil, usage("%w", flagError(err))
+	}
 	for _, read := range []func(*cli.Context, *berthv1.Request) error{readAmounts, readNamed, readTimes} {
 		if err := read(c, r); err != nil {
 			return nil, usage("%w", err)
 		}
 	}
-	if err := wire.ToRequest(r).Normalize().Validate(); err != nil {
+	asked := wire.ToRequest(r)
+	if err := cmp.Or(asked.CheckRepeats(), asked.Normalize().Validate()); err != nil {
 		return nil, usage("%w", flagError(err))
 	}
 	return r, nil
+}
+
+// checkGivenFlags refuses an empty text where it would be taken for the default, as in a file. A variable that is
+// empty says nothing.
+func checkGivenFlags(c *cli.Context) error {
+	for _, field := range []string{"tenant", "pool", "preemption", "on_drain", "dir", "user", "image", "affinity_key"} {
+		if name := strings.ReplaceAll(field, "_", "-"); given(c, name) {
+			if err := berth.CheckGivenText(field, c.String(name)); err != nil {
+				return err
+			}
+		}
+	}
+	if given(c, "retry-on") {
+		return berth.CheckGivenList("retry.on", len(strings.Join(c.StringSlice("retry-on"), "")))
+	}
+	return nil
 }
 
 func readAmounts(c *cli.Context, r *berthv1.Request) (err error) {
@@ -159,10 +180,10 @@ func parseDevices(texts []string) ([]*berthv1.DeviceDemand, error) {
 		if !ok {
 			continue
 		}
-		count, link, _ := strings.Cut(count, "+")
+		count, link, hasLink := strings.Cut(count, "+")
 		count, memory, sized := strings.Cut(count, "@")
 		number, milli, shared := strings.Cut(count, "x")
-		d := &berthv1.DeviceDemand{Types: slices.DeleteFunc(types, func(t string) bool { return t == "any" }), Milli: berth.WholeDevice}
+		d := &berthv1.DeviceDemand{Types: slices.DeleteFunc(slices.Clone(types), func(t string) bool { return t == "any" }), Milli: berth.WholeDevice}
 		var err error
 		if d.Count, err = strconv.ParseInt(number, 10, 64); err == nil && shared {
 			d.Milli, err = strconv.ParseInt(milli, 10, 64)
@@ -171,7 +192,8 @@ func parseDevices(texts []string) ([]*berthv1.DeviceDemand, error) {
 		if d.Linked = link == "linked"; named {
 			d.Link = of
 		}
-		if err != nil || link != "" && !d.Linked && d.Link == "" {
+		anyType := len(types) > 1 && len(d.Types) < len(types) // any of them, and not any
+		if err != nil || anyType || sized && memory == "" || hasLink && !d.Linked && d.Link == "" {
 			return nil, &berth.FieldError{Field: "device", Value: text, Problem: "is no demand of devices", Bound: deviceBound}
 		}
 		for _, given := range []struct {
