@@ -195,12 +195,14 @@ func membersOf(ctx context.Context, cl *client.Client, id string, err error) (id
 
 // tellGroup prints a group, for get and explain.
 func tellGroup(ctx context.Context, c *cli.Context, cl *client.Client, id string, asJSON bool) error {
-	g, err := cl.Group(ctx, id)
-	if err != nil {
+	g, ended, err := groupOrEnded(ctx, cl, id)
+	switch {
+	case err != nil:
 		return err
-	}
-	if asJSON {
+	case asJSON:
 		return printJSON(c.App.Writer, g)
+	case ended != nil:
+		return printEndedGroup(c.App.Writer, g, ended)
 	}
 	return printGroup(c.App.Writer, g)
 }

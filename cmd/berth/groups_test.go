@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 )
 
@@ -58,15 +60,21 @@ func TestGroups(t *testing.T) {
 		s.shows("wide   PLACED", "groups") // its turn comes behind the end that it waited for
 		s.want(exitFailed, "request wide: not found: it is a group; berth list --all --group wide", "list", "wide")
 		s.hides("train", "groups")
-		for _, verb := range [][]string{{"get"}, {"explain"}, {"list", "--all"}, {"cancel"}} {
+		for _, verb := range [][]string{{"list", "--all"}, {"cancel"}} {
 			s.want(exitFailed, "not found: it is a group that has ended; berth list --all --group train shows", append(verb, "train")...)
+		}
+		for _, verb := range []string{"get", "explain"} {
+			for _, want := range []string{"state       ENDED\n", "members     4 CANCELLED\n", "attempt     1\n", "ended       20", "train.3  CANCELLED  w-1     1 ", "cancelled: make room: killed by SIGTERM"} {
+				s.want(0, want, verb, "train")
+			}
+			s.want(0, `"state": "ENDED"`, verb, "-o", "json", "train")
 		}
 		s.want(0, "train.3  1        same", "replay", "train")
 		s.want(0, "train.3  CANCELLED", "list", "--all", "--group", "train")
 		s.want(0, "group of 11", "submit", "--id", "many", "--cpu", "64", "--group-size", "11", "--", "true")
 		s.want(0, `"states":{"CANCELLED":"11"}`, "cancel", "-o", "json", "--wait", "many")
 		s.hides("many", "groups")
-		s.want(exitFailed, "it is a group that has ended; berth list --all --group many", "get", "many")
+		s.want(0, "members     11 CANCELLED\n", "get", "many")
 		var got []struct{ ID, State string }
 		r := s.do("groups", "-o", "json")
 		if err := json.Unmarshal([]byte(r.out), &got); err != nil || len(got) == 0 { // train's record goes after its last member
@@ -156,5 +164,26 @@ func TestMembersText(t *testing.T) {
 		if got := membersText(g); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+// A group that has ended is told by its members that are kept, when the last of them has.
+func TestEndedGroup(t *testing.T) {
+	at := func(s int64) *timestamppb.Timestamp { return &timestamppb.Timestamp{Seconds: s} }
+	spec := &berthv1.Request{Group: &berthv1.Membership{Id: "g", Size: 4, MinCount: 2}}
+	members := []*berthv1.Status{
+		{Id: "g.0", State: "SUCCEEDED", Attempt: 1, Spec: spec, SubmittedAt: at(5), EndedAt: at(20)},
+		{Id: "g.1", State: "FAILED", Attempt: 2, Spec: spec, SubmittedAt: at(5), EndedAt: at(30)},
+		{Id: "g.3", State: "SUCCEEDED", Attempt: 1, Spec: spec, SubmittedAt: at(4), EndedAt: at(10)},
+	}
+	g := endedGroup("g", members)
+	if g.GetState() != "ENDED" || g.GetSucceeded() != 2 || g.GetFailed() != 1 || g.GetAttempt() != 2 || g.GetSince().GetSeconds() != 30 || len(g.GetMembers()) != 3 {
+		t.Errorf("%v", g)
+	}
+	if got, want := endedMembersText(g), "1 FAILED, 2 SUCCEEDED, 1 not kept any more"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if first := firstSubmitted(members); first.GetSeconds() != 4 {
+		t.Errorf("submitted at %v", first)
 	}
 }

@@ -156,12 +156,14 @@ func groupSite(r *berthv1.Reason) string {
 // explainGroup tells why a group waits; of one that is placed, why its first member is where it is, and who
 // made room.
 func explainGroup(c *cli.Context, cl *client.Client, id string, asJSON bool) error {
-	g, err := cl.Group(c.Context, id)
-	if err != nil {
+	g, ended, err := groupOrEnded(c.Context, cl, id)
+	switch {
+	case err != nil:
 		return err
-	}
-	if asJSON {
+	case asJSON:
 		return printJSON(c.App.Writer, g)
+	case ended != nil:
+		return printEndedGroup(c.App.Writer, g, ended)
 	}
 	if err := printGroup(c.App.Writer, g); err != nil || g.GetState() != string(berth.GroupPlaced) {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -173,13 +174,11 @@ func list(c *cli.Context) error {
 		return errors.Join(out.end(), selected(c.Context, cl, f, seen))
 	}
 	t := table{paint: painter(c.App.Writer)}
-	t.add("ID", "STATE", "WORKER", "ATTEMPT", "CPU", "MEMORY", "AGE", "NOTE")
+	t.add(listHead...)
 	now := time.Now()
 	err = cl.List(c.Context, f, func(s *berthv1.Status) error {
 		seen[s.GetId()] = true
-		d := s.GetSpec().GetResources()
-		t.add(s.GetId(), stateOf(s), orDash(s.GetWorker()), strconv.FormatInt(s.GetAttempt(), 10),
-			cores(d.GetCpuMilli()), bytesOf(d.GetMemoryBytes()), age(s.GetSubmittedAt(), now), fit(c.App.Writer, describe(s), 80))
+		t.add(listRow(c.App.Writer, s, now)...)
 		return nil
 	})
 	if err != nil {
@@ -190,4 +189,14 @@ func list(c *cli.Context) error {
 	}
 	tellNothing(c, cl, f)
 	return nil
+}
+
+var listHead = []string{"ID", "STATE", "WORKER", "ATTEMPT", "CPU", "MEMORY", "AGE", "NOTE"}
+
+func listRow(w io.Writer, s *berthv1.Status, now time.Time) []string {
+	d := s.GetSpec().GetResources()
+	return []string{
+		s.GetId(), stateOf(s), orDash(s.GetWorker()), strconv.FormatInt(s.GetAttempt(), 10),
+		cores(d.GetCpuMilli()), bytesOf(d.GetMemoryBytes()), age(s.GetSubmittedAt(), now), fit(w, describe(s), 80),
+	}
 }

@@ -3369,7 +3369,7 @@ func (x *GroupsResponse) GetNextPageToken() string {
 type Group struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"` // PENDING, PLACED, ENDING
+	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"` // PENDING, PLACED, ENDING; ENDED: of berth get, by what is kept of its members
 	Size          int64                  `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
 	MinCount      int64                  `protobuf:"varint,4,opt,name=min_count,json=minCount,proto3" json:"min_count,omitempty"`
 	Attempt       int64                  `protobuf:"varint,5,opt,name=attempt,proto3" json:"attempt,omitempty"`
@@ -3378,7 +3378,7 @@ type Group struct {
 	Domain        string                 `protobuf:"bytes,8,opt,name=domain,proto3" json:"domain,omitempty"`        // PLACED: the topology label's value
 	Succeeded     int64                  `protobuf:"varint,9,opt,name=succeeded,proto3" json:"succeeded,omitempty"` // members, as the next
 	Failed        int64                  `protobuf:"varint,10,opt,name=failed,proto3" json:"failed,omitempty"`
-	States        map[string]int64       `protobuf:"bytes,11,rep,name=states,proto3" json:"states,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // members that have not ended, by state
+	States        map[string]int64       `protobuf:"bytes,11,rep,name=states,proto3" json:"states,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // members that have not ended, by state; of one that has ENDED, those that are kept
 	Members       []string               `protobuf:"bytes,12,rep,name=members,proto3" json:"members,omitempty"`                                                                          // their ids
 	Reason        string                 `protobuf:"bytes,13,opt,name=reason,proto3" json:"reason,omitempty"`                                                                            // ENDING: group, cancelled
 	Message       string                 `protobuf:"bytes,14,opt,name=message,proto3" json:"message,omitempty"`
