@@ -18,13 +18,13 @@ import (
 )
 
 func inventoryFlag() cli.Flag {
-	return stringFlag("devices", "auto", "auto: what nvidia-smi finds, where it is installed; none; or a YAML or JSON `FILE`: a list of name, type, memory_bytes, numa_node and link")
+	return stringFlag("devices", "auto", "auto: what nvidia-smi finds, where it is installed; none; or a YAML or JSON `FILE`: devices with name, type, memory_bytes, numa_node and link, in a list or one behind another")
 }
 
 func devicesCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name: "devices", Usage: "the devices that a worker on this machine would offer",
-		Description: "Nothing is registered. With -o json it prints what a FILE of --devices may hold, a line each.",
+		Description: "Nothing is registered. With -o json it prints what a FILE of --devices may hold, an object a line.",
 		Flags: []cli.Flag{
 			inventoryFlag(), stringFlag("name", "", "`NAME` of the worker, by which link domains that are found are named (default: the host's)"), outputFlag(),
 		},
@@ -71,17 +71,13 @@ func noDevicesText(from string) string {
 // printDeviceLines writes what readDevices reads. Its numbers are numbers: it is no
 // message of the API, where those of 64 bits are strings.
 func printDeviceLines(w io.Writer, devices []berth.Device) error {
-	out := jsonList{w: w}
+	out := json.NewEncoder(w)
 	for _, d := range devices {
-		b, err := json.Marshal(deviceLine(d))
-		if err != nil {
+		if err := out.Encode(deviceLine(d)); err != nil {
 			return fmt.Errorf("write JSON: %w", err)
 		}
-		if err := out.addBytes(b); err != nil {
-			return err
-		}
 	}
-	return out.end()
+	return nil
 }
 
 func memoryOf(d *berthv1.Device) string {

@@ -30,10 +30,8 @@ func TestReadDevices(t *testing.T) {
 	if err := printDeviceLines(&out, want); err != nil {
 		t.Fatal(err)
 	}
-	lines := `[
-  {"name":"gpu0","type":"t4"},
-  {"name":"gpu1","type":"h100","memory_bytes":85899345920,"numa_node":0,"link":"rack7"}
-]
+	lines := `{"name":"gpu0","type":"t4"}
+{"name":"gpu1","type":"h100","memory_bytes":85899345920,"numa_node":0,"link":"rack7"}
 `
 	if diff := cmp.Diff(lines, out.String()); diff != "" {
 		t.Errorf("written (-want +got):\n%s", diff)
@@ -62,10 +60,12 @@ func TestReadDevices_Bad(t *testing.T) {
 		"link too long":     {"- {name: a, type: t, link: " + strings.Repeat("l", 257) + "}", "-:1:28: devices[0].link "},
 		"number for a name": {"- {name: 5, type: t}", `-:1:10: field "devices[0].name" is 5; allowed: a string (quote it)`},
 		"all at once":       {"- {name: 5, type: t}\n- null", "\n-:2:3: devices[1] is no mapping"},
-		"no list":           {"name: a", "-:1:5: is no list; allowed: a list of devices, each with name and type"},
+		"no type of one":    {"name: a", "devices[0].type is empty"},
+		"no device":         {"a", "-:1:1: devices[0] is no mapping"},
 		"names alone":       {"- a", "-:1:3: devices[0] is no mapping"},
-		"a second list":     {"- {name: a, type: t}\n---\n- {name: b, type: t}", "-:3:1: is a second document; allowed: one list of devices"},
-		"too many":          {strings.Repeat("- {name: a, type: t}\n", 257), "-:1:1: holds 257 devices; allowed: at most 256"},
+		"in a second list":  {"- {name: a, type: t}\n---\n- {name: a, type: t}", `-:3:3: devices[1].name "a" stands in line 1 already`},
+		"in a second line":  {`{"name": "a", "type": "t"}` + "\n" + `{"name": "a", "type": "t"}`, `-:2:1: devices[1].name "a" stands in line 1 already`},
+		"too many":          {strings.Repeat("- {name: a, type: t}\n", 257), "-:257:3: holds too many devices; allowed: at most 256"},
 		"no YAML":           {"- name: a\n type: t", "-:2:2: "},
 		"noise":             {"\x00\xff\x1b[31m", "-"},
 	} {

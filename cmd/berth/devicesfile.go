@@ -8,51 +8,56 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 )
 
-// readDevices reads the devices of a file of YAML or JSON, sorted by name: one document, a
-// list. As of a file of requests, all that is wrong is told at once, each with its place, its
-// field and the bound; and nothing is taken for what it is not.
+// readDevices reads the devices of a file of YAML or JSON, sorted by name: documents, or values of JSON one behind
+// another, each of which is a device or a list of devices. As of a file of requests, all that is wrong is told at once,
+// each with its place, its field and the bound; and nothing is taken for what it is not.
 func readDevices(name string, stdin io.Reader) ([]berth.Device, error) {
 	text, err := readBounded(name, "devices (auto, none, or a FILE)", stdin)
 	if err != nil {
 		return nil, err
 	}
-	m := manifest{file: name}
-	file, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		return nil, m.syntax(err)
+	f := devicesFile{m: manifest{file: name}, lines: map[string]int{}}
+	if err := f.m.documents(text, f.document); err != nil {
+		return nil, errors.Join(append(f.m.wrong, err)...)
 	}
-	var devices []berth.Device
-	for i, doc := range file.Docs {
-		switch n := doc.Body.(type) {
-		case nil, *ast.NullNode, *ast.CommentGroupNode:
-		case *ast.SequenceNode:
-			if i > 0 {
-				m.fail(n, "is a second document; allowed: one list of devices")
-				break
-			}
-			devices = m.devices(n)
-		default:
-			m.fail(n, "is no list; allowed: a list of devices, each with name and type, as: - {name: gpu0, type: h100}")
-		}
-	}
-	return devices, errors.Join(m.wrong...)
+	slices.SortFunc(f.devices, func(a, b berth.Device) int { return strings.Compare(a.Name, b.Name) })
+	return f.devices, errors.Join(f.m.wrong...)
 }
 
-// devices reads those of a list, and notes what is wrong with them.
-func (m *manifest) devices(list *ast.SequenceNode) (devices []berth.Device) {
-	if n := len(list.Values); n > berth.MaxDevicesPerWorker {
-		m.fail(list, "holds %d devices; allowed: at most %d", n, berth.MaxDevicesPerWorker)
-		return nil
+// devicesFile gathers the devices of a file, and what is wrong with them.
+type devicesFile struct {
+	m       manifest
+	devices []berth.Device
+	lines   map[string]int // of each name
+	count   int
+}
+
+func (f *devicesFile) document(body ast.Node) {
+	switch n := body.(type) {
+	case nil, *ast.NullNode, *ast.CommentGroupNode:
+	case *ast.SequenceNode:
+		f.read(n.Values...)
+	default:
+		f.read(n)
 	}
-	lines := map[string]int{}
-	for i, n := range list.Values {
-		at, message := fmt.Sprintf("devices[%d]", i), &berthv1.Device{}
+}
+
+// read reads devices, and notes what is wrong with them.
+func (f *devicesFile) read(list ...ast.Node) {
+	m := &f.m
+	for _, n := range list {
+		if f.count++; f.count > berth.MaxDevicesPerWorker {
+			if f.count == berth.MaxDevicesPerWorker+1 {
+				m.fail(n, "holds too many devices; allowed: at most %d", berth.MaxDevicesPerWorker)
+			}
+			return
+		}
+		at, message := fmt.Sprintf("devices[%d]", f.count-1), &berthv1.Device{}
 		if !m.decode(n, at, message) {
 			continue
 		}
@@ -61,15 +66,13 @@ func (m *manifest) devices(list *ast.SequenceNode) (devices []berth.Device) {
 			m.failDevice(n, at, err)
 			continue
 		}
-		if first, twice := lines[d.Name]; twice {
+		if first, twice := f.lines[d.Name]; twice {
 			m.fail(n, "%s.name %q stands in line %d already; allowed: each name once", at, d.Name, first)
 			continue
 		}
-		lines[d.Name] = n.GetToken().Position.Line
-		devices = append(devices, d)
+		f.lines[d.Name], _ = m.place(n.GetToken().Position.Line, 1)
+		f.devices = append(f.devices, d)
 	}
-	slices.SortFunc(devices, func(a, b berth.Device) int { return strings.Compare(a.Name, b.Name) })
-	return devices
 }
 
 // failDevice notes what is wrong with a device that was judged alone, as devices[0].

@@ -55,7 +55,7 @@ func readManifest(name string, stdin io.Reader) ([]*berthv1.Request, error) {
 		return nil, err
 	}
 	m := manifest{file: name}
-	if err := m.documents(text); err != nil {
+	if err := m.documents(text, m.document); err != nil {
 		return nil, errors.Join(append(m.wrong, err)...)
 	}
 	if len(m.wrong) > 0 {

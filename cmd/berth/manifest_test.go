@@ -177,6 +177,8 @@ func FuzzReadManifest(f *testing.F) {
 	f.Add(`{"id": "j", "command": ["true"]}`)
 	f.Add("id: a\ncommand: &x [a]\nenv: *x\n")
 	f.Add("? a\n: b\n")
+	f.Add("- &a {id: a, command: &c [x], env: &e {A: b}}\n- {<<: *a, id: b, env: {<<: [*e, {C: d}], A: c}}\n")
+	f.Add("<<: *a\n*b : &b c\n&c d: *c\n")
 	f.Add("{\"id\": \"j\", \"command\": [\"true\"]}\n{\"id\": \"k\"}\n[]")
 	f.Add("\ufeffid: a\n")
 	f.Add("id: a\ncommand: [x]\nresources: {devices: [{types: [h100], count: 2}, {milli: 500}, {}]}\n")

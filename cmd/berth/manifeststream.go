@@ -7,6 +7,7 @@ import (
 	"io"
 	"unicode/utf8"
 
+	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 )
 
@@ -22,10 +23,10 @@ func withoutMark(text []byte) ([]byte, error) {
 }
 
 // documents reads all of a file: documents of YAML, or values of JSON one behind another, as JSON
-// Lines are and jq writes them.
-func (m *manifest) documents(text []byte) error {
+// Lines are and jq writes them. It has each read one of them.
+func (m *manifest) documents(text []byte, each func(body ast.Node)) error {
 	if !jsonStream(text) {
-		return m.yaml(text)
+		return m.yaml(text, each)
 	}
 	in := json.NewDecoder(bytes.NewReader(text))
 	end := int64(0)
@@ -40,7 +41,7 @@ func (m *manifest) documents(text []byte) error {
 		}
 		from := in.InputOffset() - int64(len(value))
 		m.passed(text[end:from])
-		if err := m.yaml(value); err != nil {
+		if err := m.yaml(value, each); err != nil {
 			return err
 		}
 		end = in.InputOffset()
@@ -49,13 +50,15 @@ func (m *manifest) documents(text []byte) error {
 }
 
 // yaml reads documents of YAML, of which a value of JSON is one.
-func (m *manifest) yaml(text []byte) error {
+func (m *manifest) yaml(text []byte, each func(body ast.Node)) error {
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		return m.syntax(err)
 	}
 	for _, doc := range file.Docs {
-		m.document(doc.Body)
+		if body, ok := m.writtenOut(doc.Body); ok {
+			each(body)
+		}
 	}
 	return nil
 }
