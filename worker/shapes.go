@@ -55,6 +55,7 @@ var columns = map[string]column{
 	"gpu":          setDevices,
 	"gpu_type":     setDeviceType,
 	"model":        setDeviceType,
+	"ports":        setPorts,
 	"labels":       setLabels,
 	"taints":       setTaints,
 	"spot":         setSpot,
@@ -63,7 +64,7 @@ var columns = map[string]column{
 
 // ReadShapes reads CSV with a header line. Columns: name (or sn), cpu_milli,
 // memory_bytes (or memory_mib), disk_bytes, gpus (or gpu), gpu_type (or model),
-// labels (zone=a;disk=nvme), taints (gpu=yes:no_place;spot:prefer_no_place),
+// ports (20000-20100), labels (zone=a;disk=nvme), taints (gpu=yes:no_place;spot:prefer_no_place),
 // spot (true or false), warm_images (train:3;serve:1). A file of the openb node list is read as it is.
 // Its errors are *ShapeError.
 func ReadShapes(r io.Reader) ([]Shape, error) {
@@ -227,6 +228,11 @@ func setDeviceType(s *Shape, cell string) error {
 		s.Capacity.Devices[i].Type = kind
 	}
 	return nil
+}
+
+func setPorts(s *Shape, cell string) (err error) {
+	s.Capacity.Ports, err = ParsePorts(cell)
+	return err
 }
 
 func setLabels(s *Shape, cell string) error {

@@ -48,6 +48,10 @@ func TestReadShapes(t *testing.T) {
 			},
 		}}},
 		{"no name", "cpu_milli\n5\n", []Shape{{Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 5}}}}},
+		{"ports", "name,ports\na,20000-20100\nb,\n", []Shape{
+			{Name: "a", Capacity: berth.Capacity{Ports: berth.PortRange{First: 20000, Last: 20100}}},
+			{Name: "b"},
+		}},
 		{"no gpu, though a model", "model,gpu,cpu_milli\nT4,0,5\n", []Shape{{Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 5}}}}},
 	}
 	for _, tt := range tests {
@@ -84,6 +88,8 @@ func TestReadShapes_Bad(t *testing.T) {
 		{"images", "name,warm_images\na,train:3;\n", 2, "warm_images[1] is empty"},
 		{"reserved label", "name,labels\na,berth.spot=true\n", 2, "labels.berth.spot"},
 		{"label", "name,labels\na,zone\n", 2, "NAME=VALUE"},
+		{"no range", "name,ports\na,20000\n", 2, `ports "20000" is no range; allowed: FIRST-LAST, from 1 to 65535`},
+		{"range backwards", "name,ports\na,20100-20000\n", 2, "ports"},
 		{"type without gpus", "name,gpu_type\na,t4\n", 2, "without gpus"},
 		{"too many gpus", "name,gpus\na,257\n", 2, "0 to 256"},
 	}

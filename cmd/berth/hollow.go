@@ -30,7 +30,7 @@ var notHollow = []struct{ flag, columns string }{
 	{"device", "gpus, gpu_type"},
 	{"devices", "gpus, gpu_type"},
 	{"custom", ""},
-	{"ports", ""},
+	{"ports", "ports"},
 	{"reserve-cpu", "cpu_milli"},
 	{"reserve-memory", "memory_bytes"},
 	{"listen", ""},

@@ -296,7 +296,7 @@ func TestVerbs_Usage(t *testing.T) {
 		{"take no --cpu; --hollow FILE.csv", []string{"worker", "--hollow", "3", "--cpu", "8"}},
 		{"take no --labels, --taint; --hollow FILE.csv gives them shapes, by columns such as labels, taints\n", []string{"worker", "--hollow", "3", "--labels", "rack=a", "--taint", "gpu:no_place"}},
 		{"take no --disk, --device; --hollow FILE.csv gives them shapes, by columns such as disk_bytes, gpus, gpu_type\n", []string{"worker", "--hollow", "3", "--device", "g=h100", "--disk", "1GB"}},
-		{"take no --custom, --ports, --listen\n", []string{"worker", "--hollow", "3", "--custom", "a=1", "--ports", "1-2", "--listen", "127.0.0.1:0"}},
+		{"take no --custom, --ports, --listen; --hollow FILE.csv gives them shapes, by columns such as ports\n", []string{"worker", "--hollow", "3", "--custom", "a=1", "--ports", "1-2", "--listen", "127.0.0.1:0"}},
 		{"take no --reserve-cpu; --hollow FILE.csv", []string{"worker", "--hollow", "3", "--reserve-cpu", "1"}},
 		{"--hollow-hang goes with --hollow", []string{"worker", "--data-dir", t.TempDir(), "--hollow-hang"}},
 		{"--device and --devices exclude each other", []string{"worker", "--data-dir", t.TempDir(), "--device", "g=h100", "--devices", "none"}},

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -277,15 +276,7 @@ func offered(c *cli.Context, dir string) (berth.Capacity, error) {
 	return out, err
 }
 
-func parsePorts(text string) (berth.PortRange, error) {
-	a, b, _ := strings.Cut(text, "-")
-	first, errA := strconv.ParseInt(a, 10, 32)
-	last, errB := strconv.ParseInt(b, 10, 32)
-	if errA != nil || errB != nil {
-		return berth.PortRange{}, &berth.FieldError{Field: "ports", Value: text, Problem: "is no range", Bound: fmt.Sprintf("FIRST-LAST, from 1 to 65535, at most %d of them", berth.MaxPortsPerWorker)}
-	}
-	return berth.PortRange{First: int32(first), Last: int32(last)}, nil
-}
+func parsePorts(text string) (berth.PortRange, error) { return worker.ParsePorts(text) }
 
 // agentOptions of one worker that runs processes.
 type agentOptions struct {
