@@ -38,8 +38,12 @@ func left(g Group, r Running) []int {
 	return append(out, Processes(func(pid int) bool { return Mark(pid, g.Mark) == g.Mark })...)
 }
 
-// pids are all processes that are known of, once or more.
-func (k *killer) pids() []int { return append(k.group.members(), k.others()...) }
+// pids are all processes that are known of, each once: many a program takes a second SIGTERM for the order to end at once.
+func (k *killer) pids() []int {
+	all := append(k.group.members(), k.others()...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
 
 func (k *killer) signal(s unix.Signal) {
 	for _, pid := range k.pids() {
