@@ -36,6 +36,8 @@ var fieldFlags = []struct{ field, flag string }{
 	{"group.size", "group-size"},
 	{"group.topology", "group-topology"},
 	{"group.linked", "group-linked"},
+	{"affinity.workers", "affinity-workers"},
+	{"anti_affinity.workers", "anti-affinity-workers"},
 	{"anti_affinity", "anti-affinity"},
 	{"affinity_key", "affinity-key"},
 	{"on_drain", "on-drain"},

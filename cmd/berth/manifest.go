@@ -292,6 +292,9 @@ func (m *manifest) field(n ast.Node, f protoreflect.FieldDescriptor, at string, 
 			m.fail(n, "field %q is no list", at)
 			return
 		}
+		if len(list.Values) == 0 && strings.HasSuffix(at, "retry.on") { // decoded, it would be the default, which is not what it says
+			m.fail(n, "field %q is empty; allowed: some of failure, lost, start_failed, oom; or left out, for the default", at)
+		}
 		for i, v := range list.Values {
 			m.element(v, f, at+"["+strconv.Itoa(i)+"]", depth)
 		}

@@ -115,6 +115,7 @@ func TestReadManifest_Bad(t *testing.T) {
 		"beyond 64 bits":    {"id: a\ncommand: [x]\nretry:\n  backoff_ms: 9223372036854775808\n", `-:4:15: retry.backoff_ms "9223372036854775808" is out of range`},
 		"no attempts":       {"id: a\ncommand: [x]\nretry: {max_attempts: 0}\n", `-:3:23: retry.max_attempts "0" is too small; allowed: 1 to 100`},
 		"no backoff":        {"id: a\ncommand: [x]\nretry:\n  backoff_ms: 0x0\n", `-:4:15: retry.backoff_ms "0" is too small; allowed: 1 to 60000`},
+		"no ends":           {"id: a\ncommand: [x]\nretry: {on: []}\n", `-:3:13: field "retry.on" is empty; allowed: some of failure, lost, start_failed, oom; or left out, for the default`},
 		"no stop timeout":   {"id: a\ncommand: [x]\nstop_timeout_ms: -0\n", `stop_timeout_ms "0" is too small; allowed: 1 to 3600000`},
 		"no start timeout":  {`{"id": "a", "command": ["x"], "start_timeout_ms": 0}`, `start_timeout_ms "0" is too small; allowed: 100 to 31536000000`},
 		"no skew":           {"id: a\ncommand: [x]\nspread:\n  - {requests: {label: app}, max_skew: 0}\n", `-:4:40: spread[0].max_skew "0" is too small; allowed: 1 to 10000`},

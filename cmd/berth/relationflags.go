@@ -24,6 +24,15 @@ func readRelations(c *cli.Context, r *berthv1.Request) error {
 			*to = append(*to, &berthv1.Affinity{Requests: s.GetRequests(), Topology: s.GetTopology(), Weight: s.GetWeight()})
 		}
 	}
+	for name, to := range map[string]*[]*berthv1.Affinity{"affinity-workers": &r.Affinity, "anti-affinity-workers": &r.AntiAffinity} {
+		for _, text := range c.StringSlice(name) {
+			a, err := workersOf(name, text)
+			if err != nil {
+				return err
+			}
+			*to = append(*to, a)
+		}
+	}
 	for _, text := range c.StringSlice("spread") {
 		s, err := relationOf("spread", text)
 		if err != nil {
@@ -52,8 +61,32 @@ func relationOf(field, text string) (*berthv1.Spread, error) {
 	if !ok || label == "" {
 		return nil, relationError(field, text)
 	}
+	if of, is := strings.CutPrefix(text, "workers:"); is {
+		return nil, &berth.FieldError{Field: field, Value: text, Problem: "is about requests with a label workers:...", Bound: "for labels of workers --" + field + "-workers '" + of + "'"}
+	}
 	s.Weight, s.Requests.Label, s.Requests.Value = weight, label, value
 	return s, nil
+}
+
+// workersOf reads CONSTRAINT[ & CONSTRAINT]:WEIGHT.
+func workersOf(field, text string) (*berthv1.Affinity, error) {
+	unreadable := &berth.FieldError{
+		Field: field, Value: text, Problem: "cannot be read",
+		Bound: fmt.Sprintf("CONSTRAINT[ & CONSTRAINT]:WEIGHT, each constraint as --constraint has it, the weight from 1 to %d: 'disk=ssd:30'", berth.MaxWeight),
+	}
+	all, weight, err := cutNumber(text, ':')
+	if err != nil || weight == 0 {
+		return nil, unreadable
+	}
+	a := &berthv1.Affinity{Weight: weight}
+	for one := range strings.SplitSeq(all, " & ") {
+		c, err := readConstraint(strings.TrimSpace(one))
+		if err != nil {
+			return nil, unreadable
+		}
+		a.Workers = append(a.Workers, c)
+	}
+	return a, nil
 }
 
 var relationBound = fmt.Sprintf("LABEL=VALUE[@TOPOLOGY][:WEIGHT], the weight from 1 to %d; with spread also /SKEW behind the topology, from 1 to %d", berth.MaxWeight, berth.MaxSkew)

@@ -2,7 +2,11 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/api/wire"
 )
 
 func TestRelationOf(t *testing.T) {
@@ -26,6 +30,33 @@ func TestRelationOf(t *testing.T) {
 	for _, text := range []string{"", "app", "=web", "app=web@rack:heavy", "app=web@rack/x", "app=web@", "app=web@/2", "app=web@rack:0", "app=web@rack/0"} {
 		if s, err := relationOf("spread", text); err == nil {
 			t.Errorf("%q is read as %v", text, s)
+		}
+	}
+}
+
+func TestWorkersOf(t *testing.T) {
+	for text, want := range map[string]string{
+		"disk=ssd:30":                    "[disk = ssd] 30",
+		"disk in (ssd,nvme) & zone=a:1":  "[disk in (nvme,ssd) zone = a] 1",
+		"!spot:100":                      "[!spot] 100",
+		"generation>=3 & driver=a:b:100": "[generation >= 3 driver = a:b] 100",
+	} {
+		a, err := workersOf("affinity-workers", text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		var all []string
+		for _, c := range a.GetWorkers() {
+			all = append(all, wire.ToRequest(&berthv1.Request{Constraints: []*berthv1.Constraint{c}}).Constraints[0].String())
+		}
+		if got := fmt.Sprint(strings.ReplaceAll(fmt.Sprint(all), ", ", ","), " ", a.GetWeight()); got != want {
+			t.Errorf("%s is read as %q, want %q", text, got, want)
+		}
+	}
+	for _, text := range []string{"", "disk=ssd", "disk=ssd:0", "disk=ssd:heavy", ":30", "disk=ssd & :30", "=ssd:3"} {
+		if a, err := workersOf("affinity-workers", text); err == nil {
+			t.Errorf("%q is read as %v", text, a)
 		}
 	}
 }

@@ -32,6 +32,8 @@ func requestFlags() []cli.Flag {
 		listFlag("toleration", "of workers' taints: `KEY=VALUE`, KEY for every value, * for all; with :EFFECT, of that effect only"),
 		listFlag("affinity", "where requests with a label are: `LABEL=VALUE[@TOPOLOGY][:WEIGHT]`; the topology is host or a label of workers; without a weight it is required"),
 		listFlag("anti-affinity", "where they are not: `LABEL=VALUE[@TOPOLOGY][:WEIGHT]`"),
+		listFlag("affinity-workers", "workers that it would rather have: `CONSTRAINT[ & CONSTRAINT]:WEIGHT`, each as with --constraint: 'disk=ssd:30'"),
+		listFlag("anti-affinity-workers", "workers that it would rather not have: `CONSTRAINT[ & CONSTRAINT]:WEIGHT`"),
 		listFlag("spread", "evenly over a topology: `LABEL=VALUE@TOPOLOGY[/SKEW][:WEIGHT]`"),
 		stringFlag("affinity-key", "", "equal `KEYS` meet the same workers"),
 		listFlag("env", "`KEY=VALUE`"),
