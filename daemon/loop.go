@@ -25,9 +25,9 @@ type loop struct {
 	queue   *queue
 	timers  *timers
 	due     dueKeys
-	halves  map[berth.Key]berth.Revision  // to look at again when the watch has passed it
-	seen    map[berth.Key]sighting        // of states, and of what is not packed
-	began   time.Time                     // what a life's seenAt counts from
+	halves  map[berth.Key]berth.Revision // to look at again when the watch has passed it
+	seen    map[berth.Key]sighting       // of states, and of what is not packed
+	began   time.Time                    // what a life's seenAt counts from
 	waits   map[berth.RequestID]waitFrom // with a pending limit: first seen
 	lost    map[berth.WorkerID]*lostEpoch
 	brakes  brakes
