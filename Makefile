@@ -50,9 +50,9 @@ test: ## all tests, with the race detector; prints the coverage
 	@mkdir -p $(COVERAGE); status=0; \
 	packages="$$($(GO) list ./...)"; \
 	units="$$(grep -v '/integration$$' <<<"$$packages")"; \
-	$(GO) test -race -timeout 20m -covermode=atomic -coverprofile=$(COVERAGE)/all.out $$units || status=1; \
+	$(GO) test -race -timeout 40m -covermode=atomic -coverprofile=$(COVERAGE)/all.out $$units || status=1; \
 	if grep -q '/integration$$' <<<"$$packages"; then \
-		$(GO) test -race -timeout 20m -covermode=atomic -coverpkg=./... -coverprofile=$(COVERAGE)/integration.out ./integration/ || status=1; \
+		$(GO) test -race -timeout 40m -covermode=atomic -coverpkg=./... -coverprofile=$(COVERAGE)/integration.out ./integration/ || status=1; \
 		tail -q -n +2 $(COVERAGE)/integration.out >>$(COVERAGE)/all.out || status=1; \
 	fi; \
 	grep -v -E '\.(pb|connect)\.go:' $(COVERAGE)/all.out >$(COVERAGE)/hand-written.out; \

@@ -35,14 +35,28 @@ func (l *loop) since(stamp, seen time.Time, mod berth.Revision) time.Time {
 	return seen
 }
 
-// waitsSince is from when a request's pending limit counts.
+// waitFrom is from when this daemon has seen a request wait for one of its attempts.
+type waitFrom struct {
+	at      time.Time
+	attempt int64
+}
+
+// waitsSince is from when a request's pending limit counts: its submission, or the end of its former attempt. When that was is not
+// kept, only until when it was put off.
 func (l *loop) waitsSince(id berth.RequestID, sub *berth.Submission, now time.Time) time.Time {
-	seen, ok := l.waits[id]
-	if !ok {
-		seen = now
-		l.waits[id] = now
+	attempt, stamp, mod := int64(1), sub.SubmittedAt, l.view.mod(requestKey(id))
+	if p, was := l.view.progress(id); p != nil && p.Attempt > 1 {
+		attempt, stamp, mod = p.Attempt, p.NotBefore, was
 	}
-	return l.since(sub.SubmittedAt, seen, l.view.mod(requestKey(id)))
+	seen, ok := l.waits[id]
+	if !ok || seen.attempt != attempt {
+		seen = waitFrom{now, attempt}
+		l.waits[id] = seen
+	}
+	if stamp.IsZero() {
+		return seen.at
+	}
+	return l.since(stamp, seen.at, mod)
 }
 
 // backoffEnds is when a request may be placed again: no later than the longest

@@ -25,10 +25,10 @@ type loop struct {
 	queue   *queue
 	timers  *timers
 	due     dueKeys
-	halves  map[berth.Key]berth.Revision  // to look at again when the watch has passed it
-	seen    map[berth.Key]sighting        // of states, and of what is not packed
-	began   time.Time                     // what a life's seenAt counts from
-	waits   map[berth.RequestID]time.Time // with a pending limit: first seen
+	halves  map[berth.Key]berth.Revision // to look at again when the watch has passed it
+	seen    map[berth.Key]sighting       // of states, and of what is not packed
+	began   time.Time                    // what a life's seenAt counts from
+	waits   map[berth.RequestID]waitFrom // with a pending limit: first seen
 	lost    map[berth.WorkerID]*lostEpoch
 	brakes  brakes
 	aside   aside
@@ -96,7 +96,7 @@ func newLoop(d *Daemon) *loop {
 		d: d, store: d.store, log: d.opts.Log,
 		view: newView(), fleet: scheduler.NewFleet(), timers: newTimers(),
 		halves: make(map[berth.Key]berth.Revision),
-		seen:   make(map[berth.Key]sighting), waits: make(map[berth.RequestID]time.Time), lost: make(map[berth.WorkerID]*lostEpoch),
+		seen:   make(map[berth.Key]sighting), waits: make(map[berth.RequestID]waitFrom), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), suspicions: make(map[berth.RequestID][]suspicion), cancels: make(map[berth.RequestID]*cancelOrder),
 		groups: make(map[berth.GroupID]*groupInfo), groupCancels: make(map[berth.GroupID]*cancelOrder),
 		gangs: newGangs(), keeps: make(map[berth.PoolID]*keepState), rooms: make(map[berth.PoolID]struct{}), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(), fair: newFairness(),

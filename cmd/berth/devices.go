@@ -84,7 +84,7 @@ func memoryOf(d *berthv1.Device) string {
 	if d.GetMemoryBytes() == 0 {
 		return "-"
 	}
-	return bytesOf(d.GetMemoryBytes())
+	return tenthsOf(d.GetMemoryBytes())
 }
 
 func nodeOf(d *berthv1.Device) string {

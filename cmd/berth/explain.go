@@ -298,7 +298,7 @@ func amount(r *berthv1.Reason, n int64) string {
 	case berth.ReasonCPU:
 		return cores(n)
 	case berth.ReasonMemory, berth.ReasonDisk, berth.ReasonDeviceMemory:
-		return bytesOf(n)
+		return tenthsOf(n)
 	case berth.ReasonDeviceMilli:
 		return strconv.FormatInt(n, 10) + "/1000"
 	}

@@ -61,6 +61,9 @@ func relationOf(field, text string) (*berthv1.Spread, error) {
 	if !ok || label == "" {
 		return nil, relationError(field, text)
 	}
+	if of, is := strings.CutPrefix(text, "workers:"); is && field != "spread" {
+		return nil, &berth.FieldError{Field: field, Value: text, Problem: "is about requests with a label workers:...", Bound: "for labels of workers --" + field + "-workers '" + of + "'"}
+	}
 	if strings.Contains(label, ":") { // it would select requests with such a label, of which there are none
 		return nil, &berth.FieldError{
 			Field: field, Value: berth.Clip(text, 64), Problem: "has a colon in the label of requests",
@@ -71,31 +74,28 @@ func relationOf(field, text string) (*berthv1.Spread, error) {
 	return s, nil
 }
 
-var workersBound = fmt.Sprintf("CONSTRAINT:WEIGHT, as 'disk in (ssd):30', with ' and ' between constraints as --constraint takes them, and the weight, which is never left out, from 1 to %d", berth.MaxWeight)
-
-// workersOf reads CONSTRAINT[ and CONSTRAINT]:WEIGHT. The weight is behind the last colon.
+// workersOf reads CONSTRAINT[ & CONSTRAINT]:WEIGHT.
 func workersOf(field, text string) (*berthv1.Affinity, error) {
-	wrong := &berth.FieldError{Field: field, Value: berth.Clip(text, 64), Problem: "cannot be read", Bound: workersBound}
-	rest, weight, err := cutNumber(text, ':')
-	if err != nil {
-		return nil, wrong
+	unreadable := &berth.FieldError{
+		Field: field, Value: text, Problem: "cannot be read",
+		Bound: fmt.Sprintf("CONSTRAINT[ & CONSTRAINT]:WEIGHT, each constraint as --constraint has it, the weight from 1 to %d: 'disk=ssd:30'", berth.MaxWeight),
 	}
-	if weight < 1 || weight > berth.MaxWeight {
-		wrong.Problem = "has no weight in range"
-		return nil, wrong
+	all, weight, err := cutNumber(text, ':')
+	if err != nil || weight == 0 {
+		return nil, unreadable
 	}
-	if strings.Contains(rest, "@") {
-		wrong.Problem = "has an @"
-		wrong.Bound += "; a topology is of other requests (--affinity, --anti-affinity), and a value with an @ is for a file (submit -f)"
-		return nil, wrong
+	if strings.Contains(all, "@") { // a topology, which it would take for a part of the value
+		unreadable.Problem = "has an @"
+		unreadable.Bound += "; a topology is of other requests (--affinity, --anti-affinity), and a value with an @ for a file (submit -f)"
+		return nil, unreadable
 	}
 	a := &berthv1.Affinity{Weight: weight}
-	for _, part := range strings.Split(rest, " and ") {
-		con, err := readConstraint(strings.TrimSpace(part))
+	for one := range strings.SplitSeq(all, " & ") {
+		c, err := readConstraint(strings.TrimSpace(one))
 		if err != nil {
-			return nil, wrong
+			return nil, unreadable
 		}
-		a.Workers = append(a.Workers, con)
+		a.Workers = append(a.Workers, c)
 	}
 	return a, nil
 }

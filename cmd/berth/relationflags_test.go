@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/api/wire"
 )
 
 func TestRelationOf(t *testing.T) {
@@ -33,47 +36,43 @@ func TestRelationOf(t *testing.T) {
 
 func TestWorkersOf(t *testing.T) {
 	for text, want := range map[string]string{
-		"disk in (ssd):30":                         "30: disk in ssd",
-		"zone in (a,b) and !berth.spot and n>=2:1": "1: zone in a, b; berth.spot not_exists ; n >= 2",
-		"driver version >=535, <560:100":           "100: driver version >=535, <560",
-		"image=a:b:7":                              "7: image = a:b",
-		"disk:5":                                   "5: disk exists ",
+		"disk=ssd:30":                    "[disk = ssd] 30",
+		"disk in (ssd,nvme) & zone=a:1":  "[disk in (nvme,ssd) zone = a] 1",
+		"!spot:100":                      "[!spot] 100",
+		"generation>=3 & driver=a:b:100": "[generation >= 3 driver = a:b] 100",
 	} {
 		a, err := workersOf("affinity-workers", text)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		var cons []string
+		var all []string
 		for _, c := range a.GetWorkers() {
-			cons = append(cons, fmt.Sprintf("%s %s %s", c.GetLabel(), c.GetOperator(), strings.Join(c.GetValues(), ", ")))
+			all = append(all, wire.ToRequest(&berthv1.Request{Constraints: []*berthv1.Constraint{c}}).Constraints[0].String())
 		}
-		if got := fmt.Sprintf("%d: %s", a.GetWeight(), strings.Join(cons, "; ")); got != want {
+		if got := fmt.Sprint(strings.ReplaceAll(fmt.Sprint(all), ", ", ","), " ", a.GetWeight()); got != want {
 			t.Errorf("%s is read as %q, want %q", text, got, want)
 		}
 	}
-	for text, want := range map[string]string{
-		"disk in (ssd)":         "has no weight in range; allowed: CONSTRAINT:WEIGHT, as 'disk in (ssd):30'",
-		"disk=ssd:0":            "cannot be read",
-		"disk=ssd:101":          "has no weight in range",
-		"disk=ssd@rack:5":       "has an @; allowed: CONSTRAINT:WEIGHT",
-		"disk=ssd and :5":       "cannot be read",
-		":5":                    "cannot be read",
-		"zone in a,b:5":         "cannot be read",
-		"disk=ssd and zone=a:x": "cannot be read",
-	} {
-		if a, err := workersOf("affinity-workers", text); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q is read as %v, %v; want %q", text, a, err, want)
+	for _, text := range []string{"", "disk=ssd", "disk=ssd:0", "disk=ssd:heavy", ":30", "disk=ssd & :30", "=ssd:3", "disk=ssd@rack:5", "zone in a,b:5"} {
+		if a, err := workersOf("affinity-workers", text); err == nil {
+			t.Errorf("%q is read as %v", text, a)
 		}
 	}
 }
 
 // What looks like a preference for workers is not taken for a label of requests, which nothing has.
 func TestRelationOf_Colon(t *testing.T) {
-	for _, field := range []string{"affinity", "anti-affinity", "spread"} {
-		_, err := relationOf(field, "workers:disk=ssd:30")
-		if err == nil || !strings.Contains(err.Error(), "has a colon in the label of requests") || !strings.Contains(err.Error(), "--affinity-workers") {
-			t.Errorf("%s: %v", field, err)
+	for field, want := range map[string]string{
+		"affinity":      "for labels of workers --affinity-workers 'disk=ssd:30'",
+		"anti-affinity": "for labels of workers --anti-affinity-workers 'disk=ssd:30'",
+		"spread":        "has a colon in the label of requests",
+	} {
+		if _, err := relationOf(field, "workers:disk=ssd:30"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", field, err, want)
 		}
+	}
+	if _, err := relationOf("affinity", "worker:disk=ssd:30"); err == nil || !strings.Contains(err.Error(), "--affinity-workers") {
+		t.Errorf("of worker: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon"
 )
 
 // Each placement of a request is an attempt of its own, also after one that was taken
@@ -66,4 +67,48 @@ func (r *rig) placedWithin(w, id string, seconds int) {
 		wait(r, 1)
 	}
 	r.t.Fatalf("%s is not placed after %d s", id, seconds)
+}
+
+// A pending limit counts while a request is pending, and anew from the end of each attempt: however long it ran before, it is not
+// expired when it is to be tried again, and it is when no worker takes it then for so long.
+func TestPendingLimit_CountsAnew(t *testing.T) {
+	for name, restarts := range map[string]bool{"one daemon": false, "it restarts": true} {
+		t.Run(name, func(t *testing.T) { bubble(t, func(r *rig) { pendingAnew(r, restarts) }) })
+	}
+}
+
+func pendingAnew(r *rig, restarts bool) {
+	d, stop := r.daemon()
+	_, kill := r.lives("w")
+	r.run(d, "r", func(s *berth.Request) {
+		s.PendingLimitMS = 10_000
+		s.Retry = berth.RetryPolicy{MaxAttempts: 5, OnFailure: true, BackoffMS: 1000}
+	})
+	for range 2 {
+		r.runs("w", "r")
+		wait(r, 20)
+		r.reported("w", "r", berth.StateExited, &berth.Exit{Kind: berth.ExitExited, Code: 1, At: time.Now().UTC()})
+		if restarts {
+			stop()
+			d, stop = r.daemon()
+		}
+		r.placedWithin("w", "r", 9)
+	}
+	_, err := d.SetIntent(r.t.Context(), "w", daemon.Wish{Cordon: true})
+	r.ok(err)
+	r.runs("w", "r")
+	r.reported("w", "r", berth.StateExited, &berth.Exit{Kind: berth.ExitExited, Code: 1, At: time.Now().UTC()})
+	for _, at := range []struct {
+		seconds int
+		want    berth.State
+	}{{9, berth.StatePending}, {6, berth.StateExpired}} {
+		wait(r, at.seconds)
+		s, err := d.Get(r.t.Context(), "r")
+		r.ok(err)
+		if s.State != at.want {
+			r.t.Errorf("the request is %s, want %s", s.State, at.want)
+		}
+	}
+	kill()
+	stop()
 }
