@@ -223,8 +223,8 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 				Nearest: near(true, &berthv1.Reason{Code: "device_memory_bytes", Detail: "any", Workers: 1, Want: 1 << 30}),
 			},
 			[]string{
-				"r waits for devices (any) with more memory: it wants devices (any) with 1GiB of memory each, and the largest of b1, the nearest, has none that is known\n",
-				"what would help: 1GiB more memory on each device (any) of b1\n",
+				"r waits for devices (any) with more memory: it wants devices (any) with 1.0GiB of memory each, and the largest of b1, the nearest, has none that is known\n",
+				"what would help: 1.0GiB more memory on each device (any) of b1\n",
 			},
 		},
 		{"labels", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{constraint}}, Nearest: near(true, constraint)}, []string{"its constraint zone does not hold on b1, the nearest"}},
