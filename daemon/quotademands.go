@@ -73,14 +73,11 @@ func (s *balance) judgeDemands(r *berth.Request, a allowance) allowance {
 // of types that there is enough of for all of its demands, or could be borrowed. The verdict says that it never fits where that is so of all.
 func (l *loop) tryChoices(w *waiting, c *scheduler.Candidate, d scheduler.Decision, b *builder) scheduler.Decision {
 	st := l.limited(w.request)
-	if st == nil {
-		return d
+	if st == nil || len(w.request.Resources.Devices) < 2 || !severalTypes(w.request) {
+		return d // it was tried with all that it may have
 	}
 	of := l.balance(accountOf(w.request), st, b)
 	s := of.of(askedBy(w))
-	if len(w.request.Resources.Devices) < 2 || !severalTypes(w.request) {
-		return d // it was tried with all that it may have
-	}
 	for _, as := range s.choices(w.request, s.obtainable, c.Request) {
 		one := *c
 		one.Request, one.Again = as, true

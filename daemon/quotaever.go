@@ -46,57 +46,6 @@ func (l *loop) couldEver(r *berth.Request, members int64, s *balance) bool {
 	return l.fitsEver(r, members, s.shortOf(r, max(members, 1), func(d berth.Dimension) int64 { return s.state.most[d] }))
 }
 
-// tellTypesShort adds to why a group fits nowhere that its quota has too little of the types of devices that there are, where that is
-// so: it would not fit either, were the workers empty, and nothing is kept for it.
-func (l *loop) tellTypesShort(r *berth.Request, needs int64, v *berth.Verdict, of func() *balance) {
-	if v.NeverFits || len(r.Resources.Devices) == 0 || l.limited(r) == nil {
-		return
-	}
-	s := of()
-	short := s.shortOf(r, needs, s.obtainable)
-	if len(short) == 0 || l.fitsEver(r, needs, short) {
-		return
-	}
-	v.NeverFits = !l.couldEver(r, needs, s)
-	v.Reasons = append(v.Reasons, s.shortOfTypes(r, needs, short)...)
-}
-
-// shortOfTypes are the reasons that a quota is, of those types that so many could use more of.
-func (s *balance) shortOfTypes(r *berth.Request, n int64, short berth.Amounts) (out []berth.Reason) {
-	var want int64
-	for i := range r.Resources.Devices {
-		want += n * r.Resources.Devices[i].Count * r.Resources.Devices[i].Milli
-	}
-	for _, d := range short.Dimensions() {
-		out = append(out, berth.Reason{
-			Code: berth.ReasonQuota, Detail: string(d), Want: want, Best: short[d], Total: s.state.most[d], Tenants: s.quota.Recalled.TenantsOf(d),
-		})
-	}
-	return out
-}
-
-// quotaKeeps is what of its quota keeps a request from a worker that would take it with other types of devices than those that it may
-// have, or nil.
-func (l *loop) quotaKeeps(w *waiting, by berth.DaemonID) *berth.Verdict {
-	st := l.limited(w.request)
-	if st == nil || !severalTypes(w.request) || !l.fleet.FitsAnywhere(w.candidate()) {
-		return nil
-	}
-	of := l.balanceBy(accountOf(w.request), st, by)
-	s := of.of(askedBy(w))
-	short := s.shortOf(w.request, 1, s.obtainable)
-	for _, as := range s.choices(w.request, s.obtainable) {
-		c := w.candidate()
-		if c.Request = as; l.fleet.FitsAnywhere(c) {
-			return nil // it is tried with these
-		}
-	}
-	if len(short) == 0 {
-		return nil
-	}
-	return &berth.Verdict{Reasons: s.shortOfTypes(w.request, 1, short), At: l.view.revision}
-}
-
 // fitsEverNow says so of something that waits here for its quota or for workers, by all that its quota might let it have; true of what
 // is not there to be judged.
 func (l *loop) fitsEverNow(a asking, s *balance) bool {

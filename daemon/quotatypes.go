@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"maps"
-
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
 )
@@ -25,17 +23,6 @@ func (l *loop) noteNarrowed(w *waiting, as *berth.Request, b *builder) {
 		was.left = s.shortOf(w.request, 1, s.obtainable)
 	}
 	l.queue.narrow(w.id, was)
-}
-
-// shortOf is what there is of devices, by a measure of the quota, where that is less than so many of a request could ask for.
-func (s *balance) shortOf(r *berth.Request, n int64, has bounding) berth.Amounts {
-	var most int64
-	for i := range r.Resources.Devices {
-		most += n * r.Resources.Devices[i].Count * r.Resources.Devices[i].Milli
-	}
-	left := s.devicesLeft(r, has)
-	maps.DeleteFunc(left, func(_ berth.Dimension, v int64) bool { return v >= most })
-	return left
 }
 
 // narrow notes that of a blocked class.

@@ -16,8 +16,11 @@ func (f *Fleet) EverOn(c Candidate, as berth.Membership, left map[string]int64) 
 	need := int(max(as.MinCount, 1))
 	g := Gang{Members: slices.Repeat([]Candidate{c}, need), Need: need, Topology: as.Topology, Linked: as.Linked, Left: left}
 	e := everOn{fleet: f, need: need, rooms: make(map[site]int), on: make(map[site][]berth.WorkerID)}
+	if len(left) == 0 || len(c.Request.Resources.Devices) == 0 {
+		return e.with(g, need)
+	}
 	all := f.typingsOf(&g)
-	if len(left) == 0 || len(c.Request.Resources.Devices) == 0 || len(all) == maxTypings {
+	if len(all) == maxTypings { // there may be more
 		return e.with(g, need)
 	}
 	for i := range all {

@@ -222,13 +222,18 @@ func bytesOf(n int64) string {
 	return strings.ReplaceAll(humanize.IBytes(uint64(n)), " ", "")
 }
 
-// tenthsOf is bytesOf with a tenth, and never more than there is: the card that is sold as of 80 GB has 79.6 GiB, and 80 do not fit.
+// tenthsOf is bytesOf, with a tenth where there is more than what a whole number says, and never more than there is: the card that is sold
+// as of 80 GB has 79.6 GiB, and 80 do not fit.
 func tenthsOf(n int64) string {
 	for i, unit := range []string{"TiB", "GiB", "MiB", "KiB"} {
-		if size := int64(1) << (40 - 10*i); n >= size {
-			tenths := n/size*10 + n%size*10/size
-			return strings.TrimSuffix(fmt.Sprintf("%d.%d", tenths/10, tenths%10), ".0") + unit
+		size := int64(1) << (40 - 10*i)
+		if n < size {
+			continue
 		}
+		if n >= 10*size && n%size == 0 {
+			return fmt.Sprintf("%d%s", n/size, unit)
+		}
+		return fmt.Sprintf("%d.%d%s", n/size, n%size*10/size, unit)
 	}
 	return bytesOf(n)
 }

@@ -67,7 +67,7 @@ func TestList_Whole(t *testing.T) {
 // What does not quite fit is not told to be as large as what is asked for.
 func TestTenthsOf(t *testing.T) {
 	for n, want := range map[int64]string{
-		0: "0", 512: "512B", 1024: "1KiB", 1536: "1.5KiB", 64 << 20: "64MiB", 80 << 30: "80GiB", 85520809984: "79.6GiB", 1<<40 - 1: "1023.9GiB", 3 << 39: "1.5TiB",
+		0: "0", 512: "512B", 1024: "1.0KiB", 1536: "1.5KiB", 64 << 20: "64MiB", 80 << 30: "80GiB", 85520809984: "79.6GiB", 1<<40 - 1: "1023.9GiB", 3 << 39: "1.5TiB",
 	} {
 		if got := tenthsOf(n); got != want {
 			t.Errorf("%d bytes are shown as %s, want %s", n, got, want)

@@ -1,0 +1,72 @@
+package daemon
+
+import (
+	"maps"
+
+	"github.com/berthd/berth"
+)
+
+// Of several types of devices a quota may have enough of those that no worker has, and too little of those that there are. What it is
+// too little of for all demands together is told beside why no worker takes them, for else nobody would know that the quota is why.
+
+// shortOf is what there is of devices, by a measure of the quota, where that is less than so many of a request could ask for.
+func (s *balance) shortOf(r *berth.Request, n int64, has bounding) berth.Amounts {
+	most, left := n*devicesAsked(r), s.devicesLeft(r, has)
+	maps.DeleteFunc(left, func(_ berth.Dimension, v int64) bool { return v >= most })
+	return left
+}
+
+// devicesAsked is how much of devices a request asks for, whatever their types.
+func devicesAsked(r *berth.Request) (sum int64) {
+	for i := range r.Resources.Devices {
+		sum += r.Resources.Devices[i].Count * r.Resources.Devices[i].Milli
+	}
+	return sum
+}
+
+// tellTypesShort adds to why a group fits nowhere that its quota has too little of the types of devices that there are, where that is
+// so: it would not fit either, were the workers empty, and nothing is kept for it.
+func (l *loop) tellTypesShort(r *berth.Request, needs int64, v *berth.Verdict, of func() *balance) {
+	if v.NeverFits || len(r.Resources.Devices) == 0 || l.limited(r) == nil {
+		return
+	}
+	s := of()
+	short := s.shortOf(r, needs, s.obtainable)
+	if len(short) == 0 || l.fitsEver(r, needs, short) {
+		return
+	}
+	v.NeverFits = !l.couldEver(r, needs, s)
+	v.Reasons = append(v.Reasons, s.shortOfTypes(r, needs, short)...)
+}
+
+// shortOfTypes are the reasons that a quota is, of those types that so many could use more of.
+func (s *balance) shortOfTypes(r *berth.Request, n int64, short berth.Amounts) (out []berth.Reason) {
+	for _, d := range short.Dimensions() {
+		out = append(out, berth.Reason{
+			Code: berth.ReasonQuota, Detail: string(d), Want: n * devicesAsked(r), Best: short[d], Total: s.state.most[d], Tenants: s.quota.Recalled.TenantsOf(d),
+		})
+	}
+	return out
+}
+
+// quotaKeeps is what of its quota keeps a request from a worker that would take it with other types of devices than those that it may
+// have, or nil.
+func (l *loop) quotaKeeps(w *waiting, by berth.DaemonID) *berth.Verdict {
+	st := l.limited(w.request)
+	if st == nil || !severalTypes(w.request) || !l.fleet.FitsAnywhere(w.candidate()) {
+		return nil
+	}
+	of := l.balanceBy(accountOf(w.request), st, by)
+	s := of.of(askedBy(w))
+	short := s.shortOf(w.request, 1, s.obtainable)
+	for _, as := range s.choices(w.request, s.obtainable) {
+		c := w.candidate()
+		if c.Request = as; l.fleet.FitsAnywhere(c) {
+			return nil // it is tried with these
+		}
+	}
+	if len(short) == 0 {
+		return nil
+	}
+	return &berth.Verdict{Reasons: s.shortOfTypes(w.request, 1, short), At: l.view.revision}
+}
