@@ -19,6 +19,7 @@ type ground struct {
 func (r *gangRoom) promising() []ground {
 	first, demands := r.g.narrowable()
 	q := r.f.ask(first)
+	v := vacancy{q: q}
 	of := make(map[site][]estimate)
 	for _, n := range q.pool.nodes {
 		value, ok := n.worker.Labels[r.g.Topology]
@@ -27,8 +28,7 @@ func (r *gangRoom) promising() []ground {
 		}
 		for _, link := range r.g.linksOf(n) {
 			demands.to(link)
-			e, ok := r.f.estimateOf(q, n, r.priority)
-			if (ok || q.shortfall(n).met()) && q.mayClear(n) {
+			if e, ok := r.f.estimateOf(&v, n, r.priority); (ok || e.now) && q.mayClear(n) {
 				of[site{value, link}] = append(of[site{value, link}], e)
 			}
 		}

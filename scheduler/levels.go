@@ -18,6 +18,15 @@ type level struct {
 	priority int32
 	count    int64
 	sum      vector
+	rare     *rareHeld // nil: nobody holds any
+}
+
+// rareHeld is what they hold of what most requests ask nothing of.
+type rareHeld struct {
+	holders int64            // allocations that hold some
+	custom  map[string]int64 // by name
+	ports   map[int32]int64  // how many hold each
+	devices map[string]int64 // thousandths, by the device's name
 }
 
 // Occupy notes that an allocation of a priority has come to a worker, 1, or has left
@@ -28,76 +37,49 @@ func (f *Fleet) Occupy(w berth.WorkerID, priority int32, s *berth.Share, by int6
 	if !found {
 		levels = slices.Insert(levels, i, level{priority: priority})
 	}
-	l := &levels[i]
-	l.count += by
-	for r, amount := range vectorOf(&s.Quantities) {
-		l.sum[r] += by * amount
-	}
+	levels[i].hold(s, by)
 	switch {
-	case l.count == 0 && len(levels) == 1:
+	case levels[i].count == 0 && len(levels) == 1:
 		delete(f.levels, w)
-	case l.count == 0:
+	case levels[i].count == 0:
 		f.levels[w] = slices.Delete(levels, i, i+1)
 	case !found:
 		f.levels[w] = levels
 	}
 }
 
-// estimate is how promising a worker is for who makes room there, by its levels alone.
-type estimate struct {
-	node  *node
-	count int64 // of victims, if each held as much as those of a level do on the average
-	worst int32 // the highest priority that is needed
-}
-
-func (a estimate) compare(b estimate) int {
-	return cmp.Or(cmp.Compare(a.count, b.count), cmp.Compare(a.worst, b.worst), cmp.Compare(a.node.worker.ID, b.node.worker.ID))
-}
-
-// estimateOf says whether what is below a priority on a worker, and what is free
-// there, may suffice for the query.
-func (f *Fleet) estimateOf(q *query, n *node, priority int32) (e estimate, ok bool) {
-	need := q.shortfall(n)
-	e = estimate{node: n, worst: PriorityLeaving}
-	any := false
-	for _, l := range f.levels[n.worker.ID] {
-		if l.priority >= priority {
-			break
-		}
-		any = true
-		short := false
-		for r := range amounts {
-			if need[r] <= 0 {
-				continue
-			}
-			if average := l.sum[r] / l.count; l.priority != PriorityLeaving && average > 0 {
-				e.count = max(e.count, (min(need[r], l.sum[r])+average-1)/average)
-			}
-			need[r] -= l.sum[r]
-			short = short || need[r] > 0
-		}
-		e.worst = l.priority
-		if !short {
-			return e, true
-		}
+func (l *level) hold(s *berth.Share, by int64) {
+	l.count += by
+	for r, amount := range vectorOf(&s.Quantities) {
+		l.sum[r] += by * amount
 	}
-	return e, any && need.met()
+	if len(s.Custom)+len(s.Ports)+len(s.Devices) == 0 {
+		return
+	}
+	if l.rare == nil {
+		l.rare = &rareHeld{custom: make(map[string]int64), ports: make(map[int32]int64), devices: make(map[string]int64)}
+	}
+	if l.rare.hold(s, by); l.rare.holders == 0 {
+		l.rare = nil
+	}
 }
 
-// shortfall is how much of each amount the query wants beyond what a worker has free.
-func (q *query) shortfall(n *node) (v vector) {
-	for r := range amounts {
-		v[r] = q.want[r] - n.own.free[r]
+func (h *rareHeld) hold(s *berth.Share, by int64) {
+	h.holders += by
+	for name, amount := range s.Custom {
+		add(h.custom, name, by*amount)
 	}
-	return v
+	for _, p := range s.Ports {
+		add(h.ports, p, by)
+	}
+	for _, d := range s.Devices {
+		add(h.devices, d.Name, by*d.Milli)
+	}
 }
 
-// met says whether nothing is short.
-func (v vector) met() bool {
-	for r := range amounts {
-		if v[r] > 0 {
-			return false
-		}
+// add leaves no 0 behind.
+func add[K comparable](to map[K]int64, k K, by int64) {
+	if to[k] += by; to[k] == 0 {
+		delete(to, k)
 	}
-	return true
 }

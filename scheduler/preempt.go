@@ -16,9 +16,13 @@ type Preemption struct {
 	Cost    int               // allocations that end for it: the other members of groups, too
 }
 
-// maxTried bounds the workers that are looked at closely: the most promising by what
-// the levels say.
-const maxTried = 64
+// The workers that are looked at closely are the most promising by what the levels say: so many, and
+// where room can be made on none of these, the next ones until it can on one, up to so many in all. What
+// the levels do not tell, above all where other requests are, may keep room from being made on any.
+const (
+	maxTried       = 64
+	maxTriedInVain = 1024
+)
 
 // Preempt chooses a worker, and what is to end on it so that it takes a candidate:
 // what leaves anyway, and allocations of lower priority than the candidate's. The
@@ -31,15 +35,19 @@ func (f *Fleet) Preempt(c Candidate, on func(berth.WorkerID) []Occupant) (Preemp
 		return Preemption{}, false
 	}
 	q := f.ask(c)
+	v := vacancy{q: q}
 	var most []estimate
 	for _, n := range p.nodes {
-		if e, ok := f.estimateOf(q, n, c.Priority); ok && q.mayClear(n) {
+		if e, ok := f.estimateOf(&v, n, c.Priority); ok && q.mayClear(n) {
 			most = append(most, e)
 		}
 	}
 	slices.SortFunc(most, estimate.compare)
 	var best *clearing
-	for _, e := range most[:min(len(most), maxTried)] {
+	for i, e := range most[:min(len(most), maxTriedInVain)] {
+		if i >= maxTried && best != nil {
+			break
+		}
 		best = better(best, f.newTrial(q, e.node, c.Priority, InTime(on(e.node.worker.ID), c.Patience)), &c)
 	}
 	return best.decision()
@@ -97,7 +105,7 @@ func (f *Fleet) CanPreemptOn(c Candidate, w berth.WorkerID, on func(berth.Worker
 		return false
 	}
 	q := f.ask(c)
-	if _, ok := f.estimateOf(q, n, c.Priority); !ok || !q.mayClear(n) {
+	if _, ok := f.estimateOf(&vacancy{q: q}, n, c.Priority); !ok || !q.mayClear(n) {
 		return false
 	}
 	return f.newTrial(q, n, c.Priority, InTime(on(w), c.Patience)).run()
