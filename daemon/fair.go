@@ -112,7 +112,7 @@ func (l *loop) takeTurns() {
 		_, resized := l.fair.resized[of.pool]
 		return resized
 	})
-	for p := range l.fair.resized { // in which order decides nothing
+	for _, p := range slices.Sorted(maps.Keys(l.fair.resized)) {
 		l.retype(p)
 	}
 	clear(l.fair.resized)

@@ -214,10 +214,21 @@ func (l *loop) retype(p berth.PoolID) {
 	if l.quotas.types[p] = now; len(now) == 0 {
 		delete(l.quotas.types, p)
 	}
-	for of := range l.quotas.of { // in which order decides nothing
-		if of.pool == p {
-			l.due.add(tenantKey(of.tenant))
+	l.lookAtTenants(p, func(account) bool { return true })
+}
+
+// lookAtTenants has some of those looked at that have limits in a pool, in the order of their names: who is looked at
+// first may be placed first.
+func (l *loop) lookAtTenants(p berth.PoolID, which func(account) bool) {
+	var some []berth.TenantID
+	for of := range l.quotas.of {
+		if of.pool == p && which(of) {
+			some = append(some, of.tenant)
 		}
+	}
+	slices.Sort(some)
+	for _, t := range some {
+		l.due.add(tenantKey(t))
 	}
 }
 

@@ -72,11 +72,7 @@ func (l *loop) refit(p berth.PoolID, w berth.WorkerID, came bool) {
 		return
 	}
 	s.wake(l)
-	for of := range l.quotas.of { // in which order decides nothing
-		if of.pool == p && (l.waitsForQuota(of) || l.waitsForTypes(of) || l.gathersHere(of)) {
-			l.due.add(tenantKey(of.tenant))
-		}
-	}
+	l.lookAtTenants(p, func(of account) bool { return l.waitsForQuota(of) || l.waitsForTypes(of) || l.gathersHere(of) })
 }
 
 // gathersHere says whether this daemon has quota of an account gathered.

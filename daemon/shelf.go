@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/berthd/berth"
 )
@@ -18,8 +19,14 @@ type shelves[T any] struct {
 	of     map[account]shelf[T]
 }
 
-// shelf is what waits for one account's quota, by the dimensions that it needs amounts of.
-type shelf[T any] map[string]*sorts[T]
+// shelf is what waits for one account's quota, by the dimensions that it needs amounts of, sorted by their names: who
+// accepts what is found may remember what it was asked, so each look asks in the same order.
+type shelf[T any] []*sorts[T]
+
+// find is where those of a name stand, or would.
+func (s shelf[T]) find(name string) (at int, found bool) {
+	return slices.BinarySearchFunc(s, name, func(like *sorts[T], name string) int { return strings.Compare(like.name, name) })
+}
 
 // sorts are those of a shelf that need amounts of the same dimensions.
 type sorts[T any] struct {
@@ -38,14 +45,12 @@ type spot[T any] struct {
 func (s *shelves[T]) add(of account, x T, w wanted, rank uint64) *spot[T] {
 	amounts := w.amounts()
 	name := sortOf(amounts)
-	if s.of[of] == nil {
-		s.of[of] = make(shelf[T])
+	i, found := s.of[of].find(name)
+	if !found {
+		like := &sorts[T]{name: name, amounts: amounts, tree: tree[T, bounds]{before: s.before}}
+		s.of[of] = slices.Insert(s.of[of], i, like)
 	}
-	like := s.of[of][name]
-	if like == nil {
-		like = &sorts[T]{name: name, amounts: amounts, tree: tree[T, bounds]{before: s.before}}
-		s.of[of][name] = like
-	}
+	like := s.of[of][i]
 	at := &spot[T]{sorts: like, node: node[T, bounds]{of: x, rank: rank, own: w.boundsOf(amounts)}}
 	like.tree.add(&at.node)
 	return at
@@ -56,12 +61,13 @@ func (s *shelves[T]) remove(of account, at *spot[T]) {
 	if at.sorts.tree.root != nil {
 		return
 	}
-	if delete(s.of[of], at.sorts.name); len(s.of[of]) == 0 {
+	i, _ := s.of[of].find(at.sorts.name)
+	if s.of[of] = slices.Delete(s.of[of], i, i+1); len(s.of[of]) == 0 {
 		delete(s.of, of)
 	}
 }
 
-// all are those of an account that a look finds, in no order.
+// all are those of an account that a look finds.
 func (s *shelves[T]) all(of account, l look) (out []T) {
 	for _, like := range s.of[of] {
 		r := like.reach(l)
@@ -138,7 +144,7 @@ func (r *reach) holds(b *bounds) bool {
 
 // first is the first of an account that a look finds, and that is accepted.
 func (s *shelves[T]) first(of account, l look, accept func(T) bool) (first T, ok bool) {
-	for _, like := range s.of[of] { // in which order decides nothing
+	for _, like := range s.of[of] {
 		r := like.reach(l)
 		n := firstWithin(like.tree.root, &r, func(x T) bool { return ok && !s.before(x, first) || s.past(x, l) }, accept)
 		if n != nil {
