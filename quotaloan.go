@@ -134,7 +134,7 @@ func (q *Quota) Stand(d Dimension, allowed, used Amounts) *QuotaStand {
 	return s
 }
 
-// Beyond is how much of what is borrowed is of no use, for it is beyond the limit.
+// Beyond is how much of what is borrowed is of no use but to what runs already, for it is beyond the limit.
 func (q *Quota) Beyond(d Dimension) int64 { return max(q.has(d)-q.Limits[d], 0) }
 
 // Idle says whether nothing is limited, taken, lent or borrowed.

@@ -57,8 +57,8 @@ func (q *Quota) ReclaimAt(from TenantID) (at time.Time, ok bool) {
 // given back. What is guaranteed to the tenant and not lent is never a part of it.
 func (q *Quota) Keeps(d Dimension, used, back int64) int64 {
 	back = min(back, q.Borrowed.Of(d))
-	if _, counts := q.Guaranteed[d]; !counts || back <= q.Beyond(d) {
-		return 0 // what is beyond the limit goes back by itself, as does what is not counted any more
+	if _, counts := q.Guaranteed[d]; !counts {
+		return 0 // what is not counted any more goes back by itself
 	}
 	return max(used-max(q.has(d)-back, 0), 0)
 }

@@ -23,8 +23,9 @@ func TestQuota_Keeps(t *testing.T) {
 		{"no more than is borrowed", 100, 30, 40, 0, 70, 90, 40},
 		{"never what is guaranteed", 100, 30, 40, 0, 30, 90, 0},
 		{"lent itself", 100, 30, 40, 20, 50, 40, 40},
-		{"beyond a limit that was set lower, which goes back anyway", 50, 30, 40, 0, 60, 20, 0},
+		{"beyond a limit that was set lower, of which some is free", 50, 30, 40, 0, 60, 20, 10},
 		{"more than is beyond it", 50, 30, 40, 0, 60, 25, 15},
+		{"no more than is free there", 50, 30, 40, 0, 60, 10, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			q := berth.Quota{Limits: cpu(tt.limit), Guaranteed: cpu(tt.g), Borrowed: berth.Loans{"a": cpu(tt.borrowed)}, Lent: berth.Loans{"c": cpu(tt.lent)}}

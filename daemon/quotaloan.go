@@ -341,7 +341,7 @@ func recall(now, lent berth.Loans, d berth.Dimension, back int64) berth.Loans {
 }
 
 // repay gives back what is wanted back and is free, be it by its lender or for who has the first turn; what is beyond the
-// limit; what is borrowed and was not used for long, or is not while another waits for a loan; and all of what is not counted
+// limit and not used; what is borrowed and was not used for long, or is not while another waits for a loan; and all of what is not counted
 // any more, for nothing of it is guaranteed: s is nil where nothing is limited.
 func (c *blockChanges) repay(of account, s *balance, b *builder) {
 	l, q := c.l, c.tenant.Pools[of.pool]
@@ -364,7 +364,7 @@ func (c *blockChanges) repay(of account, s *balance, b *builder) {
 				if !idle {
 					give = min(owed, max(back+turn[lender][d], useless))
 				}
-				give = min(give, max(c.free(of, s, d), 0)+useless)
+				give = min(give, max(c.free(of, s, d)+useless, 0))
 			}
 			if give == 0 || !l.mayAct(tenantKey(c.id), l.share.ofTask(string(c.id))) {
 				continue

@@ -123,7 +123,7 @@ func (c *blockChanges) mended(of account, s *balance, t berth.TenantID, theirs b
 		owed := q.Borrowed[t][d]
 		give := max(owed-theirs.Lent[of.tenant][d], 0)
 		if _, guaranteed := q.Guaranteed[d]; guaranteed && s != nil {
-			give = min(give, max(c.free(of, s, d), 0)+q.Beyond(d))
+			give = min(give, max(c.free(of, s, d)+q.Beyond(d), 0))
 		}
 		q.Borrowed = q.Borrowed.With(t, d, owed-give)
 	}

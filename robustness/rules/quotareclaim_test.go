@@ -101,6 +101,47 @@ func TestReclaim_AfterItsTime(t *testing.T) {
 	})
 }
 
+// A borrower's limit is set below what it uses: what it has borrowed stays so until what uses it ends, or is told to
+// for the lender, which has nothing of its part before.
+func TestReclaim_LimitLowered(t *testing.T) {
+	for _, tt := range []struct {
+		name             string
+		most, guaranteed int64
+		want             []string
+	}{
+		{"the limit", 400, 300, []string{"b5"}},
+		{"both", 100, 100, []string{"b3", "b4", "b5"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				_, kill := r.lives("w")
+				defer kill()
+				d, stop := r.daemon()
+				all := r.borrowed(d, 5*time.Second, 6)
+				r.guarantee(d, "b", tt.most, tt.guaranteed)
+				r.passes(time.Minute)
+				if q := r.quota(d, "b"); q.Loans.Borrowed["a"][berth.DimensionCPU] != 300 {
+					t.Errorf("of what is in use has gone back: %+v", q)
+				}
+				r.run(d, "a0", of("a"))
+				r.passes(4 * time.Second)
+				if n := r.located("a0"); n > 0 {
+					t.Error("the lender's is placed though its part is in use")
+				}
+				r.passes(3 * time.Second)
+				if told := r.stoppedFor(berth.StopReclaim, all...); !slices.Equal(told, tt.want) {
+					t.Errorf("%v are told to stop, want %v", told, tt.want)
+				}
+				r.stops(tt.want...)
+				if n := r.located("a0"); n != 1 {
+					t.Error("the lender's is not placed")
+				}
+				stop()
+			})
+		})
+	}
+}
+
 // Whom it costs what: never what the borrower's own part has room for, nothing where enough stops already or comes back
 // by itself, what has not started at once, and of a group all or nothing.
 func TestReclaim_Whom(t *testing.T) {
