@@ -22,15 +22,16 @@ import (
 // start.)
 const (
 	smiProgram = "nvidia-smi"
-	smiQuery   = "index,name,memory.total,pci.bus_id,mig.mode.current"
+	smiQuery   = "index,name,memory.total,pci.bus_id,mig.mode.current,uuid"
 	smiTimeout = 30 * time.Second // a driver that is not loaded yet takes seconds
 )
 
 // Inventory is the devices that were found on a machine.
 type Inventory struct {
-	Devices  []berth.Device // sorted by name
-	Skipped  []string       // what is left out, and why
-	Unlinked error          // why nothing is known of how they are linked; nil: it is
+	Devices  []berth.Device    // sorted by name
+	UUIDs    map[string]string // by name: Options.DeviceUUIDs
+	Skipped  []string          // what is left out, and why
+	Unlinked error             // why nothing is known of how they are linked; nil: it is
 }
 
 // Devices are the NVIDIA devices of this machine, by nvidia-smi: none where that is
@@ -52,8 +53,8 @@ func Devices(ctx context.Context) (Inventory, error) {
 	if err != nil {
 		return Inventory{}, err
 	}
-	var found Inventory
-	if found.Devices, found.Skipped, err = readSMI(text, os.DirFS("/sys")); err != nil || len(found.Devices) < 2 {
+	found, err := readSMI(text, os.DirFS("/sys"))
+	if err != nil || len(found.Devices) < 2 {
 		return found, err
 	}
 	if text, err = ask(ctx, program, "topo", "-m"); err == nil {
@@ -86,29 +87,33 @@ func said(err error, out []byte) string {
 }
 
 // readSMI reads the answer to smiQuery; sys is /sys.
-func readSMI(text string, sys fs.FS) (devices []berth.Device, skipped []string, err error) {
+func readSMI(text string, sys fs.FS) (Inventory, error) {
 	in := csv.NewReader(strings.NewReader(text))
 	in.TrimLeadingSpace = true
 	in.FieldsPerRecord = len(strings.Split(smiQuery, ","))
 	rows, err := in.ReadAll()
 	if err != nil {
-		return nil, nil, fmt.Errorf("read what %s says: %w", smiProgram, err)
+		return Inventory{}, fmt.Errorf("read what %s says: %w", smiProgram, err)
 	}
+	found := Inventory{UUIDs: make(map[string]string)}
 	for _, row := range rows {
 		index, err := strconv.ParseUint(row[0], 10, 16)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: index %q is no number", smiProgram, row[0])
+			return Inventory{}, fmt.Errorf("%s: index %q is no number", smiProgram, row[0])
 		}
 		name := fmt.Sprintf("gpu%d", index)
 		if row[4] == "Enabled" {
-			skipped = append(skipped, name+" is divided (MIG)")
+			found.Skipped = append(found.Skipped, name+" is divided (MIG)")
 			continue
 		}
 		mib, _ := strconv.ParseInt(row[2], 10, 32) // "[N/A]" where memory is the machine's: not known
-		devices = append(devices, berth.Device{Name: name, Type: deviceType(row[1]), MemoryBytes: mib << 20, NUMANode: numaNode(sys, row[3])})
+		found.Devices = append(found.Devices, berth.Device{Name: name, Type: deviceType(row[1]), MemoryBytes: mib << 20, NUMANode: numaNode(sys, row[3])})
+		if CheckUUID(row[5]) == nil { // else "[N/A]": not known
+			found.UUIDs[name] = row[5]
+		}
 	}
-	slices.SortFunc(devices, func(a, b berth.Device) int { return strings.Compare(a.Name, b.Name) })
-	return devices, skipped, nil
+	slices.SortFunc(found.Devices, func(a, b berth.Device) int { return strings.Compare(a.Name, b.Name) })
+	return found, nil
 }
 
 // families stand before a model's number and belong to its name.

@@ -137,11 +137,11 @@ func fakeSMI(t *testing.T, script string) {
 }
 
 func TestDevices_Linked(t *testing.T) {
-	query := `if [ "$1" != topo ]; then printf '0, NVIDIA H100, 81559, 0:0, Disabled\n1, NVIDIA H100, 81559, 0:0, Disabled\n'; exit; fi
+	query := `if [ "$1" != topo ]; then printf '0, NVIDIA H100, 81559, 0:0, Disabled, GPU-aa\n1, NVIDIA H100, 81559, 0:0, Disabled, GPU-bb\n'; exit; fi
 `
 	fakeSMI(t, query+`printf '\tGPU0\tGPU1\nGPU0\t X \tNV18\nGPU1\tNV18\t X \n'`)
 	found, err := Devices(t.Context())
-	if err != nil || found.Unlinked != nil || linksOf(found.Devices) != "0 0" {
+	if err != nil || found.Unlinked != nil || linksOf(found.Devices) != "0 0" || found.UUIDs["gpu1"] != "GPU-bb" {
 		t.Errorf("%v: %+v", err, found)
 	}
 	fakeSMI(t, query+`echo no topology here >&2; exit 3`)

@@ -43,6 +43,9 @@ type Options struct {
 	// what ran lately are.
 	WarmImages []string
 	Capacity   berth.Capacity
+	// DeviceUUIDs are by what NVIDIA's software knows the devices of Capacity, by their
+	// names; others have none. Only what runs here is told of them: no record holds them.
+	DeviceUUIDs map[string]string
 	// DiskFound says that nobody has set Capacity.DiskBytes: it is what was free.
 	// That changes with every file, and is no changed setting to warn of.
 	DiskFound bool

@@ -51,7 +51,7 @@ func (e *epoch) later(tasks []*task) {
 func (e *epoch) start(t *task) {
 	t.phase = phaseStarting
 	e.starting++
-	spec := t.spec(e.w.opts.ID)
+	spec := t.spec(&e.w.opts)
 	spec.Deadline, spec.Check = e.deadline(), e.check
 	go func() {
 		c, err := e.w.opts.Runtime.Start(e.fenceCtx, spec)

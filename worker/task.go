@@ -90,11 +90,11 @@ func (t *task) report() berth.Allocation {
 }
 
 // spec is what the runtime starts, apart from its deadline.
-func (t *task) spec(worker berth.WorkerID) Spec {
+func (t *task) spec(o *Options) Spec {
 	r := &t.submission.Spec
 	return Spec{
-		Request: t.id, Attempt: t.allocation.Attempt, Worker: worker, Epoch: t.allocation.Epoch,
-		Command: r.Command, Env: t.env(worker), Dir: r.Dir, User: r.User, Image: r.Image,
+		Request: t.id, Attempt: t.allocation.Attempt, Worker: o.ID, Epoch: t.allocation.Epoch,
+		Command: r.Command, Env: t.env(o), Dir: r.Dir, User: r.User, Image: r.Image,
 		CPUMilli: t.allocation.Share.CPUMilli, MemoryBytes: t.allocation.Share.MemoryBytes,
 		StopTimeout: t.stopIn, Keep: t.keep,
 	}
@@ -116,7 +116,7 @@ const (
 )
 
 // env is the request's environment and what the placement settled, which wins.
-func (t *task) env(worker berth.WorkerID) map[string]string {
+func (t *task) env(o *Options) map[string]string {
 	r, share := &t.submission.Spec, t.allocation.Share
 	env := maps.Clone(r.Env)
 	if env == nil {
@@ -124,7 +124,7 @@ func (t *task) env(worker berth.WorkerID) map[string]string {
 	}
 	env[VariableRequest] = string(t.id)
 	env[VariableAttempt] = strconv.FormatInt(t.allocation.Attempt, 10)
-	env[VariableWorker] = string(worker)
+	env[VariableWorker] = string(o.ID)
 	for i, p := range r.Resources.Ports {
 		if i < len(share.Ports) {
 			env["BERTH_PORT_"+envName(p.Name)] = strconv.Itoa(int(share.Ports[i]))
@@ -133,6 +133,7 @@ func (t *task) env(worker berth.WorkerID) map[string]string {
 	if len(share.Devices) > 0 {
 		env[VariableDevices] = deviceList(share.Devices)
 	}
+	showDevices(env, share.Devices, o.DeviceUUIDs)
 	return env
 }
 

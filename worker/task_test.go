@@ -11,7 +11,7 @@ import (
 
 func TestTask_Env(t *testing.T) {
 	request := berth.Request{
-		Env:       map[string]string{"A": "1", "BERTH_WORKER": "forged"},
+		Env:       map[string]string{"A": "1", "BERTH_WORKER": "forged", "CUDA_VISIBLE_DEVICES": "0"},
 		Resources: berth.Demand{Ports: []berth.PortDemand{{Name: "http-admin"}, {Name: "x.y"}}},
 	}
 	task := &task{
@@ -23,11 +23,12 @@ func TestTask_Env(t *testing.T) {
 	want := map[string]string{
 		"A": "1", "BERTH_REQUEST_ID": "r1", "BERTH_ATTEMPT": "3", "BERTH_WORKER": "w1",
 		"BERTH_PORT_HTTP_ADMIN": "20001", "BERTH_PORT_X_Y": "20000", "BERTH_DEVICES": "gpu0,gpu1:250",
+		"CUDA_VISIBLE_DEVICES": "GPU-aa,GPU-bb", "NVIDIA_VISIBLE_DEVICES": "GPU-aa,GPU-bb",
 	}
-	if diff := cmp.Diff(want, task.env("w1")); diff != "" {
+	if diff := cmp.Diff(want, task.env(&Options{ID: "w1", DeviceUUIDs: map[string]string{"gpu0": "GPU-aa", "gpu1": "GPU-bb"}})); diff != "" {
 		t.Errorf("environment (-want +got):\n%s", diff)
 	}
-	if len(request.Env) != 2 {
+	if len(request.Env) != 3 {
 		t.Error("the submission's own map was changed")
 	}
 }

@@ -18,7 +18,7 @@ import (
 )
 
 func inventoryFlag() cli.Flag {
-	return stringFlag("devices", "auto", "auto: what nvidia-smi finds, where it is installed; none; or a YAML or JSON `FILE`: devices with name, type, memory_bytes, numa_node and link, in a list or one behind another")
+	return stringFlag("devices", "auto", "auto: what nvidia-smi finds, where it is installed; none; or a YAML or JSON `FILE`: devices with name, type, memory_bytes, numa_node, link and uuid, in a list or one behind another")
 }
 
 func devicesCommand() *cli.Command {
@@ -33,26 +33,26 @@ func devicesCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			devices, err := inventory(c)
+			found, err := inventory(c)
 			if err != nil {
 				return err
 			}
-			if len(devices) == 0 {
+			if len(found.Devices) == 0 {
 				tellNone(c, "no devices: "+noDevicesText(c.String("devices")))
 			}
-			return printDevices(c, devices, asJSON)
+			return printDevices(c, found, asJSON)
 		},
 	})
 }
 
-func printDevices(c *cli.Context, devices []berth.Device, asJSON bool) error {
+func printDevices(c *cli.Context, found worker.Inventory, asJSON bool) error {
 	if asJSON {
-		return printDeviceLines(c.App.Writer, devices)
+		return printDeviceLines(c.App.Writer, found)
 	}
 	t := table{paint: painter(c.App.Writer)}
-	t.add("DEVICE", "TYPE", "MEMORY", "NUMA NODE", "LINK")
-	for _, d := range wire.Capacity(berth.Capacity{Devices: devices}).GetDevices() {
-		t.add(d.GetName(), d.GetType(), memoryOf(d), nodeOf(d), cmp.Or(d.GetLink(), "-"))
+	t.add("DEVICE", "TYPE", "MEMORY", "NUMA NODE", "LINK", "UUID")
+	for _, d := range wire.Capacity(berth.Capacity{Devices: found.Devices}).GetDevices() {
+		t.add(d.GetName(), d.GetType(), memoryOf(d), nodeOf(d), cmp.Or(d.GetLink(), "-"), cmp.Or(found.UUIDs[d.GetName()], "-"))
 	}
 	return t.write(c.App.Writer)
 }
@@ -70,10 +70,11 @@ func noDevicesText(from string) string {
 
 // printDeviceLines writes what readDevices reads. Its numbers are numbers: it is no
 // message of the API, where those of 64 bits are strings.
-func printDeviceLines(w io.Writer, devices []berth.Device) error {
+func printDeviceLines(w io.Writer, found worker.Inventory) error {
 	out := json.NewEncoder(w)
-	for _, d := range devices {
-		if err := out.Encode(deviceLine(d)); err != nil {
+	for _, d := range found.Devices {
+		line := deviceLine{Name: d.Name, Type: d.Type, MemoryBytes: d.MemoryBytes, NUMANode: d.NUMANode, Link: d.Link, UUID: found.UUIDs[d.Name]}
+		if err := out.Encode(line); err != nil {
 			return fmt.Errorf("write JSON: %w", err)
 		}
 	}
@@ -98,14 +99,14 @@ func nodeOf(d *berthv1.Device) string {
 // told on the standard error, and why nothing is known of links. Link domains that are
 // found are the worker's own; those of a file are called as it says, on several
 // machines alike if it does.
-func inventory(c *cli.Context) (devices []berth.Device, err error) {
+func inventory(c *cli.Context) (found worker.Inventory, err error) {
 	switch from := c.String("devices"); from {
 	case "none":
-		return nil, nil
+		return found, nil
 	case "auto":
-		found, err := worker.Devices(context.WithoutCancel(c.Context))
+		found, err = worker.Devices(context.WithoutCancel(c.Context))
 		if err != nil {
-			return nil, fmt.Errorf("%w; --devices none offers none", err)
+			return found, fmt.Errorf("%w; --devices none offers none", err)
 		}
 		if len(found.Skipped) > 0 {
 			fmt.Fprintf(c.App.ErrWriter, "berth: not offered: %s\n", strings.Join(found.Skipped, ", "))
@@ -113,18 +114,17 @@ func inventory(c *cli.Context) (devices []berth.Device, err error) {
 		if found.Unlinked != nil {
 			fmt.Fprintf(c.App.ErrWriter, "berth: the devices are offered as if none were linked: %v\n", found.Unlinked)
 		}
-		devices = found.Devices
-		for i := range devices {
-			if devices[i].Link != "" {
-				devices[i].Link = berth.LinkOf(berth.WorkerID(cmp.Or(c.String("name"), hostName())), devices[i].Link)
+		for i := range found.Devices {
+			if d := &found.Devices[i]; d.Link != "" {
+				d.Link = berth.LinkOf(berth.WorkerID(cmp.Or(c.String("name"), hostName())), d.Link)
 			}
 		}
 	default:
-		if devices, err = readDevices(from, c.App.Reader); err != nil {
-			return nil, fmt.Errorf("devices: %w", err)
+		if found, err = readDevices(from, c.App.Reader); err != nil {
+			return found, fmt.Errorf("devices: %w", err)
 		}
 	}
-	return devices, nil
+	return found, nil
 }
 
 // deviceLine is a device as it is written: with the fields of the API.
@@ -134,4 +134,5 @@ type deviceLine struct {
 	MemoryBytes int64  `json:"memory_bytes,omitempty"`
 	NUMANode    *int64 `json:"numa_node,omitempty"`
 	Link        string `json:"link,omitempty"`
+	UUID        string `json:"uuid,omitempty"`
 }

@@ -10,20 +10,24 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/worker"
 )
 
 func TestReadDevices(t *testing.T) {
 	got, err := readDevices("-", strings.NewReader(`
-- {name: gpu1, type: h100, memory_bytes: 85899345920, numa_node: 0, link: rack7}
+- {name: gpu1, type: h100, memory_bytes: 85899345920, numa_node: 0, link: rack7, uuid: GPU-8f3e1c2a}
 - name: gpu0
   type: t4
 `))
-	want := []berth.Device{{Name: "gpu0", Type: "t4"}, {Name: "gpu1", Type: "h100", MemoryBytes: 80 << 30, NUMANode: new(int64), Link: "rack7"}}
+	want := worker.Inventory{
+		Devices: []berth.Device{{Name: "gpu0", Type: "t4"}, {Name: "gpu1", Type: "h100", MemoryBytes: 80 << 30, NUMANode: new(int64), Link: "rack7"}},
+		UUIDs:   map[string]string{"gpu1": "GPU-8f3e1c2a"},
+	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
-	got, err = readDevices("-", strings.NewReader(`[{"name": "gpu1", "type": "h100", "memory_bytes": 85899345920, "numa_node": 0, "link": "rack7"}]`))
-	if diff := cmp.Diff(want[1:], got); diff != "" || err != nil {
+	got, err = readDevices("-", strings.NewReader(`[{"name": "gpu1", "type": "h100", "memory_bytes": 85899345920, "numa_node": 0, "link": "rack7", "uuid": "GPU-8f3e1c2a"}]`))
+	if diff := cmp.Diff(worker.Inventory{Devices: want.Devices[1:], UUIDs: want.UUIDs}, got); diff != "" || err != nil {
 		t.Errorf("JSON: %v\n%s", err, diff)
 	}
 	var out bytes.Buffer
@@ -31,7 +35,7 @@ func TestReadDevices(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := `{"name":"gpu0","type":"t4"}
-{"name":"gpu1","type":"h100","memory_bytes":85899345920,"numa_node":0,"link":"rack7"}
+{"name":"gpu1","type":"h100","memory_bytes":85899345920,"numa_node":0,"link":"rack7","uuid":"GPU-8f3e1c2a"}
 `
 	if diff := cmp.Diff(lines, out.String()); diff != "" {
 		t.Errorf("written (-want +got):\n%s", diff)
@@ -47,7 +51,7 @@ func TestReadDevices(t *testing.T) {
 func TestReadDevices_Bad(t *testing.T) {
 	const letters = "allowed: 1 to 128 characters of [a-z0-9._-], the first a letter or digit"
 	for name, tt := range map[string]struct{ text, want string }{
-		"unknown field":     {"- {name: a, type: t, colour: red}", `-:1:22: field "devices[0].colour" is unknown; devices[0] has: name, type, memory_bytes, numa_node, link`},
+		"unknown field":     {"- {name: a, type: t, colour: red}", `-:1:22: field "devices[0].colour" is unknown; devices[0] has: name, type, memory_bytes, numa_node, link, uuid`},
 		"no type":           {"- {name: a, type: t}\n- name: b", "-:2:7: devices[1].type is empty; " + letters},
 		"twice":             {"- {name: b, type: t}\n- {name: a, type: t}\n- {name: b, type: t}", `-:3:3: devices[2].name "b" stands in line 1 already; allowed: each name once`},
 		"capitals":          {"- name: a\n  type: H100", `-:2:9: devices[0].type "H100" has a character that is not allowed; ` + letters},
@@ -58,6 +62,9 @@ func TestReadDevices_Bad(t *testing.T) {
 		"half a node":       {"- {name: a, type: t, numa_node: 0.5}", `-:1:33: field "devices[0].numa_node" is 0.5; allowed: a whole number`},
 		"no such node":      {"- {name: a, type: t, numa_node: 5000}", `-:1:33: devices[0].numa_node "5000" is too large; allowed: 0 to 1023`},
 		"link too long":     {"- {name: a, type: t, link: " + strings.Repeat("l", 257) + "}", "-:1:28: devices[0].link "},
+		"no UUID":           {"- {name: a, type: t, uuid: '0'}", `-:1:28: devices[0].uuid "0" is not allowed; allowed: as nvidia-smi -L has it`},
+		"two UUIDs":         {"- {name: a, type: t, uuid: 'GPU-a,GPU-b'}", `-:1:28: devices[0].uuid "GPU-a,GPU-b" is not allowed`},
+		"a UUID twice":      {"- {name: a, type: t, uuid: GPU-a}\n- {name: b, type: t, uuid: GPU-a}", `-:2:3: devices[1].uuid "GPU-a" stands in line 1 already; allowed: each UUID once`},
 		"number for a name": {"- {name: 5, type: t}", `-:1:10: field "devices[0].name" is 5; allowed: a string (quote it)`},
 		"all at once":       {"- {name: 5, type: t}\n- null", "\n-:2:3: devices[1] is no mapping"},
 		"no type of one":    {"name: a", "devices[0].type is empty"},
@@ -82,7 +89,7 @@ func TestReadDevices_Bad(t *testing.T) {
 }
 
 func FuzzReadDevices(f *testing.F) {
-	f.Add("- {name: a, type: t, memory_bytes: 1, numa_node: 0, link: l}")
+	f.Add("- {name: a, type: t, memory_bytes: 1, numa_node: 0, link: l, uuid: GPU-a}")
 	f.Add(`[{"name": "a", "type": "t"}]`)
 	f.Add("- &x {name: a, type: t}\n- *x\n")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -90,7 +97,7 @@ func FuzzReadDevices(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if err := (berth.Capacity{Devices: got}).Validate(); err != nil {
+		if err := (berth.Capacity{Devices: got.Devices}).Validate(); err != nil {
 			t.Errorf("taken: %v", err)
 		}
 		var out bytes.Buffer

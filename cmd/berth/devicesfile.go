@@ -11,30 +11,31 @@ import (
 
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/worker"
 )
 
 // readDevices reads the devices of a file of YAML or JSON, sorted by name: documents, or values of JSON one behind
 // another, each of which is a device or a list of devices. As of a file of requests, all that is wrong is told at once,
 // each with its place, its field and the bound; and nothing is taken for what it is not.
-func readDevices(name string, stdin io.Reader) ([]berth.Device, error) {
+func readDevices(name string, stdin io.Reader) (worker.Inventory, error) {
 	text, err := readBounded(name, "devices (auto, none, or a FILE)", stdin)
 	if err != nil {
-		return nil, err
+		return worker.Inventory{}, err
 	}
-	f := devicesFile{m: manifest{file: name}, lines: map[string]int{}}
+	f := devicesFile{m: manifest{file: name}, found: worker.Inventory{UUIDs: map[string]string{}}, lines: map[string]int{}}
 	if err := f.m.documents(text, f.document); err != nil {
-		return nil, errors.Join(append(f.m.wrong, err)...)
+		return worker.Inventory{}, errors.Join(append(f.m.wrong, err)...)
 	}
-	slices.SortFunc(f.devices, func(a, b berth.Device) int { return strings.Compare(a.Name, b.Name) })
-	return f.devices, errors.Join(f.m.wrong...)
+	slices.SortFunc(f.found.Devices, func(a, b berth.Device) int { return strings.Compare(a.Name, b.Name) })
+	return f.found, errors.Join(f.m.wrong...)
 }
 
 // devicesFile gathers the devices of a file, and what is wrong with them.
 type devicesFile struct {
-	m       manifest
-	devices []berth.Device
-	lines   map[string]int // of each name
-	count   int
+	m     manifest
+	found worker.Inventory
+	lines map[string]int // of each name, and of each UUID behind a space
+	count int
 }
 
 func (f *devicesFile) document(body ast.Node) {
@@ -70,9 +71,27 @@ func (f *devicesFile) read(list ...ast.Node) {
 			m.fail(n, "%s.name %q stands in line %d already; allowed: each name once", at, d.Name, first)
 			continue
 		}
+		if uuid := message.GetUuid(); uuid != "" && !f.identify(n, at, d.Name, uuid) {
+			continue
+		}
 		f.lines[d.Name], _ = m.place(n.GetToken().Position.Line, 1)
-		f.devices = append(f.devices, d)
+		f.found.Devices = append(f.found.Devices, d)
 	}
+}
+
+// identify notes the UUID of a device: two devices of one would be given out twice.
+func (f *devicesFile) identify(n ast.Node, at, name, uuid string) bool {
+	if err := worker.CheckUUID(uuid); err != nil {
+		f.m.failDevice(n, at, err)
+		return false
+	}
+	if first, twice := f.lines[" "+uuid]; twice {
+		f.m.fail(n, "%s.uuid %q stands in line %d already; allowed: each UUID once", at, uuid, first)
+		return false
+	}
+	f.lines[" "+uuid], _ = f.m.place(n.GetToken().Position.Line, 1)
+	f.found.UUIDs[name] = uuid
+	return true
 }
 
 // failDevice notes what is wrong with a device that was judged alone, as devices[0].

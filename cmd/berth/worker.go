@@ -144,6 +144,11 @@ func workerOptions(c *cli.Context, log *zap.Logger) (worker.Options, error) {
 	if err != nil {
 		return worker.Options{}, err
 	}
+	devices, err := offeredDevices(c)
+	if err != nil {
+		return worker.Options{}, err
+	}
+	capacity.Devices = devices.Devices
 	taints, err := parseTaints(splitCommas(c.StringSlice("taint")))
 	if err != nil {
 		return worker.Options{}, err
@@ -160,7 +165,8 @@ func workerOptions(c *cli.Context, log *zap.Logger) (worker.Options, error) {
 	}
 	opts := worker.Options{
 		ID: berth.WorkerID(name), Pool: berth.PoolID(c.String("pool")), Labels: labels, Taints: taints, Spot: c.Bool("spot"), WarmKeys: c.StringSlice("warm-key"), Capacity: capacity, DiskFound: c.String("disk") == "", StateDir: dir,
-		TTL: c.Duration("ttl"), OnStop: worker.OnStop(c.String("on-stop")),
+		DeviceUUIDs: devices.UUIDs,
+		TTL:         c.Duration("ttl"), OnStop: worker.OnStop(c.String("on-stop")),
 		WaitForName: c.Bool("wait-for-name"), Version: version, Log: log,
 		OnRegistered: func(berth.Epoch) {
 			notify(log, systemd.SdNotifyReady)
@@ -220,7 +226,7 @@ func listenForLogs(ctx context.Context, c *cli.Context) (net.Listener, error) {
 	return l, nil
 }
 
-// offered is the machine's capacity, with what the flags say instead.
+// offered is the machine's capacity but for devices, with what the flags say instead.
 func offered(c *cli.Context, dir string) (berth.Capacity, error) {
 	keep := worker.DefaultReserve
 	var err error
@@ -262,9 +268,13 @@ func offered(c *cli.Context, dir string) (berth.Capacity, error) {
 			return out, err
 		}
 	}
+	return out, nil
+}
+
+// offeredDevices are those that --devices or --device say.
+func offeredDevices(c *cli.Context) (out worker.Inventory, err error) {
 	if !c.IsSet("device") {
-		out.Devices, err = inventory(c)
-		return out, err
+		return inventory(c)
 	}
 	if given(c, "device") && given(c, "devices") {
 		return out, errors.New("--device and --devices exclude each other")

@@ -1175,6 +1175,7 @@ type Device struct {
 	MemoryBytes   int64                  `protobuf:"varint,3,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"` // 0: not known
 	NumaNode      *int64                 `protobuf:"varint,4,opt,name=numa_node,json=numaNode,proto3,oneof" json:"numa_node,omitempty"`    // that it is attached to; absent: not known
 	Link          string                 `protobuf:"bytes,5,opt,name=link,proto3" json:"link,omitempty"`                                   // its link domain: devices of one name reach each other by it, on whatever workers; empty: it is in none
+	Uuid          string                 `protobuf:"bytes,6,opt,name=uuid,proto3" json:"uuid,omitempty"`                                   // by which NVIDIA's software knows it; only in a file of "berth worker --devices": no daemon is told
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1240,6 +1241,13 @@ func (x *Device) GetNumaNode() int64 {
 func (x *Device) GetLink() string {
 	if x != nil {
 		return x.Link
+	}
+	return ""
+}
+
+func (x *Device) GetUuid() string {
+	if x != nil {
+		return x.Uuid
 	}
 	return ""
 }
@@ -7417,13 +7425,14 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"5\n" +
 	"\tPortRange\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x05R\x05first\x12\x12\n" +
-	"\x04last\x18\x02 \x01(\x05R\x04last\"\x97\x01\n" +
+	"\x04last\x18\x02 \x01(\x05R\x04last\"\xab\x01\n" +
 	"\x06Device\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12!\n" +
 	"\fmemory_bytes\x18\x03 \x01(\x03R\vmemoryBytes\x12 \n" +
 	"\tnuma_node\x18\x04 \x01(\x03H\x00R\bnumaNode\x88\x01\x01\x12\x12\n" +
-	"\x04link\x18\x05 \x01(\tR\x04linkB\f\n" +
+	"\x04link\x18\x05 \x01(\tR\x04link\x12\x12\n" +
+	"\x04uuid\x18\x06 \x01(\tR\x04uuidB\f\n" +
 	"\n" +
 	"_numa_node\"\x9d\x02\n" +
 	"\x05Share\x12\x1b\n" +
