@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -21,12 +22,22 @@ func inventoryFlag() cli.Flag {
 	return stringFlag("devices", "auto", "auto: what nvidia-smi finds, where it is installed; none; or a YAML or JSON `FILE`: devices with name, type, memory_bytes, numa_node, link and uuid, in a list or one behind another")
 }
 
+// What devices that are found are linked by.
+const (
+	byNVLink = "nvlink"
+	byNUMA   = "numa"
+)
+
+func linkByFlag() cli.Flag {
+	return stringFlag("link-by", byNVLink, "`WHAT` makes a link domain of the devices that are found: nvlink, or numa, a NUMA node; those of a FILE are linked as it says")
+}
+
 func devicesCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name: "devices", Usage: "the devices that a worker on this machine would offer",
 		Description: "Nothing is registered. With -o json it prints what a FILE of --devices may hold, an object a line.",
 		Flags: []cli.Flag{
-			inventoryFlag(), stringFlag("name", "", "`NAME` of the worker, by which link domains that are found are named (default: the host's)"), outputFlag(),
+			inventoryFlag(), linkByFlag(), stringFlag("name", "", "`NAME` of the worker, by which link domains that are found are named (default: the host's)"), outputFlag(),
 		},
 		Action: func(c *cli.Context) error {
 			asJSON, err := wantsJSON(c)
@@ -95,33 +106,52 @@ func nodeOf(d *berthv1.Device) string {
 	return strconv.FormatInt(d.GetNumaNode(), 10)
 }
 
-// inventory is the devices that the flag says, sorted. Those that are left out are
-// told on the standard error, and why nothing is known of links. Link domains that are
-// found are the worker's own; those of a file are called as it says, on several
-// machines alike if it does.
-func inventory(c *cli.Context) (found worker.Inventory, err error) {
+// inventory is the devices that the flag says, sorted. Link domains that are found are the
+// worker's own; those of a file are called as it says, on several machines alike if it does.
+func inventory(c *cli.Context) (worker.Inventory, error) {
+	linkBy := c.String("link-by")
+	if linkBy != byNVLink && linkBy != byNUMA {
+		return worker.Inventory{}, &berth.FieldError{Field: "link-by", Value: linkBy, Problem: "is unknown", Bound: byNVLink + ", " + byNUMA}
+	}
 	switch from := c.String("devices"); from {
 	case "none":
-		return found, nil
+		return worker.Inventory{}, nil
 	case "auto":
-		found, err = worker.Devices(context.WithoutCancel(c.Context))
-		if err != nil {
-			return found, fmt.Errorf("%w; --devices none offers none", err)
-		}
-		if len(found.Skipped) > 0 {
-			fmt.Fprintf(c.App.ErrWriter, "berth: not offered: %s\n", strings.Join(found.Skipped, ", "))
-		}
-		if found.Unlinked != nil {
-			fmt.Fprintf(c.App.ErrWriter, "berth: the devices are offered as if none were linked: %v\n", found.Unlinked)
-		}
-		for i := range found.Devices {
-			if d := &found.Devices[i]; d.Link != "" {
-				d.Link = berth.LinkOf(berth.WorkerID(cmp.Or(c.String("name"), hostName())), d.Link)
-			}
-		}
+		return foundDevices(c, linkBy)
 	default:
-		if found, err = readDevices(from, c.App.Reader); err != nil {
-			return found, fmt.Errorf("devices: %w", err)
+		if linkBy == byNUMA {
+			return worker.Inventory{}, fmt.Errorf("%s does not go with a file of devices: each device there has its own link", setBy(c, "link-by"))
+		}
+		found, err := readDevices(from, c.App.Reader)
+		if err != nil {
+			return worker.Inventory{}, fmt.Errorf("devices: %w", err)
+		}
+		return found, nil
+	}
+}
+
+// foundDevices are those of this machine. Those that are left out are told on the standard
+// error, and why nothing is known of links.
+func foundDevices(c *cli.Context, linkBy string) (worker.Inventory, error) {
+	found, err := worker.Devices(context.WithoutCancel(c.Context))
+	if err != nil {
+		return worker.Inventory{}, fmt.Errorf("%w; --devices none offers none", err)
+	}
+	if linkBy == byNUMA {
+		found.Unlinked = nil // nothing of NVLink is asked for
+		if worker.LinkByNUMA(found.Devices) == 0 && len(found.Devices) > 0 {
+			found.Unlinked = errors.New("it is not known on which NUMA node any of them is")
+		}
+	}
+	if len(found.Skipped) > 0 {
+		fmt.Fprintf(c.App.ErrWriter, "berth: not offered: %s\n", strings.Join(found.Skipped, ", "))
+	}
+	if found.Unlinked != nil {
+		fmt.Fprintf(c.App.ErrWriter, "berth: the devices are offered as if none were linked: %v\n", found.Unlinked)
+	}
+	for i := range found.Devices {
+		if d := &found.Devices[i]; d.Link != "" {
+			d.Link = berth.LinkOf(berth.WorkerID(cmp.Or(c.String("name"), hostName())), d.Link)
 		}
 	}
 	return found, nil

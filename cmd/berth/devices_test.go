@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -86,6 +87,27 @@ func TestReadDevices_Bad(t *testing.T) {
 	if _, err := readDevices("/no/such/file", nil); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
+}
+
+// What nvidia-smi finds is shown with its UUIDs; of links it is told why none is known.
+func TestDevices_Found(t *testing.T) {
+	dir := t.TempDir()
+	script := `#!/bin/sh
+if [ "$1" = topo ]; then printf '\tGPU0\tGPU1\nGPU0\t X \tNV4\nGPU1\tNV4\t X \n'; exit; fi
+printf '0, NVIDIA L40S, 46068, FFFFFFFF:00:00.0, [N/A], GPU-aa\n1, NVIDIA L40S, 46068, FFFFFFFF:00:01.0, [N/A], GPU-bb\n'
+`
+	if err := os.WriteFile(filepath.Join(dir, "nvidia-smi"), []byte(script), 0o700); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	s := &shell{t: t}
+	table := s.want(exitGood, "UUID", "devices", "--name", "w")
+	for _, want := range []string{"w.nvlink0", "GPU-aa", "GPU-bb"} {
+		if !strings.Contains(table.out, want) {
+			t.Errorf("nothing of %s in\n%s", want, table.out)
+		}
+	}
+	s.want(exitGood, "as if none were linked: it is not known on which NUMA node any of them is", "devices", "--link-by", "numa")
 }
 
 func FuzzReadDevices(f *testing.F) {

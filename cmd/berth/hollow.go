@@ -29,6 +29,7 @@ var notHollow = []struct{ flag, columns string }{
 	{"taint", "taints"},
 	{"device", "gpus, gpu_type"},
 	{"devices", "gpus, gpu_type"},
+	{"link-by", ""},
 	{"custom", ""},
 	{"ports", "ports"},
 	{"reserve-cpu", "cpu_milli"},

@@ -40,6 +40,7 @@ func workerCommand() *cli.Command {
 			stringFlag("disk", "", "`BYTES` it offers, as "+bytesForms+" (default: what is free in data-dir)"),
 			listFlag("custom", "`NAME=NUMBER` of a resource that you name"),
 			inventoryFlag(),
+			linkByFlag(),
 			listFlag("device", "`NAME=TYPE` of a device: gpu0=h100; instead of --devices"),
 			stringFlag("ports", "", "`FIRST-LAST` of the host ports it gives out (default: 20000-32767)"),
 			stringFlag("reserve-cpu", "", "`CORES` kept back for the system (default: 5 %, at least 0.1)"),
@@ -278,6 +279,9 @@ func offeredDevices(c *cli.Context) (out worker.Inventory, err error) {
 	}
 	if given(c, "device") && given(c, "devices") {
 		return out, errors.New("--device and --devices exclude each other")
+	}
+	if c.String("link-by") == byNUMA {
+		return out, fmt.Errorf("%s does not go with --device: nothing is known of how these are linked", setBy(c, "link-by"))
 	}
 	devices, err := parsePairs("device", c.StringSlice("device"))
 	for _, name := range sortedKeys(devices) {
