@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/urfave/cli/v2"
@@ -32,6 +33,7 @@ func devCommand() *cli.Command {
 			stringFlag("listen", client.DefaultAddress, "`HOST:PORT` of the API, on loopback"),
 			stringFlag("etcd-listen", "127.0.0.1:2379", "`HOST:PORT` of etcd, on loopback"),
 			intFlag("workers", 1, "`N` share this machine"),
+			stringFlag("gpus", "", "each worker says that it has so many GPUs, which nothing stands for: `N`, or NxTYPE of each type (2xh100,1xt4)"),
 			shimFlag(),
 			boolFlag("no-cgroups", "do not limit CPU and memory"),
 			stringFlag("log-level", "warn", "`LEVEL`: debug, info, warn, error"),
@@ -45,6 +47,10 @@ func runDev(c *cli.Context) error {
 	workers := c.Int("workers")
 	if workers < 1 || workers > maxLocalWorkers {
 		return usage("%v", &berth.FieldError{Field: "workers", Value: fmt.Sprint(workers), Problem: "is out of range", Bound: fmt.Sprintf("1 to %d", maxLocalWorkers)})
+	}
+	gpus, err := parseGPUs(c.String("gpus"))
+	if err != nil {
+		return usage("%w", err)
 	}
 	log, err := newLogger(c)
 	if err != nil {
@@ -60,7 +66,7 @@ func runDev(c *cli.Context) error {
 	}
 	shared := berth.Capacity{Quantities: berth.Quantities{
 		CPUMilli: capacity.CPUMilli / int64(workers), MemoryBytes: capacity.MemoryBytes / int64(workers), DiskBytes: capacity.DiskBytes / int64(workers),
-	}, Ports: capacity.Ports}
+	}, Ports: capacity.Ports, Devices: gpus}
 	ctx, again, stop := untilSignal(c.Context)
 	defer stop()
 	leaveRoomForGarbage(ctx)
@@ -68,7 +74,7 @@ func runDev(c *cli.Context) error {
 		dir: c.String("data-dir"), listen: c.String("listen"), etcdListen: c.String("etcd-listen"),
 		workers: workers, name: "dev", capacity: shared, noCgroups: c.Bool("no-cgroups"), shim: c.String("shim"), abort: again, history: history, log: log,
 	}, func(l *local) error {
-		if err := l.welcome(c); err != nil {
+		if err := l.welcome(c, gpus); err != nil {
 			return err
 		}
 		<-ctx.Done()
@@ -77,9 +83,8 @@ func runDev(c *cli.Context) error {
 	})
 }
 
-func (l *local) welcome(c *cli.Context) error {
-	t := table{}
-	for _, try := range [][2]string{
+func (l *local) welcome(c *cli.Context, gpus []berth.Device) error {
+	tries := [][2]string{
 		{"run -- echo hello", "run a command; see its output"},
 		{"submit --cpu 1 -- sleep 60", "submit, and go on"},
 		{"list", "what is there"},
@@ -87,7 +92,12 @@ func (l *local) welcome(c *cli.Context) error {
 		{"workers", "who runs it"},
 		{"worker --pool more --hollow 3", "three more, which only pretend to run"},
 		{"fsck", "is the store consistent?"},
-	} {
+	}
+	if len(gpus) > 0 {
+		tries = slices.Insert(tries, 2, [2]string{"run --device " + gpus[0].Type + "=1 -- printenv BERTH_DEVICES", "which GPU does it get?"})
+	}
+	t := table{}
+	for _, try := range tries {
 		t.add("    "+calledAs(c)+" "+try[0], try[1])
 	}
 	t.add("    etcdctl --endpoints "+l.store+" get --prefix /berth/", "what is really in it?")

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/berthd/berth"
 )
 
 // A hint goes to the daemon that was asked, by whatever was said on the command line.
@@ -41,7 +43,7 @@ func TestWelcome(t *testing.T) {
 			app := newApp()
 			app.Writer, app.Metadata = &out, map[string]any{argsKey: []string{"berth", "dev"}}
 			l := &local{api: tt.api, store: tt.store, dir: "/tmp/x"}
-			app.Command("dev").Action = l.welcome
+			app.Command("dev").Action = func(c *cli.Context) error { return l.welcome(c, []berth.Device{{Name: "gpu0", Type: "h100"}}) }
 			if err := app.RunContext(t.Context(), []string{"berth", "dev"}); err != nil {
 				t.Fatal(err)
 			}
@@ -49,7 +51,7 @@ func TestWelcome(t *testing.T) {
 			if exports, _, _ := strings.Cut(said, "    berth run"); exports != tt.want {
 				t.Errorf("it says first %q, want %q", exports, tt.want)
 			}
-			for _, want := range []string{"berth fsck  ", "berth worker --pool more --hollow 3  ", "etcdctl --endpoints " + tt.store + " get"} {
+			for _, want := range []string{"berth fsck  ", "berth worker --pool more --hollow 3  ", "berth run --device h100=1 -- printenv BERTH_DEVICES  ", "etcdctl --endpoints " + tt.store + " get"} {
 				if !strings.Contains(said, want) {
 					t.Errorf("it lacks %q:\n%s", want, said)
 				}

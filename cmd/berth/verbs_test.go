@@ -96,9 +96,15 @@ func (s *shell) background(args ...string) {
 // withLocal runs a whole Berth with one worker around a test.
 func withLocal(t *testing.T, test func(s *shell)) {
 	t.Helper()
+	withCapacity(t, berth.Capacity{Quantities: berth.Quantities{CPUMilli: 4000, MemoryBytes: 4 << 30}}, test)
+}
+
+// withCapacity is withLocal, of which the worker has something else.
+func withCapacity(t *testing.T, capacity berth.Capacity, test func(s *shell)) {
+	t.Helper()
 	err := runLocal(t.Context(), localOptions{
 		dir: t.TempDir(), listen: "127.0.0.1:0", etcdListen: "127.0.0.1:0", workers: 1, name: "w", noCgroups: true, shim: shimtest.Path(), log: zap.NewNop(),
-		capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 4000, MemoryBytes: 4 << 30}},
+		capacity: capacity,
 	}, func(l *local) error {
 		t.Setenv("BERTH_ADDRESS", l.api)
 		t.Setenv("BERTH_ETCD_ENDPOINTS", l.store)
@@ -297,6 +303,7 @@ func TestVerbs_Usage(t *testing.T) {
 		{"1 to 1000", []string{"tenants", "set", "--weight", "0", "t"}},
 		{"from 0 to 1000000000000, or NAME=none", []string{"tenants", "set", "--devices", "h100=x", "t"}},
 		{"workers", []string{"dev", "--workers", "0"}},
+		{`gpus "h100=2" is no number of devices; allowed: N or NxTYPE, comma-separated, up to 256 in all: 2xh100`, []string{"dev", "--gpus", "h100=2"}},
 		{"tenants set: flag --pool stands before set; flags go behind it", []string{"tenants", "--pool", "gpu", "set", "--cpu", "3", "red"}},
 		{"take no --on-stop\n", []string{"worker", "--hollow", "3", "--on-stop", "drain"}},
 		{"take no --cpu; --hollow FILE.csv", []string{"worker", "--hollow", "3", "--cpu", "8"}},
