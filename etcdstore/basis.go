@@ -7,11 +7,19 @@ import "github.com/berthd/berth"
 // is kept of every one of them, so a basis as large as its plan would halve how far
 // back a small store's history reaches, and fill it when that is too late.
 //
+// A small plan of a burst tells what the large ones before it have reserved that have no
+// answer yet: 29 bytes of each placement, for as long as the burst lasts. With 4 KiB, of
+// bursts of 249 requests 2 % of the placements could not be decided again, and of 1,000 on
+// 200 workers 24 %; with 16 KiB none and 16 %, for 0.5 and 1.7 % more bytes. Where others
+// run, and who could make room, a plan may have to tell for ever: that is kept within
+// basisMore.
+//
 // The prices of devices are beside that. They stand there whole only when they are new,
 // and are made anew when about as many requests have come again: of a request it is a
 // shape, at most.
 const (
-	basisLeast  = 4 << 10
+	basisLeast  = 16 << 10
+	basisMore   = 4 << 10
 	basisPart   = 8
 	bytesPriced = 256 // of a shape, with all its numbers
 )
@@ -29,18 +37,18 @@ func (t *txn) basis(s *Store, p *berth.Plan) error {
 	}
 	rec.Header = t.header()
 	values, err := appendRecord(t.values, &rec)
-	tooMuch := func() bool {
-		return err != nil || len(values)-rest-pricesBytes(&rec) > max(basisLeast, rest/basisPart) || size+len(values)-rest > limits.Bytes
+	tooMuch := func(least int) bool {
+		return err != nil || len(values)-rest-pricesBytes(&rec) > max(least, rest/basisPart) || size+len(values)-rest > limits.Bytes
 	}
-	if len(rec.Room) > 0 && tooMuch() { // where a request got its place can be decided again all the same
+	if len(rec.Room) > 0 && tooMuch(basisMore) { // where a request got its place can be decided again all the same
 		rec = rec.WithoutOccupants()
 		values, err = appendRecord(t.values, &rec)
 	}
-	if len(rec.Relations) > 0 && tooMuch() { // what looks at nobody can be replayed all the same
+	if len(rec.Relations) > 0 && tooMuch(basisMore) { // what looks at nobody can be replayed all the same
 		rec.Relations = nil
 		values, err = appendRecord(t.values, &rec)
 	}
-	if tooMuch() {
+	if tooMuch(basisLeast) {
 		rec = rec.Bare()
 		if values, err = appendRecord(t.values, &rec); err != nil || size+len(values)-rest > limits.Bytes {
 			return err
