@@ -66,10 +66,9 @@ func (c *pastClock) thin() {
 
 // at is the last sample that is not after a time.
 func (c *pastClock) at(t time.Time) (sample, bool) {
-	i, found := slices.BinarySearchFunc(c.samples, t, func(s sample, t time.Time) int { return s.at.Compare(t) })
-	if found {
-		i++
-	}
+	i, _ := slices.BinarySearchFunc(c.samples, t, func(s sample, t time.Time) int {
+		return cmp.Or(s.at.Compare(t), -1) // behind all of that very moment
+	})
 	if i == 0 {
 		return sample{}, false
 	}

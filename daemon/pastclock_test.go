@@ -46,6 +46,18 @@ func TestPastClock_Property(t *testing.T) {
 	})
 }
 
+// Two may be of one moment, as a clock tells it: the view was at the later one then.
+func TestPastClock_OneMoment(t *testing.T) {
+	t.Parallel()
+	var c pastClock
+	at := time.Unix(1e9, 0)
+	c.passed(1, 0, at)
+	c.passed(2, 0, at)
+	if got, ok := c.at(at); !ok || got.revision != 2 {
+		t.Errorf("the latest is revision 2, not %d, %t", got.revision, ok)
+	}
+}
+
 // However long something changes all the time, the samples are bounded; of half a day none is a
 // second off, and of a week none a minute.
 func TestPastClock_Bounded(t *testing.T) {
