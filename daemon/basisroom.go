@@ -18,11 +18,14 @@ type madeRoom struct {
 	ledger berth.Ledger
 }
 
-// haveRoom notes that a request is placed on the worker of its claim, whose ledger without
+// haveRoom notes that a request is placed, with these types of devices, on the worker of its claim, whose ledger without
 // that is given, and whom it meets there.
-func (b *builder) haveRoom(w *waiting, on berth.WorkerID, ledger *berth.Ledger, beside []berth.PlannedBeside) {
+func (b *builder) haveRoom(w *waiting, as *berth.Request, on berth.WorkerID, ledger *berth.Ledger, beside []berth.PlannedBeside) {
 	w.hasRoom = true
 	one := b.roomOf(w, on, ledger)
+	if as != w.request {
+		one.room.Types = typesOf(as)
+	}
 	one.room.Beside = beside
 	b.made = append(b.made, one)
 }

@@ -131,7 +131,7 @@ func (b *builder) meetClaim(on berth.WorkerID, c *berth.Claim) bool {
 	open.Ledger = bare
 	l.fleet.Put(open)
 	beside := l.fleet.Beside(w.candidate(), on)
-	d, ok := l.fleet.PlaceOn(w.candidate(), on)
+	as, d, ok := l.placeClaimed(w, c, on)
 	if !ok || !b.payClaim(w, on, c, &d.Share) || l.unsure(w, on) || !b.claim(c.Request, requestKey(c.Request)) {
 		was.Ledger = before
 		l.fleet.Put(was)
@@ -139,7 +139,7 @@ func (b *builder) meetClaim(on berth.WorkerID, c *berth.Claim) bool {
 		return false
 	}
 	l.noteLedger(on, b)
-	b.haveRoom(w, on, &bare, beside)
+	b.haveRoom(w, as, on, &bare, beside)
 	l.queue.remove(c.Request)
 	b.ledger(on).Ledger = bare
 	if !b.place(w, prog, mod, d, false) {

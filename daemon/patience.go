@@ -30,12 +30,12 @@ func (l *loop) patient(w *waiting) scheduler.Candidate {
 
 // givesUpRoom says whether a request is too late for those who could make room for it, and lets it wait without: others of its
 // class, for whom they could, are not to wait behind it.
-func (l *loop) givesUpRoom(w *waiting, as scheduler.Candidate, b *builder) bool {
+func (l *loop) givesUpRoom(w *waiting, own scheduler.Candidate, b *builder) bool {
 	if w.request.PendingLimitMS == 0 || l.braked(w.request.Pool, b.now) {
 		return false
 	}
-	as.Patience = 0
-	if _, could := l.fleet.Preempt(as, l.occupants(b)); !could {
+	own.Patience = 0
+	if _, as := l.roomNow(w, own, b); as == nil {
 		return false
 	}
 	next := *w

@@ -335,12 +335,15 @@ func (l *loop) whyNot(by berth.DaemonID) whyNot {
 		}
 		c := w.candidate()
 		c.Request = l.withTypesOf(w, by)
-		v := l.fleet.Explain(c)
-		if len(v.Reasons) == 0 {
+		v := new(l.fleet.Explain(c))
+		if len(v.Reasons) > 0 && l.hasChoices(w.request) {
+			v = l.explainChoices(w, c, v, by)
+		}
+		if v == nil || len(v.Reasons) == 0 {
 			return nil
 		}
 		v.At = l.view.revision
-		return &v
+		return v
 	}
 }
 

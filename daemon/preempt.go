@@ -31,13 +31,13 @@ func mayPreempt(r *berth.Request, prog *berth.Progress) bool {
 //
 // What its tenant's quota has no room for was told so before; of devices that the
 // request names no types of, the quota is asked here.
-func (l *loop) preempt(w *waiting, as scheduler.Candidate, b *builder) bool {
+func (l *loop) preempt(w *waiting, own scheduler.Candidate, b *builder) bool {
 	if l.braked(w.request.Pool, b.now) {
 		return false
 	}
-	as.Patience = l.patienceOf(w, b.now)
-	p, ok := l.fleet.Preempt(as, l.occupants(b))
-	if !ok {
+	own.Patience = l.patienceOf(w, b.now)
+	p, as := l.roomNow(w, own, b)
+	if as == nil {
 		return false
 	}
 	if l.exceeds(w, scheduler.Decision{Worker: p.Worker, Share: p.Share}, b) {
@@ -58,7 +58,7 @@ func (l *loop) preempt(w *waiting, as scheduler.Candidate, b *builder) bool {
 	case b.members > 0 && b.ops.plus(b.opsOf(&c)).most() > b.maxOps || b.changesJoined(&c) || !b.claim(w.id, requestKey(w.id)):
 		b.after = append(b.after, requestKey(w.id)) // by itself
 	default:
-		b.preempt(w, as.Request, p, &c)
+		b.preempt(w, as, p, &c)
 	}
 	return true
 }
@@ -328,10 +328,8 @@ func (l *loop) whyNotEver(by berth.DaemonID) whyNot {
 	why := l.whyNot(by)
 	return func(w *waiting) *berth.Verdict {
 		v := why(w)
-		if v != nil && !isQuota(v) && w.preempts && !l.braked(w.request.Pool, l.now()) {
-			if _, ok := l.fleet.Preempt(l.patient(w), l.occupants(nil)); ok {
-				return nil
-			}
+		if v != nil && !isQuota(v) && w.preempts && !l.braked(w.request.Pool, l.now()) && l.couldHaveRoom(w, by) {
+			return nil
 		}
 		return v
 	}

@@ -11,8 +11,8 @@ import (
 // quota leaves each demand whatever the others get; and where that fits nowhere with one choice of types for all of them after the other, as
 // far as there is enough of these together.
 
-// choices are those of which there is enough for a request, of the types that are in its pool; but those that it was tried with.
-func (s *balance) choices(r *berth.Request, has bounding, tried ...*berth.Request) (out []*berth.Request) {
+// choices are those of which there is enough for a request, of the types that are in its pool.
+func (s *balance) choices(r *berth.Request, has bounding) []*berth.Request {
 	portions := s.portionsOf(r)
 	if len(portions) < len(r.Resources.Devices) {
 		return nil
@@ -21,18 +21,36 @@ func (s *balance) choices(r *berth.Request, has bounding, tried ...*berth.Reques
 	for i := range portions {
 		portions[i].Kinds = slices.DeleteFunc(slices.Clone(portions[i].Kinds), func(kind string) bool { return !slices.Contains(there, kind) })
 	}
-	for _, types := range scheduler.Typings(portions, kindsOf(s.devicesLeft(r, has))) {
-		if !slices.ContainsFunc(tried, func(as *berth.Request) bool { return names(as, types) }) {
-			out = append(out, withTypes(r, types))
-		}
+	return choicesOf(r, portions, kindsOf(s.devicesLeft(r, has)))
+}
+
+// choicesOf are those of which so much is left.
+func choicesOf(r *berth.Request, portions []scheduler.Portion, left map[string]int64) (out []*berth.Request) {
+	for _, types := range scheduler.Typings(portions, left) {
+		out = append(out, withTypes(r, types))
 	}
 	return out
 }
 
-// names says whether these are among the types that a request may have.
-func names(r *berth.Request, types []string) bool {
-	for i, kind := range types {
-		if of := r.Resources.Devices[i].Types; len(of) > 0 && !slices.Contains(of, kind) {
+// choicesThatAre are those that come to these amounts, of all types.
+func (l *loop) choicesThatAre(r *berth.Request, amounts berth.Amounts) []*berth.Request {
+	left, portions := make(map[string]int64), make([]scheduler.Portion, len(r.Resources.Devices))
+	for i := range portions {
+		d := &r.Resources.Devices[i]
+		if portions[i] = (scheduler.Portion{Want: d.Count * d.Milli, Kinds: d.Types}); len(d.Types) == 0 {
+			portions[i].Kinds = l.fleet.DeviceTypes(r.Pool)
+		}
+		for _, kind := range portions[i].Kinds {
+			left[kind] = amounts[berth.DeviceDimension(kind)]
+		}
+	}
+	return choicesOf(r, portions, left)
+}
+
+// includes says whether a request may have the one type that another one names for each of its demands.
+func includes(r, as *berth.Request) bool {
+	for i := range as.Resources.Devices {
+		if of := r.Resources.Devices[i].Types; len(of) > 0 && !slices.Contains(of, as.Resources.Devices[i].Types[0]) {
 			return false
 		}
 	}
@@ -72,13 +90,15 @@ func (s *balance) judgeDemands(r *berth.Request, a allowance) allowance {
 // tryChoices asks the fleet for a worker for a request that fits nowhere with the types of devices that it was tried with, with each choice
 // of types that there is enough of for all of its demands, or could be borrowed. The verdict says that it never fits where that is so of all.
 func (l *loop) tryChoices(w *waiting, c *scheduler.Candidate, d scheduler.Decision, b *builder) scheduler.Decision {
-	st := l.limited(w.request)
-	if st == nil || len(w.request.Resources.Devices) < 2 || !severalTypes(w.request) {
+	if !l.hasChoices(w.request) {
 		return d // it was tried with all that it may have
 	}
-	of := l.balance(accountOf(w.request), st, b)
+	of := l.balance(accountOf(w.request), l.limited(w.request), b)
 	s := of.of(askedBy(w))
-	for _, as := range s.choices(w.request, s.obtainable, c.Request) {
+	for _, as := range s.choices(w.request, s.obtainable) {
+		if includes(c.Request, as) {
+			continue
+		}
 		one := *c
 		one.Request, one.Again = as, true
 		if l.fleet.FitsAnywhere(one) {
@@ -94,4 +114,28 @@ func (l *loop) tryChoices(w *waiting, c *scheduler.Candidate, d scheduler.Decisi
 		}
 	}
 	return d
+}
+
+// hasChoices says whether a request may have other types of devices for all of its demands than for each of them.
+func (l *loop) hasChoices(r *berth.Request) bool {
+	return len(r.Resources.Devices) > 1 && severalTypes(r) && l.limited(r) != nil
+}
+
+// explainChoices is tryChoices of a request that is only asked about, and that some daemon plans. nil: it fits.
+func (l *loop) explainChoices(w *waiting, c scheduler.Candidate, v *berth.Verdict, by berth.DaemonID) *berth.Verdict {
+	of := l.balanceBy(accountOf(w.request), l.limited(w.request), by)
+	s := of.of(askedBy(w))
+	for _, as := range s.choices(w.request, s.obtainable) {
+		if includes(c.Request, as) {
+			continue
+		}
+		one := c
+		if one.Request = as; l.fleet.FitsAnywhere(one) {
+			return nil
+		}
+		if v.NeverFits {
+			v = new(l.fleet.Explain(one))
+		}
+	}
+	return v
 }

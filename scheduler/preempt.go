@@ -30,11 +30,34 @@ const (
 // that is not needed, and of a group all or none; nobody who may be there longer than
 // the candidate waits. on tells who is on a worker, and is asked about few. Nothing is reserved.
 func (f *Fleet) Preempt(c Candidate, on func(berth.WorkerID) []Occupant) (Preemption, bool) {
+	p, _ := f.PreemptFor([]Candidate{c}, on)
+	return p, len(p.Victims) > 0
+}
+
+// PreemptFor is Preempt for one request that may be had as any of several candidates, such as with other types of devices: as
+// the one for which the least ends, and of what is equal the first. It says as which; -1: as none.
+func (f *Fleet) PreemptFor(as []Candidate, on func(berth.WorkerID) []Occupant) (d Preemption, chosen int) {
+	var best *clearing
+	for i := range as {
+		if next := f.preempt(best, &as[i], on); next != best {
+			best, chosen = next, i
+		}
+	}
+	if best == nil {
+		return Preemption{}, -1
+	}
+	f.ask(as[chosen]) // as which it is tried once more, for what leaves anyway and is not needed
+	d, _ = best.decision()
+	return d, chosen
+}
+
+// preempt is the better of the best so far and what is found for a candidate.
+func (f *Fleet) preempt(best *clearing, c *Candidate, on func(berth.WorkerID) []Occupant) *clearing {
 	p := f.pools[c.Request.Pool]
 	if p == nil || malformed(&c.Request.Resources) {
-		return Preemption{}, false
+		return best
 	}
-	q := f.ask(c)
+	q := f.ask(*c)
 	v := vacancy{q: q}
 	var most []estimate
 	for _, n := range p.nodes {
@@ -43,14 +66,13 @@ func (f *Fleet) Preempt(c Candidate, on func(berth.WorkerID) []Occupant) (Preemp
 		}
 	}
 	slices.SortFunc(most, estimate.compare)
-	var best *clearing
 	for i, e := range most[:min(len(most), maxTriedInVain)] {
 		if i >= maxTried && best != nil {
 			break
 		}
-		best = better(best, f.newTrial(q, e.node, c.Priority, InTime(on(e.node.worker.ID), c.Patience)), &c)
+		best = better(best, f.newTrial(q, e.node, c.Priority, InTime(on(e.node.worker.ID), c.Patience)), c)
 	}
-	return best.decision()
+	return best
 }
 
 // Clear is Preempt of what is given of who may end, whatever its priority; of each worker in that

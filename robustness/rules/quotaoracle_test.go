@@ -45,6 +45,12 @@ func TestQuotaTypes_DemandsOracle(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) { checkOracle(t, rt, drawing{alone: "submit"}) })
 }
 
+// The same where others make room for some requests: nothing of these waits either for which others could make room on one worker,
+// with any choice of types for its demands that its quota has enough of.
+func TestQuotaTypes_RoomOracle(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) { checkOracle(t, rt, drawing{alone: "submit", room: true}) })
+}
+
 func checkOracle(t *testing.T, rt *rapid.T, as drawing) {
 	scene := drawScene(rt, as)
 	deeds := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) typed { return drawTyped(t, as) }), 2, 14).Draw(rt, "deeds")
@@ -152,6 +158,9 @@ func (m *typedModel) asked(by int, id string, d typed) {
 	m.run(m.ds[by], id, func(q *berth.Request) {
 		some(d.tenant, d.cpu)(q)
 		q.Priority, q.Resources.Devices = d.priority, d.wants
+		if d.presses {
+			q.Preemption = berth.PreemptionLower
+		}
 		if d.size > 0 {
 			q.Group = &berth.Membership{Size: d.size, MinCount: d.least}
 			*q = q.Normalize()

@@ -17,6 +17,7 @@ var (
 type drawing struct {
 	lends bool   // parts of quotas are guaranteed
 	alone string // requests alone, or groups alone, by what submits them; with two demands for devices each
+	room  bool   // others make room for some, that have one demand or two
 }
 
 // typedScene is who is there at first.
@@ -45,6 +46,7 @@ type typed struct {
 	wants       []berth.DeviceDemand
 	cpu         int64
 	priority    int32
+	presses     bool  // others make room for it
 	size, least int64 // of a group; 0: it is a request by itself
 
 	quota quotaOf
@@ -58,6 +60,9 @@ func (d typed) GoString() string {
 	switch d.kind {
 	case "submit", "group":
 		text += fmt.Sprintf(" of %s to d%d: cores %d, priority %d", d.tenant, d.by, d.cpu, d.priority)
+		if d.presses {
+			text += ", others make room"
+		}
 		for _, of := range d.wants {
 			text += fmt.Sprintf(", %d x %d of %v", of.Count, of.Milli, of.Types)
 		}
@@ -95,8 +100,12 @@ func drawMachine(t *rapid.T, as drawing) machineOf {
 		least, most = 2, 4
 	}
 	types := rapid.SliceOfNDistinct(rapid.SampledFrom(oracleTypes), 1, 2, rapid.ID).Draw(t, "types")
+	fewest := int64(1)
+	if as.room {
+		fewest = 4
+	}
 	return machineOf{
-		cpu:     100 * rapid.Int64Range(1, 6).Draw(t, "cores"),
+		cpu:     100 * rapid.Int64Range(fewest, 6).Draw(t, "cores"),
 		devices: rapid.SliceOfN(rapid.SampledFrom(types), least, most).Draw(t, "devices"),
 	}
 }
@@ -138,7 +147,10 @@ func drawTyped(t *rapid.T, as drawing) typed {
 	}
 	switch d.kind {
 	case "submit", "group":
-		d.drawRequest(t, as.alone != "")
+		d.drawRequest(t, as.alone != "" && (!as.room || rapid.Bool().Draw(t, "two")))
+		if as.room {
+			d.drawPressing(t)
+		}
 	case "end", "cancel":
 		d.pick = rapid.IntRange(0, 9).Draw(t, "pick")
 	case "limit":
@@ -168,6 +180,25 @@ func (d *typed) drawRequest(t *rapid.T, twice bool) {
 		if len(d.wants) > 1 && d.wants[i].Milli < berth.WholeDevice {
 			d.wants[i].Count = 1 // parts of several devices for one of several demands are not always dealt so that most fit
 		}
+	}
+}
+
+// drawPressing draws one for whom others make room, or who does: of two tenants mostly one and the other, and of whole devices of two types mostly,
+// for which there is seldom a place by another choice of types alone.
+func (d *typed) drawPressing(t *rapid.T) {
+	d.presses, d.cpu = rapid.Bool().Draw(t, "presses"), 100
+	d.priority, d.tenant = rapid.Int32Range(0, 1).Draw(t, "of priority"), oracleTenants[1]
+	if d.presses {
+		d.priority, d.tenant = d.priority+1, oracleTenants[0]
+	}
+	for i := range d.wants {
+		if d.presses && rapid.IntRange(0, 3).Draw(t, "usual") > 0 {
+			d.wants[i].Types = rapid.SliceOfNDistinct(rapid.SampledFrom(oracleTypes), 2, 2, rapid.ID).Draw(t, "of two")
+			d.wants[i].Count, d.wants[i].Milli = 1, berth.WholeDevice
+		}
+	}
+	if rapid.IntRange(0, 3).Draw(t, "of the other") == 0 {
+		d.tenant = rapid.SampledFrom(oracleTenants).Draw(t, "tenant")
 	}
 }
 

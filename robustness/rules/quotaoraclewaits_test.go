@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -27,12 +28,39 @@ func (m *typedModel) waitsInVain() string {
 		if m.vacancies(id).haveRoom(&d, n) {
 			return fmt.Sprintf("%s waits, %d of %d are placed, and %d more could be: %s", id, placed, left, n, m.why(id))
 		}
+		if on := m.couldHaveRoom(id, &d); on != "" {
+			return fmt.Sprintf("%s waits, and others could make room for it on %s: %s", id, on, m.why(id))
+		}
 	}
 	return ""
 }
 
 // vacancies are what capacities, and a tenant's quota, leave beside all allocations, on workers that are kept for no other group.
-func (m *typedModel) vacancies(id string) *vacancies {
+func (m *typedModel) vacancies(id string) *vacancies { return m.without(id, "", 0) }
+
+// couldHaveRoom is a worker on which a request would fit, had those there ended that matter less; "": there is none, or nobody ends for it.
+func (m *typedModel) couldHaveRoom(id string, d *typed) string {
+	if !d.presses || m.hadToGo(id) {
+		return ""
+	}
+	for _, w := range m.workerIDs() {
+		if m.without(id, w, d.priority).haveRoom(d, 1) {
+			return string(w)
+		}
+	}
+	return ""
+}
+
+// hadToGo says whether a request has made room for another, and has not run again since.
+func (m *typedModel) hadToGo(id string) bool {
+	facts, err := m.Get(m.t.Context(), berth.Key{Kind: berth.KindState, ID: id})
+	m.ok(err)
+	p, ok := facts[0].Record.(*berth.Progress)
+	return ok && p.LastEnd.MadeRoom()
+}
+
+// without is vacancies; from a worker: of that alone, were those gone that matter less than a priority.
+func (m *typedModel) without(id string, from berth.WorkerID, priority int32) *vacancies {
 	v, used, kept := &vacancies{}, map[berth.TenantID]berth.Amounts{}, m.keptFor(id)
 	for _, w := range m.workerIDs() {
 		l, _ := m.ledger(w)
@@ -40,13 +68,15 @@ func (m *typedModel) vacancies(id string) *vacancies {
 		for _, d := range l.Capacity.Devices {
 			f.types, f.rooms = append(f.types, d.Type), append(f.rooms, berth.WholeDevice)
 		}
-		for _, a := range m.on(w) {
-			f.without(&a.Share, &l.Capacity)
+		for one, a := range m.on(w) {
+			if of, _, _ := strings.Cut(one, "."); w != from || m.wants[of].priority >= priority {
+				f.without(&a.Share, &l.Capacity)
+			}
 			sum, err := used[a.Tenant].Plus(berth.AmountsOf(&a.Share, &l.Capacity))
 			m.ok(err)
 			used[a.Tenant] = sum
 		}
-		if !kept[w] {
+		if !kept[w] && (from == "" || w == from) {
 			v.workers = append(v.workers, f)
 		}
 	}
@@ -145,14 +175,15 @@ func (m *typedModel) workerIDs() (out []berth.WorkerID) {
 	return out
 }
 
-// on are the allocations of a worker.
-func (m *typedModel) on(w berth.WorkerID) (out []berth.Allocation) {
+// on are the allocations of a worker, by request.
+func (m *typedModel) on(w berth.WorkerID) map[string]berth.Allocation {
+	out := map[string]berth.Allocation{}
 	resp, err := m.client.Get(m.t.Context(), "/berth/allocations/"+string(w)+"/", clientv3.WithPrefix())
 	m.ok(err)
 	for _, kv := range resp.Kvs {
 		var a berth.Allocation
 		m.ok(json.Unmarshal(kv.Value, &a))
-		out = append(out, a)
+		out[path.Base(string(kv.Key))] = a
 	}
 	return out
 }
