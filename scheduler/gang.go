@@ -325,12 +325,12 @@ func labelled(c Candidate, by berth.Constraint) Candidate {
 // PlaceGangOn is PlaceGang where the workers of the first members are given; false:
 // they do not take all of them, and nothing is reserved.
 func (f *Fleet) PlaceGangOn(g Gang, workers []berth.WorkerID) (GangDecision, bool) {
-	for _, link := range f.linksAt(&g, workers) {
-		if d, ok := f.placeGangOn(g, link, workers); ok {
+	for _, where := range f.sitesAt(&g, workers) {
+		if d, ok := f.placeGangOn(g, where, workers); ok {
 			return d, true
 		}
 		if again, ok := g.dealAgain(); ok {
-			if d, ok := f.placeGangOn(again, link, workers); ok {
+			if d, ok := f.placeGangOn(again, where, workers); ok {
 				return d, true
 			}
 		}
@@ -338,32 +338,28 @@ func (f *Fleet) PlaceGangOn(g Gang, workers []berth.WorkerID) (GangDecision, boo
 	return GangDecision{}, false
 }
 
-func (f *Fleet) placeGangOn(g Gang, link string, workers []berth.WorkerID) (GangDecision, bool) {
-	d := GangDecision{Fit: len(workers), Given: true, Link: link, evenly: g.evenly}
-	g.Members = inLink(g.Members, link)
+// placeGangOn is PlaceGangOn in one site. The members are for its workers only, as they are where the fleet chooses: else one in another domain
+// would do, and a spread would look at all domains and refuse the places that were chosen by this one.
+func (f *Fleet) placeGangOn(g Gang, where site, workers []berth.WorkerID) (GangDecision, bool) {
+	d := GangDecision{Domain: where.value, Link: where.link, Fit: len(workers), Given: true, evenly: g.evenly}
+	g.Members = g.within(where)
 	defer f.uncount(g.Members, &d)()
 	left := f.leftOf(&g)
 	for i, w := range workers {
 		n := f.nodes[w]
-		if n == nil || g.Topology != "" && (n.worker.Labels[g.Topology] == "" || i > 0 && n.worker.Labels[g.Topology] != d.Domain) {
+		as, ok := left.of(g.Members[i])
+		if n == nil || !ok {
 			f.Undo(d)
 			return GangDecision{}, false
 		}
 		was := n.worker
-		as, ok := left.of(g.Members[i])
-		var one Decision
-		if ok {
-			one, ok = f.placeOn(as, w, func(q *query, n *node) *node {
-				q.evenly = d.evenly
-				return q.seen(n)
-			})
-		}
+		one, ok := f.placeOn(as, w, func(q *query, n *node) *node {
+			q.evenly = d.evenly
+			return q.seen(n)
+		})
 		if !ok {
 			f.Undo(d)
 			return GangDecision{}, false
-		}
-		if g.Topology != "" {
-			d.Domain = n.worker.Labels[g.Topology]
 		}
 		left.take(g.Members[i], &one)
 		d.Placed, d.were = append(d.Placed, one), append(d.were, was)

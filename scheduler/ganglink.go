@@ -98,15 +98,20 @@ func (g *Gang) linksOf(n *node) []string {
 	return n.linked
 }
 
-// linksAt are the link domains in which members could be on given workers.
-func (f *Fleet) linksAt(g *Gang, workers []berth.WorkerID) []string {
-	if !g.Linked {
-		return anyOne
-	}
+// sitesAt are those in which members could be on given workers.
+func (f *Fleet) sitesAt(g *Gang, workers []berth.WorkerID) (all []site) {
 	if len(workers) == 0 || f.nodes[workers[0]] == nil {
 		return nil
 	}
-	return g.linksOf(f.nodes[workers[0]])
+	n := f.nodes[workers[0]]
+	value := n.worker.Labels[g.Topology]
+	if g.Topology != "" && value == "" {
+		return nil
+	}
+	for _, link := range g.linksOf(n) {
+		all = append(all, site{value, link})
+	}
+	return all
 }
 
 // mostRelated bounds how many members a worker could have, whatever is near to it. Of

@@ -120,7 +120,7 @@ func TestProperty_GangRelatedPlacedIffPlacesExist(t *testing.T) {
 		if (d.Verdict == nil) != (before >= 0) || d.Verdict == nil && d.Fit != want {
 			t.Fatalf("%d fit of %d, need %d; by force %d: %+v\n%+v\n%+v", d.Fit, len(g.Members), g.Need, want, d, *g.Members[0].Request, gr.workers)
 		}
-		if d.Verdict == nil && (g.Topology == "" || len(g.Members[0].Request.Spread) == 0) { // a spread looks at that domain alone, which given workers do not tell
+		if d.Verdict == nil {
 			checkGivenAgain(t, gr.fleet, g, d)
 		}
 		if err := gr.fleet.Check(); err != nil {
@@ -164,6 +164,39 @@ func TestPlaceGang_ApartOverTwo(t *testing.T) {
 		}
 		if d := fleet(workers...).PlaceGang(seatsGang(2, "rack", "power")); d.Verdict != nil || d.Fit != 2 {
 			t.Errorf("%d: %d fit: %+v", i, d.Fit, d.Verdict)
+		}
+	}
+}
+
+// Four go on two hosts of one rack, evenly over the hosts and racks that there are for them. Where these two are given they go there again, though the
+// hosts of the other rack, and that rack, have none of them: members of the group could not be there.
+func TestPlaceGangOn_SpreadWithinDomain(t *testing.T) {
+	for _, over := range []string{berth.TopologyHost, "rack"} {
+		var workers []scheduler.Worker
+		for _, id := range []string{"a1", "a2", "b1", "b2"} {
+			w := worker(id, 2, 4)
+			w.Labels = map[string]string{"rack": id[:1]}
+			workers = append(workers, w)
+		}
+		g := seatsGang(4)
+		r := *g.Members[0].Request
+		r.Spread = []berth.Spread{{Requests: berth.RequestLabel{Label: "app", Value: "x"}, Topology: over, MaxSkew: 1}}
+		g = gangOf(&r, 4, 4, "rack")
+		f := fleet(workers...)
+		d := f.PlaceGang(g)
+		if d.Verdict != nil {
+			t.Fatalf("over %s: %+v", over, d.Verdict)
+		}
+		f.Undo(d)
+		var on []berth.WorkerID
+		for _, one := range d.Placed {
+			on = append(on, one.Worker)
+		}
+		if again, ok := f.PlaceGangOn(g, on); !ok || !slices.EqualFunc(d.Placed, again.Placed, func(a, b scheduler.Decision) bool { return a.Worker == b.Worker }) || again.Domain != d.Domain {
+			t.Errorf("over %s, placed again on %v: %t %+v", over, on, ok, again)
+		}
+		if again, ok := f.PlaceGangOn(g, []berth.WorkerID{"a1", "a2", "b1", "b2"}); ok {
+			t.Errorf("over %s, in two racks: %+v", over, again)
 		}
 	}
 }
