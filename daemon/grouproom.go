@@ -107,10 +107,8 @@ func (b *builder) makeRoomFor(g *gang) bool {
 		return false
 	}
 	defer l.holds.admit(l, g.id)()
-	ask := l.gangOf(g.id, rec, l.affordable(g, rec, members, b))
-	ask.Members[0].Patience = l.patienceOf(members[0], b.now)
-	d, ok := l.fleet.PreemptGang(ask, l.residents(b.now))
-	if !ok || l.roomExceeds(g, &d, b) || slices.ContainsFunc(d.Workers, func(k berth.KeptWorker) bool { return l.unsure(members[0], k.Worker) }) {
+	d, ok := l.roomOfGroup(g, rec, members, b)
+	if !ok || slices.ContainsFunc(d.Workers, func(k berth.KeptWorker) bool { return l.unsure(members[0], k.Worker) }) {
 		return false
 	}
 	b.keepRoom(g, &d)
@@ -131,15 +129,39 @@ func (b *builder) makeRoomFor(g *gang) bool {
 	return true
 }
 
-// affordable are members that ask for those types of devices that their quota has room for.
-func (l *loop) affordable(g *gang, rec *berth.Group, members []*waiting, b *builder) []*waiting {
+// roomOfGroup chooses who makes room for a group, in the first way for which that can be; false: there is none.
+func (l *loop) roomOfGroup(g *gang, rec *berth.Group, members []*waiting, b *builder) (scheduler.GangRoom, bool) {
+	for _, as := range l.affordable(g, rec, members, b) {
+		ask := l.gangOf(g.id, rec, as.members)
+		ask.Left, ask.Members[0].Patience = kindsOf(as.left), l.patienceOf(members[0], b.now)
+		d, ok := l.fleet.PreemptGang(ask, l.residents(b.now))
+		if ok && !l.roomExceeds(g, &d, b) {
+			return d, true
+		}
+		if d.Anyway {
+			break
+		}
+	}
+	return scheduler.GangRoom{}, false
+}
+
+// affordable are the ways in which a group's quota has room for it: with the types of devices of which there is enough for as many members
+// as must begin, by any of these alone; and with so much of each type as there is, for members of several. The first is found sooner, and by
+// the fewest who end.
+func (l *loop) affordable(g *gang, rec *berth.Group, members []*waiting, b *builder) []gangWay {
 	st := l.limited(g.request)
 	if st == nil {
-		return members
+		return []gangWay{{members: members}}
 	}
 	of := l.balance(accountOf(g.request), st, b)
 	s := of.of(askedByGroup(g))
-	return l.restricted(members, s.typed(g.request, min(l.needs(g.id, rec), int64(len(members))), s.takeable))
+	ways := []gangWay{{members: l.restricted(members, s.typed(g.request, min(l.needs(g.id, rec), int64(len(members))), s.takeable))}}
+	if severalTypes(g.request) && len(g.request.Resources.Devices) > 0 {
+		if both := l.wayOf(g.request, members, s, s.takeable); len(both.left) > 0 {
+			ways = append(ways, both)
+		}
+	}
+	return ways
 }
 
 // roomExceeds says whether what a group would get is more than its quota has room for, or could:

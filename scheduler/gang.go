@@ -21,6 +21,7 @@ type Gang struct {
 	order    []typing // see leftover
 	byWorker bool     // see byWorker
 	seats    *seating // see placeSeated
+	quiet    bool     // nobody is told why it has no places
 }
 
 // GangDecision is where the first members of a gang go, or why none does.
@@ -102,8 +103,8 @@ func (f *Fleet) placeGang(g Gang) GangDecision {
 	return *best
 }
 
-// again says whether it was told before why it has no places by preference.
-func (g *Gang) again() bool { return g.order != nil || g.seats != nil }
+// again says whether it was told before why it has no places by preference, or nobody is to be told.
+func (g *Gang) again() bool { return g.order != nil || g.seats != nil || g.quiet }
 
 // placeAnywhere is placeGang where members need not be together.
 func (f *Fleet) placeAnywhere(g Gang) GangDecision {

@@ -14,6 +14,7 @@ type GangRoom struct {
 	Victims []berth.RequestID  // that are told to stop, sorted
 	Cost    int                // allocations that end for it: the other members of groups, too
 	Within  int64              // ms until all that it waits for there has ended, at the latest; 0: not known
+	Anyway  bool               // it fits when what leaves anyway has ended: nobody is to stop
 }
 
 // Of all workers together.
@@ -48,7 +49,7 @@ func (f *Fleet) PreemptGang(g Gang, on func(berth.WorkerID) []Occupant) (GangRoo
 	for {
 		best, ok := r.search()
 		if !ok {
-			return GangRoom{}, false
+			return GangRoom{Anyway: r.anyway}, false
 		}
 		if out, ok := r.decision(&best); !ok || !r.await(r.longest(&out, best.of)) {
 			return out, ok
@@ -67,6 +68,8 @@ type gangRoom struct {
 	parties  map[string]*party
 	tries    int
 	steps    int
+	anyway   bool // it fits when what leaves has ended
+	otherWay bool // by preference of types it does not even where all have ended that may
 }
 
 // party is occupants, of however many workers, of which all are stopped or none.
@@ -199,6 +202,7 @@ func (r *gangRoom) search() (best gangVictims, found bool) {
 		one, state := r.searchIn(&r.sites[i])
 		switch {
 		case state == fitsAnyway:
+			r.anyway = true
 			return gangVictims{}, false
 		case state == neverFits || found && one.compare(&best) >= 0:
 		default:
@@ -211,6 +215,7 @@ func (r *gangRoom) search() (best gangVictims, found bool) {
 // decision is what follows from the victims: where the members go when all has ended, as they are
 // placed then.
 func (r *gangRoom) decision(v *gangVictims) (GangRoom, bool) {
+	r.otherWay = true // it may have been found so, in another site than the last
 	d, ok := r.placed(v.of)
 	if !ok {
 		return GangRoom{}, false
@@ -234,7 +239,8 @@ func (r *gangRoom) decision(v *gangVictims) (GangRoom, bool) {
 		out.Within = 0
 	}
 	slices.Sort(out.Victims)
-	return out, len(out.Victims) > 0
+	out.Anyway = len(out.Victims) == 0
+	return out, !out.Anyway
 }
 
 // placed is where the members go when these have ended, and what leaves; false: they do not fit.
@@ -257,8 +263,13 @@ func (r *gangRoom) placed(of map[string]bool) (GangDecision, bool) {
 		}
 	}
 	g := *r.g
-	g.Members, g.Need = g.Members[:r.need], r.need
+	g.Members, g.Need, g.quiet = g.Members[:r.need], r.need, true
 	d := r.f.placeGang(g)
+	if d.Verdict != nil && g.Left != nil && (of == nil || r.otherWay) {
+		if other, ok := r.f.otherWays(g); ok {
+			d = other
+		}
+	}
 	r.f.Undo(d)
 	for _, w := range slices.Backward(were) {
 		r.f.Put(w)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/berthd/berth"
 )
@@ -41,6 +42,9 @@ func (r *gangRoom) promising() []ground {
 	var all []sized
 	for where, es := range of {
 		slices.SortFunc(es, estimate.compare)
+		if r.g.Left != nil {
+			es = someOfEachKind(es, most)
+		}
 		s := sized{ground: ground{site: where}}
 		for i, e := range es[:min(len(es), most)] {
 			s.nodes = append(s.nodes, e.node)
@@ -54,6 +58,27 @@ func (r *gangRoom) promising() []ground {
 	out := make([]ground, len(all))
 	for i := range all {
 		out[i] = all[i].ground
+	}
+	return out
+}
+
+// someOfEachKind takes turns among the workers whose devices are of different types: what is left of the type that most of them have may be
+// little.
+func someOfEachKind(es []estimate, most int) (out []estimate) {
+	kinds, of := []string(nil), make(map[string][]estimate)
+	for _, e := range es {
+		kind := strings.Join(e.node.kinds, " ")
+		if of[kind] == nil {
+			kinds = append(kinds, kind)
+		}
+		of[kind] = append(of[kind], e)
+	}
+	for i := 0; len(out) < min(len(es), most); i++ {
+		for _, kind := range kinds {
+			if i < len(of[kind]) {
+				out = append(out, of[kind][i])
+			}
+		}
 	}
 	return out
 }
@@ -84,18 +109,21 @@ type siteSearch struct {
 func (r *gangRoom) searchIn(g *ground) (gangVictims, outlook) {
 	s := &siteSearch{gangRoom: r, ground: *g}
 	if r.g.Members[0].Request.Related() {
-		return s.related()
+		return s.onTheWhole()
 	}
 	first, demands := r.g.narrowable()
 	s.q = r.f.ask(first)
 	demands.to(g.link)
-	if s.fill(nil) >= r.need {
+	if s.fill(nil) >= r.need && r.g.Left == nil {
 		return gangVictims{}, fitsAnyway
 	}
 	free := slices.Clone(s.room)
 	everybody := s.everybody()
 	if s.fill(everybody) < r.need {
 		return gangVictims{}, neverFits
+	}
+	if r.g.Left != nil {
+		return s.onTheWhole()
 	}
 	var best *gangVictims
 	for _, whole := range []bool{false, true} {
@@ -183,28 +211,34 @@ func (s *siteSearch) dearest(of map[string]bool) []*party {
 	return all
 }
 
-// related finds who makes room where the places depend on where others are: all that is not
-// needed of everybody, tried on the whole. It may be more than need be.
-func (s *siteSearch) related() (gangVictims, outlook) {
+// onTheWhole finds who makes room where the places depend on where others are, or on what is left of types of devices for the other
+// members: all that is not needed of everybody, tried on the whole. It may be more than need be.
+func (s *siteSearch) onTheWhole() (gangVictims, outlook) {
 	if _, fits := s.placed(nil); fits {
 		return gangVictims{}, fitsAnyway
 	}
 	of := s.everybody()
+	s.otherWay = false
 	if _, fits := s.placed(of); !fits {
-		return gangVictims{}, neverFits
+		if s.otherWay = s.g.Left != nil; !s.otherWay {
+			return gangVictims{}, neverFits
+		}
+		if _, fits := s.placed(of); !fits {
+			return gangVictims{}, neverFits
+		}
 	}
-	if !s.giveBackRelated(of) {
+	if !s.giveBackOnTheWhole(of) {
 		return gangVictims{}, neverFits
 	}
 	return s.victims(of), canBeMade
 }
 
-// giveBackRelated is giveBack, many at a time as long as that goes; false: it takes too long.
-func (s *siteSearch) giveBackRelated(of map[string]bool) bool {
+// giveBackOnTheWhole is giveBack, many at a time as long as that goes; false: it takes too long.
+func (s *siteSearch) giveBackOnTheWhole(of map[string]bool) bool {
 	tries := 0
 	for step := max(len(of)/2, 1); ; step = max(step/2, 1) {
 		for some := range slices.Chunk(s.dearest(of), step) {
-			if tries++; tries > maxRelatedTries {
+			if tries++; tries > maxWholeTries {
 				return false
 			}
 			for _, p := range some {
@@ -222,8 +256,8 @@ func (s *siteSearch) giveBackRelated(of map[string]bool) bool {
 	}
 }
 
-// maxRelatedTries bounds how often a whole gang is placed on trial.
-const maxRelatedTries = 256
+// maxWholeTries bounds how often a whole gang is placed on trial.
+const maxWholeTries = 256
 
 // way is how a worker comes to have so many places more.
 type way struct {

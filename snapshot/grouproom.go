@@ -105,18 +105,11 @@ func (c *course) priorityOf(id berth.GroupID) int32 {
 // makeGroupRoom tells those to stop who make room for a group, and keeps that for it; false: nobody
 // can, or its quota has no room.
 func (c *course) makeGroupRoom(g *askedGroup) bool {
-	least := min(g.needs(), int64(len(g.members)))
-	as, over := c.allowed(g.first(), least)
-	if over != nil {
+	if _, over := c.allowed(g.first(), min(g.needs(), int64(len(g.members)))); over != nil {
 		return false
 	}
-	if of := accountOf(as); c.quotas[of] != nil {
-		as = c.typed(g.first(), least, c.quotas[of], func(d berth.Dimension) int64 { return c.room(of, d) })
-	}
-	ask := g.gang(g.members, as)
-	ask.Members[0].Patience = c.patienceOf(g.members[0])
-	d, ok := c.fleet.PreemptGang(ask, c.groupOccupants)
-	if !ok || c.exceedsAll(accountOf(g.first()), decisionsOf(d.Workers)) != nil {
+	d, ok := c.roomOfGroup(g)
+	if !ok {
 		return false
 	}
 	g.made = true
@@ -138,6 +131,32 @@ func (c *course) makeGroupRoom(g *askedGroup) bool {
 	c.keep(g.first().Pool, &berth.Keep{Group: g.id, Workers: d.Workers})
 	c.rooms = append(c.rooms, c.endingOn(d.Workers, d.Within)...)
 	return true
+}
+
+// roomOfGroup chooses who makes room for a group: for members of the types of devices of which its quota has enough for as many as must begin, by
+// any of these alone; or else of so many of each as it has.
+func (c *course) roomOfGroup(g *askedGroup) (d scheduler.GangRoom, ok bool) {
+	r, of := g.first(), accountOf(g.first())
+	asks := []scheduler.Gang{g.gang(g.members, r)}
+	if b := c.quotas[of]; b != nil {
+		has := func(d berth.Dimension) int64 { return c.room(of, d) }
+		asks[0] = g.gang(g.members, c.typed(r, min(g.needs(), int64(len(g.members))), b, has))
+		if left := c.devicesLeft(r, b, has); len(left) > 0 {
+			both := g.gang(g.members, c.typed(r, 1, b, has))
+			both.Left = left
+			asks = append(asks, both)
+		}
+	}
+	for _, ask := range asks {
+		ask.Members[0].Patience = c.patienceOf(g.members[0])
+		if d, ok = c.fleet.PreemptGang(ask, c.groupOccupants); ok && c.exceedsAll(of, decisionsOf(d.Workers)) == nil {
+			return d, true
+		}
+		if d.Anyway {
+			break
+		}
+	}
+	return d, false
 }
 
 // keep sets what is kept in a pool.

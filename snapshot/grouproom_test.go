@@ -19,6 +19,12 @@ func pressing(id string, cpu, size, least int64, priority int32) berth.Request {
 	return r
 }
 
+// pressed is one for which others make room.
+func pressed(r berth.Request) berth.Request {
+	r.Priority, r.Preemption = 5, berth.PreemptionLower
+	return r
+}
+
 // brief waits for ten seconds.
 func brief(r berth.Request) berth.Request {
 	r.PendingLimitMS = 10_000
@@ -190,6 +196,17 @@ func TestForecast_GroupMakesRoom(t *testing.T) {
 				"a.0 new: waits for group ", "a.1 new: waits for group ", "b.0 new: waits for group ", "b.1 new: waits for group ", "c.0 new: waits for group ", "c.1 new: waits for group ",
 				"d.0 new: waits for group ", "d.1 new: waits for group ", "e.0 new: waits for group ",
 			},
+		},
+		{
+			"for members of two types of devices, where its quota has enough of neither for all", func(s *store) {
+				s.has("w1", []berth.Device{{Name: "g0", Type: "h100"}, {Name: "g1", Type: "h100"}, {Name: "g2", Type: "h100"}, {Name: "g3", Type: "a100"}, {Name: "g4", Type: "a100"}})
+				s.runs("low", 4000, "w1", 1)
+				s.put(berth.KindTenant, "", "vision", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {
+					Limits: berth.Amounts{berth.DeviceDimension("h100"): 1000, berth.DeviceDimension("a100"): 3000},
+				}}})
+			},
+			snapshot.Change{Requests: []berth.Request{pressed(of(typed("g", 3, 3, "h100", "a100"), "vision"))}},
+			[]string{"g.0 new: w1 after [low]", "g.1 new: w1", "g.2 new: w1", "low stopped from w1 for g: w2"},
 		},
 		{
 			"those who were told already end, and no others", standingRoom,

@@ -148,13 +148,65 @@ func TestQuotaTypes_RoomOfIdleElsewhere(t *testing.T) {
 			r.run(ds[0], "low", wants("free", "t4"))
 			r.passes(20 * time.Second)
 			id := fmt.Sprint("small", i)
-			r.run(ds[1], id, func(q *berth.Request) { presses("limited", []string{"h100", "t4"})(q); q.Resources.Devices[0].Milli = 500 })
+			r.run(ds[1], id, func(q *berth.Request) {
+				presses("limited", []string{"h100", "t4"})(q)
+				q.Resources.Devices[0].Milli = 500
+			})
 			r.passes(30 * time.Second)
 			if r.located(id) != 1 || r.located("low") != 0 {
 				t.Errorf("on workers are %v: %+v, %s", r.held(), r.state(ds[0], id).Verdict, r.record("limited"))
 			}
 			r.quiet()
 			stop()
+		})
+	}
+}
+
+// Of no one type its quota, or the workers that others could leave, have enough for all members that must begin together, but of two types
+// together they do: others make room for so many of each.
+func TestQuotaTypes_RoomForMembersOfBoth(t *testing.T) {
+	for name, tt := range map[string]struct {
+		devices []string // beside two h100
+		limits  map[string]int64
+		demands int
+	}{
+		"quota for one type, devices of two":     {[]string{"a100", "a100"}, map[string]int64{"h100": 2, "a100": 4}, 1},
+		"devices for one type, quota for two":    {[]string{"h100", "h100", "a100", "a100"}, map[string]int64{"h100": 2, "a100": 2}, 1},
+		"the other way":                          {[]string{"a100", "a100", "a100", "a100"}, map[string]int64{"h100": 2, "a100": 2}, 1},
+		"members ask twice, and get one of each": {[]string{"h100", "h100", "a100", "a100", "a100", "a100"}, map[string]int64{"h100": 4, "a100": 4}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				defer r.livesWithDevices("w", tt.devices...)()
+				d, stop := r.daemon()
+				var low []string
+				for i, kind := range append([]string{"h100", "h100"}, tt.devices...) {
+					low = append(low, fmt.Sprint("low", i))
+					r.run(d, low[i], wants("free", kind))
+					r.runs("w", low[i])
+				}
+				r.limitTypes(d, "limited", tt.limits)
+				g := r.pressing("g", 4, 4, 50)
+				presses("limited", []string{"h100", "a100"})(&g)
+				for len(g.Resources.Devices) < tt.demands {
+					g.Resources.Devices = append(g.Resources.Devices, g.Resources.Devices[0])
+				}
+				r.submitGroup(d, g)
+				r.passes(10 * time.Second)
+				told, _ := r.told()
+				if len(told) != 4*tt.demands {
+					t.Fatalf("told to stop: %v; %+v", told, r.state(d, "g.0").Verdict)
+				}
+				for _, id := range told {
+					r.exits("w", id)
+				}
+				r.passes(10 * time.Second)
+				if n := r.are("g.0", "g.1", "g.2", "g.3"); n != 4 {
+					t.Errorf("%d are placed: %v; %+v, %s", n, r.held(), r.state(d, "g.0").Verdict, r.record("limited"))
+				}
+				r.quiet()
+				stop()
+			})
 		})
 	}
 }
