@@ -61,6 +61,9 @@ func (g *Gang) seated() bool {
 // all are searched for together, and have them now.
 func (f *Fleet) placeSeated(g Gang, d GangDecision) (other GangDecision, ok bool) {
 	f.Undo(d)
+	if d.Verdict != nil && f.tooFewDomains(&g) {
+		return d, false
+	}
 	plain := g
 	g.seats = &seating{on: f.bySite(&g), found: make(map[site][]berth.WorkerID), steps: maxSeatSteps}
 	other = f.placeGang(g)
@@ -74,6 +77,43 @@ func (f *Fleet) placeSeated(g Gang, d GangDecision) (other GangDecision, ok bool
 		return f.placeGang(plain), true
 	}
 	return d, false
+}
+
+// tooFewDomains says whether members that keep apart over a topology need more domains of it than have none of them. These are counted
+// already, and of most gangs that wait for that it is the reason.
+func (f *Fleet) tooFewDomains(g *Gang) bool {
+	defer f.uncover(g)()
+	q := f.ask(g.Members[0])
+	if q.pool == nil {
+		return false
+	}
+	selection := q.pool.selectionOf(q)
+	for i := range q.terms {
+		t := &q.terms[i]
+		if t.weight > 0 || t.relation == nil || t.self == 0 || t.code != berth.ReasonAntiAffinity {
+			continue
+		}
+		free := q.pool.openIn(selection) // who is in no domain is apart from all
+		for name, workers := range q.pool.domains(t.key.topology, selection) {
+			if free -= workers; t.counts[name] == 0 {
+				free++
+			}
+		}
+		if free < int64(max(g.Need, 1)) {
+			return true
+		}
+	}
+	return false
+}
+
+// openIn is how many open workers are in a selection.
+func (p *pool) openIn(selection int) (sum int64) {
+	for _, n := range p.nodes {
+		if n.open && n.own.selections>>selection&1 == 1 {
+			sum++
+		}
+	}
+	return sum
 }
 
 // bySite are the workers of each site of a gang.
