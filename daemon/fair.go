@@ -175,62 +175,6 @@ func (l *loop) turnStatus(of account) TurnStatus {
 	return s
 }
 
-// turnExplained counts all that go first, with whichever daemon they wait.
-func (l *loop) turnExplained(r *berth.Request) TurnStatus {
-	of := accountOf(r)
-	s, own := l.turnStatus(of), l.turn(of)
-	l.ownAhead(of, r.Priority, &s)
-	for o, n := range l.waitingAll() {
-		if o.pool == of.pool && o != of && l.turn(o).Share < own.Share {
-			s.Tenants++
-			s.Ahead += n
-		}
-	}
-	return s
-}
-
-// ownAhead counts those of an account with a higher priority. It looks at its tenant's classes,
-// and in each at no more than it counts.
-func (l *loop) ownAhead(of account, priority int32, s *TurnStatus) {
-	l.queueAllFresh()
-	var first *waiting
-	for _, q := range l.queues() {
-		for _, c := range q.classes { // in which order decides nothing
-			if c.key.tenant != of.tenant || c.pool != of.pool {
-				continue
-			}
-			if n := above(c.members, 0, priority); n > 0 {
-				s.Own += n
-				if first == nil || c.members[0].before(first) {
-					first = c.members[0]
-				}
-			}
-		}
-	}
-	for _, gs := range l.allGangs() {
-		for _, g := range gs.of {
-			if g.pool == of.pool && g.request.Tenant == of.tenant && g.priority > priority {
-				s.Own += int(g.size)
-				if w := (&waiting{id: berth.RequestID(g.id), priority: g.priority, seq: g.seq}); first == nil || w.before(first) {
-					first = w
-				}
-			}
-		}
-	}
-	if first != nil {
-		s.OwnFirst, s.OwnPriority = first.id, first.priority
-	}
-}
-
-// above counts, from i down, those with a higher priority: of a heap, none stands below one
-// that has not.
-func above(h ordered[*waiting], i int, priority int32) int {
-	if i >= len(h) || h[i].priority <= priority {
-		return 0
-	}
-	return 1 + above(h, 2*i+1, priority) + above(h, 2*i+2, priority)
-}
-
 // waitingAll counts what waits of each account, with whichever daemon.
 func (l *loop) waitingAll() map[account]int {
 	l.queueAllFresh()

@@ -278,6 +278,44 @@ func TestFair_Explained(t *testing.T) {
 	})
 }
 
+// Who never fits goes before nobody: not one of its own tenant with a higher priority, nor another tenant's, on no
+// worker or beyond its quota; nor does a group that never fits.
+func TestFair_NeverFitsGoesBeforeNobody(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.worker("w")
+		d, stop := r.daemon()
+		r.limit(d, "c", 4*capacity.CPUMilli/10)
+		r.run(d, "full", slots("a", 10))
+		giant := func(tenant berth.TenantID, n int64) func(*berth.Request) {
+			return func(q *berth.Request) { slots(tenant, n)(q); q.Priority = 500 }
+		}
+		r.run(d, "giant", giant("a", 11))
+		r.run(d, "giant-b", giant("b", 12))
+		r.run(d, "giant-c", giant("c", 5))
+		g := r.whole("g", 2)
+		g.Tenant, g.Priority = "a", 600
+		r.submitGroup(d, g)
+		r.run(d, "small", slots("a", 1))
+		for _, id := range []berth.RequestID{"giant", "giant-b", "giant-c", "g.0"} {
+			e, err := d.Explain(r.t.Context(), id)
+			r.ok(err)
+			if e.Verdict == nil || !e.Verdict.NeverFits {
+				r.t.Errorf("%s: %+v", id, e.Verdict)
+			}
+		}
+		e, err := d.Explain(r.t.Context(), "small")
+		r.ok(err)
+		if e.Turn.Own != 0 || e.Turn.OwnFirst != "" || e.Turn.Ahead != 0 || e.Turn.Tenants != 0 {
+			r.t.Errorf("goes first: %+v", e.Turn)
+		}
+		r.run(d, "waits", giant("a", 2))
+		if e, err = d.Explain(r.t.Context(), "small"); err != nil || e.Turn.Own != 1 || e.Turn.OwnFirst != "waits" {
+			r.t.Errorf("goes first: %+v, %v", e.Turn, err)
+		}
+		stop()
+	})
+}
+
 // A weight stands in the record of which daemons change the rest, and whoever changes one
 // leaves the other as it is.
 func TestFair_WeightBesideAQuota(t *testing.T) {
