@@ -32,6 +32,9 @@ func (f *Fleet) Standings(c Candidate, most int) []berth.Standing {
 	dealt := q.deals() && !slices.ContainsFunc(chosen, func(n *node) bool { return len(n.devices) == 0 })
 	if len(chosen) > 0 && !dealt {
 		q.judgeAlone()
+		if !q.deals() && !q.binpack { // the last search may have been of the others, or of none
+			q.bound = q.boundOf(&q.pool.tierOf(chosen[0]).sums[q.pool.selectionOf(q)])
+		}
 	}
 	out := make([]berth.Standing, 0, len(chosen))
 	for _, n := range chosen {

@@ -48,6 +48,32 @@ func TestStandings_Devices(t *testing.T) {
 	}
 }
 
+// With an affinity key, too, a worker on which nothing runs is not too full, nor above the average, be it the only one that
+// fits or one without devices beside one that has some.
+func TestStandings_EmptyIsNotTooFull(t *testing.T) {
+	t.Parallel()
+	r := request("r", 1000, 1<<30)
+	r.AffinityKey = "model"
+	gpu := worker("g", 8000, 8<<30)
+	gpu.Ledger.Capacity.Devices = []berth.Device{{Name: "g-0", Type: "t4"}}
+	full := worker("f", 8000, 8<<30)
+	full.Ledger.Reserved.CPUMilli, full.Ledger.Count = 8000, 1
+	for name, f := range map[string]*scheduler.Fleet{
+		"alone": fleet(worker("w", 8000, 8<<30)), "beside devices": fleet(worker("w", 8000, 8<<30), gpu),
+		"beside one that is full": fleet(worker("w", 8000, 8<<30), full), "of devices": fleet(gpu), "of small": fleet(worker("w", 8000, 8<<30), worker("s", 500, 1<<20)),
+	} {
+		got := f.Standings(ask(r), 2)
+		if len(got) == 0 {
+			t.Fatalf("%s: nobody", name)
+		}
+		for _, s := range got {
+			if text := termsText(s); !strings.Contains(text, "other_daemons=no above_bound=no load=0.0%") {
+				t.Errorf("%s: %s", name, text)
+			}
+		}
+	}
+}
+
 // What counts against a worker because groups need it whole is a part of its loss, and told by
 // itself; where no groups are usual it is not told at all.
 func TestStandings_ByGroups(t *testing.T) {
