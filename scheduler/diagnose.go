@@ -59,6 +59,10 @@ func (f *Fleet) DiagnoseBut(c Candidate, out LeftOut) Diagnosis {
 	d.Nearest = &berth.Miss{Worker: nearest.worker.ID, Could: least.could}
 	q.eachRejection(nearest, func(f *filter) {
 		as := nearest.unkept()
+		if f.code == berth.ReasonTaint { // each is to be tolerated
+			d.Nearest.Reasons = append(d.Nearest.Reasons, q.taintReasons(f, as)...)
+			return
+		}
 		d.Nearest.Reasons = append(d.Nearest.Reasons, f.reason(f.measure(q, as), as))
 	})
 	return d
@@ -89,7 +93,9 @@ func (l *lack) less(o *lack) bool {
 func (q *query) lackOf(n *node) lack {
 	l := lack{could: q.couldTake(n), most: fraction{0, 1}, id: n.worker.ID}
 	q.eachRejection(n, func(f *filter) {
-		l.reasons++
+		if l.reasons++; f.code == berth.ReasonTaint {
+			l.reasons += len(q.taintReasons(f, n)) - 1
+		}
 		if part := q.missing(f, n); l.most.less(part) {
 			l.most = part
 		}
@@ -98,8 +104,11 @@ func (q *query) lackOf(n *node) lack {
 }
 
 // missing is the part of what a filter wants that n does not have. A state ends by
-// itself or by a word, and no label does.
+// itself or by a word, and no label does; where room is kept, there is some.
 func (q *query) missing(f *filter, n *node) fraction {
+	if f.code == berth.ReasonKept {
+		return fraction{0, 1}
+	}
 	for i := range stateFilters {
 		if stateFilters[i].code == f.code {
 			return fraction{0, 1}

@@ -72,6 +72,38 @@ func TestDiagnose_Nearest(t *testing.T) {
 	}
 }
 
+// Who has room that is kept for a group is nearer than who lacks however little: that it is kept is why it waits.
+func TestDiagnose_Kept(t *testing.T) {
+	t.Parallel()
+	short := worker("a", 8000, 8<<30)
+	short.Ledger.Reserved.CPUMilli, short.Ledger.Count = 7001, 1
+	f := fleet(short, worker("k", 8000, 8<<30))
+	f.Keep(berth.DefaultPool, &berth.Keep{Group: "g", Workers: []berth.KeptWorker{{Worker: "k", Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 8000}}}}})
+	d := f.Diagnose(ask(request("r", 1000, 1<<30)))
+	want := &berth.Miss{Worker: "k", Could: true, Reasons: []berth.Reason{{Code: berth.ReasonKept, Detail: "g", Workers: 1, Some: []berth.WorkerID{"k"}}}}
+	if diff := cmp.Diff(want, d.Nearest); diff != "" {
+		t.Errorf("nearest (-want +got):\n%s", diff)
+	}
+}
+
+// Of the nearest worker all taints are told that are not tolerated, an operator's and its own.
+func TestDiagnose_AllTaints(t *testing.T) {
+	t.Parallel()
+	w := worker("w", 8000, 8<<30)
+	w.Taints = []berth.Taint{{Key: "own", Effect: berth.EffectNoPlace}, {Key: "soft", Effect: berth.EffectPreferNoPlace}, {Key: "ok", Effect: berth.EffectNoRun}}
+	w.Ordered = []berth.Taint{{Key: "audit", Value: "x", Effect: berth.EffectNoPlace}, {Key: "own", Effect: berth.EffectNoPlace}}
+	r := request("r", 1000, 1<<30)
+	r.Tolerations = []berth.Toleration{{Key: "ok", Operator: berth.TolerateExists}}
+	d := fleet(w).Diagnose(ask(r))
+	want := &berth.Miss{Worker: "w", Reasons: []berth.Reason{
+		{Code: berth.ReasonTaint, Detail: "audit=x:no_place", Workers: 1, Some: []berth.WorkerID{"w"}},
+		{Code: berth.ReasonTaint, Detail: "own:no_place", Workers: 1, Some: []berth.WorkerID{"w"}},
+	}}
+	if diff := cmp.Diff(want, d.Nearest); diff != "" {
+		t.Errorf("nearest (-want +got):\n%s", diff)
+	}
+}
+
 // Whatever the fleet: the verdict is Explain's; there is a nearest worker exactly
 // where workers reject; and none has fewer reasons of those that could as well.
 func TestDiagnose_Property(t *testing.T) {

@@ -97,6 +97,8 @@ func groupHelp(v *berthv1.Verdict) string {
 			return labelNeeded(r.GetDetail(), "enough workers")
 		case r.GetCode() == string(berth.ReasonConstraint) && len(v.GetReasons()) == 2:
 			return fmt.Sprintf("workers on which %s holds (berth worker --labels), or another constraint", r.GetDetail())
+		case isTaint(r) && len(v.GetReasons()) == 2:
+			return tolerationNeeded(r) + ", or workers without that taint"
 		}
 	}
 	return fmt.Sprintf("more or larger workers, that %d of its members fit at once (berth plan --add tells), or to ask for less", v.GetReasons()[0].GetWant())
@@ -112,6 +114,8 @@ func groupRoom(v *berthv1.Verdict) string {
 			return "workers of pool " + r.GetDetail() + ", or another pool"
 		case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:
 			help += ", or berth uncordon " + strings.Join(r.GetSome(), " ")
+		case berth.ReasonTaint:
+			help += ", or " + tolerationNeeded(r)
 		}
 	}
 	return help

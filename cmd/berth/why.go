@@ -31,7 +31,7 @@ func waitsFor(e *berthv1.ExplainResponse, now time.Time) string {
 	case berth.ReasonQuota:
 		return quotaWaits(e, now)
 	case berth.ReasonGroup:
-		return groupWaits(v)
+		return groupWaits(v) + after("; ", keptFromGroup(v, e.GetStatus().GetSpec().GetGroup().GetId()))
 	case berth.ReasonRestored:
 		return "waits: " + reasonText(first)
 	}
@@ -52,13 +52,13 @@ func waitsFor(e *berthv1.ExplainResponse, now time.Time) string {
 	case berth.ReasonHeld:
 		return fmt.Sprintf("waits: it would fit on %s, which is held for a moment, for a group", miss.GetWorker())
 	case berth.ReasonKept:
-		return fmt.Sprintf("waits: it would fit on %s, of which room is kept for group %s, which waits, too", miss.GetWorker(), r.GetDetail())
+		return "waits: " + keptText(keptIn(v, r))
 	case berth.ReasonImage:
 		return "waits for a worker that takes images: " + lackText(r, miss.GetWorker())
 	case berth.ReasonConstraint:
 		return "waits for a worker that meets its constraints: " + lackText(r, miss.GetWorker())
 	case berth.ReasonTaint:
-		return fmt.Sprintf("waits: %s, the nearest, has the taint %s, which it does not tolerate", miss.GetWorker(), r.GetDetail())
+		return "waits: " + lackText(r, miss.GetWorker())
 	case berth.ReasonAffinity:
 		return fmt.Sprintf("waits for %s of %s, the nearest, or another like it: it must be near such requests", r.GetDetail(), miss.GetWorker())
 	case berth.ReasonAntiAffinity:
@@ -160,6 +160,8 @@ func lackText(r *berthv1.Reason, worker string) string {
 	switch {
 	case r.GetCode() == string(berth.ReasonImage):
 		return worker + ", the nearest, runs commands of its machine, not images"
+	case r.GetCode() == string(berth.ReasonTaint):
+		return fmt.Sprintf("%s, the nearest, has the taint %s, which it does not tolerate", worker, r.GetDetail())
 	case r.GetCode() == string(berth.ReasonConstraint):
 		return fmt.Sprintf("its constraint %s does not hold on %s, the nearest", r.GetDetail(), worker)
 	case r.GetCode() == string(berth.ReasonPorts) && r.GetDetail() != "":
@@ -259,6 +261,8 @@ func helpText(m *berthv1.Miss) string {
 		return "a worker that takes images, or no image in the request" + beside(passing, m.GetWorker())
 	case len(rs) == 1 && rs[0].GetCode() == string(berth.ReasonConstraint):
 		return fmt.Sprintf("a worker on which %s holds (berth worker --labels), or another constraint", rs[0].GetDetail()) + beside(passing, m.GetWorker())
+	case onlyTainted(m):
+		return taintedHelp(m)
 	case !m.GetCould():
 		return "a worker that could take it (berth plan --add tells), or to ask for less" + beside(passing, m.GetWorker())
 	}
@@ -304,7 +308,7 @@ func needText(r *berthv1.Reason, worker string) string {
 	case berth.ReasonNotReady:
 		return worker + " getting ready"
 	case berth.ReasonTaint:
-		return fmt.Sprintf("a toleration of %s, or %s without that taint (berth untaint)", r.GetDetail(), worker)
+		return fmt.Sprintf("%s, or %s without that taint (berth untaint %s %s)", tolerationNeeded(r), worker, worker, untaintWord(r))
 	case berth.ReasonAffinity:
 		return "such requests near " + worker
 	case berth.ReasonAntiAffinity:

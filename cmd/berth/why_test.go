@@ -81,7 +81,7 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 				Nearest: near(true, &berthv1.Reason{Code: "kept", Detail: "train", Workers: 1, Some: []string{"b1"}}),
 			},
 			[]string{
-				"r waits: it would fit on b1, of which room is kept for group train, which waits, too\n",
+				"r waits: 1 worker (b1) has room, but it is kept for group train, which waits, too, until that is placed or gone\n",
 				"1        kept for group train", "what would help: group train being placed, or cancelled",
 			},
 		},
@@ -96,6 +96,24 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			[]string{"kept for it meanwhile: room on 5 workers (b1, b2, b3 …)\n"},
 		},
 		{
+			"kept on several",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu, {Code: "kept", Detail: "train", Workers: 2, Some: []string{"b1", "b2"}}}},
+				Nearest: near(true, &berthv1.Reason{Code: "kept", Detail: "train", Workers: 1, Some: []string{"b1"}}),
+			},
+			[]string{"r waits: 2 workers (b1, b2) have room, but it is kept for group train, which waits, too, until that is placed or gone\n"},
+		},
+		{
+			"a group, from which something is kept",
+			&berthv1.ExplainResponse{
+				Status: &berthv1.Status{Spec: &berthv1.Request{Group: &berthv1.Membership{Id: "other"}}},
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{
+					{Code: "group", Want: 3, Best: 1, Total: 3}, cpu, {Code: "kept", Detail: "train", Workers: 2, Some: []string{"b1", "b2"}},
+				}},
+			},
+			[]string{"waits: 1 of its 3 members fit, of at least 3; 2 workers (b1, b2) have room, but it is kept for group train, which waits, too, until that is placed or gone\n"},
+		},
+		{
 			"tainted",
 			&berthv1.ExplainResponse{
 				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu}},
@@ -103,8 +121,28 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			},
 			[]string{
 				"r waits: b1, the nearest, has the taint flaky=fan:no_place, which it does not tolerate\n",
-				"what would help: a toleration of flaky=fan:no_place, or b1 without that taint (berth untaint)",
+				"what would help: a toleration (--toleration flaky=fan:no_place), or b1 without that taint (berth untaint b1 flaky:no_place)\n",
 			},
+		},
+		{
+			"tainted by itself, and full",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{{Code: "taint", Detail: "gpu:no_place", Workers: 1, Some: []string{"b1"}}}},
+				Nearest: near(false, cpu, &berthv1.Reason{Code: "taint", Detail: "gpu:no_place", Workers: 1}, &berthv1.Reason{Code: "taint", Detail: "team=x:no_run", Workers: 1}),
+			},
+			[]string{
+				"r waits, and no registered worker could ever take it: b1, the nearest, has the taint team=x:no_run, which it does not tolerate\n",
+				"what would help: a toleration (--toleration gpu:no_place), and a toleration (--toleration team=x:no_run), or a worker without (b1 has it of berth worker --taint); " +
+					"for it to run on b1, then also 1.5 more CPU free on b1\n",
+			},
+		},
+		{
+			"tainted by itself, and too small",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{large}},
+				Nearest: near(false, large, &berthv1.Reason{Code: "taint", Detail: "gpu:no_place", Workers: 1}),
+			},
+			[]string{"what would help: a worker that could take it (berth plan --add tells), or to ask for less\n"},
 		},
 		{
 			"kept away",
