@@ -9,6 +9,18 @@ const (
 	PreemptionLower Preemption = "lower" // where it fits nowhere, requests of lower priority are stopped for it
 )
 
+// Vain is why nobody makes room for a request for which others may have to: the Detail of a ReasonPreemption.
+type Vain string
+
+// The reasons.
+const (
+	VainPriority Vain = "priority" // whose end would make room has its priority, or a higher one
+	VainLate     Vain = "late"     // they would have ended only after its pending limit
+	VainFirst    Vain = "first"    // it made room itself, and is to run before others do so for it
+	VainBrake    Vain = "brake"    // many workers of the pool are lost: what may still run is left alone
+	VainRoom     Vain = "room"     // no end of others would make room for it
+)
+
 // UnmarshalText rejects every word that is not a choice.
 func (p *Preemption) UnmarshalText(b []byte) error {
 	return decodeWord(p, b, "preemption", []Preemption{PreemptionNever, PreemptionLower})

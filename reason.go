@@ -36,6 +36,7 @@ const (
 	ReasonKept         ReasonCode = "kept"                // for group Detail, which waits
 	ReasonClaim        ReasonCode = "claim"               // no filter: Want others are to end on worker Detail, to make room for it; for a group, on so many Workers
 	ReasonQuota        ReasonCode = "quota"               // no filter: of the Want of dimension Detail, its tenant has Best left of Total in the pool
+	ReasonPreemption   ReasonCode = "preemption"          // no filter: nobody can make room for it, and Detail is why
 	ReasonRestored     ReasonCode = "restored"            // no filter: nothing is placed until Detail, for the store was restored
 )
 

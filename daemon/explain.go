@@ -70,6 +70,7 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 			g.Verdict = berth.Verdict{Reasons: append([]berth.Reason{r}, g.Verdict.Reasons...), At: g.Verdict.At}
 			e.Victims = l.victims(id)
 		}
+		tellVain(&g.Verdict, func() (berth.Reason, bool) { return l.preemptsInVain(id) })
 		if l.hold.active() {
 			g.Verdict.Reasons = append([]berth.Reason{l.hold.reason()}, g.Verdict.Reasons...)
 		}

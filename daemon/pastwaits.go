@@ -60,6 +60,9 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 		withQuota(e.Verdict, short)
 	}
 	if !claimed {
+		if spec.Group == nil && spec.Preemption == berth.PreemptionLower { // of the rest only daemons knew
+			tellVain(e.Verdict, func() (berth.Reason, bool) { return vainAfter(p) })
+		}
 		return nil
 	}
 	facts, err := d.store.GetAt(ctx, at, ledgerKey(p.ClaimOn))

@@ -206,7 +206,7 @@ func printWaiting(w io.Writer, e *berthv1.ExplainResponse, now time.Time) error 
 	if e.GetSince() != nil {
 		judged = "waits since " + when(e.GetSince(), now) + "; " + judged
 	}
-	for _, line := range []string{judged, quotaToo(e), formerText(s, e.GetFormer(), now), victimsText(e, now), turnText(e), ownTurnText(e)} {
+	for _, line := range []string{judged, quotaToo(e), formerText(s, e.GetFormer(), now), victimsText(e, now), vainText(v), turnText(e), ownTurnText(e)} {
 		if line == "" {
 			continue
 		}
@@ -248,7 +248,7 @@ func printReasons(w io.Writer, v *berthv1.Verdict, group string) error {
 	t.add("WORKERS", "REJECTED BY", "WANTS", "MOST FREE", "LARGEST", "SUCH AS")
 	for _, r := range v.GetReasons() {
 		switch berth.ReasonCode(r.GetCode()) {
-		case berth.ReasonNoWorker, berth.ReasonRestored, berth.ReasonGroup, berth.ReasonLink, berth.ReasonClaim, berth.ReasonQuota:
+		case berth.ReasonNoWorker, berth.ReasonRestored, berth.ReasonGroup, berth.ReasonLink, berth.ReasonClaim, berth.ReasonQuota, berth.ReasonPreemption:
 			continue // no filter
 		case berth.ReasonKept:
 			if r.GetDetail() == group {

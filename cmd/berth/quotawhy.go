@@ -79,9 +79,33 @@ func quotaToo(e *berthv1.ExplainResponse) string {
 	return fmt.Sprintf("nor is there room now in the quota of tenant %s in pool %s: %s", spec.GetTenant(), spec.GetPool(), quotaReason(reasons[i]))
 }
 
-// quotaHelp is what would let the quota have room.
+// quotaHelp is what would let the quota have room: of all that it has too little of, the decisive first.
 func quotaHelp(e *berthv1.ExplainResponse) string {
-	spec, r := e.GetStatus().GetSpec(), decisive(e.GetVerdict())
+	spec, first := e.GetStatus().GetSpec(), decisive(e.GetVerdict())
+	help, between := quotaHelpOf(spec, first), "; and also "
+	for _, r := range e.GetVerdict().GetReasons() {
+		if r == first || r.GetCode() != string(berth.ReasonQuota) || r.GetWant() <= r.GetBest() {
+			continue
+		}
+		if alternatives(spec, first, r) {
+			between = "; or "
+		}
+		help += between + quotaHelpOf(spec, r)
+	}
+	return help
+}
+
+// alternatives says whether one of two types of devices would do, of which a quota has too little.
+func alternatives(spec *berthv1.Request, a, b *berthv1.Reason) bool {
+	one, isOne := berth.Dimension(a.GetDetail()).DeviceType()
+	other, isOther := berth.Dimension(b.GetDetail()).DeviceType()
+	return isOne && isOther && slices.ContainsFunc(spec.GetResources().GetDevices(), func(d *berthv1.DeviceDemand) bool {
+		return len(d.GetTypes()) == 0 || slices.Contains(d.GetTypes(), one) && slices.Contains(d.GetTypes(), other)
+	})
+}
+
+// quotaHelpOf is what would let it have room of one dimension.
+func quotaHelpOf(spec *berthv1.Request, r *berthv1.Reason) string {
 	if r.GetWant() == 0 {
 		return "berth fsck tells what is wrong with the record"
 	}

@@ -102,6 +102,37 @@ func TestQuotaHelp(t *testing.T) {
 	}
 }
 
+// Of several dimensions all are to be had; of two types of devices either, where it would take both.
+func TestQuotaHelp_Several(t *testing.T) {
+	of := func(d string, want, used int64) *berthv1.Reason {
+		return &berthv1.Reason{Code: "quota", Detail: d, Want: want, Best: 1000, Total: 8000, Stands: &berthv1.QuotaStand{Limit: 4000, Allowed: 4000, Used: used}}
+	}
+	for _, tt := range []struct {
+		name    string
+		types   []string
+		reasons []*berthv1.Reason
+		want    string
+	}{
+		{
+			"two dimensions", nil, []*berthv1.Reason{of("cpu_milli", 2000, 3000), of("devices.h100", 2000, 3000)},
+			"the end of what uses 1 core of tenant blue in pool q, or a larger quota: berth tenants set --pool q --cpu 5 blue; and also the end of what uses 1 h100 of tenant blue in pool q, or a larger quota: berth tenants set --pool q --devices h100=5 blue",
+		},
+		{
+			"either type", []string{"h100", "a100"}, []*berthv1.Reason{of("devices.a100", 2000, 3000), of("devices.h100", 2000, 3000)},
+			"the end of what uses 1 a100 of tenant blue in pool q, or a larger quota: berth tenants set --pool q --devices a100=5 blue; or the end of what uses 1 h100 of tenant blue in pool q, or a larger quota: berth tenants set --pool q --devices h100=5 blue",
+		},
+	} {
+		spec := &berthv1.Request{Tenant: "blue", Pool: "q"}
+		if tt.types != nil {
+			spec.Resources = &berthv1.Demand{Devices: []*berthv1.DeviceDemand{{Types: tt.types, Count: 2, Milli: 1000}}}
+		}
+		got := quotaHelp(&berthv1.ExplainResponse{Status: &berthv1.Status{Spec: spec}, Verdict: &berthv1.Verdict{Reasons: tt.reasons}})
+		if got != tt.want {
+			t.Errorf("%s: %s", tt.name, got)
+		}
+	}
+}
+
 // Flags take bytes, and devices by their type.
 func TestLargerQuota(t *testing.T) {
 	spec := &berthv1.Request{Tenant: "blue", Pool: "q"}

@@ -96,6 +96,14 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			[]string{"kept for it meanwhile: room on 5 workers (b1, b2, b3 …)\n"},
 		},
 		{
+			"nobody makes room",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu, {Code: "preemption", Detail: "priority"}}},
+				Nearest: near(true, cpu),
+			},
+			[]string{"r waits for CPU", "nobody makes room for it: those whose end would do have its priority, or a higher one\n"},
+		},
+		{
 			"kept on several",
 			&berthv1.ExplainResponse{
 				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu, {Code: "kept", Detail: "train", Workers: 2, Some: []string{"b1", "b2"}}}},

@@ -1,0 +1,62 @@
+package daemon
+
+import (
+	"math"
+
+	"github.com/berthd/berth"
+)
+
+// preemptsInVain is why nobody makes room now for a request that waits for workers, and for which others may have to; false: it
+// is not such a one, or they may yet.
+func (l *loop) preemptsInVain(id berth.RequestID) (berth.Reason, bool) {
+	sub, seq := l.view.submission(id)
+	prog, _ := l.view.progress(id)
+	if sub == nil || sub.Spec.Group != nil || sub.Spec.Preemption != berth.PreemptionLower {
+		return berth.Reason{}, false
+	}
+	w := waitingOf(id, sub, seq, prog)
+	if !w.preempts {
+		return vainAfter(prog)
+	}
+	if l.braked(sub.Spec.Pool, l.now()) {
+		return vain(berth.VainBrake), true
+	}
+	could := func(patience int64, priority int32) bool {
+		c := w.candidate()
+		c.Patience, c.Priority = patience, priority
+		_, ok := l.fleet.Preempt(c, l.occupants(nil))
+		return ok
+	}
+	patience := l.patienceOf(w, l.now())
+	switch {
+	case could(patience, w.priority):
+		return berth.Reason{}, false // it is about to be made
+	case patience > 0 && could(0, w.priority):
+		return vain(berth.VainLate), true
+	case could(0, math.MaxInt32):
+		return vain(berth.VainPriority), true
+	}
+	return vain(berth.VainRoom), true
+}
+
+// vainAfter says so of one that has made room itself, by what ended its last attempt.
+func vainAfter(prog *berth.Progress) (berth.Reason, bool) {
+	if prog == nil || prog.ClaimOn != "" || !prog.LastEnd.MadeRoom() {
+		return berth.Reason{}, false
+	}
+	return vain(berth.VainFirst), true
+}
+
+func vain(why berth.Vain) berth.Reason {
+	return berth.Reason{Code: berth.ReasonPreemption, Detail: string(why)}
+}
+
+// tellVain puts behind why a request waits why nobody makes room for it, where that would help.
+func tellVain(v *berth.Verdict, vain func() (berth.Reason, bool)) {
+	if len(v.Reasons) == 0 || neverAlone(v) || tells(v, berth.ReasonQuota, berth.ReasonClaim, berth.ReasonRestored) {
+		return
+	}
+	if r, ok := vain(); ok {
+		v.Reasons = append(v.Reasons, r)
+	}
+}
