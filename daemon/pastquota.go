@@ -5,12 +5,13 @@ import (
 	"slices"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
 )
 
 // quotaAt is why a request, or so many of its group as are placed together, had to wait for their tenant's quota, or nil: less
 // of that was left than they ask for, whoever had taken it, or it was gathered for another. By the records of then, as if all
 // were taken in one block.
-func (d *Daemon) quotaAt(ctx context.Context, e *Explanation, g *waitingGroup, p *berth.Progress) (*berth.Verdict, error) {
+func (d *Daemon) quotaAt(ctx context.Context, f *scheduler.Fleet, e *Explanation, g *waitingGroup, p *berth.Progress) (*berth.Verdict, error) {
 	spec, at := &e.Status.Spec, e.Status.Revision
 	facts, err := d.store.GetAt(ctx, at, tenantKey(spec.Tenant))
 	if err != nil {
@@ -29,24 +30,46 @@ func (d *Daemon) quotaAt(ctx context.Context, e *Explanation, g *waitingGroup, p
 	st := &quotaState{limits: allowed, most: q.Limits, dimensions: q.Limits.Dimensions()}
 	s := &balance{
 		state: st, quota: berth.Quota{Limits: q.Limits, Taken: allowed, Recalled: q.Recalled}, block: berth.Block{Block: allowed, Used: used},
-		left: func(berth.Dimension) int64 { return 0 }, idle: func(berth.Dimension) int64 { return 0 }, kinds: func() []string { return nil },
+		left: func(berth.Dimension) int64 { return 0 }, idle: func(berth.Dimension) int64 { return 0 }, kinds: func() []string { return f.DeviceTypes(spec.Pool) },
 	}
 	if len(q.Gathering) > 0 {
 		if s, err = d.gatheringAt(ctx, s, &q, e, g, p); err != nil {
 			return nil, err
 		}
 	}
-	a := s.judgeMembers(spec, g.least())
-	if a.verdict == nil || !slices.ContainsFunc(a.verdict.Reasons, lacking) {
-		return nil, nil //nolint:nilnil // it had room
+	v := s.judgeMembers(spec, g.least()).verdict
+	if v == nil || !slices.ContainsFunc(v.Reasons, lacking) {
+		if v = keptByTypes(f, s, g); v == nil {
+			return nil, nil //nolint:nilnil // it had room
+		}
 	}
-	tellStands(a.verdict, &q, allowed, used)
-	for i := range a.verdict.Reasons {
-		if r := &a.verdict.Reasons[i]; s.gathers != nil && r.Stands != nil {
+	tellStands(v, &q, allowed, used)
+	for i := range v.Reasons {
+		if r := &v.Reasons[i]; s.gathers != nil && r.Stands != nil {
 			r.Stands.Gathers = s.tellGathered(func(d berth.Dimension) bool { return d == berth.Dimension(r.Detail) })
 		}
 	}
-	return a.verdict, nil
+	return v, nil
+}
+
+// keptByTypes is what of its quota kept a request from a worker that would have taken it with other types of devices than those
+// that it might have, or nil: as quotaKeeps tells it.
+func keptByTypes(f *scheduler.Fleet, s *balance, g *waitingGroup) *berth.Verdict {
+	r := g.request
+	c := scheduler.Candidate{Request: r, Priority: r.Priority}
+	if len(g.members) > 0 || !severalTypes(r) || !f.FitsAnywhere(c) {
+		return nil
+	}
+	for _, as := range s.choices(r, s.obtainable) {
+		if c.Request = as; f.FitsAnywhere(c) {
+			return nil
+		}
+	}
+	short := s.shortOf(r, 1, s.obtainable)
+	if len(short) == 0 {
+		return nil
+	}
+	return &berth.Verdict{Reasons: s.shortOfTypes(r, 1, short)}
 }
 
 // usedAt is what an account used, by all blocks.

@@ -31,7 +31,7 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 	claimed := p != nil && p.ClaimOn != ""
 	var short *berth.Verdict
 	if !claimed { // who has a claim is counted already
-		if short, err = d.quotaAt(ctx, e, &g, p); err != nil {
+		if short, err = d.quotaAt(ctx, f, e, &g, p); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon"
 )
 
 // inScene runs something on the store of a scene.
@@ -67,7 +68,9 @@ func TestQuotaTypes_KeptFromWorkersIsTold(t *testing.T) {
 		m.passes(time.Minute)
 		e, err := m.ds[0].Explain(m.t.Context(), "r")
 		m.ok(err)
-		for _, v := range []*berth.Verdict{e.Verdict, m.state(m.ds[0], "r").Verdict} {
+		past, err := m.ds[0].ExplainAt(m.t.Context(), "r", daemon.Moment{Revision: berth.Revision(m.revision())})
+		m.ok(err)
+		for _, v := range []*berth.Verdict{e.Verdict, m.state(m.ds[0], "r").Verdict, past.Verdict} {
 			if v == nil || len(v.Reasons) == 0 || v.Reasons[0].Code != berth.ReasonQuota || v.Reasons[0].Detail != "devices.h100" || v.Reasons[0].Want != 2000 || v.Reasons[0].Best != 1000 {
 				t.Errorf("it is told %+v", v)
 			}
