@@ -114,11 +114,14 @@ func TestQuotaHelp_Several(t *testing.T) {
 		want    string
 	}{
 		{
-			"two dimensions", nil, []*berthv1.Reason{of("cpu_milli", 2000, 3000), of("devices.h100", 2000, 3000)},
+			"two dimensions", nil,
+			[]*berthv1.Reason{of("cpu_milli", 2000, 3000), of("devices.h100", 2000, 3000)},
 			"the end of what uses 1 core of tenant blue in pool q, or a larger quota: berth tenants set --pool q --cpu 5 blue; and also the end of what uses 1 h100 of tenant blue in pool q, or a larger quota: berth tenants set --pool q --devices h100=5 blue",
 		},
 		{
-			"either type", []string{"h100", "a100"}, []*berthv1.Reason{of("devices.a100", 2000, 3000), of("devices.h100", 2000, 3000)},
+			"either type",
+			[]string{"h100", "a100"},
+			[]*berthv1.Reason{of("devices.a100", 2000, 3000), of("devices.h100", 2000, 3000)},
 			"the end of what uses 1 a100 of tenant blue in pool q, or a larger quota: berth tenants set --pool q --devices a100=5 blue; or the end of what uses 1 h100 of tenant blue in pool q, or a larger quota: berth tenants set --pool q --devices h100=5 blue",
 		},
 	} {
