@@ -11,7 +11,7 @@ import (
 
 // run takes the course to where nothing changes any more. What happens at once comes before those end
 // who have their grace. Each request, and each group, makes others stop once at most, and none of these
-// does so again, so there is an end.
+// does so again, and what waits for others' places is tried again only when one was got, so there is an end.
 func (c *course) run() {
 	c.first = true
 	for more := true; more; c.first = false {
@@ -20,14 +20,26 @@ func (c *course) run() {
 		c.makeRooms(c.groups)
 		c.keepRooms(c.groups)
 		c.keepAnew()
-		more = c.again || c.placed && slices.ContainsFunc(c.singles, (*asked).preempts) || c.settle() || c.lendFirst()
+		more = c.again || c.placed && slices.ContainsFunc(c.singles, (*asked).preempts) || c.follows() || c.settle() || c.lendFirst()
 	}
+}
+
+// follows says whether something waits that must be near others, or evenly spread among them, and something of its
+// pool has got a place in this pass, maybe after it was looked at. As in a daemon, that wakes it.
+func (c *course) follows() bool {
+	after := func(r *berth.Request) bool {
+		return c.placedIn[r.Pool] && (slices.ContainsFunc(r.Affinity, func(a berth.Affinity) bool { return a.Weight == 0 }) ||
+			slices.ContainsFunc(r.Spread, func(s berth.Spread) bool { return s.Weight == 0 }))
+	}
+	return slices.ContainsFunc(c.singles, func(a *asked) bool { return c.whole[a.group] == nil && after(&a.Spec) }) ||
+		slices.ContainsFunc(c.groups, func(g *askedGroup) bool { return after(g.first()) })
 }
 
 // pass looks at all that waits, once, in the order of turns: groups before what waits alone
 // when it is their tenant's turn, and else behind it, one after the other.
 func (c *course) pass() {
 	c.placed, c.again, c.full, c.sought = false, false, make(map[string]Outcome), make(map[berth.PoolID]bool)
+	clear(c.placedIn)
 	groups, singles := c.groups, slices.DeleteFunc(c.singles, c.waitsWhole) // who waits with its group has no turn of its own
 	c.groups, c.singles = nil, nil
 	for turn := false; len(groups)+len(singles) > 0; {

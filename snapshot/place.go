@@ -71,7 +71,7 @@ func (c *course) takes(a *asked, on berth.WorkerID, share *berth.Share) bool {
 
 // settled notes that a request has its place, which the fleet has reserved.
 func (c *course) settled(a *asked, on berth.WorkerID, share berth.Share) {
-	c.placed = true
+	c.placed, c.placedIn[a.Spec.Pool] = true, true
 	c.hold(&a.Spec, on, &share, 1)
 	c.shares.Serve(a.Spec.Tenant, a.Spec.Pool)
 	r := &resident{asked: a, worker: on, share: share, placed: lastPlaced + c.plans, fresh: true}
