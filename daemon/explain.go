@@ -55,6 +55,10 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 		g := l.fleet.Diagnose(scheduler.Candidate{Request: spec, Priority: s.Spec.Priority})
 		g.Verdict.At = l.view.revision
 		w := &waiting{id: id, request: spec}
+		prog, _ := l.view.progress(id)
+		if prog != nil {
+			w.claimOn = prog.ClaimOn // of what another daemon plans
+		}
 		if c := l.queue.of[id]; c != nil {
 			w = c.ids[id]
 		}
@@ -64,13 +68,16 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 		}
 		if v != nil {
 			l.tellStands(v, accountOf(spec))
+			l.withoutClaim(v, w)
 			withQuota(&g.Verdict, v)
 		}
-		if r, ok := l.claimReason(id); ok {
-			g.Verdict = berth.Verdict{Reasons: append([]berth.Reason{r}, g.Verdict.Reasons...), At: g.Verdict.At}
+		r, claims := l.claimReason(id)
+		if claims {
+			withClaim(&g.Verdict, r)
 			e.Victims = l.victims(id)
 		}
 		tellVain(&g.Verdict, func() (berth.Reason, bool) { return l.preemptsInVain(id) })
+		e.WouldPreempt = isQuota(&g.Verdict) && (claims || mayPreempt(spec, prog) && l.couldPreempt(w))
 		if l.hold.active() {
 			g.Verdict.Reasons = append([]berth.Reason{l.hold.reason()}, g.Verdict.Reasons...)
 		}

@@ -70,7 +70,7 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 		return err
 	}
 	ledger, _ := facts[0].Record.(*berth.Ledger)
-	e.Verdict.Reasons = append([]berth.Reason{claimReason(e.Status.ID, p.ClaimOn, ledger)}, e.Verdict.Reasons...)
+	withClaim(e.Verdict, claimReason(e.Status.ID, p.ClaimOn, ledger))
 	if ledger != nil {
 		e.Victims, err = d.victimsAt(ctx, ledger.ClaimOf(e.Status.ID), p.ClaimOn, at)
 	}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"time"
 
+	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
 )
 
@@ -19,6 +20,15 @@ func (l *loop) patienceOf(w *waiting, now time.Time) int64 {
 	}
 	ends := l.waitsSince(w.id, sub, now).Add(time.Duration(w.request.PendingLimitMS) * time.Millisecond)
 	return max(ends.Sub(now).Milliseconds(), 1)
+}
+
+// expiresAt is when a request that waits is EXPIRED, unless it is placed before; zero: it waits for ever.
+func (l *loop) expiresAt(id berth.RequestID, now time.Time) time.Time {
+	sub, _ := l.view.submission(id)
+	if sub == nil || sub.Spec.PendingLimitMS == 0 || l.isOrphan(sub) {
+		return time.Time{}
+	}
+	return l.waitsSince(id, sub, now).Add(time.Duration(sub.Spec.PendingLimitMS) * time.Millisecond)
 }
 
 // patient is a candidate for those who make room.

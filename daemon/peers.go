@@ -355,7 +355,12 @@ func (l *loop) verdict(id berth.RequestID) *berth.Verdict {
 		return &berth.Verdict{Reasons: []berth.Reason{l.hold.reason()}, At: l.view.revision}
 	}
 	if r, ok := l.claimReason(id); ok {
-		return &berth.Verdict{Reasons: []berth.Reason{r}, At: l.view.revision}
+		v := berth.Verdict{At: l.view.revision}
+		if beyond := l.beyondQuota(id); beyond != nil {
+			v = *beyond
+		}
+		withClaim(&v, r)
+		return &v
 	}
 	if g := l.view.groupOf(id); g != "" {
 		if v := l.groupVerdict(g); v != nil {

@@ -31,8 +31,8 @@ func (l *loop) status(id berth.RequestID) (s Status, ok bool) {
 	s.Revision, s.Changed = l.asOf(), l.view.changed(id)
 	s.Lost = l.lossOf(id)
 	if s.State == berth.StatePending {
-		s.Verdict = l.briefly(l.verdict(id), accountOf(&s.Spec))
-		s.Blocked = s.Verdict != nil
+		s.Verdict = l.briefly(l.verdict(id), accountOf(&s.Spec), id)
+		s.Blocked, s.ExpiresAt = s.Verdict != nil, l.expiresAt(id, l.now())
 	} else {
 		s.Reason = "" // of the attempt before: this one has not ended
 	}

@@ -34,6 +34,7 @@ type Status struct {
 	StartedAt    time.Time
 	EndedAt      time.Time
 	NotBefore    time.Time
+	ExpiresAt    time.Time // of one that waits with a pending limit, unless it is placed before
 	Blocked      bool
 	Verdict      *berth.Verdict  // when blocked
 	ReplacedBy   berth.RequestID // runs in its place, or is about to
@@ -139,6 +140,8 @@ type Explanation struct {
 	Turn    *TurnStatus  // of one that waits: its tenant's
 	Victims []Victim     // of one that has a claim: who is to end before it is placed
 	Former  *Former      // of one that waits again
+
+	WouldPreempt bool // of one that waits for its quota: with more of it, others would make room for it
 
 	Standings []berth.Standing // of one that was placed: the worker that was chosen, and the runner-up
 	NotTold   string           // why these are not there

@@ -81,7 +81,7 @@ func (l *loop) tellStands(v *berth.Verdict, of account) {
 
 // briefly is a verdict as a list tells it: of a quota, with what its tenant is allowed and uses,
 // and without what takes a look at other tenants. The verdict is others' as well, and stays.
-func (l *loop) briefly(v *berth.Verdict, of account) *berth.Verdict {
+func (l *loop) briefly(v *berth.Verdict, of account, id berth.RequestID) *berth.Verdict {
 	st := l.quotas.of[of]
 	if !isQuota(v) || st == nil || st.limits == nil {
 		return v
@@ -90,6 +90,9 @@ func (l *loop) briefly(v *berth.Verdict, of account) *berth.Verdict {
 	q, out := rec.Pools[of.pool], *v
 	out.Reasons = slices.Clone(v.Reasons)
 	tellStands(&out, &q, st.limits, l.usedBy(of))
+	if prog, _ := l.view.progress(id); prog != nil && prog.ClaimOn != "" {
+		l.withoutClaim(&out, &waiting{id: id, claimOn: prog.ClaimOn})
+	}
 	for i := range out.Reasons {
 		if s := out.Reasons[i].Stands; s != nil {
 			s.Reclaims = nil // how far they are is not looked up

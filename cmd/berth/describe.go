@@ -38,6 +38,8 @@ func describeLife(s *berthv1.Status) string {
 	switch {
 	case s.GetVerdict().GetNeverFits() && !isQuota(s.GetVerdict()):
 		return "no worker that is registered could ever take it: " + reasonsOf(ever(s.GetVerdict()))
+	case s.GetVerdict().GetNeverFits():
+		return "could never be placed: quota: " + quotaLacks(decisive(s.GetVerdict()))
 	case s.GetBlocked():
 		if r := s.GetVerdict().GetReasons(); len(r) > 0 && r[0].GetCode() == string(berth.ReasonClaim) {
 			return claimText(r[0])

@@ -206,7 +206,9 @@ func printWaiting(w io.Writer, e *berthv1.ExplainResponse, now time.Time) error 
 	if e.GetSince() != nil {
 		judged = "waits since " + when(e.GetSince(), now) + "; " + judged
 	}
-	for _, line := range []string{judged, quotaToo(e), formerText(s, e.GetFormer(), now), victimsText(e, now), vainText(v), turnText(e), ownTurnText(e)} {
+	for _, line := range []string{
+		judged, expiresText(s, now), quotaToo(e), formerText(s, e.GetFormer(), now), victimsText(e, now), vainText(v), turnText(e), ownTurnText(e),
+	} {
 		if line == "" {
 			continue
 		}
@@ -233,7 +235,11 @@ func printHelp(w io.Writer, e *berthv1.ExplainResponse) error {
 		if _, err := fmt.Fprintf(w, "nearest: %s\n", missText(miss)); err != nil {
 			return err
 		}
-		help = append(help, helpText(miss))
+		if isQuota(v) && e.GetWouldPreempt() {
+			help[0] += "; others would make room for it then"
+		} else {
+			help = append(help, helpText(miss))
+		}
 	}
 	if len(help) == 0 {
 		return nil

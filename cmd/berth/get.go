@@ -104,6 +104,7 @@ func printStatus(w io.Writer, s *berthv1.Status) error {
 		{"started", since(s.GetStartedAt(), s.GetSubmittedAt())},
 		{"ended", since(s.GetEndedAt(), s.GetSubmittedAt())},
 		{"not before", moment(s.GetNotBefore(), now)},
+		{"expires", expiresRow(s, now)},
 	} {
 		if row[1] != "" {
 			t.add(row[0], row[1])

@@ -64,7 +64,7 @@ func runRequest(c *cli.Context) error {
 	if results[0].GetExisting() {
 		run.say("%s was submitted before: this is its output, and nothing runs again", r.GetId())
 	}
-	for _, text := range waitWarnings(ctx, cl, results) {
+	for _, text := range submitWarnings(ctx, cl, results) {
 		run.say("warning: %s", text)
 	}
 	return run.show(ctx, again)

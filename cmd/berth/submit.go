@@ -31,7 +31,7 @@ func submitCommand() *cli.Command {
 		Flags: clientFlags(flatten([]cli.Flag{
 			&cli.StringSliceFlag{Name: "file", Aliases: []string{"f"}, Usage: "`FILE` of requests; - is standard input", EnvVars: envOf("file")},
 			boolFlag("wait", "wait until all have ended; exit 1 unless all succeeded"),
-			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no warnings of what would wait for ever, or has ended before", EnvVars: envOf("quiet")},
+			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no warnings of what would wait for ever, could not be tried again, or has ended before", EnvVars: envOf("quiet")},
 			outputFlag(),
 		}, requestFlags(), groupFlags())...),
 		Action: submit,
@@ -69,7 +69,7 @@ func submit(c *cli.Context) error {
 		if text := endedBefore(results); text != "" {
 			fmt.Fprintf(c.App.ErrWriter, "berth: %s\n", text)
 		}
-		for _, text := range waitWarnings(ctx, cl, results) {
+		for _, text := range submitWarnings(ctx, cl, results) {
 			fmt.Fprintf(c.App.ErrWriter, "berth: warning: %s\n", text)
 		}
 	}

@@ -19,6 +19,31 @@ const (
 	warnWithin = 5 * time.Second
 )
 
+// submitWarnings tells of requests that have just been submitted what whoever submitted them may not have meant.
+func submitWarnings(ctx context.Context, cl *client.Client, results []*berthv1.SubmitResult) []string {
+	return append(retryWarnings(results), waitWarnings(ctx, cl, results)...)
+}
+
+// retryWarnings tells of requests that are EXPIRED, should an attempt fail, before the next may begin.
+func retryWarnings(results []*berthv1.SubmitResult) []string {
+	var in []*berthv1.Request
+	for _, r := range results {
+		s := r.GetStatus().GetSpec()
+		if limit := s.GetPendingLimitMs(); r.GetRefusal() == nil && limit > 0 && s.GetRetry().GetMaxAttempts() > 1 && s.GetRetry().GetBackoffMs() >= limit {
+			in = append(in, s)
+		}
+	}
+	if len(in) == 0 {
+		return nil
+	}
+	more, ms := "", func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
+	if len(in) > 1 {
+		more = fmt.Sprintf(", and likewise of %d more", len(in)-1)
+	}
+	return []string{fmt.Sprintf("should the first attempt of %s fail, no second one begins: its pending limit of %v is over before its retry backoff of %v%s",
+		in[0].GetId(), ms(in[0].GetPendingLimitMs()), ms(in[0].GetRetry().GetBackoffMs()), more)}
+}
+
 // waitWarnings tells of requests that have just been submitted and would wait for ever, for
 // a name in them means nothing: a pool that has no workers and no settings, a label that no
 // worker has, or a type of devices. What cannot be

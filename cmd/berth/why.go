@@ -16,7 +16,9 @@ import (
 func waitsFor(e *berthv1.ExplainResponse, now time.Time) string {
 	v, miss := e.GetVerdict(), e.GetNearest()
 	if len(v.GetReasons()) == 0 {
-		if at := e.GetStatus().GetNotBefore(); at != nil && at.AsTime().After(now) {
+		if at := e.GetStatus().GetNotBefore(); expiresFirst(e.GetStatus(), now) {
+			return "waits, and expires before its next attempt, which is not before " + clock(at, now)
+		} else if at != nil && at.AsTime().After(now) {
 			return "waits for its next attempt, not before " + clock(at, now)
 		}
 		if e.GetPast() != nil {

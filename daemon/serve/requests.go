@@ -128,7 +128,7 @@ func (s *service) Explain(ctx context.Context, req *berthv1.ExplainRequest) (*be
 	}
 	return &berthv1.ExplainResponse{
 		Status: status(&e.Status), Verdict: wire.Verdict(e.Verdict), Nearest: wire.Miss(e.Nearest), Since: wire.Time(e.Since),
-		Brake: brakeMessage(e.Brake), Standings: wire.Standings(e.Standings), NotTold: wire.Text(e.NotTold), MadeRoom: madeRoom(e.MadeRoom), Past: pastMessage(e.Past),
+		Brake: brakeMessage(e.Brake), Standings: wire.Standings(e.Standings), NotTold: wire.Text(e.NotTold), WouldPreempt: e.WouldPreempt, MadeRoom: madeRoom(e.MadeRoom), Past: pastMessage(e.Past),
 		Turn: turnMessage(e.Turn), Victims: victimMessages(e.Victims), Former: formerMessage(e.Former),
 	}, nil
 }
@@ -199,7 +199,7 @@ func status(s *daemon.Status) *berthv1.Status {
 		SubmittedAt: wire.Time(s.SubmittedAt), PlacedAt: wire.Time(s.PlacedAt), StartedAt: wire.Time(s.StartedAt),
 		EndedAt: wire.Time(s.EndedAt), NotBefore: wire.Time(s.NotBefore),
 		Blocked: s.Blocked, Verdict: wire.Verdict(s.Verdict), Revision: int64(s.Revision), ReplacedBy: string(s.ReplacedBy), Replacement: string(s.Replacement),
-		ChangedRevision: int64(s.Changed),
+		ChangedRevision: int64(s.Changed), ExpiresAt: wire.Time(s.ExpiresAt),
 	}
 	if s.Lost != nil {
 		m.Lost = &berthv1.Loss{Since: wire.Time(s.Lost.Since), Until: wire.Time(s.Lost.Until), Braked: s.Lost.Braked}

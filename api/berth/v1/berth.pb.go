@@ -2149,6 +2149,7 @@ type Status struct {
 	Lost            *Loss                  `protobuf:"bytes,22,opt,name=lost,proto3" json:"lost,omitempty"`                                               // its worker is, and it may still run there
 	Former          *Former                `protobuf:"bytes,23,opt,name=former,proto3" json:"former,omitempty"`                                           // how its last attempt ended, of one that waits again; in the answer of Get alone
 	Replacement     string                 `protobuf:"bytes,24,opt,name=replacement,proto3" json:"replacement,omitempty"`                                 // the state of replaced_by, while neither has ended; PENDING: that has no place yet, and this one runs on
+	ExpiresAt       *timestamppb.Timestamp `protobuf:"bytes,25,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`                    // while PENDING with a pending_limit_ms: when it is EXPIRED, unless it is placed before
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -2349,6 +2350,13 @@ func (x *Status) GetReplacement() string {
 		return x.Replacement
 	}
 	return ""
+}
+
+func (x *Status) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
 }
 
 // Loss is of a worker that is gone: what may still run there is waited for.
@@ -3881,17 +3889,18 @@ func (x *ExplainRequest) GetAtTime() *timestamppb.Timestamp {
 type ExplainResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
-	Verdict       *Verdict               `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`                    // of a request that waits
-	Brake         *Brake                 `protobuf:"bytes,3,opt,name=brake,proto3" json:"brake,omitempty"`                        // of the pool of its lost worker: it is not moved while engaged
-	Nearest       *Miss                  `protobuf:"bytes,4,opt,name=nearest,proto3" json:"nearest,omitempty"`                    // of a request that waits: the worker that lacks the least
-	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`                        // of a request that waits: it was submitted, or its last attempt ended
-	Standings     []*Standing            `protobuf:"bytes,6,rep,name=standings,proto3" json:"standings,omitempty"`                // of a request that is placed: the worker that was chosen, and the runner-up
-	NotTold       string                 `protobuf:"bytes,7,opt,name=not_told,json=notTold,proto3" json:"not_told,omitempty"`     // why there are no standings of a request that is placed
-	Past          *Past                  `protobuf:"bytes,8,opt,name=past,proto3" json:"past,omitempty"`                          // of a question about the past
-	Turn          *Turn                  `protobuf:"bytes,9,opt,name=turn,proto3" json:"turn,omitempty"`                          // of a request that waits: its tenant's
-	Victims       []*Victim              `protobuf:"bytes,10,rep,name=victims,proto3" json:"victims,omitempty"`                   // of a request that has a claim: who is to end before it is placed
-	Former        *Former                `protobuf:"bytes,11,opt,name=former,proto3" json:"former,omitempty"`                     // of a request that waits again: its last attempt, as far as the store's history tells
-	MadeRoom      *MadeRoom              `protobuf:"bytes,12,opt,name=made_room,json=madeRoom,proto3" json:"made_room,omitempty"` // of a member of a group that was placed when others had made room for that; none: nobody did
+	Verdict       *Verdict               `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`                                 // of a request that waits
+	Brake         *Brake                 `protobuf:"bytes,3,opt,name=brake,proto3" json:"brake,omitempty"`                                     // of the pool of its lost worker: it is not moved while engaged
+	Nearest       *Miss                  `protobuf:"bytes,4,opt,name=nearest,proto3" json:"nearest,omitempty"`                                 // of a request that waits: the worker that lacks the least
+	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`                                     // of a request that waits: it was submitted, or its last attempt ended
+	Standings     []*Standing            `protobuf:"bytes,6,rep,name=standings,proto3" json:"standings,omitempty"`                             // of a request that is placed: the worker that was chosen, and the runner-up
+	NotTold       string                 `protobuf:"bytes,7,opt,name=not_told,json=notTold,proto3" json:"not_told,omitempty"`                  // why there are no standings of a request that is placed
+	Past          *Past                  `protobuf:"bytes,8,opt,name=past,proto3" json:"past,omitempty"`                                       // of a question about the past
+	Turn          *Turn                  `protobuf:"bytes,9,opt,name=turn,proto3" json:"turn,omitempty"`                                       // of a request that waits: its tenant's
+	Victims       []*Victim              `protobuf:"bytes,10,rep,name=victims,proto3" json:"victims,omitempty"`                                // of a request that has a claim: who is to end before it is placed
+	Former        *Former                `protobuf:"bytes,11,opt,name=former,proto3" json:"former,omitempty"`                                  // of a request that waits again: its last attempt, as far as the store's history tells
+	MadeRoom      *MadeRoom              `protobuf:"bytes,12,opt,name=made_room,json=madeRoom,proto3" json:"made_room,omitempty"`              // of a member of a group that was placed when others had made room for that; none: nobody did
+	WouldPreempt  bool                   `protobuf:"varint,13,opt,name=would_preempt,json=wouldPreempt,proto3" json:"would_preempt,omitempty"` // of a request that waits for its quota: with more of it, others would make room for it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4008,6 +4017,13 @@ func (x *ExplainResponse) GetMadeRoom() *MadeRoom {
 		return x.MadeRoom
 	}
 	return nil
+}
+
+func (x *ExplainResponse) GetWouldPreempt() bool {
+	if x != nil {
+		return x.WouldPreempt
+	}
+	return false
 }
 
 // MadeRoom is who was told to stop so that a group had room.
@@ -7526,7 +7542,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\n" +
 	"never_fits\x18\x01 \x01(\bR\tneverFits\x12*\n" +
 	"\areasons\x18\x02 \x03(\v2\x10.berth.v1.ReasonR\areasons\x12\x0e\n" +
-	"\x02at\x18\x03 \x01(\x03R\x02at\"\x96\a\n" +
+	"\x02at\x18\x03 \x01(\x03R\x02at\"\xd1\a\n" +
 	"\x06Status\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x16\n" +
@@ -7555,7 +7571,9 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x10changed_revision\x18\x15 \x01(\x03R\x0fchangedRevision\x12\"\n" +
 	"\x04lost\x18\x16 \x01(\v2\x0e.berth.v1.LossR\x04lost\x12(\n" +
 	"\x06former\x18\x17 \x01(\v2\x10.berth.v1.FormerR\x06former\x12 \n" +
-	"\vreplacement\x18\x18 \x01(\tR\vreplacement\"\x82\x01\n" +
+	"\vreplacement\x18\x18 \x01(\tR\vreplacement\x129\n" +
+	"\n" +
+	"expires_at\x18\x19 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\x82\x01\n" +
 	"\x04Loss\x120\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
 	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x16\n" +
@@ -7672,7 +7690,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vat_revision\x18\x02 \x01(\x03R\n" +
 	"atRevision\x123\n" +
-	"\aat_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06atTime\"\x87\x04\n" +
+	"\aat_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06atTime\"\xac\x04\n" +
 	"\x0fExplainResponse\x12(\n" +
 	"\x06status\x18\x01 \x01(\v2\x10.berth.v1.StatusR\x06status\x12+\n" +
 	"\averdict\x18\x02 \x01(\v2\x11.berth.v1.VerdictR\averdict\x12%\n" +
@@ -7686,7 +7704,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\avictims\x18\n" +
 	" \x03(\v2\x10.berth.v1.VictimR\avictims\x12(\n" +
 	"\x06former\x18\v \x01(\v2\x10.berth.v1.FormerR\x06former\x12/\n" +
-	"\tmade_room\x18\f \x01(\v2\x12.berth.v1.MadeRoomR\bmadeRoom\"6\n" +
+	"\tmade_room\x18\f \x01(\v2\x12.berth.v1.MadeRoomR\bmadeRoom\x12#\n" +
+	"\rwould_preempt\x18\r \x01(\bR\fwouldPreempt\"6\n" +
 	"\bMadeRoom\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x0e\n" +
 	"\x02by\x18\x02 \x03(\tR\x02by\"{\n" +
@@ -8209,153 +8228,154 @@ var file_berth_v1_berth_proto_depIdxs = []int32{
 	24,  // 42: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
 	26,  // 43: berth.v1.Status.lost:type_name -> berth.v1.Loss
 	60,  // 44: berth.v1.Status.former:type_name -> berth.v1.Former
-	118, // 45: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	118, // 46: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
-	0,   // 47: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
-	30,  // 48: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
-	25,  // 49: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
-	31,  // 50: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
-	27,  // 51: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
-	25,  // 52: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	103, // 53: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
-	34,  // 54: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
-	25,  // 55: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
-	34,  // 56: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
-	38,  // 57: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
-	25,  // 58: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
-	38,  // 59: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
-	25,  // 60: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
-	44,  // 61: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
-	118, // 62: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
-	104, // 63: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
-	24,  // 64: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
-	0,   // 65: berth.v1.Group.spec:type_name -> berth.v1.Request
-	44,  // 66: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
-	118, // 67: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
-	25,  // 68: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
-	24,  // 69: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	83,  // 70: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
-	23,  // 71: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	118, // 72: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
-	53,  // 73: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
-	52,  // 74: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
-	61,  // 75: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
-	59,  // 76: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
-	60,  // 77: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
-	51,  // 78: berth.v1.ExplainResponse.made_room:type_name -> berth.v1.MadeRoom
-	118, // 79: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
-	54,  // 80: berth.v1.Standing.terms:type_name -> berth.v1.Term
-	118, // 81: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
-	58,  // 82: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
-	58,  // 83: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
-	53,  // 84: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
-	57,  // 85: berth.v1.ReplayResponse.victims:type_name -> berth.v1.ReplayedVictims
-	15,  // 86: berth.v1.Choice.share:type_name -> berth.v1.Share
-	24,  // 87: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
-	18,  // 88: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
-	18,  // 89: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
-	17,  // 90: berth.v1.Former.exit:type_name -> berth.v1.Exit
-	118, // 91: berth.v1.Former.at:type_name -> google.protobuf.Timestamp
-	66,  // 92: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	105, // 93: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	12,  // 94: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	15,  // 95: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	15,  // 96: berth.v1.Worker.held:type_name -> berth.v1.Share
-	118, // 97: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	118, // 98: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	118, // 99: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	118, // 100: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	118, // 101: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
-	5,   // 102: berth.v1.Worker.taints:type_name -> berth.v1.Taint
-	5,   // 103: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
-	5,   // 104: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
-	5,   // 105: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
-	66,  // 106: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
-	66,  // 107: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	73,  // 108: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	76,  // 109: berth.v1.Pool.weights:type_name -> berth.v1.Weights
-	74,  // 110: berth.v1.Pool.shadow:type_name -> berth.v1.Shadow
-	75,  // 111: berth.v1.Pool.shadow_counts:type_name -> berth.v1.ShadowCounts
-	76,  // 112: berth.v1.Shadow.weights:type_name -> berth.v1.Weights
-	106, // 113: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
-	79,  // 114: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
-	107, // 115: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
-	108, // 116: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
-	109, // 117: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
-	61,  // 118: berth.v1.Quota.turn:type_name -> berth.v1.Turn
-	110, // 119: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
-	80,  // 120: berth.v1.Quota.lent:type_name -> berth.v1.Loan
-	80,  // 121: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
-	111, // 122: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
-	21,  // 123: berth.v1.Quota.gathers:type_name -> berth.v1.Gathered
-	112, // 124: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
-	113, // 125: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
-	118, // 126: berth.v1.Loan.recalled_since:type_name -> google.protobuf.Timestamp
-	114, // 127: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
-	115, // 128: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
-	79,  // 129: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
-	118, // 130: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	118, // 131: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	83,  // 132: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	93,  // 133: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	88,  // 134: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	89,  // 135: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	83,  // 136: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	118, // 137: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	73,  // 138: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	116, // 139: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	117, // 140: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	73,  // 141: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	118, // 142: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	28,  // 143: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	32,  // 144: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	35,  // 145: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	37,  // 146: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	40,  // 147: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	42,  // 148: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
-	45,  // 149: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
-	47,  // 150: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	49,  // 151: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	62,  // 152: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
-	55,  // 153: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
-	64,  // 154: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	69,  // 155: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	67,  // 156: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	71,  // 157: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	90,  // 158: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	77,  // 159: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
-	81,  // 160: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
-	84,  // 161: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	86,  // 162: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	92,  // 163: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	94,  // 164: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	29,  // 165: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	33,  // 166: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	36,  // 167: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	39,  // 168: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	41,  // 169: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	43,  // 170: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
-	46,  // 171: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
-	48,  // 172: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	50,  // 173: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	63,  // 174: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
-	56,  // 175: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
-	65,  // 176: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	70,  // 177: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	68,  // 178: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	72,  // 179: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	91,  // 180: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	78,  // 181: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
-	82,  // 182: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
-	85,  // 183: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	87,  // 184: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	93,  // 185: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	95,  // 186: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	165, // [165:187] is the sub-list for method output_type
-	143, // [143:165] is the sub-list for method input_type
-	143, // [143:143] is the sub-list for extension type_name
-	143, // [143:143] is the sub-list for extension extendee
-	0,   // [0:143] is the sub-list for field type_name
+	118, // 45: berth.v1.Status.expires_at:type_name -> google.protobuf.Timestamp
+	118, // 46: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	118, // 47: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	0,   // 48: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
+	30,  // 49: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
+	25,  // 50: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
+	31,  // 51: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
+	27,  // 52: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
+	25,  // 53: berth.v1.GetResponse.status:type_name -> berth.v1.Status
+	103, // 54: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	34,  // 55: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
+	25,  // 56: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
+	34,  // 57: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
+	38,  // 58: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
+	25,  // 59: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
+	38,  // 60: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
+	25,  // 61: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
+	44,  // 62: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
+	118, // 63: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
+	104, // 64: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
+	24,  // 65: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
+	0,   // 66: berth.v1.Group.spec:type_name -> berth.v1.Request
+	44,  // 67: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
+	118, // 68: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
+	25,  // 69: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
+	24,  // 70: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
+	83,  // 71: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	23,  // 72: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
+	118, // 73: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	53,  // 74: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
+	52,  // 75: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
+	61,  // 76: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
+	59,  // 77: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
+	60,  // 78: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
+	51,  // 79: berth.v1.ExplainResponse.made_room:type_name -> berth.v1.MadeRoom
+	118, // 80: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
+	54,  // 81: berth.v1.Standing.terms:type_name -> berth.v1.Term
+	118, // 82: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
+	58,  // 83: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
+	58,  // 84: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
+	53,  // 85: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
+	57,  // 86: berth.v1.ReplayResponse.victims:type_name -> berth.v1.ReplayedVictims
+	15,  // 87: berth.v1.Choice.share:type_name -> berth.v1.Share
+	24,  // 88: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
+	18,  // 89: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
+	18,  // 90: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
+	17,  // 91: berth.v1.Former.exit:type_name -> berth.v1.Exit
+	118, // 92: berth.v1.Former.at:type_name -> google.protobuf.Timestamp
+	66,  // 93: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	105, // 94: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	12,  // 95: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	15,  // 96: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	15,  // 97: berth.v1.Worker.held:type_name -> berth.v1.Share
+	118, // 98: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	118, // 99: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	118, // 100: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	118, // 101: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	118, // 102: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	5,   // 103: berth.v1.Worker.taints:type_name -> berth.v1.Taint
+	5,   // 104: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
+	5,   // 105: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
+	5,   // 106: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
+	66,  // 107: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
+	66,  // 108: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	73,  // 109: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	76,  // 110: berth.v1.Pool.weights:type_name -> berth.v1.Weights
+	74,  // 111: berth.v1.Pool.shadow:type_name -> berth.v1.Shadow
+	75,  // 112: berth.v1.Pool.shadow_counts:type_name -> berth.v1.ShadowCounts
+	76,  // 113: berth.v1.Shadow.weights:type_name -> berth.v1.Weights
+	106, // 114: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
+	79,  // 115: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
+	107, // 116: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
+	108, // 117: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
+	109, // 118: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
+	61,  // 119: berth.v1.Quota.turn:type_name -> berth.v1.Turn
+	110, // 120: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
+	80,  // 121: berth.v1.Quota.lent:type_name -> berth.v1.Loan
+	80,  // 122: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
+	111, // 123: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
+	21,  // 124: berth.v1.Quota.gathers:type_name -> berth.v1.Gathered
+	112, // 125: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
+	113, // 126: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
+	118, // 127: berth.v1.Loan.recalled_since:type_name -> google.protobuf.Timestamp
+	114, // 128: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
+	115, // 129: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
+	79,  // 130: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
+	118, // 131: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	118, // 132: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	83,  // 133: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	93,  // 134: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	88,  // 135: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	89,  // 136: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	83,  // 137: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	118, // 138: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	73,  // 139: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	116, // 140: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	117, // 141: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	73,  // 142: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	118, // 143: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	28,  // 144: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	32,  // 145: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	35,  // 146: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	37,  // 147: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	40,  // 148: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	42,  // 149: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
+	45,  // 150: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
+	47,  // 151: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	49,  // 152: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	62,  // 153: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	55,  // 154: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
+	64,  // 155: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	69,  // 156: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	67,  // 157: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	71,  // 158: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	90,  // 159: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	77,  // 160: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
+	81,  // 161: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
+	84,  // 162: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	86,  // 163: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	92,  // 164: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	94,  // 165: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	29,  // 166: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	33,  // 167: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	36,  // 168: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	39,  // 169: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	41,  // 170: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	43,  // 171: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
+	46,  // 172: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
+	48,  // 173: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	50,  // 174: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	63,  // 175: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	56,  // 176: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
+	65,  // 177: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	70,  // 178: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	68,  // 179: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	72,  // 180: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	91,  // 181: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	78,  // 182: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
+	82,  // 183: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
+	85,  // 184: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	87,  // 185: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	93,  // 186: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	95,  // 187: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	166, // [166:188] is the sub-list for method output_type
+	144, // [144:166] is the sub-list for method input_type
+	144, // [144:144] is the sub-list for extension type_name
+	144, // [144:144] is the sub-list for extension extendee
+	0,   // [0:144] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
