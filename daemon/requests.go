@@ -32,7 +32,10 @@ func (l *loop) status(id berth.RequestID) (s Status, ok bool) {
 	s.Lost = l.lossOf(id)
 	if s.State == berth.StatePending {
 		s.Verdict = l.briefly(l.verdict(id), accountOf(&s.Spec), id)
-		s.Blocked, s.ExpiresAt = s.Verdict != nil, l.expiresAt(id, l.now())
+		s.Blocked = s.Verdict != nil
+		if s.Spec.PendingLimitMS > 0 { // most have none, and a list asks of all
+			s.ExpiresAt = l.expiresAt(id, l.now())
+		}
 	} else {
 		s.Reason = "" // of the attempt before: this one has not ended
 	}
