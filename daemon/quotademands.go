@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"slices"
-
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
 )
@@ -13,58 +11,16 @@ import (
 
 // choices are those of which there is enough for a request, of the types that are in its pool.
 func (s *balance) choices(r *berth.Request, has bounding) []*berth.Request {
-	portions := s.portionsOf(r)
-	if len(portions) < len(r.Resources.Devices) {
-		return nil
-	}
-	there := s.kinds()
-	for i := range portions {
-		portions[i].Kinds = slices.DeleteFunc(slices.Clone(portions[i].Kinds), func(kind string) bool { return !slices.Contains(there, kind) })
-	}
-	return choicesOf(r, portions, kindsOf(s.devicesLeft(r, has)))
-}
-
-// choicesOf are those of which so much is left.
-func choicesOf(r *berth.Request, portions []scheduler.Portion, left map[string]int64) (out []*berth.Request) {
-	for _, types := range scheduler.Typings(portions, left) {
-		out = append(out, withTypes(r, types))
-	}
-	return out
+	return scheduler.Choices(r, s.kinds(), kindsOf(s.devicesLeft(r, has)))
 }
 
 // choicesThatAre are those that come to these amounts, of all types.
 func (l *loop) choicesThatAre(r *berth.Request, amounts berth.Amounts) []*berth.Request {
-	left, portions := make(map[string]int64), make([]scheduler.Portion, len(r.Resources.Devices))
-	for i := range portions {
-		d := &r.Resources.Devices[i]
-		if portions[i] = (scheduler.Portion{Want: d.Count * d.Milli, Kinds: d.Types}); len(d.Types) == 0 {
-			portions[i].Kinds = l.fleet.DeviceTypes(r.Pool)
-		}
-		for _, kind := range portions[i].Kinds {
-			left[kind] = amounts[berth.DeviceDimension(kind)]
-		}
+	there, left := l.fleet.DeviceTypes(r.Pool), make(map[string]int64)
+	for _, kind := range there {
+		left[kind] = amounts[berth.DeviceDimension(kind)]
 	}
-	return choicesOf(r, portions, left)
-}
-
-// includes says whether a request may have the one type that another one names for each of its demands.
-func includes(r, as *berth.Request) bool {
-	for i := range as.Resources.Devices {
-		if of := r.Resources.Devices[i].Types; len(of) > 0 && !slices.Contains(of, as.Resources.Devices[i].Types[0]) {
-			return false
-		}
-	}
-	return true
-}
-
-// withTypes is a request with one type for each of its demands.
-func withTypes(r *berth.Request, types []string) *berth.Request {
-	next := *r
-	next.Resources.Devices = slices.Clone(r.Resources.Devices)
-	for i := range types {
-		next.Resources.Devices[i].Types = types[i : i+1]
-	}
-	return &next
+	return scheduler.Choices(r, there, left)
 }
 
 // judgeDemands judges a request that finds too little where its demands choose their types one after the other. Of what it gets, that
@@ -96,7 +52,7 @@ func (l *loop) tryChoices(w *waiting, c *scheduler.Candidate, d scheduler.Decisi
 	of := l.balance(accountOf(w.request), l.limited(w.request), b)
 	s := of.of(askedBy(w))
 	for _, as := range s.choices(w.request, s.obtainable) {
-		if includes(c.Request, as) {
+		if scheduler.Includes(c.Request, as) {
 			continue
 		}
 		one := *c
@@ -126,7 +82,7 @@ func (l *loop) explainChoices(w *waiting, c scheduler.Candidate, v *berth.Verdic
 	of := l.balanceBy(accountOf(w.request), l.limited(w.request), by)
 	s := of.of(askedBy(w))
 	for _, as := range s.choices(w.request, s.obtainable) {
-		if includes(c.Request, as) {
+		if scheduler.Includes(c.Request, as) {
 			continue
 		}
 		one := c

@@ -25,7 +25,7 @@ func (s *balance) roomChoices(r *berth.Request, own scheduler.Candidate) [][]sch
 		from := len(all)
 		for _, as := range s.choices(r, has) {
 			some = true
-			if len(all) <= maxRoomChoices && !slices.ContainsFunc(all, func(o scheduler.Candidate) bool { return includes(o.Request, as) }) {
+			if len(all) <= maxRoomChoices && !slices.ContainsFunc(all, func(o scheduler.Candidate) bool { return scheduler.Includes(o.Request, as) }) {
 				one := own
 				one.Request = as
 				all = append(all, one)

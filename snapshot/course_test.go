@@ -57,6 +57,15 @@ func typed(id string, size, least int64, types ...string) berth.Request {
 	return r
 }
 
+// either asks for a device of either type, and for one of a type.
+func either(id, of string) berth.Request {
+	r := request(id, 100)
+	r.Resources.Devices = []berth.DeviceDemand{
+		{Count: 1, Milli: berth.WholeDevice, Types: []string{"h100", "a100"}}, {Count: 1, Milli: berth.WholeDevice, Types: []string{of}},
+	}
+	return r
+}
+
 // twice is a group that asks for half a device and for a whole one for each.
 func twice(id string, size int64) berth.Request {
 	r := typed(id, size, size, "h100", "a100")
@@ -234,6 +243,32 @@ func TestForecast_Course(t *testing.T) {
 			},
 			snapshot.Change{Requests: []berth.Request{twice("g", 1)}},
 			[]string{"g.0 new: w1"},
+		},
+		{
+			"a request asks for devices of either type, and for one of them, and its quota has one of each", func(s *store) {
+				s.has("w1", []berth.Device{{Name: "g0", Type: "h100"}, {Name: "g1", Type: "h100"}, {Name: "g2", Type: "a100"}, {Name: "g3", Type: "a100"}})
+				s.put(berth.KindTenant, "", "default", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {
+					Limits: berth.Amounts{berth.DeviceDimension("h100"): 1000, berth.DeviceDimension("a100"): 1000},
+				}}})
+			},
+			snapshot.Change{Requests: []berth.Request{either("one", "h100"), either("two", "h100")}},
+			[]string{"one new: w1", "two new: waits for quota devices.h100"},
+		},
+		{
+			"others make room for the choice of types that its quota has", func(s *store) {
+				s.has("w1", []berth.Device{{Name: "g0", Type: "h100"}})
+				s.has("w2", []berth.Device{{Name: "g0", Type: "a100"}, {Name: "g1", Type: "h100"}})
+				s.put(berth.KindTenant, "", "default", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {
+					Limits: berth.Amounts{berth.DeviceDimension("h100"): 1000, berth.DeviceDimension("a100"): 1000},
+				}}})
+				s.runs("low", 3950, "w2", 0)
+			},
+			snapshot.Change{Requests: []berth.Request{func() berth.Request {
+				r := either("now", "h100")
+				r.Priority, r.Preemption = 5, berth.PreemptionLower
+				return r
+			}()}},
+			[]string{"now new: w2 after [low]", "low stopped from w2 for now: w1"},
 		},
 		{
 			"the cheapest makes room, and finds none", func(s *store) {

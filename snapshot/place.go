@@ -10,7 +10,8 @@ func (c *course) place(a *asked) {
 	if c.waitsWhole(a) {
 		return
 	}
-	as, over := c.allowed(&a.Spec, 1)
+	choices := c.choices(&a.Spec)
+	as, over := c.allowedChoice(&a.Spec, choices)
 	if over != nil && a.claim == nil { // what a claim counts is counted
 		c.waitsForQuota(a, over)
 		return
@@ -19,13 +20,13 @@ func (c *course) place(a *asked) {
 	if a.preempts() {
 		shape += " preempts " + string(a.Spec.Tenant) // of one tenant, whom most may make room for comes first
 	}
-	if o, known := c.full[shape]; known {
+	if o, known := c.full[shape]; known && len(choices) == 0 {
 		c.waits(a, o)
 		return
 	}
 	cand := a.Candidate()
 	cand.Request = as
-	d := c.fleet.Place(cand)
+	d := c.placeAllowed(&cand, choices)
 	switch {
 	case d.Verdict == nil && c.takes(a, d.Worker, &d.Share):
 		c.dropClaim(a)
@@ -34,14 +35,14 @@ func (c *course) place(a *asked) {
 	case d.Verdict == nil:
 	case a.claim != nil:
 		c.claims = append(c.claims, &claimant{a, a.on, a.claim})
-	case !d.Verdict.NeverFits && a.preempts() && c.makeRoom(a, cand):
+	case !d.Verdict.NeverFits && a.preempts() && c.makeRoom(a, cand, choices):
 	default:
 		why := c.fleet.DiagnoseBut(cand, c.out)
 		o := Outcome{Verdict: d.Verdict, Nearest: why.Nearest}
 		if len(c.out.Gone) > 0 {
 			o.Verdict = &why.Verdict
 		}
-		if !a.Spec.Related() { // where others are may help what waits for them
+		if !a.Spec.Related() && len(choices) == 0 { // where others are may help what waits for them; which choices there are says its quota
 			c.full[shape] = o
 		}
 		c.waits(a, o)
@@ -61,12 +62,18 @@ func (c *course) takes(a *asked, on berth.WorkerID, share *berth.Share) bool {
 	if v == nil || a.claim != nil {
 		return true
 	}
+	c.unplace(on, share)
+	c.waits(a, Outcome{Verdict: v})
+	return false
+}
+
+// unplace takes back in the fleet what it has reserved.
+func (c *course) unplace(on berth.WorkerID, share *berth.Share) {
+	w := *c.fleet.Worker(on)
 	if ledger, err := w.Ledger.Release(*share); err == nil {
 		w.Ledger = ledger
 		c.fleet.Put(w)
 	}
-	c.waits(a, Outcome{Verdict: v})
-	return false
 }
 
 // settled notes that a request has its place, which the fleet has reserved.

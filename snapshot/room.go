@@ -23,10 +23,17 @@ func (a *asked) preempts() bool {
 }
 
 // makeRoom has others end for a request; false: nobody who may would suffice.
-func (c *course) makeRoom(a *asked, cand scheduler.Candidate) bool {
+func (c *course) makeRoom(a *asked, cand scheduler.Candidate, choices []*berth.Request) bool {
 	cand.Patience = c.patienceOf(a)
-	p, ok := c.fleet.Preempt(cand, c.occupants)
-	if !ok {
+	all := []scheduler.Candidate{cand}
+	for _, as := range choices {
+		if one := cand; !scheduler.Includes(cand.Request, as) {
+			one.Request = as
+			all = append(all, one)
+		}
+	}
+	p, chosen := c.fleet.PreemptFor(all, c.occupants)
+	if chosen < 0 {
 		return false
 	}
 	w := *c.fleet.Worker(p.Worker)

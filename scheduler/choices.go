@@ -1,0 +1,42 @@
+package scheduler
+
+import (
+	"slices"
+
+	"github.com/berthd/berth"
+)
+
+// A request may have several demands for devices, each of several types, and a quota that has not enough of some for all of them. Which
+// types it could have together are its choices.
+
+// Choices are a request with one type for each of its demands, of those that are there, such that there is enough left of all; of types for
+// which that is not told there is. By preference, the first demand's first, and at most 64.
+func Choices(r *berth.Request, there []string, left map[string]int64) (out []*berth.Request) {
+	portions := make([]Portion, len(r.Resources.Devices))
+	for i := range portions {
+		d := &r.Resources.Devices[i]
+		portions[i] = Portion{Want: d.Count * d.Milli, Kinds: there}
+		if len(d.Types) > 0 {
+			portions[i].Kinds = slices.DeleteFunc(slices.Clone(d.Types), func(kind string) bool { return !slices.Contains(there, kind) })
+		}
+	}
+	for _, types := range Typings(portions, left) {
+		one := *r
+		one.Resources.Devices = slices.Clone(r.Resources.Devices)
+		for i := range types {
+			one.Resources.Devices[i].Types = types[i : i+1]
+		}
+		out = append(out, &one)
+	}
+	return out
+}
+
+// Includes says whether a request may have the one type that a choice names for each of its demands.
+func Includes(r, choice *berth.Request) bool {
+	for i := range choice.Resources.Devices {
+		if of := r.Resources.Devices[i].Types; len(of) > 0 && !slices.Contains(of, choice.Resources.Devices[i].Types[0]) {
+			return false
+		}
+	}
+	return true
+}
