@@ -3,22 +3,24 @@ package etcdstore
 import "github.com/berthd/berth"
 
 // Bounds of what the basis of a plan takes of the store, beside all else that the
-// plan's transaction puts: an eighth of that, and of a small one basisLeast. History
-// is kept of every one of them, so a basis as large as its plan would halve how far
-// back a small store's history reaches, and fill it when that is too late.
+// plan's transaction puts: an eighth of that, and of a small one basisLeast, or
+// basisBurst. History is kept of every one of them, so a basis as large as its plan would
+// halve how far back a small store's history reaches, and fill it when that is too late.
 //
 // A small plan of a burst tells what the large ones before it have reserved that have no
 // answer yet: 29 bytes of each placement, for as long as the burst lasts. With 4 KiB, of
 // bursts of 249 requests 2 % of the placements could not be decided again, and of 1,000 on
-// 200 workers 24 %; with 16 KiB none and 16 %, for 0.5 and 1.7 % more bytes. Where others
-// run, and who could make room, a plan may have to tell for ever: that is kept within
-// basisMore.
+// 200 workers 24 %; with 16 KiB none and 16 %, with 32 KiB none, for 0.5 and 4 % more bytes.
+// Workers that are other than their records say (suspended ones) a plan may have to tell
+// for as long as they are: that is kept within basisLeast. Where others run, and who could
+// make room, it may have to tell for ever: that is kept within basisMore.
 //
 // The prices of devices are beside that. They stand there whole only when they are new,
 // and are made anew when about as many requests have come again: of a request it is a
 // shape, at most.
 const (
 	basisLeast  = 16 << 10
+	basisBurst  = 32 << 10
 	basisMore   = 4 << 10
 	basisPart   = 8
 	bytesPriced = 256 // of a shape, with all its numbers
@@ -48,7 +50,11 @@ func (t *txn) basis(s *Store, p *berth.Plan) error {
 		rec.Relations = nil
 		values, err = appendRecord(t.values, &rec)
 	}
-	if tooMuch(basisLeast) {
+	least := basisLeast
+	if len(rec.Steps) > len(rec.Seats)+len(rec.Overlay) {
+		least = basisBurst
+	}
+	if tooMuch(least) {
 		rec = rec.Bare()
 		if values, err = appendRecord(t.values, &rec); err != nil || size+len(values)-rest > limits.Bytes {
 			return err

@@ -9,8 +9,8 @@ import (
 	"github.com/berthd/berth"
 )
 
-// The basis of a plan takes an eighth of what else the plan puts, or 16 KiB; what would
-// take more says that it was too much. The history of small stores was full of it.
+// The basis of a plan takes an eighth of what else the plan puts, or 16 KiB, 32 of what is in flight;
+// what would take more says that it was too much. The history of small stores was full of it.
 func TestBasis_Bounded(t *testing.T) {
 	s, err := New(new(clientv3.Client), Options{MaxTxnOps: 8192})
 	if err != nil {
@@ -19,11 +19,15 @@ func TestBasis_Bounded(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
 		places, steps int
+		seats         int
 		partial       bool
 	}{
 		{name: "small", places: 1, steps: 100},
 		{name: "what a burst has in flight", places: 1, steps: 400},
-		{name: "more than 16 KiB", places: 1, steps: 1000, partial: true},
+		{name: "what a burst of 1,000 has in flight", places: 1, steps: 1200},
+		{name: "more than 32 KiB", places: 1, steps: 2000, partial: true},
+		{name: "suspended workers", places: 1, steps: 10, seats: 300},
+		{name: "more than 16 KiB of suspended workers", places: 1, steps: 10, seats: 600, partial: true},
 		{name: "beside many placements", places: 300, steps: 400},
 		{name: "more than an eighth", places: 300, steps: 3000, partial: true},
 		{name: "more than any value", places: 300, steps: 20_000, partial: true},
@@ -33,6 +37,9 @@ func TestBasis_Bounded(t *testing.T) {
 			plan.Basis = &berth.PlanBasis{Daemon: "d1", Revision: 7, Policy: "5", Shares: make([]berth.Share, 1)}
 			for i := range tt.steps {
 				plan.Basis.Steps = append(plan.Basis.Steps, berth.PlannedStep{Worker: berth.WorkerID(fmt.Sprintf("worker-%04d", i))})
+			}
+			for i := range tt.seats {
+				plan.Basis.Seats = append(plan.Basis.Seats, berth.PlannedSeat{Worker: berth.WorkerID(fmt.Sprintf("worker-%04d", i)), Suspended: true})
 			}
 			tx, err := s.encodePlan(plan)
 			if err != nil {
@@ -44,10 +51,10 @@ func TestBasis_Bounded(t *testing.T) {
 				t.Fatal(err)
 			}
 			basis, ok := got.(*berth.PlanBasis)
-			if !ok || basis.Partial != tt.partial || !tt.partial && len(basis.Steps) != tt.steps || basis.Txn != plan.ID || basis.Revision != 7 {
-				t.Errorf("%d bytes, the last put is %+v", len(last.value), got)
+			if !ok || basis.Partial != tt.partial || !tt.partial && (len(basis.Steps) != tt.steps || len(basis.Seats) != tt.seats) || basis.Txn != plan.ID || basis.Revision != 7 {
+				t.Errorf("%d bytes, the last put is %.200s", len(last.value), fmt.Sprintf("%+v", got))
 			}
-			if rest := len(tx.values) - len(last.value); len(last.value) > max(16384, rest/8) {
+			if rest := len(tx.values) - len(last.value); len(last.value) > max(32768, rest/8) {
 				t.Errorf("the basis takes %d bytes beside %d", len(last.value), rest)
 			}
 			if len(plan.Basis.Steps) != tt.steps || plan.Basis.Partial {
@@ -71,7 +78,7 @@ func TestBasis_RelationsFirst(t *testing.T) {
 		{name: "all", steps: 50, domains: 50, told: true},
 		{name: "too many domains", steps: 50, domains: 500},
 		{name: "too much besides", steps: 400, domains: 50},
-		{name: "too much without them", steps: 1000, domains: 50, partial: true},
+		{name: "too much without them", steps: 2000, domains: 50, partial: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			plan := placesOf(t, s, 1)
@@ -95,7 +102,7 @@ func TestBasis_RelationsFirst(t *testing.T) {
 			}
 			basis, _ := got.(*berth.PlanBasis)
 			if basis == nil || basis.Partial != tt.partial || (len(basis.Relations) > 0) != tt.told || !tt.partial && len(basis.Steps) != tt.steps {
-				t.Errorf("the basis is %+v", got)
+				t.Errorf("the basis is %.200s", fmt.Sprintf("%+v", got))
 			}
 			if len(plan.Basis.Relations) != 1 {
 				t.Error("the plan's own basis has changed: it may be sent again")
@@ -145,7 +152,7 @@ func TestBasis_OccupantsFirst(t *testing.T) {
 				want = 0
 			}
 			if basis, _ := got.(*berth.PlanBasis); basis == nil || basis.Partial || len(basis.Room) != 1 || len(basis.Room[0].Occupants) != want || len(basis.Relations) != 1 {
-				t.Errorf("the basis is %+v", got)
+				t.Errorf("the basis is %.200s", fmt.Sprintf("%+v", got))
 			}
 			if len(plan.Basis.Room[0].Occupants) != tt.occupants {
 				t.Error("the plan's own basis has changed: it may be sent again")
