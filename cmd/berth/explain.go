@@ -181,7 +181,7 @@ func printExplanation(w io.Writer, e *berthv1.ExplainResponse, asked *timestampp
 			_, err := fmt.Fprintln(w, whyThereText(e.GetNotTold()))
 			return err
 		}
-		return printStandings(w, e.GetStandings())
+		return printStandings(w, e.GetStandings(), noOther(s.GetSpec().GetGroup()))
 	}
 	return printWaiting(w, e, judgedAt(e, asked))
 }

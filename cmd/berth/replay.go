@@ -114,7 +114,7 @@ func printReplay(w io.Writer, r *berthv1.ReplayResponse) error {
 	if err := printVictims(w, r.GetVictims()); err != nil {
 		return err
 	}
-	return printStandings(w, r.GetStandings())
+	return printStandings(w, r.GetStandings(), "no other worker was in question")
 }
 
 // printVictims tells whether the same make room for a request when they are chosen again.
@@ -164,8 +164,8 @@ func choiceText(c *berthv1.Choice) string {
 }
 
 // printStandings tells why a worker was chosen: what it and the runner-up were judged
-// by, and what decided.
-func printStandings(w io.Writer, all []*berthv1.Standing) error {
+// by, and what decided; alone is said of one that was not compared.
+func printStandings(w io.Writer, all []*berthv1.Standing, alone string) error {
 	if len(all) == 0 {
 		return nil
 	}
@@ -185,7 +185,11 @@ func printStandings(w io.Writer, all []*berthv1.Standing) error {
 	if err := t.write(w); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(w, decidedBy(all))
+	decided := alone
+	if len(all) > 1 {
+		decided = decidedBy(all)
+	}
+	_, err := fmt.Fprintln(w, decided)
 	return err
 }
 
@@ -201,11 +205,20 @@ func termName(t *berthv1.Term) string {
 	return strings.ToUpper(inWords(t.GetName()))
 }
 
-// decidedBy is what the choice was better in.
-func decidedBy(all []*berthv1.Standing) string {
-	if len(all) == 1 {
-		return "no other worker could take it"
+// noOther says of a placement that no other worker was compared with: a group is kept together, so its members had
+// others there alone.
+func noOther(group *berthv1.Membership) string {
+	switch {
+	case group.GetLinked():
+		return "no other worker of its group's link domain could take it"
+	case group.GetTopology() != "":
+		return "no other worker of its group's " + group.GetTopology() + " could take it"
 	}
+	return "no other worker could take it"
+}
+
+// decidedBy is what the choice was better in than the other one.
+func decidedBy(all []*berthv1.Standing) string {
 	first, second := all[0].GetTerms(), all[1].GetTerms()
 	for i := range min(len(first), len(second)) {
 		a, b := first[i], second[i]

@@ -83,6 +83,20 @@ func TestDecidedBy_TooFull(t *testing.T) {
 	}
 }
 
+// A group is kept together: that others could take a member elsewhere is nothing that was judged.
+func TestNoOther(t *testing.T) {
+	t.Parallel()
+	for want, group := range map[string]*berthv1.Membership{
+		"no other worker could take it":                            nil,
+		"no other worker of its group's rack could take it":        {Size: 2, Topology: "rack"},
+		"no other worker of its group's link domain could take it": {Size: 2, Topology: "rack", Linked: true},
+	} {
+		if got := noOther(group); got != want {
+			t.Errorf("of %v: %q, want %q", group, got, want)
+		}
+	}
+}
+
 func TestPrintReplay_Victims(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
