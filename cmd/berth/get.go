@@ -98,7 +98,7 @@ func printStatus(w io.Writer, s *berthv1.Status) error {
 		{"pool", spec.GetPool()},
 		{"tenant", spec.GetTenant()},
 		{"wants", wants(spec.GetResources())},
-		{"holds", holds(s.GetShare())},
+		{"holds", holds(s.GetShare(), spec.GetResources().GetPorts())},
 		{"submitted", moment(s.GetSubmittedAt(), now)},
 		{"placed", since(s.GetPlacedAt(), s.GetSubmittedAt())},
 		{"started", since(s.GetStartedAt(), s.GetSubmittedAt())},
@@ -139,7 +139,7 @@ func wants(d *berthv1.Demand) string {
 		out = append(out, bytesOf(d.GetDiskBytes())+" disk")
 	}
 	for _, p := range d.GetPorts() {
-		out = append(out, fmt.Sprintf("port %s=%d", p.GetName(), p.GetNumber()))
+		out = append(out, portText("port "+p.GetName(), p.GetNumber()))
 	}
 	for _, v := range d.GetDevices() {
 		out = append(out, fmt.Sprintf("%d of %s, %d thousandths each%s", v.GetCount(), orAny(v.GetTypes()), v.GetMilli(), linkText(v)))
@@ -165,7 +165,16 @@ func orAny(types []string) string {
 	return strings.Join(types, " or ")
 }
 
-func holds(s *berthv1.Share) string {
+// portText is a port's name and number; 0: any free one.
+func portText(name string, number int32) string {
+	if number == 0 {
+		return name + " (any free one)"
+	}
+	return fmt.Sprintf("%s=%d", name, number)
+}
+
+// holds is what is reserved, for a request that wants these ports, in their order.
+func holds(s *berthv1.Share, ports []*berthv1.PortDemand) string {
 	if s == nil {
 		return ""
 	}
@@ -173,8 +182,12 @@ func holds(s *berthv1.Share) string {
 	if s.GetDiskBytes() > 0 {
 		out = append(out, bytesOf(s.GetDiskBytes())+" disk")
 	}
-	for _, p := range s.GetPorts() {
-		out = append(out, fmt.Sprintf("port %d", p))
+	for i, p := range s.GetPorts() {
+		name := "port"
+		if i < len(ports) {
+			name += " " + ports[i].GetName()
+		}
+		out = append(out, portText(name, p))
 	}
 	for _, d := range s.GetDevices() {
 		out = append(out, fmt.Sprintf("%s (%d thousandths)", d.GetName(), d.GetMilli()))

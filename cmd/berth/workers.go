@@ -20,7 +20,7 @@ func workersCommand() *cli.Command {
 		Name:      "workers",
 		Usage:     "workers, what they have and what is reserved",
 		ArgsUsage: "[WORKER...]",
-		Flags:     clientFlags(stringFlag("pool", "", "only of this `POOL`"), outputFlag(), boolFlag("wide", "with labels, limits enforced, addresses and versions")),
+		Flags:     clientFlags(stringFlag("pool", "", "only of this `POOL`"), outputFlag(), boolFlag("wide", "with disk, custom resources, ports, labels, limits enforced, addresses and versions")),
 		Action:    listWorkers,
 	})
 }
@@ -85,6 +85,7 @@ func tellNoWorkers(c *cli.Context, cl *client.Client) {
 type workersTable struct {
 	out                         io.Writer
 	wide, spot, devices, images bool
+	disk, custom, ports         bool // of which a wide one tells
 	now                         time.Time
 }
 
@@ -92,7 +93,13 @@ func printWorkers(w io.Writer, all []*berthv1.Worker, wide bool) error {
 	x := workersTable{out: w, wide: wide, now: time.Now()}
 	x.spot = slices.ContainsFunc(all, (*berthv1.Worker).GetSpot)
 	x.images = slices.ContainsFunc(all, (*berthv1.Worker).GetImages)
-	x.devices = slices.ContainsFunc(all, func(w *berthv1.Worker) bool { return len(w.GetCapacity().GetDevices()) > 0 })
+	for _, w := range all {
+		has := w.GetCapacity()
+		x.devices = x.devices || len(has.GetDevices()) > 0
+		x.disk = x.disk || wide && has.GetDiskBytes() > 0
+		x.custom = x.custom || wide && len(has.GetCustom()) > 0
+		x.ports = x.ports || wide && has.GetPorts() != nil
+	}
 	t := table{paint: painter(w)}
 	t.add(x.head()...)
 	for _, w := range all {
@@ -106,9 +113,19 @@ func (x *workersTable) head() []string {
 	if x.spot {
 		head = append(head, "SPOT")
 	}
-	head = append(head, "RUNS", "CPU", "MEMORY", "DEVICES")
+	head = append(head, "RUNS", "CPU", "MEMORY")
+	if x.disk {
+		head = append(head, "DISK")
+	}
+	head = append(head, "DEVICES")
 	if x.devices {
 		head = append(head, "GPUS")
+	}
+	if x.custom {
+		head = append(head, "CUSTOM")
+	}
+	if x.ports {
+		head = append(head, "PORTS")
 	}
 	head = append(head, "AGE", "NOTE")
 	if !x.wide {
@@ -128,10 +145,19 @@ func (x *workersTable) row(w *berthv1.Worker) []string {
 	}
 	row = append(row, strconv.FormatInt(w.GetCount(), 10),
 		cores(w.GetReserved().GetCpuMilli())+"/"+cores(w.GetCapacity().GetCpuMilli()),
-		bytesOf(w.GetReserved().GetMemoryBytes())+"/"+bytesOf(w.GetCapacity().GetMemoryBytes()),
-		devicesText(w))
+		bytesOf(w.GetReserved().GetMemoryBytes())+"/"+bytesOf(w.GetCapacity().GetMemoryBytes()))
+	if x.disk {
+		row = append(row, bytesOf(w.GetReserved().GetDiskBytes())+"/"+bytesOf(w.GetCapacity().GetDiskBytes()))
+	}
+	row = append(row, devicesText(w))
 	if x.devices {
 		row = append(row, typesText(w))
+	}
+	if x.custom {
+		row = append(row, customText(w))
+	}
+	if x.ports {
+		row = append(row, portsText(w))
 	}
 	row = append(row, age(w.GetStartedAt(), x.now), fit(x.out, workerNote(w, x.now), 60))
 	if !x.wide {
@@ -181,6 +207,25 @@ func typesText(w *berthv1.Worker) string {
 		out = append(out, fmt.Sprintf("%d %s", count[kind], kind))
 	}
 	return orDash(strings.Join(out, " + "))
+}
+
+// customText is what is reserved of each of a worker's custom resources, and what it has: "licence 1/4".
+func customText(w *berthv1.Worker) string {
+	has, taken := w.GetCapacity().GetCustom(), w.GetReserved().GetCustom()
+	var out []string
+	for _, name := range sortedKeys(has) {
+		out = append(out, fmt.Sprintf("%s %d/%d", name, taken[name], has[name]))
+	}
+	return orDash(strings.Join(out, ", "))
+}
+
+// portsText is how many of a worker's ports are taken, and which they are: "2 of 30000-32767".
+func portsText(w *berthv1.Worker) string {
+	has := w.GetCapacity().GetPorts()
+	if has == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%d of %d-%d", len(w.GetReserved().GetPorts()), has.GetFirst(), has.GetLast())
 }
 
 // workerState shows how far a worker is emptied: so many are gone, of so many.

@@ -111,3 +111,41 @@ func TestPrintWorkers_Images(t *testing.T) {
 		})
 	}
 }
+
+// What a worker has, a wide table tells of all that any has: also disk, custom resources and ports.
+func TestPrintWorkers_WideAmounts(t *testing.T) {
+	t.Parallel()
+	all := []*berthv1.Worker{
+		{
+			Id: "w1", State: "ready", Pool: "p",
+			Capacity: &berthv1.Capacity{DiskBytes: 4 << 30, Custom: map[string]int64{"licence": 4, "slot": 2}, Ports: &berthv1.PortRange{First: 30000, Last: 30009}},
+			Reserved: &berthv1.Share{DiskBytes: 1 << 30, Custom: map[string]int64{"licence": 1}, Ports: []int32{30000, 30003}},
+		},
+		{Id: "w2", State: "ready", Pool: "p"},
+	}
+	for _, tt := range []struct {
+		name string
+		wide bool
+		want []string
+	}{
+		{"wide", true, []string{
+			"WORKER STATE POOL RUNS CPU MEMORY DISK DEVICES CUSTOM PORTS AGE",
+			"w1 ready p 0 0/0 0/0 1.0GiB/4.0GiB - licence 1/4, slot 0/2 2 of 30000-30009 -",
+			"w2 ready p 0 0/0 0/0 0/0 - - - -",
+		}},
+		{"else", false, []string{"WORKER STATE POOL RUNS CPU MEMORY DEVICES AGE", "w1 ready p 0 0/0 0/0 -", "w2 ready p 0 0/0 0/0 -"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var out strings.Builder
+			if err := printWorkers(&out, all, tt.wide); err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+			for i, want := range tt.want {
+				if got := strings.Join(strings.Fields(lines[i]), " "); !strings.HasPrefix(got, want+" ") {
+					t.Errorf("line %d is %q; want it to begin with %q", i+1, got, want)
+				}
+			}
+		})
+	}
+}
