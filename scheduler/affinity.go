@@ -179,17 +179,30 @@ func relationFilter(code berth.ReasonCode, words string) filter {
 				if !rejects(t, n) {
 					continue
 				}
-				next := measure{detail: t.String()}
-				if _, ok := t.domainOf(n); !ok {
-					next = measure{code: berth.ReasonTopology, detail: t.key.topology, total: q.reach(t)}
-				}
+				next := q.termWhy(t, n)
 				if m.detail == "" || cmp.Or(-cmp.Compare(next.code, m.code), cmp.Compare(next.detail, m.detail)) < 0 {
 					m = next // what no request can mend goes first, then the first in words: see Shape
 				}
 			}
 			return m
 		},
+		all: func(q *query, n *node) (all []measure) {
+			for i := range q.terms {
+				if t := &q.terms[i]; rejects(t, n) {
+					all = append(all, q.termWhy(t, n))
+				}
+			}
+			return inWords(all)
+		},
 	}
+}
+
+// termWhy says that a term rejects n, or that n is in no domain of its topology.
+func (q *query) termWhy(t *term, n *node) measure {
+	if _, ok := t.domainOf(n); !ok {
+		return measure{code: berth.ReasonTopology, detail: t.key.topology, total: q.reach(t)}
+	}
+	return measure{detail: t.String()}
 }
 
 // String is the term in words.

@@ -59,11 +59,9 @@ func (f *Fleet) DiagnoseBut(c Candidate, out LeftOut) Diagnosis {
 	d.Nearest = &berth.Miss{Worker: nearest.worker.ID, Could: least.could}
 	q.eachRejection(nearest, func(f *filter) {
 		as := nearest.unkept()
-		if f.code == berth.ReasonTaint { // each is to be tolerated
-			d.Nearest.Reasons = append(d.Nearest.Reasons, q.taintReasons(f, as)...)
-			return
+		for _, m := range f.each(q, as) {
+			d.Nearest.Reasons = append(d.Nearest.Reasons, f.reason(m, as))
 		}
-		d.Nearest.Reasons = append(d.Nearest.Reasons, f.reason(f.measure(q, as), as))
 	})
 	return d
 }
@@ -93,19 +91,19 @@ func (l *lack) less(o *lack) bool {
 func (q *query) lackOf(n *node) lack {
 	l := lack{could: q.couldTake(n), most: fraction{0, 1}, id: n.worker.ID}
 	q.eachRejection(n, func(f *filter) {
-		if l.reasons++; f.code == berth.ReasonTaint {
-			l.reasons += len(q.taintReasons(f, n)) - 1
-		}
-		if part := q.missing(f, n); l.most.less(part) {
-			l.most = part
+		for _, m := range f.each(q, n.unkept()) {
+			l.reasons++
+			if part := f.missing(m); l.most.less(part) {
+				l.most = part
+			}
 		}
 	})
 	return l
 }
 
-// missing is the part of what a filter wants that n does not have. A state ends by
+// missing is the part of what a filter wants that a worker does not have. A state ends by
 // itself or by a word, and no label does; where room is kept, there is some.
-func (q *query) missing(f *filter, n *node) fraction {
+func (f *filter) missing(m measure) fraction {
 	if f.code == berth.ReasonKept {
 		return fraction{0, 1}
 	}
@@ -114,10 +112,6 @@ func (q *query) missing(f *filter, n *node) fraction {
 			return fraction{0, 1}
 		}
 	}
-	if f.why == nil {
-		return fraction{1, 1}
-	}
-	m := f.why(q, n.unkept())
 	if m.want <= 0 {
 		return fraction{1, 1}
 	}

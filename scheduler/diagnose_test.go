@@ -104,6 +104,90 @@ func TestDiagnose_AllTaints(t *testing.T) {
 	}
 }
 
+// Each constraint, custom resource and port that a worker lacks is a reason of its own: who lacks one of two is nearer than
+// who lacks both, and all are told.
+func TestDiagnose_EachReason(t *testing.T) {
+	t.Parallel()
+	labelled := func(id string, labels map[string]string) scheduler.Worker {
+		w := worker(id, 8000, 8<<30)
+		w.Labels = labels
+		return w
+	}
+	custom := func(id string, amounts map[string]int64) scheduler.Worker {
+		w := worker(id, 8000, 8<<30)
+		w.Ledger.Capacity.Custom = amounts
+		return w
+	}
+	ported := func(id string, taken ...int32) scheduler.Worker {
+		w := worker(id, 8000, 8<<30)
+		w.Ledger.Capacity.Ports = berth.PortRange{First: 80, Last: 89}
+		w.Ledger.Reserved.Ports, w.Ledger.Count = taken, 1
+		return w
+	}
+	reason := func(code berth.ReasonCode, detail string, worker berth.WorkerID, numbers ...int64) berth.Reason {
+		numbers = append(numbers, 0, 0, 0)
+		return berth.Reason{Code: code, Detail: detail, Workers: 1, Some: []berth.WorkerID{worker}, Want: numbers[0], Best: numbers[1], Total: numbers[2]}
+	}
+	for _, tt := range []struct {
+		name    string
+		workers []scheduler.Worker
+		edit    func(*berth.Request)
+		want    []berth.Reason
+	}{
+		{
+			"one of two constraints", []scheduler.Worker{labelled("w1", map[string]string{"nics": "2", "zone": "a"}), labelled("w2", map[string]string{"nics": "8", "zone": "a"})},
+			func(r *berth.Request) {
+				r.Constraints = []berth.Constraint{{Label: "nics", Operator: berth.OperatorMore, Values: []string{"5"}}, {Label: "zone", Operator: berth.OperatorIn, Values: []string{"zz"}}}
+			},
+			[]berth.Reason{reason(berth.ReasonConstraint, "zone = zz", "w2")},
+		},
+		{
+			"both", []scheduler.Worker{labelled("w1", map[string]string{"nics": "2", "zone": "a"})},
+			func(r *berth.Request) {
+				r.Constraints = []berth.Constraint{{Label: "zone", Operator: berth.OperatorIn, Values: []string{"zz"}}, {Label: "nics", Operator: berth.OperatorMore, Values: []string{"5"}}}
+			},
+			[]berth.Reason{reason(berth.ReasonConstraint, "nics > 5", "w1"), reason(berth.ReasonConstraint, "zone = zz", "w1")},
+		},
+		{
+			"one of two custom resources", []scheduler.Worker{custom("w1", nil), custom("w2", map[string]int64{"fpga": 1, "licence": 1})},
+			func(r *berth.Request) { r.Resources.Custom = map[string]int64{"fpga": 2, "licence": 1} },
+			[]berth.Reason{reason(berth.ReasonCustom, "fpga", "w2", 2, 1, 1)},
+		},
+		{
+			"both custom resources", []scheduler.Worker{custom("w1", map[string]int64{"fpga": 1})},
+			func(r *berth.Request) { r.Resources.Custom = map[string]int64{"fpga": 2, "licence": 1} },
+			[]berth.Reason{reason(berth.ReasonCustom, "fpga", "w1", 2, 1, 1), reason(berth.ReasonCustom, "licence", "w1", 1)},
+		},
+		{
+			"one of two ports", []scheduler.Worker{ported("w1", 80, 81), ported("w2", 81)},
+			func(r *berth.Request) {
+				r.Resources.Ports = []berth.PortDemand{{Name: "a", Number: 80}, {Name: "b", Number: 81}}
+			},
+			[]berth.Reason{reason(berth.ReasonPorts, "81", "w2", 1, 0, 1)},
+		},
+		{
+			"both ports", []scheduler.Worker{ported("w1", 80, 81)},
+			func(r *berth.Request) {
+				r.Resources.Ports = []berth.PortDemand{{Name: "a", Number: 81}, {Name: "b", Number: 80}}
+			},
+			[]berth.Reason{reason(berth.ReasonPorts, "80", "w1", 1, 0, 1), reason(berth.ReasonPorts, "81", "w1", 1, 0, 1)},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := request("r", 1000, 1<<30)
+			tt.edit(r)
+			d := fleet(tt.workers...).Diagnose(ask(r))
+			if d.Nearest == nil {
+				t.Fatal("it fits")
+			}
+			if diff := cmp.Diff(tt.want, d.Nearest.Reasons); diff != "" {
+				t.Errorf("nearest (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // Whatever the fleet: the verdict is Explain's; there is a nearest worker exactly
 // where workers reject; and none has fewer reasons of those that could as well.
 func TestDiagnose_Property(t *testing.T) {

@@ -139,6 +139,14 @@ func (f *filter) measure(q *query, n *node) measure {
 	return f.why(q, n)
 }
 
+// each is all that it says of n.
+func (f *filter) each(q *query, n *node) []measure {
+	if f.all == nil {
+		return []measure{f.measure(q, n)}
+	}
+	return f.all(q, n)
+}
+
 func (f *filter) codeOf(m measure) berth.ReasonCode { return cmp.Or(m.code, f.code) }
 
 // reason is what f says of n alone.

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -15,6 +16,8 @@ type filter struct {
 	applies func(*query) bool           // nil: to every request
 	passes  func(*query, *node) bool    // must not allocate
 	why     func(*query, *node) measure // of a worker that does not pass; nil: the code says all
+
+	all func(*query, *node) []measure // where several may stand in the way: each of them, in order; why tells the first
 }
 
 // measure is the numbers of a berth.Reason for one worker.
@@ -79,12 +82,12 @@ var demandFilters = []filter{
 		code: berth.ReasonConstraint, rejects: "one whose labels do not meet all `constraints`",
 		applies: func(q *query) bool { return len(q.request.Constraints) > 0 },
 		passes:  func(q *query, n *node) bool { return q.constraints.Allows(n.worker.Labels) },
-		why:     constraintWhy,
+		why:     constraintWhy, all: constraintsWhy,
 	},
 	{
 		code: berth.ReasonTaint, rejects: "one with a taint, its own or an operator's, of `no_place` or `no_run` that is not tolerated",
 		passes: func(q *query, n *node) bool { return len(n.repels) == 0 || tolerates(q.request.Tolerations, n) },
-		why:    taintWhy,
+		why:    taintWhy, all: taintsWhy,
 	},
 	relationFilter(berth.ReasonAffinity, "one where the requests of a required `affinity` are not"),
 	relationFilter(berth.ReasonAntiAffinity, "one where those of a required `anti_affinity` are"),
@@ -93,13 +96,13 @@ var demandFilters = []filter{
 		code: berth.ReasonCustom, rejects: "one with less free of a custom resource than is asked for",
 		applies: func(q *query) bool { return len(q.custom) > 0 },
 		passes:  func(q *query, n *node) bool { return lacksCustom(q, n) < 0 },
-		why:     customWhy,
+		why:     customWhy, all: customsWhy,
 	},
 	{
 		code: berth.ReasonPorts, rejects: "one on which a port that is asked for by number is taken or out of its range, or too few others are free",
 		applies: func(q *query) bool { return len(q.request.Resources.Ports) > 0 },
 		passes:  portsFit,
-		why:     portsWhy,
+		why:     portsWhy, all: eachPortWhy,
 	},
 	{
 		code: berth.ReasonDevices, rejects: "one without enough healthy devices of one wanted type, each with the room and the memory, and where that is asked for in one link domain",
@@ -162,6 +165,25 @@ func constraintWhy(q *query, n *node) measure {
 	return measure{detail: first}
 }
 
+// constraintsWhy names all that are not met.
+func constraintsWhy(q *query, n *node) (all []measure) {
+	for i := range q.constraints {
+		if i != q.request.JoinsAt() && !q.constraints[i].Allows(n.worker.Labels) {
+			all = append(all, measure{detail: q.constraints[i].String()})
+		}
+	}
+	if len(all) == 0 {
+		return []measure{constraintWhy(q, n)}
+	}
+	return inWords(all)
+}
+
+// inWords are measures by their details, each once.
+func inWords(all []measure) []measure {
+	slices.SortFunc(all, func(a, b measure) int { return cmp.Compare(a.detail, b.detail) })
+	return slices.CompactFunc(all, func(a, b measure) bool { return a.detail == b.detail })
+}
+
 // lacksCustom is the index in q.custom of what n has too little of, or -1.
 func lacksCustom(q *query, n *node) int {
 	for i, c := range q.custom {
@@ -181,9 +203,20 @@ func (n *node) freeCustom(name string) int64 {
 	return free
 }
 
-func customWhy(q *query, n *node) measure {
-	c := q.custom[lacksCustom(q, n)]
+func customWhy(q *query, n *node) measure { return q.customAt(lacksCustom(q, n), n) }
+
+func (q *query) customAt(i int, n *node) measure {
+	c := q.custom[i]
 	return measure{detail: c.name, want: c.want, best: max(n.freeCustom(c.name), 0), total: n.worker.Ledger.Capacity.Custom[c.name]}
+}
+
+func customsWhy(q *query, n *node) (all []measure) {
+	for i, c := range q.custom {
+		if c.want > n.freeCustom(c.name) {
+			all = append(all, q.customAt(i, n))
+		}
+	}
+	return all
 }
 
 func portsFit(q *query, n *node) bool {
@@ -196,23 +229,46 @@ func portsFit(q *query, n *node) bool {
 // takenPort is the lowest number asked for that n cannot give, or 0.
 func (q *query) takenPort(n *node) int32 {
 	for _, p := range q.numbers {
-		if _, used := slices.BinarySearch(n.ports, p); used || !n.worker.Ledger.Capacity.Ports.Holds(p) {
+		if !n.hasPort(p) {
 			return p
 		}
 	}
 	return 0
 }
 
+// hasPort says whether a port is free on n.
+func (n *node) hasPort(p int32) bool {
+	_, used := slices.BinarySearch(n.ports, p)
+	return !used && n.worker.Ledger.Capacity.Ports.Holds(p)
+}
+
 func portsWhy(q *query, n *node) measure {
-	ports := n.worker.Ledger.Capacity.Ports
 	if p := q.takenPort(n); p != 0 {
-		m := measure{detail: strconv.Itoa(int(p)), want: 1}
-		if ports.Holds(p) {
-			m.total = 1
-		}
-		return m
+		return n.portWhy(p)
 	}
+	ports := n.worker.Ledger.Capacity.Ports
 	return measure{want: q.anyPorts, best: max(n.freePorts-int64(len(q.numbers)), 0), total: ports.Count()}
+}
+
+// portWhy says that a port cannot be given on n.
+func (n *node) portWhy(p int32) measure {
+	m := measure{detail: strconv.Itoa(int(p)), want: 1}
+	if n.worker.Ledger.Capacity.Ports.Holds(p) {
+		m.total = 1
+	}
+	return m
+}
+
+func eachPortWhy(q *query, n *node) (all []measure) {
+	for _, p := range q.numbers {
+		if !n.hasPort(p) {
+			all = append(all, n.portWhy(p))
+		}
+	}
+	if len(all) == 0 {
+		return []measure{portsWhy(q, n)}
+	}
+	return all
 }
 
 // pickPorts returns the ports of a worker that fits, in the order of the request.

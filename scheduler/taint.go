@@ -1,11 +1,6 @@
 package scheduler
 
-import (
-	"cmp"
-	"slices"
-
-	"github.com/berthd/berth"
-)
+import "github.com/berthd/berth"
 
 // setTaints parts a worker's taints by what they do.
 func (n *node) setTaints() {
@@ -45,15 +40,14 @@ func taintWhy(q *query, n *node) measure {
 	return measure{detail: first}
 }
 
-// taintReasons are all taints of n that are not tolerated, in words.
-func (q *query) taintReasons(f *filter, n *node) (out []berth.Reason) {
+// taintsWhy names all that are not tolerated.
+func taintsWhy(q *query, n *node) (all []measure) {
 	for _, t := range n.repels {
 		if !berth.Tolerated(q.request.Tolerations, t) {
-			out = append(out, f.reason(measure{detail: t.String()}, n))
+			all = append(all, measure{detail: t.String()})
 		}
 	}
-	slices.SortFunc(out, func(a, b berth.Reason) int { return cmp.Compare(a.Detail, b.Detail) })
-	return slices.CompactFunc(out, func(a, b berth.Reason) bool { return a.Detail == b.Detail })
+	return inWords(all)
 }
 
 // tainted is what a worker's taints of the effect prefer_no_place weigh: each as

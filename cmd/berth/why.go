@@ -42,7 +42,7 @@ func waitsFor(e *berthv1.ExplainResponse, now time.Time) string {
 	}
 	r := miss.GetReasons()[0]
 	if v.GetNeverFits() {
-		return "waits, and no registered worker could ever take it: " + neverText(miss)
+		return "waits, and no registered worker could ever take it: " + neverText(v, miss)
 	}
 	switch berth.ReasonCode(r.GetCode()) {
 	case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:
@@ -101,13 +101,18 @@ func claimText(r *berthv1.Reason) string {
 }
 
 // neverText says of a request that no worker could take, were it empty, what the nearest lacks for good: as the
-// scheduler counts it, the last of its filters, but CPU, memory and disk only where there is nothing else.
-func neverText(m *berthv1.Miss) string {
+// scheduler counts it, the last of its filters, but CPU, memory and disk only where there is nothing else. A taint that
+// the verdict does not name is an operator's, and may be taken away.
+func neverText(v *berthv1.Verdict, m *berthv1.Miss) string {
 	var amount *berthv1.Reason
 	for _, r := range slices.Backward(m.GetReasons()) {
 		short := r.GetWant() > r.GetTotal()
 		switch berth.ReasonCode(r.GetCode()) {
-		case berth.ReasonImage, berth.ReasonConstraint, berth.ReasonTaint, berth.ReasonDeviceMemory:
+		case berth.ReasonTaint:
+			if slices.ContainsFunc(v.GetReasons(), isTaint) {
+				return lackText(r, m.GetWorker())
+			}
+		case berth.ReasonImage, berth.ReasonConstraint, berth.ReasonDeviceMemory:
 			return lackText(r, m.GetWorker())
 		case berth.ReasonDeviceMilli:
 			if r.GetTotal() == 0 {
@@ -261,14 +266,29 @@ func helpText(m *berthv1.Miss) string {
 	switch {
 	case len(rs) == 1 && rs[0].GetCode() == string(berth.ReasonImage):
 		return "a worker that takes images, or no image in the request" + beside(passing, m.GetWorker())
-	case len(rs) == 1 && rs[0].GetCode() == string(berth.ReasonConstraint):
-		return fmt.Sprintf("a worker on which %s holds (berth worker --labels), or another constraint", rs[0].GetDetail()) + beside(passing, m.GetWorker())
+	case !slices.ContainsFunc(rs, isNoConstraint):
+		return constraintsHelp(rs) + beside(passing, m.GetWorker())
 	case onlyTainted(m):
 		return taintedHelp(m)
 	case !m.GetCould():
 		return "a worker that could take it (berth plan --add tells), or to ask for less" + beside(passing, m.GetWorker())
 	}
 	return needsText(m.GetReasons(), m.GetWorker())
+}
+
+func isNoConstraint(r *berthv1.Reason) bool { return r.GetCode() != string(berth.ReasonConstraint) }
+
+// constraintsHelp is what would let a worker take a request that nothing but its constraints keeps off.
+func constraintsHelp(rs []*berthv1.Reason) string {
+	all := make([]string, len(rs))
+	for i, r := range rs {
+		all[i] = r.GetDetail()
+	}
+	if len(all) == 1 {
+		return fmt.Sprintf("a worker on which %s holds (berth worker --labels), or another constraint", all[0])
+	}
+	last := len(all) - 1
+	return fmt.Sprintf("a worker on which %s and %s hold (berth worker --labels), or other constraints", strings.Join(all[:last], ", "), all[last])
 }
 
 // beside is what a request would wait for on the nearest worker, could that take it.

@@ -48,6 +48,22 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			[]string{"r waits, and no registered worker could ever take it: its constraint rack = zz does not hold on b1, the nearest\n", "5        constraint rack = zz  -"},
 		},
 		{
+			"never, and an operator's taint",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{large}},
+				Nearest: near(false, large, &berthv1.Reason{Code: "taint", Detail: "bad:no_place", Workers: 1}),
+			},
+			[]string{"r waits, and no registered worker could ever take it: it wants 16 cores, and b1, the nearest, has 8 in all\n", "nearest: b1: CPU wants 16, has 2.5 free of 8; taint bad:no_place\n"},
+		},
+		{
+			"two constraints",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{{Code: "constraint", Detail: "nics > 5", Workers: 1, Some: []string{"b1"}}}},
+				Nearest: near(false, &berthv1.Reason{Code: "constraint", Detail: "nics > 5", Workers: 1}, &berthv1.Reason{Code: "constraint", Detail: "zone = zz", Workers: 1}),
+			},
+			[]string{"nearest: b1: constraint nics > 5; constraint zone = zz\n", "what would help: a worker on which nics > 5 and zone = zz hold (berth worker --labels), or other constraints\n"},
+		},
+		{
 			"image",
 			&berthv1.ExplainResponse{
 				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu, {Code: "image", Workers: 1, Some: []string{"b1"}}}},
