@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
 )
 
 // A quota may limit types of devices, and a demand for devices may name several, or none: any will do then. It is given those
@@ -163,26 +164,10 @@ func (s *balance) couldHave(r *berth.Request) *berth.Request {
 
 // typed is a request with those types of devices of which there is enough for so many, by any of them alone; without any, with all.
 func (s *balance) typed(r *berth.Request, n int64, has bounding) *berth.Request {
-	if len(r.Resources.Devices) == 0 {
-		return r
-	}
-	next := *r
-	next.Resources.Devices = slices.Clone(r.Resources.Devices)
-	for i := range next.Resources.Devices {
-		of := &next.Resources.Devices[i]
-		kinds, want := of.Types, n*of.Count*of.Milli
-		if len(kinds) == 0 {
-			kinds = s.kinds()
-		}
-		could := slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool {
-			d := berth.DeviceDimension(kind)
-			return s.limits(d) && want > has(d)
-		})
-		if len(could) > 0 && len(could) < len(kinds) {
-			of.Types, of.AnyOrder = could, len(of.Types) == 0
-		}
-	}
-	return &next
+	return scheduler.WithEnough(r, s.kinds(), n, func(kind string, milli int64) bool {
+		d := berth.DeviceDimension(kind)
+		return !s.limits(d) || milli <= has(d)
+	})
 }
 
 // devicesLeft is how much there is of the devices of each limited type that a request may have.

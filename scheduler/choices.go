@@ -40,3 +40,25 @@ func Includes(r, choice *berth.Request) bool {
 	}
 	return true
 }
+
+// WithEnough is a request with those types of devices, of those that are there, of which there is enough for so many requests by any of them
+// alone; of a demand without any such type all stay.
+func WithEnough(r *berth.Request, there []string, requests int64, enough func(kind string, milli int64) bool) *berth.Request {
+	if len(r.Resources.Devices) == 0 {
+		return r
+	}
+	next := *r
+	next.Resources.Devices = slices.Clone(r.Resources.Devices)
+	for i := range next.Resources.Devices {
+		d := &next.Resources.Devices[i]
+		kinds, want := d.Types, requests*d.Count*d.Milli
+		if len(kinds) == 0 {
+			kinds = there
+		}
+		could := slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool { return !enough(kind, want) })
+		if len(could) > 0 && len(could) < len(kinds) {
+			d.Types, d.AnyOrder = could, len(d.Types) == 0 || d.AnyOrder
+		}
+	}
+	return &next
+}

@@ -1,8 +1,6 @@
 package snapshot
 
 import (
-	"slices"
-
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
 )
@@ -31,23 +29,10 @@ type rooms func(berth.Dimension) int64
 // typed is a request with those types of devices of which its quota has enough for so many, by any of them alone; where
 // there are none, with all.
 func (c *course) typed(r *berth.Request, n int64, b *budget, has rooms) *berth.Request {
-	if len(r.Resources.Devices) == 0 {
-		return r
-	}
-	next := *r
-	next.Resources.Devices = slices.Clone(r.Resources.Devices)
-	for i := range next.Resources.Devices {
-		d := &next.Resources.Devices[i]
-		kinds := c.kindsOf(d, r.Pool)
-		could := slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool {
-			dim := berth.DeviceDimension(kind)
-			return b.bounds(dim) && n*d.Count*d.Milli > has(dim)
-		})
-		if len(could) > 0 && len(could) < len(kinds) {
-			d.Types, d.AnyOrder = could, len(d.Types) == 0
-		}
-	}
-	return &next
+	return scheduler.WithEnough(r, c.fleet.DeviceTypes(r.Pool), n, func(kind string, milli int64) bool {
+		dim := berth.DeviceDimension(kind)
+		return !b.bounds(dim) || milli <= has(dim)
+	})
 }
 
 // devicesLeft is how much there is of each limited type that a request may have.
