@@ -84,6 +84,9 @@ func (l *loop) markKeep(f berth.Fact, old former) {
 	for _, w := range changedIn(was, is) {
 		if l.fleet.Worker(w) != nil {
 			l.wake(w, p)
+			if l.anyPreempts() {
+				l.wakePreemptors(w, p)
+			}
 		}
 	}
 }

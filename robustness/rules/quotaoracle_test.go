@@ -51,6 +51,11 @@ func TestQuotaTypes_RoomOracle(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) { checkOracle(t, rt, drawing{alone: "submit", room: true}) })
 }
 
+// The same among groups, for which something is kept: once it no longer is, nothing waits for which others could make room there.
+func TestQuotaTypes_RoomAmongGroupsOracle(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) { checkOracle(t, rt, drawing{room: true}) })
+}
+
 func checkOracle(t *testing.T, rt *rapid.T, as drawing) {
 	scene := drawScene(rt, as)
 	deeds := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) typed { return drawTyped(t, as) }), 2, 14).Draw(rt, "deeds")

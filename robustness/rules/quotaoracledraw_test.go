@@ -20,6 +20,9 @@ type drawing struct {
 	room  bool   // others make room for some, that have one demand or two
 }
 
+// amongGroups says whether others make room for requests beside groups, for which nobody does.
+func (as drawing) amongGroups() bool { return as.room && as.alone == "" }
+
 // typedScene is who is there at first.
 type typedScene struct {
 	daemons  int
@@ -86,12 +89,18 @@ func (d typed) GoString() string {
 
 // drawScene draws who is there at first.
 func drawScene(t *rapid.T, as drawing) typedScene {
-	drawQuota := func(t *rapid.T) quotaOf { return drawQuota(t, as.lends) }
-	return typedScene{
+	scene := typedScene{
 		daemons:  rapid.IntRange(1, 3).Draw(t, "daemons"),
 		machines: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) machineOf { return drawMachine(t, as) }), 1, 4).Draw(t, "machines"),
-		quotas:   rapid.SliceOfN(rapid.Custom(drawQuota), len(oracleTenants), len(oracleTenants)).Draw(t, "quotas"),
+		quotas:   make([]quotaOf, len(oracleTenants)),
 	}
+	if as.amongGroups() {
+		return scene // without quotas: who is asked anew for its quota would be asked for room, too
+	}
+	for i := range scene.quotas {
+		scene.quotas[i] = drawQuota(t, as.lends)
+	}
+	return scene
 }
 
 func drawMachine(t *rapid.T, as drawing) machineOf {
@@ -136,8 +145,11 @@ func drawQuota(t *rapid.T, lends bool) quotaOf {
 
 func drawTyped(t *rapid.T, as drawing) typed {
 	kinds := []string{"submit", "submit", "submit", "group", "group", "end", "end", "limit", "worker", "restart", "cancel"}
-	if as.alone != "" {
+	switch {
+	case as.alone != "":
 		kinds = []string{as.alone, as.alone, as.alone, "end", "end", "limit", "worker"}
+	case as.amongGroups():
+		kinds = []string{"submit", "submit", "submit", "group", "group", "end", "cancel", "worker"}
 	}
 	d := typed{
 		kind:   rapid.SampledFrom(kinds).Draw(t, "kind"),
@@ -150,6 +162,9 @@ func drawTyped(t *rapid.T, as drawing) typed {
 		d.drawRequest(t, as.alone != "" && (!as.room || rapid.Bool().Draw(t, "two")))
 		if as.room {
 			d.drawPressing(t)
+		}
+		if as.amongGroups() && d.kind == "group" { // something is still kept for it when the next comes
+			d.soon = rapid.IntRange(0, 3).Draw(t, "at once") > 0
 		}
 	case "end", "cancel":
 		d.pick = rapid.IntRange(0, 9).Draw(t, "pick")
@@ -186,7 +201,7 @@ func (d *typed) drawRequest(t *rapid.T, twice bool) {
 // drawPressing draws one for whom others make room, or who does: of two tenants mostly one and the other, and of whole devices of two types mostly,
 // for which there is seldom a place by another choice of types alone.
 func (d *typed) drawPressing(t *rapid.T) {
-	d.presses, d.cpu = rapid.Bool().Draw(t, "presses"), 100
+	d.presses, d.cpu = d.kind == "submit" && rapid.Bool().Draw(t, "presses"), 100
 	d.priority, d.tenant = rapid.Int32Range(0, 1).Draw(t, "of priority"), oracleTenants[1]
 	if d.presses {
 		d.priority, d.tenant = d.priority+1, oracleTenants[0]
