@@ -139,32 +139,59 @@ func (l *loop) gangsIn(p berth.PoolID) bool {
 // which nothing could be.
 const keptOffFor = 10 * time.Second
 
-// wentBefore says whether something would have been placed that is kept off by what is kept for a
-// group, and whose turn comes before: of a tenant with less, or of its own with a higher
-// priority.
+// wentBefore says whether something would have been placed, or others would have made room for it, that
+// is kept off by what is kept for a group, and whose turn comes before: of a tenant with less, or of its
+// own with a higher priority.
 func (l *loop) wentBefore(g *gang) bool {
 	own := l.turn(accountOf(g.request)).Share
-	before := func(r *berth.Request, priority int32, v *berth.Verdict) bool {
-		if v == nil || r.Pool != g.pool || !tells(v, berth.ReasonKept) {
-			return false
-		}
+	before := func(r *berth.Request, priority int32) bool {
 		if r.Tenant == g.request.Tenant {
 			return priority > g.priority
 		}
 		return l.turn(accountOf(r)).Share < own
 	}
+	asks := keptAsks
 	for _, q := range l.queues() {
 		for _, c := range q.classes { // in which order decides nothing
-			if w := c.members[0]; before(w.request, w.priority, c.verdict) {
+			w := c.members[0]
+			switch {
+			case c.verdict == nil || w.request.Pool != g.pool:
+			case tells(c.verdict, berth.ReasonKept):
+				if before(w.request, w.priority) {
+					return true
+				}
+			case w.preempts && c.over == nil && before(w.request, w.priority) && l.keepsRoomOff(w, &asks):
 				return true
 			}
 		}
 	}
 	for _, gs := range l.allGangs() {
 		for _, c := range gs.classes {
-			if o := c.members[0]; before(o.request, o.priority, c.verdict) {
+			if o := c.members[0]; c.verdict != nil && o.request.Pool == g.pool && tells(c.verdict, berth.ReasonKept) && before(o.request, o.priority) {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// keptAsks bounds on how many workers wentBefore asks whether others could make room.
+const keptAsks = 1024
+
+// keepsRoomOff says whether others could make room for a request on a worker that is kept for a group, and for no other
+// reason do not.
+func (l *loop) keepsRoomOff(w *waiting, asks *int) bool {
+	k, _ := l.keep(w.request.Pool)
+	if k == nil || l.braked(w.request.Pool, l.now()) {
+		return false
+	}
+	c := l.patient(w)
+	for i := range k.Workers {
+		if *asks--; *asks < 0 {
+			return false
+		}
+		if l.fleet.CanPreemptUnkept(c, k.Workers[i].Worker, l.occupants(nil)) {
+			return true
 		}
 	}
 	return false

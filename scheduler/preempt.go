@@ -122,7 +122,16 @@ func (a *clearing) decision() (Preemption, bool) {
 
 // CanPreemptOn says whether room can be made for a candidate on worker w.
 func (f *Fleet) CanPreemptOn(c Candidate, w berth.WorkerID, on func(berth.WorkerID) []Occupant) bool {
+	return f.canPreemptOn(c, f.nodes[w], w, on)
+}
+
+// CanPreemptUnkept is CanPreemptOn as if nothing of the worker were kept for a group.
+func (f *Fleet) CanPreemptUnkept(c Candidate, w berth.WorkerID, on func(berth.WorkerID) []Occupant) bool {
 	n := f.nodes[w]
+	return n != nil && f.canPreemptOn(c, n.unkept(), w, on)
+}
+
+func (f *Fleet) canPreemptOn(c Candidate, n *node, w berth.WorkerID, on func(berth.WorkerID) []Occupant) bool {
 	if n == nil || n.worker.Pool != c.Request.Pool || malformed(&c.Request.Resources) {
 		return false
 	}

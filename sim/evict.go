@@ -17,6 +17,8 @@ type evictor interface {
 	seat(machine int, o *scheduler.Occupant, by int64)
 	// evict chooses who is to end, so that a job of a shape fits; none: nothing would help.
 	evict(shape int, priority int32, on func(machine int) []scheduler.Occupant) []berth.RequestID
+	// keepsRoomOff says whether somebody would be chosen on a machine, were nothing of it kept for a group.
+	keepsRoomOff(shape int, priority int32, machine string, on func(machine int) []scheduler.Occupant) bool
 	// evictForGang chooses who is to end, so that a group fits that waits for so many ms yet, 0: for ever; false: nothing would help.
 	evictForGang(a *gangAsk, priority int32, patience int64, on func(machine int) []scheduler.Occupant) (scheduler.GangRoom, bool)
 	// share is what a job of a shape holds at a place.

@@ -99,6 +99,11 @@ func (f *fleetPolicy) seat(machine int, o *scheduler.Occupant, by int64) {
 	f.fleet.Occupy(berth.WorkerID(f.names[machine]), o.Priority, &o.Share, by)
 }
 
+func (f *fleetPolicy) keepsRoomOff(number int, priority int32, machine string, on func(machine int) []scheduler.Occupant) bool {
+	c := scheduler.Candidate{Request: &f.requests[number], Priority: priority}
+	return f.fleet.CanPreemptUnkept(c, berth.WorkerID(machine), func(w berth.WorkerID) []scheduler.Occupant { return on(f.machines[w]) })
+}
+
 func (f *fleetPolicy) evict(number int, priority int32, on func(machine int) []scheduler.Occupant) []berth.RequestID {
 	c := scheduler.Candidate{Request: &f.requests[number], Priority: priority}
 	d, ok := f.fleet.Preempt(c, func(w berth.WorkerID) []scheduler.Occupant { return on(f.machines[w]) })

@@ -183,6 +183,23 @@ func TestGroups_WhoGoesFirst(t *testing.T) {
 	}
 }
 
+// So it is where others would make room there for who goes first: of two jobs on the machine that is kept, both have its priority
+// or less.
+func TestGroups_WhoGoesFirstHasRoomMade(t *testing.T) {
+	for priority, want := range map[int][2]int64{1: {8000 + 1000 - 2000, 0}, 5: {0, 2}} { // how long it waits, and how many stop
+		jobs := readGroups(t,
+			"0,8000,,1000,1,1,1000,b,1,,,,,,",
+			"0,8000,,1000,1,1,1000,b,1,,,,,,",
+			"10,1000,,1000,1,2,1000,a,1,,,large,1,,",
+			fmt.Sprintf("2000,1000,,1000,1,2,1000,a,%d,lower,,,,,", priority),
+		)
+		r := run(t, sim.NewTrace(machines(1), jobs), sim.PolicyBerth)
+		if got := [2]int64{r.Classes[1].MaxMS, int64(r.Preempted)}; got != want {
+			t.Errorf("priority %d: %v, want %v", priority, got, want)
+		}
+	}
+}
+
 // A service stands in a group's way for longer than anything was kept: nothing is, any more,
 // and the other half of the machine is for small jobs again; also where it never ends.
 func TestGroups_NotKeptForEver(t *testing.T) {

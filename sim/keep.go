@@ -15,6 +15,7 @@ const (
 	keepEvery  = 1000
 	machinesMS = 5 // so many are a millisecond
 	keptOffFor = 10_000
+	keptAsks   = 1024 // machines, for those who wait for others to make room
 	keepTries  = 8
 )
 
@@ -231,11 +232,12 @@ func (r *replay) keepOn() (gave bool) {
 	return true
 }
 
-// wentBefore says whether what is kept for a group keeps off who goes before: one of a tenant
-// with less, or of its own with a higher priority.
+// wentBefore says whether what is kept for a group keeps off who goes before, or those who would make room
+// for it: one of a tenant with less, or of its own with a higher priority.
 func (r *replay) wentBefore(g int) bool {
 	of := r.first(g)
 	own := r.turns.shares.Turn(berth.TenantID(of.Tenant), pool).Share
+	asks, vain := keptAsks, make(map[[2]int64]bool)
 	return slices.ContainsFunc(r.turns.order, func(one *turn) bool {
 		same := string(one.id) == of.Tenant
 		if !same && r.turns.shares.Turn(one.id, pool).Share >= own {
@@ -243,11 +245,31 @@ func (r *replay) wentBefore(g int) bool {
 		}
 		before := func(j *Job) bool { return !same || j.Priority > of.Priority }
 		return slices.ContainsFunc(one.waiting, func(j int) bool {
-			return before(&r.jobs[j]) && r.gangs.keep.off[r.kind[j]] && !r.over(j)
+			return before(&r.jobs[j]) && !r.over(j) && (r.gangs.keep.off[r.kind[j]] || r.keepsRoomOff(j, vain, &asks))
 		}) || slices.ContainsFunc(one.whole, func(unit int) bool {
 			return ^unit != g && before(r.first(^unit)) && !r.hopeless(^unit) && r.classOf(^unit, r.countOf(^unit)).keptOff
 		})
 	})
+}
+
+// keepsRoomOff says whether others could make room for a job on a machine that is kept for a group; vain are the kinds, by
+// priority, for which that is known not to be so.
+func (r *replay) keepsRoomOff(j int, vain map[[2]int64]bool, asks *int) bool {
+	like := [2]int64{int64(r.kind[j]), r.jobs[j].Priority}
+	if !r.preempts(j) || vain[like] {
+		return false
+	}
+	for i := range r.gangs.keep.rec.Workers {
+		if *asks--; *asks < 0 {
+			return false
+		}
+		on := string(r.gangs.keep.rec.Workers[i].Worker)
+		if r.evictions.by.keepsRoomOff(r.kind[j], int32(r.jobs[j].Priority), on, r.occupants) { //nolint:gosec // at most berth.MaxPriority
+			return true
+		}
+	}
+	vain[like] = true
+	return false
 }
 
 // countOf is how many jobs of a group its tenant's limit has room for.

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berthd/berth"
 	"github.com/berthd/berth/daemon"
 )
 
@@ -67,4 +68,46 @@ func TestPreempt_BeforeOthersWhenNothingIsKept(t *testing.T) {
 			t.Errorf("told %v, held %v", told, r.held())
 		}
 	})
+}
+
+// What is kept for a group is given up where it keeps off a request for which others would make room there, and that
+// comes before the group: not where that comes behind it.
+func TestPreempt_BeforeWhatIsKept(t *testing.T) {
+	for name, tt := range map[string]struct {
+		tenant   berth.TenantID
+		priority int32
+		told     int
+	}{
+		"of a higher priority":                    {priority: 6, told: 2},
+		"of the same":                             {priority: 5},
+		"of a tenant with less":                   {tenant: "b", priority: 1, told: 2},
+		"of a higher one, and nobody lower there": {priority: 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				d, stop := r.daemon()
+				defer stop()
+				there := int32(0)
+				if tt.told == 0 {
+					there = tt.priority // of those there
+				}
+				r.filled(d, 2, there)
+				g := r.whole("g", 2)
+				g.Priority = 5
+				r.submitGroup(d, g)
+				r.passes(2 * time.Second)
+				r.run(d, "now", func(n *berth.Request) {
+					urgent(1000, tt.priority)(n)
+					n.Tenant = tt.tenant
+				})
+				if r.kept() == "" {
+					t.Fatal("nothing is kept")
+				}
+				r.passes(3 * time.Second) // the first round is not over
+				if told, _ := r.told(); len(told) != tt.told || (r.kept() == "") != (tt.told > 0) {
+					t.Errorf("told %v, kept %q", told, r.kept())
+				}
+			})
+		})
+	}
 }
