@@ -8,10 +8,11 @@ import (
 	"github.com/berthd/berth"
 )
 
-// Former is how the last attempt of a request that waits again came to its end.
+// Former is how the attempt before that of a request which has not ended came to its end.
 type Former struct {
 	Worker   berth.WorkerID   // "": the store's history does not tell any more
-	Revision berth.Revision   // by which the request waits again
+	Revision berth.Revision   // by which the request waited again
+	Reason   berth.EndReason  // of its end
 	Stop     *berth.StopOrder // that the attempt was given, if any
 	Exit     *berth.Exit      // that its worker reported, if any
 	At       time.Time        // when; zero: not known
@@ -21,15 +22,15 @@ type Former struct {
 // when it gets a claim, and when that is given up.
 const formerSteps = 8
 
-// Former is how the last attempt of a request that waits again came to its end; nil where there
+// Former is how the attempt before came to its end, of a request that has not ended; nil where there
 // is none, or the store's history does not tell of it.
 func (d *Daemon) Former(ctx context.Context, s *Status) *Former {
 	f, _ := d.former(ctx, s)
 	return f
 }
 
-// former finds the end of a request's last attempt in the store's history, and when that
-// was, as far as this daemon's clock tells: the records of what waits tell of neither.
+// former finds the end of the attempt before in the store's history, and when that
+// was, as far as this daemon's clock tells: the records of the request tell of neither.
 func (d *Daemon) former(ctx context.Context, s *Status) (*Former, time.Time) {
 	if s.Attempt <= 1 {
 		return nil, time.Time{}
@@ -45,7 +46,10 @@ func (d *Daemon) former(ctx context.Context, s *Status) (*Former, time.Time) {
 			break
 		}
 		if p.State == berth.StatePending {
-			out.Revision, rev = facts[0].Mod, facts[0].Mod-1
+			out.Revision, out.Reason = facts[0].Mod, p.LastEnd
+		}
+		if p.State == berth.StatePending || p.Attempt >= s.Attempt {
+			rev = facts[0].Mod - 1
 			continue
 		}
 		out.Worker = p.Worker

@@ -139,7 +139,7 @@ type Explanation struct {
 	Brake   *BrakeStatus // its worker is lost, and the pool's brake holds it
 	Turn    *TurnStatus  // of one that waits: its tenant's
 	Victims []Victim     // of one that has a claim: who is to end before it is placed
-	Former  *Former      // of one that waits again
+	Former  *Former      // of one that has not ended
 
 	WouldPreempt bool // of one that waits for its quota: with more of it, others would make room for it
 

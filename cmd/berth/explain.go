@@ -158,6 +158,11 @@ func printExplanation(w io.Writer, e *berthv1.ExplainResponse, asked *timestampp
 				return err
 			}
 		}
+		if before := formerText(s, e.GetFormer(), judgedAt(e, asked)); before != "" {
+			if _, err := fmt.Fprintln(w, before); err != nil {
+				return err
+			}
+		}
 		if stop := orderedText(s.GetStop(), judgedAt(e, asked)); stop != "" && !berth.State(s.GetState()).Final() {
 			if _, err := fmt.Fprintln(w, "it is told to stop: "+stop); err != nil {
 				return err

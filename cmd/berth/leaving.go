@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -9,11 +10,11 @@ import (
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 )
 
-// formerText says how the attempt before the one that waits came to its end: where, when, and by
-// what. Of one of which the store's history does not tell any more the reason is left.
+// formerText says how the attempt before came to its end, of what has not ended: where, when, and by
+// what. Of one of which the store's history does not tell any more the reason is left, while the next one waits.
 func formerText(s *berthv1.Status, f *berthv1.Former, now time.Time) string {
 	switch {
-	case s.GetState() != string(berth.StatePending) || s.GetAttempt() <= 1:
+	case berth.State(s.GetState()).Final() || s.GetAttempt() <= 1:
 		return ""
 	case f.GetWorker() != "":
 		return fmt.Sprintf("attempt %d, %s", s.GetAttempt()-1, formerHow(s, f, now))
@@ -36,7 +37,7 @@ func formerHow(s *berthv1.Status, f *berthv1.Former, now time.Time) string {
 	default:
 		at = " " + ago(f.GetAt(), now)
 	}
-	return fmt.Sprintf("on %s, ended%s: %s", f.GetWorker(), at, howEnded(s.GetReason(), f.GetExit()))
+	return fmt.Sprintf("on %s, ended%s: %s", f.GetWorker(), at, howEnded(cmp.Or(f.GetReason(), s.GetReason()), f.GetExit()))
 }
 
 // endedAs is howEnded without what its worker or it itself said of it, for where there is less room.

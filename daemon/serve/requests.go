@@ -50,7 +50,7 @@ func (s *service) Get(ctx context.Context, req *berthv1.GetRequest) (*berthv1.Ge
 		return nil, err
 	}
 	m := status(&st)
-	if st.State == berth.StatePending {
+	if !st.State.Final() {
 		m.Former = formerMessage(s.d.Former(ctx, &st))
 	}
 	return &berthv1.GetResponse{Status: m}, nil
@@ -145,7 +145,7 @@ func formerMessage(f *daemon.Former) *berthv1.Former {
 	if f == nil {
 		return nil
 	}
-	return &berthv1.Former{Worker: string(f.Worker), Revision: int64(f.Revision), Stop: wire.StopOrder(f.Stop), Exit: wire.Exit(f.Exit), At: wire.Time(f.At)}
+	return &berthv1.Former{Worker: string(f.Worker), Revision: int64(f.Revision), Reason: string(f.Reason), Stop: wire.StopOrder(f.Stop), Exit: wire.Exit(f.Exit), At: wire.Time(f.At)}
 }
 
 // maxFilterIDs bounds the ids of a filter, each of which is looked up.

@@ -2147,7 +2147,7 @@ type Status struct {
 	ReplacedBy      string                 `protobuf:"bytes,20,opt,name=replaced_by,json=replacedBy,proto3" json:"replaced_by,omitempty"`                 // the request that runs in its place, or is about to
 	ChangedRevision int64                  `protobuf:"varint,21,opt,name=changed_revision,json=changedRevision,proto3" json:"changed_revision,omitempty"` // of the last change of its records
 	Lost            *Loss                  `protobuf:"bytes,22,opt,name=lost,proto3" json:"lost,omitempty"`                                               // its worker is, and it may still run there
-	Former          *Former                `protobuf:"bytes,23,opt,name=former,proto3" json:"former,omitempty"`                                           // how its last attempt ended, of one that waits again; in the answer of Get alone
+	Former          *Former                `protobuf:"bytes,23,opt,name=former,proto3" json:"former,omitempty"`                                           // how its attempt before ended, of one that has not ended; in the answer of Get alone
 	Replacement     string                 `protobuf:"bytes,24,opt,name=replacement,proto3" json:"replacement,omitempty"`                                 // the state of replaced_by, while neither has ended; PENDING: that has no place yet, and this one runs on
 	ExpiresAt       *timestamppb.Timestamp `protobuf:"bytes,25,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`                    // while PENDING with a pending_limit_ms: when it is EXPIRED, unless it is placed before
 	unknownFields   protoimpl.UnknownFields
@@ -4640,10 +4640,11 @@ func (x *Victim) GetStop() *StopOrder {
 type Former struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
-	Revision      int64                  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"` // by which the request waits again
+	Revision      int64                  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"` // by which the request waited again
 	Stop          *StopOrder             `protobuf:"bytes,3,opt,name=stop,proto3" json:"stop,omitempty"`          // that it was given; of a preemption, its message names for whom
 	Exit          *Exit                  `protobuf:"bytes,4,opt,name=exit,proto3" json:"exit,omitempty"`          // how it ended, where its worker has told
 	At            *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`              // when; absent: not known
+	Reason        string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`      // of its end
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4711,6 +4712,13 @@ func (x *Former) GetAt() *timestamppb.Timestamp {
 		return x.At
 	}
 	return nil
+}
+
+func (x *Former) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 // Turn is how a tenant stands among those that wait in a pool: who holds the least, by its
@@ -7750,13 +7758,14 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\averdict\x18\x03 \x01(\v2\x11.berth.v1.VerdictR\averdict\"A\n" +
 	"\x06Victim\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12'\n" +
-	"\x04stop\x18\x02 \x01(\v2\x13.berth.v1.StopOrderR\x04stop\"\xb5\x01\n" +
+	"\x04stop\x18\x02 \x01(\v2\x13.berth.v1.StopOrderR\x04stop\"\xcd\x01\n" +
 	"\x06Former\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12'\n" +
 	"\x04stop\x18\x03 \x01(\v2\x13.berth.v1.StopOrderR\x04stop\x12\"\n" +
 	"\x04exit\x18\x04 \x01(\v2\x0e.berth.v1.ExitR\x04exit\x12*\n" +
-	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xc6\x01\n" +
+	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\"\xc6\x01\n" +
 	"\x04Turn\x12\x16\n" +
 	"\x06weight\x18\x01 \x01(\x03R\x06weight\x12\x14\n" +
 	"\x05share\x18\x02 \x01(\x01R\x05share\x12\x0e\n" +
