@@ -129,7 +129,7 @@ func (e ending) attempt() verdict {
 	case causeGroup:
 		return verdict{state: berth.StatePending, reason: berth.EndGroup}
 	case causeStartTimeout:
-		return verdict{state: berth.StatePending, reason: berth.EndStartTimeout, avoid: true}
+		return verdict{state: berth.StatePending, reason: berth.EndStartTimeout, backoff: true, avoid: true}
 	}
 	if a.Stop != nil {
 		if v, ok := stopped(a); ok {

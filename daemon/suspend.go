@@ -27,9 +27,10 @@ type starts struct {
 }
 
 // failed notes a failure, and says whether the worker should be suspended. The
-// same request failing again says nothing new about the worker.
+// same request failing again says nothing new about the worker, unless it was let in to
+// see whether one start works: no more can be said of that.
 func (s *starts) failed(id berth.RequestID) bool {
-	if id == s.last {
+	if id == s.last && s.failures < suspendAfter {
 		return false
 	}
 	s.last = id

@@ -33,6 +33,30 @@ func TestStarts_Suspend(t *testing.T) {
 	}
 }
 
+// One request alone suspends nobody, however often it fails. Where it is the one that is let in after a suspension, to see whether
+// a start works, its failure is the next round.
+func TestStarts_SameAgain(t *testing.T) {
+	s, now := &starts{}, time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
+	for range 20 {
+		if s.failed("poison") {
+			t.Fatal("suspended for one request")
+		}
+	}
+	for i := range suspendAfter {
+		if s.failed(berth.RequestID(fmt.Sprint("other", i))) {
+			s.suspend(now)
+		}
+	}
+	for round, want := range []time.Duration{suspendFirst, 2 * suspendFirst, 4 * suspendFirst} {
+		if got := s.until.Sub(now); got != want {
+			t.Errorf("round %d: suspended for %s, want %s", round+1, got, want)
+		}
+		if now = s.until; s.failed("probe") {
+			s.suspend(now)
+		}
+	}
+}
+
 // startsOf is a loop with workers a, b and c, to which attempts are reported.
 func startsOf(t *testing.T) (l *loop, failed func(w berth.WorkerID, id berth.RequestID, code int64), ran func(w berth.WorkerID, id berth.RequestID)) {
 	t.Helper()

@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"path/filepath"
+	"testing"
+)
 
 // Of what waits for its next attempt get and explain tell how the last one ended, and where.
 func TestFormer_Told(t *testing.T) {
@@ -14,5 +17,14 @@ func TestFormer_Told(t *testing.T) {
 		s.want(exitGood, "why         waits for attempt 2: the last one ended: exit code 3\n", "get", "flaky")
 		s.want(exitGood, " ago): exit code 3\n", "explain", "flaky")
 		s.want(exitGood, `"former":`, "get", "-o", "json", "flaky")
+
+		was := filepath.Join(t.TempDir(), "was")
+		again := "id: again\ncommand: [sh, -c, \"test -f " + was + " && sleep 60; touch " + was + "; exit 4\"]\nretry: {on_failure: true, max_attempts: 2, backoff_ms: 1}\n"
+		if r := s.with(again, "submit", "-f", "-"); r.code != exitGood {
+			t.Fatalf("%+v", r)
+		}
+		s.until("attempt    2 (1 of 2 used)\nbefore     attempt 1, on w-1, ended ", "get", "again") // once it runs again, too
+		s.until("again is RUNNING on w-1\nattempt 1, on w-1, ended ", "explain", "again")
+		s.want(exitGood, `"reason": "exited"`, "get", "-o", "json", "again")
 	})
 }

@@ -28,6 +28,27 @@ func TestDaemon_TakenBackIsAnAttempt(t *testing.T) {
 	})
 }
 
+// A worker that hangs is given a request again after a pause that doubles, as for other ends: with a start timeout of a
+// second, in two minutes not a hundred times.
+func TestDaemon_TakenBackWithBackoff(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		_, kill := r.lives("w")
+		r.run(d, "r", func(s *berth.Request) {
+			s.StartTimeoutMS = 1000
+			s.Retry = berth.RetryPolicy{MaxAttempts: 1, BackoffMS: 1000}
+		})
+		wait(r, 120)
+		s, err := d.Get(r.t.Context(), "r")
+		r.ok(err)
+		if s.State.Final() || s.Attempt < 6 || s.Attempt > 8 || s.UsedAttempts != 0 { // 1, 2, 4 ... seconds, and one for each start
+			t.Errorf("after two minutes it is %s in attempt %d, %d used", s.State, s.Attempt, s.UsedAttempts)
+		}
+		kill()
+		stop()
+	})
+}
+
 // What a worker refuses does not use up the attempts that the retry policy allows.
 func TestDaemon_RefusalsAreFree(t *testing.T) {
 	bubble(t, func(r *rig) {
