@@ -43,6 +43,10 @@ const (
 // Reason is why some workers cannot take a request: Workers of them were
 // rejected by the filter Code, the best of them had Best free of the Want that
 // is asked for, and Total in all.
+//
+// Members of a group may get devices of several types. Of such a type that their quota has too little of, Want is how much of it would do beside
+// what there is of the others, and Ever how many members have enough then: with what is wanted of the types told before it, too, where Ever
+// grows from one to the next, for then one alone would not do; where it stays, each alone would.
 type Reason struct {
 	Code    ReasonCode  `json:"code"`
 	Detail  string      `json:"detail,omitempty"` // name of the custom resource, constraint, taint, port or device type
@@ -53,7 +57,7 @@ type Reason struct {
 	Total   int64       `json:"total,omitempty"`   // the largest such capacity of the rejected workers
 	Tenants []TenantID  `json:"tenants,omitempty"` // of a quota: those who are to give back what they have borrowed of it
 	Stands  *QuotaStand `json:"stands,omitempty"`  // of a quota, where that was asked for
-	Ever    int64       `json:"ever,omitempty"`    // of a group that could never be placed: so many of its members would fit, were all workers empty
+	Ever    int64       `json:"ever,omitempty"`    // of a group that could never be placed: so many of its members would fit, were all workers empty; of a quota of one of several types of devices: see above
 	Near    string      `json:"near,omitempty"`    // of a group whose members must be together: where it comes nearest to that, as rack b
 	There   int64       `json:"there,omitempty"`   // so many of them fit there
 	Pools   []PoolID    `json:"pools,omitempty"`   // of a pool without workers: the first few that have some, by id

@@ -188,6 +188,8 @@ func (l *loop) whyNotGroup(id berth.GroupID) *berth.Verdict {
 		return nil
 	}
 	if short := l.groupOverQuota(id, rec, members); short != nil {
+		r := members[0].request
+		l.balanceOfGroup(id, l.limited(r), members).tellMix(short, r, min(l.needs(id, rec), int64(len(members))), l.fitting(r))
 		ask := l.gangOf(id, rec, members)
 		for i := range ask.Members {
 			ask.Members[i].Again = true // it has not been asked for yet, and is not now

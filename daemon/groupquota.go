@@ -43,7 +43,9 @@ func (l *loop) allowGroup(g *gang, rec *berth.Group, members []*waiting, b *buil
 	if whole {
 		over = all
 	}
-	l.blockOver(g, s.judgeMembers(g.request, over).verdict, b, over, nil)
+	v := s.judgeMembers(g.request, over).verdict
+	s.tellMix(v, g.request, over, l.fitting(g.request))
+	l.blockOver(g, v, b, over, nil)
 	return nil, false
 }
 

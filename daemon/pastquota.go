@@ -8,10 +8,15 @@ import (
 	"github.com/berthd/berth/scheduler"
 )
 
-// quotaAt is why a request, or so many of its group as are placed together, had to wait for their tenant's quota, or nil: less
-// of that was left than they ask for, whoever had taken it, or it was gathered for another. By the records of then, as if all
-// were taken in one block.
-func (d *Daemon) quotaAt(ctx context.Context, f *scheduler.Fleet, e *Explanation, g *waitingGroup, p *berth.Progress) (*berth.Verdict, error) {
+// pastQuota is a tenant's quota of a pool at a revision, by the records of then, as if all were taken in one block.
+type pastQuota struct {
+	*balance
+	record berth.Quota
+	used   berth.Amounts // whoever had taken it
+}
+
+// quotaAt is that of a request, or its group, as it was for it beside what quota was gathered for; nil: it has none.
+func (d *Daemon) quotaAt(ctx context.Context, f *scheduler.Fleet, e *Explanation, g *waitingGroup, p *berth.Progress) (*pastQuota, error) {
 	spec, at := &e.Status.Spec, e.Status.Revision
 	facts, err := d.store.GetAt(ctx, at, tenantKey(spec.Tenant))
 	if err != nil {
@@ -37,19 +42,36 @@ func (d *Daemon) quotaAt(ctx context.Context, f *scheduler.Fleet, e *Explanation
 			return nil, err
 		}
 	}
-	v := s.judgeMembers(spec, g.least()).verdict
+	return &pastQuota{s, q, used}, nil
+}
+
+// over is why a request, or so many of its group as are placed together, had to wait for their tenant's quota, or nil: less of that
+// was left than they ask for, or it was gathered for another.
+func (q *pastQuota) over(f *scheduler.Fleet, g *waitingGroup) *berth.Verdict {
+	if q == nil {
+		return nil
+	}
+	v := q.judgeMembers(g.request, g.least()).verdict
 	if v == nil || !slices.ContainsFunc(v.Reasons, lacking) {
-		if v = keptByTypes(f, s, g); v == nil {
-			return nil, nil //nolint:nilnil // it had room
-		}
+		return keptByTypes(f, q.balance, g)
 	}
-	tellStands(v, &q, allowed, used)
+	if len(g.members) > 0 {
+		q.tellMix(v, g.request, g.least(), g.fitting(f))
+	}
+	return v
+}
+
+// tell adds to a verdict how its tenant stood in what it lacked.
+func (q *pastQuota) tell(v *berth.Verdict) {
+	if q == nil || v == nil {
+		return
+	}
+	tellStands(v, &q.record, q.state.limits, q.used)
 	for i := range v.Reasons {
-		if r := &v.Reasons[i]; s.gathers != nil && r.Stands != nil {
-			r.Stands.Gathers = s.tellGathered(func(d berth.Dimension) bool { return d == berth.Dimension(r.Detail) })
+		if r := &v.Reasons[i]; q.gathers != nil && r.Stands != nil {
+			r.Stands.Gathers = q.tellGathered(func(d berth.Dimension) bool { return d == berth.Dimension(r.Detail) })
 		}
 	}
-	return v, nil
 }
 
 // keptByTypes is what of its quota kept a request from a worker that would have taken it with other types of devices than those

@@ -29,30 +29,20 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 		}
 	}
 	claimed := p != nil && p.ClaimOn != ""
-	var short *berth.Verdict
+	var quota *pastQuota
 	if !claimed { // who has a claim is counted already
-		if short, err = d.quotaAt(ctx, f, e, &g, p); err != nil {
+		if quota, err = d.quotaAt(ctx, f, e, &g, p); err != nil {
 			return err
 		}
 	}
+	short := quota.over(f, &g)
 	if len(g.members) > 0 {
-		got := f.PlaceGang(scheduler.Gang{Members: g.members, Need: int(g.needs), Topology: spec.Group.Topology, Linked: spec.Group.Linked})
-		f.Undo(got)
-		if e.Verdict = got.Verdict; short != nil {
-			e.Verdict = groupWithQuota(got.Verdict, short)
-		}
-		if e.Verdict != nil {
-			e.Verdict.At = at
-			k := s.Keep(spec.Pool)
-			tellKept(e.Verdict, spec.Group.ID, k)
-			if k == nil || k.Group != spec.Group.ID {
-				return nil
-			}
-			victims, on, err := Replayer{d.store}.makingAt(ctx, k, at)
-			e.Verdict, e.Victims = tellMaking(e.Verdict, victims, on), victims
-			return err
+		if e.Verdict = g.whyNot(f, quota, short); e.Verdict != nil {
+			quota.tell(e.Verdict)
+			return d.tellRoomAt(ctx, e, &g, s.Keep(spec.Pool))
 		}
 	}
+	quota.tell(short)
 	verdict := f.Diagnose(scheduler.Candidate{Request: g.request, Priority: spec.Priority})
 	e.Verdict, e.Nearest = &verdict.Verdict, verdict.Nearest
 	e.Verdict.At = at
@@ -86,45 +76,4 @@ func (d *Daemon) snapshotAt(ctx context.Context, h snapshot.Header, related bool
 	s := snapshot.New(h)
 	_, err := d.store.ScanAt(ctx, h.Revision, kinds, func(f berth.Fact) error { s.Put(f); return nil })
 	return s, err
-}
-
-// waitingGroup is what a request waited as.
-type waitingGroup struct {
-	request *berth.Request
-	members []scheduler.Candidate // of its group, which waited whole; none: it waited by itself
-	needs   int64                 // so many of them must be placed
-}
-
-// least is how many requests are placed together, at least.
-func (g *waitingGroup) least() int64 {
-	if len(g.members) == 0 {
-		return 1
-	}
-	return min(g.needs, int64(len(g.members)))
-}
-
-// groupAt is a request's group at a revision.
-func (d *Daemon) groupAt(ctx context.Context, spec *berth.Request, at berth.Revision) (waitingGroup, error) {
-	one := waitingGroup{request: spec}
-	facts, err := d.store.GetAt(ctx, at, groupKey(spec.Group.ID))
-	if err != nil {
-		return one, err
-	}
-	g, ok := facts[0].Record.(*berth.Group)
-	if !ok {
-		return one, nil // it was being submitted
-	}
-	if g.State != berth.GroupPending {
-		one.request = &joining(&berth.Submission{Spec: *spec}, g).Spec
-		return one, nil
-	}
-	members, err := Replayer{d.store}.members(ctx, spec.Group.ID, g, at)
-	if err != nil {
-		return one, err
-	}
-	for i := range members {
-		one.members = append(one.members, members[i].waiting.candidate())
-	}
-	one.needs = needs(g, int64(len(members)))
-	return one, nil
 }

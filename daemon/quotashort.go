@@ -30,13 +30,27 @@ func (l *loop) tellTypesShort(r *berth.Request, needs int64, v *berth.Verdict, o
 	if v.NeverFits || len(r.Resources.Devices) == 0 || l.limited(r) == nil {
 		return
 	}
-	s := of()
+	of().tellTypesShort(r, needs, v, l.fitting(r))
+}
+
+// fitting is by the workers that there are now.
+func (l *loop) fitting(r *berth.Request) fitting {
+	return func(members int64, left berth.Amounts) bool { return l.fitsEver(r, members, left) }
+}
+
+// tellTypesShort is that by how much of the types is left for as many members as must be placed together.
+func (s *balance) tellTypesShort(r *berth.Request, needs int64, v *berth.Verdict, fits fitting) {
 	short := s.shortOf(r, needs, s.obtainable)
-	if len(short) == 0 || l.fitsEver(r, needs, short) {
+	if len(short) == 0 || fits(needs, short) {
 		return
 	}
-	v.NeverFits = !l.couldEver(r, needs, s)
+	most := func(d berth.Dimension) int64 { return s.state.most[d] }
+	v.NeverFits = !fits(needs, s.shortOf(r, max(needs, 1), most))
 	v.Reasons = append(v.Reasons, s.shortOfTypes(r, needs, short)...)
+	if m := s.mixOf(r, needs, fits); m != nil && v.NeverFits && v.Reasons[0].Code == berth.ReasonGroup {
+		v.Reasons[0].Ever = m.most(m.by(most))
+	}
+	s.tellMix(v, r, needs, fits)
 }
 
 // shortOfTypes are the reasons that a quota is, of those types that so many could use more of.

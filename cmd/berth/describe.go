@@ -36,6 +36,8 @@ func describe(s *berthv1.Status) string {
 // describeLife is describe without the stop that was ordered, of which explain tells more.
 func describeLife(s *berthv1.Status) string {
 	switch {
+	case s.GetVerdict().GetNeverFits() && len(keptByQuota(s.GetVerdict())) > 0:
+		return "could never be placed: " + reasonsOf(ever(s.GetVerdict()))
 	case s.GetVerdict().GetNeverFits() && !isQuota(s.GetVerdict()):
 		return "no worker that is registered could ever take it: " + reasonsOf(ever(s.GetVerdict()))
 	case s.GetVerdict().GetNeverFits():
@@ -106,12 +108,18 @@ func lostText(l *berthv1.Loss, now time.Time) string {
 	return "worker lost; waited for until " + clock(l.GetUntil(), now)
 }
 
-func reasonsOf(v *berthv1.Verdict) string {
-	var texts []string
-	for _, r := range v.GetReasons() {
-		texts = append(texts, reasonText(r))
+func reasonsOf(v *berthv1.Verdict) (text string) {
+	for i, r := range v.GetReasons() {
+		switch {
+		case i == 0:
+		case eitherWay(v.GetReasons()[i-1], r):
+			text += "; or "
+		default:
+			text += "; "
+		}
+		text += reasonText(r)
 	}
-	return strings.Join(texts, "; ")
+	return text
 }
 
 func reasonText(r *berthv1.Reason) string {

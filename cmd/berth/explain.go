@@ -234,7 +234,7 @@ func printHelp(w io.Writer, e *berthv1.ExplainResponse) error {
 	case isQuota(v):
 		help = append(help, quotaHelp(e))
 	case len(v.GetReasons()) > 0 && v.GetReasons()[0].GetCode() == string(berth.ReasonGroup):
-		help = append(help, groupHelp(v))
+		help = append(help, groupHelp(e.GetStatus().GetSpec(), v))
 	}
 	if miss := e.GetNearest(); miss != nil {
 		if _, err := fmt.Fprintf(w, "nearest: %s\n", missText(miss)); err != nil {

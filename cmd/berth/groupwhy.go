@@ -41,11 +41,14 @@ func shortThere(v *berthv1.Verdict) *berthv1.Reason {
 }
 
 // groupWaits says how few of a group's members fit, and whether that could ever be otherwise.
-func groupWaits(v *berthv1.Verdict) string {
+func groupWaits(spec *berthv1.Request, v *berthv1.Verdict) string {
 	for _, r := range v.GetReasons() {
 		if r.GetCode() == string(berth.ReasonNoWorker) {
 			return "waits: " + reasonText(r)
 		}
+	}
+	if short := keptByQuota(v); len(short) > 0 {
+		return quotaWaitsFor(spec, v, short)
 	}
 	if !v.GetNeverFits() {
 		return "waits: " + groupReasons(v)
@@ -85,7 +88,10 @@ func lacksTopology(v *berthv1.Verdict, r *berthv1.Reason) bool {
 }
 
 // groupHelp is what would let a group be placed.
-func groupHelp(v *berthv1.Verdict) string {
+func groupHelp(spec *berthv1.Request, v *berthv1.Verdict) string {
+	if len(keptByQuota(v)) > 0 {
+		return quotaHelp(&berthv1.ExplainResponse{Status: &berthv1.Status{Spec: spec}, Verdict: onlyQuota(v)})
+	}
 	if !v.GetNeverFits() {
 		return groupRoom(v)
 	}

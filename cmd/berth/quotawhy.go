@@ -22,7 +22,11 @@ func quotaLacks(r *berthv1.Reason) string {
 	if s.GetGuarantees() || s.GetLent() > 0 {
 		left, of = min(left, s.GetAllowed()), "the "+dimensionAmount(d, s.GetAllowed())+" that it is allowed now"
 	}
-	return fmt.Sprintf("it wants %s, and %s is left of %s", much(d, r.GetWant(), " of "), dimensionAmount(d, left), of)
+	wants := much(d, r.GetWant(), " of ")
+	if besideOthers(r) {
+		wants += " beside what it may have of other types"
+	}
+	return fmt.Sprintf("it wants %s, and %s is left of %s", wants, dimensionAmount(d, left), of)
 }
 
 // much is an amount of a dimension, as of it: 2 cores, or 8GiB of memory.
@@ -62,10 +66,12 @@ func decisive(v *berthv1.Verdict) *berthv1.Reason {
 func quotaWaits(e *berthv1.ExplainResponse, now time.Time) string {
 	spec, r := e.GetStatus().GetSpec(), decisive(e.GetVerdict())
 	who := fmt.Sprintf("the quota of tenant %s in pool %s", spec.GetTenant(), spec.GetPool())
+	reasons := slices.DeleteFunc(onlyQuota(e.GetVerdict()).GetReasons(), func(o *berthv1.Reason) bool { return o == r })
+	lacks := mixText(slices.Insert(reasons, 0, r))
 	if e.GetVerdict().GetNeverFits() {
-		return "waits, and could never be placed, for it asks for more than " + who + ": " + quotaReason(r)
+		return "waits, and could never be placed, for it asks for more than " + who + ": " + lacks
 	}
-	return "waits for " + who + ": " + quotaReason(r) + gatheredText(spec, r, now) + lentTo(r, now) + loanTurns(r)
+	return "waits for " + who + ": " + lacks + gatheredText(spec, r, now) + lentTo(r, now) + loanTurns(r)
 }
 
 // quotaToo says of a request that no worker could ever take that its tenant's quota would not do,
@@ -73,7 +79,7 @@ func quotaWaits(e *berthv1.ExplainResponse, now time.Time) string {
 func quotaToo(e *berthv1.ExplainResponse) string {
 	reasons, spec := e.GetVerdict().GetReasons(), e.GetStatus().GetSpec()
 	i := slices.IndexFunc(reasons, func(r *berthv1.Reason) bool { return r.GetCode() == string(berth.ReasonQuota) })
-	if i <= 0 || isQuota(e.GetVerdict()) {
+	if i <= 0 || isQuota(e.GetVerdict()) || len(keptByQuota(e.GetVerdict())) > 0 {
 		return ""
 	}
 	return fmt.Sprintf("nor is there room now in the quota of tenant %s in pool %s: %s", spec.GetTenant(), spec.GetPool(), quotaReason(reasons[i]))
@@ -97,6 +103,9 @@ func quotaHelp(e *berthv1.ExplainResponse) string {
 
 // alternatives says whether one of two types of devices would do, of which a quota has too little.
 func alternatives(spec *berthv1.Request, a, b *berthv1.Reason) bool {
+	if besideOthers(a) || besideOthers(b) {
+		return eitherWay(a, b)
+	}
 	one, isOne := berth.Dimension(a.GetDetail()).DeviceType()
 	other, isOther := berth.Dimension(b.GetDetail()).DeviceType()
 	return isOne && isOther && slices.ContainsFunc(spec.GetResources().GetDevices(), func(d *berthv1.DeviceDemand) bool {

@@ -33,7 +33,7 @@ func waitsFor(e *berthv1.ExplainResponse, now time.Time) string {
 	case berth.ReasonQuota:
 		return quotaWaits(e, now)
 	case berth.ReasonGroup:
-		return groupWaits(v) + after("; ", keptFromGroup(v, e.GetStatus().GetSpec().GetGroup().GetId()))
+		return groupWaits(e.GetStatus().GetSpec(), v) + after("; ", keptFromGroup(v, e.GetStatus().GetSpec().GetGroup().GetId()))
 	case berth.ReasonRestored:
 		return "waits: " + reasonText(first)
 	}

@@ -148,10 +148,14 @@ func TestKeep_DevicesTogether(t *testing.T) {
 
 // livesWithDevices is lives, of a worker with two devices of h100, and others.
 func (r *rig) livesWithDevices(w berth.WorkerID, more ...string) func() {
+	return r.livesWithOnly(w, append([]string{"h100", "h100"}, more...)...)
+}
+
+func (r *rig) livesWithOnly(w berth.WorkerID, kinds ...string) func() {
 	lease, err := r.KeepLease(r.t.Context(), 60*time.Second)
 	r.ok(err)
 	reg := r.registration(lease)
-	for i, kind := range append([]string{"h100", "h100"}, more...) {
+	for i, kind := range kinds {
 		reg.Capacity.Devices = append(reg.Capacity.Devices, berth.Device{Name: fmt.Sprint("g", i), Type: kind})
 	}
 	_, err = r.RegisterWorker(r.t.Context(), w, reg)

@@ -1553,7 +1553,7 @@ type Reason struct {
 	Some          []string               `protobuf:"bytes,7,rep,name=some,proto3" json:"some,omitempty"`       // a few of the workers, by id
 	Tenants       []string               `protobuf:"bytes,8,rep,name=tenants,proto3" json:"tenants,omitempty"` // of a quota: those who are to give back what they have borrowed of it
 	Stands        *QuotaStand            `protobuf:"bytes,9,opt,name=stands,proto3" json:"stands,omitempty"`   // of a quota; whole in an explanation and of a group that was asked for, else without idle, ever, ahead, keeping and reclaims
-	Ever          int64                  `protobuf:"varint,11,opt,name=ever,proto3" json:"ever,omitempty"`     // of a group that could never be placed: so many of its members would fit, were all workers empty
+	Ever          int64                  `protobuf:"varint,11,opt,name=ever,proto3" json:"ever,omitempty"`     // of a group that could never be placed: so many of its members would fit, were all workers empty; of a quota of one of several types of devices: so many have enough with want, beside what there is of others
 	Pools         []string               `protobuf:"bytes,10,rep,name=pools,proto3" json:"pools,omitempty"`    // of a pool without workers (no_worker): the first few that have some
 	Near          string                 `protobuf:"bytes,12,opt,name=near,proto3" json:"near,omitempty"`      // of a group whose members must be together: where it comes nearest to that, as "rack b"
 	There         int64                  `protobuf:"varint,13,opt,name=there,proto3" json:"there,omitempty"`   // so many of them fit there

@@ -1,0 +1,103 @@
+package daemon
+
+import (
+	"context"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// waitingGroup is what a request waited as.
+type waitingGroup struct {
+	request *berth.Request
+	members []scheduler.Candidate // of its group, which waited whole; none: it waited by itself
+	needs   int64                 // so many of them must be placed
+}
+
+// least is how many requests are placed together, at least.
+func (g *waitingGroup) least() int64 {
+	if len(g.members) == 0 {
+		return 1
+	}
+	return min(g.needs, int64(len(g.members)))
+}
+
+// groupAt is a request's group at a revision.
+func (d *Daemon) groupAt(ctx context.Context, spec *berth.Request, at berth.Revision) (waitingGroup, error) {
+	one := waitingGroup{request: spec}
+	facts, err := d.store.GetAt(ctx, at, groupKey(spec.Group.ID))
+	if err != nil {
+		return one, err
+	}
+	g, ok := facts[0].Record.(*berth.Group)
+	if !ok {
+		return one, nil // it was being submitted
+	}
+	if g.State != berth.GroupPending {
+		one.request = &joining(&berth.Submission{Spec: *spec}, g).Spec
+		return one, nil
+	}
+	members, err := Replayer{d.store}.members(ctx, spec.Group.ID, g, at)
+	if err != nil {
+		return one, err
+	}
+	for i := range members {
+		one.members = append(one.members, members[i].waiting.candidate())
+	}
+	one.needs = needs(g, int64(len(members)))
+	return one, nil
+}
+
+// whyNot is why a group was not placed whole, or nil: as whyNotGroup tells it, by what its quota had. short is what that had too little of
+// for as many members as must be placed together.
+func (g *waitingGroup) whyNot(f *scheduler.Fleet, q *pastQuota, short *berth.Verdict) *berth.Verdict {
+	r := g.request
+	ask := scheduler.Gang{Members: g.members, Need: int(g.needs), Topology: r.Group.Topology, Linked: r.Group.Linked}
+	if q != nil && short == nil {
+		ask.Members, ask.Left = g.restricted(q.typed(r, 1, q.obtainable)), kindsOf(q.devicesLeft(r, q.obtainable))
+	}
+	got := f.PlaceGang(ask)
+	f.Undo(got)
+	switch {
+	case short != nil:
+		return groupWithQuota(got.Verdict, short)
+	case q != nil && got.Verdict != nil && !got.Verdict.NeverFits && len(r.Resources.Devices) > 0:
+		q.tellTypesShort(r, g.needs, got.Verdict, g.fitting(f))
+	}
+	return got.Verdict
+}
+
+// fitting is by the workers of then.
+func (g *waitingGroup) fitting(f *scheduler.Fleet) fitting {
+	return func(members int64, left berth.Amounts) bool {
+		of := berth.Membership{MinCount: members, Topology: g.request.Group.Topology, Linked: g.request.Group.Linked}
+		return len(f.EverOn(scheduler.Candidate{Request: g.request}, of, kindsOf(left))) > 0
+	}
+}
+
+// tellRoomAt adds to why a group waited what was kept in its pool, and who made room for it, as far as the records tell.
+func (d *Daemon) tellRoomAt(ctx context.Context, e *Explanation, g *waitingGroup, k *berth.Keep) error {
+	id, at := g.request.Group.ID, e.Status.Revision
+	e.Verdict.At = at
+	tellKept(e.Verdict, id, k)
+	if k == nil || k.Group != id {
+		return nil
+	}
+	victims, on, err := Replayer{d.store}.makingAt(ctx, k, at)
+	e.Verdict, e.Victims = tellMaking(e.Verdict, victims, on), victims
+	return err
+}
+
+// restricted are the members that ask for those types of devices that they may have.
+func (g *waitingGroup) restricted(as *berth.Request) []scheduler.Candidate {
+	if sameTypes(as, g.request) {
+		return g.members
+	}
+	out := make([]scheduler.Candidate, len(g.members))
+	for i, m := range g.members {
+		r := *m.Request
+		r.Resources.Devices, m.Request = as.Resources.Devices, &r
+		out[i] = m
+	}
+	return out
+}
