@@ -19,6 +19,7 @@ const (
 	VainFirst    Vain = "first"    // it made room itself, and is to run before others do so for it
 	VainBrake    Vain = "brake"    // many workers of the pool are lost: what may still run is left alone
 	VainRoom     Vain = "room"     // no end of others would make room for it
+	VainKept     Vain = "kept"     // of a group: something is kept in its pool for another that matters as much, and one at a time has others make room
 )
 
 // UnmarshalText rejects every word that is not a choice.

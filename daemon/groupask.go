@@ -202,6 +202,7 @@ func (l *loop) groupStatus(id berth.GroupID, judged bool) (GroupStatus, bool) {
 	}
 	if judged && g.State == berth.GroupPending {
 		if s.Verdict = l.whyNotGroup(id); s.Verdict != nil {
+			s.Verdict = tellGroupVain(s.Verdict, func() (berth.Reason, bool) { return l.groupInVain(id) })
 			l.tellStands(s.Verdict, accountOf(&s.Spec))
 		}
 	}

@@ -131,7 +131,12 @@ func (b *builder) makeRoomFor(g *gang) bool {
 
 // roomOfGroup chooses who makes room for a group, in the first way for which that can be; false: there is none.
 func (l *loop) roomOfGroup(g *gang, rec *berth.Group, members []*waiting, b *builder) (scheduler.GangRoom, bool) {
-	for _, as := range l.affordable(g, rec, members, b) {
+	ways := []gangWay{{members: members}}
+	if st := l.limited(g.request); st != nil {
+		of := l.balance(accountOf(g.request), st, b)
+		ways = l.affordable(of.of(askedByGroup(g)), min(l.needs(g.id, rec), int64(len(members))), members)
+	}
+	for _, as := range ways {
 		ask := l.gangOf(g.id, rec, as.members)
 		ask.Left, ask.Members[0].Patience = kindsOf(as.left), l.patienceOf(members[0], b.now)
 		d, ok := l.fleet.PreemptGang(ask, l.residents(b.now))
@@ -148,16 +153,11 @@ func (l *loop) roomOfGroup(g *gang, rec *berth.Group, members []*waiting, b *bui
 // affordable are the ways in which a group's quota has room for it: with the types of devices of which there is enough for as many members
 // as must begin, by any of these alone; and with so much of each type as there is, for members of several. The first is found sooner, and by
 // the fewest who end.
-func (l *loop) affordable(g *gang, rec *berth.Group, members []*waiting, b *builder) []gangWay {
-	st := l.limited(g.request)
-	if st == nil {
-		return []gangWay{{members: members}}
-	}
-	of := l.balance(accountOf(g.request), st, b)
-	s := of.of(askedByGroup(g))
-	ways := []gangWay{{members: l.restricted(members, s.typed(g.request, min(l.needs(g.id, rec), int64(len(members))), s.takeable))}}
-	if severalTypes(g.request) && len(g.request.Resources.Devices) > 0 {
-		if both := l.wayOf(g.request, members, s, s.takeable); len(both.left) > 0 {
+func (l *loop) affordable(s *balance, least int64, members []*waiting) []gangWay {
+	r := members[0].request
+	ways := []gangWay{{members: l.restricted(members, s.typed(r, least, s.takeable))}}
+	if severalTypes(r) && len(r.Resources.Devices) > 0 {
+		if both := l.wayOf(r, members, s, s.takeable); len(both.left) > 0 {
 			ways = append(ways, both)
 		}
 	}

@@ -12,6 +12,7 @@ type waitingGroup struct {
 	request *berth.Request
 	members []scheduler.Candidate // of its group, which waited whole; none: it waited by itself
 	needs   int64                 // so many of them must be placed
+	inVain  bool                  // others may have to make room for it, but it had to do so itself
 }
 
 // least is how many requests are placed together, at least.
@@ -41,9 +42,12 @@ func (d *Daemon) groupAt(ctx context.Context, spec *berth.Request, at berth.Revi
 	if err != nil {
 		return one, err
 	}
+	made := g.LastEnd.MadeRoom()
 	for i := range members {
 		one.members = append(one.members, members[i].waiting.candidate())
+		made = made || g.LastEnd == "" && members[i].lastEnd.MadeRoom() // see groupPreempts
 	}
+	one.inVain = made && spec.Preemption == berth.PreemptionLower
 	one.needs = needs(g, int64(len(members)))
 	return one, nil
 }
@@ -75,11 +79,12 @@ func (g *waitingGroup) fitting(f *scheduler.Fleet) fitting {
 	}
 }
 
-// tellRoomAt adds to why a group waited what was kept in its pool, and who made room for it, as far as the records tell.
+// tellRoomAt adds to why a group waited what was kept in its pool, and who made room for it, or why nobody did, as far as the records tell.
 func (d *Daemon) tellRoomAt(ctx context.Context, e *Explanation, g *waitingGroup, k *berth.Keep) error {
 	id, at := g.request.Group.ID, e.Status.Revision
 	e.Verdict.At = at
 	tellKept(e.Verdict, id, k)
+	e.Verdict = tellGroupVain(e.Verdict, func() (berth.Reason, bool) { return vain(berth.VainFirst), g.inVain })
 	if k == nil || k.Group != id {
 		return nil
 	}

@@ -87,6 +87,7 @@ func (d Replayer) together(ctx context.Context, r *Replay, ask *scheduler.Gang) 
 // memberThen is a group's member, as the store had it at a revision.
 type memberThen struct {
 	waiting *waiting
+	lastEnd berth.EndReason
 	on      berth.WorkerID // where it was placed, or none
 }
 
@@ -108,6 +109,9 @@ func (d Replayer) members(ctx context.Context, id berth.GroupID, g *berth.Group,
 			}
 			p, _ := facts[2*i+1].Record.(*berth.Progress)
 			one := memberThen{waiting: waitingOf(id, sub, 0, p)}
+			if p != nil {
+				one.lastEnd = p.LastEnd
+			}
 			if p != nil && p.State == berth.StatePlaced {
 				one.on = p.Worker
 			}

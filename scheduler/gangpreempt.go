@@ -32,20 +32,11 @@ const (
 // free: the caller says for whom that is. Nothing is reserved. False: it fits when what leaves
 // has ended, or nobody's end would be enough.
 func (f *Fleet) PreemptGang(g Gang, on func(berth.WorkerID) []Occupant) (GangRoom, bool) {
-	pool := g.Members[0].Request.Pool
-	if f.pools[pool] == nil || malformed(&g.Members[0].Request.Resources) || len(g.Members) < g.Need {
+	r, done := f.gangRoomOf(&g, on)
+	if r == nil {
 		return GangRoom{}, false
 	}
-	if k := f.keeps[pool]; k != nil {
-		f.cover(pool, k, false)
-		delete(f.keeps, pool)
-		defer func() {
-			f.keeps[pool] = k
-			f.cover(pool, k, true)
-		}()
-	}
-	r := &gangRoom{f: f, g: &g, need: max(g.Need, 1), priority: g.Members[0].Priority, on: make(map[berth.WorkerID][]Occupant)}
-	r.look(on)
+	defer done()
 	for {
 		best, ok := r.search()
 		if !ok {
@@ -55,6 +46,26 @@ func (f *Fleet) PreemptGang(g Gang, on func(berth.WorkerID) []Occupant) (GangRoo
 			return out, ok
 		}
 	}
+}
+
+// gangRoomOf begins the search, until done, with what is kept of the pool's workers as free; nil: there is nothing to search.
+func (f *Fleet) gangRoomOf(g *Gang, on func(berth.WorkerID) []Occupant) (r *gangRoom, done func()) {
+	pool := g.Members[0].Request.Pool
+	if f.pools[pool] == nil || malformed(&g.Members[0].Request.Resources) || len(g.Members) < g.Need {
+		return nil, nil
+	}
+	done = func() {}
+	if k := f.keeps[pool]; k != nil {
+		f.cover(pool, k, false)
+		delete(f.keeps, pool)
+		done = func() {
+			f.keeps[pool] = k
+			f.cover(pool, k, true)
+		}
+	}
+	r = &gangRoom{f: f, g: g, need: max(g.Need, 1), priority: g.Members[0].Priority, on: make(map[berth.WorkerID][]Occupant)}
+	r.look(on)
+	return r, done
 }
 
 // gangRoom is the search for who makes room for a gang.

@@ -177,6 +177,9 @@ func TestProperty_GangMakesRoom(t *testing.T) {
 			least = bruteParties(parties, suffices)
 		}
 		before := snapshot(f, workers)
+		if got, want := f.MostWithRoom(g, who.on), min(bruteGang(r, without(f, workers, who, all(parties...)), g), g.Need); got != want {
+			t.Fatalf("%d have room when all have ended, want %d", got, want)
+		}
 		d, ok := f.PreemptGang(g, who.on)
 		if diff := cmp.Diff(before, snapshot(f, workers)); diff != "" {
 			t.Fatalf("left its mark:\n%s", diff)

@@ -57,6 +57,9 @@ func TestProperty_GangMakesRoomOfSeveralTypes(t *testing.T) {
 			most += min(free[kind]+held[kind], left)
 		}
 		need := int64(g.Need)
+		if got := f.MostWithRoom(g, who.on); int64(got) != min(most, need) {
+			t.Fatalf("%d have room when all have ended, want %d", got, min(most, need))
+		}
 		d, ok := f.PreemptGang(g, who.on)
 		if want := now < need && most >= need; ok != want || d.Anyway != (now >= need) {
 			t.Fatalf("room is made: %t, and could be: %t; %d of %d fit, and %d could: %+v", ok, want, now, need, most, d)
@@ -112,9 +115,18 @@ func BenchmarkPreemptGangLeft(b *testing.B) {
 	g := gangOf(r, 64, 64, "")
 	g.Left = map[string]int64{deviceTypes[0]: 32 * berth.WholeDevice, deviceTypes[1]: 32 * berth.WholeDevice}
 	g.Members[0].Priority = 1
-	for b.Loop() {
-		if _, ok := f.PreemptGang(g, who.on); !ok {
-			b.Fatal("no room is made")
+	b.Run("choose", func(b *testing.B) {
+		for b.Loop() {
+			if _, ok := f.PreemptGang(g, who.on); !ok {
+				b.Fatal("no room is made")
+			}
 		}
-	}
+	})
+	b.Run("most", func(b *testing.B) {
+		for b.Loop() {
+			if most := f.MostWithRoom(g, who.on); most != 64 {
+				b.Fatalf("%d have room", most)
+			}
+		}
+	})
 }

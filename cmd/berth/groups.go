@@ -230,6 +230,11 @@ func printGroup(w io.Writer, g *berthv1.Group) error {
 	if err := t.write(w); err != nil || len(g.GetVerdict().GetReasons()) == 0 {
 		return err
 	}
+	if text := vainText(g.GetVerdict()); text != "" {
+		if _, err := fmt.Fprintln(w, text); err != nil {
+			return err
+		}
+	}
 	if err := printReasons(w, g.GetVerdict(), g.GetId()); err != nil {
 		return err
 	}

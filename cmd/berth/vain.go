@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 )
@@ -9,10 +11,29 @@ import (
 func vainText(v *berthv1.Verdict) string {
 	for _, r := range v.GetReasons() {
 		if r.GetCode() == string(berth.ReasonPreemption) {
-			return "nobody makes room for it: " + vainWhy(berth.Vain(r.GetDetail()))
+			return "nobody makes room for it: " + vainWhy(berth.Vain(r.GetDetail())) + after("; ", vainMost(v, r))
 		}
 	}
 	return ""
+}
+
+// vainMost says for how many members of a group others could make room.
+func vainMost(v *berthv1.Verdict, r *berthv1.Reason) string {
+	fit := int64(0)
+	for _, g := range v.GetReasons() {
+		if g.GetCode() == string(berth.ReasonGroup) {
+			fit = g.GetBest()
+		}
+	}
+	switch {
+	case r.GetWant() == 0 || r.GetBest() <= fit && r.GetDetail() == string(berth.VainRoom):
+		return ""
+	case r.GetBest() <= fit && fit == 0:
+		return "the end of others would make room for none of its members"
+	case r.GetBest() <= fit:
+		return "the end of others would make room for no more of its members than fit now"
+	}
+	return fmt.Sprintf("with the end of others %d of its members would fit, of at least %d", r.GetBest(), r.GetWant())
 }
 
 func vainWhy(why berth.Vain) string {
@@ -25,6 +46,8 @@ func vainWhy(why berth.Vain) string {
 		return "it had to make room itself, and must run again before others do so for it"
 	case berth.VainBrake:
 		return "many workers of its pool are lost, and what may still run is left alone (berth brake)"
+	case berth.VainKept:
+		return "room is kept, or made, in its pool for another group, which matters as much: one group at a time has others make room"
 	case berth.VainRoom:
 		return "no end of others would do"
 	}
