@@ -65,7 +65,7 @@ func (g *waitingGroup) whyNot(f *scheduler.Fleet, q *pastQuota, short *berth.Ver
 	switch {
 	case short != nil:
 		return groupWithQuota(got.Verdict, short)
-	case q != nil && got.Verdict != nil && !got.Verdict.NeverFits && len(r.Resources.Devices) > 0:
+	case q != nil && got.Verdict != nil && len(r.Resources.Devices) > 0:
 		q.tellTypesShort(r, g.needs, got.Verdict, g.fitting(f))
 	}
 	return got.Verdict

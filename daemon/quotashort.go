@@ -27,7 +27,7 @@ func devicesAsked(r *berth.Request) (sum int64) {
 // tellTypesShort adds to why a group fits nowhere that its quota has too little of the types of devices that there are, where that is
 // so: it would not fit either, were the workers empty, and nothing is kept for it.
 func (l *loop) tellTypesShort(r *berth.Request, needs int64, v *berth.Verdict, of func() *balance) {
-	if v.NeverFits || len(r.Resources.Devices) == 0 || l.limited(r) == nil {
+	if len(r.Resources.Devices) == 0 || l.limited(r) == nil {
 		return
 	}
 	of().tellTypesShort(r, needs, v, l.fitting(r))
@@ -41,7 +41,7 @@ func (l *loop) fitting(r *berth.Request) fitting {
 // tellTypesShort is that by how much of the types is left for as many members as must be placed together.
 func (s *balance) tellTypesShort(r *berth.Request, needs int64, v *berth.Verdict, fits fitting) {
 	short := s.shortOf(r, needs, s.obtainable)
-	if len(short) == 0 || fits(needs, short) {
+	if len(short) == 0 || fits(needs, short) || v.NeverFits && !fits(needs, nil) { // never whatever types it may have, or of those that it may have now alone
 		return
 	}
 	most := func(d berth.Dimension) int64 { return s.state.most[d] }
