@@ -81,6 +81,7 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 			e.Victims = l.victims(id)
 		}
 		tellVain(&g.Verdict, func() (berth.Reason, bool) { return l.preemptsInVain(id) })
+		l.tellKeptOff(&g.Verdict, spec.Pool)
 		e.WouldPreempt = isQuota(&g.Verdict) && (claims || mayPreempt(spec, prog) && l.couldPreempt(w))
 		if l.hold.active() {
 			g.Verdict.Reasons = append([]berth.Reason{l.hold.reason()}, g.Verdict.Reasons...)

@@ -33,6 +33,8 @@ func (l *loop) preemptsInVain(id berth.RequestID) (berth.Reason, bool) {
 		return berth.Reason{}, false // it is about to be made
 	case patience > 0 && could(0, w.priority):
 		return vain(berth.VainLate), true
+	case l.keepsRoomOff(w, new(keptAsks)):
+		return vain(berth.VainKeptOff), true
 	case could(0, math.MaxInt32):
 		return vain(berth.VainPriority), true
 	}
@@ -58,5 +60,13 @@ func tellVain(v *berth.Verdict, vain func() (berth.Reason, bool)) {
 	}
 	if r, ok := vain(); ok {
 		v.Reasons = append(v.Reasons, r)
+	}
+}
+
+// tellKeptOff adds for which group that is kept which keeps others from making room.
+func (l *loop) tellKeptOff(v *berth.Verdict, p berth.PoolID) {
+	k, _ := l.keep(p)
+	if n := len(v.Reasons); k != nil && n > 0 && v.Reasons[n-1].Code == berth.ReasonPreemption && v.Reasons[n-1].Detail == string(berth.VainKeptOff) {
+		tellKept(v, k.Group, k)
 	}
 }

@@ -53,6 +53,7 @@ func (c *course) placeGroup(g *askedGroup) bool {
 	}
 	d := c.placeWay(g, counted)
 	if d.Verdict != nil {
+		c.tellTypesShort(g, d.Verdict)
 		return c.groupWaits(g, d.Verdict)
 	}
 	if v := c.exceedsAll(accountOf(g.first()), d.Placed); v != nil {

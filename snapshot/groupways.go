@@ -1,6 +1,9 @@
 package snapshot
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
 )
@@ -54,4 +57,26 @@ func (c *course) kindsOf(d *berth.DeviceDemand, p berth.PoolID) []string {
 		return d.Types
 	}
 	return c.fleet.DeviceTypes(p)
+}
+
+// tellTypesShort adds to why a group fits nowhere that its quota has too little of the types of devices that there are, where it could
+// never fit with those alone of which it has some.
+func (c *course) tellTypesShort(g *askedGroup, v *berth.Verdict) {
+	r, b := g.first(), c.quotas[accountOf(g.first())]
+	if b == nil || !v.NeverFits || len(r.Resources.Devices) == 0 || !c.fitsEver(r, g.needs()) {
+		return
+	}
+	want := int64(0)
+	for i := range r.Resources.Devices {
+		want += g.needs() * r.Resources.Devices[i].Count * r.Resources.Devices[i].Milli
+	}
+	left := c.devicesLeft(r, b, func(d berth.Dimension) int64 { return c.room(accountOf(r), d) })
+	for _, kind := range slices.Sorted(maps.Keys(left)) {
+		if d := berth.DeviceDimension(kind); left[kind] < want {
+			v.Reasons = append(v.Reasons, berth.Reason{
+				Code: berth.ReasonQuota, Detail: string(d), Want: want, Best: left[kind], Total: b.quota.Limits[d], Stands: b.quota.Stand(d, b.limits, b.used),
+			})
+		}
+	}
+	v.NeverFits = !c.fitsEver(c.typed(r, 1, b, func(d berth.Dimension) int64 { return b.quota.Limits[d] }), g.needs())
 }

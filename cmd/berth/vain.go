@@ -11,7 +11,20 @@ import (
 func vainText(v *berthv1.Verdict) string {
 	for _, r := range v.GetReasons() {
 		if r.GetCode() == string(berth.ReasonPreemption) {
-			return "nobody makes room for it: " + vainWhy(berth.Vain(r.GetDetail())) + after("; ", vainMost(v, r))
+			return "nobody makes room for it: " + vainWhy(berth.Vain(r.GetDetail())) + after("; ", vainMost(v, r)) + after(": ", vainKeeps(v, r))
+		}
+	}
+	return ""
+}
+
+// vainKeeps says for which group that is kept which keeps room from being made for a request.
+func vainKeeps(v *berthv1.Verdict, vain *berthv1.Reason) string {
+	if vain.GetDetail() != string(berth.VainKeptOff) {
+		return ""
+	}
+	for _, r := range v.GetReasons() {
+		if r.GetCode() == string(berth.ReasonKept) {
+			return fmt.Sprintf("%s (%s) for group %s", plural(int64(r.GetWorkers()), "worker"), someText(r), r.GetDetail())
 		}
 	}
 	return ""
@@ -48,6 +61,8 @@ func vainWhy(why berth.Vain) string {
 		return "many workers of its pool are lost, and what may still run is left alone (berth brake)"
 	case berth.VainKept:
 		return "room is kept, or made, in its pool for another group, which matters as much: one group at a time has others make room"
+	case berth.VainKeptOff:
+		return "it is kept off by what is kept for a group that waits"
 	case berth.VainRoom:
 		return "no end of others would do"
 	}

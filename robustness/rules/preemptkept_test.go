@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/daemon"
 )
@@ -33,6 +35,12 @@ func TestPreempt_WhenNothingIsKept(t *testing.T) {
 				r.run(d, "now", urgent(1000, 5))
 				if told, _ := r.told(); len(told) > 0 {
 					t.Fatalf("told beside what is kept: %v", told)
+				}
+				e, err := d.Explain(r.t.Context(), "now")
+				r.ok(err)
+				kept := berth.Reason{Code: berth.ReasonKept, Detail: "g", Workers: 2, Some: []berth.WorkerID{"w0", "w1"}}
+				if n := len(e.Verdict.Reasons); n < 2 || e.Verdict.Reasons[n-2].Detail != string(berth.VainKeptOff) || !cmp.Equal(e.Verdict.Reasons[n-1], kept) {
+					t.Errorf("told: %+v", e.Verdict.Reasons)
 				}
 				ends(r, d)
 				r.passes(time.Second)
