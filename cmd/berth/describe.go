@@ -68,6 +68,9 @@ func describeLife(s *berthv1.Status) string {
 	case "", berth.EndExited, berth.EndSignaled, berth.EndOOM, berth.EndStartFailed:
 		return cmp.Or(exit, message)
 	}
+	if berth.EndReason(reason) == berth.EndGroup { // the message is of another member's end
+		return endText(reason, true) + after(": ", message) + after("; this one: ", exit)
+	}
 	parts := []string{endText(reason, true), message, exit}
 	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), ": ")
 }

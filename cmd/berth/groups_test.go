@@ -85,7 +85,7 @@ func TestGroups(t *testing.T) {
 		s.shows("state      RUNNING", "get", "wide.1")
 		s.want(0, "wide.0 CANCELLED", "cancel", "--wait", "wide.0")
 		s.shows("ended  ", "get", "wide.1")
-		s.want(0, "too few of its group are left: wide.0 ended CANCELLED: cancelled: killed by SIGTERM", "get", "wide.1")
+		s.want(0, "too few of its group are left: wide.0 ended CANCELLED: cancelled; this one: killed by SIGTERM", "get", "wide.1")
 	})
 }
 
