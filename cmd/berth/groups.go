@@ -204,10 +204,23 @@ func tellGroup(ctx context.Context, c *cli.Context, cl *client.Client, id string
 	case ended != nil:
 		return printEndedGroup(c.App.Writer, g, ended)
 	}
-	return printGroup(c.App.Writer, g)
+	return printGroup(c.App.Writer, g, groupBefore(ctx, cl, g))
 }
 
-func printGroup(w io.Writer, g *berthv1.Group) error {
+// groupBefore says how the attempt before ended of a group that waits again, as of its first member; "": nothing tells.
+func groupBefore(ctx context.Context, cl *client.Client, g *berthv1.Group) string {
+	if g.GetState() != string(berth.GroupPending) || g.GetAttempt() <= 1 || len(g.GetMembers()) == 0 {
+		return ""
+	}
+	first, err := cl.Get(ctx, g.GetMembers()[0])
+	if err != nil {
+		return "" // why it waits is told all the same
+	}
+	return after(first.GetId()+": ", formerText(first, first.GetFormer(), time.Now()))
+}
+
+// printGroup prints a group; before is how its attempt before ended, if that is known.
+func printGroup(w io.Writer, g *berthv1.Group, before string) error {
 	t := table{paint: painter(w)}
 	t.add("group", g.GetId())
 	t.add("state", g.GetState())
@@ -218,6 +231,7 @@ func printGroup(w io.Writer, g *berthv1.Group) error {
 		{"members", membersText(g)},
 		{"where", groupWhere(g)},
 		{"attempt", strconv.FormatInt(g.GetAttempt(), 10)},
+		{"before", before},
 		{"since", moment(g.GetSince(), time.Now())},
 		{"command", strings.Join(spec.GetCommand(), " ")},
 		{"pool", spec.GetPool()},

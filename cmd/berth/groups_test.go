@@ -86,6 +86,12 @@ func TestGroups(t *testing.T) {
 		s.want(0, "wide.0 CANCELLED", "cancel", "--wait", "wide.0")
 		s.shows("ended  ", "get", "wide.1")
 		s.want(0, "too few of its group are left: wide.0 ended CANCELLED: cancelled; this one: killed by SIGTERM", "get", "wide.1")
+
+		s.want(0, "group of 2", "submit", "--id", "pair", "--cpu", "2", "--group-size", "2", "--", "sleep", "60")
+		s.shows("state      RUNNING", "get", "pair.1")
+		s.want(0, "PENDING", "submit", "--id", "now", "--cpu", "4", "--priority", "9", "--preemption", "lower", "--", "sleep", "60")
+		s.shows("before      pair.0: attempt 1, on w-1, was stopped: ", "get", "pair")
+		s.want(0, "makes room for now", "explain", "pair")
 	})
 }
 

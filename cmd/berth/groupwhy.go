@@ -175,7 +175,7 @@ func explainGroup(c *cli.Context, cl *client.Client, id string, asJSON bool) err
 	case ended != nil:
 		return printEndedGroup(c.App.Writer, g, ended)
 	}
-	if err := printGroup(c.App.Writer, g); err != nil || g.GetState() != string(berth.GroupPlaced) {
+	if err := printGroup(c.App.Writer, g, groupBefore(c.Context, cl, g)); err != nil || g.GetState() != string(berth.GroupPlaced) {
 		return err
 	}
 	for _, member := range g.GetMembers() {
