@@ -188,5 +188,6 @@ func (d *Daemon) explainPlaced(ctx context.Context, e *Explanation, p *berth.Pro
 		s.State, s.Share, s.Exit, s.Stop, s.PlacedAt, s.StartedAt = a.State, &a.Share, a.Exit, a.Stop, a.PlacedAt, a.StartedAt
 	}
 	Replayer{d.store}.whyThere(ctx, e, p.Attempt)
+	e.Former, _ = d.former(ctx, s)
 	return nil
 }

@@ -135,38 +135,44 @@ func TestDiagnose_EachReason(t *testing.T) {
 		want    []berth.Reason
 	}{
 		{
-			"one of two constraints", []scheduler.Worker{labelled("w1", map[string]string{"nics": "2", "zone": "a"}), labelled("w2", map[string]string{"nics": "8", "zone": "a"})},
+			"one of two constraints",
+			[]scheduler.Worker{labelled("w1", map[string]string{"nics": "2", "zone": "a"}), labelled("w2", map[string]string{"nics": "8", "zone": "a"})},
 			func(r *berth.Request) {
 				r.Constraints = []berth.Constraint{{Label: "nics", Operator: berth.OperatorMore, Values: []string{"5"}}, {Label: "zone", Operator: berth.OperatorIn, Values: []string{"zz"}}}
 			},
 			[]berth.Reason{reason(berth.ReasonConstraint, "zone = zz", "w2")},
 		},
 		{
-			"both", []scheduler.Worker{labelled("w1", map[string]string{"nics": "2", "zone": "a"})},
+			"both",
+			[]scheduler.Worker{labelled("w1", map[string]string{"nics": "2", "zone": "a"})},
 			func(r *berth.Request) {
 				r.Constraints = []berth.Constraint{{Label: "zone", Operator: berth.OperatorIn, Values: []string{"zz"}}, {Label: "nics", Operator: berth.OperatorMore, Values: []string{"5"}}}
 			},
 			[]berth.Reason{reason(berth.ReasonConstraint, "nics > 5", "w1"), reason(berth.ReasonConstraint, "zone = zz", "w1")},
 		},
 		{
-			"one of two custom resources", []scheduler.Worker{custom("w1", nil), custom("w2", map[string]int64{"fpga": 1, "licence": 1})},
+			"one of two custom resources",
+			[]scheduler.Worker{custom("w1", nil), custom("w2", map[string]int64{"fpga": 1, "licence": 1})},
 			func(r *berth.Request) { r.Resources.Custom = map[string]int64{"fpga": 2, "licence": 1} },
 			[]berth.Reason{reason(berth.ReasonCustom, "fpga", "w2", 2, 1, 1)},
 		},
 		{
-			"both custom resources", []scheduler.Worker{custom("w1", map[string]int64{"fpga": 1})},
+			"both custom resources",
+			[]scheduler.Worker{custom("w1", map[string]int64{"fpga": 1})},
 			func(r *berth.Request) { r.Resources.Custom = map[string]int64{"fpga": 2, "licence": 1} },
 			[]berth.Reason{reason(berth.ReasonCustom, "fpga", "w1", 2, 1, 1), reason(berth.ReasonCustom, "licence", "w1", 1)},
 		},
 		{
-			"one of two ports", []scheduler.Worker{ported("w1", 80, 81), ported("w2", 81)},
+			"one of two ports",
+			[]scheduler.Worker{ported("w1", 80, 81), ported("w2", 81)},
 			func(r *berth.Request) {
 				r.Resources.Ports = []berth.PortDemand{{Name: "a", Number: 80}, {Name: "b", Number: 81}}
 			},
 			[]berth.Reason{reason(berth.ReasonPorts, "81", "w2", 1, 0, 1)},
 		},
 		{
-			"both ports", []scheduler.Worker{ported("w1", 80, 81)},
+			"both ports",
+			[]scheduler.Worker{ported("w1", 80, 81)},
 			func(r *berth.Request) {
 				r.Resources.Ports = []berth.PortDemand{{Name: "a", Number: 81}, {Name: "b", Number: 80}}
 			},

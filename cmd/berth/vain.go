@@ -24,7 +24,7 @@ func vainKeeps(v *berthv1.Verdict, vain *berthv1.Reason) string {
 	}
 	for _, r := range v.GetReasons() {
 		if r.GetCode() == string(berth.ReasonKept) {
-			return fmt.Sprintf("%s (%s) for group %s", plural(int64(r.GetWorkers()), "worker"), someText(r), r.GetDetail())
+			return fmt.Sprintf("%s (%s) for group %s", plural(r.GetWorkers(), "worker"), someText(r), r.GetDetail())
 		}
 	}
 	return ""

@@ -27,7 +27,7 @@ func TestFormer_TellsTheEnd(t *testing.T) {
 		r.passes(10 * time.Second)
 		e, err := d.Explain(r.t.Context(), "r")
 		r.ok(err)
-		want := &daemon.Former{Worker: "a", Revision: r.mod("states/r"), Exit: &exit, At: exit.At}
+		want := &daemon.Former{Worker: "a", Revision: r.mod("states/r"), Reason: berth.EndExited, Exit: &exit, At: exit.At}
 		if diff := cmp.Diff(want, e.Former, cmpopts.EquateApproxTime(2*time.Second)); diff != "" || e.Status.State != berth.StatePending {
 			r.t.Errorf("it is %s, and its former attempt (-want +got):\n%s", e.Status.State, diff)
 		}
@@ -35,6 +35,19 @@ func TestFormer_TellsTheEnd(t *testing.T) {
 		r.ok(err)
 		if diff := cmp.Diff(e.Former, then.Former); diff != "" {
 			r.t.Errorf("of the past (-now +then):\n%s", diff)
+		}
+		r.passes(time.Minute)
+		r.takes("b", true) // and once it is placed again
+		r.passes(time.Second)
+		e, err = d.Explain(r.t.Context(), "r")
+		r.ok(err)
+		if want.Revision = then.Former.Revision; e.Status.State != berth.StatePlaced || e.Status.Attempt != 2 || !cmp.Equal(e.Former, want, cmpopts.EquateApproxTime(2*time.Second)) {
+			r.t.Errorf("it is %s in attempt %d, and its former one %+v", e.Status.State, e.Status.Attempt, e.Former)
+		}
+		then, err = d.ExplainAt(r.t.Context(), "r", daemon.Moment{Revision: e.Status.Revision})
+		r.ok(err)
+		if diff := cmp.Diff(e.Former, then.Former); diff != "" {
+			r.t.Errorf("of the past, placed again (-now +then):\n%s", diff)
 		}
 		stop()
 	})
