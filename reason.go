@@ -18,7 +18,7 @@ const (
 	ReasonConstraint   ReasonCode = "constraint"    // labels
 	ReasonTaint        ReasonCode = "taint"         // that the request does not tolerate
 	ReasonAffinity     ReasonCode = "affinity"      // other requests are not there; Detail is which, as of the next two
-	ReasonAntiAffinity ReasonCode = "anti_affinity" // they are
+	ReasonAntiAffinity ReasonCode = "anti_affinity" // they are; of a group that never fits for it: of the Want domains that it needs, Total could have a member
 	ReasonSpread       ReasonCode = "spread"        // too many of them are, compared with elsewhere
 	ReasonTopology     ReasonCode = "topology"      // of affinity, spread and groups: it has no label Detail, and is in no domain; Total of its pool's workers have it
 	ReasonCPU          ReasonCode = "cpu_milli"

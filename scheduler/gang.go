@@ -241,6 +241,7 @@ func (f *Fleet) tellGang(g Gang, d *GangDecision, ever map[site]int) {
 	}
 	if v.NeverFits = most < max(g.Need, 1); v.NeverFits {
 		v.Reasons[0].Ever = int64(most)
+		f.tellApart(g, v)
 	}
 }
 

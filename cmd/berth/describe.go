@@ -143,6 +143,9 @@ func reasonText(r *berthv1.Reason) string {
 	case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:
 		return workers + ": " + reasonName(r) + " (" + someText(r) + ")"
 	}
+	if lacksDomains(r) {
+		return domainsLack(r)
+	}
 	if r.GetWant() == 0 {
 		return workers + ": " + reasonName(r)
 	}

@@ -266,6 +266,10 @@ func printReasons(w io.Writer, v *berthv1.Verdict, group string) error {
 				kept = fmt.Sprintf("kept for it meanwhile: room on %s (%s)\n", plural(r.GetWorkers(), "worker"), someText(r))
 				continue
 			}
+		case berth.ReasonAntiAffinity:
+			if r.GetWorkers() == 0 {
+				continue // what keeps the next one off is another filter
+			}
 		}
 		t.add(strconv.FormatInt(r.GetWorkers(), 10), reasonName(r), amount(r, r.GetWant()), amount(r, r.GetBest()), amount(r, r.GetTotal()), orDash(someText(r)))
 	}

@@ -42,7 +42,7 @@ func TestGroups(t *testing.T) {
 			s.want(0, never, "explain", id)
 			s.want(0, help, "explain", id)
 		}
-		s.want(0, "what would help: room for 1 more of its members\n", "explain", "wide")
+		s.want(0, "what would help: room for 1 more of its members: 1 core\n", "explain", "wide")
 		s.want(0, "group of 3", "submit", "--id", "half", "--cpu", "2", "--group-size", "3", "--", "true") // one has room beside train
 		s.want(0, "could never take it, were they empty: 2 of its 3 members fit, of at least 3", "explain", "half")
 		s.want(0, "could ever take it: 2 of its 3 members fit, of at least 3", "get", "half.0")

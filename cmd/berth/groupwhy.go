@@ -20,8 +20,12 @@ func groupReasons(v *berthv1.Verdict) string {
 		return reasonText(reasons[0]) + ": " + reasonText(reasons[1])
 	}
 	text := reasonText(reasons[0])
-	if short := shortThere(v); short != nil && !v.GetNeverFits() {
+	switch short := shortThere(v); {
+	case v.GetNeverFits():
+	case short != nil:
 		text += "; there, " + reasonText(short)
+	default:
+		text += after("; for one more, ", nextLacks(v))
 	}
 	return text
 }
@@ -105,6 +109,8 @@ func groupHelp(spec *berthv1.Request, v *berthv1.Verdict) string {
 			return fmt.Sprintf("workers on which %s holds (berth worker --labels), or another constraint", r.GetDetail())
 		case isTaint(r) && len(v.GetReasons()) == 2:
 			return tolerationNeeded(r) + ", or workers without that taint"
+		case lacksDomains(r):
+			return domainsHelp(r)
 		}
 	}
 	return fmt.Sprintf("more or larger workers, that %d of its members fit at once (berth plan --add tells), or to ask for less", v.GetReasons()[0].GetWant())
@@ -113,7 +119,7 @@ func groupHelp(spec *berthv1.Request, v *berthv1.Verdict) string {
 // groupRoom is what would let a group be placed that its workers could take.
 func groupRoom(v *berthv1.Verdict) string {
 	first := v.GetReasons()[0]
-	help := fmt.Sprintf("room for %d more of its members%s", max(first.GetWant()-fitting(first), 1), groupSite(first))
+	help := roomFor(v, max(first.GetWant()-fitting(first), 1), groupSite(first))
 	for _, r := range v.GetReasons()[1:] {
 		switch berth.ReasonCode(r.GetCode()) {
 		case berth.ReasonNoWorker:

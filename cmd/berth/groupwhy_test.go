@@ -22,7 +22,7 @@ func TestGroupWhy_NearestRack(t *testing.T) {
 			v:    &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "group", Detail: "rack", Want: 4, Best: 3, Total: 5, Near: "rack b", There: 2}, gpus, elsewhere}},
 			want: []string{
 				"waits: 2 of its 5 members fit in rack b, the nearest, of at least 4; there, 2 workers: devices h100: wants 1, the best has 0 free of 2",
-				"4        not in rack b  -      -", "what would help: room for 2 more of its members in rack b, the nearest\n",
+				"4        not in rack b  -      -", "what would help: room for 2 more of its members in rack b, the nearest: 1 device (h100) for each\n",
 			},
 		},
 		{

@@ -135,7 +135,7 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 					{Code: "group", Want: 3, Best: 1, Total: 3}, cpu, {Code: "kept", Detail: "train", Workers: 2, Some: []string{"b1", "b2"}},
 				}},
 			},
-			[]string{"waits: 1 of its 3 members fit, of at least 3; 2 workers (b1, b2) have room, but it is kept for group train, which waits, too, until that is placed or gone\n"},
+			[]string{"waits: 1 of its 3 members fit, of at least 3; for one more, 10 workers: CPU: wants 4, the best has 2.5 free of 8; 2 workers (b1, b2) have room, but it is kept for group train, which waits, too, until that is placed or gone\n"},
 		},
 		{
 			"tainted",

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/berthd/berth"
+	berthv1 "github.com/berthd/berth/api/berth/v1"
+)
+
+// nextLacks is what keeps one more member of a group off most workers, where its members may be anywhere: the first of what
+// filters say. Empty: nothing is told of it.
+func nextLacks(v *berthv1.Verdict) string {
+	if v.GetReasons()[0].GetNear() != "" {
+		return ""
+	}
+	for _, r := range v.GetReasons()[1:] {
+		switch berth.ReasonCode(r.GetCode()) {
+		case berth.ReasonKept, berth.ReasonClaim, berth.ReasonQuota, berth.ReasonPreemption, berth.ReasonElsewhere:
+			continue // no filter's, or told by itself
+		}
+		return reasonText(r)
+	}
+	return ""
+}
+
+// roomFor is the room that a group needs for so many more members at a site, and of what, where that is one thing.
+func roomFor(v *berthv1.Verdict, members int64, site string) string {
+	text, r := fmt.Sprintf("room for %d more of its members%s", members, site), onlyShort(v)
+	switch {
+	case r == nil:
+		return text
+	case r.GetCode() == string(berth.ReasonPorts) && r.GetDetail() != "":
+		return fmt.Sprintf("port %s free on %s%s", r.GetDetail(), plural(members, "more worker"), site)
+	case members == 1:
+		return text + ": " + shortEach(r)
+	}
+	return text + ": " + shortEach(r) + " for each"
+}
+
+// onlyShort is the resource of which workers have too little for one more member; nil: that are several, or none.
+func onlyShort(v *berthv1.Verdict) (short *berthv1.Reason) {
+	for _, r := range v.GetReasons()[1:] {
+		switch berth.ReasonCode(r.GetCode()) {
+		case berth.ReasonCPU, berth.ReasonMemory, berth.ReasonDisk, berth.ReasonCustom, berth.ReasonPorts, berth.ReasonDevices, berth.ReasonDeviceMilli, berth.ReasonDeviceMemory:
+			if short != nil {
+				return nil
+			}
+			short = r
+		}
+	}
+	return short
+}
+
+// shortEach is what one member wants of what is short.
+func shortEach(r *berthv1.Reason) string {
+	switch berth.ReasonCode(r.GetCode()) {
+	case berth.ReasonCPU:
+		return coresText(r.GetWant())
+	case berth.ReasonPorts:
+		return plural(r.GetWant(), "port")
+	case berth.ReasonDevices:
+		return plural(r.GetWant(), "device") + " (" + r.GetDetail() + ")"
+	case berth.ReasonDeviceMilli:
+		return fmt.Sprintf("%d thousandths of one device (%s)", r.GetWant(), r.GetDetail())
+	case berth.ReasonDeviceMemory:
+		return fmt.Sprintf("devices (%s) with %s of memory", r.GetDetail(), amount(r, r.GetWant()))
+	}
+	return amount(r, r.GetWant()) + " " + resourceName(r)
+}
+
+// lacksDomains says whether a reason is that a group's members keep apart over a topology of which too few domains could
+// have one.
+func lacksDomains(r *berthv1.Reason) bool {
+	return r.GetCode() == string(berth.ReasonAntiAffinity) && r.GetWant() > r.GetTotal()
+}
+
+// apartOver is the topology over which an anti_affinity keeps requests apart, and which: app=h on the rack.
+func apartOver(r *berthv1.Reason) (topology, requests string) {
+	requests, topology, _ = strings.Cut(r.GetDetail(), " on the ")
+	return topology, requests
+}
+
+// domainsLack says so in words.
+func domainsLack(r *berthv1.Reason) string {
+	topology, requests := apartOver(r)
+	return fmt.Sprintf("its members must be apart over %s (anti_affinity %s), and there are %d that could have one", topology, requests, r.GetTotal())
+}
+
+// domainsHelp is what would let such a group be placed.
+func domainsHelp(r *berthv1.Reason) string {
+	topology, _ := apartOver(r)
+	more := r.GetWant() - r.GetTotal()
+	where, label := plural(more, "more worker"), "berth plan --add tells"
+	if topology != berth.TopologyHost {
+		where, label = fmt.Sprintf("workers in %d more of the %s", more, topology), fmt.Sprintf("berth worker --labels %s=VALUE", topology)
+	}
+	if more == 1 {
+		where = "another worker"
+		if topology != berth.TopologyHost {
+			where = "a worker in another " + topology
+		}
+		return fmt.Sprintf("%s that could take one of its members (%s), or fewer members", where, label)
+	}
+	return fmt.Sprintf("%s that could take one of its members each (%s), or fewer members", where, label)
+}
