@@ -29,6 +29,24 @@ func devicesWhy(q *query, n *node) measure {
 	return m
 }
 
+// eachDemandWhy tells each demand that n could not serve alone; where it could each, but not all
+// together, what devicesWhy does.
+func eachDemandWhy(q *query, n *node) (all []measure) {
+	demands := q.request.Resources.Devices
+	for i := range demands {
+		if _, ok := fitsAlone(n, &demands[i]); ok {
+			continue
+		}
+		if m := q.demandWhy(n, i); !slices.Contains(all, m) {
+			all = append(all, m)
+		}
+	}
+	if len(all) == 0 {
+		return []measure{devicesWhy(q, n)}
+	}
+	return all
+}
+
 func (q *query) demandWhy(n *node, i int) measure {
 	d := &q.request.Resources.Devices[i]
 	if most, lacks := mostMemory(n, d); lacks {
@@ -36,7 +54,10 @@ func (q *query) demandWhy(n *node, i int) measure {
 		return measure{code: berth.ReasonDeviceMemory, detail: q.details[len(q.request.Resources.Devices)+i], want: d.MemoryBytes, best: most, total: most}
 	}
 	if d.Count == 1 && d.Milli < berth.WholeDevice {
-		return measure{code: berth.ReasonDeviceMilli, detail: q.demandDetail(i), want: d.Milli, best: roomiest(n, d, freeOf), total: roomiest(n, d, wholeOf)}
+		whole := roomiest(n, d, wholeOf)
+		if whole > 0 { // else it has none, of which no part could come free
+			return measure{code: berth.ReasonDeviceMilli, detail: q.demandDetail(i), want: d.Milli, best: roomiest(n, d, freeOf), total: whole}
+		}
 	}
 	m := measure{detail: q.demandDetail(i), want: d.Count}
 	from, to := linksFor(n.linked, d)

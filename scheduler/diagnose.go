@@ -16,7 +16,8 @@ type Diagnosis struct {
 
 // Diagnose explains, and finds the worker that comes nearest to taking the candidate:
 // of those that could take it, were they empty and open, before the others, the one
-// with the fewest reasons against it, then the one with the smallest want.
+// with the fewest reasons against it, then the one with the smallest want; of those that
+// could not, the one that lacks least of it in all goes before the one that has most free.
 func (f *Fleet) Diagnose(c Candidate) Diagnosis { return f.DiagnoseBut(c, LeftOut{}) }
 
 // LeftOut are workers that a diagnosis leaves out, for it is asked what is without them.
@@ -70,6 +71,7 @@ func (f *Fleet) DiagnoseBut(c Candidate, out LeftOut) Diagnosis {
 type lack struct {
 	could   bool // were it empty and open
 	reasons int
+	ever    fraction // of one that could not: the largest part of what is wanted that is not there in all
 	most    fraction // the largest part of what is wanted that is not there
 	id      berth.WorkerID
 }
@@ -80,6 +82,10 @@ func (l *lack) less(o *lack) bool {
 		return l.could
 	case l.reasons != o.reasons:
 		return l.reasons < o.reasons
+	case l.ever.less(o.ever):
+		return true
+	case o.ever.less(l.ever):
+		return false
 	case l.most.less(o.most):
 		return true
 	case o.most.less(l.most):
@@ -89,21 +95,24 @@ func (l *lack) less(o *lack) bool {
 }
 
 func (q *query) lackOf(n *node) lack {
-	l := lack{could: q.couldTake(n), most: fraction{0, 1}, id: n.worker.ID}
+	l := lack{could: q.couldTake(n), ever: fraction{0, 1}, most: fraction{0, 1}, id: n.worker.ID}
 	q.eachRejection(n, func(f *filter) {
 		for _, m := range f.each(q, n.unkept()) {
 			l.reasons++
-			if part := f.missing(m); l.most.less(part) {
+			if part := f.missing(m, m.best); l.most.less(part) {
 				l.most = part
+			}
+			if part := f.missing(m, m.total); !l.could && !f.passing && l.ever.less(part) {
+				l.ever = part
 			}
 		}
 	})
 	return l
 }
 
-// missing is the part of what a filter wants that a worker does not have. A state ends by
-// itself or by a word, and no label does; where room is kept, there is some.
-func (f *filter) missing(m measure) fraction {
+// missing is the part of what a filter wants that a worker does not have, of which it has so much. A state
+// ends by itself or by a word, and no label does; where room is kept, there is some.
+func (f *filter) missing(m measure, has int64) fraction {
 	if f.code == berth.ReasonKept {
 		return fraction{0, 1}
 	}
@@ -115,7 +124,7 @@ func (f *filter) missing(m measure) fraction {
 	if m.want <= 0 {
 		return fraction{1, 1}
 	}
-	return fraction{uint64(max(m.want-m.best, 0)), uint64(m.want)}
+	return fraction{uint64(max(m.want-has, 0)), uint64(m.want)}
 }
 
 // eachRejection tells all filters that n does not pass, in their order.

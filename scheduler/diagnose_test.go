@@ -194,6 +194,96 @@ func TestDiagnose_EachReason(t *testing.T) {
 	}
 }
 
+// Each demand for devices that a worker could not serve alone is a reason of its own; where it could each, all are told together.
+// Of workers that could never take it the nearest is the one that has most of it in all, be it busy.
+func TestDiagnose_Devices(t *testing.T) {
+	t.Parallel()
+	gpus := func(id string, devices ...berth.Device) scheduler.Worker {
+		w := worker(id, 8000, 8<<30)
+		w.Ledger.Capacity.Devices = devices
+		return w
+	}
+	busy := func(w scheduler.Worker, held ...berth.DeviceShare) scheduler.Worker {
+		w.Ledger.Reserved.Devices, w.Ledger.Count = held, 1
+		return w
+	}
+	a100 := func(name string, memory int64) berth.Device {
+		return berth.Device{Name: name, Type: "a100", MemoryBytes: memory << 30}
+	}
+	l4 := berth.Device{Name: "l0", Type: "l4"}
+	h100s := []berth.Device{{Name: "h0", Type: "h100"}, {Name: "h1", Type: "h100"}}
+	reason := func(code berth.ReasonCode, detail string, w berth.WorkerID, want, best, total int64) berth.Reason {
+		return berth.Reason{Code: code, Detail: detail, Workers: 1, Some: []berth.WorkerID{w}, Want: want, Best: best, Total: total}
+	}
+	for _, tt := range []struct {
+		name    string
+		workers []scheduler.Worker
+		demands []berth.DeviceDemand
+		want    []berth.Reason
+	}{
+		{
+			"never, and one has more of it, though busy",
+			[]scheduler.Worker{gpus("m1", h100s...), busy(gpus("m2", a100("a0", 40), a100("a1", 40), a100("a2", 80), l4), berth.DeviceShare{Name: "a2", Milli: 1000})},
+			[]berth.DeviceDemand{{Types: []string{"a100"}, Count: 2, Milli: 1000, MemoryBytes: 60 << 30}},
+			[]berth.Reason{reason(berth.ReasonDevices, "a100 of 60GiB", "m2", 2, 0, 1)},
+		},
+		{
+			"two demands",
+			[]scheduler.Worker{busy(gpus("m2", a100("a0", 40), a100("a1", 40), l4), berth.DeviceShare{Name: "a0", Milli: 1000}, berth.DeviceShare{Name: "a1", Milli: 1000}, berth.DeviceShare{Name: "l0", Milli: 500})},
+			[]berth.DeviceDemand{{Types: []string{"a100", "h100"}, Count: 2, Milli: 1000}, {Types: []string{"l4"}, Count: 1, Milli: 1000}},
+			[]berth.Reason{reason(berth.ReasonDevices, "a100,h100", "m2", 2, 0, 2), reason(berth.ReasonDevices, "l4", "m2", 1, 0, 1)},
+		},
+		{
+			"one of two, and another worker lacks both",
+			[]scheduler.Worker{gpus("m1"), gpus("m2", l4)},
+			[]berth.DeviceDemand{{Types: []string{"a100"}, Count: 1, Milli: 1000}, {Types: []string{"l4"}, Count: 1, Milli: 1000}},
+			[]berth.Reason{reason(berth.ReasonDevices, "a100", "m2", 1, 0, 0)},
+		},
+		{
+			"each, but not both",
+			[]scheduler.Worker{gpus("m1", a100("a0", 40))},
+			[]berth.DeviceDemand{{Types: []string{"a100"}, Count: 1, Milli: 1000}, {Count: 1, Milli: 1000}},
+			[]berth.Reason{reason(berth.ReasonDevices, "a100 + any", "m1", 2, 1, 1)},
+		},
+		{
+			"the same twice",
+			[]scheduler.Worker{gpus("m1")},
+			[]berth.DeviceDemand{{Types: []string{"l4"}, Count: 1, Milli: 1000}, {Types: []string{"l4"}, Count: 1, Milli: 1000}},
+			[]berth.Reason{reason(berth.ReasonDevices, "l4", "m1", 1, 0, 0)},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := request("r", 1000, 1<<30)
+			r.Resources.Devices = tt.demands
+			d := fleet(tt.workers...).Diagnose(ask(r))
+			if d.Nearest == nil {
+				t.Fatal("it fits")
+			}
+			if diff := cmp.Diff(tt.want, d.Nearest.Reasons); diff != "" {
+				t.Errorf("nearest (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Who has no device of a type is not counted with those on whose devices too little of one is free.
+func TestExplain_PartOfNoDevice(t *testing.T) {
+	t.Parallel()
+	half := worker("w2", 8000, 8<<30)
+	half.Ledger.Capacity.Devices = []berth.Device{{Name: "l0", Type: "l4"}}
+	half.Ledger.Reserved.Devices, half.Ledger.Count = []berth.DeviceShare{{Name: "l0", Milli: 500}}, 1
+	r := request("r", 1000, 1<<30)
+	r.Resources.Devices = []berth.DeviceDemand{{Types: []string{"l4"}, Count: 1, Milli: 600}}
+	want := berth.Verdict{Reasons: []berth.Reason{
+		{Code: berth.ReasonDeviceMilli, Detail: "l4", Workers: 1, Some: []berth.WorkerID{"w2"}, Want: 600, Best: 500, Total: 1000},
+		{Code: berth.ReasonDevices, Detail: "l4", Workers: 1, Some: []berth.WorkerID{"w1"}, Want: 1},
+	}}
+	if diff := cmp.Diff(want, fleet(worker("w1", 8000, 8<<30), half).Explain(ask(r))); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // Whatever the fleet: the verdict is Explain's; there is a nearest worker exactly
 // where workers reject; and none has fewer reasons of those that could as well.
 func TestDiagnose_Property(t *testing.T) {

@@ -111,7 +111,7 @@ var demandFilters = []filter{
 			_, ok := q.devices.fit(n, q.request.Resources.Devices)
 			return ok
 		},
-		why: devicesWhy,
+		why: devicesWhy, all: eachDemandWhy,
 	},
 }
 
