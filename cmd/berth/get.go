@@ -142,9 +142,17 @@ func wants(d *berthv1.Demand) string {
 		out = append(out, portText("port "+p.GetName(), p.GetNumber()))
 	}
 	for _, v := range d.GetDevices() {
-		out = append(out, fmt.Sprintf("%d of %s, %d thousandths each%s", v.GetCount(), orAny(v.GetTypes()), v.GetMilli(), linkText(v)))
+		out = append(out, fmt.Sprintf("%d of %s, %d thousandths each%s%s", v.GetCount(), orAny(v.GetTypes()), v.GetMilli(), memoryText(v), linkText(v)))
 	}
 	return strings.Join(append(out, counts(d.GetCustom())...), ", ")
+}
+
+// memoryText says how much memory each of a demand's devices is to have.
+func memoryText(d *berthv1.DeviceDemand) string {
+	if d.GetMemoryBytes() == 0 {
+		return ""
+	}
+	return ", with " + bytesOf(d.GetMemoryBytes()) + " of memory each"
 }
 
 // linkText says how a demand's devices are to be linked.

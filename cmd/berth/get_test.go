@@ -7,6 +7,14 @@ import (
 )
 
 // Which port got which number is told by the names that were asked for; one of no number is no port 0.
+// What is asked of the memory of each device is told.
+func TestWants_DeviceMemory(t *testing.T) {
+	d := &berthv1.Demand{Devices: []*berthv1.DeviceDemand{{Count: 2, Milli: 1000, MemoryBytes: 41 << 30, Linked: true}}}
+	if got, want := wants(d), "0 cores, 0 memory, 2 of any device, 1000 thousandths each, with 41GiB of memory each, of one link domain"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestPorts_ByName(t *testing.T) {
 	t.Parallel()
 	ports := []*berthv1.PortDemand{{Name: "web", Number: 8080}, {Name: "metrics"}}

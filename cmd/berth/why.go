@@ -44,6 +44,9 @@ func waitsFor(e *berthv1.ExplainResponse, now time.Time) string {
 	if v.GetNeverFits() {
 		return "waits, and no registered worker could ever take it: " + neverText(v, miss)
 	}
+	if !miss.GetCould() { // what comes free there is in vain
+		r = lastingReason(v, miss)
+	}
 	switch berth.ReasonCode(r.GetCode()) {
 	case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:
 		return fmt.Sprintf("waits: it would fit on %s, which is %s", miss.GetWorker(), reasonName(r))
@@ -100,23 +103,38 @@ func claimText(r *berthv1.Reason) string {
 	return fmt.Sprintf("waits for %s of lower priority to end on %s", plural(r.GetWant(), "request"), on)
 }
 
-// neverText says of a request that no worker could take, were it empty, what the nearest lacks for good: as the
-// scheduler counts it, the last of its filters, but CPU, memory and disk only where there is nothing else. A taint that
-// the verdict does not name is an operator's, and may be taken away.
+// neverText says of a request that no worker could take, were it empty, what the nearest lacks for good.
 func neverText(v *berthv1.Verdict, m *berthv1.Miss) string {
+	r := lastingReason(v, m)
+	switch berth.ReasonCode(r.GetCode()) {
+	case berth.ReasonTaint, berth.ReasonImage, berth.ReasonConstraint, berth.ReasonDeviceMemory:
+		return lackText(r, m.GetWorker())
+	case berth.ReasonDeviceMilli:
+		return shareLack(r, m.GetWorker())
+	}
+	if r.GetWant() > r.GetTotal() {
+		return shortText(r, m.GetWorker())
+	}
+	return lackText(r, m.GetWorker())
+}
+
+// lastingReason is what a worker that could not take a request, were it empty, lacks for good: as the scheduler counts it, the
+// last of its filters, but CPU, memory and disk only where there is nothing else. A taint that the verdict does not name is an
+// operator's where no worker could ever take it, and may be taken away.
+func lastingReason(v *berthv1.Verdict, m *berthv1.Miss) *berthv1.Reason {
 	var amount *berthv1.Reason
 	for _, r := range slices.Backward(m.GetReasons()) {
 		short := r.GetWant() > r.GetTotal()
 		switch berth.ReasonCode(r.GetCode()) {
 		case berth.ReasonTaint:
-			if slices.ContainsFunc(v.GetReasons(), isTaint) {
-				return lackText(r, m.GetWorker())
+			if !v.GetNeverFits() || slices.ContainsFunc(v.GetReasons(), isTaint) {
+				return r
 			}
 		case berth.ReasonImage, berth.ReasonConstraint, berth.ReasonDeviceMemory:
-			return lackText(r, m.GetWorker())
+			return r
 		case berth.ReasonDeviceMilli:
 			if r.GetTotal() == 0 {
-				return shareLack(r, m.GetWorker())
+				return r
 			}
 		case berth.ReasonCPU, berth.ReasonMemory, berth.ReasonDisk:
 			if short {
@@ -124,15 +142,15 @@ func neverText(v *berthv1.Verdict, m *berthv1.Miss) string {
 			}
 		default:
 			if short {
-				return shortText(r, m.GetWorker())
+				return r
 			}
 		}
 	}
 	if amount != nil {
-		return shortText(amount, m.GetWorker())
+		return amount
 	}
 	lasting, _ := lastingOf(m)
-	return lackText(lasting[0], m.GetWorker())
+	return lasting[0]
 }
 
 // shortText says how much less a worker has in all than is asked for.

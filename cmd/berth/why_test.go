@@ -56,6 +56,30 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			[]string{"r waits, and no registered worker could ever take it: it wants 16 cores, and b1, the nearest, has 8 in all\n", "nearest: b1: CPU wants 16, has 2.5 free of 8; taint bad:no_place\n"},
 		},
 		{
+			"another could, and the nearest never",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu}},
+				Nearest: near(false, cpu, &berthv1.Reason{Code: "constraint", Detail: "berth.spot exists", Workers: 1}),
+			},
+			[]string{"r waits for a worker that meets its constraints: its constraint berth.spot exists does not hold on b1, the nearest\n"},
+		},
+		{
+			"another could, and the nearest is tainted",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu}},
+				Nearest: near(false, cpu, &berthv1.Reason{Code: "taint", Detail: "gpu:no_place", Workers: 1}),
+			},
+			[]string{"r waits: b1, the nearest, has the taint gpu:no_place, which it does not tolerate\n"},
+		},
+		{
+			"another could, and the nearest is too small",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{constraint}},
+				Nearest: near(false, large, &berthv1.Reason{Code: "custom", Detail: "license", Want: 1, Best: 0, Total: 2, Workers: 1}),
+			},
+			[]string{"r waits for CPU: it wants 16 cores, and b1, the nearest, has 2.5 free of 8 cores\n"},
+		},
+		{
 			"two constraints",
 			&berthv1.ExplainResponse{
 				Verdict: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{{Code: "constraint", Detail: "nics > 5", Workers: 1, Some: []string{"b1"}}}},
