@@ -18,7 +18,9 @@ func TestQuota_TellsWhatIsUsedUp(t *testing.T) {
 		})
 		r.ok(err)
 		for _, id := range []string{"first", "second"} {
-			r.run(d, id, func(q *berth.Request) { q.Tenant, q.Resources.CPUMilli, q.Resources.MemoryBytes = "a", 100, 80<<20 })
+			r.run(d, id, func(q *berth.Request) {
+				q.Tenant, q.Resources.CPUMilli, q.Resources.MemoryBytes, q.StartTimeoutMS = "a", 100, 80<<20, 3_600_000
+			})
 			r.passes(15 * time.Second)
 		}
 		v := r.state(d, "second").Verdict
