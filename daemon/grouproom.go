@@ -34,7 +34,10 @@ func (l *loop) seeksRoom(p berth.PoolID) bool {
 }
 
 // roomSeekers are the first groups of a pool that may have others make room, by priority: those
-// that do not fit, where nothing is kept for a group that matters as much.
+// that do not fit, where nothing is kept for a group that matters more. For one that matters as much,
+// and for which nobody makes room, it is kept until the round is over: its places may never come free
+// otherwise, while others would make room elsewhere for who comes behind it. Each round lasts as long as
+// all before it, so it is given up rarely.
 func (l *loop) roomSeekers(p berth.PoolID) (first []*gang) {
 	rec, _ := l.keep(p)
 	for _, c := range l.gangs.classes {
@@ -42,13 +45,27 @@ func (l *loop) roomSeekers(p berth.PoolID) (first []*gang) {
 			continue
 		}
 		for _, g := range c.members[:min(len(c.members), keepTries)] {
-			if l.groupPreempts(g) && (rec == nil || rec.Group == g.id || l.groupPriority(rec.Group) < g.priority) {
+			if l.groupPreempts(g) && (rec == nil || rec.Group == g.id || l.groupPriority(rec.Group) < g.priority || l.besideKept(g, rec) && l.roundOver(rec)) {
 				first = append(first, g)
 			}
 		}
 	}
 	slices.SortFunc(first, func(a, b *gang) int { return cmp.Or(cmp.Compare(b.priority, a.priority), a.before(b)) })
 	return first[:min(len(first), keepTries)]
+}
+
+// besideKept says whether what is kept is for another group that matters as much as this one: that room is made elsewhere.
+func (l *loop) besideKept(g *gang, rec *berth.Keep) bool {
+	return rec != nil && rec.Group != g.id && rec.MadeRoom.IsZero() && l.groupPriority(rec.Group) == g.priority
+}
+
+// roundOver says whether the round has ended in which what is kept was chosen.
+func (l *loop) roundOver(rec *berth.Keep) bool {
+	since := rec.Since
+	if info := l.groups[rec.Group]; info != nil && !info.keptSince.IsZero() {
+		since = info.keptSince
+	}
+	return scheduler.Round(l.now().Sub(since).Milliseconds()) != scheduler.Round(rec.Chosen.Sub(since).Milliseconds())
 }
 
 // groupPreempts says whether a group may have others make room: it had not to do so itself, nor to
@@ -136,8 +153,10 @@ func (l *loop) roomOfGroup(g *gang, rec *berth.Group, members []*waiting, b *bui
 		of := l.balance(accountOf(g.request), st, b)
 		ways = l.affordable(of.of(askedByGroup(g)), min(l.needs(g.id, rec), int64(len(members))), members)
 	}
+	kept, _ := l.keep(g.pool)
 	for _, as := range ways {
 		ask := l.gangOf(g.id, rec, as.members)
+		ask.Beside = l.besideKept(g, kept)
 		ask.Left, ask.Members[0].Patience = kindsOf(as.left), l.patienceOf(members[0], b.now)
 		d, ok := l.fleet.PreemptGang(ask, l.residents(b.now))
 		if ok && !l.roomExceeds(g, &d, b) {

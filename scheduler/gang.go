@@ -17,6 +17,8 @@ type Gang struct {
 
 	Left map[string]int64 // thousandths of the devices of a type that all members together may get; of others as much as there is
 
+	Beside bool // as PreemptGang is asked: what is kept of the pool's workers stays kept, and members go elsewhere
+
 	evenly   bool     // see dealAgain
 	order    []typing // see leftover
 	byWorker bool     // see byWorker

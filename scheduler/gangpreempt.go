@@ -29,7 +29,7 @@ const (
 // as far as a search by workers tells; of equally many those of the lowest priorities, then the
 // youngest; none that is not needed, and of a group all or none; nobody who may be there longer than the gang waits, as its first member says. What ends by itself no later
 // than the last that the gang waits for counts as leaving. What is kept of the pool's workers counts as
-// free: the caller says for whom that is. Nothing is reserved. False: it fits when what leaves
+// free: the caller says for whom that is; or members go to no such worker (Gang.Beside). Nothing is reserved. False: it fits when what leaves
 // has ended, or nobody's end would be enough.
 func (f *Fleet) PreemptGang(g Gang, on func(berth.WorkerID) []Occupant) (GangRoom, bool) {
 	r, done := f.gangRoomOf(&g, on)
@@ -48,14 +48,15 @@ func (f *Fleet) PreemptGang(g Gang, on func(berth.WorkerID) []Occupant) (GangRoo
 	}
 }
 
-// gangRoomOf begins the search, until done, with what is kept of the pool's workers as free; nil: there is nothing to search.
+// gangRoomOf begins the search, until done, with what is kept of the pool's workers as free, unless it stays kept; nil: there is
+// nothing to search.
 func (f *Fleet) gangRoomOf(g *Gang, on func(berth.WorkerID) []Occupant) (r *gangRoom, done func()) {
 	pool := g.Members[0].Request.Pool
 	if f.pools[pool] == nil || malformed(&g.Members[0].Request.Resources) || len(g.Members) < g.Need {
 		return nil, nil
 	}
 	done = func() {}
-	if k := f.keeps[pool]; k != nil {
+	if k := f.keeps[pool]; k != nil && !g.Beside {
 		f.cover(pool, k, false)
 		delete(f.keeps, pool)
 		done = func() {

@@ -233,3 +233,31 @@ func victimsOf(parties [][]scheduler.Occupant, ids []berth.RequestID) (some [][]
 	}
 	return some
 }
+
+// Beside what is kept for another group, members go where nothing is: also where what is kept is free, or comes free sooner.
+func TestPreemptGang_BesideWhatIsKept(t *testing.T) {
+	t.Parallel()
+	f := fleet(worker("w0", 4, 4), worker("w1", 4, 4), worker("w2", 4, 4))
+	who := crowd{}
+	who.held(f, "w1", "a", 4, scheduler.Occupant{Priority: 1})
+	who.held(f, "w2", "b", 4, scheduler.Occupant{Priority: 2})
+	k := &berth.Keep{Group: "other", Workers: []berth.KeptWorker{
+		{Worker: "w0", Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 4}}}, {Worker: "w1", Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 4}}},
+	}}
+	f.Keep(berth.DefaultPool, k)
+	g := gangOf(request("g", 4, 0), 1, 1, "")
+	g.Members[0].Priority = 5
+	on := func(w berth.WorkerID) []scheduler.Occupant { return who[w] }
+	if d, ok := f.PreemptGang(g, on); ok || !d.Anyway {
+		t.Errorf("what is kept counts as free: %+v, %t", d, ok)
+	}
+	g.Beside = true
+	d, ok := f.PreemptGang(g, on)
+	if !ok || !slices.Equal(d.Victims, []berth.RequestID{"b"}) || len(d.Workers) != 1 || d.Workers[0].Worker != "w2" {
+		t.Errorf("beside it: %+v, %t", d, ok)
+	}
+	g.Members[0].Priority = 2
+	if d, ok = f.PreemptGang(g, on); ok {
+		t.Errorf("nobody else matters less: %+v", d)
+	}
+}

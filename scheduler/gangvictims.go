@@ -24,7 +24,7 @@ func (r *gangRoom) promising() []ground {
 	of := make(map[site][]estimate)
 	for _, n := range q.pool.nodes {
 		value, ok := n.worker.Labels[r.g.Topology]
-		if r.g.Topology != "" && !ok {
+		if r.g.Topology != "" && !ok || n.kept != nil { // where that counts as free nothing is kept here
 			continue
 		}
 		for _, link := range r.g.linksOf(n) {

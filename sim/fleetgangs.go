@@ -86,6 +86,7 @@ func tellsKept(v *berth.Verdict) bool {
 
 func (f *fleetPolicy) evictForGang(a *gangAsk, priority int32, patience int64, on func(machine int) []scheduler.Occupant) (scheduler.GangRoom, bool) {
 	g := f.gang(a)
+	g.Beside = a.beside
 	for i := range g.Members {
 		g.Members[i].Priority, g.Members[i].Patience = priority, patience
 	}

@@ -36,6 +36,7 @@ type gangAsk struct {
 	topology string
 	linked   bool
 	again    bool // it was tried before
+	beside   bool // others make room for it, but not where something is kept: see scheduler.Gang
 }
 
 // gangAnswer is where the first jobs of a group go, or why none does.

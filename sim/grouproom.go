@@ -19,14 +19,14 @@ import (
 // the group has left meanwhile.
 
 // roomSeekers are the first groups that may have others make room, by priority: those that do not
-// fit, where nothing is kept for a group that matters as much.
+// fit, where nothing is kept for a group that matters more, or as much and its round is not over.
 func (r *replay) roomSeekers() (first []int) {
 	k := &r.gangs.keep
 	for _, one := range r.turns.order {
 		n := 0
 		for _, unit := range one.whole { // by priority
 			g := ^unit
-			if !r.groupPreempts(g) || k.rec != nil && k.group != g && r.first(k.group).Priority >= r.first(g).Priority {
+			if !r.groupPreempts(g) || k.rec != nil && k.group != g && r.first(k.group).Priority >= r.first(g).Priority && !(r.besideKept(g) && r.anew(k.group)) {
 				continue
 			}
 			if !r.hopeless(g) && !r.classOf(g, r.countOf(g)).open() {
@@ -44,6 +44,12 @@ func (r *replay) roomSeekers() (first []int) {
 	return first[:min(len(first), snapshot.RoomTries)]
 }
 
+// besideKept says whether something is kept for another group that matters as much as this one, and nobody makes room there.
+func (r *replay) besideKept(g int) bool {
+	k := &r.gangs.keep
+	return k.rec != nil && k.group != g && k.rec.MadeRoom.IsZero() && r.first(k.group).Priority == r.first(g).Priority
+}
+
 // groupPreempts says whether a group may have others make room: not where it had to do so itself
 // when it ran last.
 func (r *replay) groupPreempts(g int) bool {
@@ -59,6 +65,7 @@ func (r *replay) makeGroupRoom() (made, replaced bool) {
 	}
 	for _, g := range r.roomSeekers() {
 		of, ask := r.first(g), r.classOf(g, r.countOf(g)).ask
+		ask.beside = r.besideKept(g)
 		d, ok := e.by.evictForGang(&ask, int32(of.Priority), r.patienceOf(g), r.groupOccupants) //nolint:gosec // at most berth.MaxPriority
 		if !ok {
 			continue

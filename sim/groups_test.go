@@ -200,6 +200,25 @@ func TestGroups_WhoGoesFirstHasRoomMade(t *testing.T) {
 	}
 }
 
+// Two of three machines are kept for a group until their jobs end. When the first round is over, others make room on the third for a
+// group that matters as much and may have them do so; for one that matters less never.
+func TestGroups_RoomBesideWhatIsKept(t *testing.T) {
+	for priority, want := range map[int]map[string][2]int64{
+		5: {"first": {900_000 - 10, 2}, "second": {10_010 - 2000, 1}},
+		4: {"first": {900_000 - 10, 2}, "second": {900_000 - 2000, 1}},
+	} {
+		long := "0,900000,900000,1000,1,2,1000,b,,,,,,,"
+		jobs := readGroups(t, long, long, long,
+			"10,1000,,1000,1,2,1000,a,5,,,first,2,,",
+			fmt.Sprintf("2000,1000,,1000,1,2,1000,a,%d,lower,,second,1,,", priority),
+		)
+		r := run(t, sim.NewTrace(machines(3), jobs), sim.PolicyBerth)
+		if diff := cmp.Diff(want, waitsOf(r)); diff != "" {
+			t.Errorf("priority %d (-want +got):\n%s", priority, diff)
+		}
+	}
+}
+
 // A service stands in a group's way for longer than anything was kept: nothing is, any more,
 // and the other half of the machine is for small jobs again; also where it never ends.
 func TestGroups_NotKeptForEver(t *testing.T) {

@@ -214,3 +214,44 @@ func TestGroupRoom_SeveralDaemons(t *testing.T) {
 		end()
 	})
 }
+
+// Something is kept for a group for as long as what runs there does. When its first round is over, others make room elsewhere for a group
+// that matters as much and may have them do so, and it is kept that again. One that matters less waits.
+func TestGroupRoom_BesideWhatIsKept(t *testing.T) {
+	for priority, want := range map[int32]bool{50: true, 40: false} {
+		t.Run(fmt.Sprint("priority ", priority), func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				d, stop := r.daemon()
+				defer stop()
+				for _, w := range []string{"w0", "w1", "w2"} {
+					r.lives(berth.WorkerID(w))
+					r.run(d, w+"-0", func(q *berth.Request) { sized(1000, 0)(q); q.RunLimitMS = 3_600_000 })
+					r.runs(w, w+"-0")
+				}
+				g := r.whole("g", 2)
+				g.Priority = 50
+				r.submitGroup(d, g)
+				r.passes(2 * time.Second)
+				kept := r.kept()
+				r.submitGroup(d, r.pressing("c", 1, 1, priority))
+				r.passes(6 * time.Second)
+				if told, _ := r.told(); len(told) > 0 || r.kept() != kept || !strings.HasPrefix(kept, "g w") {
+					t.Fatalf("in the first round told %v, kept %q", told, r.kept())
+				}
+				r.passes(6 * time.Second)
+				told, _ := r.told()
+				if len(told) == 1 != want || want && (strings.Contains(kept, told[0][:2]) || r.kept() != "c "+told[0][:2]) {
+					t.Fatalf("when that was over told %v, kept %q, before %q", told, r.kept(), kept)
+				}
+				if !want {
+					return
+				}
+				r.exitsAll()
+				r.passes(3 * time.Second)
+				if r.are("c.0") != 1 || !strings.HasPrefix(r.kept(), "g w") {
+					t.Errorf("placed: %v, kept %q, before %q", r.held(), r.kept(), kept)
+				}
+			})
+		})
+	}
+}
