@@ -26,7 +26,7 @@ func (r *replay) roomSeekers() (first []int) {
 		n := 0
 		for _, unit := range one.whole { // by priority
 			g := ^unit
-			if !r.groupPreempts(g) || k.rec != nil && k.group != g && r.first(k.group).Priority >= r.first(g).Priority && !(r.besideKept(g) && r.anew(k.group)) {
+			if !r.groupPreempts(g) || k.rec != nil && k.group != g && r.first(k.group).Priority >= r.first(g).Priority && (!r.besideKept(g) || !r.anew(k.group)) {
 				continue
 			}
 			if !r.hopeless(g) && !r.classOf(g, r.countOf(g)).open() {
