@@ -54,9 +54,18 @@ func (l *loop) roomSeekers(p berth.PoolID) (first []*gang) {
 	return first[:min(len(first), keepTries)]
 }
 
-// besideKept says whether what is kept is for another group that matters as much as this one: that room is made elsewhere.
+// besideKept says whether what is kept is for another group that matters as much as this one, and for which nobody makes room: that
+// for this one is made elsewhere.
 func (l *loop) besideKept(g *gang, rec *berth.Keep) bool {
-	return rec != nil && rec.Group != g.id && rec.MadeRoom.IsZero() && l.groupPriority(rec.Group) == g.priority
+	if rec == nil || rec.Group == g.id || l.groupPriority(rec.Group) != g.priority {
+		return false
+	}
+	members := l.inGroup(rec.Group)
+	if len(members) == 0 {
+		return false
+	}
+	sub, _ := l.view.submission(members[0])
+	return sub != nil && sub.Spec.Preemption != berth.PreemptionLower
 }
 
 // roundOver says whether the round has ended in which what is kept was chosen.

@@ -44,10 +44,10 @@ func (r *replay) roomSeekers() (first []int) {
 	return first[:min(len(first), snapshot.RoomTries)]
 }
 
-// besideKept says whether something is kept for another group that matters as much as this one, and nobody makes room there.
+// besideKept says whether something is kept for another group that matters as much as this one, and nobody makes room for it.
 func (r *replay) besideKept(g int) bool {
 	k := &r.gangs.keep
-	return k.rec != nil && k.group != g && k.rec.MadeRoom.IsZero() && r.first(k.group).Priority == r.first(g).Priority
+	return k.rec != nil && k.group != g && !r.first(k.group).Preempts && r.first(k.group).Priority == r.first(g).Priority
 }
 
 // groupPreempts says whether a group may have others make room: not where it had to do so itself
