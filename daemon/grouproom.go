@@ -19,7 +19,8 @@ import (
 // has written.
 //
 // What is kept is one thing in a pool, so one group at a time has others make room there. It takes
-// over what is kept for a group of lower priority. What is kept is not chosen anew while those who
+// over what is kept for a group of lower priority, and for one of its own for which nobody makes room
+// when a round of that is over (see roomSeekers). What is kept is not chosen anew while those who
 // were told to stop have their grace, and nobody whose turn comes meanwhile gets it: they would end
 // for nothing. They end all the same where the group is cancelled, or expires.
 

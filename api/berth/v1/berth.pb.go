@@ -3898,7 +3898,7 @@ type ExplainResponse struct {
 	Past          *Past                  `protobuf:"bytes,8,opt,name=past,proto3" json:"past,omitempty"`                                       // of a question about the past
 	Turn          *Turn                  `protobuf:"bytes,9,opt,name=turn,proto3" json:"turn,omitempty"`                                       // of a request that waits: its tenant's
 	Victims       []*Victim              `protobuf:"bytes,10,rep,name=victims,proto3" json:"victims,omitempty"`                                // of a request that has a claim: who is to end before it is placed
-	Former        *Former                `protobuf:"bytes,11,opt,name=former,proto3" json:"former,omitempty"`                                  // of a request that waits again: its last attempt, as far as the store's history tells
+	Former        *Former                `protobuf:"bytes,11,opt,name=former,proto3" json:"former,omitempty"`                                  // of a request that has not ended: its attempt before, as far as the store's history tells
 	MadeRoom      *MadeRoom              `protobuf:"bytes,12,opt,name=made_room,json=madeRoom,proto3" json:"made_room,omitempty"`              // of a member of a group that was placed when others had made room for that; none: nobody did
 	WouldPreempt  bool                   `protobuf:"varint,13,opt,name=would_preempt,json=wouldPreempt,proto3" json:"would_preempt,omitempty"` // of a request that waits for its quota: with more of it, others would make room for it
 	unknownFields protoimpl.UnknownFields
