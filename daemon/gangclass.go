@@ -28,6 +28,7 @@ type gangClass struct {
 	over  int64         // so many of its members were more than its tenant's quota had room for; 0: that was not it
 	extra berth.Amounts // as of a request that waits
 	spot  *spot[*gangClass]
+	more  *spot[*gangClass] // where it waits for more than it must
 
 	narrow berth.Amounts // in gangs.narrowed: what of devices it was judged for
 }
@@ -96,14 +97,25 @@ func (s *gangs) blockOver(g *gang, v *berth.Verdict, now time.Time, over int64, 
 func (s *gangs) shelve(c *gangClass) {
 	if c.over > 0 && len(c.members) > 0 {
 		first := c.members[0]
-		c.spot = s.over.add(accountOf(first.request), c, wanted{request: first.request, times: c.over}, scheduler.Hash(first.like))
+		of, w, rank := accountOf(first.request), wanted{request: first.request, times: c.over}, scheduler.Hash(first.like)
+		c.spot = s.over.add(of, c, w, rank)
+		if first.waitsForMore() {
+			c.more = s.more.add(of, c, w, rank)
+		}
 	}
 }
+
+// waitsForMore says whether a group waits for its quota to have room for more members than must be placed together.
+func (g *gang) waitsForMore() bool { return len(g.class.extra) == 0 && g.class.over > g.need }
 
 func (s *gangs) unshelve(c *gangClass) {
 	if c.spot != nil {
 		s.over.remove(accountOf(c.members[0].request), c.spot)
 		c.spot = nil
+	}
+	if c.more != nil {
+		s.more.remove(accountOf(c.members[0].request), c.more)
+		c.more = nil
 	}
 }
 

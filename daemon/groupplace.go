@@ -35,6 +35,7 @@ type gangs struct {
 	of      map[berth.GroupID]*gang
 	classes map[string]*gangClass
 	over    shelves[*gangClass] // those whose tenant's quota has no room
+	more    shelves[*gangClass] // of these, those that wait for more of their members than must be placed together
 
 	narrowed map[account]map[*gangClass]struct{} // as of a queue
 
@@ -55,11 +56,15 @@ type gangs struct {
 func newGangs() *gangs {
 	return &gangs{
 		of: make(map[berth.GroupID]*gang), classes: make(map[string]*gangClass), narrowed: make(map[account]map[*gangClass]struct{}),
-		over: shelves[*gangClass]{
-			before: func(a, b *gangClass) bool { return a.members[0].before(b.members[0]) < 0 },
-			asks:   func(c *gangClass) asking { return askedByGroup(c.members[0]) },
-			of:     make(map[account]shelf[*gangClass]),
-		},
+		over: newGangShelves(), more: newGangShelves(),
+	}
+}
+
+func newGangShelves() shelves[*gangClass] {
+	return shelves[*gangClass]{
+		before: func(a, b *gangClass) bool { return a.members[0].before(b.members[0]) < 0 },
+		asks:   func(c *gangClass) asking { return askedByGroup(c.members[0]) },
+		of:     make(map[account]shelf[*gangClass]),
 	}
 }
 

@@ -49,12 +49,6 @@ func (l *loop) allowGroup(g *gang, rec *berth.Group, members []*waiting, b *buil
 	return nil, false
 }
 
-// waitsForMore says whether a group waits for its quota to have room for more members than must be placed together.
-func (l *loop) waitsForMore(g *gang) bool {
-	rec, _ := l.view.group(g.id)
-	return rec != nil && len(g.class.extra) == 0 && g.class.over > l.needs(g.id, rec)
-}
-
 // mostAllowed is how many of n members there is room for.
 func (l *loop) mostAllowed(r *berth.Request, n int64, s *balance) int64 {
 	return mostUpTo(0, n, func(n int64) bool { return s.judgeMembers(r, n).verdict == nil })

@@ -75,6 +75,7 @@ func (l *loop) wakeOver(of account, b *builder) {
 func (l *loop) wakeAllowed(of account, s *balance) {
 	woken := false
 	for _, as := range s.turns() {
+		l.wakeForFewer(of, as)
 		if as.turn == itsTurn {
 			woken = l.wakeGathered(as, woken)
 			continue
@@ -97,12 +98,22 @@ func (l *loop) wakeAllowed(of account, s *balance) {
 	}
 }
 
+// wakeForFewer opens the groups that wait for room for all of their members, of whose turn there is not enough for that any more,
+// should all be taken: there may be for fewer.
+func (l *loop) wakeForFewer(of account, s *balance) {
+	for _, c := range l.gangs.more.all(of, look{within: anything().within, beyond: s.bound(s.takeable)}) {
+		if a := l.allowsGang(c.members[0], s); a.turn == s.turn && !s.allFree(a.need) && !c.open() {
+			c.wake()
+		}
+	}
+}
+
 // wakeGathered opens what quota is gathered for, where that has come together, and no class is woken yet; it says whether
-// one is then. So it does where there can be no more room for all members of a group, for which that waits: it may be for fewer.
+// one is then.
 func (l *loop) wakeGathered(s *balance, woken bool) bool {
 	a, waits := l.lacksGathered(s)
 	g := l.gangs.of[s.gathers.Group]
-	if !waits || a.verdict != nil && (g == nil || !l.waitsForMore(g) || s.allFree(a.need)) {
+	if !waits || a.verdict != nil {
 		return woken
 	}
 	if g != nil {

@@ -180,14 +180,14 @@ func (s *shelfStage) drawGroup(t *rapid.T, i int) {
 	r := s.drawRequest(t, fmt.Sprint("g", i))
 	g := &gang{
 		id: berth.GroupID(r.ID), pool: r.Pool, request: r, size: 3, like: rapid.SampledFrom([]string{"", "equal"}).Draw(t, "like"),
-		seq: berth.Revision(i + 1), priority: int32(rapid.IntRange(0, 2).Draw(t, "priority")),
+		seq: berth.Revision(i + 1), priority: int32(rapid.IntRange(0, 2).Draw(t, "priority")), need: rapid.Int64Range(1, 3).Draw(t, "together"),
 	}
 	if g.like == "" {
 		g.like = string(g.id)
 	}
 	for _, c := range s.gangs.classes {
 		if o := c.members[0]; o.like == g.like {
-			r.Resources = o.request.Resources
+			r.Resources, g.need = o.request.Resources, o.need
 		}
 	}
 	s.gangs.put(g)
@@ -227,7 +227,12 @@ func (s *shelfStage) compare(t *rapid.T) {
 		t.Fatalf("%v is needed, want %v", need, want)
 	}
 	first := s.scan(func(w *waiting) bool { return s.allowsOne(w, &b).verdict == nil })
-	groups := slices.DeleteFunc(s.scanGangs(), func(c *gangClass) bool { return s.allowsGang(c.members[0], &b).verdict != nil })
+	groups := slices.DeleteFunc(s.scanGangs(), func(c *gangClass) bool {
+		g := c.members[0]
+		a, as := s.allowsGang(g, &b), b.of(askedByGroup(g))
+		forFewer := len(c.extra) == 0 && c.over > g.need && !as.allFree(a.need)
+		return a.verdict != nil && !forFewer
+	})
 	var over []*class
 	for _, c := range s.queue.classes {
 		if c.over != nil {

@@ -90,6 +90,32 @@ func TestQuota_TakenForGroup(t *testing.T) {
 	})
 }
 
+// A group waits for room for all of its members, of which two must begin together, for its quota has as much; before that is
+// taken others of its tenant get some. There is enough for two then, and it begins.
+func TestQuota_RoomForFewer(t *testing.T) {
+	deeds := []deed{
+		{kind: "end", tenant: "b", by: 2, amount: 11},
+		{kind: "nowhere", tenant: "b", by: 2, amount: 16},
+		{kind: "cancel", tenant: "b", by: 0, amount: 19, soon: true},
+		{kind: "submit", tenant: "b", by: 1, amount: 25, soon: true},
+		{kind: "submit", tenant: "b", by: 2, amount: 20, soon: true},
+		{kind: "submit", tenant: "b", by: 0, amount: 1},
+		{kind: "submit", tenant: "a", by: 0, amount: 4},
+		{kind: "limit", tenant: "b", by: 2, amount: 14},
+		{kind: "limit", tenant: "b", by: 1, amount: 6, soon: true},
+		{kind: "submit", tenant: "a", by: 2, amount: 22},
+		{kind: "submit", tenant: "b", by: 1, amount: 3},
+		{kind: "submit", tenant: "b", by: 1, amount: 4, soon: true},
+		{kind: "group", tenant: "b", by: 0, amount: 17},
+		{kind: "limit", tenant: "b", by: 2, amount: 25},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if wrong := model(t, deeds); wrong != "" {
+			t.Error(wrong)
+		}
+	})
+}
+
 // model does all of it, and says what is wrong then.
 func model(t *testing.T, deeds []deed) (wrong string) {
 	t.Helper()
