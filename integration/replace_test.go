@@ -193,7 +193,8 @@ func calm(t *testing.T, d *daemon.Daemon) bool {
 
 // With real processes, through the binary: the daemon is killed in the middle of
 // the drain, and still the successor has started before the original is told to
-// end: their own trace says so.
+// end: their own trace says so. A process that has started may not have come to its first
+// line yet, so the original waits for that with its end, and tells when it was told to.
 func TestReplace_Processes(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
@@ -203,7 +204,9 @@ func TestReplace_Processes(t *testing.T) {
 	defer c.Close()
 	f.waitReady(c, 2)
 	trace := filepath.Join(f.dir, "trace")
-	script := `echo "start $BERTH_REQUEST_ID" >> ` + trace + `; trap 'echo "end $BERTH_REQUEST_ID" >> ` + trace + `; exit 0' TERM; while :; do sleep 0.05; done`
+	script := `trace=` + trace + `; echo "start $BERTH_REQUEST_ID" >> $trace
+		trap 'date +%s%N > $trace.$BERTH_REQUEST_ID; until grep -q "start web.r2" $trace; do sleep 0.02; done; echo "end $BERTH_REQUEST_ID" >> $trace; exit 0' TERM
+		while :; do sleep 0.05; done`
 	f.berth("submit", "--id", "web", "--on-drain", "replace", "--", "sh", "-c", script)
 	web := f.untilState(c, "web", func(s *berthv1.Status) bool { return s.GetState() == "RUNNING" && traceHas(t, trace, "start web") })
 	f.berth("drain", "--no-wait", web.GetWorker())
@@ -222,6 +225,9 @@ func TestReplace_Processes(t *testing.T) {
 	text, err := os.ReadFile(trace)
 	if want := "start web\nstart web.r2\nend web\n"; err != nil || string(text) != want {
 		t.Errorf("trace %q, %v; want %q", text, err, want)
+	}
+	if told, err := os.ReadFile(trace + ".web"); err != nil || strings.TrimSpace(string(told)) < fmt.Sprint(next.GetStartedAt().AsTime().UnixNano()) {
+		t.Errorf("web was told to end at %s, %v; web.r2 started at %v", told, err, next.GetStartedAt().AsTime())
 	}
 	f.berth("remove", "--no-wait", web.GetWorker())
 	agents[web.GetWorker()].stop(syscall.SIGTERM)
