@@ -31,6 +31,7 @@ type groupInfo struct {
 	holding   bool              // its hold is being put
 	keptSince time.Time         // something was kept for it first, in its pool
 	unkept    time.Time         // nothing is, before
+	noRoom    time.Time         // nobody could make room for it then
 }
 
 // orphanAfter is how long members may be there without their group: a submission that

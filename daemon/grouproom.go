@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -34,29 +33,32 @@ func (l *loop) seeksRoom(p berth.PoolID) bool {
 	return false
 }
 
-// roomSeekers are the first groups of a pool that may have others make room, by priority: those
-// that do not fit, where nothing is kept for a group that matters more. For one that matters as much,
+// roomSeekers are groups of a pool that may have others make room: the first by priority, and those that have not been asked for
+// longest, so that who is behind many for which nobody can has a turn, too. They
+// do not fit, and nothing is kept for a group that matters more. For one that matters as much,
 // and for which nobody makes room, it is kept until the round is over: its places may never come free
 // otherwise, while others would make room elsewhere for who comes behind it. Each round lasts as long as
 // all before it, so it is given up rarely.
-func (l *loop) roomSeekers(p berth.PoolID) (first []*gang) {
+func (l *loop) roomSeekers(p berth.PoolID) (all []*gang) {
 	rec, _ := l.keep(p)
-	for _, c := range l.gangs.classes {
+	for _, c := range l.gangs.classes { // in which order decides nothing
 		if g := c.members[0]; g.pool != p || g.request.Preemption != berth.PreemptionLower || c.open() || g.hopeless() {
 			continue
 		}
-		for _, g := range c.members[:min(len(c.members), keepTries)] {
+		for _, g := range c.members[:min(len(c.members), keepTries)] { // of equal ones, the first may not wait so long
 			if l.groupPreempts(g) && (rec == nil || rec.Group == g.id || l.groupPriority(rec.Group) < g.priority || l.besideKept(g, rec) && l.roundOver(rec)) {
-				first = append(first, g)
+				all = append(all, g)
 			}
 		}
 	}
-	slices.SortFunc(first, func(a, b *gang) int { return cmp.Or(cmp.Compare(b.priority, a.priority), a.before(b)) })
-	return first[:min(len(first), keepTries)]
+	slices.SortFunc(all, (*gang).before)
+	firsts, rest := all[:min(len(all), keepTries)], all[min(len(all), keepTries):]
+	slices.SortStableFunc(rest, func(a, b *gang) int { return l.groups[a.id].noRoom.Compare(l.groups[b.id].noRoom) })
+	return append(firsts, rest[:min(len(rest), keepTries)]...)
 }
 
-// besideKept says whether what is kept is for another group that matters as much as this one, and for which nobody makes room: that
-// for this one is made elsewhere.
+// besideKept says whether what is kept is for another group that matters as much as this one, and for which nobody makes room, or can:
+// that for this one is made elsewhere.
 func (l *loop) besideKept(g *gang, rec *berth.Keep) bool {
 	if rec == nil || rec.Group == g.id || l.groupPriority(rec.Group) != g.priority {
 		return false
@@ -66,7 +68,16 @@ func (l *loop) besideKept(g *gang, rec *berth.Keep) bool {
 		return false
 	}
 	sub, _ := l.view.submission(members[0])
-	return sub != nil && sub.Spec.Preemption != berth.PreemptionLower
+	return sub != nil && (sub.Spec.Preemption != berth.PreemptionLower || rec.MadeRoom.IsZero() && !l.endsForKept(rec))
+}
+
+// endsForKept says whether somebody is still to make room where something is kept.
+func (l *loop) endsForKept(rec *berth.Keep) bool {
+	return slices.ContainsFunc(rec.Workers, func(k berth.KeptWorker) bool {
+		return slices.ContainsFunc(l.view.on[k.Worker], func(x *life) bool {
+			return x.isOn(k.Worker) && x.stop != nil && x.stop.Reason == berth.StopPreempt
+		})
+	})
 }
 
 // roundOver says whether the round has ended in which what is kept was chosen.
@@ -119,6 +130,7 @@ func (l *loop) admitRoom(b *builder) bool {
 				l.keepOf(p).asked = false // there may be more of them
 				return true
 			}
+			l.groups[g.id].noRoom = b.now
 		}
 	}
 	return false

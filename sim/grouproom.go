@@ -8,7 +8,6 @@ import (
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
-	"github.com/berthd/berth/snapshot"
 )
 
 // A group that does not fit may have others make room, on however many machines. They are told to
@@ -18,36 +17,41 @@ import (
 // nothing is chosen anew while those who were told have their grace. They end all the same where
 // the group has left meanwhile.
 
-// roomSeekers are the first groups that may have others make room, by priority: those that do not
+// roomTries is of how many groups it is asked, at a time, who could make room for them: of the first ones, and of others in turn.
+const roomTries = 4
+
+// roomSeekers are groups that may have others make room, the first by priority and those that have not been asked for longest, which do not
 // fit, where nothing is kept for a group that matters more, or as much and its round is not over.
-func (r *replay) roomSeekers() (first []int) {
+func (r *replay) roomSeekers() []int {
 	k := &r.gangs.keep
+	var all []int
 	for _, one := range r.turns.order {
-		n := 0
-		for _, unit := range one.whole { // by priority
+		for _, unit := range one.whole {
 			g := ^unit
 			if !r.groupPreempts(g) || k.rec != nil && k.group != g && r.first(k.group).Priority >= r.first(g).Priority && (!r.besideKept(g) || !r.anew(k.group)) {
 				continue
 			}
 			if !r.hopeless(g) && !r.classOf(g, r.countOf(g)).open() {
-				first = append(first, g)
-				n++
-			}
-			if n == snapshot.RoomTries {
-				break
+				all = append(all, g)
 			}
 		}
 	}
-	slices.SortFunc(first, func(a, b int) int {
+	before := func(a, b int) int {
 		return cmp.Or(cmp.Compare(r.first(b).Priority, r.first(a).Priority), cmp.Compare(a, b))
-	})
-	return first[:min(len(first), snapshot.RoomTries)]
+	}
+	slices.SortFunc(all, before)
+	firsts, rest := all[:min(len(all), roomTries)], all[min(len(all), roomTries):]
+	slices.SortStableFunc(rest, func(a, b int) int { return cmp.Compare(r.gangs.fates[a].noRoom, r.gangs.fates[b].noRoom) })
+	return append(firsts, rest[:min(len(rest), roomTries)]...)
 }
 
-// besideKept says whether something is kept for another group that matters as much as this one, and nobody makes room for it.
+// besideKept says whether something is kept for another group that matters as much as this one, and nobody makes room for it, or can.
 func (r *replay) besideKept(g int) bool {
 	k := &r.gangs.keep
-	return k.rec != nil && k.group != g && !r.first(k.group).Preempts && r.first(k.group).Priority == r.first(g).Priority
+	if k.rec == nil || k.group == g || r.first(k.group).Priority != r.first(g).Priority {
+		return false
+	}
+	return !r.first(k.group).Preempts || k.rec.MadeRoom.IsZero() && !r.endsForKept()
 }
 
 // groupPreempts says whether a group may have others make room: not where it had to do so itself
@@ -68,6 +72,7 @@ func (r *replay) makeGroupRoom() (made, replaced bool) {
 		ask.beside = r.besideKept(g)
 		d, ok := e.by.evictForGang(&ask, int32(of.Priority), r.patienceOf(g), r.groupOccupants) //nolint:gosec // at most berth.MaxPriority
 		if !ok {
+			r.gangs.fates[g].noRoom = r.now
 			continue
 		}
 		next := &berth.Keep{Group: idOf(g), Workers: d.Workers, MadeRoom: time.UnixMilli(r.clock())}
@@ -193,11 +198,12 @@ func (r *replay) gone(j int) []int {
 
 // roomComes says whether some of those who make room for what is kept are still there.
 func (r *replay) roomComes() bool {
-	k := &r.gangs.keep
-	if !k.made {
-		return false
-	}
-	for machine := range k.on { // in which order decides nothing
+	return r.gangs.keep.made && r.endsForKept()
+}
+
+// endsForKept says whether somebody is still to make room where something is kept.
+func (r *replay) endsForKept() bool {
+	for machine := range r.gangs.keep.on { // in which order decides nothing
 		if slices.ContainsFunc(r.evictions.on[machine], func(o scheduler.Occupant) bool { return o.Leaving }) {
 			return true
 		}

@@ -56,6 +56,7 @@ type gangFate struct {
 
 	keptSince int64 // something was kept for it first; neverKept: nothing was
 	unkept    int64 // nothing can be kept for it before
+	noRoom    int64 // nobody could make room for it then; neverKept: it has not been asked
 }
 
 // neverKept is before any time: a snapshot's may be before the trace's zero.
@@ -79,7 +80,7 @@ func newGangRun(t *Trace, p policy, c *cluster) *gangRun {
 	}
 	b := &gangRun{fates: make([]gangFate, len(t.groups)), classes: make(map[gangLike]*gangClass), keep: keepState{group: -1, off: make(map[int]bool)}}
 	for g := range b.fates {
-		b.fates[g].keptSince = neverKept
+		b.fates[g].keptSince, b.fates[g].noRoom = neverKept, neverKept
 	}
 	if by, ok := p.(gangPolicy); ok {
 		b.by = by

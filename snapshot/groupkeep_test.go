@@ -70,8 +70,8 @@ func TestForecast_GroupsAndOthers(t *testing.T) {
 		},
 		{
 			"room is sought for no more groups than a daemon seeks it for", high,
-			snapshot.Change{Requests: append(above(4), pressing("more", 2000, 1, 1, 5))},
-			append(strings.Split(strings.Repeat("big# new: waits for group \n", 8), "\n")[:8], "more.0 new: waits for group "),
+			snapshot.Change{Requests: append(above(8), pressing("more", 2000, 1, 1, 5))},
+			append(strings.Split(strings.Repeat("big# new: waits for group \n", 16), "\n")[:16], "more.0 new: waits for group "),
 		},
 		{
 			"nothing is kept for a group while it leaves its workers", func(s *store) {

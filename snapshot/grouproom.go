@@ -9,9 +9,9 @@ import (
 	"github.com/berthd/berth/scheduler"
 )
 
-// RoomTries is of how many groups of a pool it is asked, at a time, who could make room for them:
+// roomTries is of how many groups of a pool it is asked, at a time, who could make room for them:
 // as many as a daemon asks for.
-const RoomTries = 4
+const roomTries = 8
 
 // preempts says whether others may have to make room for a group: not by one that had to make room itself
 // when it ran last. Of a record that does not tell, none of its members had to.
@@ -49,11 +49,11 @@ func (c *course) makeRooms(of []*askedGroup) {
 	tried := make(map[berth.PoolID]int)
 	for _, g := range seek {
 		p := g.first().Pool
-		if k := c.kept[p]; tried[p] == RoomTries || k != nil && k.Group != g.id && c.priorityOf(k.Group) >= g.priority() {
+		if k := c.kept[p]; tried[p] == roomTries || k != nil && k.Group != g.id && c.priorityOf(k.Group) >= g.priority() {
 			continue
 		}
 		if tried[p]++; c.makeGroupRoom(g) {
-			tried[p] = RoomTries
+			tried[p] = roomTries
 		}
 	}
 }

@@ -188,14 +188,9 @@ func TestForecast_GroupMakesRoom(t *testing.T) {
 			},
 		},
 		{
-			"only for one of the first four that seek it", func(s *store) { s.runs("low", 3000, "w1", 1); s.runs("high", 3000, "w2", 9) },
-			snapshot.Change{Requests: []berth.Request{
-				pressing("a", 3000, 2, 2, 5), pressing("b", 3000, 2, 2, 5), pressing("c", 3000, 2, 2, 5), pressing("d", 3000, 2, 2, 5), pressing("e", 3000, 1, 1, 4),
-			}},
-			[]string{
-				"a.0 new: waits for group ", "a.1 new: waits for group ", "b.0 new: waits for group ", "b.1 new: waits for group ", "c.0 new: waits for group ", "c.1 new: waits for group ",
-				"d.0 new: waits for group ", "d.1 new: waits for group ", "e.0 new: waits for group ",
-			},
+			"for one behind others for which nobody can", func(s *store) { s.runs("low", 3000, "w1", 1); s.runs("high", 3000, "w2", 9) },
+			snapshot.Change{Requests: append(inVain(7), pressing("last", 3000, 1, 1, 4))},
+			append(waiting(7), "last.0 new: w1 after [low]", "low stopped from w1 for last: waits for cpu_milli "),
 		},
 		{
 			"for members of two types of devices, where its quota has enough of neither for all", func(s *store) {
@@ -239,6 +234,22 @@ func TestForecast_GroupMakesRoom(t *testing.T) {
 			}
 		})
 	}
+}
+
+// inVain are n groups for which nobody can make room on two workers, one of which is full of what matters more.
+func inVain(n int) (all []berth.Request) {
+	for i := range n {
+		all = append(all, pressing(fmt.Sprint("g", i), 3000, 2, 2, 5))
+	}
+	return all
+}
+
+// waiting are they, as a plan tells of them.
+func waiting(n int) (all []string) {
+	for i := range n {
+		all = append(all, fmt.Sprintf("g%d.0 new: waits for group ", i), fmt.Sprintf("g%d.1 new: waits for group ", i))
+	}
+	return all
 }
 
 func of(r berth.Request, tenant berth.TenantID) berth.Request {
