@@ -67,7 +67,7 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 			w = c.ids[id]
 		}
 		v := l.overQuota(w, by)
-		if v == nil && len(g.Verdict.Reasons) == 0 {
+		if v == nil {
 			v = l.quotaKeeps(w, by)
 		}
 		if v != nil {

@@ -25,7 +25,7 @@ func (s *balance) judgeMembers(r *berth.Request, n int64) allowance {
 			return s.judgeDealt(r, n, s.onlyTypes(r, n))
 		}
 	}
-	for _, has := range []bounding{s.itsOwn, func(d berth.Dimension) int64 { return s.state.most[d] }} {
+	for _, has := range []bounding{s.itsOwn, s.limitOf} {
 		d := s.dealt(r, n, has)
 		if d.Found {
 			need := make(berth.Amounts, len(d.Of))

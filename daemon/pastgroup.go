@@ -74,7 +74,10 @@ func (g *waitingGroup) whyNot(f *scheduler.Fleet, q *pastQuota, short *berth.Ver
 // fitting is by the workers of then.
 func (g *waitingGroup) fitting(f *scheduler.Fleet) fitting {
 	return func(members int64, left berth.Amounts) bool {
-		of := berth.Membership{MinCount: members, Topology: g.request.Group.Topology, Linked: g.request.Group.Linked}
+		of := berth.Membership{MinCount: members}
+		if members > 0 {
+			of.Topology, of.Linked = g.request.Group.Topology, g.request.Group.Linked
+		}
 		return len(f.EverOn(scheduler.Candidate{Request: g.request}, of, kindsOf(left))) > 0
 	}
 }

@@ -74,24 +74,16 @@ func (q *pastQuota) tell(v *berth.Verdict) {
 	}
 }
 
-// keptByTypes is what of its quota kept a request from a worker that would have taken it with other types of devices than those
+// keptByTypes is what of its quota kept a request from workers that would have taken it with other types of devices than those
 // that it might have, or nil: as quotaKeeps tells it.
 func keptByTypes(f *scheduler.Fleet, s *balance, g *waitingGroup) *berth.Verdict {
 	r := g.request
-	c := scheduler.Candidate{Request: r, Priority: r.Priority}
-	if len(g.members) > 0 || !severalTypes(r) || !f.FitsAnywhere(c) {
+	if len(g.members) > 0 || !severalTypes(r) {
 		return nil
 	}
-	for _, as := range s.choices(r, s.obtainable) {
-		if c.Request = as; f.FitsAnywhere(c) {
-			return nil
-		}
-	}
-	short := s.shortOf(r, 1, s.obtainable)
-	if len(short) == 0 {
-		return nil
-	}
-	return &berth.Verdict{Reasons: s.shortOfTypes(r, 1, short)}
+	return s.keptByTypes(r, g.fitting(f), func(as *berth.Request) bool {
+		return f.FitsAnywhere(scheduler.Candidate{Request: as, Priority: r.Priority})
+	})
 }
 
 // usedAt is what an account used, by all blocks.

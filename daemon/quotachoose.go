@@ -102,7 +102,7 @@ func (s *balance) having(kinds []string, want, n int64, beside, has bounding) (c
 // everOf is what so many need that have to wait for some types: all of one, the first of which the whole quota is
 // enough, its own before what it could borrow; or a part of each, where that is enough; or of the first.
 func (s *balance) everOf(kinds []string, want, n int64) berth.Amounts {
-	for _, most := range []bounding{s.itsOwn, func(d berth.Dimension) int64 { return s.state.most[d] }} {
+	for _, most := range []bounding{s.itsOwn, s.limitOf} {
 		for _, kind := range kinds {
 			if d := berth.DeviceDimension(kind); most(d) >= n*want {
 				return berth.Amounts{d: n * want}

@@ -36,7 +36,7 @@ func (s *balance) judgeDemands(r *berth.Request, a allowance) allowance {
 	if !a.verdict.NeverFits { // of those types, taken in that order
 		return a
 	}
-	if as := s.oneTypeEach(r, 1, func(d berth.Dimension) int64 { return s.state.most[d] }); as != nil {
+	if as := s.oneTypeEach(r, 1, s.limitOf); as != nil {
 		ever := s.judgeInOrder(as, 1)
 		a.need, a.verdict = ever.need, ever.verdict
 	}

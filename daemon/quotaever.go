@@ -43,7 +43,7 @@ func (l *loop) fitsEver(r *berth.Request, members int64, left berth.Amounts) boo
 
 // couldEver says so with what an account's whole quota would let it have of devices.
 func (l *loop) couldEver(r *berth.Request, members int64, s *balance) bool {
-	return l.fitsEver(r, members, s.shortOf(r, max(members, 1), func(d berth.Dimension) int64 { return s.state.most[d] }))
+	return l.fitsEver(r, members, s.shortOf(r, max(members, 1), s.limitOf))
 }
 
 // fitsEverNow says so of something that waits here for its quota or for workers, by all that its quota might let it have; true of what

@@ -191,7 +191,7 @@ func (s *balance) tellMix(v *berth.Verdict, r *berth.Request, members int64, fit
 	if m == nil {
 		return
 	}
-	limits := m.by(func(d berth.Dimension) int64 { return s.state.most[d] })
+	limits := m.by(s.limitOf)
 	left := limits
 	if !v.NeverFits {
 		left = m.by(s.obtainable)

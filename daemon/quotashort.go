@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/berthd/berth"
 )
@@ -44,11 +45,10 @@ func (s *balance) tellTypesShort(r *berth.Request, needs int64, v *berth.Verdict
 	if len(short) == 0 || fits(needs, short) || v.NeverFits && !fits(needs, nil) { // never whatever types it may have, or of those that it may have now alone
 		return
 	}
-	most := func(d berth.Dimension) int64 { return s.state.most[d] }
-	v.NeverFits = !fits(needs, s.shortOf(r, max(needs, 1), most))
+	v.NeverFits = !fits(needs, s.shortOf(r, max(needs, 1), s.limitOf))
 	v.Reasons = append(v.Reasons, s.shortOfTypes(r, needs, short)...)
 	if m := s.mixOf(r, needs, fits); m != nil && v.NeverFits && v.Reasons[0].Code == berth.ReasonGroup {
-		v.Reasons[0].Ever = m.most(m.by(most))
+		v.Reasons[0].Ever = m.most(m.by(s.limitOf))
 	}
 	s.tellMix(v, r, needs, fits)
 }
@@ -63,24 +63,36 @@ func (s *balance) shortOfTypes(r *berth.Request, n int64, short berth.Amounts) (
 	return out
 }
 
-// quotaKeeps is what of its quota keeps a request from a worker that would take it with other types of devices than those that it may
-// have, or nil.
+// quotaKeeps is what of its quota keeps a request from workers that would take it, now or ever, with other types of devices than those that
+// it may have, or nil.
 func (l *loop) quotaKeeps(w *waiting, by berth.DaemonID) *berth.Verdict {
 	st := l.limited(w.request)
-	if st == nil || !severalTypes(w.request) || !l.fleet.FitsAnywhere(w.candidate()) {
+	if st == nil || !severalTypes(w.request) {
 		return nil
 	}
 	of := l.balanceBy(accountOf(w.request), st, by)
-	s := of.of(askedBy(w))
-	short := s.shortOf(w.request, 1, s.obtainable)
-	for _, as := range s.choices(w.request, s.obtainable) {
+	v := of.of(askedBy(w)).keptByTypes(w.request, l.fitting(w.request), func(as *berth.Request) bool {
 		c := w.candidate()
-		if c.Request = as; l.fleet.FitsAnywhere(c) {
-			return nil // it is tried with these
-		}
+		c.Request = as
+		return l.fleet.FitsAnywhere(c)
+	})
+	if v != nil {
+		v.At = l.view.revision
 	}
-	if len(short) == 0 {
+	return v
+}
+
+// keptByTypes is that, by whether a worker would take it now with some types, and whether one ever could.
+func (s *balance) keptByTypes(r *berth.Request, ever fitting, fits func(as *berth.Request) bool) *berth.Verdict {
+	short := s.shortOf(r, 1, s.obtainable)
+	if len(short) == 0 || ever(0, short) && !fits(r) || !ever(0, nil) {
 		return nil
 	}
-	return &berth.Verdict{Reasons: s.shortOfTypes(w.request, 1, short), At: l.view.revision}
+	if slices.ContainsFunc(s.choices(r, s.obtainable), fits) {
+		return nil // it is tried with these
+	}
+	return &berth.Verdict{Reasons: s.shortOfTypes(r, 1, short), NeverFits: !ever(0, s.shortOf(r, 1, s.limitOf))}
 }
+
+// limitOf is how much of a limited dimension the whole quota is.
+func (s *balance) limitOf(d berth.Dimension) int64 { return s.state.most[d] }

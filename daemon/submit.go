@@ -294,6 +294,10 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 	if d.Verdict != nil {
 		d = l.tryChoices(w, &c, d, b)
 	}
+	if d.Verdict != nil && d.Verdict.NeverFits && c.Request != w.request { // with the types that its quota has left it
+		short := l.quotaKeeps(w, l.d.opts.ID)
+		d.Verdict.NeverFits = short == nil || short.NeverFits
+	}
 	if d.Verdict != nil && !d.Verdict.NeverFits && w.preempts && (l.preempt(w, own, b) || l.givesUpRoom(w, own, b)) {
 		return
 	}

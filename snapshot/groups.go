@@ -53,7 +53,7 @@ func (c *course) placeGroup(g *askedGroup) bool {
 	}
 	d := c.placeWay(g, counted)
 	if d.Verdict != nil {
-		c.tellTypesShort(g, d.Verdict)
+		c.tellTypesShort(g.first(), g.needs(), d.Verdict)
 		return c.groupWaits(g, d.Verdict)
 	}
 	if v := c.exceedsAll(accountOf(g.first()), d.Placed); v != nil {

@@ -59,16 +59,16 @@ func (c *course) kindsOf(d *berth.DeviceDemand, p berth.PoolID) []string {
 	return c.fleet.DeviceTypes(p)
 }
 
-// tellTypesShort adds to why a group fits nowhere that its quota has too little of the types of devices that there are, where it could
-// never fit with those alone of which it has some.
-func (c *course) tellTypesShort(g *askedGroup, v *berth.Verdict) {
-	r, b := g.first(), c.quotas[accountOf(g.first())]
-	if b == nil || !v.NeverFits || len(r.Resources.Devices) == 0 || !c.fitsEver(r, g.needs()) {
+// tellTypesShort adds to why something fits nowhere, a request or so many members of its group, that its quota has too little of the types
+// of devices that there are, where it could never fit with those alone of which it has some.
+func (c *course) tellTypesShort(r *berth.Request, members int64, v *berth.Verdict) {
+	b := c.quotas[accountOf(r)]
+	if b == nil || !v.NeverFits || len(r.Resources.Devices) == 0 || !c.fitsEver(r, members) {
 		return
 	}
 	want := int64(0)
 	for i := range r.Resources.Devices {
-		want += g.needs() * r.Resources.Devices[i].Count * r.Resources.Devices[i].Milli
+		want += max(members, 1) * r.Resources.Devices[i].Count * r.Resources.Devices[i].Milli
 	}
 	left := c.devicesLeft(r, b, func(d berth.Dimension) int64 { return c.room(accountOf(r), d) })
 	for _, kind := range slices.Sorted(maps.Keys(left)) {
@@ -78,5 +78,5 @@ func (c *course) tellTypesShort(g *askedGroup, v *berth.Verdict) {
 			})
 		}
 	}
-	v.NeverFits = !c.fitsEver(c.typed(r, 1, b, func(d berth.Dimension) int64 { return b.quota.Limits[d] }), g.needs())
+	v.NeverFits = !c.fitsEver(c.typed(r, 1, b, func(d berth.Dimension) int64 { return b.quota.Limits[d] }), members)
 }

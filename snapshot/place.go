@@ -1,6 +1,8 @@
 package snapshot
 
 import (
+	"slices"
+
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
 )
@@ -21,7 +23,7 @@ func (c *course) place(a *asked) {
 		shape += " preempts " + string(a.Spec.Tenant) // of one tenant, whom most may make room for comes first
 	}
 	if o, known := c.full[shape]; known && len(choices) == 0 {
-		c.waits(a, o)
+		c.waitsAs(a, as, o)
 		return
 	}
 	cand := a.Candidate()
@@ -45,8 +47,19 @@ func (c *course) place(a *asked) {
 		if !a.Spec.Related() && len(choices) == 0 { // where others are may help what waits for them; which choices there are says its quota
 			c.full[shape] = o
 		}
-		c.waits(a, o)
+		c.waitsAs(a, as, o)
 	}
+}
+
+// waitsAs has a request wait as what it was asked for: with fewer types of devices than it names, where its quota has left it no more.
+func (c *course) waitsAs(a *asked, as *berth.Request, o Outcome) {
+	if as != &a.Spec {
+		v := *o.Verdict
+		v.Reasons = slices.Clone(v.Reasons)
+		c.tellTypesShort(&a.Spec, 0, &v)
+		o.Verdict = &v
+	}
+	c.waits(a, o)
 }
 
 func (c *course) waits(a *asked, o Outcome) {

@@ -78,6 +78,38 @@ func TestQuotaTypes_KeptFromWorkersIsTold(t *testing.T) {
 	})
 }
 
+// What no worker could ever take with the types that its quota has left it, and one could with another, waits for its quota: also where nobody
+// would take it now with any. It could never be placed where its whole quota has too little of the other.
+func TestQuotaTypes_NeverWithWhatIsLeftIsTold(t *testing.T) {
+	for limit, never := range map[int64]bool{2000: false, 1000: true} {
+		scene := typedScene{
+			daemons:  1,
+			machines: []machineOf{{400, []string{"h100", "h100", "h100"}}, {200, []string{"a100", "a100"}}},
+			quotas:   []quotaOf{{limits: berth.Amounts{"devices.h100": limit}}, {}},
+		}
+		inScene(t, scene, func(m *typedModel) {
+			m.happens("first", typed{kind: "submit", tenant: "a", cpu: 350, wants: []berth.DeviceDemand{{Count: 1, Milli: 1000, Types: []string{"h100"}}}})
+			m.passes(time.Second)
+			m.happens("r", typed{kind: "submit", tenant: "a", cpu: 400, wants: []berth.DeviceDemand{{Count: 2, Milli: 1000}}})
+			m.passes(time.Minute)
+			e, err := m.ds[0].Explain(m.t.Context(), "r")
+			m.ok(err)
+			past, err := m.ds[0].ExplainAt(m.t.Context(), "r", daemon.Moment{Revision: berth.Revision(m.revision())})
+			m.ok(err)
+			for of, v := range map[string]*berth.Verdict{"explain": e.Verdict, "the status": m.state(m.ds[0], "r").Verdict, "the past": past.Verdict} {
+				if v == nil || len(v.Reasons) == 0 || v.NeverFits != never || v.Reasons[0].Code != berth.ReasonQuota || v.Reasons[0].Want != 2000 || v.Reasons[0].Best != limit-1000 || v.Reasons[0].Total != limit {
+					t.Errorf("limit %d: %s tells %+v", limit, of, v)
+				}
+			}
+			m.oneEnds(0)
+			m.passes(time.Second)
+			if _, placed := m.left("r"); (placed == 0) != never {
+				t.Errorf("limit %d: placed %d", limit, placed)
+			}
+		})
+	}
+}
+
 // No quota is gathered for what its demands leave no worker for, with the types that the quota has for all of them together.
 func TestQuotaTypes_NothingGatheredForDemandsApart(t *testing.T) {
 	scene := typedScene{
