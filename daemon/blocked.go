@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/berthd/berth"
@@ -168,4 +170,28 @@ func (q *queue) firstBlocked(of account) (first *waiting) {
 		}
 	}
 	return first
+}
+
+// eachBlocked visits the first classes of an account that wait for a worker, and which some worker could take, were it empty, until one is what is looked for; of
+// those of equal constraints each after the other, and no more than so many in all.
+func (q *queue) eachBlocked(of account, most int, found func(*class) bool) {
+	g := q.lines[of]
+	if g == nil {
+		return
+	}
+	var look func(n *node[*class, asks]) bool
+	look = func(n *node[*class, asks]) bool {
+		if n == nil || look(n.left) {
+			return n != nil
+		}
+		if most--; most < 0 || n.of.verdict != nil && !n.of.verdict.NeverFits && found(n.of) {
+			return true
+		}
+		return look(n.right)
+	}
+	for _, name := range slices.Sorted(maps.Keys(g.rows)) {
+		if look(g.rows[name].classes.root) {
+			return
+		}
+	}
 }

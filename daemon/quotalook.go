@@ -51,6 +51,7 @@ func (l *loop) wakeOver(of account, b *builder) {
 	if st := l.quotas.of[of]; st != nil {
 		s := l.balance(of, st, b)
 		l.wakeAllowed(of, &s)
+		l.wakeBeyond(of, &s)
 		l.noteTypesBack(of, &s)
 		l.wakeNarrowed(of, &s)
 	} else {
@@ -96,6 +97,26 @@ func (l *loop) wakeAllowed(of account, s *balance) {
 			}
 		}
 	}
+}
+
+// blockedLooks bounds the classes that wait for a worker of which it is asked whether their quota has room for them yet.
+const blockedLooks = 64
+
+// wakeBeyond opens the first class that waits for a worker, and that its quota had room for until others of its tenant took that, where it is lent:
+// it waits for its quota, too, and wants that back. Where something else does, it has time until that is placed.
+func (l *loop) wakeBeyond(of account, s *balance) {
+	if len(s.quota.Lent) == 0 || l.waitsForOwn(of, s.state) {
+		return
+	}
+	own, _ := l.ownRoom(of, s)
+	l.queue.eachBlocked(of, blockedLooks, func(c *class) (found bool) {
+		w := c.members[0]
+		a := l.allowsOne(w, s)
+		if found = a.verdict != nil && slices.ContainsFunc(a.verdict.Reasons, lacking) && !a.held && own.holds(a.need, s) && l.couldEver(w.request, 0, s); found {
+			l.queue.reopen(c)
+		}
+		return found
+	})
 }
 
 // wakeForFewer opens the groups that wait for room for all of their members, of whose turn there is not enough for that any more,
