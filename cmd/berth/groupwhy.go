@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -181,9 +182,10 @@ func explainGroup(c *cli.Context, cl *client.Client, id string, asJSON bool) err
 	case ended != nil:
 		return printEndedGroup(c.App.Writer, g, ended)
 	}
-	if err := printGroup(c.App.Writer, g, groupBefore(c.Context, cl, g)); err != nil || g.GetState() != string(berth.GroupPlaced) {
+	if err := printGroup(c.App.Writer, g, groupBefore(c.Context, cl, g)); err != nil {
 		return err
 	}
+	placed := g.GetState() == string(berth.GroupPlaced)
 	for _, member := range g.GetMembers() {
 		e, err := cl.Explain(c.Context, member)
 		if ce, ok := errors.AsType[*client.CallError](err); ok && ce.Code == client.CodeNotFound {
@@ -192,7 +194,13 @@ func explainGroup(c *cli.Context, cl *client.Client, id string, asJSON bool) err
 		if err != nil {
 			return err
 		}
-		if e.GetStatus().GetWorker() != "" {
+		switch {
+		case !placed:
+			if text := victimsText(e, time.Now()); text != "" {
+				_, err = fmt.Fprintln(c.App.Writer, text)
+			}
+			return err
+		case e.GetStatus().GetWorker() != "":
 			return printExplanation(c.App.Writer, e, nil)
 		}
 	}
