@@ -167,6 +167,9 @@ type TurnStatus struct {
 	Own         int             // of its own tenant, with a higher priority: where one is explained
 	OwnFirst    berth.RequestID // the first of these, or the group
 	OwnPriority int32           // and its priority
+
+	Older      int             // of its own tenant, with the same priority, that came before, up to OlderCounted
+	OlderFirst berth.RequestID // the first of these, or the group
 }
 
 func (l *loop) turnStatus(of account) TurnStatus {

@@ -176,7 +176,7 @@ func TestFair_TurnStatus(t *testing.T) {
 	}
 }
 
-// Of those of the same tenant, who has a higher priority goes first.
+// Of those of the same tenant, who has a higher priority goes first, then who is older.
 func TestFair_OwnAhead(t *testing.T) {
 	l := loopWith(t, heldBy("a")...)
 	l.allKnown()
@@ -195,7 +195,34 @@ func TestFair_OwnAhead(t *testing.T) {
 			t.Errorf("before priority %d: %s, want %s", priority, got, want)
 		}
 	}
+	for id, want := range map[berth.RequestID]string{"r0": "4 r1 900 0 ", "r1": "0  0 0 ", "r2": "1 r1 900 0 ", "r3": "1 r1 900 1 r2", "r4": "5 r1 900 0 ", "r5": "1 r1 900 2 r2"} {
+		s := l.turnExplained(&berth.Request{ID: id, Tenant: "a", Pool: "default"})
+		if got := fmt.Sprintf("%d %s %d %d %s", s.Own, s.OwnFirst, s.OwnPriority, s.Older, s.OlderFirst); got != want {
+			t.Errorf("before %s: %s, want %s", id, got, want)
+		}
+	}
 	if s := l.turnExplained(&berth.Request{Tenant: "b", Pool: "default"}); s.Own != 0 {
 		t.Errorf("of another tenant: %+v", s)
+	}
+}
+
+// Of many older ones no more are counted than are told of; the first of all of them is told all the same.
+func TestFair_ManyOlder(t *testing.T) {
+	l := loopWith(t, heldBy("a")...)
+	l.allKnown()
+	l.look(workerKey("w"), newBuilder(l, time.Now()))
+	put := func(id berth.RequestID, seq berth.Revision, priority int32, milli int64) {
+		spec := berth.Request{ID: id, Tenant: "a", Priority: priority, Command: []string{"x"}, Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: milli}}}.Normalize()
+		l.queue.put(&waiting{id: id, request: &spec, priority: priority, seq: seq})
+	}
+	for i := range OlderCounted {
+		put(berth.RequestID(fmt.Sprintf("r%d", i)), berth.Revision(1001+i), 0, 20_000)
+	}
+	put("urgent", 500_000, 7, 20_001)
+	put("oldest", 1000, 0, 20_001)
+	put("last", 600_000, 0, 20_002)
+	s := l.turnExplained(&berth.Request{ID: "last", Tenant: "a", Pool: "default"})
+	if s.Older != OlderCounted || s.OlderFirst != "oldest" || s.Own != 1 || s.OwnFirst != "urgent" {
+		t.Errorf("%+v", s)
 	}
 }

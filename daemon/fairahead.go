@@ -10,7 +10,7 @@ func (l *loop) turnExplained(r *berth.Request) TurnStatus {
 	l.blocked() // what waits with others is judged where somebody asks
 	of := accountOf(r)
 	s, own := l.turnStatus(of), l.turn(of)
-	l.ownAhead(of, r.Priority, &s)
+	l.ownAhead(of, l.placeOf(r), &s)
 	for o, n := range l.waitingHopeful() {
 		if o.pool == of.pool && o != of && l.turn(o).Share < own.Share {
 			s.Tenants++
@@ -54,12 +54,42 @@ func neverFits(v *berth.Verdict) bool { return v != nil && v.NeverFits }
 // is all that they were judged by.
 const aheadAsked = 16
 
-// ownAhead counts those of an account with a higher priority. It looks at its tenant's classes,
-// and in each at no more than it counts.
-func (l *loop) ownAhead(of account, priority int32, s *TurnStatus) {
+// OlderCounted is how many older requests are counted, of those that go before one that is explained.
+const OlderCounted = 10_000
+
+// placeOf is where a request stands in its tenant's line: as one of its group, where that waits whole. What is in no queue, as
+// it waits for its next attempt, would stand where its records say.
+func (l *loop) placeOf(r *berth.Request) *waiting {
+	if r.Group != nil {
+		for _, gs := range l.allGangs() {
+			if g := gs.of[r.Group.ID]; g != nil {
+				return g.inLine()
+			}
+		}
+	}
+	for _, q := range l.queues() {
+		if c := q.of[r.ID]; c != nil {
+			return c.ids[r.ID]
+		}
+	}
+	prog, _ := l.view.progress(r.ID)
+	_, seq := l.view.submission(r.ID)
+	return &waiting{id: r.ID, priority: priorityOf(r, prog), seq: seq}
+}
+
+// inLine is where a group stands among requests.
+func (g *gang) inLine() *waiting {
+	return &waiting{id: berth.RequestID(g.id), priority: g.priority, seq: g.seq}
+}
+
+// ownAhead counts those of an account that come before one of it. It looks at its tenant's classes,
+// and in each at no more than it counts. Who has a claim gets what is claimed, whoever is before it.
+func (l *loop) ownAhead(of account, place *waiting, s *TurnStatus) {
+	if place.claimOn != "" {
+		return
+	}
 	l.queueAllFresh()
-	var first *waiting
-	asks := aheadAsked
+	a, asks := ahead{of: place}, aheadAsked
 	couldEver := func(r *berth.Request, members int64) bool {
 		st := l.limited(r)
 		if asks--; st == nil || asks < 0 {
@@ -70,43 +100,67 @@ func (l *loop) ownAhead(of account, priority int32, s *TurnStatus) {
 	}
 	for _, q := range l.queues() {
 		for _, c := range q.classes { // in which order decides nothing
-			if c.key.tenant != of.tenant || c.pool != of.pool || neverFits(c.verdict) {
+			if c.key.tenant != of.tenant || c.pool != of.pool || neverFits(c.verdict) || !c.members[0].before(place) {
 				continue
 			}
-			n := above(c.members, 0, priority)
-			if n == 0 || isQuota(c.verdict) && !couldEver(c.members[0].request, 0) {
+			if isQuota(c.verdict) && !couldEver(c.members[0].request, 0) {
 				continue
 			}
-			s.Own += n
-			if first == nil || c.members[0].before(first) {
-				first = c.members[0]
-			}
+			a.countAll(c.members, 0)
 		}
 	}
 	for _, gs := range l.allGangs() {
 		for _, g := range gs.of {
-			if g.pool != of.pool || g.request.Tenant != of.tenant || g.priority <= priority || neverFits(g.class.verdict) {
+			if g.pool != of.pool || g.request.Tenant != of.tenant || neverFits(g.class.verdict) || !g.inLine().before(place) {
 				continue
 			}
 			if isQuota(g.class.verdict) && !couldEver(g.request, g.need) {
 				continue
 			}
-			s.Own += int(g.size)
-			if w := (&waiting{id: berth.RequestID(g.id), priority: g.priority, seq: g.seq}); first == nil || w.before(first) {
-				first = w
-			}
+			a.count(g.inLine(), int(g.size))
 		}
 	}
-	if first != nil {
-		s.OwnFirst, s.OwnPriority = first.id, first.priority
+	a.tell(s)
+}
+
+// ahead is who comes before one of the same account: by priority, or as it is older.
+type ahead struct {
+	of            *waiting
+	higher, older int
+	first, eldest *waiting // of the former, and of the latter
+}
+
+// count counts n of them, and says whether they come before at all, and those behind them may have to be counted, too.
+func (a *ahead) count(w *waiting, n int) bool {
+	switch {
+	case !w.before(a.of):
+		return false
+	case w.priority > a.of.priority:
+		if a.higher += n; a.first == nil || w.before(a.first) {
+			a.first = w
+		}
+		return true
+	}
+	if a.eldest == nil || w.before(a.eldest) {
+		a.eldest = w
+	}
+	a.older = min(a.older+n, OlderCounted)
+	return a.older < OlderCounted
+}
+
+// countAll counts those of a heap, from i down: none stands before one that it is below.
+func (a *ahead) countAll(h ordered[*waiting], i int) {
+	if i < len(h) && a.count(h[i], 1) {
+		a.countAll(h, 2*i+1)
+		a.countAll(h, 2*i+2)
 	}
 }
 
-// above counts, from i down, those with a higher priority: of a heap, none stands below one
-// that has not.
-func above(h ordered[*waiting], i int, priority int32) int {
-	if i >= len(h) || h[i].priority <= priority {
-		return 0
+func (a *ahead) tell(s *TurnStatus) {
+	if s.Own, s.Older = a.higher, a.older; a.first != nil {
+		s.OwnFirst, s.OwnPriority = a.first.id, a.first.priority
 	}
-	return 1 + above(h, 2*i+1, priority) + above(h, 2*i+2, priority)
+	if a.eldest != nil {
+		s.OlderFirst = a.eldest.id
+	}
 }

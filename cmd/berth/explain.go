@@ -249,7 +249,7 @@ func printHelp(w io.Writer, e *berthv1.ExplainResponse) error {
 	if len(help) == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "what would help: %s\n", strings.Join(help, "; and beyond that, "))
+	_, err := fmt.Fprintf(w, "what would help%s: %s\n", beyondText(e), strings.Join(help, "; and beyond that, "))
 	return err
 }
 

@@ -60,7 +60,7 @@ func TestGroupWhy_QuotaOfTypes(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		g := &berthv1.Group{State: "PENDING", Spec: &berthv1.Request{Tenant: "blue", Pool: "q"}, Verdict: tt.v}
-		if err := printGroup(&out, g, ""); err != nil {
+		if err := printGroup(&out, g, "", nil); err != nil {
 			t.Fatal(err)
 		}
 		for _, want := range []string{tt.why, "what would help: " + tt.help} {

@@ -204,7 +204,7 @@ func tellGroup(ctx context.Context, c *cli.Context, cl *client.Client, id string
 	case ended != nil:
 		return printEndedGroup(c.App.Writer, g, ended)
 	}
-	return printGroup(c.App.Writer, g, groupBefore(ctx, cl, g))
+	return printGroup(c.App.Writer, g, groupBefore(ctx, cl, g), nil)
 }
 
 // groupBefore says how the attempt before ended of a group that waits again, as of its first member; "": nothing tells.
@@ -219,8 +219,9 @@ func groupBefore(ctx context.Context, cl *client.Client, g *berthv1.Group) strin
 	return after(first.GetId()+": ", formerText(first, first.GetFormer(), time.Now()))
 }
 
-// printGroup prints a group; before is how its attempt before ended, if that is known.
-func printGroup(w io.Writer, g *berthv1.Group, before string) error {
+// printGroup prints a group; before is how its attempt before ended, if that is known, and turn who goes first while it waits, if that
+// is to be told.
+func printGroup(w io.Writer, g *berthv1.Group, before string, turn *berthv1.Turn) error {
 	t := table{paint: painter(w)}
 	t.add("group", g.GetId())
 	t.add("state", g.GetState())
@@ -244,7 +245,12 @@ func printGroup(w io.Writer, g *berthv1.Group, before string) error {
 	if err := t.write(w); err != nil || len(g.GetVerdict().GetReasons()) == 0 {
 		return err
 	}
-	if text := vainText(g.GetVerdict()); text != "" {
+	e := ofGroup(g)
+	e.Turn = turn
+	for _, text := range []string{vainText(g.GetVerdict()), turnText(e), ownTurnText(e)} {
+		if text == "" {
+			continue
+		}
 		if _, err := fmt.Fprintln(w, text); err != nil {
 			return err
 		}
@@ -252,7 +258,7 @@ func printGroup(w io.Writer, g *berthv1.Group, before string) error {
 	if err := printReasons(w, g.GetVerdict(), g.GetId()); err != nil {
 		return err
 	}
-	return printHelp(w, ofGroup(g))
+	return printHelp(w, e)
 }
 
 // ofGroup is why a group waits, as a request's would be told: it waits as one.

@@ -43,6 +43,12 @@ func TestGroups(t *testing.T) {
 			s.want(0, help, "explain", id)
 		}
 		s.want(0, "what would help: room for 1 more of its members: 1 core\n", "explain", "wide")
+		s.want(0, "group of 3", "submit", "--id", "later", "--cpu", "1", "--group-size", "3", "--", "true")
+		for _, id := range []string{"later", "later.1"} {
+			s.want(0, "3 older requests of its own tenant go first: next wide\n", "explain", id)
+			s.want(0, "what would help, beyond what those ahead of it take: room for 3 more of its members\n", "explain", id)
+		}
+		s.want(0, "later has ended: 3 CANCELLED\n", "cancel", "--wait", "later")
 		s.want(0, "group of 3", "submit", "--id", "half", "--cpu", "2", "--group-size", "3", "--", "true") // one has room beside train
 		s.want(0, "could never take it, were they empty: 2 of its 3 members fit, of at least 3", "explain", "half")
 		s.want(0, "could ever take it: 2 of its 3 members fit, of at least 3", "get", "half.0")

@@ -69,7 +69,7 @@ func TestGroupWhy_Short(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
-			if err := printGroup(&out, &berthv1.Group{State: "PENDING", Verdict: &berthv1.Verdict{NeverFits: tt.never, Reasons: tt.reasons}}, ""); err != nil {
+			if err := printGroup(&out, &berthv1.Group{State: "PENDING", Verdict: &berthv1.Verdict{NeverFits: tt.never, Reasons: tt.reasons}}, "", nil); err != nil {
 				t.Fatal(err)
 			}
 			for _, want := range tt.want {

@@ -21,7 +21,7 @@ func TestGroupWhy_NobodyMakesRoom(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		v := &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "group", Want: 4, Best: tt.fit, Total: 4}, {Code: "preemption", Detail: tt.why, Want: 4, Best: tt.best}}}
-		if err := printGroup(&out, &berthv1.Group{State: "PENDING", Verdict: v}, ""); err != nil {
+		if err := printGroup(&out, &berthv1.Group{State: "PENDING", Verdict: v}, "", nil); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(out.String(), tt.want) {

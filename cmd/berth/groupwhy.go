@@ -182,7 +182,7 @@ func explainGroup(c *cli.Context, cl *client.Client, id string, asJSON bool) err
 	case ended != nil:
 		return printEndedGroup(c.App.Writer, g, ended)
 	}
-	if err := printGroup(c.App.Writer, g, groupBefore(c.Context, cl, g)); err != nil {
+	if err := printGroup(c.App.Writer, g, groupBefore(c.Context, cl, g), groupTurn(c.Context, cl, g)); err != nil {
 		return err
 	}
 	placed := g.GetState() == string(berth.GroupPlaced)

@@ -42,7 +42,7 @@ func TestGroupWhy_NearestRack(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
-			if err := printGroup(&out, &berthv1.Group{State: "PENDING", Verdict: tt.v}, ""); err != nil {
+			if err := printGroup(&out, &berthv1.Group{State: "PENDING", Verdict: tt.v}, "", nil); err != nil {
 				t.Fatal(err)
 			}
 			for _, want := range tt.want {

@@ -137,6 +137,36 @@ func TestPrintExplanation_Leaving(t *testing.T) {
 			},
 			[]string{"b of its own tenant goes first: it has priority 900\n"},
 		},
+		{
+			"behind older ones of its tenant", &berthv1.ExplainResponse{
+				Status: &berthv1.Status{Id: "a", State: "PENDING"}, Verdict: &berthv1.Verdict{}, Turn: &berthv1.Turn{Older: 348, OlderFirst: "c"},
+			},
+			[]string{"348 older requests of its own tenant go first: next c\n"},
+		},
+		{
+			"behind an older one of its tenant", &berthv1.ExplainResponse{
+				Status: &berthv1.Status{Id: "a", State: "PENDING"}, Verdict: &berthv1.Verdict{}, Turn: &berthv1.Turn{Older: 1, OlderFirst: "c"},
+			},
+			[]string{"c of its own tenant goes first: it is older\n"},
+		},
+		{
+			"behind more older ones than are counted", &berthv1.ExplainResponse{
+				Status: &berthv1.Status{Id: "a", State: "PENDING"}, Verdict: &berthv1.Verdict{}, Turn: &berthv1.Turn{Older: 10_000, OlderFirst: "c"},
+			},
+			[]string{"at least 10000 older requests of its own tenant go first: next c\n"},
+		},
+		{
+			"behind others of both kinds", &berthv1.ExplainResponse{
+				Status: &berthv1.Status{Id: "a", State: "PENDING"}, Verdict: &berthv1.Verdict{}, Turn: &berthv1.Turn{Own: 3, OwnFirst: "b", OwnPriority: 900, Older: 2, OlderFirst: "c"},
+			},
+			[]string{"3 requests of its own tenant go first, by their priority: next b, with 900; then 2 older ones: next c\n"},
+		},
+		{
+			"behind one of either kind", &berthv1.ExplainResponse{
+				Status: &berthv1.Status{Id: "a", State: "PENDING"}, Verdict: &berthv1.Verdict{}, Turn: &berthv1.Turn{Own: 1, OwnFirst: "b", OwnPriority: 900, Older: 1, OlderFirst: "c"},
+			},
+			[]string{"b of its own tenant goes first: it has priority 900; then c, which is older\n"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out strings.Builder

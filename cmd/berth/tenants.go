@@ -263,18 +263,6 @@ func shareText(t *berthv1.Turn) string {
 	return fmt.Sprintf("%.1f %% of %s", 100*t.GetShare(), resourceName(&berthv1.Reason{Code: t.GetOf()}))
 }
 
-// ownTurnText says who of its own tenant goes first.
-func ownTurnText(e *berthv1.ExplainResponse) string {
-	t := e.GetTurn()
-	switch t.GetOwn() {
-	case 0:
-		return ""
-	case 1:
-		return fmt.Sprintf("%s of its own tenant goes first: it has priority %d", t.GetOwnFirst(), t.GetOwnPriority())
-	}
-	return fmt.Sprintf("%s of its own tenant go first, by their priority: next %s, with %d", plural(t.GetOwn(), "request"), t.GetOwnFirst(), t.GetOwnPriority())
-}
-
 // turnText says who goes first when something frees up, where that is somebody else.
 func turnText(e *berthv1.ExplainResponse) string {
 	t, spec := e.GetTurn(), e.GetStatus().GetSpec()

@@ -75,7 +75,7 @@ func turnMessage(t *daemon.TurnStatus) *berthv1.Turn {
 	if t == nil {
 		return nil
 	}
-	return &berthv1.Turn{Weight: t.Weight, Share: t.Share, Of: string(t.Of), Tenants: int64(t.Tenants), Ahead: int64(t.Ahead), Own: int64(t.Own), OwnFirst: string(t.OwnFirst), OwnPriority: t.OwnPriority}
+	return &berthv1.Turn{Weight: t.Weight, Share: t.Share, Of: string(t.Of), Tenants: int64(t.Tenants), Ahead: int64(t.Ahead), Own: int64(t.Own), OwnFirst: string(t.OwnFirst), OwnPriority: t.OwnPriority, Older: int64(t.Older), OlderFirst: string(t.OlderFirst)}
 }
 
 // words are amounts by their dimension's word.

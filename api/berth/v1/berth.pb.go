@@ -4733,6 +4733,8 @@ type Turn struct {
 	Own           int64                  `protobuf:"varint,6,opt,name=own,proto3" json:"own,omitempty"`                                    // where one that waits is explained: requests of its own tenant with a higher priority
 	OwnFirst      string                 `protobuf:"bytes,7,opt,name=own_first,json=ownFirst,proto3" json:"own_first,omitempty"`           // the first of these
 	OwnPriority   int32                  `protobuf:"varint,8,opt,name=own_priority,json=ownPriority,proto3" json:"own_priority,omitempty"` // and its priority
+	Older         int64                  `protobuf:"varint,9,opt,name=older,proto3" json:"older,omitempty"`                                // where one that waits is explained: requests of its own tenant that came before it, with the same priority; no more than 10,000 are counted
+	OlderFirst    string                 `protobuf:"bytes,10,opt,name=older_first,json=olderFirst,proto3" json:"older_first,omitempty"`    // the first of these
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4821,6 +4823,20 @@ func (x *Turn) GetOwnPriority() int32 {
 		return x.OwnPriority
 	}
 	return 0
+}
+
+func (x *Turn) GetOlder() int64 {
+	if x != nil {
+		return x.Older
+	}
+	return 0
+}
+
+func (x *Turn) GetOlderFirst() string {
+	if x != nil {
+		return x.OlderFirst
+	}
+	return ""
 }
 
 type SnapshotRequest struct {
@@ -7765,7 +7781,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x04stop\x18\x03 \x01(\v2\x13.berth.v1.StopOrderR\x04stop\x12\"\n" +
 	"\x04exit\x18\x04 \x01(\v2\x0e.berth.v1.ExitR\x04exit\x12*\n" +
 	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
-	"\x06reason\x18\x06 \x01(\tR\x06reason\"\xc6\x01\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\"\xfd\x01\n" +
 	"\x04Turn\x12\x16\n" +
 	"\x06weight\x18\x01 \x01(\x03R\x06weight\x12\x14\n" +
 	"\x05share\x18\x02 \x01(\x01R\x05share\x12\x0e\n" +
@@ -7774,7 +7790,11 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x05ahead\x18\x05 \x01(\x03R\x05ahead\x12\x10\n" +
 	"\x03own\x18\x06 \x01(\x03R\x03own\x12\x1b\n" +
 	"\town_first\x18\a \x01(\tR\bownFirst\x12!\n" +
-	"\fown_priority\x18\b \x01(\x05R\vownPriority\"-\n" +
+	"\fown_priority\x18\b \x01(\x05R\vownPriority\x12\x14\n" +
+	"\x05older\x18\t \x01(\x03R\x05older\x12\x1f\n" +
+	"\volder_first\x18\n" +
+	" \x01(\tR\n" +
+	"olderFirst\"-\n" +
 	"\x0fSnapshotRequest\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\"(\n" +
 	"\x10SnapshotResponse\x12\x14\n" +
