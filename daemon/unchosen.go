@@ -58,9 +58,12 @@ func (d Replayer) groupMadeRoom(ctx context.Context, r *Replay, spec *berth.Requ
 	return told
 }
 
-// madeRoom names those who made room for a request. Its claim does, as long as the store's
-// history reaches back to when it was made; who had not started, and ended at once, is in none.
+// madeRoom names those who made room for a request. The plan that chose them does, and else its claim, as long as the store's
+// history reaches back to when that was made; who had not started, and ended at once, is in no claim.
 func (d Replayer) madeRoom(ctx context.Context, r *Replay) string {
+	if r.Victims != nil && len(r.Victims.Were) > 0 {
+		return victimsText(r.Victims.Were)
+	}
 	const unknown = "others"
 	state, err := d.stateAt(ctx, r.ID, r.Revision-1)
 	if err != nil {
@@ -81,8 +84,12 @@ func (d Replayer) madeRoom(ctx context.Context, r *Replay) string {
 	if claim == nil || len(claim.Victims) == 0 {
 		return unknown
 	}
-	names := make([]string, len(claim.Victims))
-	for i, id := range claim.Victims {
+	return victimsText(claim.Victims)
+}
+
+func victimsText(ids []berth.RequestID) string {
+	names := make([]string, len(ids))
+	for i, id := range ids {
 		names[i] = string(id)
 	}
 	return strings.Join(names, ", ")

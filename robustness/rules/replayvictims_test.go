@@ -114,3 +114,44 @@ func TestReplay_VictimsApart(t *testing.T) {
 		stop()
 	})
 }
+
+// Who had not started ended at once, before the claim that waits for the others: what is there is told of both, by explain and by replay.
+func TestReplay_VictimsAreExplained(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		r.joins("w")
+		for _, id := range []string{"runs", "starts"} {
+			r.run(d, id, sized(500, 0))
+			r.passes(time.Second)
+		}
+		r.runs("w", "runs")
+		r.passes(time.Second)
+		r.run(d, "now", urgent(1000, 50))
+		r.exits("w", "runs")
+		r.passes(time.Second)
+		r.choosesAgain(d, "now", "runs", "starts")
+		e, err := d.Explain(r.t.Context(), "now")
+		r.ok(err)
+		if want := daemon.ThereBecause + "runs, starts made room for it there"; e.NotTold != want {
+			t.Errorf("explained: %q, want %q", e.NotTold, want)
+		}
+		stop()
+	})
+}
+
+// Where all who made room had not started, there was no claim: they are told all the same.
+func TestReplay_VictimsAtOnceAreExplained(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		r.joins("w")
+		r.run(d, "starts", sized(1000, 0))
+		r.run(d, "now", urgent(1000, 50))
+		r.choosesAgain(d, "now", "starts")
+		e, err := d.Explain(r.t.Context(), "now")
+		r.ok(err)
+		if want := daemon.ThereBecause + "starts made room for it there"; e.NotTold != want {
+			t.Errorf("explained: %q, want %q", e.NotTold, want)
+		}
+		stop()
+	})
+}
