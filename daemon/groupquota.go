@@ -120,5 +120,25 @@ func (l *loop) balanceOfGroup(id berth.GroupID, st *quotaState, members []*waiti
 	return s.of(l.askedByMembers(id, members))
 }
 
+// leftNow is why a group waits, by its class; where that is its quota, with how much of it is left now: it is told with what is used
+// now, and the class is judged again only when more may be left.
+func (l *loop) leftNow(g *gang) *berth.Verdict {
+	v, st := g.class.verdict, l.limited(g.request)
+	if !isQuota(v) || st == nil || st.limits == nil || v.At >= l.view.revision {
+		return v
+	}
+	of := l.balanceBy(accountOf(g.request), st, l.share.ofGroup(g.request))
+	s, out := of.of(askedByGroup(g)), *v
+	out.At, out.Reasons = l.view.revision, slices.Clone(v.Reasons)
+	for i := range out.Reasons {
+		if r := &out.Reasons[i]; r.Code == berth.ReasonQuota && r.Want > 0 {
+			d := berth.Dimension(r.Detail)
+			r.Total = st.most[d]
+			r.Best = min(s.takeable(d), r.Total)
+		}
+	}
+	return &out
+}
+
 // lacking says whether what a reason is of is not there, not even to be taken.
 func lacking(r berth.Reason) bool { return r.Want > r.Best || r.Want == 0 }
