@@ -65,7 +65,8 @@ func (m Membership) normalize(request RequestID) *Membership {
 func (r *Request) IsGroup() bool { return r.Group != nil && r.ID == RequestID(r.Group.ID) }
 
 // ValidateAsked is Validate of a normalized request that somebody asks for: it names no group but
-// itself, and replaces nothing. Daemons make what does, of members and of successors.
+// itself, and replaces nothing. Daemons make what does, of members and of successors. What was stored before is taken though its group
+// has the topology host, which means a label of that name there.
 func (r *Request) ValidateAsked() error {
 	if err := r.Validate(); err != nil {
 		return err
@@ -75,6 +76,9 @@ func (r *Request) ValidateAsked() error {
 	}
 	if r.Group != nil && !r.IsGroup() {
 		return &FieldError{Field: "group.id", Value: string(r.Group.ID), Problem: "is not the request's id", Bound: "nothing, or the id: the request stands for the whole group, and the daemon makes the members of it"}
+	}
+	if r.Group != nil && r.Group.Topology == TopologyHost {
+		return &FieldError{Field: "group.topology", Value: TopologyHost, Problem: "is no label", Bound: "a label that workers have, as rack; members that are near each other on one host have an affinity to a label of their own"}
 	}
 	return nil
 }

@@ -46,6 +46,9 @@ func (t *table) group(j *Job) (*Group, error) {
 	if said != "group" {
 		return nil, t.wrong("group", "is missing, with "+said, "an id")
 	}
+	if t.text("group_size") == "" {
+		return nil, t.wrong("group_size", "is empty or missing, with group", fmt.Sprintf("1 to %d", berth.MaxGroupSize))
+	}
 	var size, least int64
 	for column, to := range map[string]*int64{"group_size": &size, "group_min_count": &least} {
 		v, err := strconv.ParseInt(t.text(column), 10, 64)
@@ -67,7 +70,7 @@ func (t *table) group(j *Job) (*Group, error) {
 		return nil, &LineError{t.line, err}
 	}
 	r = r.Normalize()
-	if err := r.Validate(); err != nil {
+	if err := r.ValidateAsked(); err != nil {
 		if field, ok := errors.AsType[*berth.FieldError](err); ok && groupColumns[field.Field] != "" {
 			in := *field
 			in.Field = groupColumns[field.Field]

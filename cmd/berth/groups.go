@@ -85,7 +85,8 @@ func readGroup(c *cli.Context, r *berthv1.Request) error {
 	r.Group = &berthv1.Membership{
 		Size: int64(c.Int("group-size")), MinCount: int64(c.Int("group-min")), Topology: c.String("group-topology"), Linked: c.Bool("group-linked"),
 	}
-	if err := wire.ToRequest(r).Normalize().Validate(); err != nil {
+	asked := wire.ToRequest(r).Normalize()
+	if err := asked.ValidateAsked(); err != nil {
 		return usage("%w", flagError(err))
 	}
 	return nil

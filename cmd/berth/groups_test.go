@@ -157,6 +157,7 @@ func TestGroups_Usage(t *testing.T) {
 		{`--group-size "-1" is negative; allowed: 1 to 1000`, []string{"--group-size", "-1"}},
 		{"--group-min, --group-topology and --group-linked go with --group-size", []string{"--group-min", "2"}},
 		{"--group-min, --group-topology and --group-linked go with --group-size", []string{"--group-linked"}},
+		{`--group-topology "host" is no label; allowed: a label that workers have, as rack`, []string{"--group-size", "2", "--group-topology", "host"}},
 		{`--group-linked "true" says nothing without devices; allowed: with --device`, []string{"--group-size", "2", "--group-linked"}},
 		{`--device: milli "500" does not go with --group-linked; allowed: 1000: whole devices`, []string{"--group-size", "2", "--group-linked", "--device", "h100=1x500"}},
 		{`--device: linked "true" says nothing of one device; allowed: a count of 2 or more`, []string{"--device", "h100=1+linked"}},

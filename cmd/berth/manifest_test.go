@@ -137,6 +137,7 @@ func TestReadManifest_Bad(t *testing.T) {
 		"a weight too large": {"id: a\ncommand: [x]\naffinity: [{requests: {label: a}, weight: 101}]\n", `affinity[0].weight "101" is too large; allowed: 1 to 100`},
 		"no id":              {"command: [x]\n", "id is"},
 		"another's group":    {"id: a\ncommand: [x]\ngroup: {size: 2, id: other}\n", `group.id "other" is not the request's id; allowed: nothing, or the id`},
+		"a group on a host":  {"id: a\ncommand: [x]\ngroup: {size: 2, topology: host}\n", `group.topology "host" is no label; allowed: a label that workers have`},
 		"a successor":        {"id: a\ncommand: [x]\nreplaces: b\n", `replaces "b" is given`},
 		"no command":         {"id: a\n", "command"},
 		"the same id twice":  {"id: a\ncommand: [x]\n---\nid: a\ncommand: [y]\n", `-:4:`},
