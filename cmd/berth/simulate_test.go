@@ -169,6 +169,26 @@ func TestSimulate_UnknownTenant(t *testing.T) {
 	}
 }
 
+// Jobs that ask for GPUs of a type that no machine has are warned of.
+func TestSimulate_NoSuchModel(t *testing.T) {
+	dir := t.TempDir()
+	nodes, trace := filepath.Join(dir, "nodes.csv"), filepath.Join(dir, "trace.csv")
+	rows := "arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli,gpu_types\n"
+	for _, spec := range []string{"t4", "t4|h100", "", "a100|h100", "v100"} {
+		rows += "0,1000,1,1,1,1000," + spec + "\n"
+	}
+	for path, text := range map[string]string{nodes: "name,cpu_milli,memory_mib,gpus,gpu_type\na,8000,1000,1,T4\n", trace: rows + "0,1000,1,1,0,0,\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := shell{t: t}
+	r := s.want(exitGood, "no machine has GPUs of type a100 | h100, which jobs ask for: they are never placed", "simulate", "--nodes", nodes, "--trace", trace)
+	if n := strings.Count(r.out+r.err, "no machine has GPUs of type"); n != 2 || !strings.Contains(r.out+r.err, "of type v100,") {
+		t.Errorf("%d warnings in\n%s", n, r.out+r.err)
+	}
+}
+
 func TestSimulate_Groups(t *testing.T) {
 	dir := t.TempDir()
 	nodes, trace := filepath.Join(dir, "nodes.csv"), filepath.Join(dir, "trace.csv")

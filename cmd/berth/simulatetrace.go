@@ -37,6 +37,9 @@ func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, s
 	for _, label := range t.Unlabelled() {
 		fmt.Fprintf(c.App.ErrWriter, "berth: warning: no machine has the label %s, of which a group wants one value: it is never placed\n", label)
 	}
+	for _, models := range t.WithoutModel() {
+		fmt.Fprintf(c.App.ErrWriter, "berth: warning: no machine has GPUs of type %s, which jobs ask for: they are never placed\n", models)
+	}
 	if t.Unlinked() {
 		fmt.Fprintln(c.App.ErrWriter, "berth: warning: no machine has a link, and a group wants GPUs of one link domain: it is never placed")
 	}
