@@ -212,7 +212,7 @@ func (l *local) work(ctx context.Context, opts localOptions, failed <-chan struc
 	if err != nil {
 		return err
 	}
-	listener, err := mtls.Listen(ctx, "", mtls.Files{})
+	listener, err := listenAgain(ctx, opts.dir, mtls.Files{})
 	if err != nil {
 		return err
 	}
@@ -255,7 +255,7 @@ func (l *local) agent(opts localOptions, i int, logs *worker.Logs, listener net.
 	first := sync.OnceFunc(func() { registered <- struct{}{} })
 	return newAgent(agentOptions{
 		worker: worker.Options{
-			ID: berth.WorkerID(id), Capacity: opts.capacity, StateDir: dir, Store: l.node.store, Address: listener.Addr().String(),
+			ID: berth.WorkerID(id), Capacity: opts.capacity, DiskFound: true, StateDir: dir, Store: l.node.store, Address: listener.Addr().String(),
 			Abort: opts.abort, WaitForName: true, Version: version, Log: opts.log, OnRegistered: func(berth.Epoch) { first() },
 		},
 		logs: logs, noCgroups: opts.noCgroups, shim: opts.shim,

@@ -211,13 +211,18 @@ func listenForLogs(ctx context.Context, c *cli.Context) (net.Listener, error) {
 	if c.String("listen") != "" {
 		return mtls.Listen(ctx, c.String("listen"), tlsFiles(c))
 	}
-	file := filepath.Join(c.String("data-dir"), "log-address")
+	return listenAgain(ctx, c.String("data-dir"), tlsFiles(c))
+}
+
+// listenAgain opens the free port that it opened before for a directory, if nobody has it.
+func listenAgain(ctx context.Context, dir string, with mtls.Files) (net.Listener, error) {
+	file := filepath.Join(dir, "log-address")
 	if before, err := os.ReadFile(file); err == nil {
-		if l, err := mtls.Listen(ctx, strings.TrimSpace(string(before)), tlsFiles(c)); err == nil {
+		if l, err := mtls.Listen(ctx, strings.TrimSpace(string(before)), with); err == nil {
 			return l, nil
 		}
 	}
-	l, err := mtls.Listen(ctx, "", tlsFiles(c))
+	l, err := mtls.Listen(ctx, "", with)
 	if err != nil {
 		return nil, err
 	}
