@@ -35,7 +35,7 @@ func planCommand() *cli.Command {
 			listFlag("uncordon", "if `WORKERS` were not cordoned, drained or removed any more"),
 			listFlag("drain", "if `WORKERS` were drained"),
 			listFlag("remove", "if `WORKERS` were gone"),
-			listFlag("add", "if workers of a `SHAPE` came, empty: 3xSHAPE"),
+			listFlag("add", "if workers of a `SHAPE` came, empty: 3xSHAPE, as 3xw1 (like worker w1) or 2xcpu=8,memory=32GiB,device.h100=8; what it leaves out they have none of"),
 			outputFlag(),
 		),
 		Action: plan,
