@@ -19,6 +19,9 @@ func (l *loop) lookTenant(t berth.TenantID, b *builder) {
 	if l.held(k, b.now) {
 		return
 	}
+	if _, unknown := l.quotas.unknown[t]; unknown { // nothing of it is placed, and what is known of before wakes nothing
+		return
+	}
 	for _, of := range l.accountsOf(t) {
 		l.followGathering(of, b)
 		l.wakeOver(of, b)
