@@ -83,6 +83,7 @@ func TestReadManifest_Stream(t *testing.T) {
 		"no JSON further on":  {one + "\n" + two + "\n{\"id\": oops}\n", "-:3:8: invalid character 'o' looking for beginning of value"},
 		"an end too soon":     {one + "\n" + `{"id": "b"`, "-:2:11: unexpected end of JSON input"},
 		"no request":          {one + "\n3\n", "-:2:1: a request is no mapping"},
+		"no UTF-8":            {"id: a\ncommand: [\"a\xff\"]\n", "is not UTF-8 in line 2; allowed: UTF-8"},
 		"UTF-16":              {"\xff\xfei\x00d\x00", "is UTF-16; allowed: UTF-8"},
 		"a mark further down": {"id: a\n\ufeffcommand: [x]\n", "-:2:1: field"},
 	} {

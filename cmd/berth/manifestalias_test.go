@@ -77,7 +77,11 @@ func TestReadManifest_BadAliases(t *testing.T) {
 		"no mapping":         {"id: a\ncommand: [x]\nenv: {<<: 5}\n", "<< is no mapping; allowed: a mapping, an alias of one, or a list of them"},
 		"no such merge":      {"id: a\n<<: *x\ncommand: [x]\n", "*x stands for nothing"},
 		"a bomb":             {bomb, "with its aliases written out the document is too large; allowed: at most 67108864 bytes of them"},
-		"deep":               {strings.Repeat("[", 500) + strings.Repeat("]", 500), "nests too deep"},
+		"deep":               {strings.Repeat("[", 500) + strings.Repeat("]", 500), "nests too deep; allowed: 64 levels"},
+		"deep sequences":     {strings.Repeat("- ", 500) + "a", "nests too deep; allowed: 64 levels"},
+		"deep mappings":      {deepMappings(500), "-:65:66: nests too deep; allowed: 64 levels"},
+		"deep keys":          {strings.Repeat("? ", 500) + "a", "nests too deep; allowed: 64 levels"},
+		"deep in a request":  {"id: a\nlabels: " + strings.Repeat("{a: ", 200_000), "nests too deep; allowed: 64 levels"}, // in time
 		"what it stands for": {"- {id: a, command: [x], retry: &r {max_attempts: 3}}\n- {id: b, command: [x], resources: *r}\n", `-:1:36: field "resources.max_attempts" is unknown`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -87,4 +91,12 @@ func TestReadManifest_BadAliases(t *testing.T) {
 			}
 		})
 	}
+}
+
+func deepMappings(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(strings.Repeat(" ", i) + "a:\n")
+	}
+	return b.String()
 }

@@ -4,20 +4,32 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // byteOrderMark is what some editors write before a text in UTF-8. It says nothing.
 const byteOrderMark = "\ufeff"
 
-// withoutMark is a text without its byte order mark.
+// withoutMark is a text without its byte order mark. What is no UTF-8 is refused: readers would put another character there.
 func withoutMark(text []byte) ([]byte, error) {
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
 		return nil, errors.New("is UTF-16; allowed: UTF-8")
+	}
+	if !utf8.Valid(text) {
+		line := 0
+		for l := range bytes.Lines(text) {
+			if line++; !utf8.Valid(l) {
+				break
+			}
+		}
+		return nil, fmt.Errorf("is not UTF-8 in line %d; allowed: UTF-8", line)
 	}
 	return bytes.TrimPrefix(text, []byte(byteOrderMark)), nil
 }
@@ -51,13 +63,50 @@ func (m *manifest) documents(text []byte, each func(body ast.Node)) error {
 
 // yaml reads documents of YAML, of which a value of JSON is one.
 func (m *manifest) yaml(text []byte, each func(body ast.Node)) error {
-	file, err := parser.ParseBytes(text, 0)
+	tokens := lexer.Tokenize(string(text))
+	if at := nestsTooDeep(tokens); at != nil {
+		line, column := m.place(at.Position.Line, at.Position.Column)
+		return &manifestError{m.file, line, column, fmt.Errorf("nests too deep; allowed: %d levels", maxAliasedDepth)}
+	}
+	file, err := parser.Parse(tokens, 0)
 	if err != nil {
 		return m.syntax(err)
 	}
 	for _, doc := range file.Docs {
 		if body, ok := m.writtenOut(doc.Body); ok {
 			each(body)
+		}
+	}
+	return nil
+}
+
+// nestsTooDeep is where that begins, or nil. The parser takes as long as the square of how deep a text nests, and as much memory.
+func nestsTooDeep(tokens token.Tokens) *token.Token {
+	flow, blocks := 0, []int(nil) // the columns where what is around begins
+	for _, t := range tokens {
+		begins := 0 // the column of what begins with it
+		switch t.Type {
+		case token.MappingStartType, token.SequenceStartType:
+			flow++
+		case token.MappingEndType, token.SequenceEndType:
+			flow--
+		case token.SequenceEntryType, token.MappingKeyType:
+			begins = t.Position.Column
+		case token.MappingValueType:
+			if begins = t.Position.Column; t.Prev != nil {
+				begins = t.Prev.Position.Column
+			}
+		case token.DocumentHeaderType, token.DocumentEndType:
+			flow, blocks = 0, nil
+		}
+		if begins > 0 && flow <= 0 {
+			for len(blocks) > 0 && blocks[len(blocks)-1] >= begins {
+				blocks = blocks[:len(blocks)-1]
+			}
+			blocks = append(blocks, begins)
+		}
+		if len(blocks)+flow > maxAliasedDepth {
+			return t
 		}
 	}
 	return nil
