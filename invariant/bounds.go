@@ -464,8 +464,41 @@ func (s *spec) validate(c *checker, id string) {
 	}
 	if g := s.Group; g != nil {
 		c.id("spec.group.id", g.ID)
-		c.need(g.MinCount >= 1 && g.Size >= g.MinCount, "spec.group: min_count %d of %d", g.MinCount, g.Size)
+		c.need(g.MinCount >= 1 && g.Size >= g.MinCount && g.Size <= 1000, "spec.group: min_count %d of %d", g.MinCount, g.Size)
 	}
+	s.numbers(c)
+}
+
+const yearMS = 365 * 24 * 3600 * 1000
+
+// numbers are those that a request may have no more of than the API takes.
+func (s *spec) numbers(c *checker) {
+	for _, n := range []struct {
+		field       string
+		value, most int64
+	}{
+		{"priority", s.Priority, 1000},
+		{"resources.cpu_milli", s.Resources.CPUMilli, 1_000_000_000},
+		{"resources.memory_bytes", s.Resources.MemoryBytes, 1 << 50},
+		{"resources.disk_bytes", s.Resources.DiskBytes, 1 << 60},
+		{"stop_timeout_ms", s.StopTimeoutMS, 3_600_000},
+		{"start_timeout_ms", s.StartTimeoutMS, yearMS},
+		{"run_limit_ms", s.RunLimitMS, yearMS},
+		{"pending_limit_ms", s.PendingLimitMS, yearMS},
+		{"on_disconnect_keep_ms", s.KeepMS, yearMS},
+		{"retry.max_attempts", s.Retry.MaxAttempts, 100},
+		{"retry.backoff_ms", s.Retry.BackoffMS, 60_000},
+	} {
+		c.within("spec."+n.field, n.value, 0, n.most)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Resources.Custom)) {
+		c.within("spec.resources.custom."+name, s.Resources.Custom[name], 0, 1_000_000_000_000_000)
+	}
+	devices := int64(0)
+	for _, d := range s.Resources.Devices {
+		devices += min(max(d.Count, 0), 65)
+	}
+	c.within("spec.resources.devices, all of them", devices, 0, 64)
 }
 
 func (q quantities) validate(c *checker, field string) {

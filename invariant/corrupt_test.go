@@ -52,6 +52,13 @@ var corruptions = []struct {
 	{"an unknown strategy", "0.4", func(s store) { s.set("pools/default", "strategy", "best") }},
 	{"an unknown scorer", "0.4", func(s store) { s.set("pools/default", "weights", object{"speed": 1}) }},
 	{"a weight above the most", "0.5", func(s store) { s.set("pools/default", "weights", object{"load": 1001}) }},
+	{"a priority below the least", "0.5", func(s store) { s.set("requests/waits", "spec.priority", -100) }},
+	{"more cores than can be asked for", "0.5", func(s store) { s.set("requests/waits", "spec.resources.cpu_milli", 9_000_000_000_000_000_000) }},
+	{"more of a resource than can be asked for", "0.5", func(s store) { s.set("requests/waits", "spec.resources.custom", object{"x": 2_000_000_000_000_000}) }},
+	{"more devices than can be asked for", "0.5", func(s store) {
+		s.set("requests/waits", "spec.resources.devices", []any{object{"count": 2_000_000_000, "milli": 1000}})
+	}},
+	{"a run limit of centuries", "0.5", func(s store) { s.set("requests/waits", "spec.run_limit_ms", 99_999_999_999_999_999) }},
 	{"an unknown end of retry", "0.4", func(s store) { s.set("requests/waits", "spec.retry.on", []any{"failed"}) }},
 	{"more warm keys than a worker says", "0.5", func(s store) {
 		keys := make([]any, 33)
