@@ -33,14 +33,21 @@ func (t *Trace) Rooms(look func(*Room)) error {
 		return err
 	}
 	for r.step() {
-		was := r.leaving()
+		was, before := r.leaving(), keepState{}
+		if r.gangs != nil {
+			before = r.gangs.keep
+		}
 		if err := r.advance(); err != nil {
 			return err
 		}
 		now := r.leaving()
 		told := slices.DeleteFunc(slices.Clone(now), func(j int) bool { return slices.Contains(was, j) })
 		if len(told) > 0 {
-			look(&Room{r: r, group: r.gangs.keep.group, told: told})
+			m := &Room{r: r, group: r.gangs.keep.group, told: told}
+			if before.rec != nil && before.group != m.group && r.gangs.fates[before.group].whole && r.first(before.group).Priority == m.Priority() {
+				m.kept = before.on
+			}
+			look(m)
 		}
 	}
 	return nil
@@ -60,6 +67,7 @@ type Room struct {
 	r     *replay
 	group int
 	told  []int
+	kept  map[int]bool // machines that were kept for a group that matters as much: room is made on others
 }
 
 // Priority is the group's.
@@ -112,6 +120,9 @@ func (m *Room) Fit(but func(*Job) bool) (most int) {
 	}
 	sums := make(map[string]int)
 	for i := range c.machines {
+		if m.kept[i] {
+			continue
+		}
 		value := c.labels[i][r.groups[m.group].Topology]
 		sums[value] += c.machines[i].room(&r.shapes[r.of[r.groups[m.group].first]])
 		most = max(most, sums[value])
