@@ -22,6 +22,7 @@ import (
 	server "go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 
 	"github.com/berthd/berth/api/mtls"
 )
@@ -72,6 +73,7 @@ type Server struct {
 	inner   clientv3.Watcher // what client would have had
 	lock    *os.File
 	closing atomic.Bool // etcd's complaints are no news any more
+	streams streams     // of who comes over the network
 	listen  string      // host:port
 	remote  string      // host:port; may be empty
 }
@@ -100,7 +102,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{lock: lock}
+	s := &Server{lock: lock, streams: newStreams()}
 	if err := s.start(ctx, opts); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -108,7 +110,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 }
 
 func (s *Server) start(ctx context.Context, opts Options) (err error) {
-	if s.etcd, err = server.StartEtcd(config(opts, &s.closing)); err != nil {
+	if s.etcd, err = server.StartEtcd(s.config(opts)); err != nil {
 		return fmt.Errorf("start etcd on %s, data in %s: %w", opts.Listen, opts.Dir, err)
 	}
 	select {
@@ -125,12 +127,13 @@ func (s *Server) start(ctx context.Context, opts Options) (err error) {
 		err = s.connect()
 	}
 	if err != nil {
+		s.streams.end()
 		s.etcd.Close()
 	}
 	return err
 }
 
-func config(opts Options, closing *atomic.Bool) *server.Config {
+func (s *Server) config(opts Options) *server.Config {
 	cfg := server.NewConfig()
 	cfg.Name, cfg.Dir = MemberName, filepath.Join(opts.Dir, StoreDir)
 	client := url.URL{Scheme: "http", Host: opts.Listen}
@@ -152,7 +155,8 @@ func config(opts Options, closing *atomic.Bool) *server.Config {
 	cfg.MaxTxnOps = maxTxnOps
 	cfg.SnapshotCount, cfg.SnapshotCatchUpEntries = snapshotEvery, entriesKept
 	cfg.WarningApplyDuration = slowApply
-	cfg.ZapLoggerBuilder = server.NewZapLoggerBuilder(quieten(opts.Log, closing))
+	cfg.ZapLoggerBuilder = server.NewZapLoggerBuilder(quieten(opts.Log, &s.closing))
+	cfg.GRPCAdditionalServerOptions = append(cfg.GRPCAdditionalServerOptions, grpc.ChainStreamInterceptor(s.streams.intercept))
 	return cfg
 }
 
@@ -205,6 +209,7 @@ func (s *Server) Close() error {
 	if errors.Is(err, context.Canceled) {
 		err = nil // how a client ends
 	}
+	s.streams.end()
 	s.etcd.Close()
 	return errors.Join(err, s.lock.Close())
 }

@@ -179,3 +179,37 @@ func TestStart_AfterSnapshots(t *testing.T) {
 		t.Errorf("%d keys after the restart, want %d; %v", resp.Count, puts, err)
 	}
 }
+
+// What a client has open ends with the member, and does not keep it from ending: who lives
+// by a lease is to be heard by the next one before that is over.
+func TestClose_EndsStreams(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s, err := embed.Start(ctx, embed.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{s.Endpoint()}, Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	lease, err := client.Grant(ctx, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alive, err := client.KeepAlive(ctx, lease.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-alive
+	<-client.Watch(ctx, "k", clientv3.WithCreatedNotify())
+	began := time.Now()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	// etcd's own patience with what is open is 7 s.
+	if took := time.Since(began); took > 6*time.Second {
+		t.Errorf("it ends after %s", took)
+	}
+}
