@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"go.uber.org/zap"
@@ -17,7 +18,6 @@ import (
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/api/mtls"
-	"github.com/berthd/berth/bench"
 	"github.com/berthd/berth/client"
 	"github.com/berthd/berth/daemon"
 	"github.com/berthd/berth/daemon/embed"
@@ -147,6 +147,10 @@ func errorsOf(log *zap.Logger) *zap.Logger {
 	}))
 }
 
+func (o *localOptions) worker(i int) berth.WorkerID {
+	return berth.WorkerID(fmt.Sprintf("%s-%d", o.name, i+1))
+}
+
 // local is a whole Berth that runs.
 type local struct {
 	dir, api, store string
@@ -231,7 +235,7 @@ func (l *local) work(ctx context.Context, opts localOptions, failed <-chan struc
 		g.Go(func() error { return a.run(ctx) })
 	}
 	g.Go(func() error {
-		if !l.allReady(ctx, opts.workers, registered) {
+		if !l.allReady(ctx, opts, registered) {
 			return nil
 		}
 		select {
@@ -247,29 +251,51 @@ func (l *local) work(ctx context.Context, opts localOptions, failed <-chan struc
 }
 
 func (l *local) agent(opts localOptions, i int, logs *worker.Logs, listener net.Listener, registered chan struct{}) (*agent, error) {
-	id := fmt.Sprintf("%s-%d", opts.name, i+1)
-	dir := filepath.Join(opts.dir, id)
+	id := opts.worker(i)
+	dir := filepath.Join(opts.dir, string(id))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("directory of worker %s: %w", id, err)
 	}
 	first := sync.OnceFunc(func() { registered <- struct{}{} })
 	return newAgent(agentOptions{
 		worker: worker.Options{
-			ID: berth.WorkerID(id), Capacity: opts.capacity, DiskFound: true, StateDir: dir, Store: l.node.store, Address: listener.Addr().String(),
+			ID: id, Capacity: opts.capacity, DiskFound: true, StateDir: dir, Store: l.node.store, Address: listener.Addr().String(),
 			Abort: opts.abort, WaitForName: true, Version: version, Log: opts.log, OnRegistered: func(berth.Epoch) { first() },
 		},
 		logs: logs, noCgroups: opts.noCgroups, shim: opts.shim,
 	})
 }
 
-// allReady waits until each worker can be placed on.
-func (l *local) allReady(ctx context.Context, workers int, registered <-chan struct{}) bool {
-	for range workers {
+// allReady waits until each of its workers is known, and can be placed on unless a person
+// has it otherwise. Others may be on the store: of a former run, or pretended.
+func (l *local) allReady(ctx context.Context, opts localOptions, registered <-chan struct{}) bool {
+	for range opts.workers {
 		select {
 		case <-registered:
 		case <-ctx.Done():
 			return false
 		}
 	}
-	return bench.Ready(ctx, l.node.daemon, workers) == nil
+	for {
+		all, err := l.node.daemon.Workers(ctx)
+		if err != nil {
+			return false
+		}
+		known := 0
+		for i := range opts.workers {
+			if slices.ContainsFunc(all, func(w daemon.WorkerStatus) bool {
+				return w.ID == opts.worker(i) && w.State != "opening" && w.State != "lost"
+			}) {
+				known++
+			}
+		}
+		if known == opts.workers {
+			return true
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
