@@ -78,10 +78,7 @@ func normalizeDevices(list []DeviceDemand) []DeviceDemand {
 }
 
 func (d DeviceDemand) validate() error {
-	if err := checkRange("count", d.Count, 1, MaxDevicesPerRequest); err != nil {
-		return err
-	}
-	if err := checkRange("milli", d.Milli, 1, WholeDevice); err != nil {
+	if err := d.validateCounts(); err != nil {
 		return err
 	}
 	if err := checkRange("memory_bytes", d.MemoryBytes, 0, MaxMemoryBytes); err != nil {
@@ -99,6 +96,13 @@ func (d DeviceDemand) validate() error {
 		}
 	}
 	return nil
+}
+
+func (d DeviceDemand) validateCounts() error {
+	if err := checkRange("count", d.Count, 1, MaxDevicesPerRequest); err != nil {
+		return err
+	}
+	return checkRange("milli", d.Milli, 1, WholeDevice)
 }
 
 // validateLink refuses what linked means nothing for: one device, and parts of devices,

@@ -138,10 +138,7 @@ func (r Request) validateGroup() error {
 	if len(m.ID) > MaxIDLength-groupRoom {
 		return &FieldError{Field: "group.id", Value: clip(string(m.ID)), Problem: "is too long", Bound: fmt.Sprintf("at most %d characters", MaxIDLength-groupRoom)}
 	}
-	if err := checkRange("group.size", m.Size, 1, MaxGroupSize); err != nil {
-		return err
-	}
-	if err := checkRange("group.min_count", m.MinCount, 1, m.Size); err != nil {
+	if err := m.validateCounts(); err != nil {
 		return err
 	}
 	if r.OnDrain == OnDrainReplace {
@@ -151,6 +148,13 @@ func (r Request) validateGroup() error {
 		return err
 	}
 	return checkText("group.topology", m.Topology, MaxLabelBytes)
+}
+
+func (m *Membership) validateCounts() error {
+	if err := checkRange("group.size", m.Size, 1, MaxGroupSize); err != nil {
+		return err
+	}
+	return checkRange("group.min_count", m.MinCount, 1, m.Size)
 }
 
 // validateLinked refuses a linked group of whose devices that says nothing: see

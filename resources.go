@@ -92,6 +92,24 @@ func (c Capacity) Exceeds(s Share) string {
 	return ""
 }
 
+// ValidateCounts checks that nothing is held less than not at all, or more than there can be.
+func (s Share) ValidateCounts() error {
+	if err := s.Quantities.validate(); err != nil {
+		return err
+	}
+	for _, port := range s.Ports {
+		if err := checkRange("ports", int64(port), 1, 65535); err != nil {
+			return err
+		}
+	}
+	for i, d := range s.Devices {
+		if err := checkRange(fmt.Sprintf("devices[%d].milli", i), d.Milli, 1, WholeDevice); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Validate checks every bound of a worker's capacity.
 func (c Capacity) Validate() error {
 	if err := c.Quantities.validate(); err != nil {
@@ -124,6 +142,24 @@ func (c Capacity) Validate() error {
 		}
 		if i > 0 && c.Devices[i-1].Name >= d.Name {
 			return &FieldError{Field: prefix + "name", Value: d.Name, Problem: "is repeated or out of order", Bound: "unique names, sorted"}
+		}
+	}
+	return nil
+}
+
+// validateCounts is validate of the numbers alone.
+func (d Demand) validateCounts() error {
+	if err := d.Quantities.validate(); err != nil {
+		return err
+	}
+	for i, p := range d.Ports {
+		if err := checkRange(fmt.Sprintf("ports[%d].number", i), int64(p.Number), 0, 65535); err != nil {
+			return err
+		}
+	}
+	for i, dev := range d.Devices {
+		if err := dev.validateCounts(); err != nil {
+			return inField(fmt.Sprintf("devices[%d].", i), err)
 		}
 	}
 	return nil

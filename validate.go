@@ -34,6 +34,20 @@ func (r Request) ValidateFields() error {
 	return nil
 }
 
+// ValidateCounted is ValidateFields of the numbers that a scheduler counts with: for who reads
+// what was accepted before, maybe by a program that had other rules.
+func (r *Request) ValidateCounted() error {
+	if err := checkRange("priority", int64(r.Priority), 0, MaxPriority); err != nil {
+		return err
+	}
+	if m := r.Group; m != nil {
+		if err := m.validateCounts(); err != nil {
+			return err
+		}
+	}
+	return inField("resources.", r.Resources.validateCounts())
+}
+
 // CheckContent bounds a request by its JSON.
 func CheckContent(id RequestID, content []byte) error {
 	if n := len(content); n > MaxRequestBytes {

@@ -21,6 +21,8 @@ type metrics struct {
 	reclaimed prometheus.Counter
 	aside     prometheus.Gauge
 	unreached prometheus.Gauge
+
+	unreadable prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -37,6 +39,8 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		aside:     f.NewGauge(prometheus.GaugeOpts{Name: "berth_set_aside", Help: "Requests, allocations and workers of which the store refuses what is to be done, as too large or malformed; the log names them."}),
 		stepIns:   f.NewCounter(prometheus.CounterOpts{Name: "berth_step_ins_total", Help: "Times that this daemon took over the share of a daemon that had gone silent."}),
 		unreached: f.NewGauge(prometheus.GaugeOpts{Name: "berth_store_members_unreached", Help: "Members of etcd that did not answer when this daemon last asked how full they are."}),
+
+		unreadable: f.NewGauge(prometheus.GaugeOpts{Name: "berth_unreadable_records", Help: "Records in the store that cannot be read, or say what cannot be; what they concern is left alone, and berth fsck names them."}),
 	}
 }
 

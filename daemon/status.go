@@ -165,4 +165,6 @@ type Info struct {
 	Conflicts int64
 	Layout    int64     // of the store
 	HoldUntil time.Time // nothing is placed before, for the store was restored; zero: no
+
+	Unreadable int // records that cannot be read: what they concern is left alone
 }

@@ -95,7 +95,11 @@ func (l *loop) takeFact(f berth.Fact) bool {
 		l.archive.remember(berth.RequestID(f.Key.ID), a)
 		f.Record = &archived{digest: a.Digest, submittedAt: a.SubmittedAt, endedAt: a.EndedAt, replacedBy: a.ReplacedBy}
 	}
+	unread := l.view.unread
 	old, changed := l.view.apply(&f)
+	if l.view.unread != unread {
+		l.metrics.unreadable.Set(float64(l.view.unread))
+	}
 	if !changed {
 		if f.Record == nil {
 			l.noteGoneForBasis(&f)

@@ -104,6 +104,7 @@ func (d *Daemon) Info(ctx context.Context) (Info, error) {
 		in.Layout, in.HoldUntil = d.store.Layout(), l.hold.until
 		in.Blocked, in.Archived = l.blocked(), l.archive.count
 		in.Requests, in.Pending = l.view.counts.total(""), l.view.counts.total(berth.StatePending)
+		in.Unreadable = l.view.unread
 		in.Running, in.Workers = l.view.counts.total(berth.StateRunning), len(l.share.workers)
 	})
 	return in, err

@@ -7,12 +7,20 @@ import (
 )
 
 // complete refuses a record that lacks a word which decides what is done with
-// it: JSON's library takes an absent field for an empty one.
+// it: JSON's library takes an absent field for an empty one. It refuses numbers, too,
+// with which a scheduler would count wrongly: less than nothing that is asked for
+// would be capacity for others.
 func complete(record any) error {
 	switch r := record.(type) {
 	case *berth.Submission:
+		if err := r.Spec.ValidateCounted(); err != nil {
+			return fmt.Errorf("spec: %w", err)
+		}
 		return completeRequest(&r.Spec)
 	case *berth.Worker:
+		if err := r.Capacity.Validate(); err != nil {
+			return fmt.Errorf("capacity: %w", err)
+		}
 		return completeTaints(r.Taints)
 	case *berth.Intent:
 		return completeTaints(r.Taints)
@@ -43,6 +51,14 @@ func complete(record any) error {
 		return present("strategy", r.Strategy)
 	case *berth.Brake:
 		return present("state", r.State)
+	}
+	return nil
+}
+
+// ofKey refuses a record that says whose it is, under the key of another.
+func ofKey(k berth.Key, record any) error {
+	if r, ok := record.(*berth.Submission); ok && string(r.Spec.ID) != k.ID {
+		return fmt.Errorf("%s record: field \"spec.id\" is %q, and its key says %q", k.Kind, berth.Clip(string(r.Spec.ID), berth.MaxIDLength), k.ID)
 	}
 	return nil
 }

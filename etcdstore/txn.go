@@ -208,6 +208,9 @@ func (s *Store) readFacts(ks []berth.Key, responses []*pb.ResponseOp, rev berth.
 
 func decodeFact(k berth.Key, kv *mvccpb.KeyValue) berth.Fact {
 	r, err := Decode(k.Kind, kv.Value)
+	if err == nil {
+		err = ofKey(k, r)
+	}
 	if err != nil {
 		return factOf(k, kv, &Undecodable{err})
 	}

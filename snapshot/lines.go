@@ -106,8 +106,10 @@ func Read(in io.Reader, keeps func(berth.WorkerID) bool) (*Snapshot, error) {
 			return nil, fmt.Errorf("line %d: %w", n+2, err)
 		case end != nil && *end != n:
 			return nil, fmt.Errorf("line %d: %d records stand before it, and it says %d", n+2, n, *end)
+		case end != nil && lines.Scan():
+			return nil, fmt.Errorf("line %d: stands behind the end", n+3)
 		case end != nil:
-			return s, nil
+			return s, lines.Err()
 		case n == MaxLines:
 			return nil, fmt.Errorf("has too many lines; allowed: at most %d", MaxLines)
 		}
@@ -127,7 +129,7 @@ func (s *Snapshot) readLine(b []byte) (end *int64, err error) {
 	if l.End != nil {
 		return l.End, nil
 	}
-	record := recordOf(l.Kind)
+	record, head := recordOf(l.Kind)
 	if record == nil {
 		return nil, fmt.Errorf("kind %q is unknown", l.Kind)
 	}
@@ -135,6 +137,12 @@ func (s *Snapshot) readLine(b []byte) (end *int64, err error) {
 		return nil, err
 	}
 	if err := strictly(l.Record, record); err != nil {
+		return nil, fmt.Errorf("%s %s: %w", l.Kind, l.ID, err)
+	}
+	if head.Version < 0 || head.Version > berth.RecordVersion {
+		return nil, fmt.Errorf("%s %s: version is %d; allowed: at most %d", l.Kind, l.ID, head.Version, berth.RecordVersion)
+	}
+	if err := sound(l.ID, record); err != nil {
 		return nil, fmt.Errorf("%s %s: %w", l.Kind, l.ID, err)
 	}
 	s.Put(berth.Fact{Key: berth.Key{Kind: l.Kind, Owner: l.Owner, ID: l.ID}, Record: record, Create: l.Create, Mod: l.Mod})
@@ -147,30 +155,63 @@ func strictly(b []byte, to any) error {
 	return d.Decode(to)
 }
 
-func recordOf(kind berth.Kind) any {
-	switch kind {
-	case berth.KindPool:
-		return new(berth.Pool)
-	case berth.KindKeep:
-		return new(berth.Keep)
-	case berth.KindWorker:
-		return new(berth.Worker)
-	case berth.KindLedger:
-		return new(berth.Ledger)
-	case berth.KindIntent:
-		return new(berth.Intent)
-	case berth.KindConditions:
-		return new(berth.Conditions)
-	case berth.KindState:
-		return new(berth.Progress)
-	case berth.KindRequest:
-		return new(berth.Submission)
-	case berth.KindAllocation:
-		return new(berth.Allocation)
-	case berth.KindTenant:
-		return new(berth.Tenant)
-	case berth.KindGroup:
-		return new(berth.Group)
+// sound refuses numbers with which a plan would count wrongly, in a file that was edited.
+func sound(id string, record any) error {
+	switch r := record.(type) {
+	case *berth.Submission:
+		if string(r.Spec.ID) != id {
+			return fmt.Errorf("spec.id is %q", berth.Clip(string(r.Spec.ID), berth.MaxIDLength))
+		}
+		return r.Spec.ValidateCounted()
+	case *berth.Worker:
+		return r.Capacity.Validate()
+	case *berth.Ledger:
+		if err := r.Capacity.Validate(); err != nil {
+			return err
+		}
+		return errors.Join(r.Reserved.ValidateCounts(), r.Held.ValidateCounts())
+	case *berth.Allocation:
+		return r.Share.ValidateCounts()
 	}
 	return nil
+}
+
+// recordOf is a new record of a kind, and its header; nil for a kind that no snapshot holds.
+func recordOf(kind berth.Kind) (any, *berth.Header) {
+	switch kind {
+	case berth.KindPool:
+		r := new(berth.Pool)
+		return r, &r.Header
+	case berth.KindKeep:
+		r := new(berth.Keep)
+		return r, &r.Header
+	case berth.KindWorker:
+		r := new(berth.Worker)
+		return r, &r.Header
+	case berth.KindLedger:
+		r := new(berth.Ledger)
+		return r, &r.Header
+	case berth.KindIntent:
+		r := new(berth.Intent)
+		return r, &r.Header
+	case berth.KindConditions:
+		r := new(berth.Conditions)
+		return r, &r.Header
+	case berth.KindState:
+		r := new(berth.Progress)
+		return r, &r.Header
+	case berth.KindRequest:
+		r := new(berth.Submission)
+		return r, &r.Header
+	case berth.KindAllocation:
+		r := new(berth.Allocation)
+		return r, &r.Header
+	case berth.KindTenant:
+		r := new(berth.Tenant)
+		return r, &r.Header
+	case berth.KindGroup:
+		r := new(berth.Group)
+		return r, &r.Header
+	}
+	return nil, nil
 }

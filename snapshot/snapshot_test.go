@@ -124,6 +124,14 @@ func TestRead_Refuses(t *testing.T) {
 		{"newer", `{"berth_snapshot":3,"revision":1}` + "\n", "a newer program wrote it"},
 		{"unknown kind", lines[0] + `{"kind":"holds","id":"x","record":{}}` + "\n", `line 2: kind "holds" is unknown`},
 		{"unknown field", lines[0] + `{"kind":"pools","id":"x","record":{"colour":1}}` + "\n", "line 2: pools x: "},
+		{"behind the end", whole + "{}\n", "line 5: stands behind the end"},
+		{"less than no CPU", lines[0] + `{"kind":"requests","id":"a","record":{"spec":{"id":"a","resources":{"cpu_milli":-1}}}}` + "\n", `line 2: requests a: resources.cpu_milli`},
+		{"another's", lines[0] + `{"kind":"requests","id":"a","record":{"spec":{"id":"b"}}}` + "\n", `line 2: requests a: spec.id is "b"`},
+		{"more reserved than there can be", lines[0] + `{"kind":"ledgers","id":"w","record":{"reserved":{"devices":[{"name":"0","milli":2000}]}}}` + "\n", "line 2: ledgers w: devices[0].milli"},
+		{"less than nothing held", lines[0] + `{"kind":"allocations","owner":"w","id":"a","record":{"share":{"memory_bytes":-1}}}` + "\n", "line 2: allocations a: memory_bytes"},
+		{"a worker of less than nothing", lines[0] + `{"kind":"workers","id":"w","record":{"capacity":{"cpu_milli":-1}}}` + "\n", "line 2: workers w: cpu_milli"},
+		{"a record of a newer program", lines[0] + `{"kind":"pools","id":"p","record":{"version":99}}` + "\n", "line 2: pools p: version is 99"},
+		{"no version", lines[0] + `{"kind":"pools","id":"p","record":{"version":-1}}` + "\n", "line 2: pools p: version is -1"},
 		{"no id", lines[0] + `{"kind":"pools","id":"../x","record":{}}` + "\n", "line 2: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -92,6 +92,9 @@ func unhealthy(o *berthv1.OverviewResponse) error {
 	for _, endpoint := range in.GetStoreUnreached() {
 		found = append(found, fmt.Errorf("etcd at %s does not answer", endpoint))
 	}
+	if n := in.GetUnreadable(); n > 0 {
+		found = append(found, fmt.Errorf("%s in the store cannot be read: berth fsck", plural(n, "record")))
+	}
 	for _, b := range o.GetBrakes() {
 		if b.GetState() == client.BrakeEngaged {
 			found = append(found, fmt.Errorf("pool %s has lost %d of %d workers: berth brake", b.GetPool(), b.GetLost(), b.GetSize()))
@@ -117,6 +120,11 @@ func printOverview(w io.Writer, o *berthv1.OverviewResponse, now time.Time) erro
 	}
 	if until := in.GetHoldUntil(); until != nil {
 		if _, err := fmt.Fprintf(w, "restored from a backup: nothing is placed for %s\n\n", short(until.AsTime().Sub(now))); err != nil {
+			return err
+		}
+	}
+	if n := in.GetUnreadable(); n > 0 {
+		if _, err := fmt.Fprintf(w, "%s cannot be read, and what %s is left alone: berth fsck\n\n", plural(n, "record"), concerns(n)); err != nil {
 			return err
 		}
 	}
@@ -174,4 +182,11 @@ func countsText(counts map[string]int64) string {
 		out = append(out, strconv.FormatInt(counts[k], 10)+" "+k)
 	}
 	return orDash(strings.Join(out, ", "))
+}
+
+func concerns(n int64) string {
+	if n == 1 {
+		return "it concerns"
+	}
+	return "they concern"
 }

@@ -103,6 +103,6 @@ func infoMessage(in *daemon.Info) *berthv1.InfoResponse {
 		Workers: int64(in.Workers), Commits: in.Commits, Conflicts: in.Conflicts,
 		StoreSizeBytes: in.Space.SizeBytes, StoreInUseBytes: in.Space.InUseBytes, StoreQuotaBytes: in.Space.QuotaBytes, StoreAlarm: in.Space.Alarm,
 		StoreRefusesSubmissions: in.Space.RefusesSubmissions(), StoreUnreached: in.Space.Unreached,
-		StoreLayout: in.Layout, HoldUntil: wire.Time(in.HoldUntil),
+		StoreLayout: in.Layout, HoldUntil: wire.Time(in.HoldUntil), Unreadable: int64(in.Unreadable),
 	}
 }

@@ -7034,6 +7034,7 @@ type InfoResponse struct {
 	StoreRefusesSubmissions bool                   `protobuf:"varint,18,opt,name=store_refuses_submissions,json=storeRefusesSubmissions,proto3" json:"store_refuses_submissions,omitempty"`
 	StoreUnreached          []string               `protobuf:"bytes,19,rep,name=store_unreached,json=storeUnreached,proto3" json:"store_unreached,omitempty"` // members of etcd that do not answer
 	HoldUntil               *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=hold_until,json=holdUntil,proto3" json:"hold_until,omitempty"`                // nothing is placed before: the store was restored from a backup
+	Unreadable              int64                  `protobuf:"varint,20,opt,name=unreadable,proto3" json:"unreadable,omitempty"`                              // records that cannot be read: what they concern is left alone
 	unknownFields           protoimpl.UnknownFields
 	sizeCache               protoimpl.SizeCache
 }
@@ -7199,6 +7200,13 @@ func (x *InfoResponse) GetHoldUntil() *timestamppb.Timestamp {
 		return x.HoldUntil
 	}
 	return nil
+}
+
+func (x *InfoResponse) GetUnreadable() int64 {
+	if x != nil {
+		return x.Unreadable
+	}
+	return 0
 }
 
 type ReadLogRequest struct {
@@ -8016,7 +8024,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x0eSetPoolRequest\x12\"\n" +
 	"\x04pool\x18\x01 \x01(\v2\x0e.berth.v1.PoolR\x04pool\"\x11\n" +
 	"\x0fSetPoolResponse\"\r\n" +
-	"\vInfoRequest\"\x9b\x05\n" +
+	"\vInfoRequest\"\xbb\x05\n" +
 	"\fInfoResponse\x12\x16\n" +
 	"\x06daemon\x18\x01 \x01(\tR\x06daemon\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1a\n" +
@@ -8039,7 +8047,10 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x19store_refuses_submissions\x18\x12 \x01(\bR\x17storeRefusesSubmissions\x12'\n" +
 	"\x0fstore_unreached\x18\x13 \x03(\tR\x0estoreUnreached\x129\n" +
 	"\n" +
-	"hold_until\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tholdUntil\"\x96\x01\n" +
+	"hold_until\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tholdUntil\x12\x1e\n" +
+	"\n" +
+	"unreadable\x18\x14 \x01(\x03R\n" +
+	"unreadable\"\x96\x01\n" +
 	"\x0eReadLogRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x03R\aattempt\x12\x16\n" +
