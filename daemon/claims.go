@@ -38,7 +38,7 @@ func (l *loop) lookClaims(w berth.WorkerID, ledger *berth.Ledger, b *builder) {
 		return
 	}
 	for _, c := range slices.Clone(ledger.Claims) {
-		stands, takes := l.claimStands(w, &c), l.keepsClaims(w)
+		stands, takes := l.claimStands(w, &c), l.keepsClaim(w, c.Request)
 		switch {
 		case stands && takes && len(c.Victims) > 0:
 		case l.behind(workerKey(w), ledgerKey(w), stateKey(c.Request), requestKey(c.Request)), l.defersClaim(&c, workerKey(w)):
@@ -60,10 +60,14 @@ func (l *loop) lookClaims(w berth.WorkerID, ledger *berth.Ledger, b *builder) {
 	}
 }
 
-// keepsClaims says whether a worker is one on which what was claimed is to be placed.
-func (l *loop) keepsClaims(w berth.WorkerID) bool {
+// keepsClaim says whether a worker is one on which what a request has claimed is to be placed.
+func (l *loop) keepsClaim(w berth.WorkerID, id berth.RequestID) bool {
 	fw := l.fleet.Worker(w)
-	return fw != nil && fw.Ready && !fw.Cordoned && !fw.Draining && !fw.Removing && !fw.Suspended
+	if fw == nil || !fw.Ready || fw.Cordoned || fw.Draining || fw.Removing || fw.Suspended {
+		return false
+	}
+	sub, _ := l.view.submission(id)
+	return sub == nil || !l.fleet.Repels(w, &sub.Spec)
 }
 
 // releaseClaim gives a claim up. Where it counts, its request can have another then;
@@ -114,7 +118,7 @@ func (b *builder) meetClaim(on berth.WorkerID, c *berth.Claim) bool {
 	l := b.l
 	sub, seq := l.view.submission(c.Request)
 	prog, mod := l.view.progress(c.Request)
-	if len(c.Victims) > 0 || !l.claimStands(on, c) || !l.keepsClaims(on) || l.fleet.Worker(on).Held || !l.mayPlace() ||
+	if len(c.Victims) > 0 || !l.claimStands(on, c) || !l.keepsClaim(on, c.Request) || l.fleet.Worker(on).Held || !l.mayPlace() ||
 		l.cancels[c.Request] != nil || l.flights.requests[c.Request] != nil {
 		return false
 	}

@@ -26,6 +26,12 @@ func tolerates(tolerations []berth.Toleration, n *node) bool {
 	return true
 }
 
+// Repels says whether a worker has a taint that keeps a request off, whatever comes free there.
+func (f *Fleet) Repels(w berth.WorkerID, r *berth.Request) bool {
+	n := f.nodes[w]
+	return n != nil && !tolerates(r.Tolerations, n)
+}
+
 // taintWhy names the first in words that is not tolerated, as constraintWhy does.
 func taintWhy(q *query, n *node) measure {
 	first := ""

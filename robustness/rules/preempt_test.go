@@ -193,6 +193,10 @@ func TestPreempt_WorkerClosed(t *testing.T) {
 			_, err := d.SetIntent(r.t.Context(), "w", daemon.Wish{Drain: true})
 			r.ok(err)
 		},
+		"taint": func(r *rig, d *daemon.Daemon) {
+			_, err := d.SetTaints(r.t.Context(), "w", func([]berth.Taint) []berth.Taint { return []berth.Taint{{Key: "sick", Effect: berth.EffectNoPlace}} })
+			r.ok(err)
+		},
 		"lost": func(r *rig, _ *daemon.Daemon) { r.remove("workers/w") },
 	} {
 		bubbleSub(t, name, func(r *rig) {
