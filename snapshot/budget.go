@@ -72,7 +72,13 @@ func (c *course) allowed(r *berth.Request, n int64) (as *berth.Request, v *berth
 	if b == nil {
 		return r, nil
 	}
-	j := judgement{budget: b, c: c, of: accountOf(r), as: r, need: make(berth.Amounts)}
+	j := c.judge(r, n, b)
+	return j.as, j.verdict
+}
+
+// judge judges by a tenant's budget whether that has room for so many.
+func (c *course) judge(r *berth.Request, n int64, b *budget) *judgement {
+	j := &judgement{budget: b, c: c, of: accountOf(r), as: r, need: make(berth.Amounts)}
 	wants := berth.AmountsOfDemand(&r.Resources.Quantities)
 	for _, d := range b.limits.Dimensions() {
 		j.wants(d, n*wants[d])
@@ -83,7 +89,7 @@ func (c *course) allowed(r *berth.Request, n int64) (as *berth.Request, v *berth
 			j.wants(d, need[d])
 		}
 	}
-	return j.as, j.verdict
+	return j
 }
 
 // exceeds says that a share is more than is left of a quota, or nil.
@@ -167,23 +173,26 @@ func (j *judgement) chooseType(i int, n int64) berth.Amounts {
 	return nil
 }
 
-// everOf is what so many need that have to wait for some types: all of one, the first of which the whole quota is enough; or
-// a part of each, where that is enough; or of the first.
+// everOf is what so many need that have to wait for some types: all of one, the first of which the whole quota is enough,
+// its own before what it could borrow; or a part of each, where that is enough; or of the first.
 func (j *judgement) everOf(kinds []string, want, n int64) berth.Amounts {
-	for _, kind := range kinds {
-		if d := berth.DeviceDimension(kind); j.quota.Limits[d] >= n*want {
-			return berth.Amounts{d: n * want}
+	own := func(d berth.Dimension) int64 { return max(j.limits[d], j.quota.Guaranteed[d]) }
+	for _, most := range []rooms{own, func(d berth.Dimension) int64 { return j.quota.Limits[d] }} {
+		for _, kind := range kinds {
+			if d := berth.DeviceDimension(kind); most(d) >= n*want {
+				return berth.Amounts{d: n * want}
+			}
 		}
-	}
-	need, left := make(berth.Amounts), n
-	for _, kind := range kinds {
-		d := berth.DeviceDimension(kind)
-		if some := min(left, j.quota.Limits[d]/want); some > 0 {
-			need[d], left = some*want, left-some
+		need, left := make(berth.Amounts), n
+		for _, kind := range kinds {
+			d := berth.DeviceDimension(kind)
+			if some := min(left, most(d)/want); some > 0 {
+				need[d], left = some*want, left-some
+			}
 		}
-	}
-	if left == 0 {
-		return need
+		if left == 0 {
+			return need
+		}
 	}
 	return berth.Amounts{berth.DeviceDimension(kinds[0]): n * want}
 }

@@ -14,9 +14,10 @@ type course struct {
 	shares *scheduler.Shares
 	quotas map[account]*budget // of those that are limited
 
-	limited map[berth.PoolID][]account // by the names of their tenants
-	loans   bool                       // something is placed with a loan
-	own     map[account]bool           // of whom something waits for its quota, then
+	limited    map[berth.PoolID][]account     // by the names of their tenants
+	guaranteed map[berth.PoolID]berth.Amounts // to all of them
+	loans      bool                           // something is placed with a loan
+	own        map[account]bool               // of whom something waits for what is guaranteed to them, or for a loan, then
 
 	on      map[berth.WorkerID][]*resident // in the order of their ids
 	resides map[berth.RequestID]*resident
@@ -92,7 +93,7 @@ func (s *Snapshot) course(workers []scheduler.Worker) *course {
 			c.claimStands(w, &claim)
 		}
 	}
-	c.limited = s.limited() // what is there is nobody's loan yet
+	c.limited, c.guaranteed = s.limited(), s.guaranteed() // what is there is nobody's loan yet
 	return c
 }
 

@@ -11,8 +11,9 @@ import (
 // Of what is guaranteed to a tenant, and what it does not use, others borrow who have some guaranteed
 // of the same dimension, up to their limits: all that something lacks or nothing. As daemons do it,
 // that comes after all that is placed without: the first that a loan helps borrows, as
-// much again as its tenant has borrowed already, and then all that waits has its turn again. Who
-// waits for its own quota lends nothing, for that may be its own; nor does, of a dimension, who has borrowed some of it.
+// much again as its tenant has borrowed already, and then all that waits has its turn again. Who waits
+// for what is guaranteed to it, or for a loan, lends nothing, for that may be its own; nor does, of a dimension, who has borrowed
+// some of it. What no loan could help keeps nothing.
 
 // lendFirst places the first that waits and that a loan helps; false: there is none.
 func (c *course) lendFirst() bool {
@@ -58,16 +59,16 @@ func (c *course) lackingQuota() (units []unit) {
 	c.own = make(map[account]bool)
 	add := func(u unit, n int64) {
 		of := accountOf(u.request())
-		if c.quotas[of] == nil {
+		b := c.quotas[of]
+		if b == nil || len(b.quota.Guaranteed) == 0 {
 			return
 		}
-		if _, over := c.allowed(u.request(), n); over == nil || !c.mightFit(&u) {
+		if j := c.judge(u.request(), n, b); j.verdict == nil || !j.couldEver() || !c.mightFit(&u) {
 			return
 		}
 		c.own[of] = true
-		if u.c, u.turn = c, c.turn(u.request()); len(c.quotas[of].quota.Guaranteed) > 0 {
-			units = append(units, u)
-		}
+		u.c, u.turn = c, c.turn(u.request())
+		units = append(units, u)
 	}
 	for _, a := range c.singles {
 		if a.claim == nil && c.whole[a.group] == nil {
@@ -81,6 +82,24 @@ func (c *course) lackingQuota() (units []unit) {
 		return cmp.Or(a.turn.Compare(b.turn), cmp.Compare(b.priority(), a.priority()), cmp.Compare(a.seq, b.seq), cmp.Compare(a.request().ID, b.request().ID))
 	})
 	return units
+}
+
+// couldEver says whether what is needed could be had some day beside what is used: of what is guaranteed, with loans, up to the limit and to all
+// that is guaranteed to anybody.
+func (j *judgement) couldEver() bool {
+	for d, want := range j.need {
+		limit, limited := j.limits[d]
+		if !limited {
+			continue
+		}
+		if _, guaranteed := j.quota.Guaranteed[d]; guaranteed {
+			limit = min(j.quota.Limits[d], j.c.guaranteed[j.of.pool][d])
+		}
+		if want > limit-j.used[d] {
+			return false
+		}
+	}
+	return true
 }
 
 // place places it with what others lend, or has others make room for it; false: it waits on.
@@ -180,6 +199,20 @@ func (s *Snapshot) limited() map[berth.PoolID][]account {
 	}
 	for _, accounts := range all {
 		slices.SortFunc(accounts, func(a, b account) int { return cmp.Compare(a.tenant, b.tenant) })
+	}
+	return all
+}
+
+// guaranteed is how much of each dimension is guaranteed to all in a pool: more than that nobody can have.
+func (s *Snapshot) guaranteed() map[berth.PoolID]berth.Amounts {
+	all := make(map[berth.PoolID]berth.Amounts)
+	for of, q := range s.quotas {
+		if all[of.pool] == nil {
+			all[of.pool] = make(berth.Amounts)
+		}
+		for d, v := range q.Guaranteed {
+			all[of.pool][d] += v
+		}
 	}
 	return all
 }
