@@ -71,6 +71,8 @@ type asked struct {
 	claim *berth.Claim    // that it has
 	on    berth.WorkerID  // where
 	made  bool            // others have made room for it: once is enough
+
+	loanFirst bool // it was to wait for types of devices that others lend, before others make room for it
 }
 
 // course begins one on these workers.

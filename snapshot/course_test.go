@@ -3,7 +3,6 @@ package snapshot_test
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -341,75 +340,6 @@ func TestForecast_Course(t *testing.T) {
 				if diff := cmp.Diff(strings.Join(tt.want, "\n"), strings.Join(got, "\n")); diff != "" {
 					t.Errorf("of the %s (-want +got):\n%s", of, diff)
 				}
-			}
-		})
-	}
-}
-
-// Others make room for what needs a loan, too, and are told of: a daemon borrows first, and looks for room then.
-func TestForecast_LoanAndRoom(t *testing.T) {
-	t.Parallel()
-	s := &store{}
-	s.worker("w1", 4000, berth.Intent{})
-	cpu := func(n int64) berth.Amounts { return berth.Amounts{berth.DimensionCPU: n} }
-	s.put(berth.KindTenant, "", "default", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {Limits: cpu(16000), Guaranteed: cpu(0)}}})
-	s.put(berth.KindTenant, "", "red", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {Limits: cpu(16000), Guaranteed: cpu(16000)}}})
-	s.runs("low", 4000, "w1", 0)
-	s.edit("low", func(r *berth.Request) { r.Tenant = "free" }, func(a *berth.Allocation) { a.Tenant = "free" })
-	outcomes, err := s.taken().Forecast(&snapshot.Change{Requests: []berth.Request{urgent("a", 2000, 9)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(outcomes) != 2 || outcomes[0].Worker != "w1" || !slices.Equal(outcomes[0].Victims, []berth.RequestID{"low"}) || outcomes[1].Request != "low" || outcomes[1].For != "a" || outcomes[1].Worker != "" {
-		t.Errorf("%+v, want a on w1 for low, who waits", outcomes)
-	}
-}
-
-// Who waits for what is guaranteed to it, or for a loan, lends nothing meanwhile. What no loan could help keeps nothing: what is more than its limit with
-// what is used, or than is guaranteed to all.
-func TestForecast_WhatWaitsAndIsLent(t *testing.T) {
-	t.Parallel()
-	cpu := func(n int64) berth.Amounts { return berth.Amounts{berth.DimensionCPU: n} }
-	for _, tt := range []struct {
-		name  string
-		limit int64 // of c, which is guaranteed 2000, as is d, who uses it all
-		lent  int64 // of c's, to e, who uses it
-		wants int64 // c
-		b     string
-	}{
-		{"beyond its limit", 6000, 0, 7000, "b new: w1"},
-		{"beyond what all are guaranteed", 6000, 0, 5000, "b new: w1"},
-		{"for a loan", 6000, 0, 4000, "b new: waits for quota cpu_milli"},
-		{"for its own", 6000, 1000, 1500, "b new: waits for quota cpu_milli"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			s := &store{}
-			s.worker("w1", 16000, berth.Intent{})
-			quotas := map[berth.TenantID]berth.Quota{"b": {Limits: cpu(2000), Guaranteed: cpu(0)}, "c": {Limits: cpu(tt.limit), Guaranteed: cpu(2000)}, "d": {Limits: cpu(2000), Guaranteed: cpu(2000)}}
-			uses := map[berth.TenantID]int64{"d": 2000}
-			if tt.lent > 0 {
-				quotas["c"] = berth.Quota{Limits: cpu(tt.limit), Guaranteed: cpu(2000), Lent: berth.Loans{"e": cpu(tt.lent)}}
-				quotas["e"] = berth.Quota{Limits: cpu(tt.lent), Guaranteed: cpu(0), Borrowed: berth.Loans{"c": cpu(tt.lent)}}
-				uses["e"] = tt.lent
-			}
-			for tenant, q := range quotas {
-				s.put(berth.KindTenant, "", string(tenant), &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": q}})
-			}
-			for tenant, n := range uses {
-				id := "of-" + string(tenant)
-				s.runs(id, n, "w1", 0)
-				s.edit(id, func(r *berth.Request) { r.Tenant = tenant }, func(a *berth.Allocation) { a.Tenant = tenant })
-			}
-			s.submit("c1", tt.wants, "")
-			s.edit("c1", func(r *berth.Request) { r.Tenant = "c" }, nil)
-			outcomes, err := s.taken().Forecast(&snapshot.Change{Requests: []berth.Request{of(request("b", 1000), "b")}})
-			if err != nil || len(outcomes) != 2 {
-				t.Fatal(outcomes, err)
-			}
-			i := slices.IndexFunc(outcomes, func(o snapshot.Outcome) bool { return o.Request == "b" })
-			if got := text(&outcomes[i]); got != tt.b {
-				t.Errorf("got %s, want %s", got, tt.b)
 			}
 		})
 	}

@@ -17,9 +17,9 @@ import (
 
 // lendFirst places the first that waits and that a loan helps; false: there is none.
 func (c *course) lendFirst() bool {
-	units := c.lackingQuota()
+	units, tried := c.lackingQuota(), make(map[string]bool)
 	for i := range units {
-		if u := &units[i]; u.place() {
+		if u := &units[i]; u.place(tried) {
 			if u.group != nil {
 				c.groups = slices.DeleteFunc(c.groups, func(g *askedGroup) bool { return g == u.group })
 			} else {
@@ -38,6 +38,7 @@ type unit struct {
 	group  *askedGroup
 	turn   scheduler.Turn
 	seq    berth.Revision
+	types  bool // its quota has room for it, and it may fit with other types of devices, that are lent
 }
 
 func (u *unit) request() *berth.Request {
@@ -54,7 +55,7 @@ func (u *unit) priority() int32 {
 	return u.single.Candidate().Priority
 }
 
-// lackingQuota is what waits for its quota, in the order in which it would be placed.
+// lackingQuota is what waits for its quota, or may have other types of devices by a loan, in the order in which it would be placed.
 func (c *course) lackingQuota() (units []unit) {
 	c.own = make(map[account]bool)
 	add := func(u unit, n int64) {
@@ -63,10 +64,16 @@ func (c *course) lackingQuota() (units []unit) {
 		if b == nil || len(b.quota.Guaranteed) == 0 {
 			return
 		}
-		if j := c.judge(u.request(), n, b); j.verdict == nil || !j.couldEver() || !c.mightFit(&u) {
+		switch j := c.judge(u.request(), n, b); {
+		case j.verdict == nil: // it keeps nothing: there may be no device that it waits for
+			if u.types = c.lendsTypes(u.request(), n); !u.types {
+				return
+			}
+		case !j.couldEver() || !c.mightFit(&u):
 			return
+		default:
+			c.own[of] = true
 		}
-		c.own[of] = true
 		u.c, u.turn = c, c.turn(u.request())
 		units = append(units, u)
 	}
@@ -103,7 +110,14 @@ func (j *judgement) couldEver() bool {
 }
 
 // place places it with what others lend, or has others make room for it; false: it waits on.
-func (u *unit) place() bool {
+func (u *unit) place(tried map[string]bool) bool {
+	if u.types {
+		return u.placeTypes(tried)
+	}
+	return u.placeWithLoan()
+}
+
+func (u *unit) placeWithLoan() bool {
 	c := u.c
 	c.loans = true
 	defer func() { c.loans = false }()

@@ -37,7 +37,7 @@ func (c *course) place(a *asked) {
 	case d.Verdict == nil:
 	case a.claim != nil:
 		c.claims = append(c.claims, &claimant{a, a.on, a.claim})
-	case !d.Verdict.NeverFits && a.preempts() && c.makeRoom(a, cand, choices):
+	case !d.Verdict.NeverFits && a.preempts() && !c.awaitsLoan(a) && c.makeRoom(a, cand, choices):
 	default:
 		why := c.fleet.DiagnoseBut(cand, c.out)
 		o := Outcome{Verdict: d.Verdict, Nearest: why.Nearest}
