@@ -34,6 +34,7 @@ type course struct {
 	claims   []*claimant
 	kept     map[berth.PoolID]*berth.Keep
 	unkept   map[berth.GroupID]bool              // of whom something was kept, and is given up
+	opened   map[berth.PoolID]bool               // in which something was, for those whose turn is before
 	rooms    []*resident                         // that end where room is made for groups
 	making   map[berth.GroupID][]berth.RequestID // who makes room for a group
 	first    bool                                // it is the first pass
@@ -80,7 +81,7 @@ func (s *Snapshot) course(workers []scheduler.Worker) *course {
 	c := &course{
 		s: s, fleet: s.fleet(workers), shares: s.shares.Clone(), quotas: make(map[account]*budget),
 		on: make(map[berth.WorkerID][]*resident), resides: make(map[berth.RequestID]*resident), index: make(map[berth.RequestID]int),
-		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), ending: make(map[berth.RequestID][]berth.RequestID), records: maps.Clone(s.groups), kept: maps.Clone(s.kept), unkept: make(map[berth.GroupID]bool), making: make(map[berth.GroupID][]berth.RequestID), asks: make(map[berth.RequestID]bool), placedIn: make(map[berth.PoolID]bool), ever: make(map[string]bool),
+		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), ending: make(map[berth.RequestID][]berth.RequestID), records: maps.Clone(s.groups), kept: maps.Clone(s.kept), unkept: make(map[berth.GroupID]bool), opened: make(map[berth.PoolID]bool), making: make(map[berth.GroupID][]berth.RequestID), asks: make(map[berth.RequestID]bool), placedIn: make(map[berth.PoolID]bool), ever: make(map[string]bool),
 	}
 	for of, q := range s.quotas {
 		c.quotas[of] = newBudget(q)

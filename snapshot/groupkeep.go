@@ -23,7 +23,7 @@ func (c *course) keepRooms(of []*askedGroup) {
 	})
 	tried := make(map[berth.PoolID]int)
 	for _, g := range seek {
-		if p := g.first().Pool; c.kept[p] == nil && tried[p] < keepTries {
+		if p := g.first().Pool; c.kept[p] == nil && !c.opened[p] && tried[p] < keepTries {
 			tried[p]++
 			c.keepFor(g)
 		}

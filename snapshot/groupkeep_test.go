@@ -102,6 +102,34 @@ func TestForecast_GroupsAndOthers(t *testing.T) {
 			snapshot.Change{},
 			[]string{"small waiting: waits for cpu_milli ", "small2 waiting: waits for cpu_milli ", "g.0 waiting: waits for group ", "g.1 waiting: waits for group "},
 		},
+		{
+			"it is given up for who goes first by priority", keptOf(4000),
+			snapshot.Change{Requests: []berth.Request{first(request("first", 2000))}},
+			[]string{"first new: w1", "small waiting: w1", "small2 waiting: waits for cpu_milli ", "g.0 waiting: waits for group ", "g.1 waiting: waits for group "},
+		},
+		{
+			"or for a tenant with less", keptOf(4000),
+			snapshot.Change{Requests: []berth.Request{of(request("first", 3000), "red")}},
+			[]string{"first new: w1", "small waiting: waits for cpu_milli ", "small2 waiting: waits for cpu_milli ", "g.0 waiting: waits for group ", "g.1 waiting: waits for group "},
+		},
+		{
+			"and where those who would make room there are kept off", func(s *store) { keptOf(4000)(s); s.runs("low", 1000, "w1", 0) },
+			snapshot.Change{Requests: []berth.Request{urgent("first", 4000, 5)}},
+			[]string{
+				"first new: w1 after [low]", "small waiting: waits for cpu_milli ", "small2 waiting: waits for cpu_milli ",
+				"g.0 waiting: waits for group ", "g.1 waiting: waits for group ", "low stopped from w1 for first: waits for cpu_milli ",
+			},
+		},
+		{
+			"not while others make room for the group", standingRoom,
+			snapshot.Change{Requests: []berth.Request{first(request("first", 2000))}},
+			[]string{"first new: waits for cpu_milli ", "g.0 waiting: w1 after [low]", "g.1 waiting: w2", "low stopped from w2 for g: waits for cpu_milli "},
+		},
+		{
+			"nor for what would find no room there either", keptOf(4000),
+			snapshot.Change{Requests: []berth.Request{first(request("first", 5000))}},
+			[]string{"first new: waits for cpu_milli ", "small waiting: waits for cpu_milli ", "small2 waiting: waits for cpu_milli ", "g.0 waiting: waits for group ", "g.1 waiting: waits for group "},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -148,4 +176,10 @@ func keptOf(cpu int64) func(*store) {
 		s.submit("small", 2000, "")
 		s.submit("small2", 1500, "")
 	}
+}
+
+// first is a request that goes before others of its tenant.
+func first(r berth.Request) berth.Request {
+	r.Priority = 9
+	return r
 }

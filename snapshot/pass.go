@@ -20,7 +20,7 @@ func (c *course) run() {
 		c.makeRooms(c.groups)
 		c.keepRooms(c.groups)
 		c.keepAnew()
-		more = c.again || c.placed && slices.ContainsFunc(c.singles, (*asked).preempts) || c.follows() || c.settle() || c.lendFirst()
+		more = c.again || c.placed && slices.ContainsFunc(c.singles, (*asked).preempts) || c.follows() || c.giveUpKept() || c.settle() || c.lendFirst()
 	}
 }
 

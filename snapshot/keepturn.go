@@ -1,0 +1,91 @@
+package snapshot
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
+)
+
+// giveUpKept gives up what is kept for a group where that keeps off somebody whose turn is before, and says whether it was somewhere. A
+// daemon does so within a second or so, before those have ended who have their grace, but while others make room for the group; and keeps
+// nothing for anybody for ten seconds. What comes later than that no forecast tells by the clock: nothing is kept there any more, but where others make
+// room for a group.
+func (c *course) giveUpKept() (given bool) {
+	for _, p := range slices.Sorted(maps.Keys(c.kept)) {
+		k := c.kept[p]
+		i := slices.IndexFunc(c.groups, func(g *askedGroup) bool { return g.id == k.Group && !g.leaving })
+		if i < 0 || c.roomComes(k) || !c.wentBefore(c.groups[i], k) {
+			continue
+		}
+		c.keep(p, nil)
+		c.opened[p], given = true, true
+	}
+	return given
+}
+
+// wentBefore says whether something would be placed, or others would make room for it, that is kept off by what is kept for a group, and
+// whose turn comes before: of a tenant with less, or of its own with a higher priority.
+func (c *course) wentBefore(g *askedGroup, k *berth.Keep) bool {
+	r, own := g.first(), c.turn(g.first()).Share
+	before := func(o *berth.Request, priority int32) bool {
+		if o.Pool != r.Pool {
+			return false
+		}
+		if o.Tenant == r.Tenant {
+			return priority > g.priority()
+		}
+		return c.turn(o).Share < own
+	}
+	asks, seen := keptAsks, make(map[string]bool)
+	for _, a := range c.singles {
+		if a.claim != nil || c.whole[a.group] != nil || !before(&a.Spec, a.Candidate().Priority) {
+			continue
+		}
+		if c.tellsKept(a) || c.keepsRoomOff(a, k, seen, &asks) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.groups, func(o *askedGroup) bool {
+		return before(o.first(), o.priority()) && c.tellsKept(o.members[0])
+	})
+}
+
+// keptAsks bounds on how many workers wentBefore asks whether others could make room, as in a daemon.
+const keptAsks = 1024
+
+// tellsKept says whether something waits for what is kept.
+func (c *course) tellsKept(a *asked) bool {
+	i, told := c.index[a.Spec.ID]
+	return told && c.outcomes[i].Verdict != nil &&
+		slices.ContainsFunc(c.outcomes[i].Verdict.Reasons, func(r berth.Reason) bool { return r.Code == berth.ReasonKept })
+}
+
+// keepsRoomOff says whether others could make room for a request on a worker that is kept for a group, and for no other reason do not. Of equal
+// ones the first is asked for.
+func (c *course) keepsRoomOff(a *asked, k *berth.Keep, seen map[string]bool, asks *int) bool {
+	if !a.preempts() {
+		return false
+	}
+	cand := a.Candidate()
+	like := fmt.Sprint(a.Spec.Tenant, " ", cand.Priority, " ", scheduler.Shape(&a.Spec))
+	if seen[like] {
+		return false
+	}
+	seen[like] = true
+	if _, over := c.allowedChoice(&a.Spec, c.choices(&a.Spec)); over != nil {
+		return false
+	}
+	cand.Patience = c.patienceOf(a)
+	for i := range k.Workers {
+		if *asks--; *asks < 0 {
+			return false
+		}
+		if c.fleet.CanPreemptUnkept(cand, k.Workers[i].Worker, c.occupants) {
+			return true
+		}
+	}
+	return false
+}
