@@ -6,6 +6,7 @@ import (
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
+	"github.com/berthd/berth/snapshot"
 )
 
 // pastQuota is a tenant's quota of a pool at a revision, by the records of then, as if all were taken in one block.
@@ -16,7 +17,7 @@ type pastQuota struct {
 }
 
 // quotaAt is that of a request, or its group, as it was for it beside what quota was gathered for; nil: it has none.
-func (d *Daemon) quotaAt(ctx context.Context, f *scheduler.Fleet, e *Explanation, g *waitingGroup, p *berth.Progress) (*pastQuota, error) {
+func (d *Daemon) quotaAt(ctx context.Context, then workersThen, e *Explanation, g *waitingGroup, p *berth.Progress) (*pastQuota, error) {
 	spec, at := &e.Status.Spec, e.Status.Revision
 	facts, err := d.store.GetAt(ctx, at, tenantKey(spec.Tenant))
 	if err != nil {
@@ -27,7 +28,7 @@ func (d *Daemon) quotaAt(ctx context.Context, f *scheduler.Fleet, e *Explanation
 		return nil, nil //nolint:nilnil // it has no quota
 	}
 	q := t.Pools[spec.Pool]
-	used, err := d.usedAt(ctx, accountOf(spec), at)
+	used, err := d.usedAt(ctx, then.records, accountOf(spec), q.Limits)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +36,7 @@ func (d *Daemon) quotaAt(ctx context.Context, f *scheduler.Fleet, e *Explanation
 	st := &quotaState{limits: allowed, most: q.Limits, dimensions: q.Limits.Dimensions()}
 	s := &balance{
 		state: st, quota: berth.Quota{Limits: q.Limits, Taken: allowed, Recalled: q.Recalled}, block: berth.Block{Block: allowed, Used: used},
-		left: func(berth.Dimension) int64 { return 0 }, idle: func(berth.Dimension) int64 { return 0 }, kinds: func() []string { return f.DeviceTypes(spec.Pool) },
+		left: func(berth.Dimension) int64 { return 0 }, idle: func(berth.Dimension) int64 { return 0 }, kinds: func() []string { return then.fleet.DeviceTypes(spec.Pool) },
 	}
 	if len(q.Gathering) > 0 {
 		if s, err = d.gatheringAt(ctx, s, &q, e, g, p); err != nil {
@@ -86,17 +87,31 @@ func keptByTypes(f *scheduler.Fleet, s *balance, g *waitingGroup) *berth.Verdict
 	})
 }
 
-// usedAt is what an account used, by all blocks.
-func (d *Daemon) usedAt(ctx context.Context, of account, at berth.Revision) (used berth.Amounts, err error) {
-	_, err = d.store.ScanAt(ctx, at, []berth.Kind{berth.KindQuotaBlock}, func(f berth.Fact) error {
+// usedAt is what an account with limits used: by all blocks, and what was placed before there were limits.
+func (d *Daemon) usedAt(ctx context.Context, then *snapshot.Snapshot, of account, limits berth.Amounts) (used berth.Amounts, err error) {
+	var all berth.Amounts // of whichever tenant
+	_, err = d.store.ScanAt(ctx, then.Revision, []berth.Kind{berth.KindQuotaBlock}, func(f berth.Fact) error {
 		b, ok := f.Record.(*berth.QuotaBlock)
-		if !ok || f.Key.Owner != string(of.tenant) {
+		if !ok {
 			return nil
+		}
+		if all, err = all.Plus(b.Pools[of.pool].Used); err != nil || f.Key.Owner != string(of.tenant) {
+			return err
 		}
 		used, err = used.Plus(b.Pools[of.pool].Used)
 		return err
 	})
-	return used, err
+	if err != nil {
+		return nil, err
+	}
+	if counts, err := countsAll(then, of.pool, limits, all); err != nil || counts {
+		return used, err
+	}
+	more, err := d.uncountedAt(ctx, then, of)
+	if err != nil {
+		return nil, err
+	}
+	return used.Plus(more)
 }
 
 // gatheringAt is the balance of then as it was for a request, or its group, beside what quota was gathered for.

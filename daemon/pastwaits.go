@@ -31,7 +31,7 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 	claimed := p != nil && p.ClaimOn != ""
 	var quota *pastQuota
 	if !claimed { // who has a claim is counted already
-		if quota, err = d.quotaAt(ctx, f, e, &g, p); err != nil {
+		if quota, err = d.quotaAt(ctx, workersThen{s, f}, e, &g, p); err != nil {
 			return err
 		}
 	}
@@ -65,6 +65,12 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 		e.Victims, err = d.victimsAt(ctx, ledger.ClaimOf(e.Status.ID), p.ClaimOn, at)
 	}
 	return err
+}
+
+// workersThen are those of a revision, and as a scheduler sees them.
+type workersThen struct {
+	records *snapshot.Snapshot
+	fleet   *scheduler.Fleet
 }
 
 // snapshotAt is of the workers at a revision; of one who is related, with what is placed there.
