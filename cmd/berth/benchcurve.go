@@ -62,7 +62,7 @@ func runCurve(c *cli.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, within)
 		defer cancel()
 	}
-	to := c.App.Writer
+	to := asIs(c.App.Writer)
 	if path := c.String("out"); path != "" {
 		if opts.Have, err = bench.ReadCurve(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("bench curve: %w", err)

@@ -71,7 +71,7 @@ func completionCommand() *cli.Command {
 			if !ok {
 				return usage("completion: shell %q is unknown; allowed: %s", shell, strings.Join(sortedKeys(completions), ", "))
 			}
-			_, err = fmt.Fprint(c.App.Writer, text)
+			_, err = fmt.Fprint(asIs(c.App.Writer), text)
 			return err
 		},
 	})

@@ -82,7 +82,7 @@ func noDevicesText(from string) string {
 // printDeviceLines writes what readDevices reads. Its numbers are numbers: it is no
 // message of the API, where those of 64 bits are strings.
 func printDeviceLines(w io.Writer, found worker.Inventory) error {
-	out := json.NewEncoder(w)
+	out := json.NewEncoder(asIs(w))
 	for _, d := range found.Devices {
 		line := deviceLine{Name: d.Name, Type: d.Type, MemoryBytes: d.MemoryBytes, NUMANode: d.NUMANode, Link: d.Link, UUID: found.UUIDs[d.Name]}
 		if err := out.Encode(line); err != nil {

@@ -189,7 +189,7 @@ func newLogger(c *cli.Context) (*zap.Logger, error) {
 	default:
 		return nil, &berth.FieldError{Field: "log-format", Value: c.String("log-format"), Problem: "is unknown", Bound: "json, console"}
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(c.App.ErrWriter)), level)), nil
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(asIs(c.App.ErrWriter))), level)), nil
 }
 
 // readMessage refuses a message that the daemon would.

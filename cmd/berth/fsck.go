@@ -86,6 +86,10 @@ func fsck(c *cli.Context) error {
 const fsckTimeout = 10 * time.Second
 
 func printViolations(w io.Writer, list []invariant.Violation, asJSON bool) error {
+	to := w
+	if asJSON {
+		to = asIs(w)
+	}
 	for _, v := range list {
 		text := []byte(v.String())
 		if asJSON {
@@ -94,7 +98,7 @@ func printViolations(w io.Writer, list []invariant.Violation, asJSON bool) error
 				return fmt.Errorf("write JSON: %w", err)
 			}
 		}
-		if _, err := fmt.Fprintf(w, "%s\n", text); err != nil {
+		if _, err := fmt.Fprintf(to, "%s\n", text); err != nil {
 			return err
 		}
 	}
@@ -107,7 +111,7 @@ func (s *fsckSummary) tell(c *cli.Context, asJSON bool) error {
 		if err != nil {
 			return fmt.Errorf("write JSON: %w", err)
 		}
-		if _, err := fmt.Fprintf(c.App.Writer, "%s\n", b); err != nil {
+		if _, err := fmt.Fprintf(asIs(c.App.Writer), "%s\n", b); err != nil {
 			return err
 		}
 	} else {

@@ -27,7 +27,7 @@ const liveEvery = 200 * time.Millisecond
 const eraseLine = "\r\x1b[K"
 
 func newLiveLine(w io.Writer, p *bench.Progress) *liveLine {
-	return &liveLine{progress: p, terminal: isTerminal(w), w: w, stop: make(chan struct{}), over: make(chan struct{})}
+	return &liveLine{progress: p, terminal: isTerminal(w), w: asIs(w), stop: make(chan struct{}), over: make(chan struct{})}
 }
 
 // start shows the line until end.
@@ -58,7 +58,7 @@ func (l *liveLine) end() {
 
 // say writes a whole line, which stays.
 func (l *liveLine) say(format string, args ...any) {
-	text := "berth: " + fmt.Sprintf(format, args...) + "\n"
+	text := "berth: " + shown(fmt.Sprintf(format, args...), true) + "\n"
 	if l.terminal {
 		text = eraseLine + text
 	}

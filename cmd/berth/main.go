@@ -42,6 +42,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	if askedAfterDashes(args) {
 		return exitGood
 	}
+	out, errOut = forPeople{out}, forPeople{errOut}
 	if err := forgetContainer(); err != nil {
 		tell(errOut, err, "")
 		return exitCode(err)

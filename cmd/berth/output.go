@@ -58,7 +58,7 @@ func printJSON(w io.Writer, m proto.Message) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "%s\n", b)
+	_, err = fmt.Fprintf(asIs(w), "%s\n", b)
 	return err
 }
 
@@ -68,7 +68,7 @@ func printLine(w io.Writer, m proto.Message) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "%s\n", b)
+	_, err = fmt.Fprintf(asIs(w), "%s\n", b)
 	return err
 }
 
@@ -91,7 +91,7 @@ func (l *jsonList) addBytes(b []byte) error {
 	if l.n++; l.n > 1 {
 		lead = ",\n  "
 	}
-	_, err := fmt.Fprintf(l.w, "%s%s", lead, b)
+	_, err := fmt.Fprintf(asIs(l.w), "%s%s", lead, b)
 	return err
 }
 
@@ -114,7 +114,12 @@ type table struct {
 	paint func(column int, text string) string // may be nil
 }
 
-func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+func (t *table) add(cells ...string) {
+	for i := range cells {
+		cells[i] = shown(cells[i], false)
+	}
+	t.rows = append(t.rows, cells)
+}
 
 func (t *table) write(w io.Writer) error {
 	var widths []int
@@ -138,7 +143,7 @@ func (t *table) write(w io.Writer) error {
 				line.WriteString(strings.Repeat(" ", pad+2))
 			}
 		}
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line.String(), " ")); err != nil {
+		if _, err := fmt.Fprintln(asIs(w), strings.TrimRight(line.String(), " ")); err != nil {
 			return err
 		}
 	}
@@ -153,6 +158,9 @@ func terminal(w io.Writer) bool {
 // isTerminal says whether a stream is one: with lines that can be written over, and somebody who
 // answers.
 func isTerminal(stream any) bool {
+	if w, ok := stream.(io.Writer); ok {
+		stream = asIs(w)
+	}
 	f, ok := stream.(*os.File)
 	if !ok || os.Getenv("TERM") == "dumb" {
 		return false

@@ -172,6 +172,6 @@ func printQuotaJSON(w io.Writer, q *berthv1.Quota, warnings []string) error {
 	if err := json.Indent(&out, b, "", "  "); err != nil {
 		return fmt.Errorf("write JSON: %w", err)
 	}
-	_, err = fmt.Fprintf(w, "%s\n", &out)
+	_, err = fmt.Fprintf(asIs(w), "%s\n", &out)
 	return err
 }

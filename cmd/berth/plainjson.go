@@ -14,7 +14,7 @@ func printPlain(w io.Writer, v any) error {
 	if err != nil {
 		return fmt.Errorf("write JSON: %w", err)
 	}
-	_, err = fmt.Fprintf(w, "%s\n", b)
+	_, err = fmt.Fprintf(asIs(w), "%s\n", b)
 	return err
 }
 

@@ -139,7 +139,7 @@ func (r *runner) write(m *berthv1.LogsResponse) error {
 	if m.GetGap() > 0 {
 		r.say("%d bytes of %s are no longer kept", m.GetGap(), m.GetStream())
 	}
-	_, err := w.Write(m.GetData())
+	_, err := asIs(w).Write(m.GetData())
 	return err
 }
 

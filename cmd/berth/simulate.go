@@ -139,6 +139,7 @@ func (r *packingReport) run(ctx context.Context, p *sim.Packing, seeds []uint64,
 // followed is a run whose progress is told on a terminal.
 func followed[T any](say io.Writer, seed uint64, run func(done func(arrived, of int)) (*T, error)) (*T, error) {
 	live := isTerminal(say)
+	say = asIs(say) // the line is written over
 	r, err := run(func(arrived, of int) {
 		if live {
 			fmt.Fprintf(say, "\rseed %d: %d %%  ", seed, arrived*100/of)

@@ -32,7 +32,7 @@ func snapshotCommand() *cli.Command {
 				return err
 			}
 			defer cl.Close()
-			out := bufio.NewWriterSize(c.App.Writer, 1<<20)
+			out := bufio.NewWriterSize(asIs(c.App.Writer), 1<<20)
 			if err := cl.Snapshot(c.Context, int64(c.Int("at-revision")), out); err != nil {
 				return errors.Join(err, out.Flush())
 			}

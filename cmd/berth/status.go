@@ -72,7 +72,7 @@ func showStatus(c *cli.Context, o *berthv1.OverviewResponse, asJSON bool) error 
 		return printJSON(c.App.Writer, o)
 	}
 	if c.Bool("watch") && terminal(c.App.Writer) {
-		if _, err := io.WriteString(c.App.Writer, "\x1b[H\x1b[2J"); err != nil {
+		if _, err := io.WriteString(asIs(c.App.Writer), "\x1b[H\x1b[2J"); err != nil {
 			return err
 		}
 	}

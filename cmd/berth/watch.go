@@ -54,8 +54,8 @@ func watch(c *cli.Context) error {
 		if paint != nil {
 			state = paint(1, stateOf(s)) + state[len(stateOf(s)):]
 		}
-		_, err := fmt.Fprintf(c.App.Writer, "%s  %-24s  %s  %-16s  %s\n",
-			time.Now().Format("15:04:05.000"), s.GetId(), state, orDash(s.GetWorker()), fit(c.App.Writer, describe(s), 100))
+		_, err := fmt.Fprintf(asIs(c.App.Writer), "%s  %-24s  %s  %-16s  %s\n",
+			time.Now().Format("15:04:05.000"), s.GetId(), state, orDash(s.GetWorker()), shown(fit(c.App.Writer, describe(s), 100), false))
 		return err
 	})
 	if ctx.Err() != nil && c.Context.Err() == nil || errors.Is(err, context.Canceled) {
