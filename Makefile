@@ -64,8 +64,9 @@ cover: ## open the coverage of the last `make test` as a page
 	$(GO) tool cover -html=$(COVERAGE)/hand-written.out
 
 .PHONY: lint
-lint: ## no conflict markers, gofumpt, vet, golangci-lint, and go.mod in order
+lint: ## no left-overs of merges, gofumpt, vet, golangci-lint, and go.mod in order
 	@if git grep -nE '^(<{7}|>{7}) '; then echo "a merge left its markers there" >&2; exit 1; fi
+	@if git ls-files | grep -E '\.(orig|rej)$$'; then echo "a merge or a patch left them" >&2; exit 1; fi
 	@unformatted="$$($(TOOL) gofumpt -l $(HAND_WRITTEN))"; \
 	if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):" >&2; echo "$$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
