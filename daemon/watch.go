@@ -98,8 +98,14 @@ func (d *Daemon) tellChanges(ctx context.Context, w *watcher, f Filter, at Posit
 	}
 }
 
+// toldAtOnce is how many requests a watch holds while they are told: one that does not read costs the daemon as much
+// for as long as it stands. It is no more than one look at the view finds.
+const toldAtOnce = listedAtOnce
+
+// tellCurrent tells of the requests as they are, a page at a time, each as it is when its page is taken: what changes
+// behind that is told as a change.
 func (d *Daemon) tellCurrent(ctx context.Context, f Filter, at Position, fn func(*Status, Position) error) error {
-	f.Limit = MaxPage
+	f.Limit = toldAtOnce
 	for {
 		page, err := d.List(ctx, f)
 		if err != nil {

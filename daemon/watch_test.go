@@ -3,6 +3,7 @@ package daemon_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -78,5 +79,48 @@ func TestWatchFrom(t *testing.T) {
 	at.Store++
 	if err := d.WatchFrom(t.Context(), daemon.Filter{}, at, nil); !errors.Is(err, daemon.ErrReplaced) {
 		t.Errorf("from a position of another store: %v", err)
+	}
+}
+
+// A watch that has not been read yet holds a page of what is, and not all: what lies behind it is told as it is
+// when its page is taken, and an end that has passed it, as any.
+func TestWatchFrom_Pages(t *testing.T) {
+	d, _ := start(t)
+	var want []berth.RequestID
+	var all []berth.Request
+	for i := range 600 {
+		want = append(want, berth.RequestID(fmt.Sprintf("r-%03d", i)))
+		all = append(all, request(string(want[i])))
+	}
+	if _, err := d.Submit(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	const page = 256
+	var listed, ended []berth.RequestID
+	stood := false
+	watchUntil(t, d, daemon.Position{}, func(s *daemon.Status, at daemon.Position) bool {
+		switch {
+		case s == nil:
+			stood = stood || at.Store != 0
+		case s.State.Final():
+			ended = append(ended, s.ID)
+		case !stood:
+			if len(listed) == 0 {
+				for _, id := range []berth.RequestID{want[page-1], want[page]} {
+					if _, err := d.Cancel(t.Context(), id, ""); err != nil {
+						t.Fatal(err)
+					}
+					await(t, d, id)
+				}
+			}
+			listed = append(listed, s.ID)
+		}
+		return len(ended) == 2
+	})
+	if want = slices.Delete(want, page, page+1); !slices.Equal(listed, want) {
+		t.Errorf("listed %v, want all but the first of the second page", listed)
+	}
+	if slices.Sort(ended); !slices.Equal(ended, []berth.RequestID{"r-255", "r-256"}) {
+		t.Errorf("ended %v", ended)
 	}
 }
