@@ -46,6 +46,7 @@ func TestSimulate(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	s.want(exitUsage, "openb-pods is missing", "simulate", "--openb-nodes", nodes)
+	s.want(exitUsage, "say what: --openb-nodes FILE and --openb-pods FILE, --nodes FILE and --trace FILE, or --snapshot FILE", "simulate")
 	s.want(exitUsage, "allowed: berth, fgd", "simulate", "--policy", "best")
 	s.want(exitUsage, "seeds", "simulate", "--seeds", "9-1")
 	s.want(exitUsage, "no such file", "simulate", "--openb-nodes", "missing", "--openb-pods", pods)

@@ -26,6 +26,9 @@ func simulated(c *cli.Context) ([2]string, error) {
 	if given[1] == "trace" && packing {
 		return given, usage("simulate: --%s and --trace, or --openb-nodes and --openb-pods: not both", given[0])
 	}
+	if !packing && given[1] != "trace" {
+		return given, usage("simulate: say what: --openb-nodes FILE and --openb-pods FILE, --nodes FILE and --trace FILE, or --snapshot FILE with or without --trace FILE; berth simulate --help tells of each")
+	}
 	for _, flag := range given {
 		if c.String(flag) == "" && (flag != "trace" || given[0] != "snapshot") { // there is what waits in a snapshot
 			return given, usage("simulate: say --%s FILE and --%s FILE; --%s is missing", given[0], given[1], flag)
