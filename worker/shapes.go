@@ -62,6 +62,14 @@ var columns = map[string]column{
 	"warm_images":  setWarmImages,
 }
 
+// sayingSame are the columns that are there under two names, and what they say.
+var sayingSame = map[string]string{
+	"name": "the name", "sn": "the name",
+	"memory_bytes": "the memory", "memory_mib": "the memory",
+	"gpus": "how many devices", "gpu": "how many devices",
+	"gpu_type": "the type of devices", "model": "the type of devices",
+}
+
 // ReadShapes reads CSV with a header line. Columns: name (or sn), cpu_milli,
 // memory_bytes (or memory_mib), disk_bytes, gpus (or gpu), gpu_type (or model),
 // ports (20000-20100), labels (zone=a;disk=nvme), taints (gpu=yes:no_place;spot:prefer_no_place),
@@ -132,8 +140,13 @@ func readHeader(header []string) ([]column, error) {
 		if columns[name] == nil {
 			return nil, fmt.Errorf("column %q is unknown; known: %s", name, strings.Join(columnNames(), ", "))
 		}
-		if slices.Contains(header[:i], name) {
-			return nil, fmt.Errorf("column %q is repeated", name)
+		for _, before := range header[:i] {
+			switch {
+			case before == name:
+				return nil, fmt.Errorf("column %q is repeated", name)
+			case sayingSame[before] == sayingSame[name] && sayingSame[name] != "":
+				return nil, fmt.Errorf("columns %q and %q say the same, %s: it is repeated", before, name, sayingSame[name])
+			}
 		}
 		header[i], set[i] = name, columns[name]
 	}
