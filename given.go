@@ -72,8 +72,8 @@ func CheckGivenList(field string, entries int) error {
 	return &FieldError{Field: field, Problem: "is empty", Bound: retryEndsBound + "; without the field, lost and start_failed"}
 }
 
-// CheckRepeats refuses what stands twice in a list where once says it all. It is of what was given: Normalize drops
-// some of that.
+// CheckRepeats refuses what stands twice in a list where once says it all, and ports of one variable. It is of what was given:
+// Normalize drops some of that, and what was stored before goes on.
 func (r *Request) CheckRepeats() error {
 	if i := repeated(r.Retry.On); i >= 0 {
 		return repeatedError(fmt.Sprintf("retry.on[%d]", i), string(r.Retry.On[i]))
@@ -83,7 +83,7 @@ func (r *Request) CheckRepeats() error {
 			return repeatedError(fmt.Sprintf("resources.devices[%d].types[%d]", n, i), d.Types[i])
 		}
 	}
-	return nil
+	return checkVariables(r.Resources.Ports)
 }
 
 // repeated is which entry stands before it already; -1: none.

@@ -86,4 +86,14 @@ func TestCheckRepeats(t *testing.T) {
 	if err := types.CheckRepeats(); err == nil || !strings.HasPrefix(err.Error(), `resources.devices[1].types[2] "h100" stands twice`) {
 		t.Errorf("types: %v", err)
 	}
+	ports := good
+	ports.Command = []string{"true"}
+	ports.Resources.Ports = []berth.PortDemand{{Name: "a.b"}, {Name: "x"}, {Name: "a-b"}}
+	want := `resources.ports[2].name "a-b" and "a.b" would both stand in the variable BERTH_PORT_A_B; allowed: names that differ in more than - . and _`
+	if err := ports.CheckRepeats(); err == nil || err.Error() != want {
+		t.Errorf("ports: %v", err)
+	}
+	if err := ports.Normalize().Validate(); err != nil && strings.Contains(err.Error(), "ports") { // what was stored before goes on
+		t.Errorf("ports that are stored: %v", err)
+	}
 }

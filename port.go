@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // PortDemand asks for one host port: Number itself, or, when it is 0, any free
@@ -48,6 +49,26 @@ func (r PortRange) validate() error {
 		return &FieldError{
 			Field: "last", Value: strconv.Itoa(int(r.Last)), Problem: fmt.Sprintf("makes a range of %d ports", n),
 			Bound: fmt.Sprintf("%d to %d: at most %d ports", r.First, min(65535, int(r.First)+MaxPortsPerWorker-1), MaxPortsPerWorker),
+		}
+	}
+	return nil
+}
+
+// Variable is where the process finds the port's number: of the name "http-admin", BERTH_PORT_HTTP_ADMIN.
+func (p PortDemand) Variable() string {
+	return "BERTH_PORT_" + strings.NewReplacer("-", "_", ".", "_").Replace(strings.ToUpper(p.Name))
+}
+
+// checkVariables refuses ports of which the process would find one number only.
+func checkVariables(ports []PortDemand) error {
+	for i, p := range ports {
+		for _, o := range ports[:i] {
+			if o.Name != p.Name && o.Variable() == p.Variable() {
+				return &FieldError{
+					Field: fmt.Sprintf("resources.ports[%d].name", i), Value: clip(p.Name),
+					Problem: fmt.Sprintf("and %q would both stand in the variable %s", clip(o.Name), clip(p.Variable())), Bound: "names that differ in more than - . and _",
+				}
+			}
 		}
 	}
 	return nil

@@ -127,7 +127,7 @@ func (t *task) env(o *Options) map[string]string {
 	env[VariableWorker] = string(o.ID)
 	for i, p := range r.Resources.Ports {
 		if i < len(share.Ports) {
-			env["BERTH_PORT_"+envName(p.Name)] = strconv.Itoa(int(share.Ports[i]))
+			env[p.Variable()] = strconv.Itoa(int(share.Ports[i]))
 		}
 	}
 	if len(share.Devices) > 0 {
@@ -135,16 +135,6 @@ func (t *task) env(o *Options) map[string]string {
 	}
 	showDevices(env, share.Devices, o.DeviceUUIDs)
 	return env
-}
-
-// envName makes a port's name fit for a variable: "http-admin" is HTTP_ADMIN.
-func envName(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '-' || r == '.' {
-			return '_'
-		}
-		return r
-	}, strings.ToUpper(name))
 }
 
 // deviceList is "gpu0,gpu1:500": whole ones by name, shares in thousandths.
