@@ -45,6 +45,9 @@ func logsCommand() *cli.Command {
 				return nil // Ctrl-C
 			}
 			if err != nil {
+				if _, missing := cl.Get(ctx, id); missing != nil { // and not only its output
+					err = notThere(ctx, cl, id, err)
+				}
 				return fmt.Errorf("logs of %s: %w", id, err)
 			}
 			return nil

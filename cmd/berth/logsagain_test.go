@@ -6,6 +6,9 @@ import "testing"
 func TestLogs_WaitsAgain(t *testing.T) {
 	withLocal(t, func(s *shell) {
 		s.want(exitFailed, "it is PENDING, and has not run", "logs", s.submitted("never", "--cpu", "64", "--", "true"))
+		s.want(exitFailed, "not found; berth list --all shows what has ended, too", "logs", "nosuch")
+		s.want(exitGood, "", "submit", "-q", "--wait", "--id", "once", "--", "true")
+		s.want(exitFailed, "request once has no output of attempt 9: its newest is attempt 1; berth logs --attempt 1 once has the output of that", "logs", "--attempt", "9", "once")
 		s.submitted("again", "--", "sh", "-c", "echo one; exec sleep 300")
 		s.until("one\n", "logs", "again")
 		s.want(exitGood, "", "drain", "w-1")

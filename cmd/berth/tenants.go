@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -161,7 +162,7 @@ func sendQuota(c *cli.Context, req *berthv1.SetQuotaRequest) error {
 	return withClient(c, func(ctx context.Context, cl *client.Client) error {
 		q, err := cl.SetQuota(ctx, req)
 		if err != nil {
-			return fmt.Errorf("tenants %s %s: %w", c.Command.Name, req.GetTenant(), quotaError(reclaimOfNothing(req, err)))
+			return fmt.Errorf("tenants %s %s: %w", c.Command.Name, req.GetTenant(), quotaError(quotaElsewhere(ctx, c, cl, req, reclaimOfNothing(req, err))))
 		}
 		over := overcommitsWith(ctx, cl, q)
 		warnings := quotaWarnings(ctx, cl, req, q, over)
@@ -173,6 +174,27 @@ func sendQuota(c *cli.Context, req *berthv1.SetQuotaRequest) error {
 		}
 		return printQuotas(c.App.Writer, []*berthv1.Quota{q}, over)
 	})
+}
+
+// quotaElsewhere says of a tenant without a quota in a pool, which was to be taken back, where it has some.
+func quotaElsewhere(ctx context.Context, c *cli.Context, cl *client.Client, req *berthv1.SetQuotaRequest, err error) error {
+	if ce, ok := errors.AsType[*client.CallError](err); !ok || ce.Code != client.CodeNotFound || !req.GetAll() {
+		return err
+	}
+	all, listErr := cl.Quotas(ctx)
+	if listErr != nil {
+		return err
+	}
+	var pools []string
+	for _, q := range all {
+		if q.GetTenant() == req.GetTenant() && len(q.GetLimits()) > 0 {
+			pools = append(pools, q.GetPool())
+		}
+	}
+	if len(pools) == 0 {
+		return fmt.Errorf("%w; %s lists those that there are", err, hint(c, "tenants"))
+	}
+	return fmt.Errorf("%w; it has one in pool %s: say which by --pool", err, strings.Join(pools, ", "))
 }
 
 func listQuotas(c *cli.Context) error {

@@ -12,6 +12,10 @@ func TestTenants(t *testing.T) {
 		s.want(exitGood, "license  3", "tenants")
 		s.want(exitGood, `"devices.t4":"500"`, "tenants", "-o", "json")
 		s.want(exitGood, "t4", "tenants", "set", "--custom", "license=none", "vision")
+		s.want(exitGood, "", "tenants", "set", "--pool", "lab", "--cpu", "1", "green")
+		s.want(exitFailed, "not found; it has one in pool lab: say which by --pool", "tenants", "unset", "green")
+		s.want(exitFailed, "not found; berth tenants lists those that there are", "tenants", "unset", "grene")
+		s.want(exitGood, "", "tenants", "unset", "--pool", "lab", "green")
 		for _, args := range [][]string{
 			{"tenants", "set", "vision"},
 			{"tenants", "set", "--devices", "t4", "vision"},

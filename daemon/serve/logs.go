@@ -144,6 +144,9 @@ func (s *service) readAttempt(ctx context.Context, st *daemon.Status, m *berthv1
 		there := *st
 		there.Worker, attempt, st = on, before, &there
 	}
+	if attempt > st.Attempt {
+		return connect.NewError(connect.CodeFailedPrecondition, fmt.Errorf("request %s has no output of attempt %d: its newest is attempt %d; berth logs --attempt %d %s has the output of that", st.ID, attempt, st.Attempt, st.Attempt, st.ID))
+	}
 	w, err := s.d.Worker(ctx, st.Worker)
 	if errors.Is(err, daemon.ErrNotFound) || (err == nil && w.State == "lost") {
 		return connect.NewError(connect.CodeUnavailable, fmt.Errorf("worker %s, which keeps the output of request %s, is gone", st.Worker, st.ID))
