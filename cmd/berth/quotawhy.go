@@ -133,7 +133,21 @@ func quotaHelpOf(spec *berthv1.Request, r *berthv1.Reason) string {
 	if r.GetWant() > s.GetLimit() {
 		return larger
 	}
-	return strings.Join(append(quotaEnds(spec, r, s, lacks), larger), ", or ")
+	ways := quotaEnds(spec, r, s, lacks)
+	if reclaimed := reclaiming(spec, r, s); reclaimed != "" {
+		ways = append(ways, reclaimed)
+	}
+	return strings.Join(append(ways, larger), ", or ")
+}
+
+// reclaiming is the command by which a lender need not wait for the end of what uses its own, where it never
+// reclaims that; or "".
+func reclaiming(spec *berthv1.Request, r *berthv1.Reason, s *berthv1.QuotaStand) string {
+	used := len(r.GetTenants()) > 0 // those who were to give some of it back, and use it
+	if !used || len(s.GetReclaims()) > 0 || s.GetUsed()+r.GetWant() > s.GetGuaranteed() {
+		return ""
+	}
+	return fmt.Sprintf("what it has lent reclaimed, by stopping what uses that: berth tenants set --pool %s --reclaim-after 0s %s", spec.GetPool(), spec.GetTenant())
 }
 
 // quotaEnds are what has to end, or not to be used, for a quota to have room for so much more.

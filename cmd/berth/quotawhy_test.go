@@ -23,7 +23,19 @@ func TestQuotaHelp(t *testing.T) {
 		"all that is guaranteed is lent": {
 			&berthv1.Reason{Want: 2000, Total: 16000, Stands: lent, Tenants: []string{"red"}}, false,
 			"waits for the quota of tenant blue in pool q: it wants 2 cores, and 0 is left of the 0 that it is allowed now, with 0 used (8 guaranteed, 8 lent to red, 0 borrowed; the limit is 16); tenant red has borrowed some of it, and gives it back as what uses it ends",
+			"the end of what uses 2 cores of tenant red in pool q, or as much to borrow: others not using 2 of what is guaranteed to them, or what it has lent reclaimed, by stopping what uses that: berth tenants set --pool q --reclaim-after 0s blue, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=10 blue",
+		},
+		"what is lent is reclaimed": {
+			&berthv1.Reason{Want: 2000, Total: 16000, Tenants: []string{"red"}, Stands: &berthv1.QuotaStand{
+				Limit: 16000, Guarantees: true, Guaranteed: 8000, Lent: 8000, Borrowers: []string{"red"}, Reclaims: []*berthv1.Reclaim{{From: "red", Amount: 2000, Stopping: 1}},
+			}}, false,
+			"2 of it is lent to tenant red, and is being reclaimed",
 			"the end of what uses 2 cores of tenant red in pool q, or as much to borrow: others not using 2 of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=10 blue",
+		},
+		"more than is guaranteed, of which some is lent": {
+			&berthv1.Reason{Want: 9000, Total: 16000, Tenants: []string{"red"}, Stands: lent}, false,
+			"tenant red has borrowed some of it",
+			"the end of what uses 9 cores of tenant red in pool q, or as much to borrow: others not using 9 of what is guaranteed to them, or a larger quota: berth tenants set --pool q --cpu 17 --guaranteed cpu=17 blue",
 		},
 		"others use what could be borrowed": {
 			&berthv1.Reason{Want: 2000, Total: 16000, Stands: &berthv1.QuotaStand{Limit: 16000, Guarantees: true, Guaranteed: 8000, Allowed: 8000, Used: 8000}}, false,
