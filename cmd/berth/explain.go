@@ -83,7 +83,7 @@ func explainMember(c *cli.Context, cl *client.Client, req *berthv1.ExplainReques
 // explainRequest is what is asked: about now, or about the past.
 func explainRequest(c *cli.Context, id string) (*berthv1.ExplainRequest, error) {
 	req := &berthv1.ExplainRequest{Id: id, AtRevision: int64(c.Int("at-revision"))}
-	if text := c.String("at"); text != "" {
+	if text := c.String("at"); text != "" || given(c, "at") {
 		if req.GetAtRevision() != 0 {
 			return nil, usage("explain: --at and --at-revision exclude each other")
 		}

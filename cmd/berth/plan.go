@@ -83,6 +83,9 @@ func changeOf(c *cli.Context) (*snapshot.Change, error) {
 		}
 	}
 	for _, text := range c.StringSlice("add") {
+		if text == "" && !given(c, "add") { // a variable that is empty says nothing
+			continue
+		}
 		a, err := additionOf(text)
 		if err != nil {
 			return nil, err
@@ -104,6 +107,9 @@ func changeOf(c *cli.Context) (*snapshot.Change, error) {
 	return change, nil
 }
 
+// shapeBound is what --add takes.
+const shapeBound = "a worker, or cpu=8,memory=32GiB,pool=batch,label.zone=a,device.h100=8; many of it: 3xSHAPE"
+
 var manyOf = regexp.MustCompile(`^([0-9]{1,6})x(.+)$`)
 
 // additionOf reads [COUNTx]SHAPE.
@@ -114,6 +120,9 @@ func additionOf(text string) (snapshot.Addition, error) {
 		a.Count, _ = strconv.Atoi(m[1]) // up to six digits
 		shape = m[2]
 	}
+	if shape == "" {
+		return a, &berth.FieldError{Field: "add", Value: text, Problem: "is no shape", Bound: shapeBound}
+	}
 	if !strings.Contains(shape, "=") {
 		a.Like = berth.WorkerID(shape)
 		return a, nil
@@ -122,7 +131,7 @@ func additionOf(text string) (snapshot.Addition, error) {
 	for _, part := range strings.Split(shape, ",") {
 		name, value, ok := strings.Cut(part, "=")
 		if !ok {
-			return a, &berth.FieldError{Field: "add", Value: text, Problem: "is no shape", Bound: "a worker, or cpu=8,memory=32GiB,pool=batch,label.zone=a,device.h100=8"}
+			return a, &berth.FieldError{Field: "add", Value: text, Problem: "is no shape", Bound: shapeBound}
 		}
 		if seen[name] {
 			return a, givenTwice("add", name)
@@ -137,6 +146,9 @@ func additionOf(text string) (snapshot.Addition, error) {
 
 func shapePart(a *snapshot.Addition, name, value string) (err error) {
 	group, key, _ := strings.Cut(name, ".")
+	if value == "" && group != "label" { // a label may be
+		return &berth.FieldError{Field: "add", Value: name + "=", Problem: "says nothing", Bound: shapeBound}
+	}
 	switch group {
 	case "cpu":
 		a.Capacity.CPUMilli, err = parseCPU("add.cpu", value)
