@@ -114,7 +114,7 @@ func (w *Worker) tellChanges(own *berth.Worker) {
 	}{{"pool", own.Pool, now.Pool}, {"capacity", own.Capacity, now.Capacity}, {"labels", own.Labels, now.Labels}, {"taints", own.Taints, now.Taints}, {"spot", own.Spot, now.Spot}, {"images", own.Images, now.Images}, {"address", own.Address, now.Address}} {
 		if was, is := fmt.Sprint(f.was), fmt.Sprint(f.now); was != is {
 			w.log.Warn("a changed setting takes effect with the next epoch: end the agent with --on-stop stop or drain",
-				zap.String("setting", f.name), zap.String("registered", was), zap.String("now", is))
+				zap.String("setting", f.name), zap.Reflect("registered", f.was), zap.Reflect("now", f.now))
 		}
 	}
 }

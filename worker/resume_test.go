@@ -2,10 +2,12 @@ package worker
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/berthd/berth"
@@ -205,14 +207,15 @@ func TestTellChanges(t *testing.T) {
 		name   string
 		change func(*Options)
 		want   int
+		logged string
 	}{
-		{"nothing", func(*Options) {}, 0},
-		{"disk, found", func(o *Options) { o.DiskFound, o.Capacity.DiskBytes = true, 6<<30 }, 0},
-		{"disk, set", func(o *Options) { o.Capacity.DiskBytes = 6 << 30 }, 1},
-		{"memory and disk, found", func(o *Options) { o.DiskFound, o.Capacity.DiskBytes, o.Capacity.MemoryBytes = true, 6<<30, 2<<30 }, 1},
-		{"spot", func(o *Options) { o.Spot = true }, 1},
-		{"images", func(o *Options) { o.Runtime = &fakeRuntime{images: true} }, 1},
-		{"labels", func(o *Options) { o.Labels = map[string]string{"rack": "2"} }, 1},
+		{"nothing", func(*Options) {}, 0, ""},
+		{"disk, found", func(o *Options) { o.DiskFound, o.Capacity.DiskBytes = true, 6<<30 }, 0, ""},
+		{"disk, set", func(o *Options) { o.Capacity.DiskBytes = 6 << 30 }, 1, `"now":{"cpu_milli":4000,"memory_bytes":1073741824,"disk_bytes":6442450944}`},
+		{"memory and disk, found", func(o *Options) { o.DiskFound, o.Capacity.DiskBytes, o.Capacity.MemoryBytes = true, 6<<30, 2<<30 }, 1, ""},
+		{"spot", func(o *Options) { o.Spot = true }, 1, `"registered":false,"now":true`},
+		{"images", func(o *Options) { o.Runtime = &fakeRuntime{images: true} }, 1, ""},
+		{"labels", func(o *Options) { o.Labels = map[string]string{"rack": "2"} }, 1, `"registered":null,"now":{"rack":"2"}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			core, logs := observer.New(zap.WarnLevel)
@@ -222,6 +225,12 @@ func TestTellChanges(t *testing.T) {
 			w.tellChanges(&berth.Worker{Pool: "default", Capacity: was})
 			if n := logs.Len(); n != tt.want {
 				t.Errorf("%d warnings, want %d: %v", n, tt.want, logs.All())
+			}
+			for _, e := range logs.All() { // as JSON, and not as Go has it
+				line, err := zapcore.NewJSONEncoder(zapcore.EncoderConfig{}).EncodeEntry(e.Entry, e.Context)
+				if err != nil || tt.logged != "" && !strings.Contains(line.String(), tt.logged) {
+					t.Errorf("%s (%v), want %s", line, err, tt.logged)
+				}
 			}
 		})
 	}
