@@ -5,16 +5,16 @@ import (
 	"slices"
 )
 
-// AtOnce runs the trace with Berth's policy, and says how many jobs of each name, or group, had
-// their places in the first moment.
-func (t *Trace) AtOnce(ctx context.Context) (map[string]int, error) {
+// Within runs the trace with Berth's policy, and says how many jobs of each name, or group, had
+// their places after so many ms; 0: in the first moment.
+func (t *Trace) Within(ctx context.Context, ms int64) (map[string]int, error) {
 	r, err := t.replay(ctx, PolicyBerth, 1, nil)
 	if err != nil {
 		return nil, err
 	}
 	out := make(map[string]int)
 	for j := range r.fates {
-		if f := &r.fates[j]; f.placed && f.waited == 0 {
+		if f := &r.fates[j]; f.placed && f.waited >= 0 && f.waited <= ms {
 			name := r.jobs[j].Name
 			if g := r.jobs[j].Group; g != nil {
 				name = g.Name
