@@ -53,7 +53,7 @@ func TestReadDevices_Bad(t *testing.T) {
 	const letters = "allowed: 1 to 128 characters of [a-z0-9._-], the first a letter or digit"
 	for name, tt := range map[string]struct{ text, want string }{
 		"unknown field":     {"- {name: a, type: t, colour: red}", `-:1:22: field "devices[0].colour" is unknown; devices[0] has: name, type, memory_bytes, numa_node, link, uuid`},
-		"no type":           {"- {name: a, type: t}\n- name: b", "-:2:7: devices[1].type is empty; " + letters},
+		"no type":           {"- {name: a, type: t}\n- name: b", "-:2:3: devices[1].type is empty; " + letters},
 		"twice":             {"- {name: b, type: t}\n- {name: a, type: t}\n- {name: b, type: t}", `-:3:3: devices[2].name "b" stands in line 1 already; allowed: each name once`},
 		"capitals":          {"- name: a\n  type: H100", `-:2:9: devices[0].type "H100" has a character that is not allowed; ` + letters},
 		"negative":          {"- {name: a, type: t, memory_bytes: -1}", `-:1:36: devices[0].memory_bytes "-1" is negative; allowed: 0 to 1125899906842624`},

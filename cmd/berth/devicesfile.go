@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml/ast"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
@@ -38,18 +38,18 @@ type devicesFile struct {
 	count int
 }
 
-func (f *devicesFile) document(body ast.Node) {
-	switch n := body.(type) {
-	case nil, *ast.NullNode, *ast.CommentGroupNode:
-	case *ast.SequenceNode:
-		f.read(n.Values...)
+func (f *devicesFile) document(body *yaml.Node) {
+	switch {
+	case kindOf(body) == kindNull:
+	case body.Kind == yaml.SequenceNode:
+		f.read(body.Content...)
 	default:
-		f.read(n)
+		f.read(body)
 	}
 }
 
 // read reads devices, and notes what is wrong with them.
-func (f *devicesFile) read(list ...ast.Node) {
+func (f *devicesFile) read(list ...*yaml.Node) {
 	m := &f.m
 	for _, n := range list {
 		if f.count++; f.count > berth.MaxDevicesPerWorker {
@@ -74,13 +74,13 @@ func (f *devicesFile) read(list ...ast.Node) {
 		if uuid := message.GetUuid(); uuid != "" && !f.identify(n, at, d.Name, uuid) {
 			continue
 		}
-		f.lines[d.Name], _ = m.place(n.GetToken().Position.Line, 1)
+		f.lines[d.Name] = n.Line
 		f.found.Devices = append(f.found.Devices, d)
 	}
 }
 
 // identify notes the UUID of a device: two devices of one would be given out twice.
-func (f *devicesFile) identify(n ast.Node, at, name, uuid string) bool {
+func (f *devicesFile) identify(n *yaml.Node, at, name, uuid string) bool {
 	if err := worker.CheckUUID(uuid); err != nil {
 		f.m.failDevice(n, at, err)
 		return false
@@ -89,13 +89,13 @@ func (f *devicesFile) identify(n ast.Node, at, name, uuid string) bool {
 		f.m.fail(n, "%s.uuid %q stands in line %d already; allowed: each UUID once", at, uuid, first)
 		return false
 	}
-	f.lines[" "+uuid], _ = f.m.place(n.GetToken().Position.Line, 1)
+	f.lines[" "+uuid] = n.Line
 	f.found.UUIDs[name] = uuid
 	return true
 }
 
 // failDevice notes what is wrong with a device that was judged alone, as devices[0].
-func (m *manifest) failDevice(n ast.Node, at string, err error) {
+func (m *manifest) failDevice(n *yaml.Node, at string, err error) {
 	fe, ok := errors.AsType[*berth.FieldError](err)
 	if !ok {
 		m.fail(n, "%s: %v", at, err)

@@ -12,8 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
+	"go.yaml.in/yaml/v4"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -97,37 +96,25 @@ type manifest struct {
 	requests []*berthv1.Request
 	seen     map[string]int // id: line
 	wrong    []error
-
-	line, column int // of what is read, before it: of a value of JSON behind another
 }
 
-func (m *manifest) syntax(err error) error {
-	if se, ok := errors.AsType[*yaml.SyntaxError](err); ok && se.Token != nil {
-		line, column := m.place(se.Token.Position.Line, se.Token.Position.Column)
-		return &manifestError{m.file, line, column, errors.New(se.Message)}
-	}
-	return &manifestError{file: m.file, err: err}
+func (m *manifest) fail(at *yaml.Node, format string, args ...any) {
+	m.wrong = append(m.wrong, &manifestError{m.file, at.Line, at.Column, fmt.Errorf(format, args...)})
 }
 
-func (m *manifest) fail(at ast.Node, format string, args ...any) {
-	p := at.GetToken().Position
-	line, column := m.place(p.Line, p.Column)
-	m.wrong = append(m.wrong, &manifestError{m.file, line, column, fmt.Errorf(format, args...)})
-}
-
-func (m *manifest) document(body ast.Node) {
-	switch n := body.(type) {
-	case nil, *ast.NullNode, *ast.CommentGroupNode:
-	case *ast.SequenceNode:
-		for _, v := range n.Values {
+func (m *manifest) document(body *yaml.Node) {
+	switch {
+	case kindOf(body) == kindNull:
+	case body.Kind == yaml.SequenceNode:
+		for _, v := range body.Content {
 			m.request(v)
 		}
 	default:
-		m.request(n)
+		m.request(body)
 	}
 }
 
-func (m *manifest) request(n ast.Node) {
+func (m *manifest) request(n *yaml.Node) {
 	r := &berthv1.Request{}
 	if !m.decode(n, "", r) {
 		return
@@ -142,7 +129,6 @@ func (m *manifest) request(n ast.Node) {
 		m.fail(fieldNode(n, err), "%v", err)
 		return
 	}
-	line, _ := m.place(n.GetToken().Position.Line, 1)
 	if first, twice := m.seen[r.GetId()]; twice {
 		m.fail(n, "id %q stands in line %d already", r.GetId(), first)
 		return
@@ -150,24 +136,19 @@ func (m *manifest) request(n ast.Node) {
 	if m.seen == nil {
 		m.seen = map[string]int{}
 	}
-	m.seen[r.GetId()] = line
+	m.seen[r.GetId()] = n.Line
 	m.requests = append(m.requests, r)
 }
 
 // decode reads a message at a path, or notes what is wrong with it.
-func (m *manifest) decode(n ast.Node, path string, to proto.Message) bool {
+func (m *manifest) decode(n *yaml.Node, path string, to proto.Message) bool {
 	before := len(m.wrong)
 	descriptor := to.ProtoReflect().Descriptor()
 	m.message(n, descriptor, path, 0)
 	if len(m.wrong) > before {
 		return false
 	}
-	var value any
-	if err := yaml.NodeToValue(n, &value); err != nil {
-		m.fail(n, "%v", err)
-		return false
-	}
-	text, err := json.Marshal(value)
+	text, err := json.Marshal(valueOf(n))
 	if err != nil {
 		m.fail(n, "%v", err)
 		return false
@@ -195,25 +176,16 @@ func inPath(path string, err error) error {
 
 // fieldNode is the node of the field that an error names; where that is left out, what it
 // would be in.
-func fieldNode(n ast.Node, err error) ast.Node {
+func fieldNode(n *yaml.Node, err error) *yaml.Node {
 	fe, ok := errors.AsType[*berth.FieldError](err)
 	if !ok {
 		return n
 	}
-	for field := fe.Field; field != ""; field = field[:max(strings.LastIndexAny(field, ".["), 0)] {
-		path, pathErr := yaml.PathString("$." + field)
-		if pathErr != nil {
-			continue
-		}
-		if at, filterErr := path.FilterNode(n); filterErr == nil && at != nil {
-			return at
-		}
-	}
-	return n
+	return nodeAt(n, fe.Field)
 }
 
 // message checks that a mapping has the fields of d, each once, of their types.
-func (m *manifest) message(n ast.Node, d protoreflect.MessageDescriptor, path string, depth int) {
+func (m *manifest) message(n *yaml.Node, d protoreflect.MessageDescriptor, path string, depth int) {
 	if depth > maxManifestDepth {
 		m.fail(n, "%s nests too deep", path)
 		return
@@ -225,7 +197,7 @@ func (m *manifest) message(n ast.Node, d protoreflect.MessageDescriptor, path st
 	}
 	seen := map[string]bool{}
 	for _, e := range entries {
-		name := e.Key.GetToken().Value
+		name := e.key.Value
 		at := name
 		if path != "" {
 			at = path + "." + name
@@ -233,11 +205,11 @@ func (m *manifest) message(n ast.Node, d protoreflect.MessageDescriptor, path st
 		field := d.Fields().ByName(protoreflect.Name(name))
 		switch {
 		case field == nil:
-			m.fail(e.Key, "field %q is unknown; %s has: %s", at, orRequest(path), fieldNames(d))
+			m.fail(e.key, "field %q is unknown; %s has: %s", at, orRequest(path), fieldNames(d))
 		case seen[name]:
-			m.fail(e.Key, "field %q stands twice", at)
+			m.fail(e.key, "field %q stands twice", at)
 		default:
-			m.field(e.Value, field, at, depth)
+			m.field(e.value, field, at, depth)
 		}
 		seen[name] = true
 	}
@@ -261,19 +233,9 @@ func fieldNames(d protoreflect.MessageDescriptor) string {
 	return names
 }
 
-func mapping(n ast.Node) ([]*ast.MappingValueNode, bool) {
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		return n.Values, true
-	case *ast.MappingValueNode:
-		return []*ast.MappingValueNode{n}, true
-	}
-	return nil, false
-}
-
-func (m *manifest) field(n ast.Node, f protoreflect.FieldDescriptor, at string, depth int) {
+func (m *manifest) field(n *yaml.Node, f protoreflect.FieldDescriptor, at string, depth int) {
 	switch {
-	case n.Type() == ast.NullType:
+	case kindOf(n) == kindNull:
 		m.fail(n, "field %q is empty", at)
 	case f.IsMap():
 		entries, ok := mapping(n)
@@ -282,23 +244,22 @@ func (m *manifest) field(n ast.Node, f protoreflect.FieldDescriptor, at string, 
 		}
 		seen := map[string]bool{}
 		for _, e := range entries {
-			key := e.Key.GetToken().Value
+			key := e.key.Value
 			if seen[key] {
-				m.fail(e.Key, "field %q stands twice", at+"."+key)
+				m.fail(e.key, "field %q stands twice", at+"."+key)
 			}
 			seen[key] = true
-			m.scalar(e.Value, f.MapValue(), at+"."+key)
+			m.scalar(e.value, f.MapValue(), at+"."+key)
 		}
 	case f.IsList():
-		list, ok := n.(*ast.SequenceNode)
-		if !ok {
+		if n.Kind != yaml.SequenceNode {
 			m.fail(n, "field %q is no list", at)
 			return
 		}
-		if err := berth.CheckGivenList(entryIndex.ReplaceAllString(at, ""), len(list.Values)); err != nil {
+		if err := berth.CheckGivenList(entryIndex.ReplaceAllString(at, ""), len(n.Content)); err != nil {
 			m.fail(n, "%v", atPath(at, err))
 		}
-		for i, v := range list.Values {
+		for i, v := range n.Content {
 			m.element(v, f, at+"["+strconv.Itoa(i)+"]", depth)
 		}
 	default:
@@ -306,7 +267,7 @@ func (m *manifest) field(n ast.Node, f protoreflect.FieldDescriptor, at string, 
 	}
 }
 
-func (m *manifest) element(n ast.Node, f protoreflect.FieldDescriptor, at string, depth int) {
+func (m *manifest) element(n *yaml.Node, f protoreflect.FieldDescriptor, at string, depth int) {
 	if f.Kind() == protoreflect.MessageKind {
 		m.message(n, f.Message(), at, depth+1)
 		return
@@ -316,22 +277,22 @@ func (m *manifest) element(n ast.Node, f protoreflect.FieldDescriptor, at string
 
 // scalar demands the type that is written: 1 is no string, and "1" no number, so
 // that nothing is taken for what it is not.
-func (m *manifest) scalar(n ast.Node, f protoreflect.FieldDescriptor, at string) {
+func (m *manifest) scalar(n *yaml.Node, f protoreflect.FieldDescriptor, at string) {
 	ok, want := false, ""
 	switch f.Kind() {
 	case protoreflect.StringKind:
-		ok, want = n.Type() == ast.StringType || n.Type() == ast.LiteralType, "a string (quote it)"
+		ok, want = kindOf(n) == kindText, "a string (quote it)"
 	case protoreflect.BoolKind:
-		ok, want = n.Type() == ast.BoolType, "true or false"
+		ok, want = kindOf(n) == kindBool, "true or false"
 	default:
-		ok, want = n.Type() == ast.IntegerType && !leadingZero(n), wholeNumber(n, at)
+		ok, want = kindOf(n) == kindWhole, wholeNumber(n, at)
 	}
 	if !ok {
-		m.fail(n, "field %q is %s; allowed: %s", at, clip(n.String(), 40), want)
+		m.fail(n, "field %q is %s; allowed: %s", at, clip(shown(n), 40), want)
 		return
 	}
-	if text, isText := n.(*ast.StringNode); isText {
-		if err := berth.CheckGivenText(entryIndex.ReplaceAllString(at, ""), text.Value); err != nil {
+	if kindOf(n) == kindText {
+		if err := berth.CheckGivenText(entryIndex.ReplaceAllString(at, ""), n.Value); err != nil {
 			m.fail(n, "%v", atPath(at, err))
 		}
 	}
@@ -344,15 +305,14 @@ func (m *manifest) scalar(n ast.Node, f protoreflect.FieldDescriptor, at string)
 
 // zero says whether a node is the number 0, in whatever way it is written. What is decoded cannot be
 // told from a field that is left out.
-func zero(n ast.Node) bool {
-	number, ok := n.(*ast.IntegerNode)
-	return ok && (number.Value == uint64(0) || number.Value == int64(0))
+func zero(n *yaml.Node) bool {
+	return kindOf(n) == kindWhole && whole(n.Value) == "0"
 }
 
 var zeroLed = regexp.MustCompile(`^[-+]?0[0-9_]+$`)
 
 // leadingZero says whether a number begins with a 0 that says nothing: 010 is eight in YAML 1.1, and ten in 1.2.
-func leadingZero(n ast.Node) bool { return zeroLed.MatchString(n.String()) }
+func leadingZero(n *yaml.Node) bool { return n.Style == 0 && zeroLed.MatchString(n.Value) }
 
 // atPath names the field of an error with its indices.
 func atPath(path string, err error) error {
@@ -367,8 +327,8 @@ func atPath(path string, err error) error {
 
 // wholeNumber is what a field of that path takes, which does not take n: by the unit that its
 // name ends on.
-func wholeNumber(n ast.Node, at string) string {
-	digits := n.String()
+func wholeNumber(n *yaml.Node, at string) string {
+	digits := shown(n)
 	if leadingZero(n) {
 		return "no 0 before a number, which some read as octal: " + cmp.Or(strings.TrimLeft(digits, "+-0_"), "0") + " for a decimal one"
 	}
@@ -376,7 +336,9 @@ func wholeNumber(n ast.Node, at string) string {
 		return fmt.Sprintf("at most %d", math.MaxInt64)
 	}
 	exact := ""
-	if f, err := strconv.ParseFloat(digits, 64); err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+	if plain := strings.ReplaceAll(digits, "_", ""); plain != digits && whole(plain) != "" {
+		exact = ", without _: " + whole(plain)
+	} else if f, err := strconv.ParseFloat(digits, 64); err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
 		exact = fmt.Sprintf(", without a point or an exponent: %d", int64(f))
 	}
 	for suffix, unit := range map[string]string{"_bytes": "bytes", "milli": "thousandths", "_ms": "milliseconds"} {

@@ -185,6 +185,7 @@ func FuzzReadManifest(f *testing.F) {
 	f.Add("\ufeffid: a\n")
 	f.Add("id: a\ncommand: [x]\nresources: {devices: [{types: [h100], count: 2}, {milli: 500}, {}]}\n")
 	f.Add("<<: {id: a}\ncommand: [x]\n")
+	f.Add("%YAML 1.2\n--- # c\n---\nid: !!str a\ncommand:\n- >-\n x\n y\r\n- \"a\tb\r\n c\"\n...\n---\n{\"id\": \"\\ud83d\\ude00\"}")
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := readManifest("-", strings.NewReader(text))
 		if err == nil && len(got) == 0 {

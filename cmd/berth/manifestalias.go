@@ -1,10 +1,6 @@
 package main
 
-import (
-	"slices"
-
-	"github.com/goccy/go-yaml/ast"
-)
+import "go.yaml.in/yaml/v4"
 
 // Bounds of what the aliases of a document make of it: no more than a file could hold without them, and
 // no deeper than anything that is taken.
@@ -24,61 +20,66 @@ type aliases struct {
 
 // written is a node with its aliases written out, and how many bytes it stands for.
 type written struct {
-	node  ast.Node
+	node  *yaml.Node
 	bytes int
 }
 
 // writtenOut is false when something is wrong with the aliases of a document, which is noted then.
-func (m *manifest) writtenOut(body ast.Node) (ast.Node, bool) {
-	if body == nil {
-		return nil, true
-	}
+func (m *manifest) writtenOut(body *yaml.Node) (*yaml.Node, bool) {
 	before := len(m.wrong)
 	a := aliases{m: m, marked: map[string]written{}}
 	out := a.resolve(body, 0)
 	return out.node, len(m.wrong) == before
 }
 
-func (a *aliases) resolve(n ast.Node, depth int) written {
+func (a *aliases) resolve(n *yaml.Node, depth int) written {
 	if a.over {
 		return written{node: n}
 	}
 	if depth > maxAliasedDepth {
 		a.over = true
-		a.m.fail(n, "nests too deep")
+		a.m.fail(n, "%v", errTooDeep)
 		return written{node: n}
 	}
-	switch v := n.(type) {
-	case *ast.AnchorNode:
-		out := a.resolve(v.Value, depth+1) // not marked before: it cannot hold itself
-		a.marked[v.Name.GetToken().Value] = out
-		return out
-	case *ast.AliasNode:
-		return a.alias(v)
-	case *ast.MappingNode:
-		return a.mapping(v, v.Values, depth)
-	case *ast.MappingValueNode:
-		if v.Key.IsMergeKey() {
-			return a.mapping(ast.Mapping(v.Start, v.IsFlowStyle, v), []*ast.MappingValueNode{v}, depth)
-		}
-		return written{n, a.entry(v, depth)}
-	case *ast.SequenceNode:
-		size := 1
-		for i, e := range v.Values {
-			out := a.resolve(e, depth+1)
-			v.Values[i], size = out.node, size+out.bytes
-		}
-		return written{n, size}
-	case *ast.LiteralNode:
-		return written{n, 1 + len(v.Value.GetToken().Value)}
-	case nil:
-		return written{}
+	if n.Kind == yaml.AliasNode {
+		return a.alias(n)
 	}
-	return written{n, 1 + len(n.GetToken().Value)}
+	a.tag(n)
+	out := a.content(n, depth)
+	if n.Anchor != "" {
+		a.marked[n.Anchor] = out // not before: it cannot hold itself
+	}
+	return out
 }
 
-func (a *aliases) alias(n *ast.AliasNode) written {
-	name := n.Value.GetToken().Value
+// content writes out what a node holds.
+func (a *aliases) content(n *yaml.Node, depth int) written {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return a.mapping(n, depth)
+	case yaml.SequenceNode:
+		size := 1
+		for i, e := range n.Content {
+			out := a.resolve(e, depth+1)
+			n.Content[i], size = out.node, size+out.bytes
+		}
+		return written{n, size}
+	}
+	return written{n, 1 + len(n.Value)}
+}
+
+// tag refuses tags, but for those that say no more than what is written says of itself, and that a scalar is a text.
+func (a *aliases) tag(n *yaml.Node) {
+	if n.Style&yaml.TaggedStyle == 0 {
+		return
+	}
+	if own := map[yaml.Kind]string{yaml.ScalarNode: "!!str", yaml.SequenceNode: "!!seq", yaml.MappingNode: "!!map"}[n.Kind]; n.Tag != own {
+		a.m.fail(n, "has the tag %s; allowed: none, or %s", clip(n.Tag, 40), own)
+	}
+}
+
+func (a *aliases) alias(n *yaml.Node) written {
+	name := n.Value
 	out, ok := a.marked[name]
 	if !ok {
 		a.m.fail(n, "*%s stands for nothing; allowed: what &%s marks before it in the same document", name, name)
@@ -92,65 +93,77 @@ func (a *aliases) alias(n *ast.AliasNode) written {
 }
 
 // entry writes out the value of an entry of a mapping.
-func (a *aliases) entry(e *ast.MappingValueNode, depth int) (bytes int) {
-	switch e.Key.(type) {
-	case *ast.AliasNode, *ast.AnchorNode:
-		a.m.fail(e.Key, "a key is an anchor or an alias; allowed: on values, and <<")
-		return 0
+func (a *aliases) entry(e entry, depth int) written {
+	switch {
+	case e.key.Kind == yaml.AliasNode || e.key.Anchor != "":
+		a.m.fail(e.key, "a key is an anchor or an alias; allowed: on values, and <<")
+	case e.key.Kind != yaml.ScalarNode:
+		a.m.fail(e.key, "a key is %s; allowed: a text", shown(e.key))
+	case e.key.Value == "" && kindOf(e.key) == kindNull:
+		a.m.fail(e.key, "a key is empty; allowed: a text")
+	default:
+		a.tag(e.key)
 	}
-	out := a.resolve(e.Value, depth+1)
-	e.Value = out.node
-	return out.bytes + len(e.Key.GetToken().Value) + 1
+	out := a.resolve(e.value, depth+1)
+	return written{out.node, out.bytes + len(e.key.Value) + 1}
 }
 
+// isMerge says whether a key is <<, which is a text like others in quotes.
+func isMerge(key *yaml.Node) bool { return key.Tag == "!!merge" && key.Style == 0 }
+
 // mapping puts into a mapping what << names and it does not say itself; of several that say it the first.
-func (a *aliases) mapping(n *ast.MappingNode, entries []*ast.MappingValueNode, depth int) written {
-	var own, merged []*ast.MappingValueNode
-	size := 1
+func (a *aliases) mapping(n *yaml.Node, depth int) written {
+	var own, merged []entry
+	size, merges := 1, 0
+	entries, _ := mapping(n)
 	for _, e := range entries {
-		size += a.entry(e, depth)
-		if !e.Key.IsMergeKey() {
+		out := a.entry(e, depth)
+		e.value, size = out.node, size+out.bytes
+		if !isMerge(e.key) {
 			own = append(own, e)
 			continue
 		}
-		more, ok := mappings(e.Value)
-		if !ok {
-			if _, told := e.Value.(*ast.AliasNode); !told {
-				a.m.fail(e.Value, "<< is no mapping; allowed: a mapping, an alias of one, or a list of them")
-			}
-			continue
+		if merges++; merges > 1 {
+			a.m.fail(e.key, "<< stands twice; allowed: once, with a list of mappings")
 		}
-		merged = append(merged, more...)
-	}
-	if len(own) == len(entries) {
-		return written{n, size}
+		merged = append(merged, a.merged(e.value)...)
 	}
 	said := map[string]bool{}
 	for _, e := range own {
-		said[e.Key.GetToken().Value] = true
+		said[e.key.Value] = true // twice, too, which who reads the mapping refuses
 	}
-	n.Values = slices.Clone(own)
 	for _, e := range merged {
-		if name := e.Key.GetToken().Value; !said[name] {
-			said[name] = true
-			n.Values = append(n.Values, e)
+		if !said[e.key.Value] {
+			said[e.key.Value] = true
+			own = append(own, e)
 		}
+	}
+	n.Content = n.Content[:0:0]
+	for _, e := range own {
+		n.Content = append(n.Content, e.key, e.value)
 	}
 	return written{n, size}
 }
 
-// mappings are the entries of a mapping, or of a list of them.
-func mappings(n ast.Node) (entries []*ast.MappingValueNode, ok bool) {
-	list, isList := n.(*ast.SequenceNode)
-	if !isList {
-		return mapping(n)
+// merged are the entries of a mapping, or of a list of them, that << names.
+func (a *aliases) merged(n *yaml.Node) (all []entry) {
+	list := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		list = n.Content
 	}
-	for _, e := range list.Values {
-		more, ok := mapping(e)
-		if !ok {
-			return nil, false
+	for _, e := range list {
+		entries, ok := mapping(e)
+		if !ok && e.Kind != yaml.AliasNode { // that has been told of
+			a.m.fail(e, "<< is no mapping; allowed: a mapping, an alias of one, or a list of them")
 		}
-		entries = append(entries, more...)
+		seen := map[string]bool{}
+		for _, e := range entries {
+			if seen[e.key.Value] {
+				a.m.fail(e.key, "%q stands twice", clip(e.key.Value, 40))
+			}
+			seen[e.key.Value] = true
+		}
+		all = append(all, entries...)
 	}
-	return entries, true
+	return all
 }

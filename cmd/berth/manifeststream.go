@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"unicode/utf8"
 
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/lexer"
-	"github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/token"
+	"go.yaml.in/yaml/v4"
 )
 
 // byteOrderMark is what some editors write before a text in UTF-8. It says nothing.
@@ -36,11 +34,11 @@ func withoutMark(text []byte) ([]byte, error) {
 
 // documents reads all of a file: documents of YAML, or values of JSON one behind another, as JSON
 // Lines are and jq writes them. It has each read one of them.
-func (m *manifest) documents(text []byte, each func(body ast.Node)) error {
-	if !jsonStream(text) {
+func (m *manifest) documents(text []byte, each func(body *yaml.Node)) error {
+	if !isJSON(text) {
 		return m.yaml(text, each)
 	}
-	in := json.NewDecoder(bytes.NewReader(text))
+	in, at := json.NewDecoder(bytes.NewReader(text)), position{text: text}
 	end := int64(0)
 	for {
 		var value json.RawMessage
@@ -49,106 +47,121 @@ func (m *manifest) documents(text []byte, each func(body ast.Node)) error {
 			return nil
 		}
 		if err != nil {
-			return m.jsonSyntax(text, end, err)
-		}
-		from := in.InputOffset() - int64(len(value))
-		m.passed(text[end:from])
-		if err := m.yaml(value, each); err != nil {
-			return err
+			return m.jsonSyntax(&at, end, err)
 		}
 		end = in.InputOffset()
-		m.passed(value)
+		body, err := m.json(&at, int(end)-len(value), value)
+		if err != nil {
+			return err
+		}
+		each(body)
 	}
 }
 
-// yaml reads documents of YAML, of which a value of JSON is one.
-func (m *manifest) yaml(text []byte, each func(body ast.Node)) error {
-	tokens := lexer.Tokenize(string(text))
-	if at := nestsTooDeep(tokens); at != nil {
-		line, column := m.place(at.Position.Line, at.Position.Column)
-		return &manifestError{m.file, line, column, fmt.Errorf("nests too deep; allowed: %d levels", maxAliasedDepth)}
-	}
-	file, err := parser.Parse(tokens, 0)
-	if err != nil {
-		return m.syntax(err)
-	}
-	for _, doc := range file.Docs {
-		if body, ok := m.writtenOut(doc.Body); ok {
-			each(body)
-		}
-	}
-	return nil
-}
-
-// nestsTooDeep is where that begins, or nil. The parser takes as long as the square of how deep a text nests, and as much memory.
-func nestsTooDeep(tokens token.Tokens) *token.Token {
-	flow, blocks := 0, []int(nil) // the columns where what is around begins
-	for _, t := range tokens {
-		begins := 0 // the column of what begins with it
-		switch t.Type {
-		case token.MappingStartType, token.SequenceStartType:
-			flow++
-		case token.MappingEndType, token.SequenceEndType:
-			flow--
-		case token.SequenceEntryType, token.MappingKeyType:
-			begins = t.Position.Column
-		case token.MappingValueType:
-			if begins = t.Position.Column; t.Prev != nil {
-				begins = t.Prev.Position.Column
-			}
-		case token.DocumentHeaderType, token.DocumentEndType:
-			flow, blocks = 0, nil
-		}
-		if begins > 0 && flow <= 0 {
-			for len(blocks) > 0 && blocks[len(blocks)-1] >= begins {
-				blocks = blocks[:len(blocks)-1]
-			}
-			blocks = append(blocks, begins)
-		}
-		if len(blocks)+flow > maxAliasedDepth {
-			return t
-		}
-	}
-	return nil
-}
-
-// jsonStream says whether a text is a value of JSON with another one behind it, which YAML is not.
-func jsonStream(text []byte) bool {
+// isJSON says whether a text is a list or an object of JSON, alone or with another value behind it, which YAML is not. It
+// is not read as YAML, which it is too: YAML has other escapes than JSON.
+func isJSON(text []byte) bool {
 	in := json.NewDecoder(bytes.NewReader(text))
 	var value json.RawMessage
 	if err := in.Decode(&value); err != nil || value[0] != '{' && value[0] != '[' {
 		return false
 	}
 	rest := bytes.TrimLeft(text[in.InputOffset():], " \t\r\n")
-	return len(rest) > 0 && !bytes.HasPrefix(rest, []byte("---")) && !bytes.HasPrefix(rest, []byte("...")) && rest[0] != '#'
+	return len(rest) == 0 || !bytes.HasPrefix(rest, []byte("---")) && !bytes.HasPrefix(rest, []byte("...")) && rest[0] != '#'
 }
 
-// passed notes where the next value of a stream begins.
-func (m *manifest) passed(text []byte) {
-	if i := bytes.LastIndexByte(text, '\n'); i >= 0 {
-		m.line += bytes.Count(text, []byte("\n"))
-		m.column, text = 0, text[i+1:]
+// json is a value of JSON that begins there, as a node of YAML.
+func (m *manifest) json(at *position, from int, value []byte) (*yaml.Node, error) {
+	in := json.NewDecoder(bytes.NewReader(value))
+	in.UseNumber()
+	var open []*yaml.Node // the lists and objects around, the innermost last
+	for {
+		begins := int(in.InputOffset())
+		begins += len(value[begins:]) - len(bytes.TrimLeft(value[begins:], " \t\r\n,:"))
+		token, err := in.Token()
+		if err != nil {
+			return nil, &manifestError{file: m.file, err: err} // never: it has been read before
+		}
+		n := &yaml.Node{Kind: yaml.ScalarNode}
+		n.Line, n.Column = at.of(from + begins)
+		switch token := token.(type) {
+		case json.Delim:
+			if token == '}' || token == ']' {
+				n, open = open[len(open)-1], open[:len(open)-1]
+				if len(open) == 0 {
+					return n, nil
+				}
+				continue
+			}
+			if n.Kind = yaml.SequenceNode; token == '{' {
+				n.Kind = yaml.MappingNode
+			}
+			if len(open) == maxAliasedDepth {
+				return nil, &manifestError{m.file, n.Line, n.Column, errTooDeep}
+			}
+		case string:
+			if halved(value[begins:in.InputOffset()]) {
+				return nil, &manifestError{m.file, n.Line, n.Column, errors.New(`has half a surrogate pair; allowed: "\ud83d\ude00", or the character itself`)}
+			}
+			n.Tag, n.Style, n.Value = "!!str", yaml.DoubleQuotedStyle, token
+		case json.Number:
+			n.Tag, n.Value = "!!float", token.String()
+		case bool:
+			n.Tag, n.Value = "!!bool", fmt.Sprint(token)
+		case nil:
+			n.Tag, n.Value = "!!null", "null"
+		}
+		if len(open) > 0 {
+			around := open[len(open)-1]
+			around.Content = append(around.Content, n)
+		}
+		switch {
+		case n.Kind != yaml.ScalarNode:
+			open = append(open, n)
+		case len(open) == 0:
+			return n, nil
+		}
 	}
-	m.column += utf8.RuneCount(text)
 }
 
-// place is where in the file something of a value is.
-func (m *manifest) place(line, column int) (int, int) {
-	if line == 1 {
-		column += m.column
+// A character beyond 16 bits is a pair of escapes in JSON, and half of one no character: encoding/json puts another there.
+var (
+	pairs         = regexp.MustCompile(`\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}`)
+	loneSurrogate = regexp.MustCompile(`\\u[dD][89a-fA-F]`)
+)
+
+// halved says whether a string of JSON, as it is written, has half a pair.
+func halved(written []byte) bool {
+	return bytes.Contains(written, []byte(`\u`)) && loneSurrogate.Match(pairs.ReplaceAll(written, nil))
+}
+
+// position finds places of a text, each behind those before it.
+type position struct {
+	text          []byte
+	offset        int
+	lines, column int // before it
+}
+
+// of is the line and the column of what begins there.
+func (p *position) of(offset int) (line, column int) {
+	passed := p.text[p.offset:offset]
+	if i := bytes.LastIndexByte(passed, '\n'); i >= 0 {
+		p.lines += bytes.Count(passed, []byte("\n"))
+		p.column, passed = 0, passed[i+1:]
 	}
-	return line + m.line, column
+	p.column += utf8.RuneCount(passed)
+	p.offset = offset
+	return p.lines + 1, p.column + 1
 }
 
 // jsonSyntax is what is wrong with the value behind those that end there.
-func (m *manifest) jsonSyntax(text []byte, end int64, err error) error {
-	at := int64(len(text))
+func (m *manifest) jsonSyntax(at *position, end int64, err error) error {
+	wrong := int64(len(at.text))
 	if se, ok := errors.AsType[*json.SyntaxError](err); ok {
-		at = max(se.Offset-1, 0)
+		wrong = max(se.Offset-1, 0)
 	} else {
 		err = errors.New("unexpected end of JSON input")
 	}
-	m.passed(text[end:min(max(at, end), int64(len(text)))])
-	line, column := m.place(1, 1)
+	line, column := at.of(int(min(max(wrong, end), int64(len(at.text)))))
 	return &manifestError{m.file, line, column, err}
 }
