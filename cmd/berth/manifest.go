@@ -288,7 +288,7 @@ func (m *manifest) scalar(n *yaml.Node, f protoreflect.FieldDescriptor, at strin
 		ok, want = kindOf(n) == kindWhole, wholeNumber(n, at)
 	}
 	if !ok {
-		m.fail(n, "field %q is %s; allowed: %s", at, clip(shown(n), 40), want)
+		m.fail(n, "field %q is %s; allowed: %s", at, clip(quotedNode(n), 40), want)
 		return
 	}
 	if kindOf(n) == kindText {
@@ -328,7 +328,7 @@ func atPath(path string, err error) error {
 // wholeNumber is what a field of that path takes, which does not take n: by the unit that its
 // name ends on.
 func wholeNumber(n *yaml.Node, at string) string {
-	digits := shown(n)
+	digits := quotedNode(n)
 	if leadingZero(n) {
 		return "no 0 before a number, which some read as octal: " + cmp.Or(strings.TrimLeft(digits, "+-0_"), "0") + " for a decimal one"
 	}

@@ -98,7 +98,7 @@ func (a *aliases) entry(e entry, depth int) written {
 	case e.key.Kind == yaml.AliasNode || e.key.Anchor != "":
 		a.m.fail(e.key, "a key is an anchor or an alias; allowed: on values, and <<")
 	case e.key.Kind != yaml.ScalarNode:
-		a.m.fail(e.key, "a key is %s; allowed: a text", shown(e.key))
+		a.m.fail(e.key, "a key is %s; allowed: a text", quotedNode(e.key))
 	case e.key.Value == "" && kindOf(e.key) == kindNull:
 		a.m.fail(e.key, "a key is empty; allowed: a text")
 	default:

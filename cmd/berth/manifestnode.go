@@ -73,8 +73,8 @@ func whole(text string) string {
 	return ""
 }
 
-// shown is a node as an error quotes it.
-func shown(n *yaml.Node) string {
+// quotedNode is a node as an error quotes it.
+func quotedNode(n *yaml.Node) string {
 	switch {
 	case n.Kind == yaml.SequenceNode:
 		return "a list"
