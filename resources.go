@@ -110,13 +110,18 @@ func (s Share) ValidateCounts() error {
 	return nil
 }
 
-// Validate checks every bound of a worker's capacity.
-func (c Capacity) Validate() error {
+// ValidateCounts is Validate of the numbers that a scheduler counts with.
+func (c Capacity) ValidateCounts() error {
 	if err := c.Quantities.validate(); err != nil {
 		return err
 	}
-	if err := c.Ports.validate(); err != nil {
-		return inField("ports.", err)
+	return inField("ports.", c.Ports.validate())
+}
+
+// Validate checks every bound of a worker's capacity.
+func (c Capacity) Validate() error {
+	if err := c.ValidateCounts(); err != nil {
+		return err
 	}
 	if err := checkCount("devices", len(c.Devices), MaxDevicesPerWorker); err != nil {
 		return err

@@ -18,7 +18,7 @@ func complete(record any) error {
 		}
 		return completeRequest(&r.Spec)
 	case *berth.Worker:
-		if err := r.Capacity.Validate(); err != nil {
+		if err := r.Capacity.ValidateCounts(); err != nil {
 			return fmt.Errorf("capacity: %w", err)
 		}
 		return completeTaints(r.Taints)

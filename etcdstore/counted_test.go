@@ -54,7 +54,7 @@ func TestDecode_WhatCannotBe(t *testing.T) {
 		{"members that must be there", "group.min_count", request("a", func(s *berth.Submission) { s.Spec.Group.MinCount = 3 })},
 		{"a worker as it should be", "", worker(func(*berth.Capacity) {})},
 		{"a worker's memory", "memory_bytes", worker(func(c *berth.Capacity) { c.MemoryBytes = -1 })},
-		{"a worker's devices", "devices[1].name", worker(func(c *berth.Capacity) { c.Devices = []berth.Device{{Name: "0", Type: "x"}, {Name: "0", Type: "x"}} })},
+		{"a worker's ports", "ports", worker(func(c *berth.Capacity) { c.Ports = berth.PortRange{First: 9, Last: 3} })},
 	} {
 		bad, isBad := tt.got.Record.(*Undecodable)
 		if isBad != (tt.problem != "") || isBad && !strings.Contains(bad.Err.Error(), tt.problem) {

@@ -164,9 +164,9 @@ func sound(id string, record any) error {
 		}
 		return r.Spec.ValidateCounted()
 	case *berth.Worker:
-		return r.Capacity.Validate()
+		return r.Capacity.ValidateCounts()
 	case *berth.Ledger:
-		if err := r.Capacity.Validate(); err != nil {
+		if err := r.Capacity.ValidateCounts(); err != nil {
 			return err
 		}
 		return errors.Join(r.Reserved.ValidateCounts(), r.Held.ValidateCounts())
