@@ -92,7 +92,7 @@ func (c Capacity) Exceeds(s Share) string {
 	return ""
 }
 
-// ValidateCounts checks that nothing is held less than not at all, or more than there can be.
+// ValidateCounts checks that of nothing less than none is held, or more than there can be.
 func (s Share) ValidateCounts() error {
 	if err := s.Quantities.validate(); err != nil {
 		return err

@@ -99,27 +99,9 @@ func (s *balance) having(kinds []string, want, n int64, beside, has bounding) (c
 	return could
 }
 
-// everOf is what so many need that have to wait for some types: all of one, the first of which the whole quota is
-// enough, its own before what it could borrow; or a part of each, where that is enough; or of the first.
+// everOf is what so many need that have to wait for some types: of its own before what it could borrow.
 func (s *balance) everOf(kinds []string, want, n int64) berth.Amounts {
-	for _, most := range []bounding{s.itsOwn, s.limitOf} {
-		for _, kind := range kinds {
-			if d := berth.DeviceDimension(kind); most(d) >= n*want {
-				return berth.Amounts{d: n * want}
-			}
-		}
-		need, left := make(berth.Amounts), n
-		for _, kind := range kinds {
-			d := berth.DeviceDimension(kind)
-			if some := min(left, most(d)/want); some > 0 {
-				need[d], left = some*want, left-some
-			}
-		}
-		if left == 0 {
-			return need
-		}
-	}
-	return berth.Amounts{berth.DeviceDimension(kinds[0]): n * want}
+	return scheduler.NeedOfTypes(kinds, want, n, s.itsOwn, s.limitOf)
 }
 
 // couldTake says whether something is more than there is, and could be had: not while the block is being set anew.

@@ -62,3 +62,27 @@ func WithEnough(r *berth.Request, there []string, requests int64, enough func(ki
 	}
 	return &next
 }
+
+// NeedOfTypes is what so many need of a quota that want so much of one type of devices each, and have to wait for some types: all of
+// one, the first of which most is enough; or a part of each, where that is enough; of several mosts by the first that is. Where none is, all of
+// the first type.
+func NeedOfTypes(kinds []string, want, n int64, mosts ...func(berth.Dimension) int64) berth.Amounts {
+	for _, most := range mosts {
+		for _, kind := range kinds {
+			if d := berth.DeviceDimension(kind); most(d) >= n*want {
+				return berth.Amounts{d: n * want}
+			}
+		}
+		need, left := make(berth.Amounts), n
+		for _, kind := range kinds {
+			d := berth.DeviceDimension(kind)
+			if some := min(left, most(d)/want); some > 0 {
+				need[d], left = some*want, left-some
+			}
+		}
+		if left == 0 {
+			return need
+		}
+	}
+	return berth.Amounts{berth.DeviceDimension(kinds[0]): n * want}
+}

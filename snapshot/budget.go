@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
 )
 
 // budget is a tenant's quota of a pool, and what it uses of it: as if it were in one block,
@@ -173,26 +174,8 @@ func (j *judgement) chooseType(i int, n int64) berth.Amounts {
 	return nil
 }
 
-// everOf is what so many need that have to wait for some types: all of one, the first of which the whole quota is enough,
-// its own before what it could borrow; or a part of each, where that is enough; or of the first.
+// everOf is what so many need that have to wait for some types: of its own before what it could borrow.
 func (j *judgement) everOf(kinds []string, want, n int64) berth.Amounts {
 	own := func(d berth.Dimension) int64 { return max(j.limits[d], j.quota.Guaranteed[d]) }
-	for _, most := range []rooms{own, func(d berth.Dimension) int64 { return j.quota.Limits[d] }} {
-		for _, kind := range kinds {
-			if d := berth.DeviceDimension(kind); most(d) >= n*want {
-				return berth.Amounts{d: n * want}
-			}
-		}
-		need, left := make(berth.Amounts), n
-		for _, kind := range kinds {
-			d := berth.DeviceDimension(kind)
-			if some := min(left, most(d)/want); some > 0 {
-				need[d], left = some*want, left-some
-			}
-		}
-		if left == 0 {
-			return need
-		}
-	}
-	return berth.Amounts{berth.DeviceDimension(kinds[0]): n * want}
+	return scheduler.NeedOfTypes(kinds, want, n, own, func(d berth.Dimension) int64 { return j.quota.Limits[d] })
 }
