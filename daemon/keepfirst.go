@@ -141,7 +141,7 @@ const keptOffFor = 10 * time.Second
 
 // wentBefore says whether something would have been placed, or others would have made room for it, that
 // is kept off by what is kept for a group, and whose turn comes before: of a tenant with less, or of its
-// own with a higher priority.
+// own with a higher priority. A group that is told of what is kept among what it lacks for good is not.
 func (l *loop) wentBefore(g *gang) bool {
 	own := l.turn(accountOf(g.request)).Share
 	before := func(r *berth.Request, priority int32) bool {
@@ -167,7 +167,8 @@ func (l *loop) wentBefore(g *gang) bool {
 	}
 	for _, gs := range l.allGangs() {
 		for _, c := range gs.classes {
-			if o := c.members[0]; c.verdict != nil && o.request.Pool == g.pool && tells(c.verdict, berth.ReasonKept) && before(o.request, o.priority) {
+			o := c.members[0]
+			if c.verdict != nil && o.request.Pool == g.pool && tells(c.verdict, berth.ReasonKept) && before(o.request, o.priority) && !o.hopeless() {
 				return true
 			}
 		}

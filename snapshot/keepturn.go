@@ -49,7 +49,7 @@ func (c *course) wentBefore(g *askedGroup, k *berth.Keep) bool {
 		}
 	}
 	return slices.ContainsFunc(c.groups, func(o *askedGroup) bool {
-		return before(o.first(), o.priority()) && c.tellsKept(o.members[0])
+		return before(o.first(), o.priority()) && c.tellsKept(o.members[0]) && !c.hopeless(o)
 	})
 }
 

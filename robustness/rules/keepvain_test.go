@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -192,4 +193,34 @@ func TestKeep_SinceTomorrow(t *testing.T) {
 		defer stop()
 		r.mustRun(2*time.Minute, "small")
 	})
+}
+
+// What is kept for a group stays so beside another that comes before it, and that nothing that is kept helps.
+func TestKeep_BesideThoseThatNothingHelps(t *testing.T) {
+	for name, tenant := range map[string]berth.TenantID{"its own tenant's, with a higher priority": "default", "another tenant's, that holds less": "b"} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				d, stop := r.alone()
+				defer stop()
+				c := r.churn(5, d)
+				r.submitGroup(d, r.whole("g", 3))
+				vacant := func(w string) bool {
+					return !slices.ContainsFunc(r.held(), func(k string) bool { return strings.HasPrefix(k, w+"/") })
+				}
+				for steps := 0; !slices.ContainsFunc(strings.Fields(r.kept())[1:], vacant); c.step() {
+					if steps++; steps > 40 {
+						t.Fatalf("kept: %q, held: %v", r.kept(), r.held())
+					}
+				}
+				kept, x := r.kept(), r.whole("x", 6)
+				x.Tenant, x.Priority = tenant, 5
+				r.submitGroup(d, x) // told of what is kept, among all that it lacks
+				r.passes(5 * time.Second)
+				if got := r.kept(); got != kept {
+					t.Errorf("kept was %q, is %q", kept, got)
+				}
+				c.untilPlaced([]string{"g"}, 40)
+			})
+		})
+	}
 }
