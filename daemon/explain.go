@@ -25,9 +25,7 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 		if err == nil && s.Worker != "" {
 			d.whyThere(ctx, &e)
 		}
-		if !s.State.Final() {
-			e.Former, _ = d.former(ctx, &s)
-		}
+		e.Former, _ = d.former(ctx, &s)
 		return e, err
 	}
 	e.Former, e.Since = d.former(ctx, &s)

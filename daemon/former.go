@@ -8,7 +8,8 @@ import (
 	"github.com/berthd/berth"
 )
 
-// Former is how the attempt before that of a request which has not ended came to its end.
+// Former is how the attempt before that of a request came to its end: before the one that it waits for or runs in, or,
+// where it ended while it waited for one, before that.
 type Former struct {
 	Worker   berth.WorkerID   // "": the store's history does not tell any more
 	Revision berth.Revision   // by which the request waited again
@@ -22,8 +23,8 @@ type Former struct {
 // when it gets a claim, and when that is given up.
 const formerSteps = 8
 
-// Former is how the attempt before came to its end, of a request that has not ended; nil where there
-// is none, or the store's history does not tell of it.
+// Former is how the attempt before came to its end; nil where there is none, the request ended in its last one,
+// or the store's history does not tell of it.
 func (d *Daemon) Former(ctx context.Context, s *Status) *Former {
 	f, _ := d.former(ctx, s)
 	return f
@@ -32,11 +33,18 @@ func (d *Daemon) Former(ctx context.Context, s *Status) *Former {
 // former finds the end of the attempt before in the store's history, and when that
 // was, as far as this daemon's clock tells: the records of the request tell of neither.
 func (d *Daemon) former(ctx context.Context, s *Status) (*Former, time.Time) {
-	if s.Attempt <= 1 {
+	attempt, rev := s.Attempt, s.Revision
+	switch {
+	case s.State.Final() && s.Worker != "":
+		return nil, time.Time{}
+	case s.State.Final(): // its records are gone by then
+		attempt, rev = attempt+1, s.Changed-1
+	}
+	if attempt <= 1 {
 		return nil, time.Time{}
 	}
 	out := &Former{}
-	for rev, step := s.Revision, 0; step < formerSteps; step++ {
+	for range formerSteps {
 		facts, err := d.store.GetAt(ctx, rev, stateKey(s.ID))
 		if err != nil {
 			break
@@ -48,7 +56,7 @@ func (d *Daemon) former(ctx context.Context, s *Status) (*Former, time.Time) {
 		if p.State == berth.StatePending {
 			out.Revision, out.Reason = facts[0].Mod, p.LastEnd
 		}
-		if p.State == berth.StatePending || p.Attempt >= s.Attempt {
+		if p.State == berth.StatePending || p.Attempt >= attempt {
 			rev = facts[0].Mod - 1
 			continue
 		}

@@ -155,6 +155,7 @@ func (d *Daemon) explainAt(ctx context.Context, id berth.RequestID, past Past) (
 		if e.Status = archiveStatus(id, a, past.Revision, facts[2].Mod); a.Worker != "" {
 			Replayer{d.store}.whyThere(ctx, &e, a.Attempt)
 		}
+		e.Former, _ = d.former(ctx, &e.Status)
 		return e, nil
 	}
 	sub, ok := facts[0].Record.(*berth.Submission)

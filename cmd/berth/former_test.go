@@ -26,5 +26,15 @@ func TestFormer_Told(t *testing.T) {
 		s.until("attempt    2 (1 of 2 used)\nbefore     attempt 1, on w-1, ended ", "get", "again") // once it runs again, too
 		s.until("again is RUNNING on w-1\nattempt 1, on w-1, ended ", "explain", "again")
 		s.want(exitGood, `"reason": "exited"`, "get", "-o", "json", "again")
+
+		late := "id: late\ncommand: [sh, -c, echo here; exit 5]\nretry: {on_failure: true, max_attempts: 5, backoff_ms: 60000}\npending_limit_ms: 3000\n"
+		if r := s.with(late, "submit", "-f", "-"); r.code != exitGood {
+			t.Fatalf("%+v", r)
+		}
+		s.until("before     attempt 1, on w-1, ended ", "get", "late")
+		s.until("state      EXPIRED", "get", "late")
+		s.want(exitGood, " ago): exit code 5\n", "get", "late")
+		s.want(exitGood, "attempt 1, on w-1, ended ", "explain", "late")
+		s.want(exitGood, "here\n", "logs", "late")
 	})
 }

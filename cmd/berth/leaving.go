@@ -10,18 +10,29 @@ import (
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 )
 
-// formerText says how the attempt before came to its end, of what has not ended: where, when, and by
+// formerText says how the attempt before came to its end, of what did not end in its last: where, when, and by
 // what. Of one of which the store's history does not tell any more the reason is left, while the next one waits.
 func formerText(s *berthv1.Status, f *berthv1.Former, now time.Time) string {
+	before := s.GetAttempt() - 1
+	if endedWaiting(s) {
+		before = s.GetAttempt()
+	}
 	switch {
-	case berth.State(s.GetState()).Final() || s.GetAttempt() <= 1:
+	case before < 1 || berth.State(s.GetState()).Final() && !endedWaiting(s):
 		return ""
 	case f.GetWorker() != "":
-		return fmt.Sprintf("attempt %d, %s", s.GetAttempt()-1, formerHow(s, f, now))
+		return fmt.Sprintf("attempt %d, %s", before, formerHow(s, f, now))
+	case endedWaiting(s):
+		return fmt.Sprintf("attempt %d was before it waited again; the store's history tells no more of it", before)
 	case s.GetReason() != "":
-		return fmt.Sprintf("attempt %d ended: %s; the store's history tells no more of it", s.GetAttempt()-1, endText(s.GetReason(), false))
+		return fmt.Sprintf("attempt %d ended: %s; the store's history tells no more of it", before, endText(s.GetReason(), false))
 	}
 	return ""
+}
+
+// endedWaiting says whether a request ended while it waited for an attempt.
+func endedWaiting(s *berthv1.Status) bool {
+	return berth.State(s.GetState()).Final() && s.GetWorker() == ""
 }
 
 // formerHow is formerText without the attempt's number.
@@ -69,6 +80,9 @@ func endedText(s *berthv1.Status, now time.Time) string {
 	at := when(s.GetEndedAt(), now)
 	if !now.IsZero() {
 		at = ago(s.GetEndedAt(), now)
+	}
+	if endedWaiting(s) {
+		return "ended " + at
 	}
 	return "ended " + at + after(", attempt ", attemptText(s))
 }

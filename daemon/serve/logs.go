@@ -110,21 +110,26 @@ func (s *service) await(ctx context.Context, id berth.RequestID, ok func(*daemon
 	return daemon.Status{}, err
 }
 
-// ranBefore is where the attempt before the one that waits was, whose output is the newest there is.
+// ranBefore is where the attempt before the one that waits was, or would have waited yet, whose output is the newest there is.
 // Where that is asked for and the store's history does not tell any more, or it is the attempt that
 // waits which is asked for, the error says so: what was reclaimed, say, has run.
 func (s *service) ranBefore(ctx context.Context, st *daemon.Status, attempt int64) (berth.WorkerID, int64, error) {
-	before := st.Attempt - 1
-	if st.State.Final() || before < 1 {
+	before, next := st.Attempt-1, fmt.Sprintf("waits for attempt %d", st.Attempt)
+	if st.State.Final() {
+		before, next = st.Attempt, "waited for the next one then"
+	}
+	if before < 1 {
 		return "", 0, fmt.Errorf("request %s has no output: it is %s, and has not run; berth explain %s says why", st.ID, st.State, st.ID)
 	}
 	switch f := s.d.Former(ctx, st); {
+	case attempt > before && st.State.Final():
+		return "", 0, fmt.Errorf("request %s has no output of attempt %d: it is %s, and ended before that; berth logs --attempt %d %s has that of its last", st.ID, attempt, st.State, before, st.ID)
 	case attempt > before:
 		return "", 0, fmt.Errorf("request %s has no output of attempt %d yet: it is %s, and waits for that; berth logs --attempt %d %s has that of the one before", st.ID, attempt, st.State, before, st.ID)
 	case attempt > 0 && attempt < before:
 		return "", 0, fmt.Errorf("request %s is %s, and where its attempt %d was is not known; berth logs --attempt %d %s has the output of the last", st.ID, st.State, attempt, before, st.ID)
 	case f == nil || f.Worker == "":
-		return "", 0, fmt.Errorf("request %s is %s, and waits for attempt %d; where attempt %d was, and its output is, the store's history does not tell any more", st.ID, st.State, st.Attempt, before)
+		return "", 0, fmt.Errorf("request %s is %s, and %s; where attempt %d was, and its output is, the store's history does not tell any more", st.ID, st.State, next, before)
 	default:
 		return f.Worker, before, nil
 	}

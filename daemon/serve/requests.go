@@ -50,9 +50,7 @@ func (s *service) Get(ctx context.Context, req *berthv1.GetRequest) (*berthv1.Ge
 		return nil, err
 	}
 	m := status(&st)
-	if !st.State.Final() {
-		m.Former = formerMessage(s.d.Former(ctx, &st))
-	}
+	m.Former = formerMessage(s.d.Former(ctx, &st))
 	return &berthv1.GetResponse{Status: m}, nil
 }
 

@@ -2147,7 +2147,7 @@ type Status struct {
 	ReplacedBy      string                 `protobuf:"bytes,20,opt,name=replaced_by,json=replacedBy,proto3" json:"replaced_by,omitempty"`                 // the request that runs in its place, or is about to
 	ChangedRevision int64                  `protobuf:"varint,21,opt,name=changed_revision,json=changedRevision,proto3" json:"changed_revision,omitempty"` // of the last change of its records
 	Lost            *Loss                  `protobuf:"bytes,22,opt,name=lost,proto3" json:"lost,omitempty"`                                               // its worker is, and it may still run there
-	Former          *Former                `protobuf:"bytes,23,opt,name=former,proto3" json:"former,omitempty"`                                           // how its attempt before ended, of one that has not ended; in the answer of Get alone
+	Former          *Former                `protobuf:"bytes,23,opt,name=former,proto3" json:"former,omitempty"`                                           // how its attempt before ended, of one that did not end in its last; in the answer of Get alone
 	Replacement     string                 `protobuf:"bytes,24,opt,name=replacement,proto3" json:"replacement,omitempty"`                                 // the state of replaced_by, while neither has ended; PENDING: that has no place yet, and this one runs on
 	ExpiresAt       *timestamppb.Timestamp `protobuf:"bytes,25,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`                    // while PENDING with a pending_limit_ms: when it is EXPIRED, unless it is placed before
 	unknownFields   protoimpl.UnknownFields
@@ -3898,7 +3898,7 @@ type ExplainResponse struct {
 	Past          *Past                  `protobuf:"bytes,8,opt,name=past,proto3" json:"past,omitempty"`                                       // of a question about the past
 	Turn          *Turn                  `protobuf:"bytes,9,opt,name=turn,proto3" json:"turn,omitempty"`                                       // of a request that waits: its tenant's
 	Victims       []*Victim              `protobuf:"bytes,10,rep,name=victims,proto3" json:"victims,omitempty"`                                // of a request that has a claim: who is to end before it is placed
-	Former        *Former                `protobuf:"bytes,11,opt,name=former,proto3" json:"former,omitempty"`                                  // of a request that has not ended: its attempt before, as far as the store's history tells
+	Former        *Former                `protobuf:"bytes,11,opt,name=former,proto3" json:"former,omitempty"`                                  // of a request that did not end in its last attempt: the one before, as far as the store's history tells
 	MadeRoom      *MadeRoom              `protobuf:"bytes,12,opt,name=made_room,json=madeRoom,proto3" json:"made_room,omitempty"`              // of a member of a group that was placed when others had made room for that; none: nobody did
 	WouldPreempt  bool                   `protobuf:"varint,13,opt,name=would_preempt,json=wouldPreempt,proto3" json:"would_preempt,omitempty"` // of a request that waits for its quota: with more of it, others would make room for it
 	unknownFields protoimpl.UnknownFields
