@@ -24,10 +24,10 @@ func readDevices(name string, stdin io.Reader) (worker.Inventory, error) {
 	}
 	f := devicesFile{m: manifest{file: name}, found: worker.Inventory{UUIDs: map[string]string{}}, lines: map[string]int{}}
 	if err := f.m.documents(text, f.document); err != nil {
-		return worker.Inventory{}, errors.Join(append(f.m.wrong, err)...)
+		return worker.Inventory{}, f.m.errors(err)
 	}
 	slices.SortFunc(f.found.Devices, func(a, b berth.Device) int { return strings.Compare(a.Name, b.Name) })
-	return f.found, errors.Join(f.m.wrong...)
+	return f.found, f.m.errors(nil)
 }
 
 // devicesFile gathers the devices of a file, and what is wrong with them.

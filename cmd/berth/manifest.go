@@ -27,6 +27,7 @@ const (
 	maxManifestBytes    = 64 << 20
 	maxManifestRequests = 100_000
 	maxManifestDepth    = 16
+	maxManifestWrong    = 1_000 // that are told of
 )
 
 // manifestError is what is wrong at a place of a file.
@@ -55,10 +56,10 @@ func readManifest(name string, stdin io.Reader) ([]*berthv1.Request, error) {
 	}
 	m := manifest{file: name}
 	if err := m.documents(text, m.document); err != nil {
-		return nil, errors.Join(append(m.wrong, err)...)
+		return nil, m.errors(err)
 	}
-	if len(m.wrong) > 0 {
-		return nil, errors.Join(m.wrong...)
+	if err := m.errors(nil); err != nil {
+		return nil, err
 	}
 	if len(m.requests) == 0 {
 		return nil, &manifestError{file: name, err: errors.New("holds no request")}
@@ -96,10 +97,27 @@ type manifest struct {
 	requests []*berthv1.Request
 	seen     map[string]int // id: line
 	wrong    []error
+	more     int // of these, that are not told of
 }
 
 func (m *manifest) fail(at *yaml.Node, format string, args ...any) {
+	if len(m.wrong) == maxManifestWrong {
+		m.more++
+		return
+	}
 	m.wrong = append(m.wrong, &manifestError{m.file, at.Line, at.Column, fmt.Errorf(format, args...)})
+}
+
+// failed is how often something was wrong.
+func (m *manifest) failed() int { return len(m.wrong) + m.more }
+
+// errors is all that is wrong, and what ended the reading, if anything; nil: nothing.
+func (m *manifest) errors(last error) error {
+	told := m.wrong
+	if m.more > 0 {
+		told = append(told, &manifestError{file: m.file, err: fmt.Errorf("%s; above are the first %d", counted(m.more, "more problem"), maxManifestWrong)})
+	}
+	return errors.Join(append(told, last)...)
 }
 
 func (m *manifest) document(body *yaml.Node) {
@@ -142,10 +160,10 @@ func (m *manifest) request(n *yaml.Node) {
 
 // decode reads a message at a path, or notes what is wrong with it.
 func (m *manifest) decode(n *yaml.Node, path string, to proto.Message) bool {
-	before := len(m.wrong)
+	before := m.failed()
 	descriptor := to.ProtoReflect().Descriptor()
 	m.message(n, descriptor, path, 0)
-	if len(m.wrong) > before {
+	if m.failed() > before {
 		return false
 	}
 	text, err := json.Marshal(valueOf(n))

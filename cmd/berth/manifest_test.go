@@ -53,6 +53,18 @@ func TestReadManifest(t *testing.T) {
 	}
 }
 
+// A file in which much is wrong is told of the first of it, and how much more there is.
+func TestReadManifest_MuchIsWrong(t *testing.T) {
+	_, err := readManifest("-", strings.NewReader("id: a\ncommand: [x]\n"+strings.Repeat("colour: red\n", 950)+strings.Repeat("env: 1\n", 51)))
+	if err == nil {
+		t.Fatal("read")
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if want := "-: 1 more problem; above are the first 1000"; len(lines) != 1001 || lines[1000] != want || !strings.HasPrefix(lines[999], "-:1002:1: ") {
+		t.Errorf("%d lines, the last %q; want 1001 and %q", len(lines), lines[len(lines)-1], want)
+	}
+}
+
 // Whatever way of writing several requests: the same come of it, and what is wrong is found at its place.
 func TestReadManifest_Stream(t *testing.T) {
 	const one, two = `{"id": "a", "command": ["echo", "\u00e4 {"]}`, `{"id": "b", "command": ["true"]}`

@@ -26,10 +26,10 @@ type written struct {
 
 // writtenOut is false when something is wrong with the aliases of a document, which is noted then.
 func (m *manifest) writtenOut(body *yaml.Node) (*yaml.Node, bool) {
-	before := len(m.wrong)
+	before := m.failed()
 	a := aliases{m: m, marked: map[string]written{}}
 	out := a.resolve(body, 0)
-	return out.node, len(m.wrong) == before
+	return out.node, m.failed() == before
 }
 
 func (a *aliases) resolve(n *yaml.Node, depth int) written {
