@@ -3,6 +3,7 @@ package snapshot
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,7 +90,7 @@ func Read(in io.Reader, keeps func(berth.WorkerID) bool) (*Snapshot, error) {
 	lines.Buffer(make([]byte, 0, 64<<10), MaxLineBytes)
 	var h head
 	if !lines.Scan() {
-		return nil, errors.Join(ErrCut, lines.Err())
+		return nil, cmp.Or(unread(lines.Err()), ErrCut)
 	}
 	if err := json.Unmarshal(lines.Bytes(), &h); err != nil || h.Format < 1 {
 		return nil, errors.New("line 1: is no snapshot: want the field berth_snapshot")
@@ -114,10 +115,18 @@ func Read(in io.Reader, keeps func(berth.WorkerID) bool) (*Snapshot, error) {
 			return nil, fmt.Errorf("has too many lines; allowed: at most %d", MaxLines)
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read snapshot (a line is at most %d bytes): %w", MaxLineBytes, err)
+	return nil, cmp.Or(unread(lines.Err()), ErrCut)
+}
+
+// unread is what ended the reading before the file did.
+func unread(err error) error {
+	switch {
+	case errors.Is(err, bufio.ErrTooLong):
+		return fmt.Errorf("is no snapshot: a line has more than the %d bytes that are allowed", MaxLineBytes)
+	case err != nil:
+		return fmt.Errorf("read snapshot: %w", err)
 	}
-	return nil, ErrCut
+	return nil
 }
 
 // readLine puts what a line tells; of the last one, it returns the count.

@@ -121,6 +121,7 @@ func TestRead_Refuses(t *testing.T) {
 		{"cut", strings.Join(lines[:len(lines)-2], ""), snapshot.ErrCut.Error()},
 		{"a line is missing", strings.Join(append([]string{lines[0]}, lines[2:]...), ""), "1 records stand before it, and it says 2"},
 		{"another file", "{}\n", "is no snapshot"},
+		{"a file of no lines", strings.Repeat("\x00", snapshot.MaxLineBytes+1), "is no snapshot: a line has more than the 1048576 bytes that are allowed"},
 		{"newer", `{"berth_snapshot":3,"revision":1}` + "\n", "a newer program wrote it"},
 		{"unknown kind", lines[0] + `{"kind":"holds","id":"x","record":{}}` + "\n", `line 2: kind "holds" is unknown`},
 		{"unknown field", lines[0] + `{"kind":"pools","id":"x","record":{"colour":1}}` + "\n", "line 2: pools x: "},
