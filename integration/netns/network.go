@@ -98,19 +98,27 @@ func (h *Host) Start(cmd *exec.Cmd) error { return h.own.start(cmd) }
 func (h *Host) Do(fn func() error) error { return h.own.in(fn) }
 
 // Kill kills every process on the host at once, as a loss of power does, and
-// returns when none is left; it says how many there were.
+// returns when none is left; it says how many there were. They are stopped first: none sees
+// another's end, which a shim would report as its container's own.
 func (h *Host) Kill() (killed int, err error) {
 	var own unix.Stat_t
 	if err := unix.Fstat(int(h.own.file.Fd()), &own); err != nil {
 		return 0, fmt.Errorf("kill all on %s: %w", h.name, err)
 	}
-	for {
+	for stopped := make(map[int]bool); ; {
 		pids, err := inNamespace(own.Ino)
 		if err != nil || len(pids) == 0 {
 			return killed, err
 		}
+		signal := unix.SIGKILL
 		for _, pid := range pids {
-			if unix.Kill(pid, unix.SIGKILL) == nil {
+			if !stopped[pid] {
+				signal = unix.SIGSTOP // and whom it has started meanwhile, the next time
+			}
+		}
+		for _, pid := range pids {
+			stopped[pid] = true
+			if unix.Kill(pid, signal) == nil && signal == unix.SIGKILL {
 				killed++
 			}
 		}

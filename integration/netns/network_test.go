@@ -2,8 +2,10 @@ package netns_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -102,5 +104,44 @@ func TestHost_Kill(t *testing.T) {
 		t.Error("a process of another host was killed")
 	case <-time.After(time.Minute):
 		t.Error("the host's process lives")
+	}
+}
+
+// Nothing on a host that is killed sees that something else there has ended.
+func TestHost_KillUnseen(t *testing.T) {
+	t.Parallel()
+	n, dir := netns.New(t), t.TempDir()
+	h := n.Host("a")
+	start := func(script string) {
+		cmd := exec.CommandContext(context.Background(), "sh", "-c", "cd "+dir+" && "+script)
+		if err := h.Start(cmd); err != nil {
+			t.Fatal(err)
+		}
+		go func() { _ = cmd.Wait() }() // killed: it ends with an error
+		t.Cleanup(func() { _ = cmd.Process.Kill() })
+	}
+	const watchers = 50
+	start("mkfifo pipe && exec sleep 60 >pipe")
+	for i := range watchers {
+		start(fmt.Sprintf("until [ -p pipe ]; do sleep 0.01; done; exec <pipe; : >ready-%d; read line; : >seen-%d", i, i))
+	}
+	count := func(pattern string) int {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	for end := time.Now().Add(time.Minute); count("ready-*") < watchers; {
+		<-time.After(10 * time.Millisecond)
+		if time.Now().After(end) {
+			t.Fatalf("%d of %d are ready", count("ready-*"), watchers)
+		}
+	}
+	if _, err := h.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if seen := count("seen-*"); seen > 0 {
+		t.Errorf("%d of %d have seen that another ended", seen, watchers)
 	}
 }
