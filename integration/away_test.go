@@ -141,6 +141,9 @@ func (a *absence) back() {
 func (a *absence) end() {
 	a.t.Helper()
 	for id, attempts := range map[string]int{"stops": 2, "keeps": 1} {
+		for end := time.Now().Add(30 * time.Second); len(a.attempts(id)) < attempts && time.Now().Before(end); {
+			<-time.After(50 * time.Millisecond) // it runs, and its shell has yet to come to its first line
+		}
 		if n := len(a.attempts(id)); n != attempts {
 			a.t.Errorf("%s: containers %v, want %d", id, a.attempts(id), attempts)
 		}
