@@ -3,6 +3,7 @@ package sim
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -26,8 +27,8 @@ func (s *shape) takes(model int) bool { return len(s.allows) == 0 || s.allows[mo
 // machine is one of a cluster, with what is free of it.
 type machine struct {
 	cpu, memory int64
-	model       int
-	free        []int64 // thousandths of each GPU
+	models      []int   // of each GPU
+	free        []int64 // thousandths of it
 	version     int     // changes with it
 	closed      bool    // for a while: see cluster.only
 }
@@ -44,15 +45,38 @@ func (m *machine) fits(s *shape) bool {
 	if s.cpu > m.cpu || s.memory > m.memory || m.closed {
 		return false
 	}
-	if s.gpus == 0 {
-		return true
+	return s.gpus == 0 || m.modelFor(s) >= 0
+}
+
+// modelFor is the first model, in the order of m's GPUs, of which enough have room for s; -1: there is none.
+func (m *machine) modelFor(s *shape) int {
+	for model := range m.distinct() {
+		if m.has(s, model) {
+			return model
+		}
 	}
-	if !s.takes(m.model) {
+	return -1
+}
+
+// distinct is each model of m's GPUs once.
+func (m *machine) distinct() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for g, model := range m.models {
+			if slices.Index(m.models, model) == g && !yield(model) {
+				return
+			}
+		}
+	}
+}
+
+// has says whether m has GPUs enough of a model for s, which all are to be of one.
+func (m *machine) has(s *shape, model int) bool {
+	if !s.takes(model) {
 		return false
 	}
 	room := int64(0)
-	for _, free := range m.free {
-		if free >= s.milli {
+	for g, free := range m.free {
+		if m.models[g] == model && free >= s.milli {
 			room++
 		}
 	}
@@ -79,13 +103,13 @@ func newCluster(machines []Machine, models map[string]int) *cluster {
 	sorted := slices.SortedFunc(slices.Values(machines), func(a, b Machine) int { return cmp.Compare(a.Name, b.Name) })
 	c := &cluster{}
 	for _, m := range sorted {
-		free := make([]int64, m.GPUs)
-		for i := range free {
-			free[i] = berth.WholeDevice
+		of := machine{cpu: m.CPUMilli, memory: m.MemoryMiB}
+		for _, model := range m.GPUs {
+			of.models, of.free = append(of.models, models[model]), append(of.free, berth.WholeDevice)
 		}
 		c.names, c.labels, c.links = append(c.names, m.Name), append(c.labels, m.Labels), append(c.links, m.Link)
-		c.machines = append(c.machines, machine{cpu: m.CPUMilli, memory: m.MemoryMiB, model: models[m.Model], free: free})
-		c.capacity += m.GPUs * berth.WholeDevice
+		c.machines = append(c.machines, of)
+		c.capacity += int64(len(m.GPUs)) * berth.WholeDevice
 	}
 	return c
 }
@@ -118,8 +142,8 @@ func (c *cluster) take(s *shape, at place) error {
 		return fmt.Errorf("%s: %d GPUs chosen, %d asked for", c.names[at.machine], len(at.gpus), s.gpus)
 	}
 	for i, g := range at.gpus {
-		if slices.Contains(at.gpus[:i], g) || m.free[g] < s.milli {
-			return fmt.Errorf("%s: GPU %d has not %d thousandths free", c.names[at.machine], g, s.milli)
+		if slices.Contains(at.gpus[:i], g) || m.free[g] < s.milli || !s.takes(m.models[g]) || m.models[g] != m.models[at.gpus[0]] {
+			return fmt.Errorf("%s: GPU %d has not %d thousandths free, or is of another model", c.names[at.machine], g, s.milli)
 		}
 	}
 	for _, g := range at.gpus {
@@ -169,16 +193,18 @@ func shapesOf(pods []Pod, models map[string]int) (shapes []shape, of []int) {
 	return shapes, of
 }
 
-// modelsOf numbers all models; no model, of a machine without GPUs, is 0.
+// modelsOf numbers all models.
 func modelsOf(machines []Machine, pods []Pod) map[string]int {
-	models := map[string]int{"": 0}
+	models := make(map[string]int)
 	add := func(m string) {
 		if _, ok := models[m]; !ok {
 			models[m] = len(models)
 		}
 	}
 	for i := range machines {
-		add(machines[i].Model)
+		for _, m := range machines[i].GPUs {
+			add(m)
+		}
 	}
 	for i := range pods {
 		for _, m := range pods[i].Models {

@@ -70,7 +70,7 @@ func (p *workload) usual(part float64) []usual {
 	return out
 }
 
-func (f *fgd) place(number int) (place, bool) {
+func (f *fgd) place(number int, _ bool) (place, bool) {
 	row := f.rows[number]
 	if row == nil {
 		row = make([]fgdScore, len(f.cluster.machines))
@@ -105,7 +105,7 @@ func (f *fgd) score(m *machine, s *shape) fgdScore {
 		return out
 	}
 	before := f.fragments(m)
-	f.after.cpu, f.after.model = m.cpu-s.cpu, m.model
+	f.after.cpu, f.after.models = m.cpu-s.cpu, m.models
 	try := func(gpu int) {
 		score := int(100 / (1 + math.Exp(-(before-f.fragments(&f.after))/float64(wholeGPU))))
 		if score > out.score {
@@ -121,7 +121,7 @@ func (f *fgd) score(m *machine, s *shape) fgdScore {
 		return out
 	}
 	for g, free := range m.free {
-		if free >= s.milli {
+		if free >= s.milli && s.takes(m.models[g]) {
 			f.after.free[g] = free - s.milli
 			try(g)
 			f.after.free[g] = free
@@ -132,9 +132,9 @@ func (f *fgd) score(m *machine, s *shape) fgdScore {
 
 // fragments is the thousandths of m that a usual request cannot use, on average.
 func (f *fgd) fragments(m *machine) float64 {
-	f.key = binary.AppendVarint(binary.AppendVarint(f.key[:0], m.cpu), int64(m.model))
-	for _, free := range m.free {
-		f.key = binary.AppendVarint(f.key, free)
+	f.key = binary.AppendVarint(f.key[:0], m.cpu)
+	for g, free := range m.free {
+		f.key = binary.AppendVarint(binary.AppendVarint(f.key, int64(m.models[g])), free)
 	}
 	v, ok := f.memo[string(f.key)]
 	if !ok {
@@ -149,19 +149,24 @@ func (f *fgd) count(m *machine) float64 {
 	for i := range f.usual {
 		u := &f.usual[i]
 		useless := all
-		if u.gpus > 0 && u.cpu <= m.cpu && u.takes(m.model) {
-			room, usable := int64(0), int64(0)
-			for _, free := range m.free {
-				if free >= u.milli {
-					room++
-					usable += free
+		if u.gpus > 0 && u.cpu <= m.cpu {
+			for model := range m.distinct() {
+				if m.has(u.shape, model) {
+					useless -= m.usable(u.shape, model)
 				}
-			}
-			if room >= u.gpus {
-				useless = all - usable
 			}
 		}
 		sum += u.p * float64(useless)
+	}
+	return sum
+}
+
+// usable is the thousandths of m's GPUs of a model that have room for s.
+func (m *machine) usable(s *shape, model int) (sum int64) {
+	for g, free := range m.free {
+		if m.models[g] == model && free >= s.milli {
+			sum += free
+		}
 	}
 	return sum
 }

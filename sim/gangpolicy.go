@@ -91,13 +91,13 @@ func (p *plainGangs) shapeOf(number int) int {
 	return p.kinds[number-len(p.shapes)].shape
 }
 
-func (p *plainGangs) place(number int) (place, bool) {
+func (p *plainGangs) place(number int, again bool) (place, bool) {
 	if number < len(p.shapes) {
-		return p.policy.place(number)
+		return p.policy.place(number, again)
 	}
 	k := &p.kinds[number-len(p.shapes)]
 	defer p.cluster.only(k.in)()
-	return p.policy.place(k.shape)
+	return p.policy.place(k.shape, again)
 }
 
 func (p *plainGangs) placeGang(a *gangAsk) (best gangAnswer) {
@@ -122,7 +122,7 @@ func (p *plainGangs) placeIn(a *gangAsk, in Site) (places []place) {
 	shape := p.shapeOf(a.kind)
 	s := &p.shapes[shape]
 	for range a.count {
-		at, ok := p.policy.place(shape)
+		at, ok := p.policy.place(shape, a.again)
 		if !ok || p.cluster.take(s, at) != nil { // a policy that chooses what has no room is told so by its single jobs
 			break
 		}
@@ -150,14 +150,20 @@ func (m *machine) room(s *shape) int {
 		n = min(n, m.memory/s.memory)
 	}
 	if s.gpus > 0 {
-		parts := int64(0)
-		for _, free := range m.free {
-			parts += free / s.milli
+		times := int64(0)
+		for model := range m.distinct() {
+			if !s.takes(model) {
+				continue
+			}
+			parts := int64(0)
+			for g, free := range m.free {
+				if m.models[g] == model {
+					parts += free / s.milli
+				}
+			}
+			times += parts / s.gpus
 		}
-		if !s.takes(m.model) {
-			parts = 0
-		}
-		n = min(n, parts/s.gpus)
+		n = min(n, times)
 	}
 	return int(n)
 }

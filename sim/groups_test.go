@@ -42,7 +42,7 @@ func waitsOf(r *sim.TraceResult) map[string][2]int64 {
 
 func machines(n int, labels ...string) (out []sim.Machine) {
 	for i := range n {
-		m := sim.Machine{Name: fmt.Sprint("m", i), CPUMilli: 4000, MemoryMiB: 100, GPUs: 2, Model: "x"}
+		m := sim.Machine{Name: fmt.Sprint("m", i), CPUMilli: 4000, MemoryMiB: 100, GPUs: []string{"x", "x"}}
 		if len(labels) > 0 {
 			m.Labels = map[string]string{"rack": labels[i]}
 		}
@@ -316,8 +316,8 @@ func TestGroups_Properties(t *testing.T) {
 		cluster := machines(rapid.IntRange(1, 4).Draw(t, "machines"), "a", "b", "a", "b")
 		room := map[string]int64{}
 		for _, m := range cluster {
-			room[""] += m.GPUs
-			room["rack"+m.Labels["rack"]] += m.GPUs
+			room[""] += int64(len(m.GPUs))
+			room["rack"+m.Labels["rack"]] += int64(len(m.GPUs))
 		}
 		room["rack"] = max(room["racka"], room["rackb"])
 		at, possible, jobs := int64(0), 0, []sim.Job(nil)

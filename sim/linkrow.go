@@ -9,7 +9,7 @@ func (t *table) link(column string, m *Machine) (string, error) {
 	if column == "" || t.text(column) == "" {
 		return "", nil
 	}
-	if m.GPUs == 0 {
+	if len(m.GPUs) == 0 {
 		return "", t.wrong(column, "is given without gpus", "empty, or gpus of 1 or more")
 	}
 	return t.word(column)

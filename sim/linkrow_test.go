@@ -51,7 +51,7 @@ func TestReadTrace_Linked(t *testing.T) {
 func TestReadNodes_Link(t *testing.T) {
 	const header = "name,cpu_milli,memory_mib,gpus,gpu_type,link\n"
 	got, err := sim.ReadNodes(strings.NewReader(header + "a,1,1,2,x,Rack1\nb,1,1,0,,\n"))
-	want := []sim.Machine{{Name: "a", CPUMilli: 1, MemoryMiB: 1, GPUs: 2, Model: "x", Link: "rack1"}, {Name: "b", CPUMilli: 1, MemoryMiB: 1}}
+	want := []sim.Machine{{Name: "a", CPUMilli: 1, MemoryMiB: 1, GPUs: []string{"x", "x"}, Link: "rack1"}, {Name: "b", CPUMilli: 1, MemoryMiB: 1}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
@@ -68,7 +68,7 @@ func TestReadNodes_Link(t *testing.T) {
 // linkedMachines are four, two in each link domain.
 func linkedMachines() (out []sim.Machine) {
 	for i := range 4 {
-		out = append(out, sim.Machine{Name: fmt.Sprint("m", i), CPUMilli: 4000, MemoryMiB: 100, GPUs: 2, Model: "x", Link: []string{"x", "y"}[i%2]})
+		out = append(out, sim.Machine{Name: fmt.Sprint("m", i), CPUMilli: 4000, MemoryMiB: 100, GPUs: []string{"x", "x"}, Link: []string{"x", "y"}[i%2]})
 	}
 	return out
 }

@@ -47,11 +47,7 @@ func NewLive(s *snapshot.Snapshot, pool berth.PoolID, runMS int64) (*Live, error
 			l.Closed++
 			continue
 		}
-		m, err := machineOf(&w)
-		if err != nil {
-			return nil, err
-		}
-		l.Machines = append(l.Machines, m)
+		l.Machines = append(l.Machines, machineOf(&w))
 		open[w.ID] = &w
 	}
 	if len(l.Machines) == 0 {
@@ -112,16 +108,13 @@ func keptOf(k *berth.Keep, open map[berth.WorkerID]*scheduler.Worker) *berth.Kee
 	return &next
 }
 
-func machineOf(w *scheduler.Worker) (Machine, error) {
+func machineOf(w *scheduler.Worker) Machine {
 	c := &w.Ledger.Capacity
-	m := Machine{Name: string(w.ID), CPUMilli: c.CPUMilli, MemoryMiB: c.MemoryBytes >> 20, GPUs: int64(len(c.Devices)), Labels: w.Labels}
+	m := Machine{Name: string(w.ID), CPUMilli: c.CPUMilli, MemoryMiB: c.MemoryBytes >> 20, Labels: w.Labels}
 	for _, d := range c.Devices {
-		if m.Model != "" && m.Model != d.Type {
-			return m, fmt.Errorf("worker %s has devices of several types, %s and %s: the machines of a simulation have one", w.ID, m.Model, d.Type)
-		}
-		m.Model = d.Type
+		m.GPUs = append(m.GPUs, d.Type)
 	}
-	return m, nil
+	return m
 }
 
 // runningOf is what is placed on a worker. Memory is whole MiB, rounded down as the machine's

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/berthd/berth"
 )
@@ -14,13 +15,12 @@ const (
 	maxPods     = 1_000_000
 )
 
-// Machine is one of the cluster. Its GPUs are all of one model.
+// Machine is one of the cluster.
 type Machine struct {
 	Name      string
 	CPUMilli  int64
 	MemoryMiB int64
-	GPUs      int64
-	Model     string // empty only without GPUs
+	GPUs      []string // the model of each
 	Labels    map[string]string
 	Link      string // the link domain of all of its GPUs; empty: they are in none
 }
@@ -84,13 +84,28 @@ func (t *table) machine(name, gpus, model string) (m Machine, err error) {
 	if m.Name, err = t.word(name); err != nil {
 		return m, err
 	}
+	var count int64
 	err = t.numbers([]string{"cpu_milli", "memory_mib", gpus},
-		[]int64{berth.MaxCPUMilli, berth.MaxMemoryBytes >> 20, berth.MaxDevicesPerWorker}, []*int64{&m.CPUMilli, &m.MemoryMiB, &m.GPUs})
-	if err != nil || m.GPUs == 0 {
+		[]int64{berth.MaxCPUMilli, berth.MaxMemoryBytes >> 20, berth.MaxDevicesPerWorker}, []*int64{&m.CPUMilli, &m.MemoryMiB, &count})
+	if err != nil || count == 0 {
 		return m, err
 	}
-	m.Model, err = t.word(model)
+	m.GPUs, err = t.models(model, int(count))
 	return m, err
+}
+
+// models are those of so many GPUs: one of each, or one that all are of.
+func (t *table) models(field string, count int) ([]string, error) {
+	models, err := t.ids(field)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(models) == 1:
+		return slices.Repeat(models, count), nil
+	case len(models) != count:
+		return nil, t.wrong(field, fmt.Sprintf("names %d models", len(models)), fmt.Sprintf("one of all GPUs, or %d, one of each", count))
+	}
+	return models, nil
 }
 
 // ReadOpenbPods reads a list of requests as openb has it: name, cpu_milli,

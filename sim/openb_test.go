@@ -3,6 +3,7 @@ package sim_test
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,11 +19,11 @@ const (
 )
 
 func TestReadOpenb(t *testing.T) {
-	machines, err := sim.ReadOpenbNodes(strings.NewReader(nodesHeader + "a,64000,262144,2,P100\nb,8000,1,0,\n"))
+	machines, err := sim.ReadOpenbNodes(strings.NewReader(nodesHeader + "a,64000,262144,2,P100\nb,8000,1,0,\nc,1,1,3,P100|T4|P100\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]sim.Machine{{Name: "a", CPUMilli: 64000, MemoryMiB: 262144, GPUs: 2, Model: "p100"}, {Name: "b", CPUMilli: 8000, MemoryMiB: 1}}, machines); diff != "" {
+	if diff := cmp.Diff([]sim.Machine{{Name: "a", CPUMilli: 64000, MemoryMiB: 262144, GPUs: []string{"p100", "p100"}}, {Name: "b", CPUMilli: 8000, MemoryMiB: 1}, {Name: "c", CPUMilli: 1, MemoryMiB: 1, GPUs: []string{"p100", "t4", "p100"}}}, machines); diff != "" {
 		t.Errorf("machines (-want +got):\n%s", diff)
 	}
 	pods, err := sim.ReadOpenbPods(strings.NewReader(podsHeader + "x,1,2,1,460,T4|P100|T4,LS\ny,1,2,0,0,,BE\nz,1,2,8,1000,,BE\n"))
@@ -53,6 +54,9 @@ func TestReadOpenb_Refused(t *testing.T) {
 		{name: "negative", nodes: nodesHeader + "a,1,-1,1,t4\n", line: 2, field: "memory_mib"},
 		{name: "too many gpus", nodes: nodesHeader + "a,1,1,257,t4\n", line: 2, field: "gpu"},
 		{name: "gpus of no model", nodes: nodesHeader + "a,1,1,1,\n", line: 2, field: "model"},
+		{name: "a model too few", nodes: nodesHeader + "a,1,1,3,t4|p100\n", line: 2, field: "model"},
+		{name: "a model too many", nodes: nodesHeader + "a,1,1,1,t4|p100\n", line: 2, field: "model"},
+		{name: "a model without a name", nodes: nodesHeader + "a,1,1,2,t4|\n", line: 2, field: "model"},
 		{name: "no name", nodes: nodesHeader + ",1,1,1,t4\n", line: 2, field: "sn"},
 		{name: "a name twice", nodes: nodesHeader + "a,1,1,1,t4\na,1,1,1,t4\n", line: 3, field: "sn"},
 		{name: "a cell too few", nodes: nodesHeader + "a,1,1,1\n", line: 2},
@@ -91,7 +95,7 @@ func FuzzReadOpenb(f *testing.F) {
 		machines, err := sim.ReadOpenbNodes(strings.NewReader(nodes))
 		checkRead(t, machines, err)
 		for _, m := range machines {
-			if m.CPUMilli < 0 || m.MemoryMiB < 0 || m.GPUs < 0 || m.GPUs > berth.MaxDevicesPerWorker || m.GPUs > 0 && m.Model == "" {
+			if m.CPUMilli < 0 || m.MemoryMiB < 0 || len(m.GPUs) > berth.MaxDevicesPerWorker || slices.Contains(m.GPUs, "") {
 				t.Errorf("read %+v", m)
 			}
 		}

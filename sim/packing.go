@@ -123,7 +123,7 @@ func (p *Packing) Run(ctx context.Context, policy PolicyName, seed uint64, done 
 			}
 		}
 		s := &p.shapes[number]
-		at, ok := choose.place(number)
+		at, ok := choose.place(number, false)
 		if ok {
 			if err := c.take(s, at); err != nil {
 				return nil, fmt.Errorf("policy %s, seed %d, request %d: %w", policy, seed, i+1, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,7 +27,12 @@ func smallPacking(t *testing.T) *sim.Packing {
 	t.Helper()
 	var machines []sim.Machine
 	for i := range 20 {
-		machines = append(machines, sim.Machine{Name: fmt.Sprintf("m%02d", i), CPUMilli: 64_000, MemoryMiB: 64 << 10, GPUs: int64(i % 5), Model: []string{"a", "b"}[i%2]})
+		m := sim.Machine{Name: fmt.Sprintf("m%02d", i), CPUMilli: 64_000, MemoryMiB: 64 << 10}
+		models := [][]string{{"a"}, {"b"}, {"a", "b"}}[i%3]
+		for g := range i % 5 {
+			m.GPUs = append(m.GPUs, models[g%len(models)])
+		}
+		machines = append(machines, m)
 	}
 	pods := []sim.Pod{
 		{CPUMilli: 4000, MemoryMiB: 1 << 10},
@@ -67,7 +73,7 @@ func TestPacking_Policies(t *testing.T) {
 }
 
 func TestPacking_NoEnd(t *testing.T) {
-	machine := []sim.Machine{{Name: "a", GPUs: 256, Model: "a"}}
+	machine := []sim.Machine{{Name: "a", GPUs: slices.Repeat([]string{"a"}, 256)}}
 	tests := []struct {
 		name     string
 		machines []sim.Machine

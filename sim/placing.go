@@ -7,17 +7,15 @@ import (
 )
 
 // place tries what waits. Of a kind that has found no place, no other is tried until
-// something ends. Who was stopped meanwhile is tried behind all others, and so is who may
+// something ends, where it may have room now. Who was stopped meanwhile is tried behind all others, and so is who may
 // have those stopped that have come, and who follows a group.
 func (r *replay) place(fresh []int, freed bool) error {
 	try := &attempt{replay: r, blocked: make(map[int]bool)}
-	if !freed {
-		r.turns.alone(func(j int) {
-			if !r.over(j) { // who is was not tried
-				try.blocked[r.kind[j]] = true
-			}
-		})
-	}
+	r.turns.alone(func(j int) {
+		if _, known := try.blocked[r.kind[j]]; !known && !r.over(j) { // who is was not tried
+			try.blocked[r.kind[j]] = !freed || !r.mayFitAgain(j)
+		}
+	})
 	for again := freed || len(fresh) > 0; again; {
 		for _, unit := range fresh {
 			r.turns.arrive(r, unit)
@@ -36,6 +34,14 @@ func (r *replay) place(fresh []int, freed bool) error {
 		again = len(fresh) > 0 || try.gave || try.waits && try.placed > 0
 	}
 	return nil
+}
+
+// mayFitAgain says whether a job that has found no place may find one on what has become free. Limits that are given
+// back, and what was kept for a group, may help anyone.
+func (r *replay) mayFitAgain(j int) bool {
+	return r.gangs != nil || len(r.limits) > 0 || slices.ContainsFunc(r.emptied, func(machine int) bool {
+		return r.cluster.machines[machine].fits(&r.shapes[r.of[j]])
+	})
 }
 
 // attempt is one look at all that waits.
@@ -65,13 +71,14 @@ func (a *attempt) one(unit int) (int, error) {
 	}
 	at, ok := place{}, false
 	if !a.blocked[kind] {
-		at, ok = a.choose(kind)
+		at, ok = a.choose(kind, r.fates[j].asked)
+		r.fates[j].asked = true
 		a.blocked[kind] = !ok
 	}
 	if !ok && r.preempts(j) {
 		if stopped := a.evict(j, [2]int64{int64(kind), r.jobs[j].Priority}); len(stopped) > 0 {
 			a.stopped = append(a.stopped, stopped...)
-			if at, ok = a.choose(kind); !ok {
+			if at, ok = a.choose(kind, true); !ok {
 				return 0, fmt.Errorf("policy %s, job %d: fits nowhere, though room was made for it", r.name, j+1)
 			}
 		}
@@ -85,13 +92,13 @@ func (a *attempt) one(unit int) (int, error) {
 	return 1, r.settle(j, at)
 }
 
-// choose asks the policy for a job of a kind.
-func (a *attempt) choose(kind int) (at place, ok bool) {
+// choose asks the policy for a job of a kind, for the first time since it waits, or again.
+func (a *attempt) choose(kind int, again bool) (at place, ok bool) {
 	b := a.gangs
 	if b == nil {
-		return a.policy.place(kind)
+		return a.policy.place(kind, again)
 	}
-	if at, ok = b.by.place(kind); !ok && b.keep.by != nil {
+	if at, ok = b.by.place(kind, again); !ok && b.keep.by != nil {
 		b.keep.off[kind] = b.keep.rec != nil && b.keep.by.keptOff()
 	}
 	return at, ok
@@ -104,7 +111,7 @@ func (r *replay) settle(j int, at place) error {
 		return fmt.Errorf("policy %s, job %d: %w", r.name, j+1, err)
 	}
 	r.turns.hold(r.jobs[j].Tenant, s.bulk(), 1)
-	f.placed, f.waited, f.at = true, r.now-r.jobs[j].ArrivalMS, at
+	f.placed, f.asked, f.waited, f.at = true, false, r.now-r.jobs[j].ArrivalMS, at
 	r.evictions.come(r, j)
 	if r.gangs != nil {
 		r.gangs.keep.touch(at.machine)

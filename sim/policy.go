@@ -46,8 +46,8 @@ func PolicyNames() (words []string) {
 // policy chooses where requests go. The caller reserves what was placed, and gives
 // back what has ended, before it asks again.
 type policy interface {
-	// place is for the next request of a shape; false: it fits nowhere.
-	place(shape int) (at place, ok bool)
+	// place is for the next request of a shape, or one for which it was asked before; false: it fits nowhere.
+	place(shape int, again bool) (at place, ok bool)
 	// end says that one which was placed has ended.
 	end(shape int, at place)
 	// hold says what runs already, and release that it has ended.
@@ -78,13 +78,14 @@ func newPolicy(name PolicyName, p *workload, c *cluster, seed uint64) (policy, e
 	return nil, fmt.Errorf("policy %q is unknown: %s", name, strings.Join(PolicyNames(), ", "))
 }
 
-// tightest is the gpus of m with the least room that suffices for s.
+// tightest is the GPUs of m, of one model, with the least room that suffices for s, which fits.
 func tightest(m *machine, s *shape, to []int) []int {
 	to = to[:0]
+	model := m.modelFor(s)
 	for range s.gpus {
 		best := -1
 		for g, free := range m.free {
-			if free >= s.milli && !slices.Contains(to, g) && (best < 0 || free < m.free[best]) {
+			if m.models[g] == model && free >= s.milli && !slices.Contains(to, g) && (best < 0 || free < m.free[best]) {
 				best = g
 			}
 		}
@@ -103,7 +104,7 @@ type randomPolicy struct {
 	fits    []int
 }
 
-func (r *randomPolicy) place(number int) (place, bool) {
+func (r *randomPolicy) place(number int, _ bool) (place, bool) {
 	s := &r.shapes[number]
 	r.fits = r.fits[:0]
 	for i := range r.cluster.machines {
@@ -140,7 +141,7 @@ func newFitness(p *workload, c *cluster, spread bool) *fitness {
 	return f
 }
 
-func (f *fitness) place(number int) (place, bool) {
+func (f *fitness) place(number int, _ bool) (place, bool) {
 	s := &f.shapes[number]
 	best, most := -1, 0
 	for i := range f.cluster.machines {
@@ -163,7 +164,18 @@ func (f *fitness) place(number int) (place, bool) {
 	m := &f.cluster.machines[best]
 	f.gpus = tightest(m, s, f.gpus)
 	if f.spread && s.gpus == 1 {
-		f.gpus[0] = slices.Index(m.free, slices.Max(m.free))
+		f.gpus[0] = m.widest(s)
 	}
 	return place{best, f.gpus}, true
+}
+
+// widest is the first GPU of m with the most room, of those of a model that s takes.
+func (m *machine) widest(s *shape) int {
+	best := -1
+	for g, free := range m.free {
+		if s.takes(m.models[g]) && (best < 0 || free > m.free[best]) {
+			best = g
+		}
+	}
+	return best
 }

@@ -62,6 +62,7 @@ func (t *Trace) GPUs() int64 { return t.cluster.capacity / wholeGPU }
 // fate is what became of a job.
 type fate struct {
 	placed  bool
+	asked   bool  // the policy was, since it waits
 	over    bool  // it has run to its end
 	left    bool  // without having been placed
 	waited  int64 // from its arrival until it was placed, the last time
@@ -113,6 +114,7 @@ type replay struct {
 	kind    []int // of each job: its shape, unless it is bound to some machines, or has a run limit that matters
 	kinds   map[kind]int
 	gangs   *gangRun // nil: there are no groups
+	emptied []int    // machines on which something has ended now
 	again   []int    // who has made room for a group, and waits again: jobs and groups
 
 	evictions *evictions
@@ -224,6 +226,7 @@ func (r *replay) advance() error {
 
 // endNow ends what ends now, and says whether anything did.
 func (r *replay) endNow() (freed bool) {
+	r.emptied = r.emptied[:0]
 	for len(r.ends) > 0 && r.ends[0].at == r.now {
 		e := heap.Pop(&r.ends).(ending) //nolint:errcheck // nothing else is in it
 		if e.job < 0 {
@@ -277,6 +280,7 @@ func (r *replay) stop(job int) {
 		r.policy.end(r.of[job], f.at)
 		r.turns.hold(r.jobs[job].Tenant, s.bulk(), -1)
 	}
+	r.emptied = append(r.emptied, f.at.machine)
 	r.evictions.leave(r, job)
 	f.leaving, f.held = false, nil
 	if r.gangs != nil {

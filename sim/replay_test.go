@@ -3,6 +3,7 @@ package sim_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,7 +29,7 @@ func readJobs(t *testing.T, rows string) []sim.Job {
 // its priority, the fourth leaves, the fifth fits nowhere ever.
 func TestTrace_Queue(t *testing.T) {
 	jobs := readJobs(t, "0,1000,1000,1,1,1000,a,,\n10,1000,1000,1,1,1000,a,,\n20,1000,1000,1,1,1000,b,5,\n30,1000,1000,1,1,1000,b,,500\n40,1000,1000,1,2,1000,c,,\n")
-	trace := sim.NewTrace([]sim.Machine{{Name: "m", CPUMilli: 4000, MemoryMiB: 10, GPUs: 1, Model: "x"}}, jobs)
+	trace := sim.NewTrace([]sim.Machine{{Name: "m", CPUMilli: 4000, MemoryMiB: 10, GPUs: []string{"x"}}}, jobs)
 	for _, policy := range sim.Policies {
 		t.Run(string(policy), func(t *testing.T) {
 			r, err := trace.Run(t.Context(), policy, 1, nil)
@@ -61,7 +62,7 @@ func TestTrace_Preempts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trace := sim.NewTrace([]sim.Machine{{Name: "m", CPUMilli: 4000, MemoryMiB: 10, GPUs: 1, Model: "x"}}, jobs)
+	trace := sim.NewTrace([]sim.Machine{{Name: "m", CPUMilli: 4000, MemoryMiB: 10, GPUs: []string{"x"}}}, jobs)
 	for _, policy := range sim.Policies {
 		r, err := trace.Run(t.Context(), policy, 1, nil)
 		if err != nil {
@@ -93,7 +94,7 @@ func TestTrace_NoCascade(t *testing.T) {
 		t.Fatal(err)
 	}
 	jobs[1].Models, jobs[2].Models = []string{"x", "y"}, []string{"x"}
-	trace := sim.NewTrace([]sim.Machine{{Name: "a", CPUMilli: 9000, MemoryMiB: 10, GPUs: 1, Model: "y"}, {Name: "b", CPUMilli: 9000, MemoryMiB: 10, GPUs: 1, Model: "x"}}, jobs)
+	trace := sim.NewTrace([]sim.Machine{{Name: "a", CPUMilli: 9000, MemoryMiB: 10, GPUs: []string{"y"}}, {Name: "b", CPUMilli: 9000, MemoryMiB: 10, GPUs: []string{"x"}}}, jobs)
 	r, err := trace.Run(t.Context(), sim.PolicyBerth, 1, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +107,7 @@ func TestTrace_NoCascade(t *testing.T) {
 // TestTrace_Causes: a machine without CPU is starved, one with a part of a GPU left is
 // fragmented, for what waits.
 func TestTrace_Causes(t *testing.T) {
-	machines := []sim.Machine{{Name: "a", CPUMilli: 1000, MemoryMiB: 10, GPUs: 2, Model: "x"}}
+	machines := []sim.Machine{{Name: "a", CPUMilli: 1000, MemoryMiB: 10, GPUs: []string{"x", "x"}}}
 	starved := sim.NewTrace(machines, readJobs(t, "0,9000,1000,1,1,1000,,,\n0,9000,1000,1,1,1000,,,\n1000,9000,0,0,0,0,,,\n"))
 	r, err := starved.Run(t.Context(), sim.PolicyBerth, 1, nil)
 	if err != nil {
@@ -130,7 +131,7 @@ func TestTrace_Properties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var machines []sim.Machine
 		for i := range rapid.IntRange(1, 4).Draw(t, "machines") {
-			machines = append(machines, sim.Machine{Name: fmt.Sprint("m", i), CPUMilli: 4000, MemoryMiB: 100, GPUs: int64(i), Model: "x"})
+			machines = append(machines, sim.Machine{Name: fmt.Sprint("m", i), CPUMilli: 4000, MemoryMiB: 100, GPUs: slices.Repeat([]string{"x"}, i)})
 		}
 		at, possible := int64(0), 0
 		var jobs []sim.Job

@@ -114,6 +114,7 @@ func (r *replay) endRunning(job int) {
 	h := &r.running[-1-job]
 	r.cluster.change(h, 1)
 	r.policy.release(h)
+	r.emptied = append(r.emptied, h.machine)
 	r.turns.hold(h.Tenant, h.bulk(), -1)
 	r.seatLeaving(h, -1)
 	if r.gangs != nil {

@@ -155,20 +155,32 @@ func (t *table) word(field string) (string, error) {
 
 // words is a list of ids, parted by |; empty is none. One that is repeated counts once.
 func (t *table) words(field string, most int) ([]string, error) {
-	var out []string
 	if t.text(field) == "" {
 		return nil, nil
 	}
+	all, err := t.ids(field)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, word := range all {
+		if !slices.Contains(out, word) {
+			out = append(out, word)
+		}
+		if len(out) > most {
+			return nil, t.wrong(field, "names too many", fmt.Sprintf("at most %d", most))
+		}
+	}
+	return out, nil
+}
+
+// ids are at least one, parted by |.
+func (t *table) ids(field string) (out []string, err error) {
 	for word := range strings.SplitSeq(strings.ToLower(t.text(field)), "|") {
 		if err := berth.CheckID(field, word); err != nil {
 			return nil, &LineError{t.line, err}
 		}
-		if !slices.Contains(out, word) {
-			out = append(out, word)
-		}
-	}
-	if len(out) > most {
-		return nil, t.wrong(field, "names too many", fmt.Sprintf("at most %d", most))
+		out = append(out, word)
 	}
 	return out, nil
 }

@@ -122,7 +122,7 @@ func (w *watch) allocated(r *replay) int64 {
 	return sum
 }
 
-// look parts what is idle by its cause. Where jobs for GPUs wait, a machine's idle GPUs
+// look parts what is idle by its cause. Where jobs for GPUs wait, a machine's idle GPUs of a model
 // are for groups if some are kept for one that waits, or a job that waits would fit there: its
 // group does not, or has to be elsewhere. They are starved if some job that waits would find
 // GPUs there, but not the CPU or the memory; fragmented if some would find CPU and memory, but
@@ -151,9 +151,11 @@ func (w *watch) look(r *replay) Look {
 	for i := range r.cluster.machines {
 		m := &r.cluster.machines[i]
 		cpu += m.cpu
-		if free := m.gpuMilli(); free > 0 {
-			idle += free
-			by[w.cause(r, m, shapes, kept[i])] += free
+		for model := range m.distinct() {
+			if free := m.milliOf(model); free > 0 {
+				idle += free
+				by[w.cause(r, m, model, shapes, kept[i])] += free
+			}
 		}
 	}
 	part := 1.0
@@ -185,12 +187,12 @@ const (
 	causes
 )
 
-// cause is why a machine's GPUs are idle, while jobs of such shapes wait.
-func (w *watch) cause(r *replay, m *machine, shapes map[int]bool, kept bool) int {
+// cause is why a machine's GPUs of a model are idle, while jobs of such shapes wait.
+func (w *watch) cause(r *replay, m *machine, model int, shapes map[int]bool, kept bool) int {
 	short, split, fits := false, false, kept
 	for s := range shapes {
-		a, b := m.cause(&r.shapes[s])
-		short, split, fits = short || a, split || b, fits || m.fits(&r.shapes[s])
+		a, b := m.cause(&r.shapes[s], model)
+		short, split, fits = short || a, split || b, fits || r.shapes[s].takes(model) && !a && !b
 	}
 	switch {
 	case fits:
@@ -217,17 +219,22 @@ func (r *replay) keptGPUs() map[int]bool {
 	return out
 }
 
-// cause says why s does not fit: for CPU or memory only, or for the GPUs.
-func (m *machine) cause(s *shape) (short, split bool) {
-	if !s.takes(m.model) {
+// cause says why s does not fit on the GPUs of a model: for CPU or memory only, or for the GPUs; none: it does, or
+// asks for others.
+func (m *machine) cause(s *shape, model int) (short, split bool) {
+	if !s.takes(model) {
 		return false, false
 	}
-	room := int64(0)
-	for _, free := range m.free {
-		if free >= s.milli {
-			room++
+	enough, has := s.cpu <= m.cpu && s.memory <= m.memory, m.has(s, model)
+	return has && !enough, !has
+}
+
+// milliOf is the thousandths that m's GPUs of a model have free.
+func (m *machine) milliOf(model int) (sum int64) {
+	for g, free := range m.free {
+		if m.models[g] == model {
+			sum += free
 		}
 	}
-	enough := s.cpu <= m.cpu && s.memory <= m.memory
-	return room >= s.gpus && !enough, room < s.gpus
+	return sum
 }

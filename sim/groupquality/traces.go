@@ -65,11 +65,11 @@ func pick(r *rand.Rand, of ...int64) int64 { return of[r.IntN(len(of))] }
 func (k *kind) machines() (out []sim.Machine) {
 	for i := range racks * perRack {
 		m := sim.Machine{
-			Name: fmt.Sprintf("m%03d", i), CPUMilli: k.cores * 1000, MemoryMiB: 1 << 20, GPUs: gpusPerMachine, Model: "a",
+			Name: fmt.Sprintf("m%03d", i), CPUMilli: k.cores * 1000, MemoryMiB: 1 << 20, GPUs: slices.Repeat([]string{"a"}, gpusPerMachine),
 			Labels: map[string]string{"rack": fmt.Sprintf("r%d", i/perRack)},
 		}
 		if slices.Contains(k.other, i/perRack) {
-			m.Model = "b"
+			m.GPUs = slices.Repeat([]string{"b"}, gpusPerMachine)
 		}
 		out = append(out, m)
 	}
