@@ -24,7 +24,7 @@ func BenchmarkKeepTurns(b *testing.B) {
 		g := l.gangs.of["g000000"]
 		b.Run(fmt.Sprintf("classes=%d/before", n), func(b *testing.B) {
 			for b.Loop() {
-				if l.wentBefore(g) {
+				if went, done := l.wentBefore(g, now); went || !done {
 					b.Fatal("somebody went before")
 				}
 			}

@@ -12,10 +12,16 @@ func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Tim
 	if l.roomComes(g.pool, rec, now) {
 		return true
 	}
-	if l.keepOf(g.pool).choice == nil && l.wentBefore(g) { // asked once for all parts: there may be many that wait
-		l.keepOf(g.pool).without = now.Add(keptOffFor)
-		l.writeKeep(g.pool, was, nil)
-		return true
+	if c := l.keepOf(g.pool).choice; c == nil || c.next.Group != g.id { // asked once for all parts: there may be many that wait
+		went, done := l.wentBefore(g, now)
+		if !done {
+			return false
+		}
+		if went {
+			l.keepOf(g.pool).without = now.Add(keptOffFor)
+			l.writeKeep(g.pool, was, nil)
+			return true
+		}
 	}
 	members, _, ok := l.readyMembers(g.id, now)
 	if !ok {
@@ -83,17 +89,10 @@ func (l *loop) keepFirst(p berth.PoolID, now time.Time) (done bool) {
 // keepForFirst keeps something for a group, if that can be; kept: it is, or is left to the daemon
 // that plans the group.
 func (l *loop) keepForFirst(g *gang, now time.Time) (kept, done bool) {
-	members, _, ok := l.readyMembers(g.id, now)
-	if !ok {
-		return false, true
-	}
-	next, done := l.chooseKept(g, members, nil, now)
+	next, done := l.choosable(g, now)
 	switch {
-	case !done:
-		return false, false
 	case next == nil:
-		l.groups[g.id].unkept = now.Add(keptOffFor)
-		return false, true
+		return false, done
 	case l.peers.holder[groupKey(g.id)] == nil:
 		l.writeKeep(g.pool, 0, next)
 	default:
@@ -139,10 +138,15 @@ func (l *loop) gangsIn(p berth.PoolID) bool {
 // which nothing could be.
 const keptOffFor = 10 * time.Second
 
-// wentBefore says whether something would have been placed, or others would have made room for it, that
-// is kept off by what is kept for a group, and whose turn comes before: of a tenant with less, or of its
-// own with a higher priority. A group that is told of what is kept among what it lacks for good is not.
-func (l *loop) wentBefore(g *gang) bool {
+// wentBefore says whether something would have been placed, or others would have made room for it, or something would be
+// kept for it, that is kept off by what is kept for a group, and whose turn comes before: of a tenant with less, or of its
+// own with a higher priority. Not done: what could be kept for another group is still being chosen.
+func (l *loop) wentBefore(g *gang, now time.Time) (went, done bool) {
+	if c := l.keepOf(g.pool).choice; c != nil {
+		if o := l.gangOfAny(c.next.Group); o != nil && !o.open() && !o.hopeless() {
+			return l.couldKeepFor(o, now)
+		}
+	}
 	own := l.turn(accountOf(g.request)).Share
 	before := func(r *berth.Request, priority int32) bool {
 		if r.Tenant == g.request.Tenant {
@@ -158,22 +162,48 @@ func (l *loop) wentBefore(g *gang) bool {
 			case c.verdict == nil || w.request.Pool != g.pool:
 			case tells(c.verdict, berth.ReasonKept):
 				if before(w.request, w.priority) {
-					return true
+					return true, true
 				}
 			case w.preempts && c.over == nil && before(w.request, w.priority) && l.keepsRoomOff(w, &asks):
-				return true
+				return true, true
 			}
 		}
 	}
 	for _, gs := range l.allGangs() {
 		for _, c := range gs.classes {
 			o := c.members[0]
-			if c.verdict != nil && o.request.Pool == g.pool && tells(c.verdict, berth.ReasonKept) && before(o.request, o.priority) && !o.hopeless() {
-				return true
+			if c.verdict == nil || o.request.Pool != g.pool || !tells(c.verdict, berth.ReasonKept) || !before(o.request, o.priority) {
+				continue
+			}
+			if !o.hopeless() && !now.Before(l.groups[o.id].unkept) {
+				if could, done := l.couldKeepFor(o, now); could || !done {
+					return could, done
+				}
 			}
 		}
 	}
-	return false
+	return false, true
+}
+
+// couldKeepFor says whether something could be kept for a group in place of what is kept for another: what helps nobody is
+// not given up for it.
+func (l *loop) couldKeepFor(g *gang, now time.Time) (could, done bool) {
+	next, done := l.choosable(g, now)
+	return next != nil, done
+}
+
+// choosable is what could be kept for a group for which nothing is; nil: nothing, and for a while it is not asked for
+// again. Not done: see chooseKept.
+func (l *loop) choosable(g *gang, now time.Time) (next *berth.Keep, done bool) {
+	members, _, ok := l.readyMembers(g.id, now)
+	if !ok {
+		return nil, true
+	}
+	next, done = l.chooseKept(g, members, nil, now)
+	if done && next == nil {
+		l.groups[g.id].unkept = now.Add(keptOffFor)
+	}
+	return next, done
 }
 
 // keptAsks bounds on how many workers wentBefore asks whether others could make room.

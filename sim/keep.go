@@ -151,18 +151,33 @@ func (r *replay) keepFirst() (again int64) {
 	}
 	for _, g := range r.firstGangs() {
 		f := &r.gangs.fates[g]
-		if r.now >= f.unkept {
-			if next, chosen := r.chooseKept(g); next != nil {
-				r.keepFor(g, next, chosen)
-				return 0
-			}
-			f.unkept = r.now + keptOffFor
+		if next, chosen := r.choosable(g); next != nil {
+			r.keepFor(g, next, chosen)
+			return 0
 		}
 		if again == 0 || f.unkept < again {
 			again = f.unkept
 		}
 	}
 	return again
+}
+
+// choosable is what could be kept for a group for which nothing is; nil: nothing, and for a while it is not asked for again.
+func (r *replay) choosable(g int) (next *berth.Keep, chosen int64) {
+	f := &r.gangs.fates[g]
+	if r.now < f.unkept {
+		return nil, 0
+	}
+	if next, chosen = r.chooseKept(g); next == nil {
+		f.unkept = r.now + keptOffFor
+	}
+	return next, chosen
+}
+
+// couldKeepFor says whether something could be kept for a group in place of what is kept for another.
+func (r *replay) couldKeepFor(g int) bool {
+	next, _ := r.choosable(g)
+	return next != nil
 }
 
 // firstGangs are the first groups that wait, in the order of their turns: of those that room
@@ -247,7 +262,7 @@ func (r *replay) wentBefore(g int) bool {
 		return slices.ContainsFunc(one.waiting, func(j int) bool {
 			return before(&r.jobs[j]) && !r.over(j) && (r.gangs.keep.off[r.kind[j]] || r.keepsRoomOff(j, vain, &asks))
 		}) || slices.ContainsFunc(one.whole, func(unit int) bool {
-			return ^unit != g && before(r.first(^unit)) && !r.hopeless(^unit) && r.classOf(^unit, r.countOf(^unit)).keptOff
+			return ^unit != g && before(r.first(^unit)) && !r.hopeless(^unit) && r.classOf(^unit, r.countOf(^unit)).keptOff && r.couldKeepFor(^unit)
 		})
 	})
 }

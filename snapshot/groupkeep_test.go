@@ -2,6 +2,7 @@ package snapshot_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,6 +109,16 @@ func TestForecast_GroupsAndOthers(t *testing.T) {
 			[]string{"first new: w1", "small waiting: w1", "small2 waiting: waits for cpu_milli ", "g.0 waiting: waits for group ", "g.1 waiting: waits for group "},
 		},
 		{
+			"but not for a group that could never be placed", keptOf(4000),
+			snapshot.Change{Requests: []berth.Request{first(group("h", 2000, 9, 9))}},
+			slices.Concat([]string{"small waiting: waits for cpu_milli ", "small2 waiting: waits for cpu_milli "}, nines("h"), []string{"g.0 waiting: waits for group ", "g.1 waiting: waits for group "}),
+		},
+		{
+			"nor for one for which nothing can be kept", func(s *store) { keptOf(4000)(s); s.worker("w3", 20_000, berth.Intent{Cordon: true}) },
+			snapshot.Change{Requests: []berth.Request{first(group("h", 2000, 9, 9))}},
+			slices.Concat([]string{"small waiting: waits for cordoned ", "small2 waiting: waits for cordoned "}, nines("h"), []string{"g.0 waiting: waits for group ", "g.1 waiting: waits for group "}),
+		},
+		{
 			"or for a tenant with less", keptOf(4000),
 			snapshot.Change{Requests: []berth.Request{of(request("first", 3000), "red")}},
 			[]string{"first new: w1", "small waiting: waits for cpu_milli ", "small2 waiting: waits for cpu_milli ", "g.0 waiting: waits for group ", "g.1 waiting: waits for group "},
@@ -176,6 +187,14 @@ func keptOf(cpu int64) func(*store) {
 		s.submit("small", 2000, "")
 		s.submit("small2", 1500, "")
 	}
+}
+
+// nines are nine members of a group that waits.
+func nines(group string) (out []string) {
+	for i := range 9 {
+		out = append(out, fmt.Sprintf("%s.%d new: waits for group ", group, i))
+	}
+	return out
 }
 
 // first is a request that goes before others of its tenant.

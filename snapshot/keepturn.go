@@ -49,8 +49,17 @@ func (c *course) wentBefore(g *askedGroup, k *berth.Keep) bool {
 		}
 	}
 	return slices.ContainsFunc(c.groups, func(o *askedGroup) bool {
-		return before(o.first(), o.priority()) && c.tellsKept(o.members[0]) && !c.hopeless(o)
+		return before(o.first(), o.priority()) && c.tellsKept(o.members[0]) && c.couldKeepFor(o)
 	})
+}
+
+// couldKeepFor says whether something could be kept for a group in place of what is kept for another.
+func (c *course) couldKeepFor(g *askedGroup) bool {
+	if g.leaving || c.unkept[g.id] || c.hopeless(g) {
+		return false
+	}
+	_, ok := c.wantedFor(scheduler.Wanting{Gang: g.gang(g.members, g.first())})
+	return ok
 }
 
 // keptAsks bounds on how many workers wentBefore asks whether others could make room, as in a daemon.

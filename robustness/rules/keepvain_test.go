@@ -195,29 +195,44 @@ func TestKeep_SinceTomorrow(t *testing.T) {
 	})
 }
 
-// What is kept for a group stays so beside another that comes before it, and that nothing that is kept helps.
+// What is kept for a group stays so beside another that comes before it, and that nothing that is kept helps: it could never be
+// placed, or not before an operator lets it.
 func TestKeep_BesideThoseThatNothingHelps(t *testing.T) {
-	for name, tenant := range map[string]berth.TenantID{"its own tenant's, with a higher priority": "default", "another tenant's, that holds less": "b"} {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		tenant  berth.TenantID
+		size    int64
+		cordons bool
+	}{
+		{"its own tenant's, with a higher priority", "default", 6, false},
+		{"another tenant's, that holds less", "b", 6, false},
+		{"one that a cordon keeps from what it needs", "default", 5, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(r *rig) {
 				d, stop := r.alone()
 				defer stop()
 				c := r.churn(5, d)
+				if tt.cordons {
+					if _, err := d.SetIntent(r.t.Context(), "w4", daemon.Wish{Cordon: true}); err != nil {
+						r.t.Fatal(err)
+					}
+				}
 				r.submitGroup(d, r.whole("g", 3))
 				vacant := func(w string) bool {
 					return !slices.ContainsFunc(r.held(), func(k string) bool { return strings.HasPrefix(k, w+"/") })
 				}
 				for steps := 0; !slices.ContainsFunc(strings.Fields(r.kept())[1:], vacant); c.step() {
 					if steps++; steps > 40 {
-						t.Fatalf("kept: %q, held: %v", r.kept(), r.held())
+						r.t.Fatalf("kept: %q, held: %v", r.kept(), r.held())
 					}
 				}
-				kept, x := r.kept(), r.whole("x", 6)
-				x.Tenant, x.Priority = tenant, 5
+				kept, x := r.kept(), r.whole("x", tt.size)
+				x.Tenant, x.Priority = tt.tenant, 5
 				r.submitGroup(d, x) // told of what is kept, among all that it lacks
 				r.passes(5 * time.Second)
 				if got := r.kept(); got != kept {
-					t.Errorf("kept was %q, is %q", kept, got)
+					r.t.Errorf("kept was %q, is %q", kept, got)
 				}
 				c.untilPlaced([]string{"g"}, 40)
 			})
