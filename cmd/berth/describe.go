@@ -35,6 +35,9 @@ func describe(s *berthv1.Status) string {
 
 // describeLife is describe without the stop that was ordered, of which explain tells more.
 func describeLife(s *berthv1.Status) string {
+	if none := noWorkerAtAll(s.GetVerdict()); none != nil { // also of a group, which could not be placed on none
+		return "waits: " + reasonText(none)
+	}
 	switch {
 	case s.GetVerdict().GetNeverFits() && len(keptByQuota(s.GetVerdict())) > 0:
 		return "could never be placed: " + reasonsOf(ever(s.GetVerdict()))
@@ -73,6 +76,16 @@ func describeLife(s *berthv1.Status) string {
 	}
 	parts := []string{endText(reason, true), message, exit}
 	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), ": ")
+}
+
+// noWorkerAtAll is the reason that a pool has no worker, or nil.
+func noWorkerAtAll(v *berthv1.Verdict) *berthv1.Reason {
+	for _, r := range v.GetReasons() {
+		if r.GetCode() == string(berth.ReasonNoWorker) {
+			return r
+		}
+	}
+	return nil
 }
 
 // replacedText says of what runs and is to be replaced how far its successor is, for which it waits.

@@ -24,6 +24,7 @@ func TestDescribe(t *testing.T) {
 		{"drained away", "BLOCKED", blocked(&berthv1.Reason{Code: "draining", Detail: "kernel", Workers: 5, Some: []string{"a", "b", "c"}}), "waits: 5 workers: draining: kernel (a, b, c …)"},
 		{"cordoned", "BLOCKED", blocked(&berthv1.Reason{Code: "cordoned", Workers: 1, Some: []string{"a"}}), "waits: 1 worker: cordoned (a)"},
 		{"no worker", "BLOCKED", blocked(&berthv1.Reason{Code: "no_worker", Detail: "p"}), "waits: pool p has no worker"},
+		{"no worker for a group", "BLOCKED", &berthv1.Status{State: "PENDING", Blocked: true, Verdict: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{{Code: "group", Want: 2, Total: 2}, {Code: "no_worker", Detail: "p"}}}}, "waits: pool p has no worker"},
 		{"too little", "BLOCKED", blocked(&berthv1.Reason{Code: "cpu_milli", Workers: 2, Want: 2000, Best: 500, Total: 1000}), "waits: 2 workers: CPU: wants 2, the best has 0.5 free of 1"},
 		{"after a restore", "BLOCKED", blocked(&berthv1.Reason{Code: "restored", Detail: until.AsTime().Format(time.RFC3339)}), "waits: the store was restored from a backup, and nothing is placed before "},
 		{"again", "PENDING", &berthv1.Status{State: "PENDING", Attempt: 2, Reason: "worker_lost"}, "waits for attempt 2: the last one ended: worker lost"},

@@ -47,10 +47,8 @@ func shortThere(v *berthv1.Verdict) *berthv1.Reason {
 
 // groupWaits says how few of a group's members fit, and whether that could ever be otherwise.
 func groupWaits(spec *berthv1.Request, v *berthv1.Verdict) string {
-	for _, r := range v.GetReasons() {
-		if r.GetCode() == string(berth.ReasonNoWorker) {
-			return "waits: " + reasonText(r)
-		}
+	if none := noWorkerAtAll(v); none != nil {
+		return "waits: " + reasonText(none)
 	}
 	if short := keptByQuota(v); len(short) > 0 {
 		return quotaWaitsFor(spec, v, short)
