@@ -3,7 +3,6 @@ package sim
 import (
 	"cmp"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 
@@ -24,11 +23,18 @@ func (s *shape) gpuMilli() int64 { return s.gpus * s.milli }
 // takes says whether a model will do.
 func (s *shape) takes(model int) bool { return len(s.allows) == 0 || s.allows[model] }
 
+// models are those of the GPUs of a machine that has several.
+type models struct {
+	of    []int // each GPU
+	kinds []int // each once, as they come first
+}
+
 // machine is one of a cluster, with what is free of it.
 type machine struct {
 	cpu, memory int64
-	models      []int   // of each GPU
-	free        []int64 // thousandths of it
+	model       [1]int  // of its GPUs, unless they are of several
+	several     *models // nil: they are not
+	free        []int64 // thousandths of each
 	version     int     // changes with it
 	closed      bool    // for a while: see cluster.only
 }
@@ -50,7 +56,7 @@ func (m *machine) fits(s *shape) bool {
 
 // modelFor is the first model, in the order of m's GPUs, of which enough have room for s; -1: there is none.
 func (m *machine) modelFor(s *shape) int {
-	for model := range m.distinct() {
+	for _, model := range m.kinds() {
 		if m.has(s, model) {
 			return model
 		}
@@ -58,15 +64,20 @@ func (m *machine) modelFor(s *shape) int {
 	return -1
 }
 
-// distinct is each model of m's GPUs once.
-func (m *machine) distinct() iter.Seq[int] {
-	return func(yield func(int) bool) {
-		for g, model := range m.models {
-			if slices.Index(m.models, model) == g && !yield(model) {
-				return
-			}
-		}
+// kinds are the models of m's GPUs, each once; of a machine without GPUs any.
+func (m *machine) kinds() []int {
+	if m.several == nil {
+		return m.model[:]
 	}
+	return m.several.kinds
+}
+
+// modelOf is a GPU's.
+func (m *machine) modelOf(g int) int {
+	if m.several == nil {
+		return m.model[0]
+	}
+	return m.several.of[g]
 }
 
 // has says whether m has GPUs enough of a model for s, which all are to be of one.
@@ -75,8 +86,16 @@ func (m *machine) has(s *shape, model int) bool {
 		return false
 	}
 	room := int64(0)
+	if m.several == nil { // most are not, and this is where the time goes
+		for _, free := range m.free {
+			if free >= s.milli {
+				room++
+			}
+		}
+		return room >= s.gpus
+	}
 	for g, free := range m.free {
-		if m.models[g] == model && free >= s.milli {
+		if free >= s.milli && m.several.of[g] == model {
 			room++
 		}
 	}
@@ -99,13 +118,24 @@ type cluster struct {
 	changes  int
 }
 
-func newCluster(machines []Machine, models map[string]int) *cluster {
+func newCluster(machines []Machine, numbers map[string]int) *cluster {
 	sorted := slices.SortedFunc(slices.Values(machines), func(a, b Machine) int { return cmp.Compare(a.Name, b.Name) })
 	c := &cluster{}
 	for _, m := range sorted {
-		of := machine{cpu: m.CPUMilli, memory: m.MemoryMiB}
+		of, all := machine{cpu: m.CPUMilli, memory: m.MemoryMiB}, &models{}
 		for _, model := range m.GPUs {
-			of.models, of.free = append(of.models, models[model]), append(of.free, berth.WholeDevice)
+			number := numbers[model]
+			if of.free = append(of.free, berth.WholeDevice); !slices.Contains(all.kinds, number) {
+				all.kinds = append(all.kinds, number)
+			}
+			all.of = append(all.of, number)
+		}
+		switch len(all.kinds) {
+		case 0:
+		case 1:
+			of.model[0] = all.kinds[0]
+		default:
+			of.several = all
 		}
 		c.names, c.labels, c.links = append(c.names, m.Name), append(c.labels, m.Labels), append(c.links, m.Link)
 		c.machines = append(c.machines, of)
@@ -142,7 +172,7 @@ func (c *cluster) take(s *shape, at place) error {
 		return fmt.Errorf("%s: %d GPUs chosen, %d asked for", c.names[at.machine], len(at.gpus), s.gpus)
 	}
 	for i, g := range at.gpus {
-		if slices.Contains(at.gpus[:i], g) || m.free[g] < s.milli || !s.takes(m.models[g]) || m.models[g] != m.models[at.gpus[0]] {
+		if slices.Contains(at.gpus[:i], g) || m.free[g] < s.milli || !s.takes(m.modelOf(g)) || m.modelOf(g) != m.modelOf(at.gpus[0]) {
 			return fmt.Errorf("%s: GPU %d has not %d thousandths free, or is of another model", c.names[at.machine], g, s.milli)
 		}
 	}

@@ -105,7 +105,7 @@ func (f *fgd) score(m *machine, s *shape) fgdScore {
 		return out
 	}
 	before := f.fragments(m)
-	f.after.cpu, f.after.models = m.cpu-s.cpu, m.models
+	f.after.cpu, f.after.model, f.after.several = m.cpu-s.cpu, m.model, m.several
 	try := func(gpu int) {
 		score := int(100 / (1 + math.Exp(-(before-f.fragments(&f.after))/float64(wholeGPU))))
 		if score > out.score {
@@ -121,7 +121,7 @@ func (f *fgd) score(m *machine, s *shape) fgdScore {
 		return out
 	}
 	for g, free := range m.free {
-		if free >= s.milli && s.takes(m.models[g]) {
+		if free >= s.milli && s.takes(m.modelOf(g)) {
 			f.after.free[g] = free - s.milli
 			try(g)
 			f.after.free[g] = free
@@ -134,7 +134,7 @@ func (f *fgd) score(m *machine, s *shape) fgdScore {
 func (f *fgd) fragments(m *machine) float64 {
 	f.key = binary.AppendVarint(f.key[:0], m.cpu)
 	for g, free := range m.free {
-		f.key = binary.AppendVarint(binary.AppendVarint(f.key, int64(m.models[g])), free)
+		f.key = binary.AppendVarint(binary.AppendVarint(f.key, int64(m.modelOf(g))), free)
 	}
 	v, ok := f.memo[string(f.key)]
 	if !ok {
@@ -150,7 +150,7 @@ func (f *fgd) count(m *machine) float64 {
 		u := &f.usual[i]
 		useless := all
 		if u.gpus > 0 && u.cpu <= m.cpu {
-			for model := range m.distinct() {
+			for _, model := range m.kinds() {
 				if m.has(u.shape, model) {
 					useless -= m.usable(u.shape, model)
 				}
@@ -164,7 +164,7 @@ func (f *fgd) count(m *machine) float64 {
 // usable is the thousandths of m's GPUs of a model that have room for s.
 func (m *machine) usable(s *shape, model int) (sum int64) {
 	for g, free := range m.free {
-		if m.models[g] == model && free >= s.milli {
+		if m.modelOf(g) == model && free >= s.milli {
 			sum += free
 		}
 	}

@@ -33,7 +33,7 @@ func newFleetPolicy(p *workload, c *cluster) (*fleetPolicy, error) {
 		w := scheduler.Worker{ID: berth.WorkerID(c.names[i]), Epoch: 1, Pool: berth.DefaultPool, Ready: true, Labels: c.labels[i]}
 		w.Ledger = berth.Ledger{Epoch: 1, Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: m.cpu, MemoryBytes: m.memory << 20}}}
 		for g := range m.free {
-			w.Ledger.Capacity.Devices = append(w.Ledger.Capacity.Devices, berth.Device{Name: gpuName(g), Type: kinds[m.models[g]], Link: c.links[i]})
+			w.Ledger.Capacity.Devices = append(w.Ledger.Capacity.Devices, berth.Device{Name: gpuName(g), Type: kinds[m.modelOf(g)], Link: c.links[i]})
 		}
 		if err := w.Ledger.Capacity.Validate(); err != nil {
 			return nil, fmt.Errorf("machine %s: %w", c.names[i], err)

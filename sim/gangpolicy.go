@@ -151,13 +151,13 @@ func (m *machine) room(s *shape) int {
 	}
 	if s.gpus > 0 {
 		times := int64(0)
-		for model := range m.distinct() {
+		for _, model := range m.kinds() {
 			if !s.takes(model) {
 				continue
 			}
 			parts := int64(0)
 			for g, free := range m.free {
-				if m.models[g] == model {
+				if m.modelOf(g) == model {
 					parts += free / s.milli
 				}
 			}

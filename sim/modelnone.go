@@ -11,7 +11,7 @@ func (t *Trace) WithoutModel() []string {
 	none := make(map[string]bool)
 	for i := range t.shapes {
 		s := &t.shapes[i]
-		has := func(m machine) bool { return slices.ContainsFunc(m.models, s.takes) }
+		has := func(m machine) bool { return len(m.free) > 0 && slices.ContainsFunc(m.kinds(), s.takes) }
 		if s.gpus > 0 && len(s.models) > 0 && !slices.ContainsFunc(t.cluster.machines, has) {
 			none[strings.Join(s.models, " | ")] = true
 		}

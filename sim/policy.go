@@ -85,7 +85,7 @@ func tightest(m *machine, s *shape, to []int) []int {
 	for range s.gpus {
 		best := -1
 		for g, free := range m.free {
-			if m.models[g] == model && free >= s.milli && !slices.Contains(to, g) && (best < 0 || free < m.free[best]) {
+			if m.modelOf(g) == model && free >= s.milli && !slices.Contains(to, g) && (best < 0 || free < m.free[best]) {
 				best = g
 			}
 		}
@@ -173,7 +173,7 @@ func (f *fitness) place(number int, _ bool) (place, bool) {
 func (m *machine) widest(s *shape) int {
 	best := -1
 	for g, free := range m.free {
-		if s.takes(m.models[g]) && (best < 0 || free > m.free[best]) {
+		if s.takes(m.modelOf(g)) && (best < 0 || free > m.free[best]) {
 			best = g
 		}
 	}

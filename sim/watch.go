@@ -151,7 +151,7 @@ func (w *watch) look(r *replay) Look {
 	for i := range r.cluster.machines {
 		m := &r.cluster.machines[i]
 		cpu += m.cpu
-		for model := range m.distinct() {
+		for _, model := range m.kinds() {
 			if free := m.milliOf(model); free > 0 {
 				idle += free
 				by[w.cause(r, m, model, shapes, kept[i])] += free
@@ -232,7 +232,7 @@ func (m *machine) cause(s *shape, model int) (short, split bool) {
 // milliOf is the thousandths that m's GPUs of a model have free.
 func (m *machine) milliOf(model int) (sum int64) {
 	for g, free := range m.free {
-		if m.models[g] == model {
+		if m.modelOf(g) == model {
 			sum += free
 		}
 	}
