@@ -14,6 +14,8 @@ type pastQuota struct {
 	*balance
 	record berth.Quota
 	used   berth.Amounts // whoever had taken it
+	ever   berth.Amounts // guaranteed to all tenants of the pool
+	have   berth.Amounts // the pool's workers, in all
 }
 
 // quotaAt is that of a request, or its group, as it was for it beside what quota was gathered for; nil: it has none.
@@ -43,7 +45,11 @@ func (d *Daemon) quotaAt(ctx context.Context, then workersThen, e *Explanation, 
 			return nil, err
 		}
 	}
-	return &pastQuota{s, q, used}, nil
+	out := &pastQuota{balance: s, record: q, used: used}
+	if len(q.Guaranteed) > 0 {
+		out.ever, out.have, err = d.guaranteesAt(ctx, then, spec.Pool)
+	}
+	return out, err
 }
 
 // over is why a request, or so many of its group as are placed together, had to wait for their tenant's quota, or nil: less of that
@@ -69,10 +75,36 @@ func (q *pastQuota) tell(v *berth.Verdict) {
 	}
 	tellStands(v, &q.record, q.state.limits, q.used)
 	for i := range v.Reasons {
-		if r := &v.Reasons[i]; q.gathers != nil && r.Stands != nil {
+		r := &v.Reasons[i]
+		if q.gathers != nil && r.Stands != nil {
 			r.Stands.Gathers = q.tellGathered(func(d berth.Dimension) bool { return d == berth.Dimension(r.Detail) })
 		}
+		if r.Stands != nil && r.Stands.Guarantees {
+			r.Stands.Ever, r.Stands.Have = q.ever[berth.Dimension(r.Detail)], q.have[berth.Dimension(r.Detail)]
+		}
 	}
+}
+
+// guaranteesAt is what was guaranteed to all tenants of a pool, and what its workers had in all.
+func (d *Daemon) guaranteesAt(ctx context.Context, then workersThen, p berth.PoolID) (ever, have berth.Amounts, err error) {
+	_, err = d.store.ScanAt(ctx, then.records.Revision, []berth.Kind{berth.KindTenant}, func(f berth.Fact) error {
+		if t, ok := f.Record.(*berth.Tenant); ok {
+			ever, err = ever.Plus(t.Pools[p].Guaranteed)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, w := range then.records.Workers() {
+		if w.Pool != p {
+			continue
+		}
+		if have, err = have.Plus(w.Ledger.Capacity.Amounts()); err != nil {
+			return nil, nil, err
+		}
+	}
+	return ever, have, nil
 }
 
 // keptByTypes is what of its quota kept a request from workers that would have taken it with other types of devices than those

@@ -52,6 +52,15 @@ func TestExplainAt_TellsWhatWasToldThen(t *testing.T) {
 			r.run(d, "r", of("a"))
 			return "r"
 		}, berth.ReasonQuota},
+		{"quota, some of it guaranteed", func(r *rig, d *daemon.Daemon) berth.RequestID {
+			r.joins("w")
+			r.guarantee(d, "a", 900, 500)
+			r.guarantee(d, "b", 900, 500)
+			r.run(d, "b", from("b", sized(500, 0)))
+			r.run(d, "a", from("a", sized(400, 0)))
+			r.run(d, "r", from("a", sized(200, 0)))
+			return "r"
+		}, berth.ReasonQuota},
 		{"quota, never", func(r *rig, d *daemon.Daemon) berth.RequestID {
 			r.joins("w")
 			r.limit(d, "a", 50)
