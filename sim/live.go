@@ -21,6 +21,7 @@ type Live struct {
 	Waiting  []Job      // the oldest first
 	Closed   int        // workers that take nothing now: they are left out, with what they run
 	LeftOut  int        // requests that wait and ask for more than a trace can say
+	Limited  []string   // tenants of all these that have a quota there, by name: quotas are not simulated
 
 	Keep    *berth.Keep // what is kept for one of the groups that wait, by the names of a trace; nil: nothing is
 	TakenAt time.Time
@@ -81,7 +82,27 @@ func NewLive(s *snapshot.Snapshot, pool berth.PoolID, runMS int64) (*Live, error
 		}
 	}
 	l.Keep = keptOf(s.Keep(pool), open)
+	l.limited(s.Limited(pool))
 	return l, nil
+}
+
+// limited notes which tenants that have a quota have something there.
+func (l *Live) limited(all []berth.TenantID) {
+	seen := make(map[string]bool)
+	for i := range l.Standing {
+		seen[l.Standing[i].Tenant] = true
+	}
+	for i := range l.Waiting {
+		seen[l.Waiting[i].Tenant] = true
+	}
+	for i := range l.Running {
+		seen[l.Running[i].Tenant] = true
+	}
+	for _, id := range all {
+		if seen[string(id)] {
+			l.Limited = append(l.Limited, string(id))
+		}
+	}
 }
 
 // keptOf is what is kept of workers, with the names that their devices have in a trace.

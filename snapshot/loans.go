@@ -217,6 +217,14 @@ func (s *Snapshot) limited() map[berth.PoolID][]account {
 	return all
 }
 
+// Limited are the tenants that have a quota in a pool, by name.
+func (s *Snapshot) Limited(p berth.PoolID) (tenants []berth.TenantID) {
+	for _, of := range s.limited()[p] {
+		tenants = append(tenants, of.tenant)
+	}
+	return tenants
+}
+
 // guaranteed is how much of each dimension is guaranteed to all in a pool: more than that nobody can have.
 func (s *Snapshot) guaranteed() map[berth.PoolID]berth.Amounts {
 	all := make(map[berth.PoolID]berth.Amounts)

@@ -244,8 +244,9 @@ func TestSimulate_Snapshot(t *testing.T) {
 		&berth.Worker{Pool: "default", Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 4000}}},
 		&berth.Ledger{Epoch: 1, Capacity: berth.Capacity{Quantities: berth.Quantities{CPUMilli: 4000}}, Reserved: share},
 		&berth.Submission{Spec: waits},
+		&berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {Limits: berth.Amounts{berth.DimensionCPU: 1000}}}},
 	} {
-		key := berth.Key{Kind: []berth.Kind{berth.KindWorker, berth.KindLedger, berth.KindRequest}[i], ID: []string{"w", "w", "waits"}[i]}
+		key := berth.Key{Kind: []berth.Kind{berth.KindWorker, berth.KindLedger, berth.KindRequest, berth.KindTenant}[i], ID: []string{"w", "w", "waits", "default"}[i]}
 		if err := w.Put(berth.Fact{Key: key, Record: record, Create: berth.Revision(i + 1), Mod: berth.Revision(i + 1)}); err != nil {
 			t.Fatal(err)
 		}
@@ -263,10 +264,14 @@ func TestSimulate_Snapshot(t *testing.T) {
 	s := shell{t: t}
 	s.want(exitGood, "1 machine, 0 GPUs with 1 running; 2 jobs: 1 placed, 0 out of patience, 1 never", "simulate", "--snapshot", live, "--trace", trace)
 	s.want(exitGood, "berth: warning: without a run limit, and so without an end: 1 request of the snapshot, 1 of them waiting; what wants the places of such waits to the end. With --run-for 2h such requests run for two hours\n", "simulate", "--snapshot", live, "--trace", trace)
-	if r := s.want(exitGood, "1 never", "simulate", "--snapshot", live, "--trace", trace, "--run-for", "2h"); r.err != "" {
+	if r := s.want(exitGood, "1 never", "simulate", "--snapshot", live, "--trace", trace, "--run-for", "2h", "--cpu-limit", "default=4"); r.err != "" {
 		t.Errorf("nothing is without an end, and it says %q", r.err)
 	}
 	s.want(exitGood, "1 machine, 0 GPUs with 1 running; 1 job: 0 placed, 0 out of patience, 1 never", "simulate", "--snapshot", live)
+	s.want(exitGood, "berth: warning: quotas are not simulated, which these tenants have in pool default: default; --cpu-limit and --gpu-limit bound what a tenant holds\n", "simulate", "--snapshot", live)
+	if r := s.want(exitGood, "1 job: 0 placed", "simulate", "--snapshot", live, "--cpu-limit", "default=1"); strings.Contains(r.err, "quotas") {
+		t.Errorf("a limit stands in for the quota, and it says %q", r.err)
+	}
 	s.want(exitUsage, "pool other of the snapshot has no worker", "simulate", "--snapshot", live, "--trace", trace, "--pool", "other")
 }
 

@@ -169,6 +169,7 @@ func readTrace(c *cli.Context) (*sim.Trace, error) {
 	}
 	tellLeftOut(c.App.ErrWriter, live)
 	tellEndless(c, live)
+	tellQuotas(c, live)
 	t, err := live.Trace(jobs)
 	if errors.Is(err, sim.ErrNoJobs) {
 		err = fmt.Errorf("%w: say --trace FILE", err)
@@ -193,6 +194,22 @@ func tellLeftOut(w io.Writer, live *sim.Live) {
 	case n > 1:
 		fmt.Fprintf(w, "berth: %d requests that wait are left out, for they ask for more than a trace can say (docs/scheduling.md)\n", n)
 	}
+}
+
+// tellQuotas says whose quotas are not simulated, where no limit stands in for them.
+func tellQuotas(c *cli.Context, live *sim.Live) {
+	limits := slices.Concat(c.StringSlice("cpu-limit"), c.StringSlice("gpu-limit"))
+	without := slices.DeleteFunc(slices.Clone(live.Limited), func(tenant string) bool {
+		return slices.ContainsFunc(limits, func(text string) bool { return strings.HasPrefix(text, tenant+"=") })
+	})
+	if len(without) == 0 {
+		return
+	}
+	told := strings.Join(without[:min(len(without), toldTenants)], ", ")
+	if more := len(without) - toldTenants; more > 0 {
+		told += fmt.Sprintf(" and %d more", more)
+	}
+	fmt.Fprintf(c.App.ErrWriter, "berth: warning: quotas are not simulated, which these tenants have in pool %s: %s; --cpu-limit and --gpu-limit bound what a tenant holds\n", c.String("pool"), told)
 }
 
 // tellEndless says that some of a snapshot never ends: what waits behind it would seem to wait for
