@@ -112,7 +112,11 @@ func (d *Daemon) olderThan(ctx context.Context, t time.Time) berth.Revision {
 	if err != nil {
 		return 0
 	}
-	s, err := d.planBefore(ctx, t, oldest)
+	var newest berth.Revision
+	if err := d.callEarly(ctx, func(l *loop) { newest = l.view.revision }); err != nil {
+		return 0
+	}
+	s, err := d.planBefore(ctx, t, oldest, newest)
 	if err != nil {
 		return 0
 	}

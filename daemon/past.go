@@ -23,56 +23,59 @@ type Past struct {
 	Oldest   berth.Revision // that could be asked about; 0: not known
 }
 
-// find is the revision that a moment of the past is, and its time, if that is known.
-func (d *Daemon) find(ctx context.Context, m Moment) (Past, error) {
+// find is the revision that a moment of the past is, and its time, if that is known. Rough: it may be of later, up to the
+// placement after that.
+func (d *Daemon) find(ctx context.Context, m Moment) (p Past, rough bool, err error) {
 	oldest, err := d.store.Oldest(ctx)
 	if err != nil {
-		return Past{}, err
+		return Past{}, false, err
 	}
 	if m.Revision > 0 {
 		p := Past{Revision: m.Revision, Oldest: oldest}
 		if err := d.call(ctx, func(l *loop) { p.Time = l.past.when(m.Revision) }); err != nil || !p.Time.IsZero() {
-			return p, err
+			return p, false, err
 		}
 		if f, err := d.lastPlan(ctx, m.Revision); err == nil && f != nil {
 			p.Time = f.Clock
 		}
-		return p, nil
+		return p, false, nil
 	}
-	s, err := d.before(ctx, m.Time, oldest)
+	s, rough, err := d.before(ctx, m.Time, oldest)
 	if err != nil {
-		return Past{}, err
+		return Past{}, false, err
 	}
-	return Past{Revision: s.revision, Time: s.at, Oldest: oldest}, nil
+	return Past{Revision: s.revision, Time: s.at, Oldest: oldest}, rough, nil
 }
 
 // before is what is known of a time: the view's last revision before it, where this daemon
-// remembers that; else, or where it remembers only some, the last placement.
-func (d *Daemon) before(ctx context.Context, t time.Time, oldest berth.Revision) (s sample, err error) {
-	var ok, rough bool
+// remembers that; else, or where it remembers only some, the last revision up to the next placement, which
+// may be later (rough).
+func (d *Daemon) before(ctx context.Context, t time.Time, oldest berth.Revision) (s sample, rough bool, err error) {
+	var ok bool
+	var newest berth.Revision
 	if err := d.call(ctx, func(l *loop) {
 		s, ok = l.past.at(t)
-		rough = l.past.rough(t)
+		rough = !ok || l.past.rough(t)
+		newest = l.past.until(t, l.view.revision)
 	}); err != nil {
-		return s, err
+		return s, false, err
 	}
-	if ok = ok && s.revision >= oldest; ok && !rough {
-		return s, nil
+	switch {
+	case !rough && s.revision < oldest: // somebody has compacted it
+		return s, false, &etcdstore.PastError{Oldest: oldest, Time: t}
+	case !rough:
+		return s, false, nil
 	}
-	placed, err := d.planBefore(ctx, t, max(oldest, s.revision))
-	if _, none := errors.AsType[*etcdstore.PastError](err); ok && none {
-		return s, nil
+	placed, err := d.planBefore(ctx, t, max(oldest, s.revision), newest)
+	if _, none := errors.AsType[*etcdstore.PastError](err); ok && none && s.revision >= oldest {
+		return s, true, nil
 	}
-	return placed, err
+	return placed, true, err
 }
 
-// planBefore finds, in the history of the basis of plans, the last placement before a
-// time. The clocks of daemons differ by little, and so does what is found.
-func (d *Daemon) planBefore(ctx context.Context, t time.Time, oldest berth.Revision) (sample, error) {
-	var newest berth.Revision
-	if err := d.call(ctx, func(l *loop) { newest = l.view.revision }); err != nil {
-		return sample{}, err
-	}
+// planBefore finds, in the history of the basis of plans, the last revision between two before which nothing was placed after
+// a time. The clocks of daemons differ by little, and so does what is found.
+func (d *Daemon) planBefore(ctx context.Context, t time.Time, oldest, newest berth.Revision) (sample, error) {
 	var found sample
 	for lo, hi := oldest, newest; lo <= hi; {
 		mid := lo + (hi-lo)/2
@@ -118,7 +121,10 @@ func (d *Daemon) ExplainAt(ctx context.Context, id berth.RequestID, m Moment) (E
 	defer done()
 	var e Explanation
 	err = patiently(ctx, func() error {
-		past, err := d.find(ctx, m)
+		past, rough, err := d.find(ctx, m)
+		if err == nil && rough {
+			past.Revision, err = d.notYetAfter(ctx, id, m.Time, &past)
+		}
 		if err == nil {
 			e, err = d.explainAt(ctx, id, past)
 		}
@@ -143,6 +149,43 @@ func patiently(ctx context.Context, ask func() error) error {
 			return err
 		}
 	}
+}
+
+// notYetSteps bounds how many versions of a request's records are looked at.
+const notYetSteps = 16
+
+// notYetAfter is the last revision up to that of a past at which no record of a request tells of anything that was after a
+// time. Where that is not known better, it is what keeps what ended later from being told as of then.
+func (d *Daemon) notYetAfter(ctx context.Context, id berth.RequestID, t time.Time, of *Past) (berth.Revision, error) {
+	rev := of.Revision
+	for range notYetSteps {
+		if rev < of.Oldest {
+			break
+		}
+		facts, err := d.store.GetAt(ctx, rev, requestKey(id), stateKey(id), archiveKey(id))
+		if err != nil {
+			return 0, err
+		}
+		later := berth.Revision(0) // what is of after it came with that
+		if a, ok := facts[2].Record.(*berth.Archive); ok && a.EndedAt.After(t) {
+			later = facts[2].Mod
+		} else if s, ok := facts[0].Record.(*berth.Submission); ok && s.SubmittedAt.After(t) {
+			later = facts[0].Create
+		} else if p, ok := facts[1].Record.(*berth.Progress); ok && p.Worker != "" {
+			held, err := d.store.GetAt(ctx, rev, allocationKey(p.Worker, id))
+			if err != nil {
+				return 0, err
+			}
+			if a, ok := held[0].Record.(*berth.Allocation); ok && (a.StartedAt.After(t) || a.Exit != nil && a.Exit.At.After(t)) {
+				later = held[0].Mod
+			}
+		}
+		if later == 0 {
+			return rev, nil
+		}
+		rev = later - 1
+	}
+	return 0, &etcdstore.PastError{Oldest: of.Oldest, Time: t}
 }
 
 func (d *Daemon) explainAt(ctx context.Context, id berth.RequestID, past Past) (Explanation, error) {

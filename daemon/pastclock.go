@@ -66,13 +66,27 @@ func (c *pastClock) thin() {
 
 // at is the last sample that is not after a time.
 func (c *pastClock) at(t time.Time) (sample, bool) {
-	i, _ := slices.BinarySearchFunc(c.samples, t, func(s sample, t time.Time) int {
-		return cmp.Or(s.at.Compare(t), -1) // behind all of that very moment
-	})
+	i := c.after(t)
 	if i == 0 {
 		return sample{}, false
 	}
 	return c.samples[i-1], true
+}
+
+// after is the first sample after a time.
+func (c *pastClock) after(t time.Time) int {
+	i, _ := slices.BinarySearchFunc(c.samples, t, func(s sample, t time.Time) int {
+		return cmp.Or(s.at.Compare(t), -1) // behind all of that very moment
+	})
+	return i
+}
+
+// until is the revision of the first sample after a time, or newest: the view was at no later one then.
+func (c *pastClock) until(t time.Time, newest berth.Revision) berth.Revision {
+	if i := c.after(t); i < len(c.samples) {
+		return c.samples[i].revision
+	}
+	return newest
 }
 
 // rough says whether the sample of a time may be a minute older than that.
