@@ -28,6 +28,11 @@ func (g *gang) before(o *gang) int {
 	return cmp.Or(cmp.Compare(o.priority, g.priority), cmp.Compare(g.seq, o.seq), cmp.Compare(g.id, o.id))
 }
 
+// beforeOne says whether it comes before a request of its tenant that waits alone.
+func (g *gang) beforeOne(w *waiting) bool {
+	return cmp.Or(cmp.Compare(w.priority, g.priority), cmp.Compare(g.seq, w.seq)) < 0
+}
+
 // gangs are the groups that wait, in classes of equal ones: where one does not fit, none
 // of them does. A class that did not fit is tried again when workers have so much more to
 // give that one might, and not sooner than its size allows: see tryPause.

@@ -75,7 +75,8 @@ func (l *loop) wakeOver(of account, b *builder) {
 	}
 }
 
-// wakeAllowed opens the first class that a balance has room for, and the groups.
+// wakeAllowed opens the groups that a balance has room for, and the first class, unless one of those groups comes before it: that
+// has the room until it is placed, or found to fit on no worker.
 func (l *loop) wakeAllowed(of account, s *balance) {
 	woken := false
 	for _, as := range s.turns() {
@@ -88,14 +89,16 @@ func (l *loop) wakeAllowed(of account, s *balance) {
 		if as.turn == goesFirst {
 			at.before = s.gathers
 		}
+		groups := slices.DeleteFunc(l.gangs.over.all(of, at), func(c *gangClass) bool { return l.allowsGang(c.members[0], as).verdict != nil })
 		if !woken {
-			if c := l.queue.firstOver(of, at, func(w *waiting) bool { return l.allowsOne(w, as).verdict == nil }); c != nil {
+			c := l.queue.firstOver(of, at, func(w *waiting) bool { return l.allowsOne(w, as).verdict == nil })
+			if c != nil && !slices.ContainsFunc(groups, func(g *gangClass) bool { return g.members[0].beforeOne(c.members[0]) }) {
 				l.queue.reopen(c)
 				woken = true
 			}
 		}
-		for _, g := range l.gangs.over.all(of, at) {
-			if !g.open() && l.allowsGang(g.members[0], as).verdict == nil {
+		for _, g := range groups {
+			if !g.open() {
 				g.wake()
 			}
 		}
