@@ -27,8 +27,7 @@ func cancelCommand() *cli.Command {
 			boolFlag("wait", "wait until they have ended"),
 			outputFlag(),
 		}, selectFlags()...)...),
-		BashComplete: completeIDs,
-		Action:       cancelRequests,
+		Action: cancelRequests,
 	})
 }
 

@@ -1,26 +1,30 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
-
-	berthv1 "github.com/berthd/berth/api/berth/v1"
-	"github.com/berthd/berth/client"
 )
 
-// Each shell asks the binary itself what may come next.
+// Each shell asks the binary itself what may come next. NAMES stands for namesOnly.
 var completions = map[string]string{
 	"bash": `_berth() {
   local current="${COMP_WORDS[COMP_CWORD]}" word
-  local -a words=("${COMP_WORDS[@]:0:COMP_CWORD}")
+  local -a words=()
   # What stands behind -- is a command of the user's, and never ours to run.
-  for word in "${words[@]}"; do [[ "$word" == -- ]] && return; done
+  for word in "${COMP_WORDS[@]:0:COMP_CWORD}"; do
+    [[ "$word" == -- ]] && return
+    [[ "$word" == = ]] || words+=("$word") # of --flag=value, which bash takes apart
+  done
+  [[ "$current" == = ]] && current=
   [[ "$current" == -* && "$current" != -- ]] && words+=("$current")
   COMPREPLY=($(compgen -W "$("${words[@]}" --generate-bash-completion 2>/dev/null)" -- "$current"))
+  case "${words[1]}/${words[${#words[@]}-1]}" in
+  */--tls-*) ;;
+  NAMES) compopt +o default 2>/dev/null ;;
+  */-o | */--output | */--state | */--tenant | */--pool | */--in-pool | */--group | */--worker) compopt +o default 2>/dev/null ;;
+  esac
 }
 complete -o default -F _berth berth
 `,
@@ -36,9 +40,13 @@ _berth() {
   fi
   if [[ "${found[1]}" != "" ]]; then
     _describe 'values' found
-  else
-    _files
+    return
   fi
+  case "${words[2]}/${words[-2]}" in
+  */--tls-*) _files ;;
+  NAMES) ;;
+  *) _files ;;
+  esac
 }
 if [ "$funcstack[1]" = "_berth" ]; then _berth; else compdef _berth berth; fi
 `,
@@ -71,41 +79,19 @@ func completionCommand() *cli.Command {
 			if !ok {
 				return usage("completion: shell %q is unknown; allowed: %s", shell, strings.Join(sortedKeys(completions), ", "))
 			}
-			_, err = fmt.Fprint(asIs(c.App.Writer), text)
+			_, err = fmt.Fprint(asIs(c.App.Writer), strings.ReplaceAll(text, "NAMES", namesOnly()))
 			return err
 		},
 	})
 }
 
-// completeIn bounds how long a shell waits for ids.
-const completeIn = 500 * time.Millisecond
-
-// completeIDs offers flags, and the ids of requests.
-func completeIDs(c *cli.Context) {
-	cli.DefaultCompleteWithFlags(c.Command)(c)
-	cl, err := client.New(client.Options{Address: c.String("address"), TLS: tlsFiles(c), RetryFor: -1})
-	if err != nil {
-		return // there is nobody to tell
+// namesOnly is a shell's pattern of the verbs whose arguments are names, and no files: where nothing answers, or
+// nothing is left to name, files are not to be offered instead.
+func namesOnly() string {
+	verbs := map[string]bool{"groups": true, "ls": true}
+	for whole := range argumentsOf {
+		verb, _, _ := strings.Cut(whole, " ")
+		verbs[verb] = true
 	}
-	defer cl.Close()
-	ctx, cancel := context.WithTimeout(c.Context, completeIn)
-	defer cancel()
-	_ = cl.List(ctx, &berthv1.Filter{Ended: true}, func(s *berthv1.Status) error {
-		_, err := fmt.Fprintln(c.App.Writer, s.GetId())
-		return err
-	})
-}
-
-// completeFlag offers the values of a flag behind it, and flags elsewhere.
-func completeFlag(name string, values []string) cli.BashCompleteFunc {
-	return func(c *cli.Context) {
-		args := commandLine(c)
-		if len(args) < 2 || strings.TrimLeft(args[len(args)-2], "-") != name { // the last one asks for completion
-			cli.DefaultCompleteWithFlags(c.Command)(c)
-			return
-		}
-		for _, value := range values {
-			fmt.Fprintln(c.App.Writer, value)
-		}
-	}
+	return strings.Join(sortedKeys(verbs), "/* | ") + "/*"
 }

@@ -26,7 +26,6 @@ func explainCommand() *cli.Command {
 			stringFlag("at", "", "as it was at `TIME`: 15:04:05, when it last was that, 2006-01-02T15:04:05Z, or 10m for ten minutes ago"),
 			outputFlag(),
 		),
-		BashComplete: completeIDs,
 		Action: func(c *cli.Context) error {
 			asJSON, err := wantsJSON(c)
 			if err != nil {

@@ -16,11 +16,10 @@ import (
 
 func getCommand() *cli.Command {
 	return verb(&cli.Command{
-		Name:         "get",
-		Usage:        "one request or group: where it is, what it holds, how it ended",
-		ArgsUsage:    "ID",
-		Flags:        clientFlags(outputFlag()),
-		BashComplete: completeIDs,
+		Name:      "get",
+		Usage:     "one request or group: where it is, what it holds, how it ended",
+		ArgsUsage: "ID",
+		Flags:     clientFlags(outputFlag()),
 		Action: func(c *cli.Context) error {
 			asJSON, err := wantsJSON(c)
 			if err != nil {

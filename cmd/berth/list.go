@@ -113,7 +113,6 @@ func listCommand() *cli.Command {
 		Flags: clientFlags(append(filterFlags(), outputFlag(),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "ids only, a line each"}, // of no variable: who wants submit to be quiet wants tables all the same
 			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "then each change, as berth watch", EnvVars: envOf("watch")})...),
-		BashComplete: completeIDs,
 		Action: func(c *cli.Context) error {
 			switch {
 			case c.Bool("quiet") && (given(c, "watch") || given(c, "w") || c.String("output") == "json" && (given(c, "output") || given(c, "o"))):

@@ -20,7 +20,6 @@ func logsCommand() *cli.Command {
 			stringFlag("stream", "", "only of `STREAM`: stdout, stderr"),
 			intFlag("attempt", 0, "of attempt `N` (default: the newest)"),
 		),
-		BashComplete: completeIDs,
 		Action: func(c *cli.Context) error {
 			id, err := oneArgument(c, "ID")
 			if err != nil {

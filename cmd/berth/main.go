@@ -146,12 +146,25 @@ func verb(c *cli.Command) *cli.Command {
 		return usage("%s: %v%s; berth %s --help lists its flags", c.Name, err, formOf(c.Flags, err), c.Name)
 	}
 	c.HideHelpCommand = true
+	if c.BashComplete == nil {
+		c.BashComplete = func(ctx *cli.Context) { complete(ctx, wholeName(ctx)) }
+	}
 	refuseArguments(c, c.Name)
 	c.Before = func(ctx *cli.Context) error {
 		warnBytes(ctx)
 		return nil
 	}
 	return c
+}
+
+// wholeName is that of a verb, with the one that it stands behind: tenants set.
+func wholeName(c *cli.Context) string {
+	for _, before := range c.Lineage()[1:] {
+		if before.Command != nil && len(before.Command.Subcommands) > 0 && before.Command.Name != c.App.Name && before.Command.Name != c.Command.Name {
+			return before.Command.Name + " " + c.Command.Name
+		}
+	}
+	return c.Command.Name
 }
 
 // refuseArguments lets a verb that takes none refuse them: what follows it is no name of what

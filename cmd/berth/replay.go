@@ -28,7 +28,6 @@ func replayCommand() *cli.Command {
 			intFlag("attempt", 0, "`N`th attempt (default: the last one that was placed)"),
 			outputFlag(),
 		),
-		BashComplete: completeIDs,
 		Action: func(c *cli.Context) error {
 			asJSON, err := wantsJSON(c)
 			if err != nil {

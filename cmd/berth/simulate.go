@@ -47,8 +47,7 @@ func simulateCommand() *cli.Command {
 			stringFlag("seeds", "42", "`NUMBERS`, one run each: 42-51, or 1,5,7-9"),
 			outputFlag(),
 		},
-		BashComplete: completeFlag("policy", sim.PolicyNames()),
-		Action:       simulate,
+		Action: simulate,
 	})
 }
 

@@ -13,12 +13,11 @@ import (
 
 func watchCommand() *cli.Command {
 	return verb(&cli.Command{
-		Name:         "watch",
-		Usage:        "requests as they are, then each change, until Ctrl-C",
-		ArgsUsage:    "[ID...]",
-		Flags:        clientFlags(append(filterFlags(), boolFlag("wait", "also for what is not there yet"), outputFlag())...),
-		BashComplete: completeIDs,
-		Action:       watch,
+		Name:      "watch",
+		Usage:     "requests as they are, then each change, until Ctrl-C",
+		ArgsUsage: "[ID...]",
+		Flags:     clientFlags(append(filterFlags(), boolFlag("wait", "also for what is not there yet"), outputFlag())...),
+		Action:    watch,
 	})
 }
 
