@@ -42,6 +42,9 @@ func pools(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := noFlags(c); err != nil {
+		return err
+	}
 	next, err := poolOf(c)
 	if err != nil {
 		return err

@@ -329,6 +329,8 @@ func TestVerbs_Usage(t *testing.T) {
 		{`cpu-limit "a" is given twice`, []string{"simulate", "--nodes", "n", "--trace", "t", "--cpu-limit", "a=1", "--cpu-limit", "a=2"}},
 		{"stands behind an argument", []string{"cordon", "w", "--message", "x"}},
 		{`priority "4294967301" is out of range`, []string{"run", "--priority", "4294967301", "--", "true"}},
+		{"workers: flag --wide stands behind an argument; flags go first", []string{"workers", "w", "--wide"}},
+		{"pools: flag --no-shadow stands behind an argument; flags go first", []string{"pools", "lab", "--no-shadow"}},
 		{`priority "-4294967297" is out of range`, []string{"submit", "--priority=-4294967297", "--", "true"}},
 		{`tail "4294967301" is out of range`, []string{"logs", "--tail", "4294967301", "r"}},
 		{"for", []string{"brake", "hold", "--for", "100us", "default"}},

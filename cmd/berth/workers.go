@@ -30,6 +30,9 @@ func listWorkers(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := noFlags(c); err != nil {
+		return err
+	}
 	cl, err := newClient(c)
 	if err != nil {
 		return err
