@@ -21,10 +21,10 @@ func parseGPUs(text string) (devices []berth.Device, err error) {
 			kind = "gpu"
 		}
 		n, err := strconv.ParseUint(number, 10, 32)
-		if err != nil || len(devices)+int(n) > berth.MaxDevicesPerWorker {
+		if none := n == 0 && text != "0"; err != nil || none || len(devices)+int(n) > berth.MaxDevicesPerWorker {
 			return nil, &berth.FieldError{
 				Field: "gpus", Value: text, Problem: "is no number of devices",
-				Bound: fmt.Sprintf("N or NxTYPE, comma-separated, up to %d in all: 2xh100", berth.MaxDevicesPerWorker),
+				Bound: fmt.Sprintf("N or NxTYPE, each from 1 on, comma-separated, up to %d in all: 2xh100; or 0", berth.MaxDevicesPerWorker),
 			}
 		}
 		if err := berth.CheckID("gpus: type", kind); err != nil {

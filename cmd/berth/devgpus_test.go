@@ -27,7 +27,7 @@ func TestParseGPUs(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	for _, bad := range []string{"x", "h100", "2x", "-1", "1,", "2xH100", "h100=2", "257", "200,57xt4", "4294967296", "1xh100x"} {
+	for _, bad := range []string{"x", "h100", "2x", "-1", "1,", "2xH100", "h100=2", "0xh100", "0x10", "1,0", "00", "257", "200,57xt4", "4294967296", "1xh100x"} {
 		devices, err := parseGPUs(bad)
 		if (err == nil) != (bad == "1xh100x") { // an id may end so
 			t.Errorf("%q is read as %v: %v", bad, devices, err)
