@@ -66,6 +66,7 @@ func TestCancel_Replaced(t *testing.T) {
 func TestSubmit_WaitSaysWhy(t *testing.T) {
 	withLocal(t, func(s *shell) {
 		s.want(exitFailed, "berth: short: no worker that is registered could ever take it", "submit", "--wait", "--id", "short", "--cpu", "100", "--pending-limit", "3s", "--", "true")
+		s.want(exitNotRun, "berth: alone: no worker that is registered could ever take it", "run", "--id", "alone", "--cpu", "100", "--pending-limit", "3s", "--", "true")
 
 		cmd := exec.Command(os.Args[0], "submit", "--wait", "--id", "big", "--cpu", "100", "--", "true")
 		cmd.Env = append(os.Environ(), asVerb+"=1")

@@ -182,7 +182,7 @@ func (r *runner) sayWhy(ctx context.Context) {
 		}
 		if why := describe(s); why != "" && why != told {
 			told = why
-			r.say("%s %s", r.id, why)
+			r.say("%s: %s", r.id, why)
 		}
 	}
 }
