@@ -70,7 +70,7 @@ func TestReadDevices_Bad(t *testing.T) {
 		"all at once":       {"- {name: 5, type: t}\n- null", "\n-:2:3: devices[1] is no mapping"},
 		"no type of one":    {"name: a", "devices[0].type is empty"},
 		"no device":         {"a", "-:1:1: devices[0] is no mapping"},
-		"names alone":       {"- a", "-:1:3: devices[0] is no mapping"},
+		"names alone":       {"- a", "-:1:3: devices[0] is no mapping; allowed: a mapping: {name: gpu0, type: h100}"},
 		"in a second list":  {"- {name: a, type: t}\n---\n- {name: a, type: t}", `-:3:3: devices[1].name "a" stands in line 1 already`},
 		"in a second line":  {`{"name": "a", "type": "t"}` + "\n" + `{"name": "a", "type": "t"}`, `-:2:1: devices[1].name "a" stands in line 1 already`},
 		"too many":          {strings.Repeat("- {name: a, type: t}\n", 257), "-:257:3: holds too many devices; allowed: at most 256"},

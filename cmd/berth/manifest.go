@@ -210,7 +210,7 @@ func (m *manifest) message(n *yaml.Node, d protoreflect.MessageDescriptor, path 
 	}
 	entries, ok := mapping(n)
 	if !ok {
-		m.fail(n, "%s is no mapping", orRequest(path))
+		m.fail(n, "%s is no mapping; allowed: a mapping: %s", orRequest(path), exampleOf(d))
 		return
 	}
 	seen := map[string]bool{}
@@ -258,7 +258,7 @@ func (m *manifest) field(n *yaml.Node, f protoreflect.FieldDescriptor, at string
 	case f.IsMap():
 		entries, ok := mapping(n)
 		if !ok {
-			m.fail(n, "field %q is no mapping", at)
+			m.fail(n, "field %q is no mapping; allowed: a mapping: %s", at, exampleIn(f))
 		}
 		seen := map[string]bool{}
 		for _, e := range entries {
@@ -271,7 +271,7 @@ func (m *manifest) field(n *yaml.Node, f protoreflect.FieldDescriptor, at string
 		}
 	case f.IsList():
 		if n.Kind != yaml.SequenceNode {
-			m.fail(n, "field %q is no list", at)
+			m.fail(n, "field %q is no list; allowed: a list: %s", at, exampleIn(f))
 			return
 		}
 		if err := berth.CheckGivenList(entryIndex.ReplaceAllString(at, ""), len(n.Content)); err != nil {
