@@ -35,6 +35,14 @@ func uncordonCommand() *cli.Command {
 	})
 }
 
+// noWorker adds to the error of a worker that is not there where they are shown.
+func noWorker(err error) error {
+	if ce, ok := errors.AsType[*client.CallError](err); ok && ce.Code == client.CodeNotFound {
+		return fmt.Errorf("%w; berth workers lists them", err)
+	}
+	return err
+}
+
 // eachWorker applies a change to the workers that are named.
 func eachWorker(c *cli.Context, change func(context.Context, *client.Client, string) (*berthv1.Worker, error)) error {
 	asJSON, err := wantsJSON(c)
@@ -61,7 +69,7 @@ func eachWorker(c *cli.Context, change func(context.Context, *client.Client, str
 	for _, name := range c.Args().Slice() {
 		w, err := change(ctx, cl, name)
 		if err != nil {
-			failed = append(failed, fmt.Errorf("%s %s: %w", c.Command.Name, name, err))
+			failed = append(failed, fmt.Errorf("%s %s: %w", c.Command.Name, name, noWorker(err)))
 			continue
 		}
 		if asJSON {

@@ -189,7 +189,7 @@ func (e *emptying) order(ctx context.Context, names []string, wish *berthv1.SetI
 		w, err := e.cl.SetIntent(ctx, wish)
 		switch {
 		case err != nil:
-			e.fail(name, err)
+			e.fail(name, noWorker(err))
 		case e.c.Bool("no-wait"):
 			e.print(w)
 		default:

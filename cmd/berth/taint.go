@@ -74,7 +74,7 @@ func changeTaints(c *cli.Context, read func(*berthv1.SetTaintsRequest, string) e
 		w, err := cl.SetTaints(ctx, req)
 		switch {
 		case err != nil:
-			return fmt.Errorf("%s %s: %w", c.Command.Name, req.GetWorker(), err)
+			return fmt.Errorf("%s %s: %w", c.Command.Name, req.GetWorker(), noWorker(err))
 		case asJSON:
 			return printLine(c.App.Writer, w)
 		}

@@ -15,7 +15,12 @@ func TestUntaint_Nothing(t *testing.T) {
 		s.want(exitFailed, "no such taint: gpu:no_place; its taints: audit", "untaint", "w-1", "gpu:no_place")
 		s.want(exitGood, "w-1: taints audit:no_place\n", "untaint", "w-1", "gpu:NoExecute")
 		s.want(exitGood, "w-1: taints -\n", "untaint", "w-1", "audit=any:no_place")
-		s.want(exitFailed, "not found", "untaint", "nobody", "audit")
+		for _, verb := range []string{"untaint", "taint"} {
+			s.want(exitFailed, "berth: "+verb+" nobody: worker nobody: not found; berth workers lists them\n", verb, "nobody", "audit:no_run")
+		}
+		for _, verb := range []string{"drain", "remove", "cordon", "uncordon"} {
+			s.want(exitFailed, "berth: "+verb+" nobody: worker nobody: not found; berth workers lists them\n", verb, "nobody")
+		}
 	})
 }
 
