@@ -11,6 +11,7 @@ func TestUntaint_Nothing(t *testing.T) {
 	withLocal(t, func(s *shell) {
 		s.want(exitFailed, "berth: untaint w-1: no such taint: audit; its taints: -\n", "untaint", "w-1", "audit")
 		s.want(exitGood, "audit:no_place,gpu=h100:no_run", "taint", "w-1", "audit:no_place", "gpu=h100:NoExecute")
+		s.want(exitGood, "  tainted: audit:no_place,gpu=h100:no_run\n", "workers")
 		s.want(exitFailed, "no such taint: audti; its taints: audit:no_place,gpu=h100:no_run", "untaint", "w-1", "gpu", "audti")
 		s.want(exitFailed, "no such taint: gpu:no_place; its taints: audit", "untaint", "w-1", "gpu:no_place")
 		s.want(exitGood, "w-1: taints audit:no_place\n", "untaint", "w-1", "gpu:NoExecute")

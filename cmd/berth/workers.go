@@ -162,7 +162,7 @@ func (x *workersTable) row(w *berthv1.Worker) []string {
 	if x.ports {
 		row = append(row, portsText(w))
 	}
-	row = append(row, age(w.GetStartedAt(), x.now), fit(x.out, workerNote(w, x.now), 60))
+	row = append(row, age(w.GetStartedAt(), x.now), fit(x.out, x.note(w), 60))
 	if !x.wide {
 		return row
 	}
@@ -171,6 +171,16 @@ func (x *workersTable) row(w *berthv1.Worker) []string {
 		row = append(row, fit(x.out, imagesText(w), 60))
 	}
 	return append(row, orDash(strings.Join(w.GetEnforces(), ",")), orDash(w.GetAddress()), orDash(w.GetHostname()), orDash(w.GetAgent()))
+}
+
+// note is what there is to say of a worker, and its taints, where no column tells of them: what they keep
+// off would look as if it could run there.
+func (x *workersTable) note(w *berthv1.Worker) string {
+	text := workerNote(w, x.now)
+	if taints := taintsText(w); !x.wide && taints != "-" {
+		text = strings.TrimPrefix(text+"; tainted: "+taints, "; ")
+	}
+	return text
 }
 
 func spotText(w *berthv1.Worker) string {

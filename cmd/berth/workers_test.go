@@ -149,3 +149,21 @@ func TestPrintWorkers_WideAmounts(t *testing.T) {
 		})
 	}
 }
+
+// Taints stand in the note, behind what else is to say, where they have no column.
+func TestPrintWorkers_Tainted(t *testing.T) {
+	w := &berthv1.Worker{
+		Id: "w1", State: "cordoned", Message: "a disk is replaced",
+		Taints: []*berthv1.Taint{{Key: "gpu", Effect: "no_place"}}, OperatorTaints: []*berthv1.Taint{{Key: "k", Value: "v", Effect: "no_run"}},
+	}
+	x := workersTable{}
+	if got := x.note(w); got != "a disk is replaced; tainted: gpu:no_place,k=v:no_run" {
+		t.Error(got)
+	}
+	if w.Message = ""; x.note(w) != "tainted: gpu:no_place,k=v:no_run" {
+		t.Error(x.note(w))
+	}
+	if x.wide = true; x.note(w) != "" {
+		t.Error(x.note(w))
+	}
+}
