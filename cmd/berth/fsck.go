@@ -58,6 +58,9 @@ func fsck(c *cli.Context) error {
 		sum.Revisions++
 		sum.Unseen += r.Unseen
 		sum.Violations += len(r.Violations)
+		if c.Bool("watch") && sum.Revisions == 1 && isTerminal(c.App.ErrWriter) {
+			fmt.Fprintln(c.App.ErrWriter, fsckBegins(r))
+		}
 		return printViolations(c.App.Writer, r.Violations, asJSON)
 	}
 	// A store that does not answer is told after a while, not waited for.
@@ -81,6 +84,12 @@ func fsck(c *cli.Context) error {
 		return err
 	}
 	return sum.tell(c, asJSON)
+}
+
+// fsckBegins is what who watches a check is told first: of a store without violations nothing would follow.
+func fsckBegins(r invariant.Report) string {
+	return fmt.Sprintf("berth: %s in %s at revision %d; what later ones violate is shown as it happens, until Ctrl-C",
+		plural(len(r.Violations), "violation"), plural(r.Keys, "key"), r.Revision)
 }
 
 const fsckTimeout = 10 * time.Second
