@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -51,7 +53,7 @@ func explainCommand() *cli.Command {
 			}
 			switch {
 			case err != nil && past:
-				return err
+				return notYet(c.Context, cl, req.GetId(), err)
 			case err != nil:
 				return notThere(c.Context, cl, id, orGroup(err, func() error { return explainGroup(c, cl, id, asJSON) }))
 			}
@@ -77,6 +79,18 @@ func explainMember(c *cli.Context, cl *client.Client, req *berthv1.ExplainReques
 		fmt.Fprintf(c.App.ErrWriter, "berth: %s is a group: what follows is of its member %s; %s shows all\n", group, member, hint(c, "list", "--all", "--group", group))
 	}
 	return e, err
+}
+
+// notYet says of what is there now, and was not at a moment of the past, that it came later.
+func notYet(ctx context.Context, cl *client.Client, id string, err error) error {
+	if ce, ok := errors.AsType[*client.CallError](err); !ok || ce.Code != client.CodeNotFound {
+		return err
+	}
+	s, getErr := cl.Get(ctx, id)
+	if getErr != nil {
+		return err
+	}
+	return fmt.Errorf("%w: it was not there yet, for it was submitted at %s", err, ago(s.GetSubmittedAt(), time.Now()))
 }
 
 // explainRequest is what is asked: about now, or about the past.

@@ -42,9 +42,9 @@ func TestReplay(t *testing.T) {
 		if r := s.want(0, "train.0 waits, and the registered workers could never take it", "explain", "--at-revision", at[1], "train"); r.err != of {
 			t.Errorf("of a group that has ended: %q", r.err)
 		}
-		s.want(exitFailed, "explain train.0: at revision 3: not found", "explain", "--at-revision", "3", "train")
-		s.want(exitFailed, "explain nobody: at revision 3: not found", "explain", "--at-revision", "3", "nobody")
-		s.want(exitFailed, "not found", "explain", "--at-revision", "3", "big")
+		s.want(exitFailed, "explain train.0: at revision 3: not found: it was not there yet, for it was submitted at ", "explain", "--at-revision", "3", "train")
+		s.want(exitFailed, "explain nobody: at revision 3: not found\n", "explain", "--at-revision", "3", "nobody")
+		s.want(exitFailed, "explain big: at revision 3: not found: it was not there yet, for it was submitted at ", "explain", "--at-revision", "3", "big")
 		s.want(exitFailed, "nothing is known of", "explain", "--at", "10h", "big")
 		s.want(exitUsage, "is no time", "explain", "--at", "yesterday", "big")
 	})
