@@ -68,6 +68,12 @@ func (s *submissions) putBack(subs []*submission) {
 	copy(s.order[s.gone:], subs)
 }
 
+// TooManyEntries refuses a call for one of its lists, which may have as many as a call
+// may have requests. Who receives calls says so before all entries are in memory.
+func TooManyEntries(list string, n int) *berth.FieldError {
+	return &berth.FieldError{Field: list, Value: fmt.Sprint(n), Problem: "has too many entries", Bound: fmt.Sprintf("at most %d a call", berth.MaxRequestsPerCall)}
+}
+
 // Submit makes requests durable, and places at once what fits. The results are
 // in the order of the requests; each is its own success or failure. When ctx
 // ends first, the outcome is unknown: submit again with the same ids.
@@ -76,7 +82,7 @@ func (d *Daemon) Submit(ctx context.Context, requests []berth.Request) ([]Submit
 		return nil, nil
 	}
 	if len(requests) > berth.MaxRequestsPerCall {
-		return nil, &berth.FieldError{Field: "requests", Value: fmt.Sprint(len(requests)), Problem: "has too many entries", Bound: fmt.Sprintf("at most %d a call", berth.MaxRequestsPerCall)}
+		return nil, TooManyEntries("requests", len(requests))
 	}
 	c := newSubmitCall(len(requests))
 	for i, r := range requests {

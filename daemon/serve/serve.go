@@ -51,8 +51,10 @@ func New(d *daemon.Daemon, opts Options) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle(berthv1connect.NewBerthServiceHandler(s,
 		connect.WithReadMaxBytes(maxMessageBytes),
+		boundedGzip(maxMessageBytes),
+		connect.WithCodec(boundedProto{}),
 		connect.WithCodec(strictJSON{"json"}), connect.WithCodec(strictJSON{"json; charset=utf-8"}),
-		connect.WithInterceptors(boundCalls{}, tellErrors{opts.Log}),
+		connect.WithInterceptors(boundCalls{}, tellErrors{opts.Log}, tellRefusals{}),
 		connect.WithRecover(s.recovered),
 	))
 	return localOnly(mux), nil

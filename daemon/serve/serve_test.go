@@ -389,6 +389,9 @@ func TestService_BadInput(t *testing.T) {
 	if _, err = c.Submit(ctx, many); field(err) != "requests" {
 		t.Errorf("1,001 requests: %v", err)
 	}
+	if results, err := c.Submit(ctx, many[:1000]); err != nil || len(results) != 1000 {
+		t.Errorf("1,000 requests: %v, %d results", err, len(results))
+	}
 	// A quotation of a bad id is cut between two characters, never within one: the
 	// answer of the whole call could not be sent.
 	long := "a" + strings.Repeat("é", 70)
