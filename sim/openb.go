@@ -87,18 +87,18 @@ func (t *table) machine(name, gpus, model string) (m Machine, err error) {
 	var count int64
 	err = t.numbers([]string{"cpu_milli", "memory_mib", gpus},
 		[]int64{berth.MaxCPUMilli, berth.MaxMemoryBytes >> 20, berth.MaxDevicesPerWorker}, []*int64{&m.CPUMilli, &m.MemoryMiB, &count})
-	if err != nil || count == 0 {
+	if err != nil || count == 0 && t.text(model) == "" {
 		return m, err
 	}
 	m.GPUs, err = t.models(model, int(count))
 	return m, err
 }
 
-// models are those of so many GPUs: one of each, or one that all are of.
+// models are those of so many GPUs: one of each, or one that all are of. Of none they only have to be ids.
 func (t *table) models(field string, count int) ([]string, error) {
-	models, err := t.ids(field)
+	models, err := t.ids(field, berth.MaxDevicesPerWorker, func([]string, string) bool { return true })
 	switch {
-	case err != nil:
+	case err != nil || count == 0:
 		return nil, err
 	case len(models) == 1:
 		return slices.Repeat(models, count), nil
@@ -141,15 +141,19 @@ func (t *table) pod(gpus, models string) (p Pod, err error) {
 	p.Name = t.text("name")
 	err = t.numbers([]string{"cpu_milli", "memory_mib", gpus},
 		[]int64{berth.MaxCPUMilli, berth.MaxMemoryBytes >> 20, berth.MaxDevicesPerRequest}, []*int64{&p.CPUMilli, &p.MemoryMiB, &p.GPUs})
+	if err != nil {
+		return p, err
+	}
+	asked, err := t.words(models, berth.MaxDeviceTypes)
 	if err != nil || p.GPUs == 0 {
 		return p, err
 	}
+	p.Models = asked
 	if p.GPUMilli, err = t.number("gpu_milli", 1, berth.WholeDevice); err != nil {
 		return p, err
 	}
 	if p.GPUs > 1 && p.GPUMilli != berth.WholeDevice {
 		return p, t.wrong("gpu_milli", "is not allowed with several GPUs", fmt.Sprint(berth.WholeDevice))
 	}
-	p.Models, err = t.words(models, berth.MaxDeviceTypes)
-	return p, err
+	return p, nil
 }

@@ -52,7 +52,7 @@ func newTable(r io.Reader, most int, needed ...string) (*table, error) {
 	for i, name := range header {
 		name = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))
 		if _, twice := t.columns[name]; twice {
-			return nil, &LineError{1, fmt.Errorf("column %q is repeated", name)}
+			return nil, &LineError{1, fmt.Errorf("column %q is repeated", clip(name))}
 		}
 		t.columns[name] = i
 	}
@@ -68,7 +68,7 @@ func newTable(r io.Reader, most int, needed ...string) (*table, error) {
 func (t *table) only(known ...string) error {
 	for _, name := range slices.Sorted(maps.Keys(t.columns)) {
 		if !slices.Contains(known, name) {
-			return &LineError{1, &berth.FieldError{Field: "column", Value: name, Problem: "is unknown", Bound: strings.Join(known, ", ")}}
+			return &LineError{1, &berth.FieldError{Field: "column", Value: clip(name), Problem: "is unknown", Bound: strings.Join(known, ", ")}}
 		}
 	}
 	return nil
@@ -105,9 +105,12 @@ func (t *table) next() (bool, error) {
 	return true, nil
 }
 
+// clip bounds what an error quotes: a field may be as long as the file.
+func clip(s string) string { return berth.Clip(s, 64) }
+
 // wrong is an error about a field of the row.
 func (t *table) wrong(field, problem, bound string) error {
-	return &LineError{t.line, &berth.FieldError{Field: field, Value: t.text(field), Problem: problem, Bound: bound}}
+	return &LineError{t.line, &berth.FieldError{Field: field, Value: clip(t.text(field)), Problem: problem, Bound: bound}}
 }
 
 // text is a field; empty where the file has no such column.
@@ -158,29 +161,22 @@ func (t *table) words(field string, most int) ([]string, error) {
 	if t.text(field) == "" {
 		return nil, nil
 	}
-	all, err := t.ids(field)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, word := range all {
-		if !slices.Contains(out, word) {
+	return t.ids(field, most, func(all []string, word string) bool { return !slices.Contains(all, word) })
+}
+
+// ids are at least one, parted by |: those that count beside the ones before them, of which there are so many at most. What
+// comes behind too many is not looked at.
+func (t *table) ids(field string, most int, counts func(before []string, word string) bool) (out []string, err error) {
+	for word := range strings.SplitSeq(strings.ToLower(t.text(field)), "|") {
+		if err := berth.CheckID(field, word); err != nil {
+			return nil, &LineError{t.line, err}
+		}
+		if counts(out, word) {
 			out = append(out, word)
 		}
 		if len(out) > most {
 			return nil, t.wrong(field, "names too many", fmt.Sprintf("at most %d", most))
 		}
-	}
-	return out, nil
-}
-
-// ids are at least one, parted by |.
-func (t *table) ids(field string) (out []string, err error) {
-	for word := range strings.SplitSeq(strings.ToLower(t.text(field)), "|") {
-		if err := berth.CheckID(field, word); err != nil {
-			return nil, &LineError{t.line, err}
-		}
-		out = append(out, word)
 	}
 	return out, nil
 }
