@@ -16,6 +16,7 @@ import (
 const (
 	maxShapes      = 100_000
 	maxShapesBytes = 64 << 20
+	maxShapeLine   = 1 << 20 // what a worker may say of itself is far less
 )
 
 // Shape is what one hollow worker pretends to be.
@@ -76,7 +77,7 @@ var sayingSame = map[string]string{
 // spot (true or false), warm_images (train:3;serve:1). A file of the openb node list is read as it is.
 // Its errors are *ShapeError.
 func ReadShapes(r io.Reader) ([]Shape, error) {
-	in := csv.NewReader(io.LimitReader(r, maxShapesBytes+1))
+	in := csv.NewReader(&shortLines{in: io.LimitReader(r, maxShapesBytes+1)})
 	in.TrimLeadingSpace = true
 	header, err := in.Read()
 	if errors.Is(err, io.EOF) {
@@ -96,6 +97,9 @@ func ReadShapes(r io.Reader) ([]Shape, error) {
 		if errors.Is(err, io.EOF) {
 			break
 		}
+		if in.InputOffset() > maxShapesBytes {
+			err = fmt.Errorf("the file is larger than %d bytes", maxShapesBytes)
+		}
 		if errors.Is(err, csv.ErrFieldCount) {
 			err = fmt.Errorf("has %d fields, and the header %d", len(cells), len(header))
 		}
@@ -110,9 +114,6 @@ func ReadShapes(r io.Reader) ([]Shape, error) {
 		if err == nil && len(shapes) == maxShapes {
 			err = fmt.Errorf("more than %d workers", maxShapes)
 		}
-		if err == nil && in.InputOffset() > maxShapesBytes {
-			err = fmt.Errorf("the file is larger than %d bytes", maxShapesBytes)
-		}
 		if err != nil {
 			return nil, &ShapeError{Line: line, Err: err}
 		}
@@ -123,6 +124,28 @@ func ReadShapes(r io.Reader) ([]Shape, error) {
 		return nil, &ShapeError{Line: 2, Err: errors.New("there is no worker below the header")}
 	}
 	return shapes, nil
+}
+
+// shortLines reads a file of lines, and ends at one that is too long: of a file that is no such list, as /dev/zero, the first
+// line is all that there is.
+type shortLines struct {
+	in   io.Reader
+	line int // bytes of it, so far
+}
+
+var errLongLine = fmt.Errorf("the line is longer than %d bytes", maxShapeLine)
+
+func (s *shortLines) Read(to []byte) (int, error) {
+	n, err := s.in.Read(to)
+	for _, b := range to[:n] {
+		if s.line++; b == '\n' {
+			s.line = 0
+		}
+		if s.line > maxShapeLine {
+			return 0, errLongLine
+		}
+	}
+	return n, err
 }
 
 func shapeError(in *csv.Reader, err error) error {
@@ -138,7 +161,7 @@ func readHeader(header []string) ([]column, error) {
 	for i, name := range header {
 		name = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))
 		if columns[name] == nil {
-			return nil, fmt.Errorf("column %q is unknown; known: %s", name, strings.Join(columnNames(), ", "))
+			return nil, fmt.Errorf("column %q is unknown; known: %s", told(name), strings.Join(columnNames(), ", "))
 		}
 		for _, before := range header[:i] {
 			switch {
@@ -169,7 +192,7 @@ func readShape(set []column, header, cells []string) (Shape, error) {
 			continue
 		}
 		if err := set[i](&s, cell); err != nil {
-			return Shape{}, fmt.Errorf("%s: %w", header[i], err)
+			return Shape{}, inColumn(header[i], err)
 		}
 	}
 	for i := range s.Capacity.Devices {
@@ -189,6 +212,25 @@ func readShape(set []column, header, cells []string) (Shape, error) {
 	return s, berth.ValidateWorkerLabels("labels", s.Labels)
 }
 
+// inColumn names the column of an error, which may name it by itself, or by the other word for it.
+func inColumn(name string, err error) error {
+	fe, ok := errors.AsType[*berth.FieldError](err)
+	switch {
+	case !ok:
+		return fmt.Errorf("%s: %w", name, err)
+	case sayingSame[fe.Field] != "" && sayingSame[fe.Field] == sayingSame[name]:
+		in := *fe
+		in.Field = name
+		return &in
+	case fe.Field == name || strings.HasPrefix(fe.Field, name+"["):
+		return err
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// told is a cell as an error quotes it.
+func told(cell string) string { return berth.Clip(cell, 64) }
+
 func setName(s *Shape, cell string) error {
 	s.Name = cell
 	return berth.CheckID("name", cell)
@@ -197,7 +239,7 @@ func setName(s *Shape, cell string) error {
 func setInt(to *int64, cell string, most int64) error {
 	v, err := strconv.ParseInt(cell, 10, 64)
 	if err != nil || v < 0 || v > most {
-		return fmt.Errorf("%q is not a whole number of 0 to %d", cell, most)
+		return fmt.Errorf("%q is not a whole number of 0 to %d", told(cell), most)
 	}
 	*to = v
 	return nil
@@ -253,10 +295,10 @@ func setLabels(s *Shape, cell string) error {
 	for part := range strings.SplitSeq(cell, ";") {
 		name, value, ok := strings.Cut(strings.TrimSpace(part), "=")
 		if !ok || name == "" {
-			return fmt.Errorf("%q is not NAME=VALUE", part)
+			return fmt.Errorf("%q is not NAME=VALUE", told(part))
 		}
 		if _, repeated := s.Labels[name]; repeated {
-			return fmt.Errorf("label %q is repeated", name)
+			return fmt.Errorf("label %q is repeated", told(name))
 		}
 		s.Labels[name] = value
 	}
@@ -272,7 +314,7 @@ func setWarmImages(s *Shape, cell string) error {
 
 func setSpot(s *Shape, cell string) (err error) {
 	if s.Spot, err = strconv.ParseBool(cell); err != nil {
-		return fmt.Errorf("%q is not true or false", cell)
+		return fmt.Errorf("%q is not true or false", told(cell))
 	}
 	return nil
 }

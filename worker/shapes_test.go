@@ -95,6 +95,12 @@ func TestReadShapes_Bad(t *testing.T) {
 		{"no range", "name,ports\na,20000\n", 2, `ports "20000" is no range; allowed: FIRST-LAST, from 1 to 65535`},
 		{"range backwards", "name,ports\na,20100-20000\n", 2, "ports"},
 		{"type without gpus", "name,gpu_type\na,t4\n", 2, "without gpus"},
+		{"bad type", "name,gpus,gpu_type\na,1,A B\n", 2, `line 2: gpu_type "a b" has`},
+		{"bad model", "name,gpu,model\na,1,A B\n", 2, `line 2: model "a b" has`},
+		{"bad serial", "sn\nA B\n", 2, `line 2: sn "A B" has`},
+		{"images told once", "name,warm_images\na,train:3;\n", 2, "line 2: warm_images[1] is empty"},
+		{"ports told once", "name,ports\na,20000\n", 2, `line 2: ports "20000"`},
+		{"taints", "name,taints\na,gpu\n", 2, `line 2: taints: taint "gpu" has no effect`},
 		{"too many gpus", "name,gpus\na,257\n", 2, "0 to 256"},
 	}
 	for _, tt := range tests {
@@ -108,6 +114,46 @@ func TestReadShapes_Bad(t *testing.T) {
 				t.Errorf("got %q in line %d, want %q in line %d", bad.Error(), bad.Line, tt.want, tt.line)
 			}
 		})
+	}
+}
+
+// zeros are a file without an end, or a line.
+type zeros struct{ read int }
+
+func (z *zeros) Read(to []byte) (int, error) {
+	clear(to)
+	z.read += len(to)
+	return len(to), nil
+}
+
+// Little is read of what is no list of workers, and what is told of a cell is not as long as the cell.
+func TestReadShapes_Long(t *testing.T) {
+	var in zeros
+	_, err := ReadShapes(&in)
+	if bad, ok := errors.AsType[*ShapeError](err); !ok || bad.Error() != "line 1: the line is longer than 1048576 bytes" || in.read > 2*maxShapeLine {
+		t.Errorf("%d bytes are read: %v", in.read, err)
+	}
+	long := strings.Repeat("x", maxShapeLine/3)
+	for name, tt := range map[string]string{
+		"column":      long,
+		"name":        "name\n" + long,
+		"number":      "name,cpu_milli\na," + long,
+		"type":        "name,gpus,gpu_type\na,1," + long,
+		"ports":       "name,ports\na," + long,
+		"no label":    "name,labels\na," + long,
+		"label":       "name,labels\na," + long + "=1",
+		"of a label":  "name,labels\na,a=" + long,
+		"label again": "name,labels\na," + long + "=;" + long + "=",
+		"taint":       "name,taints\na," + long,
+		"of a taint":  "name,taints\na," + long + ":no_place",
+		"spot":        "name,spot\na," + long,
+		"image":       "name,warm_images\na," + long,
+		"fields":      "name\n" + strings.Repeat(",", maxShapeLine/2),
+	} {
+		_, err := ReadShapes(strings.NewReader(tt + "\n"))
+		if _, ok := errors.AsType[*ShapeError](err); !ok || len(err.Error()) > 500 || strings.Contains(err.Error(), "longer than 1048576") {
+			t.Errorf("%s: %.600v", name, err)
+		}
 	}
 }
 
