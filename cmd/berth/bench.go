@@ -218,7 +218,7 @@ func runBench[O any](c *cli.Context, read func(*cli.Context, bench.Options) (O, 
 	r, err := measure(ctx, opts)
 	live.end()
 	if r == nil {
-		return benchError(name, err)
+		return afterCtrlC(ctx, c, benchError(name, err))
 	}
 	if r.PlacementsPerS != nil || asJSON {
 		if err := printBench(c, r, asJSON); err != nil {
@@ -226,9 +226,9 @@ func runBench[O any](c *cli.Context, read func(*cli.Context, bench.Options) (O, 
 		}
 	}
 	if err != nil {
-		return benchError(name, err)
+		return afterCtrlC(ctx, c, benchError(name, err))
 	}
-	return benchVerdict(r, shared.Rounds)
+	return afterCtrlC(ctx, c, benchVerdict(r, shared.Rounds))
 }
 
 func hasFlag(c *cli.Context, name string) bool {

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -143,6 +148,40 @@ func TestBench_Interrupted(t *testing.T) {
 		t.Errorf("exit %d\n%s%s", code, out.String(), errOut.String())
 	}
 	noFilesIn(t, dir)
+}
+
+// Ctrl-C ends a verb that measures, or shows, as any other that waits.
+func TestInterrupted_ExitCode(t *testing.T) {
+	for at, args := range map[string][]string{
+		"berth: round 1 of 100":            {"bench", "decide", "--workers", "10", "--requests", "2000", "--rounds", "100"},
+		"berth: starting a daemon":         {"demo", "--no-cgroups"},
+		"berth: submitting 100 containers": {"demo", "--no-cgroups"},
+	} {
+		cmd := exec.Command(os.Args[0], args...)
+		cmd.Env = append(os.Environ(), asVerb+"=1")
+		says, err := cmd.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines, line := bufio.NewReader(says), ""
+		for err == nil && !strings.HasPrefix(line, at) {
+			line, err = lines.ReadString('\n')
+		}
+		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+			t.Error(err)
+		}
+		rest, err := io.ReadAll(lines)
+		if err != nil {
+			t.Error(err)
+		}
+		err = cmd.Wait()
+		if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.ExitCode() != exitInterrupted {
+			t.Errorf("%v: %v\n%s%s", args, err, line, rest)
+		}
+	}
 }
 
 // cancelling cancels when something is said.

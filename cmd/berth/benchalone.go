@@ -29,7 +29,7 @@ func measureAlone[R any](c *cli.Context, opts *bench.Options, name string, measu
 	r, err := measure(ctx)
 	live.end()
 	if r == nil {
-		return benchError(name, err)
+		return afterCtrlC(ctx, c, benchError(name, err))
 	}
 	if asJSON {
 		show = func(w io.Writer, r *R) error { return printPlain(w, r) }
@@ -38,9 +38,9 @@ func measureAlone[R any](c *cli.Context, opts *bench.Options, name string, measu
 		return err
 	}
 	if err != nil {
-		return benchError(name, err)
+		return afterCtrlC(ctx, c, benchError(name, err))
 	}
-	return verdict(r)
+	return afterCtrlC(ctx, c, verdict(r))
 }
 
 // verdictAlone of a measurement; measured says how much of it there is.

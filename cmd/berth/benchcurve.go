@@ -54,9 +54,10 @@ func runCurve(c *cli.Context) error {
 	}
 	live := newLiveLine(c.App.ErrWriter, &bench.Progress{})
 	opts.Progress, opts.Say = live.progress, live.say
-	ctx, _, stop := untilSignal(c.Context)
+	unended, _, stop := untilSignal(c.Context)
 	defer stop()
-	leaveRoomForGarbage(ctx)
+	leaveRoomForGarbage(unended)
+	ctx := unended
 	if within := c.Duration("within"); within > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, within)
@@ -81,9 +82,9 @@ func runCurve(c *cli.Context) error {
 	live.end()
 	switch {
 	case err != nil:
-		return benchError("bench curve", err)
+		return afterCtrlC(unended, c, benchError("bench curve", err))
 	case missing > 0:
-		return fmt.Errorf("bench curve %s: ended early; points that are missing: %d. The same command goes on with them", name, missing)
+		return afterCtrlC(unended, c, fmt.Errorf("bench curve %s: ended early; points that are missing: %d. The same command goes on with them", name, missing))
 	}
 	return nil
 }

@@ -51,10 +51,10 @@ func runDemo(c *cli.Context) error {
 	if err != nil {
 		return usage("%w", err)
 	}
-	ctx, again, stop := untilSignal(c.Context)
+	unended, again, stop := untilSignal(c.Context)
 	defer stop()
-	leaveRoomForGarbage(ctx)
-	ctx, cancel := context.WithTimeout(ctx, demoWithin)
+	leaveRoomForGarbage(unended)
+	ctx, cancel := context.WithTimeout(unended, demoWithin)
 	defer cancel()
 	d := &demo{out: c.App.Writer, progress: c.App.ErrWriter, log: log}
 	d.say("starting a daemon on an embedded etcd, and %d workers", demoWorkers)
@@ -62,10 +62,10 @@ func runDemo(c *cli.Context) error {
 		listen: "127.0.0.1:0", etcdListen: "127.0.0.1:0", workers: demoWorkers, name: "worker",
 		capacity: demoCapacity, noCgroups: c.Bool("no-cgroups"), shim: c.String("shim"), abort: again, log: log,
 	}, func(l *local) error { return d.play(ctx, l) })
-	if err != nil {
-		return err
+	if err == nil {
+		err = d.verdict()
 	}
-	return d.verdict()
+	return afterCtrlC(unended, c, err)
 }
 
 // demo gathers what is seen.

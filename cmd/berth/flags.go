@@ -239,7 +239,7 @@ func parseCPU(field, text string) (int64, error) {
 		}
 		return n, nil
 	}
-	cores, err := strconv.ParseFloat(text, 64)
+	cores, err := parseDecimal(text)
 	if err != nil || math.IsNaN(cores) || cores < 0 || cores > float64(berth.MaxCPUMilli)/1000 {
 		return 0, bad
 	}
@@ -248,6 +248,14 @@ func parseCPU(field, text string) (int64, error) {
 		return 0, &berth.FieldError{Field: field, Value: text, Problem: "is finer than a thousandth of a core", Bound: "0.001 or more"}
 	}
 	return int64(milli), nil
+}
+
+// parseDecimal reads digits and a point: 1e3, 0x10 or inf, which the parser takes, is rather a slip than an amount.
+func parseDecimal(text string) (float64, error) {
+	if strings.Trim(text, "0123456789.") != "" {
+		return 0, strconv.ErrSyntax
+	}
+	return strconv.ParseFloat(text, 64)
 }
 
 // How flags take amounts of bytes: g alone is as in SI, and not as Docker's.

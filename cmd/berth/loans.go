@@ -79,6 +79,9 @@ func readReclaim(c *cli.Context, req *berthv1.SetQuotaRequest) error {
 	if err != nil {
 		return &berth.FieldError{Field: "reclaim-after", Value: text, Problem: "is no duration", Bound: reclaimBound}
 	}
+	if after%time.Millisecond != 0 { // and 1ns is not at once
+		return &berth.FieldError{Field: "reclaim-after", Value: text, Problem: "is finer than a millisecond", Bound: reclaimBound}
+	}
 	ms := after.Milliseconds()
 	req.ReclaimAfterMs = &ms
 	if berth.CheckReclaimAfter(ms) != nil {

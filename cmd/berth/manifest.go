@@ -28,6 +28,7 @@ const (
 	maxManifestRequests = 100_000
 	maxManifestDepth    = 16
 	maxManifestWrong    = 1_000 // that are told of
+	maxToldName         = 64    // bytes of a name that is told of
 )
 
 // manifestError is what is wrong at a place of a file.
@@ -216,9 +217,9 @@ func (m *manifest) message(n *yaml.Node, d protoreflect.MessageDescriptor, path 
 	seen := map[string]bool{}
 	for _, e := range entries {
 		name := e.key.Value
-		at := name
+		at := berth.Clip(name, maxToldName)
 		if path != "" {
-			at = path + "." + name
+			at = path + "." + at
 		}
 		field := d.Fields().ByName(protoreflect.Name(name))
 		switch {
@@ -263,11 +264,12 @@ func (m *manifest) field(n *yaml.Node, f protoreflect.FieldDescriptor, at string
 		seen := map[string]bool{}
 		for _, e := range entries {
 			key := e.key.Value
+			entry := at + "." + berth.Clip(key, maxToldName)
 			if seen[key] {
-				m.fail(e.key, "field %q stands twice", at+"."+key)
+				m.fail(e.key, "field %q stands twice", entry)
 			}
 			seen[key] = true
-			m.scalar(e.value, f.MapValue(), at+"."+key)
+			m.scalar(e.value, f.MapValue(), entry)
 		}
 	case f.IsList():
 		if n.Kind != yaml.SequenceNode {

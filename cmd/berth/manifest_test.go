@@ -53,6 +53,26 @@ func TestReadManifest(t *testing.T) {
 	}
 }
 
+// A name may be as long as the file: what is told of it is not.
+func TestReadManifest_LongNames(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	for name, text := range map[string]string{
+		"field":          `{"id": "a", "command": ["x"], "` + long + `": 1}`,
+		"inner field":    `{"id": "a", "command": ["x"], "resources": {"` + long + `": 1}}`,
+		"amount of text": `{"id": "a", "command": ["x"], "resources": {"custom": {"` + long + `": "1"}}}`,
+		"amount of it":   `{"id": "a", "command": ["x"], "resources": {"custom": {"` + long + `": 1}}}`,
+		"variable":       `{"id": "a", "command": ["x"], "env": {"` + long + `": 1}}`,
+		"twice":          `{"id": "a", "command": ["x"], "labels": {"` + long + `": "1", "` + long + `": "1"}}`,
+		"id":             `{"id": "` + long + `", "command": ["x"]}`,
+		"number":         `{"id": "a", "command": ["x"], "priority": 1` + strings.Repeat("0", 1<<20) + `}`,
+		"alias":          "id: a\ncommand: *" + long + "\n",
+	} {
+		if _, err := readManifest("-", strings.NewReader(text)); err == nil || len(err.Error()) > 1000 || !strings.HasPrefix(err.Error(), "-:") {
+			t.Errorf("%s: %.1100v", name, err)
+		}
+	}
+}
+
 // A file in which much is wrong is told of the first of it, and how much more there is.
 func TestReadManifest_MuchIsWrong(t *testing.T) {
 	_, err := readManifest("-", strings.NewReader("id: a\ncommand: [x]\n"+strings.Repeat("colour: red\n", 950)+strings.Repeat("env: 1\n", 51)))

@@ -82,7 +82,7 @@ func (a *aliases) alias(n *yaml.Node) written {
 	name := n.Value
 	out, ok := a.marked[name]
 	if !ok {
-		a.m.fail(n, "*%s stands for nothing; allowed: what &%s marks before it in the same document", name, name)
+		a.m.fail(n, "*%s stands for nothing; allowed: what &%[1]s marks before it in the same document", clip(name, 40))
 		return written{node: n}
 	}
 	if a.bytes += out.bytes; a.bytes > maxAliasedBytes {
@@ -98,7 +98,7 @@ func (a *aliases) entry(e entry, depth int) written {
 	case e.key.Kind == yaml.AliasNode || e.key.Anchor != "":
 		a.m.fail(e.key, "a key is an anchor or an alias; allowed: on values, and <<")
 	case e.key.Kind != yaml.ScalarNode:
-		a.m.fail(e.key, "a key is %s; allowed: a text", quotedNode(e.key))
+		a.m.fail(e.key, "a key is %s; allowed: a text", clip(quotedNode(e.key), 40))
 	case e.key.Value == "" && kindOf(e.key) == kindNull:
 		a.m.fail(e.key, "a key is empty; allowed: a text")
 	default:

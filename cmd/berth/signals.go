@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"sync"
@@ -40,6 +41,14 @@ func untilSignal(parent context.Context) (_ context.Context, again <-chan struct
 // byCtrlC says whether a context of untilSignal was ended by a signal.
 func byCtrlC(ctx context.Context, c *cli.Context) bool {
 	return ctx.Err() != nil && c.Context.Err() == nil
+}
+
+// afterCtrlC gives the error of a verb that a signal has ended the exit code of that, where it has none of its own.
+func afterCtrlC(ctx context.Context, c *cli.Context, err error) error {
+	if _, has := errors.AsType[*exitError](err); err == nil || has || !byCtrlC(ctx, c) {
+		return err
+	}
+	return &exitError{exitInterrupted, err}
 }
 
 // untilHangup calls before and ends the context with the first SIGHUP.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,6 +165,9 @@ func TestSimulate_UnknownTenant(t *testing.T) {
 		}
 	}
 	s := shell{t: t}
+	for flag, form := range map[string]string{"cpu-limit": "0 to 1000000", "gpu-limit": "0 to "} {
+		s.want(exitUsage, `simulate: `+flag+` "b=1e3" is no limit; allowed: TENANT=NUMBER, from `+form, "simulate", "--nodes", nodes, "--trace", trace, "--"+flag, "b=1e3")
+	}
 	for _, flag := range []string{"weight", "cpu-limit", "gpu-limit"} {
 		s.want(exitUsage, `simulate: `+flag+` "nobody=1" names a tenant that the trace has nothing of; allowed: a tenant that has a job: b, c, d, e, f, g, h, i, j, k and 2 more`,
 			"simulate", "--nodes", nodes, "--trace", trace, "--"+flag, "b=1", "--"+flag, "nobody=1")
@@ -187,6 +191,32 @@ func TestSimulate_NoSuchModel(t *testing.T) {
 	r := s.want(exitGood, "no machine has GPUs of type a100 | h100, which jobs ask for: they are never placed", "simulate", "--nodes", nodes, "--trace", trace)
 	if n := strings.Count(r.out+r.err, "no machine has GPUs of type"); n != 2 || !strings.Contains(r.out+r.err, "of type v100,") {
 		t.Errorf("%d warnings in\n%s", n, r.out+r.err)
+	}
+}
+
+// Of very many types, and labels, some are named, and how many more there are.
+func TestSimulate_ManyMissing(t *testing.T) {
+	dir := t.TempDir()
+	nodes, trace := filepath.Join(dir, "nodes.csv"), filepath.Join(dir, "trace.csv")
+	rows := "arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli,gpu_types,group,group_size,group_topology\n"
+	for i := range 1012 {
+		rows += fmt.Sprintf("0,1,1,1,1,1000,m%d|n%d,,,\n", i, i)
+	}
+	for i := range 11 {
+		rows += fmt.Sprintf("0,1,1,1,0,0,,g%d,2,label%d\n", i, i)
+	}
+	for path, text := range map[string]string{nodes: "name,cpu_milli,memory_mib,gpus,gpu_type\na,8000,1000,1,T4\n", trace: rows} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := shell{t: t}
+	r := s.want(exitGood, "berth: warning: and so of 1,002 more\n", "simulate", "--nodes", nodes, "--trace", trace)
+	if n := strings.Count(r.out+r.err, "no machine has GPUs of type"); n != 10 {
+		t.Errorf("%d types are named", n)
+	}
+	if n := strings.Count(r.out+r.err, "no machine has the label"); n != 10 || !strings.Contains(r.out+r.err, "and so of 1 more\n") {
+		t.Errorf("%d labels are named", n)
 	}
 }
 
@@ -350,7 +380,12 @@ func TestSimulate_Plot(t *testing.T) {
 	}
 	s.want(exitUsage, "names a tenant", "simulate", "--nodes", nodes, "--trace", trace, "--weight", "z=1", "--plot", plot)
 	s.want(exitUsage, "is no picture; allowed: a file whose name ends in .svg", "simulate", "--nodes", nodes, "--trace", trace, "--plot", trace)
-	s.want(exitUsage, "no such file", "simulate", "--nodes", nodes, "--trace", trace, "--plot", filepath.Join(dir, "none", "run.svg"))
+	none, taken := filepath.Join(dir, "none", "run.svg"), filepath.Join(t.TempDir(), "taken.svg")
+	s.want(exitUsage, "--plot: draw "+none+": no such file or directory\n", "simulate", "--nodes", nodes, "--trace", trace, "--plot", none)
+	if err := os.Mkdir(taken, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.want(exitFailed, "draw "+taken+": file exists\n", "simulate", "--nodes", nodes, "--trace", trace, "--plot", taken)
 	s.want(exitUsage, "draws at most 16 seeds", "simulate", "--nodes", nodes, "--trace", trace, "--plot", plot, "--seeds", "1-17")
 	if again, err := os.ReadFile(plot); err != nil || !bytes.Equal(again, got) {
 		t.Errorf("the picture has changed: %v", err)

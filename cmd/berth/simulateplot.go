@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,7 +36,7 @@ func beginPicture(c *cli.Context, runs int) (*plotFile, error) {
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return nil, usage("simulate: --plot: %w", err)
+		return nil, usage("simulate: --plot: draw %s: %w", path, reasonOf(err))
 	}
 	return &plotFile{path, f}, nil
 }
@@ -50,10 +51,21 @@ func (p *plotFile) draw(runs []*sim.TraceResult) error {
 		err = os.Rename(p.f.Name(), p.path)
 	}
 	if err != nil {
-		return fmt.Errorf("draw %s: %w", p.path, err)
+		return fmt.Errorf("draw %s: %w", p.path, reasonOf(err))
 	}
 	p.f = nil
 	return nil
+}
+
+// reasonOf is why a file cannot be written, without the name that it has meanwhile, which nobody has asked for.
+func reasonOf(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	if le, ok := errors.AsType[*os.LinkError](err); ok {
+		return le.Err
+	}
+	return err
 }
 
 // abandon leaves nothing of a picture that was not drawn.

@@ -34,12 +34,8 @@ func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, s
 	if err := checkTenants(c, t); err != nil {
 		return usage("simulate: %w", err)
 	}
-	for _, label := range t.Unlabelled() {
-		fmt.Fprintf(c.App.ErrWriter, "berth: warning: no machine has the label %s, of which a group wants one value: it is never placed\n", label)
-	}
-	for _, models := range t.WithoutModel() {
-		fmt.Fprintf(c.App.ErrWriter, "berth: warning: no machine has GPUs of type %s, which jobs ask for: they are never placed\n", models)
-	}
+	warnOfEach(c.App.ErrWriter, "no machine has the label %s, of which a group wants one value: it is never placed", t.Unlabelled())
+	warnOfEach(c.App.ErrWriter, "no machine has GPUs of type %s, which jobs ask for: they are never placed", t.WithoutModel())
 	if t.Unlinked() {
 		fmt.Fprintln(c.App.ErrWriter, "berth: warning: no machine has a link, and a group wants GPUs of one link domain: it is never placed")
 	}
@@ -74,6 +70,19 @@ func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, s
 		}
 	}
 	return nil
+}
+
+// toldNames bounds those that are told of, or that an error names, each with a name out of a file.
+const toldNames = 10
+
+// warnOfEach tells the same of some names, and of how many more it would have to be told.
+func warnOfEach(w io.Writer, text string, names []string) {
+	for _, name := range names[:min(len(names), toldNames)] {
+		fmt.Fprintf(w, "berth: warning: "+text+"\n", name)
+	}
+	if more := len(names) - toldNames; more > 0 {
+		fmt.Fprintf(w, "berth: warning: and so of %s more\n", comma(more))
+	}
 }
 
 func readWeights(c *cli.Context) (map[string]int64, error) {
@@ -121,9 +130,6 @@ func readTenantLimits(c *cli.Context) (map[string]sim.Limit, error) {
 	return out, nil
 }
 
-// toldTenants bounds those that an error names.
-const toldTenants = 10
-
 // checkTenants refuses a flag about a tenant that has nothing in the trace: it would change nothing.
 func checkTenants(c *cli.Context, t *sim.Trace) error {
 	known := t.Tenants()
@@ -133,9 +139,9 @@ func checkTenants(c *cli.Context, t *sim.Trace) error {
 			if slices.Contains(known, tenant) {
 				continue
 			}
-			bound := "a tenant that has a job: " + strings.Join(known[:min(len(known), toldTenants)], ", ")
-			if len(known) > toldTenants {
-				bound += fmt.Sprintf(" and %d more", len(known)-toldTenants)
+			bound := "a tenant that has a job: " + strings.Join(known[:min(len(known), toldNames)], ", ")
+			if len(known) > toldNames {
+				bound += fmt.Sprintf(" and %d more", len(known)-toldNames)
 			}
 			return &berth.FieldError{Field: flag, Value: text, Problem: "names a tenant that the trace has nothing of", Bound: bound}
 		}
@@ -205,8 +211,8 @@ func tellQuotas(c *cli.Context, live *sim.Live) {
 	if len(without) == 0 {
 		return
 	}
-	told := strings.Join(without[:min(len(without), toldTenants)], ", ")
-	if more := len(without) - toldTenants; more > 0 {
+	told := strings.Join(without[:min(len(without), toldNames)], ", ")
+	if more := len(without) - toldNames; more > 0 {
 		told += fmt.Sprintf(" and %d more", more)
 	}
 	fmt.Fprintf(c.App.ErrWriter, "berth: warning: quotas are not simulated, which these tenants have in pool %s: %s; --cpu-limit and --gpu-limit bound what a tenant holds\n", c.String("pool"), told)

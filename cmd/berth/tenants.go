@@ -139,7 +139,7 @@ func named(d string, set map[string]int64, unset []string) bool {
 
 // thousandths of devices.
 func thousandths(text string) (int64, error) {
-	n, err := strconv.ParseFloat(text, 64)
+	n, err := parseDecimal(text)
 	milli := math.Round(n * float64(berth.WholeDevice))
 	if err == nil && !(milli >= 0 && milli <= float64(berth.MaxCustom) && math.Abs(milli-n*float64(berth.WholeDevice)) < 1e-6) {
 		err = strconv.ErrRange

@@ -78,6 +78,10 @@ func TestTenants(t *testing.T) {
 		s.want(exitGood, "; tenant other has borrowed some of it, and gives it back as what uses it ends", "explain", "wants")
 		s.want(exitGood, "the end of what uses 1 core of tenant other in pool default, ", "explain", "wants")
 		s.want(exitUsage, `reclaim-after "8761h" is out of range; allowed: as 90s or 10m, 0s to 8760h, or none`, "tenants", "set", "--reclaim-after", "8761h", "lender")
+		for _, text := range []string{"1ns", "-1ns", "1.5ms"} {
+			s.want(exitUsage, `reclaim-after "`+text+`" is finer than a millisecond; allowed: as 90s`, "tenants", "set", "--reclaim-after", text, "lender")
+		}
+		s.want(exitUsage, `devices "h100=1e3" is no limit`, "tenants", "set", "--devices", "h100=1e3", "lender")
 		s.want(exitUsage, "as 90s or 10m, 0s to 8760h, or none", "tenants", "set", "--reclaim-after", "soon", "lender")
 		s.want(exitGood, "2 (reclaimed after 10m)", "tenants", "set", "--reclaim-after", "10m", "lender")
 		s.want(exitGood, `"reclaim_after_ms":"600000"`, "tenants", "-o", "json")
