@@ -53,8 +53,13 @@ func (c *Change) contradicts() error {
 	for _, id := range c.Uncordon {
 		for field, ids := range map[string][]berth.WorkerID{"cordon": c.Cordon, "drain": c.Drain, "remove": c.Remove} {
 			if slices.Contains(ids, id) {
-				return &berth.FieldError{Field: "uncordon", Value: string(id), Problem: "stands beside " + field, Bound: "one of the two for a worker"}
+				return &berth.FieldError{Field: "uncordon", Value: berth.Clip(string(id), 64), Problem: "stands beside " + field, Bound: "one of the two for a worker"}
 			}
+		}
+	}
+	for _, id := range c.Drain {
+		if slices.Contains(c.Remove, id) {
+			return &berth.FieldError{Field: "drain", Value: berth.Clip(string(id), 64), Problem: "stands beside remove", Bound: "one of the two for a worker"}
 		}
 	}
 	return nil

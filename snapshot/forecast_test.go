@@ -69,6 +69,10 @@ func TestForecast_Change(t *testing.T) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
+	_, err := s.taken().Forecast(&snapshot.Change{Drain: []berth.WorkerID{"w2", "w1"}, Remove: []berth.WorkerID{"w1"}})
+	if want := `drain "w1" stands beside remove; allowed: one of the two for a worker`; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
 	large := berth.Capacity{Quantities: berth.Quantities{CPUMilli: 8000, MemoryBytes: 1 << 30}}
 	outcomes, err := s.taken().Forecast(&snapshot.Change{Add: []snapshot.Addition{{Count: 2, Like: "w1"}, {Count: 1, Pool: berth.DefaultPool, Capacity: large}}})
 	if err != nil || outcomes[0].Worker != "new-2-1" {
