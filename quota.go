@@ -57,7 +57,7 @@ func (d Dimension) check(field string, amount int64) error {
 		case DimensionDisk:
 			most = MaxDiskBytes
 		default:
-			return &FieldError{Field: field, Value: string(d), Problem: "is no dimension", Bound: "cpu_milli, memory_bytes, disk_bytes, custom.NAME, devices.TYPE"}
+			return &FieldError{Field: field, Value: clip(string(d)), Problem: "is no dimension", Bound: "cpu_milli, memory_bytes, disk_bytes, custom.NAME, devices.TYPE"}
 		}
 	}
 	return checkRange(field+"."+string(d), amount, 0, most)
@@ -238,6 +238,9 @@ func (t *Tenant) Check() error {
 	}
 	return checkCount("pools", len(t.Pools), MaxQuotaPools)
 }
+
+// CheckDimension says whether something can be limited of d; field is the name used in the error.
+func CheckDimension(field string, d Dimension) error { return d.check(field, 0) }
 
 // CheckLimits checks the limits of a quota as a user gives them.
 func CheckLimits(limits Amounts) error {

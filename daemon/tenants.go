@@ -181,6 +181,9 @@ func (d *Daemon) SetQuota(ctx context.Context, c QuotaChange) (QuotaStatus, erro
 	if err := berth.CheckLimits(c.Set); err != nil {
 		return QuotaStatus{}, err
 	}
+	if err := c.contradicts(); err != nil {
+		return QuotaStatus{}, err
+	}
 	if c.ReclaimAfterMS != nil {
 		if err := berth.CheckReclaimAfter(*c.ReclaimAfterMS); err != nil {
 			return QuotaStatus{}, err
@@ -217,12 +220,33 @@ func (d *Daemon) SetQuota(ctx context.Context, c QuotaChange) (QuotaStatus, erro
 	return s, err
 }
 
+// contradicts refuses what says two things of one, and what takes back what there cannot be.
+func (c *QuotaChange) contradicts() error {
+	for _, of := range []struct {
+		give, take string
+		given      berth.Amounts
+		taken      []berth.Dimension
+	}{{"set", "unset", c.Set, c.Unset}, {"guarantee", "unguarantee", c.Guarantee, c.Unguarantee}} {
+		for _, dim := range of.taken {
+			if err := berth.CheckDimension(of.take, dim); err != nil {
+				return err
+			}
+			if _, both := of.given[dim]; both {
+				return &berth.FieldError{Field: of.give, Value: string(dim), Problem: "stands beside " + of.take, Bound: "one of the two for a dimension"}
+			}
+		}
+	}
+	if c.ReclaimAfterMS != nil && c.NeverReclaim {
+		return &berth.FieldError{Field: "reclaim_after_ms", Value: fmt.Sprint(*c.ReclaimAfterMS), Problem: "stands beside never_reclaim", Bound: "one of the two"}
+	}
+	return nil
+}
+
 // dropsGuaranteed refuses to take a limit back of which some is guaranteed, as long as nobody
 // says that nothing is any more: others would lose what they borrow by it, or lend.
 func (c *QuotaChange) dropsGuaranteed(q *berth.Quota) error {
 	for _, d := range c.Unset {
-		_, limited := c.Set[d]
-		if n, ok := q.Guaranteed[d]; ok && !limited && !c.All && !slices.Contains(c.Unguarantee, d) {
+		if n, ok := q.Guaranteed[d]; ok && !c.All && !slices.Contains(c.Unguarantee, d) {
 			return &berth.FieldError{Field: "unset", Value: string(d), Problem: fmt.Sprintf("has %d guaranteed", n), Bound: "what has nothing guaranteed, or is in unguarantee, too"}
 		}
 	}

@@ -77,6 +77,17 @@ func failure(err error) error {
 	return out
 }
 
+// asField names the field that an error is about as its call does.
+func asField(err error, was, called string) error {
+	fe, ok := errors.AsType[*berth.FieldError](err)
+	if !ok || fe.Field != was {
+		return err
+	}
+	in := *fe
+	in.Field = called
+	return &in
+}
+
 // tellErrors turns errors into codes, and logs those that are ours.
 type tellErrors struct{ log *zap.Logger }
 

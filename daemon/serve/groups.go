@@ -13,13 +13,13 @@ func (s *service) Groups(ctx context.Context, req *berthv1.GroupsRequest) (*bert
 	if id := req.GetId(); id != "" {
 		g, err := s.d.Group(ctx, berth.GroupID(id))
 		if err != nil {
-			return nil, err
+			return nil, asField(err, "group", "id")
 		}
 		return &berthv1.GroupsResponse{Groups: []*berthv1.Group{groupMessage(&g)}}, nil
 	}
 	page, next, err := s.d.Groups(ctx, berth.GroupID(req.GetPageToken()), int(req.GetPageSize()))
 	if err != nil {
-		return nil, err
+		return nil, asField(err, "limit", "page_size")
 	}
 	out := &berthv1.GroupsResponse{Groups: make([]*berthv1.Group, len(page)), NextPageToken: string(next)}
 	for i := range page {
@@ -31,7 +31,7 @@ func (s *service) Groups(ctx context.Context, req *berthv1.GroupsRequest) (*bert
 func (s *service) CancelGroup(ctx context.Context, req *berthv1.CancelGroupRequest) (*berthv1.CancelGroupResponse, error) {
 	g, err := s.d.CancelGroup(ctx, berth.GroupID(req.GetId()), req.GetMessage())
 	if err != nil {
-		return nil, err
+		return nil, asField(err, "group", "id")
 	}
 	return &berthv1.CancelGroupResponse{Group: groupMessage(&g)}, nil
 }

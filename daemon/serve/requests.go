@@ -65,7 +65,7 @@ func (s *service) List(ctx context.Context, req *berthv1.ListRequest) (*berthv1.
 	}
 	page, err := s.d.List(ctx, f)
 	if err != nil {
-		return nil, err
+		return nil, asField(err, "limit", "page_size")
 	}
 	out := &berthv1.ListResponse{Statuses: make([]*berthv1.Status, len(page))}
 	for i := range page {
@@ -160,6 +160,19 @@ func filter(m *berthv1.Filter) (daemon.Filter, error) {
 		Labels: m.GetLabels(), Worker: berth.WorkerID(m.GetWorker()), Pool: berth.PoolID(m.GetPool()), Ended: m.GetEnded(),
 		Group: berth.GroupID(m.GetGroup()), Tenant: berth.TenantID(m.GetTenant()),
 	}
+	for _, one := range []struct{ field, id string }{
+		{"filter.pool", m.GetPool()}, {"filter.worker", m.GetWorker()}, {"filter.group", m.GetGroup()}, {"filter.tenant", m.GetTenant()},
+	} {
+		if one.id == "" {
+			continue
+		}
+		if err := berth.CheckID(one.field, one.id); err != nil {
+			return f, err
+		}
+	}
+	if err := berth.ValidateLabels("filter.labels", m.GetLabels()); err != nil {
+		return f, err
+	}
 	if n := len(m.GetIds()); n > maxFilterIDs {
 		return f, &berth.FieldError{Field: "filter.ids", Value: fmt.Sprint(n), Problem: "has too many entries", Bound: fmt.Sprintf("at most %d", maxFilterIDs)}
 	}
@@ -180,7 +193,7 @@ func filter(m *berthv1.Filter) (daemon.Filter, error) {
 		}
 		var state berth.State
 		if err := state.UnmarshalText([]byte(strings.ToUpper(word))); err != nil {
-			return f, &berth.FieldError{Field: "filter.states", Value: word, Problem: "is unknown", Bound: "PENDING, BLOCKED, PLACED, STARTING, RUNNING, EXITED, SUCCEEDED, FAILED, CANCELLED, REPLACED, EXPIRED, LOST"}
+			return f, &berth.FieldError{Field: "filter.states", Value: berth.Clip(word, 64), Problem: "is unknown", Bound: "PENDING, BLOCKED, PLACED, STARTING, RUNNING, EXITED, SUCCEEDED, FAILED, CANCELLED, REPLACED, EXPIRED, LOST"}
 		}
 		f.States = append(f.States, state)
 		f.Ended = f.Ended || state.Final()

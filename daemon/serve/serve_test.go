@@ -376,6 +376,35 @@ func TestService_BadInput(t *testing.T) {
 	if err = c.List(ctx, &berthv1.Filter{States: []string{"DOING"}}, nil); field(err) != "filter.states" {
 		t.Errorf("list: %v", err)
 	}
+	for want, f := range map[string]*berthv1.Filter{
+		"filter.pool": {Pool: "A B"}, "filter.worker": {Worker: "A B"}, "filter.group": {Group: "A B"}, "filter.tenant": {Tenant: "A B"}, "filter.labels.a": {Labels: map[string]string{"a": "\x00"}},
+	} {
+		bad, _ := errors.AsType[*berth.FieldError](c.List(ctx, f, nil))
+		if bad == nil || bad.Field != want || bad.Bound == "" {
+			t.Errorf("list: %v, want field %s", bad, want)
+		}
+		if err := c.Watch(ctx, f, func(*berthv1.Status) error { return context.Canceled }); field(err) != want {
+			t.Errorf("watch: %v, want field %s", err, want)
+		}
+	}
+	if _, err = c.Group(ctx, "A B"); field(err) != "id" {
+		t.Errorf("group: %v", err)
+	}
+	if _, err = c.CancelGroup(ctx, "A B", ""); field(err) != "id" {
+		t.Errorf("cancel a group: %v", err)
+	}
+	for want, change := range map[string]*berthv1.SetQuotaRequest{
+		`set "cpu_milli" stands beside unset; allowed: one of the two for a dimension`:                             {Set: map[string]int64{"cpu_milli": 1}, Unset: []string{"cpu_milli"}},
+		`guarantee "cpu_milli" stands beside unguarantee; allowed: one of the two for a dimension`:                 {Set: map[string]int64{"cpu_milli": 1}, Guarantee: map[string]int64{"cpu_milli": 1}, Unguarantee: []string{"cpu_milli"}},
+		`reclaim_after_ms "0" stands beside never_reclaim; allowed: one of the two`:                                {Set: map[string]int64{"cpu_milli": 1}, ReclaimAfterMs: new(int64), NeverReclaim: true},
+		`unset "x" is no dimension; allowed: cpu_milli, memory_bytes, disk_bytes, custom.NAME, devices.TYPE`:       {Weight: 2, Unset: []string{"x"}},
+		`unguarantee "x" is no dimension; allowed: cpu_milli, memory_bytes, disk_bytes, custom.NAME, devices.TYPE`: {Weight: 2, Unguarantee: []string{"x"}},
+	} {
+		change.Tenant = "t"
+		if _, err := c.SetQuota(ctx, change); err == nil || !strings.Contains(err.Error(), want) || field(err) == "" {
+			t.Errorf("set a quota: %v, want %s", err, want)
+		}
+	}
 	if err = c.Logs(ctx, &berthv1.LogsRequest{Id: "x", Stream: "stdin"}, nil); field(err) != "stream" {
 		t.Errorf("logs: %v", err)
 	}
