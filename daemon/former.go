@@ -17,6 +17,9 @@ type Former struct {
 	Stop     *berth.StopOrder // that the attempt was given, if any
 	Exit     *berth.Exit      // that its worker reported, if any
 	At       time.Time        // when; zero: not known
+
+	Member    berth.RequestID // of its group, whose own end was why that is placed anew; "": it was not, or the history does not tell
+	MemberEnd *Former         // that one's
 }
 
 // formerSteps bounds how many versions of a state are read: one that waits is written again
@@ -61,9 +64,9 @@ func (d *Daemon) former(ctx context.Context, s *Status) (*Former, time.Time) {
 			continue
 		}
 		out.Worker = p.Worker
-		if facts, err = d.store.GetAt(ctx, rev, allocationKey(p.Worker, s.ID)); err == nil {
-			if a, ok := facts[0].Record.(*berth.Allocation); ok {
-				out.Stop, out.Exit = d.groupStop(ctx, a, facts[0].Mod), a.Exit
+		if a := d.allocationAt(ctx, rev, p.Worker, s.ID); a != nil {
+			if out.Stop, out.Exit = a.Stop, a.Exit; out.Reason == berth.EndGroup && a.Group != "" {
+				d.tellAnew(ctx, out, a)
 			}
 		}
 		break
@@ -71,14 +74,28 @@ func (d *Daemon) former(ctx context.Context, s *Status) (*Former, time.Time) {
 	if out.Revision == 0 {
 		return nil, time.Time{}
 	}
-	var at time.Time
-	if err := d.call(ctx, func(l *loop) { at = l.past.when(out.Revision) }); err != nil {
+	return out, d.tellWhen(ctx, out)
+}
+
+// allocationAt is a request's on a worker, as of a revision; nil: there was none, or the store's history does not tell.
+func (d *Daemon) allocationAt(ctx context.Context, at berth.Revision, w berth.WorkerID, id berth.RequestID) *berth.Allocation {
+	facts, err := d.store.GetAt(ctx, at, allocationKey(w, id))
+	if err != nil {
+		return nil
+	}
+	a, _ := facts[0].Record.(*berth.Allocation)
+	return a
+}
+
+// tellWhen adds when an attempt came to its end; at is zero where this daemon's clock does not tell.
+func (d *Daemon) tellWhen(ctx context.Context, f *Former) (at time.Time) {
+	if err := d.call(ctx, func(l *loop) { at = l.past.when(f.Revision) }); err != nil {
 		at = time.Time{}
 	}
-	if out.At = at; out.At.IsZero() && out.Exit != nil {
-		out.At = out.Exit.At // by its worker's clock
+	if f.At = at; f.At.IsZero() && f.Exit != nil {
+		f.At = f.Exit.At // by its worker's clock
 	}
-	return out, at
+	return at
 }
 
 // Victim is one of those that are to end so that a request has room.

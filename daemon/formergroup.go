@@ -10,23 +10,23 @@ import (
 // readAtOnce is how many keys one read of the past asks for.
 const readAtOnce = 100
 
-// groupStop is the stop order of an allocation, as of a revision. One by which its group is
-// placed anew tells which member made room, or gave back what was borrowed, for whom, too, where that was why.
-func (d *Daemon) groupStop(ctx context.Context, a *berth.Allocation, at berth.Revision) *berth.StopOrder {
-	if a.Stop == nil || a.Stop.Reason != berth.StopGroup || a.Group == "" {
-		return a.Stop
-	}
-	size, anew := d.groupAnew(ctx, a, at)
+// tellAnew adds to the end of a member's attempt, whose allocation that was, why its group gave the attempt up, to be placed anew: to
+// its stop order which member made room, or gave back what was borrowed, for whom; else which member's own end was why.
+func (d *Daemon) tellAnew(ctx context.Context, f *Former, a *berth.Allocation) {
+	size, anew := d.groupAnew(ctx, a, f.Revision)
 	if anew == 0 {
-		return a.Stop
+		return
 	}
-	id, order := d.preemptedOf(ctx, a.Group.Members(size), anew)
-	if order == nil {
-		return a.Stop
+	ids := a.Group.Members(size)
+	if id, order := d.preemptedOf(ctx, ids, anew); order != nil {
+		if f.Stop != nil {
+			told := *f.Stop
+			told.Message = berth.Clip(told.Message+": "+string(id)+" "+order.Message, berth.MaxMessageBytes)
+			f.Stop = &told
+		}
+		return
 	}
-	told := *a.Stop
-	told.Message = berth.Clip(told.Message+": "+string(id)+" "+order.Message, berth.MaxMessageBytes)
-	return &told
+	f.Member, f.MemberEnd = d.endedOf(ctx, ids, anew)
 }
 
 // groupAnew is the revision by which a group gave up the attempt of an allocation, to be
@@ -80,4 +80,47 @@ func (d *Daemon) preemptedOf(ctx context.Context, ids []berth.RequestID, at bert
 		}
 	}
 	return "", nil
+}
+
+// endedOf is the first of these requests whose own attempt ended by a revision, and how.
+func (d *Daemon) endedOf(ctx context.Context, ids []berth.RequestID, at berth.Revision) (berth.RequestID, *Former) {
+	for some := range slices.Chunk(ids, readAtOnce/2) {
+		var keys []berth.Key
+		for _, id := range some {
+			keys = append(keys, stateKey(id), archiveKey(id))
+		}
+		facts, err := d.store.GetAt(ctx, at, keys...)
+		if err != nil {
+			return "", nil
+		}
+		for i, id := range some {
+			f := &Former{Revision: at}
+			if a, ok := facts[2*i+1].Record.(*berth.Archive); ok && facts[2*i+1].Mod == at {
+				f.Worker, f.Reason, f.Exit = a.Worker, a.Reason, a.Exit
+			}
+			if p, ok := facts[2*i].Record.(*berth.Progress); ok && facts[2*i].Mod == at && p.State == berth.StatePending && p.LastEnd != berth.EndGroup {
+				f.Reason = p.LastEnd
+				d.tellPlaced(ctx, f, id)
+			}
+			if f.Worker != "" {
+				d.tellWhen(ctx, f)
+				return id, f
+			}
+		}
+	}
+	return "", nil
+}
+
+// tellPlaced adds where an attempt was that ended by a revision, and what its allocation tells of its end.
+func (d *Daemon) tellPlaced(ctx context.Context, f *Former, id berth.RequestID) {
+	facts, err := d.store.GetAt(ctx, f.Revision-1, stateKey(id))
+	if err != nil {
+		return
+	}
+	if p, ok := facts[0].Record.(*berth.Progress); ok {
+		f.Worker = p.Worker
+		if a := d.allocationAt(ctx, f.Revision-1, p.Worker, id); a != nil {
+			f.Stop, f.Exit = a.Stop, a.Exit
+		}
+	}
 }

@@ -19,6 +19,7 @@ type GroupStatus struct {
 	Succeeded int64          // of a group that does not end
 	Spec      berth.Request  // what was submitted for all members; empty when none is left
 	Verdict   *berth.Verdict // while it waits: why it does not fit
+	Wait      *GroupWait     // while it waits
 	Revision  berth.Revision
 }
 
@@ -200,6 +201,7 @@ func (l *loop) groupStatus(id berth.GroupID, judged bool) (GroupStatus, bool) {
 			}
 		}
 	}
+	s.Wait = l.groupWait(id)
 	if judged && g.State == berth.GroupPending {
 		if s.Verdict = l.whyNotGroup(id); s.Verdict != nil {
 			s.Verdict = tellGroupVain(s.Verdict, func() (berth.Reason, bool) { return l.groupInVain(id) })

@@ -13,6 +13,7 @@ type waitingGroup struct {
 	members []scheduler.Candidate // of its group, which waited whole; none: it waited by itself
 	needs   int64                 // so many of them must be placed
 	inVain  bool                  // others may have to make room for it, but it had to do so itself
+	wait    *GroupWait            // where it waited whole
 }
 
 // least is how many requests are placed together, at least.
@@ -43,7 +44,9 @@ func (d *Daemon) groupAt(ctx context.Context, spec *berth.Request, at berth.Revi
 		return one, err
 	}
 	made := g.LastEnd.MadeRoom()
+	one.wait = &GroupWait{}
 	for i := range members {
+		one.wait.add(members[i].waiting.id, members[i].before, members[i].on != "")
 		one.members = append(one.members, members[i].waiting.candidate())
 		made = made || g.LastEnd == "" && members[i].lastEnd.MadeRoom() // see groupPreempts
 	}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"time"
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
@@ -27,6 +28,10 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 		if g, err = d.groupAt(ctx, spec, at); err != nil {
 			return err
 		}
+	}
+	e.Status.GroupWait = g.wait
+	if spec.PendingLimitMS > 0 {
+		e.Status.ExpiresAt = e.Since.Add(time.Duration(spec.PendingLimitMS) * time.Millisecond)
 	}
 	claimed := p != nil && p.ClaimOn != ""
 	var quota *pastQuota

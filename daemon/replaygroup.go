@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
@@ -88,6 +89,7 @@ func (d Replayer) together(ctx context.Context, r *Replay, ask *scheduler.Gang) 
 type memberThen struct {
 	waiting *waiting
 	lastEnd berth.EndReason
+	before  time.Time      // it is not placed before
 	on      berth.WorkerID // where it was placed, or none
 }
 
@@ -110,7 +112,7 @@ func (d Replayer) members(ctx context.Context, id berth.GroupID, g *berth.Group,
 			p, _ := facts[2*i+1].Record.(*berth.Progress)
 			one := memberThen{waiting: waitingOf(id, sub, 0, p)}
 			if p != nil {
-				one.lastEnd = p.LastEnd
+				one.lastEnd, one.before = p.LastEnd, p.NotBefore
 			}
 			if p != nil && p.State == berth.StatePlaced {
 				one.on = p.Worker

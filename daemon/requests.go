@@ -68,7 +68,11 @@ func (d *Daemon) Get(ctx context.Context, id berth.RequestID) (Status, error) {
 	}
 	var s Status
 	var ok bool
-	if err := d.call(ctx, func(l *loop) { s, ok = l.status(id) }); err != nil {
+	if err := d.call(ctx, func(l *loop) {
+		if s, ok = l.status(id); s.State == berth.StatePending && s.Spec.Group != nil {
+			s.GroupWait = l.groupWait(s.Spec.Group.ID)
+		}
+	}); err != nil {
 		return Status{}, fmt.Errorf("get %s: %w", id, err)
 	}
 	if ok && s.Spec.ID != "" {

@@ -37,6 +37,7 @@ type Status struct {
 	ExpiresAt    time.Time // of one that waits with a pending limit, unless it is placed before
 	Blocked      bool
 	Verdict      *berth.Verdict  // when blocked
+	GroupWait    *GroupWait      // of a member of a group that waits; of Get and Explain alone
 	ReplacedBy   berth.RequestID // runs in its place, or is about to
 	Replacement  berth.State     // that one's, while neither has ended
 	Lost         *Loss           // its worker is, and it may still run there

@@ -102,7 +102,7 @@ func printStatus(w io.Writer, s *berthv1.Status) error {
 		{"placed", since(s.GetPlacedAt(), s.GetSubmittedAt())},
 		{"started", since(s.GetStartedAt(), s.GetSubmittedAt())},
 		{"ended", since(s.GetEndedAt(), s.GetSubmittedAt())},
-		{"not before", moment(s.GetNotBefore(), now)},
+		{"not before", nextRow(s, now)},
 		{"expires", expiresRow(s, now)},
 	} {
 		if row[1] != "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -208,25 +209,13 @@ func tellGroup(ctx context.Context, c *cli.Context, cl *client.Client, id string
 	return printGroup(c.App.Writer, g, groupBefore(ctx, cl, g), nil)
 }
 
-// groupBefore says how the attempt before ended of a group that waits again, as of its first member; "": nothing tells.
-func groupBefore(ctx context.Context, cl *client.Client, g *berthv1.Group) string {
-	if g.GetState() != string(berth.GroupPending) || g.GetAttempt() <= 1 || len(g.GetMembers()) == 0 {
-		return ""
-	}
-	first, err := cl.Get(ctx, g.GetMembers()[0])
-	if err != nil {
-		return "" // why it waits is told all the same
-	}
-	return after(first.GetId()+": ", formerText(first, first.GetFormer(), time.Now()))
-}
-
 // printGroup prints a group; before is how its attempt before ended, if that is known, and turn who goes first while it waits, if that
 // is to be told.
 func printGroup(w io.Writer, g *berthv1.Group, before string, turn *berthv1.Turn) error {
 	t := table{paint: painter(w)}
 	t.add("group", g.GetId())
 	t.add("state", g.GetState())
-	spec := g.GetSpec()
+	spec, now := g.GetSpec(), time.Now()
 	for _, row := range [][2]string{
 		{"why", groupWhy(g)},
 		{"size", fmt.Sprintf("%d, at least %d together", g.GetSize(), g.GetMinCount())},
@@ -234,7 +223,9 @@ func printGroup(w io.Writer, g *berthv1.Group, before string, turn *berthv1.Turn
 		{"where", groupWhere(g)},
 		{"attempt", strconv.FormatInt(g.GetAttempt(), 10)},
 		{"before", before},
-		{"since", moment(g.GetSince(), time.Now())},
+		{"since", moment(g.GetSince(), now)},
+		{"not before", nextRow(asGroup(g), now)},
+		{"expires", expiresRow(asGroup(g), now)},
 		{"command", strings.Join(spec.GetCommand(), " ")},
 		{"pool", spec.GetPool()},
 		{"each wants", wants(spec.GetResources())},
@@ -297,7 +288,7 @@ func groupWhy(g *berthv1.Group) string {
 		if v := g.GetVerdict(); len(v.GetReasons()) > 0 {
 			return waitsFor(ofGroup(g), time.Now())
 		}
-		return "is about to be placed, or waits until the attempt before has ended"
+		return cmp.Or(nextText(asGroup(g), time.Now()), "is about to be placed")
 	}
 	return ""
 }

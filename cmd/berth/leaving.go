@@ -38,7 +38,7 @@ func endedWaiting(s *berthv1.Status) bool {
 // formerHow is formerText without the attempt's number.
 func formerHow(s *berthv1.Status, f *berthv1.Former, now time.Time) string {
 	if f.GetStop() != nil {
-		return fmt.Sprintf("on %s, was stopped: %s", f.GetWorker(), orderText(f.GetStop()))
+		return fmt.Sprintf("on %s, was stopped: %s%s", f.GetWorker(), orderText(f.GetStop()), after(": ", memberEndText(s, f, now)))
 	}
 	at := ""
 	switch {
@@ -48,7 +48,7 @@ func formerHow(s *berthv1.Status, f *berthv1.Former, now time.Time) string {
 	default:
 		at = " " + ago(f.GetAt(), now)
 	}
-	return fmt.Sprintf("on %s, ended%s: %s", f.GetWorker(), at, howEnded(cmp.Or(f.GetReason(), s.GetReason()), f.GetExit()))
+	return fmt.Sprintf("on %s, ended%s: %s", f.GetWorker(), at, howEnded(cmp.Or(f.GetReason(), s.GetReason()), f.GetExit())+after(": ", memberEndText(s, f, now)))
 }
 
 // endedAs is howEnded without what its worker or it itself said of it, for where there is less room.

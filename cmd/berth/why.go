@@ -14,13 +14,11 @@ import (
 // counts is what keeps it from the worker that it comes nearest to: most workers may
 // be of another kind altogether, and nothing will change that.
 func waitsFor(e *berthv1.ExplainResponse, now time.Time) string {
-	v, miss := e.GetVerdict(), e.GetNearest()
+	v, miss, next := e.GetVerdict(), e.GetNearest(), nextText(e.GetStatus(), now)
+	if next != "" && (len(v.GetReasons()) == 0 || e.GetStatus().GetGroupWait() != nil) { // one alone is not judged as its group will be
+		return next
+	}
 	if len(v.GetReasons()) == 0 {
-		if at := e.GetStatus().GetNotBefore(); expiresFirst(e.GetStatus(), now) {
-			return "waits, and expires before its next attempt, which is not before " + clock(at, now)
-		} else if at != nil && at.AsTime().After(now) {
-			return "waits for its next attempt, not before " + clock(at, now)
-		}
 		if e.GetPast() != nil {
 			return "could be placed then"
 		}

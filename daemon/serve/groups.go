@@ -42,6 +42,7 @@ func groupMessage(g *daemon.GroupStatus) *berthv1.Group {
 		Id: string(g.ID), State: string(r.State), Size: r.Size, MinCount: r.MinCount, Attempt: r.Attempt, Since: wire.Time(r.Since),
 		Domain: r.Domain, Link: r.Link, Succeeded: g.Succeeded, Failed: r.Failed, Reason: string(r.Reason), Message: wire.Text(r.Message),
 		Verdict: wire.Verdict(g.Verdict), Revision: int64(g.Revision), States: make(map[string]int64),
+		Wait: groupWaitMessage(g.Wait),
 	}
 	for state, n := range g.States {
 		m.States[string(state)] = int64(n)
@@ -53,4 +54,11 @@ func groupMessage(g *daemon.GroupStatus) *berthv1.Group {
 		m.Spec, m.Topology, m.Linked = wire.FromRequest(&g.Spec), g.Spec.Group.Topology, g.Spec.Group.Linked
 	}
 	return m
+}
+
+func groupWaitMessage(w *daemon.GroupWait) *berthv1.GroupWait {
+	if w == nil {
+		return nil
+	}
+	return &berthv1.GroupWait{NotBefore: wire.Time(w.NotBefore), Member: string(w.Member), Ending: w.Ending, ExpiresAt: wire.Time(w.ExpiresAt)}
 }

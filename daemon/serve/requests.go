@@ -143,7 +143,10 @@ func formerMessage(f *daemon.Former) *berthv1.Former {
 	if f == nil {
 		return nil
 	}
-	return &berthv1.Former{Worker: string(f.Worker), Revision: int64(f.Revision), Reason: string(f.Reason), Stop: wire.StopOrder(f.Stop), Exit: wire.Exit(f.Exit), At: wire.Time(f.At)}
+	return &berthv1.Former{
+		Worker: string(f.Worker), Revision: int64(f.Revision), Reason: string(f.Reason), Stop: wire.StopOrder(f.Stop), Exit: wire.Exit(f.Exit), At: wire.Time(f.At),
+		Member: string(f.Member), MemberEnd: formerMessage(f.MemberEnd),
+	}
 }
 
 // maxFilterIDs bounds the ids of a filter, each of which is looked up.
@@ -210,7 +213,7 @@ func status(s *daemon.Status) *berthv1.Status {
 		SubmittedAt: wire.Time(s.SubmittedAt), PlacedAt: wire.Time(s.PlacedAt), StartedAt: wire.Time(s.StartedAt),
 		EndedAt: wire.Time(s.EndedAt), NotBefore: wire.Time(s.NotBefore),
 		Blocked: s.Blocked, Verdict: wire.Verdict(s.Verdict), Revision: int64(s.Revision), ReplacedBy: string(s.ReplacedBy), Replacement: string(s.Replacement),
-		ChangedRevision: int64(s.Changed), ExpiresAt: wire.Time(s.ExpiresAt),
+		ChangedRevision: int64(s.Changed), ExpiresAt: wire.Time(s.ExpiresAt), GroupWait: groupWaitMessage(s.GroupWait),
 	}
 	if s.Lost != nil {
 		m.Lost = &berthv1.Loss{Since: wire.Time(s.Lost.Since), Until: wire.Time(s.Lost.Until), Braked: s.Lost.Braked}

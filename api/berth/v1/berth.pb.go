@@ -2150,6 +2150,7 @@ type Status struct {
 	Former          *Former                `protobuf:"bytes,23,opt,name=former,proto3" json:"former,omitempty"`                                           // how its attempt before ended, of one that did not end in its last; in the answer of Get alone
 	Replacement     string                 `protobuf:"bytes,24,opt,name=replacement,proto3" json:"replacement,omitempty"`                                 // the state of replaced_by, while neither has ended; PENDING: that has no place yet, and this one runs on
 	ExpiresAt       *timestamppb.Timestamp `protobuf:"bytes,25,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`                    // while PENDING with a pending_limit_ms: when it is EXPIRED, unless it is placed before
+	GroupWait       *GroupWait             `protobuf:"bytes,26,opt,name=group_wait,json=groupWait,proto3" json:"group_wait,omitempty"`                    // of a member of a group that is PENDING; in the answers of Get and Explain alone
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -2359,6 +2360,82 @@ func (x *Status) GetExpiresAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Status) GetGroupWait() *GroupWait {
+	if x != nil {
+		return x.GroupWait
+	}
+	return nil
+}
+
+// GroupWait is what a group waits for, and how long, by its members: it waits as one.
+type GroupWait struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	NotBefore     *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=not_before,json=notBefore,proto3" json:"not_before,omitempty"` // of its next attempt: the latest of its members'; absent: none has one
+	Member        string                 `protobuf:"bytes,2,opt,name=member,proto3" json:"member,omitempty"`                        // whose that is
+	Ending        int64                  `protobuf:"varint,3,opt,name=ending,proto3" json:"ending,omitempty"`                       // members whose attempt before has not ended
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"` // when so many are EXPIRED that too few are left, unless it is placed before; of the past not told
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupWait) Reset() {
+	*x = GroupWait{}
+	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupWait) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupWait) ProtoMessage() {}
+
+func (x *GroupWait) ProtoReflect() protoreflect.Message {
+	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupWait.ProtoReflect.Descriptor instead.
+func (*GroupWait) Descriptor() ([]byte, []int) {
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *GroupWait) GetNotBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NotBefore
+	}
+	return nil
+}
+
+func (x *GroupWait) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *GroupWait) GetEnding() int64 {
+	if x != nil {
+		return x.Ending
+	}
+	return 0
+}
+
+func (x *GroupWait) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
 // Loss is of a worker that is gone: what may still run there is waited for.
 type Loss struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2371,7 +2448,7 @@ type Loss struct {
 
 func (x *Loss) Reset() {
 	*x = Loss{}
-	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	mi := &file_berth_v1_berth_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2383,7 +2460,7 @@ func (x *Loss) String() string {
 func (*Loss) ProtoMessage() {}
 
 func (x *Loss) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[26]
+	mi := &file_berth_v1_berth_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2396,7 +2473,7 @@ func (x *Loss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loss.ProtoReflect.Descriptor instead.
 func (*Loss) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{26}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Loss) GetSince() *timestamppb.Timestamp {
@@ -2434,7 +2511,7 @@ type FieldViolation struct {
 
 func (x *FieldViolation) Reset() {
 	*x = FieldViolation{}
-	mi := &file_berth_v1_berth_proto_msgTypes[27]
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2446,7 +2523,7 @@ func (x *FieldViolation) String() string {
 func (*FieldViolation) ProtoMessage() {}
 
 func (x *FieldViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[27]
+	mi := &file_berth_v1_berth_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2459,7 +2536,7 @@ func (x *FieldViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldViolation.ProtoReflect.Descriptor instead.
 func (*FieldViolation) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{27}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *FieldViolation) GetField() string {
@@ -2499,7 +2576,7 @@ type SubmitRequest struct {
 
 func (x *SubmitRequest) Reset() {
 	*x = SubmitRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2511,7 +2588,7 @@ func (x *SubmitRequest) String() string {
 func (*SubmitRequest) ProtoMessage() {}
 
 func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[28]
+	mi := &file_berth_v1_berth_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2524,7 +2601,7 @@ func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitRequest.ProtoReflect.Descriptor instead.
 func (*SubmitRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{28}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SubmitRequest) GetRequests() []*Request {
@@ -2543,7 +2620,7 @@ type SubmitResponse struct {
 
 func (x *SubmitResponse) Reset() {
 	*x = SubmitResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2555,7 +2632,7 @@ func (x *SubmitResponse) String() string {
 func (*SubmitResponse) ProtoMessage() {}
 
 func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[29]
+	mi := &file_berth_v1_berth_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2568,7 +2645,7 @@ func (x *SubmitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResponse.ProtoReflect.Descriptor instead.
 func (*SubmitResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{29}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SubmitResponse) GetResults() []*SubmitResult {
@@ -2590,7 +2667,7 @@ type SubmitResult struct {
 
 func (x *SubmitResult) Reset() {
 	*x = SubmitResult{}
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2602,7 +2679,7 @@ func (x *SubmitResult) String() string {
 func (*SubmitResult) ProtoMessage() {}
 
 func (x *SubmitResult) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[30]
+	mi := &file_berth_v1_berth_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2615,7 +2692,7 @@ func (x *SubmitResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitResult.ProtoReflect.Descriptor instead.
 func (*SubmitResult) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{30}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SubmitResult) GetId() string {
@@ -2657,7 +2734,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2669,7 +2746,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[31]
+	mi := &file_berth_v1_berth_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2682,7 +2759,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{31}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Refusal) GetCode() string {
@@ -2715,7 +2792,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2727,7 +2804,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[32]
+	mi := &file_berth_v1_berth_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2740,7 +2817,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{32}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetRequest) GetId() string {
@@ -2759,7 +2836,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2771,7 +2848,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[33]
+	mi := &file_berth_v1_berth_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2784,7 +2861,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{33}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetResponse) GetStatus() *Status {
@@ -2811,7 +2888,7 @@ type Filter struct {
 
 func (x *Filter) Reset() {
 	*x = Filter{}
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2823,7 +2900,7 @@ func (x *Filter) String() string {
 func (*Filter) ProtoMessage() {}
 
 func (x *Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[34]
+	mi := &file_berth_v1_berth_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2836,7 +2913,7 @@ func (x *Filter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Filter.ProtoReflect.Descriptor instead.
 func (*Filter) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{34}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Filter) GetIds() []string {
@@ -2906,7 +2983,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2918,7 +2995,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[35]
+	mi := &file_berth_v1_berth_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2931,7 +3008,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{35}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListRequest) GetFilter() *Filter {
@@ -2965,7 +3042,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2977,7 +3054,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[36]
+	mi := &file_berth_v1_berth_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2990,7 +3067,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{36}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListResponse) GetStatuses() []*Status {
@@ -3017,7 +3094,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3029,7 +3106,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[37]
+	mi := &file_berth_v1_berth_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3042,7 +3119,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{37}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *WatchRequest) GetFilter() *Filter {
@@ -3072,7 +3149,7 @@ type WatchPosition struct {
 
 func (x *WatchPosition) Reset() {
 	*x = WatchPosition{}
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3084,7 +3161,7 @@ func (x *WatchPosition) String() string {
 func (*WatchPosition) ProtoMessage() {}
 
 func (x *WatchPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[38]
+	mi := &file_berth_v1_berth_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3097,7 +3174,7 @@ func (x *WatchPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPosition.ProtoReflect.Descriptor instead.
 func (*WatchPosition) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{38}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *WatchPosition) GetStore() string {
@@ -3131,7 +3208,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3143,7 +3220,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[39]
+	mi := &file_berth_v1_berth_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3156,7 +3233,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{39}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *WatchResponse) GetStatus() *Status {
@@ -3183,7 +3260,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3195,7 +3272,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[40]
+	mi := &file_berth_v1_berth_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3208,7 +3285,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{40}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CancelRequest) GetId() string {
@@ -3234,7 +3311,7 @@ type CancelResponse struct {
 
 func (x *CancelResponse) Reset() {
 	*x = CancelResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3246,7 +3323,7 @@ func (x *CancelResponse) String() string {
 func (*CancelResponse) ProtoMessage() {}
 
 func (x *CancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[41]
+	mi := &file_berth_v1_berth_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3259,7 +3336,7 @@ func (x *CancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelResponse.ProtoReflect.Descriptor instead.
 func (*CancelResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{41}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *CancelResponse) GetStatus() *Status {
@@ -3280,7 +3357,7 @@ type GroupsRequest struct {
 
 func (x *GroupsRequest) Reset() {
 	*x = GroupsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3292,7 +3369,7 @@ func (x *GroupsRequest) String() string {
 func (*GroupsRequest) ProtoMessage() {}
 
 func (x *GroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[42]
+	mi := &file_berth_v1_berth_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3305,7 +3382,7 @@ func (x *GroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupsRequest.ProtoReflect.Descriptor instead.
 func (*GroupsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{42}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GroupsRequest) GetId() string {
@@ -3339,7 +3416,7 @@ type GroupsResponse struct {
 
 func (x *GroupsResponse) Reset() {
 	*x = GroupsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3351,7 +3428,7 @@ func (x *GroupsResponse) String() string {
 func (*GroupsResponse) ProtoMessage() {}
 
 func (x *GroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[43]
+	mi := &file_berth_v1_berth_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3364,7 +3441,7 @@ func (x *GroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupsResponse.ProtoReflect.Descriptor instead.
 func (*GroupsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{43}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *GroupsResponse) GetGroups() []*Group {
@@ -3403,13 +3480,14 @@ type Group struct {
 	Spec          *Request               `protobuf:"bytes,17,opt,name=spec,proto3" json:"spec,omitempty"`      // of all members; absent when none is left
 	Linked        bool                   `protobuf:"varint,18,opt,name=linked,proto3" json:"linked,omitempty"` // all its devices are of one link domain
 	Link          string                 `protobuf:"bytes,19,opt,name=link,proto3" json:"link,omitempty"`      // PLACED, linked: that domain
+	Wait          *GroupWait             `protobuf:"bytes,20,opt,name=wait,proto3" json:"wait,omitempty"`      // PENDING
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3421,7 +3499,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[44]
+	mi := &file_berth_v1_berth_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3434,7 +3512,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{44}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Group) GetId() string {
@@ -3570,6 +3648,13 @@ func (x *Group) GetLink() string {
 	return ""
 }
 
+func (x *Group) GetWait() *GroupWait {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
+}
+
 type CancelGroupRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -3580,7 +3665,7 @@ type CancelGroupRequest struct {
 
 func (x *CancelGroupRequest) Reset() {
 	*x = CancelGroupRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3592,7 +3677,7 @@ func (x *CancelGroupRequest) String() string {
 func (*CancelGroupRequest) ProtoMessage() {}
 
 func (x *CancelGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[45]
+	mi := &file_berth_v1_berth_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3605,7 +3690,7 @@ func (x *CancelGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelGroupRequest.ProtoReflect.Descriptor instead.
 func (*CancelGroupRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{45}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CancelGroupRequest) GetId() string {
@@ -3631,7 +3716,7 @@ type CancelGroupResponse struct {
 
 func (x *CancelGroupResponse) Reset() {
 	*x = CancelGroupResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3643,7 +3728,7 @@ func (x *CancelGroupResponse) String() string {
 func (*CancelGroupResponse) ProtoMessage() {}
 
 func (x *CancelGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[46]
+	mi := &file_berth_v1_berth_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3656,7 +3741,7 @@ func (x *CancelGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelGroupResponse.ProtoReflect.Descriptor instead.
 func (*CancelGroupResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{46}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CancelGroupResponse) GetGroup() *Group {
@@ -3680,7 +3765,7 @@ type LogsRequest struct {
 
 func (x *LogsRequest) Reset() {
 	*x = LogsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3692,7 +3777,7 @@ func (x *LogsRequest) String() string {
 func (*LogsRequest) ProtoMessage() {}
 
 func (x *LogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[47]
+	mi := &file_berth_v1_berth_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3705,7 +3790,7 @@ func (x *LogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsRequest.ProtoReflect.Descriptor instead.
 func (*LogsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{47}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *LogsRequest) GetId() string {
@@ -3763,7 +3848,7 @@ type LogsResponse struct {
 
 func (x *LogsResponse) Reset() {
 	*x = LogsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3775,7 +3860,7 @@ func (x *LogsResponse) String() string {
 func (*LogsResponse) ProtoMessage() {}
 
 func (x *LogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[48]
+	mi := &file_berth_v1_berth_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3788,7 +3873,7 @@ func (x *LogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogsResponse.ProtoReflect.Descriptor instead.
 func (*LogsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{48}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *LogsResponse) GetStream() string {
@@ -3837,7 +3922,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3849,7 +3934,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[49]
+	mi := &file_berth_v1_berth_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3862,7 +3947,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{49}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ExplainRequest) GetId() string {
@@ -3907,7 +3992,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3919,7 +4004,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[50]
+	mi := &file_berth_v1_berth_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3932,7 +4017,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{50}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ExplainResponse) GetStatus() *Status {
@@ -4037,7 +4122,7 @@ type MadeRoom struct {
 
 func (x *MadeRoom) Reset() {
 	*x = MadeRoom{}
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4049,7 +4134,7 @@ func (x *MadeRoom) String() string {
 func (*MadeRoom) ProtoMessage() {}
 
 func (x *MadeRoom) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[51]
+	mi := &file_berth_v1_berth_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4062,7 +4147,7 @@ func (x *MadeRoom) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MadeRoom.ProtoReflect.Descriptor instead.
 func (*MadeRoom) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{51}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *MadeRoom) GetRevision() int64 {
@@ -4091,7 +4176,7 @@ type Past struct {
 
 func (x *Past) Reset() {
 	*x = Past{}
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4103,7 +4188,7 @@ func (x *Past) String() string {
 func (*Past) ProtoMessage() {}
 
 func (x *Past) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[52]
+	mi := &file_berth_v1_berth_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4116,7 +4201,7 @@ func (x *Past) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Past.ProtoReflect.Descriptor instead.
 func (*Past) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{52}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Past) GetRevision() int64 {
@@ -4151,7 +4236,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4163,7 +4248,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[53]
+	mi := &file_berth_v1_berth_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4176,7 +4261,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{53}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Standing) GetWorker() string {
@@ -4204,7 +4289,7 @@ type Term struct {
 
 func (x *Term) Reset() {
 	*x = Term{}
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4216,7 +4301,7 @@ func (x *Term) String() string {
 func (*Term) ProtoMessage() {}
 
 func (x *Term) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[54]
+	mi := &file_berth_v1_berth_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4229,7 +4314,7 @@ func (x *Term) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Term.ProtoReflect.Descriptor instead.
 func (*Term) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{54}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Term) GetName() string {
@@ -4263,7 +4348,7 @@ type ReplayRequest struct {
 
 func (x *ReplayRequest) Reset() {
 	*x = ReplayRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4275,7 +4360,7 @@ func (x *ReplayRequest) String() string {
 func (*ReplayRequest) ProtoMessage() {}
 
 func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[55]
+	mi := &file_berth_v1_berth_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4288,7 +4373,7 @@ func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
 func (*ReplayRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{55}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ReplayRequest) GetId() string {
@@ -4326,7 +4411,7 @@ type ReplayResponse struct {
 
 func (x *ReplayResponse) Reset() {
 	*x = ReplayResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4338,7 +4423,7 @@ func (x *ReplayResponse) String() string {
 func (*ReplayResponse) ProtoMessage() {}
 
 func (x *ReplayResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[56]
+	mi := &file_berth_v1_berth_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4351,7 +4436,7 @@ func (x *ReplayResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayResponse.ProtoReflect.Descriptor instead.
 func (*ReplayResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{56}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ReplayResponse) GetId() string {
@@ -4459,7 +4544,7 @@ type ReplayedVictims struct {
 
 func (x *ReplayedVictims) Reset() {
 	*x = ReplayedVictims{}
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4471,7 +4556,7 @@ func (x *ReplayedVictims) String() string {
 func (*ReplayedVictims) ProtoMessage() {}
 
 func (x *ReplayedVictims) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[57]
+	mi := &file_berth_v1_berth_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4484,7 +4569,7 @@ func (x *ReplayedVictims) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayedVictims.ProtoReflect.Descriptor instead.
 func (*ReplayedVictims) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{57}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ReplayedVictims) GetOutcome() string {
@@ -4534,7 +4619,7 @@ type Choice struct {
 
 func (x *Choice) Reset() {
 	*x = Choice{}
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4546,7 +4631,7 @@ func (x *Choice) String() string {
 func (*Choice) ProtoMessage() {}
 
 func (x *Choice) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[58]
+	mi := &file_berth_v1_berth_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4559,7 +4644,7 @@ func (x *Choice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Choice.ProtoReflect.Descriptor instead.
 func (*Choice) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{58}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Choice) GetWorker() string {
@@ -4594,7 +4679,7 @@ type Victim struct {
 
 func (x *Victim) Reset() {
 	*x = Victim{}
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4606,7 +4691,7 @@ func (x *Victim) String() string {
 func (*Victim) ProtoMessage() {}
 
 func (x *Victim) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[59]
+	mi := &file_berth_v1_berth_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4619,7 +4704,7 @@ func (x *Victim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Victim.ProtoReflect.Descriptor instead.
 func (*Victim) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{59}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Victim) GetId() string {
@@ -4640,18 +4725,20 @@ func (x *Victim) GetStop() *StopOrder {
 type Former struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
-	Revision      int64                  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"` // by which the request waited again
-	Stop          *StopOrder             `protobuf:"bytes,3,opt,name=stop,proto3" json:"stop,omitempty"`          // that it was given; of a preemption, its message names for whom
-	Exit          *Exit                  `protobuf:"bytes,4,opt,name=exit,proto3" json:"exit,omitempty"`          // how it ended, where its worker has told
-	At            *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`              // when; absent: not known
-	Reason        string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`      // of its end
+	Revision      int64                  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`                   // by which the request waited again
+	Stop          *StopOrder             `protobuf:"bytes,3,opt,name=stop,proto3" json:"stop,omitempty"`                            // that it was given; of a preemption, its message names for whom
+	Exit          *Exit                  `protobuf:"bytes,4,opt,name=exit,proto3" json:"exit,omitempty"`                            // how it ended, where its worker has told
+	At            *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`                                // when; absent: not known
+	Reason        string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`                        // of its end
+	Member        string                 `protobuf:"bytes,7,opt,name=member,proto3" json:"member,omitempty"`                        // of an end by which its group is placed anew: the member whose own end was why, as far as the store's history tells
+	MemberEnd     *Former                `protobuf:"bytes,8,opt,name=member_end,json=memberEnd,proto3" json:"member_end,omitempty"` // that one's
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Former) Reset() {
 	*x = Former{}
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4663,7 +4750,7 @@ func (x *Former) String() string {
 func (*Former) ProtoMessage() {}
 
 func (x *Former) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[60]
+	mi := &file_berth_v1_berth_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4676,7 +4763,7 @@ func (x *Former) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Former.ProtoReflect.Descriptor instead.
 func (*Former) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{60}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Former) GetWorker() string {
@@ -4721,6 +4808,20 @@ func (x *Former) GetReason() string {
 	return ""
 }
 
+func (x *Former) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *Former) GetMemberEnd() *Former {
+	if x != nil {
+		return x.MemberEnd
+	}
+	return nil
+}
+
 // Turn is how a tenant stands among those that wait in a pool: who holds the least, by its
 // weight, comes next.
 type Turn struct {
@@ -4741,7 +4842,7 @@ type Turn struct {
 
 func (x *Turn) Reset() {
 	*x = Turn{}
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4753,7 +4854,7 @@ func (x *Turn) String() string {
 func (*Turn) ProtoMessage() {}
 
 func (x *Turn) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[61]
+	mi := &file_berth_v1_berth_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4766,7 +4867,7 @@ func (x *Turn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Turn.ProtoReflect.Descriptor instead.
 func (*Turn) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{61}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Turn) GetWeight() int64 {
@@ -4848,7 +4949,7 @@ type SnapshotRequest struct {
 
 func (x *SnapshotRequest) Reset() {
 	*x = SnapshotRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4860,7 +4961,7 @@ func (x *SnapshotRequest) String() string {
 func (*SnapshotRequest) ProtoMessage() {}
 
 func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[62]
+	mi := &file_berth_v1_berth_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4873,7 +4974,7 @@ func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotRequest.ProtoReflect.Descriptor instead.
 func (*SnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{62}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *SnapshotRequest) GetRevision() int64 {
@@ -4892,7 +4993,7 @@ type SnapshotResponse struct {
 
 func (x *SnapshotResponse) Reset() {
 	*x = SnapshotResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4904,7 +5005,7 @@ func (x *SnapshotResponse) String() string {
 func (*SnapshotResponse) ProtoMessage() {}
 
 func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[63]
+	mi := &file_berth_v1_berth_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4917,7 +5018,7 @@ func (x *SnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotResponse.ProtoReflect.Descriptor instead.
 func (*SnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{63}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *SnapshotResponse) GetLines() []byte {
@@ -4935,7 +5036,7 @@ type WorkersRequest struct {
 
 func (x *WorkersRequest) Reset() {
 	*x = WorkersRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4947,7 +5048,7 @@ func (x *WorkersRequest) String() string {
 func (*WorkersRequest) ProtoMessage() {}
 
 func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[64]
+	mi := &file_berth_v1_berth_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4960,7 +5061,7 @@ func (x *WorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersRequest.ProtoReflect.Descriptor instead.
 func (*WorkersRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{64}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
 }
 
 type WorkersResponse struct {
@@ -4972,7 +5073,7 @@ type WorkersResponse struct {
 
 func (x *WorkersResponse) Reset() {
 	*x = WorkersResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4984,7 +5085,7 @@ func (x *WorkersResponse) String() string {
 func (*WorkersResponse) ProtoMessage() {}
 
 func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[65]
+	mi := &file_berth_v1_berth_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4997,7 +5098,7 @@ func (x *WorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkersResponse.ProtoReflect.Descriptor instead.
 func (*WorkersResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{65}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *WorkersResponse) GetWorkers() []*Worker {
@@ -5053,7 +5154,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5065,7 +5166,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[66]
+	mi := &file_berth_v1_berth_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5078,7 +5179,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{66}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Worker) GetId() string {
@@ -5351,7 +5452,7 @@ type SetTaintsRequest struct {
 
 func (x *SetTaintsRequest) Reset() {
 	*x = SetTaintsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5363,7 +5464,7 @@ func (x *SetTaintsRequest) String() string {
 func (*SetTaintsRequest) ProtoMessage() {}
 
 func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[67]
+	mi := &file_berth_v1_berth_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5376,7 +5477,7 @@ func (x *SetTaintsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsRequest.ProtoReflect.Descriptor instead.
 func (*SetTaintsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{67}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *SetTaintsRequest) GetWorker() string {
@@ -5409,7 +5510,7 @@ type SetTaintsResponse struct {
 
 func (x *SetTaintsResponse) Reset() {
 	*x = SetTaintsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5421,7 +5522,7 @@ func (x *SetTaintsResponse) String() string {
 func (*SetTaintsResponse) ProtoMessage() {}
 
 func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[68]
+	mi := &file_berth_v1_berth_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5434,7 +5535,7 @@ func (x *SetTaintsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTaintsResponse.ProtoReflect.Descriptor instead.
 func (*SetTaintsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{68}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *SetTaintsResponse) GetWorker() *Worker {
@@ -5462,7 +5563,7 @@ type SetIntentRequest struct {
 
 func (x *SetIntentRequest) Reset() {
 	*x = SetIntentRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5474,7 +5575,7 @@ func (x *SetIntentRequest) String() string {
 func (*SetIntentRequest) ProtoMessage() {}
 
 func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[69]
+	mi := &file_berth_v1_berth_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5487,7 +5588,7 @@ func (x *SetIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentRequest.ProtoReflect.Descriptor instead.
 func (*SetIntentRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{69}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *SetIntentRequest) GetWorker() string {
@@ -5562,7 +5663,7 @@ type SetIntentResponse struct {
 
 func (x *SetIntentResponse) Reset() {
 	*x = SetIntentResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5574,7 +5675,7 @@ func (x *SetIntentResponse) String() string {
 func (*SetIntentResponse) ProtoMessage() {}
 
 func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[70]
+	mi := &file_berth_v1_berth_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5587,7 +5688,7 @@ func (x *SetIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIntentResponse.ProtoReflect.Descriptor instead.
 func (*SetIntentResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{70}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *SetIntentResponse) GetWorker() *Worker {
@@ -5605,7 +5706,7 @@ type PoolsRequest struct {
 
 func (x *PoolsRequest) Reset() {
 	*x = PoolsRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5617,7 +5718,7 @@ func (x *PoolsRequest) String() string {
 func (*PoolsRequest) ProtoMessage() {}
 
 func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[71]
+	mi := &file_berth_v1_berth_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5630,7 +5731,7 @@ func (x *PoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsRequest.ProtoReflect.Descriptor instead.
 func (*PoolsRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{71}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
 }
 
 type PoolsResponse struct {
@@ -5642,7 +5743,7 @@ type PoolsResponse struct {
 
 func (x *PoolsResponse) Reset() {
 	*x = PoolsResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5654,7 +5755,7 @@ func (x *PoolsResponse) String() string {
 func (*PoolsResponse) ProtoMessage() {}
 
 func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[72]
+	mi := &file_berth_v1_berth_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5667,7 +5768,7 @@ func (x *PoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolsResponse.ProtoReflect.Descriptor instead.
 func (*PoolsResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{72}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *PoolsResponse) GetPools() []*Pool {
@@ -5694,7 +5795,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5706,7 +5807,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[73]
+	mi := &file_berth_v1_berth_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5719,7 +5820,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{73}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Pool) GetId() string {
@@ -5796,7 +5897,7 @@ type Shadow struct {
 
 func (x *Shadow) Reset() {
 	*x = Shadow{}
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5808,7 +5909,7 @@ func (x *Shadow) String() string {
 func (*Shadow) ProtoMessage() {}
 
 func (x *Shadow) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[74]
+	mi := &file_berth_v1_berth_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5821,7 +5922,7 @@ func (x *Shadow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shadow.ProtoReflect.Descriptor instead.
 func (*Shadow) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{74}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Shadow) GetStrategy() string {
@@ -5854,7 +5955,7 @@ type ShadowCounts struct {
 
 func (x *ShadowCounts) Reset() {
 	*x = ShadowCounts{}
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5866,7 +5967,7 @@ func (x *ShadowCounts) String() string {
 func (*ShadowCounts) ProtoMessage() {}
 
 func (x *ShadowCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[75]
+	mi := &file_berth_v1_berth_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5879,7 +5980,7 @@ func (x *ShadowCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShadowCounts.ProtoReflect.Descriptor instead.
 func (*ShadowCounts) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{75}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ShadowCounts) GetSame() int64 {
@@ -5940,7 +6041,7 @@ type Weights struct {
 
 func (x *Weights) Reset() {
 	*x = Weights{}
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5952,7 +6053,7 @@ func (x *Weights) String() string {
 func (*Weights) ProtoMessage() {}
 
 func (x *Weights) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[76]
+	mi := &file_berth_v1_berth_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5965,7 +6066,7 @@ func (x *Weights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Weights.ProtoReflect.Descriptor instead.
 func (*Weights) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{76}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Weights) GetScorers() map[string]int64 {
@@ -5983,7 +6084,7 @@ type QuotasRequest struct {
 
 func (x *QuotasRequest) Reset() {
 	*x = QuotasRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5995,7 +6096,7 @@ func (x *QuotasRequest) String() string {
 func (*QuotasRequest) ProtoMessage() {}
 
 func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[77]
+	mi := &file_berth_v1_berth_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6008,7 +6109,7 @@ func (x *QuotasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasRequest.ProtoReflect.Descriptor instead.
 func (*QuotasRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{77}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
 }
 
 type QuotasResponse struct {
@@ -6020,7 +6121,7 @@ type QuotasResponse struct {
 
 func (x *QuotasResponse) Reset() {
 	*x = QuotasResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6032,7 +6133,7 @@ func (x *QuotasResponse) String() string {
 func (*QuotasResponse) ProtoMessage() {}
 
 func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[78]
+	mi := &file_berth_v1_berth_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6045,7 +6146,7 @@ func (x *QuotasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotasResponse.ProtoReflect.Descriptor instead.
 func (*QuotasResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{78}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *QuotasResponse) GetQuotas() []*Quota {
@@ -6078,7 +6179,7 @@ type Quota struct {
 
 func (x *Quota) Reset() {
 	*x = Quota{}
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6090,7 +6191,7 @@ func (x *Quota) String() string {
 func (*Quota) ProtoMessage() {}
 
 func (x *Quota) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[79]
+	mi := &file_berth_v1_berth_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6103,7 +6204,7 @@ func (x *Quota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quota.ProtoReflect.Descriptor instead.
 func (*Quota) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{79}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *Quota) GetTenant() string {
@@ -6210,7 +6311,7 @@ type Loan struct {
 
 func (x *Loan) Reset() {
 	*x = Loan{}
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6222,7 +6323,7 @@ func (x *Loan) String() string {
 func (*Loan) ProtoMessage() {}
 
 func (x *Loan) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[80]
+	mi := &file_berth_v1_berth_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6235,7 +6336,7 @@ func (x *Loan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loan.ProtoReflect.Descriptor instead.
 func (*Loan) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{80}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *Loan) GetTenant() string {
@@ -6284,7 +6385,7 @@ type SetQuotaRequest struct {
 
 func (x *SetQuotaRequest) Reset() {
 	*x = SetQuotaRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6296,7 +6397,7 @@ func (x *SetQuotaRequest) String() string {
 func (*SetQuotaRequest) ProtoMessage() {}
 
 func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[81]
+	mi := &file_berth_v1_berth_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6309,7 +6410,7 @@ func (x *SetQuotaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaRequest.ProtoReflect.Descriptor instead.
 func (*SetQuotaRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{81}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *SetQuotaRequest) GetTenant() string {
@@ -6391,7 +6492,7 @@ type SetQuotaResponse struct {
 
 func (x *SetQuotaResponse) Reset() {
 	*x = SetQuotaResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6403,7 +6504,7 @@ func (x *SetQuotaResponse) String() string {
 func (*SetQuotaResponse) ProtoMessage() {}
 
 func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[82]
+	mi := &file_berth_v1_berth_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6416,7 +6517,7 @@ func (x *SetQuotaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetQuotaResponse.ProtoReflect.Descriptor instead.
 func (*SetQuotaResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{82}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *SetQuotaResponse) GetQuota() *Quota {
@@ -6445,7 +6546,7 @@ type Brake struct {
 
 func (x *Brake) Reset() {
 	*x = Brake{}
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6457,7 +6558,7 @@ func (x *Brake) String() string {
 func (*Brake) ProtoMessage() {}
 
 func (x *Brake) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[83]
+	mi := &file_berth_v1_berth_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6470,7 +6571,7 @@ func (x *Brake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Brake.ProtoReflect.Descriptor instead.
 func (*Brake) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{83}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *Brake) GetPool() string {
@@ -6548,7 +6649,7 @@ type SetBrakeRequest struct {
 
 func (x *SetBrakeRequest) Reset() {
 	*x = SetBrakeRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6560,7 +6661,7 @@ func (x *SetBrakeRequest) String() string {
 func (*SetBrakeRequest) ProtoMessage() {}
 
 func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[84]
+	mi := &file_berth_v1_berth_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6573,7 +6674,7 @@ func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
 func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{84}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *SetBrakeRequest) GetPool() string {
@@ -6613,7 +6714,7 @@ type SetBrakeResponse struct {
 
 func (x *SetBrakeResponse) Reset() {
 	*x = SetBrakeResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6625,7 +6726,7 @@ func (x *SetBrakeResponse) String() string {
 func (*SetBrakeResponse) ProtoMessage() {}
 
 func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[85]
+	mi := &file_berth_v1_berth_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6638,7 +6739,7 @@ func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
 func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{85}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *SetBrakeResponse) GetBrake() *Brake {
@@ -6656,7 +6757,7 @@ type OverviewRequest struct {
 
 func (x *OverviewRequest) Reset() {
 	*x = OverviewRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6668,7 +6769,7 @@ func (x *OverviewRequest) String() string {
 func (*OverviewRequest) ProtoMessage() {}
 
 func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[86]
+	mi := &file_berth_v1_berth_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6681,7 +6782,7 @@ func (x *OverviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewRequest.ProtoReflect.Descriptor instead.
 func (*OverviewRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{86}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{87}
 }
 
 type OverviewResponse struct {
@@ -6696,7 +6797,7 @@ type OverviewResponse struct {
 
 func (x *OverviewResponse) Reset() {
 	*x = OverviewResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[87]
+	mi := &file_berth_v1_berth_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6708,7 +6809,7 @@ func (x *OverviewResponse) String() string {
 func (*OverviewResponse) ProtoMessage() {}
 
 func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[87]
+	mi := &file_berth_v1_berth_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6721,7 +6822,7 @@ func (x *OverviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverviewResponse.ProtoReflect.Descriptor instead.
 func (*OverviewResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{87}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *OverviewResponse) GetInfo() *InfoResponse {
@@ -6767,7 +6868,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_berth_v1_berth_proto_msgTypes[88]
+	mi := &file_berth_v1_berth_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6779,7 +6880,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[88]
+	mi := &file_berth_v1_berth_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6792,7 +6893,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{88}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *Member) GetId() string {
@@ -6848,7 +6949,7 @@ type PoolOverview struct {
 
 func (x *PoolOverview) Reset() {
 	*x = PoolOverview{}
-	mi := &file_berth_v1_berth_proto_msgTypes[89]
+	mi := &file_berth_v1_berth_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6860,7 +6961,7 @@ func (x *PoolOverview) String() string {
 func (*PoolOverview) ProtoMessage() {}
 
 func (x *PoolOverview) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[89]
+	mi := &file_berth_v1_berth_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6873,7 +6974,7 @@ func (x *PoolOverview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolOverview.ProtoReflect.Descriptor instead.
 func (*PoolOverview) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{89}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *PoolOverview) GetPool() *Pool {
@@ -6906,7 +7007,7 @@ type SetPoolRequest struct {
 
 func (x *SetPoolRequest) Reset() {
 	*x = SetPoolRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[90]
+	mi := &file_berth_v1_berth_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6918,7 +7019,7 @@ func (x *SetPoolRequest) String() string {
 func (*SetPoolRequest) ProtoMessage() {}
 
 func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[90]
+	mi := &file_berth_v1_berth_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6931,7 +7032,7 @@ func (x *SetPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolRequest.ProtoReflect.Descriptor instead.
 func (*SetPoolRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{90}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *SetPoolRequest) GetPool() *Pool {
@@ -6949,7 +7050,7 @@ type SetPoolResponse struct {
 
 func (x *SetPoolResponse) Reset() {
 	*x = SetPoolResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[91]
+	mi := &file_berth_v1_berth_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6961,7 +7062,7 @@ func (x *SetPoolResponse) String() string {
 func (*SetPoolResponse) ProtoMessage() {}
 
 func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[91]
+	mi := &file_berth_v1_berth_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6974,7 +7075,7 @@ func (x *SetPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPoolResponse.ProtoReflect.Descriptor instead.
 func (*SetPoolResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{91}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{92}
 }
 
 type InfoRequest struct {
@@ -6985,7 +7086,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[92]
+	mi := &file_berth_v1_berth_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6997,7 +7098,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[92]
+	mi := &file_berth_v1_berth_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7010,7 +7111,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{92}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{93}
 }
 
 type InfoResponse struct {
@@ -7041,7 +7142,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[93]
+	mi := &file_berth_v1_berth_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7053,7 +7154,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[93]
+	mi := &file_berth_v1_berth_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7066,7 +7167,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{93}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *InfoResponse) GetDaemon() string {
@@ -7223,7 +7324,7 @@ type ReadLogRequest struct {
 
 func (x *ReadLogRequest) Reset() {
 	*x = ReadLogRequest{}
-	mi := &file_berth_v1_berth_proto_msgTypes[94]
+	mi := &file_berth_v1_berth_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7235,7 +7336,7 @@ func (x *ReadLogRequest) String() string {
 func (*ReadLogRequest) ProtoMessage() {}
 
 func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[94]
+	mi := &file_berth_v1_berth_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7248,7 +7349,7 @@ func (x *ReadLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogRequest.ProtoReflect.Descriptor instead.
 func (*ReadLogRequest) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{94}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *ReadLogRequest) GetId() string {
@@ -7304,7 +7405,7 @@ type ReadLogResponse struct {
 
 func (x *ReadLogResponse) Reset() {
 	*x = ReadLogResponse{}
-	mi := &file_berth_v1_berth_proto_msgTypes[95]
+	mi := &file_berth_v1_berth_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7316,7 +7417,7 @@ func (x *ReadLogResponse) String() string {
 func (*ReadLogResponse) ProtoMessage() {}
 
 func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_berth_v1_berth_proto_msgTypes[95]
+	mi := &file_berth_v1_berth_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7329,7 +7430,7 @@ func (x *ReadLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadLogResponse.ProtoReflect.Descriptor instead.
 func (*ReadLogResponse) Descriptor() ([]byte, []int) {
-	return file_berth_v1_berth_proto_rawDescGZIP(), []int{95}
+	return file_berth_v1_berth_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *ReadLogResponse) GetData() []byte {
@@ -7574,7 +7675,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\n" +
 	"never_fits\x18\x01 \x01(\bR\tneverFits\x12*\n" +
 	"\areasons\x18\x02 \x03(\v2\x10.berth.v1.ReasonR\areasons\x12\x0e\n" +
-	"\x02at\x18\x03 \x01(\x03R\x02at\"\xd1\a\n" +
+	"\x02at\x18\x03 \x01(\x03R\x02at\"\x85\b\n" +
 	"\x06Status\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x16\n" +
@@ -7605,7 +7706,16 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x06former\x18\x17 \x01(\v2\x10.berth.v1.FormerR\x06former\x12 \n" +
 	"\vreplacement\x18\x18 \x01(\tR\vreplacement\x129\n" +
 	"\n" +
-	"expires_at\x18\x19 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\x82\x01\n" +
+	"expires_at\x18\x19 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x122\n" +
+	"\n" +
+	"group_wait\x18\x1a \x01(\v2\x13.berth.v1.GroupWaitR\tgroupWait\"\xb1\x01\n" +
+	"\tGroupWait\x129\n" +
+	"\n" +
+	"not_before\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tnotBefore\x12\x16\n" +
+	"\x06member\x18\x02 \x01(\tR\x06member\x12\x16\n" +
+	"\x06ending\x18\x03 \x01(\x03R\x06ending\x129\n" +
+	"\n" +
+	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\x82\x01\n" +
 	"\x04Loss\x120\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
 	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x16\n" +
@@ -7675,7 +7785,7 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"a\n" +
 	"\x0eGroupsResponse\x12'\n" +
 	"\x06groups\x18\x01 \x03(\v2\x0f.berth.v1.GroupR\x06groups\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xec\x04\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x95\x05\n" +
 	"\x05Group\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x12\n" +
@@ -7696,7 +7806,8 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\brevision\x18\x10 \x01(\x03R\brevision\x12%\n" +
 	"\x04spec\x18\x11 \x01(\v2\x11.berth.v1.RequestR\x04spec\x12\x16\n" +
 	"\x06linked\x18\x12 \x01(\bR\x06linked\x12\x12\n" +
-	"\x04link\x18\x13 \x01(\tR\x04link\x1a9\n" +
+	"\x04link\x18\x13 \x01(\tR\x04link\x12'\n" +
+	"\x04wait\x18\x14 \x01(\v2\x13.berth.v1.GroupWaitR\x04wait\x1a9\n" +
 	"\vStatesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\">\n" +
@@ -7782,14 +7893,17 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\averdict\x18\x03 \x01(\v2\x11.berth.v1.VerdictR\averdict\"A\n" +
 	"\x06Victim\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12'\n" +
-	"\x04stop\x18\x02 \x01(\v2\x13.berth.v1.StopOrderR\x04stop\"\xcd\x01\n" +
+	"\x04stop\x18\x02 \x01(\v2\x13.berth.v1.StopOrderR\x04stop\"\x96\x02\n" +
 	"\x06Former\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12'\n" +
 	"\x04stop\x18\x03 \x01(\v2\x13.berth.v1.StopOrderR\x04stop\x12\"\n" +
 	"\x04exit\x18\x04 \x01(\v2\x0e.berth.v1.ExitR\x04exit\x12*\n" +
 	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
-	"\x06reason\x18\x06 \x01(\tR\x06reason\"\xfd\x01\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06member\x18\a \x01(\tR\x06member\x12/\n" +
+	"\n" +
+	"member_end\x18\b \x01(\v2\x10.berth.v1.FormerR\tmemberEnd\"\xfd\x01\n" +
 	"\x04Turn\x12\x16\n" +
 	"\x06weight\x18\x01 \x01(\x03R\x06weight\x12\x14\n" +
 	"\x05share\x18\x02 \x01(\x01R\x05share\x12\x0e\n" +
@@ -8100,7 +8214,7 @@ func file_berth_v1_berth_proto_rawDescGZIP() []byte {
 	return file_berth_v1_berth_proto_rawDescData
 }
 
-var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 118)
+var file_berth_v1_berth_proto_msgTypes = make([]protoimpl.MessageInfo, 119)
 var file_berth_v1_berth_proto_goTypes = []any{
 	(*Request)(nil),               // 0: berth.v1.Request
 	(*Demand)(nil),                // 1: berth.v1.Demand
@@ -8128,294 +8242,300 @@ var file_berth_v1_berth_proto_goTypes = []any{
 	(*Miss)(nil),                  // 23: berth.v1.Miss
 	(*Verdict)(nil),               // 24: berth.v1.Verdict
 	(*Status)(nil),                // 25: berth.v1.Status
-	(*Loss)(nil),                  // 26: berth.v1.Loss
-	(*FieldViolation)(nil),        // 27: berth.v1.FieldViolation
-	(*SubmitRequest)(nil),         // 28: berth.v1.SubmitRequest
-	(*SubmitResponse)(nil),        // 29: berth.v1.SubmitResponse
-	(*SubmitResult)(nil),          // 30: berth.v1.SubmitResult
-	(*Refusal)(nil),               // 31: berth.v1.Refusal
-	(*GetRequest)(nil),            // 32: berth.v1.GetRequest
-	(*GetResponse)(nil),           // 33: berth.v1.GetResponse
-	(*Filter)(nil),                // 34: berth.v1.Filter
-	(*ListRequest)(nil),           // 35: berth.v1.ListRequest
-	(*ListResponse)(nil),          // 36: berth.v1.ListResponse
-	(*WatchRequest)(nil),          // 37: berth.v1.WatchRequest
-	(*WatchPosition)(nil),         // 38: berth.v1.WatchPosition
-	(*WatchResponse)(nil),         // 39: berth.v1.WatchResponse
-	(*CancelRequest)(nil),         // 40: berth.v1.CancelRequest
-	(*CancelResponse)(nil),        // 41: berth.v1.CancelResponse
-	(*GroupsRequest)(nil),         // 42: berth.v1.GroupsRequest
-	(*GroupsResponse)(nil),        // 43: berth.v1.GroupsResponse
-	(*Group)(nil),                 // 44: berth.v1.Group
-	(*CancelGroupRequest)(nil),    // 45: berth.v1.CancelGroupRequest
-	(*CancelGroupResponse)(nil),   // 46: berth.v1.CancelGroupResponse
-	(*LogsRequest)(nil),           // 47: berth.v1.LogsRequest
-	(*LogsResponse)(nil),          // 48: berth.v1.LogsResponse
-	(*ExplainRequest)(nil),        // 49: berth.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 50: berth.v1.ExplainResponse
-	(*MadeRoom)(nil),              // 51: berth.v1.MadeRoom
-	(*Past)(nil),                  // 52: berth.v1.Past
-	(*Standing)(nil),              // 53: berth.v1.Standing
-	(*Term)(nil),                  // 54: berth.v1.Term
-	(*ReplayRequest)(nil),         // 55: berth.v1.ReplayRequest
-	(*ReplayResponse)(nil),        // 56: berth.v1.ReplayResponse
-	(*ReplayedVictims)(nil),       // 57: berth.v1.ReplayedVictims
-	(*Choice)(nil),                // 58: berth.v1.Choice
-	(*Victim)(nil),                // 59: berth.v1.Victim
-	(*Former)(nil),                // 60: berth.v1.Former
-	(*Turn)(nil),                  // 61: berth.v1.Turn
-	(*SnapshotRequest)(nil),       // 62: berth.v1.SnapshotRequest
-	(*SnapshotResponse)(nil),      // 63: berth.v1.SnapshotResponse
-	(*WorkersRequest)(nil),        // 64: berth.v1.WorkersRequest
-	(*WorkersResponse)(nil),       // 65: berth.v1.WorkersResponse
-	(*Worker)(nil),                // 66: berth.v1.Worker
-	(*SetTaintsRequest)(nil),      // 67: berth.v1.SetTaintsRequest
-	(*SetTaintsResponse)(nil),     // 68: berth.v1.SetTaintsResponse
-	(*SetIntentRequest)(nil),      // 69: berth.v1.SetIntentRequest
-	(*SetIntentResponse)(nil),     // 70: berth.v1.SetIntentResponse
-	(*PoolsRequest)(nil),          // 71: berth.v1.PoolsRequest
-	(*PoolsResponse)(nil),         // 72: berth.v1.PoolsResponse
-	(*Pool)(nil),                  // 73: berth.v1.Pool
-	(*Shadow)(nil),                // 74: berth.v1.Shadow
-	(*ShadowCounts)(nil),          // 75: berth.v1.ShadowCounts
-	(*Weights)(nil),               // 76: berth.v1.Weights
-	(*QuotasRequest)(nil),         // 77: berth.v1.QuotasRequest
-	(*QuotasResponse)(nil),        // 78: berth.v1.QuotasResponse
-	(*Quota)(nil),                 // 79: berth.v1.Quota
-	(*Loan)(nil),                  // 80: berth.v1.Loan
-	(*SetQuotaRequest)(nil),       // 81: berth.v1.SetQuotaRequest
-	(*SetQuotaResponse)(nil),      // 82: berth.v1.SetQuotaResponse
-	(*Brake)(nil),                 // 83: berth.v1.Brake
-	(*SetBrakeRequest)(nil),       // 84: berth.v1.SetBrakeRequest
-	(*SetBrakeResponse)(nil),      // 85: berth.v1.SetBrakeResponse
-	(*OverviewRequest)(nil),       // 86: berth.v1.OverviewRequest
-	(*OverviewResponse)(nil),      // 87: berth.v1.OverviewResponse
-	(*Member)(nil),                // 88: berth.v1.Member
-	(*PoolOverview)(nil),          // 89: berth.v1.PoolOverview
-	(*SetPoolRequest)(nil),        // 90: berth.v1.SetPoolRequest
-	(*SetPoolResponse)(nil),       // 91: berth.v1.SetPoolResponse
-	(*InfoRequest)(nil),           // 92: berth.v1.InfoRequest
-	(*InfoResponse)(nil),          // 93: berth.v1.InfoResponse
-	(*ReadLogRequest)(nil),        // 94: berth.v1.ReadLogRequest
-	(*ReadLogResponse)(nil),       // 95: berth.v1.ReadLogResponse
-	nil,                           // 96: berth.v1.Request.EnvEntry
-	nil,                           // 97: berth.v1.Request.LabelsEntry
-	nil,                           // 98: berth.v1.Demand.CustomEntry
-	nil,                           // 99: berth.v1.Capacity.CustomEntry
-	nil,                           // 100: berth.v1.Share.CustomEntry
-	nil,                           // 101: berth.v1.Gathered.NeedEntry
-	nil,                           // 102: berth.v1.Gathered.HasEntry
-	nil,                           // 103: berth.v1.Filter.LabelsEntry
-	nil,                           // 104: berth.v1.Group.StatesEntry
-	nil,                           // 105: berth.v1.Worker.LabelsEntry
-	nil,                           // 106: berth.v1.Weights.ScorersEntry
-	nil,                           // 107: berth.v1.Quota.LimitsEntry
-	nil,                           // 108: berth.v1.Quota.UsedEntry
-	nil,                           // 109: berth.v1.Quota.TakenEntry
-	nil,                           // 110: berth.v1.Quota.GuaranteedEntry
-	nil,                           // 111: berth.v1.Quota.AllowedEntry
-	nil,                           // 112: berth.v1.Loan.AmountsEntry
-	nil,                           // 113: berth.v1.Loan.RecalledEntry
-	nil,                           // 114: berth.v1.SetQuotaRequest.SetEntry
-	nil,                           // 115: berth.v1.SetQuotaRequest.GuaranteeEntry
-	nil,                           // 116: berth.v1.PoolOverview.WorkersEntry
-	nil,                           // 117: berth.v1.PoolOverview.RequestsEntry
-	(*timestamppb.Timestamp)(nil), // 118: google.protobuf.Timestamp
+	(*GroupWait)(nil),             // 26: berth.v1.GroupWait
+	(*Loss)(nil),                  // 27: berth.v1.Loss
+	(*FieldViolation)(nil),        // 28: berth.v1.FieldViolation
+	(*SubmitRequest)(nil),         // 29: berth.v1.SubmitRequest
+	(*SubmitResponse)(nil),        // 30: berth.v1.SubmitResponse
+	(*SubmitResult)(nil),          // 31: berth.v1.SubmitResult
+	(*Refusal)(nil),               // 32: berth.v1.Refusal
+	(*GetRequest)(nil),            // 33: berth.v1.GetRequest
+	(*GetResponse)(nil),           // 34: berth.v1.GetResponse
+	(*Filter)(nil),                // 35: berth.v1.Filter
+	(*ListRequest)(nil),           // 36: berth.v1.ListRequest
+	(*ListResponse)(nil),          // 37: berth.v1.ListResponse
+	(*WatchRequest)(nil),          // 38: berth.v1.WatchRequest
+	(*WatchPosition)(nil),         // 39: berth.v1.WatchPosition
+	(*WatchResponse)(nil),         // 40: berth.v1.WatchResponse
+	(*CancelRequest)(nil),         // 41: berth.v1.CancelRequest
+	(*CancelResponse)(nil),        // 42: berth.v1.CancelResponse
+	(*GroupsRequest)(nil),         // 43: berth.v1.GroupsRequest
+	(*GroupsResponse)(nil),        // 44: berth.v1.GroupsResponse
+	(*Group)(nil),                 // 45: berth.v1.Group
+	(*CancelGroupRequest)(nil),    // 46: berth.v1.CancelGroupRequest
+	(*CancelGroupResponse)(nil),   // 47: berth.v1.CancelGroupResponse
+	(*LogsRequest)(nil),           // 48: berth.v1.LogsRequest
+	(*LogsResponse)(nil),          // 49: berth.v1.LogsResponse
+	(*ExplainRequest)(nil),        // 50: berth.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 51: berth.v1.ExplainResponse
+	(*MadeRoom)(nil),              // 52: berth.v1.MadeRoom
+	(*Past)(nil),                  // 53: berth.v1.Past
+	(*Standing)(nil),              // 54: berth.v1.Standing
+	(*Term)(nil),                  // 55: berth.v1.Term
+	(*ReplayRequest)(nil),         // 56: berth.v1.ReplayRequest
+	(*ReplayResponse)(nil),        // 57: berth.v1.ReplayResponse
+	(*ReplayedVictims)(nil),       // 58: berth.v1.ReplayedVictims
+	(*Choice)(nil),                // 59: berth.v1.Choice
+	(*Victim)(nil),                // 60: berth.v1.Victim
+	(*Former)(nil),                // 61: berth.v1.Former
+	(*Turn)(nil),                  // 62: berth.v1.Turn
+	(*SnapshotRequest)(nil),       // 63: berth.v1.SnapshotRequest
+	(*SnapshotResponse)(nil),      // 64: berth.v1.SnapshotResponse
+	(*WorkersRequest)(nil),        // 65: berth.v1.WorkersRequest
+	(*WorkersResponse)(nil),       // 66: berth.v1.WorkersResponse
+	(*Worker)(nil),                // 67: berth.v1.Worker
+	(*SetTaintsRequest)(nil),      // 68: berth.v1.SetTaintsRequest
+	(*SetTaintsResponse)(nil),     // 69: berth.v1.SetTaintsResponse
+	(*SetIntentRequest)(nil),      // 70: berth.v1.SetIntentRequest
+	(*SetIntentResponse)(nil),     // 71: berth.v1.SetIntentResponse
+	(*PoolsRequest)(nil),          // 72: berth.v1.PoolsRequest
+	(*PoolsResponse)(nil),         // 73: berth.v1.PoolsResponse
+	(*Pool)(nil),                  // 74: berth.v1.Pool
+	(*Shadow)(nil),                // 75: berth.v1.Shadow
+	(*ShadowCounts)(nil),          // 76: berth.v1.ShadowCounts
+	(*Weights)(nil),               // 77: berth.v1.Weights
+	(*QuotasRequest)(nil),         // 78: berth.v1.QuotasRequest
+	(*QuotasResponse)(nil),        // 79: berth.v1.QuotasResponse
+	(*Quota)(nil),                 // 80: berth.v1.Quota
+	(*Loan)(nil),                  // 81: berth.v1.Loan
+	(*SetQuotaRequest)(nil),       // 82: berth.v1.SetQuotaRequest
+	(*SetQuotaResponse)(nil),      // 83: berth.v1.SetQuotaResponse
+	(*Brake)(nil),                 // 84: berth.v1.Brake
+	(*SetBrakeRequest)(nil),       // 85: berth.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),      // 86: berth.v1.SetBrakeResponse
+	(*OverviewRequest)(nil),       // 87: berth.v1.OverviewRequest
+	(*OverviewResponse)(nil),      // 88: berth.v1.OverviewResponse
+	(*Member)(nil),                // 89: berth.v1.Member
+	(*PoolOverview)(nil),          // 90: berth.v1.PoolOverview
+	(*SetPoolRequest)(nil),        // 91: berth.v1.SetPoolRequest
+	(*SetPoolResponse)(nil),       // 92: berth.v1.SetPoolResponse
+	(*InfoRequest)(nil),           // 93: berth.v1.InfoRequest
+	(*InfoResponse)(nil),          // 94: berth.v1.InfoResponse
+	(*ReadLogRequest)(nil),        // 95: berth.v1.ReadLogRequest
+	(*ReadLogResponse)(nil),       // 96: berth.v1.ReadLogResponse
+	nil,                           // 97: berth.v1.Request.EnvEntry
+	nil,                           // 98: berth.v1.Request.LabelsEntry
+	nil,                           // 99: berth.v1.Demand.CustomEntry
+	nil,                           // 100: berth.v1.Capacity.CustomEntry
+	nil,                           // 101: berth.v1.Share.CustomEntry
+	nil,                           // 102: berth.v1.Gathered.NeedEntry
+	nil,                           // 103: berth.v1.Gathered.HasEntry
+	nil,                           // 104: berth.v1.Filter.LabelsEntry
+	nil,                           // 105: berth.v1.Group.StatesEntry
+	nil,                           // 106: berth.v1.Worker.LabelsEntry
+	nil,                           // 107: berth.v1.Weights.ScorersEntry
+	nil,                           // 108: berth.v1.Quota.LimitsEntry
+	nil,                           // 109: berth.v1.Quota.UsedEntry
+	nil,                           // 110: berth.v1.Quota.TakenEntry
+	nil,                           // 111: berth.v1.Quota.GuaranteedEntry
+	nil,                           // 112: berth.v1.Quota.AllowedEntry
+	nil,                           // 113: berth.v1.Loan.AmountsEntry
+	nil,                           // 114: berth.v1.Loan.RecalledEntry
+	nil,                           // 115: berth.v1.SetQuotaRequest.SetEntry
+	nil,                           // 116: berth.v1.SetQuotaRequest.GuaranteeEntry
+	nil,                           // 117: berth.v1.PoolOverview.WorkersEntry
+	nil,                           // 118: berth.v1.PoolOverview.RequestsEntry
+	(*timestamppb.Timestamp)(nil), // 119: google.protobuf.Timestamp
 }
 var file_berth_v1_berth_proto_depIdxs = []int32{
-	96,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
+	97,  // 0: berth.v1.Request.env:type_name -> berth.v1.Request.EnvEntry
 	1,   // 1: berth.v1.Request.resources:type_name -> berth.v1.Demand
 	4,   // 2: berth.v1.Request.constraints:type_name -> berth.v1.Constraint
-	97,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
+	98,  // 3: berth.v1.Request.labels:type_name -> berth.v1.Request.LabelsEntry
 	10,  // 4: berth.v1.Request.group:type_name -> berth.v1.Membership
 	11,  // 5: berth.v1.Request.retry:type_name -> berth.v1.RetryPolicy
 	6,   // 6: berth.v1.Request.tolerations:type_name -> berth.v1.Toleration
 	8,   // 7: berth.v1.Request.affinity:type_name -> berth.v1.Affinity
 	8,   // 8: berth.v1.Request.anti_affinity:type_name -> berth.v1.Affinity
 	9,   // 9: berth.v1.Request.spread:type_name -> berth.v1.Spread
-	98,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
+	99,  // 10: berth.v1.Demand.custom:type_name -> berth.v1.Demand.CustomEntry
 	2,   // 11: berth.v1.Demand.ports:type_name -> berth.v1.PortDemand
 	3,   // 12: berth.v1.Demand.devices:type_name -> berth.v1.DeviceDemand
 	7,   // 13: berth.v1.Affinity.requests:type_name -> berth.v1.RequestLabel
 	4,   // 14: berth.v1.Affinity.workers:type_name -> berth.v1.Constraint
 	7,   // 15: berth.v1.Spread.requests:type_name -> berth.v1.RequestLabel
-	99,  // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
+	100, // 16: berth.v1.Capacity.custom:type_name -> berth.v1.Capacity.CustomEntry
 	13,  // 17: berth.v1.Capacity.ports:type_name -> berth.v1.PortRange
 	14,  // 18: berth.v1.Capacity.devices:type_name -> berth.v1.Device
-	100, // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
+	101, // 19: berth.v1.Share.custom:type_name -> berth.v1.Share.CustomEntry
 	16,  // 20: berth.v1.Share.devices:type_name -> berth.v1.DeviceShare
-	118, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
-	118, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
+	119, // 21: berth.v1.Exit.at:type_name -> google.protobuf.Timestamp
+	119, // 22: berth.v1.StopOrder.deadline:type_name -> google.protobuf.Timestamp
 	20,  // 23: berth.v1.Reason.stands:type_name -> berth.v1.QuotaStand
 	22,  // 24: berth.v1.QuotaStand.reclaims:type_name -> berth.v1.Reclaim
 	21,  // 25: berth.v1.QuotaStand.gathers:type_name -> berth.v1.Gathered
-	118, // 26: berth.v1.Gathered.since:type_name -> google.protobuf.Timestamp
-	101, // 27: berth.v1.Gathered.need:type_name -> berth.v1.Gathered.NeedEntry
-	102, // 28: berth.v1.Gathered.has:type_name -> berth.v1.Gathered.HasEntry
-	118, // 29: berth.v1.Reclaim.at:type_name -> google.protobuf.Timestamp
-	118, // 30: berth.v1.Reclaim.until:type_name -> google.protobuf.Timestamp
+	119, // 26: berth.v1.Gathered.since:type_name -> google.protobuf.Timestamp
+	102, // 27: berth.v1.Gathered.need:type_name -> berth.v1.Gathered.NeedEntry
+	103, // 28: berth.v1.Gathered.has:type_name -> berth.v1.Gathered.HasEntry
+	119, // 29: berth.v1.Reclaim.at:type_name -> google.protobuf.Timestamp
+	119, // 30: berth.v1.Reclaim.until:type_name -> google.protobuf.Timestamp
 	19,  // 31: berth.v1.Miss.reasons:type_name -> berth.v1.Reason
 	19,  // 32: berth.v1.Verdict.reasons:type_name -> berth.v1.Reason
 	15,  // 33: berth.v1.Status.share:type_name -> berth.v1.Share
 	17,  // 34: berth.v1.Status.exit:type_name -> berth.v1.Exit
 	18,  // 35: berth.v1.Status.stop:type_name -> berth.v1.StopOrder
 	0,   // 36: berth.v1.Status.spec:type_name -> berth.v1.Request
-	118, // 37: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
-	118, // 38: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
-	118, // 39: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
-	118, // 40: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
-	118, // 41: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
+	119, // 37: berth.v1.Status.submitted_at:type_name -> google.protobuf.Timestamp
+	119, // 38: berth.v1.Status.placed_at:type_name -> google.protobuf.Timestamp
+	119, // 39: berth.v1.Status.started_at:type_name -> google.protobuf.Timestamp
+	119, // 40: berth.v1.Status.ended_at:type_name -> google.protobuf.Timestamp
+	119, // 41: berth.v1.Status.not_before:type_name -> google.protobuf.Timestamp
 	24,  // 42: berth.v1.Status.verdict:type_name -> berth.v1.Verdict
-	26,  // 43: berth.v1.Status.lost:type_name -> berth.v1.Loss
-	60,  // 44: berth.v1.Status.former:type_name -> berth.v1.Former
-	118, // 45: berth.v1.Status.expires_at:type_name -> google.protobuf.Timestamp
-	118, // 46: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
-	118, // 47: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
-	0,   // 48: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
-	30,  // 49: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
-	25,  // 50: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
-	31,  // 51: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
-	27,  // 52: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
-	25,  // 53: berth.v1.GetResponse.status:type_name -> berth.v1.Status
-	103, // 54: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
-	34,  // 55: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
-	25,  // 56: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
-	34,  // 57: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
-	38,  // 58: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
-	25,  // 59: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
-	38,  // 60: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
-	25,  // 61: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
-	44,  // 62: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
-	118, // 63: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
-	104, // 64: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
-	24,  // 65: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
-	0,   // 66: berth.v1.Group.spec:type_name -> berth.v1.Request
-	44,  // 67: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
-	118, // 68: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
-	25,  // 69: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
-	24,  // 70: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
-	83,  // 71: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
-	23,  // 72: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
-	118, // 73: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
-	53,  // 74: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
-	52,  // 75: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
-	61,  // 76: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
-	59,  // 77: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
-	60,  // 78: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
-	51,  // 79: berth.v1.ExplainResponse.made_room:type_name -> berth.v1.MadeRoom
-	118, // 80: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
-	54,  // 81: berth.v1.Standing.terms:type_name -> berth.v1.Term
-	118, // 82: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
-	58,  // 83: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
-	58,  // 84: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
-	53,  // 85: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
-	57,  // 86: berth.v1.ReplayResponse.victims:type_name -> berth.v1.ReplayedVictims
-	15,  // 87: berth.v1.Choice.share:type_name -> berth.v1.Share
-	24,  // 88: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
-	18,  // 89: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
-	18,  // 90: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
-	17,  // 91: berth.v1.Former.exit:type_name -> berth.v1.Exit
-	118, // 92: berth.v1.Former.at:type_name -> google.protobuf.Timestamp
-	66,  // 93: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
-	105, // 94: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
-	12,  // 95: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
-	15,  // 96: berth.v1.Worker.reserved:type_name -> berth.v1.Share
-	15,  // 97: berth.v1.Worker.held:type_name -> berth.v1.Share
-	118, // 98: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
-	118, // 99: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
-	118, // 100: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
-	118, // 101: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
-	118, // 102: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
-	5,   // 103: berth.v1.Worker.taints:type_name -> berth.v1.Taint
-	5,   // 104: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
-	5,   // 105: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
-	5,   // 106: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
-	66,  // 107: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
-	66,  // 108: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
-	73,  // 109: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
-	76,  // 110: berth.v1.Pool.weights:type_name -> berth.v1.Weights
-	74,  // 111: berth.v1.Pool.shadow:type_name -> berth.v1.Shadow
-	75,  // 112: berth.v1.Pool.shadow_counts:type_name -> berth.v1.ShadowCounts
-	76,  // 113: berth.v1.Shadow.weights:type_name -> berth.v1.Weights
-	106, // 114: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
-	79,  // 115: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
-	107, // 116: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
-	108, // 117: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
-	109, // 118: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
-	61,  // 119: berth.v1.Quota.turn:type_name -> berth.v1.Turn
-	110, // 120: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
-	80,  // 121: berth.v1.Quota.lent:type_name -> berth.v1.Loan
-	80,  // 122: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
-	111, // 123: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
-	21,  // 124: berth.v1.Quota.gathers:type_name -> berth.v1.Gathered
-	112, // 125: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
-	113, // 126: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
-	118, // 127: berth.v1.Loan.recalled_since:type_name -> google.protobuf.Timestamp
-	114, // 128: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
-	115, // 129: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
-	79,  // 130: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
-	118, // 131: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
-	118, // 132: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
-	83,  // 133: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
-	93,  // 134: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
-	88,  // 135: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
-	89,  // 136: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
-	83,  // 137: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
-	118, // 138: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
-	73,  // 139: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
-	116, // 140: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
-	117, // 141: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
-	73,  // 142: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
-	118, // 143: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
-	28,  // 144: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
-	32,  // 145: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
-	35,  // 146: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
-	37,  // 147: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
-	40,  // 148: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
-	42,  // 149: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
-	45,  // 150: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
-	47,  // 151: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
-	49,  // 152: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
-	62,  // 153: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
-	55,  // 154: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
-	64,  // 155: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
-	69,  // 156: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
-	67,  // 157: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
-	71,  // 158: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
-	90,  // 159: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
-	77,  // 160: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
-	81,  // 161: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
-	84,  // 162: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
-	86,  // 163: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
-	92,  // 164: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
-	94,  // 165: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
-	29,  // 166: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
-	33,  // 167: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
-	36,  // 168: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
-	39,  // 169: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
-	41,  // 170: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
-	43,  // 171: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
-	46,  // 172: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
-	48,  // 173: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
-	50,  // 174: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
-	63,  // 175: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
-	56,  // 176: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
-	65,  // 177: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
-	70,  // 178: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
-	68,  // 179: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
-	72,  // 180: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
-	91,  // 181: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
-	78,  // 182: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
-	82,  // 183: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
-	85,  // 184: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
-	87,  // 185: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
-	93,  // 186: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
-	95,  // 187: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
-	166, // [166:188] is the sub-list for method output_type
-	144, // [144:166] is the sub-list for method input_type
-	144, // [144:144] is the sub-list for extension type_name
-	144, // [144:144] is the sub-list for extension extendee
-	0,   // [0:144] is the sub-list for field type_name
+	27,  // 43: berth.v1.Status.lost:type_name -> berth.v1.Loss
+	61,  // 44: berth.v1.Status.former:type_name -> berth.v1.Former
+	119, // 45: berth.v1.Status.expires_at:type_name -> google.protobuf.Timestamp
+	26,  // 46: berth.v1.Status.group_wait:type_name -> berth.v1.GroupWait
+	119, // 47: berth.v1.GroupWait.not_before:type_name -> google.protobuf.Timestamp
+	119, // 48: berth.v1.GroupWait.expires_at:type_name -> google.protobuf.Timestamp
+	119, // 49: berth.v1.Loss.since:type_name -> google.protobuf.Timestamp
+	119, // 50: berth.v1.Loss.until:type_name -> google.protobuf.Timestamp
+	0,   // 51: berth.v1.SubmitRequest.requests:type_name -> berth.v1.Request
+	31,  // 52: berth.v1.SubmitResponse.results:type_name -> berth.v1.SubmitResult
+	25,  // 53: berth.v1.SubmitResult.status:type_name -> berth.v1.Status
+	32,  // 54: berth.v1.SubmitResult.refusal:type_name -> berth.v1.Refusal
+	28,  // 55: berth.v1.Refusal.field:type_name -> berth.v1.FieldViolation
+	25,  // 56: berth.v1.GetResponse.status:type_name -> berth.v1.Status
+	104, // 57: berth.v1.Filter.labels:type_name -> berth.v1.Filter.LabelsEntry
+	35,  // 58: berth.v1.ListRequest.filter:type_name -> berth.v1.Filter
+	25,  // 59: berth.v1.ListResponse.statuses:type_name -> berth.v1.Status
+	35,  // 60: berth.v1.WatchRequest.filter:type_name -> berth.v1.Filter
+	39,  // 61: berth.v1.WatchRequest.from:type_name -> berth.v1.WatchPosition
+	25,  // 62: berth.v1.WatchResponse.status:type_name -> berth.v1.Status
+	39,  // 63: berth.v1.WatchResponse.position:type_name -> berth.v1.WatchPosition
+	25,  // 64: berth.v1.CancelResponse.status:type_name -> berth.v1.Status
+	45,  // 65: berth.v1.GroupsResponse.groups:type_name -> berth.v1.Group
+	119, // 66: berth.v1.Group.since:type_name -> google.protobuf.Timestamp
+	105, // 67: berth.v1.Group.states:type_name -> berth.v1.Group.StatesEntry
+	24,  // 68: berth.v1.Group.verdict:type_name -> berth.v1.Verdict
+	0,   // 69: berth.v1.Group.spec:type_name -> berth.v1.Request
+	26,  // 70: berth.v1.Group.wait:type_name -> berth.v1.GroupWait
+	45,  // 71: berth.v1.CancelGroupResponse.group:type_name -> berth.v1.Group
+	119, // 72: berth.v1.ExplainRequest.at_time:type_name -> google.protobuf.Timestamp
+	25,  // 73: berth.v1.ExplainResponse.status:type_name -> berth.v1.Status
+	24,  // 74: berth.v1.ExplainResponse.verdict:type_name -> berth.v1.Verdict
+	84,  // 75: berth.v1.ExplainResponse.brake:type_name -> berth.v1.Brake
+	23,  // 76: berth.v1.ExplainResponse.nearest:type_name -> berth.v1.Miss
+	119, // 77: berth.v1.ExplainResponse.since:type_name -> google.protobuf.Timestamp
+	54,  // 78: berth.v1.ExplainResponse.standings:type_name -> berth.v1.Standing
+	53,  // 79: berth.v1.ExplainResponse.past:type_name -> berth.v1.Past
+	62,  // 80: berth.v1.ExplainResponse.turn:type_name -> berth.v1.Turn
+	60,  // 81: berth.v1.ExplainResponse.victims:type_name -> berth.v1.Victim
+	61,  // 82: berth.v1.ExplainResponse.former:type_name -> berth.v1.Former
+	52,  // 83: berth.v1.ExplainResponse.made_room:type_name -> berth.v1.MadeRoom
+	119, // 84: berth.v1.Past.time:type_name -> google.protobuf.Timestamp
+	55,  // 85: berth.v1.Standing.terms:type_name -> berth.v1.Term
+	119, // 86: berth.v1.ReplayResponse.clock:type_name -> google.protobuf.Timestamp
+	59,  // 87: berth.v1.ReplayResponse.placed:type_name -> berth.v1.Choice
+	59,  // 88: berth.v1.ReplayResponse.again:type_name -> berth.v1.Choice
+	54,  // 89: berth.v1.ReplayResponse.standings:type_name -> berth.v1.Standing
+	58,  // 90: berth.v1.ReplayResponse.victims:type_name -> berth.v1.ReplayedVictims
+	15,  // 91: berth.v1.Choice.share:type_name -> berth.v1.Share
+	24,  // 92: berth.v1.Choice.verdict:type_name -> berth.v1.Verdict
+	18,  // 93: berth.v1.Victim.stop:type_name -> berth.v1.StopOrder
+	18,  // 94: berth.v1.Former.stop:type_name -> berth.v1.StopOrder
+	17,  // 95: berth.v1.Former.exit:type_name -> berth.v1.Exit
+	119, // 96: berth.v1.Former.at:type_name -> google.protobuf.Timestamp
+	61,  // 97: berth.v1.Former.member_end:type_name -> berth.v1.Former
+	67,  // 98: berth.v1.WorkersResponse.workers:type_name -> berth.v1.Worker
+	106, // 99: berth.v1.Worker.labels:type_name -> berth.v1.Worker.LabelsEntry
+	12,  // 100: berth.v1.Worker.capacity:type_name -> berth.v1.Capacity
+	15,  // 101: berth.v1.Worker.reserved:type_name -> berth.v1.Share
+	15,  // 102: berth.v1.Worker.held:type_name -> berth.v1.Share
+	119, // 103: berth.v1.Worker.suspended_until:type_name -> google.protobuf.Timestamp
+	119, // 104: berth.v1.Worker.lost_since:type_name -> google.protobuf.Timestamp
+	119, // 105: berth.v1.Worker.started_at:type_name -> google.protobuf.Timestamp
+	119, // 106: berth.v1.Worker.deadline:type_name -> google.protobuf.Timestamp
+	119, // 107: berth.v1.Worker.braked_until:type_name -> google.protobuf.Timestamp
+	5,   // 108: berth.v1.Worker.taints:type_name -> berth.v1.Taint
+	5,   // 109: berth.v1.Worker.operator_taints:type_name -> berth.v1.Taint
+	5,   // 110: berth.v1.SetTaintsRequest.add:type_name -> berth.v1.Taint
+	5,   // 111: berth.v1.SetTaintsRequest.remove:type_name -> berth.v1.Taint
+	67,  // 112: berth.v1.SetTaintsResponse.worker:type_name -> berth.v1.Worker
+	67,  // 113: berth.v1.SetIntentResponse.worker:type_name -> berth.v1.Worker
+	74,  // 114: berth.v1.PoolsResponse.pools:type_name -> berth.v1.Pool
+	77,  // 115: berth.v1.Pool.weights:type_name -> berth.v1.Weights
+	75,  // 116: berth.v1.Pool.shadow:type_name -> berth.v1.Shadow
+	76,  // 117: berth.v1.Pool.shadow_counts:type_name -> berth.v1.ShadowCounts
+	77,  // 118: berth.v1.Shadow.weights:type_name -> berth.v1.Weights
+	107, // 119: berth.v1.Weights.scorers:type_name -> berth.v1.Weights.ScorersEntry
+	80,  // 120: berth.v1.QuotasResponse.quotas:type_name -> berth.v1.Quota
+	108, // 121: berth.v1.Quota.limits:type_name -> berth.v1.Quota.LimitsEntry
+	109, // 122: berth.v1.Quota.used:type_name -> berth.v1.Quota.UsedEntry
+	110, // 123: berth.v1.Quota.taken:type_name -> berth.v1.Quota.TakenEntry
+	62,  // 124: berth.v1.Quota.turn:type_name -> berth.v1.Turn
+	111, // 125: berth.v1.Quota.guaranteed:type_name -> berth.v1.Quota.GuaranteedEntry
+	81,  // 126: berth.v1.Quota.lent:type_name -> berth.v1.Loan
+	81,  // 127: berth.v1.Quota.borrowed:type_name -> berth.v1.Loan
+	112, // 128: berth.v1.Quota.allowed:type_name -> berth.v1.Quota.AllowedEntry
+	21,  // 129: berth.v1.Quota.gathers:type_name -> berth.v1.Gathered
+	113, // 130: berth.v1.Loan.amounts:type_name -> berth.v1.Loan.AmountsEntry
+	114, // 131: berth.v1.Loan.recalled:type_name -> berth.v1.Loan.RecalledEntry
+	119, // 132: berth.v1.Loan.recalled_since:type_name -> google.protobuf.Timestamp
+	115, // 133: berth.v1.SetQuotaRequest.set:type_name -> berth.v1.SetQuotaRequest.SetEntry
+	116, // 134: berth.v1.SetQuotaRequest.guarantee:type_name -> berth.v1.SetQuotaRequest.GuaranteeEntry
+	80,  // 135: berth.v1.SetQuotaResponse.quota:type_name -> berth.v1.Quota
+	119, // 136: berth.v1.Brake.since:type_name -> google.protobuf.Timestamp
+	119, // 137: berth.v1.Brake.until:type_name -> google.protobuf.Timestamp
+	84,  // 138: berth.v1.SetBrakeResponse.brake:type_name -> berth.v1.Brake
+	94,  // 139: berth.v1.OverviewResponse.info:type_name -> berth.v1.InfoResponse
+	89,  // 140: berth.v1.OverviewResponse.daemons:type_name -> berth.v1.Member
+	90,  // 141: berth.v1.OverviewResponse.pools:type_name -> berth.v1.PoolOverview
+	84,  // 142: berth.v1.OverviewResponse.brakes:type_name -> berth.v1.Brake
+	119, // 143: berth.v1.Member.started_at:type_name -> google.protobuf.Timestamp
+	74,  // 144: berth.v1.PoolOverview.pool:type_name -> berth.v1.Pool
+	117, // 145: berth.v1.PoolOverview.workers:type_name -> berth.v1.PoolOverview.WorkersEntry
+	118, // 146: berth.v1.PoolOverview.requests:type_name -> berth.v1.PoolOverview.RequestsEntry
+	74,  // 147: berth.v1.SetPoolRequest.pool:type_name -> berth.v1.Pool
+	119, // 148: berth.v1.InfoResponse.hold_until:type_name -> google.protobuf.Timestamp
+	29,  // 149: berth.v1.BerthService.Submit:input_type -> berth.v1.SubmitRequest
+	33,  // 150: berth.v1.BerthService.Get:input_type -> berth.v1.GetRequest
+	36,  // 151: berth.v1.BerthService.List:input_type -> berth.v1.ListRequest
+	38,  // 152: berth.v1.BerthService.Watch:input_type -> berth.v1.WatchRequest
+	41,  // 153: berth.v1.BerthService.Cancel:input_type -> berth.v1.CancelRequest
+	43,  // 154: berth.v1.BerthService.Groups:input_type -> berth.v1.GroupsRequest
+	46,  // 155: berth.v1.BerthService.CancelGroup:input_type -> berth.v1.CancelGroupRequest
+	48,  // 156: berth.v1.BerthService.Logs:input_type -> berth.v1.LogsRequest
+	50,  // 157: berth.v1.BerthService.Explain:input_type -> berth.v1.ExplainRequest
+	63,  // 158: berth.v1.BerthService.Snapshot:input_type -> berth.v1.SnapshotRequest
+	56,  // 159: berth.v1.BerthService.Replay:input_type -> berth.v1.ReplayRequest
+	65,  // 160: berth.v1.BerthService.Workers:input_type -> berth.v1.WorkersRequest
+	70,  // 161: berth.v1.BerthService.SetIntent:input_type -> berth.v1.SetIntentRequest
+	68,  // 162: berth.v1.BerthService.SetTaints:input_type -> berth.v1.SetTaintsRequest
+	72,  // 163: berth.v1.BerthService.Pools:input_type -> berth.v1.PoolsRequest
+	91,  // 164: berth.v1.BerthService.SetPool:input_type -> berth.v1.SetPoolRequest
+	78,  // 165: berth.v1.BerthService.Quotas:input_type -> berth.v1.QuotasRequest
+	82,  // 166: berth.v1.BerthService.SetQuota:input_type -> berth.v1.SetQuotaRequest
+	85,  // 167: berth.v1.BerthService.SetBrake:input_type -> berth.v1.SetBrakeRequest
+	87,  // 168: berth.v1.BerthService.Overview:input_type -> berth.v1.OverviewRequest
+	93,  // 169: berth.v1.BerthService.Info:input_type -> berth.v1.InfoRequest
+	95,  // 170: berth.v1.WorkerService.ReadLog:input_type -> berth.v1.ReadLogRequest
+	30,  // 171: berth.v1.BerthService.Submit:output_type -> berth.v1.SubmitResponse
+	34,  // 172: berth.v1.BerthService.Get:output_type -> berth.v1.GetResponse
+	37,  // 173: berth.v1.BerthService.List:output_type -> berth.v1.ListResponse
+	40,  // 174: berth.v1.BerthService.Watch:output_type -> berth.v1.WatchResponse
+	42,  // 175: berth.v1.BerthService.Cancel:output_type -> berth.v1.CancelResponse
+	44,  // 176: berth.v1.BerthService.Groups:output_type -> berth.v1.GroupsResponse
+	47,  // 177: berth.v1.BerthService.CancelGroup:output_type -> berth.v1.CancelGroupResponse
+	49,  // 178: berth.v1.BerthService.Logs:output_type -> berth.v1.LogsResponse
+	51,  // 179: berth.v1.BerthService.Explain:output_type -> berth.v1.ExplainResponse
+	64,  // 180: berth.v1.BerthService.Snapshot:output_type -> berth.v1.SnapshotResponse
+	57,  // 181: berth.v1.BerthService.Replay:output_type -> berth.v1.ReplayResponse
+	66,  // 182: berth.v1.BerthService.Workers:output_type -> berth.v1.WorkersResponse
+	71,  // 183: berth.v1.BerthService.SetIntent:output_type -> berth.v1.SetIntentResponse
+	69,  // 184: berth.v1.BerthService.SetTaints:output_type -> berth.v1.SetTaintsResponse
+	73,  // 185: berth.v1.BerthService.Pools:output_type -> berth.v1.PoolsResponse
+	92,  // 186: berth.v1.BerthService.SetPool:output_type -> berth.v1.SetPoolResponse
+	79,  // 187: berth.v1.BerthService.Quotas:output_type -> berth.v1.QuotasResponse
+	83,  // 188: berth.v1.BerthService.SetQuota:output_type -> berth.v1.SetQuotaResponse
+	86,  // 189: berth.v1.BerthService.SetBrake:output_type -> berth.v1.SetBrakeResponse
+	88,  // 190: berth.v1.BerthService.Overview:output_type -> berth.v1.OverviewResponse
+	94,  // 191: berth.v1.BerthService.Info:output_type -> berth.v1.InfoResponse
+	96,  // 192: berth.v1.WorkerService.ReadLog:output_type -> berth.v1.ReadLogResponse
+	171, // [171:193] is the sub-list for method output_type
+	149, // [149:171] is the sub-list for method input_type
+	149, // [149:149] is the sub-list for extension type_name
+	149, // [149:149] is the sub-list for extension extendee
+	0,   // [0:149] is the sub-list for field type_name
 }
 
 func init() { file_berth_v1_berth_proto_init() }
@@ -8424,15 +8544,15 @@ func file_berth_v1_berth_proto_init() {
 		return
 	}
 	file_berth_v1_berth_proto_msgTypes[14].OneofWrappers = []any{}
-	file_berth_v1_berth_proto_msgTypes[79].OneofWrappers = []any{}
-	file_berth_v1_berth_proto_msgTypes[81].OneofWrappers = []any{}
+	file_berth_v1_berth_proto_msgTypes[80].OneofWrappers = []any{}
+	file_berth_v1_berth_proto_msgTypes[82].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_berth_v1_berth_proto_rawDesc), len(file_berth_v1_berth_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   118,
+			NumMessages:   119,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
