@@ -57,7 +57,9 @@ func (l *loop) beginKeep(g *gang, members []*waiting, rec *berth.Keep, now time.
 	}
 	now = now.UTC().Truncate(time.Millisecond)
 	c := &keepChoice{next: berth.Keep{Group: g.id, Since: now, Chosen: now}, began: now, instead: rec}
-	ask := scheduler.Wanting{Gang: l.gangOf(g.id, group, members), Patience: l.patienceOf(members[0], now)}
+	way := l.withinQuota(g.id, members) // what it may not have now would be kept for nobody
+	ask := scheduler.Wanting{Gang: l.gangOf(g.id, group, way.members), Patience: l.patienceOf(members[0], now)}
+	ask.Left = kindsOf(way.left)
 	since := l.groups[g.id].keptSince
 	if since.IsZero() && rec != nil { // of before this daemon knew the group
 		since = rec.Since

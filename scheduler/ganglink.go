@@ -67,6 +67,11 @@ func (g *Gang) narrowable() (Candidate, narrowed) {
 	if !g.Linked {
 		return c, nil
 	}
+	return ownDemands(c)
+}
+
+// ownDemands is a candidate with demands that may be changed.
+func ownDemands(c Candidate) (Candidate, narrowed) {
 	r := *c.Request
 	r.Resources.Devices = slices.Clone(r.Resources.Devices)
 	c.Request = &r

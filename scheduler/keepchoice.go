@@ -16,12 +16,14 @@ import (
 type KeepChoice struct {
 	f     *Fleet
 	w     Wanting
-	left  int // workers of the pool that are to be looked at: from the last to the first
+	ways  []typing // see keepWays
+	left  int      // workers of the pool that are to be looked at: from the last to the first
 	sites map[site]*openings
 	bar   int64 // what counts as later is of no use
 	on    waits
 	then  vacated
 	found []opening // of the worker that was seen last
+	had   []int     // of it, by way
 }
 
 // BeginKeep begins a choice. Who is there is as of one moment in all of its parts, the one
@@ -29,6 +31,10 @@ type KeepChoice struct {
 func (f *Fleet) BeginKeep(w Wanting) *KeepChoice {
 	c := &KeepChoice{f: f, w: w, sites: make(map[site]*openings), bar: math.MaxInt64}
 	if p := c.pool(); p != nil && !malformed(&w.Members[0].Request.Resources) {
+		c.ways = f.keepWays(&c.w.Gang)
+		c.had = make([]int, len(c.ways))
+	}
+	if p := c.pool(); len(c.ways) > 0 {
 		c.left = len(p.nodes)
 	}
 	return c
@@ -44,8 +50,7 @@ func (c *KeepChoice) Look(most int, on func(berth.WorkerID) []Stay) (seen int, d
 	if p == nil {
 		return 0, true
 	}
-	first, demands := c.w.narrowable()
-	q := c.f.ask(first)
+	q, demands := c.ask()
 	for c.left = min(c.left, len(p.nodes)); c.left > 0 && seen < most; {
 		c.left--
 		seen += 1 + c.see(q, demands, p.nodes[c.left], on)
@@ -71,9 +76,9 @@ func (c *KeepChoice) see(q *query, demands narrowed, n *node, on func(berth.Work
 			at = &openings{}
 			c.sites[site{value, link}] = at
 		}
-		at.add(c.openings(q, n))
-		if limit := c.limit(); at.room >= 2*limit {
-			c.bar = min(c.bar, at.prune(limit))
+		at.add(c.openings(q, demands, n))
+		if limit := c.limit(); at.room >= 2*limit*len(c.ways) {
+			c.bar = min(c.bar, at.prune(limit, len(c.ways)))
 		}
 	}
 	return len(c.on.stays)
@@ -122,22 +127,21 @@ func (c *KeepChoice) Choose(on func(berth.WorkerID) []Stay) (Wanted, bool) {
 	var best chosen
 	var at site
 	for _, where := range slices.SortedFunc(maps.Keys(c.sites), site.compare) {
-		if one := c.sites[where].choose(need); one.enough && (!best.enough || one.at < best.at) {
+		if one := c.choose(c.sites[where], need); one.enough && (!best.enough || one.at < best.at) {
 			best, at = one, where
 		}
 	}
 	if !best.enough {
 		return Wanted{}, false
 	}
-	first, demands := c.w.narrowable()
-	q := c.f.ask(first)
+	q, demands := c.ask()
 	demands.to(at.link)
-	if best = c.again(q, at, on); !best.enough || c.w.Waited > 0 && c.w.Anew && best.lasting(c.w.Waited) {
+	if best = c.again(q, demands, at, on); !best.enough || c.w.Waited > 0 && c.w.Anew && best.lasting(c.w.Waited) {
 		return Wanted{}, false
 	}
 	out, places := Wanted{Within: best.within()}, 0
 	for i := range best.of {
-		if share, n := c.shareOn(q, &best.of[i], best.on); n > 0 {
+		if share, n := c.shareOn(q, demands, &best.of[i], best.on); n > 0 {
 			out.Workers = append(out.Workers, berth.KeptWorker{Worker: best.of[i].worker, Share: share})
 			places += n
 		}
@@ -146,7 +150,7 @@ func (c *KeepChoice) Choose(on func(berth.WorkerID) []Stay) (Wanted, bool) {
 }
 
 // again chooses among the workers that are remembered of a site, as they are now.
-func (c *KeepChoice) again(q *query, at site, on func(berth.WorkerID) []Stay) chosen {
+func (c *KeepChoice) again(q *query, demands narrowed, at site, on func(berth.WorkerID) []Stay) chosen {
 	all, there := openings{}, make(map[berth.WorkerID][]stay)
 	c.bar = math.MaxInt64
 	for _, o := range c.sites[at].of {
@@ -159,10 +163,10 @@ func (c *KeepChoice) again(q *query, at site, on func(berth.WorkerID) []Stay) ch
 			continue
 		}
 		c.on.set(on(o.worker), &c.w)
-		all.add(c.openings(q, n))
+		all.add(c.openings(q, demands, n))
 		there[o.worker] = slices.Clone(c.on.stays)
 	}
-	best := all.choose(max(c.w.Need, 1))
+	best := c.choose(&all, max(c.w.Need, 1))
 	best.on = there
 	return best
 }
@@ -175,29 +179,39 @@ type chosen struct {
 	on     map[berth.WorkerID][]stay
 }
 
-// choose takes the first openings that have room for so many.
-func (o *openings) choose(need int) (c chosen) {
+// choose takes the first openings that have room for so many, and of each type of devices no more than the gang may get.
+func (c *KeepChoice) choose(o *openings, need int) (got chosen) {
 	if o.room < need {
-		return c
+		return got
 	}
 	slices.SortFunc(o.of, opening.compare)
-	on := make(map[berth.WorkerID]int)
+	left, on := c.f.leftOf(&c.w.Gang), make(map[berth.WorkerID]int)
 	for _, one := range o.of {
-		one.room = min(one.room, need)
-		if i, known := on[one.worker]; known {
-			c.of[i].room, c.of[i].ends = c.of[i].room+one.room, one.ends
-		} else {
-			on[one.worker] = len(c.of)
-			c.of = append(c.of, one)
+		i, known := on[one.worker]
+		most := min(one.room, need)
+		if known {
+			most = min(most, one.all-got.of[i].room)
 		}
-		c.at = one.at
+		if one.room = c.mayTake(left, &one, most, need); one.room <= 0 {
+			continue
+		}
+		if known {
+			got.of[i].room, got.of[i].ends = got.of[i].room+one.room, one.ends
+		} else {
+			i = len(got.of)
+			on[one.worker] = i
+			one.by = make([]int, len(c.ways))
+			got.of = append(got.of, one)
+		}
+		got.of[i].by[one.way] += one.room
+		got.at = one.at
 		if need -= one.room; need == 0 {
-			c.enough = true
+			got.enough = true
 			break
 		}
 	}
-	slices.SortFunc(c.of, func(a, b opening) int { return cmp.Compare(a.worker, b.worker) })
-	return c
+	slices.SortFunc(got.of, func(a, b opening) int { return cmp.Compare(a.worker, b.worker) })
+	return got
 }
 
 // within is until when all that is waited for has ended, at the latest; 0: not known.
@@ -223,7 +237,7 @@ func (c *chosen) lasting(waited int64) bool {
 
 // shareOn is the share of the members that are to go to a worker, and how many they are: fewer than
 // was thought, perhaps, for how devices are combined was not asked.
-func (c *KeepChoice) shareOn(q *query, o *opening, on map[berth.WorkerID][]stay) (berth.Share, int) {
+func (c *KeepChoice) shareOn(q *query, demands narrowed, o *opening, on map[berth.WorkerID][]stay) (berth.Share, int) {
 	w := c.f.nodes[o.worker].worker
 	for _, s := range on[o.worker][:o.ends] {
 		ledger, err := w.Ledger.Release(*s.Share)
@@ -232,5 +246,24 @@ func (c *KeepChoice) shareOn(q *query, o *opening, on map[berth.WorkerID][]stay)
 		}
 		w.Ledger = ledger
 	}
-	return q.fill(newNode(w, nil), o.room)
+	then := newNode(w, nil)
+	if len(c.ways) == 1 {
+		return q.fill(then, o.room)
+	}
+	defer demands.asAsked(&c.w)
+	var sum berth.Share
+	places := 0
+	for i, most := range o.by {
+		if most == 0 {
+			continue
+		}
+		demands.as(c.ways[i].types)
+		share, n := q.fill(then, most)
+		next, err := sum.Plus(share)
+		if err != nil {
+			return berth.Share{}, 0
+		}
+		sum, places = next, places+n
+	}
+	return sum, places
 }

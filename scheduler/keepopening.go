@@ -3,6 +3,7 @@ package scheduler
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/berthd/berth"
@@ -14,7 +15,10 @@ type opening struct {
 	at     int64 // ms, as it counts in the choice
 	isNew  bool  // nothing is kept there yet
 	ends   int
-	room   int
+	way    int   // of KeepChoice.ways: the types that these members get
+	room   int   // for members of that way
+	all    int   // for members of all ways, those of fewer ends among them
+	by     []int // in what is chosen: how many of each way
 }
 
 // compare is a total order: what counts as first, what is kept, what waits for fewer.
@@ -25,7 +29,7 @@ func (a opening) compare(b opening) int {
 	if a.isNew != b.isNew {
 		return order(b.isNew)
 	}
-	return cmp.Or(cmp.Compare(a.ends, b.ends), cmp.Compare(a.worker, b.worker))
+	return cmp.Or(cmp.Compare(a.ends, b.ends), cmp.Compare(a.way, b.way), cmp.Compare(a.worker, b.worker))
 }
 
 // openings are those of a site.
@@ -41,15 +45,26 @@ func (o *openings) add(more []opening) {
 	}
 }
 
-// prune leaves the first that have room for so many, and returns when the last of these counts.
-func (o *openings) prune(limit int) int64 {
+// prune leaves the first that have room for so many of each way, and returns when the last of these counts; of a way that has
+// not so much, any may be of use.
+func (o *openings) prune(limit, ways int) int64 {
 	slices.SortFunc(o.of, opening.compare)
+	left, rooms, full := o.of[:0], make([]int, ways), 0
 	o.room = 0
-	for i := range o.of {
-		if o.room += o.of[i].room; o.room >= limit {
-			o.of = o.of[:i+1]
+	for _, one := range o.of {
+		if rooms[one.way] >= limit {
+			continue
+		}
+		left, o.room = append(left, one), o.room+one.room
+		if rooms[one.way] += one.room; rooms[one.way] < limit {
+			continue
+		}
+		if full++; full == ways {
 			break
 		}
+	}
+	if o.of = left; full < ways {
+		return math.MaxInt64
 	}
 	return o.of[len(o.of)-1].at
 }
@@ -112,7 +127,7 @@ func (w *waits) leave(q *query, n *node, by int64) bool {
 
 // openings are when a worker comes to have room for members, and for how many. What of its
 // allocations is not in its ledger, for its end is being written, is dropped.
-func (c *KeepChoice) openings(q *query, n *node) (out []opening) {
+func (c *KeepChoice) openings(q *query, demands narrowed, n *node) (out []opening) {
 	r := q.request
 	kept := n.kept != nil && r.Group != nil && r.Group.ID == q.keep.group
 	if !kept && !c.on.leave(q, n.unkept(), c.bar) {
@@ -125,19 +140,32 @@ func (c *KeepChoice) openings(q *query, n *node) (out []opening) {
 	}
 	c.then.set(q, n.unkept())
 	out = c.found[:0]
-	for ends, had := 0, 0; ; ends++ {
+	clear(c.had)
+	for ends := 0; ; ends++ {
 		at := c.on.counts(ends, kept, c.w.Anew)
 		if at > c.bar {
 			break
 		}
-		if room := min(q.roomBeside(&c.then.node), most); room > had {
-			out = append(out, opening{worker: n.worker.ID, at: at, isNew: !kept, ends: ends, room: room - had})
-			had = room
+		all, full := min(q.roomBeside(&c.then.node), most), true
+		for i := range c.ways {
+			room := all
+			if len(c.ways) > 1 && all > 0 {
+				demands.as(c.ways[i].types)
+				room = min(q.roomBeside(&c.then.node), most)
+			}
+			if room > c.had[i] {
+				out = append(out, opening{worker: n.worker.ID, at: at, isNew: !kept, ends: ends, way: i, room: room - c.had[i], all: all})
+				c.had[i] = room
+			}
+			full = full && c.had[i] == most
+		}
+		if len(c.ways) > 1 {
+			demands.asAsked(&c.w)
 		}
 		for ends < len(c.on.stays) && !c.then.release(q, c.on.stays[ends].Share) {
 			c.on.stays = slices.Delete(c.on.stays, ends, ends+1)
 		}
-		if ends == len(c.on.stays) || had == most {
+		if ends == len(c.on.stays) || full {
 			break
 		}
 	}

@@ -32,7 +32,7 @@ func (c *course) keepRooms(of []*askedGroup) {
 
 // keepFor keeps for a group what can be.
 func (c *course) keepFor(g *askedGroup) {
-	if k, ok := c.wantedFor(scheduler.Wanting{Gang: g.gang(g.members, g.first())}); ok {
+	if k, ok := c.wantedFor(c.wanting(g)); ok {
 		c.keep(g.first().Pool, k)
 	}
 }

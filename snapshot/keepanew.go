@@ -49,7 +49,7 @@ func (c *course) chosenAnew(g *askedGroup, k *berth.Keep) *berth.Keep {
 	if c.hopeless(g) {
 		return nil
 	}
-	ask := scheduler.Wanting{Gang: g.gang(g.members, g.first())}
+	ask := c.wanting(g)
 	if !k.Since.IsZero() {
 		ask.Waited = max(c.s.TakenAt.Sub(k.Since).Milliseconds(), 0)
 		ask.Anew = scheduler.Round(ask.Waited) != scheduler.Round(k.Chosen.Sub(k.Since).Milliseconds())
@@ -60,6 +60,18 @@ func (c *course) chosenAnew(g *askedGroup, k *berth.Keep) *berth.Keep {
 	}
 	next.Since, next.Chosen = k.Since, k.Chosen
 	return next
+}
+
+// wanting is a group as it is asked what can be kept for it: of each type of devices no more than its quota has, with what others lend.
+func (c *course) wanting(g *askedGroup) scheduler.Wanting {
+	r := g.first()
+	ask := scheduler.Wanting{Gang: g.gang(g.members, r)}
+	if b := c.quotas[accountOf(r)]; b != nil {
+		has := func(d berth.Dimension) int64 { return c.room(accountOf(r), d) }
+		ask.Gang = g.gang(g.members, c.typed(r, 1, b, has))
+		ask.Left = c.devicesLeft(r, b, has)
+	}
+	return ask
 }
 
 // wantedFor is what can be kept for a group.

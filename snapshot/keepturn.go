@@ -58,7 +58,7 @@ func (c *course) couldKeepFor(g *askedGroup) bool {
 	if g.leaving || c.unkept[g.id] || c.hopeless(g) {
 		return false
 	}
-	_, ok := c.wantedFor(scheduler.Wanting{Gang: g.gang(g.members, g.first())})
+	_, ok := c.wantedFor(c.wanting(g))
 	return ok
 }
 
