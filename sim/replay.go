@@ -147,7 +147,7 @@ func (t *Trace) replay(ctx context.Context, name PolicyName, seed uint64, done f
 			}
 		}
 	}
-	r.watch.close(r)
+	r.watch.until(r.watch.end, r) // nothing ends after all has come at once
 	return r, nil
 }
 
@@ -163,11 +163,10 @@ func (t *Trace) start(name PolicyName, seed uint64) (*replay, error) {
 	if r.gangs != nil {
 		r.number()
 	}
-	r.now = t.jobs[0].ArrivalMS
+	r.now, r.watch = t.jobs[0].ArrivalMS, newWatch(t)
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	r.watch = newWatch(t, c)
 	return r, nil
 }
 

@@ -126,11 +126,7 @@ func (r *replay) result(seed uint64) *TraceResult {
 			f.waited = r.now - r.jobs[j].ArrivalMS
 		}
 	}
-	if span := r.watch.last - r.jobs[0].ArrivalMS; span > 0 {
-		out.Allocated = r.watch.gpuTime / r.watch.capacity / float64(span) * 100
-	} else {
-		out.Allocated = out.Series[0].Allocated
-	}
+	out.Allocated = r.watch.gpuTime / r.watch.capacity / float64(r.watch.end-r.jobs[0].ArrivalMS) * 100
 	out.idle()
 	out.Classes = r.waits(func(j int) string {
 		if r.tellsOf(r.gangOf(j)) {

@@ -30,40 +30,34 @@ type Look struct {
 // sharesOf is of at most how many tenants each look tells the shares.
 const sharesOf = 16
 
-// watch looks at a cluster at equal distances, and sums up what is allocated.
+// watch looks at a cluster at equal distances, and sums up what is allocated, from the first arrival to
+// the last: a cluster that runs empty tells nothing of a policy. Where all comes at once it is the first ms.
 type watch struct {
 	looks    []Look
 	every    int64
 	next     int64
 	last     int64 // up to where it has summed
+	end      int64 // of it; nothing of that moment itself is told
 	gpuTime  float64
 	capacity float64 // GPU thousandths
-	cpu      float64 // thousandths of cores
+	cpu      float64 // thousandths of cores, likewise with nothing on the machines
 	tenants  []string
 }
 
-func newWatch(t *Trace, c *cluster) *watch {
-	w := &watch{capacity: float64(max(c.capacity, 1)), tenants: t.Tenants()}
+func newWatch(t *Trace) *watch {
+	c, first := t.cluster, t.jobs[0].ArrivalMS
+	w := &watch{capacity: float64(max(c.capacity, 1)), tenants: t.Tenants(), next: first, last: first}
 	for i := range c.machines {
 		w.cpu += float64(c.machines[i].cpu)
 	}
-	first, end := t.jobs[0].ArrivalMS, int64(0)
-	for i := range t.jobs {
-		if _, standing := t.standing[i]; standing {
-			continue
-		}
-		end = max(end, t.jobs[i].ArrivalMS+t.jobs[i].RunMS)
-	}
-	w.next, w.last, w.every = first, first, max((end-first)/points, 1)
+	w.end = max(t.jobs[len(t.jobs)-1].ArrivalMS, first+1)
+	w.every = max((w.end-first)/points, 1)
 	return w
 }
 
-// until sums and looks at what stands until a time. After the last arrival the series
-// ends: a cluster that runs empty tells nothing of a policy.
+// until sums and looks at what stands until a time.
 func (w *watch) until(at int64, r *replay) {
-	if r.next == len(r.jobs) && w.last > r.jobs[len(r.jobs)-1].ArrivalMS {
-		return
-	}
+	at = min(at, w.end)
 	if at > w.last {
 		w.gpuTime += float64(w.allocated(r)) * float64(at-w.last)
 		w.last = at
@@ -71,18 +65,10 @@ func (w *watch) until(at int64, r *replay) {
 	if w.next < at {
 		look := w.look(r)
 		waited := r.turns.since(r)
-		for ; w.next < at && len(w.looks) < 2*points; w.next += w.every {
+		for ; w.next < at; w.next += w.every {
 			w.note(look, waited, r)
 		}
 	}
-}
-
-// close looks once at a run of no length, in which nothing ends after all has come at once: it stands for all of it.
-func (w *watch) close(r *replay) {
-	if len(w.looks) > 0 {
-		return
-	}
-	w.note(w.look(r), r.turns.since(r), r)
 }
 
 // note adds a look to the series: what stands since the last change is the same at each, but for the time.
@@ -166,7 +152,7 @@ func (w *watch) look(r *replay) Look {
 		idle = int64(w.capacity) // of none nothing is allocated
 	}
 	percent := func(v float64) float64 { return v / w.capacity * 100 }
-	l.Allocated, l.CPU = percent(w.capacity-float64(idle)), (1-float64(cpu)/max(w.cpu, 1))*100
+	l.Allocated, l.CPU = percent(w.capacity-float64(idle)), (w.cpu-float64(cpu))/max(w.cpu, 1)*100
 	l.Fragmented, l.Starved, l.ForGroups = percent(float64(by[fragmented])*part), percent(float64(by[starved])*part), percent(float64(by[forGroups])*part)
 	l.NoDemand = 100 - l.Allocated - l.Fragmented - l.Starved - l.ForGroups
 	if n := len(w.tenants); n > 0 && n <= sharesOf {
