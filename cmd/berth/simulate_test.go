@@ -292,12 +292,12 @@ func TestSimulate_Snapshot(t *testing.T) {
 		}
 	}
 	s := shell{t: t}
-	s.want(exitGood, "1 machine, 0 GPUs with 1 running; 2 jobs: 1 placed, 0 out of patience, 1 never", "simulate", "--snapshot", live, "--trace", trace)
+	s.want(exitGood, "1 machine, 0 GPUs; 1 running already; 2 jobs: 1 placed, 0 out of patience, 1 never", "simulate", "--snapshot", live, "--trace", trace)
 	s.want(exitGood, "berth: warning: without a run limit, and so without an end: 1 request of the snapshot, 1 of them waiting; what wants the places of such waits to the end. With --run-for 2h such requests run for two hours\n", "simulate", "--snapshot", live, "--trace", trace)
 	if r := s.want(exitGood, "1 never", "simulate", "--snapshot", live, "--trace", trace, "--run-for", "2h", "--cpu-limit", "default=4"); r.err != "" {
 		t.Errorf("nothing is without an end, and it says %q", r.err)
 	}
-	s.want(exitGood, "1 machine, 0 GPUs with 1 running; 1 job: 0 placed, 0 out of patience, 1 never", "simulate", "--snapshot", live)
+	s.want(exitGood, "1 machine, 0 GPUs; 1 running already; 1 job: 0 placed, 0 out of patience, 1 never", "simulate", "--snapshot", live)
 	s.want(exitGood, "berth: warning: quotas are not simulated, which these tenants have in pool default: default; --cpu-limit and --gpu-limit bound what a tenant holds\n", "simulate", "--snapshot", live)
 	if r := s.want(exitGood, "1 job: 0 placed", "simulate", "--snapshot", live, "--cpu-limit", "default=1"); strings.Contains(r.err, "quotas") {
 		t.Errorf("a limit stands in for the quota, and it says %q", r.err)

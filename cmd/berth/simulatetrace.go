@@ -264,7 +264,7 @@ func printTrace(w io.Writer, r *sim.TraceResult) error {
 func printTraceHead(w io.Writer, r *sim.TraceResult) {
 	runs, groups := "", ""
 	if r.Running > 0 {
-		runs = fmt.Sprintf(" with %s running", comma(r.Running))
+		runs = fmt.Sprintf("; %s running already", comma(r.Running))
 	}
 	if n := len(r.GroupRuns); n > 0 {
 		placed, members := 0, 0
