@@ -29,7 +29,9 @@ func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Tim
 	}
 	next, done := (*berth.Keep)(nil), true
 	if !g.hopeless() {
-		next, done = l.chooseKept(g, members, rec, now)
+		if next, done = l.chooseKept(g, members, rec, now); done && next == nil {
+			l.groups[g.id].unkept = now.Add(keptOffFor) // else it would be chosen for again, and given up, every second
+		}
 	}
 	if done && !sameKeep(rec, next) {
 		l.writeKeep(g.pool, was, next)

@@ -233,7 +233,9 @@ func (r *replay) keepOn() (gave bool) {
 	}
 	next, chosen := (*berth.Keep)(nil), int64(0)
 	if !hopeless {
-		next, chosen = r.chooseKept(k.group)
+		if next, chosen = r.chooseKept(k.group); next == nil {
+			r.gangs.fates[k.group].unkept = r.now + keptOffFor
+		}
 	}
 	if next == nil {
 		return r.keepNothing()
