@@ -76,7 +76,7 @@ func (l *loop) wakeOver(of account, b *builder) {
 }
 
 // wakeAllowed opens the groups that a balance has room for, and the first class, unless one of those groups comes before it: that
-// has the room until it is placed, or found to fit on no worker.
+// has the room until it is placed, or found to fit on no worker. Beside what quota is gathered for that keeps its own room.
 func (l *loop) wakeAllowed(of account, s *balance) {
 	woken := false
 	for _, as := range s.turns() {
@@ -90,16 +90,16 @@ func (l *loop) wakeAllowed(of account, s *balance) {
 			at.before = s.gathers
 		}
 		groups := slices.DeleteFunc(l.gangs.over.all(of, at), func(c *gangClass) bool { return l.allowsGang(c.members[0], as).verdict != nil })
-		if !woken {
-			c := l.queue.firstOver(of, at, func(w *waiting) bool { return l.allowsOne(w, as).verdict == nil })
-			if c != nil && !slices.ContainsFunc(groups, func(g *gangClass) bool { return g.members[0].beforeOne(c.members[0]) }) {
-				l.queue.reopen(c)
-				woken = true
-			}
-		}
 		for _, g := range groups {
 			if !g.open() {
 				g.wake()
+			}
+		}
+		if !woken {
+			c := l.queue.firstOver(of, at, func(w *waiting) bool { return l.allowsOne(w, as).verdict == nil })
+			if c != nil && (s.gathers != nil || !slices.ContainsFunc(groups, func(g *gangClass) bool { return g.members[0].beforeOne(c.members[0]) })) {
+				l.queue.reopen(c)
+				woken = true
 			}
 		}
 	}

@@ -233,6 +233,13 @@ func (s *shelfStage) compare(t *rapid.T) {
 		forFewer := len(c.extra) == 0 && c.over > g.need && !as.allFree(a.need)
 		return a.verdict != nil && !forFewer
 	})
+	if first != nil && b.gathers == nil && slices.ContainsFunc(groups, func(c *gangClass) bool {
+		g, w := c.members[0], first.members[0]
+		before := g.priority > w.priority || g.priority == w.priority && g.seq < w.seq
+		return before && s.allowsGang(g, &b).verdict == nil
+	}) {
+		first = nil // a group comes before it, and has the room
+	}
 	var over []*class
 	for _, c := range s.queue.classes {
 		if c.over != nil {

@@ -239,7 +239,7 @@ func parseCPU(field, text string) (int64, error) {
 		}
 		return n, nil
 	}
-	cores, err := parseDecimal(text)
+	cores, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(cores) || cores < 0 || cores > float64(berth.MaxCPUMilli)/1000 {
 		return 0, bad
 	}
