@@ -126,7 +126,7 @@ func brakeNext(b *berthv1.Brake, now time.Time) string {
 			clock(b.GetUntil(), now), b.GetPool(), b.GetPool())
 	}
 	if b.GetMessage() != "" {
-		text += " (" + clip(b.GetMessage(), 60) + ")"
+		text += " (" + oneLine(b.GetMessage()) + ")"
 	}
 	return text
 }

@@ -268,7 +268,7 @@ func printHelp(w io.Writer, e *berthv1.ExplainResponse) error {
 
 // printReasons tells of each filter that rejects workers; of a group, what is kept for it, too.
 func printReasons(w io.Writer, v *berthv1.Verdict, group string) error {
-	t, kept := table{}, ""
+	t, kept := table{words: "SUCH AS"}, ""
 	t.add("WORKERS", "REJECTED BY", "WANTS", "MOST FREE", "LARGEST", "SUCH AS")
 	for _, r := range v.GetReasons() {
 		switch berth.ReasonCode(r.GetCode()) {

@@ -100,10 +100,10 @@ func printEndedGroup(w io.Writer, g *berthv1.Group, members []*berthv1.Status) e
 	if err := t.write(w); err != nil {
 		return err
 	}
-	list := table{paint: painter(w)}
+	list := table{paint: painter(w), words: "NOTE"}
 	list.add(listHead...)
 	for _, s := range members {
-		list.add(listRow(w, s, now)...)
+		list.add(listRow(s, now)...)
 	}
 	return list.write(w)
 }

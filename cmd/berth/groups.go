@@ -49,7 +49,7 @@ func groupsCommand() *cli.Command {
 			if len(all) == 0 {
 				tellNone(c, "no group that has not ended; berth list --all --group GROUP shows the members of one that has")
 			}
-			t := table{paint: painter(c.App.Writer)}
+			t := table{paint: painter(c.App.Writer), words: "MEMBERS"}
 			t.add("GROUP", "STATE", "SIZE", "AT LEAST", "ATTEMPT", "SINCE", "MEMBERS")
 			now := time.Now()
 			for _, g := range all {

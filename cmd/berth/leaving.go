@@ -89,7 +89,7 @@ func endedText(s *berthv1.Status, now time.Time) string {
 
 // orderText is a stop order in words.
 func orderText(s *berthv1.StopOrder) string {
-	return strings.TrimSuffix(inWords(s.GetReason())+": "+clip(s.GetMessage(), 200), ": ")
+	return strings.TrimSuffix(inWords(s.GetReason())+": "+oneLine(s.GetMessage()), ": ")
 }
 
 // orderedText is a stop order that is being followed, with its deadline.

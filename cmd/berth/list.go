@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -172,12 +171,12 @@ func list(c *cli.Context) error {
 		}
 		return errors.Join(out.end(), selected(c.Context, cl, f, seen))
 	}
-	t := table{paint: painter(c.App.Writer)}
+	t := table{paint: painter(c.App.Writer), words: "NOTE"}
 	t.add(listHead...)
 	now := time.Now()
 	err = cl.List(c.Context, f, func(s *berthv1.Status) error {
 		seen[s.GetId()] = true
-		t.add(listRow(c.App.Writer, s, now)...)
+		t.add(listRow(s, now)...)
 		return nil
 	})
 	if err != nil {
@@ -192,10 +191,10 @@ func list(c *cli.Context) error {
 
 var listHead = []string{"ID", "STATE", "WORKER", "ATTEMPT", "CPU", "MEMORY", "AGE", "NOTE"}
 
-func listRow(w io.Writer, s *berthv1.Status, now time.Time) []string {
+func listRow(s *berthv1.Status, now time.Time) []string {
 	d := s.GetSpec().GetResources()
 	return []string{
 		s.GetId(), stateOf(s), orDash(s.GetWorker()), strconv.FormatInt(s.GetAttempt(), 10),
-		cores(d.GetCpuMilli()), bytesOf(d.GetMemoryBytes()), age(s.GetSubmittedAt(), now), fit(w, describe(s), 80),
+		cores(d.GetCpuMilli()), bytesOf(d.GetMemoryBytes()), age(s.GetSubmittedAt(), now), oneLine(describe(s)),
 	}
 }

@@ -108,48 +108,6 @@ func (l *jsonList) end() error {
 // looks like something that failed.
 func tellNone(c *cli.Context, why string) { fmt.Fprintf(c.App.ErrWriter, "berth: %s\n", why) }
 
-// table aligns columns. Colours do not count as width.
-type table struct {
-	rows  [][]string
-	paint func(column int, text string) string // may be nil
-}
-
-func (t *table) add(cells ...string) {
-	for i := range cells {
-		cells[i] = shown(cells[i], false)
-	}
-	t.rows = append(t.rows, cells)
-}
-
-func (t *table) write(w io.Writer) error {
-	var widths []int
-	for _, row := range t.rows {
-		for i, cell := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	for r, row := range t.rows {
-		var line strings.Builder
-		for i, cell := range row {
-			pad := widths[i] - utf8.RuneCountInString(cell)
-			if t.paint != nil && r > 0 {
-				cell = t.paint(i, cell)
-			}
-			line.WriteString(cell)
-			if i < len(row)-1 {
-				line.WriteString(strings.Repeat(" ", pad+2))
-			}
-		}
-		if _, err := fmt.Fprintln(asIs(w), strings.TrimRight(line.String(), " ")); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // terminal says whether w is one that takes colours.
 func terminal(w io.Writer) bool {
 	return os.Getenv("NO_COLOR") == "" && isTerminal(w)
@@ -167,6 +125,19 @@ func isTerminal(stream any) bool {
 	}
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
+}
+
+// columnsOf is how wide a terminal is: 0 where a stream is none, or does not tell.
+func columnsOf(w io.Writer) int {
+	f, ok := asIs(w).(*os.File)
+	if !ok || !isTerminal(f) {
+		return 0
+	}
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return int(size.Col)
 }
 
 // Colours of words that tell how something stands.
@@ -254,7 +225,8 @@ func orDash(s string) string {
 	return s
 }
 
-// fit is a message on one line, which is cut where a person reads it on a terminal; a pipe gets all of it.
+// fit is a message on one line, which is cut where a person reads it on a terminal; a pipe gets all of it. The
+// last words of a line have what the terminal is wide: see table.
 func fit(w io.Writer, s string, most int) string {
 	if !isTerminal(w) {
 		most = math.MaxInt
@@ -262,9 +234,12 @@ func fit(w io.Writer, s string, most int) string {
 	return clip(s, most)
 }
 
+// oneLine is a message without its ends of lines.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
 // clip keeps a message on one line.
 func clip(s string, most int) string {
-	s = strings.Join(strings.Fields(s), " ")
+	s = oneLine(s)
 	if utf8.RuneCountInString(s) <= most {
 		return s
 	}

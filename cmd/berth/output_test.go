@@ -6,11 +6,9 @@ import (
 	"os"
 	"strings"
 	"testing"
-
-	berthv1 "github.com/berthd/berth/api/berth/v1"
 )
 
-// terminalFor is a terminal that nobody looks at.
+// terminalFor is a terminal that nobody looks at, and that does not tell its width.
 func terminalFor(t *testing.T) *os.File {
 	t.Helper()
 	t.Setenv("TERM", "xterm")
@@ -41,13 +39,6 @@ func TestFit(t *testing.T) {
 		if got := fit(tt.w, long, 80); got != tt.want {
 			t.Errorf("%s gets %q, want %q", name, got, tt.want)
 		}
-	}
-	r := &berthv1.SubmitResult{Id: "a", Refusal: &berthv1.Refusal{Message: long}}
-	if got := resultRow(io.Discard, r)[3]; got != whole {
-		t.Errorf("a refusal is told so: %q", got)
-	}
-	if got := resultRow(cut, r)[3]; got != whole[:79]+"…" {
-		t.Errorf("on a terminal it is told so: %q", got)
 	}
 }
 

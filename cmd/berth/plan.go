@@ -229,7 +229,7 @@ func tellForecast(w io.Writer, s *snapshot.Snapshot, outcomes []snapshot.Outcome
 	if err != nil || len(outcomes) == 0 {
 		return err
 	}
-	t := table{}
+	t := table{words: "OR WHY NOT"}
 	t.add("REQUEST", "NOW", "WOULD BE ON", "OR WHY NOT")
 	going := groupsGoing(outcomes)
 	for i := 0; i < len(outcomes); {
@@ -239,7 +239,7 @@ func tellForecast(w io.Writer, s *snapshot.Snapshot, outcomes []snapshot.Outcome
 		if of > 1 {
 			id += fmt.Sprintf(" and %d more of %s", of-1, o.Group)
 		}
-		t.add(id, nowText(o), orDash(string(o.Worker)), orDash(whyNot(o, going)))
+		t.add(id, nowText(o), orDash(string(o.Worker)), orDash(oneLine(whyNot(o, going))))
 		i += of
 	}
 	return errors.Join(err, t.write(w))

@@ -167,7 +167,7 @@ func listPools(c *cli.Context, cl *client.Client, asJSON bool) error {
 }
 
 func printPools(w io.Writer, all []*berthv1.Pool) error {
-	t := table{}
+	t := table{words: "WEIGHTS"}
 	head := []string{"POOL", "STRATEGY", "WEIGHTS", "BRAKE AT", "AND AT LEAST", "WITHIN", "HOLDS"}
 	shadows := slices.ContainsFunc(all, func(p *berthv1.Pool) bool { return p.GetShadow() != nil })
 	if shadows {

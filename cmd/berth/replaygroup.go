@@ -40,7 +40,7 @@ func replayGroup(c *cli.Context, cl *client.Client, members []string, asJSON boo
 
 // printReplays tells of the members of a group, and of who made room for it: for all of them at once.
 func printReplays(w io.Writer, all []*berthv1.ReplayResponse) error {
-	t := table{}
+	t := table{words: "WHY NOT"}
 	t.add("REQUEST", "ATTEMPT", "OUTCOME", "PLACED ON", "AGAIN ON", "WHY NOT")
 	var victims *berthv1.ReplayedVictims
 	for _, r := range all {

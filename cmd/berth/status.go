@@ -136,7 +136,7 @@ func printOverview(w io.Writer, o *berthv1.OverviewResponse, now time.Time) erro
 	if err := t.write(w); err != nil {
 		return err
 	}
-	p := table{}
+	p := table{words: "REQUESTS"}
 	p.add("POOL", "STRATEGY", "WORKERS", "REQUESTS")
 	for _, s := range o.GetPools() {
 		p.add(s.GetPool().GetId(), s.GetPool().GetStrategy(), countsText(s.GetWorkers()), countsText(s.GetRequests()))

@@ -156,17 +156,21 @@ func printResults(c *cli.Context, results []*berthv1.SubmitResult, asJSON bool) 
 		}
 		return list.end()
 	}
-	t := table{paint: painter(c.App.Writer)}
-	t.add("ID", "STATE", "WORKER", "NOTE")
-	for _, r := range results {
-		t.add(resultRow(c.App.Writer, r)...)
-	}
-	return t.write(c.App.Writer)
+	return tellResults(c.App.Writer, results)
 }
 
-func resultRow(w io.Writer, r *berthv1.SubmitResult) []string {
+func tellResults(w io.Writer, results []*berthv1.SubmitResult) error {
+	t := table{paint: painter(w), words: "NOTE"}
+	t.add("ID", "STATE", "WORKER", "NOTE")
+	for _, r := range results {
+		t.add(resultRow(r)...)
+	}
+	return t.write(w)
+}
+
+func resultRow(r *berthv1.SubmitResult) []string {
 	if r.GetRefusal() != nil {
-		return []string{r.GetId(), "REFUSED", "-", fit(w, r.GetRefusal().GetMessage(), 80)}
+		return []string{r.GetId(), "REFUSED", "-", oneLine(r.GetRefusal().GetMessage())}
 	}
 	s := r.GetStatus()
 	if g := s.GetSpec().GetGroup(); g.GetId() == r.GetId() && g != nil {
@@ -180,7 +184,7 @@ func resultRow(w io.Writer, r *berthv1.SubmitResult) []string {
 	if r.GetExisting() {
 		note = "submitted before" + after("; ", note)
 	}
-	return []string{r.GetId(), stateOf(s), orDash(s.GetWorker()), fit(w, note, 80)}
+	return []string{r.GetId(), stateOf(s), orDash(s.GetWorker()), oneLine(note)}
 }
 
 // waitForAll follows requests to their ends; where a drain replaces one, to that

@@ -243,7 +243,7 @@ func listQuotas(c *cli.Context) error {
 
 // printQuotas tells a line for each limit, and marks what is guaranteed of which there is too little.
 func printQuotas(w io.Writer, all []*berthv1.Quota, over []overcommit) error {
-	t, head := table{}, []string{"TENANT", "POOL", "OF", "LIMIT", "USED", "WAITING", "WEIGHT", "SHARE"}
+	t, head := table{words: "LOANS"}, []string{"TENANT", "POOL", "OF", "LIMIT", "USED", "WAITING", "WEIGHT", "SHARE"}
 	loans := lends(all)
 	if loans {
 		head = append(head, "GUARANTEED", "LOANS")
@@ -251,6 +251,9 @@ func printQuotas(w io.Writer, all []*berthv1.Quota, over []overcommit) error {
 	gathers := slices.ContainsFunc(all, func(q *berthv1.Quota) bool { return q.GetGathers() != nil })
 	if gathers {
 		head = append(head, "GATHERED")
+		if !loans {
+			t.words = "GATHERED"
+		}
 	}
 	t.add(head...)
 	for _, q := range all {

@@ -104,6 +104,9 @@ func printWorkers(w io.Writer, all []*berthv1.Worker, wide bool) error {
 		x.ports = x.ports || wide && has.GetPorts() != nil
 	}
 	t := table{paint: painter(w)}
+	if !wide { // a wide one is longer than any line
+		t.words = "NOTE"
+	}
 	t.add(x.head()...)
 	for _, w := range all {
 		t.add(x.row(w)...)
@@ -162,11 +165,12 @@ func (x *workersTable) row(w *berthv1.Worker) []string {
 	if x.ports {
 		row = append(row, portsText(w))
 	}
-	row = append(row, age(w.GetStartedAt(), x.now), fit(x.out, x.note(w), 60))
+	note := x.note(w)
+	row = append(row, age(w.GetStartedAt(), x.now))
 	if !x.wide {
-		return row
+		return append(row, oneLine(note))
 	}
-	row = append(row, labelsText(w.GetLabels()), taintsText(w), orDash(fit(x.out, strings.Join(w.GetWarmKeys(), ","), 60)))
+	row = append(row, fit(x.out, note, 60), labelsText(w.GetLabels()), taintsText(w), orDash(fit(x.out, strings.Join(w.GetWarmKeys(), ","), 60)))
 	if x.images {
 		row = append(row, fit(x.out, imagesText(w), 60))
 	}
