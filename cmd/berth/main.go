@@ -34,6 +34,7 @@ func knownLayout() int64 {
 }
 
 func main() {
+	cli.HelpPrinter = printUsage
 	os.Exit(run(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/urfave/cli/v2"
 	"go.uber.org/zap"
 
 	"github.com/berthd/berth"
@@ -22,6 +23,7 @@ import (
 const asVerb = "BERTH_TEST_AS_VERB"
 
 func TestMain(m *testing.M) {
+	cli.HelpPrinter = printUsage
 	if os.Getenv(asVerb) != "" {
 		main()
 	}
