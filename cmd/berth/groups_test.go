@@ -96,7 +96,7 @@ func TestGroups(t *testing.T) {
 		s.want(0, "group of 2", "submit", "--id", "pair", "--cpu", "2", "--group-size", "2", "--", "sleep", "60")
 		s.shows("state      RUNNING", "get", "pair.1")
 		s.want(0, "PENDING", "submit", "--id", "now", "--cpu", "4", "--priority", "9", "--preemption", "lower", "--", "sleep", "60")
-		s.shows("before      pair.0: attempt 1, on w-1, was stopped: ", "get", "pair")
+		s.shows(": attempt 1, on w-1, was stopped: ", "get", "pair") // before: of the member that came back last
 		s.want(0, "makes room for now", "explain", "pair")
 	})
 }
