@@ -42,7 +42,7 @@ func (l *loop) seeksRoom(p berth.PoolID) bool {
 func (l *loop) roomSeekers(p berth.PoolID) (all []*gang) {
 	rec, _ := l.keep(p)
 	for _, c := range l.gangs.classes { // in which order decides nothing
-		if g := c.members[0]; g.pool != p || g.request.Preemption != berth.PreemptionLower || c.open() || g.hopeless() {
+		if g := c.members[0]; g.pool != p || g.request.Preemption != berth.PreemptionLower || c.open() || g.pastRoom() {
 			continue
 		}
 		for _, g := range c.members[:min(len(c.members), keepTries)] { // of equal ones, the first may not wait so long

@@ -13,7 +13,7 @@ import (
 
 // tellGroupVain puts behind why a group waits why nobody makes room for it, where that would help.
 func tellGroupVain(v *berth.Verdict, vain func() (berth.Reason, bool)) *berth.Verdict {
-	if v == nil || tells(v, berth.ReasonAffinity, berth.ReasonAntiAffinity, berth.ReasonSpread, berth.ReasonTopology) { // see hopeless
+	if v == nil {
 		return v
 	}
 	told := *v // it is the group's class's as well

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
 )
 
 // keepOn chooses again what is kept for a group, or keeps nothing for it any more.
@@ -39,11 +40,23 @@ func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Tim
 	return done
 }
 
-// hopeless says whether nothing that is kept for a group would help it: also where it has to be
-// near others, or apart from them, and that is not so, which no room mends.
+// hopeless says whether nothing that is kept for a group would help it: also where its members have to be
+// near to each other, or apart, and that is not so, which no room mends. Where they have to be near others, it is
+// asked what could be kept for it.
 func (g *gang) hopeless() bool {
 	v := g.class.verdict
-	return g.class.over > 0 || v != nil && (v.NeverFits || tells(v, berth.ReasonQuota, berth.ReasonAffinity, berth.ReasonAntiAffinity, berth.ReasonSpread, berth.ReasonTopology))
+	return g.pastRoom() || v != nil && tellsRelations(v) && scheduler.AmongThemselves(g.request)
+}
+
+// pastRoom says whether it is no room that a group waits for.
+func (g *gang) pastRoom() bool {
+	v := g.class.verdict
+	return g.class.over > 0 || v != nil && (v.NeverFits || tells(v, berth.ReasonQuota))
+}
+
+// tellsRelations says whether a verdict tells that others are near, or are not.
+func tellsRelations(v *berth.Verdict) bool {
+	return tells(v, berth.ReasonAffinity, berth.ReasonAntiAffinity, berth.ReasonSpread, berth.ReasonTopology)
 }
 
 func tells(v *berth.Verdict, codes ...berth.ReasonCode) bool {

@@ -22,11 +22,14 @@ func (f *Fleet) explain(q *query) berth.Verdict {
 func (q *query) explain(nodes []*node) berth.Verdict {
 	broken := malformed(&q.request.Resources)
 	v := berth.Verdict{NeverFits: true}
-	fits := false
+	fits, apart := false, !broken && q.apart(nodes)
 	for _, n := range nodes { // in any order: what is told of them does not depend on it
 		why := q.rejectedBy(n, broken)
 		fits = fits || why == nil
 		v.NeverFits = v.NeverFits && (broken || !q.couldTake(n))
+		if apart && n.open && q.couldTake(n) {
+			why = q.unmetTerm(n) // more room there would be of no use
+		}
 		if why != nil {
 			as := n.unkept()
 			v.Reasons = q.addReason(v.Reasons, why, why.measure(q, as), as)
@@ -68,6 +71,31 @@ func (q *query) rejectedBy(n *node, broken bool) *filter {
 	}
 	if !reservation.passes(q, n) {
 		return &reservation
+	}
+	return nil
+}
+
+// apart says whether where others are keeps the candidate off each worker that could take it, whatever ends there.
+func (q *query) apart(nodes []*node) bool {
+	if !slices.ContainsFunc(q.terms, func(t term) bool { return t.weight == 0 }) {
+		return false
+	}
+	return !slices.ContainsFunc(nodes, func(n *node) bool { return q.unmetTerm(n) == nil && q.couldTake(n) })
+}
+
+// unmetTerm is the first filter on where others are that n does not pass, or nil.
+func (q *query) unmetTerm(n *node) *filter {
+	if len(q.terms) == 0 {
+		return nil
+	}
+	for i := range q.filters {
+		f := &q.filters[i]
+		switch f.code {
+		case berth.ReasonAffinity, berth.ReasonAntiAffinity, berth.ReasonSpread:
+			if !f.passes(q, n) {
+				return f
+			}
+		}
 	}
 	return nil
 }

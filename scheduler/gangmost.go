@@ -26,21 +26,25 @@ func (f *Fleet) MostWithRoom(g Gang, on func(berth.WorkerID) []Occupant) (most i
 
 // mostRoom is that in one site: the sum of what its workers take, or, where the places depend on each other, as many as are placed on trial.
 func (s *siteSearch) mostRoom() int {
-	of, most, need := s.everybody(), s.need, s.need
+	most, need := s.need, s.need
 	related := s.g.Members[0].Request.Related()
 	if !related {
 		first, demands := s.g.narrowable()
 		s.q = s.f.ask(first)
 		demands.to(s.link)
-		most = min(s.fill(of), need)
+		most = min(s.fill(s.everybody()), need)
 	}
 	if !related && s.g.Left == nil {
 		return most
 	}
 	defer func() { s.gangRoom.need = need }()
-	return sort.Search(most, func(i int) bool {
-		s.gangRoom.need, s.otherWay = i+1, s.g.Left != nil
-		_, fits := s.placed(of)
-		return !fits
-	})
+	placed := 0
+	for _, of := range s.crowds() {
+		placed = max(placed, sort.Search(most, func(i int) bool {
+			s.gangRoom.need, s.otherWay = i+1, s.g.Left != nil
+			_, fits := s.placed(of)
+			return !fits
+		}))
+	}
+	return placed
 }

@@ -50,6 +50,13 @@ func (g *Gang) own() (n int, apart bool) {
 	return n, apart
 }
 
+// AmongThemselves says whether where some members of a request's group are decides where others may be.
+func AmongThemselves(r *berth.Request) bool {
+	g := Gang{Members: []Candidate{{Request: r}}}
+	n, _ := g.own()
+	return n > 0
+}
+
 // seated says whether the order of choices may decide how many members find places: of one entry, by which each takes a
 // domain for itself, it does not.
 func (g *Gang) seated() bool {

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -217,20 +218,51 @@ func (s *siteSearch) onTheWhole() (gangVictims, outlook) {
 	if _, fits := s.placed(nil); fits {
 		return gangVictims{}, fitsAnyway
 	}
-	of := s.everybody()
+	for _, of := range s.crowds() {
+		if !s.fitsWithout(of) {
+			continue
+		}
+		if !s.giveBackOnTheWhole(of) {
+			return gangVictims{}, neverFits
+		}
+		return s.victims(of), canBeMade
+	}
+	return gangVictims{}, neverFits
+}
+
+// crowds are who may have to go, in the order in which that is tried: everybody, and everybody but those that members are to be near.
+func (s *siteSearch) crowds() []map[string]bool {
+	all := s.everybody()
+	rest := maps.Clone(all)
+	for _, n := range s.nodes {
+		for i := range s.on[n.worker.ID] {
+			if o := &s.on[n.worker.ID][i]; s.isWantedNear(o) {
+				delete(rest, partyOf(o))
+			}
+		}
+	}
+	if len(rest) == len(all) || len(rest) == 0 {
+		return []map[string]bool{all}
+	}
+	return []map[string]bool{all, rest}
+}
+
+// isWantedNear says whether members are to be near to what an occupant is.
+func (s *siteSearch) isWantedNear(o *Occupant) bool {
+	return slices.ContainsFunc(s.g.Members[0].Request.Affinity, func(a berth.Affinity) bool {
+		return a.Weight == 0 && a.Requests != nil && a.Requests.Matches(o.Labels)
+	})
+}
+
+// fitsWithout says whether the members have places when some have gone: by preference of types, or else in another way.
+func (s *siteSearch) fitsWithout(of map[string]bool) bool {
 	s.otherWay = false
-	if _, fits := s.placed(of); !fits {
-		if s.otherWay = s.g.Left != nil; !s.otherWay {
-			return gangVictims{}, neverFits
-		}
-		if _, fits := s.placed(of); !fits {
-			return gangVictims{}, neverFits
-		}
+	_, fits := s.placed(of)
+	if !fits && s.g.Left != nil {
+		s.otherWay = true
+		_, fits = s.placed(of)
 	}
-	if !s.giveBackOnTheWhole(of) {
-		return gangVictims{}, neverFits
-	}
-	return s.victims(of), canBeMade
+	return fits
 }
 
 // giveBackOnTheWhole is giveBack, many at a time as long as that goes; false: it takes too long.

@@ -17,6 +17,7 @@ type KeepChoice struct {
 	f     *Fleet
 	w     Wanting
 	ways  []typing // see keepWays
+	most  int      // members that count of a worker
 	left  int      // workers of the pool that are to be looked at: from the last to the first
 	sites map[site]*openings
 	bar   int64 // what counts as later is of no use
@@ -31,6 +32,10 @@ type KeepChoice struct {
 func (f *Fleet) BeginKeep(w Wanting) *KeepChoice {
 	c := &KeepChoice{f: f, w: w, sites: make(map[site]*openings), bar: math.MaxInt64}
 	if p := c.pool(); p != nil && !malformed(&w.Members[0].Request.Resources) {
+		c.most = max(w.Need, 1)
+		if AmongThemselves(w.Members[0].Request) {
+			c.most = 1
+		}
 		c.ways = f.keepWays(&c.w.Gang)
 		c.had = make([]int, len(c.ways))
 	}
@@ -104,8 +109,8 @@ func (c *KeepChoice) limit() int {
 	return need + need/4 + 8
 }
 
-// mayHold says whether what a worker has in all could be enough for the candidate, and its
-// labels and taints keep it off nowhere.
+// mayHold says whether what a worker has in all could be enough for the candidate, and neither its
+// labels and taints keep it off, nor where others are.
 func (q *query) mayHold(n *node) bool {
 	for r := range amounts {
 		if q.want[r] > n.capacity[r] {
@@ -118,7 +123,7 @@ func (q *query) mayHold(n *node) bool {
 			return false
 		}
 	}
-	return q.mayBeOn(n)
+	return q.mayBeOn(n) && q.unmetTerm(n) == nil
 }
 
 // Choose chooses, when all have been looked at: see KeepFor.

@@ -134,10 +134,6 @@ func (c *KeepChoice) openings(q *query, demands narrowed, n *node) (out []openin
 		return nil
 	}
 	c.on.sort()
-	most := max(c.w.Need, 1)
-	if r.Related() {
-		most = 1
-	}
 	c.then.set(q, n.unkept())
 	out = c.found[:0]
 	clear(c.had)
@@ -146,18 +142,18 @@ func (c *KeepChoice) openings(q *query, demands narrowed, n *node) (out []openin
 		if at > c.bar {
 			break
 		}
-		all, full := min(q.roomBeside(&c.then.node), most), true
+		all, full := min(q.roomBeside(&c.then.node), c.most), true
 		for i := range c.ways {
 			room := all
 			if len(c.ways) > 1 && all > 0 {
 				demands.as(c.ways[i].types)
-				room = min(q.roomBeside(&c.then.node), most)
+				room = min(q.roomBeside(&c.then.node), c.most)
 			}
 			if room > c.had[i] {
 				out = append(out, opening{worker: n.worker.ID, at: at, isNew: !kept, ends: ends, way: i, room: room - c.had[i], all: all})
 				c.had[i] = room
 			}
-			full = full && c.had[i] == most
+			full = full && c.had[i] == c.most
 		}
 		if len(c.ways) > 1 {
 			demands.asAsked(&c.w)

@@ -44,7 +44,7 @@ func (g *askedGroup) gang(members []*asked, as *berth.Request) scheduler.Gang {
 // makeRooms has others make room for groups that have been tried, of each pool the first by priority that
 // they can make it for. What is kept for a group that matters as much is left to that.
 func (c *course) makeRooms(of []*askedGroup) {
-	seek := slices.DeleteFunc(slices.Clone(of), func(g *askedGroup) bool { return !g.preempts() || c.hopeless(g) })
+	seek := slices.DeleteFunc(slices.Clone(of), func(g *askedGroup) bool { return !g.preempts() || c.pastRoom(g) })
 	slices.SortFunc(seek, func(a, b *askedGroup) int { return cmp.Or(cmp.Compare(b.priority(), a.priority()), a.before(b)) })
 	tried := make(map[berth.PoolID]int)
 	for _, g := range seek {
@@ -75,21 +75,27 @@ func (c *course) soughtIn(groups []*askedGroup) []*askedGroup {
 	return slices.DeleteFunc(slices.Clone(groups), func(g *askedGroup) bool { return !c.sought[g.first().Pool] })
 }
 
-// hopeless says whether no room helps a group: it is its quota that it waits for, or to be near
-// others, or apart from them.
+// hopeless says whether nothing that is kept for a group would help it: no room does, or its members have to be
+// near to each other, or apart.
 func (c *course) hopeless(g *askedGroup) bool {
+	return c.pastRoom(g) || c.tells(g, berth.ReasonAffinity, berth.ReasonAntiAffinity, berth.ReasonSpread, berth.ReasonTopology) &&
+		scheduler.AmongThemselves(g.first())
+}
+
+// pastRoom says whether it is no room that a group waits for, but its quota; or it has not been tried.
+func (c *course) pastRoom(g *askedGroup) bool {
 	i, told := c.index[g.first().ID]
 	if !told {
-		return true // it has not been tried
+		return true
 	}
 	v := c.outcomes[i].Verdict
-	return v == nil || v.NeverFits || slices.ContainsFunc(v.Reasons, func(r berth.Reason) bool {
-		switch r.Code {
-		case berth.ReasonQuota, berth.ReasonAffinity, berth.ReasonAntiAffinity, berth.ReasonSpread, berth.ReasonTopology:
-			return true
-		}
-		return false
-	})
+	return v == nil || v.NeverFits || c.tells(g, berth.ReasonQuota)
+}
+
+// tells says whether a group that has been tried is told one of some reasons.
+func (c *course) tells(g *askedGroup, codes ...berth.ReasonCode) bool {
+	v := c.outcomes[c.index[g.first().ID]].Verdict
+	return v != nil && slices.ContainsFunc(v.Reasons, func(r berth.Reason) bool { return slices.Contains(codes, r.Code) })
 }
 
 // priorityOf is a waiting group's; of one that does not wait, below all.
