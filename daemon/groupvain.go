@@ -14,7 +14,7 @@ import (
 // tellGroupVain puts behind why a group waits why nobody makes room for it, where that would help.
 func tellGroupVain(v *berth.Verdict, vain func() (berth.Reason, bool)) *berth.Verdict {
 	if v == nil {
-		return v
+		return nil
 	}
 	told := *v // it is the group's class's as well
 	told.Reasons = slices.Clone(v.Reasons)
