@@ -29,13 +29,24 @@ func roomFor(v *berthv1.Verdict, members int64, site string) string {
 	text, r := fmt.Sprintf("room for %d more of its members%s", members, site), onlyShort(v)
 	switch {
 	case r == nil:
-		return text
+		return text + nearWhat(v)
 	case r.GetCode() == string(berth.ReasonPorts) && r.GetDetail() != "":
 		return fmt.Sprintf("port %s free on %s%s", r.GetDetail(), plural(members, "more worker"), site)
 	case members == 1:
 		return text + ": " + shortEach(r)
 	}
 	return text + ": " + shortEach(r) + " for each"
+}
+
+// nearWhat is what a group is to be near, where that is first of what keeps its next member off.
+func nearWhat(v *berthv1.Verdict) string {
+	if rest := v.GetReasons()[1:]; len(rest) > 0 && rest[0].GetCode() == string(berth.ReasonAffinity) {
+		requests, topology, requested := strings.Cut(rest[0].GetDetail(), " on the ")
+		if requested {
+			return fmt.Sprintf(" on the %s of such requests (%s)", topology, requests)
+		}
+	}
+	return ""
 }
 
 // onlyShort is the resource of which workers have too little for one more member; nil: that are several, or none.

@@ -47,6 +47,10 @@ func TestGroupWhy_Short(t *testing.T) {
 			want: []string{"of at least 4; for one more, 3 workers: anti_affinity app=h on the rack\n", "what would help: room for 1 more of its members\n"},
 		},
 		{
+			name: "others to be near to", reasons: []*berthv1.Reason{group, {Code: "affinity", Detail: "app=db on the host", Workers: 3}},
+			want: []string{"what would help: room for 1 more of its members on the host of such requests (app=db)\n"},
+		},
+		{
 			name: "racks", never: true,
 			reasons: []*berthv1.Reason{
 				{Code: "group", Want: 4, Best: 3, Total: 4, Ever: 3}, {Code: "anti_affinity", Detail: "app=h on the rack", Workers: 5, Some: []string{"w1"}, Want: 4, Best: 0, Total: 3},
