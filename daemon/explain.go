@@ -36,9 +36,7 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 		turn := l.turnExplained(&s.Spec)
 		e.Turn = &turn
 		if m := s.Spec.Group; m != nil {
-			if e.Verdict = l.whyNotGroup(m.ID); e.Verdict != nil {
-				e.Verdict = tellGroupVain(e.Verdict, func() (berth.Reason, bool) { return l.groupInVain(m.ID) })
-				l.tellStands(e.Verdict, accountOf(&s.Spec))
+			if e.Verdict = l.groupExplained(m.ID, accountOf(&s.Spec)); e.Verdict != nil {
 				e.Victims, _ = l.roomOf(m.ID, s.Spec.Pool)
 				return
 			}

@@ -203,10 +203,7 @@ func (l *loop) groupStatus(id berth.GroupID, judged bool) (GroupStatus, bool) {
 	}
 	s.Wait = l.groupWait(id)
 	if judged && g.State == berth.GroupPending {
-		if s.Verdict = l.whyNotGroup(id); s.Verdict != nil {
-			s.Verdict = tellGroupVain(s.Verdict, func() (berth.Reason, bool) { return l.groupInVain(id) })
-			l.tellStands(s.Verdict, accountOf(&s.Spec))
-		}
+		s.Verdict = l.groupExplained(id, accountOf(&s.Spec))
 	}
 	return s, true
 }

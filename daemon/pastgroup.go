@@ -85,18 +85,40 @@ func (g *waitingGroup) fitting(f *scheduler.Fleet) fitting {
 	}
 }
 
-// tellRoomAt adds to why a group waited what was kept in its pool, and who made room for it, or why nobody did, as far as the records tell.
-func (d *Daemon) tellRoomAt(ctx context.Context, e *Explanation, g *waitingGroup, k *berth.Keep) error {
+// groupThen is what there was for a group.
+type groupThen struct {
+	fleet *scheduler.Fleet
+	quota *pastQuota
+	keep  *berth.Keep
+}
+
+// tellGroupAt adds to why a group waited what was kept in its pool, and who made room for it, or why nobody did, as far as the records
+// tell; and what its quota had too little of, and how that stood.
+func (d *Daemon) tellGroupAt(ctx context.Context, e *Explanation, g *waitingGroup, then groupThen) (err error) {
 	id, at := g.request.Group.ID, e.Status.Revision
-	e.Verdict.At = at
-	tellKept(e.Verdict, id, k)
-	e.Verdict = tellGroupVain(e.Verdict, func() (berth.Reason, bool) { return vain(berth.VainFirst), g.inVain })
-	if k == nil || k.Group != id {
-		return nil
+	var on []berth.WorkerID
+	if k := then.keep; k != nil && k.Group == id {
+		if e.Victims, on, err = (Replayer{d.store}).makingAt(ctx, k, at); err != nil {
+			return err
+		}
 	}
-	victims, on, err := Replayer{d.store}.makingAt(ctx, k, at)
-	e.Verdict, e.Victims = tellMaking(e.Verdict, victims, on), victims
-	return err
+	e.Verdict.At = at
+	tellKept(e.Verdict, id, then.keep)
+	e.Verdict = tellGroupVain(e.Verdict, func() (berth.Reason, bool) { return vain(berth.VainFirst), g.inVain })
+	if q := then.quota; q != nil && len(e.Victims) == 0 {
+		e.Verdict = q.tellTypesNow(e.Verdict, g.request, g.least(), g.placing(then.fleet))
+	}
+	then.quota.tell(e.Verdict)
+	e.Verdict = tellMaking(e.Verdict, e.Victims, on)
+	return nil
+}
+
+// placing is by how the workers were then, with what they had.
+func (g *waitingGroup) placing(f *scheduler.Fleet) fitting {
+	return func(members int64, left berth.Amounts) bool {
+		of := g.request.Group
+		return placeable(f, scheduler.Gang{Members: g.members[:members], Topology: of.Topology, Linked: of.Linked}, left)
+	}
 }
 
 // restricted are the members that ask for those types of devices that they may have.

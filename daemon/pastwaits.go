@@ -43,8 +43,7 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 	short := quota.over(f, &g)
 	if len(g.members) > 0 {
 		if e.Verdict = g.whyNot(f, quota, short); e.Verdict != nil {
-			quota.tell(e.Verdict)
-			return d.tellRoomAt(ctx, e, &g, s.Keep(spec.Pool))
+			return d.tellGroupAt(ctx, e, &g, groupThen{f, quota, s.Keep(spec.Pool)})
 		}
 	}
 	quota.tell(short)

@@ -204,10 +204,15 @@ func (s *balance) tellMix(v *berth.Verdict, r *berth.Request, members int64, fit
 		return lacksDevices(r) && slices.Contains(m.order, berth.Dimension(r.Detail))
 	})
 	for _, one := range shares {
-		total := s.state.most[one.of]
-		v.Reasons = append(v.Reasons, berth.Reason{
-			Code: berth.ReasonQuota, Detail: string(one.of), Want: one.want, Best: min(s.takeable(one.of), total), Total: total,
-			Tenants: s.quota.Recalled.TenantsOf(one.of), Ever: one.members,
-		})
+		v.Reasons = append(v.Reasons, s.lackOf(one))
+	}
+}
+
+// lackOf is what is told of a share.
+func (s *balance) lackOf(one shareOfMix) berth.Reason {
+	total := s.state.most[one.of]
+	return berth.Reason{
+		Code: berth.ReasonQuota, Detail: string(one.of), Want: one.want, Best: min(s.takeable(one.of), total), Total: total,
+		Tenants: s.quota.Recalled.TenantsOf(one.of), Ever: one.members,
 	}
 }
