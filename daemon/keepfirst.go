@@ -29,7 +29,7 @@ func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Tim
 		return true
 	}
 	next, done := (*berth.Keep)(nil), true
-	if !g.hopeless() {
+	if !l.quotaGone(g, members, now) && !g.hopeless() {
 		if next, done = l.chooseKept(g, members, rec, now); done && next == nil {
 			l.groups[g.id].unkept = now.Add(keptOffFor) // else it would be chosen for again, and given up, every second
 		}
@@ -38,6 +38,18 @@ func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Tim
 		l.writeKeep(g.pool, was, next)
 	}
 	return done
+}
+
+// quotaGone says whether the quota of a group for which something is kept has no room for it any more. Less room wakes nobody,
+// so it was not tried since, and would be told of what was short before: it is tried now.
+func (l *loop) quotaGone(g *gang, members []*waiting, now time.Time) bool {
+	rec, _ := l.view.group(g.id)
+	if rec == nil || g.pastRoom() || l.groupOverQuota(g.id, rec, members) == nil {
+		return false
+	}
+	l.groups[g.id].unkept = now.Add(keptOffFor)
+	g.class.wake()
+	return true
 }
 
 // hopeless says whether nothing that is kept for a group would help it: also where its members have to be

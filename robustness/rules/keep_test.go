@@ -316,6 +316,50 @@ func TestKeep_OverQuota(t *testing.T) {
 	})
 }
 
+// Nor is one kept any more what was when its quota had room for it, and the quota has less now, or others of its tenant use more of
+// it: also while all that it waits for is known to end.
+func TestKeep_QuotaGone(t *testing.T) {
+	for name, goes := range map[string]func(*rig, *daemon.Daemon){
+		"lowered": func(r *rig, d *daemon.Daemon) { r.limit(d, "a", 2*capacity.CPUMilli-1) },
+		"used":    func(r *rig, d *daemon.Daemon) { r.lives("u"); r.run(d, "a-1", slots("a", 1)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.lives("w")
+				r.lives("v")
+				d, stop := r.alone()
+				defer stop()
+				r.limit(d, "a", 2*capacity.CPUMilli)
+				for _, id := range []string{"f0", "f1"} {
+					r.run(d, id, func(q *berth.Request) {
+						slots("default", 8)(q)
+						q.RunLimitMS = 3_600_000
+					})
+				}
+				g := r.whole("g", 2)
+				g.Tenant = "a"
+				r.submitGroup(d, g)
+				r.passes(3 * time.Second)
+				if got := r.kept(); !strings.HasPrefix(got, "g ") {
+					t.Fatalf("kept: %q", got)
+				}
+				goes(r, d)
+				r.passes(3 * time.Second)
+				if got := r.kept(); got != "" {
+					t.Errorf("kept for what waits for its quota: %q", got)
+				}
+				if s := r.state(d, "g.0"); !tellsOf(s.Verdict, berth.ReasonQuota) {
+					t.Errorf("told: %+v", s.Verdict)
+				}
+				r.passes(time.Minute)
+				if got := r.kept(); got != "" {
+					t.Errorf("kept later for what waits for its quota: %q", got)
+				}
+			})
+		})
+	}
+}
+
 // What surely ends before the group has its places may have them until then, and nothing else;
 // a group that will have expired by then is kept nothing.
 func TestKeep_Deadline(t *testing.T) {
