@@ -77,7 +77,7 @@ func (c *course) askMoved(emptied map[berth.WorkerID]bool) {
 
 // askNew asks for requests that are not there yet.
 func (c *course) askNew(requests []berth.Request) error {
-	n := 0
+	n, ages := 0, agesOf(requests)
 	for i := range requests {
 		r := requests[i].Normalize()
 		if err := r.Validate(); err != nil {
@@ -93,11 +93,29 @@ func (c *course) askNew(requests []berth.Request) error {
 		if n += len(each); n > MaxAsked {
 			return outOf("requests", n, MaxAsked)
 		}
-		if err := c.askOne(&r, each, c.s.Revision+1+berth.Revision(i)); err != nil {
+		if err := c.askOne(&r, each, c.s.Revision+1+ages[i]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// agesOf tells in which order requests would come. A daemon writes the groups of a call first, one after the other, and
+// then what waits alone: so a group is older than that, wherever in the call it stands.
+func agesOf(requests []berth.Request) []berth.Revision {
+	ages, next := make([]berth.Revision, len(requests)), berth.Revision(0)
+	for from := 0; from < len(requests); from += berth.MaxRequestsPerCall {
+		to := min(from+berth.MaxRequestsPerCall, len(requests))
+		for _, groups := range []bool{true, false} {
+			for i := from; i < to; i++ {
+				if (requests[i].Group != nil) == groups {
+					ages[i] = next
+					next++
+				}
+			}
+		}
+	}
+	return ages
 }
 
 // askOne asks for a request, or for the members of a group.

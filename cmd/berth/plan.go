@@ -26,6 +26,9 @@ func planCommand() *cli.Command {
 		Description: "Tells of what waits, of what would have to move, and of the requests and groups of -f, where each would go, or why it\n" +
 			"would wait (its tenant's quota, for one), in the order in which that is decided; and who would have to make room for it.\n" +
 			"Exit 3 when one would wait.\n\n" +
+			"What -f asks for is looked at all at once, with what waits: by tenants' shares and priorities; of equal ones a group is older than what\n" +
+			"waits alone. berth submit -f of the same file may have other outcomes where not all fits: a daemon tries each group as it comes,\n" +
+			"and then places of the others what fits as they stand in the file (docs/snapshot.md).\n\n" +
 			"A SHAPE is a worker, whose like is added, or amounts: cpu=8,memory=32GiB,disk=1TB,pool=batch,label.zone=a,\n" +
 			"device.h100=8,custom.licence=2,ports=20000-20999. Many of it: 3xSHAPE. They are new-1, new-2 ...; of several --add, those of the second are new-2-1, new-2-2 ...",
 		Flags: clientFlags(
