@@ -65,6 +65,13 @@ func (f *Fleet) askAffinity(q *query, a *berth.Affinity, code berth.ReasonCode) 
 	q.terms = append(q.terms, t)
 }
 
+// wantsNear says whether a request has to be near to others that have such labels.
+func wantsNear(r *berth.Request, labels map[string]string) bool {
+	return slices.ContainsFunc(r.Affinity, func(a berth.Affinity) bool {
+		return a.Weight == 0 && a.Requests != nil && a.Requests.Matches(labels)
+	})
+}
+
 func (f *Fleet) termOf(q *query, code berth.ReasonCode, l berth.RequestLabel, topology string) term {
 	t := term{code: code, key: relationKey{topology, l}}
 	t.relation = f.relationOf(q.request.Pool, t.key)

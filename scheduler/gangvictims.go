@@ -236,7 +236,7 @@ func (s *siteSearch) crowds() []map[string]bool {
 	rest := maps.Clone(all)
 	for _, n := range s.nodes {
 		for i := range s.on[n.worker.ID] {
-			if o := &s.on[n.worker.ID][i]; s.isWantedNear(o) {
+			if o := &s.on[n.worker.ID][i]; wantsNear(s.g.Members[0].Request, o.Labels) {
 				delete(rest, partyOf(o))
 			}
 		}
@@ -245,13 +245,6 @@ func (s *siteSearch) crowds() []map[string]bool {
 		return []map[string]bool{all}
 	}
 	return []map[string]bool{all, rest}
-}
-
-// isWantedNear says whether members are to be near to what an occupant is.
-func (s *siteSearch) isWantedNear(o *Occupant) bool {
-	return slices.ContainsFunc(s.g.Members[0].Request.Affinity, func(a berth.Affinity) bool {
-		return a.Weight == 0 && a.Requests != nil && a.Requests.Matches(o.Labels)
-	})
 }
 
 // fitsWithout says whether the members have places when some have gone: by preference of types, or else in another way.

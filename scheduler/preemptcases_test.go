@@ -69,6 +69,36 @@ func TestPreempt(t *testing.T) {
 	}
 }
 
+// Who a candidate has to be near to does not make room for it where it could not be placed then, whatever matters least.
+func TestPreempt_NearOthers(t *testing.T) {
+	db := map[string]string{"app": "db"}
+	for _, tt := range []struct {
+		name        string
+		db, other   int32 // priorities
+		there, want string
+	}{
+		{"another goes", 1, 5, "c", "c [o1]"},
+		{"none may", 1, 50, "c", " []"},
+		{"one that is near stays", 1, 5, "db", "c [o0]"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f, who := fleet(worker("c", 8, 1)), crowd{}
+			who.held(f, "c", "o0", 4, scheduler.Occupant{Priority: tt.db, Labels: db})
+			last := scheduler.Occupant{Priority: tt.other}
+			if tt.there == "db" {
+				last.Labels = db
+			}
+			who.held(f, "c", "o1", 4, last)
+			r := request("r", 4, 0)
+			r.Affinity = []berth.Affinity{{Requests: &berth.RequestLabel{Label: "app", Value: "db"}, Topology: berth.TopologyHost}}
+			d, _ := f.Preempt(scheduler.Candidate{Request: r, Priority: 10}, who.on)
+			if got := fmt.Sprintf("%s %v", d.Worker, d.Victims); got != tt.want {
+				t.Errorf("victims %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
 // A worker where the candidate failed to start is cleared only where no other can be.
 func TestPreempt_Avoided(t *testing.T) {
 	f, who := fleet(worker("a", 8, 1), worker("b", 8, 1)), crowd{}

@@ -123,6 +123,25 @@ func (f *Fleet) newTrial(q *query, n *node, priority int32, occupants []Occupant
 	return t
 }
 
+// isNear says whether a unit is, in part, what the request has to be near to: without all of these it could not be there.
+func (t *trial) isNear(u unit) bool {
+	return slices.ContainsFunc(u.of, func(i int) bool { return wantsNear(t.q.request, t.occupants[i].Labels) })
+}
+
+// apartFromNear are all units but these.
+func (t *trial) apartFromNear() []int {
+	return slices.DeleteFunc(t.everybody(), func(i int) bool { return t.isNear(t.units[i]) })
+}
+
+// everybody are all units.
+func (t *trial) everybody() []int {
+	all := make([]int, len(t.units))
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
 func (u *unit) add(i int, o *Occupant) {
 	u.of = append(u.of, i)
 	u.cost = max(u.cost, len(u.of))
@@ -137,17 +156,23 @@ func (t *trial) run() (found bool) { return t.search() && t.few() }
 
 // search is run for however many.
 func (t *trial) search() (found bool) {
-	all := make([]int, len(t.units))
-	for i := range all {
-		all[i] = i
+	if len(t.occupants) == 0 {
+		return false
 	}
-	if len(t.occupants) == 0 || !t.try(all) {
+	all := t.everybody()
+	suffice := t.try(all)
+	if !suffice && !slices.ContainsFunc(t.units, t.isNear) {
 		return false
 	}
 	need := t.shortfall()
 	for _, i := range t.leaving {
 		for r, amount := range vectorOf(&t.occupants[i].Share.Quantities) {
 			need[r] -= amount
+		}
+	}
+	for r, sum := range t.below[len(t.units)] {
+		if !suffice && need[r] > sum {
+			return false
 		}
 	}
 	total := 0
@@ -160,6 +185,11 @@ func (t *trial) search() (found bool) {
 		}
 		if t.tries > maxTries || t.steps > maxSteps {
 			break
+		}
+	}
+	if !suffice {
+		if all = t.apartFromNear(); !t.try(all) {
+			return false
 		}
 	}
 	t.chosen = t.giveBack(all)
