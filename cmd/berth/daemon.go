@@ -106,13 +106,26 @@ func daemonNode(c *cli.Context, log *zap.Logger) (nodeOptions, error) {
 		Dir: c.String("data-dir"), Listen: c.String("etcd-listen"), ListenTLS: c.String("etcd-listen-tls"),
 		TLS: tlsFiles(c), Log: log.Named("etcd"),
 	}
-	if opts.embedded.QuotaBytes, err = parseBytes("quota", c.String("quota"), 8<<30); err != nil {
+	if opts.embedded.QuotaBytes, err = storeQuota(c); err != nil {
 		return opts, usage("%w", err)
 	}
 	if err := os.MkdirAll(c.String("data-dir"), 0o700); err != nil {
 		return opts, fmt.Errorf("data directory: %w", err)
 	}
 	return opts, nil
+}
+
+// The embedded etcd may grow to as much: below that no store would be of use, and one that it was once too small for refuses
+// all writes.
+const leastQuota, mostQuota = 16 << 20, 8 << 30
+
+// storeQuota reads --quota.
+func storeQuota(c *cli.Context) (int64, error) {
+	n, err := parseBytes("quota", c.String("quota"), mostQuota)
+	if err == nil && n < leastQuota {
+		err = &berth.FieldError{Field: "quota", Value: c.String("quota"), Problem: "is too small for a store", Bound: "16MiB to 8GiB"}
+	}
+	return n, err
 }
 
 // hostName is this host's name as an id.

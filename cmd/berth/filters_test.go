@@ -19,6 +19,7 @@ func TestLists_OfPoolAndTenant(t *testing.T) {
 		lines(0, "berth: no request that has not ended; --all shows ended ones, too\n", "list")
 		lines(0, "berth: no request\n", "list", "--all")
 		lines(0, "berth: no group that has not ended; berth list --all --group GROUP shows the members of one that has\n", "groups")
+		lines(0, "berth: no tenant has a limit, uses anything or waits for something\n", "tenants")
 		lines(0, "berth: no such tenant has a limit, uses anything or waits for something\n", "tenants", "--pool", "gpu")
 		lines(0, "berth: no devices: --devices none offers none\n", "devices", "--devices", "none")
 		s.want(0, "a", "submit", "--id", "a", "--tenant", "red", "--", "sleep", "60")

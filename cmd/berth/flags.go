@@ -239,8 +239,8 @@ func parseCPU(field, text string) (int64, error) {
 		}
 		return n, nil
 	}
-	cores, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.IsNaN(cores) || cores < 0 || cores > float64(berth.MaxCPUMilli)/1000 {
+	cores, err := parseDecimal(text)
+	if err != nil || cores > float64(berth.MaxCPUMilli)/1000 {
 		return 0, bad
 	}
 	milli := math.Round(cores * 1000)
@@ -250,9 +250,9 @@ func parseCPU(field, text string) (int64, error) {
 	return int64(milli), nil
 }
 
-// parseDecimal reads digits and a point: 1e3, 0x10 or inf, which the parser takes, is rather a slip than an amount.
+// parseDecimal reads digits and a point: 1e3, 1_0, 0x10 or inf, which the parser takes, is rather a slip than an amount, and so is 010.
 func parseDecimal(text string) (float64, error) {
-	if strings.Trim(text, "0123456789.") != "" {
+	if strings.Trim(text, "0123456789.") != "" || len(text) > 1 && text[0] == '0' && text[1] != '.' {
 		return 0, strconv.ErrSyntax
 	}
 	return strconv.ParseFloat(text, 64)

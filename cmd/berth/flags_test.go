@@ -14,12 +14,12 @@ import (
 )
 
 func TestParseCPU(t *testing.T) {
-	for text, want := range map[string]int64{"": 0, "2": 2000, "0.5": 500, "500m": 500, "0.001": 1, "1e1": 10_000, "0.1": 100} {
+	for text, want := range map[string]int64{"": 0, "2": 2000, "0.5": 500, "500m": 500, "0.001": 1, "0.1": 100, "10.0": 10_000, "0": 0} {
 		if got, err := parseCPU("cpu", text); err != nil || got != want {
 			t.Errorf("%q: %d %v, want %d", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"x", "-1", "-5m", "0.0001", "NaN", "Inf", "1e30", "9223372036854775808m", "1.5m"} {
+	for _, text := range []string{"x", "-1", "-5m", "0.0001", "NaN", "Inf", "1e30", "1e1", "1_0", "010", "00", "+1", "9223372036854775808m", "1.5m"} {
 		if got, err := parseCPU("cpu", text); err == nil {
 			t.Errorf("%q: taken as %d", text, got)
 		}

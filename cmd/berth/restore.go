@@ -136,7 +136,7 @@ func restoreFile(ctx context.Context, c *cli.Context, prepare func(context.Conte
 	if c.String("data-dir") == "" {
 		return nil, usage("restore: no --data-dir; give it the data directory of the daemon that is to serve the store, or --etcd-endpoints")
 	}
-	quota, err := parseBytes("quota", c.String("quota"), 8<<30)
+	quota, err := storeQuota(c)
 	if err != nil {
 		return nil, usage("%w", err)
 	}

@@ -68,15 +68,15 @@ func simulate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, _, stop := untilSignal(c.Context)
-	defer stop()
 	if files[1] == "trace" {
-		return simulateTrace(ctx, c, policy, seeds, asJSON)
+		return simulateTrace(c, policy, seeds, asJSON)
 	}
 	p, err := readPacking(c)
 	if err != nil {
 		return err
 	}
+	ctx, _, stop := untilSignal(c.Context) // not before: what reads a file, or waits for standard input, just ends
+	defer stop()
 	r := &packingReport{Policy: policy, Machines: p.Machines(), GPUs: p.GPUs(), Pods: p.Pods(), Shapes: p.Shapes()}
 	if err := r.run(ctx, p, seeds, c.App.ErrWriter); err != nil {
 		return fmt.Errorf("simulate: %w", err)

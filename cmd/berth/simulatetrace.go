@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +17,7 @@ import (
 
 // simulateTrace runs the jobs of a trace once for each seed: the seed is of what a
 // policy draws, not of the trace.
-func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, seeds []uint64, asJSON bool) error {
+func simulateTrace(c *cli.Context, policy sim.PolicyName, seeds []uint64, asJSON bool) error {
 	weights, err := readWeights(c)
 	if err != nil {
 		return usage("simulate: %w", err)
@@ -45,6 +44,8 @@ func simulateTrace(ctx context.Context, c *cli.Context, policy sim.PolicyName, s
 	for tenant, weight := range weights {
 		t.Weigh(tenant, weight)
 	}
+	ctx, _, stop := untilSignal(c.Context) // not before: what reads a file, or waits for standard input, just ends
+	defer stop()
 	picture, err := beginPicture(c, len(seeds))
 	if err != nil {
 		return err

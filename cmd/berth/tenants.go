@@ -219,7 +219,11 @@ func listQuotas(c *cli.Context) error {
 			return pool != "" && q.GetPool() != pool || tenant != "" && q.GetTenant() != tenant
 		})
 		if len(all) == 0 && !asJSON {
-			tellNone(c, "no such tenant has a limit, uses anything or waits for something")
+			such := ""
+			if pool+tenant != "" {
+				such = "such "
+			}
+			tellNone(c, "no "+such+"tenant has a limit, uses anything or waits for something")
 		}
 		for _, o := range partIn(over, all...) {
 			fmt.Fprintf(c.App.ErrWriter, "berth: warning: %s\n", &o)

@@ -262,6 +262,7 @@ func TestVerbs_Usage(t *testing.T) {
 		{`shell "tcsh" is unknown`, []string{"completion", "tcsh"}},
 		{`log-level "loud" is unknown`, []string{"daemon", "--log-level", "loud"}},
 		{"quota", []string{"daemon", "--quota", "much"}},
+		{"quota", []string{"daemon", "--quota", "2"}},
 		{"is no endpoint", []string{"daemon", "--etcd-endpoints", "10.0.0.1"}},
 		{"is no endpoint", []string{"fsck", "--etcd-endpoints", "x"}},
 		{"1 to 10000, or a FILE.csv", []string{"worker", "--hollow", "0"}},
