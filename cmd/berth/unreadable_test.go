@@ -9,7 +9,7 @@ import (
 func TestStatus_Unreadable(t *testing.T) {
 	withLocal(t, func(s *shell) {
 		s.want(0, "1 ready", "status")
-		s.want(0, "", "submit", "--id", "good", "--", "true")
+		s.want(0, "", "submit", "--id", "good", "--", "sleep", "60") // its key is there until it has ended
 		kvs, err := s.local.node.client.Get(t.Context(), "/berth/requests/good")
 		if err != nil || len(kvs.Kvs) != 1 {
 			t.Fatal(kvs, err)
