@@ -266,6 +266,9 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 	}
 	b.ledger(e.worker).Ledger = released
 	claim := b.victimEnded(e.worker, e.id)
+	if claim != nil {
+		e.comesBack = b.l.victimsEnd(claim, &e)
+	}
 	if of := e.allocation.Group; of != "" {
 		e.group, _ = b.groupNow(of)
 	}

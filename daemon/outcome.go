@@ -18,6 +18,7 @@ type ending struct {
 	message    string
 	group      *berth.Group // of a member
 	now        time.Time
+	comesBack  time.Time // it is not placed again sooner
 }
 
 // cause says which event ended an attempt.
@@ -245,6 +246,7 @@ func (e ending) next(v verdict) *berth.Progress {
 	if v.reason == berth.EndDrained && e.group != nil {
 		p.NotBefore = e.now.Add(drainsSettle)
 	}
+	p.NotBefore = latest(p.NotBefore, e.comesBack)
 	if v.avoid {
 		p.Avoid = append(slices.DeleteFunc(p.Avoid, func(w berth.WorkerID) bool { return w == e.worker }), e.worker)
 		p.Avoid = p.Avoid[max(0, len(p.Avoid)-maxAvoid):]

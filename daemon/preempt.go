@@ -124,7 +124,7 @@ func (b *builder) preempt(w *waiting, as *berth.Request, p scheduler.Preemption,
 	b.l.tellRelations(b.basis, w.request)
 	b.changed[p.Worker] = struct{}{}
 	for _, x := range c.ends {
-		b.evict(p.Worker, x)
+		b.evict(p.Worker, x, c.victimsEndFor(w.request, x, b.now))
 	}
 	for _, x := range c.orders {
 		b.orderAway(p.Worker, x, string(w.id))
@@ -215,8 +215,8 @@ func (b *builder) mayEvict(w berth.WorkerID, x *life, of *berth.Capacity, c *cle
 	return true
 }
 
-// evict ends a victim that has not started.
-func (b *builder) evict(w berth.WorkerID, x *life) {
+// evict ends a victim that has not started, which is not placed again before some time.
+func (b *builder) evict(w berth.WorkerID, x *life, comesBack time.Time) {
 	k := allocationKey(w, x.id)
 	if !b.claim(x.id, k) {
 		return
@@ -224,7 +224,7 @@ func (b *builder) evict(w berth.WorkerID, x *life) {
 	sub, _ := b.l.view.submission(x.id)
 	prog, progMod := b.l.view.progress(x.id)
 	a, mod := b.l.view.allocation(w, x.id)
-	b.end(ending{id: x.id, worker: w, submission: sub, progress: prog, allocation: a, cause: causePreempted, now: b.now}, mod, progMod, false)
+	b.end(ending{id: x.id, worker: w, submission: sub, progress: prog, allocation: a, cause: causePreempted, now: b.now, comesBack: comesBack}, mod, progMod, false)
 }
 
 // orderAway tells a victim that runs to stop. A group that one is of is placed anew: its
