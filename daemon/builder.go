@@ -268,6 +268,8 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 	claim := b.victimEnded(e.worker, e.id)
 	if claim != nil {
 		e.comesBack = b.l.victimsEnd(claim, &e)
+	} else {
+		e.comesBack = latest(e.comesBack, b.l.roomEnds(&e))
 	}
 	if of := e.allocation.Group; of != "" {
 		e.group, _ = b.groupNow(of)

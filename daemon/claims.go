@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"slices"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -24,11 +23,16 @@ func (l *loop) claimStands(on berth.WorkerID, c *berth.Claim) bool {
 
 // markClaim looks again at the worker on which a request has, or had, a claim.
 func (l *loop) markClaim(f berth.Fact, old former) {
+	id := berth.RequestID(f.Key.ID)
 	if old.claimOn != "" {
 		l.due.add(workerKey(old.claimOn))
 	}
 	if is, ok := f.Record.(*berth.Progress); ok && is.ClaimOn != "" {
+		l.claimants[id] = struct{}{}
 		l.due.add(workerKey(is.ClaimOn))
+	} else if _, had := l.claimants[id]; had {
+		delete(l.claimants, id)
+		l.callBack()
 	}
 }
 
@@ -111,51 +115,6 @@ func (b *builder) victimEnded(w berth.WorkerID, id berth.RequestID) *berth.Claim
 	}
 	lw.Ledger = ledger
 	return c
-}
-
-// Who makes room for a request that has to be apart from it, or evenly spread among its like, waits for the others that do: placed
-// at once it would be there again before the request is, and make room for ever. A claim sets amounts aside, and no other keeps
-// off. It waits no longer than the longest backoff: see backoffEnds.
-
-// claimSettles is how long after the last of these are to have ended: by then the request has its place.
-const claimSettles = time.Second
-
-// victimsEnd is when one that has made room for a claim may be placed again; zero: at once.
-func (l *loop) victimsEnd(c *berth.Claim, e *ending) (at time.Time) {
-	sub, _ := l.view.submission(c.Request)
-	if sub == nil || !apartFrom(&sub.Spec, e.submission.Spec.Labels) {
-		return at
-	}
-	at = e.now
-	for _, id := range c.Victims {
-		if x := l.view.lives[id]; x != nil && x.stop != nil {
-			at = latest(at, x.stop.Deadline)
-		}
-	}
-	return at.Add(claimSettles)
-}
-
-// victimsEndFor is victimsEnd of one that makes room at once, while others are told to.
-func (c *clearance) victimsEndFor(r *berth.Request, x *life, now time.Time) (at time.Time) {
-	if len(c.claim.Victims) == 0 || !apartFrom(r, x.spec.request.Labels) {
-		return at
-	}
-	at = now
-	for _, o := range c.orders {
-		at = latest(at, now.Add(time.Duration(o.spec.request.StopTimeoutMS)*time.Millisecond))
-	}
-	for _, o := range c.leaves {
-		if o.stop != nil {
-			at = latest(at, o.stop.Deadline)
-		}
-	}
-	return at.Add(claimSettles)
-}
-
-// apartFrom says whether a request has to be apart from others that have such labels, or evenly spread among them.
-func apartFrom(r *berth.Request, labels map[string]string) bool {
-	return slices.ContainsFunc(r.AntiAffinity, func(a berth.Affinity) bool { return a.Weight == 0 && a.Requests != nil && a.Requests.Matches(labels) }) ||
-		slices.ContainsFunc(r.Spread, func(s berth.Spread) bool { return s.Weight == 0 && s.Requests.Matches(labels) })
 }
 
 // meetClaim places a request whose victims have ended, by the plan that ends the last

@@ -59,10 +59,17 @@ func (l *loop) waitsSince(id berth.RequestID, sub *berth.Submission, now time.Ti
 	return l.since(stamp, seen.at, mod)
 }
 
-// backoffEnds is when a request may be placed again: no later than the longest
-// backoff allows.
+// backoffEnds is when a request may be placed again: no later than the longest backoff allows, or of one that has made room and
+// is kept off (see victimsEnd), than the longest time to stop. That one is due before, when nobody keeps it off any more.
 func (l *loop) backoffEnds(id berth.RequestID, p *berth.Progress, now time.Time) time.Time {
-	most := l.firstSeen(stateKey(id), p.State, now).at.Add(time.Duration(berth.MaxBackoffMS) * time.Millisecond)
+	longest := time.Duration(berth.MaxBackoffMS) * time.Millisecond
+	if p.LastEnd.MadeRoom() {
+		if !l.keptOff(id) {
+			return now
+		}
+		longest = time.Duration(berth.MaxStopMS)*time.Millisecond + claimSettles
+	}
+	most := l.firstSeen(stateKey(id), p.State, now).at.Add(longest)
 	if p.NotBefore.After(most) {
 		return most
 	}

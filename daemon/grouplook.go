@@ -104,7 +104,7 @@ func (l *loop) lookOrphans(id berth.GroupID, b *builder) {
 func (l *loop) lookWaiting(id berth.GroupID, g *berth.Group, now time.Time) {
 	members, at, ok := l.readyMembers(id, now)
 	if !at.IsZero() {
-		l.timers.set(groupKey(id), at)
+		l.putOff(groupKey(id), at)
 	}
 	if !ok || l.groups[id].holding {
 		l.gangs.remove(id)

@@ -262,6 +262,20 @@ func (l *loop) seeRoom(p berth.PoolID, is *berth.Keep, mod berth.Revision) {
 	}
 }
 
+// roomTaker is the first member of a group for which others make room in a pool, or have and it is not placed yet; nil: there is none.
+func (l *loop) roomTaker(p berth.PoolID) *berth.Request {
+	rec, _ := l.keep(p)
+	if rec == nil || rec.MadeRoom.IsZero() {
+		return nil
+	}
+	for _, m := range l.inGroup(rec.Group) {
+		if sub, _ := l.view.submission(m); sub != nil {
+			return &sub.Spec
+		}
+	}
+	return nil
+}
+
 // markRoom has the quota looked at of a group for which others make room, or have.
 func (l *loop) markRoom(k *berth.Keep) {
 	if k.MadeRoom.IsZero() {

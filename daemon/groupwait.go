@@ -38,7 +38,7 @@ func (l *loop) groupWait(id berth.GroupID) *GroupWait {
 		placed := l.view.allocated(m) || prog != nil && prog.State != berth.StatePending
 		notBefore := time.Time{}
 		if prog != nil {
-			notBefore = prog.NotBefore
+			notBefore = l.nextAttempt(m, prog.LastEnd, prog.NotBefore)
 		}
 		w.add(m, notBefore, placed)
 		if !placed {

@@ -81,6 +81,9 @@ func (l *loop) markKeep(f berth.Fact, old former) {
 		l.markRoom(k)
 	}
 	l.seeRoom(p, is, f.Mod)
+	if was != nil && !was.MadeRoom.IsZero() && (is == nil || is.Group != was.Group || is.MadeRoom.IsZero()) {
+		l.callBack()
+	}
 	for _, w := range changedIn(was, is) {
 		if l.fleet.Worker(w) != nil {
 			l.wake(w, p)

@@ -290,7 +290,7 @@ func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 	if prog != nil && !prog.NotBefore.IsZero() {
 		if ends := l.backoffEnds(id, prog, b.now); b.now.Before(ends) {
 			l.queue.remove(id)
-			l.timers.set(requestKey(id), ends)
+			l.putOff(requestKey(id), ends)
 			return
 		}
 	}

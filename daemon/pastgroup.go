@@ -25,7 +25,8 @@ func (g *waitingGroup) least() int64 {
 }
 
 // groupAt is a request's group at a revision.
-func (d *Daemon) groupAt(ctx context.Context, spec *berth.Request, at berth.Revision) (waitingGroup, error) {
+func (d *Daemon) groupAt(ctx context.Context, e *Explanation, beside claimants) (waitingGroup, error) {
+	spec, at := &e.Status.Spec, e.Status.Revision
 	one := waitingGroup{request: spec}
 	facts, err := d.store.GetAt(ctx, at, groupKey(spec.Group.ID))
 	if err != nil {
@@ -46,7 +47,8 @@ func (d *Daemon) groupAt(ctx context.Context, spec *berth.Request, at berth.Revi
 	made := g.LastEnd.MadeRoom()
 	one.wait = &GroupWait{}
 	for i := range members {
-		one.wait.add(members[i].waiting.id, members[i].before, members[i].on != "")
+		m := &members[i]
+		one.wait.add(m.waiting.id, beside.nextAttempt(m.waiting.request, m.lastEnd, m.before, e.Past.Time), m.on != "")
 		one.members = append(one.members, members[i].waiting.candidate())
 		made = made || g.LastEnd == "" && members[i].lastEnd.MadeRoom() // see groupPreempts
 	}

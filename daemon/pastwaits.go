@@ -22,10 +22,15 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 	if err != nil {
 		return err
 	}
+	waiting, err := d.claimantsAt(ctx, s, spec.Pool)
+	if err != nil {
+		return err
+	}
+	e.Status.NotBefore = waiting.nextAttempt(spec, e.Status.Reason, e.Status.NotBefore, e.Past.Time)
 	f := s.Fleet()
 	g := waitingGroup{request: spec}
 	if spec.Group != nil {
-		if g, err = d.groupAt(ctx, spec, at); err != nil {
+		if g, err = d.groupAt(ctx, e, waiting); err != nil {
 			return err
 		}
 	}

@@ -31,6 +31,7 @@ func (l *loop) status(id berth.RequestID) (s Status, ok bool) {
 	s.Revision, s.Changed = l.asOf(), l.view.changed(id)
 	s.Lost = l.lossOf(id)
 	if s.State == berth.StatePending {
+		s.NotBefore = l.nextAttempt(id, s.Reason, s.NotBefore)
 		s.Verdict = l.briefly(l.verdict(id), accountOf(&s.Spec), id)
 		s.Blocked = s.Verdict != nil
 		if s.Spec.PendingLimitMS > 0 { // most have none, and a list asks of all
