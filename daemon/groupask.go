@@ -217,6 +217,9 @@ func (l *loop) groupVerdict(id berth.GroupID) *berth.Verdict {
 	if g == nil || g.open() {
 		return nil
 	}
+	if v := l.fleet.NoWorker(g.pool); v != nil {
+		return v // its class was judged when there was one
+	}
 	victims, on := l.roomOf(id, g.pool)
 	return tellMaking(l.leftNow(g), victims, on)
 }

@@ -12,10 +12,18 @@ import (
 func (f *Fleet) Explain(c Candidate) berth.Verdict { return f.explain(f.ask(c)) }
 
 func (f *Fleet) explain(q *query) berth.Verdict {
-	if q.pool == nil {
-		return berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonNoWorker, Detail: string(q.request.Pool), Pools: f.poolNames()}}}
+	if v := f.NoWorker(q.request.Pool); v != nil {
+		return *v
 	}
 	return q.explain(q.pool.nodes)
+}
+
+// NoWorker is why a pool that has no worker takes nothing; nil: it has one.
+func (f *Fleet) NoWorker(pool berth.PoolID) *berth.Verdict {
+	if f.pools[pool] != nil {
+		return nil
+	}
+	return &berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonNoWorker, Detail: string(pool), Pools: f.poolNames()}}}
 }
 
 // explain says so of some workers of the pool.

@@ -117,3 +117,23 @@ func TestGroupWait_MemberEndedForGood(t *testing.T) {
 		stop()
 	})
 }
+
+// TestGroup_PoolWithoutWorkers: what a list says of a group is of now, too, when its pool has lost its last worker.
+func TestGroup_PoolWithoutWorkers(t *testing.T) {
+	bubble(t, func(r *rig) {
+		_, kill := r.lives("w")
+		d, stop := r.daemon()
+		defer stop()
+		g := r.whole("g", 2)
+		r.submitGroup(d, g)
+		r.passes(2 * time.Second)
+		if !tellsOf(r.state(d, "g.0").Verdict, berth.ReasonCPU) {
+			t.Fatalf("it waits for CPU, and is told %+v", r.state(d, "g.0").Verdict)
+		}
+		kill()
+		r.passes(2 * time.Minute)
+		if v := r.state(d, "g.0").Verdict; !tellsOf(v, berth.ReasonNoWorker) {
+			t.Errorf("its pool has no worker, and it is told %+v", v)
+		}
+	})
+}
