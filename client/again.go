@@ -12,30 +12,38 @@ import (
 const (
 	retryFirst = 10 * time.Millisecond
 	retryMost  = time.Second
+	tellAfter  = time.Second // see Options.Waiting
 )
 
 // retry is the patience of one call: how long it is repeated, and the pause after
 // each round of all daemons.
 type retry struct {
 	c     *Client
+	began time.Time
 	end   time.Time
 	pause time.Duration
 	asked int
+	told  bool
 }
 
 func (c *Client) retry() *retry {
-	return &retry{c: c, end: time.Now().Add(c.retryFor), pause: retryFirst}
+	now := time.Now()
+	return &retry{c: c, began: now, end: now.Add(c.retryFor), pause: retryFirst}
 }
 
-// more says whether to ask again: the next daemon at once, and after all of them
+// more says whether to ask again after an error: the next daemon at once, and after all of them
 // when a pause has been made.
-func (r *retry) more(ctx context.Context) bool {
+func (r *retry) more(ctx context.Context, err error) bool {
 	r.asked++
 	if r.asked%len(r.c.daemons) != 0 {
 		return true
 	}
 	if time.Now().Add(r.pause).After(r.end) {
 		return false
+	}
+	if !r.told && r.c.waiting != nil && time.Since(r.began) > tellAfter {
+		r.told = true
+		r.c.waiting(r.c.explain(err), r.end)
 	}
 	select {
 	case <-time.After(r.pause):
@@ -51,7 +59,7 @@ func (r *retry) more(ctx context.Context) bool {
 func again[T any](ctx context.Context, c *Client, call func(context.Context, service) (T, error)) (T, error) {
 	for r := c.retry(); ; {
 		resp, err := try(ctx, c, call)
-		if err == nil || connect.CodeOf(err) != connect.CodeUnavailable || !r.more(ctx) {
+		if err == nil || connect.CodeOf(err) != connect.CodeUnavailable || !r.more(ctx, err) {
 			return resp, c.explain(err)
 		}
 	}

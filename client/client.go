@@ -37,6 +37,9 @@ type Options struct {
 	// RetryFor is how long a call that could not be answered is repeated.
 	// Default 10 s; below zero: not at all.
 	RetryFor time.Duration
+	// Waiting, where set, is told by a call that has not been answered for a second, and is repeated, of the last error and
+	// until when it is. Once for each call; a stream calls again each time it breaks. Calls may do so at the same time.
+	Waiting func(err error, until time.Time)
 	// TryFor is how long one daemon of several may take to answer a call before the
 	// next is asked: one that hangs accepts connections, and answers nothing. It bounds
 	// no call to an only daemon; the caller's own deadline bounds all. Default 5 s.
@@ -49,6 +52,7 @@ type Client struct {
 	daemons  []endpoint
 	current  atomic.Int64 // index in daemons, modulo their number
 	retryFor time.Duration
+	waiting  func(err error, until time.Time)
 	tryFor   time.Duration
 }
 
@@ -76,7 +80,7 @@ func New(opts Options) (*Client, error) {
 	if opts.TryFor < 0 {
 		return nil, &berth.FieldError{Field: "try for", Value: opts.TryFor.String(), Problem: "is negative", Bound: "above 0; 0: 5s"}
 	}
-	c := &Client{address: opts.Address, retryFor: opts.RetryFor, tryFor: opts.TryFor}
+	c := &Client{address: opts.Address, retryFor: opts.RetryFor, waiting: opts.Waiting, tryFor: opts.TryFor}
 	for address := range strings.SplitSeq(opts.Address, ",") {
 		transport, url, err := reach(address, opts.TLS)
 		if err != nil {

@@ -221,3 +221,32 @@ func TestClient_StreamFailover(t *testing.T) {
 		})
 	}
 }
+
+// Who waits is told once why, when that is no matter of a moment.
+func TestClient_Waiting(t *testing.T) {
+	var told []error
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := l.Addr().String()
+	_ = l.Close()
+	c, err := client.New(client.Options{Address: gone, RetryFor: 4 * time.Second, Waiting: func(err error, until time.Time) {
+		if left := time.Until(until); left <= 0 || left > 4*time.Second {
+			t.Errorf("it is tried for %v more", left)
+		}
+		told = append(told, err)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Get(t.Context(), "r")
+	if len(told) != 1 {
+		t.Fatalf("told %v, want one error", told)
+	}
+	for _, err := range []error{err, told[0]} {
+		if unreachable, ok := errors.AsType[*client.UnreachableError](err); !ok || unreachable.Address != gone {
+			t.Errorf("got %v, want that no daemon answers at %s", err, gone)
+		}
+	}
+}

@@ -197,7 +197,7 @@ func (s stream[T]) run(ctx context.Context, c *Client) error {
 		if fresh || time.Since(began) > stoodFor {
 			r = c.retry()
 		}
-		if !r.more(ctx) {
+		if !r.more(ctx, err) {
 			return c.explain(err)
 		}
 	}

@@ -121,7 +121,14 @@ func clientFlags(more ...cli.Flag) []cli.Flag {
 }
 
 func newClient(c *cli.Context) (*client.Client, error) {
-	cl, err := client.New(client.Options{Address: c.String("address"), TLS: tlsFiles(c)})
+	opts := client.Options{Address: c.String("address"), TLS: tlsFiles(c)}
+	if isTerminal(c.App.ErrWriter) {
+		opts.Waiting = func(err error, until time.Time) {
+			fmt.Fprint(asIs(c.App.ErrWriter), "\r\x1b[K") // progress may be there
+			fmt.Fprintf(c.App.ErrWriter, "berth: %v; trying on for %s\n", err, time.Until(until).Round(time.Second))
+		}
+	}
+	cl, err := client.New(opts)
 	if err == nil {
 		diagnoseDaemons(c, cl.Address(), tlsFiles(c))
 	}
