@@ -19,7 +19,8 @@ type Keep struct {
 }
 
 // KeptWorker is what is kept of one worker: the shares of so many members as are to go
-// there. It may be more than is free now.
+// there. It may be more than is free now; it is empty where others only make room, for who goes
+// elsewhere has to be apart from them.
 type KeptWorker struct {
 	Worker WorkerID `json:"worker"`
 	Share  Share    `json:"share"`

@@ -128,9 +128,14 @@ func tellKept(v *berth.Verdict, id berth.GroupID, k *berth.Keep) {
 	if k == nil || k.Group != id {
 		return
 	}
-	r := berth.Reason{Code: berth.ReasonKept, Detail: string(id), Workers: len(k.Workers)}
-	for _, w := range k.Workers[:min(len(k.Workers), 3)] {
-		r.Some = append(r.Some, w.Worker)
+	r := berth.Reason{Code: berth.ReasonKept, Detail: string(id)}
+	for i := range k.Workers {
+		if k.Workers[i].Share.IsZero() {
+			continue
+		}
+		if r.Workers++; len(r.Some) < 3 {
+			r.Some = append(r.Some, k.Workers[i].Worker)
+		}
 	}
 	v.Reasons = append(v.Reasons, r)
 }

@@ -10,7 +10,7 @@ import (
 
 // GangRoom is how room is made for a gang that does not fit.
 type GangRoom struct {
-	Workers []berth.KeptWorker // where it is to go, by id: the shares of as many members as must begin together
+	Workers []berth.KeptWorker // where it is to go, by id: the shares of as many members as must begin together; an empty one where others only end
 	Victims []berth.RequestID  // that are told to stop, sorted
 	Cost    int                // allocations that end for it: the other members of groups, too
 	Within  int64              // ms until all that it waits for there has ended, at the latest; 0: not known
@@ -240,6 +240,13 @@ func (r *gangRoom) decision(v *gangVictims) (GangRoom, bool) {
 			return GangRoom{}, false
 		}
 		shares[one.Worker] = sum
+	}
+	if r.g.Members[0].Request.Related() {
+		for key := range v.of { // who is near to where members go may have to end, too
+			for _, w := range r.parties[key].on {
+				shares[w] = shares[w] // an empty share, where nobody goes
+			}
+		}
 	}
 	unknown := false
 	for _, w := range slices.Sorted(maps.Keys(shares)) {

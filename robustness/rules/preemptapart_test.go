@@ -226,3 +226,61 @@ func TestGroupRoom_ApartFromVictims(t *testing.T) {
 		})
 	}
 }
+
+// TestGroupRoom_ApartOverRack: who is near to where a group goes, on another worker, makes room for it, too; or nobody does.
+func TestGroupRoom_ApartOverRack(t *testing.T) {
+	for name, priority := range map[string]int32{"both may have to": 1, "one may not": 90} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				d, stop := r.alone()
+				defer stop()
+				for i, w := range []berth.WorkerID{"w0", "w1"} {
+					lease, err := r.KeepLease(r.t.Context(), 60*time.Second)
+					r.ok(err)
+					reg := r.registration(lease)
+					reg.Labels = map[string]string{"rack": "a"}
+					_, err = r.RegisterWorker(r.t.Context(), w, reg)
+					r.ok(err)
+					go func() { _ = lease.Run(r.t.Context()) }()
+					id := fmt.Sprint("k", i)
+					r.run(d, id, func(q *berth.Request) {
+						sized(600, 1)(q)
+						q.Labels, q.StopTimeoutMS = map[string]string{"app": "k"}, 10_000
+						if i == 1 {
+							q.Priority = priority
+						}
+					})
+					r.runs(string(w), id)
+				}
+				g := r.pressing("g", 1, 1, 50)
+				g.Resources.CPUMilli, g.AntiAffinity = 100, near("k")
+				g.AntiAffinity[0].Topology = "rack"
+				r.submitGroup(d, g)
+				r.passes(2 * time.Second)
+				told, _ := r.told()
+				if priority > 50 {
+					if len(told) > 0 {
+						t.Errorf("%v are told to make room in vain", told)
+					}
+					return
+				}
+				if len(told) != 2 {
+					t.Fatalf("%v make room, want both", told)
+				}
+				r.exits("w0", "k0")
+				r.passes(3 * time.Second)
+				r.exits("w1", "k1")
+				r.passes(2 * time.Second)
+				if r.are("g.0", "k0", "k1") != 3 {
+					t.Errorf("not all are placed: %v", r.held())
+				}
+				r.passes(time.Minute)
+				for _, id := range []string{"k0", "k1"} {
+					if s := r.state(d, id); s.Attempt != 2 {
+						t.Errorf("%s: attempt %d, want 2", id, s.Attempt)
+					}
+				}
+			})
+		})
+	}
+}
