@@ -11,6 +11,9 @@ import (
 // keepOn chooses again what is kept for a group, or keeps nothing for it any more.
 func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Time) (done bool) {
 	if l.roomComes(g.pool, rec, now) {
+		if members, _, ok := l.readyMembers(g.id, now); ok && l.beyondQuotaEver(g, members) {
+			l.writeKeep(g.pool, was, nil) // an hour may be left to those who stop for it
+		}
 		return true
 	}
 	if c := l.keepOf(g.pool).choice; c == nil || c.next.Group != g.id { // asked once for all parts: there may be many that wait
@@ -50,6 +53,16 @@ func (l *loop) quotaGone(g *gang, members []*waiting, now time.Time) bool {
 	l.groups[g.id].unkept = now.Add(keptOffFor)
 	g.class.wake()
 	return true
+}
+
+// beyondQuotaEver says whether the whole quota of a group has no room for it.
+func (l *loop) beyondQuotaEver(g *gang, members []*waiting) bool {
+	rec, _ := l.view.group(g.id)
+	if rec == nil {
+		return false
+	}
+	v := l.groupOverQuota(g.id, rec, members)
+	return v != nil && v.NeverFits
 }
 
 // hopeless says whether nothing that is kept for a group would help it: also where its members have to be

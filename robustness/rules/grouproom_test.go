@@ -278,3 +278,41 @@ func TestGroupRoom_ComparesWhatIsKept(t *testing.T) {
 		r.commit(&berth.Plan{ID: r.NewTxnID(), Keeps: []berth.KeepWrite{{Pool: "default", Was: r.mod("keeps/default"), Keep: k}}})
 	})
 }
+
+// TestGroupRoom_QuotaGone: what others free for a group is kept for it no longer than its whole quota has room for it, however long the
+// others may take to stop.
+func TestGroupRoom_QuotaGone(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.alone()
+		defer stop()
+		r.limit(d, "a", 2*capacity.CPUMilli)
+		for _, w := range []string{"w0", "w1"} {
+			r.lives(berth.WorkerID(w))
+			r.run(d, w+"-f", func(q *berth.Request) {
+				sized(capacity.CPUMilli, 1)(q)
+				q.StopTimeoutMS = 3_600_000
+			})
+			r.runs(w, w+"-f")
+		}
+		g := r.pressing("g", 2, 2, 50)
+		g.Tenant = "a"
+		r.submitGroup(d, g)
+		r.passes(time.Second)
+		if told, _ := r.told(); len(told) != 2 {
+			t.Fatalf("told: %v", told)
+		}
+		r.exits("w0", "w0-f")
+		r.passes(5 * time.Second)
+		if got := r.kept(); r.are("w0-f") > 0 || !strings.HasPrefix(got, "g ") {
+			t.Fatalf("kept: %q, held: %v", got, r.held())
+		}
+		r.limit(d, "a", 2*capacity.CPUMilli-1)
+		r.passes(5 * time.Second)
+		if got := r.kept(); r.are("w0-f") != 1 || got != "" {
+			t.Errorf("kept for what could never be placed: %q, held: %v", got, r.held())
+		}
+		if v := r.state(d, "g.0").Verdict; v == nil || !v.NeverFits || v.Reasons[0].Code != berth.ReasonQuota {
+			t.Errorf("told: %+v", v)
+		}
+	})
+}
