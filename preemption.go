@@ -19,6 +19,7 @@ const (
 	VainFirst    Vain = "first"    // it made room itself, and is to run before others do so for it
 	VainBrake    Vain = "brake"    // many workers of the pool are lost: what may still run is left alone
 	VainKeptOff  Vain = "kept_off" // it is on workers that are kept for a group that waits
+	VainClaimed  Vain = "claimed"  // others make room for one of lower priority already, which is placed before they do for it
 	VainRoom     Vain = "room"     // no end of others would make room for it
 	VainKept     Vain = "kept"     // of a group: something is kept in its pool for another that matters as much, and one at a time has others make room
 )

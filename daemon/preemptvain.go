@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
 )
 
 // preemptsInVain is why nobody makes room now for a request that waits for workers, and for which others may have to; false: it
@@ -38,7 +39,50 @@ func (l *loop) preemptsInVain(id berth.RequestID) (berth.Reason, bool) {
 	case could(0, math.MaxInt32):
 		return vain(berth.VainPriority), true
 	}
+	if on := l.claimedFrom(w); on != "" {
+		r := vain(berth.VainClaimed)
+		r.Workers, r.Some = 1, []berth.WorkerID{on}
+		return r, true
+	}
 	return vain(berth.VainRoom), true
+}
+
+// claimedFrom is a worker on which others make room for a request of lower priority than one that would have a place there, were
+// that to go again: it is left to it until then, so that nothing is claimed of two.
+func (l *loop) claimedFrom(w *waiting) (on berth.WorkerID) {
+	for id := range l.claimants {
+		sub, _ := l.view.submission(id)
+		prog, _ := l.view.progress(id)
+		if sub == nil || prog == nil || sub.Spec.Pool != w.request.Pool || sub.Spec.Priority >= w.priority {
+			continue
+		}
+		if fw := l.fleet.Worker(prog.ClaimOn); fw != nil && (on == "" || fw.ID < on) && l.fitsInstead(w, id, *fw) {
+			on = fw.ID
+		}
+	}
+	return on
+}
+
+// fitsInstead says whether a request fits on a worker once those have ended who make room there for another, and that has, too.
+func (l *loop) fitsInstead(w *waiting, of berth.RequestID, on scheduler.Worker) bool {
+	claim := on.Ledger.ClaimOf(of)
+	if claim == nil {
+		return false
+	}
+	next := on
+	ledger, err := on.Ledger.WithoutClaim(of)
+	for _, v := range claim.Victims {
+		if x := l.view.lives[v]; x != nil && x.isOn(on.ID) && err == nil {
+			ledger, err = ledger.Release(x.terms.share)
+		}
+	}
+	if err != nil {
+		return false
+	}
+	next.Ledger = ledger
+	l.fleet.Put(next)
+	defer l.fleet.Put(on)
+	return l.fleet.Fits(w.candidate(), on.ID)
 }
 
 // vainAfter says so of one that has made room itself, by what ended its last attempt.

@@ -11,7 +11,7 @@ import (
 func vainText(v *berthv1.Verdict) string {
 	for _, r := range v.GetReasons() {
 		if r.GetCode() == string(berth.ReasonPreemption) {
-			return "nobody makes room for it: " + vainWhy(berth.Vain(r.GetDetail())) + after("; ", vainMost(v, r)) + after(": ", vainKeeps(v, r))
+			return "nobody makes room for it: " + vainWhy(berth.Vain(r.GetDetail()), r) + after("; ", vainMost(v, r)) + after(": ", vainKeeps(v, r))
 		}
 	}
 	return ""
@@ -49,7 +49,7 @@ func vainMost(v *berthv1.Verdict, r *berthv1.Reason) string {
 	return fmt.Sprintf("with the end of others %d of its members would fit, of at least %d", r.GetBest(), r.GetWant())
 }
 
-func vainWhy(why berth.Vain) string {
+func vainWhy(why berth.Vain, r *berthv1.Reason) string {
 	switch why {
 	case berth.VainPriority:
 		return "those whose end would do have its priority, or a higher one"
@@ -63,6 +63,8 @@ func vainWhy(why berth.Vain) string {
 		return "room is kept, or made, in its pool for another group, which matters as much: one group at a time has others make room"
 	case berth.VainKeptOff:
 		return "it is kept off by what is kept for a group that waits"
+	case berth.VainClaimed:
+		return "on " + someText(r) + " others do so already for a request of lower priority, which is placed first, and may have to make room then"
 	case berth.VainRoom:
 		return "no end of others would do"
 	}

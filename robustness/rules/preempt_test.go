@@ -429,3 +429,37 @@ func TestPreempt_Explained(t *testing.T) {
 		}
 	})
 }
+
+// TestPreempt_ClaimedFromIsTold: who could have what others free for a request of lower priority is told that this comes first there, not
+// that no end of others would do: and gets it then.
+func TestPreempt_ClaimedFromIsTold(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.lives("w")
+		d, stop := r.alone()
+		defer stop()
+		r.run(d, "v", sized(1000, 0))
+		r.runs("w", "v")
+		r.run(d, "p", urgent(1000, 5))
+		r.run(d, "pp", urgent(1000, 9))
+		r.run(d, "large", urgent(1001, 9))
+		r.passes(time.Second)
+		for id, want := range map[berth.RequestID]berth.Vain{"pp": berth.VainClaimed, "large": ""} {
+			e, err := d.Explain(r.t.Context(), id)
+			r.ok(err)
+			got := berth.Vain("")
+			for _, reason := range e.Verdict.Reasons {
+				if reason.Code == berth.ReasonPreemption {
+					got = berth.Vain(reason.Detail)
+				}
+			}
+			if got != want {
+				t.Errorf("%s: nobody makes room for it: %q, want %q: %+v", id, got, want, e.Verdict)
+			}
+		}
+		r.exits("w", "v")
+		r.passes(100 * time.Millisecond)
+		if r.are("pp") != 1 {
+			t.Errorf("held: %v", r.held())
+		}
+	})
+}
