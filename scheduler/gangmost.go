@@ -38,13 +38,10 @@ func (s *siteSearch) mostRoom() int {
 		return most
 	}
 	defer func() { s.gangRoom.need = need }()
-	placed := 0
-	for _, of := range s.crowds() {
-		placed = max(placed, sort.Search(most, func(i int) bool {
-			s.gangRoom.need, s.otherWay = i+1, s.g.Left != nil
-			_, fits := s.placed(of)
-			return !fits
-		}))
-	}
-	return placed
+	of := s.crowd()
+	return sort.Search(most, func(i int) bool {
+		s.gangRoom.need, s.otherWay = i+1, s.g.Left != nil
+		_, fits := s.placed(of)
+		return !fits
+	})
 }

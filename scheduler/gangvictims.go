@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"cmp"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -218,33 +217,25 @@ func (s *siteSearch) onTheWhole() (gangVictims, outlook) {
 	if _, fits := s.placed(nil); fits {
 		return gangVictims{}, fitsAnyway
 	}
-	for _, of := range s.crowds() {
-		if !s.fitsWithout(of) {
-			continue
-		}
-		if !s.giveBackOnTheWhole(of) {
-			return gangVictims{}, neverFits
-		}
-		return s.victims(of), canBeMade
+	of := s.crowd()
+	if !s.fitsWithout(of) || !s.giveBackOnTheWhole(of) {
+		return gangVictims{}, neverFits
 	}
-	return gangVictims{}, neverFits
+	return s.victims(of), canBeMade
 }
 
-// crowds are who may have to go, in the order in which that is tried: everybody, and everybody but those that members are to be near.
-func (s *siteSearch) crowds() []map[string]bool {
+// crowd is who may have to go: everybody but those that members are to be near. Were all of these to go, members that are to be near
+// their like could go anywhere, but no claim keeps the others away until then.
+func (s *siteSearch) crowd() map[string]bool {
 	all := s.everybody()
-	rest := maps.Clone(all)
 	for _, n := range s.nodes {
 		for i := range s.on[n.worker.ID] {
 			if o := &s.on[n.worker.ID][i]; wantsNear(s.g.Members[0].Request, o.Labels) {
-				delete(rest, partyOf(o))
+				delete(all, partyOf(o))
 			}
 		}
 	}
-	if len(rest) == len(all) || len(rest) == 0 {
-		return []map[string]bool{all}
-	}
-	return []map[string]bool{all, rest}
+	return all
 }
 
 // fitsWithout says whether the members have places when some have gone: by preference of types, or else in another way.

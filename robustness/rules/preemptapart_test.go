@@ -284,3 +284,33 @@ func TestGroupRoom_ApartOverRack(t *testing.T) {
 		})
 	}
 }
+
+// TestGroupRoom_NearItsLike: who a group is to be near to makes no room for it, though without any of them it could go anywhere: they
+// would come back before that.
+func TestGroupRoom_NearItsLike(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.alone()
+		defer stop()
+		for _, w := range []string{"w0", "w1"} {
+			r.lives(berth.WorkerID(w))
+			id := w + "-k"
+			r.run(d, id, func(q *berth.Request) {
+				sized(300, 1)(q)
+				q.Labels = map[string]string{"app": "k"}
+			})
+			r.runs(w, id)
+		}
+		g := r.pressing("g", 1, 1, 50)
+		g.Resources.CPUMilli, g.Labels, g.Affinity = 900, map[string]string{"app": "k"}, near("k")
+		r.submitGroup(d, g)
+		r.passes(5 * time.Second)
+		if told, _ := r.told(); len(told) > 0 {
+			t.Errorf("%v make room", told)
+		}
+		e, err := d.Group(r.t.Context(), "g")
+		r.ok(err)
+		if !tellsOf(e.Verdict, berth.ReasonCPU) {
+			t.Errorf("told: %+v", e.Verdict)
+		}
+	})
+}
