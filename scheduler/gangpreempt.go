@@ -244,7 +244,9 @@ func (r *gangRoom) decision(v *gangVictims) (GangRoom, bool) {
 	if r.g.Members[0].Request.Related() {
 		for key := range v.of { // who is near to where members go may have to end, too
 			for _, w := range r.parties[key].on {
-				shares[w] = shares[w] // an empty share, where nobody goes
+				if _, goes := shares[w]; !goes {
+					shares[w] = berth.Share{}
+				}
 			}
 		}
 	}
