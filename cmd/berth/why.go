@@ -45,15 +45,13 @@ func waitsFor(e *berthv1.ExplainResponse, now time.Time) string {
 	if !miss.GetCould() { // what comes free there is in vain
 		r = lastingReason(v, miss)
 	}
+	if closed := closedText(r); closed != "" {
+		if more := otherThanClosed(miss); more != "" {
+			return fmt.Sprintf("waits: %s, the nearest, is %s, and there is more in its way there: %s", miss.GetWorker(), closed, more)
+		}
+		return fmt.Sprintf("waits: it would fit on %s, which is %s", miss.GetWorker(), closed)
+	}
 	switch berth.ReasonCode(r.GetCode()) {
-	case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:
-		return fmt.Sprintf("waits: it would fit on %s, which is %s", miss.GetWorker(), reasonName(r))
-	case berth.ReasonSuspended:
-		return fmt.Sprintf("waits: it would fit on %s, which is suspended, for its starts fail in a row", miss.GetWorker())
-	case berth.ReasonNotReady:
-		return fmt.Sprintf("waits: it would fit on %s, which is not ready yet", miss.GetWorker())
-	case berth.ReasonHeld:
-		return fmt.Sprintf("waits: it would fit on %s, which is held for a moment, for a group", miss.GetWorker())
 	case berth.ReasonKept:
 		return "waits: " + keptText(keptIn(v, r))
 	case berth.ReasonImage:
@@ -78,6 +76,32 @@ func waitsFor(e *berthv1.ExplainResponse, now time.Time) string {
 		return fmt.Sprintf("waits: %s, the nearest, is not in %s, where the others of its group are", miss.GetWorker(), r.GetDetail())
 	}
 	return "waits for " + resourceName(r) + ": " + lackText(r, miss.GetWorker())
+}
+
+// closedText is what a worker is that takes nothing now, whatever it has; "": another reason.
+func closedText(r *berthv1.Reason) string {
+	switch berth.ReasonCode(r.GetCode()) {
+	case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:
+		return reasonName(r)
+	case berth.ReasonSuspended:
+		return "suspended, for its starts fail in a row"
+	case berth.ReasonNotReady:
+		return "not ready yet"
+	case berth.ReasonHeld:
+		return "held for a moment, for a group"
+	}
+	return ""
+}
+
+// otherThanClosed names what else keeps a request from the nearest worker; "": nothing.
+func otherThanClosed(miss *berthv1.Miss) string {
+	var more []string
+	for _, r := range miss.GetReasons() {
+		if closedText(r) == "" {
+			more = append(more, reasonName(r))
+		}
+	}
+	return strings.Join(more, ", ")
 }
 
 // topologyText says of a label over which a request is to be near others, or even with them,

@@ -115,6 +115,14 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			[]string{"it would fit on b1, which is cordoned: kernel", "what would help: berth uncordon b1"},
 		},
 		{
+			"cordoned, and too little besides",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu}},
+				Nearest: near(true, &berthv1.Reason{Code: "cordoned", Workers: 1}, cpu, &berthv1.Reason{Code: "affinity", Detail: "app=db on the host", Workers: 1}),
+			},
+			[]string{"r waits: b1, the nearest, is cordoned, and there is more in its way there: CPU, affinity app=db on the host\n"},
+		},
+		{
 			"kept",
 			&berthv1.ExplainResponse{
 				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu, {Code: "kept", Detail: "train", Workers: 1, Some: []string{"b1"}}}},
