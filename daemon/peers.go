@@ -380,13 +380,30 @@ func (l *loop) verdict(id berth.RequestID) *berth.Verdict {
 // of devices.
 func (l *loop) orQuota(q *queue, id berth.RequestID, by berth.DaemonID) *berth.Verdict {
 	v := q.current(id, l.view.revision, l.whyNot(by))
-	if v == nil || isQuota(v) {
-		return v
+	if v == nil {
+		return nil
+	}
+	if isQuota(v) {
+		return l.orNever(v, q.of[id].ids[id])
 	}
 	if short := l.quotaKeeps(q.of[id].ids[id], by); short != nil {
 		return short
 	}
 	return v
+}
+
+// orNever is why a request waits whose quota has no room for it: that no worker could ever take it, where that is so.
+func (l *loop) orNever(v *berth.Verdict, w *waiting) *berth.Verdict {
+	if v.NeverFits || l.fitsEver(w.request, 0, nil) {
+		return v
+	}
+	alone := l.fleet.Explain(w.candidate())
+	if !neverAlone(&alone) {
+		return v
+	}
+	alone.At = v.At
+	withQuota(&alone, v)
+	return &alone
 }
 
 // blocked counts the requests that fit nowhere now, members of groups too, of all daemons.

@@ -376,3 +376,26 @@ func TestQuota_SetToWhatItIs(t *testing.T) {
 		stop()
 	})
 }
+
+// TestQuota_NeverIsListed: of what no worker could ever take a list says so, too, not that its quota has no room for it.
+func TestQuota_NeverIsListed(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.alone()
+		defer stop()
+		r.lives("w")
+		r.limit(d, "a", capacity.CPUMilli)
+		r.run(d, "a1", slots("a", 6))
+		r.run(d, "never", func(q *berth.Request) {
+			slots("a", 6)(q)
+			q.Constraints = []berth.Constraint{{Label: "none", Operator: berth.OperatorExists}}
+		})
+		r.run(d, "later", slots("a", 6))
+		r.passes(time.Second)
+		if v := r.state(d, "never").Verdict; v == nil || !v.NeverFits || v.Reasons[0].Code != berth.ReasonConstraint || !tellsOf(v, berth.ReasonQuota) {
+			t.Errorf("told: %+v", v)
+		}
+		if v := r.state(d, "later").Verdict; v == nil || v.NeverFits || v.Reasons[0].Code != berth.ReasonQuota {
+			t.Errorf("told: %+v", v)
+		}
+	})
+}
