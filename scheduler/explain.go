@@ -38,6 +38,9 @@ func (q *query) explain(nodes []*node) berth.Verdict {
 		if apart && n.open && q.couldTake(n) {
 			why = q.unmetTerm(n) // more room there would be of no use
 		}
+		if n.open && q.isElsewhere(n) {
+			why = &notJoined // nor would it be there
+		}
 		if why != nil {
 			as := n.unkept()
 			v.Reasons = q.addReason(v.Reasons, why, why.measure(q, as), as)
@@ -89,6 +92,21 @@ func (q *query) apart(nodes []*node) bool {
 		return false
 	}
 	return !slices.ContainsFunc(nodes, func(n *node) bool { return q.unmetTerm(n) == nil && q.couldTake(n) })
+}
+
+// isElsewhere says whether n is not where the others are of the group that the candidate follows.
+func (q *query) isElsewhere(n *node) bool {
+	at := q.request.JoinsAt()
+	return at >= 0 && !q.constraints[at].Allows(n.worker.Labels)
+}
+
+// notJoined tells that.
+var notJoined = filter{code: berth.ReasonElsewhere, why: func(q *query, _ *node) measure { return measure{detail: q.joinedText()} }}
+
+// joinedText is where the others of its group are.
+func (q *query) joinedText() string {
+	c := &q.request.Constraints[q.request.JoinsAt()]
+	return c.Label + " " + c.Values[0]
 }
 
 // unmetTerm is the first filter on where others are that n does not pass, or nil.

@@ -159,8 +159,7 @@ func constraintWhy(q *query, n *node) measure {
 		}
 	}
 	if first == "" && group >= 0 {
-		c := &q.request.Constraints[group]
-		return measure{code: berth.ReasonElsewhere, detail: c.Label + " " + c.Values[0]}
+		return measure{code: berth.ReasonElsewhere, detail: q.joinedText()}
 	}
 	return measure{detail: first}
 }

@@ -137,3 +137,35 @@ func TestGroup_PoolWithoutWorkers(t *testing.T) {
 		}
 	})
 }
+
+// TestGroup_FollowerIsToldOfItsPlace: who follows its group is told of the workers where that is, and that the others are elsewhere,
+// whatever these lack.
+func TestGroup_FollowerIsToldOfItsPlace(t *testing.T) {
+	bubble(t, func(r *rig) {
+		for _, w := range []berth.WorkerID{"a1", "a2", "b1"} {
+			lease, err := r.KeepLease(r.t.Context(), 60*time.Second)
+			r.ok(err)
+			reg := r.registration(lease)
+			reg.Labels = map[string]string{"rack": string(w[:1])}
+			_, err = r.RegisterWorker(r.t.Context(), w, reg)
+			r.ok(err)
+		}
+		d, stop := r.alone()
+		defer stop()
+		g := r.whole("g", 3)
+		g.Group.MinCount, g.Group.Topology = 2, "rack"
+		r.submitGroup(d, g)
+		r.passes(time.Second)
+		r.run(d, "small", sized(300, 0)) // in rack b: that has as little room as none of rack a
+		r.passes(time.Second)
+		want := []berth.Reason{
+			{Code: berth.ReasonCPU, Workers: 2, Want: 1000, Total: 1000, Some: []berth.WorkerID{"a1", "a2"}},
+			{Code: berth.ReasonElsewhere, Detail: "rack a", Workers: 1, Some: []berth.WorkerID{"b1"}},
+		}
+		e, err := d.Explain(r.t.Context(), "g.2")
+		r.ok(err)
+		if diff := cmp.Diff(want, e.Verdict.Reasons); diff != "" {
+			t.Errorf("g.2 is told (-want +got):\n%s", diff)
+		}
+	})
+}
