@@ -14,7 +14,8 @@ func (c *course) place(a *asked) {
 	}
 	choices := c.choices(&a.Spec)
 	as, over := c.allowedChoice(&a.Spec, choices)
-	if over != nil && a.claim == nil { // what a claim counts is counted
+	if over != nil && (a.claim == nil || over.NeverFits) { // what a claim counts is counted
+		c.dropClaim(a)
 		c.waitsForQuota(a, over)
 		return
 	}

@@ -89,3 +89,27 @@ func TestForecast_BorrowsBesideWhatFitsNever(t *testing.T) {
 		})
 	}
 }
+
+// TestForecast_ClaimBeyondTheQuota: nor does a plan place by its claim what its tenant's whole quota has no room for any more.
+func TestForecast_ClaimBeyondTheQuota(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.lives("w")
+		d, stop := r.alone()
+		defer stop()
+		r.run(d, "v", sized(1000, 0))
+		r.runs("w", "v")
+		r.run(d, "now", func(q *berth.Request) { urgent(800, 5)(q); q.Tenant = "a" })
+		r.passes(time.Second)
+		r.limit(d, "a", 700)
+		for _, o := range r.foretold(&snapshot.Change{}) {
+			if o.Request == "now" && (o.Worker != "" || o.Verdict == nil || !o.Verdict.NeverFits || o.Verdict.Reasons[0].Code != berth.ReasonQuota) {
+				t.Errorf("a plan says %+v", o)
+			}
+		}
+		r.exits("w", "v")
+		r.passes(2 * time.Second)
+		if r.are("now") > 0 || r.are("v") != 1 {
+			t.Errorf("held: %v", r.held())
+		}
+	})
+}
