@@ -72,7 +72,9 @@ func (l *loop) refit(p berth.PoolID, w berth.WorkerID, came bool) {
 		return
 	}
 	s.wake(l)
-	l.lookAtTenants(p, func(of account) bool { return l.waitsForQuota(of) || l.waitsForTypes(of) || l.gathersHere(of) })
+	l.lookAtTenants(p, func(of account) bool {
+		return l.waitsForQuota(of) || l.waitsForTypes(of) || l.gathersHere(of) || l.idleHere(of)
+	})
 }
 
 // gathersHere says whether this daemon has quota of an account gathered.

@@ -270,11 +270,11 @@ func (c *blockChanges) keepOver(of account, s *balance) bool {
 	return c.keep(of, s, keep) || granted
 }
 
-// rest gives back what was not used for long, but for what the first needs that waits for a worker: else it is found to
-// lack that when its turn has come, and others take the worker, each time.
+// rest gives back what was not used for long, but for what is awaited: else that is found to lack it when its turn has come, and
+// others take the worker, each time, or have been lent it, and never give it back.
 func (c *blockChanges) rest(of account, s *balance, b *builder) {
 	keep := s.withGathered(c.withAwaited(of, s))
-	if keep.Equal(s.block.Block) {
+	if keep.Equal(s.block.Block) || c.takesAwaited(of, s, keep, b) {
 		return
 	}
 	if ends := s.state.usedAt.Add(blockIdle); b.now.Before(ends) {
@@ -282,38 +282,6 @@ func (c *blockChanges) rest(of account, s *balance, b *builder) {
 		return
 	}
 	c.keep(of, s, keep)
-}
-
-// withAwaited is what is used, and what the first that waits for a worker needs of what is not borrowed: that others may want.
-func (c *blockChanges) withAwaited(of account, s *balance) berth.Amounts {
-	keep := used(s.block, s.state.limits)
-	w := c.l.queue.firstBlocked(of)
-	if w == nil {
-		return keep
-	}
-	next := make(berth.Amounts, len(s.state.limits))
-	for _, d := range s.state.dimensions {
-		if next[d] = s.block.Used[d]; s.quota.Borrowed.Of(d) == 0 {
-			next[d] += max(min(mostOf(w.request, d), s.block.Block[d]-s.block.Used[d]), 0)
-		}
-		if next[d] > keep[d] {
-			keep = next
-		}
-	}
-	return keep
-}
-
-// mostOf is how much of a dimension a request could get.
-func mostOf(r *berth.Request, d berth.Dimension) int64 {
-	n := demandOf(r, d)
-	for i := range r.Resources.Devices {
-		of := &r.Resources.Devices[i]
-		_, device := d.DeviceType()
-		if device && len(of.Types) == 0 || slices.ContainsFunc(of.Types, func(kind string) bool { return berth.DeviceDimension(kind) == d }) {
-			n += of.Count * of.Milli
-		}
-	}
-	return n
 }
 
 // keep keeps so much of this daemon's block, and says whether that changes it. A block of nothing stays, to count in what needs

@@ -123,6 +123,11 @@ func (l *loop) tellLoans(s *berth.QuotaStand, of account, d berth.Dimension) {
 			s.Ahead = append(s.Ahead, turn.tenant)
 		}
 	}
+	for _, t := range slices.Sorted(maps.Keys(in.guaranteed)) {
+		if len(s.Keeping) < most && t != of.tenant && !slices.Contains(s.Keeping, t) && l.keepsAwaited(account{t, of.pool}, d) {
+			s.Keeping = append(s.Keeping, t)
+		}
+	}
 }
 
 // haveIn is what the workers of a pool have in all, of which it may be that more is guaranteed. Only

@@ -172,15 +172,19 @@ func quotaEnds(spec *berthv1.Request, r *berthv1.Reason, s *berthv1.QuotaStand, 
 // beyondAll says whether so much is more than is guaranteed to all tenants of the pool, where that is told.
 func beyondAll(s *berthv1.QuotaStand, much int64) bool { return s.GetEver() > 0 && much > s.GetEver() }
 
-// borrowing is what others must not use, so that as much as is lacking can be borrowed.
+// borrowing is what others must not use, or wait for, so that as much as is lacking can be borrowed.
 func borrowing(d berth.Dimension, s *berthv1.QuotaStand, lacks int64) string {
+	use, using := "use", "not using"
+	if len(s.GetKeeping()) > 0 {
+		use, using = "use, or wait for,", "neither using nor waiting for"
+	}
 	switch idle := s.GetIdle(); {
 	case idle >= lacks:
 		return "a moment of patience: others lend what it lacks"
 	case idle > 0:
-		return fmt.Sprintf("as much to borrow: others lend %s now, and would have to use %s less of what is guaranteed to them", dimensionAmount(d, idle), dimensionAmount(d, lacks-idle))
+		return fmt.Sprintf("as much to borrow: others lend %s now, and would have to %s %s less of what is guaranteed to them", dimensionAmount(d, idle), use, dimensionAmount(d, lacks-idle))
 	}
-	return fmt.Sprintf("as much to borrow: others not using %s of what is guaranteed to them", dimensionAmount(d, lacks))
+	return fmt.Sprintf("as much to borrow: others %s %s of what is guaranteed to them", using, dimensionAmount(d, lacks))
 }
 
 // largerQuota is the command that lets so much more be used, whatever is lent and borrowed; where

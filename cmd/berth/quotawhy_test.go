@@ -47,7 +47,12 @@ func TestQuotaHelp(t *testing.T) {
 				Limit: 16000, Guarantees: true, Guaranteed: 8000, Borrowed: 1000, Lenders: []string{"red"}, Allowed: 9000, Used: 2000, Idle: 1000, Ever: 24000, Ahead: []string{"green"}, Keeping: []string{"red", "grey"},
 			}}, false,
 			"0 lent, 1 borrowed from red; the limit is 16); tenant red and grey waits for what is guaranteed to it, and lends nothing meanwhile; tenant green waits for a loan, too, and has its turn before",
-			"the end of what uses 2 cores of tenant blue in pool q, or as much to borrow: others lend 1 now, and would have to use 1 less of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=10 blue",
+			"the end of what uses 2 cores of tenant blue in pool q, or as much to borrow: others lend 1 now, and would have to use, or wait for, 1 less of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=10 blue",
+		},
+		"others wait for all that could be borrowed": {
+			&berthv1.Reason{Want: 2000, Total: 8000, Stands: &berthv1.QuotaStand{Limit: 8000, Guarantees: true, Ever: 4000, Keeping: []string{"red"}}}, false,
+			"; tenant red waits for what is guaranteed to it, and lends nothing meanwhile",
+			"as much to borrow: others neither using nor waiting for 2 of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=2 blue",
 		},
 		"all that there is is guaranteed": {
 			&berthv1.Reason{Want: 1000, Total: 4000, Stands: &berthv1.QuotaStand{Limit: 4000, Guarantees: true, Guaranteed: 2000, Allowed: 2000, Used: 2000, Ever: 4000, Have: 4000}}, false,
