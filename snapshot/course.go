@@ -18,6 +18,7 @@ type course struct {
 	guaranteed map[berth.PoolID]berth.Amounts // to all of them
 	loans      bool                           // something is placed with a loan
 	own        map[account]bool               // of whom something waits for what is guaranteed to them, or for a loan, then
+	awaited    map[account]berth.Amounts      // what waits for a worker needs of their quotas, then
 
 	on      map[berth.WorkerID][]*resident // in the order of their ids
 	resides map[berth.RequestID]*resident

@@ -58,6 +58,7 @@ func (u *unit) priority() int32 {
 // lackingQuota is what waits for its quota, or may have other types of devices by a loan, in the order in which it would be placed.
 func (c *course) lackingQuota() (units []unit) {
 	c.own = make(map[account]bool)
+	c.noteAwaited()
 	add := func(u unit, n int64) {
 		of := accountOf(u.request())
 		b := c.quotas[of]
@@ -65,7 +66,7 @@ func (c *course) lackingQuota() (units []unit) {
 			return
 		}
 		switch j := c.judge(u.request(), n, b); {
-		case j.verdict == nil: // it keeps nothing: there may be no device that it waits for
+		case j.verdict == nil: // see noteAwaited
 			if u.types = c.lendsTypes(u.request(), n); !u.types {
 				return
 			}
@@ -162,7 +163,7 @@ func (c *course) sources(of account, d berth.Dimension) (all []source, sum int64
 		case lent > 0:
 			idle = min(lent, other.limits[d]-other.used[d])
 		case !c.own[a]:
-			idle = other.idle(d)
+			idle = other.idle(d) - c.awaited[a][d]
 		}
 		if idle > 0 {
 			all, sum = append(all, source{other, idle}), sum+idle
