@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
@@ -11,7 +12,7 @@ import (
 func vainText(v *berthv1.Verdict) string {
 	for _, r := range v.GetReasons() {
 		if r.GetCode() == string(berth.ReasonPreemption) {
-			return "nobody makes room for it: " + vainWhy(berth.Vain(r.GetDetail()), r) + after("; ", vainMost(v, r)) + after(": ", vainKeeps(v, r))
+			return "nobody makes room for it: " + vainWhy(berth.Vain(r.GetDetail()), r, tellsGroup(v)) + after("; ", vainMost(v, r)) + after(": ", vainKeeps(v, r))
 		}
 	}
 	return ""
@@ -49,7 +50,12 @@ func vainMost(v *berthv1.Verdict, r *berthv1.Reason) string {
 	return fmt.Sprintf("with the end of others %d of its members would fit, of at least %d", r.GetBest(), r.GetWant())
 }
 
-func vainWhy(why berth.Vain, r *berthv1.Reason) string {
+// tellsGroup says whether a verdict is of a group: others make room for that on several workers.
+func tellsGroup(v *berthv1.Verdict) bool {
+	return slices.ContainsFunc(v.GetReasons(), func(r *berthv1.Reason) bool { return r.GetCode() == string(berth.ReasonGroup) })
+}
+
+func vainWhy(why berth.Vain, r *berthv1.Reason, group bool) string {
 	switch why {
 	case berth.VainPriority:
 		return "those whose end would do have its priority, or a higher one"
@@ -66,6 +72,9 @@ func vainWhy(why berth.Vain, r *berthv1.Reason) string {
 	case berth.VainClaimed:
 		return "on " + someText(r) + " others do so already for a request of lower priority, which is placed first, and may have to make room then"
 	case berth.VainRoom:
+		if !group {
+			return "no end of others on one worker would do"
+		}
 		return "no end of others would do"
 	}
 	return string(why)

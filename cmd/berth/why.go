@@ -372,9 +372,9 @@ func needText(r *berthv1.Reason, worker string) string {
 	case berth.ReasonTaint:
 		return fmt.Sprintf("%s, or %s without that taint (berth untaint %s %s)", tolerationNeeded(r), worker, worker, untaintWord(r))
 	case berth.ReasonAffinity:
-		return "such requests near " + worker
+		return r.GetDetail() + " of " + worker
 	case berth.ReasonAntiAffinity:
-		return "the end of such requests near " + worker
+		return "the end of " + r.GetDetail() + " of " + worker
 	case berth.ReasonTopology:
 		return labelNeeded(r.GetDetail(), worker)
 	case berth.ReasonSpread:

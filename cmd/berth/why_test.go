@@ -206,7 +206,7 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu}},
 				Nearest: near(true, &berthv1.Reason{Code: "anti_affinity", Detail: "app=web on the rack", Workers: 1, Some: []string{"b1"}}),
 			},
-			[]string{"r waits for the end of app=web on the rack of b1, the nearest", "what would help: the end of such requests near b1"},
+			[]string{"r waits for the end of app=web on the rack of b1, the nearest", "what would help: the end of app=web on the rack of b1"},
 		},
 		{
 			"a port is taken",
