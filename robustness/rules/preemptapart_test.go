@@ -75,6 +75,25 @@ func TestPreempt_ApartFromVictims(t *testing.T) {
 	}
 }
 
+// oneHasMadeRoom has k0 and k1 run on w, and make room for now, which has to be apart from them: k0 has done so, and k1 has five minutes.
+func (r *rig) oneHasMadeRoom(d *daemon.Daemon) {
+	r.t.Helper()
+	for _, id := range []string{"k0", "k1"} {
+		r.run(d, id, func(q *berth.Request) {
+			sized(100, 1)(q)
+			q.Labels, q.StopTimeoutMS = map[string]string{"app": "k"}, 300_000
+		})
+		r.runs("w", id)
+	}
+	r.run(d, "now", func(q *berth.Request) {
+		sized(100, 12)(q)
+		q.Preemption, q.AntiAffinity = berth.PreemptionLower, near("k")
+	})
+	r.passes(time.Second)
+	r.exits("w", "k0")
+	r.passes(time.Second)
+}
+
 // TestPreempt_KeptOff: who makes room for a request that has to be apart from it is kept off for as long as the others may take to
 // stop, however long that is, and no longer than they do.
 func TestPreempt_KeptOff(t *testing.T) {
@@ -84,20 +103,7 @@ func TestPreempt_KeptOff(t *testing.T) {
 				r.lives("w")
 				d, stop := r.alone()
 				defer stop()
-				for _, id := range []string{"k0", "k1"} {
-					r.run(d, id, func(q *berth.Request) {
-						sized(100, 1)(q)
-						q.Labels, q.StopTimeoutMS, q.StartTimeoutMS = map[string]string{"app": "k"}, 300_000, 3_600_000
-					})
-					r.runs("w", id)
-				}
-				r.run(d, "now", func(q *berth.Request) {
-					sized(100, 12)(q)
-					q.Preemption, q.StartTimeoutMS, q.AntiAffinity = berth.PreemptionLower, 3_600_000, near("k")
-				})
-				r.passes(time.Second)
-				r.exits("w", "k0")
-				r.passes(time.Second)
+				r.oneHasMadeRoom(d)
 				if at := r.state(d, "k0").NotBefore; at.Before(time.Now().Add(4 * time.Minute)) {
 					t.Errorf("k0 is told that it may be placed again at %v, before k1 has to have ended", at)
 				}
@@ -134,20 +140,7 @@ func keptOffByNobody(t *testing.T, full bool) {
 		r.lives("w")
 		d, stop := r.alone()
 		defer stop()
-		for _, id := range []string{"k0", "k1"} {
-			r.run(d, id, func(q *berth.Request) {
-				sized(100, 1)(q)
-				q.Labels, q.StopTimeoutMS, q.StartTimeoutMS = map[string]string{"app": "k"}, 300_000, 3_600_000
-			})
-			r.runs("w", id)
-		}
-		r.run(d, "now", func(q *berth.Request) {
-			sized(100, 12)(q)
-			q.Preemption, q.AntiAffinity = berth.PreemptionLower, near("k")
-		})
-		r.passes(time.Second)
-		r.exits("w", "k0")
-		r.passes(time.Second)
+		r.oneHasMadeRoom(d)
 		if n := r.are("k0"); n != 0 {
 			t.Fatalf("k0 came back while k1 made room: %v", r.held())
 		}
