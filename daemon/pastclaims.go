@@ -14,16 +14,21 @@ type claimants []*berth.Request
 
 // claimantsAt are those of a pool: of the group for which others made room, one member.
 func (d *Daemon) claimantsAt(ctx context.Context, s *snapshot.Snapshot, in berth.PoolID) (out claimants, err error) {
+	var keys []berth.Key
 	for _, w := range s.Workers() {
 		for i := range w.Ledger.Claims {
-			if w.Pool != in {
-				continue
+			if w.Pool == in {
+				keys = append(keys, requestKey(w.Ledger.Claims[i].Request))
 			}
-			facts, err := d.store.GetAt(ctx, s.Revision, requestKey(w.Ledger.Claims[i].Request))
-			if err != nil {
-				return nil, err
-			}
-			if of, ok := facts[0].Record.(*berth.Submission); ok {
+		}
+	}
+	for some := range slices.Chunk(keys, readAtOnce) {
+		facts, err := d.store.GetAt(ctx, s.Revision, some...)
+		if err != nil {
+			return nil, err
+		}
+		for i := range facts {
+			if of, ok := facts[i].Record.(*berth.Submission); ok {
 				out = append(out, &of.Spec)
 			}
 		}
