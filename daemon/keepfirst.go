@@ -10,7 +10,7 @@ import (
 
 // keepOn chooses again what is kept for a group, or keeps nothing for it any more.
 func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Time) (done bool) {
-	if l.roomComes(g.pool, rec, now) {
+	if l.roomComes(g.pool, rec, now) && !l.keptClosed(rec) {
 		if members, _, ok := l.readyMembers(g.id, now); ok && l.beyondQuotaEver(g, members) {
 			l.writeKeep(g.pool, was, nil) // an hour may be left to those who stop for it
 		}
@@ -41,6 +41,15 @@ func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Tim
 		l.writeKeep(g.pool, was, next)
 	}
 	return done
+}
+
+// keptClosed says whether a worker of what is kept is gone, or takes nobody by an operator's order: then the rest is of no use to the group,
+// and an hour may be left to those who stop there. A suspension is over before that.
+func (l *loop) keptClosed(rec *berth.Keep) bool {
+	return slices.ContainsFunc(rec.Workers, func(k berth.KeptWorker) bool {
+		w := l.fleet.Worker(k.Worker)
+		return !k.Share.IsZero() && (w == nil || w.Cordoned || w.Draining || w.Removing)
+	})
 }
 
 // quotaGone says whether the quota of a group for which something is kept has no room for it any more. Less room wakes nobody,

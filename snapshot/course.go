@@ -37,6 +37,7 @@ type course struct {
 	unkept   map[berth.GroupID]bool              // of whom something was kept, and is given up
 	opened   map[berth.PoolID]bool               // in which something was, for those whose turn is before
 	rooms    []*resident                         // that end where room is made for groups
+	vain     []*resident                         // that end where it was, and is given up
 	making   map[berth.GroupID][]berth.RequestID // who makes room for a group
 	first    bool                                // it is the first pass
 	sought   map[berth.PoolID]bool               // room was, in this pass, before all groups of the pool had been tried

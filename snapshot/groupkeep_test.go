@@ -132,6 +132,19 @@ func TestForecast_GroupsAndOthers(t *testing.T) {
 			},
 		},
 		{
+			"of room that others make, too, and before they have ended", func(s *store) {
+				standingRoom(s)
+				s.submit("mine", 4000, "") // low is the older one, and its turn came when it has ended
+				s.submit("theirs", 4000, "")
+				s.edit("theirs", func(r *berth.Request) { r.Tenant = "red" }, nil)
+			},
+			snapshot.Change{Cordon: []berth.WorkerID{"w2"}},
+			[]string{
+				"theirs waiting: w1", "mine waiting: waits for cordoned ", "g.0 waiting: waits for group ", "g.1 waiting: waits for group ",
+				"low stopped from w2 for g: waits for cordoned ",
+			},
+		},
+		{
 			"not while others make room for the group", standingRoom,
 			snapshot.Change{Requests: []berth.Request{first(request("first", 2000))}},
 			[]string{"first new: waits for cpu_milli ", "g.0 waiting: w1 after [low]", "g.1 waiting: w2", "low stopped from w2 for g: waits for cpu_milli "},

@@ -11,15 +11,16 @@ import (
 
 // keepAnew chooses again what is kept for groups of the snapshot, where a worker of that has been taken out
 // since: what a drained one had is of no use, and without it the rest may be of none. A daemon does so within
-// a second, but while others make room there. What is given up is anybody's, before something is kept for
+// a second, also while others make room there. What is given up is anybody's, before something is kept for
 // another group.
 func (c *course) keepAnew() {
 	for _, p := range slices.Sorted(maps.Keys(c.kept)) {
 		k := c.kept[p]
 		i := slices.IndexFunc(c.groups, func(g *askedGroup) bool { return g.id == k.Group && !g.leaving })
-		if i < 0 || !c.lost(k) || c.roomComes(k) {
+		if i < 0 || !c.lost(k) {
 			continue
 		}
+		c.noRoom(k)
 		next := c.chosenAnew(c.groups[i], k)
 		if next == nil {
 			c.unkept[k.Group] = true
@@ -33,15 +34,27 @@ func (c *course) keepAnew() {
 func (c *course) lost(k *berth.Keep) bool {
 	return slices.ContainsFunc(k.Workers, func(one berth.KeptWorker) bool {
 		w := c.fleet.Worker(one.Worker)
-		return w == nil || w.Cordoned || w.Draining || w.Removing
+		return !one.Share.IsZero() && (w == nil || w.Cordoned || w.Draining || w.Removing)
 	})
 }
 
 // roomComes says whether some are there yet who make room for what is kept.
 func (c *course) roomComes(k *berth.Keep) bool {
-	return slices.ContainsFunc(c.rooms, func(r *resident) bool {
-		return c.resides[r.Spec.ID] == r && slices.ContainsFunc(k.Workers, func(one berth.KeptWorker) bool { return one.Worker == r.worker })
-	})
+	return slices.ContainsFunc(c.rooms, func(r *resident) bool { return c.resides[r.Spec.ID] == r && isOn(k, r) })
+}
+
+// noRoom has those who make room for what is kept end for nobody.
+func (c *course) noRoom(k *berth.Keep) {
+	for _, r := range c.rooms {
+		if isOn(k, r) {
+			c.vain = append(c.vain, r)
+		}
+	}
+	c.rooms = slices.DeleteFunc(c.rooms, func(r *resident) bool { return isOn(k, r) })
+}
+
+func isOn(k *berth.Keep, r *resident) bool {
+	return slices.ContainsFunc(k.Workers, func(one berth.KeptWorker) bool { return one.Worker == r.worker })
 }
 
 // chosenAnew is what is kept for a group in place of k, or nil.

@@ -157,8 +157,8 @@ func (c *course) stopped(r *resident, by berth.RequestID) {
 // settle has all end that are waited for, and places those who wait for them, groups but in the
 // next pass; it says whether there were any.
 func (c *course) settle() bool {
-	claims, stopping, rooms := c.claims, c.stopping, c.rooms
-	c.claims, c.stopping, c.rooms = nil, nil, nil
+	claims, stopping, rooms := c.claims, c.stopping, slices.Concat(c.rooms, c.vain)
+	c.claims, c.stopping, c.rooms, c.vain = nil, nil, nil, nil
 	for _, g := range c.groups {
 		g.leaving = false
 	}
