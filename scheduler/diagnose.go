@@ -18,6 +18,8 @@ type Diagnosis struct {
 // of those that could take it, were they empty and open, before the others, the one
 // with the fewest reasons against it, then the one with the smallest want; of those that
 // could not, the one that lacks least of it in all goes before the one that has most free.
+// What is against that is in the order of the filters; but where others keep the candidate off
+// every worker that could take it, and the verdict says so, that is first: no room would do.
 func (f *Fleet) Diagnose(c Candidate) Diagnosis { return f.DiagnoseBut(c, LeftOut{}) }
 
 // LeftOut are workers that a diagnosis leaves out, for it is asked what is without them.
@@ -64,7 +66,20 @@ func (f *Fleet) DiagnoseBut(c Candidate, out LeftOut) Diagnosis {
 			d.Nearest.Reasons = append(d.Nearest.Reasons, f.reason(m, as))
 		}
 	})
+	if f := q.unmetTerm(nearest); f != nil && least.could && q.apart(there) {
+		d.tellFirst(f.reason(f.measure(q, nearest), nearest))
+	}
 	return d
+}
+
+// tellFirst puts one of the reasons against the nearest worker before the others, if the verdict counts workers under it:
+// where all that could take the candidate are closed, it counts none.
+func (d *Diagnosis) tellFirst(r berth.Reason) {
+	same := func(o berth.Reason) bool { return o.Code == r.Code && o.Detail == r.Detail }
+	if !slices.ContainsFunc(d.Verdict.Reasons, same) {
+		return
+	}
+	d.Nearest.Reasons = slices.Insert(slices.DeleteFunc(d.Nearest.Reasons, same), 0, r)
 }
 
 // lack is how far a worker is from taking a candidate.

@@ -335,6 +335,59 @@ func TestExplain_NeverNamesDevices(t *testing.T) {
 	}
 }
 
+// Where others keep a request off every worker that could take it, that is told first of the nearest one, too, whatever
+// else that lacks; not where all of them are closed, for the verdict tells no more, nor where one has no such obstacle.
+func TestDiagnose_OthersFirst(t *testing.T) {
+	t.Parallel()
+	db := berth.RequestLabel{Label: "app", Value: "db"}
+	full := func(id string, used int64) scheduler.Worker {
+		w := worker(id, 2000, 8<<30)
+		w.Ledger.Reserved.CPUMilli, w.Ledger.Count = used, 1
+		return w
+	}
+	cordoned := func(w scheduler.Worker) scheduler.Worker {
+		w.Cordoned = true
+		return w
+	}
+	near := func(r *berth.Request) { r.Affinity = []berth.Affinity{{Requests: &db, Topology: berth.TopologyHost}} }
+	apart := func(r *berth.Request) {
+		r.AntiAffinity = []berth.Affinity{{Requests: &db, Topology: berth.TopologyHost}}
+	}
+	for _, tt := range []struct {
+		name    string
+		workers []scheduler.Worker
+		dbOn    []berth.WorkerID
+		asks    func(*berth.Request)
+		nearest berth.WorkerID
+		want    []berth.ReasonCode
+	}{
+		{"near what is nowhere", []scheduler.Worker{full("a", 1000), full("b", 2000)}, nil, near, "a", []berth.ReasonCode{berth.ReasonAffinity, berth.ReasonCPU}},
+		{"near what is where it could never be", []scheduler.Worker{full("a", 1000), worker("s", 100, 1<<30)}, []berth.WorkerID{"s"}, near, "a", []berth.ReasonCode{berth.ReasonAffinity, berth.ReasonCPU}},
+		{"near what is on a full one", []scheduler.Worker{full("a", 1000), full("b", 2000)}, []berth.WorkerID{"b"}, near, "b", []berth.ReasonCode{berth.ReasonCPU}},
+		{"apart from what is everywhere", []scheduler.Worker{full("a", 1000), full("b", 2000)}, []berth.WorkerID{"a", "b"}, apart, "a", []berth.ReasonCode{berth.ReasonAntiAffinity, berth.ReasonCPU}},
+		{"where some are closed", []scheduler.Worker{cordoned(worker("a", 2000, 8<<30)), full("b", 2000)}, nil, near, "a", []berth.ReasonCode{berth.ReasonAffinity, berth.ReasonCordoned}},
+		{"where all are", []scheduler.Worker{cordoned(full("a", 1000))}, nil, near, "a", []berth.ReasonCode{berth.ReasonCordoned, berth.ReasonCPU, berth.ReasonAffinity}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := fleet(tt.workers...)
+			for _, id := range tt.dbOn {
+				f.Count(id, map[string]string{db.Label: db.Value}, 1)
+			}
+			r := request("r", 1500, 0)
+			tt.asks(r)
+			d := f.Diagnose(ask(r))
+			got := []berth.ReasonCode(nil)
+			for _, r := range d.Nearest.Reasons {
+				got = append(got, r.Code)
+			}
+			if diff := cmp.Diff(tt.want, got); d.Nearest.Worker != tt.nearest || diff != "" {
+				t.Errorf("nearest %s, verdict %v (-want +got):\n%s", d.Nearest.Worker, d.Verdict.Reasons, diff)
+			}
+		})
+	}
+}
+
 // What has no label of a topology is told apart from what is full there, with how many
 // workers have one: of none, nothing that ends elsewhere would help.
 func TestDiagnose_NoSuchLabel(t *testing.T) {
