@@ -137,7 +137,11 @@ func quotaHelpOf(spec *berthv1.Request, r *berthv1.Reason) string {
 	if reclaimed := reclaiming(spec, r, s); reclaimed != "" {
 		ways = append(ways, reclaimed)
 	}
-	return strings.Join(append(ways, larger), ", or ")
+	ways = append(ways, larger)
+	if beyond := beyondEnds(spec, r, s, lacks); beyond != "" {
+		ways = append(ways, beyond)
+	}
+	return strings.Join(ways, ", or ")
 }
 
 // reclaiming is the command by which a lender need not wait for the end of what uses its own, where it never
@@ -150,23 +154,71 @@ func reclaiming(spec *berthv1.Request, r *berthv1.Reason, s *berthv1.QuotaStand)
 	return fmt.Sprintf("what it has lent reclaimed, by stopping what uses that: berth tenants set --pool %s --reclaim-after 0s %s", spec.GetPool(), spec.GetTenant())
 }
 
-// quotaEnds are what has to end, or not to be used, for a quota to have room for so much more.
+// quotaEnds are what has to end, or not to be used, for a quota to have room for so much more: either is enough by itself.
 func quotaEnds(spec *berthv1.Request, r *berthv1.Reason, s *berthv1.QuotaStand, lacks int64) (out []string) {
-	d := berth.Dimension(r.GetDetail())
-	whose := slices.Compact(slices.Sorted(slices.Values(slices.Concat(r.GetTenants(), s.GetBorrowers()))))
-	if s.GetUsed()+r.GetWant() > s.GetLimit() {
-		whose = nil // what comes back would be beyond the limit
+	within := s.GetUsed()+r.GetWant() <= s.GetLimit() // else what comes back would be beyond the limit
+	switch own, others := lacks <= s.GetUsed(), within && lacks <= s.GetLent(); {
+	case own && others:
+		who := "tenant " + spec.GetTenant() + " or " + borrowersText(r, s)
+		out = append(out, fmt.Sprintf("the end of what uses %s of %s in pool %s", much(berth.Dimension(r.GetDetail()), lacks, " "), who, spec.GetPool()))
+	case own:
+		out = append(out, "the end of "+usersText(spec, r, s, lacks, 0))
+	case others:
+		out = append(out, "the end of "+usersText(spec, r, s, 0, lacks))
+	case lacks <= s.GetUsed()+s.GetLent():
+		out = append(out, "the end of "+usersText(spec, r, s, s.GetUsed(), lacks-s.GetUsed()))
 	}
-	if s.GetUsed() > 0 {
-		whose = append([]string{spec.GetTenant()}, whose...)
-	}
-	if len(whose) > 0 {
-		out = append(out, fmt.Sprintf("the end of what uses %s of tenant %s in pool %s", much(d, lacks, " "), strings.Join(whose, " or "), spec.GetPool()))
-	}
-	if s.GetGuarantees() && s.GetUsed()+r.GetWant() <= s.GetLimit() && !beyondAll(s, s.GetUsed()+r.GetWant()) {
-		out = append(out, borrowing(d, s, lacks))
+	if within && couldLend(s, s.GetUsed()+r.GetWant()) {
+		out = append(out, borrowing(berth.Dimension(r.GetDetail()), s, lacks))
 	}
 	return out
+}
+
+// beyondEnds is what would do beside the end of all that its tenant uses, and of what uses all that it has lent, where
+// that is not enough; or "".
+func beyondEnds(spec *berthv1.Request, r *berthv1.Reason, s *berthv1.QuotaStand, lacks int64) string {
+	ends := s.GetUsed() + s.GetLent()
+	if ends == 0 || ends >= lacks {
+		return ""
+	}
+	then := &berthv1.QuotaStand{
+		Limit: s.GetLimit(), Guarantees: s.GetGuarantees(), Guaranteed: s.GetGuaranteed(), Allowed: s.GetAllowed() + s.GetLent(),
+		Idle: s.GetIdle(), Ever: s.GetEver(), Have: s.GetHave(), Keeping: s.GetKeeping(),
+	}
+	d, ways := berth.Dimension(r.GetDetail()), []string(nil)
+	if couldLend(then, r.GetWant()) {
+		ways = append(ways, borrowing(d, then, lacks-ends))
+	}
+	ways = append(ways, largerQuota(spec, d, then, r.GetWant()))
+	return fmt.Sprintf("once %s has ended, %s", usersText(spec, r, s, s.GetUsed(), s.GetLent()), strings.Join(ways, ", or "))
+}
+
+// usersText is what uses so much of a tenant's own, and of what it has lent.
+func usersText(spec *berthv1.Request, r *berthv1.Reason, s *berthv1.QuotaStand, own, lent int64) string {
+	var parts []string
+	for _, u := range []struct {
+		much int64
+		who  string
+	}{{own, "tenant " + spec.GetTenant()}, {lent, borrowersText(r, s)}} {
+		if u.much > 0 {
+			parts = append(parts, much(berth.Dimension(r.GetDetail()), u.much, " ")+" of "+u.who)
+		}
+	}
+	return fmt.Sprintf("what uses %s in pool %s", strings.Join(parts, " and "), spec.GetPool())
+}
+
+// borrowersText are those to whom something is lent: how much to each of several is not told, so they are named together.
+func borrowersText(r *berthv1.Reason, s *berthv1.QuotaStand) string {
+	all := slices.Compact(slices.Sorted(slices.Values(slices.Concat(r.GetTenants(), s.GetBorrowers()))))
+	if len(all) == 1 {
+		return "tenant " + all[0]
+	}
+	return "tenants " + strings.Join(all, " and ")
+}
+
+// couldLend says whether others could lend what it takes to use so much.
+func couldLend(s *berthv1.QuotaStand, much int64) bool {
+	return s.GetGuarantees() && !beyondAll(s, much)
 }
 
 // beyondAll says whether so much is more than is guaranteed to all tenants of the pool, where that is told.

@@ -35,7 +35,27 @@ func TestQuotaHelp(t *testing.T) {
 		"more than is guaranteed, of which some is lent": {
 			&berthv1.Reason{Want: 9000, Total: 16000, Tenants: []string{"red"}, Stands: lent}, false,
 			"tenant red has borrowed some of it",
-			"the end of what uses 9 cores of tenant red in pool q, or as much to borrow: others not using 9 of what is guaranteed to them, or a larger quota: berth tenants set --pool q --cpu 17 --guaranteed cpu=17 blue",
+			"as much to borrow: others not using 9 of what is guaranteed to them, or a larger quota: berth tenants set --pool q --cpu 17 --guaranteed cpu=17 blue, or once what uses 8 cores of tenant red in pool q has ended, as much to borrow: others not using 1 of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=9 blue",
+		},
+		"more than is guaranteed to all, of which some is lent": {
+			&berthv1.Reason{Want: 6000, Best: 2000, Total: 8000, Stands: &berthv1.QuotaStand{Limit: 8000, Guarantees: true, Guaranteed: 4000, Lent: 2000, Borrowers: []string{"red"}, Allowed: 2000, Ever: 4000, Have: 8000}}, false,
+			"; no loan makes up for it, for 4 CPU is guaranteed to all tenants of the pool together",
+			"more of it guaranteed: berth tenants set --pool q --guaranteed cpu=8 blue, or once what uses 2 cores of tenant red in pool q has ended, more of it guaranteed: berth tenants set --pool q --guaranteed cpu=6 blue",
+		},
+		"more than it uses, all of which is borrowed": {
+			&berthv1.Reason{Want: 3000, Total: 8000, Stands: &berthv1.QuotaStand{Limit: 8000, Guarantees: true, Borrowed: 500, Lenders: []string{"red"}, Allowed: 500, Used: 500, Ever: 4000, Have: 8000}}, false,
+			"0 is left of the 0.5 that it is allowed now",
+			"as much to borrow: others not using 3 of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=3 blue, or once what uses 0.5 cores of tenant blue in pool q has ended, as much to borrow: others not using 2.5 of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=2.5 blue",
+		},
+		"what it uses and has lent are either enough": {
+			&berthv1.Reason{Want: 3000, Best: 1000, Total: 16000, Stands: &berthv1.QuotaStand{Limit: 16000, Guarantees: true, Guaranteed: 8000, Lent: 4000, Borrowers: []string{"grey", "red"}, Allowed: 4000, Used: 3000, Ever: 8000, Have: 16000}}, false,
+			"1 is left of the 4 that it is allowed now",
+			"the end of what uses 2 cores of tenant blue or tenants grey and red in pool q, or as much to borrow: others not using 2 of what is guaranteed to them, or more of it guaranteed: berth tenants set --pool q --guaranteed cpu=10 blue",
+		},
+		"and only both": {
+			&berthv1.Reason{Want: 6000, Best: 1000, Total: 8000, Stands: &berthv1.QuotaStand{Limit: 8000, Guarantees: true, Guaranteed: 8000, Lent: 4000, Borrowers: []string{"red"}, Allowed: 4000, Used: 3000, Ever: 8000, Have: 16000}}, false,
+			"1 is left of the 4 that it is allowed now",
+			"the end of what uses 3 cores of tenant blue and 2 cores of tenant red in pool q, or a larger quota: berth tenants set --pool q --cpu 13 --guaranteed cpu=13 blue",
 		},
 		"others use what could be borrowed": {
 			&berthv1.Reason{Want: 2000, Total: 16000, Stands: &berthv1.QuotaStand{Limit: 16000, Guarantees: true, Guaranteed: 8000, Allowed: 8000, Used: 8000}}, false,
