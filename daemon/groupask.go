@@ -208,7 +208,7 @@ func (l *loop) groupStatus(id berth.GroupID, judged bool) (GroupStatus, bool) {
 	return s, true
 }
 
-// groupVerdict is why the group of a pending member waits, as it was judged last; of its quota, with what is left now.
+// groupVerdict is why the group of a pending member waits, as it was judged last, and by its quota now.
 func (l *loop) groupVerdict(id berth.GroupID) *berth.Verdict {
 	g := l.gangs.of[id]
 	if p := l.peers.holder[groupKey(id)]; p != nil {
@@ -221,7 +221,7 @@ func (l *loop) groupVerdict(id berth.GroupID) *berth.Verdict {
 		return v // its class was judged when there was one
 	}
 	victims, on := l.roomOf(id, g.pool)
-	return tellMaking(l.leftNow(g), victims, on)
+	return tellMaking(l.toldNow(g), victims, on)
 }
 
 // CancelGroup ends all of a group. It returns when that is durable: its members end

@@ -197,8 +197,9 @@ func (l *loop) whyNotGroup(id berth.GroupID) *berth.Verdict {
 	if rec == nil || !ok {
 		return nil
 	}
+	r := members[0].request
+	k, _ := l.keep(r.Pool)
 	if short := l.groupOverQuota(id, rec, members); short != nil {
-		r := members[0].request
 		l.balanceOfGroup(id, l.limited(r), members).tellMix(short, r, min(l.needs(id, rec), int64(len(members))), l.fitting(r))
 		ask := l.gangOf(id, rec, members)
 		for i := range ask.Members {
@@ -208,17 +209,16 @@ func (l *loop) whyNotGroup(id berth.GroupID) *berth.Verdict {
 		l.fleet.Undo(d)
 		v := groupWithQuota(d.Verdict, short)
 		v.At = l.view.revision
+		tellKept(v, id, k)
 		return v
 	}
 	d := l.choosePlaces(id, rec, l.withinQuota(id, members))
 	l.fleet.Undo(d)
 	if d.Verdict != nil {
 		d.Verdict.At = l.view.revision
-		r := members[0].request
 		l.tellTypesShort(r, l.needs(id, rec), d.Verdict, func() *balance { return l.balanceOfGroup(id, l.limited(r), members) })
-		k, _ := l.keep(r.Pool)
 		tellKept(d.Verdict, id, k)
-		victims, on := l.roomOf(id, members[0].request.Pool)
+		victims, on := l.roomOf(id, r.Pool)
 		return tellMaking(d.Verdict, victims, on)
 	}
 	return nil

@@ -34,9 +34,10 @@ func (l *loop) making(k *berth.Keep) (out []Victim, on []berth.WorkerID) {
 
 func byVictim(a, b Victim) int { return cmp.Compare(a.ID, b.ID) }
 
-// tellMaking puts in front of why a group waits that others are to end for it; without any, it stays as it is.
+// tellMaking puts in front of why a group waits that others are to end for it; without any, it stays as it is. So does that its quota
+// has no room for it: the end of the others would not do.
 func tellMaking(v *berth.Verdict, victims []Victim, on []berth.WorkerID) *berth.Verdict {
-	if len(victims) == 0 {
+	if len(victims) == 0 || isQuota(v) {
 		return v
 	}
 	r := berth.Reason{Code: berth.ReasonClaim, Want: int64(len(victims)), Workers: len(on), Some: on[:min(len(on), 3)]}

@@ -89,3 +89,39 @@ func TestGroupRoom_QuotaForFewer(t *testing.T) {
 		stop()
 	})
 }
+
+// A group for which others make room, and whose quota has no room for it any more, waits for that, as all who ask are told: the end
+// of the others would not do.
+func TestGroupRoom_QuotaIsToldFirst(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		r.filled(d, 2, 0)
+		r.limit(d, "a", 3000)
+		r.lives("w2")
+		r.run(d, "own", func(q *berth.Request) { sized(700, 90)(q); q.Tenant = "a" })
+		g := r.pressing("g", 2, 2, 50)
+		g.Tenant = "a"
+		r.submitGroup(d, g)
+		r.passes(2 * time.Second)
+		first := func(want berth.ReasonCode) {
+			r.t.Helper()
+			all := r.toldOf(d, "g", "g.0")
+			all["a list"] = r.state(d, "g.0").Verdict
+			for who, v := range all {
+				if v == nil || v.Reasons[0].Code != want {
+					t.Errorf("%s is told %+v, want %s first", who, v, want)
+				}
+			}
+		}
+		first(berth.ReasonClaim)
+		r.limit(d, "a", 2500)
+		for range 3 {
+			r.passes(time.Second)
+			first(berth.ReasonQuota)
+		}
+		r.limit(d, "a", 3000)
+		r.passes(time.Second)
+		first(berth.ReasonClaim)
+		stop()
+	})
+}
