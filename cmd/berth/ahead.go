@@ -75,11 +75,12 @@ func beyondText(e *berthv1.ExplainResponse) string {
 	return ""
 }
 
-// goesToOthers says whether a reason against a worker is of an amount, of which others take.
+// goesToOthers says whether a reason against a worker is of an amount, of which others take, or that it is closed to all: when it
+// is open, they go there first.
 func goesToOthers(r *berthv1.Reason) bool {
 	switch berth.ReasonCode(r.GetCode()) {
 	case berth.ReasonCPU, berth.ReasonMemory, berth.ReasonDisk, berth.ReasonCustom, berth.ReasonPorts, berth.ReasonDevices, berth.ReasonDeviceMilli:
 		return true
 	}
-	return false
+	return closedText(r) != ""
 }
