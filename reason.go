@@ -16,7 +16,7 @@ const (
 	ReasonSuspended    ReasonCode = "suspended"     // its starts fail in a row
 	ReasonImage        ReasonCode = "image"         // its runtime takes none
 	ReasonConstraint   ReasonCode = "constraint"    // labels
-	ReasonTaint        ReasonCode = "taint"         // that the request does not tolerate
+	ReasonTaint        ReasonCode = "taint"         // that the request does not tolerate; Total of them would take it without, which an operator has given them
 	ReasonAffinity     ReasonCode = "affinity"      // other requests are not there; Detail is which, as of the next two
 	ReasonAntiAffinity ReasonCode = "anti_affinity" // they are; of a group that never fits for it: of the Want domains that it needs, Total could have a member
 	ReasonSpread       ReasonCode = "spread"        // too many of them are, compared with elsewhere

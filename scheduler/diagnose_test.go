@@ -104,6 +104,26 @@ func TestDiagnose_AllTaints(t *testing.T) {
 	}
 }
 
+// Of the workers that a taint keeps a request off it is told how many would take it without, which an operator can see to: none that has
+// it, or another, of its own.
+func TestExplain_TaintsOfAnOperator(t *testing.T) {
+	t.Parallel()
+	audit, own := berth.Taint{Key: "audit", Effect: berth.EffectNoPlace}, berth.Taint{Key: "zown", Effect: berth.EffectNoPlace}
+	of := func(id string, registered, ordered []berth.Taint) scheduler.Worker {
+		w := worker(id, 8000, 8<<30)
+		w.Taints, w.Ordered = registered, ordered
+		return w
+	}
+	f := fleet(
+		of("a", nil, []berth.Taint{audit}), of("b", nil, []berth.Taint{audit, {Key: "soft", Effect: berth.EffectPreferNoPlace}}),
+		of("c", []berth.Taint{audit}, []berth.Taint{audit}), of("d", []berth.Taint{own}, []berth.Taint{audit}), of("e", nil, []berth.Taint{audit, own}),
+	)
+	want := berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonTaint, Detail: "audit:no_place", Workers: 5, Some: []berth.WorkerID{"a", "b", "c"}, Total: 2}}}
+	if diff := cmp.Diff(want, f.Explain(ask(request("r", 1000, 1<<30)))); diff != "" {
+		t.Errorf("verdict (-want +got):\n%s", diff)
+	}
+}
+
 // Each constraint, custom resource and port that a worker lacks is a reason of its own: who lacks one of two is nearer than
 // who lacks both, and all are told.
 func TestDiagnose_EachReason(t *testing.T) {

@@ -172,14 +172,18 @@ func (q *query) neverPasses(empty *node) *filter {
 }
 
 // addReason joins what f says of n to what was said of other workers, whatever their
-// order: the largest of each number.
+// order: the largest of each number; of taints, how many could be taken back.
 func (q *query) addReason(reasons []berth.Reason, f *filter, m measure, n *node) []berth.Reason {
 	for i := range reasons {
 		have := &reasons[i]
 		if have.Code == f.codeOf(m) && have.Detail == m.detail {
 			have.Workers++
 			have.Some = addName(have.Some, n.worker.ID)
-			have.Want, have.Best, have.Total = max(have.Want, m.want), max(have.Best, m.best), max(have.Total, m.total)
+			total := max(have.Total, m.total)
+			if have.Code == berth.ReasonTaint {
+				total = have.Total + m.total
+			}
+			have.Want, have.Best, have.Total = max(have.Want, m.want), max(have.Best, m.best), total
 			return reasons
 		}
 	}

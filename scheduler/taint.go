@@ -1,6 +1,10 @@
 package scheduler
 
-import "github.com/berthd/berth"
+import (
+	"slices"
+
+	"github.com/berthd/berth"
+)
 
 // setTaints parts a worker's taints by what they do.
 func (n *node) setTaints() {
@@ -33,27 +37,23 @@ func (f *Fleet) Repels(w berth.WorkerID, r *berth.Request) bool {
 }
 
 // taintWhy names the first in words that is not tolerated, as constraintWhy does.
-func taintWhy(q *query, n *node) measure {
-	first := ""
-	for _, t := range n.repels {
-		if berth.Tolerated(q.request.Tolerations, t) {
-			continue
-		}
-		if text := t.String(); first == "" || text < first {
-			first = text
-		}
-	}
-	return measure{detail: first}
-}
+func taintWhy(q *query, n *node) measure { return taintsWhy(q, n)[0] }
 
-// taintsWhy names all that are not tolerated.
+// taintsWhy names all that are not tolerated. Of one that is all there is against the request, and an operator's, it says so.
 func taintsWhy(q *query, n *node) (all []measure) {
+	repels := func(t berth.Taint) bool {
+		return t.Effect != berth.EffectPreferNoPlace && !berth.Tolerated(q.request.Tolerations, t)
+	}
 	for _, t := range n.repels {
-		if !berth.Tolerated(q.request.Tolerations, t) {
+		if repels(t) {
 			all = append(all, measure{detail: t.String()})
 		}
 	}
-	return inWords(all)
+	all = inWords(all)
+	if len(all) == 1 && !slices.ContainsFunc(n.worker.Taints, repels) {
+		all[0].total = 1
+	}
+	return all
 }
 
 // tainted is what a worker's taints of the effect prefer_no_place weigh: each as

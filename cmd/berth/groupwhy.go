@@ -126,7 +126,7 @@ func groupRoom(v *berthv1.Verdict) string {
 		case berth.ReasonCordoned, berth.ReasonDraining, berth.ReasonRemoving:
 			help += ", or berth uncordon " + strings.Join(r.GetSome(), " ")
 		case berth.ReasonTaint:
-			help += ", or " + tolerationNeeded(r)
+			help += ", or " + tolerationNeeded(r) + after(", or ", untaintHelp(r))
 		}
 	}
 	return help

@@ -56,3 +56,28 @@ func TestGroupWhy_NearestRack(t *testing.T) {
 		})
 	}
 }
+
+// A group that a taint keeps off some workers is told how an operator takes it back, where it is of his word, and of few.
+func TestGroupWhy_Untaint(t *testing.T) {
+	const room = "what would help: room for 1 more of its members, or a toleration (--toleration audit=x:no_place)"
+	for _, tt := range []struct {
+		name  string
+		taint *berthv1.Reason
+		want  string
+	}{
+		{"of an operator", &berthv1.Reason{Workers: 1, Some: []string{"a"}, Total: 1}, room + ", or berth untaint a audit:no_place\n"},
+		{"on two", &berthv1.Reason{Workers: 2, Some: []string{"a", "b"}, Total: 2}, room + ", or berth untaint a audit:no_place and berth untaint b audit:no_place\n"},
+		{"one's own", &berthv1.Reason{Workers: 2, Some: []string{"a", "b"}, Total: 1}, room + "\n"},
+		{"on many", &berthv1.Reason{Workers: 4, Some: []string{"a", "b", "c"}, Total: 4}, room + "\n"},
+	} {
+		tt.taint.Code, tt.taint.Detail = "taint", "audit=x:no_place"
+		var out bytes.Buffer
+		v := &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "group", Want: 2, Best: 1, Total: 2}, tt.taint}}
+		if err := printGroup(&out, &berthv1.Group{State: "PENDING", Verdict: v}, "", nil); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), tt.want) {
+			t.Errorf("%s: %q is not in\n%s", tt.name, tt.want, out.String())
+		}
+	}
+}

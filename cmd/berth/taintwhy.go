@@ -26,6 +26,19 @@ func untaintWord(r *berthv1.Reason) string {
 	return t.String()
 }
 
+// untaintHelp is the words by which an operator takes a taint back; "": that is not told, for some of the workers have it of their own,
+// or there are more than are named.
+func untaintHelp(r *berthv1.Reason) string {
+	if r.GetTotal() < r.GetWorkers() || int64(len(r.GetSome())) < r.GetWorkers() {
+		return ""
+	}
+	words := make([]string, len(r.GetSome()))
+	for i, w := range r.GetSome() {
+		words[i] = "berth untaint " + w + " " + untaintWord(r)
+	}
+	return strings.Join(words, " and ")
+}
+
 // onlyTainted says whether a worker could not take a request, were it empty, for nothing but its own taints, of which no
 // operator's word rids it.
 func onlyTainted(m *berthv1.Miss) bool {
