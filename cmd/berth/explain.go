@@ -225,7 +225,7 @@ func printWaiting(w io.Writer, e *berthv1.ExplainResponse, now time.Time) error 
 		judged = "waits since " + when(e.GetSince(), now) + "; " + judged
 	}
 	for _, line := range []string{
-		judged, expiresText(s, now), quotaToo(e), formerText(s, e.GetFormer(), now), victimsText(e, now), vainText(v), turnText(e), ownTurnText(e),
+		judged, successorText(s), expiresText(s, now), quotaToo(e), formerText(s, e.GetFormer(), now), victimsText(e, now), vainText(v), turnText(e), ownTurnText(e),
 	} {
 		if line == "" {
 			continue
@@ -238,6 +238,15 @@ func printWaiting(w io.Writer, e *berthv1.ExplainResponse, now time.Time) error 
 		return err
 	}
 	return printHelp(w, e)
+}
+
+// successorText says of a successor whose place it takes: that ends only when it runs.
+func successorText(s *berthv1.Status) string {
+	of := s.GetSpec().GetReplaces()
+	if of == "" {
+		return ""
+	}
+	return fmt.Sprintf("it is to take the place of %s, which is there until it runs: it needs room, quota and a place beside that", of)
 }
 
 // printHelp tells what would let a request, or a group, be placed: all of it in one line.

@@ -9,7 +9,7 @@ import (
 )
 
 // nextLacks is what keeps one more member of a group off most workers, where its members may be anywhere: the first of what
-// filters say. Empty: nothing is told of it.
+// filters say, and where others have room, that it would break its spread there. Empty: nothing is told of it.
 func nextLacks(v *berthv1.Verdict) string {
 	if v.GetReasons()[0].GetNear() != "" {
 		return ""
@@ -19,9 +19,33 @@ func nextLacks(v *berthv1.Verdict) string {
 		case berth.ReasonKept, berth.ReasonClaim, berth.ReasonQuota, berth.ReasonPreemption, berth.ReasonElsewhere:
 			continue // no filter's, or told by itself
 		}
-		return reasonText(r)
+		text := reasonText(r)
+		if s := spreadBroken(v); s != nil && s != r {
+			text += "; " + reasonText(s)
+		}
+		return text
 	}
 	return ""
+}
+
+// spreadBroken is of the workers on which one more member of a group would break its spread; nil: of none.
+func spreadBroken(v *berthv1.Verdict) *berthv1.Reason {
+	for _, r := range v.GetReasons() {
+		if r.GetCode() == string(berth.ReasonSpread) {
+			return r
+		}
+	}
+	return nil
+}
+
+// spreadFirst says where a group's room has to come free first, for its spread; "": anywhere.
+func spreadFirst(v *berthv1.Verdict) string {
+	r := spreadBroken(v)
+	if r == nil {
+		return ""
+	}
+	what, _, _ := strings.Cut(r.GetDetail(), ":")
+	return fmt.Sprintf(", first of all elsewhere than on %s, for its spread of %s", someText(r), what)
 }
 
 // roomFor is the room that a group needs for so many more members at a site, and of what, where that is one thing.

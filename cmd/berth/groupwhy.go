@@ -118,7 +118,7 @@ func groupHelp(spec *berthv1.Request, v *berthv1.Verdict) string {
 // groupRoom is what would let a group be placed that its workers could take.
 func groupRoom(v *berthv1.Verdict) string {
 	first := v.GetReasons()[0]
-	help := roomFor(v, max(first.GetWant()-fitting(first), 1), groupSite(first))
+	help := roomFor(v, max(first.GetWant()-fitting(first), 1), groupSite(first)) + spreadFirst(v)
 	for _, r := range v.GetReasons()[1:] {
 		switch berth.ReasonCode(r.GetCode()) {
 		case berth.ReasonNoWorker:

@@ -81,3 +81,34 @@ func TestGroupWhy_Untaint(t *testing.T) {
 		}
 	}
 }
+
+// Of a group with a spread it is told that there is room which that does not let it have, and where there has to be some first.
+func TestGroupWhy_Spread(t *testing.T) {
+	spread := &berthv1.Reason{Code: "spread", Detail: "app=g over host: max_skew 1, and the fewest is 0", Workers: 1, Some: []string{"a"}}
+	group := &berthv1.Reason{Code: "group", Want: 4, Best: 1, Total: 4}
+	for _, tt := range []struct {
+		name  string
+		other *berthv1.Reason
+		want  []string
+	}{
+		{"full", &berthv1.Reason{Code: "cpu_milli", Workers: 1, Some: []string{"b"}, Want: 1000, Total: 4000}, []string{
+			"for one more, 1 worker: CPU: wants 1, the best has 0 free of 4; 1 worker: spread app=g over host: max_skew 1, and the fewest is 0\n",
+			"what would help: room for 3 more of its members: 1 core for each, first of all elsewhere than on a, for its spread of app=g over host\n",
+		}},
+		{"cordoned", &berthv1.Reason{Code: "cordoned", Workers: 1, Some: []string{"b"}}, []string{
+			"for one more, 1 worker: cordoned (b); 1 worker: spread app=g over host: max_skew 1, and the fewest is 0\n",
+			"what would help: room for 3 more of its members, first of all elsewhere than on a, for its spread of app=g over host, or berth uncordon b\n",
+		}},
+	} {
+		var out bytes.Buffer
+		v := &berthv1.Verdict{Reasons: []*berthv1.Reason{group, tt.other, spread}}
+		if err := printGroup(&out, &berthv1.Group{State: "PENDING", Verdict: v}, "", nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%s: %q is not in\n%s", tt.name, want, out.String())
+			}
+		}
+	}
+}

@@ -433,3 +433,27 @@ func TestPrintExplanation_Turn(t *testing.T) {
 		e.Turn.Ahead = 0
 	}
 }
+
+// Of a successor it is told whose place it takes, for that stays where it is meanwhile.
+func TestPrintExplanation_Successor(t *testing.T) {
+	e := &berthv1.ExplainResponse{
+		Status:  &berthv1.Status{Id: "web.r2", State: "PENDING", Spec: &berthv1.Request{Replaces: "web"}},
+		Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "anti_affinity", Detail: "app=web on the host", Workers: 1, Some: []string{"w"}}}},
+	}
+	const want = "it is to take the place of web, which is there until it runs: it needs room, quota and a place beside that\n"
+	var out strings.Builder
+	if err := printExplanation(&out, e, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), want) {
+		t.Errorf("%q is not in\n%s", want, out.String())
+	}
+	e.Status.Spec.Replaces = ""
+	out.Reset()
+	if err := printExplanation(&out, e, nil); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), "the place of") {
+		t.Errorf("of no successor:\n%s", out.String())
+	}
+}
