@@ -238,7 +238,7 @@ func (f *Fleet) tellGang(g Gang, d *GangDecision, ever map[site]int) {
 	}
 	if g.Members[0].Request.Related() && most >= max(g.Need, 1) {
 		if seats, known := f.everSeated(&g, ever); known {
-			most = seats
+			most = len(seats)
 		}
 	}
 	if v.NeverFits = most < max(g.Need, 1); v.NeverFits {

@@ -8,6 +8,7 @@ import (
 
 // EverOn are workers that would have room together, in one domain of it, for as many equal members of a gang as must be placed, were they
 // empty, healthy and open, with no more of each type of devices than is left; of those types for which that is not told there is enough.
+// Members that keep apart from each other have to have places so, as far as PlaceGang looks for that (see maxSeatSteps).
 // None: all that there are would not, and PlaceGang tells of it that it never fits. A gang of one that
 // asks for no domain is a request by itself.
 //
@@ -15,6 +16,23 @@ import (
 func (f *Fleet) EverOn(c Candidate, as berth.Membership, left map[string]int64) []berth.WorkerID {
 	need := int(max(as.MinCount, 1))
 	g := Gang{Members: slices.Repeat([]Candidate{c}, need), Need: need, Topology: as.Topology, Linked: as.Linked, Left: left}
+	on := f.everRoom(g)
+	if on == nil || as.MinCount == 0 || !c.Request.Related() {
+		return on
+	}
+	seats, known := f.everSeated(&g, f.roomOf(g, true))
+	switch {
+	case !known:
+		return on
+	case len(seats) < need:
+		return nil
+	}
+	return append(slices.Clone(on), seats...) // it looks for seats where there is room
+}
+
+// everRoom is that by room alone, wherever the members have to be of each other.
+func (f *Fleet) everRoom(g Gang) []berth.WorkerID {
+	c, need, left := g.Members[0], g.Need, g.Left
 	e := everOn{fleet: f, need: need, rooms: make(map[site]int), on: make(map[site][]berth.WorkerID)}
 	if len(left) == 0 || len(c.Request.Resources.Devices) == 0 {
 		return e.with(g, need)

@@ -40,7 +40,13 @@ func TestEverOn_TooLarge(t *testing.T) {
 	f := fleet(worker("w", 1, 1), worker("v", 2, 1))
 	apart := func(cpu int64) scheduler.Candidate {
 		r := request("g.0", cpu, 1)
-		r.Spread = []berth.Spread{{Topology: "host", MaxSkew: 1}}
+		r.Spread = []berth.Spread{{Topology: berth.TopologyHost, MaxSkew: 1}}
+		return ask(r)
+	}
+	alone := func(cpu int64) scheduler.Candidate {
+		r := request("g.0", cpu, 1)
+		r.Labels = map[string]string{"app": "web"}
+		r.AntiAffinity = []berth.Affinity{{Requests: &berth.RequestLabel{Label: "app", Value: "web"}, Topology: berth.TopologyHost}}
 		return ask(r)
 	}
 	for _, tt := range []struct {
@@ -52,7 +58,11 @@ func TestEverOn_TooLarge(t *testing.T) {
 		{"a request", ask(request("r", 2, 1)), berth.Membership{}, true},
 		{"a request that is too large", ask(request("r", 3, 1)), berth.Membership{}, false},
 		{"a request of another pool", ask(&berth.Request{ID: "r", Pool: "other"}), berth.Membership{}, false},
-		{"members apart", apart(2), berth.Membership{MinCount: 2}, true},
+		{"members apart", apart(1), berth.Membership{MinCount: 2}, true},
+		{"members apart, of which one has room", apart(2), berth.Membership{MinCount: 2}, false},
+		{"members that each have a worker", alone(1), berth.Membership{MinCount: 2}, true},
+		{"members that each need a worker, and are too many", alone(1), berth.Membership{MinCount: 3}, false},
+		{"members that each need a worker, of which one is too small", alone(2), berth.Membership{MinCount: 2}, false},
 		{"members apart that are too large", apart(3), berth.Membership{MinCount: 2}, false},
 	} {
 		if on := f.EverOn(tt.of, tt.as, nil); len(on) > 0 != tt.want {

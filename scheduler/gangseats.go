@@ -174,23 +174,25 @@ func (f *Fleet) seat(g *Gang, where site, members []Candidate, left *leftover, d
 	}
 }
 
-// everSeated is how many members would have places in one site, were all workers empty and no others there, by what keeps them
+// everSeated is where most members would have places in one site, were all workers empty and no others there, by what keeps them
 // apart: others that they are to be near to, or that a spread counts, may always come. It looks no further than for as many as
 // must be placed. Not known: that would be too much to find out.
-func (f *Fleet) everSeated(g *Gang, ever map[site]int) (most int, known bool) {
+func (f *Fleet) everSeated(g *Gang, ever map[site]int) (most []berth.WorkerID, known bool) {
 	on, steps := f.bySite(g), maxSeatSteps
 	for _, where := range sortedSites(ever) {
-		if ever[where] <= most {
+		if ever[where] <= len(most) {
 			continue
 		}
 		s := f.seatsOf(g.within(where), on[where], true)
 		s.size, s.steps = min(s.size, max(g.Need, 1)), steps
-		most = max(most, len(s.run()))
-		if most >= max(g.Need, 1) {
+		if seats := s.run(); len(seats) > len(most) {
+			most = seats
+		}
+		if len(most) >= max(g.Need, 1) {
 			return most, true
 		}
 		if steps = s.steps; steps < 0 {
-			return 0, false
+			return nil, false
 		}
 	}
 	return most, true

@@ -129,6 +129,10 @@ func TestProperty_GangRelatedPlacedIffPlacesExist(t *testing.T) {
 		if d.Verdict == nil {
 			return
 		}
+		as := berth.Membership{MinCount: int64(g.Need), Topology: g.Topology, Linked: g.Linked}
+		if on := gr.fleet.EverOn(g.Members[0], as, nil); d.Verdict.NeverFits != (len(on) == 0) {
+			t.Fatalf("never fits: %t, but would on %v", d.Verdict.NeverFits, on)
+		}
 		alone := &ground{fleet: scheduler.NewFleet(), workers: map[berth.WorkerID]scheduler.Worker{}, where: gr.where}
 		for id, w := range gr.workers {
 			w.Cordoned = false

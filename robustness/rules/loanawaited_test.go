@@ -65,10 +65,11 @@ func TestLoan_AwaitedIsKept(t *testing.T) {
 		lent  int64 // that b borrows beside it
 		lends bool  // all
 	}{
-		"a group":                          {awaitedBy{2, onGPUs}, 0, false},
-		"a group that needs less":          {awaitedBy{2, func(q *berth.Request) { onGPUs(q); q.Resources.CPUMilli = 500 }}, 600, false},
-		"a request":                        {awaitedBy{0, onGPUs}, 800, false},
-		"a group too many for the workers": {awaitedBy{3, func(q *berth.Request) { onGPUs(q); q.Resources.CPUMilli = 500 }}, 0, true},
+		"a group":                            {awaitedBy{2, onGPUs}, 0, false},
+		"a group that needs less":            {awaitedBy{2, func(q *berth.Request) { onGPUs(q); q.Resources.CPUMilli = 500 }}, 600, false},
+		"a request":                          {awaitedBy{0, onGPUs}, 800, false},
+		"a group too many for the workers":   {awaitedBy{3, func(q *berth.Request) { onGPUs(q); q.Resources.CPUMilli = 500 }}, 0, true},
+		"a group apart over too few workers": {awaitedBy{4, func(q *berth.Request) { apartFromEachOther(q); q.Resources.CPUMilli = 400 }}, 0, true},
 	} {
 		for n := 1; n <= 2; n++ {
 			t.Run(fmt.Sprint(name, ", daemons: ", n), func(t *testing.T) {

@@ -17,11 +17,12 @@ func TestForecast_AwaitedIsKept(t *testing.T) {
 		waits awaitedBy
 		asks  int64
 	}{
-		"a group":                          {awaitedBy{2, onGPUs}, 100},
-		"a request":                        {awaitedBy{0, onGPUs}, 900},
-		"beside a request":                 {awaitedBy{0, onGPUs}, 800},
-		"a group too many for the workers": {awaitedBy{3, func(q *berth.Request) { onGPUs(q); q.Resources.CPUMilli = 500 }}, 900},
-		"a request that no worker takes":   {awaitedBy{0, func(q *berth.Request) { onGPUs(q); q.Resources.Devices[0].Count = 2 }}, 900},
+		"a group":                            {awaitedBy{2, onGPUs}, 100},
+		"a request":                          {awaitedBy{0, onGPUs}, 900},
+		"beside a request":                   {awaitedBy{0, onGPUs}, 800},
+		"a group too many for the workers":   {awaitedBy{3, func(q *berth.Request) { onGPUs(q); q.Resources.CPUMilli = 500 }}, 900},
+		"a group apart over too few workers": {awaitedBy{4, func(q *berth.Request) { apartFromEachOther(q); q.Resources.CPUMilli = 400 }}, 900},
+		"a request that no worker takes":     {awaitedBy{0, func(q *berth.Request) { onGPUs(q); q.Resources.Devices[0].Count = 2 }}, 900},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(r *rig) {

@@ -63,9 +63,16 @@ var fitsNever = map[string]struct {
 	"more than a link domain takes": {3, func(q *berth.Request) { device(q); q.Group.Linked = true }},
 	"more than a worker takes":      {2, func(q *berth.Request) { q.Resources.CPUMilli = 251 }},
 	"apart, and more than a worker takes": {2, func(q *berth.Request) {
-		q.Labels, q.Resources.CPUMilli = map[string]string{"app": "web"}, 251
-		q.AntiAffinity = []berth.Affinity{{Requests: &web, Topology: berth.TopologyHost}}
+		apartFromEachOther(q)
+		q.Resources.CPUMilli = 251
 	}},
+	"apart, and more than there are workers": {3, apartFromEachOther},
+}
+
+// apartFromEachOther has no two members of a group on one worker.
+func apartFromEachOther(q *berth.Request) {
+	q.Labels = map[string]string{"app": "web"}
+	q.AntiAffinity = []berth.Affinity{{Requests: &web, Topology: berth.TopologyHost}}
 }
 
 // Nothing is gathered for a group that fits nowhere, were all workers empty, though one of its members would: what comes after it
