@@ -63,7 +63,7 @@ func (d *Daemon) Explain(ctx context.Context, id berth.RequestID) (Explanation, 
 			w = c.ids[id]
 		}
 		v := l.overQuota(w, by)
-		if v == nil {
+		if v == nil || l.lacksWorker(w, by) != nil {
 			v = l.quotaKeeps(w, by)
 		}
 		if v != nil {

@@ -31,6 +31,9 @@ type gangClass struct {
 	more  *spot[*gangClass] // where it waits for more than it must
 
 	narrow berth.Amounts // in gangs.narrowed: what of devices it was judged for
+
+	told   *berth.Verdict // see instead
+	toldAt berth.Revision
 }
 
 // spendMost bounds the members that are tried in vain before calls are heard.
@@ -66,6 +69,7 @@ func (c *gangClass) open() bool { return c.verdict == nil || c.gained >= c.lacks
 
 func (c *gangClass) block(v *berth.Verdict, until time.Time) {
 	c.verdict, c.lacks, c.room, c.gained, c.tryAt, c.over, c.extra = v, lackOf(v), nil, 0, until, 0, nil
+	c.toldAt = 0
 }
 
 // wake lets the class be tried again.

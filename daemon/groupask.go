@@ -208,7 +208,8 @@ func (l *loop) groupStatus(id berth.GroupID, judged bool) (GroupStatus, bool) {
 	return s, true
 }
 
-// groupVerdict is why the group of a pending member waits, as it was judged last, and by its quota now.
+// groupVerdict is why the group of a pending member waits, as it was judged last, but whether that is its quota is asked anew, and how
+// much is left of it.
 func (l *loop) groupVerdict(id berth.GroupID) *berth.Verdict {
 	g := l.gangs.of[id]
 	if p := l.peers.holder[groupKey(id)]; p != nil {
@@ -220,8 +221,12 @@ func (l *loop) groupVerdict(id berth.GroupID) *berth.Verdict {
 	if v := l.fleet.NoWorker(g.pool); v != nil {
 		return v // its class was judged when there was one
 	}
+	v := l.leftNow(g)
+	if other := g.class.instead(l, v); other != nil {
+		v = other
+	}
 	victims, on := l.roomOf(id, g.pool)
-	return tellMaking(l.toldNow(g), victims, on)
+	return tellMaking(v, victims, on)
 }
 
 // CancelGroup ends all of a group. It returns when that is durable: its members end

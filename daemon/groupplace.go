@@ -198,30 +198,41 @@ func (l *loop) whyNotGroup(id berth.GroupID) *berth.Verdict {
 		return nil
 	}
 	r := members[0].request
-	k, _ := l.keep(r.Pool)
 	if short := l.groupOverQuota(id, rec, members); short != nil {
 		l.balanceOfGroup(id, l.limited(r), members).tellMix(short, r, min(l.needs(id, rec), int64(len(members))), l.fitting(r))
 		ask := l.gangOf(id, rec, members)
 		for i := range ask.Members {
-			ask.Members[i].Again = true // it has not been asked for yet, and is not now
+			ask.Members[i].Again = true
 		}
 		d := l.fleet.PlaceGang(ask)
 		l.fleet.Undo(d)
 		v := groupWithQuota(d.Verdict, short)
 		v.At = l.view.revision
+		k, _ := l.keep(r.Pool)
 		tellKept(v, id, k)
 		return v
 	}
+	v := l.whyNoWorkers(id, rec, members)
+	if v == nil {
+		return nil
+	}
+	victims, on := l.roomOf(id, r.Pool)
+	return tellMaking(v, victims, on)
+}
+
+// whyNoWorkers is why the members of a group have no places now with what its quota might let them have, or nil.
+func (l *loop) whyNoWorkers(id berth.GroupID, rec *berth.Group, members []*waiting) *berth.Verdict {
 	d := l.choosePlaces(id, rec, l.withinQuota(id, members))
 	l.fleet.Undo(d)
-	if d.Verdict != nil {
-		d.Verdict.At = l.view.revision
-		l.tellTypesShort(r, l.needs(id, rec), d.Verdict, func() *balance { return l.balanceOfGroup(id, l.limited(r), members) })
-		tellKept(d.Verdict, id, k)
-		victims, on := l.roomOf(id, r.Pool)
-		return tellMaking(d.Verdict, victims, on)
+	if d.Verdict == nil {
+		return nil
 	}
-	return nil
+	d.Verdict.At = l.view.revision
+	r := members[0].request
+	l.tellTypesShort(r, l.needs(id, rec), d.Verdict, func() *balance { return l.balanceOfGroup(id, l.limited(r), members) })
+	k, _ := l.keep(r.Pool)
+	tellKept(d.Verdict, id, k)
+	return d.Verdict
 }
 
 // groupWithQuota is why a group waits that its tenant's quota has no room for: for that, unless

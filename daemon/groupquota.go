@@ -105,17 +105,12 @@ func (l *loop) groupOverQuota(id berth.GroupID, rec *berth.Group, members []*wai
 	if st == nil {
 		return nil
 	}
-	return l.balanceOfGroup(id, st, members).lackedBy(r, min(l.needs(id, rec), int64(len(members))), l.view.revision)
-}
-
-// lackedBy is why so many members have to wait for their quota, as of a revision, or nil.
-func (s *balance) lackedBy(r *berth.Request, n int64, at berth.Revision) *berth.Verdict {
-	v := s.judgeMembers(r, n).verdict
-	if v == nil || !slices.ContainsFunc(v.Reasons, lacking) {
+	a := l.balanceOfGroup(id, st, members).judgeMembers(r, min(l.needs(id, rec), int64(len(members))))
+	if a.verdict == nil || !slices.ContainsFunc(a.verdict.Reasons, lacking) {
 		return nil
 	}
-	v.At = at
-	return v
+	a.verdict.At = l.view.revision
+	return a.verdict
 }
 
 // balanceOfGroup is the balance by which a group's daemon judges it.
@@ -125,22 +120,15 @@ func (l *loop) balanceOfGroup(id berth.GroupID, st *quotaState, members []*waiti
 	return s.of(l.askedByMembers(id, members))
 }
 
-// toldNow is why a group waits, by its class; where that is its quota, with how much of it is left now: it is told with what is used
-// now, and the class is judged again only when more may be left. Where it was room, and its quota has none now, that is why.
-func (l *loop) toldNow(g *gang) *berth.Verdict {
+// leftNow is why a group waits, by its class; where that is its quota, with how much of it is left now: it is told with what is used
+// now, and the class is judged again only when more may be left.
+func (l *loop) leftNow(g *gang) *berth.Verdict {
 	v, st := g.class.verdict, l.limited(g.request)
-	if st == nil || st.limits == nil || v.At >= l.view.revision {
+	if !isQuota(v) || st == nil || st.limits == nil || v.At >= l.view.revision {
 		return v
 	}
 	of := l.balanceBy(accountOf(g.request), st, l.share.ofGroup(g.request))
 	s, out := of.of(askedByGroup(g)), *v
-	if !isQuota(v) {
-		short := s.lackedBy(g.request, min(g.need, g.size), l.view.revision)
-		if short == nil || neverAlone(v) && !short.NeverFits {
-			return v
-		}
-		return short
-	}
 	out.At, out.Reasons = l.view.revision, slices.Clone(v.Reasons)
 	for i := range out.Reasons {
 		if r := &out.Reasons[i]; r.Code == berth.ReasonQuota && r.Want > 0 {

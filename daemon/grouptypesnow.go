@@ -17,6 +17,10 @@ func (l *loop) groupExplained(id berth.GroupID, of account) *berth.Verdict {
 	if v == nil {
 		return nil
 	}
+	if other := l.groupInstead(id, v); other != nil {
+		victims, on := l.roomOf(id, of.pool)
+		v = tellMaking(other, victims, on)
+	}
 	v = l.tellTypesNow(id, tellGroupVain(v, func() (berth.Reason, bool) { return l.groupInVain(id) }))
 	l.tellStands(v, of)
 	return v

@@ -333,18 +333,23 @@ func (l *loop) whyNot(by berth.DaemonID) whyNot {
 		if v := l.overQuota(w, by); v != nil {
 			return v
 		}
-		c := w.candidate()
-		c.Request = l.withTypesOf(w, by)
-		v := new(l.fleet.Explain(c))
-		if len(v.Reasons) > 0 && l.hasChoices(w.request) {
-			v = l.explainChoices(w, c, v, by)
-		}
-		if v == nil || len(v.Reasons) == 0 {
-			return nil
-		}
-		v.At = l.view.revision
-		return v
+		return l.whyNoWorker(w, by)
 	}
+}
+
+// whyNoWorker tells why no worker takes a request now with those types of devices that its quota might let it have, or nil.
+func (l *loop) whyNoWorker(w *waiting, by berth.DaemonID) *berth.Verdict {
+	c := w.candidate()
+	c.Request = l.withTypesOf(w, by)
+	v := new(l.fleet.Explain(c))
+	if len(v.Reasons) > 0 && l.hasChoices(w.request) {
+		v = l.explainChoices(w, c, v, by)
+	}
+	if v == nil || len(v.Reasons) == 0 {
+		return nil
+	}
+	v.At = l.view.revision
+	return v
 }
 
 // verdict is why a request is blocked, whoever owns it, or nil. The owner judges
@@ -376,17 +381,22 @@ func (l *loop) verdict(id berth.RequestID) *berth.Verdict {
 	return l.orQuota(p.queue, id, p.id)
 }
 
-// orQuota is why a request of a queue is blocked: its quota, too, where that keeps it from a worker that would take it with other types
-// of devices.
+// orQuota is why a request of a queue is blocked: what the workers lack, where its quota would have room at once; and its quota, too,
+// where that keeps it from a worker that would take it with other types of devices.
 func (l *loop) orQuota(q *queue, id berth.RequestID, by berth.DaemonID) *berth.Verdict {
 	v := q.current(id, l.view.revision, l.whyNot(by))
 	if v == nil {
 		return nil
 	}
+	w := q.of[id].ids[id]
 	if isQuota(v) {
-		return l.orNever(v, q.of[id].ids[id])
+		lacks := q.of[id].lacksWorker(l, by)
+		if lacks == nil {
+			return l.orNever(v, w)
+		}
+		v = lacks
 	}
-	if short := l.quotaKeeps(q.of[id].ids[id], by); short != nil {
+	if short := l.quotaKeeps(w, by); short != nil {
 		return short
 	}
 	return v

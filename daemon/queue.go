@@ -141,6 +141,7 @@ type class struct {
 	over    *spot[*class]  // blocked for its quota: in queue.over
 	parked  bool           // in queue.parked
 	narrow  *judgedFor     // in queue.narrowed
+	lacks   *berth.Verdict // see lacksWorker
 	node    node[*class, asks]
 }
 
