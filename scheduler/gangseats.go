@@ -87,7 +87,8 @@ func (f *Fleet) placeSeated(g Gang, d GangDecision) (other GangDecision, ok bool
 }
 
 // tooFewDomains says whether members that keep apart over a topology need more domains of it than have none of them. These are counted
-// already, and of most gangs that wait for that it is the reason.
+// already, and of most gangs that wait for that it is the reason. It is not known where a worker is in no domain: who is there is apart from
+// all, and it may take several.
 func (f *Fleet) tooFewDomains(g *Gang) bool {
 	defer f.uncover(g)()
 	q := f.ask(g.Members[0])
@@ -100,13 +101,13 @@ func (f *Fleet) tooFewDomains(g *Gang) bool {
 		if t.weight > 0 || t.relation == nil || t.self == 0 || t.code != berth.ReasonAntiAffinity {
 			continue
 		}
-		free := q.pool.openIn(selection) // who is in no domain is apart from all
+		outside, free := q.pool.openIn(selection), int64(0)
 		for name, workers := range q.pool.domains(t.key.topology, selection) {
-			if free -= workers; t.counts[name] == 0 {
+			if outside -= workers; t.counts[name] == 0 {
 				free++
 			}
 		}
-		if free < int64(max(g.Need, 1)) {
+		if outside == 0 && free < int64(max(g.Need, 1)) {
 			return true
 		}
 	}

@@ -239,6 +239,24 @@ func TestPlaceGang_ApartOnTooFew(t *testing.T) {
 	}
 }
 
+// A worker that is in no domain of a topology may take several that keep apart over it.
+func TestPlaceGang_OutsideAllDomains(t *testing.T) {
+	f := scheduler.NewFleet()
+	for i, labels := range []map[string]string{{"zone": "b"}, {"zone": "b", "rack": "b"}, {"rack": "c"}, {"zone": "b", "rack": "c"}} {
+		w := worker(fmt.Sprint("w", i), []int64{2, 2, 2, 3}[i], 9)
+		w.Labels = labels
+		f.Put(w)
+	}
+	r := request("g", 1, 0)
+	r.Labels = map[string]string{"app": "x"}
+	x := berth.RequestLabel{Label: "app", Value: "x"}
+	r.AntiAffinity = []berth.Affinity{{Requests: &x, Topology: "zone"}}
+	r.Spread = []berth.Spread{{Requests: x, Topology: "rack", MaxSkew: 1}}
+	if d := f.PlaceGang(gangOf(r, 3, 3, "")); d.Verdict != nil {
+		t.Errorf("%d fit: %+v; one has a place on w1, and two on w2", d.Fit, d.Verdict)
+	}
+}
+
 // The same workers in another order give the same places, also where they are searched for.
 func TestPlaceGang_SeatsWhateverTheOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
