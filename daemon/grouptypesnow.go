@@ -65,19 +65,12 @@ func (s *balance) tellTypesNow(v *berth.Verdict, r *berth.Request, needs int64, 
 	return &told
 }
 
-// again is a gang that nobody asks for.
-func again(ask scheduler.Gang) scheduler.Gang {
-	ask.Members = slices.Clone(ask.Members)
-	for i := range ask.Members {
-		ask.Members[i].Again = true
-	}
-	return ask
-}
-
 // placeable says whether all members of a gang have places now, with so much of devices; nothing is reserved.
 func placeable(f *scheduler.Fleet, ask scheduler.Gang, left berth.Amounts) bool {
-	ask = again(ask)
-	ask.Need, ask.Left = len(ask.Members), kindsOf(left)
+	ask.Members, ask.Need, ask.Left = slices.Clone(ask.Members), len(ask.Members), kindsOf(left)
+	for i := range ask.Members {
+		ask.Members[i].Again = true // nobody asks for it
+	}
 	d := f.PlaceGang(ask)
 	f.Undo(d)
 	return d.Verdict == nil

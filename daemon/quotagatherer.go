@@ -10,7 +10,7 @@ import (
 
 // A daemon has quota gathered for the first of an account that waits for it here, when that has waited for a while and
 // would wait on: something that comes after it has got some meanwhile, or it asks for more than this daemon's even
-// part. And for a group for which others make room, and for the first for which what is lent is reclaimed, from then on, so they do not end for nothing. It stands until it is placed or gone, or could not be had any more. And where nothing more comes
+// part. And for a group for which others make room, from then on, so they do not end for nothing. It stands until it is placed or gone, or could not be had any more. And where nothing more comes
 // together for a time it lets others go first for as long: what it waits for may never come, be it an end or a worker. Each time
 // it has twice as long, so what its tenant runs need not end soon.
 
@@ -113,9 +113,6 @@ func (l *loop) followGathering(of account, b *builder) {
 		}
 	default:
 		g.head, g.need = first, need
-	}
-	if !g.passed && g.head.Age > 0 && l.isReclaimedFor(of, &s, g.need, b.now) {
-		g.since, g.passed = b.now.Add(-gatherAfter), true
 	}
 	if ends := g.since.Add(gatherAfter); g.head.Age > 0 && b.now.Before(ends) {
 		l.timers.set(tenantKey(of.tenant), ends)

@@ -76,20 +76,15 @@ func (l *loop) wantsMore(r *berth.Request) {
 	}
 }
 
-// goesOn says whether something of an account is to be tried here that its quota may have room for, or has got what was gathered for
-// it, shortly after such has waited for what is guaranteed: it is known soon whether that waits on. So is not what waited before a restart.
+// goesOn says whether something of an account is to be tried here that its quota may have room for, shortly after such has
+// waited for what is guaranteed: it is known soon whether that waits on. So is not what waited before a restart.
 func (c *blockChanges) goesOn(of account, s *balance) bool {
 	l := c.l
 	if s == nil || s.quota.ReclaimAfterMS == nil || len(s.quota.RecalledSince) == 0 {
 		return false
 	}
 	g, ends := l.queue.lines[of], s.state.ownAt.Add(blockIdle)
-	tried := g != nil && len(g.open)+len(l.queue.parked[of.tenant]) > 0
-	if s.gathers != nil && s.gathers.by == l.d.opts.ID {
-		a := asking{s.gathers.Gathering}
-		tried = tried || !l.waitsFor(a.name()) || l.isTried(a, s)
-	}
-	if !tried || !l.now().Before(ends) {
+	if g == nil || len(g.open)+len(l.queue.parked[of.tenant]) == 0 || !l.now().Before(ends) {
 		return false
 	}
 	l.timers.set(tenantKey(of.tenant), ends)

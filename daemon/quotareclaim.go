@@ -25,10 +25,7 @@ import (
 type reclaim struct {
 	of      account
 	lenders []berth.TenantID // that have waited for so long
-	back    berth.Amounts    // that they want
-	need    berth.Amounts    // to be free for that, and not yet
-
-	keeps func(d berth.Dimension, back int64) int64 // how much has to end for less
+	need    berth.Amounts    // to be free, and not yet
 }
 
 // reclaimPause is how long an account is left alone of which enough stops already: each end of it is
@@ -42,11 +39,8 @@ func (l *loop) reclaimOf(of account, now time.Time) *reclaim {
 	if st == nil || len(q.Borrowed) == 0 {
 		return nil
 	}
-	used := l.usedBy(of)
-	r := &reclaim{
-		of: of, back: make(berth.Amounts), need: make(berth.Amounts),
-		keeps: func(d berth.Dimension, back int64) int64 { return max(q.Keeps(d, used[d], back), 0) },
-	}
+	r := &reclaim{of: of, need: make(berth.Amounts)}
+	back := make(berth.Amounts)
 	for _, lender := range q.Borrowed.Tenants() {
 		theirs, _ := l.view.tenant(lender)
 		from := theirs.Pools[of.pool]
@@ -57,12 +51,13 @@ func (l *loop) reclaimOf(of account, now time.Time) *reclaim {
 		default:
 			r.lenders = append(r.lenders, lender)
 			for d, v := range from.Recalled[of.tenant] {
-				r.back[d] += min(v, q.Borrowed[lender][d])
+				back[d] += min(v, q.Borrowed[lender][d])
 			}
 		}
 	}
-	for d, v := range r.back {
-		if keeps := r.keeps(d, v); keeps > 0 {
+	used := l.usedBy(of)
+	for d, v := range back {
+		if keeps := q.Keeps(d, used[d], v); keeps > 0 {
 			r.need[d] = keeps
 		}
 	}
@@ -110,23 +105,6 @@ func (l *loop) reclaimAt(lender account, from berth.TenantID, now time.Time) (at
 		}
 	}
 	return at.Round(0), true // as the clock stands
-}
-
-// isReclaimedFor says whether what an account has lent is reclaimed by now for what needs so much: what is guaranteed to it is enough for that.
-func (l *loop) isReclaimedFor(of account, s *balance, need berth.Amounts, now time.Time) bool {
-	if own, _ := l.ownRoom(of, s); !own.holds(need, s) {
-		return false
-	}
-	for _, borrower := range s.quota.Lent.Tenants() { // the first will do
-		switch at, ok := l.reclaimAt(of, borrower, now); {
-		case !ok:
-		case !now.Before(at):
-			return true
-		default:
-			l.timers.set(tenantKey(of.tenant), at)
-		}
-	}
-	return false
 }
 
 // noteReclaims finds whether something of a tenant's is to be stopped.
@@ -207,16 +185,17 @@ func (l *loop) reclaimWaits(r *reclaim) bool {
 	return len(waits) > 0
 }
 
-// stoppable is what of an account could be stopped, and who leaves anyway, with how much of its use that frees.
-func (l *loop) stoppable(of account) (could []scheduler.Holding, leaving []berth.RequestID, leaves berth.Amounts) {
+// stoppable is what of an account could be stopped, and what of its use frees up anyway.
+func (l *loop) stoppable(of account) (could []scheduler.Holding, leaves berth.Amounts) {
 	leaves = make(berth.Amounts)
 	for id := range l.quotas.residents[of] { // who chooses among them puts them in order
 		x := l.view.lives[id]
 		w := x.worker.Value()
 		amounts := l.amountsOn(w, &x.terms.share)
 		if l.goesAnyway(x, w) {
-			addTo(leaves, amounts)
-			leaving = append(leaving, id)
+			for d, v := range amounts {
+				leaves[d] += v
+			}
 			continue
 		}
 		o, ok := l.occupantOf(w, x)
@@ -225,8 +204,7 @@ func (l *loop) stoppable(of account) (could []scheduler.Holding, leaving []berth
 		}
 		could = append(could, scheduler.Holding{Request: id, Priority: o.Priority, Placed: o.Placed, Group: o.Group, Amounts: amounts})
 	}
-	slices.Sort(leaving)
-	return could, leaving, leaves
+	return could, leaves
 }
 
 // amountsOn is what a share on a worker counts for.
@@ -255,21 +233,12 @@ func (l *loop) goesAnyway(x *life, w berth.WorkerID) bool {
 
 // victimsOf are those that are told to stop for a reclaim: none where enough stops already, or nothing that could would help.
 func (l *loop) victimsOf(r *reclaim) []berth.RequestID {
-	could, leaving, leaves := l.stoppable(r.of)
+	could, leaves := l.stoppable(r.of)
 	need := make(berth.Amounts, len(r.need))
 	for d, v := range r.need {
 		need[d] = v - leaves[d]
 	}
-	all := scheduler.Reclaim(need, could)
-	if len(all) == 0 {
-		return nil
-	}
-	if waits := l.reclaimers(r); len(waits) > 0 {
-		if victims, known := l.helpingEach(r, waits, leaving, leaves, could); known {
-			return victims
-		}
-	}
-	return l.helping(r, need, could, all)
+	return l.helping(r, need, could)
 }
 
 // reclaim orders to stop what frees what is needed; false: enough stops already, or nothing can.

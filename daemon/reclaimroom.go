@@ -13,9 +13,13 @@ import (
 // the quota alone keeps the request waiting, anything will do; where it has no room, what ends on one worker is to
 // make some; and where nothing of the borrower's could, nothing ends.
 
-// helping is what is to end so that so much is free, and that helps one who waits; nothing where nothing
-// helps anybody. Who does not say what waits (a group, a program before this one) is helped by anything: by all, the fewest.
-func (l *loop) helping(r *reclaim, need berth.Amounts, could []scheduler.Holding, all []berth.RequestID) []berth.RequestID {
+// helping is what is to end so that so much is free, and that helps one who waits; nothing where that is free, or nothing
+// helps anybody. Who does not say what waits (a group, a program before this one) is helped by anything.
+func (l *loop) helping(r *reclaim, need berth.Amounts, could []scheduler.Holding) []berth.RequestID {
+	all := scheduler.Reclaim(need, could)
+	if len(all) == 0 {
+		return nil
+	}
 	told := false
 	for _, lender := range r.lenders {
 		rec, _ := l.view.tenant(lender)
@@ -33,7 +37,7 @@ func (l *loop) helping(r *reclaim, need berth.Amounts, could []scheduler.Holding
 			if sub == nil || sub.Spec.Pool != r.of.pool {
 				continue // it has ended
 			}
-			victims := (&rehearsal{l: l}).helping(&sub.Spec, need, could, all)
+			victims := l.helpingOne(&sub.Spec, need, could, all)
 			if len(victims) == 0 && l.quotas.inVain(account{lender, r.of.pool}, r.of.tenant, &sub.Spec) {
 				victims = scheduler.Reclaim(l.lacksOf(account{lender, r.of.pool}, d, &sub.Spec, need), could)
 			}
@@ -48,26 +52,29 @@ func (l *loop) helping(r *reclaim, need berth.Amounts, could []scheduler.Holding
 	return all
 }
 
-// helping is what is to end for one request: all, the fewest that free so much, where they make room for it too; or else what makes
+// helpingOne is that for one request: all, the fewest that free so much, where they make room for it too; or else what makes
 // room on one worker, and what more it takes.
-func (h *rehearsal) helping(request *berth.Request, need berth.Amounts, could []scheduler.Holding, all []berth.RequestID) []berth.RequestID {
+func (l *loop) helpingOne(request *berth.Request, need berth.Amounts, could []scheduler.Holding, all []berth.RequestID) []berth.RequestID {
 	c := scheduler.Candidate{Request: request, Priority: request.Priority}
-	if len(h.l.fleet.Explain(c).Reasons) == 0 {
+	if len(l.fleet.Explain(c).Reasons) == 0 {
 		return all
 	}
-	may, workers := make(map[berth.RequestID]*scheduler.Holding, len(could)), h.l.mostlyOn(could)
+	may, on := make(map[berth.RequestID]*scheduler.Holding, len(could)), make(map[berth.WorkerID]int)
 	for i := range could {
 		may[could[i].Request] = &could[i]
+		on[l.view.lives[could[i].Request].worker.Value()]++
 	}
+	workers := slices.SortedFunc(maps.Keys(on), func(a, b berth.WorkerID) int { return cmp.Or(cmp.Compare(on[b], on[a]), cmp.Compare(a, b)) })
+	workers = workers[:min(len(workers), roomTries)]
 	fewest := make(map[berth.RequestID]bool, len(all))
 	for _, id := range all {
 		fewest[id] = true
 	}
-	if _, ok := h.clear(c, workers, func(id berth.RequestID) bool { return fewest[id] }); ok {
+	if _, ok := l.clear(c, workers, func(id berth.RequestID) bool { return fewest[id] }); ok {
 		return all
 	}
 	mayEnd := func(id berth.RequestID) bool { return may[id] != nil }
-	room, ok := h.clear(c, workers, mayEnd)
+	room, ok := l.clear(c, workers, mayEnd)
 	if !ok {
 		return nil
 	}
@@ -75,7 +82,7 @@ func (h *rehearsal) helping(request *berth.Request, need berth.Amounts, could []
 		return out
 	}
 	for i := range workers { // what is best by itself was one too many with what more it takes
-		if room, ok := h.clear(c, workers[i:i+1], mayEnd); ok {
+		if room, ok := l.clear(c, workers[i:i+1], mayEnd); ok {
 			if out := enough(need, room.Victims, may, could); out != nil {
 				return out
 			}
@@ -88,21 +95,11 @@ func (h *rehearsal) helping(request *berth.Request, need berth.Amounts, could []
 const roomTries = 64
 
 // clear finds on which of some workers room is made for a candidate by the ends of those that may.
-func (h *rehearsal) clear(c scheduler.Candidate, workers []berth.WorkerID, may func(berth.RequestID) bool) (scheduler.Preemption, bool) {
-	occupants := h.l.occupants(nil)
-	return h.l.fleet.Clear(c, workers, func(w berth.WorkerID) []scheduler.Occupant {
-		return slices.DeleteFunc(occupants(w), func(o scheduler.Occupant) bool { return h.ended[o.Request] || !o.Leaving && !may(o.Request) })
+func (l *loop) clear(c scheduler.Candidate, workers []berth.WorkerID, may func(berth.RequestID) bool) (scheduler.Preemption, bool) {
+	occupants := l.occupants(nil)
+	return l.fleet.Clear(c, workers, func(w berth.WorkerID) []scheduler.Occupant {
+		return slices.DeleteFunc(occupants(w), func(o scheduler.Occupant) bool { return !o.Leaving && !may(o.Request) })
 	})
-}
-
-// mostlyOn are the workers on which a borrower has most, as many as room is looked for on.
-func (l *loop) mostlyOn(could []scheduler.Holding) []berth.WorkerID {
-	on := make(map[berth.WorkerID]int)
-	for i := range could {
-		on[l.view.lives[could[i].Request].worker.Value()]++
-	}
-	workers := slices.SortedFunc(maps.Keys(on), func(a, b berth.WorkerID) int { return cmp.Or(cmp.Compare(on[b], on[a]), cmp.Compare(a, b)) })
-	return workers[:min(len(workers), roomTries)]
 }
 
 // enough are victims with what more has to end so that so much is free; nil: one of the victims is not needed for that.
