@@ -242,7 +242,7 @@ func (q *queue) change(c *class, members func()) {
 		q.drop(c)
 	case blocked:
 		q.shelve(c)
-		if narrow != nil { // it was judged for these, whoever comes or goes
+		if narrow != nil && c.over == nil { // it was judged for these, whoever comes or goes; what is told of it now may be its quota
 			q.narrowTo(c, narrow)
 		}
 	case c.parked:

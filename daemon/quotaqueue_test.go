@@ -58,6 +58,28 @@ func TestQueue_OverQuota(t *testing.T) {
 	}
 }
 
+// A class that waits for a worker, judged for fewer types of devices than it names, and that is told of its quota when somebody asks: it waits
+// for that, and no more for other types.
+func TestQueue_NarrowedToldOfItsQuota(t *testing.T) {
+	q := newQueue(&rooms{})
+	for i := range 2 {
+		q.put(counted(i, 2))
+	}
+	q.block("r0", &berth.Verdict{})
+	q.narrow("r0", &judgedFor{types: q.of["r0"].members[0].request})
+	q.current("r1", 2, func(*waiting) *berth.Verdict { return overQuota() })
+	q.put(counted(2, 2))
+	if len(q.narrowed) > 0 || q.firstOver(account{"a", "p"}, anything(), func(*waiting) bool { return true }) == nil {
+		t.Errorf("it waits for other types: %+v", q.narrowed)
+	}
+	for i := range 3 {
+		q.remove(berth.RequestID(fmt.Sprint("r", i)))
+	}
+	if len(q.narrowed)+len(q.over.of)+len(q.classes) != 0 {
+		t.Errorf("something is left: %+v", q)
+	}
+}
+
 // What is parked is not asked for, comes and goes as anything else, and is opened by its answer.
 func TestQueue_Parked(t *testing.T) {
 	q := newQueue(&rooms{})
