@@ -37,7 +37,7 @@ func (c *class) lacksWorker(l *loop, by berth.DaemonID) *berth.Verdict {
 }
 
 // groupInstead is what is told of a group instead of why it was judged to wait: what the workers lack, where that is its quota, which
-// would have room at once; and its quota, where that has no room any more. nil: nothing else.
+// would have room at once, or where they could never take it; and its quota, where that has no room any more. nil: nothing else.
 func (l *loop) groupInstead(id berth.GroupID, v *berth.Verdict) *berth.Verdict {
 	rec, _ := l.view.group(id)
 	members, _, ok := l.readyMembers(id, l.now())
@@ -53,6 +53,10 @@ func (l *loop) groupInstead(id berth.GroupID, v *berth.Verdict) *berth.Verdict {
 	switch comes := a.comes(s); {
 	case comes && isQuota(v):
 		return l.whyNoWorkers(id, rec, members)
+	case isQuota(v) && !l.couldEver(r, n, s):
+		if never := l.whyNoWorkers(id, rec, members); never != nil && neverAlone(never) {
+			return groupWithQuota(never, a.verdict)
+		}
 	case !comes && !isQuota(v):
 		s.tellMix(a.verdict, r, n, l.fitting(r))
 		a.verdict.At = l.view.revision

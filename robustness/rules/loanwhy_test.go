@@ -82,3 +82,26 @@ func TestLoan_WhyWithoutAWorker(t *testing.T) {
 		}
 	}
 }
+
+// A group that the workers could never take is told so in a list, too, where its quota has no room for it besides.
+func TestLoan_NeverIsListed(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.alone()
+		defer stop()
+		r.lives("w")
+		r.lives("v")
+		r.guarantee(d, "a", 800, 600)
+		r.guarantee(d, "b", 800, 0)
+		r.run(d, "uses", some("b", 200))
+		r.passes(15 * time.Second)
+		g := r.group("g", 3, 3)
+		g.Tenant, g.Resources.CPUMilli, g.Labels, g.AntiAffinity = "a", 200, map[string]string{"app": "k"}, near("k")
+		r.submitGroup(d, g)
+		for range 3 {
+			r.passes(5 * time.Second)
+			if got := r.toldAll(d, "g.0"); got != [3]berth.ReasonCode{berth.ReasonGroup, berth.ReasonGroup, berth.ReasonGroup} || !r.state(d, "g.0").Verdict.NeverFits {
+				t.Fatalf("a list, an explanation and a plan tell %v: %+v", got, r.state(d, "g.0").Verdict)
+			}
+		}
+	})
+}
