@@ -11,10 +11,10 @@ import (
 
 // What is reclaimed is of use where the lender's request gets a place by it. So what ends for it is chosen by that: where
 // the quota alone keeps the request waiting, anything will do; where it has no room, what ends on one worker is to
-// make some; and where nothing of the borrower's could, nothing ends.
+// make some, for a group on as many as it needs; and where nothing of the borrower's could, nothing ends.
 
 // helping is what is to end so that so much is free, and that helps one who waits; nothing where that is free, or nothing
-// helps anybody. Who does not say what waits (a group, a program before this one) is helped by anything.
+// helps anybody. Who does not say what waits, and it is no group that is known here, is helped by anything: a program before this one.
 func (l *loop) helping(r *reclaim, need berth.Amounts, could []scheduler.Holding) []berth.RequestID {
 	all := scheduler.Reclaim(need, could)
 	if len(all) == 0 {
@@ -30,7 +30,16 @@ func (l *loop) helping(r *reclaim, need berth.Amounts, could []scheduler.Holding
 				continue
 			}
 			if w.Request == "" {
-				return all
+				g, members := l.firstReclaiming(account{lender, r.of.pool}, d)
+				if g == nil {
+					return all
+				}
+				if victims := l.helpingGroup(g, members, need, could, all); len(victims) > 0 {
+					return victims
+				}
+				l.timers.set(tenantKey(r.of.tenant), l.now().Add(groupHelpedAgain))
+				told = true
+				continue
 			}
 			told = true
 			sub, _ := l.view.submission(w.Request)
@@ -96,10 +105,15 @@ const roomTries = 64
 
 // clear finds on which of some workers room is made for a candidate by the ends of those that may.
 func (l *loop) clear(c scheduler.Candidate, workers []berth.WorkerID, may func(berth.RequestID) bool) (scheduler.Preemption, bool) {
+	return l.fleet.Clear(c, workers, l.mayEnd(may))
+}
+
+// mayEnd tells who leaves a worker, or may end there.
+func (l *loop) mayEnd(may func(berth.RequestID) bool) func(berth.WorkerID) []scheduler.Occupant {
 	occupants := l.occupants(nil)
-	return l.fleet.Clear(c, workers, func(w berth.WorkerID) []scheduler.Occupant {
+	return func(w berth.WorkerID) []scheduler.Occupant {
 		return slices.DeleteFunc(occupants(w), func(o scheduler.Occupant) bool { return !o.Leaving && !may(o.Request) })
-	})
+	}
 }
 
 // enough are victims with what more has to end so that so much is free; nil: one of the victims is not needed for that.
