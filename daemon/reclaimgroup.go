@@ -35,6 +35,46 @@ func (l *loop) firstReclaiming(of account, d berth.DaemonID) (*gang, []*waiting)
 	return c.members[0], members
 }
 
+// firstReclaimingAlone is the first request that waits so, behind groups for which nothing can be done; or nil.
+func (l *loop) firstReclaimingAlone(of account, d berth.DaemonID) *berth.Request {
+	q, st := l.queue, l.quotas.of[of]
+	if p := l.peers.byID[d]; p != nil {
+		q = p.queue
+	}
+	if st == nil {
+		return nil
+	}
+	s := l.balance(of, st, nil)
+	room, _ := l.ownRoom(of, &s)
+	c := q.firstOver(of, look{within: s.bound(room)}, func(w *waiting) bool { return l.couldEver(w.request, 0, &s) })
+	if c == nil {
+		return nil
+	}
+	return c.members[0].request
+}
+
+// helpingFirst is what is to end for the first group that waits so with a daemon, or else for the first request behind it. Not known: there is no
+// such group here, and all are to end.
+func (l *loop) helpingFirst(r *reclaim, of account, d berth.DaemonID, need berth.Amounts, could []scheduler.Holding, all []berth.RequestID) (victims []berth.RequestID, known bool) {
+	g, members := l.firstReclaiming(of, d)
+	if g == nil {
+		return all, false
+	}
+	if victims := l.helpingGroup(g, members, need, could, all); len(victims) > 0 {
+		return victims, true
+	}
+	l.timers.set(tenantKey(r.of.tenant), l.now().Add(groupHelpedAgain))
+	one := l.firstReclaimingAlone(of, d)
+	if one == nil {
+		return nil, true
+	}
+	lacks := l.lacksOf(of, d, one, need)
+	for d := range lacks {
+		lacks[d] -= r.need[d] - need[d] // what leaves is for it
+	}
+	return l.helpingOne(one, lacks, could, scheduler.Reclaim(lacks, could)), true
+}
+
 // helpingGroup is what is to end for a group: all, the fewest that free so much, where it has room, or they make it; or else what makes
 // room for as many members as must begin together, and what more it takes.
 func (l *loop) helpingGroup(g *gang, members []*waiting, need berth.Amounts, could []scheduler.Holding, all []berth.RequestID) []berth.RequestID {

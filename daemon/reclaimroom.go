@@ -30,14 +30,10 @@ func (l *loop) helping(r *reclaim, need berth.Amounts, could []scheduler.Holding
 				continue
 			}
 			if w.Request == "" {
-				g, members := l.firstReclaiming(account{lender, r.of.pool}, d)
-				if g == nil {
-					return all
-				}
-				if victims := l.helpingGroup(g, members, need, could, all); len(victims) > 0 {
+				victims, known := l.helpingFirst(r, account{lender, r.of.pool}, d, need, could, all)
+				if !known || len(victims) > 0 {
 					return victims
 				}
-				l.timers.set(tenantKey(r.of.tenant), l.now().Add(groupHelpedAgain))
 				told = true
 				continue
 			}

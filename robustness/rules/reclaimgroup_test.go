@@ -66,13 +66,26 @@ func TestReclaim_GroupWhereItHelps(t *testing.T) {
 				if tt.want > 0 {
 					return
 				}
+				r.run(d, "small", slots("a", 5)) // behind it
+				r.passes(15 * time.Second)
+				if told = r.toldToStop(); len(told) != 1 {
+					t.Fatalf("%v are told to stop for what is behind it, want one", told)
+				}
+				w, id, _ := strings.Cut(told[0], "/")
+				r.exits(w, id)
+				r.passes(2 * time.Second)
+				if r.are("small") != 1 {
+					t.Errorf("what is behind the group has no place: %v", r.held())
+				}
+				r.leave("small")
+				r.passes(2 * time.Second)
 				for _, x := range r.held() {
 					if w, id, _ := strings.Cut(x, "/"); id == "c0" {
 						r.exits(w, id)
 					}
 				}
 				r.passes(15 * time.Second)
-				if told := r.toldToStop(); len(told) != 2 { // all that is lent
+				if told := r.toldToStop(); len(told) > 1 || r.are("g.0")+len(told) != 1 { // all that is lent
 					t.Errorf("%v are told to stop when there is room by that: %v", told, r.held())
 				}
 			})
