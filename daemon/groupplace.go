@@ -202,7 +202,7 @@ func (l *loop) whyNotGroup(id berth.GroupID) *berth.Verdict {
 		l.balanceOfGroup(id, l.limited(r), members).tellMix(short, r, min(l.needs(id, rec), int64(len(members))), l.fitting(r))
 		ask := l.gangOf(id, rec, members)
 		for i := range ask.Members {
-			ask.Members[i].Again = true
+			ask.Members[i].Again = true // it has not been asked for yet, and is not now
 		}
 		d := l.fleet.PlaceGang(ask)
 		l.fleet.Undo(d)
