@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -45,14 +46,23 @@ func onTerminal(t *testing.T, columns int, write func(io.Writer) error) string {
 	t.Setenv("NO_COLOR", "1")
 	read := make(chan string, 1) // the reader's, once
 	go func() {
-		all, _ := io.ReadAll(screen) // ends with an error once the program's side is closed
-		read <- string(all)
+		all, err := bufio.NewReader(screen).ReadString(0)
+		if err != nil {
+			t.Errorf("of a terminal, before its last byte: %v", err)
+		}
+		read <- strings.TrimSuffix(all, "\x00")
 	}()
 	err = write(forPeople{program})
-	if closed := program.Close(); err != nil || closed != nil {
-		t.Fatal(err, closed)
+	// A byte of its own ends what is read: what stands in a terminal when its program's side closes
+	// may be lost.
+	if _, ended := program.Write([]byte{0}); err != nil || ended != nil {
+		t.Fatal(err, ended)
 	}
-	return strings.ReplaceAll(<-read, "\r\n", "\n")
+	got := <-read
+	if err := program.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(got, "\r\n", "\n")
 }
 
 // The words of a table take what is left of a terminal's width; whatever else there is, and what no
