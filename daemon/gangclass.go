@@ -25,10 +25,11 @@ type gangClass struct {
 	gained  int                    // their sum
 	tryAt   time.Time              // not before
 
-	over  int64         // so many of its members were more than its tenant's quota had room for; 0: that was not it
-	extra berth.Amounts // as of a request that waits
-	spot  *spot[*gangClass]
-	more  *spot[*gangClass] // where it waits for more than it must
+	roomless bool          // with over: nor had it room then
+	over     int64         // so many of its members were more than its tenant's quota had room for; 0: that was not it
+	extra    berth.Amounts // as of a request that waits
+	spot     *spot[*gangClass]
+	more     *spot[*gangClass] // where it waits for more than it must
 
 	narrow berth.Amounts // in gangs.narrowed: what of devices it was judged for
 

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"slices"
+	"time"
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
@@ -12,7 +13,7 @@ func (l *loop) allowsGang(g *gang, s *balance) allowance {
 	s = s.of(askedByGroup(g))
 	a := s.judgeMembers(g.request, g.class.over)
 	a.allOf(g.class.extra, s)
-	a.members, a.turn, a.held = g.need, s.turn, s.holds(a.need)
+	a.members, a.turn, a.held, a.roomless = g.need, s.turn, s.holds(a.need), g.class.roomless
 	return a
 }
 
@@ -82,11 +83,29 @@ func (s *balance) allFree(need berth.Amounts) bool {
 func (l *loop) blockOver(g *gang, v *berth.Verdict, b *builder, over int64, extra berth.Amounts) {
 	v.At = l.view.revision
 	l.gangs.blockOver(g, v, b.now, over, extra)
+	g.class.roomless = l.isRoomless(g, b.now)
 	l.timers.set(triesKey, g.class.tryAt) // it may be woken before
 	l.due.add(tenantKey(g.request.Tenant))
 	for _, m := range l.inGroup(g.id) {
 		l.touched(m)
 	}
+}
+
+// isRoomless says whether a group would have no room now, whatever its quota: what it would borrow goes back unused then, and is borrowed again,
+// for ever. It is tried again when a worker has more to give.
+func (l *loop) isRoomless(g *gang, now time.Time) bool {
+	rec, _ := l.view.group(g.id)
+	members, _, ok := l.readyMembers(g.id, now)
+	if rec == nil || !ok {
+		return false
+	}
+	ask := l.gangOf(g.id, rec, members)
+	for i := range ask.Members {
+		ask.Members[i].Again = true
+	}
+	d := l.fleet.PlaceGang(ask)
+	l.fleet.Undo(d)
+	return d.Verdict != nil
 }
 
 // blockForAmounts lets a group wait for what it would get of its quota, which has less.

@@ -9,13 +9,14 @@ import (
 
 // allowance is what an account's balance says of a request.
 type allowance struct {
-	request *berth.Request // with those types of devices that it may have
-	members int64          // of a group, that must be placed together; 0: it is a request by itself
-	need    berth.Amounts  // to be taken, for it is not there; nil: nothing
-	verdict *berth.Verdict // nil: it is allowed
-	turn    turnBeside     // whose it is
-	held    bool           // quota is gathered for another, of what it lacks
-	may     berth.Amounts  // that its demands may take beside need, of those of several types
+	request  *berth.Request // with those types of devices that it may have
+	members  int64          // of a group, that must be placed together; 0: it is a request by itself
+	need     berth.Amounts  // to be taken, for it is not there; nil: nothing
+	verdict  *berth.Verdict // nil: it is allowed
+	turn     turnBeside     // whose it is
+	roomless bool           // it is a group that no workers have room for: nothing is borrowed for it
+	held     bool           // quota is gathered for another, of what it lacks
+	may      berth.Amounts  // that its demands may take beside need, of those of several types
 }
 
 // judge says whether so many equal requests of the account are allowed, by what this daemon

@@ -93,12 +93,12 @@ func (c *blockChanges) wish(of account, s *balance) (w wish) {
 	}
 	own, most := c.l.ownRoom(of, s)
 	lent := func(back berth.Loans) bounding { return most.and(c.could(of, s, back)) }
-	if w.need, w.asks = c.firstWithin(of, s, lent(nil)); w.need != nil {
+	if w.need, w.asks = c.firstLent(of, s, lent(nil), own); w.need != nil {
 		w.now = true
 	} else if w.need, w.asks = c.firstWithin(of, s, own); w.need != nil {
 		w.own = true
-	} else if w.need, w.asks = c.firstWithin(of, s, lent(c.mayRecall(of, c.tenant.Pools[of.pool].Lent, false))); w.need == nil {
-		w.need, w.asks = c.firstWithin(of, s, most)
+	} else if w.need, w.asks = c.firstLent(of, s, lent(c.mayRecall(of, c.tenant.Pools[of.pool].Lent, false)), own); w.need == nil {
+		w.need, w.asks = c.firstLent(of, s, most, own)
 	}
 	c.lacking(s, &w)
 	return w
@@ -130,9 +130,14 @@ func (c *blockChanges) lacking(s *balance, w *wish) {
 
 // firstWithin is what the first needs that waits here, is within bounds, and is not there.
 func (c *blockChanges) firstWithin(of account, s *balance, most bounding) (berth.Amounts, asking) {
+	return c.firstLent(of, s, most, most)
+}
+
+// firstLent is that of those to whom a loan is of use: no group that has no room, unless its own part has room for it.
+func (c *blockChanges) firstLent(of account, s *balance, most, own bounding) (berth.Amounts, asking) {
 	now := bounding(s.now)
 	return c.l.firstNeed(of, s, look{within: s.bound(s.orObtainable(most)), beyond: s.bound(now)}, func(r *berth.Request, a allowance) bool {
-		return len(a.need) > 0 && !a.held && most.holds(a.need, s) && !now.holds(a.need, s) && c.l.couldEver(r, a.members, s)
+		return len(a.need) > 0 && (!a.roomless || own.holds(a.need, s)) && !a.held && most.holds(a.need, s) && !now.holds(a.need, s) && c.l.couldEver(r, a.members, s)
 	})
 }
 
