@@ -16,6 +16,7 @@ type Claim struct {
 	Wants   Share       `json:"wants"`   // in the end
 	Victims []RequestID `json:"victims,omitempty"`
 	Counted *Counted    `json:"counted,omitempty"` // in its tenant's quota; nil: nowhere
+	Lent    bool        `json:"lent,omitempty"`    // for its quota is lent, and what is wanted back of that ends on this worker: it counts when that is back
 }
 
 // Counted names the block of a tenant's quota of a pool in which what a claim wants
@@ -25,6 +26,9 @@ type Counted struct {
 	Pool   PoolID   `json:"pool"`
 	Block  DaemonID `json:"block"` // the daemon whose block it is
 }
+
+// WaitsForQuota says whether a claim, if there is one, waits for nothing but what its tenant has lent.
+func (c *Claim) WaitsForQuota() bool { return c != nil && c.Lent && len(c.Victims) == 0 }
 
 // Free is the part of a share that neither allocations nor claims have.
 func (l Ledger) Free(of Share) (Share, error) {

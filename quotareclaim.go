@@ -2,6 +2,7 @@ package berth
 
 import (
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -51,6 +52,44 @@ func (q *Quota) ReclaimAt(from TenantID) (at time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	return since.Add(time.Duration(*q.ReclaimAfterMS) * time.Millisecond), true
+}
+
+// RecallFrom wants so much back of tenants at least, in place of what is wanted back of others, and since as long as anything is. It says
+// whether that changes anything.
+func (q *Quota) RecallFrom(back map[TenantID]Amounts) (changed bool) {
+	for _, t := range slices.Sorted(maps.Keys(back)) {
+		for _, d := range back[t].Dimensions() {
+			more := min(back[t][d], q.Lent[t][d]) - q.Recalled[t][d]
+			if more <= 0 || q.Recalled.Of(d) == 0 {
+				continue
+			}
+			q.Recalled, changed = q.Recalled.With(t, d, q.Recalled[t][d]+more), true
+			for _, o := range slices.Backward(q.Recalled.TenantsOf(d)) {
+				if _, too := back[o]; !too {
+					part := min(more, q.Recalled[o][d])
+					q.Recalled, more = q.Recalled.With(o, d, q.Recalled[o][d]-part), more-part
+				}
+			}
+		}
+	}
+	first, since := q.earliest(), maps.Clone(q.RecalledSince)
+	for t := range back {
+		if at, known := since[t]; len(q.Recalled[t]) > 0 && (!known || first.Before(at)) {
+			since[t], changed = first, true
+		}
+	}
+	q.RecalledSince = since
+	return changed
+}
+
+// earliest is since when something is wanted back of anybody.
+func (q *Quota) earliest() (first time.Time) {
+	for _, at := range q.RecalledSince {
+		if first.IsZero() || at.Before(first) {
+			first = at
+		}
+	}
+	return first
 }
 
 // Keeps is how much of so much use of a dimension has to end before so much of what is borrowed can be

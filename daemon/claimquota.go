@@ -103,15 +103,15 @@ func (l *loop) defersClaim(c *berth.Claim, again berth.Key) bool {
 	return sub != nil && l.limited(&sub.Spec) != nil && l.flights.defersBlock(blockRef{sub.Spec.Tenant, l.d.opts.ID}, again)
 }
 
-// placeClaimed places a request on the worker of its claim, and tells with which types of devices: with those that the claim has
-// counted, whatever others are free there meanwhile, for with those it would exceed its quota, and others would have ended for nothing.
+// placeClaimed places a request on the worker of its claim, and tells with which types of devices: with those that the claim counts, or
+// is to count, whatever others are free there meanwhile, for with those it would exceed its quota, and others would have ended for nothing.
 func (l *loop) placeClaimed(w *waiting, c *berth.Claim, on berth.WorkerID) (as *berth.Request, d scheduler.Decision, ok bool) {
 	one := w.candidate()
-	if c.Counted == nil || !severalTypes(w.request) {
+	if c.Counted == nil && !c.Lent || !severalTypes(w.request) {
 		d, ok = l.fleet.PlaceOn(one, on)
 		return w.request, d, ok
 	}
-	for _, one.Request = range l.choicesThatAre(w.request, allotted(c, &l.fleet.Worker(on).Ledger.Capacity).amounts) {
+	for _, one.Request = range l.choicesThatAre(w.request, berth.AmountsOf(&c.Wants, &l.fleet.Worker(on).Ledger.Capacity)) {
 		if d, ok = l.fleet.PlaceOn(one, on); ok {
 			return one.Request, d, true
 		}

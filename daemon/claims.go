@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -28,7 +29,9 @@ func (l *loop) markClaim(f berth.Fact, old former) {
 		l.due.add(workerKey(old.claimOn))
 	}
 	if is, ok := f.Record.(*berth.Progress); ok && is.ClaimOn != "" {
-		l.claimants[id] = struct{}{}
+		if _, had := l.claimants[id]; !had {
+			l.claimants[id] = time.Time{}
+		}
 		l.due.add(workerKey(is.ClaimOn))
 	} else if _, had := l.claimants[id]; had {
 		delete(l.claimants, id)
@@ -58,7 +61,7 @@ func (l *loop) lookClaims(w berth.WorkerID, ledger *berth.Ledger, b *builder) {
 			return
 		case stands && takes && (l.fleet.Worker(w).Held || !l.mayPlace()):
 			l.timers.set(workerKey(w), b.now.Add(pause))
-		case stands && takes && b.meetClaim(w, &c):
+		case stands && takes && (b.meetClaim(w, &c) || l.awaitsQuota(w, &c, b.now)):
 		default:
 			b.releaseClaim(w, &c, stands)
 		}
@@ -170,6 +173,9 @@ func (l *loop) claimReason(id berth.RequestID) (berth.Reason, bool) {
 		return berth.Reason{}, false
 	}
 	ledger, _ := l.view.ledger(prog.ClaimOn)
+	if ledger != nil && ledger.ClaimOf(id).WaitsForQuota() {
+		return berth.Reason{}, false
+	}
 	return claimReason(id, prog.ClaimOn, ledger), true
 }
 

@@ -46,7 +46,7 @@ func (l *loop) roomSeekers(p berth.PoolID) (all []*gang) {
 			continue
 		}
 		for _, g := range c.members[:min(len(c.members), keepTries)] { // of equal ones, the first may not wait so long
-			if l.groupPreempts(g) && (rec == nil || rec.Group == g.id || l.groupPriority(rec.Group) < g.priority || l.besideKept(g, rec) && l.roundOver(rec)) {
+			if l.groupPreempts(g) && l.mayMakeRoom(g, rec) {
 				all = append(all, g)
 			}
 		}
@@ -55,6 +55,11 @@ func (l *loop) roomSeekers(p berth.PoolID) (all []*gang) {
 	firsts, rest := all[:min(len(all), keepTries)], all[min(len(all), keepTries):]
 	slices.SortStableFunc(rest, func(a, b *gang) int { return l.groups[a.id].noRoom.Compare(l.groups[b.id].noRoom) })
 	return append(firsts, rest[:min(len(rest), keepTries)]...)
+}
+
+// mayMakeRoom says whether room may be made for a group beside what is kept in its pool.
+func (l *loop) mayMakeRoom(g *gang, rec *berth.Keep) bool {
+	return rec == nil || rec.Group == g.id || l.groupPriority(rec.Group) < g.priority || l.besideKept(g, rec) && l.roundOver(rec)
 }
 
 // besideKept says whether what is kept is for another group that matters as much as this one, and for which nobody makes room, or can:
@@ -75,7 +80,7 @@ func (l *loop) besideKept(g *gang, rec *berth.Keep) bool {
 func (l *loop) endsForKept(rec *berth.Keep) bool {
 	return slices.ContainsFunc(rec.Workers, func(k berth.KeptWorker) bool {
 		return slices.ContainsFunc(l.view.on[k.Worker], func(x *life) bool {
-			return x.isOn(k.Worker) && x.stop != nil && x.stop.Reason == berth.StopPreempt
+			return x.isOn(k.Worker) && x.stop != nil && makesRoom(x.stop)
 		})
 	})
 }
@@ -157,8 +162,7 @@ func (b *builder) makeRoomFor(g *gang) bool {
 		if b.members > 1 && (b.ops.plus(opsStop).plus(opsGroup).most() > b.maxOps || b.bytes+bytesStop+bytesEnd > int64(l.store.Limits().Bytes)*2/3) {
 			break // the rest when this is done
 		}
-		x := l.view.lives[id]
-		b.orderAway(x.worker.Value(), x, "group "+string(g.id))
+		b.orderAway(l.view.lives[id], berth.StopPreempt, makesRoomFor(berth.RequestID("group "+g.id)))
 		stopped++
 	}
 	l.log.Info("requests make room for a group", zap.String("group", string(g.id)), zap.Int32("priority", g.priority), zap.String("pool", string(g.pool)),
@@ -225,14 +229,14 @@ func (l *loop) roomExceeds(g *gang, d *scheduler.GangRoom, b *builder) bool {
 }
 
 // makesRoom is the group of an account, planned here, for which others are making room, and how much of the quota it is to
-// have then; nil: there is none.
+// have then; nil: there is none. What its tenant had lent comes back with the room, to whoever waits for it.
 func (l *loop) makesRoom(of account, s *balance, now time.Time) (a asking, need berth.Amounts) {
 	rec, _ := l.keep(of.pool)
 	if rec == nil || rec.MadeRoom.IsZero() {
 		return a, nil
 	}
 	g := l.gangs.of[rec.Group]
-	if g == nil || accountOf(g.request) != of || !l.roomComes(of.pool, rec, now) || !l.couldEver(g.request, g.need, s) {
+	if g == nil || accountOf(g.request) != of || !l.roomComesBy(of.pool, rec, now, preempts) || !l.couldEver(g.request, g.need, s) {
 		return a, nil
 	}
 	for i := range rec.Workers {
@@ -333,13 +337,18 @@ func (l *loop) residents(now time.Time) func(berth.WorkerID) []scheduler.Occupan
 // their grace and what it takes to end them. Deadlines are by the clock of the daemon that told them: so how
 // long they have counts from when this one saw that room is made.
 func (l *loop) roomComes(p berth.PoolID, rec *berth.Keep, now time.Time) bool {
+	return l.roomComesBy(p, rec, now, makesRoom)
+}
+
+// roomComesBy is that of those with stop orders of a kind.
+func (l *loop) roomComesBy(p berth.PoolID, rec *berth.Keep, now time.Time, by func(*berth.StopOrder) bool) bool {
 	if rec.MadeRoom.IsZero() {
 		return false
 	}
 	began := l.keepOf(p).roomSince
 	return slices.ContainsFunc(rec.Workers, func(k berth.KeptWorker) bool {
 		return slices.ContainsFunc(l.view.on[k.Worker], func(x *life) bool {
-			return x.isOn(k.Worker) && x.stop != nil && x.stop.Reason == berth.StopPreempt && now.Before(began.Add(x.stop.Deadline.Sub(rec.MadeRoom)+keepEvery))
+			return x.isOn(k.Worker) && x.stop != nil && by(x.stop) && now.Before(began.Add(x.stop.Deadline.Sub(rec.MadeRoom)+keepEvery))
 		})
 	})
 }

@@ -33,20 +33,25 @@ func (l *loop) victimsEnd(c *berth.Claim, e *ending) (at time.Time) {
 // roomEnds is victimsEnd of one that has made room for a group: what it frees is kept, and keeps no other off either.
 func (l *loop) roomEnds(e *ending) (at time.Time) {
 	r := l.roomTaker(e.submission.Spec.Pool)
-	if s := e.allocation.Stop; s == nil || s.Reason != berth.StopPreempt || r == nil || !apartFrom(r, e.submission.Spec.Labels) {
+	if s := e.allocation.Stop; s == nil || !makesRoom(s) || r == nil || !apartFrom(r, e.submission.Spec.Labels) {
 		return at
 	}
 	rec, _ := l.keep(r.Pool)
 	at = e.now
 	for i := range rec.Workers {
 		for _, x := range l.view.on[rec.Workers[i].Worker] {
-			if x.stop != nil && x.stop.Reason == berth.StopPreempt {
+			if x.stop != nil && makesRoom(x.stop) {
 				at = latest(at, x.stop.Deadline)
 			}
 		}
 	}
 	return at.Add(claimSettles)
 }
+
+// makesRoom says whether an allocation is told to stop for what is to have room: a lender's that waits, too.
+func makesRoom(s *berth.StopOrder) bool { return preempts(s) || s.Reason == berth.StopReclaim }
+
+func preempts(s *berth.StopOrder) bool { return s.Reason == berth.StopPreempt }
 
 // victimsEndFor is victimsEnd of one that makes room at once, while others are told to.
 func (c *clearance) victimsEndFor(r *berth.Request, x *life, now time.Time) (at time.Time) {

@@ -370,6 +370,10 @@ func (l *loop) closing(id berth.RequestID, sub *berth.Submission, prog *berth.Pr
 
 func (l *loop) enqueue(id berth.RequestID, sub *berth.Submission, seq berth.Revision, prog *berth.Progress) {
 	w := waitingOf(id, sub, seq, prog)
+	if ledger, _ := l.view.ledger(w.claimOn); w.claimOn != "" && ledger != nil {
+		c := ledger.ClaimOf(id)
+		w.lent = c != nil && c.Lent
+	}
 	if l.leaveTo(l.share.ofRequest(w.request, w.planner), w) {
 		l.queue.remove(id)
 		return

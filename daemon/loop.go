@@ -50,8 +50,8 @@ type loop struct {
 	quotas       quotas
 	fair         fairness
 
-	claimants map[berth.RequestID]struct{} // that wait with a claim
-	keptOffs  map[berth.Key]struct{}       // what waits that may be due when one of them has its place: see backoffEnds
+	claimants map[berth.RequestID]time.Time // that wait with a claim; since when for their quota alone, or zero
+	keptOffs  map[berth.Key]struct{}        // what waits that may be due when one of them has its place: see backoffEnds
 
 	successors map[berth.RequestID]berth.RequestID // original: the successor that has not ended
 
@@ -103,7 +103,7 @@ func newLoop(d *Daemon) *loop {
 		starts: make(map[berth.WorkerID]*starts), suspicions: make(map[berth.RequestID][]suspicion), cancels: make(map[berth.RequestID]*cancelOrder),
 		groups: make(map[berth.GroupID]*groupInfo), groupCancels: make(map[berth.GroupID]*cancelOrder),
 		gangs: newGangs(), keeps: make(map[berth.PoolID]*keepState), rooms: make(map[berth.PoolID]struct{}), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(), fair: newFairness(),
-		claimants: make(map[berth.RequestID]struct{}), keptOffs: make(map[berth.Key]struct{}),
+		claimants: make(map[berth.RequestID]time.Time), keptOffs: make(map[berth.Key]struct{}),
 		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(), bases: newBases(),
 		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(), answers: make(answers), watchers: newWatchers(),
 		parts: make(chan struct{}, 2),

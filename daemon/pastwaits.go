@@ -38,7 +38,11 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 	if spec.PendingLimitMS > 0 {
 		e.Status.ExpiresAt = e.Since.Add(time.Duration(spec.PendingLimitMS) * time.Millisecond)
 	}
-	claimed := p != nil && p.ClaimOn != ""
+	ledger, claim, err := d.claimAt(ctx, spec.ID, p, at)
+	if err != nil {
+		return err
+	}
+	claimed := p != nil && p.ClaimOn != "" && !claim.WaitsForQuota()
 	var quota *pastQuota
 	if !claimed { // who has a claim is counted already
 		if quota, err = d.quotaAt(ctx, workersThen{s, f}, e, &g, p); err != nil {
@@ -64,16 +68,26 @@ func (d *Daemon) explainWaiting(ctx context.Context, e *Explanation, p *berth.Pr
 		}
 		return nil
 	}
+	withClaim(e.Verdict, claimReason(e.Status.ID, p.ClaimOn, ledger))
+	e.Victims, err = d.victimsAt(ctx, claim, p.ClaimOn, at)
+	return err
+}
+
+// claimAt is the claim of a request as of a revision, and its worker's ledger.
+func (d *Daemon) claimAt(ctx context.Context, id berth.RequestID, p *berth.Progress, at berth.Revision) (*berth.Ledger, *berth.Claim, error) {
+	if p == nil || p.ClaimOn == "" {
+		return nil, nil, nil
+	}
 	facts, err := d.store.GetAt(ctx, at, ledgerKey(p.ClaimOn))
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	ledger, _ := facts[0].Record.(*berth.Ledger)
-	withClaim(e.Verdict, claimReason(e.Status.ID, p.ClaimOn, ledger))
-	if ledger != nil {
-		e.Victims, err = d.victimsAt(ctx, ledger.ClaimOf(e.Status.ID), p.ClaimOn, at)
+	if ledger == nil {
+		return nil, nil, nil
 	}
-	return err
+	claim := ledger.ClaimOf(id)
+	return ledger, claim, nil
 }
 
 // workersThen are those of a revision, and as a scheduler sees them.

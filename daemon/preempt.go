@@ -127,7 +127,7 @@ func (b *builder) preempt(w *waiting, as *berth.Request, p scheduler.Preemption,
 		b.evict(p.Worker, x, c.victimsEndFor(w.request, x, b.now))
 	}
 	for _, x := range c.orders {
-		b.orderAway(p.Worker, x, string(w.id))
+		b.orderAway(x, berth.StopPreempt, makesRoomFor(w.id))
 	}
 	for _, x := range c.leaves { // the ledger may be of after its end, and the view not yet
 		k := allocationKey(p.Worker, x.id)
@@ -229,7 +229,8 @@ func (b *builder) evict(w berth.WorkerID, x *life, comesBack time.Time) {
 
 // orderAway tells a victim that runs to stop. A group that one is of is placed anew: its
 // other members stop for that.
-func (b *builder) orderAway(w berth.WorkerID, x *life, by string) {
+func (b *builder) orderAway(x *life, why berth.StopReason, message string) {
+	w := x.worker.Value()
 	k := allocationKey(w, x.id)
 	if !b.claim(x.id, k) {
 		return
@@ -237,12 +238,16 @@ func (b *builder) orderAway(w berth.WorkerID, x *life, by string) {
 	a, mod := b.l.view.allocation(w, x.id)
 	if a.Group != "" {
 		if g, _ := b.groupNow(a.Group); g != nil && g.State == berth.GroupPlaced && g.Attempt == a.GroupAttempt {
-			b.anew(a.Group, berth.EndPreempted)
+			end := berth.EndPreempted
+			if why == berth.StopReclaim {
+				end = berth.EndReclaimed
+			}
+			b.anew(a.Group, end)
 			b.group(a.Group).Excused++
 		}
 	}
 	grace := time.Duration(x.spec.request.StopTimeoutMS) * time.Millisecond
-	b.stop(k, a, mod, &berth.StopOrder{Reason: berth.StopPreempt, Deadline: b.now.Add(grace), Message: makesRoomFor(berth.RequestID(by))})
+	b.stop(k, a, mod, &berth.StopOrder{Reason: why, Deadline: b.now.Add(grace), Message: message})
 }
 
 func makesRoomFor(id berth.RequestID) string { return "makes room for " + string(id) }

@@ -76,6 +76,7 @@ type waiting struct {
 	hasRoom  bool           // others have made room for it: its worker is not chosen
 	preempts bool           // others may have to make room for it
 	claimOn  berth.WorkerID // where it has a claim, or none
+	lent     bool           // the claim counts in no quota, for that is lent
 	counted  berth.DaemonID // in whose block of its tenant's quota its claim has counted what it is placed with
 	extra    berth.Amounts  // what it would have got of its tenant's quota, which had no room for it
 }
@@ -88,12 +89,14 @@ func (w *waiting) candidate() scheduler.Candidate {
 
 // shape is what a verdict on a request depends on. Where others may have to make room,
 // the first of a class is the one for whom most may; one that has a claim already has what
-// it needs of its tenant's quota.
+// it needs of its tenant's quota, unless that is lent: then it waits for that alone.
 func (q *queue) shape(w *waiting) string {
 	shape := q.workers.shape(w.request)
 	switch {
 	case w.preempts:
 		shape += " preempts"
+	case w.lent:
+		shape += " has room, and no quota"
 	case w.claimOn != "":
 		shape += " has a claim"
 	}

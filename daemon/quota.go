@@ -68,11 +68,14 @@ type quotaState struct {
 	taken      berth.Amounts     // by all daemons
 	movedAt    time.Time         // that has changed, or what is allowed
 	takenAt    time.Time
-	granted    berth.Amounts // what was taken for whoever waits here: it is no part of what others may have
-	yields     time.Time     // until then nothing is taken: others wait
-	asked      berth.Amounts // what all that waited here wanted back, when that was written last
-	ownAt      time.Time     // something has waited here for what is guaranteed, or that was not known yet
-	reclaimed  time.Time     // enough was being stopped then
+	granted    berth.Amounts   // what was taken for whoever waits here: it is no part of what others may have
+	yields     time.Time       // until then nothing is taken: others wait
+	asked      berth.Amounts   // what all that waited here wanted back, when that was written last
+	ownAt      time.Time       // something has waited here for what is guaranteed, or that was not known yet
+	reclaimed  time.Time       // nothing was found to stop then
+	unclaimed  berth.RequestID // for which a claim could not be written, last
+	roomLooked time.Time       // it was looked for then
+	wantsRoom  *roomWish       // of what waits here with its quota; nil: nothing does that borrowers could make room for
 	wants      map[berth.TenantID]wantedBack
 	gather     gatherer
 	typesBack  *typesBack // the first that waits for a worker, and wants such back; nil: none does

@@ -12,7 +12,7 @@ import (
 // kept so, for others may want that.
 
 // awaited is the most of each dimension that it could get of what waits in a queue and among groups, and the least: of several types of
-// devices it may get any. What the workers that are there could never take awaits nothing.
+// devices it may get any. What the workers that are there could never take awaits nothing. A group is tried a moment later than its quota is there.
 func (l *loop) awaited(of account, s *balance, q *queue, gs *gangs) (most, least berth.Amounts) {
 	most, least = make(berth.Amounts, len(s.state.dimensions)), make(berth.Amounts, len(s.state.dimensions))
 	add := func(r *berth.Request, n int64) {
@@ -26,7 +26,7 @@ func (l *loop) awaited(of account, s *balance, q *queue, gs *gangs) (most, least
 	}
 	for _, class := range gs.classes { // in which order decides nothing
 		g := class.members[0]
-		if accountOf(g.request) == of && !g.pastRoom() && l.couldEver(g.request, g.need, s) {
+		if accountOf(g.request) == of && (!g.pastRoom() || class.open()) && l.couldEver(g.request, g.need, s) {
 			add(g.request, g.need*int64(len(class.members)))
 		}
 	}

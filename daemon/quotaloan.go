@@ -61,7 +61,7 @@ func (l *loop) lendable(of account) berth.Amounts {
 			return nil
 		}
 	}
-	if _, own := l.loanTurn(of); own || l.waitsForOwn(of, st) {
+	if _, own := l.loanTurn(of); own || len(q.RecalledSince) > 0 || l.waitsForOwn(of, st) { // or goes on with what it wanted back
 		return nil
 	}
 	out := make(berth.Amounts)
@@ -134,6 +134,9 @@ func (c *blockChanges) borrow(of account, s *balance, b *builder) (waits, borrow
 	}
 	waits = len(c.notLent(of, w.lack)) > 0
 	w = c.withTypesBack(s, w)
+	if s != nil {
+		w = s.state.wishForRoom(w)
+	}
 	rest = c.notLent(of, w.lack)
 	if w.own && q.ReclaimAfterMS != nil {
 		rest = w.lack // see wantsOwn
@@ -144,7 +147,9 @@ func (c *blockChanges) borrow(of account, s *balance, b *builder) (waits, borrow
 		next = recall(next, c.mayRecall(of, q.Lent, w.own), d, rest[d])
 	}
 	c.wantBack(of, s, c.wanted(of, s, w, rest, next), w.own)
-	c.queueUp(of, w)
+	if w.need != nil || !goesOn || !q.Waits[c.l.d.opts.ID].Own { // else the others would take it that it has what it wanted back
+		c.queueUp(of, w)
+	}
 	if (c.l.waitsForQuota(of) || c.l.waitsForTypes(of)) && len(q.Guaranteed) > 0 {
 		c.l.loansIn(of.pool).waits[of.tenant] = struct{}{}
 	}

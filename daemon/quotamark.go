@@ -33,7 +33,6 @@ func (l *loop) markTenant(f berth.Fact) {
 		q := rec.Pools[p]
 		l.limit(account{t, p}, q.Limits)
 		l.follow(account{t, p}, &q)
-		l.quotas.awaited(account{t, p}, q.Waits)
 		for _, other := range rec.Pools[p].Lent.Tenants() { // it may have wanted that back
 			of := account{other, p}
 			if st := l.quotas.of[of]; st != nil {

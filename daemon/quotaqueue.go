@@ -17,7 +17,7 @@ func overQuotas() shelves[*class] {
 // shelveOver puts a class among those whose quota has no room, and unshelveOver takes it out.
 func (q *queue) shelveOver(c *class) {
 	first := c.members[0]
-	c.over = q.over.add(c.line.of, c, wanted{request: first.request, times: 1, counted: first.claimOn != ""}, c.node.rank)
+	c.over = q.over.add(c.line.of, c, wanted{request: first.request, times: 1, counted: first.claimOn != "" && !first.lent}, c.node.rank)
 }
 
 func (q *queue) unshelveOver(c *class) {

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -84,7 +85,10 @@ func (c *blockChanges) goesOn(of account, s *balance) bool {
 		return false
 	}
 	g, ends := l.queue.lines[of], s.state.ownAt.Add(blockIdle)
-	if g == nil || len(g.open)+len(l.queue.parked[of.tenant]) == 0 || !l.now().Before(ends) {
+	tried := g != nil && len(g.open)+len(l.queue.parked[of.tenant]) > 0 || slices.ContainsFunc(slices.Collect(maps.Values(l.gangs.classes)), func(c *gangClass) bool {
+		return accountOf(c.members[0].request) == of && c.open()
+	})
+	if !tried || !l.now().Before(ends) {
 		return false
 	}
 	l.timers.set(tenantKey(of.tenant), ends)
@@ -123,14 +127,14 @@ func (c *blockChanges) wanted(of account, s *balance, w wish, rest berth.Amounts
 		now, over := next.Of(d), int64(0)
 		switch {
 		case now < wants[d]:
-			next = recall(next, q.Lent, d, wants[d])
+			next = recall(c.recallLeaving(of, next, d, wants[d]), q.Lent, d, wants[d])
 		case !elsewhere || !known || before > wants[d]:
 			over = now - wants[d]
 		default:
 			over = now - max(wants[d], q.Recalled.Of(d)) // what the first wants here that is not for what is guaranteed
 		}
-		if over > 0 {
-			next = recallLess(next, d, over)
+		if over > 0 && !c.goesOn(of, s) { // what is tried may want that still
+			next = c.recallLess(of, next, d, over)
 		}
 	}
 	c.after = append(c.after, func(time.Time) { s.state.asked = asked })
@@ -150,12 +154,35 @@ func (c *blockChanges) wantBack(of account, s *balance, next berth.Loans, own bo
 	}
 }
 
-// recallLess wants so much less of a dimension back: of the last borrowers first.
-func recallLess(now berth.Loans, d berth.Dimension, less int64) berth.Loans {
-	for _, t := range slices.Backward(now.TenantsOf(d)) {
-		part := min(less, now[t][d])
-		now = now.With(t, d, now[t][d]-part)
-		less -= part
+// recallLeaving wants back first of those of whom something leaves already, as much as that frees: else they have it again, and others
+// have to end.
+func (c *blockChanges) recallLeaving(of account, now berth.Loans, d berth.Dimension, back int64) berth.Loans {
+	lent := c.tenant.Pools[of.pool].Lent
+	for _, t := range lent.TenantsOf(d) {
+		_, leaves := c.l.stoppable(account{t, of.pool})
+		if more := min(back-now.Of(d), min(leaves[d], lent[t][d])-now[t][d]); more > 0 {
+			now = now.With(t, d, now[t][d]+more)
+		}
+	}
+	return now
+}
+
+// recallLess wants so much less of a dimension back: of the last borrowers first, and last of those of whom as much leaves.
+func (c *blockChanges) recallLess(of account, now berth.Loans, d berth.Dimension, less int64) berth.Loans {
+	leaves := make(map[berth.TenantID]int64)
+	for _, t := range now.TenantsOf(d) {
+		_, all := c.l.stoppable(account{t, of.pool})
+		leaves[t] = all[d]
+	}
+	for _, spared := range []bool{true, false} {
+		for _, t := range slices.Backward(now.TenantsOf(d)) {
+			part := min(less, now[t][d])
+			if spared {
+				part = min(part, max(now[t][d]-leaves[t], 0))
+			}
+			now = now.With(t, d, now[t][d]-part)
+			less -= part
+		}
 	}
 	return now
 }

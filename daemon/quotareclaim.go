@@ -3,7 +3,6 @@ package daemon
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,57 +11,90 @@ import (
 	"github.com/berthd/berth/scheduler"
 )
 
-// What is wanted back comes back as what uses it ends. Where the lender waits for it no longer than so
-// long, one daemon for all then stops as many of the borrower's allocations as that takes, and no more:
-// none for what is free, or stops already; none that is on what is guaranteed to the borrower. They wait
-// again, under the lower limit: for what was lent of their own tenant's they wait as long as any other,
-// so one reclaim never leads to the next at once.
+// What is wanted back comes back as what uses it ends. Where a lender waits for it no longer than so
+// long, the daemon with which a request, or a group, waits for it then stops as many of the borrowers'
+// allocations as that takes, and no more: none for what is free, or stops already; none that is on what is
+// guaranteed to a borrower. They wait again, under the lower limit: for what was lent of their own tenant's they
+// wait as long as any other, so one reclaim never leads to the next at once.
 //
-// The transaction compares the lenders' records and all blocks of the borrower, by which it was decided,
-// and rewrites the borrower's record, so that two daemons that both take it for theirs meet there.
+// What waits for its quota alone is helped by any of them (see byAmount); what has no room either, by those that make it some
+// (see reclaimroom.go). The transaction compares the lender's record and all blocks of the borrowers, by which it was decided,
+// and rewrites the borrowers' records, so that two daemons that both take something for theirs meet there.
 
-// reclaim is what one account is to give back by stopping.
+// reclaim is what a lender may have stopped of the borrowers.
 type reclaim struct {
-	of      account
-	lenders []berth.TenantID // that have waited for so long
-	need    berth.Amounts    // to be free, and not yet
+	l      *loop
+	of     account // the lender
+	state  *quotaState
+	from   []borrower // in order
+	leaves berth.Amounts
+	owner  map[berth.RequestID]*borrower
 }
 
-// reclaimPause is how long an account is left alone of which enough stops already: each end of it is
-// a reason to look again, and a look goes through all that it has.
+// borrower is one of those who have borrowed of a lender.
+type borrower struct {
+	of     account
+	due    bool                // the lender has waited for so long
+	could  []scheduler.Holding // be stopped
+	leaves berth.Amounts       // anyway
+	back   berth.Amounts       // is wanted back, and due
+	most   berth.Amounts       // has to end beside that, were all wanted back that the lender has lent to it
+	idle   berth.Amounts       // of what it has, also less than nothing
+
+	keeps func(d berth.Dimension, back int64) int64 // how much has to end for so much
+}
+
+// reclaimPause is how long a lender is left alone for which nothing was found to stop: each end is
+// a reason to look again, and a look goes through all that the borrowers have.
 const reclaimPause = 100 * time.Millisecond
 
-// reclaimOf is what an account is to give back by stopping, whatever stops already; nil: nothing.
-func (l *loop) reclaimOf(of account, now time.Time) *reclaim {
+// reclaimAgain is when it is looked again whether ends would make room for what waits: no worker that changes is noted for that.
+const reclaimAgain = time.Second
+
+// reclaimFrom is when the first of those who have borrowed of an account has something stopped for it; not ok: nothing is reclaimed.
+func (l *loop) reclaimFrom(of account, now time.Time) (at time.Time, ok bool) {
 	rec, _ := l.view.tenant(of.tenant)
-	q, st := rec.Pools[of.pool], l.quotas.of[of]
-	if st == nil || len(q.Borrowed) == 0 {
-		return nil
+	for _, t := range rec.Pools[of.pool].Lent.Tenants() {
+		if from, is := l.reclaimAt(of, t, now); is && (!ok || from.Before(at)) {
+			at, ok = from, true
+		}
 	}
-	r := &reclaim{of: of, need: make(berth.Amounts)}
-	back := make(berth.Amounts)
-	for _, lender := range q.Borrowed.Tenants() {
-		theirs, _ := l.view.tenant(lender)
-		from := theirs.Pools[of.pool]
-		switch at, ok := l.reclaimAt(account{lender, of.pool}, of.tenant, now); {
-		case !ok:
-		case now.Before(at):
-			l.timers.set(tenantKey(of.tenant), at)
-		default:
-			r.lenders = append(r.lenders, lender)
-			for d, v := range from.Recalled[of.tenant] {
-				back[d] += min(v, q.Borrowed[lender][d])
+	return at, ok
+}
+
+// reclaimOf is what an account may have stopped now, whatever stops already; room: were all that it has lent wanted back.
+func (l *loop) reclaimOf(of account, now time.Time, room bool) *reclaim {
+	rec, _ := l.view.tenant(of.tenant)
+	q := rec.Pools[of.pool]
+	r := &reclaim{l: l, of: of, state: l.quotas.of[of], leaves: make(berth.Amounts), owner: make(map[berth.RequestID]*borrower)}
+	for _, t := range q.Lent.Tenants() {
+		one := borrower{of: account{t, of.pool}, back: make(berth.Amounts), most: make(berth.Amounts), idle: make(berth.Amounts)}
+		if l.quotas.of[one.of] == nil {
+			continue
+		}
+		at, ok := l.reclaimAt(of, t, now)
+		one.due = ok && !now.Before(at)
+		one.could, one.leaves = l.stoppable(one.of)
+		addTo(r.leaves, one.leaves)
+		theirs, _ := l.view.tenant(t)
+		has, used := theirs.Pools[of.pool], l.usedBy(one.of)
+		one.keeps = func(d berth.Dimension, back int64) int64 { return has.Keeps(d, used[d], back) }
+		for _, d := range q.Guaranteed.Dimensions() {
+			borrowed := has.Borrowed[of.tenant][d]
+			if one.due {
+				one.back[d] = min(q.Recalled[t][d], borrowed)
+			}
+			if q.Recalled.Of(d) > 0 || room && q.Lent.Of(d) > 0 {
+				one.most[d] = max(one.keeps(d, borrowed)-one.leaves[d], 0)
+				one.idle[d] = has.Borrowed.Of(d) - one.keeps(d, has.Borrowed.Of(d))
 			}
 		}
+		r.from = append(r.from, one)
 	}
-	used := l.usedBy(of)
-	for d, v := range back {
-		if keeps := q.Keeps(d, used[d], v); keeps > 0 {
-			r.need[d] = keeps
+	for i := range r.from {
+		for _, h := range r.from[i].could {
+			r.owner[h.Request] = &r.from[i]
 		}
-	}
-	if len(r.need) == 0 {
-		return nil
 	}
 	return r
 }
@@ -107,48 +139,45 @@ func (l *loop) reclaimAt(lender account, from berth.TenantID, now time.Time) (at
 	return at.Round(0), true // as the clock stands
 }
 
-// noteReclaims finds whether something of a tenant's is to be stopped.
+// noteReclaims finds whether something is to be stopped for what waits here of a tenant's.
 func (l *loop) noteReclaims(t berth.TenantID, now time.Time) {
 	for _, of := range l.accountsOf(t) {
-		r := l.reclaimOf(of, now)
-		if r == nil || !l.peers.self || l.braked(of.pool, now) || !l.mayPlace() { // what is wanted back would be of no use
+		st := l.quotas.of[of]
+		at, ok := l.reclaimFrom(of, now)
+		if !ok || st == nil || !l.waitsForQuota(of) && st.typesBack == nil && st.wantsRoom == nil {
+			l.quotas.awaited(of, nil)
 			continue
 		}
-		if next := l.quotas.of[of].reclaimed.Add(reclaimPause); now.Before(next) {
-			l.timers.set(tenantKey(t), next)
+		if l.braked(of.pool, now) || !l.mayPlace() { // what is wanted back would be of no use
 			continue
 		}
-		owner := l.share.ofTask(string(t))
-		if l.peers.byID[owner] != nil && len(l.victimsOf(r)) == 0 { // it owes nothing: nobody is to step in for it
-			l.quotas.of[of].reclaimed = now
+		if at = latest(at, st.reclaimed.Add(reclaimPause)); now.Before(at) {
+			l.timers.set(tenantKey(t), at)
 			continue
 		}
-		if l.mayAct(tenantKey(t), owner) {
-			l.quotas.reclaims[t] = struct{}{}
-		}
+		l.quotas.reclaims[t] = struct{}{}
 	}
 }
 
-// markReclaims looks at all who have borrowed in a pool: its brake has let go.
+// markReclaims looks at all who have lent something in a pool: its brake has let go.
 func (l *loop) markReclaims(p berth.PoolID) {
-	for _, of := range slices.SortedFunc(maps.Keys(l.quotas.residents), account.compare) {
-		if of.pool == p {
+	for _, of := range slices.SortedFunc(maps.Keys(l.quotas.of), account.compare) {
+		if rec, _ := l.view.tenant(of.tenant); of.pool == p && len(rec.Pools[p].Lent) > 0 {
 			l.due.add(tenantKey(of.tenant))
 		}
 	}
 }
 
-// admitReclaim stops what the first tenant is to give back of which something is, in a plan of its own.
+// admitReclaim stops something for the first tenant for which something is to be, in a plan of its own.
 // It says whether there was one.
 func (l *loop) admitReclaim(b *builder) bool {
 	for _, t := range slices.Sorted(maps.Keys(l.quotas.reclaims)) {
 		delete(l.quotas.reclaims, t)
 		for _, of := range l.accountsOf(t) {
-			r := l.reclaimOf(of, b.now)
-			if r == nil || l.reclaimWaits(r) {
+			if at, ok := l.reclaimFrom(of, b.now); !ok || b.now.Before(at) || l.quotas.of[of] == nil {
 				continue
 			}
-			if b.reclaim(r) {
+			if r := l.reclaimOf(of, b.now, false); !r.waits() && b.reclaim(r) {
 				return true
 			}
 		}
@@ -156,27 +185,26 @@ func (l *loop) admitReclaim(b *builder) bool {
 	return false
 }
 
-// reclaimWaits says whether a plan is in flight that changes what a reclaim is decided by; it is
+// waits says whether a plan is in flight that changes what a reclaim is decided by; it is
 // due again when that has its answer.
-func (l *loop) reclaimWaits(r *reclaim) bool {
-	k := tenantKey(r.of.tenant)
-	for _, t := range append([]berth.TenantID{r.of.tenant}, r.lenders...) {
-		if f := l.flights.tenants[t]; f != nil {
-			f.again = append(f.again, k)
-			return true
-		}
-	}
-	for _, d := range slices.Sorted(maps.Keys(l.quotas.holders[r.of.tenant])) {
-		if l.flights.defersBlock(blockRef{r.of.tenant, d}, k) {
-			return true
-		}
-	}
+func (r *reclaim) waits() bool {
+	l, k := r.l, tenantKey(r.of.tenant)
 	waits := make(map[*flight]struct{})
-	for id := range l.quotas.residents[r.of] {
-		for _, f := range [...]*flight{l.flights.requests[id], l.flights.groups[l.view.groupOf(id)]} {
-			if f != nil {
-				waits[f] = struct{}{}
-			}
+	add := func(f *flight) {
+		if f != nil {
+			waits[f] = struct{}{}
+		}
+	}
+	add(l.flights.tenants[r.of.tenant])
+	for i := range r.from {
+		of := r.from[i].of
+		add(l.flights.tenants[of.tenant])
+		for d := range l.quotas.holders[of.tenant] {
+			add(l.flights.blocks[blockRef{of.tenant, d}])
+		}
+		for id := range l.quotas.residents[of] {
+			add(l.flights.requests[id])
+			add(l.flights.groups[l.view.groupOf(id)])
 		}
 	}
 	for f := range waits { // in which order decides nothing
@@ -231,76 +259,148 @@ func (l *loop) goesAnyway(x *life, w berth.WorkerID) bool {
 	return epoch != x.epoch && x.terms.keepMS == 0
 }
 
-// victimsOf are those that are told to stop for a reclaim: none where enough stops already, or nothing that could would help.
-func (l *loop) victimsOf(r *reclaim) []berth.RequestID {
-	could, leaves := l.stoppable(r.of)
-	need := make(berth.Amounts, len(r.need))
-	for d, v := range r.need {
-		need[d] = v - leaves[d]
+// reclaim stops something for those who wait; false: enough stops already, or nothing can.
+func (b *builder) reclaim(r *reclaim) bool {
+	waits := b.l.reclaimers(r)
+	look := r.begin()
+	ends := look.choose(waits)
+	look.undo()
+	if b.carryOut(r, ends) {
+		return true
 	}
-	return l.helping(r, need, could)
+	r.state.reclaimed, r.state.unclaimed = b.now, ""
+	if ends.claim.Worker != "" {
+		r.state.unclaimed = ends.of.alone.id // the next time it is those behind it
+	}
+	if len(waits) > 0 {
+		b.l.timers.set(tenantKey(r.of.tenant), b.now.Add(reclaimAgain))
+	}
+	return false
 }
 
-// reclaim orders to stop what frees what is needed; false: enough stops already, or nothing can.
-func (b *builder) reclaim(r *reclaim) bool {
-	st, victims := b.l.quotas.of[r.of], b.l.victimsOf(r)
-	if len(victims) == 0 {
-		st.reclaimed = b.now
+// choose chooses what is to end: first of all so that one has room who has none; and then, for those who wait for their quota
+// alone, so much of that. Who can have neither is looked at when a worker changes (see reclaimpassed.go), and keeps nobody behind it.
+func (k *reclaimLook) choose(waits []reclaimer) reclaimEnds {
+	vain := make(map[berth.RequestID]*berth.Request)
+	for i := range waits {
+		x := &waits[i]
+		if !k.holds(x) {
+			continue
+		}
+		room, asked := k.none[x.like], false
+		if asked, room = !room, k.hasRoom(x); !room && asked && (x.alone == nil || x.alone.id != k.state.unclaimed) {
+			var ends reclaimEnds
+			if ends, room = k.roomFor(x, k.lacksOf(x)); len(ends.stops) > 0 || ends.claim.Worker != "" {
+				return ends
+			}
+		}
+		if !room && x.alone != nil && len(x.need) > 0 {
+			vain[x.alone.id] = x.request()
+		}
+		if room || k.l.quotas.wasPassed(k.of, x.order.Request) {
+			k.counts(x)
+		}
+	}
+	k.l.quotas.awaited(k.of, vain)
+	return reclaimEnds{stops: k.byAmount()}
+}
+
+// byAmount are the fewest of the borrowers' that free what those lack who have room, with what leaves anyway, as far as it is wanted back of them.
+func (k *reclaimLook) byAmount() (stops []berth.RequestID) {
+	rest := maps.Clone(k.lacks)
+	for i := range k.from {
+		from, need := &k.from[i], make(berth.Amounts)
+		for d, v := range rest {
+			part := min(v, from.back[d])
+			need[d] = from.keeps(d, part) - from.leaves[d]
+			rest[d] -= part
+		}
+		stops = append(stops, scheduler.Reclaim(need, from.could)...)
+	}
+	return stops
+}
+
+// reclaimEnds is what is to end for a lender: on the workers where somebody is to have room, and wherever they are.
+type reclaimEnds struct {
+	of    *reclaimer
+	claim scheduler.Preemption // for a request; of no worker: nothing is claimed
+	room  scheduler.GangRoom   // for a group; of no workers: nothing is kept
+	stops []berth.RequestID
+}
+
+// carryOut puts into the plan what is to end.
+func (b *builder) carryOut(r *reclaim, ends reclaimEnds) bool {
+	if len(ends.stops) == 0 && ends.claim.Worker == "" {
 		return false
 	}
-	b.compareReclaim(r)
-	message := berth.Clip("gives back what "+tenantsText(r.lenders)+" lent", berth.MaxMessageBytes)
-	stopped := 0
-	for _, id := range victims {
+	switch {
+	case ends.claim.Worker != "" && !b.claimForLender(ends.of, &ends.claim, r):
+		return false
+	case len(ends.room.Workers) > 0:
+		_, was := b.l.view.group(ends.of.group.id)
+		b.keepRoom(ends.of.group, &ends.room)
+		b.guard(berth.Guard{Key: groupKey(ends.of.group.id), Was: was})
+	}
+	for _, id := range ends.stops {
 		if b.members > 1 && (b.ops.plus(opsStop).plus(opsGroup).most() > b.maxOps || b.bytes+bytesStop+bytesEnd > int64(b.l.store.Limits().Bytes)*2/3) {
 			break // the rest when this is done
 		}
-		if b.stopForLender(id, message) {
-			stopped++
+		if _, begun := b.groups[b.l.view.groupOf(id)]; begun {
+			continue // of a group, the first that is told so has it placed anew, and the others stop for that
 		}
+		b.orderAway(b.l.view.lives[id], berth.StopReclaim, givesBackTo(r.of.tenant))
 	}
-	b.l.log.Info("what was borrowed is reclaimed", zap.String("tenant", string(r.of.tenant)), zap.String("pool", string(r.of.pool)),
-		zap.String("for", string(r.lenders[0])), zap.Int("lenders", len(r.lenders)), zap.Int("stopped", stopped))
+	stopped := len(b.plan.Stops) // the plan is its own
+	b.compareReclaim(r, append(slices.Clone(ends.claim.Victims), ends.stops...), ends.of != nil)
+	b.l.log.Info("what was lent is reclaimed", zap.String("tenant", string(r.of.tenant)), zap.String("pool", string(r.of.pool)), zap.Int("stopped", stopped))
 	b.l.metrics.reclaimed.Add(float64(stopped))
 	b.batch = 1 // it is not halved
+	b.after = append(b.after, tenantKey(r.of.tenant))
 	return true
 }
 
-// compareReclaim makes the plan depend on what a reclaim was decided by, and rewrites the borrower's record.
-func (b *builder) compareReclaim(r *reclaim) {
+// compareReclaim makes the plan depend on what a reclaim was decided by, and rewrites the records of the borrowers of which something
+// ends. Where that makes room, as much is wanted back of these, in place of others.
+func (b *builder) compareReclaim(r *reclaim, ends []berth.RequestID, room bool) {
+	back := make(map[berth.TenantID]berth.Amounts)
+	for i := range r.from {
+		t := r.from[i].of.tenant
+		for _, h := range r.from[i].could {
+			if slices.Contains(ends, h.Request) {
+				if back[t] == nil {
+					back[t] = make(berth.Amounts)
+					addTo(back[t], r.from[i].leaves)
+					addTo(back[t], r.from[i].idle)
+				}
+				addTo(back[t], h.Amounts)
+			}
+		}
+		if back[t] == nil {
+			continue
+		}
+		rec, was := b.l.view.tenant(t)
+		b.plan.Tenants = append(b.plan.Tenants, berth.TenantWrite{ID: t, Was: was, Tenant: &berth.Tenant{Weight: rec.Weight, Pools: rec.Pools}})
+		b.add(opsBlock, bytesBlock, tenantKey(t))
+		for _, d := range slices.Sorted(maps.Keys(b.l.quotas.holders[t])) {
+			k := blockKey(blockRef{t, d})
+			b.guard(berth.Guard{Key: k, Was: b.l.view.mod(k)})
+		}
+	}
 	t := r.of.tenant
 	rec, was := b.l.view.tenant(t)
-	b.plan.Tenants = append(b.plan.Tenants, berth.TenantWrite{ID: t, Was: was, Tenant: &berth.Tenant{Weight: rec.Weight, Pools: rec.Pools}})
+	q := rec.Pools[r.of.pool]
+	if !room || !q.RecallFrom(back) {
+		b.guard(berth.Guard{Key: tenantKey(t), Was: was})
+		return
+	}
+	next := &berth.Tenant{Weight: rec.Weight, Pools: maps.Clone(rec.Pools)}
+	next.Pools[r.of.pool] = q
+	b.plan.Tenants = append(b.plan.Tenants, berth.TenantWrite{ID: t, Was: was, Tenant: next})
 	b.add(opsBlock, bytesBlock, tenantKey(t))
-	for _, lender := range r.lenders {
-		b.guard(berth.Guard{Key: tenantKey(lender), Was: b.l.view.mod(tenantKey(lender))})
-	}
-	for _, d := range slices.Sorted(maps.Keys(b.l.quotas.holders[t])) {
-		k := blockKey(blockRef{t, d})
-		b.guard(berth.Guard{Key: k, Was: b.l.view.mod(k)})
-	}
 }
 
-// stopForLender tells an allocation to stop. Of a group, the first that is told so has it placed anew,
-// and the others stop for that.
-func (b *builder) stopForLender(id berth.RequestID, message string) bool {
-	x := b.l.view.lives[id]
-	w := x.worker.Value()
-	k := allocationKey(w, id)
-	a, mod := b.l.view.allocation(w, id)
-	if a.Group != "" {
-		if _, begun := b.groups[a.Group]; begun {
-			return false
-		}
-		b.anew(a.Group, berth.EndReclaimed)
-		b.group(a.Group).Excused++
-	}
-	if !b.claim(id, k) {
-		return false
-	}
-	grace := time.Duration(x.spec.request.StopTimeoutMS) * time.Millisecond
-	b.stop(k, a, mod, &berth.StopOrder{Reason: berth.StopReclaim, Deadline: b.now.Add(grace), Message: message})
-	return true
+func givesBackTo(lender berth.TenantID) string {
+	return berth.Clip("gives back what tenant "+string(lender)+" lent", berth.MaxMessageBytes)
 }
 
 // tellReclaims tells what stops of those from whom something is reclaimed.
@@ -318,15 +418,4 @@ func (l *loop) tellReclaims(all []berth.Reclaim, p berth.PoolID, d berth.Dimensi
 			}
 		}
 	}
-}
-
-func tenantsText(all []berth.TenantID) string {
-	words := make([]string, len(all))
-	for i, t := range all {
-		words[i] = string(t)
-	}
-	if len(all) == 1 {
-		return "tenant " + words[0]
-	}
-	return "tenants " + strings.Join(words, " and ")
 }

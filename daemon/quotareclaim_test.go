@@ -9,15 +9,27 @@ import (
 	"github.com/berthd/berth"
 )
 
-// lends is a stage of a lender that has wanted 150 back for so long, and reclaims after 30 s; and a
+// waits has a tenant's request wait with this daemon.
+func (s *stage) waits(t berth.TenantID, cpu, memory int64) berth.RequestID {
+	for i := 0; ; i++ {
+		r := requestOf(t, berth.RequestID(fmt.Sprint(t, i)), cpu)
+		r.Resources.MemoryBytes = memory
+		if sub, _ := s.view.submission(r.ID); sub == nil && s.share.ofRequest(&r, "") == "daemon" {
+			s.tell(requestKey(r.ID), &berth.Submission{Spec: r})
+			return r.ID
+		}
+	}
+}
+
+// lends is a stage of a lender that has wanted so much back for so long, for a0, and reclaims after 30 s; and a
 // borrower whose allocations b0, b1 … hold 100 each, the later the younger: the first three on what is guaranteed to it.
-func lends(t *testing.T, wanted time.Duration, n int64) *stage {
+func lends(t *testing.T, back int64, wanted time.Duration, n int64) *stage {
 	t.Helper()
 	s := newStage(t, bigWorker)
 	s.tellQuota("a", berth.Quota{
-		Limits: cpu(300), Guaranteed: cpu(300), Lent: berth.Loans{"b": cpu(300)}, Recalled: berth.Loans{"b": cpu(150)},
+		Limits: cpu(300), Guaranteed: cpu(300), Lent: berth.Loans{"b": cpu(300)}, Recalled: berth.Loans{"b": cpu(back)},
 		RecalledSince: map[berth.TenantID]time.Time{"b": s.clock.Add(-wanted)}, ReclaimAfterMS: new(int64(30_000)),
-		Waits: map[berth.DaemonID]berth.LoanWait{"other": {Since: 1, Own: true}}, Short: []berth.DaemonID{"other"},
+		Waits: map[berth.DaemonID]berth.LoanWait{"daemon": {Since: 1, Own: true, Request: "a0"}}, Short: []berth.DaemonID{"daemon"},
 	})
 	s.tellQuota("b", berth.Quota{Limits: cpu(1000), Guaranteed: cpu(300), Borrowed: berth.Loans{"a": cpu(300)}, Taken: cpu(n * 100), Blocks: 1})
 	s.tellBlock("b", "other", berth.Block{Block: cpu(n * 100), Used: cpu(n * 100)})
@@ -51,7 +63,8 @@ func (s *stage) reclaimed(within time.Duration) *berth.Plan {
 
 // What is decided is compared: the lender's record, the borrower's, which is rewritten, and its blocks.
 func TestReclaim_Compares(t *testing.T) {
-	s := lends(t, 29*time.Second, 6)
+	s := lends(t, 150, 29*time.Second, 6)
+	s.waits("a", 150, 0)
 	if p := s.reclaimed(900 * time.Millisecond); p != nil {
 		t.Fatalf("%+v before the time", p.Stops)
 	}
@@ -113,7 +126,8 @@ func TestReclaim_Enough(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := lends(t, 20*time.Second, tt.n)
+			s := lends(t, 150, 20*time.Second, tt.n)
+			s.waits("a", 150, 0)
 			tt.make(s)
 			if p := s.reclaimed(12 * time.Second); p != nil {
 				for i := range p.Stops {

@@ -18,11 +18,10 @@ import (
 
 // passing is a request for which nothing was stopped, for that would have made no room.
 type passing struct {
-	lender    account
-	id        berth.RequestID
-	request   *berth.Request
-	borrowers map[berth.TenantID]struct{} // who would have had to give something back
-	passed    bool                        // others got what it had room in
+	lender  account
+	id      berth.RequestID
+	request *berth.Request
+	passed  bool // others got what it had room in
 }
 
 // passings are those of a pool.
@@ -35,37 +34,32 @@ type passings struct {
 // passingsMost bounds the requests that are looked at when somebody got a place: of more, others are the next time.
 const passingsMost = 64
 
-// inVain notes that nothing of a borrower's makes room for a lender's request, and says whether it was passed by
-// since then.
-func (q *quotas) inVain(lender account, from berth.TenantID, r *berth.Request) bool {
+// wasPassed says whether a request for which nothing makes room was passed by since then.
+func (q *quotas) wasPassed(lender account, id berth.RequestID) bool {
+	in := q.passings[lender.pool]
+	return in != nil && slices.ContainsFunc(in.all, func(p *passing) bool { return p.id == id && p.lender == lender && p.passed })
+}
+
+// awaited notes for which requests of a lender nothing makes room, and forgets the others.
+func (q *quotas) awaited(lender account, now map[berth.RequestID]*berth.Request) {
 	in := q.passings[lender.pool]
 	if in == nil {
+		if len(now) == 0 {
+			return
+		}
 		in = &passings{came: make(map[berth.WorkerID][]berth.RequestID)}
 		q.passings[lender.pool] = in
 	}
-	i := slices.IndexFunc(in.all, func(p *passing) bool { return p.id == r.ID && p.lender == lender })
-	if i < 0 {
-		i = len(in.all)
-		in.all = append(in.all, &passing{lender: lender, id: r.ID, request: r, borrowers: make(map[berth.TenantID]struct{}, 1)})
-	}
-	in.all[i].borrowers[from] = struct{}{}
-	return in.all[i].passed
-}
-
-// awaited forgets the requests of a lender that wait no more for what is lent.
-func (q *quotas) awaited(lender account, waits map[berth.DaemonID]berth.LoanWait) {
-	in := q.passings[lender.pool]
-	if in == nil {
-		return
-	}
+	known := make(map[berth.RequestID]bool, len(now))
 	in.all = slices.DeleteFunc(in.all, func(p *passing) bool {
-		for _, w := range waits {
-			if w.Own && w.Request == p.id {
-				return false
-			}
-		}
-		return p.lender == lender
+		known[p.id] = known[p.id] || p.lender == lender
+		return p.lender == lender && now[p.id] == nil
 	})
+	for _, id := range slices.Sorted(maps.Keys(now)) {
+		if !known[id] {
+			in.all = append(in.all, &passing{lender: lender, id: id, request: now[id]})
+		}
+	}
 	if len(in.all) == 0 {
 		delete(q.passings, lender.pool)
 	}
@@ -82,7 +76,8 @@ func (q *quotas) cameTo(was, is occupancy) {
 	}
 }
 
-// seePassed finds for whom a worker has room, as the fleet has it now, or had it for who came there.
+// seePassed finds for whom a worker has room, as the fleet has it now, or had it for others who came there: not for who is of the same tenant, for
+// that may have had its room made there.
 func (l *loop) seePassed(w berth.WorkerID, p berth.PoolID) {
 	in := l.quotas.passings[p]
 	if in == nil {
@@ -93,24 +88,23 @@ func (l *loop) seePassed(w berth.WorkerID, p berth.PoolID) {
 	for range min(len(in.all), passingsMost) {
 		of := in.all[in.next%len(in.all)]
 		in.next = (in.next + 1) % len(in.all)
-		if of.passed || !needOf(&of.request.Resources).within(free) || !l.hadRoom(of, w, came) {
+		if of.passed || !needOf(&of.request.Resources).within(free) {
 			continue
 		}
-		of.passed = true
-		for _, t := range slices.Sorted(maps.Keys(of.borrowers)) {
-			l.due.add(tenantKey(t))
+		c := scheduler.Candidate{Request: of.request, Priority: of.request.Priority}
+		if l.fleet.Fits(c, w) || l.hadRoom(of, c, w, came) {
+			l.due.add(tenantKey(of.lender.tenant))
 		}
 	}
 }
 
-// hadRoom says whether a request has room on a worker, or would without some.
-func (l *loop) hadRoom(of *passing, w berth.WorkerID, came []scheduler.Occupant) bool {
-	c := scheduler.Candidate{Request: of.request, Priority: of.request.Priority}
-	if l.fleet.Fits(c, w) {
-		return true
-	}
-	_, ok := l.fleet.Clear(c, []berth.WorkerID{w}, func(berth.WorkerID) []scheduler.Occupant { return came })
-	return ok
+// hadRoom notes whether a request would have room on a worker without some, of other tenants.
+func (l *loop) hadRoom(of *passing, c scheduler.Candidate, w berth.WorkerID, came []scheduler.Occupant) bool {
+	others := slices.DeleteFunc(slices.Clone(came), func(o scheduler.Occupant) bool {
+		return l.view.lives[o.Request].spec.request.Tenant == of.lender.tenant
+	})
+	_, of.passed = l.fleet.Clear(c, []berth.WorkerID{w}, func(berth.WorkerID) []scheduler.Occupant { return others })
+	return of.passed
 }
 
 // cameAtOnce are those of some on a worker that got their places by the last transaction that gave any, and how much
@@ -141,22 +135,4 @@ func (l *loop) cameAtOnce(w berth.WorkerID, ids []berth.RequestID) (came []sched
 		}
 	}
 	return came, free
-}
-
-// lacksOf is how much of what is to be free a lender's request lacks, beside what its tenant's daemon has, or could take.
-func (l *loop) lacksOf(lender account, at berth.DaemonID, r *berth.Request, need berth.Amounts) berth.Amounts {
-	st := l.quotas.of[lender]
-	if st == nil {
-		return nil
-	}
-	held, _ := l.view.block(blockRef{lender.tenant, at})
-	block := held.Pools[lender.pool]
-	lacks := make(berth.Amounts, len(need))
-	for d, v := range need {
-		has := l.free(lender, st, d) + block.Block[d] - block.Used[d]
-		if more := min(v, mostOf(r, d)-has); more > 0 {
-			lacks[d] = more
-		}
-	}
-	return lacks
 }

@@ -40,35 +40,24 @@ func TestReclaim_PassedBy(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		gets   int64 // of memory, who comes
-		change func(*stage)
+		change func(s *stage, waits berth.RequestID)
 		want   []berth.RequestID
 	}{
-		{"it had room", 100, func(*stage) {}, []berth.RequestID{"b5"}},
-		{"too little", 59, func(*stage) {}, nil},
-		{"in parts, one after the other", 50, func(s *stage) { s.comes("x2", "", 50) }, nil},
-		{"it waits no more", 100, func(s *stage) {
-			q := s.ofA()
-			q.Waits = map[berth.DaemonID]berth.LoanWait{"other": {Since: 1, Own: true, Request: "a1"}}
-			s.tellQuota("a", q)
-		}, nil},
+		{"it had room", 100, func(*stage, berth.RequestID) {}, []berth.RequestID{"b5"}},
+		{"too little", 59, func(*stage, berth.RequestID) {}, nil},
+		{"in parts, one after the other", 50, func(s *stage, _ berth.RequestID) { s.comes("x2", "", 50) }, nil},
+		{"it waits no more", 100, func(s *stage, waits berth.RequestID) { s.tell(requestKey(waits), nil) }, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := lends(t, 40*time.Second, 6)
+			s := lends(t, 50, 40*time.Second, 6)
 			s.remembers()
 			s.comes("x0", "", 100)
-			for _, id := range []berth.RequestID{"a0", "a1"} {
-				r := requestOf("a", id, 50)
-				r.Resources.MemoryBytes = 60
-				s.tell(requestKey(id), &berth.Submission{Spec: r})
-			}
-			q := s.ofA()
-			q.Waits = map[berth.DaemonID]berth.LoanWait{"other": {Since: 1, Own: true, Request: "a0"}}
-			s.tellQuota("a", q)
+			waits := s.waits("a", 50, 60)
 			if p := s.reclaimed(2 * time.Second); p != nil {
 				t.Fatalf("%+v are told to stop in vain", p.Stops)
 			}
 			s.comes("x1", "x0", tt.gets)
-			tt.change(s)
+			tt.change(s, waits)
 			var told []berth.RequestID
 			if p := s.reclaimed(2 * time.Second); p != nil {
 				for i := range p.Stops {
@@ -82,20 +71,16 @@ func TestReclaim_PassedBy(t *testing.T) {
 	}
 }
 
-func (s *stage) ofA() berth.Quota {
-	rec, _ := s.view.tenant("a")
-	return rec.Pools[berth.DefaultPool]
-}
-
 // However many wait in vain, few of them are looked at when somebody gets a place, and all of them in turn.
 func TestReclaim_PassedByOfMany(t *testing.T) {
-	q := newQuotas()
+	q, vain := newQuotas(), make(map[berth.RequestID]*berth.Request)
 	const n = 3*passingsMost + 1
 	for i := range n {
 		r := requestOf("a", berth.RequestID(fmt.Sprint("a", i)), 10)
 		r.Resources.MemoryBytes = 60
-		q.inVain(account{"a", berth.DefaultPool}, "b", &r)
+		vain[r.ID] = &r
 	}
+	q.awaited(account{"a", berth.DefaultPool}, vain)
 	s := newStage(t, bigWorker)
 	s.quotas.passings = q.passings
 	s.remembers()

@@ -65,6 +65,9 @@ func (d Replayer) claimedAgain(ctx context.Context, r *Replay, w *waiting) (*Rep
 	if err != nil {
 		return nil, err
 	}
+	if v, err := d.gaveBack(ctx, r, state.Mod); v != nil || err != nil {
+		return v, err
+	}
 	then, claim, err := d.claimBasis(ctx, r, state.Mod)
 	if err != nil {
 		return nil, err
@@ -99,6 +102,33 @@ func (d Replayer) claimedAgain(ctx context.Context, r *Replay, w *waiting) (*Rep
 		}
 	}
 	return v, err
+}
+
+// gaveBack tells who made room for a claim of a lender: who gives back what, and where, is decided by all quotas, and not again. Others: nil.
+func (d Replayer) gaveBack(ctx context.Context, r *Replay, at berth.Revision) (*ReplayedVictims, error) {
+	facts, err := d.Store.GetAt(ctx, at, ledgerKey(r.Worker))
+	if err != nil {
+		return nil, err
+	}
+	ledger, ok := facts[0].Record.(*berth.Ledger)
+	if !ok || ledger.ClaimOf(r.ID) == nil {
+		return nil, ErrCorrupt
+	}
+	victims := ledger.ClaimOf(r.ID).Victims
+	keys := make([]berth.Key, len(victims))
+	for i, id := range victims {
+		keys[i] = allocationKey(r.Worker, id)
+	}
+	if facts, err = d.Store.GetAt(ctx, at, keys...); err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(facts, func(f berth.Fact) bool {
+		a, ok := f.Record.(*berth.Allocation)
+		return ok && f.Mod == at && a.Stop != nil && a.Stop.Reason == berth.StopReclaim
+	}) {
+		return nil, nil
+	}
+	return &ReplayedVictims{Outcome: ReplayCannot, Why: "who gives back what a tenant has lent depends on all quotas and workers, and that is not kept", At: at, Were: victims}, nil
 }
 
 // claimOf is the state by which a placed request got its claim.

@@ -287,8 +287,16 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 		b.after = append(b.after, requestKey(w.id))
 		return
 	}
+	if f := l.flights.requests[w.id]; f != nil { // others are told to make room for it
+		l.queue.remove(w.id)
+		l.flights.parkKey(f, requestKey(w.id))
+		return
+	}
 	c := w.candidate()
 	if st := l.limited(w.request); st != nil && !l.allowWaiting(w, st, &c, b) {
+		return
+	}
+	if l.hasQuotaForClaim(w, b) {
 		return
 	}
 	d := b.decide(w, c)

@@ -115,9 +115,12 @@ func examples(t *testing.T) map[berth.Kind]any {
 			Parallel: 2, PerMinute: 6, Deadline: at(57), BegunWith: 20, LastStopAt: at(30),
 		},
 		berth.KindLedger: &berth.Ledger{
-			Header: h, Epoch: 17, Capacity: capacity(), Count: 1, Reserved: share(), Held: berth.Share{Quantities: berth.Quantities{CPUMilli: 250}},
-			Claims: []berth.Claim{{Request: "train-8", Attempt: 1, Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 250}}, Wants: berth.Share{Quantities: berth.Quantities{CPUMilli: 750}}, Victims: []berth.RequestID{"train-7"}, Counted: &berth.Counted{Tenant: "vision", Pool: "default", Block: "d1"}}},
-			Lease:  "694d9a3b2f1c4e0a", TTLSeconds: 10, KillMS: 2000, StateID: "b7d1c2e05a9f4c38",
+			Header: h, Epoch: 17, Capacity: capacity(), Count: 1, Reserved: share(), Held: berth.Share{Quantities: berth.Quantities{CPUMilli: 350}},
+			Claims: []berth.Claim{
+				{Request: "train-8", Attempt: 1, Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 250}}, Wants: berth.Share{Quantities: berth.Quantities{CPUMilli: 750}}, Victims: []berth.RequestID{"train-7"}, Counted: &berth.Counted{Tenant: "vision", Pool: "default", Block: "d1"}},
+				{Request: "train-9", Attempt: 1, Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 100}}, Wants: berth.Share{Quantities: berth.Quantities{CPUMilli: 100}}, Lent: true},
+			},
+			Lease: "694d9a3b2f1c4e0a", TTLSeconds: 10, KillMS: 2000, StateID: "b7d1c2e05a9f4c38",
 		},
 		berth.KindRequest: &berth.Submission{Header: h, Digest: digest, SubmittedAt: at(3), Planner: "d2", Spec: spec},
 		berth.KindState: &berth.Progress{

@@ -160,6 +160,7 @@ func (l *ledger) validate(c *checker, _ string) {
 		for _, v := range claim.Victims {
 			c.id("claims.victims", v)
 		}
+		c.need(!claim.Lent || claim.Counted == nil, "a claim for which quota is lent to others, and counted")
 		if of := claim.Counted; of != nil {
 			c.id("claims.counted.tenant", of.Tenant)
 			c.id("claims.counted.pool", of.Pool)

@@ -336,6 +336,12 @@ func (s store) countedClaim(block string, used int64) {
 	s.amount("tenants/acme/d1", "used", "cpu_milli", 500+used)
 }
 
+// claimedLent is claimed where nothing is counted, for that is lent.
+func (s store) claimedLent() {
+	s.claimed(false)
+	s["ledgers/w1"].value["claims"].([]any)[0].(object)["lent"] = true //nolint:errcheck // else it panics
+}
+
 // claimed is a claim of a request of the pool batch, at revision 101.
 func (s store) claimed(counted bool) {
 	spec := someSpec("b1")

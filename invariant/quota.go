@@ -223,19 +223,20 @@ func (s *State) stepCounted(e *entry, a *allocation, created createdTallies, f *
 	created.add([2]string{a.Tenant, pool}, held)
 }
 
-// stepClaimed is clause 7.9 for claims: what is set aside under limits is counted.
+// stepClaimed is clause 7.9 for claims: what is set aside under limits is counted, at the latest when what was lent of that is back.
 func (s *State) stepClaimed(c change, l *ledger, created createdTallies, f *finder) {
-	had := map[string]int64{}
+	had := map[string]claim{}
 	if c.before != nil {
 		if was, ok := c.before.record.(*ledger); ok {
 			for _, old := range was.Claims {
-				had[old.Request] = old.Attempt
+				had[old.Request] = old
 			}
 		}
 	}
 	for _, is := range l.Claims {
 		_, r, _ := at[submission](s, kindRequest+"/"+is.Request)
-		if r == nil || had[is.Request] == is.Attempt || len(s.limitsOf(r.Spec.Tenant)[r.Spec.Pool].Limits) == 0 {
+		was := had[is.Request]
+		if r == nil || is.Lent || was.Attempt == is.Attempt && !was.Lent || len(s.limitsOf(r.Spec.Tenant)[r.Spec.Pool].Limits) == 0 {
 			continue
 		}
 		if is.Counted == nil {

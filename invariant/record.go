@@ -93,6 +93,7 @@ type claim struct {
 	Wants   share    `json:"wants"`
 	Victims []string `json:"victims,omitempty"`
 	Counted *counted `json:"counted,omitempty"`
+	Lent    bool     `json:"lent,omitempty"`
 }
 
 type counted struct {

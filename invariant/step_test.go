@@ -139,6 +139,7 @@ var transitions = []struct {
 		s.rewrite("tenants/acme")
 	}},
 	{"claimed and not counted", "7.9", func(s store) { s.claimed(false) }},
+	{"claimed while its quota is lent", "", func(s store) { s.claimedLent() }},
 	{"a block beyond the limits", "7.8", func(s store) {
 		s.amount("tenants/acme/d1", "block", "cpu_milli", 2001)
 		s.amount("tenants/acme", "taken", "cpu_milli", 2001)

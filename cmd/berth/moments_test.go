@@ -56,7 +56,7 @@ func TestPrintExplanation_Leaving(t *testing.T) {
 				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "claim", Detail: "w7", Want: 2}}},
 				Victims: []*berthv1.Victim{{Id: "a", Stop: room}, {Id: "b", Stop: &berthv1.StopOrder{Reason: "run_limit"}}},
 			},
-			[]string{"now waits for 2 requests of lower priority to end on w7\n", "waited for: a, told to stop (preempt), killed at ", "(in 8s); b, told to stop (run limit), killed now\n"},
+			[]string{"now waits for 2 requests to end on w7, to make room for it\n", "waited for: a, told to stop (preempt), killed at ", "(in 8s); b, told to stop (run limit), killed now\n"},
 		},
 		{
 			"a victim that stops", &berthv1.ExplainResponse{Status: &berthv1.Status{Id: "a", State: "RUNNING", Worker: "w7", Stop: room}},

@@ -16,7 +16,7 @@ func TestQuota_LoweredUnderClaim(t *testing.T) {
 		s.until("RUNNING", "get", "v")
 		s.want(exitGood, "2", "tenants", "set", "--cpu", "2", "tk")
 		s.want(exitGood, "k2", "submit", "--id", "k2", "--tenant", "tk", "--cpu", "1.5", "--priority", "5", "--preemption", "lower", "--", "sleep", "300")
-		s.until("k2 waits for 1 request of lower priority to end", "explain", "k2")
+		s.until("k2 waits for 1 request to end", "explain", "k2")
 		s.want(exitGood, "1", "tenants", "set", "--cpu", "1", "tk")
 		const (
 			beyond = "k2 waits, and could never be placed, for it asks for more than the quota of tenant tk in pool default: it wants 1.5 cores, and 1 is left of 1\n"

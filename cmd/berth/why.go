@@ -122,7 +122,7 @@ func claimText(r *berthv1.Reason) string {
 	if on == "" { // of a group
 		on = fmt.Sprintf("%s (%s)", plural(r.GetWorkers(), "worker"), someText(r))
 	}
-	return fmt.Sprintf("waits for %s of lower priority to end on %s", plural(r.GetWant(), "request"), on)
+	return fmt.Sprintf("waits for %s to end on %s, to make room for it", plural(r.GetWant(), "request"), on)
 }
 
 // neverText says of a request that no worker could take, were it empty, what the nearest lacks for good.

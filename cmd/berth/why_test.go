@@ -327,7 +327,7 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 				{Code: "claim", Detail: "w7", Workers: 1, Some: []string{"w7"}, Want: 2},
 				{Code: "cpu_milli", Workers: 3, Want: 4000, Best: 1000, Total: 8000},
 			}}, Nearest: &berthv1.Miss{Worker: "w7", Could: true, Reasons: []*berthv1.Reason{{Code: "cpu_milli", Want: 4000, Best: 1000, Total: 8000}}}},
-			[]string{"r waits for 2 requests of lower priority to end on w7"},
+			[]string{"r waits for 2 requests to end on w7, to make room for it"},
 		},
 		{"free", &berthv1.ExplainResponse{Verdict: &berthv1.Verdict{}, Since: timestamppb.New(time.Now().Add(-90 * time.Second))}, []string{"r could be placed now", "(90s); judged at"}},
 		{

@@ -159,6 +159,7 @@ func claim(c *coder, r *berth.Claim) {
 	share(c, "wants", &r.Wants)
 	maybeList(c, "victims", &r.Victims, textItem)
 	maybe(c, "counted", &r.Counted, counted)
+	maybeTrue(c, "lent", &r.Lent)
 	c.end()
 }
 

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -28,13 +29,18 @@ func (r *rig) daemon() (d *daemon.Daemon, stop func()) {
 
 // checked has the invariants looked at, at every revision, until it is told to end.
 func (r *rig) checked() (end func()) {
+	return r.checkedBy(func(broken string) { r.t.Error(broken) })
+}
+
+// checkedBy is checked that tells somebody else what is broken.
+func (r *rig) checkedBy(tell func(broken string)) (end func()) {
 	ctx, cancel := contextOf(r)
 	checked := make(chan struct{})
 	go func() {
 		defer close(checked)
 		_ = invariant.WatchStore(ctx, memetcd.NewClient(ctx, r.conn.Direct), "/berth/", invariant.Options{}, func(rep invariant.Report) error {
 			for _, v := range rep.Violations {
-				r.t.Errorf("at revision %d: %v", rep.Revision, v)
+				tell(fmt.Sprintf("at revision %d: %v", rep.Revision, v))
 			}
 			return nil
 		})

@@ -103,3 +103,33 @@ func (r *rig) toldToStop() (told []string) {
 	}
 	return told
 }
+
+// TestReclaim_GroupRoomIsKept: what ends for a lender's group is kept for it: who waits for no quota does not take the half of a worker that
+// comes free before the other half.
+func TestReclaim_GroupRoomIsKept(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.alone()
+		defer stop()
+		for _, w := range []berth.WorkerID{"v", "w"} {
+			r.lives(w)
+		}
+		r.halves(d, "b", "b", "b", "b")
+		r.run(d, "x", slots("x", 5))
+		g := r.group("g", 1, 1)
+		slots("a", 10)(&g)
+		r.submitGroup(d, g)
+		r.passes(10 * time.Second)
+		told := r.toldToStop()
+		if len(told) != 2 {
+			t.Fatalf("%v are told to stop, want 2: %v", told, r.held())
+		}
+		for _, x := range told {
+			w, id, _ := strings.Cut(x, "/")
+			r.exits(w, id)
+			r.passes(2 * time.Second)
+		}
+		if r.are("g.0") != 1 || r.are("x") != 0 {
+			t.Errorf("others ended for the group, and there are %v", r.held())
+		}
+	})
+}
