@@ -19,7 +19,7 @@ type LoanWait struct {
 	Since Revision `json:"since"`
 	Own   bool     `json:"own,omitempty"` // for what is guaranteed to it: of that nothing is lent meanwhile
 
-	Request RequestID `json:"request,omitempty"` // the first that waits so, where it is reclaimed and no group: what ends for it is to help it
+	Request RequestID `json:"request,omitempty"` // the first that waits so, where it is reclaimed and no group: daemons of a version before this chose by it what ends
 }
 
 // Loans are amounts by the tenant on the other side.
