@@ -18,10 +18,11 @@ type budget struct {
 	limits   berth.Amounts // what is allowed now
 	used     berth.Amounts
 	borrowed berth.Amounts
+	recalled berth.Loans // wanted back of what is lent
 }
 
 func newBudget(q *berth.Quota) *budget {
-	b := &budget{quota: q, limits: maps.Clone(q.Allowed()), used: make(berth.Amounts), borrowed: make(berth.Amounts)}
+	b := &budget{quota: q, limits: maps.Clone(q.Allowed()), used: make(berth.Amounts), borrowed: make(berth.Amounts), recalled: q.Recalled}
 	for d := range q.Guaranteed {
 		b.borrowed[d] = q.Borrowed.Of(d)
 	}
@@ -62,6 +63,8 @@ func (c *course) spend(of account, share *berth.Share, capacity *berth.Capacity,
 	for d, n := range berth.AmountsOf(share, capacity) {
 		if b.used[d] += by * n; by > 0 {
 			c.borrow(of, d)
+		} else {
+			c.giveBack(of, d)
 		}
 	}
 }

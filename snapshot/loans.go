@@ -206,6 +206,21 @@ func (c *course) borrow(of account, d berth.Dimension) {
 	}
 }
 
+// giveBack gives back what lenders want back of an account and it does not use any more, before anybody's turn comes.
+func (c *course) giveBack(of account, d berth.Dimension) {
+	b := c.quotas[of]
+	for _, a := range c.limited[of.pool] {
+		lender := c.quotas[a]
+		part := min(lender.recalled[of.tenant][d], b.borrowed[d], b.limits[d]-b.used[d])
+		if part <= 0 {
+			continue
+		}
+		lender.recalled = lender.recalled.With(of.tenant, d, lender.recalled[of.tenant][d]-part)
+		b.borrowed[d], b.limits[d] = b.borrowed[d]-part, b.limits[d]-part
+		lender.limits[d] = min(lender.limits[d]+part, lender.quota.Limits[d])
+	}
+}
+
 // limited are the accounts that have a quota, by pools.
 func (s *Snapshot) limited() map[berth.PoolID][]account {
 	all := make(map[berth.PoolID][]account)

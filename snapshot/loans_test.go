@@ -1,8 +1,10 @@
 package snapshot_test
 
 import (
+	"bytes"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -135,5 +137,48 @@ func TestForecast_TypesThatAreLent(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// What is wanted back has come back when what used it ends: what waits for it, and has something kept for it, is not behind who comes later and would be
+// placed first.
+func TestForecast_WantedBackComesAtOnce(t *testing.T) {
+	t.Parallel()
+	cpu := func(n int64) berth.Amounts { return berth.Amounts{berth.DimensionCPU: n} }
+	s := &store{}
+	s.worker("w1", 4000, berth.Intent{})
+	s.worker("w2", 1000, berth.Intent{})
+	at := time.Unix(1, 0)
+	s.put(berth.KindTenant, "", "c", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {
+		Limits: cpu(5000), Guaranteed: cpu(5000), Lent: berth.Loans{"e": cpu(4000)}, Recalled: berth.Loans{"e": cpu(4000)}, RecalledSince: map[berth.TenantID]time.Time{"e": at},
+	}}})
+	s.put(berth.KindTenant, "", "e", &berth.Tenant{Pools: map[berth.PoolID]berth.Quota{"default": {Limits: cpu(4000), Guaranteed: cpu(0), Borrowed: berth.Loans{"c": cpu(4000)}}}})
+	s.runs("own", 1000, "w2", 0)
+	s.stops("x", 4000, "w1", "", berth.StopReclaim)
+	for id, tenant := range map[string]berth.TenantID{"own": "c", "x": "e"} {
+		s.edit(id, func(r *berth.Request) { r.Tenant = tenant }, func(a *berth.Allocation) { a.Tenant = tenant })
+	}
+	s.put(berth.KindGroup, "", "g", &berth.Group{Size: 2, MinCount: 2, Attempt: 1, State: berth.GroupPending})
+	for _, m := range []string{"g.0", "g.1"} {
+		s.submit(m, 2000, "")
+		s.edit(m, func(r *berth.Request) { r.Tenant, r.Group = "c", &berth.Membership{ID: "g", Size: 2, MinCount: 2} }, nil)
+	}
+	kept := berth.KeptWorker{Worker: "w1", Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 4000}}}
+	s.put(berth.KindKeep, "", "default", &berth.Keep{Group: "g", Since: at, Chosen: at, MadeRoom: at, Workers: []berth.KeptWorker{kept}})
+	read, err := snapshot.Read(bytes.NewReader(s.written(t)), nil) // a file tells it, too
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcomes, err := read.Forecast(&snapshot.Change{Requests: []berth.Request{of(request("new", 1000), "none")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i := range outcomes {
+		got = append(got, text(&outcomes[i]))
+	}
+	want := []string{"new new: waits for cpu_milli ", "g.0 waiting: w1", "g.1 waiting: w1", "x stopped from w1: waits for quota cpu_milli"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -34,7 +34,7 @@ func strip(record any) any {
 		out := &berth.Tenant{Header: r.Header, Weight: r.Weight, Pools: map[berth.PoolID]berth.Quota{}}
 		for p, q := range r.Pools {
 			if len(q.Limits) > 0 {
-				out.Pools[p] = berth.Quota{Limits: q.Limits, Guaranteed: q.Guaranteed, Lent: q.Lent, Borrowed: q.Borrowed}
+				out.Pools[p] = berth.Quota{Limits: q.Limits, Guaranteed: q.Guaranteed, Lent: q.Lent, Borrowed: q.Borrowed, Recalled: q.Recalled}
 			}
 		}
 		if r.Weight == 0 && len(out.Pools) == 0 {
