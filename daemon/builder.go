@@ -33,6 +33,7 @@ type builder struct {
 	batch   int                         // most members
 	subs    []*submission
 	placed  []placing // with labels
+	claimed []placing // for which others make room
 	charges []charge
 	groups  map[berth.GroupID]int      // index in plan.Groups
 	joined  map[berth.GroupID]struct{} // in which the plan places

@@ -10,6 +10,7 @@ import (
 // The fleet counts where requests with labels are: those of the view, and those that
 // plans place which are being made or are in flight. The view tells of the first as
 // they come and go; what is counted for a plan is taken off when that has its answer.
+// So it does of where such have claims.
 
 // placing is a labelled request that a plan places, and is counted for that.
 type placing struct {
@@ -20,14 +21,7 @@ type placing struct {
 
 // placeOf is where a request with labels is; "": it is nowhere, or has none.
 func (v *view) placeOf(x *life) (p placing) {
-	switch {
-	case x.spec != nil:
-		p.labels, p.pool = x.spec.request.Labels, x.spec.request.Pool
-	case x.whole > 0:
-		if s, _ := v.submission(x.id); s != nil {
-			p.labels, p.pool = s.Spec.Labels, s.Spec.Pool
-		}
-	}
+	p.labels, p.pool = v.labelsOf(x)
 	switch {
 	case len(p.labels) == 0:
 		return placing{}
@@ -37,6 +31,37 @@ func (v *view) placeOf(x *life) (p placing) {
 		p.worker = v.others[x.id][0]
 	}
 	return p
+}
+
+// claimOf is where a request with labels has a claim; "": nowhere, or it has none.
+func (v *view) claimOf(x *life) (p placing) {
+	switch {
+	case x.waits != nil:
+		p.worker = x.waits.claimOn
+	case x.whole > 0:
+		if prog, _ := v.progress(x.id); prog != nil {
+			p.worker = prog.ClaimOn
+		}
+	}
+	if p.worker == "" {
+		return placing{}
+	}
+	if p.labels, p.pool = v.labelsOf(x); len(p.labels) == 0 {
+		return placing{}
+	}
+	return p
+}
+
+func (v *view) labelsOf(x *life) (map[string]string, berth.PoolID) {
+	switch {
+	case x.spec != nil:
+		return x.spec.request.Labels, x.spec.request.Pool
+	case x.whole > 0:
+		if s, _ := v.submission(x.id); s != nil {
+			return s.Spec.Labels, s.Spec.Pool
+		}
+	}
+	return nil, ""
 }
 
 // labelled tells the loop where a request with labels has come from and gone to. A
@@ -55,6 +80,30 @@ func (l *loop) labelled(was, is placing) {
 	}
 }
 
+// claimedOn tells the loop where a request with labels has got a claim, and had one. Who is to be apart from it may have room made there again
+// when it has none any more.
+func (l *loop) claimedOn(was, is placing) {
+	if was.worker == is.worker {
+		return
+	}
+	if was.worker != "" {
+		l.fleet.Claim(was.worker, was.labels, -1)
+		l.wakeRelated(was, -1)
+	}
+	if is.worker != "" {
+		l.fleet.Claim(is.worker, is.labels, 1)
+	}
+}
+
+// countClaimed notes what a plan gives a claim.
+func (b *builder) countClaimed(r *berth.Request, w berth.WorkerID) {
+	if len(r.Labels) == 0 {
+		return
+	}
+	b.l.fleet.Claim(w, r.Labels, 1)
+	b.claimed = append(b.claimed, placing{w, r.Pool, r.Labels})
+}
+
 // countPlaced notes what a plan places.
 func (b *builder) countPlaced(r *berth.Request, w berth.WorkerID) {
 	if len(r.Labels) == 0 {
@@ -70,6 +119,12 @@ func (b *builder) uncount(applied bool) {
 	b.unhold()
 	for _, p := range b.placed {
 		b.l.fleet.Count(p.worker, p.labels, -1)
+		if !applied {
+			b.l.wakeRelated(p, -1)
+		}
+	}
+	for _, p := range b.claimed {
+		b.l.fleet.Claim(p.worker, p.labels, -1)
 		if !applied {
 			b.l.wakeRelated(p, -1)
 		}

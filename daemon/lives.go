@@ -17,7 +17,7 @@ func (v *view) changeLife(x *life, k berth.Key, f *berth.Fact) *life {
 		v.order.ReplaceOrInsert(x)
 	}
 	was := v.tallyOf(x)
-	from, held := v.placeOf(x), v.occupancyOf(x)
+	from, claim, held := v.placeOf(x), v.claimOf(x), v.occupancyOf(x)
 	on := k.Kind == berth.KindAllocation && x.isOn(berth.WorkerID(k.Owner))
 	v.lift(x, k)
 	if f != nil {
@@ -30,6 +30,9 @@ func (v *view) changeLife(x *life, k berth.Key, f *berth.Fact) *life {
 	v.recount(was, v.tallyOf(x))
 	if is := v.placeOf(x); v.labelled != nil && (from.worker != "" || is.worker != "") {
 		v.labelled(from, is)
+	}
+	if is := v.claimOf(x); v.claimed != nil && (claim.worker != "" || is.worker != "") {
+		v.claimed(claim, is)
 	}
 	if v.occupied != nil {
 		v.occupied(held, v.occupancyOf(x))

@@ -111,7 +111,7 @@ func newLoop(d *Daemon) *loop {
 	}
 	l.due = newDueKeys(l.view)
 	l.queue = newQueue(l)
-	l.view.labelled, l.view.occupied = l.labelled, l.occupied
+	l.view.labelled, l.view.claimed, l.view.occupied = l.labelled, l.claimedOn, l.occupied
 	return l
 }
 

@@ -265,6 +265,9 @@ func (b *builder) writeClaim(prog *berth.Progress, progMod berth.Revision, on be
 		next = *prog
 	}
 	next.ClaimOn = on
+	if sub, _ := b.l.view.submission(c.Request); sub != nil {
+		b.countClaimed(&sub.Spec, on)
+	}
 	b.putClaim(c.Request, progMod, next)
 }
 

@@ -15,13 +15,14 @@ type term struct {
 	*relation
 	key     relationKey
 	code    berth.ReasonCode
-	weight  int64          // 0: required
-	self    int64          // 1: the candidate is one of those requests, too
-	workers berth.Selector // instead of requests
-	skew    int64          // of a spread
-	counted bool           // reached is known
-	reached int64          // workers of the pool that are in a domain of its topology
-	fewest  int64          // of a spread: in one of its domains
+	weight  int64            // 0: required
+	self    int64            // 1: the candidate is one of those requests, too
+	workers berth.Selector   // instead of requests
+	skew    int64            // of a spread
+	counted bool             // reached is known
+	reached int64            // workers of the pool that are in a domain of its topology
+	fewest  int64            // of a spread: in one of its domains
+	coming  map[string]int64 // by domain: of those who have a claim there, where that counts
 }
 
 // askTerms reads the terms of the query's request.
@@ -78,6 +79,9 @@ func (f *Fleet) termOf(q *query, code berth.ReasonCode, l berth.RequestLabel, to
 	if l.Matches(q.request.Labels) {
 		t.self = 1
 	}
+	if f.making && code != berth.ReasonAffinity {
+		t.coming = t.claimed
+	}
 	return t
 }
 
@@ -129,12 +133,12 @@ func (t *term) excess(n *node) int64 {
 		// The first of requests that are to be near to each other goes anywhere.
 		return unmet(ok && (t.counts[d] > 0 || t.self == 1 && t.total == 0))
 	case berth.ReasonAntiAffinity:
-		return unmet(!ok || t.counts[d] == 0)
+		return unmet(!ok || t.counts[d]+t.coming[d] == 0)
 	}
 	if !ok {
 		return 1
 	}
-	return max(t.counts[d]+t.self-t.fewest-t.skew, 0)
+	return max(t.counts[d]+t.coming[d]+t.self-t.fewest-t.skew, 0)
 }
 
 func (t *term) domainOf(n *node) (string, bool) {

@@ -9,7 +9,7 @@ import (
 
 // PolicyVersion names the rules by which this package decides. It is raised with
 // every change that may alter a decision, so that a replay knows its rules.
-const PolicyVersion = "18"
+const PolicyVersion = "19"
 
 // DeviceTypes are the types of devices that a pool's workers have, open or not, sorted.
 func (f *Fleet) DeviceTypes(pool berth.PoolID) []string {
@@ -60,6 +60,7 @@ type Fleet struct {
 	clock      int64                    // see SetClock
 	shadows    map[berth.PoolID]*shadow // of pools that have one
 	query      query                    // of the call in progress: its slices are used again
+	making     bool                     // that is about who makes room: see Claim
 }
 
 // NewFleet returns a fleet without workers.
@@ -142,8 +143,8 @@ func (f *Fleet) Remove(id berth.WorkerID) {
 	}
 	delete(f.nodes, id)
 	f.noteGone(n)
-	if h := f.holdings[id]; h != nil && len(h.counts) == 0 {
-		delete(f.holdings, id)
+	if h := f.holdings[id]; h != nil {
+		f.dropEmpty(h)
 	}
 	p := f.pools[n.worker.Pool]
 	p.leave(n)

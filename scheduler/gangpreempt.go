@@ -55,13 +55,15 @@ func (f *Fleet) gangRoomOf(g *Gang, on func(berth.WorkerID) []Occupant) (r *gang
 	if f.pools[pool] == nil || malformed(&g.Members[0].Request.Resources) || len(g.Members) < g.Need {
 		return nil, nil
 	}
-	done = func() {}
+	done = f.makesRoom()
 	if k := f.keeps[pool]; k != nil && !g.Beside {
 		f.cover(pool, k, false)
 		delete(f.keeps, pool)
+		made := done
 		done = func() {
 			f.keeps[pool] = k
 			f.cover(pool, k, true)
+			made()
 		}
 	}
 	r = &gangRoom{f: f, g: g, need: max(g.Need, 1), priority: g.Members[0].Priority, on: make(map[berth.WorkerID][]Occupant)}

@@ -37,6 +37,7 @@ func (f *Fleet) Preempt(c Candidate, on func(berth.WorkerID) []Occupant) (Preemp
 // PreemptFor is Preempt for one request that may be had as any of several candidates, such as with other types of devices: as
 // the one for which the least ends, and of what is equal the first. It says as which; -1: as none.
 func (f *Fleet) PreemptFor(as []Candidate, on func(berth.WorkerID) []Occupant) (d Preemption, chosen int) {
+	defer f.makesRoom()()
 	var best *clearing
 	for i := range as {
 		if next := f.preempt(best, &as[i], on); next != best {
@@ -61,7 +62,8 @@ func (f *Fleet) preempt(best *clearing, c *Candidate, on func(berth.WorkerID) []
 	v := vacancy{q: q}
 	var most []estimate
 	for _, n := range p.nodes {
-		if e, ok := f.estimateOf(&v, n, c.Priority); ok && q.mayClear(n) {
+		if e, ok := f.estimateOf(&v, n.unkept(), c.Priority); ok && q.mayClear(n) {
+			e.node = n
 			most = append(most, e)
 		}
 	}
@@ -81,6 +83,7 @@ func (f *Fleet) Clear(c Candidate, workers []berth.WorkerID, on func(berth.Worke
 	if malformed(&c.Request.Resources) {
 		return Preemption{}, false
 	}
+	defer f.makesRoom()()
 	q := f.ask(c)
 	var best *clearing
 	for _, w := range workers[:min(len(workers), maxTried)] {
@@ -135,8 +138,9 @@ func (f *Fleet) canPreemptOn(c Candidate, n *node, w berth.WorkerID, on func(ber
 	if n == nil || n.worker.Pool != c.Request.Pool || malformed(&c.Request.Resources) {
 		return false
 	}
+	defer f.makesRoom()()
 	q := f.ask(c)
-	if _, ok := f.estimateOf(&vacancy{q: q}, n, c.Priority); !ok || !q.mayClear(n) {
+	if _, ok := f.estimateOf(&vacancy{q: q}, n.unkept(), c.Priority); !ok || !q.mayClear(n) {
 		return false
 	}
 	return f.newTrial(q, n, c.Priority, InTime(on(w), c.Patience)).run()

@@ -22,13 +22,14 @@ type relationKey struct {
 }
 
 type relation struct {
-	counts map[string]int64 // by domain; none is 0
-	total  int64            // in all domains
-	used   uint64
-	stamp  uint64 // of the last change: see Counts
-	before uint64 // of the one before it
-	last   string // the domain of the last one
-	fewest *int64 // in one of the domains of a spread, where the fleet has not got all of them: see SetBeside
+	counts  map[string]int64 // by domain; none is 0
+	total   int64            // in all domains
+	used    uint64
+	stamp   uint64           // of the last change: see Counts
+	before  uint64           // of the one before it
+	last    string           // the domain of the last one
+	fewest  *int64           // in one of the domains of a spread, where the fleet has not got all of them: see SetBeside
+	claimed map[string]int64 // by domain: see Claim; none is 0
 }
 
 func (r *relation) add(domain string, by int64) {
@@ -53,10 +54,11 @@ type relations struct {
 // holding is the labelled requests on one worker. It outlasts the worker's
 // registration: what may still run on one that is lost is where it was.
 type holding struct {
-	id     berth.WorkerID
-	pool   berth.PoolID
-	labels map[string]string
-	counts map[berth.RequestLabel]int64
+	id      berth.WorkerID
+	pool    berth.PoolID
+	labels  map[string]string
+	counts  map[berth.RequestLabel]int64
+	claimed map[berth.RequestLabel]int64 // see Claim
 }
 
 // domainOf is the domain of a topology that a worker is in; not ok: it is in none.
@@ -74,14 +76,7 @@ func (f *Fleet) Count(w berth.WorkerID, labels map[string]string, by int64) {
 	if len(labels) == 0 {
 		return
 	}
-	h := f.holdings[w]
-	if h == nil {
-		h = &holding{id: w, counts: make(map[berth.RequestLabel]int64)}
-		if n := f.nodes[w]; n != nil {
-			h.pool, h.labels = n.worker.Pool, n.worker.Labels
-		}
-		f.holdings[w] = h
-	}
+	h := f.holdingOf(w)
 	for label, value := range labels {
 		l := berth.RequestLabel{Label: label, Value: value}
 		if h.counts[l] += by; h.counts[l] == 0 {
@@ -90,21 +85,45 @@ func (f *Fleet) Count(w berth.WorkerID, labels map[string]string, by int64) {
 		f.relate(h, l, by)
 	}
 	f.noteCount(h, labels, by)
-	if len(h.counts) == 0 && f.nodes[w] == nil {
-		delete(f.holdings, w)
+	f.dropEmpty(h)
+}
+
+func (f *Fleet) holdingOf(w berth.WorkerID) *holding {
+	h := f.holdings[w]
+	if h == nil {
+		h = &holding{id: w, counts: make(map[berth.RequestLabel]int64), claimed: make(map[berth.RequestLabel]int64)}
+		if n := f.nodes[w]; n != nil {
+			h.pool, h.labels = n.worker.Pool, n.worker.Labels
+		}
+		f.holdings[w] = h
+	}
+	return h
+}
+
+// dropEmpty forgets what is nowhere.
+func (f *Fleet) dropEmpty(h *holding) {
+	if len(h.counts)+len(h.claimed) == 0 && f.nodes[h.id] == nil {
+		delete(f.holdings, h.id)
 	}
 }
 
 // relate brings the relations of a label in line.
 func (f *Fleet) relate(h *holding, l berth.RequestLabel, by int64) {
+	f.eachRelation(h, l, func(r *relation, domain string) {
+		f.stamps++
+		r.change(domain, by, f.stamps)
+	})
+}
+
+// eachRelation goes through those of a label, with the domain that a worker is in.
+func (f *Fleet) eachRelation(h *holding, l berth.RequestLabel, do func(*relation, string)) {
 	rs := f.relations[h.pool]
 	if rs == nil {
 		return
 	}
 	for _, key := range rs.of[l] {
 		if d, ok := domainOf(key.topology, h.id, h.labels); ok {
-			f.stamps++
-			rs.kept[key].change(d, by, f.stamps)
+			do(rs.kept[key], d)
 		}
 	}
 }
@@ -118,12 +137,18 @@ func (f *Fleet) settle(w *Worker) {
 	for l, n := range h.counts {
 		f.relate(h, l, -n)
 	}
+	for l, n := range h.claimed {
+		f.relateClaim(h, l, -n)
+	}
 	if h.pool != w.Pool {
 		f.noteMoved(h.pool, w.Pool)
 	}
 	h.pool, h.labels = w.Pool, w.Labels
 	for l, n := range h.counts {
 		f.relate(h, l, n)
+	}
+	for l, n := range h.claimed {
+		f.relateClaim(h, l, n)
 	}
 }
 
@@ -179,9 +204,14 @@ func (f *Fleet) countAll(pool berth.PoolID, key relationKey) *relation {
 	f.stamps++
 	r := &relation{counts: make(map[string]int64), stamp: f.stamps}
 	for _, h := range f.holdings {
-		if n := h.counts[key.label]; n != 0 && h.pool == pool {
-			if d, ok := domainOf(key.topology, h.id, h.labels); ok {
-				r.add(d, n)
+		n, claimed := h.counts[key.label], h.claimed[key.label]
+		if n == 0 && claimed == 0 || h.pool != pool {
+			continue
+		}
+		if d, ok := domainOf(key.topology, h.id, h.labels); ok {
+			r.add(d, n)
+			if claimed != 0 {
+				r.claim(d, claimed)
 			}
 		}
 	}

@@ -17,6 +17,7 @@ type ground struct {
 	workers map[berth.WorkerID]scheduler.Worker
 	where   map[berth.WorkerID]map[string]string // labels when it was last seen: a lost worker's requests are still there
 	runs    []resident
+	claims  []resident
 	next    int
 }
 
@@ -40,7 +41,7 @@ func (g *ground) put(t *rapid.T) {
 		w.Taints = []berth.Taint{{Key: "gpu", Effect: berth.EffectNoPlace}}
 	}
 	if was, ok := g.workers[w.ID]; ok {
-		w.Ledger.Reserved = was.Ledger.Reserved
+		w.Ledger.Reserved, w.Ledger.Count = was.Ledger.Reserved, was.Ledger.Count
 		w.Ledger.Capacity.CPUMilli = max(w.Ledger.Capacity.CPUMilli, w.Ledger.Reserved.CPUMilli)
 	}
 	g.fleet.Put(w)
@@ -137,15 +138,7 @@ func (g *ground) judge(r *berth.Request, id berth.WorkerID) (fits bool, dislike 
 	}
 	for _, s := range r.Spread {
 		d, ok := g.domain(s.Topology, id)
-		fewest := int64(-1)
-		for other, ow := range g.workers {
-			if od, in := g.domain(s.Topology, other); in && g.fleet.Worker(other) != nil && g.eligible(r, ow) {
-				if n := g.in(s.Requests, s.Topology, od); fewest < 0 || n < fewest {
-					fewest = n
-				}
-			}
-		}
-		skew := g.in(s.Requests, s.Topology, d) - max(fewest, 0) - s.MaxSkew
+		skew := g.in(s.Requests, s.Topology, d) - g.fewest(r, &s) - s.MaxSkew
 		if s.Requests.Matches(r.Labels) {
 			skew++
 		}
@@ -155,6 +148,19 @@ func (g *ground) judge(r *berth.Request, id berth.WorkerID) (fits bool, dislike 
 		weigh(s.Weight, max(skew, 0))
 	}
 	return fits, dislike
+}
+
+// fewest is how many are in one of the domains of a spread.
+func (g *ground) fewest(r *berth.Request, s *berth.Spread) int64 {
+	fewest := int64(-1)
+	for other, ow := range g.workers {
+		if od, in := g.domain(s.Topology, other); in && g.fleet.Worker(other) != nil && g.eligible(r, ow) {
+			if n := g.in(s.Requests, s.Topology, od); fewest < 0 || n < fewest {
+				fewest = n
+			}
+		}
+	}
+	return max(fewest, 0)
 }
 
 func (g *ground) place(t *rapid.T) {
@@ -190,6 +196,7 @@ func (g *ground) place(t *rapid.T) {
 	g.workers[d.Worker] = w
 	g.runs = append(g.runs, resident{d.Worker, r})
 	g.fleet.Count(d.Worker, r.Labels, 1)
+	g.fleet.Occupy(d.Worker, 0, &d.Share, 1)
 }
 
 func (g *ground) end(t *rapid.T) {
@@ -200,6 +207,7 @@ func (g *ground) end(t *rapid.T) {
 	r := g.runs[i]
 	g.runs = append(g.runs[:i], g.runs[i+1:]...)
 	g.fleet.Count(r.worker, r.request.Labels, -1)
+	g.fleet.Occupy(r.worker, 0, &berth.Share{Quantities: r.request.Resources.Quantities}, -1)
 }
 
 // TestProperty_Relations: a request is placed if and only if some worker may have it,

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 
 	"github.com/berthd/berth"
@@ -60,6 +61,12 @@ func (f *Fleet) seatTermOf(q *query, t *term, empty bool) seatTerm {
 		return out
 	}
 	out.of, out.total = t.counts, t.total
+	if len(t.coming) > 0 {
+		out.of = maps.Clone(t.counts)
+		for d, n := range t.coming {
+			out.of[d] += n
+		}
+	}
 	if out.fixed = t.relation.fewest != nil; t.code != berth.ReasonSpread || out.fixed {
 		return out
 	}

@@ -43,6 +43,14 @@ func urgent(id string, cpu int64, priority int32) berth.Request {
 	return r
 }
 
+// apart has others make room, and is apart from its like.
+func apart(id string) berth.Request {
+	r := urgent(id, 2000, 9)
+	of := berth.RequestLabel{Label: "app", Value: "web"}
+	r.Labels, r.AntiAffinity = map[string]string{"app": "web"}, []berth.Affinity{{Requests: &of, Topology: berth.TopologyHost}}
+	return r
+}
+
 func group(id string, cpu, size, least int64) berth.Request {
 	r := request(id, cpu)
 	r.Group = &berth.Membership{Size: size, MinCount: least}
@@ -304,6 +312,18 @@ func TestForecast_Course(t *testing.T) {
 			},
 			snapshot.Change{Requests: []berth.Request{urgent("now", 3000, 5)}},
 			[]string{"now new: w2 after [g.0 g.1]", "g.0 stopped from w1 for now: waits for group ", "g.1 stopped from w2 for now: waits for group "},
+		},
+		{
+			"others make room for two that are to be apart on two workers", func(s *store) {
+				for i, w := range []string{"w1", "w1", "w2", "w2"} {
+					s.runs(fmt.Sprint("low", i), 2000, w, 0)
+				}
+			},
+			snapshot.Change{Requests: []berth.Request{apart("a"), apart("b")}},
+			[]string{
+				"a new: w2 after [low3]", "b new: w1 after [low1]",
+				"low1 stopped from w1 for b: waits for cpu_milli ", "low3 stopped from w2 for a: waits for cpu_milli ",
+			},
 		},
 		{
 			"and moves whole", func(s *store) {

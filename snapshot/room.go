@@ -61,7 +61,7 @@ func (c *course) makeRoom(a *asked, cand scheduler.Candidate, choices []*berth.R
 	}
 	w.Ledger = ledger
 	c.fleet.Put(w)
-	c.spend(accountOf(&a.Spec), &p.Share, &w.Ledger.Capacity, 1) // a claim counts
+	c.holdClaim(&a.Spec, p.Worker, &p.Share, &w.Ledger.Capacity, 1)
 	c.tell(a, Outcome{Worker: p.Worker, Share: &p.Share, Victims: ends})
 	k := &claimant{a, p.Worker, claim}
 	if len(claim.Victims) == 0 {
@@ -220,7 +220,13 @@ func (c *course) unclaim(r *berth.Request, on berth.WorkerID, claim *berth.Claim
 	}
 	w.Ledger = ledger
 	c.fleet.Put(w)
-	c.spend(accountOf(r), &claim.Wants, &w.Ledger.Capacity, -1)
+	c.holdClaim(r, on, &claim.Wants, &w.Ledger.Capacity, -1)
+}
+
+// holdClaim counts what a request has claimed on a worker: in the quota, and for who is to be apart from it.
+func (c *course) holdClaim(r *berth.Request, on berth.WorkerID, share *berth.Share, capacity *berth.Capacity, by int64) {
+	c.spend(accountOf(r), share, capacity, by)
+	c.fleet.Claim(on, r.Labels, by)
 }
 
 // dropClaim gives up the claim of a request that has found a place elsewhere.
@@ -269,7 +275,7 @@ func (c *course) claimStands(w *scheduler.Worker, claim *berth.Claim) {
 	q := c.s.requests[claim.Request]
 	stands := q != nil && q.State != nil && q.State.State == berth.StatePending && q.State.Attempt == claim.Attempt && q.State.ClaimOn == w.ID
 	if q != nil {
-		c.spend(accountOf(&q.Spec), &claim.Wants, &w.Ledger.Capacity, 1)
+		c.holdClaim(&q.Spec, w.ID, &claim.Wants, &w.Ledger.Capacity, 1)
 	}
 	if stands && w.Ready && !w.Cordoned && !w.Draining && !w.Removing {
 		c.standing[claim.Request] = claim

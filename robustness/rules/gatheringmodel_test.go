@@ -157,7 +157,7 @@ func (m *modelled) arrived(i int, l largeOne) bool {
 		return false
 	}
 	for _, id := range ids {
-		m.rig.ends(m.where(id), id)
+		m.rig.ends(m.whereIs(id), id)
 	}
 	return true
 }

@@ -67,7 +67,7 @@ func TestLoan_StreamsGiveBack(t *testing.T) {
 						if !s.until(60, func() bool { return r.located("one") > 0 }) {
 							t.Errorf("it waits after a minute, in which something ended each second: a %s, b %s, c %s", r.record("a"), r.record("b"), r.record("c"))
 						}
-						r.ends(r.where("one"), "one")
+						r.ends(r.whereIs("one"), "one")
 						if !s.until(60, func() bool { return r.located("group.0", "group.1") == 2 }) {
 							t.Errorf("the group waits after another: a %s, b %s, c %s", r.record("a"), r.record("b"), r.record("c"))
 						}
@@ -144,7 +144,7 @@ func TestLoan_StreamsTakeTurns(t *testing.T) {
 							t.Fatalf("turn %d: of %v large ones wait: a %s, b %s, c %s", turn, waits, r.record("a"), r.record("b"), r.record("c"))
 						}
 						delete(waits, of)
-						r.ends(r.where(fmt.Sprint("large-", of, turn)), fmt.Sprint("large-", of, turn))
+						r.ends(r.whereIs(fmt.Sprint("large-", of, turn)), fmt.Sprint("large-", of, turn))
 					}
 					first := map[string]bool{b.ids[0]: true, c.ids[0]: true}
 					if !s.until(60, func() bool { return !first[b.ids[0]] && !first[c.ids[0]] }) {
@@ -184,7 +184,7 @@ func TestLoan_StreamsLenderFirst(t *testing.T) {
 				if r.located("owns") == 0 || r.located("borrows") > 0 {
 					t.Errorf("more is placed than there is: a %s, b %s, c %s", r.record("a"), r.record("b"), r.record("c"))
 				}
-				r.ends(r.where("owns"), "owns")
+				r.ends(r.whereIs("owns"), "owns")
 				if !s.until(150, func() bool { return r.located("borrows") > 0 }) {
 					t.Errorf("it waits though the lender uses nothing: a %s, b %s, c %s", r.record("a"), r.record("b"), r.record("c"))
 				}
@@ -256,7 +256,7 @@ func TestLoan_StreamsExplained(t *testing.T) {
 				switch how {
 				case "placed":
 					s.until(10, func() bool { return r.located("large") > 0 })
-					r.ends(r.where("large"), "large")
+					r.ends(r.whereIs("large"), "large")
 				case "cancelled":
 					_, err := ds[1].Cancel(r.t.Context(), "large", "")
 					r.ok(err)

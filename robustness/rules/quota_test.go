@@ -3,6 +3,8 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -48,11 +50,9 @@ func (r *rig) quota(d *daemon.Daemon, t berth.TenantID) daemon.QuotaStatus {
 
 func (r *rig) located(ids ...string) (n int) {
 	r.t.Helper()
-	for _, id := range ids {
-		for _, w := range []string{"w", "v"} {
-			if r.kv("allocations/"+w+"/"+id) != nil {
-				n++
-			}
+	for _, k := range r.held() {
+		if _, id, _ := strings.Cut(k, "/"); slices.Contains(ids, id) {
+			n++
 		}
 	}
 	return n

@@ -54,7 +54,7 @@ func (s *smallOnes) step(t time.Duration) {
 func (s *smallOnes) endOne() {
 	for i, id := range s.ids {
 		if s.located(id) > 0 {
-			s.rig.ends(s.where(id), id)
+			s.rig.ends(s.whereIs(id), id)
 			s.ids = slices.Delete(s.ids, i, i+1)
 			return
 		}

@@ -87,7 +87,7 @@ func TestGathering_TwoTenantsBorrow(t *testing.T) {
 						}
 						if waits[of] && r.located(id) > 0 {
 							delete(waits, of)
-							r.ends(r.where(id), id)
+							r.ends(r.whereIs(id), id)
 						}
 					}
 				}
@@ -120,7 +120,7 @@ func TestGathering_LoansComeBack(t *testing.T) {
 		s.step(time.Second) // one of those behind it gets what has ended
 		for _, id := range ids("c", 4) {
 			r.passes(40 * time.Second)
-			r.ends(r.where(id), id)
+			r.ends(r.whereIs(id), id)
 		}
 		r.passes(5 * time.Second)
 		if r.located("large") == 0 {
@@ -184,7 +184,7 @@ func TestGathering_NotOfWhatOthersUse(t *testing.T) {
 		if n := s.placed(); n != 4 {
 			t.Errorf("%d small ones are placed, want four", n)
 		}
-		r.ends(r.where("theirs"), "theirs")
+		r.ends(r.whereIs("theirs"), "theirs")
 		for range 40 {
 			s.step(time.Second)
 		}
@@ -222,12 +222,4 @@ func TestGathering_LenderFirst(t *testing.T) {
 		s.stop()
 		stop()
 	})
-}
-
-// where is the worker that something is placed on.
-func (r *rig) where(id string) string {
-	if r.kv("allocations/v/"+id) != nil {
-		return "v"
-	}
-	return "w"
 }

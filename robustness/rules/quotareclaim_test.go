@@ -25,9 +25,11 @@ func (r *rig) reclaimsAfter(d *daemon.Daemon, t berth.TenantID, most, guaranteed
 
 // stoppedFor are those of some requests whose allocation was told to stop for a reason.
 func (r *rig) stoppedFor(why berth.StopReason, ids ...string) (out []string) {
-	for _, id := range ids {
-		if a, _ := r.allocation("w", id); a != nil && a.Stop != nil && a.Stop.Reason == why {
-			out = append(out, id)
+	for _, k := range r.held() {
+		if w, id, _ := strings.Cut(k, "/"); slices.Contains(ids, id) {
+			if a, _ := r.allocation(w, id); a.Stop != nil && a.Stop.Reason == why {
+				out = append(out, id)
+			}
 		}
 	}
 	return out

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,8 +26,9 @@ func (r *rig) halves(d *daemon.Daemon, tenants ...berth.TenantID) {
 
 // whereIs is the worker that has a request.
 func (r *rig) whereIs(id string) string {
-	for _, w := range []string{"w", "v"} {
-		if r.kv("allocations/"+w+"/"+id) != nil {
+	r.t.Helper()
+	for _, k := range r.held() {
+		if w, of, _ := strings.Cut(k, "/"); of == id {
 			return w
 		}
 	}
