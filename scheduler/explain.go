@@ -128,7 +128,11 @@ func (q *query) unmetTerm(n *node) *filter {
 
 // couldTake says whether n would take the candidate, were it empty, healthy and open.
 func (q *query) couldTake(n *node) bool {
-	empty := n.emptied()
+	return q.fitsEmpty(n.emptied())
+}
+
+// fitsEmpty says whether an empty worker has all that a query asks for, whoever is elsewhere.
+func (q *query) fitsEmpty(empty *node) bool {
 	for i := range q.filters {
 		if f := &q.filters[i]; !f.passing && !f.passes(q, empty) {
 			return false

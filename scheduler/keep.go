@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"cmp"
+	"maps"
 	"math/bits"
 	"slices"
 
@@ -194,3 +196,63 @@ func notKept(q *query, n *node) bool {
 
 // fitsBeside is fits without that filter, which is the first where anything is kept.
 func (q *query) fitsBeside(n *node) bool { return rejects(q.filters[1:], q, n) == nil }
+
+// besideKept is a worker, and who is there, as who has others make room sees it. Of what is kept for a group as much is kept from it as is free; what
+// leaves comes free for the group first, and for the rest that waits until others end: nobody is told to for that. Ports and devices are kept by name.
+// Where there would not be room for both, were nobody there, all that is kept is.
+func (q *query) besideKept(n *node, all []Occupant) (as *node, others []Occupant) {
+	if n.kept == nil {
+		return n, all
+	}
+	if !q.fitsEmpty(newNode(n.emptied().worker, n.kept)) {
+		return n, all
+	}
+	bare, kept := n.unkept(), *n.kept
+	lacks := vectorOf(&kept.Quantities)
+	for r := range lacks {
+		lacks[r] -= max(bare.own.free[r], 0)
+	}
+	custom := make(map[string]int64, len(kept.Custom))
+	for name, v := range kept.Custom {
+		custom[name] = v - max(bare.freeCustom(name), 0)
+	}
+	kept.CPUMilli -= max(lacks[0], 0)
+	kept.MemoryBytes -= max(lacks[1], 0)
+	kept.DiskBytes -= max(lacks[2], 0)
+	if kept.Custom = maps.Clone(kept.Custom); kept.Custom != nil {
+		for name, v := range custom {
+			kept.Custom[name] -= max(v, 0)
+		}
+	}
+	for _, i := range leavingOf(all) {
+		s, awaited := &all[i].Share, false
+		for r, amount := range vectorOf(&s.Quantities) {
+			awaited = awaited || amount > 0 && lacks[r] > 0
+			lacks[r] -= amount
+		}
+		for name, amount := range s.Custom {
+			awaited = awaited || amount > 0 && custom[name] > 0
+			custom[name] -= amount
+		}
+		if !awaited {
+			others = append(others, all[i])
+		}
+	}
+	for i := range all {
+		if !all[i].Leaving {
+			others = append(others, all[i])
+		}
+	}
+	return newNode(n.worker, &kept), others
+}
+
+// leavingOf are those that leave, by id.
+func leavingOf(all []Occupant) (at []int) {
+	for i := range all {
+		if all[i].Leaving {
+			at = append(at, i)
+		}
+	}
+	slices.SortFunc(at, func(a, b int) int { return cmp.Compare(all[a].Request, all[b].Request) })
+	return at
+}

@@ -279,3 +279,58 @@ func TestKeepFor_OrderOfPut(t *testing.T) {
 		}
 	})
 }
+
+// Who has others make room beside what is kept for a group has as many end as it needs, whatever the group waits for yet; what is free already, or
+// comes free by itself, stays kept, and where there could not be room for both, nobody ends.
+func TestPreempt_BesideWhatIsKept(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name         string
+		runs, leaves int64 // requests of a core, on a worker of four
+		kept, wants  int64
+		victims      string
+	}{
+		{"all that is kept is used", 4, 0, 2, 1, "3"},
+		{"two of them", 4, 0, 2, 2, "23"},
+		{"there could not be room for both", 4, 0, 2, 3, ""},
+		{"a part of it is free", 3, 0, 2, 1, "2"},
+		{"all of it is", 2, 0, 2, 1, "1"},
+		{"there is room beside it", 1, 0, 2, 1, ""},
+		{"what leaves is kept", 2, 2, 2, 1, "1"},
+		{"more leaves than is kept", 1, 3, 2, 2, "03"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := scheduler.NewFleet()
+			w := worker("w", 4, 0)
+			var all []scheduler.Occupant
+			for i := range tt.runs + tt.leaves {
+				share := berth.Share{Quantities: berth.Quantities{CPUMilli: 1}}
+				o := scheduler.Occupant{Request: berth.RequestID(fmt.Sprint(i)), Placed: i, Share: share, Leaving: i >= tt.runs}
+				all = append(all, o)
+				w.Ledger.Reserved.CPUMilli++
+				w.Ledger.Count++
+				level := int32(0)
+				if o.Leaving {
+					level = scheduler.PriorityLeaving
+				}
+				f.Occupy("w", level, &share, 1)
+			}
+			f.Put(w)
+			f.Keep(berth.DefaultPool, &berth.Keep{Group: "g", Workers: []berth.KeptWorker{{Worker: "w", Share: berth.Share{Quantities: berth.Quantities{CPUMilli: tt.kept}}}}})
+			c := ask(request("h", tt.wants, 0))
+			c.Priority = 9
+			d, _ := f.Preempt(c, func(berth.WorkerID) []scheduler.Occupant { return all })
+			got := ""
+			for _, id := range d.Victims {
+				got += string(id)
+			}
+			if got != tt.victims {
+				t.Errorf("%s end, want %s", got, tt.victims)
+			}
+			if can := f.CanPreemptOn(c, "w", func(berth.WorkerID) []scheduler.Occupant { return all }); can != (tt.victims != "") && !f.Fits(c, "w") {
+				t.Errorf("room can be made: %t", can)
+			}
+		})
+	}
+}

@@ -92,12 +92,12 @@ const (
 )
 
 func (f *Fleet) newTrial(q *query, n *node, priority int32, occupants []Occupant) *trial {
-	t := &trial{f: f, q: q, n: n, occupants: occupants, times: 1}
+	n, occupants = q.besideKept(n, occupants)
+	t := &trial{f: f, q: q, n: n, occupants: occupants, leaving: leavingOf(occupants), times: 1}
 	groups := make(map[berth.GroupID]int)
 	for i := range occupants {
 		o := &occupants[i]
 		if o.Leaving {
-			t.leaving = append(t.leaving, i)
 			continue
 		}
 		at, known := groups[o.Group]
@@ -108,7 +108,6 @@ func (f *Fleet) newTrial(q *query, n *node, priority int32, occupants []Occupant
 		}
 		t.units[at].add(i, o)
 	}
-	slices.SortFunc(t.leaving, func(a, b int) int { return cmp.Compare(occupants[a].Request, occupants[b].Request) })
 	t.units = slices.DeleteFunc(t.units, func(u unit) bool { return u.priority >= priority })
 	slices.SortFunc(t.units, func(a, b unit) int { return a.before(&b) })
 	sum := vector{}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -114,6 +115,53 @@ func TestPreempt_BeforeWhatIsKept(t *testing.T) {
 				r.passes(3 * time.Second) // the first round is not over
 				if told, _ := r.told(); len(told) != tt.told || (r.kept() == "") != (tt.told > 0) {
 					t.Errorf("told %v, kept %q", told, r.kept())
+				}
+			})
+		})
+	}
+}
+
+// What is kept for a group that waits for others' ends has nobody end for somebody else: he has room made for himself alone, and what comes free then is
+// the group's. A judge found it.
+func TestPreempt_NoneForWhatIsKept(t *testing.T) {
+	for _, priority := range []int32{0, 50} { // of the group
+		t.Run(fmt.Sprint("priority ", priority), func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.lives("w")
+				d, stop := r.daemon()
+				defer stop()
+				low := ids("low", 4)
+				for _, id := range low {
+					r.run(d, id, sized(250, 0))
+					r.runs("w", id)
+				}
+				g := r.group("g", 2, 2)
+				g.Resources.CPUMilli, g.Priority = 250, priority
+				r.submitGroup(d, g)
+				r.passes(3 * time.Second)
+				if r.kept() == "" {
+					t.Fatal("nothing is kept")
+				}
+				r.run(d, "now", urgent(250, 9))
+				r.passes(time.Second)
+				told := r.stoppedFor(berth.StopPreempt, low...)
+				if len(told) != 1 {
+					t.Fatalf("%v are told to stop, want one", told)
+				}
+				r.exits("w", told[0])
+				r.passes(time.Second)
+				if r.located("now") != 1 {
+					t.Fatalf("it is not placed when that has ended: %v", r.held())
+				}
+				for _, id := range low {
+					if id != told[0] && r.located("g.0") == 0 {
+						r.exits("w", id)
+						r.passes(100 * time.Millisecond)
+					}
+				}
+				r.passes(2 * time.Second)
+				if r.located("g.0", "g.1") != 2 {
+					t.Errorf("the group is not placed when two have ended: %v", r.held())
 				}
 			})
 		})
