@@ -204,6 +204,9 @@ func awaitsOf(r *berth.Request) (out []awaits) {
 	for _, a := range r.Affinity {
 		if a.Weight == 0 && a.Requests != nil {
 			out = append(out, awaits{r.Pool, *a.Requests, 1})
+			if a.Requests.Matches(r.Labels) { // the first goes anywhere, when none is left
+				out = append(out, awaits{r.Pool, *a.Requests, -1})
+			}
 		}
 	}
 	for _, a := range r.AntiAffinity {
