@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/scheduler"
@@ -159,7 +160,8 @@ func (l *loop) wakeTerms(pool berth.PoolID) {
 
 // moved says whether a domain may be another since a worker was so.
 func moved(was, now *scheduler.Worker) bool {
-	return closed(now) && !closed(was) || !maps.Equal(was.Labels, now.Labels)
+	return closed(now) && !closed(was) || !maps.Equal(was.Labels, now.Labels) ||
+		!slices.Equal(was.Taints, now.Taints) || !slices.Equal(was.Ordered, now.Ordered)
 }
 
 // unseat takes a worker that is gone out of the fleet.

@@ -60,3 +60,40 @@ func TestAffinity_NoneLeft(t *testing.T) {
 		})
 	}
 }
+
+// A worker with a taint that is not tolerated is no domain of a spread any more: what waited for room there goes where it may now.
+func TestSpread_DomainTainted(t *testing.T) {
+	for _, effect := range []berth.Effect{berth.EffectNoPlace, berth.EffectNoRun} {
+		t.Run(string(effect), func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.lives("w")
+				d, stop := r.daemon()
+				defer stop()
+				even := func(q *berth.Request) {
+					sized(100, 0)(q)
+					q.Labels, q.Spread = map[string]string{"app": "web"}, []berth.Spread{{Requests: web, Topology: berth.TopologyHost, MaxSkew: 1}}
+				}
+				r.run(d, "n0", even)
+				r.lives("v")
+				r.passes(time.Second)
+				r.run(d, "full", func(q *berth.Request) {
+					sized(950, 0)(q)
+					q.Tolerations = []berth.Toleration{{Operator: berth.TolerateExists}}
+				})
+				r.run(d, "n1", even)
+				r.passes(time.Second)
+				if r.located("n1") != 0 || r.whereIs("full") != "v" {
+					t.Fatalf("n1 does not wait: %v", r.held())
+				}
+				_, err := r.SetIntent(r.t.Context(), "v", func(*berth.Intent) *berth.Intent {
+					return &berth.Intent{Taints: []berth.Taint{{Key: "t", Effect: effect}}, At: time.Now().UTC()}
+				})
+				r.ok(err)
+				r.passes(time.Second)
+				if r.located("n1") != 1 {
+					t.Errorf("n1 waits: %v", r.held())
+				}
+			})
+		})
+	}
+}
