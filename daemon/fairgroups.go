@@ -27,15 +27,54 @@ func (l *loop) compareTurns(a, b *berth.Request) int {
 	return l.turn(accountOf(a)).Compare(l.turn(accountOf(b)))
 }
 
+// goesBefore is less than 0 where a group comes before a request that waits alone, and more where it comes behind that: by their tenants' turns, and of
+// one tenant by priority.
+func (l *loop) goesBefore(g *gang, r *berth.Request, priority int32) int {
+	c := l.compareTurns(g.request, r)
+	if c == 0 && accountOf(g.request) == accountOf(r) {
+		return cmp.Compare(priority, g.priority)
+	}
+	return c
+}
+
+// firstGangs are those groups of each tenant and pool that are to be tried first, in no order.
+func (l *loop) firstGangs(now time.Time) map[account]*gang {
+	var firsts map[account]*gang
+	for _, c := range l.gangs.classes {
+		if !c.open() || now.Before(c.tryAt) {
+			continue
+		}
+		g := c.members[0]
+		of := accountOf(g.request)
+		if firsts == nil {
+			firsts = make(map[account]*gang)
+		}
+		if first := firsts[of]; first == nil || g.before(first) < 0 {
+			firsts[of] = g
+		}
+	}
+	return firsts
+}
+
+// isBehind says whether a request waits until a group of its pool has been tried that comes before it.
+func (l *loop) isBehind(firsts map[account]*gang, r *berth.Request, priority int32) bool {
+	for _, g := range firsts { // which of them decides nothing
+		if g.pool == r.Pool && l.goesBefore(g, r, priority) < 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // groupsTurn says whether a group comes before what waits alone: when it is its tenant's
-// turn, or what comes before it has been looked at in vain; of one tenant, every other time.
+// turn, or what comes before it has been looked at in vain; of one tenant by priority, and of equal ones every other time.
 func (l *loop) groupsTurn(now time.Time) bool {
 	g := l.nextGang(now)
 	if g == nil {
 		return false
 	}
 	if w := l.queue.next(); w != nil {
-		switch c := l.compareTurns(g.request, w.request); {
+		switch c := l.goesBefore(g, w.request, w.priority); {
 		case c < 0:
 			return true
 		case c > 0 && !l.gangs.last:

@@ -46,8 +46,10 @@ func (s *submissions) add(one *submission) {
 	s.order = append(s.order, one)
 }
 
+func (s *submissions) first() *submission { return s.order[s.gone] }
+
 func (s *submissions) pop() *submission {
-	first := s.order[s.gone]
+	first := s.first()
 	s.order[s.gone] = nil
 	if s.gone++; s.gone == len(s.order) {
 		s.order, s.gone = nil, 0
@@ -258,14 +260,18 @@ func (l *loop) admit(b *builder) {
 		b.basis = nil // what was decided led nowhere, and the fleet may have changed since
 	}
 	l.takeTurns()
+	groups := l.firstGangs(b.now)
 	for b.room() && l.mayPlace() && !l.flights.crowded() {
 		w := l.queue.next()
-		if w == nil {
+		if w == nil || l.isBehind(groups, w.request, w.priority) {
 			break
 		}
 		l.admitWaiting(w, b)
 	}
 	for b.room() && l.incoming.len() > 0 && !l.flights.crowded() {
+		if spec := &l.incoming.first().record.Spec; l.mayPlace() && l.isBehind(groups, spec, spec.Priority) {
+			break
+		}
 		s := l.incoming.pop()
 		if l.known(s) {
 			continue

@@ -127,29 +127,54 @@ func (r *replay) reviewKeep() (gave bool) {
 		return gave
 	}
 	news := k.news
-	k.news, k.next = false, r.now+keepEvery+int64(len(r.cluster.machines))/machinesMS
+	k.news, k.next = false, r.nextKeep()
 	if made, replaced := r.makeGroupRoom(); made {
 		gave = gave || replaced
 	} else if k.rec != nil {
 		gave = r.keepOn() || gave
-	} else if again := r.keepFirst(); news {
+	} else if again := r.keepFirst(r.firstGangs(func(one *turn) []int { return one.whole })); news {
 		k.at = again
 	}
-	if k.rec != nil {
-		since := b.fates[k.group].keptSince
-		k.at = since + scheduler.RoundEnds(r.now-since)
-	}
+	r.timeRound()
 	return gave
 }
 
-// keepFirst keeps something for the first group that does not fit, and for which something can
+// nextKeep is before when nothing is chosen again.
+func (r *replay) nextKeep() int64 {
+	return r.now + keepEvery + int64(len(r.cluster.machines))/machinesMS
+}
+
+// timeRound has what is kept looked at when its round is over.
+func (r *replay) timeRound() {
+	if k := &r.gangs.keep; k.rec != nil {
+		since := r.gangs.fates[k.group].keptSince
+		k.at = since + scheduler.RoundEnds(r.now-since)
+	}
+}
+
+// keepMeanwhile keeps something for the first of the groups that were tried in vain, while others wait to be tried: a daemon does so when the plan is
+// done that places one, but not for those for whom others may make room.
+func (r *replay) keepMeanwhile() {
+	k := &r.gangs.keep
+	if k.by == nil || k.rec != nil || r.now < k.next {
+		return
+	}
+	tried := r.firstGangs(func(one *turn) []int { return one.kept[1] })
+	if tried = slices.DeleteFunc(tried, r.groupPreempts); len(tried) > 0 {
+		k.next = r.nextKeep()
+		r.keepFirst(tried)
+		r.timeRound()
+	}
+}
+
+// keepFirst keeps something for the first of groups for which something can
 // be kept; or it says when that may be, which it is not now; 0: it does not know.
-func (r *replay) keepFirst() (again int64) {
+func (r *replay) keepFirst(of []int) (again int64) {
 	k := &r.gangs.keep
 	if r.now < k.without {
 		return k.without
 	}
-	for _, g := range r.firstGangs() {
+	for _, g := range of {
 		f := &r.gangs.fates[g]
 		if next, chosen := r.choosable(g); next != nil {
 			r.keepFor(g, next, chosen)
@@ -180,12 +205,12 @@ func (r *replay) couldKeepFor(g int) bool {
 	return next != nil
 }
 
-// firstGangs are the first groups that wait, in the order of their turns: of those that room
+// firstGangs are the first of the groups that tenants have in some lines, in the order of their turns: of those that room
 // could help.
-func (r *replay) firstGangs() (firsts []int) {
+func (r *replay) firstGangs(line func(*turn) []int) (firsts []int) {
 	for _, one := range r.turns.order {
 		n := 0
-		for _, unit := range one.whole {
+		for _, unit := range line(one) {
 			if !r.hopeless(^unit) {
 				firsts = append(firsts, ^unit)
 				n++

@@ -33,11 +33,12 @@ func TestLive_IsWhatAPlanSays(t *testing.T) {
 			used := rapid.Int64Range(0, size).Draw(t, "used")
 			c := berth.Capacity{Quantities: berth.Quantities{CPUMilli: 1000 * size, MemoryBytes: 1 << 30}}
 			l.put(berth.KindWorker, "", id, &berth.Worker{Pool: berth.DefaultPool, Capacity: c})
-			l.put(berth.KindLedger, "", id, &berth.Ledger{Epoch: berth.Epoch(l.rev), Capacity: c, Reserved: berth.Share{Quantities: berth.Quantities{CPUMilli: 1000 * used}}})
+			l.put(berth.KindLedger, "", id, &berth.Ledger{Epoch: berth.Epoch(l.rev), Capacity: c, Count: used, Reserved: berth.Share{Quantities: berth.Quantities{CPUMilli: 1000 * used}}})
 			for i := range used {
 				tenant := rapid.SampledFrom(tenants).Draw(t, "whose")
 				name := fmt.Sprintf("runs-%d-%d", w, i)
-				l.submit(name, id, slots, func(r *berth.Request) { r.Tenant = tenant })
+				l.put(berth.KindState, "", name, &berth.Progress{State: berth.StatePlaced, Worker: berth.WorkerID(id)})
+				l.submit(name, "", slots, func(r *berth.Request) { r.Tenant = tenant })
 				l.put(berth.KindAllocation, id, name, &berth.Allocation{State: berth.StateRunning, Share: slots, Tenant: tenant, PlacedAt: takenAt.Add(-time.Hour)})
 			}
 			workers = append(workers, berth.WorkerID(id))
@@ -70,8 +71,7 @@ func TestLive_IsWhatAPlanSays(t *testing.T) {
 				large = append(large, fmt.Sprint("group-", i))
 			}
 		}
-		kept := len(large) > 0 && rapid.Bool().Draw(t, "kept")
-		if kept {
+		if len(large) > 0 && rapid.Bool().Draw(t, "kept") {
 			k := &berth.Keep{Group: berth.GroupID(rapid.SampledFrom(large).Draw(t, "for")), Since: takenAt, Chosen: takenAt}
 			for _, w := range workers {
 				if n := rapid.Int64Range(0, 2).Draw(t, "kept of it"); n > 0 {
@@ -106,15 +106,13 @@ func TestLive_IsWhatAPlanSays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if kept {
-			soon, err := trace.Within(t.Context(), 5000)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for name, n := range want {
-				if n <= soon[name] {
-					got[name] = max(got[name], n) // with what was kept
-				}
+		soon, err := trace.Within(t.Context(), 5000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, n := range want {
+			if n <= soon[name] {
+				got[name] = max(got[name], n) // with what was kept
 			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

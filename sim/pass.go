@@ -2,14 +2,13 @@ package sim
 
 import (
 	"cmp"
-	"slices"
 
 	"github.com/berthd/berth/scheduler"
 )
 
 // pass is one look at all that waits, as a daemon's plans take it when nothing else happens (see
 // package snapshot): what waits alone, in the order of its turns, and then groups; but groups first
-// while it is the turn of one of their tenants before. Turns change with what is placed.
+// while it is the turn of one of their tenants before, or of one tenant its priority is higher. Turns change with what is placed.
 type pass struct {
 	*replay
 	open func(job int) bool          // one that waits alone may fit
@@ -19,21 +18,31 @@ type pass struct {
 // each tries all, each once.
 func (p *pass) each() error {
 	s := p.turns
-	alone := scheduler.NewTurns[int](s.shares)
 	for _, one := range s.order {
 		one.kept, one.tried = [2][]int{one.waiting[:0], one.whole[:0]}, 0 // behind what is tried
 	}
-	for p.groupsFirst() {
-		if placed, err := p.group(); err != nil {
-			return err
-		} else if !placed {
-			break // none of them fits
-		}
-	}
+	left := make(map[*turn][]int, len(s.single))
 	for _, one := range s.single {
-		alone.Add(one.id, pool, one.waiting)
+		left[one] = one.waiting
 	}
+	alone := p.alone(left)
 	for job, ok := alone.Next(); ok; job, ok = alone.Next() {
+		if p.groupBefore(job) {
+			placed, err := p.group()
+			if err != nil {
+				return err
+			}
+			if placed { // turns have changed
+				p.keepMeanwhile()
+				clear(left)
+				for ; ok; job, ok = alone.Next() {
+					one := s.of[p.jobs[job].Tenant]
+					left[one] = append(left[one], job)
+				}
+				alone = p.alone(left)
+				continue
+			}
+		}
 		if _, err := p.one(job); err != nil {
 			return err
 		}
@@ -50,48 +59,59 @@ func (p *pass) each() error {
 	return nil
 }
 
-// groupsFirst says whether it is the turn of a group before that of all that waits alone and may fit.
-func (p *pass) groupsFirst() bool {
-	var group, alone *scheduler.Turn
-	least := func(of *scheduler.Turn, one *turn) *scheduler.Turn {
-		t := p.turns.shares.Turn(one.id, pool)
-		if of == nil || t.Compare(*of) < 0 {
-			return &t
-		}
-		return of
-	}
-	for _, one := range p.turns.order {
-		if one.tried < len(one.whole) {
-			group = least(group, one)
-		}
-	}
-	if group == nil {
-		return false
-	}
+// alone hands out jobs that wait alone.
+func (p *pass) alone(left map[*turn][]int) *scheduler.Turns[int] {
+	out := scheduler.NewTurns[int](p.turns.shares)
 	for _, one := range p.turns.single {
-		if slices.ContainsFunc(one.waiting, p.open) {
-			alone = least(alone, one)
-		}
+		out.Add(one.id, pool, left[one])
 	}
-	return alone != nil && group.Compare(*alone) < 0
+	return out
 }
 
-// group tries groups that were not tried yet, until one is placed; false: none is. Where turns are
-// equal, the groups themselves decide. Turns stay as they are while none is placed.
-func (p *pass) group() (placed bool, err error) {
+// groupBefore says whether a group that was not tried yet comes before a job that waits alone: by turns, and of one tenant by priority.
+func (p *pass) groupBefore(job int) bool {
+	if !p.open(job) {
+		return false
+	}
+	own := p.turns.of[p.jobs[job].Tenant]
+	now := p.turns.shares.Turn(own.id, pool)
+	for one, turn := range p.untried() {
+		if turn.Compare(now) < 0 || one == own && p.jobs[p.jobIn(one.whole[one.tried])].Priority > p.jobs[job].Priority {
+			return true
+		}
+	}
+	return false
+}
+
+// untried are the turns of tenants of which a group was not tried yet.
+func (p *pass) untried() map[*turn]scheduler.Turn {
+	if len(p.groups) == 0 {
+		return nil
+	}
 	turns := make(map[*turn]scheduler.Turn)
 	for _, one := range p.turns.order {
 		if one.tried < len(one.whole) {
 			turns[one] = p.turns.shares.Turn(one.id, pool)
 		}
 	}
-	for len(turns) > 0 && !placed && err == nil {
-		var first *turn
-		for one, turn := range turns {
-			if first == nil || cmp.Or(turn.Compare(turns[first]), p.before(one.whole[one.tried], first.whole[first.tried])) < 0 {
-				first = one
-			}
+	return turns
+}
+
+// first is whose group it is of those. Where turns are equal, the groups themselves decide.
+func (p *pass) first(turns map[*turn]scheduler.Turn) (first *turn) {
+	for one, turn := range turns {
+		if first == nil || cmp.Or(turn.Compare(turns[first]), p.before(one.whole[one.tried], first.whole[first.tried])) < 0 {
+			first = one
 		}
+	}
+	return first
+}
+
+// group tries groups that were not tried yet, until one is placed; false: none is. Turns stay as they are while none is placed.
+func (p *pass) group() (placed bool, err error) {
+	turns := p.untried()
+	for len(turns) > 0 && !placed && err == nil {
+		first := p.first(turns)
 		unit := first.whole[first.tried]
 		if first.tried++; first.tried == len(first.whole) {
 			delete(turns, first)

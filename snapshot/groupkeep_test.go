@@ -2,7 +2,6 @@ package snapshot_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -43,8 +42,12 @@ func TestForecast_GroupsAndOthers(t *testing.T) {
 			[]string{"hot new: w1 after [low]", "small new: w1", "low stopped from w1 for hot: waits for cpu_milli "},
 		},
 		{
-			"of two that one plan placed none is the younger", func(*store) {},
-			snapshot.Change{Requests: []berth.Request{request("a", 3000), request("b", 3000), pressing("g", 3000, 1, 1, 5)}},
+			"of two that one plan placed none is the younger", func(s *store) {
+				s.runs("theirs", 500, "w1", 9)
+				s.edit("theirs", func(r *berth.Request) { r.Tenant = "red" }, func(a *berth.Allocation) { a.Tenant = "red" })
+				s.put(berth.KindTenant, "", "default", &berth.Tenant{Weight: 100})
+			},
+			snapshot.Change{Requests: []berth.Request{request("a", 3000), request("b", 3000), of(pressing("g", 3000, 1, 1, 5), "red")}},
 			[]string{"a stopped from w2 for g: waits for cpu_milli ", "b new: w1", "g.0 new: w2 after [a]"},
 		},
 		{
@@ -53,7 +56,7 @@ func TestForecast_GroupsAndOthers(t *testing.T) {
 				s.runs("young", 3000, "w1", 1)
 				s.edit("young", nil, func(a *berth.Allocation) { a.State = berth.StatePlaced })
 			},
-			snapshot.Change{Requests: []berth.Request{urgent("hot", 4000, 5), pressing("g", 1500, 2, 1, 6)}},
+			snapshot.Change{Requests: []berth.Request{urgent("hot", 4000, 5), pressing("g", 1500, 2, 1, 5)}},
 			[]string{
 				"hot new: w2 after [old]", "g.0 new: w1 after [young]", "g.1 new: w1",
 				"young stopped from w1 for g: waits for cpu_milli ", "old stopped from w2 for hot: waits for cpu_milli ",
@@ -111,12 +114,12 @@ func TestForecast_GroupsAndOthers(t *testing.T) {
 		{
 			"but not for a group that could never be placed", keptOf(4000),
 			snapshot.Change{Requests: []berth.Request{first(group("h", 2000, 9, 9))}},
-			slices.Concat([]string{"small waiting: waits for cpu_milli ", "small2 waiting: waits for cpu_milli "}, nines("h"), []string{"g.0 waiting: waits for group ", "g.1 waiting: waits for group "}),
+			append(nines("h"), "g.0 waiting: waits for group ", "g.1 waiting: waits for group ", "small waiting: waits for cpu_milli ", "small2 waiting: waits for cpu_milli "),
 		},
 		{
 			"nor for one for which nothing can be kept", func(s *store) { keptOf(4000)(s); s.worker("w3", 20_000, berth.Intent{Cordon: true}) },
 			snapshot.Change{Requests: []berth.Request{first(group("h", 2000, 9, 9))}},
-			slices.Concat([]string{"small waiting: waits for cordoned ", "small2 waiting: waits for cordoned "}, nines("h"), []string{"g.0 waiting: waits for group ", "g.1 waiting: waits for group "}),
+			append(nines("h"), "g.0 waiting: waits for group ", "g.1 waiting: waits for group ", "small waiting: waits for cordoned ", "small2 waiting: waits for cordoned "),
 		},
 		{
 			"or for a tenant with less", keptOf(4000),
@@ -140,7 +143,7 @@ func TestForecast_GroupsAndOthers(t *testing.T) {
 			},
 			snapshot.Change{Cordon: []berth.WorkerID{"w2"}},
 			[]string{
-				"theirs waiting: w1", "mine waiting: waits for cordoned ", "g.0 waiting: waits for group ", "g.1 waiting: waits for group ",
+				"theirs waiting: w1", "g.0 waiting: waits for group ", "g.1 waiting: waits for group ", "mine waiting: waits for cordoned ",
 				"low stopped from w2 for g: waits for cordoned ",
 			},
 		},

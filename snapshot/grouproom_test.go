@@ -183,7 +183,7 @@ func TestForecast_GroupMakesRoom(t *testing.T) {
 			"who was to follow a group that makes room waits with it, and has no turn of its own", followed,
 			snapshot.Change{Requests: []berth.Request{of(pressing("g", 3000, 1, 1, 5), "red")}},
 			[]string{
-				"one waiting: waits for cpu_milli ", "h.2 waiting: waits for cpu_milli ", "g.0 new: w1 after [h.0 h.1]",
+				"g.0 new: w1 after [h.0 h.1]", "one waiting: waits for cpu_milli ", "h.2 waiting: waits for cpu_milli ",
 				"h.0 stopped from w1 for g: w2", "h.1 stopped from w2 for g: waits for cpu_milli ",
 			},
 		},

@@ -35,8 +35,8 @@ func (c *course) follows() bool {
 		slices.ContainsFunc(c.groups, func(g *askedGroup) bool { return after(g.first()) })
 }
 
-// pass looks at all that waits, once, in the order of turns: groups before what waits alone
-// when it is their tenant's turn, and else behind it, one after the other.
+// pass looks at all that waits, once, in the order of turns, and of one tenant by priority: groups before what waits alone
+// when it is their turn, and else behind it, one after the other.
 func (c *course) pass() {
 	c.placed, c.again, c.full, c.sought = false, false, make(map[string]Outcome), make(map[berth.PoolID]bool)
 	clear(c.placedIn)
@@ -44,16 +44,20 @@ func (c *course) pass() {
 	c.groups, c.singles = nil, nil
 	for turn := false; len(groups)+len(singles) > 0; {
 		if len(groups) > 0 && (turn || len(singles) > 0 && c.comesFirst(groups, singles)) {
-			groups, turn = c.passGroups(groups), false
+			var placed bool
+			groups, placed = c.passGroups(groups)
+			turn = false
 			c.planned()
 			if len(groups) > 0 && c.first {
 				c.seekRooms()
 				groups, c.groups = append(groups, c.groups...), nil
 			}
-			singles, c.singles = append(singles, c.singles...), nil
+			if singles, c.singles = append(singles, c.singles...), nil; placed && len(singles) > 0 { // a daemon's plan is done, and something is kept before it goes on, but for whom others may make room
+				c.keepRooms(slices.DeleteFunc(slices.Clone(c.tried), func(g *askedGroup) bool { return g.first().Preemption == berth.PreemptionLower }))
+			}
 			continue
 		}
-		c.passSingles(singles)
+		rest := c.passSingles(singles, firstsOf(groups))
 		for len(c.ends) > 0 { // what they leave is for those who wait alone, first
 			ends := c.ends
 			c.ends = nil
@@ -62,9 +66,9 @@ func (c *course) pass() {
 			}
 			again := slices.Concat(c.singles, c.blocked)
 			c.singles, c.blocked, c.full = nil, nil, make(map[string]Outcome)
-			c.passSingles(again)
+			c.passSingles(again, nil)
 		}
-		groups, singles, turn = append(groups, c.groups...), c.singles, true
+		groups, singles, turn = append(groups, c.groups...), append(c.singles, rest...), true
 		c.groups, c.singles = nil, nil
 		c.planned()
 	}
@@ -81,48 +85,80 @@ func (c *course) planned() {
 }
 
 // passSingles looks at what waits alone. Where somebody makes room, more may be free than is
-// wanted: those that were looked at in vain come again, in their turns.
-func (c *course) passSingles(all []*asked) {
+// wanted: those that were looked at in vain come again, in their turns. Those that a group comes before are left.
+func (c *course) passSingles(all []*asked, groups map[account]*askedGroup) (left []*asked) {
 	turns := turnsOf(c.shares, all)
 	for a, ok := turns.Next(); ok; a, ok = turns.Next() {
+		if c.isBehind(a, groups) {
+			return restOf(turns, []*asked{a})
+		}
 		made := a.made
 		c.place(a)
 		if a.made == made {
 			continue
 		}
-		rest := c.blocked
-		for a, ok = turns.Next(); ok; a, ok = turns.Next() {
-			rest = append(rest, a)
-		}
+		rest := restOf(turns, c.blocked)
 		c.blocked, c.full = nil, make(map[string]Outcome)
 		turns = turnsOf(c.shares, rest)
 	}
+	return nil
+}
+
+// restOf adds those whose turn is yet to come.
+func restOf(turns *scheduler.Turns[*asked], all []*asked) []*asked {
+	for a, ok := turns.Next(); ok; a, ok = turns.Next() {
+		all = append(all, a)
+	}
+	return all
+}
+
+// goesBefore says whether a group comes before what waits alone: by their tenants' turns, and of one tenant by priority.
+func (c *course) goesBefore(g *askedGroup, a *asked) bool {
+	by := c.turn(g.first()).Compare(c.turn(&a.Spec))
+	return by < 0 || by == 0 && accountOf(g.first()) == accountOf(&a.Spec) && g.priority() > a.Candidate().Priority
 }
 
 // passGroups places the first group that fits, and returns those behind it.
-func (c *course) passGroups(groups []*askedGroup) []*askedGroup {
+func (c *course) passGroups(groups []*askedGroup) (rest []*askedGroup, placed bool) {
 	slices.SortFunc(groups, func(a, b *askedGroup) int {
 		return cmp.Or(c.turn(a.first()).Compare(c.turn(b.first())), a.before(b))
 	})
 	for i, g := range groups {
 		if c.placeGroup(g) {
-			return groups[i+1:]
+			return groups[i+1:], true
 		}
 	}
-	return nil
+	return nil, false
+}
+
+// firstsOf are the first groups of each tenant and pool.
+func firstsOf(groups []*askedGroup) map[account]*askedGroup {
+	firsts := make(map[account]*askedGroup)
+	for _, g := range groups {
+		of := accountOf(g.first())
+		if first := firsts[of]; first == nil || g.before(first) < 0 {
+			firsts[of] = g
+		}
+	}
+	return firsts
+}
+
+// isBehind says whether a group of its pool comes before what waits alone.
+func (c *course) isBehind(a *asked, groups map[account]*askedGroup) bool {
+	for _, g := range groups { // which of them decides nothing
+		if g.first().Pool == a.Spec.Pool && c.goesBefore(g, a) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *course) turn(r *berth.Request) scheduler.Turn { return c.shares.Turn(r.Tenant, r.Pool) }
 
-// comesFirst says whether the turn of one of the groups is before that of all that waits alone.
+// comesFirst says whether one of the groups comes before all that waits alone.
 func (c *course) comesFirst(groups []*askedGroup, singles []*asked) bool {
-	least := c.turn(&singles[0].Spec)
-	for _, a := range singles {
-		if t := c.turn(&a.Spec); t.Compare(least) < 0 {
-			least = t
-		}
-	}
-	return slices.ContainsFunc(groups, func(g *askedGroup) bool { return c.turn(g.first()).Compare(least) < 0 })
+	first, _ := turnsOf(c.shares, singles).Next()
+	return slices.ContainsFunc(groups, func(g *askedGroup) bool { return c.goesBefore(g, first) })
 }
 
 // turnsOf hands out what is asked in the order in which it would be placed.
