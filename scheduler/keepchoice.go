@@ -232,11 +232,12 @@ func (c *chosen) within() (last int64) {
 	return last
 }
 
-// lasting says whether something is waited for that has been there for so long, and of which
-// nothing says when it ends.
+// lasting says whether something is waited for that has been there for half of what the gang has
+// waited, and a first round, or for all of it, and of which nothing says when it ends. What ends at all is soon younger than that, by
+// twice its run; and what does not is older than that one day, whenever it began.
 func (c *chosen) lasting(waited int64) bool {
 	return slices.ContainsFunc(c.of, func(o opening) bool {
-		return slices.ContainsFunc(c.on[o.worker][:o.ends], func(s stay) bool { return !s.Ends && s.Age >= waited })
+		return slices.ContainsFunc(c.on[o.worker][:o.ends], func(s stay) bool { return !s.Ends && s.Age >= min(waited, max(waited-s.Age, firstRound)) })
 	})
 }
 

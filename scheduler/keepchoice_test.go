@@ -154,7 +154,9 @@ func (c *choiceCase) choose() (best map[berth.WorkerID]int, ok bool) {
 			}
 		}
 	}
-	lasting := slices.ContainsFunc(waitsFor, func(s scheduler.Stay) bool { return (!s.Ends || s.Left > week) && s.Age >= c.ask.Waited })
+	lasting := slices.ContainsFunc(waitsFor, func(s scheduler.Stay) bool {
+		return (!s.Ends || s.Left > week) && s.Age >= min(c.ask.Waited, max(c.ask.Waited-s.Age, 10_000))
+	})
 	return best, ok && (c.ask.Waited == 0 || !c.ask.Anew || !lasting)
 }
 

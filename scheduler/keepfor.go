@@ -60,9 +60,10 @@ const settled = 1000
 // everything ends.
 //
 // Where a round begins, and even the best places wait for something that nobody knows the end
-// of and that has lasted since before the first round, nothing is kept: small requests do not
-// wait for who waits for what may never end. The gang hopes again, whenever that is asked,
-// when what it needs is younger than that.
+// of and that has lasted for at least half of what the gang has waited (see chosen.lasting), nothing is kept: small requests
+// do not wait for who waits for what may never end, also where that began after the first round.
+// The gang hopes again, whenever that is asked, when what it needs is younger than that: so it is
+// once it has waited for twice as long as what runs there lasts.
 //
 // Not ok: nothing is to be kept, for that reason; or there are too few places, however long it
 // waits, or too few on which its devices are found together; or it does not wait so long.
