@@ -180,6 +180,7 @@ func (l *loop) roomOfGroup(g *gang, rec *berth.Group, members []*waiting, b *bui
 		ways = l.affordable(of.of(askedByGroup(g)), min(l.needs(g.id, rec), int64(len(members))), members)
 	}
 	kept, _ := l.keep(g.pool)
+	defer l.butOwn(g)()
 	for _, as := range ways {
 		ask := l.gangOf(g.id, rec, as.members)
 		ask.Beside = l.besideKept(g, kept)
@@ -303,6 +304,11 @@ func (b *builder) keepRoom(g *gang, d *scheduler.GangRoom) {
 	}
 	b.plan.Keeps = append(b.plan.Keeps, berth.KeepWrite{Pool: g.pool, Was: was, Keep: next})
 	b.add(opsBlock, keptBytes(next.Workers), keepKey(g.pool))
+	for i := range next.Workers {
+		if k := &next.Workers[i]; !k.Share.IsZero() {
+			b.countClaimed(g.request, k.Worker)
+		}
+	}
 }
 
 // residents tells who is on a worker that may make room for a group: nobody where a request has a

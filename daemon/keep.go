@@ -45,6 +45,9 @@ type keepState struct {
 	roomSince time.Time // by this daemon's clock
 
 	leftSince time.Time // a peer could keep something for a group of its own, and nothing is
+
+	coming   []placing   // of the group for which room is made: see seeComing
+	comingOf *berth.Keep // by which record
 }
 
 func keepKey(p berth.PoolID) berth.Key { return berth.Key{Kind: berth.KindKeep, ID: string(p)} }
@@ -150,6 +153,7 @@ func (l *loop) isKept(g *gang) bool {
 func (l *loop) lookKeep(p berth.PoolID, now time.Time) {
 	k := keepKey(p)
 	l.settle(k)
+	l.seeComing(p)
 	s := l.keepOf(p)
 	switch {
 	case s.writing: // it is due again when that has its answer

@@ -201,6 +201,7 @@ func (s *reclaimRoom) forGroup() (ends reclaimEnds, ok, anyway bool) {
 	if kept, _ := s.l.keep(s.x.group.pool); !s.l.mayMakeRoom(s.x.group, kept) {
 		return ends, false, false // what ends would be nobody's, and be there again at once
 	}
+	defer s.l.butOwn(s.x.group)()
 	for _, try := range []struct {
 		may    func(berth.RequestID) bool
 		needed bool

@@ -11,6 +11,7 @@ import (
 func (c *course) askWaiting() {
 	c.tellEnding()
 	c.tellMaking()
+	c.tellComing()
 	whole := make(map[berth.GroupID]*askedGroup)
 	for _, id := range slices.Sorted(maps.Keys(c.s.requests)) {
 		q := c.s.requests[id]

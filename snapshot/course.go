@@ -39,6 +39,7 @@ type course struct {
 	rooms    []*resident                         // that end where room is made for groups
 	vain     []*resident                         // that end where it was, and is given up
 	making   map[berth.GroupID][]berth.RequestID // who makes room for a group
+	coming   map[berth.PoolID][]coming           // the members of one for which others do
 	first    bool                                // it is the first pass
 	sought   map[berth.PoolID]bool               // room was, in this pass, before all groups of the pool had been tried
 	plans    int64                               // that are done
@@ -83,7 +84,7 @@ func (s *Snapshot) course(workers []scheduler.Worker) *course {
 	c := &course{
 		s: s, fleet: s.fleet(workers), shares: s.shares.Clone(), quotas: make(map[account]*budget),
 		on: make(map[berth.WorkerID][]*resident), resides: make(map[berth.RequestID]*resident), index: make(map[berth.RequestID]int),
-		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), ending: make(map[berth.RequestID][]berth.RequestID), records: maps.Clone(s.groups), kept: maps.Clone(s.kept), unkept: make(map[berth.GroupID]bool), opened: make(map[berth.PoolID]bool), making: make(map[berth.GroupID][]berth.RequestID), asks: make(map[berth.RequestID]bool), placedIn: make(map[berth.PoolID]bool), ever: make(map[string]bool),
+		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), ending: make(map[berth.RequestID][]berth.RequestID), records: maps.Clone(s.groups), kept: maps.Clone(s.kept), unkept: make(map[berth.GroupID]bool), opened: make(map[berth.PoolID]bool), making: make(map[berth.GroupID][]berth.RequestID), coming: make(map[berth.PoolID][]coming), asks: make(map[berth.RequestID]bool), placedIn: make(map[berth.PoolID]bool), ever: make(map[string]bool),
 	}
 	for of, q := range s.quotas {
 		c.quotas[of] = newBudget(q)

@@ -326,6 +326,26 @@ func TestForecast_Course(t *testing.T) {
 			},
 		},
 		{
+			"and for one that is to be apart from a group for which they do already, elsewhere", func(s *store) {
+				for i, w := range []string{"w2", "w2", "w1", "w1"} {
+					s.runs(fmt.Sprint("low", i), 2000, w, 0)
+				}
+				s.edit("low2", nil, func(a *berth.Allocation) { a.Stop = &berth.StopOrder{Reason: berth.StopPreempt, Deadline: time.Unix(5, 0)} })
+				s.submit("g.0", 2000, "")
+				s.edit("g.0", func(r *berth.Request) {
+					r.Labels, r.Group = apart("").Labels, &berth.Membership{ID: "g", Size: 1, MinCount: 1}
+				}, nil)
+				s.put(berth.KindGroup, "", "g", &berth.Group{Size: 1, MinCount: 1, Attempt: 1, State: berth.GroupPending})
+				kept := berth.KeptWorker{Worker: "w1", Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 2000}}}
+				s.put(berth.KindKeep, "", "default", &berth.Keep{Group: "g", Since: time.Unix(1, 0), Chosen: time.Unix(1, 0), MadeRoom: time.Unix(1, 0), Workers: []berth.KeptWorker{kept}})
+			},
+			snapshot.Change{Requests: []berth.Request{apart("a")}},
+			[]string{
+				"a new: w2 after [low1]", "g.0 waiting: w1 after [low2]",
+				"low1 stopped from w2 for a: waits for cpu_milli ", "low2 stopped from w1 for g: waits for cpu_milli ",
+			},
+		},
+		{
 			"and moves whole", func(s *store) {
 				s.put(berth.KindGroup, "", "g", &berth.Group{Size: 2, MinCount: 2, Attempt: 1, State: berth.GroupPlaced})
 				for i, w := range []string{"w1", "w2"} {

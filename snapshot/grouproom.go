@@ -134,7 +134,9 @@ func (c *course) makeGroupRoom(g *askedGroup) bool {
 	for _, r := range ends { // of a group that makes room, who has not started
 		c.away(r)
 	}
-	c.keep(g.first().Pool, &berth.Keep{Group: g.id, Workers: d.Workers})
+	k := &berth.Keep{Group: g.id, Workers: d.Workers}
+	c.keep(g.first().Pool, k)
+	c.comesTo(g.first(), k)
 	c.rooms = append(c.rooms, c.endingOn(d.Workers, d.Within)...)
 	return true
 }
@@ -153,6 +155,10 @@ func (c *course) roomOfGroup(g *askedGroup) (d scheduler.GangRoom, ok bool) {
 			asks = append(asks, both)
 		}
 	}
+	if k := c.kept[r.Pool]; k != nil && k.Group == g.id { // it is not kept apart from itself
+		c.countComing(r.Pool, -1)
+		defer c.countComing(r.Pool, 1)
+	}
 	for _, ask := range asks {
 		ask.Members[0].Patience = c.patienceOf(g.members[0])
 		if d, ok = c.fleet.PreemptGang(ask, c.groupOccupants); ok && c.exceedsAll(of, decisionsOf(d.Workers)) == nil {
@@ -167,6 +173,8 @@ func (c *course) roomOfGroup(g *askedGroup) (d scheduler.GangRoom, ok bool) {
 
 // keep sets what is kept in a pool.
 func (c *course) keep(p berth.PoolID, k *berth.Keep) {
+	c.countComing(p, -1)
+	delete(c.coming, p)
 	c.fleet.Keep(p, k)
 	if c.kept[p] = k; k == nil {
 		delete(c.kept, p)

@@ -77,3 +77,52 @@ func (r *rig) twoOnEach(d *daemon.Daemon, workers []string) (ids []string) {
 	}
 	return ids
 }
+
+// So it is of a group and of a request that waits alone, whichever comes first.
+func TestPreempt_ApartFromGroupsRoom(t *testing.T) {
+	for _, first := range []string{"group", "request"} {
+		for _, daemons := range []int{1, 2} {
+			t.Run(fmt.Sprintf("the %s first, %d daemons", first, daemons), func(t *testing.T) {
+				bubble(t, func(r *rig) {
+					ds, stop := r.several(daemons)
+					defer stop()
+					low := r.twoOnEach(ds[0], []string{"w1", "w2", "w3"})
+					ask := map[string]func(){
+						"group": func() {
+							g := r.pressing("g", 2, 2, 9)
+							g.Resources.CPUMilli = 500
+							apartFromEachOther(&g)
+							r.submitGroup(ds[0], g)
+						},
+						"request": func() {
+							r.run(ds[daemons-1], "high", func(q *berth.Request) {
+								urgent(500, 9)(q)
+								apartFromEachOther(q)
+							})
+						},
+					}
+					ask[first]()
+					r.passes(500 * time.Millisecond)
+					for what, do := range ask {
+						if what != first {
+							do()
+						}
+					}
+					r.passes(3 * time.Second)
+					told := r.stoppedFor(berth.StopPreempt, low...)
+					for _, id := range told {
+						r.passes(700 * time.Millisecond)
+						r.exits(r.whereIs(id), id)
+					}
+					r.passes(3 * time.Second)
+					if n := r.located("g.0", "g.1", "high"); n != 3 {
+						t.Errorf("%d of 3 have a place when %v have ended: %v", n, told, r.held())
+					}
+					if more := r.stoppedFor(berth.StopPreempt, low...); len(told) != 3 || len(more) > 0 {
+						t.Errorf("%v are told to stop, and then %v; want one for each of 3", told, more)
+					}
+				})
+			})
+		}
+	}
+}
