@@ -74,6 +74,7 @@ type quotaState struct {
 	ownAt      time.Time       // something has waited here for what is guaranteed, or that was not known yet
 	reclaimed  time.Time       // nothing was found to stop then
 	unclaimed  berth.RequestID // for which a claim could not be written, last
+	inVain     map[string]bool // those like these were looked at in vain, and others are yet to be; nil: all have been
 	roomLooked time.Time       // it was looked for then
 	wantsRoom  *roomWish       // of what waits here with its quota; nil: nothing does that borrowers could make room for
 	wants      map[berth.TenantID]wantedBack

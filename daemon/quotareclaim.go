@@ -279,16 +279,29 @@ func (b *builder) reclaim(r *reclaim) bool {
 }
 
 // choose chooses what is to end: first of all so that one has room who has none; and then, for those who wait for their quota
-// alone, so much of that. Who can have neither is looked at when a worker changes (see reclaimpassed.go), and keeps nobody behind it.
+// alone, so much of that. Who can have neither is looked at when a worker changes (see reclaimpassed.go), and keeps nobody behind it: not by their number, either.
 func (k *reclaimLook) choose(waits []reclaimer) reclaimEnds {
-	vain := make(map[berth.RequestID]*berth.Request)
+	vain, looks := make(map[berth.RequestID]*berth.Request), 0
+	maps.Copy(k.none, k.state.inVain)
+	k.state.inVain = nil
 	for i := range waits {
 		x := &waits[i]
 		if !k.holds(x) {
 			continue
 		}
-		room, asked := k.none[x.like], false
-		if asked, room = !room, k.hasRoom(x); !room && asked && (x.alone == nil || x.alone.id != k.state.unclaimed) {
+		asked := !k.none[x.like]
+		if asked {
+			looks++
+		}
+		if looks > reclaimersMost { // those behind are looked at the next time
+			k.state.inVain = k.none
+			if x.alone != nil && k.l.quotas.isAwaited(k.of, x.alone.id) {
+				vain[x.alone.id] = x.request()
+			}
+			continue
+		}
+		room := k.hasRoom(x)
+		if !room && asked && (x.alone == nil || x.alone.id != k.state.unclaimed) {
 			var ends reclaimEnds
 			if ends, room = k.roomFor(x, k.lacksOf(x)); len(ends.stops) > 0 || ends.claim.Worker != "" {
 				return ends

@@ -40,6 +40,12 @@ func (q *quotas) wasPassed(lender account, id berth.RequestID) bool {
 	return in != nil && slices.ContainsFunc(in.all, func(p *passing) bool { return p.id == id && p.lender == lender && p.passed })
 }
 
+// isAwaited says whether it is known already that nothing makes room for a request.
+func (q *quotas) isAwaited(lender account, id berth.RequestID) bool {
+	in := q.passings[lender.pool]
+	return in != nil && slices.ContainsFunc(in.all, func(p *passing) bool { return p.id == id && p.lender == lender })
+}
+
 // awaited notes for which requests of a lender nothing makes room, and forgets the others.
 func (q *quotas) awaited(lender account, now map[berth.RequestID]*berth.Request) {
 	in := q.passings[lender.pool]

@@ -21,7 +21,7 @@ type reclaimer struct {
 
 func (x *reclaimer) request() *berth.Request { return x.members.Members[0].Request }
 
-// reclaimersMost bounds those who are looked at at a time: what is behind them is, when they have been helped.
+// reclaimersMost bounds those who are looked at at a time: what is behind them is the next time, if nothing helps them.
 const reclaimersMost = 64
 
 // reclaimers are those who wait here of a lender for what is guaranteed to it, in the order in which they would be placed; and those
@@ -57,7 +57,7 @@ func (l *loop) reclaimers(r *reclaim) (all []reclaimer) {
 	}
 	all = append(all, l.waitingForRoom(r.of, &s)...)
 	slices.SortFunc(all, func(a, b reclaimer) int { return a.order.Compare(&b.order.Gathering) })
-	return all[:min(len(all), reclaimersMost)]
+	return all
 }
 
 // waitingForRoom are the requests of an account that wait here for a worker with their quota, of equal ones the first, and the groups that do, in their
