@@ -291,6 +291,14 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 	defer l.holds.admit(l, g.id)()
 	basis := l.planBasis(b) // before the fleet has reserved
 	d, as, needs := l.chooseWay(g, rec, allowed, b)
+	if needs == nil && d.Verdict == nil && l.isKept(g) {
+		l.fleet.Undo(d)
+		if l.takesBefore(g) {
+			l.yieldKept(g, b.now)
+			return false
+		}
+		d, as, needs = l.chooseWay(g, rec, allowed, b)
+	}
 	if needs != nil {
 		l.blockForAmounts(g, &d, needs, b)
 		return false
@@ -331,6 +339,9 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 		l.gangs.remove(g.id)
 		l.due.add(groupKey(g.id)) // behind them
 		return false
+	}
+	if l.isKept(g) {
+		l.keepOf(g.pool).served = true
 	}
 	l.gangs.remove(g.id)
 	b.basis = basis

@@ -45,6 +45,7 @@ type keepState struct {
 	roomSince time.Time // by this daemon's clock
 
 	leftSince time.Time // a peer could keep something for a group of its own, and nothing is
+	served    bool      // the last that had its places by what was kept has left nothing to those who are older, and equal
 
 	coming   []placing   // of the group for which room is made: see seeComing
 	comingOf *berth.Keep // by which record

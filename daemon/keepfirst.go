@@ -188,20 +188,12 @@ func (l *loop) gangsIn(p berth.PoolID) bool {
 const keptOffFor = 10 * time.Second
 
 // wentBefore says whether something would have been placed, or others would have made room for it, or something would be
-// kept for it, that is kept off by what is kept for a group, and whose turn comes before: of a tenant with less, or of its
-// own with a higher priority. Not done: what could be kept for another group is still being chosen.
+// kept for it, that is kept off by what is kept for a group, and whose turn comes before. Not done: what could be kept for another group is still being chosen.
 func (l *loop) wentBefore(g *gang, now time.Time) (went, done bool) {
 	if c := l.keepOf(g.pool).choice; c != nil {
 		if o := l.gangOfAny(c.next.Group); o != nil && !o.open() && !o.hopeless() {
 			return l.couldKeepFor(o, now)
 		}
-	}
-	own := l.turn(accountOf(g.request)).Share
-	before := func(r *berth.Request, priority int32) bool {
-		if r.Tenant == g.request.Tenant {
-			return priority > g.priority
-		}
-		return l.turn(accountOf(r)).Share < own
 	}
 	asks := keptAsks
 	for _, q := range l.queues() {
@@ -210,10 +202,10 @@ func (l *loop) wentBefore(g *gang, now time.Time) (went, done bool) {
 			switch {
 			case c.verdict == nil || w.request.Pool != g.pool:
 			case tells(c.verdict, berth.ReasonKept):
-				if before(w.request, w.priority) {
+				if l.goesFirst(g, w.request, w.priority) {
 					return true, true
 				}
-			case w.preempts && c.over == nil && before(w.request, w.priority) && l.keepsRoomOff(w, &asks):
+			case w.preempts && c.over == nil && l.goesFirst(g, w.request, w.priority) && l.keepsRoomOff(w, &asks):
 				return true, true
 			}
 		}
@@ -221,7 +213,7 @@ func (l *loop) wentBefore(g *gang, now time.Time) (went, done bool) {
 	for _, gs := range l.allGangs() {
 		for _, c := range gs.classes {
 			o := c.members[0]
-			if c.verdict == nil || o.request.Pool != g.pool || !tells(c.verdict, berth.ReasonKept) || !before(o.request, o.priority) {
+			if c.verdict == nil || o.request.Pool != g.pool || !tells(c.verdict, berth.ReasonKept) || !l.goesFirst(g, o.request, o.priority) {
 				continue
 			}
 			if !o.hopeless() && !now.Before(l.groups[o.id].unkept) {
@@ -232,6 +224,56 @@ func (l *loop) wentBefore(g *gang, now time.Time) (went, done bool) {
 		}
 	}
 	return false, true
+}
+
+// goesFirst says whether the turn of a request, or of a group of such, is before that of a group for which something is kept: of a tenant with less, or of
+// its own with a higher priority.
+func (l *loop) goesFirst(g *gang, r *berth.Request, priority int32) bool {
+	if r.Tenant == g.request.Tenant {
+		return priority > g.priority
+	}
+	return l.turn(accountOf(r)).Share < l.turn(accountOf(g.request)).Share
+}
+
+// takesBefore says whether a group that fits would have, by what is kept for it, room that a request would have whose turn is before, and that waits;
+// of its tenant's of the same priority those that are older, every other time. What others make room for is the group's.
+func (l *loop) takesBefore(g *gang) bool {
+	k, _ := l.keep(g.pool)
+	if k == nil || k.Group != g.id || !k.MadeRoom.IsZero() {
+		return false
+	}
+	asks, served := keptAsks, l.keepOf(g.pool).served
+	before := func(w *waiting) bool {
+		return l.goesFirst(g, w.request, w.priority) || served && w.request.Tenant == g.request.Tenant && w.priority == g.priority && w.seq < g.seq
+	}
+	for _, q := range l.queues() {
+		for _, c := range q.classes { // in which order decides nothing
+			w := c.members[0]
+			if c.verdict == nil || c.over != nil || w.claimOn != "" || w.request.Pool != g.pool || !before(w) {
+				continue
+			}
+			for i := range k.Workers {
+				if asks--; asks < 0 {
+					return false
+				}
+				if l.fleet.FitsUnkept(w.candidate(), k.Workers[i].Worker) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// yieldKept gives up what is kept for a group that waits to be tried: it is again when that is so.
+func (l *loop) yieldKept(g *gang, now time.Time) {
+	s := l.keepOf(g.pool)
+	s.without, s.served = now.Add(keptOffFor), false
+	if _, was := l.keep(g.pool); !s.writing && l.flights.keeps[g.pool] == nil {
+		l.writeKeep(g.pool, was, nil)
+	}
+	l.gangs.remove(g.id)
+	l.timers.set(groupKey(g.id), now.Add(pause)) // sooner, when the record says so
 }
 
 // couldKeepFor says whether something could be kept for a group in place of what is kept for another: what helps nobody is
@@ -255,7 +297,7 @@ func (l *loop) choosable(g *gang, now time.Time) (next *berth.Keep, done bool) {
 	return next, done
 }
 
-// keptAsks bounds on how many workers wentBefore asks whether others could make room.
+// keptAsks bounds on how many workers wentBefore asks whether others could make room, and takesBefore whether there is some.
 const keptAsks = 1024
 
 // keepsRoomOff says whether others could make room for a request on a worker that is kept for a group, and for no other

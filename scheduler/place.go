@@ -92,13 +92,20 @@ func (f *Fleet) learn(q *query, c Candidate) {
 
 // Fits says whether worker w would take the candidate now, whether or not it
 // would be the choice.
-func (f *Fleet) Fits(c Candidate, w berth.WorkerID) bool {
+func (f *Fleet) Fits(c Candidate, w berth.WorkerID) bool { return f.fits(&c, w, (*query).seen) }
+
+// FitsUnkept is Fits as if nothing of the worker were kept for a group.
+func (f *Fleet) FitsUnkept(c Candidate, w berth.WorkerID) bool {
+	return f.fits(&c, w, func(_ *query, n *node) *node { return n.unkept() })
+}
+
+func (f *Fleet) fits(c *Candidate, w berth.WorkerID, as func(*query, *node) *node) bool {
 	n := f.nodes[w]
 	if n == nil || n.worker.Pool != c.Request.Pool || !n.open || malformed(&c.Request.Resources) {
 		return false
 	}
-	q := f.ask(c)
-	n = q.seen(n)
+	q := f.ask(*c)
+	n = as(q, n)
 	return q.fits(n) && reservation.passes(q, n)
 }
 

@@ -330,7 +330,9 @@ func TestForecast_Course(t *testing.T) {
 				for i, w := range []string{"w2", "w2", "w1", "w1"} {
 					s.runs(fmt.Sprint("low", i), 2000, w, 0)
 				}
-				s.edit("low2", nil, func(a *berth.Allocation) { a.Stop = &berth.StopOrder{Reason: berth.StopPreempt, Deadline: time.Unix(5, 0)} })
+				s.edit("low2", nil, func(a *berth.Allocation) {
+					a.Stop = &berth.StopOrder{Reason: berth.StopPreempt, Deadline: time.Unix(5, 0)}
+				})
 				s.submit("g.0", 2000, "")
 				s.edit("g.0", func(r *berth.Request) {
 					r.Labels, r.Group = apart("").Labels, &berth.Membership{ID: "g", Size: 1, MinCount: 1}

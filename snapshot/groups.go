@@ -52,6 +52,15 @@ func (c *course) placeGroup(g *askedGroup) bool {
 		return c.groupWaitsForQuota(g, over)
 	}
 	d := c.placeWay(g, counted)
+	if d.Verdict == nil && c.kept[g.first().Pool] != nil {
+		c.fleet.Undo(d)
+		if c.takesBefore(g) { // it is tried again behind those
+			c.keep(g.first().Pool, nil)
+			c.opened[g.first().Pool], c.again, c.tried = true, true, append(c.tried, g)
+			return false
+		}
+		d = c.placeWay(g, counted)
+	}
 	if d.Verdict != nil {
 		c.tellTypesShort(g.first(), g.needs(), d.Verdict)
 		return c.groupWaits(g, d.Verdict)

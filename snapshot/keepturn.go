@@ -27,21 +27,11 @@ func (c *course) giveUpKept() (given bool) {
 }
 
 // wentBefore says whether something would be placed, or others would make room for it, that is kept off by what is kept for a group, and
-// whose turn comes before: of a tenant with less, or of its own with a higher priority.
+// whose turn comes before.
 func (c *course) wentBefore(g *askedGroup, k *berth.Keep) bool {
-	r, own := g.first(), c.turn(g.first()).Share
-	before := func(o *berth.Request, priority int32) bool {
-		if o.Pool != r.Pool {
-			return false
-		}
-		if o.Tenant == r.Tenant {
-			return priority > g.priority()
-		}
-		return c.turn(o).Share < own
-	}
 	asks, seen := keptAsks, make(map[string]bool)
 	for _, a := range c.singles {
-		if a.claim != nil || c.whole[a.group] != nil || !before(&a.Spec, a.Candidate().Priority) {
+		if a.claim != nil || c.whole[a.group] != nil || !c.goesFirst(g, &a.Spec, a.Candidate().Priority) {
 			continue
 		}
 		if c.tellsKept(a) || c.keepsRoomOff(a, k, seen, &asks) {
@@ -49,8 +39,46 @@ func (c *course) wentBefore(g *askedGroup, k *berth.Keep) bool {
 		}
 	}
 	return slices.ContainsFunc(c.groups, func(o *askedGroup) bool {
-		return before(o.first(), o.priority()) && c.tellsKept(o.members[0]) && c.couldKeepFor(o)
+		return c.goesFirst(g, o.first(), o.priority()) && c.tellsKept(o.members[0]) && c.couldKeepFor(o)
 	})
+}
+
+// goesFirst says whether the turn of something that waits is before that of a group for which something is kept: of a tenant with less, or of its own
+// with a higher priority.
+func (c *course) goesFirst(g *askedGroup, o *berth.Request, priority int32) bool {
+	r := g.first()
+	switch {
+	case o.Pool != r.Pool:
+		return false
+	case o.Tenant == r.Tenant:
+		return priority > g.priority()
+	}
+	return c.turn(o).Share < c.turn(r).Share
+}
+
+// takesBefore says whether a group that fits would have, by what is kept for it, room of what was looked at before in vain, and whose turn is before. What
+// others make room for is the group's.
+func (c *course) takesBefore(g *askedGroup) bool {
+	k := c.kept[g.first().Pool]
+	if k == nil || k.Group != g.id || !k.MadeRoom.IsZero() || c.making[g.id] != nil {
+		return false
+	}
+	asks := keptAsks
+	return slices.ContainsFunc(c.blocked, func(a *asked) bool {
+		if a.claim != nil || c.whole[a.group] != nil || !c.goesFirst(g, &a.Spec, a.Candidate().Priority) || c.waitsForItsQuota(a) {
+			return false
+		}
+		return slices.ContainsFunc(k.Workers, func(w berth.KeptWorker) bool {
+			asks--
+			return asks >= 0 && c.fleet.FitsUnkept(a.Candidate(), w.Worker)
+		})
+	})
+}
+
+// waitsForItsQuota says whether it is its quota that something waits for.
+func (c *course) waitsForItsQuota(a *asked) bool {
+	_, over := c.allowedChoice(&a.Spec, c.choices(&a.Spec))
+	return over != nil
 }
 
 // couldKeepFor says whether something could be kept for a group in place of what is kept for another.
