@@ -9,9 +9,12 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
 	"github.com/berthd/berth/client"
+	"github.com/berthd/berth/daemon/profile"
 	"github.com/berthd/berth/sim"
+	"github.com/berthd/berth/worker"
 )
 
 // completeIn bounds how long a shell waits for names.
@@ -70,15 +73,18 @@ func words(all ...string) candidates {
 	}
 }
 
+var strategies = words(string(berth.StrategyBinpack), string(berth.StrategySpread))
+
 // argumentsOf are the arguments of verbs, by their whole names; the last is that of all that follow,
 // where more may follow.
 var argumentsOf = map[string][]candidates{
 	"workers": {workerNames}, "cordon": {workerNames}, "uncordon": {workerNames}, "drain": {workerNames}, "remove": {workerNames},
 	"taint": {workerNames, nil}, "untaint": {workerNames, nil},
-	"pools": {poolNames, words("binpack", "spread"), nil}, "brake release": {poolNames, nil}, "brake hold": {poolNames, nil},
+	"pools": {poolNames, strategies, nil}, "brake release": {poolNames, nil}, "brake hold": {poolNames, nil},
 	"tenants set": {tenantNames, nil}, "tenants unset": {tenantNames, nil},
 	"get": {orGroups(requestIDs), nil}, "explain": {orGroups(requestIDs), nil}, "cancel": {orGroups(livingIDs)},
-	"logs": {requestIDs, nil}, "replay": {requestIDs, nil}, "list": {requestIDs}, "watch": {requestIDs},
+	"debug profile": {words(profile.Names()...), nil},
+	"logs":          {requestIDs, nil}, "replay": {requestIDs, nil}, "list": {requestIDs}, "watch": {requestIDs},
 }
 
 // valuesOf are the values of flags.
@@ -87,6 +93,14 @@ var valuesOf = map[string]candidates{
 	"state":  words("pending", "blocked", "placed", "starting", "running", "exited", "succeeded", "failed", "cancelled", "replaced", "expired", "lost"),
 	"output": words("json", "table"),
 	"policy": words(sim.PolicyNames()...),
+	// of requests, workers, daemons and pools
+	"preemption": words(string(berth.PreemptionNever), string(berth.PreemptionLower)),
+	"retry-on":   words(string(berth.RetryFailure), string(berth.RetryLost), string(berth.RetryStartFailed), string(berth.RetryOOM)),
+	"on-drain":   words(string(berth.OnDrainStop), string(berth.OnDrainReplace)),
+	"on-stop":    words(string(worker.OnStopStop), string(worker.OnStopDrain), string(worker.OnStopKeep)),
+	"link-by":    words(byNVLink, byNUMA),
+	"log-level":  words("debug", "info", "warn", "error"), "log-format": words("json", "console"),
+	"strategy": strategies, "shadow-strategy": strategies,
 }
 
 // complete offers what a verb may take next: values behind a flag that takes one, else flags where one is
@@ -102,7 +116,7 @@ func complete(c *cli.Context, whole string) {
 	case name != "":
 		offer(c, valuesOf[name], nil)
 	case strings.HasPrefix(last, "-"):
-		cli.DefaultCompleteWithFlags(c.Command)(c)
+		offerFlags(c, last)
 	}
 	if strings.HasPrefix(last, "-") && !switchFlag(c.Command.Flags, last) {
 		return
@@ -121,6 +135,33 @@ func complete(c *cli.Context, whole string) {
 		}
 		return text
 	})
+}
+
+// offerFlags writes the flags of a verb that begin so, but those that take one value and are given.
+func offerFlags(c *cli.Context, begun string) {
+	given := map[string]bool{}
+	for _, word := range commandLine(c) {
+		name, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
+		given[name] = given[name] || strings.HasPrefix(word, "-")
+	}
+	for _, f := range c.Command.Flags {
+		if !takesList(f) && slices.ContainsFunc(f.Names(), func(name string) bool { return given[name] }) {
+			continue
+		}
+		for _, name := range f.Names() {
+			if word := dashed(name); strings.HasPrefix(word, begun) {
+				fmt.Fprintln(c.App.Writer, word)
+			}
+		}
+	}
+}
+
+// dashed is a flag as people write it.
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
 }
 
 // offer writes each candidate once, as the shell needs it; "" is none.

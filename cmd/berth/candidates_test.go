@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/berthd/berth/daemon/profile"
 )
 
 // A shell is offered what the position, or the flag before it, takes, and nothing else.
@@ -62,6 +64,19 @@ func TestCompletion_Candidates(t *testing.T) {
 			{"run --pool", "default"},
 			{"drain --in-pool", "default"},
 			{"list -o", "json table"},
+			{"submit --preemption", "never lower"},
+			{"run --retry-on", "failure lost start_failed oom"},
+			{"run --on-drain", "stop replace"},
+			{"worker --on-stop", "stop drain keep"},
+			{"worker --link-by", "nvlink numa"},
+			{"daemon --log-level", "debug info warn error"},
+			{"pools --shadow-strategy", "binpack spread"},
+			{"debug profile", strings.Join(profile.Names(), " ")},
+			{"replay -", "--attempt --output -o --address --tls-cert --tls-key --tls-ca --help -h"},
+			{"replay --output=json -", "--attempt --address --tls-cert --tls-key --tls-ca --help -h"},
+			{"explain --at", ""},
+			{"explain --at-", "--at-revision"},
+			{"list --label a=b --la", "--label"},
 			{"groups --output", "json table"},
 		} {
 			r := s.want(exitGood, "", append(strings.Fields(tt.line), "--generate-bash-completion")...)
@@ -106,7 +121,7 @@ func TestCompletion_Bash(t *testing.T) {
 	}
 	s := &shell{t: t}
 	script := s.want(exitGood, "", "completion", "bash").out + `
-berth() { echo "$@" | tr ' ' '+'; }
+berth() { if [[ "$2" == - ]]; then printf '%s\n' -o --at --output --pre; else echo "$@" | tr ' ' '+'; fi; }
 compopt() { echo -n "no files: "; }
 try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _berth; echo "${COMPREPLY[*]}"; }
 try berth drain ''
@@ -116,6 +131,10 @@ try berth list --tls-ca ''
 try berth submit -f ''
 try berth submit --tenant ''
 try berth run -- berth drain ''
+try berth explain --
+try berth submit --pre
+try berth submit --preemption ''
+try berth debug profile --out ''
 `
 	want := `no files: drain+--generate-bash-completion
 no files: list+--state+--generate-bash-completion
@@ -124,10 +143,89 @@ list+--tls-ca+--generate-bash-completion
 submit+-f+--generate-bash-completion
 no files: submit+--tenant+--generate-bash-completion
 
+no files: --at --output --pre
+--pre
+no files: submit+--preemption+--generate-bash-completion
+debug+profile+--out+--generate-bash-completion
 `
-	cmd := exec.CommandContext(t.Context(), bash, "--norc", "-s")
+	wantScript(t, exec.CommandContext(t.Context(), bash, "--norc", "-s"), script, want)
+}
+
+// wantScript runs a script of a shell.
+func wantScript(t *testing.T, cmd *exec.Cmd, script, want string) {
+	t.Helper()
 	cmd.Stdin = strings.NewReader(script)
 	if out, err := cmd.CombinedOutput(); err != nil || string(out) != want {
 		t.Errorf("%v\n%s\nwant:\n%s", err, out, want)
 	}
+}
+
+// So does zsh.
+func TestCompletion_Zsh(t *testing.T) {
+	zsh, err := exec.LookPath("zsh")
+	if err != nil {
+		t.Skip("no zsh")
+	}
+	s := &shell{t: t}
+	script := "compdef() { }\n" + s.want(exitGood, "", "completion", "zsh").out + `
+berth() { if [[ "$2" == - ]]; then print -l -- --at --output; elif [[ "$*" != *-f* ]]; then echo "$@" | tr ' ' '+'; fi; }
+_describe() { echo "${found[@]}"; }
+_files() { echo "files$prefix"; }
+compset() { prefix=" behind $2"; }
+try() { words=("$@"); CURRENT=$#; prefix=; _berth; }
+try berth drain ''
+try berth list --state=
+try berth explain --
+try berth explain --at
+try berth submit -f ''
+try berth submit -f=jo
+try berth drain -f ''
+try berth run -- berth drain ''
+`
+	wantScript(t, exec.CommandContext(t.Context(), zsh, "-f", "-s"), script, `drain+--generate-bash-completion
+list+--state=+--generate-bash-completion
+--at --output
+--at --output
+files
+files behind *=
+files
+`)
+}
+
+// Fish is asked what it would offer.
+func TestCompletion_Fish(t *testing.T) {
+	fish, err := exec.LookPath("fish")
+	if err != nil {
+		t.Skip("no fish")
+	}
+	dir, s := t.TempDir(), &shell{t: t}
+	if err := os.WriteFile(filepath.Join(dir, "job.yaml"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	script := s.want(exitGood, "", "completion", "fish").out + `
+function berth
+  switch "$argv[2]"
+    case -
+      printf '%s\n' --at --at-revision --output
+    case '--state=*'
+      echo --state=running
+  end
+end
+for line in "drain " "explain --" "explain --at" "list --state=r" "submit -f " "submit --file jo" "submit --file=jo" "submit --preemption jo" "submit -- jo"
+  echo $line: (complete -C "berth $line")
+end
+`
+	cmd := exec.CommandContext(t.Context(), fish, "--no-config")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+dir)
+	wantScript(t, cmd, script, `drain :
+explain --: --at --at-revision --output
+explain --at: --at --at-revision
+list --state=r: --state=running
+submit -f : job.yaml
+submit --file jo: job.yaml
+submit --file=jo: --file=job.yaml
+submit --preemption jo:
+submit -- jo:
+`)
 }
