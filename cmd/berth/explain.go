@@ -60,7 +60,13 @@ func explainCommand() *cli.Command {
 			if asJSON {
 				return printJSON(c.App.Writer, e)
 			}
-			return printExplanation(c.App.Writer, e, req.GetAtTime())
+			if err := printExplanation(c.App.Writer, e, req.GetAtTime()); err != nil {
+				return err
+			}
+			if text := givenOutText(c.Context, cl, e); text != "" {
+				_, err = fmt.Fprintln(c.App.Writer, text)
+			}
+			return err
 		},
 	})
 }

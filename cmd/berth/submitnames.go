@@ -17,6 +17,7 @@ type wantedNames struct {
 	topologies  []string // labels over which it is to be near others, or even with them
 	together    string   // the label of which all of its group are to have one value
 	types       []string // of devices, of each demand
+	ports       []int32  // by number
 }
 
 // wantedOf are those that a request needs.
@@ -44,12 +45,17 @@ func wantedOf(spec *berthv1.Request) wantedNames {
 	for _, d := range spec.GetResources().GetDevices() {
 		w.types = append(w.types, strings.Join(d.GetTypes(), " "))
 	}
+	for _, p := range spec.GetResources().GetPorts() {
+		if p.GetNumber() != 0 {
+			w.ports = append(w.ports, p.GetNumber())
+		}
+	}
 	return w
 }
 
-// none says whether no name can be misspelt.
+// none says whether no name can be misspelt, and no number be out of range.
 func (w *wantedNames) none() bool {
-	return len(w.constraints)+len(w.topologies) == 0 && w.together == "" && strings.Join(w.types, "") == ""
+	return len(w.constraints)+len(w.topologies)+len(w.ports) == 0 && w.together == "" && strings.Join(w.types, "") == ""
 }
 
 // namesAsked bounds the questions about requests: see asksMost. Workers are asked for once, where
@@ -131,7 +137,28 @@ func (w *wantedNames) missing(spec *berthv1.Request, workers []*berthv1.Worker) 
 			out = append(out, fmt.Sprintf("devices of type %s%s", orAny(kinds), nearestOf(kinds[0], types)))
 		}
 	}
+	for _, number := range w.ports {
+		if text := portMissing(number, spec.GetPool(), workers); text != "" {
+			out = append(out, text)
+		}
+	}
 	return out
+}
+
+// portMissing says of a port that no worker of a pool gives out, which they do; or "".
+func portMissing(number int32, pool string, workers []*berthv1.Worker) string {
+	ranges := map[string]bool{}
+	for _, one := range workers {
+		r := one.GetCapacity().GetPorts()
+		if one.GetPool() != pool || r.GetLast() == 0 {
+			continue
+		}
+		if (berth.PortRange{First: r.GetFirst(), Last: r.GetLast()}).Holds(number) {
+			return ""
+		}
+		ranges[fmt.Sprintf("%d-%d", r.GetFirst(), r.GetLast())] = true
+	}
+	return fmt.Sprintf("port %d to give out%s", number, nearestOf("", ranges))
 }
 
 // namesTold is how many names a warning offers.

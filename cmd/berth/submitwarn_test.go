@@ -51,6 +51,9 @@ func TestSubmit_WarnsOfNames(t *testing.T) {
 		warns("berth: warning: gpu"+none+"devices of type h10 or a10\n", "submit", "-o", "json", "--id", "gpu", "--device", "h10,a10=1", "--", "true")
 		warns("berth: warning: some"+none+"the label rak, of which its group is to have one value\n", "submit", "--id", "some", "--group-size", "2", "--group-topology", "rak", "--", "true")
 
+		warns("berth: warning: low"+none+"port 80 to give out\n", "submit", "--id", "low", "--port", "web=80", "--port", "more", "--", "true")
+		s.want(0, "w-1 gives out no ports\n", "explain", "low")
+
 		warns(pool, "tenants", "set", "--pool", "dfault", "--cpu", "1", "red")
 		warns("", "tenants", "set", "--cpu", "1", "red")
 		warns("", "tenants", "unset", "--pool", "dfault", "red")
@@ -59,6 +62,24 @@ func TestSubmit_WarnsOfNames(t *testing.T) {
 		warns("", "submit", "--id", "big", "--cpu", "64", "--", "true")
 		warns("", "submit", "--id", "apart", "--anti-affinity", "app=web@rack", "--spread", "app=web@host", "--affinity", "app=web@rack:5", "--", "sleep", "60")
 	})
+}
+
+func TestPortMissing(t *testing.T) {
+	with := func(pool string, first, last int32) *berthv1.Worker {
+		return &berthv1.Worker{Pool: pool, Capacity: &berthv1.Capacity{Ports: &berthv1.PortRange{First: first, Last: last}}}
+	}
+	workers := []*berthv1.Worker{with("p", 20000, 32767), with("p", 20000, 32767), with("p", 8000, 8099), with("q", 80, 89), {Pool: "p"}}
+	for _, tt := range []struct {
+		number int32
+		want   string
+	}{
+		{80, "port 80 to give out; there are 20000-32767, 8000-8099"},
+		{8080, ""},
+	} {
+		if got := portMissing(tt.number, "p", workers); got != tt.want {
+			t.Errorf("%d: %q, want %q", tt.number, got, tt.want)
+		}
+	}
 }
 
 func TestUnknownPool(t *testing.T) {

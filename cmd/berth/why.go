@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/client"
 )
 
 // waitsFor is the one reason that counts most of why a request waits, in words. What
@@ -134,6 +136,9 @@ func neverText(v *berthv1.Verdict, m *berthv1.Miss) string {
 	case berth.ReasonDeviceMilli:
 		return shareLack(r, m.GetWorker())
 	}
+	if notGivenOut(r) {
+		return lackText(r, m.GetWorker()) + ", the nearest"
+	}
 	if r.GetWant() > r.GetTotal() {
 		return shortText(r, m.GetWorker())
 	}
@@ -241,6 +246,36 @@ func shareLack(r *berthv1.Reason, worker string) string {
 	return fmt.Sprintf("it wants %d thousandths of one, and %s, the nearest, has %d free on the one with most room", r.GetWant(), worker, r.GetBest())
 }
 
+// notGivenOut says whether a reason is a port that is asked for by number, and is none of a worker's.
+func notGivenOut(r *berthv1.Reason) bool {
+	return r.GetCode() == string(berth.ReasonPorts) && r.GetDetail() != "" && r.GetTotal() == 0
+}
+
+// givenOutText tells the ports that the nearest worker gives out, where a request wants one that is none of them. Which
+// they were in the past is not known.
+func givenOutText(ctx context.Context, cl *client.Client, e *berthv1.ExplainResponse) string {
+	if e.GetPast() != nil || !slices.ContainsFunc(e.GetNearest().GetReasons(), notGivenOut) {
+		return ""
+	}
+	workers, err := cl.Workers(ctx)
+	if err != nil {
+		return "" // the answer is good without
+	}
+	for _, w := range workers {
+		if w.GetId() == e.GetNearest().GetWorker() {
+			return fmt.Sprintf("%s gives out %s", w.GetId(), rangeText(w.GetCapacity().GetPorts()))
+		}
+	}
+	return ""
+}
+
+func rangeText(r *berthv1.PortRange) string {
+	if r.GetLast() == 0 {
+		return "no ports"
+	}
+	return fmt.Sprintf("ports %d-%d", r.GetFirst(), r.GetLast())
+}
+
 // takenOr says why a port that is asked for by number is not free.
 func takenOr(r *berthv1.Reason) string {
 	if r.GetTotal() == 0 {
@@ -290,6 +325,8 @@ func missText(m *berthv1.Miss) string {
 	for _, r := range m.GetReasons() {
 		text := reasonName(r)
 		switch {
+		case notGivenOut(r):
+			text = fmt.Sprintf("port %s is %s it", r.GetDetail(), takenOr(r))
 		case r.GetCode() == string(berth.ReasonDeviceMemory):
 			text += fmt.Sprintf(" wants %s, the largest has %s", amount(r, r.GetWant()), amount(r, r.GetBest()))
 		case r.GetWant() > 0:
@@ -311,9 +348,33 @@ func helpText(m *berthv1.Miss) string {
 	case onlyTainted(m):
 		return taintedHelp(m)
 	case !m.GetCould():
-		return "a worker that could take it (berth plan --add tells), or to ask for less" + beside(passing, m.GetWorker())
+		return couldHelp(rs, m.GetWorker()) + beside(passing, m.GetWorker())
 	}
 	return needsText(m.GetReasons(), m.GetWorker())
+}
+
+// couldHelp is what would help a request that the nearest worker could never take: of a port by number there is no less to
+// ask for.
+func couldHelp(lasting []*berthv1.Reason, worker string) string {
+	const other = "a worker that could take it (berth plan --add tells), or to ask for less"
+	var ports []string
+	more := false // is in its way for good
+	for _, r := range lasting {
+		switch {
+		case notGivenOut(r):
+			ports = append(ports, r.GetDetail())
+		case r.GetWant() == 0 || r.GetWant() > r.GetTotal():
+			more = true
+		}
+	}
+	if len(ports) == 0 {
+		return other
+	}
+	number := fmt.Sprintf("another number than %s, of the ports that %s gives out, or a port without one (--port NAME: any free one)", strings.Join(ports, ", "), worker)
+	if more {
+		return other + "; and " + number
+	}
+	return number + fmt.Sprintf(", or a worker that gives out %s (berth worker --ports)", strings.Join(ports, ", "))
 }
 
 func isNoConstraint(r *berthv1.Reason) bool { return r.GetCode() != string(berth.ReasonConstraint) }

@@ -217,6 +217,26 @@ func TestPrintExplanation_Waiting(t *testing.T) {
 			[]string{"r waits: port 80 is taken on b1, the nearest\n", "what would help: the end of what has port 80 on b1, or another port\n"},
 		},
 		{
+			"a port that is not given out",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{{Code: "ports", Detail: "80", Workers: 1, Want: 1}}},
+				Nearest: near(false, cpu, &berthv1.Reason{Code: "ports", Detail: "80", Workers: 1, Want: 1}),
+			},
+			[]string{
+				"r waits, and no registered worker could ever take it: port 80 is none of those that are given out on b1, the nearest\n",
+				"port 80 is none of those that are given out on it\n",
+				"what would help: another number than 80, of the ports that b1 gives out, or a port without one (--port NAME: any free one), or a worker that gives out 80 (berth worker --ports)\n",
+			},
+		},
+		{
+			"a port that is not given out, and too large",
+			&berthv1.ExplainResponse{
+				Verdict: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{large}},
+				Nearest: near(false, large, &berthv1.Reason{Code: "ports", Detail: "80", Workers: 1, Want: 1}),
+			},
+			[]string{"what would help: a worker that could take it (berth plan --add tells), or to ask for less; and another number than 80, of the ports that b1 gives out, or a port without one (--port NAME: any free one)\n"},
+		},
+		{
 			"drained, which is cordoned, too",
 			&berthv1.ExplainResponse{
 				Verdict: &berthv1.Verdict{Reasons: []*berthv1.Reason{cpu}},
