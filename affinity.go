@@ -135,7 +135,10 @@ func (a Affinity) validate() error {
 		if err := validateConstraints("workers", a.Workers); err != nil {
 			return err
 		}
-		return checkRange("weight", a.Weight, 1, MaxWeight) // what is required is a constraint
+		if a.Weight == 0 { // what is required is a constraint
+			return &FieldError{Field: "weight", Problem: "is missing", Bound: fmt.Sprintf("1 to %d", MaxWeight)}
+		}
+		return checkRange("weight", a.Weight, 1, MaxWeight)
 	}
 	if err := a.Requests.validate(a.Topology); err != nil {
 		return err

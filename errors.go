@@ -80,7 +80,7 @@ func checkCount(field string, n, most int) error {
 	if n <= most {
 		return nil
 	}
-	return &FieldError{Field: field, Value: strconv.Itoa(n), Problem: "has too many entries", Bound: fmt.Sprintf("at most %d", most)}
+	return &FieldError{Field: field, Problem: fmt.Sprintf("has %d entries", n), Bound: fmt.Sprintf("at most %d", most)}
 }
 
 func checkBytes(field, v string, most int) error {

@@ -254,3 +254,22 @@ func TestCapacityValidate(t *testing.T) {
 		})
 	}
 }
+
+// What is missing, or too many, is told so, and not as a value that was never given.
+func TestValidate_Says(t *testing.T) {
+	for _, tt := range []struct {
+		change func(*berth.Request)
+		want   string
+	}{
+		{func(r *berth.Request) {
+			r.Affinity = []berth.Affinity{{Workers: []berth.Constraint{{Label: "a", Operator: berth.OperatorExists}}}}
+		}, "affinity[0].weight is missing; allowed: 1 to 100"},
+		{func(r *berth.Request) { r.Command = make([]string, 2000); r.Command[0] = "x" }, "command has 2000 entries; allowed: at most 1024"},
+	} {
+		r := validRequest()
+		tt.change(&r)
+		if err := r.Normalize().Validate(); err == nil || err.Error() != tt.want {
+			t.Errorf("%v, want %q", err, tt.want)
+		}
+	}
+}

@@ -149,5 +149,5 @@ func (c *course) askOne(r *berth.Request, each []berth.Request, seq berth.Revisi
 }
 
 func taken(id string) error {
-	return &berth.FieldError{Field: "id", Value: id, Problem: "is a request's that is there", Bound: "an id that is new"}
+	return &berth.FieldError{Field: "id", Value: id, Problem: "is taken by a request that was submitted", Bound: "an id that is new"}
 }

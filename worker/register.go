@@ -178,7 +178,7 @@ func (w *Worker) afterRefusal(ctx context.Context, err error) error {
 	}
 	other, lease, left := w.holder(ctx)
 	if !w.opts.WaitForName && (w.disowned == "" || lease != w.disowned) {
-		return fmt.Errorf("%w%s; has that died, the name is free within %s: %w", ErrNameTaken, other, max(left, 0).Round(time.Second), etcdstore.ErrWorkerNameTaken)
+		return fmt.Errorf("%w%s: %w; if that has died, the name is free within %s", ErrNameTaken, other, etcdstore.ErrWorkerNameTaken, max(left, 0).Round(time.Second))
 	}
 	w.log.Warn("the name is taken; waiting for the end of the other's lease", zap.String("holder", other), zap.Duration("left", left))
 	return pause(ctx, max(left, retryFirst))

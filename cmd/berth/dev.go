@@ -60,6 +60,11 @@ func runDev(c *cli.Context) error {
 	if err != nil {
 		return usage("%w", err)
 	}
+	for _, name := range []string{"listen", "etcd-listen"} {
+		if address := c.String(name); address != "" && !mtls.Loopback(address) {
+			return usage("%w", &berth.FieldError{Field: name, Value: address, Problem: "is no address of loopback", Bound: "HOST:PORT such as 127.0.0.1:7070; beyond loopback berth daemon listens, with TLS"})
+		}
+	}
 	capacity, err := worker.Detect(os.TempDir(), worker.DefaultReserve)
 	if err != nil {
 		return err

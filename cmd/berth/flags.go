@@ -241,13 +241,26 @@ func parseCPU(field, text string) (int64, error) {
 	}
 	if milli, ok := strings.CutSuffix(text, "m"); ok {
 		n, err := strconv.ParseInt(milli, 10, 64)
-		if err != nil || n < 0 || n > berth.MaxCPUMilli {
-			return 0, bad
+		switch {
+		case err == nil && n < 0:
+			bad.Problem = "is negative"
+		case err == nil && n > berth.MaxCPUMilli:
+			bad.Problem = "is too large"
+		case err == nil:
+			return n, nil
 		}
-		return n, nil
+		return 0, bad
 	}
-	cores, err := parseDecimal(text)
-	if err != nil || cores > float64(berth.MaxCPUMilli)/1000 {
+	digits, negative := strings.CutPrefix(text, "-")
+	cores, err := parseDecimal(digits)
+	switch {
+	case err != nil:
+		return 0, bad
+	case negative:
+		bad.Problem = "is negative"
+		return 0, bad
+	case cores > float64(berth.MaxCPUMilli)/1000:
+		bad.Problem = "is too large"
 		return 0, bad
 	}
 	milli := math.Round(cores * 1000)
@@ -277,10 +290,14 @@ func parseBytes(field, text string, most int64) (int64, error) {
 		return 0, nil
 	}
 	n, err := humanize.ParseBytes(text)
-	if err != nil || n > uint64(most) {
-		return 0, &berth.FieldError{Field: field, Value: text, Problem: "is no amount of bytes", Bound: "256MiB, 1GB or a number; at most " + humanize.IBytes(uint64(most))}
+	problem := "is no amount of bytes"
+	switch {
+	case err == nil && n <= uint64(most):
+		return int64(n), nil
+	case err == nil:
+		problem = "is too large"
 	}
-	return int64(n), nil
+	return 0, &berth.FieldError{Field: field, Value: text, Problem: problem, Bound: "256MiB, 1GB or a number; at most " + humanize.IBytes(uint64(most))}
 }
 
 // splitCommas is for lists whose values hold no comma.

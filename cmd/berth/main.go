@@ -131,7 +131,9 @@ func newApp() *cli.App {
 		// A value may hold a comma: more values are given by more flags.
 		DisableSliceFlagSeparator: true,
 		ExitErrHandler:            func(*cli.Context, error) {}, // run tells
-		OnUsageError:              func(_ *cli.Context, err error, _ bool) error { return usage("%v", err) },
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
+			return usage("%v; flags stand behind the verb: berth VERB --FLAG ...", err)
+		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
 				return usage("unknown verb %q; berth --help lists them", c.Args().First())
@@ -144,7 +146,7 @@ func newApp() *cli.App {
 // verb is a command with what all have in common.
 func verb(c *cli.Command) *cli.Command {
 	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
-		return usage("%s: %v%s; berth %s --help lists its flags", c.Name, err, formOf(c.Flags, err), c.Name)
+		return usage("%s: %s%s; berth %s --help lists its flags", c.Name, plainly(c.Flags, err), formOf(c.Flags, err), c.Name)
 	}
 	c.HideHelpCommand = true
 	if c.BashComplete == nil {
@@ -189,6 +191,26 @@ var insteadOf = map[string]string{
 	"groups": "berth get GROUP tells of one",
 	"plan":   "requests come from -f FILE",
 	"status": "berth get ID tells of one request, berth workers WORKER of one worker",
+}
+
+// plainly is what the parser says of a flag, without its words for a number that is none.
+func plainly(flags []cli.Flag, err error) string {
+	for _, f := range flags {
+		if _, ok := f.(*cli.IntFlag); !ok {
+			continue
+		}
+		for _, name := range f.Names() {
+			value, problem, ok := strings.Cut(err.Error(), " for flag -"+name+": ")
+			if !ok {
+				continue
+			}
+			if problem == "parse error" {
+				problem = "no whole number"
+			}
+			return strings.Replace(value, "invalid value", "--"+name, 1) + " is " + strings.TrimPrefix(problem, "value ")
+		}
+	}
+	return err.Error()
 }
 
 // formOf is the form of the flag whose value cannot be read, which the parser does not tell.

@@ -205,7 +205,7 @@ func parseDevices(texts []string) ([]*berthv1.DeviceDemand, error) {
 			}
 		}
 		if sized {
-			if d.MemoryBytes, err = parseBytes("device", memory, berth.MaxMemoryBytes); err != nil {
+			if d.MemoryBytes, err = parseBytes("device "+text+": memory", memory, berth.MaxMemoryBytes); err != nil {
 				return nil, err
 			}
 		}
