@@ -293,8 +293,8 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 	d, as, needs := l.chooseWay(g, rec, allowed, b)
 	if needs == nil && d.Verdict == nil && l.isKept(g) {
 		l.fleet.Undo(d)
-		if l.takesBefore(g) {
-			l.yieldKept(g, b.now)
+		if yields := l.takesBefore(g); yields > 0 {
+			l.yieldKept(g, b.now, yields)
 			return false
 		}
 		d, as, needs = l.chooseWay(g, rec, allowed, b)

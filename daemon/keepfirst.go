@@ -236,15 +236,16 @@ func (l *loop) goesFirst(g *gang, r *berth.Request, priority int32) bool {
 }
 
 // takesBefore says whether a group that fits would have, by what is kept for it, room that a request would have whose turn is before, and that waits;
-// of its tenant's of the same priority those that are older, every other time. What others make room for is the group's.
-func (l *loop) takesBefore(g *gang) bool {
+// of its tenant's of the same priority those that are older, every other time. Then nothing is kept for so long: for a moment where shares and priorities
+// are equal. What others make room for is the group's.
+func (l *loop) takesBefore(g *gang) (yields time.Duration) {
 	k, _ := l.keep(g.pool)
 	if k == nil || k.Group != g.id || !k.MadeRoom.IsZero() {
-		return false
+		return 0
 	}
 	asks, served := keptAsks, l.keepOf(g.pool).served
 	before := func(w *waiting) bool {
-		return l.goesFirst(g, w.request, w.priority) || served && w.request.Tenant == g.request.Tenant && w.priority == g.priority && w.seq < g.seq
+		return l.goesBefore(g, w.request, w.priority) > 0 || served && w.request.Tenant == g.request.Tenant && w.priority == g.priority && w.seq < g.seq
 	}
 	for _, q := range l.queues() {
 		for _, c := range q.classes { // in which order decides nothing
@@ -254,21 +255,26 @@ func (l *loop) takesBefore(g *gang) bool {
 			}
 			for i := range k.Workers {
 				if asks--; asks < 0 {
-					return false
+					return yields
 				}
-				if l.fleet.FitsUnkept(w.candidate(), k.Workers[i].Worker) {
-					return true
+				if !l.fleet.FitsUnkept(w.candidate(), k.Workers[i].Worker) {
+					continue
 				}
+				if l.goesFirst(g, w.request, w.priority) {
+					return keptOffFor
+				}
+				yields = keepEvery
+				break
 			}
 		}
 	}
-	return false
+	return yields
 }
 
-// yieldKept gives up what is kept for a group that waits to be tried: it is again when that is so.
-func (l *loop) yieldKept(g *gang, now time.Time) {
+// yieldKept gives up what is kept for a group that waits to be tried, for so long: it is again when that is so.
+func (l *loop) yieldKept(g *gang, now time.Time, yields time.Duration) {
 	s := l.keepOf(g.pool)
-	s.without, s.served = now.Add(keptOffFor), false
+	s.without, s.served = now.Add(yields), false
 	if _, was := l.keep(g.pool); !s.writing && l.flights.keeps[g.pool] == nil {
 		l.writeKeep(g.pool, was, nil)
 	}
