@@ -68,7 +68,7 @@ func (c *course) pass() {
 			c.singles, c.blocked, c.full = nil, nil, make(map[string]Outcome)
 			c.passSingles(again, nil)
 		}
-		groups, singles, turn = append(groups, c.groups...), append(c.singles, rest...), true
+		groups, singles, turn = append(groups, c.groups...), slices.Concat(c.singles, rest), true
 		c.groups, c.singles = nil, nil
 		c.planned()
 	}
