@@ -41,9 +41,15 @@ func (l *loop) fitsEver(r *berth.Request, members int64, left berth.Amounts) boo
 	return len(on) > 0
 }
 
-// couldEver says so with what an account's whole quota would let it have of devices.
+// couldEver says so with what an account's whole quota would let it have of devices, and of what is lent no more than is guaranteed to all.
 func (l *loop) couldEver(r *berth.Request, members int64, s *balance) bool {
-	return l.fitsEver(r, members, s.shortOf(r, max(members, 1), s.limitOf))
+	all := l.loansIn(r.Pool).ever
+	return l.fitsEver(r, members, s.shortOf(r, max(members, 1), func(d berth.Dimension) int64 {
+		if _, guaranteed := s.quota.Guaranteed[d]; guaranteed {
+			return min(s.limitOf(d), all[d])
+		}
+		return s.limitOf(d)
+	}))
 }
 
 // fitsEverNow says so of something that waits here for its quota or for workers, by all that its quota might let it have; true of what

@@ -140,3 +140,39 @@ func TestQuotaTypes_NothingGatheredForDemandsApart(t *testing.T) {
 		}
 	})
 }
+
+// Of what is lent nobody can have more than is guaranteed to all: what needs that, of several types, wants nothing back. It was lent and wanted back each
+// second, for ever. TestQuotaTypes_LoansOracle found it.
+func TestQuotaTypes_NoLoanToAndFro(t *testing.T) {
+	amounts := func(cpu, a100, h100, t4 int64) berth.Amounts {
+		return berth.Amounts{"cpu_milli": cpu, "devices.a100": a100, "devices.h100": h100, "devices.t4": t4}
+	}
+	lender := amounts(0, 2000, 0, 1500)
+	delete(lender, "cpu_milli")
+	borrower := amounts(0, 0, 0, 0)
+	delete(borrower, "cpu_milli")
+	scene := typedScene{
+		daemons:  3,
+		machines: []machineOf{{600, []string{"t4", "t4", "t4"}}, {300, []string{"t4", "t4", "t4"}}},
+		quotas: []quotaOf{
+			{limits: amounts(200, 500, 1500, 2000), guaranteed: borrower},
+			{limits: lender, guaranteed: berth.Amounts{"devices.a100": 0, "devices.t4": 1000}},
+		},
+	}
+	of := func(count, milli int64, types ...string) berth.DeviceDemand {
+		return berth.DeviceDemand{Count: count, Milli: milli, Types: types}
+	}
+	inScene(t, scene, func(m *typedModel) {
+		m.happens("r0", typed{kind: "submit", tenant: "a", by: 1, cpu: 100, priority: 1, wants: []berth.DeviceDemand{of(2, 1000)}})
+		m.passes(time.Minute)
+		m.happens("r2", typed{kind: "submit", tenant: "b", cpu: 200, wants: []berth.DeviceDemand{of(2, 500, "h100", "t4"), of(1, 500)}})
+		m.passes(time.Minute)
+		m.happens("r4", typed{kind: "group", tenant: "a", by: 2, cpu: 100, priority: 1, size: 4, least: 1, wants: []berth.DeviceDemand{of(1, 500), of(1, 500, "h100", "t4")}})
+		m.passes(time.Minute)
+		m.happens("r9", typed{kind: "submit", tenant: "a", by: 2, cpu: 100, priority: 1, wants: []berth.DeviceDemand{of(2, 1000), of(1, 500)}})
+		m.passes(time.Minute)
+		if wrong := m.restless(); wrong != "" {
+			t.Error(wrong)
+		}
+	})
+}
