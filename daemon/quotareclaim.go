@@ -185,10 +185,11 @@ func (l *loop) admitReclaim(b *builder) bool {
 	return false
 }
 
-// waits says whether a plan is in flight that changes what a reclaim is decided by; it is
-// due again when that has its answer.
+// waits says whether a plan is in flight that changes what a reclaim is decided by, or another daemon's was of which it is not known yet what else it did,
+// such as what it has told to stop; it is due again when that is known.
 func (r *reclaim) waits() bool {
 	l, k := r.l, tenantKey(r.of.tenant)
+	records := []berth.Key{k}
 	waits := make(map[*flight]struct{})
 	add := func(f *flight) {
 		if f != nil {
@@ -199,8 +200,10 @@ func (r *reclaim) waits() bool {
 	for i := range r.from {
 		of := r.from[i].of
 		add(l.flights.tenants[of.tenant])
+		records = append(records, tenantKey(of.tenant))
 		for d := range l.quotas.holders[of.tenant] {
 			add(l.flights.blocks[blockRef{of.tenant, d}])
+			records = append(records, blockKey(blockRef{of.tenant, d}))
 		}
 		for id := range l.quotas.residents[of] {
 			add(l.flights.requests[id])
@@ -210,7 +213,7 @@ func (r *reclaim) waits() bool {
 	for f := range waits { // in which order decides nothing
 		f.again = append(f.again, k)
 	}
-	return len(waits) > 0
+	return len(waits) > 0 || l.behind(k, records...)
 }
 
 // stoppable is what of an account could be stopped, and what of its use frees up anyway.
