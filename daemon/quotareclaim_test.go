@@ -54,6 +54,7 @@ func lends(t *testing.T, back int64, wanted time.Duration, n int64) *stage {
 // reclaimed is the next plan that tells something to stop, or nil.
 func (s *stage) reclaimed(within time.Duration) *berth.Plan {
 	for end := s.clock.Add(within); s.clock.Before(end); {
+		s.view.revision = s.rev // the watch has told all
 		if p := s.pass(end.Sub(s.clock)); p != nil && len(p.Stops) > 0 {
 			return p
 		}
