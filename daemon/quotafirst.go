@@ -124,7 +124,8 @@ func (l *loop) lacksLoans(of account) berth.Amounts {
 		if _, guaranteed := q.Guaranteed[d]; !guaranteed {
 			continue
 		}
-		if v := min(need+used[d], q.Limits[d]) - has; v > 0 {
+		uses := min(used[d], allowed[d]) // what it is to give back goes first: until then it is lent nothing
+		if v := min(need+uses, q.Limits[d]) - has; v > 0 {
 			out[d] = v
 		}
 	}

@@ -76,3 +76,30 @@ func TestReclaim_ModelFound(t *testing.T) {
 		}
 	})
 }
+
+// Two waited for what a third had idle, enough for both: one had quota gathered for it and was to give something back to the other, so
+// that was kept beyond what it needed, and neither got anything until it let others go first, a minute later. A model found it; in
+// which order the daemons looked decided whether it came to that.
+func TestLoan_NothingKeptForWhatGoesBack(t *testing.T) {
+	deeds := []deed{
+		{kind: "submit", tenant: "c", by: 1, amount: 10, soon: true},
+		{kind: "run", tenant: "b", by: 2, amount: 15, soon: true},
+		{kind: "submit", tenant: "a", by: 2, amount: 20, soon: true},
+		{kind: "submit", tenant: "b", by: 0, amount: 25, soon: true},
+		{kind: "submit", tenant: "a", by: 1, amount: 12},
+		{kind: "submit", tenant: "b", by: 1, amount: 25},
+		{kind: "run", tenant: "c", by: 2, amount: 10},
+		{kind: "submit", tenant: "b", by: 0, amount: 10, soon: true},
+		{kind: "submit", tenant: "a", by: 0, amount: 12},
+	}
+	for range 12 {
+		synctest.Test(t, func(t *testing.T) {
+			if wrong := loanModel(t, deeds, true); wrong != "" {
+				t.Error(wrong)
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
+}
