@@ -270,18 +270,30 @@ func (c *blockChanges) keepOver(of account, s *balance) bool {
 	return c.keep(of, s, keep) || granted
 }
 
-// rest gives back what was not used for long, but for what is awaited: else that is found to lack it when its turn has come, and
+// rest gives back what was not used for a while, but for what is awaited: else that is found to lack it when its turn has come, and
 // others take the worker, each time, or have been lent it, and never give it back.
 func (c *blockChanges) rest(of account, s *balance, b *builder) {
 	keep := s.withGathered(c.withAwaited(of, s))
 	if keep.Equal(s.block.Block) || c.takesAwaited(of, s, keep, b) {
 		return
 	}
-	if ends := s.state.usedAt.Add(blockIdle); b.now.Before(ends) {
+	if ends := s.state.usedAt.Add(c.restsFor(of, s)); b.now.Before(ends) {
 		c.l.timers.set(tenantKey(c.id), ends)
 		return
 	}
 	c.keep(of, s, keep)
+}
+
+// restsFor is how long what nobody uses is kept: shortly where another tenant waits for a loan.
+func (c *blockChanges) restsFor(of account, s *balance) time.Duration {
+	if len(s.quota.Guaranteed) == 0 {
+		return blockIdle
+	}
+	s.loans.rests[of.tenant] = struct{}{}
+	if s.loans.firstBefore(of.tenant) {
+		return takesInARow
+	}
+	return blockIdle
 }
 
 // keep keeps so much of this daemon's block, and says whether that changes it. A block of nothing stays, to count in what needs

@@ -101,6 +101,7 @@ type loanStatus struct {
 	borrowers  map[berth.TenantID]struct{}      // who have borrowed something
 	spare      map[berth.TenantID]struct{}      // of these, who do not use it: they give it back when others wait
 	waits      map[berth.TenantID]struct{}      // who are looked at again when more can be lent
+	rests      map[berth.TenantID]struct{}      // of whom something idle is kept here for a while: they are looked at again when turns change
 	guaranteed map[berth.TenantID]berth.Amounts
 	unused     map[berth.TenantID]berth.Amounts // of that, by them: it is idle, or lent
 	allUnused  berth.Amounts                    // by all of them
@@ -125,7 +126,7 @@ func (l *loop) loansIn(p berth.PoolID) *loanStatus {
 		s = &loanStatus{
 			idle: make(map[berth.TenantID]berth.Amounts), turns: make(map[berth.TenantID]loanTurn),
 			marks: make(map[berth.TenantID]loanTurn), gatherers: make(map[berth.TenantID]gatherTurn), borrowers: make(map[berth.TenantID]struct{}), spare: make(map[berth.TenantID]struct{}),
-			waits: make(map[berth.TenantID]struct{}), guaranteed: make(map[berth.TenantID]berth.Amounts), unused: make(map[berth.TenantID]berth.Amounts), allUnused: make(berth.Amounts), ever: make(berth.Amounts), everOn: make(map[string][]berth.WorkerID),
+			waits: make(map[berth.TenantID]struct{}), rests: make(map[berth.TenantID]struct{}), guaranteed: make(map[berth.TenantID]berth.Amounts), unused: make(map[berth.TenantID]berth.Amounts), allUnused: make(berth.Amounts), ever: make(berth.Amounts), everOn: make(map[string][]berth.WorkerID),
 		}
 		l.quotas.loans[p] = s
 	}
@@ -231,6 +232,7 @@ func (s *loanStatus) forget(t berth.TenantID) {
 	delete(s.borrowers, t)
 	delete(s.spare, t)
 	delete(s.waits, t)
+	delete(s.rests, t)
 	s.sums = nil
 }
 
@@ -312,6 +314,10 @@ func (l *loop) noteStand(of account) {
 		for _, o := range slices.Sorted(maps.Keys(s.spare)) {
 			l.due.add(tenantKey(o))
 		}
+		for _, o := range slices.Sorted(maps.Keys(s.rests)) {
+			l.due.add(tenantKey(o))
+		}
+		clear(s.rests)
 	}
 }
 

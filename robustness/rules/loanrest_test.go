@@ -36,3 +36,26 @@ func TestLoan_RestWhileOneWaits(t *testing.T) {
 		stop()
 	})
 }
+
+// What a tenant has used a moment ago its daemon keeps for a while, for what comes next; but not from another that waits for a loan.
+func TestLoan_UsedAMomentAgo(t *testing.T) {
+	for name, waits := range map[string]bool{"it waits already": true, "it comes then": false} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.lending(func(run func(string, int64)) {
+					run("a1", 400)
+					if waits {
+						run("b1", 300)
+					}
+					r.ends("w", "a1")
+					if r.passes(500 * time.Millisecond); !waits {
+						run("b1", 300)
+					}
+					if r.passes(2 * time.Second); r.located("b1") != 1 {
+						t.Errorf("it waits beside what nobody uses: %s", r.record("a"))
+					}
+				}, map[berth.TenantID]int64{"a": 400})
+			})
+		})
+	}
+}
