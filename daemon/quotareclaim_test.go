@@ -94,6 +94,23 @@ func TestReclaim_Compares(t *testing.T) {
 	}
 }
 
+// What another daemon has changed of the borrower's, and is known of by an answer only, decides nothing until the watch has told what
+// else that one did, such as what it has told to stop.
+func TestReclaim_WaitsForTheWatch(t *testing.T) {
+	s := lends(t, 150, 29*time.Second, 6)
+	s.waits("a", 150, 0)
+	s.view.revision = s.rev
+	b, _ := s.view.tenant("b")
+	s.tell(tenantKey("b"), &berth.Tenant{Weight: b.Weight, Pools: b.Pools}) // as an answer does
+	if p := s.pass(1500 * time.Millisecond); p != nil {
+		t.Fatalf("%d are told to stop by half of what is known", len(p.Stops))
+	}
+	s.view.revision = s.rev
+	if s.complete(); s.reclaimed(2*time.Second) == nil {
+		t.Error("nothing is told to stop when all is known")
+	}
+}
+
 // Nothing is told to stop where enough does already, for whatever reason, or where what is used has room
 // beside what is wanted back.
 func TestReclaim_Enough(t *testing.T) {

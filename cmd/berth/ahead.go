@@ -75,11 +75,11 @@ func beyondText(e *berthv1.ExplainResponse) string {
 	return ""
 }
 
-// goesToOthers says whether a reason against a worker is of an amount, of which others take, or that it is closed to all: when it
-// is open, they go there first.
+// goesToOthers says whether a reason against a worker is of an amount, of which others take, or of other requests, which they may be
+// for it as well, or that it is closed to all: when it is open, they go there first.
 func goesToOthers(r *berthv1.Reason) bool {
 	switch berth.ReasonCode(r.GetCode()) {
-	case berth.ReasonCPU, berth.ReasonMemory, berth.ReasonDisk, berth.ReasonCustom, berth.ReasonPorts, berth.ReasonDevices, berth.ReasonDeviceMilli:
+	case berth.ReasonCPU, berth.ReasonMemory, berth.ReasonDisk, berth.ReasonCustom, berth.ReasonPorts, berth.ReasonDevices, berth.ReasonDeviceMilli, berth.ReasonAntiAffinity, berth.ReasonSpread:
 		return true
 	}
 	return closedText(r) != ""

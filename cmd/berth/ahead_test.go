@@ -37,6 +37,8 @@ func TestPrintExplanation_HelpBehindOthers(t *testing.T) {
 		{"that is not ready", short, nearest(&berthv1.Reason{Code: "not_ready"}), older, nil, beyond + "w getting ready\n"},
 		{"that is cordoned, and nobody is ahead", short, nearest(&berthv1.Reason{Code: "cordoned"}), &berthv1.Turn{}, nil, "what would help: berth uncordon w\n"},
 		{"and full", short, nearest(&berthv1.Reason{Code: "cordoned"}, cpu), older, nil, beyond + "berth uncordon w, and 0.5 more CPU free on w\n"},
+		{"others that it is to be apart from, for those ahead may be such", short, nearest(&berthv1.Reason{Code: "anti_affinity", Detail: "app = v"}), older, nil, beyond},
+		{"those that it is to be spread among", short, nearest(&berthv1.Reason{Code: "spread", Detail: "app = v"}), older, nil, beyond},
 		{"a constraint is its own", short, nearest(&berthv1.Reason{Code: "constraint", Detail: "zone = z"}), older, nil, "what would help: a worker on which zone = z holds"},
 		{"a quota", quota, nil, older, nil, beyond + "the end of what uses 1.5 cores of tenant vision in pool gpu"},
 		{"no other tenant takes of its quota", quota, nil, others, nil, "what would help: the end of what uses 1.5 cores of tenant vision in pool gpu"},
