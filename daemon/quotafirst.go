@@ -24,6 +24,7 @@ type firstTurn struct {
 	turn  gatherTurn    // of no tenant: nobody has
 	lacks berth.Amounts // what loans are to make up for
 	wants berth.Amounts // of that, what is not idle
+	least float64       // who has borrowed no larger part of that gives nothing back for it; below 0: all do
 }
 
 // ofAnother says whether it is the turn of another than a tenant.
@@ -46,8 +47,12 @@ func (t *gatherTurn) before(o *gatherTurn) bool {
 }
 
 // mayBeFirst says whether what waits here for a loan comes before all for which quota is gathered: else nobody is kept from
-// anything by it yet, not even of its own tenant.
+// anything by it yet, not even of its own tenant. Nor does it where another daemon has its tenant's turn already: it would take that
+// away, should it go first of its tenant, lose it to another tenant's that has waited for longer, and so would that, for ever.
 func (c *blockChanges) mayBeFirst(of account, s *balance) bool {
+	if _, by, stands := c.l.standing(&s.quota); stands && by != c.l.d.opts.ID && s.quota.ForLoan(by) {
+		return false
+	}
 	mine := gatherTurn{since: s.state.gather.loanAt, tenant: of.tenant}
 	return s.quota.ForLoan(c.l.d.opts.ID) && (!s.loans.first.ofAnother(of.tenant) || mine.before(&s.loans.first.turn))
 }
@@ -57,7 +62,7 @@ func (c *blockChanges) mayBeFirst(of account, s *balance) bool {
 func (l *loop) noteFirst(p berth.PoolID) {
 	s := l.loansIn(p)
 	was, now := s.first, l.firstTurn(p, s)
-	if was.turn == now.turn && was.lacks.Equal(now.lacks) && was.wants.Equal(now.wants) {
+	if was.turn == now.turn && was.lacks.Equal(now.lacks) && was.wants.Equal(now.wants) && was.least == now.least {
 		return
 	}
 	s.first = now
@@ -108,6 +113,9 @@ func (l *loop) firstTurn(p berth.PoolID, s *loanStatus) (f firstTurn) {
 			f.wants[d] = more
 		}
 	}
+	if f.least = -1; l.borrowsLess(account{t, p}, f.lacks) {
+		f.least = l.borrowedPart(account{t, p}, f.lacks, f.lacks)
+	}
 	return f
 }
 
@@ -147,13 +155,16 @@ func (l *loop) recalledFrom(of account, q *berth.Quota) berth.Amounts {
 }
 
 // goesBack is what an account gives back to each lender for who has the first turn, beside what they want back
-// themselves: as much as that wants in all, of those who would lend it.
+// themselves: as much as that wants in all, of those who would lend it. Where some have borrowed more than that would have then, only they do.
 func (l *loop) goesBack(of account, q *berth.Quota) (out berth.Loans) {
 	s := l.quotas.loans[of.pool]
 	if s == nil || !s.first.ofAnother(of.tenant) {
 		return nil
 	}
 	first := s.first.turn.tenant
+	if l.borrowedPart(of, s.first.lacks, nil) <= s.first.least {
+		return nil
+	}
 	rec, _ := l.view.tenant(first)
 	rest := maps.Clone(s.first.wants)
 	for d, v := range rec.Pools[of.pool].Recalled[of.tenant] {

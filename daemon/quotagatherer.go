@@ -36,6 +36,7 @@ type gatherer struct {
 	loan     asking        // the first that waits here and that a loan would help, beside what its tenant uses
 	loanNeed berth.Amounts // nil: none would now
 	loanAt   time.Time     // it has waited for a while
+	loanTill time.Time     // such waited when this was looked at last
 
 	stands asking        // what is gathered for here
 	lacks  berth.Amounts // the least that it has lacked
@@ -130,10 +131,18 @@ func (l *loop) followLoan(of account, s *balance, now time.Time) {
 	}
 	own, _ := l.ownRoom(of, s)
 	first, need := l.firstToGather(of, s, look{within: s.bound(l.byLoan(of, s)), beyond: s.bound(own)}, now)
+	if g.loanNeed != nil {
+		g.loanTill = now
+	}
 	if g.loanNeed = need; need == nil {
 		return // what has waited goes on waiting, should it be in reach again
 	}
-	if !g.loan.is(&first.Gathering) || g.loan.Age == 0 {
+	waited := now.Sub(g.loanTill) < takesInARow // or for the moment in which something is placed by what has ended nothing does
+	switch {
+	case g.loan.is(&first.Gathering) && g.loan.Age > 0:
+	case waited && l.borrowsLess(of, need): // one after the other has waited all the time; it comes behind all that wait now
+		g.loanAt = latest(g.loanAt, now)
+	default:
 		g.loanAt = now.Add(gatherAfter)
 	}
 	g.loan = first
@@ -143,6 +152,32 @@ func (l *loop) followLoan(of account, s *balance, now time.Time) {
 	if now.Before(g.loanAt) {
 		l.timers.set(tenantKey(of.tenant), g.loanAt)
 	}
+}
+
+// borrowsLess says whether an account would still have borrowed less than another has, by their weights, were it lent so much: then what
+// follows what was placed by an end of its own tenant's need not wait for as long again. Else two of which each lends the other what ends
+// would do so for ever.
+func (l *loop) borrowsLess(of account, need berth.Amounts) bool {
+	mine := l.borrowedPart(of, need, need)
+	for t := range l.loansIn(of.pool).borrowers { // which of them decides nothing
+		if t != of.tenant && l.borrowedPart(account{t, of.pool}, need, nil) > mine {
+			return true
+		}
+	}
+	return false
+}
+
+// borrowedPart is how much an account has borrowed, and would with more, of what is guaranteed to all: the largest part of some
+// dimensions, by its tenant's weight.
+func (l *loop) borrowedPart(of account, dimensions, more berth.Amounts) (part float64) {
+	rec, _ := l.view.tenant(of.tenant)
+	q, ever := rec.Pools[of.pool], l.loansIn(of.pool).ever
+	for d := range dimensions {
+		if ever[d] > 0 {
+			part = max(part, float64(q.Borrowed.Of(d)+more[d])/float64(ever[d]))
+		}
+	}
+	return part / float64(l.fair.shares.Weight(of.tenant))
 }
 
 // byLoan bounds what could be placed of an account beside what it uses, with any loans of what is in reach.

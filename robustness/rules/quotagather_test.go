@@ -61,6 +61,14 @@ func (s *smallOnes) endOne() {
 	}
 }
 
+// holds is how many of them are placed.
+func (s *smallOnes) holds() (n int) {
+	for _, id := range s.ids {
+		n += s.located(id)
+	}
+	return n
+}
+
 func (s *smallOnes) stop() {
 	for _, kill := range s.kills {
 		kill()

@@ -103,3 +103,37 @@ func TestLoan_NothingKeptForWhatGoesBack(t *testing.T) {
 		}
 	}
 }
+
+// What was older, and had let others go first, waited for its turn of a loan again with one daemon while a younger one of its tenant's had
+// its turn with another: it took that away, lost it to another tenant's that had waited for longer, and so did that, for ever. A model found it.
+func TestLoan_TurnStaysWithItsTenant(t *testing.T) {
+	deeds := []deed{
+		{kind: "guarantee", tenant: "c", by: 0, amount: 12},
+		{kind: "cancel", tenant: "b", by: 2, amount: 5},
+		{kind: "submit", tenant: "a", by: 1, amount: 12, soon: true},
+		{kind: "reclaim", tenant: "a", by: 1, amount: 10},
+		{kind: "submit", tenant: "b", by: 2, amount: 20, soon: true},
+		{kind: "submit", tenant: "b", by: 0, amount: 8, soon: true},
+		{kind: "submit", tenant: "a", by: 1, amount: 20, soon: true},
+		{kind: "submit", tenant: "c", by: 1, amount: 20},
+		{kind: "submit", tenant: "c", by: 0, amount: 25, soon: true},
+		{kind: "submit", tenant: "b", by: 1, amount: 8, soon: true},
+		{kind: "submit", tenant: "b", by: 2, amount: 12, soon: true},
+		{kind: "restart", tenant: "b", by: 1, amount: 20},
+		{kind: "submit", tenant: "b", by: 0, amount: 5},
+		{kind: "cancel", tenant: "a", by: 1, amount: 25, soon: true},
+		{kind: "submit", tenant: "a", by: 1, amount: 5},
+		{kind: "run", tenant: "a", by: 0, amount: 12, soon: true},
+		{kind: "submit", tenant: "c", by: 2, amount: 20},
+		{kind: "run", tenant: "c", by: 1, amount: 10},
+		{kind: "submit", tenant: "a", by: 2, amount: 8},
+		{kind: "guarantee", tenant: "a", by: 1, amount: 12, soon: true},
+	}
+	rests := time.AfterFunc(20*time.Second, func() { panic("it does not come to rest") })
+	defer rests.Stop()
+	synctest.Test(t, func(t *testing.T) {
+		if wrong := loanModel(t, deeds, true); wrong != "" {
+			t.Error(wrong)
+		}
+	})
+}
