@@ -37,11 +37,16 @@ func (l *loop) goesBefore(g *gang, r *berth.Request, priority int32) int {
 	return c
 }
 
+// restMost is how long what comes behind a group waits for it to be tried again, when one may fit shortly after it was tried in vain:
+// things end together, and were all that taken by what comes behind, a group would never have its turn. A large group rests for longer, and
+// what ends meanwhile is not kept from others for that; it is kept room (see keep.go).
+const restMost = 5 * time.Millisecond
+
 // firstGangs are those groups of each tenant and pool that are to be tried first, in no order.
 func (l *loop) firstGangs(now time.Time) map[account]*gang {
 	var firsts map[account]*gang
 	for _, c := range l.gangs.classes {
-		if !c.open() || now.Before(c.tryAt) {
+		if !c.open() || c.tryAt.Sub(now) > restMost {
 			continue
 		}
 		g := c.members[0]
