@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,6 +38,9 @@ func (r *retry) more(ctx context.Context, err error) bool {
 	r.asked++
 	if r.asked%len(r.c.daemons) != 0 {
 		return true
+	}
+	if _, other := errors.AsType[*NotDaemonError](err); other && len(r.c.daemons) == 1 {
+		return false // another server does not become a daemon by waiting
 	}
 	if time.Now().Add(r.pause).After(r.end) {
 		return false

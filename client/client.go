@@ -86,7 +86,7 @@ func New(opts Options) (*Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("daemon at %s: %w", address, err)
 		}
-		c.daemons = append(c.daemons, endpoint{address, berthv1connect.NewBerthServiceClient(&http.Client{Transport: transport}, url), transport})
+		c.daemons = append(c.daemons, endpoint{address, berthv1connect.NewBerthServiceClient(&http.Client{Transport: knowing{transport, address}}, url), transport})
 	}
 	return c, nil
 }
@@ -289,6 +289,9 @@ func (c *Client) explain(err error) error {
 	ce, ok := errors.AsType[*connect.Error](err)
 	if !ok {
 		return err
+	}
+	if other, ok := errors.AsType[*NotDaemonError](err); ok {
+		return other
 	}
 	for _, d := range ce.Details() {
 		if m, err := d.Value(); err == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -141,6 +142,43 @@ func stopped(t *testing.T) string {
 }
 
 // A daemon that does not answer in time is left for the next, and not asked again.
+// Another server than a daemon is told of at once, by where it is; of several the next is asked.
+func TestClient_NotDaemon(t *testing.T) {
+	etcd := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "", http.StatusUnsupportedMediaType)
+	}))
+	etcd.Config.Protocols = new(http.Protocols)
+	etcd.Config.Protocols.SetUnencryptedHTTP2(true)
+	etcd.Start()
+	defer etcd.Close()
+	address := etcd.Listener.Addr().String()
+	c, err := client.New(client.Options{Address: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	began := time.Now()
+	_, err = c.Info(t.Context())
+	watched := c.Watch(t.Context(), nil, nil)
+	for _, err := range []error{err, watched} {
+		if other, ok := errors.AsType[*client.NotDaemonError](err); !ok || other.Address != address || other.Status != "415 Unsupported Media Type" {
+			t.Errorf("%v", err)
+		}
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %s to say so", took)
+	}
+	up := &pretender{name: "up"}
+	both, err := client.New(client.Options{Address: address + "," + up.serve(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer both.Close()
+	if in, err := both.Info(t.Context()); err != nil || in.GetDaemon() != "up" {
+		t.Errorf("answered by %s, %v", in.GetDaemon(), err)
+	}
+}
+
 func TestClient_HungDaemon(t *testing.T) {
 	hung, up := &pretender{name: "hung", hangs: true}, &pretender{name: "up"}
 	c, err := client.New(client.Options{Address: stopped(t) + "," + hung.serve(t) + "," + up.serve(t), TryFor: time.Second})

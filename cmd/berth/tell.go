@@ -35,6 +35,9 @@ func nextStep(err error) string {
 	if _, ok := errors.AsType[*client.UnreachableError](err); ok {
 		return "start one with `berth dev`, or say where it is with --address or BERTH_ADDRESS"
 	}
+	if _, ok := errors.AsType[*client.NotDaemonError](err); ok {
+		return "is that etcd's port? --address or BERTH_ADDRESS names the daemon's, which is " + client.DefaultAddress + " by default"
+	}
 	if e, ok := errors.AsType[*listenError](err); ok && e.hint() != "" {
 		return e.hint()
 	}

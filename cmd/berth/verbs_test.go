@@ -372,6 +372,19 @@ func TestVerbs_Unreachable(t *testing.T) {
 	s.want(exitFailed, "needs mutual TLS", "daemon", "--data-dir", t.TempDir(), "--socket", "", "--listen", "0.0.0.0:0")
 }
 
+// Of etcd's port it is said that no daemon is there, and which flag names one.
+func TestVerbs_NotDaemon(t *testing.T) {
+	withLocal(t, func(s *shell) {
+		store := strings.TrimPrefix(s.local.store, "http://")
+		for _, verb := range []string{"list", "watch"} {
+			r := s.want(exitFailed, "what answers at "+store+" is no Berth daemon", verb, "--address", store)
+			if !strings.Contains(r.err, "--address or BERTH_ADDRESS names the daemon's") {
+				t.Errorf("%s does not say what to do: %s", verb, r.err)
+			}
+		}
+	})
+}
+
 // A corrupted store is exit code 3, and names the clause and the key.
 func TestFsck_Violation(t *testing.T) {
 	withLocal(t, func(s *shell) {
