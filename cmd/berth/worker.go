@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,7 +98,7 @@ func runWorker(c *cli.Context) error {
 	}
 	ctx, again, stop := untilSignal(c.Context)
 	defer stop()
-	if err := waitForStore(ctx, c.App, store, log); err != nil {
+	if err := waitForStore(ctx, c.App, store, client.Endpoints(), log); err != nil {
 		return err
 	}
 	if hollow {
@@ -109,20 +110,21 @@ func runWorker(c *cli.Context) error {
 }
 
 // waitForStore tries until the store answers: an agent may start before it.
-func waitForStore(ctx context.Context, app *cli.App, store *etcdstore.Store, log *zap.Logger) error {
+func waitForStore(ctx context.Context, app *cli.App, store *etcdstore.Store, endpoints []string, log *zap.Logger) error {
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		err := store.Init(ctx)
-		if err == nil || ctx.Err() != nil {
-			return err
+		if err == nil {
+			return nil
 		}
-		if !etcdstore.Unreachable(err) {
-			return fmt.Errorf("open the store: %w", err)
+		if ctx.Err() != nil || !etcdstore.Unreachable(err) {
+			return fmt.Errorf("open the store at %s: %w", strings.Join(endpoints, ","), err)
 		}
-		log.Warn("the store does not answer; trying again", zap.Error(err), zap.String("hint", diagnosis(ctx, app, err)))
+		log.Warn("the store does not answer; trying again", zap.Strings("endpoints", endpoints), zap.Error(err),
+			zap.String("hint", cmp.Or(diagnosis(ctx, app, err), nextStep(err))))
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return fmt.Errorf("open the store: %w", err)
+			return fmt.Errorf("open the store at %s: %w", strings.Join(endpoints, ","), err)
 		}
 	}
 }
