@@ -22,7 +22,7 @@ func readDevices(name string, stdin io.Reader) (worker.Inventory, error) {
 	if err != nil {
 		return worker.Inventory{}, err
 	}
-	f := devicesFile{m: manifest{file: name}, found: worker.Inventory{UUIDs: map[string]string{}}, lines: map[string]int{}}
+	f := devicesFile{m: manifest{file: name, bound: ofDevices}, found: worker.Inventory{UUIDs: map[string]string{}}, lines: map[string]int{}}
 	if err := f.m.documents(text, f.document); err != nil {
 		return worker.Inventory{}, f.m.errors(err)
 	}

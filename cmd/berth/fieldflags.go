@@ -56,7 +56,7 @@ func flagError(err error) error {
 	if !ok {
 		return err
 	}
-	field := entryIndex.ReplaceAllString(fe.Field, "")
+	field := fieldOf(fe.Field)
 	for _, f := range fieldFlags {
 		rest, is := strings.CutPrefix(field, f.field)
 		if !is || rest != "" && rest[0] != '.' {

@@ -55,7 +55,7 @@ func readManifest(name string, stdin io.Reader) ([]*berthv1.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := manifest{file: name}
+	m := manifest{file: name, bound: ofRequests}
 	if err := m.documents(text, m.document); err != nil {
 		return nil, m.errors(err)
 	}
@@ -95,6 +95,7 @@ func readBounded(name, what string, stdin io.Reader) ([]byte, error) {
 // manifest gathers the requests of a file, and what is wrong with them.
 type manifest struct {
 	file     string
+	bound    func(path string) string // of a number; "" where none is known
 	requests []*berthv1.Request
 	seen     map[string]int // id: line
 	wrong    []error
@@ -174,7 +175,7 @@ func (m *manifest) decode(n *yaml.Node, path string, to proto.Message) bool {
 	}
 	if err := protojson.Unmarshal(text, to); err != nil {
 		if number := wire.NumberError(text, descriptor); number != nil {
-			err = number
+			err = m.bounded(path, number)
 		}
 		m.fail(fieldNode(n, err), "%v", inPath(path, err))
 		return false
@@ -276,7 +277,7 @@ func (m *manifest) field(n *yaml.Node, f protoreflect.FieldDescriptor, at string
 			m.fail(n, "field %q is no list; allowed: a list: %s", at, exampleIn(f))
 			return
 		}
-		if err := berth.CheckGivenList(entryIndex.ReplaceAllString(at, ""), len(n.Content)); err != nil {
+		if err := berth.CheckGivenList(fieldOf(at), len(n.Content)); err != nil {
 			m.fail(n, "%v", atPath(at, err))
 		}
 		for i, v := range n.Content {
@@ -305,19 +306,19 @@ func (m *manifest) scalar(n *yaml.Node, f protoreflect.FieldDescriptor, at strin
 	case protoreflect.BoolKind:
 		ok, want = kindOf(n) == kindBool, "true or false"
 	default:
-		ok, want = kindOf(n) == kindWhole, wholeNumber(n, at)
+		ok, want = kindOf(n) == kindWhole, m.wholeNumber(n, at)
 	}
 	if !ok {
 		m.fail(n, "field %q is %s; allowed: %s", at, clip(quotedNode(n), 40), want)
 		return
 	}
 	if kindOf(n) == kindText {
-		if err := berth.CheckGivenText(entryIndex.ReplaceAllString(at, ""), n.Value); err != nil {
+		if err := berth.CheckGivenText(fieldOf(at), n.Value); err != nil {
 			m.fail(n, "%v", atPath(at, err))
 		}
 	}
 	if zero(n) {
-		if err := berth.CheckGiven(entryIndex.ReplaceAllString(at, ""), 0); err != nil {
+		if err := berth.CheckGiven(fieldOf(at), 0); err != nil {
 			m.fail(n, "%v", atPath(at, err))
 		}
 	}
@@ -347,13 +348,13 @@ func atPath(path string, err error) error {
 
 // wholeNumber is what a field of that path takes, which does not take n: by the unit that its
 // name ends on.
-func wholeNumber(n *yaml.Node, at string) string {
+func (m *manifest) wholeNumber(n *yaml.Node, at string) string {
 	digits := quotedNode(n)
 	if leadingZero(n) {
 		return "no 0 before a number, which some read as octal: " + cmp.Or(strings.TrimLeft(digits, "+-0_"), "0") + " for a decimal one"
 	}
 	if digits != "" && strings.Trim(digits, "0123456789") == "" {
-		return fmt.Sprintf("at most %d", math.MaxInt64)
+		return cmp.Or(m.bound(at), fmt.Sprintf("at most %d", math.MaxInt64))
 	}
 	exact := ""
 	if plain := strings.ReplaceAll(digits, "_", ""); plain != digits && whole(plain) != "" {

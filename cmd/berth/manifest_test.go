@@ -6,6 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	berthv1 "github.com/berthd/berth/api/berth/v1"
 )
 
 const goodManifest = `# two documents, and a list
@@ -127,6 +131,31 @@ func TestReadManifest_Stream(t *testing.T) {
 	}
 }
 
+// Of each number of a request a bound is known, by who checks it.
+func TestOfRequests(t *testing.T) {
+	t.Parallel()
+	var all func(d protoreflect.MessageDescriptor, path string)
+	all = func(d protoreflect.MessageDescriptor, path string) {
+		for i := range d.Fields().Len() {
+			f := d.Fields().Get(i)
+			at := path + string(f.Name())
+			switch {
+			case f.IsMap() && f.MapValue().Kind() == protoreflect.Int64Kind:
+				at += ".x"
+			case f.Message() != nil && !f.IsMap():
+				all(f.Message(), at+".")
+				continue
+			case f.Kind() != protoreflect.Int32Kind && f.Kind() != protoreflect.Int64Kind:
+				continue
+			}
+			if ofRequests(at) == "" {
+				t.Errorf("%s: none", at)
+			}
+		}
+	}
+	all((&berthv1.Request{}).ProtoReflect().Descriptor(), "")
+}
+
 func TestReadManifest_Bad(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want string }{
 		"empty":              {"", "holds no request"},
@@ -139,13 +168,15 @@ func TestReadManifest_Bad(t *testing.T) {
 		"number for text":    {"id: a\ncommand: [1]\n", `-:2:11: field "command[0]" is 1; allowed: a string`},
 		"text for number":    {"id: a\ncommand: [x]\nresources: {cpu_milli: \"100\"}\n", `field "resources.cpu_milli" is "100"; allowed: a whole number`},
 		"a fraction":         {"id: a\ncommand: [x]\nresources: {cpu_milli: 0.5}\n", "allowed: a whole number"},
-		"overflow":           {"id: a\ncommand: [x]\nresources: {cpu_milli: 99999999999999999999}\n", "-:3:"},
+		"overflow":           {"id: a\ncommand: [x]\nresources: {cpu_milli: 99999999999999999999}\n", `-:3:24: field "resources.cpu_milli" is 99999999999999999999; allowed: 0 to 1000000000`},
+		"beyond, in a list":  {"id: a\ncommand: [x]\nresources: {devices: [{types: [t4], count: 99999999999999999999}]}\n", "is 99999999999999999999; allowed: 1 to 64"},
+		"beyond, by a name":  {"id: a\ncommand: [x]\nresources: {custom: {a.b: 99999999999999999999}}\n", "is 99999999999999999999; allowed: 0 to 1000000000000000"},
 		"a unit":             {"id: a\ncommand: [x]\nrun_limit_ms: 5m\n", "-:3:15: field \"run_limit_ms\" is 5m; allowed: a whole number of milliseconds"},
 		"no part":            {"id: a\ncommand: [x]\nresources:\n  devices:\n    - {types: [t4], milli: 0}\n", `-:5:28: resources.devices[0].milli "0" is too small; allowed: 1 to 1000`},
 		"no device":          {"id: a\ncommand: [x]\nresources:\n  devices:\n    - {types: [t4], count: 0}\n", `-:5:28: resources.devices[0].count "0" is too small; allowed: 1 to 64`},
 		"below none":         {"id: a\ncommand: [x]\nresources:\n  devices:\n    - {types: [t4], count: -1}\n", `resources.devices[0].count "-1" is negative; allowed: 1 to 64`},
-		"beyond 32 bits":     {"id: a\ncommand: [x]\npriority: 4294967301\n", `-:3:11: priority "4294967301" is out of range; allowed: -2147483648 to 2147483647`},
-		"beyond 64 bits":     {"id: a\ncommand: [x]\nretry:\n  backoff_ms: 9223372036854775808\n", `-:4:15: retry.backoff_ms "9223372036854775808" is out of range`},
+		"beyond 32 bits":     {"id: a\ncommand: [x]\npriority: 4294967301\n", `-:3:11: priority "4294967301" is out of range; allowed: 0 to 1000`},
+		"beyond 64 bits":     {"id: a\ncommand: [x]\nretry:\n  backoff_ms: 9223372036854775808\n", `-:4:15: retry.backoff_ms "9223372036854775808" is out of range; allowed: 1 to 60000`},
 		"no attempts":        {"id: a\ncommand: [x]\nretry: {max_attempts: 0}\n", `-:3:23: retry.max_attempts "0" is too small; allowed: 1 to 100`},
 		"no backoff":         {"id: a\ncommand: [x]\nretry:\n  backoff_ms: 0x0\n", `-:4:15: retry.backoff_ms "0" is too small; allowed: 1 to 60000`},
 		"no stop timeout":    {"id: a\ncommand: [x]\nstop_timeout_ms: -0\n", `stop_timeout_ms "0" is too small; allowed: 1 to 3600000`},
