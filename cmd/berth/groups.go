@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ func groupsCommand() *cli.Command {
 	return verb(&cli.Command{
 		Name:  "groups",
 		Usage: "groups that have not ended; get, explain and cancel take their names, too",
-		Flags: clientFlags(outputFlag()),
+		Flags: clientFlags(stringFlag("pool", "", "only of this `POOL`"), outputFlag()),
 		Action: func(c *cli.Context) error {
 			asJSON, err := wantsJSON(c)
 			if err != nil {
@@ -37,6 +38,8 @@ func groupsCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			pool := c.String("pool")
+			all = slices.DeleteFunc(all, func(g *berthv1.Group) bool { return pool != "" && g.GetSpec().GetPool() != pool })
 			if asJSON {
 				out := jsonList{w: c.App.Writer}
 				for _, g := range all {
@@ -47,7 +50,7 @@ func groupsCommand() *cli.Command {
 				return out.end()
 			}
 			if len(all) == 0 {
-				tellNone(c, "no group that has not ended; berth list --all --group GROUP shows the members of one that has")
+				tellNoGroups(c, cl)
 			}
 			t := table{paint: painter(c.App.Writer), words: "MEMBERS"}
 			t.add("GROUP", "STATE", "SIZE", "AT LEAST", "ATTEMPT", "SINCE", "MEMBERS")
@@ -59,6 +62,18 @@ func groupsCommand() *cli.Command {
 			return t.write(c.App.Writer)
 		},
 	})
+}
+
+// tellNoGroups says that there are none, and, of a pool, whether there is one of that name.
+func tellNoGroups(c *cli.Context, cl *client.Client) {
+	such, unknown := "", ""
+	if pool := c.String("pool"); pool != "" {
+		such = "such "
+		if all, err := cl.Pools(c.Context); err == nil {
+			unknown = unknownPool(all, pool)
+		}
+	}
+	tellNone(c, "no "+such+"group that has not ended; berth list --all --group GROUP shows the members of one that has"+after("; ", unknown))
 }
 
 // groupFlags make a group of a request.
