@@ -141,9 +141,20 @@ func wants(d *berthv1.Demand) string {
 		out = append(out, portText("port "+p.GetName(), p.GetNumber()))
 	}
 	for _, v := range d.GetDevices() {
-		out = append(out, fmt.Sprintf("%d of %s, %d thousandths each%s%s", v.GetCount(), orAny(v.GetTypes()), v.GetMilli(), memoryText(v), linkText(v)))
+		out = append(out, fmt.Sprintf("%d of %s%s%s%s", v.GetCount(), orAny(v.GetTypes()), partText(v), memoryText(v), linkText(v)))
 	}
 	return strings.Join(append(out, counts(d.GetCustom())...), ", ")
+}
+
+// partText says how much of each device a demand is for.
+func partText(d *berthv1.DeviceDemand) string {
+	switch {
+	case d.GetMilli() != berth.WholeDevice:
+		return fmt.Sprintf(", %d thousandths each", d.GetMilli())
+	case d.GetCount() == 1:
+		return ", a whole one"
+	}
+	return ", whole ones"
 }
 
 // memoryText says how much memory each of a demand's devices is to have.
@@ -197,7 +208,11 @@ func holds(s *berthv1.Share, ports []*berthv1.PortDemand) string {
 		out = append(out, portText(name, p))
 	}
 	for _, d := range s.GetDevices() {
-		out = append(out, fmt.Sprintf("%s (%d thousandths)", d.GetName(), d.GetMilli()))
+		text := d.GetName()
+		if d.GetMilli() != berth.WholeDevice {
+			text += fmt.Sprintf(" (%d thousandths)", d.GetMilli())
+		}
+		out = append(out, text)
 	}
 	return strings.Join(append(out, counts(s.GetCustom())...), ", ")
 }

@@ -141,7 +141,7 @@ func TestLinkedText(t *testing.T) {
 	if got := groupReasons(v); got != want {
 		t.Errorf("why: %s", got)
 	}
-	if got := wants(&berthv1.Demand{Devices: []*berthv1.DeviceDemand{{Count: 2, Milli: 1000, Linked: true}, {Count: 1, Milli: 1000, Link: "rack7"}}}); !strings.Contains(got, "of one link domain, 1 of any device, 1000 thousandths each, of link domain rack7") {
+	if got := wants(&berthv1.Demand{Devices: []*berthv1.DeviceDemand{{Count: 2, Milli: 1000, Linked: true}, {Count: 1, Milli: 1000, Link: "rack7"}}}); !strings.Contains(got, "of one link domain, 1 of any device, a whole one, of link domain rack7") {
 		t.Errorf("wants: %s", got)
 	}
 }
