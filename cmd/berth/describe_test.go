@@ -35,6 +35,9 @@ func TestDescribe(t *testing.T) {
 			State: "RUNNING", Stop: &berthv1.StopOrder{Reason: "reclaim", Message: "gives back what tenant blue lent", Deadline: until},
 			Spec: &berthv1.Request{StopTimeoutMs: 30_000},
 		}, "stopping for 9s: reclaim: gives back what tenant blue lent; it is killed at "},
+		{"told to stop, and has", "EXITED", &berthv1.Status{
+			State: "EXITED", Stop: &berthv1.StopOrder{Reason: "cancel", Deadline: until}, Spec: &berthv1.Request{StopTimeoutMs: 30_000},
+		}, "stopping for 9s: cancel"},
 		{"runs again", "RUNNING", &berthv1.Status{State: "RUNNING", Attempt: 2, Reason: "reclaimed"}, ""},
 		{"ended by a stop", "CANCELLED", &berthv1.Status{State: "CANCELLED", Reason: "cancelled", Message: "too big"}, "cancelled: too big"},
 		{"its successor waits", "RUNNING", &berthv1.Status{State: "RUNNING", ReplacedBy: "web.r2", Replacement: "PENDING"}, "runs on until its successor web.r2 does, which has no place yet"},
@@ -46,7 +49,7 @@ func TestDescribe(t *testing.T) {
 			if got := stateOf(tt.status); got != tt.state {
 				t.Errorf("state %s, want %s", got, tt.state)
 			}
-			if got := describe(tt.status); !strings.HasPrefix(got, tt.want) || tt.want == "" && got != "" {
+			if got := describe(tt.status); !strings.HasPrefix(got, tt.want) || tt.want == "" && got != "" || tt.state == "EXITED" && got != tt.want {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})

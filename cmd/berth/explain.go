@@ -182,7 +182,7 @@ func printExplanation(w io.Writer, e *berthv1.ExplainResponse, asked *timestampp
 				return err
 			}
 		}
-		if stop := orderedText(s.GetStop(), judgedAt(e, asked)); stop != "" && !berth.State(s.GetState()).Final() {
+		if stop := orderedText(s, judgedAt(e, asked)); stop != "" {
 			if _, err := fmt.Fprintln(w, "it is told to stop: "+stop); err != nil {
 				return err
 			}

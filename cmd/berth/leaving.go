@@ -92,12 +92,16 @@ func orderText(s *berthv1.StopOrder) string {
 	return strings.TrimSuffix(inWords(s.GetReason())+": "+oneLine(s.GetMessage()), ": ")
 }
 
-// orderedText is a stop order that is being followed, with its deadline.
-func orderedText(s *berthv1.StopOrder, now time.Time) string {
-	if s == nil {
+// orderedText is a stop order that is being followed, with its deadline while there is something to kill.
+func orderedText(s *berthv1.Status, now time.Time) string {
+	stop := s.GetStop()
+	switch {
+	case stop == nil || berth.State(s.GetState()).Final():
 		return ""
+	case berth.State(s.GetState()) == berth.StateExited:
+		return orderText(stop)
 	}
-	return orderText(s) + "; it is killed " + until(s.GetDeadline(), now)
+	return orderText(stop) + "; it is killed " + until(stop.GetDeadline(), now)
 }
 
 // stoppingText says of what runs and is told to stop by whom, for what, since when and until when.
@@ -108,7 +112,7 @@ func stoppingText(s *berthv1.Status, now time.Time) string {
 		return ""
 	}
 	since := now.Sub(stop.GetDeadline().AsTime().Add(-time.Duration(s.GetSpec().GetStopTimeoutMs()) * time.Millisecond))
-	return fmt.Sprintf("stopping for %s: %s; it is killed %s", short(max(since, 0)), orderText(stop), until(stop.GetDeadline(), now))
+	return fmt.Sprintf("stopping for %s: %s", short(max(since, 0)), orderedText(s, now))
 }
 
 // victimsMost are told one by one: for a large group very many may have to end.

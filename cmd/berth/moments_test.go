@@ -63,6 +63,10 @@ func TestPrintExplanation_Leaving(t *testing.T) {
 			[]string{"a is RUNNING on w7", "it is told to stop: preempt: makes room for now; it is killed at "},
 		},
 		{
+			"a victim that has stopped", &berthv1.ExplainResponse{Status: &berthv1.Status{Id: "a", State: "EXITED", Worker: "w7", Stop: room}},
+			[]string{"it is told to stop: preempt: makes room for now\n"},
+		},
+		{
 			"placed, with a group for which others made room",
 			&berthv1.ExplainResponse{
 				Status: &berthv1.Status{Id: "g.0", State: "RUNNING", Worker: "w7"}, NotTold: "it is there because its group was placed together", MadeRoom: &berthv1.MadeRoom{Revision: 9, By: []string{"a", "b"}},
