@@ -59,7 +59,10 @@ func (s *Store) follow(ctx context.Context, folder string, deliver Deliver) erro
 	compacted := false // the last load's revision, before its last page
 	for ctx.Err() == nil {
 		loaded, err := s.loadAndWatch(ctx, folder, compacted, deliver)
-		if (errors.Is(err, errDeliver) || errors.Is(err, ErrClusterChanged)) && ctx.Err() == nil {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err() // it ended the watch, and nothing is loaded again
+		case errors.Is(err, errDeliver), errors.Is(err, ErrClusterChanged):
 			return err
 		}
 		if loaded {

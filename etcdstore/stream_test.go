@@ -2,9 +2,14 @@ package etcdstore_test
 
 import (
 	"context"
+	"errors"
 	"testing"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/metadata"
 
@@ -60,4 +65,29 @@ func TestFollow_OwnStream(t *testing.T) {
 	}
 	cancel()
 	_ = all.Wait() // ctx's end
+}
+
+// Who stops to follow is no watch that broke: nothing is told of it.
+func TestFollow_StopsQuietly(t *testing.T) {
+	r := newRig(t)
+	core, logged := observer.New(zapcore.InfoLevel)
+	s, err := etcdstore.New(r.client, etcdstore.Options{Log: zap.New(core)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Init(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err = s.FollowAllocations(ctx, func(context.Context, etcdstore.Delta) error {
+		time.AfterFunc(10*time.Millisecond, cancel)
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("it ends with %v", err)
+	}
+	for _, entry := range logged.FilterMessageSnippet("watch ended").All() {
+		t.Errorf("it says %q, %v", entry.Message, entry.ContextMap())
+	}
 }
