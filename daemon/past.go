@@ -53,8 +53,10 @@ func (d *Daemon) find(ctx context.Context, m Moment) (p Past, rough bool, err er
 func (d *Daemon) before(ctx context.Context, t time.Time, oldest berth.Revision) (s sample, rough bool, err error) {
 	var ok bool
 	var newest berth.Revision
+	var first time.Time
 	if err := d.call(ctx, func(l *loop) {
 		s, ok = l.past.at(t)
+		first = l.past.first(oldest)
 		rough = !ok || l.past.rough(t)
 		newest = l.past.until(t, l.view.revision)
 	}); err != nil {
@@ -62,13 +64,17 @@ func (d *Daemon) before(ctx context.Context, t time.Time, oldest berth.Revision)
 	}
 	switch {
 	case !rough && s.revision < oldest: // somebody has compacted it
-		return s, false, &etcdstore.PastError{Oldest: oldest, Time: t}
+		return s, false, &etcdstore.PastError{Oldest: oldest, Time: t, Since: first}
 	case !rough:
 		return s, false, nil
 	}
 	placed, err := d.planBefore(ctx, t, max(oldest, s.revision), newest)
-	if _, none := errors.AsType[*etcdstore.PastError](err); ok && none && s.revision >= oldest {
+	none, isNone := errors.AsType[*etcdstore.PastError](err)
+	switch {
+	case isNone && ok && s.revision >= oldest:
 		return s, true, nil
+	case isNone && !first.IsZero() && (none.Since.IsZero() || first.Before(none.Since)):
+		none.Since = first
 	}
 	return placed, true, err
 }
@@ -77,6 +83,7 @@ func (d *Daemon) before(ctx context.Context, t time.Time, oldest berth.Revision)
 // a time. The clocks of daemons differ by little, and so does what is found.
 func (d *Daemon) planBefore(ctx context.Context, t time.Time, oldest, newest berth.Revision) (sample, error) {
 	var found sample
+	var first time.Time // of the placements after it that were met
 	for lo, hi := oldest, newest; lo <= hi; {
 		mid := lo + (hi-lo)/2
 		b, err := d.lastPlan(ctx, mid)
@@ -90,10 +97,10 @@ func (d *Daemon) planBefore(ctx context.Context, t time.Time, oldest, newest ber
 			lo = mid + 1
 			continue
 		}
-		hi = mid - 1
+		hi, first = mid-1, b.Clock
 	}
 	if found.revision == 0 {
-		return sample{}, &etcdstore.PastError{Oldest: oldest, Time: t}
+		return sample{}, &etcdstore.PastError{Oldest: oldest, Time: t, Since: first}
 	}
 	return found, nil
 }

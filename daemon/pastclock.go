@@ -73,6 +73,14 @@ func (c *pastClock) at(t time.Time) (sample, bool) {
 	return c.samples[i-1], true
 }
 
+// first is the first moment at which the view was at a revision, or after it; zero: none is known.
+func (c *pastClock) first(rev berth.Revision) time.Time {
+	if i := c.from(rev); i < len(c.samples) {
+		return c.samples[i].at
+	}
+	return time.Time{}
+}
+
 // after is the first sample after a time.
 func (c *pastClock) after(t time.Time) int {
 	i, _ := slices.BinarySearchFunc(c.samples, t, func(s sample, t time.Time) int {

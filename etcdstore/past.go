@@ -19,18 +19,27 @@ type PastError struct {
 	Oldest   berth.Revision // that it can tell of; 0: not known
 	Newest   berth.Revision // set: the revision is yet to come
 	Time     time.Time      // set: what was asked for is a time
+	Since    time.Time      // then, the first that it can tell of; zero: not known
 }
 
 func (e *PastError) Error() string {
 	switch {
 	case !e.Time.IsZero():
-		return fmt.Sprintf("nothing is known of %s: the store's history reaches back to revision %d, and nothing in it is known to be older", e.Time.Format(time.RFC3339), e.Oldest)
+		return fmt.Sprintf("nothing is known of %s: the store's history reaches back to revision %d, and nothing in it is known to be older%s", e.Time.Format(time.RFC3339), e.Oldest, e.since())
 	case e.Newest > 0:
 		return fmt.Sprintf("revision %d is yet to come: the store is at %d", e.Revision, e.Newest)
 	case e.Oldest == 0:
 		return fmt.Sprintf("revision %d is forgotten: the store's history was compacted", e.Revision)
 	}
 	return fmt.Sprintf("revision %d is forgotten: the store's history reaches back to revision %d", e.Revision, e.Oldest)
+}
+
+// since is the first moment of which something is known, as one that can be asked about: not before it.
+func (e *PastError) since() string {
+	if e.Since.IsZero() {
+		return ""
+	}
+	return " than " + e.Since.Add(time.Second-1).Truncate(time.Second).Format(time.RFC3339)
 }
 
 // ScanAt calls fn with every record of some kinds, kind by kind, as they were at one

@@ -165,6 +165,30 @@ func TestHistory_ByBytes(t *testing.T) {
 	}
 }
 
+// Who asks for a time of which nothing is known is told the first one that it can be asked about.
+func TestHistory_SinceIsTold(t *testing.T) {
+	bubble(t, func(r *rig) {
+		_, kill := r.lives("w")
+		defer kill()
+		d, stop := r.daemon()
+		r.run(d, "r", sized(100, 0))
+		r.passes(2 * time.Minute)
+		_, err := d.ExplainAt(r.t.Context(), "r", daemon.Moment{Time: time.Now().Add(-time.Hour)})
+		past, ok := errors.AsType[*etcdstore.PastError](err)
+		if !ok || past.Since.IsZero() || time.Since(past.Since) > 3*time.Minute {
+			t.Fatalf("%v, want since when something is known", err)
+		}
+		if _, err := d.ExplainAt(r.t.Context(), "r", daemon.Moment{Time: past.Since.Add(-time.Millisecond)}); err == nil {
+			t.Errorf("%s is the first that is known, and so is one before it", past.Since)
+		}
+		_, err = d.ExplainAt(r.t.Context(), "r", daemon.Moment{Time: past.Since})
+		if _, forgotten := errors.AsType[*etcdstore.PastError](err); forgotten {
+			t.Errorf("it is known since %s, and of that: %v", past.Since, err)
+		}
+		stop()
+	})
+}
+
 // How far back history goes is known though nothing of it had to go yet.
 func TestHistory_OldestIsTold(t *testing.T) {
 	bubble(t, func(r *rig) {
