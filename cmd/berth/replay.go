@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/client"
 	"github.com/berthd/berth/daemon"
 	"github.com/berthd/berth/scheduler"
 )
@@ -53,7 +54,7 @@ func replayCommand() *cli.Command {
 			if asJSON {
 				err = printJSON(c.App.Writer, r)
 			} else {
-				err = printReplay(c.App.Writer, r)
+				err = tellReplay(c, cl, r)
 			}
 			if err != nil {
 				return err
@@ -80,7 +81,16 @@ func replayed(all ...*berthv1.ReplayResponse) error {
 	return &exitError{code: code}
 }
 
-func printReplay(w io.Writer, r *berthv1.ReplayResponse) error {
+// tellReplay prints what came of deciding again; its group says among whom was chosen.
+func tellReplay(c *cli.Context, cl *client.Client, r *berthv1.ReplayResponse) error {
+	s, err := cl.Get(c.Context, r.GetId())
+	if err != nil {
+		return err
+	}
+	return printReplay(c.App.Writer, r, s.GetSpec().GetGroup())
+}
+
+func printReplay(w io.Writer, r *berthv1.ReplayResponse, group *berthv1.Membership) error {
 	what := r.GetId()
 	if n := r.GetAttempt(); n > 0 {
 		what = fmt.Sprintf("attempt %d of %s", n, what)
@@ -113,7 +123,7 @@ func printReplay(w io.Writer, r *berthv1.ReplayResponse) error {
 	if err := printVictims(w, r.GetVictims()); err != nil {
 		return err
 	}
-	return printStandings(w, r.GetStandings(), "no other worker was in question")
+	return printStandings(w, r.GetStandings(), noOther(group))
 }
 
 // printVictims tells whether the same make room for a request when they are chosen again.

@@ -13,6 +13,7 @@ func TestReplay(t *testing.T) {
 	withLocal(t, func(s *shell) {
 		s.want(0, "out", "run", "--id", "a", "--", "echo", "out")
 		s.want(0, "same: decided again, it goes to w-1", "replay", "a")
+		s.want(0, "no other worker could take it", "replay", "a")
 		s.want(0, `"outcome": "same"`, "replay", "-o", "json", "a")
 		s.want(0, "no other worker could take it", "explain", "a")
 		s.want(exitFailed, "a cannot be replayed: it has no attempt 7: its last one is attempt 1", "replay", "--attempt", "7", "a")
@@ -59,7 +60,7 @@ func TestPrintReplay_Differs(t *testing.T) {
 			{Worker: "w2", Terms: []*berthv1.Term{{Name: "above_bound", Value: "no", Decides: true}, {Name: "load", Value: "1%"}}},
 			{Worker: "w1", Terms: []*berthv1.Term{{Name: "above_bound", Value: "yes", Decides: true}, {Name: "load", Value: "2%", Decides: true}}},
 		},
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +113,7 @@ func TestPrintReplay_Victims(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var out strings.Builder
-			err := printReplay(&out, &berthv1.ReplayResponse{Id: "r", Attempt: 1, Outcome: tt.of.GetOutcome(), Placed: &berthv1.Choice{Worker: "w"}, Again: &berthv1.Choice{Worker: "w"}, Victims: tt.of})
+			err := printReplay(&out, &berthv1.ReplayResponse{Id: "r", Attempt: 1, Outcome: tt.of.GetOutcome(), Placed: &berthv1.Choice{Worker: "w"}, Again: &berthv1.Choice{Worker: "w"}, Victims: tt.of}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
