@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -187,7 +188,7 @@ func printStandings(w io.Writer, all []*berthv1.Standing, alone string) error {
 	for i, s := range all {
 		row := []string{s.GetWorker(), []string{"chosen", "runner-up"}[min(i, 1)]}
 		for _, term := range s.GetTerms() {
-			row = append(row, term.GetValue())
+			row = append(row, termText(term))
 		}
 		t.add(row...)
 	}
@@ -214,6 +215,17 @@ func termName(t *berthv1.Term) string {
 	return strings.ToUpper(inWords(t.GetName()))
 }
 
+// termText is a term's value as people read it: a part of a thousandth of a device says nothing to them.
+func termText(t *berthv1.Term) string {
+	if !strings.Contains(t.GetValue(), ".") {
+		return t.GetValue()
+	}
+	if x, err := strconv.ParseFloat(t.GetValue(), 64); err == nil {
+		return strconv.FormatFloat(math.Round(x), 'f', 0, 64)
+	}
+	return t.GetValue()
+}
+
 // noOther says of a placement that no other worker was compared with: a group is kept together, so its members had
 // others there alone.
 func noOther(group *berthv1.Membership) string {
@@ -235,7 +247,11 @@ func decidedBy(all []*berthv1.Standing) string {
 			if b.GetValue() == scheduler.TooFull {
 				return "decided by load: the other one is fuller than the bound"
 			}
-			return fmt.Sprintf("decided by %s: %s against %s", inWords(a.GetName()), a.GetValue(), b.GetValue())
+			first, second := termText(a), termText(b)
+			if first == second { // but for what is not shown
+				first, second = a.GetValue(), b.GetValue()
+			}
+			return fmt.Sprintf("decided by %s: %s against %s", inWords(a.GetName()), first, second)
 		}
 	}
 	return "the two were equally good; it comes first in the pool's order for this request"

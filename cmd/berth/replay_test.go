@@ -84,6 +84,26 @@ func TestDecidedBy_TooFull(t *testing.T) {
 	}
 }
 
+// Losses are told in whole thousandths of a device, unless they differ by less.
+func TestPrintStandings_WholeNumbers(t *testing.T) {
+	t.Parallel()
+	loss := func(worker, value string) *berthv1.Standing {
+		return &berthv1.Standing{Worker: worker, Terms: []*berthv1.Term{{Name: "loss", Value: value, Decides: true}, {Name: "load", Value: "12.5%"}}}
+	}
+	for want, values := range map[string][2]string{
+		"8388  12.5%\nb       runner-up  9001  12.5%\ndecided by loss: 8388 against 9001\n":         {"8387.6875", "9000.5"},
+		"8388  12.5%\nb       runner-up  8388  12.5%\ndecided by loss: 8387.6875 against 8387.75\n": {"8387.6875", "8387.75"},
+	} {
+		var out strings.Builder
+		if err := printStandings(&out, []*berthv1.Standing{loss("a", values[0]), loss("b", values[1])}, ""); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(out.String(), want) {
+			t.Errorf("got\n%s\nwant it to end on\n%s", out.String(), want)
+		}
+	}
+}
+
 // A group is kept together: that others could take a member elsewhere is nothing that was judged.
 func TestNoOther(t *testing.T) {
 	t.Parallel()
