@@ -172,8 +172,39 @@ func sendQuota(c *cli.Context, req *berthv1.SetQuotaRequest) error {
 		if asJSON {
 			return printQuotaJSON(c.App.Writer, q, warnings)
 		}
-		return printQuotas(c.App.Writer, []*berthv1.Quota{q}, over)
+		told := []*berthv1.Quota{q}
+		if weighsOnly(req) { // that is of no pool
+			if told, err = quotasOf(ctx, cl, q); err != nil {
+				return err
+			}
+		}
+		return printQuotas(c.App.Writer, told, over)
 	})
+}
+
+// weighsOnly says whether nothing but a tenant's weight is set.
+func weighsOnly(req *berthv1.SetQuotaRequest) bool {
+	return req.GetWeight() > 0 && len(req.GetSet())+len(req.GetUnset())+len(req.GetGuarantee())+len(req.GetUnguarantee()) == 0 && req.ReclaimAfterMs == nil && !req.GetNeverReclaim()
+}
+
+// quotasOf are what a tenant has in all pools; of one that has nothing in any, what is told of one pool.
+func quotasOf(ctx context.Context, cl *client.Client, q *berthv1.Quota) ([]*berthv1.Quota, error) {
+	all, err := cl.Quotas(ctx)
+	all = slices.DeleteFunc(all, func(o *berthv1.Quota) bool { return o.GetTenant() != q.GetTenant() })
+	if len(all) == 0 {
+		all = []*berthv1.Quota{q}
+	}
+	ofNoPool(all)
+	return all, err
+}
+
+// ofNoPool names no pool where a tenant is listed for its weight alone, which is of all of them.
+func ofNoPool(listed []*berthv1.Quota) {
+	for _, q := range listed {
+		if len(q.GetLimits()) == 0 && q.GetWaiting() == 0 && q.GetTurn().GetOf() == "" {
+			q.Pool = "all"
+		}
+	}
 }
 
 // quotaElsewhere says of a tenant without a quota in a pool, which was to be taken back, where it has some.
@@ -229,6 +260,7 @@ func listQuotas(c *cli.Context) error {
 			fmt.Fprintf(c.App.ErrWriter, "berth: warning: %s\n", &o)
 		}
 		if !asJSON {
+			ofNoPool(all)
 			return printQuotas(c.App.Writer, all, over)
 		}
 		out := jsonList{w: c.App.Writer}

@@ -40,6 +40,13 @@ func TestTenants(t *testing.T) {
 		s.want(exitGood, "vision  default  CPU  1.5    1     1        1       ", "tenants")
 		s.want(exitGood, "vision  default  CPU  1.5    1     1        3       ", "tenants", "set", "--weight", "3", "vision")
 		s.want(exitGood, `"weight":"3"`, "tenants", "-o", "json")
+		s.want(exitGood, "red     all   -   none   -     0        3 ", "tenants", "set", "--weight", "3", "red")
+		s.want(exitGood, "red     all      -    none   -     0        3 ", "tenants")
+		s.want(exitGood, "red     gpu   CPU  1      0     0        3 ", "tenants", "set", "--pool", "gpu", "--cpu", "1", "red")
+		if r := s.want(exitGood, "red     gpu   CPU  1      0     0        2 ", "tenants", "set", "--weight", "2", "red"); strings.Contains(r.out, "default") {
+			t.Errorf("a weight is of all pools:\n%s", r.out)
+		}
+		s.want(exitGood, "red     gpu   -   none ", "tenants", "unset", "--pool", "gpu", "red")
 		s.want(exitUsage, "weight", "tenants", "set", "--weight", "1001", "vision")
 		s.want(exitUsage, "weight", "tenants", "set", "--weight", "0", "vision")
 		s.want(exitGood, "2", "tenants", "set", "--cpu", "2", "vision")
