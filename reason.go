@@ -101,7 +101,9 @@ type Standing struct {
 
 // Term is one of the things that a worker is judged by.
 type Term struct {
-	Name    string `json:"name"`
-	Value   string `json:"value"`
-	Decides bool   `json:"decides,omitempty"` // a difference in it does
+	Name    string   `json:"name"`
+	Value   string   `json:"value"`             // in words
+	Is      *bool    `json:"is,omitempty"`      // of what is so, or not
+	Number  *float64 `json:"number,omitempty"`  // of what is one; a load as a part of 1
+	Decides bool     `json:"decides,omitempty"` // a difference in it does
 }

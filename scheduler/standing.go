@@ -3,7 +3,6 @@ package scheduler
 import (
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/berthd/berth"
 )
@@ -54,8 +53,8 @@ func (q *query) standingOf(n *node, dealt bool) berth.Standing {
 	}
 	q.add(&s, n.own.load, len(n.devices))
 	out := berth.Standing{Worker: n.worker.ID}
-	add := func(name, value string, decides bool) {
-		out.Terms = append(out.Terms, berth.Term{Name: name, Value: value, Decides: decides})
+	add := func(name string, v value, decides bool) {
+		out.Terms = append(out.Terms, berth.Term{Name: name, Value: v.words, Is: v.is, Number: v.number, Decides: decides})
 	}
 	devicesAt := scoreRank // that comes before all but who is avoided
 	if q.weighing != nil {
@@ -63,24 +62,25 @@ func (q *query) standingOf(n *node, dealt bool) berth.Standing {
 	}
 	for _, i := range q.inOrder(dealt) {
 		if i == devicesAt && len(q.request.Resources.Devices) == 0 {
-			add("devices", yesNo(len(n.devices) > 0), true)
+			add("devices", whether(len(n.devices) > 0), true)
 		}
 		if q.weighing != nil && i == q.weighing.first {
-			add("weighed", strconv.FormatInt(s.sum, 10), true)
+			add("weighed", count(s.sum), true)
 		}
 		t := q.term(i, &s, n, dealt)
 		switch {
 		case q.weighing != nil && q.weighing.named[i]:
-			add(termNames[i], fmt.Sprintf("%s (%d x %d)", t.value, q.weighing.weights[i], q.points(i, &s, n.own.load, len(n.devices))), false)
+			t.words = fmt.Sprintf("%s (%d x %d)", t.words, q.weighing.weights[i], q.points(i, &s, n.own.load, len(n.devices)))
+			add(termNames[i], t.value, false)
 		case t.shown:
 			add(termNames[i], t.value, t.decides)
 		}
 		if w := q.pool.dealer.prices.whole; i == scoreLoss && dealt && w.device > 0 {
-			add("by_groups", lossText(q.keptWhole(n)), false) // of the loss before
+			add("by_groups", lossValue(q.keptWhole(n)), false) // of the loss before
 		}
 		if i == scoreDislike {
 			for _, part := range q.dislikeParts(n) {
-				add("by_"+string(part.code), strconv.FormatInt(part.weight, 10), false) // of the sum before
+				add("by_"+string(part.code), count(part.weight), false) // of the sum before
 			}
 		}
 	}
@@ -108,43 +108,39 @@ const TooFull = "too full"
 // termNames are the names of the scorers in a standing.
 var termNames = [scores]string{"avoided", "device_type", "disliked", "other_daemons", "above_bound", "load", "warm", "loss", "free", "image"}
 
-// told is what a scorer says of a worker, in words. What says nothing is not shown, unless
-// it is weighed.
+// told is what a scorer says of a worker. What says nothing is not shown, unless it is weighed.
 type told struct {
-	value          string
+	value
 	shown, decides bool
 }
 
 func (q *query) term(scorer int, s *score, n *node, dealt bool) told {
 	switch scorer {
 	case scoreAvoided:
-		return told{yesNo(s.avoided > 0), len(q.avoid) > 0, true}
+		return told{whether(s.avoided > 0), len(q.avoid) > 0, true}
 	case scoreRank:
-		return told{strconv.Itoa(s.rank + 1), len(q.request.Resources.Devices) > 0, true}
+		return told{count(int64(s.rank) + 1), len(q.request.Resources.Devices) > 0, true}
 	case scoreDislike:
-		return told{strconv.FormatInt(s.dislike, 10), true, true}
+		return told{count(s.dislike), true, true}
 	case scoreYields:
-		value := yesNo(s.yields)
+		value := whether(s.yields)
 		if s.yields && !n.worker.Foreign {
-			value = TooFull // so it is no better than theirs: see bound.spread
+			value.words = TooFull // so it is no better than theirs: see bound.spread
 		}
 		return told{value, true, true}
 	case scoreOver:
-		return told{yesNo(s.over), !q.binpack && !dealt, true}
+		return told{whether(s.over), !q.binpack && !dealt, true}
 	case scoreLoad:
-		return told{percent(n.own.load), true, !dealt && (q.binpack || s.over)} // those below the bound are as good as each other
+		return told{loadValue(n.own.load), true, !dealt && (q.binpack || s.over)} // those below the bound are as good as each other
 	case scoreCold:
-		return told{yesNo(!s.cold), len(q.key.holders) > 0, true}
+		return told{whether(!s.cold), len(q.key.holders) > 0, true}
 	case scoreLoss:
-		return told{lossText(s.loss), dealt, true}
+		return told{lossValue(s.loss), dealt, true}
 	case scorePulls:
-		return told{yesNo(!s.pulls), len(q.image.holders) > 0, true}
+		return told{whether(!s.pulls), len(q.image.holders) > 0, true}
 	}
-	return told{strconv.FormatInt(s.free, 10), dealt, true}
+	return told{count(s.free), dealt, true}
 }
-
-// lossText is a loss in thousandths of a device.
-func lossText(loss int64) string { return strconv.FormatFloat(float64(loss)/lossUnit, 'f', -1, 64) }
 
 // keptWhole is the part of what n loses that counts against it because groups are usual, who need
 // workers and domains whole: see judgeLoss.
@@ -182,19 +178,4 @@ func (q *query) dislikeParts(n *node) []dislikePart {
 		parts = append(parts, dislikePart{berth.ReasonTaint, rest})
 	}
 	return parts
-}
-
-func yesNo(is bool) string {
-	if is {
-		return "yes"
-	}
-	return "no"
-}
-
-// percent is a load in hundredths, with one digit behind the point.
-func percent(f fraction) string {
-	if f.den == 0 {
-		return "full"
-	}
-	return strconv.FormatFloat(100*float64(f.num)/float64(f.den), 'f', 1, 64) + "%"
 }

@@ -74,6 +74,35 @@ func TestStandings_EmptyIsNotTooFull(t *testing.T) {
 	}
 }
 
+// Programs are told what is so as that, and what is a number as one, beside the words.
+func TestStandings_Values(t *testing.T) {
+	t.Parallel()
+	r := request("r", 1000, 1<<30)
+	half := worker("h", 8000, 8<<30)
+	half.Ledger.Reserved.CPUMilli, half.Ledger.Count = 3000, 1
+	got := fleet(half).Standings(ask(r), 2)
+	if len(got) != 1 {
+		t.Fatalf("%v", got)
+	}
+	for _, term := range got[0].Terms {
+		said := ""
+		switch {
+		case (term.Is == nil) == (term.Number == nil):
+			t.Errorf("%s: one of the two is wanted, got %v and %v", term.Name, term.Is, term.Number)
+			continue
+		case term.Is != nil:
+			said = map[bool]string{false: "no", true: "yes"}[*term.Is]
+		case term.Name == "load":
+			said = fmt.Sprintf("%.1f%%", 100**term.Number)
+		default:
+			said = fmt.Sprint(*term.Number)
+		}
+		if said != term.Value {
+			t.Errorf("%s is %s, and to programs %s", term.Name, term.Value, said)
+		}
+	}
+}
+
 // What counts against a worker because groups need it whole is a part of its loss, and told by
 // itself; where no groups are usual it is not told at all.
 func TestStandings_ByGroups(t *testing.T) {

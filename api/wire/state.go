@@ -97,7 +97,7 @@ func Standings(all []berth.Standing) []*berthv1.Standing {
 	for _, s := range all {
 		m := &berthv1.Standing{Worker: string(s.Worker)}
 		for _, t := range s.Terms {
-			m.Terms = append(m.Terms, &berthv1.Term{Name: t.Name, Value: t.Value, Decides: t.Decides})
+			m.Terms = append(m.Terms, &berthv1.Term{Name: t.Name, Value: t.Value, Is: t.Is, Number: t.Number, Decides: t.Decides})
 		}
 		out = append(out, m)
 	}

@@ -15,6 +15,8 @@ func TestReplay(t *testing.T) {
 		s.want(0, "same: decided again, it goes to w-1", "replay", "a")
 		s.want(0, "no other worker could take it", "replay", "a")
 		s.want(0, `"outcome": "same"`, "replay", "-o", "json", "a")
+		s.want(0, `"is": false`, "replay", "-o", "json", "a")
+		s.want(0, `"number": 0`, "replay", "-o", "json", "a")
 		s.want(0, "no other worker could take it", "explain", "a")
 		s.want(exitFailed, "a cannot be replayed: it has no attempt 7: its last one is attempt 1", "replay", "--attempt", "7", "a")
 		s.want(0, "no other worker could take it", "explain", "--at", "0s", "a")

@@ -4281,8 +4281,10 @@ func (x *Standing) GetTerms() []*Term {
 type Term struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
-	Decides       bool                   `protobuf:"varint,3,opt,name=decides,proto3" json:"decides,omitempty"` // a difference in it does
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`           // in words: "no", "12.5%"
+	Decides       bool                   `protobuf:"varint,3,opt,name=decides,proto3" json:"decides,omitempty"`      // a difference in it does
+	Is            *bool                  `protobuf:"varint,4,opt,name=is,proto3,oneof" json:"is,omitempty"`          // of what is so, or not
+	Number        *float64               `protobuf:"fixed64,5,opt,name=number,proto3,oneof" json:"number,omitempty"` // of what is one; of a load, the part of 1
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4336,6 +4338,20 @@ func (x *Term) GetDecides() bool {
 		return x.Decides
 	}
 	return false
+}
+
+func (x *Term) GetIs() bool {
+	if x != nil && x.Is != nil {
+		return *x.Is
+	}
+	return false
+}
+
+func (x *Term) GetNumber() float64 {
+	if x != nil && x.Number != nil {
+		return *x.Number
+	}
+	return 0
 }
 
 type ReplayRequest struct {
@@ -7858,11 +7874,15 @@ const file_berth_v1_berth_proto_rawDesc = "" +
 	"\x0foldest_revision\x18\x03 \x01(\x03R\x0eoldestRevision\"H\n" +
 	"\bStanding\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12$\n" +
-	"\x05terms\x18\x02 \x03(\v2\x0e.berth.v1.TermR\x05terms\"J\n" +
+	"\x05terms\x18\x02 \x03(\v2\x0e.berth.v1.TermR\x05terms\"\x8e\x01\n" +
 	"\x04Term\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x18\n" +
-	"\adecides\x18\x03 \x01(\bR\adecides\"9\n" +
+	"\adecides\x18\x03 \x01(\bR\adecides\x12\x13\n" +
+	"\x02is\x18\x04 \x01(\bH\x00R\x02is\x88\x01\x01\x12\x1b\n" +
+	"\x06number\x18\x05 \x01(\x01H\x01R\x06number\x88\x01\x01B\x05\n" +
+	"\x03_isB\t\n" +
+	"\a_number\"9\n" +
 	"\rReplayRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x03R\aattempt\"\xc8\x03\n" +
@@ -8544,6 +8564,7 @@ func file_berth_v1_berth_proto_init() {
 		return
 	}
 	file_berth_v1_berth_proto_msgTypes[14].OneofWrappers = []any{}
+	file_berth_v1_berth_proto_msgTypes[55].OneofWrappers = []any{}
 	file_berth_v1_berth_proto_msgTypes[80].OneofWrappers = []any{}
 	file_berth_v1_berth_proto_msgTypes[82].OneofWrappers = []any{}
 	type x struct{}
