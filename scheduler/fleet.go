@@ -9,7 +9,7 @@ import (
 
 // PolicyVersion names the rules by which this package decides. It is raised with
 // every change that may alter a decision, so that a replay knows its rules.
-const PolicyVersion = "19"
+const PolicyVersion = "20"
 
 // DeviceTypes are the types of devices that a pool's workers have, open or not, sorted.
 func (f *Fleet) DeviceTypes(pool berth.PoolID) []string {

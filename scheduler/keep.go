@@ -197,53 +197,54 @@ func notKept(q *query, n *node) bool {
 // fitsBeside is fits without that filter, which is the first where anything is kept.
 func (q *query) fitsBeside(n *node) bool { return rejects(q.filters[1:], q, n) == nil }
 
-// besideKept is a worker, and who is there, as who has others make room sees it. Of what is kept for a group as much is kept from it as is free; what
-// leaves comes free for the group first, and for the rest that waits until others end: nobody is told to for that. Ports and devices are kept by name.
-// Where there would not be room for both, were nobody there, all that is kept is.
+// besideKept is a worker, and who is there, as who has others make room sees it. Of what is kept for a group as much is kept from it as is free; of what
+// leaves as much comes free for the group, the first by id first, as it lacks beyond that, and who has it shows what is left. For the rest the group waits
+// until others end: nobody is told to for that. Ports and devices are kept by name, whoever has them yet. Where there would not be room for both, were
+// nobody there, all that is kept is.
 func (q *query) besideKept(n *node, all []Occupant) (as *node, others []Occupant) {
-	if n.kept == nil {
+	if n.kept == nil || !q.fitsEmpty(newNode(n.emptied().worker, n.kept)) {
 		return n, all
 	}
-	if !q.fitsEmpty(newNode(n.emptied().worker, n.kept)) {
-		return n, all
+	kept, lacks, free := *n.kept, n.kept.Quantities, n.unkept().freeOf(n.kept.Custom)
+	lacks.Custom = maps.Clone(lacks.Custom)
+	meet(&lacks, &free)
+	var err error
+	if kept.Quantities, err = kept.Quantities.Minus(lacks); err != nil {
+		return n, all // a record that no program of ours writes
 	}
-	bare, kept := n.unkept(), *n.kept
-	lacks := vectorOf(&kept.Quantities)
-	for r := range lacks {
-		lacks[r] -= max(bare.own.free[r], 0)
-	}
-	custom := make(map[string]int64, len(kept.Custom))
-	for name, v := range kept.Custom {
-		custom[name] = v - max(bare.freeCustom(name), 0)
-	}
-	kept.CPUMilli -= max(lacks[0], 0)
-	kept.MemoryBytes -= max(lacks[1], 0)
-	kept.DiskBytes -= max(lacks[2], 0)
-	if kept.Custom = maps.Clone(kept.Custom); kept.Custom != nil {
-		for name, v := range custom {
-			kept.Custom[name] -= max(v, 0)
-		}
-	}
-	for _, i := range leavingOf(all) {
-		s, awaited := &all[i].Share, false
-		for r, amount := range vectorOf(&s.Quantities) {
-			awaited = awaited || amount > 0 && lacks[r] > 0
-			lacks[r] -= amount
-		}
-		for name, amount := range s.Custom {
-			awaited = awaited || amount > 0 && custom[name] > 0
-			custom[name] -= amount
-		}
-		if !awaited {
-			others = append(others, all[i])
-		}
-	}
-	for i := range all {
-		if !all[i].Leaving {
-			others = append(others, all[i])
-		}
+	others = slices.Clone(all)
+	for _, i := range leavingOf(others) {
+		s := &others[i].Share
+		s.Custom = maps.Clone(s.Custom)
+		meet(&lacks, &s.Quantities)
 	}
 	return newNode(n.worker, &kept), others
+}
+
+// freeOf is what n has free, of custom resources these.
+func (n *node) freeOf(custom map[string]int64) berth.Quantities {
+	of := berth.Quantities{CPUMilli: n.own.free[cpu], MemoryBytes: n.own.free[memory], DiskBytes: n.own.free[disk]}
+	for name := range custom {
+		if of.Custom == nil {
+			of.Custom = make(map[string]int64, len(custom))
+		}
+		of.Custom[name] = n.freeCustom(name)
+	}
+	return of
+}
+
+// meet takes what is lacking from what there is, as far as that goes.
+func meet(lacks, from *berth.Quantities) {
+	take := func(lack, of int64) int64 { return max(min(lack, of), 0) }
+	for _, r := range [][2]*int64{{&lacks.CPUMilli, &from.CPUMilli}, {&lacks.MemoryBytes, &from.MemoryBytes}, {&lacks.DiskBytes, &from.DiskBytes}} {
+		n := take(*r[0], *r[1])
+		*r[0], *r[1] = *r[0]-n, *r[1]-n
+	}
+	for name, lack := range lacks.Custom {
+		if n := take(lack, from.Custom[name]); n > 0 {
+			lacks.Custom[name], from.Custom[name] = lack-n, from.Custom[name]-n
+		}
+	}
 }
 
 // leavingOf are those that leave, by id.
