@@ -7,8 +7,10 @@ import (
 )
 
 // Claim sets capacity of a ledger aside for a request, until those who have to make
-// room for it have ended. What is free of what it wants is held for it at once; each
-// end adds what was missing. Then the request gets its place.
+// room for it have ended. Of what is free it holds at once what those do not free; of
+// what each end frees, and what is free then, what the others do not. So what it has no
+// need of is there for whom it is free, or kept, and what it waits for suffices whatever
+// these take. Then the request gets its place.
 type Claim struct {
 	Request RequestID   `json:"request"`
 	Attempt int64       `json:"attempt"` // that is to be placed
@@ -69,14 +71,19 @@ func (l Ledger) Free(of Share) (Share, error) {
 }
 
 // WithClaim returns the ledger with one more claim, which holds what is free of what
-// it wants.
-func (l Ledger) WithClaim(c Claim) (Ledger, error) {
+// it wants, but for what its victims will free: has tells what they have, of whom it
+// does not know nothing.
+func (l Ledger) WithClaim(c Claim, has func(RequestID) Share) (Ledger, error) {
 	i, there := l.claim(c.Request)
 	if there {
 		return Ledger{}, fmt.Errorf("request %s has a claim on the ledger already: %w", c.Request, ErrOverflow)
 	}
+	needs := c.Wants
+	for _, v := range c.Victims {
+		needs = needs.beyond(has(v))
+	}
 	var err error
-	if c.Share, err = l.Free(c.Wants); err != nil {
+	if c.Share, err = l.Free(needs); err != nil {
 		return Ledger{}, err
 	}
 	if l.Held, err = l.Held.Plus(c.Share); err != nil {
@@ -102,9 +109,9 @@ func (l Ledger) WithoutClaim(of RequestID) (Ledger, error) {
 	return l, nil
 }
 
-// VictimEnded returns the ledger, from which a request was released, with that taken
-// into the claim that waits for it; and that claim, if there is one.
-func (l Ledger) VictimEnded(id RequestID) (Ledger, *Claim, error) {
+// VictimEnded returns the ledger, from which a request was released, with what is missing
+// of the claim that waits for it, and that claim, if there is one: has is as of WithClaim.
+func (l Ledger) VictimEnded(id RequestID, has func(RequestID) Share) (Ledger, *Claim, error) {
 	for _, c := range l.Claims {
 		if !slices.Contains(c.Victims, id) {
 			continue
@@ -117,7 +124,7 @@ func (l Ledger) VictimEnded(id RequestID) (Ledger, *Claim, error) {
 		if len(c.Victims) == 0 {
 			c.Victims = nil
 		}
-		if next, err = next.WithClaim(c); err != nil {
+		if next, err = next.WithClaim(c, has); err != nil {
 			return Ledger{}, nil, err
 		}
 		i, _ := next.claim(c.Request)

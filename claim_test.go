@@ -12,17 +12,19 @@ import (
 
 func TestClaim_Device(t *testing.T) {
 	l := berth.Ledger{Capacity: berth.Capacity{Devices: []berth.Device{{Name: "g0"}, {Name: "g1"}}, Ports: berth.PortRange{First: 80, Last: 81}}}
-	for _, s := range []berth.Share{
-		{Devices: []berth.DeviceShare{{Name: "g0", Milli: 400}}, Ports: []int32{81}},
-		{Devices: []berth.DeviceShare{{Name: "g0", Milli: 500}}},
-	} {
+	has := map[berth.RequestID]berth.Share{
+		"a": {Devices: []berth.DeviceShare{{Name: "g0", Milli: 400}}, Ports: []int32{81}},
+		"b": {Devices: []berth.DeviceShare{{Name: "g0", Milli: 500}}},
+	}
+	of := func(id berth.RequestID) berth.Share { return has[id] }
+	for _, s := range has {
 		var err error
 		if l, err = l.Reserve(s); err != nil {
 			t.Fatal(err)
 		}
 	}
 	wants := berth.Share{Devices: []berth.DeviceShare{{Name: "g0", Milli: 1000}}, Ports: []int32{81, 80}}
-	claimed, err := l.WithClaim(berth.Claim{Request: "c", Attempt: 1, Wants: wants, Victims: []berth.RequestID{"a", "b"}})
+	claimed, err := l.WithClaim(berth.Claim{Request: "c", Attempt: 1, Wants: wants, Victims: []berth.RequestID{"a", "b"}}, of)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,19 +39,19 @@ func TestClaim_Device(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	claimed, c, err := claimed.VictimEnded("a")
+	claimed, c, err := claimed.VictimEnded("a", of)
 	if err != nil || c == nil || len(c.Victims) != 1 || c.Share.Devices[0].Milli != 500 || len(c.Share.Ports) != 2 {
 		t.Errorf("after the first end: %+v, %v", c, err)
 	}
-	if _, none, err := claimed.VictimEnded("z"); none != nil || err != nil {
+	if _, none, err := claimed.VictimEnded("z", of); none != nil || err != nil {
 		t.Errorf("an end that nobody waits for: %+v, %v", none, err)
 	}
-	if _, err := claimed.WithClaim(*c); err == nil {
+	if _, err := claimed.WithClaim(*c, of); err == nil {
 		t.Error("two claims of one request")
 	}
 }
 
-// TestProperty_Claim: whatever ends in whatever order, what is held is the sum of the
+// TestProperty_Claim: whatever ends in whatever order, and whoever takes what is free then, what is held is the sum of the
 // claims and within the capacity; and when the last victim has ended, its claim holds
 // all that it wants.
 func TestProperty_Claim(t *testing.T) {
@@ -79,7 +81,7 @@ func TestProperty_Claim(t *testing.T) {
 			if _, err := room.Reserve(wants); err != nil || len(victims) == 0 {
 				continue
 			}
-			next, err := l.WithClaim(berth.Claim{Request: id, Attempt: 1, Wants: wants, Victims: victims})
+			next, err := l.WithClaim(berth.Claim{Request: id, Attempt: 1, Wants: wants, Victims: victims}, func(v berth.RequestID) berth.Share { return on[v] })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -93,10 +95,15 @@ func TestProperty_Claim(t *testing.T) {
 			var c *berth.Claim
 			var err error
 			if l, err = l.Release(share); err == nil {
-				l, c, err = l.VictimEnded(id)
+				l, c, err = l.VictimEnded(id, func(v berth.RequestID) berth.Share { return on[v] })
 			}
 			if err != nil {
 				t.Fatal(err)
+			}
+			if stranger, err := l.Free(berth.Share{Quantities: l.Capacity.Quantities}); err == nil { // takes all that nobody holds
+				if l, err = l.Reserve(stranger); err != nil {
+					t.Fatal(err)
+				}
 			}
 			var sum berth.Share
 			for _, one := range l.Claims {

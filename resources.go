@@ -56,6 +56,34 @@ func (s Share) combine(
 	return out, nil
 }
 
+// beyond is what s has more of than o.
+func (s Share) beyond(o Share) (out Share) {
+	less := func(n, by int64) int64 { return max(n-by, 0) }
+	out.Quantities = Quantities{CPUMilli: less(s.CPUMilli, o.CPUMilli), MemoryBytes: less(s.MemoryBytes, o.MemoryBytes), DiskBytes: less(s.DiskBytes, o.DiskBytes)}
+	for name, n := range s.Custom {
+		if n = less(n, o.Custom[name]); n > 0 {
+			if out.Custom == nil {
+				out.Custom = make(map[string]int64, len(s.Custom))
+			}
+			out.Custom[name] = n
+		}
+	}
+	for _, p := range s.Ports {
+		if !slices.Contains(o.Ports, p) {
+			out.Ports = append(out.Ports, p)
+		}
+	}
+	for _, d := range s.Devices {
+		if i := slices.IndexFunc(o.Devices, func(of DeviceShare) bool { return of.Name == d.Name }); i >= 0 {
+			d.Milli -= o.Devices[i].Milli
+		}
+		if d.Milli > 0 {
+			out.Devices = append(out.Devices, d)
+		}
+	}
+	return out
+}
+
 // IsZero says whether the share holds nothing.
 func (s Share) IsZero() bool {
 	return s.Quantities.IsZero() && len(s.Ports) == 0 && len(s.Devices) == 0

@@ -110,7 +110,7 @@ func (b *builder) releaseClaim(w berth.WorkerID, c *berth.Claim, stands bool) {
 // which that is; nil: none.
 func (b *builder) victimEnded(w berth.WorkerID, id berth.RequestID) *berth.Claim {
 	lw := b.ledger(w)
-	ledger, c, err := lw.Ledger.VictimEnded(id)
+	ledger, c, err := lw.Ledger.VictimEnded(id, b.l.hasOn(w))
 	if err != nil {
 		b.l.log.Error("cannot take an end into its claim: run berth fsck",
 			zap.String("request", string(id)), zap.String("worker", string(w)), zap.Error(err))
@@ -118,6 +118,16 @@ func (b *builder) victimEnded(w berth.WorkerID, id berth.RequestID) *berth.Claim
 	}
 	lw.Ledger = ledger
 	return c
+}
+
+// hasOn tells what a request has on a worker; nothing where it has no place there that is known.
+func (l *loop) hasOn(w berth.WorkerID) func(berth.RequestID) berth.Share {
+	return func(id berth.RequestID) (share berth.Share) {
+		if x := l.view.lives[id]; x != nil && x.isOn(w) {
+			share = x.terms.share
+		}
+		return share
+	}
 }
 
 // meetClaim places a request whose victims have ended, by the plan that ends the last

@@ -181,7 +181,7 @@ func (b *builder) clear(w *waiting, p scheduler.Preemption) (c clearance, ok boo
 	if len(c.claim.Victims) == 0 {
 		_, err = ledger.Reserve(p.Share)
 	} else {
-		_, err = ledger.WithClaim(c.claim)
+		_, err = ledger.WithClaim(c.claim, b.l.hasOn(p.Worker))
 	}
 	return c, err == nil
 }
@@ -255,7 +255,7 @@ func makesRoomFor(id berth.RequestID) string { return "makes room for " + string
 // writeClaim puts a claim into a ledger, and its worker into the state of whom it is for.
 func (b *builder) writeClaim(prog *berth.Progress, progMod berth.Revision, on berth.WorkerID, c berth.Claim) {
 	lw := b.ledger(on)
-	ledger, err := lw.Ledger.WithClaim(c)
+	ledger, err := lw.Ledger.WithClaim(c, b.l.hasOn(on))
 	if err != nil {
 		panic("invariant 2: a claim that fitted does not: " + err.Error()) // clear has tried the same
 	}

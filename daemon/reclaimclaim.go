@@ -29,7 +29,7 @@ func (b *builder) claimForLender(x *reclaimer, p *scheduler.Preemption, r *recla
 	if prog != nil {
 		claim.Attempt = prog.Attempt
 	}
-	if _, err := now.WithClaim(claim); err != nil || opsPreempt.plus(opsStop.plus(opsGroup).times(len(p.Victims))).most() > b.maxOps || !b.claim(w.id, requestKey(w.id)) {
+	if _, err := now.WithClaim(claim, l.hasOn(p.Worker)); err != nil || opsPreempt.plus(opsStop.plus(opsGroup).times(len(p.Victims))).most() > b.maxOps || !b.claim(w.id, requestKey(w.id)) {
 		return false
 	}
 	if !claim.Lent && !b.countClaim(w, p.Worker, &claim) {
@@ -93,7 +93,7 @@ func (b *builder) countStanding(w *waiting, c berth.Claim) bool {
 	if err != nil || !b.countClaim(w, w.claimOn, &c) {
 		return false
 	}
-	next, err := bare.WithClaim(c)
+	next, err := bare.WithClaim(c, b.l.hasOn(w.claimOn))
 	if err != nil || !b.claim(w.id, requestKey(w.id)) {
 		return false
 	}

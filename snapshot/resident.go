@@ -107,7 +107,7 @@ func (c *course) leaves(r *resident) {
 	next := *w
 	var err error
 	if next.Ledger, err = next.Ledger.Release(r.share); err == nil {
-		next.Ledger, _, err = next.Ledger.VictimEnded(r.Spec.ID)
+		next.Ledger, _, err = next.Ledger.VictimEnded(r.Spec.ID, c.has)
 	}
 	if err == nil {
 		c.fleet.Put(next)

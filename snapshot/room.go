@@ -55,7 +55,7 @@ func (c *course) makeRoom(a *asked, cand scheduler.Candidate, choices []*berth.R
 		}
 	}
 	w = *c.fleet.Worker(p.Worker)
-	ledger, err := w.Ledger.WithClaim(*claim)
+	ledger, err := w.Ledger.WithClaim(*claim, c.has)
 	if err != nil {
 		return false
 	}
@@ -70,6 +70,14 @@ func (c *course) makeRoom(a *asked, cand scheduler.Candidate, choices []*berth.R
 		c.claims = append(c.claims, k)
 	}
 	return true
+}
+
+// has is what a request has that has a place; of others nothing.
+func (c *course) has(id berth.RequestID) (share berth.Share) {
+	if r := c.resides[id]; r != nil {
+		share = r.share
+	}
+	return share
 }
 
 // endWith are victims, and who ends with them: a group goes whole, wherever its members are.

@@ -323,7 +323,7 @@ func (r *rig) room() *berth.Plan {
 	r.t.Helper()
 	p := &berth.Plan{ID: r.NewTxnID()}
 	l, was := r.ledger("w")
-	next, err := l.WithClaim(berth.Claim{Request: "pending", Attempt: 1, Wants: share, Victims: []berth.RequestID{"placed"}})
+	next, err := l.WithClaim(berth.Claim{Request: "pending", Attempt: 1, Wants: share, Victims: []berth.RequestID{"placed"}}, func(berth.RequestID) berth.Share { return share })
 	r.ok(err)
 	a, mod := r.allocation("w", "placed")
 	a.Stop = &berth.StopOrder{Reason: berth.StopPreempt, Deadline: time.Now().UTC()}

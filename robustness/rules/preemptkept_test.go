@@ -167,3 +167,40 @@ func TestPreempt_NoneForWhatIsKept(t *testing.T) {
 		})
 	}
 }
+
+// What is free and kept for a group stays the group's while somebody of a lower priority waits for others to end beside it. A reviewer found it.
+func TestPreempt_ClaimLeavesWhatIsKept(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		defer stop()
+		r.lives("w")
+		r.run(d, "low", func(q *berth.Request) { sized(400, 0)(q); q.StopTimeoutMS = 3_000_000 })
+		r.runs("w", "low")
+		r.run(d, "x", sized(600, 60))
+		r.runs("w", "x")
+		r.lives("v")
+		r.run(d, "z", sized(400, 60))
+		r.runs("v", "z")
+		r.run(d, "y", sized(600, 60))
+		r.runs("v", "y")
+		g := r.group("g", 2, 2)
+		g.Resources.CPUMilli, g.Priority = 600, 50
+		r.submitGroup(d, g)
+		r.passes(3 * time.Second)
+		r.exits("w", "x")
+		r.passes(2 * time.Second)
+		if r.kept() != "g v w" {
+			t.Fatalf("kept %q held %v", r.kept(), r.held())
+		}
+		r.run(d, "now", urgent(400, 9))
+		r.passes(time.Second)
+		if told := r.stoppedFor(berth.StopPreempt, "low", "y"); len(told) != 1 {
+			t.Fatalf("told %v; kept %q held %v", told, r.kept(), r.held())
+		}
+		r.exits("v", "y")
+		r.passes(10 * time.Second)
+		if r.located("g.0", "g.1") != 2 {
+			t.Errorf("the group has not what was free and kept for it: kept %q held %v", r.kept(), r.held())
+		}
+	})
+}
