@@ -17,21 +17,14 @@ func (l *loop) seeComing(p berth.PoolID) {
 		l.wakeRelated(one, -1)
 	}
 	s.comingOf, s.coming = rec, nil
-	if rec == nil || rec.MadeRoom.IsZero() {
-		return
-	}
-	g, _ := l.view.group(rec.Group)
-	if g == nil {
-		return
-	}
-	sub, _ := l.view.submission(rec.Group.Members(g.Size)[0]) // their labels are the same
-	if sub == nil || len(sub.Spec.Labels) == 0 {
+	first := l.roomTaker(p) // their labels are the same
+	if first == nil || len(first.Labels) == 0 {
 		return
 	}
 	for i := range rec.Workers {
 		if k := &rec.Workers[i]; !k.Share.IsZero() {
-			l.fleet.Claim(k.Worker, sub.Spec.Labels, 1)
-			s.coming = append(s.coming, placing{k.Worker, p, sub.Spec.Labels})
+			l.fleet.Claim(k.Worker, first.Labels, 1)
+			s.coming = append(s.coming, placing{k.Worker, p, first.Labels})
 		}
 	}
 }

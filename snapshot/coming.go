@@ -33,8 +33,11 @@ func (c *course) tellComing() {
 		if g == nil || k.MadeRoom.IsZero() {
 			continue
 		}
-		if first := c.s.requests[k.Group.Members(g.record.Size)[0]]; first != nil { // their labels are the same
-			c.comesTo(&first.Spec, k)
+		for _, m := range k.Group.Members(g.record.Size) {
+			if one := c.s.requests[m]; one != nil { // any: their labels are the same, and the first may have ended
+				c.comesTo(&one.Spec, k)
+				break
+			}
 		}
 	}
 }

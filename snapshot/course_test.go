@@ -43,6 +43,23 @@ func urgent(id string, cpu int64, priority int32) berth.Request {
 	return r
 }
 
+// roomForGroup has one make room on w1 for the only member that is left of a group of a size, which is to be apart from its like.
+func (s *store) roomForGroup(member string, size int64) {
+	for i, w := range []string{"w2", "w2", "w1", "w1"} {
+		s.runs(fmt.Sprint("low", i), 2000, w, 0)
+	}
+	s.edit("low2", nil, func(a *berth.Allocation) {
+		a.Stop = &berth.StopOrder{Reason: berth.StopPreempt, Deadline: time.Unix(5, 0)}
+	})
+	s.submit(member, 2000, "")
+	s.edit(member, func(r *berth.Request) {
+		r.Labels, r.Group = apart("").Labels, &berth.Membership{ID: "g", Size: size, MinCount: size}
+	}, nil)
+	s.put(berth.KindGroup, "", "g", &berth.Group{Size: size, MinCount: size, Attempt: 1, State: berth.GroupPending})
+	kept := berth.KeptWorker{Worker: "w1", Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 2000}}}
+	s.put(berth.KindKeep, "", "default", &berth.Keep{Group: "g", Since: time.Unix(1, 0), Chosen: time.Unix(1, 0), MadeRoom: time.Unix(1, 0), Workers: []berth.KeptWorker{kept}})
+}
+
 // apart has others make room, and is apart from its like.
 func apart(id string) berth.Request {
 	r := urgent(id, 2000, 9)
@@ -326,24 +343,18 @@ func TestForecast_Course(t *testing.T) {
 			},
 		},
 		{
-			"and for one that is to be apart from a group for which they do already, elsewhere", func(s *store) {
-				for i, w := range []string{"w2", "w2", "w1", "w1"} {
-					s.runs(fmt.Sprint("low", i), 2000, w, 0)
-				}
-				s.edit("low2", nil, func(a *berth.Allocation) {
-					a.Stop = &berth.StopOrder{Reason: berth.StopPreempt, Deadline: time.Unix(5, 0)}
-				})
-				s.submit("g.0", 2000, "")
-				s.edit("g.0", func(r *berth.Request) {
-					r.Labels, r.Group = apart("").Labels, &berth.Membership{ID: "g", Size: 1, MinCount: 1}
-				}, nil)
-				s.put(berth.KindGroup, "", "g", &berth.Group{Size: 1, MinCount: 1, Attempt: 1, State: berth.GroupPending})
-				kept := berth.KeptWorker{Worker: "w1", Share: berth.Share{Quantities: berth.Quantities{CPUMilli: 2000}}}
-				s.put(berth.KindKeep, "", "default", &berth.Keep{Group: "g", Since: time.Unix(1, 0), Chosen: time.Unix(1, 0), MadeRoom: time.Unix(1, 0), Workers: []berth.KeptWorker{kept}})
-			},
+			"and for one that is to be apart from a group for which they do already, elsewhere", func(s *store) { s.roomForGroup("g.0", 1) },
 			snapshot.Change{Requests: []berth.Request{apart("a")}},
 			[]string{
 				"a new: w2 after [low1]", "g.0 waiting: w1 after [low2]",
+				"low1 stopped from w2 for a: waits for cpu_milli ", "low2 stopped from w1 for g: waits for cpu_milli ",
+			},
+		},
+		{
+			"also where its first member has ended well", func(s *store) { s.roomForGroup("g.1", 2) },
+			snapshot.Change{Requests: []berth.Request{apart("a")}},
+			[]string{
+				"a new: w2 after [low1]", "g.1 waiting: w1 after [low2]",
 				"low1 stopped from w2 for a: waits for cpu_milli ", "low2 stopped from w1 for g: waits for cpu_milli ",
 			},
 		},

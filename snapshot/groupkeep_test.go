@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -217,4 +218,18 @@ func nines(group string) (out []string) {
 func first(r berth.Request) berth.Request {
 	r.Priority = 9
 	return r
+}
+
+// What was kept for a group of no members, which no program of ours writes, is told of, or refused, as any other.
+func TestForecast_GroupOfNone(t *testing.T) {
+	t.Parallel()
+	s := &store{}
+	s.worker("w", 4000, berth.Intent{})
+	s.put(berth.KindGroup, "", "g", &berth.Group{Attempt: 1, State: berth.GroupPending})
+	at := time.Unix(1, 0)
+	s.put(berth.KindKeep, "", "default", &berth.Keep{Group: "g", Since: at, Chosen: at, MadeRoom: at, Workers: []berth.KeptWorker{{Worker: "w"}}})
+	out, err := s.taken().Forecast(&snapshot.Change{Requests: []berth.Request{request("r", 100)}})
+	if err != nil || len(out) != 1 || out[0].Worker != "w" {
+		t.Errorf("%+v, %v", out, err)
+	}
 }
