@@ -75,7 +75,7 @@ func (l *loop) isBehind(firsts map[account]*gang, r *berth.Request, priority int
 // turn, or what comes before it has been looked at in vain; of one tenant by priority, and of equal ones every other time.
 func (l *loop) groupsTurn(now time.Time) bool {
 	g := l.nextGang(now)
-	if g == nil {
+	if g == nil || l.yields(g.pool) {
 		return false
 	}
 	if w := l.queue.next(); w != nil {
@@ -87,4 +87,15 @@ func (l *loop) groupsTurn(now time.Time) bool {
 		}
 	}
 	return l.gangs.turn
+}
+
+// yields says whether the groups of a pool leave what comes free to what waits alone, once: what was kept for one has been given up for that. It has been
+// looked at when the groups are asked about next.
+func (l *loop) yields(p berth.PoolID) bool {
+	s := l.keeps[p]
+	if rec, _ := l.keep(p); s == nil || !s.yields || rec != nil {
+		return false
+	}
+	s.yields = false
+	return true
 }

@@ -46,6 +46,7 @@ type keepState struct {
 
 	leftSince time.Time // a peer could keep something for a group of its own, and nothing is
 	served    bool      // the last that had its places by what was kept has left nothing to those who are older, and equal
+	yields    bool      // what waits alone is to be looked at before the groups, once nothing is kept: one has given it up
 
 	coming   []placing   // of the group for which room is made: see seeComing
 	comingOf *berth.Keep // by which record
@@ -173,7 +174,7 @@ func (l *loop) lookKeep(p berth.PoolID, now time.Time) {
 		l.dropUnreadKeep(p)
 		return
 	case rec == nil && s.choice == nil && !l.gangsIn(p):
-		delete(l.keeps, p)
+		l.restKeep(p, now)
 		return
 	case rec != nil && !l.mayKeep(p, rec, now):
 		s.choice = nil
@@ -190,6 +191,31 @@ func (l *loop) lookKeep(p berth.PoolID, now time.Time) {
 	default:
 		l.chooseFor(p, rec, was, now)
 	}
+}
+
+// restKeep forgets a pool where no group waits, when nothing that is known of it means anything for the next that does.
+func (l *loop) restKeep(p berth.PoolID, now time.Time) {
+	s := l.keepOf(p)
+	switch {
+	case now.Before(s.without):
+		l.timers.set(keepKey(p), s.without)
+	case s.served && l.waitsIn(p):
+		l.timers.set(keepKey(p), now.Add(keptOffFor))
+	default:
+		delete(l.keeps, p)
+	}
+}
+
+// waitsIn says whether anything waits alone in a pool, with whomever.
+func (l *loop) waitsIn(p berth.PoolID) bool {
+	for _, q := range l.queues() {
+		for _, c := range q.classes {
+			if c.pool == p {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // chooseFor makes a part of a choice, and sets when the next is to be made.

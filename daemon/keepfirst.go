@@ -274,7 +274,7 @@ func (l *loop) takesBefore(g *gang) (yields time.Duration) {
 // yieldKept gives up what is kept for a group that waits to be tried, for so long: it is again when that is so.
 func (l *loop) yieldKept(g *gang, now time.Time, yields time.Duration) {
 	s := l.keepOf(g.pool)
-	s.without, s.served = now.Add(yields), false
+	s.without, s.served, s.yields = now.Add(yields), false, true
 	if _, was := l.keep(g.pool); !s.writing && l.flights.keeps[g.pool] == nil {
 		l.writeKeep(g.pool, was, nil)
 	}
