@@ -247,28 +247,45 @@ func (l *loop) takesBefore(g *gang) (yields time.Duration) {
 	before := func(w *waiting) bool {
 		return l.goesBefore(g, w.request, w.priority) > 0 || served && w.request.Tenant == g.request.Tenant && w.priority == g.priority && w.seq < g.seq
 	}
-	for _, q := range l.queues() {
-		for _, c := range q.classes { // in which order decides nothing
-			w := c.members[0]
-			if c.verdict == nil || c.over != nil || w.claimOn != "" || w.request.Pool != g.pool || !before(w) {
+	for _, w := range l.firstsBefore(g, before) {
+		for i := range k.Workers {
+			if asks--; asks < 0 {
+				return yields
+			}
+			if !l.fleet.FitsUnkept(w.candidate(), k.Workers[i].Worker) {
 				continue
 			}
-			for i := range k.Workers {
-				if asks--; asks < 0 {
-					return yields
-				}
-				if !l.fleet.FitsUnkept(w.candidate(), k.Workers[i].Worker) {
-					continue
-				}
-				if l.goesFirst(g, w.request, w.priority) {
-					return keptOffFor
-				}
-				yields = keepEvery
-				break
+			if l.goesFirst(g, w.request, w.priority) {
+				return keptOffFor
 			}
+			yields = keepEvery
+			break
 		}
 	}
 	return yields
+}
+
+// firstsBefore are the first of each class that waits for room in a group's pool, and may have it, and is before the group: in the order of their turns,
+// so that it is not by chance who is asked for of very many.
+func (l *loop) firstsBefore(g *gang, before func(*waiting) bool) (all []*waiting) {
+	for _, q := range l.queues() {
+		for _, c := range q.classes {
+			w := c.members[0]
+			if c.verdict != nil && !c.verdict.NeverFits && c.over == nil && w.claimOn == "" && w.request.Pool == g.pool && before(w) {
+				all = append(all, w)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *waiting) int {
+		if c := l.compareTurns(a.request, b.request); c != 0 || a == b {
+			return c
+		}
+		if a.before(b) {
+			return -1
+		}
+		return 1
+	})
+	return all
 }
 
 // yieldKept gives up what is kept for a group that waits to be tried, for so long: it is again when that is so.
