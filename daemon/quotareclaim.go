@@ -284,7 +284,7 @@ func (b *builder) reclaim(r *reclaim) bool {
 // choose chooses what is to end: first of all so that one has room who has none; and then, for those who wait for their quota
 // alone, so much of that. Who can have neither is looked at when a worker changes (see reclaimpassed.go), and keeps nobody behind it: not by their number, either.
 func (k *reclaimLook) choose(waits []reclaimer) reclaimEnds {
-	vain, looks := make(map[berth.RequestID]*berth.Request), 0
+	vain, looks, searches := make(map[berth.RequestID]*berth.Request), 0, 0
 	maps.Copy(k.none, k.state.inVain)
 	k.state.inVain = nil
 	for i := range waits {
@@ -296,7 +296,7 @@ func (k *reclaimLook) choose(waits []reclaimer) reclaimEnds {
 		if asked {
 			looks++
 		}
-		if looks > reclaimersMost { // those behind are looked at the next time
+		if looks > reclaimersMost || searches > searchesMost { // those behind are looked at the next time
 			k.state.inVain = k.none
 			if x.alone != nil && k.l.quotas.isAwaited(k.of, x.alone.id) {
 				vain[x.alone.id] = x.request()
@@ -305,6 +305,7 @@ func (k *reclaimLook) choose(waits []reclaimer) reclaimEnds {
 		}
 		room := k.hasRoom(x)
 		if !room && asked && (x.alone == nil || x.alone.id != k.state.unclaimed) {
+			searches++
 			var ends reclaimEnds
 			if ends, room = k.roomFor(x, k.lacksOf(x)); len(ends.stops) > 0 || ends.claim.Worker != "" {
 				return ends

@@ -21,8 +21,12 @@ type reclaimer struct {
 
 func (x *reclaimer) request() *berth.Request { return x.members.Members[0].Request }
 
-// reclaimersMost bounds those who are looked at at a time: what is behind them is the next time, if nothing helps them.
-const reclaimersMost = 64
+// reclaimersMost bounds those who are looked at at a time, and searchesMost those for whom ends are looked for, which takes longer: what is
+// behind them is the next time, if nothing helps them, or when they are placed.
+const (
+	reclaimersMost = 1024
+	searchesMost   = 64
+)
 
 // reclaimers are those who wait here of a lender for what is guaranteed to it, in the order in which they would be placed; and those
 // that wait for a worker, for the rest of their room may be the borrowers'.
