@@ -213,7 +213,10 @@ func (l *loop) wentBefore(g *gang, now time.Time) (went, done bool) {
 	for _, gs := range l.allGangs() {
 		for _, c := range gs.classes {
 			o := c.members[0]
-			if c.verdict == nil || o.request.Pool != g.pool || !tells(c.verdict, berth.ReasonKept) || !l.goesFirst(g, o.request, o.priority) {
+			if c.verdict == nil || o.request.Pool != g.pool || !l.goesFirst(g, o.request, o.priority) {
+				continue
+			}
+			if !tells(c.verdict, berth.ReasonKept) && o.request.Tenant != g.request.Tenant { // its turn may be over when there is room
 				continue
 			}
 			if !o.hopeless() && !now.Before(l.groups[o.id].unkept) {

@@ -289,7 +289,7 @@ func (r *replay) wentBefore(g int) bool {
 		return slices.ContainsFunc(one.waiting, func(j int) bool {
 			return before(&r.jobs[j]) && !r.over(j) && (r.gangs.keep.off[r.kind[j]] || r.keepsRoomOff(j, vain, &asks))
 		}) || slices.ContainsFunc(one.whole, func(unit int) bool {
-			return ^unit != g && before(r.first(^unit)) && !r.hopeless(^unit) && r.classOf(^unit, r.countOf(^unit)).keptOff && r.couldKeepFor(^unit)
+			return ^unit != g && before(r.first(^unit)) && !r.hopeless(^unit) && (same || r.classOf(^unit, r.countOf(^unit)).keptOff) && r.couldKeepFor(^unit)
 		})
 	})
 }

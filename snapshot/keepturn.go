@@ -39,7 +39,7 @@ func (c *course) wentBefore(g *askedGroup, k *berth.Keep) bool {
 		}
 	}
 	return slices.ContainsFunc(c.groups, func(o *askedGroup) bool {
-		return c.goesFirst(g, o.first(), o.priority()) && c.tellsKept(o.members[0]) && c.couldKeepFor(o)
+		return c.goesFirst(g, o.first(), o.priority()) && (o.first().Tenant == g.first().Tenant || c.tellsKept(o.members[0])) && c.couldKeepFor(o)
 	})
 }
 

@@ -95,7 +95,7 @@ func TestPreempt_ApartFromGroupsRoomAfterRestart(t *testing.T) {
 		defer stop()
 		r.passes(100 * time.Millisecond)
 		r.run(d, "high", func(q *berth.Request) { urgent(500, 9)(q); apartFromEachOther(q) })
-		r.passes(500 * time.Millisecond)
+		r.passes(3 * time.Second)
 		told := r.stoppedFor(berth.StopPreempt, low...)
 		on := map[string]bool{}
 		for _, id := range told {
