@@ -147,8 +147,8 @@ func drawJob(rng *rand.Rand, i int, p *Plan) Job {
 }
 
 // ownTime is what a request may run in all, if each of its attempts fails: with others
-// before it, and the waits between attempts, it has to end within settleWithin.
-const ownTime = settleWithin / 2
+// before it, and the waits between attempts, of up to a minute each, it has to end within settleWithin.
+const ownTime = settleWithin / 3
 
 // drawReturn has all daemons killed at once, and requests come when they return: so
 // some are placed while a daemon that nobody stands in for is still loading.

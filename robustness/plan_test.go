@@ -19,7 +19,7 @@ func TestDraw(t *testing.T) {
 				t.Errorf("seed %d: request %s: %v", seed, j.Request.ID, err)
 			}
 			run, _ := strconv.ParseFloat(j.Request.Env[envRun], 64)
-			if own := time.Duration(run*float64(j.Request.Retry.MaxAttempts)) * time.Millisecond; own > settleWithin/2 {
+			if own := time.Duration(run*float64(j.Request.Retry.MaxAttempts)) * time.Millisecond; own > settleWithin/3 {
 				t.Errorf("seed %d: request %s may run for %s, and is to be over within %s", seed, j.Request.ID, own, settleWithin)
 			}
 		}

@@ -103,7 +103,7 @@ func (t *Tally) add(o Tally) {
 }
 
 // settleWithin bounds how long, after the last fault, everything may take to end.
-const settleWithin = 10 * time.Minute
+const settleWithin = 15 * time.Minute
 
 // Run runs a plan within a bubble of testing/synctest.
 func Run(p *Plan, traced bool) Result {
