@@ -155,8 +155,8 @@ func (l *loop) followLoan(of account, s *balance, now time.Time) {
 }
 
 // borrowsLess says whether an account would still have borrowed less than another has, by their weights, were it lent so much: then what
-// follows what was placed by an end of its own tenant's need not wait for as long again. Else two of which each lends the other what ends
-// would do so for ever.
+// follows what was placed by an end of its own tenant's need not wait for as long again. Of two that have as much each would else have
+// the other give back what ends, for ever.
 func (l *loop) borrowsLess(of account, need berth.Amounts) bool {
 	mine := l.borrowedPart(of, need, need)
 	for t := range l.loansIn(of.pool).borrowers { // which of them decides nothing
