@@ -96,16 +96,40 @@ func (l *loop) blockOver(g *gang, v *berth.Verdict, b *builder, over int64, extr
 func (l *loop) isRoomless(g *gang, now time.Time) bool {
 	rec, _ := l.view.group(g.id)
 	members, _, ok := l.readyMembers(g.id, now)
-	if rec == nil || !ok {
-		return false
-	}
-	ask := l.gangOf(g.id, rec, members)
+	return rec != nil && ok && l.lacksRoom(l.gangOf(g.id, rec, members)) != nil
+}
+
+// lacksRoom is why a group would have no room now, whatever its quota, or nil.
+func (l *loop) lacksRoom(ask scheduler.Gang) *berth.Verdict {
 	for i := range ask.Members {
-		ask.Members[i].Again = true
+		ask.Members[i].Again = true // nobody asks for it
 	}
 	d := l.fleet.PlaceGang(ask)
 	l.fleet.Undo(d)
-	return d.Verdict != nil
+	return d.Verdict
+}
+
+// tellRoomBeyond adds to why a group waits, where that is its quota, what it would wait for if that had room for it: unless others would make
+// room then.
+func (l *loop) tellRoomBeyond(id berth.GroupID, v *berth.Verdict) *berth.Verdict {
+	now := l.now()
+	rec, _ := l.view.group(id)
+	members, _, ok := l.readyMembers(id, now)
+	if rec == nil || !ok || !isQuota(v) || v.NeverFits {
+		return v
+	}
+	short := l.lacksRoom(l.gangOf(id, rec, members))
+	switch {
+	case short == nil:
+		return v
+	case members[0].request.Preemption == berth.PreemptionLower && l.groupPreempts(&gang{id: id}):
+		if room := l.roomSearch(id, rec, members, now); room.most(l.patienceOf(members[0], now), members[0].priority) >= room.need {
+			return v
+		}
+	}
+	told := *v // it is the group's class's as well
+	told.Reasons = slices.Concat(v.Reasons, short.Reasons)
+	return &told
 }
 
 // blockForAmounts lets a group wait for what it would get of its quota, which has less.

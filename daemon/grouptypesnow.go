@@ -22,6 +22,7 @@ func (l *loop) groupExplained(id berth.GroupID, of account) *berth.Verdict {
 		v = tellMaking(other, victims, on)
 	}
 	v = l.tellTypesNow(id, tellGroupVain(v, func() (berth.Reason, bool) { return l.groupInVain(id) }))
+	v = l.tellRoomBeyond(id, v)
 	l.tellStands(v, of)
 	return v
 }

@@ -261,6 +261,9 @@ func printHelp(w io.Writer, e *berthv1.ExplainResponse) error {
 	switch {
 	case isQuota(v):
 		help = append(help, quotaHelp(e))
+		if room := groupBeyondQuota(v); room != nil {
+			help = append(help, groupRoom(room))
+		}
 	case len(v.GetReasons()) > 0 && v.GetReasons()[0].GetCode() == string(berth.ReasonGroup):
 		help = append(help, groupHelp(e.GetStatus().GetSpec(), v))
 	}

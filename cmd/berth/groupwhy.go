@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,6 +114,15 @@ func groupHelp(spec *berthv1.Request, v *berthv1.Verdict) string {
 		}
 	}
 	return fmt.Sprintf("more or larger workers, that %d of its members fit at once (berth plan --add tells), or to ask for less", v.GetReasons()[0].GetWant())
+}
+
+// groupBeyondQuota is what a group lacks beside what its verdict says of its quota, or nil.
+func groupBeyondQuota(v *berthv1.Verdict) *berthv1.Verdict {
+	i := slices.IndexFunc(v.GetReasons(), func(r *berthv1.Reason) bool { return r.GetCode() == string(berth.ReasonGroup) })
+	if i < 0 {
+		return nil
+	}
+	return &berthv1.Verdict{Reasons: v.GetReasons()[i:]}
 }
 
 // groupRoom is what would let a group be placed that its workers could take.

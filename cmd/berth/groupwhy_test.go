@@ -112,3 +112,23 @@ func TestGroupWhy_Spread(t *testing.T) {
 		}
 	}
 }
+
+// Of a group that lacks quota and room, both are told: the one alone would not help.
+func TestGroupWhy_RoomBeyondQuota(t *testing.T) {
+	var out bytes.Buffer
+	v := &berthv1.Verdict{Reasons: []*berthv1.Reason{
+		{Code: "quota", Detail: "cpu_milli", Want: 2000, Best: 1000, Total: 5000, Stands: &berthv1.QuotaStand{Limit: 5000, Allowed: 5000, Used: 4000}},
+		{Code: "group", Want: 2, Best: 1, Total: 2}, {Code: "cpu_milli", Workers: 1, Some: []string{"a"}, Want: 1000, Total: 8000},
+	}}
+	if err := printGroup(&out, &berthv1.Group{State: "PENDING", Verdict: v, Spec: &berthv1.Request{Tenant: "blue", Pool: "q"}}, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"waits for the quota of tenant blue in pool q",
+		"or a larger quota: berth tenants set --pool q --cpu 6 blue; and beyond that, room for 1 more of its members: 1 core\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in\n%s", want, out.String())
+		}
+	}
+}
