@@ -328,9 +328,10 @@ func (k *reclaimLook) byAmount() (stops []berth.RequestID) {
 	for i := range k.from {
 		from, need := &k.from[i], make(berth.Amounts)
 		for d, v := range rest {
-			part := min(v, from.back[d])
-			need[d] = from.keeps(d, part) - from.leaves[d]
-			rest[d] -= part
+			if part := min(v, from.back[d]); part > 0 { // else it may use more than it has, which nobody wants back
+				need[d] = from.keeps(d, part) - from.leaves[d]
+				rest[d] -= part
+			}
 		}
 		stops = append(stops, scheduler.Reclaim(need, from.could)...)
 	}

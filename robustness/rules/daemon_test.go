@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -30,6 +31,16 @@ func (r *rig) daemon() (d *daemon.Daemon, stop func()) {
 // checked has the invariants looked at, at every revision, until it is told to end.
 func (r *rig) checked() (end func()) {
 	return r.checkedBy(func(broken string) { r.t.Error(broken) })
+}
+
+// checkedInto is checked of a model, of which what is broken is what is wrong: so the draw is told, and made smaller.
+func (r *rig) checkedInto(wrong *string) (end func()) {
+	broken := ""
+	checked := r.checkedBy(func(told string) { broken = cmp.Or(broken, told) })
+	return func() {
+		checked()
+		*wrong = cmp.Or(*wrong, broken)
+	}
 }
 
 // checkedBy is checked that tells somebody else what is broken.

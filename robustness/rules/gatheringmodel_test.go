@@ -86,7 +86,7 @@ func gatheringModel(t *testing.T, c crowd, large []largeOne) (wrong string) {
 	ctx, cancel := context.WithCancel(t.Context())
 	m := newModelled(ctx, t)
 	defer m.expire(cancel)
-	checked := m.checked()
+	checked := m.checkedInto(&wrong)
 	s := m.smallOnes(nil, 0)
 	for i := range c.daemons {
 		m.ds, m.stops = append(m.ds, nil), append(m.stops, nil)

@@ -63,7 +63,7 @@ func loanModel(t *testing.T, deeds []deed, reclaims bool) (wrong string) {
 		_, kill := m.lives(w)
 		kills = append(kills, kill)
 	}
-	checked := m.checked()
+	checked := m.checkedInto(&wrong)
 	m.ds, m.stops = make([]*daemon.Daemon, 3), make([]func(), 3)
 	for i := range m.ds {
 		m.begin(i)

@@ -109,7 +109,7 @@ func (s *loanStream) model(t *testing.T) (wrong string) {
 	ctx, cancel := context.WithCancel(t.Context())
 	m := newModelled(ctx, t)
 	defer m.expire(cancel)
-	checked := m.checked()
+	checked := m.checkedInto(&wrong)
 	workers := m.smallOnes(nil, 0)
 	for i := range s.daemons {
 		m.ds, m.stops = append(m.ds, nil), append(m.stops, nil)

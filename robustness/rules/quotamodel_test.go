@@ -127,7 +127,7 @@ func model(t *testing.T, deeds []deed) (wrong string) {
 		_, kill := m.rig.lives(w)
 		kills = append(kills, kill)
 	}
-	checked := m.checked()
+	checked := m.checkedInto(&wrong)
 	m.ds, m.stops = make([]*daemon.Daemon, 3), make([]func(), 3)
 	for i := range m.ds {
 		m.begin(i)

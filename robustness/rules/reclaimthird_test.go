@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/berthd/berth"
 )
 
 // What was stopped for a lender waits again, and borrows of a third tenant what the lender counted on: then the next
@@ -135,5 +137,30 @@ func TestLoan_TurnStaysWithItsTenant(t *testing.T) {
 		if wrong := loanModel(t, deeds, true); wrong != "" {
 			t.Error(wrong)
 		}
+	})
+}
+
+// Who uses more than it has, for less is guaranteed to it than was, is stopped nothing for a lender that wants nothing back of it.
+func TestReclaim_NotOfWhomNothingIsWantedBack(t *testing.T) {
+	bubble(t, func(r *rig) {
+		_, kill := r.lives("w")
+		defer kill()
+		d, stop := r.daemon()
+		r.reclaimsAfter(d, "a", 700, 300, 0)
+		r.guarantee(d, "b", 500, 300)
+		r.guarantee(d, "c", 800, 400)
+		all := []string{"b0", "b1", "c0", "c1"}
+		for i, cores := range []int64{300, 120, 250, 250} {
+			r.run(d, all[i], some(berth.TenantID(all[i][:1]), cores))
+			r.passes(2 * time.Second)
+			r.runs("w", all[i])
+		}
+		r.guarantee(d, "c", 480, 360)
+		r.run(d, "a0", some("a", 100))
+		r.passes(2 * time.Second)
+		if told := r.stoppedFor(berth.StopReclaim, all...); len(told) != 1 || told[0][0] != 'b' {
+			t.Errorf("told %v: a %s, b %s, c %s", told, r.record("a"), r.record("b"), r.record("c"))
+		}
+		stop()
 	})
 }
