@@ -79,6 +79,9 @@ func (b *builder) anew(id berth.GroupID, why berth.EndReason) {
 	g.LastEnd = why
 	g.State, g.Since, g.Domain, g.Link = berth.GroupPending, b.now.UTC(), "", ""
 	g.Attempt++
+	if why == berth.EndDrained {
+		b.keepDrained(id)
+	}
 }
 
 // endGroup lets all that is left of a group end.

@@ -293,22 +293,36 @@ func (l *loop) markRoom(k *berth.Keep) {
 
 // keepRoom writes where room is made, in place of what was kept in the pool.
 func (b *builder) keepRoom(g *gang, d *scheduler.GangRoom) {
-	_, was := b.l.keep(g.pool)
-	now := b.now.UTC().Truncate(time.Millisecond)
-	next := berth.Keep{Group: g.id, Since: now, Chosen: now, MadeRoom: now, Workers: withinBytes(d.Workers)}
-	if since := b.l.groups[g.id].keptSince; !since.IsZero() && since.Before(now) {
+	next := b.keepOf(g.id, d)
+	if since := b.l.groups[g.id].keptSince; !since.IsZero() && since.Before(next.Since) {
 		next.Since = since
 	}
-	if d.Within > 0 {
-		next.By = now.Add(time.Duration(d.Within) * time.Millisecond)
-	}
-	b.plan.Keeps = append(b.plan.Keeps, berth.KeepWrite{Pool: g.pool, Was: was, Keep: next})
-	b.add(opsBlock, keptBytes(next.Workers), keepKey(g.pool))
+	next.MadeRoom = next.Chosen
+	b.keep(g.pool, next)
+	b.add(ops{}, 0, keepKey(g.pool))
 	for i := range next.Workers {
 		if k := &next.Workers[i]; !k.Share.IsZero() {
 			b.countClaimed(g.request, k.Worker)
 		}
 	}
+}
+
+// keepOf is what is kept for a group where it has room once others have ended.
+func (b *builder) keepOf(id berth.GroupID, d *scheduler.GangRoom) berth.Keep {
+	now := b.now.UTC().Truncate(time.Millisecond)
+	k := berth.Keep{Group: id, Since: now, Chosen: now, Workers: withinBytes(d.Workers)}
+	if d.Within > 0 {
+		k.By = now.Add(time.Duration(d.Within) * time.Millisecond)
+	}
+	return k
+}
+
+// keep writes what is kept in a pool.
+func (b *builder) keep(p berth.PoolID, next berth.Keep) {
+	_, was := b.l.keep(p)
+	b.plan.Keeps = append(b.plan.Keeps, berth.KeepWrite{Pool: p, Was: was, Keep: next})
+	b.ops = b.ops.plus(opsBlock)
+	b.bytes += keptBytes(next.Workers)
 }
 
 // residents tells who is on a worker that may make room for a group: nobody where a request has a

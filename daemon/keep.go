@@ -246,6 +246,9 @@ func (l *loop) chooseIn(p berth.PoolID, rec *berth.Keep, was berth.Revision, now
 	}
 	l.keepOf(p).leftSince = time.Time{}
 	g := l.gangs.of[rec.Group]
+	if g == nil {
+		g = l.drained(rec.Group, now)
+	}
 	return g == nil || l.keepOn(g, rec, was, now) // nil: another daemon plans it, or its plan is in flight
 }
 

@@ -48,6 +48,18 @@ func (f *Fleet) PreemptGang(g Gang, on func(berth.WorkerID) []Occupant) (GangRoo
 	}
 }
 
+// RoomOnceLeft is where as many members of a gang as must begin together go once all have ended that leave, with nobody else's end; false: they
+// do not fit then. As for PreemptGang, what is kept of the pool's workers counts as free, and nothing is reserved.
+func (f *Fleet) RoomOnceLeft(g Gang, on func(berth.WorkerID) []Occupant) (GangRoom, bool) {
+	r, done := f.gangRoomOf(&g, on)
+	if r == nil {
+		return GangRoom{}, false
+	}
+	defer done()
+	d, _ := r.decision(&gangVictims{})
+	return d, d.Anyway
+}
+
 // gangRoomOf begins the search, until done, with what is kept of the pool's workers as free, unless it stays kept; nil: there is
 // nothing to search.
 func (f *Fleet) gangRoomOf(g *Gang, on func(berth.WorkerID) []Occupant) (r *gangRoom, done func()) {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,106 @@ func TestGroup_DrainedTogether(t *testing.T) {
 		r.ok(err)
 		if is := s.Record; is.State != berth.GroupPlaced || is.Attempt != 2 || is.Excused != 1 || is.Used != 0 {
 			t.Errorf("after four drains: %+v", is)
+		}
+		stop()
+	})
+}
+
+// A group that a drain moves has its places before those whose turn is behind its own, which wait for what it gives up meanwhile; not before those
+// whose turn comes first.
+func TestGroup_DrainedGoesFirst(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		runs bool // else its members are placed, and are taken back at once
+		asks func(q *berth.Request)
+		want bool // the group has its places again
+	}{
+		{"lower", false, func(q *berth.Request) { q.Priority = 1 }, true},
+		{"lower, it runs", true, func(q *berth.Request) { q.Priority = 1 }, true},
+		{"younger", true, func(q *berth.Request) { q.Priority = 5 }, true},
+		{"higher", true, func(q *berth.Request) { q.Priority = 9 }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				d, stop := r.daemon()
+				for _, w := range []string{"a", "b"} {
+					r.offers(berth.WorkerID(w), false, map[string]string{"n": w})
+				}
+				g := r.whole("g", 2)
+				g.Priority = 5
+				r.submitGroup(d, g)
+				r.passes(time.Second)
+				if tt.runs {
+					for _, k := range r.held() {
+						w, id, _ := strings.Cut(k, "/")
+						r.runs(w, id)
+					}
+				}
+				r.offers("c", false, nil)
+				r.run(d, "only-b", func(q *berth.Request) {
+					sized(1000, 0)(q)
+					tt.asks(q)
+					q.Constraints = []berth.Constraint{{Label: "n", Operator: berth.OperatorIn, Values: []string{"b"}}}
+				})
+				r.passes(2 * time.Second)
+				_, err := d.SetIntent(r.t.Context(), "a", daemon.Wish{Drain: true})
+				r.ok(err)
+				for round := range 200 {
+					if round == 5 {
+						r.run(d, "new", func(q *berth.Request) { sized(1000, 0)(q); tt.asks(q) })
+					}
+					r.passes(100 * time.Millisecond)
+					for _, k := range r.held() {
+						w, id, _ := strings.Cut(k, "/")
+						if a, _ := r.allocation(w, id); a.Stop != nil && a.State == berth.StateRunning {
+							r.exits(w, id)
+						}
+					}
+				}
+				if s, err := d.Group(r.t.Context(), "g"); err != nil || (s.Record.State == berth.GroupPlaced) != tt.want {
+					t.Errorf("%+v %v, held %v", s.Record, err, r.held())
+				}
+				stop()
+			})
+		})
+	}
+}
+
+// What is kept for a group while its members end, for however long, whoever goes first has all the same.
+func TestGroup_DrainedKeepsNobodyOffWhoGoesFirst(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		for _, w := range []berth.WorkerID{"a", "b"} {
+			r.offers(w, false, nil)
+		}
+		g := r.whole("g", 2)
+		g.Priority = 5
+		r.submitGroup(d, g)
+		r.passes(time.Second)
+		on := r.held()
+		for _, k := range on {
+			w, id, _ := strings.Cut(k, "/")
+			r.runs(w, id)
+		}
+		r.offers("c", false, nil)
+		_, err := d.SetIntent(r.t.Context(), "a", daemon.Wish{Drain: true})
+		r.ok(err)
+		r.passes(time.Second)
+		w, id, _ := strings.Cut(on[0], "/")
+		r.exits(w, id)
+		r.passes(time.Second)
+		if r.kept() == "" {
+			t.Errorf("nothing is kept; held %v", r.held())
+		}
+		r.run(d, "lower", sized(1000, 1))
+		r.passes(5 * time.Second)
+		if r.located("lower") != 0 {
+			t.Errorf("it has what is kept: %v", r.held())
+		}
+		r.run(d, "higher", sized(1000, 9))
+		r.passes(5 * time.Second)
+		if r.located("higher") != 1 {
+			t.Errorf("it has not what it goes first for: %v, kept %q", r.held(), r.kept())
 		}
 		stop()
 	})
