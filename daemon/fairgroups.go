@@ -20,7 +20,11 @@ func (l *loop) nextGang(now time.Time) (first *gang) {
 
 // moreGangs says whether one is to be tried before calls are heard.
 func (l *loop) moreGangs(now time.Time) bool {
-	return l.gangs.spent < spendMost && l.nextGang(now) != nil
+	if l.gangs.spent >= spendMost {
+		return false
+	}
+	g := l.nextGang(now)
+	return g != nil && l.comesFirst(g)
 }
 
 func (l *loop) compareTurns(a, b *berth.Request) int {
@@ -75,15 +79,21 @@ func (l *loop) isBehind(firsts map[account]*gang, r *berth.Request, priority int
 // turn, or what comes before it has been looked at in vain; of one tenant by priority, and of equal ones every other time.
 func (l *loop) groupsTurn(now time.Time) bool {
 	g := l.nextGang(now)
-	if g == nil || l.yields(g.pool) {
-		return false
-	}
+	return g != nil && !l.yields(g.pool) && l.comesFirst(g)
+}
+
+// comesFirst is that of the group whose turn it is. Of what is being submitted the first counts only where it waits for the group.
+func (l *loop) comesFirst(g *gang) bool {
 	if w := l.queue.next(); w != nil {
 		switch c := l.goesBefore(g, w.request, w.priority); {
 		case c < 0:
 			return true
 		case c > 0 && !l.gangs.last:
 			return false
+		}
+	} else if l.incoming.len() > 0 {
+		if r := &l.incoming.first().record.Spec; l.goesBefore(g, r, r.Priority) < 0 {
+			return true
 		}
 	}
 	return l.gangs.turn

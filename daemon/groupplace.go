@@ -257,7 +257,7 @@ func (l *loop) rehomeGroups() {
 	}
 }
 
-// admitGroup places the first group that fits, in a plan of its own, and says whether
+// admitGroup places the first group that fits, of those whose turn it is, in a plan of its own, and says whether
 // nothing else is to be planned now.
 func (l *loop) admitGroup(b *builder) bool {
 	if !l.mayPlace() {
@@ -270,6 +270,9 @@ func (l *loop) admitGroup(b *builder) bool {
 		}
 		if l.placeGang(g, b) || l.gangs.holdOff {
 			return true
+		}
+		if !l.groupsTurn(b.now) { // the next one may be behind what waits alone
+			return false
 		}
 	}
 	return false
@@ -312,7 +315,7 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 		l.gangs.block(g, d.Verdict, b.now)
 		l.noteNarrow(g, b)
 		l.timers.set(triesKey, g.class.tryAt) // it may be woken before
-		l.due.add(keepKey(g.pool))
+		l.timers.set(keepKey(g.pool), b.now.Add(keepAfter))
 		l.leavesQuota(g.request)
 		for _, m := range members {
 			l.touched(m.id)

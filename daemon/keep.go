@@ -22,6 +22,7 @@ import (
 // worker of the pool: so choosing is a small part of the time. It is done in parts, between
 // which everything else goes on.
 const (
+	keepAfter = 10 * time.Millisecond // when one was tried in vain: what is behind it is tried meanwhile, so that it is not by chance which of these has what is free
 	keepEvery = time.Second
 	keepEach  = 200 * time.Microsecond
 	keepPart  = 20                   // of the time that choosing takes, at least, nothing is chosen

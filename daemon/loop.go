@@ -277,10 +277,10 @@ func (l *loop) gather(b *builder) (more bool) {
 		}
 		l.look(k, b)
 	}
-	if b.room() {
-		l.admit(b)
+	behind := b.room() && l.admit(b)
+	if !behind { // else what comes before other groups may not have been looked at
+		l.gangs.turn, l.gangs.last = true, true
 	}
-	l.gangs.turn, l.gangs.last = true, true
 	return !l.due.empty() || len(l.quotas.todo)+len(l.quotas.reclaims)+len(l.rooms) > 0 || l.mayPlace() && l.moreGangs(b.now)
 }
 

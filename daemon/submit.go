@@ -254,8 +254,8 @@ func (l *loop) answer(s *submission, r SubmitResult) {
 	}
 }
 
-// admit places what waits, in the order of its turns, then what is new.
-func (l *loop) admit(b *builder) {
+// admit places what waits, in the order of its turns, then what is new; behind: what is next waits for a group to be tried.
+func (l *loop) admit(b *builder) (behind bool) {
 	if !b.decided {
 		b.basis = nil // what was decided led nowhere, and the fleet may have changed since
 	}
@@ -263,14 +263,17 @@ func (l *loop) admit(b *builder) {
 	groups := l.firstGangs(b.now)
 	for b.room() && l.mayPlace() && !l.flights.crowded() {
 		w := l.queue.next()
-		if w == nil || l.isBehind(groups, w.request, w.priority) {
+		if w == nil {
+			break
+		}
+		if behind = l.isBehind(groups, w.request, w.priority); behind {
 			break
 		}
 		l.admitWaiting(w, b)
 	}
 	for b.room() && l.incoming.len() > 0 && !l.flights.crowded() {
 		if spec := &l.incoming.first().record.Spec; l.mayPlace() && l.isBehind(groups, spec, spec.Priority) {
-			break
+			return true
 		}
 		s := l.incoming.pop()
 		if l.known(s) {
@@ -278,6 +281,7 @@ func (l *loop) admit(b *builder) {
 		}
 		l.admitNew(s, b)
 	}
+	return behind
 }
 
 // admitWaiting places a request of the queue, or sets the verdict on it.

@@ -152,21 +152,6 @@ func (r *replay) timeRound() {
 	}
 }
 
-// keepMeanwhile keeps something for the first of the groups that were tried in vain, while others wait to be tried: a daemon does so when the plan is
-// done that places one, but not for those for whom others may make room.
-func (r *replay) keepMeanwhile() {
-	k := &r.gangs.keep
-	if k.by == nil || k.rec != nil || r.now < k.next {
-		return
-	}
-	tried := r.firstGangs(func(one *turn) []int { return one.kept[1] })
-	if tried = slices.DeleteFunc(tried, r.groupPreempts); len(tried) > 0 {
-		k.next = r.nextKeep()
-		r.keepFirst(tried)
-		r.timeRound()
-	}
-}
-
 // keepFirst keeps something for the first of groups for which something can
 // be kept; or it says when that may be, which it is not now; 0: it does not know.
 func (r *replay) keepFirst(of []int) (again int64) {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"cmp"
+	"maps"
 
 	"github.com/berthd/berth/scheduler"
 )
@@ -27,13 +28,12 @@ func (p *pass) each() error {
 	}
 	alone := p.alone(left)
 	for job, ok := alone.Next(); ok; job, ok = alone.Next() {
-		if p.groupBefore(job) {
-			placed, err := p.group()
+		if ahead := p.ahead(job); len(ahead) > 0 {
+			placed, err := p.group(ahead, func(one *turn) bool { return p.isAhead(one, ahead[one], job) })
 			if err != nil {
 				return err
 			}
 			if placed { // turns have changed
-				p.keepMeanwhile()
 				clear(left)
 				for ; ok; job, ok = alone.Next() {
 					one := s.of[p.jobs[job].Tenant]
@@ -49,7 +49,7 @@ func (p *pass) each() error {
 	}
 	for placed := true; placed; {
 		var err error
-		if placed, err = p.group(); err != nil {
+		if placed, err = p.group(p.untried(), (*turn).untried); err != nil {
 			return err
 		}
 	}
@@ -68,20 +68,27 @@ func (p *pass) alone(left map[*turn][]int) *scheduler.Turns[int] {
 	return out
 }
 
-// groupBefore says whether a group that was not tried yet comes before a job that waits alone: by turns, and of one tenant by priority.
-func (p *pass) groupBefore(job int) bool {
+// ahead are the turns of tenants of which a group that was not tried yet comes before a job that waits alone.
+func (p *pass) ahead(job int) map[*turn]scheduler.Turn {
 	if !p.open(job) {
+		return nil
+	}
+	turns := p.untried()
+	maps.DeleteFunc(turns, func(one *turn, its scheduler.Turn) bool { return !p.isAhead(one, its, job) })
+	return turns
+}
+
+// isAhead says whether a tenant's next group comes before a job that waits alone: by turns, and of one tenant by priority.
+func (p *pass) isAhead(one *turn, its scheduler.Turn, job int) bool {
+	if !one.untried() {
 		return false
 	}
 	own := p.turns.of[p.jobs[job].Tenant]
-	now := p.turns.shares.Turn(own.id, pool)
-	for one, turn := range p.untried() {
-		if turn.Compare(now) < 0 || one == own && p.jobs[p.jobIn(one.whole[one.tried])].Priority > p.jobs[job].Priority {
-			return true
-		}
-	}
-	return false
+	return its.Compare(p.turns.shares.Turn(own.id, pool)) < 0 || one == own && p.jobs[p.jobIn(one.whole[one.tried])].Priority > p.jobs[job].Priority
 }
+
+// untried says whether a group of a tenant's was not tried yet.
+func (t *turn) untried() bool { return t.tried < len(t.whole) }
 
 // untried are the turns of tenants of which a group was not tried yet.
 func (p *pass) untried() map[*turn]scheduler.Turn {
@@ -90,7 +97,7 @@ func (p *pass) untried() map[*turn]scheduler.Turn {
 	}
 	turns := make(map[*turn]scheduler.Turn)
 	for _, one := range p.turns.order {
-		if one.tried < len(one.whole) {
+		if one.untried() {
 			turns[one] = p.turns.shares.Turn(one.id, pool)
 		}
 	}
@@ -107,13 +114,13 @@ func (p *pass) first(turns map[*turn]scheduler.Turn) (first *turn) {
 	return first
 }
 
-// group tries groups that were not tried yet, until one is placed; false: none is. Turns stay as they are while none is placed.
-func (p *pass) group() (placed bool, err error) {
-	turns := p.untried()
+// group tries groups that were not tried yet of tenants whose turns these are, as long as a tenant's next may be, until one is placed; false: none
+// is. Turns stay as they are while none is placed.
+func (p *pass) group(turns map[*turn]scheduler.Turn, may func(*turn) bool) (placed bool, err error) {
 	for len(turns) > 0 && !placed && err == nil {
 		first := p.first(turns)
 		unit := first.whole[first.tried]
-		if first.tried++; first.tried == len(first.whole) {
+		if first.tried++; !may(first) {
 			delete(turns, first)
 		}
 		placed, err = p.one(unit)

@@ -40,8 +40,6 @@ type course struct {
 	vain     []*resident                         // that end where it was, and is given up
 	making   map[berth.GroupID][]berth.RequestID // who makes room for a group
 	coming   map[berth.PoolID][]coming           // the members of one for which others do
-	first    bool                                // it is the first pass
-	sought   map[berth.PoolID]bool               // room was, in this pass, before all groups of the pool had been tried
 	plans    int64                               // that are done
 	placed   bool                                // something was, in this pass
 	placedIn map[berth.PoolID]bool               // in which pools

@@ -64,12 +64,15 @@ func TestForecast_GroupsAndOthers(t *testing.T) {
 			},
 		},
 		{
-			"when a group is placed, those before it seek room before those behind it are tried", high,
+			"room is sought when all have been tried", high,
 			snapshot.Change{Requests: append(above(1), pressing("mid", 1500, 1, 1, 5), pressing("more", 1500, 1, 1, 5))},
-			[]string{"big0.0 new: waits for group ", "big0.1 new: waits for group ", "mid.0 new: w1", "more.0 new: waits for group "},
+			[]string{
+				"big0.0 new: waits for group ", "big0.1 new: waits for group ", "mid.0 new: w1", "more.0 new: w1 after [low]",
+				"low stopped from w1 for more: waits for cpu_milli ",
+			},
 		},
 		{
-			"where none is placed all have been tried by then", high,
+			"and so where none is placed", high,
 			snapshot.Change{Requests: append(above(1), pressing("more", 2000, 1, 1, 5))},
 			[]string{"big0.0 new: waits for group ", "big0.1 new: waits for group ", "more.0 new: w1 after [low]", "low stopped from w1 for more: waits for cpu_milli "},
 		},
@@ -115,12 +118,12 @@ func TestForecast_GroupsAndOthers(t *testing.T) {
 		{
 			"but not for a group that could never be placed", keptOf(4000),
 			snapshot.Change{Requests: []berth.Request{first(group("h", 2000, 9, 9))}},
-			append(nines("h"), "g.0 waiting: waits for group ", "g.1 waiting: waits for group ", "small waiting: waits for cpu_milli ", "small2 waiting: waits for cpu_milli "),
+			append(nines("h"), "small waiting: waits for cpu_milli ", "small2 waiting: waits for cpu_milli ", "g.0 waiting: waits for group ", "g.1 waiting: waits for group "),
 		},
 		{
 			"nor for one for which nothing can be kept", func(s *store) { keptOf(4000)(s); s.worker("w3", 20_000, berth.Intent{Cordon: true}) },
 			snapshot.Change{Requests: []berth.Request{first(group("h", 2000, 9, 9))}},
-			append(nines("h"), "g.0 waiting: waits for group ", "g.1 waiting: waits for group ", "small waiting: waits for cordoned ", "small2 waiting: waits for cordoned "),
+			append(nines("h"), "small waiting: waits for cordoned ", "small2 waiting: waits for cordoned ", "g.0 waiting: waits for group ", "g.1 waiting: waits for group "),
 		},
 		{
 			"or for a tenant with less", keptOf(4000),

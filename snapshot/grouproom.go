@@ -58,23 +58,6 @@ func (c *course) makeRooms(of []*askedGroup) {
 	}
 }
 
-// seekRooms has others make room for the groups that have been tried so far. When a plan has placed one, a daemon that starts
-// looks for room before it tries those behind; and where there is none, something is kept for one of the first.
-// Later it looks once a second, when all have been tried.
-func (c *course) seekRooms() {
-	for _, g := range c.tried {
-		if g.first().Preemption == berth.PreemptionLower {
-			c.sought[g.first().Pool] = true
-		}
-	}
-	c.makeRooms(c.tried)
-}
-
-// soughtIn are those groups in whose pool that was so.
-func (c *course) soughtIn(groups []*askedGroup) []*askedGroup {
-	return slices.DeleteFunc(slices.Clone(groups), func(g *askedGroup) bool { return !c.sought[g.first().Pool] })
-}
-
 // hopeless says whether nothing that is kept for a group would help it: no room does, or its members have to be
 // near to each other, or apart.
 func (c *course) hopeless(g *askedGroup) bool {

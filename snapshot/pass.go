@@ -13,10 +13,8 @@ import (
 // who have their grace. Each request, and each group, makes others stop once at most, and none of these
 // does so again, and what waits for others' places is tried again only when one was got, so there is an end.
 func (c *course) run() {
-	c.first = true
-	for more := true; more; c.first = false {
+	for more := true; more; {
 		c.pass()
-		c.keepRooms(c.soughtIn(c.groups)) // before who was behind is asked for
 		c.makeRooms(c.groups)
 		c.keepRooms(c.groups)
 		c.keepAnew()
@@ -38,23 +36,20 @@ func (c *course) follows() bool {
 // pass looks at all that waits, once, in the order of turns, and of one tenant by priority: groups before what waits alone
 // when it is their turn, and else behind it, one after the other.
 func (c *course) pass() {
-	c.placed, c.again, c.full, c.sought = false, false, make(map[string]Outcome), make(map[berth.PoolID]bool)
+	c.placed, c.again, c.full = false, false, make(map[string]Outcome)
 	clear(c.placedIn)
 	groups, singles := c.groups, slices.DeleteFunc(c.singles, c.waitsWhole) // who waits with its group has no turn of its own
 	c.groups, c.singles = nil, nil
 	for turn := false; len(groups)+len(singles) > 0; {
 		if len(groups) > 0 && (turn || len(singles) > 0 && c.comesFirst(groups, singles)) {
-			var placed bool
-			groups, placed = c.passGroups(groups)
-			turn = false
+			first := c.firstOf(singles)
+			if turn {
+				first = nil
+			}
+			groups = append(c.passGroups(groups, first), c.groups...)
+			singles, turn = append(singles, c.singles...), false
+			c.groups, c.singles = nil, nil
 			c.planned()
-			if len(groups) > 0 && c.first {
-				c.seekRooms()
-				groups, c.groups = append(groups, c.groups...), nil
-			}
-			if singles, c.singles = append(singles, c.singles...), nil; placed && len(singles) > 0 { // a daemon's plan is done, and something is kept before it goes on, but for whom others may make room
-				c.keepRooms(slices.DeleteFunc(slices.Clone(c.tried), func(g *askedGroup) bool { return g.first().Preemption == berth.PreemptionLower }))
-			}
 			continue
 		}
 		rest := c.passSingles(singles, firstsOf(groups))
@@ -68,7 +63,7 @@ func (c *course) pass() {
 			c.singles, c.blocked, c.full = nil, nil, make(map[string]Outcome)
 			c.passSingles(again, nil)
 		}
-		groups, singles, turn = append(groups, c.groups...), slices.Concat(c.singles, rest), true
+		groups, singles, turn = append(groups, c.groups...), slices.Concat(c.singles, rest), len(rest) == 0
 		c.groups, c.singles = nil, nil
 		c.planned()
 	}
@@ -118,17 +113,21 @@ func (c *course) goesBefore(g *askedGroup, a *asked) bool {
 	return by < 0 || by == 0 && accountOf(g.first()) == accountOf(&a.Spec) && g.priority() > a.Candidate().Priority
 }
 
-// passGroups places the first group that fits, and returns those behind it.
-func (c *course) passGroups(groups []*askedGroup) (rest []*askedGroup, placed bool) {
+// passGroups places the first group that fits, of those that are not behind what waits alone, or of all where that has been looked at, nil; and
+// returns those that were not tried.
+func (c *course) passGroups(groups []*askedGroup, alone *asked) (rest []*askedGroup) {
 	slices.SortFunc(groups, func(a, b *askedGroup) int {
 		return cmp.Or(c.turn(a.first()).Compare(c.turn(b.first())), a.before(b))
 	})
 	for i, g := range groups {
-		if c.placeGroup(g) {
-			return groups[i+1:], true
+		switch {
+		case alone != nil && !c.goesBefore(g, alone):
+			rest = append(rest, g)
+		case c.placeGroup(g):
+			return append(rest, groups[i+1:]...)
 		}
 	}
-	return nil, false
+	return rest
 }
 
 // firstsOf are the first groups of each tenant and pool.
@@ -157,8 +156,14 @@ func (c *course) turn(r *berth.Request) scheduler.Turn { return c.shares.Turn(r.
 
 // comesFirst says whether one of the groups comes before all that waits alone.
 func (c *course) comesFirst(groups []*askedGroup, singles []*asked) bool {
-	first, _ := turnsOf(c.shares, singles).Next()
+	first := c.firstOf(singles)
 	return slices.ContainsFunc(groups, func(g *askedGroup) bool { return c.goesBefore(g, first) })
+}
+
+// firstOf is the one whose turn it is.
+func (c *course) firstOf(singles []*asked) *asked {
+	first, _ := turnsOf(c.shares, singles).Next()
+	return first
 }
 
 // turnsOf hands out what is asked in the order in which it would be placed.

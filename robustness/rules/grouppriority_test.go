@@ -60,3 +60,40 @@ func TestGroup_PriorityAmongWhatWaitsAlone(t *testing.T) {
 		}
 	}
 }
+
+// That another tenant's group is tried first, in vain, lets no group go before what its own tenant has of higher priority: in its pool and in others,
+// when a worker comes, and when a daemon begins.
+func TestGroup_PriorityBehindAnotherTenants(t *testing.T) {
+	for _, pool := range []berth.PoolID{"default", "other"} {
+		for _, begins := range []bool{false, true} {
+			t.Run(fmt.Sprintf("in pool %s, a daemon begins: %t", pool, begins), func(t *testing.T) {
+				bubble(t, func(r *rig) {
+					r.lives("w")
+					d, stop := r.daemon()
+					r.run(d, "before", sized(1000, 0))
+					r.runs("w", "before")
+					g := r.group("low", 3, 3)
+					g.Resources.CPUMilli = 250
+					r.submitGroup(d, g)
+					r.run(d, "high", sized(750, 5))
+					first := r.group("first", 5, 5)
+					first.Resources.CPUMilli, first.Tenant, first.Pool = 450, "a", pool
+					r.submitGroup(d, first)
+					r.passes(3 * time.Second)
+					if begins {
+						stop()
+						r.reported("w", "before", berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: time.Now().UTC()})
+						_, stop = r.daemon()
+					} else {
+						r.lives("v")
+					}
+					r.passes(time.Second)
+					if r.located("high") != 1 {
+						t.Errorf("held %v", r.held())
+					}
+					stop()
+				})
+			})
+		}
+	}
+}

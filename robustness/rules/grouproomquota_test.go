@@ -102,7 +102,7 @@ func TestGroupRoom_QuotaIsToldFirst(t *testing.T) {
 		g := r.pressing("g", 2, 2, 50)
 		g.Tenant = "a"
 		r.submitGroup(d, g)
-		r.passes(2 * time.Second)
+		r.passes(time.Second)
 		first := func(want berth.ReasonCode) {
 			r.t.Helper()
 			all := r.toldOf(d, "g", "g.0")

@@ -42,7 +42,9 @@ func TestKeep_LargePool(t *testing.T) {
 		_, err := d.Submit(r.t.Context(), all[2080:])
 		r.ok(err)
 		r.passes(time.Second)
-		r.submitGroup(d, r.whole("g", 1))
+		_, err = d.Submit(r.t.Context(), []berth.Request{r.whole("g", 1)})
+		r.ok(err)
+		r.passes(11 * time.Millisecond)
 		if got := r.kept(); got != "" {
 			r.t.Errorf("kept at once: %q", got)
 		}

@@ -252,3 +252,28 @@ func TestForecast_OfLoans(t *testing.T) {
 		stop()
 	})
 }
+
+// That another tenant's group waits in another pool changes nothing of who comes first in one.
+func TestForecast_GroupOfAnotherPool(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		defer stop()
+		g := r.group("low", 3, 3)
+		g.Resources.CPUMilli = 250
+		r.submitGroup(d, g)
+		r.run(d, "high", sized(750, 5))
+		o := r.group("other", 3, 3)
+		o.Tenant, o.Pool = "a", "other"
+		r.submitGroup(d, o)
+		s := snapshot.New(snapshot.Header{Revision: berth.Revision(r.revision()), TakenAt: time.Now()})
+		_, err := r.ScanAt(r.t.Context(), s.Revision, snapshot.Kinds, func(fact berth.Fact) error { s.Put(fact); return nil })
+		r.ok(err)
+		outcomes, err := s.Forecast(&snapshot.Change{Add: []snapshot.Addition{{Count: 1, Pool: "default", Capacity: capacity}}})
+		r.ok(err)
+		for i := range outcomes {
+			if o := &outcomes[i]; (o.Worker != "") != (o.Request == "high") {
+				t.Errorf("%s: %q", o.Request, o.Worker)
+			}
+		}
+	})
+}
