@@ -118,7 +118,8 @@ func TestGroupWhy_RoomBeyondQuota(t *testing.T) {
 	var out bytes.Buffer
 	v := &berthv1.Verdict{Reasons: []*berthv1.Reason{
 		{Code: "quota", Detail: "cpu_milli", Want: 2000, Best: 1000, Total: 5000, Stands: &berthv1.QuotaStand{Limit: 5000, Allowed: 5000, Used: 4000}},
-		{Code: "group", Want: 2, Best: 1, Total: 2}, {Code: "cpu_milli", Workers: 1, Some: []string{"a"}, Want: 1000, Total: 8000},
+		{Code: "group", Want: 2, Best: 1, Total: 2},
+		{Code: "cpu_milli", Workers: 1, Some: []string{"a"}, Want: 1000, Total: 8000},
 	}}
 	if err := printGroup(&out, &berthv1.Group{State: "PENDING", Verdict: v, Spec: &berthv1.Request{Tenant: "blue", Pool: "q"}}, "", nil); err != nil {
 		t.Fatal(err)
