@@ -65,6 +65,7 @@ type quotaState struct {
 	sum        berth.Amounts     // of allocations that no block counts: they were placed before there were limits
 	ahead      int64             // how many times what is needed is taken
 	usedAt     time.Time         // something was placed, or taken
+	endedAt    time.Time         // something of this daemon's block has ended, the first of what ends together
 	taken      berth.Amounts     // by all daemons
 	movedAt    time.Time         // that has changed, or what is allowed
 	takenAt    time.Time
@@ -192,6 +193,9 @@ func (b *builder) giveBack(ref blockRef, pool berth.PoolID, amounts berth.Amount
 		return err
 	}
 	b.block(ref).Pools[pool] = berth.Block{Block: now.Block, Used: used}
+	if st := b.l.quotas.of[account{ref.tenant, pool}]; st != nil && ref.daemon == b.l.d.opts.ID && b.now.Sub(st.endedAt) >= 2*endTogether {
+		st.endedAt = b.now // where ends never cease to come, others have what is idle half of the time
+	}
 	return nil
 }
 

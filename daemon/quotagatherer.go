@@ -260,7 +260,7 @@ func (s *balance) lent(d berth.Dimension) int64 {
 // needs; nil: nothing is.
 func (l *loop) firstToGather(of account, s *balance, at look, now time.Time) (first asking, need berth.Amounts) {
 	helps := func(r *berth.Request, a allowance, as asking) bool {
-		return len(a.need) > 0 && (!a.roomless || at.beyond == nil) && bounding(at.within).holds(a.need, s) && (at.beyond == nil || !bounding(at.beyond).holds(a.need, s)) && !s.state.gather.lapsedAt(as.name(), now) && l.couldEver(r, a.members, s)
+		return len(a.need) > 0 && bounding(at.within).holds(a.need, s) && (at.beyond == nil || !bounding(at.beyond).holds(a.need, s)) && !s.state.gather.lapsedAt(as.name(), now) && l.couldEver(r, a.members, s)
 	}
 	c := l.queue.firstOver(of, at, func(w *waiting) bool { return helps(w.request, l.allowsOne(w, s), askedBy(w)) })
 	if c != nil {

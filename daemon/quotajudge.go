@@ -14,7 +14,7 @@ type allowance struct {
 	need     berth.Amounts  // to be taken, for it is not there; nil: nothing
 	verdict  *berth.Verdict // nil: it is allowed
 	turn     turnBeside     // whose it is
-	roomless bool           // it is a group that no workers have room for: nothing is borrowed for it
+	roomless bool           // it is a group that no workers have room for: nothing is borrowed for it yet
 	held     bool           // quota is gathered for another, of what it lacks
 	may      berth.Amounts  // that its demands may take beside need, of those of several types
 }

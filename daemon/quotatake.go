@@ -9,12 +9,13 @@ import (
 
 // Of blocks: how long what nobody uses is kept; how long who has given to others takes
 // nothing; within what time a take after another asks for more at once; and how long what was
-// taken for one that waits is kept for it, whoever else waits.
+// taken for one that waits is kept for it, whoever else waits; and within what time the members of a group are taken to end.
 const (
 	blockIdle    = 10 * time.Second
 	yieldFor     = 50 * time.Millisecond
 	takesInARow  = time.Second
 	grantFor     = time.Second
+	endTogether  = 100 * time.Millisecond
 	aheadMost    = 1 << 20
 	aheadGrowsBy = 4
 )
@@ -51,6 +52,7 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 	case need != nil && c.take(of, as, need, b):
 		need = nil
 	case there && c.leaveGathered(of, &s):
+	case there && c.leaveToGroup(of, &s, b):
 	case s.among > 0 && there:
 		c.yield(of, &s, need, b)
 	case there: // also where it is not enough for what waits: that takes all at once when it is there
@@ -207,6 +209,17 @@ func (c *blockChanges) mayTake(st *quotaState, b *builder) bool {
 		return false
 	}
 	return c.l.mayPlace()
+}
+
+// leaveToGroup leaves what has ended a moment ago to a group that waits here, whoever else waits: members of another end one after the
+// other, and given back so, all that the next of its tenant needs would have to come together again.
+func (c *blockChanges) leaveToGroup(of account, s *balance, b *builder) bool {
+	ends := s.state.endedAt.Add(endTogether)
+	if c.l.gangs.over.of[of] == nil || !b.now.Before(ends) {
+		return false
+	}
+	c.l.timers.set(tenantKey(c.id), ends)
+	return true
 }
 
 // yield gives back what others wait for: all that is neither used nor was taken for one

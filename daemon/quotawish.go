@@ -97,8 +97,8 @@ func (c *blockChanges) wish(of account, s *balance) (w wish) {
 		w.now = true
 	} else if w.need, w.asks = c.firstWithin(of, s, own); w.need != nil {
 		w.own = true
-	} else if w.need, w.asks = c.firstLent(of, s, lent(c.mayRecall(of, c.tenant.Pools[of.pool].Lent, false)), own); w.need == nil {
-		w.need, w.asks = c.firstLent(of, s, most, own)
+	} else if w.need, w.asks = c.firstWithin(of, s, lent(c.mayRecall(of, c.tenant.Pools[of.pool].Lent, false))); w.need == nil {
+		w.need, w.asks = c.firstWithin(of, s, most)
 	}
 	c.lacking(s, &w)
 	return w
@@ -133,7 +133,8 @@ func (c *blockChanges) firstWithin(of account, s *balance, most bounding) (berth
 	return c.firstLent(of, s, most, most)
 }
 
-// firstLent is that of those to whom a loan is of use: no group that has no room, unless its own part has room for it.
+// firstLent is that of those to whom a loan is of use now: no group that has no room, unless its own part has room for it. It waits for its turn
+// all the same: room may come as the loan does, of what others use with it.
 func (c *blockChanges) firstLent(of account, s *balance, most, own bounding) (berth.Amounts, asking) {
 	now := bounding(s.now)
 	return c.l.firstNeed(of, s, look{within: s.bound(s.orObtainable(most)), beyond: s.bound(now)}, func(r *berth.Request, a allowance) bool {

@@ -10,6 +10,87 @@ import (
 	"github.com/berthd/berth/daemon"
 )
 
+// lasting are streams of several tenants, of groups or single requests that run for so long each: when one has ended, the next is submitted.
+type lasting struct {
+	*rig
+	ds   []*daemon.Daemon
+	runs time.Duration
+	each int64                    // cores of each member
+	size map[berth.TenantID]int64 // of its groups; none: its requests are single
+
+	next  int
+	there []lastingOne
+	held  map[berth.TenantID]int // steps of members that were placed
+}
+
+// lastingOne is a member, or a single request, that has not ended.
+type lastingOne struct {
+	id string
+	of berth.TenantID
+	at time.Time // it was placed
+}
+
+func (s *lasting) submit(of berth.TenantID) {
+	s.next++
+	id, d, size := fmt.Sprintf("%s%04d", of, s.next), s.ds[s.next%len(s.ds)], s.size[of]
+	if size == 0 {
+		s.run(d, id, some(of, s.each))
+		s.there = append(s.there, lastingOne{id: id, of: of})
+		return
+	}
+	g := s.group(id, size, size)
+	g.Tenant, g.Resources.CPUMilli = of, s.each
+	s.submitGroup(d, g)
+	for i := range size {
+		s.there = append(s.there, lastingOne{id: fmt.Sprintf("%s.%d", id, i), of: of})
+	}
+}
+
+// passes lets so much time pass, in steps of a tenth of a second, and says how much was held of each tenant's on average.
+func (s *lasting) passes(t time.Duration) map[berth.TenantID]float64 {
+	steps := int(t / (100 * time.Millisecond))
+	s.held = make(map[berth.TenantID]int)
+	for range steps {
+		s.step()
+	}
+	out := make(map[berth.TenantID]float64)
+	for of, n := range s.held {
+		out[of] = float64(n) / float64(steps)
+	}
+	return out
+}
+
+func (s *lasting) step() {
+	s.rig.passes(100 * time.Millisecond)
+	now := time.Now()
+	rest, on, ended := s.there[:0], map[string]string{}, map[berth.TenantID]int{}
+	for _, k := range s.rig.held() {
+		w, id, _ := strings.Cut(k, "/")
+		on[id] = w
+	}
+	for _, x := range s.there {
+		if w := on[x.id]; w != "" {
+			if x.at.IsZero() {
+				x.at = now
+				s.rig.runs(w, x.id)
+			}
+			s.held[x.of]++
+			if now.Sub(x.at) >= s.runs {
+				s.reported(w, x.id, berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: now.UTC()})
+				ended[x.of]++
+				continue
+			}
+		}
+		rest = append(rest, x)
+	}
+	s.there = rest
+	for of, n := range ended {
+		for range n / int(max(s.size[of], 1)) {
+			s.submit(of)
+		}
+	}
+}
+
 // Groups of one tenant and single requests of another, of which some always wait, come to hold what is theirs by their weights.
 func TestFair_GroupsBesideSingles(t *testing.T) {
 	for _, size := range []int64{1, 2} {
@@ -22,69 +103,14 @@ func TestFair_GroupsBesideSingles(t *testing.T) {
 				defer stop()
 				_, err := d.SetQuota(r.t.Context(), daemon.QuotaChange{Tenant: "a", Weight: 3, Pool: "default"})
 				r.ok(err)
-				type one struct {
-					id string
-					of berth.TenantID
-					at time.Time
-				}
-				var there []one
-				next := 0
-				submit := func(of berth.TenantID) {
-					next++
-					id := fmt.Sprintf("%s%04d", of, next)
-					if of == "b" {
-						r.run(d, id, func(q *berth.Request) { some(of, 250)(q) })
-						there = append(there, one{id: id, of: of})
-						return
-					}
-					g := r.group(id, size, size)
-					g.Tenant, g.Resources.CPUMilli = of, 250
-					r.submitGroup(d, g)
-					for i := range size {
-						there = append(there, one{id: fmt.Sprintf("%s.%d", id, i), of: of})
-					}
-				}
+				s := &lasting{rig: r, ds: []*daemon.Daemon{d}, runs: 2 * time.Second, each: 250, size: map[berth.TenantID]int64{"a": size}}
 				for range 30 {
-					submit("b")
-					submit("a")
+					s.submit("b")
+					s.submit("a")
 				}
-				held := map[berth.TenantID]int{}
-				for step := range 400 {
-					r.passes(100 * time.Millisecond)
-					now := time.Now()
-					rest, on := there[:0], map[string]string{}
-					for _, k := range r.held() {
-						w, id, _ := strings.Cut(k, "/")
-						on[id] = w
-					}
-					ended := map[berth.TenantID]int{}
-					for _, x := range there {
-						if w := on[x.id]; w != "" {
-							if x.at.IsZero() {
-								x.at = now
-								r.runs(w, x.id)
-							}
-							if step >= 100 {
-								held[x.of]++
-							}
-							if now.Sub(x.at) >= 2*time.Second {
-								r.reported(w, x.id, berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: now.UTC()})
-								ended[x.of]++
-								continue
-							}
-						}
-						rest = append(rest, x)
-					}
-					there = rest
-					for range ended["b"] {
-						submit("b")
-					}
-					for range ended["a"] / int(size) {
-						submit("a")
-					}
-				}
-				if a, b := float64(held["a"])/300, float64(held["b"])/300; b > 4.5 || a+b < 11.5 {
-					t.Errorf("groups of %d hold %.2f of 12 on average, single requests of a third of the weight %.2f", size, a, b)
+				s.passes(10 * time.Second)
+				if held := s.passes(30 * time.Second); held["b"] > 4.5 || held["a"]+held["b"] < 11.5 {
+					t.Errorf("groups of %d hold %.2f of 12 on average, single requests of a third of the weight %.2f", size, held["a"], held["b"])
 				}
 			})
 		})
