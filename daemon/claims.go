@@ -49,7 +49,7 @@ func (l *loop) lookClaims(w berth.WorkerID, ledger *berth.Ledger, b *builder) {
 		stands, takes := l.claimStands(w, &c), l.keepsClaim(w, c.Request)
 		switch {
 		case stands && takes && len(c.Victims) > 0:
-		case l.behind(workerKey(w), ledgerKey(w), stateKey(c.Request), requestKey(c.Request)), l.defersClaim(&c, workerKey(w)):
+		case l.halfTold(w, workerKey(w)), l.behind(workerKey(w), stateKey(c.Request), requestKey(c.Request)), l.defersClaim(&c, workerKey(w)):
 		case l.flights.requests[c.Request] != nil:
 			f := l.flights.requests[c.Request]
 			f.again = append(f.again, workerKey(w))

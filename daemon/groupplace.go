@@ -322,12 +322,9 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 		}
 		return false
 	}
-	for i, one := range d.Placed {
-		if l.unsure(members[i], one.Worker) { // they are looked at again when the watch has told
-			l.fleet.Undo(d)
-			l.gangs.remove(g.id)
-			return false
-		}
+	if l.unsureOfGroup(members, d.Placed) { // they are looked at again when the watch has told
+		l.gangs.remove(g.id)
+		return false
 	}
 	if slices.ContainsFunc(d.Placed, func(one scheduler.Decision) bool { return l.flights.workers[one.Worker] != nil }) {
 		l.fleet.Undo(d)

@@ -17,8 +17,15 @@ func (l *loop) behind(k berth.Key, of ...berth.Key) bool {
 	if rev <= l.view.revision {
 		return false
 	}
-	l.halves[k] = max(rev, l.halves[k])
+	l.onceTold(rev, k)
 	return true
+}
+
+// onceTold has keys looked at when the watch has told of a revision.
+func (l *loop) onceTold(rev berth.Revision, keys ...berth.Key) {
+	for _, k := range keys {
+		l.halves[k] = max(rev, l.halves[k])
+	}
 }
 
 // complete makes due what waited for a revision that the watch has passed. Each is

@@ -177,19 +177,6 @@ func (l *loop) unseat(w berth.WorkerID) {
 	l.wakeTerms(pool)
 }
 
-// unsure says whether it is not known yet who is on a worker, for a request to which
-// that matters: another daemon's transaction has changed the ledger, and the watch has
-// not told yet of what else it did. When it has, the ledger's revision is compared by the
-// placement: so of requests that must not be on one worker, no two ever are, however
-// many daemons place them.
-func (l *loop) unsure(w *waiting, on berth.WorkerID) bool {
-	if !w.request.Related() || !l.behind(requestKey(w.id), ledgerKey(on)) {
-		return false
-	}
-	l.due.add(workerKey(on)) // what the fleet has reserved there is given up
-	return true
-}
-
 // awaits is what a blocked class waits for, beside room on a worker: requests with a
 // label to come or to go, in a pool; without a label, anything of the kind.
 type awaits struct {

@@ -67,6 +67,7 @@ type loop struct {
 	batches   batches
 	flights   flights
 	answers   answers
+	untold    untold
 	planID    berth.TxnID    // of the next plan; empty: none yet
 	notBefore time.Time      // after an error, when to commit again
 	took      time.Duration  // of the last transaction that was answered
@@ -105,7 +106,7 @@ func newLoop(d *Daemon) *loop {
 		gangs: newGangs(), keeps: make(map[berth.PoolID]*keepState), rooms: make(map[berth.PoolID]struct{}), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(), fair: newFairness(),
 		claimants: make(map[berth.RequestID]time.Time), keptOffs: make(map[berth.Key]struct{}),
 		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(), bases: newBases(),
-		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(), answers: make(answers), watchers: newWatchers(),
+		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(), answers: make(answers), untold: make(untold), watchers: newWatchers(),
 		parts: make(chan struct{}, 2),
 		batch: fullBatch, metrics: d.metrics, shadows: make(map[berth.PoolID]*shadowOf), brakes: newBrakes(), aside: newAside(),
 	}
@@ -360,10 +361,10 @@ func (l *loop) answered(a answer) {
 		l.batches.saw(b.members, l.took)
 		l.lag.answered(a.res.Revision, l.view.revision, l.now())
 		l.answering = a.res.Revision
-		l.takeFacts(a.res.Facts)
 		if a.res.Whole && a.res.Revision > l.view.revision {
 			l.answers[a.res.Revision] = struct{}{}
 		}
+		l.takeFacts(a.res.Facts)
 		l.answering = 0
 		l.notePrices(b.plan, &a.res)
 		b.uncount(true)

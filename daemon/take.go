@@ -30,6 +30,7 @@ func (l *loop) take(delta etcdstore.Delta) {
 	}
 	l.view.passed(delta.Revision)
 	l.passedForBasis()
+	l.passedUntold()
 	l.past.passed(delta.Revision, delta.Bytes, l.now())
 	if ends && !l.peers.self {
 		l.tellOwn(ownKey{mod: delta.Revision}) // the view may never have held it
@@ -108,6 +109,7 @@ func (l *loop) takeFact(f berth.Fact) bool {
 	}
 	l.noteTxn(txn)
 	l.noteForBasis(&f, l.answering)
+	l.noteUntold(&f)
 	if bad, ok := f.Record.(*etcdstore.Undecodable); ok {
 		l.log.Error("a record cannot be read; what it concerns is left alone: run berth fsck",
 			zap.String("kind", string(f.Key.Kind)), zap.String("owner", f.Key.Owner), zap.String("id", f.Key.ID), zap.Error(bad.Err))
