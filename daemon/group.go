@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
 )
 
 // A group's life is in its record and in its members' records, all of it; what a
@@ -32,6 +33,7 @@ type groupInfo struct {
 	keptSince time.Time         // something was kept for it first, in its pool
 	unkept    time.Time         // nothing is, before
 	noRoom    time.Time         // nobody could make room for it then
+	overtaken scheduler.Overtaken
 }
 
 // orphanAfter is how long members may be there without their group: a submission that
@@ -90,7 +92,7 @@ func (l *loop) markGroup(f berth.Fact, old former) {
 		l.settleGroupCancel(id)
 	}
 	if info := l.groups[id]; info != nil && is != nil && is.State != berth.GroupPending {
-		info.conflicts, info.chosen, info.keptSince = 0, nil, time.Time{}
+		info.conflicts, info.chosen, info.keptSince, info.overtaken = 0, nil, time.Time{}, scheduler.Overtaken{}
 	}
 	if is != nil && was != nil && is.State == was.State && is.Attempt == was.Attempt {
 		return

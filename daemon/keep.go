@@ -37,6 +37,7 @@ type keepState struct {
 	failed  time.Time     // nothing is written before
 	next    time.Time     // nothing is chosen before
 	without time.Time     // nothing is kept before: it kept off who goes first
+	gave    berth.GroupID // for which something was then
 	choice  *keepChoice   // that is being made, or nil
 	looks   int           // that are left of a part
 	took    time.Duration // by the parts of this time

@@ -17,12 +17,13 @@ func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Tim
 		return true
 	}
 	if c := l.keepOf(g.pool).choice; c == nil || c.next.Group != g.id { // asked once for all parts: there may be many that wait
+		l.lookWhoHasLess(g)
 		went, done := l.wentBefore(g, now)
 		if !done {
 			return false
 		}
 		if went {
-			l.keepOf(g.pool).without = now.Add(keptOffFor)
+			l.gaveUp(g, now.Add(keptOffFor))
 			l.writeKeep(g.pool, was, nil)
 			return true
 		}
@@ -101,6 +102,9 @@ func tells(v *berth.Verdict, codes ...berth.ReasonCode) bool {
 // something can be kept, where this daemon plans it. A choice that has begun is made first.
 func (l *loop) keepFirst(p berth.PoolID, now time.Time) (done bool) {
 	s := l.keepOf(p)
+	if g := l.gangs.of[s.gave]; g != nil && s.choice == nil {
+		l.lookWhoHasLess(g)
+	}
 	if now.Before(s.without) {
 		return true
 	}
@@ -115,6 +119,9 @@ func (l *loop) keepFirst(p berth.PoolID, now time.Time) (done bool) {
 		g := c.gang
 		peer := l.peers.holder[groupKey(g.id)]
 		if peer != nil && s.overdue(now) {
+			if info := l.groups[g.id]; info.keptSince.IsZero() {
+				info.keptSince = s.leftSince
+			}
 			continue
 		}
 		if peer != nil && g.open() {
@@ -235,7 +242,7 @@ func (l *loop) goesFirst(g *gang, r *berth.Request, priority int32) bool {
 	if r.Tenant == g.request.Tenant {
 		return priority > g.priority
 	}
-	return l.turn(accountOf(r)).Share < l.turn(accountOf(g.request)).Share
+	return l.turn(accountOf(r)).Share < l.turn(accountOf(g.request)).Share && l.lets(g, r.Tenant)
 }
 
 // takesBefore says whether a group that fits would have, by what is kept for it, room that a request would have whose turn is before, and that waits;
@@ -246,9 +253,13 @@ func (l *loop) takesBefore(g *gang) (yields time.Duration) {
 	if k == nil || k.Group != g.id || !k.MadeRoom.IsZero() {
 		return 0
 	}
+	l.lookWhoHasLess(g)
 	asks, served := keptAsks, l.keepOf(g.pool).served
 	before := func(w *waiting) bool {
-		return l.goesBefore(g, w.request, w.priority) > 0 || served && w.request.Tenant == g.request.Tenant && w.priority == g.priority && w.seq < g.seq
+		if w.request.Tenant != g.request.Tenant {
+			return l.goesBefore(g, w.request, w.priority) > 0 && l.lets(g, w.request.Tenant)
+		}
+		return w.priority > g.priority || served && w.priority == g.priority && w.seq < g.seq
 	}
 	for _, w := range l.firstsBefore(g, before) {
 		for i := range k.Workers {
@@ -268,15 +279,13 @@ func (l *loop) takesBefore(g *gang) (yields time.Duration) {
 	return yields
 }
 
-// firstsBefore are the first of each class that waits for room in a group's pool, and may have it, and is before the group: in the order of their turns,
-// so that it is not by chance who is asked for of very many.
-func (l *loop) firstsBefore(g *gang, before func(*waiting) bool) (all []*waiting) {
-	for _, q := range l.queues() {
-		for _, c := range q.classes {
-			w := c.members[0]
-			if c.verdict != nil && !c.verdict.NeverFits && c.over == nil && w.claimOn == "" && w.request.Pool == g.pool && before(w) {
-				all = append(all, w)
-			}
+// firstsBefore are the first of each class that waits for room in a group's pool and has been looked at, and is before the group: in the order of their
+// turns, so that it is not by chance who is asked for of very many.
+func (l *loop) firstsBefore(g *gang, before func(*waiting) bool) []*waiting {
+	var all []*waiting
+	for _, c := range l.waitForRoom(g.pool) {
+		if w := c.members[0]; c.verdict != nil && before(w) {
+			all = append(all, w)
 		}
 	}
 	slices.SortFunc(all, func(a, b *waiting) int {
@@ -294,7 +303,8 @@ func (l *loop) firstsBefore(g *gang, before func(*waiting) bool) (all []*waiting
 // yieldKept gives up what is kept for a group that waits to be tried, for so long: it is again when that is so.
 func (l *loop) yieldKept(g *gang, now time.Time, yields time.Duration) {
 	s := l.keepOf(g.pool)
-	s.without, s.served, s.yields = now.Add(yields), false, true
+	s.served, s.yields = false, true
+	l.gaveUp(g, now.Add(yields))
 	if _, was := l.keep(g.pool); !s.writing && l.flights.keeps[g.pool] == nil {
 		l.writeKeep(g.pool, was, nil)
 	}

@@ -31,6 +31,15 @@ func BulkOfCapacity(c *berth.Capacity) Bulk {
 	return b
 }
 
+// BulkOfDemand is what a request asks for.
+func BulkOfDemand(d *berth.Demand) Bulk {
+	b := bulkOf(&d.Quantities)
+	for i := range d.Devices {
+		b[3] += d.Devices[i].Count * d.Devices[i].Milli
+	}
+	return b
+}
+
 func bulkOf(q *berth.Quantities) Bulk {
 	return Bulk{q.CPUMilli, (q.MemoryBytes + bulkUnit - 1) / bulkUnit, (q.DiskBytes + bulkUnit - 1) / bulkUnit}
 }
@@ -181,6 +190,19 @@ func (s *Shares) Turn(t berth.TenantID, p berth.PoolID) Turn {
 	}
 	share, _ := pool.dominant(pool.tenants[t].held, float64(s.Weight(t)))
 	return Turn{share, pool.tenants[t].served}
+}
+
+// With is what a tenant's share in a pool would be, were it to hold so much more.
+func (s *Shares) With(t berth.TenantID, p berth.PoolID, more Bulk) float64 {
+	pool := s.pools[p]
+	if pool == nil {
+		return 0
+	}
+	if of := pool.tenants[t]; of != nil {
+		more = more.Plus(of.held, 1)
+	}
+	share, _ := pool.dominant(more, float64(s.Weight(t)))
+	return share
 }
 
 // Dominant is the largest part of a resource of a pool that a tenant holds, whatever its

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"github.com/berthd/berth/scheduler"
 )
 
 // gang is a group of a trace: its jobs stand one behind the other.
@@ -56,6 +58,7 @@ type gangFate struct {
 
 	keptSince int64 // something was kept for it first; neverKept: nothing was
 	unkept    int64 // nothing can be kept for it before
+	overtaken scheduler.Overtaken
 	noRoom    int64 // nobody could make room for it then; neverKept: it has not been asked
 }
 
@@ -104,6 +107,7 @@ func (b *gangRun) waitsWhole(group int) bool { return group >= 0 && b.fates[grou
 func (r *replay) arriveWhole(g int) {
 	f, of := &r.gangs.fates[g], &r.groups[g]
 	f.whole, f.placed, f.domain, f.link, f.members = true, false, "", "", f.members[:0]
+	f.overtaken = scheduler.Overtaken{}
 	r.gangs.waiting++
 	for j := of.first; j < of.first+int(of.Size); j++ {
 		if one := &r.fates[j]; !one.left && !one.over {

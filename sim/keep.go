@@ -32,6 +32,7 @@ type keepState struct {
 	made    bool         // others were told to make that room
 	next    int64        // nothing is chosen before
 	without int64        // nothing is kept before: it kept off who goes first
+	gave    int          // for which something was then
 	at      int64        // when is looked next, whatever happens; 0: not
 	news    bool         // something has happened since the last look
 	idle    bool         // nothing had, and that one changed nothing
@@ -157,6 +158,7 @@ func (r *replay) timeRound() {
 func (r *replay) keepFirst(of []int) (again int64) {
 	k := &r.gangs.keep
 	if r.now < k.without {
+		r.lookWhoHasLess(k.gave)
 		return k.without
 	}
 	for _, g := range of {
@@ -231,8 +233,10 @@ func (r *replay) keepOn() (gave bool) {
 	if r.roomComes() {
 		return false
 	}
+	r.lookWhoHasLess(k.group)
 	if r.wentBefore(k.group) {
-		k.without = r.now + keptOffFor
+		k.without, k.gave = r.now+keptOffFor, k.group
+		r.gangs.fates[k.group].overtaken.Again()
 		gave = r.keepNothing()
 		k.at = k.without
 		return gave
@@ -267,7 +271,7 @@ func (r *replay) wentBefore(g int) bool {
 	asks, vain := keptAsks, make(map[[2]int64]bool)
 	return slices.ContainsFunc(r.turns.order, func(one *turn) bool {
 		same := string(one.id) == of.Tenant
-		if !same && r.turns.shares.Turn(one.id, pool).Share >= own {
+		if !same && (r.turns.shares.Turn(one.id, pool).Share >= own || !r.gangs.fates[g].overtaken.Lets(one.id, r.now)) {
 			return false
 		}
 		before := func(j *Job) bool { return !same || j.Priority > of.Priority }
@@ -277,6 +281,25 @@ func (r *replay) wentBefore(g int) bool {
 			return ^unit != g && before(r.first(^unit)) && !r.hopeless(^unit) && (same || r.classOf(^unit, r.countOf(^unit)).keptOff) && r.couldKeepFor(^unit)
 		})
 	})
+}
+
+// lookWhoHasLess notes which other tenants have less than that of a group, and would with one more of what waits.
+func (r *replay) lookWhoHasLess(g int) {
+	o := &r.gangs.fates[g].overtaken
+	if !o.Ever() {
+		return
+	}
+	of := r.first(g).Tenant
+	own := r.turns.shares.Turn(berth.TenantID(of), pool).Share
+	less := make(map[berth.TenantID]bool)
+	for _, one := range r.turns.order {
+		with := func(j int) bool { return r.turns.shares.With(one.id, pool, r.shapes[r.of[j]].bulk()) < own }
+		if string(one.id) != of && (slices.ContainsFunc(one.waiting, func(j int) bool { return !r.over(j) && with(j) }) ||
+			slices.ContainsFunc(one.whole, func(unit int) bool { return !r.hopeless(^unit) && with(r.jobIn(unit)) })) {
+			less[one.id] = true
+		}
+	}
+	o.Look(less, r.now)
 }
 
 // keepsRoomOff says whether others could make room for a job on a machine that is kept for a group; vain are the kinds, by
