@@ -1,6 +1,6 @@
 package daemon
 
-import "slices"
+import "container/heap"
 
 // ordered is a heap, for container/heap, of what knows its place in it: so each can be taken
 // out, or put where it belongs now, wherever it stands.
@@ -11,24 +11,47 @@ type placed[T any] interface {
 	place() *int // in the heap; it points to -1 where it is in none
 }
 
-// firsts are so many of it, in order: what is behind one in the heap is looked at when that is taken.
-func (h ordered[T]) firsts(most int) (out []T) {
-	for next := []int{0}; len(out) < min(most, len(h)); {
-		at := 0
-		for i := range next {
-			if h[next[i]].before(h[next[at]]) {
-				at = i
-			}
-		}
-		one := next[at]
-		out, next = append(out, h[one]), slices.Delete(next, at, at+1)
-		for _, child := range []int{2*one + 1, 2*one + 2} {
-			if child < len(h) {
-				next = append(next, child)
-			}
-		}
+// walk goes through a heap in order, and leaves it as it is: it is a heap itself of where those stand that come next, and what is behind one
+// is there when that has been gone through.
+type walk[T placed[T]] struct {
+	through ordered[T]
+	next    []int
+}
+
+func (h ordered[T]) walk() *walk[T] {
+	w := &walk[T]{through: h}
+	w.add(0)
+	return w
+}
+
+func (w *walk[T]) add(at int) {
+	if at < len(w.through) {
+		heap.Push(w, at)
 	}
-	return out
+}
+
+// step is the next one; not ok: all have been gone through.
+func (w *walk[T]) step() (one T, ok bool) {
+	if len(w.next) == 0 {
+		return one, false
+	}
+	at := w.next[0]
+	heap.Pop(w)
+	w.add(2*at + 1)
+	w.add(2*at + 2)
+	return w.through[at], true
+}
+
+func (w *walk[T]) Len() int           { return len(w.next) }
+func (w *walk[T]) Less(i, j int) bool { return w.through[w.next[i]].before(w.through[w.next[j]]) }
+func (w *walk[T]) Swap(i, j int)      { w.next[i], w.next[j] = w.next[j], w.next[i] }
+func (w *walk[T]) Push(at any)        { w.next = append(w.next, at.(int)) } //nolint:errcheck // only places are pushed
+
+func (w *walk[T]) Pop() any {
+	last := len(w.next) - 1
+	at := w.next[last]
+	w.next = w.next[:last]
+	return at
 }
 
 func (h ordered[T]) Len() int           { return len(h) }

@@ -12,7 +12,7 @@ import (
 // daemon "other" of which it sees only what the store would tell.
 type stage struct {
 	*loop
-	t       *testing.T
+	t       testing.TB
 	clock   time.Time
 	rev     berth.Revision
 	commits int
@@ -22,7 +22,7 @@ type stage struct {
 const bigWorker = 1_000_000 // thousandths of a core
 
 // newStage has ten workers of cpu thousandths each, shared by both daemons.
-func newStage(t *testing.T, cpu int64) *stage {
+func newStage(t testing.TB, cpu int64) *stage {
 	t.Helper()
 	s := &stage{loop: loopWith(t), t: t, clock: time.Unix(1000, 0), rev: 100}
 	s.d.opts.Now = func() time.Time { return s.clock }

@@ -265,6 +265,7 @@ func (l *loop) goesAnyway(x *life, w berth.WorkerID) bool {
 // reclaim stops something for those who wait; false: enough stops already, or nothing can.
 func (b *builder) reclaim(r *reclaim) bool {
 	waits := b.l.reclaimers(r)
+	some := waits.first() != nil
 	look := r.begin()
 	ends := look.choose(waits)
 	look.undo()
@@ -275,7 +276,7 @@ func (b *builder) reclaim(r *reclaim) bool {
 	if ends.claim.Worker != "" {
 		r.state.unclaimed = ends.of.alone.id // the next time it is those behind it
 	}
-	if len(waits) > 0 {
+	if some {
 		b.l.timers.set(tenantKey(r.of.tenant), b.now.Add(reclaimAgain))
 	}
 	return false
@@ -283,13 +284,14 @@ func (b *builder) reclaim(r *reclaim) bool {
 
 // choose chooses what is to end: first of all so that one has room who has none; and then, for those who wait for their quota
 // alone, so much of that. Who can have neither is looked at when a worker changes (see reclaimpassed.go), and keeps nobody behind it: not by their number, either.
-func (k *reclaimLook) choose(waits []reclaimer) reclaimEnds {
+func (k *reclaimLook) choose(waits *reclaimQueue) reclaimEnds {
 	vain, looks, searches := make(map[berth.RequestID]*berth.Request), 0, 0
 	maps.Copy(k.none, k.state.inVain)
 	k.state.inVain = nil
-	for i := range waits {
-		x := &waits[i]
-		if !k.holds(x) {
+	for class := waits.first(); class != nil; class = waits.first() {
+		x := class.next
+		if !k.holds(x, class.vain+1) {
+			waits.drop(class) // nor for equal ones behind it
 			continue
 		}
 		asked := !k.none[x.like]
@@ -298,10 +300,8 @@ func (k *reclaimLook) choose(waits []reclaimer) reclaimEnds {
 		}
 		if looks > reclaimersMost || searches > searchesMost { // those behind are looked at the next time
 			k.state.inVain = k.none
-			if x.alone != nil && k.l.quotas.isAwaited(k.of, x.alone.id) {
-				vain[x.alone.id] = x.request()
-			}
-			continue
+			k.l.awaitedBehind(k.of, &x.order, vain)
+			break
 		}
 		room := k.hasRoom(x)
 		if !room && asked && (x.alone == nil || x.alone.id != k.state.unclaimed) {
@@ -316,7 +316,14 @@ func (k *reclaimLook) choose(waits []reclaimer) reclaimEnds {
 		}
 		if room || k.l.quotas.wasPassed(k.of, x.order.Request) {
 			k.counts(x)
+		} else {
+			class.vain++
 		}
+		if !room && (x.group != nil || len(vain) >= reclaimersMost) {
+			waits.drop(class) // of requests others may be passed by yet
+			continue
+		}
+		waits.pass(class)
 	}
 	k.l.quotas.awaited(k.of, vain)
 	return reclaimEnds{stops: k.byAmount()}

@@ -23,7 +23,7 @@ func (s *stage) waits(t berth.TenantID, cpu, memory int64) berth.RequestID {
 
 // lends is a stage of a lender that has wanted so much back for so long, for a0, and reclaims after 30 s; and a
 // borrower whose allocations b0, b1 … hold 100 each, the later the younger: the first three on what is guaranteed to it.
-func lends(t *testing.T, back int64, wanted time.Duration, n int64) *stage {
+func lends(t testing.TB, back int64, wanted time.Duration, n int64) *stage {
 	t.Helper()
 	s := newStage(t, bigWorker)
 	s.tellQuota("a", berth.Quota{

@@ -1,7 +1,7 @@
 package daemon
 
 import (
-	"maps"
+	"cmp"
 	"slices"
 
 	"github.com/berthd/berth"
@@ -18,15 +18,21 @@ import (
 
 // passing is a request for which nothing was stopped, for that would have made no room.
 type passing struct {
-	lender  account
-	id      berth.RequestID
+	awaiter
 	request *berth.Request
 	passed  bool // others got what it had room in
+}
+
+// awaiter names it.
+type awaiter struct {
+	lender account
+	id     berth.RequestID
 }
 
 // passings are those of a pool.
 type passings struct {
 	all  []*passing
+	of   map[awaiter]*passing
 	next int                                  // where the next look begins
 	came map[berth.WorkerID][]berth.RequestID // who got a place since a worker was looked at
 }
@@ -37,13 +43,11 @@ const passingsMost = 64
 // wasPassed says whether a request for which nothing makes room was passed by since then.
 func (q *quotas) wasPassed(lender account, id berth.RequestID) bool {
 	in := q.passings[lender.pool]
-	return in != nil && slices.ContainsFunc(in.all, func(p *passing) bool { return p.id == id && p.lender == lender && p.passed })
-}
-
-// isAwaited says whether it is known already that nothing makes room for a request.
-func (q *quotas) isAwaited(lender account, id berth.RequestID) bool {
-	in := q.passings[lender.pool]
-	return in != nil && slices.ContainsFunc(in.all, func(p *passing) bool { return p.id == id && p.lender == lender })
+	if in == nil {
+		return false
+	}
+	p := in.of[awaiter{lender, id}]
+	return p != nil && p.passed
 }
 
 // awaited notes for which requests of a lender nothing makes room, and forgets the others.
@@ -53,21 +57,43 @@ func (q *quotas) awaited(lender account, now map[berth.RequestID]*berth.Request)
 		if len(now) == 0 {
 			return
 		}
-		in = &passings{came: make(map[berth.WorkerID][]berth.RequestID)}
+		in = &passings{of: make(map[awaiter]*passing), came: make(map[berth.WorkerID][]berth.RequestID)}
 		q.passings[lender.pool] = in
 	}
-	known := make(map[berth.RequestID]bool, len(now))
 	in.all = slices.DeleteFunc(in.all, func(p *passing) bool {
-		known[p.id] = known[p.id] || p.lender == lender
-		return p.lender == lender && now[p.id] == nil
+		gone := p.lender == lender && now[p.id] == nil
+		if gone {
+			delete(in.of, p.awaiter)
+		}
+		return gone
 	})
-	for _, id := range slices.Sorted(maps.Keys(now)) {
-		if !known[id] {
-			in.all = append(in.all, &passing{lender: lender, id: id, request: now[id]})
+	known := len(in.all)
+	for id, r := range now { // they are put in order
+		if a := (awaiter{lender, id}); in.of[a] == nil {
+			in.of[a] = &passing{awaiter: a, request: r}
+			in.all = append(in.all, in.of[a])
 		}
 	}
+	slices.SortFunc(in.all[known:], func(a, b *passing) int { return cmp.Compare(a.id, b.id) })
 	if len(in.all) == 0 {
 		delete(q.passings, lender.pool)
+	}
+}
+
+// awaitedBehind adds those of a lender for which nothing made room when they were looked at last, and that wait behind another yet, or are that.
+func (l *loop) awaitedBehind(lender account, a *asking, now map[berth.RequestID]*berth.Request) {
+	in := l.quotas.passings[lender.pool]
+	if in == nil {
+		return
+	}
+	for _, p := range in.all {
+		c := l.queue.of[p.id]
+		if c == nil || p.lender != lender {
+			continue
+		}
+		if it := askedBy(c.ids[p.id]); a.Compare(&it.Gathering) <= 0 {
+			now[p.id] = p.request
+		}
 	}
 }
 

@@ -99,3 +99,28 @@ func TestReclaim_PassedByOfMany(t *testing.T) {
 		}
 	}
 }
+
+// Of very many that wait in vain as many of each shape are remembered as what is guaranteed has room for, of which others may be passed by; no more in all than are
+// looked at, but one of each shape; and those behind the shapes for which ends are looked for at a time stay remembered.
+func TestReclaim_AwaitsFewOfMany(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		shapes     int
+		guaranteed int64
+		want       []int // after each look
+	}{
+		{"few have room", 4, 3001, []int{3 + 2 + 2 + 2, 3 + 2 + 2 + 2}},
+		{"many have room", 3, bigWorker, []int{reclaimersMost + 2, reclaimersMost + 2}},
+		{"many shapes", searchesMost + 10, 1999, []int{searchesMost + 1, searchesMost + 10, searchesMost + 10, searchesMost + 10}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := reclaims(t, true, tt.shapes, tt.guaranteed)
+			for i, want := range tt.want {
+				s.looksAtReclaim(t)
+				if got := len(s.quotas.passings[berth.DefaultPool].all); got != want {
+					t.Errorf("%d are awaited after look %d, want %d", got, i, want)
+				}
+			}
+		})
+	}
+}

@@ -28,49 +28,15 @@ const (
 	searchesMost   = 64
 )
 
-// reclaimers are those who wait here of a lender for what is guaranteed to it, in the order in which they would be placed; and those
-// that wait for a worker, for the rest of their room may be the borrowers'.
-func (l *loop) reclaimers(r *reclaim) (all []reclaimer) {
-	s := l.balance(r.of, r.state, nil)
-	own, _ := l.ownRoom(r.of, &s)
-	at := look{within: s.bound(s.orObtainable(own))}
-	for _, class := range l.gangs.over.all(r.of, at) {
-		for _, g := range class.members[:min(len(class.members), reclaimersMost)] {
-			if a := l.allowsGang(g, &s); len(a.need) > 0 && !a.held && l.couldEver(g.request, g.need, &s) {
-				all = l.withGroup(all, g, a.need)
-			}
-		}
-	}
-	for _, c := range l.queue.over.all(r.of, at) {
-		for _, w := range c.members.firsts(reclaimersMost) {
-			if a := l.allowsOne(w, &s); len(a.need) > 0 && !a.held && l.couldEver(w.request, 0, &s) {
-				all = append(all, l.waitsAlone(w, a.need))
-			}
-		}
-	}
-	for _, x := range l.narrowedIn(r.of) {
-		switch c, g := l.queue.of[x.Request], l.gangs.of[x.Group]; {
-		case !x.lacksLent(l, r.of, &s):
-		case g != nil:
-			all = l.withGroup(all, g, x.need)
-		case c != nil:
-			for _, w := range c.members.firsts(reclaimersMost) {
-				all = append(all, l.waitsAlone(w, x.need))
-			}
-		}
-	}
-	all = append(all, l.waitingForRoom(r.of, &s)...)
-	slices.SortFunc(all, func(a, b reclaimer) int { return a.order.Compare(&b.order.Gathering) })
-	return all
-}
-
 // waitingForRoom are the requests of an account that wait here for a worker with their quota, of equal ones the first, and the groups that do, in their
 // order, as far as there is quota for them together.
-func (l *loop) waitingForRoom(of account, s *balance) (all []reclaimer) {
+func (l *loop) waitingForRoom(of account, s *balance) (all []*reclaimer) {
 	for _, class := range l.gangs.classes { // they are put in order
 		g := class.members[0]
 		if accountOf(g.request) == of && !class.open() && !g.pastRoom() && s.of(askedByGroup(g)).judgeMembers(g.request, g.need).verdict == nil {
-			all = l.withGroup(all, g, nil)
+			if x := l.waitsAsGroup(g, nil); x != nil {
+				all = append(all, x)
+			}
 		}
 	}
 	l.queue.eachBlocked(of, blockedLooks, func(c *class) bool {
@@ -82,7 +48,7 @@ func (l *loop) waitingForRoom(of account, s *balance) (all []reclaimer) {
 		}
 		return false
 	})
-	slices.SortFunc(all, func(a, b reclaimer) int { return a.order.Compare(&b.order.Gathering) })
+	slices.SortFunc(all, func(a, b *reclaimer) int { return a.order.Compare(&b.order.Gathering) })
 	used := make(berth.Amounts, len(s.state.dimensions))
 	out := all[:0]
 	for _, x := range all {
@@ -115,18 +81,18 @@ func (x *reclaimer) asksFor(d berth.Dimension) (sum int64) {
 	return sum
 }
 
-func (l *loop) waitsAlone(w *waiting, need berth.Amounts) reclaimer {
+func (l *loop) waitsAlone(w *waiting, need berth.Amounts) *reclaimer {
 	c := w.candidate()
 	c.Again, c.Request = true, ofTypes(w.request, need)
-	return reclaimer{order: askedBy(w), alone: w, members: scheduler.Gang{Members: []scheduler.Candidate{c}, Need: 1}, like: l.shape(w.request), need: need}
+	return &reclaimer{order: askedBy(w), alone: w, members: scheduler.Gang{Members: []scheduler.Candidate{c}, Need: 1}, like: l.shape(w.request), need: need}
 }
 
-// withGroup adds a group whose members may all be placed.
-func (l *loop) withGroup(all []reclaimer, g *gang, need berth.Amounts) []reclaimer {
+// waitsAsGroup is a group whose members may all be placed, or nil.
+func (l *loop) waitsAsGroup(g *gang, need berth.Amounts) *reclaimer {
 	rec, _ := l.view.group(g.id)
 	members, _, ok := l.readyMembers(g.id, l.now())
 	if rec == nil || !ok {
-		return all
+		return nil
 	}
 	ask := l.gangOf(g.id, rec, members)
 	for i := range ask.Members {
@@ -134,7 +100,7 @@ func (l *loop) withGroup(all []reclaimer, g *gang, need berth.Amounts) []reclaim
 	}
 	kept, _ := l.keep(g.pool)
 	ask.Beside = kept != nil && kept.Group != g.id
-	return append(all, reclaimer{order: askedByGroup(g), group: g, members: ask, like: fmt.Sprint(len(members), " ", l.shape(g.request)), need: need})
+	return &reclaimer{order: askedByGroup(g), group: g, members: ask, like: fmt.Sprint(len(members), " ", l.shape(g.request)), need: need}
 }
 
 // ofTypes is a request with those of its types of devices alone that are in what it needs of its quota, where any are.
@@ -181,10 +147,10 @@ func (r *reclaim) begin() *reclaimLook {
 	return k
 }
 
-// holds says whether what is guaranteed has room for one, beside those before it.
-func (k *reclaimLook) holds(x *reclaimer) bool {
+// holds says whether what is guaranteed has room for so many of one, beside those before it.
+func (k *reclaimLook) holds(x *reclaimer, n int64) bool {
 	for d, v := range x.need {
-		if left, limited := k.left[d]; limited && v > left {
+		if left, limited := k.left[d]; limited && v > left/n {
 			return false
 		}
 	}

@@ -40,8 +40,7 @@ func (l *loop) noteRoomWish(of account, st *quotaState, now time.Time) {
 	r := l.reclaimOf(of, now, true)
 	look := r.begin()
 	defer look.undo()
-	for i := range waits {
-		x := &waits[i]
+	for _, x := range waits {
 		if look.hasRoom(x) {
 			continue
 		}
@@ -59,8 +58,8 @@ func (l *loop) noteRoomWish(of account, st *quotaState, now time.Time) {
 }
 
 // stands says whether it is the wish of one of these, or there is none.
-func (w *roomWish) stands(waits []reclaimer) bool {
-	return w == nil || slices.ContainsFunc(waits, func(x reclaimer) bool { return x.order.is(&w.asks.Gathering) })
+func (w *roomWish) stands(waits []*reclaimer) bool {
+	return w == nil || slices.ContainsFunc(waits, func(x *reclaimer) bool { return x.order.is(&w.asks.Gathering) })
 }
 
 // freedBy is how much of what a quota has lent is free when some have ended.
