@@ -22,9 +22,10 @@ import (
 // firstTurn is who has the first turn in a pool, where quota is gathered for what waits so.
 type firstTurn struct {
 	turn  gatherTurn    // of no tenant: nobody has
+	from  time.Time     // that is known here
 	lacks berth.Amounts // what loans are to make up for
 	wants berth.Amounts // of that, what is not idle
-	least float64       // who has borrowed no larger part of that gives nothing back for it; below 0: all do
+	least float64       // who has borrowed no larger part of what is wanted gives nothing back for it; below 0: all do
 }
 
 // ofAnother says whether it is the turn of another than a tenant.
@@ -106,6 +107,9 @@ func (l *loop) firstTurn(p berth.PoolID, s *loanStatus) (f firstTurn) {
 	if t == "" {
 		return f
 	}
+	if f.from = l.now(); s.first.turn.tenant == t && s.first.turn.since.Equal(f.turn.since) {
+		f.from = s.first.from
+	}
 	f.lacks = l.lacksLoans(account{t, p})
 	f.wants = make(berth.Amounts, len(f.lacks))
 	for d, v := range f.lacks {
@@ -113,10 +117,21 @@ func (l *loop) firstTurn(p berth.PoolID, s *loanStatus) (f firstTurn) {
 			f.wants[d] = more
 		}
 	}
-	if f.least = -1; l.borrowsLess(account{t, p}, f.lacks) {
-		f.least = l.borrowedPart(account{t, p}, f.lacks, f.lacks)
-	}
+	f.least = l.sparedFrom(account{t, p}, &f)
 	return f
+}
+
+// sparedFrom is the largest part of what is wanted that somebody may have borrowed who gives nothing back for the first turn of an account: for a while
+// only those do who have more than that would have, and then all, for what these have may never end. Below 0: nobody is spared.
+func (l *loop) sparedFrom(of account, f *firstTurn) float64 {
+	more := maps.Clone(f.lacks)
+	maps.DeleteFunc(more, func(d berth.Dimension, _ int64) bool { return f.wants[d] == 0 })
+	ends := f.from.Add(gatherAfter)
+	if !l.now().Before(ends) || !l.borrowsLess(of, more) {
+		return -1
+	}
+	l.timers.set(tenantKey(of.tenant), ends)
+	return l.borrowedPart(of, more, more)
 }
 
 // lacksLoans is what an account lacks of what its quota is gathered for, beside what it uses, and could borrow.
@@ -155,14 +170,14 @@ func (l *loop) recalledFrom(of account, q *berth.Quota) berth.Amounts {
 }
 
 // goesBack is what an account gives back to each lender for who has the first turn, beside what they want back
-// themselves: as much as that wants in all, of those who would lend it. Where some have borrowed more than that would have then, only they do.
+// themselves: as much as that wants in all, of those who would lend it. Where some have borrowed more than that would have then, only they do at first.
 func (l *loop) goesBack(of account, q *berth.Quota) (out berth.Loans) {
 	s := l.quotas.loans[of.pool]
 	if s == nil || !s.first.ofAnother(of.tenant) {
 		return nil
 	}
 	first := s.first.turn.tenant
-	if l.borrowedPart(of, s.first.lacks, nil) <= s.first.least {
+	if l.borrowedPart(of, s.first.wants, nil) <= s.first.least {
 		return nil
 	}
 	rec, _ := l.view.tenant(first)
