@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon"
 )
 
 func (k *keptStreams) plays(t *testing.T) {
@@ -64,6 +65,8 @@ func TestKeep_AgainForWhoHasLess(t *testing.T) {
 				r.lives("v")
 				r.run(d, "there", sized(1000, 0))
 				r.runs("v", "there")
+				_, err := d.SetIntent(r.t.Context(), "v", daemon.Wish{Cordon: true})
+				r.ok(err)
 				r.lives("w")
 				r.run(d, "before", sized(1000, 0))
 				r.runs("w", "before")
