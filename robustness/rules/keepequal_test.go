@@ -24,8 +24,10 @@ func TestKeep_FitsBesideEqualTenant(t *testing.T) {
 	for _, workers := range []int{1, 2, 4} {
 		for _, lasts := range []int{5, 20, 39} {
 			t.Run(fmt.Sprint(workers, " ", lasts), func(t *testing.T) {
-				k := keptStreams{Daemons: 1, Workers: workers, Lasts: []int{lasts}, Of: []string{"b", "z"}, Small: 500, Restart: -1,
-					Groups: []keptGroup{{Size: 1, At: 1, Runs: 1, Of: "b", Milli: 1000}}}
+				k := keptStreams{
+					Daemons: 1, Workers: workers, Lasts: []int{lasts}, Of: []string{"b", "z"}, Small: 500, Restart: -1,
+					Groups: []keptGroup{{Size: 1, At: 1, Runs: 1, Of: "b", Milli: 1000}},
+				}
 				k.plays(t)
 			})
 		}

@@ -69,9 +69,11 @@ func (k *keptStreams) play(t *testing.T) (wrong string) {
 	ctx, cancel := context.WithCancel(t.Context())
 	m := newModelled(ctx, t)
 	defer m.expire(cancel)
+	var kills []func()
+	defer func() { endAll(kills) }()
 	for i := range k.Workers {
 		_, kill := m.lives(berth.WorkerID(fmt.Sprint("w", i)))
-		defer kill()
+		kills = append(kills, kill)
 	}
 	for i := range k.Daemons {
 		m.ds, m.stops = append(m.ds, nil), append(m.stops, nil)
