@@ -149,7 +149,7 @@ const (
 	// eachSettles is how long everything may take when nothing comes any more, and eachQuiet how long nothing happens then.
 	eachSettles = 5 * time.Minute
 	eachQuiet   = 30 * time.Second
-	// eachStops is how often one may be stopped for lenders.
+	// eachStops is how often one may be stopped for lenders, or once whenever they ask, if that is more often: who was placed again by a loan is the youngest.
 	eachStops = 3
 )
 
@@ -178,7 +178,7 @@ func (m *eachModel) run(s *reclaimSeen, ds []*daemon.Daemon) {
 	sum, most, times := s.tolds()
 	switch {
 	case s.faulty() != "":
-	case times > eachStops:
+	case times > max(eachStops, m.moments()):
 		s.fault(fmt.Sprintf("%s was stopped %d times, of %d in all", most, times, sum))
 	case !quiet():
 		s.fault("it does not settle")
@@ -187,6 +187,20 @@ func (m *eachModel) run(s *reclaimSeen, ds []*daemon.Daemon) {
 			s.fault(starves + "\nat " + time.Since(s.began).String() + ": " + s.where())
 		}
 	}
+}
+
+// moments is how often something is asked for, with time between.
+func (m *eachModel) moments() (n int) {
+	asks := false
+	for _, d := range m.Deeds {
+		if asks = asks || d.Kind == "ask"; asks && d.Pause > 0 {
+			n, asks = n+1, false
+		}
+	}
+	if asks {
+		n++
+	}
+	return n
 }
 
 // begins has the tenants, and what the borrowers have.
