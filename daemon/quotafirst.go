@@ -121,17 +121,15 @@ func (l *loop) firstTurn(p berth.PoolID, s *loanStatus) (f firstTurn) {
 	return f
 }
 
-// sparedFrom is the largest part of what is wanted that somebody may have borrowed who gives nothing back for the first turn of an account: for a while
+// sparedFrom is the largest part of what is lacking that somebody may have borrowed who gives nothing back for the first turn of an account: for a while
 // only those do who have more than that would have, and then all, for what these have may never end. Below 0: nobody is spared.
 func (l *loop) sparedFrom(of account, f *firstTurn) float64 {
-	more := maps.Clone(f.lacks)
-	maps.DeleteFunc(more, func(d berth.Dimension, _ int64) bool { return f.wants[d] == 0 })
 	ends := f.from.Add(gatherAfter)
-	if !l.now().Before(ends) || !l.borrowsLess(of, more) {
+	if !l.now().Before(ends) || !l.borrowsLess(of, f.lacks) {
 		return -1
 	}
 	l.timers.set(tenantKey(of.tenant), ends)
-	return l.borrowedPart(of, more, more)
+	return l.borrowedPart(of, f.lacks, f.lacks)
 }
 
 // lacksLoans is what an account lacks of what its quota is gathered for, beside what it uses, and could borrow.
