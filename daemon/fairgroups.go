@@ -20,10 +20,11 @@ func (l *loop) nextGang(now time.Time) (first *gang) {
 
 // moreGangs says whether one is to be tried before calls are heard.
 func (l *loop) moreGangs(now time.Time) bool {
-	if l.gangs.spent >= spendMost {
+	g := l.nextGang(now)
+	if g != nil && l.gangs.spent >= spendMost {
+		l.timers.set(triesKey, now) // behind these
 		return false
 	}
-	g := l.nextGang(now)
 	return g != nil && l.comesFirst(g)
 }
 

@@ -279,8 +279,11 @@ func (l *loop) gather(b *builder) (more bool) {
 		l.look(k, b)
 	}
 	behind := b.room() && l.admit(b)
-	if !behind { // else what comes before other groups may not have been looked at
+	switch {
+	case !behind: // else what comes before other groups may not have been looked at
 		l.gangs.turn, l.gangs.last = true, true
+	case !l.moreGangs(b.now): // the first is another tenant's, with an equal turn: nothing would go on
+		l.gangs.turn = true
 	}
 	return !l.due.empty() || len(l.quotas.todo)+len(l.quotas.reclaims)+len(l.rooms) > 0 || l.mayPlace() && l.moreGangs(b.now)
 }
