@@ -56,7 +56,7 @@ func (m *lenders) reclaim(by int, t berth.TenantID, amount int64) {
 func (m *lenders) runAll(t berth.TenantID) {
 	for _, key := range m.allocations() {
 		parts := strings.Split(key, "/")
-		if a, _ := m.allocation(parts[1], parts[2]); m.owner[parts[2]] == t && a.State == berth.StatePlaced && a.Stop == nil {
+		if a, _ := m.allocation(parts[1], parts[2]); a != nil && m.owner[parts[2]] == t && a.State == berth.StatePlaced && a.Stop == nil {
 			m.runs(parts[1], parts[2])
 		}
 	}
