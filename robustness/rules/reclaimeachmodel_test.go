@@ -146,9 +146,10 @@ func (m *eachModel) happens(t *testing.T) (wrong string) {
 }
 
 const (
-	// eachSettles is how long everything may take when nothing comes any more, and eachQuiet how long nothing happens then.
-	eachSettles = 5 * time.Minute
-	eachQuiet   = 30 * time.Second
+	// eachSettles is how long everything may take when nothing comes any more, and eachQuiet how long nothing happens then: what is kept for one
+	// of nine equal groups goes to the next every eleven seconds, and room is made for the one that has it.
+	eachSettles = 10 * time.Minute
+	eachQuiet   = 2 * time.Minute
 	// eachStops is how often one may be stopped for lenders, or once whenever they ask, if that is more often: who was placed again by a loan is the youngest.
 	eachStops = 3
 )
