@@ -2,20 +2,51 @@ package daemon
 
 import (
 	"cmp"
+	"iter"
+	"slices"
 	"time"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
 )
 
-// nextGang is the group whose turn it is, of those that are to be tried; or nil.
-func (l *loop) nextGang(now time.Time) (first *gang) {
-	for _, c := range l.gangs.classes { // the order of turns is total
-		g := c.members[0]
-		if c.open() && !now.Before(c.tryAt) && (first == nil || cmp.Or(l.compareTurns(g.request, first.request), g.before(first)) < 0) {
-			first = g
+// gangInTurn is a group with its turn, which stays as it is while nothing is placed.
+type gangInTurn struct {
+	*gang
+	turn scheduler.Turn
+}
+
+// before is a total order.
+func (t gangInTurn) before(o gangInTurn) int {
+	return cmp.Or(t.turn.Compare(o.turn), t.gang.before(o.gang))
+}
+
+// toTry are the groups that are to be tried, in no order: of equal ones the first.
+func (l *loop) toTry(now time.Time) iter.Seq[gangInTurn] {
+	return func(yield func(gangInTurn) bool) {
+		for _, c := range l.gangs.classes {
+			if c.toTry(now) && !yield(gangInTurn{c.members[0], l.turn(accountOf(c.members[0].request))}) {
+				return
+			}
 		}
 	}
-	return first
+}
+
+// nextGang is the group whose turn it is, of those that are to be tried; or nil.
+func (l *loop) nextGang(now time.Time) *gang {
+	var first gangInTurn
+	for t := range l.toTry(now) {
+		if first.gang == nil || t.before(first) < 0 {
+			first = t
+		}
+	}
+	return first.gang
+}
+
+// gangsInTurn are all that are to be tried. Were the next one looked for each time, among very many that are different, that would take longer
+// than to try them.
+func (l *loop) gangsInTurn(now time.Time) []gangInTurn {
+	return slices.SortedFunc(l.toTry(now), gangInTurn.before)
 }
 
 // moreGangs says whether one is to be tried before calls are heard.
@@ -80,8 +111,11 @@ func (l *loop) isBehind(firsts map[account]*gang, r *berth.Request, priority int
 // turn, or what comes before it has been looked at in vain; of one tenant by priority, and of equal ones every other time.
 func (l *loop) groupsTurn(now time.Time) bool {
 	g := l.nextGang(now)
-	return g != nil && !l.yields(g.pool) && l.comesFirst(g)
+	return g != nil && l.isTurnOf(g)
 }
+
+// isTurnOf is that of the group that comes before the others.
+func (l *loop) isTurnOf(g *gang) bool { return !l.yields(g.pool) && l.comesFirst(g) }
 
 // comesFirst is that of the group whose turn it is. Of what is being submitted the first counts only where it waits for the group.
 func (l *loop) comesFirst(g *gang) bool {

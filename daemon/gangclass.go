@@ -68,6 +68,11 @@ func (c *gangClass) remove(g *gang) {
 // open says whether one may fit.
 func (c *gangClass) open() bool { return c.verdict == nil || c.gained >= c.lacks }
 
+// toTry says whether one is to be tried now.
+func (c *gangClass) toTry(now time.Time) bool {
+	return len(c.members) > 0 && c.open() && !now.Before(c.tryAt)
+}
+
 func (c *gangClass) block(v *berth.Verdict, until time.Time) {
 	c.verdict, c.lacks, c.room, c.gained, c.tryAt, c.over, c.extra = v, lackOf(v), nil, 0, until, 0, nil
 	c.toldAt = 0

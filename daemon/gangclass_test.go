@@ -101,3 +101,50 @@ func TestGangs_Tries(t *testing.T) {
 func nextOf(s *gangs, now time.Time) *gang {
 	return s.first(func(c *gangClass) bool { return c.open() && !now.Before(c.tryAt) })
 }
+
+// groupWaits puts a group into those that wait, whether it is there or not.
+func (s *stage) groupWaits(id string, seq berth.Revision, size, cpu int64) {
+	r := berth.Request{
+		ID: berth.RequestID(id), Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: cpu}}, Group: &berth.Membership{Size: size, MinCount: size},
+	}.Normalize()
+	g := &gang{id: berth.GroupID(id), pool: r.Pool, seq: seq, size: size, need: size, request: &r}
+	g.like = s.gangLike(g)
+	s.gangs.put(g)
+}
+
+// Where the first of equal groups is not there any more, the next of them is tried before those behind it.
+func TestGangs_TriesEqualInTurn(t *testing.T) {
+	s := newStage(t, 1000)
+	s.tell(daemonKey("other"), nil)
+	s.group("next", 12, 500)
+	s.group("behind", 12, 499)
+	s.groupWaits("gone", 1, 12, 500)
+	s.groupWaits("next", 2, 12, 500)
+	s.groupWaits("behind", 3, 12, 499)
+	s.gangs.turn = true
+	if p := s.step(); len(p.Groups) != 1 || p.Groups[0].ID != "next" {
+		t.Errorf("placed %+v", p.Groups)
+	}
+}
+
+// One place among very many groups that are different: those of a round are tried for it.
+func BenchmarkGangs_Tries(b *testing.B) {
+	for _, classes := range []int64{100, 1000, 5000} {
+		b.Run(fmt.Sprint("classes=", classes), func(b *testing.B) {
+			s := newStage(b, 1000)
+			s.tell(daemonKey("other"), nil)
+			for i := range classes {
+				s.group(fmt.Sprintf("g%d", i), 1, 1001+i)
+			}
+			s.step()
+			for b.Loop() {
+				for _, c := range s.gangs.classes {
+					c.wake()
+					c.tryAt = s.clock
+				}
+				s.gangs.spent, s.gangs.turn = 0, true
+				s.step()
+			}
+		})
+	}
+}

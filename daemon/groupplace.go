@@ -263,15 +263,19 @@ func (l *loop) admitGroup(b *builder) bool {
 	if !l.mayPlace() {
 		return false
 	}
-	for g := l.nextGang(b.now); g != nil; g = l.nextGang(b.now) {
+	for all := l.gangsInTurn(b.now); len(all) > 0; {
 		if l.gangs.spent >= spendMost {
 			l.timers.set(triesKey, b.now)
 			return false
 		}
-		if l.placeGang(g, b) || l.gangs.holdOff {
+		class := all[0].class
+		if l.placeGang(all[0].gang, b) || l.gangs.holdOff {
 			return true
 		}
-		if !l.groupsTurn(b.now) { // the next one may be behind what waits alone
+		if all = all[1:]; class.toTry(b.now) { // it is not there any more, and another one is
+			all = l.gangsInTurn(b.now)
+		}
+		if len(all) > 0 && !l.isTurnOf(all[0].gang) { // the next one may be behind what waits alone
 			return false
 		}
 	}
