@@ -12,12 +12,16 @@ import (
 // is behind it would have meanwhile what it gives up, and what is free for it elsewhere, and it would wait for that for as long as they run. So
 // the transaction that begins its next attempt writes what is kept for it, if nothing is kept in its pool for another that matters as much.
 
-// keepDrained keeps for a group of which a member was drained the places that it could have once its members have ended, and what leaves anyway.
+// keepDrained keeps for a group of which a member was drained its quota, and the places that it could have once its members have ended, and what leaves anyway.
 func (b *builder) keepDrained(id berth.GroupID) {
 	l := b.l
 	rec, _ := l.view.group(id)
 	members := l.stillMembers(id)
-	if len(members) == 0 || !l.mayPlace() {
+	if len(members) == 0 {
+		return
+	}
+	l.gatherDrained(id, b.group(id), members)
+	if !l.mayPlace() {
 		return
 	}
 	first := members[0]

@@ -25,6 +25,7 @@ func (l *loop) lookGroup(id berth.GroupID, b *builder) {
 	case l.flights.defersGroup(id, k), b.defersJoined(id, k):
 	case g == nil:
 		l.gangs.remove(id)
+		l.notDrained(id)
 		l.settleGroupCancel(id)
 		l.lookOrphans(id, b)
 	case l.behind(k, k): // its members are known when the watch has passed it
@@ -42,6 +43,7 @@ func (l *loop) lookGroup(id berth.GroupID, b *builder) {
 		l.lookWaiting(id, g, b.now)
 	default:
 		l.gangs.remove(id)
+		l.notDrained(id)
 	}
 }
 
@@ -108,8 +110,10 @@ func (l *loop) lookWaiting(id berth.GroupID, g *berth.Group, now time.Time) {
 	}
 	if !ok || l.groups[id].holding {
 		l.gangs.remove(id)
+		l.seeDrained(id, g, now)
 		return
 	}
+	l.notDrained(id)
 	first := members[0]
 	one := &gang{
 		id: id, pool: first.request.Pool, priority: first.priority, seq: l.view.whole[berth.KindGroup][groupKey(id)].Create,

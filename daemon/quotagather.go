@@ -25,6 +25,9 @@ type gathering struct {
 // gatheringOf is the first that stands in an account's record, or nil.
 func (l *loop) gatheringOf(of account, q *berth.Quota, b *builder) *gathering {
 	g, by, stands := l.standing(q)
+	if one := l.drainedFirst(of); one != nil && (!stands || one.Compare(&g) < 0) {
+		g, by, stands = one.Gathering, l.d.opts.ID, true // the record is to tell it
+	}
 	if !stands {
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 
 // A daemon has quota gathered for the first of an account that waits for it here, when that has waited for a while and
 // would wait on: something that comes after it has got some meanwhile, or it asks for more than this daemon's even
-// part. And for a group for which others make room, from then on, so they do not end for nothing. It stands until it is placed or gone, or could not be had any more. And where nothing more comes
+// part. And for a group for which others make room, from then on, so they do not end for nothing; and for one that a drain moves, so it has again what it gives up. It stands until it is placed or gone, or could not be had any more. And where nothing more comes
 // together for a time it lets others go first for as long: what it waits for may never come, be it an end or a worker. Each time
 // it has twice as long, so what its tenant runs need not end soon.
 
@@ -98,7 +98,7 @@ func (l *loop) followGathering(of account, b *builder) {
 	}
 	reach := s.inReach(of)
 	first, need := l.firstToGather(of, &s, look{within: s.bound(reach)}, b.now)
-	room, its := l.makesRoom(of, &s, b.now)
+	room, its := l.awaitsRoom(of, &s, b.now)
 	if its != nil && (need == nil || room.Compare(&first.Gathering) < 0) {
 		first, need = room, its
 	}
@@ -119,6 +119,15 @@ func (l *loop) followGathering(of account, b *builder) {
 		l.timers.set(tenantKey(of.tenant), ends)
 	}
 	l.followLoan(of, &s, b.now)
+}
+
+// awaitsRoom is the first group of an account for which quota is gathered at once: others make room for it, or its own members give theirs up.
+func (l *loop) awaitsRoom(of account, s *balance, now time.Time) (first asking, need berth.Amounts) {
+	first, need = l.makesRoom(of, s, now)
+	if one := l.drainedFirst(of); one != nil && (need == nil || one.Compare(&first.Gathering) < 0) {
+		return asking{berth.Gathering{Group: one.Group, Priority: one.Priority, Age: one.Age}}, one.Need
+	}
+	return first, need
 }
 
 // followLoan follows the first that waits here and that a loan would help, beside what its tenant uses. It may be another than the
@@ -289,7 +298,7 @@ func (l *loop) watchGathering(of account, s *balance, now time.Time) {
 	if mine := (asking{s.gathers.Gathering}); g.stands.Age == 0 || !g.stands.is(&mine.Gathering) {
 		g.stands, g.lacks, g.moved = mine, nil, now
 	}
-	room, its := l.makesRoom(of, s, now)
+	room, its := l.awaitsRoom(of, s, now)
 	if g.comesTogether(of, s) || its != nil && room.is(&s.gathers.Gathering) || g.later && !s.gathers.later {
 		g.moved = now
 	}

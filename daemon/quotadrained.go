@@ -1,0 +1,66 @@
+package daemon
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/berthd/berth"
+)
+
+// A group that a drain moves gives its quota up while its members end, and wants as much again a moment later. Who is behind it would have that
+// meanwhile, and it would wait for as long as they run. So quota is gathered for it from the moment in which its next attempt begins: by its
+// daemon at once, which has what its members used in its block; and by all when that stands in the tenant's record.
+
+// drainedGroup is one of this daemon's that waits for the end of its members, or a moment after.
+type drainedGroup struct {
+	account
+	asking
+}
+
+// seeDrained has quota gathered for a group that waits so.
+func (l *loop) seeDrained(id berth.GroupID, rec *berth.Group, now time.Time) {
+	if _, known := l.quotas.drained[id]; !known && l.drained(id, now) != nil {
+		l.gatherDrained(id, rec, l.stillMembers(id))
+	}
+}
+
+// gatherDrained has quota gathered for a group whose next attempt begins so, by a plan or as its record says.
+func (l *loop) gatherDrained(id berth.GroupID, rec *berth.Group, members []*waiting) {
+	r := members[0].request
+	st := l.limited(r)
+	if st == nil || len(st.dimensions) == 0 || l.share.ofGroup(r) != l.d.opts.ID {
+		return
+	}
+	one := drainedGroup{account: accountOf(r), asking: l.askedByMembers(id, members)}
+	one.Since, one.Need = rec.Since, make(berth.Amounts, len(st.dimensions))
+	had := make(berth.Amounts)
+	for _, m := range members {
+		if x := l.view.lives[m.id]; x != nil && x.terms != nil { // of several types of devices it had some
+			addTo(had, l.amountsOn(x.worker.Value(), &x.terms.share))
+		}
+	}
+	for _, d := range st.dimensions {
+		if v := max(leastOf(r, d)*int64(len(members)), had[d]); v > 0 {
+			one.Need[d] = v
+		}
+	}
+	if l.quotas.drained == nil {
+		l.quotas.drained = make(map[berth.GroupID]drainedGroup, 1)
+	}
+	l.quotas.drained[id] = one
+	l.due.add(tenantKey(one.tenant))
+}
+
+// notDrained is that of a group that waits for no end of its members.
+func (l *loop) notDrained(id berth.GroupID) { delete(l.quotas.drained, id) }
+
+// drainedFirst is the first of an account's that wait so, or nil.
+func (l *loop) drainedFirst(of account) (first *drainedGroup) {
+	for _, id := range slices.Sorted(maps.Keys(l.quotas.drained)) {
+		if one := l.quotas.drained[id]; one.account == of && (first == nil || one.Compare(&first.Gathering) < 0) {
+			first = &one
+		}
+	}
+	return first
+}

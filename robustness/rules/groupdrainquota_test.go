@@ -1,0 +1,88 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/berthd/berth"
+	"github.com/berthd/berth/daemon"
+)
+
+// A group that a drain moves has its quota again before those behind it that wait for that: none of its own tenant's with less priority takes it while
+// its members end, nor is it lent to others.
+func TestGroup_DrainedKeepsItsQuota(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		limit      int64
+		guaranteed int64 // of the group's tenant; below 0: none is to anybody
+		waits      berth.TenantID
+		priority   int32 // of what waits
+		want       bool  // the group has its quota again
+	}{
+		{"limit", 2000, -1, "b", 0, true},
+		{"limit, younger", 2000, -1, "b", 5, true},
+		{"limit, higher", 2000, -1, "b", 9, false},
+		{"guaranteed", 2000, 2000, "b", 0, true},
+		{"guaranteed, a borrower waits", 4000, 2000, "a", 9, true},
+		{"borrowed", 4000, 0, "b", 0, true},
+	} {
+		for _, runs := range []bool{false, true} {
+			for n := 1; n <= 2; n++ {
+				t.Run(fmt.Sprintf("%s, it runs %t, %d daemons", tt.name, runs, n), func(t *testing.T) {
+					bubble(t, func(r *rig) {
+						checked := r.checked()
+						ds, stop := r.several(n)
+						for _, tenant := range []berth.TenantID{"a", "b", "lender"} {
+							c := daemon.QuotaChange{Tenant: tenant, Pool: "default", All: true, Set: berth.Amounts{berth.DimensionCPU: tt.limit}}
+							if guaranteed := map[berth.TenantID]int64{"b": tt.guaranteed, "lender": 2000 - tt.guaranteed}[tenant]; tt.guaranteed >= 0 {
+								c.Guarantee = berth.Amounts{berth.DimensionCPU: guaranteed}
+							}
+							_, err := ds[0].SetQuota(r.t.Context(), c)
+							r.ok(err)
+						}
+						for i := range 5 {
+							r.offers(berth.WorkerID(fmt.Sprint("w", i)), false, nil)
+						}
+						g := r.whole("g", 2)
+						g.Priority, g.Tenant, g.StartTimeoutMS = 5, "b", 3_600_000
+						r.submitGroup(ds[0], g)
+						r.passes(5 * time.Second)
+						on := r.held()
+						if len(on) != 2 {
+							t.Fatalf("held: %v", on)
+						}
+						if runs {
+							for _, k := range on {
+								w, id, _ := strings.Cut(k, "/")
+								r.runs(w, id)
+							}
+						}
+						for i := range 3 {
+							r.run(ds[i%n], fmt.Sprint("x", i), sizedOf(tt.waits, 1000, tt.priority))
+						}
+						r.passes(20 * time.Second)
+						w, _, _ := strings.Cut(on[0], "/")
+						_, err := ds[0].SetIntent(r.t.Context(), berth.WorkerID(w), daemon.Wish{Drain: true})
+						r.ok(err)
+						for range 100 {
+							r.passes(100 * time.Millisecond)
+							for _, k := range r.held() {
+								w, id, _ := strings.Cut(k, "/")
+								if a, _ := r.allocation(w, id); a.Stop != nil && a.State == berth.StateRunning {
+									r.exits(w, id)
+								}
+							}
+						}
+						if s, err := ds[0].Group(r.t.Context(), "g"); err != nil || (s.Record.State == berth.GroupPlaced) != tt.want || tt.want && r.located("x0", "x1", "x2") > 0 {
+							t.Errorf("%+v %v, held %v", s.Record, err, r.held())
+						}
+						stop()
+						checked()
+					})
+				})
+			}
+		}
+	}
+}
