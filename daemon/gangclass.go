@@ -161,7 +161,7 @@ func lackOf(v *berth.Verdict) int {
 // gangLike is equal for groups of which a verdict is the same: of one tenant, for it may
 // have a quota. Where places depend on
 // where other requests are, the members' own labels count; and who has a hold, or is
-// kept something, may go where the others may not.
+// kept something, may go where the others may not; a drain's has quota that they have not.
 func (l *loop) gangLike(g *gang) string {
 	r := g.request
 	b := strconv.AppendQuote([]byte(scheduler.Shape(r)), string(r.Tenant))
@@ -174,7 +174,7 @@ func (l *loop) gangLike(g *gang) string {
 			b = strconv.AppendQuote(strconv.AppendQuote(append(b, " l"...), label), r.Labels[label])
 		}
 	}
-	if l.holds.of[g.id] != nil || l.isKept(g) {
+	if _, drained := l.quotas.drained[g.id]; drained || l.holds.of[g.id] != nil || l.isKept(g) {
 		b = strconv.AppendQuote(append(b, " h"...), string(g.id))
 	}
 	return string(b)

@@ -113,7 +113,6 @@ func (l *loop) lookWaiting(id berth.GroupID, g *berth.Group, now time.Time) {
 		l.seeDrained(id, g, now)
 		return
 	}
-	l.notDrained(id)
 	first := members[0]
 	one := &gang{
 		id: id, pool: first.request.Pool, priority: first.priority, seq: l.view.whole[berth.KindGroup][groupKey(id)].Create,
@@ -130,6 +129,7 @@ func (l *loop) lookWaiting(id berth.GroupID, g *berth.Group, now time.Time) {
 		return
 	}
 	l.gangs.remove(id)
+	l.notDrained(id)
 	l.owing(p, func() {
 		l.peers.holder[groupKey(id)] = p
 		p.gangs.put(one)

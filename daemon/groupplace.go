@@ -269,7 +269,7 @@ func (l *loop) admitGroup(b *builder) bool {
 			return false
 		}
 		class := all[0].class
-		if l.placeGang(all[0].gang, b) || l.gangs.holdOff {
+		if l.tryGang(all[0].gang, b) || l.gangs.holdOff {
 			return true
 		}
 		if all = all[1:]; class.toTry(b.now) { // it is not there any more, and another one is

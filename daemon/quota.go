@@ -52,6 +52,7 @@ type quotas struct {
 	reclaims  map[berth.TenantID]struct{}              // of whose allocations some are to be stopped
 	passings  map[berth.PoolID]*passings               // for which nothing is reclaimed, for that would be in vain
 	drained   map[berth.GroupID]drainedGroup           // of this daemon, whose members end: their quota is gathered for them
+	trying    *drainedGroup                            // of these, now
 	types     map[berth.PoolID][]string                // of devices, sorted, as they were when all were looked at for that
 	schemaAt  berth.Revision                           // of the schema: no limit is newer than this
 }

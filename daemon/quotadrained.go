@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/berthd/berth"
@@ -55,12 +53,40 @@ func (l *loop) gatherDrained(id berth.GroupID, rec *berth.Group, members []*wait
 // notDrained is that of a group that waits for no end of its members.
 func (l *loop) notDrained(id berth.GroupID) { delete(l.quotas.drained, id) }
 
-// drainedFirst is the first of an account's that wait so, or nil.
+// tryGang tries a group. For one that a drain moves quota is gathered until it has been tried, which has its turn for that.
+func (l *loop) tryGang(g *gang, b *builder) (placed bool) {
+	one, drained := l.quotas.drained[g.id]
+	if drained {
+		l.quotas.trying = &one
+	}
+	placed = l.placeGang(g, b)
+	l.quotas.trying = nil
+	if drained && (placed || !l.gangs.holdOff && l.gangs.of[g.id] != nil) { // else it is to be tried yet
+		l.notDrained(g.id)
+	}
+	return placed
+}
+
+// drainedFirst is the first of an account's that wait so, with what all of them need together; nil: none does.
 func (l *loop) drainedFirst(of account) (first *drainedGroup) {
-	for _, id := range slices.Sorted(maps.Keys(l.quotas.drained)) {
-		if one := l.quotas.drained[id]; one.account == of && (first == nil || one.Compare(&first.Gathering) < 0) {
+	if len(l.quotas.drained) == 0 {
+		return nil
+	}
+	sum := make(berth.Amounts)
+	for _, one := range l.quotas.drained { // in which order decides nothing
+		if one.account != of {
+			continue
+		}
+		addTo(sum, one.Need)
+		if first == nil || one.Compare(&first.Gathering) < 0 {
 			first = &one
 		}
+	}
+	if first != nil {
+		for d, v := range sum {
+			sum[d] = min(v, l.quotas.of[of].limits[d])
+		}
+		first.Need = sum
 	}
 	return first
 }

@@ -20,15 +20,21 @@ type gathering struct {
 	by    berth.DaemonID
 	holds func(berth.Dimension) int64 // how much its daemon has, and does not use
 	later bool                        // it needs a loan, and it is another tenant's turn
+
+	drained *drainedGroup // it is another daemon's, and here those wait that a drain moves; nil: none does, or who asks goes before them
 }
 
 // gatheringOf is the first that stands in an account's record, or nil.
 func (l *loop) gatheringOf(of account, q *berth.Quota, b *builder) *gathering {
 	g, by, stands := l.standing(q)
-	if one := l.drainedFirst(of); one != nil && (!stands || one.Compare(&g) < 0) {
-		g, by, stands = one.Gathering, l.d.opts.ID, true // the record is to tell it
+	one := l.drainedFirst(of)
+	if t := l.quotas.trying; t != nil && t.account == of {
+		one, stands = t, false
 	}
-	if !stands {
+	switch {
+	case one != nil && (!stands || by == l.d.opts.ID || one.Compare(&g) < 0): // the record is to tell it
+		g, by, one = one.Gathering, l.d.opts.ID, nil
+	case !stands:
 		return nil
 	}
 	ref := blockRef{of.tenant, by}
@@ -38,7 +44,7 @@ func (l *loop) gatheringOf(of account, q *berth.Quota, b *builder) *gathering {
 	}
 	has := block.Pools[of.pool]
 	return &gathering{
-		Gathering: g, by: by, later: q.ForLoan(by) && l.loansIn(of.pool).first.ofAnother(of.tenant),
+		Gathering: g, by: by, drained: one, later: q.ForLoan(by) && l.loansIn(of.pool).first.ofAnother(of.tenant),
 		holds: func(d berth.Dimension) int64 { return has.Block[d] - min(has.Used[d], has.Block[d]) },
 	}
 }
@@ -135,7 +141,15 @@ func (s *balance) turnOf(a asking) turnBeside {
 }
 
 // of is the balance as it is for who asks.
-func (s *balance) of(a asking) *balance { return s.at(s.turnOf(a)) }
+func (s *balance) of(a asking) *balance {
+	out := s.at(s.turnOf(a))
+	if s.gathers == nil || s.gathers.drained == nil || !a.before(&gathering{Gathering: s.gathers.drained.Gathering}) {
+		return out
+	}
+	first, beside := *out, *s.gathers
+	beside.drained, first.gathers = nil, &beside
+	return &first
+}
 
 func (s *balance) at(t turnBeside) *balance {
 	if t == s.turn {
@@ -167,8 +181,17 @@ func (s *balance) keeps(d berth.Dimension) int64 {
 	return s.gathers.Need[d]
 }
 
+// drains is how much of a dimension is kept for those here that a drain moves, where what stands is another daemon's.
+func (s *balance) drains(d berth.Dimension) int64 {
+	if s.gathers == nil || s.gathers.drained == nil {
+		return 0
+	}
+	return s.gathers.drained.Need[d]
+}
+
 // leaves is how much of what a daemon has taken, and does not use, may be placed by those whose turn it is.
 func (s *balance) leaves(d berth.Dimension, rest int64) int64 {
+	rest = max(rest-s.drains(d), min(rest, 0))
 	need := s.keeps(d)
 	if need == 0 {
 		return rest
@@ -186,6 +209,9 @@ func (s *balance) leaves(d berth.Dimension, rest int64) int64 {
 // free is how much of a dimension they may take.
 func (s *balance) free(d berth.Dimension) int64 {
 	left, need := s.left(d), s.keeps(d)
+	if drains := s.drains(d); drains > 0 {
+		left = min(left, max(left+s.block.Block[d]-s.block.Used[d]-drains, 0))
+	}
 	if need == 0 {
 		return left
 	}
@@ -209,13 +235,21 @@ func (s *balance) holds(need berth.Amounts) bool {
 // withGathered is what is kept of a block, with what its daemon has already of what quota is gathered for there. Of what
 // needs a loan nothing: two tenants would each keep what the other needs.
 func (s *balance) withGathered(keep berth.Amounts) berth.Amounts {
-	if s.gathers == nil || s.gathers.by != s.daemon || !bounding(s.itsOwn).holds(s.gathers.Need, s) {
+	var need berth.Amounts
+	switch {
+	case s.gathers == nil:
+	case s.gathers.by == s.daemon && bounding(s.itsOwn).holds(s.gathers.Need, s):
+		need = s.gathers.Need
+	case s.gathers.drained != nil:
+		need = s.gathers.drained.Need
+	}
+	if need == nil {
 		return keep
 	}
 	next, more := make(berth.Amounts, len(s.state.dimensions)), false
 	for _, d := range s.state.dimensions {
 		if next[d] = keep[d]; s.quota.Borrowed.Of(d) == 0 { // else others may want it
-			next[d] = max(keep[d], s.block.Used[d]+min(s.gathers.Need[d], s.gathers.holds(d)))
+			next[d] = max(keep[d], s.block.Used[d]+min(need[d], max(s.block.Block[d]-s.block.Used[d], 0)))
 		}
 		more = more || next[d] > keep[d]
 	}
@@ -239,7 +273,7 @@ func (c *blockChanges) leaveGathered(of account, s *balance) bool {
 			has = s.block.Used[d]
 		}
 		if next[d] = has; s.gathers.Need[d] > s.gathered(d) {
-			next[d] = min(has, max(granted[d], s.block.Used[d]))
+			next[d] = min(has, max(granted[d], s.block.Used[d]+s.drains(d)))
 		}
 	}
 	if next.IsZero() {

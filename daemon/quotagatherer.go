@@ -402,6 +402,9 @@ func (c *blockChanges) toGather(of account, s *balance, now time.Time) (next ber
 func (c *blockChanges) toGatherFor(of account, s *balance, a asking, need berth.Amounts, since time.Time) (next berth.Gathering, ok bool) {
 	if own := s.quota.Gathering[c.l.d.opts.ID]; own.Age > 0 && a.is(&own) {
 		own.Priority, own.Age = a.Priority, a.Age
+		if one := c.l.drainedFirst(of); one != nil && one.is(&own) || len(need) > 0 && bounding(func(d berth.Dimension) int64 { return own.Need[d] }).holds(need, s) {
+			own.Need = need // another group is drained with it, or not any more
+		}
 		return own, bounding(s.atMost).holds(own.Need, s)
 	}
 	if !s.inReach(of).holds(need, s) {

@@ -86,3 +86,72 @@ func TestGroup_DrainedKeepsItsQuota(t *testing.T) {
 		}
 	}
 }
+
+// Of several that are drained at once, or one after the other, each has its quota again.
+func TestGroup_DrainedTogetherKeepTheirQuota(t *testing.T) {
+	for _, apart := range []time.Duration{0, 500 * time.Millisecond, 5 * time.Second} {
+		for _, borrows := range []bool{false, true} {
+			for n := 1; n <= 2; n++ {
+				t.Run(fmt.Sprintf("%s apart, a borrower waits %t, %d daemons", apart, borrows, n), func(t *testing.T) {
+					bubble(t, func(r *rig) {
+						checked := r.checked()
+						ds, stop := r.several(n)
+						for tenant, guaranteed := range map[berth.TenantID]int64{"a": 0, "b": 6000} {
+							c := daemon.QuotaChange{Tenant: tenant, Pool: "default", All: true, Set: berth.Amounts{berth.DimensionCPU: 6000}}
+							if borrows {
+								c.Guarantee = berth.Amounts{berth.DimensionCPU: guaranteed}
+							}
+							_, err := ds[0].SetQuota(r.t.Context(), c)
+							r.ok(err)
+						}
+						for i := range 12 {
+							r.offers(berth.WorkerID(fmt.Sprintf("w%02d", i)), false, nil)
+						}
+						drains := map[string]berth.WorkerID{}
+						for i := range 3 {
+							g := r.whole(fmt.Sprint("g", i), 2)
+							g.Priority, g.Tenant, g.StartTimeoutMS = 5, "b", 3_600_000
+							r.submitGroup(ds[i%n], g)
+							r.passes(time.Second)
+						}
+						for _, k := range r.held() {
+							w, id, _ := strings.Cut(k, "/")
+							r.runs(w, id)
+							drains[id[:2]] = berth.WorkerID(w)
+						}
+						for i := range 6 {
+							who := berth.TenantID("b")
+							if borrows {
+								who = "a"
+							}
+							r.run(ds[i%n], fmt.Sprint("x", i), sizedOf(who, 1000, 0))
+						}
+						r.passes(20 * time.Second)
+						next := 0
+						for round := range 250 {
+							for ; next < 3 && time.Duration(round)*100*time.Millisecond >= time.Duration(next)*apart; next++ {
+								_, err := ds[0].SetIntent(r.t.Context(), drains[fmt.Sprint("g", next)], daemon.Wish{Drain: true})
+								r.ok(err)
+							}
+							r.passes(100 * time.Millisecond)
+							for _, k := range r.held() {
+								w, id, _ := strings.Cut(k, "/")
+								if a, _ := r.allocation(w, id); a.Stop != nil && a.State == berth.StateRunning {
+									r.exits(w, id)
+								}
+							}
+						}
+						if of := r.heldOf(); of["g"] != 6 || of["x"] > 0 {
+							t.Errorf("held %v", r.held())
+						}
+						if left := r.record("b"); strings.Contains(left, "gathering") {
+							t.Errorf("left behind: %s", left)
+						}
+						stop()
+						checked()
+					})
+				})
+			}
+		}
+	}
+}
