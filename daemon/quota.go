@@ -82,6 +82,7 @@ type quotaState struct {
 	wantsRoom  *roomWish       // of what waits here with its quota; nil: nothing does that borrowers could make room for
 	wants      map[berth.TenantID]wantedBack
 	gather     gatherer
+	directAt   time.Time  // loans that went round over it were exchanged last
 	typesBack  *typesBack // the first that waits for a worker, and wants such back; nil: none does
 }
 

@@ -36,7 +36,7 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 		return
 	}
 	s := l.balance(of, st, b)
-	if c.mendLoans(of, &s, b) {
+	if c.mendLoans(of, &s, b) || c.direct(of, &s, b) {
 		return
 	}
 	c.gather(of, &s, b)

@@ -85,7 +85,8 @@ func TestLoan_TakenAtOnce(t *testing.T) {
 	})
 }
 
-// Who has lent more than is guaranteed to it now, borrows as much more before it uses anything.
+// Who has lent more than is guaranteed to it now, borrows as much more before it uses anything; to whom it has lent owes that to the
+// other lender then.
 func TestLoan_LentMoreThanGuaranteed(t *testing.T) {
 	bubble(t, func(r *rig) {
 		_, kill := r.lives("w")
@@ -99,8 +100,8 @@ func TestLoan_LentMoreThanGuaranteed(t *testing.T) {
 		r.guarantee(d, "a", 900, 100)
 		r.run(d, "a1", some("a", 100))
 		r.passes(time.Second)
-		if rec := r.record("a"); r.located("a1") != 1 || !strings.Contains(rec, `"borrowed":{"c":{"cpu_milli":200}}`) {
-			t.Errorf("%d is placed, by the record %s", r.located("a1"), rec)
+		if rec := r.record("b"); r.located("a1") != 1 || !strings.Contains(rec, `"borrowed":{"c":{"cpu_milli":200}}`) {
+			t.Errorf("%d is placed, by the record %s; b %s", r.located("a1"), r.record("a"), rec)
 		}
 		stop()
 	})

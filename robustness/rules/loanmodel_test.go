@@ -88,7 +88,7 @@ func loanModel(t *testing.T, deeds []deed, reclaims bool) (wrong string) {
 		if d.soon && i < len(deeds)-1 {
 			continue
 		}
-		if wrong = cmp.Or(m.settles(), m.kept(), m.idle()); wrong != "" {
+		if wrong = cmp.Or(m.settles(), m.kept(), m.idle(), m.goesRound()); wrong != "" {
 			wrong = fmt.Sprintf("after %v: %s", deeds[:i+1], wrong)
 			break
 		}
