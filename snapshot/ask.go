@@ -67,6 +67,7 @@ func (c *course) askMoved(emptied map[berth.WorkerID]bool) {
 			case r.leaving && !r.returns: // for good
 			case r.group != "":
 				c.moveGroup(r.group)
+				c.whole[r.group].drained = true
 			default:
 				c.leaves(r)
 				r.kind, r.from = KindMoved, w

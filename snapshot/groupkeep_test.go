@@ -82,13 +82,13 @@ func TestForecast_GroupsAndOthers(t *testing.T) {
 			append(strings.Split(strings.Repeat("big# new: waits for group \n", 16), "\n")[:16], "more.0 new: waits for group "),
 		},
 		{
-			"nothing is kept for a group while it leaves its workers", func(s *store) {
+			"a group that leaves its workers goes before what is younger", func(s *store) {
 				s.runs("low", 2500, "w2", 0)
 				s.placedGroup("g", 1500, "w1", "w2")
 				s.put(berth.KindGroup, "", "g", &berth.Group{Size: 2, MinCount: 1, Attempt: 1, State: berth.GroupPlaced})
 			},
 			snapshot.Change{Drain: []berth.WorkerID{"w1"}, Requests: []berth.Request{urgent("hot", 2000, 5), request("small", 1500)}},
-			[]string{"hot new: w2 after [low]", "small new: w2", "g.0 moved from w1: waits for group ", "g.1 moved from w2: waits for group ", "low stopped from w2 for hot: waits for cpu_milli "},
+			[]string{"hot new: w2 after [low]", "g.0 moved from w1: w2", "g.1 moved from w2: waits for cpu_milli ", "small new: waits for cpu_milli ", "low stopped from w2 for hot: waits for cpu_milli "},
 		},
 		{
 			"what a drain makes useless is given up", keptOf(4000),

@@ -22,6 +22,7 @@ type askedGroup struct {
 	members []*asked
 	made    bool // others have made room for it: once is enough
 	leaving bool // members of it are there yet, though it is tried as if they were not
+	drained bool // its room and its quota are kept for it meanwhile
 }
 
 func (g *askedGroup) first() *berth.Request { return &g.members[0].Spec }

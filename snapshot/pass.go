@@ -107,10 +107,11 @@ func restOf(turns *scheduler.Turns[*asked], all []*asked) []*asked {
 	return all
 }
 
-// goesBefore says whether a group comes before what waits alone: by their tenants' turns, and of one tenant by priority.
+// goesBefore says whether a group comes before what waits alone: by their tenants' turns, and of one tenant by priority; one that a drain moves
+// also before what is younger.
 func (c *course) goesBefore(g *askedGroup, a *asked) bool {
-	by := c.turn(g.first()).Compare(c.turn(&a.Spec))
-	return by < 0 || by == 0 && accountOf(g.first()) == accountOf(&a.Spec) && g.priority() > a.Candidate().Priority
+	by, than := c.turn(g.first()).Compare(c.turn(&a.Spec)), a.Candidate().Priority
+	return by < 0 || by == 0 && accountOf(g.first()) == accountOf(&a.Spec) && (g.priority() > than || g.drained && g.priority() == than && g.seq < a.Seq)
 }
 
 // passGroups places the first group that fits, of those that are not behind what waits alone, or of all where that has been looked at, nil; and

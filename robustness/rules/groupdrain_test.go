@@ -9,6 +9,7 @@ import (
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/snapshot"
 )
 
 // Workers that are drained together restart a group once, and that uses up no attempt.
@@ -80,6 +81,9 @@ func TestGroup_DrainedGoesFirst(t *testing.T) {
 					q.Constraints = []berth.Constraint{{Label: "n", Operator: berth.OperatorIn, Values: []string{"b"}}}
 				})
 				r.passes(2 * time.Second)
+				if told := r.foretoldOn(&snapshot.Change{Drain: []berth.WorkerID{"a"}}); (told["g.0"] != "") != tt.want || (told["only-b"] != "") == tt.want {
+					t.Errorf("a plan tells %v", told)
+				}
 				_, err := d.SetIntent(r.t.Context(), "a", daemon.Wish{Drain: true})
 				r.ok(err)
 				for round := range 200 {
@@ -101,6 +105,16 @@ func TestGroup_DrainedGoesFirst(t *testing.T) {
 			})
 		})
 	}
+}
+
+// foretoldOn is where a forecast tells that each goes that waits, or would move.
+func (r *rig) foretoldOn(change *snapshot.Change) map[berth.RequestID]berth.WorkerID {
+	r.t.Helper()
+	on := make(map[berth.RequestID]berth.WorkerID)
+	for _, o := range r.foretold(change) {
+		on[o.Request] = o.Worker
+	}
+	return on
 }
 
 // What is kept for a group while its members end, for however long, whoever goes first has all the same.

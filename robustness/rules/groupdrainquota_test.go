@@ -8,6 +8,7 @@ import (
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/snapshot"
 )
 
 // A group that a drain moves has its quota again before those behind it that wait for that: none of its own tenant's with less priority takes it while
@@ -64,6 +65,9 @@ func TestGroup_DrainedKeepsItsQuota(t *testing.T) {
 						}
 						r.passes(20 * time.Second)
 						w, _, _ := strings.Cut(on[0], "/")
+						if told := r.foretoldOn(&snapshot.Change{Drain: []berth.WorkerID{berth.WorkerID(w)}}); (told["g.0"] != "") != tt.want || (told["x0"] != "") == tt.want {
+							t.Errorf("a plan tells %v", told)
+						}
 						_, err := ds[0].SetIntent(r.t.Context(), berth.WorkerID(w), daemon.Wish{Drain: true})
 						r.ok(err)
 						for range 100 {
