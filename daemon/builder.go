@@ -288,6 +288,7 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 	b.plan.Ends = append(b.plan.Ends, end)
 	b.freedOn[e.worker] = append(b.freedOn[e.worker], e.allocation.Share)
 	if of := e.allocation.Group; of != "" {
+		b.l.quotas.givesUp(of, berth.AmountsOf(&e.allocation.Share, &ledger.Capacity))
 		b.noteEnd(of, e.allocation.GroupAttempt, v)
 		b.shareFate(of, e.id, e.allocation.GroupAttempt, v)
 	}

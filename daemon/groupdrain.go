@@ -20,7 +20,7 @@ func (b *builder) keepDrained(id berth.GroupID) {
 	if len(members) == 0 {
 		return
 	}
-	l.gatherDrained(id, b.group(id), members)
+	l.gatherDrained(id, b.group(id), members, b.plan.Ends)
 	if !l.mayPlace() {
 		return
 	}

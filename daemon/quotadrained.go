@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"slices"
 	"time"
 
 	"github.com/berthd/berth"
@@ -10,32 +11,36 @@ import (
 // meanwhile, and it would wait for as long as they run. So quota is gathered for it from the moment in which its next attempt begins: by its
 // daemon at once, which has what its members used in its block; and by all when that stands in the tenant's record.
 
-// drainedGroup is one of this daemon's that waits for the end of its members, or a moment after.
+// drainedGroup is one of this daemon's that waits for the end of its members, or a moment after, with what it is to have again.
 type drainedGroup struct {
 	account
 	asking
+	held berth.Amounts // of that, its members hold yet: what others give up meanwhile is not kept for it
 }
 
 // seeDrained has quota gathered for a group that waits so.
 func (l *loop) seeDrained(id berth.GroupID, rec *berth.Group, now time.Time) {
 	if _, known := l.quotas.drained[id]; !known && l.drained(id, now) != nil {
-		l.gatherDrained(id, rec, l.stillMembers(id))
+		l.gatherDrained(id, rec, l.stillMembers(id), nil)
 	}
 }
 
-// gatherDrained has quota gathered for a group whose next attempt begins so, by a plan or as its record says.
-func (l *loop) gatherDrained(id berth.GroupID, rec *berth.Group, members []*waiting) {
+// gatherDrained has quota gathered for a group whose next attempt begins so, as its record says, or by a plan with these ends.
+func (l *loop) gatherDrained(id berth.GroupID, rec *berth.Group, members []*waiting, ends []berth.End) {
 	r := members[0].request
 	st := l.limited(r)
 	if st == nil || len(st.dimensions) == 0 || l.share.ofGroup(r) != l.d.opts.ID {
 		return
 	}
-	one := drainedGroup{account: accountOf(r), asking: l.askedByMembers(id, members)}
+	one := drainedGroup{account: accountOf(r), asking: l.askedByMembers(id, members), held: make(berth.Amounts)}
 	one.Since, one.Need = rec.Since, make(berth.Amounts, len(st.dimensions))
 	had := make(berth.Amounts)
 	for _, m := range members {
 		if x := l.view.lives[m.id]; x != nil && x.terms != nil { // of several types of devices it had some
-			addTo(had, l.amountsOn(x.worker.Value(), &x.terms.share))
+			amounts := l.amountsOn(x.worker.Value(), &x.terms.share)
+			if addTo(had, amounts); !slices.ContainsFunc(ends, func(e berth.End) bool { return e.Request == m.id }) {
+				addTo(one.held, amounts)
+			}
 		}
 	}
 	for _, d := range st.dimensions {
@@ -48,6 +53,15 @@ func (l *loop) gatherDrained(id berth.GroupID, rec *berth.Group, members []*wait
 	}
 	l.quotas.drained[id] = one
 	l.due.add(tenantKey(one.tenant))
+}
+
+// givesUp notes what a member of a group gives up that ends.
+func (q *quotas) givesUp(id berth.GroupID, amounts berth.Amounts) {
+	if one, drained := q.drained[id]; drained {
+		for d, v := range amounts {
+			one.held[d] -= v
+		}
+	}
 }
 
 // notDrained is that of a group that waits for no end of its members.
@@ -67,17 +81,18 @@ func (l *loop) tryGang(g *gang, b *builder) (placed bool) {
 	return placed
 }
 
-// drainedFirst is the first of an account's that wait so, with what all of them need together; nil: none does.
+// drainedFirst is the first of an account's that wait so, with what all of them need together, and hold; nil: none does.
 func (l *loop) drainedFirst(of account) (first *drainedGroup) {
 	if len(l.quotas.drained) == 0 {
 		return nil
 	}
-	sum := make(berth.Amounts)
+	sum, held := make(berth.Amounts), make(berth.Amounts)
 	for _, one := range l.quotas.drained { // in which order decides nothing
 		if one.account != of {
 			continue
 		}
 		addTo(sum, one.Need)
+		addTo(held, one.held)
 		if first == nil || one.Compare(&first.Gathering) < 0 {
 			first = &one
 		}
@@ -86,7 +101,17 @@ func (l *loop) drainedFirst(of account) (first *drainedGroup) {
 		for d, v := range sum {
 			sum[d] = min(v, l.quotas.of[of].limits[d])
 		}
-		first.Need = sum
+		first.Need, first.held = sum, held
 	}
 	return first
+}
+
+// given is a group with what has been given up of that, and is kept for it.
+func (g *drainedGroup) given() *drainedGroup {
+	out := *g
+	out.Need = make(berth.Amounts, len(g.Need))
+	for d, v := range g.Need {
+		out.Need[d] = max(v-max(g.held[d], 0), 0)
+	}
+	return &out
 }

@@ -28,6 +28,9 @@ type gathering struct {
 func (l *loop) gatheringOf(of account, q *berth.Quota, b *builder) *gathering {
 	g, by, stands := l.standing(q)
 	one := l.drainedFirst(of)
+	if one != nil {
+		one = one.given()
+	}
 	if t := l.quotas.trying; t != nil && t.account == of {
 		one, stands = t, false
 	}

@@ -43,6 +43,8 @@ type gatherer struct {
 	moved  time.Time     // that has become less, or nobody was kept from anything by it, or its turn has come
 	later  bool          // it was another tenant's when this was looked at last
 	lapsed map[asked]lapse
+
+	drained asked // a drain moved it last
 }
 
 // asked names what asks.
@@ -89,7 +91,7 @@ func (l *loop) followGathering(of account, b *builder) {
 		return !l.waitsFor(a)
 	})
 	own, stands := s.quota.Gathering[l.d.opts.ID]
-	if mine := (asking{own}); stands && l.waitsFor(mine.name()) && !g.lapsedAt(mine.name(), b.now) && l.fitsEverNow(mine, &s) {
+	if mine := (asking{own}); stands && !l.lacksOnlyRoom(g, mine) && l.waitsFor(mine.name()) && !g.lapsedAt(mine.name(), b.now) && l.fitsEverNow(mine, &s) {
 		if (!g.head.is(&own) || g.head.Age == 0) && !g.loan.is(&own) {
 			g.head, g.need, g.since, g.passed = mine, own.Need, b.now.Add(-gatherAfter), true
 		}
@@ -99,6 +101,9 @@ func (l *loop) followGathering(of account, b *builder) {
 	reach := s.inReach(of)
 	first, need := l.firstToGather(of, &s, look{within: s.bound(reach)}, b.now)
 	room, its := l.awaitsRoom(of, &s, b.now)
+	if _, drained := l.quotas.drained[room.Group]; drained {
+		g.drained = room.name()
+	}
 	if its != nil && (need == nil || room.Compare(&first.Gathering) < 0) {
 		first, need = room, its
 	}
@@ -119,6 +124,16 @@ func (l *loop) followGathering(of account, b *builder) {
 		l.timers.set(tenantKey(of.tenant), ends)
 	}
 	l.followLoan(of, &s, b.now)
+}
+
+// lacksOnlyRoom says whether it was tried again that a drain has moved, and waits for a worker: that may never come.
+func (l *loop) lacksOnlyRoom(g *gatherer, a asking) bool {
+	if a.Group == "" || a.name() != g.drained {
+		return false
+	}
+	_, drained := l.quotas.drained[a.Group]
+	one := l.gangs.of[a.Group]
+	return !drained && one != nil && !one.open() && one.class.over == 0
 }
 
 // awaitsRoom is the first group of an account for which quota is gathered at once: others make room for it, or its own members give theirs up.

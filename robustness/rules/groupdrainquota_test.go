@@ -159,3 +159,88 @@ func TestGroup_DrainedTogetherKeepTheirQuota(t *testing.T) {
 		}
 	}
 }
+
+// What is kept for it is what its own members give up: those who are drained with it have what they gave up themselves, each before
+// what comes after it.
+func TestGroup_DrainedBesideOthers(t *testing.T) {
+	for n := 1; n <= 2; n++ {
+		t.Run(fmt.Sprint(n, " daemons"), func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				checked := r.checked()
+				ds, stop := r.several(n)
+				r.limit(ds[0], "b", 900)
+				r.offers("w", false, nil)
+				g := r.group("g", 2, 2)
+				g.Resources.CPUMilli, g.Priority, g.Tenant, g.StartTimeoutMS = 150, 5, "b", 3_600_000
+				r.submitGroup(ds[0], g)
+				for i := range 4 {
+					r.run(ds[0], fmt.Sprint("h", i), sizedOf("b", 150, 5))
+				}
+				r.passes(5 * time.Second)
+				for _, k := range r.held() {
+					w, id, _ := strings.Cut(k, "/")
+					r.runs(w, id)
+				}
+				if len(r.held()) != 6 {
+					t.Fatalf("held %v", r.held())
+				}
+				for i := range 4 {
+					r.offers(berth.WorkerID(fmt.Sprint("w", i)), false, nil)
+					r.run(ds[i%n], fmt.Sprint("x", i), sizedOf("b", 150, 0))
+				}
+				r.passes(15 * time.Second)
+				_, err := ds[0].SetIntent(r.t.Context(), "w", daemon.Wish{Drain: true})
+				r.ok(err)
+				for round := range 80 {
+					r.passes(100 * time.Millisecond)
+					for i, k := range r.held() { // the singles end before the group's members, and after them
+						w, id, _ := strings.Cut(k, "/")
+						if a, _ := r.allocation(w, id); a.Stop != nil && a.State == berth.StateRunning && round >= 3*((i+3)%6) {
+							r.exits(w, id)
+						}
+					}
+				}
+				if of := r.heldOf(); of["g"] != 2 || of["h"] != 4 {
+					t.Errorf("held %v: %s", r.held(), r.record("b"))
+				}
+				stop()
+				checked()
+			})
+		})
+	}
+}
+
+// Where no worker takes it any more, others of its tenant have its quota.
+func TestGroup_DrainedWithoutRoomLeavesItsQuota(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		r.limit(d, "b", 2000)
+		for _, w := range []berth.WorkerID{"w0", "w1"} {
+			r.offers(w, false, nil)
+		}
+		g := r.whole("g", 2)
+		g.Priority, g.Tenant, g.StartTimeoutMS = 5, "b", 3_600_000
+		r.submitGroup(d, g)
+		for _, k := range r.held() {
+			w, id, _ := strings.Cut(k, "/")
+			r.runs(w, id)
+		}
+		r.run(d, "x", sizedOf("b", 1000, 0))
+		r.passes(15 * time.Second)
+		_, err := d.SetIntent(r.t.Context(), "w0", daemon.Wish{Drain: true})
+		r.ok(err)
+		for range 200 {
+			r.passes(100 * time.Millisecond)
+			for _, k := range r.held() {
+				w, id, _ := strings.Cut(k, "/")
+				if a, _ := r.allocation(w, id); a.Stop != nil && a.State == berth.StateRunning {
+					r.exits(w, id)
+				}
+			}
+		}
+		if r.located("x") == 0 {
+			t.Errorf("held %v: %s", r.held(), r.record("b"))
+		}
+		stop()
+	})
+}
