@@ -3,6 +3,7 @@ package daemon
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -25,7 +26,7 @@ type firstTurn struct {
 	from  time.Time     // that is known here
 	lacks berth.Amounts // what loans are to make up for
 	wants berth.Amounts // of that, what is not idle
-	least float64       // who has borrowed no larger part of what is wanted gives nothing back for it; below 0: all do
+	least float64       // who has borrowed a smaller part of what is wanted gives nothing back for it
 }
 
 // ofAnother says whether it is the turn of another than a tenant.
@@ -117,19 +118,23 @@ func (l *loop) firstTurn(p berth.PoolID, s *loanStatus) (f firstTurn) {
 			f.wants[d] = more
 		}
 	}
-	f.least = l.sparedFrom(account{t, p}, &f)
+	f.least = l.givesFrom(account{t, p}, &f)
 	return f
 }
 
-// sparedFrom is the largest part of what is lacking that somebody may have borrowed who gives nothing back for the first turn of an account: for a while
-// only those do who have more than that would have, and then all, for what these have may never end. Below 0: nobody is spared.
-func (l *loop) sparedFrom(of account, f *firstTurn) float64 {
+// givesFrom is the least part of what is lacking that somebody must have borrowed to give something back for the first turn of an account: for a while
+// only those do who have more than that would have, or where none has, as much, and then all, for what these have may never end.
+func (l *loop) givesFrom(of account, f *firstTurn) float64 {
 	ends := f.from.Add(gatherAfter)
 	if !l.now().Before(ends) || !l.borrowsLess(of, f.lacks) {
-		return -1
+		return 0
 	}
 	l.timers.set(tenantKey(of.tenant), ends)
-	return l.borrowedPart(of, f.lacks, f.lacks)
+	would := l.borrowedPart(of, f.lacks, f.lacks)
+	if l.mostBorrowed(of, f.lacks) > would {
+		return math.Nextafter(would, math.Inf(1)) // more than that
+	}
+	return would
 }
 
 // lacksLoans is what an account lacks of what its quota is gathered for, beside what it uses, and could borrow.
@@ -175,7 +180,7 @@ func (l *loop) goesBack(of account, q *berth.Quota) (out berth.Loans) {
 		return nil
 	}
 	first := s.first.turn.tenant
-	if l.borrowedPart(of, s.first.wants, nil) <= s.first.least {
+	if l.borrowedPart(of, s.first.wants, nil) < s.first.least {
 		return nil
 	}
 	rec, _ := l.view.tenant(first)

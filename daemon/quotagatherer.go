@@ -153,8 +153,7 @@ func (l *loop) followLoan(of account, s *balance, now time.Time) {
 		g.loan, g.loanNeed = asking{}, nil
 		return
 	}
-	own, _ := l.ownRoom(of, s)
-	first, need := l.firstToGather(of, s, look{within: s.bound(l.byLoan(of, s)), beyond: s.bound(own)}, now)
+	first, need := l.firstToGather(of, s, look{within: s.bound(l.byLoan(of, s)), beyond: s.bound(l.withoutLoan(of, s))}, now)
 	if g.loanNeed != nil {
 		g.loanTill = now
 	}
@@ -178,30 +177,34 @@ func (l *loop) followLoan(of account, s *balance, now time.Time) {
 	}
 }
 
-// borrowsLess says whether an account would still have borrowed less than another has, by their weights, were it lent so much: then what
+// borrowsLess says whether an account would have borrowed no more than another has, by their weights, were it lent so much: then what
 // follows what was placed by an end of its own tenant's need not wait for as long again. Of two that have as much each would else have
-// the other give back what ends, for ever.
+// the other give back what ends, for ever; and where there is an odd one, who has that now is who waits for it next.
 func (l *loop) borrowsLess(of account, need berth.Amounts) bool {
-	mine := l.borrowedPart(of, need, need)
+	return l.borrowedPart(of, need, need) <= l.mostBorrowed(of, need)
+}
+
+// mostBorrowed is the largest part of some dimensions that another than an account has borrowed.
+func (l *loop) mostBorrowed(of account, dimensions berth.Amounts) (part float64) {
 	for t := range l.loansIn(of.pool).borrowers { // which of them decides nothing
-		if t != of.tenant && l.borrowedPart(account{t, of.pool}, need, nil) > mine {
-			return true
+		if t != of.tenant {
+			part = max(part, l.borrowedPart(account{t, of.pool}, dimensions, nil))
 		}
 	}
-	return false
+	return part
 }
 
 // borrowedPart is how much an account has borrowed, and would with more, of what is guaranteed to all: the largest part of some
-// dimensions, by its tenant's weight.
+// dimensions, by its tenant's weight. Equal parts are the same number: it is rounded once.
 func (l *loop) borrowedPart(of account, dimensions, more berth.Amounts) (part float64) {
 	rec, _ := l.view.tenant(of.tenant)
-	q, ever := rec.Pools[of.pool], l.loansIn(of.pool).ever
+	q, ever, weight := rec.Pools[of.pool], l.loansIn(of.pool).ever, float64(l.fair.shares.Weight(of.tenant))
 	for d := range dimensions {
 		if ever[d] > 0 {
-			part = max(part, float64(q.Borrowed.Of(d)+more[d])/float64(ever[d]))
+			part = max(part, float64(q.Borrowed.Of(d)+more[d])/(float64(ever[d])*weight))
 		}
 	}
-	return part / float64(l.fair.shares.Weight(of.tenant))
+	return part
 }
 
 // byLoan bounds what could be placed of an account beside what it uses, with any loans of what is in reach.
@@ -209,6 +212,14 @@ func (l *loop) byLoan(of account, s *balance) bounding {
 	_, most := l.ownRoom(of, s)
 	reach, used := s.inReach(of), l.usedBy(of)
 	return most.and(func(d berth.Dimension) int64 { return reach(d) - used[d] })
+}
+
+// withoutLoan bounds what could be placed of an account beside what it uses with what is guaranteed to it, or with the loans that it has, be it that they
+// go back for another's turn. What that has room for lacks no loan when it is its turn (see lacksLoans): it would come and go for ever.
+func (l *loop) withoutLoan(of account, s *balance) bounding {
+	own, _ := l.ownRoom(of, s)
+	allowed, used := s.quota.AllowedWithout(l.recalledFrom(of, &s.quota)), l.usedBy(of)
+	return func(d berth.Dimension) int64 { return max(own(d), allowed[d]-used[d]) }
 }
 
 // isTried says whether something waits here that its quota has room for now: it is tried, or is to be.

@@ -15,6 +15,7 @@ type lasting struct {
 	*rig
 	ds   []*daemon.Daemon
 	runs time.Duration
+	more time.Duration            // and up to so much longer, by turns: 0: all as long
 	each int64                    // cores of each member
 	size map[berth.TenantID]int64 // of its groups; none: its requests are single
 
@@ -25,24 +26,26 @@ type lasting struct {
 
 // lastingOne is a member, or a single request, that has not ended.
 type lastingOne struct {
-	id string
-	of berth.TenantID
-	at time.Time // it was placed
+	id   string
+	of   berth.TenantID
+	runs time.Duration
+	at   time.Time // it was placed
 }
 
 func (s *lasting) submit(of berth.TenantID) {
 	s.next++
 	id, d, size := fmt.Sprintf("%s%04d", of, s.next), s.ds[s.next%len(s.ds)], s.size[of]
+	runs := s.runs + s.more*time.Duration(s.next*7%10)/10
 	if size == 0 {
 		s.run(d, id, some(of, s.each))
-		s.there = append(s.there, lastingOne{id: id, of: of})
+		s.there = append(s.there, lastingOne{id: id, of: of, runs: runs})
 		return
 	}
 	g := s.group(id, size, size)
 	g.Tenant, g.Resources.CPUMilli = of, s.each
 	s.submitGroup(d, g)
 	for i := range size {
-		s.there = append(s.there, lastingOne{id: fmt.Sprintf("%s.%d", id, i), of: of})
+		s.there = append(s.there, lastingOne{id: fmt.Sprintf("%s.%d", id, i), of: of, runs: runs})
 	}
 }
 
@@ -75,7 +78,7 @@ func (s *lasting) step() {
 				s.rig.runs(w, x.id)
 			}
 			s.held[x.of]++
-			if now.Sub(x.at) >= s.runs {
+			if now.Sub(x.at) >= x.runs {
 				s.reported(w, x.id, berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: now.UTC()})
 				ended[x.of]++
 				continue
