@@ -54,9 +54,9 @@ func (q *Quota) ReclaimAt(from TenantID) (at time.Time, ok bool) {
 	return since.Add(time.Duration(*q.ReclaimAfterMS) * time.Millisecond), true
 }
 
-// RecallFrom wants so much back of tenants at least, in place of what is wanted back of others, and since as long as anything is. It says
-// whether that changes anything.
-func (q *Quota) RecallFrom(back map[TenantID]Amounts) (changed bool) {
+// RecallFrom wants so much back of tenants at least, in place of what is wanted back of others and does not come back already, and since as
+// long as anything is. It says whether that changes anything.
+func (q *Quota) RecallFrom(back, comes map[TenantID]Amounts) (changed bool) {
 	for _, t := range slices.Sorted(maps.Keys(back)) {
 		for _, d := range back[t].Dimensions() {
 			more := min(back[t][d], q.Lent[t][d]) - q.Recalled[t][d]
@@ -66,7 +66,7 @@ func (q *Quota) RecallFrom(back map[TenantID]Amounts) (changed bool) {
 			q.Recalled, changed = q.Recalled.With(t, d, q.Recalled[t][d]+more), true
 			for _, o := range slices.Backward(q.Recalled.TenantsOf(d)) {
 				if _, too := back[o]; !too {
-					part := min(more, q.Recalled[o][d])
+					part := min(more, max(q.Recalled[o][d]-max(comes[o][d], 0), 0))
 					q.Recalled, more = q.Recalled.With(o, d, q.Recalled[o][d]-part), more-part
 				}
 			}

@@ -98,7 +98,8 @@ func TestCheckReclaimAfter(t *testing.T) {
 	}
 }
 
-// Of those who make room as much is wanted back as they free, first in place of what is wanted back of others, and since as long.
+// Of those who make room as much is wanted back as they free, first in place of what is wanted back of others and does not come back already,
+// and since as long.
 func TestQuota_RecallFrom(t *testing.T) {
 	const d = berth.DimensionCPU
 	cpu := func(n int64) berth.Amounts { return berth.Amounts{d: n} }
@@ -106,20 +107,22 @@ func TestQuota_RecallFrom(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		back    map[berth.TenantID]berth.Amounts
+		comes   map[berth.TenantID]berth.Amounts
 		want    map[berth.TenantID]int64
 		changed bool
 	}{
-		{"enough is wanted back", map[berth.TenantID]berth.Amounts{"a": cpu(20)}, map[berth.TenantID]int64{"a": 30, "b": 0, "c": 5}, false},
-		{"in place of another", map[berth.TenantID]berth.Amounts{"b": cpu(10)}, map[berth.TenantID]int64{"a": 25, "b": 10, "c": 0}, true},
-		{"more than all", map[berth.TenantID]berth.Amounts{"b": cpu(50)}, map[berth.TenantID]int64{"a": 0, "b": 40, "c": 0}, true},
-		{"of several", map[berth.TenantID]berth.Amounts{"a": cpu(30), "c": cpu(10)}, map[berth.TenantID]int64{"a": 30, "b": 0, "c": 10}, true},
+		{"enough is wanted back", map[berth.TenantID]berth.Amounts{"a": cpu(20)}, nil, map[berth.TenantID]int64{"a": 30, "b": 0, "c": 5}, false},
+		{"in place of another", map[berth.TenantID]berth.Amounts{"b": cpu(10)}, nil, map[berth.TenantID]int64{"a": 25, "b": 10, "c": 0}, true},
+		{"in place of what does not come back", map[berth.TenantID]berth.Amounts{"b": cpu(10)}, map[berth.TenantID]berth.Amounts{"c": cpu(3), "a": cpu(-5)}, map[berth.TenantID]int64{"a": 22, "b": 10, "c": 3}, true},
+		{"more than all", map[berth.TenantID]berth.Amounts{"b": cpu(50)}, nil, map[berth.TenantID]int64{"a": 0, "b": 40, "c": 0}, true},
+		{"of several", map[berth.TenantID]berth.Amounts{"a": cpu(30), "c": cpu(10)}, nil, map[berth.TenantID]int64{"a": 30, "b": 0, "c": 10}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			q := berth.Quota{
 				Lent: berth.Loans{"a": cpu(40), "b": cpu(40), "c": cpu(40)}, Recalled: berth.Loans{"a": cpu(30), "c": cpu(5)},
 				RecalledSince: map[berth.TenantID]time.Time{"a": first, "c": later},
 			}
-			if got := q.RecallFrom(tt.back); got != tt.changed {
+			if got := q.RecallFrom(tt.back, tt.comes); got != tt.changed {
 				t.Errorf("changed: %v", got)
 			}
 			for of, v := range tt.want {

@@ -134,7 +134,7 @@ func (c *blockChanges) wanted(of account, s *balance, w wish, rest berth.Amounts
 			over = now - max(wants[d], q.Recalled.Of(d)) // what the first wants here that is not for what is guaranteed
 		}
 		if over > 0 && !c.goesOn(of, s) { // what is tried may want that still
-			next = c.recallLess(of, next, d, over)
+			next = c.recallLess(of, next, d, over, elsewhere)
 		}
 	}
 	c.after = append(c.after, func(time.Time) { s.state.asked = asked })
@@ -167,14 +167,23 @@ func (c *blockChanges) recallLeaving(of account, now berth.Loans, d berth.Dimens
 	return now
 }
 
-// recallLess wants so much less of a dimension back: of the last borrowers first, and last of those of whom as much leaves.
-func (c *blockChanges) recallLess(of account, now berth.Loans, d berth.Dimension, less int64) berth.Loans {
+// recallLess wants so much less of a dimension back: of the last borrowers first, and last of those of whom as much leaves. Elsewhere: something may be
+// stopped for what waits at other daemons, so what leaves, or has left and is not given back yet, stays wanted back: else it would be used again, and
+// others would have to end.
+func (c *blockChanges) recallLess(of account, now berth.Loans, d berth.Dimension, less int64, elsewhere bool) berth.Loans {
 	leaves := make(map[berth.TenantID]int64)
 	for _, t := range now.TenantsOf(d) {
-		_, all := c.l.stoppable(account{t, of.pool})
+		from := account{t, of.pool}
+		_, all := c.l.stoppable(from)
 		leaves[t] = all[d]
+		if elsewhere {
+			rec, _ := c.l.view.tenant(t)
+			q := rec.Pools[of.pool]
+			borrowed := q.Borrowed.Of(d)
+			leaves[t] += borrowed - q.Keeps(d, c.l.usedBy(from)[d], borrowed)
+		}
 	}
-	for _, spared := range []bool{true, false} {
+	for _, spared := range []bool{true, elsewhere} {
 		for _, t := range slices.Backward(now.TenantsOf(d)) {
 			part := min(less, now[t][d])
 			if spared {

@@ -387,15 +387,16 @@ func (b *builder) carryOut(r *reclaim, ends reclaimEnds) bool {
 // compareReclaim makes the plan depend on what a reclaim was decided by, and rewrites the records of the borrowers of which something
 // ends. Where that makes room, as much is wanted back of these, in place of others.
 func (b *builder) compareReclaim(r *reclaim, ends []berth.RequestID, room bool) {
-	back := make(map[berth.TenantID]berth.Amounts)
+	back, comes := make(map[berth.TenantID]berth.Amounts), make(map[berth.TenantID]berth.Amounts)
 	for i := range r.from {
 		t := r.from[i].of.tenant
+		comes[t] = make(berth.Amounts)
+		addTo(comes[t], r.from[i].leaves)
+		addTo(comes[t], r.from[i].idle)
 		for _, h := range r.from[i].could {
 			if slices.Contains(ends, h.Request) {
 				if back[t] == nil {
-					back[t] = make(berth.Amounts)
-					addTo(back[t], r.from[i].leaves)
-					addTo(back[t], r.from[i].idle)
+					back[t] = maps.Clone(comes[t])
 				}
 				addTo(back[t], h.Amounts)
 			}
@@ -414,7 +415,7 @@ func (b *builder) compareReclaim(r *reclaim, ends []berth.RequestID, room bool) 
 	t := r.of.tenant
 	rec, was := b.l.view.tenant(t)
 	q := rec.Pools[r.of.pool]
-	if !room || !q.RecallFrom(back) {
+	if !room || !q.RecallFrom(back, comes) {
 		b.guard(berth.Guard{Key: tenantKey(t), Was: was})
 		return
 	}

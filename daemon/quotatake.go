@@ -54,7 +54,7 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 	case there && c.leaveGathered(of, &s):
 	case there && c.leaveToGroup(of, &s, b):
 	case s.among > 0 && there:
-		c.yield(of, &s, need, b)
+		c.yield(of, &s, need, first, b)
 	case there: // also where it is not enough for what waits: that takes all at once when it is there
 		c.rest(of, &s, b)
 	}
@@ -224,7 +224,7 @@ func (c *blockChanges) leaveToGroup(of account, s *balance, b *builder) bool {
 
 // yield gives back what others wait for: all that is neither used nor was taken for one
 // that is to be placed yet; or, where that is of use here, what is beyond an even part.
-func (c *blockChanges) yield(of account, s *balance, need berth.Amounts, b *builder) {
+func (c *blockChanges) yield(of account, s *balance, need berth.Amounts, first asking, b *builder) {
 	keep := c.withGranted(s)
 	until := s.state.usedAt.Add(takesInARow)
 	if need == nil && b.now.Before(until) {
@@ -239,6 +239,9 @@ func (c *blockChanges) yield(of account, s *balance, need berth.Amounts, b *buil
 	if c.keep(of, s, s.withGathered(keep)) {
 		st := s.state
 		c.after = append(c.after, func(now time.Time) { st.yields = now.Add(yieldFor) })
+		if own, _ := c.l.ownRoom(of, s); need != nil && len(s.quota.Guaranteed) > 0 && own.holds(need, s) {
+			c.queueUp(of, wish{need: need, own: true, asks: first})
+		}
 	}
 }
 

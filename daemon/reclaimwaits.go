@@ -138,11 +138,10 @@ type reclaimLook struct {
 func (r *reclaim) begin() *reclaimLook {
 	s := r.l.balance(r.of, r.state, nil)
 	own, _ := r.l.ownRoom(r.of, &s)
-	most, least := r.l.awaited(r.of, &s, r.l.queue, r.l.gangs)
 	k := &reclaimLook{reclaim: r, left: make(berth.Amounts), there: make(berth.Amounts), lacks: make(berth.Amounts), none: make(map[string]bool)}
 	for _, d := range s.state.dimensions {
 		k.left[d] = own(d)
-		k.there[d] = max(r.l.free(r.of, r.state, d), 0) + max(s.block.Block[d]-s.block.Used[d]-max(most[d], least[d]), 0)
+		k.there[d] = max(r.l.free(r.of, r.state, d), 0) + max(s.block.Block[d]-s.block.Used[d], 0)
 	}
 	return k
 }
@@ -169,7 +168,11 @@ func (k *reclaimLook) lacksOf(x *reclaimer) berth.Amounts {
 // counts has those behind one find what it takes of the quota taken.
 func (k *reclaimLook) counts(x *reclaimer) {
 	addTo(k.lacks, k.lacksOf(x))
-	for d, v := range x.need {
+	for d := range k.there {
+		v, lacks := x.need[d]
+		if !lacks {
+			v = x.asksFor(d) // it has that
+		}
 		k.left[d] -= v
 		k.there[d] = max(k.there[d]-v, 0)
 	}
