@@ -41,8 +41,13 @@ func TestReclaim_EachFound(t *testing.T) {
 		{[]int64{3, 2, 3}, 1, 6000, 1000, 0, []int64{500}, nil, 500, true, 1, []eachDeed{{"ask", 1, eachRun{"a", 2000, 3}, 9, 300 * time.Millisecond}}},
 		// Of four equal groups with quota for one, each in turn is kept what room is made on.
 		{[]int64{2, 3, 4}, 1, 8500, 0, 500, []int64{500}, []eachRun{{"c", 1000, 0}, {"b", 1000, 0}, {"b", 1000, 0}, {"c", 500, 3}, {"c", 1000, 0}, {"b", 1000, 0}}, 500, false, 0, []eachDeed{
-			{"ask", 0, eachRun{"a", 1000, 0}, 6, 0}, {"ask", 0, eachRun{"a", 2000, 1}, 1, 0}, {"ask", 1, eachRun{"a", 2000, 1}, 0, 0}, {"ask", 1, eachRun{"a", 2000, 1}, 0, 0},
-			{"ask", 0, eachRun{"a", 2000, 1}, 12, 7 * time.Second}, {"ask", 1, eachRun{"a", 2000, 1}, 15, 0}, {"cancel", 0, eachRun{}, 0, 0},
+			{"ask", 0, eachRun{"a", 1000, 0}, 6, 0},
+			{"ask", 0, eachRun{"a", 2000, 1}, 1, 0},
+			{"ask", 1, eachRun{"a", 2000, 1}, 0, 0},
+			{"ask", 1, eachRun{"a", 2000, 1}, 0, 0},
+			{"ask", 0, eachRun{"a", 2000, 1}, 12, 7 * time.Second},
+			{"ask", 1, eachRun{"a", 2000, 1}, 15, 0},
+			{"cancel", 0, eachRun{}, 0, 0},
 		}},
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {

@@ -16,8 +16,10 @@ func TestReclaim_BesideWhatIsIdle(t *testing.T) {
 		s := r.seen()
 		ds, stop := r.several(1)
 		defer stop()
+		var kills []func()
+		defer func() { endAll(kills) }()
 		for i := range 5 {
-			defer s.livesOf(berth.WorkerID(fmt.Sprint("w", i)), 4000, 1<<30)()
+			kills = append(kills, s.livesOf(berth.WorkerID(fmt.Sprint("w", i)), 4000, 1<<30))
 		}
 		s.works(time.Second, nil)
 		s.reclaimsAfter(ds[0], "a", 20000, 9000, 2*time.Second)
