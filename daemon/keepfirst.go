@@ -279,6 +279,32 @@ func (l *loop) takesBefore(g *gang) (yields time.Duration) {
 	return yields
 }
 
+// takesKept gives up what is kept for a group where a request whose turn is before has room there, and would have others make it some instead, and says
+// whether it does. The request is tried again when nothing is kept, or in a while.
+func (l *loop) takesKept(w *waiting, own scheduler.Candidate, now time.Time) bool {
+	p := w.request.Pool
+	k, was := l.keep(p)
+	s := l.keepOf(p)
+	if k == nil || !k.MadeRoom.IsZero() || now.Before(s.failed) || !slices.ContainsFunc(k.Workers[:min(len(k.Workers), keptAsks)], func(one berth.KeptWorker) bool {
+		return l.fleet.FitsUnkept(own, one.Worker)
+	}) {
+		return false
+	}
+	g := l.gangs.of[k.Group]
+	if g == nil {
+		g = l.drained(k.Group, now)
+	}
+	if g == nil || !l.goesFirst(g, w.request, w.priority) {
+		return false
+	}
+	if !s.writing && l.flights.keeps[p] == nil {
+		l.gaveUp(g, now.Add(keptOffFor))
+		l.writeKeep(p, was, nil)
+	}
+	l.timers.set(requestKey(w.id), now.Add(reclaimAgain))
+	return true
+}
+
 // firstsBefore are the first of each class that waits for room in a group's pool and has been looked at, and is before the group: in the order of their
 // turns, so that it is not by chance who is asked for of very many.
 func (l *loop) firstsBefore(g *gang, before func(*waiting) bool) []*waiting {

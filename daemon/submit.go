@@ -322,7 +322,7 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 		short := l.quotaKeeps(w, l.d.opts.ID)
 		d.Verdict.NeverFits = short == nil || short.NeverFits
 	}
-	if d.Verdict != nil && !d.Verdict.NeverFits && w.preempts && (l.preempt(w, own, b) || l.givesUpRoom(w, own, b)) {
+	if d.Verdict != nil && !d.Verdict.NeverFits && w.preempts && !l.takesKept(w, own, b.now) && (l.preempt(w, own, b) || l.givesUpRoom(w, own, b)) {
 		return
 	}
 	if d.Verdict != nil {

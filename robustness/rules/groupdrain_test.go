@@ -156,3 +156,49 @@ func TestGroup_DrainedKeepsNobodyOffWhoGoesFirst(t *testing.T) {
 		stop()
 	})
 }
+
+// Who goes first has what is kept for a group, and stops nobody for room elsewhere.
+func TestGroup_DrainedHasNobodyStopped(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		for _, w := range []berth.WorkerID{"a", "b"} {
+			r.offers(w, false, nil)
+		}
+		r.submitGroup(d, r.whole("g", 2))
+		for _, w := range []berth.WorkerID{"d", "e"} {
+			r.offers(w, false, nil)
+		}
+		for _, id := range []string{"l", "m"} {
+			r.run(d, id, sizedOf("v", 1000, 0))
+		}
+		r.passes(time.Second)
+		for _, k := range r.held() {
+			w, id, _ := strings.Cut(k, "/")
+			r.runs(w, id)
+		}
+		r.offers("c", false, nil)
+		_, err := d.SetIntent(r.t.Context(), "a", daemon.Wish{Drain: true})
+		r.ok(err)
+		for round := range 60 {
+			if round == 3 {
+				r.run(d, "high", urgent(1000, 5))
+			}
+			r.passes(100 * time.Millisecond)
+			for _, k := range r.held() {
+				w, id, _ := strings.Cut(k, "/")
+				a, _ := r.allocation(w, id)
+				switch {
+				case a.Stop == nil:
+				case id == "l" || id == "m":
+					t.Fatalf("%s is stopped: %s", id, a.Stop.Message)
+				case a.State == berth.StateRunning:
+					r.exits(w, id)
+				}
+			}
+		}
+		if r.located("high") == 0 {
+			t.Errorf("held %v", r.held())
+		}
+		stop()
+	})
+}
