@@ -210,37 +210,54 @@ func TestGroup_DrainedBesideOthers(t *testing.T) {
 	}
 }
 
-// Where no worker takes it any more, others of its tenant have its quota.
+// Where no worker takes it any more, others of its tenant have its quota; but not where they can make room for it.
 func TestGroup_DrainedWithoutRoomLeavesItsQuota(t *testing.T) {
-	bubble(t, func(r *rig) {
-		d, stop := r.daemon()
-		r.limit(d, "b", 2000)
-		for _, w := range []berth.WorkerID{"w0", "w1"} {
-			r.offers(w, false, nil)
-		}
-		g := r.whole("g", 2)
-		g.Priority, g.Tenant, g.StartTimeoutMS = 5, "b", 3_600_000
-		r.submitGroup(d, g)
-		for _, k := range r.held() {
-			w, id, _ := strings.Cut(k, "/")
-			r.runs(w, id)
-		}
-		r.run(d, "x", sizedOf("b", 1000, 0))
-		r.passes(15 * time.Second)
-		_, err := d.SetIntent(r.t.Context(), "w0", daemon.Wish{Drain: true})
-		r.ok(err)
-		for range 200 {
-			r.passes(100 * time.Millisecond)
-			for _, k := range r.held() {
-				w, id, _ := strings.Cut(k, "/")
-				if a, _ := r.allocation(w, id); a.Stop != nil && a.State == berth.StateRunning {
-					r.exits(w, id)
+	for _, preempts := range []bool{false, true} {
+		t.Run(fmt.Sprintf("others make room %t", preempts), func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				d, stop := r.daemon()
+				r.limit(d, "b", 3000)
+				for _, w := range []berth.WorkerID{"w0", "w1", "w2"} {
+					r.offers(w, false, nil)
 				}
-			}
-		}
-		if r.located("x") == 0 {
-			t.Errorf("held %v: %s", r.held(), r.record("b"))
-		}
-		stop()
-	})
+				g := r.whole("g", 2)
+				g.Priority, g.Tenant, g.StartTimeoutMS = 5, "b", 3_600_000
+				if preempts {
+					g.Preemption = berth.PreemptionLower
+				}
+				r.submitGroup(d, g)
+				r.run(d, "x", sizedOf("b", 1000, 0))
+				on := r.held()
+				for _, k := range on {
+					w, id, _ := strings.Cut(k, "/")
+					r.runs(w, id)
+				}
+				r.run(d, "y", sizedOf("b", 1000, 0))
+				r.passes(15 * time.Second)
+				for _, k := range on {
+					if w, id, _ := strings.Cut(k, "/"); id == "g.0" {
+						_, err := d.SetIntent(r.t.Context(), berth.WorkerID(w), daemon.Wish{Drain: true})
+						r.ok(err)
+					}
+				}
+				for range 200 {
+					r.passes(100 * time.Millisecond)
+					for _, k := range r.held() {
+						w, id, _ := strings.Cut(k, "/")
+						a, _ := r.allocation(w, id)
+						switch {
+						case a.Stop != nil && a.State == berth.StateRunning:
+							r.exits(w, id)
+						case a.Stop == nil && a.State == berth.StatePlaced:
+							r.runs(w, id)
+						}
+					}
+				}
+				if got := r.located("g.0", "g.1"); (got == 2) != preempts || (r.located("y") == 1) == preempts {
+					t.Errorf("held %v: %s", r.held(), r.record("b"))
+				}
+				stop()
+			})
+		})
+	}
 }
