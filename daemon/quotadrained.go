@@ -21,11 +21,14 @@ type drainedGroup struct {
 // seeDrained has quota gathered for a group that waits so.
 func (l *loop) seeDrained(id berth.GroupID, rec *berth.Group, now time.Time) {
 	if _, known := l.quotas.drained[id]; !known && l.drained(id, now) != nil {
-		l.gatherDrained(id, rec, l.stillMembers(id), nil)
+		members := l.stillMembers(id)
+		l.gatherDrained(id, rec, members, nil)
+		l.due.add(tenantKey(members[0].request.Tenant))
 	}
 }
 
-// gatherDrained has quota gathered for a group whose next attempt begins so, as its record says, or by a plan with these ends.
+// gatherDrained has quota gathered for a group whose next attempt begins so, as its record says, or by a plan with these ends: the
+// tenant is looked at after that, when those wait again that have ended.
 func (l *loop) gatherDrained(id berth.GroupID, rec *berth.Group, members []*waiting, ends []berth.End) {
 	r := members[0].request
 	st := l.limited(r)
@@ -52,7 +55,6 @@ func (l *loop) gatherDrained(id berth.GroupID, rec *berth.Group, members []*wait
 		l.quotas.drained = make(map[berth.GroupID]drainedGroup, 1)
 	}
 	l.quotas.drained[id] = one
-	l.due.add(tenantKey(one.tenant))
 }
 
 // givesUp notes what a member of a group gives up that ends.
