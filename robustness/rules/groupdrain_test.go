@@ -91,12 +91,7 @@ func TestGroup_DrainedGoesFirst(t *testing.T) {
 						r.run(d, "new", func(q *berth.Request) { sized(1000, 0)(q); tt.asks(q) })
 					}
 					r.passes(100 * time.Millisecond)
-					for _, k := range r.held() {
-						w, id, _ := strings.Cut(k, "/")
-						if a, _ := r.allocation(w, id); a.Stop != nil && a.State == berth.StateRunning {
-							r.exits(w, id)
-						}
-					}
+					r.exitToldOnes()
 				}
 				if s, err := d.Group(r.t.Context(), "g"); err != nil || (s.Record.State == berth.GroupPlaced) != tt.want {
 					t.Errorf("%+v %v, held %v", s.Record, err, r.held())
@@ -104,6 +99,17 @@ func TestGroup_DrainedGoesFirst(t *testing.T) {
 				stop()
 			})
 		})
+	}
+}
+
+// exitToldOnes has all exit that runs and was told to stop.
+func (r *rig) exitToldOnes() {
+	r.t.Helper()
+	for _, k := range r.held() {
+		w, id, _ := strings.Cut(k, "/")
+		if a, _ := r.allocation(w, id); a.Stop != nil && a.State == berth.StateRunning {
+			r.exits(w, id)
+		}
 	}
 }
 

@@ -72,12 +72,7 @@ func TestGroup_DrainedKeepsItsQuota(t *testing.T) {
 						r.ok(err)
 						for range 100 {
 							r.passes(100 * time.Millisecond)
-							for _, k := range r.held() {
-								w, id, _ := strings.Cut(k, "/")
-								if a, _ := r.allocation(w, id); a.Stop != nil && a.State == berth.StateRunning {
-									r.exits(w, id)
-								}
-							}
+							r.exitToldOnes()
 						}
 						if s, err := ds[0].Group(r.t.Context(), "g"); err != nil || (s.Record.State == berth.GroupPlaced) != tt.want || tt.want && r.located("x0", "x1", "x2") > 0 {
 							t.Errorf("%+v %v, held %v", s.Record, err, r.held())
@@ -138,12 +133,7 @@ func TestGroup_DrainedTogetherKeepTheirQuota(t *testing.T) {
 								r.ok(err)
 							}
 							r.passes(100 * time.Millisecond)
-							for _, k := range r.held() {
-								w, id, _ := strings.Cut(k, "/")
-								if a, _ := r.allocation(w, id); a.Stop != nil && a.State == berth.StateRunning {
-									r.exits(w, id)
-								}
-							}
+							r.exitToldOnes()
 						}
 						if of := r.heldOf(); of["g"] != 6 || of["x"] > 0 {
 							t.Errorf("held %v", r.held())
@@ -191,12 +181,7 @@ func TestGroup_DrainedBesideOthers(t *testing.T) {
 				r.ok(err)
 				for range 80 {
 					r.passes(100 * time.Millisecond)
-					for _, k := range r.held() {
-						w, id, _ := strings.Cut(k, "/")
-						if a, _ := r.allocation(w, id); a.Stop != nil && a.State == berth.StateRunning {
-							r.exits(w, id)
-						}
-					}
+					r.exitToldOnes()
 				}
 				if of := r.heldOf(); of["g"] != 2 || of["h"] != 2 {
 					t.Errorf("held %v: %s", r.held(), r.record("b"))
