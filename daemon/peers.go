@@ -245,6 +245,9 @@ func (l *loop) settle(k berth.Key) {
 	delete(p.tasks, k)
 	switch k.Kind {
 	case berth.KindRequest:
+		if c := p.queue.of[berth.RequestID(k.ID)]; c != nil {
+			l.seeTaken(p, c.line.of)
+		}
 		p.queue.remove(berth.RequestID(k.ID))
 	case berth.KindGroup:
 		p.gangs.remove(berth.GroupID(k.ID))

@@ -259,7 +259,9 @@ func (l *loop) balance(of account, st *quotaState, b *builder) balance {
 			s.beyond = append(s.beyond, d)
 		}
 	}
-	s.gathers = l.gatheringOf(of, &s.quota, b)
+	if s.gathers = l.gatheringOf(of, &s.quota, b); s.gathers == nil {
+		s.gathers = l.leftOf(&s, b)
+	}
 	s.grant = l.now().Before(st.takenAt.Add(grantFor))
 	if slices.ContainsFunc(s.quota.Short, func(d berth.DaemonID) bool { return l.peers.byID[d] != nil }) {
 		s.among = int64(max(len(l.share.planners[of.pool]), 1))

@@ -16,6 +16,7 @@ func (l *loop) lookTenant(t berth.TenantID, b *builder) {
 		f.again = append(f.again, k)
 		return
 	}
+	l.unleave(t, b.now)
 	if l.held(k, b.now) {
 		return
 	}

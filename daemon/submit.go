@@ -339,6 +339,10 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 	if l.exceeds(w, d, b) {
 		return
 	}
+	if t, leaves := l.leavesWorker(w, d.Worker, b); leaves {
+		l.queue.park(l.queue.of[w.id], t)
+		return
+	}
 	l.queue.remove(w.id)
 	if l.unsure(w, d.Worker) {
 		return // it is looked at again when the watch has told
@@ -369,6 +373,11 @@ func (l *loop) admitNew(s *submission, b *builder) {
 		}
 		if allowed {
 			d = b.decide(w, c)
+		}
+		if d.Worker != "" {
+			if _, leaves := l.leavesWorker(w, d.Worker, b); leaves {
+				d = scheduler.Decision{}
+			}
 		}
 	}
 	s.record.Planner = ""
