@@ -282,6 +282,8 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 	}
 	if v.state == berth.StatePending {
 		end.Next = e.next(v)
+		_, seq := b.l.view.submission(e.id)
+		b.l.noteReturn(e.id, e.submission, seq, end.Next, end.Next.NotBefore, b.now)
 	} else {
 		end.Archive = e.archive(v)
 	}

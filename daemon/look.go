@@ -291,6 +291,7 @@ func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 		if ends := l.backoffEnds(id, prog, b.now); b.now.Before(ends) {
 			l.queue.remove(id)
 			l.putOff(requestKey(id), ends)
+			l.noteReturn(id, sub, seq, prog, ends, b.now)
 			return
 		}
 	}
@@ -370,6 +371,7 @@ func (l *loop) closing(id berth.RequestID, sub *berth.Submission, prog *berth.Pr
 
 func (l *loop) enqueue(id berth.RequestID, sub *berth.Submission, seq berth.Revision, prog *berth.Progress) {
 	w := waitingOf(id, sub, seq, prog)
+	l.hasReturned(accountOf(w.request), id)
 	if ledger, _ := l.view.ledger(w.claimOn); w.claimOn != "" && ledger != nil {
 		c := ledger.ClaimOf(id)
 		w.lent = c != nil && c.Lent

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -185,19 +184,19 @@ func (l *loop) unreserved(on berth.WorkerID, b *builder) (put func()) {
 	return func() { l.fleet.Put(reserved) }
 }
 
-// leftOf is what quota of an account is left to peers for: what they have waiting that goes before all that waits here, as far as there is
-// enough for it, could all be had that nobody uses; nil: nothing is.
+// leftOf is what quota of an account is left for: what peers have waiting, or anybody has in a short backoff, and that goes before all that waits
+// here, as far as there is enough for it of what nobody uses; nil: nothing is.
 func (l *loop) leftOf(s *balance, b *builder) *gathering {
-	if b == nil || len(l.peers.byID) == 0 || s.state.limits == nil {
+	of := s.account
+	if b == nil || len(l.peers.byID)+len(l.quotas.returns[of]) == 0 || s.state.limits == nil {
 		return nil
 	}
-	of := s.account
 	rest := make(berth.Amounts, len(s.state.dimensions))
 	for _, d := range s.state.dimensions {
 		rest[d] = s.left(d) + s.idle(d) + max(s.block.Block[d]-s.block.Used[d], 0)
 	}
 	var g *gathering
-	for _, c := range l.aheadOf(of, l.queue.mostUrgent(of)) {
+	for _, c := range l.aheadOf(of, b.now) {
 		need := make(berth.Amounts, len(rest))
 		for d := range rest {
 			if v := leastOf(c.w.request, d); v > 0 {
@@ -208,16 +207,17 @@ func (l *loop) leftOf(s *balance, b *builder) *gathering {
 			continue
 		}
 		if g == nil {
-			if !l.leaves(c.peer, of, asked{request: c.w.id}, left{served: l.turn(of).Served}, b.now) {
+			if c.peer != nil && !l.leaves(c.peer, of, asked{request: c.w.id}, left{served: l.turn(of).Served}, b.now) {
 				continue
 			}
-			ref := blockRef{of.tenant, c.peer.id}
-			held, _ := l.view.block(ref)
-			has := held.Pools[of.pool]
+			has := b.blockNow(blockRef{of.tenant, c.by}).Pools[of.pool]
 			g = &gathering{
-				Gathering: berth.Gathering{Request: c.w.id, Priority: c.w.priority, Age: math.MaxInt64, Need: make(berth.Amounts, len(need))},
-				by:        c.peer.id,
+				Gathering: berth.Gathering{Request: c.w.id, Priority: c.w.priority, Age: c.w.seq, Need: make(berth.Amounts, len(need))},
+				by:        c.by,
 				holds:     func(d berth.Dimension) int64 { return max(has.Block[d]-has.Used[d], 0) },
+			}
+			if c.peer != nil { // what is equal goes first here
+				g.Age = math.MaxInt64
 			}
 		}
 		addTo(g.Need, need)
@@ -228,28 +228,38 @@ func (l *loop) leftOf(s *balance, b *builder) *gathering {
 	return g
 }
 
-// urgent is a request that waits with a peer.
+// urgent is a request that waits with a daemon: a peer, or in its backoff, with anybody.
 type urgent struct {
-	peer *peer
 	w    *waiting
+	by   berth.DaemonID
+	peer *peer
 }
 
-// mostUrgent is the highest priority of what waits of an account for its quota, or may be placed; below all where nothing does.
-func (q *queue) mostUrgent(of account) int32 {
-	most := int32(-1)
+// mostUrgent is the first of what waits of an account for its quota, or may be placed; nil: nothing does.
+func (q *queue) mostUrgent(of account) (first *waiting) {
 	if g := q.lines[of]; g != nil && len(g.open) > 0 {
-		most = g.open[0].members[0].priority
+		first = g.open[0].members[0]
 	}
-	if c := q.firstOver(of, anything(), func(*waiting) bool { return true }); c != nil {
-		most = max(most, c.members[0].priority)
+	if c := q.firstOver(of, anything(), func(*waiting) bool { return true }); c != nil && (first == nil || c.members[0].before(first)) {
+		first = c.members[0]
 	}
-	return most
+	return first
 }
 
-// aheadOf are those of an account that wait so with peers and have a higher priority, in their order.
-func (l *loop) aheadOf(of account, priority int32) (out []urgent) {
+// aheadOf are those of an account that wait so with peers and have a higher priority than what waits here, and those in a short backoff that go
+// before that, in their order.
+func (l *loop) aheadOf(of account, now time.Time) (out []urgent) {
+	own, priority := l.queue.mostUrgent(of), int32(-1)
+	if own != nil {
+		priority = own.priority
+	}
+	for _, r := range l.returningOf(of, now) {
+		if own == nil || r.before(own) {
+			out = append(out, urgent{w: r.waiting, by: r.by})
+		}
+	}
 	for _, p := range l.peers.sorted {
-		if p.silent || p.queue.mostUrgent(of) <= priority {
+		if first := p.queue.mostUrgent(of); p.silent || first == nil || first.priority <= priority {
 			continue
 		}
 		take := func(c *class) {
@@ -259,7 +269,7 @@ func (l *loop) aheadOf(of account, priority int32) (out []urgent) {
 				if !more || w.priority <= priority {
 					return
 				}
-				out = append(out, urgent{p, w})
+				out = append(out, urgent{w, p.id, p})
 			}
 		}
 		for _, c := range p.queue.lines[of].open {
@@ -269,8 +279,6 @@ func (l *loop) aheadOf(of account, priority int32) (out []urgent) {
 			take(c)
 		}
 	}
-	slices.SortFunc(out, func(a, b urgent) int {
-		return cmp.Or(cmp.Compare(b.w.priority, a.w.priority), cmp.Compare(a.w.seq, b.w.seq), cmp.Compare(a.w.id, b.w.id))
-	})
+	slices.SortFunc(out, func(a, b urgent) int { return order(a.w.before(b.w)) - order(b.w.before(a.w)) })
 	return out
 }

@@ -48,13 +48,14 @@ type quotas struct {
 	todo      map[berth.TenantID]struct{}                    // whose blocks are to be changed, by a plan of their own
 	uncounted map[berth.Key]uncounted
 	loans     map[berth.PoolID]*loanStatus
-	residents map[account]map[berth.RequestID]struct{} // allocations of those who may borrow
-	reclaims  map[berth.TenantID]struct{}              // of whose allocations some are to be stopped
-	passings  map[berth.PoolID]*passings               // for which nothing is reclaimed, for that would be in vain
-	drained   map[berth.GroupID]drainedGroup           // of this daemon, whose members end: their quota is gathered for them
-	trying    *drainedGroup                            // of these, now
-	types     map[berth.PoolID][]string                // of devices, sorted, as they were when all were looked at for that
-	schemaAt  berth.Revision                           // of the schema: no limit is newer than this
+	residents map[account]map[berth.RequestID]struct{}  // allocations of those who may borrow
+	reclaims  map[berth.TenantID]struct{}               // of whose allocations some are to be stopped
+	passings  map[berth.PoolID]*passings                // for which nothing is reclaimed, for that would be in vain
+	drained   map[berth.GroupID]drainedGroup            // of this daemon, whose members end: their quota is gathered for them
+	trying    *drainedGroup                             // of these, now
+	returns   map[account]map[berth.RequestID]returning // what is in a short backoff
+	types     map[berth.PoolID][]string                 // of devices, sorted, as they were when all were looked at for that
+	schemaAt  berth.Revision                            // of the schema: no limit is newer than this
 }
 
 // quotaState is of one account.
@@ -92,7 +93,7 @@ func newQuotas() quotas {
 		holders: make(map[berth.TenantID]map[berth.DaemonID]struct{}), todo: make(map[berth.TenantID]struct{}),
 		uncounted: make(map[berth.Key]uncounted), loans: make(map[berth.PoolID]*loanStatus),
 		residents: make(map[account]map[berth.RequestID]struct{}), reclaims: make(map[berth.TenantID]struct{}),
-		passings: make(map[berth.PoolID]*passings), types: make(map[berth.PoolID][]string),
+		passings: make(map[berth.PoolID]*passings), returns: make(map[account]map[berth.RequestID]returning), types: make(map[berth.PoolID][]string),
 	}
 }
 
