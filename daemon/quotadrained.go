@@ -85,7 +85,8 @@ func (l *loop) tryGang(g *gang, b *builder) (placed bool) {
 
 // drainedFirst is the first of an account's that wait so, with what all of them need together, and hold; nil: none does.
 func (l *loop) drainedFirst(of account) (first *drainedGroup) {
-	if len(l.quotas.drained) == 0 {
+	st := l.quotas.of[of]
+	if len(l.quotas.drained) == 0 || st == nil { // one that has no limits any more needs nothing
 		return nil
 	}
 	sum, held := make(berth.Amounts), make(berth.Amounts)
@@ -101,7 +102,7 @@ func (l *loop) drainedFirst(of account) (first *drainedGroup) {
 	}
 	if first != nil {
 		for d, v := range sum {
-			sum[d] = min(v, l.quotas.of[of].limits[d])
+			sum[d] = min(v, st.limits[d])
 		}
 		first.Need, first.held = sum, held
 	}

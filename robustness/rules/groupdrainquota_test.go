@@ -8,6 +8,7 @@ import (
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/etcdstore"
 	"github.com/berthd/berth/snapshot"
 )
 
@@ -237,6 +238,59 @@ func TestGroup_DrainedWithoutRoomLeavesItsQuota(t *testing.T) {
 				}
 				if got := r.located("g.0", "g.1"); (got == 2) != preempts || (r.located("y") == 1) == preempts {
 					t.Errorf("held %v: %s", r.held(), r.record("b"))
+				}
+				stop()
+			})
+		})
+	}
+}
+
+// Where its tenant's limits are taken away meanwhile nothing is gathered for it any more, also while that tenant's record cannot be read then.
+func TestGroup_DrainedLimitedNoMore(t *testing.T) {
+	for _, unread := range []bool{false, true} {
+		t.Run(fmt.Sprintf("unread %t", unread), func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				d, stop := r.daemonOn(r.store(etcdstore.Options{}), daemon.Options{ID: "d"}) // the invariants are broken meanwhile
+				r.limit(d, "b", 2000)
+				for i := range 4 {
+					r.offers(berth.WorkerID(fmt.Sprint("w", i)), false, nil)
+				}
+				g := r.whole("g", 2)
+				g.Priority, g.Tenant, g.StartTimeoutMS = 5, "b", 3_600_000
+				r.submitGroup(d, g)
+				r.passes(2 * time.Second)
+				on := r.held()
+				for _, k := range on {
+					w, id, _ := strings.Cut(k, "/")
+					r.runs(w, id)
+				}
+				w, id, _ := strings.Cut(on[0], "/")
+				_, err := d.SetIntent(r.t.Context(), berth.WorkerID(w), daemon.Wish{Drain: true})
+				r.ok(err)
+				r.passes(100 * time.Millisecond)
+				r.exits(w, id) // the other runs on, so the group waits
+				r.passes(100 * time.Millisecond)
+				_, err = d.SetQuota(r.t.Context(), daemon.QuotaChange{Tenant: "b", Pool: "default", All: true})
+				r.ok(err)
+				r.passes(100 * time.Millisecond)
+				if unread {
+					r.put("tenants/b", "null")
+				}
+				r.passes(100 * time.Millisecond)
+				r.run(d, "x", sizedOf("b", 1000, 0))
+				r.passes(100 * time.Millisecond)
+				if n := r.located("x"); (n == 1) == unread {
+					t.Errorf("held %v", r.held())
+				}
+				if unread {
+					r.put("tenants/b", `{"version":1}`)
+				}
+				for range 50 {
+					r.passes(100 * time.Millisecond)
+					r.exitToldOnes()
+				}
+				if n := r.located("g.0", "g.1", "x"); n != 3 {
+					t.Errorf("held %v", r.held())
 				}
 				stop()
 			})
