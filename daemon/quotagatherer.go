@@ -100,7 +100,7 @@ func (l *loop) followGathering(of account, b *builder) {
 	}
 	reach := s.inReach(of)
 	first, need := l.firstToGather(of, &s, look{within: s.bound(reach)}, b.now)
-	room, its := l.awaitsRoom(of, &s, b.now)
+	room, its := l.gathersAtOnce(of, &s, b.now)
 	if _, drained := l.quotas.drained[room.Group]; drained {
 		g.drained = room.name()
 	}
@@ -136,8 +136,8 @@ func (l *loop) lacksOnlyRoom(g *gatherer, a asking) bool {
 	return !drained && one != nil && !one.open() && one.class.over == 0 && one.request.Preemption != berth.PreemptionLower
 }
 
-// awaitsRoom is the first group of an account for which quota is gathered at once: others make room for it, or its own members give theirs up.
-func (l *loop) awaitsRoom(of account, s *balance, now time.Time) (first asking, need berth.Amounts) {
+// gathersAtOnce is the first group of an account for which quota is gathered at once: others make room for it, or its own members give theirs up.
+func (l *loop) gathersAtOnce(of account, s *balance, now time.Time) (first asking, need berth.Amounts) {
 	first, need = l.makesRoom(of, s, now)
 	if one := l.drainedFirst(of); one != nil && (need == nil || one.Compare(&first.Gathering) < 0) {
 		return asking{berth.Gathering{Group: one.Group, Priority: one.Priority, Age: one.Age}}, one.Need
@@ -324,7 +324,7 @@ func (l *loop) watchGathering(of account, s *balance, now time.Time) {
 	if mine := (asking{s.gathers.Gathering}); g.stands.Age == 0 || !g.stands.is(&mine.Gathering) {
 		g.stands, g.lacks, g.moved = mine, nil, now
 	}
-	room, its := l.awaitsRoom(of, s, now)
+	room, its := l.gathersAtOnce(of, s, now)
 	if g.comesTogether(of, s) || its != nil && room.is(&s.gathers.Gathering) || g.later && !s.gathers.later {
 		g.moved = now
 	}
