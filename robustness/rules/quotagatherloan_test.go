@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -157,6 +158,46 @@ func TestGathering_OfEachOther(t *testing.T) {
 					t.Errorf("both wait though nothing else is placed: a %s, b %s", r.record("a"), r.record("b"))
 				}
 				s[0].stop()
+				stop()
+				checked()
+			})
+		})
+	}
+}
+
+// Nor does one of them keep what has ended since, of what only a loan makes enough: it is there for whose turn comes first.
+func TestGathering_OfWhatHasEndedSince(t *testing.T) {
+	for daemons := 1; daemons <= 3; daemons++ {
+		t.Run(fmt.Sprint(daemons), func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				checked := r.checked()
+				ds, stop := r.several(daemons)
+				a, b := r.smallOnes(ds, 100), &smallOnes{rig: r, ds: ds, each: 100, of: "b"}
+				gathers := func(s *smallOnes) bool { return strings.Contains(r.record(s.of), `"gathering"`) }
+				for _, s := range []*smallOnes{a, b} {
+					r.guarantee(ds[0], s.of, 1000, 300)
+				}
+				a.more(2)
+				r.passes(time.Second)
+				r.run(ds[0], "large-a", some("a", 600)) // all of b's, who uses nothing of that yet
+				for i := 0; i < 20 && !gathers(a); i++ {
+					a.step(time.Second)
+				}
+				b.more(3)
+				r.passes(time.Second)
+				r.run(ds[daemons-1], "large-b", some("b", 400))
+				for i := 0; i < 20 && !gathers(b); i++ {
+					b.step(time.Second)
+				}
+				for range 3 {
+					a.endOne()
+					b.endOne()
+				}
+				r.passes(5 * time.Second)
+				if r.located("large-a", "large-b") == 0 {
+					t.Errorf("both wait though nothing else is placed: %v, a %s, b %s", r.held(), r.record("a"), r.record("b"))
+				}
+				a.stop()
 				stop()
 				checked()
 			})
