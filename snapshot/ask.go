@@ -51,7 +51,11 @@ func (c *course) askWaiting() {
 		whole[of].add(a)
 	}
 	for _, id := range slices.Sorted(maps.Keys(whole)) {
-		c.groups = append(c.groups, whole[id])
+		g := whole[id]
+		if k := c.kept[g.first().Pool]; k != nil && k.Group == id && !k.MadeRoom.IsZero() {
+			c.gather(g, c.keptAmounts(k))
+		}
+		c.groups = append(c.groups, g)
 	}
 }
 

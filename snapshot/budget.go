@@ -43,7 +43,12 @@ func (b *budget) room(d berth.Dimension) int64 {
 	return max(limit-b.used[d], 0)
 }
 
-// room is how much of a dimension an account has room for, with what others lend now.
+// unlent is how much of a dimension an account has room for without more loans, beside what is kept for groups that come before who asks.
+func (c *course) unlent(of account, d berth.Dimension) int64 {
+	return max(c.quotas[of].room(d)-c.gathered(of, d), 0)
+}
+
+// room is that with what others lend now.
 func (c *course) room(of account, d berth.Dimension) int64 {
 	b := c.quotas[of]
 	limit, limited := b.limits[d]
@@ -51,7 +56,7 @@ func (c *course) room(of account, d berth.Dimension) int64 {
 		return berth.MaxCustom
 	}
 	_, more := c.sources(of, d)
-	return max(min(limit+more, max(b.quota.Limits[d], limit))-b.used[d], 0)
+	return max(min(limit+more, max(b.quota.Limits[d], limit))-b.used[d]-c.gathered(of, d), 0)
 }
 
 // spend counts what is placed on a worker, or has left it.
@@ -131,7 +136,7 @@ func (j *judgement) wants(d berth.Dimension, want int64) {
 	if j.need[d] <= j.c.room(j.of, d) {
 		return
 	}
-	room := j.room(d)
+	room := j.c.unlent(j.of, d)
 	if j.verdict == nil {
 		j.verdict = &berth.Verdict{}
 	}

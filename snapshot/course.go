@@ -45,6 +45,9 @@ type course struct {
 	placedIn map[berth.PoolID]bool               // in which pools
 	again    bool                                // something else waits than before
 
+	gathering map[account][]berth.Gathering // groups for which their quota is kept
+	asking    berth.Gathering               // who asks for quota; of no age: nobody for whom that decides anything
+
 	standing map[berth.RequestID]*berth.Claim      // of the snapshot
 	ending   map[berth.RequestID][]berth.RequestID // for whom a claim stands: who ends for that
 	records  map[berth.GroupID]*group              // and those that are not there yet
@@ -82,7 +85,7 @@ func (s *Snapshot) course(workers []scheduler.Worker) *course {
 	c := &course{
 		s: s, fleet: s.fleet(workers), shares: s.shares.Clone(), quotas: make(map[account]*budget),
 		on: make(map[berth.WorkerID][]*resident), resides: make(map[berth.RequestID]*resident), index: make(map[berth.RequestID]int),
-		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), ending: make(map[berth.RequestID][]berth.RequestID), records: maps.Clone(s.groups), kept: maps.Clone(s.kept), unkept: make(map[berth.GroupID]bool), opened: make(map[berth.PoolID]bool), making: make(map[berth.GroupID][]berth.RequestID), coming: make(map[berth.PoolID][]coming), asks: make(map[berth.RequestID]bool), placedIn: make(map[berth.PoolID]bool), ever: make(map[string]bool),
+		whole: make(map[berth.GroupID]*askedGroup), standing: make(map[berth.RequestID]*berth.Claim), ending: make(map[berth.RequestID][]berth.RequestID), records: maps.Clone(s.groups), kept: maps.Clone(s.kept), unkept: make(map[berth.GroupID]bool), opened: make(map[berth.PoolID]bool), making: make(map[berth.GroupID][]berth.RequestID), coming: make(map[berth.PoolID][]coming), asks: make(map[berth.RequestID]bool), placedIn: make(map[berth.PoolID]bool), ever: make(map[string]bool), gathering: make(map[account][]berth.Gathering),
 	}
 	for of, q := range s.quotas {
 		c.quotas[of] = newBudget(q)

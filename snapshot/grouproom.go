@@ -94,6 +94,7 @@ func (c *course) priorityOf(id berth.GroupID) int32 {
 // makeGroupRoom tells those to stop who make room for a group, and keeps that for it; false: nobody
 // can, or its quota has no room.
 func (c *course) makeGroupRoom(g *askedGroup) bool {
+	defer c.askedBy(g.asking())()
 	if _, over := c.allowed(g.first(), min(g.needs(), int64(len(g.members)))); over != nil {
 		return false
 	}
@@ -120,6 +121,7 @@ func (c *course) makeGroupRoom(g *askedGroup) bool {
 	k := &berth.Keep{Group: g.id, Workers: d.Workers}
 	c.keep(g.first().Pool, k)
 	c.comesTo(g.first(), k)
+	c.gather(g, c.keptAmounts(k))
 	c.rooms = append(c.rooms, c.endingOn(d.Workers, d.Within)...)
 	return true
 }

@@ -48,6 +48,7 @@ func (g *askedGroup) add(a *asked) {
 // placeGroup places the first members of a group, as many as must be at least, or says why it
 // waits.
 func (c *course) placeGroup(g *askedGroup) bool {
+	defer c.askedBy(g.asking())()
 	counted, over := c.allowedOf(g)
 	if over != nil {
 		return c.groupWaitsForQuota(g, over)
@@ -71,6 +72,7 @@ func (c *course) placeGroup(g *askedGroup) bool {
 		return c.groupWaits(g, v)
 	}
 	delete(c.whole, g.id)
+	c.notGathered(g)
 	if k := c.kept[g.first().Pool]; k != nil && k.Group == g.id {
 		c.keep(g.first().Pool, nil)
 		c.again = true
@@ -203,10 +205,15 @@ func (c *course) regroup(id berth.GroupID, by berth.RequestID) {
 
 // moveGroup has a group placed again whole: the worker of one of its members is emptied.
 func (c *course) moveGroup(id berth.GroupID) {
-	c.whole[id] = &askedGroup{id: id, record: c.records[id].record, seq: c.records[id].seq, leaving: true}
+	g, had := &askedGroup{id: id, record: c.records[id].record, seq: c.records[id].seq, leaving: true}, make(berth.Amounts)
+	c.whole[id] = g
 	for _, r := range c.residentsOf(id) {
 		r.kind, r.room = KindMoved, ""
+		c.amountsOn(had, r.worker, &r.share)
 		c.away(r)
+	}
+	if g.preempts() { // else it has that in its turn, or not at all
+		c.gather(g, had)
 	}
 }
 

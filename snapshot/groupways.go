@@ -16,7 +16,7 @@ func (c *course) placeWay(g *askedGroup, counted []*asked) (d scheduler.GangDeci
 	if b == nil {
 		return c.fleet.PlaceGang(g.gang(counted, r))
 	}
-	for i, has := range []rooms{b.room, func(d berth.Dimension) int64 { return c.room(of, d) }} {
+	for i, has := range []rooms{func(d berth.Dimension) int64 { return c.unlent(of, d) }, func(d berth.Dimension) int64 { return c.room(of, d) }} {
 		gang := g.gang(counted, c.typed(r, 1, b, has))
 		gang.Left, gang.Members[0].Again = c.devicesLeft(r, b, has), i > 0
 		if d = c.fleet.PlaceGang(gang); d.Verdict == nil {

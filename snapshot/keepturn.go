@@ -77,6 +77,7 @@ func (c *course) takesBefore(g *askedGroup) bool {
 
 // waitsForItsQuota says whether it is its quota that something waits for.
 func (c *course) waitsForItsQuota(a *asked) bool {
+	defer c.askedBy(a.asking())()
 	_, over := c.allowedChoice(&a.Spec, c.choices(&a.Spec))
 	return over != nil
 }

@@ -16,6 +16,7 @@ func (c *course) run() {
 	for more := true; more; {
 		c.pass()
 		c.makeRooms(c.groups)
+		c.leaveGathered()
 		c.keepRooms(c.groups)
 		c.keepAnew()
 		more = c.again || c.placed && slices.ContainsFunc(c.singles, (*asked).preempts) || c.follows() || c.giveUpKept() || c.settle() || c.lendFirst()

@@ -12,6 +12,7 @@ func (c *course) place(a *asked) {
 	if c.waitsWhole(a) {
 		return
 	}
+	defer c.askedBy(a.asking())()
 	choices := c.choices(&a.Spec)
 	as, over := c.allowedChoice(&a.Spec, choices)
 	if over != nil && (a.claim == nil || over.NeverFits) { // what a claim counts is counted

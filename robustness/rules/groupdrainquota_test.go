@@ -193,37 +193,54 @@ func TestGroup_DrainedBesideOthers(t *testing.T) {
 	}
 }
 
-// Where no worker takes it any more, others of its tenant have its quota; but not where they can make room for it.
+// Where no worker takes it any more, others of its tenant have its quota; but not where they can make room for it. A plan tells so.
 func TestGroup_DrainedWithoutRoomLeavesItsQuota(t *testing.T) {
-	for _, preempts := range []bool{false, true} {
-		t.Run(fmt.Sprintf("others make room %t", preempts), func(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		preempts  bool
+		beside    int32 // the priority of what runs
+		waits     int32 // and of what waits
+		unstarted bool  // what runs has not started
+		want      bool  // the group has its quota again
+	}{
+		{name: "nobody makes room"},
+		{name: "others make room", preempts: true, want: true},
+		{name: "others that have not started make room", preempts: true, unstarted: true, want: true},
+		{name: "others could make no room", preempts: true, beside: 9},
+		{name: "a younger one waits", preempts: true, waits: 5, want: true},
+		{name: "one waits that goes first", preempts: true, waits: 9},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(r *rig) {
 				d, stop := r.daemon()
 				r.limit(d, "b", 3000)
 				for _, w := range []berth.WorkerID{"w0", "w1", "w2"} {
-					r.offers(w, false, nil)
+					r.lives(w)
 				}
 				g := r.whole("g", 2)
 				g.Priority, g.Tenant, g.StartTimeoutMS = 5, "b", 3_600_000
-				if preempts {
+				if tt.preempts {
 					g.Preemption = berth.PreemptionLower
 				}
 				r.submitGroup(d, g)
-				r.run(d, "x", sizedOf("b", 1000, 0))
-				on := r.held()
-				for _, k := range on {
+				r.run(d, "x", sizedOf("b", 1000, tt.beside))
+				on := make(map[string]berth.WorkerID)
+				for _, k := range r.held() {
 					w, id, _ := strings.Cut(k, "/")
-					r.runs(w, id)
-				}
-				r.run(d, "y", sizedOf("b", 1000, 0))
-				r.passes(15 * time.Second)
-				for _, k := range on {
-					if w, id, _ := strings.Cut(k, "/"); id == "g.0" {
-						_, err := d.SetIntent(r.t.Context(), berth.WorkerID(w), daemon.Wish{Drain: true})
-						r.ok(err)
+					if on[id] = berth.WorkerID(w); id != "x" || !tt.unstarted {
+						r.runs(w, id)
 					}
 				}
-				for range 200 {
+				r.run(d, "y", sizedOf("b", 1000, tt.waits))
+				r.passes(15 * time.Second)
+				told := r.foretoldOn(&snapshot.Change{Drain: []berth.WorkerID{on["g.0"]}})
+				_, err := d.SetIntent(r.t.Context(), on["g.0"], daemon.Wish{Drain: true})
+				r.ok(err)
+				rounds := 200
+				if tt.beside > g.Priority { // it is taken to come for a minute
+					rounds = 1200
+				}
+				for range rounds {
 					r.passes(100 * time.Millisecond)
 					for _, k := range r.held() {
 						w, id, _ := strings.Cut(k, "/")
@@ -231,13 +248,17 @@ func TestGroup_DrainedWithoutRoomLeavesItsQuota(t *testing.T) {
 						switch {
 						case a.Stop != nil && a.State == berth.StateRunning:
 							r.exits(w, id)
-						case a.Stop == nil && a.State == berth.StatePlaced:
+						case a.Stop == nil && a.State == berth.StatePlaced && (id != "x" || !tt.unstarted):
 							r.runs(w, id)
 						}
 					}
 				}
-				if got := r.located("g.0", "g.1"); (got == 2) != preempts || (r.located("y") == 1) == preempts {
+				if got := r.located("g.0", "g.1"); (got == 2) != tt.want || (r.located("y") == 1) == tt.want {
 					t.Errorf("held %v: %s", r.held(), r.record("b"))
+				}
+				_, stops := told["x"]
+				if told["x"] != "" || stops != (r.located("x") == 0) || (told["g.0"] != "") != tt.want || (told["g.1"] != "") != tt.want || (told["y"] != "") == tt.want {
+					t.Errorf("a plan tells %v, held %v", told, r.held())
 				}
 				stop()
 			})

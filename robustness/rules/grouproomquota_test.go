@@ -2,11 +2,13 @@ package rules
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/snapshot"
 )
 
 // What members get that name no types of devices is known only when room is found: nobody is told to
@@ -52,11 +54,47 @@ func TestGroupRoom_QuotaStaysFor(t *testing.T) {
 		r.submitGroup(d, g)
 		r.passes(2 * time.Second)
 		told, _ := r.told()
-		r.run(d, "small", func(q *berth.Request) { sized(200, 0)(q); q.Tenant = "a" })
+		small := r.submission("small").Spec
+		sizedOf("a", 200, 0)(&small)
+		if on := r.foretoldOn(&snapshot.Change{Requests: []berth.Request{small}}); on["small"] != "" || on["g.0"] == "" {
+			t.Errorf("a plan tells %v", on)
+		}
+		r.run(d, "small", sizedOf("a", 200, 0))
 		r.passes(2 * time.Second)
 		r.exitsAll()
 		if r.are("g.0", "g.1") != 2 {
 			t.Errorf("told %v; the group is not placed: %v", told, r.held())
+		}
+		stop()
+	})
+}
+
+// Nor is what it is to have while some of them have ended, and leave room for others beside it; as a plan tells.
+func TestGroupRoom_QuotaStaysWhileSomeEnd(t *testing.T) {
+	bubble(t, func(r *rig) {
+		d, stop := r.daemon()
+		for i := range 2 {
+			r.lives(berth.WorkerID(fmt.Sprint("w", i)))
+			r.run(d, fmt.Sprint("low", i), sized(1000, 0))
+		}
+		on := r.held()[0]
+		w, id, _ := strings.Cut(on, "/")
+		r.runs(w, id) // the other has not started, and ends at once
+		r.limit(d, "a", 1500)
+		r.run(d, "small", sizedOf("a", 300, 0))
+		g := r.pressing("g", 2, 2, 50)
+		g.Tenant, g.Resources.CPUMilli = "a", 700
+		r.passes(time.Second)
+		told := r.foretoldOn(&snapshot.Change{Requests: []berth.Request{g}})
+		r.submitGroup(d, g)
+		r.passes(3 * time.Second)
+		if r.located("low0", "low1") != 1 || r.located("small") != 0 {
+			t.Errorf("held %v", r.held())
+		}
+		r.exits(w, id)
+		r.passes(5 * time.Second)
+		if told["g.0"] == "" || told["g.1"] == "" || told["small"] != "" || r.are("g.0", "g.1") != 2 || r.located("small") != 0 {
+			t.Errorf("a plan tells %v, held %v", told, r.held())
 		}
 		stop()
 	})
