@@ -20,9 +20,10 @@ const (
 	mostVain = 3
 )
 
-// How many classes of a peer are looked at for one placement, and how many requests for a quota.
+// How many classes of a peer are looked at for one placement, of how many other tenants; and how many requests of a class for a quota.
 const (
 	peerLooks = 16
+	peerLines = 64
 	peerNeeds = 64
 )
 
@@ -34,11 +35,11 @@ type leftTo struct {
 
 // precedence is what something is left to.
 type precedence struct {
-	to           asked
+	to           berth.RequestID
 	what         left
-	since, began time.Time           // this is left to it, and anything
-	last         time.Time           // it was asked for
-	vain         map[asked]time.Time // what has let it lie, and until when nothing is left to that
+	since, began time.Time                     // this is left to it, and anything
+	last         time.Time                     // it was asked for
+	vain         map[berth.RequestID]time.Time // what has let it lie, and until when nothing is left to that
 }
 
 // left is what is left: a worker, or quota since something of its tenant got some last.
@@ -53,11 +54,11 @@ func (l *loop) leaveFor() time.Duration  { return l.patience() / 2 }
 func (l *loop) leaveMost() time.Duration { return 5 * l.patience() }
 
 // leaves says whether something is left to what a peer has waiting.
-func (l *loop) leaves(p *peer, of account, to asked, what left, now time.Time) bool {
+func (l *loop) leaves(p *peer, of account, to berth.RequestID, what left, now time.Time) bool {
 	k, most := leftTo{p.id, of.pool}, l.leaveFor()
 	s := l.left[of.tenant][k]
 	if s == nil {
-		if s = (&precedence{vain: make(map[asked]time.Time)}); l.left[of.tenant] == nil {
+		if s = (&precedence{vain: make(map[berth.RequestID]time.Time)}); l.left[of.tenant] == nil {
 			l.left[of.tenant] = make(map[leftTo]*precedence)
 		}
 		l.left[of.tenant][k] = s
@@ -66,7 +67,7 @@ func (l *loop) leaves(p *peer, of account, to asked, what left, now time.Time) b
 		return false
 	}
 	switch {
-	case s.to != to && !p.has(s.to) || now.Sub(s.last) > 2*most:
+	case s.to != to && p.queue.of[s.to] == nil || now.Sub(s.last) > 2*most:
 		s.to, s.what, s.since, s.began = to, what, now, now
 	case s.what != what: // the other was taken
 		s.what, s.since = what, now
@@ -75,20 +76,12 @@ func (l *loop) leaves(p *peer, of account, to asked, what left, now time.Time) b
 	ends := sooner(s.since.Add(most), s.began.Add(l.leaveMost()))
 	if !now.Before(ends) {
 		s.vain[s.to] = now.Add(vainFor)
-		p.queue.judged(s.to.request, l.view.revision, l.whyNot(p.id)) // where no worker takes it, it is nothing before one could
-		s.to = asked{}
+		p.queue.judged(s.to, l.view.revision, l.whyNot(p.id)) // where no worker takes it, it is nothing before one could
+		s.to = ""
 		return false
 	}
 	l.timers.set(tenantKey(of.tenant), ends)
 	return true
-}
-
-// has says whether something waits with a peer.
-func (p *peer) has(a asked) bool {
-	if a.group != "" {
-		return p.gangs.of[a.group] != nil
-	}
-	return p.queue.of[a.request] != nil
 }
 
 // unleave forgets what has let something lie long ago, and has what of a tenant has left something to peers tried again.
@@ -98,8 +91,8 @@ func (l *loop) unleave(t berth.TenantID, now time.Time) {
 		return
 	}
 	for k, s := range all { // in which order decides nothing
-		maps.DeleteFunc(s.vain, func(_ asked, until time.Time) bool { return !now.Before(until) })
-		if p := l.peers.byID[k.daemon]; p == nil || len(s.vain) == 0 && !p.has(s.to) {
+		maps.DeleteFunc(s.vain, func(_ berth.RequestID, until time.Time) bool { return !now.Before(until) })
+		if p := l.peers.byID[k.daemon]; p == nil || len(s.vain) == 0 && p.queue.of[s.to] == nil {
 			delete(all, k)
 		}
 		for _, until := range s.vain {
@@ -119,7 +112,7 @@ func (l *loop) seeTaken(p *peer, of account) {
 	}
 }
 
-// leavesWorker is the tenant for whose request, or group, a peer is left the worker that a request would have: it is of the same tenant with a higher
+// leavesWorker is the tenant for whose request a peer is left the worker that a request would have: it is of the same tenant with a higher
 // priority, or its tenant's turn comes before. The fleet has reserved there what the request would get; not ok: it gets that.
 func (l *loop) leavesWorker(w *waiting, on berth.WorkerID, b *builder) (to berth.TenantID, ok bool) {
 	for _, p := range l.peers.sorted {
@@ -136,7 +129,7 @@ func (l *loop) leavesWorker(w *waiting, on berth.WorkerID, b *builder) (to berth
 }
 
 // firstFor is what a peer has waiting that goes before a request and could have its worker.
-func (l *loop) firstFor(p *peer, w *waiting, on berth.WorkerID, b *builder) (of account, first asked, ok bool) {
+func (l *loop) firstFor(p *peer, w *waiting, on berth.WorkerID, b *builder) (of account, first berth.RequestID, ok bool) {
 	own, q := accountOf(w.request), p.queue
 	q.give()
 	looks, put := peerLooks, func() {}
@@ -151,7 +144,7 @@ func (l *loop) firstFor(p *peer, w *waiting, on berth.WorkerID, b *builder) (of 
 				put = l.unreserved(on, b)
 			}
 			if one := c.members[0]; l.fits(one, on) && l.overQuota(one, p.id) == nil {
-				of, first = g.of, asked{request: one.id}
+				of, first = g.of, one.id
 				return true
 			}
 		}
@@ -161,7 +154,8 @@ func (l *loop) firstFor(p *peer, w *waiting, on berth.WorkerID, b *builder) (of 
 		return of, first, true
 	}
 	share := l.turn(own).Share
-	for lines := q.open.walk(); looks > 0; {
+	lines := q.open.walk()
+	for range peerLines {
 		g, more := lines.step()
 		if !more || g.turn.Share >= share {
 			break
@@ -191,12 +185,16 @@ func (l *loop) leftOf(s *balance, b *builder) *gathering {
 	if b == nil || len(l.peers.byID)+len(l.quotas.returns[of]) == 0 || s.state.limits == nil {
 		return nil
 	}
+	ahead := l.aheadOf(of, b.now)
+	if len(ahead) == 0 {
+		return nil
+	}
 	rest := make(berth.Amounts, len(s.state.dimensions))
 	for _, d := range s.state.dimensions {
 		rest[d] = s.left(d) + s.idle(d) + max(s.block.Block[d]-s.block.Used[d], 0)
 	}
 	var g *gathering
-	for _, c := range l.aheadOf(of, b.now) {
+	for _, c := range ahead {
 		need := make(berth.Amounts, len(rest))
 		for d := range rest {
 			if v := leastOf(c.w.request, d); v > 0 {
@@ -207,7 +205,7 @@ func (l *loop) leftOf(s *balance, b *builder) *gathering {
 			continue
 		}
 		if g == nil {
-			if c.peer != nil && !l.leaves(c.peer, of, asked{request: c.w.id}, left{served: l.turn(of).Served}, b.now) {
+			if c.peer != nil && !l.leaves(c.peer, of, c.w.id, left{served: l.turn(of).Served}, b.now) {
 				continue
 			}
 			has := b.blockNow(blockRef{of.tenant, c.by}).Pools[of.pool]
