@@ -124,17 +124,17 @@ func (c *blockChanges) wanted(of account, s *balance, w wish, rest berth.Amounts
 		}
 		asked[d] = wants[d]
 		before, known := s.state.asked[d]
-		now, over := next.Of(d), int64(0)
+		now, over, anew := next.Of(d), int64(0), false
 		switch {
 		case now < wants[d]:
 			next = recall(c.recallLeaving(of, next, d, wants[d]), q.Lent, d, wants[d])
 		case !elsewhere || !known || before > wants[d]:
 			over = now - wants[d]
 		default:
-			over = now - max(wants[d], q.Recalled.Of(d)) // what the first wants here that is not for what is guaranteed
+			over, anew = now-max(wants[d], q.Recalled.Of(d)), true // what the first wants here that is not for what is guaranteed
 		}
 		if over > 0 && !c.goesOn(of, s) { // what is tried may want that still
-			next = c.recallLess(of, next, d, over, elsewhere)
+			next = c.recallLess(of, next, d, over, elsewhere && !anew) // what nobody has wanted back yet keeps nobody's room
 		}
 	}
 	c.after = append(c.after, func(time.Time) { s.state.asked = asked })

@@ -39,6 +39,38 @@ func TestReclaim_Model(t *testing.T) {
 	})
 }
 
+// What one daemon's first lacks of a loan is wanted back no more than before where another wants exactly that for what is guaranteed: each undid
+// what the other wrote, without end.
+func TestReclaim_LoanBesideOwnElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wrong := loanModel(t, []deed{
+			{"run", "b", 0, 15, false},
+			{"submit", "b", 1, 25, false},
+			{"submit", "b", 2, 12, true},
+			{"submit", "c", 1, 5, false},
+			{"submit", "c", 2, 5, false},
+			{"run", "b", 0, 20, true},
+			{"submit", "b", 2, 12, false},
+			{"submit", "a", 1, 10, false},
+			{"run", "a", 0, 5, true},
+			{"submit", "c", 1, 8, true},
+			{"end", "a", 0, 12, true},
+			{"restart", "b", 0, 5, false},
+			{"submit", "c", 1, 5, true},
+			{"cancel", "c", 2, 25, false},
+			{"submit", "a", 2, 25, false},
+			{"submit", "c", 1, 5, true},
+			{"end", "c", 0, 8, false},
+			{"submit", "a", 0, 15, false},
+			{"submit", "b", 1, 20, false},
+			{"submit", "b", 1, 10, false},
+		}, true)
+		if wrong != "" {
+			t.Error(wrong)
+		}
+	})
+}
+
 // reclaim sets how long a tenant waits for what it has lent, or that it waits for ever.
 func (m *lenders) reclaim(by int, t berth.TenantID, amount int64) {
 	c := daemon.QuotaChange{Tenant: t, Pool: "default", NeverReclaim: amount%4 == 0}

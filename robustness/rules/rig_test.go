@@ -37,11 +37,23 @@ type conn struct {
 	calls func(req proto.Message, apply func() (proto.Message, error)) (proto.Message, error)
 	watch func(*pb.WatchResponse)
 	leads []bool // of each watch, whether it demands a leader
+
+	now    time.Time // of the last call
+	atOnce int       // calls since then, without any time passing
 }
+
+// callsAtOnce bounds the calls in one moment: daemons that undo what each other does would go on for ever in a time that only passes when nothing is done.
+const callsAtOnce = 30_000
 
 func (c *conn) Call(ctx context.Context, req proto.Message) (proto.Message, error) {
 	c.mu.Lock()
 	calls := c.calls
+	if now := time.Now(); !now.Equal(c.now) {
+		c.now, c.atOnce = now, 0
+	}
+	if c.atOnce++; c.atOnce > callsAtOnce {
+		panic("the daemons do not come to rest")
+	}
 	c.mu.Unlock()
 	apply := func() (proto.Message, error) { return c.Direct.Call(context.WithoutCancel(ctx), req) }
 	if calls == nil {
