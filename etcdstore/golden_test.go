@@ -145,6 +145,7 @@ func examples(t *testing.T) map[berth.Kind]any {
 		berth.KindHold: &berth.Hold{Header: h, Workers: []berth.WorkerID{"rack1-07", "rack1-08"}},
 		berth.KindKeep: &berth.Keep{
 			Header: h, Group: "run-4", Since: at(10), Chosen: at(20), By: at(59), Workers: []berth.KeptWorker{{Worker: "rack1-07", Share: share()}}, MadeRoom: at(20),
+			Beside: []berth.KeptBeside{{Group: "run-5", Since: at(30), By: at(49), Workers: []berth.KeptWorker{{Worker: "rack1-08", Share: share()}}}},
 		},
 		berth.KindDaemon:     &berth.Daemon{Header: h, Address: "127.0.0.1:7070", Program: "v0.1.0", MaxSchema: 1, StartedAt: at(0), TxnBase: "3f9c2d51", Since: 4711},
 		berth.KindPool:       &berth.Pool{Header: h, Strategy: berth.StrategyBinpack, Weights: berth.Weights{berth.ScorerDislike: 1, berth.ScorerLoad: 3}, Shadow: &berth.Shadow{Strategy: berth.StrategySpread, Weights: berth.Weights{berth.ScorerCold: 2}}, BrakePolicy: berth.DefaultBrake},

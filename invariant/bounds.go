@@ -283,13 +283,25 @@ func (r *keep) validate(c *checker, _ string) {
 	c.id("group", r.Group)
 	c.need(!r.Chosen.Before(r.Since), "chosen %s is before since %s", r.Chosen, r.Since)
 	c.need(r.MadeRoom.IsZero() || !r.MadeRoom.Before(r.Since), "made_room_at %s is before since %s", r.MadeRoom, r.Since)
+	c.keptWorkers("workers", r.Workers)
+	groups := map[string]bool{r.Group: true}
+	for i := range r.Beside {
+		b := &r.Beside[i]
+		c.id("beside.group", b.Group)
+		c.need(!groups[b.Group], "group %q stands there twice", b.Group)
+		groups[b.Group] = true
+		c.keptWorkers("beside.workers", b.Workers)
+	}
+}
+
+func (c *checker) keptWorkers(field string, all []keptWorker) {
 	before := ""
-	for i := range r.Workers {
-		w := &r.Workers[i]
-		c.id("workers.worker", w.Worker)
+	for i := range all {
+		w := &all[i]
+		c.id(field+".worker", w.Worker)
 		c.need(w.Worker > before, "worker %q does not come behind %q", w.Worker, before)
 		before = w.Worker
-		w.Share.validate(c, "workers.share")
+		w.Share.validate(c, field+".share")
 	}
 }
 

@@ -363,6 +363,14 @@ type keep struct {
 	By       time.Time    `json:"by,omitzero"`
 	MadeRoom time.Time    `json:"made_room_at,omitzero"`
 	Workers  []keptWorker `json:"workers"`
+	Beside   []keptBeside `json:"beside,omitempty"`
+}
+
+type keptBeside struct {
+	Group   string       `json:"group"`
+	Since   time.Time    `json:"since"`
+	By      time.Time    `json:"by,omitzero"`
+	Workers []keptWorker `json:"workers"`
 }
 
 type keptWorker struct {

@@ -156,8 +156,9 @@ func (q *query) eachRejection(n *node, tell func(*filter)) {
 	each(stateFilters, n)
 	as := n
 	if n.kept != nil && !q.fitsBeside(n) {
-		if as = n.unkept(); !q.passes {
-			each(q.filters[:1], n)
+		as = n.unkept()
+		if seen := q.seen(n); !q.fitsBeside(seen) {
+			each(q.filters[:1], seen)
 		}
 	}
 	each(q.filters, as)

@@ -73,9 +73,11 @@ func (q *query) rejectedBy(n *node, broken bool) *filter {
 		return &reservation
 	}
 	if n.kept != nil && !q.fitsBeside(n) { // by what is kept, or by what else there is
-		if n = n.unkept(); q.fitsBeside(n) && !q.passes {
+		seen, bare := q.seen(n), n.unkept()
+		if !q.fitsBeside(seen) && q.fitsBeside(bare) {
 			return &q.filters[0]
 		}
+		n = bare
 	}
 	if f := rejects(q.filters, q, n); f != nil {
 		return f

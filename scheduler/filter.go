@@ -68,7 +68,7 @@ var demandFilters = []filter{
 	{
 		code: berth.ReasonKept, rejects: "one that is kept for a group that waits, with too little left beside what that needs; not what ends before the group could have it",
 		applies: func(q *query) bool { return q.keep != nil }, passes: notKept,
-		why: func(q *query, _ *node) measure { return measure{detail: string(q.keep.group)} },
+		why: func(q *query, n *node) measure { return measure{detail: string(q.keep.named(n.worker.ID, q.request))} },
 	},
 	amountFilter(berth.ReasonCPU, cpu, "one with less CPU free than is asked for"),
 	amountFilter(berth.ReasonMemory, memory, "the same, of memory"),

@@ -26,6 +26,14 @@ type Gang struct {
 	quiet    bool     // nobody is told why it has no places
 }
 
+// id is the group's that it is of.
+func (g *Gang) id() berth.GroupID {
+	if of := g.Members[0].Request.Group; of != nil {
+		return of.ID
+	}
+	return ""
+}
+
 // GangDecision is where the first members of a gang go, or why none does.
 type GangDecision struct {
 	Placed  []Decision // of the first members, in their order

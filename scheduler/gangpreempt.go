@@ -49,7 +49,7 @@ func (f *Fleet) PreemptGang(g Gang, on func(berth.WorkerID) []Occupant) (GangRoo
 }
 
 // RoomOnceLeft is where as many members of a gang as must begin together go once all have ended that leave, with nobody else's end; false: they
-// do not fit then. As for PreemptGang, what is kept of the pool's workers counts as free, and nothing is reserved.
+// do not fit then. As for PreemptGang, what is kept for the group that gathers counts as free, and nothing is reserved.
 func (f *Fleet) RoomOnceLeft(g Gang, on func(berth.WorkerID) []Occupant) (GangRoom, bool) {
 	r, done := f.gangRoomOf(&g, on)
 	if r == nil {
@@ -60,21 +60,19 @@ func (f *Fleet) RoomOnceLeft(g Gang, on func(berth.WorkerID) []Occupant) (GangRo
 	return d, d.Anyway
 }
 
-// gangRoomOf begins the search, until done, with what is kept of the pool's workers as free, unless it stays kept; nil: there is
-// nothing to search.
+// gangRoomOf begins the search, until done, with what is kept of the pool's workers for the group that gathers as free, unless it stays kept, and
+// for the gang itself; nil: there is nothing to search.
 func (f *Fleet) gangRoomOf(g *Gang, on func(berth.WorkerID) []Occupant) (r *gangRoom, done func()) {
 	pool := g.Members[0].Request.Pool
 	if f.pools[pool] == nil || malformed(&g.Members[0].Request.Resources) || len(g.Members) < g.Need {
 		return nil, nil
 	}
 	done = f.makesRoom()
-	if k := f.keeps[pool]; k != nil && !g.Beside {
-		f.cover(pool, k, false)
-		delete(f.keeps, pool)
+	if k := f.keeps[pool]; k != nil && (!g.Beside || k.part(g.id()) != nil) {
+		f.keepIn(pool, k.without(g.id(), g.Beside))
 		made := done
 		done = func() {
-			f.keeps[pool] = k
-			f.cover(pool, k, true)
+			f.keepIn(pool, k)
 			made()
 		}
 	}

@@ -9,42 +9,146 @@ import (
 	"github.com/berthd/berth"
 )
 
-// keeping is what of a pool's workers is kept for a group that waits. A worker that is
+// keeping is what of a pool's workers is kept for groups that wait. A worker that is
 // kept shows others what it has left beside the kept share: so a search passes it over by
 // what its tree tells, as one that is full, and costs what it costs without. Who may take
-// what is kept sees the worker as it is: see node.unkept.
+// what is kept sees the worker without that: see query.seen.
 type keeping struct {
-	group berth.GroupID
-	by    int64 // ms since 1970: what it waits for has ended by then; 0: not known
+	parts []keptPart // the one that gathers first
+	by    int64      // ms since 1970: what they wait for has ended by then; 0: not known
 	of    map[berth.WorkerID]*berth.Share
 	order []berth.WorkerID // sorted
 }
 
-// Keep says what of a pool's workers is kept for a group that waits; nil: nothing is.
+// keptPart is what is kept for one group.
+type keptPart struct {
+	group   berth.GroupID
+	by      int64
+	gathers bool
+	of      map[berth.WorkerID]*berth.Share
+}
+
+// Keep says what of a pool's workers is kept for groups that wait; nil: nothing is.
 func (f *Fleet) Keep(pool berth.PoolID, k *berth.Keep) {
 	f.noteKeep(pool, k)
-	if was := f.keeps[pool]; was != nil {
-		f.cover(pool, was, false)
-		delete(f.keeps, pool)
-	}
 	if k == nil {
+		f.keepIn(pool, nil)
 		return
 	}
-	next := &keeping{group: k.Group, of: make(map[berth.WorkerID]*berth.Share, len(k.Workers))}
+	first := keptPart{group: k.Group, gathers: true, of: sharesOf(k.Workers)}
 	if !k.By.IsZero() && k.MadeRoom.IsZero() { // who makes room there does not come back
-		next.by = k.By.UnixMilli()
+		first.by = k.By.UnixMilli()
 	}
-	for i := range k.Workers {
-		w := &k.Workers[i]
-		if next.of[w.Worker] == nil {
-			next.order = append(next.order, w.Worker)
+	parts := []keptPart{first}
+	for i := range k.Beside {
+		b := &k.Beside[i]
+		one := keptPart{group: b.Group, of: sharesOf(b.Workers)}
+		if !b.By.IsZero() {
+			one.by = b.By.UnixMilli()
 		}
-		next.of[w.Worker] = &w.Share
+		parts = append(parts, one)
 	}
-	slices.Sort(next.order)
-	f.keeps[pool] = next
-	f.cover(pool, next, true)
+	f.keepIn(pool, keepingOf(parts))
 }
+
+func sharesOf(workers []berth.KeptWorker) map[berth.WorkerID]*berth.Share {
+	of := make(map[berth.WorkerID]*berth.Share, len(workers))
+	for i := range workers {
+		of[workers[i].Worker] = &workers[i].Share
+	}
+	return of
+}
+
+// keepingOf is what is kept for some groups together; nil: for none.
+func keepingOf(parts []keptPart) *keeping {
+	if len(parts) == 0 {
+		return nil
+	}
+	k := &keeping{parts: parts, by: parts[0].by, of: parts[0].of}
+	if len(parts) > 1 {
+		k.of = make(map[berth.WorkerID]*berth.Share)
+		for i := range parts {
+			k.by = min(k.by, parts[i].by)
+			for w, share := range parts[i].of { // in which order decides nothing
+				k.of[w] = together(k.of[w], share)
+			}
+		}
+	}
+	k.order = slices.Sorted(maps.Keys(k.of))
+	return k
+}
+
+// together is what two keep of a worker. What both do by name, as a port, is kept once.
+func together(a, b *berth.Share) *berth.Share {
+	if a == nil {
+		return b
+	}
+	more := *b
+	more.Ports = slices.DeleteFunc(slices.Clone(b.Ports), func(p int32) bool { return slices.Contains(a.Ports, p) })
+	more.Devices = slices.Clone(b.Devices)
+	for i := range more.Devices {
+		d := &more.Devices[i]
+		if at := slices.IndexFunc(a.Devices, func(o berth.DeviceShare) bool { return o.Name == d.Name }); at >= 0 {
+			d.Milli = min(d.Milli, berth.WholeDevice-a.Devices[at].Milli)
+		}
+	}
+	sum, err := a.Plus(more)
+	if err != nil {
+		return a // a record that no program of ours writes
+	}
+	return &sum
+}
+
+// part is what is kept for a group, or nil.
+func (k *keeping) part(g berth.GroupID) *keptPart {
+	for i := range k.parts {
+		if k.parts[i].group == g {
+			return &k.parts[i]
+		}
+	}
+	return nil
+}
+
+// without is what is kept for other groups than one; nil: nothing. gathers: also for the one that does.
+func (k *keeping) without(g berth.GroupID, gathers bool) *keeping {
+	return keepingOf(slices.DeleteFunc(slices.Clone(k.parts), func(p keptPart) bool { return p.group == g || p.gathers && !gathers }))
+}
+
+// named is a group for which something is kept of a worker, and not one of r's.
+func (k *keeping) named(w berth.WorkerID, r *berth.Request) berth.GroupID {
+	for i := range k.parts {
+		if p := &k.parts[i]; p.of[w] != nil && (r.Group == nil || r.Group.ID != p.group) {
+			return p.group
+		}
+	}
+	return k.parts[0].group
+}
+
+// others is what is kept of a worker for other groups than one; nil: nothing. gathers: also for the one that does.
+func (k *keeping) others(w berth.WorkerID, than berth.GroupID, gathers bool) (sum *berth.Share) {
+	for i := range k.parts {
+		p := &k.parts[i]
+		if share := p.of[w]; share != nil && p.group != than && (gathers || !p.gathers) {
+			sum = together(sum, share)
+		}
+	}
+	return sum
+}
+
+// keepIn keeps something in a pool in place of what is.
+func (f *Fleet) keepIn(pool berth.PoolID, next *keeping) {
+	nothing := func(berth.WorkerID) *berth.Share { return nil }
+	if was := f.keeps[pool]; was != nil {
+		f.cover(pool, was.order, nothing)
+		delete(f.keeps, pool)
+	}
+	if next != nil {
+		f.keeps[pool] = next
+		f.cover(pool, next.order, next.share)
+	}
+}
+
+func (k *keeping) share(w berth.WorkerID) *berth.Share { return k.of[w] }
 
 // SetClock says what time it is, in ms since 1970: by that is known what ends before a
 // group could have what is kept for it. 0, as at first: not known, and nothing does.
@@ -60,19 +164,16 @@ func (f *Fleet) Kept(w berth.WorkerID) (share *berth.Share, sure bool) {
 	return n.kept, f.keeps[n.worker.Pool].by > 0
 }
 
-// cover takes what is kept from what its workers show, or gives it back.
-func (f *Fleet) cover(pool berth.PoolID, k *keeping, on bool) {
-	for _, id := range k.order {
+// cover takes what is kept from what workers show, or gives it back.
+func (f *Fleet) cover(pool berth.PoolID, workers []berth.WorkerID, kept func(berth.WorkerID) *berth.Share) {
+	for _, id := range workers {
 		n := f.nodes[id]
 		if n == nil || n.worker.Pool != pool {
 			continue
 		}
 		p := f.pools[pool]
 		p.changing(n)
-		n.kept = nil
-		if on {
-			n.kept = k.of[id]
-		}
+		n.kept = kept(id)
 		n.refresh()
 		p.changed(n)
 	}
@@ -82,11 +183,12 @@ func (f *Fleet) cover(pool berth.PoolID, k *keeping, on bool) {
 func (f *Fleet) uncover(g *Gang) func() {
 	r := g.Members[0].Request
 	k := f.keeps[r.Pool]
-	if k == nil || r.Group == nil || r.Group.ID != k.group {
+	if k == nil || r.Group == nil || k.part(r.Group.ID) == nil {
 		return func() {}
 	}
-	f.cover(r.Pool, k, false)
-	return func() { f.cover(r.Pool, k, true) }
+	own := slices.Sorted(maps.Keys(k.part(r.Group.ID).of))
+	f.cover(r.Pool, own, func(w berth.WorkerID) *berth.Share { return k.others(w, r.Group.ID, true) })
+	return func() { f.cover(r.Pool, own, k.share) }
 }
 
 // keptOn is what is kept of a worker of a pool, or nil.
@@ -98,15 +200,15 @@ func (f *Fleet) keptOn(w *Worker) *berth.Share {
 }
 
 // askKept finds what is kept in the pool of a query, and whether its request may take it:
-// as one of the group's, or because it ends before that could have it.
+// as one of a group's what is kept for that, or all because it ends before those could have it.
 func (f *Fleet) askKept(q *query) {
-	q.keep, q.passes = f.keeps[q.request.Pool], false
+	q.keep, q.passes, q.ends = f.keeps[q.request.Pool], false, false
 	if q.keep == nil {
 		return
 	}
 	lasts := lastsAtMost(q.request)
-	q.passes = q.request.Group != nil && q.request.Group.ID == q.keep.group ||
-		f.clock > 0 && lasts > 0 && f.clock+lasts <= q.keep.by
+	q.ends = f.clock > 0 && lasts > 0 && f.clock+lasts <= q.keep.by
+	q.passes = q.ends || q.request.Group != nil && q.keep.part(q.request.Group.ID) != nil
 }
 
 // lastsAtMost is how long a request has its place at most, in ms, from when it is placed;
@@ -135,7 +237,7 @@ func (f *Fleet) pick(q *query) (n, as *node) {
 		if k == nil || k.kept == nil || !k.open || slices.Contains(q.refused, k) {
 			continue
 		}
-		bare := k.unkept()
+		bare := q.seen(k)
 		s, ok := q.judge(bare)
 		if !ok {
 			continue
@@ -181,12 +283,28 @@ func (n *node) unkept() *node {
 	return n.bare
 }
 
-// seen is n as the query's request may use it.
-func (q *query) seen(n *node) *node {
-	if q.passes {
+// keeping is n where another share of it is kept.
+func (n *node) keeping(share *berth.Share) *node {
+	switch share {
+	case n.kept:
+		return n
+	case nil:
 		return n.unkept()
 	}
-	return n
+	as := newNode(n.worker, share)
+	as.at, as.types = n.at, n.types
+	return as
+}
+
+// seen is n as the query's request may use it: without what is kept that it may take.
+func (q *query) seen(n *node) *node {
+	switch {
+	case n.kept == nil || !q.passes:
+		return n
+	case q.ends:
+		return n.unkept()
+	}
+	return n.keeping(q.keep.others(n.worker.ID, q.request.Group.ID, true))
 }
 
 // notKept is the filter's: n has enough left beside what is kept of it, or too little anyway.

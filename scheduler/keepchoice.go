@@ -252,7 +252,7 @@ func (c *KeepChoice) shareOn(q *query, demands narrowed, o *opening, on map[bert
 		}
 		w.Ledger = ledger
 	}
-	then := newNode(w, nil)
+	then := newNode(w, c.beside(c.f.nodes[o.worker]))
 	if len(c.ways) == 1 {
 		return q.fill(then, o.room)
 	}

@@ -128,13 +128,13 @@ func (w *waits) leave(q *query, n *node, by int64) bool {
 // openings are when a worker comes to have room for members, and for how many. What of its
 // allocations is not in its ledger, for its end is being written, is dropped.
 func (c *KeepChoice) openings(q *query, demands narrowed, n *node) (out []opening) {
-	r := q.request
-	kept := n.kept != nil && r.Group != nil && r.Group.ID == q.keep.group
-	if !kept && !c.on.leave(q, n.unkept(), c.bar) {
+	r, as := q.request, n.keeping(c.beside(n))
+	kept := n.kept != nil && r.Group != nil && r.Group.ID == q.keep.parts[0].group && q.keep.parts[0].of[n.worker.ID] != nil
+	if !kept && !c.on.leave(q, as, c.bar) {
 		return nil
 	}
 	c.on.sort()
-	c.then.set(q, n.unkept())
+	c.then.set(q, as)
 	out = c.found[:0]
 	clear(c.had)
 	for ends := 0; ; ends++ {
@@ -167,6 +167,16 @@ func (c *KeepChoice) openings(q *query, demands narrowed, n *node) (out []openin
 	}
 	c.found = out
 	return out
+}
+
+// beside is what stays kept of a worker for others, whatever is kept for the gang; nil: nothing.
+func (c *KeepChoice) beside(n *node) *berth.Share {
+	r := c.w.Members[0].Request
+	k := c.f.keeps[r.Pool]
+	if k == nil || len(k.parts) == 1 || n.kept == nil {
+		return nil
+	}
+	return k.others(n.worker.ID, c.w.id(), false)
 }
 
 // counts is when the first so many have ended, as it counts.

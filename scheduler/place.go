@@ -30,6 +30,7 @@ type query struct {
 	request     *berth.Request
 	pool        *pool    // nil: it has no worker
 	keep        *keeping // in the pool, or nil
+	ends        bool     // it may take all that is kept, for it ends before
 	passes      bool     // it may take what is kept
 	weighing    *weighing
 	avoid       []berth.WorkerID
