@@ -40,6 +40,7 @@ type builder struct {
 	ended   map[berth.GroupID]*groupEnds
 	blocks  map[blockRef]int // index in plan.Blocks
 	placing berth.GroupID    // the group that the plan places
+	drained int              // groups for which it has asked what is kept: see keepDrained
 }
 
 // Bytes that members cost at most, beyond the request itself. They only size a batch: a
@@ -243,6 +244,9 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 	k := allocationKey(e.worker, e.id)
 	if b.l.view.aheadOfGroup(e.allocation) && b.l.behind(k, k) {
 		return // what its group's record is then, no compare of this plan would tell
+	}
+	if b.keepsLater(e, k) {
+		return
 	}
 	var ledger berth.Ledger
 	if now, _ := b.l.ledgerNow(e.worker, b); now != nil {

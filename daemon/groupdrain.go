@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -10,12 +11,12 @@ import (
 
 // A drain that ends one member of a group ends all, and the group is placed anew when the last has ended, and a moment after that (drainsSettle). Who
 // is behind it would have meanwhile what it gives up, and what is free for it elsewhere, and it would wait for that for as long as they run. So
-// the transaction that begins its next attempt writes what is kept for it, if nothing is kept in its pool for another that matters as much.
+// the transaction that begins its next attempt writes what is kept for it: where something is kept in its pool for another that matters as much, beside
+// that.
 
 // keepDrained keeps for a group of which a member was drained its quota, and the places that it could have once its members have ended, and what leaves anyway.
 func (b *builder) keepDrained(id berth.GroupID) {
 	l := b.l
-	rec, _ := l.view.group(id)
 	members := l.stillMembers(id)
 	if len(members) == 0 {
 		return
@@ -24,35 +25,187 @@ func (b *builder) keepDrained(id berth.GroupID) {
 	if !l.mayPlace() {
 		return
 	}
-	first := members[0]
-	p := first.request.Pool
-	if !b.mayKeepFor(id, p, first.priority) {
+	p, priority := members[0].request.Pool, members[0].priority
+	if s := l.keepOf(p); s.writing || l.flights.keeps[p] != nil || b.now.Before(s.without) || l.view.unreadable(keepKey(p)) {
 		return
 	}
-	ask := l.gangOf(id, rec, members)
-	ask.Members[0].Priority++ // those of its own that leave count as of less
-	d, ok := l.fleet.RoomOnceLeft(ask, l.leavesWith(id, b.now))
-	if !ok || b.bytes+keptBytes(d.Workers) > int64(l.store.Limits().Bytes)*2/3 {
+	b.drained++
+	kept, _ := l.keep(p)
+	now, written := kept, b.keepsIn(p)
+	if written != nil {
+		now = written
+		l.fleet.Keep(p, now) // as it will be
+		defer l.fleet.Keep(p, kept)
+	}
+	beside := now != nil && now.Group != id && !b.takesOver(p, now, priority)
+	workers, by, ok := b.roomAgain(id, members, beside)
+	if !ok || b.bytes+keptBytes(now.All())+keptBytes(workers) > int64(l.store.Limits().Bytes)*2/3 {
 		return
 	}
-	next := b.keepOf(id, &d)
-	if !next.By.IsZero() {
-		next.By = next.By.Add(drainsSettle)
+	since := b.now.UTC().Truncate(time.Millisecond)
+	next := now.Instead(berth.Keep{Group: id, Since: since, Chosen: since, By: by, Workers: withinBytes(workers)})
+	if beside {
+		next = l.keptBeside(now, berth.KeptBeside{Group: id, Since: since, By: by, Workers: workers}, priority)
+	}
+	if written != nil {
+		*written = next
+		b.bytes += keptBytes(workers)
+		return
 	}
 	b.keep(p, next)
 	b.keys = append(b.keys, keepKey(p))
 }
 
-// mayKeepFor says whether a plan may write what is kept in a pool, for a group of that priority.
-func (b *builder) mayKeepFor(id berth.GroupID, p berth.PoolID, priority int32) bool {
-	l := b.l
-	s := l.keepOf(p)
-	if s.writing || l.flights.keeps[p] != nil || b.now.Before(s.without) || l.view.unreadable(keepKey(p)) ||
-		slices.ContainsFunc(b.plan.Keeps, func(k berth.KeepWrite) bool { return k.Pool == p }) {
+// keepsIn is what a plan keeps in a pool in place of what is, or nil.
+func (b *builder) keepsIn(p berth.PoolID) *berth.Keep {
+	for i := range b.plan.Keeps {
+		if w := &b.plan.Keeps[i]; w.Pool == p {
+			return &w.Keep
+		}
+	}
+	return nil
+}
+
+// takesOver says whether a group of that priority has what is kept for it in place of another's: that gathers, and matters less, and nobody makes room
+// for it.
+func (b *builder) takesOver(p berth.PoolID, of *berth.Keep, priority int32) bool {
+	if !of.MadeRoom.IsZero() || len(of.Beside) > 0 || b.l.groupPriority(of.Group) >= priority {
 		return false
 	}
-	kept, _ := l.keep(p)
-	return kept == nil || kept.Group == id || kept.MadeRoom.IsZero() && l.groupPriority(kept.Group) < priority
+	if b.l.view.newest(keepKey(p)) > b.l.view.revision { // how it is with that group is not known yet
+		return false
+	}
+	rec, _ := b.groupNow(of.Group)
+	_, _, ready := b.l.readyMembers(of.Group, b.now)
+	return ready || rec == nil || rec.State != berth.GroupPending || rec.LastEnd != berth.EndDrained
+}
+
+// keptBeside is what is kept with that for one group more, behind those that matter as much.
+func (l *loop) keptBeside(of *berth.Keep, one berth.KeptBeside, priority int32) berth.Keep {
+	next := *of
+	next.Beside = slices.DeleteFunc(slices.Clone(of.Beside), func(o berth.KeptBeside) bool { return o.Group == one.Group })
+	at := slices.IndexFunc(next.Beside, func(o berth.KeptBeside) bool { return l.groupPriority(o.Group) < priority })
+	if at < 0 {
+		at = len(next.Beside)
+	}
+	next.Beside = slices.Insert(next.Beside, at, one)
+	return next
+}
+
+// drainedMost bounds for how many groups a plan asks what is kept: the others' turn is the next one's.
+const drainedMost = 4
+
+// keepsLater says whether the end of a member of a group waits for what is being written of what is kept in its pool, for it begins the group's next
+// attempt, and keeps something for it.
+func (b *builder) keepsLater(e ending, k berth.Key) bool {
+	p, of := e.submission.Spec.Pool, e.allocation.Group
+	f, s := b.l.flights.keeps[p], b.l.keepOf(p)
+	if of == "" || f == nil && !s.writing && b.drained < drainedMost {
+		return false
+	}
+	e.group, _ = b.groupNow(of)
+	if e.group == nil || e.group.State != berth.GroupPlaced || e.group.Attempt != e.allocation.GroupAttempt || judge(e).reason != berth.EndDrained {
+		return false
+	}
+	switch {
+	case f != nil:
+		f.again = append(f.again, k)
+	case s.writing:
+		s.again = append(s.again, k)
+	default:
+		b.after = append(b.after, k)
+	}
+	return true
+}
+
+// roomAgain is where a group goes when its members have ended, and what leaves anyway, and by when: those whose workers take it yet to these again. false:
+// it has no room then. beside: what is kept for who gathers stays so.
+func (b *builder) roomAgain(id berth.GroupID, members []*waiting, beside bool) (workers []berth.KeptWorker, by time.Time, ok bool) {
+	l := b.l
+	rec, _ := l.view.group(id)
+	need := l.needs(id, rec)
+	own, others := b.places(members, need)
+	if workers, ok = b.roomBeside(id, rec, own, others, need-int64(len(own)), beside); !ok && len(own) > 0 {
+		workers, ok = b.roomBeside(id, rec, nil, members, need, beside)
+	}
+	if !ok {
+		return nil, by, false
+	}
+	on, within := l.leavesWith(id, nil, b.now), int64(0)
+	for i := range workers {
+		for _, o := range on(workers[i].Worker) {
+			if o.Left == 0 {
+				return workers, by, true
+			}
+			within = max(within, o.Left)
+		}
+	}
+	if within > 0 {
+		by = b.now.UTC().Truncate(time.Millisecond).Add(time.Duration(within)*time.Millisecond + drainsSettle)
+	}
+	return workers, by, true
+}
+
+// places are so many of a group's members that could have the places again which they have, and the others.
+func (b *builder) places(members []*waiting, most int64) (own []*life, others []*waiting) {
+	l := b.l
+	for _, m := range members {
+		x := l.view.lives[m.id]
+		if int64(len(own)) == most || x == nil || !x.placedWhole() || x.leaving() || l.flights.requests[m.id] != nil ||
+			slices.ContainsFunc(b.plan.Ends, func(e berth.End) bool { return e.Request == m.id }) {
+			others = append(others, m)
+			continue
+		}
+		w := l.fleet.Worker(x.worker.Value())
+		if w == nil || !w.Ready || w.Cordoned || w.Draining || w.Removing || w.Suspended || w.Epoch != x.epoch || !x.isOn(w.ID) {
+			others = append(others, m)
+			continue
+		}
+		own = append(own, x)
+	}
+	return own, others
+}
+
+// roomBeside is where a group goes whose first members have these places again, and so many of the others some of their own.
+func (b *builder) roomBeside(id berth.GroupID, rec *berth.Group, own []*life, others []*waiting, need int64, beside bool) ([]berth.KeptWorker, bool) {
+	l := b.l
+	shares := make(map[berth.WorkerID]berth.Share)
+	add := func(w berth.WorkerID, share *berth.Share) bool {
+		sum, err := shares[w].Plus(*share)
+		shares[w] = sum
+		return err == nil
+	}
+	stay := make(map[berth.RequestID]bool, len(own))
+	for _, x := range own {
+		if stay[x.id] = true; !add(x.worker.Value(), &x.terms.share) {
+			return nil, false
+		}
+	}
+	if need > 0 {
+		ask := l.gangOf(id, rec, others)
+		ask.Need, ask.Beside = int(need), beside
+		if len(own) > 0 { // near to these
+			ask.Topology, ask.Linked = "", false
+			for i := range ask.Members {
+				ask.Members[i].Request = new(ask.Members[i].Request.Beside(rec.Domain, rec.Link))
+			}
+		}
+		ask.Members[0].Priority++ // those of its own that leave count as of less
+		d, ok := l.fleet.RoomOnceLeft(ask, l.leavesWith(id, stay, b.now))
+		if !ok {
+			return nil, false
+		}
+		for i := range d.Workers {
+			if !add(d.Workers[i].Worker, &d.Workers[i].Share) {
+				return nil, false
+			}
+		}
+	}
+	var workers []berth.KeptWorker
+	for _, w := range slices.Sorted(maps.Keys(shares)) {
+		workers = append(workers, berth.KeptWorker{Worker: w, Share: shares[w]})
+	}
+	return workers, true
 }
 
 // stillMembers are the members of a group that have not ended for good, as they will wait.
@@ -68,13 +221,13 @@ func (l *loop) stillMembers(id berth.GroupID) (all []*waiting) {
 	return all
 }
 
-// leavesWith tells who leaves a worker anyway, and which members of a group are there, which end with it.
-func (l *loop) leavesWith(id berth.GroupID, now time.Time) func(berth.WorkerID) []scheduler.Occupant {
+// leavesWith tells who leaves a worker anyway, and which members of a group are there, which end with it, but for those that stay.
+func (l *loop) leavesWith(id berth.GroupID, stay map[berth.RequestID]bool, now time.Time) func(berth.WorkerID) []scheduler.Occupant {
 	on := l.residents(now)
 	return func(w berth.WorkerID) []scheduler.Occupant {
 		all := on(w)
 		for i := range all {
-			if o := &all[i]; o.Group == id && !o.Leaving {
+			if o := &all[i]; o.Group == id && !o.Leaving && !stay[o.Request] {
 				o.Leaving, o.Left = true, o.Grace
 			}
 		}

@@ -298,7 +298,8 @@ func (b *builder) keepRoom(g *gang, d *scheduler.GangRoom) {
 		next.Since = since
 	}
 	next.MadeRoom = next.Chosen
-	b.keep(g.pool, next)
+	was, _ := b.l.keep(g.pool)
+	b.keep(g.pool, was.Instead(next))
 	b.add(ops{}, 0, keepKey(g.pool))
 	for i := range next.Workers {
 		if k := &next.Workers[i]; !k.Share.IsZero() {
@@ -320,9 +321,10 @@ func (b *builder) keepOf(id berth.GroupID, d *scheduler.GangRoom) berth.Keep {
 // keep writes what is kept in a pool.
 func (b *builder) keep(p berth.PoolID, next berth.Keep) {
 	_, was := b.l.keep(p)
+	next.Beside = besideWithin(&next)
 	b.plan.Keeps = append(b.plan.Keeps, berth.KeepWrite{Pool: p, Was: was, Keep: next})
 	b.ops = b.ops.plus(opsBlock)
-	b.bytes += keptBytes(next.Workers)
+	b.bytes += keptBytes(next.All())
 }
 
 // residents tells who is on a worker that may make room for a group: nobody where a request has a

@@ -42,6 +42,7 @@ type keepState struct {
 	looks   int           // that are left of a part
 	took    time.Duration // by the parts of this time
 	asked   bool          // who could make room was, before this choice
+	again   []berth.Key   // to be looked at when what is being written is
 
 	madeRoom  time.Time // by the record: room is made since then
 	roomSince time.Time // by this daemon's clock
@@ -84,8 +85,14 @@ func (l *loop) markKeep(f berth.Fact, old former) {
 		if info := l.groups[k.Group]; info != nil && info.keptSince.IsZero() {
 			info.keptSince = k.Since
 		}
-		l.due.add(groupKey(k.Group)) // it is alone in its class, or is so no more
+		for _, g := range k.Groups() {
+			l.due.add(groupKey(g)) // it is alone in its class, or is so no more
+		}
 		l.markRoom(k)
+	}
+	if is != nil && slices.ContainsFunc(was.Groups(), func(g berth.GroupID) bool { return is.For(g) == nil }) {
+		s := l.keepOf(p) // who was kept off by what is given up is tried first, before more is for the same
+		s.next = latest(s.next, l.now().Add(keepEvery))
 	}
 	l.seeRoom(p, is, f.Mod)
 	if was != nil && !was.MadeRoom.IsZero() && (is == nil || is.Group != was.Group || is.MadeRoom.IsZero()) {
@@ -106,16 +113,16 @@ func changedIn(was, is *berth.Keep) (out []berth.WorkerID) {
 	if was == nil {
 		return nil
 	}
-	if is == nil || !was.By.Equal(is.By) || was.Group != is.Group {
-		is = &berth.Keep{}
-	}
-	same := make(map[berth.WorkerID]*berth.KeptWorker, len(is.Workers))
-	for i := range is.Workers {
-		same[is.Workers[i].Worker] = &is.Workers[i]
-	}
-	for i := range was.Workers {
-		if w := &was.Workers[i]; same[w.Worker] == nil || !sameKept(*w, *same[w.Worker]) {
-			out = append(out, w.Worker)
+	other := !openUntil(was).Equal(openUntil(is))
+	for _, g := range was.Groups() {
+		var same []berth.KeptWorker
+		if !other {
+			same = is.For(g)
+		}
+		for _, w := range was.For(g) {
+			if !slices.ContainsFunc(same, func(o berth.KeptWorker) bool { return sameKept(w, o) }) {
+				out = append(out, w.Worker)
+			}
 		}
 	}
 	return out
@@ -124,7 +131,7 @@ func changedIn(was, is *berth.Keep) (out []berth.WorkerID) {
 // markKeepFor looks at what is kept for a group that has changed.
 func (l *loop) markKeepFor(g berth.GroupID) {
 	for k, f := range l.view.whole[berth.KindKeep] { // it waits in one pool
-		if r, ok := f.Record.(*berth.Keep); ok && r.Group == g {
+		if r, ok := f.Record.(*berth.Keep); ok && r.For(g) != nil {
 			l.due.add(k)
 		}
 	}
@@ -132,16 +139,17 @@ func (l *loop) markKeepFor(g berth.GroupID) {
 
 // tellKept puts behind why a group does not fit on how many workers something is kept for it.
 func tellKept(v *berth.Verdict, id berth.GroupID, k *berth.Keep) {
-	if k == nil || k.Group != id {
+	workers := k.For(id)
+	if workers == nil {
 		return
 	}
 	r := berth.Reason{Code: berth.ReasonKept, Detail: string(id)}
-	for i := range k.Workers {
-		if k.Workers[i].Share.IsZero() {
+	for i := range workers {
+		if workers[i].Share.IsZero() {
 			continue
 		}
 		if r.Workers++; len(r.Some) < 3 {
-			r.Some = append(r.Some, k.Workers[i].Worker)
+			r.Some = append(r.Some, workers[i].Worker)
 		}
 	}
 	v.Reasons = append(v.Reasons, r)
@@ -150,7 +158,7 @@ func tellKept(v *berth.Verdict, id berth.GroupID, k *berth.Keep) {
 // isKept says whether something is kept for a group.
 func (l *loop) isKept(g *gang) bool {
 	k, _ := l.keep(g.pool)
-	return k != nil && k.Group == g.id
+	return k.For(g.id) != nil
 }
 
 // lookKeep finds what is to be kept in a pool now.
@@ -178,12 +186,17 @@ func (l *loop) lookKeep(p berth.PoolID, now time.Time) {
 	case rec == nil && s.choice == nil && !l.gangsIn(p):
 		l.restKeep(p, now)
 		return
-	case rec != nil && !l.mayKeep(p, rec, now):
+	case rec != nil && !l.mayKeep(p, rec.Group, now):
 		s.choice = nil
-		if l.mayAct(k, l.share.ofTask(string(k.Kind)+"/"+k.ID)) {
-			l.writeKeep(p, was, nil)
+		if !l.behind(k, k) && l.mayAct(k, l.share.ofTask(string(k.Kind)+"/"+k.ID)) {
+			l.writeKeep(p, was, l.stillBeside(p, rec, now).Without(rec.Group))
 		}
 		return
+	case rec != nil:
+		if left := l.stillBeside(p, rec, now); len(left.Beside) < len(rec.Beside) {
+			l.writeKeep(p, was, left)
+			return
+		}
 	}
 	switch {
 	case !l.mayPlace():
@@ -247,10 +260,10 @@ func (l *loop) chooseIn(p berth.PoolID, rec *berth.Keep, was berth.Revision, now
 		return l.keepFirst(p, now)
 	}
 	l.keepOf(p).leftSince = time.Time{}
-	g := l.gangs.of[rec.Group]
-	if g == nil {
-		g = l.drained(rec.Group, now)
+	if l.besideGivesWay(rec, now) {
+		return true
 	}
+	g := l.keptGang(rec.Group, now)
 	return g == nil || l.keepOn(g, rec, was, now) // nil: another daemon plans it, or its plan is in flight
 }
 
@@ -274,15 +287,15 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// mayKeep says whether a record is of a group that waits in its pool, and not for the end of a
+// mayKeep says whether a group for which something is kept waits in that pool, and not for the end of a
 // long backoff, nor with a member of which nothing can be known.
-func (l *loop) mayKeep(p berth.PoolID, rec *berth.Keep, now time.Time) bool {
-	g, _ := l.view.group(rec.Group)
-	members := l.inGroup(rec.Group)
+func (l *loop) mayKeep(p berth.PoolID, id berth.GroupID, now time.Time) bool {
+	g, _ := l.view.group(id)
+	members := l.inGroup(id)
 	if g == nil || g.State != berth.GroupPending || len(members) == 0 || slices.ContainsFunc(members, l.corrupt) {
 		return false
 	}
-	if _, at, _ := l.readyMembers(rec.Group, now); at.After(now.Add(keptOffFor)) {
+	if _, at, _ := l.readyMembers(id, now); at.After(now.Add(keptOffFor)) {
 		return false
 	}
 	sub, _ := l.view.submission(members[0])

@@ -140,7 +140,20 @@ func keptBytes(workers []berth.KeptWorker) (bytes int64) {
 	return bytes
 }
 
-// sameKeep says whether nothing is to be written.
+// besideWithin is what is kept for others beside what gathers, as far as the record has room.
+func besideWithin(k *berth.Keep) []berth.KeptBeside {
+	bytes := keptBytes(k.Workers)
+	for i := range k.Beside {
+		if bytes += besideBytes(&k.Beside[i]); bytes > keptBytesMost {
+			return k.Beside[:i]
+		}
+	}
+	return k.Beside
+}
+
+func besideBytes(b *berth.KeptBeside) int64 { return keptBytes(b.Workers) + int64(len(b.Group)) + 128 }
+
+// sameKeep says whether nothing is to be written of what is kept for who gathers.
 func sameKeep(was, is *berth.Keep) bool {
 	if is == nil {
 		return was == nil
@@ -156,6 +169,9 @@ func sameKept(a, b berth.KeptWorker) bool {
 // writeKeep replaces what is kept in a pool, or deletes it.
 func (l *loop) writeKeep(p berth.PoolID, was berth.Revision, next *berth.Keep) {
 	l.keepOf(p).writing = true
+	if next != nil {
+		next.Beside = besideWithin(next)
+	}
 	go l.putKeep(p, was, next)
 }
 
@@ -171,8 +187,13 @@ func (l *loop) putKeep(p berth.PoolID, was berth.Revision, next *berth.Keep) {
 }
 
 func (l *loop) keepWritten(p berth.PoolID, was berth.Revision, next *berth.Keep, fact berth.Fact, err error) {
-	l.keepOf(p).writing = false
+	s := l.keepOf(p)
+	s.writing = false
 	l.due.add(keepKey(p))
+	for _, k := range s.again {
+		l.due.add(k)
+	}
+	s.again = nil
 	conflict, isConflict := errors.AsType[*etcdstore.ConflictError](err)
 	switch {
 	case err == nil:

@@ -12,7 +12,7 @@ import (
 func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Time) (done bool) {
 	if l.roomComes(g.pool, rec, now) && !l.keptClosed(rec) {
 		if members, _, ok := l.readyMembers(g.id, now); ok && l.beyondQuotaEver(g, members) {
-			l.writeKeep(g.pool, was, nil) // an hour may be left to those who stop for it
+			l.writeKeep(g.pool, was, rec.Without(g.id)) // an hour may be left to those who stop for it
 		}
 		return true
 	}
@@ -24,7 +24,7 @@ func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Tim
 		}
 		if went {
 			l.gaveUp(g, now.Add(keptOffFor))
-			l.writeKeep(g.pool, was, nil)
+			l.writeKeep(g.pool, was, rec.Without(g.id))
 			return true
 		}
 	}
@@ -39,6 +39,11 @@ func (l *loop) keepOn(g *gang, rec *berth.Keep, was berth.Revision, now time.Tim
 		}
 	}
 	if done && !sameKeep(rec, next) {
+		if next == nil {
+			next = rec.Without(g.id)
+		} else {
+			*next = rec.Instead(*next)
+		}
 		l.writeKeep(g.pool, was, next)
 	}
 	return done
@@ -202,20 +207,8 @@ func (l *loop) wentBefore(g *gang, now time.Time) (went, done bool) {
 			return l.couldKeepFor(o, now)
 		}
 	}
-	asks := keptAsks
-	for _, q := range l.queues() {
-		for _, c := range q.classes { // in which order decides nothing
-			w := c.members[0]
-			switch {
-			case c.verdict == nil || w.request.Pool != g.pool:
-			case tells(c.verdict, berth.ReasonKept):
-				if l.goesFirst(g, w.request, w.priority) {
-					return true, true
-				}
-			case w.preempts && c.over == nil && l.goesFirst(g, w.request, w.priority) && l.keepsRoomOff(w, &asks):
-				return true, true
-			}
-		}
+	if l.keepsOneOff(g) {
+		return true, true
 	}
 	for _, gs := range l.allGangs() {
 		for _, c := range gs.classes {
@@ -250,10 +243,14 @@ func (l *loop) goesFirst(g *gang, r *berth.Request, priority int32) bool {
 // are equal. What others make room for is the group's.
 func (l *loop) takesBefore(g *gang) (yields time.Duration) {
 	k, _ := l.keep(g.pool)
-	if k == nil || k.Group != g.id || !k.MadeRoom.IsZero() {
+	workers := k.For(g.id)
+	if workers == nil || k.Group == g.id && !k.MadeRoom.IsZero() {
 		return 0
 	}
 	l.lookWhoHasLess(g)
+	if k.Group != g.id && l.fitsWithout(g) {
+		return keptOffFor
+	}
 	asks, served := keptAsks, l.keepOf(g.pool).served
 	before := func(w *waiting) bool {
 		if w.request.Tenant != g.request.Tenant {
@@ -262,11 +259,11 @@ func (l *loop) takesBefore(g *gang) (yields time.Duration) {
 		return w.priority > g.priority || served && w.priority == g.priority && w.seq < g.seq
 	}
 	for _, w := range l.firstsBefore(g, before) {
-		for i := range k.Workers {
+		for i := range workers {
 			if asks--; asks < 0 {
 				return yields
 			}
-			if !l.fleet.FitsUnkept(w.candidate(), k.Workers[i].Worker) {
+			if !l.fleet.FitsUnkept(w.candidate(), workers[i].Worker) {
 				continue
 			}
 			if l.goesFirst(g, w.request, w.priority) {
@@ -283,26 +280,25 @@ func (l *loop) takesBefore(g *gang) (yields time.Duration) {
 // whether it does. The request is tried again when nothing is kept, or in a while.
 func (l *loop) takesKept(w *waiting, own scheduler.Candidate, now time.Time) bool {
 	p := w.request.Pool
-	k, was := l.keep(p)
+	k, _ := l.keep(p)
 	s := l.keepOf(p)
-	if k == nil || !k.MadeRoom.IsZero() || now.Before(s.failed) || !slices.ContainsFunc(k.Workers[:min(len(k.Workers), keptAsks)], func(one berth.KeptWorker) bool {
-		return l.fleet.FitsUnkept(own, one.Worker)
-	}) {
+	if now.Before(s.failed) {
 		return false
 	}
-	g := l.gangs.of[k.Group]
-	if g == nil {
-		g = l.drained(k.Group, now)
+	for _, id := range k.Groups() {
+		asks := keptAsks
+		if id == k.Group && !k.MadeRoom.IsZero() || !l.fitsUnkept(own, k.For(id), &asks) {
+			continue
+		}
+		if g := l.keptGang(id, now); g != nil && l.goesFirst(g, w.request, w.priority) {
+			if !s.writing && l.flights.keeps[p] == nil {
+				l.giveUpKept(g, now.Add(keptOffFor))
+			}
+			l.timers.set(requestKey(w.id), now.Add(reclaimAgain))
+			return true
+		}
 	}
-	if g == nil || !l.goesFirst(g, w.request, w.priority) {
-		return false
-	}
-	if !s.writing && l.flights.keeps[p] == nil {
-		l.gaveUp(g, now.Add(keptOffFor))
-		l.writeKeep(p, was, nil)
-	}
-	l.timers.set(requestKey(w.id), now.Add(reclaimAgain))
-	return true
+	return false
 }
 
 // firstsBefore are the first of each class that waits for room in a group's pool and has been looked at, and is before the group: in the order of their
@@ -330,10 +326,7 @@ func (l *loop) firstsBefore(g *gang, before func(*waiting) bool) []*waiting {
 func (l *loop) yieldKept(g *gang, now time.Time, yields time.Duration) {
 	s := l.keepOf(g.pool)
 	s.served, s.yields = false, true
-	l.gaveUp(g, now.Add(yields))
-	if _, was := l.keep(g.pool); !s.writing && l.flights.keeps[g.pool] == nil {
-		l.writeKeep(g.pool, was, nil)
-	}
+	l.giveUpKept(g, now.Add(yields))
 	l.gangs.remove(g.id)
 	l.timers.set(groupKey(g.id), now.Add(pause)) // sooner, when the record says so
 }
@@ -364,17 +357,16 @@ const keptAsks = 1024
 
 // keepsRoomOff says whether others could make room for a request on a worker that is kept for a group, and for no other
 // reason do not.
-func (l *loop) keepsRoomOff(w *waiting, asks *int) bool {
-	k, _ := l.keep(w.request.Pool)
-	if k == nil || l.braked(w.request.Pool, l.now()) {
+func (l *loop) keepsRoomOff(w *waiting, kept []berth.KeptWorker, asks *int) bool {
+	if len(kept) == 0 || l.braked(w.request.Pool, l.now()) {
 		return false
 	}
 	c := l.patient(w)
-	for i := range k.Workers {
+	for i := range kept {
 		if *asks--; *asks < 0 {
 			return false
 		}
-		if l.fleet.CanPreemptUnkept(c, k.Workers[i].Worker, l.occupants(nil)) {
+		if l.fleet.CanPreemptUnkept(c, kept[i].Worker, l.occupants(nil)) {
 			return true
 		}
 	}

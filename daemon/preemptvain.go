@@ -34,7 +34,7 @@ func (l *loop) preemptsInVain(id berth.RequestID) (berth.Reason, bool) {
 		return berth.Reason{}, false // it is about to be made
 	case patience > 0 && could(0, w.priority):
 		return vain(berth.VainLate), true
-	case l.keepsRoomOff(w, new(keptAsks)):
+	case l.keepsRoomOff(w, l.keptIn(w.request.Pool), new(keptAsks)):
 		return vain(berth.VainKeptOff), true
 	case could(0, math.MaxInt32):
 		return vain(berth.VainPriority), true

@@ -118,7 +118,7 @@ func (c *course) makeGroupRoom(g *askedGroup) bool {
 	for _, r := range ends { // of a group that makes room, who has not started
 		c.away(r)
 	}
-	k := &berth.Keep{Group: g.id, Workers: d.Workers}
+	k := new(c.kept[g.first().Pool].Instead(berth.Keep{Group: g.id, Workers: d.Workers}))
 	c.keep(g.first().Pool, k)
 	c.comesTo(g.first(), k)
 	c.gather(g, c.keptAmounts(k))

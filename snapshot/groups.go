@@ -57,8 +57,8 @@ func (c *course) placeGroup(g *askedGroup) bool {
 	if d.Verdict == nil && c.kept[g.first().Pool] != nil {
 		c.fleet.Undo(d)
 		if c.takesBefore(g) { // it is tried again behind those
-			c.keep(g.first().Pool, nil)
-			c.opened[g.first().Pool], c.again, c.tried = true, true, append(c.tried, g)
+			c.giveUp(g)
+			c.tried = append(c.tried, g)
 			return false
 		}
 		d = c.placeWay(g, counted)
@@ -73,8 +73,8 @@ func (c *course) placeGroup(g *askedGroup) bool {
 	}
 	delete(c.whole, g.id)
 	c.notGathered(g)
-	if k := c.kept[g.first().Pool]; k != nil && k.Group == g.id {
-		c.keep(g.first().Pool, nil)
+	if k := c.kept[g.first().Pool]; k.For(g.id) != nil {
+		c.keep(g.first().Pool, k.Without(g.id))
 		c.again = true
 	}
 	for i := range d.Placed {
@@ -93,6 +93,9 @@ func (c *course) placeGroup(g *askedGroup) bool {
 
 func (c *course) groupWaits(g *askedGroup, v *berth.Verdict) bool {
 	c.tried = append(c.tried, g)
+	if k := c.kept[g.first().Pool]; k.For(g.id) != nil && k.Group != g.id { // it has been tried
+		c.giveUp(g)
+	}
 	for _, m := range g.members {
 		c.tell(m, Outcome{Verdict: v})
 	}

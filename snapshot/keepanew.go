@@ -24,6 +24,9 @@ func (c *course) keepAnew() {
 		next := c.chosenAnew(c.groups[i], k)
 		if next == nil {
 			c.unkept[k.Group] = true
+			next = k.Without(k.Group)
+		} else {
+			*next = k.Instead(*next)
 		}
 		c.keep(p, next)
 		c.again = true

@@ -20,10 +20,19 @@ func (c *course) giveUpKept() (given bool) {
 		if i < 0 || c.roomComes(k) || !c.wentBefore(c.groups[i], k) {
 			continue
 		}
-		c.keep(p, nil)
-		c.opened[p], given = true, true
+		c.giveUp(c.groups[i])
+		given = true
 	}
 	return given
+}
+
+// giveUp gives up what is kept for a group. Where that is the one that gathers, nothing is kept in the pool for another that begins to.
+func (c *course) giveUp(g *askedGroup) {
+	p := g.first().Pool
+	k := c.kept[p]
+	c.opened[p] = c.opened[p] || k.Group == g.id
+	c.keep(p, k.Without(g.id))
+	c.again = true
 }
 
 // wentBefore says whether something would be placed, or others would make room for it, that is kept off by what is kept for a group, and
@@ -60,18 +69,41 @@ func (c *course) goesFirst(g *askedGroup, o *berth.Request, priority int32) bool
 // others make room for is the group's.
 func (c *course) takesBefore(g *askedGroup) bool {
 	k := c.kept[g.first().Pool]
-	if k == nil || k.Group != g.id || !k.MadeRoom.IsZero() || c.making[g.id] != nil {
+	workers := k.For(g.id)
+	if workers == nil || k.Group == g.id && (!k.MadeRoom.IsZero() || c.making[g.id] != nil) {
 		return false
+	}
+	if k.Group != g.id && c.fitsWithout(g, k) {
+		return true
 	}
 	asks := keptAsks
 	return slices.ContainsFunc(c.blocked, func(a *asked) bool {
 		if a.claim != nil || c.whole[a.group] != nil || !c.goesFirst(g, &a.Spec, a.Candidate().Priority) || c.waitsForItsQuota(a) {
 			return false
 		}
-		return slices.ContainsFunc(k.Workers, func(w berth.KeptWorker) bool {
+		return slices.ContainsFunc(workers, func(w berth.KeptWorker) bool {
 			asks--
 			return asks >= 0 && c.fleet.FitsUnkept(a.Candidate(), w.Worker)
 		})
+	})
+}
+
+// fitsWithout says whether another group that was tried before in vain, and whose turn is before, would fit, were nothing kept for one.
+func (c *course) fitsWithout(g *askedGroup, k *berth.Keep) bool {
+	p := g.first().Pool
+	c.fleet.Keep(p, k.Without(g.id))
+	defer c.fleet.Keep(p, k)
+	return slices.ContainsFunc(c.tried, func(o *askedGroup) bool {
+		if !c.goesFirst(g, o.first(), o.priority()) {
+			return false
+		}
+		counted, over := c.allowedOf(o)
+		if over != nil {
+			return false
+		}
+		d := c.placeWay(o, counted)
+		c.fleet.Undo(d)
+		return d.Verdict == nil
 	})
 }
 
