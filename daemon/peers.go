@@ -246,7 +246,7 @@ func (l *loop) settle(k berth.Key) {
 	switch k.Kind {
 	case berth.KindRequest:
 		if c := p.queue.of[berth.RequestID(k.ID)]; c != nil {
-			l.seeTaken(p, c.line.of)
+			l.seeTaken(p, c.line.of, berth.RequestID(k.ID))
 		}
 		p.queue.remove(berth.RequestID(k.ID))
 	case berth.KindGroup:

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -14,38 +13,48 @@ import (
 // hears of it and takes it. All see the same queues, so nothing is written for this. A peer may have its reasons why it does not take what
 // is left to it: then others do, and nothing is left to that request for a while.
 
-// How long nothing is left to what has let it lie, and to how many requests of a peer's account something is left beside such.
+// How long nothing is left to what has let it lie, at first and at most; to how many requests of a peer's something is left beside such; and of how many of a tenant that is known.
 const (
-	vainFor  = 10 * time.Second
-	mostVain = 3
+	vainFor  = 200 * time.Millisecond
+	vainLong = time.Minute
+	mostVain = 8
+	mostLeft = 256
 )
 
-// How many classes of a peer are looked at for one placement, of how many other tenants; and how many requests of a class for a quota.
+// How many open classes of a peer are looked at for one placement, of how many other tenants; and how many requests of a class for a quota.
 const (
 	peerLooks = 16
 	peerLines = 64
 	peerNeeds = 64
 )
 
-// leftTo is a peer's pool to which something is left of a tenant.
+// leftTo is a peer's request to which something is left.
 type leftTo struct {
 	daemon berth.DaemonID
 	pool   berth.PoolID
+	id     berth.RequestID
 }
 
-// precedence is what something is left to.
+// precedence is what is left to a request.
 type precedence struct {
-	to           berth.RequestID
 	what         left
-	since, began time.Time                     // this is left to it, and anything
-	last         time.Time                     // it was asked for
-	vain         map[berth.RequestID]time.Time // what has let it lie, and until when nothing is left to that
+	since, began time.Time // this is left to it, and anything
+	last         time.Time // it was asked for
+	vain         time.Time // until then nothing is left to it, for it has let something lie
+	next         time.Duration
 }
 
 // left is what is left: a worker, or quota since something of its tenant got some last.
 type left struct {
 	on     berth.WorkerID
 	served uint64
+}
+
+// leftOfTenant is what is left to requests of a tenant.
+type leftOfTenant struct {
+	to    map[leftTo]*precedence
+	until time.Time // then what has left something to them is tried again; zero: nothing has
+	taken bool      // one of them waits no more: it is tried at once
 }
 
 // leaveFor is how long something is left to a peer, as long as it is not asked whether that lives; and leaveMost, one thing after the other
@@ -55,59 +64,89 @@ func (l *loop) leaveMost() time.Duration { return 5 * l.patience() }
 
 // leaves says whether something is left to what a peer has waiting.
 func (l *loop) leaves(p *peer, of account, to berth.RequestID, what left, now time.Time) bool {
-	k, most := leftTo{p.id, of.pool}, l.leaveFor()
-	s := l.left[of.tenant][k]
-	if s == nil {
-		if s = (&precedence{vain: make(map[berth.RequestID]time.Time)}); l.left[of.tenant] == nil {
-			l.left[of.tenant] = make(map[leftTo]*precedence)
-		}
-		l.left[of.tenant][k] = s
+	all, k, most := l.left[of.tenant], leftTo{p.id, of.pool, to}, l.leaveFor()
+	if all == nil {
+		all = &leftOfTenant{to: make(map[leftTo]*precedence)}
+		l.left[of.tenant] = all
 	}
-	if _, vain := s.vain[to]; vain || len(s.vain) >= mostVain {
+	s := all.to[k]
+	switch {
+	case s == nil:
+		if len(all.to) >= mostLeft || all.vainOf(p.id, now) >= mostVain {
+			return false
+		}
+		s = &precedence{}
+		all.to[k] = s
+	case now.Before(s.vain):
 		return false
 	}
 	switch {
-	case s.to != to && p.queue.of[s.to] == nil || now.Sub(s.last) > 2*most:
-		s.to, s.what, s.since, s.began = to, what, now, now
-	case s.what != what: // the other was taken
-		s.what, s.since = what, now
+	case now.Sub(s.last) > 2*most:
+		s.what, s.since, s.began = what, now, now
+	case s.what != what:
+		if s.since = now; !l.stillLies(p, to, s.what) { // others have it
+			s.began = now
+		}
+		s.what = what
 	}
 	s.last = now
 	ends := sooner(s.since.Add(most), s.began.Add(l.leaveMost()))
 	if !now.Before(ends) {
-		s.vain[s.to] = now.Add(vainFor)
-		p.queue.judged(s.to, l.view.revision, l.whyNot(p.id)) // where no worker takes it, it is nothing before one could
-		s.to = ""
+		s.next = min(max(2*s.next, vainFor), vainLong)
+		s.vain = now.Add(s.next)
+		l.timers.set(tenantKey(of.tenant), s.vain)
+		p.queue.judged(to, l.view.revision, l.whyNot(p.id)) // where no worker takes it, it is nothing before one could
 		return false
 	}
+	all.until = sooner(all.until, ends)
 	l.timers.set(tenantKey(of.tenant), ends)
 	return true
 }
 
-// unleave forgets what has let something lie long ago, and has what of a tenant has left something to peers tried again.
+// stillLies says whether a worker that was left to a peer's request would take that yet. Of quota nobody knows.
+func (l *loop) stillLies(p *peer, to berth.RequestID, what left) bool {
+	c := p.queue.of[to]
+	return what.on == "" || c != nil && l.fits(c.ids[to], what.on)
+}
+
+// vainOf is how many requests of a peer's have let something lie.
+func (t *leftOfTenant) vainOf(p berth.DaemonID, now time.Time) (n int) {
+	for k, s := range t.to { // in which order decides nothing
+		if k.daemon == p && now.Before(s.vain) {
+			n++
+		}
+	}
+	return n
+}
+
+// unleave has what has left something to a tenant's requests tried again when their time is over, or one of them waits no more. Not before: else it would be
+// tried, and leave that again, for as long as something has the tenant looked at.
 func (l *loop) unleave(t berth.TenantID, now time.Time) {
 	all := l.left[t]
 	if all == nil {
 		return
 	}
-	for k, s := range all { // in which order decides nothing
-		maps.DeleteFunc(s.vain, func(_ berth.RequestID, until time.Time) bool { return !now.Before(until) })
-		if p := l.peers.byID[k.daemon]; p == nil || len(s.vain) == 0 && p.queue.of[s.to] == nil {
-			delete(all, k)
-		}
-		for _, until := range s.vain {
-			l.timers.set(tenantKey(t), until)
+	for k, s := range all.to { // in which order decides nothing
+		if p := l.peers.byID[k.daemon]; p == nil || !now.Before(s.vain) && p.queue.of[k.id] == nil {
+			delete(all.to, k)
 		}
 	}
-	if len(all) == 0 {
+	switch {
+	case all.taken || !all.until.IsZero() && !now.Before(all.until):
+		all.taken, all.until = false, time.Time{}
+		l.queue.release(t)
+	case !all.until.IsZero():
+		l.timers.set(tenantKey(t), all.until)
+	}
+	if len(all.to) == 0 && all.until.IsZero() {
 		delete(l.left, t)
 	}
-	l.queue.release(t)
 }
 
 // seeTaken has what has left something to a peer's request tried again, when that waits no more.
-func (l *loop) seeTaken(p *peer, of account) {
-	if l.left[of.tenant][leftTo{p.id, of.pool}] != nil {
+func (l *loop) seeTaken(p *peer, of account, id berth.RequestID) {
+	if all := l.left[of.tenant]; all != nil && all.to[leftTo{p.id, of.pool, id}] != nil {
+		all.taken = true
 		l.due.add(tenantKey(of.tenant))
 	}
 }
@@ -132,39 +171,102 @@ func (l *loop) leavesWorker(w *waiting, on berth.WorkerID, b *builder) (to berth
 func (l *loop) firstFor(p *peer, w *waiting, on berth.WorkerID, b *builder) (of account, first berth.RequestID, ok bool) {
 	own, q := accountOf(w.request), p.queue
 	q.give()
-	looks, put := peerLooks, func() {}
-	defer func() { put() }()
-	takes := func(g *line, before func(*waiting) bool) bool {
-		for classes := g.open.walk(); looks > 0; looks-- {
-			c, more := classes.step()
-			if !more || !before(c.members[0]) {
-				return false
-			}
-			if looks == peerLooks {
-				put = l.unreserved(on, b)
-			}
-			if one := c.members[0]; l.fits(one, on) && l.overQuota(one, p.id) == nil {
-				of, first = g.of, one.id
-				return true
-			}
+	share, g := l.turn(own).Share, q.lines[own]
+	higher := func(c *class) bool { return c.members[0].priority > w.priority }
+	within, others := g != nil && g.hasOne(higher), len(q.open) > 0 && q.open[0].turn.Share < share
+	if !within && !others {
+		return of, first, false
+	}
+	defer l.unreserved(on, b)()
+	takes := func(c *class) bool {
+		return l.fits(c.members[0], on) && l.overQuota(c.members[0], p.id) == nil
+	}
+	if within {
+		if c := l.firstOf(g, on, higher, takes); c != nil {
+			return own, c.members[0].id, true
 		}
-		return false
 	}
-	if g := q.lines[own]; g != nil && takes(g, func(o *waiting) bool { return o.priority > w.priority }) {
-		return of, first, true
-	}
-	share := l.turn(own).Share
-	lines := q.open.walk()
+	looks, lines := peerLooks, q.open.walk()
 	for range peerLines {
 		g, more := lines.step()
 		if !more || g.turn.Share >= share {
 			break
 		}
-		if g.of.pool == own.pool && g.of != own && takes(g, func(*waiting) bool { return true }) {
-			return of, first, true
+		for classes := g.open.walk(); g.of.pool == own.pool && g.of != own && looks > 0; looks-- {
+			c, more := classes.step()
+			if !more {
+				break
+			}
+			if takes(c) {
+				return g.of, c.members[0].id, true
+			}
 		}
 	}
 	return of, first, false
+}
+
+// hasOne says whether the first of a line's classes, open or blocked, that come first in their places, are of some kind.
+func (g *line) hasOne(is func(*class) bool) bool {
+	if len(g.open) > 0 && is(g.open[0]) {
+		return true
+	}
+	for _, r := range g.rows { // in which order decides nothing
+		n := r.classes.root
+		for n.left != nil {
+			n = n.left
+		}
+		if is(n.of) {
+			return true
+		}
+	}
+	return false
+}
+
+// firstOf is the first class of a line that a worker would take, of those that go before something. Whether the blocked ones are so is not known:
+// nobody may have looked since that worker has more.
+func (l *loop) firstOf(g *line, on berth.WorkerID, before, takes func(*class) bool) (first *class) {
+	classes := g.open.walk()
+	for range peerLooks {
+		c, more := classes.step()
+		if !more || !before(c) {
+			break
+		}
+		if takes(c) {
+			first = c
+			break
+		}
+	}
+	free, labels, open := l.room(on)
+	if !open {
+		return first
+	}
+	for _, r := range g.rows { // in which order decides nothing
+		if !r.group.constraints.Allows(labels) {
+			continue
+		}
+		c := firstTaken(r.classes.root, &free, func(c *class) bool { return !before(c) || first != nil && !c.before(first) }, takes)
+		if c != nil {
+			first = c
+		}
+	}
+	return first
+}
+
+// firstTaken is the first class of a branch that needs no more than is free, is not behind a limit, and is taken.
+func firstTaken(n *node[*class, asks], free *need, behind, takes func(*class) bool) *class {
+	if n == nil || !n.all.within(free) {
+		return nil
+	}
+	if c := firstTaken(n.left, free, behind, takes); c != nil {
+		return c
+	}
+	if behind(n.of) {
+		return nil
+	}
+	if n.own.within(free) && takes(n.of) {
+		return n.of
+	}
+	return firstTaken(n.right, free, behind, takes)
 }
 
 // unreserved has a worker be without what the fleet has reserved there for what is not in the plan, until put is called.
@@ -179,29 +281,33 @@ func (l *loop) unreserved(on berth.WorkerID, b *builder) (put func()) {
 }
 
 // leftOf is what quota of an account is left for: what peers have waiting, or anybody has in a short backoff, and that goes before all that waits
-// here, as far as there is enough for it of what nobody uses; nil: nothing is.
+// here, as far as there is enough for it, and for these, of what nobody uses; nil: nothing is.
 func (l *loop) leftOf(s *balance, b *builder) *gathering {
 	of := s.account
 	if b == nil || len(l.peers.byID)+len(l.quotas.returns[of]) == 0 || s.state.limits == nil {
 		return nil
 	}
-	ahead := l.aheadOf(of, b.now)
-	if len(ahead) == 0 {
+	if len(l.quotas.returns[of]) == 0 && !slices.ContainsFunc(l.peers.sorted, func(p *peer) bool { return p.queue.lines[of] != nil }) {
 		return nil
 	}
 	rest := make(berth.Amounts, len(s.state.dimensions))
 	for _, d := range s.state.dimensions {
 		rest[d] = s.left(d) + s.idle(d) + max(s.block.Block[d]-s.block.Used[d], 0)
 	}
-	var g *gathering
-	for _, c := range ahead {
+	within := bounding(func(d berth.Dimension) int64 { return rest[d] })
+	needs := func(w *waiting) berth.Amounts {
 		need := make(berth.Amounts, len(rest))
 		for d := range rest {
-			if v := leastOf(c.w.request, d); v > 0 {
+			if v := leastOf(w.request, d); v > 0 {
 				need[d] = v
 			}
 		}
-		if !l.fitsEver(c.w.request, 0, nil) || !bounding(func(d berth.Dimension) int64 { return rest[d] }).holds(need, s) {
+		return need
+	}
+	var g *gathering
+	for _, c := range l.aheadOf(of, l.queue.mostUrgent(of, s.bound(within), func(w *waiting) bool { return within.holds(needs(w), s) }), b.now) {
+		need := needs(c.w)
+		if !l.fitsEver(c.w.request, 0, nil) || !within.holds(need, s) {
 			continue
 		}
 		if g == nil {
@@ -233,21 +339,32 @@ type urgent struct {
 	peer *peer
 }
 
-// mostUrgent is the first of what waits of an account for its quota, or may be placed; nil: nothing does.
-func (q *queue) mostUrgent(of account) (first *waiting) {
-	if g := q.lines[of]; g != nil && len(g.open) > 0 {
-		first = g.open[0].members[0]
+// mostUrgent is the first of what waits of an account for its quota, or may be placed, and needs no more than there is; nil: nothing does.
+func (q *queue) mostUrgent(of account, within bounding, fits func(*waiting) bool) (first *waiting) {
+	if g := q.lines[of]; g != nil {
+		classes := g.open.walk()
+		for range peerLooks {
+			c, more := classes.step()
+			if !more {
+				break
+			}
+			if fits(c.members[0]) {
+				first = c.members[0]
+				break
+			}
+		}
 	}
-	if c := q.firstOver(of, anything(), func(*waiting) bool { return true }); c != nil && (first == nil || c.members[0].before(first)) {
+	c := q.firstOver(of, look{within: within}, fits)
+	if c != nil && (first == nil || c.members[0].before(first)) {
 		first = c.members[0]
 	}
 	return first
 }
 
-// aheadOf are those of an account that wait so with peers and have a higher priority than what waits here, and those in a short backoff that go
-// before that, in their order.
-func (l *loop) aheadOf(of account, now time.Time) (out []urgent) {
-	own, priority := l.queue.mostUrgent(of), int32(-1)
+// aheadOf are those of an account that wait so with peers and have a higher priority than one that waits here, and those in a short backoff that go
+// before it, in their order.
+func (l *loop) aheadOf(of account, own *waiting, now time.Time) (out []urgent) {
+	priority := int32(-1)
 	if own != nil {
 		priority = own.priority
 	}
@@ -257,7 +374,8 @@ func (l *loop) aheadOf(of account, now time.Time) (out []urgent) {
 		}
 	}
 	for _, p := range l.peers.sorted {
-		if first := p.queue.mostUrgent(of); p.silent || first == nil || first.priority <= priority {
+		g := p.queue.lines[of]
+		if p.silent || g == nil {
 			continue
 		}
 		take := func(c *class) {
@@ -270,7 +388,7 @@ func (l *loop) aheadOf(of account, now time.Time) (out []urgent) {
 				out = append(out, urgent{w, p.id, p})
 			}
 		}
-		for _, c := range p.queue.lines[of].open {
+		for _, c := range g.open {
 			take(c)
 		}
 		for _, c := range p.queue.over.all(of, anything()) {

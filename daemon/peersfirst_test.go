@@ -65,3 +65,31 @@ func TestPeersFirst_ForAMoment(t *testing.T) {
 	}
 	t.Error("nothing is placed though there is room")
 }
+
+// What has left something is not tried again before its time is over, or something waits no more to which it was left, however often its tenant is
+// looked at: each try has others of its tenant looked at, too.
+func TestPeersFirst_OnceForEach(t *testing.T) {
+	s, _ := peerWaits(t)
+	own := berth.RequestID("new")
+	for s.share.ofRequest(&berth.Request{ID: own, Pool: "default"}, "") != "daemon" {
+		own += "er"
+	}
+	r := berth.Request{ID: own, Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: bigWorker}}}.Normalize()
+	s.tell(requestKey(own), &berth.Submission{Spec: r})
+	s.step()
+	c := s.queue.of[own]
+	if c == nil || !c.parked {
+		t.Fatalf("class %+v; want it to have left the room", c)
+	}
+	s.due.add(tenantKey(r.Tenant))
+	s.lookTenant(r.Tenant, newBuilder(s.loop, s.clock))
+	if !c.parked {
+		t.Error("it is tried again at once")
+	}
+	s.clock = s.clock.Add(stepInAfter/2 + time.Millisecond)
+	s.otherCommits()
+	s.lookTenant(r.Tenant, newBuilder(s.loop, s.clock))
+	if c.parked {
+		t.Error("it is not tried again though its time is over")
+	}
+}
