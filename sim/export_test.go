@@ -42,7 +42,7 @@ func (t *Trace) Rooms(look func(*Room)) error {
 		}
 		now := r.leaving()
 		told := slices.DeleteFunc(slices.Clone(now), func(j int) bool { return slices.Contains(was, j) })
-		if len(told) > 0 {
+		if len(told) > 0 && r.gangs.keep.group >= 0 { // else nothing is kept any more, and for whom they make room is not known here
 			m := &Room{r: r, group: r.gangs.keep.group, told: told}
 			if before.rec != nil && before.group != m.group && r.gangs.fates[before.group].whole && r.first(before.group).Priority == m.Priority() {
 				m.kept = before.on
