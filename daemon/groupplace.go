@@ -344,6 +344,12 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 		l.due.add(groupKey(g.id)) // behind them
 		return false
 	}
+	if l.gangLeaves(g, d, b) {
+		l.fleet.Undo(d)
+		g.class.tryAt = b.now.Add(restMost)
+		l.timers.set(triesKey, g.class.tryAt)
+		return false
+	}
 	if l.isKept(g) {
 		l.keepOf(g.pool).served = true
 	}

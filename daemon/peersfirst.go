@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
 )
 
 // Of several daemons each places what it plans, and who ends something knows first what comes free. So before one places something it
@@ -44,9 +45,11 @@ type precedence struct {
 	next         time.Duration
 }
 
-// left is what is left: a worker, or quota since something of its tenant got some last.
+// left is what is left: a worker as of a revision of its ledger, for what was taken and comes free again is left anew; or quota since something of its tenant
+// got some last.
 type left struct {
 	on     berth.WorkerID
+	was    berth.Revision
 	served uint64
 }
 
@@ -159,12 +162,31 @@ func (l *loop) leavesWorker(w *waiting, on berth.WorkerID, b *builder) (to berth
 			continue
 		}
 		of, first, found := l.firstFor(p, w, on, b)
-		if found && l.leaves(p, of, first, left{on: on}, b.now) {
+		if _, was := l.view.ledger(on); found && l.leaves(p, of, first, left{on: on, was: was}, b.now) {
 			l.due.add(workerKey(on)) // what the fleet has reserved there is given up
 			return of.tenant, true
 		}
 	}
 	return "", false
+}
+
+// gangLeaves says so of a group that would have places, of any of its workers. One that holds workers goes on.
+func (l *loop) gangLeaves(g *gang, d scheduler.GangDecision, b *builder) bool {
+	if len(l.peers.byID) == 0 || l.holds.of[g.id] != nil {
+		return false
+	}
+	w, seen := &waiting{request: g.request, priority: g.priority}, make(map[berth.WorkerID]bool, len(d.Placed))
+	for i := range d.Placed {
+		on := d.Placed[i].Worker
+		if seen[on] {
+			continue
+		}
+		seen[on] = true
+		if _, leaves := l.leavesWorker(w, on, b); leaves {
+			return true
+		}
+	}
+	return false
 }
 
 // firstFor is what a peer has waiting that goes before a request and could have its worker.
@@ -304,8 +326,9 @@ func (l *loop) leftOf(s *balance, b *builder) *gathering {
 		}
 		return need
 	}
+	at, fits := look{within: s.bound(within)}, func(w *waiting) bool { return within.holds(needs(w), s) }
 	var g *gathering
-	for _, c := range l.aheadOf(of, l.queue.mostUrgent(of, s.bound(within), func(w *waiting) bool { return within.holds(needs(w), s) }), b.now) {
+	for _, c := range l.aheadOf(of, l.queue.mostUrgent(of, at, fits), at, fits, b.now) {
 		need := needs(c.w)
 		if !l.fitsEver(c.w.request, 0, nil) || !within.holds(need, s) {
 			continue
@@ -340,7 +363,7 @@ type urgent struct {
 }
 
 // mostUrgent is the first of what waits of an account for its quota, or may be placed, and needs no more than there is; nil: nothing does.
-func (q *queue) mostUrgent(of account, within bounding, fits func(*waiting) bool) (first *waiting) {
+func (q *queue) mostUrgent(of account, at look, fits func(*waiting) bool) (first *waiting) {
 	if g := q.lines[of]; g != nil {
 		classes := g.open.walk()
 		for range peerLooks {
@@ -354,7 +377,7 @@ func (q *queue) mostUrgent(of account, within bounding, fits func(*waiting) bool
 			}
 		}
 	}
-	c := q.firstOver(of, look{within: within}, fits)
+	c := q.firstOver(of, at, fits)
 	if c != nil && (first == nil || c.members[0].before(first)) {
 		first = c.members[0]
 	}
@@ -362,8 +385,8 @@ func (q *queue) mostUrgent(of account, within bounding, fits func(*waiting) bool
 }
 
 // aheadOf are those of an account that wait so with peers and have a higher priority than one that waits here, and those in a short backoff that go
-// before it, in their order.
-func (l *loop) aheadOf(of account, own *waiting, now time.Time) (out []urgent) {
+// before it, in their order. Peers may have very many that need more than there is: these are passed over.
+func (l *loop) aheadOf(of account, own *waiting, at look, fits func(*waiting) bool, now time.Time) (out []urgent) {
 	priority := int32(-1)
 	if own != nil {
 		priority = own.priority
@@ -379,6 +402,9 @@ func (l *loop) aheadOf(of account, own *waiting, now time.Time) (out []urgent) {
 			continue
 		}
 		take := func(c *class) {
+			if !fits(c.members[0]) { // nor do the others of its shape
+				return
+			}
 			members := c.members.walk()
 			for range peerNeeds {
 				w, more := members.step()
@@ -391,7 +417,7 @@ func (l *loop) aheadOf(of account, own *waiting, now time.Time) (out []urgent) {
 		for _, c := range g.open {
 			take(c)
 		}
-		for _, c := range p.queue.over.all(of, anything()) {
+		for _, c := range p.queue.over.all(of, at) {
 			take(c)
 		}
 	}

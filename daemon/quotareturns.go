@@ -12,8 +12,12 @@ import (
 // behind it or to who borrows, and it would wait for as long as these run. So for a short backoff it counts as if it waited for that. Who has
 // made room for others gives them its quota, too.
 
-// returnsWithin bounds the backoff in which something keeps its quota.
-const returnsWithin = time.Second
+// returnsWithin bounds the backoff in which something keeps its quota; and for returnsLate after that it does so until it stands in its queue: what is due
+// at that moment is looked at in some order.
+const (
+	returnsWithin = time.Second
+	returnsLate   = 50 * time.Millisecond
+)
 
 // returning is what waits so, and until when.
 type returning struct {
@@ -29,6 +33,7 @@ func (l *loop) noteReturn(id berth.RequestID, sub *berth.Submission, seq berth.R
 		return
 	}
 	of := accountOf(r)
+	until = until.Add(returnsLate)
 	if l.quotas.returns[of] == nil {
 		l.quotas.returns[of] = make(map[berth.RequestID]returning, 1)
 	}
