@@ -143,6 +143,17 @@ func (l *loop) noteLedger(w berth.WorkerID, b *builder) {
 	}
 }
 
+// noteLeft notes that the fleet has reserved on a worker what a peer is left, instead of something that was to be placed there.
+func (l *loop) noteLeft(w berth.WorkerID, b *builder) {
+	r := l.sumsOf(w)
+	l.bases.seats[w].steps = append(l.bases.seats[w].steps[:0], *r)
+	l.bases.odd[w] = struct{}{}
+	if b.basis != nil {
+		b.basis.step(w, r)
+		b.basis.bound()
+	}
+}
+
 // tellChanges tells how the fleet's ledger of a worker differs from the view's: by what
 // the plan has freed, or, where it has done more than that, as it is.
 func (b *builder) tellChanges(w berth.WorkerID, s *seatBasis) {

@@ -345,7 +345,6 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 		return false
 	}
 	if l.gangLeaves(g, d, b) {
-		l.fleet.Undo(d)
 		g.class.tryAt = b.now.Add(restMost)
 		l.timers.set(triesKey, g.class.tryAt)
 		return false

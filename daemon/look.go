@@ -12,6 +12,7 @@ import (
 // its ledger when it can be, and wakes what it may help.
 func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 	l.settle(workerKey(w))
+	delete(l.leftOn, w)
 	rec, epoch := l.view.worker(w)
 	if l.view.unreadable(workerKey(w), ledgerKey(w)) {
 		l.takeOut(w)

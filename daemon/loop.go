@@ -36,7 +36,8 @@ type loop struct {
 	cancels map[berth.RequestID]*cancelOrder
 	share   *share
 	peers   peers
-	left    map[berth.TenantID]*leftOfTenant // what is left to peers
+	left    map[berth.TenantID]*leftOfTenant     // what is left to peers
+	leftOn  map[berth.WorkerID][]berth.RequestID // for which of them the fleet has reserved something
 	bases   bases
 	past    pastClock
 
@@ -106,7 +107,7 @@ func newLoop(d *Daemon) *loop {
 		groups: make(map[berth.GroupID]*groupInfo), groupCancels: make(map[berth.GroupID]*cancelOrder),
 		gangs: newGangs(), keeps: make(map[berth.PoolID]*keepState), rooms: make(map[berth.PoolID]struct{}), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(), fair: newFairness(),
 		claimants: make(map[berth.RequestID]time.Time), keptOffs: make(map[berth.Key]struct{}),
-		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(), left: make(map[berth.TenantID]*leftOfTenant), bases: newBases(),
+		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(), left: make(map[berth.TenantID]*leftOfTenant), leftOn: make(map[berth.WorkerID][]berth.RequestID), bases: newBases(),
 		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(), answers: make(answers), untold: make(untold), watchers: newWatchers(),
 		parts: make(chan struct{}, 2),
 		batch: fullBatch, metrics: d.metrics, shadows: make(map[berth.PoolID]*shadowOf), brakes: newBrakes(), aside: newAside(),

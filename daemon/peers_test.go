@@ -56,7 +56,10 @@ func (s *stage) step() *berth.Plan {
 	s.timers.due(s.clock, s.due.add)
 	s.watchPlacing(s.clock)
 	b := newBuilder(s.loop, s.clock)
-	for more := true; more && b.plan.Empty(); {
+	for n, more := 0, true; more && b.plan.Empty(); n++ {
+		if n > 10_000 {
+			s.t.Fatal("it does not come to rest")
+		}
 		more = s.gather(b)
 	}
 	return b.plan

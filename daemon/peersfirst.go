@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"math"
 	"slices"
 	"time"
 
@@ -29,18 +28,19 @@ const (
 	peerNeeds = 64
 )
 
-// leftTo is a peer's request to which something is left.
+// leftTo is a peer's request to which something is left: a worker, or quota.
 type leftTo struct {
 	daemon berth.DaemonID
 	pool   berth.PoolID
 	id     berth.RequestID
+	quota  bool
 }
 
 // precedence is what is left to a request.
 type precedence struct {
 	what         left
 	since, began time.Time // this is left to it, and anything
-	last         time.Time // it was asked for
+	last, ends   time.Time // it was asked for; and it is left no longer
 	vain         time.Time // until then nothing is left to it, for it has let something lie
 	next         time.Duration
 }
@@ -67,7 +67,7 @@ func (l *loop) leaveMost() time.Duration { return 5 * l.patience() }
 
 // leaves says whether something is left to what a peer has waiting.
 func (l *loop) leaves(p *peer, of account, to berth.RequestID, what left, now time.Time) bool {
-	all, k, most := l.left[of.tenant], leftTo{p.id, of.pool, to}, l.leaveFor()
+	all, k, most := l.left[of.tenant], leftTo{p.id, of.pool, to, what.on == ""}, l.leaveFor()
 	if all == nil {
 		all = &leftOfTenant{to: make(map[leftTo]*precedence)}
 		l.left[of.tenant] = all
@@ -92,24 +92,23 @@ func (l *loop) leaves(p *peer, of account, to berth.RequestID, what left, now ti
 		}
 		s.what = what
 	}
-	s.last = now
-	ends := sooner(s.since.Add(most), s.began.Add(l.leaveMost()))
-	if !now.Before(ends) {
+	s.last, s.ends = now, sooner(s.since.Add(most), s.began.Add(l.leaveMost()))
+	if !now.Before(s.ends) {
 		s.next = min(max(2*s.next, vainFor), vainLong)
 		s.vain = now.Add(s.next)
 		l.timers.set(tenantKey(of.tenant), s.vain)
 		p.queue.judged(to, l.view.revision, l.whyNot(p.id)) // where no worker takes it, it is nothing before one could
 		return false
 	}
-	all.until = sooner(all.until, ends)
-	l.timers.set(tenantKey(of.tenant), ends)
+	all.until = sooner(all.until, s.ends)
+	l.timers.set(tenantKey(of.tenant), s.ends)
 	return true
 }
 
 // stillLies says whether a worker that was left to a peer's request would take that yet. Of quota nobody knows.
 func (l *loop) stillLies(p *peer, to berth.RequestID, what left) bool {
 	c := p.queue.of[to]
-	return what.on == "" || c != nil && l.fits(c.ids[to], what.on)
+	return what.on == "" || slices.Contains(l.leftOn[what.on], to) || c != nil && l.fits(c.ids[to], what.on)
 }
 
 // vainOf is how many requests of a peer's have let something lie.
@@ -146,66 +145,154 @@ func (l *loop) unleave(t berth.TenantID, now time.Time) {
 	}
 }
 
-// seeTaken has what has left something to a peer's request tried again, when that waits no more.
+// seeTaken has what has left something to a peer's request tried again, when that waits no more. Where the tenant has a limit the others of it may not have
+// the quota any more for what is left to them.
 func (l *loop) seeTaken(p *peer, of account, id berth.RequestID) {
-	if all := l.left[of.tenant]; all != nil && all.to[leftTo{p.id, of.pool, id}] != nil {
-		all.taken = true
-		l.due.add(tenantKey(of.tenant))
+	all := l.left[of.tenant]
+	if all == nil {
+		return
+	}
+	on, quota := all.to[leftTo{p.id, of.pool, id, false}], all.to[leftTo{p.id, of.pool, id, true}]
+	if on == nil && quota == nil {
+		return
+	}
+	all.taken = true
+	l.due.add(tenantKey(of.tenant))
+	if l.quotas.of[of] == nil {
+		if on != nil {
+			l.due.add(workerKey(on.what.on))
+		}
+		return
+	}
+	for k, s := range all.to { // in which order decides nothing
+		if !k.quota {
+			l.due.add(workerKey(s.what.on))
+		}
 	}
 }
 
-// leavesWorker is the tenant for whose request a peer is left the worker that a request would have: it is of the same tenant with a higher
-// priority, or its tenant's turn comes before. The fleet has reserved there what the request would get; not ok: it gets that.
-func (l *loop) leavesWorker(w *waiting, on berth.WorkerID, b *builder) (to berth.TenantID, ok bool) {
-	for _, p := range l.peers.sorted {
-		if p.silent {
-			continue
-		}
-		of, first, found := l.firstFor(p, w, on, b)
-		if _, was := l.view.ledger(on); found && l.leaves(p, of, first, left{on: on, was: was}, b.now) {
-			l.due.add(workerKey(on)) // what the fleet has reserved there is given up
-			return of.tenant, true
-		}
-	}
-	return "", false
-}
-
-// gangLeaves says so of a group that would have places, of any of its workers. One that holds workers goes on.
-func (l *loop) gangLeaves(g *gang, d scheduler.GangDecision, b *builder) bool {
-	if len(l.peers.byID) == 0 || l.holds.of[g.id] != nil {
+// leavesWorker says whether a peer is left the worker that the fleet has chosen for a request: for one of the same tenant with a higher priority, or of a
+// tenant whose turn comes before. Then the fleet has reserved there what that needs, until the worker is looked at again or its time is over, and the
+// request is to be decided anew: there may be more than one that is free, and each of those that go first takes one alone.
+func (l *loop) leavesWorker(w *waiting, d *scheduler.Decision, b *builder) bool {
+	reserved := *l.fleet.Worker(d.Worker)
+	free := reserved
+	ledger, err := reserved.Ledger.Release(d.Share)
+	if err != nil {
 		return false
 	}
-	w, seen := &waiting{request: g.request, priority: g.priority}, make(map[berth.WorkerID]bool, len(d.Placed))
-	for i := range d.Placed {
-		on := d.Placed[i].Worker
-		if seen[on] {
+	free.Ledger = ledger
+	bare := false
+	for _, p := range l.peers.sorted {
+		if p.silent || !l.anyFirst(p, w) {
 			continue
 		}
-		seen[on] = true
-		if _, leaves := l.leavesWorker(w, on, b); leaves {
+		if !bare {
+			bare = true
+			l.fleet.Put(free)
+		}
+		if until, ok := l.leavesTo(p, w, d.Worker, b); ok {
+			w.yields = until
 			return true
 		}
+	}
+	if bare {
+		l.fleet.Put(reserved)
 	}
 	return false
 }
 
-// firstFor is what a peer has waiting that goes before a request and could have its worker.
-func (l *loop) firstFor(p *peer, w *waiting, on berth.WorkerID, b *builder) (of account, first berth.RequestID, ok bool) {
-	own, q := accountOf(w.request), p.queue
+// yields is how long something is left that a request could have had, and to whose.
+type yields struct {
+	until time.Time
+	to    berth.TenantID
+}
+
+// leavesTo has a peer's request have a worker in the fleet that goes before one.
+func (l *loop) leavesTo(p *peer, w *waiting, on berth.WorkerID, b *builder) (until yields, ok bool) {
+	of, first := l.firstFor(p, w, on, b.now)
+	if first == nil {
+		return until, false
+	}
+	_, was := l.view.ledger(on)
+	if !l.leaves(p, of, first.id, left{on: on, was: was}, b.now) {
+		return until, false
+	}
+	if _, ok := l.fleet.PlaceOn(first.candidate(), on); !ok {
+		return until, false
+	}
+	s := l.left[of.tenant].to[leftTo{p.id, of.pool, first.id, false}]
+	l.leftOn[on] = append(l.leftOn[on], first.id)
+	l.timers.set(workerKey(on), s.ends)
+	l.noteLeft(on, b)
+	return yields{s.ends, of.tenant}, true
+}
+
+// gangLeaves says so of a group that would have places, of any of its workers: what it would have had is given up. One that holds workers goes on.
+func (l *loop) gangLeaves(g *gang, d scheduler.GangDecision, b *builder) bool {
+	w := &waiting{request: g.request, priority: g.priority}
+	if l.holds.of[g.id] != nil || !slices.ContainsFunc(l.peers.sorted, func(p *peer) bool { return !p.silent && l.anyFirst(p, w) }) {
+		return false
+	}
+	var on []berth.WorkerID
+	for i := range d.Placed {
+		on = append(on, d.Placed[i].Worker)
+	}
+	slices.Sort(on)
+	on = slices.Compact(on)
+	reserved := make([]scheduler.Worker, len(on))
+	for i := range on {
+		reserved[i] = *l.fleet.Worker(on[i])
+	}
+	l.fleet.Undo(d)
+	for _, p := range l.peers.sorted {
+		if p.silent || !l.anyFirst(p, w) {
+			continue
+		}
+		for _, at := range on {
+			if _, ok := l.leavesTo(p, w, at, b); ok {
+				return true
+			}
+		}
+	}
+	for i := range reserved {
+		l.fleet.Put(reserved[i])
+	}
+	return false
+}
+
+// anyFirst says whether a peer has anything waiting that goes before a request.
+func (l *loop) anyFirst(p *peer, w *waiting) bool {
+	q := p.queue
 	q.give()
-	share, g := l.turn(own).Share, q.lines[own]
-	higher := func(c *class) bool { return c.members[0].priority > w.priority }
-	within, others := g != nil && g.hasOne(higher), len(q.open) > 0 && q.open[0].turn.Share < share
-	if !within && !others {
-		return of, first, false
+	own := accountOf(w.request)
+	g := q.lines[own]
+	return g != nil && g.hasOne(higher(w)) || len(q.open) > 0 && q.open[0].turn.Share < l.turn(own).Share
+}
+
+// higher are the classes of a higher priority.
+func higher(w *waiting) func(*class) bool {
+	return func(c *class) bool { return c.members[0].priority > w.priority }
+}
+
+// firstFor is what a peer has waiting that goes before a request and could have its worker, and has none yet.
+func (l *loop) firstFor(p *peer, w *waiting, on berth.WorkerID, now time.Time) (of account, first *waiting) {
+	own, q := accountOf(w.request), p.queue
+	share := l.turn(own).Share
+	takes := func(c *class, before func(*waiting) bool) bool {
+		if !l.fits(c.members[0], on) || l.overQuota(c.members[0], p.id) != nil {
+			return false
+		}
+		next := l.unserved(p, c, on, now)
+		if next == nil || !before(next) || !l.hasQuotaBeside(next, w, p.id, now) {
+			return false
+		}
+		first = next
+		return true
 	}
-	defer l.unreserved(on, b)()
-	takes := func(c *class) bool {
-		return l.fits(c.members[0], on) && l.overQuota(c.members[0], p.id) == nil
-	}
-	if within {
-		if c := l.firstOf(g, on, higher, takes); c != nil {
-			return own, c.members[0].id, true
+	if g := q.lines[own]; g != nil && g.hasOne(higher(w)) {
+		if c := l.firstOf(g, on, higher(w), func(c *class) bool { return takes(c, func(o *waiting) bool { return o.priority > w.priority }) }); c != nil {
+			return own, l.unserved(p, c, on, now)
 		}
 	}
 	looks, lines := peerLooks, q.open.walk()
@@ -219,12 +306,69 @@ func (l *loop) firstFor(p *peer, w *waiting, on berth.WorkerID, b *builder) (of 
 			if !more {
 				break
 			}
-			if takes(c) {
-				return g.of, c.members[0].id, true
+			if takes(c, func(*waiting) bool { return true }) {
+				return g.of, first
 			}
 		}
 	}
-	return of, first, false
+	return of, nil
+}
+
+// unserved is the first of a peer's class to which no other worker is left at the time; nil: of the first ones each has one.
+func (l *loop) unserved(p *peer, c *class, on berth.WorkerID, now time.Time) *waiting {
+	all := l.left[c.line.of.tenant]
+	if all == nil {
+		return c.members[0]
+	}
+	members := c.members.walk()
+	for range peerNeeds {
+		w, more := members.step()
+		if !more {
+			break
+		}
+		s := all.to[leftTo{p.id, c.line.of.pool, w.id, false}]
+		if s == nil || !now.Before(s.ends) || !l.stillLies(p, w.id, s.what) || s.what.on == on && !slices.Contains(l.leftOn[on], w.id) {
+			return w
+		}
+	}
+	return nil
+}
+
+// hasQuotaBeside says whether a tenant's quota has enough for what a peer has waiting beside one, and beside all of it that have workers left.
+func (l *loop) hasQuotaBeside(r, w *waiting, by berth.DaemonID, now time.Time) bool {
+	st, of := l.limited(r.request), accountOf(r.request)
+	if st == nil {
+		return true
+	}
+	s := l.balanceBy(of, st, by)
+	beside := make([]*berth.Request, 0, 1)
+	if accountOf(w.request) == of {
+		beside = append(beside, w.request)
+	}
+	if all := l.left[of.tenant]; all != nil {
+		for k, o := range all.to { // in which order decides nothing
+			p := l.peers.byID[k.daemon]
+			if k.quota || k.pool != of.pool || k.id == r.id || !now.Before(o.ends) || p == nil || !slices.Contains(l.leftOn[o.what.on], k.id) {
+				continue
+			}
+			if c := p.queue.of[k.id]; c != nil {
+				beside = append(beside, c.ids[k.id].request)
+			}
+		}
+	}
+	for _, d := range st.dimensions {
+		need := leastOf(r.request, d)
+		if need == 0 {
+			continue
+		}
+		for _, o := range beside {
+			need += leastOf(o, d)
+		}
+		if need > s.left(d)+s.idle(d)+max(s.block.Block[d]-s.block.Used[d], 0) {
+			return false
+		}
+	}
+	return true
 }
 
 // hasOne says whether the first of a line's classes, open or blocked, that come first in their places, are of some kind.
@@ -289,138 +433,4 @@ func firstTaken(n *node[*class, asks], free *need, behind, takes func(*class) bo
 		return n.of
 	}
 	return firstTaken(n.right, free, behind, takes)
-}
-
-// unreserved has a worker be without what the fleet has reserved there for what is not in the plan, until put is called.
-func (l *loop) unreserved(on berth.WorkerID, b *builder) (put func()) {
-	reserved := *l.fleet.Worker(on)
-	free := reserved
-	if now, _ := l.ledgerNow(on, b); now != nil && now.Epoch == free.Epoch {
-		free.Ledger = *now
-	}
-	l.fleet.Put(free)
-	return func() { l.fleet.Put(reserved) }
-}
-
-// leftOf is what quota of an account is left for: what peers have waiting, or anybody has in a short backoff, and that goes before all that waits
-// here, as far as there is enough for it, and for these, of what nobody uses; nil: nothing is.
-func (l *loop) leftOf(s *balance, b *builder) *gathering {
-	of := s.account
-	if b == nil || len(l.peers.byID)+len(l.quotas.returns[of]) == 0 || s.state.limits == nil {
-		return nil
-	}
-	if len(l.quotas.returns[of]) == 0 && !slices.ContainsFunc(l.peers.sorted, func(p *peer) bool { return p.queue.lines[of] != nil }) {
-		return nil
-	}
-	rest := make(berth.Amounts, len(s.state.dimensions))
-	for _, d := range s.state.dimensions {
-		rest[d] = s.left(d) + s.idle(d) + max(s.block.Block[d]-s.block.Used[d], 0)
-	}
-	within := bounding(func(d berth.Dimension) int64 { return rest[d] })
-	needs := func(w *waiting) berth.Amounts {
-		need := make(berth.Amounts, len(rest))
-		for d := range rest {
-			if v := leastOf(w.request, d); v > 0 {
-				need[d] = v
-			}
-		}
-		return need
-	}
-	at, fits := look{within: s.bound(within)}, func(w *waiting) bool { return within.holds(needs(w), s) }
-	var g *gathering
-	for _, c := range l.aheadOf(of, l.queue.mostUrgent(of, at, fits), at, fits, b.now) {
-		need := needs(c.w)
-		if !l.fitsEver(c.w.request, 0, nil) || !within.holds(need, s) {
-			continue
-		}
-		if g == nil {
-			if c.peer != nil && !l.leaves(c.peer, of, c.w.id, left{served: l.turn(of).Served}, b.now) {
-				continue
-			}
-			has := b.blockNow(blockRef{of.tenant, c.by}).Pools[of.pool]
-			g = &gathering{
-				Gathering: berth.Gathering{Request: c.w.id, Priority: c.w.priority, Age: c.w.seq, Need: make(berth.Amounts, len(need))},
-				by:        c.by,
-				holds:     func(d berth.Dimension) int64 { return max(has.Block[d]-has.Used[d], 0) },
-			}
-			if c.peer != nil { // what is equal goes first here
-				g.Age = math.MaxInt64
-			}
-		}
-		addTo(g.Need, need)
-		for d, v := range need {
-			rest[d] -= v
-		}
-	}
-	return g
-}
-
-// urgent is a request that waits with a daemon: a peer, or in its backoff, with anybody.
-type urgent struct {
-	w    *waiting
-	by   berth.DaemonID
-	peer *peer
-}
-
-// mostUrgent is the first of what waits of an account for its quota, or may be placed, and needs no more than there is; nil: nothing does.
-func (q *queue) mostUrgent(of account, at look, fits func(*waiting) bool) (first *waiting) {
-	if g := q.lines[of]; g != nil {
-		classes := g.open.walk()
-		for range peerLooks {
-			c, more := classes.step()
-			if !more {
-				break
-			}
-			if fits(c.members[0]) {
-				first = c.members[0]
-				break
-			}
-		}
-	}
-	c := q.firstOver(of, at, fits)
-	if c != nil && (first == nil || c.members[0].before(first)) {
-		first = c.members[0]
-	}
-	return first
-}
-
-// aheadOf are those of an account that wait so with peers and have a higher priority than one that waits here, and those in a short backoff that go
-// before it, in their order. Peers may have very many that need more than there is: these are passed over.
-func (l *loop) aheadOf(of account, own *waiting, at look, fits func(*waiting) bool, now time.Time) (out []urgent) {
-	priority := int32(-1)
-	if own != nil {
-		priority = own.priority
-	}
-	for _, r := range l.returningOf(of, now) {
-		if own == nil || r.before(own) {
-			out = append(out, urgent{w: r.waiting, by: r.by})
-		}
-	}
-	for _, p := range l.peers.sorted {
-		g := p.queue.lines[of]
-		if p.silent || g == nil {
-			continue
-		}
-		take := func(c *class) {
-			if !fits(c.members[0]) { // nor do the others of its shape
-				return
-			}
-			members := c.members.walk()
-			for range peerNeeds {
-				w, more := members.step()
-				if !more || w.priority <= priority {
-					return
-				}
-				out = append(out, urgent{w, p.id, p})
-			}
-		}
-		for _, c := range g.open {
-			take(c)
-		}
-		for _, c := range p.queue.over.all(of, at) {
-			take(c)
-		}
-	}
-	slices.SortFunc(out, func(a, b urgent) int { return order(a.w.before(b.w)) - order(b.w.before(a.w)) })
-	return out
 }

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -67,29 +69,182 @@ func TestPeersFirst_ForAMoment(t *testing.T) {
 }
 
 // What has left something is not tried again before its time is over, or something waits no more to which it was left, however often its tenant is
-// looked at: each try has others of its tenant looked at, too.
+// looked at: each try has others of its tenant looked at, too. Meanwhile nobody is stopped for it.
 func TestPeersFirst_OnceForEach(t *testing.T) {
-	s, _ := peerWaits(t)
-	own := berth.RequestID("new")
-	for s.share.ofRequest(&berth.Request{ID: own, Pool: "default"}, "") != "daemon" {
-		own += "er"
+	for _, preemption := range []berth.Preemption{berth.PreemptionNever, berth.PreemptionLower} {
+		s, w := peerWaits(t)
+		if preemption == berth.PreemptionLower { // it could have room made beside
+			_, epoch := s.view.worker(w)
+			other := s.ownWorker()
+			for _, one := range []berth.WorkerID{"w0", "w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8", "w9"} {
+				if one != w && s.share.ofWorker(one) == "daemon" {
+					other = one
+				}
+			}
+			share := berth.Share{Quantities: berth.Quantities{CPUMilli: bigWorker}}
+			s.tell(requestKey("victim"), &berth.Submission{Spec: berth.Request{ID: "victim", Resources: berth.Demand{Quantities: share.Quantities}}.Normalize()})
+			s.tell(stateKey("victim"), &berth.Progress{State: berth.StatePlaced, Attempt: 1, Worker: other, Epoch: epoch})
+			_, epoch = s.view.worker(other)
+			s.tell(allocationKey(other, "victim"), &berth.Allocation{State: berth.StateRunning, Attempt: 1, Epoch: epoch, Tenant: "default", Share: share})
+		}
+		own := berth.RequestID("new")
+		for s.share.ofRequest(&berth.Request{ID: own, Pool: "default"}, "") != "daemon" {
+			own += "er"
+		}
+		r := berth.Request{ID: own, Priority: 3, Preemption: preemption, Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: bigWorker}}}.Normalize()
+		s.tell(requestKey(own), &berth.Submission{Spec: r})
+		if p := s.step(); len(p.Stops) > 0 {
+			t.Errorf("preemption %s: %v is to stop, though room is left to another", preemption, p.Stops)
+		}
+		waits := func() bool { return s.queue.len() == 1 && !s.queue.anyOpen() }
+		if !waits() {
+			t.Fatalf("preemption %s: it has not left the room", preemption)
+		}
+		s.due.add(tenantKey(r.Tenant))
+		s.lookTenant(r.Tenant, newBuilder(s.loop, s.clock))
+		if !waits() {
+			t.Errorf("preemption %s: it is tried again at once", preemption)
+		}
+		s.clock = s.clock.Add(stepInAfter/2 + time.Millisecond)
+		s.otherCommits()
+		s.lookTenant(r.Tenant, newBuilder(s.loop, s.clock))
+		s.lookWorker(w, newBuilder(s.loop, s.clock))
+		if waits() {
+			t.Errorf("preemption %s: it is not tried again though its time is over", preemption)
+		}
 	}
-	r := berth.Request{ID: own, Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: bigWorker}}}.Normalize()
-	s.tell(requestKey(own), &berth.Submission{Spec: r})
-	s.step()
-	c := s.queue.of[own]
-	if c == nil || !c.parked {
-		t.Fatalf("class %+v; want it to have left the room", c)
+}
+
+// has tells of a request with so many thousandths of a core that a daemon plans.
+func (s *stage) has(by berth.DaemonID, id berth.RequestID, priority int32, cpu int64) {
+	r := requestOf("b", id, cpu)
+	r.Priority = priority
+	s.tell(requestKey(id), &berth.Submission{Spec: r, Planner: by})
+}
+
+// wantPlaced wants this daemon to place these requests alone, when quota has moved for them.
+func (s *stage) wantPlaced(ids ...berth.RequestID) {
+	s.t.Helper()
+	var got []berth.RequestID
+	for range 5 {
+		plan := s.step()
+		for _, p := range plan.Places {
+			got = append(got, p.Request)
+		}
+		if len(got) > 0 {
+			break
+		}
+		for i := range plan.Tenants {
+			s.tell(tenantKey(plan.Tenants[i].ID), plan.Tenants[i].Tenant)
+		}
+		for i := range plan.Blocks {
+			if k, block := blockKey(blockRef{plan.Blocks[i].Tenant, plan.Blocks[i].Daemon}), plan.Blocks[i].Block; block != nil {
+				s.tell(k, block)
+			} else {
+				s.tell(k, nil)
+			}
+		}
 	}
-	s.due.add(tenantKey(r.Tenant))
-	s.lookTenant(r.Tenant, newBuilder(s.loop, s.clock))
-	if !c.parked {
-		t.Error("it is tried again at once")
+	if !slices.Equal(got, ids) {
+		s.t.Errorf("placed %v, want %v", got, ids)
 	}
-	s.clock = s.clock.Add(stepInAfter/2 + time.Millisecond)
+}
+
+// roomComes has room come on n workers of this daemon's, when what others have is known to wait.
+func roomComes(t *testing.T, n int, room int64, others func(*stage)) *stage {
+	t.Helper()
+	s := newStage(t, bigWorker)
+	s.usedOf("daemon", bigWorker)
+	s.usedOf("other", bigWorker)
+	others(s)
 	s.otherCommits()
-	s.lookTenant(r.Tenant, newBuilder(s.loop, s.clock))
-	if c.parked {
-		t.Error("it is not tried again though its time is over")
+	for known := s.clock.Add(stepInAfter/2 + time.Millisecond); s.clock.Before(known); {
+		s.pass(time.Millisecond)
 	}
+	if s.peers.byID["other"].queue.len() == 0 {
+		t.Fatal("nothing is in the other's queue")
+	}
+	for i := 0; n > 0; i++ {
+		if w := berth.WorkerID(fmt.Sprintf("w%d", i)); s.share.ofWorker(w) == "daemon" {
+			s.used(w, bigWorker-room)
+			n--
+		}
+	}
+	return s
+}
+
+// Of several workers that are free each of those that go first is left one, and no more.
+func TestPeersFirst_OneEach(t *testing.T) {
+	s := roomComes(t, 2, 1000, func(s *stage) {
+		s.has("other", "first", 9, 1000)
+		s.has("other", "last", 0, 1000) // equal to the first but for its priority
+	})
+	s.has("daemon", "own", 5, 1000)
+	s.has("daemon", "behind", 4, 1000)
+	s.wantPlaced("own")
+}
+
+// Where a worker has room beside what is left there, others have that.
+func TestPeersFirst_BesideOnAWorker(t *testing.T) {
+	s := roomComes(t, 1, 3000, func(s *stage) {
+		s.has("other", "first", 9, 1000)
+		s.has("other", "second", 8, 1000)
+	})
+	s.has("daemon", "own", 5, 1000)
+	s.has("daemon", "behind", 4, 1000)
+	s.wantPlaced("own")
+}
+
+// Others' requests for which their tenant's quota has not enough, all together, are left no workers.
+func TestPeersFirst_NoWorkersWithoutQuota(t *testing.T) {
+	s := roomComes(t, 2, 2000, func(s *stage) {
+		s.tellQuota("b", berth.Quota{Limits: cpu(3000), Taken: cpu(3000), Blocks: 2})
+		s.tellBlock("b", "daemon", berth.Block{Block: cpu(3000), Used: cpu(3000)})
+		s.tellBlock("b", "other", berth.Block{Block: cpu(0)})
+		s.has("other", "first", 9, 2000)
+		s.has("other", "second", 8, 2000)
+	})
+	s.tellBlock("b", "daemon", berth.Block{Block: cpu(3000)})
+	s.has("daemon", "own", 5, 1000)
+	s.wantPlaced("own")
+}
+
+// What is placed leaves quota to those that go before it, also to those only that go before what comes behind it.
+func TestPeersFirst_QuotaBetween(t *testing.T) {
+	s := roomComes(t, 3, 1000, func(s *stage) {
+		s.tellQuota("b", berth.Quota{Limits: cpu(2000), Taken: cpu(2000), Blocks: 2})
+		s.tellBlock("b", "daemon", berth.Block{Block: cpu(2000), Used: cpu(2000)})
+		s.tellBlock("b", "other", berth.Block{Block: cpu(0)})
+		s.has("other", "first", 9, 1000)
+		s.has("other", "between", 7, 1000)
+	})
+	s.tellBlock("b", "daemon", berth.Block{Block: cpu(2000)})
+	s.has("daemon", "own", 8, 1000)
+	s.has("daemon", "behind", 6, 1000)
+	s.wantPlaced("own")
+}
+
+// A group leaves its workers, too, and is tried again when their time is over.
+func TestPeersFirst_Groups(t *testing.T) {
+	s := roomComes(t, 2, 1000, func(s *stage) {
+		r := berth.Request{ID: "first", Priority: 9, Resources: berth.Demand{Quantities: berth.Quantities{CPUMilli: 1000}}}.Normalize()
+		s.tell(requestKey("first"), &berth.Submission{Spec: r, Planner: "other"})
+	})
+	group := "g"
+	for s.share.ofTask(group) != "daemon" {
+		group += "g"
+	}
+	s.group(group, 2, 1000)
+	began := s.clock
+	for s.clock.Sub(began) < time.Second {
+		s.otherCommits()
+		if p := s.step(); len(p.Places) > 0 {
+			if after := s.clock.Sub(began); after < stepInAfter/2 {
+				t.Errorf("the group is placed after %s", after)
+			}
+			return
+		}
+		s.clock = s.clock.Add(time.Millisecond)
+	}
+	t.Error("the group is not placed though there is room")
 }

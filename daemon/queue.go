@@ -79,6 +79,7 @@ type waiting struct {
 	lent     bool           // the claim counts in no quota, for that is lent
 	counted  berth.DaemonID // in whose block of its tenant's quota its claim has counted what it is placed with
 	extra    berth.Amounts  // what it would have got of its tenant's quota, which had no room for it
+	yields   yields         // where something is left to a peer that it could have had
 }
 
 // candidate is for the scheduler. What was left to a daemon is for its own workers:

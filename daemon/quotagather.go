@@ -20,6 +20,7 @@ type gathering struct {
 	by    berth.DaemonID
 	holds func(berth.Dimension) int64 // how much its daemon has, and does not use
 	later bool                        // it needs a loan, and it is another tenant's turn
+	parts []gathering                 // what is left to several, in their order, and that is the sum of: see leftOf
 
 	drained *drainedGroup // it is another daemon's, and here those wait that a drain moves; nil: none does, or who asks goes before them
 }
@@ -146,12 +147,28 @@ func (s *balance) turnOf(a asking) turnBeside {
 // of is the balance as it is for who asks.
 func (s *balance) of(a asking) *balance {
 	out := s.at(s.turnOf(a))
+	if out.turn == comesAfter && len(s.gathers.parts) > 1 {
+		out = out.leavesBefore(a)
+	}
 	if s.gathers == nil || s.gathers.drained == nil || !a.before(&gathering{Gathering: s.gathers.drained.Gathering}) {
 		return out
 	}
 	first, beside := *out, *s.gathers
 	beside.drained, first.gathers = nil, &beside
 	return &first
+}
+
+// leavesBefore leaves what is left to several to those only that go before who asks.
+func (s *balance) leavesBefore(a asking) *balance {
+	out, those := *s, *s.gathers
+	those.Need = make(berth.Amounts, len(s.gathers.Need))
+	for i := range those.parts {
+		if !a.before(&those.parts[i]) {
+			addTo(those.Need, those.parts[i].Need)
+		}
+	}
+	out.gathers = &those
+	return &out
 }
 
 func (s *balance) at(t turnBeside) *balance {

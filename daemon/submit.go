@@ -322,6 +322,10 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 		short := l.quotaKeeps(w, l.d.opts.ID)
 		d.Verdict.NeverFits = short == nil || short.NeverFits
 	}
+	if d.Verdict != nil && w.preempts && b.now.Before(w.yields.until) { // nobody stops before that is taken, or given up
+		l.queue.park(l.queue.of[w.id], w.yields.to)
+		return
+	}
 	if d.Verdict != nil && !d.Verdict.NeverFits && w.preempts && !l.takesKept(w, own, b.now) && (l.preempt(w, own, b) || l.givesUpRoom(w, own, b)) {
 		return
 	}
@@ -339,8 +343,7 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 	if l.exceeds(w, d, b) {
 		return
 	}
-	if t, leaves := l.leavesWorker(w, d.Worker, b); leaves {
-		l.queue.park(l.queue.of[w.id], t)
+	if l.leavesWorker(w, &d, b) { // it is still next
 		return
 	}
 	l.queue.remove(w.id)
@@ -354,8 +357,8 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 	switch {
 	case f != nil:
 		l.flights.parkKey(f, requestKey(w.id))
-	case !b.placeWaiting(w, d):
-		l.due.add(requestKey(w.id))
+	case !b.placeWaiting(w, d): // at once it might be decided so again, and so for ever
+		l.timers.set(requestKey(w.id), b.now.Add(time.Millisecond))
 	}
 }
 
@@ -371,13 +374,9 @@ func (l *loop) admitNew(s *submission, b *builder) {
 			l.flights.park(inFlight, s)
 			return
 		}
-		if allowed {
+		for again := allowed; again; {
 			d = b.decide(w, c)
-		}
-		if d.Worker != "" {
-			if _, leaves := l.leavesWorker(w, d.Worker, b); leaves {
-				d = scheduler.Decision{}
-			}
+			again = d.Worker != "" && l.leavesWorker(w, &d, b)
 		}
 	}
 	s.record.Planner = ""
