@@ -24,6 +24,7 @@ const (
 	gatherFor   = time.Minute
 	gatherMost  = time.Hour
 	mostTurns   = 8
+	mostBehind  = 64
 )
 
 // gatherer is what a daemon keeps of an account's gathering beside the record.
@@ -32,6 +33,8 @@ type gatherer struct {
 	need   berth.Amounts
 	since  time.Time // it is that
 	passed bool      // what comes after it has got some since, or would
+
+	behind map[asked]displaced // that were the first before, and wait on behind what has come since
 
 	loan     asking        // the first that waits here and that a loan would help, beside what its tenant uses
 	loanNeed berth.Amounts // nil: none would now
@@ -45,6 +48,13 @@ type gatherer struct {
 	lapsed map[asked]lapse
 
 	drained asked // a drain moved it last
+}
+
+// displaced is what was the first that waits until something came that goes before it: such come and go, and each time it goes on with what it has waited.
+type displaced struct {
+	asking
+	since  time.Time
+	passed bool
 }
 
 // asked names what asks.
@@ -90,12 +100,20 @@ func (l *loop) followGathering(of account, b *builder) {
 		}
 		return !l.waitsFor(a)
 	})
+	maps.DeleteFunc(g.behind, func(a asked, _ displaced) bool { return !l.waitsFor(a) })
 	own, stands := s.quota.Gathering[l.d.opts.ID]
 	if mine := (asking{own}); stands && !l.lacksOnlyRoom(g, mine) && l.waitsFor(mine.name()) && !g.lapsedAt(mine.name(), b.now) && l.fitsEverNow(mine, &s) {
-		if (!g.head.is(&own) || g.head.Age == 0) && !g.loan.is(&own) {
+		switch {
+		case g.head.is(&own) && g.head.Age > 0, g.loan.is(&own):
+		case g.head.Age > 0 && g.head.Compare(&own) < 0:
+			g.steppedBack(displaced{mine, b.now.Add(-gatherAfter), true})
+			stands = false
+		default:
+			delete(g.behind, mine.name())
 			g.head, g.need, g.since, g.passed = mine, own.Need, b.now.Add(-gatherAfter), true
 		}
 	} else {
+		delete(g.behind, mine.name())
 		stands = false
 	}
 	reach := s.inReach(of)
@@ -113,7 +131,14 @@ func (l *loop) followGathering(of account, b *builder) {
 	case need == nil:
 		g.head = asking{}
 	case !g.head.is(&first.Gathering) || g.head.Age == 0:
+		if g.head.Age > 0 && first.Compare(&g.head.Gathering) < 0 {
+			g.steppedBack(displaced{g.head, g.since, g.passed})
+		}
 		g.head, g.need, g.since, g.passed = first, need, b.now, false
+		if was, again := g.behind[first.name()]; again {
+			g.since, g.passed = was.since, was.passed
+			delete(g.behind, first.name())
+		}
 		if was, again := g.lapsed[first.name()]; again && was.passed || its != nil && room.is(&first.Gathering) { // the others have had their time, or end for it
 			g.since, g.passed = b.now.Add(-gatherAfter), true
 		}
@@ -124,6 +149,17 @@ func (l *loop) followGathering(of account, b *builder) {
 		l.timers.set(tenantKey(of.tenant), ends)
 	}
 	l.followLoan(of, &s, b.now)
+}
+
+// steppedBack notes what waits on behind something that goes before it.
+func (g *gatherer) steppedBack(d displaced) {
+	if _, known := g.behind[d.name()]; known || len(g.behind) >= mostBehind {
+		return
+	}
+	if g.behind == nil {
+		g.behind = make(map[asked]displaced)
+	}
+	g.behind[d.name()] = d
 }
 
 // lacksOnlyRoom says whether it was tried again that a drain has moved, and waits for a worker, for which nobody makes room: that may never come.
@@ -345,7 +381,7 @@ func (l *loop) watchGathering(of account, s *balance, now time.Time) {
 	if g.later {
 		next, times = g.lapsed[name].next, max(times-1, 1)
 	}
-	g.lapsed[name] = lapse{until: now.Add(has * time.Duration(min(times, mostTurns))), next: next, times: times, passed: g.passed && g.head.Age > 0 && g.head.is(&g.stands.Gathering)}
+	g.lapsed[name] = lapse{until: now.Add(has * time.Duration(min(times, mostTurns))), next: next, times: times, passed: g.passed && g.head.Age > 0 && g.head.is(&g.stands.Gathering) || g.behind[name].passed}
 }
 
 // comesTogether says whether less is lacking than ever, with what others would lend; or nobody is kept from anything.
@@ -416,6 +452,11 @@ func (c *blockChanges) toGather(of account, s *balance, now time.Time) (next ber
 		g.passed = g.passed || c.beyondEven(of, s, g.need) || s.gathers != nil && s.turnOf(g.head) == goesFirst
 		if g.passed {
 			next, ok = c.toGatherFor(of, s, g.head, g.need, now.UTC())
+		}
+	}
+	if own := (asking{s.quota.Gathering[c.l.d.opts.ID]}); !ok { // what goes before it now takes what it needs first, anyway
+		if _, behind := g.behind[own.name()]; behind {
+			next, ok = c.toGatherFor(of, s, own, own.Need, own.Since)
 		}
 	}
 	if !ok && len(g.loanNeed) > 0 && !now.Before(g.loanAt) && c.mayBeFirst(of, s) {
