@@ -49,6 +49,28 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 	}
 }
 
+// seatDue brings the fleet in line with the view for the workers that are due, before their turn: who makes room is decided by who is there, as the view
+// has that, and by what is free beside them, as the fleet does. Of what has ended meanwhile the one would know, and not the other: others would have
+// to end for the same. What this daemon has in flight there is for the fleet to know alone.
+func (l *loop) seatDue(b *builder) {
+	var due []berth.WorkerID
+	for k := range l.due.in { // they are put in order
+		if k.Kind == berth.KindWorker && l.flights.workers[berth.WorkerID(k.ID)] == nil {
+			due = append(due, berth.WorkerID(k.ID))
+		}
+	}
+	slices.Sort(due)
+	for _, w := range due {
+		rec, epoch := l.view.worker(w)
+		if rec == nil || l.view.unreadable(workerKey(w), ledgerKey(w)) {
+			continue
+		}
+		ledger, _ := l.view.ledger(w)
+		l.seat(w, b.now, rec, epoch, ledger)
+		l.noteSeat(w, b)
+	}
+}
+
 // usurped says whether a worker's name was taken over by another machine's agent
 // while its ledger still holds what an older epoch may run: that one's end is not
 // proved by the new registration.

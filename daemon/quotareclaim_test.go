@@ -111,6 +111,42 @@ func TestReclaim_WaitsForTheWatch(t *testing.T) {
 	}
 }
 
+// What has ended on a worker that is yet to be looked at is free there: nobody else ends for that.
+func TestReclaim_LooksAtWorkersFirst(t *testing.T) {
+	s := lends(t, 150, 29*time.Second, 6)
+	a, _ := s.view.tenant("a")
+	q := a.Pools[berth.DefaultPool]
+	q.Limits, q.Guaranteed, q.Lent = cpu(600), cpu(600), berth.Loans{"b": cpu(600)}
+	s.tellQuota("a", q)
+	s.tellQuota("b", berth.Quota{Limits: cpu(600), Guaranteed: cpu(0), Borrowed: berth.Loans{"a": cpu(600)}, Taken: cpu(600), Blocks: 1})
+	has := func(w berth.WorkerID, n, milli int64) {
+		ledger, _ := s.view.ledger(w)
+		next := *ledger
+		next.Count, next.Reserved.CPUMilli = n, milli
+		s.tell(ledgerKey(w), &next)
+	}
+	for w := range s.share.workers {
+		has(w, 7, bigWorker)
+	}
+	s.waits("a", 150, 0)
+	if p := s.reclaimed(900 * time.Millisecond); p != nil {
+		t.Fatalf("%+v before the time", p.Stops)
+	}
+	has("w0", 5, bigWorker-200)
+	for _, id := range []berth.RequestID{"b4", "b5"} {
+		s.tell(allocationKey("w0", id), nil)
+		s.tell(stateKey(id), &berth.Progress{State: berth.StatePending, Attempt: 2})
+	}
+	s.tellBlock("b", "other", berth.Block{Block: cpu(600), Used: cpu(400)})
+	s.view.revision, s.clock = s.rev, s.clock.Add(2*time.Second)
+	s.quotas.reclaims["a"] = struct{}{} // it was about to be looked at when that became known
+	for range 3 {
+		if p := s.step(); len(p.Stops) > 0 {
+			t.Fatalf("%+v", p.Stops)
+		}
+	}
+}
+
 // Nothing is told to stop where enough does already, for whatever reason, or where what is used has room
 // beside what is wanted back.
 func TestReclaim_Enough(t *testing.T) {
