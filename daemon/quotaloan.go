@@ -144,6 +144,9 @@ func (c *blockChanges) borrow(of account, s *balance, b *builder) (waits, borrow
 	goesOn := c.goesOn(of, s)
 	next := c.wound(of, len(rest) > 0 || s != nil && s.among > 0 || goesOn || c.l.ownElsewhere(&q), w.own || goesOn)
 	for _, d := range rest.Dimensions() {
+		if w.own && q.ReclaimAfterMS != nil {
+			next = c.recallComing(of, next, d, rest[d])
+		}
 		next = recall(next, c.mayRecall(of, q.Lent, w.own), d, rest[d])
 	}
 	c.wantBack(of, s, c.wanted(of, s, w, rest, next), w.own)

@@ -127,7 +127,7 @@ func (c *blockChanges) wanted(of account, s *balance, w wish, rest berth.Amounts
 		now, over, anew := next.Of(d), int64(0), false
 		switch {
 		case now < wants[d]:
-			next = recall(c.recallLeaving(of, next, d, wants[d]), q.Lent, d, wants[d])
+			next = recall(c.recallComing(of, next, d, wants[d]), q.Lent, d, wants[d])
 		case !elsewhere || !known || before > wants[d]:
 			over = now - wants[d]
 		default:
@@ -154,17 +154,25 @@ func (c *blockChanges) wantBack(of account, s *balance, next berth.Loans, own bo
 	}
 }
 
-// recallLeaving wants back first of those of whom something leaves already, as much as that frees: else they have it again, and others
-// have to end.
-func (c *blockChanges) recallLeaving(of account, now berth.Loans, d berth.Dimension, back int64) berth.Loans {
+// recallComing wants back first of those of whom something leaves already, or is not used, as much as that frees: else they have it again, and
+// others have to end.
+func (c *blockChanges) recallComing(of account, now berth.Loans, d berth.Dimension, back int64) berth.Loans {
 	lent := c.tenant.Pools[of.pool].Lent
 	for _, t := range lent.TenantsOf(d) {
-		_, leaves := c.l.stoppable(account{t, of.pool})
-		if more := min(back-now.Of(d), min(leaves[d], lent[t][d])-now[t][d]); more > 0 {
+		if more := min(back-now.Of(d), min(c.comesFrom(account{t, of.pool}, d), lent[t][d])-now[t][d]); more > 0 {
 			now = now.With(t, d, now[t][d]+more)
 		}
 	}
 	return now
+}
+
+// comesFrom is how much of a dimension comes back of a borrower without anybody's end: it leaves anyway, or is not used.
+func (c *blockChanges) comesFrom(from account, d berth.Dimension) int64 {
+	_, leaves := c.l.stoppable(from)
+	rec, _ := c.l.view.tenant(from.tenant)
+	q := rec.Pools[from.pool]
+	borrowed := q.Borrowed.Of(d)
+	return leaves[d] + borrowed - q.Keeps(d, c.l.usedBy(from)[d], borrowed)
 }
 
 // recallLess wants so much less of a dimension back: of the last borrowers first, and last of those of whom as much leaves. Elsewhere: something may be
@@ -174,14 +182,12 @@ func (c *blockChanges) recallLess(of account, now berth.Loans, d berth.Dimension
 	leaves := make(map[berth.TenantID]int64)
 	for _, t := range now.TenantsOf(d) {
 		from := account{t, of.pool}
+		if elsewhere {
+			leaves[t] = c.comesFrom(from, d)
+			continue
+		}
 		_, all := c.l.stoppable(from)
 		leaves[t] = all[d]
-		if elsewhere {
-			rec, _ := c.l.view.tenant(t)
-			q := rec.Pools[of.pool]
-			borrowed := q.Borrowed.Of(d)
-			leaves[t] += borrowed - q.Keeps(d, c.l.usedBy(from)[d], borrowed)
-		}
 	}
 	for _, spared := range []bool{true, elsewhere} {
 		for _, t := range slices.Backward(now.TenantsOf(d)) {

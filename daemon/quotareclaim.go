@@ -23,12 +23,12 @@ import (
 
 // reclaim is what a lender may have stopped of the borrowers.
 type reclaim struct {
-	l      *loop
-	of     account // the lender
-	state  *quotaState
-	from   []borrower // in order
-	leaves berth.Amounts
-	owner  map[berth.RequestID]*borrower
+	l     *loop
+	of    account // the lender
+	state *quotaState
+	from  []borrower    // in order
+	comes berth.Amounts // of all of them, without anybody's end
+	owner map[berth.RequestID]*borrower
 }
 
 // borrower is one of those who have borrowed of a lender.
@@ -42,6 +42,15 @@ type borrower struct {
 	idle   berth.Amounts       // of what it has, also less than nothing
 
 	keeps func(d berth.Dimension, back int64) int64 // how much has to end for so much
+}
+
+// comes is what comes back of one without anybody's end: as much as leaves anyway, and what it does not use, as far as that is wanted back.
+func (f *borrower) comes(recalled berth.Amounts) berth.Amounts {
+	out := maps.Clone(f.leaves)
+	for d, v := range f.idle {
+		out[d] = max(min(f.leaves[d]+v, max(recalled[d], f.leaves[d])), 0)
+	}
+	return out
 }
 
 // reclaimPause is how long a lender is left alone for which nothing was found to stop: each end is
@@ -66,7 +75,8 @@ func (l *loop) reclaimFrom(of account, now time.Time) (at time.Time, ok bool) {
 func (l *loop) reclaimOf(of account, now time.Time, room bool) *reclaim {
 	rec, _ := l.view.tenant(of.tenant)
 	q := rec.Pools[of.pool]
-	r := &reclaim{l: l, of: of, state: l.quotas.of[of], leaves: make(berth.Amounts), owner: make(map[berth.RequestID]*borrower)}
+	r := &reclaim{l: l, of: of, state: l.quotas.of[of], comes: make(berth.Amounts), owner: make(map[berth.RequestID]*borrower)}
+	elsewhere := l.ownElsewhere(&q)
 	for _, t := range q.Lent.Tenants() {
 		one := borrower{of: account{t, of.pool}, back: make(berth.Amounts), most: make(berth.Amounts), idle: make(berth.Amounts)}
 		if l.quotas.of[one.of] == nil {
@@ -75,7 +85,6 @@ func (l *loop) reclaimOf(of account, now time.Time, room bool) *reclaim {
 		at, ok := l.reclaimAt(of, t, now)
 		one.due = ok && !now.Before(at)
 		one.could, one.leaves = l.stoppable(one.of)
-		addTo(r.leaves, one.leaves)
 		theirs, _ := l.view.tenant(t)
 		has, used := theirs.Pools[of.pool], l.usedBy(one.of)
 		one.keeps = func(d berth.Dimension, back int64) int64 { return has.Keeps(d, used[d], back) }
@@ -89,6 +98,11 @@ func (l *loop) reclaimOf(of account, now time.Time, room bool) *reclaim {
 				one.idle[d] = has.Borrowed.Of(d) - one.keeps(d, has.Borrowed.Of(d))
 			}
 		}
+		comes := one.leaves
+		if !elsewhere { // else what is not used may have ended for what waits there
+			comes = one.comes(q.Recalled[t])
+		}
+		addTo(r.comes, comes)
 		r.from = append(r.from, one)
 	}
 	for i := range r.from {

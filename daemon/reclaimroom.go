@@ -26,7 +26,7 @@ const roomTries = 64
 func (k *reclaimLook) roomFor(x *reclaimer, lacks berth.Amounts) (ends reclaimEnds, room bool) {
 	need := make(berth.Amounts, len(lacks))
 	for d, v := range lacks {
-		need[d] = v - max(k.leaves[d]-k.lacks[d], 0)
+		need[d] = v - max(k.comes[d]-k.lacks[d], 0)
 	}
 	for _, due := range []bool{true, false} {
 		s, ok := k.room(x, need, due), false
