@@ -109,36 +109,6 @@ func (l *loop) wakeAllowed(of account, s *balance) {
 	}
 }
 
-// blockedLooks bounds the classes that wait for a worker of which it is asked whether their quota has room for them yet.
-const blockedLooks = 64
-
-// wakeBeyond opens the first class that waits for a worker, and the groups that do, that its quota had room for until others of its tenant took that, where
-// it is lent: they wait for their quota, too, and want that back. Where something else does, and nothing is reclaimed, they have time until that is placed.
-func (l *loop) wakeBeyond(of account, s *balance) {
-	if len(s.quota.Lent) == 0 || len(s.quota.RecalledSince) == 0 && l.waitsForOwn(of, s.state) {
-		return
-	}
-	own, _ := l.ownRoom(of, s)
-	for _, c := range l.gangs.classes { // in which order decides nothing
-		g := c.members[0]
-		if accountOf(g.request) != of || c.open() || g.pastRoom() {
-			continue
-		}
-		a := s.of(askedByGroup(g)).judgeMembers(g.request, g.need)
-		if a.verdict != nil && slices.ContainsFunc(a.verdict.Reasons, lacking) && own.holds(a.need, s) && l.couldEver(g.request, g.need, s) {
-			c.wake()
-		}
-	}
-	l.queue.eachBlocked(of, blockedLooks, func(c *class) (found bool) {
-		w := c.members[0]
-		a := l.allowsOne(w, s)
-		if found = a.verdict != nil && slices.ContainsFunc(a.verdict.Reasons, lacking) && !a.held && own.holds(a.need, s) && l.couldEver(w.request, 0, s); found {
-			l.queue.reopen(c)
-		}
-		return found
-	})
-}
-
 // wakeForFewer opens the groups that wait for room for all of their members, of whose turn there is not enough for that any more,
 // should all be taken: there may be for fewer.
 func (l *loop) wakeForFewer(of account, s *balance) {

@@ -29,11 +29,15 @@ const (
 )
 
 // waitingForRoom are the requests of an account that wait here for a worker with their quota, of equal ones the first, and the groups that do, in their
-// order, as far as there is quota for them together.
+// order, as far as there is quota for them together. What other daemons have taken and do not use they give to who has room.
 func (l *loop) waitingForRoom(of account, s *balance) (all []*reclaimer) {
+	unused := l.unusedOf(of, s)
+	has := func(a allowance) bool {
+		return a.verdict == nil || !slices.ContainsFunc(a.verdict.Reasons, lacking) || !a.held && unused.holds(a.need, s)
+	}
 	for _, class := range l.gangs.classes { // they are put in order
 		g := class.members[0]
-		if accountOf(g.request) == of && !class.open() && !g.pastRoom() && s.of(askedByGroup(g)).judgeMembers(g.request, g.need).verdict == nil {
+		if accountOf(g.request) == of && !class.open() && !g.pastRoom() && has(s.of(askedByGroup(g)).judgeMembers(g.request, g.need)) {
 			if x := l.waitsAsGroup(g, nil); x != nil {
 				all = append(all, x)
 			}
@@ -41,7 +45,7 @@ func (l *loop) waitingForRoom(of account, s *balance) (all []*reclaimer) {
 	}
 	l.queue.eachBlocked(of, blockedLooks, func(c *class) bool {
 		w := c.members[0]
-		if a := l.allowsOne(w, s); w.claimOn == "" && (a.verdict == nil || !slices.ContainsFunc(a.verdict.Reasons, lacking)) {
+		if a := l.allowsOne(w, s); w.claimOn == "" && has(a) {
 			x := l.waitsAlone(w, nil)
 			x.members.Members[0].Request = a.request // with those types of devices that it may have
 			all = append(all, x)
@@ -52,7 +56,7 @@ func (l *loop) waitingForRoom(of account, s *balance) (all []*reclaimer) {
 	used := make(berth.Amounts, len(s.state.dimensions))
 	out := all[:0]
 	for _, x := range all {
-		if !slices.ContainsFunc(s.state.dimensions, func(d berth.Dimension) bool { return used[d]+x.asksFor(d) > s.now(d) }) {
+		if !slices.ContainsFunc(s.state.dimensions, func(d berth.Dimension) bool { return used[d]+x.asksFor(d) > unused(d)-s.state.below[d] }) {
 			x.takes(used, s)
 			out = append(out, x)
 		}
