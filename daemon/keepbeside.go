@@ -79,10 +79,12 @@ func (l *loop) keepsOneOff(g *gang) bool {
 			w := c.members[0]
 			switch {
 			case c.verdict == nil || w.request.Pool != g.pool:
-			case tells(c.verdict, berth.ReasonKept):
-				if l.goesFirst(g, w.request, w.priority) && (len(k.Beside) == 0 || l.fitsUnkept(w.candidate(), workers, &asks)) {
+			case len(k.Beside) == 0 && tells(c.verdict, berth.ReasonKept):
+				if l.goesFirst(g, w.request, w.priority) {
 					return true
 				}
+			case c.over == nil && l.goesFirst(g, w.request, w.priority) && l.fitsUnkept(w.candidate(), workers, &asks): // the verdict may be older than the room
+				return true
 			case w.preempts && c.over == nil && l.goesFirst(g, w.request, w.priority) && l.keepsRoomOff(w, workers, &asks):
 				return true
 			}

@@ -58,3 +58,50 @@ func TestKeep_NotBeforeWhoGoesFirst(t *testing.T) {
 		}
 	}
 }
+
+// Room that comes free on a worker that is kept for a group goes to who waited before it did, and whose turn is before the group's, also where
+// the group has to wait for more: what is kept is given up for it.
+func TestKeep_RoomComesForWhoGoesFirst(t *testing.T) {
+	for name, other := range map[string]berth.TenantID{"of its tenant": berth.DefaultTenant, "of a tenant with less": "less"} {
+		for daemons := 1; daemons <= 3; daemons++ {
+			for _, cancel := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, %d daemons, cancelled: %t", name, daemons, cancel), func(t *testing.T) {
+					bubble(t, func(r *rig) {
+						r.lives("w")
+						ds, stop := r.several(daemons)
+						defer stop()
+						r.run(ds[0], "long", func(q *berth.Request) {
+							sized(750, 9)(q)
+							q.RunLimitMS = 300_000
+						})
+						r.run(ds[0], "short", sized(250, 0))
+						r.runs("w", "long")
+						r.runs("w", "short")
+						g := r.group("g", 2, 2)
+						g.Resources.CPUMilli = 500
+						r.submitGroup(ds[0], g)
+						r.passes(time.Second)
+						r.run(ds[daemons-1], "one", func(q *berth.Request) {
+							sized(250, 9)(q)
+							q.Tenant = other
+						})
+						r.passes(3 * time.Second)
+						if r.kept() == "" {
+							t.Fatal("nothing is kept")
+						}
+						if cancel {
+							_, err := ds[0].Cancel(r.t.Context(), "short", "")
+							r.ok(err)
+							r.passes(100 * time.Millisecond)
+						}
+						r.reported("w", "short", berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: time.Now().UTC()})
+						r.passes(3 * time.Second)
+						if r.located("one") != 1 || r.located("g.0", "g.1") != 0 {
+							t.Errorf("it has no place though there is room: %v, kept %s", r.held(), r.kept())
+						}
+					})
+				})
+			}
+		}
+	}
+}
