@@ -301,7 +301,10 @@ func (l *loop) firstFor(p *peer, w *waiting, on berth.WorkerID, now time.Time) (
 		if !more || g.turn.Share >= share {
 			break
 		}
-		for classes := g.open.walk(); g.of.pool == own.pool && g.of != own && looks > 0; looks-- {
+		if g.of.pool != own.pool || g.of == own || l.hasLeft(g.of, now) { // with that it holds more, and its turn may be over
+			continue
+		}
+		for classes := g.open.walk(); looks > 0; looks-- {
 			c, more := classes.step()
 			if !more {
 				break
@@ -312,6 +315,25 @@ func (l *loop) firstFor(p *peer, w *waiting, on berth.WorkerID, now time.Time) (
 		}
 	}
 	return of, nil
+}
+
+// hasLeft says whether something of an account has a worker left at the time.
+func (l *loop) hasLeft(of account, now time.Time) bool {
+	all := l.left[of.tenant]
+	if all == nil {
+		return false
+	}
+	for k, s := range all.to { // in which order decides nothing
+		if k.pool == of.pool && l.isLeft(k, s, now) {
+			return true
+		}
+	}
+	return false
+}
+
+// isLeft says whether the fleet has reserved a worker for a request at the time.
+func (l *loop) isLeft(k leftTo, s *precedence, now time.Time) bool {
+	return !k.quota && now.Before(s.ends) && slices.Contains(l.leftOn[s.what.on], k.id)
 }
 
 // unserved is the first of a peer's class to which no other worker is left at the time; nil: of the first ones each has one.
@@ -348,7 +370,7 @@ func (l *loop) hasQuotaBeside(r, w *waiting, by berth.DaemonID, now time.Time) b
 	if all := l.left[of.tenant]; all != nil {
 		for k, o := range all.to { // in which order decides nothing
 			p := l.peers.byID[k.daemon]
-			if k.quota || k.pool != of.pool || k.id == r.id || !now.Before(o.ends) || p == nil || !slices.Contains(l.leftOn[o.what.on], k.id) {
+			if k.pool != of.pool || k.id == r.id || p == nil || !l.isLeft(k, o, now) {
 				continue
 			}
 			if c := p.queue.of[k.id]; c != nil {

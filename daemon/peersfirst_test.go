@@ -117,7 +117,11 @@ func TestPeersFirst_OnceForEach(t *testing.T) {
 
 // has tells of a request with so many thousandths of a core that a daemon plans.
 func (s *stage) has(by berth.DaemonID, id berth.RequestID, priority int32, cpu int64) {
-	r := requestOf("b", id, cpu)
+	s.hasOf("b", by, id, priority, cpu)
+}
+
+func (s *stage) hasOf(t berth.TenantID, by berth.DaemonID, id berth.RequestID, priority int32, cpu int64) {
+	r := requestOf(t, id, cpu)
 	r.Priority = priority
 	s.tell(requestKey(id), &berth.Submission{Spec: r, Planner: by})
 }
@@ -178,6 +182,22 @@ func TestPeersFirst_OneEach(t *testing.T) {
 	s := roomComes(t, 2, 1000, func(s *stage) {
 		s.has("other", "first", 9, 1000)
 		s.has("other", "last", 0, 1000) // equal to the first but for its priority
+	})
+	s.has("daemon", "own", 5, 1000)
+	s.has("daemon", "behind", 4, 1000)
+	s.wantPlaced("own")
+}
+
+// Of another tenant whose turn is before one is left a worker: with that it holds more, and its turn may be over.
+func TestPeersFirst_OneOfATenant(t *testing.T) {
+	s := roomComes(t, 2, 1000, func(s *stage) {
+		_, epoch := s.view.worker("w0")
+		spec := requestOf("b", "runs", 1000)
+		s.tell(requestKey("runs"), &berth.Submission{Spec: spec})
+		s.tell(stateKey("runs"), &berth.Progress{State: berth.StatePlaced, Attempt: 1, Worker: "w0", Epoch: epoch})
+		s.tell(allocationKey("w0", "runs"), &berth.Allocation{State: berth.StateRunning, Attempt: 1, Epoch: epoch, Tenant: "b", Share: berth.Share{Quantities: spec.Resources.Quantities}})
+		s.hasOf("less", "other", "first", 0, 1000)
+		s.hasOf("less", "other", "second", 0, 1000)
 	})
 	s.has("daemon", "own", 5, 1000)
 	s.has("daemon", "behind", 4, 1000)
