@@ -44,7 +44,8 @@ func (t *Trace) Rooms(look func(*Room)) error {
 		told := slices.DeleteFunc(slices.Clone(now), func(j int) bool { return slices.Contains(was, j) })
 		if len(told) > 0 && r.gangs.keep.group >= 0 { // else nothing is kept any more, and for whom they make room is not known here
 			m := &Room{r: r, group: r.gangs.keep.group, told: told}
-			if before.rec != nil && before.group != m.group && r.gangs.fates[before.group].whole && r.first(before.group).Priority == m.Priority() {
+			gave := r.gangs.keep.without > before.without // in this moment, before others were told
+			if before.rec != nil && !gave && before.group != m.group && r.gangs.fates[before.group].whole && r.first(before.group).Priority == m.Priority() {
 				m.kept = before.on
 			}
 			look(m)
@@ -170,4 +171,55 @@ func (r *replay) named(which func(job int) bool) map[string]int {
 		out[name]++
 	}
 	return out
+}
+
+// Overtaken runs the trace with Berth's policy, and tells of each job that waits on when a group of its tenant's with a lower priority is
+// placed, and would have its place without that, on a machine of which nothing is, or was, kept for another.
+func (t *Trace) Overtaken(look func(job, by *Job)) error {
+	r, err := t.start(PolicyBerth, 1)
+	if err != nil {
+		return err
+	}
+	for r.step() {
+		was, whose := r.gangs.keep.on, r.gangs.keep.group
+		if err := r.advance(); err != nil {
+			return err
+		}
+		for g := range r.groups {
+			f := &r.gangs.fates[g]
+			if of := r.first(g); f.placed && of.ArrivalMS+f.waited == r.now {
+				c, kept := r.without(g), []map[int]bool{r.gangs.keep.on}
+				if whose != g {
+					kept = append(kept, was)
+				}
+				for _, j := range r.turns.of[of.Tenant].waiting {
+					if r.jobs[j].Priority > of.Priority && r.gangOf(j) < 0 && r.fitsIn(c, j, kept) {
+						look(&r.jobs[j], of)
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// without is the cluster without what runs of a group.
+func (r *replay) without(g int) *cluster {
+	c, of := r.cluster.clone(), &r.groups[g]
+	for j := of.first; j < of.first+int(of.Size); j++ {
+		if f := &r.fates[j]; f.placed && !f.over {
+			c.give(&r.shapes[r.of[j]], f.at)
+		}
+	}
+	return c
+}
+
+// fitsIn says whether a job fits on a machine of which nothing is kept.
+func (r *replay) fitsIn(c *cluster, j int, kept []map[int]bool) bool {
+	for i := range c.machines {
+		if !slices.ContainsFunc(kept, func(on map[int]bool) bool { return on[i] }) && c.machines[i].fits(&r.shapes[r.of[j]]) {
+			return true
+		}
+	}
+	return false
 }

@@ -13,13 +13,14 @@ import (
 // fleetPolicy is Berth's scheduler, which knows the machines as workers and nothing of
 // the trace.
 type fleetPolicy struct {
-	fleet    *scheduler.Fleet
-	machines map[berth.WorkerID]int
-	names    []string        // of the machines
-	requests []berth.Request // by shape, and behind these by kind
-	asked    int
-	off      bool // see keeper.keptOff
-	gpus     []int
+	fleet      *scheduler.Fleet
+	machines   map[berth.WorkerID]int
+	names      []string        // of the machines
+	requests   []berth.Request // by shape, and behind these by kind
+	asked      int
+	off        bool                   // see keeper.keptOff
+	gangPlaced scheduler.GangDecision // the last, see keeper.undoGang
+	gpus       []int
 }
 
 func newFleetPolicy(p *workload, c *cluster) (*fleetPolicy, error) {

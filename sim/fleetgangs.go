@@ -14,6 +14,10 @@ type keeper interface {
 	clock(ms int64)
 	keep(k *berth.Keep)
 	keepFor(a *gangAsk, w scheduler.Wanting, on func(machine int) []scheduler.Stay) (scheduler.Wanted, bool)
+	// undoGang takes back what placeGang has placed the last time; nothing else has changed since.
+	undoGang()
+	// fitsUnkept says whether a machine would take a job of a kind, were nothing of it kept for a group.
+	fitsUnkept(kind int, machine string) bool
 	// keptOff says whether what is kept is why place found none the last time.
 	keptOff() bool
 	share(shape int, at place) berth.Share
@@ -50,6 +54,7 @@ func (f *fleetPolicy) gang(a *gangAsk) scheduler.Gang {
 
 func (f *fleetPolicy) placeGang(a *gangAsk) (out gangAnswer) {
 	d := f.fleet.PlaceGang(f.gang(a))
+	f.gangPlaced = d
 	if v := d.Verdict; v != nil {
 		return gangAnswer{lacks: max(a.need-d.Fit, 1), never: v.NeverFits, keptOff: tellsKept(v)}
 	}
@@ -76,6 +81,12 @@ func (f *fleetPolicy) keep(k *berth.Keep) { f.fleet.Keep(berth.DefaultPool, k) }
 func (f *fleetPolicy) keepFor(a *gangAsk, w scheduler.Wanting, on func(machine int) []scheduler.Stay) (scheduler.Wanted, bool) {
 	w.Gang = f.gang(a)
 	return f.fleet.KeepFor(w, func(id berth.WorkerID) []scheduler.Stay { return on(f.machines[id]) })
+}
+
+func (f *fleetPolicy) undoGang() { f.fleet.Undo(f.gangPlaced) }
+
+func (f *fleetPolicy) fitsUnkept(kind int, machine string) bool {
+	return f.fleet.FitsUnkept(scheduler.Candidate{Request: &f.requests[kind], Again: true}, berth.WorkerID(machine))
 }
 
 func (f *fleetPolicy) keptOff() bool { return f.off }

@@ -107,9 +107,9 @@ func TestGroupRoom(t *testing.T) {
 		{
 			"who had to make room has nobody else do so; and it is asked once a second",
 			[]string{"0,9000,1,1,2,1000,a,1,,,,,,", "10,5000,1,1,2,1000,b,3,lower,,,middle,3,", "1000,2000,1,1,2,1000,g,5,lower,,,large,3,"},
-			map[string][2]int64{"large": {10, 3}, "middle": {3000, 3}},
+			map[string][2]int64{"large": {10, 3}, "middle": {12_000, 3}}, // behind a, whose turn is before
 			4,
-			map[string]int64{"a": 8010, "b": 3000, "g": 10},
+			map[string]int64{"a": 3010, "b": 12_000, "g": 10},
 		},
 		{
 			"one group after the other, by priority",

@@ -33,6 +33,7 @@ type keepState struct {
 	next    int64        // nothing is chosen before
 	without int64        // nothing is kept before: it kept off who goes first
 	gave    int          // for which something was then
+	served  bool         // the last that had what was kept for it had its places by that: who is as important and older goes before the next
 	at      int64        // when is looked next, whatever happens; 0: not
 	news    bool         // something has happened since the last look
 	idle    bool         // nothing had, and that one changed nothing
@@ -99,11 +100,11 @@ func (r *replay) lookKeep(news bool) error {
 	if !r.reviewKeep() {
 		return nil
 	}
-	wait := r.turns.count
+	wait, rec := r.turns.count, k.rec
 	if err := r.place(nil, true); err != nil {
 		return err
 	}
-	if r.turns.count != wait {
+	if r.turns.count != wait || k.rec != rec {
 		k.news, k.idle = true, false
 		if k.at == 0 || k.next < k.at {
 			k.at = k.next
@@ -121,6 +122,7 @@ func (r *replay) reviewKeep() (gave bool) {
 		gave = r.keepNothing()
 	}
 	if b.waiting == 0 {
+		k.served = k.served && r.turns.count > 0
 		return gave
 	}
 	if r.now < k.next {
@@ -235,9 +237,7 @@ func (r *replay) keepOn() (gave bool) {
 	}
 	r.lookWhoHasLess(k.group)
 	if r.wentBefore(k.group) {
-		k.without, k.gave = r.now+keptOffFor, k.group
-		r.gangs.fates[k.group].overtaken.Again()
-		gave = r.keepNothing()
+		gave = r.giveUpKept(keptOffFor)
 		k.at = k.without
 		return gave
 	}

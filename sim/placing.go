@@ -23,7 +23,7 @@ func (r *replay) place(fresh []int, freed bool) error {
 		if r.gangs != nil {
 			r.gangs.wake()
 		}
-		try.placed, try.waits, try.stopped, try.late, try.gave, try.helpless = 0, false, nil, nil, false, make(map[[2]int64]bool)
+		try.placed, try.waits, try.stopped, try.late, try.gave, try.yields, try.helpless = 0, false, nil, nil, false, false, make(map[[2]int64]bool)
 		if err := (&pass{r, try.open, try.one}).each(); err != nil {
 			return err
 		}
@@ -54,6 +54,7 @@ type attempt struct {
 	stopped  []int
 	late     []int // jobs of groups that were placed without them
 	gave     bool  // what was kept is so no more
+	yields   bool  // for who goes first: nothing else is tried before all is looked at anew
 }
 
 // open says whether a job that waits alone may fit.
@@ -62,6 +63,9 @@ func (a *attempt) open(j int) bool { return !a.blocked[a.kind[j]] && !a.over(j) 
 // one tries a job, or a group, which is the complement of its number: it says how many jobs
 // have got their places, or another way to wait.
 func (a *attempt) one(unit int) (int, error) {
+	if a.yields {
+		return 0, nil
+	}
 	if unit < 0 {
 		return a.gang(^unit)
 	}
@@ -140,6 +144,15 @@ func (a *attempt) gang(g int) (int, error) {
 	}
 	got := b.by.placeGang(&c.ask)
 	f.asked = true
+	if len(got.places) > 0 && b.keep.group == g {
+		b.keep.by.undoGang()
+		if yields := r.takesBefore(g); yields > 0 {
+			a.yieldKept(yields)
+			return 0, nil
+		}
+		c.ask.again = true
+		got = b.by.placeGang(&c.ask)
+	}
 	if len(got.places) == 0 {
 		c.block(&got)
 		return 0, nil
@@ -160,6 +173,7 @@ func (a *attempt) gang(g int) (int, error) {
 		a.late = append(a.late, j)
 	}
 	if b.keep.group == g {
+		b.keep.served = true
 		a.gave = r.keepNothing() || a.gave
 	}
 	return waited, nil

@@ -49,6 +49,9 @@ func newTurns(t *Trace, c *cluster) *turns {
 	return s
 }
 
+// turnOf is a tenant's, by what it has now.
+func (s *turns) turnOf(one *turn) scheduler.Turn { return s.shares.Turn(one.id, pool) }
+
 func (t *turn) waits() bool { return len(t.waiting)+len(t.whole) > 0 }
 
 func (s *turns) tenant(id string) *turn {
