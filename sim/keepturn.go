@@ -77,6 +77,17 @@ func (r *replay) goesFirst(g, j int) bool {
 	return share(one.Tenant) < share(of.Tenant) && r.gangs.fates[g].overtaken.Lets(berth.TenantID(one.Tenant), r.now)
 }
 
+// takesKept says whether a job whose turn is before that of the group has room by what is kept for it, and would have others make it some instead.
+func (r *replay) takesKept(j int) bool {
+	if r.gangs == nil || r.gangs.keep.rec == nil {
+		return false
+	}
+	k := &r.gangs.keep
+	return !k.made && r.goesFirst(k.group, j) && slices.ContainsFunc(k.rec.Workers[:min(len(k.rec.Workers), keptAsks)], func(w berth.KeptWorker) bool {
+		return k.by.fitsUnkept(r.kind[j], string(w.Worker))
+	})
+}
+
 // yieldKept gives up what is kept for so many ms, and has all be looked at anew: first who goes first.
 func (a *attempt) yieldKept(yields int64) {
 	a.gangs.keep.served = false

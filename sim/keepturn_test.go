@@ -74,6 +74,21 @@ func TestKeep_LeftToOlder(t *testing.T) {
 	}
 }
 
+// Half of a machine is free and kept for a group that waits for the other half. Who goes first has it, and nobody makes room for that; who does not has
+// others make it.
+func TestKeep_LeftToWhoWouldHaveRoomMade(t *testing.T) {
+	for priority, stops := range map[int]int{9: 0, 3: 1} {
+		r := run(t, sim.NewTrace(plain(2), readGroups(t,
+			"0,400000,500000,4000,1,0,0,b,1,,,,,,", "1,5000,6000,2000,1,0,0,b,10,,,,,,", "1,50000,60000,2000,1,0,0,b,10,,,,,,",
+			"10,1000,,1000,1,0,0,b,3,,,g,4,,",
+			fmt.Sprintf("12000,1000,,2000,1,0,0,b,%d,lower,,,,,", priority),
+		)), sim.PolicyBerth)
+		if r.Preempted != stops || r.Classes[0].Jobs != 4 {
+			t.Errorf("priority %d: %d were stopped, want %d", priority, r.Preempted, stops)
+		}
+	}
+}
+
 // No group has a place that one of its tenant's with a higher priority would have, which waits.
 func TestProperty_NoGroupOvertakes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

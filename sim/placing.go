@@ -80,6 +80,10 @@ func (a *attempt) one(unit int) (int, error) {
 		a.blocked[kind] = !ok
 	}
 	if !ok && r.preempts(j) {
+		if r.takesKept(j) {
+			a.gave, a.yields = r.giveUpKept(keptOffFor), true
+			return 0, nil
+		}
 		if stopped := a.evict(j, [2]int64{int64(kind), r.jobs[j].Priority}); len(stopped) > 0 {
 			a.stopped = append(a.stopped, stopped...)
 			if at, ok = a.choose(kind, true); !ok {
