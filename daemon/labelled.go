@@ -172,6 +172,7 @@ func (l *loop) unseat(w berth.WorkerID) {
 	}
 	pool := was.Pool
 	l.fleet.Remove(w)
+	delete(l.leftOn, w)
 	l.seatCounts(w, "", nil)
 	l.refit(pool, w, false)
 	l.wakeTerms(pool)

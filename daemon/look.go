@@ -12,7 +12,6 @@ import (
 // its ledger when it can be, and wakes what it may help.
 func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 	l.settle(workerKey(w))
-	delete(l.leftOn, w)
 	rec, epoch := l.view.worker(w)
 	if l.view.unreadable(workerKey(w), ledgerKey(w)) {
 		l.takeOut(w)
@@ -117,6 +116,7 @@ func (l *loop) seat(w berth.WorkerID, now time.Time, rec *berth.Worker, epoch be
 		from = old.Pool
 	}
 	l.fleet.Put(fw)
+	delete(l.leftOn, w)
 	l.seatCounts(w, rec.Pool, &rec.Capacity)
 	if from != rec.Pool {
 		l.refit(from, w, false)
