@@ -228,7 +228,7 @@ func (l *loop) leavesTo(p *peer, w *waiting, on berth.WorkerID, b *builder) (unt
 	return yields{s.ends, of.tenant}, true
 }
 
-// gangLeaves says so of a group that would have places, of any of its workers: what it would have had is given up. One that holds workers goes on.
+// gangLeaves says so of a group that would have places, of any of its workers: then it has none of its places any more. One that holds workers goes on.
 func (l *loop) gangLeaves(g *gang, d scheduler.GangDecision, b *builder) bool {
 	w := &waiting{request: g.request, priority: g.priority}
 	if l.holds.of[g.id] != nil || !slices.ContainsFunc(l.peers.sorted, func(p *peer) bool { return !p.silent && l.anyFirst(p, w) }) {

@@ -18,7 +18,7 @@ import (
 // each lets others go first for once, twice, three times as long as it had.
 
 // How long something waits before quota is gathered for it; and how long that goes on, at first and at most, without
-// anything more.
+// anything more; how many times as long others have at most; and of how many that wait behind higher priorities it is known since when.
 const (
 	gatherAfter = 10 * time.Second
 	gatherFor   = time.Minute

@@ -8,7 +8,7 @@ import (
 	"github.com/berthd/berth"
 )
 
-// What quota of an account is left to: the same as peersfirst.go for workers. What has failed, and is tried again a moment later, keeps its quota so, too.
+// To whom quota of an account is left, as workers are (peersfirst.go). What has failed, and is tried again a moment later, keeps its quota so, too.
 
 // leftOf is what quota of an account is left for: what peers have waiting, or anybody has in a short backoff, and that goes before all that waits
 // here, as far as there is enough for it, and for these, of what nobody uses; nil: nothing is.
@@ -99,7 +99,7 @@ func (q *queue) mostUrgent(of account, at look, fits func(*waiting) bool) (first
 }
 
 // aheadOf are those of an account that wait so with peers and have a higher priority than one that waits here, and those in a short backoff that go
-// before it, in their order, of each class most. Peers may have very many that need more than there is: these are passed over.
+// before it, in their order; of each class no more than most. Peers may have very many that need more than there is: these are passed over.
 func (l *loop) aheadOf(of account, own *waiting, at look, most func(*waiting) int, now time.Time) (out []urgent) {
 	priority := int32(-1)
 	if own != nil {
