@@ -394,7 +394,7 @@ func (l *loop) closing(id berth.RequestID, sub *berth.Submission, prog *berth.Pr
 
 func (l *loop) enqueue(id berth.RequestID, sub *berth.Submission, seq berth.Revision, prog *berth.Progress) {
 	w := waitingOf(id, sub, seq, prog)
-	l.hasReturned(accountOf(w.request), id)
+	l.returnsNow(accountOf(w.request), id)
 	if ledger, _ := l.view.ledger(w.claimOn); w.claimOn != "" && ledger != nil {
 		c := ledger.ClaimOf(id)
 		w.lent = c != nil && c.Lent

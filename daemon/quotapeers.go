@@ -106,7 +106,7 @@ func (l *loop) aheadOf(of account, own *waiting, at look, most func(*waiting) in
 		priority = own.priority
 	}
 	for _, r := range l.returningOf(of, now) {
-		if own == nil || r.before(own) {
+		if own == nil || !own.before(r.waiting) { // it may be that
 			out = append(out, urgent{w: r.waiting, by: r.by})
 		}
 	}
@@ -122,7 +122,9 @@ func (l *loop) aheadOf(of account, own *waiting, at look, most func(*waiting) in
 				if !more || w.priority <= priority {
 					return
 				}
-				out = append(out, urgent{w, p.id, p})
+				if _, returns := l.quotas.returns[of][w.id]; !returns {
+					out = append(out, urgent{w, p.id, p})
+				}
 			}
 		}
 		for _, c := range g.open {

@@ -12,8 +12,8 @@ import (
 // behind it or to who borrows, and it would wait for as long as these run. So for a short backoff it counts as if it waited for that. Who has
 // made room for others gives them its quota, too.
 
-// returnsWithin bounds the backoff in which something keeps its quota; and for returnsLate after that it does so until it stands in its queue: what is due
-// at that moment is looked at in some order.
+// returnsWithin bounds the backoff in which something keeps its quota; and for returnsLate after that it does so until it is placed: clocks differ, what is
+// due at that moment is looked at in some order, and its daemon may have more of the quota than its even part, which is the others' once it only waits.
 const (
 	returnsWithin = time.Second
 	returnsLate   = 50 * time.Millisecond
@@ -41,12 +41,27 @@ func (l *loop) noteReturn(id berth.RequestID, sub *berth.Submission, seq berth.R
 	l.timers.set(tenantKey(of.tenant), until)
 }
 
-// hasReturned notes that a request waits so no more.
-func (l *loop) hasReturned(of account, id berth.RequestID) {
-	if all := l.quotas.returns[of]; all != nil {
-		if delete(all, id); len(all) == 0 {
-			delete(l.quotas.returns, of)
-		}
+// returnsNow has what waited so tried: it stands in its queue now, and goes first there yet.
+func (l *loop) returnsNow(of account, id berth.RequestID) {
+	if _, waits := l.quotas.returns[of][id]; waits {
+		l.due.add(tenantKey(of.tenant))
+	}
+}
+
+// hasReturned notes that a request waits so no more: it is placed.
+func (l *loop) hasReturned(id berth.RequestID) {
+	x := l.view.lives[id]
+	if x == nil || len(l.quotas.returns) == 0 {
+		return
+	}
+	of := accountOf(&x.spec.request)
+	all := l.quotas.returns[of]
+	if _, waits := all[id]; !waits {
+		return
+	}
+	l.due.add(tenantKey(of.tenant))
+	if delete(all, id); len(all) == 0 {
+		delete(l.quotas.returns, of)
 	}
 }
 

@@ -18,6 +18,7 @@ func (x *life) placedWhole() bool {
 // placedMeanwhile takes a request off the queue.
 func (l *loop) placedMeanwhile(id berth.RequestID, on berth.WorkerID) {
 	l.offQueue(id)
+	l.hasReturned(id)
 	delete(l.seen, stateKey(id))
 	if l.cancels[id] != nil {
 		l.due.add(allocationKey(on, id))

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,20 +20,28 @@ func TestQuota_KeptInABackoff(t *testing.T) {
 		waits    berth.TenantID
 		priority int32 // of what waits
 		want     bool
+		together bool // one daemon plans all that may fail, and the clocks of others are ahead
 	}{
-		{"failed", false, 100, "b", 0, true},
-		{"failed, the longest", false, 1000, "b", 0, true},
-		{"failed, too long", false, 5000, "b", 0, false},
-		{"failed, younger", false, 100, "b", 5, true},
-		{"failed, higher", false, 100, "b", 9, false},
-		{"lost", true, 100, "b", 0, true},
-		{"failed, a borrower waits", false, 100, "a", 9, true},
+		{"failed", false, 100, "b", 0, true, false},
+		{"failed, the longest", false, 1000, "b", 0, true, false},
+		{"failed, too long", false, 5000, "b", 0, false, false},
+		{"failed, younger", false, 100, "b", 5, true, false},
+		{"failed, younger, all of one daemon", false, 100, "b", 5, true, true},
+		{"failed, higher", false, 100, "b", 9, false, false},
+		{"lost", true, 100, "b", 0, true, false},
+		{"failed, a borrower waits", false, 100, "a", 9, true, false},
 	} {
 		for n := 1; n <= 3; n++ {
 			t.Run(fmt.Sprintf("%s, %d daemons", tt.name, n), func(t *testing.T) {
 				bubble(t, func(r *rig) {
 					checked := r.checked()
-					ds, stop := r.several(n)
+					skews := make([]time.Duration, n)
+					if tt.together {
+						for i := range skews {
+							skews[i] = 20 * time.Duration(i) * time.Millisecond
+						}
+					}
+					ds, stop := r.apart(skews...)
 					if r.limit(ds[0], "b", 4000); tt.waits == "a" {
 						r.guarantee(ds[0], "b", 6000, 4000)
 						r.guarantee(ds[0], "a", 6000, 0)
@@ -43,17 +52,21 @@ func TestQuota_KeptInABackoff(t *testing.T) {
 						_, kills[w] = r.lives(berth.WorkerID(w))
 					}
 					r.runAll(ds, "x", 4, func(q *berth.Request) {
-						sizedOf("b", 1000, 5)(q)
-						q.Retry = berth.RetryPolicy{MaxAttempts: 3, OnFailure: true, BackoffMS: tt.backoff}
+						if sizedOf("b", 1000, 5)(q); tt.together {
+							q.AffinityKey = "x"
+						}
+						q.Retry = berth.RetryPolicy{MaxAttempts: 6, OnFailure: true, BackoffMS: tt.backoff}
 					})
-					for _, k := range r.held() {
-						w, id, _ := strings.Cut(k, "/")
-						r.runs(w, id)
-					}
 					r.runAll(ds, "l", 6, sizedOf(tt.waits, 1000, tt.priority))
 					r.passes(3 * time.Second)
-					for _, k := range r.held()[:3] {
-						w, id, _ := strings.Cut(k, "/")
+					times := 3
+					if tt.together {
+						times = 16
+					}
+					for i := range times {
+						id := fmt.Sprint("x", i%4)
+						w, _, _ := strings.Cut(r.held()[slices.IndexFunc(r.held(), func(k string) bool { return strings.HasSuffix(k, id) })], "/")
+						r.runs(w, id)
 						if tt.lost {
 							kills[w]()
 							delete(kills, w)
@@ -64,6 +77,7 @@ func TestQuota_KeptInABackoff(t *testing.T) {
 						}
 						if h := r.heldOf(); (h["x"] == 4) != tt.want || (h["l"] == 0) != tt.want {
 							t.Errorf("held %v, that %s has its quota again is %t", r.held(), id, h["x"] == 4)
+							break
 						}
 					}
 					stop()
