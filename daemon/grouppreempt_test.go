@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -76,5 +77,38 @@ func TestBuilder_LeavesAGroupThatIsJoined(t *testing.T) {
 	}
 	if len(b.plan.Ends) != 1 || len(b.plan.Groups) != 1 {
 		t.Errorf("in the next plan: %+v", b.plan)
+	}
+}
+
+// What has ended on a worker that is yet to be looked at is free there for a group, too: nobody else makes room for that.
+func TestPreempt_GroupLooksAtWorkersFirst(t *testing.T) {
+	s := newStage(t, 1000)
+	for i := range 10 {
+		s.takenBy(berth.WorkerID(fmt.Sprint("w", i)), berth.Request{ID: berth.RequestID(fmt.Sprint("low", i)), Tenant: "b"})
+	}
+	s.step()
+	g := berth.Request{Tenant: "a", Priority: 9, Preemption: berth.PreemptionLower, Group: &berth.Membership{Size: 2, MinCount: 2}}
+	g.Resources.CPUMilli = 1000
+	for i := 0; i < 100 && (g.ID == "" || s.share.ofGroup(&g.Members()[0]) != "daemon"); i++ {
+		g.ID, g.Group.ID = berth.RequestID(fmt.Sprint("g", i)), ""
+		g = g.Normalize()
+	}
+	s.tell(groupKey(berth.GroupID(g.ID)), &berth.Group{Size: 2, MinCount: 2, Attempt: 1, State: berth.GroupPending})
+	for _, m := range g.Members() {
+		s.tell(requestKey(m.ID), &berth.Submission{Planner: "daemon", Spec: m})
+	}
+	s.view.revision = s.rev
+	if p := s.step(); !p.Empty() {
+		t.Fatalf("%+v", p)
+	}
+	ledger, _ := s.view.ledger("w9")
+	s.tell(ledgerKey("w9"), &berth.Ledger{Epoch: ledger.Epoch, Capacity: ledger.Capacity})
+	s.tell(allocationKey("w9", "low9"), nil)
+	s.tell(stateKey("low9"), nil)
+	s.tell(requestKey("low9"), nil)
+	s.view.revision = s.rev
+	s.rooms[berth.DefaultPool] = struct{}{} // the group was about to be looked at when that became known
+	if p := s.step(); len(p.Stops) != 1 {
+		t.Errorf("%d make room, where one place is free and one is wanted: %+v", len(p.Stops), p.Stops)
 	}
 }

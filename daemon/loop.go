@@ -263,6 +263,9 @@ func (l *loop) gather(b *builder) (more bool) {
 	if len(l.quotas.todo) > 0 && b.plan.Empty() && l.admitQuota(b) {
 		return false
 	}
+	if len(l.quotas.reclaims)+len(l.rooms) > 0 && b.plan.Empty() {
+		l.seatDue(b)
+	}
 	if len(l.quotas.reclaims) > 0 && b.plan.Empty() && l.admitReclaim(b) {
 		return false
 	}

@@ -185,7 +185,6 @@ func (l *loop) markReclaims(p berth.PoolID) {
 // admitReclaim stops something for the first tenant for which something is to be, in a plan of its own.
 // It says whether there was one.
 func (l *loop) admitReclaim(b *builder) bool {
-	l.seatDue(b)
 	for _, t := range slices.Sorted(maps.Keys(l.quotas.reclaims)) {
 		delete(l.quotas.reclaims, t)
 		for _, of := range l.accountsOf(t) {
