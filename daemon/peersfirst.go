@@ -65,9 +65,20 @@ type leftOfTenant struct {
 func (l *loop) leaveFor() time.Duration  { return l.patience() / 2 }
 func (l *loop) leaveMost() time.Duration { return 5 * l.patience() }
 
-// leaves says whether something is left to what a peer has waiting.
-func (l *loop) leaves(p *peer, of account, to berth.RequestID, what left, now time.Time) bool {
-	all, k, most := l.left[of.tenant], leftTo{p.id, of.pool, to, what.on == ""}, l.leaveFor()
+// queueOf is what waits with a daemon: a peer, or this one; nil: it is gone.
+func (l *loop) queueOf(d berth.DaemonID) *queue {
+	if d == l.d.opts.ID {
+		return l.queue
+	}
+	if p := l.peers.byID[d]; p != nil {
+		return p.queue
+	}
+	return nil
+}
+
+// leaves says whether something is left to what waits with a daemon: a peer, or this one, where that needs what others hold, too.
+func (l *loop) leaves(by berth.DaemonID, of account, to berth.RequestID, what left, now time.Time) bool {
+	all, k, most := l.left[of.tenant], leftTo{by, of.pool, to, what.on == ""}, l.leaveFor()
 	if all == nil {
 		all = &leftOfTenant{to: make(map[leftTo]*precedence)}
 		l.left[of.tenant] = all
@@ -75,7 +86,7 @@ func (l *loop) leaves(p *peer, of account, to berth.RequestID, what left, now ti
 	s := all.to[k]
 	switch {
 	case s == nil:
-		if len(all.to) >= mostLeft || all.vainOf(p.id, now) >= mostVain {
+		if len(all.to) >= mostLeft || all.vainOf(by, now) >= mostVain {
 			return false
 		}
 		s = &precedence{}
@@ -87,7 +98,7 @@ func (l *loop) leaves(p *peer, of account, to berth.RequestID, what left, now ti
 	case now.Sub(s.last) > 2*most:
 		s.what, s.since, s.began = what, now, now
 	case s.what != what:
-		if s.since = now; !l.stillLies(p, to, s.what) { // others have it
+		if s.since = now; !l.stillLies(by, to, s.what) { // others have it
 			s.began = now
 		}
 		s.what = what
@@ -97,7 +108,9 @@ func (l *loop) leaves(p *peer, of account, to berth.RequestID, what left, now ti
 		s.next = min(max(2*s.next, vainFor), vainLong)
 		s.vain = now.Add(s.next)
 		l.timers.set(tenantKey(of.tenant), s.vain)
-		p.queue.judged(to, l.view.revision, l.whyNot(p.id)) // where no worker takes it, it is nothing before one could
+		if p := l.peers.byID[by]; p != nil {
+			p.queue.judged(to, l.view.revision, l.whyNot(by)) // where no worker takes it, it is nothing before one could
+		}
 		return false
 	}
 	all.until = sooner(all.until, s.ends)
@@ -106,8 +119,8 @@ func (l *loop) leaves(p *peer, of account, to berth.RequestID, what left, now ti
 }
 
 // stillLies says whether a worker that was left to a peer's request would take that yet. Of quota nobody knows.
-func (l *loop) stillLies(p *peer, to berth.RequestID, what left) bool {
-	c := p.queue.of[to]
+func (l *loop) stillLies(by berth.DaemonID, to berth.RequestID, what left) bool {
+	c := l.queueOf(by).of[to]
 	return what.on == "" || slices.Contains(l.leftOn[what.on], to) || c != nil && l.fits(c.ids[to], what.on)
 }
 
@@ -129,7 +142,7 @@ func (l *loop) unleave(t berth.TenantID, now time.Time) {
 		return
 	}
 	for k, s := range all.to { // in which order decides nothing
-		if p := l.peers.byID[k.daemon]; p == nil || !now.Before(s.vain) && p.queue.of[k.id] == nil {
+		if q := l.queueOf(k.daemon); q == nil || !now.Before(s.vain) && q.of[k.id] == nil {
 			delete(all.to, k)
 		}
 	}
@@ -215,7 +228,7 @@ func (l *loop) leavesTo(p *peer, w *waiting, on berth.WorkerID, b *builder) (unt
 		return until, false
 	}
 	_, was := l.view.ledger(on)
-	if !l.leaves(p, of, first.id, left{on: on, was: was}, b.now) {
+	if !l.leaves(p.id, of, first.id, left{on: on, was: was}, b.now) {
 		return until, false
 	}
 	if _, ok := l.fleet.PlaceOn(first.candidate(), on); !ok {
@@ -349,7 +362,7 @@ func (l *loop) unserved(p *peer, c *class, on berth.WorkerID, now time.Time) *wa
 			break
 		}
 		s := all.to[leftTo{p.id, c.line.of.pool, w.id, false}]
-		if s == nil || !now.Before(s.ends) || !l.stillLies(p, w.id, s.what) || s.what.on == on && !slices.Contains(l.leftOn[on], w.id) {
+		if s == nil || !now.Before(s.ends) || !l.stillLies(p.id, w.id, s.what) || s.what.on == on && !slices.Contains(l.leftOn[on], w.id) {
 			return w
 		}
 	}

@@ -244,6 +244,31 @@ func TestPeersFirst_QuotaBetween(t *testing.T) {
 	s.wantPlaced("own")
 }
 
+// What goes first here, and needs what others have of the quota beside what is here, is left that by what comes behind it here, for a moment.
+func TestPeersFirst_OwnQuota(t *testing.T) {
+	s := roomComes(t, 3, 3000, func(s *stage) {
+		s.tellQuota("b", berth.Quota{Limits: cpu(3000), Taken: cpu(3000), Blocks: 2})
+		s.tellBlock("b", "daemon", berth.Block{Block: cpu(1000), Used: cpu(1000)})
+		s.tellBlock("b", "other", berth.Block{Block: cpu(2000), Used: cpu(1000)})
+		s.has("other", "least", 0, 1000)
+	})
+	s.tellBlock("b", "daemon", berth.Block{Block: cpu(1000)})
+	s.has("daemon", "first", 9, 2000)
+	s.has("daemon", "behind", 8, 1000)
+	s.wantPlaced()
+	began := s.clock
+	for s.clock.Sub(began) < time.Second {
+		s.otherCommits()
+		if p := s.pass(time.Millisecond); p != nil && len(p.Places) > 0 {
+			if after := s.clock.Sub(began); after < stepInAfter/2 {
+				t.Errorf("%s is placed after %s", p.Places[0].Request, after)
+			}
+			return
+		}
+	}
+	t.Error("nothing is placed though there is room, and nobody takes it")
+}
+
 // A group leaves its workers, too, and is tried again when their time is over.
 func TestPeersFirst_Groups(t *testing.T) {
 	s := roomComes(t, 2, 1000, func(s *stage) {

@@ -42,17 +42,23 @@ func (l *loop) leftOf(s *balance, b *builder) *gathering {
 		return int(n)
 	}
 	at, fits := look{within: s.bound(within)}, func(w *waiting) bool { return most(w) > 0 }
+	own := l.queue.mostUrgent(of, at, fits)
+	ahead := l.aheadOf(of, own, at, most, b.now)
+	held := func(d berth.Dimension) int64 { return s.block.Block[d] - s.block.Used[d] }
+	if len(ahead) == 0 && own != nil && !bounding(held).holds(needs(own), s) { // what is there for it others have: those behind it leave it what is here
+		ahead = []urgent{{w: own, by: l.d.opts.ID, takes: true}}
+	}
 	var g *gathering
-	for _, c := range l.aheadOf(of, l.queue.mostUrgent(of, at, fits), at, most, b.now) {
+	for _, c := range ahead {
 		need := needs(c.w)
 		if !l.fitsEver(c.w.request, 0, nil) || !within.holds(need, s) {
 			continue
 		}
-		if g == nil && c.peer != nil && !l.leaves(c.peer, of, c.w.id, left{served: l.turn(of).Served}, b.now) {
+		if g == nil && c.takes && !l.leaves(c.by, of, c.w.id, left{served: l.turn(of).Served}, b.now) {
 			continue
 		}
 		one := gathering{Gathering: berth.Gathering{Request: c.w.id, Priority: c.w.priority, Age: c.w.seq, Need: need}}
-		if c.peer != nil { // what is equal goes first here
+		if c.takes && c.by != l.d.opts.ID { // what is equal goes first here
 			one.Age = math.MaxInt64
 		}
 		if g == nil {
@@ -69,11 +75,11 @@ func (l *loop) leftOf(s *balance, b *builder) *gathering {
 	return g
 }
 
-// urgent is a request that waits with a daemon: a peer, or in its backoff, with anybody.
+// urgent is a request that waits with a daemon.
 type urgent struct {
-	w    *waiting
-	by   berth.DaemonID
-	peer *peer
+	w     *waiting
+	by    berth.DaemonID
+	takes bool // it waits to be placed, and not in its backoff
 }
 
 // mostUrgent is the first of what waits of an account for its quota, or may be placed, and needs no more than there is; nil: nothing does.
@@ -123,7 +129,7 @@ func (l *loop) aheadOf(of account, own *waiting, at look, most func(*waiting) in
 					return
 				}
 				if _, returns := l.quotas.returns[of][w.id]; !returns {
-					out = append(out, urgent{w, p.id, p})
+					out = append(out, urgent{w, p.id, true})
 				}
 			}
 		}
