@@ -41,10 +41,11 @@ type gatherer struct {
 	loanAt   time.Time     // it has waited for a while
 	loanTill time.Time     // such waited when this was looked at last
 
-	stands asking        // what is gathered for here
-	lacks  berth.Amounts // the least that it has lacked
-	moved  time.Time     // that has become less, or nobody was kept from anything by it, or its turn has come
-	later  bool          // it was another tenant's when this was looked at last
+	stands asking         // what is gathered for here
+	lacks  berth.Amounts  // the least that it has lacked
+	moved  time.Time      // that has become less, or nobody was kept from anything by it, or its turn has come
+	later  bool           // it was another tenant's when this was looked at last
+	anew   berth.Revision // what waits here for a loan has had its turn: it waits behind all that waited then
 	lapsed map[asked]lapse
 
 	drained asked // a drain moved it last
@@ -380,6 +381,8 @@ func (l *loop) watchGathering(of account, s *balance, now time.Time) {
 	next, times := min(2*has, gatherMost), g.lapsed[name].times+1
 	if g.later {
 		next, times = g.lapsed[name].next, max(times-1, 1)
+	} else if s.quota.ForLoan(l.d.opts.ID) {
+		g.anew = l.view.revision
 	}
 	g.lapsed[name] = lapse{until: now.Add(has * time.Duration(min(times, mostTurns))), next: next, times: times, passed: g.passed && g.head.Age > 0 && g.head.is(&g.stands.Gathering) || g.behind[name].passed}
 }

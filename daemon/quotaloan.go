@@ -188,7 +188,8 @@ func (c *blockChanges) queueUp(of account, w wish) {
 	if w.own && q.ReclaimAfterMS != nil {
 		now.Request = w.asks.Request
 	}
-	if !there { // never before one that is there: whose record was changed last waits last
+	st := c.l.quotas.of[of]
+	if hadTurn := st != nil && !w.own && was.Since <= st.gather.anew; !there || hadTurn { // never before one that is there: whose record was changed last waits last
 		now.Since = max(c.was, c.l.view.revision)
 	}
 	waits := w.need != nil
