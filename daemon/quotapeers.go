@@ -105,7 +105,8 @@ func (q *queue) mostUrgent(of account, at look, fits func(*waiting) bool) (first
 }
 
 // aheadOf are those of an account that wait so with peers and have a higher priority than one that waits here, and those in a short backoff that go
-// before it, in their order; of each class no more than most. Peers may have very many that need more than there is: these are passed over.
+// before it, in their order; of each class no more than most. Peers may have very many: those that need more than there is are passed over, and of the
+// others so many are looked at, the first.
 func (l *loop) aheadOf(of account, own *waiting, at look, most func(*waiting) int, now time.Time) (out []urgent) {
 	priority := int32(-1)
 	if own != nil {
@@ -133,10 +134,16 @@ func (l *loop) aheadOf(of account, own *waiting, at look, most func(*waiting) in
 				}
 			}
 		}
-		for _, c := range g.open {
+		open := g.open.walk()
+		for range peerNeeds {
+			c, more := open.step()
+			if !more || c.members[0].priority <= priority {
+				break
+			}
 			take(c)
 		}
-		for _, c := range p.queue.over.all(of, at) {
+		higher := look{within: at.within, before: &gathering{Gathering: berth.Gathering{Priority: priority}}}
+		for _, c := range p.queue.over.firsts(of, higher, peerNeeds) {
 			take(c)
 		}
 	}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -68,12 +69,16 @@ func (s *shelves[T]) remove(of account, at *spot[T]) {
 }
 
 // all are those of an account that a look finds.
-func (s *shelves[T]) all(of account, l look) (out []T) {
+func (s *shelves[T]) all(of account, l look) []T { return s.firsts(of, l, math.MaxInt) }
+
+// firsts are those of an account that a look finds, of those that need amounts of the same dimensions so many, the first.
+func (s *shelves[T]) firsts(of account, l look, most int) (out []T) {
 	for _, like := range s.of[of] {
-		r := like.reach(l)
+		r, n := like.reach(l), 0
 		firstWithin(like.tree.root, &r, func(x T) bool { return s.past(x, l) }, func(x T) bool {
 			out = append(out, x)
-			return false
+			n++
+			return n >= most
 		})
 	}
 	return out
