@@ -232,12 +232,10 @@ func (c *chosen) within() (last int64) {
 	return last
 }
 
-// lasting says whether something is waited for that has been there for half of what the gang has
-// waited, and a first round, or for all of it, and of which nothing says when it ends. What ends at all is soon younger than that, by
-// twice its run; and what does not is older than that one day, whenever it began.
+// lasting says whether something is waited for that may never end: see stay.lasting.
 func (c *chosen) lasting(waited int64) bool {
 	return slices.ContainsFunc(c.of, func(o opening) bool {
-		return slices.ContainsFunc(c.on[o.worker][:o.ends], func(s stay) bool { return !s.Ends && s.Age >= min(waited, max(waited-s.Age, firstRound)) })
+		return slices.ContainsFunc(c.on[o.worker][:o.ends], func(s stay) bool { return s.lasting(waited) })
 	})
 }
 

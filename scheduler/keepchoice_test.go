@@ -80,7 +80,7 @@ func genPlain(t *rapid.T, id string) scheduler.Worker {
 // bruteOpening is room for one more member on a worker when so much of it has ended.
 type bruteOpening struct {
 	worker     berth.WorkerID
-	at         int64
+	at, opens  int64
 	isNew      int
 	ends, room int
 	waitsFor   []scheduler.Stay
@@ -99,11 +99,11 @@ func (c *choiceCase) openings(zone string) (all []bruteOpening) {
 			if ends > 0 {
 				w.Ledger, _ = w.Ledger.Release(*stays[ends-1].Share)
 			}
-			o := bruteOpening{worker: id, ends: ends, at: 1000, isNew: 1, waitsFor: stays[:ends]}
+			o := bruteOpening{worker: id, ends: ends, opens: 1000, isNew: 1, waitsFor: stays[:ends]}
 			if ends > 0 {
-				o.at = max(c.after(stays[ends-1]), 1000)
+				o.opens = max(c.after(stays[ends-1]), 1000)
 			}
-			if c.kept[id] {
+			if o.at = o.opens; c.kept[id] {
 				if o.isNew = 0; ends == 0 || !c.ask.Anew {
 					o.at = 0
 				}
@@ -115,17 +115,26 @@ func (c *choiceCase) openings(zone string) (all []bruteOpening) {
 		}
 	}
 	slices.SortFunc(all, func(a, b bruteOpening) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.isNew, b.isNew), cmp.Compare(a.ends, b.ends), cmp.Compare(a.worker, b.worker))
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.isNew, b.isNew), cmp.Compare(a.opens, b.opens), cmp.Compare(a.ends, b.ends), cmp.Compare(a.worker, b.worker))
 	})
 	return all
 }
 
 func (c *choiceCase) after(s scheduler.Stay) int64 {
-	guess := max(s.Age, c.ask.Waited/4)
-	if s.Ends {
-		return min(guess, s.Left)
+	switch guess := max(s.Age, c.ask.Waited/4); {
+	case s.Ends && s.Left <= week:
+		return s.Left
+	case c.lasting(s):
+		return week + guess
+	default:
+		return guess
 	}
-	return guess
+}
+
+// lasting says whether what nobody knows the end of is too old to be waited for.
+func (c *choiceCase) lasting(s scheduler.Stay) bool {
+	waited := c.ask.Waited
+	return waited > 0 && c.ask.Anew && (!s.Ends || s.Left > week) && s.Age >= min(waited, max(waited-s.Age, 10_000))
 }
 
 func (c *choiceCase) inOrder(id berth.WorkerID) []scheduler.Stay {
@@ -154,10 +163,7 @@ func (c *choiceCase) choose() (best map[berth.WorkerID]int, ok bool) {
 			}
 		}
 	}
-	lasting := slices.ContainsFunc(waitsFor, func(s scheduler.Stay) bool {
-		return (!s.Ends || s.Left > week) && s.Age >= min(c.ask.Waited, max(c.ask.Waited-s.Age, 10_000))
-	})
-	return best, ok && (c.ask.Waited == 0 || !c.ask.Anew || !lasting)
+	return best, ok && !slices.ContainsFunc(waitsFor, c.lasting)
 }
 
 // What is kept are the places that come free first, as a search by brute force has it.

@@ -47,7 +47,8 @@ const settled = 1000
 // come free first. on tells who is on a worker, and is asked for all that could take any;
 // what it returns is read before it is asked again. KeepChoice does so a part at a time.
 //
-// When an allocation ends is known where it has a limit that is not beyond foreseen. Of others it is guessed that they
+// When an allocation ends is known where it has a limit that is not beyond foreseen: it may end before, but that
+// is no guess, or what came last would be waited for whatever its limit. Of others it is guessed that they
 // last as long again as they have lasted, and a quarter of what the gang has waited at least:
 // being very young tells nothing. What has been there for long looks bad by that, and worse
 // with each hour.
@@ -60,7 +61,7 @@ const settled = 1000
 // everything ends.
 //
 // Where a round begins, and even the best places wait for something that nobody knows the end
-// of and that has lasted for at least half of what the gang has waited (see chosen.lasting), nothing is kept: small requests
+// of and that has lasted for at least half of what the gang has waited (see stay.lasting), nothing is kept: small requests
 // do not wait for who waits for what may never end, also where that began after the first round.
 // The gang hopes again, whenever that is asked, when what it needs is younger than that: so it is
 // once it has waited for twice as long as what runs there lasts.

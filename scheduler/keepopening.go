@@ -14,6 +14,7 @@ type opening struct {
 	worker berth.WorkerID
 	at     int64 // ms, as it counts in the choice
 	isNew  bool  // nothing is kept there yet
+	opens  int64 // ms until those have ended
 	ends   int
 	way    int   // of KeepChoice.ways: the types that these members get
 	room   int   // for members of that way
@@ -21,7 +22,7 @@ type opening struct {
 	by     []int // in what is chosen: how many of each way
 }
 
-// compare is a total order: what counts as first, what is kept, what waits for fewer.
+// compare is a total order: what counts as first, what is kept, what of that is there first, what waits for fewer.
 func (a opening) compare(b opening) int {
 	if c := cmp.Compare(a.at, b.at); c != 0 {
 		return c
@@ -29,7 +30,7 @@ func (a opening) compare(b opening) int {
 	if a.isNew != b.isNew {
 		return order(b.isNew)
 	}
-	return cmp.Or(cmp.Compare(a.ends, b.ends), cmp.Compare(a.way, b.way), cmp.Compare(a.worker, b.worker))
+	return cmp.Or(cmp.Compare(a.opens, b.opens), cmp.Compare(a.ends, b.ends), cmp.Compare(a.way, b.way), cmp.Compare(a.worker, b.worker))
 }
 
 // openings are those of a site.
@@ -77,16 +78,24 @@ type stay struct {
 	after int64 // ms until it is taken to have ended
 }
 
-// set replaces them, in any order.
+// set replaces them, in any order. What is known goes before what may never end, however far ahead it is.
 func (w *waits) set(stays []Stay, of *Wanting) {
 	w.stays = w.stays[:0]
 	for i := range stays {
 		one := stay{stays[i], max(stays[i].Age, of.Waited/4)}
 		if one.Ends = one.Ends && one.Left <= foreseen; one.Ends {
-			one.after = min(one.after, one.Left)
+			one.after = one.Left
+		} else if of.Waited > 0 && of.Anew && one.lasting(of.Waited) {
+			one.after += foreseen
 		}
 		w.stays = append(w.stays, one)
 	}
+}
+
+// lasting says whether it has been there for half of what a gang has waited, and a first round, or for all of it, and nothing says when
+// it ends. What ends at all is soon younger than that, by twice its run; and what does not is older than that one day, whenever it began.
+func (s *stay) lasting(waited int64) bool {
+	return !s.Ends && s.Age >= min(waited, max(waited-s.Age, firstRound))
 }
 
 // sort puts them in order, which does not depend on the one in which they were told, where they
@@ -138,7 +147,11 @@ func (c *KeepChoice) openings(q *query, demands narrowed, n *node) (out []openin
 	out = c.found[:0]
 	clear(c.had)
 	for ends := 0; ; ends++ {
-		at := c.on.counts(ends, kept, c.w.Anew)
+		opens := c.on.opens(ends)
+		at := opens
+		if kept && (ends == 0 || !c.w.Anew) {
+			at = 0
+		}
 		if at > c.bar {
 			break
 		}
@@ -150,7 +163,7 @@ func (c *KeepChoice) openings(q *query, demands narrowed, n *node) (out []openin
 				room = min(q.roomBeside(&c.then.node), c.most)
 			}
 			if room > c.had[i] {
-				out = append(out, opening{worker: n.worker.ID, at: at, isNew: !kept, ends: ends, way: i, room: room - c.had[i], all: all})
+				out = append(out, opening{worker: n.worker.ID, at: at, isNew: !kept, opens: opens, ends: ends, way: i, room: room - c.had[i], all: all})
 				c.had[i] = room
 			}
 			full = full && c.had[i] == c.most
@@ -179,12 +192,9 @@ func (c *KeepChoice) beside(n *node) *berth.Share {
 	return k.others(n.worker.ID, c.w.id(), false)
 }
 
-// counts is when the first so many have ended, as it counts.
-func (w *waits) counts(ends int, kept, anew bool) int64 {
-	switch {
-	case kept && (ends == 0 || !anew):
-		return 0
-	case ends == 0:
+// opens is when the first so many have ended.
+func (w *waits) opens(ends int) int64 {
+	if ends == 0 {
 		return settled
 	}
 	return max(w.stays[ends-1].after, settled)

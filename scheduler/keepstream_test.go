@@ -18,6 +18,7 @@ type stream struct {
 	now     int64 // s
 	runs    map[berth.WorkerID][]*stint
 	lasts   func() int64 // s, of the next small one
+	spare   func() int64 // s, that its limit is beyond that; below 0: it has none
 	placed  int          // small ones
 	waiting []*waitingGang
 	kept    *waitingGang
@@ -30,6 +31,7 @@ type stream struct {
 type stint struct {
 	share       berth.Share
 	since, ends int64 // ends 0: never
+	limit       int64 // when its limit is; 0: it has none
 }
 
 type waitingGang struct {
@@ -66,7 +68,11 @@ func (s *stream) second(t *rapid.T) {
 }
 
 func (s *stream) run(d scheduler.Decision, ends int64) {
-	s.runs[d.Worker] = append(s.runs[d.Worker], &stint{d.Share, s.now, ends})
+	one := &stint{share: d.Share, since: s.now, ends: ends}
+	if spare := s.spare(); ends > 0 && spare >= 0 {
+		one.limit = ends + spare
+	}
+	s.runs[d.Worker] = append(s.runs[d.Worker], one)
 }
 
 func (s *stream) groups(t *rapid.T) {
@@ -96,7 +102,7 @@ func (s *stream) groups(t *rapid.T) {
 	}
 	got, ok := s.f.KeepFor(w, func(id berth.WorkerID) (out []scheduler.Stay) {
 		for _, r := range s.runs[id] {
-			out = append(out, scheduler.Stay{Share: &r.share, Age: (s.now - r.since) * 1000})
+			out = append(out, scheduler.Stay{Share: &r.share, Age: (s.now - r.since) * 1000, Left: (r.limit - s.now) * 1000, Ends: r.limit > 0})
 		}
 		return out
 	})
@@ -110,6 +116,7 @@ func (s *stream) groups(t *rapid.T) {
 // newStream is a pool of workers of four cores, full for long.
 func newStream(workers, services int, lasts func() int64) *stream {
 	s := &stream{f: scheduler.NewFleet(), runs: make(map[berth.WorkerID][]*stint), lasts: lasts, keeps: true}
+	s.spare = func() int64 { return -1 }
 	for i := range workers {
 		w := worker(fmt.Sprintf("w%02d", i), 4, 0)
 		s.f.Put(w)
@@ -130,7 +137,7 @@ func (s *stream) wait(name string, size int) *waitingGang {
 }
 
 // Groups over busy workers are placed, within a few times of what the longest runs, however
-// many small requests come, and whatever never ends on others; two that together are too
+// many small requests come, whatever never ends on others, and whatever limits say; two that together are too
 // large do not wait for each other; and small requests are placed all the while.
 func TestKeep_NobodyStarves(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -138,6 +145,9 @@ func TestKeep_NobodyStarves(t *testing.T) {
 		services := rapid.IntRange(0, 3).Draw(t, "services")
 		movable := rapid.IntRange(2, 8).Draw(t, "workers without")
 		s := newStream(services+movable, services, func() int64 { return rapid.Int64Range(1, longest).Draw(t, "lasts") })
+		if rapid.Bool().Draw(t, "limits") {
+			s.spare = func() int64 { return rapid.SampledFrom([]int64{-1, 0, 5, 100, 100_000}).Draw(t, "spare") }
+		}
 		for range longest {
 			s.second(t)
 		}
