@@ -1,6 +1,7 @@
 package berth
 
 import (
+	"iter"
 	"strconv"
 	"strings"
 )
@@ -22,15 +23,24 @@ func (o *OnDrain) UnmarshalText(b []byte) error {
 // successorRoom is what the id of a request keeps free for its successors' ".r17".
 const successorRoom = 8
 
-// SuccessorID is the id of the request that takes the place of attempt n of r
-// when its worker is drained: web, web.r2, web.r3. A later attempt, and a later
-// successor, has another one.
-func (r *Request) SuccessorID(attempt int64) RequestID {
+// successorIDs bounds the ids that are tried for a successor.
+const successorIDs = 1000
+
+// SuccessorIDs are the ids for a request that takes the place of attempt n of r
+// when its worker is drained, of which the first that is free is taken: web,
+// web.r2, web.r3. Those of a later attempt, and of a later successor, begin later.
+func (r *Request) SuccessorIDs(attempt int64) iter.Seq[RequestID] {
 	base, number := string(r.ID), int64(1)
 	if r.Replaces != "" {
 		base, number = splitSuccessor(base)
 	}
-	return RequestID(base + ".r" + strconv.FormatInt(number+attempt, 10))
+	return func(yield func(RequestID) bool) {
+		for n := number + attempt; n < number+attempt+successorIDs; n++ {
+			if !yield(RequestID(base + ".r" + strconv.FormatInt(n, 10))) {
+				return
+			}
+		}
+	}
 }
 
 func splitSuccessor(id string) (base string, number int64) {
@@ -42,13 +52,13 @@ func splitSuccessor(id string) (base string, number int64) {
 	return id, 1
 }
 
-// Successor is the request that takes the place of attempt n of r, which must be
-// normalized. It is placed where r would be, and has all of its time before it:
-// attempts, run limit; but no limit on how long it may wait.
-func (r *Request) Successor(attempt int64) Request {
+// Successor is the request that takes the place of r, which must be normalized,
+// under one of its SuccessorIDs. It is placed where r would be, and has all of its
+// time before it: attempts, run limit; but no limit on how long it may wait.
+func (r *Request) Successor(id RequestID) Request {
 	s := *r
 	s.AffinityKey = r.Key()
-	s.ID, s.Replaces = r.SuccessorID(attempt), r.ID
+	s.ID, s.Replaces = id, r.ID
 	s.PendingLimitMS = 0
 	return s
 }

@@ -71,7 +71,7 @@ type leaving struct {
 	allocation *berth.Allocation
 	mod        berth.Revision
 	submission *berth.Submission
-	heir       heir
+	vacant     berth.RequestID // for the successor that is to run before it is stopped
 }
 
 // before is a total order: what matters least, then what loses least, goes first.
@@ -88,10 +88,12 @@ type emptying struct {
 	left      []leaving         // that are not told to stop, nor being replaced, in the order in which they go
 	replacing int               // that have a successor on its way
 	unplaced  []berth.RequestID // those of these successors that have no place
+	pausing   int               // whose successors ended: the next is made later
+	resumes   time.Time         // of these, the first
 	stopping  int
 }
 
-// moving counts those that are on their way: the pace bounds them.
+// moving counts those that are on their way: the pace bounds them. What pauses keeps it from nobody.
 func (c emptying) moving() int { return c.stopping + c.replacing }
 
 // lookDrain lets the next containers of a worker go, as far as its pace allows.
@@ -101,20 +103,20 @@ func (l *loop) lookDrain(w berth.WorkerID, b *builder) {
 	if in == nil || !in.Empties() {
 		return
 	}
-	c := l.emptyingOf(w)
+	c := l.emptyingOf(w, b.now)
 	p := paceOf(in, c.moving(), b.now)
-	if !p.at.IsZero() {
-		l.timers.set(workerKey(w), p.at)
+	if at := sooner(p.at, c.resumes); !at.IsZero() {
+		l.timers.set(workerKey(w), at)
 	}
 	switch {
-	case p.all && len(c.left)+c.replacing > 0:
+	case p.all && len(c.left)+c.replacing+c.pausing > 0:
 		l.markAllocationsOf(w)
 	case p.may > 0 && len(c.left) > 0 && l.myTurn(w, mod, b.now):
 		l.letGo(w, in, mod, c.left[:min(p.may, len(c.left))], b)
 	}
 }
 
-func (l *loop) emptyingOf(w berth.WorkerID) (c emptying) {
+func (l *loop) emptyingOf(w berth.WorkerID, now time.Time) (c emptying) {
 	for _, x := range l.view.on[w] {
 		id := x.id
 		a, mod := l.view.allocation(w, id)
@@ -124,22 +126,33 @@ func (l *loop) emptyingOf(w berth.WorkerID) (c emptying) {
 		case a.Stop != nil:
 			c.stopping++
 		default:
-			one := leaving{id: id, allocation: a, mod: mod, submission: sub}
-			var by berth.RequestID
-			if sub.Spec.OnDrain == berth.OnDrainReplace {
-				by, one.heir = l.heirOf(sub, a.Attempt)
-			}
-			if one.heir == heirNone || one.heir == heirEnded {
-				c.left = append(c.left, one)
-				continue
-			}
-			if c.replacing++; l.stateOf(by) == berth.StatePending {
-				c.unplaced = append(c.unplaced, by)
-			}
+			l.goes(&c, w, leaving{id: id, allocation: a, mod: mod, submission: sub}, now)
 		}
 	}
 	slices.SortFunc(c.left, leaving.before)
 	return c
+}
+
+// goes adds one that runs, and is not told to stop.
+func (l *loop) goes(c *emptying, w berth.WorkerID, one leaving, now time.Time) {
+	if one.submission.Spec.OnDrain != berth.OnDrainReplace {
+		c.left = append(c.left, one)
+		return
+	}
+	if by, _ := l.heirOf(one.submission); by != "" {
+		if c.replacing++; l.stateOf(by) == berth.StatePending {
+			c.unplaced = append(c.unplaced, by)
+		}
+		return
+	}
+	v := l.vacancyOf(one.submission, one.allocation.Attempt, w, now)
+	if now.Before(v.at) {
+		c.pausing++
+		c.resumes = sooner(c.resumes, v.at)
+		return
+	}
+	one.vacant = v.id
+	c.left = append(c.left, one)
 }
 
 // myTurn says whether this daemon keeps the pace of a worker now. Nobody does from
@@ -166,8 +179,8 @@ func (l *loop) letGo(w berth.WorkerID, in *berth.Intent, mod berth.Revision, who
 			continue
 		}
 		ordered = true
-		if c.submission.Spec.OnDrain == berth.OnDrainReplace && c.heir == heirNone {
-			l.succeed(k, c.allocation, c.mod, c.submission, b)
+		if c.vacant != "" {
+			l.succeed(k, c.mod, c.submission, c.vacant, b)
 			continue
 		}
 		b.stop(k, c.allocation, c.mod, drainOrder(in, &c.submission.Spec, b.now))

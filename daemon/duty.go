@@ -20,8 +20,9 @@ type circumstances struct {
 	evicted     string        // by a taint, in words; empty: by none
 	replace     bool          // the request asks for a successor that runs before it is stopped
 	successor   berth.RequestID
-	heir        heir // how the successor stands
-	fate        fate // by its group
+	heir        heir    // how the successor stands
+	vacant      vacancy // where there is none
+	fate        fate    // by its group
 	fateWhy     string
 	runLimit    time.Duration
 	stopTimeout time.Duration
@@ -80,13 +81,15 @@ func decide(c circumstances) duty {
 	if c.evicted != "" {
 		return c.order(berth.StopDrain, "its worker's taint "+c.evicted)
 	}
-	if d := c.drained(); !d.idle() {
+	d := c.drained()
+	if !d.idle() || c.runLimit == 0 || a.StartedAt.IsZero() {
 		return d
 	}
-	if c.runLimit > 0 && !a.StartedAt.IsZero() {
-		return later(c.now, c.runsSince().Add(c.runLimit), c.order(berth.StopRunLimit, "ran for its limit of "+c.runLimit.String()))
+	over := later(c.now, c.runsSince().Add(c.runLimit), c.order(berth.StopRunLimit, "ran for its limit of "+c.runLimit.String()))
+	if over.idle() {
+		over.at = sooner(over.at, d.at)
 	}
-	return duty{}
+	return over
 }
 
 // drained is the duty that a drain puts on a container that runs. Under a pace,
@@ -106,7 +109,7 @@ func (c circumstances) drained() duty {
 		d.stop.ReplacedBy = c.successor
 		return d
 	case m == moveSubmit && (p.all || !c.intent.Paced()): // it disturbs nobody: not put off to the deadline
-		return duty{submit: true}
+		return later(c.now, c.vacant.at, duty{submit: true})
 	case m == moveStop && p.all:
 		return c.order(berth.StopDrain, c.intent.Message)
 	}

@@ -255,7 +255,7 @@ func (l *loop) doDuty(k berth.Key, b *builder) {
 	case l.cancels[id] == nil && !l.mayAct(k, owner):
 	case !b.claim(id, k):
 	case d.submit:
-		l.succeed(k, a, mod, sub, b)
+		l.succeed(k, mod, sub, c.vacant.id, b)
 	case d.stop != nil:
 		b.stop(k, a, mod, d.stop)
 		b.guard(l.guardsOf(d, guards)...)
@@ -283,6 +283,7 @@ func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 		l.offQueue(id)
 		delete(l.seen, stateKey(id))
 		delete(l.waits, id)
+		delete(l.tried, id)
 		l.cancelEnded(id)
 		return
 	}
@@ -366,7 +367,7 @@ func (l *loop) closing(id berth.RequestID, sub *berth.Submission, prog *berth.Pr
 		b.cancel(id, sub, prog, mod, v)
 		return true
 	}
-	if by, guards := l.replacement(id, sub); by != "" {
+	if by, guards := l.replacement(sub); by != "" {
 		l.queue.remove(id)
 		if !b.claim(id, requestKey(id)) {
 			return true

@@ -56,6 +56,7 @@ type loop struct {
 	keptOffs  map[berth.Key]struct{}        // what waits that may be due when one of them has its place: see backoffEnds
 
 	successors map[berth.RequestID]berth.RequestID // original: the successor that has not ended
+	tried      map[berth.RequestID]tried           // original: of those that ended before
 
 	incoming submissions
 	early    early // until everything is known
@@ -107,7 +108,7 @@ func newLoop(d *Daemon) *loop {
 		groups: make(map[berth.GroupID]*groupInfo), groupCancels: make(map[berth.GroupID]*cancelOrder),
 		gangs: newGangs(), keeps: make(map[berth.PoolID]*keepState), rooms: make(map[berth.PoolID]struct{}), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(), fair: newFairness(),
 		claimants: make(map[berth.RequestID]time.Time), keptOffs: make(map[berth.Key]struct{}),
-		successors: make(map[berth.RequestID]berth.RequestID), share: newShare(d.opts.ID), peers: newPeers(), left: make(map[berth.TenantID]*leftOfTenant), leftOn: make(map[berth.WorkerID][]berth.RequestID), bases: newBases(),
+		successors: make(map[berth.RequestID]berth.RequestID), tried: make(map[berth.RequestID]tried), share: newShare(d.opts.ID), peers: newPeers(), left: make(map[berth.TenantID]*leftOfTenant), leftOn: make(map[berth.WorkerID][]berth.RequestID), bases: newBases(),
 		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(), answers: make(answers), untold: make(untold), watchers: newWatchers(),
 		parts: make(chan struct{}, 2),
 		batch: fullBatch, metrics: d.metrics, shadows: make(map[berth.PoolID]*shadowOf), brakes: newBrakes(), aside: newAside(),

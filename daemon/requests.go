@@ -25,8 +25,10 @@ func (l *loop) status(id berth.RequestID) (s Status, ok bool) {
 			s.UsedAttempts = g.Used
 		}
 	}
-	if s.ReplacedBy = l.successors[id]; s.ReplacedBy != "" {
-		s.Replacement = l.stateOf(s.ReplacedBy)
+	if sub, _ := l.view.submission(id); sub != nil && l.successors[id] != "" {
+		if s.ReplacedBy = l.successorOf(sub); s.ReplacedBy != "" {
+			s.Replacement = l.stateOf(s.ReplacedBy)
+		}
 	}
 	s.Revision, s.Changed = l.asOf(), l.view.changed(id)
 	s.Lost = l.lossOf(id)

@@ -23,12 +23,11 @@ import (
 type heir string
 
 const (
-	heirNone     heir = ""         // it is not there, and was not
+	heirNone     heir = ""         // there is none, or none any more
 	heirWaiting  heir = "waiting"  // it has not started
 	heirStarting heir = "starting" // it is past the fence
 	heirRunning  heir = "running"
 	heirLeaving  heir = "leaving" // it is stopping or has stopped, or its worker is lost
-	heirEnded    heir = "ended"   // it has ended; or its id is another request's
 )
 
 // move is what a drain owes a container that is to be replaced.
@@ -46,9 +45,7 @@ func moveOf(h heir, late bool) move {
 	switch h {
 	case heirRunning:
 		return moveHand
-	case heirEnded:
-		return moveStop
-	case heirNone:
+	case heirNone: // also after one that ended and never took its place: it runs on until another does
 		if late {
 			return moveStop
 		}
@@ -69,14 +66,13 @@ func moveOf(h heir, late bool) move {
 type origin string
 
 const (
-	originUnknown   origin = "unknown"   // gone for long, or another request of that id
-	originHere      origin = "here"      // the attempt that is replaced may run
-	originStopping  origin = "stopping"  // and is stopped, to run elsewhere
-	originDropped   origin = "dropped"   // and is stopped for good: cancelled, or at its limit
-	originHanded    origin = "handed"    // over to this successor, or ended so
-	originWaiting   origin = "waiting"   // for another attempt
-	originElsewhere origin = "elsewhere" // another attempt of it is placed
-	originEnded     origin = "ended"     // otherwise
+	originUnknown  origin = "unknown"  // gone for long, or another request of that id
+	originHere     origin = "here"     // it runs, or is to: also where it was placed again meanwhile
+	originStopping origin = "stopping" // and is stopped, to run elsewhere
+	originDropped  origin = "dropped"  // and is stopped for good: cancelled, or at its limit
+	originHanded   origin = "handed"   // over to this successor, or ended so
+	originWaiting  origin = "waiting"  // for another attempt
+	originEnded    origin = "ended"    // otherwise
 )
 
 // orphaned is pure: it says whether a successor is not needed (any more). drained:
@@ -88,27 +84,82 @@ func orphaned(o origin, h heir, drained, late bool) bool {
 		return !drained || late && !started && h != heirLeaving
 	case originWaiting:
 		return !started // one that has started takes its place instead
-	case originDropped, originElsewhere, originEnded:
+	case originDropped, originEnded:
 		return true
 	}
 	return false
 }
 
-// heirOf finds the successor of an attempt.
-func (l *loop) heirOf(o *berth.Submission, attempt int64) (berth.RequestID, heir) {
-	id := o.Spec.SuccessorID(attempt)
-	s, _ := l.view.submission(id)
-	switch {
-	case l.corrupt(id):
-		return id, heirEnded
-	case s == nil && l.view.has(archiveKey(id)):
-		return id, heirEnded
-	case s == nil:
-		return id, heirNone
-	case !succeeds(s, o.Spec.ID, o.SubmittedAt):
-		return id, heirEnded
+// successorOf is the request that is to take the place of another, and has not
+// ended, or none.
+func (l *loop) successorOf(o *berth.Submission) berth.RequestID {
+	by := l.successors[o.Spec.ID]
+	if s, _ := l.view.submission(by); s == nil || !succeeds(s, o.Spec.ID, o.SubmittedAt) {
+		return ""
 	}
-	return id, l.stand(id)
+	return by
+}
+
+// heirOf finds the successor of a request.
+func (l *loop) heirOf(o *berth.Submission) (berth.RequestID, heir) {
+	switch by := l.successorOf(o); {
+	case by == "":
+		return "", heirNone
+	case l.corrupt(by): // what it is doing is not known: nobody is stopped for it
+		return by, heirLeaving
+	default:
+		return by, l.stand(by)
+	}
+}
+
+// vacancy is what the next successor of a request may be called, and when it may be made.
+type vacancy struct {
+	id berth.RequestID // empty: no id is free
+	at time.Time       // zero: at once
+}
+
+// tried is when this daemon saw the last one end of those that were to succeed a
+// request, and did not.
+type tried struct {
+	last berth.Revision
+	at   time.Time
+}
+
+// The pauses between successors that do not come to run: the first, which doubles, and the
+// longest.
+const (
+	firstPause   = 2 * time.Second
+	longestPause = 5 * time.Minute
+)
+
+// vacancyOf counts who was to succeed an attempt since its worker is emptied, by what
+// the archive keeps under the ids that they had: so any daemon goes on where another
+// died. An operator who takes a drain back and begins another need not wait.
+func (l *loop) vacancyOf(o *berth.Submission, attempt int64, w berth.WorkerID, now time.Time) (v vacancy) {
+	began, last, n := l.view.fact(intentKey(w)).Create, berth.Revision(0), 0
+	for id := range o.Spec.SuccessorIDs(attempt) {
+		a := l.view.archived(id)
+		if a != nil && a.mod > began {
+			last = max(last, a.mod)
+			n++
+		}
+		if a == nil && !l.view.has(requestKey(id)) && !l.corrupt(id) {
+			v.id = id
+			break
+		}
+	}
+	if v.id == "" {
+		v.at = now.Add(longestPause) // the archive is purged
+		return v
+	}
+	if n == 0 {
+		return v
+	}
+	if l.tried[o.Spec.ID].last != last {
+		l.tried[o.Spec.ID] = tried{last, now}
+	}
+	v.at = l.tried[o.Spec.ID].at.Add(min(firstPause<<min(n-1, 16), longestPause))
+	return v
 }
 
 // guardsOf is what a stop order depends on besides its allocation: a container is
@@ -125,7 +176,9 @@ func (l *loop) guardsOf(d duty, of []berth.Guard) []berth.Guard {
 // findHeir fills in how the successor of an allocation stands, and has the pace of
 // its worker looked at, which counts those that are being replaced.
 func (l *loop) findHeir(c *circumstances, o *berth.Submission, w berth.WorkerID) {
-	c.successor, c.heir = l.heirOf(o, c.allocation.Attempt)
+	if c.successor, c.heir = l.heirOf(o); c.heir == heirNone {
+		c.vacant = l.vacancyOf(o, c.allocation.Attempt, w, c.now)
+	}
 	if c.intent.Paced() && !paceOf(c.intent, 0, c.now).all { // past the deadline the worker makes this due
 		l.due.add(workerKey(w))
 	}
@@ -180,19 +233,17 @@ func (l *loop) originOf(s *berth.Submission) (origin, *berth.Intent, []berth.Gua
 		return originWaiting, nil, state
 	case a == nil:
 		return originUnknown, nil, nil // half of a change that the watch has yet to complete
-	case o.Spec.SuccessorID(a.Attempt) != s.Spec.ID:
-		return originElsewhere, nil, state
 	}
-	in := l.view.intent(w)
-	return standing(a, s.Spec.ID), &in, []berth.Guard{{Key: allocationKey(w, id), Was: mod}}
+	in := l.view.intent(w) // which the watch may have yet to tell of, where a conflict has told of the successor
+	return standing(a, s.Spec.ID), &in, []berth.Guard{{Key: allocationKey(w, id), Was: mod}, {Key: intentKey(w), Was: l.view.mod(intentKey(w))}}
 }
 
 func standing(a *berth.Allocation, successor berth.RequestID) origin {
 	switch {
-	case a.Stop == nil && a.State.MayRun():
-		return originHere
+	case a.Stop == nil && a.State == berth.StateExited:
+		return originStopping // its end decides
 	case a.Stop == nil:
-		return originStopping // it exited: its end decides
+		return originHere
 	case a.Stop.ReplacedBy == successor:
 		return originHanded
 	case a.Stop.Reason == berth.StopDrain || a.Stop.Reason == berth.StopPreempt || a.Stop.Reason == berth.StopReclaim:
@@ -231,27 +282,27 @@ func (l *loop) cancelOf(id berth.RequestID, s *berth.Submission, now time.Time) 
 
 // replacement is the successor that has started, of a request that waits for
 // another attempt.
-func (l *loop) replacement(id berth.RequestID, o *berth.Submission) (berth.RequestID, []berth.Guard) {
-	by := l.successors[id]
-	s, _ := l.view.submission(by)
-	if s == nil || !succeeds(s, id, o.SubmittedAt) || l.corrupt(by) {
-		return "", nil
-	}
-	if h := l.stand(by); h != heirStarting && h != heirRunning {
+func (l *loop) replacement(o *berth.Submission) (berth.RequestID, []berth.Guard) {
+	by, h := l.heirOf(o)
+	if h != heirStarting && h != heirRunning {
 		return "", nil
 	}
 	w, _, mod := l.view.allocationOf(by)
 	return by, []berth.Guard{{Key: allocationKey(w, by), Was: mod}}
 }
 
-// succeed submits the successor of an attempt that runs, while that is as it was
-// seen. Where the store takes no submissions, it is tried again.
-func (l *loop) succeed(k berth.Key, a *berth.Allocation, mod berth.Revision, o *berth.Submission, b *builder) {
+// succeed submits the successor of what runs under an allocation, while that is as
+// it was seen. Where the store takes no submissions, or another request is about to
+// take the id, it is tried again.
+func (l *loop) succeed(k berth.Key, mod berth.Revision, o *berth.Submission, id berth.RequestID, b *builder) {
 	if l.space.RefusesSubmissions() {
 		l.timers.set(k, b.now.Add(lookAtSpace))
 		return
 	}
-	spec := o.Spec.Successor(a.Attempt)
+	if !b.claim(id, k) {
+		return
+	}
+	spec := o.Spec.Successor(id)
 	digest, err := spec.Digest()
 	if err == nil {
 		err = spec.Validate()
@@ -282,7 +333,7 @@ func (l *loop) noteKin(f berth.Fact, old former) {
 		case is == nil && was != nil && was.Group != nil:
 			l.noteMember(was.Group.ID, id, false)
 		case is != nil && is.Spec.Replaces != "":
-			l.successors[is.Spec.Replaces] = id
+			l.noteSuccessor(is.Spec.Replaces, id)
 		case is == nil && was != nil && was.Replaces != "":
 			l.markKin(was.Replaces)
 			if l.successors[was.Replaces] == id {
@@ -295,6 +346,14 @@ func (l *loop) noteKin(f berth.Fact, old former) {
 	}
 	if of := l.view.replaces(id); of != "" {
 		l.markKin(of)
+	}
+}
+
+// noteSuccessor keeps the youngest: one may live that took the place of a request of the same id before.
+func (l *loop) noteSuccessor(of, id berth.RequestID) {
+	_, other := l.view.submission(l.successors[of])
+	if _, created := l.view.submission(id); created >= other {
+		l.successors[of] = id
 	}
 }
 

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -11,8 +12,8 @@ import (
 )
 
 var (
-	allHeirs   = []heir{heirNone, heirWaiting, heirStarting, heirRunning, heirLeaving, heirEnded}
-	allOrigins = []origin{originUnknown, originHere, originStopping, originDropped, originHanded, originWaiting, originElsewhere, originEnded}
+	allHeirs   = []heir{heirNone, heirWaiting, heirStarting, heirRunning, heirLeaving}
+	allOrigins = []origin{originUnknown, originHere, originStopping, originDropped, originHanded, originWaiting, originEnded}
 )
 
 func TestMoveOf(t *testing.T) {
@@ -22,7 +23,6 @@ func TestMoveOf(t *testing.T) {
 		heirStarting: {moveWait, moveHand},
 		heirRunning:  {moveHand, moveHand},
 		heirLeaving:  {moveWait, moveStop},
-		heirEnded:    {moveStop, moveStop},
 	} {
 		if got := [2]move{moveOf(h, false), moveOf(h, true)}; got != want {
 			t.Errorf("%q: %v, want %v", h, got, want)
@@ -39,12 +39,12 @@ func TestOrphaned(t *testing.T) {
 				for _, late := range []bool{false, true} {
 					want := false
 					switch o {
-					case originDropped, originElsewhere, originEnded:
+					case originDropped, originEnded:
 						want = true
 					case originWaiting:
 						want = !started[h]
 					case originHere:
-						want = !drained || late && (h == heirNone || h == heirWaiting || h == heirEnded)
+						want = !drained || late && (h == heirNone || h == heirWaiting)
 					}
 					if got := orphaned(o, h, drained, late); got != want {
 						t.Errorf("original %s, successor %q, drained %v, late %v: %v", o, h, drained, late, got)
@@ -117,7 +117,7 @@ func (p *pair) look(now time.Time) *builder {
 // successor stands in the store, its allocation in a state: empty for none.
 func (p *pair) successor(state berth.State) {
 	o, _ := p.l.view.submission("web")
-	spec := o.Spec.Successor(1)
+	spec := o.Spec.Successor("web.r2")
 	p.put(requestKey("web.r2"), &berth.Submission{SubmittedAt: o.SubmittedAt.Add(time.Minute), Spec: spec})
 	if state == "" {
 		return
@@ -199,6 +199,22 @@ func TestReplace_TellsWhatItWaitsFor(t *testing.T) {
 	}
 }
 
+// One that lives yet, and took the place of a request of the same id before, is not taken for the successor of that
+// which has the id now, in whichever order they are learned of.
+func TestReplace_YoungestSuccessor(t *testing.T) {
+	for _, order := range [][]berth.Revision{{150, 160}, {160, 150}} {
+		p := newPair(t, &drainIntent)
+		o, _ := p.l.view.submission("web")
+		for _, at := range order {
+			id := berth.RequestID(fmt.Sprint("web.r", at))
+			p.l.takeFact(berth.Fact{Key: requestKey(id), Create: at, Mod: at, Record: &berth.Submission{SubmittedAt: o.SubmittedAt.Add(time.Duration(at-155) * time.Minute), Spec: o.Spec.Successor(id)}})
+		}
+		if by, h := p.l.heirOf(o); by != "web.r160" || h != heirWaiting {
+			t.Errorf("%v: %q is %q", order, by, h)
+		}
+	}
+}
+
 // At each point: what is planned about a successor that is not needed.
 func TestReplace_CancelsSuccessor(t *testing.T) {
 	now := time.Now()
@@ -253,9 +269,16 @@ func TestReplace_CancelsSuccessor(t *testing.T) {
 			if waits != tt.waits || ends != tt.ends || stops != tt.stops {
 				t.Errorf("waits %v ends %v stops %v: %+v", waits, ends, stops, b.plan)
 			}
-			mod := p.l.view.mod(allocationKey("w", "web"))
-			if a, _ := p.l.view.allocation("w", "web"); a != nil && !slices.Contains(b.plan.Guards, berth.Guard{Key: allocationKey("w", "web"), Was: mod}) {
-				t.Errorf("guards %+v: want the original as it was seen, for it may have been handed over since", b.plan.Guards)
+			if a, _ := p.l.view.allocation("w", "web"); a == nil {
+				return
+			}
+			for k, why := range map[berth.Key]string{
+				allocationKey("w", "web"): "the original as it was seen, for it may have been handed over since",
+				intentKey("w"):            "the drain as it was seen, for it may have begun, or its deadline have moved",
+			} {
+				if !slices.Contains(b.plan.Guards, berth.Guard{Key: k, Was: p.l.view.mod(k)}) {
+					t.Errorf("guards %+v: want %s", b.plan.Guards, why)
+				}
 			}
 		})
 	}

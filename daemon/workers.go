@@ -54,9 +54,9 @@ func (l *loop) workerStatus(id berth.WorkerID) (WorkerStatus, bool) {
 	ledger, _ := l.view.ledger(id)
 	s := WorkerStatus{ID: id, Epoch: epoch, Intent: l.view.intent(id), Count: len(l.view.on[id])}
 	if s.Intent.Empties() {
-		c := l.emptyingOf(id)
+		c := l.emptyingOf(id, l.now())
 		slices.Sort(c.unplaced)
-		s.Stopping, s.Replacing, s.Unplaced = c.stopping, c.replacing, c.unplaced[:min(len(c.unplaced), unplacedMost)]
+		s.Stopping, s.Replacing, s.Unplaced = c.stopping, c.replacing+c.pausing, c.unplaced[:min(len(c.unplaced), unplacedMost)]
 	}
 	if ledger != nil {
 		s.Ledger = *ledger
