@@ -25,10 +25,8 @@ func (l *loop) status(id berth.RequestID) (s Status, ok bool) {
 			s.UsedAttempts = g.Used
 		}
 	}
-	if sub, _ := l.view.submission(id); sub != nil && l.successors[id] != "" {
-		if s.ReplacedBy = l.successorOf(sub); s.ReplacedBy != "" {
-			s.Replacement = l.stateOf(s.ReplacedBy)
-		}
+	if s.Spec.OnDrain == berth.OnDrainReplace {
+		l.tellSuccessor(&s)
 	}
 	s.Revision, s.Changed = l.asOf(), l.view.changed(id)
 	s.Lost = l.lossOf(id)

@@ -38,8 +38,8 @@ type Status struct {
 	Blocked      bool
 	Verdict      *berth.Verdict  // when blocked
 	GroupWait    *GroupWait      // of a member of a group that waits; of Get and Explain alone
-	ReplacedBy   berth.RequestID // runs in its place, or is about to
-	Replacement  berth.State     // that one's, while neither has ended
+	ReplacedBy   berth.RequestID // runs in its place, or is about to, or was and has ended
+	Replacement  berth.State     // that one's, while this one has not ended
 	Lost         *Loss           // its worker is, and it may still run there
 	Revision     berth.Revision
 	Changed      berth.Revision // of the last change of its records

@@ -114,8 +114,9 @@ func (l *loop) heirOf(o *berth.Submission) (berth.RequestID, heir) {
 
 // vacancy is what the next successor of a request may be called, and when it may be made.
 type vacancy struct {
-	id berth.RequestID // empty: no id is free
-	at time.Time       // zero: at once
+	id     berth.RequestID // empty: no id is free
+	at     time.Time       // zero: at once
+	former berth.RequestID // the last one that was tried
 }
 
 // tried is when this daemon saw the last one end of those that were to succeed a
@@ -140,8 +141,10 @@ func (l *loop) vacancyOf(o *berth.Submission, attempt int64, w berth.WorkerID, n
 	for id := range o.Spec.SuccessorIDs(attempt) {
 		a := l.view.archived(id)
 		if a != nil && a.mod > began {
-			last = max(last, a.mod)
 			n++
+			if a.mod > last {
+				last, v.former = a.mod, id
+			}
 		}
 		if a == nil && !l.view.has(requestKey(id)) && !l.corrupt(id) {
 			v.id = id
@@ -181,6 +184,26 @@ func (l *loop) findHeir(c *circumstances, o *berth.Submission, w berth.WorkerID)
 	}
 	if c.intent.Paced() && !paceOf(c.intent, 0, c.now).all { // past the deadline the worker makes this due
 		l.due.add(workerKey(w))
+	}
+}
+
+// tellSuccessor tells who is to take the place of a request; or, of one that runs on
+// after that one has ended, how, while that is remembered.
+func (l *loop) tellSuccessor(s *Status) {
+	sub, _ := l.view.submission(s.ID)
+	if sub == nil {
+		return
+	}
+	if s.ReplacedBy = l.successorOf(sub); s.ReplacedBy != "" {
+		s.Replacement = l.stateOf(s.ReplacedBy)
+		return
+	}
+	if in := l.view.intent(s.Worker); !s.State.MayRun() || s.Stop != nil || !in.Empties() {
+		return
+	}
+	former := l.vacancyOf(sub, s.Attempt, s.Worker, l.now()).former
+	if a := l.archive.recent[former]; a != nil && a.Spec.Replaces == s.ID {
+		s.ReplacedBy, s.Replacement = former, a.State
 	}
 }
 

@@ -90,10 +90,12 @@ func noWorkerAtAll(v *berthv1.Verdict) *berthv1.Reason {
 
 // replacedText says of what runs and is to be replaced how far its successor is, for which it waits.
 func replacedText(s *berthv1.Status) string {
-	switch berth.State(s.GetReplacement()) {
-	case berth.StatePending:
+	switch is := berth.State(s.GetReplacement()); {
+	case is.Final():
+		return "runs on until a successor does: " + s.GetReplacedBy() + " is " + s.GetReplacement() + ", another is made after a pause"
+	case is == berth.StatePending:
 		return "runs on until its successor " + s.GetReplacedBy() + " does, which has no place yet"
-	case berth.StatePlaced, berth.StateStarting:
+	case is == berth.StatePlaced, is == berth.StateStarting:
 		return "runs on until its successor " + s.GetReplacedBy() + " does, which starts"
 	}
 	return "being replaced by " + s.GetReplacedBy()

@@ -41,6 +41,7 @@ func TestDescribe(t *testing.T) {
 		{"runs again", "RUNNING", &berthv1.Status{State: "RUNNING", Attempt: 2, Reason: "reclaimed"}, ""},
 		{"ended by a stop", "CANCELLED", &berthv1.Status{State: "CANCELLED", Reason: "cancelled", Message: "too big"}, "cancelled: too big"},
 		{"its successor waits", "RUNNING", &berthv1.Status{State: "RUNNING", ReplacedBy: "web.r2", Replacement: "PENDING"}, "runs on until its successor web.r2 does, which has no place yet"},
+		{"its successor has ended", "RUNNING", &berthv1.Status{State: "RUNNING", ReplacedBy: "web.r2", Replacement: "FAILED"}, "runs on until a successor does: web.r2 is FAILED, another is made after a pause"},
 		{"its successor starts", "RUNNING", &berthv1.Status{State: "RUNNING", ReplacedBy: "web.r2", Replacement: "STARTING"}, "runs on until its successor web.r2 does, which starts"},
 		{"its successor runs", "RUNNING", &berthv1.Status{State: "RUNNING", ReplacedBy: "web.r2", Replacement: "RUNNING"}, "being replaced by web.r2"},
 		{"replaced", "REPLACED", &berthv1.Status{State: "CANCELLED", Reason: "replaced", ReplacedBy: "web.r2"}, "by web.r2"},

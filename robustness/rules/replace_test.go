@@ -149,6 +149,10 @@ func TestReplace_SuccessorFails(t *testing.T) {
 				before := r.revision()
 				at := r.failsFor(30 * time.Minute)
 				r.runsOn("half an hour of failures", "a", "svc")
+				r.wantLiving("half an hour of failures", "svc")
+				if s := r.state(ds[0], "svc"); s.ReplacedBy != berth.RequestID(fmt.Sprint("svc.r", len(at)+1)) || s.Replacement != berth.StateFailed {
+					r.t.Errorf("%q, which is %s, is told to have failed to replace it", s.ReplacedBy, s.Replacement)
+				}
 				if n := r.revision() - before; len(at) < 10 || len(at) > 15 || n > 150 {
 					r.t.Errorf("%d successors were tried, in %d revisions: %v", len(at), n, at)
 				}
