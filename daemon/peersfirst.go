@@ -28,7 +28,7 @@ const (
 	peerNeeds = 64
 )
 
-// leftTo is a peer's request to which something is left: a worker, or quota.
+// leftTo is a request to which something is left: a peer's a worker, or quota; or quota this daemon's own, where others have some that it needs.
 type leftTo struct {
 	daemon berth.DaemonID
 	pool   berth.PoolID
@@ -118,7 +118,7 @@ func (l *loop) leaves(by berth.DaemonID, of account, to berth.RequestID, what le
 	return true
 }
 
-// stillLies says whether a worker that was left to a peer's request would take that yet. Of quota nobody knows.
+// stillLies says whether a worker that was left to a request would take that yet. Of quota nobody knows.
 func (l *loop) stillLies(by berth.DaemonID, to berth.RequestID, what left) bool {
 	c := l.queueOf(by).of[to]
 	return what.on == "" || slices.Contains(l.leftOn[what.on], to) || c != nil && l.fits(c.ids[to], what.on)

@@ -50,11 +50,14 @@ func (l *loop) returnsNow(of account, id berth.RequestID) {
 
 // hasReturned notes that a request waits so no more: it is placed.
 func (l *loop) hasReturned(id berth.RequestID) {
-	x := l.view.lives[id]
-	if x == nil || len(l.quotas.returns) == 0 {
+	if len(l.quotas.returns) == 0 {
 		return
 	}
-	of := accountOf(&x.spec.request)
+	sub, _ := l.view.submission(id)
+	if sub == nil {
+		return
+	}
+	of := accountOf(&sub.Spec)
 	all := l.quotas.returns[of]
 	if _, waits := all[id]; !waits {
 		return
