@@ -193,10 +193,12 @@ func TestReplace_FailsOverARestart(t *testing.T) {
 
 // At the drain's deadline a service is stopped that nobody replaces, however its successors ended; not before.
 func TestReplace_FailsUntilTheDeadline(t *testing.T) {
-	for name, wish := range map[string]daemon.Wish{"at once": {}, "paced": {Parallel: 1}} {
+	for name, wish := range map[string]daemon.Wish{
+		"at once": {Drain: true, Deadline: 5 * time.Minute},
+		"paced":   {Drain: true, Deadline: 5 * time.Minute, Parallel: 1},
+	} {
 		t.Run(name, func(t *testing.T) {
 			eachService(t, func(r *rig, ds []*daemon.Daemon) {
-				wish.Drain, wish.Deadline = true, 5*time.Minute
 				r.drains(ds[0], "a", wish)
 				if at := r.failsFor(4*time.Minute + 50*time.Second); len(at) < 5 {
 					r.t.Errorf("tried at %v", at)
@@ -262,7 +264,7 @@ func TestReplace_NameTakenMeanwhile(t *testing.T) {
 
 // A successor is drained in its turn, beside another service that has the original's name by now: both want the same name next.
 func TestReplace_OfASuccessor(t *testing.T) {
-	for name, wish := range map[string]daemon.Wish{"at once": {}, "paced": {Parallel: 2}} {
+	for name, wish := range map[string]daemon.Wish{"at once": {Drain: true}, "paced": {Drain: true, Parallel: 2}} {
 		t.Run(name, func(t *testing.T) {
 			eachService(t, func(r *rig, ds []*daemon.Daemon) {
 				r.drains(ds[0], "a", daemon.Wish{Drain: true})
@@ -271,7 +273,6 @@ func TestReplace_OfASuccessor(t *testing.T) {
 				r.drains(ds[0], "a", daemon.Wish{})
 				r.run(ds[0], "svc", service)
 				r.runs("a", "svc")
-				wish.Drain = true
 				for _, w := range []berth.WorkerID{"a", "b"} {
 					_, err := ds[0].SetIntent(r.t.Context(), w, wish)
 					r.ok(err)
