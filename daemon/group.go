@@ -33,6 +33,7 @@ type groupInfo struct {
 	keptSince time.Time         // something was kept for it first, in its pool
 	unkept    time.Time         // nothing is, before
 	noRoom    time.Time         // nobody could make room for it then
+	inVain    bool              // nor could anybody since a drain began to move it, though its quota had room for it
 	overtaken scheduler.Overtaken
 }
 

@@ -106,6 +106,11 @@ func (l *loop) groupPreempts(g *gang) bool {
 	})
 }
 
+// roomMayBeMade says whether others may yet make room for a group that a drain has moved.
+func (l *loop) roomMayBeMade(g *gang) bool {
+	return g.request.Preemption == berth.PreemptionLower && !g.pastRoom() && !l.groups[g.id].inVain && l.groupPreempts(g)
+}
+
 // groupPriority is that of a group's first member; of one that is gone, below all.
 func (l *loop) groupPriority(id berth.GroupID) int32 {
 	members := l.inGroup(id)
@@ -152,6 +157,10 @@ func (b *builder) makeRoomFor(g *gang) bool {
 	}
 	defer l.holds.admit(l, g.id)()
 	d, ok := l.roomOfGroup(g, rec, members, b)
+	if info := l.groups[g.id]; info.inVain != !ok {
+		info.inVain = !ok
+		l.due.add(tenantKey(g.request.Tenant))
+	}
 	if !ok || slices.ContainsFunc(d.Workers, func(k berth.KeptWorker) bool { return l.unsure(members[0], k.Worker) }) {
 		return false
 	}

@@ -55,6 +55,7 @@ func (l *loop) gatherDrained(id berth.GroupID, rec *berth.Group, members []*wait
 		l.quotas.drained = make(map[berth.GroupID]drainedGroup, 1)
 	}
 	l.quotas.drained[id] = one
+	l.groups[id].inVain = false
 }
 
 // givesUp notes what a member of a group gives up that ends.

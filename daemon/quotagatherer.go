@@ -163,14 +163,14 @@ func (g *gatherer) steppedBack(d displaced) {
 	g.behind[d.name()] = d
 }
 
-// lacksOnlyRoom says whether it was tried again that a drain has moved, and waits for a worker, for which nobody makes room: that may never come.
+// lacksOnlyRoom says whether it was tried again that a drain has moved, and waits for a worker, for which nobody makes room, or can: that may never come.
 func (l *loop) lacksOnlyRoom(g *gatherer, a asking) bool {
 	if a.Group == "" || a.name() != g.drained {
 		return false
 	}
 	_, drained := l.quotas.drained[a.Group]
 	one := l.gangs.of[a.Group]
-	return !drained && one != nil && !one.open() && one.class.over == 0 && one.request.Preemption != berth.PreemptionLower
+	return !drained && one != nil && !one.open() && one.class.over == 0 && !l.roomMayBeMade(one)
 }
 
 // gathersAtOnce is the first group of an account for which quota is gathered at once: others make room for it, or its own members give theirs up.

@@ -201,12 +201,14 @@ func TestGroup_DrainedWithoutRoomLeavesItsQuota(t *testing.T) {
 		beside    int32 // the priority of what runs
 		waits     int32 // and of what waits
 		unstarted bool  // what runs has not started
+		waited    bool  // the group has waited before, while others could make no room
 		want      bool  // the group has its quota again
 	}{
 		{name: "nobody makes room"},
 		{name: "others make room", preempts: true, want: true},
 		{name: "others that have not started make room", preempts: true, unstarted: true, want: true},
 		{name: "others could make no room", preempts: true, beside: 9},
+		{name: "others could make no room before", preempts: true, waited: true, want: true},
 		{name: "a younger one waits", preempts: true, waits: 5, want: true},
 		{name: "one waits that goes first", preempts: true, waits: 9},
 	} {
@@ -222,7 +224,20 @@ func TestGroup_DrainedWithoutRoomLeavesItsQuota(t *testing.T) {
 				if tt.preempts {
 					g.Preemption = berth.PreemptionLower
 				}
+				others := 0
+				if tt.waited {
+					others = 3
+				}
+				for i := range others {
+					r.run(d, fmt.Sprint("f", i), sizedOf("c", 1000, 9))
+				}
 				r.submitGroup(d, g)
+				for _, k := range r.held()[:others] {
+					w, id, _ := strings.Cut(k, "/")
+					r.runs(w, id)
+					r.exits(w, id)
+				}
+				r.passes(time.Second)
 				r.run(d, "x", sizedOf("b", 1000, tt.beside))
 				on := make(map[string]berth.WorkerID)
 				for _, k := range r.held() {
@@ -236,11 +251,7 @@ func TestGroup_DrainedWithoutRoomLeavesItsQuota(t *testing.T) {
 				told := r.foretoldOn(&snapshot.Change{Drain: []berth.WorkerID{on["g.0"]}})
 				_, err := d.SetIntent(r.t.Context(), on["g.0"], daemon.Wish{Drain: true})
 				r.ok(err)
-				rounds := 200
-				if tt.beside > g.Priority { // it is taken to come for a minute
-					rounds = 1200
-				}
-				for range rounds {
+				for range 200 {
 					r.passes(100 * time.Millisecond)
 					for _, k := range r.held() {
 						w, id, _ := strings.Cut(k, "/")
