@@ -63,13 +63,13 @@ func groupTurn(ctx context.Context, cl *client.Client, g *berthv1.Group) *berthv
 func beyondText(e *berthv1.ExplainResponse) string {
 	t, v := e.GetTurn(), e.GetVerdict()
 	own := t.GetOwn() + t.GetOlder()
-	if own+t.GetAhead() == 0 || v.GetNeverFits() || len(e.GetVictims()) > 0 {
+	if own+t.GetAhead() == 0 || v.GetNeverFits() && !isQuota(v) || len(e.GetVictims()) > 0 {
 		return ""
 	}
 	quota := isQuota(v) || len(keptByQuota(v)) > 0 // which no other tenant takes of
-	group := len(v.GetReasons()) > 0 && v.GetReasons()[0].GetCode() == string(berth.ReasonGroup)
+	group := groupBeyondQuota(v) != nil
 	miss := e.GetNearest()
-	if quota && own > 0 || group && !quota || miss.GetCould() && slices.ContainsFunc(miss.GetReasons(), goesToOthers) {
+	if quota && own > 0 || group || miss.GetCould() && slices.ContainsFunc(miss.GetReasons(), goesToOthers) {
 		return ", beyond what those ahead of it take"
 	}
 	return ""

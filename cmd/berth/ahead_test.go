@@ -45,6 +45,17 @@ func TestPrintExplanation_HelpBehindOthers(t *testing.T) {
 		{"but of what it needs then", quota, nearest(cpu), others, nil, beyond + "the end of what uses 1.5 cores of tenant vision in pool gpu"},
 		{"a group", &berthv1.Verdict{Reasons: []*berthv1.Reason{{Code: "group", Want: 2, Best: 1, Total: 2}}}, nil, older, nil, beyond + "room for 1 more of its members\n"},
 		{
+			"a quota that is less than a group wants, which is to be enough for those ahead as well",
+			&berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{{Code: "quota", Detail: "cpu_milli", Want: 12_000, Best: 500, Total: 10_000}}},
+			nil, older, nil, beyond + "a larger quota",
+		},
+		{"such a quota, of which no other tenant takes", &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{{Code: "quota", Detail: "cpu_milli", Want: 12_000, Best: 500, Total: 10_000}}}, nil, others, nil, "what would help: a larger quota"},
+		{
+			"a group needs its quota, and then room that others take",
+			&berthv1.Verdict{Reasons: append(quota.GetReasons()[:1:1], &berthv1.Reason{Code: "group", Want: 2, Best: 1, Total: 2})},
+			nil, others, nil, beyond + "the end of what uses 1.5 cores of tenant vision in pool gpu",
+		},
+		{
 			"what could never be", &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{{Code: "cpu_milli", Want: 9000, Best: 500, Total: 4000}}},
 			&berthv1.Miss{Worker: "w", Reasons: []*berthv1.Reason{{Code: "cpu_milli", Want: 9000, Best: 500, Total: 4000}}}, older, nil,
 			"what would help: a worker that could take it",
