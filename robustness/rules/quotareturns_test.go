@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,20 +22,25 @@ func TestQuota_KeptInABackoff(t *testing.T) {
 		priority int32 // of what waits
 		want     bool
 		together bool // one daemon plans all that may fail, and the clocks of others are ahead
+		zone     bool // their records tell times of another zone: daemons keep those whole
 	}{
-		{"failed", false, 100, "b", 0, true, false},
-		{"failed, the longest", false, 1000, "b", 0, true, false},
-		{"failed, too long", false, 5000, "b", 0, false, false},
-		{"failed, younger", false, 100, "b", 5, true, false},
-		{"failed, younger, all of one daemon", false, 100, "b", 5, true, true},
-		{"failed, higher", false, 100, "b", 9, false, false},
-		{"lost", true, 100, "b", 0, true, false},
-		{"failed, a borrower waits", false, 100, "a", 9, true, false},
+		{"failed", false, 100, "b", 0, true, false, false},
+		{"failed, of another zone", false, 100, "b", 0, true, false, true},
+		{"failed, the longest", false, 1000, "b", 0, true, false, false},
+		{"failed, too long", false, 5000, "b", 0, false, false, false},
+		{"failed, younger", false, 100, "b", 5, true, false, false},
+		{"failed, younger, all of one daemon", false, 100, "b", 5, true, true, false},
+		{"failed, higher", false, 100, "b", 9, false, false, false},
+		{"lost", true, 100, "b", 0, true, false, false},
+		{"failed, a borrower waits", false, 100, "a", 9, true, false, false},
 	} {
 		for n := 1; n <= 3; n++ {
 			t.Run(fmt.Sprintf("%s, %d daemons", tt.name, n), func(t *testing.T) {
 				bubble(t, func(r *rig) {
-					checked := r.checked()
+					checked := func() {}
+					if !tt.zone { // a record that is written again breaks a rule by itself
+						checked = r.checked()
+					}
 					skews := make([]time.Duration, n)
 					if tt.together {
 						for i := range skews {
@@ -57,6 +63,11 @@ func TestQuota_KeptInABackoff(t *testing.T) {
 						}
 						q.Retry = berth.RetryPolicy{MaxAttempts: 6, OnFailure: true, BackoffMS: tt.backoff}
 					})
+					for i := range 4 {
+						if id := fmt.Sprint("x", i); tt.zone {
+							r.ofAnotherZone(id)
+						}
+					}
 					r.runAll(ds, "l", 6, sizedOf(tt.waits, 1000, tt.priority))
 					r.passes(3 * time.Second)
 					times := 3
@@ -89,4 +100,20 @@ func TestQuota_KeptInABackoff(t *testing.T) {
 			})
 		}
 	}
+}
+
+// ofAnotherZone has a request's record tell the same time as a clock an hour ahead does.
+func (r *rig) ofAnotherZone(id string) {
+	r.t.Helper()
+	resp, err := r.client.Get(r.t.Context(), "/berth/requests/"+id)
+	r.ok(err)
+	var record map[string]json.RawMessage
+	r.ok(json.Unmarshal(resp.Kvs[0].Value, &record))
+	var at time.Time
+	r.ok(json.Unmarshal(record["submitted_at"], &at))
+	record["submitted_at"], err = json.Marshal(at.In(time.FixedZone("", 3600)))
+	r.ok(err)
+	value, err := json.Marshal(record)
+	r.ok(err)
+	r.put("requests/"+id, string(value))
 }
