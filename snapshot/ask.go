@@ -16,6 +16,9 @@ func (c *course) askWaiting() {
 	for _, id := range slices.Sorted(maps.Keys(c.s.requests)) {
 		q := c.s.requests[id]
 		a := &asked{Request: q, kind: KindWaiting}
+		if q.State != nil {
+			a.last = q.State.LastEnd
+		}
 		if q.Spec.Group == nil {
 			if q.Worker() == "" {
 				if a.claim = c.standing[id]; a.claim != nil {

@@ -20,7 +20,7 @@ func (g *askedGroup) preempts() bool {
 		return false
 	}
 	return !slices.ContainsFunc(g.members, func(a *asked) bool {
-		return a.room != "" || g.record.LastEnd == "" && a.State != nil && a.State.LastEnd.MadeRoom()
+		return a.room != "" || g.record.LastEnd == "" && a.last.MadeRoom()
 	})
 }
 

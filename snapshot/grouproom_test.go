@@ -73,6 +73,29 @@ func madeRoom(s *store, last berth.EndReason) {
 	s.put(berth.KindGroup, "", "g", &berth.Group{Size: 1, MinCount: 1, Attempt: 3, State: berth.GroupPending, LastEnd: last})
 }
 
+// ranAgain is one on w1 that may have others make room, and had to itself before it ran there; lower runs on w2.
+func ranAgain(s *store, group bool) {
+	s.runs("low", 3000, "w2", 0)
+	id, edit := "r", func(r *berth.Request) { r.Priority, r.Preemption = 5, berth.PreemptionLower }
+	if group {
+		id = "g.0"
+		s.placedGroup("g", 3000, "w1")
+	} else {
+		s.runs(id, 3000, "w1", 5)
+	}
+	s.edit(id, edit, nil)
+	for _, f := range s.facts {
+		switch r := f.Record.(type) {
+		case *berth.Progress:
+			if f.Key.ID == id {
+				r.LastEnd = berth.EndPreempted
+			}
+		case *berth.Group:
+			r.LastEnd = berth.EndPreempted
+		}
+	}
+}
+
 // standingRoom is a group that waits, and for which the only one on w2 was told to stop.
 func standingRoom(s *store) {
 	s.runs("low", 3000, "w2", 0)
@@ -126,6 +149,26 @@ func TestForecast_GroupMakesRoom(t *testing.T) {
 			"again, when it has run since it had to itself", func(s *store) { madeRoom(s, berth.EndExited) },
 			snapshot.Change{},
 			[]string{"g.0 waiting: w1 after [low]", "low stopped from w1 for g: waits for cpu_milli "},
+		},
+		{
+			"where it is drained, too", func(s *store) { ranAgain(s, true) },
+			snapshot.Change{Drain: []berth.WorkerID{"w1"}},
+			[]string{"g.0 moved from w1: w2 after [low]", "low stopped from w2 for g: waits for cpu_milli "},
+		},
+		{
+			"so has a request", func(s *store) { ranAgain(s, false) },
+			snapshot.Change{Drain: []berth.WorkerID{"w1"}},
+			[]string{"r moved from w1: w2 after [low]", "low stopped from w2 for r: waits for cpu_milli "},
+		},
+		{
+			"neither has one that is told to make room yet", func(s *store) {
+				ranAgain(s, false)
+				s.edit("r", nil, func(a *berth.Allocation) {
+					a.Stop = &berth.StopOrder{Reason: berth.StopPreempt, Deadline: time.Unix(5, 0)}
+				})
+			},
+			snapshot.Change{Drain: []berth.WorkerID{"w1"}},
+			[]string{"r moved from w1: waits for cpu_milli "},
 		},
 		{
 			"nobody before that", func(s *store) { madeRoom(s, berth.EndPreempted) },

@@ -208,7 +208,9 @@ func (c *course) regroup(id berth.GroupID, by berth.RequestID) {
 
 // moveGroup has a group placed again whole: the worker of one of its members is emptied.
 func (c *course) moveGroup(id berth.GroupID) {
-	g, had := &askedGroup{id: id, record: c.records[id].record, seq: c.records[id].seq, leaving: true}, make(berth.Amounts)
+	rec := *c.records[id].record
+	rec.LastEnd = berth.EndDrained
+	g, had := &askedGroup{id: id, record: &rec, seq: c.records[id].seq, leaving: true}, make(berth.Amounts)
 	c.whole[id] = g
 	for _, r := range c.residentsOf(id) {
 		r.kind, r.room = KindMoved, ""

@@ -38,6 +38,12 @@ func (c *course) settles(w *scheduler.Worker, a *allocated) {
 	if rec.Stop != nil {
 		r.evicted = rec.Stop.Reason == berth.StopPreempt
 		switch rec.Stop.Reason {
+		case berth.StopPreempt:
+			r.last = berth.EndPreempted
+		case berth.StopReclaim:
+			r.last = berth.EndReclaimed
+		}
+		switch rec.Stop.Reason {
 		case berth.StopDrain, berth.StopPreempt, berth.StopReclaim, berth.StopGroup:
 			r.returns = rec.Stop.ReplacedBy == ""
 		}

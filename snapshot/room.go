@@ -18,8 +18,7 @@ type claimant struct {
 // preempts says whether others may have to make room for a request: not by one that had to
 // make room itself.
 func (a *asked) preempts() bool {
-	return a.Spec.Preemption == berth.PreemptionLower && a.Spec.Group == nil && a.claim == nil && a.room == "" && !a.made &&
-		(a.State == nil || !a.State.LastEnd.MadeRoom())
+	return a.Spec.Preemption == berth.PreemptionLower && a.Spec.Group == nil && a.claim == nil && a.room == "" && !a.made && !a.last.MadeRoom()
 }
 
 // makeRoom has others end for a request; false: nobody who may would suffice.
