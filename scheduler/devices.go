@@ -46,6 +46,9 @@ func countDevices(n *node, kind string, link int, d *berth.DeviceDemand) (room, 
 // fitsAlone says whether d fits, were it the only demand, and the rank of the
 // type that it would be given.
 func fitsAlone(n *node, d *berth.DeviceDemand) (rank int, ok bool) {
+	if n.own.lacks(d) {
+		return 0, false
+	}
 	for i, kind := range kindsOf(n, d) {
 		if _, ok := n.tightest(kind, d); ok {
 			return rankOf(d, i), true

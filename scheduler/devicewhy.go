@@ -54,9 +54,8 @@ func (q *query) demandWhy(n *node, i int) measure {
 		return measure{code: berth.ReasonDeviceMemory, detail: q.details[len(q.request.Resources.Devices)+i], want: d.MemoryBytes, best: most, total: most}
 	}
 	if d.Count == 1 && d.Milli < berth.WholeDevice {
-		whole := roomiest(n, d, wholeOf)
-		if whole > 0 { // else it has none, of which no part could come free
-			return measure{code: berth.ReasonDeviceMilli, detail: q.demandDetail(i), want: d.Milli, best: roomiest(n, d, freeOf), total: whole}
+		if most, some := roomiest(n, d); some { // else it has none, of which no part could come free
+			return measure{code: berth.ReasonDeviceMilli, detail: q.demandDetail(i), want: d.Milli, best: most, total: berth.WholeDevice}
 		}
 	}
 	m := measure{detail: q.demandDetail(i), want: d.Count}
@@ -84,21 +83,16 @@ func mostMemory(n *node, d *berth.DeviceDemand) (most int64, lacks bool) {
 	return most, lacks && most < d.MemoryBytes
 }
 
-// roomiest is the most that one of n's devices has which d could be on, and 0 where there
-// is none.
-func roomiest(n *node, d *berth.DeviceDemand, of func(*device) int64) (most int64) {
+// roomiest is the most that is free of one of n's devices which d could be on, and whether there is one.
+func roomiest(n *node, d *berth.DeviceDemand) (most int64, some bool) {
 	for i := range n.devices {
 		v := &n.devices[i]
 		if v.memory >= d.MemoryBytes && n.linksTo(v, d) && (len(d.Types) == 0 || slices.Contains(d.Types, n.kinds[v.kind])) {
-			most = max(most, of(v))
+			most, some = max(most, v.free), true
 		}
 	}
-	return most
+	return most, some
 }
-
-func freeOf(v *device) int64 { return v.free }
-
-func wholeOf(*device) int64 { return berth.WholeDevice }
 
 // demandDetail is demand i in words, which are made for the first worker that lacks it; behind those of
 // all demands are the same without their memory.

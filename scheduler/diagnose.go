@@ -63,11 +63,11 @@ func (f *Fleet) DiagnoseBut(c Candidate, out LeftOut) Diagnosis {
 	q.eachRejection(nearest, func(f *filter) {
 		as := nearest.unkept()
 		for _, m := range f.each(q, as) {
-			d.Nearest.Reasons = append(d.Nearest.Reasons, f.reason(m, as))
+			d.Nearest.Reasons = append(d.Nearest.Reasons, f.reason(&m, as))
 		}
 	})
 	if f := q.unmetTerm(nearest); f != nil && least.could && q.apart(there) {
-		d.tellFirst(f.reason(f.measure(q, nearest), nearest))
+		d.tellFirst(f.reason(new(f.measure(q, nearest)), nearest))
 	}
 	return d
 }

@@ -31,10 +31,16 @@ func (q *query) explain(nodes []*node) berth.Verdict {
 	broken := malformed(&q.request.Resources)
 	v := berth.Verdict{NeverFits: true}
 	fits, apart := false, !broken && q.apart(nodes)
+	plain := !broken && !apart && q.keep == nil && q.request.JoinsAt() < 0
+	var short [amounts]tally
 	for _, n := range nodes { // in any order: what is told of them does not depend on it
+		v.NeverFits = v.NeverFits && (broken || !q.couldTake(n))
+		if r := q.shortOf(n); plain && r >= 0 {
+			short[r].add(n, r)
+			continue
+		}
 		why := q.rejectedBy(n, broken)
 		fits = fits || why == nil
-		v.NeverFits = v.NeverFits && (broken || !q.couldTake(n))
 		if apart && n.open && q.couldTake(n) {
 			why = q.unmetTerm(n) // more room there would be of no use
 		}
@@ -43,17 +49,50 @@ func (q *query) explain(nodes []*node) berth.Verdict {
 		}
 		if why != nil {
 			as := n.unkept()
-			v.Reasons = q.addReason(v.Reasons, why, why.measure(q, as), as)
+			m := why.measure(q, as)
+			v.Reasons = q.addReason(v.Reasons, why, &m, as)
 		}
 	}
 	if fits {
 		return berth.Verdict{}
+	}
+	for r := range short {
+		if t := &short[r]; t.workers > 0 {
+			v.Reasons = append(v.Reasons, berth.Reason{Code: amountCodes[r], Workers: t.workers, Some: t.some, Want: q.want[r], Best: t.best, Total: t.total})
+		}
 	}
 	if v.NeverFits && !broken {
 		v.Reasons = q.neverReasons(nodes)
 	}
 	sortReasons(v.Reasons)
 	return v
+}
+
+// tally is what is told of the open workers with too little of an amount: most of those that reject a request are such, and the filters of
+// amounts come first.
+type tally struct {
+	workers     int
+	some        []berth.WorkerID
+	best, total int64
+}
+
+func (t *tally) add(n *node, r int) {
+	t.workers++
+	t.some = addName(t.some, n.worker.ID)
+	t.best, t.total = max(t.best, n.own.free[r]), max(t.total, n.capacity[r])
+}
+
+// shortOf is the first amount of which an open worker, with nothing kept of it, has too little free, or -1.
+func (q *query) shortOf(n *node) int {
+	if !n.open || n.kept != nil {
+		return -1
+	}
+	for r := range amounts {
+		if q.want[r] > n.own.free[r] {
+			return r
+		}
+	}
+	return -1
 }
 
 func sortReasons(reasons []berth.Reason) {
@@ -153,7 +192,7 @@ func (q *query) neverReasons(nodes []*node) (reasons []berth.Reason) {
 		if now := f.measure(q, n); now.code == m.code && now.detail == m.detail {
 			m.best = min(m.best, now.best)
 		}
-		reasons = q.addReason(reasons, f, m, n)
+		reasons = q.addReason(reasons, f, &m, n)
 	}
 	return reasons
 }
@@ -179,10 +218,11 @@ func (q *query) neverPasses(empty *node) *filter {
 
 // addReason joins what f says of n to what was said of other workers, whatever their
 // order: the largest of each number; of taints, how many could be taken back.
-func (q *query) addReason(reasons []berth.Reason, f *filter, m measure, n *node) []berth.Reason {
+func (q *query) addReason(reasons []berth.Reason, f *filter, m *measure, n *node) []berth.Reason {
+	code := f.codeOf(m)
 	for i := range reasons {
 		have := &reasons[i]
-		if have.Code == f.codeOf(m) && have.Detail == m.detail {
+		if have.Code == code && have.Detail == m.detail {
 			have.Workers++
 			have.Some = addName(have.Some, n.worker.ID)
 			total := max(have.Total, m.total)
@@ -211,10 +251,10 @@ func (f *filter) each(q *query, n *node) []measure {
 	return f.all(q, n)
 }
 
-func (f *filter) codeOf(m measure) berth.ReasonCode { return cmp.Or(m.code, f.code) }
+func (f *filter) codeOf(m *measure) berth.ReasonCode { return cmp.Or(m.code, f.code) }
 
 // reason is what f says of n alone.
-func (f *filter) reason(m measure, n *node) berth.Reason {
+func (f *filter) reason(m *measure, n *node) berth.Reason {
 	return berth.Reason{
 		Code: f.codeOf(m), Detail: m.detail, Workers: 1, Some: []berth.WorkerID{n.worker.ID}, Want: m.want, Best: m.best, Total: m.total,
 	}

@@ -70,9 +70,9 @@ var demandFilters = []filter{
 		applies: func(q *query) bool { return q.keep != nil }, passes: notKept,
 		why: func(q *query, n *node) measure { return measure{detail: string(q.keep.named(n.worker.ID, q.request))} },
 	},
-	amountFilter(berth.ReasonCPU, cpu, "one with less CPU free than is asked for"),
-	amountFilter(berth.ReasonMemory, memory, "the same, of memory"),
-	amountFilter(berth.ReasonDisk, disk, "the same, of disk"),
+	amountFilter(cpu, "one with less CPU free than is asked for"),
+	amountFilter(memory, "the same, of memory"),
+	amountFilter(disk, "the same, of disk"),
 	{
 		code: berth.ReasonImage, rejects: "one whose runtime takes no images, where the request has an `image`",
 		applies: func(q *query) bool { return q.request.Image != "" },
@@ -136,9 +136,12 @@ func rejects(filters []filter, q *query, n *node) *filter {
 	return nil
 }
 
-func amountFilter(code berth.ReasonCode, r int, rejects string) filter {
+// amountCodes are those of the amounts' filters.
+var amountCodes = [amounts]berth.ReasonCode{cpu: berth.ReasonCPU, memory: berth.ReasonMemory, disk: berth.ReasonDisk}
+
+func amountFilter(r int, rejects string) filter {
 	return filter{
-		code: code, rejects: rejects,
+		code: amountCodes[r], rejects: rejects,
 		passes: func(q *query, n *node) bool { return q.want[r] <= n.own.free[r] },
 		why: func(q *query, n *node) measure {
 			return measure{want: q.want[r], best: max(n.own.free[r], 0), total: n.capacity[r]}

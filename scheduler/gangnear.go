@@ -114,7 +114,7 @@ func (f *Fleet) explainIn(g Gang, where site, c Candidate) berth.Verdict {
 	v := q.explain(in)
 	for _, n := range out {
 		if why := rejects(stateFilters, q, n); why != nil && !v.NeverFits {
-			v.Reasons = q.addReason(v.Reasons, why, why.measure(q, n), n)
+			v.Reasons = q.addReason(v.Reasons, why, new(why.measure(q, n)), n)
 		}
 	}
 	sortReasons(v.Reasons)
@@ -126,7 +126,7 @@ func addElsewhere(q *query, v berth.Verdict, out []*node, m measure) berth.Verdi
 	var rest []berth.Reason
 	for _, n := range out {
 		if n.open || v.NeverFits {
-			rest = q.addReason(rest, &elsewhere, m, n)
+			rest = q.addReason(rest, &elsewhere, &m, n)
 		}
 	}
 	v.Reasons = append(v.Reasons, rest...)

@@ -151,6 +151,7 @@ func (f *Fleet) ask(c Candidate) *query {
 	q.filters, q.refused, q.details = q.filters[:0], q.refused[:0], q.details[:0]
 	for _, filter := range demandFilters {
 		if filter.applies == nil || filter.applies(q) {
+			filter.applies = nil
 			q.filters = append(q.filters, filter)
 		}
 	}

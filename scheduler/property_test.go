@@ -308,6 +308,47 @@ func checkLinks(t *rapid.T, r *berth.Request, d scheduler.Decision, before []sch
 	}
 }
 
+// checkAmounts: of each amount is told which open workers have too little, and of none before it, with the most that any of them has.
+func checkAmounts(t *rapid.T, v *berth.Verdict, r *berth.Request, workers []scheduler.Worker) {
+	var want []berth.Reason
+	d := r.Resources
+	for _, w := range workers {
+		if !w.Ready || w.Cordoned {
+			continue
+		}
+		all, free := w.Ledger.Capacity, w.Ledger.Capacity
+		for _, q := range []berth.Share{w.Ledger.Reserved, w.Ledger.Held} {
+			free.CPUMilli, free.MemoryBytes, free.DiskBytes = free.CPUMilli-q.CPUMilli, free.MemoryBytes-q.MemoryBytes, free.DiskBytes-q.DiskBytes
+		}
+		for _, a := range []berth.Reason{
+			{Code: berth.ReasonCPU, Want: d.CPUMilli, Best: free.CPUMilli, Total: all.CPUMilli},
+			{Code: berth.ReasonMemory, Want: d.MemoryBytes, Best: free.MemoryBytes, Total: all.MemoryBytes},
+			{Code: berth.ReasonDisk, Want: d.DiskBytes, Best: free.DiskBytes, Total: all.DiskBytes},
+		} {
+			if a.Want <= a.Best {
+				continue
+			}
+			i := slices.IndexFunc(want, func(have berth.Reason) bool { return have.Code == a.Code })
+			if i < 0 {
+				i, want = len(want), append(want, a)
+			}
+			one := &want[i]
+			one.Workers, one.Best, one.Total = one.Workers+1, max(one.Best, a.Best), max(one.Total, a.Total)
+			if len(one.Some) < 3 { // workers come in the order of their names
+				one.Some = append(one.Some, w.ID)
+			}
+			break
+		}
+	}
+	for _, code := range []berth.ReasonCode{berth.ReasonCPU, berth.ReasonMemory, berth.ReasonDisk} {
+		of := func(r berth.Reason) bool { return r.Code == code }
+		i, j := slices.IndexFunc(want, of), slices.IndexFunc(v.Reasons, of)
+		if (i < 0) != (j < 0) || i >= 0 && !cmp.Equal(want[i], v.Reasons[j]) {
+			t.Fatalf("%s: %+v, want %+v", code, v.Reasons, want)
+		}
+	}
+}
+
 // checkVerdict: every worker is counted once, and NeverFits is what an empty,
 // healthy, open fleet says.
 func checkVerdict(t *rapid.T, v *berth.Verdict, r *berth.Request, workers []scheduler.Worker) {
@@ -317,6 +358,9 @@ func checkVerdict(t *rapid.T, v *berth.Verdict, r *berth.Request, workers []sche
 	}
 	if counted != len(workers) {
 		t.Fatalf("%d workers counted of %d: %v", counted, len(workers), v.Reasons)
+	}
+	if !v.NeverFits {
+		checkAmounts(t, v, r, workers)
 	}
 	for _, w := range workers {
 		empty := worker(string(w.ID), 0, 0)

@@ -66,10 +66,14 @@ func (q *query) hasRoom(s *summary) bool {
 		}
 	}
 	for i := range q.request.Resources.Devices {
-		d := &q.request.Resources.Devices[i]
-		if d.Milli == berth.WholeDevice && d.Count > int64(s.whole) || d.Count > int64(s.some) || d.Milli > int64(s.share) {
+		if s.lacks(&q.request.Resources.Devices[i]) {
 			return false
 		}
 	}
 	return true
+}
+
+// lacks says whether the devices do not suffice, whatever their types.
+func (s *summary) lacks(d *berth.DeviceDemand) bool {
+	return d.Milli == berth.WholeDevice && d.Count > int64(s.whole) || d.Count > int64(s.some) || d.Milli > int64(s.share)
 }
