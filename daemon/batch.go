@@ -57,6 +57,8 @@ func (l *loop) mayGather() bool {
 	switch {
 	case !l.open || l.now().Before(l.notBefore):
 		return false
+	case len(l.flights.keeps) > 0: // what is kept then is not there for anybody, and the fleet does not know it yet
+		return false
 	case l.flights.count == 0:
 		return true
 	}

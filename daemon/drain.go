@@ -175,15 +175,15 @@ func (l *loop) letGo(w berth.WorkerID, in *berth.Intent, mod berth.Revision, who
 	ordered := false
 	for _, c := range who {
 		k := allocationKey(w, c.id)
-		if !b.claim(c.id, k) {
+		if of := c.allocation.Group; of != "" && l.flights.defersGroup(of, workerKey(w)) || !b.claim(c.id, k) {
 			continue
 		}
-		ordered = true
 		if c.vacant != "" {
 			l.succeed(k, c.mod, c.submission, c.vacant, b)
+			ordered = true
 			continue
 		}
-		b.stop(k, c.allocation, c.mod, drainOrder(in, &c.submission.Spec, b.now))
+		ordered = b.stopDrained(k, workerKey(w), c.allocation, c.mod, c.submission.Spec.Pool, drainOrder(in, &c.submission.Spec, b.now)) || ordered
 	}
 	if !ordered {
 		return

@@ -9,10 +9,10 @@ import (
 	"github.com/berthd/berth/scheduler"
 )
 
-// A drain that ends one member of a group ends all, and the group is placed anew when the last has ended, and a moment after that (drainsSettle). Who
+// A drain that stops one member of a group stops all, and the group is placed anew when the last has ended, and a moment after that (drainsSettle). Who
 // is behind it would have meanwhile what it gives up, and what is free for it elsewhere, and it would wait for that for as long as they run. So
-// the transaction that begins its next attempt writes what is kept for it: where something is kept in its pool for another that matters as much, beside
-// that.
+// the transaction that begins its next attempt, with the first stop order or the end of what had not started, writes what is kept for it: where
+// something is kept in its pool for another that matters as much, beside that. Until the answer nothing is placed: see gather, mayGather.
 
 // keepDrained keeps for a group of which a member was drained its quota, and the places that it could have once its members have ended, and what leaves anyway.
 func (b *builder) keepDrained(id berth.GroupID) {
@@ -98,23 +98,49 @@ const drainedMost = 4
 // keepsLater says whether the end of a member of a group waits for what is being written of what is kept in its pool, for it begins the group's next
 // attempt, and keeps something for it.
 func (b *builder) keepsLater(e ending, k berth.Key) bool {
-	p, of := e.submission.Spec.Pool, e.allocation.Group
+	if !b.endsGroup(e.allocation) {
+		return false
+	}
+	e.group, _ = b.groupNow(e.allocation.Group)
+	return judge(e).reason == berth.EndDrained && b.keepLater(e.submission.Spec.Pool, k)
+}
+
+// endsGroup says whether an allocation is of the attempt in which its group has its places, so that what ends it ends that.
+func (b *builder) endsGroup(a *berth.Allocation) bool {
+	if a.Group == "" {
+		return false
+	}
+	g, _ := b.groupNow(a.Group)
+	return g != nil && g.State == berth.GroupPlaced && g.Attempt == a.GroupAttempt
+}
+
+// keepLater says whether nothing can be kept in a pool in this plan; what a key is of is looked at again then.
+func (b *builder) keepLater(p berth.PoolID, k berth.Key) bool {
 	f, s := b.l.flights.keeps[p], b.l.keepOf(p)
-	if of == "" || f == nil && !s.writing && b.drained < drainedMost {
-		return false
-	}
-	e.group, _ = b.groupNow(of)
-	if e.group == nil || e.group.State != berth.GroupPlaced || e.group.Attempt != e.allocation.GroupAttempt || judge(e).reason != berth.EndDrained {
-		return false
-	}
 	switch {
 	case f != nil:
 		f.again = append(f.again, k)
 	case s.writing:
 		s.again = append(s.again, k)
-	default:
+	case b.drained >= drainedMost:
 		b.after = append(b.after, k)
+	default:
+		return false
 	}
+	return true
+}
+
+// stopDrained tells one to stop that a drain moves. With that the next attempt of its group begins, so its other members are told as well; and what is
+// kept for it is so before anything has ended that stops with it, and goes behind it. False: it is told later, when a key is looked at again.
+func (b *builder) stopDrained(at, again berth.Key, a *berth.Allocation, mod berth.Revision, p berth.PoolID, order *berth.StopOrder) bool {
+	if b.endsGroup(a) {
+		if b.l.view.aheadOfGroup(a) && b.l.behind(again, at) || b.keepLater(p, again) {
+			return false
+		}
+		b.anew(a.Group, berth.EndDrained)
+		b.group(a.Group).Excused++
+	}
+	b.stop(at, a, mod, order)
 	return true
 }
 

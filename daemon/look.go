@@ -257,7 +257,11 @@ func (l *loop) doDuty(k berth.Key, b *builder) {
 	case d.submit:
 		l.succeed(k, mod, sub, c.vacant.id, b)
 	case d.stop != nil:
-		b.stop(k, a, mod, d.stop)
+		if d.stop.Reason != berth.StopDrain {
+			b.stop(k, a, mod, d.stop)
+		} else if !b.stopDrained(k, k, a, mod, sub.Spec.Pool, d.stop) {
+			return
+		}
 		b.guard(l.guardsOf(d, guards)...)
 	default:
 		b.guard(guards...)

@@ -284,6 +284,9 @@ func (l *loop) gather(b *builder) (more bool) {
 		}
 		l.look(k, b)
 	}
+	if len(b.plan.Keeps) > 0 { // the fleet does not know yet what is kept, and places nothing beside that
+		return false
+	}
 	behind := b.room() && l.admit(b)
 	switch {
 	case !behind: // else what comes before other groups may not have been looked at

@@ -236,15 +236,13 @@ func (b *builder) orderAway(x *life, why berth.StopReason, message string) {
 		return
 	}
 	a, mod := b.l.view.allocation(w, x.id)
-	if a.Group != "" {
-		if g, _ := b.groupNow(a.Group); g != nil && g.State == berth.GroupPlaced && g.Attempt == a.GroupAttempt {
-			end := berth.EndPreempted
-			if why == berth.StopReclaim {
-				end = berth.EndReclaimed
-			}
-			b.anew(a.Group, end)
-			b.group(a.Group).Excused++
+	if b.endsGroup(a) {
+		end := berth.EndPreempted
+		if why == berth.StopReclaim {
+			end = berth.EndReclaimed
 		}
+		b.anew(a.Group, end)
+		b.group(a.Group).Excused++
 	}
 	grace := time.Duration(x.spec.request.StopTimeoutMS) * time.Millisecond
 	b.stop(k, a, mod, &berth.StopOrder{Reason: why, Deadline: b.now.Add(grace), Message: message})

@@ -119,6 +119,22 @@ func (r *rig) lives(w berth.WorkerID) (lease *etcdstore.Lease, kill func()) {
 	return lease, func() { cancel(); <-ended }
 }
 
+// livesOf is lives, of a worker of so much.
+func (r *rig) livesOf(w berth.WorkerID, cpuMilli, memory int64) (kill func()) {
+	r.t.Helper()
+	lease, err := r.KeepLease(r.t.Context(), 60*time.Second)
+	r.ok(err)
+	reg := r.registration(lease)
+	reg.Capacity.CPUMilli, reg.Capacity.MemoryBytes = cpuMilli, memory
+	_, err = r.RegisterWorker(r.t.Context(), w, reg)
+	r.ok(err)
+	ctx, cancel := contextOf(r)
+	ended := make(chan struct{})
+	go func() { _ = lease.Run(ctx); close(ended) }()
+	synctest.Wait()
+	return func() { cancel(); <-ended }
+}
+
 // movedAfter waits until a request has no allocation on w, and says how long.
 func (r *rig) movedAfter(w, id string, most time.Duration) time.Duration {
 	r.t.Helper()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/daemon"
+	"github.com/berthd/berth/etcdstore"
 	"github.com/berthd/berth/snapshot"
 )
 
@@ -100,6 +101,124 @@ func TestGroup_DrainedGoesFirst(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What is drained with a group, and goes behind it, has not the room that the group will need, whoever of them ends first: a plan that
+// places what comes back, and is in flight with what is kept for the group, is no exception.
+func TestGroup_DrainedBeforeSingles(t *testing.T) {
+	for name, first := range map[string]string{"together": "", "the group ends first": "g", "the singles end first": "s"} {
+		for n := 1; n <= 3; n += 2 {
+			t.Run(fmt.Sprintf("%s, %d daemons", name, n), func(t *testing.T) {
+				bubble(t, func(r *rig) {
+					checked := r.checked()
+					ds, stop := r.several(n)
+					kills := []func(){r.livesOf("a", 6000, 4<<30)}
+					g := r.whole("g", 2)
+					g.Priority = 5
+					r.submitGroup(ds[0], g)
+					for i := range 4 {
+						r.run(ds[i%n], fmt.Sprint("s", i), sized(1000, 0))
+					}
+					for _, k := range r.held() {
+						w, id, _ := strings.Cut(k, "/")
+						r.runs(w, id)
+					}
+					for _, w := range []string{"b", "c"} {
+						_, kill := r.lives(berth.WorkerID(w))
+						kills = append(kills, kill)
+					}
+					r.passes(2 * time.Second)
+					if told := r.foretoldOn(&snapshot.Change{Drain: []berth.WorkerID{"a"}}); told["g.0"] == "" || told["g.1"] == "" {
+						t.Errorf("a plan tells %v", told)
+					}
+					_, err := ds[n-1].SetIntent(r.t.Context(), "a", daemon.Wish{Drain: true})
+					r.ok(err)
+					r.passes(200 * time.Millisecond)
+					for _, all := range []bool{first == "", true} {
+						var end []string
+						for _, k := range r.held() {
+							if w, id, _ := strings.Cut(k, "/"); w == "a" && (all || strings.HasPrefix(id, first)) {
+								end = append(end, id)
+							}
+						}
+						r.endTogether("a", end)
+						r.passes(5 * time.Second)
+					}
+					if r.located("g.0", "g.1") != 2 {
+						t.Errorf("held %v", r.held())
+					}
+					stop()
+					for _, kill := range kills {
+						kill()
+					}
+					checked()
+				})
+			})
+		}
+	}
+}
+
+// What comes while a group is drained has not the room that is kept for it: not by the plan that writes this, nor by one beside it.
+func TestGroup_DrainedAsOthersCome(t *testing.T) {
+	for name, later := range map[string]time.Duration{"in one plan": 0, "in the next": 12 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				d, stop := r.daemon()
+				kills := []func(){r.livesOf("a", 2000, 4<<30)}
+				g := r.whole("g", 2)
+				g.Priority = 5
+				r.submitGroup(d, g)
+				for _, id := range []string{"g.0", "g.1"} {
+					r.runs("a", id)
+				}
+				for _, w := range []berth.WorkerID{"b", "c"} {
+					_, kill := r.lives(w)
+					kills = append(kills, kill)
+				}
+				r.passes(2 * time.Second)
+				r.slowly(5 * time.Millisecond)
+				comes := func(id string, milli int64) {
+					q := berth.Request{ID: berth.RequestID(id), Command: []string{"true"}}
+					sized(milli, 0)(&q)
+					go func() {
+						_, err := d.Submit(r.t.Context(), []berth.Request{q})
+						r.ok(err)
+					}()
+				}
+				comes("large", 9000) // it fits nowhere, and what comes meanwhile waits for its transaction
+				r.passes(time.Millisecond)
+				r.side().put("intents/a", `{"version":1,"txn":"x","cordon":false,"drain":true,"at":"2000-01-01T00:00:00Z"}`)
+				r.passes(later)
+				for i := range 600 { // enough for a plan beside another
+					comes(fmt.Sprint("s", i), 1000)
+				}
+				r.passes(200 * time.Millisecond)
+				r.endTogether("a", []string{"g.0", "g.1"})
+				r.passes(5 * time.Second)
+				if r.located("g.0", "g.1") != 2 {
+					t.Errorf("held %v", r.held())
+				}
+				stop()
+				for _, kill := range kills {
+					kill()
+				}
+			})
+		})
+	}
+}
+
+// endTogether has all of these end in one transaction of their worker.
+func (r *rig) endTogether(w berth.WorkerID, ids []string) {
+	r.t.Helper()
+	var items []etcdstore.ReportItem
+	for _, id := range ids {
+		a, mod := r.allocation(string(w), id)
+		a.State, a.Exit = berth.StateExited, &berth.Exit{Kind: berth.ExitSignaled, Code: 143, Signal: "SIGTERM", At: time.Now().UTC()}
+		items = append(items, etcdstore.ReportItem{Request: berth.RequestID(id), AllocationWas: mod, Allocation: *a})
+	}
+	_, err := r.Report(r.t.Context(), w, items)
+	r.ok(err)
+	synctest.Wait()
 }
 
 // exitToldOnes has all exit that runs and was told to stop.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing/synctest"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -303,17 +302,7 @@ func (s *reclaimSeen) has(id string, size int64) bool {
 // livesOf is lives, of a worker of so much.
 func (s *reclaimSeen) livesOf(w berth.WorkerID, cpuMilli, memory int64) (kill func()) {
 	s.t.Helper()
-	lease, err := s.own.KeepLease(s.t.Context(), 60*time.Second)
-	s.ok(err)
-	reg := s.own.registration(lease)
-	reg.Capacity.CPUMilli, reg.Capacity.MemoryBytes = cpuMilli, memory
-	_, err = s.own.RegisterWorker(s.t.Context(), w, reg)
-	s.ok(err)
-	ctx, cancel := contextOf(s.rig)
-	ended := make(chan struct{})
-	go func() { _ = lease.Run(ctx); close(ended) }()
-	synctest.Wait()
-	return func() { cancel(); <-ended }
+	return s.own.livesOf(w, cpuMilli, memory)
 }
 
 // submissions are all requests that have not ended, by name, with the revision that each came at.
