@@ -104,7 +104,7 @@ func (f *Fleet) placeGang(g Gang) GangDecision {
 		return GangDecision{Verdict: &berth.Verdict{}} // why was told before
 	case best == nil:
 		d := GangDecision{Verdict: new(f.explainNowhere(g))}
-		f.tellGang(g, &d, nil)
+		f.tellGang(g, &d, 0)
 		return d
 	case best.Fit >= max(g.Need, 1):
 		return f.placeWithin(g, site{best.Domain, best.Link}, nil)
@@ -128,7 +128,7 @@ func (f *Fleet) placeAnywhere(g Gang) GangDecision {
 	}
 	d := f.placeWithin(g, site{}, func(_ int, next Candidate) { why = new(f.Explain(next)) })
 	if d.Verdict = why; why != nil {
-		f.tellGang(g, &d, f.roomOf(g, true))
+		f.tellGang(g, &d, f.everMost(&g, f.roomOf(g, true)))
 	}
 	return d
 }
@@ -146,7 +146,13 @@ func (f *Fleet) tellNearest(g Gang, d *GangDecision, all []domain, fits map[site
 		return
 	}
 	d.Domain, d.Link = n.value, n.link
-	f.tellGang(g, d, ever)
+	most := n.ever
+	if _, apart := g.own(); !n.known || most < max(g.Need, 1) && (g.Linked || !apart) { // others may come, or devices heal, and let more be there
+		most = f.everMost(&g, ever)
+	}
+	if f.tellGang(g, d, most); d.Verdict.NeverFits {
+		d.Verdict.Reasons[0].Ever = min(int64(most), int64(n.ever))
+	}
 	d.Verdict.Reasons[0].Near, d.Verdict.Reasons[0].There = g.siteText(n.site), int64(n.fit)
 }
 
@@ -233,26 +239,30 @@ func (f *Fleet) placeNoted(c Candidate, d *GangDecision) Decision {
 }
 
 // tellGang puts in front of why a member has no place how many have one now, and, where that
-// could never be enough, how many would have one, were all workers empty: ever, of each domain.
-func (f *Fleet) tellGang(g Gang, d *GangDecision, ever map[site]int) {
+// could never be enough, how many would have one, were all workers empty.
+func (f *Fleet) tellGang(g Gang, d *GangDecision, ever int) {
 	v := d.Verdict
 	v.Reasons = slices.Insert(v.Reasons, 0, berth.Reason{
 		Code: berth.ReasonGroup, Detail: g.domainWord(), Want: int64(g.Need), Best: int64(d.Fit), Total: int64(len(g.Members)),
 	})
 	f.tellLinks(g, v)
-	most := 0
+	if v.NeverFits = ever < max(g.Need, 1); v.NeverFits {
+		v.Reasons[0].Ever = int64(ever)
+		f.tellApart(g, v)
+	}
+}
+
+// everMost is how many members one domain could have, were its workers empty, of the bounds of all: enough, if that is not known.
+func (f *Fleet) everMost(g *Gang, ever map[site]int) (most int) {
 	for _, room := range ever {
 		most = max(most, room)
 	}
 	if g.Members[0].Request.Related() && most >= max(g.Need, 1) {
-		if seats, known := f.everSeated(&g, ever); known {
+		if seats, known := f.everSeated(g, ever); known {
 			most = len(seats)
 		}
 	}
-	if v.NeverFits = most < max(g.Need, 1); v.NeverFits {
-		v.Reasons[0].Ever = int64(most)
-		f.tellApart(g, v)
-	}
+	return most
 }
 
 // domain is where members may go together, with how many could at most.

@@ -17,9 +17,10 @@ const nearTries = 16
 // near is a domain that has too little room for a gang.
 type near struct {
 	site
-	ever int  // so many of the members that must be placed would fit, were its workers empty
-	fit  int  // so many fit now; before it is tried, so many at most
-	lack lack // how far its best worker is from taking one more
+	ever  int  // so many of the members that must be placed would fit, were its workers empty; before that is known, so many at most
+	known bool // that is
+	fit   int  // so many fit now; before it is tried, so many at most
+	lack  lack // how far its best worker is from taking one more
 }
 
 // before says whether a comes nearer than o, as far as that is known before they are tried.
@@ -30,21 +31,28 @@ func (a *near) before(o *near) int {
 // nearest is the domain that comes nearest to having enough of a gang that none of them has: of those
 // that could have most, were their workers empty, the one in which most fit now; of these, where the next
 // member lacks least.
+//
+// Where members look at each other, what one could have is searched for, as far as maxSeatSteps in all go: of those only
+// that may come before all others.
 func (f *Fleet) nearest(g Gang, all []domain, fits, ever map[site]int) near {
-	list := make([]near, len(all))
+	list, on := make([]near, len(all)), f.bySite(&g)
 	for i, d := range all {
-		list[i] = near{site: d.site, ever: min(ever[d.site], max(g.Need, 1)), fit: d.room}
+		list[i] = near{site: d.site, ever: min(ever[d.site], max(g.Need, 1)), known: !g.Members[0].Request.Related(), fit: d.room}
 		if fit, tried := fits[d.site]; tried {
 			list[i].fit = fit
 		}
 	}
 	slices.SortFunc(list, func(a, b near) int { return a.before(&b) })
-	on := f.workersOf(g, list)
-	best, tries := 0, 0
-	for i := range list {
+	best, tries, steps := 0, 0, maxSeatSteps
+	for i := 0; i < len(list); {
 		n, b := &list[i], &list[best]
 		if n.ever < b.ever || n.fit < b.fit || tries == nearTries {
 			break
+		}
+		if !n.known && steps >= 0 {
+			steps = f.couldHave(&g, n, on[n.site], steps)
+			sink(list[i:])
+			continue
 		}
 		if n.fit > 0 {
 			tries++
@@ -53,27 +61,28 @@ func (f *Fleet) nearest(g Gang, all []domain, fits, ever map[site]int) near {
 		if n.fit > b.fit || n.fit == b.fit && n.lack.less(&b.lack) {
 			best = i
 		}
+		i++
 	}
 	return list[best]
 }
 
-// workersOf are the workers of each domain of a list that begins with those that could have most.
-func (f *Fleet) workersOf(g Gang, list []near) map[site][]*node {
-	on := make(map[site][]*node)
-	for i := range list {
-		if list[i].ever == list[0].ever {
-			on[list[i].site] = nil
-		}
+// couldHave finds how many members a domain could have, by how they look at each other, in so many steps; some are left, or
+// it is not known.
+func (f *Fleet) couldHave(g *Gang, n *near, on []*node, steps int) (left int) {
+	s := f.seatsOf(g.within(n.site), on, byThemselves)
+	s.size, s.steps = min(s.size, max(g.Need, 1)), steps
+	if seats := s.run(); s.steps >= 0 {
+		n.ever, n.known = min(n.ever, len(seats)), true
 	}
-	for _, n := range f.pools[g.Members[0].Request.Pool].nodes {
-		for _, link := range g.linksOf(n) {
-			where := site{n.worker.Labels[g.Topology], link}
-			if _, ok := on[where]; ok && g.isIn(n, where) {
-				on[where] = append(on[where], n)
-			}
-		}
-	}
-	return on
+	return s.steps
+}
+
+// sink puts the first of a list, of which less is left than was said, where it belongs.
+func sink(list []near) {
+	first, rest := list[0], list[1:]
+	at, _ := slices.BinarySearchFunc(rest, first, func(a, b near) int { return a.before(&b) })
+	copy(list, rest[:at])
+	list[at] = first
 }
 
 // tryNear finds how many members fit into a domain, and what the next one lacks there.

@@ -1,6 +1,7 @@
 package scheduler_test
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -37,6 +38,28 @@ func TestProperty_GangNearest(t *testing.T) {
 		}
 		if count != len(workersOf(workers, r.Pool)) {
 			t.Fatalf("%d workers are told of, of %d: %+v", count, len(workers), d.Verdict)
+		}
+	})
+}
+
+// So it is, too, where how members look at each other decides how many a domain could have.
+func TestProperty_GangNearestRelated(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		gr, g := genSeats(t)
+		g.Topology = "zone"
+		d := gr.fleet.PlaceGang(g)
+		toOthers := func(a berth.Affinity) bool { return !a.Requests.Matches(g.Members[0].Request.Labels) }
+		if d.Verdict == nil || d.Verdict.Reasons[0].Near == "" || slices.ContainsFunc(g.Members[0].Request.Affinity, toOthers) {
+			return // those others may come to any
+		}
+		ever := bruteSeatsBy(gr.emptied(), g)
+		for zone, could := range ever {
+			if min(could, g.Need) > ever[d.Domain] {
+				t.Fatalf("zone %s is told of, which could have %d, and %s could have %d: %+v\n%+v", d.Domain, ever[d.Domain], zone, could, *g.Members[0].Request, gr.workers)
+			}
+		}
+		if first := d.Verdict.Reasons[0]; d.Verdict.NeverFits && first.Ever != int64(ever[d.Domain]) {
+			t.Fatalf("%d would ever fit in zone %s, by force %d: %+v\n%+v", first.Ever, d.Domain, ever[d.Domain], *g.Members[0].Request, gr.workers)
 		}
 	})
 }

@@ -147,7 +147,7 @@ func (f *Fleet) bySite(g *Gang) map[site][]*node {
 func (f *Fleet) seat(g *Gang, where site, members []Candidate, left *leftover, d *GangDecision) {
 	on, known := g.seats.found[where]
 	if !known {
-		s := f.seatsOf(members, g.seats.on[where], false)
+		s := f.seatsOf(members, g.seats.on[where], asTheyAre)
 		s.least, s.steps = max(g.Need, 1), g.seats.steps
 		on = s.run()
 		g.seats.found[where], g.seats.steps = on, max(s.steps, 0)
@@ -184,7 +184,7 @@ func (f *Fleet) everSeated(g *Gang, ever map[site]int) (most []berth.WorkerID, k
 		if ever[where] <= len(most) {
 			continue
 		}
-		s := f.seatsOf(g.within(where), on[where], true)
+		s := f.seatsOf(g.within(where), on[where], whoeverComes)
 		s.size, s.steps = min(s.size, max(g.Need, 1)), steps
 		if seats := s.run(); len(seats) > len(most) {
 			most = seats
@@ -208,9 +208,18 @@ func sortedSites(of map[site]int) []site {
 	return all
 }
 
-// seatsOf prepares the search for members on workers: as they are, or were they empty, for everSeated.
-func (f *Fleet) seatsOf(members []Candidate, on []*node, empty bool) *seatSearch {
-	q := f.ask(members[0])
+// seatView is how a search sees workers, and who else is there.
+type seatView int
+
+const (
+	asTheyAre    seatView = iota
+	whoeverComes          // empty, and others may come: only what keeps members apart from each other counts
+	byThemselves          // empty, and nobody else is anywhere: so does what they are to be near to of each other, and their spread
+)
+
+// seatsOf prepares the search for members on workers.
+func (f *Fleet) seatsOf(members []Candidate, on []*node, view seatView) *seatSearch {
+	q, empty := f.ask(members[0]), view != asTheyAre
 	s := &seatSearch{size: len(members), ordered: true, vain: make(map[string]struct{})}
 	var needs []*term // what a worker must be in a domain for, or meets by itself
 	var at []int      // of each term searched for, its index in the query's
@@ -220,10 +229,10 @@ func (f *Fleet) seatsOf(members []Candidate, on []*node, empty bool) *seatSearch
 		case t.weight > 0:
 		case t.relation == nil:
 			needs = append(needs, t)
-		case empty && t.code != berth.ReasonAntiAffinity:
+		case empty && t.code != berth.ReasonAntiAffinity && (view == whoeverComes || t.self == 0):
 			needs = append(needs, t)
 		case !empty || t.self == 1:
-			s.terms, at = append(s.terms, f.seatTermOf(q, t, empty)), append(at, i)
+			s.terms, at = append(s.terms, q.seatTermOf(t, on, empty)), append(at, i)
 			s.ordered = s.ordered && t.code == berth.ReasonAntiAffinity
 		}
 	}

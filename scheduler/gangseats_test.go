@@ -57,7 +57,15 @@ func genSeats(t *rapid.T) (*ground, scheduler.Gang) {
 }
 
 // bruteSeats is how many members have places at most, in one value of the topology: each may be wherever judge says.
-func bruteSeats(gr *ground, g scheduler.Gang) int {
+func bruteSeats(gr *ground, g scheduler.Gang) (best int) {
+	for _, n := range bruteSeatsBy(gr, g) {
+		best = max(best, n)
+	}
+	return best
+}
+
+// bruteSeatsBy is that in each value.
+func bruteSeatsBy(gr *ground, g scheduler.Gang) map[string]int {
 	var ids []berth.WorkerID
 	for id := range gr.workers {
 		ids = append(ids, id)
@@ -67,15 +75,15 @@ func bruteSeats(gr *ground, g scheduler.Gang) int {
 	if g.Topology != "" {
 		values = []string{"a", "b", "c"}
 	}
-	best := 0
+	by := make(map[string]int)
 	for _, value := range values {
 		r := *g.Members[0].Request
 		if g.Topology != "" {
 			r.Constraints = []berth.Constraint{{Label: g.Topology, Operator: berth.OperatorIn, Values: []string{value}}}
 		}
-		best = max(best, bruteSeatsOn(gr, &r, ids, len(g.Members), map[string]int{}))
+		by[value] = bruteSeatsOn(gr, &r, ids, len(g.Members), map[string]int{})
 	}
-	return best
+	return by
 }
 
 func bruteSeatsOn(gr *ground, r *berth.Request, ids []berth.WorkerID, members int, known map[string]int) (best int) {
@@ -133,18 +141,24 @@ func TestProperty_GangRelatedPlacedIffPlacesExist(t *testing.T) {
 		if on := gr.fleet.EverOn(g.Members[0], as, nil); d.Verdict.NeverFits != (len(on) == 0) {
 			t.Fatalf("never fits: %t, but would on %v", d.Verdict.NeverFits, on)
 		}
-		alone := &ground{fleet: scheduler.NewFleet(), workers: map[berth.WorkerID]scheduler.Worker{}, where: gr.where}
-		for id, w := range gr.workers {
-			w.Cordoned = false
-			alone.workers[id] = w
-			alone.fleet.Put(w)
-		}
+		alone := gr.emptied()
 		if ever := bruteSeats(alone, g); d.Verdict.NeverFits && ever >= g.Need {
 			t.Fatalf("never fits, but %d of %d would, were all empty", ever, g.Need)
 		} else if r := g.Members[0].Request; len(r.Affinity)+len(r.Spread) == 0 && d.Verdict.NeverFits != (ever < g.Need) {
 			t.Fatalf("never fits: %t, but %d of %d would, were all empty", d.Verdict.NeverFits, ever, g.Need)
 		}
 	})
+}
+
+// emptied is a ground with the same workers, open, and nobody on them.
+func (g *ground) emptied() *ground {
+	alone := &ground{fleet: scheduler.NewFleet(), workers: map[berth.WorkerID]scheduler.Worker{}, where: g.where}
+	for id, w := range g.workers {
+		w.Cordoned = false
+		alone.workers[id] = w
+		alone.fleet.Put(w)
+	}
+	return alone
 }
 
 // seatsGang is a gang apart from itself over topologies.
@@ -220,14 +234,22 @@ func seatsGrid() []scheduler.Worker {
 	return workers
 }
 
-// What would be too much to find out is not said to be never.
+// What would be too much to find out is not said to be never, nor where all are to be in one row.
 func TestPlaceGang_SeatsGivenUp(t *testing.T) {
-	d := fleet(seatsGrid()...).PlaceGang(seatsGang(29, "rack", "power", "zone"))
-	if d.Verdict == nil {
-		t.Fatal("it was found within the bound: the test needs one that is not")
+	workers := seatsGrid()
+	for i := range workers {
+		workers[i].Labels["row"] = "a"
 	}
-	if d.Verdict.NeverFits {
-		t.Errorf("it is said never to fit: %+v", d.Verdict.Reasons)
+	for _, topology := range []string{"", "row"} {
+		g := seatsGang(29, "rack", "power", "zone")
+		g.Topology = topology
+		d := fleet(workers...).PlaceGang(g)
+		if d.Verdict == nil {
+			t.Fatal("it was found within the bound: the test needs one that is not")
+		}
+		if d.Verdict.NeverFits {
+			t.Errorf("in one %q it is said never to fit: %+v", topology, d.Verdict.Reasons)
+		}
 	}
 }
 

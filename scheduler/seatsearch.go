@@ -54,14 +54,13 @@ type seatTerm struct {
 	seen    []int
 }
 
-// seatTermOf begins with who is there now; were all empty, with nobody.
-func (f *Fleet) seatTermOf(q *query, t *term, empty bool) seatTerm {
-	out := seatTerm{code: t.code, self: t.self == 1, skew: t.skew, names: make(map[string]int), fewest: t.fewest}
-	if empty {
-		return out
+// seatTermOf begins with who is there now; were all empty, with nobody, and a spread looks at the domains of these workers.
+func (q *query) seatTermOf(t *term, on []*node, empty bool) seatTerm {
+	out := seatTerm{code: t.code, self: t.self == 1, skew: t.skew, names: make(map[string]int)}
+	if !empty {
+		out.of, out.total, out.fewest = t.counts, t.total, t.fewest
 	}
-	out.of, out.total = t.counts, t.total
-	if len(t.coming) > 0 {
+	if !empty && len(t.coming) > 0 {
 		out.of = maps.Clone(t.counts)
 		for d, n := range t.coming {
 			out.of[d] += n
@@ -71,13 +70,27 @@ func (f *Fleet) seatTermOf(q *query, t *term, empty bool) seatTerm {
 		return out
 	}
 	out.at = make(map[int64]int)
-	for name := range q.pool.domains(t.key.topology, q.pool.selectionOf(q)) {
-		d := out.numberOf(name, true)
-		out.counted[d] = true
-		out.at[out.counts[d]]++
+	selection := q.pool.selectionOf(q)
+	if !empty {
+		for name := range q.pool.domains(t.key.topology, selection) {
+			out.count(name)
+		}
+	}
+	for _, n := range on {
+		if name, ok := t.domainOf(n); empty && ok && n.own.selections>>selection&1 == 1 {
+			out.count(name)
+		}
 	}
 	out.fixed = len(out.at) == 0
 	return out
+}
+
+// count has a spread look at a domain.
+func (t *seatTerm) count(name string) {
+	if d := t.numberOf(name, true); !t.counted[d] {
+		t.counted[d] = true
+		t.at[t.counts[d]]++
+	}
 }
 
 // numberOf is the number of a domain; which one says nothing.
