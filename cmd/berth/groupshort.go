@@ -15,9 +15,8 @@ func nextLacks(v *berthv1.Verdict) string {
 		return ""
 	}
 	for _, r := range v.GetReasons()[1:] {
-		switch berth.ReasonCode(r.GetCode()) {
-		case berth.ReasonKept, berth.ReasonClaim, berth.ReasonQuota, berth.ReasonPreemption, berth.ReasonElsewhere:
-			continue // no filter's, or told by itself
+		if !ofFilter(r) {
+			continue
 		}
 		text := reasonText(r)
 		if s := spreadBroken(v); s != nil && s != r {
@@ -26,6 +25,16 @@ func nextLacks(v *berthv1.Verdict) string {
 		return text
 	}
 	return ""
+}
+
+// ofFilter says whether a reason is a filter's that is not told by itself: others are of no workers, or say nothing of what one more
+// member lacks.
+func ofFilter(r *berthv1.Reason) bool {
+	switch berth.ReasonCode(r.GetCode()) {
+	case berth.ReasonKept, berth.ReasonClaim, berth.ReasonQuota, berth.ReasonPreemption, berth.ReasonElsewhere:
+		return false
+	}
+	return true
 }
 
 // spreadBroken is of the workers on which one more member of a group would break its spread; nil: of none.

@@ -39,7 +39,7 @@ func shortThere(v *berthv1.Verdict) *berthv1.Reason {
 		return nil
 	}
 	for _, r := range v.GetReasons()[1:] {
-		if r.GetCode() != string(berth.ReasonElsewhere) && r.GetWant() > 0 {
+		if ofFilter(r) && r.GetWant() > 0 {
 			return r
 		}
 	}

@@ -26,6 +26,19 @@ func TestGroupWhy_NearestRack(t *testing.T) {
 			},
 		},
 		{
+			name: "nobody makes room", // which is no filter's, and of no worker
+			v: &berthv1.Verdict{Reasons: []*berthv1.Reason{
+				{Code: "group", Detail: "rack", Want: 3, Best: 2, Total: 3, Near: "rack b", There: 1},
+				{Code: "anti_affinity", Detail: "app=z on the host", Workers: 1, Some: []string{"b1"}},
+				elsewhere,
+				{Code: "preemption", Detail: "priority", Want: 3, Best: 1},
+			}},
+			want: []string{
+				"waits: 1 of its 3 members fit in rack b, the nearest, of at least 3\n",
+				"nobody makes room for it: those whose end would do have its priority, or a higher one; the end of others would make room for no more of its members than fit now\n",
+			},
+		},
+		{
 			name: "never",
 			v: &berthv1.Verdict{NeverFits: true, Reasons: []*berthv1.Reason{
 				{Code: "group", Detail: "rack", Want: 5, Best: 2, Total: 5, Ever: 4, Near: "rack b", There: 1}, gpus, elsewhere,
