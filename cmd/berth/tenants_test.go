@@ -34,7 +34,7 @@ func TestTenants(t *testing.T) {
 		s.want(exitGood, "", "submit", "--id", "both", "--tenant", "vision", "--cpu", "1", "--group-size", "2", "--", "true")
 		for _, id := range []string{"both", "both.1"} {
 			s.want(exitGood, "waits, and could never be placed, for it asks for more than the quota of tenant vision in pool default: it wants 2 cores, and 0.5 is left of 1.5", "explain", id)
-			s.want(exitGood, "what would help: a larger quota: berth tenants set --pool default --cpu 3 vision", "explain", id)
+			s.want(exitGood, "what would help, beyond what those ahead of it take: a larger quota: berth tenants set --pool default --cpu 3 vision", "explain", id)
 		}
 		s.want(exitGood, "", "cancel", "--wait", "both")
 		s.want(exitGood, "vision  default  CPU  1.5    1     1        1       ", "tenants")
