@@ -25,7 +25,11 @@ func (s *balance) judgeMembers(r *berth.Request, n int64) allowance {
 			return s.judgeDealt(r, n, s.onlyTypes(r, n))
 		}
 	}
-	for _, has := range []bounding{s.itsOwn, s.limitOf} {
+	mosts := []bounding{s.itsOwn, s.limitOf}
+	if len(s.quota.Lent) > 0 {
+		mosts = slices.Insert(mosts, 0, bounding(s.back))
+	}
+	for _, has := range mosts {
 		d := s.dealt(r, n, has)
 		if d.Found {
 			need := make(berth.Amounts, len(d.Of))

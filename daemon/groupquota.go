@@ -163,7 +163,7 @@ func (l *loop) balanceOfGroup(id berth.GroupID, st *quotaState, members []*waiti
 	return s.of(l.askedByMembers(id, members))
 }
 
-// leftNow is why a group waits, by its class; where that is its quota, with how much of it is left now: it is told with what is used
+// leftNow is why a group waits, by its class; where that is its quota, with how much of it is left now, and who is to give some back: it is told with what is used
 // now, and the class is judged again only when more may be left.
 func (l *loop) leftNow(g *gang) *berth.Verdict {
 	v, st := g.class.verdict, l.limited(g.request)
@@ -178,6 +178,7 @@ func (l *loop) leftNow(g *gang) *berth.Verdict {
 			d := berth.Dimension(r.Detail)
 			r.Total = st.most[d]
 			r.Best = min(s.takeable(d), r.Total)
+			r.Tenants = s.quota.Recalled.TenantsOf(d)
 		}
 	}
 	return &out

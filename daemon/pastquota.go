@@ -37,8 +37,12 @@ func (d *Daemon) quotaAt(ctx context.Context, then workersThen, e *Explanation, 
 	allowed := q.Allowed()
 	st := &quotaState{limits: allowed, most: q.Limits, dimensions: q.Limits.Dimensions()}
 	s := &balance{
-		state: st, quota: berth.Quota{Limits: q.Limits, Taken: allowed, Recalled: q.Recalled}, block: berth.Block{Block: allowed, Used: used},
+		state: st, quota: berth.Quota{Limits: q.Limits, Taken: allowed, Lent: q.Lent, Recalled: q.Recalled}, block: berth.Block{Block: allowed, Used: used},
 		left: func(berth.Dimension) int64 { return 0 }, idle: func(berth.Dimension) int64 { return 0 }, kinds: func() []string { return then.fleet.DeviceTypes(spec.Pool) },
+		own: ownOf(allowed, q.Guaranteed, used),
+		takes: func(r *berth.Request) bool {
+			return len(then.fleet.EverOn(scheduler.Candidate{Request: r}, berth.Membership{}, nil)) > 0
+		},
 	}
 	if len(q.Gathering) > 0 {
 		if s, err = d.gatheringAt(ctx, s, &q, e, g, p); err != nil {

@@ -234,6 +234,8 @@ type balance struct {
 	left   func(berth.Dimension) int64 // how much of it no daemon has taken
 	idle   func(berth.Dimension) int64 // how much of it other daemons have taken, and do not use
 	kinds  func() []string             // the types of devices of its pool, sorted
+	own    bounding                    // see ownOf
+	takes  func(*berth.Request) bool   // whether some worker could, were it empty
 
 	loans   *loanStatus // of its pool
 	gathers *gathering  // what stands, or nil
@@ -248,6 +250,8 @@ func (l *loop) balance(of account, st *quotaState, b *builder) balance {
 		left:  func(d berth.Dimension) int64 { return l.free(of, st, d) },
 		idle:  func(d berth.Dimension) int64 { return l.idleBut(of, d, ref.daemon) },
 		kinds: func() []string { return l.fleet.DeviceTypes(of.pool) },
+		own:   l.ownLater(of, st, t.Pools[of.pool].Guaranteed),
+		takes: func(r *berth.Request) bool { return l.fitsEver(r, 0, nil) },
 	}
 	if b != nil {
 		s.block = b.blockNow(ref).Pools[of.pool]

@@ -29,7 +29,9 @@ func (s *balance) chooseType(a *allowance, i int, n int64) (need berth.Amounts) 
 		could = s.having(kinds, want, n, beside, s.obtainable)
 	}
 	if could == nil {
-		need = s.everOf(kinds, want, n)
+		if need = s.comesBack(a.request, i, kinds, want, n, beside); need == nil {
+			need = s.everOf(kinds, want, n)
+		}
 		for d := range need { // what the demands before may take of it is not there for this one
 			need[d] += a.may[d]
 			delete(a.may, d)
@@ -97,6 +99,27 @@ func (s *balance) having(kinds []string, want, n int64, beside, has bounding) (c
 		return nil
 	}
 	return could
+}
+
+// comesBack is what demand i of so many needs, beside what others of the request do, that its own part has room for when what is lent of it is back: what there is,
+// and of the types that are lent no more than the rest. nil: it has no room for that, or no worker could ever take it. What its own part has no room for with
+// what is used may not come for long, and nobody else could give it.
+func (s *balance) comesBack(r *berth.Request, i int, kinds []string, want, n int64, beside bounding) berth.Amounts {
+	if len(s.quota.Lent) == 0 {
+		return nil
+	}
+	kinds = slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool { return !s.takes(scheduler.WithType(r, i, kind)) })
+	now := func(d berth.Dimension) int64 { return min(s.back(d), s.obtainable(d)) - beside(d) }
+	back := func(d berth.Dimension) int64 { return s.back(d) - beside(d) }
+	return scheduler.NeedInParts(kinds, want, n, now, back)
+}
+
+// back is how much of a dimension its own part has room for with what is lent of it, and else what there is of that.
+func (s *balance) back(d berth.Dimension) int64 {
+	if s.quota.Lent.Of(d) > 0 {
+		return s.own(d)
+	}
+	return min(s.own(d), s.obtainable(d))
 }
 
 // everOf is what so many need that have to wait for some types: of its own before what it could borrow.

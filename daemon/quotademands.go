@@ -33,6 +33,13 @@ func (s *balance) judgeDemands(r *berth.Request, a allowance) allowance {
 			return a
 		}
 	}
+	if len(s.quota.Lent) > 0 {
+		if as := s.oneTypeEach(r, 1, s.back); as != nil && s.takes(as) {
+			own := s.judgeInOrder(as, 1)
+			a.need, a.verdict = own.need, own.verdict
+			return a
+		}
+	}
 	if !a.verdict.NeverFits { // of those types, taken in that order
 		return a
 	}

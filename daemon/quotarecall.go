@@ -23,9 +23,11 @@ func (c *blockChanges) wantsOwn(of account, s *balance) berth.Amounts {
 		left[d] = room(d)
 	}
 	fits := bounding(func(d berth.Dimension) int64 { return left[d] })
-	add := func(r *berth.Request, members int64, need berth.Amounts, n int64) {
+	beside := *s
+	beside.own = fits // of several types it is one that those before it leave
+	add := func(r *berth.Request, members int64, need berth.Amounts, n int64) int64 {
 		if len(need) == 0 || !fits.holds(need, s) || !c.l.fitsEver(r, members, nil) {
-			return
+			return 0
 		}
 		for d, v := range need {
 			if v > 0 && s.limits(d) {
@@ -36,11 +38,18 @@ func (c *blockChanges) wantsOwn(of account, s *balance) berth.Amounts {
 			left[d] -= n * v
 			needs[d] += n * v
 		}
+		return n
+	}
+	addAll := func(r *berth.Request, members int64, judge func() allowance, n int64) {
+		for added := int64(1); n > 0 && added > 0; n -= added {
+			added = add(r, members, judge().need, n)
+		}
 	}
 	gangs := c.l.gangs.over.all(of, look{within: s.bound(room)})
 	slices.SortFunc(gangs, func(a, b *gangClass) int { return a.members[0].before(b.members[0]) })
 	for _, class := range gangs {
-		add(class.members[0].request, class.members[0].need, c.l.allowsGang(class.members[0], s).need, int64(len(class.members)))
+		first := class.members[0]
+		addAll(first.request, first.need, func() allowance { return c.l.allowsGang(first, &beside) }, int64(len(class.members)))
 	}
 	classes := c.l.queue.over.all(of, look{within: s.bound(room)})
 	slices.SortFunc(classes, func(a, b *class) int {
@@ -50,7 +59,8 @@ func (c *blockChanges) wantsOwn(of account, s *balance) berth.Amounts {
 		return 1
 	})
 	for _, class := range classes {
-		add(class.members[0].request, 0, c.l.allowsOne(class.members[0], s).need, int64(len(class.ids)))
+		first := class.members[0]
+		addAll(first.request, 0, func() allowance { return c.l.allowsOne(first, &beside) }, int64(len(class.ids)))
 	}
 	waiting := c.l.narrowedIn(of)
 	slices.SortFunc(waiting, func(a, b typesBack) int { return a.Compare(&b.Gathering) })

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
 )
 
 // What fits nowhere with the types of devices that its quota leaves it waits for a worker that has one of these, and no such
@@ -150,7 +151,7 @@ func (s *balance) lentTypes(r *berth.Request, n int64, own bounding, fits func(*
 			d := berth.DeviceDimension(kind)
 			_, guaranteed := s.quota.Guaranteed[d]
 			some := min(left, (own(d)-need[d])/want)
-			if !guaranteed || s.quota.Lent.Of(d) == 0 || some <= 0 || need[d]+some*want <= s.obtainable(d) || !fits(withType(r, i, kind)) {
+			if !guaranteed || s.quota.Lent.Of(d) == 0 || some <= 0 || need[d]+some*want <= s.obtainable(d) || !fits(scheduler.WithType(r, i, kind)) {
 				continue
 			}
 			need[d] += some * want
@@ -163,14 +164,6 @@ func (s *balance) lentTypes(r *berth.Request, n int64, own bounding, fits func(*
 		return nil
 	}
 	return need
-}
-
-// withType is a request with one type for one of its demands.
-func withType(r *berth.Request, i int, kind string) *berth.Request {
-	next := *r
-	next.Resources.Devices = slices.Clone(r.Resources.Devices)
-	next.Resources.Devices[i].Types = []string{kind}
-	return &next
 }
 
 // toTake is what is there of what was wanted back for something, and was not taken yet: all, or one of the types; nil: nothing.

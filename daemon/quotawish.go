@@ -30,12 +30,7 @@ type bounding func(berth.Dimension) int64
 // what is not guaranteed, both are what is allowed.
 func (l *loop) ownRoom(of account, s *balance) (own, most bounding) {
 	used, ever := l.usedBy(of), l.loansIn(of.pool).ever
-	own = func(d berth.Dimension) int64 {
-		if g, guaranteed := s.quota.Guaranteed[d]; guaranteed {
-			return g - used[d]
-		}
-		return s.state.limits[d] - used[d]
-	}
+	own = ownOf(s.state.limits, s.quota.Guaranteed, used)
 	most = func(d berth.Dimension) int64 {
 		if _, guaranteed := s.quota.Guaranteed[d]; guaranteed {
 			return min(s.state.most[d], ever[d]) - used[d]
@@ -43,6 +38,27 @@ func (l *loop) ownRoom(of account, s *balance) (own, most bounding) {
 		return s.state.limits[d] - used[d]
 	}
 	return own, most
+}
+
+// ownOf is what the guaranteed part has room for beside what is used.
+func ownOf(limits, guaranteed, used berth.Amounts) bounding {
+	return func(d berth.Dimension) int64 {
+		if g, is := guaranteed[d]; is {
+			return g - used[d]
+		}
+		return limits[d] - used[d]
+	}
+}
+
+// ownLater is that of an account, reckoned when it is asked for first.
+func (l *loop) ownLater(of account, st *quotaState, guaranteed berth.Amounts) bounding {
+	var own bounding
+	return func(d berth.Dimension) int64 {
+		if own == nil {
+			own = ownOf(st.limits, guaranteed, l.usedBy(of))
+		}
+		return own(d)
+	}
 }
 
 // holds says whether so much fits, of what is limited.

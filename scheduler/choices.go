@@ -86,3 +86,29 @@ func NeedOfTypes(kinds []string, want, n int64, mosts ...func(berth.Dimension) i
 	}
 	return berth.Amounts{berth.DeviceDimension(kinds[0]): n * want}
 }
+
+// NeedInParts is what so many need that want so much of one type of devices each, where parts of it may be of any: of the first most as much as that is enough for,
+// and of each other the rest. nil: all of them are not enough.
+func NeedInParts(kinds []string, want, n int64, mosts ...func(berth.Dimension) int64) berth.Amounts {
+	need, left := make(berth.Amounts), n
+	for _, most := range mosts {
+		for _, kind := range kinds {
+			d := berth.DeviceDimension(kind)
+			if some := min(left, (most(d)-need[d])/want); some > 0 {
+				need[d], left = need[d]+some*want, left-some
+			}
+		}
+	}
+	if left > 0 {
+		return nil
+	}
+	return need
+}
+
+// WithType is a request with one type for one of its demands for devices.
+func WithType(r *berth.Request, i int, kind string) *berth.Request {
+	next := *r
+	next.Resources.Devices = slices.Clone(r.Resources.Devices)
+	next.Resources.Devices[i].Types = []string{kind}
+	return &next
+}

@@ -168,6 +168,9 @@ func (j *judgement) chooseType(i int, n int64) berth.Amounts {
 		}
 	}
 	if left > 0 {
+		if need := j.comesBack(i, kinds, want, n); need != nil {
+			return need
+		}
 		return j.everOf(kinds, want, n)
 	}
 	if len(could) < len(kinds) {
@@ -180,6 +183,35 @@ func (j *judgement) chooseType(i int, n int64) berth.Amounts {
 		return berth.Amounts{dim: n * want} // counted, so that the next demand of the request sees it
 	}
 	return nil
+}
+
+// comesBack is what so many of demand i need, beside the demands before, that its own part has room for when what is lent of it is back; nil: it has none, or no
+// worker could ever take it.
+func (j *judgement) comesBack(i int, kinds []string, want, n int64) berth.Amounts {
+	own := func(d berth.Dimension) int64 {
+		most, guaranteed := j.quota.Guaranteed[d]
+		if !guaranteed {
+			most = j.limits[d]
+		}
+		return most - j.used[d] - j.need[d]
+	}
+	if !slices.ContainsFunc(kinds, func(kind string) bool { return j.lends(berth.DeviceDimension(kind)) }) {
+		return nil
+	}
+	kinds = slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool { return !j.c.fitsEver(scheduler.WithType(j.as, i, kind), 0) })
+	now := func(d berth.Dimension) int64 { return min(own(d), j.c.room(j.of, d)-j.need[d]) }
+	back := func(d berth.Dimension) int64 {
+		if j.lends(d) {
+			return own(d)
+		}
+		return now(d)
+	}
+	return scheduler.NeedInParts(kinds, want, n, now, back)
+}
+
+// lends says whether some of a dimension is lent.
+func (b *budget) lends(d berth.Dimension) bool {
+	return b.limits[d] < b.quota.Guaranteed[d]+b.borrowed[d]
 }
 
 // everOf is what so many need that have to wait for some types: of its own before what it could borrow.
