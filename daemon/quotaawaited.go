@@ -10,28 +10,66 @@ import (
 // account that is as much as the first request needs that waits so, and all groups that do, together: each of them waits for many
 // workers that may come at any time, and would starve beside these were its quota lent to what never ends. What is borrowed is not
 // kept so, for others may want that.
+//
+// What it has not enough of for one, be all back that is lent, is kept for none: with several types it may wait for a worker that has another, or
+// others of its tenant were placed since.
 
 // awaited is the most of each dimension that it could get of what waits in a queue and among groups, and the least: of several types of
-// devices it may get any. What the workers that are there could never take awaits nothing. A group is tried a moment later than its quota is there.
+// devices it may get any that there is enough of. What the workers that are there could never take awaits nothing. A group is tried a moment later than
+// its quota is there.
 func (l *loop) awaited(of account, s *balance, q *queue, gs *gangs) (most, least berth.Amounts) {
 	most, least = make(berth.Amounts, len(s.state.dimensions)), make(berth.Amounts, len(s.state.dimensions))
 	add := func(r *berth.Request, n int64) {
 		for _, d := range s.state.dimensions {
-			s.addUpTo(most, d, n, mostOf(r, d))
+			s.addUpTo(most, d, n, mostOf(r, d, s.couldBeBack(d)))
 			s.addUpTo(least, d, n, leastOf(r, d))
 		}
 	}
-	if w := q.firstBlocked(of); w != nil && l.couldEver(w.request, 0, s) {
+	if w := l.firstAwaits(of, s, q); w != nil {
 		add(w.request, 1)
 	}
 	for _, class := range gs.classes { // in which order decides nothing
 		g := class.members[0]
-		if accountOf(g.request) == of && (!g.pastRoom() || class.open()) && l.couldEver(g.request, g.need, s) {
+		if accountOf(g.request) == of && (!g.pastRoom() || class.open()) && s.awaits(g.request, g.need) && l.couldEver(g.request, g.need, s) {
 			add(g.request, g.need*int64(len(class.members)))
 		}
 	}
 	return most, least
 }
+
+// firstAwaits is the first of a queue that waits for a worker, and may have its quota then, or nil.
+func (l *loop) firstAwaits(of account, s *balance, q *queue) (first *waiting) {
+	awaits := func(w *waiting) bool { return s.awaits(w.request, 1) && l.couldEver(w.request, 0, s) }
+	if first = q.firstBlocked(of); first == nil || awaits(first) {
+		return first
+	}
+	first = nil
+	q.eachBlocked(of, blockedLooks, func(c *class) bool {
+		if w := c.members[0]; (first == nil || w.before(first)) && awaits(w) {
+			first = w
+		}
+		return false
+	})
+	return first
+}
+
+// awaits says whether so many of a request may have enough of the account's quota, be all back that is lent.
+func (s *balance) awaits(r *berth.Request, n int64) bool {
+	for i := range r.Resources.Devices {
+		of := &r.Resources.Devices[i]
+		kinds := of.Types
+		if len(kinds) == 0 {
+			kinds = s.kinds()
+		}
+		if len(kinds) > 0 && s.having(kinds, of.Count*of.Milli, n, func(berth.Dimension) int64 { return 0 }, s.couldBeBack) == nil {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(s.state.dimensions, func(d berth.Dimension) bool { return n*leastOf(r, d) > s.couldBeBack(d) })
+}
+
+// couldBeBack is how much of a dimension there is, or could be had, and would be with all that is lent.
+func (s *balance) couldBeBack(d berth.Dimension) int64 { return max(s.own(d), s.obtainable(d)) }
 
 // addUpTo adds n times v to a sum, up to the limit.
 func (s *balance) addUpTo(sum berth.Amounts, d berth.Dimension, n, v int64) {
@@ -105,12 +143,15 @@ func (l *loop) keepsAwaited(of account, d berth.Dimension) bool {
 	return awaits(l.queue, l.gangs) || slices.ContainsFunc(l.peers.sorted, func(p *peer) bool { return awaits(p.queue, p.gangs) })
 }
 
-// mostOf is how much of a dimension a request could get.
-func mostOf(r *berth.Request, d berth.Dimension) int64 {
+// mostOf is how much of a dimension a request could get where there is so much of it: each of its demands for devices all, or nothing.
+func mostOf(r *berth.Request, d berth.Dimension, has int64) int64 {
 	n := demandOf(r, d)
 	for i := range r.Resources.Devices {
 		of := &r.Resources.Devices[i]
 		_, device := d.DeviceType()
+		if of.Count*of.Milli > has {
+			continue
+		}
 		if device && len(of.Types) == 0 || slices.ContainsFunc(of.Types, func(kind string) bool { return berth.DeviceDimension(kind) == d }) {
 			n += of.Count * of.Milli
 		}
