@@ -41,6 +41,8 @@ type builder struct {
 	blocks  map[blockRef]int // index in plan.Blocks
 	placing berth.GroupID    // the group that the plan places
 	drained int              // groups for which it has asked what is kept: see keepDrained
+
+	movedAsked map[berth.GroupID]struct{} // of these, again: see keepAgain
 }
 
 // Bytes that members cost at most, beyond the request itself. They only size a batch: a

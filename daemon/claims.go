@@ -71,7 +71,7 @@ func (l *loop) lookClaims(w berth.WorkerID, ledger *berth.Ledger, b *builder) {
 // keepsClaim says whether a worker is one on which what a request has claimed is to be placed.
 func (l *loop) keepsClaim(w berth.WorkerID, id berth.RequestID) bool {
 	fw := l.fleet.Worker(w)
-	if fw == nil || !fw.Ready || fw.Cordoned || fw.Draining || fw.Removing || fw.Suspended {
+	if !takesRequests(fw) {
 		return false
 	}
 	sub, _ := l.view.submission(id)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -22,6 +23,12 @@ func (b *builder) keepDrained(id berth.GroupID) {
 		return
 	}
 	l.gatherDrained(id, b.group(id), members, b.plan.Ends)
+	b.keepMoved(id, members)
+}
+
+// keepMoved keeps the places alone.
+func (b *builder) keepMoved(id berth.GroupID, members []*waiting) {
+	l := b.l
 	if !l.mayPlace() {
 		return
 	}
@@ -54,6 +61,49 @@ func (b *builder) keepDrained(id berth.GroupID) {
 	}
 	b.keep(p, next)
 	b.keys = append(b.keys, keepKey(p))
+}
+
+// keepAgain keeps something for a group whose next attempt has begun so, where there was no room for it then, or that is gone: once in a plan.
+func (b *builder) keepAgain(id berth.GroupID) {
+	if _, asked := b.movedAsked[id]; asked || b.drained >= drainedMost {
+		return
+	}
+	if b.movedAsked == nil {
+		b.movedAsked = make(map[berth.GroupID]struct{}, 1)
+	}
+	b.movedAsked[id] = struct{}{}
+	members := b.l.stillMembers(id)
+	if len(members) == 0 {
+		return
+	}
+	p := members[0].request.Pool
+	if kept, _ := b.l.keep(p); kept.For(id) == nil && b.keepsIn(p).For(id) == nil {
+		b.keepMoved(id, members)
+	}
+}
+
+// opensFor keeps something for groups of this daemon's that a drain moves, where a worker takes requests that took none: before others that wait have it.
+func (l *loop) opensFor(p berth.PoolID, b *builder) {
+	var all []*gang
+	for id, of := range l.moving {
+		if of != p {
+			continue
+		}
+		if g := l.drained(id, b.now); g != nil {
+			all = append(all, g)
+		} else {
+			delete(l.moving, id)
+		}
+	}
+	slices.SortFunc(all, func(a, b *gang) int { return cmp.Or(cmp.Compare(b.priority, a.priority), cmp.Compare(a.id, b.id)) })
+	for _, g := range all {
+		b.keepAgain(g.id)
+	}
+}
+
+// takesRequests says whether a worker is closed to nobody.
+func takesRequests(w *scheduler.Worker) bool {
+	return w != nil && w.Ready && !w.Cordoned && !w.Draining && !w.Removing && !w.Suspended
 }
 
 // keepsIn is what a plan keeps in a pool in place of what is, or nil.
@@ -183,7 +233,7 @@ func (b *builder) places(members []*waiting, most int64) (own []*life, others []
 			continue
 		}
 		w := l.fleet.Worker(x.worker.Value())
-		if w == nil || !w.Ready || w.Cordoned || w.Draining || w.Removing || w.Suspended || w.Epoch != x.epoch || !x.isOn(w.ID) {
+		if !takesRequests(w) || w.Epoch != x.epoch || !x.isOn(w.ID) {
 			others = append(others, m)
 			continue
 		}

@@ -52,6 +52,9 @@ func (b *builder) shareFate(group berth.GroupID, id berth.RequestID, attempt int
 		return
 	}
 	if v.state == berth.StatePending {
+		if g.State == berth.GroupPending && g.LastEnd == berth.EndDrained {
+			b.keepAgain(group)
+		}
 		if g.State == berth.GroupPlaced && g.Attempt == attempt {
 			b.anew(group, v.reason)
 			switch {

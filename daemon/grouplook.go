@@ -108,9 +108,15 @@ func (l *loop) lookWaiting(id berth.GroupID, g *berth.Group, now time.Time) {
 	if !at.IsZero() {
 		l.putOff(groupKey(id), at)
 	}
+	delete(l.moving, id)
 	if !ok || l.groups[id].holding {
 		l.gangs.remove(id)
 		l.seeDrained(id, g, now)
+		if g.LastEnd == berth.EndDrained && len(l.inGroup(id)) > 0 {
+			if sub, _ := l.view.submission(l.inGroup(id)[0]); sub != nil {
+				l.moving[id] = sub.Spec.Pool
+			}
+		}
 		return
 	}
 	first := members[0]

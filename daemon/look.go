@@ -37,8 +37,12 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 	if !held && !ready && (ledger == nil || ledger.Empty()) && l.mayAct(workerKey(w), l.share.ofWorker(w)) {
 		b.open(w, rec, epoch, was)
 	}
+	closed := !takesRequests(l.fleet.Worker(w))
 	l.seat(w, b.now, rec, epoch, ledger)
 	l.noteSeat(w, b)
+	if len(l.moving) > 0 && closed && takesRequests(l.fleet.Worker(w)) {
+		l.opensFor(rec.Pool, b)
+	}
 	if b.ledgerWrite(w) == nil {
 		l.seePassed(w, rec.Pool)
 	}

@@ -49,6 +49,7 @@ type loop struct {
 	keeps        map[berth.PoolID]*keepState
 	rooms        map[berth.PoolID]struct{} // in which groups may have others make room
 	holds        groupHolds
+	moving       map[berth.GroupID]berth.PoolID // groups of which a drain ends the members yet, for other groups' daemons, too
 	quotas       quotas
 	fair         fairness
 
@@ -106,7 +107,7 @@ func newLoop(d *Daemon) *loop {
 		seen:   make(map[berth.Key]sighting), waits: make(map[berth.RequestID]waitFrom), lost: make(map[berth.WorkerID]*lostEpoch),
 		starts: make(map[berth.WorkerID]*starts), suspicions: make(map[berth.RequestID][]suspicion), cancels: make(map[berth.RequestID]*cancelOrder),
 		groups: make(map[berth.GroupID]*groupInfo), groupCancels: make(map[berth.GroupID]*cancelOrder),
-		gangs: newGangs(), keeps: make(map[berth.PoolID]*keepState), rooms: make(map[berth.PoolID]struct{}), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(), fair: newFairness(),
+		gangs: newGangs(), keeps: make(map[berth.PoolID]*keepState), rooms: make(map[berth.PoolID]struct{}), moving: make(map[berth.GroupID]berth.PoolID), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(), fair: newFairness(),
 		claimants: make(map[berth.RequestID]time.Time), keptOffs: make(map[berth.Key]struct{}),
 		successors: make(map[berth.RequestID]berth.RequestID), tried: make(map[berth.RequestID]tried), share: newShare(d.opts.ID), peers: newPeers(), left: make(map[berth.TenantID]*leftOfTenant), leftOn: make(map[berth.WorkerID][]berth.RequestID), bases: newBases(),
 		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(), answers: make(answers), untold: make(untold), watchers: newWatchers(),

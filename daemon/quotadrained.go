@@ -68,7 +68,10 @@ func (q *quotas) givesUp(id berth.GroupID, amounts berth.Amounts) {
 }
 
 // notDrained is that of a group that waits for no end of its members.
-func (l *loop) notDrained(id berth.GroupID) { delete(l.quotas.drained, id) }
+func (l *loop) notDrained(id berth.GroupID) {
+	delete(l.quotas.drained, id)
+	delete(l.moving, id)
+}
 
 // tryGang tries a group. For one that a drain moves quota is gathered until it has been tried, which has its turn for that.
 func (l *loop) tryGang(g *gang, b *builder) (placed bool) {

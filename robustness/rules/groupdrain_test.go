@@ -158,6 +158,65 @@ func TestGroup_DrainedBeforeSingles(t *testing.T) {
 	}
 }
 
+// What there was no room for with the first stop order may have some when its members end: where the drain is taken back, or others open up. Who is behind the
+// group does not have that before it; what opens up another daemon may still give to its own.
+func TestGroup_DrainedThenRoom(t *testing.T) {
+	for name, opens := range map[string]berth.WorkerID{"taken back": "a", "another opens": "d"} {
+		for n := 1; n <= 3 && (n == 1 || opens == "a"); n += 2 {
+			t.Run(fmt.Sprintf("%s, %d daemons", name, n), func(t *testing.T) {
+				bubble(t, func(r *rig) {
+					checked := r.checked()
+					ds, stop := r.several(n)
+					var kills []func()
+					for _, w := range []berth.WorkerID{"d", "a", "b", "c"} {
+						_, kill := r.lives(w)
+						kills = append(kills, kill)
+						if w == "d" {
+							r.drains(ds[0], w, daemon.Wish{Cordon: true})
+						}
+					}
+					g := r.whole("g", 3)
+					g.Priority = 5
+					r.submitGroup(ds[0], g)
+					for _, k := range r.held() {
+						w, id, _ := strings.Cut(k, "/")
+						r.runs(w, id)
+					}
+					for i := range 4 {
+						r.run(ds[i%n], fmt.Sprint("s", i), sized(1000, 0))
+					}
+					_, err := ds[n-1].SetIntent(r.t.Context(), "a", daemon.Wish{Drain: true})
+					r.ok(err)
+					r.passes(100 * time.Millisecond)
+					if opens == "a" {
+						_, err = ds[0].SetIntent(r.t.Context(), opens, daemon.Wish{})
+						r.ok(err)
+					}
+					for _, k := range r.held() {
+						if w, id, _ := strings.Cut(k, "/"); strings.HasPrefix(id, "g") {
+							r.passes(300 * time.Millisecond)
+							r.exits(w, id)
+						}
+						if opens != "a" {
+							_, err = ds[0].SetIntent(r.t.Context(), opens, daemon.Wish{})
+							r.ok(err)
+						}
+					}
+					r.passes(5 * time.Second)
+					if r.located("g.0", "g.1", "g.2") != 3 {
+						t.Errorf("held %v", r.held())
+					}
+					stop()
+					for _, kill := range kills {
+						kill()
+					}
+					checked()
+				})
+			})
+		}
+	}
+}
+
 // What comes while a group is drained has not the room that is kept for it: not by the plan that writes this, nor by one beside it.
 func TestGroup_DrainedAsOthersCome(t *testing.T) {
 	for name, later := range map[string]time.Duration{"in one plan": 0, "in the next": 12 * time.Millisecond} {
