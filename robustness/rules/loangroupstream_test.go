@@ -121,7 +121,7 @@ func TestLoan_GroupsOfThreeRest(t *testing.T) {
 			s.passes(5 * time.Second)
 		}
 		s.passes(100 * time.Second)
-		if held := s.passes(60 * time.Second); held["a"] < 2.3 || held["b"] < 2.3 || held["c"] < 2.3 {
+		if held := s.passes(120 * time.Second); held["a"] < 2.3 || held["b"] < 2.3 || held["c"] < 2.3 {
 			t.Errorf("they hold %v of 10 on average", held)
 		}
 		stop()
