@@ -49,7 +49,7 @@ type loop struct {
 	keeps        map[berth.PoolID]*keepState
 	rooms        map[berth.PoolID]struct{} // in which groups may have others make room
 	holds        groupHolds
-	moving       map[berth.GroupID]berth.PoolID // groups of which a drain ends the members yet, for other groups' daemons, too
+	moving       map[berth.GroupID]berth.PoolID // groups whose members a drain ends yet, whoever plans them
 	quotas       quotas
 	fair         fairness
 
