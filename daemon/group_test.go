@@ -174,8 +174,11 @@ func TestGroup_DrainMovesAll(t *testing.T) {
 	if _, err := d.SetIntent(t.Context(), st.Worker, daemon.Wish{Drain: true}); err != nil {
 		t.Fatal(err)
 	}
-	s := awaitGroup(t, d, "g", func(s *daemon.GroupStatus) bool { return running(3)(s) && s.Record.Attempt == 2 })
-	if s.Record.State != berth.GroupPlaced || s.Record.Failed != 0 {
+	// The second attempt begins while the members of the first still run.
+	s := awaitGroup(t, d, "g", func(s *daemon.GroupStatus) bool {
+		return running(3)(s) && s.Record.Attempt == 2 && s.Record.State == berth.GroupPlaced
+	})
+	if s.Record.Failed != 0 {
 		t.Errorf("%+v", s.Record)
 	}
 }
