@@ -14,10 +14,12 @@ package scheduler
 type row struct {
 	prices *prices
 	cells  []cell
-	wins   []int32 // by place: the index of who loses least there, or nobody
-	stale  []bool  // by place: somebody there is to be judged
-	seen   uint64  // of the changes
-	used   uint64  // when last
+	judged []judged // of states, by the last bits of their numbers: with these prices
+	wins   []int32  // by place: the index of who loses least there, or nobody
+	stale  []bool   // by place: it is in the queue
+	queue  []int32  // places to be looked at
+	seen   uint64   // of the changes
+	used   uint64   // when last
 }
 
 const nobody = -1
@@ -29,6 +31,19 @@ type cell struct {
 	rank   int16
 	yields bool
 	fits   bool // cpu, memory and devices; another filter may reject it
+}
+
+// priced says whether it has a loss: what does not fit, or has no room to lose, has none.
+func (c *cell) priced() bool { return c.fits && c.free > 0 }
+
+// judgedPart is the part of its leaves that a row has of judged: the states that are judged
+// soon after each other are few, and a number that meets another costs a look at the worker.
+const judgedPart = 4
+
+// judged is what a worker loses that is in a state: see judgeState.
+type judged struct {
+	state uint64 // its number; 0: of none
+	cell  cell
 }
 
 // hope is the best that the score of the worker can be: what else speaks against it is
@@ -107,54 +122,80 @@ func (q *query) settle(p *pool, r *row) {
 	case len(r.wins) != len(d.takes):
 		*r = row{
 			prices: d.prices, used: r.used,
-			cells: make([]cell, d.leaves()), wins: make([]int32, len(d.takes)), stale: make([]bool, len(d.takes)),
+			cells: make([]cell, d.leaves()), judged: make([]judged, max(d.leaves()/judgedPart, 1)), wins: make([]int32, len(d.takes)), stale: make([]bool, len(d.takes)),
 		}
 		fallthrough
 	case r.seen < d.changes.dropped:
 		for at := range d.leaves() {
-			r.change(at)
+			r.change(d.leaves() + at)
 		}
 	default:
 		for _, at := range d.changes.kept[r.seen-d.changes.dropped:] {
-			r.change(int(at))
+			r.change(d.leaves() + int(at))
 		}
 	}
 	if r.prices != d.prices {
 		r.prices = d.prices
+		clear(r.judged)
 		for at, w := range r.wins[d.leaves():] {
 			if w != nobody {
-				r.change(at)
+				r.change(d.leaves() + at)
 			}
 		}
 	}
 	r.seen = d.changes.dropped + uint64(len(d.changes.kept))
-	q.settleAt(p, r, 1)
+	q.settleQueue(p, r)
 }
 
-// change notes that who has an index is to be judged.
-func (r *row) change(at int) {
-	for k := len(r.wins)/2 + at; k > 0 && !r.stale[k]; k /= 2 {
-		r.stale[k] = true
-	}
-}
-
-func (q *query) settleAt(p *pool, r *row, k int) {
+// change notes that a place is to be looked at.
+func (r *row) change(k int) {
 	if !r.stale[k] {
-		return
+		r.stale[k] = true
+		r.queue = append(r.queue, int32(k))
 	}
-	r.stale[k] = false
-	if at := k - p.dealer.leaves(); at >= 0 {
-		r.wins[k] = nobody
-		if at < len(p.nodes) && p.dealer.seats[at].deals {
-			if r.cells[at] = q.judgeLoss(p, p.nodes[at]); r.cells[at].fits {
-				r.wins[k] = int32(at)
-			}
+}
+
+// settleQueue looks at the places in the queue, and then above them, as far up as it makes a
+// difference: the leaves come first, so that each place finds those below it settled.
+func (q *query) settleQueue(p *pool, r *row) {
+	leaves := len(r.cells)
+	for i := 0; i < len(r.queue); i++ {
+		k := int(r.queue[i])
+		was := r.wins[k]
+		if k >= leaves {
+			r.wins[k] = q.settleAt(p, r, k-leaves)
+		} else {
+			r.wins[k] = q.winner(p, r, r.wins[2*k], r.wins[2*k+1])
 		}
-		return
+		if k > 1 && (r.wins[k] != was || was != nobody && r.stale[leaves+int(was)]) {
+			r.change(k / 2)
+		}
 	}
-	q.settleAt(p, r, 2*k)
-	q.settleAt(p, r, 2*k+1)
-	r.wins[k] = q.winner(p, r, r.wins[2*k], r.wins[2*k+1])
+	for _, k := range r.queue {
+		r.stale[k] = false
+	}
+	r.queue = r.queue[:0]
+}
+
+// settleAt judges who has an index; it wins there, if it fits.
+func (q *query) settleAt(p *pool, r *row, at int) int32 {
+	if at >= len(p.nodes) || !p.dealer.seats[at].deals {
+		return nobody
+	}
+	s := &p.dealer.seats[at]
+	known := &r.judged[s.state&uint64(len(r.judged)-1)] // there are 1, 2, 4...
+	if known.state != s.state {
+		*known = judged{s.state, q.judgeState(p, p.nodes[at])}
+	}
+	c := &r.cells[at]
+	if *c = known.cell; !c.fits {
+		return nobody
+	}
+	c.yields = s.foreign
+	if c.priced() && p.dealer.prices.whole.device > 0 {
+		c.loss += p.dealer.prices.whole.counts(p.nodes[at])
+	}
+	return int32(at)
 }
 
 // winner is who of two may be better for the query.

@@ -30,7 +30,7 @@ func (f *Fleet) Check() error {
 		}
 	}
 	for id, p := range f.pools {
-		if err := p.check(); err != nil {
+		if err := cmp.Or(p.check(), f.checkCells(id)); err != nil {
 			return fmt.Errorf("pool %s: %w", id, err)
 		}
 	}

@@ -1,6 +1,11 @@
 package scheduler
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/berthd/berth"
+)
 
 // checkDeal makes what the dealer keeps of workers and rows anew.
 func (p *pool) checkDeal() error {
@@ -9,7 +14,11 @@ func (p *pool) checkDeal() error {
 		return fmt.Errorf("%d seats and %d leaves of %d workers", len(d.seats), d.leaves(), len(p.nodes))
 	}
 	for i, n := range p.nodes {
-		if fresh := (seat{n.position, n.open && len(n.devices) > 0}); d.seats[i] != fresh {
+		fresh := seat{position: n.position, state: d.seats[i].state}
+		if n.open && len(n.devices) > 0 {
+			fresh.deals, fresh.foreign = true, n.worker.Foreign
+		}
+		if d.seats[i] != fresh {
 			return fmt.Errorf("%s has seat %+v, by force %+v", n.worker.ID, d.seats[i], fresh)
 		}
 	}
@@ -37,14 +46,9 @@ func (p *pool) checkDeal() error {
 
 // checkRow: who wins is the better of two, wherever nobody is to be judged.
 func (p *pool) checkRow(r *row) error {
-	if len(r.wins) != len(p.dealer.takes) || r.seen < p.dealer.changes.dropped {
+	unseen, ok := p.unseen(r)
+	if !ok {
 		return nil // it will be made anew
-	}
-	unseen := make(map[int]bool)
-	for _, at := range p.dealer.changes.kept[r.seen-p.dealer.changes.dropped:] {
-		for k := p.dealer.leaves() + int(at); k > 0; k /= 2 {
-			unseen[k] = true
-		}
 	}
 	for k := 1; k < p.dealer.leaves(); k++ {
 		if r.stale[k] {
@@ -58,4 +62,78 @@ func (p *pool) checkRow(r *row) error {
 		}
 	}
 	return nil
+}
+
+// unseen are the places of a row below which somebody is to be judged yet; false: all are.
+func (p *pool) unseen(r *row) (places map[int]bool, ok bool) {
+	if len(r.wins) != len(p.dealer.takes) || r.seen < p.dealer.changes.dropped {
+		return nil, false
+	}
+	places = make(map[int]bool)
+	for _, at := range p.dealer.changes.kept[r.seen-p.dealer.changes.dropped:] {
+		for k := p.dealer.leaves() + int(at); k > 0; k /= 2 {
+			places[k] = true
+		}
+	}
+	return places, true
+}
+
+// checkCells judges anew what rows have judged.
+func (f *Fleet) checkCells(pool berth.PoolID) error {
+	p := f.pools[pool]
+	for key, r := range p.dealer.rows {
+		unseen, ok := p.unseen(r)
+		if !ok || r.prices != p.dealer.prices {
+			continue
+		}
+		q := f.ask(Candidate{Request: key.request(pool)})
+		for at, n := range p.nodes {
+			if unseen[len(r.cells)+at] {
+				continue
+			}
+			fits := r.wins[len(r.cells)+at] != nobody
+			if !p.dealer.seats[at].deals {
+				if fits {
+					return fmt.Errorf("row %+v: %s takes nothing, and is taken to fit", key, n.worker.ID)
+				}
+				continue
+			}
+			if fresh := q.judgeLoss(p, n); fits != fresh.fits || fits && r.cells[at] != fresh {
+				return fmt.Errorf("row %+v: %s (fits: %t) has %+v, by force %+v", key, n.worker.ID, fits, r.cells[at], fresh)
+			}
+		}
+	}
+	return nil
+}
+
+// request is one that a row is for.
+func (k *rowKey) request(pool berth.PoolID) *berth.Request {
+	r := &berth.Request{ID: "row", Pool: pool}
+	r.Resources.CPUMilli, r.Resources.MemoryBytes, r.Resources.DiskBytes = k.want[cpu], k.want[memory], k.want[disk]
+	if k.count > 0 {
+		d := berth.DeviceDemand{Count: k.count, Milli: k.milli, MemoryBytes: k.memory, Linked: k.linked, AnyOrder: k.anyOrder}
+		if k.types != "" {
+			d.Types = strings.Split(k.types, ",")
+		}
+		r.Resources.Devices = []berth.DeviceDemand{d}
+	}
+	return r
+}
+
+// State is the number of the state that a worker is in.
+func (f *Fleet) State(w berth.WorkerID) uint64 {
+	n := f.nodes[w]
+	return f.pools[n.worker.Pool].dealer.seats[n.at].state
+}
+
+// States is how many are known in the default pool.
+func (f *Fleet) States() int { return len(f.pools[berth.DefaultPool].dealer.states.numbers) }
+
+// Learn adds a candidate to what its pool is asked for.
+func (f *Fleet) Learn(c Candidate) { f.learn(f.ask(c), c) }
+
+// Loses is what a worker would lose to a candidate by its state.
+func (f *Fleet) Loses(c Candidate, w berth.WorkerID) string {
+	n := f.nodes[w]
+	return fmt.Sprintf("%+v", f.ask(c).judgeState(f.pools[n.worker.Pool], n))
 }

@@ -36,7 +36,9 @@ type rowKey struct {
 // each other, for ten thousand of them lie all over the memory.
 type seat struct {
 	position uint64
-	deals    bool // open, with devices
+	state    uint64 // its number
+	deals    bool   // open, with devices
+	foreign  bool
 }
 
 // dealer deals the workers with devices of a pool to requests.
@@ -49,13 +51,14 @@ type dealer struct {
 	rows    map[rowKey]*row
 	clock   uint64 // of the uses of rows, and of workers' changes
 	room    room
+	states  states
 	seats   []seat   // by the worker's index
 	takes   []uint64 // by place in a row's tree: the selections that take in who deals there
 	changes changes
 }
 
 func newDealer() dealer {
-	return dealer{mix: newMix(), prices: noPrices(), types: make(map[string]int), rows: make(map[rowKey]*row)}
+	return dealer{mix: newMix(), prices: noPrices(), types: make(map[string]int), rows: make(map[rowKey]*row), states: newStates()}
 }
 
 // number gives the types of n's devices their numbers.
@@ -104,7 +107,11 @@ func (d *dealer) touch(n *node) {
 	for n.at >= len(d.seats) {
 		d.seats = append(d.seats, seat{})
 	}
-	d.sit(n.at, seat{n.position, n.open && len(n.devices) > 0}, n.own.selections)
+	s := seat{position: n.position}
+	if n.open && len(n.devices) > 0 {
+		s.deals, s.foreign, s.state = true, n.worker.Foreign, d.states.of(n, len(d.seats))
+	}
+	d.sit(n.at, s, n.own.selections)
 }
 
 // sit puts what a search needs to the worker with that index.
@@ -181,14 +188,25 @@ func (d *dealer) dropRow() {
 
 // judgeLoss is what n would lose to a query.
 func (q *query) judgeLoss(p *pool, n *node) cell {
+	c := q.judgeState(p, n)
+	c.yields = n.worker.Foreign && q.request.AffinityKey == ""
+	if c.priced() {
+		c.loss += p.dealer.prices.whole.counts(n)
+	}
+	return c
+}
+
+// judgeState is what n would lose by its state, whoever it is: of two that are in one
+// state it is the same.
+func (q *query) judgeState(p *pool, n *node) cell {
 	d := &p.dealer
-	c := cell{yields: n.worker.Foreign && q.request.AffinityKey == "", free: int32(n.idle), fits: q.hasRoom(&n.own)}
+	c := cell{free: int32(n.idle), fits: q.hasRoom(&n.own)}
 	demands := q.request.Resources.Devices
 	if c.fits && len(demands) > 0 {
 		rank, ok := q.devices.search(n, demands)
 		c.rank, c.fits = int16(rank), ok
 	}
-	if !c.fits || c.free == 0 {
+	if !c.priced() {
 		return c
 	}
 	before := n.worthBy(d.prices, &d.room)
@@ -199,7 +217,7 @@ func (q *query) judgeLoss(p *pool, n *node) cell {
 			d.prices.cut(&d.room, pick)
 		}
 	}
-	c.loss = lossOf(before, d.prices.worth(&d.room)) + d.prices.whole.counts(n)
+	c.loss = lossOf(before, d.prices.worth(&d.room))
 	return c
 }
 
