@@ -12,14 +12,16 @@ package scheduler
 
 // row is the losses of one shape on each worker of a pool, by the worker's index.
 type row struct {
-	prices *prices
-	cells  []cell
-	judged []judged // of states, by the last bits of their numbers: with these prices
-	wins   []int32  // by place: the index of who loses least there, or nobody
-	stale  []bool   // by place: it is in the queue
-	queue  []int32  // places to be looked at
-	seen   uint64   // of the changes
-	used   uint64   // when last
+	prices  *prices
+	cells   []cell
+	judged  []judged  // of states, by the last bits of their numbers: with these prices
+	wins    []int32   // by place: the index of who loses least there, or nobody
+	stale   []bool    // by place: it is in the queue
+	queue   []int32   // places to be looked at
+	lacking []lacking // why who does not take it does not; made when it is first asked for
+	said    [len(whys)]measure
+	seen    uint64 // of the changes
+	used    uint64 // when last
 }
 
 const nobody = -1
@@ -121,7 +123,7 @@ func (q *query) settle(p *pool, r *row) {
 	switch {
 	case len(r.wins) != len(d.takes):
 		*r = row{
-			prices: d.prices, used: r.used,
+			prices: d.prices, used: r.used, lacking: r.lacking, said: r.said,
 			cells: make([]cell, d.leaves()), judged: make([]judged, max(d.leaves()/judgedPart, 1)), wins: make([]int32, len(d.takes)), stale: make([]bool, len(d.takes)),
 		}
 		fallthrough

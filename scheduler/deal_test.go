@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -29,7 +30,9 @@ func (x *dealt) put(t *rapid.T) {
 		if rapid.IntRange(0, 3).Draw(t, "type") == 0 {
 			kind = deviceTypes[1]
 		}
-		w.Ledger.Capacity.Devices = append(w.Ledger.Capacity.Devices, berth.Device{Name: fmt.Sprintf("g%d", i), Type: kind})
+		w.Ledger.Capacity.Devices = append(w.Ledger.Capacity.Devices, berth.Device{
+			Name: fmt.Sprintf("g%d", i), Type: kind, MemoryBytes: max(rapid.Int64Range(-2, 1).Draw(t, "device memory"), 0), Link: rapid.SampledFrom(someLinks).Draw(t, "link"),
+		})
 	}
 	w.Labels = map[string]string{"zone": rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "zone")}
 	w.Foreign = rapid.IntRange(0, 2).Draw(t, "foreign") == 0
@@ -53,6 +56,10 @@ func (x *dealt) place(t *rapid.T) {
 	case 1:
 		r.Tolerations = someTolerations[:1]
 	}
+	if rapid.IntRange(0, 7).Draw(t, "in a domain") == 0 && len(r.Resources.Devices) > 0 {
+		r.Resources.Devices = slices.Clone(r.Resources.Devices)
+		r.Resources.Devices[0].Link = "y"
+	}
 	if rapid.IntRange(0, 2).Draw(t, "imaged") == 0 {
 		r.Image = rapid.SampledFrom(someImages).Draw(t, "image")
 	}
@@ -70,6 +77,7 @@ func TestProperty_Deal(t *testing.T) {
 				if d.Milli == berth.WholeDevice {
 					d.Count = rapid.Int64Range(1, 3).Draw(t, "count")
 				}
+				d.MemoryBytes, d.Linked = max(rapid.Int64Range(-3, 1).Draw(t, "of memory"), 0), d.Count > 1 && rapid.Bool().Draw(t, "linked")
 				d.Types = rapid.SliceOfNDistinct(rapid.SampledFrom(deviceTypes), 0, 2, rapid.ID).Draw(t, "types")
 				r.Resources.Devices = append(r.Resources.Devices, d)
 			}

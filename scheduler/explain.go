@@ -15,7 +15,7 @@ func (f *Fleet) explain(q *query) berth.Verdict {
 	if v := f.NoWorker(q.request.Pool); v != nil {
 		return *v
 	}
-	return q.explain(q.pool.nodes)
+	return q.explainPool()
 }
 
 // NoWorker is why a pool that has no worker takes nothing; nil: it has one.
@@ -26,60 +26,70 @@ func (f *Fleet) NoWorker(pool berth.PoolID) *berth.Verdict {
 	return &berth.Verdict{Reasons: []berth.Reason{{Code: berth.ReasonNoWorker, Detail: string(pool), Pools: f.poolNames()}}}
 }
 
+// telling is a verdict in the making.
+type telling struct {
+	berth.Verdict
+	broken  bool // the request is malformed
+	apart   bool // see query.apart
+	plain   bool // what open workers have too little of is all that is told of them, if anything is
+	fits    bool // somebody takes it
+	tallies [len(whys)]tally
+}
+
 // explain says so of some workers of the pool.
 func (q *query) explain(nodes []*node) berth.Verdict {
-	broken := malformed(&q.request.Resources)
-	v := berth.Verdict{NeverFits: true}
-	fits, apart := false, !broken && q.apart(nodes)
-	plain := !broken && !apart && q.keep == nil && q.request.JoinsAt() < 0
-	var short [amounts]tally
+	t := q.telling(nodes)
 	for _, n := range nodes { // in any order: what is told of them does not depend on it
-		v.NeverFits = v.NeverFits && (broken || !q.couldTake(n))
-		if r := q.shortOf(n); plain && r >= 0 {
-			short[r].add(n, r)
-			continue
-		}
-		why := q.rejectedBy(n, broken)
-		fits = fits || why == nil
-		if apart && n.open && q.couldTake(n) {
-			why = q.unmetTerm(n) // more room there would be of no use
-		}
-		if n.open && q.isElsewhere(n) {
-			why = &notJoined // nor would it be there
-		}
-		if why != nil {
-			as := n.unkept()
-			m := why.measure(q, as)
-			v.Reasons = q.addReason(v.Reasons, why, &m, as)
-		}
+		q.tell(&t, n)
 	}
-	if fits {
+	return q.verdict(&t, nodes)
+}
+
+// telling begins with what is told of all workers.
+func (q *query) telling(nodes []*node) (t telling) {
+	t.broken = malformed(&q.request.Resources)
+	t.apart = !t.broken && q.apart(nodes)
+	t.plain = !t.broken && !t.apart && q.keep == nil && q.request.JoinsAt() < 0
+	t.NeverFits = t.broken || !slices.ContainsFunc(nodes, q.couldTake)
+	return t
+}
+
+// tell adds what is told of one worker.
+func (q *query) tell(t *telling, n *node) {
+	if r := q.shortOf(n); t.plain && r >= 0 {
+		t.tallies[r].add(n, &measure{want: q.want[r], best: n.own.free[r], total: n.capacity[r]})
+		return
+	}
+	why := q.rejectedBy(n, t.broken)
+	t.fits = t.fits || why == nil
+	if t.apart && n.open && q.couldTake(n) {
+		why = q.unmetTerm(n) // more room there would be of no use
+	}
+	if n.open && q.isElsewhere(n) {
+		why = &notJoined // nor would it be there
+	}
+	if why != nil {
+		as := n.unkept()
+		m := why.measure(q, as)
+		t.Reasons = q.addReason(t.Reasons, why, &m, as)
+	}
+}
+
+// verdict ends it.
+func (q *query) verdict(t *telling, nodes []*node) berth.Verdict {
+	if t.fits {
 		return berth.Verdict{}
 	}
-	for r := range short {
-		if t := &short[r]; t.workers > 0 {
-			v.Reasons = append(v.Reasons, berth.Reason{Code: amountCodes[r], Workers: t.workers, Some: t.some, Want: q.want[r], Best: t.best, Total: t.total})
+	for i := range t.tallies {
+		if t.tallies[i].workers > 0 {
+			t.Reasons = t.tallies[i].join(t.Reasons, whys[i])
 		}
 	}
-	if v.NeverFits && !broken {
-		v.Reasons = q.neverReasons(nodes)
+	if t.NeverFits && !t.broken {
+		t.Reasons = q.neverReasons(nodes)
 	}
-	sortReasons(v.Reasons)
-	return v
-}
-
-// tally is what is told of the open workers with too little of an amount: most of those that reject a request are such, and the filters of
-// amounts come first.
-type tally struct {
-	workers     int
-	some        []berth.WorkerID
-	best, total int64
-}
-
-func (t *tally) add(n *node, r int) {
-	t.workers++
-	t.some = addName(t.some, n.worker.ID)
-	t.best, t.total = max(t.best, n.own.free[r]), max(t.total, n.capacity[r])
+	sortReasons(t.Reasons)
+	return t.Verdict
 }
 
 // shortOf is the first amount of which an open worker, with nothing kept of it, has too little free, or -1.

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/berthd/berth"
@@ -14,13 +15,20 @@ func (p *pool) checkDeal() error {
 		return fmt.Errorf("%d seats and %d leaves of %d workers", len(d.seats), d.leaves(), len(p.nodes))
 	}
 	for i, n := range p.nodes {
-		fresh := seat{position: n.position, state: d.seats[i].state}
+		fresh := seat{position: n.position, version: n.version, state: d.seats[i].state}
+		fresh.plain = n.open && n.kept == nil && len(n.repels) == 0
 		if n.open && len(n.devices) > 0 {
 			fresh.deals, fresh.foreign = true, n.worker.Foreign
 		}
 		if d.seats[i] != fresh {
 			return fmt.Errorf("%s has seat %+v, by force %+v", n.worker.ID, d.seats[i], fresh)
 		}
+	}
+	byName := func(a, b int32) int {
+		return strings.Compare(string(p.nodes[a].worker.ID), string(p.nodes[b].worker.ID))
+	}
+	if len(p.named) != len(p.nodes) || !slices.IsSortedFunc(p.named, byName) || len(slices.Compact(slices.Clone(p.named))) != len(p.named) {
+		return fmt.Errorf("in the order of their names: %v", p.named)
 	}
 	for k := len(d.takes) - 1; k > 0; k-- {
 		fresh := uint64(0)
@@ -136,4 +144,12 @@ func (f *Fleet) Learn(c Candidate) { f.learn(f.ask(c), c) }
 func (f *Fleet) Loses(c Candidate, w berth.WorkerID) string {
 	n := f.nodes[w]
 	return fmt.Sprintf("%+v", f.ask(c).judgeState(f.pools[n.worker.Pool], n))
+}
+
+// ExplainByForce is Explain that looks at all workers, and at nothing that is kept of them.
+func (f *Fleet) ExplainByForce(c Candidate) berth.Verdict {
+	if v := f.NoWorker(c.Request.Pool); v != nil {
+		return *v
+	}
+	return f.ask(c).explain(f.pools[c.Request.Pool].nodes)
 }

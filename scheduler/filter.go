@@ -13,6 +13,7 @@ type filter struct {
 	code    berth.ReasonCode
 	rejects string                      // whom, in words: for the table in docs/scheduling.md
 	passing bool                        // what it rejects may fit later, with no worker changed
+	byRow   bool                        // what it says of a worker without taints follows from a row's key and the worker's version: see lacking
 	applies func(*query) bool           // nil: to every request
 	passes  func(*query, *node) bool    // must not allocate
 	why     func(*query, *node) measure // of a worker that does not pass; nil: the code says all
@@ -85,7 +86,7 @@ var demandFilters = []filter{
 		why:     constraintWhy, all: constraintsWhy,
 	},
 	{
-		code: berth.ReasonTaint, rejects: "one with a taint, its own or an operator's, of `no_place` or `no_run` that is not tolerated",
+		code: berth.ReasonTaint, byRow: true, rejects: "one with a taint, its own or an operator's, of `no_place` or `no_run` that is not tolerated",
 		passes: func(q *query, n *node) bool { return len(n.repels) == 0 || tolerates(q.request.Tolerations, n) },
 		why:    taintWhy, all: taintsWhy,
 	},
@@ -105,7 +106,7 @@ var demandFilters = []filter{
 		why:     portsWhy, all: eachPortWhy,
 	},
 	{
-		code: berth.ReasonDevices, rejects: "one without enough healthy devices of one wanted type, each with the room and the memory, and where that is asked for in one link domain",
+		code: berth.ReasonDevices, byRow: true, rejects: "one without enough healthy devices of one wanted type, each with the room and the memory, and where that is asked for in one link domain",
 		applies: func(q *query) bool { return len(q.request.Resources.Devices) > 0 },
 		passes: func(q *query, n *node) bool {
 			_, ok := q.devices.fit(n, q.request.Resources.Devices)
@@ -141,7 +142,7 @@ var amountCodes = [amounts]berth.ReasonCode{cpu: berth.ReasonCPU, memory: berth.
 
 func amountFilter(r int, rejects string) filter {
 	return filter{
-		code: amountCodes[r], rejects: rejects,
+		code: amountCodes[r], rejects: rejects, byRow: true,
 		passes: func(q *query, n *node) bool { return q.want[r] <= n.own.free[r] },
 		why: func(q *query, n *node) measure {
 			return measure{want: q.want[r], best: max(n.own.free[r], 0), total: n.capacity[r]}

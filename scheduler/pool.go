@@ -3,6 +3,9 @@ package scheduler
 import (
 	"math/bits"
 	"slices"
+	"strings"
+
+	"github.com/berthd/berth"
 )
 
 // pool holds the workers of one pool: those without devices apart from those
@@ -10,6 +13,7 @@ import (
 // are spread over the former alone.
 type pool struct {
 	nodes      []*node // all, in an order that is nobody's business
+	named      []int32 // their indices, in the order of their names
 	plain      tier
 	devices    tier
 	binpack    bool
@@ -50,6 +54,7 @@ func newPool(binpack bool) *pool {
 func (p *pool) enter(n *node) {
 	n.at = len(p.nodes)
 	p.nodes = append(p.nodes, n)
+	p.enterName(n)
 	p.enlink(n)
 	n.own.selections = p.selections.of(n)
 	p.dealer.number(n)
@@ -65,10 +70,33 @@ func (p *pool) leave(n *node) {
 	p.dealer.add(n, -1)
 	p.changed(n)
 	last := p.nodes[len(p.nodes)-1]
+	p.leaveName(n, last)
 	p.nodes[n.at], last.at = last, n.at
 	p.nodes[len(p.nodes)-1] = nil
 	p.nodes = p.nodes[:len(p.nodes)-1]
 	p.dealer.moved(last)
+}
+
+// enterName puts a worker that has an index into the order of the names.
+func (p *pool) enterName(n *node) {
+	p.named = slices.Insert(p.named, p.nameAt(n), int32(n.at))
+}
+
+// leaveName takes one out whose index the last of the workers is about to get.
+func (p *pool) leaveName(n, last *node) {
+	i := p.nameAt(n)
+	p.named = slices.Delete(p.named, i, i+1)
+	if last != n {
+		p.named[p.nameAt(last)] = int32(n.at)
+	}
+}
+
+// nameAt is where a worker stands, or is to stand.
+func (p *pool) nameAt(n *node) int {
+	i, _ := slices.BinarySearchFunc(p.named, n.worker.ID, func(at int32, id berth.WorkerID) int {
+		return strings.Compare(string(p.nodes[at].worker.ID), string(id))
+	})
+	return i
 }
 
 // changing is told before a worker changes, and changed thereafter.

@@ -36,9 +36,11 @@ type rowKey struct {
 // each other, for ten thousand of them lie all over the memory.
 type seat struct {
 	position uint64
+	version  uint64
 	state    uint64 // its number
 	deals    bool   // open, with devices
 	foreign  bool
+	plain    bool // open, with no taint that keeps off and nothing kept of it: see lacking
 }
 
 // dealer deals the workers with devices of a pool to requests.
@@ -107,7 +109,7 @@ func (d *dealer) touch(n *node) {
 	for n.at >= len(d.seats) {
 		d.seats = append(d.seats, seat{})
 	}
-	s := seat{position: n.position}
+	s := seat{position: n.position, version: n.version, plain: n.open && n.kept == nil && len(n.repels) == 0}
 	if n.open && len(n.devices) > 0 {
 		s.deals, s.foreign, s.state = true, n.worker.Foreign, d.states.of(n, len(d.seats))
 	}
@@ -151,15 +153,25 @@ func (d *dealer) due() bool {
 	return d.mix.due(d.prices.since) || d.prices.since > 0 && max(grown, -grown)*8 > d.prices.devices
 }
 
-// row is the row of a query; nil: its shape has none.
-func (d *dealer) row(q *query, workers int) *row {
-	key := rowKey{want: q.want}
+// rowKey is what the query's row is known by; false: its shape has none.
+func (q *query) rowKey() (key rowKey, ok bool) {
+	key.want = q.want
 	switch demands := q.request.Resources.Devices; len(demands) {
 	case 0:
+		return key, true
 	case 1:
-		key.count, key.milli, key.types = demands[0].Count, demands[0].Milli, joinTypes(demands[0].Types)
-		key.memory, key.linked, key.anyOrder = demands[0].MemoryBytes, demands[0].Linked, demands[0].AnyOrder
-	default:
+		d := &demands[0]
+		key.count, key.milli, key.types = d.Count, d.Milli, joinTypes(d.Types)
+		key.memory, key.linked, key.anyOrder = d.MemoryBytes, d.Linked, d.AnyOrder
+		return key, d.Link == ""
+	}
+	return key, false
+}
+
+// row is the row of a query; nil: its shape has none.
+func (d *dealer) row(q *query, workers int) *row {
+	key, ok := q.rowKey()
+	if !ok {
 		return nil
 	}
 	r := d.rows[key]

@@ -1,6 +1,7 @@
 package scheduler_test
 
 import (
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/berthd/berth/scheduler"
@@ -22,6 +23,8 @@ func (x *running) placeAsByForce(t *rapid.T, c scheduler.Candidate) {
 	}
 	if d.Verdict == nil {
 		x.live = append(x.live, placement{d.Worker, d.Share})
+	} else if diff := cmp.Diff(x.fleet.ExplainByForce(c), *d.Verdict); diff != "" {
+		t.Fatalf("%+v (-by force +got):\n%s", c.Request, diff)
 	}
 }
 
