@@ -14,14 +14,12 @@ package scheduler
 type row struct {
 	prices  *prices
 	cells   []cell
-	judged  []judged  // of states, by the last bits of their numbers: with these prices
-	wins    []int32   // by place: the index of who loses least there, or nobody
-	stale   []bool    // by place: it is in the queue
-	queue   []int32   // places to be looked at
-	lacking []lacking // why who does not take it does not; made when it is first asked for
-	said    [len(whys)]measure
-	seen    uint64 // of the changes
-	used    uint64 // when last
+	judged  []judged           // of states, by the last bits of their numbers: with these prices
+	wins    []int32            // by place: the index of who loses least there, or nobody
+	lacking []lacking          // why who does not take it does not; made when it is first asked for
+	said    [len(whys)]measure // what is told of all who lack one thing: how much is wanted, and its detail
+	seen    uint64             // of the changes
+	used    uint64             // when last
 }
 
 const nobody = -1
@@ -120,20 +118,23 @@ func (p *pool) reselect() {
 // who fit, for what does not fit has no price.
 func (q *query) settle(p *pool, r *row) {
 	d := &p.dealer
+	if len(d.queue.has) != len(d.takes) {
+		d.queue.has = make([]bool, len(d.takes))
+	}
 	switch {
 	case len(r.wins) != len(d.takes):
 		*r = row{
 			prices: d.prices, used: r.used, lacking: r.lacking, said: r.said,
-			cells: make([]cell, d.leaves()), judged: make([]judged, max(d.leaves()/judgedPart, 1)), wins: make([]int32, len(d.takes)), stale: make([]bool, len(d.takes)),
+			cells: make([]cell, d.leaves()), judged: make([]judged, max(d.leaves()/judgedPart, 1)), wins: make([]int32, len(d.takes)),
 		}
 		fallthrough
 	case r.seen < d.changes.dropped:
 		for at := range d.leaves() {
-			r.change(d.leaves() + at)
+			d.queue.add(d.leaves() + at)
 		}
 	default:
 		for _, at := range d.changes.kept[r.seen-d.changes.dropped:] {
-			r.change(d.leaves() + int(at))
+			d.queue.add(d.leaves() + int(at))
 		}
 	}
 	if r.prices != d.prices {
@@ -141,7 +142,7 @@ func (q *query) settle(p *pool, r *row) {
 		clear(r.judged)
 		for at, w := range r.wins[d.leaves():] {
 			if w != nobody {
-				r.change(d.leaves() + at)
+				d.queue.add(d.leaves() + at)
 			}
 		}
 	}
@@ -149,34 +150,40 @@ func (q *query) settle(p *pool, r *row) {
 	q.settleQueue(p, r)
 }
 
-// change notes that a place is to be looked at.
-func (r *row) change(k int) {
-	if !r.stale[k] {
-		r.stale[k] = true
-		r.queue = append(r.queue, int32(k))
+// queue are the places of a row that are to be looked at, while it is settled; between two
+// rows there are none.
+type queue struct {
+	places []int32
+	has    []bool // by place
+}
+
+func (u *queue) add(k int) {
+	if !u.has[k] {
+		u.has[k] = true
+		u.places = append(u.places, int32(k))
 	}
 }
 
 // settleQueue looks at the places in the queue, and then above them, as far up as it makes a
 // difference: the leaves come first, so that each place finds those below it settled.
 func (q *query) settleQueue(p *pool, r *row) {
-	leaves := len(r.cells)
-	for i := 0; i < len(r.queue); i++ {
-		k := int(r.queue[i])
+	u, leaves := &p.dealer.queue, len(r.cells)
+	for i := 0; i < len(u.places); i++ {
+		k := int(u.places[i])
 		was := r.wins[k]
 		if k >= leaves {
 			r.wins[k] = q.settleAt(p, r, k-leaves)
 		} else {
 			r.wins[k] = q.winner(p, r, r.wins[2*k], r.wins[2*k+1])
 		}
-		if k > 1 && (r.wins[k] != was || was != nobody && r.stale[leaves+int(was)]) {
-			r.change(k / 2)
+		if k > 1 && (r.wins[k] != was || was != nobody && u.has[leaves+int(was)]) {
+			u.add(k / 2)
 		}
 	}
-	for _, k := range r.queue {
-		r.stale[k] = false
+	for _, k := range u.places {
+		u.has[k] = false
 	}
-	r.queue = r.queue[:0]
+	u.places = u.places[:0]
 }
 
 // settleAt judges who has an index; it wins there, if it fits.

@@ -59,7 +59,7 @@ func (p *pool) checkRow(r *row) error {
 		return nil // it will be made anew
 	}
 	for k := 1; k < p.dealer.leaves(); k++ {
-		if r.stale[k] {
+		if p.dealer.queue.has[k] {
 			return fmt.Errorf("place %d was left to be judged", k)
 		}
 		if unseen[k] {

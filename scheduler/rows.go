@@ -57,6 +57,7 @@ type dealer struct {
 	seats   []seat   // by the worker's index
 	takes   []uint64 // by place in a row's tree: the selections that take in who deals there
 	changes changes
+	queue   queue
 }
 
 func newDealer() dealer {
