@@ -64,6 +64,12 @@ func (c *course) askWaiting() {
 
 // askMoved asks for all that would have to leave its worker.
 func (c *course) askMoved(emptied map[berth.WorkerID]bool) {
+	later := make(map[berth.GroupID][]*asked) // members that have had no place yet
+	for _, a := range c.singles {
+		if a.group != "" {
+			later[a.group] = append(later[a.group], a)
+		}
+	}
 	for _, w := range slices.Sorted(maps.Keys(c.on)) {
 		if !emptied[w] {
 			continue
@@ -73,8 +79,7 @@ func (c *course) askMoved(emptied map[berth.WorkerID]bool) {
 			case c.resides[r.Spec.ID] != r: // with others of its group
 			case r.leaving && !r.returns: // for good
 			case r.group != "":
-				c.moveGroup(r.group)
-				c.whole[r.group].drained = true
+				c.moveGroup(r.group, later[r.group])
 			default:
 				c.leaves(r)
 				r.kind, r.from = KindMoved, w

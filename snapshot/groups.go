@@ -206,15 +206,23 @@ func (c *course) regroup(id berth.GroupID, by berth.RequestID) {
 	}
 }
 
-// moveGroup has a group placed again whole: the worker of one of its members is emptied.
-func (c *course) moveGroup(id berth.GroupID) {
+// moveGroup has a group placed again whole, of which some members have had no place yet: the worker of one of the others is emptied.
+func (c *course) moveGroup(id berth.GroupID, later []*asked) {
 	rec := *c.records[id].record
 	rec.LastEnd = berth.EndDrained
-	g, had := &askedGroup{id: id, record: &rec, seq: c.records[id].seq, leaving: true}, make(berth.Amounts)
+	g, had := &askedGroup{id: id, record: &rec, seq: c.records[id].seq, leaving: true, drained: true}, make(berth.Amounts)
 	c.whole[id] = g
-	for _, r := range c.residentsOf(id) {
+	placed, as := c.residentsOf(id), *g // as it will wait
+	for _, a := range later {
+		as.add(plain(a))
+	}
+	for _, r := range placed {
 		r.kind, r.room = KindMoved, ""
 		c.amountsOn(had, r.worker, &r.share)
+		as.add(plain(r.asked))
+	}
+	c.keepMoved(&as, placed)
+	for _, r := range placed {
 		c.away(r)
 	}
 	if g.preempts() { // else it has that in its turn, or not at all
