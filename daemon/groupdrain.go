@@ -46,6 +46,10 @@ func (b *builder) keepMoved(id berth.GroupID, members []*waiting) {
 	}
 	beside := now != nil && now.Group != id && !b.takesOver(p, now, priority)
 	workers, by, ok := b.roomAgain(id, members, beside)
+	if !ok && !beside {
+		workers = b.roomToMake(id, members)
+		ok = len(workers) > 0
+	}
 	if !ok || b.bytes+keptBytes(now.All())+keptBytes(workers) > int64(l.store.Limits().Bytes)*2/3 {
 		return
 	}
@@ -299,6 +303,14 @@ func (l *loop) stillMembers(id berth.GroupID) (all []*waiting) {
 
 // leavesWith tells who leaves a worker anyway, and which members of a group are there, which end with it, but for those that stay.
 func (l *loop) leavesWith(id berth.GroupID, stay map[berth.RequestID]bool, now time.Time) func(berth.WorkerID) []scheduler.Occupant {
+	on := l.onceMoved(id, stay, now)
+	return func(w berth.WorkerID) []scheduler.Occupant {
+		return slices.DeleteFunc(on(w), func(o scheduler.Occupant) bool { return !o.Leaving })
+	}
+}
+
+// onceMoved is residents, of whom those of a group leave that do not stay.
+func (l *loop) onceMoved(id berth.GroupID, stay map[berth.RequestID]bool, now time.Time) func(berth.WorkerID) []scheduler.Occupant {
 	on := l.residents(now)
 	return func(w berth.WorkerID) []scheduler.Occupant {
 		all := on(w)
@@ -307,7 +319,7 @@ func (l *loop) leavesWith(id berth.GroupID, stay map[berth.RequestID]bool, now t
 				o.Leaving, o.Left = true, o.Grace
 			}
 		}
-		return slices.DeleteFunc(all, func(o scheduler.Occupant) bool { return !o.Leaving })
+		return all
 	}
 }
 

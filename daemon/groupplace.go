@@ -320,6 +320,7 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 		l.noteNarrow(g, b)
 		l.timers.set(triesKey, g.class.tryAt) // it may be woken before
 		l.timers.set(keepKey(g.pool), b.now.Add(keepAfter))
+		l.hurryRoom(g, rec)
 		l.leavesQuota(g.request)
 		for _, m := range members {
 			l.touched(m.id)

@@ -17,6 +17,10 @@ func (c *course) keepMoved(g *askedGroup, placed []*resident) {
 	k := c.kept[p].Without(g.id)
 	beside := k != nil && !c.takesOver(k, g)
 	workers, ok := c.roomAgain(g, placed, beside)
+	if !ok && !beside {
+		workers = c.roomToMake(g)
+		ok = len(workers) > 0
+	}
 	switch {
 	case !ok:
 	case beside:
@@ -101,6 +105,24 @@ func (c *course) roomBeside(g *askedGroup, stay map[berth.RequestID]*resident, b
 		workers = append(workers, berth.KeptWorker{Worker: w, Share: shares[w]})
 	}
 	return workers, true
+}
+
+// roomToMake is where a group goes when others have made room for it, where they may; nil: nowhere. So nobody is started there to make room a moment later.
+func (c *course) roomToMake(g *askedGroup) (workers []berth.KeptWorker) {
+	if !g.preempts() {
+		return nil
+	}
+	ask := g.gang(g.members, g.first())
+	ask.Members[0].Patience = c.patienceOf(g.members[0])
+	ask.Members[0].Priority++ // as of roomBeside; of the others none counts that matters as much
+	on := c.onceMoved(g.id, nil)
+	d, ok := c.fleet.PreemptGang(ask, func(w berth.WorkerID) []scheduler.Occupant {
+		return slices.DeleteFunc(on(w), func(o scheduler.Occupant) bool { return !o.Leaving && o.Priority >= g.priority() })
+	})
+	if !ok {
+		return nil
+	}
+	return slices.DeleteFunc(d.Workers, func(k berth.KeptWorker) bool { return k.Share.IsZero() })
 }
 
 // onceMoved is groupOccupants, of whom those of a group leave that do not stay.

@@ -54,7 +54,7 @@ func (c *course) placeGroup(g *askedGroup) bool {
 		return c.groupWaitsForQuota(g, over)
 	}
 	d := c.placeWay(g, counted)
-	if d.Verdict == nil && c.kept[g.first().Pool] != nil {
+	if (d.Verdict == nil || g.drained) && c.kept[g.first().Pool] != nil {
 		c.fleet.Undo(d)
 		if c.takesBefore(g) { // it is tried again behind those
 			c.giveUp(g)
