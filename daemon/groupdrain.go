@@ -37,6 +37,7 @@ func (b *builder) keepMoved(id berth.GroupID, members []*waiting) {
 		return
 	}
 	b.drained++
+	l.seatClosed(b)
 	kept, _ := l.keep(p)
 	now, written := kept, b.keepsIn(p)
 	if written != nil {

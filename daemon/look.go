@@ -56,10 +56,19 @@ func (l *loop) lookWorker(w berth.WorkerID, b *builder) {
 // has that, and by what is free beside them, as the fleet does. Of what has ended meanwhile the one would know, and not the other: others would have
 // to end for the same. What this daemon has in flight there is for the fleet to know alone.
 func (l *loop) seatDue(b *builder) {
+	l.seatThose(b, func(berth.WorkerID) bool { return true })
+}
+
+// seatClosed does so for the workers that are to take nobody: what is kept would be of those. The others are looked at in their turn, for who waits for them.
+func (l *loop) seatClosed(b *builder) {
+	l.seatThose(b, func(w berth.WorkerID) bool { return l.view.intent(w).Cordon && takesRequests(l.fleet.Worker(w)) })
+}
+
+func (l *loop) seatThose(b *builder, are func(berth.WorkerID) bool) {
 	var due []berth.WorkerID
 	for k := range l.due.in { // they are put in order
-		if k.Kind == berth.KindWorker && l.flights.workers[berth.WorkerID(k.ID)] == nil {
-			due = append(due, berth.WorkerID(k.ID))
+		if w := berth.WorkerID(k.ID); k.Kind == berth.KindWorker && l.flights.workers[w] == nil && are(w) {
+			due = append(due, w)
 		}
 	}
 	slices.Sort(due)
