@@ -61,13 +61,13 @@ func (t *table) group(j *Job) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := strings.ToLower(t.text("group"))
+	name, err := t.word("group")
+	if err != nil {
+		return nil, err
+	}
 	r := berth.Request{ID: berth.RequestID(name), Command: []string{"pod"}, Group: &berth.Membership{Size: size, MinCount: least, Topology: t.text("group_topology"), Linked: linked}}
 	if linked {
 		r.Resources.Devices = []berth.DeviceDemand{{Count: j.GPUs, Milli: j.GPUMilli}}
-	}
-	if err := berth.CheckID("group", name); err != nil {
-		return nil, &LineError{t.line, err}
 	}
 	r = r.Normalize()
 	if err := r.ValidateAsked(); err != nil {

@@ -110,9 +110,9 @@ func TestGroups_Topology(t *testing.T) {
 func TestGroups_KeptBesideEqualTenant(t *testing.T) {
 	var rows []string
 	for i := range 3600 {
-		rows = append(rows, fmt.Sprintf("%d,%d,,800,1,,,%s,,,,,,,", i*370, []int{8000, 1000, 25_000}[i%3], []string{"a", "b"}[i%2]))
+		rows = append(rows, fmt.Sprintf("%d,%d,,800,1,0,0,%s,,,,,,,", i*370, []int{8000, 1000, 25_000}[i%3], []string{"a", "b"}[i%2]))
 	}
-	rows = append(rows, "60100,1000,,4000,1,,,b,,,,large,2,,")
+	rows = append(rows, "60100,1000,,4000,1,0,0,b,,,,large,2,,")
 	r := run(t, sim.NewTrace(machines(6), readGroups(t, rows...)), sim.PolicyBerth)
 	if got := waitsOf(r)["large"]; got[0] > 120_000 {
 		t.Errorf("%v", got)

@@ -31,6 +31,7 @@ func (e *LineError) Unwrap() error { return e.Err }
 type table struct {
 	in      *csv.Reader
 	columns map[string]int
+	needed  []string // columns that every file has
 	cells   []string
 	line    int
 	rows    int
@@ -48,7 +49,7 @@ func newTable(r io.Reader, most int, needed ...string) (*table, error) {
 	if err != nil {
 		return nil, lineError(in, err)
 	}
-	t := &table{in: in, columns: make(map[string]int), most: most}
+	t := &table{in: in, columns: make(map[string]int), needed: needed, most: most}
 	for i, name := range header {
 		name = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))
 		if _, twice := t.columns[name]; twice {
@@ -122,15 +123,19 @@ func (t *table) text(field string) string {
 	return strings.TrimSpace(t.cells[i])
 }
 
-// number is a whole number within bounds; an empty field is least.
+// number is a whole number within bounds; an empty field is least, but in a column that every file has: there it would count
+// for what nobody has said.
 func (t *table) number(field string, least, most int64) (int64, error) {
-	text := t.text(field)
+	text, allowed := t.text(field), fmt.Sprintf("a whole number of %d to %d", least, most)
 	if text == "" {
+		if slices.Contains(t.needed, field) {
+			return 0, t.wrong(field, "is empty", allowed)
+		}
 		return least, nil
 	}
 	v, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || v < least || v > most {
-		return 0, t.wrong(field, "is not allowed", fmt.Sprintf("a whole number of %d to %d", least, most))
+		return 0, t.wrong(field, "is not allowed", allowed)
 	}
 	return v, nil
 }
@@ -149,11 +154,22 @@ func (t *table) numbers(fields []string, most []int64, to []*int64) error {
 
 // word is an id, as names and models are; capital letters are taken for small ones.
 func (t *table) word(field string) (string, error) {
-	text := strings.ToLower(t.text(field))
-	if err := berth.CheckID(field, text); err != nil {
-		return "", &LineError{t.line, err}
+	return t.id(field, t.text(field))
+}
+
+// id is a word of a field; an error quotes it as the file has it.
+func (t *table) id(field, text string) (string, error) {
+	id := strings.ToLower(text)
+	err := berth.CheckID(field, id)
+	if err == nil {
+		return id, nil
 	}
-	return text, nil
+	if wrong, ok := errors.AsType[*berth.FieldError](err); ok && text != "" {
+		as := *wrong
+		as.Value = clip(text)
+		err = &as
+	}
+	return "", &LineError{t.line, err}
 }
 
 // words is a list of ids, parted by |; empty is none. One that is repeated counts once.
@@ -167,9 +183,10 @@ func (t *table) words(field string, most int) ([]string, error) {
 // ids are at least one, parted by |: those that count beside the ones before them, of which there are so many at most. What
 // comes behind too many is not looked at.
 func (t *table) ids(field string, most int, counts func(before []string, word string) bool) (out []string, err error) {
-	for word := range strings.SplitSeq(strings.ToLower(t.text(field)), "|") {
-		if err := berth.CheckID(field, word); err != nil {
-			return nil, &LineError{t.line, err}
+	for text := range strings.SplitSeq(t.text(field), "|") {
+		word, err := t.id(field, text)
+		if err != nil {
+			return nil, err
 		}
 		if counts(out, word) {
 			out = append(out, word)

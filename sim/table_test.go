@@ -59,3 +59,78 @@ func TestRead_ModelsOfNoGPU(t *testing.T) {
 		}
 	}
 }
+
+// What a column that every file has leaves out is refused, and not taken for the least that is allowed; what is not looked at may be empty, and what is
+// optional.
+func TestRead_EmptyCells(t *testing.T) {
+	const nodes, jobs = "name,cpu_milli,memory_mib,gpus,gpu_type,labels\n", "arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli,priority,tenant\n"
+	const whole = "; allowed: a whole number of "
+	for row, want := range map[string]string{
+		",1,1,1,1,1000,,":  "line 2: arrival_ms is empty" + whole + "0 to 315360000000",
+		"0,,1,1,1,1000,,":  "line 2: run_ms is empty" + whole + "1 to 315360000000",
+		"0,1,,1,1,1000,,":  "line 2: cpu_milli is empty" + whole + "0 to 1000000000",
+		"0,1,1, ,1,1000,,": "line 2: memory_mib is empty" + whole + "0 to 1073741824",
+		"0,1,1,1,,1000,,":  "line 2: gpus is empty" + whole + "0 to 64",
+		"0,1,1,1,1,,,":     "line 2: gpu_milli is empty" + whole + "1 to 1000",
+		"0,1,1,1,0,,,":     "",
+	} {
+		if _, err := sim.ReadTrace(strings.NewReader(jobs + row + "\n")); said(err) != want {
+			t.Errorf("%s: %v, want %q", row, err, want)
+		}
+	}
+	for row, want := range map[string]string{
+		",1,1,0,,":  "line 2: name is empty; allowed: ",
+		"a,,1,0,,":  "line 2: cpu_milli is empty" + whole + "0 to 1000000000",
+		"a,1,,0,,":  "line 2: memory_mib is empty" + whole + "0 to 1073741824",
+		"a,1,1,,,":  "line 2: gpus is empty" + whole + "0 to 256",
+		"a,1,1,1,,": "line 2: gpu_type is empty; allowed: ",
+		"a,1,1,0,,": "",
+	} {
+		if _, err := sim.ReadNodes(strings.NewReader(nodes + row + "\n")); !strings.HasPrefix(said(err), want) || (err == nil) != (want == "") {
+			t.Errorf("%s: %v, want %q", row, err, want)
+		}
+	}
+	for row, want := range map[string]string{
+		"a,,1,0,0,,": "line 2: cpu_milli is empty" + whole + "0 to 1000000000",
+		"a,1,1,,0,,": "line 2: num_gpu is empty" + whole + "0 to 64",
+		",1,1,0,,,":  "",
+	} {
+		if _, err := sim.ReadOpenbPods(strings.NewReader(podsHeader + row + "\n")); said(err) != want {
+			t.Errorf("%s: %v, want %q", row, err, want)
+		}
+	}
+}
+
+// said is an error's text; of none, nothing.
+func said(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// What can be no id is quoted as the file has it, though its capital letters are taken for small ones.
+func TestRead_QuotesAsItIs(t *testing.T) {
+	const nodes = "name,cpu_milli,memory_mib,gpus,gpu_type,link\n"
+	const jobs = "arrival_ms,run_ms,cpu_milli,memory_mib,gpus,gpu_milli,gpu_types,tenant,group,group_size\n"
+	for row, want := range map[string]string{
+		"0,1,1,1,0,0,,A!,,":           `line 2: tenant "A!" has`,
+		"0,1,1,1,0,0,,,B!,2":          `line 2: group "B!" has`,
+		"0,1,1,1,1,1000,A100|T4!,,,":  `line 2: gpu_types "T4!" has`,
+		"0,1,1,1,0,0,,Team,Group-A,2": "",
+	} {
+		if _, err := sim.ReadTrace(strings.NewReader(jobs + row + "\n")); !strings.HasPrefix(said(err), want) || (err == nil) != (want == "") {
+			t.Errorf("%s: %v, want %q", row, err, want)
+		}
+	}
+	for row, want := range map[string]string{
+		"N!,1,1,0,,":      `line 2: name "N!" has`,
+		"n,1,1,1,T4!,":    `line 2: gpu_type "T4!" has`,
+		"n,1,1,1,T4,L 1!": `line 2: link "L 1!" has`,
+		"N,1,1,1,T4,L":    "",
+	} {
+		if _, err := sim.ReadNodes(strings.NewReader(nodes + row + "\n")); !strings.HasPrefix(said(err), want) || (err == nil) != (want == "") {
+			t.Errorf("%s: %v, want %q", row, err, want)
+		}
+	}
+}
