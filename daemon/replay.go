@@ -39,6 +39,9 @@ const (
 	CauseUnplaced  ReplayCause = "unplaced"  // it was not placed
 )
 
+// WhyUnplaced is why nothing is decided again of what was not placed, or not in that attempt.
+const WhyUnplaced = "it was not placed"
+
 // Replay is one placement, decided again on what it was decided on.
 type Replay struct {
 	ID        berth.RequestID
@@ -258,7 +261,7 @@ func (d Replayer) placedState(ctx context.Context, id berth.RequestID, attempt i
 		p, ok := state.Record.(*berth.Progress)
 		switch {
 		case !ok || attempt > p.Attempt:
-			return berth.Fact{}, &errCannot{CauseUnplaced, "it was not placed"}
+			return berth.Fact{}, &errCannot{CauseUnplaced, WhyUnplaced}
 		case p.State == berth.StatePlaced && (attempt == 0 || attempt == p.Attempt):
 			return state, nil
 		}

@@ -24,7 +24,7 @@ func replayCommand() *cli.Command {
 		Description: "Every placement names what it was planned on; deciding again on it must give the same. Where others made room for a\n" +
 			"request, who does is chosen again, too, on the worker where they did; where that cannot be, as for a group, the placement\n" +
 			"alone is judged, and a line says who was not chosen again (in -o json, victims with the outcome cannot). Of a group, each\n" +
-			"member is told of. Exit 0 when all that is decided again is the same, 3 when it differs, 1 when the placement cannot be\n" +
+			"member is told of; one that was not placed is no failure where others were. Exit 0 when all that is decided again is the same, 3 when it differs, 1 when the placement cannot be\n" +
 			"decided again: the store's history does not reach back so far, or other rules placed it.",
 		Flags: clientFlags(
 			intFlag("attempt", 0, "`N`th attempt (default: the last one that was placed)"),

@@ -31,6 +31,13 @@ func TestReplay(t *testing.T) {
 		s.want(0, "group of 2", "submit", "--id", "team", "--group-size", "2", "--wait", "--", "true")
 		s.want(0, "team.1   1        same     w-1        w-1       -\n", "replay", "team")
 		s.want(0, `{"id":"team.1","attempt":"1","outcome":"same"`, "replay", "-o", "json", "team")
+		s.want(0, "group of 2", "submit", "--id", "part", "--group-size", "2", "--group-min", "1", "--label", "app=part", "--anti-affinity", "app=part", "--", "sleep", "60")
+		s.shows("part.0   1        same     w-1        w-1       -\npart.1   -        -        -          -         it was not placed\n", "replay", "part")
+		s.want(0, `{"id":"part.1","outcome":"cannot","why":"it was not placed"}`, "replay", "-o", "json", "part")
+		s.want(exitFailed, "part.1 cannot be replayed: it was not placed", "replay", "part.1")
+		s.want(exitFailed, "part.0   -        cannot   -          -         it has no attempt 7: its last one is attempt 1", "replay", "--attempt", "7", "part")
+		s.want(0, "part has ended: 2 CANCELLED", "cancel", "--wait", "part")
+		s.want(0, "part.1   -        -        -          -         it was not placed", "replay", "part")
 		of := "berth: train is a group: what follows is of its member train.0; berth list --all --group train shows all\n"
 		if r := s.want(0, "train.0 waits, and the registered workers could never take it", "explain", "--at", "0s", "train"); r.err != of {
 			t.Errorf("of a group that waits: %q", r.err)

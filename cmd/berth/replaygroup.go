@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -35,23 +36,39 @@ func replayGroup(c *cli.Context, cl *client.Client, members []string, asJSON boo
 	if err := err(); err != nil {
 		return err
 	}
-	return replayed(all...)
+	return replayed(decided(all)...)
 }
+
+// decided leaves out those members that were not placed, where others were: nothing of them is to be decided again.
+func decided(all []*berthv1.ReplayResponse) []*berthv1.ReplayResponse {
+	placed := slices.DeleteFunc(slices.Clone(all), unplaced)
+	if len(placed) == 0 {
+		return all
+	}
+	return placed
+}
+
+// unplaced says whether there is no placement that could be decided again.
+func unplaced(r *berthv1.ReplayResponse) bool { return r.GetWhy() == daemon.WhyUnplaced }
 
 // printReplays tells of the members of a group, and of who made room for it: for all of them at once.
 func printReplays(w io.Writer, all []*berthv1.ReplayResponse) error {
 	t := table{words: "WHY NOT"}
 	t.add("REQUEST", "ATTEMPT", "OUTCOME", "PLACED ON", "AGAIN ON", "WHY NOT")
 	var victims *berthv1.ReplayedVictims
+	others := len(decided(all)) < len(all)
 	for _, r := range all {
-		attempt, placed, again := "-", "-", "-"
+		attempt, outcome, placed, again := "-", r.GetOutcome(), "-", "-"
+		if others && unplaced(r) {
+			outcome = "-"
+		}
 		if r.GetRevision() > 0 {
 			attempt, placed = fmt.Sprint(r.GetAttempt()), choiceText(r.GetPlaced())
 		}
 		if r.GetOutcome() != string(daemon.ReplayCannot) {
 			again = choiceText(r.GetAgain())
 		}
-		t.add(r.GetId(), attempt, r.GetOutcome(), placed, again, orDash(r.GetWhy()))
+		t.add(r.GetId(), attempt, outcome, placed, again, orDash(r.GetWhy()))
 		if victims == nil {
 			victims = r.GetVictims()
 		}
