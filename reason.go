@@ -57,7 +57,7 @@ type Reason struct {
 	Total   int64       `json:"total,omitempty"`   // the largest such capacity of the rejected workers
 	Tenants []TenantID  `json:"tenants,omitempty"` // of a quota: those who are to give back what they have borrowed of it
 	Stands  *QuotaStand `json:"stands,omitempty"`  // of a quota, where that was asked for
-	Ever    int64       `json:"ever,omitempty"`    // of a group that could never be placed: so many of its members would fit, were all workers empty; of a quota of one of several types of devices: see above
+	Ever    int64       `json:"ever,omitempty"`    // of a group that could never be placed: so many of its members would fit, were all workers empty (where it is its quota that never has room, and they could take it: Want); of a quota of one of several types of devices: see above
 	Near    string      `json:"near,omitempty"`    // of a group whose members must be together: where it comes nearest to that, as rack b
 	There   int64       `json:"there,omitempty"`   // so many of them fit there
 	Pools   []PoolID    `json:"pools,omitempty"`   // of a pool without workers: the first few that have some, by id

@@ -110,12 +110,12 @@ func (l *loop) lacksRoom(ask scheduler.Gang) *berth.Verdict {
 }
 
 // tellRoomBeyond adds to why a group waits, where that is its quota, what it would wait for if that had room for it: unless others would make
-// room then.
+// room then. Also where its whole quota never has: a larger one alone would not help.
 func (l *loop) tellRoomBeyond(id berth.GroupID, v *berth.Verdict) *berth.Verdict {
 	now := l.now()
 	rec, _ := l.view.group(id)
 	members, _, ok := l.readyMembers(id, now)
-	if rec == nil || !ok || !isQuota(v) || v.NeverFits {
+	if rec == nil || !ok || !isQuota(v) {
 		return v
 	}
 	short := l.lacksRoom(l.gangOf(id, rec, members))
@@ -127,8 +127,17 @@ func (l *loop) tellRoomBeyond(id berth.GroupID, v *berth.Verdict) *berth.Verdict
 			return v
 		}
 	}
+	return withRoom(v, short)
+}
+
+// withRoom is why a group waits, where that is its quota, and what it would wait for if that had room for it. Where its whole quota never
+// has, the group's reason tells whether the workers could take it, were they empty: the verdict does not.
+func withRoom(v, room *berth.Verdict) *berth.Verdict {
 	told := *v // it is the group's class's as well
-	told.Reasons = slices.Concat(v.Reasons, short.Reasons)
+	told.Reasons = slices.Concat(v.Reasons, room.Reasons)
+	if rest := told.Reasons[len(v.Reasons):]; v.NeverFits && !room.NeverFits && len(rest) > 0 && rest[0].Code == berth.ReasonGroup {
+		rest[0].Ever = rest[0].Want
+	}
 	return &told
 }
 

@@ -69,7 +69,11 @@ func (g *waitingGroup) whyNot(f *scheduler.Fleet, q *pastQuota, short *berth.Ver
 	f.Undo(got)
 	switch {
 	case short != nil:
-		return groupWithQuota(got.Verdict, short)
+		v := groupWithQuota(got.Verdict, short)
+		if isQuota(v) && got.Verdict != nil && (neverAlone(got.Verdict) || r.Preemption != berth.PreemptionLower) { // else others might have made room then
+			return withRoom(v, got.Verdict)
+		}
+		return v
 	case q != nil && got.Verdict != nil && len(r.Resources.Devices) > 0:
 		q.tellTypesShort(r, g.needs, got.Verdict, g.fitting(f))
 	}

@@ -36,9 +36,10 @@ func (c *course) mightFit(u *unit) bool {
 	return c.fitsEver(c.typed(r, 1, b, func(d berth.Dimension) int64 { return b.quota.Limits[d] }), members)
 }
 
-// waitsForQuota has a request wait that its quota has no room for; for that, unless no worker could ever take it.
+// waitsForQuota has a request wait that its quota has no room for; for that, unless no worker could ever take it. Where its whole quota
+// never has, either, both are told.
 func (c *course) waitsForQuota(a *asked, over *berth.Verdict) {
-	if over.NeverFits || c.fitsEver(&a.Spec, 0) {
+	if c.fitsEver(&a.Spec, 0) {
 		c.waits(a, Outcome{Verdict: over})
 		return
 	}
@@ -48,7 +49,7 @@ func (c *course) waitsForQuota(a *asked, over *berth.Verdict) {
 
 // groupWaitsForQuota is that for a group.
 func (c *course) groupWaitsForQuota(g *askedGroup, over *berth.Verdict) bool {
-	if over.NeverFits || c.fitsEver(g.first(), g.needs()) {
+	if c.fitsEver(g.first(), g.needs()) {
 		return c.groupWaits(g, over)
 	}
 	ask := g.gang(g.members, g.first())
@@ -63,8 +64,14 @@ func (c *course) groupWaitsForQuota(g *askedGroup, over *berth.Verdict) bool {
 	return c.groupWaits(g, neverNor(*d.Verdict, over))
 }
 
-// neverNor is why no worker could ever take something, and that its quota has no room for it now, either.
+// neverNor is why no worker could ever take something, and that its quota has no room for it now, either. First comes the quota where
+// that never has: as daemons tell it.
 func neverNor(v berth.Verdict, over *berth.Verdict) *berth.Verdict {
+	if over.NeverFits {
+		both := *over
+		both.Reasons = slices.Concat(over.Reasons, v.Reasons)
+		return &both
+	}
 	v.Reasons = slices.Concat(v.Reasons, over.Reasons)
 	return &v
 }

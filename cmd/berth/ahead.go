@@ -67,7 +67,8 @@ func beyondText(e *berthv1.ExplainResponse) string {
 		return ""
 	}
 	quota := isQuota(v) || len(keptByQuota(v)) > 0 // which no other tenant takes of
-	group := groupBeyondQuota(v) != nil
+	room := groupBeyondQuota(v)
+	group := room != nil && !room.GetNeverFits()
 	miss := e.GetNearest()
 	if quota && own > 0 || group || miss.GetCould() && slices.ContainsFunc(miss.GetReasons(), goesToOthers) {
 		return ", beyond what those ahead of it take"

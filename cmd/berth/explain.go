@@ -231,7 +231,7 @@ func printWaiting(w io.Writer, e *berthv1.ExplainResponse, now time.Time) error 
 		judged = "waits since " + when(e.GetSince(), now) + "; " + judged
 	}
 	for _, line := range []string{
-		judged, successorText(s), expiresText(s, now), quotaToo(e), formerText(s, e.GetFormer(), now), victimsText(e, now), vainText(v), turnText(e), ownTurnText(e),
+		judged, successorText(s), expiresText(s, now), quotaToo(e), workersToo(v), formerText(s, e.GetFormer(), now), victimsText(e, now), vainText(v), turnText(e), ownTurnText(e),
 	} {
 		if line == "" {
 			continue
@@ -262,7 +262,7 @@ func printHelp(w io.Writer, e *berthv1.ExplainResponse) error {
 	case isQuota(v):
 		help = append(help, quotaHelp(e))
 		if room := groupBeyondQuota(v); room != nil {
-			help = append(help, groupRoom(room))
+			help = append(help, groupHelp(e.GetStatus().GetSpec(), room))
 		}
 	case len(v.GetReasons()) > 0 && v.GetReasons()[0].GetCode() == string(berth.ReasonGroup):
 		help = append(help, groupHelp(e.GetStatus().GetSpec(), v))

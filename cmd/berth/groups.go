@@ -254,7 +254,7 @@ func printGroup(w io.Writer, g *berthv1.Group, before string, turn *berthv1.Turn
 	}
 	e := ofGroup(g)
 	e.Turn = turn
-	for _, text := range []string{vainText(g.GetVerdict()), turnText(e), ownTurnText(e)} {
+	for _, text := range []string{workersToo(g.GetVerdict()), vainText(g.GetVerdict()), turnText(e), ownTurnText(e)} {
 		if text == "" {
 			continue
 		}

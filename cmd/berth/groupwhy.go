@@ -122,7 +122,17 @@ func groupBeyondQuota(v *berthv1.Verdict) *berthv1.Verdict {
 	if i < 0 {
 		return nil
 	}
-	return &berthv1.Verdict{Reasons: v.GetReasons()[i:]}
+	first := v.GetReasons()[i]
+	return &berthv1.Verdict{NeverFits: v.GetNeverFits() && first.GetEver() < first.GetWant(), Reasons: v.GetReasons()[i:]}
+}
+
+// workersToo says of a group that asks for more than its tenant's whole quota that the workers could never take it, either.
+func workersToo(v *berthv1.Verdict) string {
+	room := groupBeyondQuota(v)
+	if !isQuota(v) || !room.GetNeverFits() {
+		return ""
+	}
+	return "nor could the registered workers ever take it, were they empty: " + groupReasons(ever(room))
 }
 
 // groupRoom is what would let a group be placed that its workers could take.

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/berthd/berth"
 	berthv1 "github.com/berthd/berth/api/berth/v1"
+	"github.com/berthd/berth/snapshot"
 )
 
 // A group that has to be in one rack is told of the nearest, and of no constraint that nobody wrote.
@@ -143,6 +146,76 @@ func TestGroupWhy_RoomBeyondQuota(t *testing.T) {
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, out.String())
+		}
+	}
+}
+
+// Of a group that neither its whole quota nor any worker could ever take, both are told.
+func TestGroupWhy_NeverBoth(t *testing.T) {
+	t.Parallel()
+	quota := func() *berthv1.Reason {
+		return &berthv1.Reason{Code: "quota", Detail: "cpu_milli", Want: 3000, Best: 1000, Total: 1000, Stands: &berthv1.QuotaStand{Limit: 1000, Allowed: 1000}}
+	}
+	lacks := &berthv1.Reason{Code: "cpu_milli", Workers: 1, Some: []string{"a"}, Want: 1000, Total: 2000}
+	spec := &berthv1.Request{Tenant: "blue", Pool: "q"}
+	const larger, never = "what would help: a larger quota: berth tenants set --pool q --cpu 3 blue", "nor could the registered workers ever take it, were they empty: 2 of its 3 members fit, of at least 3\n"
+	for _, tt := range []struct {
+		name string
+		room []*berthv1.Reason
+		want []string
+		not  string
+	}{
+		{
+			"never",
+			[]*berthv1.Reason{{Code: "group", Want: 3, Best: 1, Total: 3, Ever: 2}, lacks},
+			[]string{never, larger + "; and beyond that, more or larger workers, that 3 of its members fit at once (berth plan --add tells), or to ask for less\n"},
+			"room for",
+		},
+		{
+			"not now",
+			[]*berthv1.Reason{{Code: "group", Want: 3, Best: 2, Total: 3, Ever: 3}, lacks},
+			[]string{larger + "; and beyond that, room for 1 more of its members: 1 core\n"},
+			"nor could",
+		},
+		{"its quota alone", nil, []string{larger + "\n"}, "nor could"},
+	} {
+		v := &berthv1.Verdict{NeverFits: true, Reasons: append([]*berthv1.Reason{quota()}, tt.room...)}
+		var group, member bytes.Buffer
+		if err := printGroup(&group, &berthv1.Group{State: "PENDING", Verdict: v, Spec: spec}, "", nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := printWaiting(&member, &berthv1.ExplainResponse{Status: &berthv1.Status{Spec: spec}, Verdict: v}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		for who, text := range map[string]string{"group": group.String(), "member": member.String()} {
+			for _, want := range append(tt.want, "waits, and could never be placed, for it asks for more than the quota of tenant blue in pool q") {
+				if !strings.Contains(text, want) || strings.Contains(text, tt.not) {
+					t.Errorf("%s, %s: %q is not in, or %q is\n%s", tt.name, who, want, tt.not, text)
+				}
+			}
+		}
+	}
+}
+
+// A plan has a line for each, and tells both there.
+func TestPlan_NeverBoth(t *testing.T) {
+	t.Parallel()
+	quota := berth.Reason{Code: berth.ReasonQuota, Detail: "cpu_milli", Want: 3000, Best: 1000, Total: 1000}
+	lacks := berth.Reason{Code: berth.ReasonCPU, Workers: 1, Want: 3000, Best: 2000, Total: 2000}
+	group := berth.Reason{Code: berth.ReasonGroup, Want: 3, Best: 2, Total: 3, Ever: 2}
+	const head = "waits, and could never be placed, for it asks for more than the quota of tenant blue in pool q: it wants 3 cores, and 1 is left of 1"
+	for want, o := range map[string]*snapshot.Outcome{
+		head: {Verdict: &berth.Verdict{NeverFits: true, Reasons: []berth.Reason{quota}}},
+		head + "; nor could the registered workers ever take it, were they empty: 2 of its 3 members fit, of at least 3": {
+			Verdict: &berth.Verdict{NeverFits: true, Reasons: []berth.Reason{quota, group, lacks}}, Group: "g",
+		},
+		head + "; nor could a registered worker ever take it: it wants 3 cores, and w0, the nearest, has 2 in all": {
+			Verdict: &berth.Verdict{NeverFits: true, Reasons: []berth.Reason{quota, lacks}}, Nearest: &berth.Miss{Worker: "w0", Reasons: []berth.Reason{lacks}},
+		},
+	} {
+		o.Tenant, o.Pool = "blue", "q"
+		if got := whyNot(o, groupsGoing(nil)); got != want {
+			t.Errorf("got  %q\nwant %q", got, want)
 		}
 	}
 }

@@ -278,5 +278,10 @@ func whyNot(o *snapshot.Outcome, going *leavers) string {
 		return ""
 	}
 	spec := &berthv1.Request{Tenant: string(o.Tenant), Pool: string(o.Pool)}
-	return waitsFor(&berthv1.ExplainResponse{Status: &berthv1.Status{Spec: spec}, Verdict: wire.Verdict(o.Verdict), Nearest: wire.Miss(o.Nearest)}, time.Now())
+	v, near := wire.Verdict(o.Verdict), wire.Miss(o.Nearest)
+	text := waitsFor(&berthv1.ExplainResponse{Status: &berthv1.Status{Spec: spec}, Verdict: v, Nearest: near}, time.Now())
+	if isQuota(v) && near != nil { // of a group nothing is near
+		return text + "; nor could a registered worker ever take it: " + neverText(v, near)
+	}
+	return text + after("; ", workersToo(v))
 }

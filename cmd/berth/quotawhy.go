@@ -52,10 +52,10 @@ func quotaReason(r *berthv1.Reason) string {
 	return quotaLacks(r)
 }
 
-// decisive is the reason that is told: where a request could never be placed, why.
+// decisive is the reason of a quota that is told: where a request could never be placed, why.
 func decisive(v *berthv1.Verdict) *berthv1.Reason {
 	for _, r := range v.GetReasons() {
-		if v.GetNeverFits() && r.GetWant() > r.GetTotal() {
+		if v.GetNeverFits() && r.GetCode() == string(berth.ReasonQuota) && r.GetWant() > r.GetTotal() {
 			return r
 		}
 	}
