@@ -264,6 +264,10 @@ func (l *loop) allowWaiting(w *waiting, st *quotaState, c *scheduler.Candidate, 
 		l.blockForQuota(w, a.verdict)
 		return false
 	}
+	if l.leavesHere(askedBy(w), &s, b) {
+		l.queue.park(l.queue.of[w.id], w.request.Tenant)
+		return false
+	}
 	c.Request = a.request
 	return true
 }
@@ -291,7 +295,7 @@ func (l *loop) allowNew(w *waiting, c *scheduler.Candidate, b *builder) (allowed
 	s := l.balance(accountOf(w.request), st, b)
 	a := s.of(askedBy(w)).judge(w.request, 1)
 	c.Request = a.request
-	return a.verdict == nil, nil
+	return a.verdict == nil && !l.leavesHere(askedBy(w), &s, b), nil
 }
 
 // exceeds says whether what a request would get is more than its account has room for: of one

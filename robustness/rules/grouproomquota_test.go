@@ -100,8 +100,8 @@ func TestGroupRoom_QuotaStaysWhileSomeEnd(t *testing.T) {
 	})
 }
 
-// Those who make room for a group end late, and come back at once: they use some of what its quota had for all of its members.
-// Others have room made for as many as must begin together, for which there is enough.
+// While those who make room for a group end, what goes before it uses some of what its quota had for all of its members. Others have
+// room made for as many as must begin together, for which there is enough.
 func TestGroupRoom_QuotaForFewer(t *testing.T) {
 	bubble(t, func(r *rig) {
 		d, stop := r.daemon()
@@ -109,6 +109,8 @@ func TestGroupRoom_QuotaForFewer(t *testing.T) {
 		r.run(d, "w0-0", func(q *berth.Request) { sized(300, 0)(q); q.Tenant, q.StopTimeoutMS = "a", 500 })
 		r.run(d, "stays", sized(300, 90))
 		r.runs("w0", "w0-0")
+		r.livesOf("w1", 1000, 2<<30)
+		r.run(d, "fills", sized(600, 90))
 		r.limit(d, "a", 2200)
 		g := r.pressing("g", 4, 1, 50)
 		g.Tenant, g.Resources.CPUMilli = "a", 500
@@ -117,8 +119,11 @@ func TestGroupRoom_QuotaForFewer(t *testing.T) {
 		if told, _ := r.told(); len(told) != 1 {
 			t.Fatalf("told %v", told)
 		}
+		before := r.submission("before").Spec
+		sizedOf("a", 300, 60)(&before)
+		before.Resources.MemoryBytes = 3 << 29 // w1 alone has so much
+		go func() { _, _ = d.Submit(r.t.Context(), []berth.Request{before}) }()
 		r.exits("w0", "w0-0")
-		r.runs("w0", "w0-0")
 		r.passes(5 * time.Second)
 		r.exitsAll()
 		if r.are("g.0") != 1 {

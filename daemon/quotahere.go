@@ -1,0 +1,44 @@
+package daemon
+
+import (
+	"math"
+
+	"github.com/berthd/berth"
+)
+
+// Quota that comes free is in the block of its daemon at once, and what a request lacks beside that is taken by a plan of its own. So what goes first here
+// would have it a moment later than what comes behind that and needs no more than came free, as what was told to stop does that had it until then.
+
+// leavesHere says whether a request leaves what there is of its tenant's quota, for a moment, to the first that waits here for that and goes before it: where
+// its block has not all that this needs, and nobody has taken the rest. Its own daemon takes that.
+func (l *loop) leavesHere(a asking, s *balance, b *builder) bool {
+	of := s.account
+	if len(l.queue.over.of[of])+len(l.gangs.over.of[of]) == 0 {
+		return false
+	}
+	held := bounding(func(d berth.Dimension) int64 { return max(s.block.Block[d]-s.block.Used[d], 0) })
+	free := bounding(func(d berth.Dimension) int64 { return held(d) + max(s.left(d), 0) })
+	waits := func(need berth.Amounts, roomless bool) bool {
+		return !roomless && len(need) > 0 && !held.holds(need, s) && free.holds(need, s)
+	}
+	if a.Age == 0 { // it is being submitted, and the last of its priority
+		a.Age = math.MaxInt64
+	}
+	at := look{within: s.bound(free), beyond: s.bound(held), before: &gathering{Gathering: a.Gathering}}
+	id := berth.RequestID("")
+	if c := l.queue.firstOver(of, at, func(w *waiting) bool {
+		return waits(l.allowsOne(w, s).need, false) && l.fitsEver(w.request, 0, nil)
+	}); c != nil {
+		id = c.members[0].id
+	} else if c, found := l.gangs.over.first(of, at, func(c *gangClass) bool {
+		g := c.members[0]
+		return waits(l.allowsGang(g, s).need, c.roomless) && l.fitsEver(g.request, g.need, nil)
+	}); found {
+		id = berth.RequestID(c.members[0].id)
+	}
+	if id == "" || !l.leaves(l.d.opts.ID, of, id, left{served: l.turn(of).Served}, b.now) {
+		return false
+	}
+	l.due.add(tenantKey(of.tenant))
+	return true
+}
