@@ -73,12 +73,7 @@ func (c *course) pass() {
 }
 
 // planned lets those that have got places make room for others: their plan is done.
-func (c *course) planned() {
-	c.plans++
-	for _, r := range c.resides {
-		r.fresh = false
-	}
-}
+func (c *course) planned() { c.plans++ }
 
 // passSingles looks at what waits alone. Where somebody makes room, more may be free than is
 // wanted: those that were looked at in vain come again, in their turns. Those that a group comes before are left.
@@ -89,7 +84,7 @@ func (c *course) passSingles(all []*asked, groups map[account]*askedGroup) (left
 			return restOf(turns, []*asked{a})
 		}
 		made := a.made
-		c.place(a)
+		c.placeInTime(a)
 		if a.made == made {
 			continue
 		}
@@ -98,6 +93,18 @@ func (c *course) passSingles(all []*asked, groups map[account]*askedGroup) (left
 		turns = turnsOf(c.shares, rest)
 	}
 	return nil
+}
+
+// placeInTime finds a place for what waits alone. What moves has a plan of its own, for each has ended at another moment: what was placed
+// before makes room for it as anybody does, and it for those behind it.
+func (c *course) placeInTime(a *asked) {
+	if a.kind != KindMoved {
+		c.place(a)
+		return
+	}
+	c.planned()
+	c.place(a)
+	c.planned()
 }
 
 // restOf adds those whose turn is yet to come.

@@ -96,7 +96,7 @@ func (c *course) settled(a *asked, on berth.WorkerID, share berth.Share) {
 	c.placed, c.placedIn[a.Spec.Pool] = true, true
 	c.hold(&a.Spec, on, &share, 1)
 	c.shares.Serve(a.Spec.Tenant, a.Spec.Pool)
-	r := &resident{asked: a, worker: on, share: share, placed: lastPlaced + c.plans, fresh: true}
+	r := &resident{asked: a, worker: on, share: share, placed: lastPlaced + c.plans}
 	if a.Spec.RunLimitMS > 0 {
 		r.left = scheduler.LastsAtMost(&a.Spec)
 	}
@@ -105,3 +105,6 @@ func (c *course) settled(a *asked, on berth.WorkerID, share berth.Share) {
 
 // lastPlaced is later than any clock of a store tells: the year 2200.
 const lastPlaced = 7_258_118_400_000_000_000
+
+// isFresh says whether a resident was placed by a plan that is not done yet.
+func (c *course) isFresh(r *resident) bool { return r.placed == lastPlaced+c.plans }

@@ -19,7 +19,6 @@ type resident struct {
 	leaving bool
 	evicted bool  // it leaves, for it was told to make room
 	returns bool  // when it has left, it waits again
-	fresh   bool  // placed in this pass: by a plan that is not done yet
 	left    int64 // ms until it has ended at the latest, as its stop order or its run limit says; 0: nothing does
 }
 

@@ -111,7 +111,7 @@ func (c *course) patienceOf(a *asked) int64 {
 // occupants are those on a worker who may have to go.
 func (c *course) occupants(on berth.WorkerID) (all []scheduler.Occupant) {
 	for _, r := range c.on[on] {
-		if r.fresh || c.waitedFor(r) {
+		if c.isFresh(r) || c.waitedFor(r) {
 			continue
 		}
 		o := scheduler.Occupant{
