@@ -44,6 +44,7 @@ type course struct {
 	placed   bool                                // something was, in this pass
 	placedIn map[berth.PoolID]bool               // in which pools
 	again    bool                                // something else waits than before
+	gaveUp   bool                                // what is kept for a group was given up: who was looked at comes again
 
 	gathering map[account][]berth.Gathering // groups for which their quota is kept
 	asking    berth.Gathering               // who asks for quota; of no age: nobody for whom that decides anything

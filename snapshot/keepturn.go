@@ -32,7 +32,7 @@ func (c *course) giveUp(g *askedGroup) {
 	k := c.kept[p]
 	c.opened[p] = c.opened[p] || k.Group == g.id
 	c.keep(p, k.Without(g.id))
-	c.again = true
+	c.again, c.gaveUp = true, true
 }
 
 // wentBefore says whether something would be placed, or others would make room for it, that is kept off by what is kept for a group, and

@@ -37,7 +37,7 @@ func (c *course) follows() bool {
 // pass looks at all that waits, once, in the order of turns, and of one tenant by priority: groups before what waits alone
 // when it is their turn, and else behind it, one after the other.
 func (c *course) pass() {
-	c.placed, c.again, c.full = false, false, make(map[string]Outcome)
+	c.placed, c.again, c.gaveUp, c.full = false, false, false, make(map[string]Outcome)
 	clear(c.placedIn)
 	groups, singles := c.groups, slices.DeleteFunc(c.singles, c.waitsWhole) // who waits with its group has no turn of its own
 	c.groups, c.singles = nil, nil
@@ -50,6 +50,10 @@ func (c *course) pass() {
 			groups = append(c.passGroups(groups, first), c.groups...)
 			singles, turn = append(singles, c.singles...), false
 			c.groups, c.singles = nil, nil
+			if c.gaveUp { // for who was looked at before, and not for those behind
+				groups, singles = append(groups, c.tried...), append(singles, c.blocked...)
+				c.gaveUp, c.tried, c.blocked, c.full = false, nil, nil, make(map[string]Outcome)
+			}
 			c.planned()
 			continue
 		}
@@ -123,7 +127,7 @@ func (c *course) goesBefore(g *askedGroup, a *asked) bool {
 }
 
 // passGroups places the first group that fits, of those that are not behind what waits alone, or of all where that has been looked at, nil; and
-// returns those that were not tried.
+// returns those that were not tried: also where what is kept has been given up, for whoever's turn is before.
 func (c *course) passGroups(groups []*askedGroup, alone *asked) (rest []*askedGroup) {
 	slices.SortFunc(groups, func(a, b *askedGroup) int {
 		return cmp.Or(c.turn(a.first()).Compare(c.turn(b.first())), a.before(b))
@@ -132,7 +136,7 @@ func (c *course) passGroups(groups []*askedGroup, alone *asked) (rest []*askedGr
 		switch {
 		case alone != nil && !c.goesBefore(g, alone):
 			rest = append(rest, g)
-		case c.placeGroup(g):
+		case c.placeGroup(g) || c.gaveUp:
 			return append(rest, groups[i+1:]...)
 		}
 	}
