@@ -40,6 +40,7 @@ type builder struct {
 	ended   map[berth.GroupID]*groupEnds
 	blocks  map[blockRef]int // index in plan.Blocks
 	placing berth.GroupID    // the group that the plan places
+	back    freed            // quota that the plan gives back
 	drained int              // groups for which it has asked what is kept: see keepDrained
 
 	movedAsked map[berth.GroupID]struct{} // of these, again: see keepAgain

@@ -274,6 +274,9 @@ func (l *loop) gather(b *builder) (more bool) {
 	if len(l.rooms) > 0 && b.plan.Empty() && l.admitRoom(b) {
 		return false
 	}
+	if b.plan.Empty() && len(l.gangs.of) > 0 {
+		l.wakeDue(b)
+	}
 	if b.plan.Empty() && l.groupsTurn(b.now) && l.admitGroup(b) {
 		l.gangs.turn = b.plan.Empty() // it waits for what is in flight
 		return false

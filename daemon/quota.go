@@ -197,6 +197,7 @@ func (b *builder) giveBack(ref blockRef, pool berth.PoolID, amounts berth.Amount
 		return err
 	}
 	b.block(ref).Pools[pool] = berth.Block{Block: now.Block, Used: used}
+	b.back.add(account{ref.tenant, pool}, ref.daemon, amounts)
 	if st := b.l.quotas.of[account{ref.tenant, pool}]; st != nil && ref.daemon == b.l.d.opts.ID && b.now.Sub(st.endedAt) >= 2*endTogether {
 		st.endedAt = b.now // where ends never cease to come, others have what is idle half of the time
 	}
@@ -228,6 +229,7 @@ type balance struct {
 	daemon berth.DaemonID // whose block it is
 	quota  berth.Quota
 	block  berth.Block
+	freed  berth.Amounts               // of that, by the plan being built: who has it is decided when that has its answer
 	beyond []berth.Dimension           // of which more is used and taken than is allowed: the limits were set lower
 	among  int64                       // others wait for it, and so many daemons share it; 0: nobody else waits
 	grant  bool                        // what was granted still is
@@ -254,7 +256,7 @@ func (l *loop) balance(of account, st *quotaState, b *builder) balance {
 		takes: func(r *berth.Request) bool { return l.fitsEver(r, 0, nil) },
 	}
 	if b != nil {
-		s.block = b.blockNow(ref).Pools[of.pool]
+		s.block, s.freed = b.blockNow(ref).Pools[of.pool], b.back[freedFrom{of, ref.daemon}]
 	} else {
 		own, _ := l.view.block(ref)
 		s.block = own.Pools[of.pool]
@@ -297,7 +299,7 @@ func (s *balance) room(d berth.Dimension) int64 {
 	if slices.Contains(s.beyond, d) {
 		return max(s.leaves(d, s.grantedOf(d)), 0) // it may have been taken for what quota is gathered for
 	}
-	rest := s.leaves(d, have-s.block.Used[d])
+	rest := s.leaves(d, have-s.block.Used[d]-s.freed[d])
 	if s.among > 0 && s.turn != itsTurn {
 		even := min(have, s.state.limits[d]/s.among) - s.block.Used[d]
 		if s.grant {

@@ -38,6 +38,30 @@ func (l *loop) lookTenant(t berth.TenantID, b *builder) {
 	}
 }
 
+// wakeDue wakes what waits alone and the quotas of those tenants have room for that are due, before a group has its turn: it may be open for a worker that came
+// free with that quota, and what waits for this, and goes first, is not yet.
+func (l *loop) wakeDue(b *builder) {
+	var due []berth.TenantID
+	for k := range l.due.in { // they are put in order
+		if k.Kind == berth.KindTenant {
+			due = append(due, berth.TenantID(k.ID))
+		}
+	}
+	slices.Sort(due)
+	for _, t := range due {
+		_, unknown := l.quotas.unknown[t]
+		if unknown || l.flights.blocks[blockRef{t, l.d.opts.ID}] != nil || l.held(tenantKey(t), b.now) {
+			continue
+		}
+		for _, of := range l.accountsOf(t) {
+			if st := l.quotas.of[of]; st != nil {
+				s := l.balance(of, st, b)
+				l.wakeAllowed(of, &s, true)
+			}
+		}
+	}
+}
+
 // accountsOf are the accounts of a tenant that have limits, or of which somebody has a block.
 func (l *loop) accountsOf(t berth.TenantID) (out []account) {
 	rec, _ := l.view.tenant(t)
@@ -57,7 +81,7 @@ func (l *loop) accountsOf(t berth.TenantID) (out []account) {
 func (l *loop) wakeOver(of account, b *builder) {
 	if st := l.quotas.of[of]; st != nil {
 		s := l.balance(of, st, b)
-		l.wakeAllowed(of, &s)
+		l.wakeAllowed(of, &s, false)
 		l.wakeBeyond(of, &s)
 		l.noteTypesBack(of, &s)
 		l.wakeNarrowed(of, &s)
@@ -80,13 +104,17 @@ func (l *loop) wakeOver(of account, b *builder) {
 }
 
 // wakeAllowed opens the groups that a balance has room for, and the first class, unless one of those groups comes before it: that
-// has the room until it is placed, or found to fit on no worker. Beside what quota is gathered for that keeps its own room.
-func (l *loop) wakeAllowed(of account, s *balance) {
+// has the room until it is placed, or found to fit on no worker. Beside what quota is gathered for that keeps its own room. Alone: no groups are opened.
+func (l *loop) wakeAllowed(of account, s *balance, alone bool) {
 	woken := false
 	for _, as := range s.turns() {
-		l.wakeForFewer(of, as)
+		if !alone {
+			l.wakeForFewer(of, as)
+		}
 		if as.turn == itsTurn {
-			woken = l.wakeGathered(as, woken)
+			if !alone || s.gathers.Group == "" {
+				woken = l.wakeGathered(as, woken)
+			}
 			continue
 		}
 		at := as.placeable()
@@ -95,7 +123,7 @@ func (l *loop) wakeAllowed(of account, s *balance) {
 		}
 		groups := slices.DeleteFunc(l.gangs.over.all(of, at), func(c *gangClass) bool { return l.allowsGang(c.members[0], as).verdict != nil })
 		for _, g := range groups {
-			if !g.open() {
+			if !g.open() && !alone {
 				g.wake()
 			}
 		}

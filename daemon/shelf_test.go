@@ -246,7 +246,7 @@ func (s *shelfStage) compare(t *rapid.T) {
 			over = append(over, c)
 		}
 	}
-	s.wakeAllowed(s.of, &b)
+	s.wakeAllowed(s.of, &b, false)
 	var open *class
 	for _, c := range over {
 		if c.over == nil {
