@@ -30,7 +30,7 @@ func (f *freed) add(of account, by berth.DaemonID, amounts berth.Amounts) {
 }
 
 // leavesHere says whether a request leaves what there is of its tenant's quota, for a moment, to the first that waits here for that and goes before it: where
-// its block has not all that this needs, and nobody has taken the rest. Its own daemon takes that.
+// its block has not all that this needs now, and the rest is given back by the plan being built, or nobody has taken it, and its own daemon does.
 func (l *loop) leavesHere(a asking, s *balance, b *builder) bool {
 	of := s.account
 	if len(l.queue.over.of[of])+len(l.gangs.over.of[of]) == 0 {

@@ -39,26 +39,22 @@ func (l *loop) lookTenant(t berth.TenantID, b *builder) {
 }
 
 // wakeDue wakes what waits alone and the quotas of those tenants have room for that are due, before a group has its turn: it may be open for a worker that came
-// free with that quota, and what waits for this, and goes first, is not yet.
+// free with that quota, and what waits for this, and goes first, is not yet. It goes through those that have something waiting so, however much is due.
 func (l *loop) wakeDue(b *builder) {
-	var due []berth.TenantID
-	for k := range l.due.in { // they are put in order
-		if k.Kind == berth.KindTenant {
-			due = append(due, berth.TenantID(k.ID))
+	var due []account
+	for of := range l.queue.over.of { // they are put in order
+		_, unknown := l.quotas.unknown[of.tenant]
+		if l.quotas.of[of] != nil && !unknown && l.due.has(tenantKey(of.tenant)) {
+			due = append(due, of)
 		}
 	}
-	slices.Sort(due)
-	for _, t := range due {
-		_, unknown := l.quotas.unknown[t]
-		if unknown || l.flights.blocks[blockRef{t, l.d.opts.ID}] != nil || l.held(tenantKey(t), b.now) {
+	slices.SortFunc(due, account.compare)
+	for _, of := range due {
+		if l.flights.blocks[blockRef{of.tenant, l.d.opts.ID}] != nil || l.held(tenantKey(of.tenant), b.now) {
 			continue
 		}
-		for _, of := range l.accountsOf(t) {
-			if st := l.quotas.of[of]; st != nil {
-				s := l.balance(of, st, b)
-				l.wakeAllowed(of, &s, true)
-			}
-		}
+		s := l.balance(of, l.quotas.of[of], b)
+		l.wakeAllowed(of, &s, true)
 	}
 }
 
