@@ -33,6 +33,7 @@ func (r *rig) replays(store *memetcd.Store) {
 			continue
 		}
 		_, id, _ := strings.Cut(name, "/")
+		r.conn.countsAnew() // no daemon runs, and the replays of a long test are very many
 		got, err := daemon.Replayer{Store: r.Store}.Replay(r.t.Context(), berth.RequestID(id), a.Attempt)
 		switch {
 		case errors.Is(err, daemon.ErrNotFound), errors.Is(err, daemon.ErrCorrupt), errors.Is(err, etcdstore.ErrClusterChanged):

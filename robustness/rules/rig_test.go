@@ -45,6 +45,13 @@ type conn struct {
 // callsAtOnce bounds the calls in one moment: daemons that undo what each other does would go on for ever in a time that only passes when nothing is done.
 const callsAtOnce = 30_000
 
+// countsAnew counts the calls of this moment from here on: those before were a test's own.
+func (c *conn) countsAnew() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.atOnce = 0
+}
+
 func (c *conn) Call(ctx context.Context, req proto.Message) (proto.Message, error) {
 	c.mu.Lock()
 	calls := c.calls
