@@ -235,7 +235,7 @@ func (l *loop) goesFirst(g *gang, r *berth.Request, priority int32) bool {
 	if r.Tenant == g.request.Tenant {
 		return priority > g.priority
 	}
-	return l.turn(accountOf(r)).Share < l.turn(accountOf(g.request)).Share && l.lets(g, r.Tenant)
+	return l.turn(accountOf(r)).Share < l.turn(accountOf(g.request)).Share && l.lets(g, r)
 }
 
 // takesBefore says whether a group that fits would have, by what is kept for it, room that a request would have whose turn is before, and that waits;
@@ -254,7 +254,7 @@ func (l *loop) takesBefore(g *gang) (yields time.Duration) {
 	asks, served := keptAsks, l.keepOf(g.pool).served
 	before := func(w *waiting) bool {
 		if w.request.Tenant != g.request.Tenant {
-			return l.goesBefore(g, w.request, w.priority) > 0 && l.lets(g, w.request.Tenant)
+			return l.goesBefore(g, w.request, w.priority) > 0 && l.lets(g, w.request)
 		}
 		return w.priority > g.priority || served && w.priority == g.priority && w.seq < g.seq
 	}

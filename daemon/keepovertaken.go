@@ -14,12 +14,21 @@ import (
 func (l *loop) gaveUp(g *gang, until time.Time) {
 	s := l.keepOf(g.pool)
 	s.without, s.gave = until, g.id
-	l.groups[g.id].overtaken.Again()
+	l.groups[g.id].overtaken.Again(l.now().UnixMilli())
 }
 
-// lets says whether another tenant that has less goes before a group for which something is kept: see scheduler.Overtaken.
-func (l *loop) lets(g *gang, t berth.TenantID) bool {
-	return l.groups[g.id].overtaken.Lets(t, l.now().UnixMilli())
+// lets says whether a request, or the group of such, of another tenant that has less goes before a group for which something is kept: see scheduler.Overtaken.
+func (l *loop) lets(g *gang, r *berth.Request) bool {
+	o := &l.groups[g.id].overtaken
+	if !o.Ever() {
+		return true
+	}
+	sub, _ := l.view.submission(r.ID)
+	if sub == nil {
+		return false
+	}
+	now := l.now()
+	return o.Lets(r.Tenant, now.Sub(l.waitsSince(r.ID, sub, now)).Milliseconds(), now.UnixMilli())
 }
 
 // lookWhoHasLess notes which other tenants have less than that of a group, and would with one more of what waits: where all have as much, one has less by

@@ -7,9 +7,10 @@ import (
 )
 
 // Overtaken is for whom what is kept for a gang is given up again. Of tenants that hold about as much as each other each has the least at some
-// moment: were the gang to let them go first at each, its places would never come together. So once it has let others go first, it does so
-// again for who has had less, with something waiting, for ten seconds without a break; and for twice as long as before when such a one has had as much since, or
-// all that it asked for: it had not less for good.
+// moment: were the gang to let them go first at each, its places would never come together. Nor would they beside one that has less for good, and of whose
+// requests, which follow each other, something waits always, if each for a while only. So once it has let others go first, it does so
+// again for what has waited for ten seconds, of who has had less for so long, with something waiting, without a break; and each time it has, for twice as
+// long as before.
 type Overtaken struct {
 	since int64                    // ms that who goes first has had less; 0: it has let nobody go first yet
 	less  map[berth.TenantID]int64 // since when they have
@@ -21,20 +22,25 @@ const (
 )
 
 // Again notes that what is kept is given up.
-func (o *Overtaken) Again() { o.since = max(o.since, lessFor) }
+func (o *Overtaken) Again(now int64) {
+	if !o.Ever() {
+		o.since = lessFor
+		return
+	}
+	for _, at := range o.less { // else it is given up for its own tenant's
+		if now-at >= o.since {
+			o.since = min(2*o.since, lessMost)
+			return
+		}
+	}
+}
 
 // Ever says whether it has been.
 func (o *Overtaken) Ever() bool { return o.since > 0 }
 
 // Look notes which tenants have less than the gang's now, and something that waits.
 func (o *Overtaken) Look(less map[berth.TenantID]bool, now int64) {
-	since := o.since
-	maps.DeleteFunc(o.less, func(t berth.TenantID, at int64) bool {
-		if !less[t] && now-at >= since {
-			o.since = min(2*since, lessMost)
-		}
-		return !less[t]
-	})
+	maps.DeleteFunc(o.less, func(t berth.TenantID, _ int64) bool { return !less[t] })
 	if o.less == nil {
 		o.less = make(map[berth.TenantID]int64)
 	}
@@ -45,8 +51,8 @@ func (o *Overtaken) Look(less map[berth.TenantID]bool, now int64) {
 	}
 }
 
-// Lets says whether a tenant goes first that has less.
-func (o *Overtaken) Lets(t berth.TenantID, now int64) bool {
+// Lets says whether what has waited for so many ms goes first, of a tenant that has less.
+func (o *Overtaken) Lets(t berth.TenantID, waited, now int64) bool {
 	at, less := o.less[t]
-	return !o.Ever() || less && now-at >= o.since
+	return !o.Ever() || less && min(now-at, waited) >= o.since
 }

@@ -7,30 +7,30 @@ import (
 	"github.com/berthd/berth/scheduler"
 )
 
-// It lets go first who has had less for ten seconds, and for twice as long when such a one had not less for good.
+// It lets go first what has waited for ten seconds, of who has had less for so long, and each time that it does for twice as long.
 func TestOvertaken(t *testing.T) {
 	var o scheduler.Overtaken
-	lets := func(want bool, now int64) {
+	lets := func(want bool, waited, now int64) {
 		t.Helper()
-		if got := o.Lets("a", now); got != want {
-			t.Errorf("at %d it lets a go first: %t", now, got)
+		if got := o.Lets("a", waited, now); got != want {
+			t.Errorf("at %d it lets go first what has waited for %d ms: %t", now, waited, got)
 		}
 	}
 	less := map[berth.TenantID]bool{"a": true}
-	lets(true, 0)
-	o.Again()
-	lets(false, 0)
+	lets(true, 0, 0)
+	o.Again(0)
+	lets(false, 10_000, 0)
 	o.Look(less, 1000)
-	lets(false, 10_999)
-	lets(true, 11_000)
-	o.Again()
-	lets(true, 11_000)
-	o.Look(less, 20_000)
-	o.Look(nil, 21_000) // it has had as much
-	lets(false, 21_000)
+	lets(false, 20_000, 10_999)
+	lets(true, 10_000, 11_000)
+	lets(false, 9_999, 11_000)
+	o.Look(nil, 20_000) // it has had as much
 	o.Look(less, 22_000)
-	o.Look(nil, 23_000) // too short to tell anything
-	o.Look(less, 24_000)
-	lets(false, 43_999)
-	lets(true, 44_000)
+	lets(false, 30_000, 31_999)
+	o.Again(31_999) // for its own tenant's
+	lets(true, 10_000, 32_000)
+	o.Again(32_000)
+	lets(false, 30_000, 41_999)
+	lets(true, 20_000, 42_000)
+	lets(false, 19_999, 42_000)
 }

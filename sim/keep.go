@@ -271,10 +271,15 @@ func (r *replay) wentBefore(g int) bool {
 	asks, vain := keptAsks, make(map[[2]int64]bool)
 	return slices.ContainsFunc(r.turns.order, func(one *turn) bool {
 		same := string(one.id) == of.Tenant
-		if !same && (r.turns.shares.Turn(one.id, pool).Share >= own || !r.gangs.fates[g].overtaken.Lets(one.id, r.now)) {
+		if !same && r.turns.shares.Turn(one.id, pool).Share >= own {
 			return false
 		}
-		before := func(j *Job) bool { return !same || j.Priority > of.Priority }
+		before := func(j *Job) bool {
+			if same {
+				return j.Priority > of.Priority
+			}
+			return r.lets(g, j)
+		}
 		return slices.ContainsFunc(one.waiting, func(j int) bool {
 			return before(&r.jobs[j]) && !r.over(j) && (r.gangs.keep.off[r.kind[j]] || r.keepsRoomOff(j, vain, &asks))
 		}) || slices.ContainsFunc(one.whole, func(unit int) bool {

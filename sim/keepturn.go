@@ -41,7 +41,7 @@ func (r *replay) firstsBefore(g int) (firsts []int) {
 	own := r.turns.turnOf(r.turns.of[of.Tenant])
 	var all []*turn
 	for _, one := range r.turns.order {
-		if len(one.kept[0]) > 0 && (string(one.id) == of.Tenant || r.turns.turnOf(one).Compare(own) < 0 && r.gangs.fates[g].overtaken.Lets(one.id, r.now)) {
+		if len(one.kept[0]) > 0 && (string(one.id) == of.Tenant || r.turns.turnOf(one).Compare(own) < 0) {
 			all = append(all, one)
 		}
 	}
@@ -51,6 +51,9 @@ func (r *replay) firstsBefore(g int) (firsts []int) {
 		for _, j := range one.kept[0] {
 			if string(one.id) == of.Tenant && !r.precedes(j, g) {
 				break // nor does what is behind it
+			}
+			if string(one.id) != of.Tenant && !r.lets(g, &r.jobs[j]) {
+				continue
 			}
 			if !seen[r.kind[j]] && !r.over(j) && !r.gangs.waitsWhole(r.gangOf(j)) {
 				seen[r.kind[j]] = true
@@ -74,7 +77,13 @@ func (r *replay) goesFirst(g, j int) bool {
 		return one.Priority > of.Priority
 	}
 	share := func(tenant string) float64 { return r.turns.shares.Turn(berth.TenantID(tenant), pool).Share }
-	return share(one.Tenant) < share(of.Tenant) && r.gangs.fates[g].overtaken.Lets(berth.TenantID(one.Tenant), r.now)
+	return share(one.Tenant) < share(of.Tenant) && r.lets(g, one)
+}
+
+// lets says whether a job of another tenant that has less goes before a group for which something is kept: see scheduler.Overtaken. How long it has waited counts
+// from its arrival.
+func (r *replay) lets(g int, j *Job) bool {
+	return r.gangs.fates[g].overtaken.Lets(berth.TenantID(j.Tenant), r.now-j.ArrivalMS, r.now)
 }
 
 // takesKept says whether a job whose turn is before that of the group has room by what is kept for it, and would have others make it some instead.
@@ -99,6 +108,6 @@ func (a *attempt) yieldKept(yields int64) {
 func (r *replay) giveUpKept(yields int64) (gave bool) {
 	k := &r.gangs.keep
 	k.without, k.gave = r.now+yields, k.group
-	r.gangs.fates[k.group].overtaken.Again()
+	r.gangs.fates[k.group].overtaken.Again(r.now)
 	return r.keepNothing()
 }

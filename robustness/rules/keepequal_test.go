@@ -52,6 +52,22 @@ func TestKeep_BesideEqualStreams(t *testing.T) {
 	}
 }
 
+// Another tenant has less than the group's for good, for its small ones are fewer, and each waits for a moment, or for twenty seconds: what was kept for the group
+// was given up whenever its places had come together, for there was always one that waited.
+func TestKeep_BesideStreamOfWhoHasLess(t *testing.T) {
+	one := keptGroup{Size: 1, At: 38, Runs: 10, Of: "a", Priority: 5, Milli: 1000}
+	two := keptGroup{Size: 2, At: 60, Runs: 3, Of: "a", Milli: 1000}
+	for _, k := range []keptStreams{
+		{Workers: 3, Small: 200, Lasts: []int{1}, Groups: []keptGroup{one, two}},
+		{Workers: 7, Services: 1, Small: 500, Lasts: []int{21}, Groups: []keptGroup{{Size: 2, At: 1, Runs: 2, Of: "a", Priority: 9, Milli: 1000}}},
+	} {
+		t.Run(fmt.Sprint(k.Lasts), func(t *testing.T) {
+			k.Daemons, k.Of, k.Restart = 1, []string{"a", "a", "b"}, -1
+			k.plays(t)
+		})
+	}
+}
+
 // A group that has let others go first once lets those do so again that have less, and have waited for a while; and those of its own tenant's with a higher
 // priority at once.
 func TestKeep_AgainForWhoHasLess(t *testing.T) {
