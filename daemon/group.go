@@ -35,6 +35,7 @@ type groupInfo struct {
 	noRoom    time.Time         // nobody could make room for it then
 	inVain    bool              // nor could anybody since a drain began to move it, though its quota had room for it
 	hurried   int64             // the attempt in which that was asked early: see hurryRoom
+	triedAt   time.Time         // in vain, in that
 	overtaken scheduler.Overtaken
 }
 

@@ -47,8 +47,8 @@ func (b *builder) keepMoved(id berth.GroupID, members []*waiting) {
 	}
 	beside := now != nil && now.Group != id && !b.takesOver(p, now, priority)
 	workers, by, ok := b.roomAgain(id, members, beside)
-	if !ok && !beside {
-		workers = b.roomToMake(id, members)
+	if !ok {
+		workers = b.roomToMake(id, members, beside)
 		ok = len(workers) > 0
 	}
 	if !ok || b.bytes+keptBytes(now.All())+keptBytes(workers) > int64(l.store.Limits().Bytes)*2/3 {

@@ -47,7 +47,7 @@ func (l *loop) stillBeside(p berth.PoolID, rec *berth.Keep, now time.Time) *bert
 	for i := range rec.Beside {
 		id := rec.Beside[i].Group
 		g := l.gangs.of[id]
-		if g != nil && !g.open() || !l.mayKeep(p, id, now) && !l.behind(k, k) && l.mayAct(k, l.share.ofTask(string(k.Kind)+"/"+k.ID)) {
+		if g != nil && !g.open() && !l.hasTurnToCome(g, rec, now) || !l.mayKeep(p, id, now) && !l.behind(k, k) && l.mayAct(k, l.share.ofTask(string(k.Kind)+"/"+k.ID)) {
 			next = next.Without(id)
 		}
 	}

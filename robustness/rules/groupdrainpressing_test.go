@@ -57,6 +57,55 @@ func TestGroup_DrainedStartsNobodyToBeStopped(t *testing.T) {
 	}
 }
 
+// So it is with several that are drained together, or one after the other: each is kept where it will go until it is its turn to have others make room.
+func TestGroup_DrainedTogetherStartNobodyToBeStopped(t *testing.T) {
+	for _, runs := range []bool{false, true} {
+		for _, apart := range []time.Duration{0, 300 * time.Millisecond} {
+			for n := 1; n <= 3; n += 2 {
+				t.Run(fmt.Sprintf("%s apart, they run %t, %d daemons", apart, runs, n), func(t *testing.T) {
+					bubble(t, func(r *rig) {
+						checked := r.checked()
+						ds, stop := r.several(n)
+						d := r.drainable(ds, 2, runs, func(g *berth.Request) { g.Preemption = berth.PreemptionLower })
+						for i := range d.drain {
+							id, on := fmt.Sprint("l", i), berth.WorkerID(fmt.Sprint("c", i))
+							r.run(ds[0], id, onlyOn(on, 0))
+							r.passes(time.Second)
+							r.runs(string(on), id)
+						}
+						r.run(ds[n-1], "x0", sized(1000, 0))
+						r.run(ds[0], "x1", sized(1000, 0))
+						r.passes(2 * time.Second)
+						for id, w := range r.foretoldOn(&snapshot.Change{Drain: d.drain}) {
+							if (w != "") != (id[0] == 'g') {
+								t.Errorf("a plan tells that %s goes to %q", id, w)
+							}
+						}
+						for i, w := range d.drain {
+							if i > 0 {
+								r.passes(apart)
+							}
+							r.drains(ds[0], w, daemon.Wish{Drain: true})
+						}
+						for range 100 {
+							r.passes(50 * time.Millisecond)
+							r.exitToldOnes()
+							if r.located("x0", "x1") > 0 {
+								r.t.Fatalf("it is started: %v", r.held())
+							}
+						}
+						if r.heldOf()["g"] != 4 {
+							t.Errorf("held %v, kept %+v", r.held(), r.keptRecord())
+						}
+						stop()
+						checked()
+					})
+				})
+			}
+		}
+	}
+}
+
 // Where nobody can make room for it, its places are anybody's at once; and where nobody can any more when it is its turn, before long.
 func TestGroup_DrainedInVainKeepsNothing(t *testing.T) {
 	for _, tt := range []struct {

@@ -76,7 +76,7 @@ type drainable struct {
 	drain, stay []berth.WorkerID // of each group one
 }
 
-func (r *rig) drainable(ds []*daemon.Daemon, groups int, runs bool) (d drainable) {
+func (r *rig) drainable(ds []*daemon.Daemon, groups int, runs bool, as ...func(*berth.Request)) (d drainable) {
 	r.t.Helper()
 	offer := func(w string) { r.offers(berth.WorkerID(w), false, map[string]string{"n": w}) }
 	for i := range groups {
@@ -84,6 +84,9 @@ func (r *rig) drainable(ds []*daemon.Daemon, groups int, runs bool) (d drainable
 		offer(fmt.Sprint("b", i))
 		g := r.whole(fmt.Sprint("g", i), 2)
 		g.Priority, g.StartTimeoutMS = 5, 3_600_000
+		for _, of := range as {
+			of(&g)
+		}
 		r.submitGroup(ds[i%len(ds)], g)
 		r.passes(time.Second)
 	}
