@@ -32,15 +32,11 @@ func (b *builder) haveRoom(w *waiting, as *berth.Request, on berth.WorkerID, led
 
 // makeRoom notes that a request that fits nowhere is placed where others have just ended
 // for it. as is what of it its tenant's quota allows; it fitted nowhere when a step was the
-// next one. The fleet still counts who has ended.
-func (b *builder) makeRoom(w *waiting, as *berth.Request, on berth.WorkerID, ended []*life, who chosenAmong) {
+// next one.
+func (b *builder) makeRoom(w *waiting, as *berth.Request, on berth.WorkerID, who chosenAmong) {
 	w.hasRoom = true
 	one := b.roomAmong(w, as, on, who)
-	labels := make([]map[string]string, len(ended))
-	for i, x := range ended {
-		labels[i] = x.spec.request.Labels
-	}
-	one.room.Beside = b.l.fleet.Beside(w.candidate(), on, labels...)
+	one.room.Beside = b.l.fleet.Beside(w.candidate(), on)
 	b.made = append(b.made, one)
 }
 

@@ -32,8 +32,9 @@ type builder struct {
 	told    int                         // of those who could have made room: see mostOccupants
 	batch   int                         // most members
 	subs    []*submission
-	placed  []placing // with labels
-	claimed []placing // for which others make room
+	placed  []placing         // with labels
+	claimed []placing         // for which others make room
+	ending  []berth.RequestID // with labels: see loop.ending
 	charges []charge
 	groups  map[berth.GroupID]int      // index in plan.Groups
 	joined  map[berth.GroupID]struct{} // in which the plan places
@@ -296,6 +297,7 @@ func (b *builder) end(e ending, allocMod, progMod berth.Revision, gone bool) {
 	}
 	b.plan.Ends = append(b.plan.Ends, end)
 	b.freedOn[e.worker] = append(b.freedOn[e.worker], e.allocation.Share)
+	b.countEnded(e.id, e.worker)
 	if of := e.allocation.Group; of != "" {
 		b.l.quotas.givesUp(of, berth.AmountsOf(&e.allocation.Share, &ledger.Capacity))
 		b.noteEnd(of, e.allocation.GroupAttempt, v)

@@ -9,7 +9,8 @@ import (
 )
 
 // The fleet counts where requests with labels are: those of the view, and those that
-// plans place which are being made or are in flight. The view tells of the first as
+// plans place which are being made or are in flight, but none that these end: what is placed
+// by the same transaction would be near to who is not there any more. The view tells of the first as
 // they come and go; what is counted for a plan is taken off when that has its answer.
 // So it does of where such have claims.
 
@@ -67,12 +68,16 @@ func (v *view) labelsOf(x *life) (map[string]string, berth.PoolID) {
 
 // labelled tells the loop where a request with labels has come from and gone to. A
 // request is never rewritten: it is the same place when the worker is.
-func (l *loop) labelled(was, is placing) {
+func (l *loop) labelled(id berth.RequestID, was, is placing) {
 	if was.worker == is.worker {
 		return
 	}
 	if was.worker != "" {
-		l.fleet.Count(was.worker, was.labels, -1)
+		if l.ending[id].worker == was.worker {
+			delete(l.ending, id) // it is not counted since then
+		} else {
+			l.fleet.Count(was.worker, was.labels, -1)
+		}
 		l.wakeRelated(was, -1)
 	}
 	if is.worker != "" {
@@ -114,10 +119,34 @@ func (b *builder) countPlaced(r *berth.Request, w berth.WorkerID) {
 	b.placed = append(b.placed, placing{w, r.Pool, r.Labels})
 }
 
+// countEnded notes what a plan ends.
+func (b *builder) countEnded(id berth.RequestID, w berth.WorkerID) {
+	x := b.l.view.lives[id]
+	if x == nil {
+		return
+	}
+	if p := b.l.view.placeOf(x); p.worker == w && len(p.labels) > 0 {
+		b.l.fleet.Count(w, p.labels, -1)
+		b.l.ending[id] = p
+		b.ending = append(b.ending, id)
+	}
+}
+
 // uncount takes off what a plan placed that has its answer: if it applied, the view
-// has it now; if not, it helps who waited for that to be gone.
+// has it now; if not, it helps who waited for that to be gone. What it ended is there again, unless the view has told of its end.
 func (b *builder) uncount(applied bool) {
 	b.unhold()
+	for _, id := range b.ending {
+		p, there := b.l.ending[id]
+		if !there {
+			continue
+		}
+		delete(b.l.ending, id)
+		b.l.fleet.Count(p.worker, p.labels, 1)
+		if !applied {
+			b.l.wakeRelated(p, 1)
+		}
+	}
 	for _, p := range b.placed {
 		b.l.fleet.Count(p.worker, p.labels, -1)
 		if !applied {

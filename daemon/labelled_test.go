@@ -218,3 +218,43 @@ func TestRelated_CountsFollowTheView(t *testing.T) {
 	s.ask("r4", apart("rack"))
 	s.want(true, "r2", "r3")
 }
+
+// What a plan ends is counted off once, whether the watch tells of its end before the answer, behind it, or never: others on its worker are there.
+func TestRelated_EndedIsCountedOffOnce(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		before, after bool // the view is told of the end, before the answer, or behind it
+		want          int64
+	}{{"before the answer", true, false, 1}, {"behind it", false, true, 1}, {"never", false, false, 2}} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := relatedStage(t)
+			for _, id := range []berth.RequestID{"r1", "r2"} {
+				s.ask(id, func(r *berth.Request) { r.Resources.CPUMilli = 10 })
+			}
+			on := s.want(true, "r1", "r2")
+			there := func(want int64) {
+				t.Helper()
+				counts := s.fleet.Counts(berth.DefaultPool, *web, "rack").Of
+				if sum := counts["a"] + counts["b"]; sum != want {
+					t.Errorf("%d are counted, want %d", sum, want)
+				}
+			}
+			there(2)
+			b := newBuilder(s.loop, s.clock)
+			b.countEnded("r1", on["r1"])
+			there(1)
+			if tt.before {
+				s.end(on["r1"], "r1")
+				there(1)
+			}
+			b.uncount(tt.before || tt.after)
+			if tt.after {
+				s.end(on["r1"], "r1")
+			}
+			there(tt.want)
+			if len(s.loop.ending) > 0 {
+				t.Errorf("left behind: %v", s.loop.ending)
+			}
+		})
+	}
+}

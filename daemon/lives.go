@@ -29,7 +29,7 @@ func (v *view) changeLife(x *life, k berth.Key, f *berth.Fact) *life {
 	}
 	v.recount(was, v.tallyOf(x))
 	if is := v.placeOf(x); v.labelled != nil && (from.worker != "" || is.worker != "") {
-		v.labelled(from, is)
+		v.labelled(x.id, from, is)
 	}
 	if is := v.claimOf(x); v.claimed != nil && (claim.worker != "" || is.worker != "") {
 		v.claimed(claim, is)

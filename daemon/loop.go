@@ -38,6 +38,7 @@ type loop struct {
 	peers   peers
 	left    map[berth.TenantID]*leftOfTenant     // what is left to peers
 	leftOn  map[berth.WorkerID][]berth.RequestID // for which of them the fleet has reserved something
+	ending  map[berth.RequestID]placing          // with labels, by plans that are being made or are in flight: not counted any more
 	bases   bases
 	past    pastClock
 
@@ -109,7 +110,7 @@ func newLoop(d *Daemon) *loop {
 		groups: make(map[berth.GroupID]*groupInfo), groupCancels: make(map[berth.GroupID]*cancelOrder),
 		gangs: newGangs(), keeps: make(map[berth.PoolID]*keepState), rooms: make(map[berth.PoolID]struct{}), moving: make(map[berth.GroupID]berth.PoolID), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(), fair: newFairness(),
 		claimants: make(map[berth.RequestID]time.Time), keptOffs: make(map[berth.Key]struct{}),
-		successors: make(map[berth.RequestID]berth.RequestID), tried: make(map[berth.RequestID]tried), share: newShare(d.opts.ID), peers: newPeers(), left: make(map[berth.TenantID]*leftOfTenant), leftOn: make(map[berth.WorkerID][]berth.RequestID), bases: newBases(),
+		successors: make(map[berth.RequestID]berth.RequestID), tried: make(map[berth.RequestID]tried), share: newShare(d.opts.ID), peers: newPeers(), left: make(map[berth.TenantID]*leftOfTenant), leftOn: make(map[berth.WorkerID][]berth.RequestID), ending: make(map[berth.RequestID]placing), bases: newBases(),
 		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(), answers: make(answers), untold: make(untold), watchers: newWatchers(),
 		parts: make(chan struct{}, 2),
 		batch: fullBatch, metrics: d.metrics, shadows: make(map[berth.PoolID]*shadowOf), brakes: newBrakes(), aside: newAside(),

@@ -139,7 +139,7 @@ func (b *builder) preempt(w *waiting, as *berth.Request, p scheduler.Preemption,
 	if len(c.claim.Victims) > 0 {
 		b.writeClaim(prog, progMod, p.Worker, c.claim)
 		b.claimRoom(w, as, p.Worker, who)
-	} else if b.makeRoom(w, as, p.Worker, c.ends, who); !b.place(w, prog, progMod, scheduler.Decision{Worker: p.Worker, Share: p.Share}, false) {
+	} else if b.makeRoom(w, as, p.Worker, who); !b.place(w, prog, progMod, scheduler.Decision{Worker: p.Worker, Share: p.Share}, false) {
 		b.unmake(w)
 		b.after = append(b.after, requestKey(w.id)) // there is room when they have ended
 	}

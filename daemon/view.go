@@ -32,9 +32,9 @@ type view struct {
 	others map[berth.RequestID][]berth.WorkerID // with allocations that are kept whole
 	counts counts
 
-	occupied func(was, is occupancy) // told of who comes to a worker, or leaves it; nil: nobody
-	labelled func(was, is placing)   // told of requests with labels that come to a worker, or leave it; nil: nobody
-	claimed  func(was, is placing)   // told of those that get a claim, or lose it
+	occupied func(was, is occupancy)                   // told of who comes to a worker, or leaves it; nil: nobody
+	labelled func(id berth.RequestID, was, is placing) // told of requests with labels that come to a worker, or leave it; nil: nobody
+	claimed  func(was, is placing)                     // told of those that get a claim, or lose it
 
 	archive map[berth.RequestID]*archived
 	ended   *btree.BTree[*archived] // the same, by id

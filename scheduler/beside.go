@@ -6,20 +6,12 @@ import "github.com/berthd/berth"
 // it, but where others have made room. Of all that is known of where they are, that needs three
 // numbers of each label and topology.
 
-// Beside is what a candidate would meet on worker w, of the requests that it requires something of, once
-// some that are there, of whom Count was told, have gone; gone are their labels.
-func (f *Fleet) Beside(c Candidate, w berth.WorkerID, gone ...map[string]string) (met []berth.PlannedBeside) {
+// Beside is what a candidate would meet on worker w, of the requests that it requires something of.
+func (f *Fleet) Beside(c Candidate, w berth.WorkerID) (met []berth.PlannedBeside) {
 	n := f.nodes[w]
 	if n == nil || !c.Request.Related() || f.pools[c.Request.Pool] == nil {
 		return nil
 	}
-	count := func(by int64) {
-		for _, labels := range gone {
-			f.Count(w, labels, by)
-		}
-	}
-	count(-1)
-	defer count(1)
 	q := f.ask(c)
 	for i := range q.terms {
 		t := &q.terms[i]
