@@ -367,7 +367,7 @@ func (b *builder) cancel(id berth.RequestID, sub *berth.Submission, prog *berth.
 	}
 	b.plan.Cancels = append(b.plan.Cancels, berth.CancelPending{Request: id, RequestWas: b.requestWas(id), StateWas: progMod, Archive: a})
 	b.add(opsCancel, b.l.view.requestSize(id)+bytesEnd, requestKey(id))
-	b.l.leavesQuota(&sub.Spec)
+	b.l.leavesQuota(&sub.Spec, asked{request: id})
 	if sub.Spec.Group != nil {
 		b.shareFate(sub.Spec.Group.ID, id, 0, v)
 	}

@@ -39,6 +39,7 @@ func (g *gang) beforeOne(w *waiting) bool {
 type gangs struct {
 	of      map[berth.GroupID]*gang
 	classes map[string]*gangClass
+	asks    map[account]map[*gangClass]struct{}
 	over    shelves[*gangClass] // those whose tenant's quota has no room
 	more    shelves[*gangClass] // of these, those that wait for more of their members than must be placed together
 
@@ -60,7 +61,7 @@ type gangs struct {
 
 func newGangs() *gangs {
 	return &gangs{
-		of: make(map[berth.GroupID]*gang), classes: make(map[string]*gangClass), narrowed: make(map[account]map[*gangClass]struct{}),
+		of: make(map[berth.GroupID]*gang), classes: make(map[string]*gangClass), asks: make(map[account]map[*gangClass]struct{}), narrowed: make(map[account]map[*gangClass]struct{}),
 		over: newGangShelves(), more: newGangShelves(),
 	}
 }
@@ -90,6 +91,11 @@ func (s *gangs) put(g *gang) {
 	if g.class == nil {
 		g.class = &gangClass{}
 		s.classes[g.like] = g.class
+		of := accountOf(g.request) // all of a class are of one
+		if s.asks[of] == nil {
+			s.asks[of] = make(map[*gangClass]struct{}, 1)
+		}
+		s.asks[of][g.class] = struct{}{}
 	}
 	s.unshelve(g.class)
 	g.class.add(g)
@@ -106,8 +112,12 @@ func (s *gangs) remove(id berth.GroupID) {
 	g.class.remove(g)
 	s.shelve(g.class)
 	if len(g.class.members) == 0 {
-		s.widen(g.class, accountOf(g.request))
+		of := accountOf(g.request)
+		s.widen(g.class, of)
 		delete(s.classes, g.like)
+		if delete(s.asks[of], g.class); len(s.asks[of]) == 0 {
+			delete(s.asks, of)
+		}
 	}
 }
 
@@ -321,7 +331,7 @@ func (l *loop) placeGang(g *gang, b *builder) bool {
 		l.timers.set(triesKey, g.class.tryAt) // it may be woken before
 		l.timers.set(keepKey(g.pool), b.now.Add(keepAfter))
 		l.hurryRoom(g, rec)
-		l.leavesQuota(g.request)
+		l.leavesQuota(g.request, asked{group: g.id})
 		for _, m := range members {
 			l.touched(m.id)
 		}

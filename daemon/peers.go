@@ -246,10 +246,13 @@ func (l *loop) settle(k berth.Key) {
 	switch k.Kind {
 	case berth.KindRequest:
 		if c := p.queue.of[berth.RequestID(k.ID)]; c != nil {
-			l.seeTaken(p, c.line.of, berth.RequestID(k.ID))
+			l.seeTaken(p, c.line.of, berth.RequestID(k.ID), false)
 		}
 		p.queue.remove(berth.RequestID(k.ID))
 	case berth.KindGroup:
+		if g := p.gangs.of[berth.GroupID(k.ID)]; g != nil {
+			l.seeTaken(p, accountOf(g.request), berth.RequestID(k.ID), true)
+		}
 		p.gangs.remove(berth.GroupID(k.ID))
 	}
 }

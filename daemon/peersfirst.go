@@ -28,12 +28,14 @@ const (
 	peerNeeds = 64
 )
 
-// leftTo is a request to which something is left: a peer's a worker, or quota; or quota this daemon's own, where others have some that it needs.
+// leftTo is a request to which something is left: a peer's a worker, or quota; or quota this daemon's own, where others have some that it needs. Quota is left to
+// groups, too, whose names are their own.
 type leftTo struct {
 	daemon berth.DaemonID
 	pool   berth.PoolID
 	id     berth.RequestID
 	quota  bool
+	whole  bool
 }
 
 // precedence is what is left to a request.
@@ -76,17 +78,33 @@ func (l *loop) queueOf(d berth.DaemonID) *queue {
 	return nil
 }
 
-// leaves says whether something is left to what waits with a daemon: a peer, or this one, where that needs what others hold, too.
-func (l *loop) leaves(by berth.DaemonID, of account, to berth.RequestID, what left, now time.Time) bool {
-	all, k, most := l.left[of.tenant], leftTo{by, of.pool, to, what.on == ""}, l.leaveFor()
+// waitsYet says whether something is there yet to which something is left.
+func (l *loop) waitsYet(k leftTo) bool {
+	if k.whole {
+		return l.gangsOf(k.daemon).of[berth.GroupID(k.id)] != nil
+	}
+	return l.queueOf(k.daemon).of[k.id] != nil
+}
+
+// gangsOf are the groups that wait with a daemon that is there.
+func (l *loop) gangsOf(d berth.DaemonID) *gangs {
+	if d == l.d.opts.ID {
+		return l.gangs
+	}
+	return l.peers.byID[d].gangs
+}
+
+// leaves says whether something of a tenant's is left to what waits with a daemon: a peer, or this one, where that needs what others hold, too.
+func (l *loop) leaves(k leftTo, t berth.TenantID, what left, now time.Time) bool {
+	all, most := l.left[t], l.leaveFor()
 	if all == nil {
 		all = &leftOfTenant{to: make(map[leftTo]*precedence)}
-		l.left[of.tenant] = all
+		l.left[t] = all
 	}
 	s := all.to[k]
 	switch {
 	case s == nil:
-		if len(all.to) >= mostLeft || all.vainOf(by, now) >= mostVain {
+		if len(all.to) >= mostLeft || all.vainOf(k.daemon, now) >= mostVain {
 			return false
 		}
 		s = &precedence{}
@@ -98,7 +116,7 @@ func (l *loop) leaves(by berth.DaemonID, of account, to berth.RequestID, what le
 	case now.Sub(s.last) > 2*most:
 		s.what, s.since, s.began = what, now, now
 	case s.what != what:
-		if s.since = now; !l.stillLies(by, to, s.what) { // others have it
+		if s.since = now; !l.stillLies(k.daemon, k.id, s.what) { // others have it
 			s.began = now
 		}
 		s.what = what
@@ -107,15 +125,28 @@ func (l *loop) leaves(by berth.DaemonID, of account, to berth.RequestID, what le
 	if !now.Before(s.ends) {
 		s.next = min(max(2*s.next, vainFor), vainLong)
 		s.vain = now.Add(s.next)
-		l.timers.set(tenantKey(of.tenant), s.vain)
-		if p := l.peers.byID[by]; p != nil {
-			p.queue.judged(to, l.view.revision, l.whyNot(by)) // where no worker takes it, it is nothing before one could
+		l.timers.set(tenantKey(t), s.vain)
+		if p := l.peers.byID[k.daemon]; p != nil { // where no worker takes it, it is nothing before one could
+			l.judgeLeft(p, k, now)
 		}
 		return false
 	}
 	all.until = sooner(all.until, s.ends)
-	l.timers.set(tenantKey(of.tenant), s.ends)
+	l.timers.set(tenantKey(t), s.ends)
 	return true
+}
+
+// judgeLeft judges what a peer has let lie.
+func (l *loop) judgeLeft(p *peer, k leftTo, now time.Time) {
+	if !k.whole {
+		p.queue.judged(k.id, l.view.revision, l.whyNot(p.id))
+		return
+	}
+	if g := p.gangs.of[berth.GroupID(k.id)]; g != nil && g.open() {
+		if v := l.whyNotGroup(g.id); v != nil {
+			p.gangs.block(g, v, now)
+		}
+	}
 }
 
 // stillLies says whether a worker that was left to a request would take that yet. Of quota nobody knows.
@@ -142,7 +173,7 @@ func (l *loop) unleave(t berth.TenantID, now time.Time) {
 		return
 	}
 	for k, s := range all.to { // in which order decides nothing
-		if q := l.queueOf(k.daemon); q == nil || !now.Before(s.vain) && q.of[k.id] == nil {
+		if q := l.queueOf(k.daemon); q == nil || !now.Before(s.vain) && !l.waitsYet(k) {
 			delete(all.to, k)
 		}
 	}
@@ -160,12 +191,12 @@ func (l *loop) unleave(t berth.TenantID, now time.Time) {
 
 // seeTaken has what has left something to a peer's request tried again, when that waits no more. Where the tenant has a limit the others of it may not have
 // the quota any more for what is left to them.
-func (l *loop) seeTaken(p *peer, of account, id berth.RequestID) {
+func (l *loop) seeTaken(p *peer, of account, id berth.RequestID, whole bool) {
 	all := l.left[of.tenant]
 	if all == nil {
 		return
 	}
-	on, quota := all.to[leftTo{p.id, of.pool, id, false}], all.to[leftTo{p.id, of.pool, id, true}]
+	on, quota := all.to[leftTo{p.id, of.pool, id, false, whole}], all.to[leftTo{p.id, of.pool, id, true, whole}]
 	if on == nil && quota == nil {
 		return
 	}
@@ -228,13 +259,14 @@ func (l *loop) leavesTo(p *peer, w *waiting, on berth.WorkerID, b *builder) (unt
 		return until, false
 	}
 	_, was := l.view.ledger(on)
-	if !l.leaves(p.id, of, first.id, left{on: on, was: was}, b.now) {
+	to := leftTo{daemon: p.id, pool: of.pool, id: first.id}
+	if !l.leaves(to, of.tenant, left{on: on, was: was}, b.now) {
 		return until, false
 	}
 	if _, ok := l.fleet.PlaceOn(first.candidate(), on); !ok {
 		return until, false
 	}
-	s := l.left[of.tenant].to[leftTo{p.id, of.pool, first.id, false}]
+	s := l.left[of.tenant].to[to]
 	l.leftOn[on] = append(l.leftOn[on], first.id)
 	l.timers.set(workerKey(on), s.ends)
 	l.noteLeft(on, b)
@@ -361,7 +393,7 @@ func (l *loop) unserved(p *peer, c *class, on berth.WorkerID, now time.Time) *wa
 		if !more {
 			break
 		}
-		s := all.to[leftTo{p.id, c.line.of.pool, w.id, false}]
+		s := all.to[leftTo{daemon: p.id, pool: c.line.of.pool, id: w.id}]
 		if s == nil || !now.Before(s.ends) || !l.stillLies(p.id, w.id, s.what) || s.what.on == on && !slices.Contains(l.leftOn[on], w.id) {
 			return w
 		}

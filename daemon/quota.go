@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/berthd/berth"
@@ -73,6 +74,8 @@ type quotaState struct {
 	movedAt    time.Time         // that has changed, or what is allowed
 	takenAt    time.Time
 	granted    berth.Amounts   // what was taken for whoever waits here: it is no part of what others may have
+	grantedTo  asked           // the first of these, then
+	roomless   bool            // no worker takes that, or it is gone
 	yields     time.Time       // until then nothing is taken: others wait
 	asked      berth.Amounts   // what all that waited here wanted back, when that was written last
 	ownAt      time.Time       // something has waited here for what is guaranteed, or that was not known yet
@@ -232,6 +235,7 @@ type balance struct {
 	freed  berth.Amounts               // of that, by the plan being built: who has it is decided when that has its answer
 	beyond []berth.Dimension           // of which more is used and taken than is allowed: the limits were set lower
 	among  int64                       // others wait for it, and so many daemons share it; 0: nobody else waits
+	top    func() int32                // the highest priority of what these others have waiting
 	grant  bool                        // what was granted still is
 	left   func(berth.Dimension) int64 // how much of it no daemon has taken
 	idle   func(berth.Dimension) int64 // how much of it other daemons have taken, and do not use
@@ -271,7 +275,7 @@ func (l *loop) balance(of account, st *quotaState, b *builder) balance {
 	}
 	s.grant = l.now().Before(st.takenAt.Add(grantFor))
 	if slices.ContainsFunc(s.quota.Short, func(d berth.DaemonID) bool { return l.peers.byID[d] != nil }) {
-		s.among = int64(max(len(l.share.planners[of.pool]), 1))
+		s.among, s.top = int64(max(len(l.share.planners[of.pool]), 1)), sync.OnceValue(func() int32 { return l.topOf(of, s.quota.Short) })
 	}
 	return s
 }
@@ -290,7 +294,7 @@ func (l *loop) idleBut(of account, d berth.Dimension, but berth.DaemonID) (sum i
 }
 
 // room is how much of a limited dimension this daemon may place now. While others wait,
-// what is beyond its even part of the quota is theirs.
+// what is beyond its even part of the quota is theirs, but for what goes before all that: see alone.
 func (s *balance) room(d berth.Dimension) int64 {
 	have, named := s.block.Block[d]
 	if !named {

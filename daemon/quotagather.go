@@ -146,7 +146,7 @@ func (s *balance) turnOf(a asking) turnBeside {
 
 // of is the balance as it is for who asks.
 func (s *balance) of(a asking) *balance {
-	out := s.at(s.turnOf(a))
+	out := s.at(s.turnOf(a)).alone(a.Priority)
 	if out.turn == comesAfter && len(s.gathers.parts) > 1 {
 		out = out.leavesBefore(a)
 	}
@@ -286,6 +286,9 @@ func (c *blockChanges) leaveGathered(of account, s *balance) bool {
 		return false
 	}
 	granted := c.withGranted(s)
+	if s.state.roomless {
+		granted = used(s.block, s.state.limits)
+	}
 	next := make(berth.Amounts, len(s.state.dimensions))
 	for _, d := range s.state.dimensions {
 		has, named := s.block.Block[d]

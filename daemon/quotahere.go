@@ -45,18 +45,18 @@ func (l *loop) leavesHere(a asking, s *balance, b *builder) bool {
 		a.Age = math.MaxInt64
 	}
 	at := look{within: s.bound(free), beyond: s.bound(held), before: &gathering{Gathering: a.Gathering}}
-	id := berth.RequestID("")
+	to := leftTo{daemon: l.d.opts.ID, pool: of.pool, quota: true}
 	if c := l.queue.firstOver(of, at, func(w *waiting) bool {
 		return waits(l.allowsOne(w, s).need, false) && l.fitsEver(w.request, 0, nil)
 	}); c != nil {
-		id = c.members[0].id
+		to.id = c.members[0].id
 	} else if c, found := l.gangs.over.first(of, at, func(c *gangClass) bool {
 		g := c.members[0]
 		return waits(l.allowsGang(g, s).need, c.roomless) && l.fitsEver(g.request, g.need, nil)
 	}); found {
-		id = berth.RequestID(c.members[0].id)
+		to.id, to.whole = berth.RequestID(c.members[0].id), true
 	}
-	if id == "" || !l.leaves(l.d.opts.ID, of, id, left{served: l.turn(of).Served}, b.now) {
+	if to.id == "" || !l.leaves(to, of.tenant, left{served: l.turn(of).Served}, b.now) {
 		return false
 	}
 	l.due.add(tenantKey(of.tenant))

@@ -237,7 +237,7 @@ func (c *blockChanges) borrowAll(of account, s *balance, w wish, b *builder) boo
 	if _, there := q.Waits[c.l.d.opts.ID]; there {
 		c.setWait(of, berth.LoanWait{}, false)
 	}
-	c.takeFor(of, s, w.need, b)
+	c.takeFor(of, s, w.need, w.asks)
 	return true
 }
 
@@ -292,7 +292,7 @@ func (c *blockChanges) lenders(of account, d berth.Dimension, want int64, loans 
 }
 
 // takeFor takes what something needs, with what was borrowed for it.
-func (c *blockChanges) takeFor(of account, s *balance, need berth.Amounts, b *builder) {
+func (c *blockChanges) takeFor(of account, s *balance, need berth.Amounts, first asking) {
 	st := s.state
 	held, _ := c.held(c.l.d.opts.ID, of.pool)
 	next := make(berth.Amounts, len(st.limits))
@@ -304,7 +304,9 @@ func (c *blockChanges) takeFor(of account, s *balance, need berth.Amounts, b *bu
 		next[d] = max(has, held.Used[d]+need[d])
 	}
 	c.hold(c.l.d.opts.ID, of.pool, next)
-	c.after = append(c.after, func(now time.Time) { st.ahead, st.takenAt, st.usedAt, st.granted = 1, now, now, need })
+	c.after = append(c.after, func(now time.Time) {
+		st.ahead, st.takenAt, st.usedAt, st.granted, st.grantedTo, st.roomless = 1, now, now, need, first.name(), false
+	})
 }
 
 // wound is what is wanted back of an account's loans: what it was, while somebody waits for

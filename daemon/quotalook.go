@@ -117,13 +117,23 @@ func (l *loop) wakeAllowed(of account, s *balance, alone bool) {
 		if as.turn == goesFirst {
 			at.before = s.gathers
 		}
-		groups := slices.DeleteFunc(l.gangs.over.all(of, at), func(c *gangClass) bool { return l.allowsGang(c.members[0], as).verdict != nil })
+		looks := []look{at}
+		if first, others := as.firsts(); others {
+			looks = []look{first, at}
+		}
+		var groups []*gangClass
+		for _, at := range looks {
+			groups = append(groups, slices.DeleteFunc(l.gangs.over.all(of, at), func(c *gangClass) bool { return l.allowsGang(c.members[0], as).verdict != nil })...)
+		}
 		for _, g := range groups {
 			if !g.open() && !alone {
 				g.wake()
 			}
 		}
-		if !woken {
+		for _, at := range looks {
+			if woken {
+				break
+			}
 			c := l.queue.firstOver(of, at, func(w *waiting) bool { return l.allowsOne(w, as).verdict == nil })
 			if c != nil && (s.gathers != nil || !slices.ContainsFunc(groups, func(g *gangClass) bool { return g.members[0].beforeOne(c.members[0]) })) {
 				l.queue.reopen(c)
@@ -163,10 +173,13 @@ func (l *loop) wakeGathered(s *balance, woken bool) bool {
 	return true
 }
 
-// leavesQuota looks who else its tenant's quota has room for: a request that this has room for
-// fits on no worker, or is there no more, and no block changes by that.
-func (l *loop) leavesQuota(r *berth.Request) {
-	if l.limited(r) != nil {
+// leavesQuota looks who else its tenant's quota has room for: what asks for it, and this has room for,
+// fits on no worker, or is there no more, and no block changes by that. Nor is what was taken for it kept from what goes before it.
+func (l *loop) leavesQuota(r *berth.Request, a asked) {
+	if st := l.limited(r); st != nil {
+		if st.grantedTo == a {
+			st.roomless = true
+		}
 		l.due.add(tenantKey(r.Tenant))
 	}
 }
@@ -183,7 +196,7 @@ func (l *loop) leavesGathered(id berth.RequestID, r *berth.Request) {
 // quota, this daemon may have no more to wait for there, which others are to know, nor to keep for it.
 func (l *loop) offQueue(id berth.RequestID) {
 	if c := l.queue.of[id]; c != nil {
-		l.leavesQuota(c.ids[id].request)
+		l.leavesQuota(c.ids[id].request, asked{request: id})
 	}
 	l.queue.remove(id)
 }

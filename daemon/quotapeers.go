@@ -17,7 +17,8 @@ func (l *loop) leftOf(s *balance, b *builder) *gathering {
 	if b == nil || len(l.peers.byID)+len(l.quotas.returns[of]) == 0 || s.state.limits == nil {
 		return nil
 	}
-	if len(l.quotas.returns[of]) == 0 && !slices.ContainsFunc(l.peers.sorted, func(p *peer) bool { return p.queue.lines[of] != nil }) {
+	others := slices.ContainsFunc(l.peers.sorted, func(p *peer) bool { return p.queue.lines[of] != nil || p.gangs.asks[of] != nil })
+	if !others && len(l.quotas.returns[of])+len(l.queue.over.of[of])+len(l.gangs.over.of[of]) == 0 {
 		return nil
 	}
 	rest := make(berth.Amounts, len(s.state.dimensions))
@@ -25,39 +26,50 @@ func (l *loop) leftOf(s *balance, b *builder) *gathering {
 		rest[d] = s.left(d) + s.idle(d) + max(s.block.Block[d]-s.block.Used[d], 0)
 	}
 	within := bounding(func(d berth.Dimension) int64 { return rest[d] })
-	needs := func(w *waiting) berth.Amounts {
+	needs := func(r *berth.Request, times int64) berth.Amounts {
 		need := make(berth.Amounts, len(rest))
 		for d := range rest {
-			if v := leastOf(w.request, d); v > 0 {
+			if v := times * leastOf(r, d); v > 0 {
 				need[d] = v
 			}
 		}
 		return need
 	}
-	most := func(w *waiting) int {
+	most := func(r *berth.Request, times int64) int {
 		n := int64(peerNeeds)
-		for d, v := range needs(w) {
+		for d, v := range needs(r, times) {
 			n = min(n, max(rest[d]/v, 0))
 		}
 		return int(n)
 	}
-	at, fits := look{within: s.bound(within)}, func(w *waiting) bool { return most(w) > 0 }
-	own := l.queue.mostUrgent(of, at, fits)
-	ahead := l.aheadOf(of, own, at, most, b.now)
-	held := func(d berth.Dimension) int64 { return s.block.Block[d] - s.block.Used[d] }
-	if len(ahead) == 0 && own != nil && !bounding(held).holds(needs(own), s) { // what is there for it others have: those behind it leave it what is here
-		ahead = []urgent{{w: own, by: l.d.opts.ID, takes: true}}
+	at, fits := look{within: s.bound(within)}, func(w *waiting) bool { return most(w.request, 1) > 0 }
+	own := l.ownUrgent(of, at, fits, most)
+	ahead := l.aheadOf(of, own.w, at, most, b.now)
+	held := func(d berth.Dimension) int64 {
+		if !others { // it takes what nobody has
+			return s.block.Block[d] - s.block.Used[d] + max(s.left(d), 0)
+		}
+		return s.block.Block[d] - s.block.Used[d]
+	}
+	if len(ahead) == 0 && own.w != nil && !bounding(held).holds(needs(own.w.request, own.times()), s) { // what is there for it others have: those behind it leave it what is here
+		ahead = []urgent{own}
 	}
 	var g *gathering
 	for _, c := range ahead {
-		need := needs(c.w)
-		if !l.fitsEver(c.w.request, 0, nil) || !within.holds(need, s) {
+		need := needs(c.w.request, c.times())
+		if !l.fitsEver(c.w.request, c.together, nil) || !within.holds(need, s) {
 			continue
 		}
-		if g == nil && c.takes && !l.leaves(c.by, of, c.w.id, left{served: l.turn(of).Served}, b.now) {
+		to := leftTo{daemon: c.by, pool: of.pool, id: c.w.id, quota: true, whole: c.together > 0}
+		if g == nil && c.takes && !l.leaves(to, of.tenant, left{served: l.turn(of).Served}, b.now) {
 			continue
 		}
-		one := gathering{Gathering: berth.Gathering{Request: c.w.id, Priority: c.w.priority, Age: c.w.seq, Need: need}}
+		one := gathering{Gathering: berth.Gathering{Priority: c.w.priority, Age: c.w.seq, Need: need}}
+		if c.together > 0 {
+			one.Group = berth.GroupID(c.w.id)
+		} else {
+			one.Request = c.w.id
+		}
 		if c.takes && c.by != l.d.opts.ID { // what is equal goes first here
 			one.Age = math.MaxInt64
 		}
@@ -75,11 +87,71 @@ func (l *loop) leftOf(s *balance, b *builder) *gathering {
 	return g
 }
 
-// urgent is a request that waits with a daemon.
+// topOf is the highest priority of what waits of an account with some peers.
+func (l *loop) topOf(of account, with []berth.DaemonID) (top int32) {
+	note := func(c *class) { top = max(top, c.members[0].priority) }
+	for _, d := range with {
+		p := l.peers.byID[d]
+		if p == nil {
+			continue
+		}
+		if g := p.queue.lines[of]; g != nil {
+			g.hasOne(func(c *class) bool { note(c); return false })
+		}
+		if c := p.queue.firstOver(of, anything(), func(*waiting) bool { return true }); c != nil {
+			note(c)
+		}
+		for c := range p.gangs.asks[of] {
+			top = max(top, c.members[0].priority)
+		}
+	}
+	return top
+}
+
+// alone is the balance as it is for what has that priority: where this is higher than all that others have waiting, they have no part of it before that.
+func (s *balance) alone(priority int32) *balance {
+	if s.among == 0 || priority <= s.top() {
+		return s
+	}
+	out := *s
+	out.among = 0
+	return &out
+}
+
+// first is a look for what goes before all that others have waiting, and is placeable as there is no part of theirs; false: nobody else waits.
+func (s *balance) firsts() (at look, others bool) {
+	if s.among == 0 {
+		return at, false
+	}
+	at = s.alone(math.MaxInt32).placeable()
+	at.before = &gathering{Gathering: berth.Gathering{Priority: s.top()}}
+	return at, true
+}
+
+// urgent is a request that waits with a daemon, or as one a group.
 type urgent struct {
-	w     *waiting
-	by    berth.DaemonID
-	takes bool // it waits to be placed, and not in its backoff
+	w        *waiting
+	by       berth.DaemonID
+	takes    bool  // it waits to be placed, and not in its backoff
+	together int64 // members that must begin together; 0: it is alone
+}
+
+func (u *urgent) times() int64 { return max(u.together, 1) }
+
+// asOne is a group as what waits.
+func (g *gang) asOne() *waiting {
+	return &waiting{id: berth.RequestID(g.id), request: g.request, priority: g.priority, seq: g.seq}
+}
+
+// ownUrgent is the first of what waits so here, be it a group that its quota had no room for; of nothing, where nothing does.
+func (l *loop) ownUrgent(of account, at look, fits func(*waiting) bool, most func(r *berth.Request, times int64) int) urgent {
+	own := urgent{w: l.queue.mostUrgent(of, at, fits), by: l.d.opts.ID, takes: true}
+	if c, found := l.gangs.over.first(of, at, func(c *gangClass) bool { return !c.roomless && most(c.members[0].request, c.members[0].need) > 0 }); found {
+		if g := c.members[0]; own.w == nil || g.beforeOne(own.w) {
+			own.w, own.together = g.asOne(), g.need
+		}
+	}
+	return own
 }
 
 // mostUrgent is the first of what waits of an account for its quota, or may be placed, and needs no more than there is; nil: nothing does.
@@ -104,10 +176,27 @@ func (q *queue) mostUrgent(of account, at look, fits func(*waiting) bool) (first
 	return first
 }
 
+// groupsAhead are the groups of an account that wait so with a peer, and are not known to fit on no worker: the first of their order.
+func (p *peer) groupsAhead(of account, priority int32, most func(r *berth.Request, times int64) int) (out []urgent) {
+	for c := range p.gangs.asks[of] { // they are put in order
+		g := c.members[0]
+		if g.priority <= priority || !c.open() && !tells(c.verdict, berth.ReasonQuota) {
+			continue
+		}
+		for _, g := range c.members[:min(len(c.members), most(g.request, g.need))] { // all of a class have one priority, or the first has the highest
+			if g.priority > priority {
+				out = append(out, urgent{w: g.asOne(), by: p.id, takes: true, together: g.need})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b urgent) int { return order(a.w.before(b.w)) - order(b.w.before(a.w)) })
+	return out[:min(len(out), peerNeeds)]
+}
+
 // aheadOf are those of an account that wait so with peers and have a higher priority than one that waits here, and those in a short backoff that go
 // before it, in their order; of each class no more than most. Peers may have very many: those that need more than there is are passed over, and of the
 // others so many are looked at, the first.
-func (l *loop) aheadOf(of account, own *waiting, at look, most func(*waiting) int, now time.Time) (out []urgent) {
+func (l *loop) aheadOf(of account, own *waiting, at look, most func(r *berth.Request, times int64) int, now time.Time) (out []urgent) {
 	priority := int32(-1)
 	if own != nil {
 		priority = own.priority
@@ -118,19 +207,23 @@ func (l *loop) aheadOf(of account, own *waiting, at look, most func(*waiting) in
 		}
 	}
 	for _, p := range l.peers.sorted {
+		if p.silent {
+			continue
+		}
+		out = append(out, p.groupsAhead(of, priority, most)...)
 		g := p.queue.lines[of]
-		if p.silent || g == nil {
+		if g == nil {
 			continue
 		}
 		take := func(c *class) {
 			members := c.members.walk()
-			for range most(c.members[0]) { // those of its shape need the same
+			for range most(c.members[0].request, 1) { // those of its shape need the same
 				w, more := members.step()
 				if !more || w.priority <= priority {
 					return
 				}
 				if _, returns := l.quotas.returns[of][w.id]; !returns {
-					out = append(out, urgent{w, p.id, true})
+					out = append(out, urgent{w: w, by: p.id, takes: true})
 				}
 			}
 		}

@@ -49,7 +49,7 @@ func (c *blockChanges) rebalance(of account, b *builder) {
 		c.keep(of, &s, limitedOf(held.Block, st.limits))
 	case s.over() && there && c.keepOver(of, &s): // of the other dimensions it goes on
 	case c.takeTypesBack(of, &s, need, as, first, b):
-	case need != nil && c.take(of, as, need, b):
+	case need != nil && c.take(of, as, need, first, b):
 		need = nil
 	case there && c.leaveGathered(of, &s):
 	case there && c.leaveToGroup(of, &s, b):
@@ -158,7 +158,7 @@ func everFits(need, limits berth.Amounts) bool {
 
 // take takes what is needed, and more where it was needed again and again: up to an even
 // part of what is free, so that takes become rare, and others find something.
-func (c *blockChanges) take(of account, s *balance, need berth.Amounts, b *builder) bool {
+func (c *blockChanges) take(of account, s *balance, need berth.Amounts, first asking, b *builder) bool {
 	l, st := c.l, s.state
 	if !c.mayTake(st, b) {
 		return false
@@ -198,7 +198,9 @@ func (c *blockChanges) take(of account, s *balance, need berth.Amounts, b *build
 		return false
 	}
 	c.hold(l.d.opts.ID, of.pool, next)
-	c.after = append(c.after, func(now time.Time) { st.ahead, st.takenAt, st.usedAt, st.granted = ahead, now, now, need })
+	c.after = append(c.after, func(now time.Time) {
+		st.ahead, st.takenAt, st.usedAt, st.granted, st.grantedTo, st.roomless = ahead, now, now, need, first.name(), false
+	})
 	return true
 }
 

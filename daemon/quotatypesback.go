@@ -221,5 +221,5 @@ func (c *blockChanges) takeTypesBack(of account, s *balance, need berth.Amounts,
 	if x == nil || s.toTake(x) == nil || need != nil && as.allFree(need) && first.Compare(&x.Gathering) < 0 {
 		return false
 	}
-	return c.take(of, s.of(x.asking), s.toTake(x), b)
+	return c.take(of, s.of(x.asking), s.toTake(x), x.asking, b)
 }

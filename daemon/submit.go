@@ -335,7 +335,7 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 		if c.Request != w.request {
 			l.noteNarrowed(w, c.Request, b)
 		}
-		l.leavesQuota(w.request)
+		l.leavesQuota(w.request, asked{request: w.id})
 		l.touched(w.id)
 		l.log.Debug("blocked", zap.String("request", string(w.id)), zap.Bool("never_fits", d.Verdict.NeverFits))
 		return
