@@ -45,13 +45,8 @@ func (l *loop) leftOf(s *balance, b *builder) *gathering {
 	at, fits := look{within: s.bound(within)}, func(w *waiting) bool { return most(w.request, 1) > 0 }
 	own := l.ownUrgent(of, at, fits, most)
 	ahead := l.aheadOf(of, own.w, at, most, b.now)
-	held := func(d berth.Dimension) int64 {
-		if !others { // it takes what nobody has
-			return s.block.Block[d] - s.block.Used[d] + max(s.left(d), 0)
-		}
-		return s.block.Block[d] - s.block.Used[d]
-	}
-	if len(ahead) == 0 && own.w != nil && !bounding(held).holds(needs(own.w.request, own.times()), s) { // what is there for it others have: those behind it leave it what is here
+	held := func(d berth.Dimension) int64 { return s.block.Block[d] - s.block.Used[d] + max(s.left(d), 0) } // with what nobody has: for that, see leavesHere
+	if len(ahead) == 0 && own.w != nil && !bounding(held).holds(needs(own.w.request, own.times()), s) {     // what is there for it others have: those behind it leave it what is here
 		ahead = []urgent{own}
 	}
 	var g *gathering
