@@ -113,7 +113,7 @@ func (s *balance) alone(priority int32) *balance {
 	return &out
 }
 
-// first is a look for what goes before all that others have waiting, and is placeable as there is no part of theirs; false: nobody else waits.
+// firsts is a look for what goes before all that others have waiting, and is placeable as there is no part of theirs; false: nobody else waits.
 func (s *balance) firsts() (at look, others bool) {
 	if s.among == 0 {
 		return at, false

@@ -117,7 +117,7 @@ type told struct {
 func (q *query) term(scorer int, s *score, n *node, dealt bool) told {
 	switch scorer {
 	case scoreAvoided:
-		return told{whether(s.avoided > 0), len(q.avoid) > 0, true}
+		return told{avoidedValue(s.avoided, len(q.avoid)), len(q.avoid) > 0, true}
 	case scoreRank:
 		return told{count(int64(s.rank) + 1), len(q.request.Resources.Devices) > 0, true}
 	case scoreDislike:

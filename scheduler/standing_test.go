@@ -48,6 +48,28 @@ func TestStandings_Devices(t *testing.T) {
 	}
 }
 
+// Where a request has failed to start on all, it is told that it goes where that was longest ago.
+func TestStandings_AvoidedByWhen(t *testing.T) {
+	t.Parallel()
+	f := fleet(worker("a", 8000, 8<<30), worker("b", 8000, 8<<30), worker("c", 8000, 8<<30))
+	for _, tt := range []struct {
+		avoid []berth.WorkerID
+		want  []string
+	}{
+		{[]berth.WorkerID{"b", "c", "a"}, []string{"b avoided=yes (1 of 3) ", "c avoided=yes (2 of 3) ", "a avoided=yes (3 of 3) "}},
+		{[]berth.WorkerID{"b"}, []string{"", "", "b avoided=yes "}},
+	} {
+		c := ask(request("r", 1000, 1<<30))
+		c.Avoid = tt.avoid
+		got := f.Standings(c, 3)
+		for i, want := range tt.want {
+			if text := termsText(got[i]); !strings.HasPrefix(text, want) {
+				t.Errorf("%v: %s, want %s", tt.avoid, text, want)
+			}
+		}
+	}
+}
+
 // With an affinity key, too, a worker on which nothing runs is not too full, nor above the average, be it the only one that
 // fits or one without devices beside one that has some.
 func TestStandings_EmptyIsNotTooFull(t *testing.T) {

@@ -1,6 +1,9 @@
 package scheduler
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+)
 
 // value is what a worker is judged by: in words, and for programs as the one of the two that it is.
 type value struct {
@@ -34,4 +37,13 @@ func loadValue(f fraction) value {
 	}
 	x := float64(f.num) / float64(f.den)
 	return number(x, strconv.FormatFloat(100*x, 'f', 1, 64)+"%")
+}
+
+// avoidedValue is whether a worker is avoided, and of several which in the order in which the request has failed to start on them: it goes by that where it has on all.
+func avoidedValue(at, of int) value {
+	v := whether(at > 0)
+	if at > 0 && of > 1 {
+		v.words = fmt.Sprintf("%s (%d of %d)", v.words, at, of)
+	}
+	return v
 }
