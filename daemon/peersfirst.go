@@ -29,7 +29,7 @@ const (
 )
 
 // leftTo is a request to which something is left: a peer's a worker, or quota; or quota this daemon's own, where others have some that it needs. Quota is left to
-// groups, too, whose names are their own.
+// groups, too (whole), which may be named as a request is.
 type leftTo struct {
 	daemon berth.DaemonID
 	pool   berth.PoolID

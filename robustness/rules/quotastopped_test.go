@@ -9,7 +9,6 @@ import (
 
 	"github.com/berthd/berth"
 	"github.com/berthd/berth/daemon"
-	"github.com/berthd/berth/etcdstore"
 )
 
 // What is told to stop has its tenant's quota again only behind what waits for that and goes before it: that needs more than
@@ -157,10 +156,7 @@ func TestQuota_FreedGoesInOrder(t *testing.T) {
 					}
 					r.passes(2 * time.Second)
 					for _, id := range ends {
-						a, mod := r.allocation("w0", id)
-						a.State, a.Exit = berth.StateExited, &berth.Exit{Kind: berth.ExitExited, At: time.Now().UTC()}
-						_, err := r.Report(r.t.Context(), "w0", []etcdstore.ReportItem{{Request: berth.RequestID(id), AllocationWas: mod, Allocation: *a}})
-						r.ok(err)
+						r.exitedAt("w0", id)
 					}
 					r.passes(3 * time.Second)
 					if of := r.heldOf(); of["h"] != int(max(tt.size, 1)) {

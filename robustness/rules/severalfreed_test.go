@@ -10,7 +10,7 @@ import (
 	"github.com/berthd/berth/etcdstore"
 )
 
-// ownersDiffer are two workers each, which among three daemons one owns, or two.
+// ownersDiffer are pairs of workers, of which among three daemons one owns both, or each its own.
 var ownersDiffer = [][2]string{{"a", "b"}, {"c", "d"}, {"w0", "w1"}}
 
 // exitedAt reports the ends of what is on a worker, all at once.
