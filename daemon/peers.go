@@ -47,6 +47,7 @@ type peers struct {
 	byID   map[berth.DaemonID]*peer
 	byBase map[string]*peer
 	sorted []*peer
+	shared time.Time           // when everything was shared anew last
 	holder map[berth.Key]*peer // who owes a task, or has a request in its queue
 	self   bool                // this daemon is a member
 	noted  berth.TxnID         // whose records come now: it is of who has committed already
@@ -162,6 +163,7 @@ func (l *loop) reshare() {
 		}
 	}
 	l.share.setAwake(ids)
+	l.peers.shared = l.now()
 	for _, w := range slices.Sorted(maps.Keys(l.share.workers)) {
 		l.oddUntilSeated(w)
 	}

@@ -61,7 +61,7 @@ func (l *loop) lendable(of account) berth.Amounts {
 			return nil
 		}
 	}
-	if _, own := l.loanTurn(of); own || len(q.RecalledSince) > 0 || l.waitsForOwn(of, st) { // or goes on with what it wanted back
+	if _, own := l.loanTurn(of); own || len(q.RecalledSince) > 0 || l.waitsForOwn(of, st) || l.movesOver(of) { // or goes on with what it wanted back
 		return nil
 	}
 	out := make(berth.Amounts)
@@ -71,6 +71,17 @@ func (l *loop) lendable(of account) berth.Amounts {
 		}
 	}
 	return out
+}
+
+// movesOver says whether something of an account waits with another daemon that may not have said yet what for: everything was
+// shared anew a moment ago, and who had it before says nothing any more, and gives back what it kept for that.
+func (l *loop) movesOver(of account) bool {
+	ends := l.peers.shared.Add(grantFor)
+	if !l.now().Before(ends) || !slices.ContainsFunc(l.peers.sorted, func(p *peer) bool { return p.queue.lines[of] != nil || p.gangs.asks[of] != nil }) {
+		return false
+	}
+	l.timers.set(tenantKey(of.tenant), ends)
+	return true
 }
 
 // other is another tenant's record as this plan leaves it, to be changed; nil: not now.
