@@ -111,12 +111,33 @@ func (r Request) validateRelations() error {
 			}
 		}
 	}
+	if err := r.validateNearAndApart(); err != nil {
+		return err
+	}
 	if err := checkCount("spread", len(r.Spread), MaxSpreads); err != nil {
 		return err
 	}
 	for i, s := range r.Spread {
 		if err := s.validate(); err != nil {
 			return inField(fmt.Sprintf("spread[%d].", i), err)
+		}
+	}
+	return nil
+}
+
+// validateNearAndApart refuses what no domain could meet, whoever comes or ends. What is one of those itself may go where none of them is, as their first.
+func (r Request) validateNearAndApart() error {
+	for i, near := range r.Affinity {
+		if near.Weight > 0 || near.Requests == nil || near.Requests.Matches(r.Labels) {
+			continue
+		}
+		if j := slices.IndexFunc(r.AntiAffinity, func(apart Affinity) bool {
+			return apart.Weight == 0 && apart.Requests != nil && *apart.Requests == *near.Requests && apart.Topology == near.Topology
+		}); j >= 0 {
+			return &FieldError{
+				Field: fmt.Sprintf("affinity[%d]", i), Value: clip(near.Requests.String() + "@" + near.Topology),
+				Problem: fmt.Sprintf("contradicts anti_affinity[%d]: no worker is near to them and apart from them", j), Bound: "one of the two required, the other with a weight or left out",
+			}
 		}
 	}
 	return nil

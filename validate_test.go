@@ -29,6 +29,10 @@ func amounts(n int) map[string]int64 {
 	return out
 }
 
+func near(value, topology string) berth.Affinity {
+	return berth.Affinity{Requests: &berth.RequestLabel{Label: "app", Value: value}, Topology: topology}
+}
+
 func in(values ...string) berth.Constraint {
 	return berth.Constraint{Label: "l", Operator: berth.OperatorIn, Values: values}
 }
@@ -101,6 +105,10 @@ var invalidRequests = []struct {
 	}},
 	{"no topology", "anti_affinity[0].topology", func(r *berth.Request) {
 		r.AntiAffinity = []berth.Affinity{{Requests: &berth.RequestLabel{Label: "l"}}}
+	}},
+	{"near and apart", "affinity[1]", func(r *berth.Request) {
+		r.Affinity = []berth.Affinity{near("x", "host"), near("l", "rack")}
+		r.AntiAffinity = []berth.Affinity{near("l", "host"), near("l", "rack")}
 	}},
 	{"many spreads", "spread", func(r *berth.Request) { r.Spread = make([]berth.Spread, 9) }},
 	{"spread of no label", "spread[0].requests.label", func(r *berth.Request) { r.Spread = []berth.Spread{{Topology: "host", MaxSkew: 1}} }},
@@ -218,6 +226,28 @@ func TestValidate_AtTheBounds(t *testing.T) {
 	r.Resources.Devices = []berth.DeviceDemand{{Types: strings.Fields(strings.Repeat("t ", 16)), Count: 64, Milli: 1000}}
 	if err := r.Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Near and apart from the same: where one of the two is preferred, they are of other domains or other requests, or it is one of those itself and may be their first.
+func TestValidate_NearAndApartBesideEachOther(t *testing.T) {
+	preferred := near("l", "rack")
+	preferred.Weight = 1
+	for name, r := range map[string]berth.Request{
+		"rather apart":  {Affinity: []berth.Affinity{near("l", "rack")}, AntiAffinity: []berth.Affinity{preferred}},
+		"rather near":   {Affinity: []berth.Affinity{preferred}, AntiAffinity: []berth.Affinity{near("l", "rack")}},
+		"other domains": {Affinity: []berth.Affinity{near("l", "rack")}, AntiAffinity: []berth.Affinity{near("l", "host")}},
+		"of no rack":    {Affinity: []berth.Affinity{near("l", "host")}, AntiAffinity: []berth.Affinity{near("l", "rack")}},
+		"others":        {Affinity: []berth.Affinity{near("l", "rack")}, AntiAffinity: []berth.Affinity{near("m", "rack")}},
+		"the first":     {Labels: map[string]string{"app": "l"}, Affinity: []berth.Affinity{near("l", "rack")}, AntiAffinity: []berth.Affinity{near("l", "rack")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			given := validRequest()
+			given.Labels, given.Affinity, given.AntiAffinity = r.Labels, r.Affinity, r.AntiAffinity
+			if err := given.Validate(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
