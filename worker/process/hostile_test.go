@@ -18,6 +18,7 @@ import (
 // environments. A few hundred live at a time.
 const bomb = "echo up; for i in 1 2 3 4 5; do (while :; do setsid env -i /bin/sh -c '/bin/sleep 0.2 & /bin/sleep 0.1' & sleep 0.005; done) & done; wait"
 
+// Its shim ends it; or, where it keeps the machine so busy that this takes longer than busyAfter, the agent ends both.
 func TestKill_ForkBomb(t *testing.T) {
 	eachMode(t, func(t *testing.T, h harness) {
 		spec := h.spec("bomb", sh(bomb)...)
@@ -25,9 +26,9 @@ func TestKill_ForkBomb(t *testing.T) {
 		spec.Deadline = worker.Deadline{Stop: now + 700*time.Millisecond, Kill: now + 800*time.Millisecond}
 		c := h.start(t, spec)
 		exit := wait(t, c)
-		t.Logf("gone %s after its kill", boottime()-spec.Deadline.Kill)
-		if exit.Kind != berth.ExitDeadline {
-			t.Errorf("%+v", exit)
+		late := boottime() - spec.Deadline.Kill
+		if byAgent := exit.Kind == berth.ExitMayHaveRun && late > busyAfter; exit.Kind != berth.ExitDeadline && !byAgent {
+			t.Errorf("gone %s after its kill: %+v", late, exit)
 		}
 		if left := marked(h.mark); len(left) > 0 {
 			t.Errorf("processes left: %v", left)
