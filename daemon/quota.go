@@ -270,8 +270,9 @@ func (l *loop) balance(of account, st *quotaState, b *builder) balance {
 			s.beyond = append(s.beyond, d)
 		}
 	}
-	if s.gathers = l.gatheringOf(of, &s.quota, b); s.gathers == nil {
-		s.gathers = l.leftOf(&s, b)
+	s.gathers = l.gatheringOf(of, &s.quota, b)
+	if left := l.leftOf(&s, b); left != nil {
+		s.gathers = left.beside(s.gathers)
 	}
 	s.grant = l.now().Before(st.takenAt.Add(grantFor))
 	if slices.ContainsFunc(s.quota.Short, func(d berth.DaemonID) bool { return l.peers.byID[d] != nil }) {

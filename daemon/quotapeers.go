@@ -82,6 +82,27 @@ func (l *loop) leftOf(s *balance, b *builder) *gathering {
 	return g
 }
 
+// beside is what is left to some, as far as they go before what quota is gathered for, and that; or that alone, or nothing gathered.
+func (g *gathering) beside(gathers *gathering) *gathering {
+	if gathers == nil {
+		return g
+	}
+	out := *g
+	out.parts, out.Need, out.drained = nil, make(berth.Amounts, len(g.Need)), gathers.drained
+	for _, one := range g.parts {
+		if one.Compare(&gathers.Gathering) < 0 {
+			out.parts = append(out.parts, one)
+			addTo(out.Need, one.Need)
+		}
+	}
+	if len(out.parts) == 0 {
+		return gathers
+	}
+	out.parts = append(out.parts, gathering{Gathering: gathers.Gathering})
+	addTo(out.Need, gathers.Need)
+	return &out
+}
+
 // topOf is the highest priority of what waits of an account with some peers.
 func (l *loop) topOf(of account, with []berth.DaemonID) (top int32) {
 	note := func(c *class) { top = max(top, c.members[0].priority) }

@@ -26,7 +26,8 @@ type deed struct {
 	tenant berth.TenantID
 	by     int // daemon that is asked
 	amount int64
-	soon   bool // the next comes at once
+	soon   bool  // the next comes at once
+	first  int32 // its priority
 }
 
 func drawDeed(t *rapid.T) deed {
@@ -35,6 +36,7 @@ func drawDeed(t *rapid.T) deed {
 		tenant: rapid.SampledFrom([]berth.TenantID{"a", "b"}).Draw(t, "tenant"),
 		by:     rapid.IntRange(0, 2).Draw(t, "by"),
 		amount: rapid.Int64Range(1, 25).Draw(t, "amount"),
+		first:  rapid.Int32Range(0, 2).Draw(t, "first"),
 		soon:   rapid.Bool().Draw(t, "soon"),
 	}
 }
@@ -48,6 +50,7 @@ type modelled struct {
 	needs  map[string]int64 // by request or group: cores of each
 	sizes  map[string]int64 // of groups
 	owner  map[string]berth.TenantID
+	first  map[string]int32 // priorities
 	limits map[berth.TenantID]berth.Amounts
 
 	expired chan struct{}
@@ -91,29 +94,50 @@ func TestQuota_TakenForGroup(t *testing.T) {
 }
 
 // A group waits for room for all of its members, of which two must begin together, for its quota has as much; before that is
-// taken others of its tenant get some. There is enough for two then, and it begins.
+// taken others of its tenant get some. There is enough for two then, and it begins. Nor does what it waits with keep what has a higher priority from what is enough for that.
 func TestQuota_RoomForFewer(t *testing.T) {
-	deeds := []deed{
-		{kind: "end", tenant: "b", by: 2, amount: 11},
-		{kind: "nowhere", tenant: "b", by: 2, amount: 16},
-		{kind: "cancel", tenant: "b", by: 0, amount: 19, soon: true},
-		{kind: "submit", tenant: "b", by: 1, amount: 25, soon: true},
-		{kind: "submit", tenant: "b", by: 2, amount: 20, soon: true},
-		{kind: "submit", tenant: "b", by: 0, amount: 1},
-		{kind: "submit", tenant: "a", by: 0, amount: 4},
-		{kind: "limit", tenant: "b", by: 2, amount: 14},
-		{kind: "limit", tenant: "b", by: 1, amount: 6, soon: true},
-		{kind: "submit", tenant: "a", by: 2, amount: 22},
-		{kind: "submit", tenant: "b", by: 1, amount: 3},
-		{kind: "submit", tenant: "b", by: 1, amount: 4, soon: true},
-		{kind: "group", tenant: "b", by: 0, amount: 17},
-		{kind: "limit", tenant: "b", by: 2, amount: 25},
+	for name, deeds := range map[string][]deed{
+		"of one priority": {
+			{kind: "end", tenant: "b", by: 2, amount: 11},
+			{kind: "nowhere", tenant: "b", by: 2, amount: 16},
+			{kind: "cancel", tenant: "b", by: 0, amount: 19, soon: true},
+			{kind: "submit", tenant: "b", by: 1, amount: 25, soon: true},
+			{kind: "submit", tenant: "b", by: 2, amount: 20, soon: true},
+			{kind: "submit", tenant: "b", by: 0, amount: 1},
+			{kind: "submit", tenant: "a", by: 0, amount: 4},
+			{kind: "limit", tenant: "b", by: 2, amount: 14},
+			{kind: "limit", tenant: "b", by: 1, amount: 6, soon: true},
+			{kind: "submit", tenant: "a", by: 2, amount: 22},
+			{kind: "submit", tenant: "b", by: 1, amount: 3},
+			{kind: "submit", tenant: "b", by: 1, amount: 4, soon: true},
+			{kind: "group", tenant: "b", by: 0, amount: 17},
+			{kind: "limit", tenant: "b", by: 2, amount: 25},
+		},
+		"beside higher ones": {
+			{kind: "nowhere", tenant: "b", by: 0, amount: 2, first: 1},
+			{kind: "restart", tenant: "b", by: 1, amount: 2, soon: true, first: 1},
+			{kind: "limit", tenant: "b", by: 2, amount: 2},
+			{kind: "submit", tenant: "a", by: 1, amount: 2},
+			{kind: "limit", tenant: "a", by: 0, amount: 17, first: 1},
+			{kind: "submit", tenant: "a", by: 0, amount: 18, soon: true, first: 2},
+			{kind: "group", tenant: "b", by: 1, amount: 4, soon: true},
+			{kind: "submit", tenant: "b", by: 2, amount: 1, soon: true, first: 2},
+			{kind: "submit", tenant: "a", by: 2, amount: 2, first: 2},
+			{kind: "nowhere", tenant: "a", by: 2, amount: 5, first: 2},
+			{kind: "submit", tenant: "a", by: 0, amount: 8, soon: true, first: 1},
+			{kind: "submit", tenant: "b", by: 2, amount: 1, first: 1},
+			{kind: "submit", tenant: "b", by: 1, amount: 18, first: 1},
+			{kind: "submit", tenant: "b", by: 0, amount: 2, soon: true, first: 2},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if wrong := model(t, deeds); wrong != "" {
+					t.Error(wrong)
+				}
+			})
+		})
 	}
-	synctest.Test(t, func(t *testing.T) {
-		if wrong := model(t, deeds); wrong != "" {
-			t.Error(wrong)
-		}
-	})
 }
 
 // model does all of it, and says what is wrong then.
@@ -173,7 +197,7 @@ func newModelled(ctx context.Context, t *testing.T) *modelled {
 	t.Helper()
 	m := &modelled{
 		rig:   &rig{t: t, began: time.Now(), conn: &conn{Direct: memetcd.NewDirect(memetcd.New(memetcd.Config{ClusterID: 7}))}},
-		needs: map[string]int64{}, sizes: map[string]int64{}, owner: map[string]berth.TenantID{}, limits: map[berth.TenantID]berth.Amounts{},
+		needs: map[string]int64{}, sizes: map[string]int64{}, owner: map[string]berth.TenantID{}, first: map[string]int32{}, limits: map[berth.TenantID]berth.Amounts{},
 		expired: make(chan struct{}),
 	}
 	go func() { m.conn.Run(ctx); close(m.expired) }()
@@ -198,9 +222,9 @@ func (m *modelled) do(i int, d deed) {
 	switch d.kind {
 	case "submit", "group":
 		id := fmt.Sprintf("r%02d", i)
-		m.needs[id], m.owner[id] = d.amount, d.tenant
+		m.needs[id], m.owner[id], m.first[id] = d.amount, d.tenant, d.first
 		m.run(m.ds[d.by], id, func(s *berth.Request) {
-			s.Tenant, s.StartTimeoutMS, s.Resources.CPUMilli = d.tenant, 30_000_000, d.amount
+			s.Tenant, s.Priority, s.StartTimeoutMS, s.Resources.CPUMilli = d.tenant, d.first, 30_000_000, d.amount
 			if d.kind == "group" {
 				m.sizes[id] = 2 + d.amount/10
 				s.Group = &berth.Membership{Size: m.sizes[id], MinCount: 2}
@@ -315,11 +339,11 @@ func (m *modelled) comesAfter(id string) bool {
 	if first == nil || strings.HasPrefix(string(first.Request), id+".") { // that one is of the group, and follows it
 		return false
 	}
-	own := berth.Gathering{Request: berth.RequestID(id)}
+	own := berth.Gathering{Request: berth.RequestID(id), Priority: m.first[id]}
 	if kv := m.kv("requests/" + id); kv != nil {
 		own.Age = berth.Revision(kv.CreateRevision)
 	} else if kv := m.kv("groups/" + id); kv != nil {
-		own = berth.Gathering{Group: berth.GroupID(id), Age: berth.Revision(kv.CreateRevision)}
+		own = berth.Gathering{Group: berth.GroupID(id), Priority: m.first[id], Age: berth.Revision(kv.CreateRevision)}
 	}
 	return own.Compare(first) > 0
 }
