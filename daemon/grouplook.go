@@ -140,6 +140,7 @@ func (l *loop) lookWaiting(id berth.GroupID, g *berth.Group, now time.Time) {
 		l.peers.holder[groupKey(id)] = p
 		p.gangs.put(one)
 	})
+	l.passesGathered(one.request, askedByGroup(one))
 }
 
 // readyMembers are the members of a group, in order, when all of them may be placed;

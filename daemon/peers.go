@@ -234,6 +234,7 @@ func (l *loop) leaveTo(owner berth.DaemonID, w *waiting) bool {
 		l.peers.holder[requestKey(w.id)] = p
 		p.queue.put(w)
 	})
+	l.passesGathered(w.request, askedBy(w))
 	return true
 }
 

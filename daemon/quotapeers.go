@@ -103,6 +103,19 @@ func (g *gathering) beside(gathers *gathering) *gathering {
 	return &out
 }
 
+// passesGathered has a tenant looked at whose quota is gathered here, when with a peer something comes that goes before that. The record may
+// have told already that the peer waits, for something else.
+func (l *loop) passesGathered(r *berth.Request, a asking) {
+	if l.limited(r) == nil {
+		return
+	}
+	rec, _ := l.view.tenant(r.Tenant)
+	q := rec.Pools[r.Pool]
+	if g, by, stands := l.standing(&q); stands && by == l.d.opts.ID && a.Compare(&g) < 0 {
+		l.due.add(tenantKey(r.Tenant))
+	}
+}
+
 // topOf is the highest priority of what waits of an account with some peers.
 func (l *loop) topOf(of account, with []berth.DaemonID) (top int32) {
 	note := func(c *class) { top = max(top, c.members[0].priority) }

@@ -33,6 +33,7 @@ func drawLoanDeed(t *rapid.T) deed {
 		by:     rapid.IntRange(0, 2).Draw(t, "by"),
 		amount: rapid.Int64Range(1, 25).Draw(t, "amount"),
 		soon:   rapid.Bool().Draw(t, "soon"),
+		first:  rapid.Int32Range(0, 2).Draw(t, "first"),
 	}
 }
 

@@ -23,6 +23,7 @@ func drawReclaimDeed(t *rapid.T) deed {
 		by:     rapid.IntRange(0, 2).Draw(t, "by"),
 		amount: rapid.SampledFrom([]int64{25, 20, 15, 12, 10, 8, 5}).Draw(t, "amount"),
 		soon:   rapid.Bool().Draw(t, "soon"),
+		first:  rapid.Int32Range(0, 2).Draw(t, "first"),
 	}
 }
 
