@@ -21,11 +21,24 @@ func (t gangInTurn) before(o gangInTurn) int {
 	return cmp.Or(t.turn.Compare(o.turn), t.gang.before(o.gang))
 }
 
-// toTry are the groups that are to be tried, in no order: of equal ones the first.
+// toTry are the groups that are to be tried, in no order: of equal ones the first. One that comes behind another of its tenant, with a lower priority,
+// waits for that as what waits alone does: see restMost.
 func (l *loop) toTry(now time.Time) iter.Seq[gangInTurn] {
 	return func(yield func(gangInTurn) bool) {
+		var firsts map[account]*gang
 		for _, c := range l.gangs.classes {
-			if c.toTry(now) && !yield(gangInTurn{c.members[0], l.turn(accountOf(c.members[0].request))}) {
+			if !c.toTry(now) {
+				continue
+			}
+			if firsts == nil {
+				firsts = l.firstGangs(now)
+			}
+			g := c.members[0]
+			of := accountOf(g.request)
+			if firsts[of].priority > g.priority && !firsts[of].class.toTry(now) {
+				continue
+			}
+			if !yield(gangInTurn{g, l.turn(of)}) {
 				return
 			}
 		}

@@ -131,6 +131,16 @@ func (s *gangs) first(may func(*gangClass) bool) (first *gang) {
 	return first
 }
 
+// firstAsking is the first of an account's classes that may be.
+func (s *gangs) firstAsking(of account, may func(*gangClass) bool) (first *gang) {
+	for c := range s.asks[of] { // their order is total
+		if g := c.members[0]; may(c) && (first == nil || g.before(first) < 0) {
+			first = g
+		}
+	}
+	return first
+}
+
 // open says whether a group may fit.
 func (g *gang) open() bool { return g.class.open() }
 

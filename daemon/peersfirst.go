@@ -235,7 +235,11 @@ func (l *loop) leavesWorker(w *waiting, d *scheduler.Decision, b *builder) bool 
 			bare = true
 			l.fleet.Put(free)
 		}
-		if until, ok := l.leavesTo(p, w, d.Worker, b); ok {
+		until, ok := l.leavesTo(p, w, d.Worker, b)
+		if !ok {
+			until, ok = l.leavesToGroup(p, w, d.Worker, b)
+		}
+		if ok {
 			w.yields = until
 			return true
 		}
@@ -266,11 +270,83 @@ func (l *loop) leavesTo(p *peer, w *waiting, on berth.WorkerID, b *builder) (unt
 	if _, ok := l.fleet.PlaceOn(first.candidate(), on); !ok {
 		return until, false
 	}
-	s := l.left[of.tenant].to[to]
-	l.leftOn[on] = append(l.leftOn[on], first.id)
+	return yields{l.reservedFor(to, of.tenant, on, b), of.tenant}, true
+}
+
+// reservedFor notes that the fleet has reserved something on a worker for what that is left to, and says until when.
+func (l *loop) reservedFor(to leftTo, t berth.TenantID, on berth.WorkerID, b *builder) time.Time {
+	s := l.left[t].to[to]
+	l.leftOn[on] = append(l.leftOn[on], to.id)
 	l.timers.set(workerKey(on), s.ends)
 	l.noteLeft(on, b)
-	return yields{s.ends, of.tenant}, true
+	return s.ends
+}
+
+// leavesToGroup has a peer's group of the same tenant, with a higher priority, have its places in the fleet, where a worker is one of them.
+func (l *loop) leavesToGroup(p *peer, w *waiting, on berth.WorkerID, b *builder) (until yields, ok bool) {
+	of := accountOf(w.request)
+	for range peerLooks {
+		g := p.gangs.firstAsking(of, func(c *gangClass) bool {
+			return c.toTry(b.now) && c.members[0].priority > w.priority && !l.letsLie(p, c.members[0], b.now)
+		})
+		if g == nil {
+			break
+		}
+		d, v := l.placesOf(g)
+		switch {
+		case v != nil:
+			p.gangs.block(g, v, b.now)
+			continue
+		case !slices.ContainsFunc(d.Placed, func(one scheduler.Decision) bool { return one.Worker == on }): // it needs another
+			l.fleet.Undo(d)
+			return until, false
+		}
+		_, was := l.view.ledger(on)
+		to := leftTo{daemon: p.id, pool: of.pool, id: berth.RequestID(g.id), whole: true}
+		if !l.leaves(to, of.tenant, left{on: on, was: was}, b.now) {
+			l.fleet.Undo(d)
+			continue // it has let it lie
+		}
+		for _, one := range d.Placed {
+			if !slices.Contains(l.leftOn[one.Worker], to.id) {
+				until = yields{l.reservedFor(to, of.tenant, one.Worker, b), of.tenant}
+			}
+		}
+		return until, true
+	}
+	return until, false
+}
+
+// letsLie says whether a peer's group has let lie what was left to it, and is left nothing yet.
+func (l *loop) letsLie(p *peer, g *gang, now time.Time) bool {
+	all := l.left[g.request.Tenant]
+	if all == nil {
+		return false
+	}
+	s := all.to[leftTo{daemon: p.id, pool: g.pool, id: berth.RequestID(g.id), whole: true}]
+	return s != nil && now.Before(s.vain)
+}
+
+// placesOf are the places that a peer's group would have now, and that are reserved for it then; or why there are none.
+func (l *loop) placesOf(g *gang) (d scheduler.GangDecision, v *berth.Verdict) {
+	if v := l.whyNotGroup(g.id); v != nil {
+		return d, v
+	}
+	rec, _ := l.view.group(g.id)
+	members, _, ok := l.readyMembers(g.id, l.now())
+	if rec == nil || !ok {
+		return d, &berth.Verdict{At: l.view.revision}
+	}
+	as := l.withinQuota(g.id, members)
+	ask := l.gangOf(g.id, rec, as.members)
+	ask.Left = kindsOf(as.left)
+	for i := range ask.Members {
+		ask.Members[i].Again = true // its own daemon asks for it
+	}
+	if d = l.fleet.PlaceGang(ask); d.Verdict != nil {
+		l.fleet.Undo(d)
+	}
+	return d, d.Verdict
 }
 
 // gangLeaves says so of a group that would have places, of any of its workers: then it has none of its places any more. One that holds workers goes on.
@@ -298,6 +374,9 @@ func (l *loop) gangLeaves(g *gang, d scheduler.GangDecision, b *builder) bool {
 			if _, ok := l.leavesTo(p, w, at, b); ok {
 				return true
 			}
+			if _, ok := l.leavesToGroup(p, w, at, b); ok {
+				return true
+			}
 		}
 	}
 	for i := range reserved {
@@ -312,6 +391,13 @@ func (l *loop) anyFirst(p *peer, w *waiting) bool {
 	q.give()
 	own := accountOf(w.request)
 	g := q.lines[own]
+	if g == nil || !g.hasOne(higher(w)) {
+		for c := range p.gangs.asks[own] { // in which order decides nothing
+			if c.open() && c.members[0].priority > w.priority {
+				return true
+			}
+		}
+	}
 	return g != nil && g.hasOne(higher(w)) || len(q.open) > 0 && q.open[0].turn.Share < l.turn(own).Share
 }
 
@@ -417,6 +503,9 @@ func (l *loop) hasQuotaBeside(r, w *waiting, by berth.DaemonID, now time.Time) b
 			p := l.peers.byID[k.daemon]
 			if k.pool != of.pool || k.id == r.id || p == nil || !l.isLeft(k, o, now) {
 				continue
+			}
+			if g := p.gangs.of[berth.GroupID(k.id)]; k.whole && g != nil {
+				beside = append(beside, slices.Repeat([]*berth.Request{g.request}, int(g.need))...)
 			}
 			if c := p.queue.of[k.id]; c != nil {
 				beside = append(beside, c.ids[k.id].request)
