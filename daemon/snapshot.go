@@ -29,21 +29,25 @@ func (d *Daemon) reading(ctx context.Context, what string) (context.Context, fun
 }
 
 // Snapshot writes what a scheduler needs to know of the store, at one revision (0:
-// the newest). It reads the store, and leaves the loop alone: also for which revision is the
-// newest. The view may be behind what this daemon has just answered, for the watch confirms
-// that later, and who submits something and asks what would happen next has to find it.
+// the newest). It reads the store, and asks the loop for nothing but what it has learned, which
+// no store tells: not for which revision is the newest either. The view may be behind what this
+// daemon has just answered, for the watch confirms that later, and who submits something and asks what would happen next has to find it.
 func (d *Daemon) Snapshot(ctx context.Context, rev berth.Revision, w io.Writer) error {
 	ctx, done, err := d.reading(ctx, "snapshot")
 	if err != nil {
 		return err
 	}
 	defer done()
+	var learned snapshot.Mixes // in the past it was something else
 	if rev == 0 {
-		if rev, err = d.store.Newest(ctx); err != nil {
+		if rev, err = d.store.Newest(ctx); err == nil {
+			learned, err = d.learned(ctx)
+		}
+		if err != nil {
 			return fmt.Errorf("snapshot: %w", err)
 		}
 	}
-	out, err := snapshot.NewWriter(w, snapshot.Header{Revision: rev, TakenAt: d.opts.Now().UTC(), Policy: scheduler.PolicyVersion})
+	out, err := snapshot.NewWriter(w, snapshot.Header{Revision: rev, TakenAt: d.opts.Now().UTC(), Policy: scheduler.PolicyVersion, Mixes: learned})
 	if err != nil {
 		return err
 	}
@@ -51,4 +55,13 @@ func (d *Daemon) Snapshot(ctx context.Context, rev berth.Revision, w io.Writer) 
 		return fmt.Errorf("snapshot: %w", err)
 	}
 	return out.Close()
+}
+
+// learned is what pools with devices were asked for lately; of a daemon that is loading, so far.
+func (d *Daemon) learned(ctx context.Context) (snapshot.Mixes, error) {
+	out := make(chan snapshot.Mixes, 1) // one answer, which nobody may want any more
+	if err := d.post(ctx, func(l *loop) { out <- l.fleet.Mixes() }); err != nil {
+		return nil, err
+	}
+	return answerOf(ctx, d, out)
 }

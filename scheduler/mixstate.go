@@ -31,6 +31,17 @@ func (f *Fleet) Mix(pool berth.PoolID) MixState {
 	return s
 }
 
+// Mixes are those of the pools that were asked for devices.
+func (f *Fleet) Mixes() map[berth.PoolID]MixState {
+	out := make(map[berth.PoolID]MixState)
+	for id, p := range f.pools {
+		if p.dealer.mix.asked > 0 {
+			out[id] = f.Mix(id)
+		}
+	}
+	return out
+}
+
 // SetMix gives a pool that has workers a mix.
 func (f *Fleet) SetMix(pool berth.PoolID, s MixState) {
 	if p := f.pools[pool]; p != nil {

@@ -21,6 +21,7 @@ func (c *course) askWaiting() {
 		}
 		if q.Spec.Group == nil {
 			if q.Worker() == "" {
+				_, a.known = c.s.Mixes[q.Spec.Pool] // whose daemon has learned of it, too
 				if a.claim = c.standing[id]; a.claim != nil {
 					a.on = q.State.ClaimOn
 				}

@@ -77,6 +77,7 @@ type asked struct {
 	claim *berth.Claim    // that it has
 	on    berth.WorkerID  // where
 	made  bool            // others have made room for it: once is enough
+	known bool            // it was asked for already, and counts no more for what is usual: see scheduler.Candidate
 	last  berth.EndReason // of its attempt before the one that it waits for; of what would be moved none: its drain ends that
 
 	loanFirst bool // it was to wait for types of devices that others lend, before others make room for it

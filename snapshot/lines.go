@@ -47,7 +47,10 @@ type Writer struct {
 }
 
 // NewWriter writes the first line.
-func NewWriter(w io.Writer, h Header) (*Writer, error) {
+func NewWriter(w io.Writer, h Header) (_ *Writer, err error) {
+	if h.Mixes, err = h.Mixes.bounded(); err != nil {
+		return nil, err
+	}
 	return &Writer{w: w}, writeLine(w, head{Format, h})
 }
 
@@ -97,6 +100,9 @@ func Read(in io.Reader, keeps func(berth.WorkerID) bool) (*Snapshot, error) {
 	}
 	if h.Format > Format {
 		return nil, fmt.Errorf("line 1: berth_snapshot is %d; allowed: at most %d: a newer program wrote it", h.Format, Format)
+	}
+	if err := h.Mixes.sound(); err != nil {
+		return nil, fmt.Errorf("line 1: %w", err)
 	}
 	s := New(h.Header)
 	s.Keeps = keeps

@@ -29,7 +29,7 @@ func (c *course) place(a *asked) {
 		return
 	}
 	cand := a.Candidate()
-	cand.Request = as
+	cand.Request, cand.Again, a.known = as, a.known, true
 	d := c.placeAllowed(&cand, choices)
 	switch {
 	case d.Verdict == nil && c.takes(a, d.Worker, &d.Share):
@@ -94,6 +94,7 @@ func (c *course) unplace(on berth.WorkerID, share *berth.Share) {
 // settled notes that a request has its place, which the fleet has reserved.
 func (c *course) settled(a *asked, on berth.WorkerID, share berth.Share) {
 	c.placed, c.placedIn[a.Spec.Pool] = true, true
+	a.known = false // if it waits again, it is asked for anew
 	c.hold(&a.Spec, on, &share, 1)
 	c.shares.Serve(a.Spec.Tenant, a.Spec.Pool)
 	r := &resident{asked: a, worker: on, share: share, placed: lastPlaced + c.plans}

@@ -54,6 +54,7 @@ type Header struct {
 	Revision berth.Revision `json:"revision"`
 	TakenAt  time.Time      `json:"taken_at,omitzero"`
 	Policy   string         `json:"policy,omitempty"` // scheduler.PolicyVersion of who took it
+	Mixes    Mixes          `json:"mixes,omitempty"`
 }
 
 // Request is one that has not ended.
@@ -231,6 +232,9 @@ func (s *Snapshot) fleet(workers []scheduler.Worker) *scheduler.Fleet {
 		for _, labels := range all {
 			f.Count(w, labels, 1)
 		}
+	}
+	for id, mix := range s.Mixes {
+		f.SetMix(id, mix)
 	}
 	return f
 }
