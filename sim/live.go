@@ -25,6 +25,7 @@ type Live struct {
 
 	Keep    *berth.Keep // what is kept for one of the groups that wait, by the names of a trace; nil: nothing is
 	TakenAt time.Time
+	Mix     *scheduler.MixState // what the pool was asked for lately; nil: that is not known
 
 	weight  func(berth.TenantID) int64 // of a tenant there
 	order   []bool                     // of both Standing and Waiting by age: whether the next one stands
@@ -39,6 +40,9 @@ type Live struct {
 // request that needs any of that is counted in LeftOut, and each member of a group that does.
 func NewLive(s *snapshot.Snapshot, pool berth.PoolID, runMS int64) (*Live, error) {
 	l := &Live{TakenAt: s.TakenAt, weight: s.Weight}
+	if mix, known := s.Mixes[pool]; known {
+		l.Mix = &mix
+	}
 	open := make(map[berth.WorkerID]*scheduler.Worker)
 	for _, w := range s.Workers() {
 		switch {
@@ -285,6 +289,10 @@ func (l *Live) Trace(jobs []Job) (*Trace, error) {
 	}
 	t := NewTrace(l.Machines, append(all, jobs...))
 	t.kept, t.taken, t.claimed = l.Keep, l.TakenAt, make(map[int]bool)
+	if t.mix = l.Mix; t.mix != nil {
+		learned, _, _ := expand(all)
+		t.learned = len(learned)
+	}
 	for _, name := range l.claimed {
 		t.claimed[t.cluster.index(name)] = true
 	}

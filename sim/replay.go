@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/berthd/berth"
+	"github.com/berthd/berth/scheduler"
 )
 
 // Trace is jobs that arrive, wait, run and end on a cluster. Where several could be
@@ -22,12 +23,14 @@ type Trace struct {
 	in       []int // the group of each job, -1: none; nil: there is no group
 	weights  map[string]int64
 	limits   map[string]Limit
-	running  []held         // when it begins
-	standing map[int]stood  // and jobs that do
-	domains  map[int]string // of groups of which some do: where those are
-	claimed  map[int]bool   // machines on which a request has a claim
-	kept     *berth.Keep    // then, for a group by its name; nil: nothing was
-	taken    time.Time      // that moment, as kept has it
+	running  []held              // when it begins
+	standing map[int]stood       // and jobs that do
+	domains  map[int]string      // of groups of which some do: where those are
+	claimed  map[int]bool        // machines on which a request has a claim
+	kept     *berth.Keep         // then, for a group by its name; nil: nothing was
+	taken    time.Time           // that moment, as kept has it
+	mix      *scheduler.MixState // what was asked for before; nil: nothing is known of that
+	learned  int                 // the first jobs, which that tells of
 }
 
 // NewTrace is jobs, in the order in which they arrive, on machines.
@@ -163,11 +166,25 @@ func (t *Trace) start(name PolicyName, seed uint64) (*replay, error) {
 	if r.gangs != nil {
 		r.number()
 	}
+	r.learn()
 	r.now, r.watch = t.jobs[0].ArrivalMS, newWatch(t)
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// learn gives Berth's policy what was asked for before the trace, by what waits, too.
+func (r *replay) learn() {
+	f, ok := r.policy.(*fleetPolicy)
+	if !ok || r.mix == nil {
+		return
+	}
+	f.fleet.SetMix(berth.DefaultPool, *r.mix)
+	for j := range r.learned {
+		_, stands := r.standing[j]
+		r.fates[j].asked = !stands
+	}
 }
 
 // step goes on to the next time at which something happens; false: nothing will.
