@@ -80,7 +80,7 @@ type deviceSearch struct {
 	copied  []device
 	picked  []pick
 	rank    int
-	deepest int64 // units placed at best
+	deepest int64 // units that found room at best
 	steps   int
 	listed  []int // options of the demands being served, one after the other's
 }
@@ -126,16 +126,24 @@ func (s *deviceSearch) take(n *node, demands []berth.DeviceDemand, evenly bool) 
 }
 
 func (s *deviceSearch) search(n *node, demands []berth.DeviceDemand) (rank int, ok bool) {
-	s.demands, s.kinds, s.links = demands, n.kinds, n.linked
-	s.picked, s.rank, s.deepest, s.steps, s.listed = s.picked[:0], 0, 0, 0, s.listed[:0]
 	if len(demands) == 1 {
-		s.devices = n.devices
+		s.begin(n, n.devices, demands)
 		return s.only(n, &demands[0])
 	}
-	s.copied = append(s.copied[:0], n.devices...)
-	s.devices = s.copied
-	ok = s.demand(0)
+	ok = s.several(n, n.devices, demands)
 	return s.rank, ok
+}
+
+func (s *deviceSearch) begin(n *node, devices []device, demands []berth.DeviceDemand) {
+	s.demands, s.kinds, s.links, s.devices = demands, n.kinds, n.linked, devices
+	s.picked, s.rank, s.deepest, s.steps, s.listed = s.picked[:0], 0, 0, 0, s.listed[:0]
+}
+
+// several serves demands on n, had it such devices.
+func (s *deviceSearch) several(n *node, devices []device, demands []berth.DeviceDemand) bool {
+	s.copied = append(s.copied[:0], devices...)
+	s.begin(n, s.copied, demands)
+	return s.demand(0)
 }
 
 // only serves the only demand.
@@ -168,6 +176,7 @@ func (s *deviceSearch) demand(i int) bool {
 	for k, kind := range kinds {
 		for link := from; link < to; link++ {
 			options := s.options(kind, link, d)
+			s.deepest = max(s.deepest, int64(len(s.picked))+min(int64(len(options)), d.Count))
 			s.rank += rankOf(d, k)
 			if s.unit(i, options, d.Count) {
 				return true
@@ -240,7 +249,6 @@ func (s *deviceSearch) unit(i int, options []int, left int64) bool {
 		}
 		d.free -= milli
 		s.picked = append(s.picked, pick{options[j], milli})
-		s.deepest = max(s.deepest, int64(len(s.picked)))
 		if s.unit(i, options[j+1:], left-1) {
 			return true
 		}

@@ -8,41 +8,39 @@ import (
 	"github.com/berthd/berth"
 )
 
-// devicesWhy counts devices: how many of one type have room, of how many.
+// devicesWhy counts devices: how many of one type have room, of how many. It is told of every worker whenever a request
+// waits, so of demands that compete it counts only how far the search for a place came; see competing for the nearest.
 func devicesWhy(q *query, n *node) measure {
 	demands := q.request.Resources.Devices
 	if len(demands) == 1 {
 		return q.demandWhy(n, 0)
 	}
-	for i := range demands {
+	order := q.byNeed()
+	for _, i := range order {
 		if _, ok := fitsAlone(n, &demands[i]); !ok {
 			return q.demandWhy(n, i)
 		}
 	}
-	q.devices.fit(n, demands)
-	m := measure{best: q.devices.deepest, total: int64(len(n.devices))}
+	q.devices.fit(n, q.sorted)
+	m := measure{detail: q.detailOf(order), best: q.devices.deepest, total: int64(len(n.devices))}
 	for i := range demands {
 		m.want += demands[i].Count
 	}
-	q.demandDetail(0)
-	m.detail = strings.Join(q.details[:len(demands)], " + ")
 	return m
 }
 
-// eachDemandWhy tells each demand that n could not serve alone; where it could each, but not all
-// together, what devicesWhy does.
+// eachDemandWhy tells each demand that n could not serve alone, and together those that it could not serve beside each other.
 func eachDemandWhy(q *query, n *node) (all []measure) {
-	demands := q.request.Resources.Devices
-	for i := range demands {
-		if _, ok := fitsAlone(n, &demands[i]); ok {
-			continue
-		}
-		if m := q.demandWhy(n, i); !slices.Contains(all, m) {
-			all = append(all, m)
+	for _, group := range q.competing(n) {
+		for _, m := range q.competingWhy(n, group) {
+			if !slices.Contains(all, m) {
+				all = append(all, m)
+			}
 		}
 	}
-	if len(all) == 0 {
-		return []measure{devicesWhy(q, n)}
+	if len(all) == 0 { // they would fit, if more were tried: see maxDeviceSteps
+		order := q.byNeed()
+		return []measure{q.together(n, order).why(1, q.detailOf(order))}
 	}
 	return all
 }
@@ -63,7 +61,13 @@ func (q *query) demandWhy(n *node, i int) measure {
 	for _, kind := range kindsOf(n, d) {
 		for link := from; link < to; link++ {
 			room, all := countDevices(n, kind, link, d)
-			m.best, m.total = max(m.best, room), max(m.total, all)
+			switch enough := m.total >= m.want; {
+			case enough && all < m.want: // whatever comes free of it, it will not do
+			case !enough && all >= m.want:
+				m.best, m.total = room, all
+			default:
+				m.best, m.total = max(m.best, room), max(m.total, all)
+			}
 		}
 	}
 	return m
@@ -87,7 +91,7 @@ func mostMemory(n *node, d *berth.DeviceDemand) (most int64, lacks bool) {
 func roomiest(n *node, d *berth.DeviceDemand) (most int64, some bool) {
 	for i := range n.devices {
 		v := &n.devices[i]
-		if v.memory >= d.MemoryBytes && n.linksTo(v, d) && (len(d.Types) == 0 || slices.Contains(d.Types, n.kinds[v.kind])) {
+		if n.suits(v, d) {
 			most, some = max(most, v.free), true
 		}
 	}

@@ -59,7 +59,7 @@ func (f *Fleet) DiagnoseBut(c Candidate, out LeftOut) Diagnosis {
 	if nearest == nil {
 		return d
 	}
-	d.Nearest = &berth.Miss{Worker: nearest.worker.ID, Could: least.could}
+	d.Nearest, q.nearest = &berth.Miss{Worker: nearest.worker.ID, Could: least.could}, true
 	q.eachRejection(nearest, func(f *filter) {
 		as := nearest.unkept()
 		for _, m := range f.each(q, as) {

@@ -42,9 +42,12 @@ type query struct {
 	custom      []amount
 	numbers     []int32 // of ports, sorted
 	anyPorts    int64
-	filters     []filter // the demandFilters that apply
-	details     []string // of the demands for devices: see demandDetail
-	refused     []*node  // passed every filter but the reservation
+	filters     []filter             // the demandFilters that apply
+	details     []string             // of the demands for devices: see demandDetail
+	needs       []int                // those demands, in the order in which they are told: see byNeed
+	sorted      []berth.DeviceDemand // by needs
+	nearest     bool                 // the worker that is told of has been found: see maxNearestSteps
+	refused     []*node              // passed every filter but the reservation
 	devices     deviceSearch
 	evenly      bool // it is one of a gang whose devices are dealt so: see dealAgain
 	search
@@ -148,7 +151,7 @@ func (f *Fleet) ask(c Candidate) *query {
 	slices.Sort(q.numbers)
 	f.askTerms(q)
 	f.askKept(q)
-	q.filters, q.refused, q.details = q.filters[:0], q.refused[:0], q.details[:0]
+	q.filters, q.refused, q.details, q.needs, q.sorted, q.nearest = q.filters[:0], q.refused[:0], q.details[:0], q.needs[:0], q.sorted[:0], false
 	for _, filter := range demandFilters {
 		if filter.applies == nil || filter.applies(q) {
 			filter.applies = nil
