@@ -12,7 +12,7 @@ import (
 // two that count the same free device would be told to wait for too few. What is told then is how many devices would have
 // to be freed, as the search for a place finds it: a count of units that fit would not know which types they leave.
 
-// What is looked at to explain a worker is bounded: more of the one that is told of than of each that may be. Beyond it are
+// What is looked at to explain is bounded: as much of the worker that is told of as of all that may be, of which none takes all of that. Beyond it are
 // told as many devices as suffice, which may not be the fewest.
 const (
 	maxJointSteps   = maxDeviceSteps
@@ -27,6 +27,7 @@ type joint struct {
 	freed   []device // of the worker, were it empty
 	suited  []int    // devices that one of the demands could be on
 	left    int      // steps
+	ofAll   *int     // of all workers that may be told of; nil: it is the one
 }
 
 // competing are the demands in groups, by whether they could be on the same devices of n.
@@ -94,9 +95,9 @@ func (n *node) suits(v *device, d *berth.DeviceDemand) bool {
 
 // together is what some of the demands, which compete on n, are to be told as one.
 func (q *query) together(n *node, group []int) *joint {
-	j := &joint{deviceSearch: &q.devices, n: n, freed: n.emptied().devices, left: maxJointSteps}
+	j := &joint{deviceSearch: &q.devices, n: n, freed: n.emptied().devices, left: min(maxJointSteps, q.jointly), ofAll: &q.jointly}
 	if q.nearest {
-		j.left = maxNearestSteps
+		j.left, j.ofAll = maxNearestSteps, nil
 	}
 	for _, i := range group {
 		j.demands = append(j.demands, q.request.Resources.Devices[i])
@@ -115,7 +116,10 @@ func (j *joint) fits(devices []device, demands []berth.DeviceDemand) bool {
 		return false
 	}
 	ok := j.several(j.n, devices, demands)
-	j.left -= j.steps + len(devices) // which are copied, and looked through
+	spent := j.steps + len(devices) // which are copied, and looked through
+	if j.left -= spent; j.ofAll != nil {
+		*j.ofAll -= spent
+	}
 	return ok
 }
 

@@ -47,6 +47,7 @@ type query struct {
 	needs       []int                // those demands, in the order in which they are told: see byNeed
 	sorted      []berth.DeviceDemand // by needs
 	nearest     bool                 // the worker that is told of has been found: see maxNearestSteps
+	jointly     int                  // steps that are left before that
 	refused     []*node              // passed every filter but the reservation
 	devices     deviceSearch
 	evenly      bool // it is one of a gang whose devices are dealt so: see dealAgain
@@ -152,6 +153,7 @@ func (f *Fleet) ask(c Candidate) *query {
 	f.askTerms(q)
 	f.askKept(q)
 	q.filters, q.refused, q.details, q.needs, q.sorted, q.nearest = q.filters[:0], q.refused[:0], q.details[:0], q.needs[:0], q.sorted[:0], false
+	q.jointly = maxNearestSteps
 	for _, filter := range demandFilters {
 		if filter.applies == nil || filter.applies(q) {
 			filter.applies = nil
