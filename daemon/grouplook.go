@@ -157,7 +157,9 @@ func (l *loop) readyMembers(id berth.GroupID, now time.Time) (members []*waiting
 				at = ends
 			}
 		}
-		members = append(members, waitingOf(m, sub, seq, prog))
+		w := waitingOf(m, sub, seq, prog)
+		w.asked = true // what is asked about it counts for nothing, but when its place is chosen first: see chooseWay
+		members = append(members, w)
 	}
 	return members, at, at.IsZero() && len(members) > 0
 }

@@ -21,6 +21,7 @@ type gang struct {
 	request  *berth.Request // the first member's
 	like     string         // equal for those of which a verdict is the same: see gangLike
 	class    *gangClass     // those, while it waits
+	asked    bool           // its daemon has asked the fleet for it, which counts for what is usual
 }
 
 // before is a total order: priority, age, id.
@@ -220,11 +221,7 @@ func (l *loop) whyNotGroup(id berth.GroupID) *berth.Verdict {
 	r := members[0].request
 	if short := l.groupOverQuota(id, rec, members); short != nil {
 		l.balanceOfGroup(id, l.limited(r), members).tellMix(short, r, min(l.needs(id, rec), int64(len(members))), l.fitting(r))
-		ask := l.gangOf(id, rec, members)
-		for i := range ask.Members {
-			ask.Members[i].Again = true // it has not been asked for yet, and is not now
-		}
-		d := l.fleet.PlaceGang(ask)
+		d := l.fleet.PlaceGang(l.gangOf(id, rec, members))
 		l.fleet.Undo(d)
 		v := groupWithQuota(d.Verdict, short)
 		v.At = l.view.revision

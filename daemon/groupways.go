@@ -42,6 +42,10 @@ func sameTypes(a, b *berth.Request) bool {
 // chooseWay asks the fleet where a group goes: with what its quota has of devices, or could take; or with what others
 // would lend, too. over: it would go where that is not there yet, for which it waits.
 func (l *loop) chooseWay(g *gang, rec *berth.Group, members []*waiting, b *builder) (d scheduler.GangDecision, as gangWay, over berth.Amounts) {
+	for _, m := range members {
+		m.asked = g.asked
+	}
+	g.asked = true
 	st := l.limited(g.request)
 	if st == nil {
 		as = gangWay{members: members}

@@ -340,9 +340,6 @@ func (l *loop) placesOf(g *gang) (d scheduler.GangDecision, v *berth.Verdict) {
 	as := l.withinQuota(g.id, members)
 	ask := l.gangOf(g.id, rec, as.members)
 	ask.Left = kindsOf(as.left)
-	for i := range ask.Members {
-		ask.Members[i].Again = true // its own daemon asks for it
-	}
 	if d = l.fleet.PlaceGang(ask); d.Verdict != nil {
 		l.fleet.Undo(d)
 	}

@@ -41,6 +41,7 @@ func (c *course) askWaiting() {
 			}
 			continue
 		}
+		_, a.known = c.s.Mixes[q.Spec.Pool]
 		if whole[of] == nil {
 			whole[of] = &askedGroup{id: of, record: g.record, seq: g.seq}
 		}

@@ -11,14 +11,17 @@ import (
 // placeWay places the most members of a group that fit with what its quota has of each type of devices; or, where they do not,
 // with what others lend, too.
 func (c *course) placeWay(g *askedGroup, counted []*asked) (d scheduler.GangDecision) {
-	r, of := g.first(), accountOf(g.first())
+	r, of, again := g.first(), accountOf(g.first()), counted[0].known
+	counted[0].known = true
 	b := c.quotas[of]
 	if b == nil {
-		return c.fleet.PlaceGang(g.gang(counted, r))
+		gang := g.gang(counted, r)
+		gang.Members[0].Again = again
+		return c.fleet.PlaceGang(gang)
 	}
 	for i, has := range []rooms{func(d berth.Dimension) int64 { return c.unlent(of, d) }, func(d berth.Dimension) int64 { return c.room(of, d) }} {
 		gang := g.gang(counted, c.typed(r, 1, b, has))
-		gang.Left, gang.Members[0].Again = c.devicesLeft(r, b, has), i > 0
+		gang.Left, gang.Members[0].Again = c.devicesLeft(r, b, has), again || i > 0
 		if d = c.fleet.PlaceGang(gang); d.Verdict == nil {
 			break
 		}
