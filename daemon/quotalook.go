@@ -147,7 +147,8 @@ func (l *loop) wakeAllowed(of account, s *balance, alone bool) {
 // should all be taken: there may be for fewer.
 func (l *loop) wakeForFewer(of account, s *balance) {
 	for _, c := range l.gangs.more.all(of, look{within: anything().within, beyond: s.bound(s.takeable)}) {
-		if a := l.allowsGang(c.members[0], s); a.turn == s.turn && !s.allFree(a.need) && !c.open() {
+		g := c.members[0]
+		if a := l.allowsGang(g, s); a.turn == s.turn && !s.alone(g.priority).allFree(a.need) && !c.open() {
 			c.wake()
 		}
 	}

@@ -41,6 +41,29 @@ func TestShelf_FindsWhatAScanWould(t *testing.T) {
 	})
 }
 
+// A group that waits for room for all of its members, and goes before all that other daemons have waiting, is not bound to an even part: where
+// all that it lacks can be taken, it is not tried for fewer; where it is not, and less is there, it is.
+func TestShelf_WokenForFewer(t *testing.T) {
+	for _, tt := range []struct {
+		limit int64
+		want  bool
+	}{{12, false}, {11, true}} {
+		s := &shelfStage{newStage(t, bigWorker), account{"t", "default"}}
+		own := berth.Block{Block: berth.Amounts{berth.DimensionCPU: 8}}
+		s.tellQuota(s.of.tenant, berth.Quota{Limits: berth.Amounts{berth.DimensionCPU: tt.limit}, Taken: own.Block, Blocks: 1, Short: []berth.DaemonID{"other"}})
+		s.tellBlock(s.of.tenant, "daemon", own)
+		r := &berth.Request{ID: "g", Tenant: s.of.tenant, Pool: s.of.pool}
+		r.Resources.CPUMilli = 4
+		g := &gang{id: "g", pool: r.Pool, request: r, size: 3, like: "g", seq: 1, priority: 1, need: 1}
+		s.gangs.put(g)
+		s.gangs.blockOver(g, overQuota(), s.now(), 3, nil)
+		b := s.balance(s.of, s.quotas.of[s.of], nil)
+		if s.wakeForFewer(s.of, &b); g.open() != tt.want {
+			t.Errorf("of %d, %d of them idle here: woken: %t, want %t", tt.limit, own.Block[berth.DimensionCPU], g.open(), tt.want)
+		}
+	}
+}
+
 // Groups that wait for their quota stand in the order of the firsts of their classes, whoever
 // comes and goes.
 func TestShelf_GroupsComeAndGo(t *testing.T) {
