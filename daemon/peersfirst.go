@@ -305,7 +305,7 @@ func (l *loop) leavesToGroup(p *peer, w *waiting, on berth.WorkerID, b *builder)
 		to := leftTo{daemon: p.id, pool: of.pool, id: berth.RequestID(g.id), whole: true}
 		if !l.leaves(to, of.tenant, left{on: on, was: was}, b.now) {
 			l.fleet.Undo(d)
-			continue // it has let it lie
+			return until, false
 		}
 		for _, one := range d.Placed {
 			if !slices.Contains(l.leftOn[one.Worker], to.id) {
@@ -327,7 +327,7 @@ func (l *loop) letsLie(p *peer, g *gang, now time.Time) bool {
 	return s != nil && now.Before(s.vain)
 }
 
-// placesOf are the places that a peer's group would have now, and that are reserved for it then; or why there are none.
+// placesOf are the places that a peer's group would have now, if any, and that are reserved for it then; or why there are none.
 func (l *loop) placesOf(g *gang) (d scheduler.GangDecision, v *berth.Verdict) {
 	if v := l.whyNotGroup(g.id); v != nil {
 		return d, v
@@ -335,7 +335,7 @@ func (l *loop) placesOf(g *gang) (d scheduler.GangDecision, v *berth.Verdict) {
 	rec, _ := l.view.group(g.id)
 	members, _, ok := l.readyMembers(g.id, l.now())
 	if rec == nil || !ok {
-		return d, &berth.Verdict{At: l.view.revision}
+		return d, nil // it is being changed
 	}
 	as := l.withinQuota(g.id, members)
 	ask := l.gangOf(g.id, rec, as.members)
