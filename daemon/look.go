@@ -301,6 +301,7 @@ func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 		delete(l.seen, stateKey(id))
 		delete(l.waits, id)
 		delete(l.tried, id)
+		delete(l.asked, id)
 		l.cancelEnded(id)
 		return
 	}
@@ -336,7 +337,9 @@ func (l *loop) lookRequest(id berth.RequestID, b *builder) {
 			return
 		}
 	}
-	l.enqueue(id, sub, seq, prog)
+	w := waitingOf(id, sub, seq, prog)
+	_, w.asked = l.asked[id]
+	l.enqueue(w)
 }
 
 // corrupt says whether the store holds of a request what no transaction of ours
@@ -410,19 +413,18 @@ func (l *loop) closing(id berth.RequestID, sub *berth.Submission, prog *berth.Pr
 	return true
 }
 
-func (l *loop) enqueue(id berth.RequestID, sub *berth.Submission, seq berth.Revision, prog *berth.Progress) {
-	w := waitingOf(id, sub, seq, prog)
-	l.returnsNow(accountOf(w.request), id)
+func (l *loop) enqueue(w *waiting) {
+	l.returnsNow(accountOf(w.request), w.id)
 	if ledger, _ := l.view.ledger(w.claimOn); w.claimOn != "" && ledger != nil {
-		c := ledger.ClaimOf(id)
+		c := ledger.ClaimOf(w.id)
 		w.lent = c != nil && c.Lent
 	}
 	if l.leaveTo(l.share.ofRequest(w.request, w.planner), w) {
-		l.queue.remove(id)
+		l.queue.remove(w.id)
 		return
 	}
 	l.queue.put(w)
-	if l.queue.of[id].over != nil {
+	if l.queue.of[w.id].over != nil {
 		l.wantsMore(w.request)
 	}
 }

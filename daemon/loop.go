@@ -59,6 +59,7 @@ type loop struct {
 
 	successors map[berth.RequestID]berth.RequestID // original: the successor that has not ended
 	tried      map[berth.RequestID]tried           // original: of those that ended before
+	asked      map[berth.RequestID]struct{}        // with devices, and not placed, for which the fleet was asked: see noteAsked
 
 	incoming submissions
 	early    early // until everything is known
@@ -110,7 +111,7 @@ func newLoop(d *Daemon) *loop {
 		groups: make(map[berth.GroupID]*groupInfo), groupCancels: make(map[berth.GroupID]*cancelOrder),
 		gangs: newGangs(), keeps: make(map[berth.PoolID]*keepState), rooms: make(map[berth.PoolID]struct{}), moving: make(map[berth.GroupID]berth.PoolID), holds: groupHolds{of: make(map[berth.GroupID]*groupHold)}, quotas: newQuotas(), fair: newFairness(),
 		claimants: make(map[berth.RequestID]time.Time), keptOffs: make(map[berth.Key]struct{}),
-		successors: make(map[berth.RequestID]berth.RequestID), tried: make(map[berth.RequestID]tried), share: newShare(d.opts.ID), peers: newPeers(), left: make(map[berth.TenantID]*leftOfTenant), leftOn: make(map[berth.WorkerID][]berth.RequestID), ending: make(map[berth.RequestID]placing), bases: newBases(),
+		successors: make(map[berth.RequestID]berth.RequestID), tried: make(map[berth.RequestID]tried), asked: make(map[berth.RequestID]struct{}), share: newShare(d.opts.ID), peers: newPeers(), left: make(map[berth.TenantID]*leftOfTenant), leftOn: make(map[berth.WorkerID][]berth.RequestID), ending: make(map[berth.RequestID]placing), bases: newBases(),
 		incoming: newSubmissions(), early: newEarly(), archive: newArchiveIndex(), flights: newFlights(), answers: make(answers), untold: make(untold), watchers: newWatchers(),
 		parts: make(chan struct{}, 2),
 		batch: fullBatch, metrics: d.metrics, shadows: make(map[berth.PoolID]*shadowOf), brakes: newBrakes(), aside: newAside(),

@@ -20,6 +20,7 @@ func (l *loop) placedMeanwhile(id berth.RequestID, on berth.WorkerID) {
 	l.offQueue(id)
 	l.hasReturned(id)
 	delete(l.seen, stateKey(id))
+	delete(l.asked, id)
 	if l.cancels[id] != nil {
 		l.due.add(allocationKey(on, id))
 	}

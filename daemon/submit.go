@@ -251,6 +251,9 @@ func (l *loop) answer(s *submission, r SubmitResult) {
 	}
 	if l.incoming.byID[s.record.Spec.ID] == s {
 		delete(l.incoming.byID, s.record.Spec.ID)
+		if r.Err != nil { // nothing of it may ever be looked at
+			delete(l.asked, s.record.Spec.ID)
+		}
 	}
 }
 
@@ -310,7 +313,7 @@ func (l *loop) admitWaiting(w *waiting, b *builder) {
 		return
 	}
 	d := b.decide(w, c)
-	w.asked = true
+	l.noteAsked(w)
 	own := c // with what others would lend is tried last, and nobody stops for that
 	if d.Verdict != nil && l.lends(w, &c, b) {
 		d = b.decide(w, c)
@@ -375,7 +378,7 @@ func (l *loop) admitNew(s *submission, b *builder) {
 			return
 		}
 		for again := allowed; again; {
-			d = b.decide(w, c)
+			d = l.askNew(w, &c, b)
 			again = d.Worker != "" && l.leavesWorker(w, &d, b)
 		}
 	}
@@ -392,6 +395,21 @@ func (l *loop) admitNew(s *submission, b *builder) {
 	default:
 		b.submit(s)
 		b.place(w, nil, 0, d, true)
+	}
+}
+
+// askNew asks the fleet for a new request, which counts once for what is usual: not when its plan is made again, nor when it
+// joins the queue.
+func (l *loop) askNew(w *waiting, c *scheduler.Candidate, b *builder) scheduler.Decision {
+	_, c.Again = l.asked[w.id]
+	l.noteAsked(w)
+	return b.decide(w, *c)
+}
+
+// noteAsked notes that the fleet was asked for a request, which counts until it is placed.
+func (l *loop) noteAsked(w *waiting) {
+	if w.asked = true; len(w.request.Resources.Devices) > 0 {
+		l.asked[w.id] = struct{}{}
 	}
 }
 

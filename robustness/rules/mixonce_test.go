@@ -45,6 +45,34 @@ func TestMix_GroupsCountOnce(t *testing.T) {
 	}
 }
 
+// A request counts once, whether it finds a place when it comes, or waits and is looked at again.
+func TestMix_RequestsCountOnce(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.livesWithDevices("w")
+		d, stop := r.daemonOn(r.store(etcdstore.Options{}), daemon.Options{ID: "d"})
+		defer stop()
+		for i := range 6 { // the worker has two; each differs, so that none joins an equal one that waits
+			r.run(d, fmt.Sprint("r", i), func(q *berth.Request) {
+				q.Resources.CPUMilli, q.StartTimeoutMS = int64(i+1), 30_000_000
+				q.Resources.Devices = []berth.DeviceDemand{{Types: []string{"h100"}, Count: 1, Milli: berth.WholeDevice}}
+			})
+			r.passes(time.Second)
+		}
+		if asked := r.asked(d); asked != 6 {
+			r.t.Errorf("%d requests were asked for, want 6: what waits has counted more than once", asked)
+		}
+		for i := range 10 {
+			id := fmt.Sprint("s", i)
+			r.run(d, id, func(q *berth.Request) { q.Resources.CPUMilli, q.StartTimeoutMS = 1, 30_000_000 })
+			r.ends("w", id)
+			r.passes(time.Second)
+		}
+		if asked := r.asked(d); asked != 6 {
+			r.t.Errorf("%d requests were asked for when the worker had changed, want 6 as before", asked)
+		}
+	})
+}
+
 // asked is how many requests for devices a daemon's pool counts.
 func (r *rig) asked(d *daemon.Daemon) int64 {
 	r.t.Helper()
