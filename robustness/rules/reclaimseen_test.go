@@ -154,7 +154,7 @@ func (s *reclaimSeen) heldBy(id string) (keys []string) {
 // largest could end only while the tenant uses more than its own.
 func (s *reclaimSeen) reclaimed(victims []string) {
 	ended, largest := map[berth.TenantID]int64{}, map[berth.TenantID]int64{}
-	used := s.used()
+	used := s.usedNow()
 	for _, key := range victims {
 		if s.going[key] {
 			continue
@@ -181,6 +181,13 @@ func (s *reclaimSeen) reclaimed(victims []string) {
 
 // used is what each tenant has of what does not end for a lender.
 func (s *reclaimSeen) used() map[berth.TenantID]int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.usedNow()
+}
+
+// usedNow is used, for who holds mu.
+func (s *reclaimSeen) usedNow() map[berth.TenantID]int64 {
 	out := map[berth.TenantID]int64{}
 	for key, a := range s.there {
 		if !s.going[key] {
