@@ -73,8 +73,12 @@ func (l *loop) heldBy(was, is occupancy) {
 	if is.terms != nil {
 		of := account{is.terms.tenant, is.pool}
 		l.fair.shares.Hold(of.tenant, of.pool, scheduler.BulkOf(&is.terms.share), 1)
-		if was.terms == nil && l.loaded && l.fair.flying[of] == 0 { // by another daemon
-			l.fair.shares.Serve(of.tenant, of.pool)
+		switch {
+		case was.terms != nil: // it is where it was
+		case !l.loaded:
+			l.fair.shares.ServedAt(of.tenant, of.pool, int64(is.placed))
+		case l.fair.flying[of] == 0: // by another daemon
+			l.fair.shares.Serve(of.tenant, of.pool, int64(is.placed))
 		}
 		l.turned(of)
 	}
@@ -133,7 +137,7 @@ func (b *builder) hold(of account, s *berth.Share, by int64) {
 	b.charges = append(b.charges, c)
 	b.l.fair.shares.Hold(of.tenant, of.pool, c.bulk, by)
 	if by > 0 {
-		b.l.fair.shares.Serve(of.tenant, of.pool)
+		b.l.fair.shares.Serve(of.tenant, of.pool, b.now.UnixNano())
 		b.l.fair.flying[of]++
 	}
 	b.l.turned(of)

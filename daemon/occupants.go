@@ -15,6 +15,7 @@ type occupancy struct {
 	worker   unique.Handle[berth.WorkerID]
 	pool     berth.PoolID
 	priority int32
+	placed   moment
 	terms    *terms
 }
 
@@ -23,7 +24,7 @@ func (v *view) occupancyOf(x *life) (o occupancy) {
 	if x.runs == 0 || x.spec == nil {
 		return occupancy{}
 	}
-	o = occupancy{id: x.id, worker: x.worker, pool: x.spec.request.Pool, priority: x.priority(), terms: x.terms}
+	o = occupancy{id: x.id, worker: x.worker, pool: x.spec.request.Pool, priority: x.priority(), placed: x.placed, terms: x.terms}
 	if x.leaving() {
 		o.priority = scheduler.PriorityLeaving
 	}

@@ -52,7 +52,7 @@ type precedence struct {
 type left struct {
 	on     berth.WorkerID
 	was    berth.Revision
-	served uint64
+	served int64
 }
 
 // leftOfTenant is what is left to requests of a tenant.

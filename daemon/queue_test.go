@@ -29,7 +29,7 @@ func (r *rooms) turn(of account) scheduler.Turn {
 		return scheduler.Turn{}
 	}
 	r.turns++
-	return scheduler.Turn{Share: float64(r.held[of]), Served: scheduler.Hash(string(of.tenant))}
+	return scheduler.Turn{Share: float64(r.held[of]), Served: int64(scheduler.Hash(string(of.tenant)) >> 1)}
 }
 
 func (r *rooms) room(of berth.WorkerID) (need, map[string]string, bool) {

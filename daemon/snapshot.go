@@ -38,7 +38,7 @@ func (d *Daemon) Snapshot(ctx context.Context, rev berth.Revision, w io.Writer) 
 		return err
 	}
 	defer done()
-	var learned snapshot.Mixes // in the past it was something else
+	var learned snapshot.Header // in the past it was something else
 	if rev == 0 {
 		if rev, err = d.store.Newest(ctx); err == nil {
 			learned, err = d.learned(ctx)
@@ -47,7 +47,8 @@ func (d *Daemon) Snapshot(ctx context.Context, rev berth.Revision, w io.Writer) 
 			return fmt.Errorf("snapshot: %w", err)
 		}
 	}
-	out, err := snapshot.NewWriter(w, snapshot.Header{Revision: rev, TakenAt: d.opts.Now().UTC(), Policy: scheduler.PolicyVersion, Mixes: learned})
+	learned.Revision, learned.TakenAt, learned.Policy = rev, d.opts.Now().UTC(), scheduler.PolicyVersion
+	out, err := snapshot.NewWriter(w, learned)
 	if err != nil {
 		return err
 	}
@@ -57,11 +58,13 @@ func (d *Daemon) Snapshot(ctx context.Context, rev berth.Revision, w io.Writer) 
 	return out.Close()
 }
 
-// learned is what pools with devices were asked for lately; of a daemon that is loading, so far.
-func (d *Daemon) learned(ctx context.Context) (snapshot.Mixes, error) {
-	out := make(chan snapshot.Mixes, 1) // one answer, which nobody may want any more
-	if err := d.post(ctx, func(l *loop) { out <- l.fleet.Mixes() }); err != nil {
-		return nil, err
+// learned is what pools with devices were asked for lately, and who was served when; of a daemon that is loading, so far.
+func (d *Daemon) learned(ctx context.Context) (snapshot.Header, error) {
+	out := make(chan snapshot.Header, 1) // one answer, which nobody may want any more
+	if err := d.post(ctx, func(l *loop) {
+		out <- snapshot.Header{Mixes: l.fleet.Mixes(), Served: snapshot.ServedOf(l.fair.shares)}
+	}); err != nil {
+		return snapshot.Header{}, err
 	}
 	return answerOf(ctx, d, out)
 }

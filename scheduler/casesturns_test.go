@@ -23,7 +23,7 @@ func (r *run) resized(w *scheduler.Worker) {
 func (r *run) hold(q *berth.Request, s *berth.Share, by int64) {
 	r.shares.Hold(q.Tenant, q.Pool, scheduler.BulkOf(s), by)
 	if by > 0 {
-		r.shares.Serve(q.Tenant, q.Pool)
+		r.shares.Serve(q.Tenant, q.Pool, 0)
 	}
 }
 

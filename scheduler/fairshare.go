@@ -66,7 +66,7 @@ var bulkNames = [len(Bulk{})]berth.ReasonCode{berth.ReasonCPU, berth.ReasonMemor
 type Shares struct {
 	pools   map[berth.PoolID]*poolShares
 	weights map[berth.TenantID]int64
-	served  uint64
+	served  int64 // the last of all, as Serve counts
 }
 
 type poolShares struct {
@@ -77,7 +77,7 @@ type poolShares struct {
 
 type tenantShare struct {
 	held   Bulk
-	served uint64
+	served int64
 }
 
 // NewShares is of tenants that hold nothing, in pools without workers.
@@ -102,7 +102,7 @@ func (s *Shares) Clone() *Shares {
 // Turn is when a tenant's turn comes in a pool: the smaller, the sooner.
 type Turn struct {
 	Share  float64 // dominant, by the tenant's weight
-	Served uint64
+	Served int64   // when it got something last, as Serve counts; 0: never
 }
 
 // Compare is below zero when t comes before o. What it calls equal, the age of what
@@ -145,10 +145,31 @@ func (s *Shares) Hold(t berth.TenantID, p berth.PoolID, b Bulk, times int64) {
 	of.held = of.held.Plus(b, times)
 }
 
-// Serve notes that a tenant got something: of equals, it is the last now.
-func (s *Shares) Serve(t berth.TenantID, p berth.PoolID) {
-	s.served++
+// Serve notes that a tenant got something: of equals, it is the last now. It counts in
+// nanoseconds since 1970, of what was placed at that time (0: nobody knows), and one more where
+// that is not later than all before.
+func (s *Shares) Serve(t berth.TenantID, p berth.PoolID, at int64) {
+	s.served = max(s.served+1, at)
 	s.tenant(t, p).served = s.served
+}
+
+// ServedAt notes that a tenant had got something by then, in any order: of two that got
+// something at the same time last, neither was before the other.
+func (s *Shares) ServedAt(t berth.TenantID, p berth.PoolID, at int64) {
+	s.served = max(s.served, at)
+	of := s.tenant(t, p)
+	of.served = max(of.served, at)
+}
+
+// Served calls do for each tenant that got something in a pool, with when, in no order.
+func (s *Shares) Served(do func(t berth.TenantID, p berth.PoolID, at int64)) {
+	for p, pool := range s.pools {
+		for t, of := range pool.tenants {
+			if of.served > 0 {
+				do(t, p, of.served)
+			}
+		}
+	}
 }
 
 func (s *Shares) tenant(t berth.TenantID, p berth.PoolID) *tenantShare {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/berthd/berth"
@@ -76,7 +77,7 @@ func begin(all []*sharer, total scheduler.Bulk) *scheduler.Shares {
 
 func take(shares *scheduler.Shares, s *sharer, used scheduler.Bulk) scheduler.Bulk {
 	shares.Hold(s.id, "p", s.task, 1)
-	shares.Serve(s.id, "p")
+	shares.Serve(s.id, "p", 0)
 	s.tasks--
 	s.holds++
 	return used.Plus(s.task, 1)
@@ -281,7 +282,7 @@ func TestShares_SumsOnly(t *testing.T) {
 		t.Errorf("%+v", turn)
 	}
 	for i := range 20_000 {
-		s.Serve(berth.TenantID(fmt.Sprint(i)), "p")
+		s.Serve(berth.TenantID(fmt.Sprint(i)), "p", 0)
 	}
 	known := 0
 	s.Tenants("p", func(berth.TenantID) { known++ })
@@ -320,7 +321,7 @@ func TestTurns(t *testing.T) {
 			s.tasks--
 			if rapid.Bool().Draw(t, "fits") {
 				shares.Hold(s.id, "p", s.task, 1)
-				shares.Serve(s.id, "p")
+				shares.Serve(s.id, "p", 0)
 			}
 			before = s
 		}
@@ -328,4 +329,23 @@ func TestTurns(t *testing.T) {
 			t.Fatalf("%d were not handed out; the last was of %v", left, before)
 		}
 	})
+}
+
+// Who was served when is counted in times, and each later than all before, whatever a clock says; what is told of before in any order.
+func TestShares_ServedAt(t *testing.T) {
+	s := scheduler.NewShares()
+	s.ServedAt("b", "p", 200)
+	s.ServedAt("a", "p", 300)
+	s.ServedAt("b", "p", 100)
+	s.Serve("c", "p", 250) // by a clock that is behind
+	s.Serve("d", "p", 1000)
+	s.Serve("b", "q", 0)
+	s.Serve("e", "p", 1001)
+	s.ServedAt("f", "p", 0) // nobody knows when
+	got := make(map[string]int64)
+	s.Served(func(t berth.TenantID, p berth.PoolID, at int64) { got[string(t)+string(p)] = at })
+	want := map[string]int64{"bp": 200, "ap": 300, "cp": 301, "dp": 1000, "bq": 1001, "ep": 1002}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }

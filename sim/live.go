@@ -28,6 +28,7 @@ type Live struct {
 	Mix     *scheduler.MixState // what the pool was asked for lately; nil: that is not known
 
 	weight  func(berth.TenantID) int64 // of a tenant there
+	served  func(berth.TenantID) int64 // when one got something last, in nanoseconds; 0: nobody knows
 	order   []bool                     // of both Standing and Waiting by age: whether the next one stands
 	claimed []string                   // machines on which a request has a claim
 }
@@ -39,7 +40,7 @@ type Live struct {
 // ports, custom resources, constraints and taints are not simulated, nor are link domains. A
 // request that needs any of that is counted in LeftOut, and each member of a group that does.
 func NewLive(s *snapshot.Snapshot, pool berth.PoolID, runMS int64) (*Live, error) {
-	l := &Live{TakenAt: s.TakenAt, weight: s.Weight}
+	l := &Live{TakenAt: s.TakenAt, weight: s.Weight, served: func(t berth.TenantID) int64 { return s.LastServed(t, pool) }}
 	if mix, known := s.Mixes[pool]; known {
 		l.Mix = &mix
 	}
@@ -289,6 +290,7 @@ func (l *Live) Trace(jobs []Job) (*Trace, error) {
 	}
 	t := NewTrace(l.Machines, append(all, jobs...))
 	t.kept, t.taken, t.claimed = l.Keep, l.TakenAt, make(map[int]bool)
+	t.served = make(map[string]int64)
 	if t.mix = l.Mix; t.mix != nil {
 		learned, _, _ := expand(all)
 		t.learned = len(learned)
@@ -301,6 +303,7 @@ func (l *Live) Trace(jobs []Job) (*Trace, error) {
 	}
 	for _, id := range t.Tenants() {
 		t.Weigh(id, l.weight(berth.TenantID(id)))
+		t.served[id] = l.served(berth.TenantID(id))
 	}
 	return t, nil
 }

@@ -144,6 +144,6 @@ func (p *pass) one(unit int) (placed bool, err error) {
 		return false, nil
 	}
 	s.count -= gone
-	s.shares.Serve(one.id, pool)
+	s.shares.Serve(one.id, pool, 0)
 	return true, nil
 }

@@ -22,6 +22,7 @@ type Trace struct {
 	groups   []gang
 	in       []int // the group of each job, -1: none; nil: there is no group
 	weights  map[string]int64
+	served   map[string]int64 // when each tenant got something last before it begins, in nanoseconds; 0: nobody knows
 	limits   map[string]Limit
 	running  []held              // when it begins
 	standing map[int]stood       // and jobs that do

@@ -46,6 +46,9 @@ func newTurns(t *Trace, c *cluster) *turns {
 	for id, weight := range t.weights {
 		s.shares.SetWeight(berth.TenantID(id), weight)
 	}
+	for id, at := range t.served {
+		s.shares.ServedAt(berth.TenantID(id), pool, at)
+	}
 	return s
 }
 

@@ -51,6 +51,7 @@ func NewWriter(w io.Writer, h Header) (_ *Writer, err error) {
 	if h.Mixes, err = h.Mixes.bounded(); err != nil {
 		return nil, err
 	}
+	h.Served = h.Served.bounded()
 	return &Writer{w: w}, writeLine(w, head{Format, h})
 }
 
@@ -101,7 +102,7 @@ func Read(in io.Reader, keeps func(berth.WorkerID) bool) (*Snapshot, error) {
 	if h.Format > Format {
 		return nil, fmt.Errorf("line 1: berth_snapshot is %d; allowed: at most %d: a newer program wrote it", h.Format, Format)
 	}
-	if err := h.Mixes.sound(); err != nil {
+	if err := errors.Join(h.Mixes.sound(), h.Served.sound()); err != nil {
 		return nil, fmt.Errorf("line 1: %w", err)
 	}
 	s := New(h.Header)

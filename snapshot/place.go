@@ -96,7 +96,7 @@ func (c *course) settled(a *asked, on berth.WorkerID, share berth.Share) {
 	c.placed, c.placedIn[a.Spec.Pool] = true, true
 	a.known = false // if it waits again, it is asked for anew
 	c.hold(&a.Spec, on, &share, 1)
-	c.shares.Serve(a.Spec.Tenant, a.Spec.Pool)
+	c.shares.Serve(a.Spec.Tenant, a.Spec.Pool, 0)
 	r := &resident{asked: a, worker: on, share: share, placed: lastPlaced + c.plans}
 	if a.Spec.RunLimitMS > 0 {
 		r.left = scheduler.LastsAtMost(&a.Spec)

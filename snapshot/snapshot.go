@@ -55,6 +55,7 @@ type Header struct {
 	TakenAt  time.Time      `json:"taken_at,omitzero"`
 	Policy   string         `json:"policy,omitempty"` // scheduler.PolicyVersion of who took it
 	Mixes    Mixes          `json:"mixes,omitempty"`
+	Served   Served         `json:"served,omitempty"`
 }
 
 // Request is one that has not ended.
@@ -68,12 +69,14 @@ type Request struct {
 
 // New is an empty snapshot.
 func New(h Header) *Snapshot {
-	return &Snapshot{
+	s := &Snapshot{
 		Header: h, pools: make(map[berth.PoolID]*berth.Pool), kept: make(map[berth.PoolID]*berth.Keep), workers: make(map[berth.WorkerID]*scheduler.Records),
 		states: make(map[berth.RequestID]*berth.Progress), requests: make(map[berth.RequestID]*Request),
 		labels: make(map[berth.WorkerID][]map[string]string), shares: scheduler.NewShares(),
 		quotas: make(map[account]*berth.Quota), groups: make(map[berth.GroupID]*group), allocations: make(map[berth.WorkerID][]*allocated),
 	}
+	h.Served.tell(s.shares)
+	return s
 }
 
 // Put adds what one key held. Facts of other kinds, and those without a record that
@@ -117,6 +120,7 @@ func (s *Snapshot) Put(f berth.Fact) {
 		s.allocations[on] = append(s.allocations[on], &allocated{id, r})
 		if w := s.workers[berth.WorkerID(f.Key.Owner)]; w != nil && w.Worker != nil {
 			s.shares.Hold(r.Tenant, w.Worker.Pool, scheduler.BulkOf(&r.Share), 1)
+			s.notePlaced(r, w.Worker.Pool)
 		}
 		if q := s.requests[id]; q != nil && q.Worker() == berth.WorkerID(f.Key.Owner) {
 			q.Allocation = r
