@@ -42,6 +42,7 @@ type builder struct {
 	blocks  map[blockRef]int // index in plan.Blocks
 	placing berth.GroupID    // the group that the plan places
 	back    freed            // quota that the plan gives back
+	lefts   leftsForNew      // while it takes what is new
 	drained int              // groups for which it has asked what is kept: see keepDrained
 
 	movedAsked map[berth.GroupID]struct{} // of these, again: see keepAgain

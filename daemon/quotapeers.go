@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -25,61 +26,125 @@ func (l *loop) leftOf(s *balance, b *builder) *gathering {
 	for _, d := range s.state.dimensions {
 		rest[d] = s.left(d) + s.idle(d) + max(s.block.Block[d]-s.block.Used[d], 0)
 	}
-	within := bounding(func(d berth.Dimension) int64 { return rest[d] })
-	needs := func(r *berth.Request, times int64) berth.Amounts {
-		need := make(berth.Amounts, len(rest))
-		for d := range rest {
-			if v := times * leastOf(r, d); v > 0 {
-				need[d] = v
-			}
-		}
-		return need
+	if g, same := b.lefts.of(of, rest); same {
+		return g
 	}
-	most := func(r *berth.Request, times int64) int {
-		n := int64(peerNeeds)
-		for d, v := range needs(r, times) {
-			n = min(n, max(rest[d]/v, 0))
-		}
-		return int(n)
-	}
-	at, fits := look{within: s.bound(within)}, func(w *waiting) bool { return most(w.request, 1) > 0 }
-	own := l.ownUrgent(of, at, fits, most)
-	ahead := l.aheadOf(of, own.w, at, most, b.now)
+	o := leftover{l: l, s: s, rest: rest, needs: make(map[*class]berth.Amounts)}
+	at, fits := look{within: s.bound(o.within())}, func(w *waiting) bool { return o.most(w.request, 1) > 0 }
+	own := l.ownUrgent(of, at, fits, o.most)
+	ahead := l.aheadOf(of, own.w, at, o.most, b.now)
 	held := func(d berth.Dimension) int64 { return s.block.Block[d] - s.block.Used[d] + max(s.left(d), 0) } // with what nobody has: for that, see leavesHere
-	if len(ahead) == 0 && own.w != nil && !bounding(held).holds(needs(own.w.request, own.times()), s) {     // what is there for it others have: those behind it leave it what is here
+	if len(ahead) == 0 && own.w != nil && !bounding(held).holds(o.need(own.w.request, own.times()), s) {    // what is there for it others have: those behind it leave it what is here
 		ahead = []urgent{own}
 	}
-	var g *gathering
-	for _, c := range ahead {
-		need := needs(c.w.request, c.times())
-		if !l.fitsEver(c.w.request, c.together, nil) || !within.holds(need, s) {
-			continue
-		}
-		to := leftTo{daemon: c.by, pool: of.pool, id: c.w.id, quota: true, whole: c.together > 0}
-		if g == nil && c.takes && !l.leaves(to, of.tenant, left{served: l.turn(of).Served}, b.now) {
-			continue
-		}
-		one := gathering{Gathering: berth.Gathering{Priority: c.w.priority, Age: c.w.seq, Need: need}}
-		if c.together > 0 {
-			one.Group = berth.GroupID(c.w.id)
-		} else {
-			one.Request = c.w.id
-		}
-		if c.takes && c.by != l.d.opts.ID { // what is equal goes first here
-			one.Age = math.MaxInt64
-		}
-		if g == nil {
-			has := b.blockNow(blockRef{of.tenant, c.by}).Pools[of.pool]
-			g = &gathering{Gathering: one.Gathering, by: c.by, holds: func(d berth.Dimension) int64 { return max(has.Block[d]-has.Used[d], 0) }}
-			g.Need = make(berth.Amounts, len(need))
-		}
-		g.parts = append(g.parts, one)
-		addTo(g.Need, need)
-		for d, v := range need {
-			rest[d] -= v
+	there := maps.Clone(rest)
+	for i := range ahead {
+		o.leave(&ahead[i], len(ahead), b)
+	}
+	if b.lefts != nil && own.w == nil {
+		b.lefts[of] = leftForNew{o.to, there}
+	}
+	return o.to
+}
+
+// leftover is quota of an account that is left for some.
+type leftover struct {
+	l     *loop
+	s     *balance
+	rest  berth.Amounts            // of what nobody uses, without what is left for them
+	to    *gathering               // nil: nobody yet
+	needs map[*class]berth.Amounts // of classes of peers' requests, of which all need the same; nil: no worker could ever take them
+}
+
+func (o *leftover) within() bounding { return func(d berth.Dimension) int64 { return o.rest[d] } }
+
+// need is what so many of a request need of the quota.
+func (o *leftover) need(r *berth.Request, times int64) berth.Amounts {
+	need := make(berth.Amounts, len(o.rest))
+	for d := range o.rest {
+		if v := times * leastOf(r, d); v > 0 {
+			need[d] = v
 		}
 	}
-	return g
+	return need
+}
+
+// most is for how many times so many of a request the rest is enough, as far as anybody asks.
+func (o *leftover) most(r *berth.Request, times int64) int {
+	n := int64(peerNeeds)
+	for d, v := range o.need(r, times) {
+		n = min(n, max(o.rest[d]/v, 0))
+	}
+	return int(n)
+}
+
+// needOf is what one needs of the quota; nil: no worker could ever take it.
+func (o *leftover) needOf(c *urgent) berth.Amounts {
+	if need, known := o.needs[c.class]; known {
+		return need
+	}
+	var need berth.Amounts
+	if o.l.fitsEver(c.w.request, c.together, nil) {
+		need = o.need(c.w.request, c.times())
+	}
+	if c.class != nil {
+		o.needs[c.class] = need
+	}
+	return need
+}
+
+// leave leaves one of so many that are ahead what it needs, where the rest has that.
+func (o *leftover) leave(c *urgent, ahead int, b *builder) {
+	of, need := o.s.account, o.needOf(c)
+	if need == nil || !o.within().holds(need, o.s) {
+		return
+	}
+	to := leftTo{daemon: c.by, pool: of.pool, id: c.w.id, quota: true, whole: c.together > 0}
+	if o.to == nil && c.takes && !o.l.leaves(to, of.tenant, left{served: o.l.turn(of).Served}, b.now) {
+		return
+	}
+	one := gathering{Gathering: berth.Gathering{Priority: c.w.priority, Age: c.w.seq, Need: need}}
+	if c.together > 0 {
+		one.Group = berth.GroupID(c.w.id)
+	} else {
+		one.Request = c.w.id
+	}
+	if c.takes && c.by != o.l.d.opts.ID { // what is equal goes first here
+		one.Age = math.MaxInt64
+	}
+	if o.to == nil {
+		has := b.blockNow(blockRef{of.tenant, c.by}).Pools[of.pool]
+		o.to = &gathering{Gathering: one.Gathering, by: c.by, holds: func(d berth.Dimension) int64 { return max(has.Block[d]-has.Used[d], 0) }}
+		o.to.Need, o.to.parts = make(berth.Amounts, len(need)), make([]gathering, 0, ahead)
+	}
+	o.to.parts = append(o.to.parts, one)
+	addTo(o.to.Need, need)
+	for d, v := range need {
+		o.rest[d] -= v
+	}
+}
+
+// leftsForNew are what is left of accounts while one plan takes what is new, of which nothing waits here that could be placed: nothing comes to
+// wait meanwhile, and nothing of peers. So it stays what it is, but that what is there gets less by what is placed.
+type leftsForNew map[account]leftForNew
+
+type leftForNew struct {
+	left *gathering
+	rest berth.Amounts // of which it is left
+}
+
+// of is what is left of so much of an account; false: that is to be found out.
+func (s leftsForNew) of(a account, rest berth.Amounts) (g *gathering, same bool) {
+	then, known := s[a]
+	if !known {
+		return nil, false
+	}
+	for d, v := range then.rest {
+		if rest[d] > v || then.left != nil && then.left.Need[d] > rest[d] {
+			return nil, false
+		}
+	}
+	return then.left, true
 }
 
 // beside is what is left to some, as far as they go before what quota is gathered for, and that; or that alone, or nothing gathered.
@@ -161,8 +226,9 @@ func (s *balance) firsts() (at look, others bool) {
 type urgent struct {
 	w        *waiting
 	by       berth.DaemonID
-	takes    bool  // it waits to be placed, and not in its backoff
-	together int64 // members that must begin together; 0: it is alone
+	takes    bool   // it waits to be placed, and not in its backoff
+	together int64  // members that must begin together; 0: it is alone
+	class    *class // of a peer's requests; nil: it is something else
 }
 
 func (u *urgent) times() int64 { return max(u.together, 1) }
@@ -252,7 +318,7 @@ func (l *loop) aheadOf(of account, own *waiting, at look, most func(r *berth.Req
 					return
 				}
 				if _, returns := l.quotas.returns[of][w.id]; !returns {
-					out = append(out, urgent{w: w, by: p.id, takes: true})
+					out = append(out, urgent{w: w, by: p.id, takes: true, class: c})
 				}
 			}
 		}

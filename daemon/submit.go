@@ -274,6 +274,8 @@ func (l *loop) admit(b *builder) (behind bool) {
 		}
 		l.admitWaiting(w, b)
 	}
+	b.lefts = make(leftsForNew)
+	defer func() { b.lefts = nil }()
 	for b.room() && l.incoming.len() > 0 && !l.flights.crowded() {
 		if spec := &l.incoming.first().record.Spec; l.mayPlace() && l.isBehind(groups, spec, spec.Priority) {
 			return true

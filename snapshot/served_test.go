@@ -69,8 +69,11 @@ func TestSnapshot_ServedByWhatIsThere(t *testing.T) {
 	s := snapshot.New(snapshot.Header{Served: snapshot.Served{"default": {"b": servedFirst.Add(time.Hour), "c": servedFirst}}})
 	s.Put(berth.Fact{Key: berth.Key{Kind: berth.KindWorker, ID: "w"}, Create: 1, Record: &berth.Worker{Pool: "default"}})
 	for i, a := range []berth.Allocation{
-		{Tenant: "a", PlacedAt: servedFirst.Add(2)}, {Tenant: "a", PlacedAt: servedFirst.Add(1)},
-		{Tenant: "b", PlacedAt: servedFirst}, {Tenant: "d"}, {Tenant: "e", PlacedAt: time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)},
+		{Tenant: "a", PlacedAt: servedFirst.Add(2)},
+		{Tenant: "a", PlacedAt: servedFirst.Add(1)},
+		{Tenant: "b", PlacedAt: servedFirst},
+		{Tenant: "d"},
+		{Tenant: "e", PlacedAt: time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)},
 	} {
 		s.Put(berth.Fact{Key: berth.Key{Kind: berth.KindAllocation, Owner: "w", ID: fmt.Sprint("r", i)}, Record: &a})
 	}
