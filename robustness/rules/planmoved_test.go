@@ -92,6 +92,8 @@ func (tt *movedCase) looksAt(r *rig) {
 		moved = append(moved, "low")
 	}
 	if tt.comes {
+		r.holds("w3", 10)
+		r.run(d, "beside", inRack("w3", sizedOf("b", 10, 0))) // so its tenant has more than low's, and comes behind it
 		q := r.submission("high").Spec
 		high(&q)
 		change.Requests = append(change.Requests, q)
