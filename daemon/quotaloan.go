@@ -372,7 +372,8 @@ func (c *blockChanges) repay(of account, s *balance, b *builder) {
 	}
 	idle := s != nil && c.idleLoans(of, s, b)
 	turn := l.goesBack(of, &q)
-	for _, lender := range c.lendersInTurn(of, &q, b.now) {
+	lenders, _ := l.lendersInTurn(of, &q, b.now)
+	for _, lender := range lenders {
 		o := c.other(lender)
 		if o == nil {
 			continue

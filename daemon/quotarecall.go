@@ -212,16 +212,47 @@ func (c *blockChanges) recallLess(of account, now berth.Loans, d berth.Dimension
 	return now
 }
 
-// lendersInTurn are those whom an account gives back to, first those who stop something for it: what ends
-// for one is not another's.
-func (c *blockChanges) lendersInTurn(of account, q *berth.Quota, now time.Time) []berth.TenantID {
-	stops := func(t berth.TenantID) int {
-		if at, ok := c.l.reclaimAt(account{t, of.pool}, of.tenant, now); ok && !now.Before(at) {
-			return 0
-		}
-		return 1
+// lendersInTurn are those whom an account gives back to: first those who stop something for it, of these who has waited for longest. What ends
+// for one is not another's. And how many of them stop something.
+func (l *loop) lendersInTurn(of account, q *berth.Quota, now time.Time) (out []berth.TenantID, due int) {
+	type lender struct {
+		id    berth.TenantID
+		due   bool
+		since time.Time
 	}
-	all := q.Borrowed.Tenants()
-	slices.SortStableFunc(all, func(a, b berth.TenantID) int { return stops(a) - stops(b) })
-	return all
+	var all []lender
+	for _, t := range q.Borrowed.Tenants() {
+		rec, _ := l.view.tenant(t)
+		theirs := rec.Pools[of.pool]
+		at, ok := l.reclaimAt(account{t, of.pool}, of.tenant, now)
+		all = append(all, lender{t, ok && !now.Before(at), theirs.RecalledSince[of.tenant]})
+		due += 1 - order(ok && !now.Before(at))
+	}
+	slices.SortStableFunc(all, func(a, b lender) int {
+		if !a.due || !b.due {
+			return order(a.due) - order(b.due)
+		}
+		return a.since.Compare(b.since)
+	})
+	for i := range all {
+		out = append(out, all[i].id)
+	}
+	return out, due
+}
+
+// owedBefore is what a borrower owes those who stop something for it and come before a lender: what leaves is theirs first.
+func (l *loop) owedBefore(lender berth.TenantID, of account, q *berth.Quota, now time.Time) berth.Amounts {
+	owed := make(berth.Amounts)
+	all, due := l.lendersInTurn(of, q, now)
+	for _, t := range all[:due] {
+		if t == lender {
+			break
+		}
+		rec, _ := l.view.tenant(t)
+		theirs := rec.Pools[of.pool]
+		for d, v := range theirs.Recalled[of.tenant] {
+			owed[d] += min(v, q.Borrowed[t][d])
+		}
+	}
+	return owed
 }

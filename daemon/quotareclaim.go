@@ -36,7 +36,7 @@ type borrower struct {
 	of     account
 	due    bool                // the lender has waited for so long
 	could  []scheduler.Holding // be stopped
-	leaves berth.Amounts       // anyway
+	leaves berth.Amounts       // anyway, beside what is owed to others first
 	back   berth.Amounts       // is wanted back, and due
 	most   berth.Amounts       // has to end beside that, were all wanted back that the lender has lent to it
 	idle   berth.Amounts       // of what it has, also less than nothing
@@ -51,6 +51,18 @@ func (f *borrower) comes(recalled berth.Amounts) berth.Amounts {
 		out[d] = max(min(f.leaves[d]+v, max(recalled[d], f.leaves[d])), 0)
 	}
 	return out
+}
+
+// owes has what leaves, and is not used, be others' first, and says how much of what is not used is.
+func (f *borrower) owes(others berth.Amounts, idle func(berth.Dimension) int64) (given berth.Amounts) {
+	given = make(berth.Amounts, len(others))
+	for d, v := range others {
+		given[d] = min(v, max(idle(d), 0))
+		if leaves, some := f.leaves[d]; some {
+			f.leaves[d] = max(leaves-(v-given[d]), 0)
+		}
+	}
+	return given
 }
 
 // reclaimPause is how long a lender is left alone for which nothing was found to stop: each end is
@@ -87,7 +99,9 @@ func (l *loop) reclaimOf(of account, now time.Time, room bool) *reclaim {
 		one.could, one.leaves = l.stoppable(one.of)
 		theirs, _ := l.view.tenant(t)
 		has, used := theirs.Pools[of.pool], l.usedBy(one.of)
-		one.keeps = func(d berth.Dimension, back int64) int64 { return has.Keeps(d, used[d], back) }
+		idle := func(d berth.Dimension) int64 { return has.Borrowed.Of(d) - has.Keeps(d, used[d], has.Borrowed.Of(d)) }
+		given := one.owes(l.owedBefore(of.tenant, one.of, &has, now), idle)
+		one.keeps = func(d berth.Dimension, back int64) int64 { return has.Keeps(d, used[d], back+given[d]) }
 		for _, d := range q.Guaranteed.Dimensions() {
 			borrowed := has.Borrowed[of.tenant][d]
 			if one.due {
@@ -95,7 +109,7 @@ func (l *loop) reclaimOf(of account, now time.Time, room bool) *reclaim {
 			}
 			if q.Recalled.Of(d) > 0 || room && q.Lent.Of(d) > 0 {
 				one.most[d] = max(one.keeps(d, borrowed)-one.leaves[d], 0)
-				one.idle[d] = has.Borrowed.Of(d) - one.keeps(d, has.Borrowed.Of(d))
+				one.idle[d] = idle(d) - given[d]
 			}
 		}
 		comes := one.leaves
@@ -340,11 +354,54 @@ func (k *reclaimLook) choose(waits *reclaimQueue) reclaimEnds {
 		waits.pass(class)
 	}
 	k.l.quotas.awaited(k.of, vain)
-	return reclaimEnds{stops: k.byAmount()}
+	return k.byAmount()
 }
 
-// byAmount are the fewest of the borrowers' that free what those lack who have room, with what leaves anyway, as far as it is wanted back of them.
-func (k *reclaimLook) byAmount() (stops []berth.RequestID) {
+// byAmount are the fewest of the borrowers' that free what those lack who have room, with what leaves anyway: of each borrower as much as is wanted back
+// of it; or, where fewer suffice so, of whomever, and as much is wanted back of these.
+func (k *reclaimLook) byAmount() reclaimEnds {
+	parts := reclaimEnds{stops: k.byParts()}
+	if len(parts.stops) < 2 {
+		return parts
+	}
+	need := make(berth.Amounts, len(k.lacks))
+	for d, v := range k.lacks {
+		need[d] = v - max(k.comes[d], 0)
+	}
+	whole, ok := k.room(nil, need, false).within(true, func(map[berth.RequestID]bool) ([]berth.RequestID, bool) { return nil, true })
+	if !ok || len(whole) == 0 || len(whole) >= len(parts.stops) || !k.frees(need, whole) {
+		return parts
+	}
+	out := reclaimEnds{moves: true}
+	for i := range whole {
+		out.stops = append(out.stops, whole[i].Request)
+	}
+	return out
+}
+
+// frees says whether so much comes back when these end, of each borrower no more than it has borrowed.
+func (k *reclaimLook) frees(need berth.Amounts, ends []scheduler.Holding) bool {
+	of := make(map[*borrower]berth.Amounts)
+	for i := range ends {
+		from := k.owner[ends[i].Request]
+		if of[from] == nil {
+			of[from] = make(berth.Amounts)
+		}
+		addTo(of[from], ends[i].Amounts)
+	}
+	for d, v := range need {
+		for from, sum := range of {
+			v -= min(sum[d], from.most[d])
+		}
+		if v > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// byParts are the fewest of each borrower's for what is wanted back of it.
+func (k *reclaimLook) byParts() (stops []berth.RequestID) {
 	rest := maps.Clone(k.lacks)
 	for i := range k.from {
 		from, need := &k.from[i], make(berth.Amounts)
@@ -365,6 +422,7 @@ type reclaimEnds struct {
 	claim scheduler.Preemption // for a request; of no worker: nothing is claimed
 	room  scheduler.GangRoom   // for a group; of no workers: nothing is kept
 	stops []berth.RequestID
+	moves bool // they are wanted back of others than so far
 }
 
 // carryOut puts into the plan what is to end.
@@ -390,7 +448,7 @@ func (b *builder) carryOut(r *reclaim, ends reclaimEnds) bool {
 		b.orderAway(b.l.view.lives[id], berth.StopReclaim, givesBackTo(r.of.tenant))
 	}
 	stopped := len(b.plan.Stops) // the plan is its own
-	b.compareReclaim(r, append(slices.Clone(ends.claim.Victims), ends.stops...), ends.of != nil)
+	b.compareReclaim(r, append(slices.Clone(ends.claim.Victims), ends.stops...), ends.of != nil || ends.moves)
 	b.l.log.Info("what was lent is reclaimed", zap.String("tenant", string(r.of.tenant)), zap.String("pool", string(r.of.pool)), zap.Int("stopped", stopped))
 	b.l.metrics.reclaimed.Add(float64(stopped))
 	b.batch = 1 // it is not halved
